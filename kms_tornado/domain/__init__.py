@@ -1,0 +1,1 @@
+"""The rules of managed objects: pure, no clock, no database."""

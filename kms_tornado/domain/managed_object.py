@@ -1,0 +1,56 @@
+"""The managed object as the rest of the server sees it, and the question that Locate asks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NewType
+
+from ..kmip.attributes import Attributes
+from ..kmip.enums import CryptographicAlgorithm, KeyFormatType, ObjectType, State
+
+UniqueIdentifier = NewType("UniqueIdentifier", str)
+
+#: Key material inside its envelope (`crypto.envelope`): the only form that a store accepts.
+SealedMaterial = NewType("SealedMaterial", bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class ManagedObject:
+    """One key, certificate or secret with all that is known of it; its material stays sealed.
+
+    attributes: everything but uid, object type, state and tags, which have their own fields here.
+    tags: the user's tags and the system tag of the object's type (``_kk``, …).
+    sealed: None once the object is destroyed.
+    version: counts replacements of the material; the envelope is bound to it.
+    generation: counts every change; a writer says which one it saw (compare and set).
+    created_at: seconds since the Unix epoch.
+    """
+
+    uid: UniqueIdentifier
+    owner: str
+    object_type: ObjectType
+    state: State
+    attributes: Attributes
+    tags: frozenset[str]
+    sealed: SealedMaterial | None
+    created_at: int
+    version: int = 1
+    generation: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectFilter:
+    """What Locate matches (KMIP 2.1 §6.1.24): all that is set must hold. None means any.
+
+    usage_mask: every bit set here must be set in the object's mask.
+    states: None means every state but the destroyed ones.
+    """
+
+    tags: frozenset[str] = frozenset()
+    uid: str | None = None
+    object_type: ObjectType | None = None
+    algorithm: CryptographicAlgorithm | None = None
+    length: int | None = None
+    usage_mask: int | None = None
+    key_format: KeyFormatType | None = None
+    states: frozenset[State] | None = None

@@ -1,0 +1,275 @@
+"""Every exception of the package.
+
+    KMSError
+    ├─ ConfigurationError        start-up only: the option, where it was set, what is wrong
+    ├─ AuthenticationError       refuses a request; knows its status and its RFC 6750 §3.1 code
+    │  ├─ MissingToken           401, a challenge without an error code
+    │  ├─ InvalidRequest         400 invalid_request: the header, not the token, is malformed
+    │  ├─ InvalidToken           401 invalid_token
+    │  │  └─ MalformedToken, AlgorithmNotAllowed, WrongTokenType, UnknownIssuer, UnknownKey,
+    │  │     BadSignature, MissingClaim, InvalidClaim, ExpiredToken, TokenNotYetValid, TokenTooOld,
+    │  │     WrongAudience, UnverifiedEmail
+    │  └─ InsufficientScope      403 insufficient_scope
+    ├─ KMIPError                 carries a Result Reason (KMIP 2.1 §11.46)
+    │  └─ ItemNotFound, ObjectAlreadyExists, InvalidMessage, InvalidField, MissingData,
+    │     OperationNotSupported, … (one class a reason)
+    ├─ KeySetError               an issuer's keys could not be fetched or used; ends in KeyCache
+    └─ Unavailable               a thing this request needs is out of reach: 503
+       └─ KeysUnavailable        the issuer's keys were never loaded or are too stale
+
+Two texts: ``str(error)`` goes to the caller, is one of a few fixed sentences and never holds a
+token, a key, a claim or an expected value; ``detail`` goes to the log alone.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class KMSError(Exception):
+    """Base of all errors raised on purpose."""
+
+
+class ConfigurationError(KMSError):
+    """A setting is missing or nonsense. ``str()`` is the one line to print; exit code 2."""
+
+
+# --- who is calling -----------------------------------------------------------------------------
+
+
+class AuthenticationError(KMSError):
+    """A request is refused for want of an acceptable token.
+
+    status: the HTTP status; code: the ``error`` of RFC 6750 §3.1, or None;
+    reason: the label for logs and metrics; description: the fixed words for the caller.
+    """
+
+    status: ClassVar[int] = 401
+    code: ClassVar[str | None] = "invalid_token"
+    reason: ClassVar[str] = "invalid"
+    description: ClassVar[str] = "token not accepted"
+
+    def __init__(self, detail: str = "", description: str | None = None) -> None:
+        self.detail = detail
+        self.text = description or self.description
+        super().__init__(self.text)
+
+
+class MissingToken(AuthenticationError):
+    code = None
+    reason = "missing"
+    description = "bearer token required"
+
+
+class InvalidRequest(AuthenticationError):
+    status = 400
+    code = "invalid_request"
+    reason = "invalid_request"
+    description = "malformed Authorization header"
+
+
+class InvalidToken(AuthenticationError):
+    """Anything wrong with the token itself."""
+
+
+class MalformedToken(InvalidToken):
+    reason = "malformed"
+    description = "token malformed"
+
+
+class AlgorithmNotAllowed(InvalidToken):
+    reason = "algorithm"
+    description = "signature algorithm not accepted"
+
+
+class WrongTokenType(InvalidToken):
+    reason = "type"
+    description = "token type not accepted"
+
+
+class UnknownIssuer(InvalidToken):
+    reason = "issuer"
+    description = "unknown issuer"
+
+
+class UnknownKey(InvalidToken):
+    reason = "key"
+    description = "unknown signing key"
+
+
+class BadSignature(InvalidToken):
+    reason = "signature"
+    description = "signature not valid"
+
+
+class MissingClaim(InvalidToken):
+    reason = "missing_claim"
+    description = "a required claim is missing"
+
+
+class InvalidClaim(InvalidToken):
+    reason = "invalid_claim"
+    description = "a claim has a wrong type or value"
+
+
+class ExpiredToken(InvalidToken):
+    reason = "expired"
+    description = "token expired"
+
+
+class TokenNotYetValid(InvalidToken):
+    reason = "not_yet_valid"
+    description = "token not yet valid"
+
+
+class TokenTooOld(InvalidToken):
+    reason = "too_old"
+    description = "token too old"
+
+
+class WrongAudience(InvalidToken):
+    reason = "audience"
+    description = "audience not accepted"
+
+
+class UnverifiedEmail(InvalidToken):
+    reason = "email"
+    description = "email not verified"
+
+
+class InsufficientScope(AuthenticationError):
+    """The token is good; its holder may not do this (RFC 6750 §3.1)."""
+
+    status = 403
+    code = "insufficient_scope"
+    reason = "scope"
+    description = "a required claim or scope is missing"
+
+
+# --- what is asked of us ------------------------------------------------------------------------
+
+
+class KMIPError(KMSError):
+    """An operation failed; the caller gets a Result Reason and one line of text.
+
+    reason: the name as KMIP 2.1 §11.46 writes it ("Item Not Found").
+    """
+
+    reason: ClassVar[str] = "General Failure"
+
+    @property
+    def reason_with_underscores(self) -> str:
+        """``Item_Not_Found``: the spelling that published clients show."""
+        return self.reason.replace(" ", "_")
+
+
+class ItemNotFound(KMIPError):
+    """Not there, or not the caller's: the two read alike."""
+
+    reason = "Item Not Found"
+
+
+class ObjectAlreadyExists(KMIPError):
+    reason = "Object Already Exists"
+
+
+class InvalidMessage(KMIPError):
+    """The request is no JSON, no TTLV, or no operation of KMIP."""
+
+    reason = "Invalid Message"
+
+
+class InvalidField(KMIPError):
+    reason = "Invalid Field"
+
+
+class InvalidAttribute(KMIPError):
+    reason = "Invalid Attribute"
+
+
+class InvalidAttributeValue(KMIPError):
+    reason = "Invalid Attribute Value"
+
+
+class MissingData(KMIPError):
+    reason = "Missing Data"
+
+
+class OperationNotSupported(KMIPError):
+    reason = "Operation Not Supported"
+
+
+class FeatureNotSupported(KMIPError):
+    reason = "Feature Not Supported"
+
+
+class PermissionDenied(KMIPError):
+    reason = "Permission Denied"
+
+
+class WrongKeyLifecycleState(KMIPError):
+    reason = "Wrong Key Lifecycle State"
+
+
+class IncompatibleCryptographicUsageMask(KMIPError):
+    reason = "Incompatible Cryptographic Usage Mask"
+
+
+class CryptographicFailure(KMIPError):
+    """Decryption failed; says no more, so that it is no oracle."""
+
+    reason = "Cryptographic Failure"
+
+
+class MissingInitializationVector(KMIPError):
+    reason = "Missing Initialization Vector"
+
+
+class UnsupportedCryptographicParameters(KMIPError):
+    reason = "Unsupported Cryptographic Parameters"
+
+
+class KeyFormatTypeNotSupported(KMIPError):
+    reason = "Key Format Type Not Supported"
+
+
+class KeyWrapTypeNotSupported(KMIPError):
+    reason = "Key Wrap Type Not Supported"
+
+
+class SensitiveObject(KMIPError):
+    """A Sensitive object leaves the server only wrapped."""
+
+    reason = "Sensitive"
+
+
+class ObjectDestroyed(KMIPError):
+    reason = "Object Destroyed"
+
+
+class GeneralFailure(KMIPError):
+    """Our own fault, such as a database that refuses writes; the log has the details."""
+
+    reason = "General Failure"
+
+
+# --- what we lean on ----------------------------------------------------------------------------
+
+
+class KeySetError(KMSError):
+    """An issuer's key set could not be fetched, parsed or used. ``str()`` is for the operator."""
+
+
+class Unavailable(KMSError):
+    """503. retry_after_s: whole seconds after which another try makes sense."""
+
+    reason: ClassVar[str] = "unavailable"
+
+    def __init__(self, description: str, *, retry_after_s: int = 1, detail: str = "") -> None:
+        self.retry_after_s = retry_after_s
+        self.detail = detail
+        super().__init__(description)
+
+
+class KeysUnavailable(Unavailable):
+    reason = "keys_unavailable"

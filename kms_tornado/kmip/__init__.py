@@ -1,0 +1,1 @@
+"""The language of KMIP 2.1: bytes to values and back, no rules."""

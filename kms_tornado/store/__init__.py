@@ -1,0 +1,1 @@
+"""Where managed objects live. SQLAlchemy and alembic stay inside this package."""

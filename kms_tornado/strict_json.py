@@ -1,0 +1,83 @@
+"""JSON read without leniency (RFC 8259, and RFC 7515 §10.12 on why).
+
+Two parsers that read one text differently are how checks get bypassed, so whatever is ambiguous is
+refused: duplicate members, NaN and Infinity, a byte order mark, encodings other than UTF-8, lone
+surrogates, and nesting deeper than the caller allows.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("duplicate member")
+    return members
+
+
+def _constant(name: str) -> NoReturn:
+    raise ValueError("NaN and Infinity are no JSON")
+
+
+_decode = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant).decode
+
+
+def loads(data: bytes, *, max_depth: int) -> Any:
+    """Parse one JSON text.
+
+    max_depth: how many arrays and objects may stand inside one another; a scalar has depth 0.
+    Raises ValueError on anything else than strict JSON, with a text that quotes nothing of it.
+    """
+    try:
+        text = data.decode("utf-8")  # refuses surrogates that were encoded; does not skip a BOM
+        # Counting is far cheaper than measuring, and settles every short text.
+        value = _decode(text)
+        if text.count("[") + text.count("{") > max_depth:
+            _check_depth(value, max_depth)
+        if "\\u" in text:
+            _check_surrogates(text, value)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    except json.JSONDecodeError as exc:
+        raise ValueError(f"no JSON: {exc.msg} at character {exc.pos}") from None
+    except UnicodeDecodeError:
+        raise ValueError("not UTF-8") from None
+    return value
+
+
+def _check_depth(value: Any, max_depth: int) -> None:
+    """Walk level by level; what nests deeper than Python's own limit never gets here."""
+    level = [value]
+    for _ in range(max_depth):
+        level = [
+            child
+            for item in level
+            if isinstance(item, (dict, list))
+            for child in (item.values() if isinstance(item, dict) else item)
+        ]
+        if not level:
+            return
+    if any(isinstance(item, (dict, list)) for item in level):
+        raise ValueError("nested too deep")
+
+
+def _check_surrogates(text: str, value: Any) -> None:
+    r"""Refuse strings such as "\ud800", which no UTF-8 output or database can hold."""
+    if "\\ud" not in text.lower():
+        return
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, str):
+            try:
+                item.encode("utf-8")
+            except UnicodeEncodeError:
+                raise ValueError("lone surrogate") from None
+        elif isinstance(item, dict):
+            stack.extend(item)
+            stack.extend(item.values())
+        elif isinstance(item, list):
+            stack.extend(item)

@@ -1,0 +1,1 @@
+"""The shell: Tornado stays inside this package."""

@@ -1,0 +1,121 @@
+"""BearerAuth: the token layer as a Tornado application holds it: started, refreshed, stopped."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from tornado.ioloop import PeriodicCallback
+
+from ..auth.authenticator import Authenticator
+from ..auth.issuer import RefreshPolicy, TokenPolicy, TrustedIssuer, TrustSettings
+from ..auth.key_cache import KeyCache, KeyStatus
+from ..auth.key_source import KeySource
+from ..auth.signature import check_backend
+from .jwks_fetch import JWKSFetch
+
+log = logging.getLogger("kms_tornado.auth")
+
+_TICK_MS = 500  # how late a due refresh may start
+
+
+class BearerAuth:
+    """Checks bearer tokens of the configured issuers; keeps their keys fresh while it is started.
+
+    Several may live in one process. Belongs to the event loop it was started on. Not started, it
+    refuses every token (503): there are no keys.
+    """
+
+    def __init__(self, settings: TrustSettings) -> None:
+        """Raises ConfigurationError for a CA file or a backend that cannot be used."""
+        check_backend()
+        self.settings = settings
+        self._fetch = JWKSFetch(settings.refresh)
+        self._caches = {
+            issuer.uri: KeyCache(
+                issuer, KeySource(issuer, self._fetch).load, settings.refresh
+            )
+            for issuer in settings.issuers
+        }
+        self.authenticator = Authenticator(settings, self._caches)
+        self._callback: PeriodicCallback | None = None
+
+    @classmethod
+    def from_issuer(
+        cls,
+        issuer: str,
+        *,
+        audience: str | Iterable[str] = (),
+        jwks_uri: str | None = None,
+        refresh: RefreshPolicy | None = None,
+        realm: str = "kms",
+        cache_size: int = 10_000,
+        **policy: Any,
+    ) -> Self:
+        """For the tokens of one issuer; `policy` are fields of TokenPolicy.
+
+        audience: one or several, of which a token must carry at least one; without any, tokens
+        that the issuer made for other services are accepted, and the log says so.
+        """
+        audiences = frozenset({audience} if isinstance(audience, str) else audience)
+        return cls(
+            TrustSettings(
+                issuers=(TrustedIssuer(issuer, jwks_uri, audiences),),
+                policy=TokenPolicy(**policy),
+                refresh=refresh or RefreshPolicy(),
+                realm=realm,
+                cache_size=cache_size,
+            )
+        )
+
+    async def start(self) -> None:
+        """Begin to fetch keys; returns at once. Requests wait for the first fetch, within its limit."""
+        if self._callback is not None:
+            return
+        for issuer in self.settings.issuers:
+            if not issuer.audiences:
+                log.warning(
+                    "issuer %s: NO AUDIENCE is configured: every token of this issuer is accepted, "
+                    "also those made for other services",
+                    issuer.uri,
+                )
+        self._fetch.open()
+        self._callback = PeriodicCallback(self._tick, _TICK_MS, jitter=0.1)
+        self._callback.start()
+        self._tick()  # the callback's own first run comes only after its period
+
+    async def stop(self) -> None:
+        """Stop refreshing and let nothing run on. May be started again."""
+        if self._callback is not None:
+            self._callback.stop()
+            self._callback = None
+        for cache in self._caches.values():
+            await cache.stop()
+        self._fetch.close()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    def refresh_soon(self) -> None:
+        """Fetch all keys again, as far as the cooldown allows; what SIGHUP does."""
+        for cache in self._caches.values():
+            cache.start_refresh()
+
+    def status(self) -> Sequence[KeyStatus]:
+        """One entry an issuer, in the order of the settings."""
+        return [cache.status() for cache in self._caches.values()]
+
+    def _tick(self) -> None:
+        for cache in self._caches.values():
+            cache.tick()
