@@ -84,8 +84,11 @@ class TrustedIssuer:
             # OpenID Connect Core §2: an issuer has no query or fragment.
             raise ConfigurationError("issuer URI: a query is not accepted")
         if self.jwks_uri is not None:
-            if urlsplit(self.jwks_uri).scheme == "file":
-                parts = urlsplit(self.jwks_uri)
+            if self.jwks_uri.lower().startswith("file:"):
+                try:
+                    parts = urlsplit(self.jwks_uri)
+                except ValueError:
+                    raise ConfigurationError("key set URI: no valid URL") from None
                 if parts.netloc not in {"", "localhost"} or not parts.path.startswith("/"):
                     raise ConfigurationError("key set URI: file:/// and an absolute path is needed")
             else:

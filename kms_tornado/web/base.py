@@ -15,12 +15,12 @@ from typing import Any, ClassVar, TypeVar, cast
 
 from tornado.web import OutputTransform, RequestHandler
 
-from ..auth.bearer import format_challenge, parse_authorization
+from ..auth.bearer import format_challenge
 from ..auth.claims import has_claim
 from ..auth.issuer import RequiredClaim
 from ..auth.principal import Principal
 from ..errors import AuthenticationError, InsufficientScope, MissingToken, Unavailable
-from .bearer_auth import BearerAuth
+from .bearer_auth import RequestAuth
 
 log = logging.getLogger("kms_tornado.auth")
 
@@ -82,16 +82,16 @@ class BearerAuthMixin(RequestHandler):
 
     async def _authenticate(self) -> bool:
         """Set the principal, or answer the request; whether it may go on."""
-        auth = self.settings.get("bearer_auth")
-        if not isinstance(auth, BearerAuth):
+        auth: RequestAuth | None = self.settings.get("bearer_auth")
+        if auth is None:
             log.error("the application's settings have no bearer_auth: every request is refused")
             self.send_error(500)
             return False
         try:
-            token = parse_authorization(self.request.headers.get_list("Authorization"))
-            principal = auth.authenticator.check_now(token)
+            authorization = self.request.headers.get_list("Authorization")
+            principal = auth.check_now(authorization)
             if principal is None:
-                principal = await auth.authenticator.check_refreshing(token)
+                principal = await auth.check_refreshing(authorization)
         except AuthenticationError as exc:
             self.refuse(exc)
             return False
@@ -108,12 +108,11 @@ class BearerAuthMixin(RequestHandler):
             self.request.method, self.request.path, self.request.remote_ip,
             error, f" ({error.detail})" if error.detail else "",
         )  # fmt: skip
-        auth = self.settings.get("bearer_auth")
-        realm = auth.settings.realm if isinstance(auth, BearerAuth) else "kms"
+        auth: RequestAuth = self.settings["bearer_auth"]
         self._answer(error.status, error.code or "unauthorized", str(error))
         self.set_header(
             "WWW-Authenticate",
-            format_challenge(realm, error, resource_metadata=self.resource_metadata_url()),
+            format_challenge(auth.realm, error, resource_metadata=self.resource_metadata_url()),
         )
         self.finish()
 

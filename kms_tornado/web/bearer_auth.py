@@ -3,22 +3,42 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterable, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from tornado.ioloop import PeriodicCallback
 
 from ..auth.authenticator import Authenticator
+from ..auth.bearer import parse_authorization
 from ..auth.issuer import RefreshPolicy, TokenPolicy, TrustedIssuer, TrustSettings
 from ..auth.key_cache import KeyCache, KeyStatus
 from ..auth.key_source import KeySource
+from ..auth.principal import Claims, Principal
 from ..auth.signature import check_backend
+from ..errors import AuthenticationError
 from .jwks_fetch import JWKSFetch
 
 log = logging.getLogger("kms_tornado.auth")
 
 _TICK_MS = 500  # how late a due refresh may start
+
+
+class RequestAuth(Protocol):
+    """What handlers ask of ``settings["bearer_auth"]``."""
+
+    @property
+    def realm(self) -> str: ...
+
+    def check_now(self, authorization: Sequence[str]) -> Principal | None:
+        """Decide by the Authorization header's values; None where only a refresh of keys can tell.
+
+        Raises AuthenticationError.
+        """
+
+    async def check_refreshing(self, authorization: Sequence[str]) -> Principal:
+        """What check_now could not decide. Raises AuthenticationError, Unavailable."""
 
 
 class BearerAuth:
@@ -34,9 +54,7 @@ class BearerAuth:
         self.settings = settings
         self._fetch = JWKSFetch(settings.refresh)
         self._caches = {
-            issuer.uri: KeyCache(
-                issuer, KeySource(issuer, self._fetch).load, settings.refresh
-            )
+            issuer.uri: KeyCache(issuer, KeySource(issuer, self._fetch).load, settings.refresh)
             for issuer in settings.issuers
         }
         self.authenticator = Authenticator(settings, self._caches)
@@ -69,6 +87,21 @@ class BearerAuth:
                 cache_size=cache_size,
             )
         )
+
+    @property
+    def realm(self) -> str:
+        return self.settings.realm
+
+    def check_now(self, authorization: Sequence[str]) -> Principal | None:
+        try:
+            token = parse_authorization(authorization)
+        except AuthenticationError as exc:
+            self.authenticator.outcomes[exc.reason] += 1
+            raise
+        return self.authenticator.check_now(token)
+
+    async def check_refreshing(self, authorization: Sequence[str]) -> Principal:
+        return await self.authenticator.check_refreshing(parse_authorization(authorization))
 
     async def start(self) -> None:
         """Begin to fetch keys; returns at once. Requests wait for the first fetch, within its limit."""
@@ -119,3 +152,20 @@ class BearerAuth:
     def _tick(self) -> None:
         for cache in self._caches.values():
             cache.tick()
+
+
+class InsecureNoAuth:
+    """No token check at all: every request is one user. For --insecure-no-auth, on loopback."""
+
+    realm = "kms"
+
+    def __init__(self, username: str) -> None:
+        self._principal = Principal(
+            name=username, subject=username, issuer="", claims=Claims(), expires_at=math.inf
+        )
+
+    def check_now(self, authorization: Sequence[str]) -> Principal:
+        return self._principal
+
+    async def check_refreshing(self, authorization: Sequence[str]) -> Principal:
+        return self._principal

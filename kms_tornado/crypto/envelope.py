@@ -1,0 +1,173 @@
+"""Envelope encryption: key material under its own data key, the data key under the master key.
+
+    sealed = format (1) | master key id (8)
+           | nonce (12) | data key and tag (48)
+           | nonce (12) | material and tag
+
+Both layers are AES-256-GCM, and both authenticate the format, the master key's id, a label of the
+layer and the object the material belongs to. So nobody with write access to the database can hand
+the material of one object to another one, to another owner, or bring an older version back.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.constant_time import bytes_eq
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+
+from ..domain.managed_object import SealedMaterial
+from ..errors import ConfigurationError, GeneralFailure
+from .material import KeyMaterial
+
+MASTER_KEY_BYTES = 32
+
+_FORMAT = 1
+_KEY_ID = 8
+_NONCE = 12
+_TAG = 16
+_DATA_KEY = 32
+_HEADER_END = 1 + _KEY_ID
+_DATA_KEY_START = _HEADER_END + _NONCE
+_DATA_KEY_END = _DATA_KEY_START + _DATA_KEY + _TAG
+_MATERIAL_START = _DATA_KEY_END + _NONCE
+_SHORTEST = _MATERIAL_START + _TAG
+
+_DATA_KEY_LABEL = b"kms_tornado envelope: data key"
+_MATERIAL_LABEL = b"kms_tornado envelope: material"
+
+
+class SealBroken(GeneralFailure):
+    """Sealed material does not belong to this object, or is not as it was written.
+
+    One error for every fault: which check failed is nobody's business but the log's (``detail``).
+    """
+
+    def __init__(self, detail: str) -> None:
+        self.detail = detail
+        super().__init__("the stored object cannot be used; tell the operator of the server")
+
+
+@dataclass(frozen=True, slots=True)
+class EnvelopeContext:
+    """What sealed material is bound to. object_type: its KMIP number."""
+
+    uid: str
+    owner: str
+    object_type: int
+    version: int
+
+
+class MasterKey:
+    """The key that all in the database hangs on. Its bytes are not kept, only what is derived.
+
+    key_id: tells master keys apart, in the clear in every envelope; says nothing about the key.
+    """
+
+    __slots__ = ("_aead", "_check", "key_id")
+
+    def __init__(self, material: KeyMaterial) -> None:
+        if len(material.reveal()) != MASTER_KEY_BYTES:
+            raise ConfigurationError(f"a master key has {MASTER_KEY_BYTES} bytes")
+        self._aead = AESGCM(_subkey(material, b"wrap data keys", 32))
+        self._check = _subkey(material, b"check value", 32)
+        self.key_id = _subkey(material, b"key id", _KEY_ID)
+
+    def check_value(self) -> bytes:
+        """What the database keeps to know its master key again; nothing follows from it."""
+        return self._check
+
+    def matches(self, check_value: bytes) -> bool:
+        return bytes_eq(self._check, check_value)
+
+    def __repr__(self) -> str:
+        return f"MasterKey(key_id={self.key_id.hex()})"
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise TypeError("a master key does not leave the process")
+
+
+def seal(master_key: MasterKey, material: KeyMaterial, context: EnvelopeContext) -> SealedMaterial:
+    """Seal the material for this object. Every call makes a new data key.
+
+    The nonce under the master key is random: NIST SP 800-38D §8.3 allows 2^32 of them, far above
+    the number of objects that a database of ours will see.
+    """
+    random = os.urandom(_DATA_KEY + 2 * _NONCE)
+    data_key, outer, inner = random[:_DATA_KEY], random[_DATA_KEY:-_NONCE], random[-_NONCE:]
+    header = bytes((_FORMAT,)) + master_key.key_id
+    bound = _encode(context)
+    return SealedMaterial(
+        b"".join(
+            (
+                header,
+                outer,
+                master_key._aead.encrypt(outer, data_key, header + _DATA_KEY_LABEL + bound),
+                inner,
+                AESGCM(data_key).encrypt(
+                    inner, material.reveal(), header + _MATERIAL_LABEL + bound
+                ),
+            )
+        )
+    )
+
+
+def open_sealed(
+    master_key: MasterKey, sealed: SealedMaterial, context: EnvelopeContext
+) -> KeyMaterial:
+    """The material, if it was sealed under this master key for exactly this object.
+
+    Raises SealBroken for anything else.
+    """
+    if len(sealed) < _SHORTEST or sealed[0] != _FORMAT:
+        raise SealBroken("sealed material is cut short or of an unknown format")
+    header = sealed[:_HEADER_END]
+    if header[1:] != master_key.key_id:
+        raise SealBroken(f"sealed under the master key {header[1:].hex()}, ours is {master_key!r}")
+    bound = _encode(context)
+    try:
+        data_key = master_key._aead.decrypt(
+            sealed[_HEADER_END:_DATA_KEY_START],
+            sealed[_DATA_KEY_START:_DATA_KEY_END],
+            header + _DATA_KEY_LABEL + bound,
+        )
+        return KeyMaterial(
+            AESGCM(data_key).decrypt(
+                sealed[_DATA_KEY_END:_MATERIAL_START],
+                sealed[_MATERIAL_START:],
+                header + _MATERIAL_LABEL + bound,
+            )
+        )
+    except InvalidTag:
+        # `from None`: the library's exception adds nothing, its frames hold the data key.
+        raise SealBroken("sealed material was altered or belongs to another object") from None
+
+
+def _encode(context: EnvelopeContext) -> bytes:
+    """The context as bytes; two contexts never share an encoding, as every length stands in front.
+
+    `surrogatepass`: a lone surrogate must lead to no error here and to bytes of its own.
+    """
+    uid = context.uid.encode("utf-8", "surrogatepass")
+    owner = context.owner.encode("utf-8", "surrogatepass")
+    return struct.pack(
+        f">I{len(uid)}sI{len(owner)}sQQ",
+        len(uid),
+        uid,
+        len(owner),
+        owner,
+        context.object_type,
+        context.version,
+    )
+
+
+def _subkey(material: KeyMaterial, use: bytes, length: int) -> bytes:
+    """One key for one use (RFC 5869 §2.3); expand alone, as a master key is uniform (§3.3)."""
+    label = b"kms_tornado master key: " + use
+    return HKDFExpand(SHA256(), length, label).derive(material.reveal())

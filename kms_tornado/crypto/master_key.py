@@ -1,0 +1,160 @@
+"""Where the master key comes from: the environment, or a file that nobody else can read.
+
+    value of KMS_MASTER_KEY   base64 of 32 bytes
+    key file                  the same in one line; made on the first start, never afterwards
+
+No message holds a word of what was read.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import logging
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from ..errors import ConfigurationError
+from .envelope import MASTER_KEY_BYTES, MasterKey
+from .material import KeyMaterial
+
+ENVIRONMENT_NAME = "KMS_MASTER_KEY"
+
+_log = logging.getLogger(__name__)
+
+_MOST_BYTES = 1024  # a key takes 45; more is some other file
+
+
+def load_master_key(
+    *, value: str | None, file: Path | None, default_file: Path, may_make: bool
+) -> MasterKey:
+    """The master key from the one place that was named, else from default_file.
+
+    value: of the environment, empty counts as not set. file: of --master-key-file.
+    may_make: the database is new, so a missing file is made; otherwise a new key would hide that
+    the old one is lost. Raises ConfigurationError.
+    """
+    if value and file is not None:
+        raise ConfigurationError(
+            f"{ENVIRONMENT_NAME} and --master-key-file are both set: which one is meant?"
+        )
+    if value:
+        return parse_master_key(value, source=ENVIRONMENT_NAME)
+    path = default_file if file is None else file
+    if may_make and not os.path.lexists(path):
+        make_key_file(path)
+    return read_key_file(path)
+
+
+def parse_master_key(text: str, *, source: str) -> MasterKey:
+    """source names the place in the error. Strict: one spelling for one key."""
+    try:
+        key = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise ConfigurationError(f"{source}: is not base64") from None
+    if len(key) != MASTER_KEY_BYTES:
+        raise ConfigurationError(
+            f"{source}: holds {len(key)} bytes, a master key has {MASTER_KEY_BYTES}"
+        )
+    if base64.b64encode(key).decode("ascii") != text:
+        raise ConfigurationError(f"{source}: is not canonical base64")
+    return MasterKey(KeyMaterial(key))
+
+
+def read_key_file(path: Path) -> MasterKey:
+    """Raises ConfigurationError, which names the file and the fault."""
+    try:
+        # Not blocking: a named pipe would keep the start waiting for a writer.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as exc:
+        raise _refusal(path, _words(exc)) from exc
+    try:
+        # Checked on the open file: a name may point elsewhere a moment later.
+        fault = access_fault(os.fstat(descriptor), our_uid=os.geteuid())
+        if fault:
+            raise _refusal(path, fault)
+        content = os.read(descriptor, _MOST_BYTES + 1)
+    except OSError as exc:
+        raise _refusal(path, _words(exc)) from exc
+    finally:
+        os.close(descriptor)
+    if not content:
+        raise _refusal(path, "is empty")
+    if len(content) > _MOST_BYTES:
+        raise _refusal(path, "is too long for a key")
+    try:
+        text = content.decode("ascii").removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError:
+        raise _refusal(path, "is not base64") from None
+    return parse_master_key(text, source=f"master key file {path}")
+
+
+def access_fault(status: os.stat_result, *, our_uid: int) -> str | None:
+    """What is wrong with type, owner or mode of a key file; None if all is well.
+
+    The rule of PostgreSQL's server key: ours alone, or root's and then readable by its group, so
+    that the system's administrator can hand out one file without giving it away.
+    """
+    if not stat.S_ISREG(status.st_mode):
+        return "is a directory" if stat.S_ISDIR(status.st_mode) else "is not a regular file"
+    if status.st_uid not in (our_uid, 0):
+        return "belongs to another user"
+    forbidden = 0o077 if status.st_uid == our_uid else 0o037
+    if status.st_mode & forbidden:
+        mode = stat.S_IMODE(status.st_mode)
+        return f"is open to others (mode {mode:04o}); chmod 600 makes it ours alone"
+    return None
+
+
+def make_key_file(path: Path) -> None:
+    """Make the file with a new random key, unless somebody else has just done so.
+
+    Under its own name it appears whole or not at all: written and flushed under another one, then
+    linked, which never overwrites. Of two processes that start at once the second finds the file.
+    """
+    text = base64.b64encode(os.urandom(MASTER_KEY_BYTES)) + b"\n"
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        try:
+            _write_new(draft, text)
+            os.link(draft, path)
+        except FileExistsError:
+            return
+        finally:
+            draft.unlink(missing_ok=True)
+        _flush_directory(path.parent)
+    except OSError as exc:
+        raise _refusal(path, f"cannot be made: {_words(exc)}") from exc
+    _log.warning(
+        "made a new master key in %s: back it up, apart from the database; "
+        "without it no stored key can be used again",
+        path,
+    )
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(descriptor, 0o600)  # the umask may have taken more away than we meant
+        file.write(content)
+        file.flush()
+        os.fsync(descriptor)
+
+
+def _flush_directory(path: Path) -> None:
+    """Make a new name survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _words(exc: OSError) -> str:
+    return (exc.strerror or type(exc).__name__).lower()
+
+
+def _refusal(path: Path, fault: str) -> ConfigurationError:
+    return ConfigurationError(f"master key file {path}: {fault}")

@@ -1,0 +1,87 @@
+"""The life cycle of managed objects as two tables (KMIP 2.1 §4.57; KMIP.md §10)."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from ..errors import ObjectDestroyed, WrongKeyLifecycleState
+from ..kmip.enums import State
+
+PRE_ACTIVE, ACTIVE = State.PRE_ACTIVE, State.ACTIVE
+DEACTIVATED, COMPROMISED = State.DEACTIVATED, State.COMPROMISED
+DESTROYED, DESTROYED_COMPROMISED = State.DESTROYED, State.DESTROYED_COMPROMISED
+
+GONE = frozenset({DESTROYED, DESTROYED_COMPROMISED})
+
+
+class Event(Enum):
+    """What moves an object from state to state. REVOKE is any reason but a compromise."""
+
+    REVOKE = "revoke"
+    COMPROMISE = "revoke as compromised"
+    DESTROY = "destroy"
+
+
+#: (state, event) → the state after it. What is not listed is refused.
+_NEXT: dict[tuple[State, Event], State] = {
+    (PRE_ACTIVE, Event.COMPROMISE): COMPROMISED,
+    (PRE_ACTIVE, Event.DESTROY): DESTROYED,
+    (ACTIVE, Event.REVOKE): DEACTIVATED,
+    (ACTIVE, Event.COMPROMISE): COMPROMISED,
+    # Active and Destroy: refused, so that what is in use is not lost by one call.
+    (DEACTIVATED, Event.REVOKE): DEACTIVATED,
+    (DEACTIVATED, Event.COMPROMISE): COMPROMISED,
+    (DEACTIVATED, Event.DESTROY): DESTROYED,
+    (COMPROMISED, Event.REVOKE): COMPROMISED,
+    (COMPROMISED, Event.COMPROMISE): COMPROMISED,
+    (COMPROMISED, Event.DESTROY): DESTROYED_COMPROMISED,
+    (DESTROYED, Event.REVOKE): DESTROYED,
+    (DESTROYED, Event.COMPROMISE): DESTROYED_COMPROMISED,
+    (DESTROYED, Event.DESTROY): DESTROYED,
+    (DESTROYED_COMPROMISED, Event.REVOKE): DESTROYED_COMPROMISED,
+    (DESTROYED_COMPROMISED, Event.COMPROMISE): DESTROYED_COMPROMISED,
+    (DESTROYED_COMPROMISED, Event.DESTROY): DESTROYED_COMPROMISED,
+}
+
+_HINTS = {
+    (PRE_ACTIVE, Event.REVOKE): "a Pre-Active object is revoked as compromised, or destroyed",
+    (ACTIVE, Event.DESTROY): "the object is Active: revoke it first",
+}
+
+
+def next_state(state: State, event: Event) -> State:
+    """The state after the event; the same one where it has no effect.
+
+    Raises WrongKeyLifecycleState, with what to do instead.
+    """
+    after = _NEXT.get((state, event))
+    if after is None:
+        raise WrongKeyLifecycleState(_HINTS[state, event])
+    return after
+
+
+class Use(Enum):
+    """What an operation wants of an object; the value: the states that suit it."""
+
+    PROTECT = "encrypt, sign, MAC", frozenset({ACTIVE})
+    PROCESS = "decrypt, verify", frozenset({ACTIVE, DEACTIVATED, COMPROMISED})
+    READ = "its material", frozenset({PRE_ACTIVE, ACTIVE, DEACTIVATED, COMPROMISED})
+    INSPECT = "what is known of it, even once it is destroyed", frozenset(State)
+    REVOKE = "revoke", frozenset({PRE_ACTIVE, ACTIVE, DEACTIVATED, COMPROMISED})
+    DESTROY = "destroy", frozenset({PRE_ACTIVE, DEACTIVATED, COMPROMISED})
+
+    def suits(self, state: State) -> bool:
+        return state in self.value[1]
+
+
+def check_state(state: State, use: Use) -> None:
+    """Raises ObjectDestroyed or WrongKeyLifecycleState.
+
+    Revoke and Destroy move the state, so `next_state` answers for them.
+    """
+    if use.suits(state) or use in {Use.REVOKE, Use.DESTROY}:
+        return
+    name = state.name.replace("_", "-").title()
+    if state in GONE:
+        raise ObjectDestroyed(f"the object is {name}, its key material is gone")
+    raise WrongKeyLifecycleState(f"the object is {name}")

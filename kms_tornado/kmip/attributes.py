@@ -1,0 +1,233 @@
+"""The attributes of a managed object (KMIP 2.1 §4) as one value, and its text for the database.
+
+What is not declared here is refused by name, so that nothing a client sets is lost without a word.
+Tags are a vendor attribute (KMIP.md §7); `user_tags` and its twins read and write it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Annotated, Any
+
+from .. import strict_json
+from ..errors import InvalidAttributeValue, InvalidField
+from .enums import (
+    CertificateType,
+    CryptographicAlgorithm,
+    KeyFormatType,
+    ObjectGroupMember,
+    ObjectType,
+    State,
+)
+from .schema import DateTime, EnumerationNumber, Interval, Tag, from_node, to_node
+from .structures import (
+    AlternativeName,
+    ApplicationSpecificInformation,
+    CryptographicDomainParameters,
+    CryptographicParameters,
+    Digest,
+    KeyValueLocation,
+    Link,
+    Name,
+    RandomNumberGenerator,
+    RevocationReason,
+    RotateName,
+    UsageLimits,
+    VendorAttribute,
+    X509CertificateIdentifier,
+    X509CertificateIssuer,
+    X509CertificateSubject,
+)
+from .ttlv import ItemType, Node
+
+#: The vendor attribute that holds the tags; both clients know no other name.
+TAG_VENDOR = "cosmian"
+TAG_NAME = "tag"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attributes:
+    """Dates are seconds since the Unix epoch. None and () mean that the attribute is not set.
+
+    Fields stand in the order in which Cosmian's server writes them: by tag, the vendor's last.
+    """
+
+    activation_date: DateTime | None = None
+    alternative_names: Annotated[tuple[AlternativeName, ...], Tag("AlternativeName")] = ()
+    always_sensitive: bool | None = None
+    application_specific_information: tuple[ApplicationSpecificInformation, ...] = ()
+    archive_date: DateTime | None = None
+    certificate_length: int | None = None
+    certificate_type: CertificateType | None = None
+    comment: str | None = None
+    compromise_date: DateTime | None = None
+    compromise_occurrence_date: DateTime | None = None
+    contact_information: str | None = None
+    cryptographic_algorithm: CryptographicAlgorithm | None = None
+    cryptographic_domain_parameters: CryptographicDomainParameters | None = None
+    cryptographic_length: int | None = None
+    cryptographic_parameters: CryptographicParameters | None = None
+    cryptographic_usage_mask: int | None = None
+    deactivation_date: DateTime | None = None
+    description: str | None = None
+    destroy_date: DateTime | None = None
+    digests: Annotated[tuple[Digest, ...], Tag("Digest")] = ()
+    digital_signature_algorithms: Annotated[
+        tuple[EnumerationNumber, ...], Tag("DigitalSignatureAlgorithm")
+    ] = ()
+    extractable: bool | None = None
+    fresh: bool | None = None
+    initial_date: DateTime | None = None
+    key_format_type: KeyFormatType | None = None
+    key_value_location: tuple[KeyValueLocation, ...] = ()
+    key_value_present: bool | None = None
+    last_change_date: DateTime | None = None
+    lease_time: Interval | None = None
+    links: Annotated[tuple[Link, ...], Tag("Link")] = ()
+    names: Annotated[tuple[Name, ...], Tag("Name")] = ()
+    never_extractable: bool | None = None
+    nist_key_types: Annotated[tuple[EnumerationNumber, ...], Tag("NISTKeyType")] = ()
+    object_groups: Annotated[tuple[str, ...], Tag("ObjectGroup")] = ()
+    object_group_member: ObjectGroupMember | None = None
+    object_type: ObjectType | None = None
+    opaque_data_type: EnumerationNumber | None = None
+    original_creation_date: DateTime | None = None
+    pkcs_12_friendly_name: str | None = None
+    process_start_date: DateTime | None = None
+    protect_stop_date: DateTime | None = None
+    protection_level: EnumerationNumber | None = None
+    protection_period: Interval | None = None
+    protection_storage_mask: int | None = None
+    quantum_safe: bool | None = None
+    random_number_generator: RandomNumberGenerator | None = None
+    revocation_reason: RevocationReason | None = None
+    rotate_automatic: bool | None = None
+    rotate_date: DateTime | None = None
+    rotate_generation: int | None = None
+    rotate_interval: Interval | None = None
+    rotate_latest: bool | None = None
+    rotate_name: RotateName | None = None
+    rotate_offset: Interval | None = None
+    sensitive: bool | None = None
+    short_unique_identifier: bytes | None = None
+    state: State | None = None
+    unique_identifier: str | None = None
+    usage_limits: UsageLimits | None = None
+    x_509_certificate_identifier: X509CertificateIdentifier | None = None
+    x_509_certificate_issuer: X509CertificateIssuer | None = None
+    x_509_certificate_subject: X509CertificateSubject | None = None
+    vendor_attributes: Annotated[tuple[VendorAttribute, ...], Tag("Attribute")] = ()
+
+    def __repr__(self) -> str:
+        """What is set and nothing else, or a log line would be three screens long."""
+        names = (field.name for field in dataclasses.fields(self))
+        held = ((name, getattr(self, name)) for name in names)
+        shown = (f"{name}={value!r}" for name, value in held if value not in (None, ()))
+        return f"Attributes({', '.join(shown)})"
+
+
+# --- tags ---------------------------------------------------------------------------------------
+
+
+def user_tags(attributes: Attributes) -> frozenset[str]:
+    """The tags that the client gave, the empty set if none.
+
+    Raises InvalidField where the attribute is given twice, InvalidAttributeValue where it is no
+    JSON array of strings or a tag is empty or has the underscore that marks the server's own.
+    """
+    tags = tags_sought(attributes)
+    for tag in tags:
+        if not tag or tag.startswith("_"):
+            raise InvalidAttributeValue("a tag may not be empty nor start with an underscore")
+    return tags
+
+
+def tags_sought(attributes: Attributes) -> frozenset[str]:
+    """The tags of a Locate, which may look for the server's own tags, too. Errors as of user_tags."""
+    held = [each for each in attributes.vendor_attributes if _holds_tags(each)]
+    if not held:
+        return frozenset()
+    if len(held) > 1:
+        raise InvalidField("the tag attribute is given twice")
+    return _parse_tags(held[0].octets)
+
+
+def with_user_tags(attributes: Attributes, tags: Iterable[str]) -> Attributes:
+    """The same with these tags and no others; without tags there is no tag attribute."""
+    attributes = without_tags(attributes)
+    listed = sorted(tags)
+    if not listed:
+        return attributes
+    text = json.dumps(listed, ensure_ascii=False, separators=(",", ":"))
+    added = VendorAttribute.of_bytes(TAG_VENDOR, TAG_NAME, text.encode())
+    return dataclasses.replace(attributes, vendor_attributes=(*attributes.vendor_attributes, added))
+
+
+def without_tags(attributes: Attributes) -> Attributes:
+    others = tuple(each for each in attributes.vendor_attributes if not _holds_tags(each))
+    if len(others) == len(attributes.vendor_attributes):
+        return attributes
+    return dataclasses.replace(attributes, vendor_attributes=others)
+
+
+def _holds_tags(attribute: VendorAttribute) -> bool:
+    return attribute.attribute_name == TAG_NAME and attribute.vendor_identification == TAG_VENDOR
+
+
+def _parse_tags(octets: bytes | None) -> frozenset[str]:
+    refusal = InvalidAttributeValue("tags must be a JSON array of strings")
+    if octets is None:
+        raise refusal
+    try:
+        tags = strict_json.loads(octets, max_depth=1)
+    except ValueError:
+        raise refusal from None
+    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+        raise refusal
+    if any("\0" in tag for tag in tags):  # PostgreSQL holds no such text
+        raise InvalidAttributeValue("a tag may not contain the null character")
+    return frozenset(tags)
+
+
+# --- text for the database ----------------------------------------------------------------------
+
+_TEXT_VERSION = 1
+
+
+def dump_attributes(attributes: Attributes) -> str:
+    """Compact JSON, `{"v":1,"a":[[tag, item type, value], …]}`; byte strings in hexadecimal."""
+    rows = _plain(to_node(attributes, "Attributes"))[2]
+    return _encode({"v": _TEXT_VERSION, "a": rows})
+
+
+@lru_cache(maxsize=4096)  # a busy server reads the same few thousand objects again and again
+def load_attributes(text: str) -> Attributes:
+    """What `dump_attributes` wrote. Raises ValueError for another version of the text."""
+    stored = json.loads(text)
+    if stored.get("v") != _TEXT_VERSION:
+        raise ValueError("attributes in an unknown version")
+    return from_node(Attributes, _node("Attributes", ItemType.STRUCTURE, stored["a"]))
+
+
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+
+def _plain(node: Node) -> list[Any]:
+    value: Any = node.value
+    if node.type is ItemType.STRUCTURE:
+        value = [_plain(child) for child in value]
+    elif node.type is ItemType.BYTE_STRING:
+        value = value.hex()
+    return [node.tag, int(node.type), value]
+
+
+def _node(tag: str, item_type: int, value: Any) -> Node:
+    if item_type == ItemType.STRUCTURE:
+        value = tuple(_node(*row) for row in value)
+    elif item_type == ItemType.BYTE_STRING:
+        value = bytes.fromhex(value)
+    return Node(tag, ItemType(item_type), value)

@@ -1,0 +1,268 @@
+"""JSON TTLV: bytes to the canonical tree and back, for every dialect (KMIP.md §4, §5, §13).
+
+Requests may mix the dialects as they like; answers keep to the one that the root gives away.
+Departures of the clients' dialect stand in the tables below and end here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .. import strict_json
+from ..errors import InvalidField, InvalidMessage
+from .json_values import READERS, WRITERS, quote
+from .tables import ENUMERATIONS, TAG_SPELLINGS, find_tag
+from .ttlv import TYPE_NAMES, Dialect, ItemType, Node, structure
+
+#: Items inside items. KMIP's own messages reach about 12; each level is two of JSON's.
+MAX_DEPTH = 32
+
+#: Opening braces in a body: each item has one. The largest batch of sense has some thousands.
+MAX_ITEMS = 100_000
+
+_STRUCTURE, _BYTE_STRING, _TEXT_STRING = (
+    ItemType.STRUCTURE,
+    ItemType.BYTE_STRING,
+    ItemType.TEXT_STRING,
+)
+
+
+# --- parse --------------------------------------------------------------------------------------
+
+
+def parse(body: bytes) -> tuple[Node, Dialect]:
+    """The message as a tree, and the dialect to answer in.
+
+    Raises InvalidMessage for what is no TTLV, InvalidField for an unknown tag or a bad value.
+    """
+    if body.count(b"{") > MAX_ITEMS:
+        raise InvalidMessage("the message has too many items")
+    try:
+        tree = strict_json.loads(body, max_depth=2 * MAX_DEPTH)
+    except ValueError as exc:
+        raise InvalidMessage(str(exc)) from None
+    root, dialect = _root_of(tree)
+    node = _parse_item(tree)
+    if not isinstance(node, Node) or node.type is not _STRUCTURE:
+        raise InvalidMessage(f"{root} must be a Structure")
+    return node, dialect
+
+
+def _root_of(tree: Any) -> tuple[str, Dialect]:
+    spelling = tree.get("tag") if isinstance(tree, dict) else None
+    root = find_tag(spelling) if isinstance(spelling, str) else None
+    if root is None:
+        raise InvalidMessage("a message must be an object with the tag of an operation")
+    if "type" not in tree:
+        return root, Dialect.OASIS_UNTYPED
+    in_envelope = root in ("RequestMessage", "ResponseMessage")
+    return root, Dialect.OASIS if in_envelope else Dialect.COSMIAN
+
+
+def _parse_item(item: Any) -> Node | list[Node]:
+    """One item; a list where it is an array of Cosmian's dialect."""
+    if not isinstance(item, dict):
+        raise InvalidMessage("an item must be an object with tag, type and value")
+    try:
+        spelling, value = item["tag"], item["value"]
+    except KeyError as exc:
+        raise InvalidMessage(f"an item lacks its {exc.args[0]}") from None
+    if not isinstance(spelling, str):
+        raise InvalidMessage("the tag of an item must be a string")
+    tag = TAG_SPELLINGS.get(spelling) or find_tag(spelling)
+    if tag is None:
+        raise InvalidField(f"unknown tag {quote(spelling)}")
+    type_name = item.get("type", "Structure")
+    if len(item) != 2 + ("type" in item):
+        raise InvalidMessage(f"{tag} has other members than tag, type and value")
+    if type_name == "Structure":
+        return _parse_structure(tag, value)
+    read = READERS.get(type_name) if isinstance(type_name, str) else None
+    if read is None:
+        raise InvalidMessage(f"{tag} has no valid type")
+    node = read(tag, value)
+    return _explain_reason(node) if tag == "RevocationReason" else node
+
+
+#: Structures that hold an object (KMIP 2.1 §6); the clients' `Object` is named by its ObjectType.
+_OBJECT_TAGS = ENUMERATIONS["ObjectType"].oasis
+_OBJECT_HOLDERS = frozenset(
+    {"ExportResponse", "GetResponse", "Import", "Register", "RequestPayload", "ResponsePayload"}
+)
+
+#: Repeatable fields: Cosmian's dialect makes each one an array, which may be empty. Any other
+#: structure inside its own kind is nonsense, and stays for the schema to refuse.
+ARRAYS = frozenset(
+    {
+        "AlternativeName",
+        "ApplicationSpecificInformation",
+        "Attribute",
+        "AttributeName",
+        "AttributeReference",
+        "Digest",
+        "Link",
+        "Name",
+        "ObjectGroup",
+        "ProtocolVersion",
+        "QueryFunction",
+        "UniqueIdentifier",
+    }
+)
+
+
+def _parse_structure(tag: str, items: Any) -> Node | list[Node]:
+    if not isinstance(items, list):
+        raise InvalidMessage(f"the value of {tag} must be an array of items")
+    children: list[Node] = []
+    for item in items:
+        node = _parse_item(item)
+        if isinstance(node, Node):
+            children.append(node)
+        else:
+            children += node
+    if tag in ARRAYS and (not children or children[0].tag == tag):
+        if any(child.tag != tag for child in children):
+            raise InvalidField(f"an array of {tag} holds something else")
+        return children
+    if tag == "KeyMaterial" and len(children) == 1 and children[0].tag == "ByteString":
+        return children[0]._replace(tag=tag)
+    if tag in _OBJECT_HOLDERS:
+        children = _name_object(children)
+    return Node(tag, _STRUCTURE, tuple(children))
+
+
+def _name_object(children: list[Node]) -> list[Node]:
+    """`Object` beside an ObjectType as KMIP's SymmetricKey, Certificate, …"""
+    tags = [
+        _OBJECT_TAGS[child.value]
+        for child in children
+        if child.tag == "ObjectType" and isinstance(child.value, int)
+        if child.value in _OBJECT_TAGS
+    ]
+    if not tags:
+        return children
+    return [each._replace(tag=tags[0]) if each.tag == "Object" else each for each in children]
+
+
+def _explain_reason(node: Node) -> Node:
+    """Cosmian's bare RevocationReason (a text or a number) as KMIP's structure."""
+    if node.type is _TEXT_STRING:
+        return structure(node.tag, Node("RevocationMessage", _TEXT_STRING, node.value))
+    if node.type in (ItemType.INTEGER, ItemType.ENUMERATION):
+        return structure(node.tag, Node("RevocationReasonCode", ItemType.ENUMERATION, node.value))
+    raise InvalidField("RevocationReason must be a Structure, a TextString or an Integer")
+
+
+# --- format -------------------------------------------------------------------------------------
+
+
+def format(node: Node, dialect: Dialect) -> bytes:  # noqa: A001 - the twin of parse
+    """The tree as compact JSON, members in the order tag, type, value."""
+    return _encode(_FORMATTERS[dialect](node)).encode()
+
+
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+
+def _format_oasis(node: Node) -> dict[str, Any]:
+    tag, item_type, value = node
+    if isinstance(value, tuple):
+        return {"tag": tag, "type": "Structure", "value": [_format_oasis(each) for each in value]}
+    write = _OASIS_WRITERS[item_type]
+    return {"tag": tag, "type": TYPE_NAMES[item_type], "value": write(tag, value)}
+
+
+def _format_untyped(node: Node) -> dict[str, Any]:
+    if isinstance(node.value, tuple):
+        return {"tag": node.tag, "value": [_format_untyped(each) for each in node.value]}
+    return _format_oasis(node)
+
+
+_OASIS_WRITERS = WRITERS[Dialect.OASIS]
+_COSMIAN_WRITERS = WRITERS[Dialect.COSMIAN]
+
+#: Canonical tag → what the clients look for (KMIP.md §4, 2).
+_COSMIAN_TAGS: Mapping[str, str] = {
+    "Attribute": "VendorAttributes",
+    "IVCounterNonce": "IvCounterNonce",
+    "RandomIV": "RandomIv",
+    **dict.fromkeys(_OBJECT_TAGS.values(), "Object"),
+}
+
+#: Parent → the fields that are one array there (KMIP.md §4, 1).
+_COSMIAN_ARRAYS: Mapping[str, tuple[str, ...]] = {
+    "Attributes": ("Link", "Attribute"),
+    "CommonAttributes": ("Link", "Attribute"),
+    "LocateResponse": ("UniqueIdentifier",),
+    "PrivateKeyAttributes": ("Link", "Attribute"),
+    "PublicKeyAttributes": ("Link", "Attribute"),
+}
+
+
+def _format_cosmian(node: Node) -> dict[str, Any]:
+    tag, item_type, value = node
+    emitted = _COSMIAN_TAGS.get(tag, tag)
+    if isinstance(value, tuple):
+        arrays = _COSMIAN_ARRAYS.get(tag)
+        items = _nest(value, arrays) if arrays else [_format_cosmian(each) for each in value]
+        return {"tag": emitted, "type": "Structure", "value": items}
+    if tag in _COSMIAN_LEAVES:
+        return _COSMIAN_LEAVES[tag](node)
+    write = _COSMIAN_WRITERS[item_type]
+    return {"tag": emitted, "type": TYPE_NAMES[item_type], "value": write(tag, value)}
+
+
+def _nest(children: tuple[Node, ...], arrays: tuple[str, ...]) -> list[dict[str, Any]]:
+    """The children, those of a tag in arrays gathered where the first one stands."""
+    items: list[dict[str, Any]] = []
+    gathered: dict[str, list[dict[str, Any]]] = {}
+    for child in children:
+        item = _format_cosmian(child)
+        if child.tag not in arrays:
+            items.append(item)
+        elif child.tag in gathered:
+            gathered[child.tag].append(item)
+        else:
+            gathered[child.tag] = [item]
+            items.append({"tag": item["tag"], "type": "Structure", "value": gathered[child.tag]})
+    if "UniqueIdentifier" in arrays and not gathered:
+        # [js] hands the array on to its caller, who would meet undefined instead of an empty one.
+        items.append({"tag": "UniqueIdentifier", "type": "Structure", "value": []})
+    return items
+
+
+def _format_material(node: Node) -> dict[str, Any]:
+    """The clients look for the bytes one level deeper."""
+    return {
+        "tag": node.tag,
+        "type": "Structure",
+        "value": [_format_oasis(node._replace(tag="ByteString"))],
+    }
+
+
+def _format_vendor_value(node: Node) -> dict[str, Any]:
+    """A ByteString whatever it was: [py] refuses another type. Text as UTF-8, the rest as JSON."""
+    value = node.value
+    if node.type is not _BYTE_STRING:
+        text = value if isinstance(value, str) else json.dumps(_OASIS_WRITERS[node.type]("", value))
+        value = text.encode()
+    return {"tag": node.tag, "type": "ByteString", "value": _hex(node._replace(value=value))}
+
+
+def _hex(node: Node) -> Any:
+    return _COSMIAN_WRITERS[_BYTE_STRING](node.tag, node.value)
+
+
+#: Leaves of another shape in Cosmian's dialect (KMIP.md §4, 3 and 5).
+_COSMIAN_LEAVES: Mapping[str, Callable[[Node], dict[str, Any]]] = {
+    "AttributeValue": _format_vendor_value,
+    "KeyMaterial": _format_material,
+}
+
+_FORMATTERS: Mapping[Dialect, Callable[[Node], dict[str, Any]]] = {
+    Dialect.COSMIAN: _format_cosmian,
+    Dialect.OASIS: _format_oasis,
+    Dialect.OASIS_UNTYPED: _format_untyped,
+}

@@ -1,0 +1,284 @@
+"""The values of TTLV items in JSON, item type by item type (KMIP JSON profile; KMIP.md §4).
+
+Readers take (tag, JSON value), give a leaf and raise InvalidField; writers give the JSON value.
+Error texts name the tag and what was expected; of the value they quote names only, and cut them.
+"""
+
+from __future__ import annotations
+
+import re
+from binascii import unhexlify
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from ..errors import InvalidField
+from .tables import ENUMERATIONS, MASKS
+from .ttlv import Dialect, ItemType, Node
+
+#: Where a double stops holding every integer exactly: the profile wants hexadecimal beyond it.
+MAX_SAFE_NUMBER = 2**52
+
+#: 16384 bits: no key in use needs longer integers, and hexadecimal of any length costs memory.
+MAX_BIG_INTEGER_DIGITS = 2 * 2048
+
+MAX_QUOTED = 60  # characters of a client's word in an error text: enough to recognise a typo
+
+
+def quote(name: str) -> str:
+    """A client's word for an error text: one line, cut."""
+    quoted = repr(name[:MAX_QUOTED])  # escapes line breaks and whatever else does not print
+    return quoted if len(quoted) <= MAX_QUOTED else quoted[: MAX_QUOTED - 1] + "…"
+
+
+# --- readers ------------------------------------------------------------------------------------
+
+
+def _read_integer(tag: str, value: Any) -> Node:
+    if type(value) is int:  # not isinstance: True is an int to Python
+        number = value
+    elif isinstance(value, str) and tag in MASKS:
+        number = _mask(tag, value)
+    else:
+        number = _signed_hex(tag, value, 8)
+    if not -(2**31) <= number < 2**31:
+        raise InvalidField(f"{tag} does not fit an Integer of 32 bits")
+    return Node(tag, ItemType.INTEGER, number)
+
+
+def _read_long_integer(tag: str, value: Any) -> Node:
+    return Node(tag, ItemType.LONG_INTEGER, _small_number_or_hex(tag, value))
+
+
+def _read_interval(tag: str, value: Any) -> Node:
+    seconds = value if type(value) is int else _unsigned_hex(tag, value)
+    if not 0 <= seconds < 2**32:
+        raise InvalidField(f"{tag} does not fit an Interval of 32 bits")
+    return Node(tag, ItemType.INTERVAL, seconds)
+
+
+def _read_big_integer(tag: str, value: Any) -> Node:
+    if type(value) is int and abs(value) <= MAX_SAFE_NUMBER:
+        return Node(tag, ItemType.BIG_INTEGER, value)
+    if not isinstance(value, str) or not _HEX.fullmatch(value):
+        raise InvalidField(f'{tag} must be a BigInteger: "0x" and hexadecimal digits')
+    digits = len(value) - 2
+    if digits > MAX_BIG_INTEGER_DIGITS:
+        raise InvalidField(f"{tag} is too long a BigInteger")
+    number = int(value, 16)
+    # Sign-extended to a multiple of 8 bytes; [js] sends other lengths, which hold no sign.
+    negative = digits % 16 == 0 and number >> (4 * digits - 1)
+    return Node(tag, ItemType.BIG_INTEGER, number - (1 << 4 * digits) if negative else number)
+
+
+def _read_enumeration(tag: str, value: Any) -> Node:
+    if tag in MASKS:  # [js] sends masks so
+        return _read_integer(tag, value)
+    if type(value) is int:
+        number: int | None = value
+    elif not isinstance(value, str):
+        raise InvalidField(f"{tag} must be a name or a number")
+    elif value[:2] == "0x":
+        number = _unsigned_hex(tag, value)
+    else:
+        enumeration = ENUMERATIONS.get(tag)
+        number = enumeration.number(value) if enumeration else None
+    if number is None:
+        raise InvalidField(f"{tag} has no value {quote(value)}")
+    if not 0 <= number < 2**32:
+        raise InvalidField(f"{tag} does not fit an Enumeration of 32 bits")
+    return Node(tag, ItemType.ENUMERATION, number)
+
+
+_BOOLEANS = {"0x0000000000000001": True, "0x0000000000000000": False}
+
+
+def _read_boolean(tag: str, value: Any) -> Node:
+    if isinstance(value, str):
+        value = _BOOLEANS.get(value)
+    if not isinstance(value, bool):
+        raise InvalidField(f"{tag} must be true or false")
+    return Node(tag, ItemType.BOOLEAN, value)
+
+
+def _read_text_string(tag: str, value: Any) -> Node:
+    if not isinstance(value, str):
+        raise InvalidField(f"{tag} must be a TextString")
+    if "\0" in value:  # PostgreSQL holds no such text, C libraries cut it
+        raise InvalidField(f"{tag} may not contain the null character")
+    return Node(tag, ItemType.TEXT_STRING, value)
+
+
+def _read_byte_string(tag: str, value: Any) -> Node:
+    try:
+        if isinstance(value, str):
+            # Not bytes.fromhex: that one skips white space.
+            return Node(tag, ItemType.BYTE_STRING, unhexlify(value))
+    except ValueError:
+        pass
+    raise InvalidField(f"{tag} must be a ByteString: an even number of hexadecimal digits")
+
+
+def _read_date_time(tag: str, value: Any) -> Node:
+    if isinstance(value, str) and value[:2] == "0x":
+        return Node(tag, ItemType.DATE_TIME, _signed_hex(tag, value, 16))
+    return Node(tag, ItemType.DATE_TIME, _microseconds(tag, value) // 1_000_000)
+
+
+def _read_date_time_extended(tag: str, value: Any) -> Node:
+    if isinstance(value, str) and value[:2] == "0x":
+        return Node(tag, ItemType.DATE_TIME_EXTENDED, _signed_hex(tag, value, 16))
+    return Node(tag, ItemType.DATE_TIME_EXTENDED, _microseconds(tag, value))
+
+
+#: What stands in "type" → the reader of "value". Structures are the codec's.
+READERS: Mapping[str, Callable[[str, Any], Node]] = {
+    "Integer": _read_integer,
+    "LongInteger": _read_long_integer,
+    "BigInteger": _read_big_integer,
+    "Enumeration": _read_enumeration,
+    "Boolean": _read_boolean,
+    "TextString": _read_text_string,
+    "ByteString": _read_byte_string,
+    "DateTime": _read_date_time,
+    "Interval": _read_interval,
+    "DateTimeExtended": _read_date_time_extended,
+}
+
+_HEX = re.compile(r"0x[0-9A-Fa-f]+", re.ASCII)
+
+
+def _signed_hex(tag: str, value: Any, digits: int) -> int:
+    """Two's complement; all digits must be there, or the sign would be a guess."""
+    if not isinstance(value, str) or len(value) != digits + 2 or not _HEX.fullmatch(value):
+        raise InvalidField(f'{tag} must be a number, or "0x" and {digits} hexadecimal digits')
+    number = int(value, 16)
+    return number - (1 << 4 * digits) if number >> (4 * digits - 1) else number
+
+
+def _unsigned_hex(tag: str, value: Any) -> int:
+    if not isinstance(value, str) or len(value) > 10 or not _HEX.fullmatch(value):
+        raise InvalidField(f'{tag} must be a number, or "0x" and 8 hexadecimal digits')
+    return int(value, 16)
+
+
+def _small_number_or_hex(tag: str, value: Any) -> int:
+    if type(value) is not int:
+        return _signed_hex(tag, value, 16)
+    if abs(value) > MAX_SAFE_NUMBER:
+        raise InvalidField(f'{tag} must be "0x" and 16 hexadecimal digits beyond 2^52')
+    return value
+
+
+def _mask(tag: str, value: str) -> int:
+    """ "Encrypt|Decrypt"; the XML profile's space between names does too."""
+    bits = 0
+    for name in value.replace("|", " ").split() or [""]:
+        if name[:2] == "0x":
+            bit: int | None = _signed_hex(tag, name, 8)
+        else:
+            bit = ENUMERATIONS[tag].number(name)
+        if bit is None:
+            raise InvalidField(f"{tag} has no value {quote(name)}")
+        bits |= bit
+    return bits
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_RFC_3339 = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
+
+
+def _microseconds(tag: str, value: Any) -> int:
+    # The pattern first: fromisoformat also takes week dates, and times without an offset, which
+    # would mean another moment on every server.
+    try:
+        if isinstance(value, str) and _RFC_3339.fullmatch(value):
+            return (datetime.fromisoformat(value.upper()) - _EPOCH) // _MICROSECOND
+    except (ValueError, OverflowError):
+        pass
+    raise InvalidField(f'{tag} must be a date and time with an offset, or "0x" and 16 digits')
+
+
+# --- writers ------------------------------------------------------------------------------------
+
+
+def _write_number(tag: str, value: Any) -> Any:
+    return value
+
+
+def _write_hex_64(tag: str, value: int) -> str:
+    return f"0x{value & (2**64 - 1):016X}"
+
+
+def _write_big_integer(tag: str, value: int) -> str:
+    octets = (value.bit_length() // 64 + 1) * 8
+    return "0x" + value.to_bytes(octets, "big", signed=True).hex().upper()
+
+
+def _write_byte_string(tag: str, value: bytes) -> str:
+    return value.hex().upper()
+
+
+def _write_date_time(tag: str, value: int) -> str:
+    try:
+        return (_EPOCH + timedelta(seconds=value)).isoformat()
+    except OverflowError:  # a 64-bit date outside the years 1 to 9999
+        return _write_hex_64(tag, value)
+
+
+def _enumeration_writer(
+    names: Mapping[str, Mapping[int, str]],
+) -> Callable[[str, Any], str]:
+    nothing: Mapping[int, str] = {}
+
+    def write(tag: str, value: Any) -> str:
+        return names.get(tag, nothing).get(value) or f"0x{value:08X}"
+
+    return write
+
+
+def _write_integer_or_mask(tag: str, value: Any) -> Any:
+    """The profile writes masks by name; a number where a bit has none."""
+    if tag not in MASKS or value <= 0:
+        return value
+    names = ENUMERATIONS[tag].oasis
+    left = value & ~sum(names)
+    return value if left else "|".join(name for bit, name in names.items() if value & bit)
+
+
+_COMMON_WRITERS: Mapping[ItemType, Callable[[str, Any], Any]] = {
+    ItemType.INTEGER: _write_number,
+    ItemType.LONG_INTEGER: _write_hex_64,
+    ItemType.BIG_INTEGER: _write_big_integer,
+    ItemType.BOOLEAN: _write_number,
+    ItemType.TEXT_STRING: _write_number,
+    ItemType.BYTE_STRING: _write_byte_string,
+    ItemType.DATE_TIME: _write_date_time,
+    ItemType.INTERVAL: _write_number,
+    ItemType.DATE_TIME_EXTENDED: _write_hex_64,
+}
+
+_COSMIAN_WRITERS: Mapping[ItemType, Callable[[str, Any], Any]] = {
+    **_COMMON_WRITERS,
+    ItemType.ENUMERATION: _enumeration_writer(
+        {tag: enumeration.cosmian for tag, enumeration in ENUMERATIONS.items()}
+    ),
+}
+
+_OASIS_WRITERS: Mapping[ItemType, Callable[[str, Any], Any]] = {
+    **_COMMON_WRITERS,
+    ItemType.INTEGER: _write_integer_or_mask,
+    ItemType.ENUMERATION: _enumeration_writer(
+        {tag: enumeration.oasis for tag, enumeration in ENUMERATIONS.items()}
+    ),
+}
+
+#: Dialect → item type → the writer of "value".
+WRITERS: Mapping[Dialect, Mapping[ItemType, Callable[[str, Any], Any]]] = {
+    Dialect.COSMIAN: _COSMIAN_WRITERS,
+    Dialect.OASIS: _OASIS_WRITERS,
+    Dialect.OASIS_UNTYPED: _OASIS_WRITERS,
+}

@@ -1,0 +1,204 @@
+"""Managed objects as they travel: key blocks, certificates, opaque data (KMIP 2.1 §2, §3).
+
+In the canonical tree an object stands under its own tag (SymmetricKey, …); the clients' `Object`
+is the codec's affair. Key material never shows in a repr.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from ..errors import FeatureNotSupported, InvalidField, KeyFormatTypeNotSupported, MissingData
+from .attributes import Attributes
+from .enums import (
+    CertificateType,
+    CryptographicAlgorithm,
+    EncodingOption,
+    KeyCompressionType,
+    KeyFormatType,
+    ObjectType,
+    SecretDataType,
+    WrappingMethod,
+)
+from .schema import Custom, EnumerationNumber, Tag, from_node, to_node
+from .structures import CryptographicParameters as CryptographicParameters
+from .tables import ENUMERATIONS
+from .ttlv import ItemType, Node, structure
+
+# --- key material -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class KeyMaterial:
+    """The bytes of a key, wrapped or not.
+
+    transparent: {Key} of a TransparentSymmetricKey; otherwise the octets stand alone (Raw, PKCS8,
+    a wrapped key, …).
+    """
+
+    octets: bytes = field(repr=False)
+    transparent: bool = False
+
+
+def _read_material(node: Node) -> KeyMaterial:
+    if node.type is ItemType.BYTE_STRING and isinstance(node.value, bytes):
+        return KeyMaterial(node.value)
+    if not isinstance(node.value, tuple):
+        raise InvalidField("KeyMaterial must be a ByteString or a Structure")
+    if not node.value:
+        raise MissingData("KeyMaterial is empty")
+    if [child.tag for child in node.value] != ["Key"]:
+        raise KeyFormatTypeNotSupported(
+            "KeyMaterial is supported as a ByteString or as the Key of a TransparentSymmetricKey"
+        )
+    (key,) = node.value
+    if not isinstance(key.value, bytes):
+        raise InvalidField("Key must be a ByteString")
+    return KeyMaterial(key.value, transparent=True)
+
+
+def _write_material(tag: str, material: KeyMaterial) -> Node:
+    if material.transparent:
+        return structure(tag, Node("Key", ItemType.BYTE_STRING, material.octets))
+    return Node(tag, ItemType.BYTE_STRING, material.octets)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyValue:
+    key_material: Annotated[KeyMaterial, Custom(_read_material, _write_material)]
+    attributes: Attributes | None = None
+
+
+def _read_key_value(node: Node) -> KeyValue:
+    if node.type is ItemType.BYTE_STRING:  # what EncodingOption TTLV Encoding wraps into
+        raise FeatureNotSupported("a KeyValue in TTLV encoding is not supported")
+    return from_node(KeyValue, node)
+
+
+def _write_key_value(tag: str, value: KeyValue) -> Node:
+    return to_node(value, tag)
+
+
+# --- wrapping -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class EncryptionKeyInformation:
+    unique_identifier: str
+    cryptographic_parameters: CryptographicParameters | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MACSignatureKeyInformation:
+    unique_identifier: str
+    cryptographic_parameters: CryptographicParameters | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyWrappingData:
+    """How the key material is wrapped (§3.1)."""
+
+    wrapping_method: WrappingMethod
+    encryption_key_information: EncryptionKeyInformation | None = None
+    mac_signature_key_information: MACSignatureKeyInformation | None = None
+    mac_signature: bytes | None = None
+    iv_counter_nonce: bytes | None = None
+    encoding_option: EncodingOption | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyWrappingSpecification:
+    """How the client wants it wrapped (§7.10)."""
+
+    wrapping_method: WrappingMethod
+    encryption_key_information: EncryptionKeyInformation | None = None
+    mac_signature_key_information: MACSignatureKeyInformation | None = None
+    attribute_names: Annotated[tuple[str, ...], Tag("AttributeName")] = ()
+    encoding_option: EncodingOption | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyBlock:
+    """§3: key_value is None for a key whose material is gone."""
+
+    key_format_type: KeyFormatType
+    key_compression_type: KeyCompressionType | None = None
+    key_value: Annotated[KeyValue | None, Custom(_read_key_value, _write_key_value)] = None
+    cryptographic_algorithm: CryptographicAlgorithm | None = None
+    cryptographic_length: int | None = None
+    key_wrapping_data: KeyWrappingData | None = None
+
+
+# --- objects ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SymmetricKey:
+    key_block: KeyBlock
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    key_block: KeyBlock
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateKey:
+    key_block: KeyBlock
+
+
+@dataclass(frozen=True, slots=True)
+class SecretData:
+    key_block: KeyBlock
+    secret_data_type: SecretDataType | None = None  # Cosmian's `Object` may lack it
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """certificate_value: DER for an X.509 certificate."""
+
+    certificate_type: CertificateType
+    certificate_value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OpaqueObject:
+    """opaque_data_type: the vendor's number; KMIP defines none (§11.35)."""
+
+    opaque_data_type: EnumerationNumber
+    opaque_data_value: bytes = field(repr=False)
+
+
+Object = SymmetricKey | PublicKey | PrivateKey | SecretData | Certificate | OpaqueObject
+
+#: Those that are missing (SplitKey, PGPKey, CertificateRequest) are refused by name.
+OBJECT_CLASSES: Mapping[ObjectType, type[Object]] = {
+    ObjectType.CERTIFICATE: Certificate,
+    ObjectType.SYMMETRIC_KEY: SymmetricKey,
+    ObjectType.PUBLIC_KEY: PublicKey,
+    ObjectType.PRIVATE_KEY: PrivateKey,
+    ObjectType.SECRET_DATA: SecretData,
+    ObjectType.OPAQUE_OBJECT: OpaqueObject,
+}
+
+_CLASSES_BY_TAG: Mapping[str, type[Object]] = {cls.__name__: cls for cls in OBJECT_CLASSES.values()}
+_OBJECT_TAGS = tuple(ENUMERATIONS["ObjectType"].oasis.values())
+
+
+def _read_object(node: Node) -> Object:
+    if node.tag == "Object":  # the codec names it wherever there is an ObjectType
+        raise MissingData("ObjectType is missing or has no such value")
+    cls = _CLASSES_BY_TAG.get(node.tag)
+    if cls is None:
+        raise FeatureNotSupported(f"objects of type {node.tag} are not supported")
+    return from_node(cls, node)
+
+
+def _write_object(tag: str, value: Object) -> Node:
+    return to_node(value, type(value).__name__)
+
+
+#: The type of a payload's field that holds an object of any type.
+ObjectField = Annotated[Object, Tag("Object", _OBJECT_TAGS), Custom(_read_object, _write_object)]

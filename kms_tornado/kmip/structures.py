@@ -1,0 +1,170 @@
+"""The small structures that attributes, objects and payloads share (KMIP 2.1 §4, §7)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from .enums import (
+    BlockCipherMode,
+    CryptographicAlgorithm,
+    HashingAlgorithm,
+    KeyFormatType,
+    LinkType,
+    MaskGenerator,
+    NameType,
+    PaddingMethod,
+    RevocationReasonCode,
+    UsageLimitsUnit,
+)
+from .schema import Custom, EnumerationNumber, LongInteger, Tag
+from .ttlv import ItemType, Node
+
+
+@dataclass(frozen=True, slots=True)
+class CryptographicParameters:
+    """How a key is to be used (KMIP 2.1 §4.16). Lengths are bytes; None means not said."""
+
+    block_cipher_mode: BlockCipherMode | None = None
+    padding_method: PaddingMethod | None = None
+    hashing_algorithm: HashingAlgorithm | None = None
+    key_role_type: EnumerationNumber | None = None
+    digital_signature_algorithm: EnumerationNumber | None = None
+    cryptographic_algorithm: CryptographicAlgorithm | None = None
+    random_iv: bool | None = None
+    iv_length: int | None = None
+    tag_length: int | None = None
+    fixed_field_length: int | None = None
+    invocation_field_length: int | None = None
+    counter_length: int | None = None
+    initial_counter_value: int | None = None
+    salt_length: int | None = None
+    mask_generator: MaskGenerator | None = None
+    mask_generator_hashing_algorithm: HashingAlgorithm | None = None
+    p_source: bytes | None = None
+    trailer_field: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CryptographicDomainParameters:
+    qlength: int | None = None
+    recommended_curve: EnumerationNumber | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    name_value: str
+    name_type: NameType = NameType.UNINTERPRETED_TEXT_STRING
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    link_type: LinkType
+    linked_object_identifier: str
+
+
+def _read_value(node: Node) -> Node:
+    return node
+
+
+def _write_value(tag: str, node: Node) -> Node:
+    return Node(tag, node.type, node.value)
+
+
+@dataclass(frozen=True, slots=True)
+class VendorAttribute:
+    """An attribute that KMIP does not define (§4.58); its value keeps its TTLV type."""
+
+    vendor_identification: str
+    attribute_name: str
+    attribute_value: Annotated[Node, Custom(_read_value, _write_value)]
+
+    @classmethod
+    def of_bytes(cls, vendor: str, name: str, value: bytes) -> VendorAttribute:
+        return cls(vendor, name, Node("AttributeValue", ItemType.BYTE_STRING, value))
+
+    @property
+    def octets(self) -> bytes | None:
+        """The value if it is a TextString (as UTF-8) or a ByteString: clients send either."""
+        value = self.attribute_value.value
+        if isinstance(value, str):
+            return value.encode()
+        return value if isinstance(value, bytes) else None
+
+
+@dataclass(frozen=True, slots=True)
+class RevocationReason:
+    """Cosmian's clients send a bare text or number: then the other half is None."""
+
+    revocation_reason_code: RevocationReasonCode | None = None
+    revocation_message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UsageLimits:
+    usage_limits_total: LongInteger
+    usage_limits_count: LongInteger | None = None
+    usage_limits_unit: UsageLimitsUnit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationSpecificInformation:
+    application_namespace: str
+    application_data: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AlternativeName:
+    alternative_name_value: str
+    alternative_name_type: EnumerationNumber
+
+
+@dataclass(frozen=True, slots=True)
+class RotateName:
+    rotate_name_value: str
+    rotate_name_type: EnumerationNumber
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    hashing_algorithm: HashingAlgorithm
+    digest_value: bytes | None = None
+    key_format_type: KeyFormatType | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyValueLocation:
+    key_value_location_value: str
+    key_value_location_type: EnumerationNumber
+
+
+@dataclass(frozen=True, slots=True)
+class RandomNumberGenerator:
+    """RNG Parameters (§7.17) under the attribute's tag."""
+
+    rng_algorithm: EnumerationNumber
+    cryptographic_algorithm: CryptographicAlgorithm | None = None
+    cryptographic_length: int | None = None
+    hashing_algorithm: HashingAlgorithm | None = None
+    drbg_algorithm: EnumerationNumber | None = None
+    recommended_curve: EnumerationNumber | None = None
+    fips186_variation: EnumerationNumber | None = None
+    prediction_resistance: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class X509CertificateIdentifier:
+    issuer_distinguished_name: bytes
+    certificate_serial_number: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class X509CertificateIssuer:
+    issuer_distinguished_name: bytes
+    issuer_alternative_names: Annotated[tuple[bytes, ...], Tag("IssuerAlternativeName")] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class X509CertificateSubject:
+    subject_distinguished_name: bytes
+    subject_alternative_names: Annotated[tuple[bytes, ...], Tag("SubjectAlternativeName")] = ()

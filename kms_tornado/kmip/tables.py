@@ -1,0 +1,163 @@
+"""Every tag and enumeration of KMIP 2.1: spelling to number and back, as data.
+
+`enumerations.json` is the specification's text (§11, §12); beside it stand the few names that it
+lacks and the clients send. Three spellings of one name meet here: the specification's ("SHA-256"),
+the OASIS JSON profile's ("SHA_256") and the one of Cosmian's clients ("SHA256").
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from types import MappingProxyType
+
+#: Sent or expected by the clients, or missing from the extract; see KMIP.md §6 and its appendix.
+ADDITIONS: Mapping[str, Mapping[str, int]] = {
+    "CryptographicAlgorithm": {"CoverCrypt": 0x88800004},
+    "KeyFormatType": {"CoverCryptSecretKey": 0x8880000C, "CoverCryptPublicKey": 0x8880000D},
+    "BlockCipherMode": {"CosmianNISTKeyWrap": 0x80000001, "GCMSIV": 0x80000002},
+    "OpaqueDataType": {"Unknown": 0x80000001},
+    "ResultReason": {"Illegal Operation": 0x0B},
+}
+
+#: Spellings that the loose rule does not merge (KMIP.md §6), in loose form.
+ALIASES: Mapping[str, Mapping[str, int]] = {
+    "CryptographicAlgorithm": {"threedes": 2, "tripledes": 2, "page166of230mceliece": 0x34},
+    "ObjectType": {"opaquedata": 8},
+}
+
+#: Where Cosmian's clients want another name than the profile's without its underscores.
+COSMIAN_NAMES: Mapping[str, Mapping[int, str]] = {
+    "CryptographicAlgorithm": {2: "THREE_DES"},
+    "PaddingMethod": {8: "PKCS1v15"},
+    "State": {6: "Destroyed_Compromised"},
+}
+
+#: Integers whose bits have names; the JSON profile joins the names by "|".
+MASKS = frozenset({"CryptographicUsageMask", "ProtectionStorageMask", "StorageStatusMask"})
+
+#: Tags that hold the values of an enumeration with another name.
+SHARED_ENUMERATIONS = {
+    "AttributeReference": "Tag",
+    "ExtensionType": "ItemType",
+    "MaskGeneratorHashingAlgorithm": "HashingAlgorithm",
+    "RevocationReason": "RevocationReasonCode",
+}
+
+#: Tags that the clients use and KMIP does not define: they have a name and no number.
+COSMIAN_TAGS = ("ByteString", "Object", "Remove")
+
+#: Other spellings of tags (KMIP.md §4, §5). `VendorAttributes` is KMIP's Attribute.
+TAG_ALIASES: Mapping[str, str] = {
+    "IvCounterNonce": "IVCounterNonce",
+    "IvLength": "IVLength",
+    "MacOrSignature": "MACSignature",
+    "MacOrSignatureKeyInformation": "MACSignatureKeyInformation",
+    "MacSignature": "MACSignature",
+    "MacSignatureKeyInformation": "MACSignatureKeyInformation",
+    "RandomIv": "RandomIV",
+    "UniqueBatchItemId": "UniqueBatchItemID",
+    "VendorAttributes": "Attribute",
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Enumeration:
+    """One enumeration or mask of the specification.
+
+    oasis, cosmian: number → the name to emit. loose: loose spelling → number.
+    """
+
+    name: str
+    oasis: Mapping[int, str]
+    cosmian: Mapping[int, str]
+    loose: Mapping[str, int]
+
+    def number(self, spelling: str) -> int | None:
+        """The number of a name in any spelling, None if there is no such name."""
+        return self.loose.get(loosen(spelling))
+
+
+def loosen(name: str) -> str:
+    """Letters and digits in lower case: merges SHA-256, SHA_256 and SHA256."""
+    return "".join(filter(str.isalnum, name)).lower()
+
+
+def normalise(name: str) -> str:
+    """The name as the OASIS JSON profile writes it: "IV/Counter/Nonce" → "IVCounterNonce"."""
+    name = name.replace("(", " ").replace(")", " ")
+    name = re.sub(r"[^\w\s](?=[A-Za-z][a-z])", " ", name)
+    words = re.sub(r"[^\w\s]", "_", name).split()
+    leading = re.match(r"\d*", words[0])
+    digits = leading.group() if leading else ""
+    words[0] = words[0][len(digits) :] + digits  # 3DES → DES3
+    return "".join(word[0].upper() + word[1:] for word in words)
+
+
+def _read_specification() -> dict[str, dict[str, int]]:
+    """{"CryptographicAlgorithm": {"3DES": 2, …}, …}"""
+    text = resources.files(__package__).joinpath("enumerations.json").read_text("utf-8")
+    found: dict[str, dict[str, int]] = {}
+    for heading, rows in json.loads(text).items():
+        title = heading.partition(" ")[2].removesuffix(" Enumeration")
+        names = {name: int(digits, 16) for name, digits in rows.items() if name != "(Reserved)"}
+        if names or title == "Opaque Data Type":
+            found[normalise(title)] = names
+    for name, added in ADDITIONS.items():
+        found[name] |= added
+    return found
+
+
+def _enumeration(name: str, numbers: Mapping[str, int]) -> Enumeration:
+    oasis = {number: normalise(spelling) for spelling, number in numbers.items()}
+    cosmian = {number: spelling.replace("_", "") for number, spelling in oasis.items()}
+    cosmian |= COSMIAN_NAMES.get(name, {})
+    loose = {**dict(_loose_pairs(numbers)), **ALIASES.get(name, {})}
+    return Enumeration(name, oasis, cosmian, loose)
+
+
+def _loose_pairs(numbers: Mapping[str, int]) -> Iterable[tuple[str, int]]:
+    for spelling, number in numbers.items():
+        yield loosen(spelling), number
+        yield loosen(normalise(spelling)), number
+
+
+_SPECIFICATION = _read_specification()
+
+#: Tag name → the enumeration (or mask) that its values are taken from.
+ENUMERATIONS: Mapping[str, Enumeration] = MappingProxyType(
+    {name: _enumeration(name, numbers) for name, numbers in _SPECIFICATION.items()}
+    | {tag: _enumeration(name, _SPECIFICATION[name]) for tag, name in SHARED_ENUMERATIONS.items()}
+)
+
+#: Tag name as the JSON profile writes it → number, and back.
+TAG_NUMBERS: Mapping[str, int] = MappingProxyType(
+    {normalise(name): number for name, number in _SPECIFICATION["Tag"].items()}
+)
+TAG_NAMES: Mapping[int, str] = MappingProxyType({n: name for name, n in TAG_NUMBERS.items()})
+
+#: Operation number → the tag of its bare request; the response's has "Response" behind it.
+OPERATION_TAGS: Mapping[int, str] = ENUMERATIONS["Operation"].oasis
+
+#: Every accepted spelling of a tag but the hexadecimal one → its canonical name.
+TAG_SPELLINGS: Mapping[str, str] = MappingProxyType(
+    {
+        **{name: name for name in (*TAG_NUMBERS, *COSMIAN_TAGS)},
+        **{name: name for name in OPERATION_TAGS.values()},
+        **{name: name for name in map("{}Response".format, OPERATION_TAGS.values())},
+        **TAG_ALIASES,
+    }
+)
+
+_HEX_TAG = re.compile(r"0x[0-9A-Fa-f]{6}", re.ASCII)
+
+
+def find_tag(spelling: str) -> str | None:
+    """The canonical name of a tag given by name or as "0x420094", None if there is no such tag."""
+    name = TAG_SPELLINGS.get(spelling)
+    if name is None and _HEX_TAG.fullmatch(spelling):
+        name = TAG_NAMES.get(int(spelling, 16))
+    return name

@@ -1,0 +1,64 @@
+"""The TTLV tree between codec and payloads: one canonical form, whatever the bytes looked like.
+
+Canonical means: the profile's tag names (`IVCounterNonce`), enumerations and masks as numbers,
+repeated fields repeated. What dialects do otherwise ends in the codec (KMIP.md §4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum, IntEnum
+from typing import NamedTuple
+
+
+class ItemType(IntEnum):
+    """KMIP 2.1 §11.23; the Python type of Node.value behind each."""
+
+    STRUCTURE = 1  # tuple[Node, ...]
+    INTEGER = 2  # int, 32 bits, signed
+    LONG_INTEGER = 3  # int, 64 bits, signed
+    BIG_INTEGER = 4  # int
+    ENUMERATION = 5  # int, 32 bits, unsigned
+    BOOLEAN = 6  # bool
+    TEXT_STRING = 7  # str
+    BYTE_STRING = 8  # bytes
+    DATE_TIME = 9  # int, seconds since the Unix epoch, 64 bits, signed
+    INTERVAL = 10  # int, seconds, 32 bits, unsigned
+    DATE_TIME_EXTENDED = 11  # int, microseconds since the Unix epoch, 64 bits, signed
+
+
+#: The item type as JSON and error texts spell it: "ByteString".
+TYPE_NAMES: Mapping[ItemType, str] = {each: each.name.title().replace("_", "") for each in ItemType}
+
+
+class Dialect(Enum):
+    """How a client writes KMIP in JSON; it is answered in the same way.
+
+    COSMIAN: the published clients' (KMIP.md §4, "Where the clients' dialect departs").
+    OASIS: the JSON profile's. OASIS_UNTYPED: the same, "type" left out on structures (§13).
+    """
+
+    COSMIAN = "cosmian"
+    OASIS = "oasis"
+    OASIS_UNTYPED = "oasis-untyped"
+
+
+Value = int | bool | str | bytes | tuple["Node", ...]
+
+
+class Node(NamedTuple):
+    """A named tuple, not a dataclass: a message has dozens, and making one costs a quarter."""
+
+    tag: str
+    type: ItemType
+    value: Value
+
+    def __repr__(self) -> str:
+        """Structure only: values may be key material or plaintext."""
+        if isinstance(self.value, tuple):
+            return f"<{self.tag} {list(self.value)!r}>"
+        return f"<{self.tag} {self.type.name}>"
+
+
+def structure(tag: str, *children: Node) -> Node:
+    return Node(tag, ItemType.STRUCTURE, children)

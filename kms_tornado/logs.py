@@ -1,0 +1,85 @@
+"""What the log looks like: one line a record, as text or JSON, with no token in any of it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+_LINE = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+
+# A second line of defence: no code of ours logs a token, but libraries quote what they refuse.
+_TOKEN = re.compile(
+    r"""
+    bearer[\s:=+%20]+(?!token\b)[A-Za-z0-9\-._~+/]+=*       # a credential, whole or broken
+    | [A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*      # a compact JWS
+    | eyJ[A-Za-z0-9_-]{8,}                                      # its header or payload alone
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def configure(level: str, form: str, stream: TextIO | None = None) -> None:
+    """Send all logging to stderr. level: a name of `logging`; form: "text" or "json"."""
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(JSONFormatter() if form == "json" else TextFormatter(_LINE))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # its plugins introduce themselves
+    # The line that names the URL is the program's answer to being started: always there.
+    logging.getLogger("kms_tornado.server").setLevel(logging.INFO)
+    # Tornado quotes the malformed header, which may be the Authorization header.
+    logging.getLogger("tornado.general").addFilter(_without_quotes)
+
+
+def redacted(text: str) -> str:
+    """The text without anything that looks like a token, and on one line."""
+    return _UNPRINTABLE.sub(lambda match: f"\\x{ord(match[0]):02x}", _TOKEN.sub("[token]", text))
+
+
+class TextFormatter(logging.Formatter):
+    """RFC 3339 time in UTC, level, logger, message; a traceback follows on lines of its own."""
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
+        return _time(record)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        record.message = redacted(record.message)
+        return super().formatMessage(record)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        return "\n".join(redacted(line) for line in super().formatException(ei).split("\n"))
+
+
+class JSONFormatter(logging.Formatter):
+    """One JSON object a line; `fields` given as extra= stand beside the message."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry: dict[str, Any] = {
+            "time": _time(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": redacted(record.getMessage()),
+        }
+        for name, value in getattr(record, "fields", {}).items():
+            entry[name] = redacted(value) if isinstance(value, str) else value
+        if record.exc_info:
+            entry["exception"] = redacted(self.formatException(record.exc_info))
+        return json.dumps(entry, ensure_ascii=False)
+
+
+def _time(record: logging.LogRecord) -> str:
+    moment = datetime.fromtimestamp(record.created, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _without_quotes(record: logging.LogRecord) -> bool:
+    """Cut Tornado's "Malformed HTTP message from …: Invalid header value '…'" before the value."""
+    if str(record.msg).startswith("Malformed HTTP message") and isinstance(record.args, tuple):
+        record.args = tuple(re.split(r"['\":]", str(arg), maxsplit=1)[0] for arg in record.args)
+    return True

@@ -1,0 +1,1 @@
+"""What clients can ask for: async functions (Call, request) → response, one an operation."""

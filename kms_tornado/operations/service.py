@@ -1,0 +1,80 @@
+"""Service: the operation table, and the way from a principal and a request to a response."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from ..auth.principal import Principal
+from ..crypto.envelope import MasterKey
+from ..errors import GeneralFailure, OperationNotSupported
+from ..kmip.enums import Operation
+from ..store.base import Conflict, ObjectStore
+from . import attributes, create, cryptography, discovery, lifecycle, retrieve
+from .call import Call, Offload
+
+Function = Callable[[Call, Any], Awaitable[Any]]
+
+#: Everything that the server can do. Query answers from it; what is not here is not supported.
+OPERATIONS: Mapping[Operation, Function] = MappingProxyType(
+    {
+        Operation.CREATE: create.create,
+        Operation.LOCATE: retrieve.locate,
+        Operation.GET: retrieve.get,
+        Operation.GET_ATTRIBUTES: attributes.get_attributes,
+        Operation.REVOKE: lifecycle.revoke,
+        Operation.DESTROY: lifecycle.destroy,
+        Operation.QUERY: discovery.query,
+        Operation.DISCOVER_VERSIONS: discovery.discover_versions,
+        Operation.ENCRYPT: cryptography.encrypt,
+        Operation.DECRYPT: cryptography.decrypt,
+        Operation.IMPORT: create.import_,
+        Operation.EXPORT: retrieve.export,
+    }
+)
+
+#: How often an operation decides anew after another writer changed the object in between.
+_ATTEMPTS = 10
+
+
+class Service:
+    """Runs operations for verified principals. Knows nothing of HTTP and JSON."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        master_key: MasterKey,
+        offload: Offload,
+        *,
+        privileged_users: frozenset[str] = frozenset(),
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._master_key = master_key
+        self._offload = offload
+        self._privileged_users = privileged_users
+        self._now = now
+
+    async def execute(self, principal: Principal, operation: Operation, request: Any) -> Any:
+        """The response payload. Raises KMIPError, or Unavailable where the store is out of reach."""
+        function = OPERATIONS.get(operation)
+        if function is None:
+            raise OperationNotSupported(f"{operation.name} is not offered by this server")
+        call = Call(
+            principal=principal.name,
+            operation=operation,
+            store=self._store,
+            master_key=self._master_key,
+            now=int(self._now()),
+            offload=self._offload,
+            offered=tuple(OPERATIONS),
+            privileged_users=self._privileged_users,
+        )
+        for _ in range(_ATTEMPTS):
+            try:
+                return await function(call, request)
+            except Conflict:
+                continue  # read again and decide again: nothing was written
+        raise GeneralFailure("the object is changed by others all the time; try again")

@@ -1,0 +1,124 @@
+"""Converters: the text of one option → its value, or ConfigurationError with what is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from ipaddress import ip_address
+from pathlib import Path
+
+from ..auth.issuer import RequiredClaim, TokenPolicy, TrustedIssuer
+from ..errors import ConfigurationError
+from .words import quoted
+
+_MAX_NAME = 255  # as the user claim of a token
+
+
+def issuer_uri(text: str) -> str:
+    try:
+        return TrustedIssuer(text).uri
+    except ConfigurationError as exc:
+        raise ConfigurationError(str(exc).removeprefix("issuer URI: ")) from None
+
+
+def key_set_uri(text: str) -> str:
+    try:
+        TrustedIssuer("https://any.invalid", jwks_uri=text)
+    except ConfigurationError as exc:
+        raise ConfigurationError(str(exc).removeprefix("key set URI: ")) from None
+    return text
+
+
+def auth_provider(text: str) -> TrustedIssuer:
+    """``ISSUER,JWKS_URI,AUD…``: all but the issuer may be empty or left out."""
+    uri, jwks_uri, *audiences = (part.strip() for part in f"{text},".split(","))
+    if not uri:
+        raise ConfigurationError("the issuer is missing: ISSUER,JWKS_URI,AUD…")
+    return TrustedIssuer(uri, jwks_uri or None, frozenset(filter(None, audiences)))
+
+
+def algorithm(text: str) -> str:
+    TokenPolicy(algorithms=frozenset({text}))  # knows which ones can be allowed
+    return text
+
+
+def token_type(text: str) -> str | None:
+    """None for the word that stands for a header without ``typ``."""
+    return None if text.lower() == "absent" else text
+
+
+def required_claim(text: str) -> RequiredClaim:
+    """``NAME=VALUE``. A number or boolean as in JSON is one; `"5"` with its quotes is a string."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ConfigurationError("needs NAME=VALUE")
+    return RequiredClaim(name.strip(), _claim_value(value))
+
+
+def _claim_value(text: str) -> str | int | float | bool:
+    if text in {"true", "false"}:
+        return text == "true"
+    if re.fullmatch(r"-?(0|[1-9][0-9]*)", text, re.ASCII) and len(text) <= 20:
+        return int(text)
+    if re.fullmatch(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?", text, re.ASCII):
+        number = float(text)
+        if abs(number) == float("inf"):
+            raise ConfigurationError("the number is too large; put it in quotes for a string")
+        return number
+    if text.startswith('"'):
+        try:
+            string = json.loads(text)
+        except ValueError:
+            return text
+        if isinstance(string, str):
+            return string
+    return text
+
+
+def user_name(text: str) -> str:
+    if text == "*":
+        # In access rights it stands for every authenticated user; nobody has that name.
+        raise ConfigurationError("'*' is no user name")
+    if len(text) > _MAX_NAME:
+        raise ConfigurationError(f"a user name has at most {_MAX_NAME} characters")
+    return text
+
+
+def host(text: str) -> str:
+    """A name or an address; ``[::1]`` is ``::1``, as in URLs."""
+    bare = text.strip()
+    if bare.startswith("[") and bare.endswith("]"):
+        bare = bare[1:-1]
+    try:
+        ip_address(bare)
+    except ValueError:
+        if not re.fullmatch(r"[^\s/:@\[\]*]+", bare):
+            raise ConfigurationError(f"{quoted(text)} is no host name or address") from None
+    return bare
+
+
+def readable_file(text: str) -> Path:
+    """The path of a file that is there now. Not opened: it may be a pipe that is read once."""
+    path = Path(text)
+    try:
+        path.stat()
+    except OSError as exc:
+        raise ConfigurationError(f"cannot read {text}: {exc.strerror}") from None
+    if path.is_dir() or not os.access(path, os.R_OK):
+        raise ConfigurationError(f"cannot read {text}: no readable file")
+    return path
+
+
+def mask_url(text: str) -> str:
+    """A URL without its password, for people to read.
+
+    Takes too much rather than too little: a password may hold / and @ that nobody escaped.
+    """
+    scheme, separator, rest = text.partition("://")
+    user_info, at, place = rest.rpartition("@")
+    if at:
+        user, colon, _ = user_info.partition(":")
+        rest = f"{user}{':***' if colon else ''}@{place}"
+    parameter = r"(?i)([?&][^=&#]*(?:pass|pwd|secret|token)[^=&#]*=)[^&#]*"
+    return re.sub(parameter, r"\1***", f"{scheme}{separator}{rest}")

@@ -1,0 +1,46 @@
+"""Doubts: what may be meant, but should be known; warnings for the log at start."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from ..auth.issuer import is_loopback_host
+from ..settings import Settings
+from .given import Given
+from .table import OPTIONS
+from .words import closest, cut, did_you_mean, printable
+
+
+def unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
+    """A warning only: Kubernetes sets KMS_SERVICE_HOST and others beside a service named "kms"."""
+    known = [option.variable for option in OPTIONS]
+    for name in sorted(environ):
+        if not name.startswith("KMS_") or name in known or not environ[name]:
+            continue
+        if re.fullmatch(r"KMS_(SERVICE|PORT)_[A-Z0-9_]+", name):
+            continue
+        hint = did_you_mean(closest(name, known))
+        yield f"{printable(cut(name))} (environment): unknown variable, not read{hint}"
+
+
+def doubts(settings: Settings, given: Mapping[str, Given]) -> Iterator[str]:
+    def doubt(name: str, text: str) -> str:
+        return f"--{name} ({given[name].place}): {text}"
+
+    for issuer in () if settings.trust is None else settings.trust.issuers:
+        if not issuer.audiences:
+            own = issuer.uri == given["jwt-issuer-uri"].value
+            name = "jwt-audience" if own else "jwt-auth-provider"
+            yield doubt(name, f"no audience for {issuer.uri}: aud is not checked")
+    if settings.insecure_no_auth:
+        yield doubt("insecure-no-auth", f"every request is {settings.default_username}")
+        for name in given:
+            if name.startswith(("jwt-", "jwks-")) and given[name].source != "default":
+                yield doubt(name, "has no effect with --insecure-no-auth")
+    elif given["default-username"].source != "default":
+        yield doubt("default-username", "has no effect without --insecure-no-auth")
+    if settings.tls_cert_file is None and not is_loopback_host(settings.hostname):
+        yield doubt("hostname", "bearer tokens pass in clear text unless a proxy adds TLS")
+    if settings.refresh.interval_s < settings.refresh.cooldown_s:
+        yield doubt("jwks-refresh-interval", "shorter than --jwks-cooldown, which holds")

@@ -1,0 +1,70 @@
+"""The data directory, and which database the options mean."""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+from pathlib import Path
+
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from ..errors import ConfigurationError
+
+_log = logging.getLogger(__name__)
+
+_SQLITE = ("sqlite", "sqlite+pysqlite")
+
+
+def make_data_dir(path: Path) -> Path:
+    """The directory, absolute, made if need be and closed to everybody else.
+
+    Raises ConfigurationError where it is not ours, no directory, or cannot be written to.
+    """
+    path = path.absolute()
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = path.stat()
+        if status.st_uid != os.geteuid():
+            raise _refusal(path, "belongs to another user")
+        if stat.S_IMODE(status.st_mode) & 0o077:
+            path.chmod(0o700)
+            _log.warning("the data directory %s was open to others: closed it (mode 0700)", path)
+    except FileExistsError as exc:
+        raise _refusal(path, "is not a directory") from exc
+    except OSError as exc:
+        raise _refusal(path, (exc.strerror or type(exc).__name__).lower()) from exc
+    if not os.access(path, os.W_OK | os.X_OK, effective_ids=True):
+        raise _refusal(path, "cannot be written to")
+    return path
+
+
+def resolve_database_url(url: str, data_dir: Path) -> URL:
+    """The URL with an absolute path. A relative one starts at the data directory, not where we run.
+
+    Raises ConfigurationError, which never repeats the URL: there may be a password in it.
+    """
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise _url_refusal("is not a database URL") from None
+    if parsed.drivername not in _SQLITE:
+        raise _url_refusal("this version works with sqlite only")
+    if parsed.host or parsed.username or parsed.password or parsed.port:
+        raise _url_refusal("names a host; a path begins after three slashes: sqlite:///kms.db")
+    if parsed.query:
+        raise _url_refusal("takes no parameters")
+    database = parsed.database
+    # An in-memory database forgets every key at the end, and each connection has its own.
+    if not database or database == ":memory:" or database.startswith("file:"):
+        raise _url_refusal("must name a file: sqlite:///kms.db")
+    return URL.create("sqlite", database=str(data_dir.absolute() / database))
+
+
+def _refusal(path: Path, fault: str) -> ConfigurationError:
+    return ConfigurationError(f"--data-dir {path}: {fault}")
+
+
+def _url_refusal(fault: str) -> ConfigurationError:
+    return ConfigurationError(f"--database-url: {fault}")

@@ -1,0 +1,47 @@
+"""Bring a database up to date with alembic, or say why it cannot be used."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from sqlalchemy import Connection, inspect
+
+from ..errors import ConfigurationError
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def upgrade(connection: Connection, *, name: str) -> None:
+    """Run the revisions that are missing, in the transaction that the connection is in.
+
+    The caller holds the write lock from before we look until it commits: of two servers that start
+    at once, the second finds everything done. name: of the database, for messages.
+    Raises ConfigurationError.
+    """
+    # Imported here: only a start needs alembic, and it takes a tenth of a second.
+    from alembic import command
+    from alembic.config import Config
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    chatter = logging.getLogger("alembic")
+    if chatter.level == logging.NOTSET:  # it tells every step at the level INFO
+        chatter.setLevel(logging.WARNING)
+
+    scripts = ScriptDirectory.from_config(config)
+    known = {script.revision for script in scripts.walk_revisions()}
+    found = MigrationContext.configure(connection).get_current_heads()
+    for revision in found:
+        if revision not in known:
+            raise ConfigurationError(
+                f"database {name}: is at revision {revision!r}, which this version does not know; "
+                "a newer version of kms_tornado has written it"
+            )
+    if not found and inspect(connection).get_table_names():
+        raise ConfigurationError(f"database {name}: belongs to another program")
+    if set(found) != set(scripts.get_heads()):
+        command.upgrade(config, "head")

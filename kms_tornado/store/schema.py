@@ -1,0 +1,78 @@
+"""The tables. `migrations` brings a database to this shape; a test compares the two.
+
+Types and constraints are those that SQLite and PostgreSQL have in common.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+)
+
+# Every constraint has a name, so that a later migration can speak of it on any database.
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite numbers rows by itself only in a column of the type INTEGER.
+_serial = BigInteger().with_variant(Integer, "sqlite")
+
+# `serial` grows with every insert: it breaks ties among objects made within the same second.
+# `tags` is the JSON list of what object_tags holds for searching, so that reading one object by its
+# identifier, the commonest thing that is done here, stays one row from one table.
+# algorithm to key_format repeat what `attributes` says, for Locate.
+objects = Table(
+    "objects",
+    metadata,
+    Column("serial", _serial, primary_key=True),
+    Column("uid", Text, nullable=False, unique=True),
+    Column("owner", Text, nullable=False),
+    Column("object_type", Integer, nullable=False),
+    Column("state", Integer, nullable=False),
+    Column("algorithm", BigInteger),
+    Column("length", BigInteger),
+    Column("usage_mask", BigInteger),
+    Column("key_format", BigInteger),
+    Column("attributes", Text, nullable=False),
+    Column("tags", Text, nullable=False),
+    Column("sealed", LargeBinary),
+    Column("version", Integer, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+    # The state at its end lets SQLite count an owner's objects from the index alone.
+    Index("ix_objects_newest", "owner", "created_at", "serial", "state"),
+)
+
+# owner and created_at are here too, so that "the newest of mine with this tag" is one walk along
+# one index and stops after the first hundred, however many there are.
+object_tags = Table(
+    "object_tags",
+    metadata,
+    Column("object", _serial, ForeignKey("objects.serial", ondelete="CASCADE"), primary_key=True),
+    Column("tag", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Index("ix_object_tags_newest", "tag", "owner", "created_at", "object"),
+)
+
+# One row for each thing to know about the database as a whole.
+server_state = Table(
+    "server_state",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)

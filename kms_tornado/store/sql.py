@@ -1,0 +1,180 @@
+"""The object store on SQLite.
+
+reads by identifier, short ones   on the event loop: 20 µs, a thread would cost ten times that
+Locate, long ones                 on a reader thread with its own connection
+writes                            on the writer thread, one commit for all who wait
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Row
+from sqlalchemy.sql import Executable
+
+from ..domain.managed_object import ManagedObject, ObjectFilter, UniqueIdentifier
+from ..errors import InvalidField, Unavailable
+from . import changes as sql_changes
+from . import queries
+from .base import Change, Insert, ObjectStore, Remove, Replace
+from .data_dir import resolve_database_url
+from .reader import Reader, TooLong
+from .rows import from_row
+from .sqlite_file import BUSY_TIMEOUT_S, SQLiteFile
+from .writer import Writer
+
+#: Tags of one object or one question. SQLite takes so many values in a statement and no more.
+MOST_TAGS = 500
+_TRIES = 3  # of a millisecond each, on the event loop
+_MOST_OFFSET = 2**63 - 1
+
+
+def open_store(url: str, data_dir: Path) -> ObjectStore:
+    """The store that --database-url means, not started. Raises ConfigurationError."""
+    return SQLiteStore(Path(str(resolve_database_url(url, data_dir).database)))
+
+
+class SQLiteStore:
+    """An `ObjectStore` in one file, which several processes may share on one machine.
+
+    To be used from one event loop. clock: seconds since the Unix epoch.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock: Callable[[], float] = time.time,
+        busy_timeout_s: float = BUSY_TIMEOUT_S,
+    ) -> None:
+        self._clock = clock
+        self._file = SQLiteFile(path, busy_timeout_s=busy_timeout_s)
+        self._reader = Reader(self._file, short_only=True)
+        self._long_reader = Reader(self._file)
+        # Both are None while the store is closed.
+        self._thread: ThreadPoolExecutor | None = None
+        self._writer: Writer | None = None
+
+    async def start(self) -> None:
+        await asyncio.to_thread(self._file.prepare)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="kms-store-reader")
+        self._writer = Writer(self._file)
+        self._writer.start()
+
+    async def stop(self) -> None:
+        writer, self._writer = self._writer, None
+        thread, self._thread = self._thread, None
+        if writer is None or thread is None:
+            return
+        self._reader.close()
+        await asyncio.to_thread(thread.shutdown)
+        self._long_reader.close()
+        await asyncio.to_thread(writer.stop)  # last, so that it empties the write-ahead log
+
+    async def ping(self) -> None:
+        self._read(queries.any_object)
+
+    async def get(self, uid: UniqueIdentifier) -> ManagedObject | None:
+        rows = self._read(queries.by_uid, {"uid": uid})
+        return from_row(rows[0]) if rows else None
+
+    async def with_tags(self, tags: frozenset[str], *, principal: str) -> Sequence[ManagedObject]:
+        if not tags:  # "all the tags of an empty list" would be every object there is
+            return ()
+        _check_tags(tags)
+        listed = queries.leading_first(tags)
+        # Which tag is the rare one, nobody knows: where a walk along the first takes long, a walk
+        # along the next may not.
+        for _ in range(min(len(listed), _TRIES)):
+            try:
+                rows = self._read(*queries.with_tags(listed, principal))
+                break
+            except TooLong:
+                listed.append(listed.pop(0))
+        else:
+            rows = await self._read_long(*queries.with_tags(listed, principal))
+        return [from_row(row) for row in rows]
+
+    async def locate(
+        self, wanted: ObjectFilter, *, principal: str, offset: int, maximum: int
+    ) -> tuple[int, Sequence[UniqueIdentifier]]:
+        _check_tags(wanted.tags)
+        statement = queries.locate(
+            wanted,
+            principal,
+            offset=min(max(offset, 0), _MOST_OFFSET),
+            maximum=min(max(maximum, 0), _MOST_OFFSET),  # to SQLite, a negative limit is none
+        )
+        rows = await self._read_long(statement)
+        if not rows:  # a value that no object can have
+            return 0, ()
+        return rows[0].total, [UniqueIdentifier(row.uid) for row in rows if row.uid is not None]
+
+    async def commit(self, changes: Sequence[Change]) -> None:
+        for change in changes:
+            if not isinstance(change, Remove):
+                _check_tags(change.new.tags)
+        now = int(self._clock())
+        await self._open_writer().submit(
+            lambda connection: sql_changes.apply(connection, changes, now=now),
+            erases=any(_erases(change) for change in changes),
+        )
+
+    async def holds_objects(self) -> bool:
+        return bool(self._read(queries.any_object))
+
+    async def master_key_check(self) -> bytes | None:
+        rows = self._read(queries.check_value)
+        return rows[0].value if rows else None
+
+    async def set_master_key_check(self, value: bytes) -> bytes:
+        kept: bytes = await self._open_writer().submit(
+            lambda connection: sql_changes.keep_check_value(connection, value)
+        )
+        return kept
+
+    def _read(
+        self, statement: Executable, parameters: dict[str, Any] | None = None
+    ) -> Sequence[Row[Any]]:
+        if self._writer is None:
+            raise _closed()
+        return self._reader.rows(statement, parameters)
+
+    async def _read_long(
+        self, statement: Executable, parameters: dict[str, Any] | None = None
+    ) -> Sequence[Row[Any]]:
+        if self._thread is None:
+            raise _closed()
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            self._thread, self._long_reader.rows, statement, parameters
+        )
+
+    def _open_writer(self) -> Writer:
+        if self._writer is None:
+            raise _closed()
+        return self._writer
+
+
+def _erases(change: Change) -> bool:
+    match change:
+        case Remove():
+            return True
+        case Replace(new):
+            return new.sealed is None
+        case Insert():
+            return False
+
+
+def _check_tags(tags: frozenset[str]) -> None:
+    if len(tags) > MOST_TAGS:
+        raise InvalidField(f"more than {MOST_TAGS} tags")
+
+
+def _closed() -> Unavailable:
+    return Unavailable("the database is out of reach", detail="the store is not open")

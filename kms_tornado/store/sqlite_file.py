@@ -1,0 +1,204 @@
+"""One SQLite database file: made private, opened as we need it, watched in case it disappears."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import sqlite3
+import stat
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from ..errors import ConfigurationError, Unavailable
+from .migrate import upgrade
+
+_log = logging.getLogger(__name__)
+
+# 5 s: a commit takes a millisecond, so whoever waits longer is not waiting for a commit.
+BUSY_TIMEOUT_S = 5.0
+# Readers hardly ever wait in WAL mode; one of them stands on the event loop.
+_READER_TIMEOUT_S = 0.25
+# Nobody waits for the cleaning, but the writer does nothing else meanwhile.
+_CLEANER_TIMEOUT_S = 0.05
+# 30 s for the other process's migrations.
+_START_TIMEOUT_S = 30.0
+
+_FOR_WRITERS = (
+    "PRAGMA synchronous=FULL",  # an acknowledged commit survives a power cut
+    "PRAGMA foreign_keys=ON",  # off by default, for the sake of SQLite 3.6
+    "PRAGMA secure_delete=ON",  # overwrites what is deleted: destroyed material leaves the pages
+    "PRAGMA trusted_schema=OFF",
+)
+_FOR_READERS = (*_FOR_WRITERS, "PRAGMA query_only=ON")
+
+
+class SQLiteFile:
+    """path: absolute. Nothing is opened before `prepare`."""
+
+    def __init__(self, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
+        self.path = path
+        self._identity: tuple[int, int] | None = None
+        self._writers = _engine(lambda: self._connect(_FOR_WRITERS, busy_timeout_s))
+        self._readers = _engine(lambda: self._connect(_FOR_READERS, _READER_TIMEOUT_S))
+        self._cleaners = _engine(lambda: self._connect(_FOR_WRITERS, _CLEANER_TIMEOUT_S))
+
+    def prepare(self) -> None:
+        """Make the file if there is none and bring it up to date. Raises ConfigurationError."""
+        try:
+            with _alone_in(self.path.parent):
+                self._make_private()
+                with self._writers.connect() as connection:
+                    self._migrate(connection)
+                self._identity = self._seen()
+        except OSError as exc:
+            raise self._refusal((exc.strerror or type(exc).__name__).lower()) from exc
+        except SQLAlchemyError as exc:
+            raise self._refusal(_words(exc)) from exc
+
+    def open_writer(self) -> Connection:
+        """A connection that commits by itself unless told BEGIN. Raises Unavailable."""
+        return self._open(self._writers)
+
+    def open_reader(self) -> Connection:
+        """A connection that cannot write. Raises Unavailable."""
+        return self._open(self._readers)
+
+    def empty_the_log(self) -> bool:
+        """Move the write-ahead log into the database and cut it to nothing; False if not now.
+
+        Pages from before a Destroy would otherwise stay in it until it is written over.
+        """
+        try:
+            with self._open(self._cleaners) as connection:
+                row = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").first()
+        except (SQLAlchemyError, Unavailable):  # the disk is full, say; nothing is lost by waiting
+            return False
+        return row is not None and row[0] == 0
+
+    def check_in_place(self) -> None:
+        """Refuse to go on with a file that was deleted or replaced: what we wrote would be lost,
+        what we read might be long revoked.
+
+        It may come back (a mount, a mistake undone). Another file in its place is never taken up
+        without a restart, which looks whose master key it needs. Raises Unavailable.
+        """
+        try:
+            in_place = self._seen() == self._identity
+        except OSError as exc:
+            raise Unavailable("the database is out of reach", detail=str(exc)) from exc
+        if not in_place:
+            raise Unavailable(
+                "the database is out of reach",
+                detail=f"{self.path} was replaced; restart to use it",
+            )
+
+    def _seen(self) -> tuple[int, int]:
+        status = os.stat(self.path)
+        return status.st_dev, status.st_ino
+
+    def _open(self, engine: Engine) -> Connection:
+        self.check_in_place()
+        try:
+            return engine.connect()
+        except SQLAlchemyError as exc:
+            raise unavailable(exc) from exc
+
+    def _connect(self, pragmas: tuple[str, ...], timeout_s: float) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"file:{quote(str(self.path))}?mode=rw",  # mode=rw never makes a file
+            uri=True,
+            timeout=timeout_s,
+            isolation_level=None,  # the driver begins nothing by itself
+            check_same_thread=False,  # opened in one thread and then used in one other
+        )
+        try:
+            for pragma in pragmas:
+                connection.execute(pragma)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _make_private(self) -> None:
+        """0600 before SQLite sees the file: it gives the mode to the -wal and -shm files too."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        try:
+            os.close(os.open(self.path, flags, 0o600))
+        except FileExistsError:
+            status = os.stat(self.path)
+            if not stat.S_ISREG(status.st_mode):
+                raise self._refusal("is not a regular file") from None
+
+    def _close_to_others(self) -> None:
+        if not stat.S_IMODE(os.stat(self.path).st_mode) & 0o077:
+            return
+        for suffix in ("", "-wal", "-shm"):
+            try:
+                os.chmod(f"{self.path}{suffix}", 0o600)
+            except FileNotFoundError:
+                continue
+        _log.warning("the database %s was open to others: closed it (mode 0600)", self.path)
+
+    def _migrate(self, connection: Connection) -> None:
+        """What is not ours is left as it was: nothing is changed before `upgrade` has looked."""
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        upgrade(connection, name=str(self.path))
+        connection.exec_driver_sql("COMMIT")
+        self._close_to_others()
+        if connection.exec_driver_sql("PRAGMA journal_mode=WAL").scalar() != "wal":
+            raise self._refusal("its file system allows no write-ahead log")
+
+    def _refusal(self, fault: str) -> ConfigurationError:
+        return ConfigurationError(f"database {self.path}: {fault}")
+
+
+def _engine(connect: Callable[[], sqlite3.Connection]) -> Engine:
+    """`sqlite://` names the dialect alone: connect knows the file.
+
+    The parameters of a statement that fails are hidden: an exception may end in a log.
+    """
+    return create_engine("sqlite://", creator=connect, poolclass=NullPool, hide_parameters=True)
+
+
+def unavailable(exc: SQLAlchemyError) -> Unavailable:
+    """For the caller, that it may try again; for the log, SQLite's own words and never a value."""
+    return Unavailable("the database is out of reach", detail=_words(exc))
+
+
+def _words(exc: SQLAlchemyError) -> str:
+    # str(exc) of SQLAlchemy has the statement and its parameters, SQLite's own message has not.
+    origin = getattr(exc, "orig", None)
+    if isinstance(origin, sqlite3.Error):
+        return f"{origin} ({getattr(origin, 'sqlite_errorname', 'sqlite')})"
+    return type(exc).__name__
+
+
+@contextmanager
+def _alone_in(directory: Path) -> Iterator[None]:
+    """One process at a time prepares a database in this directory.
+
+    SQLite's own lock is not enough: turning the write-ahead log on fails at once where two do it.
+    A lock on the directory itself leaves no file behind and ends with the process.
+    """
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+        yield
+    finally:
+        os.close(descriptor)

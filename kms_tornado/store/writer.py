@@ -1,0 +1,180 @@
+"""One thread that writes, with one commit for all who wait.
+
+A commit on disk costs far more than the changes in it. While one is on its way others queue up, and
+the next one takes them all; each has its own savepoint, so that one conflict is one caller's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import (
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    NotSupportedError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
+
+from ..errors import InvalidField, Unavailable
+from .sqlite_file import SQLiteFile, unavailable
+
+_log = logging.getLogger(__name__)
+
+Job = Callable[[Connection], Any]
+
+# 256 in one commit: beyond, the changes cost more than the commit that they share.
+_MOST_TOGETHER = 256
+
+# The fault of one change, whose savepoint undoes it. Any other fault of the database ends them all.
+_OF_ONE_CHANGE = (DataError, IntegrityError, InterfaceError, NotSupportedError, ProgrammingError)
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """A job, who waits for it, and then what became of it."""
+
+    job: Job
+    erases: bool
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[Any]
+    result: Any = None
+    error: BaseException | None = None
+
+
+class Writer:
+    """Started and stopped once."""
+
+    def __init__(self, file: SQLiteFile) -> None:
+        self._file = file
+        self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
+        self._connection: Connection | None = None
+        self._erased = False
+        # A daemon, so that a process that never stops its store can still end.
+        self._thread = Thread(target=self._run, name="kms-store-writer", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Wait until all that was submitted is written. Blocks."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def submit(self, job: Job, *, erases: bool = False) -> asyncio.Future[Any]:
+        """Run the job in a transaction; the future is done when that is on disk.
+
+        erases: sealed material goes away with it and should soon be gone from the log too. A caller
+        who stops waiting does not stop the job.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        self._queue.put(_Waiting(job, erases, loop, future))
+        return future
+
+    # --- in the thread --------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        stopping = False
+        while not stopping:
+            batch, stopping = self._take()
+            if batch:
+                self._write(batch)
+                _tell(batch)
+            if self._erased and self._queue.empty():
+                self._erased = not self._file.empty_the_log()  # if not now, after the next commit
+        self._drop_connection()
+
+    def _take(self) -> tuple[list[_Waiting], bool]:
+        """(those who wait now, whether they are the last)."""
+        batch: list[_Waiting] = []
+        try:
+            while len(batch) < _MOST_TOGETHER:
+                waiting = self._queue.get(block=not batch)
+                if waiting is None:
+                    return batch, True
+                batch.append(waiting)
+        except Empty:
+            pass
+        return batch, False
+
+    def _write(self, batch: list[_Waiting]) -> None:
+        try:
+            self._file.check_in_place()
+            connection = self._connection
+            if connection is None:
+                connection = self._connection = self._file.open_writer()
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            for waiting in batch:
+                _run_one(connection, waiting)
+            connection.exec_driver_sql("COMMIT")
+            self._file.check_in_place()  # gone in between: it was written to a file without a name
+        except Unavailable as exc:
+            self._fail(batch, exc.detail)
+        except SQLAlchemyError as exc:
+            self._fail(batch, unavailable(exc).detail)
+        except Exception as exc:  # the thread's edge: nobody would ever wake the callers
+            _log.exception("the writer of the database met a fault of its own")
+            self._fail(batch, type(exc).__name__)
+        else:
+            self._erased = self._erased or any(
+                waiting.erases and waiting.error is None for waiting in batch
+            )
+
+    def _fail(self, batch: list[_Waiting], detail: str) -> None:
+        """Nobody's change counts. Closing the connection rolls back whatever was begun."""
+        self._drop_connection()
+        for waiting in batch:
+            waiting.error = Unavailable("the database is out of reach", detail=detail)
+
+    def _drop_connection(self) -> None:
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            try:
+                connection.close()
+            except SQLAlchemyError:  # it was broken before
+                pass
+
+
+def _run_one(connection: Connection, waiting: _Waiting) -> None:
+    connection.exec_driver_sql("SAVEPOINT one_change")
+    try:
+        waiting.result = waiting.job(connection)
+    except (*_OF_ONE_CHANGE, UnicodeEncodeError, OverflowError):
+        # No `from`: SQLAlchemy's exception holds the row.
+        waiting.error = InvalidField("a value cannot be stored")
+    except SQLAlchemyError:
+        raise
+    except Exception as exc:  # Conflict, ObjectAlreadyExists, or a fault in the job: its caller's
+        waiting.error = exc
+    if waiting.error is not None:
+        connection.exec_driver_sql("ROLLBACK TO one_change")
+    connection.exec_driver_sql("RELEASE one_change")
+
+
+def _tell(batch: list[_Waiting]) -> None:
+    """Wake the callers, with one call into each event loop."""
+    for loop in {waiting.loop for waiting in batch}:
+        theirs = [waiting for waiting in batch if waiting.loop is loop]
+        try:
+            loop.call_soon_threadsafe(_wake, theirs)
+        except RuntimeError:  # the loop is closed, nobody waits any more
+            continue
+
+
+def _wake(batch: list[_Waiting]) -> None:
+    for waiting in batch:
+        if waiting.future.done():  # cancelled
+            continue
+        if waiting.error is None:
+            waiting.future.set_result(waiting.result)
+        else:
+            waiting.future.set_exception(waiting.error)

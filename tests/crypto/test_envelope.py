@@ -1,0 +1,191 @@
+"""Sealed material opens for its own object under its own master key, and for nothing else."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import replace
+from itertools import combinations
+
+import pytest
+
+from kms_tornado.crypto.envelope import (
+    EnvelopeContext,
+    MasterKey,
+    SealBroken,
+    _encode,
+    open_sealed,
+    seal,
+)
+from kms_tornado.crypto.material import KeyMaterial
+from kms_tornado.domain.managed_object import SealedMaterial
+from kms_tornado.errors import ConfigurationError, GeneralFailure
+
+MASTER = MasterKey(KeyMaterial(bytes(range(32))))
+OTHER_MASTER = MasterKey(KeyMaterial(bytes(range(1, 33))))
+CANARY = KeyMaterial(b"canary-of-32-bytes-in-plain-text")
+CONTEXT = EnvelopeContext(uid="billing-1", owner="alice@example.com", object_type=2, version=1)
+SEALED = seal(MASTER, CANARY, CONTEXT)
+
+
+@pytest.mark.parametrize("length", [0, 1, 16, 32, 4096])
+def test_sealed_material_opens_again(length):
+    material = KeyMaterial(bytes(length))
+    assert open_sealed(MASTER, seal(MASTER, material, CONTEXT), CONTEXT) == material
+
+
+def test_sealing_twice_gives_nothing_in_common_but_the_header():
+    one, two = seal(MASTER, CANARY, CONTEXT), seal(MASTER, CANARY, CONTEXT)
+    assert one[:9] == two[:9]
+    assert not any(one[start : start + 8] == two[start : start + 8] for start in range(9, len(one)))
+
+
+def test_sealed_material_does_not_contain_the_plaintext():
+    assert CANARY.reveal() not in SEALED
+
+
+@pytest.mark.parametrize(
+    "context",
+    [
+        pytest.param(replace(CONTEXT, uid="billing-2"), id="uid"),
+        pytest.param(replace(CONTEXT, uid=""), id="no uid"),
+        pytest.param(replace(CONTEXT, owner="bob@example.com"), id="owner"),
+        pytest.param(replace(CONTEXT, owner="Alice@example.com"), id="owner in another case"),
+        pytest.param(replace(CONTEXT, object_type=7), id="object type"),
+        pytest.param(replace(CONTEXT, version=2), id="version"),
+        pytest.param(replace(CONTEXT, object_type=1, version=2), id="type and version swapped"),
+        pytest.param(
+            replace(CONTEXT, uid=CONTEXT.owner, owner=CONTEXT.uid), id="uid and owner swapped"
+        ),
+        pytest.param(
+            replace(CONTEXT, uid="billing-1a", owner="lice@example.com"), id="border moved"
+        ),
+    ],
+)
+def test_sealed_material_of_another_object_does_not_open(context):
+    with pytest.raises(SealBroken):
+        open_sealed(MASTER, SEALED, context)
+    assert open_sealed(MASTER, SEALED, CONTEXT) == CANARY
+
+
+def test_sealed_material_of_another_master_key_does_not_open():
+    with pytest.raises(SealBroken):
+        open_sealed(OTHER_MASTER, SEALED, CONTEXT)
+
+
+def test_sealed_material_does_not_open_under_another_master_key_that_claims_the_same_id():
+    forged = SealedMaterial(SEALED[:1] + OTHER_MASTER.key_id + SEALED[9:])
+    with pytest.raises(SealBroken):
+        open_sealed(OTHER_MASTER, forged, CONTEXT)
+
+
+@pytest.mark.parametrize("position", range(len(SEALED)))
+def test_a_flipped_bit_anywhere_breaks_the_seal(position):
+    for bit in (0x01, 0x80):
+        changed = bytearray(SEALED)
+        changed[position] ^= bit
+        with pytest.raises(SealBroken):
+            open_sealed(MASTER, SealedMaterial(bytes(changed)), CONTEXT)
+
+
+def test_sealed_material_cut_short_does_not_open():
+    for length in range(len(SEALED)):
+        with pytest.raises(SealBroken):
+            open_sealed(MASTER, SealedMaterial(SEALED[:length]), CONTEXT)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        pytest.param(SEALED + b"\0", id="a byte more"),
+        pytest.param(b"\0" + SEALED, id="a byte in front"),
+        pytest.param(SEALED + SEALED, id="twice"),
+        pytest.param(b"", id="nothing"),
+        pytest.param(bytes(len(SEALED)), id="zeros"),
+        pytest.param(b"\2" + SEALED[1:], id="a later format"),
+    ],
+)
+def test_sealed_material_with_something_added_does_not_open(changed):
+    with pytest.raises(SealBroken):
+        open_sealed(MASTER, SealedMaterial(changed), CONTEXT)
+
+
+def test_parts_of_two_envelopes_do_not_make_a_third():
+    other = seal(MASTER, CANARY, CONTEXT)
+    for border in (21, 69, 81):
+        with pytest.raises(SealBroken):
+            open_sealed(MASTER, SealedMaterial(SEALED[:border] + other[border:]), CONTEXT)
+
+
+def test_every_fault_reads_alike_to_the_caller_and_says_nothing_internal():
+    messages = set()
+    for sealed, master_key in (
+        (SEALED[:5], MASTER),
+        (SEALED + b"x", MASTER),
+        (SEALED, OTHER_MASTER),
+    ):
+        with pytest.raises(SealBroken) as caught:
+            open_sealed(master_key, SealedMaterial(sealed), CONTEXT)
+        messages.add(str(caught.value))
+        assert caught.value.detail
+        assert isinstance(caught.value, GeneralFailure)
+        assert caught.value.__cause__ is None
+    assert messages == {"the stored object cannot be used; tell the operator of the server"}
+
+
+def test_no_two_contexts_share_an_encoding():
+    texts = ["", "a", "b", "ab", "a\0", "\0a", "\ud800", "é", "e\u0301", "\0\0\0\1"]
+    contexts = [
+        EnvelopeContext(uid, owner, object_type, version)
+        for uid in texts
+        for owner in texts
+        for object_type, version in ((1, 2), (2, 1), (0, 0))
+    ]
+    encoded = [_encode(context) for context in contexts]
+    assert all(one != two for one, two in combinations(encoded, 2))
+
+
+# --- the master key -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("length", [0, 16, 31, 33, 64])
+def test_a_master_key_of_another_length_is_refused(length):
+    with pytest.raises(ConfigurationError):
+        MasterKey(KeyMaterial(bytes(length)))
+
+
+def test_the_check_value_belongs_to_one_master_key():
+    value = MASTER.check_value()
+    assert MASTER.matches(value)
+    assert MasterKey(KeyMaterial(bytes(range(32)))).matches(value)
+    assert not OTHER_MASTER.matches(value)
+    assert not MASTER.matches(value[:-1])
+    assert not MASTER.matches(b"")
+
+
+def test_check_value_and_id_never_change_between_releases():
+    assert MASTER.key_id.hex() == "361527f1fff86758"
+    assert MASTER.check_value().hex() == (
+        "275de019444cef42dc3fcaf938f17776d60b1a8ffa58e589c93e9d4901c8cef0"
+    )
+
+
+def test_an_envelope_of_the_first_release_opens():
+    sealed = SealedMaterial(
+        bytes.fromhex(
+            "01361527f1fff86758e629b51de7c7a34a2c4048bab7652559768991540d63096d59f510714b4398"
+            "5ebfa6c0c757908ada8cc83a429b327ae813fd7ce13ac5179c61cfcb28821bfb6afc12fe92ec7d32"
+            "748502c6f8dda9034cd0d8a4e91291fa973b3896bc32d471f0137697721980f5df6b544bda93ddd7"
+            "87ee0386c877863270"
+        )
+    )
+    assert open_sealed(MASTER, sealed, CONTEXT) == CANARY
+
+
+def test_a_master_key_hides_itself():
+    secret = bytes(range(32))
+    for shown in (repr(MASTER), str(MASTER), f"{MASTER}"):
+        assert shown == f"MasterKey(key_id={MASTER.key_id.hex()})"
+    assert MASTER.key_id not in secret
+    assert MASTER.check_value() != secret
+    with pytest.raises(TypeError):
+        pickle.dumps(MASTER)

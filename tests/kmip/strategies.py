@@ -1,0 +1,107 @@
+"""Hypothesis strategies made from the declarations, so that a new field is tested unasked."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cache
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+
+from hypothesis import strategies as st
+
+from kms_tornado.kmip.attributes import Attributes
+from kms_tornado.kmip.objects import KeyMaterial
+from kms_tornado.kmip.payloads import AttributeReference
+from kms_tornado.kmip.tables import TAG_NUMBERS
+from kms_tornado.kmip.ttlv import ItemType, Node
+
+texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8)
+octets = st.binary(max_size=8)
+
+
+def signed(bits: int) -> st.SearchStrategy[int]:
+    return st.integers(-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+
+
+def unsigned(bits: int) -> st.SearchStrategy[int]:
+    return st.integers(0, 2**bits - 1)
+
+
+LEAVES: dict[ItemType, st.SearchStrategy[Any]] = {
+    ItemType.INTEGER: signed(32),
+    ItemType.LONG_INTEGER: signed(64),
+    ItemType.BIG_INTEGER: signed(200),
+    ItemType.ENUMERATION: unsigned(32),
+    ItemType.BOOLEAN: st.booleans(),
+    ItemType.TEXT_STRING: texts,
+    ItemType.BYTE_STRING: octets,
+    ItemType.DATE_TIME: signed(64),
+    ItemType.INTERVAL: unsigned(32),
+    ItemType.DATE_TIME_EXTENDED: signed(64),
+}
+
+
+def leaves(tags: st.SearchStrategy[str]) -> st.SearchStrategy[Node]:
+    return st.one_of(
+        st.builds(Node, tags, st.just(item_type), values) for item_type, values in LEAVES.items()
+    )
+
+
+def nodes(tags: st.SearchStrategy[str]) -> st.SearchStrategy[Node]:
+    """Structures of any shape with a leaf or structure of the given tags anywhere."""
+    return st.recursive(
+        leaves(tags),
+        lambda inner: st.builds(
+            lambda tag, children: Node(tag, ItemType.STRUCTURE, tuple(children)),
+            tags,
+            st.lists(inner, max_size=4),
+        ),
+        max_leaves=12,
+    )
+
+
+_KNOWN: dict[Any, st.SearchStrategy[Any]] = {
+    bool: st.booleans(),
+    int: signed(32),
+    str: texts,
+    bytes: octets,
+    Node: st.builds(Node, st.just("AttributeValue"), st.just(ItemType.BYTE_STRING), octets),
+    KeyMaterial: st.builds(KeyMaterial, octets, st.booleans()),
+    AttributeReference: st.one_of(
+        st.builds(AttributeReference, st.sampled_from(sorted(TAG_NUMBERS))),
+        st.builds(AttributeReference, texts, texts),
+    ),
+}
+
+
+@cache
+def values_of(hint: Any) -> st.SearchStrategy[Any]:
+    """Values of a declared type: a class of the package or a field's annotation."""
+    if hint in _KNOWN:
+        return _KNOWN[hint]
+    if hint is Attributes:
+        return _few_attributes()
+    if get_origin(hint) is Annotated:
+        marks = [mark for mark in hint.__metadata__ if isinstance(mark, ItemType)]
+        return LEAVES[marks[0]] if marks else values_of(hint.__origin__)
+    if get_origin(hint) in (Union, UnionType):
+        return st.one_of(
+            st.none() if each is NoneType else values_of(each) for each in get_args(hint)
+        )
+    if get_origin(hint) is tuple:
+        return st.lists(values_of(get_args(hint)[0]), max_size=2).map(tuple)
+    if dataclasses.is_dataclass(hint):
+        hints = get_type_hints(hint, include_extras=True)
+        names = [field.name for field in dataclasses.fields(hint)]
+        return st.builds(hint, **{name: values_of(hints[name]) for name in names})
+    return st.sampled_from(hint)  # an enumeration
+
+
+def _few_attributes() -> st.SearchStrategy[Attributes]:
+    """Three at a time: all sixty would take a second for each example."""
+    hints = get_type_hints(Attributes, include_extras=True)
+
+    def of(names: list[str]) -> st.SearchStrategy[Attributes]:
+        return st.builds(Attributes, **{name: values_of(hints[name]) for name in names})
+
+    return st.lists(st.sampled_from(sorted(hints)), max_size=3, unique=True).flatmap(of)

@@ -1,0 +1,191 @@
+"""Attributes: their text for the database, their tags, and what is not among them."""
+
+from __future__ import annotations
+
+import json
+from typing import get_type_hints
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kms_tornado.errors import InvalidAttributeValue, InvalidField
+from kms_tornado.kmip import json_codec
+from kms_tornado.kmip.attributes import (
+    Attributes,
+    dump_attributes,
+    load_attributes,
+    user_tags,
+    with_user_tags,
+    without_tags,
+)
+from kms_tornado.kmip.enums import CryptographicAlgorithm, LinkType, State
+from kms_tornado.kmip.schema import from_node, to_node
+from kms_tornado.kmip.structures import Link, VendorAttribute
+from kms_tornado.kmip.ttlv import Dialect, ItemType, Node, structure
+
+from .strategies import nodes, texts, values_of
+
+KEK = VendorAttribute.of_bytes("cosmian", "wrapping_key_id", b"kek")
+
+
+def tagged(value: bytes | str, *, vendor: str = "cosmian", name: str = "tag") -> Attributes:
+    item_type = ItemType.BYTE_STRING if isinstance(value, bytes) else ItemType.TEXT_STRING
+    node = Node("AttributeValue", item_type, value)
+    return Attributes(vendor_attributes=(VendorAttribute(vendor, name, node),))
+
+
+# --- text for the database ----------------------------------------------------------------------
+
+
+HINTS = get_type_hints(Attributes, include_extras=True)
+
+
+@pytest.mark.parametrize("field", sorted(HINTS))
+@settings(deadline=None, max_examples=15)
+@given(data=st.data())
+def test_attribute_comes_back_from_the_text_and_from_the_wire(field, data):
+    attributes = Attributes(**{field: data.draw(values_of(HINTS[field]))})
+    assert load_attributes(dump_attributes(attributes)) == attributes
+    for dialect in Dialect:
+        body = json_codec.format(structure("Get", to_node(attributes, "Attributes")), dialect)
+        (node,) = json_codec.parse(body)[0].value
+        assert from_node(Attributes, node) == attributes
+
+
+@given(nodes(st.just("AttributeValue")))
+def test_vendor_value_keeps_its_type_in_the_text(value):
+    attributes = Attributes(vendor_attributes=(VendorAttribute("x", "y", value),))
+    assert load_attributes(dump_attributes(attributes)) == attributes
+
+
+def test_text_is_compact_and_stays_as_it_is():
+    # Stored in databases: a change needs a new version and a reader for this one.
+    attributes = Attributes(
+        cryptographic_algorithm=CryptographicAlgorithm.AES,
+        cryptographic_length=256,
+        sensitive=False,
+        state=State.ACTIVE,
+        links=(Link(LinkType.PARENT_LINK, "a"),),
+        vendor_attributes=(KEK,),
+    )
+    text = (
+        '{"v":1,"a":[["CryptographicAlgorithm",5,3],["CryptographicLength",2,256],'
+        '["Link",1,[["LinkType",5,264],["LinkedObjectIdentifier",7,"a"]]],["Sensitive",6,false],'
+        '["State",5,2],["Attribute",1,[["VendorIdentification",7,"cosmian"],'
+        '["AttributeName",7,"wrapping_key_id"],["AttributeValue",8,"6b656b"]]]]}'
+    )
+    assert dump_attributes(attributes) == text
+    assert load_attributes(text) == attributes
+
+
+@pytest.mark.parametrize("text", ["{}", '{"v":2,"a":[]}', '{"a":[]}'])
+def test_text_of_another_version_is_refused(text):
+    with pytest.raises(ValueError, match="version"):
+        load_attributes(text)
+
+
+def test_same_text_is_read_once():
+    text = dump_attributes(Attributes(comment="read once"))
+    assert load_attributes(text) is load_attributes(text)
+
+
+def test_repr_shows_what_is_set_and_no_vendor_value():
+    shown = repr(Attributes(cryptographic_length=256, vendor_attributes=(KEK,)))
+    assert shown.startswith("Attributes(cryptographic_length=256, vendor_attributes=(")
+    assert "kek" not in shown
+
+
+# --- what is not declared -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "tag", ["CertificateSubjectCN", "PrivateKey", "Data", "Attributes", "Remove", "Username"]
+)
+def test_attribute_that_is_not_supported_is_refused_by_name(tag):
+    node = structure("Attributes", Node(tag, ItemType.TEXT_STRING, "x"))
+    with pytest.raises(InvalidField, match=f"{tag} is not supported in Attributes"):
+        from_node(Attributes, node)
+
+
+# --- tags ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("attributes", "tags"),
+    [
+        pytest.param(Attributes(), set(), id="no attribute"),
+        pytest.param(tagged(b"[]"), set(), id="empty array"),
+        pytest.param(tagged(b'["invoices"]'), {"invoices"}, id="bytes"),
+        pytest.param(tagged('["invoices"]'), {"invoices"}, id="text"),
+        pytest.param(tagged(b'["a","b","a"]'), {"a", "b"}, id="one twice"),
+        pytest.param(tagged(' [ "a" ] '), {"a"}, id="blanks around"),
+        pytest.param(tagged('["clé 🔑", " ", "a_b"]'), {"clé 🔑", " ", "a_b"}, id="any Unicode"),
+        pytest.param(tagged(b"?", vendor="acme"), set(), id="another vendor's"),
+        pytest.param(tagged(b"?", name="tags"), set(), id="another name"),
+    ],
+)
+def test_tags_are_read(attributes, tags):
+    assert user_tags(attributes) == tags
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"invoices", id="bare word"),
+        pytest.param(b'"invoices"', id="string"),
+        pytest.param(b"{}", id="object"),
+        pytest.param(b"null", id="null"),
+        pytest.param(b"[1]", id="number"),
+        pytest.param(b"[null]", id="null inside"),
+        pytest.param(b'[["a"]]', id="nested"),
+        pytest.param(b'["a",]', id="trailing comma"),
+        pytest.param(b'["a"', id="cut off"),
+        pytest.param(b'["\xff"]', id="no UTF-8"),
+        pytest.param(b'["\\ud800"]', id="lone surrogate"),
+        pytest.param(b"[" * 5000, id="deep"),
+        pytest.param(b'[""]', id="empty tag"),
+        pytest.param(b'["a","_kk"]', id="system tag"),
+        pytest.param(b'["\\u005fkk"]', id="system tag in disguise"),
+        pytest.param(b'["a\\u0000"]', id="null character"),
+    ],
+)
+def test_tags_in_another_shape_are_refused(value):
+    with pytest.raises(InvalidAttributeValue, match="tag"):
+        user_tags(tagged(value))
+
+
+def test_tags_of_another_type_are_refused():
+    node = Node("AttributeValue", ItemType.INTEGER, 1)
+    with pytest.raises(InvalidAttributeValue):
+        user_tags(Attributes(vendor_attributes=(VendorAttribute("cosmian", "tag", node),)))
+
+
+def test_tag_attribute_given_twice_is_refused():
+    twice = tagged(b'["a"]').vendor_attributes * 2
+    with pytest.raises(InvalidField, match="twice"):
+        user_tags(Attributes(vendor_attributes=twice))
+
+
+def test_tags_replace_those_before_and_leave_other_vendor_attributes():
+    before = Attributes(vendor_attributes=(*tagged(b'["old"]').vendor_attributes, KEK))
+    after = with_user_tags(before, {"new", "b"})
+    assert user_tags(after) == {"new", "b"}
+    assert KEK in after.vendor_attributes
+    assert with_user_tags(before, ()) == without_tags(before) == without_tags(after)
+    assert without_tags(after).vendor_attributes == (KEK,)
+
+
+def test_tags_are_written_as_the_clients_do():
+    (attribute,) = with_user_tags(Attributes(), ["invoices"]).vendor_attributes
+    assert attribute == VendorAttribute.of_bytes(
+        "cosmian", "tag", bytes.fromhex("5B22696E766F69636573225D")
+    )
+
+
+@given(st.frozensets(texts.filter(lambda tag: tag and not tag.startswith("_"))))
+def test_any_tags_come_back_as_they_went(tags):
+    attributes = with_user_tags(Attributes(), tags)
+    assert user_tags(attributes) == tags
+    assert json.loads(dump_attributes(attributes))["v"] == 1

@@ -1,0 +1,66 @@
+"""The enumeration classes against the specification's tables."""
+
+from __future__ import annotations
+
+import json
+from enum import IntEnum, IntFlag
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from kms_tornado.kmip import enums
+from kms_tornado.kmip.tables import ENUMERATIONS, TAG_NUMBERS, normalise
+
+SHARED = Path(__file__).parents[3] / "shared/kmip/kmip-2.1-enumerations.json"
+
+CLASSES = {
+    cls.__name__: cls
+    for cls in vars(enums).values()
+    if isinstance(cls, type) and issubclass(cls, IntEnum | IntFlag) and cls.__module__ != "enum"
+}
+MEMBERS = [(name, member) for name, cls in CLASSES.items() for member in cls]
+
+
+@pytest.mark.parametrize(
+    ("name", "member"), MEMBERS, ids=[f"{name}.{member.name}" for name, member in MEMBERS]
+)
+def test_member_has_the_number_that_its_name_has_in_the_table(name, member):
+    assert ENUMERATIONS[name].number(member.name) == member.value
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_class_leaves_no_value_of_the_specification_out(name):
+    assert {member.value for member in CLASSES[name]} == set(ENUMERATIONS[name].oasis)
+
+
+def test_usage_mask_has_eighteen_bits():
+    assert len(enums.CryptographicUsageMask) == 18
+
+
+def test_table_in_the_package_is_the_shared_one():
+    if not SHARED.exists():
+        pytest.skip("the shared tables are not here")
+    packaged = resources.files("kms_tornado.kmip").joinpath("enumerations.json")
+    assert json.loads(packaged.read_text("utf-8")) == json.loads(SHARED.read_text("utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("tag", "number"),
+    [
+        ("ActivationDate", 0x420001),
+        ("IVCounterNonce", 0x42003D),
+        ("UniqueBatchItemID", 0x420093),
+        ("RandomIV", 0x4200C5),
+        ("AuthenticatedEncryptionTag", 0x4200FF),
+        ("AttributeReference", 0x42013B),
+        ("AsynchronousCorrelationValues", 0x420176),
+    ],
+)
+def test_tag_has_the_number_of_the_appendix(tag, number):
+    assert TAG_NUMBERS[tag] == number
+
+
+@pytest.mark.parametrize("tag", sorted(TAG_NUMBERS))
+def test_tag_names_are_normalised(tag):
+    assert normalise(tag) == tag

@@ -1,0 +1,78 @@
+"""Objects to store, and a store that is open for one test."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from kms_tornado.domain.managed_object import ManagedObject, SealedMaterial, UniqueIdentifier
+from kms_tornado.kmip.attributes import Attributes
+from kms_tornado.kmip.enums import CryptographicAlgorithm, KeyFormatType, ObjectType, State
+from kms_tornado.store.sql import SQLiteStore
+
+ALICE, BOB = "alice@example.com", "bob@example.com"
+
+KEY_ATTRIBUTES = Attributes(
+    cryptographic_algorithm=CryptographicAlgorithm.AES,
+    cryptographic_length=256,
+    cryptographic_usage_mask=0x83C,
+    key_format_type=KeyFormatType.RAW,
+    initial_date=1_700_000_000,
+)
+
+
+def an_object(uid: str, **changes: Any) -> ManagedObject:
+    values: dict[str, Any] = {
+        "owner": ALICE,
+        "object_type": ObjectType.SYMMETRIC_KEY,
+        "state": State.ACTIVE,
+        "attributes": KEY_ATTRIBUTES,
+        "tags": frozenset({"_kk"}),
+        "sealed": SealedMaterial(b"sealed " + uid.encode("utf-8", "surrogatepass")),
+        "created_at": 1_700_000_000,
+    }
+    return ManagedObject(uid=UniqueIdentifier(uid), **{**values, **changes})
+
+
+@asynccontextmanager
+async def opened(path: Path, **options: Any) -> AsyncIterator[SQLiteStore]:
+    store = SQLiteStore(path, **options)
+    await store.start()
+    try:
+        yield store
+    finally:
+        await store.stop()
+
+
+def run(main: Coroutine[Any, Any, Any]) -> Any:
+    return asyncio.run(main)
+
+
+def with_store(path: Path, body: Callable[[SQLiteStore], Awaitable[Any]], **options: Any) -> Any:
+    """Run the body with a store that is open, in an event loop of its own."""
+
+    async def main() -> Any:
+        async with opened(path, **options) as store:
+            return await body(store)
+
+    return asyncio.run(main())
+
+
+def uids(found: Iterable[ManagedObject]) -> list[str]:
+    return [each.uid for each in found]
+
+
+def python(program: str, *arguments: str) -> subprocess.Popen[str]:
+    """Another process with our helpers at hand."""
+    return subprocess.Popen(
+        [sys.executable, "-c", program, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )

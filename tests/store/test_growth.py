@@ -1,0 +1,134 @@
+"""With a hundred thousand objects the event loop still never waits for the database."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+from sqlalchemy import text
+
+from kms_tornado.domain.managed_object import ObjectFilter
+from kms_tornado.store import queries
+from kms_tornado.store.base import Insert
+from kms_tornado.store.reader import Reader, TooLong
+
+from .helpers import ALICE, BOB, an_object, uids, with_store
+
+MANY = 100_000
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    """Alice has all of the objects but every tenth, each 1,000th has the tag `rare`."""
+    path = tmp_path_factory.mktemp("growth") / "kms.db"
+    model = an_object("0", tags=frozenset({"_kk", "common"}))
+    with_store(path, lambda store: store.commit([Insert(model)]))
+    connection = sqlite3.connect(path)
+    connection.executescript(f"""
+        WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {MANY - 1})
+        INSERT INTO objects (uid, owner, object_type, state, algorithm, length, usage_mask,
+            key_format, attributes, tags, sealed, version, generation, created_at, changed_at)
+        SELECT n, iif(n % 10, '{ALICE}', '{BOB}'), object_type, state, algorithm, length,
+            usage_mask, key_format, attributes, tags, sealed, 1, 1, created_at + n, changed_at
+        FROM objects, n WHERE uid = '0';
+        INSERT INTO object_tags SELECT serial, t, owner, created_at FROM objects,
+            (SELECT '_kk' AS t UNION SELECT 'common') WHERE uid != '0';
+        INSERT INTO object_tags SELECT serial, 'rare', owner, created_at FROM objects
+            WHERE uid % 1000 = 1;
+        INSERT INTO object_tags SELECT serial, iif(uid % 2, 'odd', 'even'), owner, created_at
+            FROM objects;
+    """)
+    connection.close()
+    return path
+
+
+def refuse_long_reads(store):
+    async def refuse(*args):
+        raise AssertionError("went to the reader thread")
+
+    store._read_long = refuse
+
+
+@pytest.mark.parametrize(
+    ("tags", "principal", "newest", "number"),
+    [
+        pytest.param({"common"}, ALICE, "99999", 100, id="on all objects"),
+        pytest.param({"_kk"}, BOB, "99990", 100, id="on all, of few of mine"),
+        pytest.param({"common", "_kk"}, ALICE, "99999", 100, id="two on all objects"),
+        pytest.param({"rare"}, ALICE, "99001", 100, id="rare"),
+        pytest.param({"common", "rare", "_kk"}, ALICE, "99001", 100, id="common and rare"),
+        pytest.param({"common"}, "eve", None, 0, id="none of mine"),
+        pytest.param({"common", "absent"}, "eve", None, 0, id="absent"),
+    ],
+)
+def test_tag_lists_stay_short_enough_for_the_event_loop(path, tags, principal, newest, number):
+    async def body(store):
+        refuse_long_reads(store)
+        return uids(await store.with_tags(frozenset(tags), principal=principal))
+
+    found = with_store(path, body)
+    assert len(found) == number
+    assert found[:1] == ([newest] if newest else [])
+
+
+def test_a_tag_list_that_takes_long_is_answered_by_the_reader_thread(path):
+    async def body(store):
+        calls = []
+        read_long = store._read_long
+
+        async def spy(*args):
+            calls.append(args)
+            return await read_long(*args)
+
+        store._read_long = spy
+        # Each is on half of all objects and none has both: no walk finds its hundred.
+        found = await store.with_tags(frozenset({"even", "odd"}), principal=ALICE)
+        return found, len(calls)
+
+    assert with_store(path, body) == ([], 1)
+
+
+def test_short_reads_refuse_a_long_statement_and_go_on(path):
+    async def body(store):
+        reader = Reader(store._file, short_only=True)
+        try:
+            with pytest.raises(TooLong):
+                reader.rows(text("SELECT count(*) FROM objects a, objects b"))
+            assert reader.rows(queries.any_object)
+        finally:
+            reader.close()
+
+    with_store(path, body)
+
+
+def test_short_reads_are_not_refused_however_many_there_are(path):
+    async def body(store):
+        for _ in range(5_000):
+            assert await store.get("777") is not None
+
+    with_store(path, body)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "offset", "expected"),
+    [
+        pytest.param(ObjectFilter(), 0, (90_001, ["99999", "99998"]), id="all"),
+        pytest.param(ObjectFilter(), 90_000, (90_001, ["0"]), id="the last page"),
+        pytest.param(
+            ObjectFilter(tags=frozenset({"common"})), 0, (90_001, ["99999", "99998"]), id="tag"
+        ),
+        pytest.param(
+            ObjectFilter(tags=frozenset({"rare"})), 0, (100, ["99001", "98001"]), id="rare tag"
+        ),
+        pytest.param(ObjectFilter(length=128), 0, (0, []), id="a column without an index"),
+        pytest.param(ObjectFilter(uid="7"), 0, (1, ["7"]), id="identifier"),
+    ],
+)
+def test_locate_counts_and_pages(path, wanted, offset, expected):
+    async def body(store):
+        if not await store.get("0"):
+            pytest.fail("the store was not filled")
+        return await store.locate(wanted, principal=ALICE, offset=offset, maximum=2)
+
+    total, found = with_store(path, body)
+    assert (total, found) == expected

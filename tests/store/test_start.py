@@ -1,0 +1,188 @@
+"""What a start finds, makes and refuses."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import stat
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+from kms_tornado.errors import ConfigurationError
+from kms_tornado.store.base import Insert
+from kms_tornado.store.schema import metadata
+
+from .helpers import an_object, python, with_store
+
+
+async def nothing(store):
+    await store.ping()
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "kms.db"
+
+
+def test_migrations_lead_to_the_declared_schema(path):
+    async def body(store):
+        with store._file.open_reader() as connection:
+            context = MigrationContext.configure(connection, opts={"compare_type": True})
+            return compare_metadata(context, metadata)
+
+    assert with_store(path, body) == []
+
+
+@pytest.mark.parametrize(
+    ("pragma", "value"),
+    [
+        pytest.param("journal_mode", "wal", id="write-ahead log"),
+        pytest.param("synchronous", 2, id="flushed at every commit"),
+        pytest.param("foreign_keys", 1, id="foreign keys"),
+        pytest.param("secure_delete", 1, id="deleted bytes overwritten"),
+        pytest.param("busy_timeout", 5000, id="waits for others"),
+    ],
+)
+def test_the_writer_works_with(path, pragma, value):
+    async def body(store):
+        with store._file.open_writer() as connection:
+            return connection.exec_driver_sql(f"PRAGMA {pragma}").scalar()
+
+    assert with_store(path, body) == value
+
+
+def test_all_files_of_the_database_are_private_whatever_the_umask(path, tmp_path):
+    async def body(store):
+        await store.commit([Insert(an_object("one"))])
+        await store.get("one")
+        return {entry.name: stat.S_IMODE(entry.stat().st_mode) for entry in tmp_path.iterdir()}
+
+    before = os.umask(0)
+    try:
+        modes = with_store(path, body)
+    finally:
+        os.umask(before)
+    assert modes == {"kms.db": 0o600, "kms.db-wal": 0o600, "kms.db-shm": 0o600}
+
+
+def test_a_database_that_is_open_to_others_is_closed_with_a_log_line(path, caplog):
+    with_store(path, nothing)
+    path.chmod(0o644)
+    with caplog.at_level(logging.WARNING):
+        with_store(path, nothing)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert len(caplog.messages) == 1
+
+
+def test_a_start_logs_nothing_and_leaves_the_root_logger_alone(path, caplog):
+    root = logging.getLogger()
+    before = (root.level, list(root.handlers))
+    caplog.set_level(logging.INFO)
+    with_store(path, nothing)
+    with_store(path, nothing)
+    assert not caplog.messages
+    assert (logging.INFO, before[1]) == (root.level, list(root.handlers))
+
+
+def test_a_clean_stop_leaves_one_file(path, tmp_path):
+    with_store(path, lambda store: store.commit([Insert(an_object("one"))]))
+    assert [entry.name for entry in tmp_path.iterdir()] == ["kms.db"]
+
+
+def test_names_with_odd_characters_work(tmp_path):
+    path = tmp_path / "a b?c#d%20é.db"
+    with_store(path, lambda store: store.commit([Insert(an_object("one"))]))
+    assert with_store(path, lambda store: store.get("one")) == an_object("one")
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+
+
+def write(path, *statements):
+    connection = sqlite3.connect(path)
+    for statement in statements:
+        connection.execute(statement)
+    connection.commit()
+    connection.close()
+
+
+def make_text(path):
+    path.write_text("this is no database, whatever its name says " * 100)
+
+
+def make_newer(path):
+    with_store(path, nothing)
+    write(path, "UPDATE alembic_version SET version_num = '9999'")
+
+
+def make_foreign(path):
+    write(path, "CREATE TABLE objects (id INTEGER)")
+
+
+def make_damaged(path):
+    with_store(path, nothing)
+    content = bytearray(path.read_bytes())
+    content[100:4096] = bytes(3996)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("make", "fault"),
+    [
+        pytest.param(make_text, "not a database", id="text"),
+        pytest.param(make_newer, "9999.*newer version", id="a newer version's"),
+        pytest.param(make_foreign, "another program", id="another program's"),
+        pytest.param(make_damaged, "malformed", id="damaged"),
+        pytest.param(lambda path: path.mkdir(), "not a regular file", id="a directory"),
+        pytest.param(os.mkfifo, "not a regular file", id="a pipe"),
+        pytest.param(
+            lambda path: path.symlink_to("absent/kms.db"), "no such file", id="a link to nowhere"
+        ),
+    ],
+)
+def test_what_is_no_database_of_ours_is_refused_and_not_touched(path, make, fault):
+    make(path)
+    before = path.read_bytes() if path.is_file() else None
+    with pytest.raises(ConfigurationError, match=fault) as caught:
+        with_store(path, nothing)
+    assert str(caught.value).startswith(f"database {path}: ")
+    assert "\n" not in str(caught.value)
+    assert (path.read_bytes() if path.is_file() else None) == before
+
+
+def test_a_missing_directory_is_refused(tmp_path):
+    with pytest.raises(ConfigurationError, match="no such file"):
+        with_store(tmp_path / "absent" / "kms.db", nothing)
+
+
+def test_an_empty_file_is_a_new_database(path):
+    path.touch()
+    with_store(path, nothing)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+FIRST_START = """
+import asyncio, sys
+from pathlib import Path
+from tests.store.helpers import opened
+async def main():
+    async with opened(Path(sys.argv[1])) as store:
+        print((await store.set_master_key_check(sys.argv[2].encode())).decode(), flush=True)
+print("ready", flush=True)
+sys.stdin.readline()
+asyncio.run(main())
+"""
+
+
+def test_first_starts_at_once_all_come_up_with_one_check_value(path):
+    processes = [python(FIRST_START, str(path), f"key-{number}") for number in range(3)]
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    values = {process.communicate(timeout=30)[0] for process in processes}
+    assert [process.returncode for process in processes] == [0] * 3
+    assert len(values) == 1
+    assert with_store(path, lambda store: store.master_key_check()) == values.pop().strip().encode()
