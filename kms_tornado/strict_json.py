@@ -1,13 +1,14 @@
 """JSON read without leniency (RFC 8259, and RFC 7515 §10.12 on why).
 
 Two parsers that read one text differently are how checks get bypassed, so whatever is ambiguous is
-refused: duplicate members, NaN and Infinity, a byte order mark, encodings other than UTF-8, lone
+refused: duplicate members, NaN, Infinity and what would become it, a byte order mark, encodings other than UTF-8, lone
 surrogates, and nesting deeper than the caller allows.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, NoReturn
 
 
@@ -22,7 +23,16 @@ def _constant(name: str) -> NoReturn:
     raise ValueError("NaN and Infinity are no JSON")
 
 
-_decode = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant).decode
+def _number(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):  # 1e400 is JSON, but nothing that is written back as it was read
+        raise ValueError("a number is too large")
+    return number
+
+
+_decode = json.JSONDecoder(
+    object_pairs_hook=_object, parse_constant=_constant, parse_float=_number
+).decode
 
 
 def loads(data: bytes, *, max_depth: int) -> Any:

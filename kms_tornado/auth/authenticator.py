@@ -113,11 +113,15 @@ class Authenticator:
         unverified, issuer = self._verifier.open(token)
         cache = self._caches[issuer.uri]
         try:
-            cache.key_set()
-        except KeysUnavailable:
-            pass  # nothing can be said of the token before there are keys
-        else:
-            # A token that its own claims condemn is not worth a request to the issuer.
             self._verifier.check_unverified_claims(unverified, issuer, now=self._now())
+        except InvalidToken:
+            # A token that its own claims condemn is not worth a request to the issuer; nor is
+            # anything said of it before there are keys.
+            try:
+                cache.key_set()
+            except KeysUnavailable:
+                await cache.join()
+                cache.key_set()
+            raise
         await cache.refresh()
         return self._verify(token, self.tokens.key(token))

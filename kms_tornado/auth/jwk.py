@@ -47,6 +47,18 @@ _SMALL_ORDER_Y = frozenset(
 )
 
 
+#: Moduli of Infineon's broken generator (CVE-2017-15361, ROCA) are powers of 65537 modulo every
+#: small prime; of other moduli, one in a hundred million is.
+_ROCA_RESIDUES = tuple(
+    (p, frozenset(pow(65537, i, p) for i in range(p)))
+    for p in range(3, 168, 2)
+    if all(p % q for q in range(3, p, 2))
+)
+
+#: RFC 7518 §6.2.2, §6.3.2, RFC 8037 §2: what only the owner of a key may know.
+_PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
+
+
 class UnusableKey(Exception):
     """This member cannot verify tokens. ``str()`` says why, for the operator; the set goes on."""
 
@@ -84,7 +96,7 @@ def key_from_jwk(member: object) -> SigningKey:
         kid=kid,
         algorithms=_bound(check_strength(public_key), member),
         public_key=public_key,
-        was_private="d" in member,
+        was_private=not _PRIVATE_MEMBERS.isdisjoint(member),
     )
 
 
@@ -119,6 +131,8 @@ def check_strength(key: PublicKey) -> frozenset[str]:
             )
         if numbers.n % 2 == 0:
             raise UnusableKey("the RSA modulus is even")
+        if all(numbers.n % p in residues for p, residues in _ROCA_RESIDUES):
+            raise UnusableKey("the RSA key was made by a broken generator (ROCA)")
         if numbers.e < 3 or numbers.e % 2 == 0 or numbers.e.bit_length() > MAX_RSA_EXPONENT_BITS:
             raise UnusableKey("the RSA exponent is even, too small or too large")
     if isinstance(key, ed25519.Ed25519PublicKey):

@@ -75,6 +75,7 @@ class KeyCache:
         self._failing_since: float | None = None
         self._problem: str | None = None
         self._stale_logged = False
+        self._oddities: tuple[object, object] = ((), ())
         self._task: asyncio.Task[None] | None = None
 
     # --- what requests ask ----------------------------------------------------------------------
@@ -95,8 +96,11 @@ class KeyCache:
         Never raises for what the issuer does: look at key_set() afterwards. A caller that goes away
         does not take the refresh from the others.
         """
-        if self._task is None and not self.start_refresh():
-            return
+        if self._task is not None or self.start_refresh():
+            await self.join()
+
+    async def join(self) -> None:
+        """Wait for the refresh in flight, if there is one; start none."""
         if self._task is not None:
             await asyncio.wait({self._task}, timeout=self._policy.timeout_s)
 
@@ -179,7 +183,11 @@ class KeyCache:
             # A new object only where the keys differ: remembered tokens are bound to it.
             self._key_set = loaded.key_set
             self._generation += 1
-            self._log_new_keys(loaded.key_set, first=known is None)
+            log.info(
+                "issuer %s: %s %d signing keys", self.issuer.uri,
+                "loaded" if known is None else "now has", loaded.key_set.size,
+            )  # fmt: skip
+        self._log_oddities(loaded.key_set)
         if self._failing_since is not None:
             log.warning(
                 "issuer %s: keys are fetched again after %.0f s of failures",
@@ -214,16 +222,19 @@ class KeyCache:
             log.debug("issuer %s: fetching keys failed again: %s", self.issuer.uri, problem)
         least_s = max(self._policy.cooldown_s, _LEAST_BACKOFF_S)
         backoff_s = least_s * 2 ** min(self._failures - 1, 16) * self._jitter(1.0, 1.25)
-        self._schedule(min(backoff_s, max(self._policy.interval_s, least_s)))
+        # Spread below the cap, too, or all servers ask at once where a long outage ends.
+        cap_s = max(self._policy.interval_s, least_s) * self._jitter(0.9, 1.0)
+        self._schedule(min(backoff_s, cap_s))
 
     def _schedule(self, delay_s: float) -> None:
         self._next_at = max(self._clock() + delay_s, self._started_at + self._policy.cooldown_s)
 
-    def _log_new_keys(self, key_set: KeySet, *, first: bool) -> None:
-        log.info(
-            "issuer %s: %s %d signing keys", self.issuer.uri, "loaded" if first else "now has",
-            key_set.size,
-        )  # fmt: skip
+    def _log_oddities(self, key_set: KeySet) -> None:
+        """Once a change: the usable keys may stay the same while an unusable one comes."""
+        oddities = (key_set.skipped, key_set.warnings)
+        if oddities == self._oddities:
+            return
+        self._oddities = oddities
         for skipped in key_set.skipped:
             log.warning("issuer %s: %s is not used: %s", self.issuer.uri, skipped.name, skipped.why)
         for warning in key_set.warnings:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Protocol
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from ..errors import ConfigurationError, KeySetError
 from .issuer import TrustedIssuer, check_issuer_url, default_jwks_uri
@@ -116,7 +116,7 @@ class KeySource:
             raise _NotFound(f"{url} answered HTTP 404: no keys there; configure the key set URI")
         if 300 <= answer.status < 400 and answer.location:
             raise KeySetError(
-                f"{url} redirects to {answer.location:.200}, which is not followed: "
+                f"{url} redirects to {urljoin(url, answer.location):.200}, which is not followed: "
                 "configure that address if you trust it"
             )
         if answer.status != 200:

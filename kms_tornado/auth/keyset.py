@@ -55,12 +55,12 @@ class KeySet:
         kids: set[str] = set()
         warnings: list[str] = []
         for key in keys:
+            if key.was_private:
+                warnings.append(f"the issuer publishes the PRIVATE part of key {key.kid!r}")
             digest = _digest(key)
             if digest in digests:
                 continue  # the same key twice
             digests.add(digest)
-            if key.was_private:
-                warnings.append(f"the issuer publishes the PRIVATE part of key {key.kid!r}")
             if key.kid is not None:
                 kids.add(key.kid)
             for alg in key.algorithms:

@@ -38,7 +38,7 @@ class Remove:
 Change = Insert | Replace | Remove
 
 
-class Conflict(Exception):  # noqa: N818  # it is an answer, not a fault
+class Conflict(Exception):  # it is an answer, not a fault
     """Somebody else changed the object in between: read again and decide again."""
 
 

@@ -16,7 +16,7 @@ from .sqlite_file import SQLiteFile, unavailable
 _SHORT_STEPS = 20_000
 
 
-class TooLong(Exception):  # noqa: N818  # not a fault either
+class TooLong(Exception):  # not a fault either
     """The statement would keep the event loop waiting; run it on another thread."""
 
 

@@ -98,6 +98,11 @@ class BearerAuthMixin(RequestHandler):
         except Unavailable as exc:
             self.refuse_for_now(exc)
             return False
+        except Exception:
+            # Tornado catches nothing out here: the client would wait for an answer for ever.
+            log.exception("checking a request's token ended in a bug")
+            self.send_error(500)
+            return False
         self._principal = self.current_user = principal
         return True
 

@@ -14,14 +14,15 @@ import re
 import socket
 import ssl
 import stat
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HTTPResponse
-from tornado.iostream import StreamClosedError
+from tornado.iostream import StreamClosedError, UnsatisfiableReadError
 from tornado.simple_httpclient import (
     HTTPStreamClosedError,
     HTTPTimeoutError,
     SimpleAsyncHTTPClient,
+    _HTTPConnection,
 )
 
 from .. import __version__
@@ -39,6 +40,21 @@ class _OncePerStateChange(logging.Filter):
         return not _fetching.get()
 
 
+class _Connection(_HTTPConnection):
+    def on_connection_close(self) -> None:
+        """Fail at once: Tornado 6.6 raises a reset into its own log, and waits for the timeout."""
+        error = None if self.final_callback is None else self.stream.error
+        if error is None:
+            super().on_connection_close()
+        else:
+            self._handle_exception(type(error), error, error.__traceback__)
+
+
+class _Client(SimpleAsyncHTTPClient):
+    def _connection_class(self) -> type[_HTTPConnection]:
+        return _Connection
+
+
 class JWKSFetch:
     """A `Fetch` (see auth.key_source) over a client of its own."""
 
@@ -49,7 +65,7 @@ class JWKSFetch:
         self._client: AsyncHTTPClient | None = None
 
     def open(self) -> None:
-        self._client = SimpleAsyncHTTPClient(
+        self._client = _Client(
             force_instance=True,
             max_body_size=MAX_DOCUMENT_BYTES,  # counts unpacked bytes, too
             max_buffer_size=2 * MAX_DOCUMENT_BYTES,
@@ -66,18 +82,18 @@ class JWKSFetch:
 
     async def __call__(self, url: str, *, etag: str | None) -> Fetched:
         if urlsplit(url).scheme == "file":
-            return await asyncio.to_thread(_read_file, unquote(urlsplit(url).path))
+            path = os.fsdecode(unquote_to_bytes(urlsplit(url).path))
+            return await asyncio.to_thread(_read_file, path)
         if self._client is None:
             raise KeySetError("the token layer is not started")
         token = _fetching.set(True)
         try:
+            # raise_error=False concerns answers such as 404; where none came, it still raises.
             response = await self._client.fetch(self._request(url, etag), raise_error=False)
+        except (OSError, ValueError, HTTPClientError, UnsatisfiableReadError) as exc:
+            raise KeySetError(f"{url}: {_explain(exc)}") from exc
         finally:
             _fetching.reset(token)
-        if response.error is not None and not isinstance(response.error, HTTPClientError):
-            raise KeySetError(f"{url}: {_explain(response.error)}") from response.error
-        if response.code == 599 or isinstance(response.error, HTTPStreamClosedError):
-            raise KeySetError(f"{url}: {_explain(response.error)}")
         return _fetched(response)
 
     def _request(self, url: str, etag: str | None) -> HTTPRequest:
@@ -92,7 +108,7 @@ class JWKSFetch:
             follow_redirects=False,
             connect_timeout=self._timeout_s,
             request_timeout=self._timeout_s,
-            ssl_options=self._ssl if url.startswith("https:") else None,
+            ssl_options=self._ssl,
         )
 
 
@@ -119,13 +135,10 @@ def _max_age_s(cache_control: str) -> float | None:
     return float(match[1]) if match else None
 
 
-def _explain(error: BaseException | None) -> str:
+def _explain(error: BaseException) -> str:
     """The cause in words; the most specific one of a chain."""
-    while isinstance(error, (StreamClosedError, HTTPStreamClosedError)):
-        inner = getattr(error, "real_error", None) or error.__cause__
-        if inner is None or inner is error:
-            break
-        error = inner
+    while isinstance(error, StreamClosedError) and error.real_error is not None:
+        error = error.real_error
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its TLS certificate is not accepted: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
@@ -133,12 +146,17 @@ def _explain(error: BaseException | None) -> str:
     if isinstance(error, socket.gaierror):
         return f"the host name cannot be resolved: {error.strerror}"
     if isinstance(error, HTTPTimeoutError):
-        return "no whole answer in time"
-    if isinstance(error, (HTTPStreamClosedError, StreamClosedError)):
-        return "the connection was closed before the whole answer came, or the answer is too large"
+        return f"no whole answer in time ({error.message})"
+    if isinstance(error, (HTTPStreamClosedError, StreamClosedError, UnsatisfiableReadError)):
+        return (
+            "the connection was closed before a whole HTTP answer came, or the answer is larger "
+            f"than {MAX_DOCUMENT_BYTES} bytes"
+        )
+    if isinstance(error, ConnectionResetError):
+        return "the connection was reset before the whole answer came"
     if isinstance(error, OSError):
         return f"no connection: {error.strerror or error}"
-    return f"{type(error).__name__}: {error}"
+    return f"it cannot be asked ({type(error).__name__}: {error})"
 
 
 def _read_file(path: str) -> Fetched:
@@ -151,6 +169,8 @@ def _read_file(path: str) -> Fetched:
             body = file.read(MAX_DOCUMENT_BYTES + 1)
     except OSError as exc:
         raise KeySetError(f"file {path}: {exc.strerror}") from None
+    except ValueError:  # a zero byte, or what the file system's encoding has not
+        raise KeySetError("the file's name is not possible") from None
     if len(body) > MAX_DOCUMENT_BYTES:
         raise KeySetError(f"file {path}: larger than {MAX_DOCUMENT_BYTES} bytes")
     return Fetched(status=200, body=body)
