@@ -1,3 +1,52 @@
-"""kms_tornado: a key management server on Tornado, and its bearer token layer for any application."""
+"""kms_tornado: a key management server on Tornado, and its token layer for any application.
+
+The public names are imported when they are asked for: an application that embeds the handler base
+class loads no KMIP, no database and no command line.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from .auth.issuer import RefreshPolicy, RequiredClaim, TokenPolicy, TrustedIssuer, TrustSettings
+    from .auth.principal import Principal
+    from .web.base import BearerAuthMixin, BearerRequestHandler, requires
+    from .web.bearer_auth import BearerAuth
+
+_HOMES = {
+    "BearerAuth": "web.bearer_auth",
+    "BearerAuthMixin": "web.base",
+    "BearerRequestHandler": "web.base",
+    "Principal": "auth.principal",
+    "RefreshPolicy": "auth.issuer",
+    "RequiredClaim": "auth.issuer",
+    "TokenPolicy": "auth.issuer",
+    "TrustSettings": "auth.issuer",
+    "TrustedIssuer": "auth.issuer",
+    "requires": "web.base",
+}
+
+__all__ = [
+    "BearerAuth",
+    "BearerAuthMixin",
+    "BearerRequestHandler",
+    "Principal",
+    "RefreshPolicy",
+    "RequiredClaim",
+    "TokenPolicy",
+    "TrustSettings",
+    "TrustedIssuer",
+    "__version__",
+    "requires",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{home}"), name)

@@ -1,0 +1,102 @@
+"""The direction of imports, and which module may know which library (README, "Layout")."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "kms_tornado"
+
+#: What each part may import of the package: what stands left of it in DESIGN.md's picture.
+ALLOWED = {
+    "errors": set(),
+    "strict_json": set(),
+    "logs": set(),
+    "auth": {"errors", "strict_json"},
+    "kmip": {"errors", "strict_json"},
+    "domain": {"errors", "kmip"},
+    "crypto": {"errors", "kmip", "domain"},
+    "store": {"errors", "kmip", "domain"},
+    "operations": {"errors", "strict_json", "auth", "kmip", "domain", "crypto", "store"},
+    "settings": {"errors", "auth"},
+    "options": {"errors", "auth", "settings"},
+    "web": {"errors", "auth", "kmip", "domain", "crypto", "store", "operations", "settings"},
+    "__main__": {"errors", "logs", "options", "settings", "web"},
+    "__init__": {"auth", "web"},  # for type checkers, and on demand
+}
+
+#: Where a library may be imported; a whole part, or single modules of one.
+HOMES = {
+    "tornado": {"web"},
+    "jose": {"auth/signature.py", "auth/minting.py"},
+    "configargparse": {"options"},
+    "sqlalchemy": {"store"},
+    "alembic": {"store"},
+    "cryptography": {
+        "crypto", "auth/jwk.py", "auth/keyset.py", "auth/signature.py", "auth/minting.py"
+    },
+}  # fmt: skip
+
+#: What an application loads that embeds the handlers.
+EMBEDDED = ("web/base.py", "web/bearer_auth.py", "web/jwks_fetch.py")
+
+MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
+
+
+def part_of(module: Path) -> str:
+    return module.parts[0].removesuffix(".py")
+
+
+def imports(module: Path) -> Iterator[tuple[str, ...]]:
+    """Absolute dotted names as tuples; relative imports made absolute."""
+    package = ("kms_tornado", *module.parts[:-1])
+    for node in ast.walk(ast.parse((PACKAGE / module).read_text())):
+        if isinstance(node, ast.Import):
+            yield from (tuple(alias.name.split(".")) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            name = (*base, *(node.module.split(".") if node.module else ()))
+            if name == ("kms_tornado",):
+                yield from ((*name, alias.name) for alias in node.names)
+            else:
+                yield name
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_module_imports_only_what_stands_left_of_its_part(module: Path) -> None:
+    part = part_of(module)
+    known = ALLOWED[part] | {part, "__version__"}
+    ours = {name[1] for name in imports(module) if name[0] == "kms_tornado" and len(name) > 1}
+    assert ours <= known
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_library_is_imported_only_in_its_home(module: Path) -> None:
+    for name in imports(module):
+        homes = HOMES.get(name[0])
+        if homes is not None:
+            assert part_of(module) in homes or module.as_posix() in homes, name
+
+
+def test_every_part_of_the_package_has_its_place_in_the_picture() -> None:
+    assert {part_of(module) for module in MODULES} == set(ALLOWED)
+
+
+@pytest.mark.parametrize("module", EMBEDDED)
+def test_what_applications_embed_imports_only_the_token_layer(module: str) -> None:
+    ours = {
+        name[1] for name in imports(Path(module)) if name[0] == "kms_tornado" and len(name) > 1
+    }
+    assert ours <= {"errors", "auth", "web", "__version__"}
+
+
+def test_every_module_says_what_it_owns() -> None:
+    silent = [
+        str(module)
+        for module in MODULES
+        if not ast.get_docstring(ast.parse((PACKAGE / module).read_text()))
+    ]
+    assert silent == []
