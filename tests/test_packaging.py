@@ -1,0 +1,47 @@
+"""What is installed is whole: data files, migrations, commands."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    """The wheel that `pip install .` would install, built from a copy without leftovers."""
+    copy = tmp_path_factory.mktemp("source")
+    for name in ("kms_tornado", "setup.py", "README.md", "LICENSE"):
+        subprocess.run(["cp", "-r", str(ROOT / name), str(copy)], check=True)
+    out = tmp_path_factory.mktemp("wheel")
+    subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", str(out), str(copy)],
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+    (path,) = out.glob("*.whl")
+    return zipfile.ZipFile(path)
+
+
+def test_wheel_has_every_module_and_data_file(wheel: zipfile.ZipFile) -> None:
+    wanted = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "kms_tornado").rglob("*")
+        if path.is_file() and path.suffix in {".py", ".json", ".mako", ".typed"}
+    }
+    assert wanted <= set(wheel.namelist())
+
+
+def test_wheel_has_no_tests(wheel: zipfile.ZipFile) -> None:
+    assert not [name for name in wheel.namelist() if name.startswith("tests/")]
+
+
+def test_wheel_installs_the_command(wheel: zipfile.ZipFile) -> None:
+    (entry_points,) = [n for n in wheel.namelist() if n.endswith("entry_points.txt")]
+    assert b"kms-tornado = kms_tornado.__main__:main" in wheel.read(entry_points)
