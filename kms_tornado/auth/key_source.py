@@ -64,7 +64,13 @@ class KeySource:
             except _NotFound:
                 return await self._discover(self._issuer.uri)
         elif urlsplit(configured).scheme != "file" and urlsplit(configured).path in {"", "/"}:
-            return await self._discover(configured)
+            try:
+                return await self._discover(configured)
+            except (_NotFound, _OtherIssuer):
+                # A host may speak for another issuer than those below it, as Okta's org server does.
+                if configured.rstrip("/") == self._issuer.uri.rstrip("/"):
+                    raise
+                return await self._discover(self._issuer.uri)
         else:
             url = configured
             document, max_age_s = await self._get(url)
@@ -93,11 +99,11 @@ class KeySource:
         found = document.issuer
         if found != wanted:
             if isinstance(found, str) and found.rstrip("/") == wanted.rstrip("/"):
-                raise KeySetError(
+                raise _OtherIssuer(
                     f"{url} names the issuer {found!r}, configured is {wanted!r}: "
                     "they differ in the slash at the end; configure it as the issuer writes it"
                 )
-            raise KeySetError(
+            raise _OtherIssuer(
                 f"{url} names the issuer {found!r:.200}, configured is {wanted!r}: "
                 "configure that issuer, or the key set URI of yours"
             )
@@ -134,3 +140,7 @@ class KeySource:
 
 class _NotFound(KeySetError):
     """404: the default place is empty, which discovery may mend."""
+
+
+class _OtherIssuer(KeySetError):
+    """A discovery document that speaks for somebody else."""
