@@ -1,0 +1,120 @@
+"""The applications of examples/ run as they stand, with real tokens."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tornado.httpclient import HTTPClientError, HTTPRequest
+from tornado.testing import bind_unused_port
+from tornado.websocket import websocket_connect
+
+from .issuer import Issuer
+from .support import Client
+
+ROOT = Path(__file__).parent.parent
+
+
+@contextlib.contextmanager
+def example(name: str, issuer: Issuer) -> Iterator[Client]:
+    sock, port = bind_unused_port()
+    sock.close()
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "examples" / name)],
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "ISSUER": issuer.uri,
+            "AUDIENCE": "orders",
+            "PORT": str(port),
+        },
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        for _ in range(200):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            time.sleep(0.05)
+        yield Client(port)
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[Issuer]:
+    with Issuer() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def new(issuer: Issuer) -> Iterator[Client]:
+    with example("new_application.py", issuer) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def existing(issuer: Issuer) -> Iterator[Client]:
+    with example("existing_application.py", issuer) as client:
+        yield client
+
+
+def test_new_application_greets_the_user(new: Client, issuer: Issuer) -> None:
+    assert new.get("/", token=issuer.token(aud="orders")).text == "hello alice\n"
+
+
+def test_new_application_refuses_a_token_for_another_service(new: Client, issuer: Issuer) -> None:
+    assert new.get("/", token=issuer.token(aud="others")).status == 401
+
+
+def test_existing_handler_keeps_its_own_prepare(existing: Client, issuer: Issuer) -> None:
+    answer = existing.get("/orders/1", token=issuer.token(aud="orders"))
+    assert answer.json() == {"order": "tea", "seen_by": "alice"}
+    assert answer.headers["X-Application"] == "orders"
+
+
+def test_existing_handler_that_forgets_super_prepare_is_protected(existing: Client) -> None:
+    assert existing.get("/orders/1").status == 401
+
+
+def test_public_method_needs_no_token(existing: Client) -> None:
+    assert existing.request("HEAD", "/orders/1").status == 200
+
+
+@pytest.mark.parametrize(("scope", "status"), [("orders:read", 403), ("orders:write", 204)])
+def test_guarded_method_needs_its_scope(
+    existing: Client, issuer: Issuer, scope: str, status: int
+) -> None:
+    token = issuer.token(aud="orders", scope=scope)
+    assert existing.request("PUT", "/orders/2", token=token, body=b"cake").status == status
+
+
+def test_static_files_are_protected(existing: Client, issuer: Issuer) -> None:
+    path = "/files/new_application.py"
+    assert existing.get(path).status == 401
+    assert b"Hello" in existing.get(path, token=issuer.token(aud="orders")).body
+
+
+def test_websocket_is_protected_before_it_opens(existing: Client, issuer: Issuer) -> None:
+    url = f"ws://127.0.0.1:{existing.port}/events"
+
+    async def talk(headers: dict[str, str]) -> str | bytes | None:
+        connection = await websocket_connect(HTTPRequest(url, headers=headers))
+        await connection.write_message("hi")
+        answer = await connection.read_message()
+        connection.close()
+        return answer
+
+    token = issuer.token(aud="orders")
+    assert asyncio.run(talk({"Authorization": f"Bearer {token}"})) == "alice: hi"
+    with pytest.raises(HTTPClientError) as refusal:
+        asyncio.run(talk({}))
+    assert refusal.value.code == 401
