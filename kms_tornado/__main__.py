@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from types import FrameType
 
 from . import logs, options
-from .errors import ConfigurationError
+from .errors import ConfigurationError, KMSError
+from .options.result import Parsed
 from .settings import Settings
 from .web.app import Server, dev_text
 
@@ -21,35 +24,70 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the server; the exit code: 0 clean stop, 2 bad configuration, 1 anything else."""
     try:
         parsed = options.parse(sys.argv[1:] if argv is None else argv, os.environ)
-        if parsed.print_config:
-            print(options.format_effective(parsed))
-            return 0
-        logs.configure(parsed.settings.log_level, parsed.settings.log_format)
-        for warning in parsed.warnings:
-            log.warning("%s", warning)
+    except ConfigurationError as exc:
+        return _refused(str(exc), 2)
+    if parsed.print_config:
+        print(options.format_effective(parsed), end="")
+        return 0
+    logs.configure(parsed.settings.log_level, parsed.settings.log_format)
+    for warning in parsed.warnings:
+        log.warning("%s", warning)
+    try:
         asyncio.run(serve(parsed.settings))
     except ConfigurationError as exc:
-        print(f"kms-tornado: {exc}", file=sys.stderr)
-        return 2
+        return _refused(_with_source(str(exc), parsed), 2)
     except OSError as exc:
-        print(f"kms-tornado: {exc.strerror or exc}", file=sys.stderr)
-        return 1
+        return _refused(exc.strerror or str(exc), 1)
+    except KMSError as exc:  # the database went away while we started
+        return _refused(str(exc), 1)
     return 0
 
 
 async def serve(settings: Settings) -> None:
     """Listen until SIGTERM or SIGINT; a second signal changes nothing."""
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    async with Server(settings) as server:
-        loop.add_signal_handler(signal.SIGHUP, server.reload)
+    server = Server(settings)
+    stopping = (signal.SIGTERM, signal.SIGINT)
+    for number in stopping:
+        _on_signal(number, stop.set)
+    _on_signal(signal.SIGHUP, server.reload)
+    async with server:
         if server.dev_issuer is not None:
             print(dev_text(server), flush=True)
         await stop.wait()
         log.info("stopping: finishing the requests in flight")
     log.info("stopped")
+    for number in (*stopping, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # there is nothing left to stop
+
+
+def _on_signal(number: signal.Signals, act: Callable[[], None]) -> None:
+    """Have the loop act on the signal.
+
+    Not by loop.add_signal_handler: its handlers end with the loop, a moment before the process
+    does, and a second SIGTERM in that moment would kill what is about to end well.
+    """
+    loop = asyncio.get_running_loop()
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(act)
+
+    signal.signal(number, handle)
+
+
+def _refused(text: str, code: int) -> int:
+    """One line, whatever a library's words are."""
+    print(f"kms-tornado: {' '.join(text.split())}", file=sys.stderr)
+    return code
+
+
+def _with_source(text: str, parsed: Parsed) -> str:
+    """Put where the option was set behind its name, as for the faults found before the start."""
+    match = re.match(r"(?:--)?([\w-]+)(?=[: ])", text)
+    if match is None:
+        return text
+    source = next((e.source for e in parsed.effective if e.name == match[1]), None)
+    return text if source is None else f"{match[0]} ({source}){text[match.end() :]}"
 
 
 if __name__ == "__main__":

@@ -25,9 +25,7 @@ from .keys import compact, jwk, private_key
 Answer = bytes | Callable[[asyncio.StreamWriter], Any]
 
 
-def response(
-    body: bytes | dict[str, Any], status: str = "200 OK", **headers: str
-) -> bytes:
+def response(body: bytes | dict[str, Any], status: str = "200 OK", **headers: str) -> bytes:
     """A whole HTTP response; underscores in header names stand for hyphens."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     fields = {"Content-Type": "application/json", "Content-Length": str(len(data))}
@@ -81,6 +79,7 @@ class Issuer:
         self._loop.run_forever()
         for task in asyncio.all_tasks(self._loop):
             task.cancel()
+        self._loop.run_until_complete(asyncio.sleep(0))  # they end, and abort what they have open
         self._loop.run_until_complete(asyncio.sleep(0))
 
     def _call(self, coroutine: Any) -> Any:
@@ -161,25 +160,29 @@ class Issuer:
     # --- what it answers ------------------------------------------------------------------------
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(
-            ConnectionError, asyncio.IncompleteReadError, ssl.SSLError, asyncio.CancelledError
-        ):
-            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-            lines = head.split("\r\n")
-            path = lines[0].split(" ")[1].split("?")[0]
-            self.headers.append(
-                {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in lines[1:-2])}
-            )
-            self.requests[path] += 1
-            answer = self.answers.get(path) or self._default(path)
-            if callable(answer):
-                result = answer(writer)
-                if asyncio.iscoroutine(result):
-                    await result
-            else:
-                writer.write(answer)
-            await writer.drain()
-            writer.close()
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
+            try:
+                await self._answer(reader, writer)
+            except asyncio.CancelledError:
+                writer.transport.abort()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        lines = head.split("\r\n")
+        path = lines[0].split(" ")[1].split("?")[0]
+        self.headers.append(
+            {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in lines[1:-2])}
+        )
+        self.requests[path] += 1
+        answer = self.answers.get(path) or self._default(path)
+        if callable(answer):
+            result = answer(writer)
+            if asyncio.iscoroutine(result):
+                await result
+        else:
+            writer.write(answer)
+        await writer.drain()
+        writer.close()
 
     def _default(self, path: str) -> bytes:
         if path == self.jwks_path:

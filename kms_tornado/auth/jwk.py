@@ -112,7 +112,7 @@ def key_from_certificate(kid: str, pem: object) -> SigningKey:
         raise UnusableKey("no PEM certificate")
     try:
         public_key = x509.load_pem_x509_certificate(pem.strip().encode("ascii")).public_key()
-    except (ValueError, UnsupportedAlgorithm):
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
         raise UnusableKey("no readable PEM certificate") from None
     if not isinstance(
         public_key, (rsa.RSAPublicKey, ec.EllipticCurvePublicKey, ed25519.Ed25519PublicKey)

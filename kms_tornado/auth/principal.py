@@ -28,7 +28,11 @@ class Claims(dict[str, Any]):
 
     @classmethod
     def freeze(cls, members: Mapping[str, Any]) -> Self:
-        return cls({name: _freeze_value(value) for name, value in members.items()})
+        claims = cls(members)
+        for name, value in members.items():
+            if isinstance(value, (dict, list)):
+                dict.__setitem__(claims, name, _freeze_value(value))
+        return claims
 
 
 class ClaimList(list[Any]):

@@ -63,7 +63,10 @@ class TokenVerifier:
             if header.kid is not None and not key_set.knows(header.kid):
                 raise UnknownKey("no key has this kid")
             raise AlgorithmNotAllowed("no key of the issuer fits alg")
-        if not any(check(unverified.signing_input, unverified.signature) for check in candidates):
+        for check in candidates:
+            if check(unverified.signing_input, unverified.signature):
+                break
+        else:
             raise BadSignature("no candidate key verifies the signature")
         claims = Claims.freeze(unverified.claims)  # from here on they are the issuer's words
         check_claims(claims, issuer=issuer, policy=self._policy, now=now)

@@ -199,7 +199,7 @@ _TEXT_VERSION = 1
 
 
 def dump_attributes(attributes: Attributes) -> str:
-    """Compact JSON, `{"v":1,"a":[[tag, item type, value], …]}`; byte strings in hexadecimal."""
+    """Compact JSON, `{"v":1,"a":[[tag, item type, value], …]}`; byte strings and big integers in hexadecimal."""
     rows = _plain(to_node(attributes, "Attributes"))[2]
     return _encode({"v": _TEXT_VERSION, "a": rows})
 
@@ -222,6 +222,8 @@ def _plain(node: Node) -> list[Any]:
         value = [_plain(child) for child in value]
     elif node.type is ItemType.BYTE_STRING:
         value = value.hex()
+    elif node.type is ItemType.BIG_INTEGER:  # Python refuses to write thousands of decimal digits
+        value = hex(value)
     return [node.tag, int(node.type), value]
 
 
@@ -230,4 +232,6 @@ def _node(tag: str, item_type: int, value: Any) -> Node:
         value = tuple(_node(*row) for row in value)
     elif item_type == ItemType.BYTE_STRING:
         value = bytes.fromhex(value)
+    elif item_type == ItemType.BIG_INTEGER:
+        value = int(value, 16)
     return Node(tag, ItemType(item_type), value)

@@ -204,7 +204,7 @@ _COSMIAN_ARRAYS: Mapping[str, tuple[str, ...]] = {
 def _format_cosmian(node: Node) -> dict[str, Any]:
     tag, item_type, value = node
     emitted = _COSMIAN_TAGS.get(tag, tag)
-    if isinstance(value, tuple):
+    if isinstance(value, tuple) and tag != "AttributeValue":
         arrays = _COSMIAN_ARRAYS.get(tag)
         items = _nest(value, arrays) if arrays else [_format_cosmian(each) for each in value]
         return {"tag": emitted, "type": "Structure", "value": items}
@@ -246,7 +246,7 @@ def _format_vendor_value(node: Node) -> dict[str, Any]:
     """A ByteString whatever it was: [py] refuses another type. Text as UTF-8, the rest as JSON."""
     value = node.value
     if node.type is not _BYTE_STRING:
-        text = value if isinstance(value, str) else json.dumps(_OASIS_WRITERS[node.type]("", value))
+        text = value if isinstance(value, str) else _encode(_format_oasis(node)["value"])
         value = text.encode()
     return {"tag": node.tag, "type": "ByteString", "value": _hex(node._replace(value=value))}
 

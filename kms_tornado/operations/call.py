@@ -14,7 +14,7 @@ from .. import strict_json
 from ..crypto.envelope import EnvelopeContext, MasterKey, open_sealed, seal
 from ..crypto.material import KeyMaterial
 from ..domain.access import may, not_found
-from ..domain.lifecycle import Use, check_state
+from ..domain.lifecycle import GONE, Use, check_state
 from ..domain.managed_object import ManagedObject, SealedMaterial, UniqueIdentifier
 from ..errors import InvalidField, MissingData, ObjectDestroyed, PermissionDenied
 from ..kmip.enums import ObjectType, Operation, State
@@ -23,6 +23,8 @@ from ..store.base import Change, ObjectStore
 T = TypeVar("T")
 
 MAX_IDENTIFIER_LENGTH = 1024
+#: No object has longer tags; reading a list of megabytes would hold up everybody else.
+MAX_TAG_LIST_LENGTH = 64 * 1024
 
 
 class Offload(Protocol):
@@ -64,20 +66,33 @@ class Call:
         if identifier is None or identifier == "":
             raise MissingData("UniqueIdentifier is missing")
         if identifier.startswith("["):
-            candidates = await self.store.with_tags(
-                parse_tags(identifier), principal=self.principal
-            )
+            target = await self._tagged(parse_tags(identifier), use, kind)
         else:
-            found = await self.store.get(UniqueIdentifier(identifier))
-            candidates = () if found is None else (found,)
-        allowed = [each for each in candidates if may(self.principal, self.operation, each)]
-        if not allowed:
+            target = await self.store.get(UniqueIdentifier(identifier))
+        if target is None or not may(self.principal, self.operation, target):
             raise not_found(identifier)
-        target = _most_suitable(allowed, use, kind)
         if kind is not None and target.object_type is not kind:
             raise InvalidField(f"the object is no {kind.name.replace('_', ' ').title()}")
         check_state(target.state, use)
         return target
+
+    async def _tagged(
+        self, tags: frozenset[str], use: Use, kind: ObjectType | None
+    ) -> ManagedObject | None:
+        """The best of the caller's objects with all the tags; what suits nothing, for the refusal.
+
+        The store is asked for one group of states after the other, not for all at once: it lists
+        the newest hundred, and a hundred revoked keys must not hide the Active one.
+        """
+        unsuitable = None
+        for states in _by_preference(use):
+            for each in await self.store.with_tags(tags, principal=self.principal, states=states):
+                if not may(self.principal, self.operation, each):
+                    continue
+                if use.suits(each.state) and kind in {None, each.object_type}:
+                    return each
+                unsuitable = unsuitable or each
+        return unsuitable
 
     def check_may_create(self) -> None:
         """Raises PermissionDenied where only privileged users create objects."""
@@ -100,6 +115,8 @@ class Call:
 
 def parse_tags(identifier: str) -> frozenset[str]:
     """The tags of ``["a","b"]``. Raises InvalidField; an empty list would mean every object."""
+    if len(identifier) > MAX_TAG_LIST_LENGTH:
+        raise InvalidField(f"a list of tags has at most {MAX_TAG_LIST_LENGTH} characters")
     try:
         tags = strict_json.loads(identifier.encode("utf-8"), max_depth=1)
     except ValueError:
@@ -111,16 +128,13 @@ def parse_tags(identifier: str) -> frozenset[str]:
     return frozenset(tags)
 
 
-def _most_suitable(
-    allowed: Sequence[ManagedObject], use: Use, kind: ObjectType | None
-) -> ManagedObject:
-    """Suitable before unsuitable (whose check then says why), Active before others, newest first."""
-
-    def rank(target: ManagedObject) -> tuple[bool, bool]:
-        suits = use.suits(target.state) and kind in {None, target.object_type}
-        return (not suits, target.state is not State.ACTIVE)
-
-    return min(allowed, key=rank)  # the store lists the newest first, and min keeps the first
+def _by_preference(use: Use) -> Sequence[frozenset[State]]:
+    """Active first where it suits, then what else suits, then the rest; never what is destroyed."""
+    alive = frozenset(State) - GONE
+    active = frozenset({State.ACTIVE})
+    suitable = frozenset(filter(use.suits, alive))
+    groups = (suitable & active, suitable - active, alive - suitable)
+    return [states for states in groups if states]
 
 
 def _context(target: ManagedObject) -> EnvelopeContext:

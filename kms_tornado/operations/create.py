@@ -17,17 +17,20 @@ from ..errors import (
     MissingData,
     ObjectAlreadyExists,
 )
-from ..kmip.attributes import Attributes, user_tags, without_tags
+from ..kmip.attributes import Attributes, dump_attributes, user_tags, without_tags
 from ..kmip.enums import KeyFormatType, ObjectType, State
 from ..kmip.objects import KeyBlock, SymmetricKey
 from ..kmip.payloads import CreateRequest, CreateResponse, ImportRequest, ImportResponse
-from ..store.base import Insert, Replace
+from ..store.base import Conflict, Insert, Replace
 from .attributes import check_settable
 from .call import MAX_IDENTIFIER_LENGTH, Call
 
 DEFAULT_LENGTH = 256  # bits; cloudproof_kms_js asks for none
 #: Added by the server, so that ``["invoices","_kk"]`` finds the key among objects with that tag.
 SYSTEM_TAGS = {ObjectType.SYMMETRIC_KEY: "_kk"}
+#: Attributes and tags of one object, in characters as they are stored: readers keep thousands of
+#: them in memory, and a key is no place for documents.
+MAX_ATTRIBUTES_LENGTH = 64 * 1024
 _FORMATS = frozenset({None, KeyFormatType.RAW, KeyFormatType.TRANSPARENT_SYMMETRIC_KEY})
 
 
@@ -43,7 +46,11 @@ async def create(call: Call, request: CreateRequest) -> CreateResponse:
     length = DEFAULT_LENGTH if wanted.cryptographic_length is None else wanted.cryptographic_length
     material = generate(wanted.cryptographic_algorithm, length)
     uid = _new_identifier(wanted.unique_identifier)
-    attributes = dataclasses.replace(wanted, cryptographic_length=length)
+    attributes = dataclasses.replace(
+        wanted,
+        cryptographic_length=length,
+        key_format_type=wanted.key_format_type or KeyFormatType.RAW,
+    )
     await call.commit(Insert(_new_object(call, uid, attributes, material)))
     return CreateResponse(object_type=request.object_type, unique_identifier=uid)
 
@@ -56,7 +63,12 @@ async def import_(call: Call, request: ImportRequest) -> ImportResponse:
     new = _new_object(call, uid, attributes, material)
     known = await call.store.get(uid)
     if known is None:
-        await call.commit(Insert(new))
+        try:
+            await call.commit(Insert(new))
+        except ObjectAlreadyExists:
+            if request.replace_existing:  # it came in between, and may be the caller's to replace
+                raise Conflict from None
+            raise
     elif request.replace_existing and may(call.principal, call.operation, known):
         new = dataclasses.replace(new, version=known.version + 1)
         new = dataclasses.replace(new, sealed=call.seal(new, material))
@@ -88,6 +100,8 @@ def _new_object(
         original_creation_date=call.now,
         last_change_date=call.now,
     )
+    if len(dump_attributes(attributes)) + sum(map(len, tags)) > MAX_ATTRIBUTES_LENGTH:
+        raise InvalidField(f"attributes and tags have more than {MAX_ATTRIBUTES_LENGTH} characters")
     new = ManagedObject(
         uid=uid,
         owner=call.principal,
@@ -114,8 +128,13 @@ def _imported_key(request: ImportRequest) -> tuple[Attributes, KeyMaterial]:
     if algorithm is None:
         raise MissingData("CryptographicAlgorithm is missing")
     check_key_length(algorithm, material.bits)  # the key's own bits; clients state other lengths
+    if attributes.key_format_type not in _FORMATS:
+        raise KeyFormatTypeNotSupported("a symmetric key is Raw or TransparentSymmetricKey")
     attributes = dataclasses.replace(
-        attributes, cryptographic_algorithm=algorithm, cryptographic_length=material.bits
+        attributes,
+        cryptographic_algorithm=algorithm,
+        cryptographic_length=material.bits,
+        key_format_type=attributes.key_format_type or block.key_format_type,
     )
     return attributes, material
 
@@ -133,15 +152,23 @@ def _material(block: KeyBlock) -> KeyMaterial:
 
 
 def _merged(outer: Attributes, inner: Attributes) -> Attributes:
-    """Both, the outer ones winning; None and () mean that an attribute is not set."""
-    return dataclasses.replace(
-        inner,
-        **{
-            each.name: value
-            for each in dataclasses.fields(outer)
-            if (value := getattr(outer, each.name)) not in (None, ())
-        },
+    """Both, the outer ones winning; None and () mean that an attribute is not set.
+
+    Vendor attributes count one by one: an outer tag must not make an inner one of another name,
+    which may ask for something, go without a word.
+    """
+    given = {(each.vendor_identification, each.attribute_name) for each in outer.vendor_attributes}
+    merged = {
+        each.name: value
+        for each in dataclasses.fields(outer)
+        if (value := getattr(outer, each.name)) not in (None, ())
+    }
+    merged["vendor_attributes"] = outer.vendor_attributes + tuple(
+        each
+        for each in inner.vendor_attributes
+        if (each.vendor_identification, each.attribute_name) not in given
     )
+    return dataclasses.replace(inner, **merged)
 
 
 def _check_object_type(object_type: ObjectType, attributes: Attributes) -> None:

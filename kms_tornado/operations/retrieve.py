@@ -14,7 +14,7 @@ from ..errors import (
     KeyWrapTypeNotSupported,
     SensitiveObject,
 )
-from ..kmip.attributes import Attributes, tags_sought, with_user_tags
+from ..kmip.attributes import Attributes, tags_sought, with_user_tags, without_tags
 from ..kmip.enums import KeyFormatType, ObjectType
 from ..kmip.objects import KeyBlock, KeyValue, SymmetricKey
 from ..kmip.objects import KeyMaterial as KeyMaterialField
@@ -110,6 +110,8 @@ def _check_filters(request: LocateRequest) -> None:
         if field.name in _FILTERS or getattr(request.attributes, field.name) in (None, ()):
             continue
         raise FeatureNotSupported(f"Locate by {tag_of(Attributes, field.name)} is not supported")
+    if without_tags(request.attributes).vendor_attributes:
+        raise FeatureNotSupported("Locate by vendor attributes other than tags is not supported")
     for value in (request.maximum_items, request.offset_items):
         if value is not None and value < 0:
             raise InvalidField("MaximumItems and OffsetItems may not be negative")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..domain.managed_object import ManagedObject, ObjectFilter, UniqueIdentifier
+from ..kmip.enums import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +61,12 @@ class ObjectStore(Protocol):
 
     async def get(self, uid: UniqueIdentifier) -> ManagedObject | None: ...
 
-    async def with_tags(self, tags: frozenset[str], *, principal: str) -> Sequence[ManagedObject]:
+    async def with_tags(
+        self, tags: frozenset[str], *, principal: str, states: frozenset[State] | None = None
+    ) -> Sequence[ManagedObject]:
         """The objects visible to the principal with all the tags, newest first, 100 at most.
 
-        None of them is destroyed. No tags: no objects.
+        states: those that count; None means every state but the destroyed ones. No tags: no objects.
         """
 
     async def locate(

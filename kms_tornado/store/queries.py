@@ -45,13 +45,15 @@ any_object = select(objects.c.serial).limit(1)
 check_value = select(server_state.c.value).where(server_state.c.name == "master_key_check")
 
 
-def with_tags(tags: Sequence[str], principal: str) -> tuple[Select[Any], dict[str, str]]:
+def with_tags(
+    tags: Sequence[str], principal: str, states: frozenset[State] | None
+) -> tuple[Select[Any], dict[str, str]]:
     """(statement, its values): the newest objects that carry all the tags, of which there is one.
 
     The search walks along the first tag, see `leading_first`.
     """
     values = {f"tag_{index}": tag for index, tag in enumerate(tags)}
-    return _with_so_many_tags(len(tags)), {**values, "principal": principal}
+    return _with_so_many_tags(len(tags), states), {**values, "principal": principal}
 
 
 def leading_first(tags: frozenset[str]) -> list[str]:
@@ -59,19 +61,25 @@ def leading_first(tags: frozenset[str]) -> list[str]:
     return sorted(tags, key=lambda tag: (tag.startswith("_"), tag))
 
 
-@lru_cache(maxsize=32)  # building it anew takes thirty times as long as running it
-def _with_so_many_tags(number: int) -> Select[Any]:
+@lru_cache(maxsize=64)  # building it anew takes thirty times as long as running it
+def _with_so_many_tags(number: int, states: frozenset[State] | None) -> Select[Any]:
     return (
         select(*COLUMNS)
         .select_from(_tagged())
         .where(
             visible_to(bindparam("principal")),
-            *(objects.c.state != int(state) for state in DESTROYED),
+            *_in_states(states),
             *_carries([bindparam(f"tag_{index}") for index in range(number)]),
         )
         .order_by(object_tags.c.created_at.desc(), object_tags.c.object.desc())
         .limit(MOST_WITH_TAGS)
     )
+
+
+def _in_states(states: frozenset[State] | None) -> list[ColumnElement[bool]]:
+    if states is None:
+        return [objects.c.state != int(state) for state in DESTROYED]
+    return [objects.c.state.in_(sorted(int(state) for state in states))]
 
 
 def locate(wanted: ObjectFilter, principal: str, *, offset: int, maximum: int) -> Select[Any]:

@@ -19,6 +19,7 @@ from sqlalchemy.sql import Executable
 
 from ..domain.managed_object import ManagedObject, ObjectFilter, UniqueIdentifier
 from ..errors import InvalidField, Unavailable
+from ..kmip.enums import State
 from . import changes as sql_changes
 from . import queries
 from .base import Change, Insert, ObjectStore, Remove, Replace
@@ -83,7 +84,9 @@ class SQLiteStore:
         rows = self._read(queries.by_uid, {"uid": uid})
         return from_row(rows[0]) if rows else None
 
-    async def with_tags(self, tags: frozenset[str], *, principal: str) -> Sequence[ManagedObject]:
+    async def with_tags(
+        self, tags: frozenset[str], *, principal: str, states: frozenset[State] | None = None
+    ) -> Sequence[ManagedObject]:
         if not tags:  # "all the tags of an empty list" would be every object there is
             return ()
         _check_tags(tags)
@@ -92,12 +95,12 @@ class SQLiteStore:
         # along the next may not.
         for _ in range(min(len(listed), _TRIES)):
             try:
-                rows = self._read(*queries.with_tags(listed, principal))
+                rows = self._read(*queries.with_tags(listed, principal, states))
                 break
             except TooLong:
                 listed.append(listed.pop(0))
         else:
-            rows = await self._read_long(*queries.with_tags(listed, principal))
+            rows = await self._read_long(*queries.with_tags(listed, principal, states))
         return [from_row(row) for row in rows]
 
     async def locate(

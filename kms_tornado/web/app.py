@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
+import os
+import socket
 import ssl
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -36,6 +39,8 @@ T = TypeVar("T")
 _WORKERS = 4  # threads for what would block the loop; more only compete for the cores
 _IDLE_S = 120.0  # longer than the 90 s for which clients' pools keep a connection
 _BODY_S = 60.0  # a body that trickles in slower than this is somebody holding the connection
+_CLOSING_S = 0.5  # for the last connections to see that they are closed
+_GRACE_S = 0.05
 KEY_FILE = "master.key"
 
 ROUTES = [
@@ -84,6 +89,7 @@ class Server:
         self._stack = contextlib.AsyncExitStack()
         self._auth: RequestAuth | None = None
         self._ssl: ssl.SSLContext | None = None
+        self._closing: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Server:
         """Raises ConfigurationError, or OSError where the port cannot be had."""
@@ -127,9 +133,7 @@ class Server:
             self._auth.refresh_soon()
         if self._ssl is not None:
             try:
-                _ssl_context(
-                    self.settings
-                )  # a trial, so that a broken pair leaves the old one whole
+                _ssl_context(self.settings)  # a trial: a broken pair must leave the old one whole
                 _load_pair(self._ssl, self.settings)
             except ConfigurationError as exc:
                 log.error("the old TLS files stay in use: %s", exc)
@@ -146,8 +150,9 @@ class Server:
         return directory
 
     async def _open_store(self, data_dir: Path) -> ObjectStore:
-        store = open_store(self.settings.database_url, data_dir)
-        await store.start()
+        with _naming("--database-url"):
+            store = open_store(self.settings.database_url, data_dir)
+            await store.start()
         self._stack.push_async_callback(store.stop)
         return store
 
@@ -165,7 +170,9 @@ class Server:
             self.dev_issuer.start()
             self._stack.push_async_callback(self.dev_issuer.stop)
             trust = settings.trust_in(self.dev_issuer.trusted())
-        return await self._stack.enter_async_context(BearerAuth(trust))
+        with _naming("--jwks-ca-file", "CA file"):
+            auth = BearerAuth(trust)
+        return await self._stack.enter_async_context(auth)
 
     @contextlib.asynccontextmanager
     async def _listening(self, app: Application) -> AsyncIterator[None]:
@@ -179,7 +186,7 @@ class Server:
             idle_connection_timeout=_IDLE_S,
             body_timeout=_BODY_S,
         )
-        sockets = bind_sockets(settings.port, settings.hostname)
+        sockets = _bind(settings)
         server.add_sockets(sockets)
         host = f"[{settings.hostname}]" if ":" in settings.hostname else settings.hostname
         scheme = "https" if self._ssl else "http"
@@ -191,7 +198,10 @@ class Server:
             self.stopping.set()
             server.stop()
             await _finished(app.settings["in_flight"], settings.shutdown_timeout_s)
-            await server.close_all_connections()
+            # A request that waits for an issuer's keys is not woken by the end of its connection, but
+            # by the end of the token layer, which is stopped next. Cancelled, it would only complain.
+            self._closing = asyncio.create_task(server.close_all_connections())
+            await asyncio.wait({self._closing}, timeout=_CLOSING_S)
 
 
 def dev_text(server: Server) -> str:
@@ -216,21 +226,34 @@ def dev_text(server: Server) -> str:
     return "\n".join(lines)
 
 
+@contextlib.contextmanager
+def _naming(option: str, start: str = "") -> Iterator[None]:
+    """Put the option in front of a fault that begins with `start` and does not name it."""
+    try:
+        yield
+    except ConfigurationError as exc:
+        text = str(exc)
+        if text.startswith(option) or not text.startswith(start):
+            raise
+        raise ConfigurationError(f"{option}: {text}") from exc
+
+
 async def _master_key(settings: Settings, store: ObjectStore, data_dir: Path) -> MasterKey:
     """The master key that this database belongs to. Raises ConfigurationError before serving."""
+    option = "KMS_MASTER_KEY" if settings.master_key else "--master-key-file"
     known = await store.master_key_check()
-    master_key = load_master_key(
-        value=settings.master_key.value if settings.master_key else None,
-        file=settings.master_key_file,
-        default_file=data_dir / KEY_FILE,
-        may_make=known is None and not await store.holds_objects(),
-    )
+    with _naming(option):
+        master_key = load_master_key(
+            value=settings.master_key.value if settings.master_key else None,
+            file=settings.master_key_file,
+            default_file=data_dir / KEY_FILE,
+            may_make=known is None and not await store.holds_objects(),
+        )
     if known is None:
         known = await store.set_master_key_check(master_key.check_value())
     if not master_key.matches(known):
         raise ConfigurationError(
-            "the master key is not the one that this database was made with: "
-            "set --master-key-file or KMS_MASTER_KEY to that one"
+            f"{option}: the master key is not the one that this database was made with"
         )
     return master_key
 
@@ -238,11 +261,26 @@ async def _master_key(settings: Settings, store: ObjectStore, data_dir: Path) ->
 async def _finished(in_flight: set[Any], timeout_s: float) -> None:
     """Wait until no request is in flight, timeout_s at most."""
     deadline = asyncio.get_running_loop().time() + timeout_s
+    await asyncio.sleep(min(_GRACE_S, timeout_s))  # for what has been sent, but not been read yet
     while in_flight:
         if asyncio.get_running_loop().time() >= deadline:
             log.warning("%d requests were still in flight at the end of the wait", len(in_flight))
             return
         await asyncio.sleep(0.02)
+
+
+def _bind(settings: Settings) -> list[socket.socket]:
+    """Raises ConfigurationError for a host that is not ours, OSError for a port that is not free."""
+    host, port = settings.hostname, settings.port
+    try:
+        return bind_sockets(port, host)
+    except socket.gaierror as exc:
+        raise ConfigurationError(f"--hostname: {host}: {exc.strerror}") from None
+    except OSError as exc:
+        reason = os.strerror(exc.errno) if exc.errno else str(exc)
+        if exc.errno == errno.EADDRNOTAVAIL:
+            raise ConfigurationError(f"--hostname: {host}: {reason}") from None
+        raise OSError(exc.errno, f"cannot listen on {host}, port {port}: {reason}") from None
 
 
 def _ssl_context(settings: Settings) -> ssl.SSLContext | None:
@@ -257,10 +295,27 @@ def _ssl_context(settings: Settings) -> ssl.SSLContext | None:
 def _load_pair(context: ssl.SSLContext, settings: Settings) -> None:
     cert, key = settings.tls_cert_file, settings.tls_key_file
     assert cert is not None
+    assert key is not None
     try:
         # An empty password rather than a prompt on the terminal for an encrypted key.
         context.load_cert_chain(cert, key, password=lambda: b"")
-    except (OSError, ssl.SSLError) as exc:
-        raise ConfigurationError(
-            f"--tls-cert-file {cert}, --tls-key-file {key}: {exc.strerror or exc}"
-        ) from None
+    except (OSError, ValueError) as exc:  # ValueError: a password that is too long
+        raise ConfigurationError(_pair_fault(cert, key, exc)) from None
+
+
+def _pair_fault(cert: Path, key: Path, error: Exception) -> str:
+    """In words; OpenSSL's are "[SSL] PEM lib (_ssl.c:3900)" whatever it is."""
+    if getattr(error, "reason", None) == "KEY_VALUES_MISMATCH":
+        return f"--tls-key-file: {key}: is not the key of the certificate in {cert}"
+    try:
+        cert_text, key_text = cert.read_bytes(), key.read_bytes()
+    except OSError as exc:
+        option = "--tls-key-file" if exc.filename == str(key) else "--tls-cert-file"
+        return f"{option}: {exc.filename}: {exc.strerror}"
+    if b"-----BEGIN CERTIFICATE-----" not in cert_text:
+        return f"--tls-cert-file: {cert}: holds no PEM certificate"
+    if b"ENCRYPTED" in key_text:
+        return f"--tls-key-file: {key}: is encrypted; it is needed without a passphrase"
+    if b"PRIVATE KEY-----" not in key_text:
+        return f"--tls-key-file: {key}: holds no PEM private key"
+    return f"--tls-cert-file: {cert}, or the key {key}: cannot be used: {error}"

@@ -22,6 +22,8 @@ OFFLOAD_BYTES = 64 * 1024
 class KMIPHandler(ProtectedHandler):
     """POST one bare KMIP operation as JSON TTLV; 200, or 422 with ``Result_Reason: message``."""
 
+    takes_body = True
+
     async def post(self) -> None:
         service: Service = self.settings["service"]
         try:

@@ -30,17 +30,43 @@ from ..auth.issuer import RefreshPolicy
 from ..auth.key_source import MAX_DOCUMENT_BYTES, Fetched
 from ..errors import ConfigurationError, KeySetError
 
-_fetching = contextvars.ContextVar("kms_tornado_fetching", default=False)
+#: The connections of the fetch in whose context we are; None in all others.
+_fetching: contextvars.ContextVar[list[_Connection] | None] = contextvars.ContextVar(
+    "kms_tornado_fetching", default=None
+)
 
 
 class _OncePerStateChange(logging.Filter):
     """Tornado logs each failed connection and handshake; KeyCache reports them once a state change."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return not _fetching.get()
+        return _fetching.get() is None
 
 
 class _Connection(_HTTPConnection):
+    """Tornado's own connection without two of its habits; tests hold what is relied on here."""
+
+    task: asyncio.Task[None] | None = None
+
+    async def run(self) -> None:
+        self.task = asyncio.current_task()
+        connections = _fetching.get()
+        if connections is not None:
+            connections.append(self)
+        await super().run()
+
+    async def abandon(self) -> None:
+        """End at once: Tornado lets a request nobody waits for run on until its timeout."""
+        self.final_callback = None  # type: ignore[assignment]
+        self._remove_timeout()
+        self._release()
+        if hasattr(self, "stream"):
+            self.stream.close()
+        elif self.task is not None:
+            self.task.cancel()
+        if self.task is not None:
+            await asyncio.wait({self.task})
+
     def on_connection_close(self) -> None:
         """Fail at once: Tornado 6.6 raises a reset into its own log, and waits for the timeout."""
         error = None if self.final_callback is None else self.stream.error
@@ -86,10 +112,15 @@ class JWKSFetch:
             return await asyncio.to_thread(_read_file, path)
         if self._client is None:
             raise KeySetError("the token layer is not started")
-        token = _fetching.set(True)
+        connections: list[_Connection] = []
+        token = _fetching.set(connections)
         try:
             # raise_error=False concerns answers such as 404; where none came, it still raises.
             response = await self._client.fetch(self._request(url, etag), raise_error=False)
+        except asyncio.CancelledError:
+            for connection in connections:
+                await connection.abandon()
+            raise
         except (OSError, ValueError, HTTPClientError, UnsatisfiableReadError) as exc:
             raise KeySetError(f"{url}: {_explain(exc)}") from exc
         finally:

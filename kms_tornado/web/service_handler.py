@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import logging
 import re
@@ -9,6 +10,7 @@ from asyncio import Future
 from types import TracebackType
 from typing import Any
 
+from tornado.httputil import HTTPHeaders
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from .base import BearerAuthMixin
@@ -17,7 +19,9 @@ log = logging.getLogger("kms_tornado.web")
 access_log = logging.getLogger("kms_tornado.access")
 
 #: A refused body is read and dropped for so long, so that the client gets to read the answer.
-_DRAIN_S = 5.0
+_DRAIN_S = 30.0
+_NO_LIMIT = 1 << 62
+_LONGEST_SHOWN = 300  # characters of one value in the access log; a path may have 64 KiB
 
 _ERRORS = {
     400: ("bad_request", "the request is malformed"),
@@ -36,30 +40,38 @@ class ServiceHandler(RequestHandler):
     large) is refused before its body takes any memory, with an answer of ours.
     """
 
+    #: False: the body is counted and dropped, so that strangers cannot fill the memory with it.
+    takes_body = False
+
     #: For the access log: who asked for what, and how it ended.
     fields: dict[str, Any]
 
     def initialize(self) -> None:
         self.fields = {}
         self._chunks = bytearray()
+        self._received = 0
+        self._limit: int = self.settings["max_body_size"]
+        self._close_after_body = False
         self._in_flight: set[RequestHandler] = self.settings["in_flight"]
         self._in_flight.add(self)
+        connection: Any = self.request.connection
+        connection.set_max_body_size(_NO_LIMIT)  # we count; Tornado would say 400, and reset
 
     def set_default_headers(self) -> None:
         self.set_header("Server", "kms-tornado")
         self.set_header("X-Content-Type-Options", "nosniff")
 
     def prepare(self) -> None:
-        self._limit: int = self.settings["max_body_size"]
-        length = self.request.headers.get("Content-Length", "0")
-        if length.isascii() and length.isdigit() and int(length) > self._limit:
+        length = _content_length(self.request.headers)
+        if length is not None and length > self._limit:
             raise HTTPError(413)
 
     def data_received(self, chunk: bytes) -> None:
-        if len(self._chunks) + len(chunk) > self._limit:
+        self._received += len(chunk)
+        if self._received > self._limit:
             self._chunks.clear()
             self.send_error(413)
-        else:
+        elif self.takes_body:
             self._chunks += chunk
 
     @property
@@ -74,29 +86,54 @@ class ServiceHandler(RequestHandler):
             raise HTTPError(404) from None
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        if status_code == 413:
-            self._drain()
+        if status_code == 405:
+            self.set_header("Allow", ", ".join(_methods(type(self))))  # RFC 9110 §15.5.6
         error, description = _ERRORS.get(status_code, ("error", self._reason))
         self.set_header("Content-Type", "application/json; charset=UTF-8")
         self.finish(json.dumps({"error": error, "error_description": description}))
 
-    def _drain(self) -> None:
-        """Let Tornado read on for a while: closing at once would reset the unread answer away."""
-        connection: Any = self.request.connection
-        connection.set_max_body_size(1 << 62)
-        connection.set_body_timeout(_DRAIN_S)
-        self.set_header("Connection", "close")
-
     def finish(self, chunk: str | bytes | dict[Any, Any] | None = None) -> Future[None]:
         if self.settings["stopping"].is_set():
             self.set_header("Connection", "close")
-        flushed = super().finish(chunk)
+        connection: Any = self.request.connection
+        if connection._read_finished or not _is_framed(self.request.headers):
+            flushed = super().finish(chunk)
+        else:
+            flushed = self._finish_early(connection, chunk)
         flushed.add_done_callback(lambda _: self._in_flight.discard(self))
         return flushed
 
+    def _finish_early(
+        self, connection: Any, chunk: str | bytes | dict[Any, Any] | None
+    ) -> Future[None]:
+        """Answer before the body has come, and have Tornado read on and drop it for a while.
+
+        By itself Tornado 6.6 closes the connection as soon as the answer is written. With a body on
+        its way that is a reset, which takes the answer from a client that sends first and then
+        reads; without one, clients that keep connections lose theirs with every 401.
+        """
+        # With Expect the body may never come: what follows is then not to be read as one.
+        self._close_after_body = (
+            connection._disconnect_on_finish
+            or "Expect" in self.request.headers
+            or self.get_status() == 413
+        )
+        if self._close_after_body:
+            self.set_header("Connection", "close")
+        connection.set_body_timeout(_DRAIN_S)
+        connection._read_finished, connection._disconnect_on_finish = True, False
+        try:
+            return super().finish(chunk)
+        finally:
+            connection._read_finished = False
+
     def on_connection_close(self) -> None:
+        """Also what Tornado calls at the end of a body that was dropped."""
         self._in_flight.discard(self)
         super().on_connection_close()
+        if self._close_after_body:
+            connection: Any = self.request.connection
+            connection.close()
 
     def log_exception(
         self,
@@ -130,15 +167,47 @@ class NotFoundHandler(ServiceHandler):
     """Every path that no route has."""
 
     def prepare(self) -> None:
-        super().prepare()
         raise HTTPError(404)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Tornado looks at the method first; here there is nothing, whatever the method."""
+        self.set_status(404)
+        super().write_error(404, **kwargs)
+
+
+def _is_framed(headers: HTTPHeaders) -> bool:
+    """Whether the end of the body can be told (RFC 9112 §6.3); Tornado refuses it otherwise."""
+    if "Transfer-Encoding" in headers:
+        return headers["Transfer-Encoding"].lower() == "chunked" and "Content-Length" not in headers
+    return "Content-Length" not in headers or _content_length(headers) is not None
+
+
+def _content_length(headers: HTTPHeaders) -> int | None:
+    """None where it is absent or no number. Python refuses to read more than 4300 digits."""
+    text = headers.get("Content-Length", "")
+    if not re.fullmatch("[0-9]{1,4000}", text):
+        return None
+    return int(text)
+
+
+def _methods(handler: type[RequestHandler]) -> list[str]:
+    """The HTTP methods that a handler implements."""
+    return [
+        name
+        for name in handler.SUPPORTED_METHODS
+        if inspect.unwrap(getattr(handler, name.lower()))
+        is not RequestHandler._unimplemented_method
+    ]
 
 
 def log_request(handler: RequestHandler) -> None:
     """One line a request; the path without its query, where careless clients put tokens."""
     status = handler.get_status()
     request = handler.request
-    fields: dict[str, Any] = getattr(handler, "fields", {})
+    fields: dict[str, Any] = {
+        name: _cut(value) for name, value in getattr(handler, "fields", {}).items()
+    }
+    path = _cut(request.path)
     user = getattr(handler.current_user, "name", None)
     if user is not None:
         fields = {"user": user, **fields}
@@ -149,11 +218,11 @@ def log_request(handler: RequestHandler) -> None:
     access_log.log(
         level,
         "%d %s %s %s %.1fms%s",
-        status, request.method, request.path, request.remote_ip, took_ms,
+        status, request.method, path, request.remote_ip, took_ms,
         "".join(f" {name}={_shown(value)}" for name, value in fields.items()),
         extra={
             "fields": {
-                "status": status, "method": request.method, "path": request.path,
+                "status": status, "method": request.method, "path": path,
                 "remote_ip": request.remote_ip, "ms": round(took_ms, 1), **fields,
             }
         },
@@ -163,4 +232,8 @@ def log_request(handler: RequestHandler) -> None:
 def _shown(value: object) -> str:
     """A value of name=value: quoted where it could be taken for more than one of them."""
     text = str(value)
-    return text if re.fullmatch(r"[\w.@:#/+-]+", text) else json.dumps(text[:200])
+    return text if re.fullmatch(r"[\w.@:#/+-]+", text) else json.dumps(text)
+
+
+def _cut(value: str) -> str:
+    return value if len(value) <= _LONGEST_SHOWN else value[:_LONGEST_SHOWN] + "…"

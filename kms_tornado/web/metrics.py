@@ -1,0 +1,137 @@
+"""Prometheus metrics: what an operator alerts on, without a user or an identifier in any label.
+
+Counters that the token layer and the key caches keep anyway are read when a scrape comes, so that
+counting costs a request next to nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+from tornado.web import RequestHandler
+
+from .bearer_auth import BearerAuth, RequestAuth
+
+_MS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+_US = (0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.005)
+
+
+class Metrics:
+    """One registry a server; `text` is what GET /metrics answers."""
+
+    content_type = CONTENT_TYPE_LATEST
+
+    def __init__(self, auth: RequestAuth) -> None:
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        self._requests = Counter(
+            "kms_http_requests",
+            "Answered requests by route, method and status",
+            ["route", "method", "status"],
+            registry=self._registry,
+        )
+        self._seconds = Histogram(
+            "kms_http_request_seconds",
+            "Time from a request's headers to its answer",
+            ["route"],
+            buckets=_MS,
+            registry=self._registry,
+        )
+        self._operations = Counter(
+            "kms_operations",
+            "KMIP operations by result reason",
+            ["operation", "result"],
+            registry=self._registry,
+        )
+        if isinstance(auth, BearerAuth):
+            self._registry.register(_TokenLayer(auth))
+            verification = Histogram(
+                "kms_auth_verification_seconds",
+                "Time to verify a token that was not remembered, its signature included",
+                buckets=_US,
+                registry=self._registry,
+            )
+            auth.authenticator.observe_verification = verification.observe
+
+    def observe(self, handler: RequestHandler, route: str) -> None:
+        """Count one answered request. route: the pattern, not the path, of which there is no end."""
+        method = handler.request.method or ""
+        known = method if method in handler.SUPPORTED_METHODS else "other"
+        self._requests.labels(route, known, handler.get_status()).inc()
+        self._seconds.labels(route).observe(handler.request.request_time())
+
+    def observe_operation(self, operation: str, result: str) -> None:
+        self._operations.labels(operation, result).inc()
+
+    def text(self) -> bytes:
+        return generate_latest(self._registry)
+
+
+class _TokenLayer(Collector):
+    """Reads a BearerAuth at scrape time."""
+
+    def __init__(self, auth: BearerAuth) -> None:
+        self._auth = auth
+
+    def collect(self) -> Iterator[Metric]:
+        authenticator = self._auth.authenticator
+        outcomes = CounterMetricFamily(
+            "kms_auth_outcomes", "Token checks by outcome: ok, or why refused", labels=["outcome"]
+        )
+        for outcome, number in authenticator.outcomes.items():
+            outcomes.add_metric([outcome], number)
+        yield outcomes
+        tokens = authenticator.tokens
+        yield CounterMetricFamily(
+            "kms_auth_token_cache_hits", "Tokens found among those remembered", value=tokens.hits
+        )
+        yield CounterMetricFamily(
+            "kms_auth_token_cache_misses", "Tokens not found there", value=tokens.misses
+        )
+        yield GaugeMetricFamily(
+            "kms_auth_token_cache_size", "Tokens remembered now", value=len(tokens)
+        )
+        yield from self._key_sets()
+
+    def _key_sets(self) -> Iterator[Metric]:
+        fetches = CounterMetricFamily(
+            "kms_auth_key_fetches", "Refreshes of key sets", labels=["issuer", "result"]
+        )
+        age = GaugeMetricFamily(
+            "kms_auth_key_age_seconds", "Since the last good refresh", labels=["issuer"]
+        )
+        success = GaugeMetricFamily(
+            "kms_auth_key_last_success_timestamp_seconds",
+            "When the last good refresh was",
+            labels=["issuer"],
+        )
+        generation = GaugeMetricFamily(
+            "kms_auth_key_set_generation", "Counts changes of the key set", labels=["issuer"]
+        )
+        keys = GaugeMetricFamily("kms_auth_keys", "Usable signing keys", labels=["issuer"])
+        served = GaugeMetricFamily(
+            "kms_auth_issuer_served",
+            "1 where tokens of the issuer can be checked now, last good keys included",
+            labels=["issuer"],
+        )
+        failing = GaugeMetricFamily(
+            "kms_auth_issuer_failing", "1 where the last refresh failed", labels=["issuer"]
+        )
+        for uri, counts in self._auth.fetches().items():
+            for result, number in counts.items():
+                fetches.add_metric([uri, result], number)
+        for status in self._auth.status():
+            label = [status.issuer]
+            if status.age_s is not None:
+                age.add_metric(label, status.age_s)
+                success.add_metric(label, time.time() - status.age_s)
+            generation.add_metric(label, status.generation)
+            keys.add_metric(label, status.keys)
+            served.add_metric(label, status.state in {"ok", "failing"})
+            failing.add_metric(label, status.failing_for_s is not None)
+        yield from (fetches, age, success, generation, keys, served, failing)

@@ -1,0 +1,160 @@
+"""The Authorization header (RFC 6750 §2.1) and the challenge (§3)."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kms_tornado.auth.bearer import format_challenge, parse_authorization
+from kms_tornado.errors import (
+    AuthenticationError,
+    ExpiredToken,
+    InsufficientScope,
+    InvalidRequest,
+    MissingToken,
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "token"),
+    [
+        pytest.param("Bearer abc", "abc", id="as everybody writes it"),
+        pytest.param("bearer abc", "abc", id="small letters"),
+        pytest.param("BEARER abc", "abc", id="capitals"),
+        pytest.param("bEaReR abc", "abc", id="mixed"),
+        pytest.param("Bearer   abc", "abc", id="several spaces: 1*SP"),
+        pytest.param("Bearer abc ", "abc", id="space behind, which HTTP strips"),
+        pytest.param(" Bearer abc", "abc", id="space before, which HTTP strips"),
+        pytest.param("Bearer a-._~+/9==", "a-._~+/9==", id="all of b64token"),
+        pytest.param("Bearer Bearer", "Bearer", id="a token that is called Bearer"),
+    ],
+)
+def test_the_token_is_read(value: str, token: str) -> None:
+    assert parse_authorization([value]) == token
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param("Basic YTpi", id="Basic"),
+        pytest.param("Digest username=a", id="Digest"),
+        pytest.param("Negotiate abc", id="Negotiate"),
+        pytest.param("Bearertoken abc", id="a scheme that only begins like it"),
+        pytest.param("Bear abc", id="a shorter scheme"),
+        pytest.param("DPoP abc", id="DPoP"),
+        pytest.param("abc", id="a token without a scheme"),
+        pytest.param("a.b.c", id="a JWT without a scheme"),
+    ],
+)
+def test_another_scheme_offers_no_token(value: str) -> None:
+    with pytest.raises(MissingToken):
+        parse_authorization([value])
+
+
+def test_no_header_offers_no_token() -> None:
+    with pytest.raises(MissingToken):
+        parse_authorization([])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param(["Bearer abc", "Bearer abc"], id="the same header twice"),
+        pytest.param(["Bearer abc", "Bearer def"], id="two headers"),
+        pytest.param(["Basic YTpi", "Bearer abc"], id="Basic and Bearer"),
+        pytest.param(["", "Bearer abc"], id="an empty one and Bearer"),
+        pytest.param(["Bearer"], id="no token"),
+        pytest.param(["Bearer "], id="a space for a token"),
+        pytest.param(["bearer     "], id="spaces for a token"),
+        pytest.param([""], id="an empty header"),
+        pytest.param([" "], id="a header of spaces"),
+        pytest.param(["Bearer a b"], id="two tokens"),
+        pytest.param(["Bearer a,b"], id="comma"),
+        pytest.param(["Bearer a, Bearer b"], id="two headers that a proxy joined"),
+        pytest.param(["Bearer a\tb"], id="tab inside"),
+        pytest.param(["Bearer\tabc"], id="tab for the space"),
+        pytest.param(["Bearer \tabc"], id="tab after the space"),
+        pytest.param(["Bearer,abc"], id="comma for the space"),
+        pytest.param(["Bearer:abc"], id="colon for the space"),
+        pytest.param(["Bearer =="], id="padding only"),
+        pytest.param(["Bearer a=b"], id="padding in the middle"),
+        pytest.param(['Bearer "abc"'], id="quotes"),
+        pytest.param(["Bearer <abc>"], id="angle brackets"),
+        pytest.param(["Bearer token=abc"], id="a parameter"),
+        pytest.param(["Bearer abc\x00"], id="NUL"),
+        pytest.param(["Bearer abc\n"], id="newline behind"),
+        pytest.param(["Bearer abc\r\nX: y"], id="header injection"),
+        pytest.param(["Bearer \u00e9"], id="Latin-1"),
+        pytest.param(["Bearer abc\u00a0"], id="no-break space behind"),
+        pytest.param(["\u00a0Bearer abc"], id="no-break space before"),
+        pytest.param(["Bearer\u2003abc"], id="em space"),
+        pytest.param(["Bearer \u0661"], id="a digit of another alphabet"),
+        pytest.param(["Be\u0101rer abc"], id="a scheme beyond ASCII"),
+        pytest.param(["Bearer \ud800"], id="a lone surrogate"),
+        pytest.param(["Bearer *"], id="an asterisk"),
+    ],
+)
+def test_a_malformed_header_is_an_invalid_request(values: list[str]) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        parse_authorization(values)
+    assert (refused.value.status, refused.value.code) == (400, "invalid_request")
+
+
+@given(st.lists(st.text(max_size=30) | st.text(max_size=20).map("Bearer ".__add__), max_size=2))
+def test_any_header_gives_a_b64token_or_a_refusal(values: list[str]) -> None:
+    try:
+        token = parse_authorization(values)
+    except AuthenticationError as refused:
+        assert type(refused) in {MissingToken, InvalidRequest}
+    else:
+        assert token.isascii()
+        assert not set(token) & set(" \t\r\n,;\"\\'<>")
+
+
+@pytest.mark.parametrize(
+    ("error", "metadata", "challenge"),
+    [
+        pytest.param(None, None, 'Bearer realm="kms"', id="realm alone"),
+        pytest.param(MissingToken("x"), None, 'Bearer realm="kms"', id="no code where no token was offered"),
+        pytest.param(
+            MissingToken(), "https://kms/.well-known/oauth-protected-resource",
+            'Bearer realm="kms", resource_metadata="https://kms/.well-known/oauth-protected-resource"',
+            id="resource metadata",
+        ),
+        pytest.param(
+            InvalidRequest("x"), None,
+            'Bearer realm="kms", error="invalid_request", '
+            'error_description="malformed Authorization header"',
+            id="invalid_request",
+        ),
+        pytest.param(
+            ExpiredToken("expired 5 s ago"), None,
+            'Bearer realm="kms", error="invalid_token", error_description="token expired"',
+            id="invalid_token",
+        ),
+        pytest.param(
+            InsufficientScope("the claim x"), None,
+            'Bearer realm="kms", error="insufficient_scope", '
+            'error_description="a required claim or scope is missing"',
+            id="insufficient_scope",
+        ),
+    ],
+)  # fmt: skip
+def test_the_challenge_says_what_is_wrong(
+    error: AuthenticationError | None, metadata: str | None, challenge: str
+) -> None:
+    assert format_challenge("kms", error, resource_metadata=metadata) == challenge
+
+
+def test_the_challenge_does_not_show_the_detail() -> None:
+    assert "5 s" not in format_challenge("kms", ExpiredToken("expired 5 s ago"))
+
+
+@pytest.mark.parametrize("realm", ['a"b', "a\\b", "a\r\nSet-Cookie: x", "caf\u00e9"])
+def test_a_realm_cannot_break_out_of_its_quotes(realm: str) -> None:
+    challenge = format_challenge(realm)
+    assert challenge.isascii()
+    assert challenge.isprintable()
+    assert challenge.count('"') == 2
+    assert "\\" not in challenge

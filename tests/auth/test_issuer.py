@@ -1,0 +1,190 @@
+"""Issuers, policies and URLs: what is refused before any token comes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from kms_tornado.auth.issuer import (
+    RefreshPolicy,
+    RequiredClaim,
+    TokenPolicy,
+    TrustedIssuer,
+    TrustSettings,
+    default_jwks_uri,
+)
+from kms_tornado.errors import ConfigurationError
+
+GOOD_URLS = [
+    "https://tenant.eu.auth0.com/",
+    "https://securetoken.google.com/project",
+    "https://idp.example:8443/realms/kms",
+    "http://127.0.0.1:8080",
+    "http://127.9.9.9/",
+    "http://localhost/",
+    "http://LOCALHOST/",
+    "http://[::1]:80/",
+    "HTTPS://issuer.example/",
+]
+BAD_URLS = [
+    pytest.param("", id="empty"),
+    pytest.param("issuer.example", id="no scheme"),
+    pytest.param("//issuer.example/", id="no scheme, two slashes"),
+    pytest.param("ftp://issuer.example/", id="ftp"),
+    pytest.param("javascript:alert(1)", id="javascript"),
+    pytest.param("data:application/json,{}", id="data"),
+    pytest.param("https://", id="no host"),
+    pytest.param("https:///path", id="no host but a path"),
+    pytest.param("http://issuer.example/", id="http to another host"),
+    pytest.param("http://10.0.0.1/", id="http to a private address"),
+    pytest.param("http://0.0.0.0/", id="http to any address"),
+    pytest.param("http://127.0.0.1.evil.example/", id="a name that begins like loopback"),
+    pytest.param("http://localhost.evil.example/", id="a name that begins like localhost"),
+    pytest.param("http://localhost@evil.example/", id="loopback for a user name"),
+    pytest.param("http://evil.example\\@localhost/", id="a backslash"),
+    pytest.param("http://127.1/", id="a short address"),
+    pytest.param("http://2130706433/", id="an address in one number"),
+    pytest.param("https://user:secret@issuer.example/", id="a password"),
+    pytest.param("https://user@issuer.example/", id="a user name"),
+    pytest.param("https://issuer.example/#x", id="a fragment"),
+    pytest.param("https://issuer.example/#", id="an empty fragment"),
+    pytest.param("https://issuer.example/ x", id="a space"),
+    pytest.param("https://issuer.example/\n", id="a newline"),
+    pytest.param("https://issuer.example/\x00", id="NUL"),
+    pytest.param("https://issuer.example:port/", id="a port that is no number"),
+    pytest.param("https://issuer.example:99999/", id="a port too large"),
+    pytest.param("https://[::1/", id="half an IPv6 address"),
+]
+
+
+@pytest.mark.parametrize("url", GOOD_URLS)
+def test_https_and_http_on_loopback_are_accepted(url: str) -> None:
+    assert TrustedIssuer(url, url).uri == url
+
+
+@pytest.mark.parametrize("url", BAD_URLS)
+def test_other_issuer_uris_are_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^issuer URI: "):
+        TrustedIssuer(url)
+
+
+@pytest.mark.parametrize("url", BAD_URLS)
+def test_other_key_set_uris_are_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^key set URI: "):
+        TrustedIssuer("https://issuer.example/", url)
+
+
+@pytest.mark.parametrize("url", ["https://issuer.example/?a=b", "https://issuer.example/?"])
+def test_an_issuer_has_no_query(url: str) -> None:
+    with pytest.raises(ConfigurationError):
+        TrustedIssuer(url)
+    assert TrustedIssuer("https://issuer.example/", url + "x").jwks_uri == url + "x"
+
+
+@pytest.mark.parametrize("url", ["file:///etc/kms/jwks.json", "file://localhost/x", "file:///a%20b"])
+def test_a_file_may_hold_the_keys(url: str) -> None:
+    assert TrustedIssuer("https://issuer.example/", url).jwks_uri == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        pytest.param("file://host/x", id="another host's"),
+        pytest.param("file:x", id="a relative path"),
+        pytest.param("file://", id="no path"),
+        pytest.param("file:///x?y", id="a query"),
+        pytest.param("file:///x#y", id="a fragment"),
+        pytest.param("file:///x%00y", id="NUL"),
+        pytest.param("file://[x", id="no URL"),
+    ],
+)
+def test_other_file_uris_are_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError):
+        TrustedIssuer("https://issuer.example/", url)
+
+
+def test_an_issuer_is_no_file() -> None:
+    with pytest.raises(ConfigurationError):
+        TrustedIssuer("file:///etc/kms/jwks.json")
+
+
+@pytest.mark.parametrize(
+    ("issuer", "jwks_uri"),
+    [
+        ("https://a.example", "https://a.example/.well-known/jwks.json"),
+        ("https://a.example/", "https://a.example/.well-known/jwks.json"),
+        ("https://a.example/b", "https://a.example/b/.well-known/jwks.json"),
+        ("https://a.example/b/", "https://a.example/b/.well-known/jwks.json"),
+    ],
+)
+def test_the_default_key_set_uri_has_one_slash_between(issuer: str, jwks_uri: str) -> None:
+    assert default_jwks_uri(issuer) == jwks_uri
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        pytest.param({"algorithms": frozenset({"none"})}, id="none"),
+        pytest.param({"algorithms": frozenset({"HS256"})}, id="HS256"),
+        pytest.param({"algorithms": frozenset({"RS256", "HS512"})}, id="HS512 among others"),
+        pytest.param({"algorithms": frozenset({"rs256"})}, id="small letters"),
+        pytest.param({"algorithms": frozenset({"RS1"})}, id="SHA-1"),
+        pytest.param({"algorithms": frozenset({"ES256K"})}, id="secp256k1"),
+        pytest.param({"algorithms": frozenset()}, id="no algorithm"),
+        pytest.param({"leeway_s": -1}, id="negative leeway"),
+        pytest.param({"leeway_s": 301}, id="leeway of more than 300 s"),
+        pytest.param({"leeway_s": float("nan")}, id="leeway NaN"),
+        pytest.param({"max_age_s": 0}, id="maximum age 0"),
+        pytest.param({"max_age_s": -5}, id="negative maximum age"),
+        pytest.param({"max_age_s": float("nan")}, id="maximum age NaN"),
+        pytest.param({"user_claim": ""}, id="no user claim"),
+        pytest.param({"token_types": frozenset()}, id="no token type"),
+    ],
+)
+def test_a_policy_that_is_nonsense_is_refused(policy: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError):
+        TokenPolicy(**policy)
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {"interval_s": 0}, {"interval_s": float("nan")}, {"cooldown_s": -1},
+        {"cooldown_s": float("nan")}, {"timeout_s": 0}, {"timeout_s": 31},
+        {"timeout_s": float("nan")}, {"max_stale_s": -1}, {"max_stale_s": float("nan")},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_refresh_policy_that_is_nonsense_is_refused(policy: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError):
+        RefreshPolicy(**policy)
+
+
+def test_the_same_issuer_twice_is_refused_and_a_slash_makes_another_one() -> None:
+    a, b = TrustedIssuer("https://a.example"), TrustedIssuer("https://a.example/")
+    assert len(TrustSettings((a, b)).by_spelling()) == 2
+    with pytest.raises(ConfigurationError, match="twice"):
+        TrustSettings((a, TrustedIssuer("https://a.example", "https://a.example/keys")))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda: TrustSettings(()), id="no issuer"),
+        pytest.param(lambda: TrustSettings((TrustedIssuer("https://a/"),), cache_size=-1), id="cache size"),
+        pytest.param(lambda: TrustedIssuer("https://a/", audiences=frozenset({""})), id="empty audience"),
+        pytest.param(lambda: RequiredClaim("", 1), id="required claim without a name"),
+    ],
+)  # fmt: skip
+def test_settings_that_accept_nothing_or_everything_are_refused(make: Any) -> None:
+    with pytest.raises(ConfigurationError):
+        make()
+
+
+def test_google_has_two_spellings_and_nobody_else_has() -> None:
+    assert TrustedIssuer("https://accounts.google.com").spellings == (
+        "https://accounts.google.com", "accounts.google.com",
+    )  # fmt: skip
+    for uri in ("https://accounts.google.com/", "https://a.example", "https://accounts.google.com.evil.example"):
+        assert TrustedIssuer(uri).spellings == (uri,)

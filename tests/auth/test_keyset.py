@@ -1,0 +1,271 @@
+"""A whole document of an issuer: three shapes, bad members skipped, keys found by kid and alg."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kms_tornado.auth.keyset import MAX_KEYS_WITHOUT_KID, Discovery, KeySet, parse_document
+from kms_tornado.errors import KeySetError
+
+from ..keys import b64, certificate, jwk, private_key, sign
+from .samples import document, key_set
+
+OCT = {"kty": "oct", "k": b64(bytes(32)), "kid": "shared"}
+
+
+def number(keys: KeySet, kid: str | None, alg: str) -> int:
+    return len(keys.candidates(kid, alg))
+
+
+def parse(value: Any) -> KeySet | Discovery:
+    return parse_document(value if isinstance(value, bytes) else json.dumps(value).encode())
+
+
+# --- finding a key ----------------------------------------------------------------------------------
+
+
+def test_a_key_is_found_by_its_kid_and_algorithm_only() -> None:
+    keys = key_set(jwk("RS256", "a"), jwk("ES256", "b"))
+    assert number(keys, "a", "RS256") == 1
+    assert number(keys, "b", "ES256") == 1
+    for kid, alg in (("a", "ES256"), ("b", "RS256"), ("a", "RS512"), ("c", "RS256"), ("A", "RS256"), ("a ", "RS256")):
+        assert number(keys, kid, alg) == 0, (kid, alg)
+    assert keys.knows("a")
+    assert not keys.knows("c")
+
+
+def test_keys_that_share_a_kid_are_told_apart_by_type_and_alg() -> None:
+    keys = key_set(jwk("RS256", "k"), jwk("RS512", "k"), jwk("ES256", "k"), jwk("EdDSA", "k"))
+    assert keys.size == 4
+    for alg in ("RS256", "RS512", "ES256", "EdDSA"):
+        (check,) = keys.candidates("k", alg)
+        assert check(b"m", sign(b"m", alg, private_key(alg)))
+    assert number(keys, "k", "RS384") == 0
+
+
+def test_two_keys_of_one_type_may_share_a_kid() -> None:
+    keys = key_set(jwk("ES256", "k", "first"), jwk("ES256", "k", "second"))
+    assert number(keys, "k", "ES256") == 2
+
+
+def test_keys_without_kid_serve_only_tokens_without_kid() -> None:
+    keys = key_set(jwk("ES256", None), jwk("RS256", "a"))
+    assert number(keys, None, "ES256") == 1
+    assert number(keys, "a", "ES256") == 0
+    assert not keys.knows("a" * 3)
+    assert not keys.knows("None")
+    assert not keys.knows("")
+
+
+def test_a_token_without_kid_is_tried_with_all_keys_that_fit_alg() -> None:
+    keys = key_set(jwk("ES256", "a", "1"), jwk("ES256", None, "2"), jwk("ES384", "c"), jwk("RS256", "d"))
+    assert number(keys, None, "ES256") == 2
+    assert number(keys, None, "ES384") == 1
+    assert number(keys, None, "PS256") == 0
+
+
+def test_a_token_without_kid_is_tried_with_at_most_eight_keys() -> None:
+    keys = key_set(*(jwk("EdDSA", f"k{i}", str(i)) for i in range(12)))
+    assert number(keys, None, "EdDSA") == MAX_KEYS_WITHOUT_KID == 8
+    assert all(number(keys, f"k{i}", "EdDSA") == 1 for i in range(12))
+
+
+def test_the_same_key_twice_counts_once_and_under_two_kids_twice() -> None:
+    assert key_set(jwk("ES256", "a"), jwk("ES256", "a")).size == 1
+    twice = key_set(jwk("ES256", "a"), jwk("ES256", "b"))
+    assert (twice.size, number(twice, "a", "ES256"), number(twice, "b", "ES256")) == (2, 1, 1)
+
+
+def test_a_kid_is_just_a_name() -> None:
+    for kid in ("../../etc/passwd", "' OR 1=1 --", "\u00e9", "a b", "0", "https://evil.example/k", "__class__"):
+        keys = key_set(jwk("ES256", kid))
+        assert number(keys, kid, "ES256") == 1
+
+
+def test_equal_fingerprints_mean_equal_keys() -> None:
+    a, b = jwk("ES256", "a"), jwk("RS256", "b")
+    first = key_set(a, b).fingerprint
+    assert key_set(b, a).fingerprint == first, "order"
+    assert key_set(a, b, a).fingerprint == first, "the same key twice"
+    assert key_set(a, b, OCT).fingerprint == first, "skipped keys"
+    assert key_set(a | {"x5t": "x"}, b).fingerprint == first, "what is not read"
+    for others in ([a], [b], [a | {"kid": "c"}, b], [a, b | {"alg": "PS256"}], [jwk("ES256", "a", "x"), b],
+                   [jwk("ES256", None), b]):  # fmt: skip
+        assert key_set(*others).fingerprint != first
+
+
+# --- odd members ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        pytest.param(OCT, id="a shared secret"),
+        pytest.param(jwk("RS256", "odd") | {"use": "enc", "alg": "RSA-OAEP"}, id="Keycloak's key for encryption"),
+        pytest.param({"kty": "AKP", "alg": "ML-DSA-44", "pub": "AA"}, id="a type of the future"),
+        pytest.param({}, id="an empty object"),
+        pytest.param(None, id="null"),
+        pytest.param("text", id="a string"),
+        pytest.param([], id="a list"),
+        pytest.param({"kty": "RSA", "e": "AQAB"}, id="RSA without n: TypeError in python-jose"),
+        pytest.param({"kty": "RSA", "n": "!!", "e": "AQAB"}, id="no base64: ValueError in python-jose"),
+        pytest.param({"kty": "RSA", "n": "\u00e9", "e": "AQAB"}, id="beyond ASCII: UnicodeEncodeError there"),
+        pytest.param({"kty": "RSA", "n": "AQAB", "e": 3}, id="e a number"),
+        pytest.param({"kty": "EC", "crv": "secp256k1", "x": "AA", "y": "AA"}, id="secp256k1: KeyError there"),
+        pytest.param(jwk("ES256", "odd") | {"y": b64(bytes(32))}, id="off the curve"),
+        pytest.param({"kty": "OKP", "crv": "Ed25519", "x": b64(bytes(32))}, id="small order"),
+        pytest.param(jwk("ES256", "odd") | {"kid": 7}, id="kid a number"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("place", ["before", "behind"])
+def test_one_odd_key_is_skipped_and_named_and_the_others_serve(odd: Any, place: str) -> None:
+    good = jwk("ES256", "good")
+    keys = parse({"keys": [odd, good] if place == "before" else [good, odd]})
+    assert isinstance(keys, KeySet)
+    assert number(keys, "good", "ES256") == 1
+    (skipped,) = keys.skipped
+    assert skipped.name.startswith("key 0" if place == "before" else "key 1")
+    assert skipped.why
+
+
+def test_a_shared_secret_is_never_a_candidate() -> None:
+    keys = key_set(OCT | {"alg": "HS256"}, jwk("ES256", "good"))
+    for alg in ("HS256", "HS384", "HS512", "none", "ES256"):
+        assert number(keys, "shared", alg) == 0
+    assert not keys.knows("shared")
+
+
+@pytest.mark.parametrize("order", [0, 1])
+def test_a_published_private_key_is_warned_of_loudly(order: int) -> None:
+    """Also beside its public twin, which makes it a duplicate."""
+    private = jwk("ES256", "a") | {"d": b64(bytes(32))}
+    assert len(key_set(private).warnings) == 1
+    both = [private, jwk("ES256", "a")]
+    keys = key_set(*(both if order else both[::-1]))
+    assert keys.size == 1
+    assert "PRIVATE" in keys.warnings[0]
+    assert key_set(jwk("ES256", "a")).warnings == ()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param({"keys": []}, id="an empty set"),
+        pytest.param({"keys": [OCT]}, id="a shared secret alone"),
+        pytest.param({"keys": [jwk("RS256") | {"use": "enc"}]}, id="a key for encryption alone"),
+        pytest.param({"keys": [None, 5, []]}, id="no key at all"),
+        pytest.param({"keys": None}, id="keys null"),
+        pytest.param({"keys": {}}, id="keys an object"),
+        pytest.param({"keys": 5}, id="keys a number"),
+        pytest.param({"keys": [jwk("ES256")] * 1001}, id="more keys than anybody has"),
+        pytest.param({"keys": "text"}, id="keys a string that is no certificate"),
+        pytest.param({}, id="an empty object"),
+        pytest.param({"error": "not_found"}, id="an error as JSON"),
+        pytest.param({"a": "b"}, id="a map of no certificates"),
+        pytest.param({"a": "-----BEGIN CERTIFICATE-----"}, id="a map of a broken certificate"),
+        pytest.param({"jwks_uri": 5, "issuer": "x"}, id="a discovery document without keys"),
+        pytest.param([], id="a list"),
+        pytest.param([jwk("ES256")], id="a list of keys"),
+        pytest.param(jwk("ES256"), id="a bare key"),
+        pytest.param("text", id="a string"),
+        pytest.param(None, id="null"),
+        pytest.param(b"", id="empty"),
+        pytest.param(b"<!DOCTYPE html><html></html>", id="HTML"),
+        pytest.param(b'{"keys":[', id="cut off"),
+        pytest.param(b'{"keys":[],"keys":[]}', id="duplicate member"),
+        pytest.param(b"\xef\xbb\xbf" + document(jwk("ES256")), id="byte order mark"),
+        pytest.param(document(jwk("ES256")).decode().encode("utf-16"), id="UTF-16"),
+        pytest.param(b'{"keys":' + b"[" * 100_000, id="very deep"),
+        pytest.param(b'{"keys":' + b"[" * 30 + b"]" * 30 + b"}", id="deep"),
+        pytest.param(b"\x1f\x8b\x08", id="compressed"),
+    ],
+)  # fmt: skip
+def test_a_document_without_usable_keys_is_an_error(value: Any) -> None:
+    with pytest.raises(KeySetError):
+        parse(value)
+
+
+def test_the_error_tells_an_operator_what_came() -> None:
+    with pytest.raises(KeySetError, match="looks like an HTML page"):
+        parse(b"\n <html>")
+    with pytest.raises(KeySetError, match="key type 'oct'"):
+        parse({"keys": [OCT]})
+    with pytest.raises(KeySetError, match="keys is no list"):
+        parse({"keys": {}})
+
+
+# --- certificates and discovery -----------------------------------------------------------------------
+
+
+def test_a_map_of_certificates_is_read_as_firebase_has_it() -> None:
+    keys = parse({"a": certificate(private_key("RS256")).decode(), "b": certificate(private_key("ES256")).decode()})
+    assert isinstance(keys, KeySet)
+    (check,) = keys.candidates("a", "RS256")
+    assert check(b"m", sign(b"m", "RS256", private_key("RS256")))
+    assert number(keys, "b", "ES256") == 1
+    assert number(keys, "a", "ES256") == 0
+
+
+def test_one_odd_certificate_is_skipped() -> None:
+    good = certificate(private_key("RS256")).decode()
+    for odd in ("junk", "-----BEGIN CERTIFICATE-----\nMII=\n-----END CERTIFICATE-----", 5, None, {"a": good}):
+        keys = parse({"odd": odd, "good": good})
+        assert isinstance(keys, KeySet)
+        assert number(keys, "good", "RS256") == 1
+        assert [s.name for s in keys.skipped] == ["key 'odd'"]
+
+
+def test_a_certificate_may_even_be_called_keys() -> None:
+    keys = parse({"keys": certificate(private_key("RS256")).decode()})
+    assert isinstance(keys, KeySet)
+    assert number(keys, "keys", "RS256") == 1
+
+
+def test_a_discovery_document_is_told_by_its_jwks_uri() -> None:
+    found = parse({"issuer": "https://i/", "jwks_uri": "https://i/k", "authorization_endpoint": "x"})
+    assert found == Discovery("https://i/", "https://i/k")
+
+
+def test_a_document_with_keys_is_a_key_set_whatever_else_it_says() -> None:
+    assert isinstance(parse({"keys": [jwk("ES256")], "jwks_uri": "https://evil/", "issuer": 1}), KeySet)
+
+
+# --- anything ---------------------------------------------------------------------------------------
+
+_SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=6)
+_JSON = st.recursive(
+    _SCALARS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=8,
+)  # fmt: skip
+_MEMBER = st.sampled_from([jwk("ES256"), jwk("EdDSA"), jwk("RS256"), OCT, jwk("ES256", None)]).flatmap(
+    lambda key: st.dictionaries(st.sampled_from(sorted({*key, "d", "key_ops"})), _JSON, max_size=2).map(lambda c: {**key, **c})
+)  # fmt: skip
+
+
+@given(st.one_of(
+    _JSON,
+    st.lists(_MEMBER | _JSON, max_size=4).map(lambda keys: {"keys": keys}),
+    st.dictionaries(st.text(max_size=5), st.just("-----BEGIN CERTIFICATE-----") | _JSON, max_size=3),
+    st.fixed_dictionaries({"jwks_uri": _JSON}, optional={"issuer": _JSON, "keys": _JSON}),
+))  # fmt: skip
+def test_any_json_is_a_key_set_a_discovery_or_an_error(value: Any) -> None:
+    try:
+        found = parse(value)
+    except KeySetError as error:
+        assert str(error)
+        return
+    assert isinstance(found, (KeySet, Discovery))
+    if isinstance(found, KeySet):
+        assert found.size > 0
+
+
+@given(st.binary(max_size=80))
+def test_any_bytes_are_a_key_set_or_an_error(data: bytes) -> None:
+    with pytest.raises(KeySetError):
+        parse(data)

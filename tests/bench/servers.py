@@ -1,0 +1,141 @@
+"""The servers that are measured, each to be run in a process of its own, on the core it is given.
+
+No ``from __future__ import annotations`` here: FastAPI reads the annotations of local functions.
+"""
+
+import asyncio
+import json
+import os
+from typing import Any
+
+from tests.bench.verify import AUDIENCE, ISSUER
+
+Keys = list[dict[str, Any]]
+
+
+def serve_tornado(port: int, keys: Keys, core: int, fast: bool = False) -> None:
+    """Ours: /open without, /closed with BearerAuthMixin, /jose with jose.jwt.decode per request.
+
+    fast: uvloop and orjson, what the extra `fast` brings.
+    """
+    os.sched_setaffinity(0, {core})
+    from jose import jwt
+    from tornado.web import Application, RequestHandler
+
+    from kms_tornado import BearerAuth, BearerAuthMixin
+    from kms_tornado.auth.jwk import key_from_jwk
+    from kms_tornado.auth.key_source import Loaded
+    from kms_tornado.auth.keyset import KeySet
+
+    if fast:
+        from orjson import dumps, loads
+    else:
+        loads = json.loads
+
+        def dumps(value: Any) -> bytes:
+            return json.dumps(value).encode()
+
+    class Open(RequestHandler):
+        def post(self) -> None:
+            self.set_header("Content-Type", "application/json")
+            self.write(dumps(loads(self.request.body)))
+
+    class Closed(BearerAuthMixin, Open):
+        pass
+
+    class Jose(Open):
+        def prepare(self) -> None:
+            text = self.request.headers["Authorization"].removeprefix("Bearer ")
+            jwt.decode(text, keys[0], algorithms=["RS256"], issuer=ISSUER, audience=AUDIENCE)
+
+    async def main() -> None:
+        auth = BearerAuth.from_issuer(ISSUER, audience=AUDIENCE)
+        for cache in auth._caches.values():
+            cache._succeeded(Loaded(KeySet([key_from_jwk(key) for key in keys]), None))
+        routes = [("/open", Open), ("/closed", Closed), ("/jose", Jose)]
+        app = Application(routes, bearer_auth=auth, log_function=lambda handler: None)
+        app.listen(port, "127.0.0.1")
+        await asyncio.Event().wait()
+
+    if fast:
+        import uvloop
+
+        uvloop.run(main())
+    else:
+        asyncio.run(main())
+
+
+def serve_fast_tornado(port: int, keys: Keys, core: int) -> None:
+    serve_tornado(port, keys, core, fast=True)
+
+
+def check_with_pyjwt(keys: Keys) -> Any:
+    """header value → claims, as PyJWT's documentation does it with a key that is at hand."""
+    import jwt
+
+    public = jwt.PyJWK(keys[0]).key
+
+    def check(authorization: str) -> Any:
+        text = authorization.removeprefix("Bearer ")
+        return jwt.decode(text, public, algorithms=["RS256"], issuer=ISSUER, audience=AUDIENCE)
+
+    return check
+
+
+def serve_aiohttp(port: int, keys: Keys, core: int) -> None:
+    os.sched_setaffinity(0, {core})
+    from aiohttp import web
+
+    check = check_with_pyjwt(keys)
+
+    async def echo(request: web.Request) -> web.Response:
+        check(request.headers["Authorization"])
+        return web.json_response(json.loads(await request.read()))
+
+    app = web.Application()
+    app.router.add_post("/closed", echo)
+    web.run_app(app, host="127.0.0.1", port=port, access_log=None, print=None)
+
+
+def serve_fastapi(port: int, keys: Keys, core: int) -> None:
+    os.sched_setaffinity(0, {core})
+    import uvicorn
+    from fastapi import Depends, FastAPI, Request
+
+    check = check_with_pyjwt(keys)
+    app = FastAPI()
+
+    def user(request: Request) -> str:
+        return str(check(request.headers["Authorization"])["sub"])
+
+    @app.post("/closed")
+    async def echo(body: dict, name: str = Depends(user)) -> dict:  # type: ignore[type-arg]
+        return body
+
+    uvicorn.run(app, host="127.0.0.1", port=port, log_level="error", access_log=False)
+
+
+def serve_granian(port: int, keys: Keys, core: int) -> None:
+    os.sched_setaffinity(0, {core})
+    from granian.server.embed import Server
+
+    check = check_with_pyjwt(keys)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        check(dict(scope["headers"])[b"authorization"].decode())
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        data = json.dumps(json.loads(body)).encode()
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(data)).encode()),
+        ]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": data})
+
+    asyncio.run(Server(app, address="127.0.0.1", port=port, interface="asgi").serve())

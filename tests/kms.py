@@ -1,0 +1,424 @@
+"""A key server in a process of its own, and users who speak KMIP to it through real sockets.
+
+No answer reaches a test unchecked: `operations.rules` holds what published clients can read.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import http.client
+import itertools
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from .issuer import Issuer
+from .operations.rules import check_answer, check_failure
+
+ROOT = Path(__file__).parents[1]
+
+Item = dict[str, Any]
+
+_numbers = itertools.count(1)
+
+
+# --- what is sent -------------------------------------------------------------------------------
+
+
+def structure(tag: str, *items: Item) -> Item:
+    return {"tag": tag, "type": "Structure", "value": list(items)}
+
+
+def text(tag: str, value: str) -> Item:
+    return {"tag": tag, "type": "TextString", "value": value}
+
+
+def octets(tag: str, value: bytes) -> Item:
+    return {"tag": tag, "type": "ByteString", "value": value.hex().upper()}
+
+
+def name(tag: str, value: str | int) -> Item:
+    return {"tag": tag, "type": "Enumeration", "value": value}
+
+
+def number(tag: str, value: int) -> Item:
+    return {"tag": tag, "type": "Integer", "value": value}
+
+
+def flag(tag: str, value: bool) -> Item:
+    return {"tag": tag, "type": "Boolean", "value": value}
+
+
+def uid(value: str | Sequence[str]) -> Item:
+    """An identifier; a list of tags becomes the JSON that cosmian_kms makes of it."""
+    return text("UniqueIdentifier", value if isinstance(value, str) else json.dumps(list(value)))
+
+
+def vendor(attribute: str, value: bytes, vendor_identification: str = "cosmian") -> Item:
+    """The inner structure of a vendor attribute."""
+    return structure(
+        "VendorAttributes",
+        text("VendorIdentification", vendor_identification),
+        text("AttributeName", attribute),
+        octets("AttributeValue", value),
+    )
+
+
+def tagged(*tags: str) -> Item:
+    """The tag attribute, as both clients send it."""
+    return structure("VendorAttributes", vendor("tag", json.dumps(tags).encode()))
+
+
+def attributes(
+    *more: Item, algorithm: str | None = "AES", bits: int | None = None, mask: int | None = None
+) -> Item:
+    given = [
+        algorithm and name("CryptographicAlgorithm", algorithm),
+        bits is not None and number("CryptographicLength", bits),
+        mask is not None and number("CryptographicUsageMask", mask),
+    ]
+    return structure("Attributes", *(item for item in given if item), *more)
+
+
+def key_object(
+    key: bytes, *, algorithm: str | None = "AES", form: str = "Raw", inner: Item | None = None
+) -> Item:
+    """`Object` with a key block: KeyMaterial as {ByteString}, or as {Key} where it is transparent."""
+    held = "Key" if form == "TransparentSymmetricKey" else "ByteString"
+    return structure(
+        "Object",
+        structure(
+            "KeyBlock",
+            name("KeyFormatType", form),
+            structure(
+                "KeyValue",
+                structure("KeyMaterial", octets(held, key)),
+                *([inner] if inner else []),
+            ),
+            *([name("CryptographicAlgorithm", algorithm)] if algorithm else []),
+            number("CryptographicLength", 8 * len(key)),
+        ),
+    )
+
+
+# --- what comes back ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+
+class Fields:
+    """The children of a structure, found by tag: ``response["Object", "KeyBlock"]``."""
+
+    def __init__(self, item: Item) -> None:
+        self.item = item
+
+    def __getitem__(self, path: str | tuple[str, ...]) -> Any:
+        value = self.item["value"]
+        for tag in (path,) if isinstance(path, str) else path:
+            found = [each for each in value if each["tag"] == tag]
+            if len(found) != 1:
+                raise KeyError(f"{len(found)} times {tag} in {self.item['tag']}")
+            value = found[0]["value"]
+        return value
+
+    def get(self, *path: str) -> Any:
+        try:
+            return self[path]
+        except KeyError:
+            return None
+
+    def octets(self, *path: str) -> bytes:
+        return bytes.fromhex(self[path])
+
+    @property
+    def uid(self) -> str:
+        found: str = self["UniqueIdentifier"]
+        return found
+
+    def tags(self, *path: str) -> list[str] | None:
+        """The user's tags in the attributes at the path; None where there is no tag attribute."""
+        for each in Fields({"tag": "", "value": self[path]}).get("VendorAttributes") or []:
+            one = Fields(each)
+            if (one["VendorIdentification"], one["AttributeName"]) == ("cosmian", "tag"):
+                found: list[str] = json.loads(one.octets("AttributeValue"))
+                return found
+        return None
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """What Encrypt gave, as the fields that Decrypt takes."""
+
+    uid: str
+    data: bytes
+    iv: bytes
+    tag: bytes
+
+    def items(self, **changes: bytes | None) -> list[Item]:
+        """data, iv, tag and aad may be replaced; None leaves a field out."""
+        fields: dict[str, bytes | None] = {"data": self.data, "iv": self.iv, "tag": self.tag}
+        fields |= changes
+        tags = {
+            "data": "Data",
+            "iv": "IvCounterNonce",
+            "tag": "AuthenticatedEncryptionTag",
+            "aad": "AuthenticatedEncryptionAdditionalData",
+        }
+        return [octets(tags[key], value) for key, value in fields.items() if value is not None]
+
+
+class User:
+    """A holder of a token, on one connection that stays open. Not for several threads at once."""
+
+    def __init__(self, port: int, token: str | None, path: str = "/kmip_2_1") -> None:
+        self.port = port
+        self.token = token
+        self.path = path
+        self._connection: http.client.HTTPConnection | None = None
+
+    def again(self, path: str | None = None) -> User:
+        """The same user on another connection."""
+        return User(self.port, self.token, path or self.path)
+
+    def on(self, server: KMS) -> User:
+        return User(server.port, self.token, self.path)
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+    def send(self, body: bytes | Item, *, content_type: str | None = "application/json") -> Answer:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        headers = {"Content-Type": content_type} if content_type else {}
+        if self.token is not None:
+            headers["Authorization"] = f"Bearer {self.token}"
+        for attempt in (1, 2):
+            if self._connection is None:
+                self._connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+            try:
+                self._connection.request("POST", self.path, body=data, headers=headers)
+                response = self._connection.getresponse()
+                answer = Answer(response.status, response.headers, response.read())
+            except (http.client.RemoteDisconnected, ConnectionError):
+                self._connection.close()
+                self._connection = None
+                if attempt == 2:
+                    raise
+                continue
+            break
+        if answer.status == 200:
+            check_answer(answer.body)
+            assert answer.headers["Content-Type"] == "application/json"
+        elif answer.status == 422:
+            check_failure(answer.body, answer.headers["Content-Type"])
+        assert answer.status < 500, answer.text
+        return answer
+
+    def do(self, operation: str, *items: Item) -> Fields:
+        answer = self.send(structure(operation, *items))
+        assert answer.status == 200, answer.text
+        tree = json.loads(answer.body)
+        assert tree["tag"] == f"{operation}Response"
+        return Fields(tree)
+
+    def refused(self, operation: str, *items: Item) -> str:
+        """The line that says why."""
+        answer = self.send(structure(operation, *items))
+        assert answer.status == 422, (answer.status, answer.text)
+        return answer.text
+
+    # --- operations in one line -----------------------------------------------------------------
+
+    def create(
+        self,
+        *more: Item,
+        bits: int | None = 256,
+        algorithm: str = "AES",
+        mask: int | None = None,
+        tags: Sequence[str] = (),
+    ) -> str:
+        held = [tagged(*tags)] if tags else []
+        return self.do(
+            "Create",
+            name("ObjectType", "SymmetricKey"),
+            attributes(*held, *more, algorithm=algorithm, bits=bits, mask=mask),
+        ).uid
+
+    def import_key(
+        self, wanted: str, key: bytes, *more: Item, replace: bool = False, algorithm: str = "AES"
+    ) -> str:
+        return self.do("Import", *import_items(wanted, key, *more, replace=replace)).uid
+
+    def encrypt(self, wanted: str | Sequence[str], data: bytes, *more: Item) -> Sealed:
+        found = self.do("Encrypt", uid(wanted), octets("Data", data), *more)
+        return Sealed(
+            found.uid,
+            found.octets("Data"),
+            found.octets("IvCounterNonce"),
+            found.octets("AuthenticatedEncryptionTag"),
+        )
+
+    def decrypt(
+        self, wanted: str | Sequence[str], sealed: Sealed, *more: Item, **changes: bytes | None
+    ) -> bytes:
+        return self.do("Decrypt", uid(wanted), *sealed.items(**changes), *more).octets("Data")
+
+    def key_of(self, wanted: str | Sequence[str]) -> bytes:
+        found = self.do("Get", uid(wanted))
+        return found.octets("Object", "KeyBlock", "KeyValue", "KeyMaterial", "ByteString")
+
+    def revoke(self, wanted: str | Sequence[str], reason: Item | None = None) -> str:
+        return self.do("Revoke", uid(wanted), reason or text("RevocationReason", "rotated")).uid
+
+    def destroy(self, wanted: str | Sequence[str], *, remove: bool = False) -> str:
+        more = [flag("Remove", True)] if remove else []
+        return self.do("Destroy", uid(wanted), *more).uid
+
+    def state_of(self, wanted: str) -> str:
+        found: str = self.do("GetAttributes", uid(wanted))["Attributes", "State"]
+        return found
+
+    def locate(self, *wanted: Item, more: Sequence[Item] = ()) -> tuple[int, list[str]]:
+        held = [structure("Attributes", *wanted)] if wanted else []
+        found = self.do("Locate", *held, *more)
+        return found["LocatedItems"], [each["value"] for each in found["UniqueIdentifier"]]
+
+
+def import_items(
+    wanted: str, key: bytes, *more: Item, replace: bool = False, algorithm: str = "AES"
+) -> list[Item]:
+    return [
+        uid(wanted),
+        name("ObjectType", "SymmetricKey"),
+        flag("ReplaceExisting", replace),
+        attributes(*more, algorithm=algorithm),
+        key_object(key, algorithm=algorithm),
+    ]
+
+
+# --- the server ---------------------------------------------------------------------------------
+
+
+class KMS:
+    """``with KMS(directory, issuer) as kms:``; `kms.log` is all that it logged, at level debug."""
+
+    def __init__(
+        self,
+        directory: Path,
+        *issuers: Issuer,
+        options: Sequence[str] = (),
+        namespace: str = "issuer",
+        env: dict[str, str] | None = None,
+    ) -> None:
+        self.directory = directory
+        self.issuers = issuers
+        self.port = 0
+        self._log_file = directory / f"log-{next(_numbers)}.txt"
+        self._options = [*options]
+        for issuer in issuers:
+            self._options += ["--jwt-auth-provider", f"{issuer.uri},"]
+        if len(issuers) > 1:
+            self._options += ["--jwt-user-namespace", namespace]
+        self._env = env or {}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> str:
+        return self._log_file.read_text("utf-8", "backslashreplace")
+
+    @property
+    def data_dir(self) -> Path:
+        return self.directory / "data"
+
+    def __enter__(self) -> Self:
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("KMS_")}
+        with self._log_file.open("wb") as log:
+            self._process = subprocess.Popen(
+                [
+                    sys.executable, "-m", "kms_tornado", "--port", "0", "--log-level", "debug",
+                    "--data-dir", str(self.data_dir), *self._options,
+                ],
+                cwd=ROOT, env={**inherited, **self._env}, stdout=log, stderr=log,
+            )  # fmt: skip
+        deadline = time.monotonic() + 20
+        while (found := re.search(r'listening on http://127\.0\.0\.1:(\d+)["\n]', self.log)) is None:
+            assert self._process.poll() is None, self.log
+            assert time.monotonic() < deadline, self.log
+            time.sleep(0.01)
+        self.port = int(found[1])
+        while not self._is_ready():
+            assert time.monotonic() < deadline, self.log
+            time.sleep(0.01)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        process = self._process
+        assert process is not None
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
+        if not any(exc):
+            assert process.returncode == 0, self.log
+            assert "Traceback" not in self.log, self.log
+
+    def _is_ready(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        with contextlib.closing(connection):
+            connection.request("GET", "/ready")
+            return connection.getresponse().status == 200
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def user(self, sub: str | None = None, *, issuer: int = 0, path: str = "/kmip_2_1") -> User:
+        """Somebody with a good token; without a name, somebody who never was here before."""
+        who = sub or f"user-{os.getpid()}-{next(_numbers)}"
+        return User(self.port, self.issuers[issuer].token(sub=who), path)
+
+    def nobody(self, path: str = "/kmip_2_1") -> User:
+        return User(self.port, None, path)
+
+
+@contextlib.contextmanager
+def two_issuers() -> Iterator[tuple[Issuer, Issuer]]:
+    with Issuer("ES256") as first, Issuer("ES256") as second:
+        second.kid, second.key_name = "k2", "second"
+        from .keys import jwk
+
+        second.keys = [jwk("ES256", "k2", "second")]
+        yield first, second
+
+
+def spellings(secret: bytes) -> list[bytes]:
+    """The ways in which bytes might leak: raw, hexadecimal, base64 at any offset."""
+    found = [secret, secret.hex().encode(), secret.hex().upper().encode()]
+    for offset in range(3):
+        middle = base64.b64encode(b"\0" * offset + secret)[4 if offset else 0 : -4]
+        found += [middle, middle.translate(bytes.maketrans(b"+/", b"-_"))]
+    return found

@@ -1,0 +1,29 @@
+"""One server with two issuers for all tests of operations; every test brings users of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from ..kms import KMS, User, two_issuers
+
+
+@pytest.fixture(scope="session")
+def kms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KMS]:
+    with two_issuers() as issuers, KMS(tmp_path_factory.mktemp("kms"), *issuers) as server:
+        yield server
+
+
+@pytest.fixture
+def alice(kms: KMS) -> Iterator[User]:
+    user = kms.user()
+    yield user
+    user.close()
+
+
+@pytest.fixture
+def bob(kms: KMS) -> Iterator[User]:
+    user = kms.user()
+    yield user
+    user.close()

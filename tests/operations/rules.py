@@ -1,0 +1,210 @@
+"""What an answer to a bare operation may look like: KMIP.md §3 to §5 as a walk over its items.
+
+Two published clients read the answers, each with demands of its own; R1 to R11 are what both take.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+Item = dict[str, Any]
+
+#: KMIP.md §6: names that the clients know, where the specification's are spelt in another way.
+SPELLINGS = {
+    "ObjectType": {"SymmetricKey"},
+    "CryptographicAlgorithm": {"AES", "ChaCha20", "ChaCha20Poly1305"},
+    "KeyFormatType": {"Raw", "TransparentSymmetricKey"},
+    "State": {
+        "PreActive", "Active", "Deactivated", "Compromised", "Destroyed", "Destroyed_Compromised",
+    },
+    "LinkType": {"ParentLink", "ChildLink", "PublicKeyLink", "PrivateKeyLink", "PreviousLink"},
+    "RevocationReasonCode": {
+        "Unspecified", "KeyCompromise", "CACompromise", "AffiliationChanged", "Superseded",
+        "CessationOfOperation", "PrivilegeWithdrawn",
+    },
+}  # fmt: skip
+
+#: R4: what may stand inside the Object of a GetResponse.
+IN_OBJECT = {
+    "AttributeName", "AttributeValue", "Attributes", "ByteString", "CryptographicAlgorithm",
+    "CryptographicLength", "CryptographicUsageMask", "Key", "KeyBlock", "KeyFormatType", "KeyMaterial",
+    "KeyValue", "Link", "LinkType", "LinkedObjectIdentifier", "Object", "ObjectType",
+    "VendorAttributes", "VendorIdentification",
+}  # fmt: skip
+
+#: R3 and R11: operation → (children that must be there, others that may).
+CHILDREN = {
+    "Create": ({"ObjectType", "UniqueIdentifier"}, set()),
+    "Import": ({"UniqueIdentifier"}, set()),
+    "Get": ({"ObjectType", "UniqueIdentifier", "Object"}, set()),
+    "Export": ({"ObjectType", "UniqueIdentifier", "Attributes"}, {"Object"}),
+    "Encrypt": (
+        {"UniqueIdentifier", "Data", "IvCounterNonce", "AuthenticatedEncryptionTag"},
+        set(),
+    ),
+    "Decrypt": ({"UniqueIdentifier", "Data"}, set()),
+    "Locate": ({"LocatedItems", "UniqueIdentifier"}, set()),
+    "Revoke": ({"UniqueIdentifier"}, set()),
+    "Destroy": ({"UniqueIdentifier"}, set()),
+    "GetAttributes": ({"UniqueIdentifier", "Attributes"}, set()),
+    "Query": (set(), {"Operation", "ObjectType", "VendorIdentification", "ServerInformation"}),
+    "DiscoverVersions": (set(), {"ProtocolVersion"}),
+}
+
+#: No client reads these two, so they repeat what repeats, as KMIP has it.
+UNREAD = {"Query", "DiscoverVersions"}
+
+REASONS = {
+    "Item_Not_Found", "Object_Already_Exists", "Permission_Denied", "Wrong_Key_Lifecycle_State",
+    "Invalid_Field", "Missing_Data", "Invalid_Message", "Invalid_Attribute",
+    "Invalid_Attribute_Value", "Cryptographic_Failure", "Missing_Initialization_Vector",
+    "Incompatible_Cryptographic_Usage_Mask", "Key_Format_Type_Not_Supported",
+    "Key_Wrap_Type_Not_Supported", "Unsupported_Cryptographic_Parameters",
+    "Operation_Not_Supported", "Feature_Not_Supported", "Object_Destroyed", "Sensitive",
+    "Not_Extractable",
+}  # fmt: skip
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+
+
+def check_failure(body: bytes, content_type: str) -> None:
+    """422: one line of plain text, a known reason in front (§3)."""
+    assert content_type == "text/plain; charset=utf-8"
+    line = body.decode("utf-8")
+    assert line == line.strip()
+    assert line.splitlines() == [line]
+    assert line.isprintable() or not re.search(r"[\x00-\x1f\x7f-\x9f]", line)
+    reason, colon, message = line.partition(": ")
+    assert colon
+    assert reason in REASONS, line
+    assert message
+    assert len(line) < 400, "the answer to nonsense is short"
+
+
+def check_answer(body: bytes) -> None:
+    """200: R1 to R11."""
+    root = json.loads(body, object_pairs_hook=_members_in_order)
+    operation = root["tag"].removesuffix("Response")
+    assert root["tag"] != operation, "R2: <Operation>Response"
+    assert root["type"] == "Structure"
+    needed, allowed = CHILDREN[operation]
+    found = [child["tag"] for child in root["value"]]
+    assert needed <= set(found) <= needed | allowed, found
+    for item in _walk(root):
+        _check_item(item)
+        if operation not in UNREAD:
+            _check_siblings(item)
+    _check_tags(root)
+    for child in root["value"]:
+        if child["tag"] == "UniqueIdentifier" and operation != "Locate":
+            assert child["type"] == "TextString", "R3"
+        if child["tag"] == "Object":
+            _check_object(child)
+    if operation not in {"Export", "GetAttributes"}:
+        types = {item["type"] for item in _walk(root)}
+        assert types <= {"Structure", "Integer", "Enumeration", "TextString", "ByteString"}, types
+    if operation == "Locate":
+        _check_located(root)
+    if operation == "Encrypt":
+        parts = {child["tag"]: child["value"] for child in root["value"]}
+        assert len(parts["AuthenticatedEncryptionTag"]) == 32
+
+
+def _members_in_order(pairs: list[tuple[str, Any]]) -> Item:
+    assert [name for name, _ in pairs] == ["tag", "type", "value"], "R1"
+    return dict(pairs)
+
+
+def _walk(item: Item) -> Iterator[Item]:
+    yield item
+    if item["type"] == "Structure":
+        for child in item["value"]:
+            yield from _walk(child)
+
+
+def _check_item(item: Item) -> None:
+    """The column "emit" of §4's table."""
+    tag, value = item["tag"], item["value"]
+    match item["type"]:
+        case "Structure":
+            assert isinstance(value, list)
+        case "Integer" | "Interval":
+            assert type(value) is int
+        case "LongInteger" | "DateTimeExtended":
+            assert re.fullmatch(r"0x[0-9A-F]{16}", value)
+        case "Enumeration":
+            assert re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", value), (tag, value)
+            assert value in SPELLINGS.get(tag, {value}), (tag, value)
+        case "Boolean":
+            assert isinstance(value, bool)
+        case "TextString":
+            assert isinstance(value, str)
+        case "ByteString":
+            assert len(value) % 2 == 0
+            assert not re.search(r"[^0-9A-F]", value)
+        case "DateTime":
+            assert _DATE.fullmatch(value)
+        case other:
+            raise AssertionError(f"{tag} is a {other}")
+    # §4, 2 and 5; R8. The clients' names, never the specification's.
+    assert tag not in {"IVCounterNonce", "RandomIV", "Attribute", "EncodingOption", "SymmetricKey"}
+    if tag == "CryptographicUsageMask":
+        assert item["type"] == "Integer", "R7"
+    if tag == "LinkedObjectIdentifier":
+        assert item["type"] == "TextString", "R10"
+
+
+def _check_siblings(item: Item) -> None:
+    """What repeats is nested in an array of its own tag, and nothing else repeats (§4, 1)."""
+    if item["type"] != "Structure":
+        return
+    tags = [child["tag"] for child in item["value"]]
+    if item["tag"] in tags:
+        assert set(tags) == {item["tag"]}, "an array holds one tag"
+    else:
+        repeatable = {"ObjectGroup", "AlternativeName", "ApplicationSpecificInformation"}
+        once = [tag for tag in tags if tag not in repeatable]
+        assert len(once) == len(set(once)), tags
+    for array in {"VendorAttributes", "Link"} & set(tags) - {item["tag"]}:
+        (outer,) = (child for child in item["value"] if child["tag"] == array)
+        assert {child["tag"] for child in outer["value"]} == {array}, "R10"
+
+
+def _check_tags(root: Item) -> None:
+    """R9: the server's own tags never show."""
+    for item in _walk(root):
+        if item["tag"] != "AttributeValue":
+            continue
+        with_underscore = re.search(rb'"_', bytes.fromhex(item["value"]))
+        assert with_underscore is None
+
+
+def _check_object(item: Item) -> None:
+    """R4 to R8."""
+    for each in _walk(item):
+        assert each["tag"] in IN_OBJECT, each["tag"]
+        assert each["type"] in {"Structure", "Integer", "Enumeration", "TextString", "ByteString"}
+    (block,) = item["value"]
+    fields = {child["tag"]: child["value"] for child in block["value"]}
+    assert {"KeyFormatType", "KeyValue", "CryptographicAlgorithm", "CryptographicLength"} == set(
+        fields
+    )
+    value = {child["tag"]: child["value"] for child in fields["KeyValue"]}
+    known = {child["tag"]: child["value"] for child in value["Attributes"]}
+    (material,) = value["KeyMaterial"]
+    held = {"Raw": "ByteString", "TransparentSymmetricKey": "Key"}
+    assert held[known["KeyFormatType"]] == material["tag"], "R5"
+    assert known["KeyFormatType"] == fields["KeyFormatType"]
+    assert 4 * len(material["value"]) == fields["CryptographicLength"]
+
+
+def _check_located(root: Item) -> None:
+    """R11."""
+    located, found = root["value"]
+    assert (located["tag"], located["type"]) == ("LocatedItems", "Integer")
+    assert found["type"] == "Structure"
+    assert all(child["type"] == "TextString" for child in found["value"])
+    assert located["value"] >= len(found["value"])

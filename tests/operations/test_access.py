@@ -1,0 +1,186 @@
+"""Every operation × everybody, from the dispatch table; and who may create (CONTRACT §2, §3)."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+
+from kms_tornado.kmip.enums import Operation
+from kms_tornado.kmip.tables import OPERATION_TAGS
+from kms_tornado.operations.service import OPERATIONS
+
+from ..kms import (
+    KMS,
+    attributes,
+    flag,
+    import_items,
+    name,
+    number,
+    octets,
+    structure,
+    tagged,
+    text,
+    two_issuers,
+    uid,
+)
+
+#: Operation → what goes with the identifier of a key. A new operation belongs here or below.
+ON_AN_OBJECT = {
+    Operation.GET: [[], [name("KeyFormatType", "TransparentSymmetricKey")]],
+    Operation.EXPORT: [[]],
+    Operation.GET_ATTRIBUTES: [[], [name("AttributeReference", "State")]],
+    Operation.ENCRYPT: [[octets("Data", b"x")]],
+    Operation.DECRYPT: [
+        [
+            octets("Data", b"x"),
+            octets("IvCounterNonce", bytes(12)),
+            octets("AuthenticatedEncryptionTag", bytes(16)),
+        ]
+    ],
+    Operation.REVOKE: [[], [number("RevocationReason", 2)]],
+    Operation.DESTROY: [[], [flag("Remove", True)]],
+}
+
+#: They name no object that is there: tested one by one.
+ON_NO_OBJECT = {
+    Operation.CREATE, Operation.IMPORT, Operation.LOCATE, Operation.QUERY,
+    Operation.DISCOVER_VERSIONS,
+}  # fmt: skip
+
+ROWS = [
+    pytest.param(OPERATION_TAGS[operation], items, id=f"{operation.name}-{position}")
+    for operation, requests in ON_AN_OBJECT.items()
+    for position, items in enumerate(requests)
+]
+
+STRANGERS = ["same issuer", "other issuer", "other issuer, same name"]
+
+
+def test_every_operation_has_its_place_in_the_matrix():
+    assert set(OPERATIONS) == set(ON_AN_OBJECT) | ON_NO_OBJECT
+
+
+@pytest.fixture(scope="module")
+def owner(kms):
+    return kms.user("the-owner")
+
+
+@pytest.fixture(params=STRANGERS)
+def stranger(request, kms):
+    if request.param == "same issuer":
+        return kms.user()
+    if request.param == "other issuer":
+        return kms.user(issuer=1)
+    return kms.user("the-owner", issuer=1)
+
+
+@pytest.mark.parametrize("state", ["Active", "Deactivated", "Destroyed"])
+@pytest.mark.parametrize(("operation", "items"), ROWS)
+def test_what_is_not_yours_reads_like_what_is_not_there(owner, stranger, operation, items, state):
+    key = owner.create(tags=["theirs"])
+    if state != "Active":
+        owner.revoke(key)
+    if state == "Destroyed":
+        owner.destroy(key)
+    absent = "0" * len(key)
+    lines = [stranger.refused(operation, uid(each), *items) for each in (key, absent)]
+    assert lines[0].replace(key, absent) == lines[1]
+    assert lines[1] == f"Item_Not_Found: no object to be used for this operation: {absent}"
+    assert owner.state_of(key) == state
+
+
+@pytest.mark.parametrize(("operation", "items"), ROWS)
+def test_tags_of_others_read_like_no_tags(owner, stranger, operation, items):
+    owner.create(tags=["theirs"])
+    lines = [stranger.refused(operation, uid([each]), *items) for each in ("theirs", "no-one")]
+    assert lines[0].replace("theirs", "no-one") == lines[1]
+    assert lines[1].startswith("Item_Not_Found: ")
+
+
+@pytest.mark.parametrize(("operation", "items"), ROWS)
+def test_the_owner_is_answered(owner, operation, items):
+    key = owner.create()
+    if operation == "Destroy":
+        owner.revoke(key)
+    answer = owner.send(structure(operation, uid(key), *items))
+    assert answer.status == 200 or answer.text.startswith("Cryptographic_Failure: ")
+
+
+@pytest.mark.parametrize("path", ["/kmip_2_1", "/kmip/2_1"])
+@pytest.mark.parametrize("operation", sorted(OPERATION_TAGS[each] for each in OPERATIONS))
+def test_nobody_is_answered_before_the_body_is_looked_at(kms, owner, operation, path):
+    key = owner.create()
+    for body in (structure(operation, uid(key)), structure(operation, uid("absent")), b"{"):
+        answer = kms.nobody(path).send(body)
+        assert answer.status == 401
+        assert answer.text == (
+            '{"error": "unauthorized", "error_description": "bearer token required"}'
+        )
+
+
+def test_locate_counts_only_what_the_caller_may_see(owner, stranger):
+    key = owner.create(tags=["theirs"])
+    for wanted in (tagged("theirs"), uid(key), name("State", "Active")):
+        assert stranger.locate(wanted) == (0, [])
+        assert stranger.locate(wanted, more=[number("OffsetItems", 1)]) == (0, [])
+    assert owner.locate(uid(key)) == (1, [key])
+
+
+@pytest.mark.parametrize("replace", [True, False])
+def test_import_over_an_identifier_of_somebody_else_is_refused(owner, stranger, replace):
+    key = owner.create()
+    before = owner.key_of(key)
+    line = stranger.refused("Import", *import_items(key, bytes(16), replace=replace))
+    assert line == owner.refused("Import", *import_items(key, bytes(16)))
+    assert owner.key_of(key) == before
+    taken = stranger.refused(
+        "Create", name("ObjectType", "SymmetricKey"), attributes(uid(key))
+    )  # fmt: skip
+    assert taken.startswith("Object_Already_Exists: ")
+
+
+def test_a_link_gives_no_right(owner, stranger):
+    key = owner.create()
+    link = structure(
+        "Link",
+        structure("Link", name("LinkType", "ParentLink"), text("LinkedObjectIdentifier", key)),
+    )
+    stranger.create(link)
+    assert stranger.refused("Get", uid(key)).startswith("Item_Not_Found: ")
+
+
+def test_shared_namespace_makes_one_person_of_one_name(tmp_path):
+    """The twin of "other issuer, same name": there the refusal, here what would be allowed."""
+    with two_issuers() as issuers, KMS(tmp_path, *issuers, namespace="shared") as kms:
+        key = kms.user("alice").create()
+        assert kms.user("alice", issuer=1).do("Get", uid(key)).uid == key
+        line = kms.user("bob", issuer=1).refused("Get", uid(key))
+        assert line.startswith("Item_Not_Found: ")
+
+
+def test_only_privileged_users_create_where_there_are_any(tmp_path):
+    with contextlib.ExitStack() as stack:
+        issuers = stack.enter_context(two_issuers())
+        privileged = f"{issuers[0].uri}#root"
+        kms = stack.enter_context(
+            KMS(tmp_path, *issuers, options=["--privileged-users", privileged])
+        )
+        root, other = kms.user("root"), kms.user("other")
+        namesake = kms.user("root", issuer=1)
+        key = root.create()
+        root.import_key("mine", bytes(16))
+        create = [name("ObjectType", "SymmetricKey"), attributes()]
+        for user in (other, namesake):
+            for operation, items in (
+                ("Create", create),
+                ("Import", import_items("x", bytes(16))),
+                ("Import", import_items("mine", bytes(16), replace=True)),
+                ("Create", [name("ObjectType", "PrivateKey"), attributes()]),
+            ):
+                assert user.refused(operation, *items) == (
+                    "Permission_Denied: creating objects is left to privileged users"
+                )
+            # To be privileged is to create, not to see what is of others; nor the other way round.
+            assert user.refused("Get", uid(key)).startswith("Item_Not_Found: ")
+            assert user.locate() == (0, [])

@@ -1,0 +1,120 @@
+"""After a whole life cycle: no key, plaintext or token in an error, a log or a file (KMS.md §5)."""
+
+from __future__ import annotations
+
+import base64
+import os
+
+import pytest
+
+from ..kms import (
+    KMS,
+    attributes,
+    flag,
+    import_items,
+    name,
+    octets,
+    spellings,
+    structure,
+    tagged,
+    text,
+    two_issuers,
+    uid,
+    vendor,
+)
+
+KEY, OTHER, PLAIN = os.urandom(32), os.urandom(32), os.urandom(40)
+
+
+@pytest.fixture(scope="module", params=["text", "json"])
+def after(request, tmp_path_factory):
+    """(secret name → its bytes, place → what lies there)."""
+    directory = tmp_path_factory.mktemp("canary")
+    found = {}
+    errors = []
+    with two_issuers() as issuers:
+        kms = KMS(directory, *issuers, options=["--log-format", request.param])
+        with kms:
+            alice, bob = kms.user("alice"), kms.user("bob")
+            alice.import_key("k", KEY, tagged("t"))
+            made = alice.create()
+            generated = alice.key_of(made)
+            sealed = alice.encrypt("k", PLAIN)
+            assert alice.decrypt("k", sealed) == PLAIN
+            alice.key_of("k")
+            for user in (alice, bob):
+                for request_ in hostile(sealed):
+                    errors.append(user.send(request_).body)
+            alice.import_key("k", OTHER, replace=True)
+            alice.revoke("k")
+            found["files, while the key is there"] = files(kms)
+            alice.destroy("k")
+            alice.revoke(made)
+            alice.destroy(made, remove=True)
+            broken = kms.user()
+            broken.token += "x"
+            errors.append(broken.send(structure("Get", uid("k"))).body)
+        found["files"] = files(kms)
+        found["log"] = kms.log.encode("utf-8", "surrogateescape")
+        found["errors"] = b"\n".join(errors)
+        tokens = [alice.token, bob.token, broken.token]
+    secrets = {"imported": KEY, "replaced": OTHER, "generated": generated, "plaintext": PLAIN}
+    return secrets, tokens, found
+
+
+def files(kms):
+    held = [
+        path.read_bytes()
+        for path in sorted(kms.data_dir.rglob("*"))
+        if path.is_file() and path.name != "master.key"
+    ]
+    assert held
+    return b"\n".join(held)
+
+
+def hostile(sealed):
+    """Requests with secrets in them that are refused."""
+    yield structure("Import", *import_items("k", KEY))
+    yield structure("Import", *import_items("[k", KEY))
+    yield structure("Import", *import_items("k2", KEY + b"x"))
+    yield structure("Import", *import_items("k2", KEY, algorithm="RSA"))
+    yield structure("Import", *import_items("k2", KEY, structure("VendorAttributes", vendor("tag", KEY))))
+    yield structure("Encrypt", uid("k"), octets("Data", PLAIN), flag("InitIndicator", True))
+    yield structure("Encrypt", uid("k"), octets("Data", PLAIN), octets("IvCounterNonce", KEY + KEY + b"x"))
+    yield structure("Encrypt", uid("k"), octets("Data", PLAIN), octets("NoSuchTag", KEY))
+    yield structure("Encrypt", uid("k"), text("Data", PLAIN.hex()))
+    yield structure("Encrypt", uid("k"), {"tag": "Data", "type": "ByteString", "value": PLAIN.hex()[1:]})
+    yield structure("Encrypt", uid("k"), name("Data", KEY.hex().upper()))
+    yield structure("Decrypt", uid("k"), *sealed.items(tag=KEY[:16]))
+    yield structure("Decrypt", uid("k"), *sealed.items(iv=None, aad=PLAIN))
+    yield structure("Create", attributes(octets("CryptographicLength", KEY)))
+    yield b'{"tag": "Encrypt", "type": "Structure", "value": [' + KEY.hex().encode()
+    yield b'{"tag": "Data", "type": "ByteString", "value": "' + KEY.hex().encode() + b'"}'
+
+
+@pytest.mark.parametrize("secret", ["imported", "replaced", "generated", "plaintext"])
+@pytest.mark.parametrize("place", ["files, while the key is there", "files", "log", "errors"])
+def test_secret_is_in_no_place_in_any_spelling(after, secret, place):
+    secrets, _, found = after
+    haystack = found[place]
+    assert haystack
+    for spelling in spellings(secrets[secret]):
+        assert len(spelling) >= 32
+        assert spelling not in haystack
+
+
+@pytest.mark.parametrize("place", ["files", "log", "errors"])
+def test_token_is_in_no_place_nor_any_part_of_it(after, place):
+    _, tokens, found = after
+    for token in tokens:
+        for part in token.split("."):
+            assert part.encode() not in found[place]
+            assert part[-40:].encode() not in found[place]
+
+
+def test_search_finds_what_is_there():
+    """The twin: the search itself works."""
+    for position in range(3):
+        around = bytes(position) + KEY + b"end"
+        assert any(each in base64.b64encode(around) for each in spellings(KEY))
+    assert spellings(KEY)[1] in KEY.hex().encode()

@@ -1,0 +1,279 @@
+"""Locate, GetAttributes, Query, DiscoverVersions (KMIP.md §8)."""
+
+from __future__ import annotations
+
+import pytest
+
+from kms_tornado.kmip.tables import OPERATION_TAGS
+from kms_tornado.operations.service import OPERATIONS
+
+from ..kms import attributes, flag, name, number, octets, structure, tagged, text, uid, vendor
+
+SYMMETRIC = name("ObjectType", "SymmetricKey")
+
+
+@pytest.fixture
+def keys(alice):
+    """name → identifier; the oldest first."""
+    return {
+        "small": alice.create(tags=["a"], bits=128, mask=4),
+        "both": alice.create(tags=["a", "b"], bits=256, mask=12),
+        "chacha": alice.create(tags=["b", "_"[:0] + "c"], algorithm="ChaCha20"),
+        "plain": alice.create(name("KeyFormatType", "TransparentSymmetricKey"), mask=0x83C),
+    }
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        pytest.param([], "plain chacha both small", id="everything, newest first"),
+        pytest.param([SYMMETRIC], "plain chacha both small", id="object type"),
+        pytest.param([name("ObjectType", "PrivateKey")], "", id="other object type"),
+        pytest.param([tagged("a")], "both small", id="tag"),
+        pytest.param([tagged("a", "b")], "both", id="all the tags"),
+        pytest.param([tagged("a", "c")], "", id="no object with both tags"),
+        pytest.param([tagged("A")], "", id="tag in other letters"),
+        pytest.param([tagged("%")], "", id="wildcard of SQL"),
+        pytest.param([tagged("nothing")], "", id="unknown tag"),
+        pytest.param([tagged("_kk")], "plain chacha both small", id="system tag"),
+        pytest.param([tagged("_kk", "b")], "chacha both", id="system tag and tag"),
+        pytest.param([tagged("_sk")], "", id="system tag of other objects"),
+        pytest.param([tagged()], "plain chacha both small", id="empty list of tags"),
+        pytest.param([name("CryptographicAlgorithm", "AES")], "plain both small", id="algorithm"),
+        pytest.param([name("CryptographicAlgorithm", "RSA")], "", id="other algorithm"),
+        pytest.param([number("CryptographicLength", 128)], "small", id="length"),
+        pytest.param([number("CryptographicLength", -1)], "", id="negative length"),
+        pytest.param([number("CryptographicUsageMask", 4)], "plain both small", id="a bit"),
+        pytest.param([number("CryptographicUsageMask", 12)], "plain both", id="two bits"),
+        pytest.param([number("CryptographicUsageMask", 0x80)], "", id="no such bit"),
+        pytest.param(
+            [name("KeyFormatType", "TransparentSymmetricKey")], "plain", id="key format"
+        ),
+        pytest.param([name("KeyFormatType", "Raw")], "chacha both small", id="default format"),
+        pytest.param([name("State", "Active")], "plain chacha both small", id="Active"),
+        pytest.param([name("State", "PreActive")], "", id="Pre-Active"),
+        pytest.param([name("State", "Destroyed")], "", id="Destroyed"),
+        pytest.param([uid("no-such-key")], "", id="unknown identifier"),
+        pytest.param([uid('["a"]')], "", id="a tag list is no identifier here"),
+        pytest.param(
+            [tagged("a"), number("CryptographicLength", 256), name("State", "Active")],
+            "both",
+            id="several",
+        ),
+    ],
+)  # fmt: skip
+def test_all_that_is_asked_for_must_match(alice, keys, wanted, found):
+    expected = [keys[each] for each in found.split()]
+    assert alice.locate(*wanted) == (len(expected), expected)
+
+
+def test_identifier_is_a_filter_like_others(alice, keys):
+    assert alice.locate(uid(keys["both"]), tagged("a")) == (1, [keys["both"]])
+    assert alice.locate(uid(keys["both"]), tagged("c")) == (0, [])
+
+
+def test_nobody_finds_the_keys_of_others(alice, bob, keys):
+    assert bob.locate() == (0, [])
+    for wanted in (tagged("a"), uid(keys["both"]), name("State", "Active"), tagged("_kk")):
+        assert bob.locate(wanted) == (0, [])
+    mine = bob.create(tags=["a"])
+    assert bob.locate(tagged("a")) == (1, [mine])
+
+
+def test_nested_attributes_of_the_javascript_client_are_read(alice, keys):
+    inner = vendor("tag", b'["a"]')
+    assert alice.locate(structure("VendorAttributes", inner))[0] == 2
+    assert alice.locate(inner)[0] == 2
+
+
+# --- paging -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("maximum", "offset", "found"),
+    [
+        pytest.param(2, None, "plain chacha", id="first two"),
+        pytest.param(2, 2, "both small", id="next two"),
+        pytest.param(3, 3, "small", id="last page"),
+        pytest.param(10, 4, "", id="behind the end"),
+        pytest.param(None, 1, "chacha both small", id="offset alone"),
+        pytest.param(2**31 - 1, 2**31 - 1, "", id="huge"),
+        pytest.param(0, None, "plain chacha both small", id="0 is no limit"),
+    ],
+)
+def test_pages_are_of_one_list(alice, keys, maximum, offset, found):
+    more = [
+        number(tag, value)
+        for tag, value in (("MaximumItems", maximum), ("OffsetItems", offset))
+        if value is not None
+    ]
+    assert alice.locate(more=more) == (4, [keys[each] for each in found.split()])
+
+
+@pytest.mark.parametrize(
+    ("item", "reason"),
+    [
+        pytest.param(number("MaximumItems", -1), "Invalid_Field", id="negative maximum"),
+        pytest.param(number("OffsetItems", -1), "Invalid_Field", id="negative offset"),
+        pytest.param(number("MaximumItems", 2**31), "Invalid_Field", id="maximum over 31 bits"),
+        pytest.param(number("StorageStatusMask", 2), "Feature_Not_Supported", id="archive"),
+        pytest.param(
+            name("ObjectGroupMember", "GroupMemberFresh"), "Feature_Not_Supported", id="group"
+        ),
+        pytest.param(
+            structure("Attributes", text("Comment", "c")), "Feature_Not_Supported", id="comment"
+        ),
+        pytest.param(
+            structure("Attributes", text("ObjectGroup", "g")), "Feature_Not_Supported", id="groups"
+        ),
+        pytest.param(
+            structure("Attributes", flag("Sensitive", False)), "Feature_Not_Supported", id="flag"
+        ),
+        pytest.param(
+            structure("Attributes", structure("VendorAttributes", vendor("tag", b"{}"))),
+            "Invalid_Attribute_Value",
+            id="tags that are none",
+        ),
+        pytest.param(  # it was passed over, and everything was found
+            structure("Attributes", structure("VendorAttributes", vendor("colour", b"red", "me"))),
+            "Feature_Not_Supported",
+            id="vendor attribute that is no tag",
+        ),
+        pytest.param(
+            structure("Attributes", name("State", "Sleepy")), "Invalid_Field", id="unknown state"
+        ),
+    ],
+)
+def test_filter_that_is_not_understood_finds_nothing_rather_than_everything(
+    alice, keys, item, reason
+):
+    assert alice.refused("Locate", item).startswith(f"{reason}: ")
+
+
+# --- GetAttributes ------------------------------------------------------------------------------
+
+
+def reference(tag):
+    return name("AttributeReference", tag)
+
+
+@pytest.mark.parametrize(
+    ("references", "found"),
+    [
+        pytest.param([reference("State")], {"State"}, id="one"),
+        pytest.param(
+            [reference("State"), reference("ObjectType")], {"State", "ObjectType"}, id="repeated"
+        ),
+        pytest.param(
+            [structure("AttributeReference", reference("State"), reference("Comment"))],
+            {"State", "Comment"},
+            id="nested",
+        ),
+        pytest.param([reference("0x0042008D")], {"State"}, id="by number"),
+        pytest.param([reference("State"), reference("State")], {"State"}, id="twice"),
+        pytest.param([reference("Description")], set(), id="not set"),
+        pytest.param([reference("Data")], set(), id="no attribute"),
+        pytest.param(
+            [
+                structure(
+                    "AttributeReference",
+                    text("VendorIdentification", "cosmian"),
+                    text("AttributeName", "tag"),
+                )
+            ],
+            {"VendorAttributes"},
+            id="the tags",
+        ),
+        pytest.param([reference("Attribute")], {"VendorAttributes"}, id="all of vendors"),
+    ],
+)
+def test_attributes_that_are_referred_to_come_alone(alice, references, found):
+    key = alice.create(text("Comment", "c"), tags=["t"])
+    answer = alice.do("GetAttributes", uid(key), *references)
+    assert {item["tag"] for item in answer["Attributes"]} == found
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        pytest.param(reference("Shoesize"), id="unknown name"),
+        pytest.param(reference(1), id="number of no tag"),
+        pytest.param(text("AttributeReference", "State"), id="text"),
+        pytest.param(text("AttributeName", "State"), id="KMIP 1"),
+    ],
+)
+def test_reference_to_nothing_is_refused(alice, item):
+    line = alice.refused("GetAttributes", uid(alice.create()), item)
+    assert line.startswith(("Invalid_Field: ", "Missing_Data: "))
+
+
+# --- Query and DiscoverVersions -----------------------------------------------------------------
+
+
+def test_query_claims_the_operation_table_and_nothing_else(alice):
+    found = alice.do("Query", name("QueryFunction", "QueryOperations"))
+    claimed = {item["value"] for item in found.item["value"]}
+    assert claimed == {OPERATION_TAGS[operation] for operation in OPERATIONS}
+
+
+def test_query_answers_each_question_and_no_other(alice):
+    for function, tags in (
+        ("QueryObjects", {"ObjectType"}),
+        ("QueryServerInformation", {"VendorIdentification", "ServerInformation"}),
+        ("QueryExtensionList", set()),
+    ):
+        found = alice.do("Query", name("QueryFunction", function))
+        assert {item["tag"] for item in found.item["value"]} == tags
+
+
+@pytest.mark.parametrize("tag", sorted(set(OPERATION_TAGS.values()) - {
+    OPERATION_TAGS[operation] for operation in OPERATIONS
+}))  # fmt: skip
+def test_what_query_does_not_claim_is_refused_by_name(alice, tag):
+    assert alice.refused(tag, uid("x")).startswith(f"Operation_Not_Supported: {tag}")
+
+
+def version(major, minor):
+    return structure(
+        "ProtocolVersion",
+        number("ProtocolVersionMajor", major),
+        number("ProtocolVersionMinor", minor),
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        pytest.param([], 1, id="all"),
+        pytest.param([version(2, 1)], 1, id="ours"),
+        pytest.param([version(3, 0), version(2, 1), version(1, 4)], 1, id="among others"),
+        pytest.param([version(1, 4), version(2, 0)], 0, id="others"),
+    ],
+)
+def test_versions_of_both_sides_are_discovered(alice, asked, found):
+    answer = alice.do("DiscoverVersions", *asked)
+    assert answer.item["value"] == [version(2, 1)] * found
+
+
+def test_questions_about_the_server_need_no_object_but_a_user(kms, alice):
+    assert alice.locate() == (0, [])
+    for operation in ("Query", "DiscoverVersions", "Locate"):
+        assert kms.nobody().send(structure(operation)).status == 401
+
+
+def test_import_over_http_keeps_what_locate_looks_for(alice):
+    held = structure(
+        "Object",
+        structure(
+            "KeyBlock",
+            name("KeyFormatType", "TransparentSymmetricKey"),
+            structure("KeyValue", structure("KeyMaterial", octets("Key", bytes(24)))),
+        ),
+    )
+    key = alice.do("Import", uid(""), SYMMETRIC, attributes(tagged("t")), held).uid
+    for wanted in (
+        number("CryptographicLength", 192),
+        name("KeyFormatType", "TransparentSymmetricKey"),
+        tagged("t", "_kk"),
+    ):
+        assert alice.locate(wanted) == (1, [key])

@@ -1,0 +1,183 @@
+"""Several writers at once, on one server and on two of one database: the answers agree."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from ..kms import KMS, import_items, number, octets, structure, text, two_issuers, uid
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """Two servers of one database."""
+    directory = tmp_path_factory.mktemp("two")
+    with two_issuers() as issuers, KMS(directory, *issuers) as one, KMS(directory, *issuers) as two:
+        yield one, two
+
+
+def at_once(users, send):
+    """send(user, its number) for all of them, let go at the same moment."""
+    barrier = threading.Barrier(len(users))
+
+    def run(position):
+        users[position].send(b"{}")  # the connection is open
+        barrier.wait(10)
+        return send(users[position], position)
+
+    with ThreadPoolExecutor(len(users)) as pool:
+        return list(pool.map(run, range(len(users))))
+
+
+def crowd(alice, two, number_of=8):
+    return [alice.on(server) for _ in range(number_of // 2) for server in two]
+
+
+def reasons(answers):
+    return Counter(a.text.partition(":")[0] if a.status == 422 else "ok" for a in answers)
+
+
+def test_what_one_server_answered_the_other_one_knows(two):
+    here, there = (two[0].user("a-1").on(server) for server in two)
+    for _ in range(20):
+        key = here.create(tags=["t"])
+        sealed = there.encrypt(key, b"x")
+        here.revoke(key)
+        line = there.refused("Encrypt", uid(key), octets("Data", b""))
+        assert line.startswith("Wrong_Key_Lifecycle_State: ")
+        assert there.decrypt(key, sealed) == b"x"
+        there.destroy(key)
+        assert here.refused("Decrypt", uid(key), *sealed.items()).startswith("Object_Destroyed: ")
+        assert here.refused("Get", uid(key)).startswith("Object_Destroyed: ")
+
+
+def test_of_many_imports_of_one_identifier_one_succeeds(two):
+    alice = two[0].user()
+    for turn in range(5):
+        wanted = f"same-{turn}"
+        answers = at_once(
+            crowd(alice, two),
+            lambda user, n, wanted=wanted: user.send(
+                structure("Import", *import_items(wanted, bytes([n] * 16)))
+            ),
+        )
+        assert reasons(answers) == {"ok": 1, "Object_Already_Exists": 7}
+        winner = next(n for n, answer in enumerate(answers) if answer.status == 200)
+        assert alice.key_of(wanted) == bytes([winner] * 16)
+
+
+def test_replacing_imports_of_one_identifier_all_succeed(two):
+    """The one that came second was told that the identifier is taken, though it may replace it."""
+    alice = two[0].user()
+    for turn in range(5):
+        wanted = f"replaced-{turn}"
+        answers = at_once(
+            crowd(alice, two),
+            lambda user, n, wanted=wanted: user.send(
+                structure("Import", *import_items(wanted, bytes([n] * 16), replace=True))
+            ),
+        )
+        assert reasons(answers) == {"ok": 8}
+        key = alice.key_of(wanted)
+        assert key == bytes([key[0]] * 16)
+        assert alice.decrypt(wanted, alice.encrypt(wanted, b"x")) == b"x"
+
+
+def test_replacing_import_of_two_owners_has_one_winner(two):
+    for turn in range(5):
+        alice, bob = two[0].user(), two[0].user()
+        wanted = f"contested-{turn}"
+        users = [alice.on(two[0]), bob.on(two[1]), alice.on(two[1]), bob.on(two[0])]
+        answers = at_once(
+            users,
+            lambda user, n, wanted=wanted: user.send(
+                structure("Import", *import_items(wanted, bytes(16), replace=True))
+            ),
+        )
+        assert reasons(answers) == {"ok": 2, "Object_Already_Exists": 2}
+        assert (answers[0].status == 200) == (answers[2].status == 200)
+
+
+def test_revoking_at_once_is_revoking_once(two):
+    alice = two[0].user()
+    for _ in range(5):
+        key = alice.create()
+        answers = at_once(
+            crowd(alice, two),
+            lambda user, n, key=key: user.send(
+                structure("Revoke", uid(key), text("RevocationReason", f"reason {n}"))
+            ),
+        )
+        assert reasons(answers) == {"ok": 8}
+        assert alice.state_of(key) == "Deactivated"
+
+
+def test_compromise_wins_over_revocation_whoever_was_first(two):
+    alice = two[0].user()
+    for _ in range(5):
+        key = alice.create()
+        answers = at_once(
+            crowd(alice, two),
+            lambda user, n, key=key: user.send(
+                structure("Revoke", uid(key), number("RevocationReason", 1 + n % 2))
+            ),
+        )
+        assert reasons(answers) == {"ok": 8}
+        assert alice.state_of(key) == "Compromised"
+
+
+def test_destroying_at_once_is_destroying_once(two):
+    alice = two[0].user()
+    for _ in range(5):
+        key = alice.create()
+        alice.revoke(key)
+        answers = at_once(
+            crowd(alice, two), lambda user, n, key=key: user.send(structure("Destroy", uid(key)))
+        )
+        assert reasons(answers) == {"ok": 8}
+        assert alice.state_of(key) == "Destroyed"
+
+
+def test_nothing_is_decrypted_after_destroy_was_answered(two):
+    """Requests that begin after the answer; those on their way may end either way."""
+    alice = two[0].user()
+    for _ in range(5):
+        key = alice.create()
+        sealed = alice.encrypt(key, b"x" * 1000)
+        alice.revoke(key)
+        destroyed = threading.Event()
+        late = []
+
+        def send(user, n, key=key, sealed=sealed, destroyed=destroyed, late=late):
+            if n == 0:
+                user.destroy(key)
+                destroyed.set()
+                return
+            for _ in range(1000):
+                began_late = destroyed.is_set()
+                answer = user.send(structure("Decrypt", uid(key), *sealed.items()))
+                if began_late:
+                    late.append(answer.status)
+                    return
+                assert answer.status == 200 or answer.text.startswith("Object_Destroyed")
+
+        at_once(crowd(alice, two, 6), send)
+        assert late == [422] * 5
+
+
+def test_encryption_beside_revocation_is_whole_or_refused(two):
+    alice = two[0].user()
+    for _ in range(5):
+        key = alice.create()
+
+        def send(user, n, key=key):
+            if n == 0:
+                return user.send(structure("Revoke", uid(key)))
+            return user.send(structure("Encrypt", uid(key), octets("Data", b"x" * 300_000)))
+
+        found = reasons(at_once(crowd(alice, two), send))
+        assert set(found) <= {"ok", "Wrong_Key_Lifecycle_State"}
+        assert found["ok"] >= 1

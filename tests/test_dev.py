@@ -1,0 +1,163 @@
+"""--dev: the whole product on one laptop, by what it prints."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import ssl
+import subprocess
+import tempfile
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from .issuer import write_tls_files
+from .keys import certificate, private_key, private_pem
+from .server import Client, ServerProcess, node, run, serving
+from .test_process import one_line
+
+
+class Printed:
+    """What --dev says on stdout."""
+
+    def __init__(self, server):
+        server.wait_for_line("^curl ", stream="stdout")
+        self.text = server.stdout
+        self.issuer = re.search(r"issuer: (\S+)", self.text)[1]
+        self.alice = self._token("alice@example.com")
+        self.bob = self._token("bob@example.com")
+        self.curl = re.search(r"^curl .*$", self.text, re.MULTILINE)[0]
+
+    def _token(self, user):
+        return re.search(rf"{re.escape(user)}\D*?\s(ey[\w.-]+)", self.text)[1]
+
+
+@pytest.fixture(scope="module")
+def dev(tmp_path_factory):
+    with serving("--dev", cwd=tmp_path_factory.mktemp("dev")) as server:
+        server.printed = Printed(server)
+        yield server
+
+
+def fetch(url):
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return json.load(answer)
+
+
+def sh(line):
+    return subprocess.run(
+        ["sh", "-c", line], capture_output=True, text=True, timeout=20, check=False
+    )
+
+
+def test_tokens_are_on_stdout_and_not_in_the_log(dev):
+    for token in (dev.printed.alice, dev.printed.bob):
+        assert dev.client.create(token)
+        assert token in dev.stdout
+        assert token.split(".")[2] not in dev.log
+    assert "curl" not in dev.log
+
+
+def test_curl_line_works_when_pasted_into_a_shell(dev):
+    finished = sh(dev.printed.curl)
+    assert finished.returncode == 0, finished.stderr
+    assert json.loads(finished.stdout)["tag"] == "CreateResponse"
+
+
+def test_key_of_alice_is_not_there_for_bob(dev):
+    alice, bob = dev.printed.alice, dev.printed.bob
+    uid = dev.client.create(alice)
+    assert dev.client.get_key(alice, uid).status == 200
+    not_his = dev.client.get_key(bob, uid)
+    not_there = dev.client.get_key(bob, "no-such-key")
+    assert not_his.status == not_there.status == 422
+    assert not_his.text.replace(uid, "") == not_there.text.replace("no-such-key", "")
+    assert not_his.text.startswith("Item_Not_Found: ")
+
+
+def test_issuer_has_a_discovery_document_whose_key_set_is_there(dev):
+    document = fetch(dev.printed.issuer + "/.well-known/openid-configuration")
+    assert document["issuer"] == dev.printed.issuer
+    (key,) = fetch(document["jwks_uri"])["keys"]
+    assert key["kty"] == "EC"
+    assert "d" not in key
+
+
+def test_token_of_another_runs_issuer_is_refused(dev, tmp_path):
+    with serving("--dev", cwd=tmp_path) as other:
+        token = Printed(other).alice
+        assert other.client.create(token)
+    assert dev.client.get_key(token, "x").status == 401
+    assert dev.client.get_key(dev.printed.alice, "x").status == 422
+
+
+def test_issuer_answers_nothing_but_its_documents(dev):
+    port = int(dev.printed.issuer.rpartition(":")[2])
+    for path in ("/", "/token", "/.well-known/", "/kmip_2_1"):
+        assert Client(port).post(path, body=b"{}").status in {404, 405}
+
+
+def test_dev_is_ready(dev):
+    answer = dev.client.get("/ready")
+    assert answer.status == 200
+    assert f"issuer {dev.printed.issuer}" in answer.json()["checks"]
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com"])
+def test_dev_refuses_to_listen_off_loopback(tmp_path, host):
+    line = one_line(run("--dev", "--hostname", host, "--port", "0", cwd=tmp_path), 2)
+    assert "--hostname (flag)" in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_dev_listens_on_localhost_too(tmp_path):
+    with serving("--dev", "--hostname", "localhost", cwd=tmp_path) as server:
+        assert json.loads(sh(Printed(server).curl).stdout)["tag"] == "CreateResponse"
+
+
+def dev_directories():
+    return set(Path(tempfile.gettempdir()).glob("kms-tornado-dev-*"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda n: n.name)
+def test_temporary_data_is_gone_after_the_stop(tmp_path, number):
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    with ServerProcess("--dev", cwd=tmp_path, env={"TMPDIR": str(temporary)}) as server:
+        Printed(server)
+        assert len(list(temporary.iterdir())) == 1
+        assert server.stop(number) == 0
+    assert list(temporary.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["tmp"]
+
+
+def test_dev_with_a_data_directory_keeps_its_data(tmp_path):
+    argv = ("--dev", "--data-dir", "mine")
+    with serving(*argv, cwd=tmp_path) as server:
+        uid = server.client.create(Printed(server).alice)
+    with serving(*argv, cwd=tmp_path) as server:
+        printed = Printed(server)
+        assert server.client.get_key(printed.alice, uid).status == 200
+        assert server.client.get_key(printed.bob, uid).status == 422
+    assert (tmp_path / "mine" / "kms.db").exists()
+
+
+def test_dev_over_tls_prints_a_curl_line_that_works(tmp_path):
+    key = private_key("ES256", "dev tls")
+    pem = certificate(key)
+    write_tls_files(tmp_path, pem, private_pem(key))
+    argv = ("--dev", "--tls-cert-file", "cert.pem", "--tls-key-file", "key.pem")
+    context = ssl.create_default_context(cadata=pem.decode())
+    with serving(*argv, cwd=tmp_path, tls=context) as server:
+        printed = Printed(server)
+        assert "https://" in printed.curl
+        assert json.loads(sh(printed.curl).stdout)["tag"] == "CreateResponse"
+        locate = node("Locate")
+        assert server.client.kmip(printed.alice, locate).status == 200
+
+
+def test_dev_and_an_issuer_go_not_together(tmp_path):
+    line = one_line(run("--dev", "--jwt-issuer-uri", "https://i.example", cwd=tmp_path), 2)
+    assert "--dev (flag)" in line

@@ -1,0 +1,186 @@
+"""HTTPS: serving it, reading its files again, refusing files that cannot serve."""
+
+from __future__ import annotations
+
+import re
+import signal
+import ssl
+import subprocess
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+
+from .issuer import Issuer, write_tls_files
+from .keys import certificate, private_key, private_pem
+from .server import eventually, run, serving, trusting
+from .test_process import one_line
+
+NO_AUTH = ("--insecure-no-auth",)
+FILES = ("--tls-cert-file", "cert.pem", "--tls-key-file", "key.pem")
+
+
+def write_pair(directory, name):
+    key = private_key("ES256", name)
+    pem = certificate(key, names=(name.replace(" ", "-"),))
+    write_tls_files(directory, pem, private_pem(key))
+    return pem
+
+
+def trusting_context(*pems):
+    return ssl.create_default_context(cadata=b"".join(pems).decode())
+
+
+def served_certificate(server):
+    return ssl.get_server_certificate(("127.0.0.1", server.port)).encode()
+
+
+def body_of(pem):
+    return pem.split()
+
+
+@pytest.fixture(scope="module")
+def https(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("https")
+    pems = [write_pair(directory, name) for name in ("second tls", "first tls")]
+    with (
+        Issuer("ES256") as issuer,
+        serving(
+            *trusting(issuer, "--jwks-cooldown", "0"),
+            *FILES,
+            cwd=directory,
+            tls=trusting_context(*pems),
+        ) as server,
+    ):
+        server.issuer = issuer
+        server.pems = pems
+        yield server
+
+
+def test_start_up_line_says_https(https):
+    assert https.url == f"https://127.0.0.1:{https.port}"
+
+
+def test_keys_are_made_and_read_over_https(https):
+    token = https.issuer.token(aud="kms")
+    uid = https.client.create(token)
+    assert https.client.get_key(token, uid).status == 200
+
+
+def test_challenge_names_its_metadata_over_https(https):
+    challenge = https.client.post("/kmip_2_1").headers["WWW-Authenticate"]
+    assert f'resource_metadata="{https.url}/.well-known/oauth-protected-resource"' in challenge
+
+
+def test_plain_http_gets_no_answer_and_hurts_nobody(https):
+    from .server import Client
+
+    assert b"200" not in Client(https.port).raw(b"GET /health HTTP/1.1\r\nHost: k\r\n\r\n")
+    assert https.client.get("/health").status == 200
+
+
+@pytest.mark.parametrize(("version", "works"), [("1.1", False), ("1.2", True), ("1.3", True)])
+def test_tls_before_1_2_is_refused(https, version, works):
+    option = "-tls" + version.replace(".", "_")
+    finished = subprocess.run(
+        ["openssl", "s_client", "-connect", f"127.0.0.1:{https.port}", option]
+        + ["-cipher", "ALL:@SECLEVEL=0"] * (version != "1.3"),
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=10, check=False,
+    )  # fmt: skip
+    assert (f"New, TLSv{version}" in finished.stdout) is works, finished.stdout
+
+
+def test_sighup_reads_the_tls_files_and_the_keys_again(https):
+    old = served_certificate(https)
+    fetches = https.issuer.fetches
+    write_pair(https.cwd, "second tls")
+    assert body_of(served_certificate(https)) == body_of(old)
+    https.send(signal.SIGHUP)
+    eventually(lambda: served_certificate(https) != old)
+    https.issuer.wait_for_fetches(fetches + 1)
+
+
+def test_sighup_with_a_broken_file_logs_it_and_keeps_the_old_ones(tmp_path):
+    pem = write_pair(tmp_path, "kept tls")
+    with serving_broken(tmp_path, pem) as server:
+        before = served_certificate(server)
+        for fault in (b"rubbish", private_pem(private_key("ES256", "other tls"))):
+            seen = len(server.output["stderr"])
+            (tmp_path / "key.pem").write_bytes(fault)
+            server.send(signal.SIGHUP)
+            line = server.wait_for_line("old TLS files stay", after=seen)
+            assert "key.pem" in line
+            assert served_certificate(server) == before
+            assert server.client.get("/health").status == 200
+        (tmp_path / "key.pem").unlink()
+        server.send(signal.SIGHUP)
+        server.wait_for_line("No such file")
+        assert server.client.get("/health").status == 200
+        write_pair(tmp_path, "healed tls")
+        server.send(signal.SIGHUP)
+        server.wait_for_line("were read again")
+        assert served_certificate(server) != before
+
+
+def serving_broken(directory, pem):
+    """Its log is to have errors."""
+    from .server import ServerProcess
+
+    return ServerProcess(*NO_AUTH, *FILES, cwd=directory, tls=trusting_context(pem))
+
+
+def encrypted_key(name):
+    return private_key("ES256", name).private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"open sesame"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("cert", "key", "option", "words"),
+    [
+        pytest.param(None, b"other", "--tls-key-file", "is not the key", id="another one's key"),
+        pytest.param(None, b"encrypted", "--tls-key-file", "encrypted", id="encrypted key"),
+        pytest.param(None, b"rubbish", "--tls-key-file", "no PEM private key", id="no PEM key"),
+        pytest.param(None, b"", "--tls-key-file", "no PEM private key", id="empty key"),
+        pytest.param(
+            b"junk", None, "--tls-cert-file", "no PEM certificate", id="no PEM certificate"
+        ),
+        pytest.param(
+            b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+            None,
+            "--tls-cert-file",
+            "cannot be used",
+            id="broken certificate",
+        ),
+    ],
+)
+def test_unusable_tls_files_end_the_start(tmp_path, cert, key, option, words):
+    write_pair(tmp_path, "start tls")
+    if key is not None:
+        special = {
+            b"other": private_pem(private_key("ES256", "other tls")),
+            b"encrypted": encrypted_key("start tls"),
+        }
+        (tmp_path / "key.pem").write_bytes(special.get(key, key))
+    if cert is not None:
+        (tmp_path / "cert.pem").write_bytes(cert)
+    finished = run(*NO_AUTH, *FILES, "--port", "0", cwd=tmp_path)
+    line = one_line(finished, 2)
+    assert f"{option} (flag)" in line
+    assert words in line
+    assert "listening" not in finished.stderr
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        pytest.param(FILES[:2], id="no key"),
+        pytest.param(FILES[2:], id="no certificate"),
+        pytest.param(("--tls-cert-file", "gone.pem", *FILES[2:]), id="a file that is not there"),
+    ],
+)
+def test_half_a_pair_ends_the_start(tmp_path, argv):
+    write_pair(tmp_path, "start tls")
+    line = one_line(run(*NO_AUTH, *argv, cwd=tmp_path), 2)
+    assert re.search(r"--tls-(cert|key)-file \(flag\)", line)

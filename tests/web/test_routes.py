@@ -1,0 +1,304 @@
+"""Every path and method without, with a wrong and with a good token (CONTRACT §3)."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from kms_tornado.web import handlers
+from kms_tornado.web.app import ROUTES
+from kms_tornado.web.service_handler import ProtectedHandler, ServiceHandler
+
+from ..issuer import Issuer
+from ..server import CREATE, LOCATE, check_log, eventually, serving, trusting
+
+METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD", "BREW", "TRACE", "post"]
+PUBLIC = {"/version", "/health", "/ready", "/metrics", "/.well-known/oauth-protected-resource"}
+
+
+def route_patterns():
+    return [(getattr(route, "regex", route[0]), route[1]) for route in ROUTES]
+
+
+def example(pattern):
+    return re.sub(r"\([^)]*\)", "some-key", pattern)
+
+
+ALL = [(example(pattern), handler) for pattern, handler in route_patterns()]
+PROTECTED = [path for path, handler in ALL if issubclass(handler, ProtectedHandler)]
+OPEN = [path for path, handler in ALL if not issubclass(handler, ProtectedHandler)]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with (
+        Issuer("ES256") as issuer,
+        serving(*trusting(issuer), cwd=tmp_path_factory.mktemp("routes")) as server,
+    ):
+        server.issuer = issuer
+        server.token = issuer.token(aud="kms")
+        eventually(lambda: server.client.get("/ready").status == 200)
+        yield server
+
+
+def metadata(server):
+    return (
+        f'resource_metadata="http://127.0.0.1:{server.port}/.well-known/oauth-protected-resource"'
+    )
+
+
+def fields(challenge):
+    """{parameter: value} of a challenge, which must be well-formed."""
+    scheme, _, rest = challenge.partition(" ")
+    assert scheme == "Bearer"
+    assert re.fullmatch(r'\w+="[^"\\]*"(, \w+="[^"\\]*")*', rest), challenge
+    return dict(re.findall(r'(\w+)="([^"\\]*)"', rest))
+
+
+def test_every_route_is_a_service_handler_and_only_the_declared_ones_are_public():
+    assert all(issubclass(handler, ServiceHandler) for _, handler in ALL)
+    assert set(OPEN) <= PUBLIC
+    assert {"/kmip_2_1", "/kmip/2_1"} <= set(PROTECTED)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("path", PROTECTED)
+def test_no_method_of_a_protected_path_passes_without_a_token(server, path, method):
+    answer = server.client.request(method, path, body=b"{")
+    assert answer.status == 401
+    assert answer.headers["WWW-Authenticate"] == f'Bearer realm="kms", {metadata(server)}'
+    assert answer.headers["Content-Type"].startswith("application/json")
+    if method != "HEAD":
+        assert answer.json() == {
+            "error": "unauthorized",
+            "error_description": "bearer token required",
+        }
+
+
+@pytest.mark.parametrize("method", [m for m in METHODS if m != "POST"])
+@pytest.mark.parametrize("path", ["/kmip_2_1", "/kmip/2_1"])
+def test_wrong_method_with_a_good_token_is_405(server, path, method):
+    answer = server.client.request(method, path, token=server.token)
+    assert answer.status == 405
+    assert answer.headers["Allow"] == "POST"
+    if method != "HEAD":
+        assert set(answer.json()) == {"error", "error_description"}
+    assert server.client.kmip(server.token, LOCATE).status == 200
+
+
+@pytest.mark.parametrize("path", OPEN)
+def test_public_path_needs_no_token_and_minds_none(server, path):
+    answer = server.client.get(path)
+    assert answer.status == 200
+    assert answer.headers["Content-Type"].startswith("application/json")
+    assert server.client.get(path, token="rubbish").status == 200
+    assert server.client.get(path, headers={"Authorization": "Bearer"}).status == 200
+
+
+@pytest.mark.parametrize("method", [m for m in METHODS if m not in {"GET", "HEAD"}])
+@pytest.mark.parametrize("path", OPEN)
+def test_public_path_takes_get_only(server, path, method):
+    answer = server.client.request(method, path, body=b"x")
+    assert answer.status == 405
+    assert "GET" in answer.headers["Allow"]
+    assert set(answer.json()) == {"error", "error_description"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/kmip_2_1/", "/KMIP_2_1", "//kmip_2_1", "/kmip_2_1/x", "/health/", "/%ff%00", "/..%2fx"],
+)
+@pytest.mark.parametrize("method", ["GET", "POST", "BREW"])
+def test_unknown_path_is_404_with_and_without_a_token(server, path, method):
+    for token in (None, server.token):
+        answer = server.client.request(method, path, token=token)
+        assert answer.status == 404
+        assert set(answer.json()) == {"error", "error_description"}
+
+
+def test_metrics_are_not_there_unless_asked_for(server):
+    assert server.client.get("/metrics").status == 404
+
+
+def test_version_is_a_json_string(server):
+    assert isinstance(server.client.get("/version").json(), str)
+
+
+def test_health_says_it_lives(server):
+    assert server.client.get("/health").json() == {"status": "UP"}
+
+
+def test_ready_names_each_check(server):
+    checks = server.client.get("/ready").json()["checks"]
+    assert set(checks) == {"database", f"issuer {server.issuer.uri}"}
+    assert all(check["status"] == "UP" for check in checks.values())
+
+
+def test_metadata_says_where_tokens_come_from(server):
+    """RFC 9728 §2."""
+    answer = server.client.get("/.well-known/oauth-protected-resource")
+    assert answer.headers["Content-Type"].startswith("application/json")
+    document = answer.json()
+    assert document["resource"] == f"http://127.0.0.1:{server.port}"
+    assert document["authorization_servers"] == [server.issuer.uri]
+    assert document["bearer_methods_supported"] == ["header"]
+
+
+def test_metadata_is_where_the_challenge_says(server):
+    challenge = fields(server.client.post("/kmip_2_1").headers["WWW-Authenticate"])
+    path = challenge["resource_metadata"].removeprefix(server.url)
+    assert server.client.get(path).status == 200
+
+
+# --- how a token is presented -------------------------------------------------------------------
+
+
+BODY = json.dumps(LOCATE).encode()
+
+
+def raw(server, *headers, path="/kmip_2_1", body=BODY):
+    """(status, {header: value}, body) of one request with exactly these headers."""
+    head = "".join(f"{header}\r\n" for header in headers)
+    answer = server.client.raw(
+        f"POST {path} HTTP/1.1\r\nHost: kms\r\nConnection: close\r\n{head}"
+        f"Content-Length: {len(body)}\r\n\r\n".encode()
+        + body
+    )
+    top, _, content = answer.partition(b"\r\n\r\n")
+    lines = top.decode().split("\r\n")
+    names = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in lines[1:])}
+    return int(lines[0].split()[1]), names, content
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEaReR", "Bearer "])
+def test_scheme_is_compared_without_case(server, scheme):
+    assert raw(server, f"Authorization: {scheme} {server.token}")[0] == 200
+
+
+@pytest.mark.parametrize(
+    "value", ["Basic YTpi", "Token {}", "DPoP {}", "Bearer2 {}", "{}"], ids=lambda v: v[:6]
+)
+def test_another_scheme_is_challenged_without_an_error_code(server, value):
+    status, headers, body = raw(server, f"Authorization: {value.format(server.token)}")
+    assert status == 401
+    assert set(fields(headers["www-authenticate"])) == {"realm", "resource_metadata"}
+    assert json.loads(body)["error_description"] == "bearer token required"
+
+
+MALFORMED = [
+    "Bearer",
+    "Bearer ",
+    "Bearer    ",
+    "Bearer {0} {0}",
+    "Bearer {0},x",
+    "Bearer \xe9",
+    "Bearer =",
+]
+
+
+@pytest.mark.parametrize("value", MALFORMED, ids=ascii)
+def test_malformed_header_is_400_invalid_request(server, value):
+    status, headers, body = raw(server, f"Authorization: {value.format(server.token)}")
+    assert status == 400
+    assert fields(headers["www-authenticate"])["error"] == "invalid_request"
+    assert fields(headers["www-authenticate"])["realm"] == "kms"
+    assert json.loads(body)["error"] == "invalid_request"
+    assert server.token.encode() not in body
+
+
+@pytest.mark.parametrize("second", ["Bearer {}", "Basic YTpi", ""], ids=["same", "basic", "empty"])
+def test_two_authorization_headers_are_400(server, second):
+    good = f"Authorization: Bearer {server.token}"
+    status, headers, _ = raw(server, good, f"authorization: {second.format(server.token)}")
+    assert status == 400
+    assert fields(headers["www-authenticate"])["error"] == "invalid_request"
+    assert raw(server, good)[0] == 200
+
+
+def test_token_in_query_body_or_cookie_is_not_read(server):
+    token = server.token
+    form = f"access_token={token}".encode()
+    for answer in (
+        raw(server, path=f"/kmip_2_1?access_token={token}"),
+        raw(server, "Content-Type: application/x-www-form-urlencoded", body=form),
+        raw(server, f"Cookie: access_token={token}; Authorization=Bearer {token}"),
+        raw(server, f"Proxy-Authorization: Bearer {token}", f"X-Authorization: Bearer {token}"),
+    ):
+        assert answer[0] == 401
+        assert "error" not in fields(answer[1]["www-authenticate"])
+
+
+REFUSALS = [
+    pytest.param({"exp": 1}, "token expired", id="expired"),
+    pytest.param({"exp": None}, "a required claim is missing", id="no exp"),
+    pytest.param({"iss": "https://else.example"}, "unknown issuer", id="issuer"),
+    pytest.param({"aud": "other"}, "audience not accepted", id="audience"),
+    pytest.param({"nbf": 2**33}, "token not yet valid", id="not yet"),
+    pytest.param({"header": {"kid": "nobody"}}, "unknown signing key", id="kid"),
+    pytest.param({"header": {"alg": "none"}}, "signature algorithm not accepted", id="alg none"),
+    pytest.param({"header": {"typ": "odd+jwt"}}, "token type not accepted", id="typ"),
+]
+
+
+@pytest.mark.parametrize(("changes", "words"), REFUSALS)
+def test_refusal_names_the_check_in_fixed_words(server, changes, words):
+    token = server.issuer.token(**{"aud": "kms", **changes})
+    status, headers, body = raw(server, f"Authorization: Bearer {token}")
+    challenge = fields(headers["www-authenticate"])
+    assert status == 401
+    assert challenge["error"] == "invalid_token"
+    assert challenge["error_description"] == words
+    assert challenge["realm"] == "kms"
+    assert json.loads(body) == {"error": "invalid_token", "error_description": words}
+    whole = json.dumps(headers) + body.decode()
+    for secret in (token, *token.split("."), "kms_aud", server.issuer.uri, "else.example", "other"):
+        assert secret not in whole
+
+
+@pytest.mark.parametrize("token", ["rubbish", "a.b.c", "." * 5, "eyJ", "A" * 20_000], ids=len)
+def test_what_is_no_token_is_401_malformed(server, token):
+    status, headers, _ = raw(server, f"Authorization: Bearer {token}")
+    assert status == 401
+    assert fields(headers["www-authenticate"])["error_description"] == "token malformed"
+
+
+def test_altered_signature_is_refused(server):
+    head, payload, signature = server.token.split(".")
+    other = ("A" if signature[0] != "A" else "B") + signature[1:]
+    status, headers, _ = raw(server, f"Authorization: Bearer {head}.{payload}.{other}")
+    assert status == 401
+    assert fields(headers["www-authenticate"])["error_description"] == "signature not valid"
+
+
+def test_missing_required_claim_is_403_insufficient_scope(tmp_path):
+    with Issuer("ES256") as issuer:
+        argv = trusting(issuer, "--jwt-required-claim", "scope=kms:use")
+        with serving(*argv, cwd=tmp_path) as server:
+            status, headers, body = raw(
+                server, f"Authorization: Bearer {issuer.token(aud='kms', scope='other')}"
+            )
+            assert status == 403
+            assert fields(headers["www-authenticate"])["error"] == "insufficient_scope"
+            assert b"kms:use" not in body + headers["www-authenticate"].encode()
+            good = issuer.token(aud="kms", scope="a kms:use")
+            assert raw(server, f"Authorization: Bearer {good}")[0] == 200
+
+
+def test_host_header_cannot_break_out_of_the_challenge(server):
+    for host in ['a"b', "a\\", "a, Basic realm=x", "a b", "\xe9"]:
+        answer = server.client.raw(
+            b"POST /kmip_2_1 HTTP/1.1\r\nConnection: close\r\nHost: "
+            + host.encode("latin-1")
+            + b"\r\n\r\n"
+        )
+        if b"WWW-Authenticate" in answer or b"Www-Authenticate" in answer:
+            line = re.search(rb"(?i)www-authenticate: (.*)\r\n", answer)[1]
+            fields(line.decode())
+
+
+def test_all_this_left_no_trace_of_a_bug_in_the_log(server):
+    assert server.client.kmip(server.token, CREATE).status == 200
+    check_log(server)
+    assert handlers.OFFLOAD_BYTES > 0
