@@ -32,6 +32,7 @@ setup(
         "cryptography>=45",
         "SQLAlchemy>=2.0.36",
         "alembic>=1.14",
+        "prometheus-client>=0.21",
     ],
     extras_require={
         "test": [

@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from .auth.issuer import RefreshPolicy, RequiredClaim, TokenPolicy, TrustedIssuer, TrustSettings
     from .auth.principal import Principal
+    from .web.app import handlers
     from .web.base import BearerAuthMixin, BearerRequestHandler, requires
     from .web.bearer_auth import BearerAuth
 
@@ -27,6 +28,7 @@ _HOMES = {
     "TokenPolicy": "auth.issuer",
     "TrustSettings": "auth.issuer",
     "TrustedIssuer": "auth.issuer",
+    "handlers": "web.app",
     "requires": "web.base",
 }
 
@@ -41,6 +43,7 @@ __all__ = [
     "TrustSettings",
     "TrustedIssuer",
     "__version__",
+    "handlers",
     "requires",
 ]
 

@@ -15,7 +15,7 @@ from . import logs, options
 from .errors import ConfigurationError, KMSError
 from .options.result import Parsed
 from .settings import Settings
-from .web.app import Server, dev_text
+from .web.server import Server, dev_text
 
 log = logging.getLogger("kms_tornado.server")
 

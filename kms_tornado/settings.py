@@ -72,6 +72,7 @@ class Settings:
     shutdown_timeout_s: float = 10.0
     log_level: str = "info"
     log_format: str = "text"
+    metrics: bool = False
     data_dir: Path | None = Path("kms-data")
     # may hold a password, so no repr; options masks it for --print-config
     database_url: str = field(default="sqlite:///kms.db", repr=False)

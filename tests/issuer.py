@@ -165,6 +165,8 @@ class Issuer:
                 await self._answer(reader, writer)
             except asyncio.CancelledError:
                 writer.transport.abort()
+            finally:
+                writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -182,7 +184,6 @@ class Issuer:
         else:
             writer.write(answer)
         await writer.drain()
-        writer.close()
 
     def _default(self, path: str) -> bytes:
         if path == self.jwks_path:

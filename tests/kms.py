@@ -362,7 +362,9 @@ class KMS:
                 cwd=ROOT, env={**inherited, **self._env}, stdout=log, stderr=log,
             )  # fmt: skip
         deadline = time.monotonic() + 20
-        while (found := re.search(r'listening on http://127\.0\.0\.1:(\d+)["\n]', self.log)) is None:
+        while (
+            found := re.search(r'listening on http://127\.0\.0\.1:(\d+)["\n]', self.log)
+        ) is None:
             assert self._process.poll() is None, self.log
             assert time.monotonic() < deadline, self.log
             time.sleep(0.01)

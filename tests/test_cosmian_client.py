@@ -141,6 +141,7 @@ REFUSALS = {
     "cover crypt: prune": "Operation_Not_Supported: ReKeyKeyPair",
     "cover crypt: rename": "Operation_Not_Supported: ReKeyKeyPair",
     "cover crypt: import": "_Not_Supported: ",
+    "cover crypt: key pair": "Operation_Not_Supported: CreateKeyPair",
     "cover crypt: encryption": "Item_Not_Found: ",
 }
 
@@ -152,6 +153,7 @@ def refusals(kms):
         """
         key = await c.create_symmetric_key(256, tags=["mine"])
         data, iv, tag = await seal(c, b"x", key)
+        policy = b'{"version":"V2","last_attribute_value":0,"dimensions":{}}'
         calls = {
             "no such key": lambda: c.get_object("absent"),
             "no such tags": lambda: c.encrypt(b"", ["absent", "too"]),
@@ -180,7 +182,9 @@ def refusals(kms):
             "cover crypt: prune": lambda: c.prune_cover_crypt_access_policy("a::b", key),
             "cover crypt: rename": lambda: c.rename_cover_crypt_attribute("a::b", "c", key),
             "cover crypt: import": lambda: c.import_cover_crypt_public_key(
-                b"x" * 32, False, b"{}", "private", "new-public"),
+                b"x" * 32, False, policy, "private", "new-public"),
+            "cover crypt: key pair":
+                lambda: c.create_cover_crypt_master_key_pair(policy, False),
             "cover crypt: encryption": lambda: c.cover_crypt_encryption("a::b", b"x", "absent"),
         }
         for label, call in calls.items():

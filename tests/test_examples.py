@@ -15,10 +15,13 @@ from pathlib import Path
 import pytest
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.testing import bind_unused_port
+from tornado.web import Application
 from tornado.websocket import websocket_connect
 
+import kms_tornado
+
 from .issuer import Issuer
-from .support import Client
+from .support import Client, running
 
 ROOT = Path(__file__).parent.parent
 
@@ -118,3 +121,43 @@ def test_websocket_is_protected_before_it_opens(existing: Client, issuer: Issuer
     with pytest.raises(HTTPClientError) as refusal:
         asyncio.run(talk({}))
     assert refusal.value.code == 401
+
+
+def test_whole_kms_is_mounted_below_a_path_of_an_application(
+    issuer: Issuer, tmp_path: Path
+) -> None:
+    auth = kms_tornado.BearerAuth.from_issuer(issuer.uri, audience="orders")
+    kms = kms_tornado.handlers(prefix="/kms", data_dir=tmp_path / "data")
+    token = issuer.token(aud="orders")
+    create = {
+        "tag": "Create",
+        "type": "Structure",
+        "value": [
+            {"tag": "ObjectType", "type": "Enumeration", "value": "SymmetricKey"},
+            {
+                "tag": "Attributes",
+                "type": "Structure",
+                "value": [{"tag": "CryptographicAlgorithm", "type": "Enumeration", "value": "AES"}],
+            },
+        ],
+    }
+    with running(lambda: Application([*kms], bearer_auth=auth), auth, kms) as client:
+        assert client.post("/kms/kmip_2_1", body=create).status == 401
+        assert client.post("/kms/kmip_2_1", body=create, token=token).status == 200
+        assert client.get("/kms/ready").status == 200
+        metadata = client.get("/.well-known/oauth-protected-resource/kms").json()
+        assert metadata["resource"].endswith("/kms")
+
+
+def test_mounted_kms_that_was_not_started_is_unavailable(issuer: Issuer, tmp_path: Path) -> None:
+    auth = kms_tornado.BearerAuth.from_issuer(issuer.uri, audience="orders")
+    kms = kms_tornado.handlers(prefix="/kms", data_dir=tmp_path / "data")
+    with running(lambda: Application([*kms], bearer_auth=auth), auth) as client:
+        query = {
+            "tag": "Query",
+            "type": "Structure",
+            "value": [{"tag": "QueryFunction", "type": "Enumeration", "value": "QueryOperations"}],
+        }
+        answer = client.post("/kms/kmip_2_1", body=query, token=issuer.token(aud="orders"))
+        assert answer.status == 503
+        assert client.get("/kms/ready").status == 503

@@ -144,6 +144,7 @@ def test_every_option_can_be_set_in_the_environment(tmp_path):
         "KMS_SHUTDOWN_TIMEOUT": "2.5",
         "KMS_LOG_LEVEL": "DEBUG",
         "KMS_LOG_FORMAT": "json",
+        "KMS_METRICS": "1",
         "KMS_DATA_DIR": "/d",
         "KMS_DATABASE_URL": "postgresql://h/d",
         "KMS_MASTER_KEY_FILE": "/m",

@@ -40,6 +40,8 @@ class Authenticator:
     ) -> None:
         self.tokens = TokenCache(settings.cache_size)
         self.outcomes: Counter[str] = Counter()  # {"ok" or an error's reason: number}
+        #: Called with the seconds that a token took which was not remembered.
+        self.observe_verification: Callable[[float], None] | None = None
         self._verifier = TokenVerifier(settings)
         self._caches = caches
         self._now = now
@@ -52,6 +54,7 @@ class Authenticator:
         key = self.tokens.key(token)
         principal = self._remembered(key)
         if principal is None:
+            started = time.perf_counter()
             try:
                 principal = self._verify(token, key)
             except (UnknownKey, KeysUnavailable):
@@ -59,6 +62,8 @@ class Authenticator:
             except AuthenticationError as exc:
                 self.outcomes[exc.reason] += 1
                 raise
+            if self.observe_verification is not None:
+                self.observe_verification(time.perf_counter() - started)
         self.outcomes["ok"] += 1
         return principal
 

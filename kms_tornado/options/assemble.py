@@ -50,6 +50,7 @@ def assemble(given: Mapping[str, Given], mistakes: Mistakes) -> Settings | None:
             shutdown_timeout_s=value["shutdown-timeout"],
             log_level=value["log-level"],
             log_format=value["log-format"],
+            metrics=value["metrics"],
             data_dir=None if is_temporary else value["data-dir"],
             database_url=value["database-url"],
             master_key_file=value["master-key-file"],

@@ -238,6 +238,9 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
             ),
             Option("log-level", choice(LOG_LEVELS), "least severity that is logged", "info"),
             Option("log-format", choice(LOG_FORMATS), "form of the log lines", "text"),
+            Option(
+                "metrics", Switch(), "serve Prometheus metrics at /metrics, without a token", False
+            ),
         ),
     ),
     (

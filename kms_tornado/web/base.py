@@ -62,6 +62,12 @@ class BearerAuthMixin(RequestHandler):
             if method is not None and getattr(method, "_guard", None) is not method:
                 setattr(cls, name.lower(), _needing_principal(method))
 
+    @property
+    def bearer_auth(self) -> RequestAuth | None:
+        """What checks this handler's tokens; None refuses every request."""
+        auth: RequestAuth | None = self.settings.get("bearer_auth")
+        return auth
+
     # Tornado parses the body, decodes the path and refuses unknown methods before `prepare` runs;
     # a token must be checked before all of these, and whether or not a subclass's `prepare` calls
     # super(). So this stands in front of the whole of it. Should Tornado ever stop calling
@@ -82,7 +88,7 @@ class BearerAuthMixin(RequestHandler):
 
     async def _authenticate(self) -> bool:
         """Set the principal, or answer the request; whether it may go on."""
-        auth: RequestAuth | None = self.settings.get("bearer_auth")
+        auth = self.bearer_auth
         if auth is None:
             log.error("the application's settings have no bearer_auth: every request is refused")
             self.send_error(500)
@@ -113,11 +119,13 @@ class BearerAuthMixin(RequestHandler):
             self.request.method, self.request.path, self.request.remote_ip,
             error, f" ({error.detail})" if error.detail else "",
         )  # fmt: skip
-        auth: RequestAuth = self.settings["bearer_auth"]
+        auth = self.bearer_auth
         self._answer(error.status, error.code or "unauthorized", str(error))
         self.set_header(
             "WWW-Authenticate",
-            format_challenge(auth.realm, error, resource_metadata=self.resource_metadata_url()),
+            format_challenge(
+                auth.realm if auth else "", error, resource_metadata=self.resource_metadata_url()
+            ),
         )
         self.finish()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -148,6 +148,10 @@ class BearerAuth:
     def status(self) -> Sequence[KeyStatus]:
         """One entry an issuer, in the order of the settings."""
         return [cache.status() for cache in self._caches.values()]
+
+    def fetches(self) -> Mapping[str, Mapping[str, int]]:
+        """{issuer: {"ok" or "failed": number of refreshes}}."""
+        return {uri: dict(cache.fetches) for uri, cache in self._caches.items()}
 
     def _tick(self) -> None:
         for cache in self._caches.values():

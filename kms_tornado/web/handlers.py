@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from asyncio import Event
 from typing import Any
 
 from .. import __version__
 from ..errors import KMIPError, Unavailable
 from ..kmip.messages import format_bare_response, parse_bare_operation
 from ..kmip.tables import OPERATION_TAGS
-from ..operations.service import Service
 from .bearer_auth import BearerAuth
-from .service_handler import ProtectedHandler, ServiceHandler
+from .service_handler import ProtectedHandler, ServiceHandler, resource_url
 
 #: Above it, reading the JSON is worth a thread: about a millisecond for 64 KiB of nodes.
 OFFLOAD_BYTES = 64 * 1024
@@ -24,10 +22,15 @@ class KMIPHandler(ProtectedHandler):
 
     takes_body = True
 
+    def on_finish(self) -> None:
+        super().on_finish()
+        if self.context.metrics is not None and "result" in self.fields:
+            operation = self.fields.get("operation", "none")
+            self.context.metrics.observe_operation(operation, self.fields["result"])
+
     async def post(self) -> None:
-        service: Service = self.settings["service"]
         try:
-            self.write(await self._answer_to(service, self.body))
+            self.write(await self._answer_to(self.body))
             self.fields["result"] = "Success"
         except KMIPError as exc:
             self.fields["result"] = exc.reason_with_underscores
@@ -35,24 +38,21 @@ class KMIPHandler(ProtectedHandler):
         except Unavailable as exc:
             self.refuse_for_now(exc)
 
-    async def _answer_to(self, service: Service, body: bytes) -> bytes:
-        offload = self.settings["offload"]
+    async def _answer_to(self, body: bytes) -> bytes:
+        kms = self.context.kms
         if len(body) > OFFLOAD_BYTES:
-            parsed = await offload(lambda: parse_bare_operation(body))
+            parsed = await kms.offload(lambda: parse_bare_operation(body))
         else:
             parsed = parse_bare_operation(body)
         operation, request, dialect = parsed
         self.fields["operation"] = OPERATION_TAGS[operation]
         self._note_identifier(request)
-        response = await service.execute(self.current_user, operation, request)
+        response = await kms.service.execute(self.current_user, operation, request)
         self._note_identifier(response)
         self.set_header("Content-Type", "application/json")
         self.set_header("Cache-Control", "no-store")
         if len(body) > OFFLOAD_BYTES:
-            answer: bytes = await offload(
-                lambda: format_bare_response(operation, response, dialect)
-            )
-            return answer
+            return await kms.offload(lambda: format_bare_response(operation, response, dialect))
         return format_bare_response(operation, response, dialect)
 
     def _note_identifier(self, payload: Any) -> None:
@@ -97,21 +97,20 @@ class ReadyHandler(JSONHandler):
 
     async def get(self) -> None:
         checks = {"database": await self._database(), **self._issuers()}
-        stopping: Event = self.settings["stopping"]
-        if stopping.is_set():
+        if self.context.is_stopping:
             checks["server"] = {"status": "DOWN", "problem": "stopping"}
         is_up = all(check["status"] == "UP" for check in checks.values())
         self.answer({"status": "UP" if is_up else "DOWN", "checks": checks}, 200 if is_up else 503)
 
     async def _database(self) -> dict[str, Any]:
         try:
-            await self.settings["store"].ping()
+            await self.context.kms.store.ping()
         except Unavailable as exc:
             return {"status": "DOWN", "problem": str(exc)}
         return {"status": "UP"}
 
     def _issuers(self) -> dict[str, dict[str, Any]]:
-        auth = self.settings["bearer_auth"]
+        auth = self.context.auth or self.settings.get("bearer_auth")
         if not isinstance(auth, BearerAuth):
             return {}
         checks = {}
@@ -136,11 +135,21 @@ class MetadataHandler(JSONHandler):
 
     def get(self) -> None:
         document: dict[str, Any] = {
-            "resource": f"{self.request.protocol}://{self.request.host}",
+            "resource": resource_url(self),
             "bearer_methods_supported": ["header"],
             "resource_name": "kms_tornado",
         }
-        auth = self.settings["bearer_auth"]
+        auth = self.context.auth or self.settings.get("bearer_auth")
         if isinstance(auth, BearerAuth):
             document["authorization_servers"] = [i.uri for i in auth.settings.issuers]
         self.answer(document)
+
+
+class MetricsHandler(ServiceHandler):
+    """Prometheus text; there is no such route without --metrics."""
+
+    def get(self) -> None:
+        metrics = self.context.metrics
+        assert metrics is not None
+        self.set_header("Content-Type", metrics.content_type)
+        self.finish(metrics.text())

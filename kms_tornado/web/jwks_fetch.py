@@ -86,7 +86,8 @@ class JWKSFetch:
 
     def __init__(self, policy: RefreshPolicy) -> None:
         """Raises ConfigurationError where the CA file cannot be used."""
-        self._timeout_s = policy.timeout_s
+        # Ends a little before the refresh as a whole does: only here it is known what was slow.
+        self._timeout_s = 0.95 * policy.timeout_s
         self._ssl = _ssl_context(policy.ca_file)
         self._client: AsyncHTTPClient | None = None
 
@@ -97,9 +98,10 @@ class JWKSFetch:
             max_buffer_size=2 * MAX_DOCUMENT_BYTES,
             max_header_size=64 * 1024,
         )
-        logger = logging.getLogger("tornado.general")
-        if not any(isinstance(f, _OncePerStateChange) for f in logger.filters):
-            logger.addFilter(_OncePerStateChange())
+        for name in ("tornado.general", "tornado.application"):
+            logger = logging.getLogger(name)
+            if not any(isinstance(f, _OncePerStateChange) for f in logger.filters):
+                logger.addFilter(_OncePerStateChange())
 
     def close(self) -> None:
         if self._client is not None:

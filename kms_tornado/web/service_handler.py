@@ -7,6 +7,7 @@ import json
 import logging
 import re
 from asyncio import Future
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
@@ -14,6 +15,9 @@ from tornado.httputil import HTTPHeaders
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from .base import BearerAuthMixin
+from .bearer_auth import RequestAuth
+from .kms import KMS
+from .metrics import Metrics
 
 log = logging.getLogger("kms_tornado.web")
 access_log = logging.getLogger("kms_tornado.access")
@@ -32,9 +36,26 @@ _ERRORS = {
 }
 
 
+@dataclass(slots=True)
+class ServerContext:
+    """What the handlers of one server share.
+
+    auth: None means that of the application's settings. prefix: where the routes are mounted.
+    in_flight: the handlers of requests whose answers have not been sent.
+    """
+
+    kms: KMS
+    auth: RequestAuth | None
+    max_body_size: int
+    metrics: Metrics | None = None
+    prefix: str = ""
+    is_stopping: bool = False
+    in_flight: set[RequestHandler] = field(default_factory=set)
+
+
 @stream_request_body
 class ServiceHandler(RequestHandler):
-    """Collects a body of at most ``settings["max_body_size"]`` bytes as it streams in.
+    """Collects a body of at most ``context.max_body_size`` bytes as it streams in.
 
     Streaming has the handler run when the headers are there, so that what is refused (no token, too
     large) is refused before its body takes any memory, with an answer of ours.
@@ -46,14 +67,15 @@ class ServiceHandler(RequestHandler):
     #: For the access log: who asked for what, and how it ended.
     fields: dict[str, Any]
 
-    def initialize(self) -> None:
+    def initialize(self, context: ServerContext, route: str) -> None:
+        self.context = context
+        self.route = route
         self.fields = {}
         self._chunks = bytearray()
         self._received = 0
-        self._limit: int = self.settings["max_body_size"]
+        self._limit = context.max_body_size
         self._close_after_body = False
-        self._in_flight: set[RequestHandler] = self.settings["in_flight"]
-        self._in_flight.add(self)
+        context.in_flight.add(self)
         connection: Any = self.request.connection
         connection.set_max_body_size(_NO_LIMIT)  # we count; Tornado would say 400, and reset
 
@@ -93,14 +115,14 @@ class ServiceHandler(RequestHandler):
         self.finish(json.dumps({"error": error, "error_description": description}))
 
     def finish(self, chunk: str | bytes | dict[Any, Any] | None = None) -> Future[None]:
-        if self.settings["stopping"].is_set():
+        if self.context.is_stopping:
             self.set_header("Connection", "close")
         connection: Any = self.request.connection
         if connection._read_finished or not _is_framed(self.request.headers):
             flushed = super().finish(chunk)
         else:
             flushed = self._finish_early(connection, chunk)
-        flushed.add_done_callback(lambda _: self._in_flight.discard(self))
+        flushed.add_done_callback(lambda _: self.context.in_flight.discard(self))
         return flushed
 
     def _finish_early(
@@ -127,9 +149,13 @@ class ServiceHandler(RequestHandler):
         finally:
             connection._read_finished = False
 
+    def on_finish(self) -> None:
+        if self.context.metrics is not None:
+            self.context.metrics.observe(self, self.route)
+
     def on_connection_close(self) -> None:
         """Also what Tornado calls at the end of a body that was dropped."""
-        self._in_flight.discard(self)
+        self.context.in_flight.discard(self)
         super().on_connection_close()
         if self._close_after_body:
             connection: Any = self.request.connection
@@ -153,14 +179,29 @@ class ServiceHandler(RequestHandler):
 class ProtectedHandler(BearerAuthMixin, ServiceHandler):
     """A ServiceHandler that needs a bearer token."""
 
+    @property
+    def bearer_auth(self) -> RequestAuth | None:
+        return self.context.auth or super().bearer_auth
+
     def resource_metadata_url(self) -> str | None:
-        return f"{self.request.protocol}://{self.request.host}{METADATA_PATH}"
+        return metadata_url(self)
 
     def compute_etag(self) -> None:
         """No hashing of answers that nobody may cache."""
 
 
 METADATA_PATH = "/.well-known/oauth-protected-resource"
+
+
+def resource_url(handler: ServiceHandler) -> str:
+    """This server as the client calls it (RFC 9728 §1.2)."""
+    return f"{handler.request.protocol}://{handler.request.host}{handler.context.prefix}"
+
+
+def metadata_url(handler: ServiceHandler) -> str:
+    """The well-known part stands between host and path (RFC 9728 §3.1)."""
+    request = handler.request
+    return f"{request.protocol}://{request.host}{METADATA_PATH}{handler.context.prefix}"
 
 
 class NotFoundHandler(ServiceHandler):

@@ -79,6 +79,12 @@ def load(web: Web, issuer: str = I, jwks_uri: str | None = None) -> Loaded:
             2, id="a configured URI with path /",
         ),
         pytest.param(
+            I + "/b", I,
+            {f"{I}/.well-known/openid-configuration": discovery(I, f"{I}/no"),
+             f"{I}/b/.well-known/openid-configuration": discovery(I + "/b", f"{I}/k"), f"{I}/k": KEYS},
+            3, id="a bare host that speaks for another issuer leads on to the issuer's own",
+        ),
+        pytest.param(
             I, f"{I}/x/.well-known/openid-configuration",
             {f"{I}/x/.well-known/openid-configuration": discovery(I, f"{I}/k"), f"{I}/k": KEYS},
             2, id="a discovery document at the configured URI",

@@ -78,12 +78,18 @@ def hostile(sealed):
     yield structure("Import", *import_items("[k", KEY))
     yield structure("Import", *import_items("k2", KEY + b"x"))
     yield structure("Import", *import_items("k2", KEY, algorithm="RSA"))
-    yield structure("Import", *import_items("k2", KEY, structure("VendorAttributes", vendor("tag", KEY))))
+    yield structure(
+        "Import", *import_items("k2", KEY, structure("VendorAttributes", vendor("tag", KEY)))
+    )
     yield structure("Encrypt", uid("k"), octets("Data", PLAIN), flag("InitIndicator", True))
-    yield structure("Encrypt", uid("k"), octets("Data", PLAIN), octets("IvCounterNonce", KEY + KEY + b"x"))
+    yield structure(
+        "Encrypt", uid("k"), octets("Data", PLAIN), octets("IvCounterNonce", KEY + KEY + b"x")
+    )
     yield structure("Encrypt", uid("k"), octets("Data", PLAIN), octets("NoSuchTag", KEY))
     yield structure("Encrypt", uid("k"), text("Data", PLAIN.hex()))
-    yield structure("Encrypt", uid("k"), {"tag": "Data", "type": "ByteString", "value": PLAIN.hex()[1:]})
+    yield structure(
+        "Encrypt", uid("k"), {"tag": "Data", "type": "ByteString", "value": PLAIN.hex()[1:]}
+    )
     yield structure("Encrypt", uid("k"), name("Data", KEY.hex().upper()))
     yield structure("Decrypt", uid("k"), *sealed.items(tag=KEY[:16]))
     yield structure("Decrypt", uid("k"), *sealed.items(iv=None, aad=PLAIN))

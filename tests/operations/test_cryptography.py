@@ -37,9 +37,7 @@ def test_fixed_vector_of_the_wire_reference(alice):
     assert alice.decrypt(wanted, sealed, aad=b"invoice 7") == PLAIN
 
 
-@pytest.mark.parametrize(
-    ("algorithm", "cipher"), [("AES", AESGCM), ("ChaCha20", ChaCha20Poly1305)]
-)
+@pytest.mark.parametrize(("algorithm", "cipher"), [("AES", AESGCM), ("ChaCha20", ChaCha20Poly1305)])
 @pytest.mark.parametrize("data", [b"", b"x", PLAIN, bytes(1000)], ids=len)
 def test_anybody_with_the_key_reads_what_was_encrypted(alice, algorithm, cipher, data):
     wanted = alice.create(algorithm=algorithm)

@@ -1,0 +1,52 @@
+"""The server's TLS: a context of the configured files, and faults in words."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+from ..errors import ConfigurationError
+from ..settings import Settings
+
+
+def server_context(settings: Settings) -> ssl.SSLContext | None:
+    """TLS 1.2 or later with the configured pair; None where none is configured.
+
+    Raises ConfigurationError that names the option.
+    """
+    if settings.tls_cert_file is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    load_pair(context, settings)
+    return context
+
+
+def load_pair(context: ssl.SSLContext, settings: Settings) -> None:
+    """Read the configured files into the context, for connections from now on."""
+    cert, key = settings.tls_cert_file, settings.tls_key_file
+    assert cert is not None
+    assert key is not None
+    try:
+        # An empty password rather than a prompt on the terminal for an encrypted key.
+        context.load_cert_chain(cert, key, password=lambda: b"")
+    except (OSError, ValueError) as exc:  # ValueError: a password that is too long
+        raise ConfigurationError(_pair_fault(cert, key, exc)) from None
+
+
+def _pair_fault(cert: Path, key: Path, error: Exception) -> str:
+    """In words; OpenSSL's are "[SSL] PEM lib (_ssl.c:3900)" whatever it is."""
+    if getattr(error, "reason", None) == "KEY_VALUES_MISMATCH":
+        return f"--tls-key-file: {key}: is not the key of the certificate in {cert}"
+    try:
+        cert_text, key_text = cert.read_bytes(), key.read_bytes()
+    except OSError as exc:
+        option = "--tls-key-file" if exc.filename == str(key) else "--tls-cert-file"
+        return f"{option}: {exc.filename}: {exc.strerror}"
+    if b"-----BEGIN CERTIFICATE-----" not in cert_text:
+        return f"--tls-cert-file: {cert}: holds no PEM certificate"
+    if b"ENCRYPTED" in key_text:
+        return f"--tls-key-file: {key}: is encrypted; it is needed without a passphrase"
+    if b"PRIVATE KEY-----" not in key_text:
+        return f"--tls-key-file: {key}: holds no PEM private key"
+    return f"--tls-cert-file: {cert}, or the key {key}: cannot be used: {error}"
