@@ -35,6 +35,8 @@ setup(
         "prometheus-client>=0.21",
     ],
     extras_require={
+        "fast": ["uvloop>=0.20", "orjson>=3.10"],
+        "proxy": ["pycurl>=7.45"],
         "test": [
             "pytest>=8",
             "pytest-xdist>=3.6",

@@ -33,7 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for warning in parsed.warnings:
         log.warning("%s", warning)
     try:
-        asyncio.run(serve(parsed.settings))
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(serve(parsed.settings))
     except ConfigurationError as exc:
         return _refused(_with_source(str(exc), parsed), 2)
     except OSError as exc:
@@ -41,6 +42,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KMSError as exc:  # the database went away while we started
         return _refused(str(exc), 1)
     return 0
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's where the extra `fast` is installed."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
 
 
 async def serve(settings: Settings) -> None:

@@ -243,6 +243,12 @@ class SensitiveObject(KMIPError):
     reason = "Sensitive"
 
 
+class NotExtractable(KMIPError):
+    """An object that is not Extractable never leaves the server."""
+
+    reason = "Not Extractable"
+
+
 class ObjectDestroyed(KMIPError):
     reason = "Object Destroyed"
 

@@ -87,9 +87,7 @@ def test_every_part_of_the_package_has_its_place_in_the_picture() -> None:
 
 @pytest.mark.parametrize("module", EMBEDDED)
 def test_what_applications_embed_imports_only_the_token_layer(module: str) -> None:
-    ours = {
-        name[1] for name in imports(Path(module)) if name[0] == "kms_tornado" and len(name) > 1
-    }
+    ours = {name[1] for name in imports(Path(module)) if name[0] == "kms_tornado" and len(name) > 1}
     assert ours <= {"errors", "auth", "web", "__version__"}
 
 

@@ -341,9 +341,6 @@ def test_what_is_no_message_is_an_invalid_message(alice, key):
     )
 
 
-@pytest.mark.xfail(
-    reason="strict_json hands on Python's words, which name sys.set_int_max_str_digits"
-)
 def test_refusal_of_a_long_number_speaks_of_no_internals(alice):
     assert "sys." not in alice.send(NOT_JSON["5000 digits"]).text
 

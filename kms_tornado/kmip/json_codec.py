@@ -160,10 +160,21 @@ def _explain_reason(node: Node) -> Node:
 
 def format(node: Node, dialect: Dialect) -> bytes:  # noqa: A001 - the twin of parse
     """The tree as compact JSON, members in the order tag, type, value."""
-    return _encode(_FORMATTERS[dialect](node)).encode()
+    return _to_bytes(_FORMATTERS[dialect](node))
 
 
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+
+try:  # the extra `fast`: the same bytes, some four times faster
+    import orjson
+except ImportError:
+
+    def _to_bytes(value: Any) -> bytes:
+        return _encode(value).encode()
+
+else:
+    _to_bytes = orjson.dumps
 
 
 def _format_oasis(node: Node) -> dict[str, Any]:

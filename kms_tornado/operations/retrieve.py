@@ -12,6 +12,7 @@ from ..errors import (
     InvalidField,
     KeyFormatTypeNotSupported,
     KeyWrapTypeNotSupported,
+    NotExtractable,
     SensitiveObject,
 )
 from ..kmip.attributes import Attributes, tags_sought, with_user_tags, without_tags
@@ -125,7 +126,7 @@ def _in_the_clear(call: Call, target: ManagedObject, wanted: KeyFormatType | Non
     if target.attributes.sensitive:
         raise SensitiveObject("the object is Sensitive and leaves the server only wrapped")
     if target.attributes.extractable is False:
-        raise SensitiveObject("the object is not Extractable")
+        raise NotExtractable("the object is not Extractable")
     return _symmetric_key(target, call.open(target), wanted or KeyFormatType.RAW)
 
 

@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 
 from kms_tornado.auth.authenticator import Authenticator
-from kms_tornado.auth.issuer import RefreshPolicy, TokenPolicy, TrustedIssuer, TrustSettings
+from kms_tornado.auth.issuer import (
+    RefreshPolicy,
+    RequiredClaim,
+    TokenPolicy,
+    TrustedIssuer,
+    TrustSettings,
+)
 from kms_tornado.auth.key_cache import KeyCache
 from kms_tornado.auth.key_source import Loaded
 from kms_tornado.auth.keyset import KeySet
@@ -34,7 +40,7 @@ from kms_tornado.errors import (
     WrongTokenType,
 )
 
-from ..keys import jwk
+from ..keys import b64, jwk
 from .samples import ABSENT, ISSUER, NOW, OTHER, key_set, token, trust
 
 OLD, NEW = jwk("ES256", "old"), jwk("ES256", "new", "new")
@@ -150,9 +156,7 @@ def test_ten_thousand_random_kids_cause_one_refresh_a_cooldown() -> None:
         rig = await Rig().loaded()
         rig.later(31)
         pick = random.Random(7)
-        header, claims, signature = BY_NEW.split(".")
-        from ..keys import b64
-
+        _, claims, signature = BY_NEW.split(".")
         for _ in range(10_000):
             kid = "".join(pick.choices(string.ascii_letters, k=12))
             text = b64(b'{"alg":"ES256","kid":"%s"}' % kid.encode()) + f".{claims}.{signature}"
@@ -257,7 +261,9 @@ def test_the_first_requests_wait_for_the_first_keys() -> None:
 
 
 @pytest.mark.parametrize("claims", [{"exp": 1}, {"nbf": int(NOW) + 1000}, {"aud": "x"}])
-def test_without_keys_a_token_past_its_time_is_unavailable_and_causes_no_refresh(claims: Any) -> None:
+def test_without_keys_a_token_past_its_time_is_unavailable_and_causes_no_refresh(
+    claims: Any,
+) -> None:
     async def story() -> None:
         rig = Rig()
         rig.published[ISSUER] = KeySetError("down")
@@ -286,7 +292,9 @@ def test_a_token_past_its_time_waits_for_keys_that_are_on_their_way() -> None:
 
 def test_stale_keys_are_unavailable_for_remembered_tokens_too() -> None:
     async def story() -> None:
-        settings = TrustSettings((TrustedIssuer(ISSUER),), TokenPolicy(), RefreshPolicy(max_stale_s=100))
+        settings = TrustSettings(
+            (TrustedIssuer(ISSUER),), TokenPolicy(), RefreshPolicy(max_stale_s=100)
+        )
         rig = await Rig(settings).loaded()
         await rig.auth.check(BY_OLD)
         rig.published[ISSUER] = KeySetError("down")
@@ -385,8 +393,6 @@ def test_refused_tokens_are_not_remembered() -> None:
 
 def test_a_token_without_the_required_scope_is_not_remembered_as_good() -> None:
     async def story() -> None:
-        from kms_tornado.auth.issuer import RequiredClaim
-
         rig = await Rig(trust(required_claims=(RequiredClaim("scope", "kms"),))).loaded()
         for _ in range(2):
             await rig.refused(BY_OLD, InsufficientScope)
@@ -425,7 +431,10 @@ TWO = trust(TrustedIssuer(ISSUER), TrustedIssuer(OTHER))
 def test_keys_of_one_issuer_never_verify_anothers_token() -> None:
     async def story() -> None:
         rig = Rig(TWO)
-        rig.published = {ISSUER: [OLD], OTHER: [jwk("ES256", "old", "other"), jwk("ES256", "b", "other")]}
+        rig.published = {
+            ISSUER: [OLD],
+            OTHER: [jwk("ES256", "old", "other"), jwk("ES256", "b", "other")],
+        }
         await rig.loaded()
         for text, error in (
             (token({"kid": "old"}, name="other"), BadSignature),
@@ -435,7 +444,9 @@ def test_keys_of_one_issuer_never_verify_anothers_token() -> None:
         ):
             await rig.refused(text, error)
         assert (await rig.auth.check(token({"kid": "old"}))).issuer == ISSUER
-        assert (await rig.auth.check(token({"kid": "b"}, {"iss": OTHER}, name="other"))).issuer == OTHER
+        assert (
+            await rig.auth.check(token({"kid": "b"}, {"iss": OTHER}, name="other"))
+        ).issuer == OTHER
 
     run(story)
 

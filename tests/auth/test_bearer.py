@@ -105,11 +105,10 @@ def test_a_malformed_header_is_an_invalid_request(values: list[str]) -> None:
 def test_any_header_gives_a_b64token_or_a_refusal(values: list[str]) -> None:
     try:
         token = parse_authorization(values)
-    except AuthenticationError as refused:
-        assert type(refused) in {MissingToken, InvalidRequest}
-    else:
-        assert token.isascii()
-        assert not set(token) & set(" \t\r\n,;\"\\'<>")
+    except (MissingToken, InvalidRequest):
+        return
+    assert token.isascii()
+    assert not set(token) & set(" \t\r\n,;\"\\'<>")
 
 
 @pytest.mark.parametrize(

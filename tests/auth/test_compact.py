@@ -252,7 +252,10 @@ def test_the_error_says_nothing_of_the_token() -> None:
     assert "secret" not in refused.value.detail
 
 
-@given(st.text(max_size=60) | st.lists(st.binary(max_size=20).map(b64), min_size=3, max_size=3).map(".".join))
+@given(
+    st.text(max_size=60)
+    | st.lists(st.binary(max_size=20).map(b64), min_size=3, max_size=3).map(".".join)
+)
 def test_any_text_is_a_token_or_malformed(text: str) -> None:
     try:
         parse_token(text)

@@ -82,7 +82,9 @@ def test_an_issuer_has_no_query(url: str) -> None:
     assert TrustedIssuer("https://issuer.example/", url + "x").jwks_uri == url + "x"
 
 
-@pytest.mark.parametrize("url", ["file:///etc/kms/jwks.json", "file://localhost/x", "file:///a%20b"])
+@pytest.mark.parametrize(
+    "url", ["file:///etc/kms/jwks.json", "file://localhost/x", "file:///a%20b"]
+)
 def test_a_file_may_hold_the_keys(url: str) -> None:
     assert TrustedIssuer("https://issuer.example/", url).jwks_uri == url
 
@@ -186,5 +188,9 @@ def test_google_has_two_spellings_and_nobody_else_has() -> None:
     assert TrustedIssuer("https://accounts.google.com").spellings == (
         "https://accounts.google.com", "accounts.google.com",
     )  # fmt: skip
-    for uri in ("https://accounts.google.com/", "https://a.example", "https://accounts.google.com.evil.example"):
+    for uri in (
+        "https://accounts.google.com/",
+        "https://a.example",
+        "https://accounts.google.com.evil.example",
+    ):
         assert TrustedIssuer(uri).spellings == (uri,)

@@ -390,7 +390,9 @@ def test_the_key_of_a_certificate_is_used(text: str, algorithms: frozenset[str])
 
 def der_with_version(version: int) -> str:
     """A certificate whose version number nobody knows."""
-    der = x509.load_pem_x509_certificate(certificate(private_key("ES256"))).public_bytes(Encoding.DER)
+    der = x509.load_pem_x509_certificate(certificate(private_key("ES256"))).public_bytes(
+        Encoding.DER
+    )
     start = der.index(b"\xa0\x03\x02\x01\x02")
     changed_der = der[: start + 4] + bytes([version]) + der[start + 5 :]
     body = base64.encodebytes(changed_der).decode()
@@ -428,7 +430,9 @@ def test_a_certificate_needs_a_key_id_of_sane_length(kid: str) -> None:
         key_from_certificate(kid, pem(private_key("ES256")))
 
 
-@pytest.mark.parametrize("make", [ed448.Ed448PrivateKey.generate, lambda: dsa.generate_private_key(1024)])
+@pytest.mark.parametrize(
+    "make", [ed448.Ed448PrivateKey.generate, lambda: dsa.generate_private_key(1024)]
+)
 def test_a_certificate_of_another_key_type_is_unusable(make: Any) -> None:
     key = make()
     name = x509.Name([])
@@ -449,6 +453,8 @@ def test_any_bytes_for_a_certificate_are_unusable_or_a_key(data: bytes, at: int)
     der = base64.b64decode("".join(pem(private_key("EdDSA")).splitlines()[1:-1]))
     mutated = base64.encodebytes(der[:at] + data + der[at + len(data) :]).decode()
     try:
-        key_from_certificate("k", f"-----BEGIN CERTIFICATE-----\n{mutated}-----END CERTIFICATE-----\n")
+        key_from_certificate(
+            "k", f"-----BEGIN CERTIFICATE-----\n{mutated}-----END CERTIFICATE-----\n"
+        )
     except UnusableKey:
         return

@@ -34,7 +34,11 @@ class Rig:
         self.started_at: list[float] = []
         pick = {"least": lambda a, b: a, "most": lambda a, b: b}[jitter]
         self.cache = KeyCache(
-            TrustedIssuer(ISSUER), self.load, RefreshPolicy(**policy), clock=lambda: self.time, jitter=pick
+            TrustedIssuer(ISSUER),
+            self.load,
+            RefreshPolicy(**policy),
+            clock=lambda: self.time,
+            jitter=pick,
         )
 
     async def load(self) -> Loaded:
@@ -357,7 +361,9 @@ def test_an_unknown_key_is_asked_for_however_long_the_lifetime_says() -> None:
         pytest.param("most", [0, 37.5, 112.5, 262.5, 562.5, 862.5], id="most jitter: a quarter more, up to the interval"),
     ],
 )  # fmt: skip
-def test_failures_back_off_exponentially_up_to_the_interval(jitter: str, expected: list[float]) -> None:
+def test_failures_back_off_exponentially_up_to_the_interval(
+    jitter: str, expected: list[float]
+) -> None:
     async def story() -> None:
         rig = Rig(FAILED, jitter=jitter)
         rig.cache.tick()

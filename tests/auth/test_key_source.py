@@ -197,7 +197,11 @@ def test_an_etag_that_is_no_longer_sent_is_forgotten() -> None:
     source = KeySource(TrustedIssuer(I, url), web)
 
     async def run() -> Loaded:
-        for answer in (Fetched(200, KEYS, etag='"1"'), Fetched(200, OTHER_KEYS), Fetched(200, KEYS)):
+        for answer in (
+            Fetched(200, KEYS, etag='"1"'),
+            Fetched(200, OTHER_KEYS),
+            Fetched(200, KEYS),
+        ):
             web.answers[url] = answer
             loaded = await source.load()
         return loaded

@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import (
+    decode_dss_signature,
+    encode_dss_signature,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from jose import jwk as jose_jwk
@@ -78,7 +81,9 @@ def test_another_keys_signature_is_not_good(alg: str) -> None:
 
 
 @pytest.mark.parametrize("alg", ALGORITHMS)
-@pytest.mark.parametrize("message", [b"", MESSAGE[:-1], MESSAGE + b".", MESSAGE[::-1], MESSAGE.upper()])
+@pytest.mark.parametrize(
+    "message", [b"", MESSAGE[:-1], MESSAGE + b".", MESSAGE[::-1], MESSAGE.upper()]
+)
 def test_the_signature_of_another_message_is_not_good(alg: str, message: bytes) -> None:
     assert check(alg)(message, good(alg)) is False
 
@@ -106,7 +111,17 @@ def test_an_ecdsa_signature_with_r_or_s_out_of_range_is_not_good(alg: str) -> No
     n = order.to_bytes(size, "big")
     r, s = good(alg)[:size], good(alg)[size:]
     zero = bytes(size)
-    for forged in (zero + zero, zero + s, r + zero, zero + one, one + zero, n + s, r + n, n + n, one + one):
+    for forged in (
+        zero + zero,
+        zero + s,
+        r + zero,
+        zero + one,
+        one + zero,
+        n + s,
+        r + n,
+        n + n,
+        one + one,
+    ):
         assert check(alg)(MESSAGE, forged) is False
 
 
@@ -115,7 +130,9 @@ def test_an_ecdsa_signature_over_another_hash_is_not_good(alg: str) -> None:
     size = (CURVES[alg].key_size + 7) // 8
     for bits, digest in HASHES.items():
         r, s = decode_dss_signature(private_key(alg).sign(MESSAGE, ec.ECDSA(digest)))
-        assert check(alg)(MESSAGE, r.to_bytes(size, "big") + s.to_bytes(size, "big")) is (bits == alg[2:])
+        assert check(alg)(MESSAGE, r.to_bytes(size, "big") + s.to_bytes(size, "big")) is (
+            bits == alg[2:]
+        )
 
 
 @pytest.mark.parametrize("alg", [alg for alg in RSA if alg.startswith("PS")])
@@ -223,7 +240,9 @@ def test_backstop_python_jose_answers_false_to_ecdsa_of_wrong_length(alg: str) -
     assert not key.verify(MESSAGE, good(alg)[:-1])
 
 
-def test_an_exception_inside_python_jose_is_a_bad_signature(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_exception_inside_python_jose_is_a_bad_signature(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     class Broken:
         def verify(self, message: bytes, forged: bytes) -> bool:
             raise OverflowError

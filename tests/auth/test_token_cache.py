@@ -26,7 +26,9 @@ def test_a_remembered_token_is_found_with_the_keys_that_verified_it() -> None:
     assert (cache.hits, cache.misses) == (1, 1)
 
 
-@pytest.mark.parametrize("other", ["a.b.C", "a.b.c ", "a.b", "A.b.c", "a.b.c=", "", "a.b.\ud800", "\u00e9"])
+@pytest.mark.parametrize(
+    "other", ["a.b.C", "a.b.c ", "a.b", "A.b.c", "a.b.c=", "", "a.b.\ud800", "\u00e9"]
+)
 def test_another_token_is_not_found(other: str) -> None:
     cache = TokenCache(10)
     cache.put(cache.key("a.b.c"), WHO, KEYS)

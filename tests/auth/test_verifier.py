@@ -28,6 +28,7 @@ from kms_tornado.errors import (
     InsufficientScope,
     InvalidClaim,
     InvalidToken,
+    KeySetError,
     MalformedToken,
     MissingClaim,
     TokenNotYetValid,
@@ -57,7 +58,9 @@ from .samples import (
 
 N = int(NOW)
 KMS = frozenset({"kms"})
-SETTINGS = trust(TrustedIssuer(ISSUER, audiences=KMS), TrustedIssuer(OTHER, audiences=frozenset({"other"})))
+SETTINGS = trust(
+    TrustedIssuer(ISSUER, audiences=KMS), TrustedIssuer(OTHER, audiences=frozenset({"other"}))
+)
 KEYS = {
     ISSUER: all_keys(),
     OTHER: key_set(
@@ -95,7 +98,9 @@ def signed(header: Any, claims: Any = None, alg: str = "ES256", name: str = "fir
 def unsigned(header: dict[str, Any], signature: bytes | str = b"") -> str:
     """Good claims under a signature of one's own."""
     encoded = signature if isinstance(signature, str) else b64(signature)
-    return ".".join(b64(json.dumps(part).encode()) for part in (header, good_claims())) + "." + encoded
+    return (
+        ".".join(b64(json.dumps(part).encode()) for part in (header, good_claims())) + "." + encoded
+    )
 
 
 def mac(secret: bytes, alg: str = "HS256", kid: str = "RS256-1", **header: Any) -> str:
@@ -112,7 +117,9 @@ PKCS1 = PUBLIC.public_bytes(Encoding.PEM, PublicFormat.PKCS1)
 SSH = PUBLIC.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
 BODY = b"".join(PEM.splitlines()[1:-1])
 EVIL_JWK = jwk("ES256", "evil", "evil")
-EVIL_CERTIFICATE = base64.b64encode(b"".join(certificate(private_key("ES256", "evil")).splitlines()[1:-1])).decode()
+EVIL_CERTIFICATE = base64.b64encode(
+    b"".join(certificate(private_key("ES256", "evil")).splitlines()[1:-1])
+).decode()
 
 
 def reordered() -> str:
@@ -174,8 +181,17 @@ for _name, _text in {
     "a megabyte": "A" * 1_000_000,
 }.items():  # fmt: skip
     row(f"form: {_name}", _text, MalformedToken)
-row("form: a byte beyond 16 KiB", token(claims={"pad": "x" * 12_100}), MalformedToken, token(claims={"pad": "x" * 11_900}))
-row("form: base64 for base64url", GOOD.replace("-", "+").replace("_", "/") if set("-_") & set(GOOD) else GOOD + "+", MalformedToken)
+row(
+    "form: a byte beyond 16 KiB",
+    token(claims={"pad": "x" * 12_100}),
+    MalformedToken,
+    token(claims={"pad": "x" * 11_900}),
+)
+row(
+    "form: base64 for base64url",
+    GOOD.replace("-", "+").replace("_", "/") if set("-_") & set(GOOD) else GOOD + "+",
+    MalformedToken,
+)
 
 # header JSON
 for _name, _octets in {
@@ -232,16 +248,35 @@ for _alg in ("none", "None", "NONE", "nOnE", "", "null", "HS256", "HS384", "HS51
              "ES256,none", "*"):  # fmt: skip
     row(f"alg: {_alg!r} over a good signature", token({"alg": _alg}), AlgorithmNotAllowed)
 for _alg in ("none", "None", "NONE", "nOnE"):
-    row(f"alg: {_alg} with a signature of one octet", unsigned({**H, "alg": _alg}, b"\0"), AlgorithmNotAllowed)
+    row(
+        f"alg: {_alg} with a signature of one octet",
+        unsigned({**H, "alg": _alg}, b"\0"),
+        AlgorithmNotAllowed,
+    )
     row(f"alg: {_alg} without signature", unsigned({**H, "alg": _alg}), MalformedToken)
 for _name, _secret in {
     "PEM": PEM, "PEM without its last newline": PEM.strip(), "DER": DER, "PKCS#1 PEM": PKCS1, "OpenSSH": SSH,
     "the PEM's body": BODY, "the JWK": json.dumps(jwk("RS256", "RS256-1")).encode(),
     "the modulus": jwk("RS256")["n"].encode(), "nothing": b"", "a zero": b"\0",
 }.items():  # fmt: skip
-    row(f"confusion: HS256 keyed with {_name}", mac(_secret), AlgorithmNotAllowed, token(alg="RS256"))
-row("confusion: HS384 keyed with the PEM", mac(PEM, "HS384"), AlgorithmNotAllowed, token(alg="RS256"))
-row("confusion: HS512 keyed with the PEM", mac(PEM, "HS512"), AlgorithmNotAllowed, token(alg="RS256"))
+    row(
+        f"confusion: HS256 keyed with {_name}",
+        mac(_secret),
+        AlgorithmNotAllowed,
+        token(alg="RS256"),
+    )
+row(
+    "confusion: HS384 keyed with the PEM",
+    mac(PEM, "HS384"),
+    AlgorithmNotAllowed,
+    token(alg="RS256"),
+)
+row(
+    "confusion: HS512 keyed with the PEM",
+    mac(PEM, "HS512"),
+    AlgorithmNotAllowed,
+    token(alg="RS256"),
+)
 row(
     "confusion: an HMAC that says RS256",
     unsigned(good_header("RS256"), hmac.new(PEM, unsigned(good_header("RS256")).rpartition(".")[0].encode(), hashlib.sha256).digest()),
@@ -249,25 +284,59 @@ row(
 )  # fmt: skip
 for _alg in ALGORITHMS:
     if _alg != "ES256":
-        row(f"alg: {_alg} with a kid of ES256", token({"kid": "ES256-1"}, alg=_alg), AlgorithmNotAllowed, token(alg=_alg))
-        row(f"alg: says {_alg}, signed as ES256", token({"alg": _alg, "kid": f"{_alg}-1"}), BadSignature, token(alg=_alg))
+        row(
+            f"alg: {_alg} with a kid of ES256",
+            token({"kid": "ES256-1"}, alg=_alg),
+            AlgorithmNotAllowed,
+            token(alg=_alg),
+        )
+        row(
+            f"alg: says {_alg}, signed as ES256",
+            token({"alg": _alg, "kid": f"{_alg}-1"}),
+            BadSignature,
+            token(alg=_alg),
+        )
 
 # kid
 for _kid in ("unknown", "ES256-2", "es256-1", "ES256-1 ", " ES256-1", "ES256-1\0", "ES256-1\n", "../ES256-1", "*", "%", "null",
              "only-b", "' OR '1'='1", "\u212aES256-1", "/dev/null", "http://127.0.0.1/k"):  # fmt: skip
     row(f"kid: {_kid!r}", token({"kid": _kid}), UnknownKey)
 row("kid: of the right type, of another key", token({"kid": "ES384-1"}), AlgorithmNotAllowed)
-row("kid: none, signed by a stranger", token({"kid": ABSENT}, name="evil"), BadSignature, token({"kid": ABSENT}))
+row(
+    "kid: none, signed by a stranger",
+    token({"kid": ABSENT}, name="evil"),
+    BadSignature,
+    token({"kid": ABSENT}),
+)
 
 # keys that the sender brings along
 for _name, _brought in {
     "jwk": {"jwk": EVIL_JWK}, "jku": {"jku": "https://evil.example/jwks.json"}, "x5u": {"x5u": "https://evil.example/cert.pem"},
     "x5c": {"x5c": [EVIL_CERTIFICATE]}, "x5t": {"x5t": b64(hashlib.sha1(b"x").digest())},
 }.items():  # fmt: skip
-    row(f"brings {_name}, signed with it", token(_brought, name="evil"), BadSignature, token(_brought))
-    row(f"brings {_name}, without kid", token({**_brought, "kid": ABSENT}, name="evil"), BadSignature, token({**_brought, "kid": ABSENT}))
-    row(f"brings {_name} under its own kid", token({**_brought, "kid": "evil"}, name="evil"), UnknownKey, token(_brought))
-row("brings its private key", token({"jwk": EVIL_JWK | {"d": b64(private_pem(private_key("ES256"))[:32])}}, name="evil"), BadSignature)
+    row(
+        f"brings {_name}, signed with it",
+        token(_brought, name="evil"),
+        BadSignature,
+        token(_brought),
+    )
+    row(
+        f"brings {_name}, without kid",
+        token({**_brought, "kid": ABSENT}, name="evil"),
+        BadSignature,
+        token({**_brought, "kid": ABSENT}),
+    )
+    row(
+        f"brings {_name} under its own kid",
+        token({**_brought, "kid": "evil"}, name="evil"),
+        UnknownKey,
+        token(_brought),
+    )
+row(
+    "brings its private key",
+    token({"jwk": EVIL_JWK | {"d": b64(private_pem(private_key("ES256"))[:32])}}, name="evil"),
+    BadSignature,
+)
 
 # typ
 for _typ in ("secevent+jwt", "logout+jwt", "dpop+jwt", "JOSE", "JWE", "", " JWT", "JWT ", "text/jwt", "application/", "x/JWT",
@@ -276,18 +345,38 @@ for _typ in ("secevent+jwt", "logout+jwt", "dpop+jwt", "JOSE", "JWE", "", " JWT"
 
 # signature
 row("signature: of another key", token(name="evil"), BadSignature)
-row("signature: of another token", with_part(2, parts(token(claims={"sub": "bob"}))[2]), BadSignature)
+row(
+    "signature: of another token",
+    with_part(2, parts(token(claims={"sub": "bob"}))[2]),
+    BadSignature,
+)
 row("signature: zeros", with_part(2, b64(bytes(64))), BadSignature)
 row("signature: one octet", with_part(2, b64(b"\0")), BadSignature)
 row("signature: an octet short", with_part(2, b64(bytes(63))), BadSignature)
 row("signature: an octet long", with_part(2, b64(bytes(65))), BadSignature)
 row("signature: very long", with_part(2, b64(bytes(9000))), BadSignature)
 row("signature: a character changed", flipped(2, 10), BadSignature)
-row("payload: changed under its signature", with_part(1, parts(token(claims={"sub": "admin"}))[1]), BadSignature)
-row("payload: with a space more", with_part(1, b64(json.dumps(good_claims(), indent=1).encode())), BadSignature)
-row("header: changed under its signature", with_part(0, parts(token({"typ": "at+jwt"}))[0]), BadSignature)
+row(
+    "payload: changed under its signature",
+    with_part(1, parts(token(claims={"sub": "admin"}))[1]),
+    BadSignature,
+)
+row(
+    "payload: with a space more",
+    with_part(1, b64(json.dumps(good_claims(), indent=1).encode())),
+    BadSignature,
+)
+row(
+    "header: changed under its signature",
+    with_part(0, parts(token({"typ": "at+jwt"}))[0]),
+    BadSignature,
+)
 row("header: its members reordered", reordered(), BadSignature)
-row("header: kid taken away after signing", with_part(0, parts(token({"kid": ABSENT}))[0]), BadSignature)
+row(
+    "header: kid taken away after signing",
+    with_part(0, parts(token({"kid": ABSENT}))[0]),
+    BadSignature,
+)
 
 # payload JSON
 _good_payload = json.dumps(good_claims()).encode()
@@ -320,15 +409,44 @@ for _iss in (ABSENT, None, "", 5, True, [ISSUER], {"iss": ISSUER}, ISSUER.rstrip
              ISSUER.replace("https", "http"), ISSUER.replace("https", "HTTPS"), ISSUER + " ", ISSUER + "\0", ISSUER + "#x",
              ISSUER + "?", ISSUER.replace("example", "example:443"), ISSUER.replace("issuer.", "issuer%2E"),
              "https://evil.example/", "accounts.google.com", f"{ISSUER},{OTHER}"):  # fmt: skip
-    row(f"iss: {'absent' if _iss is ABSENT else repr(_iss)}", token(claims={"iss": _iss}), UnknownIssuer)
+    row(
+        f"iss: {'absent' if _iss is ABSENT else repr(_iss)}",
+        token(claims={"iss": _iss}),
+        UnknownIssuer,
+    )
 _other = {"iss": OTHER, "aud": "other"}
-row("issuers: B's name under A's key, same kid", token(claims=_other), BadSignature, token(claims=_other, name="other"))
+row(
+    "issuers: B's name under A's key, same kid",
+    token(claims=_other),
+    BadSignature,
+    token(claims=_other, name="other"),
+)
 row("issuers: A's name under B's key, same kid", token(name="other"), BadSignature)
-row("issuers: A's name under B's key and kid", token({"kid": "only-b"}, name="other"), UnknownKey, token({"kid": "only-b"}, _other, name="other"))
-row("issuers: A's name under B's key, no kid", token({"kid": ABSENT}, name="other"), BadSignature, token({"kid": ABSENT}, _other, name="other"))
-row("issuers: A's audience from B", token(claims={"iss": OTHER}, name="other"), WrongAudience, token(claims=_other, name="other"))
+row(
+    "issuers: A's name under B's key and kid",
+    token({"kid": "only-b"}, name="other"),
+    UnknownKey,
+    token({"kid": "only-b"}, _other, name="other"),
+)
+row(
+    "issuers: A's name under B's key, no kid",
+    token({"kid": ABSENT}, name="other"),
+    BadSignature,
+    token({"kid": ABSENT}, _other, name="other"),
+)
+row(
+    "issuers: A's audience from B",
+    token(claims={"iss": OTHER}, name="other"),
+    WrongAudience,
+    token(claims=_other, name="other"),
+)
 row("issuers: B's audience from A", token(claims={"aud": "other"}), WrongAudience)
-row("issuers: an algorithm that only A has keys for", token(claims=_other, alg="EdDSA"), UnknownKey, token(alg="EdDSA"))
+row(
+    "issuers: an algorithm that only A has keys for",
+    token(claims=_other, alg="EdDSA"),
+    UnknownKey,
+    token(alg="EdDSA"),
+)
 
 # claims
 for _name, _changes, _error in (
@@ -363,10 +481,14 @@ def test_a_hostile_token_is_refused_and_its_twin_passes(
     assert type(refused.value) is error
     assert refused.value.status == 401
     # the caller's words are fixed ones: nothing of the token, nothing that was expected
-    assert str(refused.value) in {cls.description for cls in _refusals()} | {WrongAudience.description}
+    assert str(refused.value) in {cls.description for cls in _refusals()} | {
+        WrongAudience.description
+    }
 
 
-def _refusals(cls: type[AuthenticationError] = AuthenticationError) -> set[type[AuthenticationError]]:
+def _refusals(
+    cls: type[AuthenticationError] = AuthenticationError,
+) -> set[type[AuthenticationError]]:
     return {cls}.union(*map(_refusals, cls.__subclasses__()))
 
 
@@ -382,11 +504,18 @@ def test_the_table_is_as_long_as_it_should_be() -> None:
 def test_a_good_token_speaks_for_its_subject(alg: str, kid: str) -> None:
     header = {} if kid == "with kid" else {"kid": ABSENT}
     who = verify(token(header, {"roles": ["a"]}, alg=alg), SETTINGS, KEYS)
-    assert (who.name, who.subject, who.issuer, who.expires_at) == ("alice", "alice", ISSUER, N + 600)
+    assert (who.name, who.subject, who.issuer, who.expires_at) == (
+        "alice",
+        "alice",
+        ISSUER,
+        N + 600,
+    )
     assert who.claims == good_claims(roles=["a"])
 
 
-@pytest.mark.parametrize("typ", [ABSENT, "JWT", "jwt", "at+jwt", "AT+JWT", "application/at+jwt", "Application/JWT"])
+@pytest.mark.parametrize(
+    "typ", [ABSENT, "JWT", "jwt", "at+jwt", "AT+JWT", "application/at+jwt", "Application/JWT"]
+)
 def test_the_usual_token_types_are_accepted(typ: Any) -> None:
     verify(token({"typ": typ}), SETTINGS, KEYS)
 
@@ -399,7 +528,9 @@ def test_the_usual_token_types_are_accepted(typ: Any) -> None:
         ({None}, [ABSENT], ["JWT", ""]),
     ],
 )
-def test_the_accepted_token_types_can_be_named(types: Any, accepted: list[Any], refused: list[Any]) -> None:
+def test_the_accepted_token_types_can_be_named(
+    types: Any, accepted: list[Any], refused: list[Any]
+) -> None:
     settings = trust(token_types=frozenset(types))
     for typ in accepted:
         verify(token({"typ": typ}), settings, KEYS)
@@ -424,7 +555,12 @@ def test_google_may_leave_the_scheme_out_and_stays_one_issuer() -> None:
     keys = {google: all_keys()}
     for iss in (google, "accounts.google.com"):
         assert verify(token(claims={"iss": iss}), settings, keys).issuer == google
-    for iss in ("http://accounts.google.com", "https://accounts.google.com/", "accounts.google.com/", "google.com"):
+    for iss in (
+        "http://accounts.google.com",
+        "https://accounts.google.com/",
+        "accounts.google.com/",
+        "google.com",
+    ):
         with pytest.raises(UnknownIssuer):
             verify(token(claims={"iss": iss}), settings, keys)
 
@@ -467,7 +603,10 @@ def test_a_missing_scope_is_only_told_to_the_holder_of_a_good_token() -> None:
     with pytest.raises(InsufficientScope) as refused:
         verify(token(), settings, KEYS)
     assert refused.value.status == 403
-    for bad, error in ((token(name="evil"), BadSignature), (token(claims={"exp": 1}), ExpiredToken)):
+    for bad, error in (
+        (token(name="evil"), BadSignature),
+        (token(claims={"exp": 1}), ExpiredToken),
+    ):
         with pytest.raises(error):
             verify(bad, settings, KEYS)
 
@@ -498,8 +637,15 @@ ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=+/
 TOKENS = [token(alg=alg) for alg in ("ES256", "RS256", "EdDSA")]
 
 
-@given(st.sampled_from(TOKENS), st.integers(0, 10_000), st.sampled_from(ALPHABET), st.sampled_from(["put", "add", "cut"]))
-def test_no_mutated_token_is_accepted_and_all_raise_one_type(text: str, at: int, letter: str, how: str) -> None:
+@given(
+    st.sampled_from(TOKENS),
+    st.integers(0, 10_000),
+    st.sampled_from(ALPHABET),
+    st.sampled_from(["put", "add", "cut"]),
+)
+def test_no_mutated_token_is_accepted_and_all_raise_one_type(
+    text: str, at: int, letter: str, how: str
+) -> None:
     at %= len(text)
     mutated = {
         "put": text[:at] + letter + text[at + 1 :],
@@ -525,10 +671,16 @@ _VALUES = st.recursive(
 
 
 @given(
-    st.dictionaries(st.sampled_from(["alg", "typ", "kid", "crit", "b64", "jwk", "x"]), _VALUES, max_size=3),
-    st.dictionaries(st.sampled_from(["iss", "sub", "aud", "exp", "iat", "nbf", "x"]), _VALUES, max_size=3),
+    st.dictionaries(
+        st.sampled_from(["alg", "typ", "kid", "crit", "b64", "jwk", "x"]), _VALUES, max_size=3
+    ),
+    st.dictionaries(
+        st.sampled_from(["iss", "sub", "aud", "exp", "iat", "nbf", "x"]), _VALUES, max_size=3
+    ),
 )
-def test_a_well_signed_token_of_any_content_is_accepted_or_refused(header: Any, claims: Any) -> None:
+def test_a_well_signed_token_of_any_content_is_accepted_or_refused(
+    header: Any, claims: Any
+) -> None:
     """Even the issuer's own key signs nothing that raises another exception."""
     try:
         who = verify(token(header, claims), SETTINGS, KEYS)
@@ -549,7 +701,5 @@ def test_parts_of_good_tokens_make_no_other_good_token(three: list[str]) -> None
 
 
 def test_an_empty_key_set_cannot_exist() -> None:
-    from kms_tornado.errors import KeySetError
-
     with pytest.raises(KeySetError):
         KeySet([])

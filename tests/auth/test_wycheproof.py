@@ -24,8 +24,12 @@ CLAIMS = b64(b"{}")
 
 SYMMETRIC = "symmetric keys are never used (CONTRACT §4)"
 EMPTY = "an empty payload is no JSON object: no token (CONTRACT §5)"
-BOUND = "the key's alg binds it (CONTRACT §4); RFC 7520's header names another algorithm of its family"
-NO_SUCH_ALG = "the vector's key says alg ES521, which no RFC has; that binds it to nothing we accept"
+BOUND = (
+    "the key's alg binds it (CONTRACT §4); RFC 7520's header names another algorithm of its family"
+)
+NO_SUCH_ALG = (
+    "the vector's key says alg ES521, which no RFC has; that binds it to nothing we accept"
+)
 
 #: Vectors that Wycheproof calls valid and we refuse on purpose: {file: {tcId: why}}.
 STRICTER = {
@@ -77,7 +81,9 @@ def check_vector(file: str, group: dict[str, Any], case: dict[str, Any]) -> None
     assert len(case["jws"]) < MAX_TOKEN_LENGTH
     why = STRICTER[file].get(case["tcId"])
     if why is not None:
-        assert case["result"] == "valid", "the table of exceptions holds only what we are stricter in"
+        assert case["result"] == "valid", (
+            "the table of exceptions holds only what we are stricter in"
+        )
     assert is_accepted(group, case["jws"]) is (case["result"] == "valid" and why is None)
 
 

@@ -29,7 +29,9 @@ from ..keys import certificate, jwk, private_key, private_pem
 TIMEOUT_S = 0.4
 
 
-def fetch(url: str, *, etag: str | None = None, timeout_s: float = TIMEOUT_S, ca: Any = None) -> Fetched:
+def fetch(
+    url: str, *, etag: str | None = None, timeout_s: float = TIMEOUT_S, ca: Any = None
+) -> Fetched:
     async def run() -> Fetched:
         fetching = JWKSFetch(RefreshPolicy(timeout_s=timeout_s, ca_file=ca and str(ca)))
         fetching.open()
@@ -78,19 +80,26 @@ def test_a_key_set_is_fetched_under_our_own_name(issuer: Issuer) -> None:
     assert "if-none-match" not in headers
 
 
-@pytest.mark.parametrize("content_type", ["text/html", "application/octet-stream", "", "image/png; x=y"])
+@pytest.mark.parametrize(
+    "content_type", ["text/html", "application/octet-stream", "", "image/png; x=y"]
+)
 def test_the_content_type_is_not_looked_at(issuer: Issuer, content_type: str) -> None:
     issuer.jwks_headers = {"Content_Type": content_type}
     assert fetch(url_of(issuer)).status == 200
 
 
 def test_a_compressed_answer_is_unpacked(issuer: Issuer) -> None:
-    issuer.answers[issuer.jwks_path] = response(gzip.compress(b'{"keys":[]}'), Content_Encoding="gzip")
+    issuer.answers[issuer.jwks_path] = response(
+        gzip.compress(b'{"keys":[]}'), Content_Encoding="gzip"
+    )
     assert fetch(url_of(issuer)).body == b'{"keys":[]}'
 
 
 def test_etag_and_lifetime_come_along_and_the_etag_is_sent_back(issuer: Issuer) -> None:
-    issuer.jwks_headers = {"ETag": 'W/"a\u00e9"', "Cache_Control": "public, max-age=60, must-revalidate"}
+    issuer.jwks_headers = {
+        "ETag": 'W/"a\u00e9"',
+        "Cache_Control": "public, max-age=60, must-revalidate",
+    }
     answer = fetch(url_of(issuer))
     assert answer.max_age_s == 60
     issuer.answers[issuer.jwks_path] = response(b"", "304 Not Modified")
@@ -112,7 +121,9 @@ def test_only_max_age_says_how_long_keys_are_good(header: str, seconds: float | 
     assert _max_age_s(header) == seconds
 
 
-@pytest.mark.parametrize("status", ["404 Not Found", "500 Oops", "403 Forbidden", "429 Slow Down", "204 Empty"])
+@pytest.mark.parametrize(
+    "status", ["404 Not Found", "500 Oops", "403 Forbidden", "429 Slow Down", "204 Empty"]
+)
 def test_an_error_status_is_an_answer_too(issuer: Issuer, status: str) -> None:
     issuer.answers[issuer.jwks_path] = response(b"", status)
     assert fetch(url_of(issuer)).status == int(status[:3])
@@ -192,7 +203,9 @@ def test_a_bomb_is_stopped_long_before_it_is_unpacked(issuer: Issuer) -> None:
 _BOMB = gzip.compress(b" " * 30_000_000)
 
 
-@pytest.mark.parametrize("fault", ["reset in the body", "reset in a chunk", "closed in the body", "huge", "no HTTP"])
+@pytest.mark.parametrize(
+    "fault", ["reset in the body", "reset in a chunk", "closed in the body", "huge", "no HTTP"]
+)
 def test_a_connection_that_ends_in_the_middle_fails_at_once(issuer: Issuer, fault: str) -> None:
     """Tornado 6.6 logs a reset and waits for the timeout."""
     issuer.answers[issuer.jwks_path] = BROKEN[fault][0]
@@ -225,7 +238,9 @@ def test_a_fetch_before_the_start_says_so() -> None:
 
 
 @pytest.mark.parametrize("fault", [Issuer.silent, Issuer.slow_drip])
-def test_a_fetch_that_is_given_up_leaves_no_task_and_no_socket(issuer: Issuer, fault: Answer) -> None:
+def test_a_fetch_that_is_given_up_leaves_no_task_and_no_socket(
+    issuer: Issuer, fault: Answer
+) -> None:
     """Tornado 6.6 leaves both behind until its own timeout; an unclosed socket is a warning here."""
     issuer.answers[issuer.jwks_path] = fault
 
@@ -264,7 +279,9 @@ def test_a_fetch_given_up_while_connecting_leaves_no_task() -> None:
 
 def test_backstop_tornado_has_the_hooks_that_we_hang_on() -> None:
     assert issubclass(_Connection, simple_httpclient._HTTPConnection)
-    assert _Client._connection_class is not simple_httpclient.SimpleAsyncHTTPClient._connection_class
+    assert (
+        _Client._connection_class is not simple_httpclient.SimpleAsyncHTTPClient._connection_class
+    )
     for name in ("run", "on_connection_close", "_handle_exception", "_remove_timeout", "_release"):
         assert callable(getattr(simple_httpclient._HTTPConnection, name)), name
 
@@ -279,7 +296,9 @@ def tls(tmp_path: Path) -> Iterator[Callable[..., tuple[Issuer, Path]]]:
 
     def start(**kwargs: Any) -> tuple[Issuer, Path]:
         key = private_key("ES256", "tls")
-        cert_file, key_file = write_tls_files(tmp_path, certificate(key, **kwargs), private_pem(key))
+        cert_file, key_file = write_tls_files(
+            tmp_path, certificate(key, **kwargs), private_pem(key)
+        )
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(cert_file, key_file)
         running.append(Issuer("ES256", tls=context).__enter__())
@@ -290,7 +309,9 @@ def tls(tmp_path: Path) -> Iterator[Callable[..., tuple[Issuer, Path]]]:
         issuer.__exit__()
 
 
-def test_a_private_ca_is_accepted_where_it_is_configured(tls: Callable[..., tuple[Issuer, Path]]) -> None:
+def test_a_private_ca_is_accepted_where_it_is_configured(
+    tls: Callable[..., tuple[Issuer, Path]],
+) -> None:
     issuer, ca = tls()
     assert fetch(url_of(issuer), ca=ca, timeout_s=5).status == 200
     assert fetch(url_of(issuer).replace("https:", "HTTPS:"), ca=ca, timeout_s=5).status == 200
@@ -323,7 +344,9 @@ def test_plain_http_on_a_tls_port_is_an_error(tls: Callable[..., tuple[Issuer, P
 
 
 @pytest.mark.parametrize("content", [None, b"", b"text", b"-----BEGIN CERTIFICATE-----\n"])
-def test_a_ca_file_that_cannot_be_used_is_a_configuration_error(tmp_path: Path, content: bytes | None) -> None:
+def test_a_ca_file_that_cannot_be_used_is_a_configuration_error(
+    tmp_path: Path, content: bytes | None
+) -> None:
     file = tmp_path / "ca.pem"
     if content is not None:
         file.write_bytes(content)
@@ -367,7 +390,9 @@ LIVELY = RefreshPolicy(cooldown_s=0, timeout_s=TIMEOUT_S)
 
 def story(issuer: Issuer, told: Callable[[BearerAuth], Awaitable[None]], **kwargs: Any) -> None:
     async def run() -> None:
-        auth = BearerAuth.from_issuer(issuer.uri, audience="kms", refresh=kwargs.pop("refresh", LIVELY), **kwargs)
+        auth = BearerAuth.from_issuer(
+            issuer.uri, audience="kms", refresh=kwargs.pop("refresh", LIVELY), **kwargs
+        )
         async with auth:
             await told(auth)
         assert asyncio.all_tasks() == {asyncio.current_task()}
@@ -476,7 +501,9 @@ def test_304_is_a_good_refresh_and_keeps_remembered_tokens(issuer: Issuer) -> No
 
 def test_discovery_is_followed_where_the_default_uri_is_empty(issuer: Issuer) -> None:
     issuer.answers[issuer.jwks_path] = response(b"{}", "404 Not Found")
-    issuer.answers[issuer.discovery_path] = response({"issuer": issuer.uri, "jwks_uri": issuer.uri + "/certs"})
+    issuer.answers[issuer.discovery_path] = response(
+        {"issuer": issuer.uri, "jwks_uri": issuer.uri + "/certs"}
+    )
     issuer.answers["/certs"] = response({"keys": issuer.keys})
 
     async def told(auth: BearerAuth) -> None:
@@ -497,13 +524,17 @@ def test_the_whole_refresh_has_one_time_limit(issuer: Issuer) -> None:
         return serve
 
     issuer.answers[issuer.jwks_path] = late(response(b"{}", "404 Not Found"))
-    issuer.answers[issuer.discovery_path] = late(response({"issuer": issuer.uri, "jwks_uri": issuer.uri + "/c"}))
+    issuer.answers[issuer.discovery_path] = late(
+        response({"issuer": issuer.uri, "jwks_uri": issuer.uri + "/c"})
+    )
     issuer.answers["/c"] = late(response({"keys": issuer.keys}))
 
     async def told(auth: BearerAuth) -> None:
         await refreshed(auth)
         assert auth.status()[0].state == "missing"
-        assert "in time" in str(auth.status()[0].problem) or "within" in str(auth.status()[0].problem)
+        assert "in time" in str(auth.status()[0].problem) or "within" in str(
+            auth.status()[0].problem
+        )
 
     story(issuer, told)
     assert issuer.requests["/c"] == 0
@@ -557,7 +588,9 @@ def test_a_token_cannot_make_us_ask_an_address_of_its_choice(issuer: Issuer) -> 
         assert canary.requests == {"/is-alive": 1}
 
 
-def test_start_returns_before_the_issuer_has_answered_and_stop_does_not_wait(issuer: Issuer) -> None:
+def test_start_returns_before_the_issuer_has_answered_and_stop_does_not_wait(
+    issuer: Issuer,
+) -> None:
     issuer.answers[issuer.jwks_path] = Issuer.silent
     begun = time.monotonic()
 
@@ -583,7 +616,9 @@ def test_start_and_stop_may_be_repeated(issuer: Issuer) -> None:
     asyncio.run(run())
 
 
-def test_a_missing_audience_is_warned_of_at_the_start(issuer: Issuer, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_missing_audience_is_warned_of_at_the_start(
+    issuer: Issuer, caplog: pytest.LogCaptureFixture
+) -> None:
     async def run(audience: str | tuple[str, ...]) -> None:
         async with BearerAuth.from_issuer(issuer.uri, audience=audience):
             pass
@@ -594,7 +629,9 @@ def test_a_missing_audience_is_warned_of_at_the_start(issuer: Issuer, caplog: py
     assert "NO AUDIENCE" in caplog.text
 
 
-def test_tornados_other_log_lines_are_not_touched(issuer: Issuer, caplog: pytest.LogCaptureFixture) -> None:
+def test_tornados_other_log_lines_are_not_touched(
+    issuer: Issuer, caplog: pytest.LogCaptureFixture
+) -> None:
     async def told(auth: BearerAuth) -> None:
         await refreshed(auth)
         logging.getLogger("tornado.general").warning("of the application")
