@@ -26,8 +26,6 @@ PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519Public
 Verify = Callable[[bytes, bytes], bool]
 
 _PSS_HASHES = {"PS256": hashes.SHA256(), "PS384": hashes.SHA384(), "PS512": hashes.SHA512()}
-#: RFC 7518 §3.4: r and s, each as long as the curve's order, and nothing else.
-_ES_SIGNATURE_BYTES = {"ES256": 64, "ES384": 96, "ES512": 132}
 _CURVES = {"ES256": "secp256r1", "ES384": "secp384r1", "ES512": "secp521r1"}
 
 
@@ -82,6 +80,19 @@ def algorithms_of(key: PublicKey) -> frozenset[str]:
     return frozenset({"EdDSA"})
 
 
+def _signature_bytes(key: PublicKey) -> int:
+    """How long every signature of the key is.
+
+    RFC 8017 §8.1.2 for RSA: OpenSSL takes a PSS signature without its leading zeros, which would be
+    a second spelling. RFC 7518 §3.4 for ECDSA: r and s, each as long as the curve's order.
+    """
+    if isinstance(key, rsa.RSAPublicKey):
+        return (key.key_size + 7) // 8
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return 2 * ((key.curve.key_size + 7) // 8)
+    return 64
+
+
 def build_verify(key: PublicKey, algorithm: str) -> Verify:
     """Prepare the check of one key under one algorithm; done once a refresh, not once a token.
 
@@ -92,16 +103,13 @@ def build_verify(key: PublicKey, algorithm: str) -> Verify:
         raise ValueError(f"the key cannot serve {algorithm}")
     # Takes key objects, whatever its stubs say; a key of ours never goes through its JWK parsing.
     verify = jwk.construct(key, algorithm).verify  # type: ignore[arg-type]
-    wanted_bytes = _ES_SIGNATURE_BYTES.get(algorithm)
+    wanted_bytes = _signature_bytes(key)
 
     def check(signing_input: bytes, signature: bytes) -> bool:
-        if wanted_bytes is not None and len(signature) != wanted_bytes:
-            return False
         try:
-            return bool(verify(signing_input, signature))
-        except (
-            Exception
-        ):  # python-jose lets ValueError and TypeError through; a signature is good or not
+            return len(signature) == wanted_bytes and bool(verify(signing_input, signature))
+        except Exception:
+            # python-jose lets ValueError and TypeError through; a signature is good or not
             return False
 
     return check

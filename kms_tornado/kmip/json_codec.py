@@ -6,6 +6,7 @@ Departures of the clients' dialect stand in the tables below and end here.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -166,14 +167,14 @@ def format(node: Node, dialect: Dialect) -> bytes:  # noqa: A001 - the twin of p
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
-try:  # the extra `fast`: the same bytes, some four times faster
+def _plain_bytes(value: Any) -> bytes:
+    return _encode(value).encode()
+
+
+_to_bytes: Callable[[Any], bytes] = _plain_bytes
+with contextlib.suppress(ImportError):  # the extra `fast`: the same bytes, some four times faster
     import orjson
-except ImportError:
 
-    def _to_bytes(value: Any) -> bytes:
-        return _encode(value).encode()
-
-else:
     _to_bytes = orjson.dumps
 
 

@@ -147,6 +147,20 @@ def test_pss_wants_a_salt_as_long_as_the_hash_and_the_same_hash_in_mgf1(alg: str
     assert check(alg)(MESSAGE, forged) is False
 
 
+@pytest.mark.parametrize("alg", ["RS256", "PS256"])
+def test_an_rsa_signature_without_its_leading_zero_is_not_good(alg: str) -> None:
+    """RFC 8017 §8.1.2 step 1. OpenSSL takes the shorter one for PSS: one token, two spellings."""
+    message, found = MESSAGE, b""
+    for number in range(5000):
+        message = MESSAGE + str(number).encode()
+        found = sign(message, alg, private_key(alg))
+        if found[0] == 0:
+            break
+    assert found[0] == 0
+    assert check(alg)(message, found) is True, "the twin"
+    assert check(alg)(message, found[1:]) is False
+
+
 def test_rs256_refuses_sha1_and_a_bare_hash() -> None:
     key = private_key("RS256")
     assert check("RS256")(MESSAGE, key.sign(MESSAGE, padding.PKCS1v15(), hashes.SHA1())) is False
