@@ -161,3 +161,9 @@ def test_dev_over_tls_prints_a_curl_line_that_works(tmp_path):
 def test_dev_and_an_issuer_go_not_together(tmp_path):
     line = one_line(run("--dev", "--jwt-issuer-uri", "https://i.example", cwd=tmp_path), 2)
     assert "--dev (flag)" in line
+
+
+def test_dev_refuses_a_policy_that_its_own_tokens_would_fail(tmp_path: Path) -> None:
+    done = run("--dev", "--port", "0", "--jwt-algorithms", "RS256", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("kms-tornado: --jwt-algorithms (flag): ")

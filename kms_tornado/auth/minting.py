@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from jose import jws
 
-_ALGORITHM = "ES256"
+ALGORITHM = "ES256"
 _SIZE = 32
 
 
@@ -37,7 +37,7 @@ class DevSigner:
                     "y": _base64url(self._public.y),
                     "kid": self._kid,
                     "use": "sig",
-                    "alg": _ALGORITHM,
+                    "alg": ALGORITHM,
                 }
             ]
         }
@@ -45,7 +45,7 @@ class DevSigner:
     def mint(self, claims: dict[str, Any]) -> str:
         """A compact JWS of the claims as they are; exp and the rest are the caller's."""
         token: str = jws.sign(
-            claims, self._pem.decode("ascii"), headers={"kid": self._kid}, algorithm=_ALGORITHM
+            claims, self._pem.decode("ascii"), headers={"kid": self._kid}, algorithm=ALGORITHM
         )
         return token
 

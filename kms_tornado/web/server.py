@@ -17,6 +17,7 @@ from typing import Any
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
+from ..auth.minting import ALGORITHM
 from ..errors import ConfigurationError
 from ..settings import Settings
 from . import tls
@@ -113,6 +114,10 @@ class Server:
             return InsecureNoAuth(settings.default_username)
         trust = settings.trust
         if trust is None:
+            if ALGORITHM not in settings.policy.algorithms:
+                raise ConfigurationError(
+                    f"--jwt-algorithms: the issuer of --dev signs with {ALGORITHM}"
+                )
             self.dev_issuer = DevIssuer(settings.hostname)
             self.dev_issuer.start()
             self._stack.push_async_callback(self.dev_issuer.stop)

@@ -648,8 +648,10 @@ def test_in_a_web_socket_the_current_user_is_the_principal(host: Host, path: str
         assert await connection.read_message() == "hello alice"
         await connection.write_message("hi")
         assert await connection.read_message() == "alice: 'hi'"
+        stream = connection.stream
         connection.close()
         assert await connection.read_message() is None
+        stream.close()
 
     asyncio.run(talk())
 
