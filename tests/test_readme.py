@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kms_tornado import errors
+from kms_tornado import errors, options
 from kms_tornado.kmip.tables import OPERATION_TAGS
 from kms_tornado.operations.service import OPERATIONS
 from kms_tornado.web.app import ROUTES
@@ -146,3 +146,15 @@ def test_every_linked_file_exists(path: str) -> None:
 
 def test_ci_runs_the_readme_s_test_command() -> None:
     assert block("sh", "tox -e").strip() in (ROOT / ".ci/run").read_text()
+
+
+def test_several_issuers_are_configured_as_shown(tmp_path: Path) -> None:
+    file = tmp_path / "kms.toml"
+    file.write_text(block("toml", "jwt-auth-provider"))
+    trust = options.parse(["-c", str(file)], {}).settings.trust
+    assert trust is not None
+    assert [issuer.uri for issuer in trust.issuers] == [
+        "https://login.example.com/",
+        "https://partner.example.org",
+    ]
+    assert trust.policy.namespace_by_issuer
