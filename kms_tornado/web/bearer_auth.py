@@ -19,6 +19,7 @@ from ..auth.principal import Claims, Principal
 from ..auth.signature import check_backend
 from ..errors import AuthenticationError
 from .jwks_fetch import JWKSFetch
+from .proxy import check_proxy_can_be_used
 
 log = logging.getLogger("kms_tornado.auth")
 
@@ -49,8 +50,10 @@ class BearerAuth:
     """
 
     def __init__(self, settings: TrustSettings) -> None:
-        """Raises ConfigurationError for a CA file or a backend that cannot be used."""
+        """Raises ConfigurationError for a CA file, a backend or a proxy that cannot be used."""
         check_backend()
+        for issuer in settings.issuers:
+            check_proxy_can_be_used(issuer.jwks_uri or issuer.uri)
         self.settings = settings
         self._fetch = JWKSFetch(settings.refresh)
         self._caches = {

@@ -29,6 +29,7 @@ from .. import __version__
 from ..auth.issuer import RefreshPolicy
 from ..auth.key_source import MAX_DOCUMENT_BYTES, Fetched
 from ..errors import ConfigurationError, KeySetError
+from .proxy import Proxy, proxy_arguments, proxy_client, proxy_for
 
 #: The connections of the fetch in whose context we are; None in all others.
 _fetching: contextvars.ContextVar[list[_Connection] | None] = contextvars.ContextVar(
@@ -88,8 +89,10 @@ class JWKSFetch:
         """Raises ConfigurationError where the CA file cannot be used."""
         # Ends a little before the refresh as a whole does: only here it is known what was slow.
         self._timeout_s = 0.95 * policy.timeout_s
+        self._ca_file = policy.ca_file
         self._ssl = _ssl_context(policy.ca_file)
         self._client: AsyncHTTPClient | None = None
+        self._proxy_client: AsyncHTTPClient | None = None
 
     def open(self) -> None:
         self._client = _Client(
@@ -104,9 +107,10 @@ class JWKSFetch:
                 logger.addFilter(_OncePerStateChange())
 
     def close(self) -> None:
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        for client in (self._client, self._proxy_client):
+            if client is not None:
+                client.close()
+        self._client = self._proxy_client = None
 
     async def __call__(self, url: str, *, etag: str | None) -> Fetched:
         if urlsplit(url).scheme == "file":
@@ -117,31 +121,44 @@ class JWKSFetch:
         connections: list[_Connection] = []
         token = _fetching.set(connections)
         try:
+            proxy = proxy_for(url)
+            client = self._client if proxy is None else self._client_for_proxies()
             # raise_error=False concerns answers such as 404; where none came, it still raises.
-            response = await self._client.fetch(self._request(url, etag), raise_error=False)
+            response = await client.fetch(self._request(url, etag, proxy), raise_error=False)
         except asyncio.CancelledError:
             for connection in connections:
                 await connection.abandon()
             raise
+        except ConfigurationError as exc:  # a discovered URL that needs a proxy
+            raise KeySetError(f"{url}: {exc}") from exc
         except (OSError, ValueError, HTTPClientError, UnsatisfiableReadError) as exc:
             raise KeySetError(f"{url}: {_explain(exc)}") from exc
         finally:
             _fetching.reset(token)
         return _fetched(response)
 
-    def _request(self, url: str, etag: str | None) -> HTTPRequest:
+    def _client_for_proxies(self) -> AsyncHTTPClient:
+        if self._proxy_client is None:
+            self._proxy_client = proxy_client(MAX_DOCUMENT_BYTES)
+        return self._proxy_client
+
+    def _request(self, url: str, etag: str | None, proxy: Proxy | None) -> HTTPRequest:
         headers = {"Accept": "application/json"}
         if etag is not None:
             headers["If-None-Match"] = etag
         return HTTPRequest(
             url,
+            **(
+                {"ssl_options": self._ssl}
+                if proxy is None
+                else proxy_arguments(proxy, self._ca_file)
+            ),
             headers=headers,
             # Firewalls of identity providers answer 403 to a library's default name.
             user_agent=f"kms-tornado/{__version__}",
             follow_redirects=False,
             connect_timeout=self._timeout_s,
             request_timeout=self._timeout_s,
-            ssl_options=self._ssl,
         )
 
 
@@ -187,6 +204,8 @@ def _explain(error: BaseException) -> str:
         )
     if isinstance(error, ConnectionResetError):
         return "the connection was reset before the whole answer came"
+    if isinstance(error, HTTPClientError) and error.code == 599:
+        return f"no answer by way of the proxy: {error.message}"
     if isinstance(error, OSError):
         return f"no connection: {error.strerror or error}"
     return f"it cannot be asked ({type(error).__name__}: {error})"

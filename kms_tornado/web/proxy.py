@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import ssl
 import urllib.request
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from typing import Any
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies_environment
 
+from tornado.httpclient import AsyncHTTPClient
+
 from ..auth.issuer import is_loopback_host
 from ..errors import ConfigurationError
+
+_MISSING = (
+    "a proxy needs the extra 'proxy': pip install 'kms-tornado[proxy]'; "
+    "or exempt the host in NO_PROXY"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +62,28 @@ def check_proxy_can_be_used(url: str) -> None:
     Tornado's own client knows no proxies; asking the issuer past the proxy would only time out.
     """
     if proxy_for(url) is not None and find_spec("pycurl") is None:
-        raise ConfigurationError(
-            f"HTTPS_PROXY: {urlsplit(url).hostname} is reached through a proxy, which needs the extra "
-            "'proxy': pip install 'kms-tornado[proxy]', or exempt the host in NO_PROXY"
-        )
+        raise ConfigurationError(f"HTTPS_PROXY: {urlsplit(url).hostname}: {_MISSING}")
+
+
+def proxy_client(max_body_size: int) -> AsyncHTTPClient:
+    """Tornado's client on libcurl. Raises ConfigurationError where the extra `proxy` is missing."""
+    try:
+        from tornado.curl_httpclient import CurlAsyncHTTPClient
+    except ImportError:
+        raise ConfigurationError(_MISSING) from None
+    return CurlAsyncHTTPClient(force_instance=True, max_body_size=max_body_size)
+
+
+def proxy_arguments(proxy: Proxy, ca_file: str | None) -> dict[str, Any]:
+    """What HTTPRequest is to be told, for libcurl, which takes a CA file and no SSLContext."""
+    return {
+        "proxy_host": proxy.host,
+        "proxy_port": proxy.port,
+        "proxy_username": proxy.username,
+        "proxy_password": proxy.password,
+        # The same trust as without a proxy: libcurl's wheel brings other roots than the system's.
+        "ca_certs": ca_file or ssl.get_default_verify_paths().cafile,
+    }
 
 
 def _is_exempt(netloc: str, proxies: dict[str, str]) -> bool:
