@@ -46,24 +46,39 @@ class Authenticator:
         self._caches = caches
         self._now = now
 
+    def remembered(self, token: str) -> Principal | None:
+        """Who a token speaks for that was verified before, and still is good; None: check it."""
+        key = self.tokens.key(token)
+        entry = self.tokens.get(key)
+        if entry is None:
+            return None
+        principal, verified_with, good_until = entry
+        if self._now() >= good_until or (
+            self._caches[principal.issuer].usable_key_set() is not verified_with
+        ):
+            self.tokens.forget(key)
+            return None  # the whole check says what is wrong with it, and may put it here anew
+        self.outcomes["ok"] += 1
+        return principal
+
     def check_now(self, token: str) -> Principal | None:
         """Decide without waiting; None where only a refresh of the issuer's keys can tell.
 
         Raises AuthenticationError.
         """
-        key = self.tokens.key(token)
-        principal = self._remembered(key)
-        if principal is None:
-            started = time.perf_counter()
-            try:
-                principal = self._verify(token, key)
-            except (UnknownKey, KeysUnavailable):
-                return None
-            except AuthenticationError as exc:
-                self.outcomes[exc.reason] += 1
-                raise
-            if self.observe_verification is not None:
-                self.observe_verification(time.perf_counter() - started)
+        principal = self.remembered(token)
+        if principal is not None:
+            return principal
+        started = time.perf_counter()
+        try:
+            principal = self._verify(token)
+        except (UnknownKey, KeysUnavailable):
+            return None
+        except AuthenticationError as exc:
+            self.outcomes[exc.reason] += 1
+            raise
+        if self.observe_verification is not None:
+            self.observe_verification(time.perf_counter() - started)
         self.outcomes["ok"] += 1
         return principal
 
@@ -84,23 +99,7 @@ class Authenticator:
         self.outcomes["ok"] += 1
         return principal
 
-    def _remembered(self, key: bytes) -> Principal | None:
-        entry = self.tokens.get(key)
-        if entry is None:
-            return None
-        principal, verified_with = entry
-        try:
-            current = self._caches[principal.issuer].key_set()
-        except KeysUnavailable:
-            return None
-        if current is not verified_with or not self._verifier.still_valid(
-            principal, now=self._now()
-        ):
-            self.tokens.forget(key)
-            return None
-        return principal
-
-    def _verify(self, token: str, key: bytes) -> Principal:
+    def _verify(self, token: str) -> Principal:
         try:
             unverified, issuer = self._verifier.open(token)
             key_set = self._caches[issuer.uri].key_set()
@@ -111,7 +110,9 @@ class Authenticator:
             # A bug of ours that a stranger's token found: closed, counted, and in the log.
             log.exception("checking a token ended in a bug")
             raise InvalidToken(f"internal error ({type(exc).__name__})") from None
-        self.tokens.put(key, principal, key_set)
+        self.tokens.put(
+            self.tokens.key(token), principal, key_set, self._verifier.good_until(principal)
+        )
         return principal
 
     async def _verify_refreshing(self, token: str) -> Principal:
@@ -129,4 +130,4 @@ class Authenticator:
                 cache.key_set()
             raise
         await cache.refresh()
-        return self._verify(token, self.tokens.key(token))
+        return self._verify(token)

@@ -66,9 +66,7 @@ class KeyCache:
         self._jitter = jitter
         self._key_set: KeySet | None = None
         self._generation = 0
-        self._started_at = (
-            -math.inf
-        )  # of the last refresh, whatever came of it: the cooldown's start
+        self._started_at = -math.inf  # of the last refresh, whatever came of it
         self._succeeded_at: float | None = None
         self._next_at = -math.inf
         self._failures = 0  # in a row
@@ -82,13 +80,18 @@ class KeyCache:
 
     def key_set(self) -> KeySet:
         """The keys to verify with. Raises KeysUnavailable where there are none or only stale ones."""
-        if self._key_set is None or self._is_stale():
+        key_set = self.usable_key_set()
+        if key_set is None:
             raise KeysUnavailable(
                 "the issuer's keys are not available",
                 retry_after_s=self._retry_after_s(),
                 detail=self._problem or "the first refresh has not ended",
             )
-        return self._key_set
+        return key_set
+
+    def usable_key_set(self) -> KeySet | None:
+        """As key_set, None where that raises."""
+        return None if self._key_set is None or self._is_stale() else self._key_set
 
     async def refresh(self) -> None:
         """Join the refresh in flight, or start one if the cooldown is over; then wait for its end.

@@ -14,12 +14,12 @@ class TokenCache:
 
     Entries are found by SHA-256 of the whole token: the cache holds no token that a core dump could
     leak, and no two tokens share an entry. Each is bound to the very KeySet that verified it: once
-    the issuer's keys have changed it counts for nothing. Its times are the caller's to check.
+    the issuer's keys have changed it counts for nothing. Time and keys are the caller's to compare.
     """
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._entries: OrderedDict[bytes, tuple[Principal, KeySet]] = OrderedDict()
+        self._entries: OrderedDict[bytes, tuple[Principal, KeySet, float]] = OrderedDict()
         self.hits = 0
         self.misses = 0
 
@@ -30,8 +30,8 @@ class TokenCache:
     def key(token: str) -> bytes:
         return sha256(token.encode("utf-8", "surrogatepass")).digest()
 
-    def get(self, key: bytes) -> tuple[Principal, KeySet] | None:
-        """(who, the key set that verified it)."""
+    def get(self, key: bytes) -> tuple[Principal, KeySet, float] | None:
+        """(who, the key set that verified it, seconds since the Unix epoch until which it is good)."""
         entry = self._entries.get(key)
         if entry is None:
             self.misses += 1
@@ -40,10 +40,10 @@ class TokenCache:
         self._entries.move_to_end(key)
         return entry
 
-    def put(self, key: bytes, principal: Principal, key_set: KeySet) -> None:
+    def put(self, key: bytes, principal: Principal, key_set: KeySet, good_until: float) -> None:
         if self._size == 0:
             return
-        self._entries[key] = (principal, key_set)
+        self._entries[key] = (principal, key_set, good_until)
         if len(self._entries) > self._size:
             self._entries.popitem(last=False)
 

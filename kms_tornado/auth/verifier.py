@@ -80,14 +80,13 @@ class TokenVerifier:
             expires_at=claims["exp"],
         )
 
-    def still_valid(self, principal: Principal, *, now: float) -> bool:
-        """Whether time has not run out for a principal that was verified before."""
+    def good_until(self, principal: Principal) -> float:
+        """When time runs out for a verified token, leeway included; seconds since the Unix epoch."""
         policy = self._policy
-        if now >= principal.expires_at + policy.leeway_s:
-            return False
-        return policy.max_age_s is None or (
-            now <= principal.claims["iat"] + policy.max_age_s + policy.leeway_s
-        )
+        until = principal.expires_at
+        if policy.max_age_s is not None:
+            until = min(until, principal.claims["iat"] + policy.max_age_s)
+        return until + policy.leeway_s
 
     def _issuer_hint(self, iss: object) -> str:
         """For the log: the commonest mistake is a slash at the end (AUTH.md §2, 26 and 27)."""

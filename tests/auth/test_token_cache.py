@@ -12,17 +12,19 @@ from .samples import ISSUER, NOW, key_set
 
 WHO = Principal("alice", "alice", ISSUER, Claims(), NOW + 600)
 KEYS = key_set(jwk("ES256"))
+UNTIL = NOW + 660.0
 
 
 def test_a_remembered_token_is_found_with_the_keys_that_verified_it() -> None:
     cache = TokenCache(10)
     key = cache.key("a.b.c")
     assert cache.get(key) is None
-    cache.put(key, WHO, KEYS)
+    cache.put(key, WHO, KEYS, UNTIL)
     found = cache.get(key)
     assert found is not None
     assert found[0] is WHO
     assert found[1] is KEYS
+    assert found[2] == UNTIL
     assert (cache.hits, cache.misses) == (1, 1)
 
 
@@ -31,13 +33,13 @@ def test_a_remembered_token_is_found_with_the_keys_that_verified_it() -> None:
 )
 def test_another_token_is_not_found(other: str) -> None:
     cache = TokenCache(10)
-    cache.put(cache.key("a.b.c"), WHO, KEYS)
+    cache.put(cache.key("a.b.c"), WHO, KEYS, UNTIL)
     assert cache.get(cache.key(other)) is None
 
 
 def test_the_cache_holds_no_token() -> None:
     cache = TokenCache(10)
-    cache.put(cache.key("secret.secret.secret"), WHO, KEYS)
+    cache.put(cache.key("secret.secret.secret"), WHO, KEYS, UNTIL)
     assert b"secret" not in repr(vars(cache)).encode()
 
 
@@ -45,9 +47,9 @@ def test_the_least_recently_used_token_is_forgotten_first() -> None:
     cache = TokenCache(3)
     keys = [cache.key(str(i)) for i in range(4)]
     for key in keys[:3]:
-        cache.put(key, WHO, KEYS)
+        cache.put(key, WHO, KEYS, UNTIL)
     cache.get(keys[0])
-    cache.put(keys[3], WHO, KEYS)
+    cache.put(keys[3], WHO, KEYS, UNTIL)
     assert len(cache) == 3
     assert [cache.get(key) is not None for key in keys] == [True, False, True, True]
 
@@ -55,21 +57,21 @@ def test_the_least_recently_used_token_is_forgotten_first() -> None:
 def test_the_same_token_again_takes_no_more_room() -> None:
     cache = TokenCache(2)
     for _ in range(5):
-        cache.put(cache.key("a"), WHO, KEYS)
-    cache.put(cache.key("b"), WHO, KEYS)
+        cache.put(cache.key("a"), WHO, KEYS, UNTIL)
+    cache.put(cache.key("b"), WHO, KEYS, UNTIL)
     assert len(cache) == 2
 
 
 def test_size_zero_remembers_nothing() -> None:
     cache = TokenCache(0)
-    cache.put(cache.key("a"), WHO, KEYS)
+    cache.put(cache.key("a"), WHO, KEYS, UNTIL)
     assert len(cache) == 0
     assert cache.get(cache.key("a")) is None
 
 
 def test_a_forgotten_token_is_gone_and_may_be_forgotten_again() -> None:
     cache = TokenCache(2)
-    cache.put(cache.key("a"), WHO, KEYS)
+    cache.put(cache.key("a"), WHO, KEYS, UNTIL)
     cache.forget(cache.key("a"))
     cache.forget(cache.key("a"))
     assert cache.get(cache.key("a")) is None
