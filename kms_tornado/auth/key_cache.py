@@ -91,7 +91,9 @@ class KeyCache:
 
     def usable_key_set(self) -> KeySet | None:
         """As key_set, None where that raises."""
-        return None if self._key_set is None or self._is_stale() else self._key_set
+        if self._failing_since is not None and self._is_stale():
+            return None
+        return self._key_set
 
     async def refresh(self) -> None:
         """Join the refresh in flight, or start one if the cooldown is over; then wait for its end.

@@ -66,7 +66,7 @@ class BearerAuthMixin(RequestHandler):
     @property
     def bearer_auth(self) -> RequestAuth | None:
         """What checks this handler's tokens; None refuses every request."""
-        auth: RequestAuth | None = self.settings.get("bearer_auth")
+        auth: RequestAuth | None = self.application.settings.get("bearer_auth")
         return auth
 
     # Tornado parses the body, decodes the path and refuses unknown methods before `prepare` runs;
@@ -77,53 +77,54 @@ class BearerAuthMixin(RequestHandler):
         self, transforms: list[OutputTransform], *args: bytes, **kwargs: bytes
     ) -> Coroutine[Any, Any, None]:
         self._transforms = transforms
-        auth = self.bearer_auth
-        if auth is not None and not self.public_methods:
-            # The way of nearly every request, without a coroutine of its own.
-            principal = auth.remembered(self.request.headers.get_list("Authorization"))
-            if principal is not None:
-                self._principal = self.current_user = principal
-                return super()._execute(transforms, *args, **kwargs)
-        return self._execute_checked(transforms, *args, **kwargs)
+        if self.is_public_method():
+            return super()._execute(transforms, *args, **kwargs)
+        try:
+            principal = self._check_now()
+        except Exception as exc:
+            return self._execute_refused(exc)
+        if principal is None:
+            return self._execute_after_refresh(transforms, *args, **kwargs)
+        # The way of nearly every request, without a coroutine of its own.
+        self._principal = self.current_user = principal
+        return super()._execute(transforms, *args, **kwargs)
 
-    async def _execute_checked(
+    async def _execute_after_refresh(
         self, transforms: list[OutputTransform], *args: bytes, **kwargs: bytes
     ) -> None:
-        if self.is_public_method() or await self._authenticate():
+        """Only the issuer's current keys can tell: wait for them."""
+        auth = self.bearer_auth
+        assert auth is not None
+        try:
+            authorization = self.request.headers.get_list("Authorization")
+            self._principal = self.current_user = await auth.check_refreshing(authorization)
+        except Exception as exc:
+            await self._execute_refused(exc)
+        else:
             await super()._execute(transforms, *args, **kwargs)
-            return
+
+    async def _execute_refused(self, error: Exception) -> None:
+        """Answer instead of the handler."""
+        if isinstance(error, AuthenticationError):
+            self.refuse(error)
+        elif isinstance(error, Unavailable):
+            self.refuse_for_now(error)
+        else:
+            # Tornado catches nothing out here: the client would wait for an answer for ever.
+            log.error("checking a request's token ended in a bug", exc_info=error)
+            self.send_error(500)
         body_may_come = cast("Future[None] | None", self._prepared_future)
         if body_may_come is not None:  # of a streamed request; it is dropped
             future_set_result_unless_cancelled(body_may_come, None)
 
-    def is_public_method(self) -> bool:
-        return self.request.method in self.public_methods
-
-    async def _authenticate(self) -> bool:
-        """Set the principal, or answer the request; whether it may go on."""
+    def _check_now(self) -> Principal | None:
         auth = self.bearer_auth
         if auth is None:
-            log.error("the application's settings have no bearer_auth: every request is refused")
-            self.send_error(500)
-            return False
-        try:
-            authorization = self.request.headers.get_list("Authorization")
-            principal = auth.check_now(authorization)
-            if principal is None:
-                principal = await auth.check_refreshing(authorization)
-        except AuthenticationError as exc:
-            self.refuse(exc)
-            return False
-        except Unavailable as exc:
-            self.refuse_for_now(exc)
-            return False
-        except Exception:
-            # Tornado catches nothing out here: the client would wait for an answer for ever.
-            log.exception("checking a request's token ended in a bug")
-            self.send_error(500)
-            return False
-        self._principal = self.current_user = principal
-        return True
+            raise LookupError("the application's settings have no bearer_auth")
+        return auth.check_now(self.request.headers.get_list("Authorization"))
+
+    def is_public_method(self) -> bool:
+        return self.request.method in self.public_methods
 
     def refuse(self, error: AuthenticationError) -> None:
         """Answer with the error's status, challenge and fixed words (RFC 6750 §3)."""

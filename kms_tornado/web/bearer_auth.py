@@ -32,9 +32,6 @@ class RequestAuth(Protocol):
     @property
     def realm(self) -> str: ...
 
-    def remembered(self, authorization: Sequence[str]) -> Principal | None:
-        """Who sent these values before and still is good; the quick half of check_now."""
-
     def check_now(self, authorization: Sequence[str]) -> Principal | None:
         """Decide by the Authorization header's values; None where only a refresh of keys can tell.
 
@@ -98,19 +95,18 @@ class BearerAuth:
     def realm(self) -> str:
         return self.settings.realm
 
-    def remembered(self, authorization: Sequence[str]) -> Principal | None:
-        # Only tokens that were verified are remembered, so the strict grammar has nothing to add.
-        if len(authorization) == 1 and authorization[0].startswith("Bearer "):
-            return self.authenticator.remembered(authorization[0][7:])
-        return None
-
     def check_now(self, authorization: Sequence[str]) -> Principal | None:
+        if len(authorization) == 1 and authorization[0].startswith("Bearer "):
+            # What was verified before needs no grammar; what fails it is nowhere remembered.
+            principal = self.authenticator.remembered(authorization[0][7:])
+            if principal is not None:
+                return principal
         try:
             token = parse_authorization(authorization)
         except AuthenticationError as exc:
             self.authenticator.outcomes[exc.reason] += 1
             raise
-        return self.authenticator.check_now(token)
+        return self.authenticator.verify_now(token)
 
     async def check_refreshing(self, authorization: Sequence[str]) -> Principal:
         return await self.authenticator.check_refreshing(parse_authorization(authorization))
@@ -180,10 +176,8 @@ class InsecureNoAuth:
             name=username, subject=username, issuer="", claims=Claims(), expires_at=math.inf
         )
 
-    def remembered(self, authorization: Sequence[str]) -> Principal:
+    def check_now(self, authorization: Sequence[str]) -> Principal:
         return self._principal
-
-    check_now = remembered
 
     async def check_refreshing(self, authorization: Sequence[str]) -> Principal:
         return self._principal

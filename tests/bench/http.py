@@ -22,7 +22,7 @@ from tests.keys import jwk
 
 CONNECTIONS = 8
 ROUND_S = 0.7
-ROUNDS = 9
+ROUNDS = 5
 BODY = json.dumps({"tag": "Echo", "type": "Structure", "value": ["x" * 20] * 25}).encode()
 
 
