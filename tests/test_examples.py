@@ -114,6 +114,7 @@ def test_websocket_is_protected_before_it_opens(existing: Client, issuer: Issuer
         await connection.write_message("hi")
         answer = await connection.read_message()
         connection.close()
+        assert await connection.read_message() is None  # the other side has closed, too
         return answer
 
     token = issuer.token(aud="orders")
