@@ -262,7 +262,7 @@ def success(item: RequestItem, response: Declared) -> Node:
 
 def failure(item: RequestItem, error: KMIPError) -> Node:
     """With reason and message, both: some clients read them without looking first."""
-    number = _REASONS[error.reason]
+    number = ENUMERATIONS["ResultReason"].loose[loosen(error.reason)]
     return _response_item(
         item,
         ResultStatus.OPERATION_FAILED,
@@ -274,17 +274,6 @@ def failure(item: RequestItem, error: KMIPError) -> Node:
 def undone(item: RequestItem) -> Node:
     """What was executed, and taken back because a later item failed."""
     return _response_item(item, ResultStatus.OPERATION_UNDONE)
-
-
-class _Reasons(dict[str, int]):
-    """Result reasons in the specification's words → their numbers."""
-
-    def __missing__(self, words: str) -> int:
-        number = self[words] = ENUMERATIONS["ResultReason"].loose[loosen(words)]
-        return number
-
-
-_REASONS = _Reasons()
 
 
 def _response_item(item: RequestItem, status: ResultStatus, *more: Node) -> Node:

@@ -71,7 +71,11 @@ async def run(
     Raises Unavailable where the store is out of reach before anything was done.
     """
     if message.header is None:
-        return [_failed(each, each.request) for each in message.items]
+        return [
+            _failed(each, each.request)
+            for each in message.items
+            if isinstance(each.request, KMIPError)
+        ]
     run_ = _Run(service, principal, message, overhead, monotonic)
     if message.header.batch_error_continuation_option is BatchErrorContinuationOption.UNDO:
         return await run_.all_or_nothing()
@@ -79,7 +83,10 @@ async def run(
 
 
 class _Run:
-    """placeholder: the ID placeholder. room: bytes that the response may still grow by."""
+    """placeholder: the ID placeholder. room: bytes that the response may still grow by.
+
+    Failures are told even where there is no room: they are short, and silence would be worse.
+    """
 
     def __init__(
         self,
@@ -185,9 +192,7 @@ class _Run:
             )
             node = batch.success(item, response)
             if encoded_length(node) > self.room:
-                raise ResponseTooLarge(
-                    "the answer is longer than MaximumResponseSize leaves room for"
-                )
+                raise ResponseTooLarge("the answer is longer than there is room for")
         except KMIPError as exc:
             self._forget(item)
             return _failed(item, exc, uid)
@@ -224,7 +229,7 @@ class _Run:
             self.placeholder = None
 
 
-def _failed(item: RequestItem, error: Any, uid: str | None = None) -> ItemResult:
+def _failed(item: RequestItem, error: KMIPError, uid: str | None = None) -> ItemResult:
     return ItemResult(
         item, batch.failure(item, error), error.reason_with_underscores, uid, has_failed=True
     )
