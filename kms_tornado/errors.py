@@ -249,6 +249,26 @@ class NotExtractable(KMIPError):
     reason = "Not Extractable"
 
 
+class ResponseTooLarge(KMIPError):
+    """The answer is longer than the client takes, or than the server gives; nothing was changed."""
+
+    reason = "Response Too Large"
+
+
+class UnsupportedProtocolVersion(KMIPError):
+    reason = "Unsupported Protocol Version"
+
+
+class UnknownMessageExtension(KMIPError):
+    reason = "Unknown Message Extension"
+
+
+class AuthenticationNotSuccessful(KMIPError):
+    """A Credential inside a message: the bearer token alone says who calls."""
+
+    reason = "Authentication Not Successful"
+
+
 class ObjectDestroyed(KMIPError):
     reason = "Object Destroyed"
 

@@ -110,6 +110,45 @@ def key_object(
     )
 
 
+def version(major: int, minor: int) -> Item:
+    return structure(
+        "ProtocolVersion",
+        number("ProtocolVersionMajor", major),
+        number("ProtocolVersionMinor", minor),
+    )
+
+
+def batch_item(operation: str, *payload: Item, item_id: bytes | None = None) -> Item:
+    return structure(
+        "BatchItem",
+        name("Operation", operation),
+        *([] if item_id is None else [octets("UniqueBatchItemID", item_id)]),
+        structure("RequestPayload", *payload),
+    )
+
+
+def message(*items: Item, header: Sequence[Item] = (), count: int | None = None) -> Item:
+    """A RequestMessage of KMIP 2.1. count: what BatchCount claims; None: the truth."""
+    held = [version(2, 1)] if all(each["tag"] != "ProtocolVersion" for each in header) else []
+    return structure(
+        "RequestMessage",
+        structure(
+            "RequestHeader",
+            *held,
+            *header,
+            number("BatchCount", len(items) if count is None else count),
+        ),
+        *items,
+    )
+
+
+def untyped(item: Item) -> Item:
+    """The same in the other form of the OASIS dialect: structures without their type."""
+    if item["type"] != "Structure":
+        return item
+    return {"tag": item["tag"], "value": [untyped(child) for child in item["value"]]}
+
+
 # --- what comes back ----------------------------------------------------------------------------
 
 
@@ -247,6 +286,19 @@ class User:
         answer = self.send(structure(operation, *items))
         assert answer.status == 422, (answer.status, answer.text)
         return answer.text
+
+    def ask(
+        self, *items: Item, header: Sequence[Item] = (), count: int | None = None
+    ) -> list[Fields]:
+        """The batch items of the answer to a RequestMessage."""
+        return self.ask_message(message(*items, header=header, count=count))
+
+    def ask_message(self, body: bytes | Item) -> list[Fields]:
+        answer = self.send(body)
+        assert answer.status == 200, answer.text
+        tree = json.loads(answer.body)
+        assert tree["tag"] == "ResponseMessage"
+        return [Fields(each) for each in tree["value"][1:]]
 
     # --- operations in one line -----------------------------------------------------------------
 

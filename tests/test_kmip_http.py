@@ -18,7 +18,6 @@ from .kms import (
     flag,
     import_items,
     name,
-    number,
     octets,
     structure,
     tagged,
@@ -315,8 +314,6 @@ WRONG_FIELDS = {
                       '"0x0"', '"9999-12-31T23:59:59-23:59x"', "null")
     },
     "mask of an unknown name": in_create(node("CryptographicUsageMask", "Integer", '"Encrypt|Fly"')),
-    "RequestMessage": node("RequestMessage", "Structure", "[]"),
-    "RequestMessage without type": '{"tag":"RequestMessage","value":[]}',
 }  # fmt: skip
 
 BODIES = {
@@ -353,22 +350,6 @@ def test_both_paths_refuse_in_the_same_words(kms):
     one, other = (kms.user("alice", path=path) for path in PATHS)
     for body in [*BODIES.values()][::7]:
         assert one.send(body).body == other.send(body).body
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        structure("RequestMessage"),
-        structure(
-            "RequestMessage",
-            structure("RequestHeader", number("BatchCount", 1)),
-            structure("BatchItem", name("Operation", "Get"), structure("RequestPayload", uid("x"))),
-        ),
-    ],
-    ids=["empty", "whole"],
-)
-def test_batches_are_refused_for_now(user, body):
-    assert user.send(body).text.startswith("Operation_Not_Supported: RequestMessage")
 
 
 def test_secrets_of_a_refused_request_are_not_in_the_answer(user):

@@ -38,20 +38,31 @@ def parse(body: bytes) -> tuple[Node, Dialect]:
 
     Raises InvalidMessage for what is no TTLV, InvalidField for an unknown tag or a bad value.
     """
+    tree = load(body)
+    root, dialect = root_of(tree)
+    return parse_tree(tree, root), dialect
+
+
+def load(body: bytes) -> Any:
+    """The body as JSON. Raises InvalidMessage."""
     if body.count(b"{") > MAX_ITEMS:
         raise InvalidMessage("the message has too many items")
     try:
-        tree = strict_json.loads(body, max_depth=2 * MAX_DEPTH)
+        return strict_json.loads(body, max_depth=2 * MAX_DEPTH)
     except ValueError as exc:
         raise InvalidMessage(str(exc)) from None
-    root, dialect = _root_of(tree)
+
+
+def parse_tree(tree: Any, root: str) -> Node:
+    """What `load` gave as a tree of nodes; root as of `root_of`. Raises as `parse` does."""
     node = _parse_item(tree)
     if not isinstance(node, Node) or node.type is not _STRUCTURE:
         raise InvalidMessage(f"{root} must be a Structure")
-    return node, dialect
+    return node
 
 
-def _root_of(tree: Any) -> tuple[str, Dialect]:
+def root_of(tree: Any) -> tuple[str, Dialect]:
+    """(the canonical tag of the root, the dialect to answer in). Raises InvalidMessage."""
     spelling = tree.get("tag") if isinstance(tree, dict) else None
     root = find_tag(spelling) if isinstance(spelling, str) else None
     if root is None:

@@ -1,42 +1,79 @@
-"""Messages: which operation a body asks for, and the body that answers it.
+"""Messages: what a body asks for, a bare operation or a RequestMessage, and the body that answers.
 
-A bare operation is a root node with the operation's tag. Batches (RequestMessage, KMIP.md §12) have
-their place here too, and take the same trees and payloads.
+A bare operation is a root node with the operation's tag. Batches stand in `batch`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
-from ..errors import InvalidMessage, OperationNotSupported
+from ..errors import InvalidMessage, KMIPError, OperationNotSupported
 from . import json_codec
+from .batch import RequestMessage, read_message, read_payload, refused
 from .enums import Operation
 from .payloads import PAYLOADS
-from .schema import Declared, from_node, to_node
+from .schema import Declared, to_node
 from .tables import OPERATION_TAGS
-from .ttlv import Dialect
+from .ttlv import Dialect, Node
 
 _OPERATIONS: Mapping[str, Operation] = {OPERATION_TAGS[each]: each for each in Operation}
 
 
-def parse_bare_operation(body: bytes) -> tuple[Operation, Declared, Dialect]:
-    """(the operation, its request payload, the dialect to answer in).
+class BareOperation(NamedTuple):
+    """dialect: the one to answer in."""
 
-    Raises InvalidMessage, InvalidField, MissingData or another KMIPError for a payload that is not
-    as declared, and OperationNotSupported for an operation that has none.
+    operation: Operation
+    request: Declared
+    dialect: Dialect
+
+
+def parse_request(body: bytes) -> BareOperation | RequestMessage:
+    """Whichever of the two the body is.
+
+    Raises InvalidMessage, InvalidField, MissingData or another KMIPError for a payload of a bare
+    operation that is not as declared, and OperationNotSupported for an operation that has none. A
+    RequestMessage that cannot be read is no error here: it knows how it is to be answered.
     """
-    root, dialect = json_codec.parse(body)
-    if root.tag == "RequestMessage":
-        raise OperationNotSupported("RequestMessage is not supported yet, send a bare operation")
-    operation = _OPERATIONS.get(root.tag)
-    if operation is None:
-        raise InvalidMessage(f"{root.tag} is no operation")
-    if operation not in PAYLOADS:
-        raise OperationNotSupported(f"{root.tag} is not offered by this server")
-    request, _ = PAYLOADS[operation]
-    return operation, from_node(request, root), dialect
+    tree = json_codec.load(body)
+    root, dialect = json_codec.root_of(tree)
+    if root == "RequestMessage":
+        return _message(tree, dialect)
+    return _bare(json_codec.parse_tree(tree, root), dialect)
+
+
+def parse_message(body: bytes) -> RequestMessage:
+    """A RequestMessage and nothing else. Raises InvalidMessage for what is no message of KMIP."""
+    tree = json_codec.load(body)
+    root, dialect = json_codec.root_of(tree)
+    if root != "RequestMessage":
+        dialect = Dialect.OASIS if dialect is Dialect.COSMIAN else dialect
+        return refused(InvalidMessage(f"a RequestMessage is expected here, not {root}"), dialect)
+    return _message(tree, dialect)
+
+
+def parse_bare_operation(body: bytes) -> BareOperation:
+    """As `parse_request`, with InvalidMessage for a RequestMessage."""
+    return _bare(*json_codec.parse(body))
 
 
 def format_bare_response(operation: Operation, payload: Declared, dialect: Dialect) -> bytes:
     """The answer to a bare operation: a root of the tag `<Operation>Response`."""
     return json_codec.format(to_node(payload, f"{OPERATION_TAGS[operation]}Response"), dialect)
+
+
+def _message(tree: object, dialect: Dialect) -> RequestMessage:
+    try:
+        root = json_codec.parse_tree(tree, "RequestMessage")
+    except KMIPError as exc:
+        return refused(InvalidMessage(str(exc)), dialect)
+    return read_message(root, dialect)
+
+
+def _bare(root: Node, dialect: Dialect) -> BareOperation:
+    operation = _OPERATIONS.get(root.tag)
+    if operation is None:
+        raise InvalidMessage(f"{root.tag} is no operation")
+    if operation not in PAYLOADS:
+        raise OperationNotSupported(f"{root.tag} is not offered by this server")
+    return BareOperation(operation, read_payload(operation, root), dialect)

@@ -60,5 +60,26 @@ class Node(NamedTuple):
         return f"<{self.tag} {self.type.name}>"
 
 
+def encoded_length(node: Node) -> int:
+    """The bytes of the node in binary TTLV (KMIP 2.1 §10), which is what size limits count."""
+    return 8 + _value_length(node.type, node.value)
+
+
+def _value_length(item_type: ItemType, value: Value) -> int:
+    if isinstance(value, tuple):
+        return sum(map(encoded_length, value))
+    if isinstance(value, str):
+        return _padded(len(value.encode("utf-8")))
+    if isinstance(value, bytes):
+        return _padded(len(value))
+    if item_type is ItemType.BIG_INTEGER:
+        return (value.bit_length() // 64 + 1) * 8
+    return 8  # numbers of 4 bytes are padded
+
+
+def _padded(length: int) -> int:
+    return (length + 7) // 8 * 8
+
+
 def structure(tag: str, *children: Node) -> Node:
     return Node(tag, ItemType.STRUCTURE, children)

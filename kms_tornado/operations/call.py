@@ -18,7 +18,7 @@ from ..domain.lifecycle import GONE, Use, check_state
 from ..domain.managed_object import ManagedObject, SealedMaterial, UniqueIdentifier
 from ..errors import InvalidField, MissingData, ObjectDestroyed, PermissionDenied
 from ..kmip.enums import ObjectType, Operation, State
-from ..store.base import Change, ObjectStore
+from ..store.base import Change, Objects
 
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ class Call:
 
     principal: str
     operation: Operation
-    store: ObjectStore
+    store: Objects
     master_key: MasterKey
     now: int
     offload: Offload

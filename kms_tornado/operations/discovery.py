@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from .. import __version__
+from ..kmip.batch import VERSIONS
 from ..kmip.enums import ObjectType, QueryFunction
 from ..kmip.payloads import (
     DiscoverVersionsRequest,
     DiscoverVersionsResponse,
-    ProtocolVersion,
     QueryRequest,
     QueryResponse,
     ServerInformation,
 )
 from .call import Call
 
-VERSIONS = (ProtocolVersion(2, 1),)
 OBJECT_TYPES = (ObjectType.SYMMETRIC_KEY,)
 
 

@@ -11,9 +11,10 @@ from ..auth.principal import Principal
 from ..crypto.envelope import MasterKey
 from ..errors import GeneralFailure, OperationNotSupported
 from ..kmip.enums import Operation
-from ..store.base import Conflict, ObjectStore
+from ..store.base import Conflict, Objects, ObjectStore
 from . import attributes, create, cryptography, discovery, lifecycle, retrieve
 from .call import Call, Offload
+from .transaction import Transaction
 
 Function = Callable[[Call, Any], Awaitable[Any]]
 
@@ -36,7 +37,7 @@ OPERATIONS: Mapping[Operation, Function] = MappingProxyType(
 )
 
 #: How often an operation decides anew after another writer changed the object in between.
-_ATTEMPTS = 10
+ATTEMPTS = 10
 
 
 class Service:
@@ -59,22 +60,40 @@ class Service:
 
     async def execute(self, principal: Principal, operation: Operation, request: Any) -> Any:
         """The response payload. Raises KMIPError, or Unavailable where the store is out of reach."""
+        for _ in range(ATTEMPTS):
+            try:
+                return await self.attempt(principal, operation, request, self._store)
+            except Conflict:
+                continue  # read again and decide again: nothing was written
+        raise too_many_conflicts()
+
+    async def attempt(
+        self, principal: Principal, operation: Operation, request: Any, objects: Objects
+    ) -> Any:
+        """As `execute` on the given objects, once. Raises Conflict, too."""
         function = OPERATIONS.get(operation)
         if function is None:
             raise OperationNotSupported(f"{operation.name} is not offered by this server")
         call = Call(
             principal=principal.name,
             operation=operation,
-            store=self._store,
+            store=objects,
             master_key=self._master_key,
-            now=int(self._now()),
+            now=self.now(),
             offload=self._offload,
             offered=tuple(OPERATIONS),
             privileged_users=self._privileged_users,
         )
-        for _ in range(_ATTEMPTS):
-            try:
-                return await function(call, request)
-            except Conflict:
-                continue  # read again and decide again: nothing was written
-        raise GeneralFailure("the object is changed by others all the time; try again")
+        return await function(call, request)
+
+    def transaction(self) -> Transaction:
+        """A new one over the store."""
+        return Transaction(self._store)
+
+    def now(self) -> int:
+        """Whole seconds since the Unix epoch."""
+        return int(self._now())
+
+
+def too_many_conflicts() -> GeneralFailure:
+    return GeneralFailure("the object is changed by others all the time; try again")

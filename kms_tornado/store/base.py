@@ -43,21 +43,8 @@ class Conflict(Exception):  # it is an answer, not a fault
     """Somebody else changed the object in between: read again and decide again."""
 
 
-class ObjectStore(Protocol):
-    """Durable, shared by all users. It checks no rights: `operations.call` does, in one place.
-
-    Every method raises errors.Unavailable where the database is out of reach or refuses (full disk,
-    locked for too long, closed); nothing of SQLAlchemy escapes.
-    """
-
-    async def start(self) -> None:
-        """Open the database and bring its schema up to date. Raises ConfigurationError."""
-
-    async def stop(self) -> None:
-        """Finish the writes that were accepted, then close."""
-
-    async def ping(self) -> None:
-        """Return if the database answers."""
+class Objects(Protocol):
+    """What an operation may do with the objects: read them, and commit changes."""
 
     async def get(self, uid: UniqueIdentifier) -> ManagedObject | None: ...
 
@@ -76,6 +63,23 @@ class ObjectStore(Protocol):
 
     async def commit(self, changes: Sequence[Change]) -> None:
         """All of the changes or none, durable on return. Raises Conflict, ObjectAlreadyExists."""
+
+
+class ObjectStore(Objects, Protocol):
+    """Durable, shared by all users. It checks no rights: `operations.call` does, in one place.
+
+    Every method raises errors.Unavailable where the database is out of reach or refuses (full disk,
+    locked for too long, closed); nothing of SQLAlchemy escapes.
+    """
+
+    async def start(self) -> None:
+        """Open the database and bring its schema up to date. Raises ConfigurationError."""
+
+    async def stop(self) -> None:
+        """Finish the writes that were accepted, then close."""
+
+    async def ping(self) -> None:
+        """Return if the database answers."""
 
     async def holds_objects(self) -> bool: ...
 

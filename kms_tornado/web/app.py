@@ -23,6 +23,7 @@ from .service_handler import (
 ROUTES: list[tuple[str, type[ServiceHandler]]] = [
     ("/kmip_2_1", h.KMIPHandler),
     ("/kmip/2_1", h.KMIPHandler),
+    ("/kmip", h.KMIPMessageHandler),
     ("/version", h.VersionHandler),
     ("/health", h.HealthHandler),
     ("/ready", h.ReadyHandler),

@@ -6,10 +6,21 @@ import json
 import re
 from typing import Any
 
+from tornado.web import HTTPError
+
 from .. import __version__
 from ..errors import KMIPError, Unavailable
-from ..kmip.messages import format_bare_response, parse_bare_operation
+from ..kmip import json_codec
+from ..kmip.batch import RequestMessage, new_correlation_value, response_message
+from ..kmip.messages import (
+    BareOperation,
+    format_bare_response,
+    parse_message,
+    parse_request,
+)
 from ..kmip.tables import OPERATION_TAGS
+from ..kmip.ttlv import encoded_length
+from ..operations import batch
 from .bearer_auth import BearerAuth
 from .service_handler import ProtectedHandler, ServiceHandler, resource_url
 
@@ -18,42 +29,94 @@ OFFLOAD_BYTES = 64 * 1024
 
 
 class KMIPHandler(ProtectedHandler):
-    """POST one bare KMIP operation as JSON TTLV; 200, or 422 with ``Result_Reason: message``."""
+    """POST one bare KMIP operation or one RequestMessage, as JSON TTLV.
+
+    A bare operation: 200, or 422 with ``Result_Reason: message``. A message: 200, failures inside it.
+    """
 
     takes_body = True
-
-    def on_finish(self) -> None:
-        super().on_finish()
-        if self.context.metrics is not None and "result" in self.fields:
-            operation = self.fields.get("operation", "none")
-            self.context.metrics.observe_operation(operation, self.fields["result"])
 
     async def post(self) -> None:
         try:
             self.write(await self._answer_to(self.body))
-            self.fields["result"] = "Success"
+            self.fields.setdefault("result", "Success")
         except KMIPError as exc:
             self.fields["result"] = exc.reason_with_underscores
             self._write_failure(exc)
         except Unavailable as exc:
             self.refuse_for_now(exc)
 
+    def on_finish(self) -> None:
+        super().on_finish()
+        if self.context.metrics is not None:
+            for fields in self.entries or [self.fields]:
+                if "result" in fields:
+                    operation = fields.get("operation", "none")
+                    self.context.metrics.observe_operation(operation, fields["result"])
+
+    def parse(self, body: bytes) -> BareOperation | RequestMessage:
+        return parse_request(body)
+
     async def _answer_to(self, body: bytes) -> bytes:
-        kms = self.context.kms
         if len(body) > OFFLOAD_BYTES:
-            parsed = await kms.offload(lambda: parse_bare_operation(body))
+            parsed = await self.context.kms.offload(lambda: self.parse(body))
         else:
-            parsed = parse_bare_operation(body)
+            parsed = self.parse(body)
+        if isinstance(parsed, RequestMessage):
+            return await self._answer_to_message(parsed)
+        return await self._answer_to_operation(parsed, is_long=len(body) > OFFLOAD_BYTES)
+
+    async def _answer_to_operation(self, parsed: BareOperation, *, is_long: bool) -> bytes:
+        kms = self.context.kms
         operation, request, dialect = parsed
         self.fields["operation"] = OPERATION_TAGS[operation]
         self._note_identifier(request)
         response = await kms.service.execute(self.current_user, operation, request)
         self._note_identifier(response)
-        self.set_header("Content-Type", "application/json")
-        self.set_header("Cache-Control", "no-store")
-        if len(body) > OFFLOAD_BYTES:
+        self._set_json()
+        if is_long:
             return await kms.offload(lambda: format_bare_response(operation, response, dialect))
         return format_bare_response(operation, response, dialect)
+
+    async def _answer_to_message(self, message: RequestMessage) -> bytes:
+        kms = self.context.kms
+        now = kms.service.now()
+        correlation = new_correlation_value(message)
+        empty = response_message(message, (), now=now, server_correlation_value=correlation)
+        overhead = encoded_length(empty)
+        results = await batch.run(kms.service, self.current_user, message, overhead=overhead)
+        self._note_results(message, results, correlation)
+        answer = response_message(
+            message,
+            [each.node for each in results],
+            now=now,
+            server_correlation_value=correlation,
+        )
+        self._set_json()
+        if encoded_length(answer) > OFFLOAD_BYTES:
+            return await kms.offload(lambda: json_codec.format(answer, message.dialect))
+        return json_codec.format(answer, message.dialect)
+
+    def _note_results(
+        self, message: RequestMessage, results: list[batch.ItemResult], correlation: str | None
+    ) -> None:
+        """For log and metrics: an entry for each operation, as if it had come alone."""
+        common: dict[str, Any] = {}
+        if message.header is not None and message.header.client_correlation_value is not None:
+            common["client_correlation"] = message.header.client_correlation_value
+            common["server_correlation"] = correlation
+        for number, each in enumerate(results, 1):
+            fields: dict[str, Any] = {"operation": each.operation}
+            if each.uid:
+                fields["uid"] = each.uid
+            fields["result"] = each.result
+            if len(message.items) > 1:
+                fields["item"] = f"{number}/{len(message.items)}"
+            self.entries.append({**fields, **common})
+
+    def _set_json(self) -> None:
+        self.set_header("Content-Type", "application/json")
+        self.set_header("Cache-Control", "no-store")
 
     def _note_identifier(self, payload: Any) -> None:
         """For the log: who used which key. The answer's identifier is the real one of a tag list."""
@@ -68,6 +131,19 @@ class KMIPHandler(ProtectedHandler):
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.set_header("Cache-Control", "no-store")
         self.write(f"{error.reason_with_underscores}: {message}")
+
+
+class KMIPMessageHandler(KMIPHandler):
+    """POST one RequestMessage; a bare operation is answered with a message, too, that refuses it."""
+
+    async def post(self) -> None:
+        content_type = self.request.headers.get("Content-Type", "")
+        if content_type.partition(";")[0].strip().lower() == "application/octet-stream":
+            raise HTTPError(415)
+        await super().post()
+
+    def parse(self, body: bytes) -> RequestMessage:
+        return parse_message(body)
 
 
 class JSONHandler(ServiceHandler):

@@ -32,6 +32,7 @@ _ERRORS = {
     404: ("not_found", "there is nothing at this path"),
     405: ("method_not_allowed", "this path does not take this method"),
     413: ("content_too_large", "the body is larger than the server accepts"),
+    415: ("unsupported_media_type", "binary TTLV is not supported yet: send JSON TTLV"),
     500: ("internal_error", "the server failed; its log has the details"),
 }
 
@@ -67,10 +68,14 @@ class ServiceHandler(RequestHandler):
     #: For the access log: who asked for what, and how it ended.
     fields: dict[str, Any]
 
+    #: The same for each operation of a batch; where there are none, `fields` is the one line.
+    entries: list[dict[str, Any]]
+
     def initialize(self, context: ServerContext, route: str) -> None:
         self.context = context
         self.route = route
         self.fields = {}
+        self.entries = []
         self._chunks = bytearray()
         self._received = 0
         self._limit = context.max_body_size
@@ -242,20 +247,26 @@ def _methods(handler: type[RequestHandler]) -> list[str]:
 
 
 def log_request(handler: RequestHandler) -> None:
-    """One line a request; the path without its query, where careless clients put tokens."""
+    """One line a request, or one for each operation of a batch.
+
+    The path without its query, where careless clients put tokens.
+    """
+    status = handler.get_status()
+    level = logging.ERROR if status >= 500 and status != 503 else logging.INFO
+    if not access_log.isEnabledFor(level):
+        return
+    for fields in getattr(handler, "entries", None) or [getattr(handler, "fields", {})]:
+        _log_entry(handler, level, {name: _cut(value) for name, value in fields.items()})
+
+
+def _log_entry(handler: RequestHandler, level: int, fields: dict[str, Any]) -> None:
     status = handler.get_status()
     request = handler.request
-    fields: dict[str, Any] = {
-        name: _cut(value) for name, value in getattr(handler, "fields", {}).items()
-    }
     path = _cut(request.path)
     user = getattr(handler.current_user, "name", None)
     if user is not None:
         fields = {"user": user, **fields}
     took_ms = 1000.0 * request.request_time()
-    level = logging.ERROR if status >= 500 and status != 503 else logging.INFO
-    if not access_log.isEnabledFor(level):
-        return
     access_log.log(
         level,
         "%d %s %s %s %.1fms%s",

@@ -217,7 +217,7 @@ def test_wire_reference_has_the_examples_that_are_expected():
             id="not offered, with a payload",
         ),
         pytest.param(
-            encode("RequestMessage"), OperationNotSupported, "RequestMessage", id="message"
+            encode("RequestMessage"), InvalidMessage, "RequestMessage is no operation", id="message"
         ),
         pytest.param(encode("Foo"), InvalidMessage, "tag of an operation", id="no tag of KMIP"),
         pytest.param(encode("Data"), InvalidMessage, "Data is no operation", id="no operation"),

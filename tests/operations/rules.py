@@ -85,7 +85,10 @@ def check_failure(body: bytes, content_type: str) -> None:
 
 
 def check_answer(body: bytes) -> None:
-    """200: R1 to R11."""
+    """200: R1 to R11, or a ResponseMessage."""
+    if json.loads(body)["tag"] == "ResponseMessage":
+        check_message(body)
+        return
     root = json.loads(body, object_pairs_hook=_members_in_order)
     operation = root["tag"].removesuffix("Response")
     assert root["tag"] != operation, "R2: <Operation>Response"
@@ -111,6 +114,50 @@ def check_answer(body: bytes) -> None:
     if operation == "Encrypt":
         parts = {child["tag"]: child["value"] for child in root["value"]}
         assert len(parts["AuthenticatedEncryptionTag"]) == 32
+
+
+def check_message(body: bytes) -> None:
+    """§12: header, items, and in each of them what belongs to its result status."""
+    root = json.loads(body)
+    is_untyped = "type" not in root
+    for item in _walk_any(root):
+        is_structure = isinstance(item["value"], list)
+        if is_structure and is_untyped:
+            assert list(item) == ["tag", "value"]
+        else:
+            assert list(item) == ["tag", "type", "value"]
+            assert (item["type"] == "Structure") is is_structure
+        # The specification's names, not the clients'.
+        assert item["tag"] not in {"IvCounterNonce", "VendorAttributes", "Object"}
+        if item["type" if "type" in item else "tag"] == "Enumeration":
+            assert re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", item["value"]), item
+    header, *items = root["value"]
+    assert header["tag"] == "ResponseHeader"
+    fields = {child["tag"]: child["value"] for child in header["value"]}
+    assert set(fields) - {"ServerCorrelationValue"} == {
+        "ProtocolVersion", "TimeStamp", "BatchCount",
+    }  # fmt: skip
+    assert _DATE.fullmatch(fields["TimeStamp"])
+    assert fields["BatchCount"] == len(items) >= 1
+    for item in items:
+        assert item["tag"] == "BatchItem"
+        tags = [child["tag"] for child in item["value"]]
+        status = next(c["value"] for c in item["value"] if c["tag"] == "ResultStatus")
+        rest = [tag for tag in tags if tag not in {"Operation", "UniqueBatchItemID"}]
+        assert (
+            rest
+            == {
+                "Success": ["ResultStatus", "ResponsePayload"],
+                "OperationFailed": ["ResultStatus", "ResultReason", "ResultMessage"],
+                "OperationUndone": ["ResultStatus"],
+            }[status]
+        )
+
+
+def _walk_any(item: Item) -> Iterator[Item]:
+    yield item
+    for child in item["value"] if isinstance(item["value"], list) else ():
+        yield from _walk_any(child)
 
 
 def _members_in_order(pairs: list[tuple[str, Any]]) -> Item:

@@ -244,15 +244,16 @@ def version(major, minor):
 @pytest.mark.parametrize(
     ("asked", "found"),
     [
-        pytest.param([], 1, id="all"),
-        pytest.param([version(2, 1)], 1, id="ours"),
-        pytest.param([version(3, 0), version(2, 1), version(1, 4)], 1, id="among others"),
-        pytest.param([version(1, 4), version(2, 0)], 0, id="others"),
+        pytest.param([], [(2, 1), (2, 0)], id="all"),
+        pytest.param([version(2, 1)], [(2, 1)], id="ours"),
+        pytest.param([version(3, 0), version(2, 1), version(1, 4)], [(2, 1)], id="among others"),
+        pytest.param([version(2, 0)], [(2, 0)], id="an older one"),
+        pytest.param([version(1, 4), version(2, 2)], [], id="others"),
     ],
 )
 def test_versions_of_both_sides_are_discovered(alice, asked, found):
     answer = alice.do("DiscoverVersions", *asked)
-    assert answer.item["value"] == [version(2, 1)] * found
+    assert answer.item["value"] == [version(*each) for each in found]
 
 
 def test_questions_about_the_server_need_no_object_but_a_user(kms, alice):

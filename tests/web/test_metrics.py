@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.issuer import Issuer, response
+from tests.kms import batch_item, message, uid
 from tests.server import QUICK, ServerProcess, trusting
 
 
@@ -89,6 +90,19 @@ def test_state_of_an_issuer_s_keys_is_shown(server: ServerProcess, issuer: Issue
     assert sample(server, f"kms_auth_key_age_seconds{label}") < 60
     last = sample(server, f"kms_auth_key_last_success_timestamp_seconds{label}")
     assert abs(last - time.time()) < 60
+
+
+def test_every_operation_of_a_batch_is_counted(server: ServerProcess, issuer: Issuer) -> None:
+    names = [
+        f'kms_operations_total{{operation="{operation}",result="{result}"}}'
+        for operation, result in (("Locate", "Success"), ("Get", "Item_Not_Found"))
+    ]
+    before = [sample(server, name) for name in names]
+    body = message(
+        batch_item("Locate"), batch_item("Get", uid("no-such-key")), batch_item("Locate")
+    )
+    assert server.client.post("/kmip", token=issuer.token(aud="kms"), body=body).status == 200
+    assert [sample(server, name) for name in names] == [before[0] + 2, before[1] + 1]
 
 
 def test_failing_fetches_are_counted_while_last_good_keys_serve(

@@ -1,0 +1,235 @@
+"""The items of one RequestMessage, one after the other (KMIP 2.1 §6.1, §9).
+
+Continue and Stop: each item is a transaction of its own. Undo: all of them together are one. In both,
+an answer that is too long takes back what its item did, so that nobody has to guess.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..auth.principal import Principal
+from ..errors import (
+    GeneralFailure,
+    KMIPError,
+    MissingData,
+    ResponseTooLarge,
+    Unavailable,
+)
+from ..kmip import batch
+from ..kmip.batch import RequestItem, RequestMessage
+from ..kmip.enums import BatchErrorContinuationOption, Operation
+from ..kmip.payloads import LocateResponse
+from ..kmip.tables import OPERATION_TAGS
+from ..kmip.ttlv import Node, encoded_length
+from ..store.base import Conflict
+from .service import ATTEMPTS, OPERATIONS, Service, too_many_conflicts
+from .transaction import Transaction
+
+#: Bytes of TTLV. A hundred answers to Locate could be a hundred megabytes.
+MAX_RESPONSE_BYTES = 16 * 1024 * 1024
+
+#: After so many seconds no further item is begun; most clients have given up by then.
+DEADLINE_S = 30.0
+
+#: Operations that say which object the ID placeholder means from then on. After a failure of theirs,
+#: or of one that is not offered here, it means none: what follows was not meant for another object.
+SETTING_PLACEHOLDER = frozenset({Operation.CREATE, Operation.IMPORT, Operation.LOCATE})
+
+
+@dataclass(frozen=True, slots=True)
+class ItemResult:
+    """node: the item of the response. result, uid: for log and metrics."""
+
+    item: RequestItem
+    node: Node
+    result: str
+    uid: str | None = None
+    has_failed: bool = False
+
+    @property
+    def operation(self) -> str:
+        return "none" if self.item.operation is None else OPERATION_TAGS[self.item.operation]
+
+
+async def run(
+    service: Service,
+    principal: Principal,
+    message: RequestMessage,
+    *,
+    overhead: int,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> list[ItemResult]:
+    """The results of the items that were reached. Failures are results.
+
+    overhead: bytes of TTLV in the answer before its first item.
+    Raises Unavailable where the store is out of reach before anything was done.
+    """
+    if message.header is None:
+        return [
+            _failed(each, each.request)
+            for each in message.items
+            if isinstance(each.request, KMIPError)
+        ]
+    run_ = _Run(service, principal, message, overhead, monotonic)
+    if message.header.batch_error_continuation_option is BatchErrorContinuationOption.UNDO:
+        return await run_.all_or_nothing()
+    return await run_.one_by_one()
+
+
+class _Run:
+    """placeholder: the ID placeholder. room: bytes that the response may still grow by.
+
+    Failures are told even where there is no room: they are short, and silence would be worse.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        principal: Principal,
+        message: RequestMessage,
+        overhead: int,
+        monotonic: Callable[[], float],
+    ) -> None:
+        assert message.header is not None
+        self.service = service
+        self.principal = principal
+        self.items = message.items
+        self.option = message.header.batch_error_continuation_option
+        self.monotonic = monotonic
+        self.deadline = monotonic() + DEADLINE_S
+        wanted = message.header.maximum_response_size
+        limit = MAX_RESPONSE_BYTES if wanted is None else min(wanted, MAX_RESPONSE_BYTES)
+        self.room_for_items = limit - overhead
+        self.start()
+
+    def start(self) -> None:
+        self.placeholder: str | None = None
+        self.room = self.room_for_items
+
+    async def one_by_one(self) -> list[ItemResult]:
+        results: list[ItemResult] = []
+        for item in self.items:
+            try:
+                result = await self._alone(item)
+            except Unavailable:
+                if not results:
+                    raise
+                # What was done before must be told.
+                result = _failed(item, GeneralFailure("the database is out of reach"))
+            results.append(result)
+            self.room -= encoded_length(result.node)
+            if result.has_failed and self.option is BatchErrorContinuationOption.STOP:
+                break
+            await asyncio.sleep(0)  # other requests wait for their turn
+        return results
+
+    async def _alone(self, item: RequestItem) -> ItemResult:
+        for _ in range(ATTEMPTS):
+            transaction = self.service.transaction()
+            before = self.placeholder
+            try:
+                result = await self._execute(item, transaction)
+                if not result.has_failed:
+                    await transaction.finish()
+            except Conflict:
+                self.placeholder = before
+                continue
+            except KMIPError as exc:  # of the commit itself
+                self._forget(item)
+                return _failed(item, exc)
+            return result
+        self._forget(item)
+        return _failed(item, too_many_conflicts())
+
+    async def all_or_nothing(self) -> list[ItemResult]:
+        for _ in range(ATTEMPTS):
+            self.start()
+            try:
+                return await self._together()
+            except Conflict:
+                continue
+        return self._undone([], _failed(self.items[0], too_many_conflicts()))
+
+    async def _together(self) -> list[ItemResult]:
+        """Raises Conflict."""
+        transaction = self.service.transaction()
+        results: list[ItemResult] = []
+        for item in self.items:
+            result = await self._execute(item, transaction)
+            if result.has_failed:
+                return self._undone(results, result)
+            results.append(result)
+            self.room -= encoded_length(result.node)
+            await asyncio.sleep(0)
+        try:
+            await transaction.finish()
+        except KMIPError as exc:
+            return self._undone(results[:-1], _failed(self.items[-1], exc))
+        return results
+
+    def _undone(self, results: Sequence[ItemResult], failed: ItemResult) -> list[ItemResult]:
+        return [
+            dataclasses.replace(each, node=batch.undone(each.item), result="Operation_Undone")
+            for each in results
+        ] + [failed]
+
+    async def _execute(self, item: RequestItem, transaction: Transaction) -> ItemResult:
+        """The result, with nothing committed yet. Raises Conflict and Unavailable."""
+        uid = getattr(item.request, "unique_identifier", None)
+        try:
+            self._check_deadline()
+            request = self._with_placeholder(item)
+            uid = getattr(request, "unique_identifier", None)
+            assert item.operation is not None
+            response = await self.service.attempt(
+                self.principal, item.operation, request, transaction
+            )
+            node = batch.success(item, response)
+            if encoded_length(node) > self.room:
+                raise ResponseTooLarge("the answer is longer than there is room for")
+        except KMIPError as exc:
+            self._forget(item)
+            return _failed(item, exc, uid)
+        self._remember(item, response)
+        return ItemResult(item, node, "Success", getattr(response, "unique_identifier", None))
+
+    def _check_deadline(self) -> None:
+        if self.monotonic() > self.deadline:
+            raise GeneralFailure("the batch takes too long: send the rest in another message")
+
+    def _with_placeholder(self, item: RequestItem) -> Any:
+        """The request, an omitted identifier filled in. Raises what is wrong with the payload."""
+        request: Any = item.request
+        if isinstance(request, KMIPError):
+            raise request
+        if item.operation in SETTING_PLACEHOLDER:
+            return request
+        if getattr(request, "unique_identifier", "") is not None:
+            return request
+        if self.placeholder is None:
+            raise MissingData("UniqueIdentifier is missing, and no item before this one left one")
+        return dataclasses.replace(request, unique_identifier=self.placeholder)
+
+    def _remember(self, item: RequestItem, response: Any) -> None:
+        if isinstance(response, LocateResponse):
+            # Several: none, so that what follows happens to the one object that was meant, or not.
+            found = response.unique_identifiers
+            self.placeholder = found[0] if len(found) == 1 else None
+        elif item.operation in SETTING_PLACEHOLDER:
+            self.placeholder = response.unique_identifier
+
+    def _forget(self, item: RequestItem) -> None:
+        if item.operation in SETTING_PLACEHOLDER or item.operation not in OPERATIONS:
+            self.placeholder = None
+
+
+def _failed(item: RequestItem, error: KMIPError, uid: str | None = None) -> ItemResult:
+    return ItemResult(
+        item, batch.failure(item, error), error.reason_with_underscores, uid, has_failed=True
+    )
