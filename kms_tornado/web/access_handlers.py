@@ -6,6 +6,7 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from ..domain.access import format_operation_names
 from ..errors import KMIPError, Unavailable
 from ..operations.access import AccessRequest, AccessRights, parse_access_request
 from .handlers import JSONHandler, write_failure
@@ -36,6 +37,7 @@ class AccessHandler(ProtectedHandler, JSONHandler):
         """The body, noted for the log: who let whom do what with which key."""
         request = parse_access_request(self.body)
         self.fields["uid"], self.fields["grantee"] = request.uid, request.user
+        self.fields["rights"] = ",".join(format_operation_names(request.operations))
         return request
 
 
