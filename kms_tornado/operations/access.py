@@ -21,7 +21,8 @@ from ..domain.managed_object import ManagedObject, UniqueIdentifier
 from ..errors import GeneralFailure, InvalidField, InvalidMessage, MissingData
 from ..kmip.enums import Operation
 from ..kmip.tables import ENUMERATIONS
-from ..store.base import Conflict, Grant, ObjectStore, Withdraw
+from ..store.base import Conflict, Grant, ObjectStore, Obtained, Withdraw
+from .call import Offload
 
 #: No body of sense is longer; it is parsed on the event loop.
 MAX_BODY_LENGTH = 64 * 1024
@@ -43,8 +44,9 @@ class AccessRequest:
 class AccessRights:
     """One per server; the principal's name is that of a verified token."""
 
-    def __init__(self, store: ObjectStore) -> None:
+    def __init__(self, store: ObjectStore, offload: Offload) -> None:
         self._store = store
+        self._offload = offload
 
     async def grant(self, principal: str, request: AccessRequest) -> None:
         """Again: no effect. Raises ItemNotFound to all but the owner, InvalidField."""
@@ -67,20 +69,13 @@ class AccessRights:
 
     async def owned(self, principal: str) -> list[JSON]:
         """All objects of the principal, the destroyed ones as well, newest first."""
-        return [_owned(each) for each in await self._store.owned_by(principal)]
+        found = await self._store.owned_by(principal)
+        return await self._offload(lambda: list(map(_owned, found)))
 
     async def obtained(self, principal: str) -> list[JSON]:
         """All objects of others that were granted to the principal or to everyone."""
-        return [
-            {
-                "object_id": each.target.uid,
-                "owner_id": each.target.owner,
-                "state": _name("State", each.target.state),
-                "operations": format_operation_names(each.operations),
-                "is_wrapped": False,
-            }
-            for each in await self._store.obtained_by(principal)
-        ]
+        found = await self._store.obtained_by(principal)
+        return await self._offload(lambda: list(map(_obtained, found)))
 
     async def _change(
         self, kind: type[Grant] | type[Withdraw], principal: str, request: AccessRequest
@@ -160,6 +155,16 @@ def _owned(target: ManagedObject) -> JSON:
         "object_id": target.uid,
         "state": _name("State", target.state),
         "attributes": {name: value for name, value in attributes.items() if value is not None},
+        "is_wrapped": False,
+    }
+
+
+def _obtained(found: Obtained) -> JSON:
+    return {
+        "object_id": found.target.uid,
+        "owner_id": found.target.owner,
+        "state": _name("State", found.target.state),
+        "operations": format_operation_names(found.operations),
         "is_wrapped": False,
     }
 

@@ -98,7 +98,7 @@ class KMS:
         self._stack.push_async_callback(store.stop)
         master_key = await _master_key(self._storage, store)
         self._store = store
-        self._access = AccessRights(store)
+        self._access = AccessRights(store, self.offload)
         self._service = Service(
             store, master_key, self.offload, privileged_users=self._privileged_users
         )
