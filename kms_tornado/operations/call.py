@@ -58,7 +58,7 @@ class Call:
         """The object that the identifier means for this caller, operation and use.
 
         identifier: a unique identifier, or a JSON list of tags that the object must carry all
-        (KMIP.md §7). Among several, Active ones come first, then the newest.
+        (KMIP.md §7). Among several, the caller's own come first, then Active ones, then the newest.
         kind: the only object type that suits the operation.
         Raises ItemNotFound (not there, or not the caller's), InvalidField, MissingData,
         WrongKeyLifecycleState, ObjectDestroyed.
@@ -86,15 +86,19 @@ class Call:
         """The best of the objects with all the tags that the caller may use; what suits nothing, for the refusal.
 
         The store is asked for one group of states after the other, not for all at once: it lists
-        the newest hundred, and a hundred revoked keys must not hide the Active one.
+        the newest hundred, and a hundred revoked keys must not hide the Active one. The caller's
+        own come before what was granted: else anybody could grant a newer key with the same tags,
+        and have others encrypt with it.
         """
         unsuitable = None
-        for states in _by_preference(use):
+        groups = [
+            (rights, states)
+            for rights in ((), sufficient_rights(self.operation))
+            for states in _by_preference(use)
+        ]
+        for rights, states in groups:
             for each in await self.store.with_tags(
-                tags,
-                principal=self.principal,
-                rights=sufficient_rights(self.operation),
-                states=states,
+                tags, principal=self.principal, rights=rights, states=states
             ):
                 if use.suits(each.state) and kind in {None, each.object_type}:
                     return each

@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
-    CompoundSelect,
     Exists,
+    GenerativeSelect,
     Select,
     and_,
     bindparam,
@@ -107,7 +107,9 @@ def with_tags(
     The search walks along the first tag, see `leading_first`.
     """
     values = {f"tag_{index}": tag for index, tag in enumerate(tags)}
-    return _with_so_many_tags(len(tags), states), {**values, **asking(principal, rights)}
+    if not rights:  # among one's own: half the work, whatever others grant to everyone
+        return _with_so_many_tags(len(tags), states, False), {**values, "principal": principal}
+    return _with_so_many_tags(len(tags), states, True), {**values, **asking(principal, rights)}
 
 
 def leading_first(tags: frozenset[str]) -> list[str]:
@@ -116,10 +118,13 @@ def leading_first(tags: frozenset[str]) -> list[str]:
 
 
 @lru_cache(maxsize=64)  # building it anew takes thirty times as long as running it
-def _with_so_many_tags(number: int, states: frozenset[State] | None) -> Select[Any]:
+def _with_so_many_tags(
+    number: int, states: frozenset[State] | None, is_for_granted: bool
+) -> Select[Any]:
     tags: list[Any] = [bindparam(f"tag_{index}") for index in range(number)]
     own, others = _own_and_granted(tags, _in_states(states), _of_rights)
-    found = _newest_first(own, others).limit(MOST_WITH_TAGS).subquery()
+    searches = (own, others) if is_for_granted else (own,)
+    found = _newest_first(*searches).limit(MOST_WITH_TAGS).subquery()
     return (
         select(*COLUMNS)
         .join_from(found, objects, objects.c.serial == found.c.serial)
@@ -168,11 +173,10 @@ def _carry(serial: ColumnElement[Any], tags: Sequence[Any]) -> list[ColumnElemen
     return [found.scalar_subquery() == len(tags)]
 
 
-def _newest_first(own: Select[Any], others: Select[Any]) -> CompoundSelect[Any]:
-    """Both, merged as they come: none of them is read further than the page needs."""
-    return union_all(own, others).order_by(
-        literal_column("created_at").desc(), literal_column("serial").desc()
-    )
+def _newest_first(*searches: Select[Any]) -> GenerativeSelect:
+    """All, merged as they come: none of them is read further than the page needs."""
+    found: GenerativeSelect = union_all(*searches) if len(searches) > 1 else searches[0]
+    return found.order_by(literal_column("created_at").desc(), literal_column("serial").desc())
 
 
 def _in_states(states: frozenset[State] | None) -> list[ColumnElement[bool]]:

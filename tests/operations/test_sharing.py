@@ -332,8 +332,33 @@ def test_own_and_granted_objects_are_found_newest_first_and_paged(alice, bob):
             assert bob.locate(wanted, more=more) == (4, keys[offset : offset + 2])
     assert bob.encrypt([tag], b"x").uid == keys[0]
     bob.revoke(keys[0])
-    assert bob.encrypt([tag], b"x").uid == keys[1], "alice's, as the newest that is Active"
+    assert bob.encrypt([tag], b"x").uid == keys[2], "his own, though alice's is newer"
+    bob.revoke(keys[2])
+    assert bob.encrypt([tag], b"x").uid == keys[1], "alice's, the newest that is Active"
     assert alice.locate(tagged(tag)) == (2, [keys[1], keys[3]])
+
+
+@pytest.mark.parametrize("named", ["by name", "*"])
+def test_a_newer_key_that_somebody_grants_does_not_take_the_place_of_ones_own(alice, kms, named):
+    """Or whoever grants it would read what others encrypt."""
+    mallory = kms.user()
+    tag = f"mine-{alice.token[-16:]}"
+    key = alice.create(tags=[tag])
+    sealed = alice.encrypt([tag], b"x")
+    planted = [mallory.create(tags=[tag]) for _ in range(3)]
+    grantee = alice.name if named == "by name" else "*"
+    rights = ["get", "revoke", "destroy"]
+    for each in planted:
+        mallory.grant(each, grantee, *rights)
+    try:
+        assert alice.encrypt([tag], b"x").uid == key
+        alice.revoke([tag])
+        assert alice.state_of(key) == "Deactivated"
+        assert alice.decrypt([tag], sealed) == b"x", "nor does an Active one, of a revoked one"
+        assert {mallory.state_of(each) for each in planted} == {"Active"}
+    finally:
+        for each in planted:
+            mallory.withdraw(each, grantee, *rights)
 
 
 def test_the_right_comes_before_state_and_usage(alice, bob):
