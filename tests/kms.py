@@ -20,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote
 
 from .issuer import Issuer
 from .operations.rules import check_answer, check_failure
@@ -227,18 +228,21 @@ class Sealed:
 class User:
     """A holder of a token, on one connection that stays open. Not for several threads at once."""
 
-    def __init__(self, port: int, token: str | None, path: str = "/kmip_2_1") -> None:
+    def __init__(
+        self, port: int, token: str | None, path: str = "/kmip_2_1", name: str = ""
+    ) -> None:
         self.port = port
+        self.name = name  # as the server calls this user
         self.token = token
         self.path = path
         self._connection: http.client.HTTPConnection | None = None
 
     def again(self, path: str | None = None) -> User:
         """The same user on another connection."""
-        return User(self.port, self.token, path or self.path)
+        return User(self.port, self.token, path or self.path, self.name)
 
     def on(self, server: KMS) -> User:
-        return User(server.port, self.token, self.path)
+        return User(server.port, self.token, self.path, self.name)
 
     def close(self) -> None:
         if self._connection is not None:
@@ -249,6 +253,15 @@ class User:
 
     def send(self, body: bytes | Item, *, content_type: str | None = "application/json") -> Answer:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        answer = self.exchange("POST", self.path, data, content_type=content_type)
+        if answer.status == 200:
+            check_answer(answer.body)
+            assert answer.headers["Content-Type"] == "application/json"
+        return answer
+
+    def exchange(
+        self, method: str, path: str, data: bytes = b"", *, content_type: str | None = None
+    ) -> Answer:
         headers = {"Content-Type": content_type} if content_type else {}
         if self.token is not None:
             headers["Authorization"] = f"Bearer {self.token}"
@@ -256,7 +269,7 @@ class User:
             if self._connection is None:
                 self._connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
             try:
-                self._connection.request("POST", self.path, body=data, headers=headers)
+                self._connection.request(method, path, body=data, headers=headers)
                 response = self._connection.getresponse()
                 answer = Answer(response.status, response.headers, response.read())
             except (http.client.RemoteDisconnected, ConnectionError):
@@ -266,10 +279,7 @@ class User:
                     raise
                 continue
             break
-        if answer.status == 200:
-            check_answer(answer.body)
-            assert answer.headers["Content-Type"] == "application/json"
-        elif answer.status == 422:
+        if answer.status == 422:
             check_failure(answer.body, answer.headers["Content-Type"])
         assert answer.status < 500, answer.text
         return answer
@@ -299,6 +309,38 @@ class User:
         tree = json.loads(answer.body)
         assert tree["tag"] == "ResponseMessage"
         return [Fields(each) for each in tree["value"][1:]]
+
+    # --- access rights --------------------------------------------------------------------------
+
+    def change_access(self, verb: str, body: bytes | Any) -> Answer:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self.exchange("POST", f"/access/{verb}", data, content_type="application/json")
+
+    def grant(self, wanted: str, user: User | str, *operations: str, verb: str = "grant") -> str:
+        """The word of success."""
+        body = {
+            "unique_identifier": wanted,
+            "user_id": user if isinstance(user, str) else user.name,
+            "operation_types": list(operations),
+        }
+        answer = self.change_access(verb, body)
+        assert answer.status == 200, answer.text
+        found: str = json.loads(answer.body)["success"]
+        return found
+
+    def withdraw(self, wanted: str, user: User | str, *operations: str) -> str:
+        return self.grant(wanted, user, *operations, verb="revoke")
+
+    def listed(self, path: str) -> Any:
+        """``owned``, ``obtained`` or ``list/<identifier>``."""
+        answer = self.exchange("GET", f"/access/{path}")
+        assert answer.status == 200, answer.text
+        assert answer.headers["Content-Type"] == "application/json"
+        return json.loads(answer.body)
+
+    def grants_on(self, wanted: str) -> dict[str, list[str]]:
+        found = self.listed(f"list/{quote(wanted)}")
+        return {each["user_id"]: each["operations"] for each in found}
 
     # --- operations in one line -----------------------------------------------------------------
 
@@ -453,7 +495,10 @@ class KMS:
     def user(self, sub: str | None = None, *, issuer: int = 0, path: str = "/kmip_2_1") -> User:
         """Somebody with a good token; without a name, somebody who never was here before."""
         who = sub or f"user-{os.getpid()}-{next(_numbers)}"
-        return User(self.port, self.issuers[issuer].token(sub=who), path)
+        one = self.issuers[issuer]
+        namespaced = len(self.issuers) > 1 and "issuer" in self._options[-1:]
+        name = f"{one.uri}#{who}" if namespaced else who
+        return User(self.port, one.token(sub=who), path, name)
 
     def nobody(self, path: str = "/kmip_2_1") -> User:
         return User(self.port, None, path)

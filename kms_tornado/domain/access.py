@@ -2,14 +2,73 @@
 
 from __future__ import annotations
 
-from ..errors import ItemNotFound
+import re
+from collections.abc import Sequence
+
+from ..errors import InvalidField, ItemNotFound
 from ..kmip.enums import Operation
+from ..kmip.tables import ENUMERATIONS
 from .managed_object import ManagedObject
 
+#: The user who stands for every authenticated user.
+EVERYONE = "*"
 
-def may(principal: str, operation: Operation, target: ManagedObject) -> bool:
-    """The owner may do everything, nobody else anything."""
+#: What holding the key material makes possible anyway; nothing that changes the object.
+COVERED_BY_GET = frozenset(
+    {
+        Operation.EXPORT,
+        Operation.GET_ATTRIBUTES,
+        Operation.ENCRYPT,
+        Operation.DECRYPT,
+        Operation.SIGN,
+        Operation.SIGNATURE_VERIFY,
+        Operation.MAC,
+        Operation.MAC_VERIFY,
+    }
+)
+
+# A name of the users' issuer may stand in front of a user claim of 255 characters.
+MAX_USER_LENGTH = 2048
+
+_NAMES = ENUMERATIONS["Operation"]
+#: Where clients write another name than KMIP's with underscores.
+_SHOWN = {Operation.RE_KEY: "rekey", Operation.RE_KEY_KEY_PAIR: "rekey_key_pair"}
+
+
+def owns(principal: str, target: ManagedObject) -> bool:
+    """The owner may do everything, and alone grants, withdraws and replaces."""
     return target.owner == principal
+
+
+def sufficient_rights(operation: Operation) -> tuple[Operation, ...]:
+    """The granted operations any of which lets somebody who is not the owner do this one."""
+    return _SUFFICIENT[operation]
+
+
+_SUFFICIENT = {
+    each: (each, Operation.GET) if each in COVERED_BY_GET else (each,) for each in Operation
+}
+
+
+def parse_operation_name(name: str) -> Operation:
+    """``get_attributes`` in any letter case. Raises InvalidField."""
+    number = _NAMES.number(name) if re.fullmatch(r"[A-Za-z0-9_]{1,40}", name) else None
+    if number is None:
+        raise InvalidField("operation_types names an operation that KMIP does not have")
+    return Operation(number)
+
+
+def format_operation_names(operations: frozenset[Operation]) -> Sequence[str]:
+    """In the order of the alphabet, as clients write them."""
+    return sorted(_SHOWN.get(each, each.name.lower()) for each in operations)
+
+
+def check_grantee(user: str) -> None:
+    """Raises InvalidField where no verified token could name such a user."""
+    if not 1 <= len(user) <= MAX_USER_LENGTH:
+        raise InvalidField(f"user_id has 1 to {MAX_USER_LENGTH} characters")
+    if re.search(r"[\x00-\x1f\x7f-\x9f]", user):
+        raise InvalidField("user_id may not have control characters")
 
 
 def not_found(identifier: str) -> ItemNotFound:

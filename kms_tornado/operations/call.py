@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 from .. import strict_json
 from ..crypto.envelope import EnvelopeContext, MasterKey, open_sealed, seal
 from ..crypto.material import KeyMaterial
-from ..domain.access import may, not_found
+from ..domain.access import not_found, sufficient_rights
 from ..domain.lifecycle import GONE, Use, check_state
 from ..domain.managed_object import ManagedObject, SealedMaterial, UniqueIdentifier
 from ..errors import InvalidField, MissingData, ObjectDestroyed, PermissionDenied
@@ -58,7 +58,7 @@ class Call:
         """The object that the identifier means for this caller, operation and use.
 
         identifier: a unique identifier, or a JSON list of tags that the object must carry all
-        (KMIP.md §7). Among several, Active ones come first, then the newest.
+        (KMIP.md §7). Among several, the caller's own come first, then Active ones, then the newest.
         kind: the only object type that suits the operation.
         Raises ItemNotFound (not there, or not the caller's), InvalidField, MissingData,
         WrongKeyLifecycleState, ObjectDestroyed.
@@ -68,8 +68,12 @@ class Call:
         if identifier.startswith("["):
             target = await self._tagged(parse_tags(identifier), use, kind)
         else:
-            target = await self.store.get(UniqueIdentifier(identifier))
-        if target is None or not may(self.principal, self.operation, target):
+            target = await self.store.get_for(
+                UniqueIdentifier(identifier),
+                principal=self.principal,
+                rights=sufficient_rights(self.operation),
+            )
+        if target is None:
             raise not_found(identifier)
         if kind is not None and target.object_type is not kind:
             raise InvalidField(f"the object is no {kind.name.replace('_', ' ').title()}")
@@ -79,16 +83,23 @@ class Call:
     async def _tagged(
         self, tags: frozenset[str], use: Use, kind: ObjectType | None
     ) -> ManagedObject | None:
-        """The best of the caller's objects with all the tags; what suits nothing, for the refusal.
+        """The best of the objects with all the tags that the caller may use; what suits nothing, for the refusal.
 
         The store is asked for one group of states after the other, not for all at once: it lists
-        the newest hundred, and a hundred revoked keys must not hide the Active one.
+        the newest hundred, and a hundred revoked keys must not hide the Active one. The caller's
+        own come before what was granted: else anybody could grant a newer key with the same tags,
+        and have others encrypt with it.
         """
         unsuitable = None
-        for states in _by_preference(use):
-            for each in await self.store.with_tags(tags, principal=self.principal, states=states):
-                if not may(self.principal, self.operation, each):
-                    continue
+        groups = [
+            (rights, states)
+            for rights in ((), sufficient_rights(self.operation))
+            for states in _by_preference(use)
+        ]
+        for rights, states in groups:
+            for each in await self.store.with_tags(
+                tags, principal=self.principal, rights=rights, states=states
+            ):
                 if use.suits(each.state) and kind in {None, each.object_type}:
                     return each
                 unsuitable = unsuitable or each

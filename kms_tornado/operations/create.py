@@ -7,7 +7,7 @@ import uuid
 
 from ..crypto.material import KeyMaterial
 from ..crypto.symmetric import check_key_length, generate
-from ..domain.access import may
+from ..domain.access import owns
 from ..domain.managed_object import ManagedObject, UniqueIdentifier
 from ..errors import (
     FeatureNotSupported,
@@ -69,7 +69,7 @@ async def import_(call: Call, request: ImportRequest) -> ImportResponse:
             if request.replace_existing:  # it came in between, and may be the caller's to replace
                 raise Conflict from None
             raise
-    elif request.replace_existing and may(call.principal, call.operation, known):
+    elif request.replace_existing and owns(call.principal, known):
         new = dataclasses.replace(new, version=known.version + 1)
         new = dataclasses.replace(new, sealed=call.seal(new, material))
         await call.commit(Replace(new, seen=known.generation))

@@ -75,7 +75,7 @@ async def export(call: Call, request: ExportRequest) -> ExportResponse:
 
 
 async def locate(call: Call, request: LocateRequest) -> LocateResponse:
-    """The identifiers of the caller's objects that match, newest first."""
+    """What matches of the objects that the caller owns or has any right on, newest first."""
     _check_filters(request)
     wanted = request.attributes
     total, found = await call.store.locate(

@@ -8,11 +8,11 @@ batch's own changes would be wrong, and merging both right takes the database's 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from ..domain.managed_object import ManagedObject, ObjectFilter, UniqueIdentifier
 from ..errors import FeatureNotSupported, ObjectAlreadyExists
-from ..kmip.enums import State
+from ..kmip.enums import Operation, State
 from ..store.base import Change, Conflict, Insert, Objects, Remove, Replace
 
 
@@ -30,11 +30,30 @@ class Transaction:
             return self._after[uid]
         return await self._objects.get(uid)
 
+    async def get_for(
+        self, uid: UniqueIdentifier, *, principal: str, rights: Collection[Operation] = ()
+    ) -> ManagedObject | None:
+        if uid not in self._after:
+            return await self._objects.get_for(uid, principal=principal, rights=rights)
+        after = self._after[uid]
+        if after is None or after.owner == principal:
+            return after
+        # No change of a batch touches rights: the database knows them.
+        known = await self._objects.get_for(uid, principal=principal, rights=rights)
+        return None if known is None else after
+
     async def with_tags(
-        self, tags: frozenset[str], *, principal: str, states: frozenset[State] | None = None
+        self,
+        tags: frozenset[str],
+        *,
+        principal: str,
+        rights: Collection[Operation] = (),
+        states: frozenset[State] | None = None,
     ) -> Sequence[ManagedObject]:
         self._check_searchable()
-        return await self._objects.with_tags(tags, principal=principal, states=states)
+        return await self._objects.with_tags(
+            tags, principal=principal, rights=rights, states=states
+        )
 
     async def locate(
         self, wanted: ObjectFilter, *, principal: str, offset: int, maximum: int

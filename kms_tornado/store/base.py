@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from ..domain.managed_object import ManagedObject, ObjectFilter, UniqueIdentifier
-from ..kmip.enums import State
+from ..kmip.enums import Operation, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +36,76 @@ class Remove:
     seen: int
 
 
-Change = Insert | Replace | Remove
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Let somebody do these operations, too. Conflict if the object is not (any more) the owner's.
+
+    grantee: a user's name, or EVERYONE.
+    """
+
+    uid: UniqueIdentifier
+    owner: str
+    grantee: str
+    operations: frozenset[Operation]
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """Take these rights back; those that were not granted do not matter. Conflict as for Grant.
+
+    A change that was decided under a right which goes away here meets a Conflict.
+    """
+
+    uid: UniqueIdentifier
+    owner: str
+    grantee: str
+    operations: frozenset[Operation]
+
+
+Change = Insert | Replace | Remove | Grant | Withdraw
 
 
 class Conflict(Exception):  # it is an answer, not a fault
     """Somebody else changed the object in between: read again and decide again."""
 
 
-class Objects(Protocol):
-    """What an operation may do with the objects: read them, and commit changes."""
+@dataclass(frozen=True, slots=True)
+class Obtained:
+    """An object of somebody else, and the operations that were granted on it."""
 
-    async def get(self, uid: UniqueIdentifier) -> ManagedObject | None: ...
+    target: ManagedObject
+    operations: frozenset[Operation]
+
+
+class Objects(Protocol):
+    """What an operation may do with the objects: read them, and commit changes.
+
+    principal, rights: who asks, and the granted operations any of which is enough for them (at most
+    two, `domain.access.sufficient_rights`); an owner needs none. Which rights those are is decided
+    in one place, `operations.call`; that they are there is part of the reading statement, so no
+    right outlives its withdrawal.
+    """
+
+    async def get(self, uid: UniqueIdentifier) -> ManagedObject | None:
+        """Whoever's it is: for Import, which asks if an identifier is taken. Not to be shown."""
+
+    async def get_for(
+        self, uid: UniqueIdentifier, *, principal: str, rights: Collection[Operation] = ()
+    ) -> ManagedObject | None:
+        """The object if it is the principal's, or one of the rights is granted.
+
+        Object and right are those of one moment.
+        """
 
     async def with_tags(
-        self, tags: frozenset[str], *, principal: str, states: frozenset[State] | None = None
+        self,
+        tags: frozenset[str],
+        *,
+        principal: str,
+        rights: Collection[Operation] = (),
+        states: frozenset[State] | None = None,
     ) -> Sequence[ManagedObject]:
-        """The objects visible to the principal with all the tags, newest first, 100 at most.
+        """The objects as of `get_for` with all the tags, newest first, 100 at most.
 
         states: those that count; None means every state but the destroyed ones. No tags: no objects.
         """
@@ -59,14 +113,17 @@ class Objects(Protocol):
     async def locate(
         self, wanted: ObjectFilter, *, principal: str, offset: int, maximum: int
     ) -> tuple[int, Sequence[UniqueIdentifier]]:
-        """(number of all matches, a page of their identifiers, newest first), in one statement."""
+        """(number of all matches, a page of their identifiers, newest first), in one statement.
+
+        Of what the principal owns or has any right on.
+        """
 
     async def commit(self, changes: Sequence[Change]) -> None:
         """All of the changes or none, durable on return. Raises Conflict, ObjectAlreadyExists."""
 
 
 class ObjectStore(Objects, Protocol):
-    """Durable, shared by all users. It checks no rights: `operations.call` does, in one place.
+    """Durable, shared by all users.
 
     Every method raises errors.Unavailable where the database is out of reach or refuses (full disk,
     locked for too long, closed); nothing of SQLAlchemy escapes.
@@ -80,6 +137,17 @@ class ObjectStore(Objects, Protocol):
 
     async def ping(self) -> None:
         """Return if the database answers."""
+
+    async def grants_on(
+        self, uid: UniqueIdentifier, *, owner: str
+    ) -> Mapping[str, frozenset[Operation]] | None:
+        """Grantee → operations, by name; None where that owner has no such object."""
+
+    async def owned_by(self, principal: str) -> Sequence[ManagedObject]:
+        """In any state, newest first; without material (`sealed` is None)."""
+
+    async def obtained_by(self, principal: str) -> Sequence[Obtained]:
+        """What others granted to the principal or to everyone; order and material as `owned_by`."""
 
     async def holds_objects(self) -> bool: ...
 

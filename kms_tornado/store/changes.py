@@ -11,9 +11,9 @@ from sqlalchemy.exc import IntegrityError
 from ..domain.managed_object import ManagedObject
 from ..errors import ObjectAlreadyExists
 from . import queries
-from .base import Change, Conflict, Insert, Remove, Replace
+from .base import Change, Conflict, Grant, Insert, Remove, Replace, Withdraw
 from .rows import to_row
-from .schema import object_tags, objects, server_state
+from .schema import grants, object_tags, objects, server_state
 
 _insert = insert(objects)
 _insert_tags = insert(object_tags)
@@ -32,6 +32,22 @@ _same_object = (
 )
 _update = update(objects).where(*_same_object)
 _delete = delete(objects).where(*_same_object)
+_of_owner = select(objects.c.serial).where(
+    objects.c.uid == bindparam("wanted_uid"), objects.c.owner == bindparam("wanted_owner")
+)
+_granted = (
+    grants.c.object == bindparam("wanted_object"),
+    grants.c.grantee == bindparam("wanted_grantee"),
+)
+_operations_of = select(grants.c.operation).where(*_granted)
+_insert_grant = insert(grants)
+_delete_grant = delete(grants).where(*_granted, grants.c.operation == bindparam("wanted_operation"))
+_delete_grants = delete(grants).where(grants.c.object == bindparam("wanted_object"))
+_count_up = (
+    update(objects)
+    .where(objects.c.serial == bindparam("wanted_serial"))
+    .values(generation=objects.c.generation + 1)
+)
 _delete_tags = delete(object_tags).where(object_tags.c.object == bindparam("wanted_object"))
 
 
@@ -49,6 +65,10 @@ def apply(connection: Connection, changes: Sequence[Change], *, now: int) -> Non
             case Remove(uid, seen):
                 serial = _find(connection, uid, seen).serial
                 _one(connection.execute(_delete, {"wanted_serial": serial, "seen": seen}).rowcount)
+            case Grant():
+                _grant(connection, change)
+            case Withdraw():
+                _withdraw(connection, change)
 
 
 def keep_check_value(connection: Connection, value: bytes) -> bytes:
@@ -77,6 +97,40 @@ def _replace(connection: Connection, new: ManagedObject, seen: int, *, now: int)
     if (was.tags, was.owner, was.created_at) != (row["tags"], new.owner, new.created_at):
         connection.execute(_delete_tags, {"wanted_object": was.serial})
         _add_tags(connection, was.serial, new)
+    if was.owner != new.owner:  # what the old owner granted is not the new one's word
+        connection.execute(_delete_grants, {"wanted_object": was.serial})
+
+
+def _grant(connection: Connection, change: Grant) -> None:
+    serial, known = _known_grants(connection, change)
+    new = sorted(change.operations - known)
+    if new:
+        connection.execute(
+            _insert_grant,
+            [{"object": serial, "grantee": change.grantee, "operation": int(each)} for each in new],
+        )
+
+
+def _withdraw(connection: Connection, change: Withdraw) -> None:
+    serial, known = _known_grants(connection, change)
+    gone = sorted(change.operations & known)
+    if gone:
+        parameters = {"wanted_object": serial, "wanted_grantee": change.grantee}
+        connection.execute(
+            _delete_grant, [{**parameters, "wanted_operation": int(each)} for each in gone]
+        )
+        # Whoever read the object under this right and is about to change it saw another generation.
+        connection.execute(_count_up, {"wanted_serial": serial})
+
+
+def _known_grants(connection: Connection, change: Grant | Withdraw) -> tuple[int, set[int]]:
+    """(the object's serial, the operations that the grantee has already)."""
+    wanted = {"wanted_uid": change.uid, "wanted_owner": change.owner}
+    serial: int | None = connection.execute(_of_owner, wanted).scalar()
+    if serial is None:
+        raise Conflict
+    parameters = {"wanted_object": serial, "wanted_grantee": change.grantee}
+    return serial, set(connection.execute(_operations_of, parameters).scalars())
 
 
 def _find(connection: Connection, uid: str, seen: int) -> Any:

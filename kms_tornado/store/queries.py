@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
+    Exists,
+    GenerativeSelect,
     Select,
     and_,
     bindparam,
+    exists,
     func,
     literal,
+    literal_column,
+    null,
+    or_,
     select,
     true,
+    union_all,
 )
 
+from ..domain.access import EVERYONE
 from ..domain.managed_object import ObjectFilter
-from ..kmip.enums import State
+from ..kmip.enums import Operation, State
 from .rows import COLUMNS
-from .schema import object_tags, objects, server_state
+from .schema import grants, object_tags, objects, server_state
 
 #: What a tag list may yield at most (`ObjectStore.with_tags`).
 MOST_WITH_TAGS = 100
@@ -30,15 +38,58 @@ MOST_WITH_TAGS = 100
 DESTROYED = frozenset({State.DESTROYED, State.DESTROYED_COMPROMISED})
 _ALIVE = tuple(int(state) for state in State if state not in DESTROYED)
 
-_NEWEST_FIRST = (objects.c.created_at.desc(), objects.c.serial.desc())
+_principal: BindParameter[Any] = bindparam("principal")
+# A constant as part of the text: as a parameter it would be bound anew for every read.
+_to_them = grants.c.grantee.in_([_principal, literal_column(f"'{EVERYONE}'")])
+_in_rights = grants.c.operation.in_([bindparam("right"), bindparam("other_right")])
+_NO_RIGHT = 0  # no operation has this number
 
-
-def visible_to(principal: str | BindParameter[Any]) -> ColumnElement[bool]:
-    """The objects that a principal may find: the one place that grants will widen."""
-    return objects.c.owner == principal
-
+#: Every object that the principal has a right on, whatever it is.
+_of_any_right = select(grants.c.object).where(_to_them)
+#: Every object that the principal has one of the rights on.
+_of_rights = _of_any_right.where(_in_rights)
 
 by_uid = select(*COLUMNS).where(objects.c.uid == bindparam("uid"))
+
+by_uid_of_owner = by_uid.where(objects.c.owner == _principal)
+_is_granted: Exists = exists().where(grants.c.object == objects.c.serial, _to_them, _in_rights)
+#: Owner or right, and the object, as of one moment.
+by_uid_for = by_uid.where(or_(objects.c.owner == _principal, _is_granted))
+
+
+def asking(principal: str, rights: Collection[Operation]) -> dict[str, Any]:
+    """The values by which a statement knows who asks. rights: two at most."""
+    right, other_right = (*rights, _NO_RIGHT, _NO_RIGHT)[:2]
+    return {"principal": principal, "right": right, "other_right": other_right}
+
+
+# --- listings -----------------------------------------------------------------------------------
+
+_WITHOUT_MATERIAL = [null().label("sealed") if c is objects.c.sealed else c for c in COLUMNS]
+
+owned = (
+    select(*_WITHOUT_MATERIAL)
+    .where(objects.c.owner == _principal)
+    .order_by(objects.c.created_at.desc(), objects.c.serial.desc())
+)
+
+#: A row for each granted operation, the rows of one object beside each other.
+obtained = (
+    select(*_WITHOUT_MATERIAL, grants.c.operation)
+    .join_from(grants, objects, objects.c.serial == grants.c.object)
+    .where(_to_them, objects.c.owner != _principal)
+    .order_by(objects.c.created_at.desc(), objects.c.serial.desc())
+)
+
+#: (grantee, operation); one row of None where nothing is granted, none without such an object.
+grants_on = (
+    select(grants.c.grantee, grants.c.operation)
+    .select_from(objects.outerjoin(grants, grants.c.object == objects.c.serial))
+    .where(objects.c.uid == bindparam("uid"), objects.c.owner == bindparam("owner"))
+    .order_by(grants.c.grantee)
+)
+
+# --- searches -----------------------------------------------------------------------------------
 
 any_object = select(objects.c.serial).limit(1)
 
@@ -46,14 +97,19 @@ check_value = select(server_state.c.value).where(server_state.c.name == "master_
 
 
 def with_tags(
-    tags: Sequence[str], principal: str, states: frozenset[State] | None
-) -> tuple[Select[Any], dict[str, str]]:
+    tags: Sequence[str],
+    principal: str,
+    rights: Collection[Operation],
+    states: frozenset[State] | None,
+) -> tuple[Select[Any], dict[str, Any]]:
     """(statement, its values): the newest objects that carry all the tags, of which there is one.
 
     The search walks along the first tag, see `leading_first`.
     """
     values = {f"tag_{index}": tag for index, tag in enumerate(tags)}
-    return _with_so_many_tags(len(tags), states), {**values, "principal": principal}
+    if not rights:  # among one's own: half the work, whatever others grant to everyone
+        return _with_so_many_tags(len(tags), states, False), {**values, "principal": principal}
+    return _with_so_many_tags(len(tags), states, True), {**values, **asking(principal, rights)}
 
 
 def leading_first(tags: frozenset[str]) -> list[str]:
@@ -62,18 +118,65 @@ def leading_first(tags: frozenset[str]) -> list[str]:
 
 
 @lru_cache(maxsize=64)  # building it anew takes thirty times as long as running it
-def _with_so_many_tags(number: int, states: frozenset[State] | None) -> Select[Any]:
+def _with_so_many_tags(
+    number: int, states: frozenset[State] | None, is_for_granted: bool
+) -> Select[Any]:
+    tags: list[Any] = [bindparam(f"tag_{index}") for index in range(number)]
+    own, others = _own_and_granted(tags, _in_states(states), _of_rights)
+    searches = (own, others) if is_for_granted else (own,)
+    found = _newest_first(*searches).limit(MOST_WITH_TAGS).subquery()
     return (
         select(*COLUMNS)
-        .select_from(_tagged())
-        .where(
-            visible_to(bindparam("principal")),
-            *_in_states(states),
-            *_carries([bindparam(f"tag_{index}") for index in range(number)]),
-        )
-        .order_by(object_tags.c.created_at.desc(), object_tags.c.object.desc())
-        .limit(MOST_WITH_TAGS)
+        .join_from(found, objects, objects.c.serial == found.c.serial)
+        .order_by(found.c.created_at.desc(), found.c.serial.desc())
     )
+
+
+def _own_and_granted(
+    tags: Sequence[Any], conditions: Sequence[ColumnElement[bool]], granted: Select[Any]
+) -> tuple[Select[Any], Select[Any]]:
+    """Searches for (serial, created_at, uid): among the principal's own, and among what is granted.
+
+    Two rather than one with OR, so that each has an index of its own: the first walks along the
+    newest of the principal's, with the first tag if there are tags; the second looks up what is
+    granted. Neither meets what is not the principal's to see.
+    """
+    source: Any = objects
+    serial, created_at = objects.c.serial, objects.c.created_at
+    if tags:
+        # Equal owners let the walk begin at the principal's own.
+        at_one_tag = and_(serial == object_tags.c.object, objects.c.owner == object_tags.c.owner)
+        source = object_tags.join(objects, at_one_tag)
+        own_tags = [object_tags.c.tag == tags[0], *_carry(object_tags.c.object, tags[1:])]
+        own = _search(source, object_tags.c.object, object_tags.c.created_at).where(*own_tags)
+    else:
+        own = _search(source, serial, created_at)
+    others = _search(objects, serial, created_at).where(*_carry(serial, tags))
+    return (
+        own.where(objects.c.owner == _principal, *conditions),
+        others.where(objects.c.owner != _principal, serial.in_(granted), *conditions),
+    )
+
+
+def _search(source: Any, serial: ColumnElement[Any], created_at: ColumnElement[Any]) -> Select[Any]:
+    return select(
+        serial.label("serial"), created_at.label("created_at"), objects.c.uid.label("uid")
+    ).select_from(source)
+
+
+def _carry(serial: ColumnElement[Any], tags: Sequence[Any]) -> list[ColumnElement[bool]]:
+    """That the object has all the tags, looked up one by one."""
+    if not tags:
+        return []
+    looked_up = object_tags.alias()
+    found = select(func.count()).where(looked_up.c.object == serial, looked_up.c.tag.in_(tags))
+    return [found.scalar_subquery() == len(tags)]
+
+
+def _newest_first(*searches: Select[Any]) -> GenerativeSelect:
+    """All, merged as they come: none of them is read further than the page needs."""
+    found: GenerativeSelect = union_all(*searches) if len(searches) > 1 else searches[0]
+    return found.order_by(literal_column("created_at").desc(), literal_column("serial").desc())
 
 
 def _in_states(states: frozenset[State] | None) -> list[ColumnElement[bool]]:
@@ -82,28 +185,17 @@ def _in_states(states: frozenset[State] | None) -> list[ColumnElement[bool]]:
     return [objects.c.state.in_(sorted(int(state) for state in states))]
 
 
-def locate(wanted: ObjectFilter, principal: str, *, offset: int, maximum: int) -> Select[Any]:
+def locate(wanted: ObjectFilter, *, offset: int, maximum: int) -> Select[Any]:
     """Rows of (number of all matches, identifier); one row with None where the page is empty.
 
     One statement, so that number and page are of one moment. The filter stands in it twice rather
     than in a common table expression, which SQLite would write out whole before it counts.
     """
-    matches: Any = objects
-    order = _NEWEST_FIRST
-    if wanted.tags:
-        matches = _tagged()
-        order = (object_tags.c.created_at.desc(), object_tags.c.object.desc())
-    where = and_(visible_to(principal), *_conditions(wanted))
-    total = select(func.count().label("total")).select_from(matches).where(where).subquery()
-    page = (
-        select(objects.c.uid, objects.c.created_at, objects.c.serial)
-        .select_from(matches)
-        .where(where)
-        .order_by(*order)
-        .limit(maximum)
-        .offset(offset)
-        .subquery()
-    )
+    tags = leading_first(wanted.tags)
+    own, others = _own_and_granted(tags, _conditions(wanted), _of_any_right)
+    numbers = [each.with_only_columns(func.count()).scalar_subquery() for each in (own, others)]
+    total = select((numbers[0] + numbers[1]).label("total")).subquery()
+    page = _newest_first(own, others).limit(maximum).offset(offset).subquery()
     return (
         select(total.c.total, page.c.uid)
         .select_from(total.outerjoin(page, true()))
@@ -126,29 +218,4 @@ def _conditions(wanted: ObjectFilter) -> list[ColumnElement[bool]]:
     if wanted.usage_mask is not None:
         mask = literal(wanted.usage_mask, objects.c.usage_mask.type)
         conditions.append(objects.c.usage_mask.bitwise_and(mask) == mask)
-    if wanted.tags:
-        conditions.extend(_carries(leading_first(wanted.tags)))
-    return conditions
-
-
-def _tagged() -> Any:
-    """Objects beside one of their tags. Equal owners let the walk begin at the principal's own."""
-    return object_tags.join(
-        objects,
-        and_(objects.c.serial == object_tags.c.object, objects.c.owner == object_tags.c.owner),
-    )
-
-
-def _carries(tags: Sequence[Any]) -> list[ColumnElement[bool]]:
-    """Walk along the first tag and look the others up."""
-    leading, *others = tags
-    conditions: list[ColumnElement[bool]] = [object_tags.c.tag == leading]
-    if others:
-        further = object_tags.alias()
-        found = (
-            select(func.count())
-            .where(further.c.object == object_tags.c.object, further.c.tag.in_(others))
-            .scalar_subquery()
-        )
-        conditions.append(found == len(others))
     return conditions

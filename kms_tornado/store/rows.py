@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row
@@ -11,7 +11,8 @@ from sqlalchemy import Row
 from ..domain.managed_object import ManagedObject, SealedMaterial, UniqueIdentifier
 from ..errors import GeneralFailure, KMIPError
 from ..kmip.attributes import dump_attributes, load_attributes
-from ..kmip.enums import ObjectType, State
+from ..kmip.enums import ObjectType, Operation, State
+from .base import Obtained
 from .schema import objects
 
 #: The columns that `from_row` takes, in its order.
@@ -57,7 +58,7 @@ def to_row(new: ManagedObject, *, generation: int, now: int) -> dict[str, Any]:
     }
 
 
-def from_row(row: Row[*tuple[Any, ...]]) -> ManagedObject:
+def from_row(row: Sequence[Any]) -> ManagedObject:
     """Raises GeneralFailure where the row is not one that `to_row` made."""
     uid, owner, object_type, state, attributes, tags, sealed, created_at, version, generation = row
     try:
@@ -75,3 +76,23 @@ def from_row(row: Row[*tuple[Any, ...]]) -> ManagedObject:
         )
     except (ValueError, TypeError, LookupError, AttributeError, KMIPError) as exc:
         raise GeneralFailure("the stored object cannot be read") from exc
+
+
+def obtained_from_rows(rows: Sequence[Row[*tuple[Any, ...]]]) -> list[Obtained]:
+    """Of rows of an object and one operation, in which an object's rows follow one another."""
+    found: dict[str, tuple[ManagedObject, set[Operation]]] = {}
+    for *columns, operation in rows:
+        uid = columns[0]
+        if uid not in found:
+            found[uid] = (from_row(columns), set())
+        found[uid][1].add(Operation(operation))
+    return [Obtained(target, frozenset(operations)) for target, operations in found.values()]
+
+
+def grants_from_rows(rows: Sequence[Row[*tuple[Any, ...]]]) -> dict[str, frozenset[Operation]]:
+    """Grantee → operations. A row of None says that there are none."""
+    found: dict[str, set[Operation]] = {}
+    for grantee, operation in rows:
+        if grantee is not None:
+            found.setdefault(grantee, set()).add(Operation(operation))
+    return {grantee: frozenset(operations) for grantee, operations in found.items()}

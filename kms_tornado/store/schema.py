@@ -69,6 +69,18 @@ object_tags = Table(
     Index("ix_object_tags_newest", "tag", "owner", "created_at", "object"),
 )
 
+# operation: the number of kmip.enums.Operation. Rows go with their object, so that a later object
+# of the same identifier starts with none. The key answers "may she?" and "who may?", the index
+# "what may she?".
+grants = Table(
+    "grants",
+    metadata,
+    Column("object", _serial, ForeignKey("objects.serial", ondelete="CASCADE"), primary_key=True),
+    Column("grantee", Text, primary_key=True),
+    Column("operation", Integer, primary_key=True),
+    Index("ix_grants_grantee", "grantee", "operation", "object"),
+)
+
 # One row for each thing to know about the database as a whole.
 server_state = Table(
     "server_state",

@@ -9,25 +9,27 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Row
 from sqlalchemy.sql import Executable
 
 from ..domain.managed_object import ManagedObject, ObjectFilter, UniqueIdentifier
 from ..errors import InvalidField, Unavailable
-from ..kmip.enums import State
+from ..kmip.enums import Operation, State
 from . import changes as sql_changes
 from . import queries
-from .base import Change, Insert, ObjectStore, Remove, Replace
+from .base import Change, Insert, ObjectStore, Obtained, Remove, Replace
 from .data_dir import resolve_database_url
 from .reader import Reader, TooLong
-from .rows import from_row
+from .rows import from_row, grants_from_rows, obtained_from_rows
 from .sqlite_file import BUSY_TIMEOUT_S, SQLiteFile
 from .writer import Writer
+
+T = TypeVar("T")
 
 #: Tags of one object or one question. SQLite takes so many values in a statement and no more.
 MOST_TAGS = 500
@@ -84,8 +86,24 @@ class SQLiteStore:
         rows = self._read(queries.by_uid, {"uid": uid})
         return from_row(rows[0]) if rows else None
 
+    async def get_for(
+        self, uid: UniqueIdentifier, *, principal: str, rights: Collection[Operation] = ()
+    ) -> ManagedObject | None:
+        rows = self._read(queries.by_uid_of_owner, {"uid": uid, "principal": principal})
+        if not rows:
+            # A longer statement, which owners need not pay for. It decides alone, on the object and
+            # the right as they are together; what is absent takes it, like what is not theirs.
+            values = queries.asking(principal, rights)
+            rows = self._read(queries.by_uid_for, {"uid": uid, **values})
+        return from_row(rows[0]) if rows else None
+
     async def with_tags(
-        self, tags: frozenset[str], *, principal: str, states: frozenset[State] | None = None
+        self,
+        tags: frozenset[str],
+        *,
+        principal: str,
+        rights: Collection[Operation] = (),
+        states: frozenset[State] | None = None,
     ) -> Sequence[ManagedObject]:
         if not tags:  # "all the tags of an empty list" would be every object there is
             return ()
@@ -95,12 +113,12 @@ class SQLiteStore:
         # along the next may not.
         for _ in range(min(len(listed), _TRIES)):
             try:
-                rows = self._read(*queries.with_tags(listed, principal, states))
+                rows = self._read(*queries.with_tags(listed, principal, rights, states))
                 break
             except TooLong:
                 listed.append(listed.pop(0))
         else:
-            rows = await self._read_long(*queries.with_tags(listed, principal, states))
+            rows = await self._read_long(*queries.with_tags(listed, principal, rights, states))
         return [from_row(row) for row in rows]
 
     async def locate(
@@ -109,18 +127,35 @@ class SQLiteStore:
         _check_tags(wanted.tags)
         statement = queries.locate(
             wanted,
-            principal,
             offset=min(max(offset, 0), _MOST_OFFSET),
             maximum=min(max(maximum, 0), _MOST_OFFSET),  # to SQLite, a negative limit is none
         )
-        rows = await self._read_long(statement)
+        rows = await self._read_long(statement, {"principal": principal})
         if not rows:  # a value that no object can have
             return 0, ()
         return rows[0].total, [UniqueIdentifier(row.uid) for row in rows if row.uid is not None]
 
+    async def grants_on(
+        self, uid: UniqueIdentifier, *, owner: str
+    ) -> Mapping[str, frozenset[Operation]] | None:
+        rows = await self._read_long(queries.grants_on, {"uid": uid, "owner": owner})
+        return grants_from_rows(rows) if rows else None
+
+    async def owned_by(self, principal: str) -> Sequence[ManagedObject]:
+        values = {"principal": principal}
+        return await self._on_thread(
+            lambda: [from_row(row) for row in self._long_reader.rows(queries.owned, values)]
+        )
+
+    async def obtained_by(self, principal: str) -> Sequence[Obtained]:
+        values = {"principal": principal}
+        return await self._on_thread(
+            lambda: obtained_from_rows(self._long_reader.rows(queries.obtained, values))
+        )
+
     async def commit(self, changes: Sequence[Change]) -> None:
         for change in changes:
-            if not isinstance(change, Remove):
+            if isinstance(change, (Insert, Replace)):
                 _check_tags(change.new.tags)
         now = int(self._clock())
         await self._open_writer().submit(
@@ -151,12 +186,12 @@ class SQLiteStore:
     async def _read_long(
         self, statement: Executable, parameters: dict[str, Any] | None = None
     ) -> Sequence[Row[Any]]:
+        return await self._on_thread(lambda: self._long_reader.rows(statement, parameters))
+
+    async def _on_thread(self, read: Callable[[], T]) -> T:
         if self._thread is None:
             raise _closed()
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(
-            self._thread, self._long_reader.rows, statement, parameters
-        )
+        return await asyncio.get_running_loop().run_in_executor(self._thread, read)
 
     def _open_writer(self) -> Writer:
         if self._writer is None:
@@ -170,7 +205,7 @@ def _erases(change: Change) -> bool:
             return True
         case Replace(new):
             return new.sealed is None
-        case Insert():
+        case _:
             return False
 
 

@@ -9,6 +9,7 @@ from typing import Any, Self
 from tornado.routing import URLSpec
 from tornado.web import Application
 
+from . import access_handlers as a
 from . import handlers as h
 from .bearer_auth import RequestAuth
 from .kms import KMS, Storage
@@ -24,6 +25,11 @@ ROUTES: list[tuple[str, type[ServiceHandler]]] = [
     ("/kmip_2_1", h.KMIPHandler),
     ("/kmip/2_1", h.KMIPHandler),
     ("/kmip", h.KMIPMessageHandler),
+    ("/access/grant", a.GrantHandler),
+    ("/access/revoke", a.WithdrawHandler),
+    ("/access/list/(.+)", a.GrantsHandler),
+    ("/access/owned", a.OwnedHandler),
+    ("/access/obtained", a.ObtainedHandler),
     ("/version", h.VersionHandler),
     ("/health", h.HealthHandler),
     ("/ready", h.ReadyHandler),

@@ -42,7 +42,7 @@ class KMIPHandler(ProtectedHandler):
             self.fields.setdefault("result", "Success")
         except KMIPError as exc:
             self.fields["result"] = exc.reason_with_underscores
-            self._write_failure(exc)
+            write_failure(self, exc)
         except Unavailable as exc:
             self.refuse_for_now(exc)
 
@@ -124,13 +124,14 @@ class KMIPHandler(ProtectedHandler):
         if uid:
             self.fields["uid"] = uid
 
-    def _write_failure(self, error: KMIPError) -> None:
-        """The one line that published clients show; what it quotes of the request stays one line."""
-        message = re.sub(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", str(error)).strip()
-        self.set_status(422)
-        self.set_header("Content-Type", "text/plain; charset=utf-8")
-        self.set_header("Cache-Control", "no-store")
-        self.write(f"{error.reason_with_underscores}: {message}")
+
+def write_failure(handler: ServiceHandler, error: KMIPError) -> None:
+    """The one line that published clients show; what it quotes of the request stays one line."""
+    message = re.sub(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", str(error)).strip()
+    handler.set_status(422)
+    handler.set_header("Content-Type", "text/plain; charset=utf-8")
+    handler.set_header("Cache-Control", "no-store")
+    handler.write(f"{error.reason_with_underscores}: {message}")
 
 
 class KMIPMessageHandler(KMIPHandler):

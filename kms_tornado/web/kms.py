@@ -13,6 +13,7 @@ from typing import Self, TypeVar
 from ..crypto.envelope import MasterKey
 from ..crypto.master_key import load_master_key
 from ..errors import ConfigurationError, Unavailable
+from ..operations.access import AccessRights
 from ..operations.service import Service
 from ..store.base import ObjectStore
 from ..store.data_dir import make_data_dir
@@ -47,6 +48,7 @@ class KMS:
         self._pool: ThreadPoolExecutor | None = None
         self._store: ObjectStore | None = None
         self._service: Service | None = None
+        self._access: AccessRights | None = None
 
     @property
     def service(self) -> Service:
@@ -54,6 +56,13 @@ class KMS:
         if self._service is None:
             raise Unavailable("the key service is not started")
         return self._service
+
+    @property
+    def access(self) -> AccessRights:
+        """Raises Unavailable while the KMS is not open."""
+        if self._access is None:
+            raise Unavailable("the key service is not started")
+        return self._access
 
     @property
     def store(self) -> ObjectStore:
@@ -76,7 +85,7 @@ class KMS:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        self._service = None
+        self._service = self._access = None
         await self._stack.aclose()
 
     async def _open(self) -> None:
@@ -89,6 +98,7 @@ class KMS:
         self._stack.push_async_callback(store.stop)
         master_key = await _master_key(self._storage, store)
         self._store = store
+        self._access = AccessRights(store, self.offload)
         self._service = Service(
             store, master_key, self.offload, privileged_users=self._privileged_users
         )

@@ -1,11 +1,20 @@
-"""Who may do what, and how a refusal reads."""
+"""Which right allows what, how operations are named, and how a refusal reads."""
 
 from __future__ import annotations
 
 import pytest
 
-from kms_tornado.domain.access import may, not_found
+from kms_tornado.domain.access import (
+    MAX_USER_LENGTH,
+    check_grantee,
+    format_operation_names,
+    not_found,
+    owns,
+    parse_operation_name,
+    sufficient_rights,
+)
 from kms_tornado.domain.managed_object import ManagedObject, ObjectFilter, UniqueIdentifier
+from kms_tornado.errors import InvalidField
 from kms_tornado.kmip.attributes import Attributes
 from kms_tornado.kmip.enums import ObjectType, Operation, State
 
@@ -20,13 +29,16 @@ KEY = ManagedObject(
     created_at=0,
 )
 
+#: CONTRACT §3, typed in: what `get` covers, and no operation more.
+COVERED = {
+    "export", "get_attributes", "encrypt", "decrypt", "sign", "signature_verify", "mac", "mac_verify",
+}  # fmt: skip
 
-@pytest.mark.parametrize("operation", Operation)
-def test_the_owner_may_do_everything(operation):
-    assert may("https://a.example/#alice", operation, KEY)
+
+def test_the_owner_owns():
+    assert owns("https://a.example/#alice", KEY)
 
 
-@pytest.mark.parametrize("operation", Operation)
 @pytest.mark.parametrize(
     "principal",
     [
@@ -39,8 +51,56 @@ def test_the_owner_may_do_everything(operation):
         pytest.param("*", id="everyone"),
     ],
 )
-def test_nobody_else_may_do_anything(principal, operation):
-    assert not may(principal, operation, KEY)
+def test_nobody_else_owns(principal):
+    assert not owns(principal, KEY)
+
+
+@pytest.mark.parametrize("operation", Operation)
+def test_a_right_allows_its_own_operation_and_get_those_of_the_contract(operation):
+    expected = {operation}
+    if operation.name.lower() in COVERED:
+        expected.add(Operation.GET)
+    assert set(sufficient_rights(operation)) == expected
+    assert len(sufficient_rights(operation)) <= 2, "the store takes no more"
+
+
+@pytest.mark.parametrize("operation", Operation)
+def test_a_shown_name_is_read_back_in_any_letter_case(operation):
+    (name,) = format_operation_names(frozenset({operation}))
+    for spelling in (name, name.upper(), name.title(), name.replace("_", "")):
+        assert parse_operation_name(spelling) is operation
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", " ", "*", "all", "get,encrypt", "get ", "gеt", "10", "0xA", "x" * 100_000, "get\n", "__class__"],
+)  # fmt: skip
+def test_an_unknown_name_is_refused_and_not_quoted(name):
+    with pytest.raises(InvalidField) as caught:
+        parse_operation_name(name)
+    assert len(str(caught.value)) < 100
+
+
+@pytest.mark.parametrize(
+    ("user", "is_good"),
+    [
+        ("bob@example.com", True),
+        ("https://a.example/#Zoë 鍵", True),
+        ("*", True),
+        ("x" * MAX_USER_LENGTH, True),
+        ("x" * (MAX_USER_LENGTH + 1), False),
+        ("", False),
+        ("a\nb", False),
+        ("a\0", False),
+        ("\x85", False),
+    ],
+)
+def test_a_grantee_is_a_name_that_a_token_may_carry(user, is_good):
+    if is_good:
+        check_grantee(user)
+    else:
+        with pytest.raises(InvalidField):
+            check_grantee(user)
 
 
 def test_refusal_names_the_identifier():

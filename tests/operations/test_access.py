@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 
 import pytest
 
@@ -54,7 +55,21 @@ ROWS = [
     for position, items in enumerate(requests)
 ]
 
+#: CONTRACT §3: what the right `get` covers as well.
+COVERED_BY_GET = {"Export", "GetAttributes", "Encrypt", "Decrypt"}
+
+#: How a right may reach somebody.
+WAYS = ["by name", "by name, other issuer", "everyone", "everyone, other issuer"]
+
 STRANGERS = ["same issuer", "other issuer", "other issuer, same name"]
+
+
+OPERATIONS_NAMES = {each: each.name.lower() for each in OPERATIONS}
+
+
+def operation_name(tag):
+    """``get_attributes`` of ``GetAttributes``."""
+    return next(OPERATIONS_NAMES[each] for each in OPERATIONS if OPERATION_TAGS[each] == tag)
 
 
 def test_every_operation_has_its_place_in_the_matrix():
@@ -117,6 +132,95 @@ def test_nobody_is_answered_before_the_body_is_looked_at(kms, owner, operation, 
         assert answer.text == (
             '{"error": "unauthorized", "error_description": "bearer token required"}'
         )
+
+
+def a_key_for(owner, operation, tags=()):
+    key = owner.create(tags=tags)
+    if operation == "Destroy":
+        owner.revoke(key)
+    return key
+
+
+def is_answered(user, operation, identifier, items):
+    """Whether the operation was done, or failed at what only those who may do it get to."""
+    answer = user.send(structure(operation, uid(identifier), *items))
+    if answer.status == 422 and not answer.text.startswith("Cryptographic_Failure: "):
+        assert answer.text == (
+            "Item_Not_Found: no object to be used for this operation: "
+            + (identifier if isinstance(identifier, str) else json.dumps(identifier))
+        )
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def granted(owner, key, kms, way, *rights):
+    """Somebody who has the rights in this way, for as long as the block lasts."""
+    grantee = kms.user(issuer=1 if "other issuer" in way else 0)
+    named = "*" if way.startswith("everyone") else grantee
+    owner.grant(key, named, *rights)
+    try:
+        yield grantee
+    finally:
+        if owner.exchange("GET", f"/access/list/{key}").status == 200:  # not removed meanwhile
+            owner.withdraw(key, named, *rights)
+
+
+@pytest.mark.parametrize("right", sorted(each.name.lower() for each in OPERATIONS))
+@pytest.mark.parametrize(("operation", "items"), ROWS)
+def test_a_right_allows_exactly_its_operation_and_what_get_covers(
+    kms, owner, right, operation, items
+):
+    is_allowed = right.replace("_", "") == operation.lower() or (
+        right == "get" and operation in COVERED_BY_GET
+    )
+    key = a_key_for(owner, operation)
+    with granted(owner, key, kms, "by name", right) as grantee:
+        assert is_answered(grantee, operation, key, items) == is_allowed
+        namesake = kms.user(grantee.name.rpartition("#")[2], issuer=1)
+        assert not is_answered(namesake, operation, key, items)
+        assert not is_answered(kms.user(), operation, key, items)
+    if not is_allowed:
+        assert owner.state_of(key) == ("Deactivated" if operation == "Destroy" else "Active")
+        others = {OPERATIONS_NAMES[each] for each in OPERATIONS} - {right, "get"}
+        owner.grant(key, grantee, right, *(others - {operation_name(operation)}))
+        assert not is_answered(grantee, operation, key, items), "nor all the others together"
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("operation", "items"), ROWS)
+def test_a_right_reaches_its_holder_until_it_is_withdrawn(kms, owner, operation, items, way):
+    right = operation_name(operation)
+    key = a_key_for(owner, operation)
+    with granted(owner, key, kms, way, right) as grantee:
+        assert is_answered(grantee, operation, key, items)
+    assert not is_answered(grantee, operation, key, items)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("operation", "items"), ROWS)
+def test_a_tag_list_finds_what_the_right_is_for(kms, owner, operation, items, way):
+    tag = f"shared-{operation}-{way}-{len(items)}-{owner.port}"
+    key = a_key_for(owner, operation, [tag])
+    elsewhere = "locate" if operation != "Locate" else "revoke"
+    with granted(owner, key, kms, way, elsewhere) as grantee:
+        assert not is_answered(grantee, operation, [tag], items)
+        assert grantee.locate(tagged(tag)) == (1, [key]), "any right will do"
+    with granted(owner, key, kms, way, operation_name(operation)) as grantee:
+        assert grantee.locate(tagged(tag)) == (1, [key])
+        assert is_answered(grantee, operation, [tag], items)
+    assert grantee.locate(tagged(tag)) == (0, [])
+    assert not is_answered(grantee, operation, [tag], items)
+
+
+@pytest.mark.parametrize("right", ["import", "get", "create", "destroy"])
+def test_replacing_stays_the_owners(kms, owner, right):
+    key = owner.create()
+    before = owner.key_of(key)
+    with granted(owner, key, kms, "by name", right) as grantee:
+        line = grantee.refused("Import", *import_items(key, bytes(16), replace=True))
+    assert line == owner.refused("Import", *import_items(key, bytes(16)))
+    assert owner.key_of(key) == before
 
 
 def test_locate_counts_only_what_the_caller_may_see(owner, stranger):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -20,6 +20,11 @@ from ..kms import KMS, Sealed, import_items, name, number, octets, tagged, text,
 
 ALIVE = ("Active", "Deactivated", "Compromised")
 USERS = st.integers(0, 1)
+RIGHTS = st.sets(
+    st.sampled_from(["get", "encrypt", "decrypt", "revoke", "destroy", "get_attributes"]),
+    min_size=1,
+)
+COVERED_BY_GET = {"encrypt", "decrypt", "get_attributes"}
 TAGS = st.sets(st.sampled_from(["a", "b"]))
 
 
@@ -29,6 +34,14 @@ class Key:
     state: str
     material: bytes
     tags: frozenset[str]
+    granted: set[str] = field(default_factory=set)  # to the other user
+
+    def is_for(self, user: int, right: str) -> bool:
+        enough = {right, "get"} if right in COVERED_BY_GET else {right}
+        return self.owner == user or bool(enough & self.granted)
+
+    def is_found_by(self, user: int) -> bool:
+        return self.owner == user or bool(self.granted)
 
 
 def machine(kms: KMS) -> type[RuleBasedStateMachine]:
@@ -45,9 +58,9 @@ def machine(kms: KMS) -> type[RuleBasedStateMachine]:
             for user in getattr(self, "users", []):
                 user.close()
 
-        def usable(self, user: int, wanted: str) -> Key | None:
+        def usable(self, user: int, wanted: str, right: str) -> Key | None:
             key = self.model.get(wanted)
-            return key if key is not None and key.owner == user else None
+            return key if key is not None and key.is_for(user, right) else None
 
         def refused(self, user: int, reason: str, operation: str, *items: dict) -> None:
             line = self.users[user].refused(operation, *items)
@@ -68,12 +81,47 @@ def machine(kms: KMS) -> type[RuleBasedStateMachine]:
                 self.refused(user, "Object_Already_Exists", "Import", *items)
                 return
             assert self.users[user].do("Import", *items).uid == wanted
-            self.model[wanted] = Key(user, "Active", bytes([fill] * 32), frozenset(tags))
+            granted = known.granted if known is not None else set()
+            self.model[wanted] = Key(user, "Active", bytes([fill] * 32), frozenset(tags), granted)
+
+        @rule(wanted=uids, user=USERS, rights=RIGHTS, withdrawn=st.booleans())
+        def change_access(self, wanted, user, rights, withdrawn):
+            key = self.model.get(wanted)
+            other = self.users[1 - user]
+            if key is None or key.owner != user:
+                body = {
+                    "unique_identifier": wanted,
+                    "user_id": other.name,
+                    "operation_types": [*rights],
+                }
+                answer = self.users[user].change_access("revoke" if withdrawn else "grant", body)
+                assert answer.text.startswith("Item_Not_Found: ")
+            elif withdrawn:
+                self.users[user].withdraw(wanted, other, *rights)
+                key.granted -= rights
+            else:
+                self.users[user].grant(wanted, other, *rights)
+                key.granted |= rights
+
+        @rule(user=USERS)
+        def listings(self, user):
+            mine = {wanted: key for wanted, key in self.model.items() if key.owner == user}
+            owned = {each["object_id"]: each for each in self.users[user].listed("owned")}
+            assert {wanted: each["state"] for wanted, each in owned.items()} == {
+                wanted: key.state for wanted, key in mine.items()
+            }
+            for wanted, key in mine.items():
+                expected = {self.users[1 - user].name: sorted(key.granted)} if key.granted else {}
+                assert self.users[user].grants_on(wanted) == expected
+            obtained = self.users[1 - user].listed("obtained")
+            assert {each["object_id"]: each["operations"] for each in obtained} == {
+                wanted: sorted(key.granted) for wanted, key in mine.items() if key.granted
+            }
 
         @rule(wanted=uids, user=USERS, compromised=st.booleans())
         def revoke(self, wanted, user, compromised):
             reason = number("RevocationReason", 2) if compromised else text("RevocationReason", "")
-            key = self.usable(user, wanted)
+            key = self.usable(user, wanted, "revoke")
             if key is None:
                 self.refused(user, "Item_Not_Found", "Revoke", uid(wanted), reason)
                 return
@@ -86,7 +134,7 @@ def machine(kms: KMS) -> type[RuleBasedStateMachine]:
 
         @rule(wanted=uids, user=USERS, remove=st.booleans())
         def destroy(self, wanted, user, remove):
-            key = self.usable(user, wanted)
+            key = self.usable(user, wanted, "destroy")
             if key is None:
                 self.refused(user, "Item_Not_Found", "Destroy", uid(wanted))
             elif key.state == "Active":
@@ -102,7 +150,7 @@ def machine(kms: KMS) -> type[RuleBasedStateMachine]:
 
         @rule(target=sealed, wanted=uids, user=USERS)
         def encrypt(self, wanted, user):
-            key = self.usable(user, wanted)
+            key = self.usable(user, wanted, "encrypt")
             if key is not None and key.state == "Active":
                 return self.users[user].encrypt(wanted, b"data"), key.material
             reason = "Item_Not_Found"
@@ -114,7 +162,7 @@ def machine(kms: KMS) -> type[RuleBasedStateMachine]:
         @rule(held=sealed, user=USERS)
         def decrypt(self, held, user):
             box, material = held
-            key = self.usable(user, box.uid)
+            key = self.usable(user, box.uid, "decrypt")
             if key is None:
                 self.refused(user, "Item_Not_Found", "Decrypt", uid(box.uid), *box.items())
             elif key.state not in ALIVE:
@@ -126,14 +174,17 @@ def machine(kms: KMS) -> type[RuleBasedStateMachine]:
 
         @rule(wanted=uids, user=USERS)
         def get(self, wanted, user):
-            key = self.usable(user, wanted)
+            key = self.usable(user, wanted, "get")
             if key is None:
                 self.refused(user, "Item_Not_Found", "Get", uid(wanted))
             elif key.state not in ALIVE:
                 self.refused(user, "Object_Destroyed", "Get", uid(wanted))
             else:
                 assert self.users[user].key_of(wanted) == key.material
-            if key is not None:
+            key = self.usable(user, wanted, "get_attributes")
+            if key is None:
+                self.refused(user, "Item_Not_Found", "GetAttributes", uid(wanted))
+            else:
                 assert self.users[user].state_of(wanted) == key.state
 
         @rule(user=USERS, tags=TAGS, state=st.sampled_from([None, *ALIVE, "Destroyed"]))
@@ -144,19 +195,19 @@ def machine(kms: KMS) -> type[RuleBasedStateMachine]:
             expected = {
                 each
                 for each, key in self.model.items()
-                if key.owner == user and tags <= key.tags
+                if key.is_found_by(user) and tags <= key.tags
                 if (key.state == state if state else key.state in ALIVE)
             }
             total, found = self.users[user].locate(*wanted)
             assert (total, set(found)) == (len(expected), expected)
 
         @invariant()
-        def tag_list_means_an_active_key_of_the_caller_or_none(self):
+        def tag_list_means_an_active_key_that_the_caller_may_use_or_none(self):
             for user in range(2):
                 active = {
                     each
                     for each, key in getattr(self, "model", {}).items()
-                    if key.owner == user and key.state == "Active" and "a" in key.tags
+                    if key.is_for(user, "encrypt") and key.state == "Active" and "a" in key.tags
                 }
                 if active:
                     assert self.users[user].encrypt(["a"], b"").uid in active

@@ -181,3 +181,87 @@ def test_encryption_beside_revocation_is_whole_or_refused(two):
         found = reasons(at_once(crowd(alice, two), send))
         assert set(found) <= {"ok", "Wrong_Key_Lifecycle_State"}
         assert found["ok"] >= 1
+
+
+def test_nothing_is_decrypted_after_a_withdrawal_was_answered(two):
+    """Requests that begin after the answer, on either server, by name and through `*`."""
+    alice, bob = two[0].user(), two[0].user()
+    for named in (bob.name, "*", bob.name, "*"):
+        key = alice.create(tags=["w"])
+        sealed = alice.encrypt(key, b"x" * 1000)
+        alice.grant(key, named, "decrypt")
+        withdrawn = threading.Event()
+        late = []
+
+        def send(user, n, key=key, sealed=sealed, named=named, withdrawn=withdrawn, late=late):
+            if n == 0:
+                user.withdraw(key, named, "decrypt")
+                withdrawn.set()
+                return
+            identifier = uid(key) if n % 2 else uid(["w"])
+            for _ in range(1000):
+                began_late = withdrawn.is_set()
+                answer = user.send(structure("Decrypt", identifier, *sealed.items()))
+                if began_late:
+                    late.append(answer.status)
+                    return
+                assert answer.status == 200 or answer.text.startswith("Item_Not_Found: ")
+
+        at_once([alice, *crowd(bob, two, 6)[1:]], send)
+        assert late == [422] * 5
+
+
+def test_a_grantee_changes_nothing_after_a_withdrawal_was_answered(two):
+    alice, bob = two[0].user(), two[0].user()
+    for _ in range(20):
+        key = alice.create()
+        alice.grant(key, bob, "revoke")
+        states = []
+
+        def send(user, n, key=key, states=states):
+            if n == 0:
+                user.withdraw(key, bob, "revoke")
+                states.append(user.state_of(key))
+                return None
+            return user.send(structure("Revoke", uid(key)))
+
+        at_once([alice, bob.on(two[1])], send)
+        states.append(alice.state_of(key))
+        assert states[0] == states[1], "what was withdrawn did nothing later"
+
+
+def test_granting_at_once_is_granting_once(two):
+    alice, bob = two[0].user(), two[0].user()
+    key = alice.create()
+    at_once(crowd(alice, two), lambda user, n: user.grant(key, bob, "get", "encrypt"))
+    assert alice.grants_on(key) == {bob.name: ["encrypt", "get"]}
+    at_once(crowd(alice, two), lambda user, n: user.withdraw(key, bob, "get"))
+    assert alice.grants_on(key) == {bob.name: ["encrypt"]}
+
+
+def test_an_identifier_that_changes_hands_never_takes_a_grant_along(two):
+    """The one owner grants while the identifier is removed and imported by another one."""
+    alice, carol, bob = (two[0].user() for _ in range(3))
+    for turn in range(10):
+        wanted = f"hands-{turn}"
+        alice.import_key(wanted, bytes(16))
+        alice.revoke(wanted)
+
+        def send(user, n, wanted=wanted):
+            if n == 0:
+                user.destroy(wanted, remove=True)
+            elif n == 1:
+                for _ in range(200):
+                    if (
+                        user.send(structure("Import", *import_items(wanted, bytes(16)))).status
+                        == 200
+                    ):
+                        break
+            else:
+                body = {"unique_identifier": wanted, "user_id": bob.name, "operation_type": "get"}
+                for _ in range(20):
+                    user.change_access("grant", body)
+
+        at_once([alice, carol, alice.on(two[1]), alice.again()], send)
+        assert carol.grants_on(wanted) == {}
+        assert bob.refused("Get", uid(wanted)).startswith("Item_Not_Found: ")

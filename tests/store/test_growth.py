@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import text
 
 from kms_tornado.domain.managed_object import ObjectFilter
+from kms_tornado.kmip.enums import Operation
 from kms_tornado.store import queries
-from kms_tornado.store.base import Insert
+from kms_tornado.store.base import Grant, Insert
 from kms_tornado.store.reader import Reader, TooLong
 
 from .helpers import ALICE, BOB, an_object, uids, with_store
@@ -69,6 +70,29 @@ def test_tag_lists_stay_short_enough_for_the_event_loop(path, tags, principal, n
     found = with_store(path, body)
     assert len(found) == number
     assert found[:1] == ([newest] if newest else [])
+
+
+@pytest.mark.parametrize("principal", ["carol", "dave"])
+def test_what_is_granted_is_found_without_a_walk_through_all(path, principal):
+    """Alice lets carol use every thousandth of her objects, and dave one."""
+    step = 1000 if principal == "carol" else 50_000
+    mine = range(1, MANY, step)
+
+    async def body(store):
+        get = frozenset({Operation.GET})
+        await store.commit([Grant(f"{n}", ALICE, principal, get) for n in mine])
+        found = await store.locate(ObjectFilter(), principal=principal, offset=1, maximum=1)
+        assert found == (len(mine), [f"{mine[-2]}"])
+        refuse_long_reads(store)
+        rights = (Operation.ENCRYPT, Operation.GET)
+        for tags in ({"common"}, {"rare", "_kk"}, {"odd"}):
+            listed = await store.with_tags(frozenset(tags), principal=principal, rights=rights)
+            assert uids(listed) == [f"{n}" for n in reversed(mine)]
+            assert not await store.with_tags(frozenset(tags), principal=principal)
+        for n in mine:
+            assert await store.get_for(f"{n}", principal=principal, rights=rights)
+
+    with_store(path, body)
 
 
 def test_a_tag_list_that_takes_long_is_answered_by_the_reader_thread(path):

@@ -1,0 +1,235 @@
+"""Grants in the store: who reads what, and what a withdrawal undoes."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from alembic import command
+from alembic.config import Config
+
+from kms_tornado.domain.managed_object import ObjectFilter
+from kms_tornado.errors import InvalidField
+from kms_tornado.kmip.enums import Operation, State
+from kms_tornado.store import changes, migrate
+from kms_tornado.store.base import Conflict, Grant, Insert, Remove, Replace, Withdraw
+from kms_tornado.store.sqlite_file import SQLiteFile
+
+from .helpers import ALICE, BOB, an_object, uids, with_store
+
+GET, ENCRYPT, DESTROY = Operation.GET, Operation.ENCRYPT, Operation.DESTROY
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "kms.db"
+
+
+def grant(uid, *operations, grantee=BOB, owner=ALICE):
+    return Grant(uid, owner, grantee, frozenset(operations))
+
+
+def withdraw(uid, *operations, grantee=BOB, owner=ALICE):
+    return Withdraw(uid, owner, grantee, frozenset(operations))
+
+
+def run(path, body):
+    async def prepared(store):
+        await store.commit([Insert(an_object("one", tags=frozenset({"t", "_kk"})))])
+        await body(store)
+
+    with_store(path, prepared)
+
+
+async def may(store, *rights, principal=BOB):
+    """Whether all ways to the object agree that the rights suffice."""
+    found = await store.get_for("one", principal=principal, rights=rights)
+    tagged = await store.with_tags(frozenset({"t"}), principal=principal, rights=rights)
+    assert uids(tagged) == (["one"] if found else [])
+    return found is not None
+
+
+def test_the_owner_needs_no_right_and_others_one_of_those_asked_for(path):
+    async def body(store):
+        assert await may(store, principal=ALICE)
+        assert not await may(store, GET)
+        await store.commit([grant("one", GET)])
+        assert await may(store, GET)
+        assert await may(store, ENCRYPT, GET)
+        assert not await may(store, ENCRYPT)
+        assert not await may(store, ENCRYPT, DESTROY)
+        assert not await may(store)
+        assert not await may(store, GET, principal="eve")
+
+    run(path, body)
+
+
+def test_what_everyone_may_each_may(path):
+    async def body(store):
+        await store.commit([grant("one", GET, grantee="*")])
+        for principal in (BOB, "eve", "*", ALICE):
+            assert await may(store, GET, principal=principal)
+        await store.commit([withdraw("one", GET, grantee=BOB)])
+        assert await may(store, GET)
+        await store.commit([withdraw("one", GET, grantee="*")])
+        assert not await may(store, GET)
+
+    run(path, body)
+
+
+def test_locate_finds_what_is_granted_once(path):
+    async def body(store):
+        async def located(**wanted):
+            return await store.locate(ObjectFilter(**wanted), principal=BOB, offset=0, maximum=9)
+
+        await store.commit([grant("one", GET, ENCRYPT), grant("one", GET, grantee="*")])
+        await store.commit([Insert(an_object("mine", owner=BOB, tags=frozenset({"t"})))])
+        await store.commit([grant("mine", GET, grantee="*", owner=BOB)])
+        assert await located() == (2, ["mine", "one"])
+        assert await located(tags=frozenset({"t"})) == (2, ["mine", "one"])
+        assert await located(tags=frozenset({"t", "_kk"})) == (1, ["one"])
+        assert await located(uid="one") == (1, ["one"])
+        assert await located(states=frozenset({State.DESTROYED})) == (0, [])
+
+    run(path, body)
+
+
+def test_granting_twice_is_once_and_withdrawing_takes_only_what_is_named(path):
+    async def body(store):
+        assert await store.grants_on("one", owner=ALICE) == {}
+        for _ in range(2):
+            await store.commit([grant("one", GET, ENCRYPT)])
+        await store.commit([grant("one", DESTROY, GET)])
+        await store.commit([withdraw("one", ENCRYPT, Operation.MAC)])
+        assert await store.grants_on("one", owner=ALICE) == {BOB: {GET, DESTROY}}
+        assert await store.grants_on("one", owner=BOB) is None
+        assert await store.grants_on("absent", owner=ALICE) is None
+
+    run(path, body)
+
+
+@pytest.mark.parametrize("change", [grant, withdraw])
+@pytest.mark.parametrize(("uid", "owner"), [("one", BOB), ("absent", ALICE), ("absent", BOB)])
+def test_only_the_owner_of_what_is_there_changes_grants(path, change, uid, owner):
+    async def body(store):
+        with pytest.raises(Conflict):
+            await store.commit([change(uid, GET, grantee="eve", owner=owner)])
+        assert await store.grants_on("one", owner=ALICE) == {}
+
+    run(path, body)
+
+
+def test_what_no_database_can_hold_is_an_invalid_field(path):
+    async def body(store):
+        with pytest.raises(InvalidField):
+            await store.commit([grant("one", GET, grantee="\ud800")])
+        assert not await may(store, GET, principal="\ud800")
+
+    run(path, body)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda seen: Replace(replace(seen, state=State.DEACTIVATED), seen.generation),
+     lambda seen: Remove(seen.uid, seen.generation)],
+    ids=["replace", "remove"],
+)  # fmt: skip
+def test_a_change_decided_under_a_right_fails_once_it_is_withdrawn(path, change):
+    async def body(store):
+        await store.commit([grant("one", DESTROY)])
+        seen = await store.get_for("one", principal=BOB, rights=(DESTROY,))
+        await store.commit([withdraw("one", DESTROY)])
+        with pytest.raises(Conflict):
+            await store.commit([change(seen)])
+        assert (await store.get("one")).state is State.ACTIVE
+
+    run(path, body)
+
+
+def test_grants_and_empty_withdrawals_are_no_conflict_for_a_change(path):
+    async def body(store):
+        seen = await store.get("one")
+        await store.commit([grant("one", GET), withdraw("one", ENCRYPT)])
+        await store.commit([Replace(replace(seen, state=State.DEACTIVATED), seen.generation)])
+        assert await may(store, GET), "a change leaves the grants"
+
+    run(path, body)
+
+
+def test_grants_go_with_the_object(path):
+    async def body(store):
+        await store.commit([grant("one", GET), grant("one", GET, grantee="*")])
+        await store.commit([Remove("one", 1)])
+        assert await store.obtained_by(BOB) == []
+        await store.commit([Insert(an_object("one", tags=frozenset({"t"})))])
+        assert not await may(store, GET)
+        assert await store.grants_on("one", owner=ALICE) == {}
+        with store._file.open_reader() as connection:
+            assert connection.exec_driver_sql("SELECT count(*) FROM grants").scalar() == 0
+
+    run(path, body)
+
+
+def test_a_new_owner_starts_without_grants(path):
+    async def body(store):
+        await store.commit([grant("one", GET, grantee="eve")])
+        await store.commit([Replace(an_object("one", owner=BOB, tags=frozenset({"t"})), 1)])
+        assert await store.grants_on("one", owner=BOB) == {}
+        assert not await may(store, GET, principal="eve")
+
+    run(path, body)
+
+
+def test_listings_have_no_material(path):
+    async def body(store):
+        await store.commit([grant("one", GET, ENCRYPT)])
+        await store.commit([Insert(an_object("two", created_at=1_800_000_000))])
+        owned = await store.owned_by(ALICE)
+        assert uids(owned) == ["two", "one"]
+        (obtained,) = await store.obtained_by(BOB)
+        assert (obtained.target.uid, obtained.operations) == ("one", {GET, ENCRYPT})
+        assert [each.sealed for each in [*owned, obtained.target]] == [None] * 3
+        assert await store.obtained_by(ALICE) == await store.owned_by(BOB) == []
+
+    run(path, body)
+
+
+def test_many_at_once_grant_and_withdraw(path):
+    async def body(store):
+        turns = [grant("one", GET, ENCRYPT), withdraw("one", ENCRYPT)] * 50
+        await asyncio.gather(*(store.commit([each]) for each in turns))
+        assert await store.grants_on("one", owner=ALICE) == {BOB: {GET}}
+
+    run(path, body)
+
+
+def at_first_revision(path):
+    """A database as the first revision made it, with an object in it."""
+    file = SQLiteFile(path)
+    file._make_private()
+    file._identity = file._seen()
+    config = Config()
+    config.set_main_option("script_location", str(migrate._MIGRATIONS))
+    with file.open_writer() as connection:
+        config.attributes["connection"] = connection
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        command.upgrade(config, "0001")
+        changes.apply(connection, [Insert(an_object("one", tags=frozenset({"t"})))], now=5)
+        changes.keep_check_value(connection, b"check")
+        tables = connection.exec_driver_sql("SELECT name FROM sqlite_master").scalars().all()
+        assert "grants" not in tables
+        connection.exec_driver_sql("COMMIT")
+
+
+def test_a_database_of_the_first_revision_is_upgraded_with_its_data(path):
+    at_first_revision(path)
+
+    async def body(store):
+        assert await store.get("one") == an_object("one", tags=frozenset({"t"}))
+        assert await store.master_key_check() == b"check"
+        await store.commit([grant("one", GET)])
+        assert await may(store, GET)
+
+    with_store(path, body)
+    with_store(path, lambda store: may(store, GET))
