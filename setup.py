@@ -43,6 +43,7 @@ setup(
             "hypothesis>=6.100",
             # The published client that every release must serve; a compiled extension.
             "cosmian-kms==4.22.1",
+            "pycurl>=7.45",  # a proxy is tested with a real one
         ],
     },
     entry_points={"console_scripts": ["kms-tornado = kms_tornado.__main__:main"]},
