@@ -52,10 +52,14 @@ class ConnectProxy:
     def _serve(self, client: socket.socket) -> None:
         head = b""
         while b"\r\n\r\n" not in head:
-            head += client.recv(4096)
+            received = client.recv(4096)
+            if not received:
+                client.close()
+                return
+            head += received
         self.heads.append(head.decode())
-        client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
         target = socket.create_connection(("127.0.0.1", self.target_port))
+        client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
         for source, sink in ((client, target), (target, client)):
             threading.Thread(target=_pump, args=(source, sink), daemon=True).start()
 
