@@ -146,9 +146,14 @@ def test_tag_of_a_field_is_its_name_unless_declared_otherwise():
     assert tag_of(Sample, "names") == "Name"
 
 
+FAMILIES = [
+    each
+    for each in vars(payloads).values()
+    if inspect.ismodule(each) and each.__name__.startswith(payloads.__name__)
+]
 DECLARED = [
     cls
-    for module in (structures, attributes, objects, payloads)
+    for module in (structures, attributes, objects, *FAMILIES)
     for cls in vars(module).values()
     if inspect.isclass(cls) and hasattr(cls, "__dataclass_fields__")
     if cls.__module__ == module.__name__
