@@ -9,20 +9,17 @@ from __future__ import annotations
 
 import copy
 import json
-import re
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from xml.etree import ElementTree as ET
 
 import pytest
 
 from kms_tornado.kmip.tables import ENUMERATIONS, MASKS
 
-from .kmip.test_oasis_cases import CASES
 from .kms import KMS, Item, User, two_issuers
+from .oasis import CASES, VARIABLE, leaves, read_messages
 
 #: What the server lacks → the cases that meet it first. None of the 86 passes yet: every one of them
 #: needs an operation, an attribute or a life-cycle rule that is built elsewhere.
@@ -74,39 +71,11 @@ IGNORED = {"ClientCorrelationValue", "ResultMessage", "ServerCorrelationValue", 
 #: Parent → what the specification lets a server add there and the recording server did not.
 OPTIONAL = {"ResponsePayload": {"LocatedItems"}, "KeyValue": {"Attributes"}}
 
-VARIABLE = re.compile(r"\$([A-Z]+(?:_[A-Z0-9]+)*)([+-]\d+)?")
 CLOCK_S = 60  # by how much a date may be off $NOW
 
 
 class Differs(Exception):
     pass
-
-
-def element_to_json(element: ET.Element) -> Item:
-    """XML as JSON TTLV, with variables left in."""
-    item_type = element.get("type")
-    if item_type is None:
-        return {"tag": element.tag, "value": [element_to_json(child) for child in element]}
-    value: Any = element.get("value", "")
-    if value.startswith("$"):
-        pass
-    elif element.tag in MASKS:
-        value = "|".join(value.split())
-    elif item_type in {"Integer", "Interval", "LongInteger"}:
-        value = int(value)
-    elif item_type == "Boolean":
-        value = value == "true"
-    elif item_type == "BigInteger":
-        value = f"0x{value}"
-    return {"tag": element.tag, "type": item_type, "value": value}
-
-
-def leaves(item: Item) -> Iterator[Item]:
-    if isinstance(item["value"], list):
-        for child in item["value"]:
-            yield from leaves(child)
-    else:
-        yield item
 
 
 @dataclass
@@ -228,7 +197,7 @@ def kms(tmp_path_factory):
 
 
 def read_case(path: Any) -> Case:
-    messages = [element_to_json(element) for element in ET.parse(path).getroot()]
+    messages = read_messages(path)
     return Case(list(zip(messages[::2], messages[1::2], strict=True)))
 
 

@@ -1,0 +1,70 @@
+"""The mandatory cases of the KMIP 2.1 profiles, read from ../shared: XML to JSON TTLV.
+
+Nothing of them is copied into the project: where the folder is absent CASES is empty.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from kms_tornado.kmip.tables import MASKS
+
+from .kms import Item
+
+CASES = sorted((Path(__file__).parents[2] / "shared/kmip/oasis-2.1").glob("*.xml"))
+
+#: What a case leaves open: $UNIQUE_IDENTIFIER_0, $NOW, $NOW-3600.
+VARIABLE = re.compile(r"\$([A-Z]+(?:_[A-Z0-9]+)*)([+-]\d+)?")
+
+#: Any value of the type, in the place of a variable that is no text.
+STAND_INS = {
+    "ByteString": "00" * 16,
+    "DateTime": "2026-11-23T10:45:16+00:00",
+    "DateTimeExtended": "2026-11-23T10:45:16+00:00",
+}
+
+
+def read_messages(path: Path) -> list[Item]:
+    """Requests and responses in turn, as JSON TTLV with the variables left in."""
+    return [element_to_json(element) for element in ET.parse(path).getroot()]
+
+
+def element_to_json(element: ET.Element) -> Item:
+    """XML as JSON TTLV, with variables left in."""
+    item_type = element.get("type", "Structure")
+    if item_type == "Structure":
+        return {"tag": element.tag, "value": [element_to_json(child) for child in element]}
+    value: Any = element.get("value", "")
+    if VARIABLE.fullmatch(value):
+        pass
+    elif element.tag in MASKS:
+        value = "|".join(value.split())
+    elif item_type in {"Integer", "Interval", "LongInteger"}:
+        value = int(value)
+    elif item_type == "Boolean":
+        value = value == "true"
+    elif item_type == "BigInteger":
+        value = f"0x{value}"
+    return {"tag": element.tag, "type": item_type, "value": value}
+
+
+def with_stand_ins(item: Item) -> Item:
+    """The item with variables replaced by a value of their type; those that are text stay."""
+    value = item["value"]
+    if isinstance(value, list):
+        return {**item, "value": [with_stand_ins(child) for child in value]}
+    if isinstance(value, str) and VARIABLE.fullmatch(value):
+        return {**item, "value": STAND_INS.get(item["type"], value)}
+    return item
+
+
+def leaves(item: Item) -> Iterator[Item]:
+    if isinstance(item["value"], list):
+        for child in item["value"]:
+            yield from leaves(child)
+    else:
+        yield item
