@@ -1,0 +1,131 @@
+"""Which techniques are on: --crypto-policy as one table (CONTRACT §2).
+
+A technique is what a security note would name: a cipher in its mode, a signature scheme, a padding.
+What stands in no row is not offered under any policy. `permissive` allows every row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from types import MappingProxyType
+
+from ..domain.lifecycle import Use
+from ..errors import UnsupportedCryptographicParameters
+
+
+class CryptoPolicy(Enum):
+    """The values of --crypto-policy."""
+
+    CONSERVATIVE = "conservative"
+    PERMISSIVE = "permissive"
+
+
+class Technique(Enum):
+    """The value is how messages and the README's table name it."""
+
+    AES_GCM = "AES-GCM"
+    GCM_SHORT_TAG = "an authentication tag under 16 bytes"
+    GCM_SHORT_IV = "a GCM nonce under 12 bytes"
+    AES_CBC = "AES-CBC"
+    AES_CTR = "AES-CTR"
+    AES_ECB = "AES-ECB"
+    AES_KW = "AES-KW"
+    AES_KWP = "AES-KWP"
+    CHACHA20_POLY1305 = "ChaCha20-Poly1305"
+    CHACHA20 = "ChaCha20 without Poly1305"
+    TDES = "3DES keys"
+    TDES_CBC = "3DES-CBC"
+    TDES_ECB = "3DES-ECB"
+    RSA_OAEP = "RSA-OAEP"
+    RSA_PKCS1_V1_5_ENCRYPTION = "RSA PKCS#1 v1.5 encryption"
+    RSA_PSS = "RSA-PSS"
+    RSA_PKCS1_V1_5_SIGNATURE = "RSA PKCS#1 v1.5 signatures"
+    ECDSA = "ECDSA"
+    EDDSA = "EdDSA"
+    SHA_1_SIGNATURE = "signatures over SHA-1"
+    HMAC = "HMAC"
+    AES_CMAC = "AES-CMAC"
+    HASH = "hashes"
+    HKDF = "HKDF"
+    PBKDF2 = "PBKDF2"
+    NIST_800_108 = "NIST SP 800-108 in counter mode"
+    DERIVATION_BY_HASH = "derivation by hash"
+    DERIVATION_BY_HMAC = "derivation by HMAC"
+    DERIVATION_BY_ENCRYPTION = "derivation by encryption"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What `conservative` allows. why_not: the end of the refusal."""
+
+    protect: bool = True
+    process: bool = True
+    why_not: str = ""
+
+
+_ALLOWED = Row()
+
+
+def _refused(why_not: str) -> Row:
+    """Off in both directions: CONTRACT §2 knows no exception for old data."""
+    return Row(protect=False, process=False, why_not=why_not)
+
+
+_UNAUTHENTICATED = _refused("it does not notice altered data")
+
+TABLE: Mapping[Technique, Row] = MappingProxyType(
+    {
+        Technique.AES_GCM: _ALLOWED,
+        # Of a tag cut to 4 bytes, one forgery in 2^32 passes (SP 800-38D appendix C).
+        Technique.GCM_SHORT_TAG: _refused("it makes forgeries likelier"),
+        # A short one repeats soon, and one repeat gives the authentication key away.
+        Technique.GCM_SHORT_IV: _refused("it repeats too soon"),
+        Technique.AES_CBC: _UNAUTHENTICATED,
+        Technique.AES_CTR: _UNAUTHENTICATED,
+        Technique.AES_ECB: _UNAUTHENTICATED,
+        Technique.AES_KW: _ALLOWED,
+        Technique.AES_KWP: _ALLOWED,
+        Technique.CHACHA20_POLY1305: _ALLOWED,
+        Technique.CHACHA20: _UNAUTHENTICATED,
+        # A new key is refused; one from outside may be kept and given back, which takes no cipher.
+        Technique.TDES: Row(protect=False, why_not="its blocks of 64 bits repeat too soon"),
+        Technique.TDES_CBC: _UNAUTHENTICATED,
+        Technique.TDES_ECB: _UNAUTHENTICATED,
+        Technique.RSA_OAEP: _ALLOWED,
+        Technique.RSA_PKCS1_V1_5_ENCRYPTION: _refused("its decryption is an oracle for attackers"),
+        Technique.RSA_PSS: _ALLOWED,
+        Technique.RSA_PKCS1_V1_5_SIGNATURE: _ALLOWED,
+        Technique.ECDSA: _ALLOWED,
+        Technique.EDDSA: _ALLOWED,
+        Technique.SHA_1_SIGNATURE: _refused("collisions of SHA-1 can be bought"),
+        Technique.HMAC: _ALLOWED,  # with SHA-1 too: HMAC does not rest on collisions
+        Technique.AES_CMAC: _ALLOWED,
+        Technique.HASH: _ALLOWED,
+        Technique.HKDF: _ALLOWED,
+        Technique.PBKDF2: _ALLOWED,
+        Technique.NIST_800_108: _ALLOWED,
+        Technique.DERIVATION_BY_HASH: _ALLOWED,
+        Technique.DERIVATION_BY_HMAC: _ALLOWED,
+        # The cipher and mode that it names are checked as well.
+        Technique.DERIVATION_BY_ENCRYPTION: _ALLOWED,
+    }
+)
+
+
+def may_use(policy: CryptoPolicy, technique: Technique, use: Use) -> bool:
+    """use: Use.PROTECT or Use.PROCESS."""
+    if policy is CryptoPolicy.PERMISSIVE:
+        return True
+    row = TABLE[technique]
+    return row.protect if use is Use.PROTECT else row.process
+
+
+def check_policy(policy: CryptoPolicy, technique: Technique, use: Use) -> None:
+    """Raises UnsupportedCryptographicParameters, with the option that would change it."""
+    if not may_use(policy, technique, use):
+        raise UnsupportedCryptographicParameters(
+            f"{technique.value}: off, as {TABLE[technique].why_not} "
+            f"(--crypto-policy permissive allows it)"
+        )

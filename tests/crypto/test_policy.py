@@ -1,0 +1,45 @@
+"""The policy table: what CONTRACT §2 promises of `conservative`, row by row."""
+
+from __future__ import annotations
+
+import pytest
+
+from kms_tornado.crypto.policy import TABLE, CryptoPolicy, Technique, check_policy, may_use
+from kms_tornado.domain.lifecycle import Use
+from kms_tornado.errors import UnsupportedCryptographicParameters
+
+BOTH = (Use.PROTECT, Use.PROCESS)
+
+#: Technique → the uses that `conservative` refuses.
+REFUSED = {
+    Technique.AES_CBC: BOTH,
+    Technique.AES_CTR: BOTH,
+    Technique.AES_ECB: BOTH,
+    Technique.CHACHA20: BOTH,
+    Technique.TDES: (Use.PROTECT,),
+    Technique.TDES_CBC: BOTH,
+    Technique.TDES_ECB: BOTH,
+    Technique.GCM_SHORT_IV: BOTH,
+    Technique.GCM_SHORT_TAG: BOTH,
+    Technique.RSA_PKCS1_V1_5_ENCRYPTION: BOTH,
+    Technique.SHA_1_SIGNATURE: BOTH,
+}
+
+
+def test_every_technique_has_its_row():
+    assert set(TABLE) == set(Technique)
+
+
+@pytest.mark.parametrize("use", BOTH)
+@pytest.mark.parametrize("technique", Technique, ids=lambda each: each.name)
+def test_conservative_refuses_what_the_contract_lists_and_permissive_allows_it(technique, use):
+    check_policy(CryptoPolicy.PERMISSIVE, technique, use)
+    assert may_use(CryptoPolicy.PERMISSIVE, technique, use)
+    if use not in REFUSED.get(technique, ()):
+        check_policy(CryptoPolicy.CONSERVATIVE, technique, use)
+        return
+    assert not may_use(CryptoPolicy.CONSERVATIVE, technique, use)
+    with pytest.raises(UnsupportedCryptographicParameters) as refusal:
+        check_policy(CryptoPolicy.CONSERVATIVE, technique, use)
+    assert str(refusal.value).startswith(technique.value)
+    assert "--crypto-policy permissive" in str(refusal.value)
