@@ -3,34 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-import uuid
 
 from ..crypto.material import KeyMaterial
 from ..crypto.symmetric import check_key_length, generate
 from ..domain.access import owns
-from ..domain.managed_object import ManagedObject, UniqueIdentifier
 from ..errors import (
     FeatureNotSupported,
-    InvalidAttributeValue,
-    InvalidField,
     KeyFormatTypeNotSupported,
     MissingData,
     ObjectAlreadyExists,
 )
-from ..kmip.attributes import Attributes, dump_attributes, user_tags, without_tags
-from ..kmip.enums import KeyFormatType, ObjectType, State
+from ..kmip.attributes import Attributes
+from ..kmip.enums import KeyFormatType, ObjectType
 from ..kmip.objects import KeyBlock, SymmetricKey
 from ..kmip.payloads import CreateRequest, CreateResponse, ImportRequest, ImportResponse
 from ..store.base import Conflict, Insert, Replace
-from .attributes import check_settable
-from .call import MAX_IDENTIFIER_LENGTH, Call
+from .call import Call
+from .new_object import check_object_type, merged, new_identifier, new_object
 
 DEFAULT_LENGTH = 256  # bits; cloudproof_kms_js asks for none
-#: Added by the server, so that ``["invoices","_kk"]`` finds the key among objects with that tag.
-SYSTEM_TAGS = {ObjectType.SYMMETRIC_KEY: "_kk"}
-#: Attributes and tags of one object, in characters as they are stored: readers keep thousands of
-#: them in memory, and a key is no place for documents.
-MAX_ATTRIBUTES_LENGTH = 64 * 1024
 _FORMATS = frozenset({None, KeyFormatType.RAW, KeyFormatType.TRANSPARENT_SYMMETRIC_KEY})
 
 
@@ -45,13 +36,14 @@ async def create(call: Call, request: CreateRequest) -> CreateResponse:
         raise KeyFormatTypeNotSupported("a symmetric key is Raw or TransparentSymmetricKey")
     length = DEFAULT_LENGTH if wanted.cryptographic_length is None else wanted.cryptographic_length
     material = generate(wanted.cryptographic_algorithm, length)
-    uid = _new_identifier(wanted.unique_identifier)
-    attributes = dataclasses.replace(
-        wanted,
+    uid = new_identifier(wanted.unique_identifier)
+    computed = Attributes(
         cryptographic_length=length,
         key_format_type=wanted.key_format_type or KeyFormatType.RAW,
     )
-    await call.commit(Insert(_new_object(call, uid, attributes, material)))
+    await call.commit(
+        Insert(new_object(call, uid, request.object_type, wanted, material, computed))
+    )
     return CreateResponse(object_type=request.object_type, unique_identifier=uid)
 
 
@@ -59,8 +51,8 @@ async def import_(call: Call, request: ImportRequest) -> ImportResponse:
     """Take a key from outside under the identifier that the client chose, or a new one for ""."""
     call.check_may_create()
     attributes, material = _imported_key(request)
-    uid = _new_identifier(request.unique_identifier or attributes.unique_identifier)
-    new = _new_object(call, uid, attributes, material)
+    uid = new_identifier(request.unique_identifier or attributes.unique_identifier)
+    new = new_object(call, uid, request.object_type, attributes, material)
     known = await call.store.get(uid)
     if known is None:
         try:
@@ -79,42 +71,6 @@ async def import_(call: Call, request: ImportRequest) -> ImportResponse:
     return ImportResponse(unique_identifier=uid)
 
 
-def _new_object(
-    call: Call, uid: UniqueIdentifier, wanted: Attributes, material: KeyMaterial
-) -> ManagedObject:
-    """An Active symmetric key of the caller's. Raises for attributes that are not theirs to set."""
-    check_settable(wanted)
-    tags = user_tags(wanted) | {SYSTEM_TAGS[ObjectType.SYMMETRIC_KEY]}
-    sensitive = bool(wanted.sensitive)
-    extractable = wanted.extractable is not False
-    attributes = dataclasses.replace(
-        without_tags(wanted),
-        unique_identifier=None,
-        object_type=None,
-        sensitive=sensitive,
-        always_sensitive=sensitive,
-        extractable=extractable,
-        never_extractable=not extractable,
-        initial_date=call.now,
-        activation_date=call.now,
-        original_creation_date=call.now,
-        last_change_date=call.now,
-    )
-    if len(dump_attributes(attributes)) + sum(map(len, tags)) > MAX_ATTRIBUTES_LENGTH:
-        raise InvalidField(f"attributes and tags have more than {MAX_ATTRIBUTES_LENGTH} characters")
-    new = ManagedObject(
-        uid=uid,
-        owner=call.principal,
-        object_type=ObjectType.SYMMETRIC_KEY,
-        state=State.ACTIVE,
-        attributes=attributes,
-        tags=tags,
-        sealed=None,
-        created_at=call.now,
-    )
-    return dataclasses.replace(new, sealed=call.seal(new, material))
-
-
 def _imported_key(request: ImportRequest) -> tuple[Attributes, KeyMaterial]:
     """The key and its attributes: those outside win, then those in the key value, then the block's."""
     _check_object_type(request.object_type, request.attributes)
@@ -123,7 +79,7 @@ def _imported_key(request: ImportRequest) -> tuple[Attributes, KeyMaterial]:
     block = request.object.key_block
     material = _material(block)
     inner = block.key_value.attributes if block.key_value else None
-    attributes = _merged(request.attributes, inner or Attributes())
+    attributes = merged(request.attributes, inner or Attributes())
     algorithm = attributes.cryptographic_algorithm or block.cryptographic_algorithm
     if algorithm is None:
         raise MissingData("CryptographicAlgorithm is missing")
@@ -151,41 +107,7 @@ def _material(block: KeyBlock) -> KeyMaterial:
     return KeyMaterial(block.key_value.key_material.octets)
 
 
-def _merged(outer: Attributes, inner: Attributes) -> Attributes:
-    """Both, the outer ones winning; None and () mean that an attribute is not set.
-
-    Vendor attributes count one by one: an outer tag must not make an inner one of another name,
-    which may ask for something, go without a word.
-    """
-    given = {(each.vendor_identification, each.attribute_name) for each in outer.vendor_attributes}
-    merged = {
-        each.name: value
-        for each in dataclasses.fields(outer)
-        if (value := getattr(outer, each.name)) not in (None, ())
-    }
-    merged["vendor_attributes"] = outer.vendor_attributes + tuple(
-        each
-        for each in inner.vendor_attributes
-        if (each.vendor_identification, each.attribute_name) not in given
-    )
-    return dataclasses.replace(inner, **merged)
-
-
 def _check_object_type(object_type: ObjectType, attributes: Attributes) -> None:
     if object_type is not ObjectType.SYMMETRIC_KEY:
         raise FeatureNotSupported("only symmetric keys are supported")
-    if attributes.object_type not in {None, object_type}:
-        raise InvalidField("ObjectType and the one in Attributes differ")
-
-
-def _new_identifier(wanted: str | None) -> UniqueIdentifier:
-    """The client's choice, or a random one; nobody can guess the next."""
-    if not wanted:
-        return UniqueIdentifier(str(uuid.uuid4()))
-    if wanted.startswith("["):
-        raise InvalidAttributeValue("an identifier may not start with [, which means a tag list")
-    if len(wanted) > MAX_IDENTIFIER_LENGTH or "\0" in wanted:
-        raise InvalidAttributeValue(
-            f"an identifier has at most {MAX_IDENTIFIER_LENGTH} characters and no null character"
-        )
-    return UniqueIdentifier(wanted)
+    check_object_type(object_type, attributes)

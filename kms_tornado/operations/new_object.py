@@ -1,0 +1,142 @@
+"""A new managed object: the one way to it for every operation that makes or takes one.
+
+Create, CreateKeyPair, Register, Import, DeriveKey and ReKey differ in where the material comes from;
+which attributes a client may set, and what the server says of the object, is the same for all.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import uuid
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from ..crypto.material import KeyMaterial
+from ..domain.managed_object import ManagedObject, UniqueIdentifier
+from ..errors import InvalidAttributeValue, InvalidField
+from ..kmip.attributes import Attributes, dump_attributes, user_tags, without_tags
+from ..kmip.enums import HashingAlgorithm, KeyFormatType, ObjectType, State
+from ..kmip.structures import Digest
+from .attributes import check_settable
+from .call import MAX_IDENTIFIER_LENGTH, Call
+
+#: Added by the server, so that ``["invoices","_kk"]`` finds the key among objects with that tag.
+SYSTEM_TAGS: Mapping[ObjectType, str] = MappingProxyType(
+    {
+        ObjectType.CERTIFICATE: "_cert",
+        ObjectType.SYMMETRIC_KEY: "_kk",
+        ObjectType.PUBLIC_KEY: "_pk",
+        ObjectType.PRIVATE_KEY: "_sk",
+        ObjectType.SECRET_DATA: "_sd",
+        ObjectType.OPAQUE_OBJECT: "_oo",
+    }
+)
+#: Attributes and tags of one object, in characters as they are stored: readers keep thousands of
+#: them in memory, and a key is no place for documents.
+MAX_ATTRIBUTES_LENGTH = 64 * 1024
+
+
+def new_object(
+    call: Call,
+    uid: UniqueIdentifier,
+    object_type: ObjectType,
+    wanted: Attributes,
+    material: KeyMaterial,
+    computed: Attributes | None = None,
+) -> ManagedObject:
+    """An object of the caller's, its material sealed, for `call.commit(Insert(…))`.
+
+    wanted: what the client asked for. computed: what the server knows better (algorithm, length,
+    format, digest, certificate's names, links of a pair); it wins over what was asked for.
+    A symmetric key's digest is of its raw bytes, whatever its format, and made here.
+    Raises InvalidAttribute for attributes that are not the client's to set.
+    """
+    check_object_type(object_type, wanted)
+    check_settable(wanted)
+    computed = computed or Attributes()
+    if object_type is ObjectType.SYMMETRIC_KEY:
+        computed = dataclasses.replace(
+            computed, digests=(digest(material.reveal(), KeyFormatType.RAW),)
+        )
+    tags = user_tags(wanted) | {SYSTEM_TAGS[object_type]}
+    sensitive = bool(wanted.sensitive)
+    extractable = wanted.extractable is not False
+    attributes = dataclasses.replace(
+        overlaid(without_tags(wanted), computed),
+        unique_identifier=None,
+        object_type=None,
+        sensitive=sensitive,
+        always_sensitive=sensitive,
+        extractable=extractable,
+        never_extractable=not extractable,
+        initial_date=call.now,
+        activation_date=call.now,
+        original_creation_date=call.now,
+        last_change_date=call.now,
+    )
+    if len(dump_attributes(attributes)) + sum(map(len, tags)) > MAX_ATTRIBUTES_LENGTH:
+        raise InvalidField(f"attributes and tags have more than {MAX_ATTRIBUTES_LENGTH} characters")
+    new = ManagedObject(
+        uid=uid,
+        owner=call.principal,
+        object_type=object_type,
+        state=State.ACTIVE,
+        attributes=attributes,
+        tags=tags,
+        sealed=None,
+        created_at=call.now,
+    )
+    return dataclasses.replace(new, sealed=call.seal(new, material))
+
+
+def new_identifier(wanted: str | None) -> UniqueIdentifier:
+    """The client's choice, or a random one; nobody can guess the next."""
+    if not wanted:
+        return UniqueIdentifier(str(uuid.uuid4()))
+    if wanted.startswith("["):
+        raise InvalidAttributeValue("an identifier may not start with [, which means a tag list")
+    if len(wanted) > MAX_IDENTIFIER_LENGTH or "\0" in wanted:
+        raise InvalidAttributeValue(
+            f"an identifier has at most {MAX_IDENTIFIER_LENGTH} characters and no null character"
+        )
+    return UniqueIdentifier(wanted)
+
+
+def check_object_type(object_type: ObjectType, attributes: Attributes) -> None:
+    """Raises InvalidField where the attributes speak of another object type."""
+    if attributes.object_type not in {None, object_type}:
+        raise InvalidField("ObjectType and the one in Attributes differ")
+
+
+def digest(octets: bytes, key_format: KeyFormatType) -> Digest:
+    """SHA-256 over the key material in its format (KMIP 2.1 §4.20).
+
+    For keys and certificates only: the digest of a password would be a way to guess it.
+    """
+    return Digest(HashingAlgorithm.SHA_256, hashlib.sha256(octets).digest(), key_format)
+
+
+def merged(outer: Attributes, inner: Attributes) -> Attributes:
+    """Both, the outer ones winning; None and () mean that an attribute is not set.
+
+    Vendor attributes count one by one: an outer tag must not make an inner one of another name,
+    which may ask for something, go without a word.
+    """
+    given = {(each.vendor_identification, each.attribute_name) for each in outer.vendor_attributes}
+    vendor_attributes = outer.vendor_attributes + tuple(
+        each
+        for each in inner.vendor_attributes
+        if (each.vendor_identification, each.attribute_name) not in given
+    )
+    return dataclasses.replace(overlaid(inner, outer), vendor_attributes=vendor_attributes)
+
+
+def overlaid(base: Attributes, top: Attributes) -> Attributes:
+    """The base with every attribute that the top one sets."""
+    changed = {
+        each.name: value
+        for each in dataclasses.fields(top)
+        if (value := getattr(top, each.name)) not in (None, ())
+    }
+    return dataclasses.replace(base, **changed)
