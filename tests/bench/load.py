@@ -1,0 +1,135 @@
+"""A client that costs little: keep-alive connections over TLS, each sending when it has its answer."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One round. latencies_s: one an answer, sorted. cpu_s: what the server's processes used."""
+
+    count: int
+    took_s: float
+    latencies_s: list[float]
+    cpu_s: float
+
+    @property
+    def per_second(self) -> float:
+        return self.count / self.took_s
+
+    @property
+    def cpu_us(self) -> float:
+        return self.cpu_s / max(self.count, 1) * 1e6
+
+    def percentile_ms(self, percent: float) -> float:
+        if not self.latencies_s:
+            return float("nan")  # no answer came before the end
+        return self.latencies_s[int(len(self.latencies_s) * percent / 100)] * 1e3
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process and its children, ended threads included."""
+    total = 0.0
+    for each in (pid, *_children(pid)):
+        fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
+        total += (int(fields[11]) + int(fields[12])) / _TICKS
+    return total
+
+
+def _children(pid: int) -> list[int]:
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    found = [int(each) for each in text.split()]
+    return found + [grandchild for child in found for grandchild in _children(child)]
+
+
+def resident_mib(pid: int) -> float:
+    """Resident memory of one process."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+class Connection:
+    """One keep-alive TLS connection, non-blocking once it is made."""
+
+    def __init__(self, port: int, tls: ssl.SSLContext) -> None:
+        raw = socket.create_connection(("127.0.0.1", port))
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket = tls.wrap_socket(raw, server_hostname="127.0.0.1")
+        self.socket.setblocking(False)
+        self.received = b""
+        self.sent_at = 0.0
+
+    def send(self, data: bytes) -> None:
+        self.received = b""
+        self.sent_at = time.perf_counter()
+        self.socket.setblocking(True)  # a request is smaller than the socket's buffer
+        self.socket.sendall(data)
+        self.socket.setblocking(False)
+
+    def answer(self) -> bytes | None:
+        """The whole answer, once it is there."""
+        try:
+            while chunk := self.socket.recv(1 << 18):
+                self.received += chunk
+        except ssl.SSLWantReadError:
+            pass
+        head, found, body = self.received.partition(b"\r\n\r\n")
+        if not found:
+            return None
+        length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
+        return body if len(body) >= length else None
+
+    def ask(self, data: bytes) -> bytes:
+        """The body of the answer to one request. Raises RuntimeError unless it is a 200."""
+        self.send(data)
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.socket, selectors.EVENT_READ)
+            while (body := self.answer()) is None:
+                selector.select()
+        if not self.received.startswith(b"HTTP/1.1 200"):
+            raise RuntimeError(self.received[:400])
+        return body
+
+
+def measure(
+    connections: list[Connection], next_request: Callable[[], bytes], *, pid: int, seconds: float
+) -> Measured:
+    """What one server answers to so many connections that each send at once what is next."""
+    selector = selectors.DefaultSelector()
+    for number, each in enumerate(connections):
+        selector.register(each.socket, selectors.EVENT_READ, number)
+    latencies: list[float] = []
+    cpu = cpu_seconds(pid)
+    begun = time.perf_counter()
+    end = begun + seconds
+    open_ = set(range(len(connections)))
+    for each in connections:
+        each.send(next_request())
+    while open_:  # after the end, what is under way is waited for and not counted
+        for key, _ in selector.select():
+            connection = connections[key.data]
+            if connection.answer() is None:
+                continue
+            if not connection.received.startswith(b"HTTP/1.1 200"):
+                raise RuntimeError(connection.received[:400])
+            now = time.perf_counter()
+            if now < end:
+                latencies.append(now - connection.sent_at)
+                connection.send(next_request())
+            else:
+                open_.discard(key.data)
+    used = cpu_seconds(pid) - cpu
+    took = time.perf_counter() - begun
+    selector.close()
+    count = len(latencies) + len(connections)
+    return Measured(count, took, sorted(latencies), used)
