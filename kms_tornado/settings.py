@@ -21,6 +21,7 @@ from .errors import ConfigurationError
 
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 LOG_FORMATS = ("text", "json")
+CRYPTO_POLICIES = ("conservative", "permissive")
 
 #: (fields that together make the fault, the one to change first; what is wrong with them)
 Fault = tuple[tuple[str, ...], str]
@@ -56,6 +57,7 @@ class Settings:
     data_dir: None only with --dev: a temporary directory.
     master_key_file: None means the file in data_dir. master_key: base64 text, not yet decoded.
     privileged_users: who may create objects; empty means everyone.
+    crypto_policy: one of CRYPTO_POLICIES (`crypto.policy`).
 
     Raises InconsistentSettings.
     """
@@ -79,6 +81,7 @@ class Settings:
     master_key_file: Path | None = None
     master_key: Secret | None = None
     privileged_users: frozenset[str] = frozenset()
+    crypto_policy: str = "conservative"
     policy: TokenPolicy = field(default_factory=TokenPolicy)
     refresh: RefreshPolicy = field(default_factory=RefreshPolicy)
     cache_size: int = 10_000
@@ -107,6 +110,8 @@ def _field_faults(settings: Settings) -> Iterator[Fault]:
         yield ("log_level",), f"one of {' '.join(LOG_LEVELS)}"
     if settings.log_format not in LOG_FORMATS:
         yield ("log_format",), f"one of {' '.join(LOG_FORMATS)}"
+    if settings.crypto_policy not in CRYPTO_POLICIES:
+        yield ("crypto_policy",), f"one of {' '.join(CRYPTO_POLICIES)}"
     if not settings.hostname:
         # Tornado would listen on every interface.
         yield ("hostname",), "a host is needed"

@@ -149,6 +149,7 @@ def test_every_option_can_be_set_in_the_environment(tmp_path):
         "KMS_DATABASE_URL": "postgresql://h/d",
         "KMS_MASTER_KEY_FILE": "/m",
         "KMS_PRIVILEGED_USERS": "alice,bob",
+        "KMS_CRYPTO_POLICY": "permissive",
         "KMS_DEV": "0",
     }
     assert set(environ) == {o.variable for o in OPTIONS} - {"KMS_CONFIG", "KMS_MASTER_KEY"}
@@ -175,6 +176,7 @@ def test_every_option_can_be_set_in_the_environment(tmp_path):
     assert (got.data_dir, got.database_url) == (Path("/d"), "postgresql://h/d")
     assert got.master_key_file == Path("/m")
     assert got.privileged_users == {"alice", "bob"}
+    assert got.crypto_policy == "permissive"
 
 
 def test_defaults_of_the_table_are_the_defaults_of_the_values():

@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 from .. import strict_json
 from ..crypto.envelope import EnvelopeContext, MasterKey, open_sealed, seal
 from ..crypto.material import KeyMaterial
+from ..crypto.policy import CryptoPolicy, Technique, check_policy
 from ..domain.access import not_found, sufficient_rights
 from ..domain.lifecycle import GONE, Use, check_state
 from ..domain.managed_object import ManagedObject, SealedMaterial, UniqueIdentifier
@@ -41,6 +42,7 @@ class Call:
     offered: every operation of the dispatch table.
     now: whole seconds since the Unix epoch, the same for all that one request does.
     privileged_users: who may create objects; empty means everyone.
+    crypto_policy: of --crypto-policy; `check_allowed` asks it.
     """
 
     principal: str
@@ -51,6 +53,7 @@ class Call:
     offload: Offload
     offered: tuple[Operation, ...] = ()
     privileged_users: frozenset[str] = frozenset()
+    crypto_policy: CryptoPolicy = CryptoPolicy.CONSERVATIVE
 
     async def fetch_for(
         self, identifier: str | None, use: Use, *, kind: ObjectType | None = None
@@ -109,6 +112,10 @@ class Call:
         """Raises PermissionDenied where only privileged users create objects."""
         if self.privileged_users and self.principal not in self.privileged_users:
             raise PermissionDenied("creating objects is left to privileged users")
+
+    def check_allowed(self, technique: Technique, use: Use) -> None:
+        """Raises UnsupportedCryptographicParameters where the policy refuses this use of it."""
+        check_policy(self.crypto_policy, technique, use)
 
     def open(self, target: ManagedObject) -> KeyMaterial:
         """The plaintext key, for as long as the operation runs. Raises ObjectDestroyed."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..auth.principal import Principal
 from ..crypto.envelope import MasterKey
+from ..crypto.policy import CryptoPolicy
 from ..errors import GeneralFailure, OperationNotSupported
 from ..kmip.enums import Operation
 from ..store.base import Conflict, Objects, ObjectStore
@@ -50,12 +51,14 @@ class Service:
         offload: Offload,
         *,
         privileged_users: frozenset[str] = frozenset(),
+        crypto_policy: CryptoPolicy = CryptoPolicy.CONSERVATIVE,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
         self._master_key = master_key
         self._offload = offload
         self._privileged_users = privileged_users
+        self._crypto_policy = crypto_policy
         self._now = now
 
     async def execute(self, principal: Principal, operation: Operation, request: Any) -> Any:
@@ -83,6 +86,7 @@ class Service:
             offload=self._offload,
             offered=tuple(OPERATIONS),
             privileged_users=self._privileged_users,
+            crypto_policy=self._crypto_policy,
         )
         return await function(call, request)
 

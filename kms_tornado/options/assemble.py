@@ -56,6 +56,7 @@ def assemble(given: Mapping[str, Given], mistakes: Mistakes) -> Settings | None:
             master_key_file=value["master-key-file"],
             master_key=value["master-key"],
             privileged_users=frozenset(value["privileged-users"]),
+            crypto_policy=value["crypto-policy"],
             policy=policy,
             refresh=refresh,
             cache_size=cache_size,

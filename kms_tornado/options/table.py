@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..auth.issuer import ALGORITHMS
-from ..settings import LOG_FORMATS, LOG_LEVELS, Secret
+from ..settings import CRYPTO_POLICIES, LOG_FORMATS, LOG_LEVELS, Secret
 from .converters import (
     algorithm,
     auth_provider,
@@ -279,6 +279,18 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
                 Text("USER", user_name),
                 "only these users may create objects (default: every authenticated user)",
                 repeatable=True,
+            ),
+        ),
+    ),
+    (
+        "key service",
+        (
+            Option(
+                "crypto-policy",
+                choice(CRYPTO_POLICIES),
+                "conservative: no unauthenticated modes, no RSA PKCS#1 v1.5 decryption, no SHA-1 "
+                "signatures; permissive allows them, for old data and old clients",
+                "conservative",
             ),
         ),
     ),

@@ -9,6 +9,7 @@ from typing import Any, Self
 from tornado.routing import URLSpec
 from tornado.web import Application
 
+from ..crypto.policy import CryptoPolicy
 from . import access_handlers as a
 from . import handlers as h
 from .bearer_auth import RequestAuth
@@ -77,6 +78,7 @@ def handlers(
     database_url: str = "sqlite:///kms.db",
     master_key_file: str | Path | None = None,
     privileged_users: Iterable[str] = (),
+    crypto_policy: str = "conservative",
     max_body_size: int = 16 * 1024 * 1024,
     auth: RequestAuth | None = None,
 ) -> MountedKMS:
@@ -93,7 +95,11 @@ def handlers(
         database_url=database_url,
         master_key_file=None if master_key_file is None else Path(master_key_file),
     )
-    kms = KMS(storage, privileged_users=frozenset(privileged_users))
+    kms = KMS(
+        storage,
+        privileged_users=frozenset(privileged_users),
+        crypto_policy=CryptoPolicy(crypto_policy),
+    )
     context = ServerContext(kms=kms, auth=auth, max_body_size=max_body_size, prefix=prefix)
     return MountedKMS(prefix, kms, context)
 

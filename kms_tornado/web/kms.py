@@ -12,6 +12,7 @@ from typing import Self, TypeVar
 
 from ..crypto.envelope import MasterKey
 from ..crypto.master_key import load_master_key
+from ..crypto.policy import CryptoPolicy
 from ..errors import ConfigurationError, Unavailable
 from ..operations.access import AccessRights
 from ..operations.service import Service
@@ -41,9 +42,16 @@ class Storage:
 class KMS:
     """``async with KMS(storage)``: open between the two ends, Unavailable before and after."""
 
-    def __init__(self, storage: Storage, *, privileged_users: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        *,
+        privileged_users: frozenset[str] = frozenset(),
+        crypto_policy: CryptoPolicy = CryptoPolicy.CONSERVATIVE,
+    ) -> None:
         self._storage = storage
         self._privileged_users = privileged_users
+        self._crypto_policy = crypto_policy
         self._stack = contextlib.AsyncExitStack()
         self._pool: ThreadPoolExecutor | None = None
         self._store: ObjectStore | None = None
@@ -100,7 +108,11 @@ class KMS:
         self._store = store
         self._access = AccessRights(store, self.offload)
         self._service = Service(
-            store, master_key, self.offload, privileged_users=self._privileged_users
+            store,
+            master_key,
+            self.offload,
+            privileged_users=self._privileged_users,
+            crypto_policy=self._crypto_policy,
         )
 
 

@@ -18,6 +18,7 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
 from ..auth.minting import ALGORITHM
+from ..crypto.policy import CryptoPolicy
 from ..errors import ConfigurationError
 from ..settings import Settings
 from . import tls
@@ -64,7 +65,11 @@ class Server:
         settings = self.settings
         self._ssl = tls.server_context(settings)
         kms = await self._stack.enter_async_context(
-            KMS(self._storage(), privileged_users=settings.privileged_users)
+            KMS(
+                self._storage(),
+                privileged_users=settings.privileged_users,
+                crypto_policy=CryptoPolicy(settings.crypto_policy),
+            )
         )
         self._auth = await self._open_auth()
         context = ServerContext(

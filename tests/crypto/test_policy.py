@@ -7,6 +7,7 @@ import pytest
 from kms_tornado.crypto.policy import TABLE, CryptoPolicy, Technique, check_policy, may_use
 from kms_tornado.domain.lifecycle import Use
 from kms_tornado.errors import UnsupportedCryptographicParameters
+from kms_tornado.settings import CRYPTO_POLICIES
 
 BOTH = (Use.PROTECT, Use.PROCESS)
 
@@ -24,6 +25,10 @@ REFUSED = {
     Technique.RSA_PKCS1_V1_5_ENCRYPTION: BOTH,
     Technique.SHA_1_SIGNATURE: BOTH,
 }
+
+
+def test_values_of_the_option_are_the_policies():
+    assert set(CRYPTO_POLICIES) == {policy.value for policy in CryptoPolicy}
 
 
 def test_every_technique_has_its_row():
