@@ -59,6 +59,15 @@ def flag(tag: str, value: bool) -> Item:
     return {"tag": tag, "type": "Boolean", "value": value}
 
 
+def date(tag: str, value: str) -> Item:
+    """value: ISO 8601."""
+    return {"tag": tag, "type": "DateTime", "value": value}
+
+
+#: Makes an object Active that a message would leave Pre-Active.
+ACTIVATED = date("ActivationDate", "2020-01-01T00:00:00Z")
+
+
 def uid(value: str | Sequence[str]) -> Item:
     """An identifier; a list of tags becomes the JSON that cosmian_kms makes of it."""
     return text("UniqueIdentifier", value if isinstance(value, str) else json.dumps(list(value)))

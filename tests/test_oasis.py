@@ -44,12 +44,11 @@ MISSING = {
     "Hash": "CS-AC-M-7",
     "RNGRetrieve": "CS-RNG-M-1",
     "PKCS#11": "PKCS11-M-1",
-    "ActivationDate on Create": "AX-M-1 AX-M-2 CS-BC-M-1 CS-BC-M-2 CS-BC-M-3",
+    "AddAttribute": "AX-M-1 AX-M-2 CS-BC-M-1 CS-BC-M-2 CS-BC-M-3",
     "Name": """
         SASED-M-2 SKFF-M-5 SKFF-M-6 SKFF-M-7 SKFF-M-9 SKFF-M-10 SKFF-M-11 SKLC-M-1 SKLC-M-2
-        SKLC-M-3 TL-M-2
+        SKLC-M-3
         """,
-    "keys that are Pre-Active until they are activated": "SKFF-M-1 SKFF-M-2 SKFF-M-3",
     "3DES": "SKFF-M-4 SKFF-M-8 SKFF-M-12",
     "ObjectGroup in Locate": "SASED-M-3",
     "ApplicationSpecificInformation in Locate": "TL-M-3",

@@ -14,6 +14,21 @@ DESTROYED, DESTROYED_COMPROMISED = State.DESTROYED, State.DESTROYED_COMPROMISED
 GONE = frozenset({DESTROYED, DESTROYED_COMPROMISED})
 
 
+def first_activation_date(wanted: int | None, *, bare: bool, now: int) -> int | None:
+    """The Activation Date of a new object; None: it waits for Activate.
+
+    wanted: the client's, in seconds since the Unix epoch, as now. bare: the request is an operation
+    alone. Whoever sends those never activates, so without a date their objects are Active at once
+    (KMIP.md §10); in a RequestMessage an object without a date is Pre-Active (KMIP 2.1 §4.57).
+    """
+    return now if wanted is None and bare else wanted
+
+
+def first_state(activation_date: int | None, *, now: int) -> State:
+    """Of a new object: Active where its Activation Date is given and not in the future."""
+    return PRE_ACTIVE if activation_date is None or activation_date > now else ACTIVE
+
+
 class Event(Enum):
     """What moves an object from state to state. REVOKE is any reason but a compromise."""
 

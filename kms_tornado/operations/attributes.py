@@ -16,17 +16,21 @@ from .call import Call
 #: something that the server does not do; it is refused by name, never dropped.
 SETTABLE = frozenset(
     {
+        "activation_date",
         "alternative_names",
         "application_specific_information",
         "comment",
         "contact_information",
         "cryptographic_algorithm",
+        "cryptographic_domain_parameters",
         "cryptographic_length",
+        "cryptographic_parameters",
         "cryptographic_usage_mask",
         "description",
         "extractable",
         "key_format_type",
         "links",
+        "names",
         "object_groups",
         "object_type",
         "sensitive",

@@ -43,6 +43,7 @@ class Call:
     now: whole seconds since the Unix epoch, the same for all that one request does.
     privileged_users: who may create objects; empty means everyone.
     crypto_policy: of --crypto-policy; `check_allowed` asks it.
+    bare: the request is an operation alone, as the published clients send it, and no RequestMessage.
     """
 
     principal: str
@@ -54,6 +55,7 @@ class Call:
     offered: tuple[Operation, ...] = ()
     privileged_users: frozenset[str] = frozenset()
     crypto_policy: CryptoPolicy = CryptoPolicy.CONSERVATIVE
+    bare: bool = False
 
     async def fetch_for(
         self, identifier: str | None, use: Use, *, kind: ObjectType | None = None

@@ -26,7 +26,7 @@ _FORMATS = frozenset({None, KeyFormatType.RAW, KeyFormatType.TRANSPARENT_SYMMETR
 
 
 async def create(call: Call, request: CreateRequest) -> CreateResponse:
-    """Make a symmetric key, Active at once."""
+    """Make a symmetric key."""
     call.check_may_create()
     _check_object_type(request.object_type, request.attributes)
     wanted = request.attributes

@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from ..crypto.material import KeyMaterial
+from ..domain.lifecycle import first_activation_date, first_state
 from ..domain.managed_object import ManagedObject, UniqueIdentifier
 from ..errors import InvalidAttributeValue, InvalidField
 from ..kmip.attributes import Attributes, dump_attributes, user_tags, without_tags
-from ..kmip.enums import HashingAlgorithm, KeyFormatType, ObjectType, State
+from ..kmip.enums import HashingAlgorithm, KeyFormatType, ObjectType
 from ..kmip.structures import Digest
 from .attributes import check_settable
 from .call import MAX_IDENTIFIER_LENGTH, Call
@@ -62,6 +63,7 @@ def new_object(
     tags = user_tags(wanted) | {SYSTEM_TAGS[object_type]}
     sensitive = bool(wanted.sensitive)
     extractable = wanted.extractable is not False
+    activation = first_activation_date(wanted.activation_date, bare=call.bare, now=call.now)
     attributes = dataclasses.replace(
         overlaid(without_tags(wanted), computed),
         unique_identifier=None,
@@ -71,7 +73,7 @@ def new_object(
         extractable=extractable,
         never_extractable=not extractable,
         initial_date=call.now,
-        activation_date=call.now,
+        activation_date=activation,
         original_creation_date=call.now,
         last_change_date=call.now,
     )
@@ -81,7 +83,7 @@ def new_object(
         uid=uid,
         owner=call.principal,
         object_type=object_type,
-        state=State.ACTIVE,
+        state=first_state(activation, now=call.now),
         attributes=attributes,
         tags=tags,
         sealed=None,

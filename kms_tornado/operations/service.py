@@ -65,13 +65,19 @@ class Service:
         """The response payload. Raises KMIPError, or Unavailable where the store is out of reach."""
         for _ in range(ATTEMPTS):
             try:
-                return await self.attempt(principal, operation, request, self._store)
+                return await self.attempt(principal, operation, request, self._store, bare=True)
             except Conflict:
                 continue  # read again and decide again: nothing was written
         raise too_many_conflicts()
 
     async def attempt(
-        self, principal: Principal, operation: Operation, request: Any, objects: Objects
+        self,
+        principal: Principal,
+        operation: Operation,
+        request: Any,
+        objects: Objects,
+        *,
+        bare: bool = False,
     ) -> Any:
         """As `execute` on the given objects, once. Raises Conflict, too."""
         function = OPERATIONS.get(operation)
@@ -87,6 +93,7 @@ class Service:
             offered=tuple(OPERATIONS),
             privileged_users=self._privileged_users,
             crypto_policy=self._crypto_policy,
+            bare=bare,
         )
         return await function(call, request)
 

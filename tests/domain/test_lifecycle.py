@@ -6,7 +6,15 @@ import itertools
 
 import pytest
 
-from kms_tornado.domain.lifecycle import GONE, Event, Use, check_state, next_state
+from kms_tornado.domain.lifecycle import (
+    GONE,
+    Event,
+    Use,
+    check_state,
+    first_activation_date,
+    first_state,
+    next_state,
+)
 from kms_tornado.errors import ObjectDestroyed, WrongKeyLifecycleState
 from kms_tornado.kmip.enums import State
 
@@ -80,6 +88,35 @@ def test_a_compromise_is_never_forgotten(events):
 def test_refusal_to_destroy_says_what_to_do_first():
     with pytest.raises(WrongKeyLifecycleState, match="revoke it first"):
         next_state(S.ACTIVE, E.DESTROY)
+
+
+NOW = 1_800_000_000
+
+
+@pytest.mark.parametrize(
+    ("wanted", "bare", "date", "state"),
+    [
+        pytest.param(None, True, NOW, S.ACTIVE, id="bare: who sends it never activates"),
+        pytest.param(None, False, None, S.PRE_ACTIVE, id="message: waits for Activate"),
+        *(
+            pytest.param(
+                wanted, bare, wanted, state, id=f"{words}, {'bare' if bare else 'message'}"
+            )
+            for bare in (True, False)
+            for words, wanted, state in (
+                ("long past", 0, S.ACTIVE),
+                ("now", NOW, S.ACTIVE),
+                ("to come", NOW + 1, S.PRE_ACTIVE),
+            )
+        ),
+    ],
+)
+def test_new_object_is_active_by_its_date_or_at_once_where_nobody_would_activate_it(
+    wanted, bare, date, state
+):
+    activation = first_activation_date(wanted, bare=bare, now=NOW)
+    assert activation == date
+    assert first_state(activation, now=NOW) is state
 
 
 #: Use → the states that suit it.

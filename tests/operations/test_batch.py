@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from ..kms import (
+    ACTIVATED,
     attributes,
     batch_item,
     flag,
@@ -37,7 +38,7 @@ BILLING = bytes.fromhex("0f1e2d3c4b5a69788796a5b4c3d2e1f0")
 
 
 def create(*more, **kwargs):
-    return batch_item("Create", SYMMETRIC, attributes(*more), **kwargs)
+    return batch_item("Create", SYMMETRIC, attributes(ACTIVATED, *more), **kwargs)
 
 
 def option(value):
@@ -549,7 +550,7 @@ def test_removed_identifier_is_free_within_the_batch(alice):
     again = batch_item("Import", *import_items(key, bytes(16)))
     removing = batch_item("Destroy", uid(key), flag("Remove", True))
     assert statuses(alice.ask(removing, again, header=[UNDO])) == ["Success"] * 2
-    assert alice.state_of(key) == "Active"
+    assert alice.state_of(key) == "PreActive"
 
 
 # --- log ----------------------------------------------------------------------------------------

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from ..kms import attributes, flag, name, number, octets, structure, tagged, text, uid, vendor
+from ..kms import (
+    attributes,
+    batch_item,
+    date,
+    flag,
+    name,
+    number,
+    octets,
+    structure,
+    tagged,
+    text,
+    uid,
+    vendor,
+)
 
 SYMMETRIC = name("ObjectType", "SymmetricKey")
 
@@ -130,14 +143,29 @@ def test_links_come_back_with_the_key(alice):
     assert item in found["Object", "KeyBlock", "KeyValue", "Attributes"]
 
 
+PAST, FUTURE = (date("ActivationDate", f"{year}-01-01T00:00:00Z") for year in (2020, 2999))
+
+
+@pytest.mark.parametrize(
+    ("items", "bare", "message"),
+    [
+        pytest.param([], "Active", "PreActive", id="no date"),
+        pytest.param([PAST], "Active", "Active", id="date in the past"),
+        pytest.param([FUTURE], "PreActive", "PreActive", id="date to come"),
+    ],
+)
+def test_first_state_follows_from_the_date_and_from_the_kind_of_request(
+    alice, items, bare, message
+):
+    assert alice.state_of(alice.create(*items)) == bare
+    (made,) = alice.ask(batch_item("Create", SYMMETRIC, attributes(*items)))
+    assert alice.state_of(made["ResponsePayload", "UniqueIdentifier"]) == message
+
+
 @pytest.mark.parametrize(
     "item",
     [
         pytest.param(name("State", "Compromised"), id="State"),
-        pytest.param(
-            {"tag": "ActivationDate", "type": "DateTime", "value": "2030-01-01T00:00:00Z"},
-            id="ActivationDate",
-        ),
         pytest.param(
             {"tag": "DeactivationDate", "type": "DateTime", "value": "2030-01-01T00:00:00Z"},
             id="DeactivationDate",
@@ -148,10 +176,6 @@ def test_links_come_back_with_the_key(alice):
         ),
         pytest.param(flag("AlwaysSensitive", False), id="AlwaysSensitive"),
         pytest.param(flag("NeverExtractable", True), id="NeverExtractable"),
-        pytest.param(
-            structure("Name", text("NameValue", "n"), name("NameType", "UninterpretedTextString")),
-            id="Name",
-        ),
         pytest.param(
             structure(
                 "UsageLimits",
