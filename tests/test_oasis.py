@@ -46,7 +46,7 @@ MISSING = {
     "PKCS#11": "PKCS11-M-1",
     "AddAttribute": "AX-M-1 AX-M-2 CS-BC-M-1 CS-BC-M-2 CS-BC-M-3",
     "Name": """
-        SASED-M-2 SKFF-M-5 SKFF-M-6 SKFF-M-7 SKFF-M-9 SKFF-M-10 SKFF-M-11 SKLC-M-1 SKLC-M-2
+        SASED-M-2 SKFF-M-5 SKFF-M-6 SKFF-M-7 SKFF-M-9 SKFF-M-10 SKFF-M-11 SKLC-M-2
         SKLC-M-3
         """,
     "3DES": "SKFF-M-4 SKFF-M-8 SKFF-M-12",
