@@ -58,6 +58,9 @@ class Settings:
     master_key_file: None means the file in data_dir. master_key: base64 text, not yet decoded.
     privileged_users: who may create objects; empty means everyone.
     crypto_policy: one of CRYPTO_POLICIES (`crypto.policy`).
+    clients_ca_cert_file: only clients with a certificate of one of these CAs are let in.
+    workers: processes that share the port; 0 means one per core.
+    kmip_interop: whether the operations Interop and Log are offered.
 
     Raises InconsistentSettings.
     """
@@ -68,8 +71,10 @@ class Settings:
     dev: bool = False
     hostname: str = "127.0.0.1"
     port: int = 9998
+    workers: int = 1
     tls_cert_file: Path | None = None
     tls_key_file: Path | None = None
+    clients_ca_cert_file: Path | None = None
     max_body_size: int = 16 * 1024 * 1024
     shutdown_timeout_s: float = 10.0
     log_level: str = "info"
@@ -82,6 +87,7 @@ class Settings:
     master_key: Secret | None = None
     privileged_users: frozenset[str] = frozenset()
     crypto_policy: str = "conservative"
+    kmip_interop: bool = False
     policy: TokenPolicy = field(default_factory=TokenPolicy)
     refresh: RefreshPolicy = field(default_factory=RefreshPolicy)
     cache_size: int = 10_000
@@ -102,6 +108,8 @@ def _field_faults(settings: Settings) -> Iterator[Fault]:
     """What is nonsense in one field alone. The options' own ranges are as narrow or narrower."""
     if not 0 <= settings.port <= 65535:
         yield ("port",), "0 to 65535"
+    if settings.workers < 0:
+        yield ("workers",), "not negative"
     if settings.max_body_size < 1:
         yield ("max_body_size",), "at least 1 byte"
     if not 0 <= settings.shutdown_timeout_s < float("inf"):
@@ -145,6 +153,12 @@ def _pair_faults(settings: Settings) -> Iterator[Fault]:
         yield ("tls_cert_file", "tls_key_file"), "needs --tls-key-file too"
     if settings.tls_key_file is not None and settings.tls_cert_file is None:
         yield ("tls_key_file", "tls_cert_file"), "needs --tls-cert-file too"
+    if settings.clients_ca_cert_file is not None and settings.tls_cert_file is None:
+        # Without TLS nobody would be asked for a certificate.
+        yield ("clients_ca_cert_file", "tls_cert_file"), "needs --tls-cert-file too"
+    if settings.dev and settings.workers != 1:
+        # Each process would start a token issuer of its own.
+        yield ("workers", "dev"), "with --dev there is one"
     if settings.master_key is not None and settings.master_key_file is not None:
         # Which one wins would decide whether the stored objects can be read.
         yield ("master_key_file", "master_key"), "not together with KMS_MASTER_KEY"

@@ -140,6 +140,8 @@ def test_every_option_can_be_set_in_the_environment(tmp_path):
         "KMS_PORT": "0",
         "KMS_TLS_CERT_FILE": str(pem),
         "KMS_TLS_KEY_FILE": str(pem),
+        "KMS_WORKERS": "0",
+        "KMS_CLIENTS_CA_CERT_FILE": str(pem),
         "KMS_MAX_BODY_SIZE": "1",
         "KMS_SHUTDOWN_TIMEOUT": "2.5",
         "KMS_LOG_LEVEL": "DEBUG",
@@ -150,6 +152,7 @@ def test_every_option_can_be_set_in_the_environment(tmp_path):
         "KMS_MASTER_KEY_FILE": "/m",
         "KMS_PRIVILEGED_USERS": "alice,bob",
         "KMS_CRYPTO_POLICY": "permissive",
+        "KMS_KMIP_INTEROP": "true",
         "KMS_DEV": "0",
     }
     assert set(environ) == {o.variable for o in OPTIONS} - {"KMS_CONFIG", "KMS_MASTER_KEY"}
@@ -159,6 +162,7 @@ def test_every_option_can_be_set_in_the_environment(tmp_path):
         TrustedIssuer("https://b.example", "https://b.example/k", frozenset({"x", "y"})),
         TrustedIssuer("https://c.example"),
     )
+    assert (got.workers, got.clients_ca_cert_file, got.kmip_interop) == (0, pem, True)
     policy, refresh = got.trust.policy, got.trust.refresh
     assert (policy.namespace_by_issuer, policy.user_claim) == (True, "email")
     assert policy.allow_unverified_email
@@ -531,7 +535,18 @@ def test_file_that_cannot_be_read_is_refused(tmp_path):
             id="abbreviation",
         ),
         pytest.param(["--dev", "x y"], {}, "'x y' (flag): belongs to no option", id="stray word"),
-        pytest.param(["--dev", "--workers=2"], {}, "--workers (flag): unknown option", id="later"),
+        pytest.param(
+            ["--dev", "--workers=2"],
+            {},
+            "--workers (flag): with --dev there is one",
+            id="workers of dev",
+        ),
+        pytest.param(
+            [*TRUSTING, "--clients-ca-cert-file", __file__],
+            {},
+            "--clients-ca-cert-file (flag): needs --tls-cert-file too",
+            id="client certificates without TLS",
+        ),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(argv, environ, fault):

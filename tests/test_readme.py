@@ -12,8 +12,6 @@ from pathlib import Path
 import pytest
 
 from kms_tornado import errors, options
-from kms_tornado.kmip.tables import OPERATION_TAGS
-from kms_tornado.operations.service import OPERATIONS
 from kms_tornado.web.app import ROUTES
 
 from .issuer import Issuer
@@ -127,11 +125,6 @@ def test_embedding_example_is_about_ten_lines_for_a_handler() -> None:
 )
 def test_every_refusal_is_explained(words: str) -> None:
     assert words in README
-
-
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda o: o.name)
-def test_every_operation_is_named(operation: int) -> None:
-    assert re.search(rf"\b{OPERATION_TAGS[operation]}\b", README)
 
 
 @pytest.mark.parametrize("path", [route[0] for route in ROUTES])

@@ -22,7 +22,7 @@ from ..errors import GeneralFailure, InvalidField, InvalidMessage, MissingData
 from ..kmip.enums import Operation
 from ..kmip.tables import ENUMERATIONS
 from ..store.base import Conflict, Grant, ObjectStore, Obtained, Withdraw
-from .call import Offload
+from .call import SharedOffload
 
 #: No body of sense is longer; it is parsed on the event loop.
 MAX_BODY_LENGTH = 64 * 1024
@@ -44,7 +44,7 @@ class AccessRequest:
 class AccessRights:
     """One per server; the principal's name is that of a verified token."""
 
-    def __init__(self, store: ObjectStore, offload: Offload) -> None:
+    def __init__(self, store: ObjectStore, offload: SharedOffload) -> None:
         self._store = store
         self._offload = offload
 
@@ -70,12 +70,12 @@ class AccessRights:
     async def owned(self, principal: str) -> list[JSON]:
         """All objects of the principal, the destroyed ones as well, newest first."""
         found = await self._store.owned_by(principal)
-        return await self._offload(lambda: list(map(_owned, found)))
+        return await self._offload(lambda: list(map(_owned, found)), principal=principal)
 
     async def obtained(self, principal: str) -> list[JSON]:
         """All objects of others that were granted to the principal or to everyone."""
         found = await self._store.obtained_by(principal)
-        return await self._offload(lambda: list(map(_obtained, found)))
+        return await self._offload(lambda: list(map(_obtained, found)), principal=principal)
 
     async def _change(
         self, kind: type[Grant] | type[Withdraw], principal: str, request: AccessRequest

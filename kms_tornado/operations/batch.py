@@ -28,7 +28,7 @@ from ..kmip.payloads import LocateResponse
 from ..kmip.tables import OPERATION_TAGS
 from ..kmip.ttlv import Node, encoded_length
 from ..store.base import Conflict
-from .service import ATTEMPTS, OPERATIONS, Service, too_many_conflicts
+from .service import ATTEMPTS, Service, too_many_conflicts
 from .transaction import Transaction
 
 #: Bytes of TTLV. A hundred answers to Locate could be a hundred megabytes.
@@ -225,7 +225,7 @@ class _Run:
             self.placeholder = response.unique_identifier
 
     def _forget(self, item: RequestItem) -> None:
-        if item.operation in SETTING_PLACEHOLDER or item.operation not in OPERATIONS:
+        if item.operation in SETTING_PLACEHOLDER or item.operation not in self.service.offered:
             self.placeholder = None
 
 

@@ -29,9 +29,21 @@ MAX_TAG_LIST_LENGTH = 64 * 1024
 
 
 class Offload(Protocol):
-    """Run a function that takes longer than about a millisecond where it does not block the loop."""
+    """Run a function that takes longer than about a millisecond where it does not block the loop.
 
-    def __call__(self, function: Callable[[], T]) -> Awaitable[T]: ...
+    heavy: it may take longer than some 50 ms (RSA keys, PBKDF2), so that it must not stand in the way
+    of what takes a few. Raises Unavailable where the queue is full: call it before anything is changed.
+    """
+
+    def __call__(self, function: Callable[[], T], *, heavy: bool = False) -> Awaitable[T]: ...
+
+
+class SharedOffload(Protocol):
+    """The same for everybody: principals take turns."""
+
+    def __call__(
+        self, function: Callable[[], T], *, principal: str, heavy: bool = False
+    ) -> Awaitable[T]: ...
 
 
 @dataclass(frozen=True, slots=True)

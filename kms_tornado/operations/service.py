@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -14,7 +15,7 @@ from ..errors import GeneralFailure, OperationNotSupported
 from ..kmip.enums import Operation
 from ..store.base import Conflict, Objects, ObjectStore
 from . import attributes, create, cryptography, discovery, lifecycle, retrieve
-from .call import Call, Offload
+from .call import Call, SharedOffload
 from .transaction import Transaction
 
 Function = Callable[[Call, Any], Awaitable[Any]]
@@ -37,21 +38,28 @@ OPERATIONS: Mapping[Operation, Function] = MappingProxyType(
     }
 )
 
+#: Offered with --kmip-interop alone: what they are for is a conformance run (KMIP.md, BL-M).
+INTEROP = frozenset({Operation.INTEROP, Operation.LOG})
+
 #: How often an operation decides anew after another writer changed the object in between.
 ATTEMPTS = 10
 
 
 class Service:
-    """Runs operations for verified principals. Knows nothing of HTTP and JSON."""
+    """Runs operations for verified principals. Knows nothing of HTTP and JSON.
+
+    offered: the operations of the table that this server answers, and Query names.
+    """
 
     def __init__(
         self,
         store: ObjectStore,
         master_key: MasterKey,
-        offload: Offload,
+        offload: SharedOffload,
         *,
         privileged_users: frozenset[str] = frozenset(),
         crypto_policy: CryptoPolicy = CryptoPolicy.CONSERVATIVE,
+        kmip_interop: bool = False,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
@@ -60,6 +68,7 @@ class Service:
         self._privileged_users = privileged_users
         self._crypto_policy = crypto_policy
         self._now = now
+        self.offered = tuple(each for each in OPERATIONS if kmip_interop or each not in INTEROP)
 
     async def execute(self, principal: Principal, operation: Operation, request: Any) -> Any:
         """The response payload. Raises KMIPError, or Unavailable where the store is out of reach."""
@@ -80,8 +89,7 @@ class Service:
         bare: bool = False,
     ) -> Any:
         """As `execute` on the given objects, once. Raises Conflict, too."""
-        function = OPERATIONS.get(operation)
-        if function is None:
+        if operation not in self.offered:
             raise OperationNotSupported(f"{operation.name} is not offered by this server")
         call = Call(
             principal=principal.name,
@@ -89,13 +97,13 @@ class Service:
             store=objects,
             master_key=self._master_key,
             now=self.now(),
-            offload=self._offload,
-            offered=tuple(OPERATIONS),
+            offload=partial(self._offload, principal=principal.name),
+            offered=self.offered,
             privileged_users=self._privileged_users,
             crypto_policy=self._crypto_policy,
             bare=bare,
         )
-        return await function(call, request)
+        return await OPERATIONS[operation](call, request)
 
     def transaction(self) -> Transaction:
         """A new one over the store."""

@@ -219,11 +219,23 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
             Option("hostname", Text("HOST", host), "host or address to listen on", "127.0.0.1"),
             Option("port", Integer(0, 65535, "PORT"), "port; 0 picks a free one", 9998),
             Option(
+                "workers",
+                Integer(0, 1024),
+                "processes that share the port; 0: one per core",
+                1,
+            ),
+            Option(
                 "tls-cert-file",
                 Text("PEM", readable_file),
                 "certificate chain; read again on SIGHUP (default: no TLS)",
             ),
             Option("tls-key-file", Text("PEM", readable_file), "private key of the certificate"),
+            Option(
+                "clients-ca-cert-file",
+                Text("PEM", readable_file),
+                "let in only clients that have a certificate of one of these CAs; their bearer "
+                "token is needed all the same (default: no certificate is asked for)",
+            ),
             Option(
                 "max-body-size",
                 Integer(1, 2**40, "BYTES"),
@@ -291,6 +303,13 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
                 "conservative: no unauthenticated modes, no RSA PKCS#1 v1.5 decryption, no SHA-1 "
                 "signatures; permissive allows them, for old data and old clients",
                 "conservative",
+            ),
+            Option(
+                "kmip-interop",
+                Switch(),
+                "offer the operations Interop and Log too, which conformance runs begin and end "
+                "with",
+                False,
             ),
         ),
     ),

@@ -59,7 +59,7 @@ class KMIPHandler(ProtectedHandler):
 
     async def _answer_to(self, body: bytes) -> bytes:
         if len(body) > OFFLOAD_BYTES:
-            parsed = await self.context.kms.offload(lambda: self.parse(body))
+            parsed = await self.offload(lambda: self.parse(body))
         else:
             parsed = self.parse(body)
         if isinstance(parsed, RequestMessage):
@@ -75,7 +75,7 @@ class KMIPHandler(ProtectedHandler):
         self._note_identifier(response)
         self._set_json()
         if is_long:
-            return await kms.offload(lambda: format_bare_response(operation, response, dialect))
+            return await self.offload(lambda: format_bare_response(operation, response, dialect))
         return format_bare_response(operation, response, dialect)
 
     async def _answer_to_message(self, message: RequestMessage) -> bytes:
@@ -94,7 +94,7 @@ class KMIPHandler(ProtectedHandler):
         )
         self._set_json()
         if encoded_length(answer) > OFFLOAD_BYTES:
-            return await kms.offload(lambda: json_codec.format(answer, message.dialect))
+            return await self.offload(lambda: json_codec.format(answer, message.dialect))
         return json_codec.format(answer, message.dialect)
 
     def _note_results(

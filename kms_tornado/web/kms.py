@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TypeVar
@@ -19,11 +17,11 @@ from ..operations.service import Service
 from ..store.base import ObjectStore
 from ..store.data_dir import make_data_dir
 from ..store.sql import open_store
+from .executor import HEAVY, LIGHT, Executor, LaneSize
 
 T = TypeVar("T")
 
 KEY_FILE = "master.key"
-_WORKERS = 4  # threads for what would block the loop; more only compete for the cores
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +46,17 @@ class KMS:
         *,
         privileged_users: frozenset[str] = frozenset(),
         crypto_policy: CryptoPolicy = CryptoPolicy.CONSERVATIVE,
+        kmip_interop: bool = False,
+        light: LaneSize = LIGHT,
+        heavy: LaneSize = HEAVY,
     ) -> None:
         self._storage = storage
         self._privileged_users = privileged_users
         self._crypto_policy = crypto_policy
+        self._kmip_interop = kmip_interop
+        self._lane_sizes = light, heavy
         self._stack = contextlib.AsyncExitStack()
-        self._pool: ThreadPoolExecutor | None = None
+        self.executor: Executor | None = None
         self._store: ObjectStore | None = None
         self._service: Service | None = None
         self._access: AccessRights | None = None
@@ -79,9 +82,14 @@ class KMS:
             raise Unavailable("the key service is not started")
         return self._store
 
-    async def offload(self, function: Callable[[], T]) -> T:
-        """Run what would block the loop for more than about a millisecond on a thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, function)
+    async def offload(self, function: Callable[[], T], *, principal: str, heavy: bool = False) -> T:
+        """Run what would block the loop for more than about a millisecond on a thread.
+
+        Raises Unavailable where the queue is full, and while the KMS is not open.
+        """
+        if self.executor is None:
+            raise Unavailable("the key service is not started")
+        return await self.executor.run(function, principal=principal, heavy=heavy)
 
     async def __aenter__(self) -> Self:
         """Raises ConfigurationError where directory, database or master key cannot be used."""
@@ -97,8 +105,9 @@ class KMS:
         await self._stack.aclose()
 
     async def _open(self) -> None:
-        self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="kms-offload")
-        self._stack.callback(self._pool.shutdown)
+        light, heavy = self._lane_sizes
+        self.executor = Executor(light=light, heavy=heavy)
+        self._stack.callback(self.executor.close)
         make_data_dir(self._storage.data_dir)
         with naming("--database-url"):
             store = open_store(self._storage.database_url, self._storage.data_dir)
@@ -113,6 +122,7 @@ class KMS:
             self.offload,
             privileged_users=self._privileged_users,
             crypto_policy=self._crypto_policy,
+            kmip_interop=self._kmip_interop,
         )
 
 

@@ -69,6 +69,7 @@ class Server:
                 self._storage(),
                 privileged_users=settings.privileged_users,
                 crypto_policy=CryptoPolicy(settings.crypto_policy),
+                kmip_interop=settings.kmip_interop,
             )
         )
         self._auth = await self._open_auth()

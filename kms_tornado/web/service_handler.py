@@ -7,9 +7,10 @@ import json
 import logging
 import re
 from asyncio import Future
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from tornado.httputil import HTTPHeaders
 from tornado.web import HTTPError, RequestHandler, stream_request_body
@@ -18,6 +19,8 @@ from .base import BearerAuthMixin
 from .bearer_auth import RequestAuth
 from .kms import KMS
 from .metrics import Metrics
+
+T = TypeVar("T")
 
 log = logging.getLogger("kms_tornado.web")
 access_log = logging.getLogger("kms_tornado.access")
@@ -190,6 +193,10 @@ class ProtectedHandler(BearerAuthMixin, ServiceHandler):
 
     def resource_metadata_url(self) -> str | None:
         return metadata_url(self)
+
+    async def offload(self, function: Callable[[], T]) -> T:
+        """On a thread, in the turn of this request's principal. Raises Unavailable."""
+        return await self.context.kms.offload(function, principal=self.current_user.name)
 
     def compute_etag(self) -> None:
         """No hashing of answers that nobody may cache."""

@@ -19,6 +19,8 @@ def server_context(settings: Settings) -> ssl.SSLContext | None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     load_pair(context, settings)
+    if settings.clients_ca_cert_file is not None:
+        _ask_for_certificates(context, settings.clients_ca_cert_file)
     return context
 
 
@@ -32,6 +34,16 @@ def load_pair(context: ssl.SSLContext, settings: Settings) -> None:
         context.load_cert_chain(cert, key, password=lambda: b"")
     except (OSError, ValueError) as exc:  # ValueError: a password that is too long
         raise ConfigurationError(_pair_fault(cert, key, exc)) from None
+
+
+def _ask_for_certificates(context: ssl.SSLContext, authorities: Path) -> None:
+    """Refuse the handshake of who has no certificate of these authorities."""
+    try:
+        context.load_verify_locations(authorities)
+    except OSError as exc:  # ssl.SSLError is one
+        why = exc.strerror if exc.filename else "holds no PEM certificate"
+        raise ConfigurationError(f"--clients-ca-cert-file: {authorities}: {why}") from None
+    context.verify_mode = ssl.CERT_REQUIRED
 
 
 def _pair_fault(cert: Path, key: Path, error: Exception) -> str:

@@ -1,0 +1,162 @@
+"""Executor: the threads for what would block the loop, with bounded queues and turns taken fairly.
+
+Two lanes, so that work of milliseconds never waits for work of seconds. In each lane jobs wait by
+principal, and principals take turns: who sends a hundred jobs delays nobody else's first one. Where
+the lane, or one principal's share of it, is full, a job is refused at once: an answer that says when
+to come back beats one that comes after the client has given up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from ..errors import Unavailable
+
+T = TypeVar("T")
+
+_CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Busy(Unavailable):
+    """The queue for such work is full. Nothing was begun."""
+
+    reason = "busy"
+
+
+@dataclass(frozen=True, slots=True)
+class LaneSize:
+    """waiting, waiting_each: jobs that may wait for a thread, in all and of one principal.
+
+    niceness: by how much the threads stand back behind the loop's (Linux; elsewhere nothing).
+    """
+
+    threads: int
+    waiting: int
+    waiting_each: int
+    retry_after_s: int = 1
+    niceness: int = 0
+
+
+#: Milliseconds: long bodies, large data. More threads only compete for the interpreter's lock.
+LIGHT = LaneSize(threads=4, waiting=128, waiting_each=64)
+
+#: Up to seconds, without the interpreter's lock: RSA keys, PBKDF2. As many as there are cores, and
+#: nice, so that the loop gets a core the moment it wants one.
+HEAVY = LaneSize(threads=_CORES, waiting=64, waiting_each=32, retry_after_s=5, niceness=10)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    function: Callable[[], Any]
+    result: asyncio.Future[Any]
+
+
+class Lane:
+    """One pool of threads and its queue. Touched by the loop's thread alone.
+
+    waiting: jobs without a thread. refused: how many jobs ever were.
+    """
+
+    def __init__(self, name: str, size: LaneSize) -> None:
+        self.name = name
+        self.waiting = self.running = self.refused = 0
+        self._size = size
+        #: The principal whose turn comes next stands first; none has an empty queue.
+        self._queues: dict[str, deque[_Job]] = {}
+        self._pool = ThreadPoolExecutor(
+            size.threads, thread_name_prefix=f"kms-{name}", initializer=_nice, initargs=(size.niceness,)
+        )  # fmt: skip
+
+    async def run(self, function: Callable[[], T], principal: str) -> T:
+        """The function's result, or what it raises. Raises Busy where nothing more may wait."""
+        job = _Job(function, asyncio.get_running_loop().create_future())
+        if self.running < self._size.threads:
+            self._start(job)
+        else:
+            self._enqueue(job, principal)
+        result: T = await job.result
+        return result
+
+    def close(self) -> None:
+        """Refuse what waits, and wait for what runs."""
+        for queue in self._queues.values():
+            for job in queue:
+                if not job.result.done():
+                    job.result.set_exception(Busy("the server is stopping"))
+        self._queues.clear()
+        self.waiting = 0
+        self._pool.shutdown()
+
+    def _enqueue(self, job: _Job, principal: str) -> None:
+        queue = self._queues.get(principal)
+        if self.waiting >= self._size.waiting or len(queue or ()) >= self._size.waiting_each:
+            self.refused += 1
+            raise Busy(
+                "the server is busy with as much work of this kind as it takes; try again later",
+                retry_after_s=self._size.retry_after_s,
+                detail=f"lane {self.name}: {self.waiting} waiting, of them {len(queue or ())} theirs",
+            )
+        if queue is None:
+            queue = self._queues[principal] = deque()
+        queue.append(job)
+        self.waiting += 1
+
+    def _start(self, job: _Job) -> None:
+        self.running += 1
+        work = asyncio.get_running_loop().run_in_executor(self._pool, job.function)
+        work.add_done_callback(lambda done: self._finish(job, done))
+
+    def _finish(self, job: _Job, done: asyncio.Future[Any]) -> None:
+        self.running -= 1
+        self._start_next()
+        if job.result.done():  # nobody waits for it any more
+            done.exception()
+        elif (error := done.exception()) is not None:
+            job.result.set_exception(error)
+        else:
+            job.result.set_result(done.result())
+
+    def _start_next(self) -> None:
+        while self._queues:
+            principal = next(iter(self._queues))
+            queue = self._queues.pop(principal)
+            job = queue.popleft()
+            self.waiting -= 1
+            if queue:
+                self._queues[principal] = queue  # behind all the others
+            if not job.result.done():
+                self._start(job)
+                return
+
+
+class Executor:
+    """Both lanes. To be closed after the last use."""
+
+    def __init__(self, *, light: LaneSize = LIGHT, heavy: LaneSize = HEAVY) -> None:
+        self.light = Lane("light", light)
+        self.heavy = Lane("heavy", heavy)
+
+    async def run(
+        self, function: Callable[[], T], *, principal: str = "", heavy: bool = False
+    ) -> T:
+        """As `Lane.run`. heavy: it may take longer than some 50 ms."""
+        return await (self.heavy if heavy else self.light).run(function, principal)
+
+    def close(self) -> None:
+        self.light.close()
+        self.heavy.close()
+
+
+def _nice(by: int) -> None:
+    """For this thread alone, which is Linux's reading of a process that is a thread."""
+    if by and hasattr(os, "setpriority"):
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), by)
