@@ -173,6 +173,24 @@ class ObjectAlreadyExists(KMIPError):
     reason = "Object Already Exists"
 
 
+class NonUniqueName(KMIPError):
+    """Another object of the same owner has the Name."""
+
+    reason = "Non Unique Name Attribute"
+
+
+class NonceReused(KMIPError):
+    """The caller's nonce was used with this key before: a second time would give both messages away."""
+
+    reason = "Bad Cryptographic Parameters"
+
+
+class ServerLimitExceeded(KMIPError):
+    """More than one owner, or one request, may have of something."""
+
+    reason = "Server Limit Exceeded"
+
+
 class InvalidMessage(KMIPError):
     """The request is no JSON, no TTLV, or no operation of KMIP."""
 

@@ -14,6 +14,10 @@ UniqueIdentifier = NewType("UniqueIdentifier", str)
 SealedMaterial = NewType("SealedMaterial", bytes)
 
 
+#: In any state; only what is removed altogether makes room. Beyond, it is a leak or an attack.
+MAX_OBJECTS_OF_AN_OWNER = 1_000_000
+
+
 @dataclass(frozen=True, slots=True)
 class ManagedObject:
     """One key, certificate or secret with all that is known of it; its material stays sealed.

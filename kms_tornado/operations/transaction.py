@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 from ..domain.managed_object import ManagedObject, ObjectFilter, UniqueIdentifier
 from ..errors import FeatureNotSupported, ObjectAlreadyExists
 from ..kmip.enums import Operation, State
-from ..store.base import Change, Conflict, Insert, Objects, Remove, Replace
+from ..store.base import Change, Conflict, Insert, Objects, Remove, Replace, UseNonce
 
 
 class Transaction:
@@ -77,6 +77,8 @@ class Transaction:
                 case Remove(uid, seen):
                     await self._check_seen(uid, seen)
                     self._after[uid] = None
+                case UseNonce(uid, _, seen):
+                    await self._check_seen(uid, seen)
             self._changes.append(change)
 
     async def finish(self) -> None:

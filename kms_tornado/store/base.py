@@ -12,7 +12,11 @@ from ..kmip.enums import Operation, State
 
 @dataclass(frozen=True, slots=True)
 class Insert:
-    """A new object. Its identifier taken: the whole commit fails with ObjectAlreadyExists."""
+    """A new object. Its identifier taken: the whole commit fails with ObjectAlreadyExists.
+
+    Of Insert and Replace: one of its names taken among the owner's objects that are not destroyed
+    fails with NonUniqueName; more objects than an owner may have, with ServerLimitExceeded.
+    """
 
     new: ManagedObject
 
@@ -62,7 +66,20 @@ class Withdraw:
     operations: frozenset[Operation]
 
 
-Change = Insert | Replace | Remove | Grant | Withdraw
+@dataclass(frozen=True, slots=True)
+class UseNonce:
+    """This once, with the object as it was seen. NonceReused where it was used before, ever.
+
+    What was used is forgotten with the object when it is removed, not when it is destroyed.
+    nonce: 1 to 1024 bytes. Conflict as for Replace; the generation stays as it is.
+    """
+
+    uid: UniqueIdentifier
+    nonce: bytes
+    seen: int
+
+
+Change = Insert | Replace | Remove | Grant | Withdraw | UseNonce
 
 
 class Conflict(Exception):  # it is an answer, not a fault
@@ -119,7 +136,10 @@ class Objects(Protocol):
         """
 
     async def commit(self, changes: Sequence[Change]) -> None:
-        """All of the changes or none, durable on return. Raises Conflict, ObjectAlreadyExists."""
+        """All of the changes or none, durable on return.
+
+        Raises Conflict, and the KMIPErrors that the changes name.
+        """
 
 
 class ObjectStore(Objects, Protocol):

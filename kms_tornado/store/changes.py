@@ -2,39 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ..domain.managed_object import ManagedObject
-from ..errors import ObjectAlreadyExists
+from ..errors import InvalidField, NonceReused, ObjectAlreadyExists
 from . import queries
-from .base import Change, Conflict, Grant, Insert, Remove, Replace, Withdraw
+from .base import Change, Conflict, Grant, Insert, Remove, Replace, UseNonce, Withdraw
+from .belongings import count_objects, index_attributes, names_of, take_names
 from .rows import to_row
-from .schema import grants, object_tags, objects, server_state
+from .schema import grants, object_tags, objects, server_state, used_nonces
+
+MAX_NONCE_BYTES = 1024
 
 _insert = insert(objects)
 _insert_tags = insert(object_tags)
 _insert_state = insert(server_state)
 
-# What decides whether the rows of object_tags must be written again.
-_as_it_was = select(
-    objects.c.serial, objects.c.generation, objects.c.tags, objects.c.owner, objects.c.created_at
-).where(objects.c.uid == bindparam("wanted_uid"))
-
-# The generation stands in the WHERE although it was just compared: on a database that lets two
-# writers in at once, this is what makes the second one fail.
-_same_object = (
-    objects.c.serial == bindparam("wanted_serial"),
-    objects.c.generation == bindparam("seen"),
+# What decides which rows beside the object's own must be written again. On a database that lets two
+# writers in at once, the second waits here for the first, in the order of the identifiers.
+_as_they_were = (
+    select(
+        objects.c.uid,
+        objects.c.serial,
+        objects.c.generation,
+        objects.c.tags,
+        objects.c.owner,
+        objects.c.created_at,
+        objects.c.state,
+        objects.c.attributes,
+    )
+    .where(objects.c.uid.in_(bindparam("uids", expanding=True)))
+    .order_by(objects.c.uid)
+    .with_for_update()
 )
-_update = update(objects).where(*_same_object)
-_delete = delete(objects).where(*_same_object)
-_of_owner = select(objects.c.serial).where(
-    objects.c.uid == bindparam("wanted_uid"), objects.c.owner == bindparam("wanted_owner")
-)
+_update = update(objects).where(objects.c.serial == bindparam("wanted_serial"))
+_delete = delete(objects).where(objects.c.serial == bindparam("wanted_serial"))
 _granted = (
     grants.c.object == bindparam("wanted_object"),
     grants.c.grantee == bindparam("wanted_grantee"),
@@ -43,32 +51,39 @@ _operations_of = select(grants.c.operation).where(*_granted)
 _insert_grant = insert(grants)
 _delete_grant = delete(grants).where(*_granted, grants.c.operation == bindparam("wanted_operation"))
 _delete_grants = delete(grants).where(grants.c.object == bindparam("wanted_object"))
-_count_up = (
-    update(objects)
-    .where(objects.c.serial == bindparam("wanted_serial"))
-    .values(generation=objects.c.generation + 1)
-)
+_count_up = _update.values(generation=objects.c.generation + 1)
 _delete_tags = delete(object_tags).where(object_tags.c.object == bindparam("wanted_object"))
+_insert_nonce = insert(used_nonces)
+_nonce_is_used = select(
+    exists().where(
+        used_nonces.c.object == bindparam("wanted_object"),
+        used_nonces.c.nonce == bindparam("wanted_nonce"),
+    )
+)
+
+# Identifiers in one statement; SQLite takes 32,766 values.
+_TOGETHER = 500
+
+
+@dataclass(slots=True)
+class _Known:
+    """An object as it is in the transaction by now; the texts are those of its row."""
+
+    serial: int
+    generation: int
+    tags: str
+    owner: str
+    created_at: int
+    state: int
+    attributes: str
 
 
 def apply(connection: Connection, changes: Sequence[Change], *, now: int) -> None:
-    """Raises Conflict or ObjectAlreadyExists, with what went before left for the caller to undo.
+    """Raises Conflict or a KMIPError, with what went before left for the caller to undo.
 
     now: seconds since the Unix epoch.
     """
-    for change in changes:
-        match change:
-            case Insert(new):
-                _add(connection, new, now=now)
-            case Replace(new, seen):
-                _replace(connection, new, seen, now=now)
-            case Remove(uid, seen):
-                serial = _find(connection, uid, seen).serial
-                _one(connection.execute(_delete, {"wanted_serial": serial, "seen": seen}).rowcount)
-            case Grant():
-                _grant(connection, change)
-            case Withdraw():
-                _withdraw(connection, change)
+    _Application(connection, now).run(changes)
 
 
 def keep_check_value(connection: Connection, value: bytes) -> bytes:
@@ -80,77 +95,160 @@ def keep_check_value(connection: Connection, value: bytes) -> bytes:
     return kept
 
 
-def _add(connection: Connection, new: ManagedObject, *, now: int) -> None:
-    row = to_row(new, generation=new.generation, now=now)
-    try:
-        key: Any = connection.execute(_insert, row).inserted_primary_key
-    except IntegrityError as exc:  # a row of ours can break no other constraint
-        raise ObjectAlreadyExists("the unique identifier is taken") from exc
-    _add_tags(connection, key[0], new)
+class _Application:
+    """One commit. Names and numbers of objects are settled at its end: a name may change hands in it."""
 
+    def __init__(self, connection: Connection, now: int) -> None:
+        self._connection = connection
+        self._now = now
+        self._known: dict[str, _Known] = {}
+        self._more: Counter[str] = Counter()
+        #: serial → (owner, names) of the objects whose names the commit changes.
+        self._names: dict[int, tuple[str, frozenset[tuple[str, int]]]] = {}
 
-def _replace(connection: Connection, new: ManagedObject, seen: int, *, now: int) -> None:
-    row = to_row(new, generation=seen + 1, now=now)
-    was = _find(connection, new.uid, seen)
-    parameters = {**row, "wanted_serial": was.serial, "seen": seen}
-    _one(connection.execute(_update, parameters).rowcount)
-    if (was.tags, was.owner, was.created_at) != (row["tags"], new.owner, new.created_at):
-        connection.execute(_delete_tags, {"wanted_object": was.serial})
-        _add_tags(connection, was.serial, new)
-    if was.owner != new.owner:  # what the old owner granted is not the new one's word
-        connection.execute(_delete_grants, {"wanted_object": was.serial})
+    def run(self, changes: Sequence[Change]) -> None:
+        self._look(each.uid for each in changes if isinstance(each, _OF_KNOWN))
+        self._look(each.new.uid for each in changes if isinstance(each, Replace))
+        for change in changes:
+            match change:
+                case Insert(new):
+                    self._add(new)
+                case Replace(new, seen):
+                    self._replace(new, seen)
+                case Remove(uid, seen):
+                    self._remove(uid, seen)
+                case Grant():
+                    self._grant(change)
+                case Withdraw():
+                    self._withdraw(change)
+                case UseNonce(uid, nonce, seen):
+                    self._use_nonce(uid, nonce, seen)
+        take_names(self._connection, self._names)
+        count_objects(self._connection, self._more)
 
+    def _look(self, uids: Iterable[str]) -> None:
+        wanted = sorted(set(uids))
+        for start in range(0, len(wanted), _TOGETHER):
+            rows = self._connection.execute(
+                _as_they_were, {"uids": wanted[start : start + _TOGETHER]}
+            )
+            for uid, *columns in rows:
+                self._known[uid] = _Known(*columns)
 
-def _grant(connection: Connection, change: Grant) -> None:
-    serial, known = _known_grants(connection, change)
-    new = sorted(change.operations - known)
-    if new:
-        connection.execute(
-            _insert_grant,
-            [{"object": serial, "grantee": change.grantee, "operation": int(each)} for each in new],
+    def _find(self, uid: str, seen: int) -> _Known:
+        was = self._known.get(uid)
+        if was is None or was.generation != seen:
+            raise Conflict
+        return was
+
+    def _add(self, new: ManagedObject) -> None:
+        row = to_row(new, generation=new.generation, now=self._now)
+        try:
+            key: Any = self._connection.execute(_insert, row).inserted_primary_key
+        except IntegrityError as exc:  # a row of ours can break no other constraint
+            raise ObjectAlreadyExists("the unique identifier is taken") from exc
+        serial = key[0]
+        self._add_tags(serial, new)
+        index_attributes(self._connection, serial, new.owner, row["attributes"])
+        if new.attributes.names:
+            self._names[serial] = (new.owner, names_of(row["state"], row["attributes"]))
+        self._more[new.owner] += 1
+        self._known[new.uid] = _known(serial, row)
+
+    def _replace(self, new: ManagedObject, seen: int) -> None:
+        was = self._find(new.uid, seen)
+        row = to_row(new, generation=seen + 1, now=self._now)
+        self._connection.execute(_update, {**row, "wanted_serial": was.serial})
+        if (was.tags, was.owner, was.created_at) != (row["tags"], new.owner, new.created_at):
+            self._connection.execute(_delete_tags, {"wanted_object": was.serial})
+            self._add_tags(was.serial, new)
+        index_attributes(
+            self._connection,
+            was.serial,
+            new.owner,
+            row["attributes"],
+            was=(was.owner, was.attributes),
         )
+        names = (new.owner, names_of(row["state"], row["attributes"]))
+        if names != (was.owner, names_of(was.state, was.attributes)):
+            self._names[was.serial] = names
+        if was.owner != new.owner:  # what the old owner granted is not the new one's word
+            self._connection.execute(_delete_grants, {"wanted_object": was.serial})
+            self._more[was.owner] -= 1
+            self._more[new.owner] += 1
+        self._known[new.uid] = _known(was.serial, row)
+
+    def _remove(self, uid: str, seen: int) -> None:
+        was = self._find(uid, seen)
+        self._connection.execute(_delete, {"wanted_serial": was.serial})
+        self._names.pop(was.serial, None)
+        self._more[was.owner] -= 1
+        del self._known[uid]
+
+    def _use_nonce(self, uid: str, nonce: bytes, seen: int) -> None:
+        was = self._find(uid, seen)
+        if not 1 <= len(nonce) <= MAX_NONCE_BYTES:
+            raise InvalidField(f"a nonce has 1 to {MAX_NONCE_BYTES} bytes")
+        # Whoever else uses this object holds its row until they are through: nobody comes between.
+        wanted = {"wanted_object": was.serial, "wanted_nonce": nonce}
+        if self._connection.execute(_nonce_is_used, wanted).scalar():
+            raise NonceReused("the nonce was used with this key before")
+        self._connection.execute(_insert_nonce, {"object": was.serial, "nonce": nonce})
+
+    def _grant(self, change: Grant) -> None:
+        was, known = self._granted(change)
+        new = sorted(change.operations - known)
+        if new:
+            self._connection.execute(
+                _insert_grant,
+                [
+                    {"object": was.serial, "grantee": change.grantee, "operation": int(each)}
+                    for each in new
+                ],
+            )
+
+    def _withdraw(self, change: Withdraw) -> None:
+        was, known = self._granted(change)
+        gone = sorted(change.operations & known)
+        if gone:
+            parameters = {"wanted_object": was.serial, "wanted_grantee": change.grantee}
+            self._connection.execute(
+                _delete_grant, [{**parameters, "wanted_operation": int(each)} for each in gone]
+            )
+            # Whoever read the object under this right, and is about to change it, saw another
+            # generation.
+            self._connection.execute(_count_up, {"wanted_serial": was.serial})
+            was.generation += 1
+
+    def _granted(self, change: Grant | Withdraw) -> tuple[_Known, set[int]]:
+        """(the object, the operations that the grantee has already)."""
+        was = self._known.get(change.uid)
+        if was is None or was.owner != change.owner:
+            raise Conflict
+        parameters = {"wanted_object": was.serial, "wanted_grantee": change.grantee}
+        return was, set(self._connection.execute(_operations_of, parameters).scalars())
+
+    def _add_tags(self, serial: int, new: ManagedObject) -> None:
+        if new.tags:
+            self._connection.execute(
+                _insert_tags,
+                [
+                    {"object": serial, "tag": tag, "owner": new.owner, "created_at": new.created_at}
+                    for tag in sorted(new.tags)
+                ],
+            )
 
 
-def _withdraw(connection: Connection, change: Withdraw) -> None:
-    serial, known = _known_grants(connection, change)
-    gone = sorted(change.operations & known)
-    if gone:
-        parameters = {"wanted_object": serial, "wanted_grantee": change.grantee}
-        connection.execute(
-            _delete_grant, [{**parameters, "wanted_operation": int(each)} for each in gone]
-        )
-        # Whoever read the object under this right and is about to change it saw another generation.
-        connection.execute(_count_up, {"wanted_serial": serial})
+_OF_KNOWN = (Remove, Grant, Withdraw, UseNonce)
 
 
-def _known_grants(connection: Connection, change: Grant | Withdraw) -> tuple[int, set[int]]:
-    """(the object's serial, the operations that the grantee has already)."""
-    wanted = {"wanted_uid": change.uid, "wanted_owner": change.owner}
-    serial: int | None = connection.execute(_of_owner, wanted).scalar()
-    if serial is None:
-        raise Conflict
-    parameters = {"wanted_object": serial, "wanted_grantee": change.grantee}
-    return serial, set(connection.execute(_operations_of, parameters).scalars())
-
-
-def _find(connection: Connection, uid: str, seen: int) -> Any:
-    was = connection.execute(_as_it_was, {"wanted_uid": uid}).first()
-    if was is None or was.generation != seen:
-        raise Conflict
-    return was
-
-
-def _add_tags(connection: Connection, serial: int, new: ManagedObject) -> None:
-    if new.tags:
-        connection.execute(
-            _insert_tags,
-            [
-                {"object": serial, "tag": tag, "owner": new.owner, "created_at": new.created_at}
-                for tag in sorted(new.tags)
-            ],
-        )
-
-
-def _one(count: int) -> None:
-    if count != 1:
-        raise Conflict
+def _known(serial: int, row: dict[str, Any]) -> _Known:
+    return _Known(
+        serial,
+        row["generation"],
+        row["tags"],
+        row["owner"],
+        row["created_at"],
+        row["state"],
+        row["attributes"],
+    )

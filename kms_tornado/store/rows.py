@@ -39,6 +39,7 @@ _dump_tags = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 def to_row(new: ManagedObject, *, generation: int, now: int) -> dict[str, Any]:
     attributes = new.attributes
+    limits = attributes.usage_limits
     return {
         "uid": new.uid,
         "owner": new.owner,
@@ -55,6 +56,17 @@ def to_row(new: ManagedObject, *, generation: int, now: int) -> dict[str, Any]:
         "generation": generation,
         "created_at": new.created_at,
         "changed_at": now,
+        "activation_date": attributes.activation_date,
+        "always_sensitive": attributes.always_sensitive,
+        "extractable": attributes.extractable,
+        "fresh": attributes.fresh,
+        "initial_date": attributes.initial_date,
+        "last_change_date": attributes.last_change_date,
+        "never_extractable": attributes.never_extractable,
+        "original_creation_date": attributes.original_creation_date,
+        "sensitive": attributes.sensitive,
+        "usage_limits_total": None if limits is None else limits.usage_limits_total,
+        "usage_limits_count": None if limits is None else limits.usage_limits_count,
     }
 
 

@@ -33,7 +33,7 @@ _serial = BigInteger().with_variant(Integer, "sqlite")
 # `serial` grows with every insert: it breaks ties among objects made within the same second.
 # `tags` is the JSON list of what object_tags holds for searching, so that reading one object by its
 # identifier, the commonest thing that is done here, stays one row from one table.
-# algorithm to key_format repeat what `attributes` says, for Locate.
+# algorithm to key_format, and those after changed_at, repeat what `attributes` says, for Locate.
 objects = Table(
     "objects",
     metadata,
@@ -53,6 +53,17 @@ objects = Table(
     Column("generation", Integer, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("changed_at", BigInteger, nullable=False),
+    Column("activation_date", BigInteger),
+    Column("always_sensitive", BigInteger),
+    Column("extractable", BigInteger),
+    Column("fresh", BigInteger),
+    Column("initial_date", BigInteger),
+    Column("last_change_date", BigInteger),
+    Column("never_extractable", BigInteger),
+    Column("original_creation_date", BigInteger),
+    Column("sensitive", BigInteger),
+    Column("usage_limits_total", BigInteger),
+    Column("usage_limits_count", BigInteger),
     # The state at its end lets SQLite count an owner's objects from the index alone.
     Index("ix_objects_newest", "owner", "created_at", "serial", "state"),
 )
@@ -67,6 +78,50 @@ object_tags = Table(
     Column("owner", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Index("ix_object_tags_newest", "tag", "owner", "created_at", "object"),
+)
+
+# Every attribute that has no column in `objects`, leaf by leaf (`values`). owner is here too, so that
+# what many owners have in common is looked up among the principal's own alone.
+object_values = Table(
+    "object_values",
+    metadata,
+    Column("object", _serial, ForeignKey("objects.serial", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("instance", Integer, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("number", BigInteger),
+    Index("ix_object_values_found", "path", "value", "owner", "object"),
+)
+
+# The names that are taken. What is destroyed keeps its Name as an attribute, and leaves it to others.
+# name: as `values.text_of` has it, because of its length.
+object_names = Table(
+    "object_names",
+    metadata,
+    Column("owner", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("type", BigInteger, primary_key=True),
+    Column("object", _serial, ForeignKey("objects.serial", ondelete="CASCADE"), nullable=False),
+    Index("ix_object_names_object", "object"),
+)
+
+# What callers chose as nonces of an object; each is good for one encryption.
+used_nonces = Table(
+    "used_nonces",
+    metadata,
+    Column("object", _serial, ForeignKey("objects.serial", ondelete="CASCADE"), primary_key=True),
+    Column("nonce", LargeBinary, primary_key=True),
+)
+
+# How many objects each owner has, in any state: counting them for every new one would take longer
+# than making it.
+owners = Table(
+    "owners",
+    metadata,
+    Column("owner", Text, primary_key=True),
+    Column("objects", BigInteger, nullable=False),
 )
 
 # operation: the number of kmip.enums.Operation. Rows go with their object, so that a later object

@@ -6,15 +6,11 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from alembic import command
-from alembic.config import Config
 
 from kms_tornado.domain.managed_object import ObjectFilter
 from kms_tornado.errors import InvalidField
 from kms_tornado.kmip.enums import Operation, State
-from kms_tornado.store import changes, migrate
 from kms_tornado.store.base import Conflict, Grant, Insert, Remove, Replace, Withdraw
-from kms_tornado.store.sqlite_file import SQLiteFile
 
 from .helpers import ALICE, BOB, an_object, uids, with_store
 
@@ -202,34 +198,3 @@ def test_many_at_once_grant_and_withdraw(path):
         assert await store.grants_on("one", owner=ALICE) == {BOB: {GET}}
 
     run(path, body)
-
-
-def at_first_revision(path):
-    """A database as the first revision made it, with an object in it."""
-    file = SQLiteFile(path)
-    file._make_private()
-    file._identity = file._seen()
-    config = Config()
-    config.set_main_option("script_location", str(migrate._MIGRATIONS))
-    with file.open_writer() as connection:
-        config.attributes["connection"] = connection
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-        command.upgrade(config, "0001")
-        changes.apply(connection, [Insert(an_object("one", tags=frozenset({"t"})))], now=5)
-        changes.keep_check_value(connection, b"check")
-        tables = connection.exec_driver_sql("SELECT name FROM sqlite_master").scalars().all()
-        assert "grants" not in tables
-        connection.exec_driver_sql("COMMIT")
-
-
-def test_a_database_of_the_first_revision_is_upgraded_with_its_data(path):
-    at_first_revision(path)
-
-    async def body(store):
-        assert await store.get("one") == an_object("one", tags=frozenset({"t"}))
-        assert await store.master_key_check() == b"check"
-        await store.commit([grant("one", GET)])
-        assert await may(store, GET)
-
-    with_store(path, body)
-    with_store(path, lambda store: may(store, GET))

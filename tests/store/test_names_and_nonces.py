@@ -1,0 +1,238 @@
+"""What there may be only once: a name among an owner's objects, a caller's nonce with a key."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from kms_tornado.domain import managed_object
+from kms_tornado.errors import InvalidField, NonceReused, NonUniqueName, ServerLimitExceeded
+from kms_tornado.kmip.enums import NameType, State
+from kms_tornado.kmip.structures import Name
+from kms_tornado.store import belongings
+from kms_tornado.store.base import Conflict, Insert, Remove, Replace, UseNonce
+
+from .helpers import ALICE, BOB, KEY_ATTRIBUTES, an_object, with_store
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "kms.db"
+
+
+def named(uid, *names, **changes):
+    given = tuple(Name(each) if isinstance(each, str) else each for each in names)
+    return an_object(uid, attributes=replace(KEY_ATTRIBUTES, names=given), **changes)
+
+
+# --- names --------------------------------------------------------------------------------------
+
+URI = Name("payroll", NameType.URI)
+LONG = "x" * 60_000
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_free"),
+    [
+        pytest.param(named("1", "a"), named("2", "a"), False, id="the same"),
+        pytest.param(named("1", "a", "b"), named("2", "c", "b"), False, id="one of several"),
+        pytest.param(named("1", LONG), named("2", LONG), False, id="long"),
+        pytest.param(named("1", "a\0"), named("2", "a\0"), False, id="with a null character"),
+        pytest.param(named("1", "a", state=State.DEACTIVATED), named("2", "a"), False, id="revoked"),
+        pytest.param(named("1", "a"), named("2", "b"), True, id="another"),
+        pytest.param(named("1", "a"), named("2", "A"), True, id="in capitals"),
+        pytest.param(named("1", "a"), named("2", "a "), True, id="with a blank"),
+        pytest.param(named("1", "%"), named("2", "_"), True, id="wildcards"),
+        pytest.param(named("1", LONG), named("2", LONG + "y"), True, id="another long one"),
+        pytest.param(named("1", "payroll"), named("2", URI), True, id="of another type"),
+        pytest.param(named("1", "a"), named("2", "a", owner=BOB), True, id="of another owner"),
+        pytest.param(named("1"), named("2"), True, id="none"),
+        pytest.param(
+            named("1", "a", state=State.DESTROYED), named("2", "a"), True, id="of the destroyed"
+        ),
+        pytest.param(
+            named("1", "a"), named("2", "a", state=State.DESTROYED), True, id="for the destroyed"
+        ),
+    ],
+)  # fmt: skip
+def test_a_name_is_unique_among_an_owners_objects(path, first, second, is_free):
+    async def body(store):
+        await store.commit([Insert(first)])
+        if not is_free:
+            with pytest.raises(NonUniqueName):
+                await store.commit([Insert(an_object("too")), Insert(second)])
+            assert await store.get("too") is None
+        else:
+            await store.commit([Insert(second)])
+        assert (await store.get(second.uid) is not None) is is_free
+
+    with_store(path, body)
+
+
+def test_a_name_given_up_is_free(path):
+    async def body(store):
+        await store.commit([Insert(named("1", "a"))])
+        await store.commit([Replace(named("1", "b"), seen=1)])
+        await store.commit([Insert(named("2", "a"))])
+        with pytest.raises(NonUniqueName):
+            await store.commit([Replace(named("1", "a"), seen=2)])
+        await store.commit([Replace(named("2", "a", state=State.DESTROYED), seen=1)])
+        await store.commit([Replace(named("1", "a"), seen=2)])
+        await store.commit([Remove("1", seen=3)])
+        await store.commit([Insert(named("3", "a", "b"))])
+
+    with_store(path, body)
+
+
+@pytest.mark.parametrize("new_comes_first", [True, False])
+def test_a_name_changes_hands_in_one_commit(path, new_comes_first):
+    """As ReKey has it: the replacement takes the name of the old key over."""
+
+    async def body(store):
+        await store.commit([Insert(named("old", "a"))])
+        changes = [Insert(named("new", "a")), Replace(named("old"), seen=1)]
+        await store.commit(changes if new_comes_first else changes[::-1])
+        with pytest.raises(NonUniqueName):
+            await store.commit([Replace(named("old", "a"), seen=2)])
+
+    with_store(path, body)
+
+
+def test_a_name_goes_with_the_object_to_its_new_owner(path):
+    async def body(store):
+        await store.commit([Insert(named("1", "a")), Insert(named("2", "a", owner=BOB))])
+        with pytest.raises(NonUniqueName):
+            await store.commit([Replace(named("1", "a", owner=BOB), seen=1)])
+        await store.commit([Replace(named("1", owner=BOB), seen=1)])
+        await store.commit([Insert(named("3", "a"))])
+
+    with_store(path, body)
+
+
+def test_of_many_who_want_a_name_at_once_one_gets_it(path):
+    async def body(store):
+        wishes = (store.commit([Insert(named(str(n), "a"))]) for n in range(20))
+        outcomes = await asyncio.gather(*wishes, return_exceptions=True)
+        assert outcomes.count(None) == 1
+        assert sum(isinstance(each, NonUniqueName) for each in outcomes) == 19
+
+    with_store(path, body)
+
+
+# --- nonces -------------------------------------------------------------------------------------
+
+NONCE = bytes(range(12))
+
+
+def test_a_nonce_is_good_once_for_each_key(path):
+    async def body(store):
+        await store.commit([Insert(an_object("1")), Insert(an_object("2"))])
+        await store.commit([UseNonce("1", NONCE, seen=1)])
+        for _ in range(2):
+            with pytest.raises(NonceReused):
+                await store.commit([UseNonce("1", NONCE, seen=1)])
+        await store.commit([UseNonce("1", NONCE[:-1], seen=1), UseNonce("2", NONCE, seen=1)])
+        with pytest.raises(NonceReused):
+            await store.commit([UseNonce("2", b"x", seen=1), UseNonce("2", b"x", seen=1)])
+        await store.commit([UseNonce("2", b"x", seen=1)])
+        return (await store.get("1")).generation
+
+    assert with_store(path, body) == 1
+
+    async def after_a_restart(store):
+        with pytest.raises(NonceReused):
+            await store.commit([UseNonce("1", NONCE, seen=1)])
+
+    with_store(path, after_a_restart)
+
+
+def test_nonces_are_remembered_until_the_object_is_removed(path):
+    async def body(store):
+        await store.commit([Insert(an_object("1")), UseNonce("1", NONCE, seen=1)])
+        await store.commit([Replace(an_object("1", version=2), seen=1)])
+        with pytest.raises(NonceReused):
+            await store.commit([UseNonce("1", NONCE, seen=2)])
+        await store.commit([Remove("1", seen=2), Insert(an_object("1"))])
+        await store.commit([UseNonce("1", NONCE, seen=1)])
+
+    with_store(path, body)
+
+
+def test_a_nonce_of_a_key_that_changed_meanwhile_is_a_conflict(path):
+    async def body(store):
+        await store.commit([Insert(an_object("1"))])
+        await store.commit([Replace(an_object("1", state=State.DEACTIVATED), seen=1)])
+        for uid in ("1", "absent"):
+            with pytest.raises(Conflict):
+                await store.commit([UseNonce(uid, NONCE, seen=1)])
+        await store.commit([UseNonce("1", NONCE, seen=2)])
+
+    with_store(path, body)
+
+
+@pytest.mark.parametrize("length", [0, 1025])
+def test_what_is_no_nonce_is_refused(path, length):
+    async def body(store):
+        await store.commit([Insert(an_object("1"))])
+        with pytest.raises(InvalidField):
+            await store.commit([UseNonce("1", bytes(length), seen=1)])
+
+    with_store(path, body)
+
+
+def test_of_many_who_use_a_nonce_at_once_one_may(path):
+    async def body(store):
+        await store.commit([Insert(an_object("1"))])
+        uses = (store.commit([UseNonce("1", NONCE, seen=1)]) for _ in range(20))
+        outcomes = await asyncio.gather(*uses, return_exceptions=True)
+        assert outcomes.count(None) == 1
+        assert sum(isinstance(each, NonceReused) for each in outcomes) == 19
+
+    with_store(path, body)
+
+
+# --- how many objects ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def at_most_three(monkeypatch):
+    monkeypatch.setattr(belongings, "MAX_OBJECTS_OF_AN_OWNER", 3)
+
+
+def test_an_owner_has_a_million_objects_at_most():
+    assert managed_object.MAX_OBJECTS_OF_AN_OWNER == 1_000_000
+
+
+def test_more_objects_than_an_owner_may_have_are_refused(path, at_most_three):
+    async def body(store):
+        await store.commit([Insert(an_object("1")), Insert(an_object("2"))])
+        with pytest.raises(ServerLimitExceeded):
+            await store.commit([Insert(an_object("3")), Insert(an_object("4"))])
+        assert await store.get("3") is None
+        await store.commit([Insert(an_object("3")), Insert(an_object("bobs", owner=BOB))])
+        with pytest.raises(ServerLimitExceeded):
+            await store.commit([Replace(an_object("bobs", owner=ALICE), seen=1)])
+        await store.commit([Replace(an_object("3", sealed=None, state=State.DESTROYED), seen=1)])
+        with pytest.raises(ServerLimitExceeded):
+            await store.commit([Insert(an_object("4"))])
+        await store.commit([Remove("3", seen=2)])
+        await store.commit([Insert(an_object("4"))])
+        await store.commit([Remove("4", seen=1), Insert(an_object("5"))])
+        await store.commit([Replace(an_object("5", owner=BOB), seen=1)])
+        await store.commit([Insert(an_object("6"))])
+        with pytest.raises(ServerLimitExceeded):
+            await store.commit([Insert(an_object("7"))])
+
+    with_store(path, body)
+
+
+def test_refused_objects_do_not_count(path, at_most_three):
+    async def body(store):
+        await store.commit([Insert(an_object("1"))])
+        twice = [store.commit([Insert(an_object("1"))]) for _ in range(9)]
+        await asyncio.gather(*twice, return_exceptions=True)
+        await store.commit([Insert(an_object("2")), Insert(an_object("3"))])
+
+    with_store(path, body)
