@@ -8,7 +8,7 @@ a failure of its item alone.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -125,8 +125,13 @@ def refused(
     return RequestMessage(dialect, version, None, (RequestItem(None, error),))
 
 
-def read_message(root: Node, dialect: Dialect) -> RequestMessage:
-    """The message, whatever is wrong with it."""
+def read_message(
+    root: Node, dialect: Dialect, offered: Container[Operation] = PAYLOADS
+) -> RequestMessage:
+    """The message, whatever is wrong with it.
+
+    offered: what the server does; the payload of any other operation is not looked at.
+    """
     version = VERSIONS[0]
     try:
         header_node, item_nodes = _parts(root)
@@ -139,7 +144,9 @@ def read_message(root: Node, dialect: Dialect) -> RequestMessage:
         return refused(InvalidMessage(str(exc)), dialect, version)
     except KMIPError as exc:
         return refused(exc, dialect, version)
-    return RequestMessage(dialect, version, header, tuple(map(_request_item, items)))
+    return RequestMessage(
+        dialect, version, header, tuple(_request_item(each, offered) for each in items)
+    )
 
 
 def read_payload(operation: Operation, node: Node) -> Declared:
@@ -194,13 +201,13 @@ def _check_extensions(items: Sequence[_BatchItem]) -> None:
         raise UnknownMessageExtension("a critical MessageExtension is not known here")
 
 
-def _request_item(item: _BatchItem) -> RequestItem:
-    return RequestItem(item.operation, _request(item), item.unique_batch_item_id)
+def _request_item(item: _BatchItem, offered: Container[Operation]) -> RequestItem:
+    return RequestItem(item.operation, _request(item, offered), item.unique_batch_item_id)
 
 
-def _request(item: _BatchItem) -> Declared | KMIPError:
+def _request(item: _BatchItem, offered: Container[Operation]) -> Declared | KMIPError:
     operation, payload = item.operation, item.request_payload
-    if operation not in PAYLOADS:
+    if operation not in offered or operation not in PAYLOADS:
         return OperationNotSupported(f"{OPERATION_TAGS[operation]} is not offered by this server")
     if item.ephemeral:
         return FeatureNotSupported("Ephemeral is not supported")

@@ -5,7 +5,7 @@ A bare operation is a root node with the operation's tag. Batches stand in `batc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import NamedTuple
 
 from ..errors import InvalidMessage, KMIPError, OperationNotSupported
@@ -28,8 +28,12 @@ class BareOperation(NamedTuple):
     dialect: Dialect
 
 
-def parse_request(body: bytes) -> BareOperation | RequestMessage:
+def parse_request(
+    body: bytes, offered: Container[Operation] = PAYLOADS
+) -> BareOperation | RequestMessage:
     """Whichever of the two the body is.
+
+    offered: what the server does; the payload of any other operation is not looked at.
 
     Raises InvalidMessage, InvalidField, MissingData or another KMIPError for a payload of a bare
     operation that is not as declared, and OperationNotSupported for an operation that has none. A
@@ -38,23 +42,23 @@ def parse_request(body: bytes) -> BareOperation | RequestMessage:
     tree = json_codec.load(body)
     root, dialect = json_codec.root_of(tree)
     if root == "RequestMessage":
-        return _message(tree, dialect)
-    return _bare(json_codec.parse_tree(tree, root), dialect)
+        return _message(tree, dialect, offered)
+    return _bare(json_codec.parse_tree(tree, root), dialect, offered)
 
 
-def parse_message(body: bytes) -> RequestMessage:
+def parse_message(body: bytes, offered: Container[Operation] = PAYLOADS) -> RequestMessage:
     """A RequestMessage and nothing else. Raises InvalidMessage for what is no message of KMIP."""
     tree = json_codec.load(body)
     root, dialect = json_codec.root_of(tree)
     if root != "RequestMessage":
         dialect = Dialect.OASIS if dialect is Dialect.COSMIAN else dialect
         return refused(InvalidMessage(f"a RequestMessage is expected here, not {root}"), dialect)
-    return _message(tree, dialect)
+    return _message(tree, dialect, offered)
 
 
-def parse_bare_operation(body: bytes) -> BareOperation:
+def parse_bare_operation(body: bytes, offered: Container[Operation] = PAYLOADS) -> BareOperation:
     """As `parse_request`, with InvalidMessage for a RequestMessage."""
-    return _bare(*json_codec.parse(body))
+    return _bare(*json_codec.parse(body), offered)
 
 
 def format_bare_response(operation: Operation, payload: Declared, dialect: Dialect) -> bytes:
@@ -62,18 +66,18 @@ def format_bare_response(operation: Operation, payload: Declared, dialect: Diale
     return json_codec.format(to_node(payload, f"{OPERATION_TAGS[operation]}Response"), dialect)
 
 
-def _message(tree: object, dialect: Dialect) -> RequestMessage:
+def _message(tree: object, dialect: Dialect, offered: Container[Operation]) -> RequestMessage:
     try:
         root = json_codec.parse_tree(tree, "RequestMessage")
     except KMIPError as exc:
         return refused(InvalidMessage(str(exc)), dialect)
-    return read_message(root, dialect)
+    return read_message(root, dialect, offered)
 
 
-def _bare(root: Node, dialect: Dialect) -> BareOperation:
+def _bare(root: Node, dialect: Dialect, offered: Container[Operation]) -> BareOperation:
     operation = _OPERATIONS.get(root.tag)
     if operation is None:
         raise InvalidMessage(f"{root.tag} is no operation")
-    if operation not in PAYLOADS:
+    if operation not in offered or operation not in PAYLOADS:
         raise OperationNotSupported(f"{root.tag} is not offered by this server")
     return BareOperation(operation, read_payload(operation, root), dialect)

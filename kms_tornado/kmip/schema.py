@@ -26,6 +26,7 @@ from .tables import TAG_SPELLINGS, loosen
 from .ttlv import TYPE_NAMES, ItemType, Node
 
 LongInteger = Annotated[int, ItemType.LONG_INTEGER]
+BigInteger = Annotated[int, ItemType.BIG_INTEGER]
 DateTime = Annotated[int, ItemType.DATE_TIME]
 Interval = Annotated[int, ItemType.INTERVAL]
 #: The number of an enumeration that has no class in `enums`.
@@ -125,7 +126,32 @@ def to_node(value: Declared, tag: str) -> Node:
 
 def tag_of(cls: type[Declared], field_name: str) -> str:
     """The tag of a declared field: "object_type" → "ObjectType"."""
-    return next(field.tag for field in _plan(cls).fields if field.name == field_name)
+    return _field_of(cls, field_name).tag
+
+
+def is_repeated(cls: type[Declared], field_name: str) -> bool:
+    return _field_of(cls, field_name).repeated
+
+
+def read_field(cls: type[Declared], node: Node, parent: str) -> tuple[str, Any]:
+    """(field name, value) of a single field of the class; one of several values where it is repeated.
+
+    parent: for the error text. Raises as `from_node` does.
+    """
+    field = _plan(cls).by_tag.get(node.tag)
+    if field is None:
+        raise InvalidField(f"{node.tag} is not supported in {parent}")
+    return field.name, field.read(node)
+
+
+def write_field(cls: type[Declared], field_name: str, value: Any) -> Node:
+    """The twin of `read_field`."""
+    field = _field_of(cls, field_name)
+    return field.write(field.tag, value)
+
+
+def _field_of(cls: type[Declared], field_name: str) -> _Field:
+    return next(field for field in _plan(cls).fields if field.name == field_name)
 
 
 @cache

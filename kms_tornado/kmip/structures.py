@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from .enums import (
     BlockCipherMode,
     CryptographicAlgorithm,
+    DigitalSignatureAlgorithm,
+    DRBGAlgorithm,
     HashingAlgorithm,
     KeyFormatType,
     LinkType,
     MaskGenerator,
     NameType,
     PaddingMethod,
+    RecommendedCurve,
     RevocationReasonCode,
+    RNGAlgorithm,
     UsageLimitsUnit,
 )
 from .schema import Custom, EnumerationNumber, LongInteger, Tag
@@ -29,7 +33,7 @@ class CryptographicParameters:
     padding_method: PaddingMethod | None = None
     hashing_algorithm: HashingAlgorithm | None = None
     key_role_type: EnumerationNumber | None = None
-    digital_signature_algorithm: EnumerationNumber | None = None
+    digital_signature_algorithm: DigitalSignatureAlgorithm | None = None
     cryptographic_algorithm: CryptographicAlgorithm | None = None
     random_iv: bool | None = None
     iv_length: int | None = None
@@ -47,8 +51,10 @@ class CryptographicParameters:
 
 @dataclass(frozen=True, slots=True)
 class CryptographicDomainParameters:
+    """qlength: bits of the order of the base point; DSA and DH have it beside the modulus."""
+
     qlength: int | None = None
-    recommended_curve: EnumerationNumber | None = None
+    recommended_curve: RecommendedCurve | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,16 +146,34 @@ class KeyValueLocation:
 
 @dataclass(frozen=True, slots=True)
 class RandomNumberGenerator:
-    """RNG Parameters (§7.17) under the attribute's tag."""
+    """RNG Parameters (§7.17), under the attribute's tag or their own."""
 
-    rng_algorithm: EnumerationNumber
+    rng_algorithm: RNGAlgorithm
     cryptographic_algorithm: CryptographicAlgorithm | None = None
     cryptographic_length: int | None = None
     hashing_algorithm: HashingAlgorithm | None = None
-    drbg_algorithm: EnumerationNumber | None = None
-    recommended_curve: EnumerationNumber | None = None
+    drbg_algorithm: DRBGAlgorithm | None = None
+    recommended_curve: RecommendedCurve | None = None
     fips186_variation: EnumerationNumber | None = None
     prediction_resistance: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProtectionStorageMasks:
+    """Each mask is one permissible combination (§7.33)."""
+
+    masks: Annotated[tuple[int, ...], Tag("ProtectionStorageMask")] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DerivationParameters:
+    """How a key is derived (§7.6). iteration_count: for PBKDF2."""
+
+    cryptographic_parameters: CryptographicParameters | None = None
+    initialization_vector: bytes | None = None
+    derivation_data: bytes | None = field(default=None, repr=False)
+    salt: bytes | None = field(default=None, repr=False)
+    iteration_count: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,9 @@ from types import MappingProxyType
 ADDITIONS: Mapping[str, Mapping[str, int]] = {
     "CryptographicAlgorithm": {"CoverCrypt": 0x88800004},
     "KeyFormatType": {"CoverCryptSecretKey": 0x8880000C, "CoverCryptPublicKey": 0x8880000D},
+    # §11.38, §11.39: places in CK_FUNCTION_LIST counted from 1, and CK_RV. The profiles' case needs these.
+    "PKCS_11Function": {"C_Initialize": 1, "C_Finalize": 2, "C_GetInfo": 3},
+    "PKCS_11ReturnCode": {"OK": 0},
     "BlockCipherMode": {"CosmianNISTKeyWrap": 0x80000001, "GCMSIV": 0x80000002},
     "OpaqueDataType": {"Unknown": 0x80000001},
     "ResultReason": {"Illegal Operation": 0x0B},
@@ -107,7 +110,7 @@ def _read_specification() -> dict[str, dict[str, int]]:
         if names or title == "Opaque Data Type":
             found[normalise(title)] = names
     for name, added in ADDITIONS.items():
-        found[name] |= added
+        found.setdefault(name, {}).update(added)
     return found
 
 

@@ -81,5 +81,10 @@ def _padded(length: int) -> int:
     return (length + 7) // 8 * 8
 
 
+def children_of(node: Node) -> tuple[Node, ...]:
+    """The items of a structure; () for a leaf."""
+    return node.value if isinstance(node.value, tuple) else ()
+
+
 def structure(tag: str, *children: Node) -> Node:
     return Node(tag, ItemType.STRUCTURE, children)

@@ -113,6 +113,8 @@ def _check_filters(request: LocateRequest) -> None:
         raise FeatureNotSupported(f"Locate by {tag_of(Attributes, field.name)} is not supported")
     if without_tags(request.attributes).vendor_attributes:
         raise FeatureNotSupported("Locate by vendor attributes other than tags is not supported")
+    if request.date_ranges:
+        raise FeatureNotSupported("Locate by a range of dates is not supported")
     for value in (request.maximum_items, request.offset_items):
         if value is not None and value < 0:
             raise InvalidField("MaximumItems and OffsetItems may not be negative")

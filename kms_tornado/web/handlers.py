@@ -21,6 +21,7 @@ from ..kmip.messages import (
 from ..kmip.tables import OPERATION_TAGS
 from ..kmip.ttlv import encoded_length
 from ..operations import batch
+from ..operations.service import OPERATIONS
 from .bearer_auth import BearerAuth
 from .service_handler import ProtectedHandler, ServiceHandler, resource_url
 
@@ -55,7 +56,7 @@ class KMIPHandler(ProtectedHandler):
                     self.context.metrics.observe_operation(operation, fields["result"])
 
     def parse(self, body: bytes) -> BareOperation | RequestMessage:
-        return parse_request(body)
+        return parse_request(body, OPERATIONS)
 
     async def _answer_to(self, body: bytes) -> bytes:
         if len(body) > OFFLOAD_BYTES:
@@ -144,7 +145,7 @@ class KMIPMessageHandler(KMIPHandler):
         await super().post()
 
     def parse(self, body: bytes) -> RequestMessage:
-        return parse_message(body)
+        return parse_message(body, OPERATIONS)
 
 
 class JSONHandler(ServiceHandler):

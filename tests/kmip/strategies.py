@@ -9,9 +9,10 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from hypothesis import strategies as st
 
+from kms_tornado.kmip.attribute_instance import AttributeInstance
 from kms_tornado.kmip.attributes import Attributes
 from kms_tornado.kmip.objects import KeyMaterial
-from kms_tornado.kmip.payloads import AttributeReference
+from kms_tornado.kmip.payloads import AttributeReference, DateRange, Sought
 from kms_tornado.kmip.tables import TAG_NUMBERS
 from kms_tornado.kmip.ttlv import ItemType, Node
 
@@ -81,6 +82,10 @@ def values_of(hint: Any) -> st.SearchStrategy[Any]:
         return _KNOWN[hint]
     if hint is Attributes:
         return _few_attributes()
+    if hint is AttributeInstance:
+        return _instances()
+    if hint is Sought:
+        return _sought()
     if get_origin(hint) is Annotated:
         marks = [mark for mark in hint.__metadata__ if isinstance(mark, ItemType)]
         return LEAVES[marks[0]] if marks else values_of(hint.__origin__)
@@ -95,6 +100,32 @@ def values_of(hint: Any) -> st.SearchStrategy[Any]:
         names = [field.name for field in dataclasses.fields(hint)]
         return st.builds(hint, **{name: values_of(hints[name]) for name in names})
     return st.sampled_from(hint)  # an enumeration
+
+
+def _sought() -> st.SearchStrategy[Sought]:
+    """One date as a range, where it is not sought otherwise."""
+    dates = LEAVES[ItemType.DATE_TIME]
+    ranges = st.builds(
+        lambda one, other: DateRange("destroy_date", min(one, other), max(one, other)), dates, dates
+    )
+    attributes = _few_attributes().map(lambda each: dataclasses.replace(each, destroy_date=None))
+    return st.builds(Sought, attributes, st.lists(ranges, max_size=1).map(tuple))
+
+
+def _instances() -> st.SearchStrategy[AttributeInstance]:
+    hints = get_type_hints(Attributes, include_extras=True)
+
+    def of(name: str) -> st.SearchStrategy[AttributeInstance]:
+        hint = hints[name]
+        if get_origin(hint) is Annotated and get_origin(hint.__origin__) is tuple:
+            hint = hint.__origin__
+        if get_origin(hint) is tuple:
+            hint = get_args(hint)[0]
+        elif get_origin(hint) in (Union, UnionType):
+            hint = next(each for each in get_args(hint) if each is not NoneType)
+        return st.builds(AttributeInstance, st.just(name), values_of(hint))
+
+    return st.sampled_from(sorted(hints)).flatmap(of)
 
 
 def _few_attributes() -> st.SearchStrategy[Attributes]:

@@ -211,9 +211,9 @@ def test_wire_reference_has_the_examples_that_are_expected():
             encode("Certify"), OperationNotSupported, "Certify is not offered", id="not offered"
         ),
         pytest.param(
-            encode("CreateKeyPair", {"tag": "CommonAttributes", "value": []}),
+            encode("Certify", {"tag": "Attributes", "value": []}),
             OperationNotSupported,
-            "CreateKeyPair",
+            "Certify",
             id="not offered, with a payload",
         ),
         pytest.param(
@@ -308,3 +308,11 @@ def test_create_response_is_the_one_of_the_wire_reference():
         b'{"tag":"ObjectType","type":"Enumeration","value":"SymmetricKey"},'
         b'{"tag":"UniqueIdentifier","type":"TextString","value":"036ef37d"}]}'
     )
+
+
+def test_payload_of_an_operation_that_is_not_offered_is_not_looked_at():
+    body = encode("Activate", octets("Data", "00"))
+    with pytest.raises(OperationNotSupported, match=r"^Activate is not offered"):
+        parse_bare_operation(body, {Operation.GET})
+    with pytest.raises(InvalidField, match="Data is not supported"):
+        parse_bare_operation(body, {Operation.ACTIVATE})

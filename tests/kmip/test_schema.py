@@ -157,7 +157,8 @@ DECLARED = [
     for cls in vars(module).values()
     if inspect.isclass(cls) and hasattr(cls, "__dataclass_fields__")
     if cls.__module__ == module.__name__
-    if cls.__name__ not in {"KeyMaterial", "AttributeReference"}  # parts of a Custom
+    if cls.__name__
+    not in {"KeyMaterial", "AttributeReference", "DateRange", "Sought"}  # of a Custom
 ]
 
 

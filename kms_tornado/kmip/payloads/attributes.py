@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from ...errors import InvalidField
+from ..attribute_instance import AttributeInstance, read_instance, write_instance
 from ..attributes import Attributes
 from ..schema import Custom, Tag, from_node
 from ..tables import TAG_NAMES, TAG_NUMBERS
@@ -47,19 +48,87 @@ def _write_reference(tag: str, reference: AttributeReference) -> Node:
     )
 
 
+_Reference = Annotated[AttributeReference, Custom(_read_reference, _write_reference)]
+_References = Annotated[
+    tuple[AttributeReference, ...],
+    Tag("AttributeReference"),
+    Custom(_read_reference, _write_reference),
+]
+_Instance = Annotated[AttributeInstance, Custom(read_instance, write_instance)]
+
+
 @dataclass(frozen=True, slots=True)
 class GetAttributesRequest:
     """attribute_references: () asks for all."""
 
     unique_identifier: str | None = None
-    attribute_references: Annotated[
-        tuple[AttributeReference, ...],
-        Tag("AttributeReference"),
-        Custom(_read_reference, _write_reference),
-    ] = ()
+    attribute_references: _References = ()
 
 
 @dataclass(frozen=True, slots=True)
 class GetAttributesResponse:
     unique_identifier: str
     attributes: Attributes
+
+
+@dataclass(frozen=True, slots=True)
+class GetAttributeListRequest:
+    unique_identifier: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GetAttributeListResponse:
+    unique_identifier: str
+    attribute_references: _References = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AddAttributeRequest:
+    new_attribute: _Instance
+    unique_identifier: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AddAttributeResponse:
+    unique_identifier: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetAttributeRequest:
+    """Replaces all instances of the attribute by the new one (§6.1.58)."""
+
+    new_attribute: _Instance
+    unique_identifier: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetAttributeResponse:
+    unique_identifier: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModifyAttributeRequest:
+    """current_attribute: which one of several instances."""
+
+    new_attribute: _Instance
+    current_attribute: _Instance | None = None
+    unique_identifier: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModifyAttributeResponse:
+    unique_identifier: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteAttributeRequest:
+    """One instance by its value, or all of a name."""
+
+    unique_identifier: str | None = None
+    current_attribute: _Instance | None = None
+    attribute_reference: _Reference | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteAttributeResponse:
+    unique_identifier: str

@@ -1,22 +1,27 @@
-"""Encrypt and Decrypt: what is done with keys (KMIP 2.1 §6.1)."""
+"""What is done with keys, digests and random numbers (KMIP 2.1 §6.1).
+
+Data may come in parts (§6.1, "streaming"): init_indicator marks the first one, final_indicator the last,
+and the server's correlation_value holds them together. All of these may be left out for a whole.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ..enums import ValidityIndicator
 from ..structures import CryptographicParameters
 
 
 @dataclass(frozen=True, slots=True)
 class EncryptRequest:
     unique_identifier: str | None = None
-    data: bytes | None = field(default=None, repr=False)
     cryptographic_parameters: CryptographicParameters | None = None
+    data: bytes | None = field(default=None, repr=False)
     iv_counter_nonce: bytes | None = None
-    authenticated_encryption_additional_data: bytes | None = field(default=None, repr=False)
     correlation_value: bytes | None = None
     init_indicator: bool | None = None
     final_indicator: bool | None = None
+    authenticated_encryption_additional_data: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +36,14 @@ class EncryptResponse:
 @dataclass(frozen=True, slots=True)
 class DecryptRequest:
     unique_identifier: str | None = None
-    data: bytes | None = field(default=None, repr=False)
     cryptographic_parameters: CryptographicParameters | None = None
+    data: bytes | None = field(default=None, repr=False)
     iv_counter_nonce: bytes | None = None
-    authenticated_encryption_additional_data: bytes | None = field(default=None, repr=False)
-    authenticated_encryption_tag: bytes | None = None
     correlation_value: bytes | None = None
     init_indicator: bool | None = None
     final_indicator: bool | None = None
+    authenticated_encryption_additional_data: bytes | None = field(default=None, repr=False)
+    authenticated_encryption_tag: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +51,125 @@ class DecryptResponse:
     unique_identifier: str
     data: bytes | None = field(default=None, repr=False)
     correlation_value: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignRequest:
+    """data is hashed by the server, digested_data was by the client: one of the two."""
+
+    unique_identifier: str | None = None
+    cryptographic_parameters: CryptographicParameters | None = None
+    data: bytes | None = field(default=None, repr=False)
+    digested_data: bytes | None = field(default=None, repr=False)
+    correlation_value: bytes | None = None
+    init_indicator: bool | None = None
+    final_indicator: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignResponse:
+    unique_identifier: str
+    signature_data: bytes | None = None
+    correlation_value: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureVerifyRequest:
+    """As of Sign, with the signature."""
+
+    unique_identifier: str | None = None
+    cryptographic_parameters: CryptographicParameters | None = None
+    data: bytes | None = field(default=None, repr=False)
+    digested_data: bytes | None = field(default=None, repr=False)
+    signature_data: bytes | None = None
+    correlation_value: bytes | None = None
+    init_indicator: bool | None = None
+    final_indicator: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureVerifyResponse:
+    """data: what a signature with message recovery held. validity_indicator: None within a stream."""
+
+    unique_identifier: str
+    validity_indicator: ValidityIndicator | None = None
+    data: bytes | None = field(default=None, repr=False)
+    correlation_value: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MACRequest:
+    unique_identifier: str | None = None
+    cryptographic_parameters: CryptographicParameters | None = None
+    data: bytes | None = field(default=None, repr=False)
+    correlation_value: bytes | None = None
+    init_indicator: bool | None = None
+    final_indicator: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MACResponse:
+    unique_identifier: str
+    mac_data: bytes | None = None
+    correlation_value: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MACVerifyRequest:
+    unique_identifier: str | None = None
+    cryptographic_parameters: CryptographicParameters | None = None
+    data: bytes | None = field(default=None, repr=False)
+    mac_data: bytes | None = None
+    correlation_value: bytes | None = None
+    init_indicator: bool | None = None
+    final_indicator: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MACVerifyResponse:
+    """validity_indicator: None within a stream."""
+
+    unique_identifier: str
+    validity_indicator: ValidityIndicator | None = None
+    correlation_value: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HashRequest:
+    cryptographic_parameters: CryptographicParameters
+    data: bytes | None = field(default=None, repr=False)
+    correlation_value: bytes | None = None
+    init_indicator: bool | None = None
+    final_indicator: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HashResponse:
+    """data: the digest."""
+
+    data: bytes | None = field(default=None, repr=False)
+    correlation_value: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RNGRetrieveRequest:
+    """data_length: bytes."""
+
+    data_length: int
+
+
+@dataclass(frozen=True, slots=True)
+class RNGRetrieveResponse:
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RNGSeedRequest:
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RNGSeedResponse:
+    """data_length: how many bytes of the seed were used."""
+
+    data_length: int

@@ -1,23 +1,74 @@
-"""Create, Import, Get and Export: objects come and go (KMIP 2.1 §6.1)."""
+"""What makes objects, takes them in and gives them out (KMIP 2.1 §6.1)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
 from ..attributes import Attributes
-from ..enums import KeyCompressionType, KeyFormatType, KeyWrapType, ObjectType
+from ..enums import DerivationMethod, KeyCompressionType, KeyFormatType, KeyWrapType, ObjectType
 from ..objects import KeyWrappingSpecification, ObjectField
+from ..schema import Tag
+from ..structures import DerivationParameters, ProtectionStorageMasks
 
 
 @dataclass(frozen=True, slots=True)
 class CreateRequest:
     object_type: ObjectType
     attributes: Attributes
+    protection_storage_masks: ProtectionStorageMasks | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CreateResponse:
     object_type: ObjectType
+    unique_identifier: str
+
+
+@dataclass(frozen=True, slots=True)
+class CreateKeyPairRequest:
+    """common_attributes: what both keys get."""
+
+    common_attributes: Attributes = field(default_factory=Attributes)
+    private_key_attributes: Attributes = field(default_factory=Attributes)
+    public_key_attributes: Attributes = field(default_factory=Attributes)
+    common_protection_storage_masks: ProtectionStorageMasks | None = None
+    private_protection_storage_masks: ProtectionStorageMasks | None = None
+    public_protection_storage_masks: ProtectionStorageMasks | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CreateKeyPairResponse:
+    private_key_unique_identifier: str
+    public_key_unique_identifier: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeriveKeyRequest:
+    """unique_identifiers: what is derived from; () is the ID placeholder."""
+
+    object_type: ObjectType
+    unique_identifiers: Annotated[tuple[str, ...], Tag("UniqueIdentifier")] = ()
+    derivation_method: DerivationMethod = field(kw_only=True)
+    derivation_parameters: DerivationParameters = field(kw_only=True)
+    attributes: Attributes = field(kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class DeriveKeyResponse:
+    unique_identifier: str
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterRequest:
+    object_type: ObjectType
+    attributes: Attributes
+    object: ObjectField
+    protection_storage_masks: ProtectionStorageMasks | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterResponse:
     unique_identifier: str
 
 

@@ -1,0 +1,52 @@
+"""One attribute, or one instance of one that may be there several times (KMIP 2.1 §4).
+
+It is what operations on attributes speak of: New Attribute and Current Attribute are structures with
+nothing but it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import InvalidField
+from .attributes import Attributes
+from .schema import is_repeated, read_field, tag_of, write_field
+from .ttlv import ItemType, Node
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeInstance:
+    """field: of Attributes, "names". value: one instance, so a Name and not a tuple of them."""
+
+    field: str
+    value: Any
+
+    @property
+    def tag(self) -> str:
+        """ "Name"; "Attribute" for a vendor's."""
+        return tag_of(Attributes, self.field)
+
+    @property
+    def is_multi_instance(self) -> bool:
+        return is_repeated(Attributes, self.field)
+
+    @property
+    def attributes(self) -> Attributes:
+        """Attributes with this one and no other."""
+        values: dict[str, Any] = {}
+        values[self.field] = (self.value,) if self.is_multi_instance else self.value
+        return Attributes(**values)
+
+
+def read_instance(node: Node) -> AttributeInstance:
+    """A structure with one attribute. Raises InvalidField for none and for several."""
+    if not isinstance(node.value, tuple):
+        raise InvalidField(f"{node.tag} must be a Structure")
+    if len(node.value) != 1:
+        raise InvalidField(f"{node.tag} must hold one attribute")
+    return AttributeInstance(*read_field(Attributes, node.value[0], node.tag))
+
+
+def write_instance(tag: str, instance: AttributeInstance) -> Node:
+    return Node(tag, ItemType.STRUCTURE, (write_field(Attributes, instance.field, instance.value),))
