@@ -24,11 +24,6 @@ def first_activation_date(wanted: int | None, *, bare: bool, now: int) -> int | 
     return now if wanted is None and bare else wanted
 
 
-def first_state(activation_date: int | None, *, now: int) -> State:
-    """Of a new object: Active where its Activation Date is given and not in the future."""
-    return PRE_ACTIVE if activation_date is None or activation_date > now else ACTIVE
-
-
 class Event(Enum):
     """What moves an object from state to state. REVOKE is any reason but a compromise."""
 

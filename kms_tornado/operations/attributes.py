@@ -26,6 +26,7 @@ SETTABLE = frozenset(
         "cryptographic_length",
         "cryptographic_parameters",
         "cryptographic_usage_mask",
+        "deactivation_date",
         "description",
         "extractable",
         "key_format_type",
@@ -33,8 +34,11 @@ SETTABLE = frozenset(
         "names",
         "object_groups",
         "object_type",
+        "process_start_date",
+        "protect_stop_date",
         "sensitive",
         "unique_identifier",
+        "usage_limits",
         "vendor_attributes",
     }
 )

@@ -6,6 +6,7 @@ here, for the operation that the dispatcher named.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -15,13 +16,18 @@ from ..crypto.envelope import EnvelopeContext, MasterKey, open_sealed, seal
 from ..crypto.material import KeyMaterial
 from ..crypto.policy import CryptoPolicy, Technique, check_policy
 from ..domain.access import not_found, sufficient_rights
+from ..domain.dates import as_of, check_dates, state_at
 from ..domain.lifecycle import GONE, Use, check_state
 from ..domain.managed_object import ManagedObject, SealedMaterial, UniqueIdentifier
+from ..domain.usage import check_left, check_usage, spent
 from ..errors import InvalidField, MissingData, ObjectDestroyed, PermissionDenied
-from ..kmip.enums import ObjectType, Operation, State
-from ..store.base import Change, Objects
+from ..kmip.enums import CryptographicUsageMask, ObjectType, Operation, State
+from ..store.base import Change, Objects, Replace
 
 T = TypeVar("T")
+
+#: The object types that suit an operation; None: any.
+Kind = ObjectType | frozenset[ObjectType] | None
 
 MAX_IDENTIFIER_LENGTH = 1024
 #: No object has longer tags; reading a list of megabytes would hold up everybody else.
@@ -69,14 +75,22 @@ class Call:
     crypto_policy: CryptoPolicy = CryptoPolicy.CONSERVATIVE
     bare: bool = False
 
+    def doing(self, operation: Operation) -> Call:
+        """The same call where it does something else in passing: wrap with a key, say.
+
+        For identifiers that a request mentions besides its target: each needs a right of its own.
+        """
+        return dataclasses.replace(self, operation=operation)
+
     async def fetch_for(
-        self, identifier: str | None, use: Use, *, kind: ObjectType | None = None
+        self, identifier: str | None, use: Use, *, kind: Kind = None
     ) -> ManagedObject:
         """The object that the identifier means for this caller, operation and use.
 
         identifier: a unique identifier, or a JSON list of tags that the object must carry all
         (KMIP.md §7). Among several, the caller's own come first, then Active ones, then the newest.
-        kind: the only object type that suits the operation.
+        kind: the only object type, or types, that suit the operation.
+        The state is the one of now: a date that has passed moved it (`domain.dates`).
         Raises ItemNotFound (not there, or not the caller's), InvalidField, MissingData,
         WrongKeyLifecycleState, ObjectDestroyed.
         """
@@ -92,14 +106,51 @@ class Call:
             )
         if target is None:
             raise not_found(identifier)
-        if kind is not None and target.object_type is not kind:
-            raise InvalidField(f"the object is no {kind.name.replace('_', ' ').title()}")
+        if not _is(target, kind):
+            raise InvalidField(f"the object is no {_words(kind)}")
+        target = as_of(target, self.now)
         check_state(target.state, use)
         return target
 
-    async def _tagged(
-        self, tags: frozenset[str], use: Use, kind: ObjectType | None
-    ) -> ManagedObject | None:
+    async def fetch_to_use(
+        self,
+        identifier: str | None,
+        use: Use,
+        needed: CryptographicUsageMask,
+        *,
+        kind: Kind = None,
+    ) -> ManagedObject:
+        """As `fetch_for`, for cryptography: state, dates, usage mask and limit allow it by now.
+
+        use: PROTECT (encrypt, sign, MAC, wrap) or PROCESS (decrypt, verify, unwrap). needed: the bit.
+        Whoever protects calls `spend` before the result leaves the operation.
+        Raises IncompatibleCryptographicUsageMask and PermissionDenied (the limit) besides.
+        """
+        target = await self.fetch_for(identifier, use, kind=kind)
+        attributes = target.attributes
+        check_dates(attributes, use, now=self.now)
+        check_usage(attributes.cryptographic_usage_mask, needed)
+        if use is Use.PROTECT:
+            check_left(attributes.usage_limits)
+        return target
+
+    async def spend(self, target: ManagedObject, size: int, *others: Change) -> None:
+        """Take one protection of so many bytes off the target's usage limit, if it has one.
+
+        others: changes that belong to it (a nonce that is used up), committed with it or not at all.
+        Raises PermissionDenied, and Conflict where another request came first: then everything is
+        decided anew, so that no two share what is left for one.
+        """
+        limits = target.attributes.usage_limits
+        if limits is None:
+            if others:
+                await self.commit(*others)
+            return
+        attributes = dataclasses.replace(target.attributes, usage_limits=spent(limits, size))
+        after = dataclasses.replace(target, attributes=attributes)
+        await self.commit(*others, Replace(after, seen=target.generation))
+
+    async def _tagged(self, tags: frozenset[str], use: Use, kind: Kind) -> ManagedObject | None:
         """The best of the objects with all the tags that the caller may use; what suits nothing, for the refusal.
 
         The store is asked for one group of states after the other, not for all at once: it lists
@@ -117,7 +168,7 @@ class Call:
             for each in await self.store.with_tags(
                 tags, principal=self.principal, rights=rights, states=states
             ):
-                if use.suits(each.state) and kind in {None, each.object_type}:
+                if use.suits(state_at(each, self.now)) and _is(each, kind):
                     return each
                 unsuitable = unsuitable or each
         return unsuitable
@@ -143,6 +194,16 @@ class Call:
 
     async def commit(self, *changes: Change) -> None:
         await self.store.commit(changes)
+
+
+def _is(target: ManagedObject, kind: Kind) -> bool:
+    return kind is None or target.object_type in ((kind,) if isinstance(kind, ObjectType) else kind)
+
+
+def _words(kind: Kind) -> str:
+    """``Symmetric Key or Secret Data``."""
+    kinds = () if kind is None else (kind,) if isinstance(kind, ObjectType) else sorted(kind)
+    return " or ".join(each.name.replace("_", " ").title() for each in kinds)
 
 
 def parse_tags(identifier: str) -> frozenset[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from ..crypto import symmetric
 from ..domain.lifecycle import Use
 from ..domain.managed_object import ManagedObject
-from ..domain.usage import check_usage
 from ..errors import FeatureNotSupported, MissingData, UnsupportedCryptographicParameters
 from ..kmip.enums import (
     BlockCipherMode,
@@ -23,10 +22,12 @@ OFFLOAD_BYTES = 256 * 1024
 async def encrypt(call: Call, request: EncryptRequest) -> EncryptResponse:
     """Authenticated encryption; the answer has IV, ciphertext and tag in fields of their own."""
     data = _whole_data(request)
-    target = await call.fetch_for(
-        request.unique_identifier, Use.PROTECT, kind=ObjectType.SYMMETRIC_KEY
+    target = await call.fetch_to_use(
+        request.unique_identifier,
+        Use.PROTECT,
+        CryptographicUsageMask.ENCRYPT,
+        kind=ObjectType.SYMMETRIC_KEY,
     )
-    check_usage(target.attributes.cryptographic_usage_mask, CryptographicUsageMask.ENCRYPT)
     algorithm, mode = _cipher(target, request)
     key = call.open(target)
     aad = request.authenticated_encryption_additional_data or b""
@@ -35,6 +36,7 @@ async def encrypt(call: Call, request: EncryptRequest) -> EncryptResponse:
         return symmetric.encrypt(algorithm, key, data, aad, request.iv_counter_nonce, mode=mode)
 
     result = await call.offload(work) if len(data) + len(aad) > OFFLOAD_BYTES else work()
+    await call.spend(target, len(data))
     return EncryptResponse(
         unique_identifier=target.uid,
         data=result.ciphertext,
@@ -46,10 +48,12 @@ async def encrypt(call: Call, request: EncryptRequest) -> EncryptResponse:
 async def decrypt(call: Call, request: DecryptRequest) -> DecryptResponse:
     """The plaintext, only if all of tag, IV, additional data and key are those of the encryption."""
     data = _whole_data(request)
-    target = await call.fetch_for(
-        request.unique_identifier, Use.PROCESS, kind=ObjectType.SYMMETRIC_KEY
+    target = await call.fetch_to_use(
+        request.unique_identifier,
+        Use.PROCESS,
+        CryptographicUsageMask.DECRYPT,
+        kind=ObjectType.SYMMETRIC_KEY,
     )
-    check_usage(target.attributes.cryptographic_usage_mask, CryptographicUsageMask.DECRYPT)
     algorithm, mode = _cipher(target, request)
     key = call.open(target)
     aad = request.authenticated_encryption_additional_data or b""

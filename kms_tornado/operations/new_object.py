@@ -13,11 +13,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from ..crypto.material import KeyMaterial
-from ..domain.lifecycle import first_activation_date, first_state
+from ..domain.dates import as_of, check_order
+from ..domain.lifecycle import first_activation_date
 from ..domain.managed_object import ManagedObject, UniqueIdentifier
+from ..domain.usage import fresh_limits
 from ..errors import InvalidAttributeValue, InvalidField
 from ..kmip.attributes import Attributes, dump_attributes, user_tags, without_tags
-from ..kmip.enums import HashingAlgorithm, KeyFormatType, ObjectType
+from ..kmip.enums import HashingAlgorithm, KeyFormatType, ObjectType, State
 from ..kmip.structures import Digest
 from .attributes import check_settable
 from .call import MAX_IDENTIFIER_LENGTH, Call
@@ -76,20 +78,22 @@ def new_object(
         activation_date=activation,
         original_creation_date=call.now,
         last_change_date=call.now,
+        usage_limits=wanted.usage_limits and fresh_limits(wanted.usage_limits),
     )
+    check_order(attributes)
     if len(dump_attributes(attributes)) + sum(map(len, tags)) > MAX_ATTRIBUTES_LENGTH:
         raise InvalidField(f"attributes and tags have more than {MAX_ATTRIBUTES_LENGTH} characters")
     new = ManagedObject(
         uid=uid,
         owner=call.principal,
         object_type=object_type,
-        state=first_state(activation, now=call.now),
+        state=State.PRE_ACTIVE,
         attributes=attributes,
         tags=tags,
         sealed=None,
         created_at=call.now,
     )
-    return dataclasses.replace(new, sealed=call.seal(new, material))
+    return dataclasses.replace(as_of(new, call.now), sealed=call.seal(new, material))
 
 
 def new_identifier(wanted: str | None) -> UniqueIdentifier:

@@ -167,23 +167,11 @@ def test_first_state_follows_from_the_date_and_from_the_kind_of_request(
     [
         pytest.param(name("State", "Compromised"), id="State"),
         pytest.param(
-            {"tag": "DeactivationDate", "type": "DateTime", "value": "2030-01-01T00:00:00Z"},
-            id="DeactivationDate",
-        ),
-        pytest.param(
             {"tag": "InitialDate", "type": "DateTime", "value": "2030-01-01T00:00:00Z"},
             id="InitialDate",
         ),
         pytest.param(flag("AlwaysSensitive", False), id="AlwaysSensitive"),
         pytest.param(flag("NeverExtractable", True), id="NeverExtractable"),
-        pytest.param(
-            structure(
-                "UsageLimits",
-                {"tag": "UsageLimitsTotal", "type": "LongInteger", "value": 5},
-                name("UsageLimitsUnit", "Object"),
-            ),
-            id="UsageLimits",
-        ),
         pytest.param(flag("RotateAutomatic", True), id="RotateAutomatic"),
     ],
 )

@@ -1,0 +1,72 @@
+"""Dates of a managed object: those that move its state without an event, those that bound its use.
+
+KMIP 2.1 §4.1 (Activation Date), §4.19 (Deactivation Date), §4.38 (Process Start Date), §4.40 (Protect
+Stop Date), §4.57 (State). Dates and now are seconds since the Unix epoch; a date has come when now is
+equal to it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from ..errors import InvalidAttributeValue, WrongKeyLifecycleState
+from ..kmip.attributes import Attributes
+from ..kmip.enums import State
+from .lifecycle import Use
+from .managed_object import ManagedObject
+
+
+def state_at(target: ManagedObject, now: int) -> State:
+    """The state that the dates have made of the stored one by now.
+
+    Pre-Active becomes Active on its Activation Date, Active becomes Deactivated on its Deactivation
+    Date, both where both have passed. Every other transition is an event.
+    """
+    state, attributes = target.state, target.attributes
+    if state is State.PRE_ACTIVE and has_come(attributes.activation_date, now):
+        state = State.ACTIVE
+    if state is State.ACTIVE and has_come(attributes.deactivation_date, now):
+        state = State.DEACTIVATED
+    return state
+
+
+def as_of(target: ManagedObject, now: int) -> ManagedObject:
+    """The object in the state that it is in by now; what is changed next writes that state back."""
+    state = state_at(target, now)
+    return target if state is target.state else dataclasses.replace(target, state=state)
+
+
+def has_come(date: int | None, now: int) -> bool:
+    return date is not None and date <= now
+
+
+def check_dates(attributes: Attributes, use: Use, *, now: int) -> None:
+    """Raises WrongKeyLifecycleState before the Process Start Date, or from the Protect Stop Date on.
+
+    Only cryptography is bound by them: reading and managing the object is not.
+    """
+    start = attributes.process_start_date
+    if use is Use.PROCESS and start is not None and now < start:
+        raise WrongKeyLifecycleState("the object's Process Start Date has not come yet")
+    if use is Use.PROTECT and has_come(attributes.protect_stop_date, now):
+        raise WrongKeyLifecycleState("the object's Protect Stop Date has passed")
+
+
+#: What may not be later than what; equal is allowed.
+_IN_ORDER = (
+    ("activation_date", "process_start_date"),
+    ("activation_date", "deactivation_date"),
+    ("protect_stop_date", "deactivation_date"),
+)
+
+
+def check_order(attributes: Attributes) -> None:
+    """Raises InvalidAttributeValue where one date stands before another that it must follow."""
+    for first, second in _IN_ORDER:
+        earlier, later = getattr(attributes, first), getattr(attributes, second)
+        if earlier is not None and later is not None and later < earlier:
+            raise InvalidAttributeValue(f"{_words(second)} lies before {_words(first)}")
+
+
+def _words(field_name: str) -> str:
+    return field_name.replace("_", " ").title()
