@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import signal
+import socket
 import sys
 from collections.abc import Callable, Sequence
 from types import FrameType
@@ -15,7 +16,8 @@ from . import logs, options
 from .errors import ConfigurationError, KMSError
 from .options.result import Parsed
 from .settings import Settings
-from .web.server import Server, dev_text
+from .web.server import Server, bind, dev_text, url_of
+from .web.workers import Lifeline, Supervisor
 
 log = logging.getLogger("kms_tornado.server")
 
@@ -32,9 +34,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     logs.configure(parsed.settings.log_level, parsed.settings.log_format)
     for warning in parsed.warnings:
         log.warning("%s", warning)
+    if parsed.settings.workers == 1:
+        return _run(parsed)
+    return _supervise(parsed)
+
+
+def _run(
+    parsed: Parsed,
+    sockets: Sequence[socket.socket] | None = None,
+    lifeline: Lifeline | None = None,
+) -> int:
+    """Serve in this process, to its exit code."""
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(serve(parsed.settings))
+            runner.run(serve(parsed.settings, sockets, lifeline))
     except ConfigurationError as exc:
         return _refused(_with_source(str(exc), parsed), 2)
     except OSError as exc:
@@ -42,6 +55,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KMSError as exc:  # the database went away while we started
         return _refused(str(exc), 1)
     return 0
+
+
+def _supervise(parsed: Parsed) -> int:
+    """Serve in workers, of which this process is the supervisor, to its exit code."""
+    settings = parsed.settings
+    try:
+        sockets = bind(settings)
+    except ConfigurationError as exc:
+        return _refused(_with_source(str(exc), parsed), 2)
+    except OSError as exc:
+        return _refused(exc.strerror or str(exc), 1)
+    count = settings.workers or os.cpu_count() or 1
+
+    def started() -> None:
+        log.info("listening on %s", url_of(settings, sockets))
+        log.info("%d workers share the port", count)
+
+    return Supervisor(
+        lambda lifeline: _run(parsed, sockets, lifeline),
+        count=count,
+        shutdown_timeout_s=settings.shutdown_timeout_s,
+        started=started,
+    ).run()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -54,10 +90,17 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return factory
 
 
-async def serve(settings: Settings) -> None:
-    """Listen until SIGTERM or SIGINT; a second signal changes nothing."""
+async def serve(
+    settings: Settings,
+    sockets: Sequence[socket.socket] | None = None,
+    lifeline: Lifeline | None = None,
+) -> None:
+    """Listen until SIGTERM or SIGINT; a second signal changes nothing.
+
+    sockets, lifeline: of a worker, which also stops when its supervisor is gone.
+    """
     stop = asyncio.Event()
-    server = Server(settings)
+    server = Server(settings, sockets)
     stopping = (signal.SIGTERM, signal.SIGINT)
     for number in stopping:
         _on_signal(number, stop.set)
@@ -65,7 +108,12 @@ async def serve(settings: Settings) -> None:
     async with server:
         if server.dev_issuer is not None:
             print(dev_text(server), flush=True)
+        if lifeline is not None:
+            asyncio.get_running_loop().add_reader(lifeline.gone, stop.set)
+            lifeline.ready()
         await stop.wait()
+        if lifeline is not None:
+            asyncio.get_running_loop().remove_reader(lifeline.gone)
         log.info("stopping: finishing the requests in flight")
     log.info("stopped")
     for number in (*stopping, signal.SIGHUP):

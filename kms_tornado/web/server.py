@@ -10,7 +10,7 @@ import os
 import socket
 import ssl
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +38,14 @@ _GRACE_S = 0.05
 
 
 class Server:
-    """The whole server of one process. ``async with Server(settings)`` listens; `url` says where."""
+    """The whole server of one process. ``async with Server(settings)`` listens; `url` says where.
 
-    def __init__(self, settings: Settings) -> None:
+    sockets: those to listen on where they are open already, which workers share.
+    """
+
+    def __init__(self, settings: Settings, sockets: Sequence[socket.socket] | None = None) -> None:
         self.settings = settings
+        self._sockets = sockets
         self.url = ""
         self.dev_issuer: DevIssuer | None = None
         self._stack = contextlib.AsyncExitStack()
@@ -144,12 +148,11 @@ class Server:
             idle_connection_timeout=_IDLE_S,
             body_timeout=_BODY_S,
         )
-        sockets = _bind(settings)
+        sockets = bind(settings) if self._sockets is None else self._sockets
         server.add_sockets(sockets)
-        host = f"[{settings.hostname}]" if ":" in settings.hostname else settings.hostname
-        scheme = "https" if self._ssl else "http"
-        self.url = f"{scheme}://{host}:{sockets[0].getsockname()[1]}"
-        log.info("listening on %s", self.url)
+        self.url = url_of(settings, sockets)
+        if self._sockets is None:  # else the supervisor says so, once
+            log.info("listening on %s", self.url)
         try:
             yield
         finally:
@@ -195,7 +198,14 @@ async def _finished(in_flight: set[Any], timeout_s: float) -> None:
         await asyncio.sleep(0.02)
 
 
-def _bind(settings: Settings) -> list[socket.socket]:
+def url_of(settings: Settings, sockets: Sequence[socket.socket]) -> str:
+    """What the start-up line names; port 0 has become a real one."""
+    host = f"[{settings.hostname}]" if ":" in settings.hostname else settings.hostname
+    scheme = "https" if settings.tls_cert_file is not None else "http"
+    return f"{scheme}://{host}:{sockets[0].getsockname()[1]}"
+
+
+def bind(settings: Settings) -> list[socket.socket]:
     """Raises ConfigurationError for a host that is not ours, OSError for a port that is not free."""
     host, port = settings.hostname, settings.port
     try:

@@ -1,0 +1,112 @@
+"""Several processes on one port: one start, one stop, one data directory; who dies is replaced."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from .issuer import Issuer
+from .server import CREATE, ServerProcess, eventually, run, serving, trusting
+from .test_process import NO_AUTH, head, one_line, read_all
+
+TWO = ("--workers", "2")
+
+
+def workers_of(server):
+    """The process IDs of the workers that run."""
+    pid = server.process.pid
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def is_running(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def issuer():
+    with Issuer("ES256") as issuer:
+        yield issuer
+
+
+def test_keys_made_by_one_worker_are_served_by_all(tmp_path, issuer):
+    token = issuer.token(aud="kms")
+    with serving(*trusting(issuer), *TWO, cwd=tmp_path) as server:
+        assert len(workers_of(server)) == 2
+        made = [server.client.create(token) for _ in range(10)]  # a connection each
+        assert {server.client.get_key(token, uid).status for uid in made * 3} == {200}
+
+
+def test_as_many_workers_as_cores_where_0_is_asked_for(tmp_path):
+    with serving(*NO_AUTH, "--workers", "0", cwd=tmp_path) as server:
+        assert len(workers_of(server)) == os.cpu_count()
+
+
+def test_start_up_line_is_there_once(tmp_path):
+    with serving(*NO_AUTH, *TWO, cwd=tmp_path) as server:
+        assert server.log.count("listening on") == 1
+
+
+def test_worker_that_dies_is_replaced_and_the_port_stays_open(tmp_path):
+    with ServerProcess(*NO_AUTH, *TWO, cwd=tmp_path) as server:
+        victim, other = workers_of(server)
+        os.kill(victim, signal.SIGKILL)
+        server.wait_for_line(f"worker {victim} ended with -9")
+        assert server.client.get("/health").status == 200
+        eventually(lambda: len(workers_of(server)) == 2 and victim not in workers_of(server))
+        assert other in workers_of(server)
+        assert server.stop() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_signal_stops_all_of_them_and_lets_the_request_in_flight_end(tmp_path, issuer, number):
+    body = str(CREATE).replace("'", '"').encode()
+    with ServerProcess(*trusting(issuer), *TWO, cwd=tmp_path) as server:
+        pids = workers_of(server)
+        sock = head(server.client, len(body), issuer.token(aud="kms"))
+        sock.sendall(body[:10])
+        eventually(lambda: server.client.get("/health").status == 200)
+        server.send(number)
+        server.wait_for_line("stopping")
+        sock.sendall(body[10:])
+        assert b" 200 OK" in read_all(sock)
+        sock.close()
+        assert server.wait() == 0
+        assert not any(map(is_running, pids))
+
+
+def test_sighup_reaches_every_worker(tmp_path, issuer):
+    argv = trusting(issuer, "--jwks-cooldown", "0")
+    with serving(*argv, *TWO, cwd=tmp_path) as server:
+        before = issuer.fetches
+        server.send(signal.SIGHUP)
+        issuer.wait_for_fetches(before + 2)
+
+
+def test_workers_end_with_their_supervisor(tmp_path):
+    with ServerProcess(*NO_AUTH, *TWO, cwd=tmp_path) as server:
+        pids = workers_of(server)
+        server.kill()
+        eventually(lambda: not any(map(is_running, pids)))
+
+
+def test_bad_configuration_that_shows_at_the_start_is_said_once_with_exit_code_2(tmp_path):
+    (tmp_path / "master.key").write_text("rubbish")
+    (tmp_path / "master.key").chmod(0o600)
+    argv = ("--master-key-file", "master.key", "--port", "0")
+    line = one_line(run(*NO_AUTH, *TWO, *argv, cwd=tmp_path), 2)
+    assert "--master-key-file (flag)" in line
+
+
+def test_port_in_use_is_one_line_and_exit_code_1(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        assert "cannot listen" in one_line(run(*NO_AUTH, *TWO, "--port", port, cwd=tmp_path), 1)
