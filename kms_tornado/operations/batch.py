@@ -225,7 +225,7 @@ class _Run:
             self.placeholder = response.unique_identifier
 
     def _forget(self, item: RequestItem) -> None:
-        if item.operation in SETTING_PLACEHOLDER or item.operation not in self.service.offered:
+        if item.operation in SETTING_PLACEHOLDER or item.operation not in self.service.operations:
             self.placeholder = None
 
 

@@ -14,7 +14,7 @@ from ..crypto.policy import CryptoPolicy
 from ..errors import GeneralFailure, OperationNotSupported
 from ..kmip.enums import Operation
 from ..store.base import Conflict, Objects, ObjectStore
-from . import attributes, create, cryptography, discovery, lifecycle, retrieve
+from . import attributes, create, cryptography, discovery, interop, lifecycle, retrieve
 from .call import Call, SharedOffload
 from .transaction import Transaction
 
@@ -38,8 +38,10 @@ OPERATIONS: Mapping[Operation, Function] = MappingProxyType(
     }
 )
 
-#: Offered with --kmip-interop alone: what they are for is a conformance run (KMIP.md, BL-M).
-INTEROP = frozenset({Operation.INTEROP, Operation.LOG})
+#: Offered besides with --kmip-interop: what they are for is a conformance run.
+INTEROP_OPERATIONS: Mapping[Operation, Function] = MappingProxyType(
+    {Operation.INTEROP: interop.interop, Operation.LOG: interop.log_}
+)
 
 #: How often an operation decides anew after another writer changed the object in between.
 ATTEMPTS = 10
@@ -48,7 +50,7 @@ ATTEMPTS = 10
 class Service:
     """Runs operations for verified principals. Knows nothing of HTTP and JSON.
 
-    offered: the operations of the table that this server answers, and Query names.
+    operations: what this server answers, and Query names.
     """
 
     def __init__(
@@ -68,7 +70,7 @@ class Service:
         self._privileged_users = privileged_users
         self._crypto_policy = crypto_policy
         self._now = now
-        self.offered = tuple(each for each in OPERATIONS if kmip_interop or each not in INTEROP)
+        self.operations = {**OPERATIONS, **INTEROP_OPERATIONS} if kmip_interop else OPERATIONS
 
     async def execute(self, principal: Principal, operation: Operation, request: Any) -> Any:
         """The response payload. Raises KMIPError, or Unavailable where the store is out of reach."""
@@ -89,7 +91,8 @@ class Service:
         bare: bool = False,
     ) -> Any:
         """As `execute` on the given objects, once. Raises Conflict, too."""
-        if operation not in self.offered:
+        function = self.operations.get(operation)
+        if function is None:
             raise OperationNotSupported(f"{operation.name} is not offered by this server")
         call = Call(
             principal=principal.name,
@@ -98,12 +101,12 @@ class Service:
             master_key=self._master_key,
             now=self.now(),
             offload=partial(self._offload, principal=principal.name),
-            offered=self.offered,
+            offered=tuple(self.operations),
             privileged_users=self._privileged_users,
             crypto_policy=self._crypto_policy,
             bare=bare,
         )
-        return await OPERATIONS[operation](call, request)
+        return await function(call, request)
 
     def transaction(self) -> Transaction:
         """A new one over the store."""

@@ -21,7 +21,6 @@ from ..kmip.messages import (
 from ..kmip.tables import OPERATION_TAGS
 from ..kmip.ttlv import encoded_length
 from ..operations import batch
-from ..operations.service import OPERATIONS
 from .bearer_auth import BearerAuth
 from .service_handler import ProtectedHandler, ServiceHandler, resource_url
 
@@ -56,7 +55,7 @@ class KMIPHandler(ProtectedHandler):
                     self.context.metrics.observe_operation(operation, fields["result"])
 
     def parse(self, body: bytes) -> BareOperation | RequestMessage:
-        return parse_request(body, OPERATIONS)
+        return parse_request(body, self.context.kms.service.operations)
 
     async def _answer_to(self, body: bytes) -> bytes:
         if len(body) > OFFLOAD_BYTES:
@@ -145,7 +144,7 @@ class KMIPMessageHandler(KMIPHandler):
         await super().post()
 
     def parse(self, body: bytes) -> RequestMessage:
-        return parse_message(body, OPERATIONS)
+        return parse_message(body, self.context.kms.service.operations)
 
 
 class JSONHandler(ServiceHandler):

@@ -52,6 +52,8 @@ CHILDREN = {
     "GetAttributes": ({"UniqueIdentifier", "Attributes"}, set()),
     "Query": (set(), {"Operation", "ObjectType", "VendorIdentification", "ServerInformation"}),
     "DiscoverVersions": (set(), {"ProtocolVersion"}),
+    "Interop": (set(), set()),
+    "Log": (set(), set()),
 }
 
 #: No client reads these two, so they repeat what repeats, as KMIP has it.
