@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated
 
-from ..errors import FeatureNotSupported, InvalidField, KeyFormatTypeNotSupported, MissingData
+from ..errors import FeatureNotSupported, MissingData
 from .attributes import Attributes
 from .enums import (
     CertificateType,
@@ -22,62 +23,44 @@ from .enums import (
     SecretDataType,
     WrappingMethod,
 )
+from .key_material import TRANSPARENT_KEYS, TransparentKey, read_material, write_material
+from .key_material import KeyMaterial as KeyMaterial
 from .schema import Custom, EnumerationNumber, Tag, from_node, to_node
 from .structures import CryptographicParameters as CryptographicParameters
 from .tables import ENUMERATIONS
-from .ttlv import ItemType, Node, structure
+from .ttlv import ItemType, Node, children_of
 
-# --- key material -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class KeyMaterial:
-    """The bytes of a key, wrapped or not.
-
-    transparent: {Key} of a TransparentSymmetricKey; otherwise the octets stand alone (Raw, PKCS8,
-    a wrapped key, …).
-    """
-
-    octets: bytes = field(repr=False)
-    transparent: bool = False
+# --- key values ---------------------------------------------------------------------------------
 
 
-def _read_material(node: Node) -> KeyMaterial:
-    if node.type is ItemType.BYTE_STRING and isinstance(node.value, bytes):
-        return KeyMaterial(node.value)
-    if not isinstance(node.value, tuple):
-        raise InvalidField("KeyMaterial must be a ByteString or a Structure")
-    if not node.value:
-        raise MissingData("KeyMaterial is empty")
-    if [child.tag for child in node.value] != ["Key"]:
-        raise KeyFormatTypeNotSupported(
-            "KeyMaterial is supported as a ByteString or as the Key of a TransparentSymmetricKey"
-        )
-    (key,) = node.value
-    if not isinstance(key.value, bytes):
-        raise InvalidField("Key must be a ByteString")
-    return KeyMaterial(key.value, transparent=True)
-
-
-def _write_material(tag: str, material: KeyMaterial) -> Node:
-    if material.transparent:
-        return structure(tag, Node("Key", ItemType.BYTE_STRING, material.octets))
-    return Node(tag, ItemType.BYTE_STRING, material.octets)
+def _read_octets(node: Node) -> KeyMaterial | TransparentKey:
+    return read_material(node, None)
 
 
 @dataclass(frozen=True, slots=True)
 class KeyValue:
-    key_material: Annotated[KeyMaterial, Custom(_read_material, _write_material)]
+    key_material: Annotated[KeyMaterial | TransparentKey, Custom(_read_octets, write_material)]
     attributes: Attributes | None = None
 
 
-def _read_key_value(node: Node) -> KeyValue:
-    if node.type is ItemType.BYTE_STRING:  # what EncodingOption TTLV Encoding wraps into
-        raise FeatureNotSupported("a KeyValue in TTLV encoding is not supported")
-    return from_node(KeyValue, node)
+@dataclass(frozen=True, slots=True)
+class EncodedKeyValue:
+    """A KeyValue in binary TTLV and then wrapped, attributes and all (§7.10, EncodingOption)."""
+
+    octets: bytes = field(repr=False)
 
 
-def _write_key_value(tag: str, value: KeyValue) -> Node:
+def _read_key_value(
+    node: Node, key_format: KeyFormatType | None = None
+) -> KeyValue | EncodedKeyValue:
+    if isinstance(node.value, bytes):
+        return EncodedKeyValue(node.value)
+    return from_node(KeyValue, node, key_material=partial(read_material, key_format=key_format))
+
+
+def _write_key_value(tag: str, value: KeyValue | EncodedKeyValue) -> Node:
+    if isinstance(value, EncodedKeyValue):
+        return Node(tag, ItemType.BYTE_STRING, value.octets)
     return to_node(value, tag)
 
 
@@ -125,10 +108,26 @@ class KeyBlock:
 
     key_format_type: KeyFormatType
     key_compression_type: KeyCompressionType | None = None
-    key_value: Annotated[KeyValue | None, Custom(_read_key_value, _write_key_value)] = None
+    key_value: Annotated[
+        KeyValue | EncodedKeyValue | None, Custom(_read_key_value, _write_key_value)
+    ] = None
     cryptographic_algorithm: CryptographicAlgorithm | None = None
     cryptographic_length: int | None = None
     key_wrapping_data: KeyWrappingData | None = None
+
+
+def _read_key_block(node: Node) -> KeyBlock:
+    """The format first: what the key value looks like hangs on it."""
+    numbers = [each.value for each in children_of(node) if each.tag == "KeyFormatType"]
+    key_format = next((each for each in TRANSPARENT_KEYS if each in numbers), None)
+    return from_node(KeyBlock, node, key_value=partial(_read_key_value, key_format=key_format))
+
+
+def _write_key_block(tag: str, block: KeyBlock) -> Node:
+    return to_node(block, tag)
+
+
+_KeyBlockField = Annotated[KeyBlock, Custom(_read_key_block, _write_key_block)]
 
 
 # --- objects ------------------------------------------------------------------------------------
@@ -136,22 +135,22 @@ class KeyBlock:
 
 @dataclass(frozen=True, slots=True)
 class SymmetricKey:
-    key_block: KeyBlock
+    key_block: _KeyBlockField
 
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    key_block: KeyBlock
+    key_block: _KeyBlockField
 
 
 @dataclass(frozen=True, slots=True)
 class PrivateKey:
-    key_block: KeyBlock
+    key_block: _KeyBlockField
 
 
 @dataclass(frozen=True, slots=True)
 class SecretData:
-    key_block: KeyBlock
+    key_block: _KeyBlockField
     secret_data_type: SecretDataType | None = None  # Cosmian's `Object` may lack it
 
 

@@ -81,8 +81,10 @@ class _Plan:
     ignored: frozenset[str]
 
 
-def from_node(cls: type[D], node: Node) -> D:
+def from_node(cls: type[D], node: Node, **readers: Callable[[Node], Any]) -> D:
     """The structure as a value of the class.
+
+    readers: field name → what reads it instead of what is declared, where that hangs on another one.
 
     Raises InvalidField for an unknown tag, one given twice or a wrong item type, MissingData for
     one that is required and absent.
@@ -97,12 +99,13 @@ def from_node(cls: type[D], node: Node) -> D:
             if child.tag in plan.ignored:
                 continue
             raise InvalidField(f"{child.tag} is not supported in {node.tag}")
+        read = readers.get(field.name, field.read)
         if field.repeated:
-            values.setdefault(field.name, []).append(field.read(child))
+            values.setdefault(field.name, []).append(read(child))
         elif field.name in values:
             raise InvalidField(f"{child.tag} is given twice in {node.tag}")
         else:
-            values[field.name] = field.read(child)
+            values[field.name] = read(child)
     for field in plan.required:
         if field.name not in values:
             raise MissingData(f"{field.tag} is missing in {node.tag}")

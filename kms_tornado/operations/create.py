@@ -15,7 +15,8 @@ from ..errors import (
 )
 from ..kmip.attributes import Attributes
 from ..kmip.enums import KeyFormatType, ObjectType
-from ..kmip.objects import KeyBlock, SymmetricKey
+from ..kmip.objects import EncodedKeyValue, KeyBlock, KeyValue, SymmetricKey
+from ..kmip.objects import KeyMaterial as KeyMaterialField
 from ..kmip.payloads import CreateRequest, CreateResponse, ImportRequest, ImportResponse
 from ..store.base import Conflict, Insert, Replace
 from .call import Call
@@ -78,7 +79,7 @@ def _imported_key(request: ImportRequest) -> tuple[Attributes, KeyMaterial]:
         raise MissingData("Object with a KeyBlock is missing")
     block = request.object.key_block
     material = _material(block)
-    inner = block.key_value.attributes if block.key_value else None
+    inner = block.key_value.attributes if isinstance(block.key_value, KeyValue) else None
     attributes = merged(request.attributes, inner or Attributes())
     algorithm = attributes.cryptographic_algorithm or block.cryptographic_algorithm
     if algorithm is None:
@@ -104,6 +105,10 @@ def _material(block: KeyBlock) -> KeyMaterial:
         raise KeyFormatTypeNotSupported("a symmetric key is Raw or TransparentSymmetricKey")
     if block.key_value is None:
         raise MissingData("KeyValue is missing in KeyBlock")
+    if isinstance(block.key_value, EncodedKeyValue):
+        raise FeatureNotSupported("a KeyValue in TTLV encoding is not supported")
+    if not isinstance(block.key_value.key_material, KeyMaterialField):
+        raise KeyFormatTypeNotSupported("a symmetric key is Raw or TransparentSymmetricKey")
     return KeyMaterial(block.key_value.key_material.octets)
 
 

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from kms_tornado.kmip.attribute_instance import AttributeInstance
 from kms_tornado.kmip.attributes import Attributes
-from kms_tornado.kmip.objects import KeyMaterial
+from kms_tornado.kmip.enums import KeyFormatType
+from kms_tornado.kmip.key_material import TRANSPARENT_KEYS
+from kms_tornado.kmip.objects import EncodedKeyValue, KeyBlock, KeyMaterial, KeyValue
 from kms_tornado.kmip.payloads import AttributeReference, DateRange, Sought
 from kms_tornado.kmip.tables import TAG_NUMBERS
 from kms_tornado.kmip.ttlv import ItemType, Node
@@ -67,6 +69,7 @@ _KNOWN: dict[Any, st.SearchStrategy[Any]] = {
     str: texts,
     bytes: octets,
     Node: st.builds(Node, st.just("AttributeValue"), st.just(ItemType.BYTE_STRING), octets),
+    KeyValue: st.builds(KeyValue, st.builds(KeyMaterial, octets, st.booleans())),
     KeyMaterial: st.builds(KeyMaterial, octets, st.booleans()),
     AttributeReference: st.one_of(
         st.builds(AttributeReference, st.sampled_from(sorted(TAG_NUMBERS))),
@@ -82,6 +85,8 @@ def values_of(hint: Any) -> st.SearchStrategy[Any]:
         return _KNOWN[hint]
     if hint is Attributes:
         return _few_attributes()
+    if hint is KeyBlock:
+        return st.sampled_from(KeyFormatType).flatmap(_key_blocks)
     if hint is AttributeInstance:
         return _instances()
     if hint is Sought:
@@ -96,10 +101,29 @@ def values_of(hint: Any) -> st.SearchStrategy[Any]:
     if get_origin(hint) is tuple:
         return st.lists(values_of(get_args(hint)[0]), max_size=2).map(tuple)
     if dataclasses.is_dataclass(hint):
-        hints = get_type_hints(hint, include_extras=True)
-        names = [field.name for field in dataclasses.fields(hint)]
-        return st.builds(hint, **{name: values_of(hints[name]) for name in names})
+        return _instances_of(hint)
     return st.sampled_from(hint)  # an enumeration
+
+
+def _instances_of(cls: Any, **known: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    hints = get_type_hints(cls, include_extras=True)
+    names = [field.name for field in dataclasses.fields(cls) if field.name not in known]
+    return st.builds(cls, **{name: values_of(hints[name]) for name in names}, **known)
+
+
+def _key_blocks(key_format: KeyFormatType) -> st.SearchStrategy[KeyBlock]:
+    """The material is of the format's shape, or octets."""
+    materials = _KNOWN[KeyMaterial].filter(lambda each: not each.transparent)
+    if key_format in TRANSPARENT_KEYS:
+        materials |= values_of(TRANSPARENT_KEYS[key_format])
+    else:
+        materials = _KNOWN[KeyMaterial]
+    values = _instances_of(KeyValue, key_material=materials)
+    return _instances_of(
+        KeyBlock,
+        key_format_type=st.just(key_format),
+        key_value=st.one_of(st.none(), values, st.builds(EncodedKeyValue, octets)),
+    )
 
 
 def _sought() -> st.SearchStrategy[Sought]:

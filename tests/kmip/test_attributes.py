@@ -100,7 +100,7 @@ def test_repr_shows_what_is_set_and_no_vendor_value():
 
 
 @pytest.mark.parametrize(
-    "tag", ["CertificateSubjectCN", "PrivateKey", "Data", "Attributes", "Remove", "Username"]
+    "tag", ["IssuerDistinguishedName", "PrivateKey", "Data", "Attributes", "Remove", "Username"]
 )
 def test_attribute_that_is_not_supported_is_refused_by_name(tag):
     node = structure("Attributes", Node(tag, ItemType.TEXT_STRING, "x"))

@@ -151,14 +151,15 @@ FAMILIES = [
     for each in vars(payloads).values()
     if inspect.ismodule(each) and each.__name__.startswith(payloads.__name__)
 ]
+#: What is read and written by a Custom where it stands as a field.
+CUSTOM = {"AttributeReference", "DateRange", "EncodedKeyValue", "KeyBlock", "Sought"}
 DECLARED = [
     cls
     for module in (structures, attributes, objects, *FAMILIES)
     for cls in vars(module).values()
     if inspect.isclass(cls) and hasattr(cls, "__dataclass_fields__")
     if cls.__module__ == module.__name__
-    if cls.__name__
-    not in {"KeyMaterial", "AttributeReference", "DateRange", "Sought"}  # of a Custom
+    if cls.__name__ not in CUSTOM
 ]
 
 
