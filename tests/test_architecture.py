@@ -41,7 +41,13 @@ HOMES = {
 }  # fmt: skip
 
 #: What an application loads that embeds the handlers.
-EMBEDDED = ("web/base.py", "web/bearer_auth.py", "web/jwks_fetch.py", "web/proxy.py")
+EMBEDDED = (
+    "web/base.py",
+    "web/bearer_auth.py",
+    "web/jwks_fetch.py",
+    "web/fetch_client.py",
+    "web/proxy.py",
+)
 
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 

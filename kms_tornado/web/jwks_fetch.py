@@ -7,8 +7,6 @@ with a text that an operator can act on.
 from __future__ import annotations
 
 import asyncio
-import contextvars
-import logging
 import os
 import re
 import socket
@@ -18,68 +16,14 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HTTPResponse
 from tornado.iostream import StreamClosedError, UnsatisfiableReadError
-from tornado.simple_httpclient import (
-    HTTPStreamClosedError,
-    HTTPTimeoutError,
-    SimpleAsyncHTTPClient,
-    _HTTPConnection,
-)
+from tornado.simple_httpclient import HTTPStreamClosedError, HTTPTimeoutError
 
 from .. import __version__
 from ..auth.issuer import RefreshPolicy
 from ..auth.key_source import MAX_DOCUMENT_BYTES, Fetched
 from ..errors import ConfigurationError, KeySetError
+from .fetch_client import FetchClient, ending_all_when_cancelled, silence_tornado
 from .proxy import Proxy, proxy_arguments, proxy_client, proxy_for
-
-#: The connections of the fetch in whose context we are; None in all others.
-_fetching: contextvars.ContextVar[list[_Connection] | None] = contextvars.ContextVar(
-    "kms_tornado_fetching", default=None
-)
-
-
-class _OncePerStateChange(logging.Filter):
-    """Tornado logs each failed connection and handshake; KeyCache reports them once a state change."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return _fetching.get() is None
-
-
-class _Connection(_HTTPConnection):
-    """Tornado's own connection without two of its habits; tests hold what is relied on here."""
-
-    task: asyncio.Task[None] | None = None
-
-    async def run(self) -> None:
-        self.task = asyncio.current_task()
-        connections = _fetching.get()
-        if connections is not None:
-            connections.append(self)
-        await super().run()
-
-    async def abandon(self) -> None:
-        """End at once: Tornado lets a request nobody waits for run on until its timeout."""
-        self.final_callback = None  # type: ignore[assignment]
-        self._remove_timeout()
-        self._release()
-        if hasattr(self, "stream"):
-            self.stream.close()
-        elif self.task is not None:
-            self.task.cancel()
-        if self.task is not None:
-            await asyncio.wait({self.task})
-
-    def on_connection_close(self) -> None:
-        """Fail at once: Tornado 6.6 raises a reset into its own log, and waits for the timeout."""
-        error = None if self.final_callback is None else self.stream.error
-        if error is None:
-            super().on_connection_close()
-        else:
-            self._handle_exception(type(error), error, error.__traceback__)
-
-
-class _Client(SimpleAsyncHTTPClient):
-    def _connection_class(self) -> type[_HTTPConnection]:
-        return _Connection
 
 
 class JWKSFetch:
@@ -95,16 +39,13 @@ class JWKSFetch:
         self._proxy_client: AsyncHTTPClient | None = None
 
     def open(self) -> None:
-        self._client = _Client(
+        self._client = FetchClient(
             force_instance=True,
             max_body_size=MAX_DOCUMENT_BYTES,  # counts unpacked bytes, too
             max_buffer_size=2 * MAX_DOCUMENT_BYTES,
             max_header_size=64 * 1024,
         )
-        for name in ("tornado.general", "tornado.application"):
-            logger = logging.getLogger(name)
-            if not any(isinstance(f, _OncePerStateChange) for f in logger.filters):
-                logger.addFilter(_OncePerStateChange())
+        silence_tornado()
 
     def close(self) -> None:
         for client in (self._client, self._proxy_client):
@@ -118,23 +59,16 @@ class JWKSFetch:
             return await asyncio.to_thread(_read_file, path)
         if self._client is None:
             raise KeySetError("the token layer is not started")
-        connections: list[_Connection] = []
-        token = _fetching.set(connections)
         try:
-            proxy = proxy_for(url)
-            client = self._client if proxy is None else self._client_for_proxies()
-            # raise_error=False concerns answers such as 404; where none came, it still raises.
-            response = await client.fetch(self._request(url, etag, proxy), raise_error=False)
-        except asyncio.CancelledError:
-            for connection in connections:
-                await connection.abandon()
-            raise
+            async with ending_all_when_cancelled():
+                proxy = proxy_for(url)
+                client = self._client if proxy is None else self._client_for_proxies()
+                # raise_error=False concerns answers such as 404; where none came, it still raises.
+                response = await client.fetch(self._request(url, etag, proxy), raise_error=False)
         except ConfigurationError as exc:  # a discovered URL that needs a proxy
             raise KeySetError(f"{url}: {exc}") from exc
         except (OSError, ValueError, HTTPClientError, UnsatisfiableReadError) as exc:
             raise KeySetError(f"{url}: {_explain(exc)}") from exc
-        finally:
-            _fetching.reset(token)
         return _fetched(response)
 
     def _client_for_proxies(self) -> AsyncHTTPClient:

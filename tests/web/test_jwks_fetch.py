@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import json
 import logging
 import os
 import ssl
 import time
+import warnings
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tornado import simple_httpclient
+from tornado import simple_httpclient, tcpclient
 
 from kms_tornado import __version__
 from kms_tornado.auth.issuer import RefreshPolicy
 from kms_tornado.auth.key_source import MAX_DOCUMENT_BYTES, Fetched
 from kms_tornado.errors import ConfigurationError, InvalidToken, KeySetError, UnknownKey
 from kms_tornado.web.bearer_auth import BearerAuth
-from kms_tornado.web.jwks_fetch import JWKSFetch, _Client, _Connection, _max_age_s
+from kms_tornado.web.fetch_client import FetchClient, _Connection, _TCPClient
+from kms_tornado.web.jwks_fetch import JWKSFetch, _max_age_s
 
 from ..issuer import Answer, Issuer, _reset, response, write_tls_files
 from ..keys import certificate, jwk, private_key, private_pem
@@ -277,13 +280,45 @@ def test_a_fetch_given_up_while_connecting_leaves_no_task() -> None:
         asyncio.run(run())
 
 
+@pytest.mark.parametrize("speaks_tls", [False, True])
+def test_a_fetch_given_up_in_any_turn_of_the_loop_leaves_nothing_open(
+    issuer: Issuer, tls: Callable[..., tuple[Issuer, Path]], speaks_tls: bool
+) -> None:
+    """One turn later each time: from before it connects until it waits for the answer."""
+    ca_file = None
+    if speaks_tls:
+        issuer, ca = tls()
+        ca_file = str(ca)
+    issuer.answers[issuer.jwks_path] = Issuer.silent
+    fetching = JWKSFetch(RefreshPolicy(timeout_s=30, ca_file=ca_file))
+
+    async def run(turns: int) -> None:
+        fetching.open()
+        task = asyncio.create_task(fetching(url_of(issuer), etag=None))
+        for _ in range(turns):
+            await asyncio.sleep(0.0002 if speaks_tls else 0)
+        task.cancel()
+        await asyncio.wait({task})
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        fetching.close()
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ResourceWarning)
+        for turns in [*range(25)] * 2:
+            asyncio.run(run(turns))
+        gc.collect()
+    assert caught == []
+
+
 def test_backstop_tornado_has_the_hooks_that_we_hang_on() -> None:
     assert issubclass(_Connection, simple_httpclient._HTTPConnection)
     assert (
-        _Client._connection_class is not simple_httpclient.SimpleAsyncHTTPClient._connection_class
+        FetchClient._connection_class
+        is not simple_httpclient.SimpleAsyncHTTPClient._connection_class
     )
     for name in ("run", "on_connection_close", "_handle_exception", "_remove_timeout", "_release"):
         assert callable(getattr(simple_httpclient._HTTPConnection, name)), name
+    assert _TCPClient._create_stream is not tcpclient.TCPClient._create_stream
 
 
 # --- TLS --------------------------------------------------------------------------------------------
