@@ -1,0 +1,251 @@
+"""Asymmetric key pairs: generation, and the checks that stand before every use of a key.
+
+A key is registered as it is (profile case BL-M-9 has primes that are none); here, at its first use
+and every later one, it must be a key of a size, exponent and curve that the server works with.
+`cryptography` objects leave this module only for its neighbours in crypto/.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TypeVar
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa, x25519
+
+from ..errors import (
+    CryptographicFailure,
+    InvalidAttributeValue,
+    InvalidField,
+    UnsupportedCryptographicParameters,
+)
+from .key_formats import read_private, read_public
+from .key_values import (
+    ED25519,
+    NIST_CURVES,
+    P256,
+    P384,
+    P521,
+    X25519,
+    Curve,
+    ECPrivate,
+    ECPublic,
+    KeyValue,
+    RSAPrivate,
+    RSAPublic,
+)
+from .material import KeyMaterial
+
+#: Bits of a modulus. Under 2048 is too weak, and above 4096 one request costs seconds.
+RSA_LENGTHS = (2048, 3072, 4096)
+DEFAULT_RSA_LENGTH = 3072  # as strong as AES-128 (NIST SP 800-57 part 1, table 2)
+RSA_EXPONENT = 65537
+MIN_RSA_BITS, MAX_RSA_BITS = RSA_LENGTHS[0], RSA_LENGTHS[-1]
+#: FIPS 186-5 §5.4: 2^16 < e < 2^256. With e = 1 a signature is the message; small ones broke often.
+MIN_RSA_EXPONENT, MAX_RSA_EXPONENT = 1 << 16, 1 << 256
+
+LIBRARY_CURVES: Mapping[Curve, ec.EllipticCurve] = MappingProxyType(
+    {P256: ec.SECP256R1(), P384: ec.SECP384R1(), P521: ec.SECP521R1()}
+)
+
+K = TypeVar("K", bound=KeyValue)
+PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPair:
+    """private: PKCS#8; public: SPKI."""
+
+    private: KeyMaterial
+    public: KeyMaterial
+
+
+# --- new keys -----------------------------------------------------------------------------------
+
+
+def check_rsa_length(bits: int) -> None:
+    """Before anything is computed. Raises InvalidAttributeValue."""
+    if bits not in RSA_LENGTHS:
+        legal = ", ".join(map(str, RSA_LENGTHS))
+        raise InvalidAttributeValue(f"the length of an RSA key is {legal} bits")
+
+
+def generate_rsa(bits: int) -> KeyPair:
+    """Takes from 50 ms to seconds and releases the GIL: run it in a thread."""
+    check_rsa_length(bits)
+    return _pair(rsa.generate_private_key(RSA_EXPONENT, bits))
+
+
+def generate_on(curve: Curve) -> KeyPair:
+    """A pair on a NIST curve, Ed25519 or X25519; a fraction of a millisecond."""
+    if curve is ED25519:
+        return _pair(ed25519.Ed25519PrivateKey.generate())
+    if curve is X25519:
+        return _pair(x25519.X25519PrivateKey.generate())
+    return _pair(ec.generate_private_key(LIBRARY_CURVES[curve]))
+
+
+def public_half(private: KeyMaterial) -> KeyMaterial:
+    """The SPKI that belongs to a private key, checked as for a use."""
+    key = read_private(private)
+    if isinstance(key, ECPrivate) and key.curve is X25519:
+        made = x25519.X25519PrivateKey.from_private_bytes(key.scalar).public_key()
+        return KeyMaterial(_spki(made))
+    return KeyMaterial(_spki(load_private(private).public_key()))
+
+
+def _pair(key: PrivateKey | x25519.X25519PrivateKey) -> KeyPair:
+    return KeyPair(
+        KeyMaterial(
+            key.private_bytes(
+                serialization.Encoding.DER,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+        ),
+        KeyMaterial(_spki(key.public_key())),
+    )
+
+
+def _spki(key: PublicKey | x25519.X25519PublicKey) -> bytes:
+    return key.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+
+
+# --- keys that come in --------------------------------------------------------------------------
+
+
+def checked(key: K) -> K:
+    """The key if it is one to keep: what can be checked without the arithmetic that costs.
+
+    An RSA or DSA key is kept as it is. A point must lie on its curve (uncompressed afterwards), a
+    scalar must be in range and fit the point that came with it. Raises InvalidField.
+    """
+    match key:
+        case ECPublic() if key.curve in NIST_CURVES:
+            return dataclasses.replace(key, point=_uncompressed(_point(key)))
+        case ECPrivate() if key.curve in NIST_CURVES:
+            return dataclasses.replace(key, point=_uncompressed(_scalar(key).public_key()))
+    return key
+
+
+def _point(key: ECPublic) -> ec.EllipticCurvePublicKey:
+    try:
+        return ec.EllipticCurvePublicKey.from_encoded_point(LIBRARY_CURVES[key.curve], key.point)
+    except ValueError:
+        raise InvalidField("the public key is no point of its curve") from None
+
+
+def _scalar(key: ECPrivate) -> ec.EllipticCurvePrivateKey:
+    """Raises InvalidField for a scalar out of range, or of another public key."""
+    number = int.from_bytes(key.scalar, "big")
+    if key.curve.order is None or not 0 < number < key.curve.order:
+        raise InvalidField("the private key is no scalar of its curve")
+    loaded = ec.derive_private_key(number, LIBRARY_CURVES[key.curve])
+    if key.point is not None:
+        given = _point(ECPublic(key.curve, key.point))
+        if given.public_numbers() != loaded.public_key().public_numbers():
+            raise InvalidField("the two halves of the private key do not belong together")
+    return loaded
+
+
+def _uncompressed(key: ec.EllipticCurvePublicKey) -> bytes:
+    return key.public_bytes(
+        serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
+    )
+
+
+# --- keys in use --------------------------------------------------------------------------------
+
+
+def load_private(material: KeyMaterial) -> PrivateKey:
+    """The library's key, if it is one that may be used.
+
+    Raises UnsupportedCryptographicParameters for a kind, size or exponent that is not ours,
+    CryptographicFailure for numbers that are no key.
+    """
+    key = read_private(material)
+    match key:
+        case RSAPrivate():
+            return _load_rsa(key)
+        case ECPrivate() if key.curve in NIST_CURVES:
+            return _scalar(key)
+        case ECPrivate() if key.curve is ED25519:
+            return ed25519.Ed25519PrivateKey.from_private_bytes(key.scalar)
+    raise _unusable()
+
+
+def load_public(spki: bytes) -> PublicKey:
+    """As `load_private`, for the octets of an SPKI."""
+    key = read_public(spki)
+    match key:
+        case RSAPublic():
+            check_rsa_public(key)
+            try:
+                return rsa.RSAPublicNumbers(key.e, key.n).public_key()
+            except ValueError:
+                raise _no_key() from None
+        case ECPublic() if key.curve in NIST_CURVES:
+            return _point(key)
+        case ECPublic() if key.curve is ED25519:
+            try:
+                return ed25519.Ed25519PublicKey.from_public_bytes(key.point)
+            except (ValueError, UnsupportedAlgorithm):
+                raise _no_key() from None
+    raise _unusable()
+
+
+def check_rsa_public(key: RSAPublic | RSAPrivate) -> None:
+    """Size, exponent, and an odd modulus. Raises UnsupportedCryptographicParameters."""
+    if not MIN_RSA_BITS <= key.n.bit_length() <= MAX_RSA_BITS:
+        raise UnsupportedCryptographicParameters(
+            f"RSA keys of {MIN_RSA_BITS} to {MAX_RSA_BITS} bits can be used"
+        )
+    if not MIN_RSA_EXPONENT < key.e < MAX_RSA_EXPONENT or not key.e & 1:
+        raise UnsupportedCryptographicParameters("the public exponent of the RSA key is not safe")
+    if not key.n & 1:
+        raise _no_key()
+
+
+def _load_rsa(key: RSAPrivate) -> rsa.RSAPrivateKey:
+    """Without the library's primality tests: they take 90 ms a load at 2048 bits, and all they add
+    is a key whose primes are none, whose signatures do not verify: `signatures` looks at that.
+    """
+    check_rsa_public(key)
+    least = key.n.bit_length() * 3 // 8  # else one prime could be small enough to be found
+    is_consistent = (
+        min(key.p.bit_length(), key.q.bit_length()) >= least
+        and key.p * key.q == key.n
+        and key.p != key.q
+        and key.p & key.q & 1
+        and 1 < key.d < key.n
+        and key.d % (key.p - 1) == key.dp
+        and key.d % (key.q - 1) == key.dq
+        and key.dp * key.e % (key.p - 1) == 1
+        and key.dq * key.e % (key.q - 1) == 1
+        and key.qi < key.p
+        and key.qi * key.q % key.p == 1
+    )
+    if not is_consistent:
+        raise _no_key()
+    numbers = rsa.RSAPrivateNumbers(
+        key.p, key.q, key.d, key.dp, key.dq, key.qi, rsa.RSAPublicNumbers(key.e, key.n)
+    )
+    try:
+        return numbers.private_key(unsafe_skip_rsa_key_validation=True)
+    except ValueError:
+        raise _no_key() from None
+
+
+def _no_key() -> CryptographicFailure:
+    return CryptographicFailure("the key's numbers do not make a key that works")
+
+
+def _unusable() -> UnsupportedCryptographicParameters:
+    return UnsupportedCryptographicParameters("no operation of this server uses a key of this kind")

@@ -1,0 +1,218 @@
+"""Private and public keys as the numbers they are made of, and what is true of each kind.
+
+The numbers are read and written without arithmetic; whether they make a key that works is asked at
+its first use (`asymmetric`). Secret numbers never show in a repr.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from ..errors import InvalidField, UnsupportedCryptographicParameters
+from ..kmip.enums import CryptographicAlgorithm
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """recommended: its number in Recommended Curve. order: of the base point, None where any
+    scalar will do (RFC 7748, RFC 8032). size: octets of a scalar or coordinate."""
+
+    name: str
+    recommended: int
+    oid: bytes
+    bits: int
+    size: int
+    order: int | None = None
+
+
+P256 = Curve(
+    "P-256",
+    7,
+    bytes.fromhex("2a8648ce3d030107"),
+    256,
+    32,
+    0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
+)
+P384 = Curve(
+    "P-384",
+    10,
+    bytes.fromhex("2b81040022"),
+    384,
+    48,
+    int("f" * 48 + "c7634d81f4372ddf581a0db248b0a77aecec196accc52973", 16),
+)
+P521 = Curve(
+    "P-521",
+    13,
+    bytes.fromhex("2b81040023"),
+    521,
+    66,
+    int("01" + "f" * 64 + "fa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409", 16),
+)
+X25519 = Curve("X25519", 0x45, bytes.fromhex("2b656e"), 255, 32)
+ED25519 = Curve("Ed25519", 0x45, bytes.fromhex("2b6570"), 255, 32)
+
+#: Short Weierstrass curves: their keys have id-ecPublicKey and the curve as its parameter.
+NIST_CURVES = (P256, P384, P521)
+#: Curves that are an algorithm of their own in PKCS#8 and SPKI (RFC 8410).
+MONTGOMERY_CURVES = (X25519, ED25519)
+_BY_OID: Mapping[bytes, Curve] = MappingProxyType(
+    {each.oid: each for each in NIST_CURVES + MONTGOMERY_CURVES}
+)
+_NIST_BY_NUMBER: Mapping[int, Curve] = MappingProxyType(
+    {each.recommended: each for each in NIST_CURVES}
+)
+
+
+def curve_by_oid(oid: bytes) -> Curve:
+    """Raises UnsupportedCryptographicParameters."""
+    curve = _BY_OID.get(oid)
+    if curve is None:
+        raise unsupported_curve()
+    return curve
+
+
+def curve_by_number(number: int, algorithm: CryptographicAlgorithm | None) -> Curve:
+    """The curve of a Recommended Curve; of CURVE25519, the algorithm tells which use it is for.
+
+    Raises UnsupportedCryptographicParameters.
+    """
+    if number == ED25519.recommended:
+        return ED25519 if algorithm is CryptographicAlgorithm.ED25519 else X25519
+    curve = _NIST_BY_NUMBER.get(number)
+    if curve is None:
+        raise unsupported_curve()
+    return curve
+
+
+def unsupported_curve() -> UnsupportedCryptographicParameters:
+    return UnsupportedCryptographicParameters(
+        "keys are RSA, or on P-256, P-384, P-521, Ed25519 or X25519"
+    )
+
+
+# Numbers as long as these are kept, without a look at what they are worth; use has its own bounds.
+MAX_KEPT_BITS = 16384
+
+
+def _check_numbers(*numbers: int) -> None:
+    if any(each.bit_length() > MAX_KEPT_BITS for each in numbers):
+        raise InvalidField(f"a key's numbers have at most {MAX_KEPT_BITS} bits")
+
+
+@dataclass(frozen=True, slots=True)
+class RSAPublic:
+    n: int
+    e: int
+
+    def __post_init__(self) -> None:
+        _check_numbers(self.n, self.e)
+
+
+@dataclass(frozen=True, slots=True)
+class RSAPrivate:
+    """RFC 8017 §3.2, the second representation, with two primes."""
+
+    n: int
+    e: int
+    d: int = field(repr=False)
+    p: int = field(repr=False)
+    q: int = field(repr=False)
+    dp: int = field(repr=False)
+    dq: int = field(repr=False)
+    qi: int = field(repr=False)
+
+    def __post_init__(self) -> None:
+        _check_numbers(self.n, self.e, self.d, self.p, self.q, self.dp, self.dq, self.qi)
+
+
+@dataclass(frozen=True, slots=True)
+class ECPublic:
+    """point: uncompressed (SEC 1 §2.3.3) on a NIST curve, 32 octets on the others."""
+
+    curve: Curve
+    point: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ECPrivate:
+    """scalar: as long as the curve says. point: None where the key came without it."""
+
+    curve: Curve
+    scalar: bytes = field(repr=False)
+    point: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DSAPublic:
+    """Kept and given back; no operation uses it."""
+
+    p: int
+    q: int
+    g: int
+    y: int
+
+    def __post_init__(self) -> None:
+        _check_numbers(self.p, self.q, self.g, self.y)
+
+
+@dataclass(frozen=True, slots=True)
+class DSAPrivate:
+    """Kept and given back; no operation uses it."""
+
+    p: int
+    q: int
+    g: int
+    x: int = field(repr=False)
+
+    def __post_init__(self) -> None:
+        _check_numbers(self.p, self.q, self.g, self.x)
+
+
+PrivateValue = RSAPrivate | ECPrivate | DSAPrivate
+PublicValue = RSAPublic | ECPublic | DSAPublic
+KeyValue = PrivateValue | PublicValue
+
+
+def algorithm_of(
+    key: KeyValue, stated: CryptographicAlgorithm | None = None
+) -> CryptographicAlgorithm:
+    """The key's algorithm. A key on a NIST curve may be for ECDSA or ECDH: then what was stated.
+
+    Raises InvalidField where another was stated.
+    """
+    allowed = _algorithms(key)
+    if stated is None:
+        return allowed[0]
+    if stated not in allowed:
+        raise InvalidField("CryptographicAlgorithm is not that of the key")
+    return stated
+
+
+def length_of(key: KeyValue) -> int:
+    """Cryptographic Length: bits of the modulus, or of the curve's field."""
+    match key:
+        case RSAPublic() | RSAPrivate():
+            return key.n.bit_length()
+        case DSAPublic() | DSAPrivate():
+            return key.p.bit_length()
+        case _:
+            return 256 if key.curve.size == 32 else key.curve.bits
+
+
+_EC = CryptographicAlgorithm.EC
+
+
+def _algorithms(key: KeyValue) -> tuple[CryptographicAlgorithm, ...]:
+    match key:
+        case RSAPublic() | RSAPrivate():
+            return (CryptographicAlgorithm.RSA,)
+        case DSAPublic() | DSAPrivate():
+            return (CryptographicAlgorithm.DSA,)
+    if key.curve is ED25519:
+        return (CryptographicAlgorithm.ED25519, _EC)
+    if key.curve is X25519:
+        return (CryptographicAlgorithm.ECDH, _EC)
+    return (_EC, CryptographicAlgorithm.ECDSA, CryptographicAlgorithm.ECDH)

@@ -1,0 +1,89 @@
+"""RSA encryption: OAEP (RFC 8017 §7.1), and PKCS#1 v1.5 (§7.2) where the policy allows it.
+
+Decryption has one error for every fault.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from ..errors import CryptographicFailure, InvalidField, UnsupportedCryptographicParameters
+from ..kmip.enums import CryptographicAlgorithm, HashingAlgorithm, MaskGenerator, PaddingMethod
+from ..kmip.structures import CryptographicParameters
+from .asymmetric import load_private, load_public
+from .material import KeyMaterial
+from .policy import Technique
+from .signatures import HASHES
+
+
+@dataclass(frozen=True, slots=True)
+class EncryptionScheme:
+    """technique: what a policy must allow. label: P Source."""
+
+    technique: Technique
+    hashing: HashingAlgorithm = HashingAlgorithm.SHA_256
+    mask_hashing: HashingAlgorithm = HashingAlgorithm.SHA_256
+    label: bytes = b""
+
+
+def encryption_scheme(wanted: CryptographicParameters) -> EncryptionScheme:
+    """OAEP with SHA-256 unless the parameters say otherwise.
+
+    Raises UnsupportedCryptographicParameters.
+    """
+    if wanted.cryptographic_algorithm not in {None, CryptographicAlgorithm.RSA}:
+        raise UnsupportedCryptographicParameters("the key is for another algorithm")
+    if wanted.padding_method is PaddingMethod.PKCS1_V1_5:
+        return EncryptionScheme(Technique.RSA_PKCS1_V1_5_ENCRYPTION)
+    if wanted.padding_method not in {None, PaddingMethod.OAEP}:
+        raise UnsupportedCryptographicParameters("RSA encrypts with OAEP")
+    if wanted.mask_generator not in {None, MaskGenerator.MGF1}:
+        raise UnsupportedCryptographicParameters("the mask generator is MGF1")
+    hashing = wanted.hashing_algorithm or HashingAlgorithm.SHA_256
+    mask_hashing = wanted.mask_generator_hashing_algorithm or hashing
+    for each in (hashing, mask_hashing):
+        if each not in HASHES:
+            raise UnsupportedCryptographicParameters(f"OAEP with {each.name} is not offered")
+    return EncryptionScheme(Technique.RSA_OAEP, hashing, mask_hashing, wanted.p_source or b"")
+
+
+def rsa_encrypt(spki: bytes, scheme: EncryptionScheme, data: bytes) -> bytes:
+    """Raises InvalidField where the data is too long for the key."""
+    key = load_public(spki)
+    if not isinstance(key, rsa.RSAPublicKey):
+        raise UnsupportedCryptographicParameters("only RSA keys encrypt")
+    if len(data) > longest_data(key.key_size, scheme):
+        raise InvalidField("the data is too long for the RSA key")
+    try:
+        return key.encrypt(data, _padding(scheme))
+    except ValueError:
+        raise InvalidField("the data is too long for the RSA key") from None
+
+
+def rsa_decrypt(private: KeyMaterial, scheme: EncryptionScheme, data: bytes) -> bytes:
+    """Raises CryptographicFailure, one for every fault of data, padding or label."""
+    key = load_private(private)
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise UnsupportedCryptographicParameters("only RSA keys decrypt")
+    try:
+        return key.decrypt(data, _padding(scheme))
+    except ValueError:
+        raise CryptographicFailure("decryption failed") from None
+
+
+def longest_data(key_bits: int, scheme: EncryptionScheme) -> int:
+    """Bytes; negative where the modulus is too short for the hash."""
+    size = (key_bits + 7) // 8
+    if scheme.technique is Technique.RSA_PKCS1_V1_5_ENCRYPTION:
+        return size - 11
+    return size - 2 * HASHES[scheme.hashing].digest_size - 2
+
+
+def _padding(scheme: EncryptionScheme) -> padding.OAEP | padding.PKCS1v15:
+    if scheme.technique is Technique.RSA_PKCS1_V1_5_ENCRYPTION:
+        return padding.PKCS1v15()
+    return padding.OAEP(
+        padding.MGF1(HASHES[scheme.mask_hashing]), HASHES[scheme.hashing], scheme.label or None
+    )
