@@ -1,35 +1,122 @@
-"""Query and DiscoverVersions: what this server offers (KMIP 2.1 §6.1.32, §6.1.13)."""
+"""Query and DiscoverVersions: what this server offers (KMIP 2.1 §6.1.32, §6.1.13).
+
+Only what is there is claimed. Operations and object types come from the operation table; profiles are
+those whose mandatory cases pass, which a test keeps so.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
 from .. import __version__
+from ..crypto.policy import CryptoPolicy
 from ..kmip.batch import VERSIONS
-from ..kmip.enums import ObjectType, QueryFunction
+from ..kmip.enums import (
+    DestroyAction,
+    QueryFunction,
+    RNGAlgorithm,
+    RNGMode,
+    ShreddingAlgorithm,
+    UnwrapMode,
+)
 from ..kmip.payloads import (
+    CapabilityInformation,
     DiscoverVersionsRequest,
     DiscoverVersionsResponse,
+    ProfileInformation,
     QueryRequest,
     QueryResponse,
     ServerInformation,
 )
+from ..kmip.structures import RandomNumberGenerator
 from .call import Call
+from .support import object_types
 
-OBJECT_TYPES = (ObjectType.SYMMETRIC_KEY,)
+VENDOR = "kms_tornado"
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """number: §11.41. cases: how the names of its mandatory cases begin.
+
+    permissive: they ask for what only --crypto-policy permissive allows.
+    """
+
+    number: int
+    cases: str
+    permissive: bool = False
+
+
+#: HTTPS, JSON and TLS profiles are left out: whether there is TLS in front is not known here.
+PROFILES = (
+    Profile(0x107, "TL-M-"),
+    Profile(0x109, "SKLC-M-"),
+    Profile(0x10B, "AKLC-M-"),
+    Profile(0x10D, "CS-BC-M-", permissive=True),
+    Profile(0x10F, "CS-AC-M-", permissive=True),
+    Profile(0x111, "CS-RNG-M-"),
+    Profile(0x115, "SKFF-M-", permissive=True),
+    Profile(0x117, "OMOS-M-"),
+    Profile(0x11D, "SASED-M-"),
+    Profile(0x12B, "BL-M-"),
+)
+
+CAPABILITIES = CapabilityInformation(
+    streaming_capability=True,
+    asynchronous_capability=False,
+    attestation_capability=False,
+    batch_undo_capability=True,
+    batch_continue_capability=True,
+    unwrap_mode=UnwrapMode.PROCESSED,
+    # What is left of the key is an envelope in old database pages, whose data key is gone with it.
+    destroy_action=DestroyAction.KEY_MATERIAL_DELETED,
+    shredding_algorithm=ShreddingAlgorithm.UNSUPPORTED,
+    rng_mode=RNGMode.SHARED_INSTANTIATION,
+    quantum_safe_capability=False,
+)
+
+#: The operating system's and OpenSSL's, of which we know no more.
+RNG = RandomNumberGenerator(rng_algorithm=RNGAlgorithm.UNSPECIFIED)
+
+_SOFTWARE = 0x1  # Protection Storage Mask, §12.2
+
+#: Function → the fields of the answer. The others have the empty answer: there are no namespaces,
+#: extensions, attestation types, validations, client registration methods or defaults of ours.
+ANSWERS: Mapping[QueryFunction, Callable[[Call], Mapping[str, Any]]] = {
+    QueryFunction.QUERY_OPERATIONS: lambda call: {"operations": call.offered},
+    QueryFunction.QUERY_OBJECTS: lambda call: {"object_types": object_types(call.offered)},
+    QueryFunction.QUERY_SERVER_INFORMATION: lambda call: {
+        "vendor_identification": VENDOR,
+        "server_information": ServerInformation(
+            server_name=VENDOR, server_version=__version__, product_name=VENDOR
+        ),
+    },
+    QueryFunction.QUERY_RNGS: lambda call: {"rng_parameters": (RNG,)},
+    QueryFunction.QUERY_PROFILES: lambda call: {"profile_information": _profiles(call)},
+    QueryFunction.QUERY_CAPABILITIES: lambda call: {"capability_information": (CAPABILITIES,)},
+    QueryFunction.QUERY_STORAGE_PROTECTION_MASKS: lambda call: {
+        "protection_storage_masks": (_SOFTWARE,)
+    },
+}
 
 
 async def query(call: Call, request: QueryRequest) -> QueryResponse:
-    """Only what is there is claimed: the operations come from the dispatch table itself."""
-    asked = set(request.functions)
-    informed = QueryFunction.QUERY_SERVER_INFORMATION in asked
-    return QueryResponse(
-        operations=call.offered if QueryFunction.QUERY_OPERATIONS in asked else (),
-        object_types=OBJECT_TYPES if QueryFunction.QUERY_OBJECTS in asked else (),
-        vendor_identification="kms_tornado" if informed else None,
-        server_information=(
-            ServerInformation(server_name="kms_tornado", server_version=__version__)
-            if informed
-            else None
-        ),
+    """An answer to each question, and to no other."""
+    fields: dict[str, Any] = {}
+    for function in request.functions:
+        if function in ANSWERS:
+            fields |= ANSWERS[function](call)
+    return QueryResponse(**fields)
+
+
+def _profiles(call: Call) -> tuple[ProfileInformation, ...]:
+    allows_all = call.crypto_policy is CryptoPolicy.PERMISSIVE
+    return tuple(
+        ProfileInformation(profile_name=each.number)
+        for each in PROFILES
+        if allows_all or not each.permissive
     )
 
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from kms_tornado.kmip.tables import OPERATION_TAGS
-from kms_tornado.operations.service import OPERATIONS
-
 from ..kms import attributes, flag, name, number, octets, structure, tagged, text, uid, vendor
 
 SYMMETRIC = name("ObjectType", "SymmetricKey")
@@ -205,61 +202,6 @@ def test_attributes_that_are_referred_to_come_alone(alice, references, found):
 def test_reference_to_nothing_is_refused(alice, item):
     line = alice.refused("GetAttributes", uid(alice.create()), item)
     assert line.startswith(("Invalid_Field: ", "Missing_Data: "))
-
-
-# --- Query and DiscoverVersions -----------------------------------------------------------------
-
-
-def test_query_claims_the_operation_table_and_nothing_else(alice):
-    found = alice.do("Query", name("QueryFunction", "QueryOperations"))
-    claimed = {item["value"] for item in found.item["value"]}
-    assert claimed == {OPERATION_TAGS[operation] for operation in OPERATIONS}
-
-
-def test_query_answers_each_question_and_no_other(alice):
-    for function, tags in (
-        ("QueryObjects", {"ObjectType"}),
-        ("QueryServerInformation", {"VendorIdentification", "ServerInformation"}),
-        ("QueryExtensionList", set()),
-    ):
-        found = alice.do("Query", name("QueryFunction", function))
-        assert {item["tag"] for item in found.item["value"]} == tags
-
-
-@pytest.mark.parametrize("tag", sorted(set(OPERATION_TAGS.values()) - {
-    OPERATION_TAGS[operation] for operation in OPERATIONS
-}))  # fmt: skip
-def test_what_query_does_not_claim_is_refused_by_name(alice, tag):
-    assert alice.refused(tag, uid("x")).startswith(f"Operation_Not_Supported: {tag}")
-
-
-def version(major, minor):
-    return structure(
-        "ProtocolVersion",
-        number("ProtocolVersionMajor", major),
-        number("ProtocolVersionMinor", minor),
-    )
-
-
-@pytest.mark.parametrize(
-    ("asked", "found"),
-    [
-        pytest.param([], [(2, 1), (2, 0)], id="all"),
-        pytest.param([version(2, 1)], [(2, 1)], id="ours"),
-        pytest.param([version(3, 0), version(2, 1), version(1, 4)], [(2, 1)], id="among others"),
-        pytest.param([version(2, 0)], [(2, 0)], id="an older one"),
-        pytest.param([version(1, 4), version(2, 2)], [], id="others"),
-    ],
-)
-def test_versions_of_both_sides_are_discovered(alice, asked, found):
-    answer = alice.do("DiscoverVersions", *asked)
-    assert answer.item["value"] == [version(*each) for each in found]
-
-
-def test_questions_about_the_server_need_no_object_but_a_user(kms, alice):
-    assert alice.locate() == (0, [])
-    for operation in ("Query", "DiscoverVersions", "Locate"):
-        assert kms.nobody().send(structure(operation)).status == 401
 
 
 def test_import_over_http_keeps_what_locate_looks_for(alice):
