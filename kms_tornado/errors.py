@@ -247,6 +247,18 @@ class UnsupportedCryptographicParameters(KMIPError):
     reason = "Unsupported Cryptographic Parameters"
 
 
+class BadTagLength(KMIPError):
+    """No such length of an authentication tag; the reason is that of the OASIS cases."""
+
+    reason = "General Failure"
+
+
+class InvalidCorrelationValue(KMIPError):
+    """No data in parts under this correlation value, or not for this caller, key and operation."""
+
+    reason = "Invalid Correlation Value"
+
+
 class KeyFormatTypeNotSupported(KMIPError):
     reason = "Key Format Type Not Supported"
 

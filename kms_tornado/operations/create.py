@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 
 from ..crypto.material import KeyMaterial
-from ..crypto.symmetric import check_key_length, generate
+from ..crypto.symmetric import NEW_KEY_TECHNIQUES, check_key_length, generate
 from ..domain.access import owns
+from ..domain.lifecycle import Use
 from ..errors import (
     FeatureNotSupported,
     KeyFormatTypeNotSupported,
@@ -36,6 +37,9 @@ async def create(call: Call, request: CreateRequest) -> CreateResponse:
     if wanted.key_format_type not in _FORMATS:
         raise KeyFormatTypeNotSupported("a symmetric key is Raw or TransparentSymmetricKey")
     length = DEFAULT_LENGTH if wanted.cryptographic_length is None else wanted.cryptographic_length
+    technique = NEW_KEY_TECHNIQUES.get(wanted.cryptographic_algorithm)
+    if technique is not None:
+        call.check_allowed(technique, Use.PROTECT)
     material = generate(wanted.cryptographic_algorithm, length)
     uid = new_identifier(wanted.unique_identifier)
     computed = Attributes(

@@ -14,7 +14,7 @@ from ..crypto.policy import CryptoPolicy
 from ..errors import GeneralFailure, OperationNotSupported
 from ..kmip.enums import Operation
 from ..store.base import Conflict, Objects, ObjectStore
-from . import attributes, create, cryptography, discovery, interop, lifecycle, retrieve
+from . import attributes, create, discovery, encryption, interop, lifecycle, retrieve
 from .call import Call, SharedOffload
 from .transaction import Transaction
 
@@ -31,8 +31,8 @@ OPERATIONS: Mapping[Operation, Function] = MappingProxyType(
         Operation.DESTROY: lifecycle.destroy,
         Operation.QUERY: discovery.query,
         Operation.DISCOVER_VERSIONS: discovery.discover_versions,
-        Operation.ENCRYPT: cryptography.encrypt,
-        Operation.DECRYPT: cryptography.decrypt,
+        Operation.ENCRYPT: encryption.encrypt,
+        Operation.DECRYPT: encryption.decrypt,
         Operation.IMPORT: create.import_,
         Operation.EXPORT: retrieve.export,
     }

@@ -1,0 +1,311 @@
+"""Encryption and decryption in a suite: whole data at once, or part by part.
+
+Decryption has one error for all that can be wrong with data, tag, IV and padding, and nothing of an
+authenticated plaintext is given before its tag was verified: `decryptor` keeps the ciphertext back.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
+from cryptography.hazmat.primitives.padding import PKCS7
+
+from ..errors import (
+    CryptographicFailure,
+    InvalidField,
+    MissingInitializationVector,
+    UnsupportedCryptographicParameters,
+)
+from ..kmip.enums import BlockCipherMode
+from .chacha20 import ChaCha20Poly1305Encryptor, chacha20, open_with_short_tag
+from .material import KeyMaterial
+from .policy import Technique
+from .suites import TAG_BYTES, Kind, Suite, check_iv
+
+#: A counter block of CTR: 12 bytes that no other encryption has, then the blocks' number.
+_CTR_NONCE = 12
+_CTR_BLOCK = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What an encryption gives. iv and tag: None where the suite has none."""
+
+    ciphertext: bytes
+    iv: bytes | None
+    tag: bytes | None
+
+
+class Encryptor(Protocol):
+    """Encrypts part by part. `finish` gives the rest of the ciphertext and the tag, if any."""
+
+    def update(self, data: bytes) -> bytes: ...
+
+    def finish(self) -> tuple[bytes, bytes | None]: ...
+
+
+class Decryptor(Protocol):
+    """Decrypts part by part. Raises CryptographicFailure, from either method."""
+
+    def update(self, data: bytes) -> bytes: ...
+
+    def finish(self, tag: bytes | None) -> bytes: ...
+
+
+def new_iv(suite: Suite) -> bytes | None:
+    """A random IV; None where the suite has none.
+
+    96 random bits, for GCM and ChaCha20-Poly1305: after 2^32 encryptions under one key, two share
+    their nonce with a chance of 2^-33 (SP 800-38D §8.3). Rotate keys, or set Usage Limits, before.
+    """
+    if not suite.new_iv:
+        return None
+    if suite.mode is BlockCipherMode.CTR:
+        return os.urandom(_CTR_NONCE) + bytes(_CTR_BLOCK - _CTR_NONCE)
+    return os.urandom(suite.new_iv)
+
+
+def nonce_of(suite: Suite, iv: bytes) -> bytes:
+    """What must not come twice under a key, in one form for all ciphers that a key can be used with.
+
+    GCM counts blocks behind a nonce of 12 bytes just as CTR does behind its own; bare ChaCha20 with
+    its 8 bytes is the RFC's with four zero bytes in front. So they share their nonces.
+    """
+    if suite.mode is BlockCipherMode.CTR:
+        return iv[:_CTR_NONCE]
+    if suite.technique is Technique.CHACHA20:
+        return bytes(4) + iv
+    return iv
+
+
+def check_data_length(suite: Suite, length: int) -> None:
+    """Raises InvalidField for what only padding would let this suite encrypt."""
+    if not suite.is_padded and length % suite.block:
+        raise InvalidField(
+            f"without padding (PaddingMethod PKCS5), data is a multiple of {suite.block} bytes"
+        )
+
+
+def check_aad(suite: Suite, aad: bytes) -> None:
+    """Raises InvalidField: additional data that nothing authenticates would be a false promise."""
+    if aad and not suite.is_authenticated:
+        raise InvalidField("additional data needs an authenticated mode")
+
+
+def encrypt(suite: Suite, key: KeyMaterial, data: bytes, aad: bytes, iv: bytes | None) -> Sealed:
+    """Encrypt data, in authenticated suites together with aad.
+
+    iv: of `new_iv`, or the caller's, which the operation allowed and `check_iv` measured.
+    Raises InvalidField for data of a length that needs padding, UnsupportedCryptographicParameters.
+    """
+    if suite.kind is Kind.GCM and suite.tag == TAG_BYTES and iv is not None:
+        both = AESGCM(_octets(suite, key)).encrypt(iv, data, aad)
+        return Sealed(both[:-TAG_BYTES], iv, both[-TAG_BYTES:])
+    each = encryptor(suite, key, iv, aad)
+    ciphertext = each.update(data)
+    rest, tag = each.finish()
+    return Sealed(ciphertext + rest, iv, tag)
+
+
+def decrypt(
+    suite: Suite, key: KeyMaterial, data: bytes, aad: bytes, iv: bytes | None, tag: bytes | None
+) -> bytes:
+    """The plaintext. Raises CryptographicFailure, MissingInitializationVector."""
+    each = decryptor(suite, key, iv, aad)
+    plaintext = each.update(data)
+    return plaintext + each.finish(tag)
+
+
+def encryptor(suite: Suite, key: KeyMaterial, iv: bytes | None, aad: bytes) -> Encryptor:
+    """As `encrypt`, part by part."""
+    octets = _octets(suite, key)
+    match suite.kind:
+        case Kind.GCM:
+            return _GCMEncryptor(octets, _given(suite, iv), aad, suite.tag)
+        case Kind.CHACHA20_POLY1305:
+            return ChaCha20Poly1305Encryptor(octets, _given(suite, iv), aad, suite.tag)
+        case Kind.BLOCKS:
+            return _BlockEncryptor(suite, _block_cipher(suite, octets, iv))
+        case Kind.KEY_STREAM:
+            return _KeyStream(suite, octets, _given(suite, iv))
+
+
+def decryptor(suite: Suite, key: KeyMaterial, iv: bytes | None, aad: bytes) -> Decryptor:
+    """As `decrypt`, part by part. Authenticated suites give everything in `finish`."""
+    octets = _octets(suite, key)
+    if suite.new_iv and iv is None:
+        raise MissingInitializationVector("decryption needs the IV that the encryption returned")
+    if iv is not None and len(iv) not in suite.iv_lengths:
+        raise decryption_failed()
+    match suite.kind:
+        case Kind.BLOCKS:
+            return _BlockDecryptor(suite, _block_cipher(suite, octets, iv))
+        case Kind.KEY_STREAM:
+            return _KeyStreamDecryptor(_KeyStream(suite, octets, _given(suite, iv)))
+        case _:
+            return _AuthenticatedDecryptor(suite, octets, _given(suite, iv), aad)
+
+
+def decryption_failed() -> CryptographicFailure:
+    return CryptographicFailure("decryption failed")
+
+
+# --- AES-GCM, ChaCha20-Poly1305 -----------------------------------------------------------------
+
+
+class _GCMEncryptor:
+    def __init__(self, key: bytes, iv: bytes, aad: bytes, tag: int) -> None:
+        self._context = Cipher(algorithms.AES(key), modes.GCM(iv)).encryptor()
+        self._context.authenticate_additional_data(aad)
+        self._tag = tag
+
+    def update(self, data: bytes) -> bytes:
+        return self._context.update(data)
+
+    def finish(self) -> tuple[bytes, bytes]:
+        return self._context.finalize(), self._context.tag[: self._tag]
+
+
+class _AuthenticatedDecryptor:
+    """Keeps the ciphertext until its tag is there."""
+
+    def __init__(self, suite: Suite, key: bytes, iv: bytes, aad: bytes) -> None:
+        self._suite, self._key, self._iv, self._aad = suite, key, iv, aad
+        self._parts: list[bytes] = []
+
+    def update(self, data: bytes) -> bytes:
+        self._parts.append(data)
+        return b""
+
+    def finish(self, tag: bytes | None) -> bytes:
+        # Exactly as long as was agreed: else a caller could cut it to what is easily guessed.
+        if tag is None or len(tag) != self._suite.tag:
+            raise decryption_failed()
+        try:
+            return self._opened(b"".join(self._parts), tag)
+        except InvalidTag:
+            raise decryption_failed() from None
+
+    def _opened(self, data: bytes, tag: bytes) -> bytes:
+        """Raises InvalidTag."""
+        if self._suite.kind is Kind.GCM:
+            if len(tag) == TAG_BYTES:
+                return AESGCM(self._key).decrypt(self._iv, data + tag, self._aad)
+            mode = modes.GCM(self._iv, tag, min_tag_length=len(tag))
+            context = Cipher(algorithms.AES(self._key), mode).decryptor()
+            context.authenticate_additional_data(self._aad)
+            return context.update(data) + context.finalize()
+        if len(tag) == TAG_BYTES:
+            return ChaCha20Poly1305(self._key).decrypt(self._iv, data + tag, self._aad)
+        return open_with_short_tag(self._key, self._iv, data, tag, self._aad)
+
+
+# --- CBC, ECB -----------------------------------------------------------------------------------
+
+
+def _block_cipher(suite: Suite, key: bytes, iv: bytes | None) -> Cipher[Any]:
+    is_aes = suite.technique in {Technique.AES_CBC, Technique.AES_ECB}
+    if not is_aes and len(key) == 16:
+        key += key[:8]  # two-key 3DES: the first key is the third, too
+    algorithm = algorithms.AES(key) if is_aes else TripleDES(key)
+    if suite.mode is BlockCipherMode.ECB:
+        return Cipher(algorithm, modes.ECB())  # noqa: S305  the policy says whether
+    return Cipher(algorithm, modes.CBC(_given(suite, iv)))
+
+
+class _BlockEncryptor:
+    def __init__(self, suite: Suite, cipher: Cipher[Any]) -> None:
+        self._context = cipher.encryptor()
+        self._padder = PKCS7(8 * suite.block).padder() if suite.is_padded else None
+        self._suite = suite
+        self._length = 0
+
+    def update(self, data: bytes) -> bytes:
+        self._length += len(data)
+        return self._context.update(self._padder.update(data) if self._padder else data)
+
+    def finish(self) -> tuple[bytes, None]:
+        if self._padder:
+            return self._context.update(self._padder.finalize()) + self._context.finalize(), None
+        check_data_length(self._suite, self._length)
+        return self._context.finalize(), None
+
+
+class _BlockDecryptor:
+    """Wrong padding and a wrong length are one error. Whether it came is what a padding oracle
+
+    needs, and no server of these modes can hide it: so the policy leaves them off.
+    """
+
+    def __init__(self, suite: Suite, cipher: Cipher[Any]) -> None:
+        self._context = cipher.decryptor()
+        self._unpadder = PKCS7(8 * suite.block).unpadder() if suite.is_padded else None
+
+    def update(self, data: bytes) -> bytes:
+        blocks = self._context.update(data)
+        return self._unpadder.update(blocks) if self._unpadder else blocks
+
+    def finish(self, tag: bytes | None) -> bytes:
+        try:
+            rest = self._context.finalize()
+            if self._unpadder is None:
+                return rest
+            return self._unpadder.update(rest) + self._unpadder.finalize()
+        except ValueError:
+            raise decryption_failed() from None
+
+
+# --- CTR, bare ChaCha20 -------------------------------------------------------------------------
+
+
+class _KeyStream:
+    """The same in both directions."""
+
+    def __init__(self, suite: Suite, key: bytes, iv: bytes) -> None:
+        if suite.mode is BlockCipherMode.CTR:
+            self._context = Cipher(algorithms.AES(key), modes.CTR(iv)).encryptor()
+            self._left = _CTR_BLOCK * (2**32 - int.from_bytes(iv[_CTR_NONCE:], "big"))
+        else:
+            self._context = chacha20(key, iv, suite.initial_counter)
+            self._left = 64 * (2**32 - suite.initial_counter)
+
+    def update(self, data: bytes) -> bytes:
+        # A counter that runs over goes on with the key stream of another nonce.
+        self._left -= len(data)
+        if self._left < 0:
+            raise InvalidField("the data is longer than the counter in the IV can count")
+        return self._context.update(data)
+
+    def finish(self) -> tuple[bytes, None]:
+        return b"", None
+
+
+class _KeyStreamDecryptor:
+    def __init__(self, stream: _KeyStream) -> None:
+        self.update = stream.update
+
+    def finish(self, tag: bytes | None) -> bytes:
+        return b""
+
+
+# --- keys and IVs -------------------------------------------------------------------------------
+
+
+def _octets(suite: Suite, key: KeyMaterial) -> bytes:
+    octets = key.reveal()
+    if len(octets) not in suite.key_lengths:
+        raise UnsupportedCryptographicParameters("the key's length does not fit the algorithm")
+    return octets
+
+
+def _given(suite: Suite, iv: bytes | None) -> bytes:
+    if iv is None:
+        raise MissingInitializationVector("an IV is needed")
+    check_iv(suite, iv)
+    return iv

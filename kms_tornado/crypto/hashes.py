@@ -1,0 +1,58 @@
+"""Hash functions under their KMIP numbers: SHA-1, SHA-2, SHA-3 (KMIP 2.1 §11.21)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from cryptography.hazmat.primitives import hashes
+
+from ..errors import UnsupportedCryptographicParameters
+from ..kmip.enums import HashingAlgorithm
+
+_H = HashingAlgorithm
+
+HASHES: Mapping[HashingAlgorithm, hashes.HashAlgorithm] = MappingProxyType(
+    {
+        _H.SHA_1: hashes.SHA1(),  # noqa: S303  signatures over it are refused elsewhere
+        _H.SHA_224: hashes.SHA224(),
+        _H.SHA_256: hashes.SHA256(),
+        _H.SHA_384: hashes.SHA384(),
+        _H.SHA_512: hashes.SHA512(),
+        _H.SHA_512_224: hashes.SHA512_224(),
+        _H.SHA_512_256: hashes.SHA512_256(),
+        _H.SHA3_224: hashes.SHA3_224(),
+        _H.SHA3_256: hashes.SHA3_256(),
+        _H.SHA3_384: hashes.SHA3_384(),
+        _H.SHA3_512: hashes.SHA3_512(),
+    }
+)
+
+
+def hash_for(algorithm: HashingAlgorithm) -> hashes.HashAlgorithm:
+    """Raises UnsupportedCryptographicParameters."""
+    found = HASHES.get(algorithm)
+    if found is None:
+        raise UnsupportedCryptographicParameters(f"the hash {algorithm.name} is not offered")
+    return found
+
+
+class Hasher:
+    """One hash value, of data that comes in parts."""
+
+    def __init__(self, algorithm: HashingAlgorithm) -> None:
+        """Raises UnsupportedCryptographicParameters."""
+        self._context = hashes.Hash(hash_for(algorithm))
+
+    def update(self, data: bytes) -> None:
+        self._context.update(data)
+
+    def finish(self) -> bytes:
+        return self._context.finalize()
+
+
+def digest(algorithm: HashingAlgorithm, data: bytes) -> bytes:
+    """Raises UnsupportedCryptographicParameters."""
+    hasher = Hasher(algorithm)
+    hasher.update(data)
+    return hasher.finish()

@@ -1,0 +1,104 @@
+"""Message authentication codes: HMAC (RFC 2104) with SHA-1, SHA-2 and SHA-3, AES-CMAC (RFC 4493)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.cmac import CMAC
+from cryptography.hazmat.primitives.constant_time import bytes_eq
+from cryptography.hazmat.primitives.hmac import HMAC
+
+from ..errors import UnsupportedCryptographicParameters
+from ..kmip.enums import BlockCipherMode, CryptographicAlgorithm, HashingAlgorithm
+from ..kmip.structures import CryptographicParameters
+from .hashes import hash_for
+from .material import KeyMaterial
+from .policy import Technique
+
+_A, _H = CryptographicAlgorithm, HashingAlgorithm
+
+HMACS: Mapping[CryptographicAlgorithm, HashingAlgorithm] = MappingProxyType(
+    {
+        _A.HMAC_SHA1: _H.SHA_1,
+        _A.HMAC_SHA224: _H.SHA_224,
+        _A.HMAC_SHA256: _H.SHA_256,
+        _A.HMAC_SHA384: _H.SHA_384,
+        _A.HMAC_SHA512: _H.SHA_512,
+        _A.HMAC_SHA3_224: _H.SHA3_224,
+        _A.HMAC_SHA3_256: _H.SHA3_256,
+        _A.HMAC_SHA3_384: _H.SHA3_384,
+        _A.HMAC_SHA3_512: _H.SHA3_512,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MACSuite:
+    """hash: of the HMAC; None for AES-CMAC."""
+
+    hash: HashingAlgorithm | None
+
+    @property
+    def technique(self) -> Technique:
+        return Technique.AES_CMAC if self.hash is None else Technique.HMAC
+
+
+def mac_suite_for(
+    algorithm: CryptographicAlgorithm | None, parameters: CryptographicParameters | None
+) -> MACSuite:
+    """The MAC that the parameters ask for with a key of the algorithm.
+
+    A named HMAC works with any symmetric key (as OASIS's CS-AC-M-4 has it with an AES key); where
+    none is named, an HMAC key has its own, and an AES key makes an AES-CMAC.
+    Raises UnsupportedCryptographicParameters.
+    """
+    wanted = parameters or CryptographicParameters()
+    named = wanted.cryptographic_algorithm or algorithm
+    mode = wanted.block_cipher_mode
+    if named is not None and named in HMACS and mode is None:
+        if wanted.hashing_algorithm not in {None, HMACS[named]}:
+            raise UnsupportedCryptographicParameters("HashingAlgorithm is not that of the HMAC")
+        return MACSuite(HMACS[named])
+    if named is algorithm is _A.AES and mode in {None, BlockCipherMode.CMAC}:
+        if wanted.hashing_algorithm is not None:
+            raise UnsupportedCryptographicParameters("AES-CMAC has no hash: name an HMAC algorithm")
+        return MACSuite(None)
+    raise UnsupportedCryptographicParameters("the parameters name no HMAC and no AES-CMAC")
+
+
+class Authenticator:
+    """One MAC, of data that comes in parts."""
+
+    def __init__(self, suite: MACSuite, key: KeyMaterial) -> None:
+        """Raises UnsupportedCryptographicParameters where the key does not fit."""
+        octets = key.reveal()
+        self._context: HMAC | CMAC
+        if suite.hash is not None:
+            if not octets:
+                raise UnsupportedCryptographicParameters("the key is empty")
+            self._context = HMAC(octets, hash_for(suite.hash))
+        elif len(octets) in {16, 24, 32}:
+            self._context = CMAC(AES(octets))
+        else:
+            raise UnsupportedCryptographicParameters("the key's length does not fit the algorithm")
+
+    def update(self, data: bytes) -> None:
+        self._context.update(data)
+
+    def finish(self) -> bytes:
+        return self._context.finalize()
+
+
+def mac(suite: MACSuite, key: KeyMaterial, data: bytes) -> bytes:
+    """The whole MAC. Raises UnsupportedCryptographicParameters."""
+    authenticator = Authenticator(suite, key)
+    authenticator.update(data)
+    return authenticator.finish()
+
+
+def is_same_mac(right: bytes, given: bytes) -> bool:
+    """In constant time. A MAC that was cut is another one: of one byte, every 256th guess is right."""
+    return bytes_eq(right, given)

@@ -1,0 +1,17 @@
+"""Random octets for clients, from the operating system."""
+
+from __future__ import annotations
+
+import os
+
+from ..errors import InvalidField
+
+#: More is no key and no seed; it would only keep the server busy.
+MAX_BYTES = 64 * 1024
+
+
+def random_octets(length: int) -> bytes:
+    """Raises InvalidField."""
+    if not 1 <= length <= MAX_BYTES:
+        raise InvalidField(f"DataLength is 1 to {MAX_BYTES} bytes")
+    return os.urandom(length)

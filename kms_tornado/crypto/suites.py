@@ -1,0 +1,202 @@
+"""Suites: an encryption with everything decided that a request may choose about it.
+
+    parameters of the request, else of the key, else the key's algorithm  →  Suite
+
+What a suite computes is in `ciphers`; whether it may be used is for `policy` to say.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from types import MappingProxyType
+
+from ..errors import (
+    BadTagLength,
+    InvalidField,
+    UnsupportedCryptographicParameters,
+)
+from ..kmip.enums import BlockCipherMode, CryptographicAlgorithm, PaddingMethod
+from ..kmip.structures import CryptographicParameters
+from .policy import Technique
+
+TAG_BYTES = 16
+SHORTEST_TAG_BYTES = 12  # SP 800-38D §5.2.1.2; the 4 and 8 of its appendix C are for nobody here
+
+_A, _M = CryptographicAlgorithm, BlockCipherMode
+
+
+class Kind(Enum):
+    """How the computation goes."""
+
+    GCM = "AES-GCM (NIST SP 800-38D)"
+    CHACHA20_POLY1305 = "ChaCha20-Poly1305 (RFC 8439)"
+    BLOCKS = "CBC and ECB: whole blocks, with PKCS#5 padding or without"
+    KEY_STREAM = "CTR and bare ChaCha20"
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """One cipher, ready to be used. Lengths in bytes; 0 where there is no such thing.
+
+    new_iv: what the server makes. iv_lengths: what a caller may bring.
+    tag: of the authentication tag. block: what unpadded data must be a multiple of.
+    initial_counter: of bare ChaCha20.
+    """
+
+    technique: Technique
+    kind: Kind
+    mode: BlockCipherMode | None
+    key_lengths: frozenset[int]
+    new_iv: int
+    iv_lengths: range
+    tag: int = 0
+    block: int = 1
+    is_padded: bool = False
+    initial_counter: int = 0
+
+    @property
+    def is_authenticated(self) -> bool:
+        return self.tag > 0
+
+    @property
+    def has_nonce(self) -> bool:
+        """A second encryption under the same IV would give the data away (or the tags' key)."""
+        return self.kind is not Kind.BLOCKS
+
+    def techniques(self, iv: bytes | None) -> tuple[Technique, ...]:
+        """All that the policy is to be asked about, the IV in use among it."""
+        used = [self.technique]
+        if self.is_authenticated and self.tag < TAG_BYTES:
+            used.append(Technique.GCM_SHORT_TAG)
+        if self.kind is Kind.GCM and iv and self.iv_lengths[0] <= len(iv) < self.new_iv:
+            used.append(Technique.GCM_SHORT_IV)
+        return tuple(used)
+
+
+_AES_KEYS = frozenset({16, 24, 32})
+_TDES_KEYS = frozenset({16, 24})
+_CHACHA20_KEYS = frozenset({32})
+
+# Any length from 1 to 2^61 is legal GCM; the library takes 8 and more, NIST's vectors have 60.
+_AES_GCM = Suite(
+    Technique.AES_GCM, Kind.GCM, _M.GCM, _AES_KEYS, 12, range(8, 65), tag=TAG_BYTES
+)  # fmt: skip
+_POLY1305 = Suite(
+    Technique.CHACHA20_POLY1305, Kind.CHACHA20_POLY1305, None, _CHACHA20_KEYS, 12, range(12, 13),
+    tag=TAG_BYTES,
+)  # fmt: skip
+_CHACHA20 = Suite(
+    Technique.CHACHA20, Kind.KEY_STREAM, None, _CHACHA20_KEYS, 8, range(8, 9)
+)  # fmt: skip
+_NO_IV, _IV_16, _IV_8 = range(0), range(16, 17), range(8, 9)
+
+# A None in place of the mode: the request names none, the key's algorithm decides (KMIP.md §9).
+SUITES: Mapping[tuple[CryptographicAlgorithm, BlockCipherMode | None], Suite] = MappingProxyType(
+    {
+        (_A.AES, None): _AES_GCM,
+        (_A.AES, _M.GCM): _AES_GCM,
+        (_A.AES, _M.AEAD): _AES_GCM,
+        (_A.AES, _M.CBC): Suite(
+            Technique.AES_CBC, Kind.BLOCKS, _M.CBC, _AES_KEYS, 16, _IV_16, block=16
+        ),
+        (_A.AES, _M.ECB): Suite(
+            Technique.AES_ECB, Kind.BLOCKS, _M.ECB, _AES_KEYS, 0, _NO_IV, block=16
+        ),
+        (_A.AES, _M.CTR): Suite(
+            Technique.AES_CTR, Kind.KEY_STREAM, _M.CTR, _AES_KEYS, 16, _IV_16
+        ),
+        (_A.THREE_DES, _M.CBC): Suite(
+            Technique.TDES_CBC, Kind.BLOCKS, _M.CBC, _TDES_KEYS, 8, _IV_8, block=8
+        ),
+        (_A.THREE_DES, _M.ECB): Suite(
+            Technique.TDES_ECB, Kind.BLOCKS, _M.ECB, _TDES_KEYS, 0, _NO_IV, block=8
+        ),
+        (_A.CHACHA20, None): _POLY1305,
+        (_A.CHACHA20, _M.AEAD): _POLY1305,
+        (_A.CHACHA20_POLY1305, None): _POLY1305,
+        (_A.CHACHA20_POLY1305, _M.AEAD): _POLY1305,
+    }
+)  # fmt: skip
+
+
+def suite_for(
+    algorithm: CryptographicAlgorithm | None,
+    parameters: CryptographicParameters | None,
+    iv: bytes | None,
+) -> Suite:
+    """The suite that the parameters ask for with a key of the algorithm.
+
+    iv: as the caller gave it: 8 bytes of it tell bare ChaCha20, which the OASIS cases mean by
+    ``ChaCha20``, from ChaCha20-Poly1305, which published clients mean.
+    Raises UnsupportedCryptographicParameters, BadTagLength, InvalidField.
+    """
+    if algorithm is None:
+        raise UnsupportedCryptographicParameters("the key has no algorithm")
+    wanted = parameters or CryptographicParameters()
+    _check_algorithm(algorithm, wanted.cryptographic_algorithm)
+    mode = wanted.block_cipher_mode
+    suite = SUITES.get((algorithm, mode))
+    if suite is None:
+        named = algorithm.name if mode is None else f"{algorithm.name} in mode {mode.name}"
+        raise UnsupportedCryptographicParameters(f"{named} is not offered")
+    if (algorithm, mode) == (_A.CHACHA20, None) and iv is not None and len(iv) == _CHACHA20.new_iv:
+        suite = _CHACHA20
+    if suite.kind is Kind.BLOCKS:
+        suite = _padded(suite, wanted.padding_method)
+    if suite.is_authenticated:
+        suite = _with_tag(suite, wanted.tag_length)
+    if wanted.iv_length not in {None, suite.new_iv}:
+        raise UnsupportedCryptographicParameters(f"a new IV has {suite.new_iv} bytes")
+    return _with_counter(suite, wanted)
+
+
+def check_iv(suite: Suite, iv: bytes) -> None:
+    """Raises InvalidField where the caller's IV has a wrong length."""
+    if len(iv) in suite.iv_lengths:
+        return
+    if not suite.iv_lengths:
+        raise InvalidField("there is no IV in this mode")
+    first, last = suite.iv_lengths[0], suite.iv_lengths[-1]
+    words = f"{first}" if first == last else f"{suite.new_iv} to {last}"
+    raise InvalidField(f"the IV has {words} bytes")
+
+
+def _check_algorithm(
+    algorithm: CryptographicAlgorithm, wanted: CryptographicAlgorithm | None
+) -> None:
+    """Parameters may repeat the key's algorithm. ChaCha20 and ChaCha20Poly1305 are one to clients."""
+    either = {_A.CHACHA20, _A.CHACHA20_POLY1305}
+    if wanted not in {None, algorithm} and not {algorithm, wanted} <= either:
+        raise UnsupportedCryptographicParameters("the key is for another algorithm")
+
+
+def _padded(suite: Suite, padding: PaddingMethod | None) -> Suite:
+    if padding in {None, PaddingMethod.NONE}:
+        return suite
+    if padding is PaddingMethod.PKCS5:
+        return dataclasses.replace(suite, is_padded=True)
+    raise UnsupportedCryptographicParameters("the padding is PKCS5 or None")
+
+
+def _with_tag(suite: Suite, length: int | None) -> Suite:
+    if length is None or length == suite.tag:
+        return suite
+    if not SHORTEST_TAG_BYTES <= length <= TAG_BYTES:
+        raise BadTagLength(f"the tag has {SHORTEST_TAG_BYTES} to {TAG_BYTES} bytes")
+    return dataclasses.replace(suite, tag=length)
+
+
+def _with_counter(suite: Suite, wanted: CryptographicParameters) -> Suite:
+    """Counters are part of the IV, but for bare ChaCha20; what we would not honour is refused."""
+    if wanted.counter_length is not None:
+        raise UnsupportedCryptographicParameters("CounterLength is not offered")
+    if wanted.initial_counter_value is None:
+        return suite
+    if suite is not _CHACHA20:
+        raise UnsupportedCryptographicParameters("the initial counter is part of the IV")
+    if wanted.initial_counter_value < 0:
+        raise InvalidField("InitialCounterValue is negative")
+    return dataclasses.replace(suite, initial_counter=wanted.initial_counter_value)
