@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 
 from .issuer import Issuer, write_tls_files
 from .keys import certificate, private_key, private_pem
-from .server import eventually, run, serving, trusting
+from .server import Client, eventually, run, serving, trusting
 from .test_process import one_line
 
 NO_AUTH = ("--insecure-no-auth",)
@@ -72,8 +72,6 @@ def test_challenge_names_its_metadata_over_https(https):
 
 
 def test_plain_http_gets_no_answer_and_hurts_nobody(https):
-    from .server import Client
-
     assert b"200" not in Client(https.port).raw(b"GET /health HTTP/1.1\r\nHost: k\r\n\r\n")
     assert https.client.get("/health").status == 200
 
@@ -184,3 +182,52 @@ def test_half_a_pair_ends_the_start(tmp_path, argv):
     write_pair(tmp_path, "start tls")
     line = one_line(run(*NO_AUTH, *argv, cwd=tmp_path), 2)
     assert re.search(r"--tls-(cert|key)-file \(flag\)", line)
+
+
+# --- certificates of clients --------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def asking(tmp_path_factory):
+    """A server that lets in who has a certificate of its authority, and the two of such a client."""
+    directory = tmp_path_factory.mktemp("asking")
+    pem = write_pair(directory, "asking tls")
+    key = private_key("ES256", "client of the authority")
+    own = certificate(key)
+    (directory / "client.pem").write_bytes(own + private_pem(key))
+    (directory / "ca.pem").write_bytes(own)  # it is its own authority
+    other = private_key("ES256", "another client")
+    (directory / "other.pem").write_bytes(certificate(other) + private_pem(other))
+    context = trusting_context(pem)
+    context.load_cert_chain(directory / "client.pem")
+    argv = ("--clients-ca-cert-file", "ca.pem")
+    with (
+        Issuer("ES256") as issuer,
+        serving(*trusting(issuer), *FILES, *argv, cwd=directory, tls=context) as server,
+    ):
+        server.issuer, server.pem = issuer, pem
+        yield server
+
+
+def test_client_with_a_certificate_is_let_in_and_needs_its_token_all_the_same(asking):
+    assert asking.client.get("/health").status == 200
+    assert asking.client.post("/kmip_2_1").status == 401
+    assert asking.client.create(asking.issuer.token(aud="kms"))
+
+
+@pytest.mark.parametrize("file", [None, "other.pem"], ids=["none", "of another authority"])
+def test_client_without_a_certificate_of_the_authority_is_not(asking, file):
+    context = trusting_context(asking.pem)
+    if file is not None:
+        context.load_cert_chain(asking.cwd / file)
+    with pytest.raises(OSError):
+        Client(asking.port, tls=context).get("/health")
+
+
+def test_file_without_certificates_ends_the_start(tmp_path):
+    write_pair(tmp_path, "start tls")
+    (tmp_path / "ca.pem").write_text("rubbish")
+    argv = (*NO_AUTH, *FILES, "--clients-ca-cert-file", "ca.pem", "--port", "0")
+    line = one_line(run(*argv, cwd=tmp_path), 2)
+    assert "--clients-ca-cert-file (flag)" in line
+    assert "no PEM certificate" in line

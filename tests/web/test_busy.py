@@ -1,0 +1,118 @@
+"""A server with as much work as it takes: 503 with a time to come back, nothing changed, alive."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+
+from kms_tornado.kmip.enums import Operation
+from kms_tornado.operations.service import OPERATIONS
+from kms_tornado.web.app import make_app
+from kms_tornado.web.bearer_auth import InsecureNoAuth
+from kms_tornado.web.executor import LaneSize
+from kms_tornado.web.kms import KMS, Storage
+from kms_tornado.web.service_handler import ServerContext
+
+from ..kms import attributes, batch_item, message, name, number, octets, structure
+from ..support import running
+
+ONE = LaneSize(threads=1, waiting=1, waiting_each=1, retry_after_s=3)
+
+PAIR = [
+    structure(
+        "CommonAttributes",
+        name("CryptographicAlgorithm", "RSA"),
+        number("CryptographicLength", 2048),
+    )
+]
+#: Longer than what is read on the loop.
+LONG = structure("Hash", octets("Data", bytes(100_000)))
+LOCATE = structure("Locate")
+
+
+class Server:
+    """One KMS whose lanes the test fills by hand."""
+
+    def __init__(self, client: Any, kms: KMS, gate: threading.Event) -> None:
+        self.client, self.kms, self.gate = client, kms, gate
+        self.held: list[Future[Any]] = []
+
+    def fill(self, *, heavy: bool) -> None:
+        loop = self.client.state["loop"]
+        for principal in ("x", "y"):
+            work = self.kms.offload(lambda: self.gate.wait(20), principal=principal, heavy=heavy)
+            self.held.append(asyncio.run_coroutine_threadsafe(work, loop))
+        assert self.kms.executor is not None
+        lane = self.kms.executor.heavy if heavy else self.kms.executor.light
+        while not lane.waiting:
+            threading.Event().wait(0.005)
+
+    def release(self) -> None:
+        self.gate.set()
+        for each in self.held:
+            assert each.result(10)
+        self.held.clear()
+
+    def post(self, body: Any) -> Any:
+        return self.client.post("/kmip_2_1", body=json.dumps(body).encode())
+
+
+@pytest.fixture
+def server(tmp_path):
+    kms = KMS(Storage(data_dir=tmp_path / "data"), light=ONE, heavy=ONE)
+    gate = threading.Event()
+    context = ServerContext(kms=kms, auth=InsecureNoAuth("admin"), max_body_size=2**20)
+    with running(lambda: make_app(context), kms) as client:
+        server = Server(client, kms, gate)
+        yield server
+        server.release()
+
+
+def check_busy(answer):
+    assert answer.status == 503
+    assert answer.headers["Retry-After"] == "3"
+    assert "busy" in answer.json()["error_description"]
+
+
+def objects(server):
+    found = json.loads(server.post(LOCATE).body)
+    return next(each["value"] for each in found["value"] if each["tag"] == "LocatedItems")
+
+
+@pytest.mark.skipif(Operation.CREATE_KEY_PAIR not in OPERATIONS, reason="not there yet")
+@pytest.mark.parametrize("in_message", [False, True], ids=["bare", "message"])
+def test_heavy_work_that_finds_no_place_is_503_and_makes_nothing(server, in_message):
+    body = message(batch_item("CreateKeyPair", *PAIR)) if in_message else structure(
+        "CreateKeyPair", *PAIR
+    )  # fmt: skip
+    server.fill(heavy=True)
+    check_busy(server.post(body))
+    assert objects(server) == 0
+    server.release()
+    assert server.post(body).status == 200
+    assert objects(server) == 2
+
+
+def test_light_work_goes_on_while_heavy_work_fills_its_lane(server):
+    server.fill(heavy=True)
+    assert server.post(LONG).status in {200, 422}
+    assert server.post(structure(
+        "Create", name("ObjectType", "SymmetricKey"), attributes(algorithm="AES", bits=256)
+    )).status == 200  # fmt: skip
+
+
+def test_long_body_that_finds_no_place_is_503(server):
+    server.fill(heavy=False)
+    check_busy(server.post(LONG))
+
+
+@pytest.mark.parametrize("path", ["/health", "/ready", "/version"])
+def test_server_that_is_full_says_that_it_lives(server, path):
+    server.fill(heavy=True)
+    server.fill(heavy=False)
+    assert server.client.get(path).status == 200
