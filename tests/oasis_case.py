@@ -21,11 +21,15 @@ from .oasis import VARIABLE, leaves, read_messages
 #: Cases that continue one another under one owner.
 SERIES = ("TL-M", "SASED-M")
 
-#: Listed by Query in four cases and called by none: not there, so not claimed (KMS.md §3).
-NEVER_CALLED = {
+#: Listed by Query in four cases and used by none: not there, so not claimed (KMS.md §3).
+NOT_HERE = {
     "AdjustAttribute", "Archive", "Cancel", "Certify", "CreateSplitKey", "GetUsageAllocation",
     "JoinSplitKey", "Notify", "ObtainLease", "Poll", "Put", "ReCertify", "Recover", "SetEndpointRole",
+    "CertificateRequest", "PGPKey", "SplitKey",
 }  # fmt: skip
+
+#: Structures whose content is each server's own.
+OWN = {"RandomNumberGenerator", "ServerInformation"}
 
 IGNORED = {"ClientCorrelationValue", "ResultMessage", "ServerCorrelationValue", "TimeStamp"}
 
@@ -49,7 +53,8 @@ class Case:
 
     def __post_init__(self) -> None:
         requests = [request for request, _ in self.pairs]
-        self.sent = {str(leaf["value"]).lower() for request in requests for leaf in leaves(request)}
+        #: What was in a request so far.
+        self.sent: set[str] = set()
         #: Keys that the server makes: what follows from them cannot be as it was recorded.
         self.has_generated_keys = any(
             leaf["tag"] == "Operation" and str(leaf["value"]).startswith(("Create", "ReKey"))
@@ -57,14 +62,22 @@ class Case:
             for leaf in leaves(request)
         )
 
+    def next_request(self, request: Item) -> Item:
+        """The request as it is to be sent; what it says is from then on no secret of the server's."""
+        filled = self.filled(request)
+        self.sent |= {str(leaf["value"]).lower() for leaf in leaves(filled)}
+        return filled
+
     def filled(self, item: Item) -> Item:
-        """The request with its variables replaced."""
-        if isinstance(item["value"], list):
-            return {**item, "value": [self.filled(child) for child in item["value"]]}
-        if isinstance(item["value"], str) and (found := VARIABLE.fullmatch(item["value"])):
+        """The item with its variables replaced, and what an answer gave in place of a recorded value."""
+        value = item["value"]
+        if isinstance(value, list):
+            return {**item, "value": [self.filled(child) for child in value]}
+        if isinstance(value, str) and (found := VARIABLE.fullmatch(value)):
             name, offset = found.groups()
-            value = when(offset) if name == "NOW" else self.variables[name]
-            return {**item, "value": value}
+            return {**item, "value": when(offset) if name == "NOW" else self.variables[name]}
+        if item["type"] == "ByteString":
+            return {**item, "value": self.stand_ins.get(value.lower(), value)}
         return item
 
     def compare(self, expected: Item, actual: Item, where: str = "") -> None:
@@ -76,6 +89,8 @@ class Case:
             return
         if not isinstance(actual["value"], list):
             raise Differs(f"{where} is no structure")
+        if expected["tag"] in OWN:
+            return
         if expected["tag"] == "ResponseMessage":  # the order of its items counts
             for one, other in zip(expected["value"], actual["value"], strict=False):
                 self.compare(one, other, where)
@@ -86,7 +101,7 @@ class Case:
         for child in wanted:
             if is_query and child["tag"] in {"ServerInformation", "VendorIdentification"}:
                 continue
-            if is_query and child["tag"] == "Operation" and child["value"] in NEVER_CALLED:
+            if is_query and str(child["value"]) in NOT_HERE:
                 continue
             left.remove(self._partner(child, left, where))
         extra = {each["tag"] for each in left} - OPTIONAL.get(expected["tag"], set())
@@ -168,7 +183,7 @@ def run_case(case: Case, send: Send) -> None:
             for child in item["value"]
             if child["tag"] == "Operation"
         )
-        actual = send(case.filled(request))
+        actual = send(case.next_request(request))
         try:
             case.compare(expected, actual, f"step {step} {operations}: ")
         except Differs as exc:
