@@ -1,4 +1,4 @@
-"""The managed object as the rest of the server sees it, and the question that Locate asks."""
+"""The managed object as the rest of the server sees it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NewType
 
 from ..kmip.attributes import Attributes
-from ..kmip.enums import CryptographicAlgorithm, KeyFormatType, ObjectType, State
+from ..kmip.enums import ObjectType, State
 
 UniqueIdentifier = NewType("UniqueIdentifier", str)
 
@@ -40,21 +40,3 @@ class ManagedObject:
     created_at: int
     version: int = 1
     generation: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectFilter:
-    """What Locate matches (KMIP 2.1 §6.1.24): all that is set must hold. None means any.
-
-    usage_mask: every bit set here must be set in the object's mask.
-    states: None means every state but the destroyed ones.
-    """
-
-    tags: frozenset[str] = frozenset()
-    uid: str | None = None
-    object_type: ObjectType | None = None
-    algorithm: CryptographicAlgorithm | None = None
-    length: int | None = None
-    usage_mask: int | None = None
-    key_format: KeyFormatType | None = None
-    states: frozenset[State] | None = None

@@ -172,7 +172,7 @@ def user_tags(attributes: Attributes) -> frozenset[str]:
 
 def tags_sought(attributes: Attributes) -> frozenset[str]:
     """The tags of a Locate, which may look for the server's own tags, too. Errors as of user_tags."""
-    held = [each for each in attributes.vendor_attributes if _holds_tags(each)]
+    held = [each for each in attributes.vendor_attributes if holds_tags(each)]
     if not held:
         return frozenset()
     if len(held) > 1:
@@ -192,13 +192,13 @@ def with_user_tags(attributes: Attributes, tags: Iterable[str]) -> Attributes:
 
 
 def without_tags(attributes: Attributes) -> Attributes:
-    others = tuple(each for each in attributes.vendor_attributes if not _holds_tags(each))
+    others = tuple(each for each in attributes.vendor_attributes if not holds_tags(each))
     if len(others) == len(attributes.vendor_attributes):
         return attributes
     return dataclasses.replace(attributes, vendor_attributes=others)
 
 
-def _holds_tags(attribute: VendorAttribute) -> bool:
+def holds_tags(attribute: VendorAttribute) -> bool:
     return attribute.attribute_name == TAG_NAME and attribute.vendor_identification == TAG_VENDOR
 
 
@@ -224,7 +224,7 @@ _TEXT_VERSION = 1
 
 def dump_attributes(attributes: Attributes) -> str:
     """Compact JSON, `{"v":1,"a":[[tag, item type, value], …]}`; byte strings and big integers in hexadecimal."""
-    rows = _plain(to_node(attributes, "Attributes"))[2]
+    rows = plain(to_node(attributes, "Attributes"))[2]
     return _encode({"v": _TEXT_VERSION, "a": rows})
 
 
@@ -240,10 +240,11 @@ def load_attributes(text: str) -> Attributes:
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
-def _plain(node: Node) -> list[Any]:
+def plain(node: Node) -> list[Any]:
+    """[tag, item type, value], for JSON; a structure's value is a list of the same."""
     value: Any = node.value
     if node.type is ItemType.STRUCTURE:
-        value = [_plain(child) for child in value]
+        value = [plain(child) for child in value]
     elif node.type is ItemType.BYTE_STRING:
         value = value.hex()
     elif node.type is ItemType.BIG_INTEGER:  # Python refuses to write thousands of decimal digits

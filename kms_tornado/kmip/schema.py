@@ -68,6 +68,7 @@ class _Field:
     other_tags: tuple[str, ...]
     required: bool
     repeated: bool
+    inner: type[Any] | None  # the class of a declared structure
     read: Callable[[Node], Any]
     write: Callable[[str, Any], Node]
 
@@ -113,6 +114,27 @@ def from_node(cls: type[D], node: Node, **readers: Callable[[Node], Any]) -> D:
         if name in values:
             values[name] = tuple(values[name])
     return cls(**values)
+
+
+def read_parts(cls: type[Declared], node: Node) -> Node:
+    """The structure as it is, its tags in their canonical form, after a look at its fields alone.
+
+    As things are described that are looked for: what `from_node` requires may be absent, at any
+    depth, and what is single may be there more than once. Raises InvalidField.
+    """
+    if not isinstance(node.value, tuple):
+        raise InvalidField(f"{node.tag} must be a Structure")
+    by_tag, children = _plan(cls).by_tag, []
+    for child in node.value:
+        field = by_tag.get(child.tag)
+        if field is None:
+            raise InvalidField(f"{child.tag} is not supported in {node.tag}")
+        if field.inner is not None:
+            child = read_parts(field.inner, child)
+        else:
+            field.read(child)
+        children.append(child._replace(tag=field.tag))
+    return node._replace(value=tuple(children))
 
 
 def to_node(value: Declared, tag: str) -> Node:
@@ -185,7 +207,13 @@ def _field(field: dataclasses.Field[Any], hint: Any) -> _Field:
     declared = next((mark for mark in marks if isinstance(mark, Tag)), None)
     tag = declared or Tag(_TAGS_BY_LOOSE_NAME[loosen(field.name)])
     required = field.default is field.default_factory is dataclasses.MISSING
-    return _Field(field.name, tag.name, tag.others, required, repeated, *_converter(hint, marks))
+    inner = None if any(isinstance(mark, Custom) for mark in marks) else _structure_of(hint)
+    read, write = _converter(hint, marks)
+    return _Field(field.name, tag.name, tag.others, required, repeated, inner, read, write)
+
+
+def _structure_of(hint: Any) -> type[Any] | None:
+    return hint if isinstance(hint, type) and dataclasses.is_dataclass(hint) else None
 
 
 def _strip(hint: Any) -> tuple[Any, tuple[Any, ...]]:

@@ -14,7 +14,17 @@ from ..crypto.policy import CryptoPolicy
 from ..errors import GeneralFailure, OperationNotSupported
 from ..kmip.enums import Operation
 from ..store.base import Conflict, Objects, ObjectStore
-from . import attributes, create, discovery, encryption, interop, lifecycle, retrieve
+from . import (
+    attributes,
+    create,
+    cryptography,
+    discovery,
+    encryption,
+    interop,
+    lifecycle,
+    locate,
+    retrieve,
+)
 from .call import Call, SharedOffload
 from .transaction import Transaction
 
@@ -24,7 +34,7 @@ Function = Callable[[Call, Any], Awaitable[Any]]
 OPERATIONS: Mapping[Operation, Function] = MappingProxyType(
     {
         Operation.CREATE: create.create,
-        Operation.LOCATE: retrieve.locate,
+        Operation.LOCATE: locate.locate,
         Operation.GET: retrieve.get,
         Operation.GET_ATTRIBUTES: attributes.get_attributes,
         Operation.REVOKE: lifecycle.revoke,

@@ -10,7 +10,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Sequence
 
-from ..domain.managed_object import ManagedObject, ObjectFilter, UniqueIdentifier
+from ..domain.managed_object import ManagedObject, UniqueIdentifier
+from ..domain.search import ObjectFilter
 from ..errors import FeatureNotSupported, ObjectAlreadyExists
 from ..kmip.enums import Operation, State
 from ..store.base import Change, Conflict, Insert, Objects, Remove, Replace, UseNonce
@@ -49,18 +50,25 @@ class Transaction:
         principal: str,
         rights: Collection[Operation] = (),
         states: frozenset[State] | None = None,
+        now: int | None = None,
     ) -> Sequence[ManagedObject]:
         self._check_searchable()
         return await self._objects.with_tags(
-            tags, principal=principal, rights=rights, states=states
+            tags, principal=principal, rights=rights, states=states, now=now
         )
 
     async def locate(
-        self, wanted: ObjectFilter, *, principal: str, offset: int, maximum: int
+        self,
+        wanted: ObjectFilter,
+        *,
+        principal: str,
+        offset: int,
+        maximum: int,
+        now: int | None = None,
     ) -> tuple[int, Sequence[UniqueIdentifier]]:
         self._check_searchable()
         return await self._objects.locate(
-            wanted, principal=principal, offset=offset, maximum=maximum
+            wanted, principal=principal, offset=offset, maximum=maximum, now=now
         )
 
     async def commit(self, changes: Sequence[Change]) -> None:

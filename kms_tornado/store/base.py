@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..domain.managed_object import ManagedObject, ObjectFilter, UniqueIdentifier
+from ..domain.managed_object import ManagedObject, UniqueIdentifier
+from ..domain.search import ObjectFilter
 from ..kmip.enums import Operation, State
 
 
@@ -121,18 +122,27 @@ class Objects(Protocol):
         principal: str,
         rights: Collection[Operation] = (),
         states: frozenset[State] | None = None,
+        now: int | None = None,
     ) -> Sequence[ManagedObject]:
         """The objects as of `get_for` with all the tags, newest first, 100 at most.
 
-        states: those that count; None means every state but the destroyed ones. No tags: no objects.
+        states: those that count; None means every state but the destroyed ones. now: seconds since the
+        Unix epoch: what the dates make of a state (`domain.dates`) counts, and not what is stored; the
+        objects that are returned have the stored one all the same. No tags: no objects.
         """
 
     async def locate(
-        self, wanted: ObjectFilter, *, principal: str, offset: int, maximum: int
+        self,
+        wanted: ObjectFilter,
+        *,
+        principal: str,
+        offset: int,
+        maximum: int,
+        now: int | None = None,
     ) -> tuple[int, Sequence[UniqueIdentifier]]:
         """(number of all matches, a page of their identifiers, newest first), in one statement.
 
-        Of what the principal owns or has any right on.
+        Of what the principal owns or has any right on. now: as for `with_tags`.
         """
 
     async def commit(self, changes: Sequence[Change]) -> None:

@@ -21,7 +21,7 @@ from sqlalchemy.exc import IntegrityError
 from ..domain.managed_object import MAX_OBJECTS_OF_AN_OWNER
 from ..errors import NonUniqueName, ServerLimitExceeded
 from .base import Conflict
-from .queries import DESTROYED
+from .filters import DESTROYED
 from .schema import object_names, object_values, owners
 from .values import leaves, text_of
 

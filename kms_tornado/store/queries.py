@@ -16,7 +16,6 @@ from sqlalchemy import (
     bindparam,
     exists,
     func,
-    literal,
     literal_column,
     null,
     or_,
@@ -26,17 +25,14 @@ from sqlalchemy import (
 )
 
 from ..domain.access import EVERYONE
-from ..domain.managed_object import ObjectFilter
+from ..domain.search import ObjectFilter
 from ..kmip.enums import Operation, State
+from .filters import conditions, in_states, leading
 from .rows import COLUMNS
 from .schema import grants, object_tags, objects, server_state
 
 #: What a tag list may yield at most (`ObjectStore.with_tags`).
 MOST_WITH_TAGS = 100
-
-#: The states that Locate passes over unless it is asked for them, and tag lists always.
-DESTROYED = frozenset({State.DESTROYED, State.DESTROYED_COMPROMISED})
-_ALIVE = tuple(int(state) for state in State if state not in DESTROYED)
 
 _principal: BindParameter[Any] = bindparam("principal")
 # A constant as part of the text: as a parameter it would be bound anew for every read.
@@ -101,15 +97,19 @@ def with_tags(
     principal: str,
     rights: Collection[Operation],
     states: frozenset[State] | None,
+    now: int | None,
 ) -> tuple[Select[Any], dict[str, Any]]:
     """(statement, its values): the newest objects that carry all the tags, of which there is one.
 
     The search walks along the first tag, see `leading_first`.
     """
     values = {f"tag_{index}": tag for index, tag in enumerate(tags)}
+    moment = {} if now is None else {"now": now}
     if not rights:  # among one's own: half the work, whatever others grant to everyone
-        return _with_so_many_tags(len(tags), states, False), {**values, "principal": principal}
-    return _with_so_many_tags(len(tags), states, True), {**values, **asking(principal, rights)}
+        statement = _with_so_many_tags(len(tags), states, False, now is not None)
+        return statement, {**values, **moment, "principal": principal}
+    statement = _with_so_many_tags(len(tags), states, True, now is not None)
+    return statement, {**values, **moment, **asking(principal, rights)}
 
 
 def leading_first(tags: frozenset[str]) -> list[str]:
@@ -119,10 +119,11 @@ def leading_first(tags: frozenset[str]) -> list[str]:
 
 @lru_cache(maxsize=64)  # building it anew takes thirty times as long as running it
 def _with_so_many_tags(
-    number: int, states: frozenset[State] | None, is_for_granted: bool
+    number: int, states: frozenset[State] | None, is_for_granted: bool, is_by_date: bool
 ) -> Select[Any]:
     tags: list[Any] = [bindparam(f"tag_{index}") for index in range(number)]
-    own, others = _own_and_granted(tags, _in_states(states), _of_rights)
+    now = bindparam("now", type_=objects.c.activation_date.type) if is_by_date else None
+    own, others = _own_and_granted(tags, in_states(states, now), _of_rights)
     searches = (own, others) if is_for_granted else (own,)
     found = _newest_first(*searches).limit(MOST_WITH_TAGS).subquery()
     return (
@@ -133,24 +134,30 @@ def _with_so_many_tags(
 
 
 def _own_and_granted(
-    tags: Sequence[Any], conditions: Sequence[ColumnElement[bool]], granted: Select[Any]
+    tags: Sequence[Any],
+    conditions: Sequence[ColumnElement[bool]],
+    granted: Select[Any],
+    leading: Select[Any] | None = None,
 ) -> tuple[Select[Any], Select[Any]]:
     """Searches for (serial, created_at, uid): among the principal's own, and among what is granted.
 
-    Two rather than one with OR, so that each has an index of its own: the first walks along the
-    newest of the principal's, with the first tag if there are tags; the second looks up what is
-    granted. Neither meets what is not the principal's to see.
+    Two rather than one with OR, so that each has an index of its own: the first begins at a rare
+    value (leading), else at the newest with the first tag, else at the newest of the principal's;
+    the second looks up what is granted. Neither meets what is not the principal's to see.
     """
-    source: Any = objects
     serial, created_at = objects.c.serial, objects.c.created_at
-    if tags:
+    if leading is not None:
+        rare = leading.subquery()
+        own = _search(rare.join(objects, serial == rare.c.object), serial, created_at)
+        own = own.where(*_carry(serial, tags))
+    elif tags:
         # Equal owners let the walk begin at the principal's own.
         at_one_tag = and_(serial == object_tags.c.object, objects.c.owner == object_tags.c.owner)
         source = object_tags.join(objects, at_one_tag)
         own_tags = [object_tags.c.tag == tags[0], *_carry(object_tags.c.object, tags[1:])]
         own = _search(source, object_tags.c.object, object_tags.c.created_at).where(*own_tags)
     else:
-        own = _search(source, serial, created_at)
+        own = _search(objects, serial, created_at)
     others = _search(objects, serial, created_at).where(*_carry(serial, tags))
     return (
         own.where(objects.c.owner == _principal, *conditions),
@@ -179,20 +186,20 @@ def _newest_first(*searches: Select[Any]) -> GenerativeSelect:
     return found.order_by(literal_column("created_at").desc(), literal_column("serial").desc())
 
 
-def _in_states(states: frozenset[State] | None) -> list[ColumnElement[bool]]:
-    if states is None:
-        return [objects.c.state != int(state) for state in DESTROYED]
-    return [objects.c.state.in_(sorted(int(state) for state in states))]
-
-
-def locate(wanted: ObjectFilter, *, offset: int, maximum: int) -> Select[Any]:
+def locate(
+    wanted: ObjectFilter, *, offset: int, maximum: int, now: int | None = None
+) -> Select[Any]:
     """Rows of (number of all matches, identifier); one row with None where the page is empty.
 
     One statement, so that number and page are of one moment. The filter stands in it twice rather
     than in a common table expression, which SQLite would write out whole before it counts.
     """
-    tags = leading_first(wanted.tags)
-    own, others = _own_and_granted(tags, _conditions(wanted), _of_any_right)
+    own, others = _own_and_granted(
+        leading_first(wanted.tags),
+        conditions(wanted, now),
+        _of_any_right,
+        leading(wanted, _principal),
+    )
     numbers = [each.with_only_columns(func.count()).scalar_subquery() for each in (own, others)]
     total = select((numbers[0] + numbers[1]).label("total")).subquery()
     page = _newest_first(own, others).limit(maximum).offset(offset).subquery()
@@ -201,21 +208,3 @@ def locate(wanted: ObjectFilter, *, offset: int, maximum: int) -> Select[Any]:
         .select_from(total.outerjoin(page, true()))
         .order_by(page.c.created_at.desc(), page.c.serial.desc())
     )
-
-
-def _conditions(wanted: ObjectFilter) -> list[ColumnElement[bool]]:
-    states = _ALIVE if wanted.states is None else tuple(int(state) for state in wanted.states)
-    conditions: list[ColumnElement[bool]] = [objects.c.state.in_(states)]
-    for column, value in (
-        (objects.c.uid, wanted.uid),
-        (objects.c.object_type, wanted.object_type),
-        (objects.c.algorithm, wanted.algorithm),
-        (objects.c.length, wanted.length),
-        (objects.c.key_format, wanted.key_format),
-    ):
-        if value is not None:
-            conditions.append(column == value)
-    if wanted.usage_mask is not None:
-        mask = literal(wanted.usage_mask, objects.c.usage_mask.type)
-        conditions.append(objects.c.usage_mask.bitwise_and(mask) == mask)
-    return conditions

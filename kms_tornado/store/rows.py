@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -10,10 +11,12 @@ from sqlalchemy import Row
 
 from ..domain.managed_object import ManagedObject, SealedMaterial, UniqueIdentifier
 from ..errors import GeneralFailure, KMIPError
-from ..kmip.attributes import dump_attributes, load_attributes
+from ..kmip.attributes import Attributes, dump_attributes, load_attributes
 from ..kmip.enums import ObjectType, Operation, State
+from ..kmip.schema import tag_of
 from .base import Obtained
 from .schema import objects
+from .values import COLUMNS as VALUE_COLUMNS
 
 #: The columns that `from_row` takes, in its order.
 COLUMNS = (
@@ -37,6 +40,18 @@ _load_tags: Callable[[str], list[str]] = json.JSONDecoder().decode
 _dump_tags = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
+_COLUMN_OF_FIELD = [
+    (field.name, VALUE_COLUMNS[tag])
+    for field in dataclasses.fields(Attributes)
+    if (tag := tag_of(Attributes, field.name)) in VALUE_COLUMNS
+]
+
+
+def _number(value: int | None) -> int | None:
+    """A plain one: drivers make something else of enumerations and booleans."""
+    return None if value is None else int(value)
+
+
 def to_row(new: ManagedObject, *, generation: int, now: int) -> dict[str, Any]:
     attributes = new.attributes
     limits = attributes.usage_limits
@@ -45,10 +60,7 @@ def to_row(new: ManagedObject, *, generation: int, now: int) -> dict[str, Any]:
         "owner": new.owner,
         "object_type": int(new.object_type),
         "state": int(new.state),
-        "algorithm": attributes.cryptographic_algorithm,
-        "length": attributes.cryptographic_length,
-        "usage_mask": attributes.cryptographic_usage_mask,
-        "key_format": attributes.key_format_type,
+        **{column: _number(getattr(attributes, field)) for field, column in _COLUMN_OF_FIELD},
         "attributes": dump_attributes(attributes),
         "tags": _dump_tags(sorted(new.tags)),
         "sealed": new.sealed,
@@ -56,15 +68,6 @@ def to_row(new: ManagedObject, *, generation: int, now: int) -> dict[str, Any]:
         "generation": generation,
         "created_at": new.created_at,
         "changed_at": now,
-        "activation_date": attributes.activation_date,
-        "always_sensitive": attributes.always_sensitive,
-        "extractable": attributes.extractable,
-        "fresh": attributes.fresh,
-        "initial_date": attributes.initial_date,
-        "last_change_date": attributes.last_change_date,
-        "never_extractable": attributes.never_extractable,
-        "original_creation_date": attributes.original_creation_date,
-        "sensitive": attributes.sensitive,
         "usage_limits_total": None if limits is None else limits.usage_limits_total,
         "usage_limits_count": None if limits is None else limits.usage_limits_count,
     }

@@ -55,6 +55,7 @@ objects = Table(
     Column("changed_at", BigInteger, nullable=False),
     Column("activation_date", BigInteger),
     Column("always_sensitive", BigInteger),
+    Column("deactivation_date", BigInteger),
     Column("extractable", BigInteger),
     Column("fresh", BigInteger),
     Column("initial_date", BigInteger),

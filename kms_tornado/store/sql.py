@@ -17,7 +17,8 @@ from typing import Any, TypeVar
 from sqlalchemy import Row
 from sqlalchemy.sql import Executable
 
-from ..domain.managed_object import ManagedObject, ObjectFilter, UniqueIdentifier
+from ..domain.managed_object import ManagedObject, UniqueIdentifier
+from ..domain.search import ObjectFilter
 from ..errors import InvalidField, Unavailable
 from ..kmip.enums import Operation, State
 from . import changes as sql_changes
@@ -104,6 +105,7 @@ class SQLiteStore:
         principal: str,
         rights: Collection[Operation] = (),
         states: frozenset[State] | None = None,
+        now: int | None = None,
     ) -> Sequence[ManagedObject]:
         if not tags:  # "all the tags of an empty list" would be every object there is
             return ()
@@ -113,22 +115,29 @@ class SQLiteStore:
         # along the next may not.
         for _ in range(min(len(listed), _TRIES)):
             try:
-                rows = self._read(*queries.with_tags(listed, principal, rights, states))
+                rows = self._read(*queries.with_tags(listed, principal, rights, states, now))
                 break
             except TooLong:
                 listed.append(listed.pop(0))
         else:
-            rows = await self._read_long(*queries.with_tags(listed, principal, rights, states))
+            rows = await self._read_long(*queries.with_tags(listed, principal, rights, states, now))
         return [from_row(row) for row in rows]
 
     async def locate(
-        self, wanted: ObjectFilter, *, principal: str, offset: int, maximum: int
+        self,
+        wanted: ObjectFilter,
+        *,
+        principal: str,
+        offset: int,
+        maximum: int,
+        now: int | None = None,
     ) -> tuple[int, Sequence[UniqueIdentifier]]:
         _check_tags(wanted.tags)
         statement = queries.locate(
             wanted,
             offset=min(max(offset, 0), _MOST_OFFSET),
             maximum=min(max(maximum, 0), _MOST_OFFSET),  # to SQLite, a negative limit is none
+            now=now,
         )
         rows = await self._read_long(statement, {"principal": principal})
         if not rows:  # a value that no object can have

@@ -20,6 +20,7 @@ COLUMNS: Mapping[str, str] = {
     "CryptographicAlgorithm": "algorithm",
     "CryptographicLength": "length",
     "CryptographicUsageMask": "usage_mask",
+    "DeactivationDate": "deactivation_date",
     "Extractable": "extractable",
     "Fresh": "fresh",
     "InitialDate": "initial_date",
@@ -29,7 +30,7 @@ COLUMNS: Mapping[str, str] = {
     "OriginalCreationDate": "original_creation_date",
     "Sensitive": "sensitive",
 }
-_IN_COLUMNS = frozenset({*COLUMNS, "UsageLimits"})
+_LIMITS_IN_COLUMNS = frozenset({"UsageLimitsTotal", "UsageLimitsCount"})
 
 #: In characters. An index of PostgreSQL holds no more than 2,704 bytes in one entry.
 _LONGEST = 200
@@ -52,7 +53,7 @@ def leaves(attributes: str) -> list[Leaf]:
     return [
         leaf
         for instance, row in enumerate(json.loads(attributes)["a"])
-        if row[0] not in _IN_COLUMNS
+        if row[0] not in COLUMNS
         for leaf in leaves_of(row, instance)
     ]
 
@@ -61,7 +62,11 @@ def leaves_of(row: Plain, instance: int = 0) -> list[Leaf]:
     tag, item_type, value = row
     if item_type != ItemType.STRUCTURE:
         return [_leaf(instance, tag, item_type, value)]
-    return [_leaf(instance, f"{tag}.{child}", kind, inner) for child, kind, inner in value]
+    return [
+        _leaf(instance, f"{tag}.{child}", kind, inner)
+        for child, kind, inner in value
+        if child not in _LIMITS_IN_COLUMNS
+    ]
 
 
 def _leaf(instance: int, path: str, item_type: int, value: Any) -> Leaf:

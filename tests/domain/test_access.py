@@ -13,7 +13,8 @@ from kms_tornado.domain.access import (
     parse_operation_name,
     sufficient_rights,
 )
-from kms_tornado.domain.managed_object import ManagedObject, ObjectFilter, UniqueIdentifier
+from kms_tornado.domain.managed_object import ManagedObject, UniqueIdentifier
+from kms_tornado.domain.search import ObjectFilter
 from kms_tornado.errors import InvalidField
 from kms_tornado.kmip.attributes import Attributes
 from kms_tornado.kmip.enums import ObjectType, Operation, State

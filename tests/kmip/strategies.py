@@ -15,8 +15,9 @@ from kms_tornado.kmip.enums import KeyFormatType
 from kms_tornado.kmip.key_material import TRANSPARENT_KEYS
 from kms_tornado.kmip.objects import EncodedKeyValue, KeyBlock, KeyMaterial, KeyValue
 from kms_tornado.kmip.payloads import AttributeReference, DateRange, Sought
+from kms_tornado.kmip.schema import to_node
 from kms_tornado.kmip.tables import TAG_NUMBERS
-from kms_tornado.kmip.ttlv import ItemType, Node
+from kms_tornado.kmip.ttlv import ItemType, Node, children_of
 
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8)
 octets = st.binary(max_size=8)
@@ -130,9 +131,13 @@ def _sought() -> st.SearchStrategy[Sought]:
     """One date as a range, where it is not sought otherwise."""
     dates = LEAVES[ItemType.DATE_TIME]
     ranges = st.builds(
-        lambda one, other: DateRange("destroy_date", min(one, other), max(one, other)), dates, dates
+        lambda one, other: DateRange("DestroyDate", min(one, other), max(one, other)), dates, dates
     )
-    attributes = _few_attributes().map(lambda each: dataclasses.replace(each, destroy_date=None))
+    attributes = _few_attributes().map(
+        lambda each: children_of(
+            to_node(dataclasses.replace(each, destroy_date=None), "Attributes")
+        )
+    )
     return st.builds(Sought, attributes, st.lists(ranges, max_size=1).map(tuple))
 
 

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 
-from ..kms import attributes, flag, name, number, octets, structure, tagged, text, uid, vendor
+from ..kms import attributes, name, number, octets, structure, tagged, text, uid, vendor
+
+
+def moment(tag, seconds):
+    return {"tag": tag, "type": "DateTime", "value": f"0x{seconds:016x}"}
+
 
 SYMMETRIC = name("ObjectType", "SymmetricKey")
 
@@ -113,28 +120,46 @@ def test_pages_are_of_one_list(alice, keys, maximum, offset, found):
         pytest.param(number("MaximumItems", -1), "Invalid_Field", id="negative maximum"),
         pytest.param(number("OffsetItems", -1), "Invalid_Field", id="negative offset"),
         pytest.param(number("MaximumItems", 2**31), "Invalid_Field", id="maximum over 31 bits"),
-        pytest.param(number("StorageStatusMask", 2), "Feature_Not_Supported", id="archive"),
+        pytest.param(number("StorageStatusMask", 8), "Invalid_Field", id="unknown storage"),
+        pytest.param(number("StorageStatusMask", 0), "Invalid_Field", id="no storage"),
         pytest.param(
-            name("ObjectGroupMember", "GroupMemberFresh"), "Feature_Not_Supported", id="group"
+            name("ObjectGroupMember", "GroupMemberFresh"), "Invalid_Field", id="member of no group"
         ),
         pytest.param(
-            structure("Attributes", text("Comment", "c")), "Feature_Not_Supported", id="comment"
+            structure("Attributes", structure("RotateName")), "Invalid_Field", id="no field"
         ),
         pytest.param(
-            structure("Attributes", text("ObjectGroup", "g")), "Feature_Not_Supported", id="groups"
+            structure("Attributes", structure("Name", text("Shoesize", "44"))),
+            "Invalid_Field",
+            id="field that a name has not",
         ),
         pytest.param(
-            structure("Attributes", flag("Sensitive", False)), "Feature_Not_Supported", id="flag"
+            structure(
+                "Attributes", number("CryptographicLength", 1), number("CryptographicLength", 2)
+            ),
+            "Invalid_Field",
+            id="two lengths",
         ),
+        pytest.param(
+            structure("Attributes", *[moment("ActivationDate", n) for n in range(3)]),
+            "Invalid_Field",
+            id="three dates",
+        ),
+        pytest.param(structure("Attributes", text("Comment", 7)), "Invalid_Field", id="type"),
         pytest.param(
             structure("Attributes", structure("VendorAttributes", vendor("tag", b"{}"))),
             "Invalid_Attribute_Value",
             id="tags that are none",
         ),
-        pytest.param(  # it was passed over, and everything was found
-            structure("Attributes", structure("VendorAttributes", vendor("colour", b"red", "me"))),
-            "Feature_Not_Supported",
-            id="vendor attribute that is no tag",
+        pytest.param(
+            structure(
+                "Attributes",
+                structure(
+                    "VendorAttributes", structure("VendorAttributes", text("AttributeName", "tag"))
+                ),
+            ),
+            "Missing_Data",
+            id="half a vendor attribute",
         ),
         pytest.param(
             structure("Attributes", name("State", "Sleepy")), "Invalid_Field", id="unknown state"
@@ -145,6 +170,69 @@ def test_filter_that_is_not_understood_finds_nothing_rather_than_everything(
     alice, keys, item, reason
 ):
     assert alice.refused("Locate", item).startswith(f"{reason}: ")
+
+
+# --- more than the commonest ---------------------------------------------------------------------
+
+
+def test_two_dates_are_a_range_and_a_date_alone_is_exact(alice):
+    key = alice.create()
+    made = alice.do("GetAttributes", uid(key))["Attributes", "InitialDate"]
+    seconds = int(datetime.fromisoformat(made).timestamp())
+    for dates, number_of_all in (([0], 1), ([-5, 5], 1), ([5, -5], 1), ([1], 0), ([1, 9], 0)):
+        wanted = [moment("InitialDate", seconds + each) for each in dates]
+        assert alice.locate(*wanted)[0] == number_of_all
+
+
+@pytest.mark.parametrize(
+    ("member", "found"),
+    [
+        pytest.param([], "second first", id="all"),
+        pytest.param([name("ObjectGroupMember", "GroupMemberDefault")], "second", id="default"),
+    ],
+)
+def test_members_of_a_group(alice, member, found):
+    made = {each: alice.create(text("ObjectGroup", "g")) for each in ("first", "second")}
+    alice.create(text("ObjectGroup", "other"))
+    expected = [made[each] for each in found.split()]
+    assert alice.locate(text("ObjectGroup", "g"), more=member) == (len(expected), expected)
+
+
+@pytest.mark.parametrize(
+    ("mask", "state", "found"),
+    [
+        pytest.param(1, None, "kept", id="on-line"),
+        pytest.param(2, None, "", id="archival"),
+        pytest.param(4, None, "gone", id="destroyed"),
+        pytest.param(7, None, "gone kept", id="everywhere"),
+        pytest.param(1, "Destroyed", "", id="on-line and destroyed"),
+        pytest.param(6, "Destroyed", "gone", id="destroyed and destroyed"),
+    ],
+)
+def test_storage_that_is_searched(alice, mask, state, found):
+    made = {"kept": alice.create(), "gone": alice.create()}
+    alice.revoke(made["gone"])
+    alice.destroy(made["gone"])
+    wanted = [] if state is None else [name("State", state)]
+    expected = [made[each] for each in found.split()]
+    located = alice.locate(*wanted, more=[number("StorageStatusMask", mask)])
+    assert located == (len(expected), expected)
+
+
+def test_vendor_attributes_are_found_by_name_and_by_value(alice):
+    red, blue = (
+        alice.create(structure("VendorAttributes", vendor("colour", each, "me")))
+        for each in (b"red", b"blue")
+    )
+    assert alice.locate(structure("VendorAttributes", vendor("colour", b"red", "me"))) == (1, [red])
+    assert alice.locate(structure("VendorAttributes", vendor("colour", b"red", "you")))[0] == 0
+    nameless = structure(
+        "VendorAttributes",
+        structure(
+            "VendorAttributes", text("VendorIdentification", "me"), text("AttributeName", "colour")
+        ),
+    )
+    assert alice.locate(nameless) == (2, [blue, red])
 
 
 # --- GetAttributes ------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import json
 import pytest
 
 from kms_tornado.auth.principal import Principal
-from kms_tornado.domain.managed_object import ObjectFilter
+from kms_tornado.domain.search import ObjectFilter
 from kms_tornado.errors import FeatureNotSupported, ObjectAlreadyExists, Unavailable
 from kms_tornado.kmip.enums import State
 from kms_tornado.kmip.messages import parse_message

@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from kms_tornado.domain.managed_object import ManagedObject, SealedMaterial, UniqueIdentifier
+from kms_tornado.domain.search import ObjectFilter
 from kms_tornado.kmip.attributes import Attributes
 from kms_tornado.kmip.enums import CryptographicAlgorithm, KeyFormatType, ObjectType, State
+from kms_tornado.kmip.schema import to_node
+from kms_tornado.kmip.ttlv import children_of
 from kms_tornado.store.sql import SQLiteStore
 
 ALICE, BOB = "alice@example.com", "bob@example.com"
@@ -37,6 +40,12 @@ def an_object(uid: str, **changes: Any) -> ManagedObject:
         "created_at": 1_700_000_000,
     }
     return ManagedObject(uid=UniqueIdentifier(uid), **{**values, **changes})
+
+
+def seeking(*, tags: Iterable[str] = (), states: Any = None, **attributes: Any) -> ObjectFilter:
+    """A filter for objects with these attributes."""
+    nodes = children_of(to_node(Attributes(**attributes), "Attributes"))
+    return ObjectFilter(frozenset(tags), states, nodes)
 
 
 @asynccontextmanager

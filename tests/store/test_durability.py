@@ -14,7 +14,7 @@ from sqlalchemy import event
 
 from kms_tornado.crypto.envelope import EnvelopeContext, MasterKey, open_sealed, seal
 from kms_tornado.crypto.material import KeyMaterial
-from kms_tornado.domain.managed_object import ObjectFilter
+from kms_tornado.domain.search import ObjectFilter
 from kms_tornado.errors import GeneralFailure, Unavailable
 from kms_tornado.kmip.enums import State
 from kms_tornado.store.base import Insert, Remove, Replace

@@ -7,12 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from kms_tornado.domain.managed_object import ObjectFilter
 from kms_tornado.errors import InvalidField
 from kms_tornado.kmip.enums import Operation, State
 from kms_tornado.store.base import Conflict, Grant, Insert, Remove, Replace, Withdraw
 
-from .helpers import ALICE, BOB, an_object, uids, with_store
+from .helpers import ALICE, BOB, an_object, seeking, uids, with_store
 
 GET, ENCRYPT, DESTROY = Operation.GET, Operation.ENCRYPT, Operation.DESTROY
 
@@ -77,7 +76,7 @@ def test_what_everyone_may_each_may(path):
 def test_locate_finds_what_is_granted_once(path):
     async def body(store):
         async def located(**wanted):
-            return await store.locate(ObjectFilter(**wanted), principal=BOB, offset=0, maximum=9)
+            return await store.locate(seeking(**wanted), principal=BOB, offset=0, maximum=9)
 
         await store.commit([grant("one", GET, ENCRYPT), grant("one", GET, grantee="*")])
         await store.commit([Insert(an_object("mine", owner=BOB, tags=frozenset({"t"})))])
@@ -85,7 +84,7 @@ def test_locate_finds_what_is_granted_once(path):
         assert await located() == (2, ["mine", "one"])
         assert await located(tags=frozenset({"t"})) == (2, ["mine", "one"])
         assert await located(tags=frozenset({"t", "_kk"})) == (1, ["one"])
-        assert await located(uid="one") == (1, ["one"])
+        assert await located(unique_identifier="one") == (1, ["one"])
         assert await located(states=frozenset({State.DESTROYED})) == (0, [])
 
     run(path, body)

@@ -7,13 +7,13 @@ import sqlite3
 import pytest
 from sqlalchemy import text
 
-from kms_tornado.domain.managed_object import ObjectFilter
+from kms_tornado.domain.search import ObjectFilter
 from kms_tornado.kmip.enums import Operation
 from kms_tornado.store import queries
 from kms_tornado.store.base import Grant, Insert
 from kms_tornado.store.reader import Reader, TooLong
 
-from .helpers import ALICE, BOB, an_object, uids, with_store
+from .helpers import ALICE, BOB, an_object, seeking, uids, with_store
 
 MANY = 100_000
 
@@ -144,8 +144,8 @@ def test_short_reads_are_not_refused_however_many_there_are(path):
         pytest.param(
             ObjectFilter(tags=frozenset({"rare"})), 0, (100, ["99001", "98001"]), id="rare tag"
         ),
-        pytest.param(ObjectFilter(length=128), 0, (0, []), id="a column without an index"),
-        pytest.param(ObjectFilter(uid="7"), 0, (1, ["7"]), id="identifier"),
+        pytest.param(seeking(cryptographic_length=128), 0, (0, []), id="a column without an index"),
+        pytest.param(seeking(unique_identifier="7"), 0, (1, ["7"]), id="identifier"),
     ],
 )
 def test_locate_counts_and_pages(path, wanted, offset, expected):

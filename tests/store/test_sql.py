@@ -9,14 +9,14 @@ from dataclasses import replace
 
 import pytest
 
-from kms_tornado.domain.managed_object import ObjectFilter
+from kms_tornado.domain.search import ObjectFilter
 from kms_tornado.errors import InvalidField, ObjectAlreadyExists, Unavailable
 from kms_tornado.kmip.attributes import Attributes
 from kms_tornado.kmip.enums import CryptographicAlgorithm, KeyFormatType, ObjectType, State
 from kms_tornado.store.base import Conflict, Insert, Remove, Replace
 from kms_tornado.store.sql import MOST_TAGS
 
-from .helpers import ALICE, BOB, KEY_ATTRIBUTES, an_object, uids, with_store
+from .helpers import ALICE, BOB, KEY_ATTRIBUTES, an_object, seeking, uids, with_store
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ def test_a_replacement_counts_the_generation_up(path):
         assert await store.get("one") == replace(changed, generation=2)
         assert uids(await store.with_tags(frozenset({"new"}), principal=ALICE)) == ["one"]
         assert uids(await store.with_tags(frozenset({"_kk"}), principal=ALICE)) == []
-        shorter = ObjectFilter(length=128)
+        shorter = seeking(cryptographic_length=128)
         assert await store.locate(shorter, principal=ALICE, offset=0, maximum=9) == (1, ["one"])
 
     with_store(path, body)
@@ -363,20 +363,24 @@ STOCK = [
         pytest.param(ObjectFilter(tags=frozenset({"invoices", "old"})), "aes-128", id="two tags"),
         pytest.param(ObjectFilter(tags=frozenset({"absent"})), "", id="an unknown tag"),
         pytest.param(ObjectFilter(tags=frozenset({"\ud800"})), "", id="a tag that cannot be"),
-        pytest.param(ObjectFilter(uid="chacha"), "chacha", id="an identifier"),
-        pytest.param(ObjectFilter(uid="bobs"), "", id="another user's identifier"),
-        pytest.param(ObjectFilter(object_type=ObjectType.SECRET_DATA), "secret", id="a type"),
+        pytest.param(seeking(unique_identifier="chacha"), "chacha", id="an identifier"),
+        pytest.param(seeking(unique_identifier="bobs"), "", id="another user's identifier"),
+        pytest.param(seeking(object_type=ObjectType.SECRET_DATA), "secret", id="a type"),
         pytest.param(
-            ObjectFilter(algorithm=CryptographicAlgorithm.CHACHA20), "chacha", id="an algorithm"
+            seeking(cryptographic_algorithm=CryptographicAlgorithm.CHACHA20),
+            "chacha",
+            id="an algorithm",
         ),
-        pytest.param(ObjectFilter(length=128), "aes-128", id="a length"),
-        pytest.param(ObjectFilter(length=2**70), "", id="a length that cannot be"),
-        pytest.param(ObjectFilter(length=0), "", id="a length of zero"),
-        pytest.param(ObjectFilter(usage_mask=0x04), "aes-256 aes-128 revoked", id="one usage"),
-        pytest.param(ObjectFilter(usage_mask=0x30), "aes-256 revoked", id="two usages"),
-        pytest.param(ObjectFilter(usage_mask=0x31), "", id="one usage too many"),
+        pytest.param(seeking(cryptographic_length=128), "aes-128", id="a length"),
+        pytest.param(seeking(cryptographic_length=2**70), "", id="a length that cannot be"),
+        pytest.param(seeking(cryptographic_length=0), "", id="a length of zero"),
         pytest.param(
-            ObjectFilter(key_format=KeyFormatType.RAW), "aes-256 aes-128 revoked", id="raw"
+            seeking(cryptographic_usage_mask=0x04), "aes-256 aes-128 revoked", id="one usage"
+        ),
+        pytest.param(seeking(cryptographic_usage_mask=0x30), "aes-256 revoked", id="two usages"),
+        pytest.param(seeking(cryptographic_usage_mask=0x31), "", id="one usage too many"),
+        pytest.param(
+            seeking(key_format_type=KeyFormatType.RAW), "aes-256 aes-128 revoked", id="raw"
         ),
         pytest.param(
             ObjectFilter(states=frozenset({State.DEACTIVATED})), "revoked", id="one state"
@@ -388,12 +392,12 @@ STOCK = [
         ),
         pytest.param(ObjectFilter(states=frozenset()), "", id="no state"),
         pytest.param(
-            ObjectFilter(
+            seeking(
                 tags=frozenset({"_kk"}),
                 object_type=ObjectType.SYMMETRIC_KEY,
-                algorithm=CryptographicAlgorithm.AES,
-                length=256,
-                usage_mask=0x0C,
+                cryptographic_algorithm=CryptographicAlgorithm.AES,
+                cryptographic_length=256,
+                cryptographic_usage_mask=0x0C,
                 states=frozenset({State.ACTIVE}),
             ),
             "aes-256",

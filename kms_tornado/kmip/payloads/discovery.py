@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Annotated
 
 from ...errors import InvalidField
@@ -18,57 +18,63 @@ from ..enums import (
     ShreddingAlgorithm,
     UnwrapMode,
 )
-from ..schema import Custom, EnumerationNumber, Tag, from_node, read_field, to_node, write_field
+from ..schema import Custom, EnumerationNumber, Tag, is_repeated, read_parts, tag_of
 from ..structures import RandomNumberGenerator
-from ..ttlv import ItemType, Node, children_of
+from ..ttlv import ItemType, Node, children_of, structure
 
 
 @dataclass(frozen=True, slots=True)
 class DateRange:
-    """field: of Attributes, "activation_date". Both ends belong to it; seconds since the Unix epoch."""
+    """tag: of the attribute. Both ends belong to it; seconds since the Unix epoch."""
 
-    field: str
+    tag: str
     earliest: int
     latest: int
 
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """What an object must have to be found."""
+    """What an object must have to be found.
 
-    attributes: Attributes = field(default_factory=Attributes)
+    attributes: as they stand in an object's Attributes, structures with no more fields than matter.
+    """
+
+    attributes: tuple[Node, ...] = ()
     date_ranges: tuple[DateRange, ...] = ()
 
 
 def _read_sought(node: Node) -> Sought:
-    """A date that is given twice is a range (§6.1.32), which to any other operation is a mistake."""
-    if not isinstance(node.value, tuple):
-        raise InvalidField(f"{node.tag} must be a Structure")
-    dates: dict[str, list[Node]] = {}
-    for child in node.value:
-        if child.type is ItemType.DATE_TIME:
-            dates.setdefault(child.tag, []).append(child)
-    twice = {tag: pair for tag, pair in dates.items() if len(pair) == 2}
-    rest = tuple(child for child in node.value if child.tag not in twice)
-    return Sought(
-        from_node(Attributes, node._replace(value=rest)),
-        tuple(_range(pair, node.tag) for pair in twice.values()),
-    )
+    """A date that is given twice is a range (§6.1.24), which to any other operation is a mistake."""
+    given: dict[str, list[Node]] = {}
+    for child in children_of(read_parts(Attributes, node)):
+        given.setdefault(child.tag, []).append(child)
+    ranges = []
+    for tag, nodes in list(given.items()):
+        if len(nodes) == 1 or tag in _REPEATED:
+            continue
+        if nodes[0].type is not ItemType.DATE_TIME or len(nodes) > 2:
+            raise InvalidField(f"{tag} is given too often in {node.tag}")
+        earliest, latest = sorted(
+            each.value for each in given.pop(tag) if isinstance(each.value, int)
+        )
+        ranges.append(DateRange(tag, earliest, latest))
+    return Sought(tuple(each for nodes in given.values() for each in nodes), tuple(ranges))
 
 
-def _range(pair: list[Node], parent: str) -> DateRange:
-    (name, one), (_, other) = (read_field(Attributes, each, parent) for each in pair)
-    return DateRange(name, min(one, other), max(one, other))
+_REPEATED = frozenset(
+    tag_of(Attributes, each.name)
+    for each in fields(Attributes)
+    if is_repeated(Attributes, each.name)
+)
 
 
 def _write_sought(tag: str, sought: Sought) -> Node:
-    written = to_node(sought.attributes, tag)
-    ends = tuple(
-        write_field(Attributes, each.field, date)
+    ends = (
+        Node(each.tag, ItemType.DATE_TIME, date)
         for each in sought.date_ranges
         for date in (each.earliest, each.latest)
     )
-    return written._replace(value=(*children_of(written), *ends))
+    return structure(tag, *sought.attributes, *ends)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +86,6 @@ class LocateRequest:
     offset_items: int | None = None
     storage_status_mask: int | None = None
     object_group_member: ObjectGroupMember | None = None
-
-    @property
-    def attributes(self) -> Attributes:
-        return self.sought.attributes
-
-    @property
-    def date_ranges(self) -> tuple[DateRange, ...]:
-        return self.sought.date_ranges
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ depends_on = None
 _COLUMNS = {
     "ActivationDate": "activation_date",
     "AlwaysSensitive": "always_sensitive",
+    "DeactivationDate": "deactivation_date",
     "Extractable": "extractable",
     "Fresh": "fresh",
     "InitialDate": "initial_date",

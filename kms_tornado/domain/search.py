@@ -1,0 +1,108 @@
+"""The question that Locate asks: what an object must have to be found (KMIP 2.1 §6.1.24). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntFlag
+
+from ..errors import InvalidField, MissingData
+from ..kmip.attributes import Attributes, holds_tags, tags_sought
+from ..kmip.enums import ObjectGroupMember, State
+from ..kmip.payloads import DateRange, Sought
+from ..kmip.schema import from_node
+from ..kmip.structures import VendorAttribute
+from ..kmip.ttlv import ItemType, Node, children_of
+from .lifecycle import GONE
+
+#: "If a Date attribute is set to its largest possible value, then it is equivalent to an undefined
+#: attribute."
+_UNDEFINED_DATE = 2**63 - 1
+
+
+class StorageStatus(IntFlag):
+    """KMIP 2.1 §12.3. Nothing is ever archived here, so ARCHIVAL alone finds nothing."""
+
+    ONLINE = 1
+    ARCHIVAL = 2
+    DESTROYED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectFilter:
+    """All of it must hold.
+
+    attributes: as KMIP writes them in Attributes, but for tags, State and dates that are ranges. A
+    structure matches one with the same values in the fields that it has; a usage mask every mask with
+    its bits; Usage Limits those that are as large or larger.
+    states: by the dates of now; None means every state but the destroyed ones.
+    """
+
+    tags: frozenset[str] = frozenset()
+    states: frozenset[State] | None = None
+    attributes: tuple[Node, ...] = ()
+    ranges: tuple[DateRange, ...] = ()
+
+
+def filter_for(
+    sought: Sought, storage: int | None = None, member: ObjectGroupMember | None = None
+) -> ObjectFilter:
+    """storage: a mask of StorageStatus. member: of the group that is sought.
+
+    The group's default member is for the caller to pick: the newest. Raises InvalidField, MissingData
+    and InvalidAttributeValue for what would have to be passed over.
+    """
+    attributes = [each for each in sought.attributes if each.value != _UNDEFINED_DATE]
+    tags: frozenset[str] = frozenset()
+    states = None
+    kept = []
+    for node in attributes:
+        if node.tag == "State":
+            assert isinstance(node.value, int)
+            states = frozenset({State(node.value)})
+        elif node.tag == "Attribute" and (vendor := _vendor_attribute(node)) is not None:
+            tags |= tags_sought(Attributes(vendor_attributes=(vendor,)))
+        elif node.type is ItemType.STRUCTURE and not children_of(node):
+            raise InvalidField(f"{node.tag} has no field to look for")
+        else:
+            kept.append(node)
+    if member is not None:
+        if all(node.tag != "ObjectGroup" for node in kept):
+            raise InvalidField("ObjectGroupMember goes with an ObjectGroup in Attributes")
+        if member is ObjectGroupMember.GROUP_MEMBER_FRESH:
+            kept.append(Node("Fresh", ItemType.BOOLEAN, True))
+    return ObjectFilter(tags, _in_storage(states, storage), tuple(kept), sought.date_ranges)
+
+
+def _vendor_attribute(node: Node) -> VendorAttribute | None:
+    """The tag attribute; None for others. They are kept apart, so half of it would find nothing."""
+    given = {each.tag: each for each in children_of(node)}
+    if not {"VendorIdentification", "AttributeName"} <= set(given):
+        raise MissingData("a vendor attribute is sought by VendorIdentification and AttributeName")
+    blank = Node("AttributeValue", ItemType.BYTE_STRING, b"[]")
+    attribute = from_node(
+        VendorAttribute,
+        node._replace(value=tuple({"AttributeValue": blank, **given}.values())),
+    )
+    if not holds_tags(attribute):
+        return None
+    if "AttributeValue" not in given:
+        raise MissingData("tags are sought by an AttributeValue")
+    return attribute
+
+
+def _in_storage(states: frozenset[State] | None, storage: int | None) -> frozenset[State] | None:
+    """Destroyed objects are found only where they are asked for, by state or by storage (§6.1.24)."""
+    if storage is None:
+        return states
+    if not 0 < storage <= sum(StorageStatus):
+        raise InvalidField("StorageStatusMask has bits that mean nothing")
+    searched = frozenset(_searched(StorageStatus(storage)))
+    return searched if states is None else searched & states
+
+
+def _searched(storage: StorageStatus) -> Iterable[State]:
+    if StorageStatus.ONLINE in storage:
+        yield from frozenset(State) - GONE
+    if StorageStatus.DESTROYED in storage:
+        yield from GONE
