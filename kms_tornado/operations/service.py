@@ -17,7 +17,6 @@ from ..store.base import Conflict, Objects, ObjectStore
 from . import (
     attributes,
     create,
-    cryptography,
     discovery,
     encryption,
     interop,
