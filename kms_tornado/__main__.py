@@ -17,7 +17,7 @@ from .errors import ConfigurationError, KMSError
 from .options.result import Parsed
 from .settings import Settings
 from .web.server import Server, bind, dev_text, url_of
-from .web.workers import Lifeline, Supervisor
+from .web.workers import Supervisor, Worker
 
 log = logging.getLogger("kms_tornado.server")
 
@@ -42,12 +42,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(
     parsed: Parsed,
     sockets: Sequence[socket.socket] | None = None,
-    lifeline: Lifeline | None = None,
+    worker: Worker | None = None,
 ) -> int:
     """Serve in this process, to its exit code."""
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(serve(parsed.settings, sockets, lifeline))
+            runner.run(serve(parsed.settings, sockets, worker))
     except ConfigurationError as exc:
         return _refused(_with_source(str(exc), parsed), 2)
     except OSError as exc:
@@ -73,7 +73,7 @@ def _supervise(parsed: Parsed) -> int:
         log.info("%d workers share the port", count)
 
     return Supervisor(
-        lambda lifeline: _run(parsed, sockets, lifeline),
+        lambda worker: _run(parsed, sockets, worker),
         count=count,
         shutdown_timeout_s=settings.shutdown_timeout_s,
         started=started,
@@ -93,14 +93,14 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 async def serve(
     settings: Settings,
     sockets: Sequence[socket.socket] | None = None,
-    lifeline: Lifeline | None = None,
+    worker: Worker | None = None,
 ) -> None:
     """Listen until SIGTERM or SIGINT; a second signal changes nothing.
 
-    sockets, lifeline: of a worker, which also stops when its supervisor is gone.
+    sockets, worker: where there are several workers, each of which stops, too, when its supervisor is gone.
     """
     stop = asyncio.Event()
-    server = Server(settings, sockets)
+    server = Server(settings, sockets, worker)
     stopping = (signal.SIGTERM, signal.SIGINT)
     for number in stopping:
         _on_signal(number, stop.set)
@@ -108,12 +108,12 @@ async def serve(
     async with server:
         if server.dev_issuer is not None:
             print(dev_text(server), flush=True)
-        if lifeline is not None:
-            asyncio.get_running_loop().add_reader(lifeline.gone, stop.set)
-            lifeline.ready()
+        if worker is not None:
+            asyncio.get_running_loop().add_reader(worker.gone, stop.set)
+            worker.ready()
         await stop.wait()
-        if lifeline is not None:
-            asyncio.get_running_loop().remove_reader(lifeline.gone)
+        if worker is not None:
+            asyncio.get_running_loop().remove_reader(worker.gone)
         log.info("stopping: finishing the requests in flight")
     log.info("stopped")
     for number in (*stopping, signal.SIGHUP):

@@ -156,9 +156,6 @@ def _pair_faults(settings: Settings) -> Iterator[Fault]:
     if settings.clients_ca_cert_file is not None and settings.tls_cert_file is None:
         # Without TLS nobody would be asked for a certificate.
         yield ("clients_ca_cert_file", "tls_cert_file"), "needs --tls-cert-file too"
-    if settings.metrics and settings.workers != 1:
-        # One worker would answer with its own counters, another one the next time.
-        yield ("metrics", "workers"), "with several workers there is nobody who counts for all"
     if settings.dev and settings.workers != 1:
         # Each process would start a token issuer of its own.
         yield ("workers", "dev"), "with --dev there is one"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 from pathlib import Path
@@ -61,6 +62,27 @@ def test_worker_that_dies_is_replaced_and_the_port_stays_open(tmp_path):
         assert server.client.get("/health").status == 200
         eventually(lambda: len(workers_of(server)) == 2 and victim not in workers_of(server))
         assert other in workers_of(server)
+        assert server.stop() == 0
+
+
+def test_metrics_of_all_workers_are_told_by_whichever_is_asked(tmp_path):
+    with ServerProcess(*NO_AUTH, *TWO, "--metrics", cwd=tmp_path) as server:
+        for _ in range(20):
+            assert server.client.get("/version").status == 200
+        counts = [
+            float(value)
+            for value in re.findall(
+                r'kms_http_requests_total{[^}]*route="/version"[^}]*} (\S+)',
+                server.client.get("/metrics").text,
+            )
+        ]
+        assert sum(counts) == 20
+        text = server.client.get("/metrics").text
+        assert set(re.findall(r'process_start_time_seconds{worker="(\d)"}', text)) == {"1", "2"}
+        assert text.count("# TYPE process_start_time_seconds") == 1
+        [victim, _] = workers_of(server)
+        os.kill(victim, signal.SIGKILL)
+        assert "process_start_time_seconds" in server.client.get("/metrics").text
         assert server.stop() == 0
 
 

@@ -225,8 +225,9 @@ class MetadataHandler(JSONHandler):
 class MetricsHandler(ServiceHandler):
     """Prometheus text; there is no such route without --metrics."""
 
-    def get(self) -> None:
-        metrics = self.context.metrics
+    async def get(self) -> None:
+        metrics, of_all = self.context.metrics, self.context.worker_metrics
         assert metrics is not None
+        text = metrics.text() if of_all is None else await of_all.text()
         self.set_header("Content-Type", metrics.content_type)
-        self.finish(metrics.text())
+        self.finish(text)

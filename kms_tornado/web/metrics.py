@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 from tornado.web import RequestHandler
 
 from .bearer_auth import BearerAuth, RequestAuth
+from .executor import Executor
 
 _MS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _US = (0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.005)
@@ -26,9 +27,11 @@ class Metrics:
 
     content_type = CONTENT_TYPE_LATEST
 
-    def __init__(self, auth: RequestAuth) -> None:
+    def __init__(self, auth: RequestAuth, executor: Executor | None = None) -> None:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
+        if executor is not None:
+            self._registry.register(_Lanes(executor))
         self._requests = Counter(
             "kms_http_requests",
             "Answered requests by route, method and status",
@@ -70,6 +73,27 @@ class Metrics:
 
     def text(self) -> bytes:
         return generate_latest(self._registry)
+
+
+class _Lanes(Collector):
+    """Reads an Executor at scrape time."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+
+    def collect(self) -> Iterator[Metric]:
+        running = GaugeMetricFamily("kms_work_running", "Threads at work", labels=["lane"])
+        waiting = GaugeMetricFamily(
+            "kms_work_waiting", "Jobs that wait for a thread", labels=["lane"]
+        )
+        refused = CounterMetricFamily(
+            "kms_work_refused", "Jobs that found no place to wait (503)", labels=["lane"]
+        )
+        for lane in (self._executor.light, self._executor.heavy):
+            running.add_metric([lane.name], lane.running)
+            waiting.add_metric([lane.name], lane.waiting)
+            refused.add_metric([lane.name], lane.refused)
+        yield from (running, waiting, refused)
 
 
 class _TokenLayer(Collector):

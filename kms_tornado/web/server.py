@@ -28,6 +28,8 @@ from .dev_issuer import USERS, DevIssuer
 from .kms import KMS, Storage, naming
 from .metrics import Metrics
 from .service_handler import ServerContext
+from .worker_metrics import WorkerMetrics
+from .workers import Worker
 
 log = logging.getLogger("kms_tornado.server")
 
@@ -41,11 +43,18 @@ class Server:
     """The whole server of one process. ``async with Server(settings)`` listens; `url` says where.
 
     sockets: those to listen on where they are open already, which workers share.
+    worker: which of them this is; None where there is no other.
     """
 
-    def __init__(self, settings: Settings, sockets: Sequence[socket.socket] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        sockets: Sequence[socket.socket] | None = None,
+        worker: Worker | None = None,
+    ) -> None:
         self.settings = settings
         self._sockets = sockets
+        self._worker = worker
         self.url = ""
         self.dev_issuer: DevIssuer | None = None
         self._stack = contextlib.AsyncExitStack()
@@ -81,8 +90,12 @@ class Server:
             kms=kms,
             auth=self._auth,
             max_body_size=settings.max_body_size,
-            metrics=Metrics(self._auth) if settings.metrics else None,
+            metrics=Metrics(self._auth, kms.executor) if settings.metrics else None,
         )
+        if context.metrics is not None and self._worker is not None:
+            context.worker_metrics = await self._stack.enter_async_context(
+                WorkerMetrics(self._worker.directory, self._worker.number, context.metrics.text)
+            )
         await self._stack.enter_async_context(self._listening(context))
 
     def reload(self) -> None:

@@ -19,6 +19,7 @@ from .base import BearerAuthMixin
 from .bearer_auth import RequestAuth
 from .kms import KMS
 from .metrics import Metrics
+from .worker_metrics import WorkerMetrics
 
 T = TypeVar("T")
 
@@ -46,12 +47,14 @@ class ServerContext:
 
     auth: None means that of the application's settings. prefix: where the routes are mounted.
     in_flight: the handlers of requests whose answers have not been sent.
+    worker_metrics: where there are several workers, those of all.
     """
 
     kms: KMS
     auth: RequestAuth | None
     max_body_size: int
     metrics: Metrics | None = None
+    worker_metrics: WorkerMetrics | None = None
     prefix: str = ""
     is_stopping: bool = False
     in_flight: set[RequestHandler] = field(default_factory=set)

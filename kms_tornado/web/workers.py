@@ -13,9 +13,11 @@ import os
 import select
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 log = logging.getLogger("kms_tornado.server")
 
@@ -28,12 +30,15 @@ _PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True)
-class Lifeline:
-    """A worker's ends of the pipes that it shares with its supervisor.
+class Worker:
+    """What a worker knows of itself, and its ends of the pipes that it shares with its supervisor.
 
+    number: from 1; who takes the place of a dead one has its number. directory: shared by all workers.
     gone: a file descriptor that becomes readable once the supervisor is no more.
     """
 
+    number: int
+    directory: Path
     gone: int
     _ready: int
 
@@ -50,7 +55,7 @@ class Supervisor:
 
     def __init__(
         self,
-        work: Callable[[Lifeline], int],
+        work: Callable[[Worker], int],
         *,
         count: int,
         shutdown_timeout_s: float,
@@ -60,9 +65,10 @@ class Supervisor:
         self._count = count
         self._shutdown_timeout_s = shutdown_timeout_s
         self._started = started
-        #: Process ID → when it was started.
-        self._workers: dict[int, float] = {}
-        self._restarts: list[float] = []
+        #: Process ID → its number, and when it was started.
+        self._workers: dict[int, tuple[int, float]] = {}
+        #: When to start a worker again, and its number.
+        self._restarts: list[tuple[float, int]] = []
         self._pause_s = _FIRST_PAUSE_S
         self._ready = 0
         self._code = 0
@@ -70,13 +76,18 @@ class Supervisor:
 
     def run(self) -> int:
         """The exit code: 0, or that of the worker for which the start failed."""
+        with tempfile.TemporaryDirectory(prefix="kms-workers-") as directory:
+            self._directory = Path(directory)
+            return self._supervise()
+
+    def _supervise(self) -> int:
         self._signalled, signalled = _pipe()
         self._readiness, self._tell_ready = _pipe()
         self._held, self._hold = _pipe()
         signal.set_wakeup_fd(signalled, warn_on_full_buffer=False)
         for number in (*_PASSED_ON, signal.SIGCHLD):
             signal.signal(number, lambda number, frame: None)  # the pipe has it
-        self._fork()  # alone: what is wrong with the start is said once
+        self._fork(1)  # alone: what is wrong with the start is said once
         while self._workers or self._restarts:
             readable, _, _ = select.select(
                 [self._signalled, self._readiness], [], [], self._wait_s()
@@ -95,8 +106,8 @@ class Supervisor:
     def _note_ready(self, number: int) -> None:
         before, self._ready = self._ready, self._ready + number
         if not before and self._kill_at is None:
-            for _ in range(self._count - 1):
-                self._fork()
+            for number_of_next in range(2, self._count + 1):
+                self._fork(number_of_next)
         if before < self._count <= self._ready:
             self._started()
 
@@ -114,28 +125,31 @@ class Supervisor:
             self._ended(pid, os.waitstatus_to_exitcode(status))
 
     def _ended(self, pid: int, code: int) -> None:
-        lived_s = time.monotonic() - self._workers.pop(pid)
+        number, started = self._workers.pop(pid)
         if self._kill_at is not None:
             return
         if code == _BAD_CONFIGURATION or not self._ready:
             self._code = max(code, 1)
             self._stop()
             return
-        if lived_s >= _STEADY_S:
+        if time.monotonic() - started >= _STEADY_S:
             self._pause_s = _FIRST_PAUSE_S
         log.error("worker %d ended with %d; another one starts in %.1f s", pid, code, self._pause_s)
-        self._restarts.append(time.monotonic() + self._pause_s)
+        self._restarts.append((time.monotonic() + self._pause_s, number))
         self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
 
     def _wait_s(self) -> float | None:
-        times = [*self._restarts, *([] if self._kill_at is None else [self._kill_at])]
+        times = [
+            *(due for due, _ in self._restarts),
+            *([] if self._kill_at is None else [self._kill_at]),
+        ]
         return max(0.0, min(times) - time.monotonic()) if times else None
 
     def _act_on_time(self) -> None:
         now = time.monotonic()
-        for due in [each for each in self._restarts if each <= now]:
-            self._restarts.remove(due)
-            self._fork()
+        for each in [each for each in self._restarts if each[0] <= now]:
+            self._restarts.remove(each)
+            self._fork(each[1])
         if self._kill_at is not None and now >= self._kill_at:
             self._kill_at = now + _GRACE_S
             self._send(signal.SIGKILL)
@@ -152,30 +166,30 @@ class Supervisor:
         for pid in self._workers:  # not waited for yet, so the number is still theirs
             os.kill(pid, number)
 
-    def _fork(self) -> None:
+    def _fork(self, number: int) -> None:
         # A signal between fork and the worker's own handlers is to end it, not to be lost.
         signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON)
         pid = os.fork()
         if pid:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
-            self._workers[pid] = time.monotonic()
+            self._workers[pid] = number, time.monotonic()
             return
         code = 1
         try:
-            code = self._be_a_worker()
+            code = self._be_a_worker(number)
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)
 
-    def _be_a_worker(self) -> int:
+    def _be_a_worker(self, number: int) -> int:
         old = signal.set_wakeup_fd(-1)
-        for number in (*_PASSED_ON, signal.SIGCHLD):
-            signal.signal(number, signal.SIG_DFL)
+        for each in (*_PASSED_ON, signal.SIGCHLD):
+            signal.signal(each, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
         for end in (old, self._signalled, self._readiness, self._hold):
             os.close(end)
-        return self._work(Lifeline(self._held, self._tell_ready))
+        return self._work(Worker(number, self._directory, self._held, self._tell_ready))
 
 
 def _pipe() -> tuple[int, int]:

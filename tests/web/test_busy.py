@@ -16,6 +16,7 @@ from kms_tornado.web.app import make_app
 from kms_tornado.web.bearer_auth import InsecureNoAuth
 from kms_tornado.web.executor import LaneSize
 from kms_tornado.web.kms import KMS, Storage
+from kms_tornado.web.metrics import Metrics
 from kms_tornado.web.service_handler import ServerContext
 
 from ..kms import attributes, batch_item, message, name, number, octets, structure
@@ -66,8 +67,13 @@ class Server:
 def server(tmp_path):
     kms = KMS(Storage(data_dir=tmp_path / "data"), light=ONE, heavy=ONE)
     gate = threading.Event()
-    context = ServerContext(kms=kms, auth=InsecureNoAuth("admin"), max_body_size=2**20)
-    with running(lambda: make_app(context), kms) as client:
+    auth = InsecureNoAuth("admin")
+
+    def app() -> Any:
+        metrics = Metrics(auth, kms.executor)  # the KMS is open by then
+        return make_app(ServerContext(kms=kms, auth=auth, max_body_size=2**20, metrics=metrics))
+
+    with running(app, kms) as client:
         server = Server(client, kms, gate)
         yield server
         server.release()
@@ -116,3 +122,13 @@ def test_server_that_is_full_says_that_it_lives(server, path):
     server.fill(heavy=True)
     server.fill(heavy=False)
     assert server.client.get(path).status == 200
+
+
+def test_metrics_say_how_full_the_lanes_are(server):
+    server.fill(heavy=False)
+    check_busy(server.post(LONG))
+    text = server.client.get("/metrics").text
+    assert 'kms_work_running{lane="light"} 1.0' in text
+    assert 'kms_work_waiting{lane="light"} 1.0' in text
+    assert 'kms_work_refused_total{lane="light"} 1.0' in text
+    assert 'kms_work_running{lane="heavy"} 0.0' in text
