@@ -293,6 +293,13 @@ class User:
         assert answer.status < 500, answer.text
         return answer
 
+    def send_binary(self, body: bytes, content_type: str = "application/octet-stream") -> bytes:
+        """The body of the answer to binary TTLV."""
+        answer = self.exchange("POST", "/kmip", body, content_type=content_type)
+        assert answer.status == 200, answer.text
+        assert answer.headers["Content-Type"] == "application/octet-stream"
+        return answer.body
+
     def do(self, operation: str, *items: Item) -> Fields:
         answer = self.send(structure(operation, *items))
         assert answer.status == 200, answer.text

@@ -15,13 +15,7 @@ from .. import strict_json
 from ..errors import InvalidField, InvalidMessage
 from .json_values import READERS, WRITERS, quote
 from .tables import ENUMERATIONS, TAG_SPELLINGS, find_tag
-from .ttlv import TYPE_NAMES, Dialect, ItemType, Node, structure
-
-#: Items inside items. KMIP's own messages reach about 12; each level is two of JSON's.
-MAX_DEPTH = 32
-
-#: Opening braces in a body: each item has one. The largest batch of sense has some thousands.
-MAX_ITEMS = 100_000
+from .ttlv import MAX_DEPTH, MAX_ITEMS, TYPE_NAMES, Dialect, ItemType, Node, structure
 
 _STRUCTURE, _BYTE_STRING, _TEXT_STRING = (
     ItemType.STRUCTURE,
@@ -45,7 +39,7 @@ def parse(body: bytes) -> tuple[Node, Dialect]:
 
 def load(body: bytes) -> Any:
     """The body as JSON. Raises InvalidMessage."""
-    if body.count(b"{") > MAX_ITEMS:
+    if body.count(b"{") > MAX_ITEMS:  # each item has one
         raise InvalidMessage("the message has too many items")
     try:
         return strict_json.loads(body, max_depth=2 * MAX_DEPTH)
@@ -171,7 +165,7 @@ def _explain_reason(node: Node) -> Node:
 
 
 def format(node: Node, dialect: Dialect) -> bytes:  # noqa: A001 - the twin of parse
-    """The tree as compact JSON, members in the order tag, type, value."""
+    """The tree as compact JSON, members in the order tag, type, value. dialect: one of JSON's."""
     return _to_bytes(_FORMATTERS[dialect](node))
 
 
@@ -284,8 +278,12 @@ _COSMIAN_LEAVES: Mapping[str, Callable[[Node], dict[str, Any]]] = {
     "KeyMaterial": _format_material,
 }
 
+#: Dialect → what writes it in JSON.
 _FORMATTERS: Mapping[Dialect, Callable[[Node], dict[str, Any]]] = {
     Dialect.COSMIAN: _format_cosmian,
     Dialect.OASIS: _format_oasis,
     Dialect.OASIS_UNTYPED: _format_untyped,
 }
+
+#: The dialects that are JSON.
+DIALECTS = tuple(_FORMATTERS)

@@ -14,13 +14,10 @@ from typing import Any
 
 from ..errors import InvalidField
 from .tables import ENUMERATIONS, MASKS
-from .ttlv import Dialect, ItemType, Node
+from .ttlv import MAX_BIG_INTEGER_OCTETS, Dialect, ItemType, Node
 
 #: Where a double stops holding every integer exactly: the profile wants hexadecimal beyond it.
 MAX_SAFE_NUMBER = 2**52
-
-#: 16384 bits: no key in use needs longer integers, and hexadecimal of any length costs memory.
-MAX_BIG_INTEGER_DIGITS = 2 * 2048
 
 MAX_QUOTED = 60  # characters of a client's word in an error text: enough to recognise a typo
 
@@ -63,7 +60,7 @@ def _read_big_integer(tag: str, value: Any) -> Node:
     if not isinstance(value, str) or not _HEX.fullmatch(value):
         raise InvalidField(f'{tag} must be a BigInteger: "0x" and hexadecimal digits')
     digits = len(value) - 2
-    if digits > MAX_BIG_INTEGER_DIGITS:
+    if digits > 2 * MAX_BIG_INTEGER_OCTETS:
         raise InvalidField(f"{tag} is too long a BigInteger")
     number = int(value, 16)
     # Sign-extended to a multiple of 8 bytes; [js] sends other lengths, which hold no sign.

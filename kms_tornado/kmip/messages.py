@@ -9,7 +9,7 @@ from collections.abc import Container, Mapping
 from typing import NamedTuple
 
 from ..errors import InvalidMessage, KMIPError, OperationNotSupported
-from . import json_codec
+from . import binary_codec, json_codec
 from .batch import RequestMessage, read_message, read_payload, refused
 from .enums import Operation
 from .payloads import PAYLOADS
@@ -54,6 +54,25 @@ def parse_message(body: bytes, offered: Container[Operation] = PAYLOADS) -> Requ
         dialect = Dialect.OASIS if dialect is Dialect.COSMIAN else dialect
         return refused(InvalidMessage(f"a RequestMessage is expected here, not {root}"), dialect)
     return _message(tree, dialect, offered)
+
+
+def parse_binary_message(octets: bytes, offered: Container[Operation] = PAYLOADS) -> RequestMessage:
+    """A RequestMessage in binary TTLV, or one that is refused: nothing is raised."""
+    try:
+        root = binary_codec.parse(octets)
+    except KMIPError as exc:
+        return refused(exc, Dialect.BINARY)
+    if root.tag != "RequestMessage":
+        error = InvalidMessage(f"a RequestMessage is expected here, not {root.tag}")
+        return refused(error, Dialect.BINARY)
+    return read_message(root, Dialect.BINARY, offered)
+
+
+def format_message(root: Node, dialect: Dialect) -> bytes:
+    """The ResponseMessage as the client wrote its request."""
+    if dialect is Dialect.BINARY:
+        return binary_codec.format(root)
+    return json_codec.format(root, dialect)
 
 
 def parse_bare_operation(body: bytes, offered: Container[Operation] = PAYLOADS) -> BareOperation:

@@ -27,20 +27,31 @@ class ItemType(IntEnum):
     DATE_TIME_EXTENDED = 11  # int, microseconds since the Unix epoch, 64 bits, signed
 
 
+#: Items inside items. KMIP's own messages reach about 12; each level is two of JSON's.
+MAX_DEPTH = 32
+
+#: In one message. The largest batch of sense has some thousands.
+MAX_ITEMS = 100_000
+
+#: 16384 bits: no key in use needs longer integers, and any length costs memory.
+MAX_BIG_INTEGER_OCTETS = 2048
+
 #: The item type as JSON and error texts spell it: "ByteString".
 TYPE_NAMES: Mapping[ItemType, str] = {each: each.name.title().replace("_", "") for each in ItemType}
 
 
 class Dialect(Enum):
-    """How a client writes KMIP in JSON; it is answered in the same way.
+    """How a client writes KMIP; it is answered in the same way.
 
     COSMIAN: the published clients' (KMIP.md §4, "Where the clients' dialect departs").
     OASIS: the JSON profile's. OASIS_UNTYPED: the same, "type" left out on structures (§13).
+    BINARY: TTLV as KMIP 2.1 §10 has it; the others are JSON.
     """
 
     COSMIAN = "cosmian"
     OASIS = "oasis"
     OASIS_UNTYPED = "oasis-untyped"
+    BINARY = "binary"
 
 
 Value = int | bool | str | bytes | tuple["Node", ...]

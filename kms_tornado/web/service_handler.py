@@ -36,7 +36,6 @@ _ERRORS = {
     404: ("not_found", "there is nothing at this path"),
     405: ("method_not_allowed", "this path does not take this method"),
     413: ("content_too_large", "the body is larger than the server accepts"),
-    415: ("unsupported_media_type", "binary TTLV is not supported yet: send JSON TTLV"),
     500: ("internal_error", "the server failed; its log has the details"),
 }
 

@@ -22,7 +22,7 @@ from kms_tornado.kmip.attributes import (
 from kms_tornado.kmip.enums import CryptographicAlgorithm, LinkType, State
 from kms_tornado.kmip.schema import from_node, to_node
 from kms_tornado.kmip.structures import Link, VendorAttribute
-from kms_tornado.kmip.ttlv import Dialect, ItemType, Node, structure
+from kms_tornado.kmip.ttlv import ItemType, Node, structure
 
 from .strategies import nodes, texts, values_of
 
@@ -47,7 +47,7 @@ HINTS = get_type_hints(Attributes, include_extras=True)
 def test_attribute_comes_back_from_the_text_and_from_the_wire(field, data):
     attributes = Attributes(**{field: data.draw(values_of(HINTS[field]))})
     assert load_attributes(dump_attributes(attributes)) == attributes
-    for dialect in Dialect:
+    for dialect in json_codec.DIALECTS:
         body = json_codec.format(structure("Get", to_node(attributes, "Attributes")), dialect)
         (node,) = json_codec.parse(body)[0].value
         assert from_node(Attributes, node) == attributes

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from kms_tornado.errors import InvalidField, InvalidMessage, KMIPError
 from kms_tornado.kmip import json_codec
-from kms_tornado.kmip.json_codec import ARRAYS, MAX_DEPTH, MAX_ITEMS, parse
+from kms_tornado.kmip.json_codec import ARRAYS, DIALECTS, parse
 from kms_tornado.kmip.tables import COSMIAN_TAGS, ENUMERATIONS, MASKS, OPERATION_TAGS, TAG_NUMBERS
-from kms_tornado.kmip.ttlv import Dialect, ItemType, Node, structure
+from kms_tornado.kmip.ttlv import MAX_DEPTH, MAX_ITEMS, Dialect, ItemType, Node, structure
 
 from .strategies import nodes
 
@@ -218,7 +218,7 @@ PLAIN_TAGS = sorted(
 )
 
 
-@pytest.mark.parametrize("dialect", list(Dialect))
+@pytest.mark.parametrize("dialect", DIALECTS)
 @settings(deadline=None)
 @given(st.lists(nodes(st.sampled_from(PLAIN_TAGS)), max_size=4))
 def test_tree_comes_back_as_it_went(dialect, trees):
@@ -226,7 +226,7 @@ def test_tree_comes_back_as_it_went(dialect, trees):
     assert parse(json_codec.format(root, dialect))[0] == root
 
 
-@pytest.mark.parametrize("dialect", list(Dialect))
+@pytest.mark.parametrize("dialect", DIALECTS)
 @given(mask=st.integers(-(2**31), 2**31 - 1))
 def test_mask_comes_back_as_it_went(dialect, mask):
     root = structure("Get", Node("CryptographicUsageMask", ItemType.INTEGER, mask))

@@ -193,7 +193,7 @@ CURVE = Node("RecommendedCurve", ItemType.ENUMERATION, 7)
         ),
     ],
 )
-@pytest.mark.parametrize("dialect", list(Dialect))
+@pytest.mark.parametrize("dialect", json_codec.DIALECTS)
 def test_transparent_key_has_the_parts_of_its_format(dialect, key_format, parts, key):
     value = structure("KeyValue", structure("KeyMaterial", *parts))
     found = from_node(PrivateKey, block_of(key_format, value))

@@ -24,7 +24,7 @@ from kms_tornado.kmip.payloads import (
 )
 from kms_tornado.kmip.schema import from_node, to_node
 from kms_tornado.kmip.tables import OPERATION_TAGS
-from kms_tornado.kmip.ttlv import Dialect, ItemType, Node, structure
+from kms_tornado.kmip.ttlv import ItemType, Node, structure
 
 from .strategies import values_of
 
@@ -37,7 +37,7 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize("dialect", list(Dialect))
+@pytest.mark.parametrize("dialect", json_codec.DIALECTS)
 @pytest.mark.parametrize(("tag", "cls"), ROWS)
 @settings(deadline=None, max_examples=15)
 @given(data=st.data())

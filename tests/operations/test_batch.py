@@ -177,17 +177,6 @@ def test_message_path_needs_a_token(kms):
     assert nobody.send(b"x", content_type="application/octet-stream").status == 401
 
 
-@pytest.mark.parametrize(
-    "content_type", ["application/octet-stream", "Application/Octet-Stream; a=b"]
-)
-def test_binary_encoding_is_refused_clearly(strict, content_type):
-    body = bytes.fromhex("42007801000000080000000000000000")
-    answer = strict.send(body, content_type=content_type)
-    assert answer.status == 415
-    assert "binary TTLV" in json.loads(answer.body)["error_description"]
-    assert strict.send(message(create())).status == 200
-
-
 # --- the header ---------------------------------------------------------------------------------
 
 

@@ -68,7 +68,7 @@ class DestroyRequest:
     """remove: Cosmian's extension, forget the object altogether (KMIP.md §8)."""
 
     unique_identifier: str | None = None
-    remove: bool = False
+    remove: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,166 @@
+"""Binary TTLV: bytes to the canonical tree and back (KMIP 2.1 §10).
+
+Whatever the bytes are, reading them ends after one pass, in a tree or in InvalidMessage: lengths are
+checked against what is around them before anything is read, and depth is counted, not recursed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from struct import Struct
+
+from ..errors import InvalidMessage
+from .tables import TAG_NAMES, TAG_NUMBERS
+from .ttlv import MAX_BIG_INTEGER_OCTETS, MAX_DEPTH, MAX_ITEMS, TYPE_NAMES, ItemType, Node, Value
+
+#: The tag of 3 bytes with the item type in the last one, and the length of the value.
+_HEADER = Struct(">II")
+
+_TYPES: Mapping[int, ItemType] = {int(each): each for each in ItemType}
+_STRUCTURE = ItemType.STRUCTURE
+
+#: Item types whose values have one length: numbers, big-endian. Those of 4 bytes are padded to 8.
+_NUMBERS: Mapping[ItemType, Struct] = {
+    ItemType.INTEGER: Struct(">i"),
+    ItemType.LONG_INTEGER: Struct(">q"),
+    ItemType.ENUMERATION: Struct(">I"),
+    ItemType.BOOLEAN: Struct(">Q"),
+    ItemType.DATE_TIME: Struct(">q"),
+    ItemType.INTERVAL: Struct(">I"),
+    ItemType.DATE_TIME_EXTENDED: Struct(">q"),
+}
+
+
+# --- parse --------------------------------------------------------------------------------------
+
+
+def parse(octets: bytes) -> Node:
+    """One structure and nothing behind it. Raises InvalidMessage."""
+    tag, item_type, start, end = _item(octets, 0, len(octets))
+    if item_type is not _STRUCTURE:
+        raise InvalidMessage(f"{tag} must be a Structure")
+    if end != len(octets):
+        raise InvalidMessage(f"there are bytes behind the end of {tag}")
+    outer: list[tuple[str, list[Node], int]] = []  # the structures around the one being read
+    children: list[Node] = []
+    position, count = start, 1
+    while True:
+        while position == end:
+            node = Node(tag, _STRUCTURE, tuple(children))
+            if not outer:
+                return node
+            tag, children, end = outer.pop()
+            children.append(node)
+        count += 1
+        if count > MAX_ITEMS:
+            raise InvalidMessage("the message has too many items")
+        name, item_type, start, stop = _item(octets, position, end)
+        if item_type is _STRUCTURE:
+            if len(outer) + 2 > MAX_DEPTH:
+                raise InvalidMessage("the message is nested too deep")
+            outer.append((tag, children, end))
+            tag, children, position, end = name, [], start, stop
+        else:
+            children.append(Node(name, item_type, _value(name, item_type, octets, start, stop)))
+            position = stop + (start - stop) % 8  # padding: what it holds does not matter
+
+
+def _item(octets: bytes, position: int, end: int) -> tuple[str, ItemType, int, int]:
+    """(tag, item type, where the value starts, where it stops) of the item at the position.
+
+    The value, padded, lies before the end.
+    """
+    if end - position < _HEADER.size:
+        raise InvalidMessage("the message ends within an item")
+    tag_and_type, length = _HEADER.unpack_from(octets, position)
+    tag = TAG_NAMES.get(tag_and_type >> 8)
+    if tag is None:
+        raise InvalidMessage(f"there is no tag 0x{tag_and_type >> 8:06X}")
+    item_type = _TYPES.get(tag_and_type & 0xFF)
+    if item_type is None:
+        raise InvalidMessage(f"{tag} has no valid type")
+    start = position + _HEADER.size
+    if length + -length % 8 > end - start:
+        raise InvalidMessage(f"{tag} is longer than what is around it")
+    if item_type is _STRUCTURE and length % 8:
+        raise InvalidMessage(f"the length of {tag} is no multiple of 8")
+    return tag, item_type, start, start + length
+
+
+def _value(tag: str, item_type: ItemType, octets: bytes, start: int, stop: int) -> Value:
+    number = _NUMBERS.get(item_type)
+    if number is not None:
+        if stop - start != number.size:
+            raise InvalidMessage(f"{tag} is no {TYPE_NAMES[item_type]} of {number.size} bytes")
+        value: int = number.unpack_from(octets, start)[0]
+        return _boolean(tag, value) if item_type is ItemType.BOOLEAN else value
+    if item_type is ItemType.BYTE_STRING:
+        return octets[start:stop]
+    if item_type is ItemType.TEXT_STRING:
+        return _text(tag, octets[start:stop])
+    return _big_integer(tag, octets[start:stop])
+
+
+def _boolean(tag: str, value: int) -> bool:
+    if value > 1:
+        raise InvalidMessage(f"{tag} must be 0 or 1")
+    return value == 1
+
+
+def _text(tag: str, octets: bytes) -> str:
+    try:
+        text = octets.decode("utf-8")
+    except UnicodeDecodeError:
+        raise InvalidMessage(f"{tag} is no UTF-8") from None
+    if "\0" in text:  # as in JSON: PostgreSQL holds no such text, C libraries cut it
+        raise InvalidMessage(f"{tag} may not contain the null character")
+    return text
+
+
+def _big_integer(tag: str, octets: bytes) -> int:
+    if not octets or len(octets) % 8:
+        raise InvalidMessage(f"a BigInteger has a multiple of 8 bytes: {tag}")
+    if len(octets) > MAX_BIG_INTEGER_OCTETS:
+        raise InvalidMessage(f"{tag} is too long a BigInteger")
+    return int.from_bytes(octets, "big", signed=True)
+
+
+# --- format -------------------------------------------------------------------------------------
+
+
+def format(node: Node) -> bytes:  # noqa: A001 - the twin of parse
+    """The item in binary. For trees of ours and of `parse`: it recurses, and takes tags to have numbers."""
+    parts: list[bytes] = []
+    _append(node, parts)
+    return b"".join(parts)
+
+
+def _append(node: Node, parts: list[bytes]) -> int:
+    """Appends the item and gives its length."""
+    tag, item_type, value = node
+    position = len(parts)
+    parts.append(b"")  # the header, which has the length
+    if isinstance(value, tuple):
+        length = 0
+        for child in value:
+            length += _append(child, parts)
+    else:
+        octets = _WRITERS[item_type](value)
+        length = len(octets)
+        parts.append(octets)
+        if length % 8:
+            parts.append(bytes(-length % 8))
+    parts[position] = _HEADER.pack(TAG_NUMBERS[tag] << 8 | item_type, length)
+    return _HEADER.size + length + -length % 8
+
+
+def _big_integer_octets(value: int) -> bytes:
+    return value.to_bytes((value.bit_length() // 64 + 1) * 8, "big", signed=True)
+
+
+_WRITERS: Mapping[ItemType, Callable[..., bytes]] = {
+    **{item_type: each.pack for item_type, each in _NUMBERS.items()},
+    ItemType.BIG_INTEGER: _big_integer_octets,
+    ItemType.TEXT_STRING: str.encode,
+    ItemType.BYTE_STRING: bytes,
+}
