@@ -7,11 +7,16 @@ answers compared structurally (KMS.md §3). NOT_YET names what fails, with its r
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 from collections import Counter
+from pathlib import Path
 
 import pytest
+
+from kms_tornado.kmip import binary_codec, json_codec
+from kms_tornado.kmip.ttlv import Dialect
 
 from .kms import KMS, Item, User, two_issuers
 from .oasis import CASES, VARIABLE, leaves
@@ -66,7 +71,17 @@ def over_json(user: User) -> Send:
     return send
 
 
-ENCODINGS = {"json": over_json}
+def over_binary(user: User) -> Send:
+    def send(request: Item) -> Item:
+        asked, _ = json_codec.parse(json.dumps(request).encode())
+        answer = binary_codec.parse(user.send_binary(binary_codec.format(asked)))
+        found: Item = json.loads(json_codec.format(answer, Dialect.OASIS_UNTYPED))
+        return found
+
+    return send
+
+
+ENCODINGS = {"json": over_json, "binary": over_binary}
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +96,11 @@ def kms(tmp_path_factory):
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 def test_case_of_the_profiles(kms, path, encoding):
-    send = ENCODINGS[encoding](kms.user(owner_of(path, encoding)))
+    with contextlib.closing(kms.user(owner_of(path, encoding))) as user:
+        try_case(path, ENCODINGS[encoding](user))
+
+
+def try_case(path: Path, send: Send) -> None:
     try:
         run_case(read_case(path), send)
     except Differs as exc:
