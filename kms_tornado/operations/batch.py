@@ -28,11 +28,9 @@ from ..kmip.payloads import LocateResponse
 from ..kmip.tables import OPERATION_TAGS
 from ..kmip.ttlv import Node, encoded_length
 from ..store.base import Conflict
+from .limits import MAX_RESPONSE_BYTES
 from .service import ATTEMPTS, Service, too_many_conflicts
 from .transaction import Transaction
-
-#: Bytes of TTLV. A hundred answers to Locate could be a hundred megabytes.
-MAX_RESPONSE_BYTES = 16 * 1024 * 1024
 
 #: After so many seconds no further item is begun; most clients have given up by then.
 DEADLINE_S = 30.0

@@ -25,6 +25,7 @@ from . import (
     retrieve,
 )
 from .call import Call, SharedOffload
+from .limits import check_data
 from .transaction import Transaction
 
 Function = Callable[[Call, Any], Awaitable[Any]]
@@ -103,6 +104,7 @@ class Service:
         function = self.operations.get(operation)
         if function is None:
             raise OperationNotSupported(f"{operation.name} is not offered by this server")
+        check_data(request)
         call = Call(
             principal=principal.name,
             operation=operation,

@@ -1,0 +1,117 @@
+"""Beyond each limit there is a clear answer; at it, there is none of that."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from kms_tornado.kmip.batch import MAX_BATCH_ITEMS
+from kms_tornado.kmip.ttlv import MAX_DEPTH, MAX_ITEMS
+from kms_tornado.operations.access import MAX_BODY_LENGTH
+from kms_tornado.operations.call import MAX_IDENTIFIER_LENGTH, MAX_TAG_LIST_LENGTH
+from kms_tornado.operations.limits import LIMITS, MAX_DATA_BYTES
+from kms_tornado.operations.locate import MAX_LOCATED
+from kms_tornado.operations.new_object import MAX_ATTRIBUTES_LENGTH
+from kms_tornado.options import parse
+
+from ..kms import attributes, batch_item, import_items, message, octets, structure, tagged, uid
+
+MORE_ELSEWHERE = {
+    "answer to a message": "tests/operations/test_batch.py",
+    "identifiers in one answer to Locate": "tests/store",
+    "objects of one owner": "tests/store",
+    "RSA key": "tests/crypto",
+    "derived key": "tests/crypto",
+    "iterations of PBKDF2": "tests/crypto",
+    "random data": "tests/crypto",
+}
+
+
+def body(alice, length):
+    held = json.dumps(structure("Locate")).encode()
+    return alice.send(held + b" " * (length - len(held)))
+
+
+def access_body(alice, length):
+    found = alice.change_access("grant", b"{}".ljust(length))
+    assert found.status == 422
+    return found
+
+
+def nested(alice, depth):
+    node = structure("Attributes")
+    for _ in range(depth - 2):
+        node = structure("Attributes", node)
+    return alice.send(structure("Locate", node))
+
+
+def many_items(alice, number):
+    empty = b'{"tag":"Name","value":[]}'
+    held = b",".join([empty] * (number - 2))
+    inner = b'{"tag":"Attributes","value":[' + held + b"]}"
+    return alice.send(b'{"tag":"Locate","type":"Structure","value":[' + inner + b"]}")
+
+
+def batch_of(alice, number):
+    return alice.send(message(*[batch_item("DiscoverVersions")] * number))
+
+
+def data(alice, length):
+    return alice.send(structure("Encrypt", uid("absent"), octets("Data", bytes(length))))
+
+
+def identifier(alice, length):
+    return alice.send(structure("Import", *import_items("i" * length, bytes(16))))
+
+
+def tag_list(alice, length):
+    return alice.send(structure("Get", uid(json.dumps(["t" * (length - 4)]))))
+
+
+def object_with_attributes(alice, length):
+    held = attributes(tagged("t" * (length - 2000 * (length == MAX_ATTRIBUTES_LENGTH))), bits=256)
+    return alice.send(structure("Create", *import_items("", b"")[1:2], held))
+
+
+#: Name in LIMITS → (what is asked, the most, words of the answer to one more).
+CASES = {
+    "body of a request": (body, 16 * 1024 * 1024, "content_too_large"),
+    "body of `/access/grant`, `/access/revoke`": (access_body, MAX_BODY_LENGTH, "has more than"),
+    "nesting of a message": (nested, MAX_DEPTH, "Invalid_Message: "),
+    "items of TTLV in a message": (many_items, MAX_ITEMS, "Invalid_Message: "),
+    "operations in a message": (batch_of, MAX_BATCH_ITEMS, "at most 100 batch items"),
+    "data of one operation": (data, MAX_DATA_BYTES, "Invalid_Field: Data has at most"),
+    "identifier": (identifier, MAX_IDENTIFIER_LENGTH, "Invalid_Attribute_Value: "),
+    "tag list as identifier": (tag_list, MAX_TAG_LIST_LENGTH, "Invalid_Field: a list of tags"),
+    "attributes of an object": (
+        object_with_attributes, MAX_ATTRIBUTES_LENGTH, "Invalid_Field: attributes and tags",
+    ),
+}  # fmt: skip
+
+
+def test_every_limit_is_tested():
+    assert {each.name for each in LIMITS} == {*CASES, *MORE_ELSEWHERE}
+
+
+@pytest.mark.parametrize("limit", CASES)
+def test_beyond_a_limit_the_answer_names_it_and_at_the_limit_it_does_not(alice, limit):
+    ask, most, words = CASES[limit]
+    row = next(each for each in LIMITS if each.name == limit)
+    assert row.most == most
+    beyond = ask(alice, most + 1)
+    assert words in beyond.text
+    assert beyond.status == (413 if row.answer == "413" else beyond.status)
+    assert beyond.status in {200, 413, 422}
+    if beyond.status == 422:
+        assert beyond.text.startswith(row.answer)
+    assert words not in ask(alice, most).text
+
+
+def test_the_body_s_limit_is_the_option_s_default():
+    assert parse(["--dev"], {}).settings.max_body_size == LIMITS[0].most
+
+
+def test_locate_gives_pages_of_its_limit():
+    row = next(each for each in LIMITS if each.name.startswith("identifiers"))
+    assert row.most == MAX_LOCATED
