@@ -156,7 +156,7 @@ class _Run:
 
     async def _together(self) -> list[ItemResult]:
         """Raises Conflict."""
-        transaction = self.service.transaction()
+        transaction = self.service.transaction(undoes=True)
         results: list[ItemResult] = []
         for item in self.items:
             result = await self._execute(item, transaction)

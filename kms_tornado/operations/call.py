@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from .. import strict_json
@@ -23,6 +23,8 @@ from ..domain.usage import check_left, check_usage, spent
 from ..errors import InvalidField, MissingData, ObjectDestroyed, PermissionDenied
 from ..kmip.enums import CryptographicUsageMask, ObjectType, Operation, State
 from ..store.base import Change, Objects, Replace
+from .streams import Streams
+from .transaction import Transaction
 
 T = TypeVar("T")
 
@@ -62,6 +64,7 @@ class Call:
     privileged_users: who may create objects; empty means everyone.
     crypto_policy: of --crypto-policy; `check_allowed` asks it.
     bare: the request is an operation alone, as the published clients send it, and no RequestMessage.
+    streams: data that comes in parts, of all callers of this process.
     """
 
     principal: str
@@ -74,6 +77,7 @@ class Call:
     privileged_users: frozenset[str] = frozenset()
     crypto_policy: CryptoPolicy = CryptoPolicy.CONSERVATIVE
     bare: bool = False
+    streams: Streams = field(default_factory=Streams, repr=False)
 
     def doing(self, operation: Operation) -> Call:
         """The same call where it does something else in passing: wrap with a key, say.
@@ -194,6 +198,14 @@ class Call:
 
     async def commit(self, *changes: Change) -> None:
         await self.store.commit(changes)
+
+    async def settle(self) -> None:
+        """What was committed is on disk on return, within a message too.
+
+        For what cannot be done twice. Raises Conflict, and FeatureNotSupported within Undo.
+        """
+        if isinstance(self.store, Transaction):
+            await self.store.settle()
 
 
 def _is(target: ManagedObject, kind: Kind) -> bool:

@@ -1,23 +1,31 @@
 """Encrypt and Decrypt (KMIP 2.1 §6.1.15, §6.1.10; KMIP.md §8, §9).
 
-What the key is decides who computes: a row a type of object in ENCRYPTING and DECRYPTING.
+What the key is decides who computes: a row a type of object in ENCRYPTING and DECRYPTING. Data in
+parts is for symmetric keys.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 
 from ..crypto import ciphers
 from ..crypto.suites import Suite, check_iv, suite_for
 from ..domain.lifecycle import Use
 from ..domain.managed_object import ManagedObject
-from ..errors import FeatureNotSupported, InvalidMessage, MissingData, MissingInitializationVector
+from ..errors import (
+    FeatureNotSupported,
+    InvalidField,
+    InvalidMessage,
+    MissingInitializationVector,
+)
 from ..kmip.enums import CryptographicUsageMask, ObjectType
 from ..kmip.payloads import DecryptRequest, DecryptResponse, EncryptRequest, EncryptResponse
 from ..store.base import Change, UseNonce
 from .call import Call
-from .key_use import OFFLOAD_BYTES, parameters_of
+from .key_use import begin, computed, data_of, parameters_of, resume, updated
+from .streams import Stage, stage_of
 
 Encrypting = Callable[[Call, ManagedObject, EncryptRequest, bytes], Awaitable[EncryptResponse]]
 Decrypting = Callable[[Call, ManagedObject, DecryptRequest, bytes], Awaitable[DecryptResponse]]
@@ -25,26 +33,34 @@ Decrypting = Callable[[Call, ManagedObject, DecryptRequest, bytes], Awaitable[De
 
 async def encrypt(call: Call, request: EncryptRequest) -> EncryptResponse:
     """Ciphertext; IV and tag in fields of their own."""
-    data = _whole_data(request)
+    stage = stage_of(request)
+    data = data_of(request.data, stage)
     target = await call.fetch_to_use(
         request.unique_identifier,
         Use.PROTECT,
         CryptographicUsageMask.ENCRYPT,
-        kind=frozenset(ENCRYPTING),
+        kind=_ENCRYPTING_KINDS,
     )
-    return await ENCRYPTING[target.object_type](call, target, request, data)
+    if stage is Stage.WHOLE:
+        return await ENCRYPTING[target.object_type](call, target, request, data)
+    _check_streamable(target)
+    return await _encrypt_part(call, target, request, stage, data)
 
 
 async def decrypt(call: Call, request: DecryptRequest) -> DecryptResponse:
     """The plaintext. Everything that data can be wrong in is one CryptographicFailure."""
-    data = _whole_data(request)
+    stage = stage_of(request)
+    data = data_of(request.data, stage)
     target = await call.fetch_to_use(
         request.unique_identifier,
         Use.PROCESS,
         CryptographicUsageMask.DECRYPT,
-        kind=frozenset(DECRYPTING),
+        kind=_DECRYPTING_KINDS,
     )
-    return await DECRYPTING[target.object_type](call, target, request, data)
+    if stage is Stage.WHOLE:
+        return await DECRYPTING[target.object_type](call, target, request, data)
+    _check_streamable(target)
+    return await _decrypt_part(call, target, request, stage, data)
 
 
 # --- symmetric keys -----------------------------------------------------------------------------
@@ -56,12 +72,8 @@ async def _encrypt_symmetric(
     suite = _suite(call, target, request, Use.PROTECT)
     iv = _iv(call, target, request, suite)
     aad = _aad(request, suite)
-    key = call.open(target)
-
-    def work() -> ciphers.Sealed:
-        return ciphers.encrypt(suite, key, data, aad, iv)
-
-    sealed = await call.offload(work) if len(data) + len(aad) > OFFLOAD_BYTES else work()
+    work = partial(ciphers.encrypt, suite, call.open(target), data, aad, iv)
+    sealed = await computed(call, len(data) + len(aad), work)
     # A nonce that was used before is refused here, and what was computed under it is dropped.
     await call.spend(target, len(data), *_nonce(target, request, suite))
     return EncryptResponse(
@@ -76,16 +88,10 @@ async def _decrypt_symmetric(
     call: Call, target: ManagedObject, request: DecryptRequest, data: bytes
 ) -> DecryptResponse:
     suite = _suite(call, target, request, Use.PROCESS)
-    iv, tag = request.iv_counter_nonce, request.authenticated_encryption_tag
-    if suite.new_iv and iv is None:
-        raise _missing_iv(call, "decryption needs the IV that the encryption returned")
+    iv, tag = _known_iv(call, request, suite), request.authenticated_encryption_tag
     aad = _aad(request, suite)
-    key = call.open(target)
-
-    def work() -> bytes:
-        return ciphers.decrypt(suite, key, data, aad, iv, tag)
-
-    plaintext = await call.offload(work) if len(data) + len(aad) > OFFLOAD_BYTES else work()
+    work = partial(ciphers.decrypt, suite, call.open(target), data, aad, iv, tag)
+    plaintext = await computed(call, len(data) + len(aad), work)
     return DecryptResponse(unique_identifier=target.uid, data=plaintext)
 
 
@@ -97,18 +103,81 @@ ENCRYPTING: Mapping[ObjectType, Encrypting] = MappingProxyType(
 DECRYPTING: Mapping[ObjectType, Decrypting] = MappingProxyType(
     {ObjectType.SYMMETRIC_KEY: _decrypt_symmetric}
 )
+_ENCRYPTING_KINDS = frozenset(ENCRYPTING)
+_DECRYPTING_KINDS = frozenset(DECRYPTING)
 
 
-def _whole_data(request: EncryptRequest | DecryptRequest) -> bytes:
-    if (
-        request.correlation_value is not None
-        or request.init_indicator
-        or request.final_indicator is False
-    ):
-        raise FeatureNotSupported("data in several parts is not supported")
-    if request.data is None:
-        raise MissingData("Data is missing")
-    return request.data
+# --- in parts -----------------------------------------------------------------------------------
+
+
+async def _encrypt_part(
+    call: Call, target: ManagedObject, request: EncryptRequest, stage: Stage, data: bytes
+) -> EncryptResponse:
+    told_iv = None
+    if stage is Stage.FIRST:
+        suite = _suite(call, target, request, Use.PROTECT)
+        iv = _iv(call, target, request, suite)
+        told_iv = _told_iv(call, request, iv)
+        aad, key = _aad(request, suite), call.open(target)
+        work = partial(ciphers.encryptor, suite, key, iv, aad)
+        stream = await begin(call, target, len(data), work, *_nonce(target, request, suite))
+    else:
+        _check_later_part(request)
+        stream = await resume(call, target, request.correlation_value, len(data))
+    ciphertext = await updated(call, stream, data)
+    if stage is not Stage.LAST:
+        return EncryptResponse(
+            unique_identifier=target.uid,
+            data=ciphertext,
+            iv_counter_nonce=told_iv,
+            correlation_value=call.streams.keep(stream, now=call.now),
+        )
+    rest, tag = stream.work.finish()
+    return EncryptResponse(
+        unique_identifier=target.uid,
+        data=ciphertext + rest,
+        authenticated_encryption_tag=tag,
+    )
+
+
+async def _decrypt_part(
+    call: Call, target: ManagedObject, request: DecryptRequest, stage: Stage, data: bytes
+) -> DecryptResponse:
+    """In an authenticated mode the plaintext comes whole, with the last part: its tag is verified then."""
+    if stage is Stage.FIRST:
+        suite = _suite(call, target, request, Use.PROCESS)
+        iv, aad = _known_iv(call, request, suite), _aad(request, suite)
+        work = partial(ciphers.decryptor, suite, call.open(target), iv, aad)
+        stream = await begin(call, target, None, work)
+    else:
+        _check_later_part(request)
+        stream = await resume(call, target, request.correlation_value, None)
+    plaintext = await updated(call, stream, data)
+    if stage is not Stage.LAST:
+        return DecryptResponse(
+            unique_identifier=target.uid,
+            data=plaintext,
+            correlation_value=call.streams.keep(stream, now=call.now),
+        )
+    finish = partial(stream.work.finish, request.authenticated_encryption_tag)
+    rest = await computed(call, stream.kept, finish)
+    return DecryptResponse(unique_identifier=target.uid, data=plaintext + rest)
+
+
+def _check_streamable(target: ManagedObject) -> None:
+    if target.object_type is not ObjectType.SYMMETRIC_KEY:
+        raise FeatureNotSupported("data in several parts takes a symmetric key")
+
+
+def _check_later_part(request: EncryptRequest | DecryptRequest) -> None:
+    """The IV and what else is authenticated come with the first part; later they would be ignored."""
+    if request.iv_counter_nonce is not None:
+        raise InvalidField("IVCounterNonce belongs to the first part")
+    if request.authenticated_encryption_additional_data is not None:
+        raise InvalidField("AuthenticatedEncryptionAdditionalData belongs to the first part")
+
+
+# --- what a request asks for --------------------------------------------------------------------
 
 
 def _suite(
@@ -133,6 +202,12 @@ def _iv(call: Call, target: ManagedObject, request: EncryptRequest, suite: Suite
     if suite.new_iv and wanted is not None and wanted.random_iv is False:
         raise _missing_iv(call, "RandomIV is false and IVCounterNonce is missing")
     return ciphers.new_iv(suite)
+
+
+def _known_iv(call: Call, request: DecryptRequest, suite: Suite) -> bytes | None:
+    if suite.new_iv and request.iv_counter_nonce is None:
+        raise _missing_iv(call, "decryption needs the IV that the encryption returned")
+    return request.iv_counter_nonce
 
 
 def _told_iv(call: Call, request: EncryptRequest, iv: bytes | None) -> bytes | None:

@@ -1,12 +1,34 @@
-"""What the cryptographic operations have in common beside `Call.fetch_to_use` and `Call.spend`."""
+"""What the cryptographic operations have in common beside `Call.fetch_to_use` and `Call.spend`:
+
+parameters, threads, and the way of a part of data to its stream and back.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
 from ..domain.managed_object import ManagedObject
+from ..errors import InvalidCorrelationValue, MissingData, Unavailable
 from ..kmip.structures import CryptographicParameters
+from ..store.base import Change, Conflict
+from .call import Call
+from .streams import Part, Stage, Stream, stage_of
+
+T = TypeVar("T")
 
 #: Bytes above which a computation is worth a thread: AES-GCM does about 1 MiB in a millisecond.
 OFFLOAD_BYTES = 256 * 1024
+#: What a part that is held back costs beside its bytes.
+_OVERHEAD = 64
+
+
+class DataPart(Part, Protocol):
+    """A part with its data."""
+
+    @property
+    def data(self) -> bytes | None: ...
 
 
 def parameters_of(
@@ -14,3 +36,101 @@ def parameters_of(
 ) -> CryptographicParameters | None:
     """The request's parameters; where it gives none, the key's own (KMIP 2.1 §6.1.15)."""
     return target.attributes.cryptographic_parameters if wanted is None else wanted
+
+
+def data_of(data: bytes | None, stage: Stage) -> bytes:
+    """Raises MissingData; a later part may come without data, to end the stream."""
+    if data is None and stage in {Stage.WHOLE, Stage.FIRST}:
+        raise MissingData("Data is missing")
+    return data or b""
+
+
+async def computed(call: Call, size: int, work: Callable[[], T]) -> T:
+    """The result of the work, on a thread where so many bytes take long."""
+    return await call.offload(work) if size > OFFLOAD_BYTES else work()
+
+
+async def begin(
+    call: Call,
+    target: ManagedObject | None,
+    cost: int | None,
+    work: Callable[[], Any],
+    *changes: Change,
+) -> Stream:
+    """A stream, once its first part is paid. cost: bytes to protect; None: nothing is protected.
+
+    Paid and on disk first: if another request came in between, everything is decided anew, and a
+    cipher cannot be made to forget what it has seen. Raises FeatureNotSupported within Undo.
+    """
+    await _pay(call, target, cost, *changes)
+    return _stream(call, target, work())
+
+
+async def resume(
+    call: Call, target: ManagedObject | None, correlation_value: bytes | None, cost: int | None
+) -> Stream:
+    """The stream, out of the table, once its next part is paid. cost: as of `begin`.
+
+    Raises InvalidCorrelationValue.
+    """
+    if not correlation_value:
+        raise InvalidCorrelationValue("CorrelationValue is empty")
+    stream = call.streams.take(
+        correlation_value, call.principal, call.operation, target, now=call.now
+    )
+    try:
+        await _pay(call, target, cost)
+    except (Conflict, Unavailable):  # nothing happened: the same part may come again
+        call.streams.keep(stream, now=call.now)
+        raise
+    return stream
+
+
+async def updated(call: Call, stream: Stream, data: bytes) -> bytes:
+    """What the stream's cipher gives for the data."""
+    output: bytes = await computed(call, len(data), partial(stream.work.update, data))
+    held = len(data) - len(output)
+    if held > 0:
+        stream.kept += held + _OVERHEAD
+    return output
+
+
+async def fed(
+    call: Call,
+    request: DataPart,
+    target: ManagedObject | None,
+    start: Callable[[], Any],
+    *,
+    protects: bool,
+) -> Stream:
+    """A stream that has seen the request's data; for whole data, one that is kept nowhere.
+
+    start: makes what takes the data (`update`) and gives the result (`finish`).
+    protects: the use is counted by the target's limit.
+    """
+    stage = stage_of(request)
+    data = data_of(request.data, stage)
+    cost = len(data) if protects else None
+    if stage is Stage.WHOLE:
+        stream = _stream(call, target, start())
+    elif stage is Stage.FIRST:
+        stream = await begin(call, target, cost, start)
+    else:
+        stream = await resume(call, target, request.correlation_value, cost)
+    await computed(call, len(data), partial(stream.work.update, data))
+    if stage is Stage.WHOLE and target is not None and cost is not None:
+        await call.spend(target, cost)
+    return stream
+
+
+def _stream(call: Call, target: ManagedObject | None, work: Any) -> Stream:
+    uid, version = (None, 0) if target is None else (target.uid, target.version)
+    return Stream(call.principal, call.operation, uid, version, work)
+
+
+async def _pay(
+    call: Call, target: ManagedObject | None, cost: int | None, *changes: Change
+) -> None:
+    if target is not None and cost is not None:
+        await call.spend(target, cost, *changes)
+    await call.settle()

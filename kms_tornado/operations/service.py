@@ -22,10 +22,13 @@ from . import (
     interop,
     lifecycle,
     locate,
+    mac,
     retrieve,
+    rng,
 )
 from .call import Call, SharedOffload
 from .limits import check_data
+from .streams import Streams
 from .transaction import Transaction
 
 Function = Callable[[Call, Any], Awaitable[Any]]
@@ -43,6 +46,11 @@ OPERATIONS: Mapping[Operation, Function] = MappingProxyType(
         Operation.DISCOVER_VERSIONS: discovery.discover_versions,
         Operation.ENCRYPT: encryption.encrypt,
         Operation.DECRYPT: encryption.decrypt,
+        Operation.MAC: mac.mac,
+        Operation.MAC_VERIFY: mac.mac_verify,
+        Operation.HASH: mac.hash_,
+        Operation.RNG_RETRIEVE: rng.rng_retrieve,
+        Operation.RNG_SEED: rng.rng_seed,
         Operation.IMPORT: create.import_,
         Operation.EXPORT: retrieve.export,
     }
@@ -80,6 +88,7 @@ class Service:
         self._privileged_users = privileged_users
         self._crypto_policy = crypto_policy
         self._now = now
+        self._streams = Streams()
         self.operations = {**OPERATIONS, **INTEROP_OPERATIONS} if kmip_interop else OPERATIONS
 
     async def execute(self, principal: Principal, operation: Operation, request: Any) -> Any:
@@ -116,12 +125,13 @@ class Service:
             privileged_users=self._privileged_users,
             crypto_policy=self._crypto_policy,
             bare=bare,
+            streams=self._streams,
         )
         return await function(call, request)
 
-    def transaction(self) -> Transaction:
-        """A new one over the store."""
-        return Transaction(self._store)
+    def transaction(self, *, undoes: bool = False) -> Transaction:
+        """A new one over the store. undoes: for a batch with Undo."""
+        return Transaction(self._store, undoes=undoes)
 
     def now(self) -> int:
         """Whole seconds since the Unix epoch."""

@@ -20,8 +20,10 @@ from ..store.base import Change, Conflict, Insert, Objects, Remove, Replace, Use
 class Transaction:
     """`Objects` over others, which get nothing until `finish`. To be used once."""
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: Objects, *, undoes: bool = False) -> None:
+        """undoes: what was done may have to be taken back, so nothing may be settled."""
         self._objects = objects
+        self._undoes = undoes
         self._changes: list[Change] = []
         #: What the changes make of the objects that they touch; None: removed.
         self._after: dict[UniqueIdentifier, ManagedObject | None] = {}
@@ -96,10 +98,17 @@ class Transaction:
         """
         if not self._changes:
             return
+        changes, self._changes = self._changes, []
         try:
-            await self._objects.commit(self._changes)
+            await self._objects.commit(changes)
         except ObjectAlreadyExists:  # it was free when it was looked at
             raise Conflict from None
+
+    async def settle(self) -> None:
+        """As `finish`, in the middle. Raises FeatureNotSupported where Undo may follow."""
+        if self._undoes:
+            raise FeatureNotSupported("data in parts cannot be undone: leave Undo out")
+        await self.finish()
 
     async def _check_seen(self, uid: UniqueIdentifier, seen: int) -> None:
         known = await self.get(uid)

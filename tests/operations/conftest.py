@@ -27,3 +27,20 @@ def bob(kms: KMS) -> Iterator[User]:
     user = kms.user()
     yield user
     user.close()
+
+
+@pytest.fixture(scope="session")
+def permissive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KMS]:
+    """A server with --crypto-policy permissive."""
+    directory = tmp_path_factory.mktemp("permissive")
+    options = ["--crypto-policy", "permissive"]
+    with two_issuers() as issuers, KMS(directory, *issuers, options=options) as server:
+        yield server
+
+
+@pytest.fixture
+def carol(permissive: KMS) -> Iterator[User]:
+    """A user of the permissive server."""
+    user = permissive.user()
+    yield user
+    user.close()

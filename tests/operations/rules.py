@@ -17,7 +17,7 @@ SPELLINGS = {
     "ObjectType": {
         "Certificate", "SymmetricKey", "PublicKey", "PrivateKey", "SecretData", "OpaqueObject",
     },
-    "CryptographicAlgorithm": {"AES", "ChaCha20", "ChaCha20Poly1305"},
+    "CryptographicAlgorithm": {"AES", "ChaCha20", "ChaCha20Poly1305", "THREE_DES", "HMACSHA1", "HMACSHA224", "HMACSHA256", "HMACSHA384", "HMACSHA512"},
     "KeyFormatType": {"Raw", "TransparentSymmetricKey"},
     "State": {
         "PreActive", "Active", "Deactivated", "Compromised", "Destroyed", "Destroyed_Compromised",
@@ -45,9 +45,14 @@ CHILDREN = {
     "Export": ({"ObjectType", "UniqueIdentifier", "Attributes"}, {"Object"}),
     "Encrypt": (
         {"UniqueIdentifier", "Data"},
-        {"IvCounterNonce", "AuthenticatedEncryptionTag"},
+        {"IvCounterNonce", "AuthenticatedEncryptionTag", "CorrelationValue"},
     ),
-    "Decrypt": ({"UniqueIdentifier", "Data"}, set()),
+    "Decrypt": ({"UniqueIdentifier", "Data"}, {"CorrelationValue"}),
+    "MAC": ({"UniqueIdentifier"}, {"MACData", "CorrelationValue"}),
+    "MACVerify": ({"UniqueIdentifier"}, {"ValidityIndicator", "CorrelationValue"}),
+    "Hash": (set(), {"Data", "CorrelationValue"}),
+    "RNGRetrieve": ({"Data"}, set()),
+    "RNGSeed": ({"DataLength"}, set()),
     "Locate": ({"LocatedItems", "UniqueIdentifier"}, set()),
     "Revoke": ({"UniqueIdentifier"}, set()),
     "Destroy": ({"UniqueIdentifier"}, set()),
@@ -78,7 +83,7 @@ REASONS = {
     "Invalid_Field", "Missing_Data", "Invalid_Message", "Invalid_Attribute",
     "Invalid_Attribute_Value", "Cryptographic_Failure", "Missing_Initialization_Vector",
     "Incompatible_Cryptographic_Usage_Mask", "Key_Format_Type_Not_Supported",
-    "Key_Wrap_Type_Not_Supported", "Unsupported_Cryptographic_Parameters", "Bad_Cryptographic_Parameters", "General_Failure",
+    "Key_Wrap_Type_Not_Supported", "Unsupported_Cryptographic_Parameters", "Bad_Cryptographic_Parameters", "General_Failure", "Invalid_Correlation_Value", "Server_Limit_Exceeded",
     "Operation_Not_Supported", "Feature_Not_Supported", "Object_Destroyed", "Sensitive",
     "Not_Extractable",
 }  # fmt: skip

@@ -39,6 +39,8 @@ ON_AN_OBJECT = {
             octets("AuthenticatedEncryptionTag", bytes(16)),
         ]
     ],
+    Operation.MAC: [[octets("Data", b"x")]],
+    Operation.MAC_VERIFY: [[octets("Data", b"x"), octets("MACData", bytes(16))]],
     Operation.REVOKE: [[], [number("RevocationReason", 2)]],
     Operation.DESTROY: [[], [flag("Remove", True)]],
 }
@@ -46,7 +48,7 @@ ON_AN_OBJECT = {
 #: They name no object that is there: tested one by one.
 ON_NO_OBJECT = {
     Operation.CREATE, Operation.IMPORT, Operation.LOCATE, Operation.QUERY,
-    Operation.DISCOVER_VERSIONS,
+    Operation.DISCOVER_VERSIONS, Operation.HASH, Operation.RNG_RETRIEVE, Operation.RNG_SEED,
 }  # fmt: skip
 
 ROWS = [
@@ -56,7 +58,7 @@ ROWS = [
 ]
 
 #: CONTRACT §3: what the right `get` covers as well.
-COVERED_BY_GET = {"Export", "GetAttributes", "Encrypt", "Decrypt"}
+COVERED_BY_GET = {"Export", "GetAttributes", "Encrypt", "Decrypt", "MAC", "MACVerify"}
 
 #: How a right may reach somebody.
 WAYS = ["by name", "by name, other issuer", "everyone", "everyone, other issuer"]

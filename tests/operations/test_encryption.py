@@ -248,23 +248,6 @@ def test_short_iv_is_refused_with_the_option_that_allows_it(
     assert "--crypto-policy permissive" in line
 
 
-@pytest.mark.parametrize(
-    "item",
-    [
-        pytest.param(octets("CorrelationValue", b"echo me"), id="correlation"),
-        pytest.param(octets("CorrelationValue", b""), id="empty correlation"),
-        pytest.param(flag("InitIndicator", True), id="first part"),
-        pytest.param(flag("FinalIndicator", False), id="not the last part"),
-    ],
-)
-@pytest.mark.parametrize("operation", ["Encrypt", "Decrypt"])
-def test_data_in_parts_is_refused_and_nothing_is_echoed(alice, key, operation, item):
-    sealed = alice.encrypt(key, PLAIN)
-    items = sealed.items() if operation == "Decrypt" else [octets("Data", PLAIN)]
-    line = alice.refused(operation, uid(key), *items, item)
-    assert line == "Feature_Not_Supported: data in several parts is not supported"
-
-
 # --- usage masks --------------------------------------------------------------------------------
 
 

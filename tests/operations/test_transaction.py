@@ -141,7 +141,7 @@ class Scripted:
             raise step
         return CreateResponse(request.object_type, "a")
 
-    def transaction(self):
+    def transaction(self, *, undoes=False):
         service = self
 
         class Held(Transaction):

@@ -1,0 +1,90 @@
+"""MAC, MACVerify and Hash (KMIP 2.1 §6.1.25, §6.1.26, §6.1.20), whole or in parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..crypto.hashes import Hasher
+from ..crypto.mac import Authenticator, is_same_mac, mac_suite_for
+from ..crypto.policy import Technique
+from ..domain.lifecycle import Use
+from ..domain.managed_object import ManagedObject
+from ..errors import MissingData
+from ..kmip.enums import CryptographicUsageMask, ObjectType, ValidityIndicator
+from ..kmip.payloads import (
+    HashRequest,
+    HashResponse,
+    MACRequest,
+    MACResponse,
+    MACVerifyRequest,
+    MACVerifyResponse,
+)
+from .call import Call
+from .key_use import fed, parameters_of
+from .streams import stage_of
+
+#: A Secret Data object is as good a key for HMAC as a symmetric key.
+KEYS = frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.SECRET_DATA})
+
+
+async def mac(call: Call, request: MACRequest) -> MACResponse:
+    """The MAC of the data."""
+    target = await call.fetch_to_use(
+        request.unique_identifier, Use.PROTECT, CryptographicUsageMask.MAC_GENERATE, kind=KEYS
+    )
+    start = _authenticator(call, target, request, Use.PROTECT)
+    stream = await fed(call, request, target, start, protects=True)
+    if stage_of(request).is_last:
+        return MACResponse(target.uid, mac_data=stream.work.finish())
+    correlation_value = call.streams.keep(stream, now=call.now)
+    return MACResponse(target.uid, correlation_value=correlation_value)
+
+
+async def mac_verify(call: Call, request: MACVerifyRequest) -> MACVerifyResponse:
+    """Whether the MAC, which comes with the last part, is that of the data."""
+    is_last = stage_of(request).is_last
+    if is_last and request.mac_data is None:
+        raise MissingData("MACData is missing")
+    target = await call.fetch_to_use(
+        request.unique_identifier, Use.PROCESS, CryptographicUsageMask.MAC_VERIFY, kind=KEYS
+    )
+    start = _authenticator(call, target, request, Use.PROCESS)
+    stream = await fed(call, request, target, start, protects=False)
+    if not is_last:
+        correlation_value = call.streams.keep(stream, now=call.now)
+        return MACVerifyResponse(target.uid, correlation_value=correlation_value)
+    is_valid = is_same_mac(stream.work.finish(), request.mac_data or b"")
+    return MACVerifyResponse(
+        target.uid,
+        validity_indicator=ValidityIndicator.VALID if is_valid else ValidityIndicator.INVALID,
+    )
+
+
+async def hash_(call: Call, request: HashRequest) -> HashResponse:
+    """The hash of the data; no object takes part in it."""
+    call.check_allowed(Technique.HASH, Use.PROTECT)
+
+    def start() -> Hasher:
+        algorithm = request.cryptographic_parameters.hashing_algorithm
+        if algorithm is None:
+            raise MissingData("HashingAlgorithm is missing in CryptographicParameters")
+        return Hasher(algorithm)
+
+    stream = await fed(call, request, None, start, protects=False)
+    if stage_of(request).is_last:
+        return HashResponse(data=stream.work.finish())
+    return HashResponse(correlation_value=call.streams.keep(stream, now=call.now))
+
+
+def _authenticator(
+    call: Call, target: ManagedObject, request: MACRequest | MACVerifyRequest, use: Use
+) -> Callable[[], Authenticator]:
+    """Parameters count where the data begins."""
+
+    def start() -> Authenticator:
+        wanted = parameters_of(target, request.cryptographic_parameters)
+        suite = mac_suite_for(target.attributes.cryptographic_algorithm, wanted)
+        call.check_allowed(suite.technique, use)
+        return Authenticator(suite, call.open(target))
+
+    return start

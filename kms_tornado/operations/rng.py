@@ -1,0 +1,28 @@
+"""RNGRetrieve and RNGSeed (KMIP 2.1 §6.1.44, §6.1.45)."""
+
+from __future__ import annotations
+
+from ..crypto.random import MAX_BYTES, random_octets
+from ..errors import InvalidField
+from ..kmip.payloads import (
+    RNGRetrieveRequest,
+    RNGRetrieveResponse,
+    RNGSeedRequest,
+    RNGSeedResponse,
+)
+from .call import Call
+
+
+async def rng_retrieve(call: Call, request: RNGRetrieveRequest) -> RNGRetrieveResponse:
+    """Random octets from the operating system."""
+    return RNGRetrieveResponse(data=random_octets(request.data_length))
+
+
+async def rng_seed(call: Call, request: RNGSeedRequest) -> RNGSeedResponse:
+    """None of the seed is used, and that is said, as the specification allows.
+
+    The operating system's generator needs no seed, and takes none from users of a network service.
+    """
+    if len(request.data) > MAX_BYTES:
+        raise InvalidField(f"a seed has at most {MAX_BYTES} bytes")
+    return RNGSeedResponse(data_length=0)
