@@ -45,22 +45,19 @@ class Differs(Exception):
 
 @dataclass
 class Case:
-    """One case as it runs: variables found so far, and recorded values with what took their place."""
+    """One case as it runs: variables found so far, and recorded values with what took their place.
+
+    has_generated_keys: made by the server, so that what follows from them cannot be as recorded.
+    """
 
     pairs: list[tuple[Item, Item]]
+    has_generated_keys: bool
     variables: dict[str, Any] = field(default_factory=dict)
     stand_ins: dict[Any, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        requests = [request for request, _ in self.pairs]
         #: What was in a request so far.
         self.sent: set[str] = set()
-        #: Keys that the server makes: what follows from them cannot be as it was recorded.
-        self.has_generated_keys = any(
-            leaf["tag"] == "Operation" and str(leaf["value"]).startswith(("Create", "ReKey"))
-            for request in requests
-            for leaf in leaves(request)
-        )
 
     def next_request(self, request: Item) -> Item:
         """The request as it is to be sent; what it says is from then on no secret of the server's."""
@@ -171,7 +168,17 @@ Send = Callable[[Item], Item]
 
 def read_case(path: Path) -> Case:
     messages = read_messages(path)
-    return Case(list(zip(messages[::2], messages[1::2], strict=True)))
+    series = series_of(path)
+    before = path.parent.glob(f"{series}*.xml") if series else [path]
+    has_generated_keys = any(makes_keys(each) for file in before for each in read_messages(file))
+    return Case(list(zip(messages[::2], messages[1::2], strict=True)), has_generated_keys)
+
+
+def makes_keys(message: Item) -> bool:
+    return message["tag"] == "RequestMessage" and any(
+        leaf["tag"] == "Operation" and str(leaf["value"]).startswith(("Create", "ReKey"))
+        for leaf in leaves(message)
+    )
 
 
 def run_case(case: Case, send: Send) -> None:
@@ -193,5 +200,8 @@ def run_case(case: Case, send: Send) -> None:
 
 def owner_of(path: Path, encoding: str) -> str:
     """Nobody else's objects, but for the cases that continue one another."""
-    series = next((each for each in SERIES if path.stem.startswith(each)), None)
-    return f"owner of {series or path.stem} ({encoding})"
+    return f"owner of {series_of(path) or path.stem} ({encoding})"
+
+
+def series_of(path: Path) -> str | None:
+    return next((each for each in SERIES if path.stem.startswith(each)), None)
