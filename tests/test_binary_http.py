@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import struct
 
@@ -128,7 +129,8 @@ def test_answer_that_is_too_long_is_measured_in_binary(alice):
 
 
 def test_binary_needs_a_token(kms):
-    answer = kms.nobody().exchange("POST", "/kmip", WHOLE, content_type="application/octet-stream")
+    with contextlib.closing(kms.nobody()) as nobody:
+        answer = nobody.exchange("POST", "/kmip", WHOLE, content_type="application/octet-stream")
     assert answer.status == 401
 
 

@@ -49,10 +49,11 @@ TAG_VENDOR = "cosmian"
 TAG_NAME = "tag"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Attributes:
     """Dates are seconds since the Unix epoch. None and () mean that the attribute is not set.
 
+    An instance holds what it was given, the rest are defaults of the class (`_set_given` below).
     Fields stand in the order in which Cosmian's server writes them: by tag, the vendor's last.
     """
 
@@ -152,6 +153,19 @@ class Attributes:
         held = ((name, getattr(self, name)) for name in names)
         shown = (f"{name}={value!r}" for name, value in held if value not in (None, ()))
         return f"Attributes({', '.join(shown)})"
+
+
+_NAMES = frozenset(field.name for field in dataclasses.fields(Attributes))
+
+
+def _set_given(self: Attributes, **given: Any) -> None:
+    """What dataclass makes sets all ninety, one call each: a tenth of the time that a Get takes."""
+    if not given.keys() <= _NAMES:
+        raise TypeError(f"Attributes has no {', '.join(given.keys() - _NAMES)}")
+    vars(self).update(given)
+
+
+Attributes.__init__ = _set_given  # type: ignore[method-assign]
 
 
 # --- tags ---------------------------------------------------------------------------------------

@@ -24,6 +24,11 @@ _STRUCTURE, _BYTE_STRING, _TEXT_STRING = (
 )
 
 
+#: What an item has of each, times MAX_ITEMS. Looked at before json, which stops the whole process while
+#: it makes its objects: six seconds for 16 MiB of empty arrays.
+_MOST = {b"{": MAX_ITEMS, b"[": MAX_ITEMS, b",": 4 * MAX_ITEMS}
+
+
 # --- parse --------------------------------------------------------------------------------------
 
 
@@ -39,7 +44,7 @@ def parse(body: bytes) -> tuple[Node, Dialect]:
 
 def load(body: bytes) -> Any:
     """The body as JSON. Raises InvalidMessage."""
-    if body.count(b"{") > MAX_ITEMS:  # each item has one
+    if len(body) > MAX_ITEMS and any(body.count(sign) > most for sign, most in _MOST.items()):
         raise InvalidMessage("the message has too many items")
     try:
         return strict_json.loads(body, max_depth=2 * MAX_DEPTH)

@@ -19,6 +19,9 @@ from .ttlv import MAX_BIG_INTEGER_OCTETS, Dialect, ItemType, Node
 #: Where a double stops holding every integer exactly: the profile wants hexadecimal beyond it.
 MAX_SAFE_NUMBER = 2**52
 
+#: Characters of a mask's names: thrice what all of them need.
+MAX_MASK_LENGTH = 1000
+
 MAX_QUOTED = 60  # characters of a client's word in an error text: enough to recognise a typo
 
 
@@ -169,6 +172,8 @@ def _small_number_or_hex(tag: str, value: Any) -> int:
 
 def _mask(tag: str, value: str) -> int:
     """ "Encrypt|Decrypt"; the XML profile's space between names does too."""
+    if len(value) > MAX_MASK_LENGTH:
+        raise InvalidField(f"{tag} is too long")
     bits = 0
     for name in value.replace("|", " ").split() or [""]:
         if name[:2] == "0x":

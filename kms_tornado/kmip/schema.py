@@ -77,6 +77,7 @@ class _Field:
 class _Plan:
     fields: tuple[_Field, ...]
     by_tag: Mapping[str, _Field]
+    by_name: Mapping[str, _Field]
     required: tuple[_Field, ...]
     repeated: tuple[str, ...]
     ignored: frozenset[str]
@@ -176,7 +177,7 @@ def write_field(cls: type[Declared], field_name: str, value: Any) -> Node:
 
 
 def _field_of(cls: type[Declared], field_name: str) -> _Field:
-    return next(field for field in _plan(cls).fields if field.name == field_name)
+    return _plan(cls).by_name[field_name]
 
 
 @cache
@@ -189,6 +190,7 @@ def _plan(cls: type[Declared]) -> _Plan:
     return _Plan(
         fields,
         by_tag,
+        {field.name: field for field in fields},
         tuple(field for field in fields if field.required),
         tuple(field.name for field in fields if field.repeated),
         frozenset(getattr(cls, "IGNORED_TAGS", ())),

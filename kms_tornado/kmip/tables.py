@@ -67,21 +67,30 @@ TAG_ALIASES: Mapping[str, str] = {
 }
 
 
+#: Characters. The longest name has 37; what is longer costs time to loosen, and is no name.
+MAX_NAME_LENGTH = 100
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Enumeration:
     """One enumeration or mask of the specification.
 
-    oasis, cosmian: number → the name to emit. loose: loose spelling → number.
+    oasis, cosmian: number → the name to emit. loose: loose spelling → number. exact: the spellings
+    that clients send as a rule, which need no loosening.
     """
 
     name: str
     oasis: Mapping[int, str]
     cosmian: Mapping[int, str]
     loose: Mapping[str, int]
+    exact: Mapping[str, int]
 
     def number(self, spelling: str) -> int | None:
         """The number of a name in any spelling, None if there is no such name."""
-        return self.loose.get(loosen(spelling))
+        number = self.exact.get(spelling)
+        if number is None and len(spelling) <= MAX_NAME_LENGTH:
+            number = self.loose.get(loosen(spelling))
+        return number
 
 
 def loosen(name: str) -> str:
@@ -119,7 +128,8 @@ def _enumeration(name: str, numbers: Mapping[str, int]) -> Enumeration:
     cosmian = {number: spelling.replace("_", "") for number, spelling in oasis.items()}
     cosmian |= COSMIAN_NAMES.get(name, {})
     loose = {**dict(_loose_pairs(numbers)), **ALIASES.get(name, {})}
-    return Enumeration(name, oasis, cosmian, loose)
+    exact = {spelling: number for each in (cosmian, oasis) for number, spelling in each.items()}
+    return Enumeration(name, oasis, cosmian, loose, exact)
 
 
 def _loose_pairs(numbers: Mapping[str, int]) -> Iterable[tuple[str, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import get_type_hints
 
@@ -189,3 +190,11 @@ def test_any_tags_come_back_as_they_went(tags):
     attributes = with_user_tags(Attributes(), tags)
     assert user_tags(attributes) == tags
     assert json.loads(dump_attributes(attributes))["v"] == 1
+
+
+def test_attributes_take_the_names_of_their_fields_only():
+    assert Attributes(state=None) == Attributes() != Attributes(comment="x")
+    with pytest.raises(TypeError, match="colour"):
+        Attributes(colour="red")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Attributes().state = None

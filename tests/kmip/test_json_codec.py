@@ -403,3 +403,29 @@ def test_no_json_raises_anything_but_a_kmip_error(tag, values):
     with contextlib.suppress(KMIPError):
         node, dialect = parse(encode(tag, *values))
         json_codec.format(node, dialect)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"[" + b"[]," * MAX_ITEMS + b"[]]", id="arrays"),
+        pytest.param(b"[" + b"1," * (4 * MAX_ITEMS + 1) + b"1]", id="numbers"),
+        pytest.param(b"{" + b'"a":1,' * (4 * MAX_ITEMS + 1) + b'"a":1}', id="members"),
+    ],
+)
+def test_body_that_would_take_seconds_to_refuse_is_not_parsed(body):
+    with pytest.raises(InvalidMessage, match="too many items"):
+        parse(body)
+
+
+@pytest.mark.parametrize(
+    "leaf",
+    [
+        {"tag": "CryptographicUsageMask", "type": "Integer", "value": "Encrypt|" * 1000},
+        {"tag": "ObjectType", "type": "Enumeration", "value": "S" * 1_000_000},
+    ],
+    ids=["mask", "name"],
+)
+def test_name_that_is_too_long_is_refused_unread(leaf):
+    with pytest.raises(InvalidField):
+        parse(encode("Create", leaf))
