@@ -44,15 +44,13 @@ MISSING = {
         BL-M-13
         """,
     "CreateKeyPair": "AKLC-M-1 AKLC-M-2 AKLC-M-3",
-    "Hash": "CS-AC-M-7",
-    "RNGRetrieve": "CS-RNG-M-1",
     "PKCS#11": "PKCS11-M-1",
-    "AddAttribute": "AX-M-1 AX-M-2 CS-BC-M-1 CS-BC-M-2 CS-BC-M-3",
+    "AddAttribute": "AX-M-1 AX-M-2",
     "Name": """
         SASED-M-2 SKFF-M-5 SKFF-M-6 SKFF-M-7 SKFF-M-9 SKFF-M-10 SKFF-M-11 SKLC-M-2
         SKLC-M-3
         """,
-    "3DES": "SKFF-M-4 SKFF-M-8 SKFF-M-12",
+    "3DES": "SKFF-M-12",
     "ObjectGroup in Locate": "SASED-M-3",
     "ApplicationSpecificInformation in Locate": "TL-M-3",
     "ProtectionLevel and QuantumSafe": "QS-M-2",
