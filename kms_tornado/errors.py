@@ -209,6 +209,46 @@ class InvalidAttributeValue(KMIPError):
     reason = "Invalid Attribute Value"
 
 
+class AttributeReadOnly(KMIPError):
+    """The server's to set, or not to be changed any more."""
+
+    reason = "Attribute Read Only"
+
+
+class AttributeSingleValued(KMIPError):
+    """The object has its one value already."""
+
+    reason = "Attribute Single Valued"
+
+
+class MultiValuedAttribute(KMIPError):
+    """Which of several values is meant does not follow from the request."""
+
+    reason = "Multi Valued Attribute"
+
+
+class AttributeNotFound(KMIPError):
+    reason = "Attribute Not Found"
+
+
+class AttributeInstanceNotFound(KMIPError):
+    """The attribute is there, with other values."""
+
+    reason = "Attribute Instance Not Found"
+
+
+class NotQuantumSafe(KMIPError):
+    """The reason is that of the OASIS case."""
+
+    reason = "General Failure"
+
+
+class UsageLimitExceeded(KMIPError):
+    """Check: the key has less left than the client means to use."""
+
+    reason = "Usage Limit Exceeded"
+
+
 class MissingData(KMIPError):
     reason = "Missing Data"
 

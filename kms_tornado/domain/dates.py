@@ -60,9 +60,15 @@ _IN_ORDER = (
 )
 
 
-def check_order(attributes: Attributes) -> None:
-    """Raises InvalidAttributeValue where one date stands before another that it must follow."""
+def check_order(attributes: Attributes, changed: str | None = None) -> None:
+    """Raises InvalidAttributeValue where one date stands before another that it must follow.
+
+    changed: the one field that is new; None: all are. Activate sets a date that may come after the
+    Process Start Date, and that is no reason to refuse a new description.
+    """
     for first, second in _IN_ORDER:
+        if changed is not None and changed not in (first, second):
+            continue
         earlier, later = getattr(attributes, first), getattr(attributes, second)
         if earlier is not None and later is not None and later < earlier:
             raise InvalidAttributeValue(f"{_words(second)} lies before {_words(first)}")

@@ -27,6 +27,7 @@ def first_activation_date(wanted: int | None, *, bare: bool, now: int) -> int | 
 class Event(Enum):
     """What moves an object from state to state. REVOKE is any reason but a compromise."""
 
+    ACTIVATE = "activate"
     REVOKE = "revoke"
     COMPROMISE = "revoke as compromised"
     DESTROY = "destroy"
@@ -34,6 +35,8 @@ class Event(Enum):
 
 #: (state, event) → the state after it. What is not listed is refused.
 _NEXT: dict[tuple[State, Event], State] = {
+    (PRE_ACTIVE, Event.ACTIVATE): ACTIVE,
+    # Activate in any other state: refused, the same again included (KMIP 2.1 §6.1.1).
     (PRE_ACTIVE, Event.COMPROMISE): COMPROMISED,
     (PRE_ACTIVE, Event.DESTROY): DESTROYED,
     (ACTIVE, Event.REVOKE): DEACTIVATED,
@@ -66,8 +69,13 @@ def next_state(state: State, event: Event) -> State:
     """
     after = _NEXT.get((state, event))
     if after is None:
-        raise WrongKeyLifecycleState(_HINTS[state, event])
+        raise WrongKeyLifecycleState(_HINTS.get((state, event)) or f"the object is {words(state)}")
     return after
+
+
+def words(state: State) -> str:
+    """``Pre-Active``."""
+    return state.name.replace("_", "-").title()
 
 
 class Use(Enum):
@@ -77,6 +85,8 @@ class Use(Enum):
     PROCESS = "decrypt, verify", frozenset({ACTIVE, DEACTIVATED, COMPROMISED})
     READ = "its material", frozenset({PRE_ACTIVE, ACTIVE, DEACTIVATED, COMPROMISED})
     INSPECT = "what is known of it, even once it is destroyed", frozenset(State)
+    CHANGE = "its attributes", frozenset({PRE_ACTIVE, ACTIVE, DEACTIVATED, COMPROMISED})
+    ACTIVATE = "activate", frozenset({PRE_ACTIVE})
     REVOKE = "revoke", frozenset({PRE_ACTIVE, ACTIVE, DEACTIVATED, COMPROMISED})
     DESTROY = "destroy", frozenset({PRE_ACTIVE, DEACTIVATED, COMPROMISED})
 
@@ -87,11 +97,10 @@ class Use(Enum):
 def check_state(state: State, use: Use) -> None:
     """Raises ObjectDestroyed or WrongKeyLifecycleState.
 
-    Revoke and Destroy move the state, so `next_state` answers for them.
+    Activate, Revoke and Destroy move the state, so `next_state` answers for them.
     """
-    if use.suits(state) or use in {Use.REVOKE, Use.DESTROY}:
+    if use.suits(state) or use in {Use.ACTIVATE, Use.REVOKE, Use.DESTROY}:
         return
-    name = state.name.replace("_", "-").title()
     if state in GONE:
-        raise ObjectDestroyed(f"the object is {name}, its key material is gone")
-    raise WrongKeyLifecycleState(f"the object is {name}")
+        raise ObjectDestroyed(f"the object is {words(state)}, its key material is gone")
+    raise WrongKeyLifecycleState(f"the object is {words(state)}")

@@ -4,9 +4,37 @@ from __future__ import annotations
 
 import dataclasses
 
-from ..errors import IncompatibleCryptographicUsageMask, InvalidAttributeValue, PermissionDenied
+from ..errors import (
+    IncompatibleCryptographicUsageMask,
+    InvalidAttributeValue,
+    InvalidField,
+    PermissionDenied,
+    UsageLimitExceeded,
+)
 from ..kmip.enums import CryptographicUsageMask, UsageLimitsUnit
 from ..kmip.structures import UsageLimits
+
+#: The bits that apply protection; the others process what is protected, or move keys.
+PROTECTING = frozenset(
+    {
+        CryptographicUsageMask.SIGN,
+        CryptographicUsageMask.ENCRYPT,
+        CryptographicUsageMask.WRAP_KEY,
+        CryptographicUsageMask.MAC_GENERATE,
+        CryptographicUsageMask.CERTIFICATE_SIGN,
+        CryptographicUsageMask.CRL_SIGN,
+        CryptographicUsageMask.AUTHENTICATE,
+        CryptographicUsageMask.FPE_ENCRYPT,
+    }
+)
+
+
+def bits(mask: int) -> tuple[CryptographicUsageMask, ...]:
+    """The bits that are set. Raises InvalidField where one of them means nothing."""
+    known = tuple(bit for bit in CryptographicUsageMask if mask & bit)
+    if mask < 0 or sum(known) != mask:
+        raise InvalidField("CryptographicUsageMask has bits that mean nothing")
+    return known
 
 
 def check_usage(mask: int | None, needed: CryptographicUsageMask) -> None:
@@ -48,6 +76,12 @@ def check_left(limits: UsageLimits | None) -> None:
     """Raises PermissionDenied where nothing is left; None: there is no limit."""
     if limits is not None and remaining(limits) <= 0:
         raise PermissionDenied("the key's usage limit is spent")
+
+
+def check_enough(limits: UsageLimits | None, units: int) -> None:
+    """Raises UsageLimitExceeded where fewer units are left than somebody means to use."""
+    if limits is not None and units > remaining(limits):
+        raise UsageLimitExceeded("the key has less left of its usage limit")
 
 
 def spent(limits: UsageLimits, size: int) -> UsageLimits:

@@ -155,6 +155,12 @@ def tag_of(cls: type[Declared], field_name: str) -> str:
     return _field_of(cls, field_name).tag
 
 
+def field_of_tag(cls: type[Declared], tag: str) -> str | None:
+    """The twin of `tag_of`; None where no field has the tag."""
+    field = _plan(cls).by_tag.get(tag)
+    return None if field is None else field.name
+
+
 def is_repeated(cls: type[Declared], field_name: str) -> bool:
     return _field_of(cls, field_name).repeated
 

@@ -1,62 +1,62 @@
-"""GetAttributes, and which attributes a client may set on a new object (KMIP 2.1 §4, §6.1.18)."""
+"""GetAttributes and GetAttributeList; which attributes a new object may have (KMIP 2.1 §4, §6.1.18)."""
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 
+from ..domain.attribute_rules import check_quantum_safe, is_set, rule_of
 from ..domain.lifecycle import Use
 from ..domain.managed_object import ManagedObject
-from ..errors import InvalidAttribute
-from ..kmip.attributes import Attributes, with_user_tags
-from ..kmip.payloads import GetAttributesRequest, GetAttributesResponse
+from ..errors import InvalidAttribute, InvalidField
+from ..kmip.attributes import Attributes, dump_attributes, with_user_tags
+from ..kmip.payloads import (
+    AttributeReference,
+    GetAttributeListRequest,
+    GetAttributeListResponse,
+    GetAttributesRequest,
+    GetAttributesResponse,
+)
 from ..kmip.schema import tag_of
+from ..kmip.structures import VendorAttribute
 from .call import Call
 
-#: What a client may set on Create and Import. The rest is the server's to set, or would promise
-#: something that the server does not do; it is refused by name, never dropped.
-SETTABLE = frozenset(
-    {
-        "activation_date",
-        "alternative_names",
-        "application_specific_information",
-        "comment",
-        "contact_information",
-        "cryptographic_algorithm",
-        "cryptographic_domain_parameters",
-        "cryptographic_length",
-        "cryptographic_parameters",
-        "cryptographic_usage_mask",
-        "deactivation_date",
-        "description",
-        "extractable",
-        "key_format_type",
-        "links",
-        "names",
-        "object_groups",
-        "object_type",
-        "process_start_date",
-        "protect_stop_date",
-        "sensitive",
-        "unique_identifier",
-        "usage_limits",
-        "vendor_attributes",
-    }
-)
+#: Attributes and tags of one object, in characters as they are stored: readers keep thousands of
+#: them in memory, and a key is no place for documents.
+MAX_ATTRIBUTES_LENGTH = 64 * 1024
+
+#: Seconds for which a client may go on with what it got before it should ask again.
+LEASE_TIME_S = 3600
+
+#: Where all material is protected: by this process, whatever keeps its master key (§4.44).
+_SOFTWARE = 1
 
 #: Vendor attributes that ask for something: to be honoured or refused, never just kept.
 _REFUSED_VENDOR_ATTRIBUTES = frozenset({"wrapping_key_id"})
 
 
 def check_settable(wanted: Attributes) -> None:
-    """Raises InvalidAttribute, naming the first attribute that may not be set."""
+    """Raises InvalidAttribute, naming the first attribute that a client may not set on a new object."""
     for field in dataclasses.fields(wanted):
-        if field.name not in SETTABLE and getattr(wanted, field.name) not in (None, ()):
+        if is_set(wanted, field.name) and not rule_of(field.name).create:
             raise InvalidAttribute(
                 f"{tag_of(Attributes, field.name)} cannot be set by a client here"
             )
     for attribute in wanted.vendor_attributes:
-        if attribute.attribute_name in _REFUSED_VENDOR_ATTRIBUTES:
-            raise InvalidAttribute(f"{attribute.attribute_name} is not supported")
+        check_vendor_attribute(attribute)
+    check_quantum_safe(wanted)
+
+
+def check_vendor_attribute(attribute: VendorAttribute) -> None:
+    """Raises InvalidAttribute for one that asks for something which is not done."""
+    if attribute.attribute_name in _REFUSED_VENDOR_ATTRIBUTES:
+        raise InvalidAttribute(f"{attribute.attribute_name} is not supported")
+
+
+def check_length(attributes: Attributes, tags: frozenset[str]) -> None:
+    """Raises InvalidField."""
+    if len(dump_attributes(attributes)) + sum(map(len, tags)) > MAX_ATTRIBUTES_LENGTH:
+        raise InvalidField(f"attributes and tags have more than {MAX_ATTRIBUTES_LENGTH} characters")
 
 
 async def get_attributes(call: Call, request: GetAttributesRequest) -> GetAttributesResponse:
@@ -68,14 +68,41 @@ async def get_attributes(call: Call, request: GetAttributesRequest) -> GetAttrib
     return GetAttributesResponse(unique_identifier=target.uid, attributes=attributes)
 
 
+async def get_attribute_list(
+    call: Call, request: GetAttributeListRequest
+) -> GetAttributeListResponse:
+    """What GetAttributes would tell, by name."""
+    target = await call.fetch_for(request.unique_identifier, Use.INSPECT)
+    attributes = described(target)
+    vendors = {
+        AttributeReference(each.attribute_name, each.vendor_identification): None
+        for each in attributes.vendor_attributes
+    }
+    others = (
+        AttributeReference(tag_of(Attributes, field.name))
+        for field in dataclasses.fields(attributes)
+        if field.name != "vendor_attributes" and is_set(attributes, field.name)
+    )
+    return GetAttributeListResponse(target.uid, (*others, *vendors))
+
+
 def described(target: ManagedObject) -> Attributes:
-    """The object's attributes with those that are kept apart: identifier, type, state, user tags."""
+    """The object's attributes with those that are kept apart or follow from others.
+
+    Fresh is kept only where a client asked for it: of anything else nobody knows that it was never
+    given out, and a first Get need not write.
+    """
+    attributes = target.attributes
     return with_user_tags(
         dataclasses.replace(
-            target.attributes,
+            attributes,
             unique_identifier=target.uid,
+            short_unique_identifier=hashlib.sha256(target.uid.encode()).digest(),
             object_type=target.object_type,
             state=target.state,
+            fresh=bool(attributes.fresh),
+            lease_time=LEASE_TIME_S,
+            protection_storage_mask=_SOFTWARE,
         ),
         user_tags_of(target),
     )

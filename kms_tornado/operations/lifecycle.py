@@ -1,18 +1,63 @@
-"""Revoke and Destroy (KMIP 2.1 §6.1.38, §6.1.12; KMIP.md §8, §10)."""
+"""Activate, Check, Revoke and Destroy (KMIP 2.1 §6.1; KMIP.md §8, §10)."""
 
 from __future__ import annotations
 
 import dataclasses
 
-from ..domain.lifecycle import Event, Use, next_state
-from ..errors import InvalidField
+from ..domain.dates import check_dates, has_come
+from ..domain.lifecycle import Event, Use, check_state, next_state
+from ..domain.usage import PROTECTING, bits, check_enough, check_usage
+from ..errors import InvalidField, PermissionDenied, WrongKeyLifecycleState
 from ..kmip.enums import RevocationReasonCode
-from ..kmip.payloads import DestroyRequest, DestroyResponse, RevokeRequest, RevokeResponse
+from ..kmip.payloads import (
+    ActivateRequest,
+    ActivateResponse,
+    CheckRequest,
+    CheckResponse,
+    DestroyRequest,
+    DestroyResponse,
+    RevokeRequest,
+    RevokeResponse,
+)
 from ..kmip.structures import RevocationReason
 from ..store.base import Remove, Replace
+from .attributes import LEASE_TIME_S
 from .call import Call
 
 _COMPROMISES = frozenset({RevocationReasonCode.KEY_COMPROMISE, RevocationReasonCode.CA_COMPROMISE})
+
+
+async def activate(call: Call, request: ActivateRequest) -> ActivateResponse:
+    """Pre-Active to Active, whatever its Activation Date was to be; from now on it is now."""
+    target = await call.fetch_for(request.unique_identifier, Use.ACTIVATE)
+    state = next_state(target.state, Event.ACTIVATE)
+    if has_come(target.attributes.deactivation_date, call.now):
+        raise WrongKeyLifecycleState("the object's Deactivation Date has passed")
+    attributes = dataclasses.replace(
+        target.attributes, activation_date=call.now, last_change_date=call.now
+    )
+    after = dataclasses.replace(target, state=state, attributes=attributes)
+    await call.commit(Replace(after, seen=target.generation))
+    return ActivateResponse(unique_identifier=target.uid)
+
+
+async def check(call: Call, request: CheckRequest) -> CheckResponse:
+    """Whether the object may be used as the client means to, by now; nothing is reserved.
+
+    Raises IncompatibleCryptographicUsageMask, UsageLimitExceeded, WrongKeyLifecycleState,
+    PermissionDenied (a longer lease than there is).
+    """
+    target = await call.fetch_for(request.unique_identifier, Use.READ)
+    attributes = target.attributes
+    for needed in bits(request.cryptographic_usage_mask or 0):
+        check_usage(attributes.cryptographic_usage_mask, needed)
+        use = Use.PROTECT if needed in PROTECTING else Use.PROCESS
+        check_state(target.state, use)
+        check_dates(attributes, use, now=call.now)
+    check_enough(attributes.usage_limits, request.usage_limits_count or 0)
+    if request.lease_time is not None and request.lease_time > LEASE_TIME_S:
+        raise PermissionDenied(f"a lease lasts {LEASE_TIME_S} seconds")
+    return CheckResponse(unique_identifier=target.uid)
 
 
 async def revoke(call: Call, request: RevokeRequest) -> RevokeResponse:

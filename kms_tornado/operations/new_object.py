@@ -18,10 +18,10 @@ from ..domain.lifecycle import first_activation_date
 from ..domain.managed_object import ManagedObject, UniqueIdentifier
 from ..domain.usage import fresh_limits
 from ..errors import InvalidAttributeValue, InvalidField
-from ..kmip.attributes import Attributes, dump_attributes, user_tags, without_tags
+from ..kmip.attributes import Attributes, user_tags, without_tags
 from ..kmip.enums import HashingAlgorithm, KeyFormatType, ObjectType, State
 from ..kmip.structures import Digest
-from .attributes import check_settable
+from .attributes import check_length, check_settable
 from .call import MAX_IDENTIFIER_LENGTH, Call
 
 #: Added by the server, so that ``["invoices","_kk"]`` finds the key among objects with that tag.
@@ -35,9 +35,6 @@ SYSTEM_TAGS: Mapping[ObjectType, str] = MappingProxyType(
         ObjectType.OPAQUE_OBJECT: "_oo",
     }
 )
-#: Attributes and tags of one object, in characters as they are stored: readers keep thousands of
-#: them in memory, and a key is no place for documents.
-MAX_ATTRIBUTES_LENGTH = 64 * 1024
 
 
 def new_object(
@@ -81,8 +78,7 @@ def new_object(
         usage_limits=wanted.usage_limits and fresh_limits(wanted.usage_limits),
     )
     check_order(attributes)
-    if len(dump_attributes(attributes)) + sum(map(len, tags)) > MAX_ATTRIBUTES_LENGTH:
-        raise InvalidField(f"attributes and tags have more than {MAX_ATTRIBUTES_LENGTH} characters")
+    check_length(attributes, tags)
     new = ManagedObject(
         uid=uid,
         owner=call.principal,

@@ -15,6 +15,7 @@ from ..errors import GeneralFailure, OperationNotSupported
 from ..kmip.enums import Operation
 from ..store.base import Conflict, Objects, ObjectStore
 from . import (
+    attribute_changes,
     attributes,
     create,
     discovery,
@@ -40,6 +41,13 @@ OPERATIONS: Mapping[Operation, Function] = MappingProxyType(
         Operation.LOCATE: locate.locate,
         Operation.GET: retrieve.get,
         Operation.GET_ATTRIBUTES: attributes.get_attributes,
+        Operation.GET_ATTRIBUTE_LIST: attributes.get_attribute_list,
+        Operation.ADD_ATTRIBUTE: attribute_changes.add_attribute,
+        Operation.SET_ATTRIBUTE: attribute_changes.set_attribute,
+        Operation.MODIFY_ATTRIBUTE: attribute_changes.modify_attribute,
+        Operation.DELETE_ATTRIBUTE: attribute_changes.delete_attribute,
+        Operation.CHECK: lifecycle.check,
+        Operation.ACTIVATE: lifecycle.activate,
         Operation.REVOKE: lifecycle.revoke,
         Operation.DESTROY: lifecycle.destroy,
         Operation.QUERY: discovery.query,

@@ -57,6 +57,11 @@ CHILDREN = {
     "Revoke": ({"UniqueIdentifier"}, set()),
     "Destroy": ({"UniqueIdentifier"}, set()),
     "GetAttributes": ({"UniqueIdentifier", "Attributes"}, set()),
+    "GetAttributeList": ({"UniqueIdentifier"}, {"AttributeReference"}),
+    **dict.fromkeys(
+        ["AddAttribute", "SetAttribute", "ModifyAttribute", "DeleteAttribute", "Activate", "Check"],
+        ({"UniqueIdentifier"}, set()),
+    ),
     "Query": (
         set(),
         {
@@ -75,8 +80,8 @@ CHILDREN = {
     "Log": (set(), set()),
 }
 
-#: No client reads these two, so they repeat what repeats, as KMIP has it.
-UNREAD = {"Query", "DiscoverVersions"}
+#: No client reads these, so they repeat what repeats, as KMIP has it.
+UNREAD = {"Query", "DiscoverVersions", "GetAttributeList"}
 
 REASONS = {
     "Item_Not_Found", "Object_Already_Exists", "Permission_Denied", "Wrong_Key_Lifecycle_State",

@@ -14,6 +14,7 @@ from kms_tornado.operations.service import OPERATIONS
 from ..kms import (
     KMS,
     attributes,
+    date,
     flag,
     import_items,
     name,
@@ -31,6 +32,13 @@ ON_AN_OBJECT = {
     Operation.GET: [[], [name("KeyFormatType", "TransparentSymmetricKey")]],
     Operation.EXPORT: [[]],
     Operation.GET_ATTRIBUTES: [[], [name("AttributeReference", "State")]],
+    Operation.GET_ATTRIBUTE_LIST: [[]],
+    Operation.ADD_ATTRIBUTE: [[structure("NewAttribute", text("Description", "x"))]],
+    Operation.SET_ATTRIBUTE: [[structure("NewAttribute", text("Comment", "x"))]],
+    Operation.MODIFY_ATTRIBUTE: [[structure("NewAttribute", flag("Sensitive", True))]],
+    Operation.DELETE_ATTRIBUTE: [[name("AttributeReference", "Comment")]],
+    Operation.CHECK: [[], [number("CryptographicUsageMask", 4)]],
+    Operation.ACTIVATE: [[]],
     Operation.ENCRYPT: [[octets("Data", b"x")]],
     Operation.DECRYPT: [
         [
@@ -117,9 +125,7 @@ def test_tags_of_others_read_like_no_tags(owner, stranger, operation, items):
 
 @pytest.mark.parametrize(("operation", "items"), ROWS)
 def test_the_owner_is_answered(owner, operation, items):
-    key = owner.create()
-    if operation == "Destroy":
-        owner.revoke(key)
+    key = a_key_for(owner, operation)
     answer = owner.send(structure(operation, uid(key), *items))
     assert answer.status == 200 or answer.text.startswith("Cryptographic_Failure: ")
 
@@ -137,7 +143,11 @@ def test_nobody_is_answered_before_the_body_is_looked_at(kms, owner, operation, 
 
 
 def a_key_for(owner, operation, tags=()):
-    key = owner.create(tags=tags)
+    """A key that the operation can be done with; it has a Comment."""
+    more = [text("Comment", "x")]
+    if operation == "Activate":
+        more.append(date("ActivationDate", "2999-01-01T00:00:00Z"))
+    key = owner.create(*more, tags=tags)
     if operation == "Destroy":
         owner.revoke(key)
     return key
@@ -183,7 +193,8 @@ def test_a_right_allows_exactly_its_operation_and_what_get_covers(
         assert not is_answered(namesake, operation, key, items)
         assert not is_answered(kms.user(), operation, key, items)
     if not is_allowed:
-        assert owner.state_of(key) == ("Deactivated" if operation == "Destroy" else "Active")
+        state = {"Destroy": "Deactivated", "Activate": "PreActive"}.get(operation, "Active")
+        assert owner.state_of(key) == state
         others = {OPERATIONS_NAMES[each] for each in OPERATIONS} - {right, "get"}
         owner.grant(key, grantee, right, *(others - {operation_name(operation)}))
         assert not is_answered(grantee, operation, key, items), "nor all the others together"

@@ -1,0 +1,172 @@
+"""Who may set, change and delete which attribute, and when: one table (KMIP 2.1 §4).
+
+Pure. An attribute is named by its field of `Attributes`. The tags are a vendor attribute here, as on
+the wire. What no row allows is the server's alone: read-only to clients.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from ..errors import AttributeReadOnly, NotQuantumSafe, WrongKeyLifecycleState
+from ..kmip.attributes import Attributes
+from ..kmip.enums import CryptographicAlgorithm, State
+from ..kmip.schema import is_repeated, tag_of
+from .dates import has_come
+from .usage import is_begun
+
+#: An attribute is (not) set.
+UNSET = (None, ())
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An object's attributes, tags among them, in the state it is in by now (epoch seconds)."""
+
+    attributes: Attributes
+    state: State
+    now: int
+
+
+#: (what is there, the value wanted or None for none) → None, or raises KMIPError.
+Condition = Callable[[Held, Any], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a client may do with an attribute.
+
+    create: set it on a new object. add: give an existing object its first value, or one more of
+    several. modify: change a value. delete: take it away. when: what must hold for the last three.
+    sets: ModifyAttribute may set what is not set yet; clients activate by it (KMS.md §2, 4).
+    """
+
+    create: bool = False
+    add: bool = False
+    modify: bool = False
+    delete: bool = False
+    when: Condition | None = None
+    sets: bool = False
+
+
+# --- conditions ---------------------------------------------------------------------------------
+
+
+def _pre_active(held: Held, _: Any) -> None:
+    if held.state is not State.PRE_ACTIVE:
+        raise WrongKeyLifecycleState("the object is no longer Pre-Active")
+
+
+def _not_deactivated(held: Held, _: Any) -> None:
+    if held.state not in {State.PRE_ACTIVE, State.ACTIVE}:
+        raise WrongKeyLifecycleState("the object is neither Pre-Active nor Active")
+
+
+def _date_to_come(field: str) -> Condition:
+    def check(held: Held, wanted: Any) -> None:
+        _not_deactivated(held, wanted)
+        if has_come(getattr(held.attributes, field), held.now):
+            raise WrongKeyLifecycleState("the date that is set has passed")
+
+    return check
+
+
+def _only(tightened: bool, field: str) -> Condition:
+    def check(held: Held, wanted: Any) -> None:
+        if wanted is not tightened and getattr(held.attributes, field) is tightened:
+            raise AttributeReadOnly(f"{tag_of(Attributes, field)} cannot be taken back")
+
+    return check
+
+
+def _nothing_spent(held: Held, _: Any) -> None:
+    limits = held.attributes.usage_limits
+    if limits is not None and is_begun(limits):
+        raise AttributeReadOnly("UsageLimits stay as they are once something is spent of them")
+
+
+# --- the table ----------------------------------------------------------------------------------
+
+_SERVER = Rule()
+_AT_CREATION = Rule(create=True)
+_FREE = Rule(create=True, add=True, modify=True, delete=True)
+_DATE = Rule(create=True, add=True, modify=True, sets=True)
+
+RULES: Mapping[str, Rule] = MappingProxyType(
+    {
+        "activation_date": dataclasses.replace(_DATE, when=_pre_active),
+        "alternative_names": _FREE,
+        "application_specific_information": _FREE,
+        "certificate_type": _AT_CREATION,
+        "comment": _FREE,
+        "contact_information": _FREE,
+        "cryptographic_algorithm": _AT_CREATION,
+        "cryptographic_domain_parameters": _AT_CREATION,
+        "cryptographic_length": _AT_CREATION,
+        "cryptographic_parameters": _FREE,
+        "cryptographic_usage_mask": _AT_CREATION,
+        "deactivation_date": dataclasses.replace(_DATE, when=_not_deactivated),
+        "description": _FREE,
+        "extractable": Rule(create=True, add=True, modify=True, when=_only(False, "extractable")),
+        "fresh": _AT_CREATION,
+        "key_format_type": _AT_CREATION,
+        "links": _FREE,
+        "names": _FREE,
+        "object_groups": _FREE,
+        "object_type": _AT_CREATION,
+        "pkcs_12_friendly_name": _FREE,
+        "process_start_date": dataclasses.replace(_DATE, when=_date_to_come("process_start_date")),
+        "protect_stop_date": dataclasses.replace(_DATE, when=_date_to_come("protect_stop_date")),
+        "protection_level": _AT_CREATION,
+        "protection_period": _AT_CREATION,
+        "quantum_safe": _AT_CREATION,
+        # Not rotate_automatic: it would be a promise that nothing here keeps. The others are kept
+        # for whoever rotates.
+        "rotate_interval": _FREE,
+        "rotate_name": _FREE,
+        "rotate_offset": _FREE,
+        "sensitive": Rule(create=True, add=True, modify=True, when=_only(True, "sensitive")),
+        "unique_identifier": _AT_CREATION,
+        "usage_limits": dataclasses.replace(_FREE, when=_nothing_spent),
+        "vendor_attributes": _FREE,
+    }
+)
+
+
+def rule_of(field: str) -> Rule:
+    """What is not in the table is the server's: a new attribute is closed until a row opens it."""
+    return RULES.get(field, _SERVER)
+
+
+def is_set(attributes: Attributes, field: str) -> bool:
+    return getattr(attributes, field) not in UNSET
+
+
+def is_multi_instance(field: str) -> bool:
+    return is_repeated(Attributes, field)
+
+
+#: A search by a quantum computer halves the strength of these; what is left of 256 bits is enough.
+_HALVED = frozenset(
+    {
+        CryptographicAlgorithm.AES,
+        CryptographicAlgorithm.CHACHA20,
+        CryptographicAlgorithm.CHACHA20_POLY1305,
+        CryptographicAlgorithm.HMAC_SHA256,
+        CryptographicAlgorithm.HMAC_SHA384,
+        CryptographicAlgorithm.HMAC_SHA512,
+    }
+)
+
+
+def check_quantum_safe(attributes: Attributes) -> None:
+    """Raises NotQuantumSafe where the client asks for what a key of its kind is not (QS-M-2)."""
+    if attributes.quantum_safe and (
+        attributes.cryptographic_algorithm not in _HALVED
+        or (attributes.cryptographic_length or 0) < 256
+    ):
+        raise NotQuantumSafe("a key of this algorithm and length is not quantum safe")

@@ -1,0 +1,112 @@
+"""AddAttribute, SetAttribute, ModifyAttribute, DeleteAttribute (KMIP 2.1 §6.1).
+
+What may become of an attribute is decided in `domain.attribute_changes`; here an object is fetched,
+its tags joined to the attributes and taken off again, and the outcome written.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from ..domain.attribute_changes import added, deleted, deleted_vendor, modified, set_to
+from ..domain.attribute_rules import Held
+from ..domain.dates import as_of
+from ..domain.lifecycle import Use
+from ..domain.managed_object import ManagedObject
+from ..errors import InvalidAttributeValue, InvalidField, MissingData
+from ..kmip.attribute_instance import AttributeInstance
+from ..kmip.attributes import Attributes, user_tags, with_user_tags, without_tags
+from ..kmip.enums import Operation
+from ..kmip.payloads import (
+    AddAttributeRequest,
+    AddAttributeResponse,
+    DeleteAttributeRequest,
+    DeleteAttributeResponse,
+    ModifyAttributeRequest,
+    ModifyAttributeResponse,
+    SetAttributeRequest,
+    SetAttributeResponse,
+)
+from ..kmip.schema import field_of_tag
+from ..store.base import Replace
+from .attributes import check_length, check_vendor_attribute, user_tags_of
+from .call import Call
+
+
+async def add_attribute(call: Call, request: AddAttributeRequest) -> AddAttributeResponse:
+    """One value more, where there is room for one."""
+    target = await call.fetch_for(request.unique_identifier, Use.CHANGE)
+    await _check_new(call, request.new_attribute)
+    await _write(call, target, added(_held(call, target), request.new_attribute))
+    return AddAttributeResponse(unique_identifier=target.uid)
+
+
+async def set_attribute(call: Call, request: SetAttributeRequest) -> SetAttributeResponse:
+    """This value, whether there was one or not."""
+    target = await call.fetch_for(request.unique_identifier, Use.CHANGE)
+    await _check_new(call, request.new_attribute)
+    await _write(call, target, set_to(_held(call, target), request.new_attribute))
+    return SetAttributeResponse(unique_identifier=target.uid)
+
+
+async def modify_attribute(call: Call, request: ModifyAttributeRequest) -> ModifyAttributeResponse:
+    """Another value in place of one that is there."""
+    target = await call.fetch_for(request.unique_identifier, Use.CHANGE)
+    await _check_new(call, request.new_attribute)
+    after = modified(_held(call, target), request.new_attribute, request.current_attribute)
+    await _write(call, target, after)
+    return ModifyAttributeResponse(unique_identifier=target.uid)
+
+
+async def delete_attribute(call: Call, request: DeleteAttributeRequest) -> DeleteAttributeResponse:
+    """CurrentAttribute takes one value away, AttributeReference all of a name."""
+    target = await call.fetch_for(request.unique_identifier, Use.CHANGE)
+    await _write(call, target, _deleted(_held(call, target), request))
+    return DeleteAttributeResponse(unique_identifier=target.uid)
+
+
+def _deleted(held: Held, request: DeleteAttributeRequest) -> Attributes:
+    current, reference = request.current_attribute, request.attribute_reference
+    if current is not None and reference is not None:
+        raise InvalidField("CurrentAttribute and AttributeReference exclude one another")
+    if current is not None:
+        return deleted(held, current.field, current.value)
+    if reference is None:
+        raise MissingData("CurrentAttribute or AttributeReference is missing")
+    if reference.vendor_identification is not None:
+        return deleted_vendor(held, reference.vendor_identification, reference.attribute_name)
+    field = field_of_tag(Attributes, reference.attribute_name)
+    if (
+        field is None or field == "vendor_attributes"
+    ):  # of all vendors at once: hardly what is meant
+        raise InvalidField("AttributeReference names no attribute that could be deleted")
+    return deleted(held, field)
+
+
+def _held(call: Call, target: ManagedObject) -> Held:
+    attributes = with_user_tags(target.attributes, user_tags_of(target))
+    return Held(attributes, target.state, call.now)
+
+
+async def _check_new(call: Call, new: AttributeInstance) -> None:
+    """What the rules cannot know: whether a link leads to an object that the caller may know of."""
+    if new.field == "vendor_attributes":
+        check_vendor_attribute(new.value)
+    elif new.field == "links":
+        linked = new.value.linked_object_identifier
+        if linked.startswith("["):
+            raise InvalidAttributeValue("a link names an object by its identifier")
+        await call.doing(Operation.GET_ATTRIBUTES).fetch_for(linked, Use.INSPECT)
+
+
+async def _write(call: Call, target: ManagedObject, attributes: Attributes) -> None:
+    """The attributes, with the tags among them, as what the object has from now on."""
+    system_tags = target.tags - user_tags_of(target)
+    after = dataclasses.replace(
+        target,
+        attributes=dataclasses.replace(without_tags(attributes), last_change_date=call.now),
+        tags=user_tags(attributes) | system_tags,
+    )
+    check_length(after.attributes, after.tags)
+    # A date that was set may have come already: the state that is stored is the one that follows.
+    await call.commit(Replace(as_of(after, call.now), seen=target.generation))
