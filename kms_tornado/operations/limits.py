@@ -15,9 +15,9 @@ from ..errors import InvalidField
 from ..kmip.batch import MAX_BATCH_ITEMS
 from ..kmip.ttlv import MAX_DEPTH, MAX_ITEMS
 from .access import MAX_BODY_LENGTH
+from .attributes import MAX_ATTRIBUTES_LENGTH
 from .call import MAX_IDENTIFIER_LENGTH, MAX_TAG_LIST_LENGTH
 from .locate import MAX_LOCATED
-from .new_object import MAX_ATTRIBUTES_LENGTH
 
 #: Data of one cryptographic operation. AES-GCM in one piece holds Python's lock for all of it, about a
 #: millisecond a MiB; who has more sends it in parts.

@@ -9,10 +9,10 @@ import pytest
 from kms_tornado.kmip.batch import MAX_BATCH_ITEMS
 from kms_tornado.kmip.ttlv import MAX_DEPTH, MAX_ITEMS
 from kms_tornado.operations.access import MAX_BODY_LENGTH
+from kms_tornado.operations.attributes import MAX_ATTRIBUTES_LENGTH
 from kms_tornado.operations.call import MAX_IDENTIFIER_LENGTH, MAX_TAG_LIST_LENGTH
 from kms_tornado.operations.limits import LIMITS, MAX_DATA_BYTES
 from kms_tornado.operations.locate import MAX_LOCATED
-from kms_tornado.operations.new_object import MAX_ATTRIBUTES_LENGTH
 from kms_tornado.options import parse
 
 from ..kms import attributes, batch_item, import_items, message, octets, structure, tagged, uid
