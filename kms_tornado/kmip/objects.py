@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated
 
-from ..errors import FeatureNotSupported, MissingData
+from ..errors import FeatureNotSupported, InvalidField, KMIPError, MissingData
+from . import binary_codec
 from .attributes import Attributes
 from .enums import (
     CertificateType,
@@ -62,6 +63,23 @@ def _write_key_value(tag: str, value: KeyValue | EncodedKeyValue) -> Node:
     if isinstance(value, EncodedKeyValue):
         return Node(tag, ItemType.BYTE_STRING, value.octets)
     return to_node(value, tag)
+
+
+def encode_key_value(value: KeyValue) -> bytes:
+    """What is wrapped where Encoding Option is TTLV Encoding, which is the default: a multiple of 8 bytes."""
+    return binary_codec.format(to_node(value, "KeyValue"))
+
+
+def decode_key_value(octets: bytes, key_format: KeyFormatType) -> KeyValue:
+    """The twin of `encode_key_value`. Raises InvalidField: it is a part of a message, whatever it holds."""
+    try:
+        node = binary_codec.parse(octets)
+        value = _read_key_value(node, key_format) if node.tag == "KeyValue" else None
+    except KMIPError:
+        value = None  # its text would tell about what was unwrapped
+    if not isinstance(value, KeyValue):
+        raise InvalidField("what was unwrapped is no KeyValue in TTLV encoding")
+    return value
 
 
 # --- wrapping -----------------------------------------------------------------------------------

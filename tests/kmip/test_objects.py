@@ -12,6 +12,7 @@ from kms_tornado.errors import (
     MissingData,
 )
 from kms_tornado.kmip import json_codec
+from kms_tornado.kmip.attributes import Attributes
 from kms_tornado.kmip.enums import KeyFormatType, ObjectType, RecommendedCurve
 from kms_tornado.kmip.key_material import (
     TransparentDHPublicKey,
@@ -31,6 +32,8 @@ from kms_tornado.kmip.objects import (
     OpaqueObject,
     PrivateKey,
     SymmetricKey,
+    decode_key_value,
+    encode_key_value,
 )
 from kms_tornado.kmip.payloads import GetResponse, ImportRequest
 from kms_tornado.kmip.schema import from_node, to_node
@@ -143,6 +146,37 @@ def test_key_value_in_ttlv_encoding_is_octets():
     key = from_node(SymmetricKey, block_of(1, Node("KeyValue", ItemType.BYTE_STRING, KEY)))
     assert key.key_block.key_value == EncodedKeyValue(KEY)
     assert from_node(SymmetricKey, to_node(key, "SymmetricKey")) == key
+
+
+@pytest.mark.parametrize(
+    ("value", "key_format"),
+    [
+        (KeyValue(KeyMaterial(KEY), Attributes(cryptographic_length=128)), KeyFormatType.RAW),
+        (
+            KeyValue(TransparentRSAPublicKey(15, 3)),
+            KeyFormatType.TRANSPARENT_RSA_PUBLIC_KEY,
+        ),
+    ],
+)
+def test_key_value_comes_back_from_its_ttlv_encoding(value, key_format):
+    octets = encode_key_value(value)
+    assert octets[:4].hex() == "42004501"
+    assert len(octets) % 8 == 0
+    assert decode_key_value(octets, key_format) == value
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(KEY, id="a key"),
+        pytest.param(bytes.fromhex("4200450100000000"), id="no material"),
+        pytest.param(bytes.fromhex("4200790100000000"), id="another structure"),
+    ],
+)
+def test_unwrapped_bytes_that_are_no_key_value_are_refused(octets):
+    with pytest.raises(InvalidField, match="no KeyValue"):
+        decode_key_value(octets, KeyFormatType.RAW)
 
 
 def number(tag: str, value: int) -> Node:
