@@ -176,7 +176,8 @@ def read_case(path: Path) -> Case:
 
 def makes_keys(message: Item) -> bool:
     return message["tag"] == "RequestMessage" and any(
-        leaf["tag"] == "Operation" and str(leaf["value"]).startswith(("Create", "ReKey", "RNGRetrieve"))
+        leaf["tag"] == "Operation"
+        and str(leaf["value"]).startswith(("Create", "ReKey", "RNGRetrieve"))
         for leaf in leaves(message)
     )
 

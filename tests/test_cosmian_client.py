@@ -136,12 +136,12 @@ REFUSALS = {
     "altered": "Cryptographic_Failure: decryption failed",
     "no tag": "Cryptographic_Failure: decryption failed",
     "no IV": "Missing_Initialization_Vector: ",
-    "cover crypt: user key": "Feature_Not_Supported: only symmetric keys are supported",
+    "cover crypt: user key": "Feature_Not_Supported: Create makes symmetric keys",
     "cover crypt: rekey": "Operation_Not_Supported: ReKeyKeyPair",
     "cover crypt: prune": "Operation_Not_Supported: ReKeyKeyPair",
     "cover crypt: rename": "Operation_Not_Supported: ReKeyKeyPair",
     "cover crypt: import": "_Not_Supported: ",
-    "cover crypt: key pair": "Operation_Not_Supported: CreateKeyPair",
+    "cover crypt: key pair": "Unsupported_Cryptographic_Parameters: COVER_CRYPT makes no key pair here",
     "cover crypt: encryption": "Item_Not_Found: ",
 }
 

@@ -7,6 +7,8 @@ of the octets.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ..errors import InvalidField
 
 INTEGER, BIT_STRING, OCTET_STRING, NULL, OID, SEQUENCE = 0x02, 0x03, 0x04, 0x05, 0x06, 0x30
@@ -62,6 +64,11 @@ class Reader:
     def has(self, tag: int) -> bool:
         """Whether an element with this tag comes next."""
         return self._at < self._end and self._octets[self._at] == tag
+
+    def each(self) -> Iterator[bytes]:
+        """What is left, element by element, whole and whatever their tags."""
+        while self._at != self._end:
+            yield self.raw(self._octets[self._at])
 
     def end(self) -> None:
         if self._at != self._end:

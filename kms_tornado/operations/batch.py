@@ -24,7 +24,7 @@ from ..errors import (
 from ..kmip import batch
 from ..kmip.batch import RequestItem, RequestMessage
 from ..kmip.enums import BatchErrorContinuationOption, Operation
-from ..kmip.payloads import LocateResponse
+from ..kmip.payloads import CreateKeyPairResponse, LocateResponse
 from ..kmip.tables import OPERATION_TAGS
 from ..kmip.ttlv import Node, encoded_length
 from ..store.base import Conflict
@@ -37,7 +37,15 @@ DEADLINE_S = 30.0
 
 #: Operations that say which object the ID placeholder means from then on. After a failure of theirs,
 #: or of one that is not offered here, it means none: what follows was not meant for another object.
-SETTING_PLACEHOLDER = frozenset({Operation.CREATE, Operation.IMPORT, Operation.LOCATE})
+SETTING_PLACEHOLDER = frozenset(
+    {
+        Operation.CREATE,
+        Operation.CREATE_KEY_PAIR,
+        Operation.REGISTER,
+        Operation.IMPORT,
+        Operation.LOCATE,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +227,8 @@ class _Run:
             # Several: none, so that what follows happens to the one object that was meant, or not.
             found = response.unique_identifiers
             self.placeholder = found[0] if len(found) == 1 else None
+        elif isinstance(response, CreateKeyPairResponse):  # KMIP 2.1 §6.1.9: of the private key
+            self.placeholder = response.private_key_unique_identifier
         elif item.operation in SETTING_PLACEHOLDER:
             self.placeholder = response.unique_identifier
 

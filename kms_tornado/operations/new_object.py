@@ -19,8 +19,8 @@ from ..domain.managed_object import ManagedObject, UniqueIdentifier
 from ..domain.usage import fresh_limits
 from ..errors import InvalidAttributeValue, InvalidField
 from ..kmip.attributes import Attributes, user_tags, without_tags
-from ..kmip.enums import HashingAlgorithm, KeyFormatType, ObjectType, State
-from ..kmip.structures import Digest
+from ..kmip.enums import HashingAlgorithm, KeyFormatType, ObjectType, RNGAlgorithm, State
+from ..kmip.structures import Digest, RandomNumberGenerator
 from .attributes import check_length, check_settable
 from .call import MAX_IDENTIFIER_LENGTH, Call
 
@@ -36,6 +36,9 @@ SYSTEM_TAGS: Mapping[ObjectType, str] = MappingProxyType(
     }
 )
 
+#: The operating system's, of which nothing more is known.
+_GENERATOR = RandomNumberGenerator(RNGAlgorithm.UNSPECIFIED)
+
 
 def new_object(
     call: Call,
@@ -44,11 +47,15 @@ def new_object(
     wanted: Attributes,
     material: KeyMaterial,
     computed: Attributes | None = None,
+    *,
+    made: bool = False,
+    tags: frozenset[str] = frozenset(),
 ) -> ManagedObject:
     """An object of the caller's, its material sealed, for `call.commit(Insert(…))`.
 
     wanted: what the client asked for. computed: what the server knows better (algorithm, length,
     format, digest, certificate's names, links of a pair); it wins over what was asked for.
+    made: the server's own random numbers made it. tags: the server's own, besides that of the type.
     A symmetric key's digest is of its raw bytes, whatever its format, and made here.
     Raises InvalidAttribute for attributes that are not the client's to set.
     """
@@ -59,7 +66,7 @@ def new_object(
         computed = dataclasses.replace(
             computed, digests=(digest(material.reveal(), KeyFormatType.RAW),)
         )
-    tags = user_tags(wanted) | {SYSTEM_TAGS[object_type]}
+    tags = user_tags(wanted) | tags | {SYSTEM_TAGS[object_type]}
     sensitive = bool(wanted.sensitive)
     extractable = wanted.extractable is not False
     activation = first_activation_date(wanted.activation_date, bare=call.bare, now=call.now)
@@ -75,6 +82,7 @@ def new_object(
         activation_date=activation,
         original_creation_date=call.now,
         last_change_date=call.now,
+        random_number_generator=_GENERATOR if made else None,
         usage_limits=wanted.usage_limits and fresh_limits(wanted.usage_limits),
     )
     check_order(attributes)

@@ -21,9 +21,11 @@ from . import (
     discovery,
     encryption,
     interop,
+    key_pairs,
     lifecycle,
     locate,
     mac,
+    register,
     retrieve,
     rng,
 )
@@ -59,7 +61,9 @@ OPERATIONS: Mapping[Operation, Function] = MappingProxyType(
         Operation.HASH: mac.hash_,
         Operation.RNG_RETRIEVE: rng.rng_retrieve,
         Operation.RNG_SEED: rng.rng_seed,
-        Operation.IMPORT: create.import_,
+        Operation.CREATE_KEY_PAIR: key_pairs.create_key_pair,
+        Operation.REGISTER: register.register,
+        Operation.IMPORT: register.import_,
         Operation.EXPORT: retrieve.export,
     }
 )

@@ -40,6 +40,8 @@ IN_OBJECT = {
 #: R3 and R11: operation → (children that must be there, others that may).
 CHILDREN = {
     "Create": ({"ObjectType", "UniqueIdentifier"}, set()),
+    "CreateKeyPair": ({"PrivateKeyUniqueIdentifier", "PublicKeyUniqueIdentifier"}, set()),
+    "Register": ({"UniqueIdentifier"}, set()),
     "Import": ({"UniqueIdentifier"}, set()),
     "Get": ({"ObjectType", "UniqueIdentifier", "Object"}, set()),
     "Export": ({"ObjectType", "UniqueIdentifier", "Attributes"}, {"Object"}),
@@ -93,6 +95,8 @@ REASONS = {
     "Not_Extractable",
 }  # fmt: skip
 
+#: A vendor's number that has no name (opaque data types) is written as a number.
+_NAME_OR_EXTENSION = re.compile(r"[A-Za-z][A-Za-z0-9_]*|0x8[0-9A-F]{7}")
 _DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
@@ -157,7 +161,7 @@ def check_message(body: bytes) -> None:
         # The specification's names, not the clients'.
         assert item["tag"] not in {"IvCounterNonce", "VendorAttributes", "Object"}
         if item["type" if "type" in item else "tag"] == "Enumeration":
-            assert re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", item["value"]), item
+            assert _NAME_OR_EXTENSION.fullmatch(item["value"]), item
     header, *items = root["value"]
     assert header["tag"] == "ResponseHeader"
     fields = {child["tag"]: child["value"] for child in header["value"]}
@@ -210,7 +214,7 @@ def _check_item(item: Item) -> None:
         case "LongInteger" | "DateTimeExtended":
             assert re.fullmatch(r"0x[0-9A-F]{16}", value)
         case "Enumeration":
-            assert re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", value), (tag, value)
+            assert _NAME_OR_EXTENSION.fullmatch(value), (tag, value)
             assert value in SPELLINGS.get(tag, {value}), (tag, value)
         case "Boolean":
             assert isinstance(value, bool)

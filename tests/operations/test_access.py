@@ -57,6 +57,7 @@ ON_AN_OBJECT = {
 ON_NO_OBJECT = {
     Operation.CREATE, Operation.IMPORT, Operation.LOCATE, Operation.QUERY,
     Operation.DISCOVER_VERSIONS, Operation.HASH, Operation.RNG_RETRIEVE, Operation.RNG_SEED,
+    Operation.DISCOVER_VERSIONS, Operation.CREATE_KEY_PAIR, Operation.REGISTER,
 }  # fmt: skip
 
 ROWS = [

@@ -101,7 +101,9 @@ def test_key_of_no_such_kind_is_refused(alice, items, reason):
 )
 def test_other_objects_are_refused(alice, object_type):
     line = alice.refused("Create", name("ObjectType", object_type), attributes())
-    assert line == "Feature_Not_Supported: only symmetric keys are supported"
+    assert line == (
+        "Feature_Not_Supported: Create makes symmetric keys; CreateKeyPair makes the others"
+    )
 
 
 # --- attributes ---------------------------------------------------------------------------------

@@ -103,7 +103,7 @@ def test_key_is_taken_in_each_of_the_shapes_that_clients_send(alice, fresh, shap
         ),
         pytest.param(
             [name("ObjectType", "PrivateKey"), attributes(), key_object(KEY, form="PKCS8")],
-            "Feature_Not_Supported",
+            "Invalid_Field",
             id="private key",
         ),
         pytest.param(

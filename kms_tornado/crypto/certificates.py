@@ -1,0 +1,177 @@
+"""What is in an X.509 certificate: KMIP's attributes of it, and its public key (RFC 5280).
+
+No signature is checked and no chain is built: KMIP keeps certificates, the client's trust is its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.x509.oid import ExtensionOID, NameOID, SignatureAlgorithmOID
+
+from ..errors import InvalidField, KMIPError
+from ..kmip.enums import CryptographicAlgorithm, KeyFormatType
+from .der import INTEGER, SEQUENCE, read_sequence
+from .key_formats import import_public
+from .key_values import algorithm_of, length_of
+
+#: Part of a name → the ending of the attribute that holds it (KMIP 2.1 §4.8 and following).
+NAME_PARTS: Mapping[x509.ObjectIdentifier, str] = MappingProxyType(
+    {
+        NameOID.COMMON_NAME: "cn",
+        NameOID.ORGANIZATION_NAME: "o",
+        NameOID.ORGANIZATIONAL_UNIT_NAME: "ou",
+        NameOID.EMAIL_ADDRESS: "email",
+        NameOID.COUNTRY_NAME: "c",
+        NameOID.STATE_OR_PROVINCE_NAME: "st",
+        NameOID.LOCALITY_NAME: "l",
+        NameOID.USER_ID: "uid",
+        NameOID.SERIAL_NUMBER: "serial_number",
+        NameOID.TITLE: "title",
+        NameOID.DOMAIN_COMPONENT: "dc",
+        NameOID.DN_QUALIFIER: "dn_qualifier",
+    }
+)
+
+#: Signature algorithm → Digital Signature Algorithm (KMIP 2.1 §11.16).
+_SIGNATURES: Mapping[x509.ObjectIdentifier, int] = MappingProxyType(
+    {
+        SignatureAlgorithmOID.RSA_WITH_MD5: 0x02,
+        SignatureAlgorithmOID.RSA_WITH_SHA1: 0x03,
+        SignatureAlgorithmOID.RSA_WITH_SHA224: 0x04,
+        SignatureAlgorithmOID.RSA_WITH_SHA256: 0x05,
+        SignatureAlgorithmOID.RSA_WITH_SHA384: 0x06,
+        SignatureAlgorithmOID.RSA_WITH_SHA512: 0x07,
+        SignatureAlgorithmOID.RSASSA_PSS: 0x08,
+        SignatureAlgorithmOID.DSA_WITH_SHA1: 0x09,
+        SignatureAlgorithmOID.DSA_WITH_SHA224: 0x0A,
+        SignatureAlgorithmOID.DSA_WITH_SHA256: 0x0B,
+        SignatureAlgorithmOID.ECDSA_WITH_SHA1: 0x0C,
+        SignatureAlgorithmOID.ECDSA_WITH_SHA224: 0x0D,
+        SignatureAlgorithmOID.ECDSA_WITH_SHA256: 0x0E,
+        SignatureAlgorithmOID.ECDSA_WITH_SHA384: 0x0F,
+        SignatureAlgorithmOID.ECDSA_WITH_SHA512: 0x10,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """Subject or issuer. distinguished_name: DER; alternative_names: DER GeneralNames, each alone.
+    parts: {ending of the attribute: values}."""
+
+    distinguished_name: bytes
+    alternative_names: tuple[bytes, ...] = ()
+    parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFacts:
+    """serial_number: DER. public_key: SPKI. algorithm, length: None for a key of another kind than
+    ours; signature_algorithm: None for one that KMIP has no number for."""
+
+    subject: Entity
+    issuer: Entity
+    serial_number: bytes
+    public_key: bytes
+    algorithm: CryptographicAlgorithm | None
+    length: int | None
+    signature_algorithm: int | None
+
+
+def read_certificate(octets: bytes) -> CertificateFacts:
+    """Raises InvalidField for what is no DER certificate, with nothing behind it."""
+    certificate = _load(octets)
+    try:
+        return _facts(certificate)
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
+        raise _malformed() from None
+
+
+def certificate_public_key(octets: bytes) -> bytes:
+    """The SPKI in a certificate. Raises InvalidField."""
+    return _fields(_load(octets))[-1]
+
+
+def _load(octets: bytes) -> x509.Certificate:
+    try:
+        return x509.load_der_x509_certificate(octets)
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion):
+        raise _malformed() from None
+
+
+def _facts(certificate: x509.Certificate) -> CertificateFacts:
+    serial, issuer, subject, public_key = _fields(certificate)
+    algorithm = length = None
+    with contextlib.suppress(KMIPError):  # of a kind that is kept, not used
+        key = import_public(public_key, KeyFormatType.X509)
+        algorithm, length = algorithm_of(key), length_of(key)
+    return CertificateFacts(
+        subject=Entity(
+            subject,
+            _alternative_names(certificate, ExtensionOID.SUBJECT_ALTERNATIVE_NAME),
+            _parts(certificate.subject),
+        ),
+        issuer=Entity(
+            issuer,
+            _alternative_names(certificate, ExtensionOID.ISSUER_ALTERNATIVE_NAME),
+            _parts(certificate.issuer),
+        ),
+        serial_number=serial,
+        public_key=public_key,
+        algorithm=algorithm,
+        length=length,
+        signature_algorithm=_SIGNATURES.get(certificate.signature_algorithm_oid),
+    )
+
+
+def _fields(certificate: x509.Certificate) -> tuple[bytes, bytes, bytes, bytes]:
+    """(serial number, issuer, subject, SPKI) of RFC 5280 §4.1, each in DER as it stands there."""
+    body = read_sequence(certificate.tbs_certificate_bytes)
+    if body.has(_VERSION):
+        body.next(_VERSION)
+    serial = body.raw(INTEGER)
+    body.next(SEQUENCE)  # the signature's algorithm
+    issuer = body.raw(SEQUENCE)
+    body.next(SEQUENCE)  # validity
+    return serial, issuer, body.raw(SEQUENCE), body.raw(SEQUENCE)
+
+
+def _parts(name: x509.Name) -> Mapping[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for attribute in name:
+        ending = NAME_PARTS.get(attribute.oid)
+        value = attribute.value
+        # A null character is no text that PostgreSQL keeps, and an old trick to fool readers.
+        if ending is not None and isinstance(value, str) and "\0" not in value:
+            found[ending] = (*found.get(ending, ()), value)
+    return found
+
+
+def _alternative_names(
+    certificate: x509.Certificate, oid: x509.ObjectIdentifier
+) -> tuple[bytes, ...]:
+    """The names in the extension, () where there is none or none that can be read."""
+    try:
+        held = certificate.extensions.get_extension_for_oid(oid).value
+    except _UNREADABLE:
+        return ()
+    return tuple(read_sequence(held.public_bytes()).each())
+
+
+_VERSION = 0xA0
+_UNREADABLE = (
+    x509.ExtensionNotFound,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+    ValueError,
+)
+
+
+def _malformed() -> InvalidField:
+    return InvalidField("the certificate is no X.509 certificate in DER")

@@ -1,0 +1,118 @@
+"""Transparent keys (KMIP 2.1 §4.30): KMIP's own way to write the numbers of a key, to and from ours.
+
+What is missing of an RSA key is computed from the rest; nothing is checked against it (BL-M-9).
+"""
+
+from __future__ import annotations
+
+from ..errors import (
+    InvalidField,
+    KeyFormatTypeNotSupported,
+    MissingData,
+    UnsupportedCryptographicParameters,
+)
+from ..kmip.enums import CryptographicAlgorithm, KeyFormatType, RecommendedCurve
+from ..kmip.key_material import (
+    TransparentDSAPrivateKey,
+    TransparentDSAPublicKey,
+    TransparentECPrivateKey,
+    TransparentECPublicKey,
+    TransparentKey,
+    TransparentRSAPrivateKey,
+    TransparentRSAPublicKey,
+)
+from .key_values import (
+    MAX_KEPT_BITS,
+    NIST_CURVES,
+    DSAPrivate,
+    DSAPublic,
+    ECPrivate,
+    ECPublic,
+    KeyValue,
+    RSAPrivate,
+    RSAPublic,
+    curve_by_number,
+)
+
+
+def from_transparent(
+    key: TransparentKey, algorithm: CryptographicAlgorithm | None = None
+) -> KeyValue:
+    """algorithm: which use of CURVE25519 is meant.
+
+    Raises InvalidField, MissingData, UnsupportedCryptographicParameters.
+    """
+    match key:
+        case TransparentRSAPublicKey():
+            return RSAPublic(*_natural(key.modulus, key.public_exponent))
+        case TransparentRSAPrivateKey():
+            return _rsa_private(key)
+        case TransparentDSAPublicKey():
+            return DSAPublic(*_natural(key.p, key.q, key.g, key.y))
+        case TransparentDSAPrivateKey():
+            return DSAPrivate(*_natural(key.p, key.q, key.g, key.x))
+        case TransparentECPublicKey():
+            curve = curve_by_number(key.recommended_curve, algorithm)
+            if curve not in NIST_CURVES and len(key.q) != curve.size:
+                raise InvalidField("the public key is no point of its curve")
+            return ECPublic(curve, key.q)
+        case TransparentECPrivateKey():
+            curve = curve_by_number(key.recommended_curve, algorithm)
+            (scalar,) = _natural(key.d)
+            if scalar.bit_length() > 8 * curve.size:
+                raise InvalidField("the private key is no scalar of its curve")
+            return ECPrivate(curve, scalar.to_bytes(curve.size, "big"))
+    raise UnsupportedCryptographicParameters("Diffie-Hellman keys are not supported")
+
+
+def to_transparent(key: KeyValue, key_format: KeyFormatType) -> TransparentKey:
+    """Raises KeyFormatTypeNotSupported where the format is for keys of another kind."""
+    match key_format, key:
+        case KeyFormatType.TRANSPARENT_RSA_PUBLIC_KEY, RSAPublic():
+            return TransparentRSAPublicKey(key.n, key.e)
+        case KeyFormatType.TRANSPARENT_RSA_PRIVATE_KEY, RSAPrivate():
+            return TransparentRSAPrivateKey(
+                key.n, key.d, key.e, key.p, key.q, key.dp, key.dq, key.qi
+            )
+        case KeyFormatType.TRANSPARENT_DSA_PUBLIC_KEY, DSAPublic():
+            return TransparentDSAPublicKey(key.p, key.q, key.g, key.y)
+        case KeyFormatType.TRANSPARENT_DSA_PRIVATE_KEY, DSAPrivate():
+            return TransparentDSAPrivateKey(key.p, key.q, key.g, key.x)
+        case KeyFormatType.TRANSPARENT_EC_PUBLIC_KEY, ECPublic():
+            return TransparentECPublicKey(RecommendedCurve(key.curve.recommended), key.point)
+        case KeyFormatType.TRANSPARENT_EC_PRIVATE_KEY, ECPrivate():
+            return TransparentECPrivateKey(
+                RecommendedCurve(key.curve.recommended), int.from_bytes(key.scalar, "big")
+            )
+    raise KeyFormatTypeNotSupported(f"this key has no format {key_format.name}")
+
+
+def _rsa_private(key: TransparentRSAPrivateKey) -> RSAPrivate:
+    """All eight numbers; those that were not given follow from those that were (RFC 8017 §3.2)."""
+    n, e, d, p, q, dp, dq, qi = (
+        key.modulus, key.public_exponent, key.private_exponent, key.p, key.q,
+        key.prime_exponent_p, key.prime_exponent_q, key.crt_coefficient,
+    )  # fmt: skip
+    _natural(*(each for each in (n, e, d, p, q, dp, dq, qi) if each is not None))
+    try:
+        if p is None or q is None:  # they can be found, but that would hold up everybody for 0.1 s
+            raise MissingData("an RSA private key needs its primes, P and Q")
+        if d is None and e is not None:
+            d = pow(e, -1, (p - 1) * (q - 1))
+        if e is None and d is not None:
+            e = pow(d, -1, (p - 1) * (q - 1))
+        if d is None or e is None:
+            raise MissingData("an RSA private key needs PublicExponent or PrivateExponent")
+        dp = d % (p - 1) if dp is None else dp
+        dq = d % (q - 1) if dq is None else dq
+        qi = pow(q, -1, p) if qi is None else qi
+    except (ValueError, ZeroDivisionError):
+        raise InvalidField("the numbers given of the RSA key contradict each other") from None
+    return RSAPrivate(n, e, d, p, q, dp, dq, qi)
+
+
+def _natural(*numbers: int) -> tuple[int, ...]:
+    """Before any arithmetic, which would take long with long numbers."""
+    if any(each < 0 or each.bit_length() > MAX_KEPT_BITS for each in numbers):
+        raise InvalidField(f"the numbers of a key are positive, of at most {MAX_KEPT_BITS} bits")
+    return numbers
