@@ -18,6 +18,7 @@ from .access import MAX_BODY_LENGTH
 from .attributes import MAX_ATTRIBUTES_LENGTH
 from .call import MAX_IDENTIFIER_LENGTH, MAX_TAG_LIST_LENGTH
 from .locate import MAX_LOCATED
+from .streams import MAX_KEPT_BYTES_OF_A_PRINCIPAL, MAX_OF_A_PRINCIPAL
 
 #: Data of one cryptographic operation. AES-GCM in one piece holds Python's lock for all of it, about a
 #: millisecond a MiB; who has more sends it in parts.
@@ -46,6 +47,13 @@ LIMITS = (
     Limit("operations in a message", MAX_BATCH_ITEMS, "items", "Invalid_Message"),
     Limit("data of one operation", MAX_DATA_BYTES, "bytes", "Invalid_Field"),
     Limit("answer to a message", MAX_RESPONSE_BYTES, "bytes of binary TTLV", "Response_Too_Large"),
+    Limit("streams of one user", MAX_OF_A_PRINCIPAL, "streams", "the oldest is given up"),
+    Limit(
+        "data decrypted in parts",
+        MAX_KEPT_BYTES_OF_A_PRINCIPAL,
+        "bytes",
+        "Server_Limit_Exceeded",
+    ),
     Limit("identifier", MAX_IDENTIFIER_LENGTH, "characters", "Invalid_Attribute_Value"),
     Limit("tag list as identifier", MAX_TAG_LIST_LENGTH, "characters", "Invalid_Field"),
     Limit("attributes of an object", MAX_ATTRIBUTES_LENGTH, "characters", "Invalid_Field"),

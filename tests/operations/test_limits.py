@@ -6,13 +6,16 @@ import json
 
 import pytest
 
+from kms_tornado.errors import ServerLimitExceeded
 from kms_tornado.kmip.batch import MAX_BATCH_ITEMS
+from kms_tornado.kmip.enums import Operation
 from kms_tornado.kmip.ttlv import MAX_DEPTH, MAX_ITEMS
 from kms_tornado.operations.access import MAX_BODY_LENGTH
 from kms_tornado.operations.attributes import MAX_ATTRIBUTES_LENGTH
 from kms_tornado.operations.call import MAX_IDENTIFIER_LENGTH, MAX_TAG_LIST_LENGTH
 from kms_tornado.operations.limits import LIMITS, MAX_DATA_BYTES
 from kms_tornado.operations.locate import MAX_LOCATED
+from kms_tornado.operations.streams import MAX_KEPT_BYTES_OF_A_PRINCIPAL, Stream, Streams
 from kms_tornado.options import parse
 
 from ..kms import attributes, batch_item, import_items, message, octets, structure, tagged, uid
@@ -21,6 +24,8 @@ MORE_ELSEWHERE = {
     "answer to a message": "tests/operations/test_batch.py",
     "identifiers in one answer to Locate": "tests/store",
     "objects of one owner": "tests/store",
+    "streams of one user": "tests/operations/test_streams.py",
+    "data decrypted in parts": "below",
     "RSA key": "tests/crypto",
     "derived key": "tests/crypto",
     "iterations of PBKDF2": "tests/crypto",
@@ -115,3 +120,13 @@ def test_the_body_s_limit_is_the_option_s_default():
 def test_locate_gives_pages_of_its_limit():
     row = next(each for each in LIMITS if each.name.startswith("identifiers"))
     assert row.most == MAX_LOCATED
+
+
+def test_stream_holds_back_no_more_than_its_limit():
+    def held(octets):
+        return Stream("alice", Operation.DECRYPT, None, 0, work=None, kept=octets)
+
+    streams = Streams()
+    assert streams.keep(held(MAX_KEPT_BYTES_OF_A_PRINCIPAL), now=0)
+    with pytest.raises(ServerLimitExceeded):
+        streams.keep(held(MAX_KEPT_BYTES_OF_A_PRINCIPAL + 1), now=0)
