@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated
 
+from ..errors import InvalidField
 from .enums import (
     BlockCipherMode,
     CryptographicAlgorithm,
@@ -22,7 +23,8 @@ from .enums import (
     UsageLimitsUnit,
 )
 from .schema import Custom, EnumerationNumber, LongInteger, Tag
-from .ttlv import ItemType, Node
+from .tables import TAG_NUMBERS
+from .ttlv import ItemType, Node, children_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,13 @@ class Link:
 
 
 def _read_value(node: Node) -> Node:
+    """Any item, of tags that have numbers: JSON knows others, which no binary answer could hold."""
+    left = [node]
+    while left:
+        item = left.pop()
+        if item.tag not in TAG_NUMBERS:
+            raise InvalidField(f"{item.tag} cannot stand in {node.tag}")
+        left += children_of(item)
     return node
 
 

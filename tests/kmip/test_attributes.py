@@ -192,6 +192,20 @@ def test_any_tags_come_back_as_they_went(tags):
     assert json.loads(dump_attributes(attributes))["v"] == 1
 
 
+@pytest.mark.parametrize("tag", ["Remove", "ByteString", "Object", "Create", "GetResponse"])
+def test_vendor_value_has_no_tag_without_a_number(tag):
+    """It would be kept, and could not be written in binary."""
+    inner = structure("KeyBlock", Node(tag, ItemType.BOOLEAN, True))
+    attribute = structure(
+        "Attribute",
+        Node("VendorIdentification", ItemType.TEXT_STRING, "x"),
+        Node("AttributeName", ItemType.TEXT_STRING, "y"),
+        structure("AttributeValue", inner),
+    )
+    with pytest.raises(InvalidField, match=f"{tag} cannot stand in AttributeValue"):
+        from_node(VendorAttribute, attribute)
+
+
 def test_attributes_take_the_names_of_their_fields_only():
     assert Attributes(state=None) == Attributes() != Attributes(comment="x")
     with pytest.raises(TypeError, match="colour"):
