@@ -58,6 +58,8 @@ class Case:
     def __post_init__(self) -> None:
         #: What was in a request so far.
         self.sent: set[str] = set()
+        #: Tag in lower case → what it last held in an answer.
+        self.answered: dict[str, Any] = {}
 
     def next_request(self, request: Item) -> Item:
         """The request as it is to be sent; what it says is from then on no secret of the server's."""
@@ -72,10 +74,16 @@ class Case:
             return {**item, "value": [self.filled(child) for child in value]}
         if isinstance(value, str) and (found := VARIABLE.fullmatch(value)):
             name, offset = found.groups()
-            return {**item, "value": when(offset) if name == "NOW" else self.variables[name]}
+            return {**item, "value": when(offset) if name == "NOW" else self._bound(name)}
         if item["type"] == "ByteString":
             return {**item, "value": self.stand_ins.get(value.lower(), value)}
         return item
+
+    def _bound(self, name: str) -> Any:
+        """The variable's value, which may have stood in an answer without its name."""
+        if name in self.variables:
+            return self.variables[name]
+        return self.answered[name.replace("_", "").lower()]
 
     def compare(self, expected: Item, actual: Item, where: str = "") -> None:
         where = f"{where}/{expected['tag']}"
@@ -192,6 +200,7 @@ def run_case(case: Case, send: Send) -> None:
             if child["tag"] == "Operation"
         )
         actual = send(case.next_request(request))
+        case.answered |= {leaf["tag"].lower(): leaf["value"] for leaf in leaves(actual)}
         try:
             case.compare(expected, actual, f"step {step} {operations}: ")
         except Differs as exc:

@@ -68,7 +68,7 @@ def test_batch_passes_its_placeholder_on(alice):
 def test_failure_of_an_item_has_reason_and_text(alice):
     _, failed = ask(alice, batch_item("Get", uid("nothing")))
     assert failed["ResultStatus"] == "OperationFailed"
-    assert failed["ResultReason"] == "ItemNotFound"
+    assert failed["ResultReason"] == "ObjectNotFound"
     assert failed["ResultMessage"]
 
 

@@ -23,7 +23,7 @@ from ..errors import (
     UnknownMessageExtension,
     UnsupportedProtocolVersion,
 )
-from .enums import BatchErrorContinuationOption, Operation, ResultStatus
+from .enums import BatchErrorContinuationOption, Operation, ResultReason, ResultStatus
 from .payloads import PAYLOADS, ProtocolVersion
 from .schema import Custom, DateTime, Declared, EnumerationNumber, Tag, from_node, to_node
 from .tables import ENUMERATIONS, OPERATION_TAGS, loosen
@@ -243,7 +243,11 @@ def response_message(
     """now: seconds since the Unix epoch.
 
     A client's correlation value is for our log and not sent back; ours is in the answer (§9).
+    What is not there is ItemNotFound in the form of JSON that the published servers write, with types
+    throughout (KMIP.md §12), and ObjectNotFound to who speaks as the profiles do (case BL-M-4).
     """
+    if message.dialect is not Dialect.OASIS:
+        items = [_with_reason(each, _ITEM_NOT_FOUND, _OBJECT_NOT_FOUND) for each in items]
     header = [
         to_node(message.version, "ProtocolVersion"),
         Node("TimeStamp", ItemType.DATE_TIME, now),
@@ -254,6 +258,18 @@ def response_message(
         )
     header.append(Node("BatchCount", ItemType.INTEGER, len(items)))
     return structure("ResponseMessage", structure("ResponseHeader", *header), *items)
+
+
+_ITEM_NOT_FOUND, _OBJECT_NOT_FOUND = (
+    Node("ResultReason", ItemType.ENUMERATION, int(reason))
+    for reason in (ResultReason.ITEM_NOT_FOUND, ResultReason.OBJECT_NOT_FOUND)
+)
+
+
+def _with_reason(item: Node, old: Node, new: Node) -> Node:
+    if not isinstance(item.value, tuple) or old not in item.value:
+        return item
+    return item._replace(value=tuple(new if each == old else each for each in item.value))
 
 
 def new_correlation_value(message: RequestMessage) -> str | None:
@@ -278,9 +294,15 @@ def failure(item: RequestItem, error: KMIPError) -> Node:
     )
 
 
-def undone(item: RequestItem) -> Node:
-    """What was executed, and taken back because a later item failed."""
-    return _response_item(item, ResultStatus.OPERATION_UNDONE)
+def undone(item: RequestItem, uid: str | None = None) -> Node:
+    """What was executed, and taken back because a later item failed: to the object uid, or to none.
+
+    Nothing else of its answer is told: a key that was made and taken back is nobody's to have.
+    """
+    if uid is None:
+        return _response_item(item, ResultStatus.OPERATION_UNDONE)
+    held = Node("UniqueIdentifier", ItemType.TEXT_STRING, uid)
+    return _response_item(item, ResultStatus.OPERATION_UNDONE, structure("ResponsePayload", held))
 
 
 def _response_item(item: RequestItem, status: ResultStatus, *more: Node) -> Node:

@@ -181,7 +181,9 @@ class _Run:
 
     def _undone(self, results: Sequence[ItemResult], failed: ItemResult) -> list[ItemResult]:
         return [
-            dataclasses.replace(each, node=batch.undone(each.item), result="Operation_Undone")
+            dataclasses.replace(
+                each, node=batch.undone(each.item, each.uid), result="Operation_Undone"
+            )
             for each in results
         ] + [failed]
 
