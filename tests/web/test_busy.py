@@ -10,8 +10,6 @@ from typing import Any
 
 import pytest
 
-from kms_tornado.kmip.enums import Operation
-from kms_tornado.operations.service import OPERATIONS
 from kms_tornado.web.app import make_app
 from kms_tornado.web.bearer_auth import InsecureNoAuth
 from kms_tornado.web.executor import LaneSize
@@ -90,7 +88,6 @@ def objects(server):
     return next(each["value"] for each in found["value"] if each["tag"] == "LocatedItems")
 
 
-@pytest.mark.skipif(Operation.CREATE_KEY_PAIR not in OPERATIONS, reason="not there yet")
 @pytest.mark.parametrize("in_message", [False, True], ids=["bare", "message"])
 def test_heavy_work_that_finds_no_place_is_503_and_makes_nothing(server, in_message):
     body = message(batch_item("CreateKeyPair", *PAIR)) if in_message else structure(
