@@ -78,7 +78,10 @@ def formats():
         yield curve.name, F.RAW, raw, algorithm
 
 
-@pytest.mark.parametrize(("name", "key_format", "octets", "algorithm"), list(formats()))
+@pytest.mark.parametrize(
+    ("name", "key_format", "octets", "algorithm"),
+    [pytest.param(*each, id=each[0]) for each in formats()],
+)
 def test_other_formats_of_a_private_key_convert_both_ways(name, key_format, octets, algorithm):
     key = key_formats.import_private(octets, key_format, algorithm)
     assert key_formats.export_private(key, key_format) == octets
