@@ -24,7 +24,7 @@ from ..errors import (
 from ..kmip import batch
 from ..kmip.batch import RequestItem, RequestMessage
 from ..kmip.enums import BatchErrorContinuationOption, Operation
-from ..kmip.payloads import CreateKeyPairResponse, LocateResponse
+from ..kmip.payloads import CreateKeyPairResponse, DeriveKeyRequest, LocateResponse
 from ..kmip.tables import OPERATION_TAGS
 from ..kmip.ttlv import Node, encoded_length
 from ..store.base import Conflict
@@ -42,6 +42,7 @@ SETTING_PLACEHOLDER = frozenset(
         Operation.CREATE,
         Operation.CREATE_KEY_PAIR,
         Operation.REGISTER,
+        Operation.DERIVE_KEY,
         Operation.IMPORT,
         Operation.LOCATE,
     }
@@ -216,6 +217,8 @@ class _Run:
         request: Any = item.request
         if isinstance(request, KMIPError):
             raise request
+        if isinstance(request, DeriveKeyRequest):
+            return self._with_base(request)
         if item.operation in SETTING_PLACEHOLDER:
             return request
         if getattr(request, "unique_identifier", "") is not None:
@@ -223,6 +226,12 @@ class _Run:
         if self.placeholder is None:
             raise MissingData("UniqueIdentifier is missing, and no item before this one left one")
         return dataclasses.replace(request, unique_identifier=self.placeholder)
+
+    def _with_base(self, request: DeriveKeyRequest) -> DeriveKeyRequest:
+        """What is derived from is a list of identifiers; the placeholder stands for one."""
+        if request.unique_identifiers or self.placeholder is None:
+            return request
+        return dataclasses.replace(request, unique_identifiers=(self.placeholder,))
 
     def _remember(self, item: RequestItem, response: Any) -> None:
         if isinstance(response, LocateResponse):

@@ -22,7 +22,7 @@ SPELLINGS = {
     "State": {
         "PreActive", "Active", "Deactivated", "Compromised", "Destroyed", "Destroyed_Compromised",
     },
-    "LinkType": {"ParentLink", "ChildLink", "PublicKeyLink", "PrivateKeyLink", "PreviousLink"},
+    "LinkType": {"DerivationBaseObjectLink", "DerivedKeyLink", "ParentLink", "ChildLink", "PublicKeyLink", "PrivateKeyLink", "PreviousLink"},
     "RevocationReasonCode": {
         "Unspecified", "KeyCompromise", "CACompromise", "AffiliationChanged", "Superseded",
         "CessationOfOperation", "PrivilegeWithdrawn",
@@ -50,6 +50,7 @@ CHILDREN = {
         {"IvCounterNonce", "AuthenticatedEncryptionTag", "CorrelationValue"},
     ),
     "Decrypt": ({"UniqueIdentifier", "Data"}, {"CorrelationValue"}),
+    "DeriveKey": ({"UniqueIdentifier"}, set()),
     "MAC": ({"UniqueIdentifier"}, {"MACData", "CorrelationValue"}),
     "MACVerify": ({"UniqueIdentifier"}, {"ValidityIndicator", "CorrelationValue"}),
     "Hash": (set(), {"Data", "CorrelationValue"}),

@@ -49,6 +49,14 @@ ON_AN_OBJECT = {
     ],
     Operation.MAC: [[octets("Data", b"x")]],
     Operation.MAC_VERIFY: [[octets("Data", b"x"), octets("MACData", bytes(16))]],
+    Operation.DERIVE_KEY: [
+        [
+            name("ObjectType", "SymmetricKey"),
+            name("DerivationMethod", "HMAC"),
+            structure("DerivationParameters", octets("DerivationData", b"x")),
+            attributes(bits=128),
+        ]
+    ],
     Operation.REVOKE: [[], [number("RevocationReason", 2)]],
     Operation.DESTROY: [[], [flag("Remove", True)]],
 }
@@ -57,7 +65,7 @@ ON_AN_OBJECT = {
 ON_NO_OBJECT = {
     Operation.CREATE, Operation.IMPORT, Operation.LOCATE, Operation.QUERY,
     Operation.DISCOVER_VERSIONS, Operation.HASH, Operation.RNG_RETRIEVE, Operation.RNG_SEED,
-    Operation.DISCOVER_VERSIONS, Operation.CREATE_KEY_PAIR, Operation.REGISTER,
+    Operation.CREATE_KEY_PAIR, Operation.REGISTER,
 }  # fmt: skip
 
 ROWS = [
