@@ -21,8 +21,8 @@ from .locate import MAX_LOCATED
 from .streams import MAX_KEPT_BYTES_OF_A_PRINCIPAL, MAX_OF_A_PRINCIPAL
 
 #: Data of one cryptographic operation. AES-GCM in one piece holds Python's lock for all of it, about a
-#: millisecond a MiB; who has more sends it in parts.
-MAX_DATA_BYTES = 4 * 1024 * 1024
+#: millisecond a MiB; who has more sends it in parts. In hex it is just within the largest body.
+MAX_DATA_BYTES = 7 * 1024 * 1024
 
 #: Of binary TTLV, whatever the encoding. A hundred answers to Locate could be a hundred megabytes.
 MAX_RESPONSE_BYTES = 16 * 1024 * 1024
