@@ -13,9 +13,9 @@ from ..errors import CryptographicFailure, InvalidField, UnsupportedCryptographi
 from ..kmip.enums import CryptographicAlgorithm, HashingAlgorithm, MaskGenerator, PaddingMethod
 from ..kmip.structures import CryptographicParameters
 from .asymmetric import load_private, load_public
+from .hashes import HASHES
 from .material import KeyMaterial
 from .policy import Technique
-from .signatures import HASHES
 
 
 @dataclass(frozen=True, slots=True)

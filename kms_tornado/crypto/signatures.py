@@ -23,24 +23,9 @@ from ..errors import (
 from ..kmip.enums import CryptographicAlgorithm, HashingAlgorithm, MaskGenerator, PaddingMethod
 from ..kmip.structures import CryptographicParameters
 from .asymmetric import PrivateKey, PublicKey, load_private, load_public
+from .hashes import HASHES
 from .material import KeyMaterial
 from .policy import Technique
-
-HASHES: Mapping[HashingAlgorithm, hashes.HashAlgorithm] = MappingProxyType(
-    {
-        HashingAlgorithm.SHA_1: hashes.SHA1(),  # noqa: S303 - the policy decides
-        HashingAlgorithm.SHA_224: hashes.SHA224(),
-        HashingAlgorithm.SHA_256: hashes.SHA256(),
-        HashingAlgorithm.SHA_384: hashes.SHA384(),
-        HashingAlgorithm.SHA_512: hashes.SHA512(),
-        HashingAlgorithm.SHA_512_224: hashes.SHA512_224(),
-        HashingAlgorithm.SHA_512_256: hashes.SHA512_256(),
-        HashingAlgorithm.SHA3_224: hashes.SHA3_224(),
-        HashingAlgorithm.SHA3_256: hashes.SHA3_256(),
-        HashingAlgorithm.SHA3_384: hashes.SHA3_384(),
-        HashingAlgorithm.SHA3_512: hashes.SHA3_512(),
-    }
-)
 
 
 class Kind(Enum):
@@ -290,3 +275,55 @@ def _padding(scheme: Scheme, *, is_signing: bool) -> padding.PSS | padding.PKCS1
     if salt is None:
         salt = padding.PSS.DIGEST_LENGTH if is_signing else padding.PSS.AUTO
     return padding.PSS(padding.MGF1(HASHES[scheme.mask_hashing]), salt)  # type: ignore[arg-type]
+
+
+class Signing:
+    """Data that comes in parts to a signature. Ed25519 hashes twice, so it takes one part alone."""
+
+    __slots__ = ("_digest", "_signer", "_whole")
+
+    def __init__(self, signer: Signer) -> None:
+        self._signer = signer
+        self._digest, self._whole = _started(signer.scheme), b""
+
+    def update(self, data: bytes) -> bytes:
+        """Nothing is given before the end."""
+        if self._digest is None:
+            self._whole = data
+        else:
+            self._digest.update(data)
+        return b""
+
+    def finish(self) -> bytes:
+        """The signature. Raises CryptographicFailure."""
+        if self._digest is None:
+            return self._signer.sign(self._whole)
+        return self._signer.sign(self._digest.finalize(), is_digest=True)
+
+
+class Verifying:
+    """As `Signing`, for a signature that comes at the end."""
+
+    __slots__ = ("_digest", "_verifier", "_whole")
+
+    def __init__(self, verifier: Verifier) -> None:
+        self._verifier = verifier
+        self._digest, self._whole = _started(verifier.scheme), b""
+
+    def update(self, data: bytes) -> bytes:
+        """Nothing is given before the end."""
+        if self._digest is None:
+            self._whole = data
+        else:
+            self._digest.update(data)
+        return b""
+
+    def finish(self, signature: bytes) -> bool:
+        """Whether the signature is that of the data."""
+        if self._digest is None:
+            return self._verifier.is_valid(self._whole, signature)
+        return self._verifier.is_valid(self._digest.finalize(), signature, is_digest=True)
+
+
+def _started(scheme: Scheme) -> hashes.Hash | None:
+    return None if scheme.hashing is None else hashes.Hash(HASHES[scheme.hashing])

@@ -25,6 +25,7 @@ from ..kmip.payloads import DecryptRequest, DecryptResponse, EncryptRequest, Enc
 from ..store.base import Change, UseNonce
 from .call import Call
 from .key_use import begin, computed, data_of, parameters_of, resume, updated
+from .rsa import decrypt_rsa, encrypt_rsa
 from .streams import Stage, stage_of
 
 Encrypting = Callable[[Call, ManagedObject, EncryptRequest, bytes], Awaitable[EncryptResponse]]
@@ -97,11 +98,15 @@ async def _decrypt_symmetric(
 
 #: Object type → who encrypts with it.
 ENCRYPTING: Mapping[ObjectType, Encrypting] = MappingProxyType(
-    {ObjectType.SYMMETRIC_KEY: _encrypt_symmetric}
+    {
+        ObjectType.SYMMETRIC_KEY: _encrypt_symmetric,
+        ObjectType.PUBLIC_KEY: encrypt_rsa,
+        ObjectType.CERTIFICATE: encrypt_rsa,
+    }
 )
 #: Object type → who decrypts with it.
 DECRYPTING: Mapping[ObjectType, Decrypting] = MappingProxyType(
-    {ObjectType.SYMMETRIC_KEY: _decrypt_symmetric}
+    {ObjectType.SYMMETRIC_KEY: _decrypt_symmetric, ObjectType.PRIVATE_KEY: decrypt_rsa}
 )
 _ENCRYPTING_KINDS = frozenset(ENCRYPTING)
 _DECRYPTING_KINDS = frozenset(DECRYPTING)

@@ -29,6 +29,7 @@ from . import (
     register,
     retrieve,
     rng,
+    signing,
 )
 from .call import Call, SharedOffload
 from .limits import check_data
@@ -58,6 +59,8 @@ OPERATIONS: Mapping[Operation, Function] = MappingProxyType(
         Operation.ENCRYPT: encryption.encrypt,
         Operation.DECRYPT: encryption.decrypt,
         Operation.DERIVE_KEY: derivation.derive_key,
+        Operation.SIGN: signing.sign,
+        Operation.SIGNATURE_VERIFY: signing.signature_verify,
         Operation.MAC: mac.mac,
         Operation.MAC_VERIFY: mac.mac_verify,
         Operation.HASH: mac.hash_,

@@ -17,8 +17,15 @@ SPELLINGS = {
     "ObjectType": {
         "Certificate", "SymmetricKey", "PublicKey", "PrivateKey", "SecretData", "OpaqueObject",
     },
-    "CryptographicAlgorithm": {"AES", "ChaCha20", "ChaCha20Poly1305", "THREE_DES", "HMACSHA1", "HMACSHA224", "HMACSHA256", "HMACSHA384", "HMACSHA512"},
-    "KeyFormatType": {"Raw", "TransparentSymmetricKey"},
+    "CryptographicAlgorithm": {
+        "AES", "ChaCha20", "ChaCha20Poly1305", "THREE_DES", "HMACSHA1", "HMACSHA224", "HMACSHA256",
+        "HMACSHA384", "HMACSHA512", "RSA", "EC", "ECDSA", "ECDH", "Ed25519", "DSA",
+    },
+    "KeyFormatType": {
+        "Raw", "Opaque", "PKCS1", "PKCS8", "X509", "ECPrivateKey", "TransparentSymmetricKey",
+        "TransparentRSAPrivateKey", "TransparentRSAPublicKey", "TransparentECPrivateKey",
+        "TransparentECPublicKey", "TransparentDSAPrivateKey", "TransparentDSAPublicKey",
+    },
     "State": {
         "PreActive", "Active", "Deactivated", "Compromised", "Destroyed", "Destroyed_Compromised",
     },
@@ -34,7 +41,11 @@ IN_OBJECT = {
     "AttributeName", "AttributeValue", "Attributes", "ByteString", "CryptographicAlgorithm",
     "CryptographicLength", "CryptographicUsageMask", "Key", "KeyBlock", "KeyFormatType", "KeyMaterial",
     "KeyValue", "Link", "LinkType", "LinkedObjectIdentifier", "Object", "ObjectType",
-    "VendorAttributes", "VendorIdentification",
+    "VendorAttributes", "VendorIdentification", "CertificateType", "CertificateValue",
+    "OpaqueDataType", "OpaqueDataValue", "SecretDataType", "KeyWrappingData", "WrappingMethod",
+    "EncryptionKeyInformation", "UniqueIdentifier",
+    "Modulus", "PublicExponent", "PrivateExponent", "P", "Q", "G", "X", "Y", "PrimeExponentP",
+    "PrimeExponentQ", "CRTCoefficient", "RecommendedCurve", "D", "QString",
 }  # fmt: skip
 
 #: R3 and R11: operation → (children that must be there, others that may).
@@ -51,6 +62,8 @@ CHILDREN = {
     ),
     "Decrypt": ({"UniqueIdentifier", "Data"}, {"CorrelationValue"}),
     "DeriveKey": ({"UniqueIdentifier"}, set()),
+    "Sign": ({"UniqueIdentifier"}, {"SignatureData", "CorrelationValue"}),
+    "SignatureVerify": ({"UniqueIdentifier"}, {"ValidityIndicator", "CorrelationValue"}),
     "MAC": ({"UniqueIdentifier"}, {"MACData", "CorrelationValue"}),
     "MACVerify": ({"UniqueIdentifier"}, {"ValidityIndicator", "CorrelationValue"}),
     "Hash": (set(), {"Data", "CorrelationValue"}),
@@ -138,7 +151,7 @@ def check_answer(body: bytes) -> None:
         if child["tag"] == "Object":
             _check_object(child)
     if operation not in {"Export", "GetAttributes", "Query"}:
-        types = {item["type"] for item in _walk(root)}
+        types = {item["type"] for item in _walk(root)} - {"BigInteger"}
         assert types <= {"Structure", "Integer", "Enumeration", "TextString", "ByteString"}, types
     if operation == "Locate":
         _check_located(root)
@@ -214,6 +227,8 @@ def _check_item(item: Item) -> None:
             assert type(value) is int
         case "LongInteger" | "DateTimeExtended":
             assert re.fullmatch(r"0x[0-9A-F]{16}", value)
+        case "BigInteger":
+            assert re.fullmatch(r"0x([0-9A-F]{16})+", value)
         case "Enumeration":
             assert _NAME_OR_EXTENSION.fullmatch(value), (tag, value)
             assert value in SPELLINGS.get(tag, {value}), (tag, value)
@@ -265,19 +280,45 @@ def _check_object(item: Item) -> None:
     """R4 to R8."""
     for each in _walk(item):
         assert each["tag"] in IN_OBJECT, each["tag"]
-        assert each["type"] in {"Structure", "Integer", "Enumeration", "TextString", "ByteString"}
-    (block,) = item["value"]
-    fields = {child["tag"]: child["value"] for child in block["value"]}
-    assert {"KeyFormatType", "KeyValue", "CryptographicAlgorithm", "CryptographicLength"} == set(
-        fields
-    )
+        assert each["type"] in {
+            "Structure", "Integer", "Enumeration", "TextString", "ByteString", "BigInteger",
+        }  # fmt: skip
+    held = {child["tag"]: child["value"] for child in item["value"]}
+    if set(held) in (
+        {"CertificateType", "CertificateValue"},
+        {"OpaqueDataType", "OpaqueDataValue"},
+    ):
+        return
+    assert set(held) - {"SecretDataType"} == {"KeyBlock"}
+    fields = {child["tag"]: child["value"] for child in held["KeyBlock"]}
+    needed = {"KeyFormatType", "KeyValue"}
+    if "SecretDataType" not in held:
+        needed |= {"CryptographicAlgorithm", "CryptographicLength"}
+    assert needed <= set(fields) <= needed | {"KeyWrappingData"}
+    _check_key_value(fields)
+
+
+def _check_key_value(fields: dict[str, Any]) -> None:
+    """R5, R6: the format among the attributes says how the material is held."""
     value = {child["tag"]: child["value"] for child in fields["KeyValue"]}
     known = {child["tag"]: child["value"] for child in value["Attributes"]}
-    (material,) = value["KeyMaterial"]
-    held = {"Raw": "ByteString", "TransparentSymmetricKey": "Key"}
-    assert held[known["KeyFormatType"]] == material["tag"], "R5"
-    assert known["KeyFormatType"] == fields["KeyFormatType"]
-    assert 4 * len(material["value"]) == fields["CryptographicLength"]
+    key_format, parts = known["KeyFormatType"], [each["tag"] for each in value["KeyMaterial"]]
+    match key_format:
+        case "Raw":
+            assert parts == ["ByteString"]
+            assert not fields["KeyFormatType"].startswith("Transparent")
+        case "TransparentSymmetricKey":
+            assert parts == ["Key"]
+        case _:
+            assert key_format.startswith("Transparent")
+            assert not {"Key", "ByteString"} & set(parts)
+    if key_format != "Raw":
+        assert key_format == fields["KeyFormatType"]
+    elif known["ObjectType"] == "SymmetricKey" and "KeyWrappingData" not in fields:
+        held = len(value["KeyMaterial"][0]["value"]) * 4
+        assert fields["CryptographicLength"] == (
+            held // 8 * 7 if fields["CryptographicAlgorithm"] == "THREE_DES" else held
+        )
 
 
 def _check_located(root: Item) -> None:

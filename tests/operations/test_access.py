@@ -47,6 +47,8 @@ ON_AN_OBJECT = {
             octets("AuthenticatedEncryptionTag", bytes(16)),
         ]
     ],
+    Operation.SIGN: [[octets("Data", b"x")], [octets("DigestedData", bytes(32))]],
+    Operation.SIGNATURE_VERIFY: [[octets("Data", b"x"), octets("SignatureData", bytes(64))]],
     Operation.MAC: [[octets("Data", b"x")]],
     Operation.MAC_VERIFY: [[octets("Data", b"x"), octets("MACData", bytes(16))]],
     Operation.DERIVE_KEY: [
@@ -75,7 +77,9 @@ ROWS = [
 ]
 
 #: CONTRACT §3: what the right `get` covers as well.
-COVERED_BY_GET = {"Export", "GetAttributes", "Encrypt", "Decrypt", "MAC", "MACVerify"}
+COVERED_BY_GET = {
+    "Export", "GetAttributes", "Encrypt", "Decrypt", "MAC", "MACVerify", "Sign", "SignatureVerify",
+}  # fmt: skip
 
 #: How a right may reach somebody.
 WAYS = ["by name", "by name, other issuer", "everyone", "everyone, other issuer"]
@@ -154,6 +158,14 @@ def test_nobody_is_answered_before_the_body_is_looked_at(kms, owner, operation, 
 def a_key_for(owner, operation, tags=()):
     """A key that the operation can be done with; it has a Comment."""
     more = [text("Comment", "x")]
+    if operation in {"Sign", "SignatureVerify"}:
+        half = "Private" if operation == "Sign" else "Public"
+        pair = owner.do(
+            "CreateKeyPair",
+            structure("CommonAttributes", name("CryptographicAlgorithm", "EC")),
+            structure(f"{half}KeyAttributes", *([tagged(*tags)] if tags else []), *more),
+        )
+        return pair[f"{half}KeyUniqueIdentifier"]
     if operation == "Activate":
         more.append(date("ActivationDate", "2999-01-01T00:00:00Z"))
     key = owner.create(*more, tags=tags)

@@ -1,0 +1,49 @@
+"""Encrypt and Decrypt with RSA keys: OAEP, and PKCS#1 v1.5 where the policy allows it (KMIP.md §9)."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ..crypto.rsa_encryption import EncryptionScheme, encryption_scheme, rsa_decrypt, rsa_encrypt
+from ..domain.lifecycle import Use
+from ..domain.managed_object import ManagedObject
+from ..errors import InvalidField
+from ..kmip.payloads import DecryptRequest, DecryptResponse, EncryptRequest, EncryptResponse
+from ..kmip.structures import CryptographicParameters
+from .call import Call
+from .key_use import parameters_of
+from .signing import public_key_of, with_private_key
+
+
+async def encrypt_rsa(
+    call: Call, target: ManagedObject, request: EncryptRequest, data: bytes
+) -> EncryptResponse:
+    """With a public key, or the one in a certificate."""
+    scheme = _scheme(call, target, request, Use.PROTECT)
+    ciphertext = rsa_encrypt(public_key_of(call, target), scheme, data)
+    await call.spend(target, len(data))
+    return EncryptResponse(unique_identifier=target.uid, data=ciphertext)
+
+
+async def decrypt_rsa(
+    call: Call, target: ManagedObject, request: DecryptRequest, data: bytes
+) -> DecryptResponse:
+    """With a private key; one error for every fault of the data."""
+    scheme = _scheme(call, target, request, Use.PROCESS)
+    work = partial(rsa_decrypt, call.open(target), scheme, data)
+    plaintext = await with_private_key(call, target, work)
+    return DecryptResponse(unique_identifier=target.uid, data=plaintext)
+
+
+def _scheme(
+    call: Call, target: ManagedObject, request: EncryptRequest | DecryptRequest, use: Use
+) -> EncryptionScheme:
+    if (
+        request.iv_counter_nonce is not None
+        or request.authenticated_encryption_additional_data is not None
+    ):
+        raise InvalidField("RSA takes neither an IV nor additional data")
+    wanted = parameters_of(target, request.cryptographic_parameters)
+    scheme = encryption_scheme(wanted or CryptographicParameters())
+    call.check_allowed(scheme.technique, use)
+    return scheme

@@ -1,0 +1,134 @@
+"""Sign and SignatureVerify (KMIP 2.1 §6.1.53, §6.1.54), whole, in parts, or of a digest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from ..crypto.certificates import certificate_public_key
+from ..crypto.signatures import Scheme, Signer, Signing, Verifier, Verifying
+from ..domain.lifecycle import Use
+from ..domain.managed_object import ManagedObject
+from ..errors import FeatureNotSupported, InvalidField, MissingData
+from ..kmip.enums import CryptographicUsageMask, ObjectType, ValidityIndicator
+from ..kmip.payloads import (
+    SignatureVerifyRequest,
+    SignatureVerifyResponse,
+    SignRequest,
+    SignResponse,
+)
+from ..kmip.structures import CryptographicParameters
+from .call import Call
+from .key_use import fed, parameters_of
+from .streams import Stage, stage_of
+
+T = TypeVar("T")
+
+#: A certificate verifies with the key in it.
+VERIFYING_KINDS = frozenset({ObjectType.PUBLIC_KEY, ObjectType.CERTIFICATE})
+#: Bits of an RSA key above which a signature takes more than a millisecond.
+_QUICK_BITS = 2048
+
+
+async def sign(call: Call, request: SignRequest) -> SignResponse:
+    """The signature of the data, or of what the digest is of."""
+    stage = _stage(request)
+    target = await call.fetch_to_use(
+        request.unique_identifier,
+        Use.PROTECT,
+        CryptographicUsageMask.SIGN,
+        kind=ObjectType.PRIVATE_KEY,
+    )
+
+    def signer() -> Signer:
+        made = Signer(call.open(target), _parameters(target, request))
+        _check_scheme(call, made.scheme, Use.PROTECT, stage)
+        return made
+
+    if request.digested_data is not None:
+        digested, made = request.digested_data, signer()
+        await call.spend(target, len(digested))
+        signature = await with_private_key(
+            call, target, lambda: made.sign(digested, is_digest=True)
+        )
+        return SignResponse(target.uid, signature_data=signature)
+    stream = await fed(call, request, target, lambda: Signing(signer()), protects=True)
+    if not stage.is_last:
+        return SignResponse(target.uid, correlation_value=call.streams.keep(stream, now=call.now))
+    return SignResponse(
+        target.uid, signature_data=await with_private_key(call, target, stream.work.finish)
+    )
+
+
+async def signature_verify(call: Call, request: SignatureVerifyRequest) -> SignatureVerifyResponse:
+    """Whether the signature, which comes with the last part, is that of the data."""
+    stage = _stage(request)
+    signature = request.signature_data
+    if stage.is_last and signature is None:
+        raise MissingData("SignatureData is missing")
+    target = await call.fetch_to_use(
+        request.unique_identifier, Use.PROCESS, CryptographicUsageMask.VERIFY, kind=VERIFYING_KINDS
+    )
+
+    def verifier() -> Verifier:
+        made = Verifier(public_key_of(call, target), _parameters(target, request))
+        _check_scheme(call, made.scheme, Use.PROCESS, stage)
+        return made
+
+    if request.digested_data is not None:
+        is_valid = verifier().is_valid(request.digested_data, signature or b"", is_digest=True)
+        return _verdict(target, is_valid)
+    stream = await fed(call, request, target, lambda: Verifying(verifier()), protects=False)
+    if not stage.is_last:
+        return SignatureVerifyResponse(
+            target.uid, correlation_value=call.streams.keep(stream, now=call.now)
+        )
+    return _verdict(target, stream.work.finish(signature or b""))
+
+
+def public_key_of(call: Call, target: ManagedObject) -> bytes:
+    """The SPKI of a public key or in a certificate."""
+    octets = call.open(target).reveal()
+    if target.object_type is ObjectType.CERTIFICATE:
+        return certificate_public_key(octets)
+    return octets
+
+
+def _stage(request: SignRequest | SignatureVerifyRequest) -> Stage:
+    """Raises InvalidField for a digest that is not the whole request."""
+    stage = stage_of(request)
+    if request.digested_data is not None:
+        if request.data is not None:
+            raise InvalidField("Data and DigestedData exclude each other")
+        if stage is not Stage.WHOLE:
+            raise InvalidField("DigestedData comes whole")
+    return stage
+
+
+def _parameters(
+    target: ManagedObject, request: SignRequest | SignatureVerifyRequest
+) -> CryptographicParameters:
+    wanted = parameters_of(target, request.cryptographic_parameters)
+    return wanted or CryptographicParameters()
+
+
+def _check_scheme(call: Call, scheme: Scheme, use: Use, stage: Stage) -> None:
+    """Policy, and what the scheme can do in parts."""
+    for technique in scheme.techniques:
+        call.check_allowed(technique, use)
+    if scheme.hashing is None and stage is not Stage.WHOLE:
+        raise FeatureNotSupported("Ed25519 signs whole data only")
+
+
+async def with_private_key(call: Call, target: ManagedObject, work: Callable[[], T]) -> T:
+    """The result of a private key's work, on a thread where the key is a long one."""
+    if (target.attributes.cryptographic_length or 0) > _QUICK_BITS:
+        return await call.offload(work)
+    return work()
+
+
+def _verdict(target: ManagedObject, is_valid: bool) -> SignatureVerifyResponse:
+    return SignatureVerifyResponse(
+        target.uid,
+        validity_indicator=ValidityIndicator.VALID if is_valid else ValidityIndicator.INVALID,
+    )
