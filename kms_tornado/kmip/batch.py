@@ -1,4 +1,4 @@
-"""RequestMessage and ResponseMessage: headers, batch items, and what has a message refused whole.
+"""RequestMessage: its header and batch items, and what has a message refused whole.
 
 KMIP 2.1 §8 and §9, KMIP.md §12. Nothing is executed here. A message is refused whole, before any of
 its items runs, where the reader cannot be sure what was asked; a payload that is not as declared is
@@ -7,7 +7,6 @@ a failure of its item alone.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Annotated
@@ -23,11 +22,11 @@ from ..errors import (
     UnknownMessageExtension,
     UnsupportedProtocolVersion,
 )
-from .enums import BatchErrorContinuationOption, Operation, ResultReason, ResultStatus
+from .enums import BatchErrorContinuationOption, Operation
 from .payloads import PAYLOADS, ProtocolVersion
-from .schema import Custom, DateTime, Declared, EnumerationNumber, Tag, from_node, to_node
-from .tables import ENUMERATIONS, OPERATION_TAGS, loosen
-from .ttlv import Dialect, ItemType, Node, structure
+from .schema import Custom, DateTime, Declared, EnumerationNumber, Tag, from_node
+from .tables import OPERATION_TAGS
+from .ttlv import Dialect, ItemType, Node, children_of
 
 #: Best first. 2.0 is 2.1 without a few fields, and §9 has every server speak the versions of its own
 #: major version.
@@ -113,9 +112,6 @@ class RequestMessage:
     version: ProtocolVersion
     header: RequestHeader | None
     items: tuple[RequestItem, ...]
-
-
-# --- requests -----------------------------------------------------------------------------------
 
 
 def refused(
@@ -218,98 +214,22 @@ def _request(item: _BatchItem, offered: Container[Operation]) -> Declared | KMIP
 
 
 def _without_placeholder(payload: Node) -> Node:
-    """An identifier that is the ID placeholder by name means the same as none."""
-    if not isinstance(payload.value, tuple):
+    """An identifier that is the ID placeholder by name means the same as none.
+
+    Raises FeatureNotSupported where there are others beside it, as DeriveKey may have.
+    """
+    placeholders = [each for each in children_of(payload) if _is_placeholder(each)]
+    if not placeholders:
         return payload
-    return payload._replace(
-        value=tuple(
-            each
-            for each in payload.value
-            if each != Node("UniqueIdentifier", ItemType.ENUMERATION, _ID_PLACEHOLDER)
-        )
+    tag = placeholders[0].tag
+    if sum(each.tag == tag for each in children_of(payload)) > 1:
+        raise FeatureNotSupported("the ID placeholder stands alone")
+    rest = tuple(each for each in children_of(payload) if each.tag != tag)
+    return payload._replace(value=rest)
+
+
+def _is_placeholder(node: Node) -> bool:
+    return node in (
+        Node("UniqueIdentifier", ItemType.ENUMERATION, _ID_PLACEHOLDER),
+        Node("PrivateKeyUniqueIdentifier", ItemType.ENUMERATION, _ID_PLACEHOLDER),
     )
-
-
-# --- responses ----------------------------------------------------------------------------------
-
-
-def response_message(
-    message: RequestMessage,
-    items: Sequence[Node],
-    *,
-    now: int,
-    server_correlation_value: str | None = None,
-) -> Node:
-    """now: seconds since the Unix epoch.
-
-    A client's correlation value is for our log and not sent back; ours is in the answer (§9).
-    What is not there is ItemNotFound in the form of JSON that the published servers write, with types
-    throughout (KMIP.md §12), and ObjectNotFound to who speaks as the profiles do (case BL-M-4).
-    """
-    if message.dialect is not Dialect.OASIS:
-        items = [_with_reason(each, _ITEM_NOT_FOUND, _OBJECT_NOT_FOUND) for each in items]
-    header = [
-        to_node(message.version, "ProtocolVersion"),
-        Node("TimeStamp", ItemType.DATE_TIME, now),
-    ]
-    if server_correlation_value is not None:
-        header.append(
-            Node("ServerCorrelationValue", ItemType.TEXT_STRING, server_correlation_value)
-        )
-    header.append(Node("BatchCount", ItemType.INTEGER, len(items)))
-    return structure("ResponseMessage", structure("ResponseHeader", *header), *items)
-
-
-_ITEM_NOT_FOUND, _OBJECT_NOT_FOUND = (
-    Node("ResultReason", ItemType.ENUMERATION, int(reason))
-    for reason in (ResultReason.ITEM_NOT_FOUND, ResultReason.OBJECT_NOT_FOUND)
-)
-
-
-def _with_reason(item: Node, old: Node, new: Node) -> Node:
-    if not isinstance(item.value, tuple) or old not in item.value:
-        return item
-    return item._replace(value=tuple(new if each == old else each for each in item.value))
-
-
-def new_correlation_value(message: RequestMessage) -> str | None:
-    """A value for answer and log; None where the client does not care to correlate."""
-    if message.header is None or message.header.client_correlation_value is None:
-        return None
-    return str(uuid.uuid4())
-
-
-def success(item: RequestItem, response: Declared) -> Node:
-    return _response_item(item, ResultStatus.SUCCESS, to_node(response, "ResponsePayload"))
-
-
-def failure(item: RequestItem, error: KMIPError) -> Node:
-    """With reason and message, both: some clients read them without looking first."""
-    number = ENUMERATIONS["ResultReason"].loose[loosen(error.reason)]
-    return _response_item(
-        item,
-        ResultStatus.OPERATION_FAILED,
-        Node("ResultReason", ItemType.ENUMERATION, number),
-        Node("ResultMessage", ItemType.TEXT_STRING, str(error)),
-    )
-
-
-def undone(item: RequestItem, uid: str | None = None) -> Node:
-    """What was executed, and taken back because a later item failed: to the object uid, or to none.
-
-    Nothing else of its answer is told: a key that was made and taken back is nobody's to have.
-    """
-    if uid is None:
-        return _response_item(item, ResultStatus.OPERATION_UNDONE)
-    held = Node("UniqueIdentifier", ItemType.TEXT_STRING, uid)
-    return _response_item(item, ResultStatus.OPERATION_UNDONE, structure("ResponsePayload", held))
-
-
-def _response_item(item: RequestItem, status: ResultStatus, *more: Node) -> Node:
-    children = []
-    if item.operation is not None:
-        children.append(Node("Operation", ItemType.ENUMERATION, int(item.operation)))
-    if item.unique_batch_item_id is not None:
-        children.append(Node("UniqueBatchItemID", ItemType.BYTE_STRING, item.unique_batch_item_id))
-    children.append(Node("ResultStatus", ItemType.ENUMERATION, int(status)))
-    return structure("BatchItem", *children, *more)

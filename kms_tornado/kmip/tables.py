@@ -46,7 +46,10 @@ MASKS = frozenset({"CryptographicUsageMask", "ProtectionStorageMask", "StorageSt
 SHARED_ENUMERATIONS = {
     "AttributeReference": "Tag",
     "ExtensionType": "ItemType",
+    "LinkedObjectIdentifier": "UniqueIdentifier",
     "MaskGeneratorHashingAlgorithm": "HashingAlgorithm",
+    "PrivateKeyUniqueIdentifier": "UniqueIdentifier",
+    "PublicKeyUniqueIdentifier": "UniqueIdentifier",
     "RevocationReason": "RevocationReasonCode",
 }
 

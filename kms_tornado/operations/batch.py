@@ -21,10 +21,10 @@ from ..errors import (
     ResponseTooLarge,
     Unavailable,
 )
-from ..kmip import batch
+from ..kmip import responses
 from ..kmip.batch import RequestItem, RequestMessage
 from ..kmip.enums import BatchErrorContinuationOption, Operation
-from ..kmip.payloads import CreateKeyPairResponse, DeriveKeyRequest, LocateResponse
+from ..kmip.payloads import CreateKeyPairResponse, LocateResponse, ReKeyKeyPairResponse
 from ..kmip.tables import OPERATION_TAGS
 from ..kmip.ttlv import Node, encoded_length
 from ..store.base import Conflict
@@ -41,12 +41,18 @@ SETTING_PLACEHOLDER = frozenset(
     {
         Operation.CREATE,
         Operation.CREATE_KEY_PAIR,
-        Operation.REGISTER,
         Operation.DERIVE_KEY,
+        Operation.REGISTER,
+        Operation.RE_KEY,
+        Operation.RE_KEY_KEY_PAIR,
         Operation.IMPORT,
         Operation.LOCATE,
     }
 )
+
+
+#: Where a request says which object it is about; left out, it is the one of the ID placeholder.
+IDENTIFIERS = ("unique_identifier", "private_key_unique_identifier", "unique_identifiers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +189,7 @@ class _Run:
     def _undone(self, results: Sequence[ItemResult], failed: ItemResult) -> list[ItemResult]:
         return [
             dataclasses.replace(
-                each, node=batch.undone(each.item, each.uid), result="Operation_Undone"
+                each, node=responses.undone(each.item, each.uid), result="Operation_Undone"
             )
             for each in results
         ] + [failed]
@@ -199,7 +205,7 @@ class _Run:
             response = await self.service.attempt(
                 self.principal, item.operation, request, transaction
             )
-            node = batch.success(item, response)
+            node = responses.success(item, response)
             if encoded_length(node) > self.room:
                 raise ResponseTooLarge("the answer is longer than there is room for")
         except KMIPError as exc:
@@ -217,28 +223,21 @@ class _Run:
         request: Any = item.request
         if isinstance(request, KMIPError):
             raise request
-        if isinstance(request, DeriveKeyRequest):
-            return self._with_base(request)
-        if item.operation in SETTING_PLACEHOLDER:
-            return request
-        if getattr(request, "unique_identifier", "") is not None:
+        omitted = [each for each in IDENTIFIERS if getattr(request, each, "none") in (None, ())]
+        if not omitted:
             return request
         if self.placeholder is None:
             raise MissingData("UniqueIdentifier is missing, and no item before this one left one")
-        return dataclasses.replace(request, unique_identifier=self.placeholder)
-
-    def _with_base(self, request: DeriveKeyRequest) -> DeriveKeyRequest:
-        """What is derived from is a list of identifiers; the placeholder stands for one."""
-        if request.unique_identifiers or self.placeholder is None:
-            return request
-        return dataclasses.replace(request, unique_identifiers=(self.placeholder,))
+        is_one = omitted[0] != "unique_identifiers"
+        uid = self.placeholder if is_one else (self.placeholder,)
+        return dataclasses.replace(request, **{omitted[0]: uid})
 
     def _remember(self, item: RequestItem, response: Any) -> None:
         if isinstance(response, LocateResponse):
             # Several: none, so that what follows happens to the one object that was meant, or not.
             found = response.unique_identifiers
             self.placeholder = found[0] if len(found) == 1 else None
-        elif isinstance(response, CreateKeyPairResponse):  # KMIP 2.1 §6.1.9: of the private key
+        elif isinstance(response, CreateKeyPairResponse | ReKeyKeyPairResponse):  # KMIP 2.1 §6.1.9
             self.placeholder = response.private_key_unique_identifier
         elif item.operation in SETTING_PLACEHOLDER:
             self.placeholder = response.unique_identifier
@@ -250,5 +249,5 @@ class _Run:
 
 def _failed(item: RequestItem, error: KMIPError, uid: str | None = None) -> ItemResult:
     return ItemResult(
-        item, batch.failure(item, error), error.reason_with_underscores, uid, has_failed=True
+        item, responses.failure(item, error), error.reason_with_underscores, uid, has_failed=True
     )

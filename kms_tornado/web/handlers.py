@@ -8,7 +8,7 @@ from typing import Any
 
 from .. import __version__
 from ..errors import KMIPError, Unavailable
-from ..kmip.batch import RequestMessage, new_correlation_value, response_message
+from ..kmip.batch import RequestMessage
 from ..kmip.messages import (
     BareOperation,
     format_bare_response,
@@ -17,6 +17,7 @@ from ..kmip.messages import (
     parse_message,
     parse_request,
 )
+from ..kmip.responses import new_correlation_value, response_message
 from ..kmip.tables import OPERATION_TAGS
 from ..kmip.ttlv import Dialect, encoded_length
 from ..operations import batch

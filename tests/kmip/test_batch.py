@@ -10,23 +10,16 @@ from hypothesis import strategies as st
 
 from kms_tornado import errors
 from kms_tornado.kmip import json_codec
-from kms_tornado.kmip.batch import (
-    MAX_BATCH_ITEMS,
-    RequestItem,
-    RequestMessage,
-    failure,
-    read_message,
-    response_message,
-    success,
-    undone,
-)
+from kms_tornado.kmip.batch import MAX_BATCH_ITEMS, RequestItem, RequestMessage, read_message
 from kms_tornado.kmip.enums import ObjectType, Operation
 from kms_tornado.kmip.messages import parse_message, parse_request
 from kms_tornado.kmip.payloads import CreateResponse, ProtocolVersion
+from kms_tornado.kmip.responses import failure, response_message, success, undone
 from kms_tornado.kmip.tables import ENUMERATIONS
 from kms_tornado.kmip.ttlv import Dialect, ItemType, Node, encoded_length, structure
 
-from ..kms import batch_item, message, name, uid, untyped
+from ..kms import batch_item, message, name, text, uid, untyped
+from ..kms import structure as structure_item
 from .strategies import nodes
 
 ITEM = RequestItem(Operation.CREATE, errors.InvalidField("x"), b"\1")
@@ -172,3 +165,41 @@ def test_response_is_the_one_of_the_wire_reference():
 )  # fmt: skip
 def test_length_is_that_of_the_specification_s_examples(item_type, value, length):
     assert encoded_length(Node("ApplicationData", item_type, value)) == length
+
+
+@pytest.mark.parametrize(
+    ("operation", "payload", "field", "value"),
+    [
+        ("Get", [name("UniqueIdentifier", "IDPlaceholder")], "unique_identifier", None),
+        (
+            "ReKeyKeyPair",
+            [name("PrivateKeyUniqueIdentifier", "IDPlaceholder")],
+            "private_key_unique_identifier",
+            None,
+        ),
+        (
+            "DeriveKey",
+            [
+                name("ObjectType", "SymmetricKey"),
+                name("UniqueIdentifier", "IDPlaceholder"),
+                name("DerivationMethod", "HASH"),
+                structure_item("DerivationParameters"),
+                structure_item("Attributes"),
+            ],
+            "unique_identifiers",
+            (),
+        ),
+    ],
+)
+def test_placeholder_by_name_is_an_identifier_left_out(operation, payload, field, value):
+    body = message(batch_item(operation, *payload))
+    (item,) = parse_message(json.dumps(body).encode()).items
+    assert getattr(item.request, field) == value
+
+
+def test_placeholder_beside_another_identifier_is_refused():
+    """Left out, it would have the key derived from half of what was asked for."""
+    named, other = name("UniqueIdentifier", "IDPlaceholder"), text("UniqueIdentifier", "b")
+    body = message(batch_item("DeriveKey", named, other))
+    (item,) = parse_message(json.dumps(body).encode()).items
+    assert isinstance(item.request, errors.FeatureNotSupported)
