@@ -7,6 +7,7 @@ counted or stored is searched, for each secret in each spelling.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -235,10 +236,10 @@ class Evidence:
 
 def failures(user: User, tag: str, items: list[Item]) -> Iterator[tuple[int, bytes]]:
     """Status and error text of the operation, bare and in a message; b"" where it worked."""
-    answer = user.send(structure(tag, *items))
-    yield answer.status, answer.body if answer.status != 200 else b""
-    answer = user.send(message(batch_item(tag, *items)))
-    yield answer.status, answer.body if b"OperationFailed" in answer.body else b""
+    for body in (structure(tag, *items), message(batch_item(tag, *items))):
+        answer = user.exchange("POST", user.path, json.dumps(body).encode())
+        is_refused = answer.status != 200 or b"OperationFailed" in answer.body
+        yield answer.status, answer.body if is_refused else b""
 
 
 def files(kms: KMS) -> bytes:

@@ -130,11 +130,11 @@ class _Run:
         for item in self.items:
             try:
                 result = await self._alone(item)
-            except Unavailable:
+            except Unavailable as exc:
                 if not results:
                     raise
                 # What was done before must be told.
-                result = _failed(item, GeneralFailure("the database is out of reach"))
+                result = _failed(item, GeneralFailure(str(exc)))
             results.append(result)
             self.room -= encoded_length(result.node)
             if result.has_failed and self.option is BatchErrorContinuationOption.STOP:

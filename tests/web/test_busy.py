@@ -101,6 +101,30 @@ def test_heavy_work_that_finds_no_place_is_503_and_makes_nothing(server, in_mess
     assert objects(server) == 2
 
 
+def test_message_that_did_something_before_tells_so_and_what_found_no_place(server):
+    server.fill(heavy=True)
+    create = batch_item(
+        "Create", name("ObjectType", "SymmetricKey"), attributes(algorithm="AES", bits=256)
+    )
+    answer = server.post(message(create, batch_item("CreateKeyPair", *PAIR)))
+    assert answer.status == 200
+    assert b"GeneralFailure" in answer.body
+    assert b"busy" in answer.body
+    assert objects(server) == 1
+
+
+def test_message_with_undo_that_finds_no_place_is_503_and_makes_nothing(server):
+    server.fill(heavy=True)
+    create = batch_item(
+        "Create", name("ObjectType", "SymmetricKey"), attributes(algorithm="AES", bits=256)
+    )
+    undo = name("BatchErrorContinuationOption", "Undo")
+    check_busy(
+        server.post(message(create, batch_item("CreateKeyPair", *PAIR), header=[undo]))
+    )
+    assert objects(server) == 0
+
+
 def test_light_work_goes_on_while_heavy_work_fills_its_lane(server):
     server.fill(heavy=True)
     assert server.post(LONG).status in {200, 422}
