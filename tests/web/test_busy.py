@@ -119,9 +119,7 @@ def test_message_with_undo_that_finds_no_place_is_503_and_makes_nothing(server):
         "Create", name("ObjectType", "SymmetricKey"), attributes(algorithm="AES", bits=256)
     )
     undo = name("BatchErrorContinuationOption", "Undo")
-    check_busy(
-        server.post(message(create, batch_item("CreateKeyPair", *PAIR), header=[undo]))
-    )
+    check_busy(server.post(message(create, batch_item("CreateKeyPair", *PAIR), header=[undo])))
     assert objects(server) == 0
 
 
