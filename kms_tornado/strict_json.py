@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any, NoReturn
+from typing import Any, AnyStr, NoReturn
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -43,11 +43,13 @@ def loads(data: bytes, *, max_depth: int) -> Any:
     """
     try:
         text = data.decode("utf-8")  # refuses surrogates that were encoded; does not skip a BOM
-        # Counting is far cheaper than measuring, and settles every short text.
         value = _decode(text)
-        if text.count("[") + text.count("{") > max_depth:
+        # Counting is far cheaper than measuring, and settles every short text.
+        if occurs_more_than(max_depth // 2, "[", text) or occurs_more_than(
+            max_depth // 2, "{", text
+        ):
             _check_depth(value, max_depth)
-        if "\\u" in text:
+        if "\\" in text and "\\u" in text:  # one character is sought at ten times the speed of two
             _check_surrogates(text, value)
     except RecursionError:
         raise ValueError("nested too deep") from None
@@ -60,6 +62,16 @@ def loads(data: bytes, *, max_depth: int) -> Any:
             raise ValueError("a number has too many digits") from None
         raise
     return value
+
+
+def occurs_more_than(times: int, sign: AnyStr, text: AnyStr) -> bool:
+    """Unlike `count` this stops when it knows, and flies over a long string without the sign."""
+    position = -1
+    for _ in range(times + 1):
+        position = text.find(sign, position + 1)
+        if position < 0:
+            return False
+    return True
 
 
 def _check_depth(value: Any, max_depth: int) -> None:

@@ -44,7 +44,9 @@ def parse(body: bytes) -> tuple[Node, Dialect]:
 
 def load(body: bytes) -> Any:
     """The body as JSON. Raises InvalidMessage."""
-    if len(body) > MAX_ITEMS and any(body.count(sign) > most for sign, most in _MOST.items()):
+    if len(body) > MAX_ITEMS and any(
+        strict_json.occurs_more_than(most, sign, body) for sign, most in _MOST.items()
+    ):
         raise InvalidMessage("the message has too many items")
     try:
         return strict_json.loads(body, max_depth=2 * MAX_DEPTH)

@@ -60,11 +60,11 @@ def _read_interval(tag: str, value: Any) -> Node:
 def _read_big_integer(tag: str, value: Any) -> Node:
     if type(value) is int and abs(value) <= MAX_SAFE_NUMBER:
         return Node(tag, ItemType.BIG_INTEGER, value)
-    if not isinstance(value, str) or not _HEX.fullmatch(value):
-        raise InvalidField(f'{tag} must be a BigInteger: "0x" and hexadecimal digits')
-    digits = len(value) - 2
+    digits = len(value) - 2 if isinstance(value, str) else 0
     if digits > 2 * MAX_BIG_INTEGER_OCTETS:
         raise InvalidField(f"{tag} is too long a BigInteger")
+    if not digits or not _HEX.fullmatch(value):
+        raise InvalidField(f'{tag} must be a BigInteger: "0x" and hexadecimal digits')
     number = int(value, 16)
     # Sign-extended to a multiple of 8 bytes; [js] sends other lengths, which hold no sign.
     negative = digits % 16 == 0 and number >> (4 * digits - 1)

@@ -141,7 +141,11 @@ def read_parts(cls: type[Declared], node: Node) -> Node:
 def to_node(value: Declared, tag: str) -> Node:
     """The value as a structure: fields in the order of their declaration, None left out."""
     children: list[Node] = []
-    for field in _plan(type(value)).fields:
+    fields = _plan(type(value)).fields
+    given = getattr(value, "__dict__", None)
+    if given is not None:  # Attributes: a few of ninety, and the rest are not set
+        fields = tuple(field for field in fields if field.name in given)
+    for field in fields:
         item = getattr(value, field.name)
         if field.repeated:
             children += [field.write(field.tag, each) for each in item]
