@@ -1,0 +1,106 @@
+"""The table of support is true: each operation on an object of each type, claimed and not claimed."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Mapping
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+
+from kms_tornado.kmip.enums import ObjectType, Operation
+from kms_tornado.kmip.tables import OPERATION_TAGS
+from kms_tornado.operations.service import OPERATIONS
+from kms_tornado.operations.support import ALL, SUPPORT
+
+from ..keys import certificate, rsa_key
+from ..kms import Item, User, attributes, key_object, name, number, octets, structure, text, uid
+
+_RSA = rsa_key(2048)
+_ENCODING, _PRIVATE, _PUBLIC = (
+    serialization.Encoding.DER,
+    serialization.PrivateFormat.PKCS8,
+    serialization.PublicFormat.SubjectPublicKeyInfo,
+)
+_PKCS8 = _RSA.private_bytes(_ENCODING, _PRIVATE, serialization.NoEncryption())
+_SPKI = _RSA.public_key().public_bytes(_ENCODING, _PUBLIC)
+
+
+def block(material: bytes, algorithm: str | None, form: str, bits: int) -> Item:
+    held = key_object(material, algorithm=algorithm, form=form)["value"][0]
+    kept = [each for each in held["value"] if each["tag"] != "CryptographicLength"]
+    return structure("KeyBlock", *kept, number("CryptographicLength", bits))
+
+
+#: Object type → an object of it.
+OBJECTS: Mapping[ObjectType, Callable[[], Item]] = {
+    ObjectType.CERTIFICATE: lambda: structure(
+        "Certificate",
+        name("CertificateType", "X_509"),
+        octets("CertificateValue", ssl.PEM_cert_to_DER_cert(certificate(_RSA).decode())),
+    ),
+    ObjectType.SYMMETRIC_KEY: lambda: structure(
+        "SymmetricKey", block(bytes(range(32)), "AES", "Raw", 256)
+    ),
+    ObjectType.PUBLIC_KEY: lambda: structure("PublicKey", block(_SPKI, "RSA", "X_509", 2048)),
+    ObjectType.PRIVATE_KEY: lambda: structure("PrivateKey", block(_PKCS8, "RSA", "PKCS_8", 2048)),
+    ObjectType.SECRET_DATA: lambda: structure(
+        "SecretData",
+        name("SecretDataType", "Password"),
+        block(b"open sesame, please", None, "Raw", 152),
+    ),
+    ObjectType.OPAQUE_OBJECT: lambda: structure(
+        "OpaqueObject", name("OpaqueDataType", "Unknown"), octets("OpaqueDataValue", b"opaque")
+    ),
+}
+
+_DATA = octets("Data", b"data to work on!")
+_SHA256 = name("HashingAlgorithm", "SHA_256")
+_HMAC = structure("CryptographicParameters", name("CryptographicAlgorithm", "HMACSHA256"))
+_OAEP = structure(
+    "CryptographicParameters",
+    name("PaddingMethod", "OAEP"), _SHA256, name("CryptographicAlgorithm", "RSA"),
+)  # fmt: skip
+_PSS = structure(
+    "CryptographicParameters",
+    name("PaddingMethod", "PSS"), _SHA256, name("CryptographicAlgorithm", "RSA"),
+)  # fmt: skip
+_COMMENT = text("Comment", "x")
+_NEW = structure("NewAttribute", _COMMENT)
+
+#: Operation on a registered object → what goes with its identifier.
+WITH: Mapping[Operation, list[Item]] = {
+    Operation.GET: [],
+    Operation.EXPORT: [],
+    Operation.GET_ATTRIBUTES: [],
+    Operation.GET_ATTRIBUTE_LIST: [],
+    Operation.ADD_ATTRIBUTE: [_NEW],
+    Operation.SET_ATTRIBUTE: [_NEW],
+    Operation.CHECK: [],
+    Operation.REVOKE: [],
+    Operation.SIGN: [_PSS, _DATA],
+    Operation.SIGNATURE_VERIFY: [_PSS, _DATA, octets("SignatureData", bytes(256))],
+    Operation.MAC: [_HMAC, _DATA],
+    Operation.MAC_VERIFY: [_HMAC, _DATA, octets("MACData", bytes(32))],
+    Operation.RE_KEY: [],
+}
+
+
+def kind(object_type: ObjectType) -> Item:
+    return name("ObjectType", "".join(part.title() for part in object_type.name.split("_")))
+
+
+def registered(user: User, object_type: ObjectType, mask: int | None = None) -> str:
+    held = attributes(algorithm=None, mask=mask)
+    return user.do("Register", kind(object_type), held, OBJECTS[object_type]()).uid
+
+
+@pytest.mark.parametrize("object_type", ALL, ids=lambda each: each.name)
+@pytest.mark.parametrize("operation", WITH, ids=lambda each: each.name)
+def test_operation_works_on_what_is_claimed_and_on_nothing_else(alice, operation, object_type):
+    if operation not in OPERATIONS:
+        pytest.skip("not there yet")
+    wanted = registered(alice, object_type)
+    answer = alice.send(structure(OPERATION_TAGS[operation], uid(wanted), *WITH[operation]))
+    is_claimed = object_type in SUPPORT[operation].object_types
+    assert answer.status == (200 if is_claimed else 422), answer.text
