@@ -259,7 +259,13 @@ def _check_siblings(item: Item) -> None:
     if item["tag"] in tags:
         assert set(tags) == {item["tag"]}, "an array holds one tag"
     else:
-        repeatable = {"ObjectGroup", "SubjectAlternativeName", "IssuerAlternativeName", "AlternativeName", "ApplicationSpecificInformation"}
+        repeatable = {
+            "ObjectGroup",
+            "SubjectAlternativeName",
+            "IssuerAlternativeName",
+            "AlternativeName",
+            "ApplicationSpecificInformation",
+        }
         once = [tag for tag in tags if tag not in repeatable]
         assert len(once) == len(set(once)), tags
     for array in {"VendorAttributes", "Link"} & set(tags) - {item["tag"]}:
