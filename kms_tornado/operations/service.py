@@ -29,6 +29,7 @@ from . import (
     register,
     retrieve,
     rng,
+    rotation,
     signing,
 )
 from .call import Call, SharedOffload
@@ -53,6 +54,8 @@ OPERATIONS: Mapping[Operation, Function] = MappingProxyType(
         Operation.CHECK: lifecycle.check,
         Operation.ACTIVATE: lifecycle.activate,
         Operation.REVOKE: lifecycle.revoke,
+        Operation.RE_KEY: rotation.re_key,
+        Operation.RE_KEY_KEY_PAIR: rotation.re_key_key_pair,
         Operation.DESTROY: lifecycle.destroy,
         Operation.QUERY: discovery.query,
         Operation.DISCOVER_VERSIONS: discovery.discover_versions,

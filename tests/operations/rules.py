@@ -29,7 +29,11 @@ SPELLINGS = {
     "State": {
         "PreActive", "Active", "Deactivated", "Compromised", "Destroyed", "Destroyed_Compromised",
     },
-    "LinkType": {"DerivationBaseObjectLink", "DerivedKeyLink", "ParentLink", "ChildLink", "PublicKeyLink", "PrivateKeyLink", "PreviousLink"},
+    "LinkType": {
+        "CertificateLink", "PublicKeyLink", "PrivateKeyLink", "DerivationBaseObjectLink",
+        "DerivedKeyLink", "ReplacementObjectLink", "ReplacedObjectLink", "ParentLink", "ChildLink",
+        "PreviousLink", "NextLink", "PKCS12CertificateLink", "PKCS12PasswordLink", "WrappingKeyLink",
+    },
     "RevocationReasonCode": {
         "Unspecified", "KeyCompromise", "CACompromise", "AffiliationChanged", "Superseded",
         "CessationOfOperation", "PrivilegeWithdrawn",
@@ -52,6 +56,8 @@ IN_OBJECT = {
 CHILDREN = {
     "Create": ({"ObjectType", "UniqueIdentifier"}, set()),
     "CreateKeyPair": ({"PrivateKeyUniqueIdentifier", "PublicKeyUniqueIdentifier"}, set()),
+    "ReKeyKeyPair": ({"PrivateKeyUniqueIdentifier", "PublicKeyUniqueIdentifier"}, set()),
+    "ReKey": ({"UniqueIdentifier"}, set()),
     "Register": ({"UniqueIdentifier"}, set()),
     "Import": ({"UniqueIdentifier"}, set()),
     "Get": ({"ObjectType", "UniqueIdentifier", "Object"}, set()),
@@ -106,7 +112,9 @@ REASONS = {
     "Incompatible_Cryptographic_Usage_Mask", "Key_Format_Type_Not_Supported",
     "Key_Wrap_Type_Not_Supported", "Unsupported_Cryptographic_Parameters", "Bad_Cryptographic_Parameters", "General_Failure", "Invalid_Correlation_Value", "Server_Limit_Exceeded",
     "Operation_Not_Supported", "Feature_Not_Supported", "Object_Destroyed", "Sensitive",
-    "Not_Extractable",
+    "Not_Extractable", "Non_Unique_Name_Attribute", "Attribute_Read_Only",
+    "Attribute_Single_Valued", "Multi_Valued_Attribute", "Attribute_Not_Found",
+    "Attribute_Instance_Not_Found", "Usage_Limit_Exceeded",
 }  # fmt: skip
 
 #: A vendor's number that has no name (opaque data types) is written as a number.

@@ -59,12 +59,14 @@ ON_AN_OBJECT = {
             attributes(bits=128),
         ]
     ],
+    Operation.RE_KEY: [[]],
     Operation.REVOKE: [[], [number("RevocationReason", 2)]],
     Operation.DESTROY: [[], [flag("Remove", True)]],
 }
 
-#: They name no object that is there: tested one by one.
+#: They name no object that is there, or two of them: tested one by one.
 ON_NO_OBJECT = {
+    Operation.RE_KEY_KEY_PAIR,
     Operation.CREATE, Operation.IMPORT, Operation.LOCATE, Operation.QUERY,
     Operation.DISCOVER_VERSIONS, Operation.HASH, Operation.RNG_RETRIEVE, Operation.RNG_SEED,
     Operation.CREATE_KEY_PAIR, Operation.REGISTER,
