@@ -41,6 +41,7 @@ setup(
             "pytest>=8",
             "pytest-xdist>=3.6",
             "hypothesis>=6.100",
+            "cryptography-vectors>=45",  # NIST and RFC vectors, as files
             # The published client that every release must serve; a compiled extension.
             "cosmian-kms==4.22.1",
             "pycurl>=7.45",  # a proxy is tested with a real one

@@ -1,0 +1,143 @@
+"""HMAC and AES-CMAC: which one a key and its parameters mean, and in parts; vectors: test_vectors."""
+
+from __future__ import annotations
+
+import hmac
+
+import pytest
+
+from kms_tornado.crypto.hashes import HASHES, Hasher, digest, hash_for
+from kms_tornado.crypto.mac import (
+    HMACS,
+    Authenticator,
+    MACSuite,
+    is_same_mac,
+    mac,
+    mac_suite_for,
+)
+from kms_tornado.crypto.material import KeyMaterial
+from kms_tornado.crypto.policy import Technique
+from kms_tornado.errors import UnsupportedCryptographicParameters
+from kms_tornado.kmip.enums import BlockCipherMode, CryptographicAlgorithm, HashingAlgorithm
+from kms_tornado.kmip.structures import CryptographicParameters
+
+A, H = CryptographicAlgorithm, HashingAlgorithm
+KEY = KeyMaterial(bytes(range(32)))
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "parameters", "suite"),
+    [
+        pytest.param(A.HMAC_SHA256, None, MACSuite(H.SHA_256), id="an HMAC key has its own"),
+        pytest.param(A.HMAC_SHA3_512, {}, MACSuite(H.SHA3_512), id="empty parameters"),
+        pytest.param(A.AES, None, MACSuite(None), id="an AES key makes a CMAC"),
+        pytest.param(
+            A.AES, {"block_cipher_mode": BlockCipherMode.CMAC}, MACSuite(None), id="CMAC by name"
+        ),
+        pytest.param(
+            A.AES,
+            {"cryptographic_algorithm": A.HMAC_SHA256},
+            MACSuite(H.SHA_256),
+            id="an HMAC with an AES key: OASIS CS-AC-M-4",
+        ),
+        pytest.param(
+            None, {"cryptographic_algorithm": A.HMAC_SHA1}, MACSuite(H.SHA_1), id="secret data"
+        ),
+        pytest.param(
+            A.HMAC_SHA256,
+            {"hashing_algorithm": H.SHA_256},
+            MACSuite(H.SHA_256),
+            id="the hash named once more",
+        ),
+    ],
+)
+def test_parameters_and_key_name_the_mac(algorithm, parameters, suite):
+    wanted = None if parameters is None else CryptographicParameters(**parameters)
+    assert mac_suite_for(algorithm, wanted) == suite
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "parameters"),
+    [
+        pytest.param(None, None, id="nothing named"),
+        pytest.param(A.CHACHA20, None, id="ChaCha20"),
+        pytest.param(A.THREE_DES, None, id="3DES"),
+        pytest.param(A.RSA, None, id="RSA"),
+        pytest.param(A.AES, {"cryptographic_algorithm": A.HMAC_MD5}, id="HMAC-MD5"),
+        pytest.param(A.AES, {"cryptographic_algorithm": A.POLY1305}, id="Poly1305, a one-time MAC"),
+        pytest.param(A.AES, {"block_cipher_mode": BlockCipherMode.GCM}, id="GMAC"),
+        pytest.param(A.AES, {"block_cipher_mode": BlockCipherMode.CBC_MAC}, id="CBC-MAC"),
+        pytest.param(A.AES, {"hashing_algorithm": H.SHA_256}, id="a hash for CMAC"),
+        pytest.param(A.HMAC_SHA256, {"hashing_algorithm": H.SHA_1}, id="another hash"),
+        pytest.param(
+            A.HMAC_SHA256, {"block_cipher_mode": BlockCipherMode.CMAC}, id="CMAC with an HMAC key"
+        ),
+        pytest.param(A.HMAC_SHA256, {"cryptographic_algorithm": A.AES}, id="AES with an HMAC key"),
+    ],
+)
+def test_what_names_no_mac_is_refused(algorithm, parameters):
+    wanted = None if parameters is None else CryptographicParameters(**parameters)
+    with pytest.raises(UnsupportedCryptographicParameters):
+        mac_suite_for(algorithm, wanted)
+
+
+def test_techniques_for_the_policy():
+    assert MACSuite(None).technique is Technique.AES_CMAC
+    assert MACSuite(H.SHA_1).technique is Technique.HMAC
+
+
+@pytest.mark.parametrize("algorithm", HMACS, ids=lambda each: each.name)
+def test_every_hmac_is_that_of_python(algorithm):
+    name = HMACS[algorithm].name.lower().replace("sha_", "sha")
+    right = hmac.digest(KEY.reveal(), b"pay 12 EUR", name)
+    assert mac(mac_suite_for(algorithm, None), KEY, b"pay 12 EUR") == right
+
+
+@pytest.mark.parametrize("suite", [MACSuite(None), MACSuite(H.SHA_256)])
+def test_parts_make_the_mac_of_the_whole(suite):
+    authenticator = Authenticator(suite, KEY)
+    for part in (b"pay ", b"", b"12 ", b"EUR"):
+        authenticator.update(part)
+    assert authenticator.finish() == mac(suite, KEY, b"pay 12 EUR")
+
+
+@pytest.mark.parametrize("size", [0, 1, 15, 17, 33, 64])
+def test_cmac_takes_aes_keys_alone(size):
+    with pytest.raises(UnsupportedCryptographicParameters):
+        mac(MACSuite(None), KeyMaterial(bytes(size)), b"")
+
+
+def test_empty_key_authenticates_nothing():
+    with pytest.raises(UnsupportedCryptographicParameters):
+        mac(MACSuite(H.SHA_256), KeyMaterial(b""), b"")
+
+
+def test_cut_or_lengthened_mac_is_another_one():
+    right = mac(MACSuite(H.SHA_256), KEY, b"x")
+    assert is_same_mac(right, right)
+    for other in (b"", right[:1], right[:16], right[:-1], right + b"\0", bytes(32)):
+        assert not is_same_mac(right, other)
+
+
+# --- hashes -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("algorithm", sorted(set(H) - set(HASHES)), ids=lambda each: each.name)
+def test_hashes_that_are_broken_or_rare_are_not_offered(algorithm):
+    with pytest.raises(UnsupportedCryptographicParameters, match=algorithm.name):
+        hash_for(algorithm)
+
+
+def test_hashes_that_are_offered():
+    assert {each.name for each in HASHES} == {
+        "SHA_1", "SHA_224", "SHA_256", "SHA_384", "SHA_512", "SHA_512_224", "SHA_512_256",
+        "SHA3_224", "SHA3_256", "SHA3_384", "SHA3_512",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("algorithm", HASHES, ids=lambda each: each.name)
+def test_parts_make_the_hash_of_the_whole(algorithm):
+    hasher = Hasher(algorithm)
+    hasher.update(b"pay ")
+    hasher.update(b"12 EUR")
+    assert hasher.finish() == digest(algorithm, b"pay 12 EUR")

@@ -1,0 +1,151 @@
+"""A caller's nonce counts once per key: on both servers of a database, after a restart, for ever.
+
+A second message under a nonce of GCM, CTR or ChaCha20 gives both away, and with GCM the key of its
+tags. A random nonce of the server's needs no record (`crypto.ciphers.new_iv`).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from ..kms import KMS, batch_item, flag, name, octets, structure, two_issuers, uid
+
+NONCE = b"nonce of 12."
+REUSED = "Bad_Cryptographic_Parameters: the nonce was used with this key before"
+UNDO = name("BatchErrorContinuationOption", "Undo")
+
+
+def iv(value=NONCE):
+    return octets("IvCounterNonce", value)
+
+
+def mode(value):
+    return structure("CryptographicParameters", name("BlockCipherMode", value))
+
+
+def encrypt(user, key, *more):
+    return user.send(structure("Encrypt", uid(key), octets("Data", b"x" * 16), *more))
+
+
+@pytest.mark.parametrize("algorithm", ["AES", "ChaCha20"])
+def test_nonce_is_taken_once_per_key(alice, algorithm):
+    key, other = alice.create(algorithm=algorithm), alice.create(algorithm=algorithm)
+    sealed = alice.encrypt(key, b"pay 12 EUR", iv())
+    for _ in range(2):
+        assert encrypt(alice, key, iv()).text == REUSED
+    assert encrypt(alice, key, iv(b"nonce of 13.")).status == 200
+    assert encrypt(alice, other, iv()).status == 200
+    assert alice.decrypt(key, sealed) == b"pay 12 EUR", "decrypting takes nothing"
+    assert alice.decrypt(key, sealed) == b"pay 12 EUR"
+
+
+def test_what_was_refused_for_something_else_took_no_nonce(alice):
+    key = alice.create()
+    short_tag = structure(
+        "CryptographicParameters", {"tag": "TagLength", "type": "Integer", "value": 1}
+    )
+    assert encrypt(alice, key, iv(), short_tag).status == 422
+    assert encrypt(alice, key, iv()).status == 200
+
+
+def test_nonce_of_a_granted_key_counts_for_everybody(kms, alice):
+    key, bob = alice.create(), kms.user()
+    alice.grant(key, bob, "encrypt")
+    assert encrypt(bob, key, iv()).status == 200
+    assert encrypt(alice, key, iv()).text == REUSED
+
+
+def test_first_part_of_a_stream_takes_the_nonce(alice):
+    key = alice.create()
+    first = flag("InitIndicator", True)
+    assert encrypt(alice, key, iv(), first).status == 200
+    assert encrypt(alice, key, iv(), first).text == REUSED
+    assert encrypt(alice, key, iv()).text == REUSED
+
+
+def test_modes_that_share_a_key_stream_share_their_nonces(carol):
+    key = carol.create()
+    assert encrypt(carol, key, iv()).status == 200
+    for counter in (b"\0\0\0\0", b"\0\0\0\2", b"\xff\0\0\0"):
+        assert encrypt(carol, key, iv(NONCE + counter), mode("CTR")).text == REUSED
+    assert encrypt(carol, key, iv(b"n" * 16), mode("CTR")).status == 200
+    assert encrypt(carol, key, iv(b"n" * 12)).text == REUSED
+
+
+def test_iv_of_cbc_is_no_nonce(carol):
+    key = carol.create()
+    for _ in range(2):
+        assert encrypt(carol, key, iv(b"i" * 16), mode("CBC")).status == 200
+
+
+def test_two_items_of_one_message_cannot_share_a_nonce(alice):
+    key = alice.create()
+    items = [
+        batch_item(
+            "Encrypt", uid(key), octets("Data", b"x"), octets("IVCounterNonce", NONCE), item_id=each
+        )
+        for each in (b"1", b"2")
+    ]
+    one, two = alice.ask(*items)
+    assert one["ResultStatus"] == "Success"
+    assert two["ResultReason"] == "BadCryptographicParameters"
+
+
+def test_undone_encryption_is_not_told_and_its_nonce_is_free(alice):
+    key = alice.create()
+    items = [
+        batch_item(
+            "Encrypt", uid(key), octets("Data", b"x"), octets("IVCounterNonce", NONCE), item_id=b"1"
+        ),
+        batch_item("Get", uid("absent"), item_id=b"2"),
+    ]
+    one, _ = alice.ask(*items, header=[UNDO])
+    assert one["ResultStatus"] == "OperationUndone"
+    assert one.get("ResponsePayload", "Data") is None
+    assert encrypt(alice, key, iv()).status == 200
+
+
+def test_random_nonces_are_never_refused(alice):
+    key = alice.create()
+    assert len({alice.encrypt(key, b"").iv for _ in range(200)}) == 200
+
+
+# --- restarts and other servers -----------------------------------------------------------------
+
+
+def test_nonce_stays_used_after_a_restart(tmp_path):
+    with two_issuers() as issuers:
+        with KMS(tmp_path, *issuers) as server:
+            alice = server.user("alice")
+            key = alice.create()
+            assert encrypt(alice, key, iv()).status == 200
+        with KMS(tmp_path, *issuers) as server:
+            alice = server.user("alice")
+            assert encrypt(alice, key, iv()).text == REUSED
+            assert encrypt(alice, key, iv(b"nonce of 13.")).status == 200
+
+
+def test_of_many_at_once_on_two_servers_one_gets_the_nonce(tmp_path):
+    with (
+        two_issuers() as issuers,
+        KMS(tmp_path, *issuers) as one,
+        KMS(tmp_path, *issuers) as two,
+    ):
+        alice = one.user()
+        key = alice.create()
+        users = [alice.on(server) for _ in range(4) for server in (one, two)]
+        for turn in range(5):
+            barrier = threading.Barrier(len(users))
+
+            def send(user, turn=turn, barrier=barrier):
+                user.send(b"{}")  # the connection is open
+                barrier.wait(10)
+                return encrypt(user, key, iv(b"same, turn %d" % turn))
+
+            with ThreadPoolExecutor(len(users)) as pool:
+                answers = Counter(each.text[:4] for each in pool.map(send, users))
+            assert answers == {'{"ta': 1, "Bad_": len(users) - 1}
