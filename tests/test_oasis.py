@@ -27,11 +27,6 @@ OPTIONS = ("--crypto-policy", "permissive", "--kmip-interop")
 #: Why a case fails → the cases. A server without a token has no PKCS#11 to pass on.
 MISSING = {
     "PKCS#11": "PKCS11-M-1",
-    "Sign and SignatureVerify": "CS-AC-M-1 CS-AC-M-2 CS-AC-M-3 CS-AC-M-8",
-    "RSA-OAEP": """
-        CS-AC-M-OAEP-1 CS-AC-M-OAEP-2 CS-AC-M-OAEP-3 CS-AC-M-OAEP-4 CS-AC-M-OAEP-5
-        CS-AC-M-OAEP-6 CS-AC-M-OAEP-7 CS-AC-M-OAEP-8 CS-AC-M-OAEP-9 CS-AC-M-OAEP-10
-        """,
     "Query names ReKey": "MSGENC-HTTPS-M-1 MSGENC-JSON-M-1 MSGENC-XML-M-1",
     "wrapping on Get": "AX-M-2",
 }
