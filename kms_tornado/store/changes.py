@@ -145,8 +145,9 @@ class _Application:
         row = to_row(new, generation=new.generation, now=self._now)
         try:
             key: Any = self._connection.execute(_insert, row).inserted_primary_key
-        except IntegrityError as exc:  # a row of ours can break no other constraint
-            raise ObjectAlreadyExists("the unique identifier is taken") from exc
+        except IntegrityError:  # a row of ours can break no other constraint
+            # No `from`: PostgreSQL's words quote the row.
+            raise ObjectAlreadyExists("the unique identifier is taken") from None
         serial = key[0]
         self._add_tags(serial, new)
         index_attributes(self._connection, serial, new.owner, row["attributes"])

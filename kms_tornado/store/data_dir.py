@@ -15,6 +15,7 @@ from ..errors import ConfigurationError
 _log = logging.getLogger(__name__)
 
 _SQLITE = ("sqlite", "sqlite+pysqlite")
+_POSTGRESQL = ("postgresql", "postgresql+psycopg", "postgres")
 
 
 def make_data_dir(path: Path) -> Path:
@@ -41,7 +42,7 @@ def make_data_dir(path: Path) -> Path:
 
 
 def resolve_database_url(url: str, data_dir: Path) -> URL:
-    """The URL with an absolute path. A relative one starts at the data directory, not where we run.
+    """The URL, of SQLite with an absolute path: one begins at the data directory, not where we run.
 
     Raises ConfigurationError, which never repeats the URL: there may be a password in it.
     """
@@ -49,8 +50,12 @@ def resolve_database_url(url: str, data_dir: Path) -> URL:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
         raise _url_refusal("is not a database URL") from None
+    if parsed.drivername in _POSTGRESQL:
+        if not parsed.database:
+            raise _url_refusal("names no database: postgresql://user@host/database")
+        return parsed.set(drivername="postgresql")
     if parsed.drivername not in _SQLITE:
-        raise _url_refusal("this version works with sqlite only")
+        raise _url_refusal("is neither sqlite:///... nor postgresql://...")
     if parsed.host or parsed.username or parsed.password or parsed.port:
         raise _url_refusal("names a host; a path begins after three slashes: sqlite:///kms.db")
     if parsed.query:
@@ -60,6 +65,10 @@ def resolve_database_url(url: str, data_dir: Path) -> URL:
     if not database or database == ":memory:" or database.startswith("file:"):
         raise _url_refusal("must name a file: sqlite:///kms.db")
     return URL.create("sqlite", database=str(data_dir.absolute() / database))
+
+
+def is_sqlite(url: URL) -> bool:
+    return url.drivername in _SQLITE
 
 
 def _refusal(path: Path, fault: str) -> ConfigurationError:

@@ -11,6 +11,7 @@ from sqlalchemy import (
     ColumnElement,
     Exists,
     GenerativeSelect,
+    Row,
     Select,
     and_,
     bindparam,
@@ -25,6 +26,7 @@ from sqlalchemy import (
 )
 
 from ..domain.access import EVERYONE
+from ..domain.managed_object import UniqueIdentifier
 from ..domain.search import ObjectFilter
 from ..kmip.enums import Operation, State
 from .filters import conditions, in_states, leading
@@ -208,3 +210,10 @@ def locate(
         .select_from(total.outerjoin(page, true()))
         .order_by(page.c.created_at.desc(), page.c.serial.desc())
     )
+
+
+def page_of(rows: Sequence[Row[Any]]) -> tuple[int, Sequence[UniqueIdentifier]]:
+    """What the rows of `locate` say. None at all: a value was sought that no object can have."""
+    if not rows:
+        return 0, ()
+    return rows[0].total, [UniqueIdentifier(row.uid) for row in rows if row.uid is not None]

@@ -19,12 +19,12 @@ from sqlalchemy.sql import Executable
 
 from ..domain.managed_object import ManagedObject, UniqueIdentifier
 from ..domain.search import ObjectFilter
-from ..errors import InvalidField, Unavailable
+from ..errors import Unavailable
 from ..kmip.enums import Operation, State
 from . import changes as sql_changes
 from . import queries
-from .base import Change, Insert, ObjectStore, Obtained, Remove, Replace
-from .data_dir import resolve_database_url
+from .base import Change, Obtained, Remove, Replace
+from .bounds import bounded, check_tags, check_tags_of
 from .reader import Reader, TooLong
 from .rows import from_row, grants_from_rows, obtained_from_rows
 from .sqlite_file import BUSY_TIMEOUT_S, SQLiteFile
@@ -32,15 +32,7 @@ from .writer import Writer
 
 T = TypeVar("T")
 
-#: Tags of one object or one question. SQLite takes so many values in a statement and no more.
-MOST_TAGS = 500
 _TRIES = 3  # of a millisecond each, on the event loop
-_MOST_OFFSET = 2**63 - 1
-
-
-def open_store(url: str, data_dir: Path) -> ObjectStore:
-    """The store that --database-url means, not started. Raises ConfigurationError."""
-    return SQLiteStore(Path(str(resolve_database_url(url, data_dir).database)))
 
 
 class SQLiteStore:
@@ -109,7 +101,7 @@ class SQLiteStore:
     ) -> Sequence[ManagedObject]:
         if not tags:  # "all the tags of an empty list" would be every object there is
             return ()
-        _check_tags(tags)
+        check_tags(tags)
         listed = queries.leading_first(tags)
         # Which tag is the rare one, nobody knows: where a walk along the first takes long, a walk
         # along the next may not.
@@ -132,17 +124,14 @@ class SQLiteStore:
         maximum: int,
         now: int | None = None,
     ) -> tuple[int, Sequence[UniqueIdentifier]]:
-        _check_tags(wanted.tags)
+        check_tags(wanted.tags)
         statement = queries.locate(
             wanted,
-            offset=min(max(offset, 0), _MOST_OFFSET),
-            maximum=min(max(maximum, 0), _MOST_OFFSET),  # to SQLite, a negative limit is none
+            offset=bounded(offset),
+            maximum=bounded(maximum),
             now=now,
         )
-        rows = await self._read_long(statement, {"principal": principal})
-        if not rows:  # a value that no object can have
-            return 0, ()
-        return rows[0].total, [UniqueIdentifier(row.uid) for row in rows if row.uid is not None]
+        return queries.page_of(await self._read_long(statement, {"principal": principal}))
 
     async def grants_on(
         self, uid: UniqueIdentifier, *, owner: str
@@ -163,9 +152,7 @@ class SQLiteStore:
         )
 
     async def commit(self, changes: Sequence[Change]) -> None:
-        for change in changes:
-            if isinstance(change, (Insert, Replace)):
-                _check_tags(change.new.tags)
+        check_tags_of(changes)
         now = int(self._clock())
         await self._open_writer().submit(
             lambda connection: sql_changes.apply(connection, changes, now=now),
@@ -216,11 +203,6 @@ def _erases(change: Change) -> bool:
             return new.sealed is None
         case _:
             return False
-
-
-def _check_tags(tags: frozenset[str]) -> None:
-    if len(tags) > MOST_TAGS:
-        raise InvalidField(f"more than {MOST_TAGS} tags")
 
 
 def _closed() -> Unavailable:

@@ -16,7 +16,7 @@ from ..operations.access import AccessRights
 from ..operations.service import Service
 from ..store.base import ObjectStore
 from ..store.data_dir import make_data_dir
-from ..store.sql import open_store
+from ..store.opening import open_store
 from .executor import HEAVY, LIGHT, Executor, LaneSize
 
 T = TypeVar("T")

@@ -10,12 +10,16 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import make_url
+
 from kms_tornado.domain.managed_object import ManagedObject, SealedMaterial, UniqueIdentifier
 from kms_tornado.domain.search import ObjectFilter
 from kms_tornado.kmip.attributes import Attributes
 from kms_tornado.kmip.enums import CryptographicAlgorithm, KeyFormatType, ObjectType, State
 from kms_tornado.kmip.schema import to_node
 from kms_tornado.kmip.ttlv import children_of
+from kms_tornado.store.base import ObjectStore
+from kms_tornado.store.postgres import PostgresStore
 from kms_tornado.store.sql import SQLiteStore
 
 ALICE, BOB = "alice@example.com", "bob@example.com"
@@ -48,9 +52,24 @@ def seeking(*, tags: Iterable[str] = (), states: Any = None, **attributes: Any) 
     return ObjectFilter(frozenset(tags), states, nodes)
 
 
+#: A file of SQLite's, or the URL of a PostgreSQL.
+Place = Path | str
+
+
+def store_at(place: Place, **options: Any) -> ObjectStore:
+    if isinstance(place, Path):
+        return SQLiteStore(place, **options)
+    return PostgresStore(make_url(place), **options)
+
+
+def place_from(text: str) -> Place:
+    """For another process: `str(place)` and back."""
+    return text if text.startswith("postgresql:") else Path(text)
+
+
 @asynccontextmanager
-async def opened(path: Path, **options: Any) -> AsyncIterator[SQLiteStore]:
-    store = SQLiteStore(path, **options)
+async def opened(place: Place, **options: Any) -> AsyncIterator[Any]:
+    store = store_at(place, **options)
     await store.start()
     try:
         yield store
@@ -62,11 +81,11 @@ def run(main: Coroutine[Any, Any, Any]) -> Any:
     return asyncio.run(main)
 
 
-def with_store(path: Path, body: Callable[[SQLiteStore], Awaitable[Any]], **options: Any) -> Any:
+def with_store(place: Place, body: Callable[[Any], Awaitable[Any]], **options: Any) -> Any:
     """Run the body with a store that is open, in an event loop of its own."""
 
     async def main() -> Any:
-        async with opened(path, **options) as store:
+        async with opened(place, **options) as store:
             return await body(store)
 
     return asyncio.run(main())

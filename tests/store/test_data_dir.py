@@ -10,7 +10,9 @@ import pytest
 
 from kms_tornado.errors import ConfigurationError
 from kms_tornado.store.data_dir import make_data_dir, resolve_database_url
-from kms_tornado.store.sql import SQLiteStore, open_store
+from kms_tornado.store.opening import open_store
+from kms_tornado.store.postgres import PostgresStore
+from kms_tornado.store.sql import SQLiteStore
 
 
 def mode_of(path):
@@ -92,6 +94,14 @@ def test_a_database_url_names_a_file(tmp_path, url, expected):
     assert isinstance(open_store(url, tmp_path), SQLiteStore)
 
 
+@pytest.mark.parametrize("scheme", ["postgresql", "postgresql+psycopg", "postgres"])
+def test_a_database_url_names_a_server(tmp_path, scheme):
+    url = f"{scheme}://kms:s3cret@db.example.com:5433/kms?sslmode=verify-full"
+    store = open_store(url, tmp_path)
+    assert isinstance(store, PostgresStore)
+    assert "s3cret" not in repr(store)
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -102,7 +112,8 @@ def test_a_database_url_names_a_file(tmp_path, url, expected):
         pytest.param("sqlite:///kms.db?mode=ro", id="parameters"),
         pytest.param("sqlite://host-s3cret/kms.db", id="a host"),
         pytest.param("sqlite+aiosqlite:///kms.db", id="another driver"),
-        pytest.param("postgresql://kms:s3cret@db/kms", id="PostgreSQL"),
+        pytest.param("postgresql://kms:s3cret@db", id="PostgreSQL without a database"),
+        pytest.param("postgresql+asyncpg://kms:s3cret@db/kms", id="another driver of PostgreSQL"),
         pytest.param("mysql://kms:s3cret@db/kms", id="MySQL"),
         pytest.param("s3cret", id="no URL"),
         pytest.param("", id="empty"),

@@ -17,11 +17,6 @@ from kms_tornado.store.base import Conflict, Insert, Remove, Replace, UseNonce
 from .helpers import ALICE, BOB, KEY_ATTRIBUTES, an_object, with_store
 
 
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "kms.db"
-
-
 def named(uid, *names, **changes):
     given = tuple(Name(each) if isinstance(each, str) else each for each in names)
     return an_object(uid, attributes=replace(KEY_ATTRIBUTES, names=given), **changes)
@@ -57,7 +52,7 @@ LONG = "x" * 60_000
         ),
     ],
 )  # fmt: skip
-def test_a_name_is_unique_among_an_owners_objects(path, first, second, is_free):
+def test_a_name_is_unique_among_an_owners_objects(place, first, second, is_free):
     async def body(store):
         await store.commit([Insert(first)])
         if not is_free:
@@ -68,10 +63,10 @@ def test_a_name_is_unique_among_an_owners_objects(path, first, second, is_free):
             await store.commit([Insert(second)])
         assert (await store.get(second.uid) is not None) is is_free
 
-    with_store(path, body)
+    with_store(place, body)
 
 
-def test_a_name_given_up_is_free(path):
+def test_a_name_given_up_is_free(place):
     async def body(store):
         await store.commit([Insert(named("1", "a"))])
         await store.commit([Replace(named("1", "b"), seen=1)])
@@ -83,11 +78,11 @@ def test_a_name_given_up_is_free(path):
         await store.commit([Remove("1", seen=3)])
         await store.commit([Insert(named("3", "a", "b"))])
 
-    with_store(path, body)
+    with_store(place, body)
 
 
 @pytest.mark.parametrize("new_comes_first", [True, False])
-def test_a_name_changes_hands_in_one_commit(path, new_comes_first):
+def test_a_name_changes_hands_in_one_commit(place, new_comes_first):
     """As ReKey has it: the replacement takes the name of the old key over."""
 
     async def body(store):
@@ -97,10 +92,10 @@ def test_a_name_changes_hands_in_one_commit(path, new_comes_first):
         with pytest.raises(NonUniqueName):
             await store.commit([Replace(named("old", "a"), seen=2)])
 
-    with_store(path, body)
+    with_store(place, body)
 
 
-def test_a_name_goes_with_the_object_to_its_new_owner(path):
+def test_a_name_goes_with_the_object_to_its_new_owner(place):
     async def body(store):
         await store.commit([Insert(named("1", "a")), Insert(named("2", "a", owner=BOB))])
         with pytest.raises(NonUniqueName):
@@ -108,17 +103,17 @@ def test_a_name_goes_with_the_object_to_its_new_owner(path):
         await store.commit([Replace(named("1", owner=BOB), seen=1)])
         await store.commit([Insert(named("3", "a"))])
 
-    with_store(path, body)
+    with_store(place, body)
 
 
-def test_of_many_who_want_a_name_at_once_one_gets_it(path):
+def test_of_many_who_want_a_name_at_once_one_gets_it(place):
     async def body(store):
         wishes = (store.commit([Insert(named(str(n), "a"))]) for n in range(20))
         outcomes = await asyncio.gather(*wishes, return_exceptions=True)
         assert outcomes.count(None) == 1
         assert sum(isinstance(each, NonUniqueName) for each in outcomes) == 19
 
-    with_store(path, body)
+    with_store(place, body)
 
 
 # --- nonces -------------------------------------------------------------------------------------
@@ -126,7 +121,7 @@ def test_of_many_who_want_a_name_at_once_one_gets_it(path):
 NONCE = bytes(range(12))
 
 
-def test_a_nonce_is_good_once_for_each_key(path):
+def test_a_nonce_is_good_once_for_each_key(place):
     async def body(store):
         await store.commit([Insert(an_object("1")), Insert(an_object("2"))])
         await store.commit([UseNonce("1", NONCE, seen=1)])
@@ -139,16 +134,16 @@ def test_a_nonce_is_good_once_for_each_key(path):
         await store.commit([UseNonce("2", b"x", seen=1)])
         return (await store.get("1")).generation
 
-    assert with_store(path, body) == 1
+    assert with_store(place, body) == 1
 
     async def after_a_restart(store):
         with pytest.raises(NonceReused):
             await store.commit([UseNonce("1", NONCE, seen=1)])
 
-    with_store(path, after_a_restart)
+    with_store(place, after_a_restart)
 
 
-def test_nonces_are_remembered_until_the_object_is_removed(path):
+def test_nonces_are_remembered_until_the_object_is_removed(place):
     async def body(store):
         await store.commit([Insert(an_object("1")), UseNonce("1", NONCE, seen=1)])
         await store.commit([Replace(an_object("1", version=2), seen=1)])
@@ -157,10 +152,10 @@ def test_nonces_are_remembered_until_the_object_is_removed(path):
         await store.commit([Remove("1", seen=2), Insert(an_object("1"))])
         await store.commit([UseNonce("1", NONCE, seen=1)])
 
-    with_store(path, body)
+    with_store(place, body)
 
 
-def test_a_nonce_of_a_key_that_changed_meanwhile_is_a_conflict(path):
+def test_a_nonce_of_a_key_that_changed_meanwhile_is_a_conflict(place):
     async def body(store):
         await store.commit([Insert(an_object("1"))])
         await store.commit([Replace(an_object("1", state=State.DEACTIVATED), seen=1)])
@@ -169,20 +164,20 @@ def test_a_nonce_of_a_key_that_changed_meanwhile_is_a_conflict(path):
                 await store.commit([UseNonce(uid, NONCE, seen=1)])
         await store.commit([UseNonce("1", NONCE, seen=2)])
 
-    with_store(path, body)
+    with_store(place, body)
 
 
 @pytest.mark.parametrize("length", [0, 1025])
-def test_what_is_no_nonce_is_refused(path, length):
+def test_what_is_no_nonce_is_refused(place, length):
     async def body(store):
         await store.commit([Insert(an_object("1"))])
         with pytest.raises(InvalidField):
             await store.commit([UseNonce("1", bytes(length), seen=1)])
 
-    with_store(path, body)
+    with_store(place, body)
 
 
-def test_of_many_who_use_a_nonce_at_once_one_may(path):
+def test_of_many_who_use_a_nonce_at_once_one_may(place):
     async def body(store):
         await store.commit([Insert(an_object("1"))])
         uses = (store.commit([UseNonce("1", NONCE, seen=1)]) for _ in range(20))
@@ -190,7 +185,7 @@ def test_of_many_who_use_a_nonce_at_once_one_may(path):
         assert outcomes.count(None) == 1
         assert sum(isinstance(each, NonceReused) for each in outcomes) == 19
 
-    with_store(path, body)
+    with_store(place, body)
 
 
 # --- how many objects ---------------------------------------------------------------------------
@@ -205,7 +200,7 @@ def test_an_owner_has_a_million_objects_at_most():
     assert managed_object.MAX_OBJECTS_OF_AN_OWNER == 1_000_000
 
 
-def test_more_objects_than_an_owner_may_have_are_refused(path, at_most_three):
+def test_more_objects_than_an_owner_may_have_are_refused(place, at_most_three):
     async def body(store):
         await store.commit([Insert(an_object("1")), Insert(an_object("2"))])
         with pytest.raises(ServerLimitExceeded):
@@ -225,14 +220,14 @@ def test_more_objects_than_an_owner_may_have_are_refused(path, at_most_three):
         with pytest.raises(ServerLimitExceeded):
             await store.commit([Insert(an_object("7"))])
 
-    with_store(path, body)
+    with_store(place, body)
 
 
-def test_refused_objects_do_not_count(path, at_most_three):
+def test_refused_objects_do_not_count(place, at_most_three):
     async def body(store):
         await store.commit([Insert(an_object("1"))])
         twice = [store.commit([Insert(an_object("1"))]) for _ in range(9)]
         await asyncio.gather(*twice, return_exceptions=True)
         await store.commit([Insert(an_object("2")), Insert(an_object("3"))])
 
-    with_store(path, body)
+    with_store(place, body)

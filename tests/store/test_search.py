@@ -44,6 +44,8 @@ from kms_tornado.kmip.structures import (
 from kms_tornado.kmip.ttlv import ItemType, Node, structure
 from kms_tornado.store.base import Insert
 
+from .. import postgres
+from .conftest import DATABASES, postgres_or_skip
 from .helpers import ALICE, BOB, an_object, seeking, with_store
 
 LONG = "x" * 5000
@@ -146,45 +148,87 @@ VALUES |= {
 KEPT_APART = {"object_group_member", "object_type", "state", "unique_identifier"}
 
 
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "kms.db"
-
-
 def attributes_with(field, value):
     is_repeated = isinstance(getattr(Attributes(), field), tuple)
     return Attributes(**{field: (value,) if is_repeated else value})
 
 
-def located(path, stock, wanted, *, principal=ALICE, now=None):
-    """The names of those of the stock that are found, in the order of the alphabet."""
+DATES = [field for field in VALUES if field.endswith("_date")]
+CAROL = "carol@example.com"
 
+
+def stock():
+    """Alice has of each attribute what matches and what does not, Bob what matches, Carol dates."""
+    yield an_object("none", attributes=Attributes())
+    for field, (value, another) in VALUES.items():
+        yield an_object(field, attributes=attributes_with(field, value))
+        yield an_object(f"{field}/another", attributes=attributes_with(field, another))
+        yield an_object(f"{field}/bob's", attributes=attributes_with(field, value), owner=BOB)
+    for field in DATES:
+        for date in (5, 10, 15, 20, 25):
+            held = attributes_with(field, date)
+            yield an_object(f"{field} {date}", attributes=held, owner=CAROL)
+
+
+async def found_in(store, wanted, principal=ALICE):
+    """The names of those that are found, in the order of the alphabet."""
+    total, found = await store.locate(wanted, principal=principal, offset=0, maximum=100)
+    assert total == len(found)
+    return " ".join(sorted(found))
+
+
+def located(place, stock, wanted):
     async def body(store):
         await store.commit([Insert(each) for each in stock])
-        total, found = await store.locate(
-            wanted, principal=principal, offset=0, maximum=100, now=now
-        )
-        assert total == len(found)
-        return " ".join(sorted(found))
+        return await found_in(store, wanted)
 
-    return with_store(path, body)
+    return with_store(place, body)
 
 
 def test_every_attribute_is_in_the_table():
     assert set(VALUES) == {each.name for each in dataclasses.fields(Attributes)} - KEPT_APART
 
 
+RANGES = {
+    "both ends belong to it": (10, 20, "10 15 20"),
+    "inside": (11, 19, "15"),
+    "open": (21, 2**63 - 1, "25"),
+    "beyond": (26, 30, ""),
+}
+
+
+@pytest.fixture(scope="module", params=DATABASES)
+def answers(request, tmp_path_factory):
+    """What was found by each attribute, and in each range of each date, on one filled database."""
+
+    async def body(store):
+        await store.commit([Insert(each) for each in stock()])
+        found = {}
+        for field, (value, _) in VALUES.items():
+            wanted = attributes_with(field, value)
+            names = {each.name: getattr(wanted, each.name) for each in dataclasses.fields(wanted)}
+            found[field] = await found_in(store, seeking(**names))
+        for field in DATES:
+            for name, (earliest, latest, _) in RANGES.items():
+                one = DateRange(tag_of(Attributes, field), earliest, latest)
+                found[field, name] = await found_in(store, ObjectFilter(ranges=(one,)), CAROL)
+        return found
+
+    if request.param == "sqlite":
+        return with_store(tmp_path_factory.mktemp("search") / "kms.db", body)
+    return with_store(postgres_or_skip(postgres.empty_database), body)
+
+
 @pytest.mark.parametrize("field", VALUES)
-def test_what_has_the_value_is_found_and_nothing_else(path, field):
-    value, another = VALUES[field]
-    wanted = attributes_with(field, value)
-    held = [an_object("match", attributes=wanted), an_object("none", attributes=Attributes())]
-    held.append(an_object("another", attributes=attributes_with(field, another)))
-    held.append(an_object("bobs", attributes=attributes_with(field, value), owner=BOB))
-    names = {each.name: getattr(wanted, each.name) for each in dataclasses.fields(Attributes)}
-    if wanted.names:  # are unique
-        held.pop()
-    assert located(path, held, seeking(**names)) == "match"
+def test_what_has_the_value_is_found_and_nothing_else(answers, field):
+    assert answers[field] == field
+
+
+@pytest.mark.parametrize("field", DATES)
+@pytest.mark.parametrize("name", RANGES)
+def test_two_dates_are_a_range(answers, field, name):
+    expected = [f"{field} {date}" for date in RANGES[name][2].split()]
+    assert answers[field, name] == " ".join(expected)
 
 
 def of(tag, *children):
@@ -227,14 +271,15 @@ TO_B = text("LinkedObjectIdentifier", "b")
         ),
     ],
 )  # fmt: skip
-def test_a_structure_matches_by_the_fields_that_are_given(path, wanted, found):
-    assert located(path, LINKED, wanted) == found
+def test_a_structure_matches_by_the_fields_that_are_given(place, wanted, found):
+    assert located(place, LINKED, wanted) == found
 
 
-def test_a_link_given_twice_to_one_object_is_one_match(path):
+def test_a_link_given_twice_to_one_object_is_one_match(place):
     twice = (Link(LinkType.PRIVATE_KEY_LINK, "b"), Link(LinkType.PUBLIC_KEY_LINK, "b"))
     assert (
-        located(path, [an_object("1", attributes=Attributes(links=twice))], of("Link", TO_B)) == "1"
+        located(place, [an_object("1", attributes=Attributes(links=twice))], of("Link", TO_B))
+        == "1"
     )
 
 
@@ -248,28 +293,8 @@ LIMITED = [
     ("total", "left", "found"),
     [(100, None, "100-10 100-100 1000-10"), (101, None, "1000-10"), (100, 11, "100-100")],
 )
-def test_usage_limits_match_what_is_as_large_or_larger(path, total, left, found):
-    assert located(path, LIMITED, seeking(usage_limits=UsageLimits(total, left))) == found
-
-
-@pytest.mark.parametrize("field", [f for f in VALUES if f.endswith("_date")])
-@pytest.mark.parametrize(
-    ("earliest", "latest", "found"),
-    [
-        pytest.param(10, 20, "10 15 20", id="both ends belong to it"),
-        pytest.param(11, 19, "15", id="inside"),
-        pytest.param(21, 2**63 - 1, "25", id="open"),
-        pytest.param(26, 30, "", id="beyond"),
-    ],
-)  # fmt: skip
-def test_two_dates_are_a_range(path, field, earliest, latest, found):
-    dates = [
-        an_object(str(n), attributes=attributes_with(field, n), state=State.COMPROMISED)
-        for n in (5, 10, 15, 20, 25)
-    ]
-    dates.append(an_object("none", attributes=Attributes()))
-    wanted = ObjectFilter(ranges=(DateRange(tag_of(Attributes, field), earliest, latest),))
-    assert located(path, dates, wanted) == found
+def test_usage_limits_match_what_is_as_large_or_larger(place, total, left, found):
+    assert located(place, LIMITED, seeking(usage_limits=UsageLimits(total, left))) == found
 
 
 def dated(state, activation, deactivation):
@@ -292,7 +317,7 @@ def dated(state, activation, deactivation):
         pytest.param(dated(State.DESTROYED, 9, None), State.DESTROYED, id="destroyed"),
     ],
 )
-def test_dates_that_have_passed_count_for_the_state(path, one, at_10):
+def test_dates_that_have_passed_count_for_the_state(place, one, at_10):
     from kms_tornado.domain import dates
 
     assert dates.state_at(one, 10) is at_10
@@ -309,14 +334,14 @@ def test_dates_that_have_passed_count_for_the_state(path, one, at_10):
             is_listed = state is at_10 and state is not State.DESTROYED
             assert tagged == ([one] if is_listed or state is at_10 else [])
 
-    with_store(path, body)
+    with_store(place, body)
 
 
 HOSTILE = ["' OR '1'='1", "'; DROP TABLE objects; --", "%", "_", '"', "\\\\", "\0", "$1", ":x", "?"]
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
-def test_no_value_is_taken_for_sql(path, hostile):
+def test_no_value_is_taken_for_sql(place, hostile):
     other = an_object(
         "other", attributes=replace(Attributes(), comment="plain", names=(Name("p"),))
     )
@@ -328,13 +353,13 @@ def test_no_value_is_taken_for_sql(path, hostile):
     )
     one = an_object("one", attributes=same)
     held = {each.name: getattr(same, each.name) for each in dataclasses.fields(Attributes)}
-    assert located(path, [other, one], seeking(**held)) == "one"
-    assert located(path, [], seeking(unique_identifier=hostile)) == ""
-    assert located(path, [], seeking(comment="plain")) == "other"
+    assert located(place, [other, one], seeking(**held)) == "one"
+    assert located(place, [], seeking(unique_identifier=hostile)) == ""
+    assert located(place, [], seeking(comment="plain")) == "other"
 
 
-def test_object_types_are_told_apart(path):
+def test_object_types_are_told_apart(place):
     stock = [an_object(each.name, object_type=each) for each in ObjectType]
     for each in ObjectType:
-        assert located(path, stock, seeking(object_type=each)) == each.name
+        assert located(place, stock, seeking(object_type=each)) == each.name
         stock = []

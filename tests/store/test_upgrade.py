@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from alembic import command
 from alembic.config import Config
+from sqlalchemy import create_engine, inspect, make_url, text
 
+from kms_tornado.domain.search import ObjectFilter
 from kms_tornado.errors import NonUniqueName
 from kms_tornado.kmip.attributes import dump_attributes
 from kms_tornado.kmip.enums import State
+from kms_tornado.kmip.payloads import DateRange
 from kms_tornado.kmip.structures import Name
 from kms_tornado.store import migrate
 from kms_tornado.store.base import Insert, Remove, Replace
-from kms_tornado.store.sqlite_file import SQLiteFile
 
-from .helpers import ALICE, BOB, KEY_ATTRIBUTES, an_object, uids, with_store
+from .helpers import ALICE, BOB, KEY_ATTRIBUTES, an_object, seeking, uids, with_store
 
 NAMED = replace(
     KEY_ATTRIBUTES,
@@ -35,67 +39,66 @@ OBJECTS = [
 INSERT_OBJECT = """
     INSERT INTO objects (serial, uid, owner, object_type, state, algorithm, length, usage_mask,
         key_format, attributes, tags, sealed, version, generation, created_at, changed_at)
-    VALUES (?, ?, ?, ?, ?, 3, 256, 2108, 1, ?, ?, ?, 1, 1, 1700000000, 5)
+    VALUES (:serial, :uid, :owner, :object_type, :state, 3, 256, 2108, 1, :attributes, :tags,
+        :sealed, 1, 1, 1700000000, 5)
 """
 
 
-def make_at_first_revision(path):
+def make_at_first_revision(place):
     """As the first release left it: its revision, its tables, its rows."""
-    file = SQLiteFile(path)
-    file._make_private()
-    file._identity = file._seen()
+    url = f"sqlite:///{place}" if isinstance(place, Path) else place
+    engine = create_engine(make_url(url).set(drivername=DRIVERS[url.partition(":")[0]]))
     config = Config()
     config.set_main_option("script_location", str(migrate._MIGRATIONS))
-    with file.open_writer() as connection:
+    with engine.begin() as connection:
         config.attributes["connection"] = connection
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
         command.upgrade(config, "0001")
         for serial, each in enumerate(OBJECTS, 1):
-            tags = "[" + ",".join(f'"{tag}"' for tag in sorted(each.tags)) + "]"
-            connection.exec_driver_sql(
-                INSERT_OBJECT,
-                (
-                    serial,
-                    each.uid,
-                    each.owner,
-                    int(each.object_type),
-                    int(each.state),
-                    dump_attributes(each.attributes),
-                    tags,
-                    each.sealed,
-                ),
-            )
+            row = {
+                "serial": serial,
+                "uid": each.uid,
+                "owner": each.owner,
+                "object_type": int(each.object_type),
+                "state": int(each.state),
+                "attributes": dump_attributes(each.attributes),
+                "tags": json.dumps(sorted(each.tags)),
+                "sealed": each.sealed,
+            }
+            connection.execute(text(INSERT_OBJECT), row)
             for tag in each.tags:
-                connection.exec_driver_sql(
-                    "INSERT INTO object_tags VALUES (?, ?, ?, 1700000000)",
-                    (serial, tag, each.owner),
+                insert = "INSERT INTO object_tags VALUES (:object, :tag, :owner, 1700000000)"
+                connection.execute(
+                    text(insert), {"object": serial, "tag": tag, "owner": each.owner}
                 )
-        connection.exec_driver_sql(
-            "INSERT INTO server_state VALUES ('master_key_check', ?)", (b"check",)
-        )
-        tables = connection.exec_driver_sql("SELECT name FROM sqlite_master").scalars().all()
-        assert not {"grants", "owners", "object_values"} & set(tables)
-        connection.exec_driver_sql("COMMIT")
+        check = "INSERT INTO server_state VALUES ('master_key_check', :value)"
+        connection.execute(text(check), {"value": b"check"})
+        tables = set(inspect(connection).get_table_names())
+        assert tables == {"alembic_version", "objects", "object_tags", "server_state"}
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT setval('objects_serial_seq', 100)"))
+    engine.dispose()
+
+
+DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
 
 
 @pytest.fixture
-def path(tmp_path):
-    path = tmp_path / "kms.db"
-    make_at_first_revision(path)
-    return path
+def old(new_place):
+    make_at_first_revision(new_place)
+    return new_place
 
 
-def test_every_object_is_there_as_it_was(path):
+def test_every_object_is_there_as_it_was(old):
     async def body(store):
         assert await store.master_key_check() == b"check"
         assert [await store.get(each.uid) for each in OBJECTS] == OBJECTS
         assert uids(await store.with_tags(frozenset({"t"}), principal=ALICE)) == ["one"]
 
-    with_store(path, body)
-    with_store(path, body)
+    with_store(old, body)
+    with_store(old, body)
 
 
-def test_objects_change_and_go(path):
+def test_objects_change_and_go(old):
     async def body(store):
         changed = replace(OBJECTS[0], state=State.DEACTIVATED)
         await store.commit([Replace(changed, seen=1)])
@@ -103,10 +106,10 @@ def test_objects_change_and_go(path):
         assert await store.get("one") == replace(changed, generation=2)
         assert await store.get("named") is None
 
-    with_store(path, body)
+    with_store(old, body)
 
 
-def test_names_of_living_objects_are_taken(path):
+def test_names_of_living_objects_are_taken(old):
     async def body(store):
         for name in NAMED.names:
             with pytest.raises(NonUniqueName):
@@ -116,4 +119,20 @@ def test_names_of_living_objects_are_taken(path):
         await store.commit([Remove("named", seen=1)])
         await store.commit([Insert(an_object("new", attributes=NAMED))])
 
-    with_store(path, body)
+    with_store(old, body)
+
+
+def test_old_objects_are_found_by_what_is_known_of_them(old):
+    async def body(store):
+        for wanted in (
+            {"object_groups": ("finance",)},
+            {"sensitive": True},
+            {"names": NAMED.names},
+        ):
+            found = await store.locate(seeking(**wanted), principal=ALICE, offset=0, maximum=9)
+            assert found == (1, ["named"])
+        ranges = (DateRange("ActivationDate", 1_700_000_001, 1_700_000_002),)
+        wanted = ObjectFilter(ranges=ranges)
+        assert await store.locate(wanted, principal=ALICE, offset=0, maximum=9) == (1, ["named"])
+
+    with_store(old, body)

@@ -1,0 +1,174 @@
+"""The object store on PostgreSQL, for any number of servers.
+
+Each read is one statement in a transaction of its own; each write locks the rows of the objects that
+it changes and looks at their generation then (`changes`), so that of two servers the second sees what
+the first did.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import URL, Row
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.sql import Executable
+
+from ..domain.managed_object import ManagedObject, UniqueIdentifier
+from ..domain.search import ObjectFilter
+from ..errors import Unavailable
+from ..kmip.enums import Operation, State
+from . import changes as sql_changes
+from . import queries
+from .base import Change, Obtained
+from .bounds import bounded, check_tags, check_tags_of
+from .postgres_engine import is_of_a_value, open_engine, prepare, unavailable, was_disconnected
+from .postgres_writer import WRITERS, PostgresWriter
+from .rows import from_row, grants_from_rows, obtained_from_rows
+
+#: Connections for reading: a process with one event loop keeps no more statements busy.
+READERS = 8
+
+
+class PostgresStore:
+    """An `ObjectStore`. To be used from one event loop. clock: seconds since the Unix epoch."""
+
+    def __init__(self, url: URL, *, clock: Callable[[], float] = time.time) -> None:
+        """Raises ConfigurationError where the driver is not installed."""
+        self._url = url.set(drivername="postgresql+psycopg")
+        self._clock = clock
+        # All are None while the store is closed.
+        self._readers: AsyncEngine | None = None
+        self._writers: AsyncEngine | None = None
+        self._writer: PostgresWriter | None = None
+        open_engine(self._url, size=1, is_for_reading=True)
+
+    async def start(self) -> None:
+        writers = open_engine(self._url, size=WRITERS, is_for_reading=False)
+        try:
+            await prepare(writers, name=_shown(self._url))
+        except BaseException:
+            await writers.dispose()
+            raise
+        self._writers = writers
+        self._readers = open_engine(self._url, size=READERS, is_for_reading=True)
+        self._writer = PostgresWriter(writers)
+        self._writer.start()
+
+    async def stop(self) -> None:
+        writer, self._writer = self._writer, None
+        readers, self._readers = self._readers, None
+        writers, self._writers = self._writers, None
+        if writer is None or readers is None or writers is None:
+            return
+        await writer.stop()
+        await readers.dispose()
+        await writers.dispose()
+
+    async def ping(self) -> None:
+        await self._read(queries.any_object)
+
+    async def get(self, uid: UniqueIdentifier) -> ManagedObject | None:
+        rows = await self._read(queries.by_uid, {"uid": uid})
+        return from_row(rows[0]) if rows else None
+
+    async def get_for(
+        self, uid: UniqueIdentifier, *, principal: str, rights: Collection[Operation] = ()
+    ) -> ManagedObject | None:
+        values = {"uid": uid, **queries.asking(principal, rights)}
+        rows = await self._read(queries.by_uid_for, values)
+        return from_row(rows[0]) if rows else None
+
+    async def with_tags(
+        self,
+        tags: frozenset[str],
+        *,
+        principal: str,
+        rights: Collection[Operation] = (),
+        states: frozenset[State] | None = None,
+        now: int | None = None,
+    ) -> Sequence[ManagedObject]:
+        if not tags:  # "all the tags of an empty list" would be every object there is
+            return ()
+        check_tags(tags)
+        listed = queries.leading_first(tags)
+        rows = await self._read(*queries.with_tags(listed, principal, rights, states, now))
+        return [from_row(row) for row in rows]
+
+    async def locate(
+        self,
+        wanted: ObjectFilter,
+        *,
+        principal: str,
+        offset: int,
+        maximum: int,
+        now: int | None = None,
+    ) -> tuple[int, Sequence[UniqueIdentifier]]:
+        check_tags(wanted.tags)
+        statement = queries.locate(
+            wanted, offset=bounded(offset), maximum=bounded(maximum), now=now
+        )
+        return queries.page_of(await self._read(statement, {"principal": principal}))
+
+    async def grants_on(
+        self, uid: UniqueIdentifier, *, owner: str
+    ) -> Mapping[str, frozenset[Operation]] | None:
+        rows = await self._read(queries.grants_on, {"uid": uid, "owner": owner})
+        return grants_from_rows(rows) if rows else None
+
+    async def owned_by(self, principal: str) -> Sequence[ManagedObject]:
+        return [from_row(row) for row in await self._read(queries.owned, {"principal": principal})]
+
+    async def obtained_by(self, principal: str) -> Sequence[Obtained]:
+        return obtained_from_rows(await self._read(queries.obtained, {"principal": principal}))
+
+    async def commit(self, changes: Sequence[Change]) -> None:
+        check_tags_of(changes)
+        now = int(self._clock())
+        await self._open_writer().submit(lambda c: sql_changes.apply(c, changes, now=now))
+
+    async def holds_objects(self) -> bool:
+        return bool(await self._read(queries.any_object))
+
+    async def master_key_check(self) -> bytes | None:
+        rows = await self._read(queries.check_value)
+        return rows[0].value if rows else None
+
+    async def set_master_key_check(self, value: bytes) -> bytes:
+        kept: bytes = await self._open_writer().submit(
+            lambda connection: sql_changes.keep_check_value(connection, value)
+        )
+        return kept
+
+    async def _read(
+        self, statement: Executable, parameters: Mapping[str, Any] | None = None
+    ) -> Sequence[Row[Any]]:
+        """Every row; none for a value that no row can hold. Raises Unavailable."""
+        if self._readers is None:
+            raise _closed()
+        for is_last in (False, True):
+            try:
+                async with self._readers.connect() as connection:
+                    return (await connection.execute(statement, parameters)).all()
+            except (SQLAlchemyError, UnicodeEncodeError, OverflowError, OSError) as exc:
+                if is_of_a_value(exc):
+                    return ()
+                # The database was restarted, say: the pool has dropped what it had by now.
+                if is_last or not was_disconnected(exc):
+                    raise unavailable(exc) from None
+        raise AssertionError
+
+    def _open_writer(self) -> PostgresWriter:
+        if self._writer is None:
+            raise _closed()
+        return self._writer
+
+
+def _shown(url: URL) -> str:
+    return url.set(drivername="postgresql", query={}).render_as_string(hide_password=True)
+
+
+def _closed() -> Unavailable:
+    return Unavailable("the database is out of reach", detail="the store is not open")

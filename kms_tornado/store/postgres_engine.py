@@ -1,0 +1,169 @@
+"""Connections to PostgreSQL, and what its errors mean. psycopg is behind SQLAlchemy's async engine."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import URL, Connection, event, text
+from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from ..errors import ConfigurationError, Unavailable
+from .migrate import upgrade
+
+_log = logging.getLogger(__name__)
+
+# The oldest one that its makers still mend at the time of writing.
+_OLDEST = 13
+
+# A read by key takes a millisecond; longer ones are searches among very many objects.
+_STATEMENT_TIMEOUT_MS = 15_000
+# A transaction of ours takes milliseconds: whoever waits longer for a row waits for a server that
+# hangs, and its transaction ends by the next limit.
+_LOCK_TIMEOUT_MS = 5_000
+_IDLE_TIMEOUT_MS = 4_000
+
+# A server that is gone without a word is noticed after seconds, not the hours of TCP's defaults.
+_CONNECT_ARGUMENTS: Mapping[str, Any] = {
+    "application_name": "kms_tornado",
+    "client_encoding": "utf8",
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+
+#: Of an advisory lock, by which one server at a time prepares the database: "kms_torn" in ASCII.
+_PREPARING = int.from_bytes(b"kms_torn", "big")
+
+_POOL_TIMEOUT_S = 5.0
+
+
+def open_engine(url: URL, *, size: int, is_for_reading: bool) -> AsyncEngine:
+    """No connection is opened yet. Raises ConfigurationError where the extra is missing.
+
+    is_for_reading: each statement is a transaction of its own, without the round trips of BEGIN and
+    ROLLBACK.
+    """
+    arguments = {k: v for k, v in _CONNECT_ARGUMENTS.items() if k not in url.query}
+    try:
+        engine = create_async_engine(
+            url,
+            isolation_level="AUTOCOMMIT" if is_for_reading else "READ COMMITTED",
+            pool_size=size,
+            max_overflow=0,
+            pool_timeout=_POOL_TIMEOUT_S,
+            pool_reset_on_return=None if is_for_reading else "rollback",
+            hide_parameters=True,  # an exception may end in a log
+            use_native_hstore=False,  # would be asked for on each new connection
+            connect_args=arguments,
+        )
+    except ImportError as exc:
+        raise ConfigurationError(
+            "--database-url: PostgreSQL needs an extra: pip install 'kms-tornado[postgresql]'"
+        ) from exc
+    except (SQLAlchemyError, TypeError, ValueError):
+        raise ConfigurationError("--database-url: is not a database URL") from None
+    event.listen(engine.sync_engine, "connect", _bound_waiting)
+    return engine
+
+
+def _bound_waiting(connection: Any, _record: object) -> None:
+    """On every new connection; not by the option `options`, which poolers refuse."""
+    cursor = connection.cursor()
+    cursor.execute(
+        f"SET statement_timeout = {_STATEMENT_TIMEOUT_MS}; SET lock_timeout = {_LOCK_TIMEOUT_MS}; "
+        f"SET idle_in_transaction_session_timeout = {_IDLE_TIMEOUT_MS}"
+    )
+    cursor.close()
+    connection.commit()
+
+
+async def prepare(engine: AsyncEngine, *, name: str) -> None:
+    """Bring the schema up to date, one server at a time. name: of the database, for messages.
+
+    Raises ConfigurationError.
+    """
+    try:
+        async with engine.connect() as connection, connection.begin():
+            await _check_server(connection, name)
+            await connection.execute(text("SET LOCAL statement_timeout = 0"))
+            await connection.execute(text("SET LOCAL lock_timeout = 0"))
+            await connection.execute(text(f"SELECT pg_advisory_xact_lock({_PREPARING})"))
+            await connection.run_sync(_upgrade, name)
+    except (SQLAlchemyError, OSError) as exc:
+        raise ConfigurationError(f"database {name}: {words(exc)}") from None
+
+
+def _upgrade(connection: Connection, name: str) -> None:
+    upgrade(connection, name=name)
+
+
+async def _check_server(connection: AsyncConnection, name: str) -> None:
+    version = connection.dialect.server_version_info or (0,)
+    if int(version[0]) < _OLDEST:
+        raise ConfigurationError(f"database {name}: PostgreSQL {_OLDEST} or newer is needed")
+    row = await connection.execute(
+        text("SELECT current_setting('server_encoding'), pg_is_in_recovery()")
+    )
+    encoding, is_standby = row.one()
+    if encoding != "UTF8":
+        raise ConfigurationError(f"database {name}: its encoding is {encoding}, not UTF8")
+    if is_standby:
+        raise ConfigurationError(f"database {name}: is a standby, which cannot be written to")
+
+
+# --- errors -------------------------------------------------------------------------------------
+
+
+def unavailable(exc: BaseException) -> Unavailable:
+    """For the caller, that it may try again; for the log, PostgreSQL's own words and never a value."""
+    return Unavailable("the database is out of reach", detail=words(exc))
+
+
+def words(exc: BaseException) -> str:
+    """One line. Of errors in statements the code alone: their texts may quote a value."""
+    origin = getattr(exc, "orig", None) or exc
+    state = sqlstate(exc)
+    if state is not None and not state.startswith(_HARMLESS):
+        return f"{type(origin).__name__} ({state})"
+    if isinstance(origin, (OSError, *_connection_errors())):
+        # "connection failed: connection to server at "…", port 5432 failed: Connection refused"
+        lines = [line.strip() for line in str(origin).splitlines() if line.strip()]
+        return lines[0] if lines else type(origin).__name__
+    return type(origin).__name__
+
+
+# Connection, authorization, catalog name, resources, operator's intervention: about the server alone.
+_HARMLESS = ("08", "28", "3D", "53", "57")
+
+
+def _connection_errors() -> tuple[type[BaseException], ...]:
+    import psycopg
+
+    return psycopg.OperationalError, psycopg.ProgrammingError
+
+
+def sqlstate(exc: BaseException) -> str | None:
+    state: str | None = getattr(getattr(exc, "orig", None), "sqlstate", None)
+    return state
+
+
+def was_disconnected(exc: BaseException) -> bool:
+    """The connection is gone, and with it everything that was not committed."""
+    return isinstance(exc, DBAPIError) and exc.connection_invalidated
+
+
+def may_succeed_again(exc: BaseException) -> bool:
+    """Another transaction was in the way: serialization failure, deadlock."""
+    return sqlstate(exc) in {"40001", "40P01"}
+
+
+def is_of_a_value(exc: BaseException) -> bool:
+    """What no row can hold: out of range, half a character, too long for an index."""
+    return (
+        isinstance(exc, (DataError, UnicodeEncodeError, OverflowError)) or sqlstate(exc) == "54000"
+    )

