@@ -16,9 +16,8 @@ from pathlib import Path
 import pytest
 
 from kms_tornado.kmip import binary_codec, json_codec
-from kms_tornado.kmip.ttlv import Dialect
-
 from kms_tornado.kmip.tables import ENUMERATIONS
+from kms_tornado.kmip.ttlv import Dialect
 from kms_tornado.operations.discovery import PROFILES
 
 from .kms import KMS, Item, User, two_issuers
