@@ -14,6 +14,7 @@ import pytest
 from kms_tornado import errors, options
 from kms_tornado.web.app import ROUTES
 
+from . import support_table
 from .issuer import Issuer
 
 ROOT = Path(__file__).parent.parent
@@ -125,6 +126,11 @@ def test_embedding_example_is_about_ten_lines_for_a_handler() -> None:
 )
 def test_every_refusal_is_explained(words: str) -> None:
     assert words in README
+
+
+def test_tables_are_the_server_s_own() -> None:
+    """``python -m tests.support_table`` writes them."""
+    assert support_table.rewritten(README) == README
 
 
 @pytest.mark.parametrize("path", [route[0] for route in ROUTES])

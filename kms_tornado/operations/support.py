@@ -30,13 +30,13 @@ class Support:
 
 SUPPORT: Mapping[Operation, Support] = {
     Operation.CREATE: Support(
-        (_SYMMETRIC, _SECRET), "a seed as secret data; Active at once, in a message Pre-Active"
+        (_SYMMETRIC,), "AES, ChaCha20, HMAC; Active at once, but in a message Pre-Active"
     ),
     Operation.CREATE_KEY_PAIR: Support(
         (_PUBLIC, _PRIVATE), "RSA, EC P-256, P-384, P-521, Ed25519, X25519"
     ),
     Operation.REGISTER: Support(ALL, "formats below; wrapped keys are unwrapped first"),
-    Operation.RE_KEY: Support((_SYMMETRIC,), "the old key still decrypts; Name and links move"),
+    Operation.RE_KEY: Support((_SYMMETRIC,), "the old key still decrypts; its Name goes over"),
     Operation.RE_KEY_KEY_PAIR: Support((_PUBLIC, _PRIVATE), "as ReKey"),
     Operation.DERIVE_KEY: Support((_SYMMETRIC, _SECRET), "HKDF, PBKDF2, HMAC, NIST 800-108"),
     Operation.LOCATE: Support(ALL, "every attribute, dates as ranges; at most 1000 a page"),
@@ -53,13 +53,17 @@ SUPPORT: Mapping[Operation, Support] = {
     Operation.DESTROY: Support(ALL, "wipes the key, keeps the attributes; not while Active"),
     Operation.QUERY: Support(),
     Operation.DISCOVER_VERSIONS: Support((), "2.1 and 2.0"),
-    Operation.ENCRYPT: Support((_SYMMETRIC, _PUBLIC), "whole, or in parts by Correlation Value"),
-    Operation.DECRYPT: Support((_SYMMETRIC, _PRIVATE), "whole, or in parts by Correlation Value"),
-    Operation.SIGN: Support((_PRIVATE,), "RSA PSS and PKCS#1 v1.5, ECDSA, Ed25519"),
+    Operation.ENCRYPT: Support(
+        (_SYMMETRIC, _PUBLIC, _CERTIFICATE), "symmetric: whole, or in parts by Correlation Value"
+    ),
+    Operation.DECRYPT: Support((_SYMMETRIC, _PRIVATE), "as Encrypt"),
+    Operation.SIGN: Support(
+        (_PRIVATE,), "RSA PSS and PKCS#1 v1.5, ECDSA, Ed25519; whole, or in parts"
+    ),
     Operation.SIGNATURE_VERIFY: Support((_PUBLIC, _CERTIFICATE), "as Sign"),
-    Operation.MAC: Support((_SYMMETRIC, _SECRET), "HMAC with SHA-1, SHA-2, SHA-3"),
+    Operation.MAC: Support((_SYMMETRIC, _SECRET), "HMAC with SHA-1, SHA-2, SHA-3; whole, or in parts"),
     Operation.MAC_VERIFY: Support((_SYMMETRIC, _SECRET), "as MAC"),
-    Operation.HASH: Support((), "SHA-1, SHA-2, SHA-3"),
+    Operation.HASH: Support((), "SHA-1, SHA-2, SHA-3; whole, or in parts"),
     Operation.RNG_RETRIEVE: Support((), "random octets of the operating system"),
     Operation.RNG_SEED: Support((), "taken, and not needed"),
     Operation.IMPORT: Support(ALL, "under an identifier of the client's choice"),
