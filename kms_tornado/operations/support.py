@@ -61,7 +61,9 @@ SUPPORT: Mapping[Operation, Support] = {
         (_PRIVATE,), "RSA PSS and PKCS#1 v1.5, ECDSA, Ed25519; whole, or in parts"
     ),
     Operation.SIGNATURE_VERIFY: Support((_PUBLIC, _CERTIFICATE), "as Sign"),
-    Operation.MAC: Support((_SYMMETRIC, _SECRET), "HMAC with SHA-1, SHA-2, SHA-3; whole, or in parts"),
+    Operation.MAC: Support(
+        (_SYMMETRIC, _SECRET), "HMAC with SHA-1, SHA-2, SHA-3; whole, or in parts"
+    ),
     Operation.MAC_VERIFY: Support((_SYMMETRIC, _SECRET), "as MAC"),
     Operation.HASH: Support((), "SHA-1, SHA-2, SHA-3; whole, or in parts"),
     Operation.RNG_RETRIEVE: Support((), "random octets of the operating system"),
