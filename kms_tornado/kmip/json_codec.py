@@ -105,8 +105,8 @@ _OBJECT_HOLDERS = frozenset(
     {"ExportResponse", "GetResponse", "Import", "Register", "RequestPayload", "ResponsePayload"}
 )
 
-#: Repeatable fields: Cosmian's dialect makes each one an array, which may be empty. Any other
-#: structure inside its own kind is nonsense, and stays for the schema to refuse.
+#: Repeatable fields: Cosmian's dialect makes each one an array. Any other structure inside its own kind
+#: is nonsense, and stays for the schema to refuse.
 ARRAYS = frozenset(
     {
         "AlternativeName",
@@ -125,6 +125,11 @@ ARRAYS = frozenset(
 )
 
 
+#: Those of them whose array may be empty and then asks for nothing. Were it so with a Name, then Locate
+#: by an empty one would find everything.
+_EMPTY_ARRAYS = frozenset({"Attribute", "AttributeReference", "Link", "UniqueIdentifier"})
+
+
 def _parse_structure(tag: str, items: Any) -> Node | list[Node]:
     if not isinstance(items, list):
         raise InvalidMessage(f"the value of {tag} must be an array of items")
@@ -135,7 +140,7 @@ def _parse_structure(tag: str, items: Any) -> Node | list[Node]:
             children.append(node)
         else:
             children += node
-    if tag in ARRAYS and (not children or children[0].tag == tag):
+    if tag in _EMPTY_ARRAYS if not children else tag in ARRAYS and children[0].tag == tag:
         if any(child.tag != tag for child in children):
             raise InvalidField(f"an array of {tag} holds something else")
         return children

@@ -429,3 +429,11 @@ def test_body_that_would_take_seconds_to_refuse_is_not_parsed(body):
 def test_name_that_is_too_long_is_refused_unread(leaf):
     with pytest.raises(InvalidField):
         parse(encode("Create", leaf))
+
+
+@pytest.mark.parametrize(
+    "tag", sorted(ARRAYS - {"Attribute", "AttributeReference", "Link", "UniqueIdentifier"})
+)
+def test_empty_structure_is_not_dropped(tag):
+    """Locate by an empty name would find what has none."""
+    assert children(encode("Locate", {"tag": tag, "value": []})) == (structure(tag),)

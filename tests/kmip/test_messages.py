@@ -272,6 +272,22 @@ def test_wire_reference_has_the_examples_that_are_expected():
             id="import without object type",
         ),
         pytest.param(encode("Query"), MissingData, "QueryFunction", id="query of nothing"),
+        pytest.param(
+            encode(
+                "Create",
+                name("ObjectType", "SymmetricKey"),
+                {"tag": "Attributes", "value": [{"tag": "Name", "value": []}]},
+            ),
+            MissingData,
+            "NameValue is missing",
+            id="empty name",
+        ),
+        pytest.param(
+            encode("Locate", {"tag": "Attributes", "value": [{"tag": "ObjectGroup", "value": []}]}),
+            InvalidField,
+            "ObjectGroup must be a TextString",
+            id="empty group",
+        ),
     ],
 )
 def test_request_is_refused(body, error, message):
