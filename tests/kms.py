@@ -378,7 +378,9 @@ class User:
     def import_key(
         self, wanted: str, key: bytes, *more: Item, replace: bool = False, algorithm: str = "AES"
     ) -> str:
-        return self.do("Import", *import_items(wanted, key, *more, replace=replace)).uid
+        return self.do(
+            "Import", *import_items(wanted, key, *more, replace=replace, algorithm=algorithm)
+        ).uid
 
     def encrypt(self, wanted: str | Sequence[str], data: bytes, *more: Item) -> Sealed:
         found = self.do("Encrypt", uid(wanted), octets("Data", data), *more)
