@@ -5,7 +5,8 @@ Bodies and answers are plain JSON (KMIP.md §11). Which right allows what: `doma
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from ..domain.access import (
     owns,
     parse_operation_name,
 )
+from ..domain.dates import as_of
 from ..domain.managed_object import ManagedObject, UniqueIdentifier
 from ..errors import GeneralFailure, InvalidField, InvalidMessage, MissingData
 from ..kmip.enums import Operation
@@ -44,9 +46,16 @@ class AccessRequest:
 class AccessRights:
     """One per server; the principal's name is that of a verified token."""
 
-    def __init__(self, store: ObjectStore, offload: SharedOffload) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        offload: SharedOffload,
+        *,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._store = store
         self._offload = offload
+        self._now = now
 
     async def grant(self, principal: str, request: AccessRequest) -> None:
         """Again: no effect. Raises ItemNotFound to all but the owner, InvalidField."""
@@ -69,13 +78,18 @@ class AccessRights:
 
     async def owned(self, principal: str) -> list[JSON]:
         """All objects of the principal, the destroyed ones as well, newest first."""
-        found = await self._store.owned_by(principal)
-        return await self._offload(lambda: list(map(_owned, found)), principal=principal)
+        found, now = await self._store.owned_by(principal), int(self._now())
+        return await self._offload(
+            lambda: [_owned(as_of(each, now)) for each in found], principal=principal
+        )
 
     async def obtained(self, principal: str) -> list[JSON]:
         """All objects of others that were granted to the principal or to everyone."""
-        found = await self._store.obtained_by(principal)
-        return await self._offload(lambda: list(map(_obtained, found)), principal=principal)
+        found, now = await self._store.obtained_by(principal), int(self._now())
+        return await self._offload(
+            lambda: [_obtained(each, as_of(each.target, now)) for each in found],
+            principal=principal,
+        )
 
     async def _change(
         self, kind: type[Grant] | type[Withdraw], principal: str, request: AccessRequest
@@ -159,11 +173,12 @@ def _owned(target: ManagedObject) -> JSON:
     }
 
 
-def _obtained(found: Obtained) -> JSON:
+def _obtained(found: Obtained, target: ManagedObject) -> JSON:
+    """target: as of now."""
     return {
-        "object_id": found.target.uid,
-        "owner_id": found.target.owner,
-        "state": _name("State", found.target.state),
+        "object_id": target.uid,
+        "owner_id": target.owner,
+        "state": _name("State", target.state),
         "operations": format_operation_names(found.operations),
         "is_wrapped": False,
     }

@@ -170,7 +170,7 @@ class Call:
         ]
         for rights, states in groups:
             for each in await self.store.with_tags(
-                tags, principal=self.principal, rights=rights, states=states
+                tags, principal=self.principal, rights=rights, states=states, now=self.now
             ):
                 if use.suits(state_at(each, self.now)) and _is(each, kind):
                     return each
