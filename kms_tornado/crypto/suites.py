@@ -68,12 +68,12 @@ class Suite:
 
     def techniques(self, iv: bytes | None) -> tuple[Technique, ...]:
         """All that the policy is to be asked about, the IV in use among it."""
-        used = [self.technique]
-        if self.is_authenticated and self.tag < TAG_BYTES:
-            used.append(Technique.GCM_SHORT_TAG)
-        if self.kind is Kind.GCM and iv and self.iv_lengths[0] <= len(iv) < self.new_iv:
-            used.append(Technique.GCM_SHORT_IV)
-        return tuple(used)
+        used: tuple[Technique, ...] = (self.technique,)
+        if 0 < self.tag < TAG_BYTES:
+            used += (Technique.GCM_SHORT_TAG,)
+        if iv and self.kind is Kind.GCM and self.iv_lengths[0] <= len(iv) < self.new_iv:
+            used += (Technique.GCM_SHORT_IV,)
+        return used
 
 
 _AES_KEYS = frozenset({16, 24, 32})
@@ -91,6 +91,7 @@ _POLY1305 = Suite(
 _CHACHA20 = Suite(
     Technique.CHACHA20, Kind.KEY_STREAM, None, _CHACHA20_KEYS, 8, range(8, 9)
 )  # fmt: skip
+_NONE_GIVEN = CryptographicParameters()
 _NO_IV, _IV_16, _IV_8 = range(0), range(16, 17), range(8, 9)
 
 # A None in place of the mode: the request names none, the key's algorithm decides (KMIP.md §9).
@@ -135,7 +136,9 @@ def suite_for(
     """
     if algorithm is None:
         raise UnsupportedCryptographicParameters("the key has no algorithm")
-    wanted = parameters or CryptographicParameters()
+    if algorithm is _A.AES and parameters is None:  # what nearly everybody asks for
+        return _AES_GCM
+    wanted = _NONE_GIVEN if parameters is None else parameters
     _check_algorithm(algorithm, wanted.cryptographic_algorithm)
     mode = wanted.block_cipher_mode
     suite = SUITES.get((algorithm, mode))
