@@ -1,0 +1,219 @@
+"""What only PostgreSQL can do to us: be away, come back, be somebody else's, let two writers in."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+
+import pytest
+from sqlalchemy import make_url
+
+from kms_tornado.domain.search import ObjectFilter
+from kms_tornado.errors import ConfigurationError, InvalidField, Unavailable
+from kms_tornado.kmip.enums import State
+from kms_tornado.store import postgres_engine
+from kms_tornado.store.base import Conflict, Insert, Replace
+from kms_tornado.store.opening import open_store
+
+from .. import postgres
+from .conftest import postgres_or_skip
+from .helpers import ALICE, an_object, opened, run, with_store
+
+
+@pytest.fixture
+def url():
+    return postgres_or_skip(postgres.empty_database)
+
+
+@pytest.fixture
+def new_url():
+    return postgres_or_skip(lambda: postgres.cluster().new_database())
+
+
+async def nothing(store):
+    await store.ping()
+
+
+def execute(url, *statements):
+    with postgres.cluster().connect(postgres.name_of(url)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+# --- starts -------------------------------------------------------------------------------------
+
+
+def test_without_the_driver_the_extra_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(ConfigurationError, match=r"kms-tornado\[postgresql\]"):
+        open_store("postgresql://kms:s3cret@db/kms", tmp_path)
+
+
+def make_newer(url):
+    with_store(url, nothing)
+    execute(url, "UPDATE alembic_version SET version_num = '9999'")
+
+
+def make_foreign(url):
+    execute(url, "CREATE TABLE objects (id INTEGER)")
+
+
+def with_password(url):
+    return make_url(url).set(password="s3cret").render_as_string(hide_password=False)
+
+
+@pytest.mark.parametrize(
+    ("make", "change", "fault"),
+    [
+        pytest.param(make_newer, str, "9999.*newer version", id="a newer version's"),
+        pytest.param(make_foreign, str, "another program", id="another program's"),
+        pytest.param(
+            None, lambda url: url.replace("test_", "absent_"), "does not exist", id="absent"
+        ),
+        pytest.param(None, lambda url: url + "%2Fabsent", "No such file", id="nobody listening"),
+        pytest.param(
+            None, lambda url: url + "&colour=red", "invalid connection option", id="odd parameter"
+        ),
+    ],
+)
+def test_what_cannot_be_used_is_refused_in_one_line(new_url, make, change, fault, caplog):
+    if make is not None:
+        make(new_url)
+    with pytest.raises(ConfigurationError, match=fault) as caught:
+        with_store(with_password(change(new_url)), nothing)
+    line = str(caught.value)
+    assert line.startswith("database postgresql://kms:***@")
+    assert "\n" not in line
+    assert "s3cret" not in line + caplog.text
+
+
+def test_another_encoding_is_refused(new_url):
+    with postgres.cluster().connect() as connection:
+        connection.execute("CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
+    with pytest.raises(ConfigurationError, match="its encoding is LATIN1"):
+        with_store(postgres.cluster().url("latin"), nothing)
+
+
+def test_first_starts_at_once_all_come_up(new_url):
+    async def main():
+        async def start(number):
+            async with opened(new_url) as store:
+                return await store.set_master_key_check(b"%d" % number)
+
+        return await asyncio.gather(*(start(number) for number in range(4)))
+
+    assert len(set(run(main()))) == 1
+
+
+# --- outages ------------------------------------------------------------------------------------
+
+CUT_OFF = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"  # fmt: skip
+
+
+def test_connections_that_were_cut_off_are_made_anew(url):
+    async def body(store):
+        for turn in range(3):
+            reads = (store.get("absent") for _ in range(10))  # so that several are open
+            await asyncio.gather(store.commit([Insert(an_object(f"{turn}"))]), *reads)
+            execute(url, CUT_OFF)
+            if turn == 1:
+                await store.commit([Insert(an_object("first a write"))])
+            assert (await store.get(f"{turn}")).uid == f"{turn}"
+        await store.commit([Insert(an_object("last"))])
+
+    with_store(url, body)
+
+
+def test_a_database_that_is_away_is_unavailable_until_it_is_back(new_url, caplog):
+    name = postgres.name_of(new_url)
+
+    async def body(store):
+        await store.commit([Insert(an_object("one"))])
+        with postgres.cluster().connect() as admin:
+            admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+            admin.execute(CUT_OFF.replace("current_database()", f"'{name}'"))
+            for call in (store.ping(), store.get("one"), store.commit([Insert(an_object("two"))])):
+                with pytest.raises(Unavailable) as caught:
+                    await call
+                assert name in caught.value.detail
+            admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        assert (await store.get("one")).uid == "one"
+        await store.commit([Insert(an_object("two"))])
+
+    with_store(new_url, body)
+    assert [each for each in caplog.records if each.levelno >= logging.ERROR] == []
+
+
+def test_nobody_waits_for_a_lock_for_ever(url, monkeypatch):
+    monkeypatch.setattr(postgres_engine, "_STATEMENT_TIMEOUT_MS", 150)
+    monkeypatch.setattr(postgres_engine, "_LOCK_TIMEOUT_MS", 100)
+
+    async def body(store):
+        await store.commit([Insert(an_object("one"))])
+        with postgres.cluster().connect(postgres.name_of(url)) as other, other.transaction():
+            other.execute("LOCK TABLE objects IN ACCESS EXCLUSIVE MODE")
+            calls = (store.get("one"), store.commit([Insert(an_object("two"))]))
+            outcomes = await asyncio.gather(*calls, return_exceptions=True)
+        assert [type(each) for each in outcomes] == [Unavailable] * 2
+        assert await store.get("two") is None
+        await store.commit([Insert(an_object("two"))])
+
+    with_store(url, body)
+
+
+# --- two writers --------------------------------------------------------------------------------
+
+
+def test_writers_in_each_others_way_all_come_to_an_end(url):
+    """Two servers, objects in opposite orders: who loses the deadlock does it again."""
+
+    async def main():
+        async with opened(url) as one, opened(url) as other:
+            await one.commit([Insert(an_object("a")), Insert(an_object("b"))])
+
+            async def change(store, uids):
+                done = 0
+                while done < 15:
+                    seen = [await store.get(uid) for uid in uids]
+                    try:
+                        await store.commit([Replace(each, each.generation) for each in seen])
+                        done += 1
+                    except Conflict:
+                        continue
+
+            await asyncio.gather(
+                change(one, "ab"), change(other, "ba"), change(one, "b"), change(other, "a")
+            )
+            return [(await one.get(uid)).generation for uid in "ab"]
+
+    assert run(main()) == [46, 46]
+
+
+def test_a_conflict_on_one_server_hurts_nobody_on_the_other(url):
+    async def main():
+        async with opened(url) as one, opened(url) as other:
+            await one.commit([Insert(an_object("x"))])
+            gone = Replace(an_object("x", state=State.DEACTIVATED), seen=1)
+            outcomes = await asyncio.gather(
+                one.commit([gone]),
+                other.commit([gone]),
+                *(store.commit([Insert(an_object(f"{n}"))]) for n in range(5) for store in (one, other)),
+                return_exceptions=True,
+            )  # fmt: skip
+            assert sum(isinstance(each, Conflict) for each in outcomes[:2]) == 1
+            assert outcomes[2:].count(None) == 5
+            return await one.locate(ObjectFilter(), principal=ALICE, offset=0, maximum=0)
+
+    assert run(main())[0] == 6
+
+
+def test_what_no_index_can_hold_is_an_invalid_field(url):
+    async def body(store):
+        huge = "".join(chr(0x4E00 + n * 7919 % 20000) for n in range(4000))
+        with pytest.raises(InvalidField):
+            await store.commit([Insert(an_object(huge))])
+        assert await store.get(huge) is None
+        await store.commit([Insert(an_object("short"))])
+
+    with_store(url, body)
