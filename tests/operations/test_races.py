@@ -8,14 +8,36 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from ..kms import KMS, import_items, number, octets, structure, text, two_issuers, uid
+from .. import postgres
+from ..kms import (
+    KMS,
+    attributes,
+    import_items,
+    name,
+    number,
+    octets,
+    structure,
+    text,
+    two_issuers,
+    uid,
+)
 
 
-@pytest.fixture(scope="module")
-def two(tmp_path_factory):
-    """Two servers of one database."""
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def two(request, tmp_path_factory):
+    """Two servers of one database, and of one master key."""
     directory = tmp_path_factory.mktemp("two")
-    with two_issuers() as issuers, KMS(directory, *issuers) as one, KMS(directory, *issuers) as two:
+    options = []
+    if request.param == "postgresql":
+        try:
+            options = ["--database-url", postgres.cluster().new_database()]
+        except postgres.NoPostgres as exc:
+            pytest.skip(str(exc))
+    with (
+        two_issuers() as issuers,
+        KMS(directory, *issuers, options=options) as one,
+        KMS(directory, *issuers, options=options) as two,
+    ):
         yield one, two
 
 
@@ -99,6 +121,57 @@ def test_replacing_import_of_two_owners_has_one_winner(two):
         )
         assert reasons(answers) == {"ok": 2, "Object_Already_Exists": 2}
         assert (answers[0].status == 200) == (answers[2].status == 200)
+
+
+# --- what there is once ------------------------------------------------------------------------
+
+
+def named(value):
+    return structure("Name", text("NameValue", value), name("NameType", "UninterpretedTextString"))
+
+
+def test_of_many_who_want_a_name_one_gets_it(two):
+    alice, bob = two[0].user(), two[0].user()
+    for turn in range(5):
+        wanted = attributes(named(f"name-{turn}"), bits=256)
+        create = structure("Create", name("ObjectType", "SymmetricKey"), wanted)
+        users = [*crowd(alice, two), bob.on(two[1])]
+        answers = at_once(users, lambda user, n, create=create: user.send(create))
+        assert reasons(answers[:-1]) == {"ok": 1, "Non_Unique_Name_Attribute": 7}
+        assert answers[-1].status == 200, "another owner's names are another's"
+
+
+def test_of_many_who_use_a_nonce_one_may(two):
+    alice = two[0].user()
+    for _ in range(5):
+        key = alice.create()
+        items = [uid(key), octets("Data", b"x"), octets("IVCounterNonce", b"n" * 12)]
+        answers = at_once(
+            crowd(alice, two), lambda user, n, items=items: user.send(structure("Encrypt", *items))
+        )
+        assert reasons(answers) == {"ok": 1, "Bad_Cryptographic_Parameters": 7}
+        again = alice.on(two[1]).refused("Encrypt", *items)
+        assert again.startswith("Bad_Cryptographic_Parameters: ")
+
+
+@pytest.mark.parametrize(("unit", "each"), [("Object", 1), ("Byte", 16)])
+def test_no_limit_is_overspent(two, unit, each):
+    alice = two[0].user()
+    total = {"tag": "UsageLimitsTotal", "type": "LongInteger", "value": f"0x{10 * each:016x}"}
+    key = alice.create(structure("UsageLimits", total, name("UsageLimitsUnit", unit)))
+
+    def send(user, n):
+        return [
+            user.send(structure("Encrypt", uid(key), octets("Data", b"x" * 16))) for _ in "12345"
+        ]
+
+    answers = [answer for each in at_once(crowd(alice, two, 4), send) for answer in each]
+    found = reasons(answers)
+    assert found["ok"] == 10, found
+    assert set(found) <= {"ok", "Permission_Denied"}
+
+
+# --- states -------------------------------------------------------------------------------------
 
 
 def test_revoking_at_once_is_revoking_once(two):
