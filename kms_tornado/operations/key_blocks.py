@@ -233,7 +233,11 @@ def given(
         case ObjectType.OPAQUE_OBJECT:
             _check_only(wanted, KeyFormatType.OPAQUE, "an opaque object has no format")
             return OpaqueObject(kept.opaque_data_type or OpaqueDataType.UNKNOWN, material.reveal())
-    block = key_block(target, material, wanted, bare=bare)
+    return with_block(target, key_block(target, material, wanted, bare=bare))
+
+
+def with_block(target: ManagedObject, block: KeyBlock) -> Object:
+    """The object around its KeyBlock, wrapped or not."""
     if target.object_type is ObjectType.SECRET_DATA:
         return SecretData(block, secret_data_type(target))
     if target.object_type is ObjectType.PRIVATE_KEY:

@@ -7,7 +7,7 @@ import dataclasses
 from ..crypto.material import KeyMaterial
 from ..domain.access import owns
 from ..domain.managed_object import ManagedObject, UniqueIdentifier
-from ..errors import FeatureNotSupported, ObjectAlreadyExists
+from ..errors import FeatureNotSupported, KeyWrapTypeNotSupported, ObjectAlreadyExists
 from ..kmip.attributes import Attributes
 from ..kmip.enums import KeyWrapType, ObjectType
 from ..kmip.objects import OBJECT_CLASSES, Certificate, Object, OpaqueObject
@@ -16,6 +16,7 @@ from ..store.base import Conflict, Insert, Replace
 from .call import Call
 from .key_blocks import Taken, taken
 from .new_object import check_object_type, new_identifier, new_object
+from .wrapping import unwrapped
 
 
 async def register(call: Call, request: RegisterRequest) -> RegisterResponse:
@@ -76,9 +77,16 @@ async def _taken(
 ) -> Taken:
     if given is None or isinstance(given, Certificate | OpaqueObject):
         return taken(object_type, given, wanted)
-    if given.key_block.key_wrapping_data is not None:
-        raise FeatureNotSupported("importing wrapped keys is not supported")
-    return taken(object_type, given, wanted)
+    if given.key_block.key_wrapping_data is None:
+        return taken(object_type, given, wanted)
+    if wrap_type is KeyWrapType.AS_REGISTERED:
+        raise KeyWrapTypeNotSupported("a wrapped key is unwrapped when it comes in")
+    found = await unwrapped(call, given.key_block)
+    result = taken(object_type, dataclasses.replace(given, key_block=found.block), wanted)
+    if not found.sensitive:
+        return result
+    # Else a Sensitive key, wrapped on its way out, would be plain after its way back in.
+    return dataclasses.replace(result, wanted=dataclasses.replace(result.wanted, sensitive=True))
 
 
 def _check_object_type(object_type: ObjectType, attributes: Attributes) -> None:

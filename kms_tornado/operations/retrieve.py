@@ -12,23 +12,24 @@ from ..errors import (
     NotExtractable,
     SensitiveObject,
 )
-from ..kmip.enums import KeyFormatType
+from ..kmip.enums import KeyFormatType, ObjectType
 from ..kmip.objects import Object
 from ..kmip.payloads import ExportRequest, ExportResponse, GetRequest, GetResponse
 from ..store.base import Replace
 from .attributes import described
 from .call import Call
-from .key_blocks import given
+from .key_blocks import given, with_block
+from .wrapping import wrapped_block
 
 
 async def get(call: Call, request: GetRequest) -> GetResponse:
-    """The object, in the clear, to who may have it."""
-    _check_plain(request)
+    """The object, wrapped or in the clear, to who may have it so."""
+    _check_format(request)
     target = await call.fetch_for(request.unique_identifier, Use.READ)
     answer = GetResponse(
         object_type=target.object_type,
         unique_identifier=target.uid,
-        object=_in_the_clear(call, target, request.key_format_type),
+        object=await _given(call, target, request),
     )
     await _note_served(call, target)
     return answer
@@ -36,14 +37,14 @@ async def get(call: Call, request: GetRequest) -> GetResponse:
 
 async def export(call: Call, request: ExportRequest) -> ExportResponse:
     """As Get, with all attributes and in any state; what is destroyed has no key any more."""
-    _check_plain(request)
+    _check_format(request)
     target = await call.fetch_for(request.unique_identifier, Use.INSPECT)
     is_gone = target.state in GONE
     answer = ExportResponse(
         object_type=target.object_type,
         unique_identifier=target.uid,
         attributes=described(target),
-        object=None if is_gone else _in_the_clear(call, target, request.key_format_type),
+        object=None if is_gone else await _given(call, target, request),
     )
     if not is_gone:
         await _note_served(call, target)
@@ -59,11 +60,20 @@ async def _note_served(call: Call, target: ManagedObject) -> None:
         )
 
 
-def _check_plain(request: GetRequest | ExportRequest) -> None:
-    if request.key_wrapping_specification is not None:
-        raise KeyWrapTypeNotSupported("wrapping a key on its way out is not supported")
+def _check_format(request: GetRequest | ExportRequest) -> None:
     if request.key_compression_type is not None:
         raise FeatureNotSupported("KeyCompressionType is not supported")
+
+
+async def _given(call: Call, target: ManagedObject, request: GetRequest | ExportRequest) -> Object:
+    """The object as the request wants it: wrapped, or in the clear."""
+    specification = request.key_wrapping_specification
+    if specification is None:
+        return _in_the_clear(call, target, request.key_format_type)
+    if target.object_type in {ObjectType.CERTIFICATE, ObjectType.OPAQUE_OBJECT}:
+        raise KeyWrapTypeNotSupported("an object without a KeyBlock cannot be wrapped")
+    block = await wrapped_block(call, target, specification, request.key_format_type)
+    return with_block(target, block)
 
 
 def _in_the_clear(call: Call, target: ManagedObject, wanted: KeyFormatType | None) -> Object:

@@ -142,7 +142,7 @@ def test_key_is_taken_in_each_of_the_shapes_that_clients_send(alice, fresh, shap
                     ),
                 ),
             ],
-            "Feature_Not_Supported",
+            "Item_Not_Found",
             id="wrapped, which would store the wrapped bytes as the key",
         ),
         pytest.param(

@@ -1,0 +1,335 @@
+"""Keys that leave or come in wrapped by other keys (KMIP 2.1 §7.10, §3.1; KMIP.md §8).
+
+A wrapping key is an object that the request mentions besides its target: the caller needs a right of
+its own to it, `encrypt` to wrap and `decrypt` to unwrap, and its state, dates, mask and limit count.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import partial
+
+from ..crypto.asymmetric import public_half
+from ..crypto.wrapping import Way, WrappingScheme, unwrap, wrap, wrapping_scheme
+from ..domain.lifecycle import Use
+from ..domain.managed_object import ManagedObject
+from ..errors import (
+    FeatureNotSupported,
+    InvalidField,
+    ItemNotFound,
+    KeyWrapTypeNotSupported,
+    MissingData,
+    NotExtractable,
+    SensitiveObject,
+)
+from ..kmip.attributes import Attributes
+from ..kmip.enums import (
+    BlockCipherMode,
+    CryptographicUsageMask,
+    EncodingOption,
+    KeyFormatType,
+    LinkType,
+    ObjectType,
+    Operation,
+    WrappingMethod,
+)
+from ..kmip.key_material import KeyMaterial as MaterialField
+from ..kmip.objects import (
+    EncodedKeyValue,
+    EncryptionKeyInformation,
+    KeyBlock,
+    KeyValue,
+    KeyWrappingData,
+    KeyWrappingSpecification,
+    decode_key_value,
+    encode_key_value,
+)
+from ..kmip.schema import tag_of
+from ..kmip.structures import CryptographicParameters
+from .attributes import described
+from .call import Call
+from .key_blocks import key_block
+from .signing import with_private_key
+
+_WRAPPING_KINDS = frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.PUBLIC_KEY})
+_UNWRAPPING_KINDS = frozenset(
+    {ObjectType.SYMMETRIC_KEY, ObjectType.PUBLIC_KEY, ObjectType.PRIVATE_KEY}
+)
+_WRAP_MODES = frozenset(
+    {
+        BlockCipherMode.NIST_KEY_WRAP,
+        BlockCipherMode.AES_KEY_WRAP_PADDING,
+        BlockCipherMode.COSMIAN_NIST_KEY_WRAP,
+    }
+)
+#: What a key may do that Sensitive objects leave under. With Encrypt or Decrypt its owner would only
+#: have to decrypt what was wrapped.
+_WRAPPING_ALONE = (
+    CryptographicUsageMask.WRAP_KEY
+    | CryptographicUsageMask.UNWRAP_KEY
+    | CryptographicUsageMask.EXPORT
+)
+
+
+# --- out ----------------------------------------------------------------------------------------
+
+
+async def wrapped_block(
+    call: Call,
+    target: ManagedObject,
+    specification: KeyWrappingSpecification,
+    key_format: KeyFormatType | None,
+) -> KeyBlock:
+    """The target's KeyBlock, wrapped as the specification says.
+
+    Raises what the wrapping key refuses, SensitiveObject where it does not protect enough, and
+    NotExtractable, FeatureNotSupported, InvalidField, UnsupportedCryptographicParameters.
+    """
+    information = _encryption_only(specification)
+    if target.attributes.extractable is False:
+        raise NotExtractable("the object is not Extractable")
+    wrapping_key = await call.doing(Operation.ENCRYPT).fetch_to_use(
+        information.unique_identifier,
+        Use.PROTECT,
+        CryptographicUsageMask.WRAP_KEY,
+        kind=_WRAPPING_KINDS,
+    )
+    if wrapping_key.uid == target.uid:
+        raise InvalidField("a key does not wrap itself")
+    if target.attributes.sensitive:
+        await _check_protects(call, wrapping_key)
+    scheme = _scheme(call, wrapping_key, information, Use.PROTECT)
+    plain = key_block(target, call.open(target), key_format, bare=call.bare)
+    encoding = _encoding(call, specification)
+    octets = _octets(plain, encoding, _asked(target, specification))
+    result = wrap(scheme, call.open(wrapping_key), octets)
+    await call.spend(wrapping_key, len(octets))
+    return dataclasses.replace(
+        plain,
+        key_value=_wrapped_value(plain, encoding, result),
+        key_wrapping_data=_wrapping_data(call, wrapping_key, information, scheme, encoding),
+    )
+
+
+def _encryption_only(
+    given: KeyWrappingSpecification | KeyWrappingData,
+) -> EncryptionKeyInformation:
+    if given.wrapping_method is not WrappingMethod.ENCRYPT:
+        raise KeyWrapTypeNotSupported("the WrappingMethod is Encrypt")
+    if given.mac_signature_key_information is not None:
+        raise FeatureNotSupported("wrapped keys are not signed besides")
+    if given.encryption_key_information is None:
+        raise MissingData("EncryptionKeyInformation is missing")
+    return given.encryption_key_information
+
+
+def _encoding(call: Call, specification: KeyWrappingSpecification) -> EncodingOption:
+    """KMIP's default is TTLV; published clients mean the bare bytes (KMIP.md §8)."""
+    if specification.encoding_option is not None:
+        return specification.encoding_option
+    return EncodingOption.NO_ENCODING if call.bare else EncodingOption.TTLV_ENCODING
+
+
+def _asked(target: ManagedObject, specification: KeyWrappingSpecification) -> Attributes | None:
+    """The attributes to wrap with the key; None where none was asked for."""
+    if not specification.attribute_names:
+        return None
+    kept = described(target)
+    names = {name.replace(" ", "") for name in specification.attribute_names}
+    return Attributes(
+        **{
+            each.name: getattr(kept, each.name)
+            for each in dataclasses.fields(kept)
+            if tag_of(Attributes, each.name) in names
+        }
+    )
+
+
+def _octets(plain: KeyBlock, encoding: EncodingOption, asked: Attributes | None) -> bytes:
+    """What is wrapped: the KeyValue in TTLV, or the key's own octets."""
+    value = plain.key_value
+    assert isinstance(value, KeyValue)  # of `key_block`
+    if encoding is EncodingOption.TTLV_ENCODING:
+        return encode_key_value(KeyValue(value.key_material, asked))
+    if asked is not None:
+        raise InvalidField("attributes are wrapped with TTLV Encoding only")
+    if not isinstance(value.key_material, MaterialField):
+        raise InvalidField("a transparent key is wrapped with TTLV Encoding only")
+    return value.key_material.octets
+
+
+def _wrapped_value(
+    plain: KeyBlock, encoding: EncodingOption, result: bytes
+) -> KeyValue | EncodedKeyValue:
+    if encoding is EncodingOption.TTLV_ENCODING:
+        return EncodedKeyValue(result)
+    inner = plain.key_value.attributes if isinstance(plain.key_value, KeyValue) else None
+    return KeyValue(MaterialField(result), inner)
+
+
+def _wrapping_data(
+    call: Call,
+    wrapping_key: ManagedObject,
+    information: EncryptionKeyInformation,
+    scheme: WrappingScheme,
+    encoding: EncodingOption,
+) -> KeyWrappingData:
+    """What who unwraps has to know. Published clients stumble over all but the key (KMIP.md §5, R8)."""
+    if call.bare:
+        return KeyWrappingData(WrappingMethod.ENCRYPT, EncryptionKeyInformation(wrapping_key.uid))
+    parameters = information.cryptographic_parameters or scheme.parameters
+    return KeyWrappingData(
+        WrappingMethod.ENCRYPT,
+        EncryptionKeyInformation(wrapping_key.uid, parameters),
+        encoding_option=None if encoding is EncodingOption.TTLV_ENCODING else encoding,
+    )
+
+
+async def _check_protects(call: Call, wrapping_key: ManagedObject) -> None:
+    """Refuse to wrap a Sensitive object with a key that the caller may know, or can decrypt with.
+
+    Whoever brought the wrapping key, or could ever read it, would hold the object in plain after one
+    more step. Raises SensitiveObject.
+    """
+    held: ManagedObject | None = wrapping_key
+    if wrapping_key.object_type is ObjectType.PUBLIC_KEY:
+        held = await _private_half(call, wrapping_key)
+    if held is None or not _is_known_to_nobody(held) or not _is_made_here(wrapping_key):
+        raise SensitiveObject(
+            "a Sensitive object leaves only wrapped by a key that this server made, that was always "
+            "Sensitive, and whose usage mask allows nothing but wrapping and unwrapping"
+        )
+
+
+def _is_made_here(key: ManagedObject) -> bool:
+    return key.attributes.random_number_generator is not None
+
+
+def _is_known_to_nobody(key: ManagedObject) -> bool:
+    kept = key.attributes
+    mask = kept.cryptographic_usage_mask
+    return (
+        _is_made_here(key)
+        and bool(kept.sensitive and kept.always_sensitive)
+        and mask is not None
+        and not mask & ~_WRAPPING_ALONE
+    )
+
+
+async def _private_half(call: Call, public: ManagedObject) -> ManagedObject | None:
+    """The private key that a public key's link names, if the caller may unwrap with it and it is its."""
+    found = await _linked(call, public)
+    if found is None or found.sealed is None:
+        return None
+    private = call.open(found)
+    half = await with_private_key(call, found, partial(public_half, private))
+    return found if half == call.open(public) else None
+
+
+async def _linked(call: Call, public: ManagedObject) -> ManagedObject | None:
+    links = [
+        each.linked_object_identifier
+        for each in public.attributes.links
+        if each.link_type is LinkType.PRIVATE_KEY_LINK
+    ]
+    if len(links) != 1:
+        return None
+    try:
+        return await call.doing(Operation.DECRYPT).fetch_for(
+            links[0], Use.INSPECT, kind=ObjectType.PRIVATE_KEY
+        )
+    except (ItemNotFound, InvalidField):
+        return None
+
+
+# --- in -----------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Unwrapped:
+    """block: as if it had come in plain. sensitive: the wrapping key is, so what it protects is, too."""
+
+    block: KeyBlock
+    sensitive: bool
+
+
+async def unwrapped(call: Call, block: KeyBlock) -> Unwrapped:
+    """Unwrap a KeyBlock that came with KeyWrappingData.
+
+    Raises what the wrapping key refuses, CryptographicFailure, FeatureNotSupported, InvalidField.
+    """
+    data, value = block.key_wrapping_data, block.key_value
+    if data is None or value is None:
+        raise MissingData("KeyWrappingData and KeyValue go together")
+    information = _encryption_only(data)
+    if data.iv_counter_nonce is not None:
+        raise FeatureNotSupported("the nonce stands in front of a key wrapped by AES-GCM")
+    wrapping_key = await _fetch_to_unwrap(call, information.unique_identifier)
+    scheme = _scheme(call, wrapping_key, information, Use.PROCESS)
+    octets = _wrapped_octets(value)
+    work = partial(unwrap, scheme, call.open(wrapping_key), octets)
+    if scheme.way is Way.RSA:
+        plain = await with_private_key(call, wrapping_key, work)
+    else:
+        plain = work()
+    return Unwrapped(
+        dataclasses.replace(
+            block, key_value=_plain_value(block, value, plain), key_wrapping_data=None
+        ),
+        bool(wrapping_key.attributes.sensitive),
+    )
+
+
+async def _fetch_to_unwrap(call: Call, identifier: str) -> ManagedObject:
+    """The key itself, or of a public key its private half: that is what the wrapper could name."""
+    unwrapping = call.doing(Operation.DECRYPT)
+    found = await unwrapping.fetch_for(identifier, Use.INSPECT, kind=_UNWRAPPING_KINDS)
+    if found.object_type is ObjectType.PUBLIC_KEY:
+        private = await _linked(call, found)
+        if private is None:
+            raise InvalidField("the private key of the wrapping key is not at hand")
+        identifier = private.uid
+    return await unwrapping.fetch_to_use(
+        identifier, Use.PROCESS, CryptographicUsageMask.UNWRAP_KEY, kind=_UNWRAPPING_KINDS
+    )
+
+
+def _wrapped_octets(value: KeyValue | EncodedKeyValue) -> bytes:
+    if isinstance(value, EncodedKeyValue):
+        return value.octets
+    if not isinstance(value.key_material, MaterialField):
+        raise InvalidField("a wrapped key is a ByteString")
+    return value.key_material.octets
+
+
+def _plain_value(block: KeyBlock, value: KeyValue | EncodedKeyValue, plain: bytes) -> KeyValue:
+    if isinstance(value, EncodedKeyValue):
+        return decode_key_value(plain, block.key_format_type)
+    transparent = block.key_format_type is KeyFormatType.TRANSPARENT_SYMMETRIC_KEY
+    return KeyValue(MaterialField(plain, transparent=transparent), value.attributes)
+
+
+# --- both ---------------------------------------------------------------------------------------
+
+
+def _scheme(
+    call: Call, wrapping_key: ManagedObject, information: EncryptionKeyInformation, use: Use
+) -> WrappingScheme:
+    """As the request says, else as the wrapping key's parameters say where they speak of wrapping."""
+    wanted = information.cryptographic_parameters
+    own = wrapping_key.attributes.cryptographic_parameters
+    if wanted is None and own is not None:
+        is_rsa = wrapping_key.object_type is not ObjectType.SYMMETRIC_KEY
+        wanted = own if is_rsa or own.block_cipher_mode in _WRAP_MODES else None
+    scheme = wrapping_scheme(
+        wrapping_key.attributes.cryptographic_algorithm, _as_meant(call, wanted)
+    )
+    call.check_allowed(scheme.technique, use)
+    return scheme
+
+
+def _as_meant(call: Call, wanted: CryptographicParameters | None) -> CryptographicParameters | None:
+    """In a bare operation ``NISTKeyWrap`` is RFC 5649, as Cosmian's clients name it (KMIP.md §6)."""
+    if call.bare and wanted and wanted.block_cipher_mode is BlockCipherMode.NIST_KEY_WRAP:
+        return dataclasses.replace(wanted, block_cipher_mode=BlockCipherMode.AES_KEY_WRAP_PADDING)
+    return wanted
