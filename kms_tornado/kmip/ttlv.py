@@ -30,8 +30,9 @@ class ItemType(IntEnum):
 #: Items inside items. KMIP's own messages reach about 12; each level is two of JSON's.
 MAX_DEPTH = 32
 
-#: In one message. The largest batch of sense has some thousands.
-MAX_ITEMS = 100_000
+#: In one message. The largest batch of sense has some thousands; a hundred thousand hold the process for
+#: half a second.
+MAX_ITEMS = 20_000
 
 #: 16384 bits: no key in use needs longer integers, and any length costs memory.
 MAX_BIG_INTEGER_OCTETS = 2048
