@@ -125,7 +125,8 @@ async def _encrypt_part(
         told_iv = _told_iv(call, request, iv)
         aad, key = _aad(request, suite), call.open(target)
         work = partial(ciphers.encryptor, suite, key, iv, aad)
-        stream = await begin(call, target, len(data), work, *_nonce(target, request, suite))
+        nonce = _nonce(target, request, suite)
+        stream = await begin(call, target, len(data), work, *nonce, aad=aad)
     else:
         _check_later_part(request)
         stream = await resume(call, target, request.correlation_value, len(data))
@@ -153,7 +154,7 @@ async def _decrypt_part(
         suite = _suite(call, target, request, Use.PROCESS)
         iv, aad = _known_iv(call, request, suite), _aad(request, suite)
         work = partial(ciphers.decryptor, suite, call.open(target), iv, aad)
-        stream = await begin(call, target, None, work)
+        stream = await begin(call, target, None, work, aad=aad)
     else:
         _check_later_part(request)
         stream = await resume(call, target, request.correlation_value, None)

@@ -56,14 +56,19 @@ async def begin(
     cost: int | None,
     work: Callable[[], Any],
     *changes: Change,
+    aad: bytes = b"",
 ) -> Stream:
     """A stream, once its first part is paid. cost: bytes to protect; None: nothing is protected.
+
+    work: makes the cipher, which has seen aad then.
 
     Paid and on disk first: if another request came in between, everything is decided anew, and a
     cipher cannot be made to forget what it has seen. Raises FeatureNotSupported within Undo.
     """
     await _pay(call, target, cost, *changes)
-    return _stream(call, target, work())
+    stream = _stream(call, target, await computed(call, len(aad), work))
+    stream.kept = len(aad)
+    return stream
 
 
 async def resume(
