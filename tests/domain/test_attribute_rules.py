@@ -1,0 +1,320 @@
+"""Who may do what with which attribute (KMIP 2.1 §4), written out once more and in another order."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from kms_tornado.domain.attribute_changes import added, deleted, deleted_vendor, modified, set_to
+from kms_tornado.domain.attribute_rules import (
+    RULES,
+    Held,
+    check_quantum_safe,
+    is_multi_instance,
+    rule_of,
+)
+from kms_tornado.errors import (
+    AttributeInstanceNotFound,
+    AttributeNotFound,
+    AttributeReadOnly,
+    AttributeSingleValued,
+    InvalidAttributeValue,
+    InvalidField,
+    MultiValuedAttribute,
+    NonUniqueName,
+    NotQuantumSafe,
+    WrongKeyLifecycleState,
+)
+from kms_tornado.kmip.attribute_instance import AttributeInstance as Instance
+from kms_tornado.kmip.attributes import Attributes
+from kms_tornado.kmip.enums import CryptographicAlgorithm, LinkType, State, UsageLimitsUnit
+from kms_tornado.kmip.structures import Link, Name, UsageLimits, VendorAttribute
+
+NOW = 1_800_000_000
+S = State
+
+#: What a client may only ask for when the object is made.
+AT_CREATION = {
+    "certificate_type", "cryptographic_algorithm", "cryptographic_domain_parameters",
+    "cryptographic_length", "cryptographic_usage_mask", "fresh", "key_format_type", "object_type",
+    "protection_level", "protection_period", "quantum_safe", "unique_identifier",
+}  # fmt: skip
+
+#: What a client may set, change and take away at any time.
+FREE = {
+    "alternative_names", "application_specific_information", "comment", "contact_information",
+    "cryptographic_parameters", "description", "links", "names", "object_groups",
+    "pkcs_12_friendly_name", "rotate_interval", "rotate_name", "rotate_offset", "vendor_attributes",
+}  # fmt: skip
+
+#: What has conditions: tested one by one below.
+CONDITIONAL = {
+    "activation_date", "deactivation_date", "process_start_date", "protect_stop_date", "extractable",
+    "sensitive", "usage_limits",
+}  # fmt: skip
+
+FIELDS = [field.name for field in dataclasses.fields(Attributes)]
+SERVER = sorted(set(FIELDS) - AT_CREATION - FREE - CONDITIONAL)
+
+
+def held(state=S.ACTIVE, **attributes):
+    return Held(Attributes(**attributes), state, NOW)
+
+
+def test_table_names_attributes_only_and_each_once():
+    assert set(RULES) == AT_CREATION | FREE | CONDITIONAL
+    assert set(RULES) <= set(FIELDS)
+
+
+@pytest.mark.parametrize("field", SERVER)
+def test_server_s_attribute_is_set_by_no_client(field):
+    assert not rule_of(field).create
+
+
+@pytest.mark.parametrize("field", [*SERVER, *sorted(AT_CREATION)])
+def test_attribute_that_is_not_for_clients_is_read_only_in_any_state(field):
+    """Whether it is there or not, and whatever the value."""
+    value = object()
+    there = Attributes(**{field: (value,) if is_multi_instance(field) else value})
+    for state in State:
+        for attributes in (Attributes(), there):
+            before = Held(attributes, state, NOW)
+            for change in (added, set_to, modified):
+                with pytest.raises(AttributeReadOnly):
+                    change(before, Instance(field, value))
+            with pytest.raises(AttributeReadOnly):
+                deleted(before, field)
+
+
+@pytest.mark.parametrize("state", sorted(set(State) - {S.DESTROYED, S.DESTROYED_COMPROMISED}))
+@pytest.mark.parametrize("field", ["comment", "description", "contact_information"])
+def test_free_attribute_of_one_value_comes_and_goes(field, state):
+    one = added(held(state), Instance(field, "a"))
+    assert getattr(one, field) == "a"
+    with pytest.raises(AttributeSingleValued):
+        added(Held(one, state, NOW), Instance(field, "b"))
+    for change in (set_to, modified):
+        assert getattr(change(Held(one, state, NOW), Instance(field, "b")), field) == "b"
+    assert getattr(set_to(held(state), Instance(field, "b")), field) == "b"
+    assert getattr(deleted(Held(one, state, NOW), field), field) is None
+    assert getattr(deleted(Held(one, state, NOW), field, "a"), field) is None
+    for change in (modified, lambda what, new: deleted(what, new.field)):
+        with pytest.raises(AttributeNotFound):
+            change(held(state), Instance(field, "b"))
+    for current in (Instance(field, "other"),):
+        with pytest.raises(AttributeInstanceNotFound):
+            modified(Held(one, state, NOW), Instance(field, "b"), current)
+        with pytest.raises(AttributeInstanceNotFound):
+            deleted(Held(one, state, NOW), field, "other")
+
+
+# --- several values -----------------------------------------------------------------------------
+
+A, B, C = Name("a"), Name("b"), Name("c")
+
+
+def names(*values):
+    return held(names=values)
+
+
+@pytest.mark.parametrize(
+    ("change", "after"),
+    [
+        pytest.param(lambda: added(names(), Instance("names", A)), (A,), id="the first"),
+        pytest.param(lambda: added(names(A), Instance("names", B)), (A, B), id="one more"),
+        pytest.param(lambda: added(names(A), Instance("names", A)), NonUniqueName, id="again"),
+        pytest.param(
+            lambda: set_to(names(A), Instance("names", B)), MultiValuedAttribute, id="set"
+        ),
+        pytest.param(lambda: modified(names(A), Instance("names", B)), (B,), id="modify the only"),
+        pytest.param(
+            lambda: modified(names(A, B), Instance("names", C)),
+            MultiValuedAttribute,
+            id="modify which?",
+        ),
+        pytest.param(
+            lambda: modified(names(A, B), Instance("names", C), Instance("names", B)),
+            (A, C),
+            id="modify this one",
+        ),
+        pytest.param(
+            lambda: modified(names(A, B), Instance("names", A), Instance("names", B)),
+            NonUniqueName,
+            id="modify into another",
+        ),
+        pytest.param(
+            lambda: modified(names(A), Instance("names", A)), (A,), id="modify into itself"
+        ),
+        pytest.param(
+            lambda: modified(names(A), Instance("names", C), Instance("names", B)),
+            AttributeInstanceNotFound,
+            id="modify what is not there",
+        ),
+        pytest.param(
+            lambda: modified(names(A), Instance("names", C), Instance("comment", "a")),
+            InvalidField,
+            id="current of another attribute",
+        ),
+        pytest.param(
+            lambda: modified(names(), Instance("names", A)), AttributeNotFound, id="modify none"
+        ),
+        pytest.param(lambda: deleted(names(A, B), "names", A), (B,), id="delete one"),
+        pytest.param(lambda: deleted(names(A, B), "names"), (), id="delete all"),
+        pytest.param(
+            lambda: deleted(names(A), "names", B), AttributeInstanceNotFound, id="delete another"
+        ),
+        pytest.param(lambda: deleted(names(), "names"), AttributeNotFound, id="delete none"),
+    ],
+)
+def test_attribute_of_several_values(change, after):
+    if isinstance(after, tuple):
+        assert change().names == after
+    else:
+        with pytest.raises(after):
+            change()
+
+
+def test_same_link_is_there_once():
+    link = Link(LinkType.NEXT_LINK, "x")
+    with pytest.raises(InvalidAttributeValue):
+        added(held(links=(link,)), Instance("links", link))
+
+
+def vendor(name, value, vendor_identification="x"):
+    return VendorAttribute.of_bytes(vendor_identification, name, value)
+
+
+ID1, ID2, OTHER = vendor("ID", b"1"), vendor("ID", b"2"), vendor("ID", b"1", "y")
+
+
+@pytest.mark.parametrize(
+    ("change", "after"),
+    [
+        pytest.param(lambda h, new: added(h, new), {(): (ID2,), (OTHER,): (OTHER, ID2)}, id="add"),
+        pytest.param(
+            lambda h, new: set_to(h, new),
+            {(): (ID2,), (ID1,): (ID2,), (OTHER, ID1): (OTHER, ID2)},
+            id="set",
+        ),
+        pytest.param(
+            lambda h, new: modified(h, new),
+            {(ID1,): (ID2,), (OTHER, ID1): (OTHER, ID2)},
+            id="modify",
+        ),
+    ],
+)
+def test_vendor_attribute_is_known_by_vendor_and_name(change, after):
+    for before, expected in after.items():
+        found = change(held(vendor_attributes=before), Instance("vendor_attributes", ID2))
+        assert found.vendor_attributes == expected
+
+
+def test_vendor_attribute_has_one_value():
+    there = held(vendor_attributes=(ID1,))
+    with pytest.raises(AttributeSingleValued):
+        added(there, Instance("vendor_attributes", ID2))
+    with pytest.raises(AttributeNotFound):
+        modified(there, Instance("vendor_attributes", OTHER))
+    with pytest.raises(InvalidField):
+        modified(there, Instance("vendor_attributes", OTHER), Instance("vendor_attributes", ID1))
+    assert deleted_vendor(there, "x", "ID").vendor_attributes == ()
+    with pytest.raises(AttributeNotFound):
+        deleted_vendor(there, "y", "ID")
+
+
+# --- what only tightens ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize(
+    ("field", "tight"),
+    [("sensitive", True), ("extractable", False)],
+    ids=["sensitive", "extractable"],
+)
+@pytest.mark.parametrize("change", [set_to, modified])
+def test_what_is_tight_stays_tight(change, field, tight, state):
+    for before, wanted, allowed in (
+        (not tight, tight, True),
+        (not tight, not tight, True),
+        (tight, tight, True),
+        (tight, not tight, False),
+    ):
+        there = held(state, **{field: before})
+        if allowed:
+            assert getattr(change(there, Instance(field, wanted)), field) is wanted
+        else:
+            with pytest.raises(AttributeReadOnly):
+                change(there, Instance(field, wanted))
+        with pytest.raises(AttributeReadOnly):
+            deleted(there, field)
+
+
+# --- dates --------------------------------------------------------------------------------------
+
+#: (attribute, the one there is) → the states in which it may be set to a later one.
+DATES = {
+    ("activation_date", None): {S.PRE_ACTIVE},
+    ("activation_date", NOW + 5): {S.PRE_ACTIVE},
+    ("deactivation_date", None): {S.PRE_ACTIVE, S.ACTIVE},
+    ("deactivation_date", NOW + 5): {S.PRE_ACTIVE, S.ACTIVE},
+    ("process_start_date", None): {S.PRE_ACTIVE, S.ACTIVE},
+    ("process_start_date", NOW + 5): {S.PRE_ACTIVE, S.ACTIVE},
+    ("process_start_date", NOW): set(),
+    ("protect_stop_date", None): {S.PRE_ACTIVE, S.ACTIVE},
+    ("protect_stop_date", NOW + 5): {S.PRE_ACTIVE, S.ACTIVE},
+    ("protect_stop_date", NOW): set(),
+}
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize(("field", "there"), DATES)
+def test_date_is_changed_as_long_as_it_matters(field, there, state):
+    before = held(state, **{field: there})
+    changes = [set_to, modified, *([] if there else [added])]
+    for change in changes:
+        if state in DATES[field, there]:
+            assert getattr(change(before, Instance(field, NOW + 9)), field) == NOW + 9
+        else:
+            with pytest.raises(WrongKeyLifecycleState):
+                change(before, Instance(field, NOW + 9))
+    with pytest.raises(AttributeReadOnly):
+        deleted(before, field)
+
+
+# --- limits -------------------------------------------------------------------------------------
+
+
+def test_usage_limits_change_until_something_is_spent():
+    whole, begun = (UsageLimits(10, count, UsageLimitsUnit.BYTE) for count in (10, 9))
+    wanted = UsageLimits(50, 3, UsageLimitsUnit.OBJECT)
+    for change in (set_to, modified):
+        after = change(held(usage_limits=whole), Instance("usage_limits", wanted))
+        assert after.usage_limits == UsageLimits(50, 50, UsageLimitsUnit.OBJECT)
+        with pytest.raises(AttributeReadOnly):
+            change(held(usage_limits=begun), Instance("usage_limits", wanted))
+    assert deleted(held(usage_limits=whole), "usage_limits").usage_limits is None
+    with pytest.raises(AttributeReadOnly):
+        deleted(held(usage_limits=begun), "usage_limits")
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "length", "safe"),
+    [
+        (CryptographicAlgorithm.AES, 256, True),
+        (CryptographicAlgorithm.AES, 128, False),
+        (CryptographicAlgorithm.CHACHA20, 256, True),
+        (CryptographicAlgorithm.RSA, 4096, False),
+        (CryptographicAlgorithm.EC, 521, False),
+        (None, None, False),
+    ],
+)
+def test_quantum_safe_is_promised_of_what_is(algorithm, length, safe):
+    wanted = Attributes(cryptographic_algorithm=algorithm, cryptographic_length=length)
+    check_quantum_safe(wanted)
+    wanted = dataclasses.replace(wanted, quantum_safe=True)
+    if safe:
+        check_quantum_safe(wanted)
+    else:
+        with pytest.raises(NotQuantumSafe):
+            check_quantum_safe(wanted)
