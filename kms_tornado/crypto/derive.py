@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.kdf.kbkdf import KBKDFHMAC, CounterLocation, Mode
@@ -28,8 +28,8 @@ class Inputs:
 
     length: int
     hash: HashingAlgorithm
-    data: bytes = b""
-    salt: bytes = b""
+    data: bytes = field(default=b"", repr=False)
+    salt: bytes = field(default=b"", repr=False)
 
     def __post_init__(self) -> None:
         """Raises InvalidField, and UnsupportedCryptographicParameters for the hash."""

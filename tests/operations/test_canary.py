@@ -42,6 +42,11 @@ def after(request, tmp_path_factory):
             sealed = alice.encrypt("k", PLAIN)
             assert alice.decrypt("k", sealed) == PLAIN
             alice.key_of("k")
+            derived = alice.do("DeriveKey", *derivation("k")).uid
+            derived_key = alice.key_of(derived)
+            for operation in ("Encrypt", "MAC", "Hash"):
+                for request_ in used(operation):
+                    assert alice.send(request_).status == 200
             for user in (alice, bob):
                 for request_ in hostile(sealed):
                     errors.append(user.send(request_).body)
@@ -58,7 +63,13 @@ def after(request, tmp_path_factory):
         found["log"] = kms.log.encode("utf-8", "surrogateescape")
         found["errors"] = b"\n".join(errors)
         tokens = [alice.token, bob.token, broken.token]
-    secrets = {"imported": KEY, "replaced": OTHER, "generated": generated, "plaintext": PLAIN}
+    secrets = {
+        "imported": KEY,
+        "replaced": OTHER,
+        "generated": generated,
+        "derived": derived_key,
+        "plaintext": PLAIN,
+    }
     return secrets, tokens, found
 
 
@@ -70,6 +81,27 @@ def files(kms):
     ]
     assert held
     return b"\n".join(held)
+
+
+def used(operation):
+    """The operation on PLAIN, whole and as a part that stays the only one."""
+    named = name("CryptographicAlgorithm", "HMACSHA256") if operation == "MAC" else None
+    named = name("HashingAlgorithm", "SHA_256") if operation == "Hash" else named
+    items = [octets("Data", PLAIN)]
+    items += [] if operation == "Hash" else [uid("k")]
+    items += [structure("CryptographicParameters", named)] if named else []
+    yield structure(operation, *items)
+    yield structure(operation, *items, flag("InitIndicator", True))
+
+
+def derivation(base, **changes):
+    return [
+        uid(base),
+        name("ObjectType", "SymmetricKey"),
+        name("DerivationMethod", changes.get("method", "HMAC")),
+        structure("DerivationParameters", octets("DerivationData", PLAIN)),
+        attributes(bits=256),
+    ]
 
 
 def hostile(sealed):
@@ -93,12 +125,18 @@ def hostile(sealed):
     yield structure("Encrypt", uid("k"), name("Data", KEY.hex().upper()))
     yield structure("Decrypt", uid("k"), *sealed.items(tag=KEY[:16]))
     yield structure("Decrypt", uid("k"), *sealed.items(iv=None, aad=PLAIN))
+    yield structure("MAC", uid("k"), octets("Data", PLAIN), octets("CorrelationValue", KEY))
+    yield structure("MACVerify", uid("k"), octets("Data", PLAIN), text("MACData", KEY.hex()))
+    yield structure("Hash", octets("Data", PLAIN), text("CorrelationValue", PLAIN.hex()))
+    yield structure("RNGSeed", text("Data", PLAIN.hex()))
+    yield structure("DeriveKey", *derivation("k", method="HASH"))
+    yield structure("DeriveKey", *derivation("k", method="NIST800_108_F"))
     yield structure("Create", attributes(octets("CryptographicLength", KEY)))
     yield b'{"tag": "Encrypt", "type": "Structure", "value": [' + KEY.hex().encode()
     yield b'{"tag": "Data", "type": "ByteString", "value": "' + KEY.hex().encode() + b'"}'
 
 
-@pytest.mark.parametrize("secret", ["imported", "replaced", "generated", "plaintext"])
+@pytest.mark.parametrize("secret", ["imported", "replaced", "generated", "derived", "plaintext"])
 @pytest.mark.parametrize("place", ["files, while the key is there", "files", "log", "errors"])
 def test_secret_is_in_no_place_in_any_spelling(after, secret, place):
     secrets, _, found = after
