@@ -397,6 +397,26 @@ def test_import_and_a_located_object_set_the_placeholder(alice):
     assert got["ResponsePayload", "UniqueIdentifier"] == made
 
 
+def test_placeholder_of_a_key_pair_is_its_private_key(alice):
+    common = structure(
+        "CommonAttributes",
+        name("CryptographicAlgorithm", "EC"),
+        structure("CryptographicDomainParameters", name("RecommendedCurve", "P_256")),
+        ACTIVATED,
+    )
+    masks = (
+        structure("PrivateKeyAttributes", number("CryptographicUsageMask", 1)),
+        structure("PublicKeyAttributes", number("CryptographicUsageMask", 2)),
+    )
+    made, renewed, got = alice.ask(
+        batch_item("CreateKeyPair", common, *masks),
+        batch_item("ReKeyKeyPair"),
+        batch_item("GetAttributes"),
+    )
+    old, new = (each["ResponsePayload", "PrivateKeyUniqueIdentifier"] for each in (made, renewed))
+    assert got["ResponsePayload", "UniqueIdentifier"] == new != old
+
+
 @pytest.mark.parametrize("page", [[], [number("MaximumItems", 2)]], ids=["all", "a page"])
 def test_several_located_objects_leave_no_placeholder(alice, page):
     alice.create()
