@@ -1,71 +1,127 @@
-"""Requests per second of a protected echo route, beside an unprotected one of the same process.
+"""A protected echo route beside an unprotected one of the same process, and other Python stacks.
 
-The server runs in a process of its own; the client is a handful of keep-alive connections in this one,
-speaking raw HTTP so that it costs little. Both routes are sent the same token header: reading a
+Each server runs in a process of its own; the client is a handful of keep-alive connections in this
+one, speaking raw HTTP so that it costs little. All routes are sent the same token header: reading a
 1 kB header costs Tornado about a tenth by itself (PERF.md).
+
+By CPU is what the server's process computed, by wall what the client saw. Blocks of requests to the
+route and to the unprotected one take turns, and of both the lower quartile counts: on a busy machine
+the clock says little, and even the CPU time of the same requests wanders by some percent.
 """
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import json
 import multiprocessing
 import os
-import selectors
 import socket
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import cycle
+from pathlib import Path
+from typing import NamedTuple
 
 from tests.bench import servers
 from tests.bench.verify import token
 from tests.keys import jwk
 
 CONNECTIONS = 8
-ROUND_S = 0.7
-ROUNDS = 5
+# Python tunes its code to the types that come, so what follows another kind of request starts slower.
+WARM_UP = 80  # requests before the clocks are read, a multiple of CONNECTIONS
+BLOCK = 160  # requests between two looks at the clocks, as well
+PAIRS = 25  # of blocks in turn, in one round
 BODY = json.dumps({"tag": "Echo", "type": "Structure", "value": ["x" * 20] * 25}).encode()
 
 
-# --- the client -----------------------------------------------------------------------------------
+class Cost(NamedTuple):
+    """Microseconds a request."""
+
+    cpu: float
+    wall: float
 
 
-def request(path: str, text: str) -> bytes:
+class Server:
+    """One of `servers` in a process of its own."""
+
+    def __init__(
+        self, serve: Callable[..., None], port: int, keys: servers.Keys, core: int
+    ) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._process = context.Process(target=serve, args=(port, keys, core), daemon=True)
+        self._process.start()
+        self._port = port
+
+    def is_up(self) -> bool:
+        """Wait for it; one whose library is missing ends at once."""
+        while self._process.is_alive():
+            with contextlib.suppress(OSError):
+                self._connect(0).close()
+                return True
+            time.sleep(0.05)
+        return False
+
+    @contextlib.contextmanager
+    def load(self, requests: Iterator[bytes], port: int = 0) -> Iterator[Callable[[], Cost]]:
+        """What asks one block of requests, CONNECTIONS at a time, and says what they cost.
+
+        port: counted from the server's first.
+        """
+        with contextlib.ExitStack() as stack:
+            sockets = [stack.enter_context(self._connect(port)) for _ in range(CONNECTIONS)]
+
+            def block() -> Cost:
+                for _ in range(WARM_UP // CONNECTIONS):
+                    exchange(sockets, requests)
+                cpu, wall = self._cpu_ns(), time.perf_counter_ns()
+                for _ in range(BLOCK // CONNECTIONS):
+                    exchange(sockets, requests)
+                wall = time.perf_counter_ns() - wall
+                return Cost((self._cpu_ns() - cpu) / BLOCK / 1000, wall / BLOCK / 1000)
+
+            yield block
+
+    def _connect(self, port: int) -> socket.socket:
+        sock = socket.create_connection(("127.0.0.1", self._port + port), 30)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return sock
+
+    def _cpu_ns(self) -> int:
+        """What all threads of the process have computed (Linux)."""
+        threads = Path(f"/proc/{self._process.pid}/task").iterdir()
+        return sum(int((each / "schedstat").read_text().split()[0]) for each in threads)
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.join()
+
+
+def request(text: str) -> bytes:
     head = (
-        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
         f"Authorization: Bearer {text}\r\nContent-Length: {len(BODY)}\r\n\r\n"
     )
     return head.encode() + BODY
 
 
-def rate(port: int, next_request: Callable[[], bytes]) -> float:
-    """Requests per second over CONNECTIONS, each sending when it has its answer."""
-    selector = selectors.DefaultSelector()
-    received: dict[socket.socket, bytes] = {}
-    for _ in range(CONNECTIONS):
-        sock = socket.create_connection(("127.0.0.1", port))
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        selector.register(sock, selectors.EVENT_READ)
-        received[sock] = b""
-        sock.sendall(next_request())
-    count = 0
-    start = time.perf_counter()
-    end = start + ROUND_S
-    while time.perf_counter() < end:
-        for key, _ in selector.select():
-            sock = key.fileobj
-            data = received[sock] + sock.recv(65536)
-            if not is_whole(data):
-                received[sock] = data
-                continue
-            if not data.startswith(b"HTTP/1.1 200"):
-                raise RuntimeError(data[:200])
-            received[sock] = b""
-            count += 1
-            sock.sendall(next_request())
-    took = time.perf_counter() - start
-    for sock in received:
-        sock.close()
-    return count / took
+def exchange(sockets: Sequence[socket.socket], requests: Iterator[bytes]) -> None:
+    for sock in sockets:
+        sock.sendall(next(requests))
+    for sock in sockets:
+        read_answer(sock)
+
+
+def read_answer(sock: socket.socket) -> None:
+    data = b""
+    while not is_whole(data):
+        received = sock.recv(65536)
+        if not received:
+            raise RuntimeError("the server closed the connection")
+        data += received
+    if not data.startswith(b"HTTP/1.1 200"):
+        raise RuntimeError(data[:200])
 
 
 def is_whole(data: bytes) -> bool:
@@ -76,90 +132,98 @@ def is_whole(data: bytes) -> bool:
     return len(body) >= int(length)
 
 
-def wait_for(port: int, process: multiprocessing.process.BaseProcess) -> bool:
-    """Whether the server came up; one whose library is missing ends at once."""
-    for _ in range(200):
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            if not process.is_alive():
-                return False
-            time.sleep(0.05)
-        else:
-            return True
-    return False
+class Candidate(NamedTuple):
+    """port: counted from the first of the server, by which serve_tornado tells its handlers."""
+
+    title: str
+    server: str
+    port: int
+    requests: Sequence[bytes]
 
 
-def taking_turns(requests: Sequence[bytes]) -> Callable[[], bytes]:
-    state = iter(range(10**12))
-    return lambda: requests[next(state) % len(requests)]
+def candidates(rounds: int) -> list[Candidate]:
+    same = request(token("RS256"))
+    in_turn = [request(token("RS256", number)) for number in range(1000)]
+    new = [request(token("RS256", 10_000 + n)) for n in range(rounds * PAIRS * (WARM_UP + BLOCK))]
+    one = [same]
+    return [
+        Candidate("no token check (header sent)", "serve_tornado", 0, one),
+        Candidate("a dict of headers, nothing else", "serve_tornado", 2, one),
+        Candidate("protected, one token", "serve_tornado", 1, one),
+        Candidate("protected, 1,000 tokens in turn", "serve_tornado", 1, in_turn),
+        Candidate("protected, every token new", "serve_tornado", 1, new),
+        Candidate("the signature check, nothing else", "serve_tornado", 3, one),
+        Candidate("jose.jwt.decode", "serve_tornado", 4, one),
+        Candidate("protected, one token, fast extra", "serve_fast_tornado", 1, one),
+        Candidate("aiohttp + PyJWT", "serve_aiohttp", 0, one),
+        Candidate("granian + PyJWT", "serve_granian", 0, one),
+        Candidate("FastAPI + uvicorn + PyJWT", "serve_fastapi", 0, one),
+    ]
 
 
-SERVERS = (
-    servers.serve_tornado,
-    servers.serve_fast_tornado,
-    servers.serve_aiohttp,
-    servers.serve_granian,
-    servers.serve_fastapi,
-)
-
-
-def main() -> None:
-    keys = [jwk("RS256")]
-    one = token("RS256")
-    thousand = [token("RS256", number) for number in range(1000)]
-    fresh = iter([token("RS256", 10_000 + number) for number in range(25_000)])
+@contextlib.contextmanager
+def running(names: Sequence[str]) -> Iterator[dict[str, Server]]:
+    """Those of the named servers whose libraries are installed, on one core; we are on another."""
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {cores[-1]})
-    context = multiprocessing.get_context("spawn")
-    ports: dict[str, int] = {}
-    processes = []
-    for number, serve in enumerate(SERVERS):
-        port = 18471 + number
-        process = context.Process(target=serve, args=(port, keys, cores[0]), daemon=True)
-        process.start()
-        if wait_for(port, process):
-            processes.append(process)
-            ports[serve.__name__] = port
-        else:
-            print(f"{serve.__name__}: not installed, left out")
-    same, cycle = request("/closed", one), taking_turns([request("/closed", t) for t in thousand])
-    open_, jose = request("/open", one), request("/jose", one)
-    candidates: dict[str, tuple[int, Callable[[], bytes]]] = {
-        "no token check (header sent)": (ports["serve_tornado"], lambda: open_),
-        "protected, one token": (ports["serve_tornado"], lambda: same),
-        "protected, 1,000 tokens in turn": (ports["serve_tornado"], cycle),
-        "protected, every token new": (
-            ports["serve_tornado"],
-            lambda: request("/closed", next(fresh)),
-        ),
-        "tornado + jose.jwt.decode": (ports["serve_tornado"], lambda: jose),
-    }
-    for name, title in (
-        ("serve_fast_tornado", "protected, one token, fast extra"),
-        ("serve_aiohttp", "aiohttp + PyJWT"),
-        ("serve_granian", "granian + PyJWT"),
-        ("serve_fastapi", "FastAPI + uvicorn + PyJWT"),
-    ):
-        if name in ports:
-            candidates[title] = (ports[name], lambda: same)
-    ratios: dict[str, list[float]] = {name: [] for name in candidates}
-    rates: dict[str, list[float]] = {name: [] for name in candidates}
-    floor = "no token check (header sent)"
-    for _ in range(ROUNDS):
-        for name, (port, next_request) in candidates.items():
-            base = rate(ports["serve_tornado"], candidates[floor][1])
-            measured = rate(port, next_request)
-            ratios[name].append(measured / base)
-            rates[name].append(measured)
-    print(f"\nPOST echo of {len(BODY)} bytes, {CONNECTIONS} connections, token of {len(one)} bytes")
-    for name in candidates:
-        print(
-            f"  {name:<36} {statistics.median(rates[name]):7.0f} req/s   "
-            f"{statistics.median(ratios[name]):5.2f} x"
-        )
-    for process in processes:
-        process.terminate()
+    keys = [jwk("RS256")]
+    up: dict[str, Server] = {}
+    try:
+        for number, name in enumerate(names):
+            server = Server(getattr(servers, name), 18471 + 10 * number, keys, cores[0])
+            if server.is_up():
+                up[name] = server
+            else:
+                print(f"{name}: not installed, left out")
+        yield up
+    finally:
+        for server in up.values():
+            server.stop()
+
+
+Pairs = list[tuple[Cost, Cost]]
+
+
+def compare(base: Callable[[], Cost], own: Callable[[], Cost]) -> Pairs:
+    """Blocks in turn, so that what else the machine does hits both alike."""
+    return [(base(), own()) for _ in range(PAIRS)]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=3, help=f"of {PAIRS} pairs of blocks each")
+    parser.add_argument("--only", default="", help="candidates whose title contains this")
+    options = parser.parse_args(argv)
+    wanted = [each for each in candidates(options.rounds) if options.only in each.title]
+    costs: dict[str, Pairs] = {}
+    with running(list(dict.fromkeys(["serve_tornado", *(each.server for each in wanted)]))) as up:
+        own = {each.title: cycle(each.requests) for each in wanted}
+        base = {each.title: cycle(each.requests) for each in wanted}
+        for _ in range(options.rounds):
+            for each in wanted:
+                if each.server in up:
+                    with (
+                        up["serve_tornado"].load(base[each.title]) as base_block,
+                        up[each.server].load(own[each.title], each.port) as own_block,
+                    ):
+                        costs.setdefault(each.title, []).extend(compare(base_block, own_block))
+    print(f"\nPOST echo of {len(BODY)} bytes, {CONNECTIONS} connections")
+    print(f"{'':38}{'CPU µs':>8}{'by CPU':>9}{'by wall':>9}{'added µs':>10}")
+    for title, pairs in costs.items():
+        print_line(title, pairs)
+
+
+def print_line(title: str, pairs: Pairs) -> None:
+    base, own = (Cost(*map(quiet, zip(*costs, strict=True))) for costs in zip(*pairs, strict=True))
+    print(
+        f"{title:<38}{own.cpu:8.1f}{base.cpu / own.cpu:9.3f}{base.wall / own.wall:9.3f}"
+        f"{own.cpu - base.cpu:10.1f}"
+    )
+
+
+def quiet(values: Iterable[float]) -> float:
+    """The lower quartile: what disturbs a block only ever adds to it."""
+    return statistics.quantiles(values, n=4)[0]
 
 
 if __name__ == "__main__":
