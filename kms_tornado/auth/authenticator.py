@@ -46,33 +46,37 @@ class Authenticator:
         self._caches = caches
         self._now = now
 
-    def remembered(self, token: str) -> Principal | None:
-        """Who a token speaks for that was verified before, and still is good; None: check it."""
-        key = self.tokens.key(token)
+    def remembered(self, key: bytes) -> Principal | None:
+        """Who a token speaks for that was verified before, and still is good; None: check it.
+
+        key: `tokens.key` of the token.
+        """
         entry = self.tokens.get(key)
         if entry is None:
             return None
         principal, verified_with, good_until = entry
-        if self._now() >= good_until or (
-            self._caches[principal.issuer].usable_key_set() is not verified_with
-        ):
-            self.tokens.forget(key)
-            return None  # the whole check says what is wrong with it, and may put it here anew
-        self.outcomes["ok"] += 1
-        return principal
+        if self._now() < good_until:
+            cache = self._caches[principal.issuer]
+            # The first comparison nearly always settles it, and costs no call.
+            if cache.fresh is verified_with or cache.usable_key_set() is verified_with:
+                self.outcomes["ok"] += 1
+                return principal
+        self.tokens.forget(key)
+        return None  # the whole check says what is wrong with it, and may put it here anew
 
     def check_now(self, token: str) -> Principal | None:
         """Decide without waiting; None where only a refresh of the issuer's keys can tell.
 
         Raises AuthenticationError.
         """
-        return self.remembered(token) or self.verify_now(token)
+        key = self.tokens.key(token)
+        return self.remembered(key) or self.verify_now(token, key)
 
-    def verify_now(self, token: str) -> Principal | None:
-        """As check_now for a token that is not remembered."""
+    def verify_now(self, token: str, key: bytes) -> Principal | None:
+        """As check_now for a token that is not remembered; key: its own, see `remembered`."""
         started = time.perf_counter()
         try:
-            principal = self._verify(token)
+            principal = self._verify(token, key)
         except (UnknownKey, KeysUnavailable):
             return None
         except AuthenticationError as exc:
@@ -100,7 +104,7 @@ class Authenticator:
         self.outcomes["ok"] += 1
         return principal
 
-    def _verify(self, token: str) -> Principal:
+    def _verify(self, token: str, key: bytes) -> Principal:
         try:
             unverified, issuer = self._verifier.open(token)
             key_set = self._caches[issuer.uri].key_set()
@@ -111,9 +115,7 @@ class Authenticator:
             # A bug of ours that a stranger's token found: closed, counted, and in the log.
             log.exception("checking a token ended in a bug")
             raise InvalidToken(f"internal error ({type(exc).__name__})") from None
-        self.tokens.put(
-            self.tokens.key(token), principal, key_set, self._verifier.good_until(principal)
-        )
+        self.tokens.put(key, principal, key_set, self._verifier.good_until(principal))
         return principal
 
     async def _verify_refreshing(self, token: str) -> Principal:
@@ -131,4 +133,4 @@ class Authenticator:
                 cache.key_set()
             raise
         await cache.refresh()
-        return self._verify(token)
+        return self._verify(token, self.tokens.key(token))

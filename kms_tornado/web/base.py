@@ -80,7 +80,10 @@ class BearerAuthMixin(RequestHandler):
         if self.is_public_method():
             return super()._execute(transforms, *args, **kwargs)
         try:
-            principal = self._check_now()
+            auth = self.bearer_auth
+            if auth is None:
+                raise LookupError("the application's settings have no bearer_auth")
+            principal = auth.check_now(self.request.headers.get_list("Authorization"))
         except Exception as exc:
             return self._execute_refused(exc)
         if principal is None:
@@ -116,12 +119,6 @@ class BearerAuthMixin(RequestHandler):
         body_may_come = cast("Future[None] | None", self._prepared_future)
         if body_may_come is not None:  # of a streamed request; it is dropped
             future_set_result_unless_cancelled(body_may_come, None)
-
-    def _check_now(self) -> Principal | None:
-        auth = self.bearer_auth
-        if auth is None:
-            raise LookupError("the application's settings have no bearer_auth")
-        return auth.check_now(self.request.headers.get_list("Authorization"))
 
     def is_public_method(self) -> bool:
         return self.request.method in self.public_methods

@@ -11,7 +11,7 @@ from typing import Any, Protocol, Self
 from tornado.ioloop import PeriodicCallback
 
 from ..auth.authenticator import Authenticator
-from ..auth.bearer import parse_authorization
+from ..auth.bearer import is_compact, parse_authorization
 from ..auth.issuer import RefreshPolicy, TokenPolicy, TrustedIssuer, TrustSettings
 from ..auth.key_cache import KeyCache, KeyStatus
 from ..auth.key_source import KeySource
@@ -96,17 +96,22 @@ class BearerAuth:
         return self.settings.realm
 
     def check_now(self, authorization: Sequence[str]) -> Principal | None:
+        authenticator = self.authenticator
         if len(authorization) == 1 and authorization[0].startswith("Bearer "):
+            token = authorization[0][7:]
+            key = authenticator.tokens.key(token)
             # What was verified before needs no grammar; what fails it is nowhere remembered.
-            principal = self.authenticator.remembered(authorization[0][7:])
+            principal = authenticator.remembered(key)
             if principal is not None:
                 return principal
+            if is_compact(token):
+                return authenticator.verify_now(token, key)
         try:
             token = parse_authorization(authorization)
         except AuthenticationError as exc:
-            self.authenticator.outcomes[exc.reason] += 1
+            authenticator.outcomes[exc.reason] += 1
             raise
-        return self.authenticator.verify_now(token)
+        return authenticator.check_now(token)
 
     async def check_refreshing(self, authorization: Sequence[str]) -> Principal:
         return await self.authenticator.check_refreshing(parse_authorization(authorization))
