@@ -1,40 +1,50 @@
-"""``python -m tests.oasis_table [case …]``: each case of the profiles and how it ends, per encoding."""
+"""``python -m tests.oasis_table [--database postgresql] [case …]``: case → result, per encoding."""
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
-from .kms import KMS, two_issuers
+from .kms import User
 from .oasis import CASES
-from .oasis_case import Differs, owner_of, read_case, run_case
-from .test_oasis import ENCODINGS, OPTIONS
+from .oasis_case import Differs, Send, owner_of, read_case, run_case
+from .test_oasis import ENCODINGS, serving
 
 
-def main(*wanted: str) -> int:
-    """The number of failures."""
-    failed = 0
+def result(path: Path, user: User, over: Callable[[User], Send]) -> str:
+    try:
+        run_case(read_case(path), over(user))
+    except Differs as exc:
+        return f"FAILS  {exc}"
+    except Exception as exc:  # whatever it is: the next case is to run
+        return f"FAILS  {type(exc).__name__}: {exc}"
+    return "passes"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
+    parser.add_argument("cases", nargs="*", help="parts of names; all where there is none")
+    wanted = parser.parse_args()
+    results = []
     with (
         tempfile.TemporaryDirectory() as directory,
-        two_issuers() as issuers,
-        KMS(Path(directory), *issuers, options=OPTIONS) as kms,
+        serving(Path(directory), wanted.database) as kms,
     ):
         for path in CASES:
-            if wanted and not any(each in path.stem for each in wanted):
+            if wanted.cases and not any(each in path.stem for each in wanted.cases):
                 continue
             for encoding, over in ENCODINGS.items():
-                try:
-                    run_case(read_case(path), over(kms.user(owner_of(path, encoding))))
-                    result = "passes"
-                except Exception as exc:  # whatever it is: the next case is to run
-                    failed += 1
-                    kind = "" if isinstance(exc, Differs) else f"{type(exc).__name__}: "
-                    result = f"FAILS  {kind}{exc}"
-                print(f"{path.stem:32} {encoding:7} {result}", flush=True)
-    print(f"{failed} failed")
-    return failed
+                user = kms.user(owner_of(path, encoding))
+                results.append(result(path, user, over))
+                print(f"{path.stem:32} {encoding:7} {results[-1]}", flush=True)
+    passed = results.count("passes")
+    print(f"{passed} of {len(results)} pass")
+    return 0 if passed == len(results) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(1 if main(*sys.argv[1:]) else 0)
+    sys.exit(main())
