@@ -1,4 +1,4 @@
-"""Key material as it travels: octets, or the numbers of a transparent key (KMIP 2.1 §4.30).
+"""Key material as it travels: octets, or the numbers of a transparent key (KMIP 2.1 §3).
 
 Which numbers there are follows from the KeyFormatType of the key block around them; octets may stand
 under any format, wrapped or not. Secret parts never show in a repr.

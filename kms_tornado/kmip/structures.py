@@ -176,7 +176,7 @@ class ProtectionStorageMasks:
 
 @dataclass(frozen=True, slots=True)
 class DerivationParameters:
-    """How a key is derived (§7.6). iteration_count: for PBKDF2."""
+    """How a key is derived (KMIP 2.1 §7). iteration_count: for PBKDF2."""
 
     cryptographic_parameters: CryptographicParameters | None = None
     initialization_vector: bytes | None = None

@@ -39,7 +39,7 @@ def within(*items: bytes, length: int | None = None, tag: str = "420079") -> byt
 
 # --- what it looks like -------------------------------------------------------------------------
 
-#: KMIP 2.1 §10.2.
+#: The examples of KMIP 2.1 §10.
 EXAMPLES = [
     pytest.param(item(2, 4, "00000008 00000000"), ItemType.INTEGER, 8, id="Integer"),
     pytest.param(

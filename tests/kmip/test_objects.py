@@ -259,7 +259,7 @@ def test_transparent_key_with_other_parts_is_refused(key_format, parts, error):
 
 
 def test_octets_may_stand_under_a_transparent_format():
-    """As a wrapped key does: the format says what is inside (§7.9)."""
+    """As a wrapped key does: the format says what is inside."""
     value = structure("KeyValue", Node("KeyMaterial", ItemType.BYTE_STRING, KEY))
     key = from_node(PrivateKey, block_of(10, value))
     assert key.key_block.key_value == KeyValue(KeyMaterial(KEY))

@@ -95,7 +95,7 @@ class AddAttributeResponse:
 
 @dataclass(frozen=True, slots=True)
 class SetAttributeRequest:
-    """Replaces all instances of the attribute by the new one (§6.1.58)."""
+    """Replaces all instances of the attribute by the new one."""
 
     new_attribute: _Instance
     unique_identifier: str | None = None

@@ -1,6 +1,6 @@
 """What is done with keys, digests and random numbers (KMIP 2.1 §6.1).
 
-Data may come in parts (§6.1, "streaming"): init_indicator marks the first one, final_indicator the last,
+Data may come in parts: init_indicator marks the first one, final_indicator the last,
 and the server's correlation_value holds them together. All of these may be left out for a whole.
 """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..enums import InteropFunction
 from ..schema import EnumerationNumber
@@ -36,7 +36,7 @@ class PKCS11Request:
     pkcs_11_function: EnumerationNumber
     pkcs_11_interface: str | None = None
     correlation_value: bytes | None = None
-    pkcs_11_input_parameters: bytes | None = None
+    pkcs_11_input_parameters: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,4 +47,4 @@ class PKCS11Response:
     pkcs_11_return_code: EnumerationNumber
     pkcs_11_interface: str | None = None
     correlation_value: bytes | None = None
-    pkcs_11_output_parameters: bytes | None = None
+    pkcs_11_output_parameters: bytes | None = field(default=None, repr=False)

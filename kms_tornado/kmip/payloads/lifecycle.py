@@ -78,7 +78,7 @@ class DestroyResponse:
 
 @dataclass(frozen=True, slots=True)
 class ReKeyRequest:
-    """offset: seconds from the new key's Initial Date to its Activation Date (§6.1.47)."""
+    """offset: seconds from the new key's Initial Date to its Activation Date."""
 
     unique_identifier: str | None = None
     offset: Interval | None = None
