@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
-from ..kms import batch_item, flag, name, number, octets, structure, uid
+from ..kms import Fields, batch_item, flag, name, number, octets, structure, uid
 
 DATA = bytes(range(256)) * 5
 FIRST = flag("InitIndicator", True)
@@ -309,3 +310,39 @@ def test_number_is_no_correlation_value(alice):
     items = [octets("Data", b""), number("CorrelationValue", 1)]
     line = alice.refused("Encrypt", uid(alice.create()), *items)
     assert line == "Invalid_Field: CorrelationValue must be a ByteString"
+
+
+@pytest.mark.parametrize("is_message", [False, True], ids=["bare", "message"])
+def test_streams_at_once_on_a_limited_key_lose_no_part(alice, is_message):
+    """Each part changes the key's limit, so that all meet conflicts; no cipher sees a part twice."""
+    limits = structure(
+        "UsageLimits",
+        {"tag": "UsageLimitsTotal", "type": "LongInteger", "value": "0x0000000000010000"},
+        name("UsageLimitsUnit", "Byte"),
+    )
+    key = alice.create(limits)
+    parts = pieces(DATA, 128)
+
+    def send(user, *items):
+        if not is_message:
+            return user.do("Encrypt", uid(key), *items)
+        (answer,) = user.ask(batch_item("Encrypt", uid(key), *items))
+        assert answer["ResultStatus"] == "Success", answer.item
+        return Fields({"tag": "", "value": answer["ResponsePayload"]})
+
+    def whole(user):
+        first = send(user, octets("Data", parts[0]), FIRST)
+        value = correlation(first.octets("CorrelationValue"))
+        rest = [send(user, octets("Data", part), value) for part in parts[1:]]
+        last = send(user, value, LAST)
+        data = b"".join(each.octets("Data") for each in (first, *rest, last))
+        iv = first.octets("IVCounterNonce" if is_message else "IvCounterNonce")
+        return iv, data + last.octets("AuthenticatedEncryptionTag")
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(whole, [alice.again() for _ in range(4)]))
+    cipher = AESGCM(alice.key_of(key))
+    assert [cipher.decrypt(iv, data, None) for iv, data in found] == [DATA] * 4
+    count = alice.do("GetAttributes", uid(key))["Attributes", "UsageLimits"]
+    left = next(each["value"] for each in count if each["tag"] == "UsageLimitsCount")
+    assert int(left, 16) == 0x10000 - 4 * len(DATA)
