@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.keywrap import aes_key_wrap_with_padding
 
 from kms_tornado.kmip.enums import Operation
 from kms_tornado.kmip.tables import OPERATION_TAGS
@@ -47,6 +48,8 @@ _EC = private_key("ES256", "canary")
 SECRETS = {
     "symmetric key": os.urandom(32),
     "imported key": os.urandom(32),
+    "wrapping key": os.urandom(32),
+    "unwrapped key": os.urandom(32),
     "password": os.urandom(40),
     "opaque object": os.urandom(48),
     "private key": _EC.private_numbers().private_value.to_bytes(32, "big"),
@@ -67,6 +70,12 @@ _HMAC = structure(
     name("CryptographicAlgorithm", "HMACSHA256"),
     name("HashingAlgorithm", "SHA_256"),
 )
+_UNDER_THE_OTHER = structure(
+    "KeyWrappingSpecification",
+    name("WrappingMethod", "Encrypt"),
+    structure("EncryptionKeyInformation", text("UniqueIdentifier", "kek")),
+    name("EncodingOption", "NoEncoding"),
+)
 _HASH = structure("CryptographicParameters", name("HashingAlgorithm", "SHA_256"))
 _SIGNATURE = structure(
     "CryptographicParameters",
@@ -86,6 +95,25 @@ def secret_data(value: bytes) -> Item:
 
 def private_key_object() -> Item:
     return structure("PrivateKey", key_object(_PKCS8, algorithm="EC", form="PKCS_8")["value"][0])
+
+
+def wrapped_import(secret: bytes) -> list[Item]:
+    """An Import that has the server unwrap the secret."""
+    wrapped = aes_key_wrap_with_padding(SECRETS["wrapping key"], secret)
+    block = key_object(wrapped)["value"][0]
+    information = structure(
+        "KeyWrappingData",
+        name("WrappingMethod", "Encrypt"),
+        structure("EncryptionKeyInformation", text("UniqueIdentifier", "kek")),
+    )
+    held = structure("Object", structure("KeyBlock", *block["value"], information))
+    return [
+        uid("unwrapped"),
+        name("ObjectType", "SymmetricKey"),
+        name("KeyWrapType", "NotWrapped"),
+        attributes(bits=256),
+        held,
+    ]
 
 
 def opaque() -> Item:
@@ -133,6 +161,8 @@ REQUESTS: dict[Operation, list[list[Item]]] = {
         import_items("key", SECRETS["imported key"]),
         import_items("key", SECRETS["imported key"]),  # it is there
         [uid("p"), *registered("PrivateKey", private_key_object())],
+        import_items("kek", SECRETS["wrapping key"]),
+        wrapped_import(SECRETS["unwrapped key"]),
     ],
     Operation.CREATE: [[name("ObjectType", "SymmetricKey"), attributes(bits=256)]],
     Operation.CREATE_KEY_PAIR: [
@@ -167,8 +197,11 @@ REQUESTS: dict[Operation, list[list[Item]]] = {
             number("IterationCount", 10),
         ),
     ],
-    Operation.GET: [[uid("key")], [uid("p"), name("KeyFormatType", "PKCS_1")]],
-    Operation.EXPORT: [[uid("key")], [uid("p")]],
+    Operation.GET: [
+        [uid("key")], [uid("p"), name("KeyFormatType", "PKCS_1")],
+        [uid("key"), _UNDER_THE_OTHER], [uid("p"), _UNDER_THE_OTHER],
+    ],
+    Operation.EXPORT: [[uid("key")], [uid("p")], [uid("key"), _UNDER_THE_OTHER]],
     Operation.GET_ATTRIBUTES: [[uid("key")]],
     Operation.GET_ATTRIBUTE_LIST: [[uid("key")]],
     Operation.ADD_ATTRIBUTE: [[uid("key"), new_attribute()]],
@@ -276,6 +309,7 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
             generated = alice.create()
             found.secrets["generated key"] = alice.key_of(generated)
             errors = send_all([alice, bob], [each for each in ORDER if each not in ends], found)
+            assert alice.key_of("unwrapped") == SECRETS["unwrapped key"]
             found.places["files, while the keys are there"] = files(kms)
             errors += send_all([alice, bob], [each for each in ends if each in ORDER], found)
             broken_token = User(kms.port, f"{alice.token}x", alice.path)
