@@ -1,4 +1,4 @@
-"""Keys from other keys and from passwords (KMIP 2.1 §6.1.12, §11.14), bounded in time and size."""
+"""Keys from other keys and from passwords (KMIP 2.1 §6.1, §11.14), bounded in time and size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DeriveKey (KMIP 2.1 §6.1.12): a new key or secret from one that is there.
+"""DeriveKey (KMIP 2.1 §6.1): a new key or secret from one that is there.
 
 Each object that the request names needs the right derive_key and the usage mask's bit, whoever's it
 is. What is derived is no easier to get at than what it is derived from.

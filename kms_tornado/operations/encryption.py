@@ -1,4 +1,4 @@
-"""Encrypt and Decrypt (KMIP 2.1 §6.1.15, §6.1.10; KMIP.md §8, §9).
+"""Encrypt and Decrypt (KMIP 2.1 §6.1; KMIP.md §8, §9).
 
 What the key is decides who computes: a row a type of object in ENCRYPTING and DECRYPTING. Data in
 parts is for symmetric keys.
@@ -217,7 +217,7 @@ def _known_iv(call: Call, request: DecryptRequest, suite: Suite) -> bytes | None
 
 
 def _told_iv(call: Call, request: EncryptRequest, iv: bytes | None) -> bytes | None:
-    """A message tells the IV that the server made (§6.1.15); a bare answer whatever was used."""
+    """A message tells the IV that the server made; a bare answer whatever was used."""
     return iv if call.bare or request.iv_counter_nonce is None else None
 
 

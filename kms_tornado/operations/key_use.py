@@ -34,7 +34,7 @@ class DataPart(Part, Protocol):
 def parameters_of(
     target: ManagedObject, wanted: CryptographicParameters | None
 ) -> CryptographicParameters | None:
-    """The request's parameters; where it gives none, the key's own (KMIP 2.1 §6.1.15)."""
+    """The request's parameters; where it gives none, the key's own (KMIP 2.1 §6.1)."""
     return target.attributes.cryptographic_parameters if wanted is None else wanted
 
 

@@ -1,4 +1,4 @@
-"""MAC, MACVerify and Hash (KMIP 2.1 §6.1.25, §6.1.26, §6.1.20), whole or in parts."""
+"""MAC, MACVerify and Hash (KMIP 2.1 §6.1), whole or in parts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RNGRetrieve and RNGSeed (KMIP 2.1 §6.1.44, §6.1.45)."""
+"""RNGRetrieve and RNGSeed (KMIP 2.1 §6.1)."""
 
 from __future__ import annotations
 

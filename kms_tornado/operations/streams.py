@@ -1,4 +1,4 @@
-"""Data in parts: what this process remembers between two of them (KMIP 2.1 §6.1.15, "streaming").
+"""Data in parts: what this process remembers between two of them (KMIP 2.1 §6.1, "streaming").
 
 A stream belongs to one caller, operation, object and version of its material. It lives in the memory
 of the process that began it, for LIFETIME_S after its last part: no ciphers of the library can be
@@ -139,7 +139,8 @@ class Streams:
         if stream is None or not stream.belongs_to(principal, operation, target):
             # Left where it is: nobody can end the stream of another with a value that leaked.
             raise InvalidCorrelationValue(
-                "no data in parts is known under this CorrelationValue (any more): begin anew"
+                "no data in parts is known under this CorrelationValue (any more): "
+                "begin anew, all parts on one connection"
             )
         self._remove(stream)
         return stream

@@ -38,7 +38,9 @@ SUPPORT: Mapping[Operation, Support] = {
     Operation.REGISTER: Support(ALL, "formats below; wrapped keys are unwrapped first"),
     Operation.RE_KEY: Support((_SYMMETRIC,), "the old key still decrypts; its Name goes over"),
     Operation.RE_KEY_KEY_PAIR: Support((_PUBLIC, _PRIVATE), "as ReKey"),
-    Operation.DERIVE_KEY: Support((_SYMMETRIC, _SECRET), "HKDF, PBKDF2, HMAC, NIST 800-108"),
+    Operation.DERIVE_KEY: Support(
+        (_SYMMETRIC, _SECRET), "HKDF, PBKDF2, HMAC, hash, encryption, NIST 800-108 (counter)"
+    ),
     Operation.LOCATE: Support(ALL, "every attribute, dates as ranges; at most 1000 a page"),
     Operation.CHECK: Support(ALL),
     Operation.GET: Support(ALL, "formats below; Sensitive objects only wrapped"),
@@ -62,7 +64,7 @@ SUPPORT: Mapping[Operation, Support] = {
     ),
     Operation.SIGNATURE_VERIFY: Support((_PUBLIC, _CERTIFICATE), "as Sign"),
     Operation.MAC: Support(
-        (_SYMMETRIC, _SECRET), "HMAC with SHA-1, SHA-2, SHA-3; whole, or in parts"
+        (_SYMMETRIC, _SECRET), "HMAC with SHA-1, SHA-2, SHA-3, AES-CMAC; whole, or in parts"
     ),
     Operation.MAC_VERIFY: Support((_SYMMETRIC, _SECRET), "as MAC"),
     Operation.HASH: Support((), "SHA-1, SHA-2, SHA-3; whole, or in parts"),

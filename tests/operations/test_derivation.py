@@ -1,4 +1,4 @@
-"""DeriveKey (KMIP 2.1 §6.1.12): new objects from those that are there, and no way around their rights."""
+"""DeriveKey (KMIP 2.1 §6.1): new objects from those that are there, and no way around their rights."""
 
 from __future__ import annotations
 

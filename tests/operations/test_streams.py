@@ -1,4 +1,4 @@
-"""Data in parts: Encrypt, Decrypt, MAC, MACVerify and Hash by correlation value (KMIP 2.1 §6.1.15)."""
+"""Data in parts: Encrypt, Decrypt, MAC, MACVerify and Hash by correlation value (KMIP 2.1 §6.1)."""
 
 from __future__ import annotations
 
