@@ -1,7 +1,7 @@
 """The items of one RequestMessage, one after the other (KMIP 2.1 §6.1, §9).
 
-Continue and Stop: each item is a transaction of its own. Undo: all of them together are one. In both,
-an answer that is too long takes back what its item did, so that nobody has to guess.
+All of them together are one transaction. With Continue and Stop a failure takes back what its own item
+did, with Undo everything; so does an answer that is too long, so that nobody has to guess.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ..kmip.enums import BatchErrorContinuationOption, Operation
 from ..kmip.payloads import CreateKeyPairResponse, LocateResponse, ReKeyKeyPairResponse
 from ..kmip.tables import OPERATION_TAGS
 from ..kmip.ttlv import Node, encoded_length
-from ..store.base import Conflict
+from ..store.base import Conflict, Refused
 from .limits import MAX_RESPONSE_BYTES
 from .service import ATTEMPTS, Service, too_many_conflicts
 from .transaction import Transaction
@@ -95,6 +95,16 @@ async def run(
     return await run_.one_by_one()
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What is on disk already, and where to go on: items that settled are not run again."""
+
+    position: int
+    results: tuple[ItemResult, ...]
+    placeholder: str | None
+    room: int
+
+
 class _Run:
     """placeholder: the ID placeholder. room: bytes that the response may still grow by.
 
@@ -119,71 +129,77 @@ class _Run:
         wanted = message.header.maximum_response_size
         limit = MAX_RESPONSE_BYTES if wanted is None else min(wanted, MAX_RESPONSE_BYTES)
         self.room_for_items = limit - overhead
-        self.start()
-
-    def start(self) -> None:
         self.placeholder: str | None = None
         self.room = self.room_for_items
+        self.kept = _Kept(0, (), None, self.room_for_items)
+        #: Items whose changes the database refused, when all of them were to be committed.
+        self.refused: dict[int, KMIPError] = {}
 
     async def one_by_one(self) -> list[ItemResult]:
-        results: list[ItemResult] = []
-        for item in self.items:
+        """What was settled on the way is told, even if the rest cannot be."""
+        for _ in range(ATTEMPTS):
             try:
-                result = await self._alone(item)
+                return await self._in_one_transaction()
+            except Conflict:
+                continue
+            except Refused as exc:
+                self.refused.update(exc.failures)
             except Unavailable as exc:
-                if not results:
+                if not self.kept.results:
                     raise
-                # What was done before must be told.
-                result = _failed(item, GeneralFailure(str(exc)))
+                return self._given_up(GeneralFailure(str(exc)))
+        return self._given_up(too_many_conflicts())
+
+    async def _in_one_transaction(self) -> list[ItemResult]:
+        """A failure takes back what its own item did. Raises Conflict, Refused and Unavailable."""
+        transaction = self.service.transaction()
+        results = [*self.kept.results]
+        self.placeholder, self.room = self.kept.placeholder, self.kept.room
+        for position in range(self.kept.position, len(self.items)):
+            result = await self._execute(position, transaction)
+            if result.has_failed:
+                transaction.take_back()
             results.append(result)
             self.room -= encoded_length(result.node)
+            if transaction.has_settled:
+                await transaction.finish()
+                transaction.has_settled = False
+                self.kept = _Kept(position + 1, tuple(results), self.placeholder, self.room)
             if result.has_failed and self.option is BatchErrorContinuationOption.STOP:
                 break
             await asyncio.sleep(0)  # other requests wait for their turn
+        await transaction.finish()
         return results
 
-    async def _alone(self, item: RequestItem) -> ItemResult:
-        for _ in range(ATTEMPTS):
-            transaction = self.service.transaction()
-            before = self.placeholder
-            try:
-                result = await self._execute(item, transaction)
-                if not result.has_failed:
-                    await transaction.finish()
-            except Conflict:
-                self.placeholder = before
-                continue
-            except KMIPError as exc:  # of the commit itself
-                self._forget(item)
-                return _failed(item, exc)
-            return result
-        self._forget(item)
-        return _failed(item, too_many_conflicts())
+    def _given_up(self, error: KMIPError) -> list[ItemResult]:
+        rest = self.items[self.kept.position :]
+        if self.option is BatchErrorContinuationOption.STOP:
+            rest = rest[:1]
+        return [*self.kept.results, *(_failed(item, error) for item in rest)]
 
     async def all_or_nothing(self) -> list[ItemResult]:
         for _ in range(ATTEMPTS):
-            self.start()
+            self.placeholder, self.room = None, self.room_for_items
             try:
                 return await self._together()
             except Conflict:
                 continue
+            except Refused as exc:
+                self.refused.update(exc.failures)
         return self._undone([], _failed(self.items[0], too_many_conflicts()))
 
     async def _together(self) -> list[ItemResult]:
-        """Raises Conflict."""
+        """Raises Conflict and Refused."""
         transaction = self.service.transaction(undoes=True)
         results: list[ItemResult] = []
-        for item in self.items:
-            result = await self._execute(item, transaction)
+        for position in range(len(self.items)):
+            result = await self._execute(position, transaction)
             if result.has_failed:
                 return self._undone(results, result)
             results.append(result)
             self.room -= encoded_length(result.node)
             await asyncio.sleep(0)
-        try:
-            await transaction.finish()
-        except KMIPError as exc:
-            return self._undone(results[:-1], _failed(self.items[-1], exc))
+        await transaction.finish()
         return results
 
     def _undone(self, results: Sequence[ItemResult], failed: ItemResult) -> list[ItemResult]:
@@ -194,11 +210,15 @@ class _Run:
             for each in results
         ] + [failed]
 
-    async def _execute(self, item: RequestItem, transaction: Transaction) -> ItemResult:
-        """The result, with nothing committed yet. Raises Conflict and Unavailable."""
+    async def _execute(self, position: int, transaction: Transaction) -> ItemResult:
+        """The result, with nothing committed yet. Raises Conflict, Refused and Unavailable."""
+        item = self.items[position]
+        transaction.begin(position)
         uid = getattr(item.request, "unique_identifier", None)
         try:
             self._check_deadline()
+            if position in self.refused:
+                raise self.refused[position]
             request = self._with_placeholder(item)
             uid = getattr(request, "unique_identifier", None)
             assert item.operation is not None

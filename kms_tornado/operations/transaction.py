@@ -1,8 +1,8 @@
 """Transaction: changes held back until all of them are wanted, and then committed as one.
 
-Reads by identifier see the changes that are held back. Searches (Locate, tag lists) go to the
-database alone, so they are refused once something is held back: an answer that knows nothing of the
-batch's own changes would be wrong, and merging both right takes the database's own transaction.
+Reads by identifier see the changes that are held back; searches (Locate, tag lists) have the database
+try the changes, search, and take them back. So no lock is held while a batch runs, however long that
+takes, and what others change meanwhile is a Conflict at the end.
 """
 
 from __future__ import annotations
@@ -12,21 +12,41 @@ from collections.abc import Collection, Sequence
 
 from ..domain.managed_object import ManagedObject, UniqueIdentifier
 from ..domain.search import ObjectFilter
-from ..errors import FeatureNotSupported, ObjectAlreadyExists
+from ..errors import FeatureNotSupported, KMIPError, ObjectAlreadyExists
 from ..kmip.enums import Operation, State
-from ..store.base import Change, Conflict, Insert, Objects, Remove, Replace, UseNonce
+from ..store.base import Change, Conflict, Insert, Objects, Refused, Remove, Replace, UseNonce
 
 
 class Transaction:
-    """`Objects` over others, which get nothing until `finish`. To be used once."""
+    """`Objects` over others, which get nothing until `finish`."""
 
     def __init__(self, objects: Objects, *, undoes: bool = False) -> None:
         """undoes: what was done may have to be taken back, so nothing may be settled."""
         self._objects = objects
         self._undoes = undoes
-        self._changes: list[Change] = []
         #: What the changes make of the objects that they touch; None: removed.
         self._after: dict[UniqueIdentifier, ManagedObject | None] = {}
+        self._forget()
+        #: Something was committed before the end, and is not to be run again.
+        self.has_settled = False
+
+    def _forget(self) -> None:
+        self._after.clear()
+        self._groups: list[list[Change]] = [[]]
+        #: The item of each group.
+        self._items = [0]
+        self._before = dict(self._after)
+
+    def begin(self, item: int) -> None:
+        """What is committed from now on belongs to this item of the batch."""
+        self._groups.append([])
+        self._items.append(item)
+        self._before = dict(self._after)
+
+    def take_back(self) -> None:
+        """What was committed since the item began."""
+        self._groups[-1].clear()
+        self._after = dict(self._before)
 
     async def get(self, uid: UniqueIdentifier) -> ManagedObject | None:
         if uid in self._after:
@@ -53,11 +73,15 @@ class Transaction:
         rights: Collection[Operation] = (),
         states: frozenset[State] | None = None,
         now: int | None = None,
+        after: Sequence[Sequence[Change]] = (),
     ) -> Sequence[ManagedObject]:
-        self._check_searchable()
-        return await self._objects.with_tags(
-            tags, principal=principal, rights=rights, states=states, now=now
-        )
+        held = (*self._groups, *after)
+        try:
+            return await self._objects.with_tags(
+                tags, principal=principal, rights=rights, states=states, now=now, after=held
+            )
+        except Refused as exc:
+            raise self._refusal(exc) from None
 
     async def locate(
         self,
@@ -67,11 +91,15 @@ class Transaction:
         offset: int,
         maximum: int,
         now: int | None = None,
+        after: Sequence[Sequence[Change]] = (),
     ) -> tuple[int, Sequence[UniqueIdentifier]]:
-        self._check_searchable()
-        return await self._objects.locate(
-            wanted, principal=principal, offset=offset, maximum=maximum, now=now
-        )
+        held = (*self._groups, *after)
+        try:
+            return await self._objects.locate(
+                wanted, principal=principal, offset=offset, maximum=maximum, now=now, after=held
+            )
+        except Refused as exc:
+            raise self._refusal(exc) from None
 
     async def commit(self, changes: Sequence[Change]) -> None:
         """Hold the changes back. Raises Conflict and ObjectAlreadyExists as far as is known now."""
@@ -89,34 +117,46 @@ class Transaction:
                     self._after[uid] = None
                 case UseNonce(uid, _, seen):
                     await self._check_seen(uid, seen)
-            self._changes.append(change)
+            self._groups[-1].append(change)
+
+    async def commit_groups(self, groups: Sequence[Sequence[Change]]) -> None:
+        for changes in groups:
+            await self.commit(changes)
 
     async def finish(self) -> None:
         """All of the changes or none, durable on return.
 
-        Raises Conflict where others changed in between what was read: run everything again.
+        Raises Conflict where others changed in between what was read: run everything again. Raises
+        Refused, with the items whose changes cannot be: run everything again without those.
         """
-        if not self._changes:
+        if not any(self._groups):
             return
-        changes, self._changes = self._changes, []
         try:
-            await self._objects.commit(changes)
-        except ObjectAlreadyExists:  # it was free when it was looked at
-            raise Conflict from None
+            await self._objects.commit_groups(self._groups)
+        except Refused as exc:
+            raise self._refusal(exc) from None
+        finally:
+            self._forget()
 
     async def settle(self) -> None:
         """As `finish`, in the middle. Raises FeatureNotSupported where Undo may follow."""
         if self._undoes:
             raise FeatureNotSupported("data in parts cannot be undone: leave Undo out")
+        item = self._items[-1]
         await self.finish()
+        self._items = [item]
+        self.has_settled = True
 
     async def _check_seen(self, uid: UniqueIdentifier, seen: int) -> None:
         known = await self.get(uid)
         if known is None or known.generation != seen:
             raise Conflict
 
-    def _check_searchable(self) -> None:
-        if self._changes:
-            raise FeatureNotSupported(
-                "with Undo, Locate and tag lists come before the first item that changes something"
-            )
+    def _refusal(self, exc: Refused) -> Refused | Conflict:
+        """By items. An identifier that was free when it was looked at, and is no more, is a Conflict."""
+        failures: dict[int, KMIPError] = {
+            self._items[place]: error
+            for place, error in exc.failures.items()
+            if not isinstance(error, ObjectAlreadyExists)
+        }
+        return Refused(failures) if failures else Conflict()

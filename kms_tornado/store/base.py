@@ -8,6 +8,7 @@ from typing import Protocol
 
 from ..domain.managed_object import ManagedObject, UniqueIdentifier
 from ..domain.search import ObjectFilter
+from ..errors import KMIPError
 from ..kmip.enums import Operation, State
 
 
@@ -87,6 +88,18 @@ class Conflict(Exception):  # it is an answer, not a fault
     """Somebody else changed the object in between: read again and decide again."""
 
 
+class Refused(Exception):  # nor is this
+    """Some groups of a commit cannot be; nothing was done. failures: place of the group → why."""
+
+    def __init__(self, failures: Mapping[int, KMIPError]) -> None:
+        super().__init__()
+        self.failures = failures
+
+
+#: Changes of several steps that are one commit: each group builds on those before it.
+Groups = Sequence[Sequence[Change]]
+
+
 @dataclass(frozen=True, slots=True)
 class Obtained:
     """An object of somebody else, and the operations that were granted on it."""
@@ -123,12 +136,14 @@ class Objects(Protocol):
         rights: Collection[Operation] = (),
         states: frozenset[State] | None = None,
         now: int | None = None,
+        after: Groups = (),
     ) -> Sequence[ManagedObject]:
         """The objects as of `get_for` with all the tags, newest first, 100 at most.
 
         states: those that count; None means every state but the destroyed ones. now: seconds since the
         Unix epoch: what the dates make of a state (`domain.dates`) counts, and not what is stored; the
-        objects that are returned have the stored one all the same. No tags: no objects.
+        objects that are returned have the stored one all the same. No tags: no objects. after: as it
+        would be after these changes, which are not made; raises what `commit_groups` raises.
         """
 
     async def locate(
@@ -139,10 +154,11 @@ class Objects(Protocol):
         offset: int,
         maximum: int,
         now: int | None = None,
+        after: Groups = (),
     ) -> tuple[int, Sequence[UniqueIdentifier]]:
         """(number of all matches, a page of their identifiers, newest first), in one statement.
 
-        Of what the principal owns or has any right on. now: as for `with_tags`.
+        Of what the principal owns or has any right on. now, after: as for `with_tags`.
         """
 
     async def commit(self, changes: Sequence[Change]) -> None:
@@ -150,6 +166,9 @@ class Objects(Protocol):
 
         Raises Conflict, and the KMIPErrors that the changes name.
         """
+
+    async def commit_groups(self, groups: Groups) -> None:
+        """As `commit` of all of them. Raises Conflict, and Refused, which tells the groups apart."""
 
 
 class ObjectStore(Objects, Protocol):

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import URL, Row
+from sqlalchemy import URL, Connection, Row
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.sql import Executable
@@ -22,10 +22,10 @@ from ..errors import Unavailable
 from ..kmip.enums import Operation, State
 from . import changes as sql_changes
 from . import queries
-from .base import Change, Obtained
+from .base import Change, Groups, Obtained
 from .bounds import bounded, check_tags, check_tags_of
 from .postgres_engine import is_of_a_value, open_engine, prepare, unavailable, was_disconnected
-from .postgres_writer import WRITERS, PostgresWriter
+from .postgres_writer import CONNECTIONS, PostgresWriter
 from .rows import from_row, grants_from_rows, obtained_from_rows
 
 #: Connections for reading: a process with one event loop keeps no more statements busy.
@@ -46,7 +46,7 @@ class PostgresStore:
         open_engine(self._url, size=1, is_for_reading=True)
 
     async def start(self) -> None:
-        writers = open_engine(self._url, size=WRITERS, is_for_reading=False)
+        writers = open_engine(self._url, size=CONNECTIONS, is_for_reading=False)
         try:
             await prepare(writers, name=_shown(self._url))
         except BaseException:
@@ -89,13 +89,14 @@ class PostgresStore:
         rights: Collection[Operation] = (),
         states: frozenset[State] | None = None,
         now: int | None = None,
+        after: Groups = (),
     ) -> Sequence[ManagedObject]:
         if not tags:  # "all the tags of an empty list" would be every object there is
             return ()
         check_tags(tags)
         listed = queries.leading_first(tags)
-        rows = await self._read(*queries.with_tags(listed, principal, rights, states, now))
-        return [from_row(row) for row in rows]
+        question = queries.with_tags(listed, principal, rights, states, now)
+        return [from_row(row) for row in await self._read_after(after, *question)]
 
     async def locate(
         self,
@@ -105,12 +106,13 @@ class PostgresStore:
         offset: int,
         maximum: int,
         now: int | None = None,
+        after: Groups = (),
     ) -> tuple[int, Sequence[UniqueIdentifier]]:
         check_tags(wanted.tags)
         statement = queries.locate(
             wanted, offset=bounded(offset), maximum=bounded(maximum), now=now
         )
-        return queries.page_of(await self._read(statement, {"principal": principal}))
+        return queries.page_of(await self._read_after(after, statement, {"principal": principal}))
 
     async def grants_on(
         self, uid: UniqueIdentifier, *, owner: str
@@ -128,6 +130,27 @@ class PostgresStore:
         check_tags_of(changes)
         now = int(self._clock())
         await self._open_writer().submit(lambda c: sql_changes.apply(c, changes, now=now))
+
+    async def commit_groups(self, groups: Groups) -> None:
+        for changes in groups:
+            check_tags_of(changes)
+        now = int(self._clock())
+        await self._open_writer().submit(lambda c: sql_changes.apply_groups(c, groups, now=now))
+
+    async def _read_after(
+        self, groups: Groups, statement: Executable, parameters: Mapping[str, Any]
+    ) -> Sequence[Row[Any]]:
+        """Every row as they would be; the changes are tried, and taken back."""
+        if not any(groups):
+            return await self._read(statement, parameters)
+        now = int(self._clock())
+
+        def job(connection: Connection) -> Sequence[Row[Any]]:
+            sql_changes.apply_groups(connection, groups, now=now)
+            return connection.execute(statement, parameters).all()
+
+        rows: Sequence[Row[Any]] = await self._open_writer().rehearse(job)
+        return rows
 
     async def holds_objects(self) -> bool:
         return bool(await self._read(queries.any_object))

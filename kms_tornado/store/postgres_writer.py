@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ..errors import InvalidField, KMSError
-from .base import Conflict
+from .base import Conflict, Refused
 from .postgres_engine import is_of_a_value, may_succeed_again, unavailable, was_disconnected
 
 _log = logging.getLogger(__name__)
@@ -26,6 +26,8 @@ Job = Callable[[Connection], Any]
 
 #: Transactions at the same time: while one is on its way to the disk, another is put together.
 WRITERS = 2
+#: Those, and some for what is only tried.
+CONNECTIONS = WRITERS + 2
 # In one transaction: beyond, the changes cost more than the commit that they share.
 _MOST_TOGETHER = 64
 # Of a job alone, where others are in its way.
@@ -67,6 +69,10 @@ class PostgresWriter:
         self._queue.put_nowait(_Waiting(job, future))
         return future
 
+    async def rehearse(self, job: Job) -> Any:
+        """The result of the job, whose changes are taken back."""
+        return await self._alone(job, keeps=False)
+
     async def _run(self) -> None:
         while (first := await self._queue.get()) is not None:
             batch = [first]
@@ -84,7 +90,7 @@ class PostgresWriter:
         for waiting in batch:
             try:
                 _tell(waiting.future, result=await self._alone(waiting.job))
-            except (KMSError, Conflict) as exc:
+            except (KMSError, Conflict, Refused) as exc:
                 _tell(waiting.future, error=exc)
             except Exception as exc:  # the task's edge: nobody would ever wake the caller
                 _log.exception("the writer of the database met a fault of its own")
@@ -104,10 +110,10 @@ class PostgresWriter:
             _tell(waiting.future, result=result)
         return True
 
-    async def _alone(self, job: Job) -> Any:
+    async def _alone(self, job: Job, *, keeps: bool = True) -> Any:
         for _ in range(_ATTEMPTS):
             try:
-                (result,) = await self._transaction([job])
+                (result,) = await self._transaction([job], keeps=keeps)
                 return result
             except _Uncertain as exc:
                 raise unavailable(exc.reason) from None
@@ -123,7 +129,7 @@ class PostgresWriter:
             raise unavailable(last) from None
         raise Conflict
 
-    async def _transaction(self, jobs: Sequence[Job]) -> list[Any]:
+    async def _transaction(self, jobs: Sequence[Job], *, keeps: bool = True) -> list[Any]:
         """Raises what a job raises, with nothing done; _Uncertain where the commit did not answer."""
         async with self._engine.connect() as connection:
             transaction = await connection.begin()
@@ -132,6 +138,9 @@ class PostgresWriter:
             except BaseException:
                 await _roll_back(transaction)
                 raise
+            if not keeps:
+                await _roll_back(transaction)
+                return results
             try:
                 await transaction.commit()
             except SQLAlchemyError as exc:

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Row
+from sqlalchemy import Connection, Row
 from sqlalchemy.sql import Executable
 
 from ..domain.managed_object import ManagedObject, UniqueIdentifier
@@ -23,7 +23,7 @@ from ..errors import Unavailable
 from ..kmip.enums import Operation, State
 from . import changes as sql_changes
 from . import queries
-from .base import Change, Obtained, Remove, Replace
+from .base import Change, Groups, Obtained, Remove, Replace
 from .bounds import bounded, check_tags, check_tags_of
 from .reader import Reader, TooLong
 from .rows import from_row, grants_from_rows, obtained_from_rows
@@ -98,11 +98,15 @@ class SQLiteStore:
         rights: Collection[Operation] = (),
         states: frozenset[State] | None = None,
         now: int | None = None,
+        after: Groups = (),
     ) -> Sequence[ManagedObject]:
         if not tags:  # "all the tags of an empty list" would be every object there is
             return ()
         check_tags(tags)
         listed = queries.leading_first(tags)
+        if any(after):
+            question = queries.with_tags(listed, principal, rights, states, now)
+            return [from_row(row) for row in await self._read_after(after, *question)]
         # Which tag is the rare one, nobody knows: where a walk along the first takes long, a walk
         # along the next may not.
         for _ in range(min(len(listed), _TRIES)):
@@ -123,6 +127,7 @@ class SQLiteStore:
         offset: int,
         maximum: int,
         now: int | None = None,
+        after: Groups = (),
     ) -> tuple[int, Sequence[UniqueIdentifier]]:
         check_tags(wanted.tags)
         statement = queries.locate(
@@ -131,7 +136,10 @@ class SQLiteStore:
             maximum=bounded(maximum),
             now=now,
         )
-        return queries.page_of(await self._read_long(statement, {"principal": principal}))
+        values = {"principal": principal}
+        if any(after):
+            return queries.page_of(await self._read_after(after, statement, values))
+        return queries.page_of(await self._read_long(statement, values))
 
     async def grants_on(
         self, uid: UniqueIdentifier, *, owner: str
@@ -158,6 +166,28 @@ class SQLiteStore:
             lambda connection: sql_changes.apply(connection, changes, now=now),
             erases=any(_erases(change) for change in changes),
         )
+
+    async def commit_groups(self, groups: Groups) -> None:
+        for changes in groups:
+            check_tags_of(changes)
+        now = int(self._clock())
+        await self._open_writer().submit(
+            lambda connection: sql_changes.apply_groups(connection, groups, now=now),
+            erases=any(_erases(change) for changes in groups for change in changes),
+        )
+
+    async def _read_after(
+        self, groups: Groups, statement: Executable, parameters: dict[str, Any]
+    ) -> Sequence[Row[Any]]:
+        """Every row as they would be; the writer tries the changes, and takes them back."""
+        now = int(self._clock())
+
+        def job(connection: Connection) -> Sequence[Row[Any]]:
+            sql_changes.apply_groups(connection, groups, now=now)
+            return connection.execute(statement, parameters).all()
+
+        rows: Sequence[Row[Any]] = await self._open_writer().submit(job, undoes=True)
+        return rows
 
     async def holds_objects(self) -> bool:
         return bool(self._read(queries.any_object))

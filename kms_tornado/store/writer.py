@@ -44,6 +44,7 @@ class _Waiting:
 
     job: Job
     erases: bool
+    undoes: bool
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[Any]
     result: Any = None
@@ -69,15 +70,18 @@ class Writer:
         self._queue.put(None)
         self._thread.join()
 
-    def submit(self, job: Job, *, erases: bool = False) -> asyncio.Future[Any]:
+    def submit(
+        self, job: Job, *, erases: bool = False, undoes: bool = False
+    ) -> asyncio.Future[Any]:
         """Run the job in a transaction; the future is done when that is on disk.
 
+        undoes: what the job changes is taken back, only its result counts.
         erases: sealed material goes away with it and should soon be gone from the log too. A caller
         who stops waiting does not stop the job.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
-        self._queue.put(_Waiting(job, erases, loop, future))
+        self._queue.put(_Waiting(job, erases, undoes, loop, future))
         return future
 
     # --- in the thread --------------------------------------------------------------------------
@@ -155,7 +159,7 @@ def _run_one(connection: Connection, waiting: _Waiting) -> None:
         raise
     except Exception as exc:  # Conflict, ObjectAlreadyExists, or a fault in the job: its caller's
         waiting.error = exc
-    if waiting.error is not None:
+    if waiting.undoes or waiting.error is not None:
         connection.exec_driver_sql("ROLLBACK TO one_change")
     connection.exec_driver_sql("RELEASE one_change")
 

@@ -534,15 +534,43 @@ def test_answer_that_is_too_long_undoes_all(alice):
     assert alice.locate()[0] == 0
 
 
+@pytest.mark.parametrize("header", [[CONTINUE], [STOP], [UNDO]], ids=["continue", "stop", "undo"])
+def test_searches_find_what_the_batch_itself_did(alice, header):
+    old = alice.create(tags=["a"])
+    found = alice.ask(
+        create(tagged("a")),
+        batch_item("Locate", attributes(tagged("a"), algorithm=None)),
+        batch_item("Get", uid(["a"])),
+        batch_item("Revoke", uid(old), text("RevocationReason", "gone")),
+        batch_item("Locate", attributes(tagged("a"), name("State", "Active"), algorithm=None)),
+        header=header,
+    )
+    assert statuses(found) == ["Success"] * 5
+    new = found[0]["ResponsePayload", "UniqueIdentifier"]
+    assert found[1]["ResponsePayload", "LocatedItems"] == 2
+    assert found[2]["ResponsePayload", "UniqueIdentifier"] == new, "the newest of the Active ones"
+    assert found[4]["ResponsePayload", "LocatedItems"] == 1
+    assert found[4]["ResponsePayload", "UniqueIdentifier"] == new
+
+
+def named(value):
+    return structure("Name", text("NameValue", value), name("NameType", "UninterpretedTextString"))
+
+
 @pytest.mark.parametrize(
-    "search", [batch_item("Locate"), batch_item("Get", uid(["a"]))], ids=["Locate", "tags"]
+    ("header", "found", "left"),
+    [
+        pytest.param(
+            [CONTINUE], ["Success", "NonUniqueNameAttribute", "Success"], 2, id="continue"
+        ),
+        pytest.param([STOP], ["Success", "NonUniqueNameAttribute"], 1, id="stop"),
+        pytest.param([UNDO], ["OperationUndone", "NonUniqueNameAttribute"], 0, id="undo"),
+    ],
 )
-def test_search_among_uncommitted_changes_is_refused_rather_than_wrong(alice, search):
-    key = alice.create(tags=["a"])
-    found = statuses(alice.ask(create(tagged("a")), search, header=[UNDO]))
-    assert found == ["OperationUndone", "FeatureNotSupported"]
-    assert statuses(alice.ask(search, create(tagged("a")), header=[UNDO])) == ["Success"] * 2
-    assert alice.state_of(key) == "Active"
+def test_name_that_is_taken_within_the_batch_is_its_item_s_failure(alice, header, found, left):
+    items = [create(named("a")), create(named("a")), create(named("b"))]
+    assert statuses(alice.ask(*items, header=header)) == found
+    assert alice.locate()[0] == left
 
 
 def test_identifier_that_is_taken_within_the_batch_is_refused(alice):

@@ -10,21 +10,27 @@ import pytest
 
 from kms_tornado.auth.principal import Principal
 from kms_tornado.domain.search import ObjectFilter
-from kms_tornado.errors import FeatureNotSupported, ObjectAlreadyExists, Unavailable
+from kms_tornado.errors import NonceReused, NonUniqueName, ObjectAlreadyExists, Unavailable
+from kms_tornado.kmip.attributes import Attributes
 from kms_tornado.kmip.enums import State
 from kms_tornado.kmip.messages import parse_message
 from kms_tornado.kmip.payloads import CreateResponse
+from kms_tornado.kmip.structures import Name
 from kms_tornado.operations import batch
 from kms_tornado.operations.transaction import Transaction
-from kms_tornado.store.base import Conflict, Insert, Remove, Replace
+from kms_tornado.store.base import Conflict, Insert, Refused, Remove, Replace, UseNonce
 
+from .. import postgres
 from ..kms import attributes, batch_item, message, name, uid
+from ..store.conftest import postgres_or_skip
 from ..store.helpers import ALICE, an_object, with_store
 
 
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "kms.db"
+@pytest.fixture(params=["sqlite", "postgresql"])
+def path(request, tmp_path):
+    if request.param == "sqlite":
+        return tmp_path / "kms.db"
+    return postgres_or_skip(postgres.empty_database)
 
 
 def revoked(target):
@@ -99,22 +105,105 @@ def test_what_is_known_to_fail_fails_at_once(path):
     with_store(path, body)
 
 
-def test_searches_pass_until_something_is_held_back(path):
+def test_searches_see_what_is_held_back(path):
     async def body(store):
         await store.commit([Insert(an_object("a", tags=frozenset({"t"})))])
+        await store.commit([Insert(an_object("z", tags=frozenset({"t"})))])
         transaction = Transaction(store)
 
         async def search():
-            found = await transaction.with_tags(frozenset({"t"}), principal=ALICE)
-            total, _ = await transaction.locate(
+            tagged = await transaction.with_tags(frozenset({"t"}), principal=ALICE)
+            total, found = await transaction.locate(
                 ObjectFilter(), principal=ALICE, offset=0, maximum=9
             )
-            return [each.uid for each in found], total
+            assert total == len(found)
+            return [each.uid for each in tagged], found
 
-        assert await search() == (["a"], 1)
+        assert await search() == (["z", "a"], ["z", "a"])
+        await transaction.commit([Insert(an_object("b", tags=frozenset({"t"})))])
+        await transaction.commit([Replace(an_object("z", tags=frozenset()), seen=1)])
+        await transaction.commit([Remove("a", seen=1)])
+        assert await search() == (["b"], ["b", "z"])
+        transaction.begin(1)
+        await transaction.commit([Replace(an_object("b", tags=frozenset()), seen=1)])
+        assert await search() == ([], ["b", "z"])
+        transaction.take_back()
+        assert await search() == (["b"], ["b", "z"])
+        assert await store.get("b") is None, "nothing of it is done"
+        assert (await store.locate(ObjectFilter(), principal=ALICE, offset=0, maximum=9))[0] == 2
+        await transaction.finish()
+        assert await search() == (["b"], ["b", "z"])
+
+    with_store(path, body)
+
+
+def test_a_search_after_somebody_else_s_change_is_a_conflict(path):
+    async def body(store):
+        await store.commit([Insert(an_object("a"))])
+        transaction = Transaction(store)
+        await transaction.commit([Replace(revoked(an_object("a")), seen=1)])
+        await store.commit([Replace(an_object("a", tags=frozenset({"x"})), seen=1)])
+        with pytest.raises(Conflict):
+            await transaction.locate(ObjectFilter(), principal=ALICE, offset=0, maximum=9)
+
+    with_store(path, body)
+
+
+def named(uid, value):
+    return an_object(uid, attributes=Attributes(names=(Name(value),)))
+
+
+def test_items_that_cannot_be_are_told_and_nothing_is_done(path):
+    async def body(store):
+        await store.commit([Insert(named("a", "taken")), Insert(an_object("k"))])
+        transaction = Transaction(store)
+        wishes = (named("b", "free"), named("c", "taken"), named("d", "new"), named("e", "new"))
+        for item, wish in enumerate(wishes):
+            transaction.begin(item)
+            await transaction.commit([Insert(wish)])
+        for item in (4, 5):
+            transaction.begin(item)
+            await transaction.commit([UseNonce("k", b"nonce", seen=1)])
+        with pytest.raises(Refused) as caught:
+            await transaction.finish()
+        assert {item: type(error) for item, error in caught.value.failures.items()} == {
+            1: NonUniqueName,
+            3: NonUniqueName,
+            5: NonceReused,
+        }
+        assert [await store.get(each.uid) for each in wishes] == [None] * 4
+        await store.commit([UseNonce("k", b"nonce", seen=1)])
+
+    with_store(path, body)
+
+
+def test_what_is_taken_back_is_not_committed(path):
+    async def body(store):
+        transaction = Transaction(store)
+        transaction.begin(0)
+        await transaction.commit([Insert(an_object("a"))])
+        transaction.begin(1)
+        await transaction.commit([Insert(an_object("b")), Remove("a", seen=1)])
+        transaction.take_back()
+        assert (await transaction.get("a")).uid == "a"
+        await transaction.finish()
+        assert await store.get("b") is None
+        assert (await store.get("a")).uid == "a"
+
+    with_store(path, body)
+
+
+def test_what_is_settled_stays(path):
+    async def body(store):
+        transaction = Transaction(store)
+        transaction.begin(0)
+        await transaction.commit([Insert(an_object("a"))])
+        await transaction.settle()
+        assert (await store.get("a")).uid == "a"
         await transaction.commit([Insert(an_object("b"))])
-        with pytest.raises(FeatureNotSupported):
-            await search()
+        transaction.take_back()
+        await transaction.finish()
+        assert [await store.get(uid) is None for uid in "ab"] == [False, True]
 
     with_store(path, body)
 
@@ -137,6 +226,8 @@ class Scripted:
     async def attempt(self, principal, operation, request, objects):
         self.attempts += 1
         step = self.script.pop(0) if self.script else None
+        if step is SETTLES:
+            await objects.settle()
         if isinstance(step, BaseException):
             raise step
         return CreateResponse(request.object_type, "a")
@@ -150,9 +241,10 @@ class Scripted:
                 if step is not None:
                     raise step
 
-        return Held(None)
+        return Held(None, undoes=undoes)
 
 
+SETTLES = object()
 CREATE = batch_item("Create", name("ObjectType", "SymmetricKey"), attributes())
 DOWN = Unavailable("the database is out of reach")
 
@@ -170,16 +262,40 @@ def test_store_that_is_out_of_reach_from_the_start_is_503():
         results(Scripted(DOWN), CREATE, CREATE)
 
 
+@pytest.mark.parametrize("option", ["Continue", "Stop", "Undo"])
 @pytest.mark.parametrize("script", [[None, DOWN], [None, None]], ids=["reading", "committing"])
-def test_what_was_done_before_the_store_went_away_is_told(script):
-    service = Scripted(*script, commits=[None, DOWN] if script[1] is None else [])
-    assert results(service, CREATE, CREATE) == ["Success", "General_Failure"]
-
-
-@pytest.mark.parametrize("done", [0, 1])
-def test_with_undo_nothing_was_done(done):
+def test_when_the_store_goes_away_nothing_was_done(script, option):
+    service = Scripted(*script, commits=[DOWN] if script[1] is None else [])
     with pytest.raises(Unavailable):
-        results(Scripted(*[None] * done, DOWN), CREATE, CREATE, option="Undo")
+        results(service, CREATE, CREATE, option=option)
+
+
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [("Continue", ["Success", "General_Failure", "General_Failure"]), ("Stop", ["Success", "General_Failure"])],
+)  # fmt: skip
+def test_what_was_settled_before_the_store_went_away_is_told(option, told):
+    service = Scripted(SETTLES, None, commits=[None, None, DOWN])
+    assert results(service, CREATE, CREATE, CREATE, option=option) == told
+
+
+def test_what_was_settled_is_not_run_again():
+    service = Scripted(None, SETTLES, None, Conflict())
+    assert results(service, CREATE, CREATE, CREATE, CREATE) == ["Success"] * 4
+    assert service.attempts == 4 + 2
+
+
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        ("Continue", ["Success", "Non_Unique_Name_Attribute", "Success"]),
+        ("Stop", ["Success", "Non_Unique_Name_Attribute"]),
+        ("Undo", ["Operation_Undone", "Non_Unique_Name_Attribute"]),
+    ],
+)
+def test_an_item_that_the_database_refuses_at_the_end_has_failed(option, told):
+    service = Scripted(commits=[Refused({1: NonUniqueName("taken")})])
+    assert results(service, CREATE, CREATE, CREATE, option=option) == told
 
 
 @pytest.mark.parametrize("option", ["Continue", "Undo"])
