@@ -21,7 +21,7 @@ class AccessHandler(ProtectedHandler, JSONHandler):
         kms = self.context.kms
         try:
             value = await work(kms.access, self.current_user.name)
-            text = await self.offload(lambda: _json(value))
+            text = await self.offload_surely(lambda: _json(value))
         except KMIPError as exc:
             self.fields["result"] = exc.reason_with_underscores
             write_failure(self, exc)

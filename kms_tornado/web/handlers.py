@@ -78,7 +78,9 @@ class KMIPHandler(ProtectedHandler):
         self._note_identifier(response)
         self._set_type(JSON)
         if is_long:
-            return await self.offload(lambda: format_bare_response(operation, response, dialect))
+            return await self.offload_surely(
+                lambda: format_bare_response(operation, response, dialect)
+            )
         return format_bare_response(operation, response, dialect)
 
     async def _answer_to_message(self, message: RequestMessage) -> bytes:
@@ -97,7 +99,7 @@ class KMIPHandler(ProtectedHandler):
         )
         self._set_type(BINARY if message.dialect is Dialect.BINARY else JSON)
         if encoded_length(answer) > OFFLOAD_BYTES:
-            return await self.offload(lambda: format_message(answer, message.dialect))
+            return await self.offload_surely(lambda: format_message(answer, message.dialect))
         return format_message(answer, message.dialect)
 
     def _note_results(

@@ -136,6 +136,20 @@ def test_long_body_that_finds_no_place_is_503(server):
     check_busy(server.post(LONG))
 
 
+def test_what_was_done_is_told_however_full_the_server_is(server):
+    """A 503 would say that nothing was changed."""
+    create = structure(
+        "Create", name("ObjectType", "SymmetricKey"), attributes(algorithm="AES", bits=256)
+    )
+    made = json.loads(server.post(create).body)
+    key = next(each["value"] for each in made["value"] if each["tag"] == "UniqueIdentifier")
+    grant = {"unique_identifier": key, "user_id": "bob", "operation_types": ["get"]}
+    server.fill(heavy=False)
+    answer = server.client.post("/access/grant", body=json.dumps(grant).encode())
+    assert answer.status == 200
+    assert server.client.get(f"/access/list/{key}").json()[0]["user_id"] == "bob"
+
+
 @pytest.mark.parametrize("path", ["/health", "/ready", "/version"])
 def test_server_that_is_full_says_that_it_lives(server, path):
     server.fill(heavy=True)
