@@ -8,29 +8,30 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
-from cryptography.hazmat.primitives.padding import PKCS7
 
 from ..errors import (
-    CryptographicFailure,
-    InvalidField,
     MissingInitializationVector,
     UnsupportedCryptographicParameters,
 )
 from ..kmip.enums import BlockCipherMode
-from .chacha20 import ChaCha20Poly1305Encryptor, chacha20, open_with_short_tag
+from .bare_ciphers import (
+    CTR_BLOCK_BYTES,
+    CTR_NONCE_BYTES,
+    BlockDecryptor,
+    BlockEncryptor,
+    KeyStream,
+    KeyStreamDecryptor,
+    decryption_failed,
+)
+from .chacha20 import ChaCha20Poly1305Encryptor, open_with_short_tag
 from .material import KeyMaterial
 from .policy import Technique
 from .suites import TAG_BYTES, Kind, Suite, check_iv
-
-#: A counter block of CTR: 12 bytes that no other encryption has, then the blocks' number.
-_CTR_NONCE = 12
-_CTR_BLOCK = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def new_iv(suite: Suite) -> bytes | None:
     if not suite.new_iv:
         return None
     if suite.mode is BlockCipherMode.CTR:
-        return os.urandom(_CTR_NONCE) + bytes(_CTR_BLOCK - _CTR_NONCE)
+        return os.urandom(CTR_NONCE_BYTES) + bytes(CTR_BLOCK_BYTES - CTR_NONCE_BYTES)
     return os.urandom(suite.new_iv)
 
 
@@ -78,24 +79,10 @@ def nonce_of(suite: Suite, iv: bytes) -> bytes:
     its 8 bytes is the RFC's with four zero bytes in front. So they share their nonces.
     """
     if suite.mode is BlockCipherMode.CTR:
-        return iv[:_CTR_NONCE]
+        return iv[:CTR_NONCE_BYTES]
     if suite.technique is Technique.CHACHA20:
         return bytes(4) + iv
     return iv
-
-
-def check_data_length(suite: Suite, length: int) -> None:
-    """Raises InvalidField for what only padding would let this suite encrypt."""
-    if not suite.is_padded and length % suite.block:
-        raise InvalidField(
-            f"without padding (PaddingMethod PKCS5), data is a multiple of {suite.block} bytes"
-        )
-
-
-def check_aad(suite: Suite, aad: bytes) -> None:
-    """Raises InvalidField: additional data that nothing authenticates would be a false promise."""
-    if aad and not suite.is_authenticated:
-        raise InvalidField("additional data needs an authenticated mode")
 
 
 def encrypt(suite: Suite, key: KeyMaterial, data: bytes, aad: bytes, iv: bytes | None) -> Sealed:
@@ -131,9 +118,9 @@ def encryptor(suite: Suite, key: KeyMaterial, iv: bytes | None, aad: bytes) -> E
         case Kind.CHACHA20_POLY1305:
             return ChaCha20Poly1305Encryptor(octets, _given(suite, iv), aad, suite.tag)
         case Kind.BLOCKS:
-            return _BlockEncryptor(suite, _block_cipher(suite, octets, iv))
+            return BlockEncryptor(suite, octets, _known(suite, iv))
         case Kind.KEY_STREAM:
-            return _KeyStream(suite, octets, _given(suite, iv))
+            return KeyStream(suite, octets, _given(suite, iv))
 
 
 def decryptor(suite: Suite, key: KeyMaterial, iv: bytes | None, aad: bytes) -> Decryptor:
@@ -145,15 +132,11 @@ def decryptor(suite: Suite, key: KeyMaterial, iv: bytes | None, aad: bytes) -> D
         raise decryption_failed()
     match suite.kind:
         case Kind.BLOCKS:
-            return _BlockDecryptor(suite, _block_cipher(suite, octets, iv))
+            return BlockDecryptor(suite, octets, _known(suite, iv))
         case Kind.KEY_STREAM:
-            return _KeyStreamDecryptor(_KeyStream(suite, octets, _given(suite, iv)))
+            return KeyStreamDecryptor(KeyStream(suite, octets, _given(suite, iv)))
         case _:
             return _AuthenticatedDecryptor(suite, octets, _given(suite, iv), aad)
-
-
-def decryption_failed() -> CryptographicFailure:
-    return CryptographicFailure("decryption failed")
 
 
 # --- AES-GCM, ChaCha20-Poly1305 -----------------------------------------------------------------
@@ -206,94 +189,6 @@ class _AuthenticatedDecryptor:
         return open_with_short_tag(self._key, self._iv, data, tag, self._aad)
 
 
-# --- CBC, ECB -----------------------------------------------------------------------------------
-
-
-def _block_cipher(suite: Suite, key: bytes, iv: bytes | None) -> Cipher[Any]:
-    is_aes = suite.technique in {Technique.AES_CBC, Technique.AES_ECB}
-    if not is_aes and len(key) == 16:
-        key += key[:8]  # two-key 3DES: the first key is the third, too
-    algorithm = algorithms.AES(key) if is_aes else TripleDES(key)
-    if suite.mode is BlockCipherMode.ECB:
-        return Cipher(algorithm, modes.ECB())  # noqa: S305  the policy says whether
-    return Cipher(algorithm, modes.CBC(_given(suite, iv)))
-
-
-class _BlockEncryptor:
-    def __init__(self, suite: Suite, cipher: Cipher[Any]) -> None:
-        self._context = cipher.encryptor()
-        self._padder = PKCS7(8 * suite.block).padder() if suite.is_padded else None
-        self._suite = suite
-        self._length = 0
-
-    def update(self, data: bytes) -> bytes:
-        self._length += len(data)
-        return self._context.update(self._padder.update(data) if self._padder else data)
-
-    def finish(self) -> tuple[bytes, None]:
-        if self._padder:
-            return self._context.update(self._padder.finalize()) + self._context.finalize(), None
-        check_data_length(self._suite, self._length)
-        return self._context.finalize(), None
-
-
-class _BlockDecryptor:
-    """Wrong padding and a wrong length are one error. Whether it came is what a padding oracle
-
-    needs, and no server of these modes can hide it: so the policy leaves them off.
-    """
-
-    def __init__(self, suite: Suite, cipher: Cipher[Any]) -> None:
-        self._context = cipher.decryptor()
-        self._unpadder = PKCS7(8 * suite.block).unpadder() if suite.is_padded else None
-
-    def update(self, data: bytes) -> bytes:
-        blocks = self._context.update(data)
-        return self._unpadder.update(blocks) if self._unpadder else blocks
-
-    def finish(self, tag: bytes | None) -> bytes:
-        try:
-            rest = self._context.finalize()
-            if self._unpadder is None:
-                return rest
-            return self._unpadder.update(rest) + self._unpadder.finalize()
-        except ValueError:
-            raise decryption_failed() from None
-
-
-# --- CTR, bare ChaCha20 -------------------------------------------------------------------------
-
-
-class _KeyStream:
-    """The same in both directions."""
-
-    def __init__(self, suite: Suite, key: bytes, iv: bytes) -> None:
-        if suite.mode is BlockCipherMode.CTR:
-            self._context = Cipher(algorithms.AES(key), modes.CTR(iv)).encryptor()
-            self._left = _CTR_BLOCK * (2**32 - int.from_bytes(iv[_CTR_NONCE:], "big"))
-        else:
-            self._context = chacha20(key, iv, suite.initial_counter)
-            self._left = 64 * (2**32 - suite.initial_counter)
-
-    def update(self, data: bytes) -> bytes:
-        # A counter that runs over goes on with the key stream of another nonce.
-        self._left -= len(data)
-        if self._left < 0:
-            raise InvalidField("the data is longer than the counter in the IV can count")
-        return self._context.update(data)
-
-    def finish(self) -> tuple[bytes, None]:
-        return b"", None
-
-
-class _KeyStreamDecryptor:
-    def __init__(self, stream: _KeyStream) -> None:
-        self.update = stream.update
-
-    def finish(self, tag: bytes | None) -> bytes:
-        return b""
-
-
 # --- keys and IVs -------------------------------------------------------------------------------
 
 
@@ -302,6 +197,11 @@ def _octets(suite: Suite, key: KeyMaterial) -> bytes:
     if len(octets) not in suite.key_lengths:
         raise UnsupportedCryptographicParameters("the key's length does not fit the algorithm")
     return octets
+
+
+def _known(suite: Suite, iv: bytes | None) -> bytes | None:
+    """The IV; None where the suite has none."""
+    return _given(suite, iv) if suite.new_iv or iv is not None else None
 
 
 def _given(suite: Suite, iv: bytes | None) -> bytes:

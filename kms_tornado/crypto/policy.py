@@ -1,7 +1,8 @@
 """Which techniques are on: --crypto-policy as one table (CONTRACT §2).
 
 A technique is what a security note would name: a cipher in its mode, a signature scheme, a padding.
-What stands in no row is not offered under any policy. `permissive` allows every row.
+What stands in no row is not offered under any policy. `permissive` allows every row; who uses it keeps
+to one mode for one key, as ECB and CTR tell what the tags of GCM rest on.
 """
 
 from __future__ import annotations

@@ -167,6 +167,20 @@ def check_iv(suite: Suite, iv: bytes) -> None:
     raise InvalidField(f"the IV has {words} bytes")
 
 
+def check_data_length(suite: Suite, length: int) -> None:
+    """Raises InvalidField for what only padding would let this suite encrypt."""
+    if not suite.is_padded and length % suite.block:
+        raise InvalidField(
+            f"without padding (PaddingMethod PKCS5), data is a multiple of {suite.block} bytes"
+        )
+
+
+def check_aad(suite: Suite, aad: bytes) -> None:
+    """Raises InvalidField: additional data that nothing authenticates would be a false promise."""
+    if aad and not suite.is_authenticated:
+        raise InvalidField("additional data needs an authenticated mode")
+
+
 def _check_algorithm(
     algorithm: CryptographicAlgorithm, wanted: CryptographicAlgorithm | None
 ) -> None:

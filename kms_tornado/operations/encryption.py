@@ -11,7 +11,7 @@ from functools import partial
 from types import MappingProxyType
 
 from ..crypto import ciphers
-from ..crypto.suites import Suite, check_iv, suite_for
+from ..crypto.suites import Suite, check_aad, check_iv, suite_for
 from ..domain.lifecycle import Use
 from ..domain.managed_object import ManagedObject
 from ..errors import (
@@ -232,7 +232,7 @@ def _nonce(target: ManagedObject, request: EncryptRequest, suite: Suite) -> tupl
 def _aad(request: EncryptRequest | DecryptRequest, suite: Suite) -> bytes:
     """Raises InvalidField where nothing would authenticate it."""
     aad = request.authenticated_encryption_additional_data or b""
-    ciphers.check_aad(suite, aad)
+    check_aad(suite, aad)
     return aad
 
 

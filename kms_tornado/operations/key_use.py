@@ -1,6 +1,6 @@
-"""What the cryptographic operations have in common beside `Call.fetch_to_use` and `Call.spend`:
+"""What the cryptographic operations share: parameters, threads, and the way of a part to its stream.
 
-parameters, threads, and the way of a part of data to its stream and back.
+Access, state, mask, dates and limits are `Call.fetch_to_use` and `Call.spend`.
 """
 
 from __future__ import annotations
