@@ -26,6 +26,9 @@ MAX_NAME_LENGTH = 255  # RFC 7519 puts no bound on `sub`; OpenID Connect Core §
 #: The last second of the year 9999: later ones are milliseconds or overflows, not times.
 _LAST_SECOND = 253402300799
 
+#: What the members of a list of strings are; JSON has no subclasses of them.
+_STRINGS = frozenset({str})
+
 UnverifiedClaims = Mapping[str, Any]
 
 
@@ -86,7 +89,7 @@ def check_audience(claims: UnverifiedClaims, *, accepted: frozenset[str]) -> Non
         raise MissingClaim("aud is absent", WrongAudience.description)
     audience = claims["aud"]
     audiences = [audience] if isinstance(audience, str) else audience
-    if not isinstance(audiences, list) or not all(isinstance(a, str) for a in audiences):
+    if not isinstance(audiences, list) or not _STRINGS.issuperset(map(type, audiences)):
         raise InvalidClaim("aud is no string or list of strings")
     if accepted.isdisjoint(audiences):
         raise WrongAudience("aud names others only")

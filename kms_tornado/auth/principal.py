@@ -11,6 +11,9 @@ def _frozen(self: object, *args: object, **kwargs: object) -> NoReturn:
     raise TypeError("verified claims cannot be changed; copy them first: dict(claims)")
 
 
+_NESTED = frozenset({dict, list})  # what JSON is read into, and never subclasses of these
+
+
 class Claims(dict[str, Any]):
     """Verified claims: a dict that json.dumps takes, and that refuses changes at every level.
 
@@ -30,7 +33,7 @@ class Claims(dict[str, Any]):
     def freeze(cls, members: Mapping[str, Any]) -> Self:
         claims = cls(members)
         for name, value in members.items():
-            if isinstance(value, (dict, list)):
+            if type(value) in _NESTED:
                 dict.__setitem__(claims, name, _freeze_value(value))
         return claims
 
@@ -48,11 +51,11 @@ class ClaimList(list[Any]):
 
 
 def _freeze_value(value: Any) -> Any:
-    if isinstance(value, dict):
-        return Claims.freeze(value)
-    if isinstance(value, list):
-        return ClaimList([_freeze_value(item) for item in value])
-    return value
+    if type(value) is list:
+        if _NESTED.isdisjoint(map(type, value)):
+            return ClaimList(value)
+        return ClaimList(map(_freeze_value, value))
+    return Claims.freeze(value) if type(value) is dict else value
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kms_tornado.auth.bearer import format_challenge, parse_authorization
+from kms_tornado.auth.bearer import format_challenge, is_compact, parse_authorization
 from kms_tornado.errors import (
     AuthenticationError,
     ExpiredToken,
@@ -157,3 +157,34 @@ def test_a_realm_cannot_break_out_of_its_quotes(realm: str) -> None:
     assert challenge.isprintable()
     assert challenge.count('"') == 2
     assert "\\" not in challenge
+
+
+# --- the shortcut past the grammar ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("token", "compact"),
+    [
+        pytest.param("aZ09-_.aZ09-_.aZ09-_", True, id="all characters of a compact JWS"),
+        pytest.param("", False, id="nothing"),
+        pytest.param("a.b.c=", False, id="padding"),
+        pytest.param("a.b.c+/~", False, id="other characters of a b64token"),
+        pytest.param(" a.b.c", False, id="a space before"),
+        pytest.param("a.b.c ", False, id="a space behind"),
+        pytest.param("a.b.c\n", False, id="a line break"),
+        pytest.param("a.b.\u00e9", False, id="no ASCII"),
+        pytest.param("a.b.\uff41", False, id="a letter of full width"),
+        pytest.param("a.b.\ud800", False, id="half a surrogate pair"),
+        pytest.param("a,b", False, id="a comma"),
+    ],
+)
+def test_what_is_made_of_a_compact_jws_characters_needs_no_grammar(
+    token: str, compact: bool
+) -> None:
+    assert is_compact(token) is compact
+
+
+@given(st.text(alphabet="aZ9-_.=+/~ ,é", max_size=20))
+def test_what_takes_the_shortcut_passes_the_grammar_unchanged(token: str) -> None:
+    if is_compact(token):
+        assert parse_authorization([f"Bearer {token}"]) == token
