@@ -126,7 +126,7 @@ REFUSALS = {
     "no token": "bearer token required",
     "65 bits": "Invalid_Attribute_Value: the length of an AES key is 128, 192, 256 bits",
     "0 bits": "Invalid_Attribute_Value: ",
-    "wrapped": "Invalid_Attribute: wrapping_key_id is not supported",
+    "wrapped": "Item_Not_Found: no object to be used for this operation: no-kek",
     "system tag": "Invalid_Attribute_Value: a tag may not be empty nor start with an underscore",
     "sensitive": "Sensitive: the object is Sensitive",
     "active destroyed": "Wrong_Key_Lifecycle_State: the object is Active: revoke it first",
@@ -169,7 +169,7 @@ def refusals(kms):
             "no token": lambda: client(None).get_object(key),
             "65 bits": lambda: c.create_symmetric_key(65),
             "0 bits": lambda: c.create_symmetric_key(0),
-            "wrapped": lambda: c.create_symmetric_key(256, wrapping_key_id=key),
+            "wrapped": lambda: c.create_symmetric_key(256, wrapping_key_id="no-kek"),
             "system tag": lambda: c.create_symmetric_key(256, tags=["_kk"]),
             "active destroyed": lambda: c.destroy_key(key),
             "short tag": lambda: c.decrypt(data, key, iv, tag[:12]),
@@ -192,6 +192,10 @@ def refusals(kms):
         secret = await c.create_symmetric_key(256, sensitive=True)
         data, iv, tag = await seal(c, b"x", secret)
         assert bytes(await c.decrypt(data, secret, iv, tag)) == b"x"
+        kept = await c.create_symmetric_key(256, wrapping_key_id=key)
+        data, iv, tag = await seal(c, b"x", kept)
+        assert bytes(await c.decrypt(data, kept, iv, tag)) == b"x"
+        assert len((await c.get_object(kept)).key_block()) == 40  # RFC 5649 around 32 bytes
         found["sensitive"] = await said(lambda: c.get_object(secret))
         await c.revoke_key("over", key)
         found["revoked encrypts"] = await said(lambda: c.encrypt(b"", key))

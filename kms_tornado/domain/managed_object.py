@@ -17,6 +17,9 @@ SealedMaterial = NewType("SealedMaterial", bytes)
 #: In any state; only what is removed altogether makes room. Beyond, it is a leak or an attack.
 MAX_OBJECTS_OF_AN_OWNER = 1_000_000
 
+#: The tag of an object whose material is wrapped by another key, below its envelope.
+KEPT_WRAPPED = "_wrapped"
+
 
 @dataclass(frozen=True, slots=True)
 class ManagedObject:

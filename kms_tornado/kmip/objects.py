@@ -145,6 +145,16 @@ def _write_key_block(tag: str, block: KeyBlock) -> Node:
     return to_node(block, tag)
 
 
+def encode_key_block(block: KeyBlock) -> bytes:
+    """Binary TTLV, for a store; `decode_key_block` reads it."""
+    return binary_codec.format(to_node(block, "KeyBlock"))
+
+
+def decode_key_block(octets: bytes) -> KeyBlock:
+    """What `encode_key_block` wrote."""
+    return _read_key_block(binary_codec.parse(octets))
+
+
 _KeyBlockField = Annotated[KeyBlock, Custom(_read_key_block, _write_key_block)]
 
 

@@ -19,7 +19,7 @@ from ..domain.access import (
     parse_operation_name,
 )
 from ..domain.dates import as_of
-from ..domain.managed_object import ManagedObject, UniqueIdentifier
+from ..domain.managed_object import KEPT_WRAPPED, ManagedObject, UniqueIdentifier
 from ..errors import GeneralFailure, InvalidField, InvalidMessage, MissingData
 from ..kmip.enums import Operation
 from ..kmip.tables import ENUMERATIONS
@@ -169,7 +169,7 @@ def _owned(target: ManagedObject) -> JSON:
         "object_id": target.uid,
         "state": _name("State", target.state),
         "attributes": {name: value for name, value in attributes.items() if value is not None},
-        "is_wrapped": False,
+        "is_wrapped": KEPT_WRAPPED in target.tags,
     }
 
 
@@ -180,7 +180,7 @@ def _obtained(found: Obtained, target: ManagedObject) -> JSON:
         "owner_id": target.owner,
         "state": _name("State", target.state),
         "operations": format_operation_names(found.operations),
-        "is_wrapped": False,
+        "is_wrapped": KEPT_WRAPPED in target.tags,
     }
 
 

@@ -18,9 +18,20 @@ from ..crypto.policy import CryptoPolicy, Technique, check_policy
 from ..domain.access import not_found, sufficient_rights
 from ..domain.dates import as_of, check_dates, state_at
 from ..domain.lifecycle import GONE, Use, check_state
-from ..domain.managed_object import ManagedObject, SealedMaterial, UniqueIdentifier
+from ..domain.managed_object import (
+    KEPT_WRAPPED,
+    ManagedObject,
+    SealedMaterial,
+    UniqueIdentifier,
+)
 from ..domain.usage import check_left, check_usage, spent
-from ..errors import InvalidField, MissingData, ObjectDestroyed, PermissionDenied
+from ..errors import (
+    InvalidField,
+    KeyWrapTypeNotSupported,
+    MissingData,
+    ObjectDestroyed,
+    PermissionDenied,
+)
 from ..kmip.enums import CryptographicUsageMask, ObjectType, Operation, State
 from ..store.base import Change, Objects, Replace
 from .streams import Streams
@@ -54,6 +65,12 @@ class SharedOffload(Protocol):
     ) -> Awaitable[T]: ...
 
 
+class Unwrapper(Protocol):
+    """The plaintext of an object that is kept wrapped."""
+
+    def __call__(self, call: Call, target: ManagedObject) -> Awaitable[KeyMaterial]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """What an operation needs to know and to reach.
@@ -64,6 +81,7 @@ class Call:
     privileged_users: who may create objects; empty means everyone.
     crypto_policy: of --crypto-policy; `check_allowed` asks it.
     bare: the request is an operation alone, as the published clients send it, and no RequestMessage.
+    unwrapper: of objects that are kept wrapped. unwrapped: what it gave in this call.
     streams: data that comes in parts, of all callers of this process.
     """
 
@@ -77,6 +95,8 @@ class Call:
     privileged_users: frozenset[str] = frozenset()
     crypto_policy: CryptoPolicy = CryptoPolicy.CONSERVATIVE
     bare: bool = False
+    unwrapper: Unwrapper | None = None
+    unwrapped: dict[UniqueIdentifier, KeyMaterial] = field(default_factory=dict, repr=False)
     streams: Streams = field(default_factory=Streams, repr=False)
 
     def doing(self, operation: Operation) -> Call:
@@ -136,7 +156,16 @@ class Call:
         check_usage(attributes.cryptographic_usage_mask, needed)
         if use is Use.PROTECT:
             check_left(attributes.usage_limits)
+        await self.unwrap_if_kept(target)
         return target
+
+    async def unwrap_if_kept(self, target: ManagedObject) -> None:
+        """Make `open` give the plaintext of an object that is kept wrapped. Never written anywhere.
+
+        Raises what the wrapping key refuses: the caller needs a right of its own to it.
+        """
+        if KEPT_WRAPPED in target.tags and self.unwrapper is not None:
+            self.unwrapped[target.uid] = await self.unwrapper(self, target)
 
     async def spend(self, target: ManagedObject, size: int, *others: Change) -> None:
         """Take one protection of so many bytes off the target's usage limit, if it has one.
@@ -187,7 +216,19 @@ class Call:
         check_policy(self.crypto_policy, technique, use)
 
     def open(self, target: ManagedObject) -> KeyMaterial:
-        """The plaintext key, for as long as the operation runs. Raises ObjectDestroyed."""
+        """The plaintext key, for as long as the operation runs.
+
+        Raises ObjectDestroyed, and KeyWrapTypeNotSupported for an object that is kept wrapped, unless
+        `fetch_to_use` fetched it.
+        """
+        if KEPT_WRAPPED in target.tags:
+            if target.uid not in self.unwrapped:
+                raise KeyWrapTypeNotSupported("the object is kept wrapped")
+            return self.unwrapped[target.uid]
+        return self.open_kept(target)
+
+    def open_kept(self, target: ManagedObject) -> KeyMaterial:
+        """What is below the object's envelope, wrapped or not. Raises ObjectDestroyed."""
         if target.sealed is None:
             raise ObjectDestroyed("the object's key material is gone")
         return open_sealed(self.master_key, target.sealed, _context(target))

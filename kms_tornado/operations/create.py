@@ -14,6 +14,7 @@ from ..kmip.enums import KeyFormatType, ObjectType
 from ..kmip.payloads import CreateRequest, CreateResponse
 from ..store.base import Insert
 from .call import Call
+from .kept_wrapped import made_wrapped, wrapping_key_id
 from .new_object import new_identifier, new_object
 
 DEFAULT_LENGTH = 256  # bits; cloudproof_kms_js asks for none
@@ -25,7 +26,7 @@ async def create(call: Call, request: CreateRequest) -> CreateResponse:
     call.check_may_create()
     if request.object_type is not ObjectType.SYMMETRIC_KEY:
         raise FeatureNotSupported("Create makes symmetric keys; CreateKeyPair makes the others")
-    wanted = request.attributes
+    wrapping_uid, wanted = wrapping_key_id(request.attributes)
     if wanted.cryptographic_algorithm is None:
         raise MissingData("CryptographicAlgorithm is missing in Attributes")
     if wanted.key_format_type not in _FORMATS:
@@ -41,5 +42,7 @@ async def create(call: Call, request: CreateRequest) -> CreateResponse:
         key_format_type=wanted.key_format_type or KeyFormatType.RAW,
     )
     new = new_object(call, uid, request.object_type, wanted, material, computed, made=True)
+    if wrapping_uid is not None:
+        new = await made_wrapped(call, new, wrapping_uid)
     await call.commit(Insert(new))
     return CreateResponse(object_type=request.object_type, unique_identifier=uid)

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from ..crypto.material import KeyMaterial
 from ..domain.dates import as_of, check_order
 from ..domain.lifecycle import first_activation_date
-from ..domain.managed_object import ManagedObject, UniqueIdentifier
+from ..domain.managed_object import KEPT_WRAPPED, ManagedObject, UniqueIdentifier
 from ..domain.usage import fresh_limits
 from ..errors import InvalidAttributeValue, InvalidField
 from ..kmip.attributes import Attributes, user_tags, without_tags
@@ -62,7 +62,7 @@ def new_object(
     check_object_type(object_type, wanted)
     check_settable(wanted)
     computed = computed or Attributes()
-    if object_type is ObjectType.SYMMETRIC_KEY:
+    if object_type is ObjectType.SYMMETRIC_KEY and KEPT_WRAPPED not in tags:
         computed = dataclasses.replace(
             computed, digests=(digest(material.reveal(), KeyFormatType.RAW),)
         )

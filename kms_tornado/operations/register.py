@@ -7,13 +7,14 @@ import dataclasses
 from ..crypto.material import KeyMaterial
 from ..domain.access import owns
 from ..domain.managed_object import ManagedObject, UniqueIdentifier
-from ..errors import FeatureNotSupported, KeyWrapTypeNotSupported, ObjectAlreadyExists
+from ..errors import FeatureNotSupported, ObjectAlreadyExists
 from ..kmip.attributes import Attributes
 from ..kmip.enums import KeyWrapType, ObjectType
 from ..kmip.objects import OBJECT_CLASSES, Certificate, Object, OpaqueObject
 from ..kmip.payloads import ImportRequest, ImportResponse, RegisterRequest, RegisterResponse
 from ..store.base import Conflict, Insert, Replace
 from .call import Call
+from .kept_wrapped import taken_wrapped
 from .key_blocks import Taken, taken
 from .new_object import check_object_type, new_identifier, new_object
 from .wrapping import unwrapped
@@ -80,7 +81,7 @@ async def _taken(
     if given.key_block.key_wrapping_data is None:
         return taken(object_type, given, wanted)
     if wrap_type is KeyWrapType.AS_REGISTERED:
-        raise KeyWrapTypeNotSupported("a wrapped key is unwrapped when it comes in")
+        return taken_wrapped(object_type, given, wanted)
     found = await unwrapped(call, given.key_block)
     result = taken(object_type, dataclasses.replace(given, key_block=found.block), wanted)
     if not found.sensitive:

@@ -12,12 +12,13 @@ from ..errors import (
     NotExtractable,
     SensitiveObject,
 )
-from ..kmip.enums import KeyFormatType, ObjectType
+from ..kmip.enums import KeyFormatType, KeyWrapType, ObjectType
 from ..kmip.objects import Object
 from ..kmip.payloads import ExportRequest, ExportResponse, GetRequest, GetResponse
 from ..store.base import Replace
 from .attributes import described
 from .call import Call
+from .kept_wrapped import as_registered, is_kept_wrapped
 from .key_blocks import given, with_block
 from .wrapping import wrapped_block
 
@@ -67,6 +68,10 @@ def _check_format(request: GetRequest | ExportRequest) -> None:
 
 async def _given(call: Call, target: ManagedObject, request: GetRequest | ExportRequest) -> Object:
     """The object as the request wants it: wrapped, or in the clear."""
+    if is_kept_wrapped(target):
+        if request.key_wrap_type is not KeyWrapType.NOT_WRAPPED:
+            return as_registered(call, target, request)
+        await call.unwrap_if_kept(target)
     specification = request.key_wrapping_specification
     if specification is None:
         return _in_the_clear(call, target, request.key_format_type)

@@ -13,7 +13,7 @@ from ..crypto.key_formats import read_private
 from ..crypto.key_values import ECPrivate, RSAPrivate
 from ..crypto.symmetric import NEW_KEY_TECHNIQUES, generate
 from ..domain.lifecycle import Use
-from ..domain.managed_object import ManagedObject
+from ..domain.managed_object import KEPT_WRAPPED, ManagedObject
 from ..domain.rotation import (
     as_latest,
     check_no_cover_crypt,
@@ -21,7 +21,7 @@ from ..domain.rotation import (
     replaced,
     replacement,
 )
-from ..errors import InvalidField, UnsupportedCryptographicParameters
+from ..errors import FeatureNotSupported, InvalidField, UnsupportedCryptographicParameters
 from ..kmip.attributes import Attributes, with_user_tags
 from ..kmip.enums import LinkType, ObjectType
 from ..kmip.payloads import (
@@ -43,6 +43,8 @@ async def re_key(call: Call, request: ReKeyRequest) -> ReKeyResponse:
     check_no_cover_crypt(request.attributes)
     old = await call.fetch_for(request.unique_identifier, Use.READ, kind=ObjectType.SYMMETRIC_KEY)
     check_replaceable(old.attributes)
+    if KEPT_WRAPPED in old.tags:
+        raise FeatureNotSupported("a key that is kept wrapped is not replaced: create another one")
     wanted = _wanted(call, old, request.attributes, request.offset)
     algorithm, length = old.attributes.cryptographic_algorithm, old.attributes.cryptographic_length
     if algorithm is None or length is None:

@@ -22,6 +22,7 @@ from . import (
     discovery,
     encryption,
     interop,
+    kept_wrapped,
     key_pairs,
     lifecycle,
     locate,
@@ -145,6 +146,7 @@ class Service:
             privileged_users=self._privileged_users,
             crypto_policy=self._crypto_policy,
             bare=bare,
+            unwrapper=kept_wrapped.unwrap_kept,
             streams=self._streams,
         )
         return await function(call, request)

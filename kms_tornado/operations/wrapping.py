@@ -12,7 +12,7 @@ from functools import partial
 from ..crypto.asymmetric import public_half
 from ..crypto.wrapping import Way, WrappingScheme, unwrap, wrap, wrapping_scheme
 from ..domain.lifecycle import Use
-from ..domain.managed_object import ManagedObject
+from ..domain.managed_object import KEPT_WRAPPED, ManagedObject
 from ..errors import (
     FeatureNotSupported,
     InvalidField,
@@ -85,7 +85,7 @@ async def wrapped_block(
     Raises what the wrapping key refuses, SensitiveObject where it does not protect enough, and
     NotExtractable, FeatureNotSupported, InvalidField, UnsupportedCryptographicParameters.
     """
-    information = _encryption_only(specification)
+    information = encryption_only(specification)
     if target.attributes.extractable is False:
         raise NotExtractable("the object is not Extractable")
     wrapping_key = await call.doing(Operation.ENCRYPT).fetch_to_use(
@@ -111,7 +111,7 @@ async def wrapped_block(
     )
 
 
-def _encryption_only(
+def encryption_only(
     given: KeyWrappingSpecification | KeyWrappingData,
 ) -> EncryptionKeyInformation:
     if given.wrapping_method is not WrappingMethod.ENCRYPT:
@@ -261,7 +261,7 @@ async def unwrapped(call: Call, block: KeyBlock) -> Unwrapped:
     data, value = block.key_wrapping_data, block.key_value
     if data is None or value is None:
         raise MissingData("KeyWrappingData and KeyValue go together")
-    information = _encryption_only(data)
+    information = encryption_only(data)
     if data.iv_counter_nonce is not None:
         raise FeatureNotSupported("the nonce stands in front of a key wrapped by AES-GCM")
     wrapping_key = await _fetch_to_unwrap(call, information.unique_identifier)
@@ -288,7 +288,9 @@ async def _fetch_to_unwrap(call: Call, identifier: str) -> ManagedObject:
         private = await _linked(call, found)
         if private is None:
             raise InvalidField("the private key of the wrapping key is not at hand")
-        identifier = private.uid
+        found, identifier = private, private.uid
+    if KEPT_WRAPPED in found.tags:  # keys could wrap one another in a circle
+        raise FeatureNotSupported("the wrapping key is kept wrapped itself")
     return await unwrapping.fetch_to_use(
         identifier, Use.PROCESS, CryptographicUsageMask.UNWRAP_KEY, kind=_UNWRAPPING_KINDS
     )
