@@ -178,8 +178,10 @@ class PrivateKey:
 
 @dataclass(frozen=True, slots=True)
 class SecretData:
-    key_block: _KeyBlockField
-    secret_data_type: SecretDataType | None = None  # Cosmian's `Object` may lack it
+    """The type stands in front (§2.7), which counts in binary; Cosmian's `Object` may lack it."""
+
+    secret_data_type: SecretDataType | None = None
+    key_block: _KeyBlockField = field(kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)

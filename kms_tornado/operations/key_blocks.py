@@ -239,7 +239,7 @@ def given(
 def with_block(target: ManagedObject, block: KeyBlock) -> Object:
     """The object around its KeyBlock, wrapped or not."""
     if target.object_type is ObjectType.SECRET_DATA:
-        return SecretData(block, secret_data_type(target))
+        return SecretData(secret_data_type(target), key_block=block)
     if target.object_type is ObjectType.PRIVATE_KEY:
         return PrivateKey(block)
     return PublicKey(block) if target.object_type is ObjectType.PUBLIC_KEY else SymmetricKey(block)

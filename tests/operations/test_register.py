@@ -1,0 +1,345 @@
+"""Register: all object types, in all formats, and what does not come in (KMIP 2.1 §6.1.39)."""
+
+from __future__ import annotations
+
+import ssl
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization as s
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from ..keys import certificate, private_key, rsa_key
+from ..kms import batch_item, flag, name, number, octets, structure, text, uid
+from .test_signing import import_object, imported
+
+DER, PLAIN = s.Encoding.DER, s.NoEncryption()
+RSA, EC = rsa_key(2048), private_key("ES256")
+SPKI = s.PublicFormat.SubjectPublicKeyInfo
+
+
+def big(tag, value):
+    size = value.bit_length() // 64 * 8 + 8
+    return {"tag": tag, "type": "BigInteger", "value": f"0x{value.to_bytes(size, 'big').hex()}"}
+
+
+def key_block(key_format, *material, algorithm=None, length=None):
+    held = (
+        material[0] if material[0]["tag"] == "KeyMaterial" else structure("KeyMaterial", *material)
+    )
+    return structure(
+        "KeyBlock",
+        name("KeyFormatType", key_format),
+        structure("KeyValue", held),
+        *([name("CryptographicAlgorithm", algorithm)] if algorithm else []),
+        *([number("CryptographicLength", length)] if length else []),
+    )
+
+
+def registered(user, object_type, held, *more):
+    """Through a message: the identifier."""
+    (result,) = user.ask(
+        batch_item(
+            "Register", name("ObjectType", object_type), structure("Attributes", *more), held
+        )
+    )
+    assert result["ResultStatus"] == "Success", result.item
+    return result["ResponsePayload", "UniqueIdentifier"]
+
+
+def refused(user, object_type, held, *more):
+    """The reason and the message."""
+    (result,) = user.ask(
+        batch_item(
+            "Register", name("ObjectType", object_type), structure("Attributes", *more), held
+        )
+    )
+    assert result["ResultStatus"] == "OperationFailed", result.item
+    assert user.locate() == (0, [])
+    return result["ResultReason"], result["ResultMessage"]
+
+
+def got(user, key, *items):
+    (result,) = user.ask(batch_item("Get", uid(key), *items))
+    assert result["ResultStatus"] == "Success", result.item
+    return result
+
+
+def blocks():
+    numbers = RSA.private_numbers()
+    public = numbers.public_numbers
+    rsa_pkcs1 = RSA.private_bytes(DER, s.PrivateFormat.TraditionalOpenSSL, PLAIN)
+    ec_number = EC.private_numbers().private_value
+    point = EC.public_key().public_bytes(s.Encoding.X962, s.PublicFormat.UncompressedPoint)
+    for object_type, key_format, material, algorithm, length in [
+        ("PrivateKey", "PKCS_1", [octets("KeyMaterial", rsa_pkcs1)], "RSA", 2048),
+        ("PrivateKey", "PKCS_8", [octets("KeyMaterial", RSA.private_bytes(
+            DER, s.PrivateFormat.PKCS8, PLAIN))], "RSA", 2048),
+        ("PrivateKey", "TransparentRSAPrivateKey", [
+            big("Modulus", public.n), big("PrivateExponent", numbers.d),
+            big("PublicExponent", public.e), big("P", numbers.p), big("Q", numbers.q),
+            big("PrimeExponentP", numbers.dmp1), big("PrimeExponentQ", numbers.dmq1),
+            big("CRTCoefficient", numbers.iqmp)], "RSA", 2048),
+        ("PublicKey", "PKCS_1", [octets("KeyMaterial", RSA.public_key().public_bytes(
+            DER, s.PublicFormat.PKCS1))], "RSA", 2048),
+        ("PublicKey", "X_509", [octets("KeyMaterial", RSA.public_key().public_bytes(
+            DER, SPKI))], "RSA", 2048),
+        ("PublicKey", "TransparentRSAPublicKey", [
+            big("Modulus", public.n), big("PublicExponent", public.e)], "RSA", 2048),
+        ("PrivateKey", "ECPrivateKey", [octets("KeyMaterial", EC.private_bytes(
+            DER, s.PrivateFormat.TraditionalOpenSSL, PLAIN))], "EC", 256),
+        ("PrivateKey", "TransparentECPrivateKey", [
+            name("RecommendedCurve", "P_256"), big("D", ec_number)], "EC", 256),
+        ("PublicKey", "TransparentECPublicKey", [
+            name("RecommendedCurve", "P_256"), octets("QString", point)], "EC", 256),
+        ("PrivateKey", "TransparentDSAPrivateKey", [
+            big("P", 7919), big("Q", 37), big("G", 5), big("X", 11)], "DSA", 13),
+    ]:  # fmt: skip
+        yield pytest.param(
+            object_type,
+            structure(
+                object_type, key_block(key_format, *material, algorithm=algorithm, length=length)
+            ),
+            id=f"{object_type}-{key_format}",
+        )
+
+
+BLOCKS = list(blocks())
+
+
+@pytest.mark.parametrize(("object_type", "held"), BLOCKS)
+def test_key_is_given_out_as_it_was_registered(alice, object_type, held):
+    key = registered(alice, object_type, held)
+    block = got(alice, key)["ResponsePayload", object_type]
+    assert normal(block) == normal(held["value"])
+
+
+def normal(tree):
+    """Without the differences that a number may have on the wire."""
+    if isinstance(tree, list):
+        return [normal(each) for each in tree]
+    value = tree["value"]
+    if tree["type"] == "BigInteger":
+        value = int(str(value), 16) if isinstance(value, str) else value
+    return (tree["tag"], normal(value) if isinstance(value, list) else value)
+
+
+PRIVATE_FORMATS = ["PKCS_1", "PKCS_8", "TransparentRSAPrivateKey"]
+
+
+@pytest.mark.parametrize("asked", PRIVATE_FORMATS)
+@pytest.mark.parametrize("given", PRIVATE_FORMATS)
+def test_private_key_is_given_out_in_the_format_asked_for(alice, given, asked):
+    held = {each.id: each.values for each in BLOCKS}
+    key = registered(alice, *held[f"PrivateKey-{given}"])
+    found = got(alice, key, name("KeyFormatType", asked))["ResponsePayload", "PrivateKey"]
+    wanted = held[f"PrivateKey-{asked}"][1]["value"]
+    assert normal(found) == normal(wanted)
+
+
+def test_format_that_the_key_does_not_have_is_refused(alice):
+    private, public = imported(alice)
+    for key, other in ((private, "ECPrivateKey"), (public, "Raw"), (private, "X509")):
+        line = alice.refused("Get", uid(key), name("KeyFormatType", other))
+        assert line.startswith("Key_Format_Type_Not_Supported: ")
+
+
+def test_transparent_rsa_key_of_primes_alone_is_completed(alice):
+    numbers = RSA.private_numbers()
+    held = structure(
+        "PrivateKey",
+        key_block(
+            "TransparentRSAPrivateKey",
+            big("Modulus", numbers.public_numbers.n),
+            big("PublicExponent", numbers.public_numbers.e),
+            big("P", numbers.p),
+            big("Q", numbers.q),
+        ),
+    )
+    key = registered(alice, "PrivateKey", held)
+    found = got(alice, key, name("KeyFormatType", "PKCS_8"))
+    block = found["ResponsePayload", "PrivateKey", "KeyBlock"]
+    (material,) = next(each for each in block if each["tag"] == "KeyValue")["value"]
+    loaded = s.load_der_private_key(bytes.fromhex(material["value"]), None)
+    assert loaded.private_numbers().p in {numbers.p, numbers.q}
+    assert loaded.public_key().public_numbers() == numbers.public_numbers
+
+
+# --- certificates, secrets, opaque objects ------------------------------------------------------
+
+
+def held_certificate(octets_):
+    return structure(
+        "Certificate", name("CertificateType", "X_509"), octets("CertificateValue", octets_)
+    )
+
+
+CERTIFICATE = ssl.PEM_cert_to_DER_cert(certificate(RSA, names=("example.com",)).decode())
+
+
+def test_certificate_tells_its_attributes(alice):
+    key = registered(alice, "Certificate", held_certificate(CERTIFICATE))
+    loaded = x509.load_der_x509_certificate(CERTIFICATE)
+    found = alice.do("GetAttributes", uid(key))
+    assert found["Attributes", "CertificateLength"] == len(CERTIFICATE)
+    assert found["Attributes", "CryptographicAlgorithm"] == "RSA"
+    assert found["Attributes", "CryptographicLength"] == 2048
+    assert found["Attributes", "CertificateSubjectCN"] == "example.com"
+    subject = found["Attributes", "X_509CertificateSubject"]
+    assert bytes.fromhex(subject[0]["value"]) == loaded.subject.public_bytes()
+    identifier = found["Attributes", "X_509CertificateIdentifier"]
+    assert int.from_bytes(bytes.fromhex(identifier[1]["value"])[2:], "big") == loaded.serial_number
+    value = got(alice, key)["ResponsePayload", "Certificate", "CertificateValue"]
+    assert bytes.fromhex(value) == CERTIFICATE
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [b"", b"\0", CERTIFICATE[:-1], CERTIFICATE + b"\0", b"\x30\x03\x02\x01\x01", CERTIFICATE[4:]],
+    ids=len,
+)
+def test_what_is_no_certificate_is_refused(alice, bad):
+    reason, said = refused(alice, "Certificate", held_certificate(bad))
+    assert reason == "InvalidField"
+    assert said == "the certificate is no X.509 certificate in DER"
+
+
+@pytest.mark.parametrize("at", range(4, len(CERTIFICATE), 37))
+def test_certificate_with_odd_content_is_kept_or_refused_and_never_a_fault(alice, at):
+    odd = bytearray(CERTIFICATE)
+    odd[at] ^= 0x55
+    answer = alice.send(
+        structure(
+            "Import", uid(""), name("ObjectType", "Certificate"), structure("Attributes"),
+            structure("Object", *held_certificate(bytes(odd))["value"]),
+        )
+    )  # fmt: skip
+    assert answer.status in {200, 422}
+
+
+@pytest.mark.parametrize("kind", ["Password", "Seed"])
+def test_secret_data_comes_back_with_its_type(alice, kind):
+    held = structure(
+        "SecretData",
+        name("SecretDataType", kind),
+        key_block("Raw", octets("KeyMaterial", b"correct horse")),
+    )
+    key = registered(alice, "SecretData", held)
+    assert got(alice, key)["ResponsePayload", "SecretData"] == held["value"]
+    found = alice.do("GetAttributes", uid(key))
+    assert found.get("Attributes", "Digest") is None, "it would be a way to guess a password"
+    assert alice.do("Get", uid(key))["ObjectType"] == "SecretData"
+
+
+def test_opaque_object_comes_back_as_it_was(alice):
+    held = structure(
+        "OpaqueObject", name("OpaqueDataType", "0x80123456"), octets("OpaqueDataValue", b"anything")
+    )
+    key = registered(alice, "OpaqueObject", held)
+    assert got(alice, key)["ResponsePayload", "OpaqueObject"] == held["value"]
+    line = alice.refused("Encrypt", uid(key), octets("Data", b"x"))
+    assert line.startswith("Invalid_Field: ")
+
+
+def test_sensitive_object_of_any_type_stays(alice):
+    held = structure(
+        "OpaqueObject", name("OpaqueDataType", "0x80123456"), octets("OpaqueDataValue", b"anything")
+    )
+    key = registered(alice, "OpaqueObject", held, flag("Sensitive", True))
+    assert alice.refused("Get", uid(key)).startswith("Sensitive: ")
+
+
+# --- what does not come in ----------------------------------------------------------------------
+
+PRIVATE = RSA.private_bytes(DER, s.PrivateFormat.PKCS8, PLAIN)
+PUBLIC = EC.public_key().public_bytes(DER, SPKI)
+
+
+@pytest.mark.parametrize(
+    ("object_type", "key_format", "material", "reason"),
+    [
+        pytest.param("PrivateKey", "PKCS_8", PRIVATE + b"\0", "InvalidField", id="octets behind"),
+        pytest.param("PrivateKey", "PKCS_8", PRIVATE[:-1], "InvalidField", id="cut short"),
+        pytest.param("PrivateKey", "PKCS_8", PUBLIC, "InvalidField", id="a public key"),
+        pytest.param("PrivateKey", "PKCS_1", PRIVATE, "InvalidField", id="another format"),
+        pytest.param("PrivateKey", "ECPrivateKey", PRIVATE, "InvalidField", id="of another kind"),
+        pytest.param("PublicKey", "X_509", PRIVATE, "InvalidField", id="a private key"),
+        pytest.param(
+            "PublicKey", "X_509", PUBLIC[:-1] + bytes((PUBLIC[-1] ^ 1,)), "InvalidField", id="no point"
+        ),
+        pytest.param(
+            "PrivateKey", "PKCS_8",
+            RSA.private_bytes(DER, s.PrivateFormat.PKCS8, s.BestAvailableEncryption(b"x")),
+            "InvalidField", id="encrypted",
+        ),
+        pytest.param(
+            "PublicKey", "X_509",
+            ec.generate_private_key(ec.SECP256K1()).public_key().public_bytes(DER, SPKI),
+            "UnsupportedCryptographicParameters", id="another curve",
+        ),
+        pytest.param("PrivateKey", "PKCS_12", PRIVATE, "KeyFormatTypeNotSupported", id="PKCS12"),
+        pytest.param("PrivateKey", "Raw", PRIVATE, "KeyFormatTypeNotSupported", id="Raw"),
+        pytest.param("PrivateKey", "PKCS_8", b"\x30\x84\xff\xff\xff\xff", "InvalidField", id="lies"),
+        pytest.param("PrivateKey", "PKCS_8", b"\x30" * 5000, "InvalidField", id="deep"),
+        pytest.param("PrivateKey", "PKCS_8", bytes(1 << 20), "InvalidField", id="huge"),
+    ],
+)  # fmt: skip
+def test_what_is_no_key_is_refused_and_said_nothing_about(
+    alice, object_type, key_format, material, reason
+):
+    held = structure(object_type, key_block(key_format, octets("KeyMaterial", material)))
+    found, said = refused(alice, object_type, held)
+    assert found == reason
+    assert material[30:50].hex() not in said.lower() or not any(material[30:50])
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        [big("Modulus", 1 << 20000), big("PublicExponent", 65537)],
+        [{"tag": "Modulus", "type": "BigInteger", "value": "0xFFFFFFFFFFFFFFFF"},
+         big("PublicExponent", 65537)],
+    ],
+    ids=["20,000 bits", "negative"],
+)  # fmt: skip
+def test_absurd_numbers_are_refused(alice, numbers):
+    held = structure("PublicKey", key_block("TransparentRSAPublicKey", *numbers))
+    assert refused(alice, "PublicKey", held)[0] in {"InvalidField", "InvalidMessage"}
+
+
+def test_stated_algorithm_that_is_not_the_key_s_is_refused(alice):
+    held = structure(
+        "PrivateKey", key_block("PKCS_8", octets("KeyMaterial", PRIVATE), algorithm="EC")
+    )
+    assert refused(alice, "PrivateKey", held)[0] == "InvalidField"
+
+
+def test_rsa_numbers_that_are_no_key_are_kept_and_fail_cleanly_at_their_first_use(alice):
+    """As profile case BL-M-9 has them: checked when they are used, not when they come."""
+    numbers = RSA.private_numbers()
+    held = structure(
+        "PrivateKey",
+        key_block(
+            "TransparentRSAPrivateKey",
+            big("Modulus", numbers.public_numbers.n), big("PrivateExponent", numbers.d),
+            big("PublicExponent", numbers.public_numbers.e),
+            big("P", numbers.p - 2), big("Q", numbers.q),
+            big("PrimeExponentP", numbers.dmp1), big("PrimeExponentQ", numbers.dmq1),
+            big("CRTCoefficient", numbers.iqmp),
+        ),
+    )  # fmt: skip
+    past = {"tag": "ActivationDate", "type": "DateTime", "value": "2020-01-01T00:00:00Z"}
+    key = registered(alice, "PrivateKey", held, past)
+    for operation, data in (("Sign", b"x"), ("Decrypt", bytes(256))):
+        line = alice.refused(operation, uid(key), octets("Data", data))
+        assert line.startswith("Cryptographic_Failure: ")
+        assert str(numbers.d) not in line
+
+
+@pytest.mark.parametrize("key_format", ["PKCS8", "X509"])
+def test_published_clients_get_raw_octets_whatever_the_format(alice, key_format):
+    material = PRIVATE if key_format == "PKCS8" else PUBLIC
+    object_type = "PrivateKey" if key_format == "PKCS8" else "PublicKey"
+    key = import_object(alice, object_type, key_format, material, text("Comment", "x"))
+    (held,) = alice.do("Get", uid(key))["Object", "KeyBlock", "KeyValue", "KeyMaterial"]
+    assert (held["tag"], bytes.fromhex(held["value"])) == ("ByteString", material)
