@@ -24,7 +24,15 @@ from ..kmip.enums import CryptographicUsageMask, ObjectType
 from ..kmip.payloads import DecryptRequest, DecryptResponse, EncryptRequest, EncryptResponse
 from ..store.base import Change, UseNonce
 from .call import Call
-from .key_use import begin, computed, data_of, parameters_of, resume, updated
+from .key_use import (
+    begin,
+    computed,
+    computed_surely,
+    data_of,
+    parameters_of,
+    resume,
+    updated,
+)
 from .rsa import decrypt_rsa, encrypt_rsa
 from .streams import Stage, stage_of
 
@@ -166,7 +174,7 @@ async def _decrypt_part(
             correlation_value=call.streams.keep(stream, now=call.now),
         )
     finish = partial(stream.work.finish, request.authenticated_encryption_tag)
-    rest = await computed(call, stream.kept, finish)
+    rest = await computed_surely(call, stream.kept, finish)
     return DecryptResponse(unique_identifier=target.uid, data=plaintext + rest)
 
 

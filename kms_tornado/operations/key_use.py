@@ -50,6 +50,17 @@ async def computed(call: Call, size: int, work: Callable[[], T]) -> T:
     return await call.offload(work) if size > OFFLOAD_BYTES else work()
 
 
+async def computed_surely(call: Call, size: int, work: Callable[[], T]) -> T:
+    """As `computed`, for what is paid already: where no thread is free, right here.
+
+    Unavailable says that nothing was changed, and a stream out of the table would be lost.
+    """
+    try:
+        return await computed(call, size, work)
+    except Unavailable:
+        return work()
+
+
 async def begin(
     call: Call,
     target: ManagedObject | None,
@@ -66,7 +77,7 @@ async def begin(
     cipher cannot be made to forget what it has seen. Raises FeatureNotSupported within Undo.
     """
     await _pay(call, target, cost, *changes)
-    stream = _stream(call, target, await computed(call, len(aad), work))
+    stream = _stream(call, target, await computed_surely(call, len(aad), work))
     stream.kept = len(aad)
     return stream
 
@@ -93,7 +104,8 @@ async def resume(
 
 async def updated(call: Call, stream: Stream, data: bytes) -> bytes:
     """What the stream's cipher gives for the data."""
-    output: bytes = await computed(call, len(data), partial(stream.work.update, data))
+    update = partial(stream.work.update, data)
+    output: bytes = await computed_surely(call, len(data), update)
     held = len(data) - len(output)
     if held > 0:
         stream.kept += held + _OVERHEAD
@@ -122,7 +134,8 @@ async def fed(
         stream = await begin(call, target, cost, start)
     else:
         stream = await resume(call, target, request.correlation_value, cost)
-    await computed(call, len(data), partial(stream.work.update, data))
+    update = partial(stream.work.update, data)
+    await (computed if stage is Stage.WHOLE else computed_surely)(call, len(data), update)
     if stage is Stage.WHOLE and target is not None and cost is not None:
         await call.spend(target, cost)
     return stream

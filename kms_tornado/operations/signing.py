@@ -9,7 +9,7 @@ from ..crypto.certificates import certificate_public_key
 from ..crypto.signatures import Scheme, Signer, Signing, Verifier, Verifying
 from ..domain.lifecycle import Use
 from ..domain.managed_object import ManagedObject
-from ..errors import FeatureNotSupported, InvalidField, MissingData
+from ..errors import FeatureNotSupported, InvalidField, MissingData, Unavailable
 from ..kmip.enums import CryptographicUsageMask, ObjectType, ValidityIndicator
 from ..kmip.payloads import (
     SignatureVerifyRequest,
@@ -47,17 +47,24 @@ async def sign(call: Call, request: SignRequest) -> SignResponse:
 
     if request.digested_data is not None:
         digested, made = request.digested_data, signer()
-        await call.spend(target, len(digested))
         signature = await with_private_key(
             call, target, lambda: made.sign(digested, is_digest=True)
         )
+        await call.spend(target, len(digested))
         return SignResponse(target.uid, signature_data=signature)
-    stream = await fed(call, request, target, lambda: Signing(signer()), protects=True)
+    in_parts = stage is not Stage.WHOLE
+    stream = await fed(call, request, target, lambda: Signing(signer()), protects=in_parts)
     if not stage.is_last:
         return SignResponse(target.uid, correlation_value=call.streams.keep(stream, now=call.now))
-    return SignResponse(
-        target.uid, signature_data=await with_private_key(call, target, stream.work.finish)
-    )
+    try:
+        signature = await with_private_key(call, target, stream.work.finish)
+    except Unavailable:  # no thread is free
+        if not in_parts:
+            raise
+        signature = stream.work.finish()  # the parts are paid, and their stream is gone
+    if not in_parts:  # paid last: what failed, or found no thread, costs nothing
+        await call.spend(target, len(request.data or b""))
+    return SignResponse(target.uid, signature_data=signature)
 
 
 async def signature_verify(call: Call, request: SignatureVerifyRequest) -> SignatureVerifyResponse:
