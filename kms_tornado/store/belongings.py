@@ -61,8 +61,16 @@ def index_attributes(
         connection.execute(
             _insert_values,
             [
-                {"object": serial, "position": position, "owner": owner, **leaf._asdict()}
-                for position, leaf in enumerate(found)
+                {
+                    "object": serial,
+                    "position": position,
+                    "instance": instance,
+                    "owner": owner,
+                    "path": path,
+                    "value": value,
+                    "number": number,
+                }
+                for position, (instance, path, value, number) in enumerate(found)
             ],
         )
 

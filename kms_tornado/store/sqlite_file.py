@@ -168,14 +168,14 @@ def _engine(connect: Callable[[], sqlite3.Connection]) -> Engine:
     return create_engine("sqlite://", creator=connect, poolclass=NullPool, hide_parameters=True)
 
 
-def unavailable(exc: SQLAlchemyError) -> Unavailable:
+def unavailable(exc: SQLAlchemyError | sqlite3.Error) -> Unavailable:
     """For the caller, that it may try again; for the log, SQLite's own words and never a value."""
     return Unavailable("the database is out of reach", detail=_words(exc))
 
 
-def _words(exc: SQLAlchemyError) -> str:
+def _words(exc: SQLAlchemyError | sqlite3.Error) -> str:
     # str(exc) of SQLAlchemy has the statement and its parameters, SQLite's own message has not.
-    origin = getattr(exc, "orig", None)
+    origin = getattr(exc, "orig", exc)
     if isinstance(origin, sqlite3.Error):
         return f"{origin} ({getattr(origin, 'sqlite_errorname', 'sqlite')})"
     return type(exc).__name__
