@@ -113,7 +113,7 @@ def test_what_padding_holds_does_not_matter():
     assert parse(within(item(8, 3, "010203 FFFFFFFFFF"))) == parse(within(padded))
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(st.lists(nodes(TAGS), max_size=4))
 def test_tree_comes_back_as_it_went(trees):
     root = structure("RequestPayload", *trees)
@@ -200,7 +200,7 @@ def test_nesting_has_a_limit_and_no_recursion():
     for _ in range(MAX_DEPTH - 1):
         (node,) = node.value
     assert node.value == ()
-    for levels in (MAX_DEPTH + 1, 1_000_000):
+    for levels in (MAX_DEPTH + 1, 100_000):
         with pytest.raises(InvalidMessage, match="nested too deep"):
             parse(deep(levels))
 
@@ -218,7 +218,7 @@ def test_any_bytes_are_a_tree_or_an_invalid_message(octets):
         assert binary_codec.format(parse(octets))[:4] == octets[:4]
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(data=st.data())
 def test_damaged_tree_is_a_tree_or_an_invalid_message(data):
     trees = data.draw(st.lists(nodes(TAGS), min_size=1, max_size=3))

@@ -39,7 +39,7 @@ ROWS = [
 
 @pytest.mark.parametrize("dialect", json_codec.DIALECTS)
 @pytest.mark.parametrize(("tag", "cls"), ROWS)
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=6)
 @given(data=st.data())
 def test_payload_comes_back_from_the_wire(dialect, tag, cls, data):
     payload = data.draw(values_of(cls))
