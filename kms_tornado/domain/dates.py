@@ -52,6 +52,9 @@ def check_dates(attributes: Attributes, use: Use, *, now: int) -> None:
         raise WrongKeyLifecycleState("the object's Protect Stop Date has passed")
 
 
+#: The years 1 to 9999: what ISO 8601 can write, and every client read.
+FIRST_DATE, LAST_DATE = -62_135_596_800, 253_402_300_799
+
 #: What may not be later than what; equal is allowed.
 _IN_ORDER = (
     ("activation_date", "process_start_date"),
@@ -61,7 +64,7 @@ _IN_ORDER = (
 
 
 def check_order(attributes: Attributes, changed: str | None = None) -> None:
-    """Raises InvalidAttributeValue where one date stands before another that it must follow.
+    """Raises InvalidAttributeValue where one date stands before another that it must follow, or is none.
 
     changed: the one field that is new; None: all are. Activate sets a date that may come after the
     Process Start Date, and that is no reason to refuse a new description.
@@ -69,9 +72,17 @@ def check_order(attributes: Attributes, changed: str | None = None) -> None:
     for first, second in _IN_ORDER:
         if changed is not None and changed not in (first, second):
             continue
+        for each in (first, second):
+            check_date(getattr(attributes, each), _words(each))
         earlier, later = getattr(attributes, first), getattr(attributes, second)
         if earlier is not None and later is not None and later < earlier:
             raise InvalidAttributeValue(f"{_words(second)} lies before {_words(first)}")
+
+
+def check_date(date: int | None, words: str) -> None:
+    """Raises InvalidAttributeValue for a date that no calendar has."""
+    if date is not None and not FIRST_DATE <= date <= LAST_DATE:
+        raise InvalidAttributeValue(f"{words} lies outside the years 1 to 9999")
 
 
 def _words(field_name: str) -> str:

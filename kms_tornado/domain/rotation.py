@@ -10,7 +10,6 @@ import dataclasses
 from ..errors import (
     FeatureNotSupported,
     InvalidAttribute,
-    InvalidAttributeValue,
     InvalidField,
     WrongKeyLifecycleState,
 )
@@ -28,9 +27,6 @@ _SAME = ("cryptographic_algorithm", "cryptographic_length")
 _SHIFTED = ("process_start_date", "protect_stop_date", "deactivation_date")
 
 _WEAKER = (("sensitive", False), ("extractable", True))
-
-#: The latest that a Date-Time can say.
-LAST_DATE = 2**63 - 1
 
 
 def check_replaceable(old: Attributes) -> None:
@@ -126,8 +122,6 @@ def _dates(old: Attributes, offset: int | None, now: int) -> dict[str, int | Non
     for each in _SHIFTED:
         if has_come(dates[each], now):
             dates[each] = None
-    if any(date is not None and date > LAST_DATE for date in dates.values()):
-        raise InvalidAttributeValue("Offset leads beyond the last date there is")
     return dates
 
 

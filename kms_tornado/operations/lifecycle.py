@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from ..domain.dates import check_dates, has_come
+from ..domain.dates import check_date, check_dates, has_come
 from ..domain.lifecycle import Event, Use, check_state, next_state
 from ..domain.usage import PROTECTING, bits, check_enough, check_usage
 from ..errors import InvalidField, PermissionDenied, WrongKeyLifecycleState
@@ -67,6 +67,7 @@ async def revoke(call: Call, request: RevokeRequest) -> RevokeResponse:
             raise InvalidField("CompromiseOccurrenceDate goes with a compromise only")
         if request.compromise_occurrence_date > call.now:
             raise InvalidField("CompromiseOccurrenceDate lies in the future")
+        check_date(request.compromise_occurrence_date, "CompromiseOccurrenceDate")
     target = await call.fetch_for(request.unique_identifier, Use.REVOKE)
     compromised = request.reason in _COMPROMISES
     state = next_state(target.state, Event.COMPROMISE if compromised else Event.REVOKE)

@@ -121,3 +121,19 @@ def test_dates_stand_in_their_order(first, second):
 def test_process_start_and_protect_stop_have_no_order():
     """CS-BC-M-14 registers a key that may no longer encrypt and not yet decrypt."""
     check_order(Attributes(process_start_date=FUTURE, protect_stop_date=PAST))
+
+
+@pytest.mark.parametrize(
+    "field", ["activation_date", "process_start_date", "protect_stop_date", "deactivation_date"]
+)
+@pytest.mark.parametrize(
+    ("date", "is_one"),
+    [(0, True), (-62_135_596_800, True), (253_402_300_799, True), (-62_135_596_801, False),
+     (253_402_300_800, False), (2**63 - 1, False), (-(2**63), False)],
+)  # fmt: skip
+def test_date_has_a_year_that_clients_can_read(field, date, is_one):
+    if is_one:
+        check_order(Attributes(**{field: date}), field)
+    else:
+        with pytest.raises(InvalidAttributeValue):
+            check_order(Attributes(**{field: date}), field)

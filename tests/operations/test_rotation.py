@@ -133,6 +133,12 @@ def test_offset_moves_the_dates_as_far_as_the_activation(alice):
     assert end - datetime(2090, 1, 2, tzinfo=UTC) == moved
 
 
+def test_offset_beyond_the_last_year_is_refused(alice):
+    old = alice.create(date("DeactivationDate", "9998-01-01T00:00:00Z"))
+    line = alice.refused("ReKey", uid(old), interval("Offset", 2**32 - 1))
+    assert line.startswith("Invalid_Attribute_Value: ")
+
+
 def test_usage_limits_begin_anew(alice):
     limits = structure(
         "UsageLimits",
