@@ -156,16 +156,10 @@ class Call:
         check_usage(attributes.cryptographic_usage_mask, needed)
         if use is Use.PROTECT:
             check_left(attributes.usage_limits)
-        await self.unwrap_if_kept(target)
-        return target
-
-    async def unwrap_if_kept(self, target: ManagedObject) -> None:
-        """Make `open` give the plaintext of an object that is kept wrapped. Never written anywhere.
-
-        Raises what the wrapping key refuses: the caller needs a right of its own to it.
-        """
         if KEPT_WRAPPED in target.tags and self.unwrapper is not None:
+            # For `open`, in this call alone; the caller needs a right of its own to the wrapping key.
             self.unwrapped[target.uid] = await self.unwrapper(self, target)
+        return target
 
     async def spend(self, target: ManagedObject, size: int, *others: Change) -> None:
         """Take one protection of so many bytes off the target's usage limit, if it has one.

@@ -165,18 +165,33 @@ def kept_block(call: Call, target: ManagedObject) -> KeyBlock:
     return decode_key_block(call.open_kept(target).reveal())
 
 
-async def unwrap_kept(call: Call, target: ManagedObject) -> KeyMaterial:
-    """The material in the form that plain objects are kept in, for as long as the call lasts.
+async def opened(call: Call, target: ManagedObject) -> ManagedObject:
+    """The object as `call.open` can give its plaintext; to be read, never to be written.
 
+    What a Sensitive key protects is Sensitive, whatever was said of it when it came in.
     Raises what the wrapping key refuses, CryptographicFailure, InvalidField.
     """
     found = await unwrapped(call, kept_block(call, target))
+    call.unwrapped[target.uid] = _material(target, found.block)
+    if not found.sensitive:
+        return target
+    return dataclasses.replace(
+        target, attributes=dataclasses.replace(target.attributes, sensitive=True)
+    )
+
+
+async def unwrap_kept(call: Call, target: ManagedObject) -> KeyMaterial:
+    """The material, for `Call.fetch_to_use`. Errors as of `opened`."""
+    return _material(target, (await unwrapped(call, kept_block(call, target))).block)
+
+
+def _material(target: ManagedObject, block: KeyBlock) -> KeyMaterial:
+    """In the form that plain objects are kept in."""
     kept = target.attributes
     stated = Attributes(
         cryptographic_algorithm=kept.cryptographic_algorithm, key_format_type=kept.key_format_type
     )
-    around = with_block(target, dataclasses.replace(found.block))
-    return taken(target.object_type, around, stated).material
+    return taken(target.object_type, with_block(target, block), stated).material
 
 
 def _shown(target: ManagedObject, block: KeyBlock) -> KeyBlock:

@@ -18,7 +18,7 @@ from ..kmip.payloads import ExportRequest, ExportResponse, GetRequest, GetRespon
 from ..store.base import Replace
 from .attributes import described
 from .call import Call
-from .kept_wrapped import as_registered, is_kept_wrapped
+from .kept_wrapped import as_registered, is_kept_wrapped, opened
 from .key_blocks import given, with_block
 from .wrapping import wrapped_block
 
@@ -71,7 +71,7 @@ async def _given(call: Call, target: ManagedObject, request: GetRequest | Export
     if is_kept_wrapped(target):
         if request.key_wrap_type is not KeyWrapType.NOT_WRAPPED:
             return as_registered(call, target, request)
-        await call.unwrap_if_kept(target)
+        target = await opened(call, target)
     specification = request.key_wrapping_specification
     if specification is None:
         return _in_the_clear(call, target, request.key_format_type)

@@ -9,18 +9,15 @@ from __future__ import annotations
 import dataclasses
 from functools import partial
 
-from ..crypto.asymmetric import public_half
 from ..crypto.wrapping import Way, WrappingScheme, unwrap, wrap, wrapping_scheme
 from ..domain.lifecycle import Use
 from ..domain.managed_object import KEPT_WRAPPED, ManagedObject
 from ..errors import (
     FeatureNotSupported,
     InvalidField,
-    ItemNotFound,
     KeyWrapTypeNotSupported,
     MissingData,
     NotExtractable,
-    SensitiveObject,
 )
 from ..kmip.attributes import Attributes
 from ..kmip.enums import (
@@ -28,7 +25,6 @@ from ..kmip.enums import (
     CryptographicUsageMask,
     EncodingOption,
     KeyFormatType,
-    LinkType,
     ObjectType,
     Operation,
     WrappingMethod,
@@ -49,6 +45,7 @@ from ..kmip.structures import CryptographicParameters
 from .attributes import described
 from .call import Call
 from .key_blocks import key_block
+from .protection import check_protects, check_protects_nothing, linked_private_key
 from .signing import with_private_key
 
 _WRAPPING_KINDS = frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.PUBLIC_KEY})
@@ -61,13 +58,6 @@ _WRAP_MODES = frozenset(
         BlockCipherMode.AES_KEY_WRAP_PADDING,
         BlockCipherMode.COSMIAN_NIST_KEY_WRAP,
     }
-)
-#: What a key may do that Sensitive objects leave under. With Encrypt or Decrypt its owner would only
-#: have to decrypt what was wrapped.
-_WRAPPING_ALONE = (
-    CryptographicUsageMask.WRAP_KEY
-    | CryptographicUsageMask.UNWRAP_KEY
-    | CryptographicUsageMask.EXPORT
 )
 
 
@@ -97,7 +87,8 @@ async def wrapped_block(
     if wrapping_key.uid == target.uid:
         raise InvalidField("a key does not wrap itself")
     if target.attributes.sensitive:
-        await _check_protects(call, wrapping_key)
+        check_protects_nothing(target)
+        await check_protects(call, wrapping_key)
     scheme = _scheme(call, wrapping_key, information, Use.PROTECT)
     plain = key_block(target, call.open(target), key_format, bare=call.bare)
     encoding = _encoding(call, specification)
@@ -185,63 +176,6 @@ def _wrapping_data(
     )
 
 
-async def _check_protects(call: Call, wrapping_key: ManagedObject) -> None:
-    """Refuse to wrap a Sensitive object with a key that the caller may know, or can decrypt with.
-
-    Whoever brought the wrapping key, or could ever read it, would hold the object in plain after one
-    more step. Raises SensitiveObject.
-    """
-    held: ManagedObject | None = wrapping_key
-    if wrapping_key.object_type is ObjectType.PUBLIC_KEY:
-        held = await _private_half(call, wrapping_key)
-    if held is None or not _is_known_to_nobody(held) or not _is_made_here(wrapping_key):
-        raise SensitiveObject(
-            "a Sensitive object leaves only wrapped by a key that this server made, that was always "
-            "Sensitive, and whose usage mask allows nothing but wrapping and unwrapping"
-        )
-
-
-def _is_made_here(key: ManagedObject) -> bool:
-    return key.attributes.random_number_generator is not None
-
-
-def _is_known_to_nobody(key: ManagedObject) -> bool:
-    kept = key.attributes
-    mask = kept.cryptographic_usage_mask
-    return (
-        _is_made_here(key)
-        and bool(kept.sensitive and kept.always_sensitive)
-        and mask is not None
-        and not mask & ~_WRAPPING_ALONE
-    )
-
-
-async def _private_half(call: Call, public: ManagedObject) -> ManagedObject | None:
-    """The private key that a public key's link names, if the caller may unwrap with it and it is its."""
-    found = await _linked(call, public)
-    if found is None or found.sealed is None:
-        return None
-    private = call.open(found)
-    half = await with_private_key(call, found, partial(public_half, private))
-    return found if half == call.open(public) else None
-
-
-async def _linked(call: Call, public: ManagedObject) -> ManagedObject | None:
-    links = [
-        each.linked_object_identifier
-        for each in public.attributes.links
-        if each.link_type is LinkType.PRIVATE_KEY_LINK
-    ]
-    if len(links) != 1:
-        return None
-    try:
-        return await call.doing(Operation.DECRYPT).fetch_for(
-            links[0], Use.INSPECT, kind=ObjectType.PRIVATE_KEY
-        )
-    except (ItemNotFound, InvalidField):
-        return None
-
-
 # --- in -----------------------------------------------------------------------------------------
 
 
@@ -285,7 +219,7 @@ async def _fetch_to_unwrap(call: Call, identifier: str) -> ManagedObject:
     unwrapping = call.doing(Operation.DECRYPT)
     found = await unwrapping.fetch_for(identifier, Use.INSPECT, kind=_UNWRAPPING_KINDS)
     if found.object_type is ObjectType.PUBLIC_KEY:
-        private = await _linked(call, found)
+        private = await linked_private_key(call, found)
         if private is None:
             raise InvalidField("the private key of the wrapping key is not at hand")
         found, identifier = private, private.uid

@@ -152,6 +152,16 @@ def test_message_keeps_and_gives_a_key_value_in_ttlv(alice, kek):
     ]
 
 
+@pytest.mark.parametrize("more", [[], [flag("Sensitive", False)]], ids=["silent", "not Sensitive"])
+def test_sensitive_key_that_comes_back_to_be_kept_wrapped_is_sensitive_still(alice, kek, more):
+    key, wrapping = alice.create(flag("Sensitive", True)), sensitive_kek(alice)
+    again = kept(alice, alice.do("Get", uid(key), under(wrapping)), *more)
+    for items in ([NOT_WRAPPED], [NOT_WRAPPED, under(kek)]):
+        assert alice.refused("Get", uid(again), *items).startswith("Sensitive: ")
+        assert alice.refused("Export", uid(again), *items).startswith("Sensitive: ")
+    assert alice.decrypt(again, alice.encrypt(again, b"data")) == b"data"
+
+
 # --- wrapping_key_id ----------------------------------------------------------------------------
 
 

@@ -392,6 +392,14 @@ def test_sensitive_key_that_went_out_and_came_in_is_sensitive_again(alice):
         assert alice.refused("Get", uid(again)).startswith("Sensitive: ")
 
 
+def test_key_that_protects_others_never_leaves(alice):
+    """Else it would come back with Decrypt in its mask, and decrypt what left under it."""
+    wrapping, other = sensitive_kek(alice), sensitive_kek(alice)
+    assert alice.refused("Get", uid(wrapping), under(other)).startswith("Sensitive: ")
+    plain = alice.create(mask=WRAP)
+    assert alice.do("Get", uid(plain), under(other)).uid == plain
+
+
 def test_key_that_is_not_extractable_leaves_in_no_way(alice):
     key, wrapping = alice.create(flag("Extractable", False)), sensitive_kek(alice)
     for items in ([], [under(wrapping)]):

@@ -1,0 +1,93 @@
+"""Which keys a Sensitive object may leave under: no sequence of operations makes it plain (KMS.md §5 no. 10).
+
+Three rules keep it so. The wrapping key was made here, was always Sensitive and does nothing but wrap,
+for good, as a usage mask never changes. Such a key does not leave itself. And what it unwraps is
+Sensitive from then on (`wrapping`, `kept_wrapped`).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ..crypto.asymmetric import public_half
+from ..domain.lifecycle import Use
+from ..domain.managed_object import ManagedObject
+from ..errors import InvalidField, ItemNotFound, SensitiveObject
+from ..kmip.enums import CryptographicUsageMask, LinkType, ObjectType, Operation
+from .call import Call
+from .signing import with_private_key
+
+#: What a key may do that Sensitive objects leave under. With Encrypt or Decrypt its owner would only
+#: have to decrypt what was wrapped.
+_WRAPPING_ALONE = (
+    CryptographicUsageMask.WRAP_KEY
+    | CryptographicUsageMask.UNWRAP_KEY
+    | CryptographicUsageMask.EXPORT
+)
+
+
+def check_protects_nothing(target: ManagedObject) -> None:
+    """A key that others leave under stays: come back in under another usage mask, it would decrypt them.
+
+    Raises SensitiveObject.
+    """
+    if _is_known_to_nobody(target):
+        raise SensitiveObject("a Sensitive key that does nothing but wrap never leaves")
+
+
+async def check_protects(call: Call, wrapping_key: ManagedObject) -> None:
+    """Refuse to wrap a Sensitive object with a key that the caller may know, or can decrypt with.
+
+    Whoever brought the wrapping key, or could ever read it, would hold the object in plain after one
+    more step. Raises SensitiveObject.
+    """
+    held: ManagedObject | None = wrapping_key
+    if wrapping_key.object_type is ObjectType.PUBLIC_KEY:
+        held = await _private_half(call, wrapping_key)
+    if held is None or not _is_known_to_nobody(held) or not _is_made_here(wrapping_key):
+        raise SensitiveObject(
+            "a Sensitive object leaves only wrapped by a key that this server made, that was always "
+            "Sensitive, and whose usage mask allows nothing but wrapping and unwrapping"
+        )
+
+
+def _is_made_here(key: ManagedObject) -> bool:
+    return key.attributes.random_number_generator is not None
+
+
+def _is_known_to_nobody(key: ManagedObject) -> bool:
+    kept = key.attributes
+    mask = kept.cryptographic_usage_mask
+    return (
+        _is_made_here(key)
+        and bool(kept.sensitive and kept.always_sensitive)
+        and mask is not None
+        and not mask & ~_WRAPPING_ALONE
+    )
+
+
+async def _private_half(call: Call, public: ManagedObject) -> ManagedObject | None:
+    """The private key that a public key's link names, if the caller may unwrap with it and it is its."""
+    found = await linked_private_key(call, public)
+    if found is None or found.sealed is None:
+        return None
+    private = call.open(found)
+    half = await with_private_key(call, found, partial(public_half, private))
+    return found if half == call.open(public) else None
+
+
+async def linked_private_key(call: Call, public: ManagedObject) -> ManagedObject | None:
+    """What a public key's link names, if the caller may decrypt with it. The link is a client's to set."""
+    links = [
+        each.linked_object_identifier
+        for each in public.attributes.links
+        if each.link_type is LinkType.PRIVATE_KEY_LINK
+    ]
+    if len(links) != 1:
+        return None
+    try:
+        return await call.doing(Operation.DECRYPT).fetch_for(
+            links[0], Use.INSPECT, kind=ObjectType.PRIVATE_KEY
+        )
+    except (ItemNotFound, InvalidField):
+        return None
