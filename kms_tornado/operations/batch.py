@@ -7,6 +7,7 @@ did, with Undo everything; so does an answer that is too long, so that nobody ha
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Sequence
@@ -137,18 +138,26 @@ class _Run:
 
     async def one_by_one(self) -> list[ItemResult]:
         """What was settled on the way is told, even if the rest cannot be."""
-        for _ in range(ATTEMPTS):
-            try:
-                return await self._in_one_transaction()
-            except Conflict:
-                continue
-            except Refused as exc:
-                self.refused.update(exc.failures)
-            except Unavailable as exc:
-                if not self.kept.results:
-                    raise
-                return self._given_up(GeneralFailure(str(exc)))
+        async with contextlib.AsyncExitStack() as turn:
+            for number in range(ATTEMPTS):
+                await self._wait(number, turn)
+                try:
+                    return await self._in_one_transaction()
+                except Conflict:
+                    continue
+                except Refused as exc:
+                    self.refused.update(exc.failures)
+                except Unavailable as exc:
+                    if not self.kept.results:
+                        raise
+                    return self._given_up(GeneralFailure(str(exc)))
         return self._given_up(too_many_conflicts())
+
+    async def _wait(self, number: int, turn: contextlib.AsyncExitStack) -> None:
+        """The first attempt is made at once, the others when it is their turn."""
+        if number == 1:
+            requests = (item.request for item in self.items)
+            await turn.enter_async_context(self.service.turn(self.principal, *requests))
 
     async def _in_one_transaction(self) -> list[ItemResult]:
         """A failure takes back what its own item did. Raises Conflict, Refused and Unavailable."""
@@ -178,14 +187,16 @@ class _Run:
         return [*self.kept.results, *(_failed(item, error) for item in rest)]
 
     async def all_or_nothing(self) -> list[ItemResult]:
-        for _ in range(ATTEMPTS):
-            self.placeholder, self.room = None, self.room_for_items
-            try:
-                return await self._together()
-            except Conflict:
-                continue
-            except Refused as exc:
-                self.refused.update(exc.failures)
+        async with contextlib.AsyncExitStack() as turn:
+            for number in range(ATTEMPTS):
+                await self._wait(number, turn)
+                self.placeholder, self.room = None, self.room_for_items
+                try:
+                    return await self._together()
+                except Conflict:
+                    continue
+                except Refused as exc:
+                    self.refused.update(exc.failures)
         return self._undone([], _failed(self.items[0], too_many_conflicts()))
 
     async def _together(self) -> list[ItemResult]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Any
+from weakref import WeakValueDictionary
 
 from ..auth.principal import Principal
 from ..crypto.envelope import MasterKey
@@ -110,16 +113,40 @@ class Service:
         self._crypto_policy = crypto_policy
         self._now = now
         self._streams = Streams()
+        #: (principal, identifier) → the turn of those who change what it names; gone with the last.
+        self._turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
         self.operations = {**OPERATIONS, **INTEROP_OPERATIONS} if kmip_interop else OPERATIONS
 
     async def execute(self, principal: Principal, operation: Operation, request: Any) -> Any:
         """The response payload. Raises KMIPError, or Unavailable where the store is out of reach."""
-        for _ in range(ATTEMPTS):
-            try:
-                return await self.attempt(principal, operation, request, self._store, bare=True)
-            except Conflict:
-                continue  # read again and decide again: nothing was written
+        try:
+            return await self.attempt(principal, operation, request, self._store, bare=True)
+        except Conflict:
+            pass  # read again and decide again: nothing was written
+        async with self.turn(principal, request):
+            for _ in range(ATTEMPTS - 1):
+                try:
+                    return await self.attempt(principal, operation, request, self._store, bare=True)
+                except Conflict:
+                    continue
         raise too_many_conflicts()
+
+    @contextlib.asynccontextmanager
+    async def turn(self, principal: Principal, *requests: Any) -> AsyncIterator[None]:
+        """For those who met a Conflict: one after another where they name the same object.
+
+        Of many who change one object at once, one succeeds in each round, so that most would run out
+        of ATTEMPTS. In order, so that none waits in a circle; each principal for itself, so that naming
+        the object of another holds nobody up.
+        """
+        locks = [
+            self._turns.setdefault((principal.name, each), asyncio.Lock())
+            for each in sorted(_named_in(requests))
+        ]
+        async with contextlib.AsyncExitStack() as stack:
+            for lock in locks:
+                await stack.enter_async_context(lock)
+            yield
 
     async def attempt(
         self,
@@ -158,6 +185,15 @@ class Service:
     def now(self) -> int:
         """Whole seconds since the Unix epoch."""
         return int(self._now())
+
+
+def _named_in(requests: Iterable[Any]) -> set[str]:
+    """The identifiers that the requests name as their objects."""
+    named: set[str] = set()
+    for request in requests:
+        one = getattr(request, "unique_identifier", None)
+        named.update(getattr(request, "unique_identifiers", ()) if one is None else (one,))
+    return named
 
 
 def too_many_conflicts() -> GeneralFailure:

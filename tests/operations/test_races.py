@@ -12,6 +12,7 @@ from .. import postgres
 from ..kms import (
     KMS,
     attributes,
+    batch_item,
     import_items,
     name,
     number,
@@ -338,3 +339,34 @@ def test_an_identifier_that_changes_hands_never_takes_a_grant_along(two):
         at_once([alice, carol, alice.on(two[1]), alice.again()], send)
         assert carol.grants_on(wanted) == {}
         assert bob.refused("Get", uid(wanted)).startswith("Item_Not_Found: ")
+
+
+@pytest.mark.parametrize("is_message", [False, True], ids=["bare", "message"])
+@pytest.mark.parametrize("operation", ["Encrypt", "DeriveKey"])
+def test_of_many_at_once_on_one_object_all_succeed(two, operation, is_message):
+    """Each changes the object (its limit, its links), so that each meets the others' conflicts."""
+    alice = two[0].user()
+    limits = structure(
+        "UsageLimits",
+        {"tag": "UsageLimitsTotal", "type": "LongInteger", "value": "0x0000000000000018"},
+        name("UsageLimitsUnit", "Object"),
+    )
+    key = alice.create(limits)
+    items = [octets("Data", b"x")]
+    if operation == "DeriveKey":
+        items = [
+            name("ObjectType", "SymmetricKey"),
+            name("DerivationMethod", "HMAC"),
+            structure("DerivationParameters", octets("DerivationData", b"x")),
+            attributes(bits=256),
+        ]
+
+    def send(user, position):
+        if is_message:
+            (answer,) = user.ask(batch_item(operation, uid(key), *items))
+            assert answer["ResultStatus"] == "Success", answer.item
+        else:
+            user.do(operation, uid(key), *items)
+
+    at_once([alice.again() for _ in range(24)], send)
+    assert alice.refused("Encrypt", uid(key), octets("Data", b"x")).startswith("Permission_Denied")
