@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import (
     BindParameter,
@@ -23,7 +23,7 @@ from ..errors import NonUniqueName, ServerLimitExceeded
 from .base import Conflict
 from .filters import DESTROYED
 from .schema import object_names, object_values, owners
-from .values import leaves, text_of
+from .values import Leaf, leaves, text_of
 
 _insert_values = insert(object_values)
 _delete_values = delete(object_values).where(object_values.c.object == bindparam("wanted_object"))
@@ -43,36 +43,40 @@ _has_a_number = select(exists().where(owners.c.owner == bindparam("wanted_owner"
 _insert_number = insert(owners)
 
 
-def index_attributes(
-    connection: Connection,
-    serial: int,
-    owner: str,
-    attributes: str,
-    *,
-    was: tuple[str, str] | None = None,
+def index_new(connection: Connection, added: Sequence[tuple[int, str, str]]) -> None:
+    """Write the values that new objects are found by. added: (serial, owner, attributes)."""
+    _insert_leaves(connection, [(serial, owner, leaves(text)) for serial, owner, text in added])
+
+
+def index_changed(
+    connection: Connection, serial: int, owner: str, attributes: str, *, was: tuple[str, str]
 ) -> None:
-    """Write the values that the attributes are found by. was: (owner, attributes) until now."""
+    """The same for an object that had others. was: (owner, attributes) until now."""
+    if was == (owner, attributes):
+        return
     found = leaves(attributes)
-    if was is not None:
-        if was == (owner, attributes) or (was[0] == owner and leaves(was[1]) == found):
-            return
-        connection.execute(_delete_values, {"wanted_object": serial})
-    if found:
-        connection.execute(
-            _insert_values,
-            [
-                {
-                    "object": serial,
-                    "position": position,
-                    "instance": instance,
-                    "owner": owner,
-                    "path": path,
-                    "value": value,
-                    "number": number,
-                }
-                for position, (instance, path, value, number) in enumerate(found)
-            ],
-        )
+    if was[0] == owner and leaves(was[1]) == found:
+        return
+    connection.execute(_delete_values, {"wanted_object": serial})
+    _insert_leaves(connection, [(serial, owner, found)])
+
+
+def _insert_leaves(connection: Connection, found: Sequence[tuple[int, str, list[Leaf]]]) -> None:
+    rows = [
+        {
+            "object": serial,
+            "position": position,
+            "instance": instance,
+            "owner": owner,
+            "path": path,
+            "value": value,
+            "number": number,
+        }
+        for serial, owner, held in found
+        for position, (instance, path, value, number) in enumerate(held)
+    ]
+    if rows:
+        connection.execute(_insert_values, rows)
 
 
 def names_of(state: int, attributes: str) -> frozenset[tuple[str, int]]:

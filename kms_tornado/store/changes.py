@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, exists, insert, select, update
@@ -26,13 +27,14 @@ from .base import (
     UseNonce,
     Withdraw,
 )
-from .belongings import count_objects, index_attributes, names_of, take_names
+from .belongings import count_objects, index_changed, index_new, names_of, take_names
 from .rows import to_row
 from .schema import grants, object_tags, objects, server_state, used_nonces
 
 MAX_NONCE_BYTES = 1024
 
-_insert = insert(objects)
+# The serials come back in the order of the rows, however many there are.
+_insert = insert(objects).returning(objects.c.serial, sort_by_parameter_order=True)
 _insert_tags = insert(object_tags)
 _insert_state = insert(server_state)
 
@@ -98,6 +100,30 @@ def apply(connection: Connection, changes: Sequence[Change], *, now: int) -> Non
     _Application(connection, now).run(changes)
 
 
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """`apply` with its arguments, to be run in a transaction of the writer's."""
+
+    changes: Sequence[Change]
+    now: int
+
+    def __call__(self, connection: Connection) -> None:
+        apply(connection, self.changes, now=self.now)
+
+    @property
+    def only_adds(self) -> bool:
+        return all(isinstance(change, Insert) for change in self.changes)
+
+
+def joined(commits: Sequence[Commit]) -> Commit:
+    """As if one caller had wanted all of them: they are done together or not at all.
+
+    For commits that only add: a statement for all the objects costs little more than for one.
+    """
+    changes = [change for commit in commits for change in commit.changes]
+    return Commit(changes, max(commit.now for commit in commits))
+
+
 def apply_groups(connection: Connection, groups: Groups, *, now: int) -> None:
     """All of them as one; where that fails, one by one, to tell which. Raises Conflict and Refused."""
     places = [place for place, changes in enumerate(groups) if changes]
@@ -157,10 +183,17 @@ class _Application:
     def run(self, changes: Sequence[Change]) -> None:
         self._look(each.uid for each in changes if isinstance(each, _OF_KNOWN))
         self._look(each.new.uid for each in changes if isinstance(each, Replace))
+        for together, group in groupby(changes, key=lambda change: isinstance(change, Insert)):
+            if together:  # one statement for all of them: a batch may make a hundred objects
+                self._add([change.new for change in group if isinstance(change, Insert)])
+            else:
+                self._change(group)
+        take_names(self._connection, self._names)
+        count_objects(self._connection, self._more)
+
+    def _change(self, changes: Iterable[Change]) -> None:
         for change in changes:
             match change:
-                case Insert(new):
-                    self._add(new)
                 case Replace(new, seen):
                     self._replace(new, seen)
                 case Remove(uid, seen):
@@ -171,8 +204,6 @@ class _Application:
                     self._withdraw(change)
                 case UseNonce(uid, nonce, seen):
                     self._use_nonce(uid, nonce, seen)
-        take_names(self._connection, self._names)
-        count_objects(self._connection, self._more)
 
     def _look(self, uids: Iterable[str]) -> None:
         wanted = sorted(set(uids))
@@ -189,20 +220,24 @@ class _Application:
             raise Conflict
         return was
 
-    def _add(self, new: ManagedObject) -> None:
-        row = to_row(new, generation=new.generation, now=self._now)
+    def _add(self, new: Sequence[ManagedObject]) -> None:
+        rows = [to_row(each, generation=each.generation, now=self._now) for each in new]
         try:
-            key: Any = self._connection.execute(_insert, row).inserted_primary_key
+            serials = self._connection.execute(_insert, rows).scalars().all()
         except IntegrityError:  # a row of ours can break no other constraint
-            # No `from`: PostgreSQL's words quote the row.
+            # No `from`: SQLAlchemy's exception holds the row.
             raise ObjectAlreadyExists("the unique identifier is taken") from None
-        serial = key[0]
-        self._add_tags(serial, new)
-        index_attributes(self._connection, serial, new.owner, row["attributes"])
-        if new.attributes.names:
-            self._names[serial] = (new.owner, names_of(row["state"], row["attributes"]))
-        self._more[new.owner] += 1
-        self._known[new.uid] = _known(serial, row)
+        added = list(zip(serials, new, rows, strict=True))
+        self._add_tags([(serial, each) for serial, each, _ in added])
+        index_new(
+            self._connection,
+            [(serial, each.owner, row["attributes"]) for serial, each, row in added],
+        )
+        for serial, each, row in added:
+            if each.attributes.names:
+                self._names[serial] = (each.owner, names_of(row["state"], row["attributes"]))
+            self._more[each.owner] += 1
+            self._known[each.uid] = _known(serial, row)
 
     def _replace(self, new: ManagedObject, seen: int) -> None:
         was = self._find(new.uid, seen)
@@ -210,8 +245,8 @@ class _Application:
         self._connection.execute(_update, {**row, "wanted_serial": was.serial})
         if (was.tags, was.owner, was.created_at) != (row["tags"], new.owner, new.created_at):
             self._connection.execute(_delete_tags, {"wanted_object": was.serial})
-            self._add_tags(was.serial, new)
-        index_attributes(
+            self._add_tags([(was.serial, new)])
+        index_changed(
             self._connection,
             was.serial,
             new.owner,
@@ -277,15 +312,14 @@ class _Application:
         parameters = {"wanted_object": was.serial, "wanted_grantee": change.grantee}
         return was, set(self._connection.execute(_operations_of, parameters).scalars())
 
-    def _add_tags(self, serial: int, new: ManagedObject) -> None:
-        if new.tags:
-            self._connection.execute(
-                _insert_tags,
-                [
-                    {"object": serial, "tag": tag, "owner": new.owner, "created_at": new.created_at}
-                    for tag in sorted(new.tags)
-                ],
-            )
+    def _add_tags(self, tagged: Sequence[tuple[int, ManagedObject]]) -> None:
+        rows = [
+            {"object": serial, "tag": tag, "owner": new.owner, "created_at": new.created_at}
+            for serial, new in tagged
+            for tag in sorted(new.tags)
+        ]
+        if rows:
+            self._connection.execute(_insert_tags, rows)
 
 
 _OF_KNOWN = (Remove, Grant, Withdraw, UseNonce)

@@ -129,7 +129,7 @@ class PostgresStore:
     async def commit(self, changes: Sequence[Change]) -> None:
         check_tags_of(changes)
         now = int(self._clock())
-        await self._open_writer().submit(lambda c: sql_changes.apply(c, changes, now=now))
+        await self._open_writer().submit(sql_changes.Commit(changes, now))
 
     async def commit_groups(self, groups: Groups) -> None:
         for changes in groups:

@@ -163,7 +163,7 @@ class SQLiteStore:
         check_tags_of(changes)
         now = int(self._clock())
         await self._open_writer().submit(
-            lambda connection: sql_changes.apply(connection, changes, now=now),
+            sql_changes.Commit(changes, now),
             erases=any(_erases(change) for change in changes),
         )
 

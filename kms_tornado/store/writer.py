@@ -1,7 +1,8 @@
 """One thread that writes, with one commit for all who wait.
 
 A commit on disk costs far more than the changes in it. While one is on its way others queue up, and
-the next one takes them all; each has its own savepoint, so that one conflict is one caller's.
+the next one takes them all. Those that only add objects are added by the same few statements; the
+others have a savepoint each, so that one conflict is one caller's.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import logging
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import groupby
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
@@ -26,6 +28,7 @@ from sqlalchemy.exc import (
 )
 
 from ..errors import InvalidField, Unavailable
+from .changes import Commit, joined
 from .sqlite_file import SQLiteFile, unavailable
 
 _log = logging.getLogger(__name__)
@@ -119,8 +122,7 @@ class Writer:
                 connection = self._connection = self._file.open_writer()
             driver: Any = connection.connection.driver_connection
             driver.execute("BEGIN IMMEDIATE")
-            for waiting in batch:
-                _run_one(connection, driver, waiting)
+            _run_all(connection, batch)
             driver.execute("COMMIT")
             self._file.check_in_place()  # gone in between: it was written to a file without a name
         except Unavailable as exc:
@@ -150,21 +152,48 @@ class Writer:
                 pass
 
 
-def _run_one(connection: Connection, driver: Any, waiting: _Waiting) -> None:
-    """driver: the same connection without SQLAlchemy, whose way to a savepoint takes ten times as long."""
-    driver.execute("SAVEPOINT one_change")
+def _run_all(connection: Connection, batch: list[_Waiting]) -> None:
+    for only_adds, group in groupby(batch, key=_only_adds):
+        together = list(group)
+        if only_adds and len(together) > 1 and _run_together(connection, together):
+            continue
+        for waiting in together:
+            waiting.result, waiting.error = _attempt(connection, waiting.job, waiting.undoes)
+
+
+def _only_adds(waiting: _Waiting) -> bool:
+    return isinstance(waiting.job, Commit) and waiting.job.only_adds
+
+
+def _run_together(connection: Connection, batch: list[_Waiting]) -> bool:
+    """False where one of them failed, so that none was done: whose fault it is shows one by one."""
+    commits = [waiting.job for waiting in batch if isinstance(waiting.job, Commit)]
+    _, error = _attempt(connection, joined(commits))
+    return error is None
+
+
+def _attempt(
+    connection: Connection, job: Job, undoes: bool = False
+) -> tuple[Any, BaseException | None]:
+    """(what it returned, what was its own fault); after a fault nothing of it is left."""
+    # SQLAlchemy's way to a savepoint takes ten times as long.
+    driver: Any = connection.connection.driver_connection
+    result: Any = None
+    error: BaseException | None = None
+    driver.execute("SAVEPOINT one_job")
     try:
-        waiting.result = waiting.job(connection)
+        result = job(connection)
     except (*_OF_ONE_CHANGE, UnicodeEncodeError, OverflowError):
         # No `from`: SQLAlchemy's exception holds the row.
-        waiting.error = InvalidField("a value cannot be stored")
+        error = InvalidField("a value cannot be stored")
     except SQLAlchemyError:
         raise
     except Exception as exc:  # Conflict, ObjectAlreadyExists, or a fault in the job: its caller's
-        waiting.error = exc
-    if waiting.undoes or waiting.error is not None:
-        driver.execute("ROLLBACK TO one_change")
-    driver.execute("RELEASE one_change")
+        error = exc
+    if undoes or error is not None:
+        driver.execute("ROLLBACK TO one_job")
+    driver.execute("RELEASE one_job")
+    return result, error
 
 
 def _tell(batch: list[_Waiting]) -> None:
