@@ -183,7 +183,7 @@ def test_tag_attribute_given_twice_is_refused(alice):
         pytest.param("[NaN]", id="NaN"),
         pytest.param("[" * 3000, id="deep"),
         pytest.param(json.dumps([f"t{n}" for n in range(501)]), id="501 tags"),
-        pytest.param("[" + '"t",' * 200_000 + '"t"]', id="longer than any object's"),
+        pytest.param(json.dumps(["t" * 70_000]), id="longer than any object's"),
     ],
 )
 @pytest.mark.parametrize("operation", ["Get", "Revoke", "Destroy", "Encrypt"])
