@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, literal, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, literal, select
 
 from ..domain.search import ObjectFilter
 from ..kmip.attributes import plain
@@ -62,26 +63,33 @@ def conditions(wanted: ObjectFilter, now: int | None) -> list[ColumnElement[bool
     return [*found, *map(_in_range, wanted.ranges)]
 
 
-def leading(wanted: ObjectFilter, owner: ColumnElement[Any]) -> Select[Any] | None:
-    """The owner's objects that have one of the values sought, if one of them may be rare.
+def leading(
+    wanted: ObjectFilter, owner: ColumnElement[Any]
+) -> tuple[Select[Any] | None, ObjectFilter]:
+    """(the owner's objects that have one of the values sought, what is left to ask of those).
 
-    A search begins best at a Name, else at the longest text. Texts are often rare; numbers are not.
+    None where nothing that is sought may be rare. A search begins best at a Name, else at the longest
+    text. Texts are often rare; numbers are not.
     """
     texts = [
-        leaf
+        (leaf, node)
         for node in wanted.attributes
         if node.tag not in _NOT_IN_ROWS
         for leaf in leaves_of(plain(node))
         if leaf.number is None
     ]
     if not texts:
-        return None
-    first = max(texts, key=lambda leaf: (leaf.path == "Name.NameValue", len(leaf.value)))
-    return (
-        select(object_values.c.object)
-        .where(*_is(object_values, first), object_values.c.owner == owner)
-        .distinct()
+        return None, wanted
+    first, of = max(texts, key=lambda pair: (pair[0].path == "Name.NameValue", len(pair[0].value)))
+    if of.type is not ItemType.STRUCTURE:  # this value is all of it
+        rest = tuple(node for node in wanted.attributes if node is not of)
+        wanted = dataclasses.replace(wanted, attributes=rest)
+    begin = select(object_values.c.object).where(
+        object_values.c.path == first.path,
+        object_values.c.value == first.value,
+        object_values.c.owner == owner,
     )
+    return begin.distinct(), wanted
 
 
 def _condition(node: Node) -> Iterable[ColumnElement[bool]]:
@@ -107,16 +115,28 @@ def _has(leaves: Sequence[Leaf]) -> ColumnElement[bool]:
     """That one instance of the attribute has all these values."""
     first, *others = leaves
     values = object_values.alias()
-    conditions = [values.c.object == objects.c.serial, *_is(values, first)]
+    found = _looked_up(values, objects, values.c.object == objects.c.serial, *_is(values, first))
     for leaf in others:
         more = object_values.alias()
         same = (more.c.object == values.c.object, more.c.instance == values.c.instance)
-        conditions.append(exists().where(*same, *_is(more, leaf)).correlate(values))
-    return exists().where(*conditions).correlate(objects)
+        found = found.where(_looked_up(more, values, *same, *_is(more, leaf)).scalar_subquery() > 0)
+    return found.scalar_subquery() > 0
+
+
+def _looked_up(values: Any, outer: Any, *conditions: ColumnElement[bool]) -> Select[Any]:
+    """How many rows of one object there are. A count and no EXISTS, of which PostgreSQL makes a join,
+    as slow as the square of the number of objects as long as it knows nothing of their number."""
+    return select(func.count()).select_from(values).where(*conditions).correlate(outer)
 
 
 def _is(values: Any, leaf: Leaf) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    return values.c.path == leaf.path, values.c.value == leaf.value
+    return _at(values, leaf.path), values.c.value == leaf.value
+
+
+def _at(values: Any, path: str) -> ColumnElement[bool]:
+    """An expression, so that the rows are found by their object and never by the other index."""
+    at: ColumnElement[bool] = values.c.path.concat("") == path
+    return at
 
 
 def _in_range(wanted: DateRange) -> ColumnElement[bool]:
@@ -125,15 +145,14 @@ def _in_range(wanted: DateRange) -> ColumnElement[bool]:
     if wanted.tag in _COLUMNS:
         return _COLUMNS[wanted.tag].between(earliest, latest)
     values = object_values.alias()
-    return (
-        exists()
-        .where(
-            values.c.object == objects.c.serial,
-            values.c.path == wanted.tag,
-            values.c.number.between(earliest, latest),
-        )
-        .correlate(objects)
+    found = _looked_up(
+        values,
+        objects,
+        values.c.object == objects.c.serial,
+        _at(values, wanted.tag),
+        values.c.number.between(earliest, latest),
     )
+    return found.scalar_subquery() > 0
 
 
 def _number(node: Node) -> int:

@@ -125,8 +125,10 @@ def _with_so_many_tags(
 ) -> Select[Any]:
     tags: list[Any] = [bindparam(f"tag_{index}") for index in range(number)]
     now = bindparam("now", type_=objects.c.activation_date.type) if is_by_date else None
-    own, others = _own_and_granted(tags, in_states(states, now), _of_rights)
-    searches = (own, others) if is_for_granted else (own,)
+    conditions = in_states(states, now)
+    searches = [_own(tags, conditions)]
+    if is_for_granted:
+        searches.append(_granted(tags, conditions, _of_rights))
     found = _newest_first(*searches).limit(MOST_WITH_TAGS).subquery()
     return (
         select(*COLUMNS)
@@ -135,21 +137,20 @@ def _with_so_many_tags(
     )
 
 
-def _own_and_granted(
+def _own(
     tags: Sequence[Any],
     conditions: Sequence[ColumnElement[bool]],
-    granted: Select[Any],
-    leading: Select[Any] | None = None,
-) -> tuple[Select[Any], Select[Any]]:
-    """Searches for (serial, created_at, uid): among the principal's own, and among what is granted.
+    begin: Select[Any] | None = None,
+) -> Select[Any]:
+    """Search for (serial, created_at, uid) among the principal's own.
 
-    Two rather than one with OR, so that each has an index of its own: the first begins at a rare
-    value (leading), else at the newest with the first tag, else at the newest of the principal's;
-    the second looks up what is granted. Neither meets what is not the principal's to see.
+    This one and `_granted` rather than one with OR, so that each has an index of its own: here it
+    begins at a rare value (begin), else at the newest with the first tag, else at the newest; there
+    it looks up what is granted. Neither meets what is not the principal's to see.
     """
     serial, created_at = objects.c.serial, objects.c.created_at
-    if leading is not None:
-        rare = leading.subquery()
+    if begin is not None:
+        rare = begin.subquery()
         own = _search(rare.join(objects, serial == rare.c.object), serial, created_at)
         own = own.where(*_carry(serial, tags))
     elif tags:
@@ -160,11 +161,16 @@ def _own_and_granted(
         own = _search(source, object_tags.c.object, object_tags.c.created_at).where(*own_tags)
     else:
         own = _search(objects, serial, created_at)
-    others = _search(objects, serial, created_at).where(*_carry(serial, tags))
-    return (
-        own.where(objects.c.owner == _principal, *conditions),
-        others.where(objects.c.owner != _principal, serial.in_(granted), *conditions),
-    )
+    return own.where(objects.c.owner == _principal, *conditions)
+
+
+def _granted(
+    tags: Sequence[Any], conditions: Sequence[ColumnElement[bool]], granted: Select[Any]
+) -> Select[Any]:
+    """The same among what others granted."""
+    serial = objects.c.serial
+    others = _search(objects, serial, objects.c.created_at).where(*_carry(serial, tags))
+    return others.where(objects.c.owner != _principal, serial.in_(granted), *conditions)
 
 
 def _search(source: Any, serial: ColumnElement[Any], created_at: ColumnElement[Any]) -> Select[Any]:
@@ -196,12 +202,10 @@ def locate(
     One statement, so that number and page are of one moment. The filter stands in it twice rather
     than in a common table expression, which SQLite would write out whole before it counts.
     """
-    own, others = _own_and_granted(
-        leading_first(wanted.tags),
-        conditions(wanted, now),
-        _of_any_right,
-        leading(wanted, _principal),
-    )
+    tags = leading_first(wanted.tags)
+    begin, rest = leading(wanted, _principal)
+    own = _own(tags, conditions(rest, now), begin)
+    others = _granted(tags, conditions(wanted, now), _of_any_right)
     numbers = [each.with_only_columns(func.count()).scalar_subquery() for each in (own, others)]
     total = select((numbers[0] + numbers[1]).label("total")).subquery()
     page = _newest_first(own, others).limit(maximum).offset(offset).subquery()

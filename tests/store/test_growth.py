@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import text
 
 from kms_tornado.domain.search import ObjectFilter
-from kms_tornado.kmip.enums import Operation
+from kms_tornado.kmip.enums import LinkType, Operation
+from kms_tornado.kmip.structures import Link
 from kms_tornado.store import queries
 from kms_tornado.store.base import Grant, Insert
 from kms_tornado.store.reader import Reader, TooLong
@@ -38,6 +39,14 @@ def path(tmp_path_factory):
             WHERE uid % 1000 = 1;
         INSERT INTO object_tags SELECT serial, iif(uid % 2, 'odd', 'even'), owner, created_at
             FROM objects;
+        INSERT INTO object_values SELECT serial, 0, 0, owner, 'ContactInformation', '7=c' || uid,
+            NULL FROM objects;
+        INSERT INTO object_values SELECT serial, 1, 1, owner, 'ObjectGroup', '7=all', NULL
+            FROM objects;
+        INSERT INTO object_values SELECT serial, 2, 2, owner, 'Link.LinkType', '5=257', 257
+            FROM objects;
+        INSERT INTO object_values SELECT serial, 3, 2, owner, 'Link.LinkedObjectIdentifier',
+            '7=linked-' || uid, NULL FROM objects;
     """)
     connection.close()
     return path
@@ -156,3 +165,34 @@ def test_locate_counts_and_pages(path, wanted, offset, expected):
 
     total, found = with_store(path, body)
     assert (total, found) == expected
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        pytest.param({"contact_information": "c777"}, ["777"], id="a rare value"),
+        pytest.param(
+            {"contact_information": "c777", "object_groups": ("all",)},
+            ["777"],
+            id="and a common one",
+        ),
+        pytest.param(
+            {"links": (Link(LinkType.PUBLIC_KEY_LINK, "linked-777"),)}, [], id="other type of link"
+        ),
+        pytest.param(
+            {"links": (Link(LinkType.CERTIFICATE_LINK, "linked-777"),)}, ["777"], id="a link"
+        ),
+        pytest.param({"contact_information": "c770"}, [], id="another's"),
+        pytest.param({"comment": "absent"}, [], id="a value that nothing has"),
+    ],
+)
+def test_rare_values_are_found_without_a_walk_through_all(path, wanted, found):
+    async def body(store):
+        reader = Reader(store._file, short_only=True)
+        try:
+            statement = queries.locate(seeking(**wanted), offset=0, maximum=9)
+            return queries.page_of(reader.rows(statement, {"principal": ALICE}))
+        finally:
+            reader.close()
+
+    assert with_store(path, body) == (len(found), found)
