@@ -6,6 +6,8 @@ import base64
 import os
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from ..kms import (
     KMS,
@@ -22,8 +24,15 @@ from ..kms import (
     uid,
     vendor,
 )
+from .test_signing import import_object, object_items
 
 KEY, OTHER, PLAIN = os.urandom(32), os.urandom(32), os.urandom(40)
+PASSWORD = base64.b64encode(os.urandom(24))
+PAIR = ec.generate_private_key(ec.SECP256R1())
+SCALAR = PAIR.private_numbers().private_value
+PKCS8 = PAIR.private_bytes(
+    serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+)
 
 
 @pytest.fixture(scope="module", params=["text", "json"])
@@ -47,8 +56,12 @@ def after(request, tmp_path_factory):
             for operation in ("Encrypt", "MAC", "Hash"):
                 for request_ in used(operation):
                     assert alice.send(request_).status == 200
+            private = import_object(alice, "PrivateKey", "PKCS8", PKCS8)
+            alice.do("Sign", uid(private), octets("Data", PLAIN))
+            alice.do("Get", uid(private), name("KeyFormatType", "TransparentECPrivateKey"))
+            import_object(alice, "SecretData", "Raw", PASSWORD)
             for user in (alice, bob):
-                for request_ in hostile(sealed):
+                for request_ in (*hostile(sealed), *hostile_keys(private)):
                     errors.append(user.send(request_).body)
             alice.import_key("k", OTHER, replace=True)
             alice.revoke("k")
@@ -69,6 +82,9 @@ def after(request, tmp_path_factory):
         "generated": generated,
         "derived": derived_key,
         "plaintext": PLAIN,
+        "password": PASSWORD,
+        "private key": SCALAR.to_bytes(32, "big"),
+        "private key in decimal": str(SCALAR).encode(),
     }
     return secrets, tokens, found
 
@@ -136,7 +152,35 @@ def hostile(sealed):
     yield b'{"tag": "Data", "type": "ByteString", "value": "' + KEY.hex().encode() + b'"}'
 
 
-@pytest.mark.parametrize("secret", ["imported", "replaced", "generated", "derived", "plaintext"])
+def hostile_keys(private):
+    """The same of private keys and secret data."""
+    for object_type, key_format, material in [
+        ("PrivateKey", "PKCS8", PKCS8 + b"x"),
+        ("PrivateKey", "PKCS8", PKCS8[:-1]),
+        ("PrivateKey", "PKCS1", PKCS8),
+        ("PrivateKey", "Raw", PKCS8),
+        ("PublicKey", "X509", PKCS8),
+        ("PrivateKey", "TransparentECPrivateKey", PKCS8),
+        ("SecretData", "PKCS8", PASSWORD),
+        ("OpaqueObject", "Raw", PASSWORD),
+    ]:
+        yield structure("Import", *object_items(object_type, key_format, material))
+    halves = PKCS8.replace(PKCS8[36:40], PKCS8[37:41])
+    yield structure("Import", *object_items("PrivateKey", "PKCS8", halves))
+    yield structure("Sign", uid(private), octets("DigestedData", KEY + b"x"))
+    yield structure("Sign", uid(private), octets("Data", PLAIN), name("PaddingMethod", "PSS"))
+    yield structure("Decrypt", uid(private), octets("Data", PLAIN))
+    yield structure("SignatureVerify", uid(private), octets("Data", PLAIN))
+    yield structure("Get", uid(private), name("KeyFormatType", "PKCS1"))
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "imported", "replaced", "generated", "derived", "plaintext", "password", "private key",
+        "private key in decimal",
+    ],
+)  # fmt: skip
 @pytest.mark.parametrize("place", ["files, while the key is there", "files", "log", "errors"])
 def test_secret_is_in_no_place_in_any_spelling(after, secret, place):
     secrets, _, found = after

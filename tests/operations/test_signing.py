@@ -43,18 +43,22 @@ def imported(user, key=None, *more):
 
 
 def import_object(user, object_type, key_format, material, *more):
+    return user.do("Import", *object_items(object_type, key_format, material, *more)).uid
+
+
+def object_items(object_type, key_format, material, *more):
+    """What Import takes."""
     block = structure(
         "KeyBlock",
         name("KeyFormatType", key_format),
         structure("KeyValue", structure("KeyMaterial", octets("ByteString", material))),
     )
-    return user.do(
-        "Import",
+    return [
         uid(""),
         name("ObjectType", object_type),
         structure("Attributes", *more),
         structure("Object", block),
-    ).uid
+    ]
 
 
 def certificate_der(key):
