@@ -80,7 +80,7 @@ async def _taken(
         return taken(object_type, given, wanted)
     if given.key_block.key_wrapping_data is None:
         return taken(object_type, given, wanted)
-    if wrap_type is KeyWrapType.AS_REGISTERED:
+    if wrap_type is not KeyWrapType.NOT_WRAPPED:  # §6.1.21: else it is stored as provided
         return taken_wrapped(object_type, given, wanted)
     found = await unwrapped(call, given.key_block)
     result = taken(object_type, dataclasses.replace(given, key_block=found.block), wanted)

@@ -35,7 +35,7 @@ SUPPORT: Mapping[Operation, Support] = {
     Operation.CREATE_KEY_PAIR: Support(
         (_PUBLIC, _PRIVATE), "RSA, EC P-256, P-384, P-521, Ed25519, X25519"
     ),
-    Operation.REGISTER: Support(ALL, "formats below; wrapped keys are unwrapped first"),
+    Operation.REGISTER: Support(ALL, "formats below; a wrapped key is kept wrapped"),
     Operation.RE_KEY: Support((_SYMMETRIC,), "the old key still decrypts; its Name goes over"),
     Operation.RE_KEY_KEY_PAIR: Support((_PUBLIC, _PRIVATE), "as ReKey"),
     Operation.DERIVE_KEY: Support(
@@ -70,7 +70,10 @@ SUPPORT: Mapping[Operation, Support] = {
     Operation.HASH: Support((), "SHA-1, SHA-2, SHA-3; whole, or in parts"),
     Operation.RNG_RETRIEVE: Support((), "random octets of the operating system"),
     Operation.RNG_SEED: Support((), "taken, and not needed"),
-    Operation.IMPORT: Support(ALL, "under an identifier of the client's choice"),
+    Operation.IMPORT: Support(
+        ALL,
+        "as Register, under an identifier of the client's choice; KeyWrapType NotWrapped unwraps",
+    ),
     Operation.EXPORT: Support(ALL, "as Get, with the attributes, in any state"),
     Operation.INTEROP: Support((), "only with `--kmip-interop`: Begin and End, into the log"),
     Operation.LOG: Support((), "only with `--kmip-interop`: one line into the log"),

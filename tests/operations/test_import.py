@@ -132,6 +132,7 @@ def test_key_is_taken_in_each_of_the_shapes_that_clients_send(alice, fresh, shap
         pytest.param(
             [
                 SYMMETRIC,
+                name("KeyWrapType", "NotWrapped"),
                 attributes(),
                 block(
                     structure("KeyValue", octets("KeyMaterial", KEY)),

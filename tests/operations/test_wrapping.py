@@ -185,16 +185,20 @@ def test_attributes_asked_for_are_wrapped_with_the_key(alice, kek, key):
 @pytest.mark.parametrize("encoding", ["TTLVEncoding", "NoEncoding"])
 @pytest.mark.parametrize("operation", ["Import", "Register"])
 def test_what_left_in_a_message_comes_back_in_one(alice, kek, encoding, operation):
+    """Import unwraps where it is told to; Register keeps what it gets, to be unwrapped by Get."""
     private, _ = imported(alice)
+    unwraps = [name("KeyWrapType", "NotWrapped")]
     got = in_a_message(alice, "Get", uid(private), under(kek, "AESKeyWrapPadding", encoding))
     held = structure("PrivateKey", *got["ResponsePayload", "PrivateKey"])
     first = [uid("")] if operation == "Import" else []
+    more = unwraps if operation == "Import" else []
+    stated = structure("Attributes", name("CryptographicAlgorithm", "RSA"))
     made = in_a_message(
-        alice, operation, *first, name("ObjectType", "PrivateKey"), structure("Attributes"), held
+        alice, operation, *first, name("ObjectType", "PrivateKey"), *more, stated, held
     )
     again = made["ResponsePayload", "UniqueIdentifier"]
     plain = [
-        in_a_message(alice, "Get", uid(each))["ResponsePayload", "PrivateKey", "KeyBlock"]
+        in_a_message(alice, "Get", uid(each), *unwraps)["ResponsePayload", "PrivateKey", "KeyBlock"]
         for each in (private, again)
     ]
     assert plain[0] == plain[1]
