@@ -285,3 +285,14 @@ def test_link_to_a_public_key_of_somebody_else_is_no_pair(alice, bob):
     bob.do("AddAttribute", uid(private), structure("NewAttribute", link))
     line = bob.refused("ReKeyKeyPair", text("PrivateKeyUniqueIdentifier", private))
     assert line.startswith("Invalid_Field: the keys are no pair")
+
+
+def test_pair_of_somebody_else_reads_like_no_pair(alice, bob):
+    private, public = create_pair(alice)
+    absent = "0" * len(private)
+    nothing = bob.refused("ReKeyKeyPair", text("PrivateKeyUniqueIdentifier", absent))
+    assert nothing == f"Item_Not_Found: no object to be used for this operation: {absent}"
+    alice.grant(private, bob, "get", "rekey")
+    alice.grant(public, bob, "get", "rekey_key_pair")
+    line = bob.refused("ReKeyKeyPair", text("PrivateKeyUniqueIdentifier", private))
+    assert line.replace(private, absent) == nothing
