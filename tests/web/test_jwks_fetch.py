@@ -29,7 +29,7 @@ from kms_tornado.web.jwks_fetch import JWKSFetch, _max_age_s
 from ..issuer import Answer, Issuer, _reset, response, write_tls_files
 from ..keys import certificate, jwk, private_key, private_pem
 
-TIMEOUT_S = 0.4
+TIMEOUT_S = 0.8
 
 
 def fetch(
