@@ -59,6 +59,9 @@ _SIGNATURES: Mapping[x509.ObjectIdentifier, int] = MappingProxyType(
     }
 )
 
+#: A certificate for a thousand hosts is kept; its names are in it, and too long for attributes.
+MAX_ALTERNATIVE_NAMES_BYTES = 8 * 1024
+
 
 @dataclass(frozen=True, slots=True)
 class Entity:
@@ -156,12 +159,15 @@ def _parts(name: x509.Name) -> Mapping[str, tuple[str, ...]]:
 def _alternative_names(
     certificate: x509.Certificate, oid: x509.ObjectIdentifier
 ) -> tuple[bytes, ...]:
-    """The names in the extension, () where there is none or none that can be read."""
+    """The names in the extension, () where there is none, none that can be read, or too many."""
     try:
         held = certificate.extensions.get_extension_for_oid(oid).value
     except _UNREADABLE:
         return ()
-    return tuple(read_sequence(held.public_bytes()).each())
+    names = held.public_bytes()
+    if len(names) > MAX_ALTERNATIVE_NAMES_BYTES:
+        return ()
+    return tuple(read_sequence(names).each())
 
 
 _VERSION = 0xA0

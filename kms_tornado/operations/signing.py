@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from ..crypto.certificates import certificate_public_key
-from ..crypto.signatures import Scheme, Signer, Signing, Verifier, Verifying
+from ..crypto.signature_streams import Signing, Verifying
+from ..crypto.signatures import Scheme, Signer, Verifier
 from ..domain.lifecycle import Use
 from ..domain.managed_object import ManagedObject
 from ..errors import FeatureNotSupported, InvalidField, MissingData, Unavailable

@@ -193,6 +193,14 @@ def test_certificate_tells_its_attributes(alice):
     assert bytes.fromhex(value) == CERTIFICATE
 
 
+def test_certificate_for_a_thousand_hosts_is_kept(alice):
+    hosts = tuple(f"host-{number}.departments.example.com" for number in range(1000))
+    octets_ = ssl.PEM_cert_to_DER_cert(certificate(EC, names=hosts).decode())
+    key = registered(alice, "Certificate", held_certificate(octets_))
+    value = got(alice, key)["ResponsePayload", "Certificate", "CertificateValue"]
+    assert bytes.fromhex(value) == octets_
+
+
 @pytest.mark.parametrize(
     "bad",
     [b"", b"\0", CERTIFICATE[:-1], CERTIFICATE + b"\0", b"\x30\x03\x02\x01\x01", CERTIFICATE[4:]],
