@@ -24,6 +24,15 @@ from .der import (
     malformed,
     read_sequence,
 )
+from .key_encodings import (
+    CONTEXT_0,
+    read_pkcs1_private,
+    read_pkcs1_public,
+    read_sec1,
+    write_pkcs1_private,
+    write_pkcs1_public,
+    write_sec1,
+)
 from .key_values import (
     ED25519,
     MONTGOMERY_CURVES,
@@ -46,7 +55,6 @@ from .material import KeyMaterial
 _RSA = bytes.fromhex("2a864886f70d010101")
 _EC = bytes.fromhex("2a8648ce3d0201")
 _DSA = bytes.fromhex("2a8648ce380401")
-_CONTEXT_0, _CONTEXT_1 = 0xA0, 0xA1
 _CONTEXT_1_PRIMITIVE = 0x81
 
 # --- what is kept -------------------------------------------------------------------------------
@@ -83,9 +91,9 @@ def import_private(
         case KeyFormatType.PKCS8:
             return _read_pkcs8(octets)
         case KeyFormatType.PKCS1:
-            return _read_pkcs1_private(octets)
+            return read_pkcs1_private(octets)
         case KeyFormatType.EC_PRIVATE_KEY:
-            return _read_sec1(octets, None)
+            return read_sec1(octets, None)
         case KeyFormatType.RAW:
             curve = _raw_curve(algorithm)
             return ECPrivate(curve, _sized(octets, curve))
@@ -100,7 +108,7 @@ def import_public(
         case KeyFormatType.X509 | KeyFormatType.PKCS8:  # Cosmian's clients call an SPKI PKCS8
             return _read_spki(octets)
         case KeyFormatType.PKCS1:
-            return _read_pkcs1_public(octets)
+            return read_pkcs1_public(octets)
         case KeyFormatType.RAW:
             curve = _raw_curve(algorithm)
             return ECPublic(curve, _sized(octets, curve))
@@ -113,9 +121,9 @@ def export_private(key: PrivateValue, key_format: KeyFormatType) -> bytes:
         case KeyFormatType.PKCS8, _:
             return _write_pkcs8(key)
         case KeyFormatType.PKCS1, RSAPrivate():
-            return _write_pkcs1_private(key)
+            return write_pkcs1_private(key)
         case KeyFormatType.EC_PRIVATE_KEY, ECPrivate() if key.curve in NIST_CURVES:
-            return _write_sec1(key, with_curve=True)
+            return write_sec1(key, with_curve=True)
         case KeyFormatType.RAW, ECPrivate() if key.curve in MONTGOMERY_CURVES:
             return key.scalar
     raise _unsupported("this private key", key_format)
@@ -127,7 +135,7 @@ def export_public(key: PublicValue, key_format: KeyFormatType) -> bytes:
         case ((KeyFormatType.X509 | KeyFormatType.PKCS8), _):
             return _write_spki(key)
         case KeyFormatType.PKCS1, RSAPublic():
-            return _write_pkcs1_public(key)
+            return write_pkcs1_public(key)
         case KeyFormatType.RAW, ECPublic() if key.curve in MONTGOMERY_CURVES:
             return key.point
     raise _unsupported("this public key", key_format)
@@ -165,19 +173,19 @@ def _read_pkcs8(octets: bytes) -> PrivateValue:
         raise malformed()
     algorithm = body.sequence()
     inner = body.next(OCTET_STRING)
-    if body.has(_CONTEXT_0):  # attributes: of no use to a key server
-        body.next(_CONTEXT_0)
+    if body.has(CONTEXT_0):  # attributes: of no use to a key server
+        body.next(CONTEXT_0)
     if body.has(_CONTEXT_1_PRIMITIVE):  # the public key of RFC 5958
         body.next(_CONTEXT_1_PRIMITIVE)
     body.end()
     oid = algorithm.next(OID)
     if oid == _RSA:
         _read_null(algorithm)
-        return _read_pkcs1_private(inner)
+        return read_pkcs1_private(inner)
     if oid == _EC:
         curve = curve_by_oid(algorithm.next(OID))
         algorithm.end()
-        return _read_sec1(inner, curve)
+        return read_sec1(inner, curve)
     if oid == _DSA:
         p, q, g = _read_dsa_domain(algorithm)
         return DSAPrivate(p, q, g, _only_integer(inner))
@@ -193,13 +201,13 @@ def _write_pkcs8(key: PrivateValue) -> bytes:
     match key:
         case RSAPrivate():
             algorithm = encode_sequence(encode(OID, _RSA), encode(NULL, b""))
-            inner = _write_pkcs1_private(key)
+            inner = write_pkcs1_private(key)
         case DSAPrivate():
             algorithm = _dsa_algorithm(key)
             inner = encode_integer(key.x)
         case ECPrivate() if key.curve in NIST_CURVES:
             algorithm = encode_sequence(encode(OID, _EC), encode(OID, key.curve.oid))
-            inner = _write_sec1(key, with_curve=False)
+            inner = write_sec1(key, with_curve=False)
         case ECPrivate():
             algorithm = encode_sequence(encode(OID, key.curve.oid))
             inner = encode(OCTET_STRING, key.scalar)
@@ -214,7 +222,7 @@ def _read_spki(octets: bytes) -> PublicValue:
     oid = algorithm.next(OID)
     if oid == _RSA:
         _read_null(algorithm)
-        return _read_pkcs1_public(inner)
+        return read_pkcs1_public(inner)
     if oid == _EC:
         curve = curve_by_oid(algorithm.next(OID))
         algorithm.end()
@@ -231,7 +239,7 @@ def _write_spki(key: PublicValue) -> bytes:
     match key:
         case RSAPublic():
             algorithm = encode_sequence(encode(OID, _RSA), encode(NULL, b""))
-            inner = _write_pkcs1_public(key)
+            inner = write_pkcs1_public(key)
         case DSAPublic():
             algorithm = _dsa_algorithm(key)
             inner = encode_integer(key.y)
@@ -269,67 +277,6 @@ def _only_integer(octets: bytes) -> int:
     number = reader.integer()
     reader.end()
     return number
-
-
-# --- PKCS#1 and SEC1 ----------------------------------------------------------------------------
-
-
-def _read_pkcs1_private(octets: bytes) -> RSAPrivate:
-    body = read_sequence(octets)
-    if body.integer() != 0:
-        raise InvalidField("an RSA key of more than two primes is not supported")
-    numbers = [body.integer() for _ in range(8)]
-    body.end()
-    return RSAPrivate(*numbers)
-
-
-def _write_pkcs1_private(key: RSAPrivate) -> bytes:
-    numbers = (0, key.n, key.e, key.d, key.p, key.q, key.dp, key.dq, key.qi)
-    return encode_sequence(*map(encode_integer, numbers))
-
-
-def _read_pkcs1_public(octets: bytes) -> RSAPublic:
-    body = read_sequence(octets)
-    key = RSAPublic(body.integer(), body.integer())
-    body.end()
-    return key
-
-
-def _write_pkcs1_public(key: RSAPublic) -> bytes:
-    return encode_sequence(encode_integer(key.n), encode_integer(key.e))
-
-
-def _read_sec1(octets: bytes, outer_curve: Curve | None) -> ECPrivate:
-    """outer_curve: what PKCS#8 says; without one, the key itself has to."""
-    body = read_sequence(octets)
-    if body.integer() != 1:
-        raise malformed()
-    scalar = body.next(OCTET_STRING)
-    curve = outer_curve
-    if body.has(_CONTEXT_0):
-        parameters = Reader(body.next(_CONTEXT_0))
-        curve = curve_by_oid(parameters.next(OID))
-        parameters.end()
-    if curve is None or curve not in NIST_CURVES or outer_curve not in {None, curve}:
-        raise malformed()
-    point = None
-    if body.has(_CONTEXT_1):
-        public = Reader(body.next(_CONTEXT_1))
-        point = public.bits()
-        public.end()
-    body.end()
-    if len(scalar.lstrip(b"\0")) > curve.size:  # old encoders leave leading zeros out, or add some
-        raise malformed()
-    return ECPrivate(curve, scalar.lstrip(b"\0").rjust(curve.size, b"\0"), point)
-
-
-def _write_sec1(key: ECPrivate, *, with_curve: bool) -> bytes:
-    elements = [encode_integer(1), encode(OCTET_STRING, key.scalar)]
-    if with_curve:
-        elements.append(encode(_CONTEXT_0, encode(OID, key.curve.oid)))
-    if key.point is not None:
-        elements.append(encode(_CONTEXT_1, encode_bits(key.point)))
-    return encode_sequence(*elements)
 
 
 # --- curves -------------------------------------------------------------------------------------
