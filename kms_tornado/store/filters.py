@@ -130,13 +130,12 @@ def _looked_up(values: Any, outer: Any, *conditions: ColumnElement[bool]) -> Sel
 
 
 def _is(values: Any, leaf: Leaf) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    return _at(values, leaf.path), values.c.value == leaf.value
+    return _plainly(values.c.path) == leaf.path, _plainly(values.c.value) == leaf.value
 
 
-def _at(values: Any, path: str) -> ColumnElement[bool]:
-    """An expression, so that the rows are found by their object and never by the other index."""
-    at: ColumnElement[bool] = values.c.path.concat("") == path
-    return at
+def _plainly(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """An expression, so that rows are looked up by their object and never through the other index."""
+    return column.concat("")
 
 
 def _in_range(wanted: DateRange) -> ColumnElement[bool]:
@@ -149,7 +148,7 @@ def _in_range(wanted: DateRange) -> ColumnElement[bool]:
         values,
         objects,
         values.c.object == objects.c.serial,
-        _at(values, wanted.tag),
+        _plainly(values.c.path) == wanted.tag,
         values.c.number.between(earliest, latest),
     )
     return found.scalar_subquery() > 0

@@ -76,7 +76,8 @@ def _bound_waiting(connection: Any, _record: object) -> None:
     cursor = connection.cursor()
     cursor.execute(
         f"SET statement_timeout = {_STATEMENT_TIMEOUT_MS}; SET lock_timeout = {_LOCK_TIMEOUT_MS}; "
-        f"SET idle_in_transaction_session_timeout = {_IDLE_TIMEOUT_MS}"
+        f"SET idle_in_transaction_session_timeout = {_IDLE_TIMEOUT_MS}; "
+        "SET jit = off"  # compiling a search takes a hundred times as long as running it
     )
     cursor.close()
     connection.commit()
