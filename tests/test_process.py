@@ -117,6 +117,11 @@ def test_print_config_names_each_source_and_makes_no_data(tmp_path):
             id="database of another kind",
         ),
         pytest.param(
+            (*NO_AUTH, "--database-url", "postgresql://kms:hunter2@127.0.0.1:1/kms"),
+            ("--database-url (flag)", "postgresql://kms:***@127.0.0.1:1/kms", "refused"),
+            id="database server that is not there",
+        ),
+        pytest.param(
             ("--jwt-issuer-uri", "https://i.example", "--hostname", "203.0.113.7", "--port", "0"),
             ("--hostname (flag)", "203.0.113.7"),
             id="not an address of this machine",
