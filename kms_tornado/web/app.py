@@ -12,6 +12,7 @@ from tornado.web import Application
 from ..crypto.policy import CryptoPolicy
 from . import access_handlers as a
 from . import handlers as h
+from .access_log import log_request
 from .bearer_auth import RequestAuth
 from .kms import KMS, Storage
 from .service_handler import (
@@ -19,7 +20,6 @@ from .service_handler import (
     NotFoundHandler,
     ServerContext,
     ServiceHandler,
-    log_request,
 )
 
 ROUTES: list[tuple[str, type[ServiceHandler]]] = [

@@ -25,12 +25,10 @@ from .worker_metrics import WorkerMetrics
 T = TypeVar("T")
 
 log = logging.getLogger("kms_tornado.web")
-access_log = logging.getLogger("kms_tornado.access")
 
 #: A refused body is read and dropped for so long, so that the client gets to read the answer.
 _DRAIN_S = 30.0
 _NO_LIMIT = 1 << 62
-_LONGEST_SHOWN = 300  # characters of one value in the access log; a path may have 64 KiB
 
 _ERRORS = {
     400: ("bad_request", "the request is malformed"),
@@ -264,48 +262,3 @@ def _methods(handler: type[RequestHandler]) -> list[str]:
         if inspect.unwrap(getattr(handler, name.lower()))
         is not RequestHandler._unimplemented_method
     ]
-
-
-def log_request(handler: RequestHandler) -> None:
-    """One line a request, or one for each operation of a batch.
-
-    The path without its query, where careless clients put tokens.
-    """
-    status = handler.get_status()
-    level = logging.ERROR if status >= 500 and status != 503 else logging.INFO
-    if not access_log.isEnabledFor(level):
-        return
-    for fields in getattr(handler, "entries", None) or [getattr(handler, "fields", {})]:
-        _log_entry(handler, level, {name: _cut(value) for name, value in fields.items()})
-
-
-def _log_entry(handler: RequestHandler, level: int, fields: dict[str, Any]) -> None:
-    status = handler.get_status()
-    request = handler.request
-    path = _cut(request.path)
-    user = getattr(handler.current_user, "name", None)
-    if user is not None:
-        fields = {"user": user, **fields}
-    took_ms = 1000.0 * request.request_time()
-    access_log.log(
-        level,
-        "%d %s %s %s %.1fms%s",
-        status, request.method, path, request.remote_ip, took_ms,
-        "".join(f" {name}={_shown(value)}" for name, value in fields.items()),
-        extra={
-            "fields": {
-                "status": status, "method": request.method, "path": path,
-                "remote_ip": request.remote_ip, "ms": round(took_ms, 1), **fields,
-            }
-        },
-    )  # fmt: skip
-
-
-def _shown(value: object) -> str:
-    """A value of name=value: quoted where it could be taken for more than one of them."""
-    text = str(value)
-    return text if re.fullmatch(r"[\w.@:#/+-]+", text) else json.dumps(text)
-
-
-def _cut(value: str) -> str:
-    return value if len(value) <= _LONGEST_SHOWN else value[:_LONGEST_SHOWN] + "…"
