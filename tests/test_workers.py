@@ -105,10 +105,13 @@ def test_signal_stops_all_of_them_and_lets_the_request_in_flight_end(tmp_path, i
 
 def test_sighup_reaches_every_worker(tmp_path, issuer):
     argv = trusting(issuer, "--jwks-cooldown", "0")
+    before = issuer.fetches
     with serving(*argv, *TWO, cwd=tmp_path) as server:
-        before = issuer.fetches
-        server.send(signal.SIGHUP)
         issuer.wait_for_fetches(before + 2)
+        # Whichever answers: while keys are on their way, nothing is fetched besides.
+        eventually(lambda: {server.client.get("/ready").status for _ in range(20)} == {200})
+        server.send(signal.SIGHUP)
+        issuer.wait_for_fetches(before + 4)
 
 
 def test_workers_end_with_their_supervisor(tmp_path):
