@@ -109,6 +109,20 @@ def test_wrapped_bytes_that_nobody_can_unwrap_are_kept_too(alice, key):
     assert line.startswith("Item_Not_Found: ")
 
 
+def test_wrapping_key_of_somebody_else_reads_as_not_there(alice, bob, key):
+    theirs = bob.import_key("", KEK)
+    answer, lines = alice.do("Get", uid(key)), []
+    block = answer["Object", "KeyBlock"]
+    data = next(each for each in block if each["tag"] == "KeyWrappingData")
+    for other in (theirs, "0" * len(theirs)):
+        data["value"][1] = structure("EncryptionKeyInformation", uid(other))
+        again = kept(alice, answer)
+        lines.append(alice.refused("Encrypt", uid(again), octets("Data", b"x")))
+        assert lines[-1] == alice.refused("Get", uid(again), NOT_WRAPPED)
+    assert lines[0].replace(theirs, "0" * len(theirs)) == lines[1]
+    assert lines[1].startswith("Item_Not_Found: ")
+
+
 def test_keys_that_wrap_one_another_lead_nowhere(alice, key):
     answer = alice.do("Get", uid(key))
     block = answer["Object", "KeyBlock"]

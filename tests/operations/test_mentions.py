@@ -53,9 +53,7 @@ MENTIONS = {
         ],
         "decrypt",
     ),
-    "Register, wrapping key": (
-        "Register", lambda _, other: [SYMMETRIC, attributes(), wrapped_object(other)], "decrypt",
-    ),
+    # Register keeps what is wrapped as it is: test_kept_wrapped.
     "DeriveKey, second base": (
         "DeriveKey",
         lambda mine, other: [
