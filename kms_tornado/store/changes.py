@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -13,15 +12,13 @@ from sqlalchemy import Connection, bindparam, delete, exists, insert, select, up
 from sqlalchemy.exc import IntegrityError
 
 from ..domain.managed_object import ManagedObject
-from ..errors import InvalidField, KMIPError, NonceReused, ObjectAlreadyExists
+from ..errors import InvalidField, NonceReused, ObjectAlreadyExists
 from . import queries
 from .base import (
     Change,
     Conflict,
     Grant,
-    Groups,
     Insert,
-    Refused,
     Remove,
     Replace,
     UseNonce,
@@ -122,42 +119,6 @@ def joined(commits: Sequence[Commit]) -> Commit:
     """
     changes = [change for commit in commits for change in commit.changes]
     return Commit(changes, max(commit.now for commit in commits))
-
-
-def apply_groups(connection: Connection, groups: Groups, *, now: int) -> None:
-    """All of them as one; where that fails, one by one, to tell which. Raises Conflict and Refused."""
-    places = [place for place, changes in enumerate(groups) if changes]
-    try:
-        with _savepoint(connection):
-            apply(connection, [each for changes in groups for each in changes], now=now)
-        return
-    except KMIPError as exc:
-        if len(places) == 1:
-            raise Refused({places[0]: exc}) from None
-    failures: dict[int, KMIPError] = {}
-    for place in places:
-        try:
-            with _savepoint(connection):
-                apply(connection, groups[place], now=now)
-        except KMIPError as exc:
-            failures[place] = exc
-        except Conflict:
-            if not failures:  # else it builds on one that failed
-                raise
-    if not failures:  # each can be, but not all together
-        raise Conflict
-    raise Refused(failures)
-
-
-@contextmanager
-def _savepoint(connection: Connection) -> Iterator[None]:
-    connection.exec_driver_sql("SAVEPOINT one_group")
-    try:
-        yield
-    except (KMIPError, Conflict):
-        connection.exec_driver_sql("ROLLBACK TO one_group")
-        raise
-    connection.exec_driver_sql("RELEASE one_group")
 
 
 def keep_check_value(connection: Connection, value: bytes) -> bytes:

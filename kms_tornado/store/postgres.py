@@ -24,6 +24,7 @@ from . import changes as sql_changes
 from . import queries
 from .base import Change, Groups, Obtained
 from .bounds import bounded, check_tags, check_tags_of
+from .groups import apply_groups
 from .postgres_engine import is_of_a_value, open_engine, prepare, unavailable, was_disconnected
 from .postgres_writer import CONNECTIONS, PostgresWriter
 from .rows import from_row, grants_from_rows, obtained_from_rows
@@ -135,7 +136,7 @@ class PostgresStore:
         for changes in groups:
             check_tags_of(changes)
         now = int(self._clock())
-        await self._open_writer().submit(lambda c: sql_changes.apply_groups(c, groups, now=now))
+        await self._open_writer().submit(lambda c: apply_groups(c, groups, now=now))
 
     async def _read_after(
         self, groups: Groups, statement: Executable, parameters: Mapping[str, Any]
@@ -146,7 +147,7 @@ class PostgresStore:
         now = int(self._clock())
 
         def job(connection: Connection) -> Sequence[Row[Any]]:
-            sql_changes.apply_groups(connection, groups, now=now)
+            apply_groups(connection, groups, now=now)
             return connection.execute(statement, parameters).all()
 
         rows: Sequence[Row[Any]] = await self._open_writer().rehearse(job)

@@ -25,6 +25,7 @@ from . import changes as sql_changes
 from . import queries
 from .base import Change, Groups, Obtained, Remove, Replace
 from .bounds import bounded, check_tags, check_tags_of
+from .groups import apply_groups
 from .reader import Reader, TooLong
 from .rows import from_row, grants_from_rows, obtained_from_rows
 from .sqlite_file import BUSY_TIMEOUT_S, SQLiteFile
@@ -172,7 +173,7 @@ class SQLiteStore:
             check_tags_of(changes)
         now = int(self._clock())
         await self._open_writer().submit(
-            lambda connection: sql_changes.apply_groups(connection, groups, now=now),
+            lambda connection: apply_groups(connection, groups, now=now),
             erases=any(_erases(change) for changes in groups for change in changes),
         )
 
@@ -183,7 +184,7 @@ class SQLiteStore:
         now = int(self._clock())
 
         def job(connection: Connection) -> Sequence[Row[Any]]:
-            sql_changes.apply_groups(connection, groups, now=now)
+            apply_groups(connection, groups, now=now)
             return connection.execute(statement, parameters).all()
 
         rows: Sequence[Row[Any]] = await self._open_writer().submit(job, undoes=True)
