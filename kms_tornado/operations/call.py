@@ -66,9 +66,9 @@ class SharedOffload(Protocol):
 
 
 class Unwrapper(Protocol):
-    """The plaintext of an object that is kept wrapped."""
+    """An object that is kept wrapped as its wrapping key makes it, its plaintext in `call.unwrapped`."""
 
-    def __call__(self, call: Call, target: ManagedObject) -> Awaitable[KeyMaterial]: ...
+    def __call__(self, call: Call, target: ManagedObject) -> Awaitable[ManagedObject]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Call:
     privileged_users: who may create objects; empty means everyone.
     crypto_policy: of --crypto-policy; `check_allowed` asks it.
     bare: the request is an operation alone, as the published clients send it, and no RequestMessage.
-    unwrapper: of objects that are kept wrapped. unwrapped: what it gave in this call.
+    unwrapper: of objects that are kept wrapped. unwrapped: their plaintexts in this call.
     streams: data that comes in parts, of all callers of this process.
     """
 
@@ -158,7 +158,7 @@ class Call:
             check_left(attributes.usage_limits)
         if KEPT_WRAPPED in target.tags and self.unwrapper is not None:
             # For `open`, in this call alone; the caller needs a right of its own to the wrapping key.
-            self.unwrapped[target.uid] = await self.unwrapper(self, target)
+            return await self.unwrapper(self, target)
         return target
 
     async def spend(self, target: ManagedObject, size: int, *others: Change) -> None:

@@ -22,7 +22,7 @@ from ..domain.access import owns
 from ..domain.lifecycle import Use
 from ..domain.managed_object import ManagedObject
 from ..domain.usage import spent
-from ..errors import FeatureNotSupported, InvalidField, MissingData
+from ..errors import FeatureNotSupported, InvalidField, MissingData, SensitiveObject
 from ..kmip.attributes import Attributes
 from ..kmip.enums import (
     CryptographicUsageMask,
@@ -43,6 +43,9 @@ KINDS = frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.SECRET_DATA})
 #: Links from a base to what was derived from it. Every derived object names its base, and Locate finds
 #: it by that; a base that is used all the time must not grow for ever.
 MAX_DERIVED_LINKS = 100
+#: Bits of what is derived from a Sensitive object (SP 800-131A). A short one is found by trying, and each
+#: longer one of the same derivation then a byte at a time: what is derived, and at last what was encrypted.
+MIN_HIDDEN_BITS = 112
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,7 @@ async def derive_key(call: Call, request: DeriveKeyRequest) -> DeriveKeyResponse
     call.check_allowed(method.technique, Use.PROTECT)
     length = _length(request)
     bases = await _bases(call, request.unique_identifiers)
+    _check_hidden(bases, length)
     parameters = _parameters(call, request.derivation_parameters, bases)
     _check_parameters(method, parameters)
     inputs = Inputs(
@@ -131,6 +135,17 @@ async def _bases(call: Call, identifiers: tuple[str, ...]) -> Sequence[ManagedOb
     if len(bases) == 2 and bases[1].object_type is not ObjectType.SECRET_DATA:
         raise InvalidField("the second object, which has the derivation data, is no Secret Data")
     return bases
+
+
+def _check_hidden(bases: Sequence[ManagedObject], length: int) -> None:
+    """Raises SensitiveObject for so few bytes of what nobody may know that anybody could try them all."""
+    is_hidden = any(
+        base.attributes.sensitive or base.attributes.extractable is False for base in bases
+    )
+    if is_hidden and 8 * length < MIN_HIDDEN_BITS:
+        raise SensitiveObject(
+            f"what is derived from a Sensitive object has at least {MIN_HIDDEN_BITS} bits"
+        )
 
 
 def _parameters(

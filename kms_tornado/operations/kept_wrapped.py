@@ -166,9 +166,10 @@ def kept_block(call: Call, target: ManagedObject) -> KeyBlock:
 
 
 async def opened(call: Call, target: ManagedObject) -> ManagedObject:
-    """The object as `call.open` can give its plaintext; to be read, never to be written.
+    """The object as `call.open` can give its plaintext.
 
-    What a Sensitive key protects is Sensitive, whatever was said of it when it came in.
+    What a Sensitive key protects is Sensitive, whatever was said of it when it came in; whoever writes
+    the object then writes that down.
     Raises what the wrapping key refuses, CryptographicFailure, InvalidField.
     """
     found = await unwrapped(call, kept_block(call, target))
@@ -178,11 +179,6 @@ async def opened(call: Call, target: ManagedObject) -> ManagedObject:
     return dataclasses.replace(
         target, attributes=dataclasses.replace(target.attributes, sensitive=True)
     )
-
-
-async def unwrap_kept(call: Call, target: ManagedObject) -> KeyMaterial:
-    """The material, for `Call.fetch_to_use`. Errors as of `opened`."""
-    return _material(target, (await unwrapped(call, kept_block(call, target))).block)
 
 
 def _material(target: ManagedObject, block: KeyBlock) -> KeyMaterial:

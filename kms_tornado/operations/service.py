@@ -173,7 +173,7 @@ class Service:
             privileged_users=self._privileged_users,
             crypto_policy=self._crypto_policy,
             bare=bare,
-            unwrapper=kept_wrapped.unwrap_kept,
+            unwrapper=kept_wrapped.opened,
             streams=self._streams,
         )
         return await function(call, request)

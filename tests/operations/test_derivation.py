@@ -216,6 +216,24 @@ def test_derived_from_what_is_not_extractable_is_not_extractable(alice):
     assert alice.refused("Get", uid(made)).startswith("Not_Extractable: ")
 
 
+@pytest.mark.parametrize("flags", [("Sensitive", True), ("Extractable", False)])
+@pytest.mark.parametrize("kind", ["key", "data"])
+def test_nothing_short_is_derived_from_what_nobody_may_know(alice, kind, flags):
+    """One byte is found with 256 MACs, the next one with as many: so all of what Get refuses."""
+    more = [flag(*flags)]
+    bases = [a_key(alice, KEY, DERIVE, *(more if kind == "key" else []))]
+    given = [data(b"context")]
+    if kind == "data":
+        bases, given = [*bases, a_secret(alice, b"context", *more)], []
+    for bits in (8, 104):
+        how = {"method": "HKDF", "given": given, "kind": "SecretData", "bits": bits}
+        line = alice.refused("DeriveKey", *wanted(*bases, **how))
+        assert line == "Sensitive: what is derived from a Sensitive object has at least 112 bits"
+    assert derived(alice, *bases, method="HKDF", given=given, kind="SecretData", bits=112)
+    open_base = a_key(alice)
+    assert derived(alice, open_base, method="HKDF", kind="SecretData", bits=8)
+
+
 def test_sensitive_data_makes_a_sensitive_key(alice):
     secret = a_secret(alice, b"context", flag("Sensitive", True))
     made = derived(alice, a_key(alice), secret)

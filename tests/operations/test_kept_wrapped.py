@@ -176,6 +176,19 @@ def test_sensitive_key_that_comes_back_to_be_kept_wrapped_is_sensitive_still(ali
     assert alice.decrypt(again, alice.encrypt(again, b"data")) == b"data"
 
 
+def test_what_is_derived_from_a_sensitive_key_that_is_kept_wrapped_is_sensitive(alice):
+    """Its own attributes, which came with it, say that it is not."""
+    mask = number("CryptographicUsageMask", 0x200)
+    key, wrapping = alice.create(flag("Sensitive", True)), sensitive_kek(alice)
+    base = kept(alice, alice.do("Get", uid(key), under(wrapping)), flag("Sensitive", False), mask)
+    items = [
+        name("ObjectType", "SymmetricKey"), uid(base), name("DerivationMethod", "HKDF"),
+        structure("DerivationParameters"),
+    ]  # fmt: skip
+    made = alice.do("DeriveKey", *items, attributes(bits=256)).uid
+    assert alice.refused("Get", uid(made)).startswith("Sensitive: ")
+
+
 # --- wrapping_key_id ----------------------------------------------------------------------------
 
 
