@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import re
+import resource
 import signal
 import socket
 import sys
@@ -31,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if parsed.print_config:
         print(options.format_effective(parsed), end="")
         return 0
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold every key in use
     logs.configure(parsed.settings.log_level, parsed.settings.log_format)
     for warning in parsed.warnings:
         log.warning("%s", warning)

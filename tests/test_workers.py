@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import signal
 import socket
 from pathlib import Path
@@ -42,6 +43,18 @@ def test_keys_made_by_one_worker_are_served_by_all(tmp_path, issuer):
         assert len(workers_of(server)) == 2
         made = [server.client.create(token) for _ in range(10)]  # a connection each
         assert {server.client.get_key(token, uid).status for uid in made * 3} == {200}
+
+
+def test_no_process_leaves_a_core_dump(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))  # a server that does nothing inherits it
+    try:
+        with serving(*NO_AUTH, *TWO, cwd=tmp_path) as server:
+            pids = (server.process.pid, *workers_of(server))
+            limits = {resource.prlimit(pid, resource.RLIMIT_CORE) for pid in pids}
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
+    assert limits == {(0, 0)}
 
 
 def test_as_many_workers_as_cores_where_0_is_asked_for(tmp_path):
