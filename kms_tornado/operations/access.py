@@ -58,7 +58,7 @@ class AccessRights:
         self._now = now
 
     async def grant(self, principal: str, request: AccessRequest) -> None:
-        """Again: no effect. Raises ItemNotFound to all but the owner, InvalidField."""
+        """Again: no effect. Raises ItemNotFound to all but the owner, InvalidField, ServerLimitExceeded."""
         await self._change(Grant, principal, request)
 
     async def withdraw(self, principal: str, request: AccessRequest) -> None:
@@ -77,14 +77,14 @@ class AccessRights:
         ]
 
     async def owned(self, principal: str) -> list[JSON]:
-        """All objects of the principal, the destroyed ones as well, newest first."""
+        """The principal's newest objects, the destroyed ones as well; not all where there are many."""
         found, now = await self._store.owned_by(principal), int(self._now())
         return await self._offload(
             lambda: [_owned(as_of(each, now)) for each in found], principal=principal
         )
 
     async def obtained(self, principal: str) -> list[JSON]:
-        """All objects of others that were granted to the principal or to everyone."""
+        """The newest objects of others that were granted to the principal or to everyone."""
         found, now = await self._store.obtained_by(principal), int(self._now())
         return await self._offload(
             lambda: [_obtained(each, as_of(each.target, now)) for each in found],

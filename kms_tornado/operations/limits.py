@@ -14,6 +14,7 @@ from ..domain.managed_object import MAX_OBJECTS_OF_AN_OWNER
 from ..errors import InvalidField
 from ..kmip.batch import MAX_BATCH_ITEMS
 from ..kmip.ttlv import MAX_DEPTH, MAX_ITEMS
+from ..store.bounds import MOST_GRANTEES, MOST_LISTED
 from .access import MAX_BODY_LENGTH
 from .attributes import MAX_ATTRIBUTES_LENGTH
 from .call import MAX_IDENTIFIER_LENGTH, MAX_TAG_LIST_LENGTH
@@ -58,6 +59,8 @@ LIMITS = (
     Limit("tag list as identifier", MAX_TAG_LIST_LENGTH, "characters", "Invalid_Field"),
     Limit("attributes of an object", MAX_ATTRIBUTES_LENGTH, "characters", "Invalid_Field"),
     Limit("identifiers in one answer to Locate", MAX_LOCATED, "items", "a page of so many"),
+    Limit("objects in a listing", MOST_LISTED, "objects", "the newest; Locate finds the others"),
+    Limit("users with rights on one object", MOST_GRANTEES, "users", "Server_Limit_Exceeded"),
     Limit("RSA key", MAX_RSA_BITS, "bits", "Invalid_Attribute_Value"),
     Limit("derived key", derive.MAX_BYTES, "bytes", "Invalid_Field"),
     Limit("iterations of PBKDF2", derive.MAX_PBKDF2_ROUNDS, "rounds", "Invalid_Field"),

@@ -193,10 +193,10 @@ class ObjectStore(Objects, Protocol):
         """Grantee → operations, by name; None where that owner has no such object."""
 
     async def owned_by(self, principal: str) -> Sequence[ManagedObject]:
-        """In any state, newest first; without material (`sealed` is None)."""
+        """In any state, newest first, MOST_LISTED at most; without material (`sealed` is None)."""
 
     async def obtained_by(self, principal: str) -> Sequence[Obtained]:
-        """What others granted to the principal or to everyone; order and material as `owned_by`."""
+        """What others granted to the principal or to everyone; order, number, material as `owned_by`."""
 
     async def holds_objects(self) -> bool: ...
 

@@ -10,6 +10,13 @@ from .base import Change, Insert, Replace
 #: Tags of one object or one question. SQLite takes so many values in a statement and no more.
 MOST_TAGS = 500
 
+#: Objects in a listing of what somebody owns, or was granted: others may grant without end. Locate finds
+#: the rest, page by page.
+MOST_LISTED = 1000
+
+#: Users with rights on one object: its owner sees all of them at once.
+MOST_GRANTEES = 1000
+
 _MOST = 2**63 - 1
 
 

@@ -8,11 +8,21 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, exists, insert, select, update
+from sqlalchemy import (
+    Connection,
+    bindparam,
+    delete,
+    distinct,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from ..domain.managed_object import ManagedObject
-from ..errors import InvalidField, NonceReused, ObjectAlreadyExists
+from ..errors import InvalidField, NonceReused, ObjectAlreadyExists, ServerLimitExceeded
 from . import queries
 from .base import (
     Change,
@@ -25,6 +35,7 @@ from .base import (
     Withdraw,
 )
 from .belongings import count_objects, index_changed, index_new, names_of, take_names
+from .bounds import MOST_GRANTEES
 from .rows import to_row
 from .schema import grants, object_tags, objects, server_state, used_nonces
 
@@ -59,6 +70,9 @@ _granted = (
     grants.c.grantee == bindparam("wanted_grantee"),
 )
 _operations_of = select(grants.c.operation).where(*_granted)
+_grantees = select(func.count(distinct(grants.c.grantee))).where(
+    grants.c.object == bindparam("wanted_object")
+)
 _insert_grant = insert(grants)
 _delete_grant = delete(grants).where(*_granted, grants.c.operation == bindparam("wanted_operation"))
 _delete_grants = delete(grants).where(grants.c.object == bindparam("wanted_object"))
@@ -244,12 +258,21 @@ class _Application:
         was, known = self._granted(change)
         new = sorted(change.operations - known)
         if new:
+            if not known:
+                self._check_grantees(was)
             self._connection.execute(
                 _insert_grant,
                 [
                     {"object": was.serial, "grantee": change.grantee, "operation": int(each)}
                     for each in new
                 ],
+            )
+
+    def _check_grantees(self, was: _Known) -> None:
+        number = self._connection.execute(_grantees, {"wanted_object": was.serial}).scalar_one()
+        if number >= MOST_GRANTEES:
+            raise ServerLimitExceeded(
+                f"at most {MOST_GRANTEES} users have rights on one object: * stands for everyone"
             )
 
     def _withdraw(self, change: Withdraw) -> None:

@@ -29,6 +29,7 @@ from ..domain.access import EVERYONE
 from ..domain.managed_object import UniqueIdentifier
 from ..domain.search import ObjectFilter
 from ..kmip.enums import Operation, State
+from .bounds import MOST_LISTED
 from .filters import conditions, in_states, leading
 from .rows import COLUMNS
 from .schema import grants, object_tags, objects, server_state
@@ -69,13 +70,20 @@ owned = (
     select(*_WITHOUT_MATERIAL)
     .where(objects.c.owner == _principal)
     .order_by(objects.c.created_at.desc(), objects.c.serial.desc())
+    .limit(MOST_LISTED)
 )
 
+_newest_obtained = (
+    select(objects.c.serial)
+    .where(objects.c.serial.in_(_of_any_right), objects.c.owner != _principal)
+    .order_by(objects.c.created_at.desc(), objects.c.serial.desc())
+    .limit(MOST_LISTED)
+)
 #: A row for each granted operation, the rows of one object beside each other.
 obtained = (
     select(*_WITHOUT_MATERIAL, grants.c.operation)
     .join_from(grants, objects, objects.c.serial == grants.c.object)
-    .where(_to_them, objects.c.owner != _principal)
+    .where(_to_them, objects.c.serial.in_(_newest_obtained))
     .order_by(objects.c.created_at.desc(), objects.c.serial.desc())
 )
 

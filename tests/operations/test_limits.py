@@ -24,6 +24,8 @@ MORE_ELSEWHERE = {
     "answer to a message": "tests/operations/test_batch.py",
     "identifiers in one answer to Locate": "tests/store",
     "objects of one owner": "tests/store",
+    "objects in a listing": "tests/store/test_grants.py",
+    "users with rights on one object": "tests/store/test_grants.py",
     "streams of one user": "tests/operations/test_streams.py",
     "data decrypted in parts": "below",
     "RSA key": "tests/crypto",

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from kms_tornado.errors import InvalidField
+from kms_tornado.errors import InvalidField, ServerLimitExceeded
 from kms_tornado.kmip.enums import Operation, State
 from kms_tornado.store.base import Conflict, Grant, Insert, Remove, Replace, Withdraw
+from kms_tornado.store.bounds import MOST_GRANTEES, MOST_LISTED
 
 from .helpers import ALICE, BOB, an_object, seeking, uids, with_store
 
@@ -179,6 +180,42 @@ def test_listings_have_no_material(place):
         assert (obtained.target.uid, obtained.operations) == ("one", {GET, ENCRYPT})
         assert [each.sealed for each in [*owned, obtained.target]] == [None] * 3
         assert await store.obtained_by(ALICE) == await store.owned_by(BOB) == []
+
+    run(place, body)
+
+
+def test_listings_end_with_the_newest_so_many(place):
+    """Who owns a million objects, or grants them to everyone, fills nobody's memory."""
+
+    async def body(store):
+        many = [
+            change
+            for number in range(MOST_LISTED + 1)
+            for change in (
+                Insert(an_object(f"{number}", created_at=1_800_000_000 + number)),
+                grant(f"{number}", GET, ENCRYPT),
+            )
+        ]
+        await store.commit(many)
+        newest = [str(MOST_LISTED - number) for number in range(MOST_LISTED)]
+        assert uids(await store.owned_by(ALICE)) == newest
+        obtained = await store.obtained_by(BOB)
+        assert uids(each.target for each in obtained) == newest
+        assert {each.operations for each in obtained} == {frozenset({GET, ENCRYPT})}
+
+    run(place, body)
+
+
+def test_so_many_users_have_rights_on_an_object_and_no_more(place):
+    async def body(store):
+        users = [f"user-{number}" for number in range(MOST_GRANTEES)]
+        await store.commit([grant("one", GET, grantee=each) for each in users])
+        with pytest.raises(ServerLimitExceeded):
+            await store.commit([grant("one", GET, grantee="one more")])
+        await store.commit([grant("one", ENCRYPT, grantee=users[0])])
+        await store.commit([withdraw("one", GET, grantee=users[1])])
+        await store.commit([grant("one", GET, grantee="one more")])
+        assert len(await store.grants_on("one", owner=ALICE)) == MOST_GRANTEES
 
     run(place, body)
 
