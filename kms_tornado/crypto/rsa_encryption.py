@@ -18,6 +18,11 @@ from .material import KeyMaterial
 from .policy import Technique
 
 
+_H = HashingAlgorithm
+#: Those that `cryptography` does OAEP with, for label and mask.
+_OAEP_HASHES = frozenset({_H.SHA_1, _H.SHA_224, _H.SHA_256, _H.SHA_384, _H.SHA_512})
+
+
 @dataclass(frozen=True, slots=True)
 class EncryptionScheme:
     """technique: what a policy must allow. label: P Source."""
@@ -44,7 +49,7 @@ def encryption_scheme(wanted: CryptographicParameters) -> EncryptionScheme:
     hashing = wanted.hashing_algorithm or HashingAlgorithm.SHA_256
     mask_hashing = wanted.mask_generator_hashing_algorithm or hashing
     for each in (hashing, mask_hashing):
-        if each not in HASHES:
+        if each not in _OAEP_HASHES:
             raise UnsupportedCryptographicParameters(f"OAEP with {each.name} is not offered")
     return EncryptionScheme(Technique.RSA_OAEP, hashing, mask_hashing, wanted.p_source or b"")
 

@@ -43,6 +43,19 @@ def test_what_is_encrypted_is_decrypted(name, data):
     assert rsa_decrypt(PRIVATE, scheme, rsa_encrypt(SPKI, scheme, data)) == data
 
 
+@pytest.mark.parametrize("field", ["hashing_algorithm", "mask_generator_hashing_algorithm"])
+@pytest.mark.parametrize("hashing", H, ids=lambda each: each.name)
+def test_oaep_with_any_hash_works_or_is_refused(hashing, field):
+    """SHA-3 was let in once, and failed inside the library."""
+    wanted = P(**{field: hashing})
+    if hashing.name in {"SHA_1", "SHA_224", "SHA_256", "SHA_384", "SHA_512"}:
+        scheme = encryption_scheme(wanted)
+        assert rsa_decrypt(PRIVATE, scheme, rsa_encrypt(SPKI, scheme, b"data")) == b"data"
+    else:
+        with pytest.raises(UnsupportedCryptographicParameters):
+            encryption_scheme(wanted)
+
+
 def test_oaep_with_sha_256_is_what_is_meant_where_nothing_is_said():
     scheme = encryption_scheme(P())
     assert (scheme.technique, scheme.hashing, scheme.mask_hashing) == (
