@@ -17,7 +17,6 @@ from .hashes import HASHES
 from .material import KeyMaterial
 from .policy import Technique
 
-
 _H = HashingAlgorithm
 #: Those that `cryptography` does OAEP with, for label and mask.
 _OAEP_HASHES = frozenset({_H.SHA_1, _H.SHA_224, _H.SHA_256, _H.SHA_384, _H.SHA_512})
