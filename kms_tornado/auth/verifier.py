@@ -5,17 +5,12 @@ Pure: the time is an argument and key sets are handed in; what is missing is rai
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from ..errors import AlgorithmNotAllowed, BadSignature, UnknownIssuer, UnknownKey, WrongTokenType
 from .claims import check_claims, check_required, user_name
 from .compact import UnverifiedToken, parse_token
 from .issuer import TrustedIssuer, TrustSettings
 from .keyset import KeySet
 from .principal import Claims, Principal
-
-#: The issuer's current keys. Raises KeysUnavailable where there are none, or only stale ones.
-KeySetOf = Callable[[TrustedIssuer], KeySet]
 
 
 class TokenVerifier:

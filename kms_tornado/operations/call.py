@@ -7,12 +7,13 @@ here, for the operation that the dispatcher named.
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from .. import strict_json
-from ..crypto.envelope import EnvelopeContext, MasterKey, open_sealed, seal
+from ..crypto.envelope import EnvelopeContext, MasterKey, SealBroken, open_sealed, seal
 from ..crypto.material import KeyMaterial
 from ..crypto.policy import CryptoPolicy, Technique, check_policy
 from ..domain.access import not_found, sufficient_rights
@@ -36,6 +37,8 @@ from ..kmip.enums import CryptographicUsageMask, ObjectType, Operation, State
 from ..store.base import Change, Objects, Replace
 from .streams import Streams
 from .transaction import Transaction
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -222,10 +225,14 @@ class Call:
         return self.open_kept(target)
 
     def open_kept(self, target: ManagedObject) -> KeyMaterial:
-        """What is below the object's envelope, wrapped or not. Raises ObjectDestroyed."""
+        """What is below the object's envelope, wrapped or not. Raises ObjectDestroyed, SealBroken."""
         if target.sealed is None:
             raise ObjectDestroyed("the object's key material is gone")
-        return open_sealed(self.master_key, target.sealed, _context(target))
+        try:
+            return open_sealed(self.master_key, target.sealed, _context(target))
+        except SealBroken as exc:  # somebody else wrote to the database
+            _log.error("the stored object %s cannot be used: %s", target.uid, exc.detail)
+            raise
 
     def seal(self, target: ManagedObject, material: KeyMaterial) -> SealedMaterial:
         """Material in the envelope of exactly this object, owner and version."""

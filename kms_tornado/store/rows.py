@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,8 @@ from ..kmip.schema import tag_of
 from .base import Obtained
 from .schema import objects
 from .values import COLUMNS as VALUE_COLUMNS
+
+_log = logging.getLogger(__name__)
 
 #: The columns that `from_row` takes, in its order.
 COLUMNS = (
@@ -90,6 +93,7 @@ def from_row(row: Sequence[Any]) -> ManagedObject:
             generation,
         )
     except (ValueError, TypeError, LookupError, AttributeError, KMIPError) as exc:
+        _log.error("the row of the object %s is not one that this server writes", uid)
         raise GeneralFailure("the stored object cannot be read") from exc
 
 
