@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ..crypto import derive, random
 from ..crypto.asymmetric import MAX_RSA_BITS
 from ..domain.managed_object import MAX_OBJECTS_OF_AN_OWNER
+from ..domain.search import MAX_SOUGHT_VALUES
 from ..errors import InvalidField
 from ..kmip.batch import MAX_BATCH_ITEMS
 from ..kmip.ttlv import MAX_DEPTH, MAX_ITEMS
@@ -61,6 +62,7 @@ LIMITS = (
     Limit("identifiers in one answer to Locate", MAX_LOCATED, "items", "a page of so many"),
     Limit("objects in a listing", MOST_LISTED, "objects", "the newest; Locate finds the others"),
     Limit("users with rights on one object", MOST_GRANTEES, "users", "Server_Limit_Exceeded"),
+    Limit("values in one search by Locate", MAX_SOUGHT_VALUES, "values", "Invalid_Field"),
     Limit("RSA key", MAX_RSA_BITS, "bits", "Invalid_Attribute_Value"),
     Limit("derived key", derive.MAX_BYTES, "bytes", "Invalid_Field"),
     Limit("iterations of PBKDF2", derive.MAX_PBKDF2_ROUNDS, "rounds", "Invalid_Field"),

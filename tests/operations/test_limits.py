@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from kms_tornado.domain.search import MAX_SOUGHT_VALUES
 from kms_tornado.errors import ServerLimitExceeded
 from kms_tornado.kmip.batch import MAX_BATCH_ITEMS
 from kms_tornado.kmip.enums import Operation
@@ -18,7 +19,18 @@ from kms_tornado.operations.locate import MAX_LOCATED
 from kms_tornado.operations.streams import MAX_KEPT_BYTES_OF_A_PRINCIPAL, Stream, Streams
 from kms_tornado.options import parse
 
-from ..kms import attributes, batch_item, import_items, message, octets, structure, tagged, uid
+from ..kms import (
+    attributes,
+    batch_item,
+    import_items,
+    message,
+    name,
+    octets,
+    structure,
+    tagged,
+    text,
+    uid,
+)
 
 MORE_ELSEWHERE = {
     "answer to a message": "tests/operations/test_batch.py",
@@ -81,6 +93,16 @@ def object_with_attributes(alice, length):
     return alice.send(structure("Create", *import_items("", b"")[1:2], held))
 
 
+def search(alice, number):
+    """By so many values: two in each Name, one in the rest."""
+    names = [
+        structure("Name", text("NameValue", f"n{each}"), name("NameType", 1))
+        for each in range(number // 2)
+    ]
+    rest = [text("ObjectGroup", "g")] * (number % 2)
+    return alice.send(structure("Locate", structure("Attributes", *names, *rest)))
+
+
 #: Name in LIMITS → (what is asked, the most, words of the answer to one more).
 CASES = {
     "body of a request": (body, 16 * 1024 * 1024, "content_too_large"),
@@ -91,6 +113,7 @@ CASES = {
     "data of one operation": (data, MAX_DATA_BYTES, "Invalid_Field: Data has at most"),
     "identifier": (identifier, MAX_IDENTIFIER_LENGTH, "Invalid_Attribute_Value: "),
     "tag list as identifier": (tag_list, MAX_TAG_LIST_LENGTH, "Invalid_Field: a list of tags"),
+    "values in one search by Locate": (search, MAX_SOUGHT_VALUES, "Locate looks for at most"),
     "attributes of an object": (
         object_with_attributes, MAX_ATTRIBUTES_LENGTH, "Invalid_Field: attributes and tags",
     ),
