@@ -26,12 +26,14 @@ from . import queries
 from .base import Change, Groups, Obtained, Remove, Replace
 from .bounds import bounded, check_tags, check_tags_of
 from .groups import apply_groups
-from .reader import Reader, TooLong
+from .reader import Prepared, Reader, TooLong
 from .rows import from_row, grants_from_rows, obtained_from_rows
 from .sqlite_file import BUSY_TIMEOUT_S, SQLiteFile
 from .writer import Writer
 
 T = TypeVar("T")
+
+_BY_UID_OF_OWNER = Prepared(queries.by_uid_of_owner)
 
 _TRIES = 3  # of a millisecond each, on the event loop
 
@@ -83,7 +85,8 @@ class SQLiteStore:
     async def get_for(
         self, uid: UniqueIdentifier, *, principal: str, rights: Collection[Operation] = ()
     ) -> ManagedObject | None:
-        rows = self._read(queries.by_uid_of_owner, {"uid": uid, "principal": principal})
+        rows: Sequence[Sequence[Any]]
+        rows = self._read_at_once(_BY_UID_OF_OWNER, {"uid": uid, "principal": principal})
         if not rows:
             # A longer statement, which owners need not pay for. It decides alone, on the object and
             # the right as they are together; what is absent takes it, like what is not theirs.
@@ -209,6 +212,13 @@ class SQLiteStore:
         if self._writer is None:
             raise _closed()
         return self._reader.rows(statement, parameters)
+
+    def _read_at_once(
+        self, prepared: Prepared, parameters: dict[str, Any]
+    ) -> Sequence[tuple[Any, ...]]:
+        if self._writer is None:
+            raise _closed()
+        return self._reader.rows_at_once(prepared, parameters)
 
     async def _read_long(
         self, statement: Executable, parameters: dict[str, Any] | None = None

@@ -78,6 +78,7 @@ class Ours:
             "create": self.turns([CREATE]),
             "get": self.turns([structure("Get", uid(key)) for key in self.keys]),
             "encrypt": self.turns([encrypt(key) for key in self.keys]),
+            "sign": self.turns([self._sign()]),
             "decrypt": self.turns(
                 [decrypt(key, made) for key, made in zip(self.keys, sealed, strict=True)]
             ),
