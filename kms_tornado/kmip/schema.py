@@ -14,7 +14,7 @@ Fields are found by tag, never by position (KMIP.md §4). What is not declared i
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import IntEnum
 from functools import cache, partial
 from types import NoneType, UnionType
@@ -81,6 +81,7 @@ class _Plan:
     required: tuple[_Field, ...]
     repeated: tuple[str, ...]
     ignored: frozenset[str]
+    places: Mapping[str, int]
 
 
 def from_node(cls: type[D], node: Node, **readers: Callable[[Node], Any]) -> D:
@@ -141,10 +142,12 @@ def read_parts(cls: type[Declared], node: Node) -> Node:
 def to_node(value: Declared, tag: str) -> Node:
     """The value as a structure: fields in the order of their declaration, None left out."""
     children: list[Node] = []
-    fields = _plan(type(value)).fields
+    plan = _plan(type(value))
+    fields: Iterable[_Field] = plan.fields
     given = getattr(value, "__dict__", None)
     if given is not None:  # Attributes: a few of ninety, and the rest are not set
-        fields = tuple(field for field in fields if field.name in given)
+        places = sorted([plan.places[name] for name in given])
+        fields = [plan.fields[place] for place in places]
     for field in fields:
         item = getattr(value, field.name)
         if field.repeated:
@@ -204,6 +207,7 @@ def _plan(cls: type[Declared]) -> _Plan:
         tuple(field for field in fields if field.required),
         tuple(field.name for field in fields if field.repeated),
         frozenset(getattr(cls, "IGNORED_TAGS", ())),
+        {field.name: place for place, field in enumerate(fields)},
     )
 
 

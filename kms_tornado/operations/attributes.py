@@ -37,11 +37,9 @@ _REFUSED_VENDOR_ATTRIBUTES = frozenset({"wrapping_key_id"})
 
 def check_settable(wanted: Attributes) -> None:
     """Raises InvalidAttribute, naming the first attribute that a client may not set on a new object."""
-    for field in dataclasses.fields(wanted):
-        if is_set(wanted, field.name) and not rule_of(field.name).create:
-            raise InvalidAttribute(
-                f"{tag_of(Attributes, field.name)} cannot be set by a client here"
-            )
+    for name in wanted.what_is_set():
+        if not rule_of(name).create:
+            raise InvalidAttribute(f"{tag_of(Attributes, name)} cannot be set by a client here")
     for attribute in wanted.vendor_attributes:
         check_vendor_attribute(attribute)
     check_quantum_safe(wanted)

@@ -63,15 +63,12 @@ def new_object(
     check_settable(wanted)
     computed = computed or Attributes()
     if object_type is ObjectType.SYMMETRIC_KEY and KEPT_WRAPPED not in tags:
-        computed = dataclasses.replace(
-            computed, digests=(digest(material.reveal(), KeyFormatType.RAW),)
-        )
+        computed = computed.but(digests=(digest(material.reveal(), KeyFormatType.RAW),))
     tags = user_tags(wanted) | tags | {SYSTEM_TAGS[object_type]}
     sensitive = bool(wanted.sensitive)
     extractable = wanted.extractable is not False
     activation = first_activation_date(wanted.activation_date, bare=call.bare, now=call.now)
-    attributes = dataclasses.replace(
-        overlaid(without_tags(wanted), computed),
+    attributes = overlaid(without_tags(wanted), computed).but(
         unique_identifier=None,
         object_type=None,
         sensitive=sensitive,
@@ -144,9 +141,4 @@ def merged(outer: Attributes, inner: Attributes) -> Attributes:
 
 def overlaid(base: Attributes, top: Attributes) -> Attributes:
     """The base with every attribute that the top one sets."""
-    changed = {
-        each.name: value
-        for each in dataclasses.fields(top)
-        if (value := getattr(top, each.name)) not in (None, ())
-    }
-    return dataclasses.replace(base, **changed)
+    return base.but(**top.what_is_set())

@@ -116,6 +116,7 @@ class Service:
         #: (principal, identifier) → the turn of those who change what it names; gone with the last.
         self._turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
         self.operations = {**OPERATIONS, **INTEROP_OPERATIONS} if kmip_interop else OPERATIONS
+        self._offered = tuple(self.operations)
 
     async def execute(self, principal: Principal, operation: Operation, request: Any) -> Any:
         """The response payload. Raises KMIPError, or Unavailable where the store is out of reach."""
@@ -169,7 +170,7 @@ class Service:
             master_key=self._master_key,
             now=self.now(),
             offload=partial(self._offload, principal=principal.name),
-            offered=tuple(self.operations),
+            offered=self._offered,
             privileged_users=self._privileged_users,
             crypto_policy=self._crypto_policy,
             bare=bare,

@@ -41,8 +41,7 @@ from .schema import grants, object_tags, objects, server_state, used_nonces
 
 MAX_NONCE_BYTES = 1024
 
-# The serials come back in the order of the rows, however many there are.
-_insert = insert(objects).returning(objects.c.serial, sort_by_parameter_order=True)
+_insert = insert(objects).returning(objects.c.uid, objects.c.serial)
 _insert_tags = insert(object_tags)
 _insert_state = insert(server_state)
 
@@ -198,11 +197,12 @@ class _Application:
     def _add(self, new: Sequence[ManagedObject]) -> None:
         rows = [to_row(each, generation=each.generation, now=self._now) for each in new]
         try:
-            serials = self._connection.execute(_insert, rows).scalars().all()
+            inserted = self._connection.execute(_insert, rows).all()
         except IntegrityError:  # a row of ours can break no other constraint
             # No `from`: SQLAlchemy's exception holds the row.
             raise ObjectAlreadyExists("the unique identifier is taken") from None
-        added = list(zip(serials, new, rows, strict=True))
+        serials: dict[str, int] = dict(inserted)
+        added = [(serials[each.uid], each, row) for each, row in zip(new, rows, strict=True)]
         self._add_tags([(serial, each) for serial, each, _ in added])
         index_new(
             self._connection,

@@ -11,6 +11,7 @@ from tornado.web import RequestHandler
 
 log = logging.getLogger("kms_tornado.access")
 
+_PLAIN = re.compile(r"[\w.@:#/+-]+")
 _LONGEST_SHOWN = 300  # characters of one value; a path may have 64 KiB
 
 
@@ -52,7 +53,7 @@ def _log_entry(handler: RequestHandler, level: int, fields: dict[str, Any]) -> N
 def _shown(value: object) -> str:
     """A value of name=value: quoted where it could be taken for more than one of them."""
     text = str(value)
-    return text if re.fullmatch(r"[\w.@:#/+-]+", text) else json.dumps(text)
+    return text if _PLAIN.fullmatch(text) else json.dumps(text)
 
 
 def _cut(value: str) -> str:
