@@ -59,6 +59,10 @@ _SIGNATURES: Mapping[x509.ObjectIdentifier, int] = MappingProxyType(
     }
 )
 
+#: The longest in use have some 50 KiB. What is in them is read while everybody else waits, and names of
+#: megabytes took minutes.
+MAX_CERTIFICATE_BYTES = 128 * 1024
+
 #: A certificate for a thousand hosts is kept; its names are in it, and too long for attributes.
 MAX_ALTERNATIVE_NAMES_BYTES = 8 * 1024
 
@@ -88,7 +92,9 @@ class CertificateFacts:
 
 
 def read_certificate(octets: bytes) -> CertificateFacts:
-    """Raises InvalidField for what is no DER certificate, with nothing behind it."""
+    """Raises InvalidField for what is no DER certificate, with nothing behind it, or too long."""
+    if len(octets) > MAX_CERTIFICATE_BYTES:
+        raise InvalidField(f"a certificate has at most {MAX_CERTIFICATE_BYTES} bytes")
     certificate = _load(octets)
     try:
         return _facts(certificate)
@@ -146,14 +152,14 @@ def _fields(certificate: x509.Certificate) -> tuple[bytes, bytes, bytes, bytes]:
 
 
 def _parts(name: x509.Name) -> Mapping[str, tuple[str, ...]]:
-    found: dict[str, tuple[str, ...]] = {}
+    found: dict[str, list[str]] = {}
     for attribute in name:
         ending = NAME_PARTS.get(attribute.oid)
         value = attribute.value
         # A null character is no text that PostgreSQL keeps, and an old trick to fool readers.
         if ending is not None and isinstance(value, str) and "\0" not in value:
-            found[ending] = (*found.get(ending, ()), value)
-    return found
+            found.setdefault(ending, []).append(value)
+    return {ending: tuple(values) for ending, values in found.items()}
 
 
 def _alternative_names(

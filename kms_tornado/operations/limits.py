@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ..crypto import derive, random
 from ..crypto.asymmetric import MAX_RSA_BITS
+from ..crypto.certificates import MAX_CERTIFICATE_BYTES
 from ..domain.managed_object import MAX_OBJECTS_OF_AN_OWNER
 from ..domain.search import MAX_SOUGHT_VALUES
 from ..errors import InvalidField
@@ -63,6 +64,7 @@ LIMITS = (
     Limit("objects in a listing", MOST_LISTED, "objects", "the newest; Locate finds the others"),
     Limit("users with rights on one object", MOST_GRANTEES, "users", "Server_Limit_Exceeded"),
     Limit("values in one search by Locate", MAX_SOUGHT_VALUES, "values", "Invalid_Field"),
+    Limit("certificate", MAX_CERTIFICATE_BYTES, "bytes", "Invalid_Field"),
     Limit("RSA key", MAX_RSA_BITS, "bits", "Invalid_Attribute_Value"),
     Limit("derived key", derive.MAX_BYTES, "bytes", "Invalid_Field"),
     Limit("iterations of PBKDF2", derive.MAX_PBKDF2_ROUNDS, "rounds", "Invalid_Field"),

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from kms_tornado.crypto.certificates import MAX_CERTIFICATE_BYTES
 from kms_tornado.domain.search import MAX_SOUGHT_VALUES
 from kms_tornado.errors import ServerLimitExceeded
 from kms_tornado.kmip.batch import MAX_BATCH_ITEMS
@@ -103,6 +104,16 @@ def search(alice, number):
     return alice.send(structure("Locate", structure("Attributes", *names, *rest)))
 
 
+def certificate(alice, length):
+    held = [name("CertificateType", "X509"), octets("CertificateValue", bytes(length))]
+    return alice.send(
+        structure(
+            "Register", name("ObjectType", "Certificate"), structure("Attributes"),
+            structure("Object", *held),
+        )
+    )  # fmt: skip
+
+
 #: Name in LIMITS → (what is asked, the most, words of the answer to one more).
 CASES = {
     "body of a request": (body, 16 * 1024 * 1024, "content_too_large"),
@@ -114,6 +125,7 @@ CASES = {
     "identifier": (identifier, MAX_IDENTIFIER_LENGTH, "Invalid_Attribute_Value: "),
     "tag list as identifier": (tag_list, MAX_TAG_LIST_LENGTH, "Invalid_Field: a list of tags"),
     "values in one search by Locate": (search, MAX_SOUGHT_VALUES, "Locate looks for at most"),
+    "certificate": (certificate, MAX_CERTIFICATE_BYTES, "a certificate has at most"),
     "attributes of an object": (
         object_with_attributes, MAX_ATTRIBUTES_LENGTH, "Invalid_Field: attributes and tags",
     ),
