@@ -24,6 +24,9 @@ from ..store.base import Remove, Replace
 from .attributes import LEASE_TIME_S
 from .call import Call
 
+#: Whatever else an object says of itself, there is room for this: a key that was stolen can be revoked.
+MAX_REVOCATION_MESSAGE_LENGTH = 4096
+
 _COMPROMISES = frozenset({RevocationReasonCode.KEY_COMPROMISE, RevocationReasonCode.CA_COMPROMISE})
 
 
@@ -62,6 +65,10 @@ async def check(call: Call, request: CheckRequest) -> CheckResponse:
 
 async def revoke(call: Call, request: RevokeRequest) -> RevokeResponse:
     """End the use of an object, or say that it was compromised. Again: no effect, same answer."""
+    if len(request.message or "") > MAX_REVOCATION_MESSAGE_LENGTH:
+        raise InvalidField(
+            f"RevocationMessage has at most {MAX_REVOCATION_MESSAGE_LENGTH} characters"
+        )
     if request.compromise_occurrence_date is not None:
         if request.reason not in _COMPROMISES:
             raise InvalidField("CompromiseOccurrenceDate goes with a compromise only")

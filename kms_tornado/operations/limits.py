@@ -20,6 +20,7 @@ from ..store.bounds import MOST_GRANTEES, MOST_LISTED
 from .access import MAX_BODY_LENGTH
 from .attributes import MAX_ATTRIBUTES_LENGTH
 from .call import MAX_IDENTIFIER_LENGTH, MAX_TAG_LIST_LENGTH
+from .lifecycle import MAX_REVOCATION_MESSAGE_LENGTH
 from .locate import MAX_LOCATED
 from .streams import MAX_KEPT_BYTES_OF_A_PRINCIPAL, MAX_OF_A_PRINCIPAL
 
@@ -65,6 +66,7 @@ LIMITS = (
     Limit("users with rights on one object", MOST_GRANTEES, "users", "Server_Limit_Exceeded"),
     Limit("values in one search by Locate", MAX_SOUGHT_VALUES, "values", "Invalid_Field"),
     Limit("certificate", MAX_CERTIFICATE_BYTES, "bytes", "Invalid_Field"),
+    Limit("reason of a revocation", MAX_REVOCATION_MESSAGE_LENGTH, "characters", "Invalid_Field"),
     Limit("RSA key", MAX_RSA_BITS, "bits", "Invalid_Attribute_Value"),
     Limit("derived key", derive.MAX_BYTES, "bytes", "Invalid_Field"),
     Limit("iterations of PBKDF2", derive.MAX_PBKDF2_ROUNDS, "rounds", "Invalid_Field"),

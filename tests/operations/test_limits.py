@@ -15,6 +15,7 @@ from kms_tornado.kmip.ttlv import MAX_DEPTH, MAX_ITEMS
 from kms_tornado.operations.access import MAX_BODY_LENGTH
 from kms_tornado.operations.attributes import MAX_ATTRIBUTES_LENGTH
 from kms_tornado.operations.call import MAX_IDENTIFIER_LENGTH, MAX_TAG_LIST_LENGTH
+from kms_tornado.operations.lifecycle import MAX_REVOCATION_MESSAGE_LENGTH
 from kms_tornado.operations.limits import LIMITS, MAX_DATA_BYTES
 from kms_tornado.operations.locate import MAX_LOCATED
 from kms_tornado.operations.streams import MAX_KEPT_BYTES_OF_A_PRINCIPAL, Stream, Streams
@@ -104,6 +105,12 @@ def search(alice, number):
     return alice.send(structure("Locate", structure("Attributes", *names, *rest)))
 
 
+def reason(alice, length):
+    return alice.send(
+        structure("Revoke", uid(alice.create()), text("RevocationReason", "x" * length))
+    )
+
+
 def certificate(alice, length):
     held = [name("CertificateType", "X509"), octets("CertificateValue", bytes(length))]
     return alice.send(
@@ -126,6 +133,9 @@ CASES = {
     "tag list as identifier": (tag_list, MAX_TAG_LIST_LENGTH, "Invalid_Field: a list of tags"),
     "values in one search by Locate": (search, MAX_SOUGHT_VALUES, "Locate looks for at most"),
     "certificate": (certificate, MAX_CERTIFICATE_BYTES, "a certificate has at most"),
+    "reason of a revocation": (
+        reason, MAX_REVOCATION_MESSAGE_LENGTH, "Invalid_Field: RevocationMessage has at most",
+    ),
     "attributes of an object": (
         object_with_attributes, MAX_ATTRIBUTES_LENGTH, "Invalid_Field: attributes and tags",
     ),
