@@ -22,6 +22,7 @@ from .attributes import MAX_ATTRIBUTES_LENGTH
 from .call import MAX_IDENTIFIER_LENGTH, MAX_TAG_LIST_LENGTH
 from .lifecycle import MAX_REVOCATION_MESSAGE_LENGTH
 from .locate import MAX_LOCATED
+from .new_object import MAX_OBJECT_BYTES
 from .streams import MAX_KEPT_BYTES_OF_A_PRINCIPAL, MAX_OF_A_PRINCIPAL
 
 #: Data of one cryptographic operation. AES-GCM in one piece holds Python's lock for all of it, about a
@@ -65,6 +66,7 @@ LIMITS = (
     Limit("objects in a listing", MOST_LISTED, "objects", "the newest; Locate finds the others"),
     Limit("users with rights on one object", MOST_GRANTEES, "users", "Server_Limit_Exceeded"),
     Limit("values in one search by Locate", MAX_SOUGHT_VALUES, "values", "Invalid_Field"),
+    Limit("object", MAX_OBJECT_BYTES, "bytes", "Invalid_Field"),
     Limit("certificate", MAX_CERTIFICATE_BYTES, "bytes", "Invalid_Field"),
     Limit("reason of a revocation", MAX_REVOCATION_MESSAGE_LENGTH, "characters", "Invalid_Field"),
     Limit("RSA key", MAX_RSA_BITS, "bits", "Invalid_Attribute_Value"),

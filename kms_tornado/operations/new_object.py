@@ -36,6 +36,10 @@ SYSTEM_TAGS: Mapping[ObjectType, str] = MappingProxyType(
     }
 )
 
+#: Of the material of one object. Keys have a few KiB; a search by tags reads a hundred objects whole, and a
+#: hundred of megabytes each would fill the memory.
+MAX_OBJECT_BYTES = 256 * 1024
+
 #: The operating system's, of which nothing more is known.
 _GENERATOR = RandomNumberGenerator(RNGAlgorithm.UNSPECIFIED)
 
@@ -57,8 +61,10 @@ def new_object(
     format, digest, certificate's names, links of a pair); it wins over what was asked for.
     made: the server's own random numbers made it. tags: the server's own, besides that of the type.
     A symmetric key's digest is of its raw bytes, whatever its format, and made here.
-    Raises InvalidAttribute for attributes that are not the client's to set.
+    Raises InvalidAttribute for attributes that are not the client's to set, InvalidField.
     """
+    if material.bits > 8 * MAX_OBJECT_BYTES:
+        raise InvalidField(f"an object has at most {MAX_OBJECT_BYTES} bytes")
     check_object_type(object_type, wanted)
     check_settable(wanted)
     computed = computed or Attributes()

@@ -18,6 +18,7 @@ from kms_tornado.operations.call import MAX_IDENTIFIER_LENGTH, MAX_TAG_LIST_LENG
 from kms_tornado.operations.lifecycle import MAX_REVOCATION_MESSAGE_LENGTH
 from kms_tornado.operations.limits import LIMITS, MAX_DATA_BYTES
 from kms_tornado.operations.locate import MAX_LOCATED
+from kms_tornado.operations.new_object import MAX_OBJECT_BYTES
 from kms_tornado.operations.streams import MAX_KEPT_BYTES_OF_A_PRINCIPAL, Stream, Streams
 from kms_tornado.options import parse
 
@@ -27,6 +28,7 @@ from ..kms import (
     import_items,
     message,
     name,
+    number,
     octets,
     structure,
     tagged,
@@ -105,6 +107,17 @@ def search(alice, number):
     return alice.send(structure("Locate", structure("Attributes", *names, *rest)))
 
 
+def opaque_object(alice, length):
+    held = [number("OpaqueDataType", 0x80000001), octets("OpaqueDataValue", bytes(length))]
+    held[0]["type"] = "Enumeration"
+    return alice.send(
+        structure(
+            "Register", name("ObjectType", "OpaqueObject"), structure("Attributes"),
+            structure("Object", *held),
+        )
+    )  # fmt: skip
+
+
 def reason(alice, length):
     return alice.send(
         structure("Revoke", uid(alice.create()), text("RevocationReason", "x" * length))
@@ -136,6 +149,7 @@ CASES = {
     "reason of a revocation": (
         reason, MAX_REVOCATION_MESSAGE_LENGTH, "Invalid_Field: RevocationMessage has at most",
     ),
+    "object": (opaque_object, MAX_OBJECT_BYTES, "Invalid_Field: an object has at most"),
     "attributes of an object": (
         object_with_attributes, MAX_ATTRIBUTES_LENGTH, "Invalid_Field: attributes and tags",
     ),
