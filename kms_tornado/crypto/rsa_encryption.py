@@ -54,7 +54,7 @@ def encryption_scheme(wanted: CryptographicParameters) -> EncryptionScheme:
 
 
 def rsa_encrypt(spki: bytes, scheme: EncryptionScheme, data: bytes) -> bytes:
-    """Raises InvalidField where the data is too long for the key."""
+    """Raises InvalidField where the data is too long for the key, CryptographicFailure."""
     key = load_public(spki)
     if not isinstance(key, rsa.RSAPublicKey):
         raise UnsupportedCryptographicParameters("only RSA keys encrypt")
@@ -62,8 +62,8 @@ def rsa_encrypt(spki: bytes, scheme: EncryptionScheme, data: bytes) -> bytes:
         raise InvalidField("the data is too long for the RSA key")
     try:
         return key.encrypt(data, _padding(scheme))
-    except ValueError:
-        raise InvalidField("the data is too long for the RSA key") from None
+    except ValueError:  # numbers that the library takes for none
+        raise CryptographicFailure("the key cannot encrypt with these parameters") from None
 
 
 def rsa_decrypt(private: KeyMaterial, scheme: EncryptionScheme, data: bytes) -> bytes:

@@ -172,6 +172,25 @@ def test_no_limit_is_overspent(two, unit, each):
     assert set(found) <= {"ok", "Permission_Denied"}
 
 
+@pytest.mark.parametrize("option", ["Continue", "Stop", "Undo"])
+def test_no_limit_is_overspent_by_batches(two, option):
+    """Of a batch with Undo all uses count, or none: it is run again where others came first."""
+    alice = two[0].user()
+    total = {"tag": "UsageLimitsTotal", "type": "LongInteger", "value": "0x000000000000000b"}
+    key = alice.create(structure("UsageLimits", total, name("UsageLimitsUnit", "Object")))
+
+    def send(user, n):
+        items = [batch_item("Encrypt", uid(key), octets("Data", b"x"), item_id=b"1")] * 2
+        header = [name("BatchErrorContinuationOption", option)]
+        return [user.ask(*items, header=header) for _ in "123"]
+
+    rounds = [each for answers in at_once(crowd(alice, two, 4), send) for each in answers]
+    successes = [sum(item["ResultStatus"] == "Success" for item in each) for each in rounds]
+    assert sum(successes) == (10 if option == "Undo" else 11)
+    if option == "Undo":
+        assert set(successes) == {0, 2}
+
+
 # --- states -------------------------------------------------------------------------------------
 
 

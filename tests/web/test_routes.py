@@ -298,6 +298,26 @@ def test_host_header_cannot_break_out_of_the_challenge(server):
             fields(line.decode())
 
 
+def test_browser_of_another_origin_is_told_nothing(server):
+    """A preflight is refused, and no answer names an origin that may read it (KMS.md §5 no. 30)."""
+    origin = "Origin: https://evil.example"
+    status, names, _ = raw(server, f"Authorization: Bearer {server.token}", origin)
+    assert status == 200
+    assert not [each for each in names if each.startswith("access-control-")]
+    preflight = server.client.request(
+        "OPTIONS", "/kmip_2_1", headers={"Origin": "https://evil.example"}
+    )
+    assert preflight.status == 401
+    assert not [each for each in preflight.headers if each.lower().startswith("access-control-")]
+
+
+def test_address_that_a_client_claims_is_not_believed(server):
+    claimed = "203.0.113.77"
+    headers = [f"{each}: {claimed}" for each in ("X-Forwarded-For", "X-Real-IP")]
+    assert raw(server, f"Authorization: Bearer {server.token}", *headers)[0] == 200
+    assert claimed not in server.log
+
+
 def test_all_this_left_no_trace_of_a_bug_in_the_log(server):
     assert server.client.kmip(server.token, CREATE).status == 200
     check_log(server)
