@@ -159,4 +159,5 @@ def _nice(by: int) -> None:
     """For this thread alone, which is Linux's reading of a process that is a thread."""
     if by and hasattr(os, "setpriority"):
         with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), by)
+            me = threading.get_native_id()
+            os.setpriority(os.PRIO_PROCESS, me, os.getpriority(os.PRIO_PROCESS, me) + by)
