@@ -81,10 +81,10 @@ class Supervisor:
             return self._supervise()
 
     def _supervise(self) -> int:
-        self._signalled, signalled = _pipe()
+        self._signalled, self._signal = _pipe()
         self._readiness, self._tell_ready = _pipe()
         self._held, self._hold = _pipe()
-        signal.set_wakeup_fd(signalled, warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self._signal, warn_on_full_buffer=False)
         for number in (*_PASSED_ON, signal.SIGCHLD):
             signal.signal(number, lambda number, frame: None)  # the pipe has it
         self._fork(1)  # alone: what is wrong with the start is said once
@@ -177,17 +177,19 @@ class Supervisor:
         code = 1
         try:
             code = self._be_a_worker(number)
+        except Exception:  # the process's edge
+            log.exception("worker %d met a fault of its own", os.getpid())
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)
 
     def _be_a_worker(self, number: int) -> int:
-        old = signal.set_wakeup_fd(-1)
+        signal.set_wakeup_fd(-1)
         for each in (*_PASSED_ON, signal.SIGCHLD):
             signal.signal(each, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
-        for end in (old, self._signalled, self._readiness, self._hold):
+        for end in (self._signal, self._signalled, self._readiness, self._hold):
             os.close(end)
         return self._work(Worker(number, self._directory, self._held, self._tell_ready))
 
