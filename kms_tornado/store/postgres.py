@@ -7,6 +7,7 @@ the first did.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
@@ -122,10 +123,13 @@ class PostgresStore:
         return grants_from_rows(rows) if rows else None
 
     async def owned_by(self, principal: str) -> Sequence[ManagedObject]:
-        return [from_row(row) for row in await self._read(queries.owned, {"principal": principal})]
+        rows = await self._read(queries.owned, {"principal": principal})
+        # A thousand objects may have 64 KiB of attributes each: not on the loop.
+        return await asyncio.to_thread(lambda: [from_row(row) for row in rows])
 
     async def obtained_by(self, principal: str) -> Sequence[Obtained]:
-        return obtained_from_rows(await self._read(queries.obtained, {"principal": principal}))
+        rows = await self._read(queries.obtained, {"principal": principal})
+        return await asyncio.to_thread(obtained_from_rows, rows)
 
     async def commit(self, changes: Sequence[Change]) -> None:
         check_tags_of(changes)
