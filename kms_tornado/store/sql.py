@@ -134,11 +134,11 @@ class SQLiteStore:
         after: Groups = (),
     ) -> tuple[int, Sequence[UniqueIdentifier]]:
         check_tags(wanted.tags)
-        statement = queries.locate(
-            wanted,
-            offset=bounded(offset),
-            maximum=bounded(maximum),
-            now=now,
+        # Putting the statement together takes milliseconds: SQLite itself needs a tenth of that.
+        statement = await self._on_thread(
+            lambda: queries.locate(
+                wanted, offset=bounded(offset), maximum=bounded(maximum), now=now
+            )
         )
         values = {"principal": principal}
         if any(after):
