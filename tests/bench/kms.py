@@ -396,8 +396,9 @@ def main() -> None:
                 print("PyKMIP is not installed, or not wanted: left out")
             else:
                 beside_the_peer(ours, files, directory, cores[0], rounds, seconds)
-        (directory / "alone").mkdir()
-        with our_server(issuer, files, directory / "alone", cores[0], *more) as ours:
+        alone = directory if given.database_url else directory / "alone"  # the master key's place
+        alone.mkdir(exist_ok=True)
+        with our_server(issuer, files, alone, cores[0], *more) as ours:
             by_ourselves(ours, rounds, seconds, many)
 
 
