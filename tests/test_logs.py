@@ -13,7 +13,7 @@ import pytest
 from kms_tornado import logs
 
 from .issuer import Issuer
-from .server import LOCATE, ServerProcess, eventually, node, serving, trusting
+from .server import LOCATE, ServerProcess, eventually, node, serving, trusting, value_of
 
 SECRET = "s3cr3t-t0k3n-value"
 JWS = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJlc2lnbmF0dXJl"
@@ -250,6 +250,16 @@ def test_access_log_says_who_asked_for_what(server):
     else:
         assert "200 POST /kmip_2_1" in line
         assert f"user=carol operation=Create uid={uid} result=Success" in line
+
+
+def test_access_log_names_the_private_key_of_a_new_pair(server):
+    algorithm = {"tag": "CryptographicAlgorithm", "type": "Enumeration", "value": "Ed25519"}
+    body = node("CreateKeyPair", node("CommonAttributes", algorithm))
+    answer = server.client.kmip(server.issuer.token(aud="kms", sub="dora"), body)
+    assert answer.status == 200, answer.text
+    uid = value_of(answer.json(), "PrivateKeyUniqueIdentifier")
+    line = next(x for x in settled(server).splitlines() if "CreateKeyPair" in x and "dora" in x)
+    assert uid in line
 
 
 def test_long_paths_and_identifiers_neither_stop_the_server_nor_fill_the_log(server):

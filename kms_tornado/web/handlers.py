@@ -124,8 +124,13 @@ class KMIPHandler(ProtectedHandler):
         self.set_header("Cache-Control", "no-store")
 
     def _note_identifier(self, payload: Any) -> None:
-        """For the log: who used which key. The answer's identifier is the real one of a tag list."""
-        uid = getattr(payload, "unique_identifier", None)
+        """For the log: who used which key. The answer's identifier is the real one of a tag list.
+
+        Of a pair the private key's, whose link leads to the other.
+        """
+        uid = getattr(payload, "unique_identifier", None) or getattr(
+            payload, "private_key_unique_identifier", None
+        )
         if uid:
             self.fields["uid"] = uid
 
