@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from .. import strict_json
 from ..errors import InvalidAttributeValue, InvalidField
@@ -56,6 +56,9 @@ class Attributes:
     An instance holds what it was given, the rest are defaults of the class (`_set_given` below).
     Fields stand in the order in which Cosmian's server writes them: by tag, the vendor's last.
     """
+
+    # Beside what it was given, and no part of it: what `dumped` found out.
+    __slots__ = ("__dict__", "_dumped")
 
     activation_date: DateTime | None = None
     alternative_names: Annotated[tuple[AlternativeName, ...], Tag("AlternativeName")] = ()
@@ -241,11 +244,30 @@ def _parse_tags(octets: bytes | None) -> frozenset[str]:
 
 _TEXT_VERSION = 1
 
+#: [tag, item type, value]; a structure's value is a list of the same.
+Plain = list[Any]
+
+
+class Dumped(NamedTuple):
+    """rows: what the text holds. Nobody changes them."""
+
+    text: str
+    rows: Sequence[Plain]
+
 
 def dump_attributes(attributes: Attributes) -> str:
     """Compact JSON, `{"v":1,"a":[[tag, item type, value], …]}`; byte strings and big integers in hexadecimal."""
-    rows = plain(to_node(attributes, "Attributes"))[2]
-    return _encode({"v": _TEXT_VERSION, "a": rows})
+    return dumped(attributes).text
+
+
+def dumped(attributes: Attributes) -> Dumped:
+    """As `dump_attributes`, done once: a new object's attributes are measured, and then written."""
+    known: Dumped | None = getattr(attributes, "_dumped", None)
+    if known is None:
+        rows = plain(to_node(attributes, "Attributes"))[2]
+        known = Dumped(_encode({"v": _TEXT_VERSION, "a": rows}), rows)
+        object.__setattr__(attributes, "_dumped", known)
+    return known
 
 
 @lru_cache(maxsize=4096)  # a busy server reads the same few thousand objects again and again
@@ -257,19 +279,22 @@ def load_attributes(text: str) -> Attributes:
     return from_node(Attributes, _node("Attributes", ItemType.STRUCTURE, stored["a"]))
 
 
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+# Rows of lists within lists hold no circle that would have to be found.
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
 
 
-def plain(node: Node) -> list[Any]:
-    """[tag, item type, value], for JSON; a structure's value is a list of the same."""
-    value: Any = node.value
-    if node.type is ItemType.STRUCTURE:
-        value = [plain(child) for child in value]
-    elif node.type is ItemType.BYTE_STRING:
-        value = value.hex()
-    elif node.type is ItemType.BIG_INTEGER:  # Python refuses to write thousands of decimal digits
-        value = hex(value)
-    return [node.tag, int(node.type), value]
+def plain(node: Node) -> Plain:
+    tag, item_type, value = node
+    written = _WRITTEN.get(item_type)
+    return [tag, item_type, value if written is None else written(value)]
+
+
+#: How values are written that JSON has no form of.
+_WRITTEN: Mapping[ItemType, Callable[[Any], Any]] = {
+    ItemType.STRUCTURE: lambda children: [plain(child) for child in children],
+    ItemType.BYTE_STRING: bytes.hex,
+    ItemType.BIG_INTEGER: hex,  # Python refuses to write thousands of decimal digits
+}
 
 
 def _node(tag: str, item_type: int, value: Any) -> Node:
