@@ -1,30 +1,39 @@
-"""What Locate looks for, as conditions of SQL. Values are bound parameters, never part of the text."""
+"""What Locate looks for, as conditions of SQL. Values are bound parameters, never part of the text.
+
+A search is taken apart into its shape, which a statement is written for once, and its values.
+"""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, literal, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    case,
+    false,
+    func,
+    literal,
+    select,
+)
 
 from ..domain.search import ObjectFilter
 from ..kmip.attributes import plain
 from ..kmip.enums import State
 from ..kmip.payloads import DateRange
-from ..kmip.ttlv import ItemType, Node, children_of
+from ..kmip.ttlv import Node, children_of
 from .schema import object_values, objects
 from .values import COLUMNS, Leaf, leaves_of
 
 #: The states that Locate passes over unless it is asked for them, and tag lists always.
 DESTROYED = frozenset({State.DESTROYED, State.DESTROYED_COMPROMISED})
 
-_COLUMNS = {tag: objects.c[name] for tag, name in COLUMNS.items()}
-_LIMITS = {
-    "UsageLimitsTotal": objects.c.usage_limits_total,
-    "UsageLimitsCount": objects.c.usage_limits_count,
-}
-_NOT_IN_ROWS = frozenset({*_COLUMNS, "ObjectType", "UniqueIdentifier", "UsageLimits"})
+_COLUMNS = {**COLUMNS, "ObjectType": "object_type", "UniqueIdentifier": "uid"}
+_LIMITS = {"UsageLimitsTotal": "usage_limits_total", "UsageLimitsCount": "usage_limits_count"}
 _NUMBER = objects.c.usage_mask.type
 
 
@@ -35,7 +44,9 @@ def in_states(states: frozenset[State] | None, now: Any) -> list[ColumnElement[b
     state: ColumnElement[Any] = objects.c.state
     if now is not None and not states.isdisjoint(_BY_DATE):
         state = _state_at(now)
-    return [state.in_([int(each) for each in sorted(states)])]
+    if not states:
+        return [false()]
+    return [state.in_([literal(int(each), _NUMBER) for each in sorted(states)])]
 
 
 _BY_DATE = frozenset({State.PRE_ACTIVE, State.ACTIVE, State.DEACTIVATED})
@@ -54,72 +65,189 @@ def _state_at(now: Any) -> ColumnElement[Any]:
     )
 
 
-def conditions(wanted: ObjectFilter, now: int | None) -> list[ColumnElement[bool]]:
-    """All but the tags."""
-    moment = None if now is None else literal(now, _NUMBER)
-    found = in_states(wanted.states, moment)
-    for node in wanted.attributes:
-        found += _condition(node)
-    return [*found, *map(_in_range, wanted.ranges)]
+# --- a search, taken apart --------------------------------------------------------------------------
 
 
-def leading(
-    wanted: ObjectFilter, owner: ColumnElement[Any]
-) -> tuple[Select[Any] | None, ObjectFilter]:
-    """(the owner's objects that have one of the values sought, what is left to ask of those).
+class Condition(NamedTuple):
+    """What must hold of an object, without the values: write(of, parameters), one for each value."""
 
-    None where nothing that is sought may be rare. A search begins best at a Name, else at the longest
-    text. Texts are often rare; numbers are not.
+    write: Callable[[str, Sequence[BindParameter[Any]]], ColumnElement[bool]]
+    of: str  # a column of `objects`; "" for rows of `object_values`
+    values: int
+
+
+class Shape(NamedTuple):
+    """Searches of one shape are one statement. tags: how many.
+
+    is_rare: the first value of the first condition is likely to be on few objects, so that the search
+    among the principal's own begins there.
     """
-    texts = [
-        (leaf, node)
-        for node in wanted.attributes
-        if node.tag not in _NOT_IN_ROWS
-        for leaf in leaves_of(plain(node))
-        if leaf.number is None
+
+    tags: int
+    states: frozenset[State] | None
+    is_by_date: bool
+    conditions: tuple[Condition, ...]
+    is_rare: bool
+
+
+class _Sought(NamedTuple):
+    condition: Condition
+    values: Sequence[Any]
+    rarity: int = 0
+
+
+def taken_apart(
+    wanted: ObjectFilter, tags: Sequence[str], now: int | None
+) -> tuple[Shape, Mapping[str, Any]]:
+    """(shape, values by the names of their parameters). tags: those of wanted, in their order."""
+    found = [each for node in wanted.attributes for each in _of_node(node)]
+    found += map(_of_range, wanted.ranges)
+    # In an order of ours, so that the client's makes no difference.
+    found.sort(key=lambda each: (-each.rarity, each.condition.of, each.condition.values))
+    shape = Shape(
+        len(tags),
+        wanted.states,
+        now is not None,
+        tuple([each.condition for each in found]),
+        bool(found) and found[0].rarity > 0,
+    )
+    values = {f"tag_{index}": tag for index, tag in enumerate(tags)}
+    for index, each in enumerate(found):
+        values |= {_name(index, number): value for number, value in enumerate(each.values)}
+    return shape, values if now is None else {**values, "now": now}
+
+
+def _name(condition: int, value: int) -> str:
+    return f"value_{condition}_{value}"
+
+
+def _of_node(node: Node) -> Iterator[_Sought]:
+    if node.tag == "CryptographicUsageMask":
+        yield _Sought(Condition(_has_bits, _COLUMNS[node.tag], 1), [_plain(node)])
+    elif node.tag in _COLUMNS:
+        yield _Sought(Condition(_equals, _COLUMNS[node.tag], 1), [_plain(node)])
+    elif node.tag == "UsageLimits":
+        for each in children_of(node):
+            if each.tag in _LIMITS:
+                yield _Sought(Condition(_is_at_least, _LIMITS[each.tag], 1), [_plain(each)])
+        if others := leaves_of(plain(node)):
+            yield _of_leaves(others)
+    else:
+        yield _of_leaves(leaves_of(plain(node)))
+
+
+def _plain(node: Node) -> Any:
+    """Drivers make something else of enumerations and booleans."""
+    return int(node.value) if isinstance(node.value, int) else node.value
+
+
+def _of_leaves(leaves: Sequence[Leaf]) -> _Sought:
+    """Of one instance of an attribute; the rarest in front."""
+    leaves = sorted(leaves, key=_rarity, reverse=True)
+    values = [text for leaf in leaves for text in (leaf.path, leaf.value)]
+    return _Sought(Condition(_has, "", len(values)), values, _rarity(leaves[0]))
+
+
+def _rarity(leaf: Leaf) -> int:
+    """0: on many objects, likely. A Name is on one of each owner; texts are often rare, the longer
+    the more; numbers are not."""
+    if leaf.number is not None:
+        return 0
+    return len(leaf.value) + (_MORE_THAN_ANY_LENGTH if leaf.path == "Name.NameValue" else 0)
+
+
+_MORE_THAN_ANY_LENGTH = 1000
+
+
+def _of_range(wanted: DateRange) -> _Sought:
+    ends = [wanted.earliest, wanted.latest]
+    if wanted.tag in _COLUMNS:
+        return _Sought(Condition(_is_between, _COLUMNS[wanted.tag], 2), ends)
+    return _Sought(Condition(_has_between, "", 3), [wanted.tag, *ends])
+
+
+# --- a shape, written as SQL ------------------------------------------------------------------------
+
+
+class Conditions(NamedTuple):
+    """begin: the owner's objects with the rare value, of which `rest` is left to ask; else None, and
+    `rest` is `whole`. Neither has the tags."""
+
+    begin: Select[Any] | None
+    rest: Sequence[ColumnElement[bool]]
+    whole: Sequence[ColumnElement[bool]]
+
+
+def written(shape: Shape, owner: ColumnElement[Any]) -> Conditions:
+    states = in_states(shape.states, parameter_of_now(shape.is_by_date))
+    parameters: list[list[BindParameter[Any]]] = [
+        [bindparam(_name(index, number)) for number in range(condition.values)]
+        for index, condition in enumerate(shape.conditions)
     ]
-    if not texts:
-        return None, wanted
-    first, of = max(texts, key=lambda pair: (pair[0].path == "Name.NameValue", len(pair[0].value)))
-    if of.type is not ItemType.STRUCTURE:  # this value is all of it
-        rest = tuple(node for node in wanted.attributes if node is not of)
-        wanted = dataclasses.replace(wanted, attributes=rest)
+    sought = [
+        condition.write(condition.of, given)
+        for condition, given in zip(shape.conditions, parameters, strict=True)
+    ]
+    whole = [*states, *sought]
+    if not shape.is_rare:
+        return Conditions(None, whole, whole)
+    path, value, *others = parameters[0]
     begin = select(object_values.c.object).where(
-        object_values.c.path == first.path,
-        object_values.c.value == first.value,
+        object_values.c.path == path,
+        object_values.c.value == value,
         object_values.c.owner == owner,
     )
-    return begin.distinct(), wanted
+    # Without others, this value is all of the first condition.
+    return Conditions(begin.distinct(), whole if others else [*states, *sought[1:]], whole)
 
 
-def _condition(node: Node) -> Iterable[ColumnElement[bool]]:
-    if node.tag == "UniqueIdentifier":
-        return [objects.c.uid == node.value]
-    if node.tag == "ObjectType":
-        return [objects.c.object_type == _number(node)]
-    if node.tag == "CryptographicUsageMask":
-        mask = literal(_number(node), _NUMBER)
-        return [objects.c.usage_mask.bitwise_and(mask) == mask]
-    if node.tag in _COLUMNS:
-        return [_COLUMNS[node.tag] == _number(node)]
-    if node.tag == "UsageLimits":
-        limits = [
-            _LIMITS[each.tag] >= _number(each) for each in children_of(node) if each.tag in _LIMITS
-        ]
-        others = leaves_of(plain(node))
-        return [*limits, _has(others)] if others else limits
-    return [_has(leaves_of(plain(node)))]
+def parameter_of_now(is_by_date: bool) -> BindParameter[Any] | None:
+    return bindparam("now", type_=_NUMBER) if is_by_date else None
 
 
-def _has(leaves: Sequence[Leaf]) -> ColumnElement[bool]:
-    """That one instance of the attribute has all these values."""
-    first, *others = leaves
+def _equals(column: str, given: Sequence[BindParameter[Any]]) -> ColumnElement[bool]:
+    return objects.c[column] == given[0]
+
+
+def _is_at_least(column: str, given: Sequence[BindParameter[Any]]) -> ColumnElement[bool]:
+    return objects.c[column] >= given[0]
+
+
+def _has_bits(column: str, given: Sequence[BindParameter[Any]]) -> ColumnElement[bool]:
+    mask = bindparam(given[0].key, type_=_NUMBER)
+    return objects.c[column].bitwise_and(mask) == mask
+
+
+def _is_between(column: str, given: Sequence[BindParameter[Any]]) -> ColumnElement[bool]:
+    earliest, latest = given
+    return objects.c[column].between(earliest, latest)
+
+
+def _has(_: str, given: Sequence[BindParameter[Any]]) -> ColumnElement[bool]:
+    """That one instance of an attribute has all the values. given: path and value in turn."""
+    (path, value), *others = zip(given[::2], given[1::2], strict=True)
     values = object_values.alias()
-    found = _looked_up(values, objects, values.c.object == objects.c.serial, *_is(values, first))
-    for leaf in others:
+    found = _looked_up(
+        values, objects, values.c.object == objects.c.serial, *_is(values, path, value)
+    )
+    for path, value in others:
         more = object_values.alias()
         same = (more.c.object == values.c.object, more.c.instance == values.c.instance)
-        found = found.where(_looked_up(more, values, *same, *_is(more, leaf)).scalar_subquery() > 0)
+        also = _looked_up(more, values, *same, *_is(more, path, value))
+        found = found.where(also.scalar_subquery() > 0)
+    return found.scalar_subquery() > 0
+
+
+def _has_between(_: str, given: Sequence[BindParameter[Any]]) -> ColumnElement[bool]:
+    path, earliest, latest = given
+    values = object_values.alias()
+    found = _looked_up(
+        values,
+        objects,
+        values.c.object == objects.c.serial,
+        _plainly(values.c.path) == path,
+        values.c.number.between(earliest, latest),
+    )
     return found.scalar_subquery() > 0
 
 
@@ -129,31 +257,12 @@ def _looked_up(values: Any, outer: Any, *conditions: ColumnElement[bool]) -> Sel
     return select(func.count()).select_from(values).where(*conditions).correlate(outer)
 
 
-def _is(values: Any, leaf: Leaf) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    return _plainly(values.c.path) == leaf.path, _plainly(values.c.value) == leaf.value
+def _is(
+    values: Any, path: BindParameter[Any], value: BindParameter[Any]
+) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return _plainly(values.c.path) == path, _plainly(values.c.value) == value
 
 
 def _plainly(column: ColumnElement[Any]) -> ColumnElement[Any]:
     """An expression, so that rows are looked up by their object and never through the other index."""
     return column.concat("")
-
-
-def _in_range(wanted: DateRange) -> ColumnElement[bool]:
-    earliest = literal(wanted.earliest, _NUMBER)
-    latest = literal(wanted.latest, _NUMBER)
-    if wanted.tag in _COLUMNS:
-        return _COLUMNS[wanted.tag].between(earliest, latest)
-    values = object_values.alias()
-    found = _looked_up(
-        values,
-        objects,
-        values.c.object == objects.c.serial,
-        _plainly(values.c.path) == wanted.tag,
-        values.c.number.between(earliest, latest),
-    )
-    return found.scalar_subquery() > 0
-
-
-def _number(node: Node) -> int:
-    assert isinstance(node.value, int), ItemType(node.type)
-    return int(node.value)

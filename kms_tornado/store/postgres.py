@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import URL, Connection, Row
+from sqlalchemy import URL, Connection, CursorResult, Row
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.sql import Executable
 
 from ..domain.managed_object import ManagedObject, UniqueIdentifier
@@ -28,10 +28,13 @@ from .bounds import bounded, check_tags, check_tags_of
 from .groups import apply_groups
 from .postgres_engine import is_of_a_value, open_engine, prepare, unavailable, was_disconnected
 from .postgres_writer import CONNECTIONS, PostgresWriter
+from .prepared import POSTGRESQL, Prepared, Searches
 from .rows import from_row, grants_from_rows, obtained_from_rows
 
 #: Connections for reading: a process with one event loop keeps no more statements busy.
 READERS = 8
+
+_SEARCHES = Searches(POSTGRESQL)
 
 
 class PostgresStore:
@@ -97,8 +100,9 @@ class PostgresStore:
             return ()
         check_tags(tags)
         listed = queries.leading_first(tags)
-        question = queries.with_tags(listed, principal, rights, states, now)
-        return [from_row(row) for row in await self._read_after(after, *question)]
+        shape, values = queries.listing(listed, principal, rights, states, now)
+        found = await self._read_after(after, _SEARCHES.with_tags(shape), values)
+        return [from_row(row) for row in found]
 
     async def locate(
         self,
@@ -111,11 +115,12 @@ class PostgresStore:
         after: Groups = (),
     ) -> tuple[int, Sequence[UniqueIdentifier]]:
         check_tags(wanted.tags)
-        # Putting the statement together takes milliseconds.
-        statement = await asyncio.to_thread(
-            queries.locate, wanted, offset=bounded(offset), maximum=bounded(maximum), now=now
+        shape, values = queries.locating(
+            wanted, principal=principal, offset=bounded(offset), maximum=bounded(maximum), now=now
         )
-        return queries.page_of(await self._read_after(after, statement, {"principal": principal}))
+        # What is not written yet takes milliseconds.
+        statement = await asyncio.to_thread(_SEARCHES.locate, shape)
+        return queries.page_of(await self._read_after(after, statement, values))
 
     async def grants_on(
         self, uid: UniqueIdentifier, *, owner: str
@@ -144,16 +149,17 @@ class PostgresStore:
         await self._open_writer().submit(lambda c: apply_groups(c, groups, now=now))
 
     async def _read_after(
-        self, groups: Groups, statement: Executable, parameters: Mapping[str, Any]
+        self, groups: Groups, prepared: Prepared, parameters: Mapping[str, Any]
     ) -> Sequence[Row[Any]]:
         """Every row as they would be; the changes are tried, and taken back."""
+        values = prepared.values(parameters)
         if not any(groups):
-            return await self._read(statement, parameters)
+            return await self._read_by(lambda c: c.exec_driver_sql(prepared.text, values))
         now = int(self._clock())
 
         def job(connection: Connection) -> Sequence[Row[Any]]:
             apply_groups(connection, groups, now=now)
-            return connection.execute(statement, parameters).all()
+            return connection.exec_driver_sql(prepared.text, values).all()
 
         rows: Sequence[Row[Any]] = await self._open_writer().rehearse(job)
         return rows
@@ -174,13 +180,18 @@ class PostgresStore:
     async def _read(
         self, statement: Executable, parameters: Mapping[str, Any] | None = None
     ) -> Sequence[Row[Any]]:
+        return await self._read_by(lambda connection: connection.execute(statement, parameters))
+
+    async def _read_by(
+        self, ask: Callable[[AsyncConnection], Awaitable[CursorResult[Any]]]
+    ) -> Sequence[Row[Any]]:
         """Every row; none for a value that no row can hold. Raises Unavailable."""
         if self._readers is None:
             raise _closed()
         for is_last in (False, True):
             try:
                 async with self._readers.connect() as connection:
-                    return (await connection.execute(statement, parameters)).all()
+                    return (await ask(connection)).all()
             except (SQLAlchemyError, UnicodeEncodeError, OverflowError, OSError) as exc:
                 if is_of_a_value(exc):
                     return ()

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from functools import lru_cache
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
+    BigInteger,
     BindParameter,
     ColumnElement,
     Exists,
     GenerativeSelect,
-    Row,
     Select,
     and_,
     bindparam,
@@ -30,7 +29,7 @@ from ..domain.managed_object import UniqueIdentifier
 from ..domain.search import ObjectFilter
 from ..kmip.enums import Operation, State
 from .bounds import MOST_LISTED
-from .filters import conditions, in_states, leading
+from .filters import Shape, in_states, parameter_of_now, taken_apart, written
 from .rows import COLUMNS
 from .schema import grants, object_tags, objects, server_state
 
@@ -102,24 +101,30 @@ any_object = select(objects.c.serial).limit(1)
 check_value = select(server_state.c.value).where(server_state.c.name == "master_key_check")
 
 
-def with_tags(
+class TagShape(NamedTuple):
+    """Tag lists of one shape are one statement. number: of tags."""
+
+    number: int
+    states: frozenset[State] | None
+    is_for_granted: bool
+    is_by_date: bool
+
+
+def listing(
     tags: Sequence[str],
     principal: str,
     rights: Collection[Operation],
     states: frozenset[State] | None,
     now: int | None,
-) -> tuple[Select[Any], dict[str, Any]]:
-    """(statement, its values): the newest objects that carry all the tags, of which there is one.
+) -> tuple[TagShape, Mapping[str, Any]]:
+    """What `with_tags` is to be written for, and the values of its parameters.
 
-    The search walks along the first tag, see `leading_first`.
+    The search walks along the first tag, see `leading_first`. Without rights it is among one's own:
+    half the work, whatever others grant to everyone.
     """
+    shape = TagShape(len(tags), states, bool(rights), now is not None)
     values = {f"tag_{index}": tag for index, tag in enumerate(tags)}
-    moment = {} if now is None else {"now": now}
-    if not rights:  # among one's own: half the work, whatever others grant to everyone
-        statement = _with_so_many_tags(len(tags), states, False, now is not None)
-        return statement, {**values, **moment, "principal": principal}
-    statement = _with_so_many_tags(len(tags), states, True, now is not None)
-    return statement, {**values, **moment, **asking(principal, rights)}
+    return shape, {**values, **asking(principal, rights), "now": now}
 
 
 def leading_first(tags: frozenset[str]) -> list[str]:
@@ -127,15 +132,12 @@ def leading_first(tags: frozenset[str]) -> list[str]:
     return sorted(tags, key=lambda tag: (tag.startswith("_"), tag))
 
 
-@lru_cache(maxsize=64)  # building it anew takes thirty times as long as running it
-def _with_so_many_tags(
-    number: int, states: frozenset[State] | None, is_for_granted: bool, is_by_date: bool
-) -> Select[Any]:
-    tags: list[Any] = [bindparam(f"tag_{index}") for index in range(number)]
-    now = bindparam("now", type_=objects.c.activation_date.type) if is_by_date else None
-    conditions = in_states(states, now)
+def with_tags(shape: TagShape) -> Select[Any]:
+    """The newest objects that carry all the tags, of which there is one."""
+    tags: list[Any] = [bindparam(f"tag_{index}") for index in range(shape.number)]
+    conditions = in_states(shape.states, parameter_of_now(shape.is_by_date))
     searches = [_own(tags, conditions)]
-    if is_for_granted:
+    if shape.is_for_granted:
         searches.append(_granted(tags, conditions, _of_rights))
     found = _newest_first(*searches).limit(MOST_WITH_TAGS).subquery()
     return (
@@ -202,21 +204,28 @@ def _newest_first(*searches: Select[Any]) -> GenerativeSelect:
     return found.order_by(literal_column("created_at").desc(), literal_column("serial").desc())
 
 
-def locate(
-    wanted: ObjectFilter, *, offset: int, maximum: int, now: int | None = None
-) -> Select[Any]:
+def locating(
+    wanted: ObjectFilter, *, principal: str, offset: int, maximum: int, now: int | None = None
+) -> tuple[Shape, Mapping[str, Any]]:
+    """What `locate` is to be written for, and the values of its parameters."""
+    shape, values = taken_apart(wanted, leading_first(wanted.tags), now)
+    return shape, {**values, "principal": principal, "offset": offset, "maximum": maximum}
+
+
+def locate(shape: Shape) -> Select[Any]:
     """Rows of (number of all matches, identifier); one row with None where the page is empty.
 
     One statement, so that number and page are of one moment. The filter stands in it twice rather
     than in a common table expression, which SQLite would write out whole before it counts.
     """
-    tags = leading_first(wanted.tags)
-    begin, rest = leading(wanted, _principal)
-    own = _own(tags, conditions(rest, now), begin)
-    others = _granted(tags, conditions(wanted, now), _of_any_right)
+    tags: list[Any] = [bindparam(f"tag_{index}") for index in range(shape.tags)]
+    conditions = written(shape, _principal)
+    own = _own(tags, conditions.rest, conditions.begin)
+    others = _granted(tags, conditions.whole, _of_any_right)
     numbers = [each.with_only_columns(func.count()).scalar_subquery() for each in (own, others)]
     total = select((numbers[0] + numbers[1]).label("total")).subquery()
-    page = _newest_first(own, others).limit(maximum).offset(offset).subquery()
+    ends = [bindparam(name, type_=BigInteger) for name in ("maximum", "offset")]
+    page = _newest_first(own, others).limit(ends[0]).offset(ends[1]).subquery()
     return (
         select(total.c.total, page.c.uid)
         .select_from(total.outerjoin(page, true()))
@@ -224,8 +233,8 @@ def locate(
     )
 
 
-def page_of(rows: Sequence[Row[Any]]) -> tuple[int, Sequence[UniqueIdentifier]]:
+def page_of(rows: Sequence[Sequence[Any]]) -> tuple[int, Sequence[UniqueIdentifier]]:
     """What the rows of `locate` say. None at all: a value was sought that no object can have."""
     if not rows:
         return 0, ()
-    return rows[0].total, [UniqueIdentifier(row.uid) for row in rows if row.uid is not None]
+    return rows[0][0], [UniqueIdentifier(uid) for _, uid in rows if uid is not None]

@@ -6,12 +6,11 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import ClauseElement, Connection, Row
-from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite as SQLiteDialect
+from sqlalchemy import Connection, Row
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.sql import Executable
-from sqlalchemy.sql.compiler import SQLCompiler
 
+from .prepared import Prepared
 from .sqlite_file import SQLiteFile, unavailable
 
 R = TypeVar("R")
@@ -22,25 +21,6 @@ _SHORT_STEPS = 20_000
 
 class TooLong(Exception):  # not a fault either
     """The statement would keep the event loop waiting; run it on another thread."""
-
-
-class Prepared:
-    """A statement as SQLite takes it, written once by SQLAlchemy.
-
-    For the one read that every operation begins with: SQLAlchemy's way to run it takes five times as
-    long as SQLite does. Its values are text and numbers, its columns need no conversion.
-    """
-
-    __slots__ = ("_names", "text")
-
-    def __init__(self, statement: ClauseElement) -> None:
-        compiled = statement.compile(dialect=SQLiteDialect())
-        assert isinstance(compiled, SQLCompiler)
-        self.text = compiled.string
-        self._names = tuple(compiled.positiontup or ())
-
-    def values(self, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
-        return tuple([parameters[name] for name in self._names])
 
 
 class Reader:

@@ -26,14 +26,16 @@ from . import queries
 from .base import Change, Groups, Obtained, Remove, Replace
 from .bounds import bounded, check_tags, check_tags_of
 from .groups import apply_groups
-from .reader import Prepared, Reader, TooLong
+from .prepared import SQLITE, Prepared, Searches
+from .reader import Reader, TooLong
 from .rows import from_row, grants_from_rows, obtained_from_rows
 from .sqlite_file import BUSY_TIMEOUT_S, SQLiteFile
 from .writer import Writer
 
 T = TypeVar("T")
 
-_BY_UID_OF_OWNER = Prepared(queries.by_uid_of_owner)
+_BY_UID_OF_OWNER = Prepared(queries.by_uid_of_owner, SQLITE)
+_SEARCHES = Searches(SQLITE)
 
 _TRIES = 3  # of a millisecond each, on the event loop
 
@@ -108,20 +110,19 @@ class SQLiteStore:
             return ()
         check_tags(tags)
         listed = queries.leading_first(tags)
+        shape, values = queries.listing(listed, principal, rights, states, now)
+        statement = _SEARCHES.with_tags(shape)
         if any(after):
-            question = queries.with_tags(listed, principal, rights, states, now)
-            return [from_row(row) for row in await self._read_after(after, *question)]
+            return [from_row(row) for row in await self._read_after(after, statement, values)]
         # Which tag is the rare one, nobody knows: where a walk along the first takes long, a walk
         # along the next may not.
         for _ in range(min(len(listed), _TRIES)):
             try:
-                rows = self._read(*queries.with_tags(listed, principal, rights, states, now))
-                break
+                return [from_row(row) for row in self._read_at_once(statement, values)]
             except TooLong:
                 listed.append(listed.pop(0))
-        else:
-            rows = await self._read_long(*queries.with_tags(listed, principal, rights, states, now))
-        return [from_row(row) for row in rows]
+                _, values = queries.listing(listed, principal, rights, states, now)
+        return [from_row(row) for row in await self._search(statement, values)]
 
     async def locate(
         self,
@@ -134,16 +135,17 @@ class SQLiteStore:
         after: Groups = (),
     ) -> tuple[int, Sequence[UniqueIdentifier]]:
         check_tags(wanted.tags)
-        # Putting the statement together takes milliseconds: SQLite itself needs a tenth of that.
-        statement = await self._on_thread(
-            lambda: queries.locate(
-                wanted, offset=bounded(offset), maximum=bounded(maximum), now=now
+        shape, values = queries.locating(
+            wanted, principal=principal, offset=bounded(offset), maximum=bounded(maximum), now=now
+        )
+        if any(after):
+            statement = await self._on_thread(lambda: _SEARCHES.locate(shape))
+            return queries.page_of(await self._read_after(after, statement, values))
+        return queries.page_of(
+            await self._on_thread(
+                lambda: self._long_reader.rows_at_once(_SEARCHES.locate(shape), values)
             )
         )
-        values = {"principal": principal}
-        if any(after):
-            return queries.page_of(await self._read_after(after, statement, values))
-        return queries.page_of(await self._read_long(statement, values))
 
     async def grants_on(
         self, uid: UniqueIdentifier, *, owner: str
@@ -181,14 +183,15 @@ class SQLiteStore:
         )
 
     async def _read_after(
-        self, groups: Groups, statement: Executable, parameters: dict[str, Any]
+        self, groups: Groups, prepared: Prepared, parameters: Mapping[str, Any]
     ) -> Sequence[Row[Any]]:
         """Every row as they would be; the writer tries the changes, and takes them back."""
         now = int(self._clock())
+        values = prepared.values(parameters)
 
         def job(connection: Connection) -> Sequence[Row[Any]]:
             apply_groups(connection, groups, now=now)
-            return connection.execute(statement, parameters).all()
+            return connection.exec_driver_sql(prepared.text, values).all()
 
         rows: Sequence[Row[Any]] = await self._open_writer().submit(job, undoes=True)
         return rows
@@ -214,7 +217,7 @@ class SQLiteStore:
         return self._reader.rows(statement, parameters)
 
     def _read_at_once(
-        self, prepared: Prepared, parameters: dict[str, Any]
+        self, prepared: Prepared, parameters: Mapping[str, Any]
     ) -> Sequence[tuple[Any, ...]]:
         if self._writer is None:
             raise _closed()
@@ -224,6 +227,11 @@ class SQLiteStore:
         self, statement: Executable, parameters: dict[str, Any] | None = None
     ) -> Sequence[Row[Any]]:
         return await self._on_thread(lambda: self._long_reader.rows(statement, parameters))
+
+    async def _search(
+        self, prepared: Prepared, parameters: Mapping[str, Any]
+    ) -> Sequence[tuple[Any, ...]]:
+        return await self._on_thread(lambda: self._long_reader.rows_at_once(prepared, parameters))
 
     async def _on_thread(self, read: Callable[[], T]) -> T:
         if self._thread is None:

@@ -12,6 +12,7 @@ from kms_tornado.kmip.enums import LinkType, Operation
 from kms_tornado.kmip.structures import Link
 from kms_tornado.store import queries
 from kms_tornado.store.base import Grant, Insert
+from kms_tornado.store.prepared import SQLITE, Prepared
 from kms_tornado.store.reader import Reader, TooLong
 
 from .helpers import ALICE, BOB, an_object, seeking, uids, with_store
@@ -56,7 +57,7 @@ def refuse_long_reads(store):
     async def refuse(*args):
         raise AssertionError("went to the reader thread")
 
-    store._read_long = refuse
+    store._on_thread = refuse
 
 
 @pytest.mark.parametrize(
@@ -107,13 +108,13 @@ def test_what_is_granted_is_found_without_a_walk_through_all(path, principal):
 def test_a_tag_list_that_takes_long_is_answered_by_the_reader_thread(path):
     async def body(store):
         calls = []
-        read_long = store._read_long
+        on_thread = store._on_thread
 
         async def spy(*args):
             calls.append(args)
-            return await read_long(*args)
+            return await on_thread(*args)
 
-        store._read_long = spy
+        store._on_thread = spy
         # Each is on half of all objects and none has both: no walk finds its hundred.
         found = await store.with_tags(frozenset({"even", "odd"}), principal=ALICE)
         return found, len(calls)
@@ -190,8 +191,11 @@ def test_rare_values_are_found_without_a_walk_through_all(path, wanted, found):
     async def body(store):
         reader = Reader(store._file, short_only=True)
         try:
-            statement = queries.locate(seeking(**wanted), offset=0, maximum=9)
-            return queries.page_of(reader.rows(statement, {"principal": ALICE}))
+            shape, values = queries.locating(
+                seeking(**wanted), principal=ALICE, offset=0, maximum=9
+            )
+            statement = Prepared(queries.locate(shape), SQLITE)
+            return queries.page_of(reader.rows_at_once(statement, values))
         finally:
             reader.close()
 

@@ -42,6 +42,7 @@ from kms_tornado.kmip.structures import (
     X509CertificateSubject,
 )
 from kms_tornado.kmip.ttlv import ItemType, Node, structure
+from kms_tornado.store import queries
 from kms_tornado.store.base import Insert
 
 from .. import postgres
@@ -363,3 +364,41 @@ def test_object_types_are_told_apart(place):
     for each in ObjectType:
         assert located(place, stock, seeking(object_type=each)) == each.name
         stock = []
+
+
+def shape_of(wanted, **asked):
+    values = {"principal": ALICE, "offset": 0, "maximum": 10, "now": 1, **asked}
+    return queries.locating(wanted, **values)[0]
+
+
+NAMED = seeking(names=(Name("n"),), cryptographic_length=128, tags={"t"})
+
+
+@pytest.mark.parametrize(
+    ("wanted", "asked", "is_same"),
+    [
+        pytest.param(
+            seeking(names=(Name("m"),), cryptographic_length=256, tags={"u"}), {}, True, id="values"
+        ),
+        pytest.param(
+            replace(NAMED, attributes=NAMED.attributes[::-1]), {}, True, id="order of attributes"
+        ),
+        pytest.param(
+            NAMED, {"principal": BOB, "offset": 5, "maximum": 7, "now": 9}, True, id="page, moment"
+        ),
+        pytest.param(
+            seeking(alternative_names=(AlternativeName("n", 1),), cryptographic_length=128, tags={"t"}),
+            {}, True, id="another attribute of two texts",
+        ),
+        pytest.param(seeking(names=(Name("n"),), tags={"t"}), {}, False, id="one fewer"),
+        pytest.param(
+            replace(NAMED, tags=frozenset({"t", "u"})), {}, False, id="one tag more"
+        ),
+        pytest.param(
+            replace(NAMED, states=frozenset({State.ACTIVE})), {}, False, id="state"
+        ),
+        pytest.param(NAMED, {"now": None}, False, id="no moment"),
+    ],
+)  # fmt: skip
+def test_searches_that_differ_in_values_alone_are_one_statement(wanted, asked, is_same):
+    assert (shape_of(wanted, **asked) == shape_of(NAMED)) is is_same
