@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 from sqlalchemy import text
 
 from kms_tornado.domain.search import ObjectFilter
-from kms_tornado.kmip.enums import LinkType, Operation
+from kms_tornado.kmip.enums import (
+    CryptographicAlgorithm,
+    KeyFormatType,
+    LinkType,
+    ObjectType,
+    Operation,
+    State,
+)
 from kms_tornado.kmip.structures import Link
 from kms_tornado.store import queries
 from kms_tornado.store.base import Grant, Insert
@@ -200,3 +208,29 @@ def test_rare_values_are_found_without_a_walk_through_all(path, wanted, found):
             reader.close()
 
     assert with_store(path, body) == (len(found), found)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        pytest.param(ObjectFilter(), id="all"),
+        pytest.param(ObjectFilter(states=frozenset({State.ACTIVE})), id="state by date"),
+        pytest.param(
+            seeking(
+                object_type=ObjectType.SYMMETRIC_KEY,
+                cryptographic_algorithm=CryptographicAlgorithm.AES,
+                cryptographic_length=256,
+                cryptographic_usage_mask=0xC,
+                key_format_type=KeyFormatType.RAW,
+            ),
+            id="what a key is",
+        ),
+    ],
+)
+def test_common_values_are_counted_by_an_index_alone(path, wanted):
+    shape, values = queries.locating(wanted, principal=ALICE, offset=0, maximum=9, now=1)
+    statement = Prepared(queries.locate(shape), SQLITE)
+    with closing(sqlite3.connect(path)) as connection:
+        explain = f"EXPLAIN QUERY PLAN {statement.text}"
+        plan = [row[3] for row in connection.execute(explain, statement.values(values))]
+    assert "SEARCH objects USING COVERING INDEX ix_objects_newest (owner=?)" in plan
