@@ -273,10 +273,16 @@ def dumped(attributes: Attributes) -> Dumped:
 @lru_cache(maxsize=4096)  # a busy server reads the same few thousand objects again and again
 def load_attributes(text: str) -> Attributes:
     """What `dump_attributes` wrote. Raises ValueError for another version of the text."""
+    return from_node(Attributes, _node("Attributes", ItemType.STRUCTURE, rows_of(text)))
+
+
+def rows_of(text: str) -> Sequence[Plain]:
+    """As `Dumped` has them. Raises ValueError for another version of the text."""
     stored = json.loads(text)
     if stored.get("v") != _TEXT_VERSION:
         raise ValueError("attributes in an unknown version")
-    return from_node(Attributes, _node("Attributes", ItemType.STRUCTURE, stored["a"]))
+    rows: Sequence[Plain] = stored["a"]
+    return rows
 
 
 # Rows of lists within lists hold no circle that would have to be found.

@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import (
-    BindParameter,
-    Connection,
-    bindparam,
-    delete,
-    exists,
-    insert,
-    or_,
-    select,
-    update,
-)
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import BindParameter, bindparam, delete, insert, or_, select, update
 
 from ..domain.managed_object import MAX_OBJECTS_OF_AN_OWNER
 from ..errors import NonUniqueName, ServerLimitExceeded
+from ..kmip.attributes import Plain
 from .base import Conflict
 from .filters import DESTROYED
 from .schema import object_names, object_values, owners
+from .statements import INTEGRITY_ERRORS, Runner, Statement
 from .values import Leaf, leaves, text_of
 
-_insert_values = insert(object_values)
-_delete_values = delete(object_values).where(object_values.c.object == bindparam("wanted_object"))
-_insert_names = insert(object_names)
-_delete_names = delete(object_names).where(object_names.c.object == bindparam("wanted_object"))
+_insert_values = Statement(insert(object_values), object_values.columns.keys())
+_delete_values = Statement(
+    delete(object_values).where(object_values.c.object == bindparam("wanted_object"))
+)
+_insert_names = Statement(insert(object_names), object_names.columns.keys())
+_delete_names = Statement(
+    delete(object_names).where(object_names.c.object == bindparam("wanted_object"))
+)
 
 _number: BindParameter[int] = bindparam("number")
-_count = (
+_count = Statement(
     update(owners)
     .where(
         owners.c.owner == bindparam("wanted_owner"),
@@ -39,29 +33,32 @@ _count = (
     )
     .values(objects=owners.c.objects + _number)
 )
-_has_a_number = select(exists().where(owners.c.owner == bindparam("wanted_owner")))
-_insert_number = insert(owners)
+_has_a_number = Statement(select(owners.c.owner).where(owners.c.owner == bindparam("wanted_owner")))
+_insert_number = Statement(insert(owners), owners.columns.keys())
 
 
-def index_new(connection: Connection, added: Sequence[tuple[int, str, str]]) -> None:
-    """Write the values that new objects are found by. added: (serial, owner, attributes)."""
-    _insert_leaves(connection, [(serial, owner, leaves(text)) for serial, owner, text in added])
+#: Those of an object and whose they are: (owner, `kmip.attributes.Dumped.rows`).
+Held = tuple[str, Sequence[Plain]]
 
 
-def index_changed(
-    connection: Connection, serial: int, owner: str, attributes: str, *, was: tuple[str, str]
-) -> None:
-    """The same for an object that had others. was: (owner, attributes) until now."""
-    if was == (owner, attributes):
+def index_new(runner: Runner, added: Iterable[tuple[int, Held]]) -> None:
+    """Write the values that new objects are found by. added: serial, and what is held."""
+    _insert_leaves(runner, [(serial, owner, leaves(rows)) for serial, (owner, rows) in added])
+
+
+def index_changed(runner: Runner, serial: int, held: Held, *, was: Held) -> None:
+    """The same for an object that had others."""
+    if was == held:
         return
-    found = leaves(attributes)
+    owner, rows = held
+    found = leaves(rows)
     if was[0] == owner and leaves(was[1]) == found:
         return
-    connection.execute(_delete_values, {"wanted_object": serial})
-    _insert_leaves(connection, [(serial, owner, found)])
+    runner.change(_delete_values, {"wanted_object": serial})
+    _insert_leaves(runner, [(serial, owner, found)])
 
 
-def _insert_leaves(connection: Connection, found: Sequence[tuple[int, str, list[Leaf]]]) -> None:
+def _insert_leaves(runner: Runner, found: Iterable[tuple[int, str, list[Leaf]]]) -> None:
     rows = [
         {
             "object": serial,
@@ -76,28 +73,26 @@ def _insert_leaves(connection: Connection, found: Sequence[tuple[int, str, list[
         for position, (instance, path, value, number) in enumerate(held)
     ]
     if rows:
-        connection.execute(_insert_values, rows)
+        runner.change_all(_insert_values, rows)
 
 
-def names_of(state: int, attributes: str) -> frozenset[tuple[str, int]]:
+def names_of(state: int, attributes: Iterable[Plain]) -> frozenset[tuple[str, int]]:
     """{(name, type)} that the object keeps from others."""
-    if state in DESTROYED or '"Name"' not in attributes:
+    if state in DESTROYED:
         return frozenset()
     found = set()
-    for tag, _, children in json.loads(attributes)["a"]:
+    for tag, _, children in attributes:
         if tag == "Name":
             fields = {child: (item_type, value) for child, item_type, value in children}
-            found.add((text_of(*fields["NameValue"]), fields["NameType"][1]))
+            found.add((text_of(*fields["NameValue"]), int(fields["NameType"][1])))
     return frozenset(found)
 
 
-def take_names(
-    connection: Connection, names: Mapping[int, tuple[str, frozenset[tuple[str, int]]]]
-) -> None:
+def take_names(runner: Runner, names: Mapping[int, tuple[str, frozenset[tuple[str, int]]]]) -> None:
     """names: serial → (owner, names), of those that change. Raises NonUniqueName."""
     if not names:
         return
-    connection.execute(_delete_names, [{"wanted_object": serial} for serial in names])
+    runner.change_all(_delete_names, [{"wanted_object": serial} for serial in names])
     rows = [
         {"object": serial, "owner": owner, "name": name, "type": kind}
         for serial, (owner, taken) in names.items()
@@ -108,22 +103,22 @@ def take_names(
     # In one order everywhere, so that no two servers wait for each other.
     rows.sort(key=lambda row: (row["owner"], row["name"], row["type"]))
     try:
-        connection.execute(_insert_names, rows)
-    except IntegrityError:
+        runner.change_all(_insert_names, rows)
+    except INTEGRITY_ERRORS:
         raise NonUniqueName("another object of yours has this Name") from None
 
 
-def count_objects(connection: Connection, more: Mapping[str, int]) -> None:
+def count_objects(runner: Runner, more: Mapping[str, int]) -> None:
     """more: owner → objects that came, or negative, went. Raises ServerLimitExceeded."""
     for owner, number in sorted(more.items()):
         if not number:
             continue
         wanted = {"wanted_owner": owner, "number": number, "most": MAX_OBJECTS_OF_AN_OWNER}
-        if connection.execute(_count, wanted).rowcount:
+        if runner.change(_count, wanted):
             continue
-        if connection.execute(_has_a_number, {"wanted_owner": owner}).scalar():
+        if runner.select(_has_a_number, {"wanted_owner": owner}):
             raise ServerLimitExceeded(f"nobody owns more than {MAX_OBJECTS_OF_AN_OWNER} objects")
         try:
-            connection.execute(_insert_number, {"owner": owner, "objects": number})
-        except IntegrityError:  # another server's first object of theirs
+            runner.change(_insert_number, {"owner": owner, "objects": number})
+        except INTEGRITY_ERRORS:  # another server's first object of theirs
             raise Conflict from None

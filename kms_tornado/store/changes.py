@@ -5,24 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    bindparam,
-    delete,
-    distinct,
-    exists,
-    func,
-    insert,
-    select,
-    update,
-)
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import BindParameter, bindparam, delete, distinct, func, insert, select, update
 
 from ..domain.managed_object import ManagedObject
 from ..errors import InvalidField, NonceReused, ObjectAlreadyExists, ServerLimitExceeded
+from ..kmip.attributes import dumped, rows_of
 from . import queries
 from .base import (
     Change,
@@ -34,59 +25,75 @@ from .base import (
     UseNonce,
     Withdraw,
 )
-from .belongings import count_objects, index_changed, index_new, names_of, take_names
+from .belongings import Held, count_objects, index_changed, index_new, names_of, take_names
 from .bounds import MOST_GRANTEES
 from .rows import to_row
 from .schema import grants, object_tags, objects, server_state, used_nonces
+from .statements import INTEGRITY_ERRORS, OBJECT_COLUMNS, Runner, Statement
 
 MAX_NONCE_BYTES = 1024
 
-_insert = insert(objects).returning(objects.c.uid, objects.c.serial)
-_insert_tags = insert(object_tags)
+_insert_tags = Statement(insert(object_tags), object_tags.columns.keys())
 _insert_state = insert(server_state)
 
-# What decides which rows beside the object's own must be written again. On a database that lets two
-# writers in at once, the second waits here for the first, in the order of the identifiers.
-_as_they_were = (
-    select(
-        objects.c.uid,
-        objects.c.serial,
-        objects.c.generation,
-        objects.c.tags,
-        objects.c.owner,
-        objects.c.created_at,
-        objects.c.state,
-        objects.c.attributes,
+
+@cache
+def _as_they_were(number: int) -> Statement:
+    """What decides which rows beside an object's own must be written again, for so many objects.
+
+    On a database that lets two writers in at once, the second waits here for the first, in the order of
+    the identifiers.
+    """
+    uids: list[BindParameter[str]] = [bindparam(f"uid_{place}") for place in range(number)]
+    return Statement(
+        select(
+            objects.c.uid,
+            objects.c.serial,
+            objects.c.generation,
+            objects.c.tags,
+            objects.c.owner,
+            objects.c.created_at,
+            objects.c.state,
+            objects.c.attributes,
+        )
+        .where(objects.c.uid.in_(uids))
+        .order_by(objects.c.uid)
+        .with_for_update()
     )
-    .where(objects.c.uid.in_(bindparam("uids", expanding=True)))
-    .order_by(objects.c.uid)
-    .with_for_update()
-)
-_update = update(objects).where(objects.c.serial == bindparam("wanted_serial"))
-_delete = delete(objects).where(objects.c.serial == bindparam("wanted_serial"))
+
+
+_of_serial = objects.c.serial == bindparam("wanted_serial")
+_update = Statement(update(objects).where(_of_serial), OBJECT_COLUMNS)
+_delete = Statement(delete(objects).where(_of_serial))
 _granted = (
     grants.c.object == bindparam("wanted_object"),
     grants.c.grantee == bindparam("wanted_grantee"),
 )
-_operations_of = select(grants.c.operation).where(*_granted)
-_grantees = select(func.count(distinct(grants.c.grantee))).where(
-    grants.c.object == bindparam("wanted_object")
+_operations_of = Statement(select(grants.c.operation).where(*_granted))
+_grantees = Statement(
+    select(func.count(distinct(grants.c.grantee))).where(
+        grants.c.object == bindparam("wanted_object")
+    )
 )
-_insert_grant = insert(grants)
-_delete_grant = delete(grants).where(*_granted, grants.c.operation == bindparam("wanted_operation"))
-_delete_grants = delete(grants).where(grants.c.object == bindparam("wanted_object"))
-_count_up = _update.values(generation=objects.c.generation + 1)
-_delete_tags = delete(object_tags).where(object_tags.c.object == bindparam("wanted_object"))
-_insert_nonce = insert(used_nonces)
-_nonce_is_used = select(
-    exists().where(
+_insert_grant = Statement(insert(grants), grants.columns.keys())
+_delete_grant = Statement(
+    delete(grants).where(*_granted, grants.c.operation == bindparam("wanted_operation"))
+)
+_delete_grants = Statement(delete(grants).where(grants.c.object == bindparam("wanted_object")))
+_count_up = Statement(update(objects).where(_of_serial).values(generation=objects.c.generation + 1))
+_delete_tags = Statement(
+    delete(object_tags).where(object_tags.c.object == bindparam("wanted_object"))
+)
+_insert_nonce = Statement(insert(used_nonces), used_nonces.columns.keys())
+_nonce_is_used = Statement(
+    select(used_nonces.c.object).where(
         used_nonces.c.object == bindparam("wanted_object"),
         used_nonces.c.nonce == bindparam("wanted_nonce"),
     )
 )
 
-# Identifiers in one statement; SQLite takes 32,766 values.
-_TOGETHER = 500
+# Identifiers in one statement, a power of two. SQLite takes 32,766 values.
+_TOGETHER = 512
 
 
 @dataclass(slots=True)
@@ -102,12 +109,12 @@ class _Known:
     attributes: str
 
 
-def apply(connection: Connection, changes: Sequence[Change], *, now: int) -> None:
+def apply(runner: Runner, changes: Sequence[Change], *, now: int) -> None:
     """Raises Conflict or a KMIPError, with what went before left for the caller to undo.
 
     now: seconds since the Unix epoch.
     """
-    _Application(connection, now).run(changes)
+    _Application(runner, now).run(changes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +124,8 @@ class Commit:
     changes: Sequence[Change]
     now: int
 
-    def __call__(self, connection: Connection) -> None:
-        apply(connection, self.changes, now=self.now)
+    def __call__(self, runner: Runner) -> None:
+        apply(runner, self.changes, now=self.now)
 
     @property
     def only_adds(self) -> bool:
@@ -134,11 +141,11 @@ def joined(commits: Sequence[Commit]) -> Commit:
     return Commit(changes, max(commit.now for commit in commits))
 
 
-def keep_check_value(connection: Connection, value: bytes) -> bytes:
+def keep_check_value(runner: Runner, value: bytes) -> bytes:
     """The value that is kept from now on: the one that was there, else this one."""
-    kept: bytes | None = connection.execute(queries.check_value).scalar()
+    kept: bytes | None = runner.connection.execute(queries.check_value).scalar()
     if kept is None:
-        connection.execute(_insert_state, {"name": "master_key_check", "value": value})
+        runner.connection.execute(_insert_state, {"name": "master_key_check", "value": value})
         kept = value
     return kept
 
@@ -146,8 +153,8 @@ def keep_check_value(connection: Connection, value: bytes) -> bytes:
 class _Application:
     """One commit. Names and numbers of objects are settled at its end: a name may change hands in it."""
 
-    def __init__(self, connection: Connection, now: int) -> None:
-        self._connection = connection
+    def __init__(self, runner: Runner, now: int) -> None:
+        self._runner = runner
         self._now = now
         self._known: dict[str, _Known] = {}
         self._more: Counter[str] = Counter()
@@ -162,8 +169,8 @@ class _Application:
                 self._add([change.new for change in group if isinstance(change, Insert)])
             else:
                 self._change(group)
-        take_names(self._connection, self._names)
-        count_objects(self._connection, self._more)
+        take_names(self._runner, self._names)
+        count_objects(self._runner, self._more)
 
     def _change(self, changes: Iterable[Change]) -> None:
         for change in changes:
@@ -182,10 +189,12 @@ class _Application:
     def _look(self, uids: Iterable[str]) -> None:
         wanted = sorted(set(uids))
         for start in range(0, len(wanted), _TOGETHER):
-            rows = self._connection.execute(
-                _as_they_were, {"uids": wanted[start : start + _TOGETHER]}
-            )
-            for uid, *columns in rows:
+            some = wanted[start : start + _TOGETHER]
+            # Filled up to a power of two, so that there are ten statements and not five hundred.
+            number = 1 << (len(some) - 1).bit_length()
+            some += some[-1:] * (number - len(some))
+            values = {f"uid_{place}": uid for place, uid in enumerate(some)}
+            for uid, *columns in self._runner.select(_as_they_were(number), values):
                 self._known[uid] = _Known(*columns)
 
     def _find(self, uid: str, seen: int) -> _Known:
@@ -197,49 +206,44 @@ class _Application:
     def _add(self, new: Sequence[ManagedObject]) -> None:
         rows = [to_row(each, generation=each.generation, now=self._now) for each in new]
         try:
-            inserted = self._connection.execute(_insert, rows).all()
-        except IntegrityError:  # a row of ours can break no other constraint
+            serials = self._runner.add_objects(rows)
+        except INTEGRITY_ERRORS:  # a row of ours can break no other constraint
             # No `from`: SQLAlchemy's exception holds the row.
             raise ObjectAlreadyExists("the unique identifier is taken") from None
-        serials: dict[str, int] = dict(inserted)
-        added = [(serials[each.uid], each, row) for each, row in zip(new, rows, strict=True)]
-        self._add_tags([(serial, each) for serial, each, _ in added])
-        index_new(
-            self._connection,
-            [(serial, each.owner, row["attributes"]) for serial, each, row in added],
-        )
-        for serial, each, row in added:
+        added = list(zip(serials, new, strict=True))
+        self._add_tags(added)
+        index_new(self._runner, [(serial, _held(each)) for serial, each in added])
+        for (serial, each), row in zip(added, rows, strict=True):
             if each.attributes.names:
-                self._names[serial] = (each.owner, names_of(row["state"], row["attributes"]))
+                self._names[serial] = _names(each)
             self._more[each.owner] += 1
             self._known[each.uid] = _known(serial, row)
 
     def _replace(self, new: ManagedObject, seen: int) -> None:
         was = self._find(new.uid, seen)
         row = to_row(new, generation=seen + 1, now=self._now)
-        self._connection.execute(_update, {**row, "wanted_serial": was.serial})
+        self._runner.change(_update, {**row, "wanted_serial": was.serial})
         if (was.tags, was.owner, was.created_at) != (row["tags"], new.owner, new.created_at):
-            self._connection.execute(_delete_tags, {"wanted_object": was.serial})
+            self._runner.change(_delete_tags, {"wanted_object": was.serial})
             self._add_tags([(was.serial, new)])
-        index_changed(
-            self._connection,
-            was.serial,
-            new.owner,
-            row["attributes"],
-            was=(was.owner, was.attributes),
+        held = _held(new)
+        had = (
+            was.owner,
+            held[1] if was.attributes == row["attributes"] else rows_of(was.attributes),
         )
-        names = (new.owner, names_of(row["state"], row["attributes"]))
-        if names != (was.owner, names_of(was.state, was.attributes)):
+        index_changed(self._runner, was.serial, held, was=had)
+        names = _names(new)
+        if names != (was.owner, names_of(was.state, had[1])):
             self._names[was.serial] = names
         if was.owner != new.owner:  # what the old owner granted is not the new one's word
-            self._connection.execute(_delete_grants, {"wanted_object": was.serial})
+            self._runner.change(_delete_grants, {"wanted_object": was.serial})
             self._more[was.owner] -= 1
             self._more[new.owner] += 1
         self._known[new.uid] = _known(was.serial, row)
 
     def _remove(self, uid: str, seen: int) -> None:
         was = self._find(uid, seen)
-        self._connection.execute(_delete, {"wanted_serial": was.serial})
+        self._runner.change(_delete, {"wanted_serial": was.serial})
         self._names.pop(was.serial, None)
         self._more[was.owner] -= 1
         del self._known[uid]
@@ -250,9 +254,9 @@ class _Application:
             raise InvalidField(f"a nonce has 1 to {MAX_NONCE_BYTES} bytes")
         # Whoever else uses this object holds its row until they are through: nobody comes between.
         wanted = {"wanted_object": was.serial, "wanted_nonce": nonce}
-        if self._connection.execute(_nonce_is_used, wanted).scalar():
+        if self._runner.select(_nonce_is_used, wanted):
             raise NonceReused("the nonce was used with this key before")
-        self._connection.execute(_insert_nonce, {"object": was.serial, "nonce": nonce})
+        self._runner.change(_insert_nonce, {"object": was.serial, "nonce": nonce})
 
     def _grant(self, change: Grant) -> None:
         was, known = self._granted(change)
@@ -260,7 +264,7 @@ class _Application:
         if new:
             if not known:
                 self._check_grantees(was)
-            self._connection.execute(
+            self._runner.change_all(
                 _insert_grant,
                 [
                     {"object": was.serial, "grantee": change.grantee, "operation": int(each)}
@@ -269,7 +273,7 @@ class _Application:
             )
 
     def _check_grantees(self, was: _Known) -> None:
-        number = self._connection.execute(_grantees, {"wanted_object": was.serial}).scalar_one()
+        ((number,),) = self._runner.select(_grantees, {"wanted_object": was.serial})
         if number >= MOST_GRANTEES:
             raise ServerLimitExceeded(
                 f"at most {MOST_GRANTEES} users have rights on one object: * stands for everyone"
@@ -280,12 +284,12 @@ class _Application:
         gone = sorted(change.operations & known)
         if gone:
             parameters = {"wanted_object": was.serial, "wanted_grantee": change.grantee}
-            self._connection.execute(
+            self._runner.change_all(
                 _delete_grant, [{**parameters, "wanted_operation": int(each)} for each in gone]
             )
             # Whoever read the object under this right, and is about to change it, saw another
             # generation.
-            self._connection.execute(_count_up, {"wanted_serial": was.serial})
+            self._runner.change(_count_up, {"wanted_serial": was.serial})
             was.generation += 1
 
     def _granted(self, change: Grant | Withdraw) -> tuple[_Known, set[int]]:
@@ -294,7 +298,7 @@ class _Application:
         if was is None or was.owner != change.owner:
             raise Conflict
         parameters = {"wanted_object": was.serial, "wanted_grantee": change.grantee}
-        return was, set(self._connection.execute(_operations_of, parameters).scalars())
+        return was, {operation for (operation,) in self._runner.select(_operations_of, parameters)}
 
     def _add_tags(self, tagged: Sequence[tuple[int, ManagedObject]]) -> None:
         rows = [
@@ -303,10 +307,18 @@ class _Application:
             for tag in sorted(new.tags)
         ]
         if rows:
-            self._connection.execute(_insert_tags, rows)
+            self._runner.change_all(_insert_tags, rows)
 
 
 _OF_KNOWN = (Remove, Grant, Withdraw, UseNonce)
+
+
+def _held(new: ManagedObject) -> Held:
+    return new.owner, dumped(new.attributes).rows
+
+
+def _names(new: ManagedObject) -> tuple[str, frozenset[tuple[str, int]]]:
+    return new.owner, names_of(new.state, dumped(new.attributes).rows)
 
 
 def _known(serial: int, row: dict[str, Any]) -> _Known:

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Connection
-
 from ..errors import KMIPError
 from .base import Conflict, Groups, Refused
 from .changes import apply
+from .statements import Runner
 
 
-def apply_groups(connection: Connection, groups: Groups, *, now: int) -> None:
+def apply_groups(runner: Runner, groups: Groups, *, now: int) -> None:
     """All of them as one; where that fails, one by one, to tell which. Raises Conflict and Refused."""
     places = [place for place, changes in enumerate(groups) if changes]
     try:
-        with _savepoint(connection):
-            apply(connection, [each for changes in groups for each in changes], now=now)
+        with _savepoint(runner):
+            apply(runner, [each for changes in groups for each in changes], now=now)
         return
     except KMIPError as exc:
         if len(places) == 1:
@@ -25,8 +24,8 @@ def apply_groups(connection: Connection, groups: Groups, *, now: int) -> None:
     failures: dict[int, KMIPError] = {}
     for place in places:
         try:
-            with _savepoint(connection):
-                apply(connection, groups[place], now=now)
+            with _savepoint(runner):
+                apply(runner, groups[place], now=now)
         except KMIPError as exc:
             failures[place] = exc
         except Conflict:
@@ -38,11 +37,11 @@ def apply_groups(connection: Connection, groups: Groups, *, now: int) -> None:
 
 
 @contextmanager
-def _savepoint(connection: Connection) -> Iterator[None]:
-    connection.exec_driver_sql("SAVEPOINT one_group")
+def _savepoint(runner: Runner) -> Iterator[None]:
+    runner.command("SAVEPOINT one_group")
     try:
         yield
     except (KMIPError, Conflict):
-        connection.exec_driver_sql("ROLLBACK TO one_group")
+        runner.command("ROLLBACK TO one_group")
         raise
-    connection.exec_driver_sql("RELEASE one_group")
+    runner.command("RELEASE one_group")

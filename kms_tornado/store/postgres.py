@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import URL, Connection, CursorResult, Row
+from sqlalchemy import URL, CursorResult, Row
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.sql import Executable
@@ -30,6 +30,7 @@ from .postgres_engine import is_of_a_value, open_engine, prepare, unavailable, w
 from .postgres_writer import CONNECTIONS, PostgresWriter
 from .prepared import POSTGRESQL, Prepared, Searches
 from .rows import from_row, grants_from_rows, obtained_from_rows
+from .statements import Runner
 
 #: Connections for reading: a process with one event loop keeps no more statements busy.
 READERS = 8
@@ -146,7 +147,7 @@ class PostgresStore:
         for changes in groups:
             check_tags_of(changes)
         now = int(self._clock())
-        await self._open_writer().submit(lambda c: apply_groups(c, groups, now=now))
+        await self._open_writer().submit(lambda runner: apply_groups(runner, groups, now=now))
 
     async def _read_after(
         self, groups: Groups, prepared: Prepared, parameters: Mapping[str, Any]
@@ -157,9 +158,9 @@ class PostgresStore:
             return await self._read_by(lambda c: c.exec_driver_sql(prepared.text, values))
         now = int(self._clock())
 
-        def job(connection: Connection) -> Sequence[Row[Any]]:
-            apply_groups(connection, groups, now=now)
-            return connection.exec_driver_sql(prepared.text, values).all()
+        def job(runner: Runner) -> Sequence[Row[Any]]:
+            apply_groups(runner, groups, now=now)
+            return runner.connection.exec_driver_sql(prepared.text, values).all()
 
         rows: Sequence[Row[Any]] = await self._open_writer().rehearse(job)
         return rows
@@ -173,7 +174,7 @@ class PostgresStore:
 
     async def set_master_key_check(self, value: bytes) -> bytes:
         kept: bytes = await self._open_writer().submit(
-            lambda connection: sql_changes.keep_check_value(connection, value)
+            lambda runner: sql_changes.keep_check_value(runner, value)
         )
         return kept
 

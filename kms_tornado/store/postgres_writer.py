@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
-from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -21,10 +20,11 @@ from ..errors import InvalidField, KMSError
 from .base import Conflict, Refused
 from .changes import Commit, joined
 from .postgres_engine import is_of_a_value, may_succeed_again, unavailable, was_disconnected
+from .statements import Runner, SQLAlchemyRunner
 
 _log = logging.getLogger(__name__)
 
-Job = Callable[[Connection], Any]
+Job = Callable[[Runner], Any]
 
 #: Transactions at the same time: while one is on its way to the disk, another is put together.
 WRITERS = 2
@@ -136,7 +136,7 @@ class PostgresWriter:
         async with self._engine.connect() as connection:
             transaction = await connection.begin()
             try:
-                results = await connection.run_sync(lambda c: [job(c) for job in jobs])
+                results = await connection.run_sync(lambda c: _done(jobs, SQLAlchemyRunner(c)))
             except BaseException:
                 await _roll_back(transaction)
                 raise
@@ -150,6 +150,10 @@ class PostgresWriter:
                     raise _Uncertain(exc) from exc
                 raise
             return results
+
+
+def _done(jobs: Sequence[Job], runner: Runner) -> list[Any]:
+    return [job(runner) for job in jobs]
 
 
 def _joined(jobs: Sequence[Job]) -> Sequence[Job]:

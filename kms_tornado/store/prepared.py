@@ -5,8 +5,9 @@ For what is asked most. To run them SQLAlchemy's way takes five times as long as
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import ClauseElement, Dialect
@@ -18,6 +19,8 @@ from . import queries
 from .filters import Shape
 from .queries import TagShape
 
+Values = Mapping[str, Any]
+
 SQLITE: Dialect = SQLiteDialect()
 POSTGRESQL: Dialect = PostgresDialect(paramstyle="format")  # type: ignore[no-untyped-call]
 
@@ -26,23 +29,29 @@ _SHAPES = 128
 
 
 class Prepared:
-    """One statement. Its values are text and numbers, and its columns need no conversion."""
+    """One statement. Its values are text, numbers and octets, and its columns need no conversion."""
 
-    __slots__ = ("_constants", "_names", "text")
+    __slots__ = ("text", "values")
 
-    def __init__(self, statement: ClauseElement, dialect: Dialect) -> None:
-        compiled = statement.compile(dialect=dialect)
+    def __init__(
+        self, statement: ClauseElement, dialect: Dialect, columns: Sequence[str] | None = None
+    ) -> None:
+        """columns: what an INSERT or an UPDATE sets, where it does not say so itself."""
+        compiled = statement.compile(dialect=dialect, column_keys=columns)
         assert isinstance(compiled, SQLCompiler)
-        self.text = compiled.string
-        self._names = tuple(compiled.positiontup or ())
+        binds = compiled.binds.items()
         #: What the statement itself says.
-        self._constants = {
-            name: value for name, value in compiled.params.items() if value is not None
-        }
+        constants = {name: bind.value for name, bind in binds if not bind.required}
+        self.text = compiled.string
+        #: The values by name → in the order of their places.
+        self.values = _in_order(tuple(compiled.positiontup or ()), constants)
 
-    def values(self, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
-        given = {**self._constants, **parameters} if self._constants else parameters
-        return tuple([given[name] for name in self._names])
+
+def _in_order(names: tuple[str, ...], constants: Values) -> Callable[[Values], tuple[Any, ...]]:
+    if len(names) < 2:  # itemgetter makes a tuple of several only
+        return lambda values: tuple([{**constants, **values}[name] for name in names])
+    ordered: Callable[[Values], tuple[Any, ...]] = itemgetter(*names)
+    return (lambda values: ordered({**constants, **values})) if constants else ordered
 
 
 class Searches:

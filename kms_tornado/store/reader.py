@@ -46,7 +46,11 @@ class Reader:
     def rows_at_once(
         self, prepared: Prepared, parameters: Mapping[str, Any]
     ) -> Sequence[tuple[Any, ...]]:
-        """The same for a statement that is prepared."""
+        """The same for a statement that is prepared.
+
+        For the one read that every operation begins with: SQLAlchemy's way to run it takes five times
+        as long as SQLite does.
+        """
         values = prepared.values(parameters)
 
         def read() -> Sequence[tuple[Any, ...]]:

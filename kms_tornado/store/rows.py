@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -12,12 +11,11 @@ from sqlalchemy import Row
 
 from ..domain.managed_object import ManagedObject, SealedMaterial, UniqueIdentifier
 from ..errors import GeneralFailure, KMIPError
-from ..kmip.attributes import Attributes, dump_attributes, load_attributes
+from ..kmip.attributes import dumped, load_attributes
 from ..kmip.enums import ObjectType, Operation, State
-from ..kmip.schema import tag_of
 from .base import Obtained
 from .schema import objects
-from .values import COLUMNS as VALUE_COLUMNS
+from .values import columns as columns_of
 
 _log = logging.getLogger(__name__)
 
@@ -43,28 +41,16 @@ _load_tags: Callable[[str], list[str]] = json.JSONDecoder().decode
 _dump_tags = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-_COLUMN_OF_FIELD = [
-    (field.name, VALUE_COLUMNS[tag])
-    for field in dataclasses.fields(Attributes)
-    if (tag := tag_of(Attributes, field.name)) in VALUE_COLUMNS
-]
-
-
-def _number(value: int | None) -> int | None:
-    """A plain one: drivers make something else of enumerations and booleans."""
-    return None if value is None else int(value)
-
-
 def to_row(new: ManagedObject, *, generation: int, now: int) -> dict[str, Any]:
-    attributes = new.attributes
-    limits = attributes.usage_limits
+    limits = new.attributes.usage_limits
+    attributes, rows = dumped(new.attributes)
     return {
         "uid": new.uid,
         "owner": new.owner,
         "object_type": int(new.object_type),
         "state": int(new.state),
-        **{column: _number(getattr(attributes, field)) for field, column in _COLUMN_OF_FIELD},
-        "attributes": dump_attributes(attributes),
+        **columns_of(rows),
+        "attributes": attributes,
         "tags": _dump_tags(sorted(new.tags)),
         "sealed": new.sealed,
         "version": new.version,

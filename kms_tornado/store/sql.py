@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Row
 from sqlalchemy.sql import Executable
 
 from ..domain.managed_object import ManagedObject, UniqueIdentifier
@@ -30,6 +30,7 @@ from .prepared import SQLITE, Prepared, Searches
 from .reader import Reader, TooLong
 from .rows import from_row, grants_from_rows, obtained_from_rows
 from .sqlite_file import BUSY_TIMEOUT_S, SQLiteFile
+from .statements import Runner
 from .writer import Writer
 
 T = TypeVar("T")
@@ -178,7 +179,7 @@ class SQLiteStore:
             check_tags_of(changes)
         now = int(self._clock())
         await self._open_writer().submit(
-            lambda connection: apply_groups(connection, groups, now=now),
+            lambda runner: apply_groups(runner, groups, now=now),
             erases=any(_erases(change) for changes in groups for change in changes),
         )
 
@@ -189,9 +190,9 @@ class SQLiteStore:
         now = int(self._clock())
         values = prepared.values(parameters)
 
-        def job(connection: Connection) -> Sequence[Row[Any]]:
-            apply_groups(connection, groups, now=now)
-            return connection.exec_driver_sql(prepared.text, values).all()
+        def job(runner: Runner) -> Sequence[Row[Any]]:
+            apply_groups(runner, groups, now=now)
+            return runner.connection.exec_driver_sql(prepared.text, values).all()
 
         rows: Sequence[Row[Any]] = await self._open_writer().submit(job, undoes=True)
         return rows
@@ -205,7 +206,7 @@ class SQLiteStore:
 
     async def set_master_key_check(self, value: bytes) -> bytes:
         kept: bytes = await self._open_writer().submit(
-            lambda connection: sql_changes.keep_check_value(connection, value)
+            lambda runner: sql_changes.keep_check_value(runner, value)
         )
         return kept
 

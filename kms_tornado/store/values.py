@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from ..kmip.attributes import Plain
 from ..kmip.ttlv import ItemType
 
 #: Attributes that nearly every object has, or that change often: a column costs less than a row.
@@ -35,9 +36,6 @@ _LIMITS_IN_COLUMNS = frozenset({"UsageLimitsTotal", "UsageLimitsCount"})
 #: In characters. An index of PostgreSQL holds no more than 2,704 bytes in one entry.
 _LONGEST = 200
 
-#: [tag, item type, value], as `kmip.attributes.dump_attributes` writes them.
-Plain = Sequence[Any]
-
 
 class Leaf(NamedTuple):
     """instance: leaves of one attribute instance have the same. number: for ranges."""
@@ -48,11 +46,23 @@ class Leaf(NamedTuple):
     number: int | None
 
 
-def leaves(attributes: str) -> list[Leaf]:
-    """Of the text of an object's attributes, without those that have a column."""
+def columns(rows: Iterable[Plain]) -> dict[str, int | None]:
+    """Column → number, for all that are in COLUMNS; None where the attribute is not set."""
+    numbers = dict(_NOT_SET)
+    for tag, _, value in rows:
+        if tag in COLUMNS:
+            numbers[COLUMNS[tag]] = int(value)  # drivers make something else of booleans
+    return numbers
+
+
+_NOT_SET: Mapping[str, int | None] = dict.fromkeys(COLUMNS.values())
+
+
+def leaves(rows: Iterable[Plain]) -> list[Leaf]:
+    """Of an object's attributes, without those that have a column."""
     return [
         leaf
-        for instance, row in enumerate(json.loads(attributes)["a"])
+        for instance, row in enumerate(rows)
         if row[0] not in COLUMNS
         for leaf in leaves_of(row, instance)
     ]

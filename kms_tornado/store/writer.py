@@ -17,29 +17,28 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
 
-from sqlalchemy import Connection
-from sqlalchemy.exc import (
-    DataError,
-    IntegrityError,
-    InterfaceError,
-    NotSupportedError,
-    ProgrammingError,
-    SQLAlchemyError,
-)
+from sqlalchemy import exc as errors
 
 from ..errors import InvalidField, Unavailable
 from .changes import Commit, joined
 from .sqlite_file import SQLiteFile, unavailable
+from .statements import DATABASE_ERRORS, DriverRunner, Runner
 
 _log = logging.getLogger(__name__)
 
-Job = Callable[[Connection], Any]
+Job = Callable[[Runner], Any]
 
 # 256 in one commit: beyond, the changes cost more than the commit that they share.
 _MOST_TOGETHER = 256
 
 # The fault of one change, whose savepoint undoes it. Any other fault of the database ends them all.
-_OF_ONE_CHANGE = (DataError, IntegrityError, InterfaceError, NotSupportedError, ProgrammingError)
+_OF_ONE_CHANGE = (
+    *(errors.DataError, sqlite3.DataError),
+    *(errors.IntegrityError, sqlite3.IntegrityError),
+    *(errors.InterfaceError, sqlite3.InterfaceError),
+    *(errors.NotSupportedError, sqlite3.NotSupportedError),
+    *(errors.ProgrammingError, sqlite3.ProgrammingError),
+)
 
 
 @dataclass(slots=True, eq=False)
@@ -61,7 +60,7 @@ class Writer:
     def __init__(self, file: SQLiteFile) -> None:
         self._file = file
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
-        self._connection: Connection | None = None
+        self._runner: DriverRunner | None = None
         self._erased = False
         # A daemon, so that a process that never stops its store can still end.
         self._thread = Thread(target=self._run, name="kms-store-writer", daemon=True)
@@ -117,17 +116,16 @@ class Writer:
     def _write(self, batch: list[_Waiting]) -> None:
         try:
             self._file.check_in_place()
-            connection = self._connection
-            if connection is None:
-                connection = self._connection = self._file.open_writer()
-            driver: Any = connection.connection.driver_connection
-            driver.execute("BEGIN IMMEDIATE")
-            _run_all(connection, batch)
-            driver.execute("COMMIT")
+            runner = self._runner
+            if runner is None:
+                runner = self._runner = DriverRunner(self._file.open_writer())
+            runner.command("BEGIN IMMEDIATE")
+            _run_all(runner, batch)
+            runner.command("COMMIT")
             self._file.check_in_place()  # gone in between: it was written to a file without a name
         except Unavailable as exc:
             self._fail(batch, exc.detail)
-        except (SQLAlchemyError, sqlite3.Error) as exc:
+        except DATABASE_ERRORS as exc:
             self._fail(batch, unavailable(exc).detail)
         except Exception as exc:  # the thread's edge: nobody would ever wake the callers
             _log.exception("the writer of the database met a fault of its own")
@@ -144,55 +142,51 @@ class Writer:
             waiting.error = Unavailable("the database is out of reach", detail=detail)
 
     def _drop_connection(self) -> None:
-        if self._connection is not None:
-            connection, self._connection = self._connection, None
+        if self._runner is not None:
+            runner, self._runner = self._runner, None
             try:
-                connection.close()
-            except SQLAlchemyError:  # it was broken before
+                runner.connection.close()
+            except errors.SQLAlchemyError:  # it was broken before
                 pass
 
 
-def _run_all(connection: Connection, batch: list[_Waiting]) -> None:
+def _run_all(runner: Runner, batch: list[_Waiting]) -> None:
     for only_adds, group in groupby(batch, key=_only_adds):
         together = list(group)
-        if only_adds and len(together) > 1 and _run_together(connection, together):
+        if only_adds and len(together) > 1 and _run_together(runner, together):
             continue
         for waiting in together:
-            waiting.result, waiting.error = _attempt(connection, waiting.job, waiting.undoes)
+            waiting.result, waiting.error = _attempt(runner, waiting.job, waiting.undoes)
 
 
 def _only_adds(waiting: _Waiting) -> bool:
     return isinstance(waiting.job, Commit) and waiting.job.only_adds
 
 
-def _run_together(connection: Connection, batch: list[_Waiting]) -> bool:
+def _run_together(runner: Runner, batch: list[_Waiting]) -> bool:
     """False where one of them failed, so that none was done: whose fault it is shows one by one."""
     commits = [waiting.job for waiting in batch if isinstance(waiting.job, Commit)]
-    _, error = _attempt(connection, joined(commits))
+    _, error = _attempt(runner, joined(commits))
     return error is None
 
 
-def _attempt(
-    connection: Connection, job: Job, undoes: bool = False
-) -> tuple[Any, BaseException | None]:
+def _attempt(runner: Runner, job: Job, undoes: bool = False) -> tuple[Any, BaseException | None]:
     """(what it returned, what was its own fault); after a fault nothing of it is left."""
-    # SQLAlchemy's way to a savepoint takes ten times as long.
-    driver: Any = connection.connection.driver_connection
     result: Any = None
     error: BaseException | None = None
-    driver.execute("SAVEPOINT one_job")
+    runner.command("SAVEPOINT one_job")
     try:
-        result = job(connection)
+        result = job(runner)
     except (*_OF_ONE_CHANGE, UnicodeEncodeError, OverflowError):
-        # No `from`: SQLAlchemy's exception holds the row.
+        # Without that exception: it holds the row.
         error = InvalidField("a value cannot be stored")
-    except SQLAlchemyError:
+    except DATABASE_ERRORS:
         raise
     except Exception as exc:  # Conflict, ObjectAlreadyExists, or a fault in the job: its caller's
         error = exc
     if undoes or error is not None:
-        driver.execute("ROLLBACK TO one_job")
-    driver.execute("RELEASE one_job")
+        runner.command("ROLLBACK TO one_job")
+    runner.command("RELEASE one_job")
     return result, error
 
 
