@@ -11,6 +11,8 @@ import json
 import math
 from typing import Any, AnyStr, NoReturn
 
+_WINDOW = 64 * 1024  # characters
+
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
@@ -54,9 +56,7 @@ def loads(data: bytes, *, max_depth: int) -> Any:
         text = data.decode("utf-8")  # refuses surrogates that were encoded; does not skip a BOM
         value = _decode(text)
         # Counting is far cheaper than measuring, and settles every short text.
-        if occurs_more_than(max_depth // 2, "[", text) or occurs_more_than(
-            max_depth // 2, "{", text
-        ):
+        if text.count("[") + text.count("{") > max_depth:
             _check_depth(value, max_depth)
         if "\\" in text and "\\u" in text:  # one character is sought at ten times the speed of two
             _check_surrogates(text, value)
@@ -74,13 +74,13 @@ def loads(data: bytes, *, max_depth: int) -> Any:
 
 
 def occurs_more_than(times: int, sign: AnyStr, text: AnyStr) -> bool:
-    """Unlike `count` this stops when it knows, and flies over a long string without the sign."""
-    position = -1
-    for _ in range(times + 1):
-        position = text.find(sign, position + 1)
-        if position < 0:
-            return False
-    return True
+    """sign: one character or byte. Unlike `count` this stops soon after it knows."""
+    found = 0
+    for start in range(0, len(text), _WINDOW):
+        found += text.count(sign, start, start + _WINDOW)
+        if found > times:
+            return True
+    return False
 
 
 def _check_depth(value: Any, max_depth: int) -> None:

@@ -23,7 +23,7 @@ from .enums import (
     ObjectType,
     State,
 )
-from .schema import DateTime, EnumerationNumber, Interval, Tag, from_node, to_node
+from .schema import DateTime, EnumerationNumber, Interval, Sparse, Tag, from_node, to_node
 from .structures import (
     AlternativeName,
     ApplicationSpecificInformation,
@@ -50,7 +50,7 @@ TAG_NAME = "tag"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Attributes:
+class Attributes(Sparse):
     """Dates are seconds since the Unix epoch. None and () mean that the attribute is not set.
 
     An instance holds what it was given, the rest are defaults of the class (`_set_given` below).
@@ -58,7 +58,7 @@ class Attributes:
     """
 
     # Beside what it was given, and no part of it: what `dumped` found out.
-    __slots__ = ("__dict__", "_dumped")
+    __slots__ = ("_dumped",)
 
     activation_date: DateTime | None = None
     alternative_names: Annotated[tuple[AlternativeName, ...], Tag("AlternativeName")] = ()

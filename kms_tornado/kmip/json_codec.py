@@ -9,20 +9,23 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
 from typing import Any
 
 from .. import strict_json
 from ..errors import InvalidField, InvalidMessage
 from .json_values import READERS, WRITERS, quote
-from .tables import ENUMERATIONS, TAG_SPELLINGS, find_tag
-from .ttlv import MAX_DEPTH, MAX_ITEMS, TYPE_NAMES, Dialect, ItemType, Node, structure
+from .tables import ENUMERATIONS, MASKS, TAG_SPELLINGS, find_tag
+from .ttlv import MAX_DEPTH, MAX_ITEMS, Dialect, ItemType, Node, new_node, structure
 
-_STRUCTURE, _BYTE_STRING, _TEXT_STRING = (
+# Python 3.11 looks a member of an enumeration up in a function.
+_STRUCTURE, _ENUMERATION, _BYTE_STRING, _TEXT_STRING = (
     ItemType.STRUCTURE,
+    ItemType.ENUMERATION,
     ItemType.BYTE_STRING,
     ItemType.TEXT_STRING,
 )
-
+_TAGS = dict(TAG_SPELLINGS)  # asked for every item: faster than the view of it
 
 #: What an item has of each, times MAX_ITEMS. Looked at before json, which stops the whole process while
 #: it makes its objects: six seconds for 16 MiB of empty arrays.
@@ -84,7 +87,7 @@ def _parse_item(item: Any) -> Node | list[Node]:
         raise InvalidMessage(f"an item lacks its {exc.args[0]}") from None
     if not isinstance(spelling, str):
         raise InvalidMessage("the tag of an item must be a string")
-    tag = TAG_SPELLINGS.get(spelling) or find_tag(spelling)
+    tag = _TAGS.get(spelling) or find_tag(spelling)
     if tag is None:
         raise InvalidField(f"unknown tag {quote(spelling)}")
     type_name = item.get("type", "Structure")
@@ -92,10 +95,13 @@ def _parse_item(item: Any) -> Node | list[Node]:
         raise InvalidMessage(f"{tag} has other members than tag, type and value")
     if type_name == "Structure":
         return _parse_structure(tag, value)
-    read = READERS.get(type_name) if isinstance(type_name, str) else None
-    if read is None:
+    reader = READERS.get(type_name) if isinstance(type_name, str) else None
+    if reader is None:
         raise InvalidMessage(f"{tag} has no valid type")
-    node = read(tag, value)
+    item_type, read = reader
+    if item_type is _ENUMERATION and tag in MASKS:  # [js] sends masks so
+        item_type, read = READERS["Integer"]
+    node = new_node(Node, (tag, item_type, read(tag, value)))
     return _explain_reason(node) if tag == "RevocationReason" else node
 
 
@@ -148,7 +154,7 @@ def _parse_structure(tag: str, items: Any) -> Node | list[Node]:
         return children[0]._replace(tag=tag)
     if tag in _OBJECT_HOLDERS:
         children = _name_object(children)
-    return Node(tag, _STRUCTURE, tuple(children))
+    return new_node(Node, (tag, _STRUCTURE, tuple(children)))
 
 
 def _name_object(children: list[Node]) -> list[Node]:
@@ -199,8 +205,8 @@ def _format_oasis(node: Node) -> dict[str, Any]:
     tag, item_type, value = node
     if isinstance(value, tuple):
         return {"tag": tag, "type": "Structure", "value": [_format_oasis(each) for each in value]}
-    write = _OASIS_WRITERS[item_type]
-    return {"tag": tag, "type": TYPE_NAMES[item_type], "value": write(tag, value)}
+    type_name, write = _OASIS_WRITERS[item_type]
+    return {"tag": tag, "type": type_name, "value": write(tag, value) if write else value}
 
 
 def _format_untyped(node: Node) -> dict[str, Any]:
@@ -220,30 +226,25 @@ _COSMIAN_TAGS: Mapping[str, str] = {
     **dict.fromkeys(_OBJECT_TAGS.values(), "Object"),
 }
 
-#: Parent → the fields that are one array there (KMIP.md §4, 1).
-_COSMIAN_ARRAYS: Mapping[str, tuple[str, ...]] = {
-    "Attributes": ("Link", "Attribute"),
-    "CommonAttributes": ("Link", "Attribute"),
-    "LocateResponse": ("UniqueIdentifier",),
-    "PrivateKeyAttributes": ("Link", "Attribute"),
-    "PublicKeyAttributes": ("Link", "Attribute"),
-}
-
 
 def _format_cosmian(node: Node) -> dict[str, Any]:
     tag, item_type, value = node
     emitted = _COSMIAN_TAGS.get(tag, tag)
     if isinstance(value, tuple) and tag != "AttributeValue":
-        arrays = _COSMIAN_ARRAYS.get(tag)
-        items = _nest(value, arrays) if arrays else [_format_cosmian(each) for each in value]
+        format_children = _COSMIAN_CHILDREN.get(tag)
+        if format_children is None:
+            items = [_format_cosmian(each) for each in value]
+        else:
+            items = format_children(value)
         return {"tag": emitted, "type": "Structure", "value": items}
-    if tag in _COSMIAN_LEAVES:
-        return _COSMIAN_LEAVES[tag](node)
-    write = _COSMIAN_WRITERS[item_type]
-    return {"tag": emitted, "type": TYPE_NAMES[item_type], "value": write(tag, value)}
+    format_leaf = _COSMIAN_LEAVES.get(tag)
+    if format_leaf is not None:
+        return format_leaf(node)
+    type_name, write = _COSMIAN_WRITERS[item_type]
+    return {"tag": emitted, "type": type_name, "value": write(tag, value) if write else value}
 
 
-def _nest(children: tuple[Node, ...], arrays: tuple[str, ...]) -> list[dict[str, Any]]:
+def _nest(arrays: tuple[str, ...], children: tuple[Node, ...]) -> list[dict[str, Any]]:
     """The children, those of a tag in arrays gathered where the first one stands."""
     items: list[dict[str, Any]] = []
     gathered: dict[str, list[dict[str, Any]]] = {}
@@ -262,13 +263,21 @@ def _nest(children: tuple[Node, ...], arrays: tuple[str, ...]) -> list[dict[str,
     return items
 
 
+#: Attributes in a key block are the same for thousands of keys, and hold nothing of the key.
+_format_shown = lru_cache(maxsize=256)(_format_cosmian)
+
+
+def _format_key_value(children: tuple[Node, ...]) -> list[dict[str, Any]]:
+    return [
+        _format_shown(each) if each.tag == "Attributes" else _format_cosmian(each)
+        for each in children
+    ]
+
+
 def _format_material(node: Node) -> dict[str, Any]:
     """The clients look for the bytes one level deeper."""
-    return {
-        "tag": node.tag,
-        "type": "Structure",
-        "value": [_format_oasis(node._replace(tag="ByteString"))],
-    }
+    item = _format_oasis(new_node(Node, ("ByteString", node.type, node.value)))
+    return {"tag": node.tag, "type": "Structure", "value": [item]}
 
 
 def _format_vendor_value(node: Node) -> dict[str, Any]:
@@ -277,17 +286,23 @@ def _format_vendor_value(node: Node) -> dict[str, Any]:
     if node.type is not _BYTE_STRING:
         text = value if isinstance(value, str) else _encode(_format_oasis(node)["value"])
         value = text.encode()
-    return {"tag": node.tag, "type": "ByteString", "value": _hex(node._replace(value=value))}
-
-
-def _hex(node: Node) -> Any:
-    return _COSMIAN_WRITERS[_BYTE_STRING](node.tag, node.value)
+    return _format_oasis(Node(node.tag, _BYTE_STRING, value))
 
 
 #: Leaves of another shape in Cosmian's dialect (KMIP.md §4, 3 and 5).
 _COSMIAN_LEAVES: Mapping[str, Callable[[Node], dict[str, Any]]] = {
     "AttributeValue": _format_vendor_value,
     "KeyMaterial": _format_material,
+}
+
+#: Structures with children of another shape (KMIP.md §4, 1).
+_COSMIAN_CHILDREN: Mapping[str, Callable[[tuple[Node, ...]], list[dict[str, Any]]]] = {
+    **dict.fromkeys(
+        ("Attributes", "CommonAttributes", "PrivateKeyAttributes", "PublicKeyAttributes"),
+        partial(_nest, ("Link", "Attribute")),
+    ),
+    "LocateResponse": partial(_nest, ("UniqueIdentifier",)),
+    "KeyValue": _format_key_value,
 }
 
 #: Dialect → what writes it in JSON.

@@ -1,6 +1,6 @@
 """The values of TTLV items in JSON, item type by item type (KMIP JSON profile; KMIP.md §4).
 
-Readers take (tag, JSON value), give a leaf and raise InvalidField; writers give the JSON value.
+Readers take (tag, JSON value), give the item's value and raise InvalidField; writers give the JSON value.
 Error texts name the tag and what was expected; of the value they quote names only, and cut them.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import InvalidField
 from .tables import ENUMERATIONS, MASKS
-from .ttlv import MAX_BIG_INTEGER_OCTETS, Dialect, ItemType, Node
+from .ttlv import MAX_BIG_INTEGER_OCTETS, TYPE_NAMES, Dialect, ItemType, Value
 
 #: Where a double stops holding every integer exactly: the profile wants hexadecimal beyond it.
 MAX_SAFE_NUMBER = 2**52
@@ -34,7 +34,7 @@ def quote(name: str) -> str:
 # --- readers ------------------------------------------------------------------------------------
 
 
-def _read_integer(tag: str, value: Any) -> Node:
+def _read_integer(tag: str, value: Any) -> int:
     if type(value) is int:  # not isinstance: True is an int to Python
         number = value
     elif isinstance(value, str) and tag in MASKS:
@@ -43,23 +43,23 @@ def _read_integer(tag: str, value: Any) -> Node:
         number = _signed_hex(tag, value, 8)
     if not -(2**31) <= number < 2**31:
         raise InvalidField(f"{tag} does not fit an Integer of 32 bits")
-    return Node(tag, ItemType.INTEGER, number)
+    return number
 
 
-def _read_long_integer(tag: str, value: Any) -> Node:
-    return Node(tag, ItemType.LONG_INTEGER, _small_number_or_hex(tag, value))
+def _read_long_integer(tag: str, value: Any) -> int:
+    return _small_number_or_hex(tag, value)
 
 
-def _read_interval(tag: str, value: Any) -> Node:
+def _read_interval(tag: str, value: Any) -> int:
     seconds = value if type(value) is int else _unsigned_hex(tag, value)
     if not 0 <= seconds < 2**32:
         raise InvalidField(f"{tag} does not fit an Interval of 32 bits")
-    return Node(tag, ItemType.INTERVAL, seconds)
+    return seconds
 
 
-def _read_big_integer(tag: str, value: Any) -> Node:
+def _read_big_integer(tag: str, value: Any) -> int:
     if type(value) is int and abs(value) <= MAX_SAFE_NUMBER:
-        return Node(tag, ItemType.BIG_INTEGER, value)
+        return value
     digits = len(value) - 2 if isinstance(value, str) else 0
     if digits > 2 * MAX_BIG_INTEGER_OCTETS:
         raise InvalidField(f"{tag} is too long a BigInteger")
@@ -68,12 +68,10 @@ def _read_big_integer(tag: str, value: Any) -> Node:
     number = int(value, 16)
     # Sign-extended to a multiple of 8 bytes; [js] sends other lengths, which hold no sign.
     negative = digits % 16 == 0 and number >> (4 * digits - 1)
-    return Node(tag, ItemType.BIG_INTEGER, number - (1 << 4 * digits) if negative else number)
+    return number - (1 << 4 * digits) if negative else number
 
 
-def _read_enumeration(tag: str, value: Any) -> Node:
-    if tag in MASKS:  # [js] sends masks so
-        return _read_integer(tag, value)
+def _read_enumeration(tag: str, value: Any) -> int:
     if type(value) is int:
         number: int | None = value
     elif not isinstance(value, str):
@@ -87,62 +85,62 @@ def _read_enumeration(tag: str, value: Any) -> Node:
         raise InvalidField(f"{tag} has no value {quote(value)}")
     if not 0 <= number < 2**32:
         raise InvalidField(f"{tag} does not fit an Enumeration of 32 bits")
-    return Node(tag, ItemType.ENUMERATION, number)
+    return number
 
 
 _BOOLEANS = {"0x0000000000000001": True, "0x0000000000000000": False}
 
 
-def _read_boolean(tag: str, value: Any) -> Node:
+def _read_boolean(tag: str, value: Any) -> bool:
     if isinstance(value, str):
         value = _BOOLEANS.get(value)
     if not isinstance(value, bool):
         raise InvalidField(f"{tag} must be true or false")
-    return Node(tag, ItemType.BOOLEAN, value)
+    return value
 
 
-def _read_text_string(tag: str, value: Any) -> Node:
+def _read_text_string(tag: str, value: Any) -> str:
     if not isinstance(value, str):
         raise InvalidField(f"{tag} must be a TextString")
     if "\0" in value:  # PostgreSQL holds no such text, C libraries cut it
         raise InvalidField(f"{tag} may not contain the null character")
-    return Node(tag, ItemType.TEXT_STRING, value)
+    return value
 
 
-def _read_byte_string(tag: str, value: Any) -> Node:
+def _read_byte_string(tag: str, value: Any) -> bytes:
     try:
         if isinstance(value, str):
             # Not bytes.fromhex: that one skips white space.
-            return Node(tag, ItemType.BYTE_STRING, unhexlify(value))
+            return unhexlify(value)
     except ValueError:
         pass
     raise InvalidField(f"{tag} must be a ByteString: an even number of hexadecimal digits")
 
 
-def _read_date_time(tag: str, value: Any) -> Node:
+def _read_date_time(tag: str, value: Any) -> int:
     if isinstance(value, str) and value[:2] == "0x":
-        return Node(tag, ItemType.DATE_TIME, _signed_hex(tag, value, 16))
-    return Node(tag, ItemType.DATE_TIME, _microseconds(tag, value) // 1_000_000)
+        return _signed_hex(tag, value, 16)
+    return _microseconds(tag, value) // 1_000_000
 
 
-def _read_date_time_extended(tag: str, value: Any) -> Node:
+def _read_date_time_extended(tag: str, value: Any) -> int:
     if isinstance(value, str) and value[:2] == "0x":
-        return Node(tag, ItemType.DATE_TIME_EXTENDED, _signed_hex(tag, value, 16))
-    return Node(tag, ItemType.DATE_TIME_EXTENDED, _microseconds(tag, value))
+        return _signed_hex(tag, value, 16)
+    return _microseconds(tag, value)
 
 
-#: What stands in "type" → the reader of "value". Structures are the codec's.
-READERS: Mapping[str, Callable[[str, Any], Node]] = {
-    "Integer": _read_integer,
-    "LongInteger": _read_long_integer,
-    "BigInteger": _read_big_integer,
-    "Enumeration": _read_enumeration,
-    "Boolean": _read_boolean,
-    "TextString": _read_text_string,
-    "ByteString": _read_byte_string,
-    "DateTime": _read_date_time,
-    "Interval": _read_interval,
-    "DateTimeExtended": _read_date_time_extended,
+#: What stands in "type" → (item type, the reader of "value"). Structures are the codec's.
+READERS: Mapping[str, tuple[ItemType, Callable[[str, Any], Value]]] = {
+    "Integer": (ItemType.INTEGER, _read_integer),
+    "LongInteger": (ItemType.LONG_INTEGER, _read_long_integer),
+    "BigInteger": (ItemType.BIG_INTEGER, _read_big_integer),
+    "Enumeration": (ItemType.ENUMERATION, _read_enumeration),
+    "Boolean": (ItemType.BOOLEAN, _read_boolean),
+    "TextString": (ItemType.TEXT_STRING, _read_text_string),
+    "ByteString": (ItemType.BYTE_STRING, _read_byte_string),
+    "DateTime": (ItemType.DATE_TIME, _read_date_time),
+    "Interval": (ItemType.INTERVAL, _read_interval),
+    "DateTimeExtended": (ItemType.DATE_TIME_EXTENDED, _read_date_time_extended),
 }
 
 _HEX = re.compile(r"0x[0-9A-Fa-f]+", re.ASCII)
@@ -207,10 +205,6 @@ def _microseconds(tag: str, value: Any) -> int:
 # --- writers ------------------------------------------------------------------------------------
 
 
-def _write_number(tag: str, value: Any) -> Any:
-    return value
-
-
 def _write_hex_64(tag: str, value: int) -> str:
     return f"0x{value & (2**64 - 1):016X}"
 
@@ -251,26 +245,29 @@ def _write_integer_or_mask(tag: str, value: Any) -> Any:
     return value if left else "|".join(name for bit, name in names.items() if value & bit)
 
 
-_COMMON_WRITERS: Mapping[ItemType, Callable[[str, Any], Any]] = {
-    ItemType.INTEGER: _write_number,
+#: What writes "value"; None: JSON has the value as it is.
+_Writer = Callable[[str, Any], Any] | None
+
+_COMMON_WRITERS: Mapping[ItemType, _Writer] = {
+    ItemType.INTEGER: None,
     ItemType.LONG_INTEGER: _write_hex_64,
     ItemType.BIG_INTEGER: _write_big_integer,
-    ItemType.BOOLEAN: _write_number,
-    ItemType.TEXT_STRING: _write_number,
+    ItemType.BOOLEAN: None,
+    ItemType.TEXT_STRING: None,
     ItemType.BYTE_STRING: _write_byte_string,
     ItemType.DATE_TIME: _write_date_time,
-    ItemType.INTERVAL: _write_number,
+    ItemType.INTERVAL: None,
     ItemType.DATE_TIME_EXTENDED: _write_hex_64,
 }
 
-_COSMIAN_WRITERS: Mapping[ItemType, Callable[[str, Any], Any]] = {
+_COSMIAN_WRITERS: Mapping[ItemType, _Writer] = {
     **_COMMON_WRITERS,
     ItemType.ENUMERATION: _enumeration_writer(
         {tag: enumeration.cosmian for tag, enumeration in ENUMERATIONS.items()}
     ),
 }
 
-_OASIS_WRITERS: Mapping[ItemType, Callable[[str, Any], Any]] = {
+_OASIS_WRITERS: Mapping[ItemType, _Writer] = {
     **_COMMON_WRITERS,
     ItemType.INTEGER: _write_integer_or_mask,
     ItemType.ENUMERATION: _enumeration_writer(
@@ -278,9 +275,14 @@ _OASIS_WRITERS: Mapping[ItemType, Callable[[str, Any], Any]] = {
     ),
 }
 
-#: Dialect → item type → the writer of "value".
-WRITERS: Mapping[Dialect, Mapping[ItemType, Callable[[str, Any], Any]]] = {
-    Dialect.COSMIAN: _COSMIAN_WRITERS,
-    Dialect.OASIS: _OASIS_WRITERS,
-    Dialect.OASIS_UNTYPED: _OASIS_WRITERS,
+
+def _named(writers: Mapping[ItemType, _Writer]) -> Mapping[ItemType, tuple[str, _Writer]]:
+    return {item_type: (TYPE_NAMES[item_type], write) for item_type, write in writers.items()}
+
+
+#: Dialect → item type → (what stands in "type", the writer of "value").
+WRITERS: Mapping[Dialect, Mapping[ItemType, tuple[str, _Writer]]] = {
+    Dialect.COSMIAN: _named(_COSMIAN_WRITERS),
+    Dialect.OASIS: _named(_OASIS_WRITERS),
+    Dialect.OASIS_UNTYPED: _named(_OASIS_WRITERS),
 }

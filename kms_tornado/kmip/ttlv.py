@@ -72,6 +72,10 @@ class Node(NamedTuple):
         return f"<{self.tag} {self.type.name}>"
 
 
+#: `new_node(Node, (tag, item type, value))`: what `Node(…)` does by a function in Python, in half the time.
+new_node = tuple.__new__
+
+
 def encoded_length(node: Node) -> int:
     """The bytes of the node in binary TTLV (KMIP 2.1 §10), which is what size limits count."""
     return 8 + _value_length(node.type, node.value)
