@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
 
-from sqlalchemy import URL, CursorResult, Row
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-from sqlalchemy.sql import Executable
+from sqlalchemy import URL
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ..domain.managed_object import ManagedObject, UniqueIdentifier
 from ..domain.search import ObjectFilter
@@ -26,15 +24,23 @@ from . import queries
 from .base import Change, Groups, Obtained
 from .bounds import bounded, check_tags, check_tags_of
 from .groups import apply_groups
-from .postgres_engine import is_of_a_value, open_engine, prepare, unavailable, was_disconnected
+from .postgres_engine import open_engine, prepare
+from .postgres_reader import PostgresReader, Rows
 from .postgres_writer import CONNECTIONS, PostgresWriter
-from .prepared import POSTGRESQL, Prepared, Searches
+from .prepared import POSTGRESQL, Prepared, Searches, Values
 from .rows import from_row, grants_from_rows, obtained_from_rows
 from .statements import Runner
 
 #: Connections for reading: a process with one event loop keeps no more statements busy.
 READERS = 8
 
+_ANY_OBJECT = Prepared(queries.any_object, POSTGRESQL)
+_BY_UID = Prepared(queries.by_uid, POSTGRESQL)
+_BY_UID_FOR = Prepared(queries.by_uid_for, POSTGRESQL)
+_CHECK_VALUE = Prepared(queries.check_value, POSTGRESQL)
+_GRANTS_ON = Prepared(queries.grants_on, POSTGRESQL)
+_OBTAINED = Prepared(queries.obtained, POSTGRESQL)
+_OWNED = Prepared(queries.owned, POSTGRESQL)
 _SEARCHES = Searches(POSTGRESQL)
 
 
@@ -46,7 +52,7 @@ class PostgresStore:
         self._url = url.set(drivername="postgresql+psycopg")
         self._clock = clock
         # All are None while the store is closed.
-        self._readers: AsyncEngine | None = None
+        self._reader: PostgresReader | None = None
         self._writers: AsyncEngine | None = None
         self._writer: PostgresWriter | None = None
         open_engine(self._url, size=1, is_for_reading=True)
@@ -59,32 +65,33 @@ class PostgresStore:
             await writers.dispose()
             raise
         self._writers = writers
-        self._readers = open_engine(self._url, size=READERS, is_for_reading=True)
+        readers = open_engine(self._url, size=READERS, is_for_reading=True)
+        self._reader = PostgresReader(readers, size=READERS)
         self._writer = PostgresWriter(writers)
         self._writer.start()
 
     async def stop(self) -> None:
         writer, self._writer = self._writer, None
-        readers, self._readers = self._readers, None
+        reader, self._reader = self._reader, None
         writers, self._writers = self._writers, None
-        if writer is None or readers is None or writers is None:
+        if writer is None or reader is None or writers is None:
             return
         await writer.stop()
-        await readers.dispose()
+        await reader.close()
         await writers.dispose()
 
     async def ping(self) -> None:
-        await self._read(queries.any_object)
+        await self._read(_ANY_OBJECT)
 
     async def get(self, uid: UniqueIdentifier) -> ManagedObject | None:
-        rows = await self._read(queries.by_uid, {"uid": uid})
+        rows = await self._read(_BY_UID, {"uid": uid})
         return from_row(rows[0]) if rows else None
 
     async def get_for(
         self, uid: UniqueIdentifier, *, principal: str, rights: Collection[Operation] = ()
     ) -> ManagedObject | None:
         values = {"uid": uid, **queries.asking(principal, rights)}
-        rows = await self._read(queries.by_uid_for, values)
+        rows = await self._read(_BY_UID_FOR, values)
         return from_row(rows[0]) if rows else None
 
     async def with_tags(
@@ -126,16 +133,16 @@ class PostgresStore:
     async def grants_on(
         self, uid: UniqueIdentifier, *, owner: str
     ) -> Mapping[str, frozenset[Operation]] | None:
-        rows = await self._read(queries.grants_on, {"uid": uid, "owner": owner})
+        rows = await self._read(_GRANTS_ON, {"uid": uid, "owner": owner})
         return grants_from_rows(rows) if rows else None
 
     async def owned_by(self, principal: str) -> Sequence[ManagedObject]:
-        rows = await self._read(queries.owned, {"principal": principal})
+        rows = await self._read(_OWNED, {"principal": principal})
         # A thousand objects may have 64 KiB of attributes each: not on the loop.
         return await asyncio.to_thread(lambda: [from_row(row) for row in rows])
 
     async def obtained_by(self, principal: str) -> Sequence[Obtained]:
-        rows = await self._read(queries.obtained, {"principal": principal})
+        rows = await self._read(_OBTAINED, {"principal": principal})
         return await asyncio.to_thread(obtained_from_rows, rows)
 
     async def commit(self, changes: Sequence[Change]) -> None:
@@ -149,28 +156,27 @@ class PostgresStore:
         now = int(self._clock())
         await self._open_writer().submit(lambda runner: apply_groups(runner, groups, now=now))
 
-    async def _read_after(
-        self, groups: Groups, prepared: Prepared, parameters: Mapping[str, Any]
-    ) -> Sequence[Row[Any]]:
+    async def _read_after(self, groups: Groups, prepared: Prepared, parameters: Values) -> Rows:
         """Every row as they would be; the changes are tried, and taken back."""
-        values = prepared.values(parameters)
         if not any(groups):
-            return await self._read_by(lambda c: c.exec_driver_sql(prepared.text, values))
+            # Of a page that is bound later, PostgreSQL believes that it is a tenth of all there is.
+            return await self._open_reader().rows(prepared, parameters, plans_anew=True)
         now = int(self._clock())
+        values = prepared.values(parameters)
 
-        def job(runner: Runner) -> Sequence[Row[Any]]:
+        def job(runner: Runner) -> Rows:
             apply_groups(runner, groups, now=now)
-            return runner.connection.exec_driver_sql(prepared.text, values).all()
+            return [tuple(row) for row in runner.connection.exec_driver_sql(prepared.text, values)]
 
-        rows: Sequence[Row[Any]] = await self._open_writer().rehearse(job)
+        rows: Rows = await self._open_writer().rehearse(job)
         return rows
 
     async def holds_objects(self) -> bool:
-        return bool(await self._read(queries.any_object))
+        return bool(await self._read(_ANY_OBJECT))
 
     async def master_key_check(self) -> bytes | None:
-        rows = await self._read(queries.check_value)
-        return rows[0].value if rows else None
+        rows = await self._read(_CHECK_VALUE)
+        return rows[0][0] if rows else None
 
     async def set_master_key_check(self, value: bytes) -> bytes:
         kept: bytes = await self._open_writer().submit(
@@ -178,28 +184,13 @@ class PostgresStore:
         )
         return kept
 
-    async def _read(
-        self, statement: Executable, parameters: Mapping[str, Any] | None = None
-    ) -> Sequence[Row[Any]]:
-        return await self._read_by(lambda connection: connection.execute(statement, parameters))
+    async def _read(self, prepared: Prepared, parameters: Values = MappingProxyType({})) -> Rows:
+        return await self._open_reader().rows(prepared, parameters)
 
-    async def _read_by(
-        self, ask: Callable[[AsyncConnection], Awaitable[CursorResult[Any]]]
-    ) -> Sequence[Row[Any]]:
-        """Every row; none for a value that no row can hold. Raises Unavailable."""
-        if self._readers is None:
+    def _open_reader(self) -> PostgresReader:
+        if self._reader is None:
             raise _closed()
-        for is_last in (False, True):
-            try:
-                async with self._readers.connect() as connection:
-                    return (await ask(connection)).all()
-            except (SQLAlchemyError, UnicodeEncodeError, OverflowError, OSError) as exc:
-                if is_of_a_value(exc):
-                    return ()
-                # The database was restarted, say: the pool has dropped what it had by now.
-                if is_last or not was_disconnected(exc):
-                    raise unavailable(exc) from None
-        raise AssertionError
+        return self._reader
 
     def _open_writer(self) -> PostgresWriter:
         if self._writer is None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import URL, Connection, event, text
-from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from ..errors import ConfigurationError, Unavailable
@@ -39,7 +39,8 @@ _CONNECT_ARGUMENTS: Mapping[str, Any] = {
 #: Of an advisory lock, by which one server at a time prepares the database: "kms_torn" in ASCII.
 _PREPARING = int.from_bytes(b"kms_torn", "big")
 
-_POOL_TIMEOUT_S = 5.0
+#: For a connection that others are using.
+POOL_TIMEOUT_S = 5.0
 
 
 def open_engine(url: URL, *, size: int, is_for_reading: bool) -> AsyncEngine:
@@ -55,7 +56,7 @@ def open_engine(url: URL, *, size: int, is_for_reading: bool) -> AsyncEngine:
             isolation_level="AUTOCOMMIT" if is_for_reading else "READ COMMITTED",
             pool_size=size,
             max_overflow=0,
-            pool_timeout=_POOL_TIMEOUT_S,
+            pool_timeout=POOL_TIMEOUT_S,
             pool_reset_on_return=None if is_for_reading else "rollback",
             hide_parameters=True,  # an exception may end in a log
             use_native_hstore=False,  # would be asked for on each new connection
@@ -127,7 +128,7 @@ def unavailable(exc: BaseException) -> Unavailable:
 
 def words(exc: BaseException) -> str:
     """One line. Of errors in statements the code alone: their texts may quote a value."""
-    origin = getattr(exc, "orig", None) or exc
+    origin = _origin(exc)
     state = sqlstate(exc)
     if state is not None and not state.startswith(_HARMLESS):
         return f"{type(origin).__name__} ({state})"
@@ -148,8 +149,20 @@ def _connection_errors() -> tuple[type[BaseException], ...]:
     return psycopg.OperationalError, psycopg.ProgrammingError
 
 
+def driver_error() -> type[BaseException]:
+    """What the driver raises, where SQLAlchemy does not stand before it."""
+    import psycopg
+
+    return psycopg.Error
+
+
+def _origin(exc: BaseException) -> BaseException:
+    """The driver's own, of one that SQLAlchemy raised."""
+    return getattr(exc, "orig", None) or exc
+
+
 def sqlstate(exc: BaseException) -> str | None:
-    state: str | None = getattr(getattr(exc, "orig", None), "sqlstate", None)
+    state: str | None = getattr(_origin(exc), "sqlstate", None)
     return state
 
 
@@ -165,6 +178,7 @@ def may_succeed_again(exc: BaseException) -> bool:
 
 def is_of_a_value(exc: BaseException) -> bool:
     """What no row can hold: out of range, half a character, too long for an index."""
-    return (
-        isinstance(exc, (DataError, UnicodeEncodeError, OverflowError)) or sqlstate(exc) == "54000"
-    )
+    import psycopg
+
+    faults = (psycopg.DataError, UnicodeEncodeError, OverflowError)
+    return isinstance(_origin(exc), faults) or sqlstate(exc) == "54000"

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
-
-from sqlalchemy import Row
 
 from ..domain.managed_object import ManagedObject, SealedMaterial, UniqueIdentifier
 from ..errors import GeneralFailure, KMIPError
@@ -83,7 +81,7 @@ def from_row(row: Sequence[Any]) -> ManagedObject:
         raise GeneralFailure("the stored object cannot be read") from exc
 
 
-def obtained_from_rows(rows: Sequence[Row[*tuple[Any, ...]]]) -> list[Obtained]:
+def obtained_from_rows(rows: Iterable[Sequence[Any]]) -> list[Obtained]:
     """Of rows of an object and one operation, in which an object's rows follow one another."""
     found: dict[str, tuple[ManagedObject, set[Operation]]] = {}
     for *columns, operation in rows:
@@ -94,7 +92,7 @@ def obtained_from_rows(rows: Sequence[Row[*tuple[Any, ...]]]) -> list[Obtained]:
     return [Obtained(target, frozenset(operations)) for target, operations in found.values()]
 
 
-def grants_from_rows(rows: Sequence[Row[*tuple[Any, ...]]]) -> dict[str, frozenset[Operation]]:
+def grants_from_rows(rows: Iterable[Sequence[Any]]) -> dict[str, frozenset[Operation]]:
     """Grantee → operations. A row of None says that there are none."""
     found: dict[str, set[Operation]] = {}
     for grantee, operation in rows:

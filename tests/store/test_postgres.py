@@ -12,9 +12,10 @@ from sqlalchemy import make_url
 from kms_tornado.domain.search import ObjectFilter
 from kms_tornado.errors import ConfigurationError, InvalidField, Unavailable
 from kms_tornado.kmip.enums import State
-from kms_tornado.store import postgres_engine
+from kms_tornado.store import postgres_engine, postgres_reader
 from kms_tornado.store.base import Conflict, Insert, Replace
 from kms_tornado.store.opening import open_store
+from kms_tornado.store.postgres import READERS
 
 from .. import postgres
 from .conftest import postgres_or_skip
@@ -158,6 +159,40 @@ def test_nobody_waits_for_a_lock_for_ever(url, monkeypatch):
         assert [type(each) for each in outcomes] == [Unavailable] * 2
         assert await store.get("two") is None
         await store.commit([Insert(an_object("two"))])
+
+    with_store(url, body)
+
+
+def test_reads_that_are_given_up_leave_no_answer_to_the_next(url):
+    async def body(store):
+        await store.commit([Insert(an_object("one")), Insert(an_object("two"))])
+        with postgres.cluster().connect(postgres.name_of(url)) as other, other.transaction():
+            other.execute("LOCK TABLE objects IN ACCESS EXCLUSIVE MODE")
+            waiting = [asyncio.create_task(store.get("one")) for _ in range(READERS + 2)]
+            await asyncio.sleep(0.05)
+            for each in waiting:
+                each.cancel()
+            outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+        assert {type(each) for each in outcomes} == {asyncio.CancelledError}
+        found = await asyncio.gather(*(store.get("two") for _ in range(2 * READERS)))
+        assert {each.uid for each in found} == {"two"}
+
+    with_store(url, body)
+
+
+def test_who_finds_all_connections_busy_waits_for_one_but_not_for_ever(url, monkeypatch):
+    monkeypatch.setattr(postgres_reader, "POOL_TIMEOUT_S", 0.05)
+
+    async def body(store):
+        await store.commit([Insert(an_object("one"))])
+        with postgres.cluster().connect(postgres.name_of(url)) as other, other.transaction():
+            other.execute("LOCK TABLE objects IN ACCESS EXCLUSIVE MODE")
+            reads = [asyncio.create_task(store.get("one")) for _ in range(READERS)]
+            await asyncio.sleep(0)
+            with pytest.raises(Unavailable):
+                await store.get("one")
+        found = await asyncio.gather(*reads)
+        assert {each.uid for each in found} == {"one"}
 
     with_store(url, body)
 
