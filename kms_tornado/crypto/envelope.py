@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import os
 import struct
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -39,6 +38,14 @@ _DATA_KEY_END = _DATA_KEY_START + _DATA_KEY + _TAG
 _MATERIAL_START = _DATA_KEY_END + _NONCE
 _SHORTEST = _MATERIAL_START + _TAG
 
+# The parts of an envelope behind its header.
+_OUTER_NONCE = slice(_HEADER_END, _DATA_KEY_START)
+_SEALED_DATA_KEY = slice(_DATA_KEY_START, _DATA_KEY_END)
+_INNER_NONCE = slice(_DATA_KEY_END, _MATERIAL_START)
+_SEALED_MATERIAL = slice(_MATERIAL_START, None)
+
+_LENGTH, _NUMBERS = struct.Struct(">I"), struct.Struct(">QQ")
+
 _DATA_KEY_LABEL = b"kms_tornado envelope: data key"
 _MATERIAL_LABEL = b"kms_tornado envelope: material"
 
@@ -54,8 +61,7 @@ class SealBroken(GeneralFailure):
         super().__init__("the stored object cannot be used; tell the operator of the server")
 
 
-@dataclass(frozen=True, slots=True)
-class EnvelopeContext:
+class EnvelopeContext(NamedTuple):
     """What sealed material is bound to. object_type: its KMIP number."""
 
     uid: str
@@ -70,7 +76,7 @@ class MasterKey:
     key_id: tells master keys apart, in the clear in every envelope; says nothing about the key.
     """
 
-    __slots__ = ("_aead", "_check", "key_id")
+    __slots__ = ("_aead", "_check", "_data_key_label", "_header", "_material_label", "key_id")
 
     def __init__(self, material: KeyMaterial) -> None:
         if len(material.reveal()) != MASTER_KEY_BYTES:
@@ -78,6 +84,9 @@ class MasterKey:
         self._aead = AESGCM(_subkey(material, b"wrap data keys", 32))
         self._check = _subkey(material, b"check value", 32)
         self.key_id = _subkey(material, b"key id", _KEY_ID)
+        self._header = bytes((_FORMAT,)) + self.key_id
+        self._data_key_label = self._header + _DATA_KEY_LABEL
+        self._material_label = self._header + _MATERIAL_LABEL
 
     def check_value(self) -> bytes:
         """What the database keeps to know its master key again; nothing follows from it."""
@@ -101,17 +110,16 @@ def seal(master_key: MasterKey, material: KeyMaterial, context: EnvelopeContext)
     """
     random = os.urandom(_DATA_KEY + 2 * _NONCE)
     data_key, outer, inner = random[:_DATA_KEY], random[_DATA_KEY:-_NONCE], random[-_NONCE:]
-    header = bytes((_FORMAT,)) + master_key.key_id
     bound = _encode(context)
     return SealedMaterial(
         b"".join(
             (
-                header,
+                master_key._header,
                 outer,
-                master_key._aead.encrypt(outer, data_key, header + _DATA_KEY_LABEL + bound),
+                master_key._aead.encrypt(outer, data_key, master_key._data_key_label + bound),
                 inner,
                 AESGCM(data_key).encrypt(
-                    inner, material.reveal(), header + _MATERIAL_LABEL + bound
+                    inner, material.reveal(), master_key._material_label + bound
                 ),
             )
         )
@@ -127,21 +135,17 @@ def open_sealed(
     """
     if len(sealed) < _SHORTEST or sealed[0] != _FORMAT:
         raise SealBroken("sealed material is cut short or of an unknown format")
-    header = sealed[:_HEADER_END]
-    if header[1:] != master_key.key_id:
-        raise SealBroken(f"sealed under the master key {header[1:].hex()}, ours is {master_key!r}")
+    if not sealed.startswith(master_key._header):
+        key_id = sealed[1:_HEADER_END].hex()
+        raise SealBroken(f"sealed under the master key {key_id}, ours is {master_key!r}")
     bound = _encode(context)
     try:
         data_key = master_key._aead.decrypt(
-            sealed[_HEADER_END:_DATA_KEY_START],
-            sealed[_DATA_KEY_START:_DATA_KEY_END],
-            header + _DATA_KEY_LABEL + bound,
+            sealed[_OUTER_NONCE], sealed[_SEALED_DATA_KEY], master_key._data_key_label + bound
         )
         return KeyMaterial(
             AESGCM(data_key).decrypt(
-                sealed[_DATA_KEY_END:_MATERIAL_START],
-                sealed[_MATERIAL_START:],
-                header + _MATERIAL_LABEL + bound,
+                sealed[_INNER_NONCE], sealed[_SEALED_MATERIAL], master_key._material_label + bound
             )
         )
     except InvalidTag:
@@ -154,17 +158,12 @@ def _encode(context: EnvelopeContext) -> bytes:
 
     `surrogatepass`: a lone surrogate must lead to no error here and to bytes of its own.
     """
-    uid = context.uid.encode("utf-8", "surrogatepass")
-    owner = context.owner.encode("utf-8", "surrogatepass")
-    return struct.pack(
-        f">I{len(uid)}sI{len(owner)}sQQ",
-        len(uid),
-        uid,
-        len(owner),
-        owner,
-        context.object_type,
-        context.version,
+    uid, owner = (
+        context.uid.encode("utf-8", "surrogatepass"),
+        context.owner.encode("utf-8", "surrogatepass"),
     )
+    numbers = _NUMBERS.pack(context.object_type, context.version)
+    return b"".join((_LENGTH.pack(len(uid)), uid, _LENGTH.pack(len(owner)), owner, numbers))
 
 
 def _subkey(material: KeyMaterial, use: bytes, length: int) -> bytes:

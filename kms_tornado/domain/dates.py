@@ -12,7 +12,7 @@ import dataclasses
 from ..errors import InvalidAttributeValue, WrongKeyLifecycleState
 from ..kmip.attributes import Attributes
 from ..kmip.enums import State
-from .lifecycle import Use
+from .lifecycle import ACTIVE, DEACTIVATED, PRE_ACTIVE, Use
 from .managed_object import ManagedObject
 
 
@@ -23,10 +23,10 @@ def state_at(target: ManagedObject, now: int) -> State:
     Date, both where both have passed. Every other transition is an event.
     """
     state, attributes = target.state, target.attributes
-    if state is State.PRE_ACTIVE and has_come(attributes.activation_date, now):
-        state = State.ACTIVE
-    if state is State.ACTIVE and has_come(attributes.deactivation_date, now):
-        state = State.DEACTIVATED
+    if state is PRE_ACTIVE and has_come(attributes.activation_date, now):
+        state = ACTIVE
+    if state is ACTIVE and has_come(attributes.deactivation_date, now):
+        state = DEACTIVATED
     return state
 
 
@@ -45,10 +45,10 @@ def check_dates(attributes: Attributes, use: Use, *, now: int) -> None:
 
     Only cryptography is bound by them: reading and managing the object is not.
     """
-    start = attributes.process_start_date
-    if use is Use.PROCESS and start is not None and now < start:
+    start, stop = attributes.process_start_date, attributes.protect_stop_date
+    if start is not None and use is Use.PROCESS and now < start:
         raise WrongKeyLifecycleState("the object's Process Start Date has not come yet")
-    if use is Use.PROTECT and has_come(attributes.protect_stop_date, now):
+    if stop is not None and use is Use.PROTECT and has_come(stop, now):
         raise WrongKeyLifecycleState("the object's Protect Stop Date has passed")
 
 

@@ -79,7 +79,7 @@ def words(state: State) -> str:
 
 
 class Use(Enum):
-    """What an operation wants of an object; the value: the states that suit it."""
+    """What an operation wants of an object. states: those that suit it."""
 
     PROTECT = "encrypt, sign, MAC", frozenset({ACTIVE})
     PROCESS = "decrypt, verify", frozenset({ACTIVE, DEACTIVATED, COMPROMISED})
@@ -90,8 +90,11 @@ class Use(Enum):
     REVOKE = "revoke", frozenset({PRE_ACTIVE, ACTIVE, DEACTIVATED, COMPROMISED})
     DESTROY = "destroy", frozenset({PRE_ACTIVE, DEACTIVATED, COMPROMISED})
 
+    def __init__(self, wish: str, states: frozenset[State]) -> None:
+        self.states = states
+
     def suits(self, state: State) -> bool:
-        return state in self.value[1]
+        return state in self.states
 
 
 def check_state(state: State, use: Use) -> None:
@@ -99,7 +102,7 @@ def check_state(state: State, use: Use) -> None:
 
     Activate, Revoke and Destroy move the state, so `next_state` answers for them.
     """
-    if use.suits(state) or use in {Use.ACTIVATE, Use.REVOKE, Use.DESTROY}:
+    if state in use.states or use in {Use.ACTIVATE, Use.REVOKE, Use.DESTROY}:
         return
     if state in GONE:
         raise ObjectDestroyed(f"the object is {words(state)}, its key material is gone")

@@ -84,7 +84,7 @@ def _deleted(held: Held, request: DeleteAttributeRequest) -> Attributes:
 
 
 def _held(call: Call, target: ManagedObject) -> Held:
-    attributes = with_user_tags(target.attributes, user_tags_of(target))
+    attributes = with_user_tags(target.attributes, user_tags_of(target.tags))
     return Held(attributes, target.state, call.now)
 
 
@@ -101,7 +101,7 @@ async def _check_new(call: Call, new: AttributeInstance) -> None:
 
 async def _write(call: Call, target: ManagedObject, attributes: Attributes) -> None:
     """The attributes, with the tags among them, as what the object has from now on."""
-    system_tags = target.tags - user_tags_of(target)
+    system_tags = target.tags - user_tags_of(target.tags)
     after = dataclasses.replace(
         target,
         attributes=dataclasses.replace(without_tags(attributes), last_change_date=call.now),

@@ -102,13 +102,13 @@ def described(target: ManagedObject) -> Attributes:
             lease_time=LEASE_TIME_S,
             protection_storage_mask=_SOFTWARE,
         ),
-        user_tags_of(target),
+        user_tags_of(target.tags),
     )
 
 
-def user_tags_of(target: ManagedObject) -> frozenset[str]:
+def user_tags_of(tags: frozenset[str]) -> frozenset[str]:
     """Without the system's: a client sends back on Import what it got, and may not set those."""
-    return frozenset(tag for tag in target.tags if not tag.startswith("_"))
+    return frozenset(tag for tag in tags if not tag.startswith("_"))
 
 
 def _selected(attributes: Attributes, request: GetAttributesRequest) -> Attributes:

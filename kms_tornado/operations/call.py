@@ -157,7 +157,7 @@ class Call:
         attributes = target.attributes
         check_dates(attributes, use, now=self.now)
         check_usage(attributes.cryptographic_usage_mask, needed)
-        if use is Use.PROTECT:
+        if attributes.usage_limits is not None and use is Use.PROTECT:
             check_left(attributes.usage_limits)
         if KEPT_WRAPPED in target.tags and self.unwrapper is not None:
             # For `open`, in this call alone; the caller needs a right of its own to the wrapping key.
@@ -285,9 +285,4 @@ def _by_preference(use: Use) -> Sequence[frozenset[State]]:
 
 
 def _context(target: ManagedObject) -> EnvelopeContext:
-    return EnvelopeContext(
-        uid=target.uid,
-        owner=target.owner,
-        object_type=target.object_type,
-        version=target.version,
-    )
+    return EnvelopeContext(target.uid, target.owner, target.object_type, target.version)

@@ -45,14 +45,8 @@ from ..kmip.objects import (
 from ..kmip.payloads import ExportRequest, GetRequest
 from ..kmip.structures import CryptographicParameters, Link
 from .call import Call
-from .key_blocks import (
-    SECRET_TYPE_TAGS,
-    Taken,
-    shown_attributes,
-    stated_attributes,
-    taken,
-    with_block,
-)
+from .given_objects import shown_attributes, with_block
+from .key_blocks import SECRET_TYPE_TAGS, Taken, stated_attributes, taken
 from .wrapping import encryption_only, unwrapped, wrapped_block
 
 #: The vendor attribute that asks for it.

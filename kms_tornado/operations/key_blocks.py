@@ -1,7 +1,8 @@
-"""Objects as they travel, to and from what the server keeps of them (KMIP 2.1 §2, §3; KMIP.md §5, §8).
+"""Objects as they come in, to what the server keeps of them (KMIP 2.1 §2, §3; KMIP.md §5, §8).
 
 What is kept has one form per object type: raw octets of symmetric keys, secret data and opaque objects,
-PKCS#8, SPKI and X.509 in DER of the others; the attribute KeyFormatType says how it is given out.
+PKCS#8, SPKI and X.509 in DER of the others; the attribute KeyFormatType says how it is given out, which
+`given_objects` does.
 """
 
 from __future__ import annotations
@@ -13,21 +14,19 @@ from ..crypto.asymmetric import checked
 from ..crypto.key_values import PrivateValue, PublicValue, algorithm_of, length_of
 from ..crypto.material import KeyMaterial
 from ..crypto.symmetric import check_key_length
-from ..crypto.transparent import from_transparent, to_transparent
-from ..domain.managed_object import ManagedObject
+from ..crypto.transparent import from_transparent
 from ..errors import (
     FeatureNotSupported,
     InvalidField,
     KeyFormatTypeNotSupported,
     MissingData,
 )
-from ..kmip.attributes import Attributes, with_user_tags
+from ..kmip.attributes import Attributes
 from ..kmip.enums import (
     CertificateType,
     CryptographicAlgorithm,
     KeyFormatType,
     ObjectType,
-    OpaqueDataType,
     SecretDataType,
 )
 from ..kmip.key_material import TRANSPARENT_KEYS, TransparentKey
@@ -40,20 +39,17 @@ from ..kmip.objects import (
     KeyValue,
     Object,
     OpaqueObject,
-    PrivateKey,
-    PublicKey,
     SecretData,
     SymmetricKey,
 )
 from ..kmip.structures import Digest
-from .attributes import user_tags_of
 from .certificate_attributes import certificate_attributes
 from .new_object import digest, merged
 
 #: The secret data's type has no attribute of its own: the server keeps it as a tag of its own.
 SECRET_TYPE_TAGS = {SecretDataType.PASSWORD: "_password", SecretDataType.SEED: "_seed"}
-_SYMMETRIC = frozenset({KeyFormatType.RAW, KeyFormatType.TRANSPARENT_SYMMETRIC_KEY})
-_SECRET = frozenset({KeyFormatType.RAW, KeyFormatType.OPAQUE})
+SYMMETRIC_FORMATS = frozenset({KeyFormatType.RAW, KeyFormatType.TRANSPARENT_SYMMETRIC_KEY})
+SECRET_FORMATS = frozenset({KeyFormatType.RAW, KeyFormatType.OPAQUE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +61,6 @@ class Taken:
     wanted: Attributes
     computed: Attributes
     tags: frozenset[str] = field(default_factory=frozenset)
-
-
-# --- in -----------------------------------------------------------------------------------------
 
 
 def taken(object_type: ObjectType, given: Object | None, wanted: Attributes) -> Taken:
@@ -113,7 +106,7 @@ def _opaque(given: OpaqueObject, wanted: Attributes) -> Taken:
 
 def _secret(given: SecretData, wanted: Attributes) -> Taken:
     block = given.key_block
-    material = _octets(block, _SECRET, "secret data is Raw or Opaque")
+    material = _octets(block, SECRET_FORMATS, "secret data is Raw or Opaque")
     tag = SECRET_TYPE_TAGS.get(given.secret_data_type or SecretDataType.PASSWORD)
     return Taken(
         material,
@@ -124,14 +117,16 @@ def _secret(given: SecretData, wanted: Attributes) -> Taken:
 
 
 def _symmetric(block: KeyBlock, wanted: Attributes) -> Taken:
-    material = _octets(block, _SYMMETRIC, "a symmetric key is Raw or TransparentSymmetricKey")
+    material = _octets(
+        block, SYMMETRIC_FORMATS, "a symmetric key is Raw or TransparentSymmetricKey"
+    )
     stated = stated_attributes(block, wanted)
     algorithm = stated.cryptographic_algorithm or block.cryptographic_algorithm
     if algorithm is None:
         raise MissingData("CryptographicAlgorithm is missing")
     length = symmetric_length(algorithm, material)  # the key's own; clients state other lengths
     check_key_length(algorithm, length)
-    if stated.key_format_type not in {None, *_SYMMETRIC}:
+    if stated.key_format_type not in {None, *SYMMETRIC_FORMATS}:
         raise KeyFormatTypeNotSupported("a symmetric key is Raw or TransparentSymmetricKey")
     return Taken(
         material,
@@ -212,108 +207,3 @@ def _digest(key: PrivateValue | PublicValue, key_format: KeyFormatType) -> Diges
     if isinstance(key, PrivateValue):
         return digest(key_formats.export_private(key, key_format), key_format)
     return digest(key_formats.export_public(key, key_format), key_format)
-
-
-# --- out ----------------------------------------------------------------------------------------
-
-
-def given(
-    target: ManagedObject, material: KeyMaterial, wanted: KeyFormatType | None, *, bare: bool
-) -> Object:
-    """The object in the clear, in the format asked for, else as registered.
-
-    bare: for the published clients, which want attributes in the key value (KMIP.md §5, R4 to R11).
-    Raises KeyFormatTypeNotSupported.
-    """
-    kept = target.attributes
-    match target.object_type:
-        case ObjectType.CERTIFICATE:
-            _check_only(wanted, KeyFormatType.X509, "a certificate is X.509")
-            return Certificate(CertificateType.X509, material.reveal())
-        case ObjectType.OPAQUE_OBJECT:
-            _check_only(wanted, KeyFormatType.OPAQUE, "an opaque object has no format")
-            return OpaqueObject(kept.opaque_data_type or OpaqueDataType.UNKNOWN, material.reveal())
-    return with_block(target, key_block(target, material, wanted, bare=bare))
-
-
-def with_block(target: ManagedObject, block: KeyBlock) -> Object:
-    """The object around its KeyBlock, wrapped or not."""
-    if target.object_type is ObjectType.SECRET_DATA:
-        return SecretData(secret_data_type(target), key_block=block)
-    if target.object_type is ObjectType.PRIVATE_KEY:
-        return PrivateKey(block)
-    return PublicKey(block) if target.object_type is ObjectType.PUBLIC_KEY else SymmetricKey(block)
-
-
-def key_block(
-    target: ManagedObject, material: KeyMaterial, wanted: KeyFormatType | None, *, bare: bool
-) -> KeyBlock:
-    """The KeyBlock of any object that has one."""
-    kept = target.attributes
-    if wanted is None and not (bare and target.object_type is ObjectType.SYMMETRIC_KEY):
-        wanted = kept.key_format_type  # bare: cosmian_kms means Raw, whatever it asked for once
-    key_format = wanted or KeyFormatType.RAW
-    return KeyBlock(
-        key_format_type=key_format,
-        key_value=KeyValue(
-            material_field(target.object_type, material, key_format),
-            shown_attributes(target, key_format) if bare else None,
-        ),
-        cryptographic_algorithm=kept.cryptographic_algorithm,
-        cryptographic_length=kept.cryptographic_length,
-    )
-
-
-def material_field(
-    object_type: ObjectType, material: KeyMaterial, key_format: KeyFormatType
-) -> MaterialField | TransparentKey:
-    """Raises KeyFormatTypeNotSupported where the object has no such format."""
-    match object_type:
-        case ObjectType.SYMMETRIC_KEY:
-            if key_format not in _SYMMETRIC:
-                raise KeyFormatTypeNotSupported("a symmetric key is Raw or TransparentSymmetricKey")
-            transparent = key_format is KeyFormatType.TRANSPARENT_SYMMETRIC_KEY
-            return MaterialField(material.reveal(), transparent=transparent)
-        case ObjectType.SECRET_DATA:
-            if key_format not in _SECRET:
-                raise KeyFormatTypeNotSupported("secret data is Raw or Opaque")
-            return MaterialField(material.reveal())
-        case ObjectType.PRIVATE_KEY:
-            private = key_formats.read_private(material)
-            if key_format in TRANSPARENT_KEYS:
-                return to_transparent(private, key_format)
-            return MaterialField(key_formats.export_private(private, key_format))
-    public = key_formats.read_public(material.reveal())
-    if key_format in TRANSPARENT_KEYS:
-        return to_transparent(public, key_format)
-    return MaterialField(key_formats.export_public(public, key_format))
-
-
-def shown_attributes(target: ManagedObject, key_format: KeyFormatType) -> Attributes:
-    """What both published clients read (KMIP.md §5, R4): cloudproof_kms_js picks its parser by the
-    format, and knows none for PKCS#8 and the like but Raw (R6)."""
-    kept = target.attributes
-    is_plain = (
-        key_format is KeyFormatType.TRANSPARENT_SYMMETRIC_KEY or key_format in TRANSPARENT_KEYS
-    )
-    shown = Attributes(
-        cryptographic_algorithm=kept.cryptographic_algorithm,
-        cryptographic_length=kept.cryptographic_length,
-        cryptographic_usage_mask=kept.cryptographic_usage_mask,
-        key_format_type=key_format if is_plain else KeyFormatType.RAW,
-        object_type=target.object_type,
-        links=kept.links,
-        vendor_attributes=kept.vendor_attributes,
-    )
-    return with_user_tags(shown, user_tags_of(target))
-
-
-def secret_data_type(target: ManagedObject) -> SecretDataType:
-    if SECRET_TYPE_TAGS[SecretDataType.SEED] in target.tags:
-        return SecretDataType.SEED
-    return SecretDataType.PASSWORD
-
-
-def _check_only(wanted: KeyFormatType | None, only: KeyFormatType, words: str) -> None:
-    if wanted not in {None, only}:
-        raise KeyFormatTypeNotSupported(words)

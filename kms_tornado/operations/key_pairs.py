@@ -37,7 +37,8 @@ from ..kmip.payloads import CreateKeyPairRequest, CreateKeyPairResponse
 from ..kmip.structures import Link
 from ..store.base import Insert
 from .call import Call
-from .key_blocks import asymmetric_attributes, material_field
+from .given_objects import material_field
+from .key_blocks import asymmetric_attributes
 from .new_object import merged, new_identifier, new_object
 
 _A = CryptographicAlgorithm

@@ -18,8 +18,8 @@ from ..kmip.payloads import ExportRequest, ExportResponse, GetRequest, GetRespon
 from ..store.base import Replace
 from .attributes import described
 from .call import Call
+from .given_objects import given, with_block
 from .kept_wrapped import as_registered, is_kept_wrapped, opened
-from .key_blocks import given, with_block
 from .wrapping import wrapped_block
 
 
@@ -27,12 +27,9 @@ async def get(call: Call, request: GetRequest) -> GetResponse:
     """The object, wrapped or in the clear, to who may have it so."""
     _check_format(request)
     target = await call.fetch_for(request.unique_identifier, Use.READ)
-    answer = GetResponse(
-        object_type=target.object_type,
-        unique_identifier=target.uid,
-        object=await _given(call, target, request),
-    )
-    await _note_served(call, target)
+    answer = GetResponse(target.object_type, target.uid, await _given(call, target, request))
+    if target.attributes.fresh:
+        await _note_served(call, target)
     return answer
 
 
@@ -47,18 +44,15 @@ async def export(call: Call, request: ExportRequest) -> ExportResponse:
         attributes=described(target),
         object=None if is_gone else await _given(call, target, request),
     )
-    if not is_gone:
+    if not is_gone and target.attributes.fresh:
         await _note_served(call, target)
     return answer
 
 
 async def _note_served(call: Call, target: ManagedObject) -> None:
     """What was registered as Fresh is so until it is first given out (KMIP 2.1 §4.23)."""
-    if target.attributes.fresh:
-        attributes = dataclasses.replace(target.attributes, fresh=False)
-        await call.commit(
-            Replace(dataclasses.replace(target, attributes=attributes), seen=target.generation)
-        )
+    after = dataclasses.replace(target, attributes=target.attributes.but(fresh=False))
+    await call.commit(Replace(after, seen=target.generation))
 
 
 def _check_format(request: GetRequest | ExportRequest) -> None:

@@ -44,7 +44,7 @@ from ..kmip.schema import tag_of
 from ..kmip.structures import CryptographicParameters
 from .attributes import described
 from .call import Call
-from .key_blocks import key_block
+from .given_objects import key_block
 from .protection import check_protects, check_protects_nothing, linked_private_key
 from .signing import with_private_key
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple
 
 from sqlalchemy import Connection, Row
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -14,6 +14,7 @@ from .prepared import Prepared
 from .sqlite_file import SQLiteFile, unavailable
 
 R = TypeVar("R")
+Ts = TypeVarTuple("Ts")
 
 # Steps of SQLite's virtual machine: a millisecond or less. A read by key takes about 30 of them.
 _SHORT_STEPS = 20_000
@@ -51,21 +52,19 @@ class Reader:
         For the one read that every operation begins with: SQLAlchemy's way to run it takes five times
         as long as SQLite does.
         """
-        values = prepared.values(parameters)
+        return self._run(self._execute, prepared.text, prepared.values(parameters))
 
-        def read() -> Sequence[tuple[Any, ...]]:
-            if self._driver is None:
-                self._connected()
-            rows: list[tuple[Any, ...]] = self._driver.execute(prepared.text, values).fetchall()
-            return rows
+    def _execute(self, text: str, values: tuple[Any, ...]) -> Sequence[tuple[Any, ...]]:
+        if self._driver is None:
+            self._connected()
+        rows: list[tuple[Any, ...]] = self._driver.execute(text, values).fetchall()
+        return rows
 
-        return self._run(read)
-
-    def _run(self, read: Callable[[], Sequence[R]]) -> Sequence[R]:
+    def _run(self, read: Callable[[*Ts], Sequence[R]], *arguments: *Ts) -> Sequence[R]:
         self._file.check_in_place()
         self._ticks = 0
         try:
-            return read()
+            return read(*arguments)
         except (DBAPIError, sqlite3.Error) as exc:
             if _was_interrupted(exc):
                 raise TooLong from None

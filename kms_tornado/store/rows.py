@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
-from ..domain.managed_object import ManagedObject, SealedMaterial, UniqueIdentifier
+from ..domain.managed_object import ManagedObject
 from ..errors import GeneralFailure, KMIPError
 from ..kmip.attributes import dumped, load_attributes
 from ..kmip.enums import ObjectType, Operation, State
@@ -35,7 +36,13 @@ COLUMNS = (
 _OBJECT_TYPES: Mapping[int, ObjectType] = {int(each): each for each in ObjectType}
 _STATES: Mapping[int, State] = {int(each): each for each in State}
 
-_load_tags: Callable[[str], list[str]] = json.JSONDecoder().decode
+
+@lru_cache(maxsize=1024)  # most objects have the same few
+def _load_tags(text: str) -> frozenset[str]:
+    return frozenset(_decode(text))
+
+
+_decode = json.JSONDecoder().decode
 _dump_tags = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -65,13 +72,13 @@ def from_row(row: Sequence[Any]) -> ManagedObject:
     uid, owner, object_type, state, attributes, tags, sealed, created_at, version, generation = row
     try:
         return ManagedObject(
-            UniqueIdentifier(uid),
+            uid,
             owner,
             _OBJECT_TYPES[object_type],
             _STATES[state],
             load_attributes(attributes),
-            frozenset(_load_tags(tags)),
-            None if sealed is None else SealedMaterial(sealed),
+            _load_tags(tags),
+            sealed,
             created_at,
             version,
             generation,

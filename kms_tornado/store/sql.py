@@ -35,6 +35,7 @@ from .writer import Writer
 
 T = TypeVar("T")
 
+_BY_UID = Prepared(queries.by_uid, SQLITE)
 _BY_UID_OF_OWNER = Prepared(queries.by_uid_of_owner, SQLITE)
 _SEARCHES = Searches(SQLITE)
 
@@ -82,7 +83,7 @@ class SQLiteStore:
         self._read(queries.any_object)
 
     async def get(self, uid: UniqueIdentifier) -> ManagedObject | None:
-        rows = self._read(queries.by_uid, {"uid": uid})
+        rows = self._read_at_once(_BY_UID, {"uid": uid})
         return from_row(rows[0]) if rows else None
 
     async def get_for(

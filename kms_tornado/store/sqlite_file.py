@@ -45,6 +45,7 @@ class SQLiteFile:
 
     def __init__(self, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
         self.path = path
+        self._name = str(path)
         self._identity: tuple[int, int] | None = None
         self._writers = _engine(lambda: self._connect(_FOR_WRITERS, busy_timeout_s))
         self._readers = _engine(lambda: self._connect(_FOR_READERS, _READER_TIMEOUT_S))
@@ -101,7 +102,7 @@ class SQLiteFile:
             )
 
     def _seen(self) -> tuple[int, int]:
-        status = os.stat(self.path)
+        status = os.stat(self._name)
         return status.st_dev, status.st_ino
 
     def _open(self, engine: Engine) -> Connection:

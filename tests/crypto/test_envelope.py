@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import replace
 from itertools import combinations
 
 import pytest
@@ -46,18 +45,18 @@ def test_sealed_material_does_not_contain_the_plaintext():
 @pytest.mark.parametrize(
     "context",
     [
-        pytest.param(replace(CONTEXT, uid="billing-2"), id="uid"),
-        pytest.param(replace(CONTEXT, uid=""), id="no uid"),
-        pytest.param(replace(CONTEXT, owner="bob@example.com"), id="owner"),
-        pytest.param(replace(CONTEXT, owner="Alice@example.com"), id="owner in another case"),
-        pytest.param(replace(CONTEXT, object_type=7), id="object type"),
-        pytest.param(replace(CONTEXT, version=2), id="version"),
-        pytest.param(replace(CONTEXT, object_type=1, version=2), id="type and version swapped"),
+        pytest.param(CONTEXT._replace(uid="billing-2"), id="uid"),
+        pytest.param(CONTEXT._replace(uid=""), id="no uid"),
+        pytest.param(CONTEXT._replace(owner="bob@example.com"), id="owner"),
+        pytest.param(CONTEXT._replace(owner="Alice@example.com"), id="owner in another case"),
+        pytest.param(CONTEXT._replace(object_type=7), id="object type"),
+        pytest.param(CONTEXT._replace(version=2), id="version"),
+        pytest.param(CONTEXT._replace(object_type=1, version=2), id="type and version swapped"),
         pytest.param(
-            replace(CONTEXT, uid=CONTEXT.owner, owner=CONTEXT.uid), id="uid and owner swapped"
+            CONTEXT._replace(uid=CONTEXT.owner, owner=CONTEXT.uid), id="uid and owner swapped"
         ),
         pytest.param(
-            replace(CONTEXT, uid="billing-1a", owner="lice@example.com"), id="border moved"
+            CONTEXT._replace(uid="billing-1a", owner="lice@example.com"), id="border moved"
         ),
     ],
 )
