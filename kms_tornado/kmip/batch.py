@@ -218,7 +218,7 @@ def _without_placeholder(payload: Node) -> Node:
 
     Raises FeatureNotSupported where there are others beside it, as DeriveKey may have.
     """
-    placeholders = [each for each in children_of(payload) if _is_placeholder(each)]
+    placeholders = [each for each in children_of(payload) if each in _PLACEHOLDERS]
     if not placeholders:
         return payload
     tag = placeholders[0].tag
@@ -228,8 +228,7 @@ def _without_placeholder(payload: Node) -> Node:
     return payload._replace(value=rest)
 
 
-def _is_placeholder(node: Node) -> bool:
-    return node in (
-        Node("UniqueIdentifier", ItemType.ENUMERATION, _ID_PLACEHOLDER),
-        Node("PrivateKeyUniqueIdentifier", ItemType.ENUMERATION, _ID_PLACEHOLDER),
-    )
+_PLACEHOLDERS = (
+    Node("UniqueIdentifier", ItemType.ENUMERATION, _ID_PLACEHOLDER),
+    Node("PrivateKeyUniqueIdentifier", ItemType.ENUMERATION, _ID_PLACEHOLDER),
+)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ..errors import KMIPError
 from .batch import RequestItem, RequestMessage
-from .enums import ResultReason, ResultStatus
+from .enums import Operation, ResultReason, ResultStatus
 from .schema import Declared, to_node
 from .tables import ENUMERATIONS, loosen
 from .ttlv import Dialect, ItemType, Node, structure
@@ -88,8 +88,11 @@ def undone(item: RequestItem, uid: str | None = None) -> Node:
 def _response_item(item: RequestItem, status: ResultStatus, *more: Node) -> Node:
     children = []
     if item.operation is not None:
-        children.append(Node("Operation", ItemType.ENUMERATION, int(item.operation)))
+        children.append(_OPERATIONS[item.operation])
     if item.unique_batch_item_id is not None:
         children.append(Node("UniqueBatchItemID", ItemType.BYTE_STRING, item.unique_batch_item_id))
-    children.append(Node("ResultStatus", ItemType.ENUMERATION, int(status)))
-    return structure("BatchItem", *children, *more)
+    return structure("BatchItem", *children, _STATUSES[status], *more)
+
+
+_OPERATIONS = {each: Node("Operation", ItemType.ENUMERATION, int(each)) for each in Operation}
+_STATUSES = {each: Node("ResultStatus", ItemType.ENUMERATION, int(each)) for each in ResultStatus}

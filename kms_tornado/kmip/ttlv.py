@@ -27,6 +27,8 @@ class ItemType(IntEnum):
     DATE_TIME_EXTENDED = 11  # int, microseconds since the Unix epoch, 64 bits, signed
 
 
+_BIG_INTEGER = ItemType.BIG_INTEGER
+
 #: Items inside items. KMIP's own messages reach about 12; each level is two of JSON's.
 MAX_DEPTH = 32
 
@@ -48,6 +50,8 @@ class Dialect(Enum):
     OASIS: the JSON profile's. OASIS_UNTYPED: the same, "type" left out on structures (§13).
     BINARY: TTLV as KMIP 2.1 §10 has it; the others are JSON.
     """
+
+    __hash__ = object.__hash__  # Enum's own hashes the name, in Python
 
     COSMIAN = "cosmian"
     OASIS = "oasis"
@@ -77,24 +81,21 @@ new_node = tuple.__new__
 
 
 def encoded_length(node: Node) -> int:
-    """The bytes of the node in binary TTLV (KMIP 2.1 §10), which is what size limits count."""
-    return 8 + _value_length(node.type, node.value)
+    """The bytes of the node in binary TTLV (KMIP 2.1 §10), which is what size limits count.
 
-
-def _value_length(item_type: ItemType, value: Value) -> int:
+    8 are its header; what is shorter than a multiple of 8 is padded, numbers of 4 bytes too.
+    """
+    _, item_type, value = node
     if isinstance(value, tuple):
-        return sum(map(encoded_length, value))
+        return 8 + sum([encoded_length(each) for each in value])
     if isinstance(value, str):
-        return _padded(len(value.encode("utf-8")))
+        length = len(value) if value.isascii() else len(value.encode("utf-8"))
+        return 8 + (length + 7) // 8 * 8
     if isinstance(value, bytes):
-        return _padded(len(value))
-    if item_type is ItemType.BIG_INTEGER:
-        return (value.bit_length() // 64 + 1) * 8
-    return 8  # numbers of 4 bytes are padded
-
-
-def _padded(length: int) -> int:
-    return (length + 7) // 8 * 8
+        return 8 + (len(value) + 7) // 8 * 8
+    if item_type is _BIG_INTEGER:
+        return 8 + (value.bit_length() // 64 + 1) * 8
+    return 16
 
 
 def children_of(node: Node) -> tuple[Node, ...]:

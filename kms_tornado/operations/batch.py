@@ -12,6 +12,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from ..auth.principal import Principal
@@ -36,6 +37,9 @@ from .transaction import Transaction
 #: After so many seconds no further item is begun; most clients have given up by then.
 DEADLINE_S = 30.0
 
+#: Other requests wait meanwhile: after so many seconds it is their turn.
+TURN_S = 0.001
+
 #: Operations that say which object the ID placeholder means from then on. After a failure of theirs,
 #: or of one that is not offered here, it means none: what follows was not meant for another object.
 SETTING_PLACEHOLDER = frozenset(
@@ -58,10 +62,11 @@ IDENTIFIERS = ("unique_identifier", "private_key_unique_identifier", "unique_ide
 
 @dataclass(frozen=True, slots=True)
 class ItemResult:
-    """node: the item of the response. result, uid: for log and metrics."""
+    """node: the item of the response. length: its bytes in TTLV. result, uid: for log and metrics."""
 
     item: RequestItem
     node: Node
+    length: int
     result: str
     uid: str | None = None
     has_failed: bool = False
@@ -126,6 +131,7 @@ class _Run:
         self.items = message.items
         self.option = message.header.batch_error_continuation_option
         self.monotonic = monotonic
+        self.turn_ends = time.perf_counter() + TURN_S
         self.deadline = monotonic() + DEADLINE_S
         wanted = message.header.maximum_response_size
         limit = MAX_RESPONSE_BYTES if wanted is None else min(wanted, MAX_RESPONSE_BYTES)
@@ -169,16 +175,21 @@ class _Run:
             if result.has_failed:
                 transaction.take_back()
             results.append(result)
-            self.room -= encoded_length(result.node)
+            self.room -= result.length
             if transaction.has_settled:
                 await transaction.finish()
                 transaction.has_settled = False
                 self.kept = _Kept(position + 1, tuple(results), self.placeholder, self.room)
             if result.has_failed and self.option is BatchErrorContinuationOption.STOP:
                 break
-            await asyncio.sleep(0)  # other requests wait for their turn
+            await self._let_others_run()
         await transaction.finish()
         return results
+
+    async def _let_others_run(self) -> None:
+        if time.perf_counter() > self.turn_ends:
+            await asyncio.sleep(0)
+            self.turn_ends = time.perf_counter() + TURN_S
 
     def _given_up(self, error: KMIPError) -> list[ItemResult]:
         rest = self.items[self.kept.position :]
@@ -208,8 +219,8 @@ class _Run:
             if result.has_failed:
                 return self._undone(results, result)
             results.append(result)
-            self.room -= encoded_length(result.node)
-            await asyncio.sleep(0)
+            self.room -= result.length
+            await self._let_others_run()
         await transaction.finish()
         return results
 
@@ -237,13 +248,16 @@ class _Run:
                 self.principal, item.operation, request, transaction
             )
             node = responses.success(item, response)
-            if encoded_length(node) > self.room:
+            length = encoded_length(node)
+            if length > self.room:
                 raise ResponseTooLarge("the answer is longer than there is room for")
         except KMIPError as exc:
             self._forget(item)
             return _failed(item, exc, uid)
         self._remember(item, response)
-        return ItemResult(item, node, "Success", getattr(response, "unique_identifier", None))
+        return ItemResult(
+            item, node, length, "Success", getattr(response, "unique_identifier", None)
+        )
 
     def _check_deadline(self) -> None:
         if self.monotonic() > self.deadline:
@@ -254,7 +268,9 @@ class _Run:
         request: Any = item.request
         if isinstance(request, KMIPError):
             raise request
-        omitted = [each for each in IDENTIFIERS if getattr(request, each, "none") in (None, ())]
+        cls: Any = type(request)
+        named = _identifiers_of(cls)
+        omitted = [each for each in named if getattr(request, each) in (None, ())]
         if not omitted:
             return request
         if self.placeholder is None:
@@ -278,7 +294,14 @@ class _Run:
             self.placeholder = None
 
 
+@cache
+def _identifiers_of(cls: Any) -> tuple[str, ...]:
+    """Those of IDENTIFIERS that a request of the class has."""
+    names = {each.name for each in dataclasses.fields(cls)}
+    return tuple(each for each in IDENTIFIERS if each in names)
+
+
 def _failed(item: RequestItem, error: KMIPError, uid: str | None = None) -> ItemResult:
-    return ItemResult(
-        item, responses.failure(item, error), error.reason_with_underscores, uid, has_failed=True
-    )
+    node = responses.failure(item, error)
+    result = error.reason_with_underscores
+    return ItemResult(item, node, encoded_length(node), result, uid, has_failed=True)

@@ -50,18 +50,8 @@ MAX_IDENTIFIER_LENGTH = 1024
 MAX_TAG_LIST_LENGTH = 64 * 1024
 
 
-class Offload(Protocol):
-    """Run a function that takes longer than about a millisecond where it does not block the loop.
-
-    heavy: it may take longer than some 50 ms (RSA keys, PBKDF2), so that it must not stand in the way
-    of what takes a few. Raises Unavailable where the queue is full: call it before anything is changed.
-    """
-
-    def __call__(self, function: Callable[[], T], *, heavy: bool = False) -> Awaitable[T]: ...
-
-
 class SharedOffload(Protocol):
-    """The same for everybody: principals take turns."""
+    """`Call.offload` for everybody: principals take turns."""
 
     def __call__(
         self, function: Callable[[], T], *, principal: str, heavy: bool = False
@@ -75,32 +65,55 @@ class Unwrapper(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all calls of one service have in common.
+
+    offered: every operation of the dispatch table.
+    privileged_users: who may create objects; empty means everyone.
+    crypto_policy: of --crypto-policy; `Call.check_allowed` asks it.
+    unwrapper: of objects that are kept wrapped.
+    streams: data that comes in parts, of all callers of this process.
+    """
+
+    master_key: MasterKey
+    offload: SharedOffload
+    unwrapper: Unwrapper
+    offered: tuple[Operation, ...]
+    privileged_users: frozenset[str]
+    crypto_policy: CryptoPolicy
+    streams: Streams = field(default_factory=Streams, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """What an operation needs to know and to reach.
 
     principal: the caller's name. operation: from the dispatch table, never from the handler.
-    offered: every operation of the dispatch table.
     now: whole seconds since the Unix epoch, the same for all that one request does.
-    privileged_users: who may create objects; empty means everyone.
-    crypto_policy: of --crypto-policy; `check_allowed` asks it.
     bare: the request is an operation alone, as the published clients send it, and no RequestMessage.
-    unwrapper: of objects that are kept wrapped. unwrapped: their plaintexts in this call.
-    streams: data that comes in parts, of all callers of this process.
+    unwrapped: the plaintexts of objects that are kept wrapped, in this call.
     """
 
     principal: str
     operation: Operation
     store: Objects
-    master_key: MasterKey
     now: int
-    offload: Offload
-    offered: tuple[Operation, ...] = ()
-    privileged_users: frozenset[str] = frozenset()
-    crypto_policy: CryptoPolicy = CryptoPolicy.CONSERVATIVE
-    bare: bool = False
-    unwrapper: Unwrapper | None = None
+    bare: bool
+    surroundings: Surroundings
     unwrapped: dict[UniqueIdentifier, KeyMaterial] = field(default_factory=dict, repr=False)
-    streams: Streams = field(default_factory=Streams, repr=False)
+
+    def offload(self, function: Callable[[], T], *, heavy: bool = False) -> Awaitable[T]:
+        """Run a function that takes longer than about a millisecond where it does not block the loop.
+
+        heavy: it may take longer than some 50 ms (RSA keys, PBKDF2), so that it must not stand in the
+        way of what takes a few. Raises Unavailable where the queue is full: call it before anything is
+        changed.
+        """
+        return self.surroundings.offload(function, principal=self.principal, heavy=heavy)
+
+    @property
+    def streams(self) -> Streams:
+        return self.surroundings.streams
 
     def doing(self, operation: Operation) -> Call:
         """The same call where it does something else in passing: wrap with a key, say.
@@ -159,9 +172,9 @@ class Call:
         check_usage(attributes.cryptographic_usage_mask, needed)
         if attributes.usage_limits is not None and use is Use.PROTECT:
             check_left(attributes.usage_limits)
-        if KEPT_WRAPPED in target.tags and self.unwrapper is not None:
+        if KEPT_WRAPPED in target.tags:
             # For `open`, in this call alone; the caller needs a right of its own to the wrapping key.
-            return await self.unwrapper(self, target)
+            return await self.surroundings.unwrapper(self, target)
         return target
 
     async def spend(self, target: ManagedObject, size: int, *others: Change) -> None:
@@ -176,7 +189,7 @@ class Call:
             if others:
                 await self.commit(*others)
             return
-        attributes = dataclasses.replace(target.attributes, usage_limits=spent(limits, size))
+        attributes = target.attributes.but(usage_limits=spent(limits, size))
         after = dataclasses.replace(target, attributes=attributes)
         await self.commit(*others, Replace(after, seen=target.generation))
 
@@ -205,12 +218,13 @@ class Call:
 
     def check_may_create(self) -> None:
         """Raises PermissionDenied where only privileged users create objects."""
-        if self.privileged_users and self.principal not in self.privileged_users:
+        privileged = self.surroundings.privileged_users
+        if privileged and self.principal not in privileged:
             raise PermissionDenied("creating objects is left to privileged users")
 
     def check_allowed(self, technique: Technique, use: Use) -> None:
         """Raises UnsupportedCryptographicParameters where the policy refuses this use of it."""
-        check_policy(self.crypto_policy, technique, use)
+        check_policy(self.surroundings.crypto_policy, technique, use)
 
     def open(self, target: ManagedObject) -> KeyMaterial:
         """The plaintext key, for as long as the operation runs.
@@ -229,14 +243,14 @@ class Call:
         if target.sealed is None:
             raise ObjectDestroyed("the object's key material is gone")
         try:
-            return open_sealed(self.master_key, target.sealed, _context(target))
+            return open_sealed(self.surroundings.master_key, target.sealed, _context(target))
         except SealBroken as exc:  # somebody else wrote to the database
             _log.error("the stored object %s cannot be used: %s", target.uid, exc.detail)
             raise
 
     def seal(self, target: ManagedObject, material: KeyMaterial) -> SealedMaterial:
         """Material in the envelope of exactly this object, owner and version."""
-        return seal(self.master_key, material, _context(target))
+        return seal(self.surroundings.master_key, material, _context(target))
 
     async def commit(self, *changes: Change) -> None:
         await self.store.commit(changes)

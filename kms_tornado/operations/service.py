@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from functools import partial
 from types import MappingProxyType
 from typing import Any
 from weakref import WeakValueDictionary
@@ -36,9 +35,8 @@ from . import (
     rotation,
     signing,
 )
-from .call import Call, SharedOffload
+from .call import Call, SharedOffload, Surroundings
 from .limits import check_data
-from .streams import Streams
 from .transaction import Transaction
 
 Function = Callable[[Call, Any], Awaitable[Any]]
@@ -107,16 +105,18 @@ class Service:
         now: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
-        self._master_key = master_key
-        self._offload = offload
-        self._privileged_users = privileged_users
-        self._crypto_policy = crypto_policy
         self._now = now
-        self._streams = Streams()
         #: (principal, identifier) → the turn of those who change what it names; gone with the last.
         self._turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
         self.operations = {**OPERATIONS, **INTEROP_OPERATIONS} if kmip_interop else OPERATIONS
-        self._offered = tuple(self.operations)
+        self._surroundings = Surroundings(
+            master_key,
+            offload,
+            kept_wrapped.opened,
+            tuple(self.operations),
+            privileged_users,
+            crypto_policy,
+        )
 
     async def execute(self, principal: Principal, operation: Operation, request: Any) -> Any:
         """The response payload. Raises KMIPError, or Unavailable where the store is out of reach."""
@@ -163,20 +163,7 @@ class Service:
         if function is None:
             raise OperationNotSupported(f"{operation.name} is not offered by this server")
         check_data(request)
-        call = Call(
-            principal=principal.name,
-            operation=operation,
-            store=objects,
-            master_key=self._master_key,
-            now=self.now(),
-            offload=partial(self._offload, principal=principal.name),
-            offered=self._offered,
-            privileged_users=self._privileged_users,
-            crypto_policy=self._crypto_policy,
-            bare=bare,
-            unwrapper=kept_wrapped.opened,
-            streams=self._streams,
-        )
+        call = Call(principal.name, operation, objects, self.now(), bare, self._surroundings)
         return await function(call, request)
 
     def transaction(self, *, undoes: bool = False) -> Transaction:

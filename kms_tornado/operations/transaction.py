@@ -35,18 +35,20 @@ class Transaction:
         self._groups: list[list[Change]] = [[]]
         #: The item of each group.
         self._items = [0]
-        self._before = dict(self._after)
+        #: `_after` as it was when the item began, once it has changed.
+        self._before: dict[UniqueIdentifier, ManagedObject | None] | None = None
 
     def begin(self, item: int) -> None:
         """What is committed from now on belongs to this item of the batch."""
         self._groups.append([])
         self._items.append(item)
-        self._before = dict(self._after)
+        self._before = None
 
     def take_back(self) -> None:
         """What was committed since the item began."""
         self._groups[-1].clear()
-        self._after = dict(self._before)
+        if self._before is not None:
+            self._after, self._before = self._before, None
 
     async def get(self, uid: UniqueIdentifier) -> ManagedObject | None:
         if uid in self._after:
@@ -103,6 +105,8 @@ class Transaction:
 
     async def commit(self, changes: Sequence[Change]) -> None:
         """Hold the changes back. Raises Conflict and ObjectAlreadyExists as far as is known now."""
+        if self._before is None:
+            self._before = dict(self._after)
         for change in changes:
             match change:
                 case Insert(new):
