@@ -8,13 +8,13 @@ import http.client
 import json
 import socket
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from tornado.httpserver import HTTPServer
+from tornado.httputil import HTTPServerConnectionDelegate
 from tornado.testing import bind_unused_port
-from tornado.web import Application
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Client:
 
 @contextlib.contextmanager
 def running(
-    make_app: Callable[[], Application | Awaitable[Application]],
+    make_app: Callable[[], HTTPServerConnectionDelegate],
     *resources: Any,
 ) -> Iterator[Client]:
     """Serve the application on a thread's event loop; `resources` are entered on that loop first."""

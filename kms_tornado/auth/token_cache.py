@@ -26,6 +26,10 @@ class TokenCache:
     def __len__(self) -> int:
         return len(self._entries)
 
+    def __contains__(self, key: bytes) -> bool:
+        """Whether there is an entry, good or not; counts as no use of it."""
+        return key in self._entries
+
     @staticmethod
     def key(token: str) -> bytes:
         # As strong as SHA-256, and without OpenSSL's set-up, which costs more than the hashing.

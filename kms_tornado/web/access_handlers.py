@@ -9,7 +9,8 @@ from typing import Any
 from ..domain.access import format_operation_names
 from ..errors import KMIPError, Unavailable
 from ..operations.access import AccessRequest, AccessRights, parse_access_request
-from .handlers import JSONHandler, write_failure
+from .answers import JSON, Answer, failed
+from .handlers import JSONHandler
 from .service_handler import ProtectedHandler
 
 
@@ -18,20 +19,18 @@ class AccessHandler(ProtectedHandler, JSONHandler):
 
     async def answer_with(self, work: Callable[[AccessRights, str], Awaitable[Any]]) -> None:
         """work: from the rights and the caller's name to the answer."""
-        kms = self.context.kms
+        kms, principal = self.context.kms, self.current_user.name
         try:
-            value = await work(kms.access, self.current_user.name)
-            text = await self.offload_surely(lambda: _json(value))
+            value = await work(kms.access, principal)
+            text = await kms.offload_surely(lambda: _json(value), principal=principal)
         except KMIPError as exc:
             self.fields["result"] = exc.reason_with_underscores
-            write_failure(self, exc)
+            self.give(failed(exc))
         except Unavailable as exc:
             self.refuse_for_now(exc)
         else:
             self.fields["result"] = "Success"
-            self.set_header("Content-Type", "application/json")
-            self.set_header("Cache-Control", "no-store")
-            self.write(text)
+            self.give(Answer(200, JSON, text.encode()))
 
     def read_request(self) -> AccessRequest:
         """The body, noted for the log: who let whom do what with which key."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import re
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from tornado.web import RequestHandler
 
@@ -15,39 +16,55 @@ _PLAIN = re.compile(r"[\w.@:#/+-]+")
 _LONGEST_SHOWN = 300  # characters of one value; a path may have 64 KiB
 
 
-def log_request(handler: RequestHandler) -> None:
-    """One line a request, or one for each operation of a batch.
+class Answered(NamedTuple):
+    """A request to which the answer was sent. path: without its query, where careless clients put tokens.
 
-    The path without its query, where careless clients put tokens.
+    user: None where nobody is known to have asked.
     """
-    status = handler.get_status()
+
+    status: int
+    method: str | None
+    path: str
+    remote_ip: str | None
+    seconds: float
+    user: str | None
+
+
+def log_request(handler: RequestHandler) -> None:
+    """What Tornado calls for each request that a handler answered."""
+    request = handler.request
+    answered = Answered(
+        handler.get_status(),
+        request.method,
+        request.path,
+        request.remote_ip,
+        request.request_time(),
+        getattr(handler.current_user, "name", None),
+    )
+    log_answered(answered, getattr(handler, "entries", None) or [getattr(handler, "fields", {})])
+
+
+def log_answered(answered: Answered, entries: Sequence[Mapping[str, Any]]) -> None:
+    """One line a request, or one for each operation of a batch. entries: what each has to say."""
+    status = answered.status
     level = logging.ERROR if status >= 500 and status != 503 else logging.INFO
     if not log.isEnabledFor(level):
         return
-    for fields in getattr(handler, "entries", None) or [getattr(handler, "fields", {})]:
-        _log_entry(handler, level, {name: _cut(value) for name, value in fields.items()})
-
-
-def _log_entry(handler: RequestHandler, level: int, fields: dict[str, Any]) -> None:
-    status = handler.get_status()
-    request = handler.request
-    path = _cut(request.path)
-    user = getattr(handler.current_user, "name", None)
-    if user is not None:
-        fields = {"user": user, **fields}
-    took_ms = 1000.0 * request.request_time()
-    log.log(
-        level,
-        "%d %s %s %s %.1fms%s",
-        status, request.method, path, request.remote_ip, took_ms,
-        "".join(f" {name}={_shown(value)}" for name, value in fields.items()),
-        extra={
-            "fields": {
-                "status": status, "method": request.method, "path": path,
-                "remote_ip": request.remote_ip, "ms": round(took_ms, 1), **fields,
-            }
-        },
-    )  # fmt: skip
+    path, took_ms = _cut(answered.path), 1000.0 * answered.seconds
+    common = {
+        "status": status, "method": answered.method, "path": path,
+        "remote_ip": answered.remote_ip, "ms": round(took_ms, 1),
+    }  # fmt: skip
+    user = {} if answered.user is None else {"user": answered.user}
+    for entry in entries:
+        fields = {**user, **{name: _cut(value) for name, value in entry.items()}}
+        log.log(
+            level,
+            "%d %s %s %s %.1fms%s",
+            status, answered.method, path, answered.remote_ip, took_ms,
+            "".join([f" {name}={_shown(value)}" for name, value in fields.items()]),
+            extra={"fields": {**common, **fields}},
+        )  # fmt: skip
 
 
 def _shown(value: object) -> str:

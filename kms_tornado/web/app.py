@@ -14,6 +14,7 @@ from . import access_handlers as a
 from . import handlers as h
 from .access_log import log_request
 from .bearer_auth import RequestAuth
+from .kmip_exchange import ROUTES as KMIP_ROUTES
 from .kms import KMS, Storage
 from .service_handler import (
     METADATA_PATH,
@@ -23,9 +24,7 @@ from .service_handler import (
 )
 
 ROUTES: list[tuple[str, type[ServiceHandler]]] = [
-    ("/kmip_2_1", h.KMIPHandler),
-    ("/kmip/2_1", h.KMIPHandler),
-    ("/kmip", h.KMIPMessageHandler),
+    *((route, h.KMIPHandler) for route in KMIP_ROUTES),
     ("/access/grant", a.GrantHandler),
     ("/access/revoke", a.WithdrawHandler),
     ("/access/list/(.+)", a.GrantsHandler),

@@ -7,7 +7,8 @@ counting costs a request next to nothing.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -61,15 +62,17 @@ class Metrics:
             )
             auth.authenticator.observe_verification = verification.observe
 
-    def observe(self, handler: RequestHandler, route: str) -> None:
+    def observe(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one answered request. route: the pattern, not the path, of which there is no end."""
-        method = handler.request.method or ""
-        known = method if method in handler.SUPPORTED_METHODS else "other"
-        self._requests.labels(route, known, handler.get_status()).inc()
-        self._seconds.labels(route).observe(handler.request.request_time())
+        known = method if method in RequestHandler.SUPPORTED_METHODS else "other"
+        self._requests.labels(route, known, status).inc()
+        self._seconds.labels(route).observe(seconds)
 
-    def observe_operation(self, operation: str, result: str) -> None:
-        self._operations.labels(operation, result).inc()
+    def observe_operations(self, entries: Iterable[Mapping[str, Any]]) -> None:
+        """Count what the log says of each operation; what failed before there was one has no result."""
+        for fields in entries:
+            if "result" in fields:
+                self._operations.labels(fields.get("operation", "none"), fields["result"]).inc()
 
     def text(self) -> bytes:
         return generate_latest(self._registry)

@@ -23,8 +23,9 @@ from ..errors import ConfigurationError
 from ..settings import Settings
 from . import tls
 from .app import make_app
-from .bearer_auth import BearerAuth, InsecureNoAuth, RequestAuth
+from .bearer_auth import BearerAuth, InsecureNoAuth
 from .dev_issuer import USERS, DevIssuer
+from .fast_lane import FastLane
 from .kms import KMS, Storage, naming
 from .metrics import Metrics
 from .service_handler import ServerContext
@@ -58,7 +59,7 @@ class Server:
         self.url = ""
         self.dev_issuer: DevIssuer | None = None
         self._stack = contextlib.AsyncExitStack()
-        self._auth: RequestAuth | None = None
+        self._auth: BearerAuth | InsecureNoAuth | None = None
         self._ssl: ssl.SSLContext | None = None
         self._closing: asyncio.Task[None] | None = None
 
@@ -127,7 +128,7 @@ class Server:
             master_key=settings.master_key.value if settings.master_key else None,
         )
 
-    async def _open_auth(self) -> RequestAuth:
+    async def _open_auth(self) -> BearerAuth | InsecureNoAuth:
         settings = self.settings
         if settings.insecure_no_auth:
             log.warning(
@@ -152,8 +153,9 @@ class Server:
     @contextlib.asynccontextmanager
     async def _listening(self, context: ServerContext) -> AsyncIterator[None]:
         settings = self.settings
+        assert self._auth is not None
         server = HTTPServer(
-            make_app(context),
+            FastLane(make_app(context), context, self._auth, body_timeout_s=_BODY_S),
             ssl_options=self._ssl,
             max_body_size=settings.max_body_size,
             max_buffer_size=max(settings.max_body_size, 1024 * 1024) + 64 * 1024,

@@ -3,40 +3,31 @@
 from __future__ import annotations
 
 import inspect
-import json
 import logging
 import re
 from asyncio import Future
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any
 
 from tornado.httputil import HTTPHeaders
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
-from ..errors import Unavailable
+from .answers import ERRORS, JSON_ERROR, Answer, error_body
 from .base import BearerAuthMixin
 from .bearer_auth import RequestAuth
 from .kms import KMS
 from .metrics import Metrics
 from .worker_metrics import WorkerMetrics
 
-T = TypeVar("T")
-
 log = logging.getLogger("kms_tornado.web")
+
+#: Of every answer.
+SERVER = "kms-tornado"
 
 #: A refused body is read and dropped for so long, so that the client gets to read the answer.
 _DRAIN_S = 30.0
 _NO_LIMIT = 1 << 62
-
-_ERRORS = {
-    400: ("bad_request", "the request is malformed"),
-    404: ("not_found", "there is nothing at this path"),
-    405: ("method_not_allowed", "this path does not take this method"),
-    413: ("content_too_large", "the body is larger than the server accepts"),
-    500: ("internal_error", "the server failed; its log has the details"),
-}
 
 
 @dataclass(slots=True)
@@ -44,7 +35,7 @@ class ServerContext:
     """What the handlers of one server share.
 
     auth: None means that of the application's settings. prefix: where the routes are mounted.
-    in_flight: the handlers of requests whose answers have not been sent.
+    in_flight: one thing for each request whose answer has not been sent.
     worker_metrics: where there are several workers, those of all.
     """
 
@@ -55,7 +46,7 @@ class ServerContext:
     worker_metrics: WorkerMetrics | None = None
     prefix: str = ""
     is_stopping: bool = False
-    in_flight: set[RequestHandler] = field(default_factory=set)
+    in_flight: set[object] = field(default_factory=set)
 
 
 @stream_request_body
@@ -89,11 +80,11 @@ class ServiceHandler(RequestHandler):
         connection.set_max_body_size(_NO_LIMIT)  # we count; Tornado would say 400, and reset
 
     def set_default_headers(self) -> None:
-        self.set_header("Server", "kms-tornado")
+        self.set_header("Server", SERVER)
         self.set_header("X-Content-Type-Options", "nosniff")
 
     def prepare(self) -> None:
-        length = _content_length(self.request.headers)
+        length = content_length(self.request.headers)
         if length is not None and length > self._limit:
             raise HTTPError(413)
 
@@ -119,9 +110,9 @@ class ServiceHandler(RequestHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         if status_code == 405:
             self.set_header("Allow", ", ".join(_methods(type(self))))  # RFC 9110 §15.5.6
-        error, description = _ERRORS.get(status_code, ("error", self._reason))
-        self.set_header("Content-Type", "application/json; charset=UTF-8")
-        self.finish(json.dumps({"error": error, "error_description": description}))
+        error, description = ERRORS.get(status_code, ("error", self._reason))
+        self.set_header("Content-Type", JSON_ERROR)
+        self.finish(error_body(error, description))
 
     def finish(self, chunk: str | bytes | dict[Any, Any] | None = None) -> Future[None]:
         if self.context.is_stopping:
@@ -160,7 +151,10 @@ class ServiceHandler(RequestHandler):
 
     def on_finish(self) -> None:
         if self.context.metrics is not None:
-            self.context.metrics.observe(self, self.route)
+            request = self.request
+            self.context.metrics.observe(
+                self.route, request.method or "", self.get_status(), request.request_time()
+            )
 
     def on_connection_close(self) -> None:
         """Also what Tornado calls at the end of a body that was dropped."""
@@ -195,19 +189,11 @@ class ProtectedHandler(BearerAuthMixin, ServiceHandler):
     def resource_metadata_url(self) -> str | None:
         return metadata_url(self)
 
-    async def offload(self, function: Callable[[], T]) -> T:
-        """On a thread, in the turn of this request's principal. Raises Unavailable."""
-        return await self.context.kms.offload(function, principal=self.current_user.name)
-
-    async def offload_surely(self, function: Callable[[], T]) -> T:
-        """As `offload`, for the answer to what was done already: where no thread is free, right here.
-
-        A 503 says that nothing was changed.
-        """
-        try:
-            return await self.offload(function)
-        except Unavailable:
-            return function()
+    def give(self, answer: Answer) -> None:
+        self.set_status(answer.status)
+        self.set_header("Content-Type", answer.media_type)
+        self.set_header("Cache-Control", "no-store")
+        self.write(answer.body)
 
     def compute_etag(self) -> None:
         """No hashing of answers that nobody may cache."""
@@ -243,10 +229,10 @@ def _is_framed(headers: HTTPHeaders) -> bool:
     """Whether the end of the body can be told (RFC 9112 §6.3); Tornado refuses it otherwise."""
     if "Transfer-Encoding" in headers:
         return headers["Transfer-Encoding"].lower() == "chunked" and "Content-Length" not in headers
-    return "Content-Length" not in headers or _content_length(headers) is not None
+    return "Content-Length" not in headers or content_length(headers) is not None
 
 
-def _content_length(headers: HTTPHeaders) -> int | None:
+def content_length(headers: HTTPHeaders) -> int | None:
     """None where it is absent or no number. Python refuses to read more than 4300 digits."""
     text = headers.get("Content-Length", "")
     if not re.fullmatch("[0-9]{1,4000}", text):

@@ -13,6 +13,7 @@ import pytest
 from kms_tornado.web.app import make_app
 from kms_tornado.web.bearer_auth import InsecureNoAuth
 from kms_tornado.web.executor import LaneSize
+from kms_tornado.web.fast_lane import FastLane
 from kms_tornado.web.kms import KMS, Storage
 from kms_tornado.web.metrics import Metrics
 from kms_tornado.web.service_handler import ServerContext
@@ -61,15 +62,19 @@ class Server:
         return self.client.post("/kmip_2_1", body=json.dumps(body).encode())
 
 
-@pytest.fixture
-def server(tmp_path):
+@pytest.fixture(params=["short way", "long way"])
+def server(tmp_path, request):
     kms = KMS(Storage(data_dir=tmp_path / "data"), light=ONE, heavy=ONE)
     gate = threading.Event()
     auth = InsecureNoAuth("admin")
 
     def app() -> Any:
         metrics = Metrics(auth, kms.executor)  # the KMS is open by then
-        return make_app(ServerContext(kms=kms, auth=auth, max_body_size=2**20, metrics=metrics))
+        context = ServerContext(kms=kms, auth=auth, max_body_size=2**20, metrics=metrics)
+        application = make_app(context)
+        if request.param == "long way":
+            return application
+        return FastLane(application, context, auth, body_timeout_s=10)
 
     with running(app, kms) as client:
         server = Server(client, kms, gate)

@@ -1,0 +1,383 @@
+"""The short way of a request whose token is known: who may go it, and that nobody can tell it from the long one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import re
+import socket
+import threading
+from typing import Any
+
+import pytest
+from tornado.httputil import HTTPHeaders, RequestStartLine
+
+from kms_tornado import BearerAuth
+from kms_tornado.kmip import binary_codec, json_codec
+from kms_tornado.web.app import make_app
+from kms_tornado.web.bearer_auth import InsecureNoAuth
+from kms_tornado.web.fast_lane import FastLane
+from kms_tornado.web.kmip_exchange import OFFLOAD_BYTES, Exchange
+from kms_tornado.web.kms import KMS, Storage
+from kms_tornado.web.metrics import Metrics
+from kms_tornado.web.service_handler import ServerContext
+
+from ..issuer import Issuer
+from ..kms import attributes, batch_item, message, name, octets, structure, uid
+from ..server import eventually
+from ..support import running
+
+LIMIT = 2**20
+BODY_TIMEOUT_S = 0.3
+CREATE = structure("Create", name("ObjectType", "SymmetricKey"), attributes(bits=256, mask=0x0C))
+JSON = "application/json"
+BINARY = "application/octet-stream"
+
+
+# --- who may go the short way -------------------------------------------------------------------
+
+
+class Known:
+    """Knows whoever comes."""
+
+    def known(self, authorization: Any) -> Any:
+        return "somebody" if authorization else None
+
+
+def admitted(
+    line: str = "POST /kmip_2_1 HTTP/1.1", *, stopping: bool = False, **changes: str
+) -> Any:
+    fields = {"Host": "kms.example:9998", "Authorization": "Bearer x", "Content-Length": "10"}
+    fields.update({tag.replace("_", "-"): value for tag, value in changes.items()})
+    headers = HTTPHeaders({tag: value for tag, value in fields.items() if value})
+    context = ServerContext(kms=None, auth=None, max_body_size=LIMIT, is_stopping=stopping)  # type: ignore[arg-type]
+    lane = FastLane(None, context, Known(), body_timeout_s=1)  # type: ignore[arg-type]
+    return lane.admitted(RequestStartLine(*line.split(" ")), headers)
+
+
+@pytest.mark.parametrize(
+    ("line", "changes"),
+    [
+        ("POST /kmip_2_1 HTTP/1.1", {}),
+        ("POST /kmip/2_1 HTTP/1.1", {}),
+        ("POST /kmip HTTP/1.1", {"Content_Type": BINARY}),
+        ("POST /kmip_2_1 HTTP/1.1", {"Content_Length": str(LIMIT)}),
+        ("POST /kmip_2_1 HTTP/1.1", {"Connection": "keep-alive"}),
+        ("POST /kmip_2_1 HTTP/1.1", {"Connection": "close"}),
+        ("POST /kmip_2_1 HTTP/1.1", {"Host": "[::1]:9998"}),
+    ],
+)
+def test_ordinary_request_with_a_known_token_goes_the_short_way(line, changes):
+    assert admitted(line, **changes) == "somebody"
+
+
+@pytest.mark.parametrize(
+    ("line", "changes"),
+    [
+        ("GET /kmip_2_1 HTTP/1.1", {}),
+        ("PUT /kmip_2_1 HTTP/1.1", {}),
+        ("POST /kmip_2_1 HTTP/1.0", {}),
+        ("POST /kmip_2_1?x=1 HTTP/1.1", {}),
+        ("POST /kmip_2_1/ HTTP/1.1", {}),
+        ("POST //kmip_2_1 HTTP/1.1", {}),
+        ("POST http://kms.example/kmip_2_1 HTTP/1.1", {}),
+        ("POST /access/grant HTTP/1.1", {}),
+        ("POST /kmip_2_1 HTTP/1.1", {"Authorization": ""}),
+        ("POST /kmip_2_1 HTTP/1.1", {"Content_Length": ""}),
+        ("POST /kmip_2_1 HTTP/1.1", {"Content_Length": "0"}),
+        ("POST /kmip_2_1 HTTP/1.1", {"Content_Length": "-1"}),
+        ("POST /kmip_2_1 HTTP/1.1", {"Content_Length": "10,10"}),
+        ("POST /kmip_2_1 HTTP/1.1", {"Content_Length": str(LIMIT + 1)}),
+        ("POST /kmip_2_1 HTTP/1.1", {"Content_Length": "9" * 5000}),
+        ("POST /kmip_2_1 HTTP/1.1", {"Transfer_Encoding": "chunked", "Content_Length": ""}),
+        ("POST /kmip_2_1 HTTP/1.1", {"Transfer_Encoding": "chunked"}),
+        ("POST /kmip_2_1 HTTP/1.1", {"Expect": "100-continue"}),
+        ("POST /kmip_2_1 HTTP/1.1", {"Host": ""}),
+        ("POST /kmip_2_1 HTTP/1.1", {"Host": "a.example,b.example"}),
+        ("POST /kmip_2_1 HTTP/1.1", {"Host": "a b"}),
+    ],
+)
+def test_whatever_is_unusual_goes_the_long_way(line, changes):
+    assert admitted(line, **changes) is None
+
+
+def test_server_that_is_stopping_has_no_short_way():
+    assert admitted(stopping=True) is None
+
+
+@pytest.fixture(scope="module")
+def issuer():
+    with Issuer("ES256") as issuer:
+        yield issuer
+
+
+def bearer(text: str) -> list[str]:
+    return [f"Bearer {text}"]
+
+
+def test_token_is_known_once_it_was_verified_and_no_longer_than_it_is_good(issuer):
+    async def scenario() -> None:
+        auth = BearerAuth.from_issuer(issuer.uri, audience="kms", leeway_s=0)
+        text = issuer.token(aud="kms")
+        async with auth:
+            now = [auth.authenticator._now()]
+            auth.authenticator._now = lambda: now[0]
+            assert auth.known(bearer(text)) is None
+            assert not auth.authenticator.tokens.misses  # nobody asked for a decision
+            principal = await auth.check_refreshing(bearer(text))
+            assert auth.known(bearer(text)) is principal
+            for odd in (
+                [],
+                [*bearer(text), *bearer(text)],
+                [f"bearer {text}"],
+                [text],
+                ["Basic x"],
+            ):
+                assert auth.known(odd) is None
+            now[0] = principal.expires_at + 1
+            assert auth.known(bearer(text)) is None
+
+    asyncio.run(scenario())
+
+
+# --- both ways are one --------------------------------------------------------------------------
+
+
+class Host:
+    """A server with both ways; `long` sends a body in chunks, which only the long one takes."""
+
+    def __init__(self, client: Any, lane: FastLane) -> None:
+        self.client, self.lane = client, lane
+
+    def post(self, path: str, body: bytes, media_type: str, *, long: bool) -> Any:
+        headers = {"Content-Type": media_type}
+        if long:
+            return self.client.post(path, body=iter([body]), headers=headers)
+        return self.client.post(path, body=body, headers=headers)
+
+    def counted(self, series: str) -> float:
+        text = self.lane.context.metrics.text().decode()
+        found = re.search(rf"^{re.escape(series)} (\S+)$", text, re.MULTILINE)
+        return float(found[1]) if found else 0.0
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory):
+    kms = KMS(Storage(data_dir=tmp_path_factory.mktemp("lane") / "data"))
+    auth = InsecureNoAuth("admin")
+    lanes = []
+
+    def app() -> FastLane:
+        metrics = Metrics(auth, kms.executor)
+        context = ServerContext(kms=kms, auth=auth, max_body_size=LIMIT, metrics=metrics)
+        lanes.append(FastLane(make_app(context), context, auth, body_timeout_s=BODY_TIMEOUT_S))
+        return lanes[0]
+
+    with running(app, kms) as client:
+        yield Host(client, lanes[0])
+        assert client.get("/health").status == 200
+        eventually(lambda: not lanes[0].context.in_flight)
+
+
+def nothing_in_flight(host: Host) -> bool:
+    return not host.lane.context.in_flight
+
+
+def encoded(tree: Any) -> bytes:
+    return json.dumps(tree).encode()
+
+
+def binary(tree: Any) -> bytes:
+    return binary_codec.format(json_codec.parse(encoded(tree))[0])
+
+
+QUERY = structure("Query", name("QueryFunction", "QueryOperations"))
+LONG_HASH = structure("Hash", octets("Data", bytes(OFFLOAD_BYTES)))
+
+#: Name → (path, body, Content-Type, status).
+REQUESTS = {
+    "bare operation": ("/kmip_2_1", encoded(QUERY), JSON, 200),
+    "other path": ("/kmip/2_1", encoded(QUERY), JSON, 200),
+    "long body": ("/kmip_2_1", encoded(LONG_HASH), JSON, 422),
+    "absent object": ("/kmip_2_1", encoded(structure("Get", uid("nobody's"))), JSON, 422),
+    "no JSON": ("/kmip_2_1", b"{", JSON, 422),
+    "no operation": ("/kmip_2_1", encoded(structure("Attributes")), JSON, 422),
+    "message": ("/kmip", encoded(message(batch_item("Locate"))), JSON, 200),
+    "failing message": ("/kmip", encoded(message(batch_item("Get", uid("x")))), JSON, 200),
+    "binary message": ("/kmip", binary(message(batch_item("Locate"))), BINARY, 200),
+    "broken binary": ("/kmip", b"\x42\x00\x78", BINARY, 200),
+    "bare where messages go": ("/kmip", encoded(QUERY), JSON, 200),
+}
+
+
+def without_time(body: bytes) -> bytes:
+    return re.sub(
+        rb'"TimeStamp","type":"DateTime","value":"[^"]*"|\x42\x00\x92\x09.{12}',
+        b"",
+        body,
+        flags=re.S,
+    )
+
+
+@pytest.mark.parametrize("case", REQUESTS)
+def test_both_ways_give_the_same_answer(host, case):
+    path, body, media_type, status = REQUESTS[case]
+    answers = [host.post(path, body, media_type, long=long) for long in (False, True)]
+    assert [each.status for each in answers] == [status, status]
+    assert without_time(answers[0].body) == without_time(answers[1].body)
+    short, long = (
+        {tag: value for tag, value in each.headers.items() if tag != "Date"} for each in answers
+    )
+    assert short == long
+    assert re.fullmatch(r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT", answers[0].headers["Date"])
+
+
+@pytest.mark.parametrize("case", REQUESTS)
+def test_both_ways_leave_the_same_lines_in_the_log(host, case, caplog):
+    path, body, media_type, _ = REQUESTS[case]
+    eventually(lambda: nothing_in_flight(host))  # of the test before
+    with caplog.at_level("INFO", "kms_tornado.access"):
+        for lines, is_long in ((1, False), (2, True)):
+            host.post(path, body, media_type, long=is_long)
+            eventually(lambda lines=lines: len(caplog.records) == lines)
+    short, long = ({**each.fields, "ms": 0} for each in caplog.records)
+    assert short == long
+    assert short["user"] == "admin"
+    assert short["path"] == path
+
+
+def test_both_ways_count_requests_and_operations(host):
+    requests = 'kms_http_requests_total{method="POST",route="/kmip_2_1",status="200"}'
+    operations = 'kms_operations_total{operation="Query",result="Success"}'
+    for long in (False, True):
+        before = host.counted(requests), host.counted(operations)
+        assert host.post("/kmip_2_1", encoded(QUERY), JSON, long=long).status == 200
+        eventually(
+            lambda before=before: (
+                (host.counted(requests), host.counted(operations)) == (before[0] + 1, before[1] + 1)
+            )
+        )
+
+
+def test_requests_that_come_at_once_on_one_connection_are_answered_in_order(host):
+    def request(tree: Any) -> bytes:
+        body = encoded(tree)
+        return b"POST /kmip_2_1 HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (
+            len(body),
+            body,
+        )
+
+    wanted = [structure("Get", uid(f"absent-{number}")) for number in range(5)]
+    last = request(QUERY).replace(b"Host: x", b"Host: x\r\nConnection: close")
+    answer = host.client.raw(b"".join(map(request, wanted)) + last)
+    assert re.findall(rb"absent-\d", answer) == [b"absent-%d" % number for number in range(5)]
+    assert answer.count(b"HTTP/1.1 ") == 6
+
+
+# --- faults -------------------------------------------------------------------------------------
+
+HEAD = b"POST /kmip_2_1 HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"
+
+
+@pytest.mark.parametrize("begun", [b"", b"{"], ids=["no byte", "one byte"])
+def test_body_that_does_not_come_in_time_ends_its_connection(host, begun):
+    assert host.client.raw(HEAD + begun, timeout_s=10 * BODY_TIMEOUT_S + 5) == b""
+    eventually(lambda: nothing_in_flight(host))
+
+
+def test_client_that_goes_before_its_body_is_whole_leaves_nothing_behind(host):
+    with socket.create_connection(("127.0.0.1", host.client.port)) as gone:
+        gone.sendall(HEAD + b"{")
+        eventually(lambda: not nothing_in_flight(host))
+    eventually(lambda: nothing_in_flight(host))
+
+
+def test_client_that_goes_before_its_answer_leaves_nothing_behind(host, monkeypatch):
+    began, may_end = threading.Event(), threading.Event()
+    find = Exchange.answer
+
+    async def slowly(self: Exchange, body: bytes, read: Any) -> Any:
+        began.set()
+        await asyncio.to_thread(may_end.wait, 10)
+        return await find(self, body, read)
+
+    monkeypatch.setattr(Exchange, "answer", slowly)
+    body = encoded(QUERY)
+    with socket.create_connection(("127.0.0.1", host.client.port)) as gone:
+        gone.sendall(HEAD.replace(b"1000", b"%d" % len(body)) + body)
+        assert began.wait(10)
+    may_end.set()
+    eventually(lambda: nothing_in_flight(host))
+
+
+def test_bug_is_500_that_says_nothing_and_a_traceback_in_the_log(host, monkeypatch, caplog):
+    async def broken(self: Exchange, body: bytes, read: Any) -> Any:
+        raise RuntimeError("a secret of ours")
+
+    monkeypatch.setattr(Exchange, "answer", broken)
+    short, long = (
+        host.post("/kmip_2_1", encoded(QUERY), JSON, long=long) for long in (False, True)
+    )
+    assert short.status == long.status == 500
+    assert short.json() == long.json()
+    assert "secret" not in short.text
+    assert "a secret of ours" in caplog.text
+    eventually(lambda: nothing_in_flight(host))
+
+
+def test_key_service_that_is_closed_is_503_with_a_time_to_come_back(tmp_path):
+    kms = KMS(Storage(data_dir=tmp_path / "never opened"))
+    auth = InsecureNoAuth("admin")
+    context = ServerContext(kms=kms, auth=auth, max_body_size=LIMIT)
+    with running(lambda: FastLane(make_app(context), context, auth, body_timeout_s=5)) as client:
+        short, long = (
+            client.post("/kmip_2_1", body=body) for body in (encoded(QUERY), iter([encoded(QUERY)]))
+        )
+    assert short.status == long.status == 503
+    assert short.json() == long.json()
+    assert short.headers["Retry-After"] == long.headers["Retry-After"]
+
+
+def test_answer_of_a_server_that_is_stopping_says_that_the_connection_ends(host, monkeypatch):
+    find = Exchange.answer
+
+    async def stopping(self: Exchange, body: bytes, read: Any) -> Any:
+        monkeypatch.setattr(host.lane.context, "is_stopping", True)
+        return await find(self, body, read)
+
+    monkeypatch.setattr(Exchange, "answer", stopping)
+    assert host.post("/kmip_2_1", encoded(QUERY), JSON, long=False).headers["Connection"] == "close"
+
+
+def test_end_of_the_process_in_the_middle_of_an_operation_is_no_fault_in_the_log(
+    tmp_path, caplog, monkeypatch
+):
+    began = threading.Event()
+
+    async def never(self: Exchange, body: bytes, read: Any) -> Any:
+        began.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Exchange, "answer", never)
+
+    async def scenario() -> None:
+        from tornado.httpserver import HTTPServer
+        from tornado.testing import bind_unused_port
+
+        auth = InsecureNoAuth("admin")
+        async with KMS(Storage(data_dir=tmp_path / "data")) as kms:
+            context = ServerContext(kms=kms, auth=auth, max_body_size=LIMIT)
+            server = HTTPServer(FastLane(make_app(context), context, auth, body_timeout_s=5))
+            sock, port = bind_unused_port()
+            server.add_socket(sock)
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(HEAD.replace(b"1000", b"2") + b"{}")
+            await asyncio.to_thread(began.wait, 10)
+            server.stop()
+            writer.close()
+            await writer.wait_closed()
+
+    with contextlib.suppress(asyncio.CancelledError):
+        asyncio.run(scenario())  # cancels what is left
+    assert not [each for each in caplog.records if each.levelname == "ERROR"]
