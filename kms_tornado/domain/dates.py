@@ -72,9 +72,10 @@ def check_order(attributes: Attributes, changed: str | None = None) -> None:
     for first, second in _IN_ORDER:
         if changed is not None and changed not in (first, second):
             continue
-        for each in (first, second):
-            check_date(getattr(attributes, each), _words(each))
         earlier, later = getattr(attributes, first), getattr(attributes, second)
+        for name, date in ((first, earlier), (second, later)):
+            if date is not None:
+                check_date(date, _words(name))
         if earlier is not None and later is not None and later < earlier:
             raise InvalidAttributeValue(f"{_words(second)} lies before {_words(first)}")
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from ..crypto.material import KeyMaterial
-from ..domain.dates import as_of, check_order
+from ..domain.dates import check_order, state_at
 from ..domain.lifecycle import first_activation_date
 from ..domain.managed_object import KEPT_WRAPPED, ManagedObject, UniqueIdentifier
 from ..domain.usage import fresh_limits
@@ -100,7 +100,8 @@ def new_object(
         sealed=None,
         created_at=call.now,
     )
-    return dataclasses.replace(as_of(new, call.now), sealed=call.seal(new, material))
+    state = state_at(new, call.now)
+    return dataclasses.replace(new, state=state, sealed=call.seal(new, material))
 
 
 def new_identifier(wanted: str | None) -> UniqueIdentifier:

@@ -13,7 +13,7 @@ from .base import Conflict
 from .filters import DESTROYED
 from .schema import object_names, object_values, owners
 from .statements import INTEGRITY_ERRORS, Runner, Statement
-from .values import Leaf, leaves, text_of
+from .values import Leaf, leaves, text_of, without_columns
 
 _insert_values = Statement(insert(object_values), object_values.columns.keys())
 _delete_values = Statement(
@@ -48,14 +48,16 @@ def index_new(runner: Runner, added: Iterable[tuple[int, Held]]) -> None:
 
 def index_changed(runner: Runner, serial: int, held: Held, *, was: Held) -> None:
     """The same for an object that had others."""
-    if was == held:
-        return
     owner, rows = held
-    found = leaves(rows)
-    if was[0] == owner and leaves(was[1]) == found:
+    if owner == was[0] and _have_the_same_leaves(rows, was[1]):
         return
     runner.change(_delete_values, {"wanted_object": serial})
-    _insert_leaves(runner, [(serial, owner, found)])
+    _insert_leaves(runner, [(serial, owner, leaves(rows))])
+
+
+def _have_the_same_leaves(rows: Sequence[Plain], others: Sequence[Plain]) -> bool:
+    """Most changes are of columns alone, which is found out without making any leaf."""
+    return without_columns(rows) == without_columns(others) or leaves(rows) == leaves(others)
 
 
 def _insert_leaves(runner: Runner, found: Iterable[tuple[int, str, list[Leaf]]]) -> None:

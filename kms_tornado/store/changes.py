@@ -226,12 +226,8 @@ class _Application:
         if (was.tags, was.owner, was.created_at) != (row["tags"], new.owner, new.created_at):
             self._runner.change(_delete_tags, {"wanted_object": was.serial})
             self._add_tags([(was.serial, new)])
-        held = _held(new)
-        had = (
-            was.owner,
-            held[1] if was.attributes == row["attributes"] else rows_of(was.attributes),
-        )
-        index_changed(self._runner, was.serial, held, was=had)
+        had = (was.owner, rows_of(was.attributes))
+        index_changed(self._runner, was.serial, _held(new), was=had)
         names = _names(new)
         if names != (was.owner, names_of(was.state, had[1])):
             self._names[was.serial] = names

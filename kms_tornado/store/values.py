@@ -58,14 +58,13 @@ def columns(rows: Iterable[Plain]) -> dict[str, int | None]:
 _NOT_SET: Mapping[str, int | None] = dict.fromkeys(COLUMNS.values())
 
 
+def without_columns(rows: Iterable[Plain]) -> list[tuple[int, Plain]]:
+    """The attributes that have leaves, each with its number among all."""
+    return [(instance, row) for instance, row in enumerate(rows) if row[0] not in COLUMNS]
+
+
 def leaves(rows: Iterable[Plain]) -> list[Leaf]:
-    """Of an object's attributes, without those that have a column."""
-    return [
-        leaf
-        for instance, row in enumerate(rows)
-        if row[0] not in COLUMNS
-        for leaf in leaves_of(row, instance)
-    ]
+    return [leaf for instance, row in without_columns(rows) for leaf in leaves_of(row, instance)]
 
 
 def leaves_of(row: Plain, instance: int = 0) -> list[Leaf]:
