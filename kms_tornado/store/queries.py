@@ -16,6 +16,7 @@ from sqlalchemy import (
     bindparam,
     exists,
     func,
+    literal,
     literal_column,
     null,
     or_,
@@ -28,7 +29,7 @@ from ..domain.access import EVERYONE
 from ..domain.managed_object import UniqueIdentifier
 from ..domain.search import ObjectFilter
 from ..kmip.enums import Operation, State
-from .bounds import MOST_LISTED
+from .bounds import MOST_LISTED, bounded
 from .filters import Shape, in_states, parameter_of_now, taken_apart, written
 from .rows import COLUMNS
 from .schema import grants, object_tags, objects, server_state
@@ -139,7 +140,7 @@ def with_tags(shape: TagShape) -> Select[Any]:
     searches = [_own(tags, conditions)]
     if shape.is_for_granted:
         searches.append(_granted(tags, conditions, _of_rights))
-    found = _newest_first(*searches).limit(MOST_WITH_TAGS).subquery()
+    found = _newest_first(searches, literal(MOST_WITH_TAGS)).limit(MOST_WITH_TAGS).subquery()
     return (
         select(*COLUMNS)
         .join_from(found, objects, objects.c.serial == found.c.serial)
@@ -198,10 +199,16 @@ def _carry(serial: ColumnElement[Any], tags: Sequence[Any]) -> list[ColumnElemen
     return [found.scalar_subquery() == len(tags)]
 
 
-def _newest_first(*searches: Select[Any]) -> GenerativeSelect:
-    """All, merged as they come: none of them is read further than the page needs."""
-    found: GenerativeSelect = union_all(*searches) if len(searches) > 1 else searches[0]
-    return found.order_by(literal_column("created_at").desc(), literal_column("serial").desc())
+def _newest_first(searches: Sequence[Select[Any]], most: ColumnElement[int]) -> GenerativeSelect:
+    """All, merged. most: rows that are of use from each: it says so itself, as PostgreSQL reads all of a
+    union, to sort it, and SQLite no further than it has to."""
+    order: list[ColumnElement[Any]] = [
+        literal_column(name).desc() for name in ("created_at", "serial")
+    ]
+    each = [search.order_by(*order).limit(most) for search in searches]
+    if len(each) == 1:
+        return each[0]
+    return union_all(*[select(one.subquery()) for one in each]).order_by(*order)
 
 
 def locating(
@@ -209,7 +216,8 @@ def locating(
 ) -> tuple[Shape, Mapping[str, Any]]:
     """What `locate` is to be written for, and the values of its parameters."""
     shape, values = taken_apart(wanted, leading_first(wanted.tags), now)
-    return shape, {**values, "principal": principal, "offset": offset, "maximum": maximum}
+    page = {"offset": offset, "maximum": maximum, "end": bounded(offset + maximum)}
+    return shape, {**values, **page, "principal": principal}
 
 
 def locate(shape: Shape) -> Select[Any]:
@@ -224,8 +232,10 @@ def locate(shape: Shape) -> Select[Any]:
     others = _granted(tags, conditions.whole, _of_any_right)
     numbers = [each.with_only_columns(func.count()).scalar_subquery() for each in (own, others)]
     total = select((numbers[0] + numbers[1]).label("total")).subquery()
-    ends = [bindparam(name, type_=BigInteger) for name in ("maximum", "offset")]
-    page = _newest_first(own, others).limit(ends[0]).offset(ends[1]).subquery()
+    offset, maximum, end = (
+        bindparam(name, type_=BigInteger) for name in ("offset", "maximum", "end")
+    )
+    page = _newest_first((own, others), end).limit(maximum).offset(offset).subquery()
     return (
         select(total.c.total, page.c.uid)
         .select_from(total.outerjoin(page, true()))

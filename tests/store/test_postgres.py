@@ -11,15 +11,16 @@ from sqlalchemy import make_url
 
 from kms_tornado.domain.search import ObjectFilter
 from kms_tornado.errors import ConfigurationError, InvalidField, Unavailable
-from kms_tornado.kmip.enums import State
-from kms_tornado.store import postgres_engine, postgres_reader
+from kms_tornado.kmip.enums import Operation, State
+from kms_tornado.store import postgres_engine, postgres_reader, queries
 from kms_tornado.store.base import Conflict, Insert, Replace
 from kms_tornado.store.opening import open_store
 from kms_tornado.store.postgres import READERS
+from kms_tornado.store.prepared import POSTGRESQL, Prepared
 
 from .. import postgres
 from .conftest import postgres_or_skip
-from .helpers import ALICE, an_object, opened, run, with_store
+from .helpers import ALICE, an_object, opened, run, seeking, with_store
 
 
 @pytest.fixture
@@ -252,3 +253,45 @@ def test_what_no_index_can_hold_is_an_invalid_field(url):
         await store.commit([Insert(an_object("short"))])
 
     with_store(url, body)
+
+
+# --- many objects -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        pytest.param(
+            lambda: (
+                queries.locate,
+                *queries.locating(
+                    seeking(cryptographic_length=256), principal=ALICE, offset=20, maximum=10
+                ),
+            ),
+            id="a page",
+        ),
+        pytest.param(
+            lambda: (
+                queries.with_tags,
+                *queries.listing(["_kk"], ALICE, (Operation.GET,), None, None),
+            ),
+            id="a tag list",
+        ),
+    ],
+)
+def test_the_newest_of_many_are_found_without_sorting_all(url, question):
+    with_store(url, lambda store: store.commit([Insert(an_object("0"))]))
+    same = "owner, object_type, state, length, attributes, tags, sealed, version, generation"
+    execute(
+        url,
+        f"INSERT INTO objects (uid, {same}, created_at, changed_at) SELECT n::text, {same},"
+        " created_at + n, 0 FROM objects, generate_series(1, 5000) n",
+        "INSERT INTO object_tags SELECT serial, '_kk', owner, created_at FROM objects WHERE uid <> '0'",
+        "ANALYZE objects, object_tags",
+    )
+    write, shape, values = question()
+    statement = Prepared(write(shape), POSTGRESQL)
+    with postgres.cluster().connect(postgres.name_of(url)) as connection:
+        explained = connection.execute(f"EXPLAIN {statement.text}", statement.values(values))
+        plan = [row[0].strip() for row in explained]
+    assert any(step.startswith("->  Merge Append") for step in plan)
