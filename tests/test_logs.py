@@ -72,6 +72,13 @@ def test_redaction_takes_time_in_proportion_to_the_text(text):
     assert time.perf_counter() - began < 5.0
 
 
+def test_whatever_is_escaped_is_looked_for():
+    """`redacted` looks at a line that has nothing but printable characters no further."""
+    escaped = [each for each in map(chr, range(0x110000)) if logs._UNPRINTABLE.match(each)]
+    assert len(escaped) > 2000
+    assert not [each for each in escaped if each.isprintable()]
+
+
 @pytest.mark.parametrize(
     "evil", ["\r\n", "\x1b[31m", "\x00", "\x9b", "\u2028", "\u202e", "\ud800"], ids=ascii
 )
