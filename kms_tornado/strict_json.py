@@ -11,7 +11,7 @@ import json
 import math
 from typing import Any, AnyStr, NoReturn
 
-_WINDOW = 64 * 1024  # characters
+_WINDOW = 512  # characters, so that there are several signs in each where there are many
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -56,7 +56,9 @@ def loads(data: bytes, *, max_depth: int) -> Any:
         text = data.decode("utf-8")  # refuses surrogates that were encoded; does not skip a BOM
         value = _decode(text)
         # Counting is far cheaper than measuring, and settles every short text.
-        if text.count("[") + text.count("{") > max_depth:
+        if occurs_more_than(max_depth // 2, "[", text) or occurs_more_than(
+            max_depth // 2, "{", text
+        ):
             _check_depth(value, max_depth)
         if "\\" in text and "\\u" in text:  # one character is sought at ten times the speed of two
             _check_surrogates(text, value)
@@ -74,12 +76,17 @@ def loads(data: bytes, *, max_depth: int) -> Any:
 
 
 def occurs_more_than(times: int, sign: AnyStr, text: AnyStr) -> bool:
-    """sign: one character or byte. Unlike `count` this stops soon after it knows."""
-    found = 0
-    for start in range(0, len(text), _WINDOW):
-        found += text.count(sign, start, start + _WINDOW)
+    """sign: one character or byte. Unlike `count` alone this stops when it knows.
+
+    And it flies over a long string without the sign: `find` takes a tenth of the time of `count`.
+    """
+    found, position = 0, text.find(sign)
+    while position >= 0:
+        end = position + _WINDOW
+        found += text.count(sign, position, end)
         if found > times:
             return True
+        position = text.find(sign, end)
     return False
 
 

@@ -7,7 +7,6 @@ is treated as an attribute of its own.
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 from ..errors import (
@@ -136,7 +135,7 @@ def _changed(held: Held, new: AttributeInstance, value: Any) -> Attributes:
         rule.when(held, new.value)
     if new.field == "usage_limits":
         value = fresh_limits(new.value)
-    after = dataclasses.replace(held.attributes, **{new.field: value})
+    after = held.attributes.but(**{new.field: value})
     check_order(after, new.field)
     return after
 
@@ -145,7 +144,7 @@ def _without(held: Held, field: str, left: Any) -> Attributes:
     rule = rule_of(field)
     if rule.when is not None:
         rule.when(held, None)
-    return dataclasses.replace(held.attributes, **{field: left})
+    return held.attributes.but(**{field: left})
 
 
 def _position(values: list[Any], new: AttributeInstance, current: AttributeInstance | None) -> int:

@@ -152,11 +152,16 @@ class Attributes(Sparse):
 
     def what_is_set(self) -> dict[str, Any]:
         """Field name → value."""
-        return {name: value for name, value in vars(self).items() if value not in (None, ())}
+        return {
+            name: value for name, value in vars(self).items() if value is not None and value != ()
+        }
 
     def but(self, **changes: Any) -> Attributes:
         """The same with these changes. `dataclasses.replace` would look at all ninety fields."""
-        return Attributes(**{**vars(self), **changes})
+        changed = object.__new__(Attributes)
+        vars(changed).update(vars(self))
+        _set_given(changed, **changes)
+        return changed
 
     def __repr__(self) -> str:
         """What is set and nothing else, or a log line would be three screens long."""
@@ -211,7 +216,7 @@ def with_user_tags(attributes: Attributes, tags: Iterable[str]) -> Attributes:
         return attributes
     text = json.dumps(listed, ensure_ascii=False, separators=(",", ":"))
     added = VendorAttribute.of_bytes(TAG_VENDOR, TAG_NAME, text.encode())
-    return dataclasses.replace(attributes, vendor_attributes=(*attributes.vendor_attributes, added))
+    return attributes.but(vendor_attributes=(*attributes.vendor_attributes, added))
 
 
 def without_tags(attributes: Attributes) -> Attributes:

@@ -205,6 +205,8 @@ def _format_oasis(node: Node) -> dict[str, Any]:
     tag, item_type, value = node
     if isinstance(value, tuple):
         return {"tag": tag, "type": "Structure", "value": [_format_oasis(each) for each in value]}
+    if item_type is _ENUMERATION:
+        return _oasis_enumeration(node)
     type_name, write = _OASIS_WRITERS[item_type]
     return {"tag": tag, "type": type_name, "value": write(tag, value) if write else value}
 
@@ -217,6 +219,22 @@ def _format_untyped(node: Node) -> dict[str, Any]:
 
 _OASIS_WRITERS = WRITERS[Dialect.OASIS]
 _COSMIAN_WRITERS = WRITERS[Dialect.COSMIAN]
+
+
+def _enumerations(dialect: Dialect) -> Callable[[Node], dict[str, Any]]:
+    """What writes an enumeration: there are few, and most messages have some. Nobody changes them."""
+    type_name, write = WRITERS[dialect][_ENUMERATION]
+    assert write is not None
+
+    @lru_cache(maxsize=1024)
+    def format_enumeration(node: Node) -> dict[str, Any]:
+        return {"tag": node.tag, "type": type_name, "value": write(node.tag, node.value)}
+
+    return format_enumeration
+
+
+_oasis_enumeration = _enumerations(Dialect.OASIS)
+_cosmian_enumeration = _enumerations(Dialect.COSMIAN)
 
 #: Canonical tag → what the clients look for (KMIP.md §4, 2).
 _COSMIAN_TAGS: Mapping[str, str] = {
@@ -240,6 +258,8 @@ def _format_cosmian(node: Node) -> dict[str, Any]:
     format_leaf = _COSMIAN_LEAVES.get(tag)
     if format_leaf is not None:
         return format_leaf(node)
+    if item_type is _ENUMERATION:
+        return _cosmian_enumeration(node)
     type_name, write = _COSMIAN_WRITERS[item_type]
     return {"tag": emitted, "type": type_name, "value": write(tag, value) if write else value}
 

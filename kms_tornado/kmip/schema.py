@@ -188,9 +188,8 @@ def to_node(value: Declared, tag: str) -> Node:
 
 def _children_of(value: Any, writing: _Writing) -> tuple[Node, ...]:
     children: list[Node] = []
-    for item, (tag, leaf, repeated, write) in zip(
-        writing.values_of(value), writing.steps, strict=True
-    ):
+    values_of, steps = writing
+    for item, (tag, leaf, repeated, write) in zip(values_of(value), steps):  # noqa: B905 - as many
         if item is None:
             continue
         if leaf is not None:

@@ -104,7 +104,7 @@ async def _write(call: Call, target: ManagedObject, attributes: Attributes) -> N
     system_tags = target.tags - user_tags_of(target.tags)
     after = dataclasses.replace(
         target,
-        attributes=dataclasses.replace(without_tags(attributes), last_change_date=call.now),
+        attributes=without_tags(attributes).but(last_change_date=call.now),
         tags=user_tags(attributes) | system_tags,
     )
     check_length(after.attributes, after.tags)

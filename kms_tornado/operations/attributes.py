@@ -92,8 +92,7 @@ def described(target: ManagedObject) -> Attributes:
     """
     attributes = target.attributes
     return with_user_tags(
-        dataclasses.replace(
-            attributes,
+        attributes.but(
             unique_identifier=target.uid,
             short_unique_identifier=hashlib.sha256(target.uid.encode()).digest(),
             object_type=target.object_type,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 from ..crypto.certificates import CertificateFacts, Entity, read_certificate
@@ -38,7 +37,7 @@ def certificate_attributes(octets: bytes) -> Attributes:
             facts.subject.distinguished_name, facts.subject.alternative_names
         ),
     )
-    return dataclasses.replace(attributes, **_names(facts))
+    return attributes.but(**_names(facts))
 
 
 def _names(facts: CertificateFacts) -> dict[str, Any]:

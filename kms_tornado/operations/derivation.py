@@ -273,7 +273,7 @@ def _used(call: Call, base: ManagedObject, new: ManagedObject) -> Sequence[Chang
     if attributes.usage_limits is not None:
         length = new.attributes.cryptographic_length or 0
         limits = spent(attributes.usage_limits, length // 8)
-        attributes = dataclasses.replace(attributes, usage_limits=limits)
+        attributes = attributes.but(usage_limits=limits)
     derived = [each for each in attributes.links if each.link_type is LinkType.DERIVED_KEY_LINK]
     if owns(call.principal, base) and len(derived) < MAX_DERIVED_LINKS:
         link = Link(LinkType.DERIVED_KEY_LINK, new.uid)

@@ -110,7 +110,7 @@ def wrapping_key_id(wanted: Attributes) -> tuple[str | None, Attributes]:
         uid = ""
     if not uid or uid.startswith("["):
         raise InvalidAttributeValue(f"{WRAPPING_KEY_ID} is the identifier of one key")
-    return uid, dataclasses.replace(wanted, vendor_attributes=others)
+    return uid, wanted.but(vendor_attributes=others)
 
 
 async def made_wrapped(call: Call, plain: ManagedObject, wrapping_uid: str) -> ManagedObject:
@@ -125,9 +125,7 @@ async def made_wrapped(call: Call, plain: ManagedObject, wrapping_uid: str) -> M
             CryptographicParameters(BlockCipherMode.AES_KEY_WRAP_PADDING) if call.bare else None,
         ),
     )
-    may_leave = dataclasses.replace(
-        plain, attributes=dataclasses.replace(plain.attributes, extractable=True)
-    )
+    may_leave = dataclasses.replace(plain, attributes=plain.attributes.but(extractable=True))
     block = await wrapped_block(call, may_leave, specification, KeyFormatType.RAW)
     found = taken_wrapped(plain.object_type, with_block(plain, block), plain.attributes)
     attributes = dataclasses.replace(
@@ -170,9 +168,7 @@ async def opened(call: Call, target: ManagedObject) -> ManagedObject:
     call.unwrapped[target.uid] = _material(target, found.block)
     if not found.sensitive:
         return target
-    return dataclasses.replace(
-        target, attributes=dataclasses.replace(target.attributes, sensitive=True)
-    )
+    return dataclasses.replace(target, attributes=target.attributes.but(sensitive=True))
 
 
 def _material(target: ManagedObject, block: KeyBlock) -> KeyMaterial:

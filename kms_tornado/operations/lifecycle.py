@@ -36,9 +36,7 @@ async def activate(call: Call, request: ActivateRequest) -> ActivateResponse:
     state = next_state(target.state, Event.ACTIVATE)
     if has_come(target.attributes.deactivation_date, call.now):
         raise WrongKeyLifecycleState("the object's Deactivation Date has passed")
-    attributes = dataclasses.replace(
-        target.attributes, activation_date=call.now, last_change_date=call.now
-    )
+    attributes = target.attributes.but(activation_date=call.now, last_change_date=call.now)
     after = dataclasses.replace(target, state=state, attributes=attributes)
     await call.commit(Replace(after, seen=target.generation))
     return ActivateResponse(unique_identifier=target.uid)
@@ -79,21 +77,19 @@ async def revoke(call: Call, request: RevokeRequest) -> RevokeResponse:
     compromised = request.reason in _COMPROMISES
     state = next_state(target.state, Event.COMPROMISE if compromised else Event.REVOKE)
     if state is not target.state:
-        attributes = dataclasses.replace(
-            target.attributes,
+        attributes = target.attributes.but(
             revocation_reason=RevocationReason(
                 request.reason or RevocationReasonCode.UNSPECIFIED, request.message
             ),
             last_change_date=call.now,
         )
         if compromised:
-            attributes = dataclasses.replace(
-                attributes,
+            attributes = attributes.but(
                 compromise_date=call.now,
                 compromise_occurrence_date=request.compromise_occurrence_date or call.now,
             )
         else:
-            attributes = dataclasses.replace(attributes, deactivation_date=call.now)
+            attributes = attributes.but(deactivation_date=call.now)
         after = dataclasses.replace(target, state=state, attributes=attributes)
         await call.commit(Replace(after, seen=target.generation))
     return RevokeResponse(unique_identifier=target.uid)
@@ -106,9 +102,7 @@ async def destroy(call: Call, request: DestroyRequest) -> DestroyResponse:
     if request.remove:
         await call.commit(Remove(target.uid, seen=target.generation))
     elif state is not target.state:
-        attributes = dataclasses.replace(
-            target.attributes, destroy_date=call.now, last_change_date=call.now
-        )
+        attributes = target.attributes.but(destroy_date=call.now, last_change_date=call.now)
         await call.commit(
             Replace(
                 dataclasses.replace(target, state=state, sealed=None, attributes=attributes),

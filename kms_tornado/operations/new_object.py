@@ -143,7 +143,7 @@ def merged(outer: Attributes, inner: Attributes) -> Attributes:
         for each in inner.vendor_attributes
         if (each.vendor_identification, each.attribute_name) not in given
     )
-    return dataclasses.replace(overlaid(inner, outer), vendor_attributes=vendor_attributes)
+    return overlaid(inner, outer).but(vendor_attributes=vendor_attributes)
 
 
 def overlaid(base: Attributes, top: Attributes) -> Attributes:

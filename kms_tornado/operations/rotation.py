@@ -132,7 +132,7 @@ async def _pair_like(call: Call, private: ManagedObject) -> KeyPair:
 
 
 def _wanted(call: Call, old: ManagedObject, given: Attributes, offset: int | None) -> Attributes:
-    given = dataclasses.replace(given, unique_identifier=None)
+    given = given.but(unique_identifier=None)
     held = with_user_tags(old.attributes, user_tags_of(old.tags))
     return replacement(held, given, offset=offset, now=call.now, uid=old.uid)
 
