@@ -36,6 +36,7 @@ _FOR_WRITERS = (
     "PRAGMA foreign_keys=ON",  # off by default, for the sake of SQLite 3.6
     "PRAGMA secure_delete=ON",  # overwrites what is deleted: destroyed material leaves the pages
     "PRAGMA trusted_schema=OFF",
+    "PRAGMA temp_store=MEMORY",  # what a savepoint may have to take back needs no file of its own
 )
 _FOR_READERS = (*_FOR_WRITERS, "PRAGMA query_only=ON")
 
