@@ -58,9 +58,10 @@ class Searches:
     """The statements of searches, each written when its shape is met first, which takes milliseconds."""
 
     def __init__(self, dialect: Dialect) -> None:
+        merges = dialect is SQLITE
         self.locate: Callable[[Shape], Prepared] = lru_cache(_SHAPES)(
-            lambda shape: Prepared(queries.locate(shape), dialect)
+            lambda shape: Prepared(queries.locate(shape, merges=merges), dialect)
         )
         self.with_tags: Callable[[TagShape], Prepared] = lru_cache(_SHAPES)(
-            lambda shape: Prepared(queries.with_tags(shape), dialect)
+            lambda shape: Prepared(queries.with_tags(shape, merges=merges), dialect)
         )

@@ -133,14 +133,15 @@ def leading_first(tags: frozenset[str]) -> list[str]:
     return sorted(tags, key=lambda tag: (tag.startswith("_"), tag))
 
 
-def with_tags(shape: TagShape) -> Select[Any]:
-    """The newest objects that carry all the tags, of which there is one."""
+def with_tags(shape: TagShape, *, merges: bool) -> Select[Any]:
+    """The newest objects that carry all the tags, of which there is one. merges: see `_newest_first`."""
     tags: list[Any] = [bindparam(f"tag_{index}") for index in range(shape.number)]
     conditions = in_states(shape.states, parameter_of_now(shape.is_by_date))
     searches = [_own(tags, conditions)]
     if shape.is_for_granted:
         searches.append(_granted(tags, conditions, _of_rights))
-    found = _newest_first(searches, literal(MOST_WITH_TAGS)).limit(MOST_WITH_TAGS).subquery()
+    each = None if merges else literal(MOST_WITH_TAGS)
+    found = _newest_first(searches, each).limit(MOST_WITH_TAGS).subquery()
     return (
         select(*COLUMNS)
         .join_from(found, objects, objects.c.serial == found.c.serial)
@@ -199,16 +200,20 @@ def _carry(serial: ColumnElement[Any], tags: Sequence[Any]) -> list[ColumnElemen
     return [found.scalar_subquery() == len(tags)]
 
 
-def _newest_first(searches: Sequence[Select[Any]], most: ColumnElement[int]) -> GenerativeSelect:
-    """All, merged. most: rows that are of use from each: it says so itself, as PostgreSQL reads all of a
-    union, to sort it, and SQLite no further than it has to."""
+def _newest_first(
+    searches: Sequence[Select[Any]], most: ColumnElement[int] | None
+) -> GenerativeSelect:
+    """All, merged. most: so many rows of each are enough; None on a database that merges them as they
+    come and reads none further than it must. PostgreSQL reads and sorts all of a union."""
     order: list[ColumnElement[Any]] = [
         literal_column(name).desc() for name in ("created_at", "serial")
     ]
-    each = [search.order_by(*order).limit(most) for search in searches]
-    if len(each) == 1:
-        return each[0]
-    return union_all(*[select(one.subquery()) for one in each]).order_by(*order)
+    if len(searches) == 1:
+        return searches[0].order_by(*order)
+    if most is not None:
+        firsts = [each.order_by(*order).limit(most).subquery() for each in searches]
+        searches = [select(each) for each in firsts]
+    return union_all(*searches).order_by(*order)
 
 
 def locating(
@@ -220,9 +225,10 @@ def locating(
     return shape, {**values, **page, "principal": principal}
 
 
-def locate(shape: Shape) -> Select[Any]:
+def locate(shape: Shape, *, merges: bool) -> Select[Any]:
     """Rows of (number of all matches, identifier); one row with None where the page is empty.
 
+    merges: see `_newest_first`.
     One statement, so that number and page are of one moment. The filter stands in it twice rather
     than in a common table expression, which SQLite would write out whole before it counts.
     """
@@ -235,7 +241,12 @@ def locate(shape: Shape) -> Select[Any]:
     offset, maximum, end = (
         bindparam(name, type_=BigInteger) for name in ("offset", "maximum", "end")
     )
-    page = _newest_first((own, others), end).limit(maximum).offset(offset).subquery()
+    page = (
+        _newest_first((own, others), None if merges else end)
+        .limit(maximum)
+        .offset(offset)
+        .subquery()
+    )
     return (
         select(total.c.total, page.c.uid)
         .select_from(total.outerjoin(page, true()))

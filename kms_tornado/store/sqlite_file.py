@@ -36,7 +36,9 @@ _FOR_WRITERS = (
     "PRAGMA foreign_keys=ON",  # off by default, for the sake of SQLite 3.6
     "PRAGMA secure_delete=ON",  # overwrites what is deleted: destroyed material leaves the pages
     "PRAGMA trusted_schema=OFF",
-    "PRAGMA temp_store=MEMORY",  # what a savepoint may have to take back needs no file of its own
+    # What a savepoint may have to take back, and what a search gathers on its way, needs no file of its
+    # own: that may be left behind on another disk, and its page cache was most of what Locate took.
+    "PRAGMA temp_store=MEMORY",
 )
 _FOR_READERS = (*_FOR_WRITERS, "PRAGMA query_only=ON")
 

@@ -16,7 +16,7 @@ from kms_tornado.store import postgres_engine, postgres_reader, queries
 from kms_tornado.store.base import Conflict, Insert, Replace
 from kms_tornado.store.opening import open_store
 from kms_tornado.store.postgres import READERS
-from kms_tornado.store.prepared import POSTGRESQL, Prepared
+from kms_tornado.store.prepared import POSTGRESQL, Searches
 
 from .. import postgres
 from .conftest import postgres_or_skip
@@ -258,28 +258,27 @@ def test_what_no_index_can_hold_is_an_invalid_field(url):
 # --- many objects -------------------------------------------------------------------------------
 
 
+SEARCHES = Searches(POSTGRESQL)
+
+
 @pytest.mark.parametrize(
-    "question",
+    ("write", "question"),
     [
         pytest.param(
-            lambda: (
-                queries.locate,
-                *queries.locating(
-                    seeking(cryptographic_length=256), principal=ALICE, offset=20, maximum=10
-                ),
+            SEARCHES.locate,
+            queries.locating(
+                seeking(cryptographic_length=256), principal=ALICE, offset=20, maximum=10
             ),
             id="a page",
         ),
         pytest.param(
-            lambda: (
-                queries.with_tags,
-                *queries.listing(["_kk"], ALICE, (Operation.GET,), None, None),
-            ),
+            SEARCHES.with_tags,
+            queries.listing(["_kk"], ALICE, (Operation.GET,), None, None),
             id="a tag list",
         ),
     ],
 )
-def test_the_newest_of_many_are_found_without_sorting_all(url, question):
+def test_the_newest_of_many_are_found_without_sorting_all(url, write, question):
     with_store(url, lambda store: store.commit([Insert(an_object("0"))]))
     same = "owner, object_type, state, length, attributes, tags, sealed, version, generation"
     execute(
@@ -289,8 +288,8 @@ def test_the_newest_of_many_are_found_without_sorting_all(url, question):
         "INSERT INTO object_tags SELECT serial, '_kk', owner, created_at FROM objects WHERE uid <> '0'",
         "ANALYZE objects, object_tags",
     )
-    write, shape, values = question()
-    statement = Prepared(write(shape), POSTGRESQL)
+    shape, values = question
+    statement = write(shape)
     with postgres.cluster().connect(postgres.name_of(url)) as connection:
         explained = connection.execute(f"EXPLAIN {statement.text}", statement.values(values))
         plan = [row[0].strip() for row in explained]
