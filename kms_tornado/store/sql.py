@@ -77,7 +77,7 @@ class SQLiteStore:
         self._reader.close()
         await asyncio.to_thread(thread.shutdown)
         self._long_reader.close()
-        await asyncio.to_thread(writer.stop)  # last, so that it empties the write-ahead log
+        await writer.stop()  # last, so that it empties the write-ahead log
 
     async def ping(self) -> None:
         self._read(queries.any_object)
