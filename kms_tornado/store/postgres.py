@@ -159,8 +159,7 @@ class PostgresStore:
     async def _read_after(self, groups: Groups, prepared: Prepared, parameters: Values) -> Rows:
         """Every row as they would be; the changes are tried, and taken back."""
         if not any(groups):
-            # Of a page that is bound later, PostgreSQL believes that it is a tenth of all there is.
-            return await self._open_reader().rows(prepared, parameters, plans_anew=True)
+            return await self._read(prepared, parameters)
         now = int(self._clock())
         values = prepared.values(parameters)
 

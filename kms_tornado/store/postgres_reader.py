@@ -30,11 +30,8 @@ class _Held:
         self.driver = driver
         self._connection = connection
 
-    async def rows(self, prepared: Prepared, values: tuple[Any, ...], plans_anew: bool) -> Rows:
-        # psycopg has the server keep the plan of what it is asked a few times, unless it is told not to.
-        cursor = await self.driver.execute(
-            prepared.text, values, prepare=False if plans_anew else None
-        )
+    async def rows(self, prepared: Prepared, values: tuple[Any, ...]) -> Rows:
+        cursor = await self.driver.execute(prepared.text, values)
         return await cursor.fetchall()
 
     def is_good(self) -> bool:
@@ -64,17 +61,11 @@ class PostgresReader:
         self._is_open = True
         self._driver_error = driver_error()
 
-    async def rows(
-        self, prepared: Prepared, parameters: Values, *, plans_anew: bool = False
-    ) -> Rows:
-        """Every row; none for a value that no row can hold. Raises Unavailable.
-
-        plans_anew: with these very values before it, which is worth its time where it matters how
-        much matches.
-        """
+    async def rows(self, prepared: Prepared, parameters: Values) -> Rows:
+        """Every row; none for a value that no row can hold. Raises Unavailable."""
         await self._take_turn()
         try:
-            return await self._rows(prepared, prepared.values(parameters), plans_anew)
+            return await self._rows(prepared, prepared.values(parameters))
         finally:
             self._may_ask.release()
 
@@ -92,19 +83,17 @@ class PostgresReader:
         except TimeoutError as exc:
             raise unavailable(exc) from None
 
-    async def _rows(self, prepared: Prepared, values: tuple[Any, ...], plans_anew: bool) -> Rows:
+    async def _rows(self, prepared: Prepared, values: tuple[Any, ...]) -> Rows:
         held = self._idle.pop() if self._idle else await self._opened()
         try:
-            return await self._ask(held, prepared, values, plans_anew)
+            return await self._ask(held, prepared, values)
         except _CutOff:  # the database was restarted, say
             await self._drop_idle()
-        return await self._ask(await self._opened(), prepared, values, plans_anew)
+        return await self._ask(await self._opened(), prepared, values)
 
-    async def _ask(
-        self, held: _Held, prepared: Prepared, values: tuple[Any, ...], plans_anew: bool
-    ) -> Rows:
+    async def _ask(self, held: _Held, prepared: Prepared, values: tuple[Any, ...]) -> Rows:
         try:
-            rows = await held.rows(prepared, values, plans_anew)
+            rows = await held.rows(prepared, values)
         except BaseException as exc:  # cancelled, too
             was_cut_off = held.driver.closed
             await self._give_back(held)
