@@ -33,6 +33,8 @@ from .material import KeyMaterial
 from .policy import Technique
 from .suites import TAG_BYTES, Kind, Suite, check_iv
 
+_GCM = Kind.GCM  # Python 3.11 looks a member of an enumeration up in a function
+
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
@@ -91,7 +93,7 @@ def encrypt(suite: Suite, key: KeyMaterial, data: bytes, aad: bytes, iv: bytes |
     iv: of `new_iv`, or the caller's, which the operation allowed and `check_iv` measured.
     Raises InvalidField for data of a length that needs padding, UnsupportedCryptographicParameters.
     """
-    if suite.kind is Kind.GCM and suite.tag == TAG_BYTES and iv is not None:
+    if suite.kind is _GCM and suite.tag == TAG_BYTES and iv is not None:
         both = AESGCM(_octets(suite, key)).encrypt(iv, data, aad)
         return Sealed(both[:-TAG_BYTES], iv, both[-TAG_BYTES:])
     each = encryptor(suite, key, iv, aad)
@@ -104,6 +106,8 @@ def decrypt(
     suite: Suite, key: KeyMaterial, data: bytes, aad: bytes, iv: bytes | None, tag: bytes | None
 ) -> bytes:
     """The plaintext. Raises CryptographicFailure, MissingInitializationVector."""
+    if suite.is_authenticated:
+        return _opened(suite, _decryption_key(suite, key, iv), _given(suite, iv), aad, data, tag)
     each = decryptor(suite, key, iv, aad)
     plaintext = each.update(data)
     return plaintext + each.finish(tag)
@@ -125,11 +129,7 @@ def encryptor(suite: Suite, key: KeyMaterial, iv: bytes | None, aad: bytes) -> E
 
 def decryptor(suite: Suite, key: KeyMaterial, iv: bytes | None, aad: bytes) -> Decryptor:
     """As `decrypt`, part by part. Authenticated suites give everything in `finish`."""
-    octets = _octets(suite, key)
-    if suite.new_iv and iv is None:
-        raise MissingInitializationVector("decryption needs the IV that the encryption returned")
-    if iv is not None and len(iv) not in suite.iv_lengths:
-        raise decryption_failed()
+    octets = _decryption_key(suite, key, iv)
     match suite.kind:
         case Kind.BLOCKS:
             return BlockDecryptor(suite, octets, _known(suite, iv))
@@ -167,26 +167,35 @@ class _AuthenticatedDecryptor:
         return b""
 
     def finish(self, tag: bytes | None) -> bytes:
-        # Exactly as long as was agreed: else a caller could cut it to what is easily guessed.
-        if tag is None or len(tag) != self._suite.tag:
-            raise decryption_failed()
-        try:
-            return self._opened(b"".join(self._parts), tag)
-        except InvalidTag:
-            raise decryption_failed() from None
+        data = b"".join(self._parts)
+        return _opened(self._suite, self._key, self._iv, self._aad, data, tag)
 
-    def _opened(self, data: bytes, tag: bytes) -> bytes:
-        """Raises InvalidTag."""
-        if self._suite.kind is Kind.GCM:
+
+def _opened(
+    suite: Suite, key: bytes, iv: bytes, aad: bytes, data: bytes, tag: bytes | None
+) -> bytes:
+    """The plaintext of an authenticated suite. Raises CryptographicFailure."""
+    # Exactly as long as was agreed: else a caller could cut it to what is easily guessed.
+    if tag is None or len(tag) != suite.tag:
+        raise decryption_failed()
+    try:
+        if suite.kind is _GCM:
             if len(tag) == TAG_BYTES:
-                return AESGCM(self._key).decrypt(self._iv, data + tag, self._aad)
-            mode = modes.GCM(self._iv, tag, min_tag_length=len(tag))
-            context = Cipher(algorithms.AES(self._key), mode).decryptor()
-            context.authenticate_additional_data(self._aad)
-            return context.update(data) + context.finalize()
+                return AESGCM(key).decrypt(iv, data + tag, aad)
+            return _opened_with_short_tag(key, iv, aad, data, tag)
         if len(tag) == TAG_BYTES:
-            return ChaCha20Poly1305(self._key).decrypt(self._iv, data + tag, self._aad)
-        return open_with_short_tag(self._key, self._iv, data, tag, self._aad)
+            return ChaCha20Poly1305(key).decrypt(iv, data + tag, aad)
+        return open_with_short_tag(key, iv, data, tag, aad)
+    except InvalidTag:
+        raise decryption_failed() from None
+
+
+def _opened_with_short_tag(key: bytes, iv: bytes, aad: bytes, data: bytes, tag: bytes) -> bytes:
+    """AES-GCM. Raises InvalidTag."""
+    mode = modes.GCM(iv, tag, min_tag_length=len(tag))
+    context = Cipher(algorithms.AES(key), mode).decryptor()
+    context.authenticate_additional_data(aad)
+    return context.update(data) + context.finalize()
 
 
 # --- keys and IVs -------------------------------------------------------------------------------
@@ -196,6 +205,16 @@ def _octets(suite: Suite, key: KeyMaterial) -> bytes:
     octets = key.reveal()
     if len(octets) not in suite.key_lengths:
         raise UnsupportedCryptographicParameters("the key's length does not fit the algorithm")
+    return octets
+
+
+def _decryption_key(suite: Suite, key: KeyMaterial, iv: bytes | None) -> bytes:
+    """What `_octets` gives, if the IV is one that an encryption may have returned."""
+    octets = _octets(suite, key)
+    if suite.new_iv and iv is None:
+        raise MissingInitializationVector("decryption needs the IV that the encryption returned")
+    if iv is not None and len(iv) not in suite.iv_lengths:
+        raise decryption_failed()
     return octets
 
 

@@ -127,7 +127,7 @@ def may_use(policy: CryptoPolicy, technique: Technique, use: Use) -> bool:
 
 def check_policy(policy: CryptoPolicy, technique: Technique, use: Use) -> None:
     """Raises UnsupportedCryptographicParameters, with the option that would change it."""
-    if not may_use(policy, technique, use):
+    if TABLE[technique] is not _ALLOWED and not may_use(policy, technique, use):
         raise UnsupportedCryptographicParameters(
             f"{technique.value}: off, as {TABLE[technique].why_not} "
             f"(--crypto-policy permissive allows it)"

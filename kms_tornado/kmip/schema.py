@@ -76,9 +76,11 @@ D = TypeVar("D", bound=Declared)
 
 
 class Sparse:
-    """Base of a dataclass with many fields: an instance holds those that it was given, in `__dict__`.
+    """Base of a dataclass of which most fields are left out: defaults stay with the class.
 
-    What it is written as is kept beside them: values do not change.
+    An instance that was read holds what it was given, in `__dict__`; to set the others would take
+    longer than all else. What it is written as is kept beside: values do not change. No field has a
+    default factory.
     """
 
     __slots__ = ("__dict__", "_children")
@@ -109,6 +111,7 @@ class _Plan:
     required: frozenset[str]
     repeated: tuple[str, ...]
     ignored: frozenset[str]
+    is_sparse: bool
     writing: _Writing
 
 
@@ -155,7 +158,11 @@ def from_node(cls: type[D], node: Node, **readers: Callable[[Node], Any]) -> D:
     for name in plan.repeated:
         if name in values:
             values[name] = tuple(values[name])
-    return cls(**values)
+    if not plan.is_sparse:
+        return cls(**values)
+    made = object.__new__(cls)
+    vars(made).update(values)
+    return made
 
 
 def read_parts(cls: type[Declared], node: Node) -> Node:
@@ -268,6 +275,7 @@ def _plan(cls: type[Declared]) -> _Plan:
         frozenset(field.name for field in fields if field.required),
         tuple(field.name for field in fields if field.repeated),
         frozenset(getattr(cls, "IGNORED_TAGS", ())),
+        issubclass(cls, Sparse),
         _writing(fields, attrgetter, getattr),
     )
 

@@ -22,13 +22,13 @@ from .enums import (
     RNGAlgorithm,
     UsageLimitsUnit,
 )
-from .schema import Custom, EnumerationNumber, LongInteger, Tag
+from .schema import Custom, EnumerationNumber, LongInteger, Sparse, Tag
 from .tables import TAG_NUMBERS
 from .ttlv import ItemType, Node, children_of
 
 
-@dataclass(frozen=True, slots=True)
-class CryptographicParameters:
+@dataclass(frozen=True)
+class CryptographicParameters(Sparse):
     """How a key is to be used (KMIP 2.1 §4.16). Lengths are bytes; None means not said."""
 
     block_cipher_mode: BlockCipherMode | None = None

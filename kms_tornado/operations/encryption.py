@@ -34,7 +34,11 @@ from .key_use import (
     updated,
 )
 from .rsa import decrypt_rsa, encrypt_rsa
-from .streams import Stage, stage_of
+from .streams import FIRST, LAST, WHOLE, Stage, stage_of
+
+# Python 3.11 looks a member of an enumeration up in a function.
+_PROTECT, _PROCESS = Use.PROTECT, Use.PROCESS
+_ENCRYPT, _DECRYPT = CryptographicUsageMask.ENCRYPT, CryptographicUsageMask.DECRYPT
 
 Encrypting = Callable[[Call, ManagedObject, EncryptRequest, bytes], Awaitable[EncryptResponse]]
 Decrypting = Callable[[Call, ManagedObject, DecryptRequest, bytes], Awaitable[DecryptResponse]]
@@ -46,11 +50,11 @@ async def encrypt(call: Call, request: EncryptRequest) -> EncryptResponse:
     data = data_of(request.data, stage)
     target = await call.fetch_to_use(
         request.unique_identifier,
-        Use.PROTECT,
-        CryptographicUsageMask.ENCRYPT,
+        _PROTECT,
+        _ENCRYPT,
         kind=_ENCRYPTING_KINDS,
     )
-    if stage is Stage.WHOLE:
+    if stage is WHOLE:
         return await ENCRYPTING[target.object_type](call, target, request, data)
     _check_streamable(target)
     return await _encrypt_part(call, target, request, stage, data)
@@ -62,11 +66,11 @@ async def decrypt(call: Call, request: DecryptRequest) -> DecryptResponse:
     data = data_of(request.data, stage)
     target = await call.fetch_to_use(
         request.unique_identifier,
-        Use.PROCESS,
-        CryptographicUsageMask.DECRYPT,
+        _PROCESS,
+        _DECRYPT,
         kind=_DECRYPTING_KINDS,
     )
-    if stage is Stage.WHOLE:
+    if stage is WHOLE:
         return await DECRYPTING[target.object_type](call, target, request, data)
     _check_streamable(target)
     return await _decrypt_part(call, target, request, stage, data)
@@ -78,7 +82,7 @@ async def decrypt(call: Call, request: DecryptRequest) -> DecryptResponse:
 async def _encrypt_symmetric(
     call: Call, target: ManagedObject, request: EncryptRequest, data: bytes
 ) -> EncryptResponse:
-    suite = _suite(call, target, request, Use.PROTECT)
+    suite = _suite(call, target, request, _PROTECT)
     iv = _iv(call, target, request, suite)
     aad = _aad(request, suite)
     work = partial(ciphers.encrypt, suite, call.open(target), data, aad, iv)
@@ -96,7 +100,7 @@ async def _encrypt_symmetric(
 async def _decrypt_symmetric(
     call: Call, target: ManagedObject, request: DecryptRequest, data: bytes
 ) -> DecryptResponse:
-    suite = _suite(call, target, request, Use.PROCESS)
+    suite = _suite(call, target, request, _PROCESS)
     iv, tag = _known_iv(call, request, suite), request.authenticated_encryption_tag
     aad = _aad(request, suite)
     work = partial(ciphers.decrypt, suite, call.open(target), data, aad, iv, tag)
@@ -127,8 +131,8 @@ async def _encrypt_part(
     call: Call, target: ManagedObject, request: EncryptRequest, stage: Stage, data: bytes
 ) -> EncryptResponse:
     told_iv = None
-    if stage is Stage.FIRST:
-        suite = _suite(call, target, request, Use.PROTECT)
+    if stage is FIRST:
+        suite = _suite(call, target, request, _PROTECT)
         iv = _iv(call, target, request, suite)
         told_iv = _told_iv(call, request, iv)
         aad, key = _aad(request, suite), call.open(target)
@@ -139,7 +143,7 @@ async def _encrypt_part(
         _check_later_part(request)
         stream = await resume(call, target, request.correlation_value, len(data))
     ciphertext = await updated(call, stream, data)
-    if stage is not Stage.LAST:
+    if stage is not LAST:
         return EncryptResponse(
             unique_identifier=target.uid,
             data=ciphertext,
@@ -158,8 +162,8 @@ async def _decrypt_part(
     call: Call, target: ManagedObject, request: DecryptRequest, stage: Stage, data: bytes
 ) -> DecryptResponse:
     """In an authenticated mode the plaintext comes whole, with the last part: its tag is verified then."""
-    if stage is Stage.FIRST:
-        suite = _suite(call, target, request, Use.PROCESS)
+    if stage is FIRST:
+        suite = _suite(call, target, request, _PROCESS)
         iv, aad = _known_iv(call, request, suite), _aad(request, suite)
         work = partial(ciphers.decryptor, suite, call.open(target), iv, aad)
         stream = await begin(call, target, None, work, aad=aad)
@@ -167,7 +171,7 @@ async def _decrypt_part(
         _check_later_part(request)
         stream = await resume(call, target, request.correlation_value, None)
     plaintext = await updated(call, stream, data)
-    if stage is not Stage.LAST:
+    if stage is not LAST:
         return DecryptResponse(
             unique_identifier=target.uid,
             data=plaintext,

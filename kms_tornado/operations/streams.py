@@ -46,6 +46,10 @@ class Stage(Enum):
         return self in {Stage.WHOLE, Stage.LAST}
 
 
+# Python 3.11 looks a member of an enumeration up in a function.
+WHOLE, FIRST, MIDDLE, LAST = Stage
+
+
 class Part(Protocol):
     """What every request that may come in parts has."""
 
@@ -64,12 +68,12 @@ def stage_of(request: Part) -> Stage:
     if request.correlation_value is not None:
         if request.init_indicator:
             raise InvalidField("InitIndicator begins a stream, CorrelationValue goes on with one")
-        return Stage.LAST if request.final_indicator else Stage.MIDDLE
+        return LAST if request.final_indicator else MIDDLE
     if request.init_indicator:
-        return Stage.WHOLE if request.final_indicator else Stage.FIRST
+        return WHOLE if request.final_indicator else FIRST
     if request.final_indicator is False:
         raise InvalidField("the first of several parts has InitIndicator")
-    return Stage.WHOLE
+    return WHOLE
 
 
 @dataclass(slots=True, eq=False)

@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..enums import ValidityIndicator
+from ..schema import Sparse
 from ..structures import CryptographicParameters
 
 
-@dataclass(frozen=True, slots=True)
-class EncryptRequest:
+@dataclass(frozen=True)
+class EncryptRequest(Sparse):
     unique_identifier: str | None = None
     cryptographic_parameters: CryptographicParameters | None = None
     data: bytes | None = field(default=None, repr=False)
@@ -33,8 +34,8 @@ class EncryptResponse:
     correlation_value: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DecryptRequest:
+@dataclass(frozen=True)
+class DecryptRequest(Sparse):
     unique_identifier: str | None = None
     cryptographic_parameters: CryptographicParameters | None = None
     data: bytes | None = field(default=None, repr=False)

@@ -8,7 +8,7 @@ from typing import Annotated
 from ..attributes import Attributes
 from ..enums import DerivationMethod, KeyCompressionType, KeyFormatType, KeyWrapType, ObjectType
 from ..objects import KeyWrappingSpecification, ObjectField
-from ..schema import Tag
+from ..schema import Sparse, Tag
 from ..structures import DerivationParameters, ProtectionStorageMasks
 
 
@@ -89,8 +89,8 @@ class ImportResponse:
     unique_identifier: str
 
 
-@dataclass(frozen=True, slots=True)
-class GetRequest:
+@dataclass(frozen=True)
+class GetRequest(Sparse):
     unique_identifier: str | None = None
     key_format_type: KeyFormatType | None = None
     key_wrap_type: KeyWrapType | None = None
@@ -105,8 +105,8 @@ class GetResponse:
     object: ObjectField
 
 
-@dataclass(frozen=True, slots=True)
-class ExportRequest:
+@dataclass(frozen=True)
+class ExportRequest(Sparse):
     unique_identifier: str | None = None
     key_format_type: KeyFormatType | None = None
     key_wrap_type: KeyWrapType | None = None
