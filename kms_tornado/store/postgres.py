@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 
-from sqlalchemy import URL
+from sqlalchemy import URL, Dialect
+from sqlalchemy.dialects.postgresql.psycopg import PGDialectAsync_psycopg as PostgresDialect
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ..domain.managed_object import ManagedObject, UniqueIdentifier
@@ -27,12 +28,15 @@ from .groups import apply_groups
 from .postgres_engine import open_engine, prepare
 from .postgres_reader import PostgresReader, Rows
 from .postgres_writer import CONNECTIONS, PostgresWriter
-from .prepared import POSTGRESQL, Prepared, Searches, Values
+from .prepared import Prepared, Searches, Values
 from .rows import from_row, grants_from_rows, obtained_from_rows
 from .statements import Runner
 
 #: Connections for reading: a process with one event loop keeps no more statements busy.
 READERS = 8
+
+#: As psycopg takes statements. Here, so that who has no such database does not load what writes for it.
+POSTGRESQL: Dialect = PostgresDialect(paramstyle="format")  # type: ignore[no-untyped-call]
 
 _ANY_OBJECT = Prepared(queries.any_object, POSTGRESQL)
 _BY_UID = Prepared(queries.by_uid, POSTGRESQL)

@@ -11,7 +11,6 @@ from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import ClauseElement, Dialect
-from sqlalchemy.dialects.postgresql.psycopg import PGDialectAsync_psycopg as PostgresDialect
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite as SQLiteDialect
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -22,7 +21,6 @@ from .queries import TagShape
 Values = Mapping[str, Any]
 
 SQLITE: Dialect = SQLiteDialect()
-POSTGRESQL: Dialect = PostgresDialect(paramstyle="format")  # type: ignore[no-untyped-call]
 
 #: Statements that are kept of one kind of search, those of 100 KB at most. Clients choose the shapes.
 _SHAPES = 128

@@ -15,8 +15,8 @@ from kms_tornado.kmip.enums import Operation, State
 from kms_tornado.store import postgres_engine, postgres_reader, queries
 from kms_tornado.store.base import Conflict, Insert, Replace
 from kms_tornado.store.opening import open_store
-from kms_tornado.store.postgres import READERS
-from kms_tornado.store.prepared import POSTGRESQL, Searches
+from kms_tornado.store.postgres import POSTGRESQL, READERS
+from kms_tornado.store.prepared import Searches
 
 from .. import postgres
 from .conftest import postgres_or_skip
