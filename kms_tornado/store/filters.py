@@ -17,7 +17,7 @@ from sqlalchemy import (
     case,
     false,
     func,
-    literal,
+    literal_column,
     select,
 )
 
@@ -37,16 +37,21 @@ _LIMITS = {"UsageLimitsTotal": "usage_limits_total", "UsageLimitsCount": "usage_
 _NUMBER = objects.c.usage_mask.type
 
 
+def constant(number: int) -> ColumnElement[int]:
+    """As part of the text: as a parameter it would be bound anew each time."""
+    return literal_column(str(int(number)), _NUMBER)
+
+
 def in_states(states: frozenset[State] | None, now: Any) -> list[ColumnElement[bool]]:
     """now: what to make of the dates, a bound parameter, too; None: the state is as stored."""
     if states is None:  # dates destroy nothing
-        return [objects.c.state != int(state) for state in sorted(DESTROYED)]
+        return [objects.c.state != constant(state) for state in sorted(DESTROYED)]
     state: ColumnElement[Any] = objects.c.state
     if now is not None and not states.isdisjoint(_BY_DATE):
         state = _state_at(now)
     if not states:
         return [false()]
-    return [state.in_([literal(int(each), _NUMBER) for each in sorted(states)])]
+    return [state.in_([constant(each) for each in sorted(states)])]
 
 
 _BY_DATE = frozenset({State.PRE_ACTIVE, State.ACTIVE, State.DEACTIVATED})
@@ -56,11 +61,11 @@ def _state_at(now: Any) -> ColumnElement[Any]:
     """As `domain.dates.state_at`: the activation date makes an object Active, the other ends that."""
     is_activated = objects.c.activation_date <= now
     is_over = objects.c.deactivation_date <= now
-    pre_active, active = (objects.c.state == int(s) for s in (State.PRE_ACTIVE, State.ACTIVE))
+    pre_active, active = (objects.c.state == constant(s) for s in (State.PRE_ACTIVE, State.ACTIVE))
     return case(
-        (and_(pre_active, is_activated, is_over), int(State.DEACTIVATED)),
-        (and_(pre_active, is_activated), int(State.ACTIVE)),
-        (and_(active, is_over), int(State.DEACTIVATED)),
+        (and_(pre_active, is_activated, is_over), constant(State.DEACTIVATED)),
+        (and_(pre_active, is_activated), constant(State.ACTIVE)),
+        (and_(active, is_over), constant(State.DEACTIVATED)),
         else_=objects.c.state,
     )
 
@@ -234,8 +239,8 @@ def _has(_: str, given: Sequence[BindParameter[Any]]) -> ColumnElement[bool]:
         more = object_values.alias()
         same = (more.c.object == values.c.object, more.c.instance == values.c.instance)
         also = _looked_up(more, values, *same, *_is(more, path, value))
-        found = found.where(also.scalar_subquery() > 0)
-    return found.scalar_subquery() > 0
+        found = found.where(also.scalar_subquery() > constant(0))
+    return found.scalar_subquery() > constant(0)
 
 
 def _has_between(_: str, given: Sequence[BindParameter[Any]]) -> ColumnElement[bool]:
@@ -248,7 +253,7 @@ def _has_between(_: str, given: Sequence[BindParameter[Any]]) -> ColumnElement[b
         _plainly(values.c.path) == path,
         values.c.number.between(earliest, latest),
     )
-    return found.scalar_subquery() > 0
+    return found.scalar_subquery() > constant(0)
 
 
 def _looked_up(values: Any, outer: Any, *conditions: ColumnElement[bool]) -> Select[Any]:
@@ -265,4 +270,4 @@ def _is(
 
 def _plainly(column: ColumnElement[Any]) -> ColumnElement[Any]:
     """An expression, so that rows are looked up by their object and never through the other index."""
-    return column.concat("")
+    return column.concat(literal_column("''"))

@@ -130,8 +130,9 @@ class PostgresStore:
         shape, values = queries.locating(
             wanted, principal=principal, offset=bounded(offset), maximum=bounded(maximum), now=now
         )
-        # What is not written yet takes milliseconds.
-        statement = await asyncio.to_thread(_SEARCHES.locate, shape)
+        statement = _SEARCHES.locate.known(shape)
+        if statement is None:
+            statement = await asyncio.to_thread(_SEARCHES.locate, shape)
         return queries.page_of(await self._read_after(after, statement, values))
 
     async def grants_on(

@@ -5,10 +5,10 @@ For what is asked most. To run them SQLAlchemy's way takes five times as long as
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from operator import itemgetter
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from sqlalchemy import ClauseElement, Dialect
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite as SQLiteDialect
@@ -19,6 +19,7 @@ from .filters import Shape
 from .queries import TagShape
 
 Values = Mapping[str, Any]
+S = TypeVar("S", bound=Hashable)
 
 SQLITE: Dialect = SQLiteDialect()
 
@@ -52,14 +53,35 @@ def _in_order(names: tuple[str, ...], constants: Values) -> Callable[[Values], t
     return (lambda values: ordered({**constants, **values})) if constants else ordered
 
 
+class _Written(Generic[S]):
+    """Statements by their shapes. One is written when its shape is met first, which takes milliseconds."""
+
+    def __init__(self, write: Callable[[S], Prepared]) -> None:
+        self._write = write
+        self._kept: OrderedDict[S, Prepared] = OrderedDict()
+
+    def known(self, shape: S) -> Prepared | None:
+        """At once."""
+        return self._kept.get(shape)
+
+    def __call__(self, shape: S) -> Prepared:
+        """In any thread."""
+        prepared = self._kept.get(shape)
+        if prepared is None:
+            prepared = self._kept[shape] = self._write(shape)
+            if len(self._kept) > _SHAPES:
+                self._kept.popitem(last=False)
+        return prepared
+
+
 class Searches:
-    """The statements of searches, each written when its shape is met first, which takes milliseconds."""
+    """The statements of searches, as one database takes them."""
 
     def __init__(self, dialect: Dialect) -> None:
         merges = dialect is SQLITE
-        self.locate: Callable[[Shape], Prepared] = lru_cache(_SHAPES)(
+        self.locate = _Written[Shape](
             lambda shape: Prepared(queries.locate(shape, merges=merges), dialect)
         )
-        self.with_tags: Callable[[TagShape], Prepared] = lru_cache(_SHAPES)(
+        self.with_tags = _Written[TagShape](
             lambda shape: Prepared(queries.with_tags(shape, merges=merges), dialect)
         )

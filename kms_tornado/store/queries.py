@@ -16,7 +16,6 @@ from sqlalchemy import (
     bindparam,
     exists,
     func,
-    literal,
     literal_column,
     null,
     or_,
@@ -30,7 +29,7 @@ from ..domain.managed_object import UniqueIdentifier
 from ..domain.search import ObjectFilter
 from ..kmip.enums import Operation, State
 from .bounds import MOST_LISTED, bounded
-from .filters import Shape, in_states, parameter_of_now, taken_apart, written
+from .filters import Shape, constant, in_states, parameter_of_now, taken_apart, written
 from .rows import COLUMNS
 from .schema import grants, object_tags, objects, server_state
 
@@ -70,14 +69,14 @@ owned = (
     select(*_WITHOUT_MATERIAL)
     .where(objects.c.owner == _principal)
     .order_by(objects.c.created_at.desc(), objects.c.serial.desc())
-    .limit(MOST_LISTED)
+    .limit(constant(MOST_LISTED))
 )
 
 _newest_obtained = (
     select(objects.c.serial)
     .where(objects.c.serial.in_(_of_any_right), objects.c.owner != _principal)
     .order_by(objects.c.created_at.desc(), objects.c.serial.desc())
-    .limit(MOST_LISTED)
+    .limit(constant(MOST_LISTED))
 )
 #: A row for each granted operation, the rows of one object beside each other.
 obtained = (
@@ -140,8 +139,8 @@ def with_tags(shape: TagShape, *, merges: bool) -> Select[Any]:
     searches = [_own(tags, conditions)]
     if shape.is_for_granted:
         searches.append(_granted(tags, conditions, _of_rights))
-    each = None if merges else literal(MOST_WITH_TAGS)
-    found = _newest_first(searches, each).limit(MOST_WITH_TAGS).subquery()
+    each = None if merges else constant(MOST_WITH_TAGS)
+    found = _newest_first(searches, each).limit(constant(MOST_WITH_TAGS)).subquery()
     return (
         select(*COLUMNS)
         .join_from(found, objects, objects.c.serial == found.c.serial)
@@ -197,7 +196,7 @@ def _carry(serial: ColumnElement[Any], tags: Sequence[Any]) -> list[ColumnElemen
         return []
     looked_up = object_tags.alias()
     found = select(func.count()).where(looked_up.c.object == serial, looked_up.c.tag.in_(tags))
-    return [found.scalar_subquery() == len(tags)]
+    return [found.scalar_subquery() == constant(len(tags))]
 
 
 def _newest_first(

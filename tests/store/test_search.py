@@ -42,8 +42,9 @@ from kms_tornado.kmip.structures import (
     X509CertificateSubject,
 )
 from kms_tornado.kmip.ttlv import ItemType, Node, structure
-from kms_tornado.store import queries
+from kms_tornado.store import prepared, queries
 from kms_tornado.store.base import Insert
+from kms_tornado.store.prepared import SQLITE, Searches
 
 from .. import postgres
 from .conftest import DATABASES, postgres_or_skip
@@ -402,3 +403,12 @@ NAMED = seeking(names=(Name("n"),), cryptographic_length=128, tags={"t"})
 )  # fmt: skip
 def test_searches_that_differ_in_values_alone_are_one_statement(wanted, asked, is_same):
     assert (shape_of(wanted, **asked) == shape_of(NAMED)) is is_same
+
+
+def test_as_many_statements_are_kept_as_are_of_use_whatever_clients_search_by(monkeypatch):
+    monkeypatch.setattr(prepared, "_SHAPES", 2)
+    searches = Searches(SQLITE)
+    shapes = [shape_of(ObjectFilter(tags=frozenset(map(str, range(n))))) for n in range(3)]
+    first = [searches.locate(shape) for shape in shapes]
+    assert [searches.locate.known(shape) for shape in shapes] == [None, *first[1:]]
+    assert searches.locate(shapes[0]).text == first[0].text
