@@ -329,6 +329,28 @@ def test_undo_after_the_deadline_takes_all_back():
     assert found == ["Operation_Undone", "General_Failure"]
 
 
+@pytest.mark.parametrize("option", ["Continue", "Undo"])
+def test_others_run_between_items_once_the_batch_has_had_its_turn(monkeypatch, option):
+    monkeypatch.setattr(batch, "TURN_S", -1)
+    body = message(*[CREATE] * 4, header=[name("BatchErrorContinuationOption", option)])
+    read = parse_message(json.dumps(body).encode())
+    service = Scripted()
+    seen = []
+
+    async def watch():
+        while True:
+            seen.append(service.attempts)
+            await asyncio.sleep(0)
+
+    async def both():
+        watching = asyncio.create_task(watch())
+        await batch.run(service, Principal.__new__(Principal), read, overhead=0)
+        watching.cancel()
+
+    asyncio.run(both())
+    assert seen == [1, 2, 3, 4]
+
+
 def test_answers_are_bounded_without_a_wish_of_the_client(monkeypatch):
     monkeypatch.setattr(batch, "MAX_RESPONSE_BYTES", 200)
     found = results(Scripted(), *[CREATE] * 3)
