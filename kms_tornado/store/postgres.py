@@ -113,7 +113,8 @@ class PostgresStore:
         check_tags(tags)
         listed = queries.leading_first(tags)
         shape, values = queries.listing(listed, principal, rights, states, now)
-        found = await self._read_after(after, _SEARCHES.with_tags(shape), values)
+        statement = await _SEARCHES.with_tags.of(shape)
+        found = await self._read_after(after, statement, values)
         return [from_row(row) for row in found]
 
     async def locate(
@@ -130,9 +131,7 @@ class PostgresStore:
         shape, values = queries.locating(
             wanted, principal=principal, offset=bounded(offset), maximum=bounded(maximum), now=now
         )
-        statement = _SEARCHES.locate.known(shape)
-        if statement is None:
-            statement = await asyncio.to_thread(_SEARCHES.locate, shape)
+        statement = await _SEARCHES.locate.of(shape)
         return queries.page_of(await self._read_after(after, statement, values))
 
     async def grants_on(

@@ -5,6 +5,7 @@ For what is asked most. To run them SQLAlchemy's way takes five times as long as
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from operator import itemgetter
@@ -60,17 +61,16 @@ class _Written(Generic[S]):
         self._write = write
         self._kept: OrderedDict[S, Prepared] = OrderedDict()
 
-    def known(self, shape: S) -> Prepared | None:
-        """At once."""
-        return self._kept.get(shape)
-
-    def __call__(self, shape: S) -> Prepared:
-        """In any thread."""
+    async def of(self, shape: S) -> Prepared:
+        """At once if it is known; the event loop never waits for the writing."""
         prepared = self._kept.get(shape)
-        if prepared is None:
-            prepared = self._kept[shape] = self._write(shape)
-            if len(self._kept) > _SHAPES:
-                self._kept.popitem(last=False)
+        return await asyncio.to_thread(self.written, shape) if prepared is None else prepared
+
+    def written(self, shape: S) -> Prepared:
+        """In any thread."""
+        prepared = self._kept[shape] = self._write(shape)
+        if len(self._kept) > _SHAPES:
+            self._kept.popitem(last=False)
         return prepared
 
 

@@ -113,7 +113,7 @@ class SQLiteStore:
         check_tags(tags)
         listed = queries.leading_first(tags)
         shape, values = queries.listing(listed, principal, rights, states, now)
-        statement = _SEARCHES.with_tags(shape)
+        statement = await _SEARCHES.with_tags.of(shape)
         if any(after):
             return [from_row(row) for row in await self._read_after(after, statement, values)]
         # Which tag is the rare one, nobody knows: where a walk along the first takes long, a walk
@@ -140,14 +140,10 @@ class SQLiteStore:
         shape, values = queries.locating(
             wanted, principal=principal, offset=bounded(offset), maximum=bounded(maximum), now=now
         )
+        statement = await _SEARCHES.locate.of(shape)
         if any(after):
-            statement = await self._on_thread(lambda: _SEARCHES.locate(shape))
             return queries.page_of(await self._read_after(after, statement, values))
-        return queries.page_of(
-            await self._on_thread(
-                lambda: self._long_reader.rows_at_once(_SEARCHES.locate(shape), values)
-            )
-        )
+        return queries.page_of(await self._search(statement, values))
 
     async def grants_on(
         self, uid: UniqueIdentifier, *, owner: str

@@ -202,7 +202,7 @@ def test_rare_values_are_found_without_a_walk_through_all(path, wanted, found):
             shape, values = queries.locating(
                 seeking(**wanted), principal=ALICE, offset=0, maximum=9
             )
-            statement = Searches(SQLITE).locate(shape)
+            statement = Searches(SQLITE).locate.written(shape)
             return queries.page_of(reader.rows_at_once(statement, values))
         finally:
             reader.close()
@@ -229,7 +229,7 @@ def test_rare_values_are_found_without_a_walk_through_all(path, wanted, found):
 )
 def test_common_values_are_counted_by_an_index_alone(path, wanted):
     shape, values = queries.locating(wanted, principal=ALICE, offset=0, maximum=9, now=1)
-    statement = Searches(SQLITE).locate(shape)
+    statement = Searches(SQLITE).locate.written(shape)
     with closing(sqlite3.connect(path)) as connection:
         explain = f"EXPLAIN QUERY PLAN {statement.text}"
         plan = [row[3] for row in connection.execute(explain, statement.values(values))]

@@ -265,14 +265,14 @@ SEARCHES = Searches(POSTGRESQL)
     ("write", "question"),
     [
         pytest.param(
-            SEARCHES.locate,
+            SEARCHES.locate.written,
             queries.locating(
                 seeking(cryptographic_length=256), principal=ALICE, offset=20, maximum=10
             ),
             id="a page",
         ),
         pytest.param(
-            SEARCHES.with_tags,
+            SEARCHES.with_tags.written,
             queries.listing(["_kk"], ALICE, (Operation.GET,), None, None),
             id="a tag list",
         ),

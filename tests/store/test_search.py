@@ -48,7 +48,7 @@ from kms_tornado.store.prepared import SQLITE, Searches
 
 from .. import postgres
 from .conftest import DATABASES, postgres_or_skip
-from .helpers import ALICE, BOB, an_object, seeking, with_store
+from .helpers import ALICE, BOB, an_object, run, seeking, with_store
 
 LONG = "x" * 5000
 
@@ -407,8 +407,14 @@ def test_searches_that_differ_in_values_alone_are_one_statement(wanted, asked, i
 
 def test_as_many_statements_are_kept_as_are_of_use_whatever_clients_search_by(monkeypatch):
     monkeypatch.setattr(prepared, "_SHAPES", 2)
-    searches = Searches(SQLITE)
+    statements = Searches(SQLITE).locate
     shapes = [shape_of(ObjectFilter(tags=frozenset(map(str, range(n))))) for n in range(3)]
-    first = [searches.locate(shape) for shape in shapes]
-    assert [searches.locate.known(shape) for shape in shapes] == [None, *first[1:]]
-    assert searches.locate(shapes[0]).text == first[0].text
+
+    async def body():
+        first = [await statements.of(shape) for shape in shapes]
+        assert [await statements.of(shape) for shape in shapes[1:]] == first[1:]
+        again = await statements.of(shapes[0])
+        assert again is not first[0]
+        assert again.text == first[0].text
+
+    run(body())
