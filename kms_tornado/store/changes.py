@@ -9,12 +9,12 @@ from functools import cache
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import BindParameter, bindparam, delete, distinct, func, insert, select, update
+from sqlalchemy import BindParameter, bindparam, delete, insert, select, update
 
 from ..domain.managed_object import ManagedObject
-from ..errors import InvalidField, NonceReused, ObjectAlreadyExists, ServerLimitExceeded
+from ..errors import InvalidField, NonceReused, ObjectAlreadyExists
 from ..kmip.attributes import dumped, rows_of
-from . import queries
+from . import queries, rights
 from .base import (
     Change,
     Conflict,
@@ -26,9 +26,8 @@ from .base import (
     Withdraw,
 )
 from .belongings import Held, count_objects, index_changed, index_new, names_of, take_names
-from .bounds import MOST_GRANTEES
 from .rows import to_row
-from .schema import grants, object_tags, objects, server_state, used_nonces
+from .schema import object_tags, objects, server_state, used_nonces
 from .statements import INTEGRITY_ERRORS, OBJECT_COLUMNS, Runner, Statement
 
 MAX_NONCE_BYTES = 1024
@@ -65,21 +64,6 @@ def _as_they_were(number: int) -> Statement:
 _of_serial = objects.c.serial == bindparam("wanted_serial")
 _update = Statement(update(objects).where(_of_serial), OBJECT_COLUMNS)
 _delete = Statement(delete(objects).where(_of_serial))
-_granted = (
-    grants.c.object == bindparam("wanted_object"),
-    grants.c.grantee == bindparam("wanted_grantee"),
-)
-_operations_of = Statement(select(grants.c.operation).where(*_granted))
-_grantees = Statement(
-    select(func.count(distinct(grants.c.grantee))).where(
-        grants.c.object == bindparam("wanted_object")
-    )
-)
-_insert_grant = Statement(insert(grants), grants.columns.keys())
-_delete_grant = Statement(
-    delete(grants).where(*_granted, grants.c.operation == bindparam("wanted_operation"))
-)
-_delete_grants = Statement(delete(grants).where(grants.c.object == bindparam("wanted_object")))
 _count_up = Statement(update(objects).where(_of_serial).values(generation=objects.c.generation + 1))
 _delete_tags = Statement(
     delete(object_tags).where(object_tags.c.object == bindparam("wanted_object"))
@@ -180,7 +164,8 @@ class _Application:
                 case Remove(uid, seen):
                     self._remove(uid, seen)
                 case Grant():
-                    self._grant(change)
+                    serial = self._owned(change).serial
+                    rights.grant(self._runner, serial, change.grantee, change.operations)
                 case Withdraw():
                     self._withdraw(change)
                 case UseNonce(uid, nonce, seen):
@@ -232,7 +217,7 @@ class _Application:
         if names != (was.owner, names_of(was.state, had[1])):
             self._names[was.serial] = names
         if was.owner != new.owner:  # what the old owner granted is not the new one's word
-            self._runner.change(_delete_grants, {"wanted_object": was.serial})
+            rights.withdraw_all(self._runner, was.serial)
             self._more[was.owner] -= 1
             self._more[new.owner] += 1
         self._known[new.uid] = _known(was.serial, row)
@@ -254,47 +239,19 @@ class _Application:
             raise NonceReused("the nonce was used with this key before")
         self._runner.change(_insert_nonce, {"object": was.serial, "nonce": nonce})
 
-    def _grant(self, change: Grant) -> None:
-        was, known = self._granted(change)
-        new = sorted(change.operations - known)
-        if new:
-            if not known:
-                self._check_grantees(was)
-            self._runner.change_all(
-                _insert_grant,
-                [
-                    {"object": was.serial, "grantee": change.grantee, "operation": int(each)}
-                    for each in new
-                ],
-            )
-
-    def _check_grantees(self, was: _Known) -> None:
-        ((number,),) = self._runner.select(_grantees, {"wanted_object": was.serial})
-        if number >= MOST_GRANTEES:
-            raise ServerLimitExceeded(
-                f"at most {MOST_GRANTEES} users have rights on one object: * stands for everyone"
-            )
-
     def _withdraw(self, change: Withdraw) -> None:
-        was, known = self._granted(change)
-        gone = sorted(change.operations & known)
-        if gone:
-            parameters = {"wanted_object": was.serial, "wanted_grantee": change.grantee}
-            self._runner.change_all(
-                _delete_grant, [{**parameters, "wanted_operation": int(each)} for each in gone]
-            )
+        was = self._owned(change)
+        if rights.withdraw(self._runner, was.serial, change.grantee, change.operations):
             # Whoever read the object under this right, and is about to change it, saw another
             # generation.
             self._runner.change(_count_up, {"wanted_serial": was.serial})
             was.generation += 1
 
-    def _granted(self, change: Grant | Withdraw) -> tuple[_Known, set[int]]:
-        """(the object, the operations that the grantee has already)."""
+    def _owned(self, change: Grant | Withdraw) -> _Known:
         was = self._known.get(change.uid)
         if was is None or was.owner != change.owner:
             raise Conflict
-        parameters = {"wanted_object": was.serial, "wanted_grantee": change.grantee}
-        return was, {operation for (operation,) in self._runner.select(_operations_of, parameters)}
+        return was
 
     def _add_tags(self, tagged: Sequence[tuple[int, ManagedObject]]) -> None:
         rows = [
