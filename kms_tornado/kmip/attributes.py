@@ -23,6 +23,7 @@ from .enums import (
     ObjectType,
     State,
 )
+from .json_text import to_text
 from .schema import DateTime, EnumerationNumber, Interval, Sparse, Tag, from_node, to_node
 from .structures import (
     AlternativeName,
@@ -270,7 +271,7 @@ def dumped(attributes: Attributes) -> Dumped:
     known: Dumped | None = getattr(attributes, "_dumped", None)
     if known is None:
         rows = plain(to_node(attributes, "Attributes"))[2]
-        known = Dumped(_encode({"v": _TEXT_VERSION, "a": rows}), rows)
+        known = Dumped(to_text({"v": _TEXT_VERSION, "a": rows}), rows)
         object.__setattr__(attributes, "_dumped", known)
     return known
 
@@ -288,10 +289,6 @@ def rows_of(text: str) -> Sequence[Plain]:
         raise ValueError("attributes in an unknown version")
     rows: Sequence[Plain] = stored["a"]
     return rows
-
-
-# Rows of lists within lists hold no circle that would have to be found.
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
 
 
 def plain(node: Node) -> Plain:

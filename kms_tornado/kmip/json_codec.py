@@ -6,14 +6,13 @@ Departures of the clients' dialect stand in the tables below and end here.
 
 from __future__ import annotations
 
-import contextlib
-import json
 from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 from typing import Any
 
 from .. import strict_json
 from ..errors import InvalidField, InvalidMessage
+from .json_text import to_bytes, to_text
 from .json_values import READERS, WRITERS, quote
 from .tables import ENUMERATIONS, MASKS, TAG_SPELLINGS, find_tag
 from .ttlv import MAX_DEPTH, MAX_ITEMS, Dialect, ItemType, Node, new_node, structure
@@ -184,21 +183,7 @@ def _explain_reason(node: Node) -> Node:
 
 def format(node: Node, dialect: Dialect) -> bytes:  # noqa: A001 - the twin of parse
     """The tree as compact JSON, members in the order tag, type, value. dialect: one of JSON's."""
-    return _to_bytes(_FORMATTERS[dialect](node))
-
-
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
-
-
-def _plain_bytes(value: Any) -> bytes:
-    return _encode(value).encode()
-
-
-_to_bytes: Callable[[Any], bytes] = _plain_bytes
-with contextlib.suppress(ImportError):  # the extra `fast`: the same bytes, some four times faster
-    import orjson
-
-    _to_bytes = orjson.dumps
+    return to_bytes(_FORMATTERS[dialect](node))
 
 
 def _format_oasis(node: Node) -> dict[str, Any]:
@@ -304,7 +289,7 @@ def _format_vendor_value(node: Node) -> dict[str, Any]:
     """A ByteString whatever it was: [py] refuses another type. Text as UTF-8, the rest as JSON."""
     value = node.value
     if node.type is not _BYTE_STRING:
-        text = value if isinstance(value, str) else _encode(_format_oasis(node)["value"])
+        text = value if isinstance(value, str) else to_text(_format_oasis(node)["value"])
         value = text.encode()
     return _format_oasis(Node(node.tag, _BYTE_STRING, value))
 
