@@ -36,6 +36,9 @@ _FOR_WRITERS = (
     "PRAGMA foreign_keys=ON",  # off by default, for the sake of SQLite 3.6
     "PRAGMA secure_delete=ON",  # overwrites what is deleted: destroyed material leaves the pages
     "PRAGMA trusted_schema=OFF",
+    # Pages of the log (16 MB) before it is moved into the database, within a commit for which all
+    # wait: what is changed again and again is moved once, which a thousand pages are too few for.
+    "PRAGMA wal_autocheckpoint=4000",
     # What a savepoint may have to take back, and what a search gathers on its way, needs no file of its
     # own: that may be left behind on another disk, and its page cache was most of what Locate took.
     "PRAGMA temp_store=MEMORY",
