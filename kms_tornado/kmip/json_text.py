@@ -23,4 +23,4 @@ else:
     to_bytes = orjson.dumps
 
     def to_text(value: Any) -> str:
-        return orjson.dumps(value).decode()
+        return to_bytes(value).decode()
