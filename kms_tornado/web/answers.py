@@ -9,6 +9,7 @@ from typing import NamedTuple
 from ..errors import KMIPError, Unavailable
 
 JSON = "application/json"
+JSON_ERROR = "application/json; charset=UTF-8"
 BINARY = "application/octet-stream"  # KMIP 2.1 Profiles, "HTTPS Client" and "HTTPS Server"
 TEXT = "text/plain; charset=utf-8"
 
@@ -44,9 +45,6 @@ def unavailable(error: Unavailable) -> Answer:
 
 def internal_error() -> Answer:
     return Answer(500, JSON_ERROR, error_body(*ERRORS[500]))
-
-
-JSON_ERROR = "application/json; charset=UTF-8"
 
 
 def error_body(error: str, description: str) -> bytes:

@@ -193,6 +193,8 @@ class ProtectedHandler(BearerAuthMixin, ServiceHandler):
         self.set_status(answer.status)
         self.set_header("Content-Type", answer.media_type)
         self.set_header("Cache-Control", "no-store")
+        if answer.retry_after_s is not None:
+            self.set_header("Retry-After", str(answer.retry_after_s))
         self.write(answer.body)
 
     def compute_etag(self) -> None:
