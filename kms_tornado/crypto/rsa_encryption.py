@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from ..errors import CryptographicFailure, InvalidField, UnsupportedCryptographicParameters
 from ..kmip.enums import CryptographicAlgorithm, HashingAlgorithm, MaskGenerator, PaddingMethod
 from ..kmip.structures import CryptographicParameters
-from .asymmetric import load_private, load_public
 from .hashes import HASHES
+from .keys.asymmetric import load_private, load_public
 from .material import KeyMaterial
 from .policy import Technique
 

@@ -22,8 +22,8 @@ from ..errors import (
 )
 from ..kmip.enums import CryptographicAlgorithm, HashingAlgorithm, MaskGenerator, PaddingMethod
 from ..kmip.structures import CryptographicParameters
-from .asymmetric import PrivateKey, PublicKey, load_private, load_public
 from .hashes import HASHES
+from .keys.asymmetric import PrivateKey, PublicKey, load_private, load_public
 from .material import KeyMaterial
 from .policy import Technique
 

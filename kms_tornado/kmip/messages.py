@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from ..errors import InvalidMessage, KMIPError, OperationNotSupported
 from . import binary_codec, json_codec
-from .batch import RequestMessage, read_message, read_payload, refused
 from .enums import Operation
 from .payloads import PAYLOADS
+from .requests import RequestMessage, read_message, read_payload, refused
 from .schema import Declared, to_node
 from .tables import OPERATION_TAGS
 from .ttlv import Dialect, Node

@@ -6,8 +6,8 @@ import uuid
 from collections.abc import Sequence
 
 from ..errors import KMIPError
-from .batch import RequestItem, RequestMessage
 from .enums import Operation, ResultReason, ResultStatus
+from .requests import RequestItem, RequestMessage
 from .schema import Declared, to_node
 from .tables import ENUMERATIONS, loosen
 from .ttlv import Dialect, ItemType, Node, structure

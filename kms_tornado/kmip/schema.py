@@ -19,16 +19,16 @@ from operator import itemgetter
 from typing import Any, TypeVar
 
 from ..errors import InvalidField, MissingData
-from .declarations import BigInteger as BigInteger
-from .declarations import Custom as Custom
-from .declarations import DateTime as DateTime
-from .declarations import Declared as Declared
-from .declarations import EnumerationNumber as EnumerationNumber
-from .declarations import Field, Nested, Plan, Writing, make_plan, writing_of
-from .declarations import Interval as Interval
-from .declarations import LongInteger as LongInteger
-from .declarations import Sparse as Sparse
-from .declarations import Tag as Tag
+from .schema_plan import BigInteger as BigInteger
+from .schema_plan import Custom as Custom
+from .schema_plan import DateTime as DateTime
+from .schema_plan import Declared as Declared
+from .schema_plan import EnumerationNumber as EnumerationNumber
+from .schema_plan import Field, Nested, Plan, Writing, make_plan, writing_of
+from .schema_plan import Interval as Interval
+from .schema_plan import LongInteger as LongInteger
+from .schema_plan import Sparse as Sparse
+from .schema_plan import Tag as Tag
 from .ttlv import ItemType, Node, new_node
 
 _STRUCTURE = ItemType.STRUCTURE  # Python 3.11 looks a member of an enumeration up in a function

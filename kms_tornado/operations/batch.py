@@ -24,9 +24,9 @@ from ..errors import (
     Unavailable,
 )
 from ..kmip import responses
-from ..kmip.batch import RequestItem, RequestMessage
 from ..kmip.enums import BatchErrorContinuationOption, Operation
 from ..kmip.payloads import CreateKeyPairResponse, LocateResponse, ReKeyKeyPairResponse
+from ..kmip.requests import RequestItem, RequestMessage
 from ..kmip.tables import OPERATION_TAGS
 from ..kmip.ttlv import Node, encoded_length
 from ..store.base import Conflict, Refused

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..crypto.certificates import CertificateFacts, Entity, read_certificate
+from ..crypto.keys.certificates import CertificateFacts, Entity, read_certificate
 from ..kmip.attributes import Attributes
 from ..kmip.enums import CertificateType, KeyFormatType
 from ..kmip.structures import (

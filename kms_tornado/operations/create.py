@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..crypto.symmetric import NEW_KEY_TECHNIQUES, generate
+from ..crypto.keys.symmetric import NEW_KEY_TECHNIQUES, generate
 from ..domain.lifecycle import Use
 from ..errors import (
     FeatureNotSupported,

@@ -13,11 +13,11 @@ from types import MappingProxyType
 
 from ..crypto import ciphers, derive
 from ..crypto.derive import Inputs
+from ..crypto.keys.symmetric import check_key_length
 from ..crypto.mac import HMACS
 from ..crypto.material import KeyMaterial
 from ..crypto.policy import Technique
 from ..crypto.suites import check_iv, suite_for
-from ..crypto.symmetric import check_key_length
 from ..domain.access import owns
 from ..domain.lifecycle import Use
 from ..domain.managed_object import ManagedObject

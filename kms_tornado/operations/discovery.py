@@ -12,7 +12,6 @@ from typing import Any
 
 from .. import __version__
 from ..crypto.policy import CryptoPolicy
-from ..kmip.batch import VERSIONS
 from ..kmip.enums import (
     DestroyAction,
     QueryFunction,
@@ -30,6 +29,7 @@ from ..kmip.payloads import (
     QueryResponse,
     ServerInformation,
 )
+from ..kmip.requests import VERSIONS
 from ..kmip.structures import RandomNumberGenerator
 from .call import Call
 from .support import object_types

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
-from ..crypto import key_formats
+from ..crypto.keys import formats as key_formats
+from ..crypto.keys.transparent import to_transparent
 from ..crypto.material import KeyMaterial
-from ..crypto.transparent import to_transparent
 from ..domain.managed_object import ManagedObject
 from ..errors import KeyFormatTypeNotSupported
 from ..kmip.attributes import Attributes, with_user_tags

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..crypto import key_formats
-from ..crypto.asymmetric import checked
-from ..crypto.key_values import PrivateValue, PublicValue, algorithm_of, length_of
+from ..crypto.keys import formats as key_formats
+from ..crypto.keys.asymmetric import checked
+from ..crypto.keys.numbers import PrivateValue, PublicValue, algorithm_of, length_of
+from ..crypto.keys.symmetric import check_key_length
+from ..crypto.keys.transparent import from_transparent
 from ..crypto.material import KeyMaterial
-from ..crypto.symmetric import check_key_length
-from ..crypto.transparent import from_transparent
 from ..errors import (
     FeatureNotSupported,
     InvalidField,

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 
-from ..crypto.asymmetric import (
+from ..crypto.keys.asymmetric import (
     DEFAULT_RSA_LENGTH,
     KeyPair,
     check_rsa_length,
     generate_on,
     generate_rsa,
 )
-from ..crypto.key_formats import default_format, read_private, read_public
-from ..crypto.key_values import (
+from ..crypto.keys.formats import default_format, read_private, read_public
+from ..crypto.keys.numbers import (
     ED25519,
     NIST_CURVES,
     P256,

@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..crypto import derive, random
-from ..crypto.asymmetric import MAX_RSA_BITS
-from ..crypto.certificates import MAX_CERTIFICATE_BYTES
+from ..crypto.keys.asymmetric import MAX_RSA_BITS
+from ..crypto.keys.certificates import MAX_CERTIFICATE_BYTES
 from ..domain.managed_object import MAX_OBJECTS_OF_AN_OWNER
 from ..domain.search import MAX_SOUGHT_VALUES
 from ..errors import InvalidField
-from ..kmip.batch import MAX_BATCH_ITEMS
+from ..kmip.requests import MAX_BATCH_ITEMS
 from ..kmip.ttlv import MAX_DEPTH, MAX_ITEMS
 from ..store.bounds import MOST_GRANTEES, MOST_LISTED
 from .access import MAX_BODY_LENGTH

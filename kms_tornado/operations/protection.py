@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from ..crypto.asymmetric import public_half
+from ..crypto.keys.asymmetric import public_half
 from ..domain.lifecycle import Use
 from ..domain.managed_object import ManagedObject
 from ..errors import InvalidField, ItemNotFound, SensitiveObject

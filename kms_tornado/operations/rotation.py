@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 
-from ..crypto.asymmetric import KeyPair, generate_on, generate_rsa
-from ..crypto.key_formats import read_private
-from ..crypto.key_values import ECPrivate, RSAPrivate
-from ..crypto.symmetric import NEW_KEY_TECHNIQUES, generate
+from ..crypto.keys.asymmetric import KeyPair, generate_on, generate_rsa
+from ..crypto.keys.formats import read_private
+from ..crypto.keys.numbers import ECPrivate, RSAPrivate
+from ..crypto.keys.symmetric import NEW_KEY_TECHNIQUES, generate
 from ..domain.lifecycle import Use
 from ..domain.managed_object import KEPT_WRAPPED, ManagedObject
 from ..domain.rotation import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from ..crypto.certificates import certificate_public_key
+from ..crypto.keys.certificates import certificate_public_key
 from ..crypto.signature_streams import Signing, Verifying
 from ..crypto.signatures import Scheme, Signer, Verifier
 from ..domain.lifecycle import Use

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from functools import partial
 
-from ..crypto.wrapping import Way, WrappingScheme, unwrap, wrap, wrapping_scheme
+from ..crypto.key_wrapping import Way, WrappingScheme, unwrap, wrap, wrapping_scheme
 from ..domain.lifecycle import Use
 from ..domain.managed_object import KEPT_WRAPPED, ManagedObject
 from ..errors import (

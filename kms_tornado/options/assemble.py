@@ -8,7 +8,7 @@ from typing import Any
 from ..auth.issuer import RefreshPolicy, TokenPolicy, TrustedIssuer, TrustSettings
 from ..errors import ConfigurationError
 from ..settings import InconsistentSettings, Settings
-from .given import Given, Mistakes
+from .option_value import Given, Mistakes
 from .table import BY_NAME
 
 #: {field of Settings: the options that it comes from, where its name does not say so}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..auth.issuer import RequiredClaim, TokenPolicy, TrustedIssuer
 from ..errors import ConfigurationError
-from .words import quoted
+from .wording import quoted
 
 _MAX_NAME = 255  # as the user claim of a token
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigurationError
-from .given import Given, Mistakes, convert
+from .option_value import Given, Mistakes, convert
 from .table import BY_NAME, closest_option
-from .words import cut, did_you_mean, quoted, toml_type
+from .wording import cut, did_you_mean, quoted, toml_type
 
 _MAX_FILE_BYTES = 1024 * 1024
 

@@ -17,10 +17,10 @@ import configargparse
 from .. import __version__
 from ..errors import ConfigurationError
 from .converters import mask_url
-from .given import Mistakes
 from .kinds import Switch
+from .option_value import Mistakes
 from .table import GROUPS, OPTIONS, Option, closest_option
-from .words import cut, did_you_mean, quoted
+from .wording import cut, did_you_mean, quoted
 
 
 def read_flags(argv: Sequence[str], mistakes: Mistakes) -> tuple[dict[str, list[str]], bool]:

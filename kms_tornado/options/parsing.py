@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 
 from ..errors import ConfigurationError
 from .assemble import assemble
-from .doubts import doubts, unknown_variables
 from .file import read_file
 from .flags import read_flags
-from .given import Given, Mistakes, convert, default
+from .option_value import Given, Mistakes, convert, default
 from .result import Parsed, effective
 from .table import BY_NAME, OPTIONS, Option
+from .warnings import doubts, unknown_variables
 
 
 def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Parsed:

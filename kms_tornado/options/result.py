@@ -9,7 +9,7 @@ from typing import Any
 
 from ..auth.issuer import default_jwks_uri
 from ..settings import Settings
-from .given import Given, Source
+from .option_value import Given, Source
 from .table import Option
 
 

@@ -22,7 +22,7 @@ from .converters import (
     user_name,
 )
 from .kinds import Integer, Kind, Seconds, Switch, Text, choice
-from .words import closest
+from .wording import closest
 
 
 @dataclass(frozen=True, slots=True)

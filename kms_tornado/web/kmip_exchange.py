@@ -7,7 +7,6 @@ from typing import Any
 
 from ..auth.principal import Principal
 from ..errors import KMIPError
-from ..kmip.batch import RequestMessage
 from ..kmip.enums import Operation
 from ..kmip.messages import (
     BareOperation,
@@ -17,6 +16,7 @@ from ..kmip.messages import (
     parse_message,
     parse_request,
 )
+from ..kmip.requests import RequestMessage
 from ..kmip.responses import new_correlation_value, response_message
 from ..kmip.tables import OPERATION_TAGS
 from ..kmip.ttlv import Dialect, encoded_length

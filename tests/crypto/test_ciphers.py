@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from kms_tornado.crypto import ciphers
+from kms_tornado.crypto.keys.symmetric import generate
 from kms_tornado.crypto.material import KeyMaterial
 from kms_tornado.crypto.policy import Technique
 from kms_tornado.crypto.suites import (
@@ -17,7 +18,6 @@ from kms_tornado.crypto.suites import (
     check_iv,
     suite_for,
 )
-from kms_tornado.crypto.symmetric import generate
 from kms_tornado.errors import (
     BadTagLength,
     CryptographicFailure,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from cryptography.hazmat.primitives import serialization as s
 
-from kms_tornado.crypto.asymmetric import generate_on, public_half
-from kms_tornado.crypto.key_values import P256
+from kms_tornado.crypto.keys.asymmetric import generate_on, public_half
+from kms_tornado.crypto.keys.numbers import P256
 from kms_tornado.crypto.material import KeyMaterial
 from kms_tornado.crypto.policy import Technique
 from kms_tornado.crypto.rsa_encryption import encryption_scheme, rsa_decrypt, rsa_encrypt

@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat
 
-from kms_tornado.crypto import key_formats
-from kms_tornado.crypto.asymmetric import generate_on, public_half
-from kms_tornado.crypto.key_values import (
+from kms_tornado.crypto.keys import formats as key_formats
+from kms_tornado.crypto.keys.asymmetric import generate_on, public_half
+from kms_tornado.crypto.keys.numbers import (
     ED25519,
     P256,
     P384,

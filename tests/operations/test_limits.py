@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from kms_tornado.crypto.certificates import MAX_CERTIFICATE_BYTES
+from kms_tornado.crypto.keys.certificates import MAX_CERTIFICATE_BYTES
 from kms_tornado.domain.search import MAX_SOUGHT_VALUES
 from kms_tornado.errors import ServerLimitExceeded
-from kms_tornado.kmip.batch import MAX_BATCH_ITEMS
 from kms_tornado.kmip.enums import Operation
+from kms_tornado.kmip.requests import MAX_BATCH_ITEMS
 from kms_tornado.kmip.ttlv import MAX_DEPTH, MAX_ITEMS
 from kms_tornado.operations.access import MAX_BODY_LENGTH
 from kms_tornado.operations.attributes import MAX_ATTRIBUTES_LENGTH

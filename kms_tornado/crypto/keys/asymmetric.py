@@ -17,14 +17,15 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa, x25519
 
-from ..errors import (
+from ...errors import (
     CryptographicFailure,
     InvalidAttributeValue,
     InvalidField,
     UnsupportedCryptographicParameters,
 )
-from .key_formats import read_private, read_public
-from .key_values import (
+from ..material import KeyMaterial
+from .formats import read_private, read_public
+from .numbers import (
     ED25519,
     NIST_CURVES,
     P256,
@@ -38,7 +39,6 @@ from .key_values import (
     RSAPrivate,
     RSAPublic,
 )
-from .material import KeyMaterial
 
 #: Bits of a modulus. Under 2048 is too weak, and above 4096 one request costs seconds.
 RSA_LENGTHS = (2048, 3072, 4096)

@@ -9,8 +9,9 @@ Encoding changes, numbers do not: nothing here does arithmetic on a key.
 
 from __future__ import annotations
 
-from ..errors import InvalidField, KeyFormatTypeNotSupported
-from ..kmip.enums import CryptographicAlgorithm, KeyFormatType
+from ...errors import InvalidField, KeyFormatTypeNotSupported
+from ...kmip.enums import CryptographicAlgorithm, KeyFormatType
+from ..material import KeyMaterial
 from .der import (
     NULL,
     OCTET_STRING,
@@ -24,7 +25,7 @@ from .der import (
     malformed,
     read_sequence,
 )
-from .key_encodings import (
+from .encodings import (
     CONTEXT_0,
     read_pkcs1_private,
     read_pkcs1_public,
@@ -33,7 +34,7 @@ from .key_encodings import (
     write_pkcs1_public,
     write_sec1,
 )
-from .key_values import (
+from .numbers import (
     ED25519,
     MONTGOMERY_CURVES,
     NIST_CURVES,
@@ -50,7 +51,6 @@ from .key_values import (
     RSAPublic,
     curve_by_oid,
 )
-from .material import KeyMaterial
 
 _RSA = bytes.fromhex("2a864886f70d010101")
 _EC = bytes.fromhex("2a8648ce3d0201")

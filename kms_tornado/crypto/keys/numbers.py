@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from ..errors import InvalidField, UnsupportedCryptographicParameters
-from ..kmip.enums import CryptographicAlgorithm
+from ...errors import InvalidField, UnsupportedCryptographicParameters
+from ...kmip.enums import CryptographicAlgorithm
 
 
 @dataclass(frozen=True, slots=True)

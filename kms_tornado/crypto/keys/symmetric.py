@@ -7,10 +7,10 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from ..errors import InvalidAttributeValue, UnsupportedCryptographicParameters
-from ..kmip.enums import CryptographicAlgorithm
-from .material import KeyMaterial
-from .policy import Technique
+from ...errors import InvalidAttributeValue, UnsupportedCryptographicParameters
+from ...kmip.enums import CryptographicAlgorithm
+from ..material import KeyMaterial
+from ..policy import Technique
 
 _A = CryptographicAlgorithm
 

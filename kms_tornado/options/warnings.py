@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 
 from ..auth.issuer import is_loopback_host
 from ..settings import Settings
-from .given import Given
+from .option_value import Given
 from .table import OPTIONS
-from .words import closest, cut, did_you_mean, printable
+from .wording import closest, cut, did_you_mean, printable
 
 
 def unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:

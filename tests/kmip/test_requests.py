@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from kms_tornado import errors
 from kms_tornado.kmip import json_codec
-from kms_tornado.kmip.batch import MAX_BATCH_ITEMS, RequestItem, RequestMessage, read_message
 from kms_tornado.kmip.enums import ObjectType, Operation
 from kms_tornado.kmip.messages import parse_message, parse_request
 from kms_tornado.kmip.payloads import CreateResponse, ProtocolVersion
+from kms_tornado.kmip.requests import MAX_BATCH_ITEMS, RequestItem, RequestMessage, read_message
 from kms_tornado.kmip.responses import failure, response_message, success, undone
 from kms_tornado.kmip.tables import ENUMERATIONS
 from kms_tornado.kmip.ttlv import Dialect, ItemType, Node, encoded_length, structure

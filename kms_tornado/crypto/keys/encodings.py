@@ -5,7 +5,7 @@ Numbers are read and written as they are; nothing here does arithmetic on a key.
 
 from __future__ import annotations
 
-from ..errors import InvalidField
+from ...errors import InvalidField
 from .der import (
     OCTET_STRING,
     OID,
@@ -17,7 +17,7 @@ from .der import (
     malformed,
     read_sequence,
 )
-from .key_values import NIST_CURVES, Curve, ECPrivate, RSAPrivate, RSAPublic, curve_by_oid
+from .numbers import NIST_CURVES, Curve, ECPrivate, RSAPrivate, RSAPublic, curve_by_oid
 
 CONTEXT_0, CONTEXT_1 = 0xA0, 0xA1
 

@@ -14,11 +14,11 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509.oid import ExtensionOID, NameOID, SignatureAlgorithmOID
 
-from ..errors import InvalidField, KMIPError
-from ..kmip.enums import CryptographicAlgorithm, KeyFormatType
+from ...errors import InvalidField, KMIPError
+from ...kmip.enums import CryptographicAlgorithm, KeyFormatType
 from .der import INTEGER, SEQUENCE, read_sequence
-from .key_formats import import_public
-from .key_values import algorithm_of, length_of
+from .formats import import_public
+from .numbers import algorithm_of, length_of
 
 #: Part of a name → the ending of the attribute that holds it (KMIP 2.1 §4.8 and following).
 NAME_PARTS: Mapping[x509.ObjectIdentifier, str] = MappingProxyType(

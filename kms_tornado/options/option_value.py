@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from ..errors import ConfigurationError
 from .table import Option
-from .words import printable, toml_type
+from .wording import printable, toml_type
 
 Source = Literal["flag", "environment", "file", "default"]
 

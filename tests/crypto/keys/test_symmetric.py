@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kms_tornado.crypto.symmetric import (
+from kms_tornado.crypto.keys.symmetric import (
     KEY_LENGTHS,
     check_key_length,
     generate,

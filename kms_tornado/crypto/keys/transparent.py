@@ -5,14 +5,14 @@ What is missing of an RSA key is computed from the rest; nothing is checked agai
 
 from __future__ import annotations
 
-from ..errors import (
+from ...errors import (
     InvalidField,
     KeyFormatTypeNotSupported,
     MissingData,
     UnsupportedCryptographicParameters,
 )
-from ..kmip.enums import CryptographicAlgorithm, KeyFormatType, RecommendedCurve
-from ..kmip.key_material import (
+from ...kmip.enums import CryptographicAlgorithm, KeyFormatType, RecommendedCurve
+from ...kmip.key_material import (
     TransparentDSAPrivateKey,
     TransparentDSAPublicKey,
     TransparentECPrivateKey,
@@ -21,7 +21,7 @@ from ..kmip.key_material import (
     TransparentRSAPrivateKey,
     TransparentRSAPublicKey,
 )
-from .key_values import (
+from .numbers import (
     MAX_KEPT_BITS,
     NIST_CURVES,
     DSAPrivate,

@@ -9,9 +9,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization as s
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, x25519
 
-from kms_tornado.crypto import key_formats
-from kms_tornado.crypto.asymmetric import check_rsa_length, checked, generate_on, public_half
-from kms_tornado.crypto.key_values import (
+from kms_tornado.crypto.keys import formats as key_formats
+from kms_tornado.crypto.keys.asymmetric import check_rsa_length, checked, generate_on, public_half
+from kms_tornado.crypto.keys.numbers import (
     ED25519,
     P256,
     P384,
@@ -32,8 +32,8 @@ from kms_tornado.errors import (
 from kms_tornado.kmip.enums import CryptographicAlgorithm as A
 from kms_tornado.kmip.enums import KeyFormatType as F
 
-from .. import keys
-from . import vectors
+from ... import keys
+from .. import vectors
 
 DER, PLAIN = s.Encoding.DER, s.NoEncryption()
 EC_KEYS = {

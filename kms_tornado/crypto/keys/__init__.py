@@ -1,0 +1,1 @@
+"""Keys themselves: their formats, encodings and numbers, in and out."""
