@@ -6,7 +6,7 @@ from pathlib import Path
 
 from .base import ObjectStore
 from .data_dir import is_sqlite, resolve_database_url
-from .sql import SQLiteStore
+from .sqlite.store import SQLiteStore
 
 
 def open_store(url: str, data_dir: Path) -> ObjectStore:
@@ -14,6 +14,6 @@ def open_store(url: str, data_dir: Path) -> ObjectStore:
     resolved = resolve_database_url(url, data_dir)
     if is_sqlite(resolved):
         return SQLiteStore(Path(str(resolved.database)))
-    from .postgres import PostgresStore  # imported here: it takes an extra
+    from .postgres.store import PostgresStore  # imported here: it takes an extra
 
     return PostgresStore(resolved)

@@ -29,7 +29,7 @@ from kms_tornado.kmip.payloads import (
 from kms_tornado.operations.access import AccessRequest, AccessRights
 from kms_tornado.operations.service import Service
 from kms_tornado.store.base import Objects
-from kms_tornado.store.sql import SQLiteStore
+from kms_tornado.store.sqlite.store import SQLiteStore
 
 T = TypeVar("T")
 

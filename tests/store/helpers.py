@@ -19,8 +19,8 @@ from kms_tornado.kmip.enums import CryptographicAlgorithm, KeyFormatType, Object
 from kms_tornado.kmip.schema import to_node
 from kms_tornado.kmip.ttlv import children_of
 from kms_tornado.store.base import ObjectStore
-from kms_tornado.store.postgres import PostgresStore
-from kms_tornado.store.sql import SQLiteStore
+from kms_tornado.store.postgres.store import PostgresStore
+from kms_tornado.store.sqlite.store import SQLiteStore
 
 ALICE, BOB = "alice@example.com", "bob@example.com"
 

@@ -11,8 +11,8 @@ import pytest
 from kms_tornado.errors import ConfigurationError
 from kms_tornado.store.data_dir import make_data_dir, resolve_database_url
 from kms_tornado.store.opening import open_store
-from kms_tornado.store.postgres import PostgresStore
-from kms_tornado.store.sql import SQLiteStore
+from kms_tornado.store.postgres.store import PostgresStore
+from kms_tornado.store.sqlite.store import SQLiteStore
 
 
 def mode_of(path):

@@ -11,11 +11,10 @@ from typing import Any
 
 from sqlalchemy import BindParameter, bindparam, delete, insert, select, update
 
-from ..domain.managed_object import ManagedObject
-from ..errors import InvalidField, NonceReused, ObjectAlreadyExists
-from ..kmip.attributes import dumped, rows_of
-from . import queries, rights
-from .base import (
+from ...domain.managed_object import ManagedObject
+from ...errors import InvalidField, NonceReused, ObjectAlreadyExists
+from ...kmip.attributes import dumped, rows_of
+from ..base import (
     Change,
     Conflict,
     Grant,
@@ -25,9 +24,11 @@ from .base import (
     UseNonce,
     Withdraw,
 )
-from .belongings import Held, count_objects, index_changed, index_new, names_of, take_names
+from . import grants as rights
+from . import queries
 from .rows import to_row
 from .schema import object_tags, objects, server_state, used_nonces
+from .side_tables import Held, count_objects, index_changed, index_new, names_of, take_names
 from .statements import INTEGRITY_ERRORS, OBJECT_COLUMNS, Runner, Statement
 
 MAX_NONCE_BYTES = 1024

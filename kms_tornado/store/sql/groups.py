@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..errors import KMIPError
-from .base import Conflict, Groups, Refused
+from ...errors import KMIPError
+from ..base import Conflict, Groups, Refused
 from .changes import apply
 from .statements import Runner
 

@@ -10,8 +10,8 @@ from sqlalchemy import URL, Connection, event, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from ..errors import ConfigurationError, Unavailable
-from .migrate import upgrade
+from ...errors import ConfigurationError, Unavailable
+from ..migrate import upgrade
 
 _log = logging.getLogger(__name__)
 

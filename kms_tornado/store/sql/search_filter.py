@@ -21,13 +21,13 @@ from sqlalchemy import (
     select,
 )
 
-from ..domain.search import ObjectFilter
-from ..kmip.attributes import plain
-from ..kmip.enums import State
-from ..kmip.payloads import DateRange
-from ..kmip.ttlv import Node, children_of
+from ...domain.search import ObjectFilter
+from ...kmip.attributes import plain
+from ...kmip.enums import State
+from ...kmip.payloads import DateRange
+from ...kmip.ttlv import Node, children_of
+from .attribute_rows import COLUMNS, Leaf, leaves_of
 from .schema import object_values, objects
-from .values import COLUMNS, Leaf, leaves_of
 
 #: The states that Locate passes over unless it is asked for them, and tag lists always.
 DESTROYED = frozenset({State.DESTROYED, State.DESTROYED_COMPROMISED})

@@ -17,20 +17,20 @@ from typing import Any, TypeVar
 from sqlalchemy import Row
 from sqlalchemy.sql import Executable
 
-from ..domain.managed_object import ManagedObject, UniqueIdentifier
-from ..domain.search import ObjectFilter
-from ..errors import Unavailable
-from ..kmip.enums import Operation, State
-from . import changes as sql_changes
-from . import queries
-from .base import Change, Groups, Obtained, Remove, Replace
-from .bounds import bounded, check_tags, check_tags_of
-from .groups import apply_groups
-from .prepared import SQLITE, Prepared, Searches
+from ...domain.managed_object import ManagedObject, UniqueIdentifier
+from ...domain.search import ObjectFilter
+from ...errors import Unavailable
+from ...kmip.enums import Operation, State
+from ..base import Change, Groups, Obtained, Remove, Replace
+from ..bounds import bounded, check_tags, check_tags_of
+from ..sql import changes as sql_changes
+from ..sql import queries
+from ..sql.groups import apply_groups
+from ..sql.prepared import SQLITE, Prepared, Searches
+from ..sql.rows import from_row, grants_from_rows, obtained_from_rows
+from ..sql.statements import Runner
+from .database_file import BUSY_TIMEOUT_S, SQLiteFile
 from .reader import Reader, TooLong
-from .rows import from_row, grants_from_rows, obtained_from_rows
-from .sqlite_file import BUSY_TIMEOUT_S, SQLiteFile
-from .statements import Runner
 from .writer import Writer
 
 T = TypeVar("T")

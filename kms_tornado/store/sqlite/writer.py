@@ -19,10 +19,10 @@ from typing import Any
 
 from sqlalchemy import exc as errors
 
-from ..errors import InvalidField, Unavailable
-from .changes import Commit, joined
-from .sqlite_file import SQLiteFile, unavailable
-from .statements import DATABASE_ERRORS, DriverRunner, Runner
+from ...errors import InvalidField, Unavailable
+from ..sql.changes import Commit, joined
+from ..sql.statements import DATABASE_ERRORS, DriverRunner, Runner
+from .database_file import SQLiteFile, unavailable
 
 _log = logging.getLogger(__name__)
 

@@ -11,10 +11,10 @@ from kms_tornado.domain import managed_object
 from kms_tornado.errors import InvalidField, NonceReused, NonUniqueName, ServerLimitExceeded
 from kms_tornado.kmip.enums import NameType, State
 from kms_tornado.kmip.structures import Name
-from kms_tornado.store import belongings
 from kms_tornado.store.base import Conflict, Insert, Remove, Replace, UseNonce
+from kms_tornado.store.sql import side_tables as belongings
 
-from .helpers import ALICE, BOB, KEY_ATTRIBUTES, an_object, with_store
+from ..helpers import ALICE, BOB, KEY_ATTRIBUTES, an_object, with_store
 
 
 def named(uid, *names, **changes):

@@ -16,21 +16,21 @@ from sqlalchemy import URL, Dialect
 from sqlalchemy.dialects.postgresql.psycopg import PGDialectAsync_psycopg as PostgresDialect
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from ..domain.managed_object import ManagedObject, UniqueIdentifier
-from ..domain.search import ObjectFilter
-from ..errors import Unavailable
-from ..kmip.enums import Operation, State
-from . import changes as sql_changes
-from . import queries
-from .base import Change, Groups, Obtained
-from .bounds import bounded, check_tags, check_tags_of
-from .groups import apply_groups
-from .postgres_engine import open_engine, prepare
-from .postgres_reader import PostgresReader, Rows
-from .postgres_writer import CONNECTIONS, PostgresWriter
-from .prepared import Prepared, Searches, Values
-from .rows import from_row, grants_from_rows, obtained_from_rows
-from .statements import Runner
+from ...domain.managed_object import ManagedObject, UniqueIdentifier
+from ...domain.search import ObjectFilter
+from ...errors import Unavailable
+from ...kmip.enums import Operation, State
+from ..base import Change, Groups, Obtained
+from ..bounds import bounded, check_tags, check_tags_of
+from ..sql import changes as sql_changes
+from ..sql import queries
+from ..sql.groups import apply_groups
+from ..sql.prepared import Prepared, Searches, Values
+from ..sql.rows import from_row, grants_from_rows, obtained_from_rows
+from ..sql.statements import Runner
+from .engine import open_engine, prepare
+from .reader import PostgresReader, Rows
+from .writer import CONNECTIONS, PostgresWriter
 
 #: Connections for reading: a process with one event loop keeps no more statements busy.
 READERS = 8

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import BindParameter, bindparam, delete, insert, or_, select, update
 
-from ..domain.managed_object import MAX_OBJECTS_OF_AN_OWNER
-from ..errors import NonUniqueName, ServerLimitExceeded
-from ..kmip.attributes import Plain
-from .base import Conflict
-from .filters import DESTROYED
+from ...domain.managed_object import MAX_OBJECTS_OF_AN_OWNER
+from ...errors import NonUniqueName, ServerLimitExceeded
+from ...kmip.attributes import Plain
+from ..base import Conflict
+from .attribute_rows import Leaf, leaves, text_of, without_columns
 from .schema import object_names, object_values, owners
+from .search_filter import DESTROYED
 from .statements import INTEGRITY_ERRORS, Runner, Statement
-from .values import Leaf, leaves, text_of, without_columns
 
 _insert_values = Statement(insert(object_values), object_values.columns.keys())
 _delete_values = Statement(

@@ -17,8 +17,8 @@ from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from ..errors import ConfigurationError, Unavailable
-from .migrate import upgrade
+from ...errors import ConfigurationError, Unavailable
+from ..migrate import upgrade
 
 _log = logging.getLogger(__name__)
 

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from ..domain.managed_object import ManagedObject
-from ..errors import GeneralFailure, KMIPError
-from ..kmip.attributes import dumped, load_attributes
-from ..kmip.enums import ObjectType, Operation, State
-from .base import Obtained
+from ...domain.managed_object import ManagedObject
+from ...errors import GeneralFailure, KMIPError
+from ...kmip.attributes import dumped, load_attributes
+from ...kmip.enums import ObjectType, Operation, State
+from ..base import Obtained
+from .attribute_rows import columns as columns_of
 from .schema import objects
-from .values import columns as columns_of
 
 _log = logging.getLogger(__name__)
 

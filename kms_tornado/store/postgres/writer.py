@@ -16,11 +16,11 @@ from typing import Any
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from ..errors import InvalidField, KMSError
-from .base import Conflict, Refused
-from .changes import Commit, joined
-from .postgres_engine import is_of_a_value, may_succeed_again, unavailable, was_disconnected
-from .statements import Runner, SQLAlchemyRunner
+from ...errors import InvalidField, KMSError
+from ..base import Conflict, Refused
+from ..sql.changes import Commit, joined
+from ..sql.statements import Runner, SQLAlchemyRunner
+from .engine import is_of_a_value, may_succeed_again, unavailable, was_disconnected
 
 _log = logging.getLogger(__name__)
 

@@ -12,15 +12,17 @@ from sqlalchemy import make_url
 from kms_tornado.domain.search import ObjectFilter
 from kms_tornado.errors import ConfigurationError, InvalidField, Unavailable
 from kms_tornado.kmip.enums import Operation, State
-from kms_tornado.store import postgres_engine, postgres_reader, queries
 from kms_tornado.store.base import Conflict, Insert, Replace
 from kms_tornado.store.opening import open_store
-from kms_tornado.store.postgres import POSTGRESQL, READERS
-from kms_tornado.store.prepared import Searches
+from kms_tornado.store.postgres import engine as postgres_engine
+from kms_tornado.store.postgres import reader as postgres_reader
+from kms_tornado.store.postgres.store import POSTGRESQL, READERS
+from kms_tornado.store.sql import queries
+from kms_tornado.store.sql.prepared import Searches
 
-from .. import postgres
-from .conftest import postgres_or_skip
-from .helpers import ALICE, an_object, opened, run, seeking, with_store
+from ... import postgres
+from ..conftest import postgres_or_skip
+from ..helpers import ALICE, an_object, opened, run, seeking, with_store
 
 
 @pytest.fixture

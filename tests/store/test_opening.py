@@ -13,7 +13,7 @@ from alembic.runtime.migration import MigrationContext
 
 from kms_tornado.errors import ConfigurationError
 from kms_tornado.store.base import Insert
-from kms_tornado.store.schema import metadata
+from kms_tornado.store.sql.schema import metadata
 
 from .helpers import an_object, python, with_store
 

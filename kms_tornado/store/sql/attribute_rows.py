@@ -11,8 +11,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from ..kmip.attributes import Plain
-from ..kmip.ttlv import ItemType
+from ...kmip.attributes import Plain
+from ...kmip.ttlv import ItemType
 
 #: Attributes that nearly every object has, or that change often: a column costs less than a row.
 COLUMNS: Mapping[str, str] = {

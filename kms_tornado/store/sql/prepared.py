@@ -16,8 +16,8 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite as SQLite
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from . import queries
-from .filters import Shape
 from .queries import TagShape
+from .search_filter import Shape
 
 Values = Mapping[str, Any]
 S = TypeVar("S", bound=Hashable)

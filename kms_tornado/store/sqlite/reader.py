@@ -10,8 +10,8 @@ from sqlalchemy import Connection, Row
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.sql import Executable
 
-from .prepared import Prepared
-from .sqlite_file import SQLiteFile, unavailable
+from ..sql.prepared import Prepared
+from .database_file import SQLiteFile, unavailable
 
 R = TypeVar("R")
 Ts = TypeVarTuple("Ts")

@@ -6,9 +6,9 @@ from collections.abc import Collection
 
 from sqlalchemy import bindparam, delete, distinct, func, insert, select
 
-from ..errors import ServerLimitExceeded
-from ..kmip.enums import Operation
-from .bounds import MOST_GRANTEES
+from ...errors import ServerLimitExceeded
+from ...kmip.enums import Operation
+from ..bounds import MOST_GRANTEES
 from .schema import grants
 from .statements import Runner, Statement
 

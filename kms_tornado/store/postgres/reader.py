@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from ..errors import Unavailable
-from .postgres_engine import POOL_TIMEOUT_S, driver_error, is_of_a_value, unavailable, words
-from .prepared import Prepared, Values
+from ...errors import Unavailable
+from ..sql.prepared import Prepared, Values
+from .engine import POOL_TIMEOUT_S, driver_error, is_of_a_value, unavailable, words
 
 if TYPE_CHECKING:
     import psycopg

@@ -18,12 +18,12 @@ from kms_tornado.kmip.enums import (
     State,
 )
 from kms_tornado.kmip.structures import Link
-from kms_tornado.store import queries
 from kms_tornado.store.base import Grant, Insert
-from kms_tornado.store.prepared import SQLITE, Searches
-from kms_tornado.store.reader import Reader, TooLong
+from kms_tornado.store.sql import queries
+from kms_tornado.store.sql.prepared import SQLITE, Searches
+from kms_tornado.store.sqlite.reader import Reader, TooLong
 
-from .helpers import ALICE, BOB, an_object, seeking, uids, with_store
+from ..helpers import ALICE, BOB, an_object, seeking, uids, with_store
 
 MANY = 100_000
 

@@ -24,14 +24,14 @@ from sqlalchemy import (
     union_all,
 )
 
-from ..domain.access import EVERYONE
-from ..domain.managed_object import UniqueIdentifier
-from ..domain.search import ObjectFilter
-from ..kmip.enums import Operation, State
-from .bounds import MOST_LISTED, bounded
-from .filters import Shape, constant, in_states, parameter_of_now, taken_apart, written
+from ...domain.access import EVERYONE
+from ...domain.managed_object import UniqueIdentifier
+from ...domain.search import ObjectFilter
+from ...kmip.enums import Operation, State
+from ..bounds import MOST_LISTED, bounded
 from .rows import COLUMNS
 from .schema import grants, object_tags, objects, server_state
+from .search_filter import Shape, constant, in_states, parameter_of_now, taken_apart, written
 
 #: What a tag list may yield at most (`ObjectStore.with_tags`).
 MOST_WITH_TAGS = 100

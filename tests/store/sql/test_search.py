@@ -42,13 +42,13 @@ from kms_tornado.kmip.structures import (
     X509CertificateSubject,
 )
 from kms_tornado.kmip.ttlv import ItemType, Node, structure
-from kms_tornado.store import prepared, queries
 from kms_tornado.store.base import Insert
-from kms_tornado.store.prepared import SQLITE, Searches
+from kms_tornado.store.sql import prepared, queries
+from kms_tornado.store.sql.prepared import SQLITE, Searches
 
-from .. import postgres
-from .conftest import DATABASES, postgres_or_skip
-from .helpers import ALICE, BOB, an_object, run, seeking, with_store
+from ... import postgres
+from ..conftest import DATABASES, postgres_or_skip
+from ..helpers import ALICE, BOB, an_object, run, seeking, with_store
 
 LONG = "x" * 5000
 

@@ -12,7 +12,7 @@ from kms_tornado.kmip.enums import Operation, State
 from kms_tornado.store.base import Conflict, Grant, Insert, Remove, Replace, Withdraw
 from kms_tornado.store.bounds import MOST_GRANTEES, MOST_LISTED
 
-from .helpers import ALICE, BOB, an_object, seeking, uids, with_store
+from ..helpers import ALICE, BOB, an_object, seeking, uids, with_store
 
 GET, ENCRYPT, DESTROY = Operation.GET, Operation.ENCRYPT, Operation.DESTROY
 

@@ -1,0 +1,1 @@
+"""What both databases share: tables, statements, searches and changes, over SQLAlchemy Core."""
