@@ -24,7 +24,7 @@ from ..errors import GeneralFailure, InvalidField, InvalidMessage, MissingData
 from ..kmip.enums import Operation
 from ..kmip.tables import ENUMERATIONS
 from ..store.base import Conflict, Grant, ObjectStore, Obtained, Withdraw
-from .call import SharedOffload
+from .common.call import SharedOffload
 
 #: No body of sense is longer; it is parsed on the event loop.
 MAX_BODY_LENGTH = 64 * 1024

@@ -30,7 +30,7 @@ from ..kmip.payloads import (
 from ..kmip.schema import field_of_tag
 from ..store.base import Replace
 from .attributes import check_length, check_vendor_attribute, user_tags_of
-from .call import Call
+from .common.call import Call
 
 
 async def add_attribute(call: Call, request: AddAttributeRequest) -> AddAttributeResponse:

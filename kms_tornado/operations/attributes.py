@@ -19,7 +19,7 @@ from ..kmip.payloads import (
 )
 from ..kmip.schema import tag_of
 from ..kmip.structures import VendorAttribute
-from .call import Call
+from .common.call import Call
 
 #: Attributes and tags of one object, in characters as they are stored: readers keep thousands of
 #: them in memory, and a key is no place for documents.

@@ -30,9 +30,9 @@ from ..kmip.requests import RequestItem, RequestMessage
 from ..kmip.tables import OPERATION_TAGS
 from ..kmip.ttlv import Node, encoded_length
 from ..store.base import Conflict, Refused
+from .common.transaction import Transaction
 from .limits import MAX_RESPONSE_BYTES
 from .service import ATTEMPTS, Service, too_many_conflicts
-from .transaction import Transaction
 
 #: After so many seconds no further item is begun; most clients have given up by then.
 DEADLINE_S = 30.0

@@ -13,9 +13,9 @@ from ..kmip.attributes import Attributes
 from ..kmip.enums import KeyFormatType, ObjectType
 from ..kmip.payloads import CreateRequest, CreateResponse
 from ..store.base import Insert
-from .call import Call
-from .kept_wrapped import made_wrapped, wrapping_key_id
-from .new_object import new_identifier, new_object
+from .common.call import Call
+from .common.new_object import new_identifier, new_object
+from .objects.stored_wrapped import made_wrapped, wrapping_key_id
 
 DEFAULT_LENGTH = 256  # bits; cloudproof_kms_js asks for none
 _FORMATS = frozenset({None, KeyFormatType.RAW, KeyFormatType.TRANSPARENT_SYMMETRIC_KEY})

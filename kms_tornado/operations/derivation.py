@@ -35,8 +35,8 @@ from ..kmip.enums import (
 from ..kmip.payloads import DeriveKeyRequest, DeriveKeyResponse
 from ..kmip.structures import CryptographicParameters, DerivationParameters, Link
 from ..store.base import Change, Insert, Replace
-from .call import Call
-from .new_object import new_identifier, new_object
+from .common.call import Call
+from .common.new_object import new_identifier, new_object
 
 #: What keys are derived from, and what comes out.
 KINDS = frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.SECRET_DATA})

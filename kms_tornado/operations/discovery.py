@@ -31,7 +31,7 @@ from ..kmip.payloads import (
 )
 from ..kmip.requests import VERSIONS
 from ..kmip.structures import RandomNumberGenerator
-from .call import Call
+from .common.call import Call
 from .support import object_types
 
 VENDOR = "kms_tornado"

@@ -23,8 +23,8 @@ from ..errors import (
 from ..kmip.enums import CryptographicUsageMask, ObjectType
 from ..kmip.payloads import DecryptRequest, DecryptResponse, EncryptRequest, EncryptResponse
 from ..store.base import Change, UseNonce
-from .call import Call
-from .key_use import (
+from .common.call import Call
+from .common.key_use import (
     begin,
     computed,
     computed_surely,
@@ -33,8 +33,8 @@ from .key_use import (
     resume,
     updated,
 )
+from .common.streams import FIRST, LAST, WHOLE, Stage, stage_of
 from .rsa import decrypt_rsa, encrypt_rsa
-from .streams import FIRST, LAST, WHOLE, Stage, stage_of
 
 # Python 3.11 looks a member of an enumeration up in a function.
 _PROTECT, _PROCESS = Use.PROTECT, Use.PROCESS

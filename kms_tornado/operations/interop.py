@@ -10,7 +10,7 @@ import logging
 from ..errors import FeatureNotSupported, InvalidField
 from ..kmip.enums import InteropFunction
 from ..kmip.payloads.interop import InteropRequest, InteropResponse, LogRequest, LogResponse
-from .call import Call
+from .common.call import Call
 
 log = logging.getLogger("kms_tornado.interop")
 

@@ -36,10 +36,10 @@ from ..kmip.enums import CryptographicAlgorithm, KeyFormatType, LinkType, Object
 from ..kmip.payloads import CreateKeyPairRequest, CreateKeyPairResponse
 from ..kmip.structures import Link
 from ..store.base import Insert
-from .call import Call
-from .given_objects import material_field
-from .key_blocks import asymmetric_attributes
-from .new_object import merged, new_identifier, new_object
+from .common.call import Call
+from .common.new_object import merged, new_identifier, new_object
+from .objects.incoming import asymmetric_attributes
+from .objects.outgoing import material_field
 
 _A = CryptographicAlgorithm
 _ON_CURVES = frozenset({_A.EC, _A.ECDSA, _A.ECDH})

@@ -22,7 +22,7 @@ from ..kmip.payloads import (
 from ..kmip.structures import RevocationReason
 from ..store.base import Remove, Replace
 from .attributes import LEASE_TIME_S
-from .call import Call
+from .common.call import Call
 
 #: Whatever else an object says of itself, there is room for this: a key that was stolen can be revoked.
 MAX_REVOCATION_MESSAGE_LENGTH = 4096

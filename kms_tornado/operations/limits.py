@@ -19,11 +19,11 @@ from ..kmip.ttlv import MAX_DEPTH, MAX_ITEMS
 from ..store.bounds import MOST_GRANTEES, MOST_LISTED
 from .access import MAX_BODY_LENGTH
 from .attributes import MAX_ATTRIBUTES_LENGTH
-from .call import MAX_IDENTIFIER_LENGTH, MAX_TAG_LIST_LENGTH
+from .common.call import MAX_IDENTIFIER_LENGTH, MAX_TAG_LIST_LENGTH
+from .common.new_object import MAX_OBJECT_BYTES
+from .common.streams import MAX_KEPT_BYTES_OF_A_PRINCIPAL, MAX_OF_A_PRINCIPAL
 from .lifecycle import MAX_REVOCATION_MESSAGE_LENGTH
 from .locate import MAX_LOCATED
-from .new_object import MAX_OBJECT_BYTES
-from .streams import MAX_KEPT_BYTES_OF_A_PRINCIPAL, MAX_OF_A_PRINCIPAL
 
 #: Data of one cryptographic operation. AES-GCM in one piece holds Python's lock for all of it, about a
 #: millisecond a MiB; who has more sends it in parts. In hex it is just within the largest body.

@@ -6,7 +6,7 @@ from ..domain.search import filter_for
 from ..errors import InvalidField
 from ..kmip.enums import ObjectGroupMember
 from ..kmip.payloads import LocateRequest, LocateResponse
-from .call import Call
+from .common.call import Call
 
 MAX_LOCATED = 1000  # as Cosmian; a client pages with OffsetItems
 

@@ -19,9 +19,9 @@ from ..kmip.payloads import (
     MACVerifyRequest,
     MACVerifyResponse,
 )
-from .call import Call
-from .key_use import fed, parameters_of
-from .streams import stage_of
+from .common.call import Call
+from .common.key_use import fed, parameters_of
+from .common.streams import stage_of
 
 #: A Secret Data object is as good a key for HMAC as a symmetric key.
 KEYS = frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.SECRET_DATA})

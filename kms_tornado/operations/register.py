@@ -13,11 +13,11 @@ from ..kmip.enums import KeyWrapType, ObjectType
 from ..kmip.objects import OBJECT_CLASSES, Certificate, Object, OpaqueObject
 from ..kmip.payloads import ImportRequest, ImportResponse, RegisterRequest, RegisterResponse
 from ..store.base import Conflict, Insert, Replace
-from .call import Call
-from .kept_wrapped import taken_wrapped
-from .key_blocks import Taken, taken
-from .new_object import check_object_type, new_identifier, new_object
-from .wrapping import unwrapped
+from .common.call import Call
+from .common.new_object import check_object_type, new_identifier, new_object
+from .objects.incoming import Taken, taken
+from .objects.stored_wrapped import taken_wrapped
+from .objects.wrapping import unwrapped
 
 
 async def register(call: Call, request: RegisterRequest) -> RegisterResponse:

@@ -17,10 +17,10 @@ from ..kmip.objects import Object
 from ..kmip.payloads import ExportRequest, ExportResponse, GetRequest, GetResponse
 from ..store.base import Replace
 from .attributes import described
-from .call import Call
-from .given_objects import given, with_block
-from .kept_wrapped import as_registered, is_kept_wrapped, opened
-from .wrapping import wrapped_block
+from .common.call import Call
+from .objects.outgoing import given, with_block
+from .objects.stored_wrapped import as_registered, is_kept_wrapped, opened
+from .objects.wrapping import wrapped_block
 
 
 async def get(call: Call, request: GetRequest) -> GetResponse:

@@ -10,7 +10,7 @@ from ..kmip.payloads import (
     RNGSeedRequest,
     RNGSeedResponse,
 )
-from .call import Call
+from .common.call import Call
 
 
 async def rng_retrieve(call: Call, request: RNGRetrieveRequest) -> RNGRetrieveResponse:

@@ -32,9 +32,9 @@ from ..kmip.payloads import (
 )
 from ..store.base import Insert, Replace
 from .attributes import user_tags_of
-from .call import Call
+from .common.call import Call
+from .common.new_object import merged, new_identifier, new_object
 from .key_pairs import private_key_object, public_key_object
-from .new_object import merged, new_identifier, new_object
 
 
 async def re_key(call: Call, request: ReKeyRequest) -> ReKeyResponse:

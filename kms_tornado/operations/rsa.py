@@ -10,8 +10,8 @@ from ..domain.managed_object import ManagedObject
 from ..errors import InvalidField
 from ..kmip.payloads import DecryptRequest, DecryptResponse, EncryptRequest, EncryptResponse
 from ..kmip.structures import CryptographicParameters
-from .call import Call
-from .key_use import parameters_of
+from .common.call import Call
+from .common.key_use import parameters_of
 from .signing import public_key_of, with_private_key
 
 

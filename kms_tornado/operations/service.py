@@ -24,7 +24,6 @@ from . import (
     discovery,
     encryption,
     interop,
-    kept_wrapped,
     key_pairs,
     lifecycle,
     locate,
@@ -35,9 +34,10 @@ from . import (
     rotation,
     signing,
 )
-from .call import Call, SharedOffload, Surroundings
+from .common.call import Call, SharedOffload, Surroundings
+from .common.transaction import Transaction
 from .limits import check_data
-from .transaction import Transaction
+from .objects import stored_wrapped as kept_wrapped
 
 Function = Callable[[Call, Any], Awaitable[Any]]
 

@@ -19,9 +19,9 @@ from ..kmip.payloads import (
     SignResponse,
 )
 from ..kmip.structures import CryptographicParameters
-from .call import Call
-from .key_use import fed, parameters_of
-from .streams import Stage, stage_of
+from .common.call import Call
+from .common.key_use import fed, parameters_of
+from .common.streams import Stage, stage_of
 
 T = TypeVar("T")
 

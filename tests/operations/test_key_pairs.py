@@ -6,8 +6,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from ..kms import batch_item, name, number, structure, tagged, text, uid
+from .objects.test_wrapping import wrapped_bytes
 from .test_signing import pair
-from .test_wrapping import wrapped_bytes
 
 
 def common(*items):

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from functools import partial
 
-from ..crypto.keys.asymmetric import public_half
-from ..domain.lifecycle import Use
-from ..domain.managed_object import ManagedObject
-from ..errors import InvalidField, ItemNotFound, SensitiveObject
-from ..kmip.enums import CryptographicUsageMask, LinkType, ObjectType, Operation
-from .call import Call
-from .signing import with_private_key
+from ...crypto.keys.asymmetric import public_half
+from ...domain.lifecycle import Use
+from ...domain.managed_object import ManagedObject
+from ...errors import InvalidField, ItemNotFound, SensitiveObject
+from ...kmip.enums import CryptographicUsageMask, LinkType, ObjectType, Operation
+from ..common.call import Call
+from ..signing import with_private_key
 
 #: What a key may do that Sensitive objects leave under. With Encrypt or Decrypt its owner would only
 #: have to decrypt what was wrapped.

@@ -12,16 +12,16 @@ import uuid
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from ..crypto.material import KeyMaterial
-from ..domain.dates import check_order, state_at
-from ..domain.lifecycle import first_activation_date
-from ..domain.managed_object import KEPT_WRAPPED, ManagedObject, UniqueIdentifier
-from ..domain.usage import fresh_limits
-from ..errors import InvalidAttributeValue, InvalidField
-from ..kmip.attributes import Attributes, user_tags, without_tags
-from ..kmip.enums import HashingAlgorithm, KeyFormatType, ObjectType, RNGAlgorithm, State
-from ..kmip.structures import Digest, RandomNumberGenerator
-from .attributes import check_length, check_settable
+from ...crypto.material import KeyMaterial
+from ...domain.dates import check_order, state_at
+from ...domain.lifecycle import first_activation_date
+from ...domain.managed_object import KEPT_WRAPPED, ManagedObject, UniqueIdentifier
+from ...domain.usage import fresh_limits
+from ...errors import InvalidAttributeValue, InvalidField
+from ...kmip.attributes import Attributes, user_tags, without_tags
+from ...kmip.enums import HashingAlgorithm, KeyFormatType, ObjectType, RNGAlgorithm, State
+from ...kmip.structures import Digest, RandomNumberGenerator
+from ..attributes import check_length, check_settable
 from .call import MAX_IDENTIFIER_LENGTH, Call
 
 #: Added by the server, so that ``["invoices","_kk"]`` finds the key among objects with that tag.

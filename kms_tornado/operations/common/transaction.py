@@ -10,11 +10,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Sequence
 
-from ..domain.managed_object import ManagedObject, UniqueIdentifier
-from ..domain.search import ObjectFilter
-from ..errors import FeatureNotSupported, KMIPError, ObjectAlreadyExists
-from ..kmip.enums import Operation, State
-from ..store.base import Change, Conflict, Insert, Objects, Refused, Remove, Replace, UseNonce
+from ...domain.managed_object import ManagedObject, UniqueIdentifier
+from ...domain.search import ObjectFilter
+from ...errors import FeatureNotSupported, KMIPError, ObjectAlreadyExists
+from ...kmip.enums import Operation, State
+from ...store.base import Change, Conflict, Insert, Objects, Refused, Remove, Replace, UseNonce
 
 
 class Transaction:

@@ -9,18 +9,18 @@ from __future__ import annotations
 import dataclasses
 from functools import partial
 
-from ..crypto.key_wrapping import Way, WrappingScheme, unwrap, wrap, wrapping_scheme
-from ..domain.lifecycle import Use
-from ..domain.managed_object import KEPT_WRAPPED, ManagedObject
-from ..errors import (
+from ...crypto.key_wrapping import Way, WrappingScheme, unwrap, wrap, wrapping_scheme
+from ...domain.lifecycle import Use
+from ...domain.managed_object import KEPT_WRAPPED, ManagedObject
+from ...errors import (
     FeatureNotSupported,
     InvalidField,
     KeyWrapTypeNotSupported,
     MissingData,
     NotExtractable,
 )
-from ..kmip.attributes import Attributes
-from ..kmip.enums import (
+from ...kmip.attributes import Attributes
+from ...kmip.enums import (
     BlockCipherMode,
     CryptographicUsageMask,
     EncodingOption,
@@ -29,8 +29,8 @@ from ..kmip.enums import (
     Operation,
     WrappingMethod,
 )
-from ..kmip.key_material import KeyMaterial as MaterialField
-from ..kmip.objects import (
+from ...kmip.key_material import KeyMaterial as MaterialField
+from ...kmip.objects import (
     EncodedKeyValue,
     EncryptionKeyInformation,
     KeyBlock,
@@ -40,13 +40,13 @@ from ..kmip.objects import (
     decode_key_value,
     encode_key_value,
 )
-from ..kmip.schema import tag_of
-from ..kmip.structures import CryptographicParameters
-from .attributes import described
-from .call import Call
-from .given_objects import key_block
-from .protection import check_protects, check_protects_nothing, linked_private_key
-from .signing import with_private_key
+from ...kmip.schema import tag_of
+from ...kmip.structures import CryptographicParameters
+from ..attributes import described
+from ..common.call import Call
+from ..signing import with_private_key
+from .outgoing import key_block
+from .wrapping_policy import check_protects, check_protects_nothing, linked_private_key
 
 _WRAPPING_KINDS = frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.PUBLIC_KEY})
 _UNWRAPPING_KINDS = frozenset(

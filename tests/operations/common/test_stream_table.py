@@ -6,8 +6,8 @@ import pytest
 
 from kms_tornado.errors import InvalidCorrelationValue, ServerLimitExceeded
 from kms_tornado.kmip.enums import Operation
-from kms_tornado.operations import streams as module
-from kms_tornado.operations.streams import LIFETIME_S, MAX_OF_A_PRINCIPAL, Stream, Streams
+from kms_tornado.operations.common import streams as module
+from kms_tornado.operations.common.streams import LIFETIME_S, MAX_OF_A_PRINCIPAL, Stream, Streams
 
 MAC, HASH = Operation.MAC, Operation.HASH
 MIB = 1024 * 1024

@@ -23,7 +23,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from ..kms import KMS, attributes, batch_item, flag, name, octets, structure, uid
+from ...kms import KMS, attributes, batch_item, flag, name, octets, structure, uid
 from .test_wrapping import under
 
 #: None at all; Wrap and Unwrap; those and Decrypt; those and Encrypt, Decrypt; those and Unrestricted.

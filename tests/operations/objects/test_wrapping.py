@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from kms_tornado.kmip import binary_codec
 
-from ..keys import rsa_key
-from ..kms import (
+from ...keys import rsa_key
+from ...kms import (
     attributes,
     batch_item,
     flag,
@@ -21,7 +21,7 @@ from ..kms import (
     text,
     uid,
 )
-from .test_signing import imported, pair
+from ..test_signing import imported, pair
 
 KEY = bytes(range(16))
 KEK = bytes(range(32))

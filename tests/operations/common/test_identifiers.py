@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from ..kms import attributes, import_items, name, octets, structure, tagged, text, uid, vendor
+from ...kms import attributes, import_items, name, octets, structure, tagged, text, uid, vendor
 
 KEY = bytes(16)
 SYMMETRIC = name("ObjectType", "SymmetricKey")

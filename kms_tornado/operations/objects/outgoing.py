@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
-from ..crypto.keys import formats as key_formats
-from ..crypto.keys.transparent import to_transparent
-from ..crypto.material import KeyMaterial
-from ..domain.managed_object import ManagedObject
-from ..errors import KeyFormatTypeNotSupported
-from ..kmip.attributes import Attributes, with_user_tags
-from ..kmip.enums import (
+from ...crypto.keys import formats as key_formats
+from ...crypto.keys.transparent import to_transparent
+from ...crypto.material import KeyMaterial
+from ...domain.managed_object import ManagedObject
+from ...errors import KeyFormatTypeNotSupported
+from ...kmip.attributes import Attributes, with_user_tags
+from ...kmip.enums import (
     CertificateType,
     CryptographicAlgorithm,
     KeyFormatType,
@@ -22,9 +22,9 @@ from ..kmip.enums import (
     OpaqueDataType,
     SecretDataType,
 )
-from ..kmip.key_material import TRANSPARENT_KEYS, TransparentKey
-from ..kmip.key_material import KeyMaterial as MaterialField
-from ..kmip.objects import (
+from ...kmip.key_material import TRANSPARENT_KEYS, TransparentKey
+from ...kmip.key_material import KeyMaterial as MaterialField
+from ...kmip.objects import (
     Certificate,
     KeyBlock,
     KeyValue,
@@ -35,9 +35,9 @@ from ..kmip.objects import (
     SecretData,
     SymmetricKey,
 )
-from ..kmip.structures import Link, VendorAttribute
-from .attributes import user_tags_of
-from .key_blocks import SECRET_FORMATS, SECRET_TYPE_TAGS, SYMMETRIC_FORMATS
+from ...kmip.structures import Link, VendorAttribute
+from ..attributes import user_tags_of
+from .incoming import SECRET_FORMATS, SECRET_TYPE_TAGS, SYMMETRIC_FORMATS
 
 # What nearly every call is about; Python 3.11 looks a member up in a function.
 _SYMMETRIC_KEY, _RAW = ObjectType.SYMMETRIC_KEY, KeyFormatType.RAW

@@ -18,13 +18,13 @@ from kms_tornado.kmip.messages import parse_message
 from kms_tornado.kmip.payloads import CreateResponse
 from kms_tornado.kmip.structures import Name
 from kms_tornado.operations import batch
-from kms_tornado.operations.transaction import Transaction
+from kms_tornado.operations.common.transaction import Transaction
 from kms_tornado.store.base import Conflict, Insert, Refused, Remove, Replace, UseNonce
 
-from .. import postgres
-from ..kms import attributes, batch_item, message, name, uid
-from ..store.conftest import postgres_or_skip
-from ..store.helpers import ALICE, an_object, with_store
+from ... import postgres
+from ...kms import attributes, batch_item, message, name, uid
+from ...store.conftest import postgres_or_skip
+from ...store.helpers import ALICE, an_object, with_store
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -9,29 +9,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..crypto.keys import formats as key_formats
-from ..crypto.keys.asymmetric import checked
-from ..crypto.keys.numbers import PrivateValue, PublicValue, algorithm_of, length_of
-from ..crypto.keys.symmetric import check_key_length
-from ..crypto.keys.transparent import from_transparent
-from ..crypto.material import KeyMaterial
-from ..errors import (
+from ...crypto.keys import formats as key_formats
+from ...crypto.keys.asymmetric import checked
+from ...crypto.keys.numbers import PrivateValue, PublicValue, algorithm_of, length_of
+from ...crypto.keys.symmetric import check_key_length
+from ...crypto.keys.transparent import from_transparent
+from ...crypto.material import KeyMaterial
+from ...errors import (
     FeatureNotSupported,
     InvalidField,
     KeyFormatTypeNotSupported,
     MissingData,
 )
-from ..kmip.attributes import Attributes
-from ..kmip.enums import (
+from ...kmip.attributes import Attributes
+from ...kmip.enums import (
     CertificateType,
     CryptographicAlgorithm,
     KeyFormatType,
     ObjectType,
     SecretDataType,
 )
-from ..kmip.key_material import TRANSPARENT_KEYS, TransparentKey
-from ..kmip.key_material import KeyMaterial as MaterialField
-from ..kmip.objects import (
+from ...kmip.key_material import TRANSPARENT_KEYS, TransparentKey
+from ...kmip.key_material import KeyMaterial as MaterialField
+from ...kmip.objects import (
     OBJECT_CLASSES,
     Certificate,
     EncodedKeyValue,
@@ -42,9 +42,9 @@ from ..kmip.objects import (
     SecretData,
     SymmetricKey,
 )
-from ..kmip.structures import Digest
+from ...kmip.structures import Digest
+from ..common.new_object import digest, merged
 from .certificate_attributes import certificate_attributes
-from .new_object import digest, merged
 
 #: The secret data's type has no attribute of its own: the server keeps it as a tag of its own.
 SECRET_TYPE_TAGS = {SecretDataType.PASSWORD: "_password", SecretDataType.SEED: "_seed"}

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
 
-from ..domain.managed_object import ManagedObject, UniqueIdentifier
-from ..errors import InvalidCorrelationValue, InvalidField, ServerLimitExceeded
-from ..kmip.enums import Operation
+from ...domain.managed_object import ManagedObject, UniqueIdentifier
+from ...errors import InvalidCorrelationValue, InvalidField, ServerLimitExceeded
+from ...kmip.enums import Operation
 
 LIFETIME_S = 300
 #: Of one principal; the oldest makes room for a new one, so that lost ones lock nobody out.

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..crypto.keys.certificates import CertificateFacts, Entity, read_certificate
-from ..kmip.attributes import Attributes
-from ..kmip.enums import CertificateType, KeyFormatType
-from ..kmip.structures import (
+from ...crypto.keys.certificates import CertificateFacts, Entity, read_certificate
+from ...kmip.attributes import Attributes
+from ...kmip.enums import CertificateType, KeyFormatType
+from ...kmip.structures import (
     X509CertificateIdentifier,
     X509CertificateIssuer,
     X509CertificateSubject,
 )
-from .new_object import digest
+from ..common.new_object import digest
 
 
 def certificate_attributes(octets: bytes) -> Attributes:

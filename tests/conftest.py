@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ..kms import KMS, User, two_issuers
+from .kms import KMS, User, two_issuers
 
 
 @pytest.fixture(scope="session")

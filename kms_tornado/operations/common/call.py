@@ -12,29 +12,29 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from .. import strict_json
-from ..crypto.envelope import EnvelopeContext, MasterKey, SealBroken, open_sealed, seal
-from ..crypto.material import KeyMaterial
-from ..crypto.policy import CryptoPolicy, Technique, check_policy
-from ..domain.access import not_found, sufficient_rights
-from ..domain.dates import as_of, check_dates, state_at
-from ..domain.lifecycle import GONE, Use, check_state
-from ..domain.managed_object import (
+from ... import strict_json
+from ...crypto.envelope import EnvelopeContext, MasterKey, SealBroken, open_sealed, seal
+from ...crypto.material import KeyMaterial
+from ...crypto.policy import CryptoPolicy, Technique, check_policy
+from ...domain.access import not_found, sufficient_rights
+from ...domain.dates import as_of, check_dates, state_at
+from ...domain.lifecycle import GONE, Use, check_state
+from ...domain.managed_object import (
     KEPT_WRAPPED,
     ManagedObject,
     SealedMaterial,
     UniqueIdentifier,
 )
-from ..domain.usage import check_left, check_usage, spent
-from ..errors import (
+from ...domain.usage import check_left, check_usage, spent
+from ...errors import (
     InvalidField,
     KeyWrapTypeNotSupported,
     MissingData,
     ObjectDestroyed,
     PermissionDenied,
 )
-from ..kmip.enums import CryptographicUsageMask, ObjectType, Operation, State
-from ..store.base import Change, Objects, Replace
+from ...kmip.enums import CryptographicUsageMask, ObjectType, Operation, State
+from ...store.base import Change, Objects, Replace
 from .streams import Streams
 from .transaction import Transaction
 

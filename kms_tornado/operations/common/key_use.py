@@ -9,10 +9,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from ..domain.managed_object import ManagedObject
-from ..errors import InvalidCorrelationValue, MissingData, Unavailable
-from ..kmip.structures import CryptographicParameters
-from ..store.base import Change, Conflict
+from ...domain.managed_object import ManagedObject
+from ...errors import InvalidCorrelationValue, MissingData, Unavailable
+from ...kmip.structures import CryptographicParameters
+from ...store.base import Change, Conflict
 from .call import Call
 from .streams import Part, Stage, Stream, stage_of
 

@@ -9,25 +9,25 @@ from __future__ import annotations
 
 import dataclasses
 
-from ..crypto.material import KeyMaterial
-from ..domain.managed_object import KEPT_WRAPPED, ManagedObject
-from ..errors import (
+from ...crypto.material import KeyMaterial
+from ...domain.managed_object import KEPT_WRAPPED, ManagedObject
+from ...errors import (
     FeatureNotSupported,
     InvalidAttributeValue,
     InvalidField,
     MissingData,
     NotExtractable,
 )
-from ..kmip.attributes import Attributes
-from ..kmip.enums import (
+from ...kmip.attributes import Attributes
+from ...kmip.enums import (
     BlockCipherMode,
     KeyFormatType,
     LinkType,
     ObjectType,
     WrappingMethod,
 )
-from ..kmip.key_material import KeyMaterial as MaterialField
-from ..kmip.objects import (
+from ...kmip.key_material import KeyMaterial as MaterialField
+from ...kmip.objects import (
     OBJECT_CLASSES,
     Certificate,
     EncodedKeyValue,
@@ -42,11 +42,11 @@ from ..kmip.objects import (
     decode_key_block,
     encode_key_block,
 )
-from ..kmip.payloads import ExportRequest, GetRequest
-from ..kmip.structures import CryptographicParameters, Link
-from .call import Call
-from .given_objects import shown_attributes, with_block
-from .key_blocks import SECRET_TYPE_TAGS, Taken, stated_attributes, taken
+from ...kmip.payloads import ExportRequest, GetRequest
+from ...kmip.structures import CryptographicParameters, Link
+from ..common.call import Call
+from .incoming import SECRET_TYPE_TAGS, Taken, stated_attributes, taken
+from .outgoing import shown_attributes, with_block
 from .wrapping import encryption_only, unwrapped, wrapped_block
 
 #: The vendor attribute that asks for it.
