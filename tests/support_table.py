@@ -10,9 +10,9 @@ from pathlib import Path
 
 from kms_tornado.kmip.enums import ObjectType
 from kms_tornado.kmip.tables import ENUMERATIONS, OPERATION_TAGS
-from kms_tornado.operations.limits import LIMITS
-from kms_tornado.operations.service import INTEROP_OPERATIONS, OPERATIONS
-from kms_tornado.operations.support import ALL, SUPPORT
+from kms_tornado.service.catalogue import ALL, SUPPORT
+from kms_tornado.service.limits import LIMITS
+from kms_tornado.service.service import INTEROP_OPERATIONS, OPERATIONS
 
 README = Path(__file__).parent.parent / "README.md"
 

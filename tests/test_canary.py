@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.keywrap import aes_key_wrap_with_padding
 
 from kms_tornado.kmip.enums import Operation
 from kms_tornado.kmip.tables import OPERATION_TAGS
-from kms_tornado.operations.service import INTEROP_OPERATIONS, OPERATIONS
+from kms_tornado.service.service import INTEROP_OPERATIONS, OPERATIONS
 
 from .keys import private_key
 from .kms import (

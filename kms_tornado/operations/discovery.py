@@ -31,8 +31,8 @@ from ..kmip.payloads import (
 )
 from ..kmip.requests import VERSIONS
 from ..kmip.structures import RandomNumberGenerator
+from ..service.catalogue import object_types
 from .common.call import Call
-from .support import object_types
 
 VENDOR = "kms_tornado"
 

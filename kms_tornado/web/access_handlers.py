@@ -8,7 +8,7 @@ from typing import Any
 
 from ..domain.access import format_operation_names
 from ..errors import KMIPError, Unavailable
-from ..operations.access import AccessRequest, AccessRights, parse_access_request
+from ..service.access_rights import AccessRequest, AccessRights, parse_access_request
 from .answers import JSON, Answer, failed
 from .handlers import JSONHandler
 from .service_handler import ProtectedHandler

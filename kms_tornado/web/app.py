@@ -10,12 +10,12 @@ from tornado.routing import URLSpec
 from tornado.web import Application
 
 from ..crypto.policy import CryptoPolicy
+from ..service.kms import KMS, Storage
 from . import access_handlers as a
 from . import handlers as h
 from .access_log import log_request
 from .bearer_auth import RequestAuth
 from .kmip_exchange import ROUTES as KMIP_ROUTES
-from .kms import KMS, Storage
 from .service_handler import (
     METADATA_PATH,
     NotFoundHandler,

@@ -20,9 +20,9 @@ from ..kmip.requests import RequestMessage
 from ..kmip.responses import new_correlation_value, response_message
 from ..kmip.tables import OPERATION_TAGS
 from ..kmip.ttlv import Dialect, encoded_length
-from ..operations import batch
+from ..service import batch
+from ..service.kms import KMS
 from .answers import BINARY, JSON, Answer, failed
-from .kms import KMS
 
 #: Above it, reading the JSON is worth a thread: about a millisecond for 64 KiB of nodes.
 OFFLOAD_BYTES = 64 * 1024

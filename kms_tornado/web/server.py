@@ -20,13 +20,13 @@ from tornado.netutil import bind_sockets
 from ..auth.minting import ALGORITHM
 from ..crypto.policy import CryptoPolicy
 from ..errors import ConfigurationError
+from ..service.kms import KMS, Storage, naming
 from ..settings import Settings
 from . import tls
 from .app import make_app
 from .bearer_auth import BearerAuth, InsecureNoAuth
 from .dev_issuer import USERS, DevIssuer
 from .fast_lane import FastLane
-from .kms import KMS, Storage, naming
 from .metrics import Metrics
 from .service_handler import ServerContext
 from .worker_metrics import WorkerMetrics

@@ -13,10 +13,10 @@ from typing import Any
 from tornado.httputil import HTTPHeaders
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
+from ..service.kms import KMS
 from .answers import ERRORS, JSON_ERROR, Answer, error_body
 from .base import BearerAuthMixin
 from .bearer_auth import RequestAuth
-from .kms import KMS
 from .metrics import Metrics
 from .worker_metrics import WorkerMetrics
 

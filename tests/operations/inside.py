@@ -26,8 +26,8 @@ from kms_tornado.kmip.payloads import (
     ModifyAttributeRequest,
     SetAttributeRequest,
 )
-from kms_tornado.operations.access import AccessRequest, AccessRights
-from kms_tornado.operations.service import Service
+from kms_tornado.service.access_rights import AccessRequest, AccessRights
+from kms_tornado.service.service import Service
 from kms_tornado.store.base import Objects
 from kms_tornado.store.sqlite.store import SQLiteStore
 

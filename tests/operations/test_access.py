@@ -9,7 +9,7 @@ import pytest
 
 from kms_tornado.kmip.enums import Operation
 from kms_tornado.kmip.tables import OPERATION_TAGS
-from kms_tornado.operations.service import OPERATIONS
+from kms_tornado.service.service import OPERATIONS
 
 from ..kms import (
     KMS,

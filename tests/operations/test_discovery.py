@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from kms_tornado.kmip.tables import ENUMERATIONS, OPERATION_TAGS
-from kms_tornado.operations.service import INTEROP_OPERATIONS, OPERATIONS
-from kms_tornado.operations.support import SUPPORT
+from kms_tornado.service.catalogue import SUPPORT
+from kms_tornado.service.service import INTEROP_OPERATIONS, OPERATIONS
 
 from ..kms import Fields, name, number, structure, uid
 

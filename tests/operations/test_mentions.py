@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kms_tornado.operations.service import OPERATIONS
+from kms_tornado.service.service import OPERATIONS
 
 from ..kms import attributes, flag, name, octets, structure, text, uid
 

@@ -17,8 +17,8 @@ from kms_tornado.kmip.enums import State
 from kms_tornado.kmip.messages import parse_message
 from kms_tornado.kmip.payloads import CreateResponse
 from kms_tornado.kmip.structures import Name
-from kms_tornado.operations import batch
 from kms_tornado.operations.common.transaction import Transaction
+from kms_tornado.service import batch
 from kms_tornado.store.base import Conflict, Insert, Refused, Remove, Replace, UseNonce
 
 from ... import postgres

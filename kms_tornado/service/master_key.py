@@ -16,9 +16,9 @@ import secrets
 import stat
 from pathlib import Path
 
+from ..crypto.envelope import MASTER_KEY_BYTES, MasterKey
+from ..crypto.material import KeyMaterial
 from ..errors import ConfigurationError
-from .envelope import MASTER_KEY_BYTES, MasterKey
-from .material import KeyMaterial
 
 ENVIRONMENT_NAME = "KMS_MASTER_KEY"
 

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import serialization
 
 from kms_tornado.kmip.enums import ObjectType, Operation
 from kms_tornado.kmip.tables import OPERATION_TAGS
-from kms_tornado.operations.support import ALL, SUPPORT
+from kms_tornado.service.catalogue import ALL, SUPPORT
 
 from ..keys import certificate, rsa_key
 from ..kms import Item, User, attributes, key_object, name, number, octets, structure, text, uid

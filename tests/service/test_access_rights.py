@@ -20,7 +20,7 @@ from ..kms import (
     two_issuers,
     uid,
 )
-from .rules import check_failure
+from ..operations.rules import check_failure
 
 KEY = bytes(16)
 

@@ -23,8 +23,8 @@ from ..domain.managed_object import KEPT_WRAPPED, ManagedObject, UniqueIdentifie
 from ..errors import GeneralFailure, InvalidField, InvalidMessage, MissingData
 from ..kmip.enums import Operation
 from ..kmip.tables import ENUMERATIONS
+from ..operations.common.call import SharedOffload
 from ..store.base import Conflict, Grant, ObjectStore, Obtained, Withdraw
-from .common.call import SharedOffload
 
 #: No body of sense is longer; it is parsed on the event loop.
 MAX_BODY_LENGTH = 64 * 1024

@@ -15,8 +15,7 @@ from ..crypto.envelope import MasterKey
 from ..crypto.policy import CryptoPolicy
 from ..errors import GeneralFailure, OperationNotSupported
 from ..kmip.enums import Operation
-from ..store.base import Conflict, Objects, ObjectStore
-from . import (
+from ..operations import (
     attribute_changes,
     attributes,
     create,
@@ -34,10 +33,11 @@ from . import (
     rotation,
     signing,
 )
-from .common.call import Call, SharedOffload, Surroundings
-from .common.transaction import Transaction
+from ..operations.common.call import Call, SharedOffload, Surroundings
+from ..operations.common.transaction import Transaction
+from ..operations.objects import stored_wrapped as kept_wrapped
+from ..store.base import Conflict, Objects, ObjectStore
 from .limits import check_data
-from .objects import stored_wrapped as kept_wrapped
 
 Function = Callable[[Call, Any], Awaitable[Any]]
 

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from ..crypto.envelope import MasterKey
-from ..crypto.master_key import load_master_key
 from ..crypto.policy import CryptoPolicy
 from ..errors import ConfigurationError, Unavailable
-from ..operations.access import AccessRights
-from ..operations.service import Service
 from ..store.base import ObjectStore
 from ..store.data_dir import make_data_dir
 from ..store.opening import open_store
+from .access_rights import AccessRights
 from .executor import HEAVY, LIGHT, Executor, LaneSize
+from .master_key import load_master_key
+from .service import Service
 
 T = TypeVar("T")
 

@@ -16,14 +16,14 @@ from ..domain.search import MAX_SOUGHT_VALUES
 from ..errors import InvalidField
 from ..kmip.requests import MAX_BATCH_ITEMS
 from ..kmip.ttlv import MAX_DEPTH, MAX_ITEMS
+from ..operations.attributes import MAX_ATTRIBUTES_LENGTH
+from ..operations.common.call import MAX_IDENTIFIER_LENGTH, MAX_TAG_LIST_LENGTH
+from ..operations.common.new_object import MAX_OBJECT_BYTES
+from ..operations.common.streams import MAX_KEPT_BYTES_OF_A_PRINCIPAL, MAX_OF_A_PRINCIPAL
+from ..operations.lifecycle import MAX_REVOCATION_MESSAGE_LENGTH
+from ..operations.locate import MAX_LOCATED
 from ..store.bounds import MOST_GRANTEES, MOST_LISTED
-from .access import MAX_BODY_LENGTH
-from .attributes import MAX_ATTRIBUTES_LENGTH
-from .common.call import MAX_IDENTIFIER_LENGTH, MAX_TAG_LIST_LENGTH
-from .common.new_object import MAX_OBJECT_BYTES
-from .common.streams import MAX_KEPT_BYTES_OF_A_PRINCIPAL, MAX_OF_A_PRINCIPAL
-from .lifecycle import MAX_REVOCATION_MESSAGE_LENGTH
-from .locate import MAX_LOCATED
+from .access_rights import MAX_BODY_LENGTH
 
 #: Data of one cryptographic operation. AES-GCM in one piece holds Python's lock for all of it, about a
 #: millisecond a MiB; who has more sends it in parts. In hex it is just within the largest body.

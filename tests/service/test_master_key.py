@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 
 from kms_tornado.crypto.envelope import MasterKey
-from kms_tornado.crypto.master_key import (
+from kms_tornado.crypto.material import KeyMaterial
+from kms_tornado.errors import ConfigurationError
+from kms_tornado.service.master_key import (
     access_fault,
     load_master_key,
     make_key_file,
     parse_master_key,
     read_key_file,
 )
-from kms_tornado.crypto.material import KeyMaterial
-from kms_tornado.errors import ConfigurationError
 
 KEY = bytes(range(100, 132))
 TEXT = base64.b64encode(KEY).decode()

@@ -29,8 +29,8 @@ from ..kmip.payloads import CreateKeyPairResponse, LocateResponse, ReKeyKeyPairR
 from ..kmip.requests import RequestItem, RequestMessage
 from ..kmip.tables import OPERATION_TAGS
 from ..kmip.ttlv import Node, encoded_length
+from ..operations.common.transaction import Transaction
 from ..store.base import Conflict, Refused
-from .common.transaction import Transaction
 from .limits import MAX_RESPONSE_BYTES
 from .service import ATTEMPTS, Service, too_many_conflicts
 

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from kms_tornado.errors import Unavailable
-from kms_tornado.web.executor import Busy, Executor, LaneSize
+from kms_tornado.service.executor import Busy, Executor, LaneSize
 
 SMALL = LaneSize(threads=1, waiting=4, waiting_each=2, retry_after_s=7)
 

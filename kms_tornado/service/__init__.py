@@ -1,0 +1,1 @@
+"""From a principal and a request to an answer, whatever the transport."""
