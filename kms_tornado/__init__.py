@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from .auth.issuer import RefreshPolicy, RequiredClaim, TokenPolicy, TrustedIssuer, TrustSettings
     from .auth.principal import Principal
     from .web.app import handlers
-    from .web.base import BearerAuthMixin, BearerRequestHandler, requires
-    from .web.bearer_auth import BearerAuth
+    from .web.bearer.auth import BearerAuth
+    from .web.bearer.mixin import BearerAuthMixin, BearerRequestHandler, requires
 
 _HOMES = {
-    "BearerAuth": "web.bearer_auth",
-    "BearerAuthMixin": "web.base",
-    "BearerRequestHandler": "web.base",
+    "BearerAuth": "web.bearer.auth",
+    "BearerAuthMixin": "web.bearer.mixin",
+    "BearerRequestHandler": "web.bearer.mixin",
     "Principal": "auth.principal",
     "RefreshPolicy": "auth.issuer",
     "RequiredClaim": "auth.issuer",
@@ -29,7 +29,7 @@ _HOMES = {
     "TrustSettings": "auth.issuer",
     "TrustedIssuer": "auth.issuer",
     "handlers": "web.app",
-    "requires": "web.base",
+    "requires": "web.bearer.mixin",
 }
 
 __all__ = [

@@ -17,8 +17,8 @@ from . import logs, options
 from .errors import ConfigurationError, KMSError
 from .options.result import Parsed
 from .settings import Settings
-from .web.server import Server, bind, dev_text, url_of
-from .web.workers import Supervisor, Worker
+from .web.process.server import Server, bind, dev_text, url_of
+from .web.process.workers import Supervisor, Worker
 
 log = logging.getLogger("kms_tornado.server")
 

@@ -21,9 +21,14 @@ ALLOWED = {
     "crypto": {"errors", "kmip", "domain"},
     "store": {"errors", "kmip", "domain"},
     "operations": {"errors", "strict_json", "auth", "kmip", "domain", "crypto", "store"},
+    "service": {
+        "errors", "strict_json", "auth", "kmip", "domain", "crypto", "store", "operations"
+    },
     "settings": {"errors", "auth"},
     "options": {"errors", "auth", "settings"},
-    "web": {"errors", "auth", "kmip", "domain", "crypto", "store", "operations", "settings"},
+    "web": {
+        "errors", "auth", "kmip", "domain", "crypto", "store", "operations", "service", "settings"
+    },
     "__main__": {"errors", "logs", "options", "settings", "web"},
     "__init__": {"auth", "web"},  # for type checkers, and on demand
 }
@@ -43,11 +48,11 @@ HOMES = {
 
 #: What an application loads that embeds the handlers.
 EMBEDDED = (
-    "web/base.py",
-    "web/bearer_auth.py",
-    "web/jwks_fetch.py",
-    "web/fetch_client.py",
-    "web/proxy.py",
+    "web/bearer/mixin.py",
+    "web/bearer/auth.py",
+    "web/bearer/jwks_fetch.py",
+    "web/bearer/fetch_client.py",
+    "web/bearer/proxy.py",
 )
 
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))

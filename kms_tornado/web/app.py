@@ -14,7 +14,7 @@ from ..service.kms import KMS, Storage
 from . import access_handlers as a
 from . import handlers as h
 from .access_log import log_request
-from .bearer_auth import RequestAuth
+from .bearer.auth import RequestAuth
 from .kmip_exchange import ROUTES as KMIP_ROUTES
 from .service_handler import (
     METADATA_PATH,

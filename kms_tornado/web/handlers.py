@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import __version__
 from ..errors import Unavailable
-from .bearer_auth import BearerAuth
+from .bearer.auth import BearerAuth
 from .kmip_exchange import Exchange, reader_of
 from .service_handler import ProtectedHandler, ServiceHandler, resource_url
 

@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from tornado.web import RequestHandler
 
 from ..service.executor import Executor
-from .bearer_auth import BearerAuth, RequestAuth
+from .bearer.auth import BearerAuth, RequestAuth
 
 _MS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _US = (0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.005)

@@ -15,8 +15,8 @@ from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from ..service.kms import KMS
 from .answers import ERRORS, JSON_ERROR, Answer, error_body
-from .base import BearerAuthMixin
-from .bearer_auth import RequestAuth
+from .bearer.auth import RequestAuth
+from .bearer.mixin import BearerAuthMixin
 from .metrics import Metrics
 from .worker_metrics import WorkerMetrics
 

@@ -37,12 +37,12 @@ from ..kms import (
 )
 
 MORE_ELSEWHERE = {
-    "answer to a message": "tests/operations/test_batch.py",
+    "answer to a message": "tests/service/test_batch.py",
     "identifiers in one answer to Locate": "tests/store",
     "objects of one owner": "tests/store",
     "objects in a listing": "tests/store/sql/test_grants.py",
     "users with rights on one object": "tests/store/sql/test_grants.py",
-    "streams of one user": "tests/operations/test_streams.py",
+    "streams of one user": "tests/operations/common/test_streams.py",
     "data decrypted in parts": "below",
     "RSA key": "tests/crypto",
     "derived key": "tests/crypto",

@@ -17,7 +17,7 @@ from kms_tornado import BearerAuth
 from kms_tornado.kmip import binary_codec, json_codec
 from kms_tornado.service.kms import KMS, Storage
 from kms_tornado.web.app import make_app
-from kms_tornado.web.bearer_auth import InsecureNoAuth
+from kms_tornado.web.bearer.auth import InsecureNoAuth
 from kms_tornado.web.fast_lane import FastLane
 from kms_tornado.web.kmip_exchange import OFFLOAD_BYTES, Exchange
 from kms_tornado.web.metrics import Metrics

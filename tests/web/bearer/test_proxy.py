@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from kms_tornado import BearerAuth, RefreshPolicy, errors
-from kms_tornado.web import proxy as proxy_module
-from kms_tornado.web.proxy import Proxy, proxy_for
+from kms_tornado.web.bearer import proxy as proxy_module
+from kms_tornado.web.bearer.proxy import Proxy, proxy_for
 from tests.issuer import Issuer, write_tls_files
 from tests.keys import certificate, private_pem, rsa_key
 

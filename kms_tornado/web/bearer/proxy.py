@@ -12,8 +12,8 @@ from urllib.request import getproxies_environment
 
 from tornado.httpclient import AsyncHTTPClient
 
-from ..auth.issuer import is_loopback_host
-from ..errors import ConfigurationError
+from ...auth.issuer import is_loopback_host
+from ...errors import ConfigurationError
 
 _MISSING = (
     "a proxy needs the extra 'proxy': pip install 'kms-tornado[proxy]'; "

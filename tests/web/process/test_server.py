@@ -15,8 +15,8 @@ import time
 
 import pytest
 
-from .issuer import Issuer
-from .server import (
+from ...issuer import Issuer
+from ...server import (
     CREATE,
     QUICK,
     ServerProcess,

@@ -10,14 +10,14 @@ from typing import Any, Protocol, Self
 
 from tornado.ioloop import PeriodicCallback
 
-from ..auth.authenticator import Authenticator
-from ..auth.bearer import is_compact, parse_authorization
-from ..auth.issuer import RefreshPolicy, TokenPolicy, TrustedIssuer, TrustSettings
-from ..auth.key_cache import KeyCache, KeyStatus
-from ..auth.key_source import KeySource
-from ..auth.principal import Claims, Principal
-from ..auth.signature import check_backend
-from ..errors import AuthenticationError
+from ...auth.authenticator import Authenticator
+from ...auth.bearer import is_compact, parse_authorization
+from ...auth.issuer import RefreshPolicy, TokenPolicy, TrustedIssuer, TrustSettings
+from ...auth.key_cache import KeyCache, KeyStatus
+from ...auth.key_source import KeySource
+from ...auth.principal import Claims, Principal
+from ...auth.signature import check_backend
+from ...errors import AuthenticationError
 from .jwks_fetch import JWKSFetch
 from .proxy import check_proxy_can_be_used
 

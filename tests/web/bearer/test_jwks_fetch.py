@@ -22,12 +22,12 @@ from kms_tornado import __version__
 from kms_tornado.auth.issuer import RefreshPolicy
 from kms_tornado.auth.key_source import MAX_DOCUMENT_BYTES, Fetched
 from kms_tornado.errors import ConfigurationError, InvalidToken, KeySetError, UnknownKey
-from kms_tornado.web.bearer_auth import BearerAuth
-from kms_tornado.web.fetch_client import FetchClient, _Connection, _TCPClient
-from kms_tornado.web.jwks_fetch import JWKSFetch, _max_age_s
+from kms_tornado.web.bearer.auth import BearerAuth
+from kms_tornado.web.bearer.fetch_client import FetchClient, _Connection, _TCPClient
+from kms_tornado.web.bearer.jwks_fetch import JWKSFetch, _max_age_s
 
-from ..issuer import Answer, Issuer, _reset, response, write_tls_files
-from ..keys import certificate, jwk, private_key, private_pem
+from ...issuer import Answer, Issuer, _reset, response, write_tls_files
+from ...keys import certificate, jwk, private_key, private_pem
 
 TIMEOUT_S = 0.8
 

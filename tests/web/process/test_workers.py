@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from .issuer import Issuer
-from .server import CREATE, ServerProcess, eventually, run, serving, trusting
-from .test_process import NO_AUTH, head, one_line, read_all
+from ...issuer import Issuer
+from ...server import CREATE, ServerProcess, eventually, run, serving, trusting
+from .test_server import NO_AUTH, head, one_line, read_all
 
 TWO = ("--workers", "2")
 

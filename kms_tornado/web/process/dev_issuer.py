@@ -10,9 +10,9 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
-from ..auth.issuer import TrustedIssuer, is_loopback_host
-from ..auth.minting import DevSigner
-from ..errors import ConfigurationError
+from ...auth.issuer import TrustedIssuer, is_loopback_host
+from ...auth.minting import DevSigner
+from ...errors import ConfigurationError
 
 AUDIENCE = "kms_tornado"
 USERS = ("alice@example.com", "bob@example.com")

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from .issuer import write_tls_files
-from .keys import certificate, private_key, private_pem
-from .server import Client, ServerProcess, node, run, serving
-from .test_process import one_line
+from ...issuer import write_tls_files
+from ...keys import certificate, private_key, private_pem
+from ...server import Client, ServerProcess, node, run, serving
+from .test_server import one_line
 
 
 class Printed:

@@ -10,10 +10,10 @@ import subprocess
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from .issuer import Issuer, write_tls_files
-from .keys import certificate, private_key, private_pem
-from .server import Client, eventually, run, serving, trusting
-from .test_process import one_line
+from ...issuer import Issuer, write_tls_files
+from ...keys import certificate, private_key, private_pem
+from ...server import Client, eventually, run, serving, trusting
+from .test_server import one_line
 
 NO_AUTH = ("--insecure-no-auth",)
 FILES = ("--tls-cert-file", "cert.pem", "--tls-key-file", "key.pem")
@@ -121,7 +121,7 @@ def test_sighup_with_a_broken_file_logs_it_and_keeps_the_old_ones(tmp_path):
 
 def serving_broken(directory, pem):
     """Its log is to have errors."""
-    from .server import ServerProcess
+    from ...server import ServerProcess
 
     return ServerProcess(*NO_AUTH, *FILES, cwd=directory, tls=trusting_context(pem))
 

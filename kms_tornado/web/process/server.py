@@ -17,19 +17,19 @@ from typing import Any
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
-from ..auth.minting import ALGORITHM
-from ..crypto.policy import CryptoPolicy
-from ..errors import ConfigurationError
-from ..service.kms import KMS, Storage, naming
-from ..settings import Settings
+from ...auth.minting import ALGORITHM
+from ...crypto.policy import CryptoPolicy
+from ...errors import ConfigurationError
+from ...service.kms import KMS, Storage, naming
+from ...settings import Settings
+from ..app import make_app
+from ..bearer.auth import BearerAuth, InsecureNoAuth
+from ..fast_lane import FastLane
+from ..metrics import Metrics
+from ..service_handler import ServerContext
+from ..worker_metrics import WorkerMetrics
 from . import tls
-from .app import make_app
-from .bearer_auth import BearerAuth, InsecureNoAuth
 from .dev_issuer import USERS, DevIssuer
-from .fast_lane import FastLane
-from .metrics import Metrics
-from .service_handler import ServerContext
-from .worker_metrics import WorkerMetrics
 from .workers import Worker
 
 log = logging.getLogger("kms_tornado.server")

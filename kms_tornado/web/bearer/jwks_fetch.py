@@ -18,10 +18,10 @@ from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HT
 from tornado.iostream import StreamClosedError, UnsatisfiableReadError
 from tornado.simple_httpclient import HTTPStreamClosedError, HTTPTimeoutError
 
-from .. import __version__
-from ..auth.issuer import RefreshPolicy
-from ..auth.key_source import MAX_DOCUMENT_BYTES, Fetched
-from ..errors import ConfigurationError, KeySetError
+from ... import __version__
+from ...auth.issuer import RefreshPolicy
+from ...auth.key_source import MAX_DOCUMENT_BYTES, Fetched
+from ...errors import ConfigurationError, KeySetError
 from .fetch_client import FetchClient, ending_all_when_cancelled, silence_tornado
 from .proxy import Proxy, proxy_arguments, proxy_client, proxy_for
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
-from ..errors import ConfigurationError
-from ..settings import Settings
+from ...errors import ConfigurationError
+from ...settings import Settings
 
 
 def server_context(settings: Settings) -> ssl.SSLContext | None:

@@ -24,11 +24,11 @@ from tornado.websocket import WebSocketHandler, websocket_connect
 
 from kms_tornado.auth.issuer import RefreshPolicy, TrustedIssuer, TrustSettings
 from kms_tornado.auth.principal import Principal
-from kms_tornado.web.base import BearerAuthMixin, BearerRequestHandler, requires
-from kms_tornado.web.bearer_auth import BearerAuth
+from kms_tornado.web.bearer.auth import BearerAuth
+from kms_tornado.web.bearer.mixin import BearerAuthMixin, BearerRequestHandler, requires
 
-from ..issuer import Issuer, response
-from ..support import Client, Response, running
+from ...issuer import Issuer, response
+from ...support import Client, Response, running
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 

@@ -16,12 +16,12 @@ from typing import Any, ClassVar, TypeVar, cast
 from tornado.concurrent import future_set_result_unless_cancelled
 from tornado.web import OutputTransform, RequestHandler
 
-from ..auth.bearer import format_challenge
-from ..auth.claims import has_claim
-from ..auth.issuer import RequiredClaim
-from ..auth.principal import Principal
-from ..errors import AuthenticationError, InsufficientScope, MissingToken, Unavailable
-from .bearer_auth import RequestAuth
+from ...auth.bearer import format_challenge
+from ...auth.claims import has_claim
+from ...auth.issuer import RequiredClaim
+from ...auth.principal import Principal
+from ...errors import AuthenticationError, InsufficientScope, MissingToken, Unavailable
+from .auth import RequestAuth
 
 log = logging.getLogger("kms_tornado.auth")
 

@@ -1,0 +1,1 @@
+"""The server as a process: sockets, TLS, workers, signals, the issuer of --dev."""
