@@ -31,7 +31,6 @@ from ..kmip.payloads import (
 )
 from ..kmip.requests import VERSIONS
 from ..kmip.structures import RandomNumberGenerator
-from ..service.catalogue import object_types
 from .common.call import Call
 
 VENDOR = "kms_tornado"
@@ -86,9 +85,7 @@ _SOFTWARE = 0x1  # Protection Storage Mask, §12.2
 #: extensions, attestation types, validations, client registration methods or defaults of ours.
 ANSWERS: Mapping[QueryFunction, Callable[[Call], Mapping[str, Any]]] = {
     QueryFunction.QUERY_OPERATIONS: lambda call: {"operations": call.surroundings.offered},
-    QueryFunction.QUERY_OBJECTS: lambda call: {
-        "object_types": object_types(call.surroundings.offered)
-    },
+    QueryFunction.QUERY_OBJECTS: lambda call: {"object_types": call.surroundings.object_types},
     QueryFunction.QUERY_SERVER_INFORMATION: lambda call: {
         "vendor_identification": VENDOR,
         "server_information": ServerInformation(

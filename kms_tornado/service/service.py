@@ -37,6 +37,7 @@ from ..operations.common.call import Call, SharedOffload, Surroundings
 from ..operations.common.transaction import Transaction
 from ..operations.objects import stored_wrapped as kept_wrapped
 from ..store.base import Conflict, Objects, ObjectStore
+from .catalogue import object_types
 from .limits import check_data
 
 Function = Callable[[Call, Any], Awaitable[Any]]
@@ -114,6 +115,7 @@ class Service:
             offload,
             kept_wrapped.opened,
             tuple(self.operations),
+            object_types(self.operations),
             privileged_users,
             crypto_policy,
         )

@@ -68,7 +68,7 @@ class Unwrapper(Protocol):
 class Surroundings:
     """What all calls of one service have in common.
 
-    offered: every operation of the dispatch table.
+    offered: every operation that this server does. object_types: what they work on, for Query.
     privileged_users: who may create objects; empty means everyone.
     crypto_policy: of --crypto-policy; `Call.check_allowed` asks it.
     unwrapper: of objects that are kept wrapped.
@@ -79,6 +79,7 @@ class Surroundings:
     offload: SharedOffload
     unwrapper: Unwrapper
     offered: tuple[Operation, ...]
+    object_types: tuple[ObjectType, ...]
     privileged_users: frozenset[str]
     crypto_policy: CryptoPolicy
     streams: Streams = field(default_factory=Streams, repr=False)
