@@ -21,13 +21,19 @@ ALLOWED = {
     "crypto": {"errors", "kmip", "domain"},
     "store": {"errors", "kmip", "domain"},
     "operations": {"errors", "strict_json", "auth", "kmip", "domain", "crypto", "store"},
-    "service": {
-        "errors", "strict_json", "auth", "kmip", "domain", "crypto", "store", "operations"
-    },
+    "service": {"errors", "strict_json", "auth", "kmip", "domain", "crypto", "store", "operations"},
     "settings": {"errors", "auth"},
     "options": {"errors", "auth", "settings"},
     "web": {
-        "errors", "auth", "kmip", "domain", "crypto", "store", "operations", "service", "settings"
+        "errors",
+        "auth",
+        "kmip",
+        "domain",
+        "crypto",
+        "store",
+        "operations",
+        "service",
+        "settings",
     },
     "__main__": {"errors", "logs", "options", "settings", "web"},
     "__init__": {"auth", "web"},  # for type checkers, and on demand
