@@ -6,24 +6,113 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from kms_tornado.kmip.enums import ObjectType
+from kms_tornado.crypto import derive, random
+from kms_tornado.crypto.keys.asymmetric import MAX_RSA_BITS
+from kms_tornado.crypto.keys.certificates import MAX_CERTIFICATE_BYTES
+from kms_tornado.domain.managed_object import MAX_OBJECTS_OF_AN_OWNER
+from kms_tornado.domain.search import MAX_SOUGHT_VALUES
+from kms_tornado.kmip.enums import ObjectType, Operation
+from kms_tornado.kmip.requests import MAX_BATCH_ITEMS
 from kms_tornado.kmip.tables import ENUMERATIONS, OPERATION_TAGS
-from kms_tornado.service.catalogue import ALL, SUPPORT
-from kms_tornado.service.limits import LIMITS
-from kms_tornado.service.service import INTEROP_OPERATIONS, OPERATIONS
+from kms_tornado.kmip.ttlv import MAX_DEPTH, MAX_ITEMS
+from kms_tornado.operations.attributes import MAX_ATTRIBUTES_LENGTH
+from kms_tornado.operations.common.call import MAX_IDENTIFIER_LENGTH, MAX_TAG_LIST_LENGTH
+from kms_tornado.operations.common.new_object import MAX_OBJECT_BYTES
+from kms_tornado.operations.common.streams import MAX_KEPT_BYTES_OF_A_PRINCIPAL, MAX_OF_A_PRINCIPAL
+from kms_tornado.operations.lifecycle import MAX_REVOCATION_MESSAGE_LENGTH
+from kms_tornado.operations.locate import MAX_LOCATED
+from kms_tornado.service.access_rights import MAX_BODY_LENGTH
+from kms_tornado.service.catalogue import ALL_OBJECT_TYPES, CATALOGUE
+from kms_tornado.service.limits import MAX_DATA_BYTES, MAX_RESPONSE_BYTES
+from kms_tornado.store.bounds import MOST_GRANTEES, MOST_LISTED
 
 README = Path(__file__).parent.parent / "README.md"
 
 
+#: Operation → what the table says beside the objects that it works on.
+NOTES: Mapping[Operation, str] = {
+    Operation.CREATE: "AES, ChaCha20, HMAC; Active at once, but in a message Pre-Active",
+    Operation.CREATE_KEY_PAIR: "RSA, EC P-256, P-384, P-521, Ed25519, X25519",
+    Operation.REGISTER: "formats below; a wrapped key is kept wrapped",
+    Operation.RE_KEY: "the old key still decrypts; its Name goes over",
+    Operation.RE_KEY_KEY_PAIR: "as ReKey",
+    Operation.DERIVE_KEY: "HKDF, PBKDF2, HMAC, hash, encryption, NIST 800-108 (counter)",
+    Operation.LOCATE: "every attribute, dates as ranges; at most 1000 a page",
+    Operation.GET: "formats below; Sensitive objects only wrapped",
+    Operation.GET_ATTRIBUTES: "also of destroyed objects",
+    Operation.GET_ATTRIBUTE_LIST: "also of destroyed objects",
+    Operation.MODIFY_ATTRIBUTE: "Sensitive and Extractable can only be tightened",
+    Operation.DESTROY: "wipes the key, keeps the attributes; not while Active",
+    Operation.DISCOVER_VERSIONS: "2.1 and 2.0",
+    Operation.ENCRYPT: "symmetric: whole, or in parts by Correlation Value",
+    Operation.DECRYPT: "as Encrypt",
+    Operation.SIGN: "RSA PSS and PKCS#1 v1.5, ECDSA, Ed25519; whole, or in parts",
+    Operation.SIGNATURE_VERIFY: "as Sign",
+    Operation.MAC: "HMAC with SHA-1, SHA-2, SHA-3, AES-CMAC; whole, or in parts",
+    Operation.MAC_VERIFY: "as MAC",
+    Operation.HASH: "SHA-1, SHA-2, SHA-3; whole, or in parts",
+    Operation.RNG_RETRIEVE: "random octets of the operating system",
+    Operation.RNG_SEED: "taken, and not needed",
+    Operation.IMPORT: "as Register, under an identifier of the client's choice; KeyWrapType NotWrapped unwraps",
+    Operation.EXPORT: "as Get, with the attributes, in any state",
+    Operation.INTEROP: "only with `--kmip-interop`: Begin and End, into the log",
+    Operation.LOG: "only with `--kmip-interop`: one line into the log",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """answer: an HTTP status or a Result Reason. option: what sets it, where one does."""
+
+    name: str
+    most: int
+    unit: str
+    answer: str
+    option: str = ""
+
+
+LIMITS = (
+    Limit("body of a request", 16 * 1024 * 1024, "bytes", "413", "--max-body-size"),
+    Limit("body of `/access/grant`, `/access/revoke`", MAX_BODY_LENGTH, "bytes", "Invalid_Message"),
+    Limit("nesting of a message", MAX_DEPTH, "levels", "Invalid_Message"),
+    Limit("items of TTLV in a message", MAX_ITEMS, "items", "Invalid_Message"),
+    Limit("operations in a message", MAX_BATCH_ITEMS, "items", "Invalid_Message"),
+    Limit("data of one operation", MAX_DATA_BYTES, "bytes", "Invalid_Field"),
+    Limit("answer to a message", MAX_RESPONSE_BYTES, "bytes of binary TTLV", "Response_Too_Large"),
+    Limit("streams of one user", MAX_OF_A_PRINCIPAL, "streams", "the oldest is given up"),
+    Limit(
+        "data decrypted in parts",
+        MAX_KEPT_BYTES_OF_A_PRINCIPAL,
+        "bytes",
+        "Server_Limit_Exceeded",
+    ),
+    Limit("identifier", MAX_IDENTIFIER_LENGTH, "characters", "Invalid_Attribute_Value"),
+    Limit("tag list as identifier", MAX_TAG_LIST_LENGTH, "characters", "Invalid_Field"),
+    Limit("attributes of an object", MAX_ATTRIBUTES_LENGTH, "characters", "Invalid_Field"),
+    Limit("identifiers in one answer to Locate", MAX_LOCATED, "items", "a page of so many"),
+    Limit("objects in a listing", MOST_LISTED, "objects", "the newest; Locate finds the others"),
+    Limit("users with rights on one object", MOST_GRANTEES, "users", "Server_Limit_Exceeded"),
+    Limit("values in one search by Locate", MAX_SOUGHT_VALUES, "values", "Invalid_Field"),
+    Limit("object", MAX_OBJECT_BYTES, "bytes", "Invalid_Field"),
+    Limit("certificate", MAX_CERTIFICATE_BYTES, "bytes", "Invalid_Field"),
+    Limit("reason of a revocation", MAX_REVOCATION_MESSAGE_LENGTH, "characters", "Invalid_Field"),
+    Limit("RSA key", MAX_RSA_BITS, "bits", "Invalid_Attribute_Value"),
+    Limit("derived key", derive.MAX_BYTES, "bytes", "Invalid_Field"),
+    Limit("iterations of PBKDF2", derive.MAX_PBKDF2_ROUNDS, "rounds", "Invalid_Field"),
+    Limit("random data", random.MAX_BYTES, "bytes", "Invalid_Field"),
+    Limit("objects of one owner", MAX_OBJECTS_OF_AN_OWNER, "objects", "Server_Limit_Exceeded"),
+)
+
+
 def operations() -> str:
     lines = ["| operation | objects | notes |", "|---|---|---|"]
-    for operation in (*OPERATIONS, *INTEROP_OPERATIONS):
-        support = SUPPORT[operation]
-        lines.append(
-            f"| {OPERATION_TAGS[operation]} | {_objects(support.object_types)} | {support.note} |"
-        )
+    for operation, row in CATALOGUE.items():
+        objects, note = _objects(row.object_types), NOTES.get(operation, "")
+        lines.append(f"| {OPERATION_TAGS[operation]} | {objects} | {note} |")
     return "\n".join(lines)
 
 
@@ -52,7 +141,7 @@ def rewritten(text: str) -> str:
 
 
 def _objects(types: tuple[ObjectType, ...]) -> str:
-    if types == ALL:
+    if types == ALL_OBJECT_TYPES:
         return "all"
     return ", ".join(ENUMERATIONS["ObjectType"].oasis[each] for each in types)
 

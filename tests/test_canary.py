@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.keywrap import aes_key_wrap_with_padding
 
 from kms_tornado.kmip.enums import Operation
 from kms_tornado.kmip.tables import OPERATION_TAGS
-from kms_tornado.service.service import INTEROP_OPERATIONS, OPERATIONS
+from kms_tornado.service.catalogue import CATALOGUE
 
 from .keys import private_key
 from .kms import (
@@ -222,7 +222,7 @@ REQUESTS: dict[Operation, list[list[Item]]] = {
 }  # fmt: skip
 
 #: The last of them end the objects.
-ORDER = [each for each in REQUESTS if each in {*OPERATIONS, *INTEROP_OPERATIONS}]
+ORDER = [each for each in REQUESTS if each in CATALOGUE]
 
 
 def broken(items: list[Item]) -> Iterator[list[Item]]:
@@ -353,7 +353,7 @@ def test_operation_was_answered_and_never_by_a_fault_of_ours(
 
 
 def test_every_operation_has_its_canaries() -> None:
-    assert {*OPERATIONS, *INTEROP_OPERATIONS} <= set(REQUESTS)
+    assert set(CATALOGUE) <= set(REQUESTS)
 
 
 def test_search_finds_what_is_there(evidence: Any) -> None:

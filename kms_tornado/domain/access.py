@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from ..errors import InvalidField, ItemNotFound
 from ..kmip.enums import Operation
@@ -12,20 +12,6 @@ from .managed_object import ManagedObject
 
 #: The user who stands for every authenticated user.
 EVERYONE = "*"
-
-#: What holding the key material makes possible anyway; nothing that changes the object.
-COVERED_BY_GET = frozenset(
-    {
-        Operation.EXPORT,
-        Operation.GET_ATTRIBUTES,
-        Operation.ENCRYPT,
-        Operation.DECRYPT,
-        Operation.SIGN,
-        Operation.SIGNATURE_VERIFY,
-        Operation.MAC,
-        Operation.MAC_VERIFY,
-    }
-)
 
 # A name of the users' issuer may stand in front of a user claim of 255 characters.
 MAX_USER_LENGTH = 2048
@@ -40,14 +26,17 @@ def owns(principal: str, target: ManagedObject) -> bool:
     return target.owner == principal
 
 
-def sufficient_rights(operation: Operation) -> tuple[Operation, ...]:
-    """The granted operations any of which lets somebody who is not the owner do this one."""
-    return _SUFFICIENT[operation]
+def sufficient_rights(
+    covered_by_get: Container[Operation],
+) -> Mapping[Operation, tuple[Operation, ...]]:
+    """Operation → the granted rights any of which lets somebody who is not the owner do it.
 
-
-_SUFFICIENT = {
-    each: (each, Operation.GET) if each in COVERED_BY_GET else (each,) for each in Operation
-}
+    covered_by_get: what holding the key material makes possible anyway; nothing that changes the object.
+    """
+    return {
+        operation: (operation, Operation.GET) if operation in covered_by_get else (operation,)
+        for operation in Operation
+    }
 
 
 def parse_operation_name(name: str) -> Operation:

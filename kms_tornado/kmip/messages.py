@@ -5,15 +5,14 @@ A bare operation is a root node with the operation's tag. Batches stand in `batc
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from ..errors import InvalidMessage, KMIPError, OperationNotSupported
 from . import binary_codec, json_codec
 from .enums import Operation
-from .payloads import PAYLOADS
-from .requests import RequestMessage, read_message, read_payload, refused
-from .schema import Declared, to_node
+from .requests import Payloads, RequestMessage, read_message, refused
+from .schema import Declared, from_node, to_node
 from .tables import OPERATION_TAGS
 from .ttlv import Dialect, Node
 
@@ -28,12 +27,8 @@ class BareOperation(NamedTuple):
     dialect: Dialect
 
 
-def parse_request(
-    body: bytes, offered: Container[Operation] = PAYLOADS
-) -> BareOperation | RequestMessage:
-    """Whichever of the two the body is.
-
-    offered: what the server does; the payload of any other operation is not looked at.
+def parse_request(body: bytes, payloads: Payloads) -> BareOperation | RequestMessage:
+    """Whichever of the two the body is. payloads: of the operations that are offered.
 
     Raises InvalidMessage, InvalidField, MissingData or another KMIPError for a payload of a bare
     operation that is not as declared, and OperationNotSupported for an operation that has none. A
@@ -42,21 +37,21 @@ def parse_request(
     tree = json_codec.load(body)
     root, dialect = json_codec.root_of(tree)
     if root == "RequestMessage":
-        return _message(tree, dialect, offered)
-    return _bare(json_codec.parse_tree(tree, root), dialect, offered)
+        return _message(tree, dialect, payloads)
+    return _bare(json_codec.parse_tree(tree, root), dialect, payloads)
 
 
-def parse_message(body: bytes, offered: Container[Operation] = PAYLOADS) -> RequestMessage:
+def parse_message(body: bytes, payloads: Payloads) -> RequestMessage:
     """A RequestMessage and nothing else. Raises InvalidMessage for what is no message of KMIP."""
     tree = json_codec.load(body)
     root, dialect = json_codec.root_of(tree)
     if root != "RequestMessage":
         dialect = Dialect.OASIS if dialect is Dialect.COSMIAN else dialect
         return refused(InvalidMessage(f"a RequestMessage is expected here, not {root}"), dialect)
-    return _message(tree, dialect, offered)
+    return _message(tree, dialect, payloads)
 
 
-def parse_binary_message(octets: bytes, offered: Container[Operation] = PAYLOADS) -> RequestMessage:
+def parse_binary_message(octets: bytes, payloads: Payloads) -> RequestMessage:
     """A RequestMessage in binary TTLV, or one that is refused: nothing is raised."""
     try:
         root = binary_codec.parse(octets)
@@ -65,7 +60,7 @@ def parse_binary_message(octets: bytes, offered: Container[Operation] = PAYLOADS
     if root.tag != "RequestMessage":
         error = InvalidMessage(f"a RequestMessage is expected here, not {root.tag}")
         return refused(error, Dialect.BINARY)
-    return read_message(root, Dialect.BINARY, offered)
+    return read_message(root, Dialect.BINARY, payloads)
 
 
 def format_message(root: Node, dialect: Dialect) -> bytes:
@@ -75,9 +70,9 @@ def format_message(root: Node, dialect: Dialect) -> bytes:
     return json_codec.format(root, dialect)
 
 
-def parse_bare_operation(body: bytes, offered: Container[Operation] = PAYLOADS) -> BareOperation:
+def parse_bare_operation(body: bytes, payloads: Payloads) -> BareOperation:
     """As `parse_request`, with InvalidMessage for a RequestMessage."""
-    return _bare(*json_codec.parse(body), offered)
+    return _bare(*json_codec.parse(body), payloads)
 
 
 def format_bare_response(operation: Operation, payload: Declared, dialect: Dialect) -> bytes:
@@ -85,18 +80,19 @@ def format_bare_response(operation: Operation, payload: Declared, dialect: Diale
     return json_codec.format(to_node(payload, f"{OPERATION_TAGS[operation]}Response"), dialect)
 
 
-def _message(tree: object, dialect: Dialect, offered: Container[Operation]) -> RequestMessage:
+def _message(tree: object, dialect: Dialect, payloads: Payloads) -> RequestMessage:
     try:
         root = json_codec.parse_tree(tree, "RequestMessage")
     except KMIPError as exc:
         return refused(InvalidMessage(str(exc)), dialect)
-    return read_message(root, dialect, offered)
+    return read_message(root, dialect, payloads)
 
 
-def _bare(root: Node, dialect: Dialect, offered: Container[Operation]) -> BareOperation:
+def _bare(root: Node, dialect: Dialect, payloads: Payloads) -> BareOperation:
     operation = _OPERATIONS.get(root.tag)
     if operation is None:
         raise InvalidMessage(f"{root.tag} is no operation")
-    if operation not in offered or operation not in PAYLOADS:
+    types = payloads.get(operation)
+    if types is None:
         raise OperationNotSupported(f"{root.tag} is not offered by this server")
-    return BareOperation(operation, read_payload(operation, root), dialect)
+    return BareOperation(operation, from_node(types.request, root), dialect)

@@ -7,9 +7,9 @@ a failure of its item alone.
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from ..errors import (
     AuthenticationNotSuccessful,
@@ -23,7 +23,7 @@ from ..errors import (
     UnsupportedProtocolVersion,
 )
 from .enums import BatchErrorContinuationOption, Operation
-from .payloads import PAYLOADS, ProtocolVersion
+from .payloads import ProtocolVersion
 from .schema import Custom, DateTime, Declared, EnumerationNumber, Tag, from_node
 from .tables import OPERATION_TAGS
 from .ttlv import Dialect, ItemType, Node, children_of
@@ -52,6 +52,17 @@ def _write_as_it_is(tag: str, node: Node) -> Node:
 
 
 _AnyNode = Annotated[Node, Custom(_as_it_is, _write_as_it_is)]
+
+
+class PayloadTypes(NamedTuple):
+    """How the payloads of one operation are declared."""
+
+    request: type[Declared]
+    response: type[Declared]
+
+
+#: What a server offers: the payload of any other operation is not looked at.
+Payloads = Mapping[Operation, PayloadTypes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +132,8 @@ def refused(
     return RequestMessage(dialect, version, None, (RequestItem(None, error),))
 
 
-def read_message(
-    root: Node, dialect: Dialect, offered: Container[Operation] = PAYLOADS
-) -> RequestMessage:
-    """The message, whatever is wrong with it.
-
-    offered: what the server does; the payload of any other operation is not looked at.
-    """
+def read_message(root: Node, dialect: Dialect, payloads: Payloads) -> RequestMessage:
+    """The message, whatever is wrong with it. payloads: of the operations that are offered."""
     version = VERSIONS[0]
     try:
         header_node, item_nodes = _parts(root)
@@ -141,13 +147,8 @@ def read_message(
     except KMIPError as exc:
         return refused(exc, dialect, version)
     return RequestMessage(
-        dialect, version, header, tuple(_request_item(each, offered) for each in items)
+        dialect, version, header, tuple(_request_item(each, payloads) for each in items)
     )
-
-
-def read_payload(operation: Operation, node: Node) -> Declared:
-    """The request of an operation that has PAYLOADS. Raises KMIPError where it is not as declared."""
-    return from_node(PAYLOADS[operation][0], node)
 
 
 def _parts(root: Node) -> tuple[Node, list[Node]]:
@@ -197,18 +198,19 @@ def _check_extensions(items: Sequence[_BatchItem]) -> None:
         raise UnknownMessageExtension("a critical MessageExtension is not known here")
 
 
-def _request_item(item: _BatchItem, offered: Container[Operation]) -> RequestItem:
-    return RequestItem(item.operation, _request(item, offered), item.unique_batch_item_id)
+def _request_item(item: _BatchItem, payloads: Payloads) -> RequestItem:
+    return RequestItem(item.operation, _request(item, payloads), item.unique_batch_item_id)
 
 
-def _request(item: _BatchItem, offered: Container[Operation]) -> Declared | KMIPError:
+def _request(item: _BatchItem, payloads: Payloads) -> Declared | KMIPError:
     operation, payload = item.operation, item.request_payload
-    if operation not in offered or operation not in PAYLOADS:
+    types = payloads.get(operation)
+    if types is None:
         return OperationNotSupported(f"{OPERATION_TAGS[operation]} is not offered by this server")
     if item.ephemeral:
         return FeatureNotSupported("Ephemeral is not supported")
     try:
-        return read_payload(operation, _without_placeholder(payload))
+        return from_node(types.request, _without_placeholder(payload))
     except KMIPError as exc:
         return exc
 

@@ -12,7 +12,6 @@ import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from ..auth.principal import Principal
@@ -24,8 +23,7 @@ from ..errors import (
     Unavailable,
 )
 from ..kmip import responses
-from ..kmip.enums import BatchErrorContinuationOption, Operation
-from ..kmip.payloads import CreateKeyPairResponse, LocateResponse, ReKeyKeyPairResponse
+from ..kmip.enums import BatchErrorContinuationOption
 from ..kmip.requests import RequestItem, RequestMessage
 from ..kmip.tables import OPERATION_TAGS
 from ..kmip.ttlv import Node, encoded_length
@@ -39,25 +37,6 @@ DEADLINE_S = 30.0
 
 #: Other requests wait meanwhile: after so many seconds it is their turn.
 TURN_S = 0.001
-
-#: Operations that say which object the ID placeholder means from then on. After a failure of theirs,
-#: or of one that is not offered here, it means none: what follows was not meant for another object.
-SETTING_PLACEHOLDER = frozenset(
-    {
-        Operation.CREATE,
-        Operation.CREATE_KEY_PAIR,
-        Operation.DERIVE_KEY,
-        Operation.REGISTER,
-        Operation.RE_KEY,
-        Operation.RE_KEY_KEY_PAIR,
-        Operation.IMPORT,
-        Operation.LOCATE,
-    }
-)
-
-
-#: Where a request says which object it is about; left out, it is the one of the ID placeholder.
-IDENTIFIERS = ("unique_identifier", "private_key_unique_identifier", "unique_identifiers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,9 +231,9 @@ class _Run:
             if length > self.room:
                 raise ResponseTooLarge("the answer is longer than there is room for")
         except KMIPError as exc:
-            self._forget(item)
+            self._clear_placeholder(item)
             return _failed(item, exc, uid)
-        self._remember(item, response)
+        self._set_placeholder(item, response)
         return ItemResult(
             item, node, length, "Success", getattr(response, "unique_identifier", None)
         )
@@ -268,9 +247,9 @@ class _Run:
         request: Any = item.request
         if isinstance(request, KMIPError):
             raise request
-        cls: Any = type(request)
-        named = _identifiers_of(cls)
-        omitted = [each for each in named if getattr(request, each) in (None, ())]
+        assert item.operation is not None
+        fields = self.service.operations[item.operation].identifier_fields
+        omitted = [field for field in fields if getattr(request, field) in (None, ())]
         if not omitted:
             return request
         if self.placeholder is None:
@@ -279,26 +258,20 @@ class _Run:
         uid = self.placeholder if is_one else (self.placeholder,)
         return dataclasses.replace(request, **{omitted[0]: uid})
 
-    def _remember(self, item: RequestItem, response: Any) -> None:
-        if isinstance(response, LocateResponse):
-            # Several: none, so that what follows happens to the one object that was meant, or not.
-            found = response.unique_identifiers
-            self.placeholder = found[0] if len(found) == 1 else None
-        elif isinstance(response, CreateKeyPairResponse | ReKeyKeyPairResponse):  # KMIP 2.1 §6.1.9
-            self.placeholder = response.private_key_unique_identifier
-        elif item.operation in SETTING_PLACEHOLDER:
-            self.placeholder = response.unique_identifier
+    def _set_placeholder(self, item: RequestItem, response: Any) -> None:
+        assert item.operation is not None
+        placeholder = self.service.operations[item.operation].placeholder
+        if placeholder is not None:
+            self.placeholder = placeholder(response)
 
-    def _forget(self, item: RequestItem) -> None:
-        if item.operation in SETTING_PLACEHOLDER or item.operation not in self.service.operations:
+    def _clear_placeholder(self, item: RequestItem) -> None:
+        """After a failure of an operation that sets it, or of one that is not offered here.
+
+        What follows was not meant for another object.
+        """
+        row = None if item.operation is None else self.service.operations.get(item.operation)
+        if row is None or row.placeholder is not None:
             self.placeholder = None
-
-
-@cache
-def _identifiers_of(cls: Any) -> tuple[str, ...]:
-    """Those of IDENTIFIERS that a request of the class has."""
-    names = {each.name for each in dataclasses.fields(cls)}
-    return tuple(each for each in IDENTIFIERS if each in names)
 
 
 def _failed(item: RequestItem, error: KMIPError, uid: str | None = None) -> ItemResult:

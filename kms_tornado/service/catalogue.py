@@ -1,16 +1,45 @@
-"""What each operation works on: Query's object types and the README's table come from here.
+"""The catalogue of operations: one row says all that the server knows about one.
 
-Which operations there are stands in the operation table, `service.OPERATIONS`.
+What stands below cannot import this table, so the Service hands each part what it needs of it: the
+codecs the payload classes of what is offered, the calls the rights that suffice, and Query the names
+of operations and object types. To add an operation, write its payloads, its function and its row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import dataclasses
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
+from ..kmip import payloads as p
 from ..kmip.enums import ObjectType, Operation
+from ..kmip.requests import PayloadTypes
+from ..kmip.schema import Declared
+from ..operations import (
+    attribute_changes,
+    attributes,
+    create,
+    derivation,
+    discovery,
+    encryption,
+    interop,
+    key_pairs,
+    lifecycle,
+    locate,
+    mac,
+    register,
+    retrieve,
+    rng,
+    rotation,
+    signing,
+)
+from ..operations.common.call import Call
 
-_CERTIFICATE, _SYMMETRIC, _PUBLIC, _PRIVATE, _SECRET, _OPAQUE = ALL = (
+Function = Callable[[Call, Any], Awaitable[Any]]
+
+_CERTIFICATE, _SYMMETRIC, _PUBLIC, _PRIVATE, _SECRET, _OPAQUE = ALL_OBJECT_TYPES = (
     ObjectType.CERTIFICATE,
     ObjectType.SYMMETRIC_KEY,
     ObjectType.PUBLIC_KEY,
@@ -20,67 +49,225 @@ _CERTIFICATE, _SYMMETRIC, _PUBLIC, _PRIVATE, _SECRET, _OPAQUE = ALL = (
 )
 
 
+def _the_object(response: Any) -> str | None:
+    identifier: str = response.unique_identifier
+    return identifier
+
+
+def _the_private_key(response: Any) -> str | None:
+    """KMIP 2.1 §6.1.9: of a pair the ID placeholder means the private key."""
+    identifier: str = response.private_key_unique_identifier
+    return identifier
+
+
+def _the_only_one(response: p.LocateResponse) -> str | None:
+    """None where there are several, so that what follows is done to the object that was meant, or fails."""
+    identifiers = response.unique_identifiers
+    return identifiers[0] if len(identifiers) == 1 else None
+
+
+#: Where a request names the object that it is about; left out, that is the one of the ID placeholder.
+_IDENTIFIER_FIELDS = ("unique_identifier", "private_key_unique_identifier", "unique_identifiers")
+
+
 @dataclass(frozen=True, slots=True)
-class Support:
-    """object_types: () where the operation names no object. note: for the README."""
+class OperationRow:
+    """One operation.
 
+    function: does it. request, response: its payloads.
+    object_types: those that it works on, which Query names; () where it names no object.
+    placeholder: response → what the ID placeholder means from then on (KMIP 2.1 §6.1); None where the
+    operation leaves it alone.
+    is_covered_by_get: the right to Get allows it, too, because whoever holds the key material can do
+    it anyway. It changes nothing about the object.
+    is_interop_only: offered only with --kmip-interop, for conformance runs.
+    identifier_fields: fields of the request that the ID placeholder stands in for.
+    """
+
+    function: Function
+    request: type[Declared]
+    response: type[Declared]
     object_types: tuple[ObjectType, ...] = ()
-    note: str = ""
+    placeholder: Callable[[Any], str | None] | None = None
+    is_covered_by_get: bool = False
+    is_interop_only: bool = False
+    identifier_fields: tuple[str, ...] = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        request: Any = self.request
+        names = {field.name for field in dataclasses.fields(request)}
+        fields = tuple(name for name in _IDENTIFIER_FIELDS if name in names)
+        object.__setattr__(self, "identifier_fields", fields)
 
 
-SUPPORT: Mapping[Operation, Support] = {
-    Operation.CREATE: Support(
-        (_SYMMETRIC,), "AES, ChaCha20, HMAC; Active at once, but in a message Pre-Active"
-    ),
-    Operation.CREATE_KEY_PAIR: Support(
-        (_PUBLIC, _PRIVATE), "RSA, EC P-256, P-384, P-521, Ed25519, X25519"
-    ),
-    Operation.REGISTER: Support(ALL, "formats below; a wrapped key is kept wrapped"),
-    Operation.RE_KEY: Support((_SYMMETRIC,), "the old key still decrypts; its Name goes over"),
-    Operation.RE_KEY_KEY_PAIR: Support((_PUBLIC, _PRIVATE), "as ReKey"),
-    Operation.DERIVE_KEY: Support(
-        (_SYMMETRIC, _SECRET), "HKDF, PBKDF2, HMAC, hash, encryption, NIST 800-108 (counter)"
-    ),
-    Operation.LOCATE: Support(ALL, "every attribute, dates as ranges; at most 1000 a page"),
-    Operation.CHECK: Support(ALL),
-    Operation.GET: Support(ALL, "formats below; Sensitive objects only wrapped"),
-    Operation.GET_ATTRIBUTES: Support(ALL, "also of destroyed objects"),
-    Operation.GET_ATTRIBUTE_LIST: Support(ALL, "also of destroyed objects"),
-    Operation.ADD_ATTRIBUTE: Support(ALL),
-    Operation.SET_ATTRIBUTE: Support(ALL),
-    Operation.MODIFY_ATTRIBUTE: Support(ALL, "Sensitive and Extractable can only be tightened"),
-    Operation.DELETE_ATTRIBUTE: Support(ALL),
-    Operation.ACTIVATE: Support(ALL),
-    Operation.REVOKE: Support(ALL),
-    Operation.DESTROY: Support(ALL, "wipes the key, keeps the attributes; not while Active"),
-    Operation.QUERY: Support(),
-    Operation.DISCOVER_VERSIONS: Support((), "2.1 and 2.0"),
-    Operation.ENCRYPT: Support(
-        (_SYMMETRIC, _PUBLIC, _CERTIFICATE), "symmetric: whole, or in parts by Correlation Value"
-    ),
-    Operation.DECRYPT: Support((_SYMMETRIC, _PRIVATE), "as Encrypt"),
-    Operation.SIGN: Support(
-        (_PRIVATE,), "RSA PSS and PKCS#1 v1.5, ECDSA, Ed25519; whole, or in parts"
-    ),
-    Operation.SIGNATURE_VERIFY: Support((_PUBLIC, _CERTIFICATE), "as Sign"),
-    Operation.MAC: Support(
-        (_SYMMETRIC, _SECRET), "HMAC with SHA-1, SHA-2, SHA-3, AES-CMAC; whole, or in parts"
-    ),
-    Operation.MAC_VERIFY: Support((_SYMMETRIC, _SECRET), "as MAC"),
-    Operation.HASH: Support((), "SHA-1, SHA-2, SHA-3; whole, or in parts"),
-    Operation.RNG_RETRIEVE: Support((), "random octets of the operating system"),
-    Operation.RNG_SEED: Support((), "taken, and not needed"),
-    Operation.IMPORT: Support(
-        ALL,
-        "as Register, under an identifier of the client's choice; KeyWrapType NotWrapped unwraps",
-    ),
-    Operation.EXPORT: Support(ALL, "as Get, with the attributes, in any state"),
-    Operation.INTEROP: Support((), "only with `--kmip-interop`: Begin and End, into the log"),
-    Operation.LOG: Support((), "only with `--kmip-interop`: one line into the log"),
-}
+#: In the order in which Query names them.
+CATALOGUE: Mapping[Operation, OperationRow] = MappingProxyType(
+    {
+        Operation.CREATE: OperationRow(
+            create.create, p.CreateRequest, p.CreateResponse, (_SYMMETRIC,), _the_object
+        ),
+        Operation.LOCATE: OperationRow(
+            locate.locate, p.LocateRequest, p.LocateResponse, ALL_OBJECT_TYPES, _the_only_one
+        ),
+        Operation.GET: OperationRow(retrieve.get, p.GetRequest, p.GetResponse, ALL_OBJECT_TYPES),
+        Operation.GET_ATTRIBUTES: OperationRow(
+            attributes.get_attributes,
+            p.GetAttributesRequest,
+            p.GetAttributesResponse,
+            ALL_OBJECT_TYPES,
+            is_covered_by_get=True,
+        ),
+        Operation.GET_ATTRIBUTE_LIST: OperationRow(
+            attributes.get_attribute_list,
+            p.GetAttributeListRequest,
+            p.GetAttributeListResponse,
+            ALL_OBJECT_TYPES,
+        ),
+        Operation.ADD_ATTRIBUTE: OperationRow(
+            attribute_changes.add_attribute,
+            p.AddAttributeRequest,
+            p.AddAttributeResponse,
+            ALL_OBJECT_TYPES,
+        ),
+        Operation.SET_ATTRIBUTE: OperationRow(
+            attribute_changes.set_attribute,
+            p.SetAttributeRequest,
+            p.SetAttributeResponse,
+            ALL_OBJECT_TYPES,
+        ),
+        Operation.MODIFY_ATTRIBUTE: OperationRow(
+            attribute_changes.modify_attribute,
+            p.ModifyAttributeRequest,
+            p.ModifyAttributeResponse,
+            ALL_OBJECT_TYPES,
+        ),
+        Operation.DELETE_ATTRIBUTE: OperationRow(
+            attribute_changes.delete_attribute,
+            p.DeleteAttributeRequest,
+            p.DeleteAttributeResponse,
+            ALL_OBJECT_TYPES,
+        ),
+        Operation.CHECK: OperationRow(
+            lifecycle.check, p.CheckRequest, p.CheckResponse, ALL_OBJECT_TYPES
+        ),
+        Operation.ACTIVATE: OperationRow(
+            lifecycle.activate, p.ActivateRequest, p.ActivateResponse, ALL_OBJECT_TYPES
+        ),
+        Operation.REVOKE: OperationRow(
+            lifecycle.revoke, p.RevokeRequest, p.RevokeResponse, ALL_OBJECT_TYPES
+        ),
+        Operation.RE_KEY: OperationRow(
+            rotation.re_key, p.ReKeyRequest, p.ReKeyResponse, (_SYMMETRIC,), _the_object
+        ),
+        Operation.RE_KEY_KEY_PAIR: OperationRow(
+            rotation.re_key_key_pair,
+            p.ReKeyKeyPairRequest,
+            p.ReKeyKeyPairResponse,
+            (_PUBLIC, _PRIVATE),
+            _the_private_key,
+        ),
+        Operation.DESTROY: OperationRow(
+            lifecycle.destroy, p.DestroyRequest, p.DestroyResponse, ALL_OBJECT_TYPES
+        ),
+        Operation.QUERY: OperationRow(discovery.query, p.QueryRequest, p.QueryResponse),
+        Operation.DISCOVER_VERSIONS: OperationRow(
+            discovery.discover_versions, p.DiscoverVersionsRequest, p.DiscoverVersionsResponse
+        ),
+        Operation.ENCRYPT: OperationRow(
+            encryption.encrypt,
+            p.EncryptRequest,
+            p.EncryptResponse,
+            (_SYMMETRIC, _PUBLIC, _CERTIFICATE),
+            is_covered_by_get=True,
+        ),
+        Operation.DECRYPT: OperationRow(
+            encryption.decrypt,
+            p.DecryptRequest,
+            p.DecryptResponse,
+            (_SYMMETRIC, _PRIVATE),
+            is_covered_by_get=True,
+        ),
+        Operation.DERIVE_KEY: OperationRow(
+            derivation.derive_key,
+            p.DeriveKeyRequest,
+            p.DeriveKeyResponse,
+            (_SYMMETRIC, _SECRET),
+            _the_object,
+        ),
+        Operation.SIGN: OperationRow(
+            signing.sign, p.SignRequest, p.SignResponse, (_PRIVATE,), is_covered_by_get=True
+        ),
+        Operation.SIGNATURE_VERIFY: OperationRow(
+            signing.signature_verify,
+            p.SignatureVerifyRequest,
+            p.SignatureVerifyResponse,
+            (_PUBLIC, _CERTIFICATE),
+            is_covered_by_get=True,
+        ),
+        Operation.MAC: OperationRow(
+            mac.mac, p.MACRequest, p.MACResponse, (_SYMMETRIC, _SECRET), is_covered_by_get=True
+        ),
+        Operation.MAC_VERIFY: OperationRow(
+            mac.mac_verify,
+            p.MACVerifyRequest,
+            p.MACVerifyResponse,
+            (_SYMMETRIC, _SECRET),
+            is_covered_by_get=True,
+        ),
+        Operation.HASH: OperationRow(mac.hash_, p.HashRequest, p.HashResponse),
+        Operation.RNG_RETRIEVE: OperationRow(
+            rng.rng_retrieve, p.RNGRetrieveRequest, p.RNGRetrieveResponse
+        ),
+        Operation.RNG_SEED: OperationRow(rng.rng_seed, p.RNGSeedRequest, p.RNGSeedResponse),
+        Operation.CREATE_KEY_PAIR: OperationRow(
+            key_pairs.create_key_pair,
+            p.CreateKeyPairRequest,
+            p.CreateKeyPairResponse,
+            (_PUBLIC, _PRIVATE),
+            _the_private_key,
+        ),
+        Operation.REGISTER: OperationRow(
+            register.register,
+            p.RegisterRequest,
+            p.RegisterResponse,
+            ALL_OBJECT_TYPES,
+            _the_object,
+        ),
+        Operation.IMPORT: OperationRow(
+            register.import_, p.ImportRequest, p.ImportResponse, ALL_OBJECT_TYPES, _the_object
+        ),
+        Operation.EXPORT: OperationRow(
+            retrieve.export,
+            p.ExportRequest,
+            p.ExportResponse,
+            ALL_OBJECT_TYPES,
+            is_covered_by_get=True,
+        ),
+        Operation.INTEROP: OperationRow(
+            interop.interop, p.InteropRequest, p.InteropResponse, is_interop_only=True
+        ),
+        Operation.LOG: OperationRow(
+            interop.log_, p.LogRequest, p.LogResponse, is_interop_only=True
+        ),
+    }
+)
 
 
-def object_types(offered: Collection[Operation]) -> tuple[ObjectType, ...]:
+def offered_operations(*, kmip_interop: bool) -> Mapping[Operation, OperationRow]:
+    """The rows of what a server answers, and Query names. kmip_interop: of --kmip-interop."""
+    return {
+        operation: row
+        for operation, row in CATALOGUE.items()
+        if kmip_interop or not row.is_interop_only
+    }
+
+
+def payload_types(rows: Mapping[Operation, OperationRow]) -> Mapping[Operation, PayloadTypes]:
+    """For the codecs, which refuse any other operation before they look at its payload."""
+    return {operation: PayloadTypes(row.request, row.response) for operation, row in rows.items()}
+
+
+def object_types(rows: Mapping[Operation, OperationRow]) -> tuple[ObjectType, ...]:
     """The types of object that any of the operations works on, in KMIP's order."""
-    found = {each for operation in offered for each in SUPPORT[operation].object_types}
-    return tuple(each for each in ObjectType if each in found)
+    supported = {object_type for row in rows.values() for object_type in row.object_types}
+    return tuple(object_type for object_type in ObjectType if object_type in supported)

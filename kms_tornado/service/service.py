@@ -1,88 +1,26 @@
-"""Service: the operation table, and the way from a principal and a request to a response."""
+"""Service: the way from a principal and a request to a response."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from types import MappingProxyType
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 from weakref import WeakValueDictionary
 
 from ..auth.principal import Principal
 from ..crypto.envelope import MasterKey
 from ..crypto.policy import CryptoPolicy
+from ..domain.access import sufficient_rights
 from ..errors import GeneralFailure, OperationNotSupported
 from ..kmip.enums import Operation
-from ..operations import (
-    attribute_changes,
-    attributes,
-    create,
-    derivation,
-    discovery,
-    encryption,
-    interop,
-    key_pairs,
-    lifecycle,
-    locate,
-    mac,
-    register,
-    retrieve,
-    rng,
-    rotation,
-    signing,
-)
 from ..operations.common.call import Call, SharedOffload, Surroundings
 from ..operations.common.transaction import Transaction
 from ..operations.objects import stored_wrapped as kept_wrapped
 from ..store.base import Conflict, Objects, ObjectStore
-from .catalogue import object_types
+from .catalogue import object_types, offered_operations, payload_types
 from .limits import check_data
-
-Function = Callable[[Call, Any], Awaitable[Any]]
-
-#: Everything that the server can do. Query answers from it; what is not here is not supported.
-OPERATIONS: Mapping[Operation, Function] = MappingProxyType(
-    {
-        Operation.CREATE: create.create,
-        Operation.LOCATE: locate.locate,
-        Operation.GET: retrieve.get,
-        Operation.GET_ATTRIBUTES: attributes.get_attributes,
-        Operation.GET_ATTRIBUTE_LIST: attributes.get_attribute_list,
-        Operation.ADD_ATTRIBUTE: attribute_changes.add_attribute,
-        Operation.SET_ATTRIBUTE: attribute_changes.set_attribute,
-        Operation.MODIFY_ATTRIBUTE: attribute_changes.modify_attribute,
-        Operation.DELETE_ATTRIBUTE: attribute_changes.delete_attribute,
-        Operation.CHECK: lifecycle.check,
-        Operation.ACTIVATE: lifecycle.activate,
-        Operation.REVOKE: lifecycle.revoke,
-        Operation.RE_KEY: rotation.re_key,
-        Operation.RE_KEY_KEY_PAIR: rotation.re_key_key_pair,
-        Operation.DESTROY: lifecycle.destroy,
-        Operation.QUERY: discovery.query,
-        Operation.DISCOVER_VERSIONS: discovery.discover_versions,
-        Operation.ENCRYPT: encryption.encrypt,
-        Operation.DECRYPT: encryption.decrypt,
-        Operation.DERIVE_KEY: derivation.derive_key,
-        Operation.SIGN: signing.sign,
-        Operation.SIGNATURE_VERIFY: signing.signature_verify,
-        Operation.MAC: mac.mac,
-        Operation.MAC_VERIFY: mac.mac_verify,
-        Operation.HASH: mac.hash_,
-        Operation.RNG_RETRIEVE: rng.rng_retrieve,
-        Operation.RNG_SEED: rng.rng_seed,
-        Operation.CREATE_KEY_PAIR: key_pairs.create_key_pair,
-        Operation.REGISTER: register.register,
-        Operation.IMPORT: register.import_,
-        Operation.EXPORT: retrieve.export,
-    }
-)
-
-#: Offered besides with --kmip-interop: what they are for is a conformance run.
-INTEROP_OPERATIONS: Mapping[Operation, Function] = MappingProxyType(
-    {Operation.INTEROP: interop.interop, Operation.LOG: interop.log_}
-)
 
 #: How often an operation decides anew after another writer changed the object in between.
 ATTEMPTS = 10
@@ -91,7 +29,8 @@ ATTEMPTS = 10
 class Service:
     """Runs operations for verified principals. Knows nothing of HTTP and JSON.
 
-    operations: what this server answers, and Query names.
+    operations: the rows of what this server answers, and Query names. payloads: those of their
+    requests and responses, for the codecs.
     """
 
     def __init__(
@@ -109,13 +48,17 @@ class Service:
         self._now = now
         #: (principal, identifier) → the turn of those who change what it names; gone with the last.
         self._turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
-        self.operations = {**OPERATIONS, **INTEROP_OPERATIONS} if kmip_interop else OPERATIONS
+        self.operations = offered_operations(kmip_interop=kmip_interop)
+        self.payloads = payload_types(self.operations)
         self._surroundings = Surroundings(
             master_key,
             offload,
             kept_wrapped.opened,
             tuple(self.operations),
             object_types(self.operations),
+            sufficient_rights(
+                {operation for operation, row in self.operations.items() if row.is_covered_by_get}
+            ),
             privileged_users,
             crypto_policy,
         )
@@ -161,12 +104,12 @@ class Service:
         bare: bool = False,
     ) -> Any:
         """As `execute` on the given objects, once. Raises Conflict, too."""
-        function = self.operations.get(operation)
-        if function is None:
+        row = self.operations.get(operation)
+        if row is None:
             raise OperationNotSupported(f"{operation.name} is not offered by this server")
         check_data(request)
         call = Call(principal.name, operation, objects, self.now(), bare, self._surroundings)
-        return await function(call, request)
+        return await row.function(call, request)
 
     def transaction(self, *, undoes: bool = False) -> Transaction:
         """A new one over the store. undoes: for a batch with Undo."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from typing import Any
 
 from ..auth.principal import Principal
 from ..errors import KMIPError
-from ..kmip.enums import Operation
 from ..kmip.messages import (
     BareOperation,
     format_bare_response,
@@ -16,7 +15,7 @@ from ..kmip.messages import (
     parse_message,
     parse_request,
 )
-from ..kmip.requests import RequestMessage
+from ..kmip.requests import Payloads, RequestMessage
 from ..kmip.responses import new_correlation_value, response_message
 from ..kmip.tables import OPERATION_TAGS
 from ..kmip.ttlv import Dialect, encoded_length
@@ -27,8 +26,8 @@ from .answers import BINARY, JSON, Answer, failed
 #: Above it, reading the JSON is worth a thread: about a millisecond for 64 KiB of nodes.
 OFFLOAD_BYTES = 64 * 1024
 
-#: (body, what the server offers) → what is asked for. Raises KMIPError.
-Read = Callable[[bytes, Container[Operation]], BareOperation | RequestMessage]
+#: (body, payloads of what the server offers) → what is asked for. Raises KMIPError.
+Read = Callable[[bytes, Payloads], BareOperation | RequestMessage]
 
 _MESSAGES_ONLY = "/kmip"
 #: Where KMIP is posted.
@@ -76,13 +75,13 @@ class Exchange:
         return answer
 
     async def _answer_to(self, body: bytes, read: Read) -> Answer:
-        offered = self._kms.service.operations
+        payloads = self._kms.service.payloads
         is_long = len(body) > OFFLOAD_BYTES
         if is_long:
             name = self._principal.name
-            parsed = await self._kms.offload(lambda: read(body, offered), principal=name)
+            parsed = await self._kms.offload(lambda: read(body, payloads), principal=name)
         else:
-            parsed = read(body, offered)
+            parsed = read(body, payloads)
         if isinstance(parsed, RequestMessage):
             return await self._answer_to_message(parsed)
         return await self._answer_to_operation(parsed, is_long=is_long)

@@ -10,18 +10,18 @@ import pytest
 from kms_tornado.errors import KMIPError
 from kms_tornado.kmip import binary_codec, json_codec
 from kms_tornado.kmip.enums import Operation
-from kms_tornado.kmip.payloads import PAYLOADS
 from kms_tornado.kmip.requests import read_message
 from kms_tornado.kmip.schema import from_node, to_node
 from kms_tornado.kmip.ttlv import Dialect, Node
 
 from ..oasis import CASES, read_messages, with_stand_ins
+from .payload_table import PAYLOADS
 
 
 def model_of(message: Node) -> Any:
     """The message in classes of ours, down to the last field; of a response's envelope the tree."""
     if message.tag == "RequestMessage":
-        read = read_message(message, Dialect.OASIS)
+        read = read_message(message, Dialect.OASIS, PAYLOADS)
         assert read.header is not None, str(read.items[0].request)
         assert not [each for each in read.items if isinstance(each.request, KMIPError)]
         return read.header, read.items

@@ -13,7 +13,6 @@ from kms_tornado.kmip import json_codec
 from kms_tornado.kmip.enums import Operation, RevocationReasonCode
 from kms_tornado.kmip.objects import OBJECT_CLASSES
 from kms_tornado.kmip.payloads import (
-    PAYLOADS,
     AttributeReference,
     DecryptRequest,
     DestroyRequest,
@@ -26,6 +25,7 @@ from kms_tornado.kmip.schema import from_node, to_node
 from kms_tornado.kmip.tables import OPERATION_TAGS
 from kms_tornado.kmip.ttlv import ItemType, Node, structure
 
+from .payload_table import PAYLOADS
 from .strategies import values_of
 
 OBJECT_TYPES = {cls: object_type for object_type, cls in OBJECT_CLASSES.items()}

@@ -20,6 +20,7 @@ from kms_tornado.kmip.ttlv import Dialect, ItemType, Node, encoded_length, struc
 
 from ..kms import batch_item, message, name, text, uid, untyped
 from ..kms import structure as structure_item
+from .payload_table import PAYLOADS
 from .strategies import nodes
 
 ITEM = RequestItem(Operation.CREATE, errors.InvalidField("x"), b"\1")
@@ -36,7 +37,7 @@ def reason(read: RequestMessage) -> str:
 
 
 def test_whole_message_is_read():
-    read = parse_request(json.dumps(WHOLE).encode())
+    read = parse_request(json.dumps(WHOLE).encode(), PAYLOADS)
     assert isinstance(read, RequestMessage)
     assert read.dialect is Dialect.OASIS
     assert read.version == ProtocolVersion(2, 1)
@@ -54,13 +55,13 @@ def test_whole_message_is_read():
     ],
 )
 def test_message_is_answered_in_an_oasis_dialect_whatever_it_was(body, dialect):
-    assert parse_message(json.dumps(body).encode()).dialect is dialect
+    assert parse_message(json.dumps(body).encode(), PAYLOADS).dialect is dialect
 
 
 @pytest.mark.parametrize("number", [0, MAX_BATCH_ITEMS + 1])
 def test_number_of_items_is_bounded(number):
     body = message(*[batch_item("Locate")] * number)
-    assert reason(parse_message(json.dumps(body).encode())) == "Invalid Message"
+    assert reason(parse_message(json.dumps(body).encode(), PAYLOADS)) == "Invalid Message"
 
 
 @settings(deadline=None, max_examples=300)
@@ -73,7 +74,7 @@ def test_number_of_items_is_bounded(number):
     )
 )  # fmt: skip
 def test_message_of_any_shape_is_read_or_refused(children):
-    read = read_message(structure("RequestMessage", *children), Dialect.OASIS)
+    read = read_message(structure("RequestMessage", *children), Dialect.OASIS, PAYLOADS)
     assert read.items
 
 
@@ -85,7 +86,7 @@ def test_damaged_message_raises_nothing_but_a_kmip_error(data):
         position = data.draw(st.integers(0, len(body) - 1))
         body[position : position + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
     try:
-        read = parse_message(bytes(body))
+        read = parse_message(bytes(body), PAYLOADS)
     except errors.KMIPError:
         return
     assert read.items
@@ -106,7 +107,7 @@ def test_every_error_has_a_number_that_reads_as_its_reason(error):
 
 
 def test_response_is_the_one_of_the_wire_reference():
-    read = parse_message(json.dumps(WHOLE).encode())
+    read = parse_message(json.dumps(WHOLE).encode(), PAYLOADS)
     answer = response_message(
         read,
         [success(ITEM, CreateResponse(ObjectType.SYMMETRIC_KEY, "a")), undone(ITEM)],
@@ -193,7 +194,7 @@ def test_length_is_that_of_the_specification_s_examples(item_type, value, length
 )
 def test_placeholder_by_name_is_an_identifier_left_out(operation, payload, field, value):
     body = message(batch_item(operation, *payload))
-    (item,) = parse_message(json.dumps(body).encode()).items
+    (item,) = parse_message(json.dumps(body).encode(), PAYLOADS).items
     assert getattr(item.request, field) == value
 
 
@@ -201,5 +202,5 @@ def test_placeholder_beside_another_identifier_is_refused():
     """Left out, it would have the key derived from half of what was asked for."""
     named, other = name("UniqueIdentifier", "IDPlaceholder"), text("UniqueIdentifier", "b")
     body = message(batch_item("DeriveKey", named, other))
-    (item,) = parse_message(json.dumps(body).encode()).items
+    (item,) = parse_message(json.dumps(body).encode(), PAYLOADS).items
     assert isinstance(item.request, errors.FeatureNotSupported)

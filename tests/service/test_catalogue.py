@@ -1,8 +1,9 @@
-"""The table of support is true: each operation on an object of each type, claimed and not claimed."""
+"""The catalogue is true: each operation on an object of each type, claimed and not claimed."""
 
 from __future__ import annotations
 
 import ssl
+import typing
 from collections.abc import Callable, Mapping
 
 import pytest
@@ -10,7 +11,11 @@ from cryptography.hazmat.primitives import serialization
 
 from kms_tornado.kmip.enums import ObjectType, Operation
 from kms_tornado.kmip.tables import OPERATION_TAGS
-from kms_tornado.service.catalogue import ALL, SUPPORT
+from kms_tornado.service.catalogue import (
+    ALL_OBJECT_TYPES,
+    CATALOGUE,
+    offered_operations,
+)
 
 from ..keys import certificate, rsa_key
 from ..kms import Item, User, attributes, key_object, name, number, octets, structure, text, uid
@@ -99,19 +104,46 @@ def registered(user: User, object_type: ObjectType, mask: int | None = None) -> 
     return user.do("Register", kind(object_type), held, OBJECTS[object_type]()).uid
 
 
-@pytest.mark.parametrize("object_type", ALL, ids=lambda each: each.name)
+@pytest.mark.parametrize("object_type", ALL_OBJECT_TYPES, ids=lambda each: each.name)
 @pytest.mark.parametrize("operation", WITH, ids=lambda each: each.name)
 def test_operation_works_on_what_is_claimed_and_on_nothing_else(alice, operation, object_type):
     wanted = registered(alice, object_type)
     more = [_OAEP] if (operation, object_type) in ASYMMETRIC else []
     body = structure(OPERATION_TAGS[operation], uid(wanted), *more, *WITH[operation])
     answer = alice.send(body)
-    is_claimed = object_type in SUPPORT[operation].object_types
+    is_claimed = object_type in CATALOGUE[operation].object_types
     assert answer.status == (200 if is_claimed else 422), answer.text
 
 
-@pytest.mark.parametrize("object_type", ALL, ids=lambda each: each.name)
+@pytest.mark.parametrize("object_type", ALL_OBJECT_TYPES, ids=lambda each: each.name)
 def test_create_makes_what_is_claimed_and_nothing_else(alice, object_type):
     answer = alice.send(structure("Create", kind(object_type), attributes(bits=256)))
-    is_claimed = object_type in SUPPORT[Operation.CREATE].object_types
+    is_claimed = object_type in CATALOGUE[Operation.CREATE].object_types
     assert answer.status == (200 if is_claimed else 422), answer.text
+
+
+@pytest.mark.parametrize("operation", CATALOGUE, ids=lambda operation: operation.name)
+def test_row_names_the_payloads_that_the_function_is_declared_with(operation):
+    row = CATALOGUE[operation]
+    hints = typing.get_type_hints(row.function)
+    assert (hints["request"], hints["return"]) == (row.request, row.response)
+
+
+def test_interop_operations_are_offered_on_demand_only():
+    more = set(offered_operations(kmip_interop=True)) - set(offered_operations(kmip_interop=False))
+    assert more == {Operation.INTEROP, Operation.LOG}
+
+
+def test_operations_that_set_the_id_placeholder_are_those_that_name_an_object_in_their_answer():
+    """KMIP 2.1 §6.1: those that make or find an object; the others leave the placeholder alone."""
+    assert {operation.name for operation, row in CATALOGUE.items() if row.placeholder} == {
+        "CREATE", "CREATE_KEY_PAIR", "DERIVE_KEY", "REGISTER", "RE_KEY", "RE_KEY_KEY_PAIR", "IMPORT",
+        "LOCATE",
+    }  # fmt: skip
+
+
+def test_the_right_to_get_covers_what_holding_the_key_makes_possible_and_nothing_more():
+    assert {operation.name for operation, row in CATALOGUE.items() if row.is_covered_by_get} == {
+        "EXPORT", "GET_ATTRIBUTES", "ENCRYPT", "DECRYPT", "SIGN", "SIGNATURE_VERIFY", "MAC",
+        "MAC_VERIFY",
+    }  # fmt: skip

@@ -20,7 +20,7 @@ from kms_tornado.operations.lifecycle import MAX_REVOCATION_MESSAGE_LENGTH
 from kms_tornado.operations.locate import MAX_LOCATED
 from kms_tornado.options import parse
 from kms_tornado.service.access_rights import MAX_BODY_LENGTH
-from kms_tornado.service.limits import LIMITS, MAX_DATA_BYTES
+from kms_tornado.service.limits import MAX_DATA_BYTES
 
 from ..kms import (
     attributes,
@@ -35,6 +35,7 @@ from ..kms import (
     text,
     uid,
 )
+from ..support_table import LIMITS
 
 MORE_ELSEWHERE = {
     "answer to a message": "tests/service/test_batch.py",

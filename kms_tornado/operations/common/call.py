@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
@@ -16,7 +16,7 @@ from ... import strict_json
 from ...crypto.envelope import EnvelopeContext, MasterKey, SealBroken, open_sealed, seal
 from ...crypto.material import KeyMaterial
 from ...crypto.policy import CryptoPolicy, Technique, check_policy
-from ...domain.access import not_found, sufficient_rights
+from ...domain.access import not_found
 from ...domain.dates import as_of, check_dates, state_at
 from ...domain.lifecycle import GONE, Use, check_state
 from ...domain.managed_object import (
@@ -69,6 +69,7 @@ class Surroundings:
     """What all calls of one service have in common.
 
     offered: every operation that this server does. object_types: what they work on, for Query.
+    sufficient_rights: as `domain.access.sufficient_rights` makes them.
     privileged_users: who may create objects; empty means everyone.
     crypto_policy: of --crypto-policy; `Call.check_allowed` asks it.
     unwrapper: of objects that are kept wrapped.
@@ -80,6 +81,7 @@ class Surroundings:
     unwrapper: Unwrapper
     offered: tuple[Operation, ...]
     object_types: tuple[ObjectType, ...]
+    sufficient_rights: Mapping[Operation, tuple[Operation, ...]]
     privileged_users: frozenset[str]
     crypto_policy: CryptoPolicy
     streams: Streams = field(default_factory=Streams, repr=False)
@@ -143,7 +145,7 @@ class Call:
             target = await self.store.get_for(
                 UniqueIdentifier(identifier),
                 principal=self.principal,
-                rights=sufficient_rights(self.operation),
+                rights=self.surroundings.sufficient_rights[self.operation],
             )
         if target is None:
             raise not_found(identifier)
@@ -205,7 +207,7 @@ class Call:
         unsuitable = None
         groups = [
             (rights, states)
-            for rights in ((), sufficient_rights(self.operation))
+            for rights in ((), self.surroundings.sufficient_rights[self.operation])
             for states in _by_preference(use)
         ]
         for rights, states in groups:

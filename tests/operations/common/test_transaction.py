@@ -19,6 +19,7 @@ from kms_tornado.kmip.payloads import CreateResponse
 from kms_tornado.kmip.structures import Name
 from kms_tornado.operations.common.transaction import Transaction
 from kms_tornado.service import batch
+from kms_tornado.service.catalogue import CATALOGUE, payload_types
 from kms_tornado.store.base import Conflict, Insert, Refused, Remove, Replace, UseNonce
 
 from ... import postgres
@@ -219,6 +220,8 @@ def test_empty_transaction_asks_nothing_of_the_store():
 class Scripted:
     """A service whose attempts and commits end as the script says; an exception is raised."""
 
+    operations = CATALOGUE
+
     def __init__(self, *script, commits=()):
         self.script = list(script)
         self.commits = list(commits)
@@ -248,6 +251,7 @@ class Scripted:
         return Held(None, undoes=undoes)
 
 
+PAYLOADS = payload_types(CATALOGUE)
 SETTLES = object()
 CREATE = batch_item("Create", name("ObjectType", "SymmetricKey"), attributes())
 DOWN = Unavailable("the database is out of reach")
@@ -255,7 +259,7 @@ DOWN = Unavailable("the database is out of reach")
 
 def results(service, *items, option="Continue", **kwargs):
     body = message(*items, header=[name("BatchErrorContinuationOption", option)])
-    read = parse_message(json.dumps(body).encode())
+    read = parse_message(json.dumps(body).encode(), PAYLOADS)
     principal = Principal.__new__(Principal)
     done = asyncio.run(batch.run(service, principal, read, overhead=0, **kwargs))
     return [each.result for each in done]
@@ -333,7 +337,7 @@ def test_undo_after_the_deadline_takes_all_back():
 def test_others_run_between_items_once_the_batch_has_had_its_turn(monkeypatch, option):
     monkeypatch.setattr(batch, "TURN_S", -1)
     body = message(*[CREATE] * 4, header=[name("BatchErrorContinuationOption", option)])
-    read = parse_message(json.dumps(body).encode())
+    read = parse_message(json.dumps(body).encode(), PAYLOADS)
     service = Scripted()
     seen = []
 
@@ -360,7 +364,9 @@ def test_answers_are_bounded_without_a_wish_of_the_client(monkeypatch):
 
 def test_refused_message_is_not_executed():
     service = Scripted()
-    read = parse_message(json.dumps(message(batch_item("Get", uid("a")), count=3)).encode())
+    read = parse_message(
+        json.dumps(message(batch_item("Get", uid("a")), count=3)).encode(), PAYLOADS
+    )
     done = asyncio.run(batch.run(service, Principal.__new__(Principal), read, overhead=0))
     assert [each.result for each in done] == ["Invalid_Message"]
     assert service.attempts == 0
