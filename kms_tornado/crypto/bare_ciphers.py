@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.padding import PKCS7
 
 from ..errors import CryptographicFailure, InvalidField
 from ..kmip.enums import BlockCipherMode
-from .chacha20 import chacha20
+from .chacha20 import start_chacha20
 from .policy import Technique
 from .suites import Suite, check_data_length
 
@@ -24,7 +24,7 @@ CTR_BLOCK_BYTES = 16
 _CHACHA20_BLOCK = 64
 
 
-def decryption_failed() -> CryptographicFailure:
+def decryption_error() -> CryptographicFailure:
     """One error for all that can be wrong with data, tag, IV and padding."""
     return CryptographicFailure("decryption failed")
 
@@ -37,7 +37,7 @@ class BlockEncryptor:
 
     def __init__(self, suite: Suite, key: bytes, iv: bytes | None) -> None:
         self._context = _block_cipher(suite, key, iv).encryptor()
-        self._padder = PKCS7(8 * suite.block).padder() if suite.is_padded else None
+        self._padder = PKCS7(8 * suite.block_bytes).padder() if suite.is_padded else None
         self._suite = suite
         self._length = 0
 
@@ -60,7 +60,7 @@ class BlockDecryptor:
 
     def __init__(self, suite: Suite, key: bytes, iv: bytes | None) -> None:
         self._context = _block_cipher(suite, key, iv).decryptor()
-        self._unpadder = PKCS7(8 * suite.block).unpadder() if suite.is_padded else None
+        self._unpadder = PKCS7(8 * suite.block_bytes).unpadder() if suite.is_padded else None
 
     def update(self, data: bytes) -> bytes:
         blocks = self._context.update(data)
@@ -73,7 +73,7 @@ class BlockDecryptor:
                 return rest
             return self._unpadder.update(rest) + self._unpadder.finalize()
         except ValueError:
-            raise decryption_failed() from None
+            raise decryption_error() from None
 
 
 def _block_cipher(suite: Suite, key: bytes, iv: bytes | None) -> Cipher[Any]:
@@ -98,7 +98,7 @@ class KeyStream:
             counter = int.from_bytes(iv[CTR_NONCE_BYTES:], "big")
             self._left = CTR_BLOCK_BYTES * (2**32 - counter)
         else:
-            self._context = chacha20(key, iv, suite.initial_counter)
+            self._context = start_chacha20(key, iv, suite.initial_counter)
             self._left = _CHACHA20_BLOCK * (2**32 - suite.initial_counter)
 
     def update(self, data: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """Encryption and decryption in a suite: whole data at once, or part by part.
 
 Decryption has one error for all that can be wrong with data, tag, IV and padding, and nothing of an
-authenticated plaintext is given before its tag was verified: `decryptor` keeps the ciphertext back.
+authenticated plaintext is given before its tag was verified: `start_decryption` keeps the ciphertext back.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from .bare_ciphers import (
     BlockEncryptor,
     KeyStream,
     KeyStreamDecryptor,
-    decryption_failed,
+    decryption_error,
 )
-from .chacha20 import ChaCha20Poly1305Encryptor, open_with_short_tag
+from .chacha20 import ChaCha20Poly1305Encryptor, decrypt_with_short_tag
 from .material import KeyMaterial
 from .policy import Technique
-from .suites import TAG_BYTES, Kind, Suite, check_iv
+from .suites import FULL_TAG_BYTES, CipherKind, Suite, check_iv
 
-_GCM = Kind.GCM  # Python 3.11 looks a member of an enumeration up in a function
+_GCM = CipherKind.GCM  # Python 3.11 looks a member of an enumeration up in a function
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
+class EncryptedData:
     """What an encryption gives. iv and tag: None where the suite has none."""
 
     ciphertext: bytes
@@ -61,20 +61,20 @@ class Decryptor(Protocol):
     def finish(self, tag: bytes | None) -> bytes: ...
 
 
-def new_iv(suite: Suite) -> bytes | None:
+def generate_iv(suite: Suite) -> bytes | None:
     """A random IV; None where the suite has none.
 
     96 random bits, for GCM and ChaCha20-Poly1305: after 2^32 encryptions under one key, two share
     their nonce with a chance of 2^-33 (SP 800-38D §8.3). Rotate keys, or set Usage Limits, before.
     """
-    if not suite.new_iv:
+    if not suite.new_iv_bytes:
         return None
     if suite.mode is BlockCipherMode.CTR:
         return os.urandom(CTR_NONCE_BYTES) + bytes(CTR_BLOCK_BYTES - CTR_NONCE_BYTES)
-    return os.urandom(suite.new_iv)
+    return os.urandom(suite.new_iv_bytes)
 
 
-def nonce_of(suite: Suite, iv: bytes) -> bytes:
+def normalize_nonce(suite: Suite, iv: bytes) -> bytes:
     """What must not come twice under a key, in one form for all ciphers that a key can be used with.
 
     GCM counts blocks behind a nonce of 12 bytes just as CTR does behind its own; bare ChaCha20 with
@@ -87,19 +87,21 @@ def nonce_of(suite: Suite, iv: bytes) -> bytes:
     return iv
 
 
-def encrypt(suite: Suite, key: KeyMaterial, data: bytes, aad: bytes, iv: bytes | None) -> Sealed:
+def encrypt(
+    suite: Suite, key: KeyMaterial, data: bytes, aad: bytes, iv: bytes | None
+) -> EncryptedData:
     """Encrypt data, in authenticated suites together with aad.
 
-    iv: of `new_iv`, or the caller's, which the operation allowed and `check_iv` measured.
+    iv: of `generate_iv`, or the caller's, which the operation allowed and `check_iv` measured.
     Raises InvalidField for data of a length that needs padding, UnsupportedCryptographicParameters.
     """
-    if suite.kind is _GCM and suite.tag == TAG_BYTES and iv is not None:
-        both = AESGCM(_octets(suite, key)).encrypt(iv, data, aad)
-        return Sealed(both[:-TAG_BYTES], iv, both[-TAG_BYTES:])
-    each = encryptor(suite, key, iv, aad)
-    ciphertext = each.update(data)
-    rest, tag = each.finish()
-    return Sealed(ciphertext + rest, iv, tag)
+    if suite.kind is _GCM and suite.tag_bytes == FULL_TAG_BYTES and iv is not None:
+        both = AESGCM(_reveal_key(suite, key)).encrypt(iv, data, aad)
+        return EncryptedData(both[:-FULL_TAG_BYTES], iv, both[-FULL_TAG_BYTES:])
+    encryptor = start_encryption(suite, key, iv, aad)
+    ciphertext = encryptor.update(data)
+    rest, tag = encryptor.finish()
+    return EncryptedData(ciphertext + rest, iv, tag)
 
 
 def decrypt(
@@ -107,36 +109,38 @@ def decrypt(
 ) -> bytes:
     """The plaintext. Raises CryptographicFailure, MissingInitializationVector."""
     if suite.is_authenticated:
-        return _opened(suite, _decryption_key(suite, key, iv), _given(suite, iv), aad, data, tag)
-    each = decryptor(suite, key, iv, aad)
-    plaintext = each.update(data)
-    return plaintext + each.finish(tag)
+        return _decrypt_authenticated(
+            suite, _reveal_decryption_key(suite, key, iv), _require_iv(suite, iv), aad, data, tag
+        )
+    decryptor = start_decryption(suite, key, iv, aad)
+    plaintext = decryptor.update(data)
+    return plaintext + decryptor.finish(tag)
 
 
-def encryptor(suite: Suite, key: KeyMaterial, iv: bytes | None, aad: bytes) -> Encryptor:
+def start_encryption(suite: Suite, key: KeyMaterial, iv: bytes | None, aad: bytes) -> Encryptor:
     """As `encrypt`, part by part."""
-    octets = _octets(suite, key)
+    octets = _reveal_key(suite, key)
     match suite.kind:
-        case Kind.GCM:
-            return _GCMEncryptor(octets, _given(suite, iv), aad, suite.tag)
-        case Kind.CHACHA20_POLY1305:
-            return ChaCha20Poly1305Encryptor(octets, _given(suite, iv), aad, suite.tag)
-        case Kind.BLOCKS:
-            return BlockEncryptor(suite, octets, _known(suite, iv))
-        case Kind.KEY_STREAM:
-            return KeyStream(suite, octets, _given(suite, iv))
+        case CipherKind.GCM:
+            return _GCMEncryptor(octets, _require_iv(suite, iv), aad, suite.tag_bytes)
+        case CipherKind.CHACHA20_POLY1305:
+            return ChaCha20Poly1305Encryptor(octets, _require_iv(suite, iv), aad, suite.tag_bytes)
+        case CipherKind.BLOCKS:
+            return BlockEncryptor(suite, octets, _check_optional_iv(suite, iv))
+        case CipherKind.KEY_STREAM:
+            return KeyStream(suite, octets, _require_iv(suite, iv))
 
 
-def decryptor(suite: Suite, key: KeyMaterial, iv: bytes | None, aad: bytes) -> Decryptor:
+def start_decryption(suite: Suite, key: KeyMaterial, iv: bytes | None, aad: bytes) -> Decryptor:
     """As `decrypt`, part by part. Authenticated suites give everything in `finish`."""
-    octets = _decryption_key(suite, key, iv)
+    octets = _reveal_decryption_key(suite, key, iv)
     match suite.kind:
-        case Kind.BLOCKS:
-            return BlockDecryptor(suite, octets, _known(suite, iv))
-        case Kind.KEY_STREAM:
-            return KeyStreamDecryptor(KeyStream(suite, octets, _given(suite, iv)))
+        case CipherKind.BLOCKS:
+            return BlockDecryptor(suite, octets, _check_optional_iv(suite, iv))
+        case CipherKind.KEY_STREAM:
+            return KeyStreamDecryptor(KeyStream(suite, octets, _require_iv(suite, iv)))
         case _:
-            return _AuthenticatedDecryptor(suite, octets, _given(suite, iv), aad)
+            return _AuthenticatedDecryptor(suite, octets, _require_iv(suite, iv), aad)
 
 
 # --- AES-GCM, ChaCha20-Poly1305 -----------------------------------------------------------------
@@ -168,29 +172,31 @@ class _AuthenticatedDecryptor:
 
     def finish(self, tag: bytes | None) -> bytes:
         data = b"".join(self._parts)
-        return _opened(self._suite, self._key, self._iv, self._aad, data, tag)
+        return _decrypt_authenticated(self._suite, self._key, self._iv, self._aad, data, tag)
 
 
-def _opened(
+def _decrypt_authenticated(
     suite: Suite, key: bytes, iv: bytes, aad: bytes, data: bytes, tag: bytes | None
 ) -> bytes:
     """The plaintext of an authenticated suite. Raises CryptographicFailure."""
     # Exactly as long as was agreed: else a caller could cut it to what is easily guessed.
-    if tag is None or len(tag) != suite.tag:
-        raise decryption_failed()
+    if tag is None or len(tag) != suite.tag_bytes:
+        raise decryption_error()
     try:
         if suite.kind is _GCM:
-            if len(tag) == TAG_BYTES:
+            if len(tag) == FULL_TAG_BYTES:
                 return AESGCM(key).decrypt(iv, data + tag, aad)
-            return _opened_with_short_tag(key, iv, aad, data, tag)
-        if len(tag) == TAG_BYTES:
+            return _decrypt_gcm_with_short_tag(key, iv, aad, data, tag)
+        if len(tag) == FULL_TAG_BYTES:
             return ChaCha20Poly1305(key).decrypt(iv, data + tag, aad)
-        return open_with_short_tag(key, iv, data, tag, aad)
+        return decrypt_with_short_tag(key, iv, data, tag, aad)
     except InvalidTag:
-        raise decryption_failed() from None
+        raise decryption_error() from None
 
 
-def _opened_with_short_tag(key: bytes, iv: bytes, aad: bytes, data: bytes, tag: bytes) -> bytes:
+def _decrypt_gcm_with_short_tag(
+    key: bytes, iv: bytes, aad: bytes, data: bytes, tag: bytes
+) -> bytes:
     """AES-GCM. Raises InvalidTag."""
     mode = modes.GCM(iv, tag, min_tag_length=len(tag))
     context = Cipher(algorithms.AES(key), mode).decryptor()
@@ -201,29 +207,29 @@ def _opened_with_short_tag(key: bytes, iv: bytes, aad: bytes, data: bytes, tag: 
 # --- keys and IVs -------------------------------------------------------------------------------
 
 
-def _octets(suite: Suite, key: KeyMaterial) -> bytes:
+def _reveal_key(suite: Suite, key: KeyMaterial) -> bytes:
     octets = key.reveal()
     if len(octets) not in suite.key_lengths:
         raise UnsupportedCryptographicParameters("the key's length does not fit the algorithm")
     return octets
 
 
-def _decryption_key(suite: Suite, key: KeyMaterial, iv: bytes | None) -> bytes:
-    """What `_octets` gives, if the IV is one that an encryption may have returned."""
-    octets = _octets(suite, key)
-    if suite.new_iv and iv is None:
+def _reveal_decryption_key(suite: Suite, key: KeyMaterial, iv: bytes | None) -> bytes:
+    """What `_reveal_key` gives, if the IV is one that an encryption may have returned."""
+    octets = _reveal_key(suite, key)
+    if suite.new_iv_bytes and iv is None:
         raise MissingInitializationVector("decryption needs the IV that the encryption returned")
     if iv is not None and len(iv) not in suite.iv_lengths:
-        raise decryption_failed()
+        raise decryption_error()
     return octets
 
 
-def _known(suite: Suite, iv: bytes | None) -> bytes | None:
+def _check_optional_iv(suite: Suite, iv: bytes | None) -> bytes | None:
     """The IV; None where the suite has none."""
-    return _given(suite, iv) if suite.new_iv or iv is not None else None
+    return _require_iv(suite, iv) if suite.new_iv_bytes or iv is not None else None
 
 
-def _given(suite: Suite, iv: bytes | None) -> bytes:
+def _require_iv(suite: Suite, iv: bytes | None) -> bytes:
     if iv is None:
         raise MissingInitializationVector("an IV is needed")
     check_iv(suite, iv)

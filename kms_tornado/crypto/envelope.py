@@ -81,9 +81,9 @@ class MasterKey:
     def __init__(self, material: KeyMaterial) -> None:
         if len(material.reveal()) != MASTER_KEY_BYTES:
             raise ConfigurationError(f"a master key has {MASTER_KEY_BYTES} bytes")
-        self._aead = AESGCM(_subkey(material, b"wrap data keys", 32))
-        self._check = _subkey(material, b"check value", 32)
-        self.key_id = _subkey(material, b"key id", _KEY_ID)
+        self._aead = AESGCM(_derive_subkey(material, b"wrap data keys", 32))
+        self._check = _derive_subkey(material, b"check value", 32)
+        self.key_id = _derive_subkey(material, b"key id", _KEY_ID)
         self._header = bytes((_FORMAT,)) + self.key_id
         self._data_key_label = self._header + _DATA_KEY_LABEL
         self._material_label = self._header + _MATERIAL_LABEL
@@ -110,7 +110,7 @@ def seal(master_key: MasterKey, material: KeyMaterial, context: EnvelopeContext)
     """
     random = os.urandom(_DATA_KEY + 2 * _NONCE)
     data_key, outer, inner = random[:_DATA_KEY], random[_DATA_KEY:-_NONCE], random[-_NONCE:]
-    bound = _encode(context)
+    bound = _encode_context(context)
     return SealedMaterial(
         b"".join(
             (
@@ -138,7 +138,7 @@ def open_sealed(
     if not sealed.startswith(master_key._header):
         key_id = sealed[1:_HEADER_END].hex()
         raise SealBroken(f"sealed under the master key {key_id}, ours is {master_key!r}")
-    bound = _encode(context)
+    bound = _encode_context(context)
     try:
         data_key = master_key._aead.decrypt(
             sealed[_OUTER_NONCE], sealed[_SEALED_DATA_KEY], master_key._data_key_label + bound
@@ -153,7 +153,7 @@ def open_sealed(
         raise SealBroken("sealed material was altered or belongs to another object") from None
 
 
-def _encode(context: EnvelopeContext) -> bytes:
+def _encode_context(context: EnvelopeContext) -> bytes:
     """The context as bytes; two contexts never share an encoding, as every length stands in front.
 
     `surrogatepass`: a lone surrogate must lead to no error here and to bytes of its own.
@@ -166,7 +166,7 @@ def _encode(context: EnvelopeContext) -> bytes:
     return b"".join((_LENGTH.pack(len(uid)), uid, _LENGTH.pack(len(owner)), owner, numbers))
 
 
-def _subkey(material: KeyMaterial, use: bytes, length: int) -> bytes:
+def _derive_subkey(material: KeyMaterial, use: bytes, length: int) -> bytes:
     """One key for one use (RFC 5869 §2.3); expand alone, as a master key is uniform (§3.3)."""
     label = b"kms_tornado master key: " + use
     return HKDFExpand(SHA256(), length, label).derive(material.reveal())

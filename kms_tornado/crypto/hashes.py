@@ -29,7 +29,7 @@ HASHES: Mapping[HashingAlgorithm, hashes.HashAlgorithm] = MappingProxyType(
 )
 
 
-def hash_for(algorithm: HashingAlgorithm) -> hashes.HashAlgorithm:
+def find_hash(algorithm: HashingAlgorithm) -> hashes.HashAlgorithm:
     """Raises UnsupportedCryptographicParameters."""
     found = HASHES.get(algorithm)
     if found is None:
@@ -42,7 +42,7 @@ class Hasher:
 
     def __init__(self, algorithm: HashingAlgorithm) -> None:
         """Raises UnsupportedCryptographicParameters."""
-        self._context = hashes.Hash(hash_for(algorithm))
+        self._context = hashes.Hash(find_hash(algorithm))
 
     def update(self, data: bytes) -> None:
         self._context.update(data)
@@ -51,7 +51,7 @@ class Hasher:
         return self._context.finalize()
 
 
-def digest(algorithm: HashingAlgorithm, data: bytes) -> bytes:
+def compute_digest(algorithm: HashingAlgorithm, data: bytes) -> bytes:
     """Raises UnsupportedCryptographicParameters."""
     hasher = Hasher(algorithm)
     hasher.update(data)

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.hmac import HMAC
 from ..errors import UnsupportedCryptographicParameters
 from ..kmip.enums import BlockCipherMode, CryptographicAlgorithm, HashingAlgorithm
 from ..kmip.structures import CryptographicParameters
-from .hashes import hash_for
+from .hashes import find_hash
 from .material import KeyMaterial
 from .policy import Technique
 
@@ -46,7 +46,7 @@ class MACSuite:
         return Technique.AES_CMAC if self.hash is None else Technique.HMAC
 
 
-def mac_suite_for(
+def choose_mac_suite(
     algorithm: CryptographicAlgorithm | None, parameters: CryptographicParameters | None
 ) -> MACSuite:
     """The MAC that the parameters ask for with a key of the algorithm.
@@ -69,7 +69,7 @@ def mac_suite_for(
     raise UnsupportedCryptographicParameters("the parameters name no HMAC and no AES-CMAC")
 
 
-class Authenticator:
+class MACContext:
     """One MAC, of data that comes in parts."""
 
     def __init__(self, suite: MACSuite, key: KeyMaterial) -> None:
@@ -79,7 +79,7 @@ class Authenticator:
         if suite.hash is not None:
             if not octets:
                 raise UnsupportedCryptographicParameters("the key is empty")
-            self._context = HMAC(octets, hash_for(suite.hash))
+            self._context = HMAC(octets, find_hash(suite.hash))
         elif len(octets) in {16, 24, 32}:
             self._context = CMAC(AES(octets))
         else:
@@ -92,11 +92,11 @@ class Authenticator:
         return self._context.finalize()
 
 
-def mac(suite: MACSuite, key: KeyMaterial, data: bytes) -> bytes:
+def compute_mac(suite: MACSuite, key: KeyMaterial, data: bytes) -> bytes:
     """The whole MAC. Raises UnsupportedCryptographicParameters."""
-    authenticator = Authenticator(suite, key)
-    authenticator.update(data)
-    return authenticator.finish()
+    context = MACContext(suite, key)
+    context.update(data)
+    return context.finish()
 
 
 def is_same_mac(right: bytes, given: bytes) -> bool:

@@ -60,7 +60,7 @@ class Technique(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PolicyRule:
     """What `conservative` allows. why_not: the end of the refusal."""
 
     protect: bool = True
@@ -68,23 +68,23 @@ class Row:
     why_not: str = ""
 
 
-_ALLOWED = Row()
+_ALLOWED = PolicyRule()
 
 
-def _refused(why_not: str) -> Row:
+def _refuse_both_uses(why_not: str) -> PolicyRule:
     """Off in both directions: CONTRACT §2 knows no exception for old data."""
-    return Row(protect=False, process=False, why_not=why_not)
+    return PolicyRule(protect=False, process=False, why_not=why_not)
 
 
-_UNAUTHENTICATED = _refused("it does not notice altered data")
+_UNAUTHENTICATED = _refuse_both_uses("it does not notice altered data")
 
-TABLE: Mapping[Technique, Row] = MappingProxyType(
+POLICY_RULES: Mapping[Technique, PolicyRule] = MappingProxyType(
     {
         Technique.AES_GCM: _ALLOWED,
         # Of a tag cut to 4 bytes, one forgery in 2^32 passes (SP 800-38D appendix C).
-        Technique.GCM_SHORT_TAG: _refused("it makes forgeries likelier"),
+        Technique.GCM_SHORT_TAG: _refuse_both_uses("it makes forgeries likelier"),
         # A short one repeats soon, and one repeat gives the authentication key away.
-        Technique.GCM_SHORT_IV: _refused("it repeats too soon"),
+        Technique.GCM_SHORT_IV: _refuse_both_uses("it repeats too soon"),
         Technique.AES_CBC: _UNAUTHENTICATED,
         Technique.AES_CTR: _UNAUTHENTICATED,
         Technique.AES_ECB: _UNAUTHENTICATED,
@@ -93,16 +93,18 @@ TABLE: Mapping[Technique, Row] = MappingProxyType(
         Technique.CHACHA20_POLY1305: _ALLOWED,
         Technique.CHACHA20: _UNAUTHENTICATED,
         # A new key is refused; one from outside may be kept and given back, which takes no cipher.
-        Technique.TDES: Row(protect=False, why_not="its blocks of 64 bits repeat too soon"),
+        Technique.TDES: PolicyRule(protect=False, why_not="its blocks of 64 bits repeat too soon"),
         Technique.TDES_CBC: _UNAUTHENTICATED,
         Technique.TDES_ECB: _UNAUTHENTICATED,
         Technique.RSA_OAEP: _ALLOWED,
-        Technique.RSA_PKCS1_V1_5_ENCRYPTION: _refused("its decryption is an oracle for attackers"),
+        Technique.RSA_PKCS1_V1_5_ENCRYPTION: _refuse_both_uses(
+            "its decryption is an oracle for attackers"
+        ),
         Technique.RSA_PSS: _ALLOWED,
         Technique.RSA_PKCS1_V1_5_SIGNATURE: _ALLOWED,
         Technique.ECDSA: _ALLOWED,
         Technique.EDDSA: _ALLOWED,
-        Technique.SHA_1_SIGNATURE: _refused("collisions of SHA-1 can be bought"),
+        Technique.SHA_1_SIGNATURE: _refuse_both_uses("collisions of SHA-1 can be bought"),
         Technique.HMAC: _ALLOWED,  # with SHA-1 too: HMAC does not rest on collisions
         Technique.AES_CMAC: _ALLOWED,
         Technique.HASH: _ALLOWED,
@@ -121,14 +123,14 @@ def may_use(policy: CryptoPolicy, technique: Technique, use: Use) -> bool:
     """use: Use.PROTECT or Use.PROCESS."""
     if policy is CryptoPolicy.PERMISSIVE:
         return True
-    row = TABLE[technique]
+    row = POLICY_RULES[technique]
     return row.protect if use is Use.PROTECT else row.process
 
 
 def check_policy(policy: CryptoPolicy, technique: Technique, use: Use) -> None:
     """Raises UnsupportedCryptographicParameters, with the option that would change it."""
-    if TABLE[technique] is not _ALLOWED and not may_use(policy, technique, use):
+    if POLICY_RULES[technique] is not _ALLOWED and not may_use(policy, technique, use):
         raise UnsupportedCryptographicParameters(
-            f"{technique.value}: off, as {TABLE[technique].why_not} "
+            f"{technique.value}: off, as {POLICY_RULES[technique].why_not} "
             f"(--crypto-policy permissive allows it)"
         )

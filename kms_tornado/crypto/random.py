@@ -10,7 +10,7 @@ from ..errors import InvalidField
 MAX_BYTES = 64 * 1024
 
 
-def random_octets(length: int) -> bytes:
+def generate_octets(length: int) -> bytes:
     """Raises InvalidField."""
     if not 1 <= length <= MAX_BYTES:
         raise InvalidField(f"DataLength is 1 to {MAX_BYTES} bytes")

@@ -23,7 +23,7 @@ _OAEP_HASHES = frozenset({_H.SHA_1, _H.SHA_224, _H.SHA_256, _H.SHA_384, _H.SHA_5
 
 
 @dataclass(frozen=True, slots=True)
-class EncryptionScheme:
+class RSAEncryptionScheme:
     """technique: what a policy must allow. label: P Source."""
 
     technique: Technique
@@ -32,7 +32,7 @@ class EncryptionScheme:
     label: bytes = b""
 
 
-def encryption_scheme(wanted: CryptographicParameters) -> EncryptionScheme:
+def choose_rsa_encryption(wanted: CryptographicParameters) -> RSAEncryptionScheme:
     """OAEP with SHA-256 unless the parameters say otherwise.
 
     Raises UnsupportedCryptographicParameters.
@@ -40,7 +40,7 @@ def encryption_scheme(wanted: CryptographicParameters) -> EncryptionScheme:
     if wanted.cryptographic_algorithm not in {None, CryptographicAlgorithm.RSA}:
         raise UnsupportedCryptographicParameters("the key is for another algorithm")
     if wanted.padding_method is PaddingMethod.PKCS1_V1_5:
-        return EncryptionScheme(Technique.RSA_PKCS1_V1_5_ENCRYPTION)
+        return RSAEncryptionScheme(Technique.RSA_PKCS1_V1_5_ENCRYPTION)
     if wanted.padding_method not in {None, PaddingMethod.OAEP}:
         raise UnsupportedCryptographicParameters("RSA encrypts with OAEP")
     if wanted.mask_generator not in {None, MaskGenerator.MGF1}:
@@ -50,34 +50,34 @@ def encryption_scheme(wanted: CryptographicParameters) -> EncryptionScheme:
     for each in (hashing, mask_hashing):
         if each not in _OAEP_HASHES:
             raise UnsupportedCryptographicParameters(f"OAEP with {each.name} is not offered")
-    return EncryptionScheme(Technique.RSA_OAEP, hashing, mask_hashing, wanted.p_source or b"")
+    return RSAEncryptionScheme(Technique.RSA_OAEP, hashing, mask_hashing, wanted.p_source or b"")
 
 
-def rsa_encrypt(spki: bytes, scheme: EncryptionScheme, data: bytes) -> bytes:
+def rsa_encrypt(spki: bytes, scheme: RSAEncryptionScheme, data: bytes) -> bytes:
     """Raises InvalidField where the data is too long for the key, CryptographicFailure."""
     key = load_public(spki)
     if not isinstance(key, rsa.RSAPublicKey):
         raise UnsupportedCryptographicParameters("only RSA keys encrypt")
-    if len(data) > longest_data(key.key_size, scheme):
+    if len(data) > measure_longest_data(key.key_size, scheme):
         raise InvalidField("the data is too long for the RSA key")
     try:
-        return key.encrypt(data, _padding(scheme))
+        return key.encrypt(data, _make_padding(scheme))
     except ValueError:  # numbers that the library takes for none
         raise CryptographicFailure("the key cannot encrypt with these parameters") from None
 
 
-def rsa_decrypt(private: KeyMaterial, scheme: EncryptionScheme, data: bytes) -> bytes:
+def rsa_decrypt(private: KeyMaterial, scheme: RSAEncryptionScheme, data: bytes) -> bytes:
     """Raises CryptographicFailure, one for every fault of data, padding or label."""
     key = load_private(private)
     if not isinstance(key, rsa.RSAPrivateKey):
         raise UnsupportedCryptographicParameters("only RSA keys decrypt")
     try:
-        return key.decrypt(data, _padding(scheme))
+        return key.decrypt(data, _make_padding(scheme))
     except ValueError:
         raise CryptographicFailure("decryption failed") from None
 
 
-def longest_data(key_bits: int, scheme: EncryptionScheme) -> int:
+def measure_longest_data(key_bits: int, scheme: RSAEncryptionScheme) -> int:
     """Bytes; negative where the modulus is too short for the hash."""
     size = (key_bits + 7) // 8
     if scheme.technique is Technique.RSA_PKCS1_V1_5_ENCRYPTION:
@@ -85,7 +85,7 @@ def longest_data(key_bits: int, scheme: EncryptionScheme) -> int:
     return size - 2 * HASHES[scheme.hashing].digest_size - 2
 
 
-def _padding(scheme: EncryptionScheme) -> padding.OAEP | padding.PKCS1v15:
+def _make_padding(scheme: RSAEncryptionScheme) -> padding.OAEP | padding.PKCS1v15:
     if scheme.technique is Technique.RSA_PKCS1_V1_5_ENCRYPTION:
         return padding.PKCS1v15()
     return padding.OAEP(

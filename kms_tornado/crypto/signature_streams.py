@@ -5,17 +5,17 @@ from __future__ import annotations
 from cryptography.hazmat.primitives import hashes
 
 from .hashes import HASHES
-from .signatures import Scheme, Signer, Verifier
+from .signatures import SignatureScheme, Signer, Verifier
 
 
-class Signing:
+class SigningStream:
     """Data that comes in parts to a signature. Ed25519 hashes twice, so it takes one part alone."""
 
     __slots__ = ("_digest", "_signer", "_whole")
 
     def __init__(self, signer: Signer) -> None:
         self._signer = signer
-        self._digest, self._whole = _started(signer.scheme), b""
+        self._digest, self._whole = _start_digest(signer.scheme), b""
 
     def update(self, data: bytes) -> bytes:
         """Nothing is given before the end."""
@@ -32,14 +32,14 @@ class Signing:
         return self._signer.sign(self._digest.finalize(), is_digest=True)
 
 
-class Verifying:
-    """As `Signing`, for a signature that comes at the end."""
+class VerifyingStream:
+    """As `SigningStream`, for a signature that comes at the end."""
 
     __slots__ = ("_digest", "_verifier", "_whole")
 
     def __init__(self, verifier: Verifier) -> None:
         self._verifier = verifier
-        self._digest, self._whole = _started(verifier.scheme), b""
+        self._digest, self._whole = _start_digest(verifier.scheme), b""
 
     def update(self, data: bytes) -> bytes:
         """Nothing is given before the end."""
@@ -56,5 +56,5 @@ class Verifying:
         return self._verifier.is_valid(self._digest.finalize(), signature, is_digest=True)
 
 
-def _started(scheme: Scheme) -> hashes.Hash | None:
+def _start_digest(scheme: SignatureScheme) -> hashes.Hash | None:
     return None if scheme.hashing is None else hashes.Hash(HASHES[scheme.hashing])

@@ -22,13 +22,13 @@ from ..kmip.enums import BlockCipherMode, CryptographicAlgorithm, PaddingMethod
 from ..kmip.structures import CryptographicParameters
 from .policy import Technique
 
-TAG_BYTES = 16
+FULL_TAG_BYTES = 16
 SHORTEST_TAG_BYTES = 12  # SP 800-38D §5.2.1.2; the 4 and 8 of its appendix C are for nobody here
 
 _A, _M = CryptographicAlgorithm, BlockCipherMode
 
 
-class Kind(Enum):
+class CipherKind(Enum):
     """How the computation goes."""
 
     GCM = "AES-GCM (NIST SP 800-38D)"
@@ -41,37 +41,37 @@ class Kind(Enum):
 class Suite:
     """One cipher, ready to be used. Lengths in bytes; 0 where there is no such thing.
 
-    new_iv: what the server makes. iv_lengths: what a caller may bring.
+    new_iv_bytes: what the server makes. iv_lengths: what a caller may bring.
     tag: of the authentication tag. block: what unpadded data must be a multiple of.
     initial_counter: of bare ChaCha20.
     """
 
     technique: Technique
-    kind: Kind
+    kind: CipherKind
     mode: BlockCipherMode | None
     key_lengths: frozenset[int]
-    new_iv: int
+    new_iv_bytes: int
     iv_lengths: range
-    tag: int = 0
-    block: int = 1
+    tag_bytes: int = 0
+    block_bytes: int = 1
     is_padded: bool = False
     initial_counter: int = 0
 
     @property
     def is_authenticated(self) -> bool:
-        return self.tag > 0
+        return self.tag_bytes > 0
 
     @property
     def has_nonce(self) -> bool:
         """A second encryption under the same IV would give the data away (or the tags' key)."""
-        return self.kind is not Kind.BLOCKS
+        return self.kind is not CipherKind.BLOCKS
 
-    def techniques(self, iv: bytes | None) -> tuple[Technique, ...]:
+    def list_techniques(self, iv: bytes | None) -> tuple[Technique, ...]:
         """All that the policy is to be asked about, the IV in use among it."""
         used: tuple[Technique, ...] = (self.technique,)
-        if 0 < self.tag < TAG_BYTES:
+        if 0 < self.tag_bytes < FULL_TAG_BYTES:
             used += (Technique.GCM_SHORT_TAG,)
-        if iv and self.kind is Kind.GCM and self.iv_lengths[0] <= len(iv) < self.new_iv:
+        if iv and self.kind is CipherKind.GCM and self.iv_lengths[0] <= len(iv) < self.new_iv_bytes:
             used += (Technique.GCM_SHORT_IV,)
         return used
 
@@ -82,14 +82,14 @@ _CHACHA20_KEYS = frozenset({32})
 
 # Any length from 1 to 2^61 is legal GCM; the library takes 8 and more, NIST's vectors have 60.
 _AES_GCM = Suite(
-    Technique.AES_GCM, Kind.GCM, _M.GCM, _AES_KEYS, 12, range(8, 65), tag=TAG_BYTES
+    Technique.AES_GCM, CipherKind.GCM, _M.GCM, _AES_KEYS, 12, range(8, 65), tag_bytes=FULL_TAG_BYTES
 )  # fmt: skip
 _POLY1305 = Suite(
-    Technique.CHACHA20_POLY1305, Kind.CHACHA20_POLY1305, None, _CHACHA20_KEYS, 12, range(12, 13),
-    tag=TAG_BYTES,
+    Technique.CHACHA20_POLY1305, CipherKind.CHACHA20_POLY1305, None, _CHACHA20_KEYS, 12, range(12, 13),
+    tag_bytes=FULL_TAG_BYTES,
 )  # fmt: skip
 _CHACHA20 = Suite(
-    Technique.CHACHA20, Kind.KEY_STREAM, None, _CHACHA20_KEYS, 8, range(8, 9)
+    Technique.CHACHA20, CipherKind.KEY_STREAM, None, _CHACHA20_KEYS, 8, range(8, 9)
 )  # fmt: skip
 _NONE_GIVEN = CryptographicParameters()
 _NO_IV, _IV_16, _IV_8 = range(0), range(16, 17), range(8, 9)
@@ -101,19 +101,19 @@ SUITES: Mapping[tuple[CryptographicAlgorithm, BlockCipherMode | None], Suite] = 
         (_A.AES, _M.GCM): _AES_GCM,
         (_A.AES, _M.AEAD): _AES_GCM,
         (_A.AES, _M.CBC): Suite(
-            Technique.AES_CBC, Kind.BLOCKS, _M.CBC, _AES_KEYS, 16, _IV_16, block=16
+            Technique.AES_CBC, CipherKind.BLOCKS, _M.CBC, _AES_KEYS, 16, _IV_16, block_bytes=16
         ),
         (_A.AES, _M.ECB): Suite(
-            Technique.AES_ECB, Kind.BLOCKS, _M.ECB, _AES_KEYS, 0, _NO_IV, block=16
+            Technique.AES_ECB, CipherKind.BLOCKS, _M.ECB, _AES_KEYS, 0, _NO_IV, block_bytes=16
         ),
         (_A.AES, _M.CTR): Suite(
-            Technique.AES_CTR, Kind.KEY_STREAM, _M.CTR, _AES_KEYS, 16, _IV_16
+            Technique.AES_CTR, CipherKind.KEY_STREAM, _M.CTR, _AES_KEYS, 16, _IV_16
         ),
         (_A.THREE_DES, _M.CBC): Suite(
-            Technique.TDES_CBC, Kind.BLOCKS, _M.CBC, _TDES_KEYS, 8, _IV_8, block=8
+            Technique.TDES_CBC, CipherKind.BLOCKS, _M.CBC, _TDES_KEYS, 8, _IV_8, block_bytes=8
         ),
         (_A.THREE_DES, _M.ECB): Suite(
-            Technique.TDES_ECB, Kind.BLOCKS, _M.ECB, _TDES_KEYS, 0, _NO_IV, block=8
+            Technique.TDES_ECB, CipherKind.BLOCKS, _M.ECB, _TDES_KEYS, 0, _NO_IV, block_bytes=8
         ),
         (_A.CHACHA20, None): _POLY1305,
         (_A.CHACHA20, _M.AEAD): _POLY1305,
@@ -123,7 +123,7 @@ SUITES: Mapping[tuple[CryptographicAlgorithm, BlockCipherMode | None], Suite] = 
 )  # fmt: skip
 
 
-def suite_for(
+def choose_suite(
     algorithm: CryptographicAlgorithm | None,
     parameters: CryptographicParameters | None,
     iv: bytes | None,
@@ -145,15 +145,19 @@ def suite_for(
     if suite is None:
         named = algorithm.name if mode is None else f"{algorithm.name} in mode {mode.name}"
         raise UnsupportedCryptographicParameters(f"{named} is not offered")
-    if (algorithm, mode) == (_A.CHACHA20, None) and iv is not None and len(iv) == _CHACHA20.new_iv:
+    if (
+        (algorithm, mode) == (_A.CHACHA20, None)
+        and iv is not None
+        and len(iv) == _CHACHA20.new_iv_bytes
+    ):
         suite = _CHACHA20
-    if suite.kind is Kind.BLOCKS:
-        suite = _padded(suite, wanted.padding_method)
+    if suite.kind is CipherKind.BLOCKS:
+        suite = _apply_padding(suite, wanted.padding_method)
     if suite.is_authenticated:
-        suite = _with_tag(suite, wanted.tag_length)
-    if wanted.iv_length not in {None, suite.new_iv}:
-        raise UnsupportedCryptographicParameters(f"a new IV has {suite.new_iv} bytes")
-    return _with_counter(suite, wanted)
+        suite = _apply_tag_length(suite, wanted.tag_length)
+    if wanted.iv_length not in {None, suite.new_iv_bytes}:
+        raise UnsupportedCryptographicParameters(f"a new IV has {suite.new_iv_bytes} bytes")
+    return _apply_initial_counter(suite, wanted)
 
 
 def check_iv(suite: Suite, iv: bytes) -> None:
@@ -163,15 +167,15 @@ def check_iv(suite: Suite, iv: bytes) -> None:
     if not suite.iv_lengths:
         raise InvalidField("there is no IV in this mode")
     first, last = suite.iv_lengths[0], suite.iv_lengths[-1]
-    words = f"{first}" if first == last else f"{suite.new_iv} to {last}"
+    words = f"{first}" if first == last else f"{suite.new_iv_bytes} to {last}"
     raise InvalidField(f"the IV has {words} bytes")
 
 
 def check_data_length(suite: Suite, length: int) -> None:
     """Raises InvalidField for what only padding would let this suite encrypt."""
-    if not suite.is_padded and length % suite.block:
+    if not suite.is_padded and length % suite.block_bytes:
         raise InvalidField(
-            f"without padding (PaddingMethod PKCS5), data is a multiple of {suite.block} bytes"
+            f"without padding (PaddingMethod PKCS5), data is a multiple of {suite.block_bytes} bytes"
         )
 
 
@@ -190,7 +194,7 @@ def _check_algorithm(
         raise UnsupportedCryptographicParameters("the key is for another algorithm")
 
 
-def _padded(suite: Suite, padding: PaddingMethod | None) -> Suite:
+def _apply_padding(suite: Suite, padding: PaddingMethod | None) -> Suite:
     if padding in {None, PaddingMethod.NONE}:
         return suite
     if padding is PaddingMethod.PKCS5:
@@ -198,15 +202,15 @@ def _padded(suite: Suite, padding: PaddingMethod | None) -> Suite:
     raise UnsupportedCryptographicParameters("the padding is PKCS5 or None")
 
 
-def _with_tag(suite: Suite, length: int | None) -> Suite:
-    if length is None or length == suite.tag:
+def _apply_tag_length(suite: Suite, length: int | None) -> Suite:
+    if length is None or length == suite.tag_bytes:
         return suite
-    if not SHORTEST_TAG_BYTES <= length <= TAG_BYTES:
-        raise BadTagLength(f"the tag has {SHORTEST_TAG_BYTES} to {TAG_BYTES} bytes")
-    return dataclasses.replace(suite, tag=length)
+    if not SHORTEST_TAG_BYTES <= length <= FULL_TAG_BYTES:
+        raise BadTagLength(f"the tag has {SHORTEST_TAG_BYTES} to {FULL_TAG_BYTES} bytes")
+    return dataclasses.replace(suite, tag_bytes=length)
 
 
-def _with_counter(suite: Suite, wanted: CryptographicParameters) -> Suite:
+def _apply_initial_counter(suite: Suite, wanted: CryptographicParameters) -> Suite:
     """Counters are part of the IV, but for bare ChaCha20; what we would not honour is refused."""
     if wanted.counter_length is not None:
         raise UnsupportedCryptographicParameters("CounterLength is not offered")

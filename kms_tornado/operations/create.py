@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..crypto.keys.symmetric import NEW_KEY_TECHNIQUES, generate
+from ..crypto.keys.symmetric import NEW_KEY_TECHNIQUES, generate_key
 from ..domain.lifecycle import Use
 from ..errors import (
     FeatureNotSupported,
@@ -35,7 +35,7 @@ async def create(call: Call, request: CreateRequest) -> CreateResponse:
     technique = NEW_KEY_TECHNIQUES.get(wanted.cryptographic_algorithm)
     if technique is not None:
         call.check_allowed(technique, Use.PROTECT)
-    material = generate(wanted.cryptographic_algorithm, length)
+    material = generate_key(wanted.cryptographic_algorithm, length)
     uid = new_identifier(wanted.unique_identifier)
     computed = Attributes(
         cryptographic_length=length,

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from ..crypto import ciphers, derive
-from ..crypto.derive import Inputs
+from ..crypto.derive import DerivationInputs
 from ..crypto.keys.symmetric import check_key_length
 from ..crypto.mac import HMACS
 from ..crypto.material import KeyMaterial
 from ..crypto.policy import Technique
-from ..crypto.suites import check_iv, suite_for
+from ..crypto.suites import check_iv, choose_suite
 from ..domain.access import owns
 from ..domain.lifecycle import Use
 from ..domain.managed_object import ManagedObject
@@ -56,7 +56,7 @@ class Task:
     base: ManagedObject
     key: KeyMaterial
     parameters: DerivationParameters
-    inputs: Inputs
+    inputs: DerivationInputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ async def derive_key(call: Call, request: DeriveKeyRequest) -> DeriveKeyResponse
     _check_hidden(bases, length)
     parameters = _parameters(call, request.derivation_parameters, bases)
     _check_parameters(method, parameters)
-    inputs = Inputs(
+    inputs = DerivationInputs(
         length=length,
         hash=_hash(bases[0], parameters),
         data=parameters.derivation_data or b"",
@@ -186,18 +186,18 @@ def _by_encryption(task: Task) -> KeyMaterial:
     """The beginning of the encrypted data, under the client's IV: it must come out the same again."""
     iv = task.parameters.initialization_vector
     algorithm = task.base.attributes.cryptographic_algorithm
-    suite = suite_for(algorithm, task.parameters.cryptographic_parameters, iv)
+    suite = choose_suite(algorithm, task.parameters.cryptographic_parameters, iv)
     if suite.has_nonce:
         # Data of the client's choice under a nonce of its choice: what comes out is the key stream.
         raise InvalidField("derivation by encryption takes the modes CBC and ECB")
-    for technique in suite.techniques(iv):
+    for technique in suite.list_techniques(iv):
         task.call.check_allowed(technique, Use.PROTECT)
-    if iv is None and suite.new_iv:
+    if iv is None and suite.new_iv_bytes:
         raise MissingData("InitializationVector is missing in DerivationParameters")
     if iv is not None:
         check_iv(suite, iv)
     sealed = ciphers.encrypt(suite, task.key, task.inputs.data, b"", iv)
-    return derive.first_bytes(sealed.ciphertext, task.inputs.length)
+    return derive.truncate_key(sealed.ciphertext, task.inputs.length)
 
 
 _FIELDS = {
@@ -211,16 +211,18 @@ _METHODS: Mapping[DerivationMethod, Method] = MappingProxyType(
     {
         DerivationMethod.PBKDF2: Method(
             Technique.PBKDF2,
-            lambda t: derive.pbkdf2(t.key, t.inputs, t.parameters.iteration_count or 0),
+            lambda t: derive.derive_by_pbkdf2(t.key, t.inputs, t.parameters.iteration_count or 0),
             needs=frozenset({"salt", "iteration_count"}),
             is_slow=True,
         ),
         # Of the key alone: over data alone, the client would know what comes out.
         DerivationMethod.HASH: Method(
-            Technique.DERIVATION_BY_HASH, lambda t: derive.by_hash(t.key, t.inputs)
+            Technique.DERIVATION_BY_HASH, lambda t: derive.derive_by_hash(t.key, t.inputs)
         ),
         DerivationMethod.HMAC: Method(
-            Technique.DERIVATION_BY_HMAC, lambda t: derive.by_hmac(t.key, t.inputs), needs=_DATA
+            Technique.DERIVATION_BY_HMAC,
+            lambda t: derive.derive_by_hmac(t.key, t.inputs),
+            needs=_DATA,
         ),
         DerivationMethod.ENCRYPT: Method(
             Technique.DERIVATION_BY_ENCRYPTION,
@@ -230,12 +232,12 @@ _METHODS: Mapping[DerivationMethod, Method] = MappingProxyType(
         ),
         DerivationMethod.NIST800_108_C: Method(
             Technique.NIST_800_108,
-            lambda t: derive.nist_800_108_counter(t.key, t.inputs),
+            lambda t: derive.derive_by_nist_800_108(t.key, t.inputs),
             needs=_DATA,
         ),
         DerivationMethod.HKDF: Method(
             Technique.HKDF,
-            lambda t: derive.hkdf(t.key, t.inputs),
+            lambda t: derive.derive_by_hkdf(t.key, t.inputs),
             takes=_DATA | {"salt"},
         ),
     }

@@ -11,7 +11,7 @@ from functools import partial
 from types import MappingProxyType
 
 from ..crypto import ciphers
-from ..crypto.suites import Suite, check_aad, check_iv, suite_for
+from ..crypto.suites import Suite, check_aad, check_iv, choose_suite
 from ..domain.lifecycle import Use
 from ..domain.managed_object import ManagedObject
 from ..errors import (
@@ -25,16 +25,16 @@ from ..kmip.payloads import DecryptRequest, DecryptResponse, EncryptRequest, Enc
 from ..store.base import Change, UseNonce
 from .common.call import Call
 from .common.key_use import (
-    begin,
-    computed,
-    computed_surely,
-    data_of,
-    parameters_of,
-    resume,
-    updated,
+    choose_parameters,
+    require_data,
+    resume_stream,
+    run_maybe_offloaded,
+    run_offloaded_or_inline,
+    start_stream,
+    update_stream,
 )
-from .common.streams import FIRST, LAST, WHOLE, Stage, stage_of
-from .rsa import decrypt_rsa, encrypt_rsa
+from .common.streams import FIRST, LAST, WHOLE, Stage, determine_stage
+from .rsa import decrypt_with_private_key, encrypt_with_public_key
 
 # Python 3.11 looks a member of an enumeration up in a function.
 _PROTECT, _PROCESS = Use.PROTECT, Use.PROCESS
@@ -46,8 +46,8 @@ Decrypting = Callable[[Call, ManagedObject, DecryptRequest, bytes], Awaitable[De
 
 async def encrypt(call: Call, request: EncryptRequest) -> EncryptResponse:
     """Ciphertext; IV and tag in fields of their own."""
-    stage = stage_of(request)
-    data = data_of(request.data, stage)
+    stage = determine_stage(request)
+    data = require_data(request.data, stage)
     target = await call.fetch_to_use(
         request.unique_identifier,
         _PROTECT,
@@ -62,8 +62,8 @@ async def encrypt(call: Call, request: EncryptRequest) -> EncryptResponse:
 
 async def decrypt(call: Call, request: DecryptRequest) -> DecryptResponse:
     """The plaintext. Everything that data can be wrong in is one CryptographicFailure."""
-    stage = stage_of(request)
-    data = data_of(request.data, stage)
+    stage = determine_stage(request)
+    data = require_data(request.data, stage)
     target = await call.fetch_to_use(
         request.unique_identifier,
         _PROCESS,
@@ -86,7 +86,7 @@ async def _encrypt_symmetric(
     iv = _iv(call, target, request, suite)
     aad = _aad(request, suite)
     work = partial(ciphers.encrypt, suite, call.open(target), data, aad, iv)
-    sealed = await computed(call, len(data) + len(aad), work)
+    sealed = await run_maybe_offloaded(call, len(data) + len(aad), work)
     # A nonce that was used before is refused here, and what was computed under it is dropped.
     await call.spend(target, len(data), *_nonce(target, request, suite))
     return EncryptResponse(
@@ -104,7 +104,7 @@ async def _decrypt_symmetric(
     iv, tag = _known_iv(call, request, suite), request.authenticated_encryption_tag
     aad = _aad(request, suite)
     work = partial(ciphers.decrypt, suite, call.open(target), data, aad, iv, tag)
-    plaintext = await computed(call, len(data) + len(aad), work)
+    plaintext = await run_maybe_offloaded(call, len(data) + len(aad), work)
     return DecryptResponse(unique_identifier=target.uid, data=plaintext)
 
 
@@ -112,13 +112,13 @@ async def _decrypt_symmetric(
 ENCRYPTING: Mapping[ObjectType, Encrypting] = MappingProxyType(
     {
         ObjectType.SYMMETRIC_KEY: _encrypt_symmetric,
-        ObjectType.PUBLIC_KEY: encrypt_rsa,
-        ObjectType.CERTIFICATE: encrypt_rsa,
+        ObjectType.PUBLIC_KEY: encrypt_with_public_key,
+        ObjectType.CERTIFICATE: encrypt_with_public_key,
     }
 )
 #: Object type → who decrypts with it.
 DECRYPTING: Mapping[ObjectType, Decrypting] = MappingProxyType(
-    {ObjectType.SYMMETRIC_KEY: _decrypt_symmetric, ObjectType.PRIVATE_KEY: decrypt_rsa}
+    {ObjectType.SYMMETRIC_KEY: _decrypt_symmetric, ObjectType.PRIVATE_KEY: decrypt_with_private_key}
 )
 _ENCRYPTING_KINDS = frozenset(ENCRYPTING)
 _DECRYPTING_KINDS = frozenset(DECRYPTING)
@@ -136,13 +136,13 @@ async def _encrypt_part(
         iv = _iv(call, target, request, suite)
         told_iv = _told_iv(call, request, iv)
         aad, key = _aad(request, suite), call.open(target)
-        work = partial(ciphers.encryptor, suite, key, iv, aad)
+        work = partial(ciphers.start_encryption, suite, key, iv, aad)
         nonce = _nonce(target, request, suite)
-        stream = await begin(call, target, len(data), work, *nonce, aad=aad)
+        stream = await start_stream(call, target, len(data), work, *nonce, aad=aad)
     else:
         _check_later_part(request)
-        stream = await resume(call, target, request.correlation_value, len(data))
-    ciphertext = await updated(call, stream, data)
+        stream = await resume_stream(call, target, request.correlation_value, len(data))
+    ciphertext = await update_stream(call, stream, data)
     if stage is not LAST:
         return EncryptResponse(
             unique_identifier=target.uid,
@@ -165,12 +165,12 @@ async def _decrypt_part(
     if stage is FIRST:
         suite = _suite(call, target, request, _PROCESS)
         iv, aad = _known_iv(call, request, suite), _aad(request, suite)
-        work = partial(ciphers.decryptor, suite, call.open(target), iv, aad)
-        stream = await begin(call, target, None, work, aad=aad)
+        work = partial(ciphers.start_decryption, suite, call.open(target), iv, aad)
+        stream = await start_stream(call, target, None, work, aad=aad)
     else:
         _check_later_part(request)
-        stream = await resume(call, target, request.correlation_value, None)
-    plaintext = await updated(call, stream, data)
+        stream = await resume_stream(call, target, request.correlation_value, None)
+    plaintext = await update_stream(call, stream, data)
     if stage is not LAST:
         return DecryptResponse(
             unique_identifier=target.uid,
@@ -178,7 +178,7 @@ async def _decrypt_part(
             correlation_value=call.streams.keep(stream, now=call.now),
         )
     finish = partial(stream.work.finish, request.authenticated_encryption_tag)
-    rest = await computed_surely(call, stream.kept, finish)
+    rest = await run_offloaded_or_inline(call, stream.kept, finish)
     return DecryptResponse(unique_identifier=target.uid, data=plaintext + rest)
 
 
@@ -203,9 +203,9 @@ def _suite(
 ) -> Suite:
     """What the parameters ask for, if key and policy allow it."""
     iv = request.iv_counter_nonce
-    wanted = parameters_of(target, request.cryptographic_parameters)
-    suite = suite_for(target.attributes.cryptographic_algorithm, wanted, iv)
-    for technique in suite.techniques(iv):
+    wanted = choose_parameters(target, request.cryptographic_parameters)
+    suite = choose_suite(target.attributes.cryptographic_algorithm, wanted, iv)
+    for technique in suite.list_techniques(iv):
         call.check_allowed(technique, use)
     return suite
 
@@ -216,14 +216,14 @@ def _iv(call: Call, target: ManagedObject, request: EncryptRequest, suite: Suite
     if iv is not None:
         check_iv(suite, iv)
         return iv
-    wanted = parameters_of(target, request.cryptographic_parameters)
-    if suite.new_iv and wanted is not None and wanted.random_iv is False:
+    wanted = choose_parameters(target, request.cryptographic_parameters)
+    if suite.new_iv_bytes and wanted is not None and wanted.random_iv is False:
         raise _missing_iv(call, "RandomIV is false and IVCounterNonce is missing")
-    return ciphers.new_iv(suite)
+    return ciphers.generate_iv(suite)
 
 
 def _known_iv(call: Call, request: DecryptRequest, suite: Suite) -> bytes | None:
-    if suite.new_iv and request.iv_counter_nonce is None:
+    if suite.new_iv_bytes and request.iv_counter_nonce is None:
         raise _missing_iv(call, "decryption needs the IV that the encryption returned")
     return request.iv_counter_nonce
 
@@ -238,7 +238,7 @@ def _nonce(target: ManagedObject, request: EncryptRequest, suite: Suite) -> tupl
     iv = request.iv_counter_nonce
     if iv is None or not suite.has_nonce:
         return ()
-    return (UseNonce(target.uid, ciphers.nonce_of(suite, iv), target.generation),)
+    return (UseNonce(target.uid, ciphers.normalize_nonce(suite, iv), target.generation),)
 
 
 def _aad(request: EncryptRequest | DecryptRequest, suite: Suite) -> bytes:

@@ -8,19 +8,19 @@ from ..crypto.keys.asymmetric import (
     DEFAULT_RSA_LENGTH,
     KeyPair,
     check_rsa_length,
-    generate_on,
+    generate_ec,
     generate_rsa,
 )
-from ..crypto.keys.formats import default_format, read_private, read_public
+from ..crypto.keys.formats import choose_default_format, read_private, read_public
 from ..crypto.keys.numbers import (
     ED25519,
     NIST_CURVES,
     P256,
     X25519,
     Curve,
-    PrivateValue,
-    PublicValue,
-    curve_by_number,
+    PrivateNumbers,
+    PublicNumbers,
+    find_curve_by_number,
 )
 from ..crypto.material import KeyMaterial
 from ..domain.managed_object import ManagedObject, UniqueIdentifier
@@ -87,7 +87,7 @@ async def generate_pair(call: Call, private: Attributes, public: Attributes) -> 
         bits = DEFAULT_RSA_LENGTH if length is None else length
         check_rsa_length(bits)
         return await call.offload(lambda: generate_rsa(bits), heavy=True)
-    return generate_on(_curve(algorithm, length, domain.recommended_curve if domain else None))
+    return generate_ec(_curve(algorithm, length, domain.recommended_curve if domain else None))
 
 
 def private_key_object(
@@ -123,7 +123,7 @@ def _object(
     object_type: ObjectType,
     wanted: Attributes,
     material: KeyMaterial,
-    key: PrivateValue | PublicValue,
+    key: PrivateNumbers | PublicNumbers,
     links: tuple[Link, ...],
 ) -> ManagedObject:
     key_format = _format(call, key, wanted.key_format_type)
@@ -134,14 +134,14 @@ def _object(
 
 
 def _format(
-    call: Call, key: PrivateValue | PublicValue, wanted: KeyFormatType | None
+    call: Call, key: PrivateNumbers | PublicNumbers, wanted: KeyFormatType | None
 ) -> KeyFormatType:
     """Published clients read no transparent key on a curve (KMIP.md §5, R6): they get DER."""
     if wanted is not None:
         return wanted
     if call.bare:
-        return KeyFormatType.PKCS8 if isinstance(key, PrivateValue) else KeyFormatType.X509
-    return default_format(key)
+        return KeyFormatType.PKCS8 if isinstance(key, PrivateNumbers) else KeyFormatType.X509
+    return choose_default_format(key)
 
 
 def _public_identifier(request: CreateKeyPairRequest) -> str | None:
@@ -162,7 +162,7 @@ def _curve(algorithm: CryptographicAlgorithm, length: int | None, number: int | 
     elif algorithm not in _ON_CURVES:
         raise UnsupportedCryptographicParameters(f"{algorithm.name} makes no key pair here")
     elif number is not None:
-        found = curve_by_number(number, algorithm)
+        found = find_curve_by_number(number, algorithm)
     elif length is None:
         found = P256
     else:

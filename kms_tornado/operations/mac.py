@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..crypto.hashes import Hasher
-from ..crypto.mac import Authenticator, is_same_mac, mac_suite_for
+from ..crypto.mac import MACContext, choose_mac_suite, is_same_mac
 from ..crypto.policy import Technique
 from ..domain.lifecycle import Use
 from ..domain.managed_object import ManagedObject
@@ -20,8 +20,8 @@ from ..kmip.payloads import (
     MACVerifyResponse,
 )
 from .common.call import Call
-from .common.key_use import fed, parameters_of
-from .common.streams import stage_of
+from .common.key_use import choose_parameters, feed_stream
+from .common.streams import determine_stage
 
 #: A Secret Data object is as good a key for HMAC as a symmetric key.
 KEYS = frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.SECRET_DATA})
@@ -33,8 +33,8 @@ async def mac(call: Call, request: MACRequest) -> MACResponse:
         request.unique_identifier, Use.PROTECT, CryptographicUsageMask.MAC_GENERATE, kind=KEYS
     )
     start = _authenticator(call, target, request, Use.PROTECT)
-    stream = await fed(call, request, target, start, protects=True)
-    if stage_of(request).is_last:
+    stream = await feed_stream(call, request, target, start, protects=True)
+    if determine_stage(request).is_last:
         return MACResponse(target.uid, mac_data=stream.work.finish())
     correlation_value = call.streams.keep(stream, now=call.now)
     return MACResponse(target.uid, correlation_value=correlation_value)
@@ -42,14 +42,14 @@ async def mac(call: Call, request: MACRequest) -> MACResponse:
 
 async def mac_verify(call: Call, request: MACVerifyRequest) -> MACVerifyResponse:
     """Whether the MAC, which comes with the last part, is that of the data."""
-    is_last = stage_of(request).is_last
+    is_last = determine_stage(request).is_last
     if is_last and request.mac_data is None:
         raise MissingData("MACData is missing")
     target = await call.fetch_to_use(
         request.unique_identifier, Use.PROCESS, CryptographicUsageMask.MAC_VERIFY, kind=KEYS
     )
     start = _authenticator(call, target, request, Use.PROCESS)
-    stream = await fed(call, request, target, start, protects=False)
+    stream = await feed_stream(call, request, target, start, protects=False)
     if not is_last:
         correlation_value = call.streams.keep(stream, now=call.now)
         return MACVerifyResponse(target.uid, correlation_value=correlation_value)
@@ -70,21 +70,21 @@ async def hash_(call: Call, request: HashRequest) -> HashResponse:
             raise MissingData("HashingAlgorithm is missing in CryptographicParameters")
         return Hasher(algorithm)
 
-    stream = await fed(call, request, None, start, protects=False)
-    if stage_of(request).is_last:
+    stream = await feed_stream(call, request, None, start, protects=False)
+    if determine_stage(request).is_last:
         return HashResponse(data=stream.work.finish())
     return HashResponse(correlation_value=call.streams.keep(stream, now=call.now))
 
 
 def _authenticator(
     call: Call, target: ManagedObject, request: MACRequest | MACVerifyRequest, use: Use
-) -> Callable[[], Authenticator]:
+) -> Callable[[], MACContext]:
     """Parameters count where the data begins."""
 
-    def start() -> Authenticator:
-        wanted = parameters_of(target, request.cryptographic_parameters)
-        suite = mac_suite_for(target.attributes.cryptographic_algorithm, wanted)
+    def start() -> MACContext:
+        wanted = choose_parameters(target, request.cryptographic_parameters)
+        suite = choose_mac_suite(target.attributes.cryptographic_algorithm, wanted)
         call.check_allowed(suite.technique, use)
-        return Authenticator(suite, call.open(target))
+        return MACContext(suite, call.open(target))
 
     return start

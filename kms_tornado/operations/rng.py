@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..crypto.random import MAX_BYTES, random_octets
+from ..crypto.random import MAX_BYTES, generate_octets
 from ..errors import InvalidField
 from ..kmip.payloads import (
     RNGRetrieveRequest,
@@ -15,7 +15,7 @@ from .common.call import Call
 
 async def rng_retrieve(call: Call, request: RNGRetrieveRequest) -> RNGRetrieveResponse:
     """Random octets from the operating system."""
-    return RNGRetrieveResponse(data=random_octets(request.data_length))
+    return RNGRetrieveResponse(data=generate_octets(request.data_length))
 
 
 async def rng_seed(call: Call, request: RNGSeedRequest) -> RNGSeedResponse:

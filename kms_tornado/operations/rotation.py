@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 
-from ..crypto.keys.asymmetric import KeyPair, generate_on, generate_rsa
+from ..crypto.keys.asymmetric import KeyPair, generate_ec, generate_rsa
 from ..crypto.keys.formats import read_private
 from ..crypto.keys.numbers import ECPrivate, RSAPrivate
-from ..crypto.keys.symmetric import NEW_KEY_TECHNIQUES, generate
+from ..crypto.keys.symmetric import NEW_KEY_TECHNIQUES, generate_key
 from ..domain.lifecycle import Use
 from ..domain.managed_object import KEPT_WRAPPED, ManagedObject
 from ..domain.rotation import (
@@ -57,7 +57,7 @@ async def re_key(call: Call, request: ReKeyRequest) -> ReKeyResponse:
         new_identifier(request.attributes.unique_identifier),
         ObjectType.SYMMETRIC_KEY,
         wanted,
-        generate(algorithm, length),
+        generate_key(algorithm, length),
         made=True,
     )
     await call.commit(_replaced(call, old, new), Insert(_latest(call, new, old)))
@@ -127,7 +127,7 @@ async def _pair_like(call: Call, private: ManagedObject) -> KeyPair:
             bits = key.n.bit_length()
             return await call.offload(lambda: generate_rsa(bits), heavy=True)
         case ECPrivate():
-            return generate_on(key.curve)
+            return generate_ec(key.curve)
     raise UnsupportedCryptographicParameters("keys of this algorithm are not made here")
 
 

@@ -4,46 +4,50 @@ from __future__ import annotations
 
 from functools import partial
 
-from ..crypto.rsa_encryption import EncryptionScheme, encryption_scheme, rsa_decrypt, rsa_encrypt
+from ..crypto.rsa_encryption import (
+    RSAEncryptionScheme,
+    choose_rsa_encryption,
+    rsa_decrypt,
+    rsa_encrypt,
+)
 from ..domain.lifecycle import Use
 from ..domain.managed_object import ManagedObject
 from ..errors import InvalidField
 from ..kmip.payloads import DecryptRequest, DecryptResponse, EncryptRequest, EncryptResponse
 from ..kmip.structures import CryptographicParameters
 from .common.call import Call
-from .common.key_use import parameters_of
-from .signing import public_key_of, with_private_key
+from .common.key_use import choose_parameters, open_public_key, run_with_private_key
 
 
-async def encrypt_rsa(
+async def encrypt_with_public_key(
     call: Call, target: ManagedObject, request: EncryptRequest, data: bytes
 ) -> EncryptResponse:
     """With a public key, or the one in a certificate."""
     scheme = _scheme(call, target, request, Use.PROTECT)
-    ciphertext = rsa_encrypt(public_key_of(call, target), scheme, data)
+    ciphertext = rsa_encrypt(open_public_key(call, target), scheme, data)
     await call.spend(target, len(data))
     return EncryptResponse(unique_identifier=target.uid, data=ciphertext)
 
 
-async def decrypt_rsa(
+async def decrypt_with_private_key(
     call: Call, target: ManagedObject, request: DecryptRequest, data: bytes
 ) -> DecryptResponse:
     """With a private key; one error for every fault of the data."""
     scheme = _scheme(call, target, request, Use.PROCESS)
     work = partial(rsa_decrypt, call.open(target), scheme, data)
-    plaintext = await with_private_key(call, target, work)
+    plaintext = await run_with_private_key(call, target, work)
     return DecryptResponse(unique_identifier=target.uid, data=plaintext)
 
 
 def _scheme(
     call: Call, target: ManagedObject, request: EncryptRequest | DecryptRequest, use: Use
-) -> EncryptionScheme:
+) -> RSAEncryptionScheme:
     if (
         request.iv_counter_nonce is not None
         or request.authenticated_encryption_additional_data is not None
     ):
         raise InvalidField("RSA takes neither an IV nor additional data")
-    wanted = parameters_of(target, request.cryptographic_parameters)
-    scheme = encryption_scheme(wanted or CryptographicParameters())
+    wanted = choose_parameters(target, request.cryptographic_parameters)
+    scheme = choose_rsa_encryption(wanted or CryptographicParameters())
     call.check_allowed(scheme.technique, use)
     return scheme

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
-
-from ..crypto.keys.certificates import certificate_public_key
-from ..crypto.signature_streams import Signing, Verifying
-from ..crypto.signatures import Scheme, Signer, Verifier
+from ..crypto.signature_streams import SigningStream, VerifyingStream
+from ..crypto.signatures import SignatureScheme, Signer, Verifier
 from ..domain.lifecycle import Use
 from ..domain.managed_object import ManagedObject
 from ..errors import FeatureNotSupported, InvalidField, MissingData, Unavailable
@@ -20,15 +16,11 @@ from ..kmip.payloads import (
 )
 from ..kmip.structures import CryptographicParameters
 from .common.call import Call
-from .common.key_use import fed, parameters_of
-from .common.streams import Stage, stage_of
-
-T = TypeVar("T")
+from .common.key_use import choose_parameters, feed_stream, open_public_key, run_with_private_key
+from .common.streams import Stage, determine_stage
 
 #: A certificate verifies with the key in it.
 VERIFYING_KINDS = frozenset({ObjectType.PUBLIC_KEY, ObjectType.CERTIFICATE})
-#: Bits of an RSA key above which a signature takes more than a millisecond.
-_QUICK_BITS = 2048
 
 
 async def sign(call: Call, request: SignRequest) -> SignResponse:
@@ -48,17 +40,19 @@ async def sign(call: Call, request: SignRequest) -> SignResponse:
 
     if request.digested_data is not None:
         digested, made = request.digested_data, signer()
-        signature = await with_private_key(
+        signature = await run_with_private_key(
             call, target, lambda: made.sign(digested, is_digest=True)
         )
         await call.spend(target, len(digested))
         return SignResponse(target.uid, signature_data=signature)
     in_parts = stage is not Stage.WHOLE
-    stream = await fed(call, request, target, lambda: Signing(signer()), protects=in_parts)
+    stream = await feed_stream(
+        call, request, target, lambda: SigningStream(signer()), protects=in_parts
+    )
     if not stage.is_last:
         return SignResponse(target.uid, correlation_value=call.streams.keep(stream, now=call.now))
     try:
-        signature = await with_private_key(call, target, stream.work.finish)
+        signature = await run_with_private_key(call, target, stream.work.finish)
     except Unavailable:  # no thread is free
         if not in_parts:
             raise
@@ -79,14 +73,16 @@ async def signature_verify(call: Call, request: SignatureVerifyRequest) -> Signa
     )
 
     def verifier() -> Verifier:
-        made = Verifier(public_key_of(call, target), _parameters(target, request))
+        made = Verifier(open_public_key(call, target), _parameters(target, request))
         _check_scheme(call, made.scheme, Use.PROCESS, stage)
         return made
 
     if request.digested_data is not None:
         is_valid = verifier().is_valid(request.digested_data, signature or b"", is_digest=True)
         return _verdict(target, is_valid)
-    stream = await fed(call, request, target, lambda: Verifying(verifier()), protects=False)
+    stream = await feed_stream(
+        call, request, target, lambda: VerifyingStream(verifier()), protects=False
+    )
     if not stage.is_last:
         return SignatureVerifyResponse(
             target.uid, correlation_value=call.streams.keep(stream, now=call.now)
@@ -94,17 +90,9 @@ async def signature_verify(call: Call, request: SignatureVerifyRequest) -> Signa
     return _verdict(target, stream.work.finish(signature or b""))
 
 
-def public_key_of(call: Call, target: ManagedObject) -> bytes:
-    """The SPKI of a public key or in a certificate."""
-    octets = call.open(target).reveal()
-    if target.object_type is ObjectType.CERTIFICATE:
-        return certificate_public_key(octets)
-    return octets
-
-
 def _stage(request: SignRequest | SignatureVerifyRequest) -> Stage:
     """Raises InvalidField for a digest that is not the whole request."""
-    stage = stage_of(request)
+    stage = determine_stage(request)
     if request.digested_data is not None:
         if request.data is not None:
             raise InvalidField("Data and DigestedData exclude each other")
@@ -116,23 +104,16 @@ def _stage(request: SignRequest | SignatureVerifyRequest) -> Stage:
 def _parameters(
     target: ManagedObject, request: SignRequest | SignatureVerifyRequest
 ) -> CryptographicParameters:
-    wanted = parameters_of(target, request.cryptographic_parameters)
+    wanted = choose_parameters(target, request.cryptographic_parameters)
     return wanted or CryptographicParameters()
 
 
-def _check_scheme(call: Call, scheme: Scheme, use: Use, stage: Stage) -> None:
+def _check_scheme(call: Call, scheme: SignatureScheme, use: Use, stage: Stage) -> None:
     """Policy, and what the scheme can do in parts."""
     for technique in scheme.techniques:
         call.check_allowed(technique, use)
     if scheme.hashing is None and stage is not Stage.WHOLE:
         raise FeatureNotSupported("Ed25519 signs whole data only")
-
-
-async def with_private_key(call: Call, target: ManagedObject, work: Callable[[], T]) -> T:
-    """The result of a private key's work, on a thread where the key is a long one."""
-    if (target.attributes.cryptographic_length or 0) > _QUICK_BITS:
-        return await call.offload(work)
-    return work()
 
 
 def _verdict(target: ManagedObject, is_valid: bool) -> SignatureVerifyResponse:

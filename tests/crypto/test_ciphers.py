@@ -7,16 +7,16 @@ import dataclasses
 import pytest
 
 from kms_tornado.crypto import ciphers
-from kms_tornado.crypto.keys.symmetric import generate
+from kms_tornado.crypto.keys.symmetric import generate_key
 from kms_tornado.crypto.material import KeyMaterial
 from kms_tornado.crypto.policy import Technique
 from kms_tornado.crypto.suites import (
     SUITES,
-    Kind,
+    CipherKind,
     check_aad,
     check_data_length,
     check_iv,
-    suite_for,
+    choose_suite,
 )
 from kms_tornado.errors import (
     BadTagLength,
@@ -44,7 +44,7 @@ def suite(algorithm, iv=None, *, mode=None, padding=None, tag_length=None, count
         tag_length=tag_length,
         initial_counter_value=counter,
     )
-    return suite_for(algorithm, parameters, iv)
+    return choose_suite(algorithm, parameters, iv)
 
 
 def encrypt(algorithm, key, data, aad=b"", iv=None, **parameters):
@@ -53,7 +53,9 @@ def encrypt(algorithm, key, data, aad=b"", iv=None, **parameters):
     if iv is not None:
         check_iv(chosen, iv)
     check_data_length(chosen, len(data))
-    return ciphers.encrypt(chosen, key, data, aad, ciphers.new_iv(chosen) if iv is None else iv)
+    return ciphers.encrypt(
+        chosen, key, data, aad, ciphers.generate_iv(chosen) if iv is None else iv
+    )
 
 
 def decrypt(algorithm, key, data, iv, tag, aad=b"", **parameters):
@@ -225,7 +227,7 @@ EVERY_KEY = [
 @pytest.mark.parametrize(("algorithm", "length"), EVERY_KEY)
 @pytest.mark.parametrize("size", [0, 1, 16, 4097])
 def test_data_comes_back_in_its_length(algorithm, length, size):
-    key = generate(algorithm, length)
+    key = generate_key(algorithm, length)
     sealed = encrypt(algorithm, key, bytes(size))
     assert (len(sealed.iv), len(sealed.ciphertext), len(sealed.tag)) == (12, size, 16)
     assert decrypt(algorithm, key, sealed.ciphertext, sealed.iv, sealed.tag) == bytes(size)
@@ -244,27 +246,27 @@ EVERY_SUITE = [
 
 
 def new_key(algorithm):
-    return generate(algorithm, 192 if algorithm is THREE_DES else 256)
+    return generate_key(algorithm, 192 if algorithm is THREE_DES else 256)
 
 
 @pytest.mark.parametrize(("algorithm", "mode", "padding"), EVERY_SUITE)
 @pytest.mark.parametrize("size", [0, 1, 15, 16, 17, 48, 1000])
 def test_data_comes_back_in_one_part_and_in_many(algorithm, mode, padding, size):
     chosen = suite(algorithm, mode=mode, padding=padding)
-    if size % chosen.block and padding is None:
+    if size % chosen.block_bytes and padding is None:
         with pytest.raises(InvalidField, match="PKCS5"):
             check_data_length(chosen, size)
         return
-    key, data, aad = new_key(algorithm), bytes(range(250)) * 4, b"a" * chosen.tag
-    data, iv = data[:size], ciphers.new_iv(chosen)
+    key, data, aad = new_key(algorithm), bytes(range(250)) * 4, b"a" * chosen.tag_bytes
+    data, iv = data[:size], ciphers.generate_iv(chosen)
     sealed = ciphers.encrypt(chosen, key, data, aad, iv)
     assert ciphers.decrypt(chosen, key, sealed.ciphertext, aad, iv, sealed.tag) == data
     for step in (1, 7, 16, 17, 999):
-        encryptor = ciphers.encryptor(chosen, key, iv, aad)
+        encryptor = ciphers.start_encryption(chosen, key, iv, aad)
         parts = [encryptor.update(data[n : n + step]) for n in range(0, size, step)]
         rest, tag = encryptor.finish()
         assert (b"".join(parts) + rest, tag) == (sealed.ciphertext, sealed.tag)
-        decryptor = ciphers.decryptor(chosen, key, iv, aad)
+        decryptor = ciphers.start_decryption(chosen, key, iv, aad)
         ciphertext = sealed.ciphertext
         parts = [
             decryptor.update(ciphertext[n : n + step]) for n in range(0, len(ciphertext), step)
@@ -275,7 +277,7 @@ def test_data_comes_back_in_one_part_and_in_many(algorithm, mode, padding, size)
 
 
 def test_an_iv_that_is_not_given_is_new_each_time():
-    key = generate(AES, 256)
+    key = generate_key(AES, 256)
     assert len({encrypt(AES, key, b"").iv for _ in range(100)}) == 100
 
 
@@ -381,7 +383,7 @@ def test_what_is_not_offered_is_refused(algorithm, mode):
 
 def test_key_without_an_algorithm_encrypts_nothing():
     with pytest.raises(UnsupportedCryptographicParameters, match="no algorithm"):
-        suite_for(None, None, None)
+        choose_suite(None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -404,7 +406,7 @@ def test_key_without_an_algorithm_encrypts_nothing():
 )
 def test_parameters_that_would_not_be_honoured_are_refused(algorithm, parameters):
     with pytest.raises(UnsupportedCryptographicParameters):
-        suite_for(algorithm, CryptographicParameters(**parameters), None)
+        choose_suite(algorithm, CryptographicParameters(**parameters), None)
 
 
 # --- short tags, counters, nonces ---------------------------------------------------------------
@@ -416,7 +418,7 @@ def test_shorter_tag_is_the_beginning_of_the_whole_one_and_asks_the_policy(algor
     whole = encrypt(algorithm, KEY, b"pay 12 EUR", AAD, IV)
     short = encrypt(algorithm, KEY, b"pay 12 EUR", AAD, IV, tag_length=length)
     assert short == dataclasses.replace(whole, tag=whole.tag[:length])
-    assert Technique.GCM_SHORT_TAG in suite(algorithm, tag_length=length).techniques(IV)
+    assert Technique.GCM_SHORT_TAG in suite(algorithm, tag_length=length).list_techniques(IV)
     opened = decrypt(algorithm, KEY, short.ciphertext, IV, short.tag, AAD, tag_length=length)
     assert opened == b"pay 12 EUR"
     for tag in (whole.tag, short.tag[:-1], bytes(length), short.tag[:-1] + b"x", None):
@@ -437,9 +439,9 @@ def test_tag_of_no_safe_length_is_refused(algorithm, length):
 
 @pytest.mark.parametrize("length", [8, 9, 10, 11])
 def test_short_gcm_iv_asks_the_policy(length):
-    assert Technique.GCM_SHORT_IV in suite(AES).techniques(bytes(length))
-    assert Technique.GCM_SHORT_IV not in suite(AES).techniques(bytes(12))
-    assert Technique.GCM_SHORT_IV not in suite(AES).techniques(None)
+    assert Technique.GCM_SHORT_IV in suite(AES).list_techniques(bytes(length))
+    assert Technique.GCM_SHORT_IV not in suite(AES).list_techniques(bytes(12))
+    assert Technique.GCM_SHORT_IV not in suite(AES).list_techniques(None)
 
 
 def test_counter_that_would_run_over_is_refused():
@@ -462,7 +464,7 @@ def test_counter_of_bare_chacha20_skips_blocks():
 
 
 def test_new_counter_block_starts_at_zero_behind_a_random_nonce():
-    found = [ciphers.new_iv(suite(AES, mode=CTR)) for _ in range(50)]
+    found = [ciphers.generate_iv(suite(AES, mode=CTR)) for _ in range(50)]
     assert {iv[12:] for iv in found} == {bytes(4)}
     assert len({iv[:12] for iv in found}) == 50
 
@@ -472,16 +474,16 @@ def test_ciphers_that_share_a_key_stream_share_the_nonce():
     gcm = encrypt(AES, KEY, bytes(32), b"", IV).ciphertext
     ctr = encrypt(AES, KEY, bytes(32), b"", IV + b"\0\0\0\2", mode=CTR).ciphertext
     assert gcm == ctr
-    assert ciphers.nonce_of(suite(AES), IV) == ciphers.nonce_of(
+    assert ciphers.normalize_nonce(suite(AES), IV) == ciphers.normalize_nonce(
         suite(AES, mode=CTR), IV + b"\0\0\0\2"
     )
     # RFC 8439 begins its data with block 1; Bernstein's nonce has four zero bytes before it there.
     aead = encrypt(CHACHA20, KEY, bytes(32), b"", bytes(4) + b"8 bytes.").ciphertext
     bare = encrypt(CHACHA20, KEY, bytes(32), b"", b"8 bytes.", counter=1).ciphertext
     assert aead == bare
-    assert ciphers.nonce_of(suite(CHACHA20), bytes(4) + b"8 bytes.") == ciphers.nonce_of(
-        suite(CHACHA20, b"8 bytes."), b"8 bytes."
-    )
+    assert ciphers.normalize_nonce(
+        suite(CHACHA20), bytes(4) + b"8 bytes."
+    ) == ciphers.normalize_nonce(suite(CHACHA20, b"8 bytes."), b"8 bytes.")
 
 
 def test_suites_with_a_nonce_are_those_that_fall_apart_when_one_repeats():
@@ -502,14 +504,14 @@ def test_suites_with_a_nonce_are_those_that_fall_apart_when_one_repeats():
 def test_wrong_padding_and_a_wrong_length_are_the_same_error(algorithm, mode):
     key = new_key(algorithm)
     chosen = suite(algorithm, mode=mode, padding=PKCS5)
-    iv = ciphers.new_iv(chosen)
+    iv = ciphers.generate_iv(chosen)
     unpadded = suite(algorithm, mode=mode)
     endings = (bytes(1), b"\x11", b"\x02\x03", b"\x00\x02", b"\xff", b"\x09" * 3)
     faults = [
-        ciphers.encrypt(unpadded, key, end.rjust(chosen.block, b"x"), b"", iv).ciphertext
+        ciphers.encrypt(unpadded, key, end.rjust(chosen.block_bytes, b"x"), b"", iv).ciphertext
         for end in endings
     ]
-    faults += [b"", b"x", bytes(chosen.block - 1), bytes(chosen.block + 1)]
+    faults += [b"", b"x", bytes(chosen.block_bytes - 1), bytes(chosen.block_bytes + 1)]
     said = set()
     for fault in faults:
         with pytest.raises(CryptographicFailure) as failure:
@@ -550,7 +552,7 @@ def test_two_key_3des_is_three_keys_the_first_of_them_twice():
 
 
 def test_every_kind_of_suite_has_its_row():
-    assert {each.kind for each in SUITES.values()} == set(Kind)
+    assert {each.kind for each in SUITES.values()} == set(CipherKind)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kms_tornado.crypto import derive, random
-from kms_tornado.crypto.derive import Inputs
+from kms_tornado.crypto.derive import DerivationInputs
 from kms_tornado.crypto.material import KeyMaterial
 from kms_tornado.errors import InvalidField, UnsupportedCryptographicParameters
 from kms_tornado.kmip.enums import HashingAlgorithm
@@ -17,19 +17,19 @@ SHA_256 = HashingAlgorithm.SHA_256
 @pytest.mark.parametrize("length", [-1, 0, derive.MAX_BYTES + 1, 2**31])
 def test_length_of_what_is_derived_is_bounded(length):
     with pytest.raises(InvalidField, match="1 to 1024 bytes"):
-        Inputs(length, SHA_256)
+        DerivationInputs(length, SHA_256)
 
 
 @pytest.mark.parametrize("field", ["data", "salt"])
 def test_length_of_what_it_is_derived_with_is_bounded(field):
-    assert Inputs(16, SHA_256, **{field: bytes(derive.MAX_INPUT_BYTES)})
+    assert DerivationInputs(16, SHA_256, **{field: bytes(derive.MAX_INPUT_BYTES)})
     with pytest.raises(InvalidField):
-        Inputs(16, SHA_256, **{field: bytes(derive.MAX_INPUT_BYTES + 1)})
+        DerivationInputs(16, SHA_256, **{field: bytes(derive.MAX_INPUT_BYTES + 1)})
 
 
 def test_hash_must_be_one_of_ours():
     with pytest.raises(UnsupportedCryptographicParameters):
-        Inputs(16, HashingAlgorithm.MD5)
+        DerivationInputs(16, HashingAlgorithm.MD5)
 
 
 @pytest.mark.parametrize(
@@ -45,21 +45,23 @@ def test_hash_must_be_one_of_ours():
 )
 def test_work_of_pbkdf2_is_bounded_over_all_its_blocks(length, iterations):
     with pytest.raises(InvalidField, match="IterationCount"):
-        derive.pbkdf2(KEY, Inputs(length, SHA_256, salt=b"x"), iterations)
+        derive.derive_by_pbkdf2(KEY, DerivationInputs(length, SHA_256, salt=b"x"), iterations)
 
 
-@pytest.mark.parametrize("function", [derive.by_hash, derive.by_hmac])
+@pytest.mark.parametrize("function", [derive.derive_by_hash, derive.derive_by_hmac])
 def test_hash_is_cut_and_never_filled_up(function):
-    whole = function(KEY, Inputs(32, SHA_256, b"x")).reveal()
-    assert function(KEY, Inputs(5, SHA_256, b"x")).reveal() == whole[:5]
+    whole = function(KEY, DerivationInputs(32, SHA_256, b"x")).reveal()
+    assert function(KEY, DerivationInputs(5, SHA_256, b"x")).reveal() == whole[:5]
     with pytest.raises(InvalidField, match="32 bytes at most"):
-        function(KEY, Inputs(33, SHA_256, b"x"))
+        function(KEY, DerivationInputs(33, SHA_256, b"x"))
 
 
-@pytest.mark.parametrize("function", [derive.by_hmac, derive.hkdf, derive.nist_800_108_counter])
+@pytest.mark.parametrize(
+    "function", [derive.derive_by_hmac, derive.derive_by_hkdf, derive.derive_by_nist_800_108]
+)
 def test_key_data_and_hash_all_count(function):
     found = {
-        function(key, Inputs(16, algorithm, data)).reveal()
+        function(key, DerivationInputs(16, algorithm, data)).reveal()
         for key in (KEY, KeyMaterial(bytes(32)))
         for algorithm in (SHA_256, HashingAlgorithm.SHA_512)
         for data in (b"a", b"b")
@@ -68,8 +70,8 @@ def test_key_data_and_hash_all_count(function):
 
 
 def test_random_octets_differ_and_are_bounded():
-    assert len({random.random_octets(16) for _ in range(100)}) == 100
-    assert len(random.random_octets(random.MAX_BYTES)) == random.MAX_BYTES
+    assert len({random.generate_octets(16) for _ in range(100)}) == 100
+    assert len(random.generate_octets(random.MAX_BYTES)) == random.MAX_BYTES
     for length in (-1, 0, random.MAX_BYTES + 1, 2**31 - 1):
         with pytest.raises(InvalidField):
-            random.random_octets(length)
+            random.generate_octets(length)

@@ -11,7 +11,7 @@ from kms_tornado.crypto.envelope import (
     EnvelopeContext,
     MasterKey,
     SealBroken,
-    _encode,
+    _encode_context,
     open_sealed,
     seal,
 )
@@ -139,7 +139,7 @@ def test_no_two_contexts_share_an_encoding():
         for owner in texts
         for object_type, version in ((1, 2), (2, 1), (0, 0))
     ]
-    encoded = [_encode(context) for context in contexts]
+    encoded = [_encode_context(context) for context in contexts]
     assert all(one != two for one, two in combinations(encoded, 2))
 
 

@@ -6,14 +6,14 @@ import hmac
 
 import pytest
 
-from kms_tornado.crypto.hashes import HASHES, Hasher, digest, hash_for
+from kms_tornado.crypto.hashes import HASHES, Hasher, compute_digest, find_hash
 from kms_tornado.crypto.mac import (
     HMACS,
-    Authenticator,
+    MACContext,
     MACSuite,
+    choose_mac_suite,
+    compute_mac,
     is_same_mac,
-    mac,
-    mac_suite_for,
 )
 from kms_tornado.crypto.material import KeyMaterial
 from kms_tornado.crypto.policy import Technique
@@ -53,7 +53,7 @@ KEY = KeyMaterial(bytes(range(32)))
 )
 def test_parameters_and_key_name_the_mac(algorithm, parameters, suite):
     wanted = None if parameters is None else CryptographicParameters(**parameters)
-    assert mac_suite_for(algorithm, wanted) == suite
+    assert choose_mac_suite(algorithm, wanted) == suite
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_parameters_and_key_name_the_mac(algorithm, parameters, suite):
 def test_what_names_no_mac_is_refused(algorithm, parameters):
     wanted = None if parameters is None else CryptographicParameters(**parameters)
     with pytest.raises(UnsupportedCryptographicParameters):
-        mac_suite_for(algorithm, wanted)
+        choose_mac_suite(algorithm, wanted)
 
 
 def test_techniques_for_the_policy():
@@ -90,30 +90,30 @@ def test_techniques_for_the_policy():
 def test_every_hmac_is_that_of_python(algorithm):
     name = HMACS[algorithm].name.lower().replace("sha_", "sha")
     right = hmac.digest(KEY.reveal(), b"pay 12 EUR", name)
-    assert mac(mac_suite_for(algorithm, None), KEY, b"pay 12 EUR") == right
+    assert compute_mac(choose_mac_suite(algorithm, None), KEY, b"pay 12 EUR") == right
 
 
 @pytest.mark.parametrize("suite", [MACSuite(None), MACSuite(H.SHA_256)])
 def test_parts_make_the_mac_of_the_whole(suite):
-    authenticator = Authenticator(suite, KEY)
+    context = MACContext(suite, KEY)
     for part in (b"pay ", b"", b"12 ", b"EUR"):
-        authenticator.update(part)
-    assert authenticator.finish() == mac(suite, KEY, b"pay 12 EUR")
+        context.update(part)
+    assert context.finish() == compute_mac(suite, KEY, b"pay 12 EUR")
 
 
 @pytest.mark.parametrize("size", [0, 1, 15, 17, 33, 64])
 def test_cmac_takes_aes_keys_alone(size):
     with pytest.raises(UnsupportedCryptographicParameters):
-        mac(MACSuite(None), KeyMaterial(bytes(size)), b"")
+        compute_mac(MACSuite(None), KeyMaterial(bytes(size)), b"")
 
 
 def test_empty_key_authenticates_nothing():
     with pytest.raises(UnsupportedCryptographicParameters):
-        mac(MACSuite(H.SHA_256), KeyMaterial(b""), b"")
+        compute_mac(MACSuite(H.SHA_256), KeyMaterial(b""), b"")
 
 
 def test_cut_or_lengthened_mac_is_another_one():
-    right = mac(MACSuite(H.SHA_256), KEY, b"x")
+    right = compute_mac(MACSuite(H.SHA_256), KEY, b"x")
     assert is_same_mac(right, right)
     for other in (b"", right[:1], right[:16], right[:-1], right + b"\0", bytes(32)):
         assert not is_same_mac(right, other)
@@ -125,7 +125,7 @@ def test_cut_or_lengthened_mac_is_another_one():
 @pytest.mark.parametrize("algorithm", sorted(set(H) - set(HASHES)), ids=lambda each: each.name)
 def test_hashes_that_are_broken_or_rare_are_not_offered(algorithm):
     with pytest.raises(UnsupportedCryptographicParameters, match=algorithm.name):
-        hash_for(algorithm)
+        find_hash(algorithm)
 
 
 def test_hashes_that_are_offered():
@@ -140,4 +140,4 @@ def test_parts_make_the_hash_of_the_whole(algorithm):
     hasher = Hasher(algorithm)
     hasher.update(b"pay ")
     hasher.update(b"12 EUR")
-    assert hasher.finish() == digest(algorithm, b"pay 12 EUR")
+    assert hasher.finish() == compute_digest(algorithm, b"pay 12 EUR")

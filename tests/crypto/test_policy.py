@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kms_tornado.crypto.policy import TABLE, CryptoPolicy, Technique, check_policy, may_use
+from kms_tornado.crypto.policy import POLICY_RULES, CryptoPolicy, Technique, check_policy, may_use
 from kms_tornado.domain.lifecycle import Use
 from kms_tornado.errors import UnsupportedCryptographicParameters
 from kms_tornado.settings import CRYPTO_POLICIES
@@ -32,7 +32,7 @@ def test_values_of_the_option_are_the_policies():
 
 
 def test_every_technique_has_its_row():
-    assert set(TABLE) == set(Technique)
+    assert set(POLICY_RULES) == set(Technique)
 
 
 @pytest.mark.parametrize("use", BOTH)

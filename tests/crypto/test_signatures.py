@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat
 
 from kms_tornado.crypto.keys import formats as key_formats
-from kms_tornado.crypto.keys.asymmetric import generate_on, public_half
+from kms_tornado.crypto.keys.asymmetric import derive_public_key, generate_ec
 from kms_tornado.crypto.keys.numbers import (
     ED25519,
     P256,
@@ -24,7 +24,7 @@ from kms_tornado.crypto.keys.numbers import (
 )
 from kms_tornado.crypto.material import KeyMaterial
 from kms_tornado.crypto.policy import Technique
-from kms_tornado.crypto.signatures import Kind, Signer, Verifier
+from kms_tornado.crypto.signatures import SignatureAlgorithm, Signer, Verifier
 from kms_tornado.errors import CryptographicFailure, InvalidField
 from kms_tornado.errors import UnsupportedCryptographicParameters as Unsupported
 from kms_tornado.kmip.enums import CryptographicAlgorithm as A
@@ -46,7 +46,7 @@ MESSAGE = b"pay 12 EUR"
 
 
 def rsa_spki(n: int, e: int) -> bytes:
-    return key_formats.canonical(RSAPublic(n, e)).reveal()
+    return key_formats.encode_canonical(RSAPublic(n, e)).reveal()
 
 
 def rsa_private(bits: int = 2048) -> KeyMaterial:
@@ -83,7 +83,7 @@ def test_ecdsa_verification_follows_nist():
             continue
         curve = CURVES[curve_name]
         point = b"\4" + b"".join(int(case[c], 16).to_bytes(curve.size, "big") for c in ("Qx", "Qy"))
-        spki = key_formats.canonical(ECPublic(curve, point)).reveal()
+        spki = key_formats.encode_canonical(ECPublic(curve, point)).reveal()
         signature = encode_dss_signature(int(case["R"], 16), int(case["S"], 16))
         verifier = Verifier(spki, P(hashing_algorithm=HASH_NAMES[hash_name]))
         is_valid = case["Result"][0] == "P"
@@ -105,18 +105,22 @@ def test_ed25519_follows_the_vectors_of_its_authors():
 @pytest.mark.parametrize(
     ("wanted", "kind", "hashing"),
     [
-        pytest.param(P(), Kind.PSS, H.SHA_256, id="nothing said"),
-        pytest.param(P(padding_method=Pad.PKCS1_V1_5), Kind.PKCS1, H.SHA_256, id="padding"),
-        pytest.param(P(digital_signature_algorithm=7), Kind.PKCS1, H.SHA_512, id="by its name"),
+        pytest.param(P(), SignatureAlgorithm.PSS, H.SHA_256, id="nothing said"),
+        pytest.param(
+            P(padding_method=Pad.PKCS1_V1_5), SignatureAlgorithm.PKCS1, H.SHA_256, id="padding"
+        ),
+        pytest.param(
+            P(digital_signature_algorithm=7), SignatureAlgorithm.PKCS1, H.SHA_512, id="by its name"
+        ),
         pytest.param(
             P(digital_signature_algorithm=8, hashing_algorithm=H.SHA3_384),
-            Kind.PSS,
+            SignatureAlgorithm.PSS,
             H.SHA3_384,
             id="RSASSA-PSS with a hash",
         ),
         pytest.param(
             P(padding_method=Pad.PSS, hashing_algorithm=H.SHA_512, salt_length=0),
-            Kind.PSS,
+            SignatureAlgorithm.PSS,
             H.SHA_512,
             id="no salt",
         ),
@@ -125,8 +129,8 @@ def test_ed25519_follows_the_vectors_of_its_authors():
 def test_rsa_scheme_is_what_the_parameters_say(wanted, kind, hashing):
     private = rsa_private()
     signer = Signer(private, wanted)
-    assert (signer.scheme.kind, signer.scheme.hashing) == (kind, hashing)
-    verifier = Verifier(public_half(private).reveal(), wanted)
+    assert (signer.scheme.algorithm, signer.scheme.hashing) == (kind, hashing)
+    verifier = Verifier(derive_public_key(private).reveal(), wanted)
     assert verifier.is_valid(MESSAGE, signer.sign(MESSAGE))
     assert not verifier.is_valid(MESSAGE + b"!", signer.sign(MESSAGE))
 
@@ -135,19 +139,19 @@ def test_rsa_scheme_is_what_the_parameters_say(wanted, kind, hashing):
     ("curve", "hashing"), [(P256, H.SHA_256), (P384, H.SHA_384), (P521, H.SHA_512), (ED25519, None)]
 )
 def test_curve_chooses_a_hash_as_strong_as_itself(curve, hashing):
-    pair = generate_on(curve)
+    pair = generate_ec(curve)
     signer = Signer(pair.private, P())
     assert signer.scheme.hashing is hashing
     assert Verifier(pair.public.reveal(), P()).is_valid(MESSAGE, signer.sign(MESSAGE))
 
 
 @pytest.mark.parametrize(
-    "make", [rsa_private, lambda: generate_on(P256).private], ids=["RSA", "EC"]
+    "make", [rsa_private, lambda: generate_ec(P256).private], ids=["RSA", "EC"]
 )
 def test_signature_over_a_digest_is_the_one_over_the_data(make):
     private = make()
     signature = Signer(private, P()).sign(sha256(MESSAGE).digest(), is_digest=True)
-    verifier = Verifier(public_half(private).reveal(), P())
+    verifier = Verifier(derive_public_key(private).reveal(), P())
     assert verifier.is_valid(MESSAGE, signature)
     assert verifier.is_valid(sha256(MESSAGE).digest(), signature, is_digest=True)
     with pytest.raises(InvalidField):
@@ -156,7 +160,7 @@ def test_signature_over_a_digest_is_the_one_over_the_data(make):
 
 def test_ed25519_signs_no_digest():
     with pytest.raises(InvalidField):
-        Signer(generate_on(ED25519).private, P()).sign(b"\0" * 64, is_digest=True)
+        Signer(generate_ec(ED25519).private, P()).sign(b"\0" * 64, is_digest=True)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +200,7 @@ def test_parameters_that_do_not_fit_an_rsa_key_are_refused(wanted):
 )
 def test_parameters_that_do_not_fit_a_key_on_a_curve_are_refused(curve, wanted):
     with pytest.raises(Unsupported):
-        Signer(generate_on(curve).private, wanted)
+        Signer(generate_ec(curve).private, wanted)
 
 
 def test_salt_that_has_no_room_in_the_modulus_is_refused():
@@ -207,8 +211,8 @@ def test_salt_that_has_no_room_in_the_modulus_is_refused():
 @pytest.mark.parametrize("signature", [b"", b"\0", b"\xff" * 256, b"\x30\x00", b"\0" * 64], ids=len)
 @pytest.mark.parametrize("curve", [P256, ED25519, None], ids=["P-256", "Ed25519", "RSA"])
 def test_anything_else_is_no_valid_signature(curve, signature):
-    private = rsa_private() if curve is None else generate_on(curve).private
-    assert not Verifier(public_half(private).reveal(), P()).is_valid(MESSAGE, signature)
+    private = rsa_private() if curve is None else generate_ec(curve).private
+    assert not Verifier(derive_public_key(private).reveal(), P()).is_valid(MESSAGE, signature)
 
 
 def test_technique_says_what_the_policy_has_to_allow():
@@ -242,7 +246,7 @@ def test_technique_says_what_the_policy_has_to_allow():
 def test_rsa_key_that_is_none_does_not_sign(change):
     key = dataclasses.replace(key_formats.read_private(rsa_private()), **change)
     with pytest.raises((CryptographicFailure, Unsupported)):
-        Signer(key_formats.canonical(key), P())
+        Signer(key_formats.encode_canonical(key), P())
 
 
 def test_rsa_key_of_a_factor_that_is_no_prime_signs_nothing():
@@ -252,4 +256,4 @@ def test_rsa_key_of_a_factor_that_is_no_prime_signs_nothing():
     d = pow(65537, -1, (p - 1) * (q - 1))
     key = RSAPrivate(p * q, 65537, d, p, q, d % (p - 1), d % (q - 1), pow(q, -1, p))
     with pytest.raises(CryptographicFailure):
-        Signer(key_formats.canonical(key), P()).sign(MESSAGE)
+        Signer(key_formats.encode_canonical(key), P()).sign(MESSAGE)

@@ -1,7 +1,7 @@
 """A caller's nonce counts once per key: on both servers of a database, after a restart, for ever.
 
 A second message under a nonce of GCM, CTR or ChaCha20 gives both away, and with GCM the key of its
-tags. A random nonce of the server's needs no record (`crypto.ciphers.new_iv`).
+tags. A random nonce of the server's needs no record (`crypto.ciphers.generate_iv`).
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ from .numbers import (
     Curve,
     ECPrivate,
     ECPublic,
-    KeyValue,
+    KeyNumbers,
     RSAPrivate,
     RSAPublic,
 )
@@ -52,7 +52,7 @@ LIBRARY_CURVES: Mapping[Curve, ec.EllipticCurve] = MappingProxyType(
     {P256: ec.SECP256R1(), P384: ec.SECP384R1(), P521: ec.SECP521R1()}
 )
 
-K = TypeVar("K", bound=KeyValue)
+K = TypeVar("K", bound=KeyNumbers)
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
 
@@ -78,28 +78,28 @@ def check_rsa_length(bits: int) -> None:
 def generate_rsa(bits: int) -> KeyPair:
     """Takes from 50 ms to seconds and releases the GIL: run it in a thread."""
     check_rsa_length(bits)
-    return _pair(rsa.generate_private_key(RSA_EXPONENT, bits))
+    return _encode_pair(rsa.generate_private_key(RSA_EXPONENT, bits))
 
 
-def generate_on(curve: Curve) -> KeyPair:
+def generate_ec(curve: Curve) -> KeyPair:
     """A pair on a NIST curve, Ed25519 or X25519; a fraction of a millisecond."""
     if curve is ED25519:
-        return _pair(ed25519.Ed25519PrivateKey.generate())
+        return _encode_pair(ed25519.Ed25519PrivateKey.generate())
     if curve is X25519:
-        return _pair(x25519.X25519PrivateKey.generate())
-    return _pair(ec.generate_private_key(LIBRARY_CURVES[curve]))
+        return _encode_pair(x25519.X25519PrivateKey.generate())
+    return _encode_pair(ec.generate_private_key(LIBRARY_CURVES[curve]))
 
 
-def public_half(private: KeyMaterial) -> KeyMaterial:
+def derive_public_key(private: KeyMaterial) -> KeyMaterial:
     """The SPKI that belongs to a private key, checked as for a use."""
     key = read_private(private)
     if isinstance(key, ECPrivate) and key.curve is X25519:
         made = x25519.X25519PrivateKey.from_private_bytes(key.scalar).public_key()
-        return KeyMaterial(_spki(made))
-    return KeyMaterial(_spki(load_private(private).public_key()))
+        return KeyMaterial(_encode_spki(made))
+    return KeyMaterial(_encode_spki(load_private(private).public_key()))
 
 
-def _pair(key: PrivateKey | x25519.X25519PrivateKey) -> KeyPair:
+def _encode_pair(key: PrivateKey | x25519.X25519PrivateKey) -> KeyPair:
     return KeyPair(
         KeyMaterial(
             key.private_bytes(
@@ -108,11 +108,11 @@ def _pair(key: PrivateKey | x25519.X25519PrivateKey) -> KeyPair:
                 serialization.NoEncryption(),
             )
         ),
-        KeyMaterial(_spki(key.public_key())),
+        KeyMaterial(_encode_spki(key.public_key())),
     )
 
 
-def _spki(key: PublicKey | x25519.X25519PublicKey) -> bytes:
+def _encode_spki(key: PublicKey | x25519.X25519PublicKey) -> bytes:
     return key.public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
@@ -121,7 +121,7 @@ def _spki(key: PublicKey | x25519.X25519PublicKey) -> bytes:
 # --- keys that come in --------------------------------------------------------------------------
 
 
-def checked(key: K) -> K:
+def normalize_key(key: K) -> K:
     """The key if it is one to keep: what can be checked without the arithmetic that costs.
 
     An RSA or DSA key is kept as it is. A point must lie on its curve (uncompressed afterwards), a
@@ -129,33 +129,35 @@ def checked(key: K) -> K:
     """
     match key:
         case ECPublic() if key.curve in NIST_CURVES:
-            return dataclasses.replace(key, point=_uncompressed(_point(key)))
+            return dataclasses.replace(key, point=_encode_uncompressed(_load_point(key)))
         case ECPrivate() if key.curve in NIST_CURVES:
-            return dataclasses.replace(key, point=_uncompressed(_scalar(key).public_key()))
+            return dataclasses.replace(
+                key, point=_encode_uncompressed(_load_scalar(key).public_key())
+            )
     return key
 
 
-def _point(key: ECPublic) -> ec.EllipticCurvePublicKey:
+def _load_point(key: ECPublic) -> ec.EllipticCurvePublicKey:
     try:
         return ec.EllipticCurvePublicKey.from_encoded_point(LIBRARY_CURVES[key.curve], key.point)
     except ValueError:
         raise InvalidField("the public key is no point of its curve") from None
 
 
-def _scalar(key: ECPrivate) -> ec.EllipticCurvePrivateKey:
+def _load_scalar(key: ECPrivate) -> ec.EllipticCurvePrivateKey:
     """Raises InvalidField for a scalar out of range, or of another public key."""
     number = int.from_bytes(key.scalar, "big")
     if key.curve.order is None or not 0 < number < key.curve.order:
         raise InvalidField("the private key is no scalar of its curve")
     loaded = ec.derive_private_key(number, LIBRARY_CURVES[key.curve])
     if key.point is not None:
-        given = _point(ECPublic(key.curve, key.point))
+        given = _load_point(ECPublic(key.curve, key.point))
         if given.public_numbers() != loaded.public_key().public_numbers():
             raise InvalidField("the two halves of the private key do not belong together")
     return loaded
 
 
-def _uncompressed(key: ec.EllipticCurvePublicKey) -> bytes:
+def _encode_uncompressed(key: ec.EllipticCurvePublicKey) -> bytes:
     return key.public_bytes(
         serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
     )
@@ -175,10 +177,10 @@ def load_private(material: KeyMaterial) -> PrivateKey:
         case RSAPrivate():
             return _load_rsa(key)
         case ECPrivate() if key.curve in NIST_CURVES:
-            return _scalar(key)
+            return _load_scalar(key)
         case ECPrivate() if key.curve is ED25519:
             return ed25519.Ed25519PrivateKey.from_private_bytes(key.scalar)
-    raise _unusable()
+    raise _unusable_key_error()
 
 
 def load_public(spki: bytes) -> PublicKey:
@@ -190,15 +192,15 @@ def load_public(spki: bytes) -> PublicKey:
             try:
                 return rsa.RSAPublicNumbers(key.e, key.n).public_key()
             except ValueError:
-                raise _no_key() from None
+                raise _inconsistent_key_error() from None
         case ECPublic() if key.curve in NIST_CURVES:
-            return _point(key)
+            return _load_point(key)
         case ECPublic() if key.curve is ED25519:
             try:
                 return ed25519.Ed25519PublicKey.from_public_bytes(key.point)
             except (ValueError, UnsupportedAlgorithm):
-                raise _no_key() from None
-    raise _unusable()
+                raise _inconsistent_key_error() from None
+    raise _unusable_key_error()
 
 
 def check_rsa_public(key: RSAPublic | RSAPrivate) -> None:
@@ -210,7 +212,7 @@ def check_rsa_public(key: RSAPublic | RSAPrivate) -> None:
     if not MIN_RSA_EXPONENT < key.e < MAX_RSA_EXPONENT or not key.e & 1:
         raise UnsupportedCryptographicParameters("the public exponent of the RSA key is not safe")
     if not key.n & 1:
-        raise _no_key()
+        raise _inconsistent_key_error()
 
 
 def _load_rsa(key: RSAPrivate) -> rsa.RSAPrivateKey:
@@ -233,19 +235,19 @@ def _load_rsa(key: RSAPrivate) -> rsa.RSAPrivateKey:
         and key.qi * key.q % key.p == 1
     )
     if not is_consistent:
-        raise _no_key()
+        raise _inconsistent_key_error()
     numbers = rsa.RSAPrivateNumbers(
         key.p, key.q, key.d, key.dp, key.dq, key.qi, rsa.RSAPublicNumbers(key.e, key.n)
     )
     try:
         return numbers.private_key(unsafe_skip_rsa_key_validation=True)
     except ValueError:
-        raise _no_key() from None
+        raise _inconsistent_key_error() from None
 
 
-def _no_key() -> CryptographicFailure:
+def _inconsistent_key_error() -> CryptographicFailure:
     return CryptographicFailure("the key's numbers do not make a key that works")
 
 
-def _unusable() -> UnsupportedCryptographicParameters:
+def _unusable_key_error() -> UnsupportedCryptographicParameters:
     return UnsupportedCryptographicParameters("no operation of this server uses a key of this kind")

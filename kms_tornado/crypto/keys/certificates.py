@@ -18,7 +18,7 @@ from ...errors import InvalidField, KMIPError
 from ...kmip.enums import CryptographicAlgorithm, KeyFormatType
 from .der import INTEGER, SEQUENCE, read_sequence
 from .formats import import_public
-from .numbers import algorithm_of, length_of
+from .numbers import determine_algorithm, measure_key_length
 
 #: Part of a name → the ending of the attribute that holds it (KMIP 2.1 §4.8 and following).
 NAME_PARTS: Mapping[x509.ObjectIdentifier, str] = MappingProxyType(
@@ -97,39 +97,39 @@ def read_certificate(octets: bytes) -> CertificateFacts:
         raise InvalidField(f"a certificate has at most {MAX_CERTIFICATE_BYTES} bytes")
     certificate = _load(octets)
     try:
-        return _facts(certificate)
+        return _collect_facts(certificate)
     except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
-        raise _malformed() from None
+        raise _malformed_certificate_error() from None
 
 
-def certificate_public_key(octets: bytes) -> bytes:
+def extract_public_key(octets: bytes) -> bytes:
     """The SPKI in a certificate. Raises InvalidField."""
-    return _fields(_load(octets))[-1]
+    return _split_fields(_load(octets))[-1]
 
 
 def _load(octets: bytes) -> x509.Certificate:
     try:
         return x509.load_der_x509_certificate(octets)
     except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion):
-        raise _malformed() from None
+        raise _malformed_certificate_error() from None
 
 
-def _facts(certificate: x509.Certificate) -> CertificateFacts:
-    serial, issuer, subject, public_key = _fields(certificate)
+def _collect_facts(certificate: x509.Certificate) -> CertificateFacts:
+    serial, issuer, subject, public_key = _split_fields(certificate)
     algorithm = length = None
     with contextlib.suppress(KMIPError):  # of a kind that is kept, not used
         key = import_public(public_key, KeyFormatType.X509)
-        algorithm, length = algorithm_of(key), length_of(key)
+        algorithm, length = determine_algorithm(key), measure_key_length(key)
     return CertificateFacts(
         subject=Entity(
             subject,
-            _alternative_names(certificate, ExtensionOID.SUBJECT_ALTERNATIVE_NAME),
-            _parts(certificate.subject),
+            _read_alternative_names(certificate, ExtensionOID.SUBJECT_ALTERNATIVE_NAME),
+            _collect_name_parts(certificate.subject),
         ),
         issuer=Entity(
             issuer,
-            _alternative_names(certificate, ExtensionOID.ISSUER_ALTERNATIVE_NAME),
-            _parts(certificate.issuer),
+            _read_alternative_names(certificate, ExtensionOID.ISSUER_ALTERNATIVE_NAME),
+            _collect_name_parts(certificate.issuer),
         ),
         serial_number=serial,
         public_key=public_key,
@@ -139,19 +139,19 @@ def _facts(certificate: x509.Certificate) -> CertificateFacts:
     )
 
 
-def _fields(certificate: x509.Certificate) -> tuple[bytes, bytes, bytes, bytes]:
+def _split_fields(certificate: x509.Certificate) -> tuple[bytes, bytes, bytes, bytes]:
     """(serial number, issuer, subject, SPKI) of RFC 5280 §4.1, each in DER as it stands there."""
     body = read_sequence(certificate.tbs_certificate_bytes)
-    if body.has(_VERSION):
-        body.next(_VERSION)
-    serial = body.raw(INTEGER)
-    body.next(SEQUENCE)  # the signature's algorithm
-    issuer = body.raw(SEQUENCE)
-    body.next(SEQUENCE)  # validity
-    return serial, issuer, body.raw(SEQUENCE), body.raw(SEQUENCE)
+    if body.has_next(_VERSION):
+        body.read(_VERSION)
+    serial = body.read_raw(INTEGER)
+    body.read(SEQUENCE)  # the signature's algorithm
+    issuer = body.read_raw(SEQUENCE)
+    body.read(SEQUENCE)  # validity
+    return serial, issuer, body.read_raw(SEQUENCE), body.read_raw(SEQUENCE)
 
 
-def _parts(name: x509.Name) -> Mapping[str, tuple[str, ...]]:
+def _collect_name_parts(name: x509.Name) -> Mapping[str, tuple[str, ...]]:
     found: dict[str, list[str]] = {}
     for attribute in name:
         ending = NAME_PARTS.get(attribute.oid)
@@ -162,7 +162,7 @@ def _parts(name: x509.Name) -> Mapping[str, tuple[str, ...]]:
     return {ending: tuple(values) for ending, values in found.items()}
 
 
-def _alternative_names(
+def _read_alternative_names(
     certificate: x509.Certificate, oid: x509.ObjectIdentifier
 ) -> tuple[bytes, ...]:
     """The names in the extension, () where there is none, none that can be read, or too many."""
@@ -173,7 +173,7 @@ def _alternative_names(
     names = held.public_bytes()
     if len(names) > MAX_ALTERNATIVE_NAMES_BYTES:
         return ()
-    return tuple(read_sequence(names).each())
+    return tuple(read_sequence(names).read_rest())
 
 
 _VERSION = 0xA0
@@ -185,5 +185,5 @@ _UNREADABLE = (
 )
 
 
-def _malformed() -> InvalidField:
+def _malformed_certificate_error() -> InvalidField:
     return InvalidField("the certificate is no X.509 certificate in DER")

@@ -14,11 +14,11 @@ from ...errors import InvalidField
 INTEGER, BIT_STRING, OCTET_STRING, NULL, OID, SEQUENCE = 0x02, 0x03, 0x04, 0x05, 0x06, 0x30
 
 
-def malformed() -> InvalidField:
+def malformed_key_error() -> InvalidField:
     return InvalidField("the key material is not what its KeyFormatType says")
 
 
-class Reader:
+class DERReader:
     """The elements of one constructed value, one after the other.
 
     Raises InvalidField for another tag, a length that is not the shortest or runs over the end, and
@@ -30,73 +30,73 @@ class Reader:
     def __init__(self, octets: bytes) -> None:
         self._octets, self._at, self._end = octets, 0, len(octets)
 
-    def next(self, tag: int) -> bytes:
+    def read(self, tag: int) -> bytes:
         """The content of the next element, which must have this tag."""
-        content_at, content_end = self._header(tag)
+        content_at, content_end = self._read_header(tag)
         self._at = content_end
         return self._octets[content_at:content_end]
 
-    def raw(self, tag: int) -> bytes:
+    def read_raw(self, tag: int) -> bytes:
         """The next element whole, header and content."""
         begin = self._at
-        self.next(tag)
+        self.read(tag)
         return self._octets[begin : self._at]
 
-    def sequence(self) -> Reader:
-        return Reader(self.next(SEQUENCE))
+    def read_sequence(self) -> DERReader:
+        return DERReader(self.read(SEQUENCE))
 
-    def integer(self) -> int:
+    def read_integer(self) -> int:
         """A number that is not negative; the keys of this world have no other."""
-        content = self.next(INTEGER)
+        content = self.read(INTEGER)
         if not content or content[0] & 0x80:
-            raise malformed()
+            raise malformed_key_error()
         if len(content) > 1 and content[0] == 0 and not content[1] & 0x80:
-            raise malformed()
+            raise malformed_key_error()
         return int.from_bytes(content, "big")
 
-    def bits(self) -> bytes:
+    def read_bits(self) -> bytes:
         """A bit string of whole octets."""
-        content = self.next(BIT_STRING)
+        content = self.read(BIT_STRING)
         if not content or content[0]:
-            raise malformed()
+            raise malformed_key_error()
         return content[1:]
 
-    def has(self, tag: int) -> bool:
+    def has_next(self, tag: int) -> bool:
         """Whether an element with this tag comes next."""
         return self._at < self._end and self._octets[self._at] == tag
 
-    def each(self) -> Iterator[bytes]:
+    def read_rest(self) -> Iterator[bytes]:
         """What is left, element by element, whole and whatever their tags."""
         while self._at != self._end:
-            yield self.raw(self._octets[self._at])
+            yield self.read_raw(self._octets[self._at])
 
-    def end(self) -> None:
+    def check_end(self) -> None:
         if self._at != self._end:
-            raise malformed()
+            raise malformed_key_error()
 
-    def _header(self, tag: int) -> tuple[int, int]:
+    def _read_header(self, tag: int) -> tuple[int, int]:
         at, octets = self._at, self._octets
         if self._end - at < 2 or octets[at] != tag:
-            raise malformed()
+            raise malformed_key_error()
         length, at = octets[at + 1], at + 2
         if length & 0x80:
             size = length & 0x7F
             if not 1 <= size <= 4 or self._end - at < size:
-                raise malformed()
+                raise malformed_key_error()
             length = int.from_bytes(octets[at : at + size], "big")
             if length < 0x80 or length >> 8 * (size - 1) == 0:
-                raise malformed()
+                raise malformed_key_error()
             at += size
         if length > self._end - at:
-            raise malformed()
+            raise malformed_key_error()
         return at, at + length
 
 
-def read_sequence(octets: bytes) -> Reader:
+def read_sequence(octets: bytes) -> DERReader:
     """What is in the one SEQUENCE that the octets are, and nothing behind it."""
-    outer = Reader(octets)
-    inner = outer.sequence()
-    outer.end()
+    outer = DERReader(octets)
+    inner = outer.read_sequence()
+    outer.check_end()
     return inner
 
 

@@ -9,25 +9,25 @@ from ...errors import InvalidField
 from .der import (
     OCTET_STRING,
     OID,
-    Reader,
+    DERReader,
     encode,
     encode_bits,
     encode_integer,
     encode_sequence,
-    malformed,
+    malformed_key_error,
     read_sequence,
 )
-from .numbers import NIST_CURVES, Curve, ECPrivate, RSAPrivate, RSAPublic, curve_by_oid
+from .numbers import NIST_CURVES, Curve, ECPrivate, RSAPrivate, RSAPublic, find_curve_by_oid
 
 CONTEXT_0, CONTEXT_1 = 0xA0, 0xA1
 
 
 def read_pkcs1_private(octets: bytes) -> RSAPrivate:
     body = read_sequence(octets)
-    if body.integer() != 0:
+    if body.read_integer() != 0:
         raise InvalidField("an RSA key of more than two primes is not supported")
-    numbers = [body.integer() for _ in range(8)]
-    body.end()
+    numbers = [body.read_integer() for _ in range(8)]
+    body.check_end()
     return RSAPrivate(*numbers)
 
 
@@ -38,8 +38,8 @@ def write_pkcs1_private(key: RSAPrivate) -> bytes:
 
 def read_pkcs1_public(octets: bytes) -> RSAPublic:
     body = read_sequence(octets)
-    key = RSAPublic(body.integer(), body.integer())
-    body.end()
+    key = RSAPublic(body.read_integer(), body.read_integer())
+    body.check_end()
     return key
 
 
@@ -50,24 +50,24 @@ def write_pkcs1_public(key: RSAPublic) -> bytes:
 def read_sec1(octets: bytes, outer_curve: Curve | None) -> ECPrivate:
     """outer_curve: what PKCS#8 says; without one, the key itself has to."""
     body = read_sequence(octets)
-    if body.integer() != 1:
-        raise malformed()
-    scalar = body.next(OCTET_STRING)
+    if body.read_integer() != 1:
+        raise malformed_key_error()
+    scalar = body.read(OCTET_STRING)
     curve = outer_curve
-    if body.has(CONTEXT_0):
-        parameters = Reader(body.next(CONTEXT_0))
-        curve = curve_by_oid(parameters.next(OID))
-        parameters.end()
+    if body.has_next(CONTEXT_0):
+        parameters = DERReader(body.read(CONTEXT_0))
+        curve = find_curve_by_oid(parameters.read(OID))
+        parameters.check_end()
     if curve is None or curve not in NIST_CURVES or outer_curve not in {None, curve}:
-        raise malformed()
+        raise malformed_key_error()
     point = None
-    if body.has(CONTEXT_1):
-        public = Reader(body.next(CONTEXT_1))
-        point = public.bits()
-        public.end()
-    body.end()
+    if body.has_next(CONTEXT_1):
+        public = DERReader(body.read(CONTEXT_1))
+        point = public.read_bits()
+        public.check_end()
+    body.check_end()
     if len(scalar.lstrip(b"\0")) > curve.size:  # old encoders leave leading zeros out, or add some
-        raise malformed()
+        raise malformed_key_error()
     return ECPrivate(curve, scalar.lstrip(b"\0").rjust(curve.size, b"\0"), point)
 
 

@@ -17,12 +17,12 @@ from .der import (
     OCTET_STRING,
     OID,
     SEQUENCE,
-    Reader,
+    DERReader,
     encode,
     encode_bits,
     encode_integer,
     encode_sequence,
-    malformed,
+    malformed_key_error,
     read_sequence,
 )
 from .encodings import (
@@ -44,12 +44,12 @@ from .numbers import (
     DSAPublic,
     ECPrivate,
     ECPublic,
-    KeyValue,
-    PrivateValue,
-    PublicValue,
+    KeyNumbers,
+    PrivateNumbers,
+    PublicNumbers,
     RSAPrivate,
     RSAPublic,
-    curve_by_oid,
+    find_curve_by_oid,
 )
 
 _RSA = bytes.fromhex("2a864886f70d010101")
@@ -60,19 +60,19 @@ _CONTEXT_1_PRIMITIVE = 0x81
 # --- what is kept -------------------------------------------------------------------------------
 
 
-def read_private(material: KeyMaterial) -> PrivateValue:
+def read_private(material: KeyMaterial) -> PrivateNumbers:
     """The key in a PKCS#8 of ours."""
     return _read_pkcs8(material.reveal())
 
 
-def read_public(octets: bytes) -> PublicValue:
+def read_public(octets: bytes) -> PublicNumbers:
     """The key in an SPKI. Raises InvalidField, UnsupportedCryptographicParameters."""
     return _read_spki(octets)
 
 
-def canonical(key: KeyValue) -> KeyMaterial:
+def encode_canonical(key: KeyNumbers) -> KeyMaterial:
     """PKCS#8 of a private key, SPKI of a public one."""
-    if isinstance(key, PrivateValue):
+    if isinstance(key, PrivateNumbers):
         return KeyMaterial(_write_pkcs8(key))
     return KeyMaterial(_write_spki(key))
 
@@ -82,7 +82,7 @@ def canonical(key: KeyValue) -> KeyMaterial:
 
 def import_private(
     octets: bytes, key_format: KeyFormatType, algorithm: CryptographicAlgorithm | None = None
-) -> PrivateValue:
+) -> PrivateNumbers:
     """The private key in these octets. algorithm: which curve 32 raw octets are for.
 
     Raises KeyFormatTypeNotSupported, InvalidField, UnsupportedCryptographicParameters.
@@ -95,14 +95,14 @@ def import_private(
         case KeyFormatType.EC_PRIVATE_KEY:
             return read_sec1(octets, None)
         case KeyFormatType.RAW:
-            curve = _raw_curve(algorithm)
-            return ECPrivate(curve, _sized(octets, curve))
-    raise _unsupported("a private key", key_format)
+            curve = _choose_raw_curve(algorithm)
+            return ECPrivate(curve, _check_size(octets, curve))
+    raise _unsupported_format_error("a private key", key_format)
 
 
 def import_public(
     octets: bytes, key_format: KeyFormatType, algorithm: CryptographicAlgorithm | None = None
-) -> PublicValue:
+) -> PublicNumbers:
     """The public key in these octets. Errors as of `import_private`."""
     match key_format:
         case KeyFormatType.X509 | KeyFormatType.PKCS8:  # Cosmian's clients call an SPKI PKCS8
@@ -110,12 +110,12 @@ def import_public(
         case KeyFormatType.PKCS1:
             return read_pkcs1_public(octets)
         case KeyFormatType.RAW:
-            curve = _raw_curve(algorithm)
-            return ECPublic(curve, _sized(octets, curve))
-    raise _unsupported("a public key", key_format)
+            curve = _choose_raw_curve(algorithm)
+            return ECPublic(curve, _check_size(octets, curve))
+    raise _unsupported_format_error("a public key", key_format)
 
 
-def export_private(key: PrivateValue, key_format: KeyFormatType) -> bytes:
+def export_private(key: PrivateNumbers, key_format: KeyFormatType) -> bytes:
     """Raises KeyFormatTypeNotSupported where the kind of key has no such format."""
     match key_format, key:
         case KeyFormatType.PKCS8, _:
@@ -126,10 +126,10 @@ def export_private(key: PrivateValue, key_format: KeyFormatType) -> bytes:
             return write_sec1(key, with_curve=True)
         case KeyFormatType.RAW, ECPrivate() if key.curve in MONTGOMERY_CURVES:
             return key.scalar
-    raise _unsupported("this private key", key_format)
+    raise _unsupported_format_error("this private key", key_format)
 
 
-def export_public(key: PublicValue, key_format: KeyFormatType) -> bytes:
+def export_public(key: PublicNumbers, key_format: KeyFormatType) -> bytes:
     """Raises KeyFormatTypeNotSupported where the kind of key has no such format."""
     match key_format, key:
         case ((KeyFormatType.X509 | KeyFormatType.PKCS8), _):
@@ -138,10 +138,10 @@ def export_public(key: PublicValue, key_format: KeyFormatType) -> bytes:
             return write_pkcs1_public(key)
         case KeyFormatType.RAW, ECPublic() if key.curve in MONTGOMERY_CURVES:
             return key.point
-    raise _unsupported("this public key", key_format)
+    raise _unsupported_format_error("this public key", key_format)
 
 
-def default_format(key: KeyValue) -> KeyFormatType:
+def choose_default_format(key: KeyNumbers) -> KeyFormatType:
     """What a key made here is given out as (KMIP 2.1 §4.26, table of defaults).
 
     RFC 8410 keys have no transparent format that names their curve, so they take the standard's.
@@ -163,47 +163,47 @@ def default_format(key: KeyValue) -> KeyFormatType:
 # --- PKCS#8 and SPKI ----------------------------------------------------------------------------
 
 
-def _read_pkcs8(octets: bytes) -> PrivateValue:
+def _read_pkcs8(octets: bytes) -> PrivateNumbers:
     body = read_sequence(octets)
-    if body.has(SEQUENCE):  # EncryptedPrivateKeyInfo begins with its algorithm
+    if body.has_next(SEQUENCE):  # EncryptedPrivateKeyInfo begins with its algorithm
         raise InvalidField(
             "an encrypted PKCS#8 is not taken: the password would have to come along"
         )
-    if body.integer() not in {0, 1}:
-        raise malformed()
-    algorithm = body.sequence()
-    inner = body.next(OCTET_STRING)
-    if body.has(CONTEXT_0):  # attributes: of no use to a key server
-        body.next(CONTEXT_0)
-    if body.has(_CONTEXT_1_PRIMITIVE):  # the public key of RFC 5958
-        body.next(_CONTEXT_1_PRIMITIVE)
-    body.end()
-    oid = algorithm.next(OID)
+    if body.read_integer() not in {0, 1}:
+        raise malformed_key_error()
+    algorithm = body.read_sequence()
+    inner = body.read(OCTET_STRING)
+    if body.has_next(CONTEXT_0):  # attributes: of no use to a key server
+        body.read(CONTEXT_0)
+    if body.has_next(_CONTEXT_1_PRIMITIVE):  # the public key of RFC 5958
+        body.read(_CONTEXT_1_PRIMITIVE)
+    body.check_end()
+    oid = algorithm.read(OID)
     if oid == _RSA:
         _read_null(algorithm)
         return read_pkcs1_private(inner)
     if oid == _EC:
-        curve = curve_by_oid(algorithm.next(OID))
-        algorithm.end()
+        curve = find_curve_by_oid(algorithm.read(OID))
+        algorithm.check_end()
         return read_sec1(inner, curve)
     if oid == _DSA:
         p, q, g = _read_dsa_domain(algorithm)
-        return DSAPrivate(p, q, g, _only_integer(inner))
-    algorithm.end()
-    curve = _montgomery_curve(oid)
-    outer = Reader(inner)
-    scalar = outer.next(OCTET_STRING)
-    outer.end()
-    return ECPrivate(curve, _sized(scalar, curve))
+        return DSAPrivate(p, q, g, _read_single_integer(inner))
+    algorithm.check_end()
+    curve = _find_montgomery_curve(oid)
+    outer = DERReader(inner)
+    scalar = outer.read(OCTET_STRING)
+    outer.check_end()
+    return ECPrivate(curve, _check_size(scalar, curve))
 
 
-def _write_pkcs8(key: PrivateValue) -> bytes:
+def _write_pkcs8(key: PrivateNumbers) -> bytes:
     match key:
         case RSAPrivate():
             algorithm = encode_sequence(encode(OID, _RSA), encode(NULL, b""))
             inner = write_pkcs1_private(key)
         case DSAPrivate():
-            algorithm = _dsa_algorithm(key)
+            algorithm = _write_dsa_algorithm(key)
             inner = encode_integer(key.x)
         case ECPrivate() if key.curve in NIST_CURVES:
             algorithm = encode_sequence(encode(OID, _EC), encode(OID, key.curve.oid))
@@ -214,34 +214,34 @@ def _write_pkcs8(key: PrivateValue) -> bytes:
     return encode_sequence(encode_integer(0), algorithm, encode(OCTET_STRING, inner))
 
 
-def _read_spki(octets: bytes) -> PublicValue:
+def _read_spki(octets: bytes) -> PublicNumbers:
     body = read_sequence(octets)
-    algorithm = body.sequence()
-    inner = body.bits()
-    body.end()
-    oid = algorithm.next(OID)
+    algorithm = body.read_sequence()
+    inner = body.read_bits()
+    body.check_end()
+    oid = algorithm.read(OID)
     if oid == _RSA:
         _read_null(algorithm)
         return read_pkcs1_public(inner)
     if oid == _EC:
-        curve = curve_by_oid(algorithm.next(OID))
-        algorithm.end()
+        curve = find_curve_by_oid(algorithm.read(OID))
+        algorithm.check_end()
         return ECPublic(curve, inner)
     if oid == _DSA:
         p, q, g = _read_dsa_domain(algorithm)
-        return DSAPublic(p, q, g, _only_integer(inner))
-    algorithm.end()
-    curve = _montgomery_curve(oid)
-    return ECPublic(curve, _sized(inner, curve))
+        return DSAPublic(p, q, g, _read_single_integer(inner))
+    algorithm.check_end()
+    curve = _find_montgomery_curve(oid)
+    return ECPublic(curve, _check_size(inner, curve))
 
 
-def _write_spki(key: PublicValue) -> bytes:
+def _write_spki(key: PublicNumbers) -> bytes:
     match key:
         case RSAPublic():
             algorithm = encode_sequence(encode(OID, _RSA), encode(NULL, b""))
             inner = write_pkcs1_public(key)
         case DSAPublic():
-            algorithm = _dsa_algorithm(key)
+            algorithm = _write_dsa_algorithm(key)
             inner = encode_integer(key.y)
         case ECPublic() if key.curve in NIST_CURVES:
             algorithm = encode_sequence(encode(OID, _EC), encode(OID, key.curve.oid))
@@ -252,44 +252,44 @@ def _write_spki(key: PublicValue) -> bytes:
     return encode_sequence(algorithm, encode_bits(inner))
 
 
-def _read_null(algorithm: Reader) -> None:
+def _read_null(algorithm: DERReader) -> None:
     """The parameters of rsaEncryption: NULL; some old keys leave it out."""
-    if algorithm.has(NULL) and algorithm.next(NULL):
-        raise malformed()
-    algorithm.end()
+    if algorithm.has_next(NULL) and algorithm.read(NULL):
+        raise malformed_key_error()
+    algorithm.check_end()
 
 
-def _read_dsa_domain(algorithm: Reader) -> tuple[int, int, int]:
-    domain = algorithm.sequence()
-    algorithm.end()
-    numbers = domain.integer(), domain.integer(), domain.integer()
-    domain.end()
+def _read_dsa_domain(algorithm: DERReader) -> tuple[int, int, int]:
+    domain = algorithm.read_sequence()
+    algorithm.check_end()
+    numbers = domain.read_integer(), domain.read_integer(), domain.read_integer()
+    domain.check_end()
     return numbers
 
 
-def _dsa_algorithm(key: DSAPrivate | DSAPublic) -> bytes:
+def _write_dsa_algorithm(key: DSAPrivate | DSAPublic) -> bytes:
     domain = encode_sequence(*map(encode_integer, (key.p, key.q, key.g)))
     return encode_sequence(encode(OID, _DSA), domain)
 
 
-def _only_integer(octets: bytes) -> int:
-    reader = Reader(octets)
-    number = reader.integer()
-    reader.end()
+def _read_single_integer(octets: bytes) -> int:
+    reader = DERReader(octets)
+    number = reader.read_integer()
+    reader.check_end()
     return number
 
 
 # --- curves -------------------------------------------------------------------------------------
 
 
-def _montgomery_curve(oid: bytes) -> Curve:
-    curve = curve_by_oid(oid)
+def _find_montgomery_curve(oid: bytes) -> Curve:
+    curve = find_curve_by_oid(oid)
     if curve not in MONTGOMERY_CURVES:
-        raise malformed()
+        raise malformed_key_error()
     return curve
 
 
-def _raw_curve(algorithm: CryptographicAlgorithm | None) -> Curve:
+def _choose_raw_curve(algorithm: CryptographicAlgorithm | None) -> Curve:
     """Raw octets do not say what they are: only the algorithm can."""
     if algorithm is CryptographicAlgorithm.ED25519:
         return ED25519
@@ -298,11 +298,11 @@ def _raw_curve(algorithm: CryptographicAlgorithm | None) -> Curve:
     raise KeyFormatTypeNotSupported("only Ed25519 and X25519 keys (algorithm ECDH) can be Raw")
 
 
-def _sized(octets: bytes, curve: Curve) -> bytes:
+def _check_size(octets: bytes, curve: Curve) -> bytes:
     if len(octets) != curve.size:
-        raise malformed()
+        raise malformed_key_error()
     return octets
 
 
-def _unsupported(what: str, key_format: KeyFormatType) -> KeyFormatTypeNotSupported:
+def _unsupported_format_error(what: str, key_format: KeyFormatType) -> KeyFormatTypeNotSupported:
     return KeyFormatTypeNotSupported(f"{what} has no format {key_format.name}")

@@ -66,15 +66,15 @@ _NIST_BY_NUMBER: Mapping[int, Curve] = MappingProxyType(
 )
 
 
-def curve_by_oid(oid: bytes) -> Curve:
+def find_curve_by_oid(oid: bytes) -> Curve:
     """Raises UnsupportedCryptographicParameters."""
     curve = _BY_OID.get(oid)
     if curve is None:
-        raise unsupported_curve()
+        raise unsupported_curve_error()
     return curve
 
 
-def curve_by_number(number: int, algorithm: CryptographicAlgorithm | None) -> Curve:
+def find_curve_by_number(number: int, algorithm: CryptographicAlgorithm | None) -> Curve:
     """The curve of a Recommended Curve; of CURVE25519, the algorithm tells which use it is for.
 
     Raises UnsupportedCryptographicParameters.
@@ -83,11 +83,11 @@ def curve_by_number(number: int, algorithm: CryptographicAlgorithm | None) -> Cu
         return ED25519 if algorithm is CryptographicAlgorithm.ED25519 else X25519
     curve = _NIST_BY_NUMBER.get(number)
     if curve is None:
-        raise unsupported_curve()
+        raise unsupported_curve_error()
     return curve
 
 
-def unsupported_curve() -> UnsupportedCryptographicParameters:
+def unsupported_curve_error() -> UnsupportedCryptographicParameters:
     return UnsupportedCryptographicParameters(
         "keys are RSA, or on P-256, P-384, P-521, Ed25519 or X25519"
     )
@@ -171,19 +171,19 @@ class DSAPrivate:
         _check_numbers(self.p, self.q, self.g, self.x)
 
 
-PrivateValue = RSAPrivate | ECPrivate | DSAPrivate
-PublicValue = RSAPublic | ECPublic | DSAPublic
-KeyValue = PrivateValue | PublicValue
+PrivateNumbers = RSAPrivate | ECPrivate | DSAPrivate
+PublicNumbers = RSAPublic | ECPublic | DSAPublic
+KeyNumbers = PrivateNumbers | PublicNumbers
 
 
-def algorithm_of(
-    key: KeyValue, stated: CryptographicAlgorithm | None = None
+def determine_algorithm(
+    key: KeyNumbers, stated: CryptographicAlgorithm | None = None
 ) -> CryptographicAlgorithm:
     """The key's algorithm. A key on a NIST curve may be for ECDSA or ECDH: then what was stated.
 
     Raises InvalidField where another was stated.
     """
-    allowed = _algorithms(key)
+    allowed = _list_algorithms(key)
     if stated is None:
         return allowed[0]
     if stated not in allowed:
@@ -191,7 +191,7 @@ def algorithm_of(
     return stated
 
 
-def length_of(key: KeyValue) -> int:
+def measure_key_length(key: KeyNumbers) -> int:
     """Cryptographic Length: bits of the modulus, or of the curve's field."""
     match key:
         case RSAPublic() | RSAPrivate():
@@ -205,7 +205,7 @@ def length_of(key: KeyValue) -> int:
 _EC = CryptographicAlgorithm.EC
 
 
-def _algorithms(key: KeyValue) -> tuple[CryptographicAlgorithm, ...]:
+def _list_algorithms(key: KeyNumbers) -> tuple[CryptographicAlgorithm, ...]:
     match key:
         case RSAPublic() | RSAPrivate():
             return (CryptographicAlgorithm.RSA,)

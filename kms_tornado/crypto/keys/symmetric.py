@@ -16,7 +16,7 @@ _A = CryptographicAlgorithm
 
 
 @dataclass(frozen=True, slots=True)
-class Lengths:
+class KeyLengths:
     """Lengths of a key in bits. words: the legal ones as an error names them.
 
     new: those that are made here; what is taken from outside may be weaker.
@@ -27,20 +27,20 @@ class Lengths:
     words: str
 
     @classmethod
-    def of(cls, *lengths: int) -> Lengths:
+    def of(cls, *lengths: int) -> KeyLengths:
         return cls(lengths, lengths, ", ".join(map(str, lengths)))
 
 
 # 3DES: KMIP counts its bits with parity or without. Two-key 3DES is for old data alone.
-_TDES = Lengths((112, 128, 168, 192), (168, 192), "168, 192")
+_TDES = KeyLengths((112, 128, 168, 192), (168, 192), "168, 192")
 # HMAC takes keys of any length (RFC 2104 §3); under 112 bits, none is made (SP 800-131A §10).
-_HMAC = Lengths(range(8, 65_537, 8), range(112, 65_537, 8), "112 to 65536, a multiple of 8,")
+_HMAC = KeyLengths(range(8, 65_537, 8), range(112, 65_537, 8), "112 to 65536, a multiple of 8,")
 
-KEY_LENGTHS: Mapping[CryptographicAlgorithm, Lengths] = MappingProxyType(
+KEY_LENGTHS: Mapping[CryptographicAlgorithm, KeyLengths] = MappingProxyType(
     {
-        _A.AES: Lengths.of(128, 192, 256),
-        _A.CHACHA20: Lengths.of(256),
-        _A.CHACHA20_POLY1305: Lengths.of(256),
+        _A.AES: KeyLengths.of(128, 192, 256),
+        _A.CHACHA20: KeyLengths.of(256),
+        _A.CHACHA20_POLY1305: KeyLengths.of(256),
         _A.THREE_DES: _TDES,
         _A.HMAC_SHA1: _HMAC,
         _A.HMAC_SHA224: _HMAC,
@@ -61,33 +61,33 @@ NEW_KEY_TECHNIQUES: Mapping[CryptographicAlgorithm, Technique] = MappingProxyTyp
 )
 
 
-def generate(algorithm: CryptographicAlgorithm, length: int) -> KeyMaterial:
+def generate_key(algorithm: CryptographicAlgorithm, length: int) -> KeyMaterial:
     """A new random key. length is in bits.
 
     Raises UnsupportedCryptographicParameters for an algorithm that is not ours, and
     InvalidAttributeValue for a length that the algorithm does not have, or no longer should.
     """
-    lengths = _lengths_of(algorithm)
+    lengths = _find_lengths(algorithm)
     if length not in lengths.new:
-        raise _refusal(algorithm, lengths)
+        raise _length_error(algorithm, lengths)
     if algorithm is _A.THREE_DES:
-        return KeyMaterial(with_odd_parity(os.urandom(24)))
+        return KeyMaterial(set_odd_parity(os.urandom(24)))
     return KeyMaterial(os.urandom(length // 8))
 
 
 def check_key_length(algorithm: CryptographicAlgorithm, length: int) -> None:
-    """Refuse a length in bits that no key of the algorithm has; errors as of `generate`."""
-    lengths = _lengths_of(algorithm)
+    """Refuse a length in bits that no key of the algorithm has; errors as of `generate_key`."""
+    lengths = _find_lengths(algorithm)
     if length not in lengths.known:
-        raise _refusal(algorithm, lengths)
+        raise _length_error(algorithm, lengths)
 
 
-def with_odd_parity(octets: bytes) -> bytes:
+def set_odd_parity(octets: bytes) -> bytes:
     """A DES key as others expect it: the lowest bit of each byte makes its ones odd in number."""
     return bytes(each ^ (each.bit_count() + 1) % 2 for each in octets)
 
 
-def _lengths_of(algorithm: CryptographicAlgorithm) -> Lengths:
+def _find_lengths(algorithm: CryptographicAlgorithm) -> KeyLengths:
     lengths = KEY_LENGTHS.get(algorithm)
     if lengths is None:
         raise UnsupportedCryptographicParameters(
@@ -96,5 +96,5 @@ def _lengths_of(algorithm: CryptographicAlgorithm) -> Lengths:
     return lengths
 
 
-def _refusal(algorithm: CryptographicAlgorithm, lengths: Lengths) -> InvalidAttributeValue:
+def _length_error(algorithm: CryptographicAlgorithm, lengths: KeyLengths) -> InvalidAttributeValue:
     return InvalidAttributeValue(f"the length of an {algorithm.name} key is {lengths.words} bits")

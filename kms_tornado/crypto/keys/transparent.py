@@ -28,44 +28,44 @@ from .numbers import (
     DSAPublic,
     ECPrivate,
     ECPublic,
-    KeyValue,
+    KeyNumbers,
     RSAPrivate,
     RSAPublic,
-    curve_by_number,
+    find_curve_by_number,
 )
 
 
-def from_transparent(
+def parse_transparent(
     key: TransparentKey, algorithm: CryptographicAlgorithm | None = None
-) -> KeyValue:
+) -> KeyNumbers:
     """algorithm: which use of CURVE25519 is meant.
 
     Raises InvalidField, MissingData, UnsupportedCryptographicParameters.
     """
     match key:
         case TransparentRSAPublicKey():
-            return RSAPublic(*_natural(key.modulus, key.public_exponent))
+            return RSAPublic(*_check_natural(key.modulus, key.public_exponent))
         case TransparentRSAPrivateKey():
-            return _rsa_private(key)
+            return _complete_rsa_private(key)
         case TransparentDSAPublicKey():
-            return DSAPublic(*_natural(key.p, key.q, key.g, key.y))
+            return DSAPublic(*_check_natural(key.p, key.q, key.g, key.y))
         case TransparentDSAPrivateKey():
-            return DSAPrivate(*_natural(key.p, key.q, key.g, key.x))
+            return DSAPrivate(*_check_natural(key.p, key.q, key.g, key.x))
         case TransparentECPublicKey():
-            curve = curve_by_number(key.recommended_curve, algorithm)
+            curve = find_curve_by_number(key.recommended_curve, algorithm)
             if curve not in NIST_CURVES and len(key.q) != curve.size:
                 raise InvalidField("the public key is no point of its curve")
             return ECPublic(curve, key.q)
         case TransparentECPrivateKey():
-            curve = curve_by_number(key.recommended_curve, algorithm)
-            (scalar,) = _natural(key.d)
+            curve = find_curve_by_number(key.recommended_curve, algorithm)
+            (scalar,) = _check_natural(key.d)
             if scalar.bit_length() > 8 * curve.size:
                 raise InvalidField("the private key is no scalar of its curve")
             return ECPrivate(curve, scalar.to_bytes(curve.size, "big"))
     raise UnsupportedCryptographicParameters("Diffie-Hellman keys are not supported")
 
 
-def to_transparent(key: KeyValue, key_format: KeyFormatType) -> TransparentKey:
+def render_transparent(key: KeyNumbers, key_format: KeyFormatType) -> TransparentKey:
     """Raises KeyFormatTypeNotSupported where the format is for keys of another kind."""
     match key_format, key:
         case KeyFormatType.TRANSPARENT_RSA_PUBLIC_KEY, RSAPublic():
@@ -87,13 +87,13 @@ def to_transparent(key: KeyValue, key_format: KeyFormatType) -> TransparentKey:
     raise KeyFormatTypeNotSupported(f"this key has no format {key_format.name}")
 
 
-def _rsa_private(key: TransparentRSAPrivateKey) -> RSAPrivate:
+def _complete_rsa_private(key: TransparentRSAPrivateKey) -> RSAPrivate:
     """All eight numbers; those that were not given follow from those that were (RFC 8017 §3.2)."""
     n, e, d, p, q, dp, dq, qi = (
         key.modulus, key.public_exponent, key.private_exponent, key.p, key.q,
         key.prime_exponent_p, key.prime_exponent_q, key.crt_coefficient,
     )  # fmt: skip
-    _natural(*(each for each in (n, e, d, p, q, dp, dq, qi) if each is not None))
+    _check_natural(*(each for each in (n, e, d, p, q, dp, dq, qi) if each is not None))
     try:
         if p is None or q is None:  # they can be found, but that would hold up everybody for 0.1 s
             raise MissingData("an RSA private key needs its primes, P and Q")
@@ -111,7 +111,7 @@ def _rsa_private(key: TransparentRSAPrivateKey) -> RSAPrivate:
     return RSAPrivate(n, e, d, p, q, dp, dq, qi)
 
 
-def _natural(*numbers: int) -> tuple[int, ...]:
+def _check_natural(*numbers: int) -> tuple[int, ...]:
     """Before any arithmetic, which would take long with long numbers."""
     if any(each < 0 or each.bit_length() > MAX_KEPT_BITS for each in numbers):
         raise InvalidField(f"the numbers of a key are positive, of at most {MAX_KEPT_BITS} bits")

@@ -9,17 +9,21 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
+from ...crypto.keys.certificates import extract_public_key
 from ...domain.managed_object import ManagedObject
 from ...errors import InvalidCorrelationValue, MissingData, Unavailable
+from ...kmip.enums import ObjectType
 from ...kmip.structures import CryptographicParameters
 from ...store.base import Change, Conflict
 from .call import Call
-from .streams import Part, Stage, Stream, stage_of
+from .streams import Part, Stage, Stream, determine_stage
 
 T = TypeVar("T")
 
 #: Bytes above which a computation is worth a thread: AES-GCM does about 1 MiB in a millisecond.
 OFFLOAD_BYTES = 256 * 1024
+#: Bits of an RSA key above which a signature takes more than a millisecond.
+_QUICK_BITS = 2048
 #: What a part that is held back costs beside its bytes.
 _OVERHEAD = 64
 
@@ -31,37 +35,52 @@ class DataPart(Part, Protocol):
     def data(self) -> bytes | None: ...
 
 
-def parameters_of(
+def choose_parameters(
     target: ManagedObject, wanted: CryptographicParameters | None
 ) -> CryptographicParameters | None:
     """The request's parameters; where it gives none, the key's own (KMIP 2.1 §6.1)."""
     return target.attributes.cryptographic_parameters if wanted is None else wanted
 
 
-def data_of(data: bytes | None, stage: Stage) -> bytes:
+def require_data(data: bytes | None, stage: Stage) -> bytes:
     """Raises MissingData; a later part may come without data, to end the stream."""
     if data is None and stage in {Stage.WHOLE, Stage.FIRST}:
         raise MissingData("Data is missing")
     return data or b""
 
 
-async def computed(call: Call, size: int, work: Callable[[], T]) -> T:
+async def run_maybe_offloaded(call: Call, size: int, work: Callable[[], T]) -> T:
     """The result of the work, on a thread where so many bytes take long."""
     return await call.offload(work) if size > OFFLOAD_BYTES else work()
 
 
-async def computed_surely(call: Call, size: int, work: Callable[[], T]) -> T:
-    """As `computed`, for what is paid already: where no thread is free, right here.
+async def run_offloaded_or_inline(call: Call, size: int, work: Callable[[], T]) -> T:
+    """As `run_maybe_offloaded`, for what is paid already: where no thread is free, right here.
 
     Unavailable says that nothing was changed, and a stream out of the table would be lost.
     """
     try:
-        return await computed(call, size, work)
+        return await run_maybe_offloaded(call, size, work)
     except Unavailable:
         return work()
 
 
-async def begin(
+async def run_with_private_key(call: Call, target: ManagedObject, work: Callable[[], T]) -> T:
+    """The result of a private key's work, on a thread where the key is a long one."""
+    if (target.attributes.cryptographic_length or 0) > _QUICK_BITS:
+        return await call.offload(work)
+    return work()
+
+
+def open_public_key(call: Call, target: ManagedObject) -> bytes:
+    """The SPKI of a public key, or of the key in a certificate."""
+    octets = call.open(target).reveal()
+    if target.object_type is ObjectType.CERTIFICATE:
+        return extract_public_key(octets)
+    return octets
+
+
+async def start_stream(
     call: Call,
     target: ManagedObject | None,
     cost: int | None,
@@ -77,15 +96,15 @@ async def begin(
     cipher cannot be made to forget what it has seen. Raises FeatureNotSupported within Undo.
     """
     await _pay(call, target, cost, *changes)
-    stream = _stream(call, target, await computed_surely(call, len(aad), work))
+    stream = _stream(call, target, await run_offloaded_or_inline(call, len(aad), work))
     stream.kept = len(aad)
     return stream
 
 
-async def resume(
+async def resume_stream(
     call: Call, target: ManagedObject | None, correlation_value: bytes | None, cost: int | None
 ) -> Stream:
-    """The stream, out of the table, once its next part is paid. cost: as of `begin`.
+    """The stream, out of the table, once its next part is paid. cost: as of `start_stream`.
 
     Raises InvalidCorrelationValue.
     """
@@ -102,17 +121,17 @@ async def resume(
     return stream
 
 
-async def updated(call: Call, stream: Stream, data: bytes) -> bytes:
+async def update_stream(call: Call, stream: Stream, data: bytes) -> bytes:
     """What the stream's cipher gives for the data."""
     update = partial(stream.work.update, data)
-    output: bytes = await computed_surely(call, len(data), update)
+    output: bytes = await run_offloaded_or_inline(call, len(data), update)
     held = len(data) - len(output)
     if held > 0:
         stream.kept += held + _OVERHEAD
     return output
 
 
-async def fed(
+async def feed_stream(
     call: Call,
     request: DataPart,
     target: ManagedObject | None,
@@ -125,17 +144,19 @@ async def fed(
     start: makes what takes the data (`update`) and gives the result (`finish`).
     protects: the use is counted by the target's limit.
     """
-    stage = stage_of(request)
-    data = data_of(request.data, stage)
+    stage = determine_stage(request)
+    data = require_data(request.data, stage)
     cost = len(data) if protects else None
     if stage is Stage.WHOLE:
         stream = _stream(call, target, start())
     elif stage is Stage.FIRST:
-        stream = await begin(call, target, cost, start)
+        stream = await start_stream(call, target, cost, start)
     else:
-        stream = await resume(call, target, request.correlation_value, cost)
+        stream = await resume_stream(call, target, request.correlation_value, cost)
     update = partial(stream.work.update, data)
-    await (computed if stage is Stage.WHOLE else computed_surely)(call, len(data), update)
+    await (run_maybe_offloaded if stage is Stage.WHOLE else run_offloaded_or_inline)(
+        call, len(data), update
+    )
     if stage is Stage.WHOLE and target is not None and cost is not None:
         await call.spend(target, cost)
     return stream

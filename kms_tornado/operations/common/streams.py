@@ -63,7 +63,7 @@ class Part(Protocol):
     def final_indicator(self) -> bool | None: ...
 
 
-def stage_of(request: Part) -> Stage:
+def determine_stage(request: Part) -> Stage:
     """Raises InvalidField for indicators that contradict one another."""
     if request.correlation_value is not None:
         if request.init_indicator:

@@ -10,10 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ...crypto.keys import formats as key_formats
-from ...crypto.keys.asymmetric import checked
-from ...crypto.keys.numbers import PrivateValue, PublicValue, algorithm_of, length_of
+from ...crypto.keys.asymmetric import normalize_key
+from ...crypto.keys.numbers import (
+    PrivateNumbers,
+    PublicNumbers,
+    determine_algorithm,
+    measure_key_length,
+)
 from ...crypto.keys.symmetric import check_key_length
-from ...crypto.keys.transparent import from_transparent
+from ...crypto.keys.transparent import parse_transparent
 from ...crypto.material import KeyMaterial
 from ...errors import (
     FeatureNotSupported,
@@ -157,21 +162,21 @@ def _asymmetric(object_type: ObjectType, block: KeyBlock, wanted: Attributes) ->
     stated = stated_attributes(block, wanted)
     algorithm = stated.cryptographic_algorithm or block.cryptographic_algorithm
     found, key_format = _material(block), block.key_format_type
-    key: PrivateValue | PublicValue
+    key: PrivateNumbers | PublicNumbers
     if not isinstance(found, MaterialField):
-        key = from_transparent(found, algorithm)
+        key = parse_transparent(found, algorithm)
     elif key_format in TRANSPARENT_KEYS:
         raise InvalidField(f"KeyMaterial must be the parts of a {key_format.name}")
     elif object_type is ObjectType.PRIVATE_KEY:
         key = key_formats.import_private(found.octets, key_format, algorithm)
     else:
         key = key_formats.import_public(found.octets, key_format, algorithm)
-    is_private = isinstance(key, PrivateValue)
+    is_private = isinstance(key, PrivateNumbers)
     if is_private is not (object_type is ObjectType.PRIVATE_KEY):
         raise InvalidField("a public key is no private key, nor the other way round")
-    key = checked(key)
+    key = normalize_key(key)
     return Taken(
-        key_formats.canonical(key), stated, asymmetric_attributes(key, key_format, algorithm)
+        key_formats.encode_canonical(key), stated, asymmetric_attributes(key, key_format, algorithm)
     )
 
 
@@ -186,24 +191,24 @@ def _material(block: KeyBlock) -> MaterialField | TransparentKey:
 
 
 def asymmetric_attributes(
-    key: PrivateValue | PublicValue,
+    key: PrivateNumbers | PublicNumbers,
     key_format: KeyFormatType,
     algorithm: CryptographicAlgorithm | None = None,
 ) -> Attributes:
     """algorithm: as stated. Raises InvalidField where the key is of another one."""
     return Attributes(
-        cryptographic_algorithm=algorithm_of(key, algorithm),
-        cryptographic_length=length_of(key),
+        cryptographic_algorithm=determine_algorithm(key, algorithm),
+        cryptographic_length=measure_key_length(key),
         key_format_type=key_format,
         digests=(_digest(key, key_format),),
     )
 
 
-def _digest(key: PrivateValue | PublicValue, key_format: KeyFormatType) -> Digest:
+def _digest(key: PrivateNumbers | PublicNumbers, key_format: KeyFormatType) -> Digest:
     """Over the octets in their format; of a transparent key, over PKCS#8 or SPKI."""
-    is_private = isinstance(key, PrivateValue)
+    is_private = isinstance(key, PrivateNumbers)
     if key_format in TRANSPARENT_KEYS:
         key_format = KeyFormatType.PKCS8 if is_private else KeyFormatType.X509
-    if isinstance(key, PrivateValue):
+    if isinstance(key, PrivateNumbers):
         return digest(key_formats.export_private(key, key_format), key_format)
     return digest(key_formats.export_public(key, key_format), key_format)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from ...crypto.keys import formats as key_formats
-from ...crypto.keys.transparent import to_transparent
+from ...crypto.keys.transparent import render_transparent
 from ...crypto.material import KeyMaterial
 from ...domain.managed_object import ManagedObject
 from ...errors import KeyFormatTypeNotSupported
@@ -110,7 +110,7 @@ def _private_field(
 ) -> MaterialField | TransparentKey:
     private = key_formats.read_private(material)
     if key_format in TRANSPARENT_KEYS:
-        return to_transparent(private, key_format)
+        return render_transparent(private, key_format)
     return MaterialField(key_formats.export_private(private, key_format))
 
 
@@ -119,7 +119,7 @@ def _public_field(
 ) -> MaterialField | TransparentKey:
     public = key_formats.read_public(material.reveal())
     if key_format in TRANSPARENT_KEYS:
-        return to_transparent(public, key_format)
+        return render_transparent(public, key_format)
     return MaterialField(key_formats.export_public(public, key_format))
 
 

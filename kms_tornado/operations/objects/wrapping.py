@@ -9,7 +9,13 @@ from __future__ import annotations
 import dataclasses
 from functools import partial
 
-from ...crypto.key_wrapping import Way, WrappingScheme, unwrap, wrap, wrapping_scheme
+from ...crypto.key_wrapping import (
+    WrapAlgorithm,
+    WrappingScheme,
+    choose_wrapping_scheme,
+    unwrap_key,
+    wrap_key,
+)
 from ...domain.lifecycle import Use
 from ...domain.managed_object import KEPT_WRAPPED, ManagedObject
 from ...errors import (
@@ -44,7 +50,7 @@ from ...kmip.schema import tag_of
 from ...kmip.structures import CryptographicParameters
 from ..attributes import described
 from ..common.call import Call
-from ..signing import with_private_key
+from ..common.key_use import run_with_private_key
 from .outgoing import key_block
 from .wrapping_policy import check_protects, check_protects_nothing, linked_private_key
 
@@ -93,7 +99,7 @@ async def wrapped_block(
     plain = key_block(target, call.open(target), key_format, bare=call.bare)
     encoding = _encoding(call, specification)
     octets = _octets(plain, encoding, _asked(target, specification))
-    result = wrap(scheme, call.open(wrapping_key), octets)
+    result = wrap_key(scheme, call.open(wrapping_key), octets)
     await call.spend(wrapping_key, len(octets))
     return dataclasses.replace(
         plain,
@@ -201,9 +207,9 @@ async def unwrapped(call: Call, block: KeyBlock) -> Unwrapped:
     wrapping_key = await _fetch_to_unwrap(call, information.unique_identifier)
     scheme = _scheme(call, wrapping_key, information, Use.PROCESS)
     octets = _wrapped_octets(value)
-    work = partial(unwrap, scheme, call.open(wrapping_key), octets)
-    if scheme.way is Way.RSA:
-        plain = await with_private_key(call, wrapping_key, work)
+    work = partial(unwrap_key, scheme, call.open(wrapping_key), octets)
+    if scheme.algorithm is WrapAlgorithm.RSA:
+        plain = await run_with_private_key(call, wrapping_key, work)
     else:
         plain = work()
     return Unwrapped(
@@ -257,7 +263,7 @@ def _scheme(
     if wanted is None and own is not None:
         is_rsa = wrapping_key.object_type is not ObjectType.SYMMETRIC_KEY
         wanted = own if is_rsa or own.block_cipher_mode in _WRAP_MODES else None
-    scheme = wrapping_scheme(
+    scheme = choose_wrapping_scheme(
         wrapping_key.attributes.cryptographic_algorithm, _as_meant(call, wanted)
     )
     call.check_allowed(scheme.technique, use)

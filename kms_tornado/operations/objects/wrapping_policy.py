@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from functools import partial
 
-from ...crypto.keys.asymmetric import public_half
+from ...crypto.keys.asymmetric import derive_public_key
 from ...domain.lifecycle import Use
 from ...domain.managed_object import ManagedObject
 from ...errors import InvalidField, ItemNotFound, SensitiveObject
 from ...kmip.enums import CryptographicUsageMask, LinkType, ObjectType, Operation
 from ..common.call import Call
-from ..signing import with_private_key
+from ..common.key_use import run_with_private_key
 
 #: What a key may do that Sensitive objects leave under. With Encrypt or Decrypt its owner would only
 #: have to decrypt what was wrapped.
@@ -72,7 +72,7 @@ async def _private_half(call: Call, public: ManagedObject) -> ManagedObject | No
     if found is None or found.sealed is None:
         return None
     private = call.open(found)
-    half = await with_private_key(call, found, partial(public_half, private))
+    half = await run_with_private_key(call, found, partial(derive_public_key, private))
     return found if half == call.open(public) else None
 
 

@@ -10,7 +10,12 @@ from cryptography.hazmat.primitives import serialization as s
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, x25519
 
 from kms_tornado.crypto.keys import formats as key_formats
-from kms_tornado.crypto.keys.asymmetric import check_rsa_length, checked, generate_on, public_half
+from kms_tornado.crypto.keys.asymmetric import (
+    check_rsa_length,
+    derive_public_key,
+    generate_ec,
+    normalize_key,
+)
 from kms_tornado.crypto.keys.numbers import (
     ED25519,
     P256,
@@ -18,8 +23,8 @@ from kms_tornado.crypto.keys.numbers import (
     P521,
     X25519,
     ECPrivate,
-    algorithm_of,
-    length_of,
+    determine_algorithm,
+    measure_key_length,
 )
 from kms_tornado.crypto.material import KeyMaterial
 from kms_tornado.errors import (
@@ -62,10 +67,10 @@ def traditional(key) -> bytes:
 def test_kept_form_is_byte_for_byte_what_others_write(name):
     key = LIBRARY_KEYS[name]
     private = key_formats.import_private(pkcs8(key), F.PKCS8)
-    assert key_formats.canonical(private).reveal() == pkcs8(key)
+    assert key_formats.encode_canonical(private).reveal() == pkcs8(key)
     public = key_formats.import_public(spki(key), F.X509)
-    assert key_formats.canonical(public).reveal() == spki(key)
-    assert public_half(key_formats.canonical(private)).reveal() == spki(key)
+    assert key_formats.encode_canonical(public).reveal() == spki(key)
+    assert derive_public_key(key_formats.encode_canonical(private)).reveal() == spki(key)
 
 
 def formats():
@@ -85,7 +90,7 @@ def formats():
 def test_other_formats_of_a_private_key_convert_both_ways(name, key_format, octets, algorithm):
     key = key_formats.import_private(octets, key_format, algorithm)
     assert key_formats.export_private(key, key_format) == octets
-    assert key_formats.export_private(checked(key), F.PKCS8) == pkcs8(LIBRARY_KEYS[name])
+    assert key_formats.export_private(normalize_key(key), F.PKCS8) == pkcs8(LIBRARY_KEYS[name])
 
 
 def test_public_rsa_key_converts_to_pkcs1_and_back():
@@ -98,10 +103,12 @@ def test_public_rsa_key_converts_to_pkcs1_and_back():
 def test_dsa_keys_are_kept_as_they_are():
     numbers = dsa.DSAParameterNumbers(p=7919, q=37, g=5)  # never used, so any numbers do
     key = key_formats.DSAPrivate(numbers.p, numbers.q, numbers.g, 11)
-    octets = key_formats.canonical(key).reveal()
+    octets = key_formats.encode_canonical(key).reveal()
     assert key_formats.import_private(octets, F.PKCS8) == key
     public = key_formats.DSAPublic(numbers.p, numbers.q, numbers.g, 12)
-    assert key_formats.import_public(key_formats.canonical(public).reveal(), F.X509) == public
+    assert (
+        key_formats.import_public(key_formats.encode_canonical(public).reveal(), F.X509) == public
+    )
 
 
 @pytest.mark.parametrize(
@@ -117,15 +124,15 @@ def test_dsa_keys_are_kept_as_they_are():
 )
 def test_key_knows_its_algorithm_and_length(name, algorithm, length):
     key = key_formats.import_private(pkcs8(LIBRARY_KEYS[name]), F.PKCS8)
-    assert (algorithm_of(key), length_of(key)) == (algorithm, length)
+    assert (determine_algorithm(key), measure_key_length(key)) == (algorithm, length)
 
 
 @pytest.mark.parametrize("stated", [A.EC, A.ECDSA, A.ECDH])
 def test_use_of_a_nist_curve_is_what_was_stated(stated):
     key = key_formats.import_private(pkcs8(EC_KEYS[P256]), F.PKCS8)
-    assert algorithm_of(key, stated) is stated
+    assert determine_algorithm(key, stated) is stated
     with pytest.raises(InvalidField):
-        algorithm_of(key, A.RSA)
+        determine_algorithm(key, A.RSA)
 
 
 WELL_FORMED = [
@@ -157,7 +164,7 @@ def test_any_changed_octet_is_a_clean_refusal_or_another_key(import_, key_format
         changed = bytearray(octets)
         changed[at] ^= 0x81
         with contextlib.suppress(KMIPError):  # and nothing else
-            checked(import_(bytes(changed), key_format))
+            normalize_key(import_(bytes(changed), key_format))
 
 
 @pytest.mark.parametrize(
@@ -211,13 +218,13 @@ def test_point_off_its_curve_is_refused(curve):
     octets = bytearray(spki(EC_KEYS[curve]))
     octets[-1] ^= 1
     with pytest.raises(InvalidField, match="no point"):
-        checked(key_formats.import_public(bytes(octets), F.X509))
+        normalize_key(key_formats.import_public(bytes(octets), F.X509))
 
 
 def test_point_at_infinity_is_refused():
     key = key_formats.import_public(spki(EC_KEYS[P256]), F.X509)
     with pytest.raises(InvalidField):
-        checked(key_formats.ECPublic(key.curve, b"\0"))
+        normalize_key(key_formats.ECPublic(key.curve, b"\0"))
 
 
 @pytest.mark.parametrize("curve", [P256, P384, P521], ids=lambda curve: curve.name)
@@ -225,23 +232,23 @@ def test_point_at_infinity_is_refused():
 def test_scalar_out_of_range_is_refused(curve, scalar):
     number = 0 if scalar == 0 else curve.order - scalar - 1
     with pytest.raises(InvalidField, match="scalar"):
-        checked(ECPrivate(curve, number.to_bytes(curve.size, "big")))
+        normalize_key(ECPrivate(curve, number.to_bytes(curve.size, "big")))
 
 
 def test_halves_that_do_not_belong_together_are_refused():
-    one, other = generate_on(P256), generate_on(P256)
+    one, other = generate_ec(P256), generate_ec(P256)
     key = key_formats.read_private(one.private)
     wrong = key_formats.read_private(other.private).point
     with pytest.raises(InvalidField, match="halves"):
-        checked(ECPrivate(P256, key.scalar, wrong))
+        normalize_key(ECPrivate(P256, key.scalar, wrong))
 
 
 def test_compressed_point_is_kept_uncompressed():
     compressed = (
         EC_KEYS[P256].public_key().public_bytes(s.Encoding.X962, s.PublicFormat.CompressedPoint)
     )
-    key = checked(key_formats.ECPublic(P256, compressed))
-    assert key_formats.canonical(key).reveal() == spki(EC_KEYS[P256])
+    key = normalize_key(key_formats.ECPublic(P256, compressed))
+    assert key_formats.encode_canonical(key).reveal() == spki(EC_KEYS[P256])
 
 
 @pytest.mark.parametrize(

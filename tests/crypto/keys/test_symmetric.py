@@ -7,8 +7,8 @@ import pytest
 from kms_tornado.crypto.keys.symmetric import (
     KEY_LENGTHS,
     check_key_length,
-    generate,
-    with_odd_parity,
+    generate_key,
+    set_odd_parity,
 )
 from kms_tornado.errors import InvalidAttributeValue, UnsupportedCryptographicParameters
 from kms_tornado.kmip.enums import CryptographicAlgorithm
@@ -34,7 +34,7 @@ HMAC_SHA256 = CryptographicAlgorithm.HMAC_SHA256
     ],
 )
 def test_generated_keys_have_their_length_and_differ(algorithm, length):
-    one, two = generate(algorithm, length), generate(algorithm, length)
+    one, two = generate_key(algorithm, length), generate_key(algorithm, length)
     assert one.bits == two.bits == length
     assert one != two
     check_key_length(algorithm, length)
@@ -42,13 +42,13 @@ def test_generated_keys_have_their_length_and_differ(algorithm, length):
 
 @pytest.mark.parametrize("length", [168, 192], ids=["without parity", "with parity"])
 def test_3des_keys_have_three_parts_and_odd_parity(length):
-    key = generate(THREE_DES, length)
+    key = generate_key(THREE_DES, length)
     assert key.bits == 192
     assert all(each.bit_count() % 2 for each in key.reveal())
 
 
 def test_parity_changes_the_lowest_bit_alone():
-    assert with_odd_parity(bytes([0, 1, 2, 3, 0xFE, 0xFF])) == bytes([1, 1, 2, 2, 0xFE, 0xFE])
+    assert set_odd_parity(bytes([0, 1, 2, 3, 0xFE, 0xFF])) == bytes([1, 1, 2, 2, 0xFE, 0xFE])
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_parity_changes_the_lowest_bit_alone():
 )
 def test_keys_of_no_legal_length_are_refused(algorithm, length):
     with pytest.raises(InvalidAttributeValue, match="bits"):
-        generate(algorithm, length)
+        generate_key(algorithm, length)
     with pytest.raises(InvalidAttributeValue):
         check_key_length(algorithm, length)
 
@@ -78,10 +78,10 @@ def test_keys_of_no_legal_length_are_refused(algorithm, length):
 def test_weak_key_is_taken_from_outside_and_not_made(algorithm, length):
     check_key_length(algorithm, length)
     with pytest.raises(InvalidAttributeValue):
-        generate(algorithm, length)
+        generate_key(algorithm, length)
 
 
 def test_keys_of_another_algorithm_are_not_generated():
     for algorithm in set(CryptographicAlgorithm) - set(KEY_LENGTHS):
         with pytest.raises(UnsupportedCryptographicParameters, match=algorithm.name):
-            generate(algorithm, 256)
+            generate_key(algorithm, 256)
