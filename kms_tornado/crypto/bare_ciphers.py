@@ -1,4 +1,4 @@
-"""Encryption that authenticates nothing, for --crypto-policy permissive: CBC, ECB, CTR, bare ChaCha20.
+"""Encryption without authentication, for --crypto-policy permissive: CBC, ECB, CTR, bare ChaCha20.
 
 Each class has the methods of `ciphers.Encryptor` or `ciphers.Decryptor`.
 """
@@ -17,7 +17,7 @@ from .chacha20 import start_chacha20
 from .policy import Technique
 from .suites import Suite, check_data_length
 
-#: A counter block of CTR: 12 bytes that no other encryption has, then the number of the block.
+#: A counter block of CTR: a nonce of 12 bytes, then the number of the block.
 CTR_NONCE_BYTES = 12
 CTR_BLOCK_BYTES = 16
 
@@ -25,7 +25,7 @@ _CHACHA20_BLOCK = 64
 
 
 def decryption_error() -> CryptographicFailure:
-    """One error for all that can be wrong with data, tag, IV and padding."""
+    """The same error whatever is wrong with data, tag, IV or padding."""
     return CryptographicFailure("decryption failed")
 
 
@@ -33,7 +33,7 @@ def decryption_error() -> CryptographicFailure:
 
 
 class BlockEncryptor:
-    """Whole blocks, the last one filled up where the suite pads."""
+    """CBC and ECB; the last block is padded where the suite says so."""
 
     def __init__(self, suite: Suite, key: bytes, iv: bytes | None) -> None:
         self._context = _block_cipher(suite, key, iv).encryptor()
@@ -53,9 +53,10 @@ class BlockEncryptor:
 
 
 class BlockDecryptor:
-    """Wrong padding and a wrong length are one error.
+    """CBC and ECB. Wrong padding and a wrong length raise the same error.
 
-    That there was one is all that a padding oracle needs, and no server of such a mode can hide it.
+    That there was an error at all is enough for a padding oracle, and no server that offers these
+    modes can hide it: hence --crypto-policy conservative.
     """
 
     def __init__(self, suite: Suite, key: bytes, iv: bytes | None) -> None:
@@ -79,10 +80,10 @@ class BlockDecryptor:
 def _block_cipher(suite: Suite, key: bytes, iv: bytes | None) -> Cipher[Any]:
     is_aes = suite.technique in {Technique.AES_CBC, Technique.AES_ECB}
     if not is_aes and len(key) == 16:
-        key += key[:8]  # two-key 3DES: the first key is the third, too
+        key += key[:8]  # two-key 3DES: the first key is also the third
     algorithm = algorithms.AES(key) if is_aes else TripleDES(key)
     if iv is None:
-        return Cipher(algorithm, modes.ECB())  # noqa: S305  the policy says whether
+        return Cipher(algorithm, modes.ECB())  # noqa: S305  the crypto policy decides whether
     return Cipher(algorithm, modes.CBC(iv))
 
 
@@ -90,21 +91,21 @@ def _block_cipher(suite: Suite, key: bytes, iv: bytes | None) -> Cipher[Any]:
 
 
 class KeyStream:
-    """The same in both directions."""
+    """CTR and bare ChaCha20: encryption and decryption are the same computation."""
 
     def __init__(self, suite: Suite, key: bytes, iv: bytes) -> None:
         if suite.mode is BlockCipherMode.CTR:
             self._context = Cipher(algorithms.AES(key), modes.CTR(iv)).encryptor()
             counter = int.from_bytes(iv[CTR_NONCE_BYTES:], "big")
-            self._left = CTR_BLOCK_BYTES * (2**32 - counter)
+            self._bytes_left = CTR_BLOCK_BYTES * (2**32 - counter)
         else:
             self._context = start_chacha20(key, iv, suite.initial_counter)
-            self._left = _CHACHA20_BLOCK * (2**32 - suite.initial_counter)
+            self._bytes_left = _CHACHA20_BLOCK * (2**32 - suite.initial_counter)
 
     def update(self, data: bytes) -> bytes:
-        # A counter that runs over goes on with the key stream of another nonce.
-        self._left -= len(data)
-        if self._left < 0:
+        # A counter that overflows would continue with the key stream of another nonce.
+        self._bytes_left -= len(data)
+        if self._bytes_left < 0:
             raise InvalidField("the data is longer than the counter in the IV can count")
         return self._context.update(data)
 
@@ -113,7 +114,7 @@ class KeyStream:
 
 
 class KeyStreamDecryptor:
-    """A key stream that ends without a tag."""
+    """A key stream with the interface of a decryptor; there is no tag to verify."""
 
     def __init__(self, stream: KeyStream) -> None:
         self.update = stream.update

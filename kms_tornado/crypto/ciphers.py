@@ -1,12 +1,14 @@
 """Encryption and decryption in a suite: whole data at once, or part by part.
 
-Decryption has one error for all that can be wrong with data, tag, IV and padding, and nothing of an
-authenticated plaintext is given before its tag was verified: `start_decryption` keeps the ciphertext back.
+Decryption raises the same error whatever is wrong with data, tag, IV or padding. No byte of an
+authenticated plaintext is returned before its tag is verified: `start_decryption` holds the ciphertext
+back until then.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,9 +38,13 @@ from .suites import FULL_TAG_BYTES, CipherKind, Suite, check_iv
 _GCM = CipherKind.GCM  # Python 3.11 looks a member of an enumeration up in a function
 
 
+#: Bytes to make → that many random bytes.
+RandomSource = Callable[[int], bytes]
+
+
 @dataclass(frozen=True, slots=True)
 class EncryptedData:
-    """What an encryption gives. iv and tag: None where the suite has none."""
+    """The result of an encryption. iv and tag: None where the suite has none."""
 
     ciphertext: bytes
     iv: bytes | None
@@ -46,7 +52,7 @@ class EncryptedData:
 
 
 class Encryptor(Protocol):
-    """Encrypts part by part. `finish` gives the rest of the ciphertext and the tag, if any."""
+    """Encrypts part by part. `finish` returns the rest of the ciphertext and the tag, if any."""
 
     def update(self, data: bytes) -> bytes: ...
 
@@ -54,31 +60,33 @@ class Encryptor(Protocol):
 
 
 class Decryptor(Protocol):
-    """Decrypts part by part. Raises CryptographicFailure, from either method."""
+    """Decrypts part by part. Either method may raise CryptographicFailure."""
 
     def update(self, data: bytes) -> bytes: ...
 
     def finish(self, tag: bytes | None) -> bytes: ...
 
 
-def generate_iv(suite: Suite) -> bytes | None:
+def generate_iv(suite: Suite, random: RandomSource = os.urandom) -> bytes | None:
     """A random IV; None where the suite has none.
 
-    96 random bits, for GCM and ChaCha20-Poly1305: after 2^32 encryptions under one key, two share
-    their nonce with a chance of 2^-33 (SP 800-38D §8.3). Rotate keys, or set Usage Limits, before.
+    For GCM and ChaCha20-Poly1305 these are 96 random bits: after 2^32 encryptions under one key, two
+    of them share a nonce with a probability of 2^-33 (SP 800-38D §8.3). Rotate the key, or give it
+    Usage Limits, before that.
+    random: the source of randomness; another one makes the result predictable, for tests.
     """
     if not suite.new_iv_bytes:
         return None
     if suite.mode is BlockCipherMode.CTR:
-        return os.urandom(CTR_NONCE_BYTES) + bytes(CTR_BLOCK_BYTES - CTR_NONCE_BYTES)
-    return os.urandom(suite.new_iv_bytes)
+        return random(CTR_NONCE_BYTES) + bytes(CTR_BLOCK_BYTES - CTR_NONCE_BYTES)
+    return random(suite.new_iv_bytes)
 
 
 def normalize_nonce(suite: Suite, iv: bytes) -> bytes:
-    """What must not come twice under a key, in one form for all ciphers that a key can be used with.
+    """The part of the IV that must not occur twice under a key, in one form for all of its ciphers.
 
-    GCM counts blocks behind a nonce of 12 bytes just as CTR does behind its own; bare ChaCha20 with
-    its 8 bytes is the RFC's with four zero bytes in front. So they share their nonces.
+    GCM counts blocks after a nonce of 12 bytes just as CTR does after its own, and bare ChaCha20 with
+    its 8 bytes is the RFC's cipher with four zero bytes in front. So these ciphers share their nonces.
     """
     if suite.mode is BlockCipherMode.CTR:
         return iv[:CTR_NONCE_BYTES]
@@ -92,12 +100,12 @@ def encrypt(
 ) -> EncryptedData:
     """Encrypt data, in authenticated suites together with aad.
 
-    iv: of `generate_iv`, or the caller's, which the operation allowed and `check_iv` measured.
+    iv: made by `generate_iv`, or the caller's, which the operation allowed and `check_iv` checked.
     Raises InvalidField for data of a length that needs padding, UnsupportedCryptographicParameters.
     """
     if suite.kind is _GCM and suite.tag_bytes == FULL_TAG_BYTES and iv is not None:
-        both = AESGCM(_reveal_key(suite, key)).encrypt(iv, data, aad)
-        return EncryptedData(both[:-FULL_TAG_BYTES], iv, both[-FULL_TAG_BYTES:])
+        sealed = AESGCM(_reveal_key(suite, key)).encrypt(iv, data, aad)
+        return EncryptedData(sealed[:-FULL_TAG_BYTES], iv, sealed[-FULL_TAG_BYTES:])
     encryptor = start_encryption(suite, key, iv, aad)
     ciphertext = encryptor.update(data)
     rest, tag = encryptor.finish()
@@ -118,7 +126,7 @@ def decrypt(
 
 
 def start_encryption(suite: Suite, key: KeyMaterial, iv: bytes | None, aad: bytes) -> Encryptor:
-    """As `encrypt`, part by part."""
+    """Encrypt as `encrypt` does, part by part."""
     octets = _reveal_key(suite, key)
     match suite.kind:
         case CipherKind.GCM:
@@ -132,7 +140,7 @@ def start_encryption(suite: Suite, key: KeyMaterial, iv: bytes | None, aad: byte
 
 
 def start_decryption(suite: Suite, key: KeyMaterial, iv: bytes | None, aad: bytes) -> Decryptor:
-    """As `decrypt`, part by part. Authenticated suites give everything in `finish`."""
+    """Decrypt as `decrypt` does, part by part. Authenticated suites return everything in `finish`."""
     octets = _reveal_decryption_key(suite, key, iv)
     match suite.kind:
         case CipherKind.BLOCKS:
@@ -147,20 +155,20 @@ def start_decryption(suite: Suite, key: KeyMaterial, iv: bytes | None, aad: byte
 
 
 class _GCMEncryptor:
-    def __init__(self, key: bytes, iv: bytes, aad: bytes, tag: int) -> None:
+    def __init__(self, key: bytes, iv: bytes, aad: bytes, tag_bytes: int) -> None:
         self._context = Cipher(algorithms.AES(key), modes.GCM(iv)).encryptor()
         self._context.authenticate_additional_data(aad)
-        self._tag = tag
+        self._tag_bytes = tag_bytes
 
     def update(self, data: bytes) -> bytes:
         return self._context.update(data)
 
     def finish(self) -> tuple[bytes, bytes]:
-        return self._context.finalize(), self._context.tag[: self._tag]
+        return self._context.finalize(), self._context.tag[: self._tag_bytes]
 
 
 class _AuthenticatedDecryptor:
-    """Keeps the ciphertext until its tag is there."""
+    """Holds the ciphertext back until its tag has come."""
 
     def __init__(self, suite: Suite, key: bytes, iv: bytes, aad: bytes) -> None:
         self._suite, self._key, self._iv, self._aad = suite, key, iv, aad
@@ -179,7 +187,7 @@ def _decrypt_authenticated(
     suite: Suite, key: bytes, iv: bytes, aad: bytes, data: bytes, tag: bytes | None
 ) -> bytes:
     """The plaintext of an authenticated suite. Raises CryptographicFailure."""
-    # Exactly as long as was agreed: else a caller could cut it to what is easily guessed.
+    # Exactly as long as the suite says: otherwise a caller could cut it to a few bytes and guess them.
     if tag is None or len(tag) != suite.tag_bytes:
         raise decryption_error()
     try:
@@ -215,7 +223,7 @@ def _reveal_key(suite: Suite, key: KeyMaterial) -> bytes:
 
 
 def _reveal_decryption_key(suite: Suite, key: KeyMaterial, iv: bytes | None) -> bytes:
-    """What `_reveal_key` gives, if the IV is one that an encryption may have returned."""
+    """As `_reveal_key`, if the IV is one that an encryption may have returned."""
     octets = _reveal_key(suite, key)
     if suite.new_iv_bytes and iv is None:
         raise MissingInitializationVector("decryption needs the IV that the encryption returned")
@@ -225,11 +233,12 @@ def _reveal_decryption_key(suite: Suite, key: KeyMaterial, iv: bytes | None) -> 
 
 
 def _check_optional_iv(suite: Suite, iv: bytes | None) -> bytes | None:
-    """The IV; None where the suite has none."""
+    """The IV, checked; None where the suite has none."""
     return _require_iv(suite, iv) if suite.new_iv_bytes or iv is not None else None
 
 
 def _require_iv(suite: Suite, iv: bytes | None) -> bytes:
+    """The IV, checked. Raises MissingInitializationVector, InvalidField."""
     if iv is None:
         raise MissingInitializationVector("an IV is needed")
     check_iv(suite, iv)
