@@ -1,4 +1,4 @@
-"""The attributes of a managed object (KMIP 2.1 §4) as one value, and its text for the database.
+"""The attributes of a managed object (KMIP 2.1 §4) as one value.
 
 What is not declared here is refused by name, so that nothing a client sets is lost without a word.
 Tags are a vendor attribute (KMIP.md §7); `user_tags` and its twins read and write it.
@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 from .. import strict_json
 from ..errors import InvalidAttributeValue, InvalidField
@@ -23,8 +22,7 @@ from .enums import (
     ObjectType,
     State,
 )
-from .json_text import to_text
-from .schema import DateTime, EnumerationNumber, Interval, Sparse, Tag, from_node, to_node
+from .schema import DateTime, EnumerationNumber, Interval, Sparse, Tag
 from .structures import (
     AlternativeName,
     ApplicationSpecificInformation,
@@ -43,7 +41,6 @@ from .structures import (
     X509CertificateIssuer,
     X509CertificateSubject,
 )
-from .ttlv import ItemType, Node
 
 #: The vendor attribute that holds the tags; both clients know no other name.
 TAG_VENDOR = "cosmian"
@@ -58,8 +55,8 @@ class Attributes(Sparse):
     Fields stand in the order in which Cosmian's server writes them: by tag, the vendor's last.
     """
 
-    # Beside what it was given, and no part of it: what `dumped` found out.
-    __slots__ = ("_dumped",)
+    # Beside the attributes and no part of them: the text that the store made of them once.
+    __slots__ = ("_stored_text",)
 
     activation_date: DateTime | None = None
     alternative_names: Annotated[tuple[AlternativeName, ...], Tag("AlternativeName")] = ()
@@ -244,72 +241,3 @@ def _parse_tags(octets: bytes | None) -> frozenset[str]:
     if any("\0" in tag for tag in tags):  # PostgreSQL holds no such text
         raise InvalidAttributeValue("a tag may not contain the null character")
     return frozenset(tags)
-
-
-# --- text for the database ----------------------------------------------------------------------
-
-_TEXT_VERSION = 1
-
-#: [tag, item type, value]; a structure's value is a list of the same.
-Plain = list[Any]
-
-
-class Dumped(NamedTuple):
-    """rows: what the text holds. Nobody changes them."""
-
-    text: str
-    rows: Sequence[Plain]
-
-
-def dump_attributes(attributes: Attributes) -> str:
-    """Compact JSON, `{"v":1,"a":[[tag, item type, value], …]}`; byte strings and big integers in hexadecimal."""
-    return dumped(attributes).text
-
-
-def dumped(attributes: Attributes) -> Dumped:
-    """As `dump_attributes`, done once: a new object's attributes are measured, and then written."""
-    known: Dumped | None = getattr(attributes, "_dumped", None)
-    if known is None:
-        rows = plain(to_node(attributes, "Attributes"))[2]
-        known = Dumped(to_text({"v": _TEXT_VERSION, "a": rows}), rows)
-        object.__setattr__(attributes, "_dumped", known)
-    return known
-
-
-@lru_cache(maxsize=4096)  # a busy server reads the same few thousand objects again and again
-def load_attributes(text: str) -> Attributes:
-    """What `dump_attributes` wrote. Raises ValueError for another version of the text."""
-    return from_node(Attributes, _node("Attributes", ItemType.STRUCTURE, rows_of(text)))
-
-
-def rows_of(text: str) -> Sequence[Plain]:
-    """As `Dumped` has them. Raises ValueError for another version of the text."""
-    stored = json.loads(text)
-    if stored.get("v") != _TEXT_VERSION:
-        raise ValueError("attributes in an unknown version")
-    rows: Sequence[Plain] = stored["a"]
-    return rows
-
-
-def plain(node: Node) -> Plain:
-    tag, item_type, value = node
-    written = _WRITTEN.get(item_type)
-    return [tag, item_type, value if written is None else written(value)]
-
-
-#: How values are written that JSON has no form of.
-_WRITTEN: Mapping[ItemType, Callable[[Any], Any]] = {
-    ItemType.STRUCTURE: lambda children: [plain(child) for child in children],
-    ItemType.BYTE_STRING: bytes.hex,
-    ItemType.BIG_INTEGER: hex,  # Python refuses to write thousands of decimal digits
-}
-
-
-def _node(tag: str, item_type: int, value: Any) -> Node:
-    if item_type == ItemType.STRUCTURE:
-        value = tuple(_node(*row) for row in value)
-    elif item_type == ItemType.BYTE_STRING:
-        value = bytes.fromhex(value)
-    elif item_type == ItemType.BIG_INTEGER:
-        value = int(value, 16)
-    return Node(tag, ItemType(item_type), value)

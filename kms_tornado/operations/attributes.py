@@ -9,7 +9,7 @@ from ..domain.attribute_rules import check_quantum_safe, is_set, rule_of
 from ..domain.lifecycle import Use
 from ..domain.managed_object import ManagedObject
 from ..errors import InvalidAttribute, InvalidField
-from ..kmip.attributes import Attributes, dump_attributes, with_user_tags
+from ..kmip.attributes import Attributes, with_user_tags
 from ..kmip.payloads import (
     AttributeReference,
     GetAttributeListRequest,
@@ -19,6 +19,7 @@ from ..kmip.payloads import (
 )
 from ..kmip.schema import tag_of
 from ..kmip.structures import VendorAttribute
+from ..store.sql.attribute_rows import format_attributes
 from .common.call import Call
 
 #: Attributes and tags of one object, in characters as they are stored: readers keep thousands of
@@ -53,7 +54,7 @@ def check_vendor_attribute(attribute: VendorAttribute) -> None:
 
 def check_length(attributes: Attributes, tags: frozenset[str]) -> None:
     """Raises InvalidField."""
-    if len(dump_attributes(attributes)) + sum(map(len, tags)) > MAX_ATTRIBUTES_LENGTH:
+    if len(format_attributes(attributes).text) + sum(map(len, tags)) > MAX_ATTRIBUTES_LENGTH:
         raise InvalidField(f"attributes and tags have more than {MAX_ATTRIBUTES_LENGTH} characters")
 
 

@@ -1,31 +1,25 @@
-"""Attributes: their text for the database, their tags, and what is not among them."""
+"""Attributes: their tags, and what is not among them."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
-from typing import get_type_hints
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kms_tornado.errors import InvalidAttributeValue, InvalidField
-from kms_tornado.kmip import json_codec
 from kms_tornado.kmip.attributes import (
     Attributes,
-    dump_attributes,
-    load_attributes,
     user_tags,
     with_user_tags,
     without_tags,
 )
-from kms_tornado.kmip.enums import CryptographicAlgorithm, LinkType, State
-from kms_tornado.kmip.schema import from_node, to_node
-from kms_tornado.kmip.structures import Link, VendorAttribute
+from kms_tornado.kmip.schema import from_node
+from kms_tornado.kmip.structures import VendorAttribute
 from kms_tornado.kmip.ttlv import ItemType, Node, structure
 
-from .strategies import nodes, texts, values_of
+from .strategies import texts
 
 KEK = VendorAttribute.of_bytes("cosmian", "wrapping_key_id", b"kek")
 
@@ -34,61 +28,6 @@ def tagged(value: bytes | str, *, vendor: str = "cosmian", name: str = "tag") ->
     item_type = ItemType.BYTE_STRING if isinstance(value, bytes) else ItemType.TEXT_STRING
     node = Node("AttributeValue", item_type, value)
     return Attributes(vendor_attributes=(VendorAttribute(vendor, name, node),))
-
-
-# --- text for the database ----------------------------------------------------------------------
-
-
-HINTS = get_type_hints(Attributes, include_extras=True)
-
-
-@pytest.mark.parametrize("field", sorted(HINTS))
-@settings(deadline=None, max_examples=15)
-@given(data=st.data())
-def test_attribute_comes_back_from_the_text_and_from_the_wire(field, data):
-    attributes = Attributes(**{field: data.draw(values_of(HINTS[field]))})
-    assert load_attributes(dump_attributes(attributes)) == attributes
-    for dialect in json_codec.DIALECTS:
-        body = json_codec.format(structure("Get", to_node(attributes, "Attributes")), dialect)
-        (node,) = json_codec.parse(body)[0].value
-        assert from_node(Attributes, node) == attributes
-
-
-@given(nodes(st.just("AttributeValue")))
-def test_vendor_value_keeps_its_type_in_the_text(value):
-    attributes = Attributes(vendor_attributes=(VendorAttribute("x", "y", value),))
-    assert load_attributes(dump_attributes(attributes)) == attributes
-
-
-def test_text_is_compact_and_stays_as_it_is():
-    # Stored in databases: a change needs a new version and a reader for this one.
-    attributes = Attributes(
-        cryptographic_algorithm=CryptographicAlgorithm.AES,
-        cryptographic_length=256,
-        sensitive=False,
-        state=State.ACTIVE,
-        links=(Link(LinkType.PARENT_LINK, "a"),),
-        vendor_attributes=(KEK,),
-    )
-    text = (
-        '{"v":1,"a":[["CryptographicAlgorithm",5,3],["CryptographicLength",2,256],'
-        '["Link",1,[["LinkType",5,264],["LinkedObjectIdentifier",7,"a"]]],["Sensitive",6,false],'
-        '["State",5,2],["Attribute",1,[["VendorIdentification",7,"cosmian"],'
-        '["AttributeName",7,"wrapping_key_id"],["AttributeValue",8,"6b656b"]]]]}'
-    )
-    assert dump_attributes(attributes) == text
-    assert load_attributes(text) == attributes
-
-
-@pytest.mark.parametrize("text", ["{}", '{"v":2,"a":[]}', '{"a":[]}'])
-def test_text_of_another_version_is_refused(text):
-    with pytest.raises(ValueError, match="version"):
-        load_attributes(text)
-
-
-def test_same_text_is_read_once():
-    text = dump_attributes(Attributes(comment="read once"))
-    assert load_attributes(text) is load_attributes(text)
 
 
 def test_repr_shows_what_is_set_and_no_vendor_value():
@@ -189,7 +128,6 @@ def test_tags_are_written_as_the_clients_do():
 def test_any_tags_come_back_as_they_went(tags):
     attributes = with_user_tags(Attributes(), tags)
     assert user_tags(attributes) == tags
-    assert json.loads(dump_attributes(attributes))["v"] == 1
 
 
 @pytest.mark.parametrize("tag", ["Remove", "ByteString", "Object", "Create", "GetResponse"])

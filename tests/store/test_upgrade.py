@@ -13,12 +13,12 @@ from sqlalchemy import create_engine, inspect, make_url, text
 
 from kms_tornado.domain.search import ObjectFilter
 from kms_tornado.errors import NonUniqueName
-from kms_tornado.kmip.attributes import dump_attributes
 from kms_tornado.kmip.enums import State
 from kms_tornado.kmip.payloads import DateRange
 from kms_tornado.kmip.structures import Name
 from kms_tornado.store import migrate
 from kms_tornado.store.base import Insert, Remove, Replace
+from kms_tornado.store.sql.attribute_rows import format_attributes
 
 from .helpers import ALICE, BOB, KEY_ATTRIBUTES, an_object, seeking, uids, with_store
 
@@ -60,7 +60,7 @@ def make_at_first_revision(place):
                 "owner": each.owner,
                 "object_type": int(each.object_type),
                 "state": int(each.state),
-                "attributes": dump_attributes(each.attributes),
+                "attributes": format_attributes(each.attributes).text,
                 "tags": json.dumps(sorted(each.tags)),
                 "sealed": each.sealed,
             }

@@ -1,21 +1,95 @@
-"""Attributes as values to search by: which have a column in `objects`, which are rows of `object_values`.
+"""Attributes as the database holds them: one text for reading them back, and values to search by.
 
-A row is a leaf of an attribute: `ObjectGroup` is one, a Link is two, `Link.LinkType` and
-`Link.LinkedObjectIdentifier`, of one instance.
+The text is compact JSON, ``{"v":1,"a":[[tag, item type, value], …]}``. It is stored, so that a change
+of it needs a new version and a reader for this one. Of its rows, some have a column of their own in
+`objects`. All others are rows of `object_values`, one for each leaf: `ObjectGroup` is one leaf, a Link
+has two, `Link.LinkType` and `Link.LinkedObjectIdentifier`, of one instance.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-from ...kmip.attributes import Plain
-from ...kmip.ttlv import ItemType
+from ...kmip.attributes import Attributes
+from ...kmip.json_text import to_text
+from ...kmip.schema import from_node, to_node
+from ...kmip.ttlv import ItemType, Node
+
+# --- the text -----------------------------------------------------------------------------------
+
+_TEXT_VERSION = 1
+
+#: [tag, item type, value]; a structure's value is a list of the same.
+AttributeRow = list[Any]
+
+
+class AttributeText(NamedTuple):
+    """rows: what the text says, not to be changed."""
+
+    text: str
+    rows: Sequence[AttributeRow]
+
+
+def format_attributes(attributes: Attributes) -> AttributeText:
+    """Byte strings and big integers are written in hexadecimal.
+
+    Made once for each `Attributes`: those of a new object are measured, and then written.
+    """
+    formatted: AttributeText | None = getattr(attributes, "_stored_text", None)
+    if formatted is None:
+        rows = to_attribute_row(to_node(attributes, "Attributes"))[2]
+        formatted = AttributeText(to_text({"v": _TEXT_VERSION, "a": rows}), rows)
+        object.__setattr__(attributes, "_stored_text", formatted)
+    return formatted
+
+
+@lru_cache(maxsize=4096)  # a busy server reads the same few thousand objects again and again
+def parse_attributes(text: str) -> Attributes:
+    """The attributes of a text by `format_attributes`. Raises ValueError for another version of it."""
+    return from_node(Attributes, _to_node("Attributes", ItemType.STRUCTURE, parse_rows(text)))
+
+
+def parse_rows(text: str) -> Sequence[AttributeRow]:
+    """The rows of such a text. Raises ValueError for another version of it."""
+    stored = json.loads(text)
+    if stored.get("v") != _TEXT_VERSION:
+        raise ValueError("attributes in an unknown version")
+    rows: Sequence[AttributeRow] = stored["a"]
+    return rows
+
+
+def to_attribute_row(node: Node) -> AttributeRow:
+    tag, item_type, value = node
+    write = _WRITERS.get(item_type)
+    return [tag, item_type, value if write is None else write(value)]
+
+
+#: How values are written that JSON has no form of.
+_WRITERS: Mapping[ItemType, Callable[[Any], Any]] = {
+    ItemType.STRUCTURE: lambda children: [to_attribute_row(child) for child in children],
+    ItemType.BYTE_STRING: bytes.hex,
+    ItemType.BIG_INTEGER: hex,  # Python refuses to write thousands of decimal digits
+}
+
+
+def _to_node(tag: str, item_type: int, value: Any) -> Node:
+    if item_type == ItemType.STRUCTURE:
+        value = tuple(_to_node(*row) for row in value)
+    elif item_type == ItemType.BYTE_STRING:
+        value = bytes.fromhex(value)
+    elif item_type == ItemType.BIG_INTEGER:
+        value = int(value, 16)
+    return Node(tag, ItemType(item_type), value)
+
+
+# --- values to search by ------------------------------------------------------------------------
 
 #: Attributes that nearly every object has, or that change often: a column costs less than a row.
-COLUMNS: Mapping[str, str] = {
+ATTRIBUTE_COLUMNS: Mapping[str, str] = {
     "ActivationDate": "activation_date",
     "AlwaysSensitive": "always_sensitive",
     "CryptographicAlgorithm": "algorithm",
@@ -46,28 +120,32 @@ class Leaf(NamedTuple):
     number: int | None
 
 
-def columns(rows: Iterable[Plain]) -> dict[str, int | None]:
-    """Column → number, for all that are in COLUMNS; None where the attribute is not set."""
+def collect_columns(rows: Iterable[AttributeRow]) -> dict[str, int | None]:
+    """Column → number, for all that are in ATTRIBUTE_COLUMNS; None where the attribute is not set."""
     numbers = dict(_NOT_SET)
     for tag, _, value in rows:
-        if tag in COLUMNS:
-            numbers[COLUMNS[tag]] = int(value)  # drivers make something else of booleans
+        if tag in ATTRIBUTE_COLUMNS:
+            numbers[ATTRIBUTE_COLUMNS[tag]] = int(value)  # drivers make something else of booleans
     return numbers
 
 
-_NOT_SET: Mapping[str, int | None] = dict.fromkeys(COLUMNS.values())
+_NOT_SET: Mapping[str, int | None] = dict.fromkeys(ATTRIBUTE_COLUMNS.values())
 
 
-def without_columns(rows: Iterable[Plain]) -> list[tuple[int, Plain]]:
+def rows_with_leaves(rows: Iterable[AttributeRow]) -> list[tuple[int, AttributeRow]]:
     """The attributes that have leaves, each with its number among all."""
-    return [(instance, row) for instance, row in enumerate(rows) if row[0] not in COLUMNS]
+    return [(instance, row) for instance, row in enumerate(rows) if row[0] not in ATTRIBUTE_COLUMNS]
 
 
-def leaves(rows: Iterable[Plain]) -> list[Leaf]:
-    return [leaf for instance, row in without_columns(rows) for leaf in leaves_of(row, instance)]
+def collect_leaves(rows: Iterable[AttributeRow]) -> list[Leaf]:
+    return [
+        leaf
+        for instance, row in rows_with_leaves(rows)
+        for leaf in split_into_leaves(row, instance)
+    ]
 
 
-def leaves_of(row: Plain, instance: int = 0) -> list[Leaf]:
+def split_into_leaves(row: AttributeRow, instance: int = 0) -> list[Leaf]:
     tag, item_type, value = row
     if item_type != ItemType.STRUCTURE:
         return [_leaf(instance, tag, item_type, value)]
@@ -80,10 +158,10 @@ def leaves_of(row: Plain, instance: int = 0) -> list[Leaf]:
 
 def _leaf(instance: int, path: str, item_type: int, value: Any) -> Leaf:
     fits = isinstance(value, int) and -(2**63) <= value < 2**63
-    return Leaf(instance, path, text_of(item_type, value), int(value) if fits else None)
+    return Leaf(instance, path, index_text(item_type, value), int(value) if fits else None)
 
 
-def text_of(item_type: int, value: Any) -> str:
+def index_text(item_type: int, value: Any) -> str:
     """The value as indexed: itself, or a digest where it is long; the item type tells "1" from 1."""
     if isinstance(value, list):  # the value of a vendor attribute
         value = json.dumps(value, separators=(",", ":"))

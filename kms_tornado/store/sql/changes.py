@@ -13,7 +13,6 @@ from sqlalchemy import BindParameter, bindparam, delete, insert, select, update
 
 from ...domain.managed_object import ManagedObject
 from ...errors import InvalidField, NonceReused, ObjectAlreadyExists
-from ...kmip.attributes import dumped, rows_of
 from ..base import (
     Change,
     Conflict,
@@ -26,6 +25,7 @@ from ..base import (
 )
 from . import grants as rights
 from . import queries
+from .attribute_rows import format_attributes, parse_rows
 from .rows import to_row
 from .schema import object_tags, objects, server_state, used_nonces
 from .side_tables import Held, count_objects, index_changed, index_new, names_of, take_names
@@ -212,7 +212,7 @@ class _Application:
         if (was.tags, was.owner, was.created_at) != (row["tags"], new.owner, new.created_at):
             self._runner.change(_delete_tags, {"wanted_object": was.serial})
             self._add_tags([(was.serial, new)])
-        had = (was.owner, rows_of(was.attributes))
+        had = (was.owner, parse_rows(was.attributes))
         index_changed(self._runner, was.serial, _held(new), was=had)
         names = _names(new)
         if names != (was.owner, names_of(was.state, had[1])):
@@ -268,11 +268,11 @@ _OF_KNOWN = (Remove, Grant, Withdraw, UseNonce)
 
 
 def _held(new: ManagedObject) -> Held:
-    return new.owner, dumped(new.attributes).rows
+    return new.owner, format_attributes(new.attributes).rows
 
 
 def _names(new: ManagedObject) -> tuple[str, frozenset[tuple[str, int]]]:
-    return new.owner, names_of(new.state, dumped(new.attributes).rows)
+    return new.owner, names_of(new.state, format_attributes(new.attributes).rows)
 
 
 def _known(serial: int, row: dict[str, Any]) -> _Known:

@@ -10,10 +10,9 @@ from typing import Any
 
 from ...domain.managed_object import ManagedObject
 from ...errors import GeneralFailure, KMIPError
-from ...kmip.attributes import dumped, load_attributes
 from ...kmip.enums import ObjectType, Operation, State
 from ..base import Obtained
-from .attribute_rows import columns as columns_of
+from .attribute_rows import collect_columns, format_attributes, parse_attributes
 from .schema import objects
 
 _log = logging.getLogger(__name__)
@@ -48,13 +47,13 @@ _dump_tags = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 def to_row(new: ManagedObject, *, generation: int, now: int) -> dict[str, Any]:
     limits = new.attributes.usage_limits
-    attributes, rows = dumped(new.attributes)
+    attributes, rows = format_attributes(new.attributes)
     return {
         "uid": new.uid,
         "owner": new.owner,
         "object_type": int(new.object_type),
         "state": int(new.state),
-        **columns_of(rows),
+        **collect_columns(rows),
         "attributes": attributes,
         "tags": _dump_tags(sorted(new.tags)),
         "sealed": new.sealed,
@@ -76,7 +75,7 @@ def from_row(row: Sequence[Any]) -> ManagedObject:
             owner,
             _OBJECT_TYPES[object_type],
             _STATES[state],
-            load_attributes(attributes),
+            parse_attributes(attributes),
             _load_tags(tags),
             sealed,
             created_at,

@@ -22,17 +22,16 @@ from sqlalchemy import (
 )
 
 from ...domain.search import ObjectFilter
-from ...kmip.attributes import plain
 from ...kmip.enums import State
 from ...kmip.payloads import DateRange
 from ...kmip.ttlv import Node, children_of
-from .attribute_rows import COLUMNS, Leaf, leaves_of
+from .attribute_rows import ATTRIBUTE_COLUMNS, Leaf, split_into_leaves, to_attribute_row
 from .schema import object_values, objects
 
 #: The states that Locate passes over unless it is asked for them, and tag lists always.
 DESTROYED = frozenset({State.DESTROYED, State.DESTROYED_COMPROMISED})
 
-_COLUMNS = {**COLUMNS, "ObjectType": "object_type", "UniqueIdentifier": "uid"}
+_COLUMNS = {**ATTRIBUTE_COLUMNS, "ObjectType": "object_type", "UniqueIdentifier": "uid"}
 _LIMITS = {"UsageLimitsTotal": "usage_limits_total", "UsageLimitsCount": "usage_limits_count"}
 _NUMBER = objects.c.usage_mask.type
 
@@ -135,10 +134,10 @@ def _of_node(node: Node) -> Iterator[_Sought]:
         for each in children_of(node):
             if each.tag in _LIMITS:
                 yield _Sought(Condition(_is_at_least, _LIMITS[each.tag], 1), [_plain(each)])
-        if others := leaves_of(plain(node)):
+        if others := split_into_leaves(to_attribute_row(node)):
             yield _of_leaves(others)
     else:
-        yield _of_leaves(leaves_of(plain(node)))
+        yield _of_leaves(split_into_leaves(to_attribute_row(node)))
 
 
 def _plain(node: Node) -> Any:

@@ -8,9 +8,8 @@ from sqlalchemy import BindParameter, bindparam, delete, insert, or_, select, up
 
 from ...domain.managed_object import MAX_OBJECTS_OF_AN_OWNER
 from ...errors import NonUniqueName, ServerLimitExceeded
-from ...kmip.attributes import Plain
 from ..base import Conflict
-from .attribute_rows import Leaf, leaves, text_of, without_columns
+from .attribute_rows import AttributeRow, Leaf, collect_leaves, index_text, rows_with_leaves
 from .schema import object_names, object_values, owners
 from .search_filter import DESTROYED
 from .statements import INTEGRITY_ERRORS, Runner, Statement
@@ -37,13 +36,15 @@ _has_a_number = Statement(select(owners.c.owner).where(owners.c.owner == bindpar
 _insert_number = Statement(insert(owners), owners.columns.keys())
 
 
-#: Those of an object and whose they are: (owner, `kmip.attributes.Dumped.rows`).
-Held = tuple[str, Sequence[Plain]]
+#: Those of an object and whose they are: (owner, `attribute_rows.AttributeText.rows`).
+Held = tuple[str, Sequence[AttributeRow]]
 
 
 def index_new(runner: Runner, added: Iterable[tuple[int, Held]]) -> None:
     """Write the values that new objects are found by. added: serial, and what is held."""
-    _insert_leaves(runner, [(serial, owner, leaves(rows)) for serial, (owner, rows) in added])
+    _insert_leaves(
+        runner, [(serial, owner, collect_leaves(rows)) for serial, (owner, rows) in added]
+    )
 
 
 def index_changed(runner: Runner, serial: int, held: Held, *, was: Held) -> None:
@@ -52,12 +53,14 @@ def index_changed(runner: Runner, serial: int, held: Held, *, was: Held) -> None
     if owner == was[0] and _have_the_same_leaves(rows, was[1]):
         return
     runner.change(_delete_values, {"wanted_object": serial})
-    _insert_leaves(runner, [(serial, owner, leaves(rows))])
+    _insert_leaves(runner, [(serial, owner, collect_leaves(rows))])
 
 
-def _have_the_same_leaves(rows: Sequence[Plain], others: Sequence[Plain]) -> bool:
+def _have_the_same_leaves(rows: Sequence[AttributeRow], others: Sequence[AttributeRow]) -> bool:
     """Most changes are of columns alone, which is found out without making any leaf."""
-    return without_columns(rows) == without_columns(others) or leaves(rows) == leaves(others)
+    return rows_with_leaves(rows) == rows_with_leaves(others) or collect_leaves(
+        rows
+    ) == collect_leaves(others)
 
 
 def _insert_leaves(runner: Runner, found: Iterable[tuple[int, str, list[Leaf]]]) -> None:
@@ -78,7 +81,7 @@ def _insert_leaves(runner: Runner, found: Iterable[tuple[int, str, list[Leaf]]])
         runner.change_all(_insert_values, rows)
 
 
-def names_of(state: int, attributes: Iterable[Plain]) -> frozenset[tuple[str, int]]:
+def names_of(state: int, attributes: Iterable[AttributeRow]) -> frozenset[tuple[str, int]]:
     """{(name, type)} that the object keeps from others."""
     if state in DESTROYED:
         return frozenset()
@@ -86,7 +89,7 @@ def names_of(state: int, attributes: Iterable[Plain]) -> frozenset[tuple[str, in
     for tag, _, children in attributes:
         if tag == "Name":
             fields = {child: (item_type, value) for child, item_type, value in children}
-            found.add((text_of(*fields["NameValue"]), int(fields["NameType"][1])))
+            found.add((index_text(*fields["NameValue"]), int(fields["NameType"][1])))
     return frozenset(found)
 
 
