@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ...errors import Unavailable
-from ..sql.prepared import Prepared, Values
+from ..sql.statements import Prepared, Values
 from .engine import POOL_TIMEOUT_S, driver_error, is_of_a_value, unavailable, words
 
 if TYPE_CHECKING:

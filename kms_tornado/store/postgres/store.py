@@ -23,11 +23,11 @@ from ...kmip.enums import Operation, State
 from ..base import Change, Groups, Obtained
 from ..bounds import bounded, check_tags, check_tags_of
 from ..sql import changes as sql_changes
-from ..sql import queries
-from ..sql.groups import apply_groups
-from ..sql.prepared import Prepared, Searches, Values
+from ..sql import queries, search
+from ..sql.changes import apply_groups
 from ..sql.rows import from_row, grants_from_rows, obtained_from_rows
-from ..sql.statements import Runner
+from ..sql.search import Searches
+from ..sql.statements import Prepared, Runner, Values
 from .engine import open_engine, prepare
 from .reader import PostgresReader, Rows
 from .writer import CONNECTIONS, PostgresWriter
@@ -111,8 +111,8 @@ class PostgresStore:
         if not tags:  # "all the tags of an empty list" would be every object there is
             return ()
         check_tags(tags)
-        listed = queries.leading_first(tags)
-        shape, values = queries.listing(listed, principal, rights, states, now)
+        listed = search.leading_first(tags)
+        shape, values = search.listing(listed, principal, rights, states, now)
         statement = await _SEARCHES.with_tags.of(shape)
         found = await self._read_after(after, statement, values)
         return [from_row(row) for row in found]
@@ -128,11 +128,11 @@ class PostgresStore:
         after: Groups = (),
     ) -> tuple[int, Sequence[UniqueIdentifier]]:
         check_tags(wanted.tags)
-        shape, values = queries.locating(
+        shape, values = search.locating(
             wanted, principal=principal, offset=bounded(offset), maximum=bounded(maximum), now=now
         )
         statement = await _SEARCHES.locate.of(shape)
-        return queries.page_of(await self._read_after(after, statement, values))
+        return search.page_of(await self._read_after(after, statement, values))
 
     async def grants_on(
         self, uid: UniqueIdentifier, *, owner: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
@@ -12,12 +13,14 @@ from typing import Any
 from sqlalchemy import BindParameter, bindparam, delete, insert, select, update
 
 from ...domain.managed_object import ManagedObject
-from ...errors import InvalidField, NonceReused, ObjectAlreadyExists
+from ...errors import KMIPError, ObjectAlreadyExists
 from ..base import (
     Change,
     Conflict,
     Grant,
+    Groups,
     Insert,
+    Refused,
     Remove,
     Replace,
     UseNonce,
@@ -27,13 +30,20 @@ from . import grants as rights
 from . import queries
 from .attribute_rows import format_attributes, parse_rows
 from .rows import to_row
-from .schema import object_tags, objects, server_state, used_nonces
-from .side_tables import Held, count_objects, index_changed, index_new, names_of, take_names
+from .schema import objects, server_state
+from .side_tables import (
+    Held,
+    add_tags,
+    change_tags,
+    count_objects,
+    index_changed,
+    index_new,
+    names_of,
+    take_names,
+    use_nonce,
+)
 from .statements import INTEGRITY_ERRORS, OBJECT_COLUMNS, Runner, Statement
 
-MAX_NONCE_BYTES = 1024
-
-_insert_tags = Statement(insert(object_tags), object_tags.columns.keys())
 _insert_state = insert(server_state)
 
 
@@ -66,17 +76,6 @@ _of_serial = objects.c.serial == bindparam("wanted_serial")
 _update = Statement(update(objects).where(_of_serial), OBJECT_COLUMNS)
 _delete = Statement(delete(objects).where(_of_serial))
 _count_up = Statement(update(objects).where(_of_serial).values(generation=objects.c.generation + 1))
-_delete_tags = Statement(
-    delete(object_tags).where(object_tags.c.object == bindparam("wanted_object"))
-)
-_insert_nonce = Statement(insert(used_nonces), used_nonces.columns.keys())
-_nonce_is_used = Statement(
-    select(used_nonces.c.object).where(
-        used_nonces.c.object == bindparam("wanted_object"),
-        used_nonces.c.nonce == bindparam("wanted_nonce"),
-    )
-)
-
 # Identifiers in one statement, a power of two. SQLite takes 32,766 values.
 _TOGETHER = 512
 
@@ -100,6 +99,42 @@ def apply(runner: Runner, changes: Sequence[Change], *, now: int) -> None:
     now: seconds since the Unix epoch.
     """
     _Application(runner, now).run(changes)
+
+
+def apply_groups(runner: Runner, groups: Groups, *, now: int) -> None:
+    """All of them as one; where that fails, one by one, to tell which. Raises Conflict and Refused."""
+    places = [place for place, changes in enumerate(groups) if changes]
+    try:
+        with _savepoint(runner):
+            apply(runner, [each for changes in groups for each in changes], now=now)
+        return
+    except KMIPError as exc:
+        if len(places) == 1:
+            raise Refused({places[0]: exc}) from None
+    failures: dict[int, KMIPError] = {}
+    for place in places:
+        try:
+            with _savepoint(runner):
+                apply(runner, groups[place], now=now)
+        except KMIPError as exc:
+            failures[place] = exc
+        except Conflict:
+            if not failures:  # else it builds on one that failed
+                raise
+    if not failures:  # each can be, but not all together
+        raise Conflict
+    raise Refused(failures)
+
+
+@contextmanager
+def _savepoint(runner: Runner) -> Iterator[None]:
+    runner.command("SAVEPOINT one_group")
+    try:
+        yield
+    except (KMIPError, Conflict):
+        runner.command("ROLLBACK TO one_group")
+        raise
+    runner.command("RELEASE one_group")
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +232,7 @@ class _Application:
             # No `from`: SQLAlchemy's exception holds the row.
             raise ObjectAlreadyExists("the unique identifier is taken") from None
         added = list(zip(serials, new, strict=True))
-        self._add_tags(added)
+        add_tags(self._runner, added)
         index_new(self._runner, [(serial, _held(each)) for serial, each in added])
         for (serial, each), row in zip(added, rows, strict=True):
             if each.attributes.names:
@@ -210,8 +245,7 @@ class _Application:
         row = to_row(new, generation=seen + 1, now=self._now)
         self._runner.change(_update, {**row, "wanted_serial": was.serial})
         if (was.tags, was.owner, was.created_at) != (row["tags"], new.owner, new.created_at):
-            self._runner.change(_delete_tags, {"wanted_object": was.serial})
-            self._add_tags([(was.serial, new)])
+            change_tags(self._runner, was.serial, new)
         had = (was.owner, parse_rows(was.attributes))
         index_changed(self._runner, was.serial, _held(new), was=had)
         names = _names(new)
@@ -231,14 +265,8 @@ class _Application:
         del self._known[uid]
 
     def _use_nonce(self, uid: str, nonce: bytes, seen: int) -> None:
-        was = self._find(uid, seen)
-        if not 1 <= len(nonce) <= MAX_NONCE_BYTES:
-            raise InvalidField(f"a nonce has 1 to {MAX_NONCE_BYTES} bytes")
         # Whoever else uses this object holds its row until they are through: nobody comes between.
-        wanted = {"wanted_object": was.serial, "wanted_nonce": nonce}
-        if self._runner.select(_nonce_is_used, wanted):
-            raise NonceReused("the nonce was used with this key before")
-        self._runner.change(_insert_nonce, {"object": was.serial, "nonce": nonce})
+        use_nonce(self._runner, self._find(uid, seen).serial, nonce)
 
     def _withdraw(self, change: Withdraw) -> None:
         was = self._owned(change)
@@ -253,15 +281,6 @@ class _Application:
         if was is None or was.owner != change.owner:
             raise Conflict
         return was
-
-    def _add_tags(self, tagged: Sequence[tuple[int, ManagedObject]]) -> None:
-        rows = [
-            {"object": serial, "tag": tag, "owner": new.owner, "created_at": new.created_at}
-            for serial, new in tagged
-            for tag in sorted(new.tags)
-        ]
-        if rows:
-            self._runner.change_all(_insert_tags, rows)
 
 
 _OF_KNOWN = (Remove, Grant, Withdraw, UseNonce)

@@ -2,57 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection
+from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     BindParameter,
-    ColumnElement,
     Exists,
-    GenerativeSelect,
-    Select,
-    and_,
     bindparam,
     exists,
-    func,
     literal_column,
     null,
     or_,
     select,
-    true,
-    union_all,
 )
 
 from ...domain.access import EVERYONE
-from ...domain.managed_object import UniqueIdentifier
-from ...domain.search import ObjectFilter
-from ...kmip.enums import Operation, State
-from ..bounds import MOST_LISTED, bounded
+from ...kmip.enums import Operation
+from ..bounds import MOST_LISTED
 from .rows import COLUMNS
-from .schema import grants, object_tags, objects, server_state
-from .search_filter import Shape, constant, in_states, parameter_of_now, taken_apart, written
+from .schema import grants, objects, server_state
+from .search_filter import constant
 
-#: What a tag list may yield at most (`ObjectStore.with_tags`).
-MOST_WITH_TAGS = 100
-
-_principal: BindParameter[Any] = bindparam("principal")
+principal_parameter: BindParameter[Any] = bindparam("principal")
 # A constant as part of the text: as a parameter it would be bound anew for every read.
-_to_them = grants.c.grantee.in_([_principal, literal_column(f"'{EVERYONE}'")])
+_to_them = grants.c.grantee.in_([principal_parameter, literal_column(f"'{EVERYONE}'")])
 _in_rights = grants.c.operation.in_([bindparam("right"), bindparam("other_right")])
 _NO_RIGHT = 0  # no operation has this number
 
 #: Every object that the principal has a right on, whatever it is.
-_of_any_right = select(grants.c.object).where(_to_them)
+serials_of_any_right = select(grants.c.object).where(_to_them)
 #: Every object that the principal has one of the rights on.
-_of_rights = _of_any_right.where(_in_rights)
+serials_of_rights = serials_of_any_right.where(_in_rights)
 
 by_uid = select(*COLUMNS).where(objects.c.uid == bindparam("uid"))
 
-by_uid_of_owner = by_uid.where(objects.c.owner == _principal)
+by_uid_of_owner = by_uid.where(objects.c.owner == principal_parameter)
 _is_granted: Exists = exists().where(grants.c.object == objects.c.serial, _to_them, _in_rights)
 #: Owner or right, and the object, as of one moment.
-by_uid_for = by_uid.where(or_(objects.c.owner == _principal, _is_granted))
+by_uid_for = by_uid.where(or_(objects.c.owner == principal_parameter, _is_granted))
 
 
 def asking(principal: str, rights: Collection[Operation]) -> dict[str, Any]:
@@ -67,14 +54,14 @@ _WITHOUT_MATERIAL = [null().label("sealed") if c is objects.c.sealed else c for 
 
 owned = (
     select(*_WITHOUT_MATERIAL)
-    .where(objects.c.owner == _principal)
+    .where(objects.c.owner == principal_parameter)
     .order_by(objects.c.created_at.desc(), objects.c.serial.desc())
     .limit(constant(MOST_LISTED))
 )
 
 _newest_obtained = (
     select(objects.c.serial)
-    .where(objects.c.serial.in_(_of_any_right), objects.c.owner != _principal)
+    .where(objects.c.serial.in_(serials_of_any_right), objects.c.owner != principal_parameter)
     .order_by(objects.c.created_at.desc(), objects.c.serial.desc())
     .limit(constant(MOST_LISTED))
 )
@@ -94,167 +81,8 @@ grants_on = (
     .order_by(grants.c.grantee)
 )
 
-# --- searches -----------------------------------------------------------------------------------
+# --- the database as a whole --------------------------------------------------------------------
 
 any_object = select(objects.c.serial).limit(1)
 
 check_value = select(server_state.c.value).where(server_state.c.name == "master_key_check")
-
-
-class TagShape(NamedTuple):
-    """Tag lists of one shape are one statement. number: of tags."""
-
-    number: int
-    states: frozenset[State] | None
-    is_for_granted: bool
-    is_by_date: bool
-
-
-def listing(
-    tags: Sequence[str],
-    principal: str,
-    rights: Collection[Operation],
-    states: frozenset[State] | None,
-    now: int | None,
-) -> tuple[TagShape, Mapping[str, Any]]:
-    """What `with_tags` is to be written for, and the values of its parameters.
-
-    The search walks along the first tag, see `leading_first`. Without rights it is among one's own:
-    half the work, whatever others grant to everyone.
-    """
-    shape = TagShape(len(tags), states, bool(rights), now is not None)
-    values = {f"tag_{index}": tag for index, tag in enumerate(tags)}
-    return shape, {**values, **asking(principal, rights), "now": now}
-
-
-def leading_first(tags: frozenset[str]) -> list[str]:
-    """A user's tag in front: it is on fewer objects than those that the server gives to all."""
-    return sorted(tags, key=lambda tag: (tag.startswith("_"), tag))
-
-
-def with_tags(shape: TagShape, *, merges: bool) -> Select[Any]:
-    """The newest objects that carry all the tags, of which there is one. merges: see `_newest_first`."""
-    tags: list[Any] = [bindparam(f"tag_{index}") for index in range(shape.number)]
-    conditions = in_states(shape.states, parameter_of_now(shape.is_by_date))
-    searches = [_own(tags, conditions)]
-    if shape.is_for_granted:
-        searches.append(_granted(tags, conditions, _of_rights))
-    each = None if merges else constant(MOST_WITH_TAGS)
-    found = _newest_first(searches, each).limit(constant(MOST_WITH_TAGS)).subquery()
-    return (
-        select(*COLUMNS)
-        .join_from(found, objects, objects.c.serial == found.c.serial)
-        .order_by(found.c.created_at.desc(), found.c.serial.desc())
-    )
-
-
-def _own(
-    tags: Sequence[Any],
-    conditions: Sequence[ColumnElement[bool]],
-    begin: Select[Any] | None = None,
-) -> Select[Any]:
-    """Search for (serial, created_at, uid) among the principal's own.
-
-    This one and `_granted` rather than one with OR, so that each has an index of its own: here it
-    begins at a rare value (begin), else at the newest with the first tag, else at the newest; there
-    it looks up what is granted. Neither meets what is not the principal's to see.
-    """
-    serial, created_at = objects.c.serial, objects.c.created_at
-    if begin is not None:
-        rare = begin.subquery()
-        own = _search(rare.join(objects, serial == rare.c.object), serial, created_at)
-        own = own.where(*_carry(serial, tags))
-    elif tags:
-        # Equal owners let the walk begin at the principal's own.
-        at_one_tag = and_(serial == object_tags.c.object, objects.c.owner == object_tags.c.owner)
-        source = object_tags.join(objects, at_one_tag)
-        own_tags = [object_tags.c.tag == tags[0], *_carry(object_tags.c.object, tags[1:])]
-        own = _search(source, object_tags.c.object, object_tags.c.created_at).where(*own_tags)
-    else:
-        own = _search(objects, serial, created_at)
-    return own.where(objects.c.owner == _principal, *conditions)
-
-
-def _granted(
-    tags: Sequence[Any], conditions: Sequence[ColumnElement[bool]], granted: Select[Any]
-) -> Select[Any]:
-    """The same among what others granted."""
-    serial = objects.c.serial
-    others = _search(objects, serial, objects.c.created_at).where(*_carry(serial, tags))
-    return others.where(objects.c.owner != _principal, serial.in_(granted), *conditions)
-
-
-def _search(source: Any, serial: ColumnElement[Any], created_at: ColumnElement[Any]) -> Select[Any]:
-    return select(
-        serial.label("serial"), created_at.label("created_at"), objects.c.uid.label("uid")
-    ).select_from(source)
-
-
-def _carry(serial: ColumnElement[Any], tags: Sequence[Any]) -> list[ColumnElement[bool]]:
-    """That the object has all the tags, looked up one by one."""
-    if not tags:
-        return []
-    looked_up = object_tags.alias()
-    found = select(func.count()).where(looked_up.c.object == serial, looked_up.c.tag.in_(tags))
-    return [found.scalar_subquery() == constant(len(tags))]
-
-
-def _newest_first(
-    searches: Sequence[Select[Any]], most: ColumnElement[int] | None
-) -> GenerativeSelect:
-    """All, merged. most: so many rows of each are enough; None on a database that merges them as they
-    come and reads none further than it must. PostgreSQL reads and sorts all of a union."""
-    order: list[ColumnElement[Any]] = [
-        literal_column(name).desc() for name in ("created_at", "serial")
-    ]
-    if len(searches) == 1:
-        return searches[0].order_by(*order)
-    if most is not None:
-        firsts = [each.order_by(*order).limit(most).subquery() for each in searches]
-        searches = [select(each) for each in firsts]
-    return union_all(*searches).order_by(*order)
-
-
-def locating(
-    wanted: ObjectFilter, *, principal: str, offset: int, maximum: int, now: int | None = None
-) -> tuple[Shape, Mapping[str, Any]]:
-    """What `locate` is to be written for, and the values of its parameters."""
-    shape, values = taken_apart(wanted, leading_first(wanted.tags), now)
-    page = {"offset": offset, "maximum": maximum, "end": bounded(offset + maximum)}
-    return shape, {**values, **page, "principal": principal}
-
-
-def locate(shape: Shape, *, merges: bool) -> Select[Any]:
-    """Rows of (number of all matches, identifier); one row with None where the page is empty.
-
-    merges: see `_newest_first`.
-    One statement, so that number and page are of one moment. The filter stands in it twice rather
-    than in a common table expression, which SQLite would write out whole before it counts.
-    """
-    tags: list[Any] = [bindparam(f"tag_{index}") for index in range(shape.tags)]
-    conditions = written(shape, _principal)
-    own = _own(tags, conditions.rest, conditions.begin)
-    others = _granted(tags, conditions.whole, _of_any_right)
-    numbers = [each.with_only_columns(func.count()).scalar_subquery() for each in (own, others)]
-    total = select((numbers[0] + numbers[1]).label("total")).subquery()
-    offset, maximum, end = (
-        bindparam(name, type_=BigInteger) for name in ("offset", "maximum", "end")
-    )
-    page = (
-        _newest_first((own, others), None if merges else end)
-        .limit(maximum)
-        .offset(offset)
-        .subquery()
-    )
-    return (
-        select(total.c.total, page.c.uid)
-        .select_from(total.outerjoin(page, true()))
-        .order_by(page.c.created_at.desc(), page.c.serial.desc())
-    )
-
-
-def page_of(rows: Sequence[Sequence[Any]]) -> tuple[int, Sequence[UniqueIdentifier]]:
-    """What the rows of `locate` say. None at all: a value was sought that no object can have."""
-    if not rows:
-        return 0, ()
-    return rows[0][0], [UniqueIdentifier(uid) for _, uid in rows if uid is not None]

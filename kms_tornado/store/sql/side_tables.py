@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import BindParameter, bindparam, delete, insert, or_, select, update
 
-from ...domain.managed_object import MAX_OBJECTS_OF_AN_OWNER
-from ...errors import NonUniqueName, ServerLimitExceeded
+from ...domain.managed_object import MAX_OBJECTS_OF_AN_OWNER, ManagedObject
+from ...errors import InvalidField, NonceReused, NonUniqueName, ServerLimitExceeded
 from ..base import Conflict
 from .attribute_rows import AttributeRow, Leaf, collect_leaves, index_text, rows_with_leaves
-from .schema import object_names, object_values, owners
+from .schema import object_names, object_tags, object_values, owners, used_nonces
 from .search_filter import DESTROYED
 from .statements import INTEGRITY_ERRORS, Runner, Statement
 
@@ -21,6 +21,18 @@ _delete_values = Statement(
 _insert_names = Statement(insert(object_names), object_names.columns.keys())
 _delete_names = Statement(
     delete(object_names).where(object_names.c.object == bindparam("wanted_object"))
+)
+
+_insert_tags = Statement(insert(object_tags), object_tags.columns.keys())
+_delete_tags = Statement(
+    delete(object_tags).where(object_tags.c.object == bindparam("wanted_object"))
+)
+_insert_nonce = Statement(insert(used_nonces), used_nonces.columns.keys())
+_nonce_is_used = Statement(
+    select(used_nonces.c.object).where(
+        used_nonces.c.object == bindparam("wanted_object"),
+        used_nonces.c.nonce == bindparam("wanted_nonce"),
+    )
 )
 
 _number: BindParameter[int] = bindparam("number")
@@ -34,6 +46,34 @@ _count = Statement(
 )
 _has_a_number = Statement(select(owners.c.owner).where(owners.c.owner == bindparam("wanted_owner")))
 _insert_number = Statement(insert(owners), owners.columns.keys())
+
+
+MAX_NONCE_BYTES = 1024
+
+
+def add_tags(runner: Runner, added: Iterable[tuple[int, ManagedObject]]) -> None:
+    """added: serial and object."""
+    rows = [
+        {"object": serial, "tag": tag, "owner": new.owner, "created_at": new.created_at}
+        for serial, new in added
+        for tag in sorted(new.tags)
+    ]
+    if rows:
+        runner.change_all(_insert_tags, rows)
+
+
+def change_tags(runner: Runner, serial: int, new: ManagedObject) -> None:
+    runner.change(_delete_tags, {"wanted_object": serial})
+    add_tags(runner, [(serial, new)])
+
+
+def use_nonce(runner: Runner, serial: int, nonce: bytes) -> None:
+    """Raises InvalidField for its length, and NonceReused."""
+    if not 1 <= len(nonce) <= MAX_NONCE_BYTES:
+        raise InvalidField(f"a nonce has 1 to {MAX_NONCE_BYTES} bytes")
+    if runner.select(_nonce_is_used, {"wanted_object": serial, "wanted_nonce": nonce}):
+        raise NonceReused("the nonce was used with this key before")
+    runner.change(_insert_nonce, {"object": serial, "nonce": nonce})
 
 
 #: Those of an object and whose they are: (owner, `attribute_rows.AttributeText.rows`).

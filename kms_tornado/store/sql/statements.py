@@ -8,14 +8,47 @@ changes are and what they mean (`changes`, `belongings`) is the same for both.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Protocol
 
 import sqlalchemy.exc
-from sqlalchemy import Connection, Select, UpdateBase, insert
+from sqlalchemy import ClauseElement, Connection, Dialect, Select, UpdateBase, insert
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite as SQLiteDialect
+from sqlalchemy.sql.compiler import SQLCompiler
 
-from .prepared import SQLITE, Prepared, Values
 from .schema import objects
+
+Values = Mapping[str, Any]
+
+SQLITE: Dialect = SQLiteDialect()
+
+
+class Prepared:
+    """One statement. Its values are text, numbers and octets, and its columns need no conversion."""
+
+    __slots__ = ("text", "values")
+
+    def __init__(
+        self, statement: ClauseElement, dialect: Dialect, columns: Sequence[str] | None = None
+    ) -> None:
+        """columns: what an INSERT or an UPDATE sets, where it does not say so itself."""
+        compiled = statement.compile(dialect=dialect, column_keys=columns)
+        assert isinstance(compiled, SQLCompiler)
+        binds = compiled.binds.items()
+        #: What the statement itself says.
+        constants = {name: bind.value for name, bind in binds if not bind.required}
+        self.text = compiled.string
+        #: The values by name → in the order of their places.
+        self.values = _in_order(tuple(compiled.positiontup or ()), constants)
+
+
+def _in_order(names: tuple[str, ...], constants: Values) -> Callable[[Values], tuple[Any, ...]]:
+    if len(names) < 2:  # itemgetter makes a tuple of several only
+        return lambda values: tuple([{**constants, **values}[name] for name in names])
+    ordered: Callable[[Values], tuple[Any, ...]] = itemgetter(*names)
+    return (lambda values: ordered({**constants, **values})) if constants else ordered
+
 
 #: Every fault of a database, whichever way the statement was run.
 DATABASE_ERRORS = (sqlalchemy.exc.SQLAlchemyError, sqlite3.Error)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.sql import Executable
 
-from ..sql.prepared import Prepared
+from ..sql.statements import Prepared
 from .database_file import SQLiteFile, unavailable
 
 R = TypeVar("R")

@@ -24,11 +24,11 @@ from ...kmip.enums import Operation, State
 from ..base import Change, Groups, Obtained, Remove, Replace
 from ..bounds import bounded, check_tags, check_tags_of
 from ..sql import changes as sql_changes
-from ..sql import queries
-from ..sql.groups import apply_groups
-from ..sql.prepared import SQLITE, Prepared, Searches
+from ..sql import queries, search
+from ..sql.changes import apply_groups
 from ..sql.rows import from_row, grants_from_rows, obtained_from_rows
-from ..sql.statements import Runner
+from ..sql.search import Searches
+from ..sql.statements import SQLITE, Prepared, Runner
 from .database_file import BUSY_TIMEOUT_S, SQLiteFile
 from .reader import Reader, TooLong
 from .writer import Writer
@@ -111,8 +111,8 @@ class SQLiteStore:
         if not tags:  # "all the tags of an empty list" would be every object there is
             return ()
         check_tags(tags)
-        listed = queries.leading_first(tags)
-        shape, values = queries.listing(listed, principal, rights, states, now)
+        listed = search.leading_first(tags)
+        shape, values = search.listing(listed, principal, rights, states, now)
         statement = await _SEARCHES.with_tags.of(shape)
         if any(after):
             return [from_row(row) for row in await self._read_after(after, statement, values)]
@@ -123,7 +123,7 @@ class SQLiteStore:
                 return [from_row(row) for row in self._read_at_once(statement, values)]
             except TooLong:
                 listed.append(listed.pop(0))
-                _, values = queries.listing(listed, principal, rights, states, now)
+                _, values = search.listing(listed, principal, rights, states, now)
         return [from_row(row) for row in await self._search(statement, values)]
 
     async def locate(
@@ -137,13 +137,13 @@ class SQLiteStore:
         after: Groups = (),
     ) -> tuple[int, Sequence[UniqueIdentifier]]:
         check_tags(wanted.tags)
-        shape, values = queries.locating(
+        shape, values = search.locating(
             wanted, principal=principal, offset=bounded(offset), maximum=bounded(maximum), now=now
         )
         statement = await _SEARCHES.locate.of(shape)
         if any(after):
-            return queries.page_of(await self._read_after(after, statement, values))
-        return queries.page_of(await self._search(statement, values))
+            return search.page_of(await self._read_after(after, statement, values))
+        return search.page_of(await self._search(statement, values))
 
     async def grants_on(
         self, uid: UniqueIdentifier, *, owner: str

@@ -17,8 +17,8 @@ from kms_tornado.store.opening import open_store
 from kms_tornado.store.postgres import engine as postgres_engine
 from kms_tornado.store.postgres import reader as postgres_reader
 from kms_tornado.store.postgres.store import POSTGRESQL, READERS
-from kms_tornado.store.sql import queries
-from kms_tornado.store.sql.prepared import Searches
+from kms_tornado.store.sql import search
+from kms_tornado.store.sql.search import Searches
 
 from ... import postgres
 from ..conftest import postgres_or_skip
@@ -268,14 +268,14 @@ SEARCHES = Searches(POSTGRESQL)
     [
         pytest.param(
             SEARCHES.locate.written,
-            queries.locating(
+            search.locating(
                 seeking(cryptographic_length=256), principal=ALICE, offset=20, maximum=10
             ),
             id="a page",
         ),
         pytest.param(
             SEARCHES.with_tags.written,
-            queries.listing(["_kk"], ALICE, (Operation.GET,), None, None),
+            search.listing(["_kk"], ALICE, (Operation.GET,), None, None),
             id="a tag list",
         ),
     ],

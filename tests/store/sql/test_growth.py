@@ -19,8 +19,9 @@ from kms_tornado.kmip.enums import (
 )
 from kms_tornado.kmip.structures import Link
 from kms_tornado.store.base import Grant, Insert
-from kms_tornado.store.sql import queries
-from kms_tornado.store.sql.prepared import SQLITE, Searches
+from kms_tornado.store.sql import queries, search
+from kms_tornado.store.sql.search import Searches
+from kms_tornado.store.sql.statements import SQLITE
 from kms_tornado.store.sqlite.reader import Reader, TooLong
 
 from ..helpers import ALICE, BOB, an_object, seeking, uids, with_store
@@ -199,11 +200,9 @@ def test_rare_values_are_found_without_a_walk_through_all(path, wanted, found):
     async def body(store):
         reader = Reader(store._file, short_only=True)
         try:
-            shape, values = queries.locating(
-                seeking(**wanted), principal=ALICE, offset=0, maximum=9
-            )
+            shape, values = search.locating(seeking(**wanted), principal=ALICE, offset=0, maximum=9)
             statement = Searches(SQLITE).locate.written(shape)
-            return queries.page_of(reader.rows_at_once(statement, values))
+            return search.page_of(reader.rows_at_once(statement, values))
         finally:
             reader.close()
 
@@ -228,7 +227,7 @@ def test_rare_values_are_found_without_a_walk_through_all(path, wanted, found):
     ],
 )
 def test_common_values_are_counted_by_an_index_alone(path, wanted):
-    shape, values = queries.locating(wanted, principal=ALICE, offset=0, maximum=9, now=1)
+    shape, values = search.locating(wanted, principal=ALICE, offset=0, maximum=9, now=1)
     statement = Searches(SQLITE).locate.written(shape)
     with closing(sqlite3.connect(path)) as connection:
         explain = f"EXPLAIN QUERY PLAN {statement.text}"

@@ -43,8 +43,9 @@ from kms_tornado.kmip.structures import (
 )
 from kms_tornado.kmip.ttlv import ItemType, Node, structure
 from kms_tornado.store.base import Insert
-from kms_tornado.store.sql import prepared, queries
-from kms_tornado.store.sql.prepared import SQLITE, Searches
+from kms_tornado.store.sql import search
+from kms_tornado.store.sql.search import Searches
+from kms_tornado.store.sql.statements import SQLITE
 
 from ... import postgres
 from ..conftest import DATABASES, postgres_or_skip
@@ -369,7 +370,7 @@ def test_object_types_are_told_apart(place):
 
 def shape_of(wanted, **asked):
     values = {"principal": ALICE, "offset": 0, "maximum": 10, "now": 1, **asked}
-    return queries.locating(wanted, **values)[0]
+    return search.locating(wanted, **values)[0]
 
 
 NAMED = seeking(names=(Name("n"),), cryptographic_length=128, tags={"t"})
@@ -406,7 +407,7 @@ def test_searches_that_differ_in_values_alone_are_one_statement(wanted, asked, i
 
 
 def test_as_many_statements_are_kept_as_are_of_use_whatever_clients_search_by(monkeypatch):
-    monkeypatch.setattr(prepared, "_SHAPES", 2)
+    monkeypatch.setattr(search, "_SHAPES", 2)
     statements = Searches(SQLITE).locate
     shapes = [shape_of(ObjectFilter(tags=frozenset(map(str, range(n))))) for n in range(3)]
 
