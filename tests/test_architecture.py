@@ -59,6 +59,7 @@ EMBEDDED = (
     "web/bearer/jwks_fetch.py",
     "web/bearer/fetch_client.py",
     "web/bearer/proxy.py",
+    "web/bearer/tornado_internals.py",
 )
 
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))

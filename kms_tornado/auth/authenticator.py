@@ -46,7 +46,7 @@ class Authenticator:
         self._caches = caches
         self._now = now
 
-    def remembered(self, key: bytes) -> Principal | None:
+    def recall(self, key: bytes) -> Principal | None:
         """Who a token speaks for that was verified before, and still is good; None: check it.
 
         key: `tokens.key` of the token.
@@ -70,10 +70,10 @@ class Authenticator:
         Raises AuthenticationError.
         """
         key = self.tokens.key(token)
-        return self.remembered(key) or self.verify_now(token, key)
+        return self.recall(key) or self.verify_now(token, key)
 
     def verify_now(self, token: str, key: bytes) -> Principal | None:
-        """As check_now for a token that is not remembered; key: its own, see `remembered`."""
+        """As check_now for a token that is not remembered; key: its own, see `recall`."""
         started = time.perf_counter()
         try:
             principal = self._verify(token, key)

@@ -9,12 +9,13 @@ from typing import Any, Self
 from tornado.routing import URLSpec
 from tornado.web import Application
 
+from ..auth.request_auth import RequestAuth
 from ..crypto.policy import CryptoPolicy
 from ..service.kms import KMS, Storage
 from . import access_handlers as a
 from . import handlers as h
 from .access_log import log_request
-from .bearer.auth import RequestAuth
+from .bearer.tornado_internals import SERVER, TOKEN_LAYER, check_tornado
 from .kmip_exchange import ROUTES as KMIP_ROUTES
 from .service_handler import (
     METADATA_PATH,
@@ -89,6 +90,7 @@ def handlers(
     """
     if prefix and (not prefix.startswith("/") or prefix.endswith("/")):
         raise ValueError("a prefix starts with a slash and does not end with one")
+    check_tornado(TOKEN_LAYER + SERVER)
     storage = Storage(
         data_dir=Path(data_dir),
         database_url=database_url,

@@ -14,10 +14,10 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable
 from functools import lru_cache
 from http.client import responses
-from typing import Any, Protocol
+from typing import Any
 
 from tornado.httputil import (
     HTTPHeaders,
@@ -28,7 +28,9 @@ from tornado.httputil import (
     format_timestamp,
 )
 
+from ..auth.credentials import Credentials
 from ..auth.principal import Principal
+from ..auth.request_auth import RequestAuth
 from ..errors import Unavailable
 from .access_log import Answered, log_answered
 from .answers import Answer, internal_error, unavailable
@@ -44,11 +46,6 @@ _HOST = re.compile(r"[A-Za-z0-9.-]{1,255}(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\
 _UNUSUAL = ("Transfer-Encoding", "Expect")
 
 
-class KnowsTokens(Protocol):
-    def known(self, authorization: Sequence[str]) -> Principal | None:
-        """Whose token was verified before and still is good; None: nothing is decided."""
-
-
 class FastLane(HTTPServerConnectionDelegate):
     """What an HTTPServer serves: the application, with the short way in front of it."""
 
@@ -56,7 +53,7 @@ class FastLane(HTTPServerConnectionDelegate):
         self,
         application: HTTPServerConnectionDelegate,
         context: ServerContext,
-        auth: KnowsTokens,
+        auth: RequestAuth,
         *,
         body_timeout_s: float,
     ) -> None:
@@ -85,7 +82,7 @@ class FastLane(HTTPServerConnectionDelegate):
         length = content_length(headers)
         if not length or length > self.context.max_body_size:
             return None
-        return self.auth.known(headers.get_list("Authorization"))
+        return self.auth.recall(Credentials(headers.get_list("Authorization")))
 
 
 class _Fork(HTTPMessageDelegate):

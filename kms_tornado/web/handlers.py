@@ -7,7 +7,6 @@ from typing import Any
 
 from .. import __version__
 from ..errors import Unavailable
-from .bearer.auth import BearerAuth
 from .kmip_exchange import Exchange, reader_of
 from .service_handler import ProtectedHandler, ServiceHandler, resource_url
 
@@ -75,11 +74,9 @@ class ReadyHandler(JSONHandler):
         return {"status": "UP"}
 
     def _issuers(self) -> dict[str, dict[str, Any]]:
-        auth = self.context.auth or self.settings.get("bearer_auth")
-        if not isinstance(auth, BearerAuth):
-            return {}
-        checks = {}
-        for status in auth.status():
+        auth = self.auth
+        checks: dict[str, dict[str, Any]] = {}
+        for status in () if auth is None else auth.status():
             check: dict[str, Any] = {
                 "status": "UP" if status.state in {"ok", "failing"} else "DOWN",
                 "keys": status.keys,
@@ -104,9 +101,9 @@ class MetadataHandler(JSONHandler):
             "bearer_methods_supported": ["header"],
             "resource_name": "kms_tornado",
         }
-        auth = self.context.auth or self.settings.get("bearer_auth")
-        if isinstance(auth, BearerAuth):
-            document["authorization_servers"] = [i.uri for i in auth.settings.issuers]
+        auth = self.auth
+        if auth is not None and auth.issuers:
+            document["authorization_servers"] = list(auth.issuers)
         self.answer(document)
 
 

@@ -16,8 +16,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 from tornado.web import RequestHandler
 
+from ..auth.request_auth import AuthStatistics, RequestAuth
 from ..service.executor import Executor
-from .bearer.auth import BearerAuth, RequestAuth
 
 _MS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _US = (0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.005)
@@ -52,7 +52,7 @@ class Metrics:
             ["operation", "result"],
             registry=self._registry,
         )
-        if isinstance(auth, BearerAuth):
+        if auth.statistics() is not None:
             self._registry.register(_TokenLayer(auth))
             verification = Histogram(
                 "kms_auth_verification_seconds",
@@ -60,7 +60,7 @@ class Metrics:
                 buckets=_US,
                 registry=self._registry,
             )
-            auth.authenticator.observe_verification = verification.observe
+            auth.observe_verifications(verification.observe)
 
     def observe(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one answered request. route: the pattern, not the path, of which there is no end."""
@@ -100,32 +100,37 @@ class _Lanes(Collector):
 
 
 class _TokenLayer(Collector):
-    """Reads a BearerAuth at scrape time."""
+    """Reads the counts of authentication at scrape time."""
 
-    def __init__(self, auth: BearerAuth) -> None:
+    def __init__(self, auth: RequestAuth) -> None:
         self._auth = auth
 
     def collect(self) -> Iterator[Metric]:
-        authenticator = self._auth.authenticator
+        statistics = self._auth.statistics()
+        if statistics is None:
+            return
         outcomes = CounterMetricFamily(
             "kms_auth_outcomes", "Token checks by outcome: ok, or why refused", labels=["outcome"]
         )
-        for outcome, number in authenticator.outcomes.items():
+        for outcome, number in statistics.outcomes.items():
             outcomes.add_metric([outcome], number)
         yield outcomes
-        tokens = authenticator.tokens
         yield CounterMetricFamily(
-            "kms_auth_token_cache_hits", "Tokens found among those remembered", value=tokens.hits
+            "kms_auth_token_cache_hits",
+            "Tokens found among those remembered",
+            value=statistics.remembered_hits,
         )
         yield CounterMetricFamily(
-            "kms_auth_token_cache_misses", "Tokens not found there", value=tokens.misses
+            "kms_auth_token_cache_misses",
+            "Tokens not found there",
+            value=statistics.remembered_misses,
         )
         yield GaugeMetricFamily(
-            "kms_auth_token_cache_size", "Tokens remembered now", value=len(tokens)
+            "kms_auth_token_cache_size", "Tokens remembered now", value=statistics.remembered
         )
-        yield from self._key_sets()
+        yield from self._key_sets(statistics)
 
-    def _key_sets(self) -> Iterator[Metric]:
+    def _key_sets(self, statistics: AuthStatistics) -> Iterator[Metric]:
         fetches = CounterMetricFamily(
             "kms_auth_key_fetches", "Refreshes of key sets", labels=["issuer", "result"]
         )
@@ -149,7 +154,7 @@ class _TokenLayer(Collector):
         failing = GaugeMetricFamily(
             "kms_auth_issuer_failing", "1 where the last refresh failed", labels=["issuer"]
         )
-        for uri, counts in self._auth.fetches().items():
+        for uri, counts in statistics.key_fetches.items():
             for result, number in counts.items():
                 fetches.add_metric([uri, result], number)
         for status in self._auth.status():

@@ -13,9 +13,9 @@ from typing import Any
 from tornado.httputil import HTTPHeaders
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
+from ..auth.request_auth import RequestAuth
 from ..service.kms import KMS
 from .answers import ERRORS, JSON_ERROR, Answer, error_body
-from .bearer.auth import RequestAuth
 from .bearer.mixin import BearerAuthMixin
 from .metrics import Metrics
 from .worker_metrics import WorkerMetrics
@@ -78,6 +78,12 @@ class ServiceHandler(RequestHandler):
         context.in_flight.add(self)
         connection: Any = self.request.connection
         connection.set_max_body_size(_NO_LIMIT)  # we count; Tornado would say 400, and reset
+
+    @property
+    def auth(self) -> RequestAuth | None:
+        """What checks credentials here: the context's, else that of the application's settings."""
+        auth: RequestAuth | None = self.context.auth or self.settings.get("bearer_auth")
+        return auth
 
     def set_default_headers(self) -> None:
         self.set_header("Server", SERVER)
@@ -184,7 +190,7 @@ class ProtectedHandler(BearerAuthMixin, ServiceHandler):
 
     @property
     def bearer_auth(self) -> RequestAuth | None:
-        return self.context.auth or super().bearer_auth
+        return self.auth
 
     def resource_metadata_url(self) -> str | None:
         return metadata_url(self)

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from kms_tornado.auth.no_auth import InsecureNoAuth
 from kms_tornado.service.executor import LaneSize
 from kms_tornado.service.kms import KMS, Storage
 from kms_tornado.web.app import make_app
-from kms_tornado.web.bearer.auth import InsecureNoAuth
 from kms_tornado.web.fast_lane import FastLane
 from kms_tornado.web.metrics import Metrics
 from kms_tornado.web.service_handler import ServerContext

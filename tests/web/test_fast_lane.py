@@ -14,10 +14,11 @@ import pytest
 from tornado.httputil import HTTPHeaders, RequestStartLine
 
 from kms_tornado import BearerAuth
+from kms_tornado.auth.credentials import Credentials
+from kms_tornado.auth.no_auth import InsecureNoAuth
 from kms_tornado.kmip import binary_codec, json_codec
 from kms_tornado.service.kms import KMS, Storage
 from kms_tornado.web.app import make_app
-from kms_tornado.web.bearer.auth import InsecureNoAuth
 from kms_tornado.web.fast_lane import FastLane
 from kms_tornado.web.kmip_exchange import OFFLOAD_BYTES, Exchange
 from kms_tornado.web.metrics import Metrics
@@ -38,11 +39,9 @@ BINARY = "application/octet-stream"
 # --- who may go the short way -------------------------------------------------------------------
 
 
-class Known:
-    """Knows whoever comes."""
-
-    def known(self, authorization: Any) -> Any:
-        return "somebody" if authorization else None
+class RemembersEveryToken:
+    def recall(self, credentials: Credentials) -> Any:
+        return "somebody" if credentials.authorization else None
 
 
 def admitted(
@@ -52,7 +51,7 @@ def admitted(
     fields.update({tag.replace("_", "-"): value for tag, value in changes.items()})
     headers = HTTPHeaders({tag: value for tag, value in fields.items() if value})
     context = ServerContext(kms=None, auth=None, max_body_size=LIMIT, is_stopping=stopping)  # type: ignore[arg-type]
-    lane = FastLane(None, context, Known(), body_timeout_s=1)  # type: ignore[arg-type]
+    lane = FastLane(None, context, RemembersEveryToken(), body_timeout_s=1)  # type: ignore[arg-type]
     return lane.admitted(RequestStartLine(*line.split(" ")), headers)
 
 
@@ -112,8 +111,8 @@ def issuer():
         yield issuer
 
 
-def bearer(text: str) -> list[str]:
-    return [f"Bearer {text}"]
+def bearer(text: str) -> Credentials:
+    return Credentials([f"Bearer {text}"])
 
 
 def test_token_is_known_once_it_was_verified_and_no_longer_than_it_is_good(issuer):
@@ -123,20 +122,20 @@ def test_token_is_known_once_it_was_verified_and_no_longer_than_it_is_good(issue
         async with auth:
             now = [auth.authenticator._now()]
             auth.authenticator._now = lambda: now[0]
-            assert auth.known(bearer(text)) is None
+            assert auth.recall(bearer(text)) is None
             assert not auth.authenticator.tokens.misses  # nobody asked for a decision
             principal = await auth.check_refreshing(bearer(text))
-            assert auth.known(bearer(text)) is principal
+            assert auth.recall(bearer(text)) is principal
             for odd in (
                 [],
-                [*bearer(text), *bearer(text)],
+                [f"Bearer {text}", f"Bearer {text}"],
                 [f"bearer {text}"],
                 [text],
                 ["Basic x"],
             ):
-                assert auth.known(odd) is None
+                assert auth.recall(Credentials(odd)) is None
             now[0] = principal.expires_at + 1
-            assert auth.known(bearer(text)) is None
+            assert auth.recall(bearer(text)) is None
 
     asyncio.run(scenario())
 

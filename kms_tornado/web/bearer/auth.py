@@ -3,43 +3,29 @@
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from tornado.ioloop import PeriodicCallback
 
 from ...auth.authenticator import Authenticator
 from ...auth.bearer import is_compact, parse_authorization
+from ...auth.credentials import Credentials
 from ...auth.issuer import RefreshPolicy, TokenPolicy, TrustedIssuer, TrustSettings
 from ...auth.key_cache import KeyCache, KeyStatus
 from ...auth.key_source import KeySource
-from ...auth.principal import Claims, Principal
+from ...auth.principal import Principal
+from ...auth.request_auth import AuthStatistics
 from ...auth.signature import check_backend
 from ...errors import AuthenticationError
 from .jwks_fetch import JWKSFetch
 from .proxy import check_proxy_can_be_used
+from .tornado_internals import TOKEN_LAYER, check_tornado
 
 log = logging.getLogger("kms_tornado.auth")
 
 _TICK_MS = 500  # how late a due refresh may start
-
-
-class RequestAuth(Protocol):
-    """What handlers ask of ``settings["bearer_auth"]``."""
-
-    @property
-    def realm(self) -> str: ...
-
-    def check_now(self, authorization: Sequence[str]) -> Principal | None:
-        """Decide by the Authorization header's values; None where only a refresh of keys can tell.
-
-        Raises AuthenticationError.
-        """
-
-    async def check_refreshing(self, authorization: Sequence[str]) -> Principal:
-        """What check_now could not decide. Raises AuthenticationError, Unavailable."""
 
 
 class BearerAuth:
@@ -50,7 +36,11 @@ class BearerAuth:
     """
 
     def __init__(self, settings: TrustSettings) -> None:
-        """Raises ConfigurationError for a CA file, a backend or a proxy that cannot be used."""
+        """Raises ConfigurationError for a CA file, a backend or a proxy that cannot be used.
+
+        So it does where the installed Tornado lacks a name that the token layer needs.
+        """
+        check_tornado(TOKEN_LAYER)
         check_backend()
         for issuer in settings.issuers:
             check_proxy_can_be_used(issuer.jwks_uri or issuer.uri)
@@ -95,13 +85,19 @@ class BearerAuth:
     def realm(self) -> str:
         return self.settings.realm
 
-    def check_now(self, authorization: Sequence[str]) -> Principal | None:
+    @property
+    def issuers(self) -> Sequence[str]:
+        """The issuers' URIs, in the order of the settings."""
+        return [issuer.uri for issuer in self.settings.issuers]
+
+    def check_now(self, credentials: Credentials) -> Principal | None:
         authenticator = self.authenticator
+        authorization = credentials.authorization
         if len(authorization) == 1 and authorization[0].startswith("Bearer "):
             token = authorization[0][7:]
             key = authenticator.tokens.key(token)
             # What was verified before needs no grammar; what fails it is nowhere remembered.
-            principal = authenticator.remembered(key)
+            principal = authenticator.recall(key)
             if principal is not None:
                 return principal
             if is_compact(token):
@@ -113,19 +109,17 @@ class BearerAuth:
             raise
         return authenticator.check_now(token)
 
-    def known(self, authorization: Sequence[str]) -> Principal | None:
-        """Whose token was verified before and still is good; None: ask check_now, nothing is decided.
-
-        Of a token that is not known nothing is counted.
-        """
+    def recall(self, credentials: Credentials) -> Principal | None:
+        authorization = credentials.authorization
         if len(authorization) != 1 or not authorization[0].startswith("Bearer "):
             return None
         tokens = self.authenticator.tokens
         key = tokens.key(authorization[0][7:])
-        return self.authenticator.remembered(key) if key in tokens else None
+        return self.authenticator.recall(key) if key in tokens else None
 
-    async def check_refreshing(self, authorization: Sequence[str]) -> Principal:
-        return await self.authenticator.check_refreshing(parse_authorization(authorization))
+    async def check_refreshing(self, credentials: Credentials) -> Principal:
+        token = parse_authorization(credentials.authorization)
+        return await self.authenticator.check_refreshing(token)
 
     async def start(self) -> None:
         """Begin to fetch keys; returns at once. Requests wait for the first fetch, within its limit."""
@@ -177,26 +171,20 @@ class BearerAuth:
         """{issuer: {"ok" or "failed": number of refreshes}}."""
         return {uri: dict(cache.fetches) for uri, cache in self._caches.items()}
 
+    def statistics(self) -> AuthStatistics:
+        authenticator = self.authenticator
+        tokens = authenticator.tokens
+        return AuthStatistics(
+            outcomes=authenticator.outcomes,
+            remembered_hits=tokens.hits,
+            remembered_misses=tokens.misses,
+            remembered=len(tokens),
+            key_fetches=self.fetches(),
+        )
+
+    def observe_verifications(self, observe: Callable[[float], None]) -> None:
+        self.authenticator.observe_verification = observe
+
     def _tick(self) -> None:
         for cache in self._caches.values():
             cache.tick()
-
-
-class InsecureNoAuth:
-    """No token check at all: every request is one user. For --insecure-no-auth, on loopback."""
-
-    realm = "kms"
-
-    def __init__(self, username: str) -> None:
-        self._principal = Principal(
-            name=username, subject=username, issuer="", claims=Claims(), expires_at=math.inf
-        )
-
-    def check_now(self, authorization: Sequence[str]) -> Principal:
-        return self._principal
-
-    def known(self, authorization: Sequence[str]) -> Principal:
-        return self._principal
-
-    async def check_refreshing(self, authorization: Sequence[str]) -> Principal:
-        return self._principal

@@ -15,12 +15,19 @@ import socket
 import sys
 from asyncio import Future
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from tornado import simple_httpclient
 from tornado.iostream import IOStream
 from tornado.netutil import DefaultLoopResolver
-from tornado.simple_httpclient import SimpleAsyncHTTPClient, _HTTPConnection
+from tornado.simple_httpclient import SimpleAsyncHTTPClient
 from tornado.tcpclient import TCPClient
+
+if TYPE_CHECKING:
+    from tornado.simple_httpclient import _HTTPConnection
+else:
+    # Where Tornado has renamed it, this module can still be imported: `check_tornado` then says so.
+    _HTTPConnection = getattr(simple_httpclient, "_HTTPConnection", object)
 
 #: What the fetch in whose context we are has begun; None outside of fetches.
 _current: contextvars.ContextVar[_Begun | None] = contextvars.ContextVar(

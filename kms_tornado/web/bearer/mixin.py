@@ -18,10 +18,11 @@ from tornado.web import OutputTransform, RequestHandler
 
 from ...auth.bearer import format_challenge
 from ...auth.claims import has_claim
+from ...auth.credentials import Credentials
 from ...auth.issuer import RequiredClaim
 from ...auth.principal import Principal
+from ...auth.request_auth import RequestAuth
 from ...errors import AuthenticationError, InsufficientScope, MissingToken, Unavailable
-from .auth import RequestAuth
 
 log = logging.getLogger("kms_tornado.auth")
 
@@ -83,24 +84,27 @@ class BearerAuthMixin(RequestHandler):
             auth = self.bearer_auth
             if auth is None:
                 raise LookupError("the application's settings have no bearer_auth")
-            principal = auth.check_now(self.request.headers.get_list("Authorization"))
+            credentials = Credentials(self.request.headers.get_list("Authorization"))
+            principal = auth.check_now(credentials)
         except Exception as exc:
             return self._execute_refused(exc)
         if principal is None:
-            return self._execute_after_refresh(transforms, *args, **kwargs)
+            return self._execute_after_refresh(auth, credentials, transforms, *args, **kwargs)
         # The way of nearly every request, without a coroutine of its own.
         self._principal = self.current_user = principal
         return super()._execute(transforms, *args, **kwargs)
 
     async def _execute_after_refresh(
-        self, transforms: list[OutputTransform], *args: bytes, **kwargs: bytes
+        self,
+        auth: RequestAuth,
+        credentials: Credentials,
+        transforms: list[OutputTransform],
+        *args: bytes,
+        **kwargs: bytes,
     ) -> None:
         """Only the issuer's current keys can tell: wait for them."""
-        auth = self.bearer_auth
-        assert auth is not None
         try:
-            authorization = self.request.headers.get_list("Authorization")
-            self._principal = self.current_user = await auth.check_refreshing(authorization)
+            self._principal = self.current_user = await auth.check_refreshing(credentials)
         except Exception as exc:
             await self._execute_refused(exc)
         else:

@@ -18,12 +18,15 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
 from ...auth.minting import ALGORITHM
+from ...auth.no_auth import InsecureNoAuth
+from ...auth.request_auth import RequestAuth
 from ...crypto.policy import CryptoPolicy
 from ...errors import ConfigurationError
 from ...service.kms import KMS, Storage, naming
 from ...settings import Settings
 from ..app import make_app
-from ..bearer.auth import BearerAuth, InsecureNoAuth
+from ..bearer.auth import BearerAuth
+from ..bearer.tornado_internals import SERVER, TOKEN_LAYER, check_tornado
 from ..fast_lane import FastLane
 from ..metrics import Metrics
 from ..service_handler import ServerContext
@@ -59,7 +62,7 @@ class Server:
         self.url = ""
         self.dev_issuer: DevIssuer | None = None
         self._stack = contextlib.AsyncExitStack()
-        self._auth: BearerAuth | InsecureNoAuth | None = None
+        self._auth: RequestAuth | None = None
         self._ssl: ssl.SSLContext | None = None
         self._closing: asyncio.Task[None] | None = None
 
@@ -77,6 +80,7 @@ class Server:
 
     async def _start(self) -> None:
         settings = self.settings
+        check_tornado(TOKEN_LAYER + SERVER)
         self._ssl = tls.server_context(settings)
         kms = await self._stack.enter_async_context(
             KMS(
@@ -86,7 +90,7 @@ class Server:
                 kmip_interop=settings.kmip_interop,
             )
         )
-        self._auth = await self._open_auth()
+        self._auth = await self._start_auth()
         context = ServerContext(
             kms=kms,
             auth=self._auth,
@@ -101,7 +105,7 @@ class Server:
 
     def reload(self) -> None:
         """What SIGHUP does: keys are fetched again (within the cooldown), TLS files read again."""
-        if isinstance(self._auth, BearerAuth):
+        if self._auth is not None:
             self._auth.refresh_soon()
         if self._ssl is not None:
             try:
@@ -128,7 +132,13 @@ class Server:
             master_key=settings.master_key.value if settings.master_key else None,
         )
 
-    async def _open_auth(self) -> BearerAuth | InsecureNoAuth:
+    async def _start_auth(self) -> RequestAuth:
+        auth = self._make_auth()
+        self._stack.push_async_callback(auth.stop)
+        await auth.start()
+        return auth
+
+    def _make_auth(self) -> RequestAuth:
         settings = self.settings
         if settings.insecure_no_auth:
             log.warning(
@@ -147,8 +157,7 @@ class Server:
             self._stack.push_async_callback(self.dev_issuer.stop)
             trust = settings.trust_in(self.dev_issuer.trusted())
         with naming("--jwks-ca-file", "CA file"):
-            auth = BearerAuth(trust)
-        return await self._stack.enter_async_context(auth)
+            return BearerAuth(trust)
 
     @contextlib.asynccontextmanager
     async def _listening(self, context: ServerContext) -> AsyncIterator[None]:

@@ -827,8 +827,8 @@ def test_embedding_loads_no_kmip_no_database_and_no_option_parser() -> None:
     script = """
 import sys
 import kms_tornado
-from kms_tornado.web.base import BearerRequestHandler, requires
-from kms_tornado.web.bearer_auth import BearerAuth
+from kms_tornado.web.bearer.mixin import BearerRequestHandler, requires
+from kms_tornado.web.bearer.auth import BearerAuth
 from tornado.web import Application
 class Orders(BearerRequestHandler):
     @requires(scope="x")
@@ -839,7 +839,7 @@ heavy = ("sqlalchemy", "alembic", "configargparse", "kms_tornado.kmip", "kms_tor
          "kms_tornado.web.app", "kms_tornado.auth.minting")
 print(sorted(name for name in sys.modules if name.startswith(heavy)))
 """  # fmt: skip
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     done = subprocess.run(
         [sys.executable, "-c", script],
         cwd=root,
@@ -854,7 +854,7 @@ print(sorted(name for name in sys.modules if name.startswith(heavy)))
 
 def test_importing_the_package_alone_loads_not_even_tornado() -> None:
     script = "import sys, kms_tornado; print(kms_tornado.__version__, [n for n in sys.modules if n.split('.')[0] in ('tornado', 'jose', 'cryptography')])"
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     done = subprocess.run(
         [sys.executable, "-c", script],
         cwd=root,

@@ -1,0 +1,26 @@
+"""Credentials: all that a request offers to say who is calling, as one value, unverified."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+# One is made for every request. Not frozen: a frozen dataclass takes 0.9 µs to make, this one 0.2.
+@dataclass(slots=True)
+class Credentials:
+    """What a transport found in a request; nothing of it is believed yet.
+
+    A transport fills in what it has. Whoever checks credentials looks at the kinds that it knows and
+    ignores the others, so that a new kind of credential changes no signature between the two.
+
+    authorization: the values of the ``Authorization`` header fields, in the order received.
+    peer_certificate: the client's certificate of the TLS connection, DER; None without one.
+    kmip_credential: the Credential of a KMIP request header (KMIP 2.1 §9.7), as
+    ``{field name: value}``; None without one.
+    """
+
+    authorization: Sequence[str] = ()
+    peer_certificate: bytes | None = None
+    kmip_credential: Mapping[str, Any] | None = None

@@ -1,0 +1,77 @@
+"""RequestAuth: what every transport asks of authentication, whichever method it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from .credentials import Credentials
+from .key_cache import KeyStatus
+from .principal import Principal
+
+
+@dataclass(frozen=True, slots=True)
+class AuthStatistics:
+    """Counts since the process started.
+
+    outcomes: {"ok" or the reason of a refusal: number of checks}.
+    remembered_hits, remembered_misses: look-ups of a token among those that were verified before;
+    remembered: how many there are now.
+    key_fetches: {issuer: {"ok" or "failed": number of refreshes of its key set}}.
+    """
+
+    outcomes: Mapping[str, int]
+    remembered_hits: int
+    remembered_misses: int
+    remembered: int
+    key_fetches: Mapping[str, Mapping[str, int]]
+
+
+class RequestAuth(Protocol):
+    """One method of authentication, started and stopped with the server.
+
+    A request asks `recall` or `check_now` first; neither waits. Only where check_now returns None,
+    the request waits for `check_refreshing`.
+    """
+
+    @property
+    def realm(self) -> str:
+        """The realm of the challenge (RFC 6750 §3)."""
+
+    @property
+    def issuers(self) -> Sequence[str]:
+        """The URIs of the issuers whose tokens are accepted, for RFC 9728; empty without any."""
+
+    def recall(self, credentials: Credentials) -> Principal | None:
+        """The principal of credentials that were verified before and are still good.
+
+        None decides nothing: the caller asks check_now, and until then nothing is counted.
+        """
+
+    def check_now(self, credentials: Credentials) -> Principal | None:
+        """Decide without waiting; None where only a refresh of an issuer's keys can tell.
+
+        Raises AuthenticationError.
+        """
+
+    async def check_refreshing(self, credentials: Credentials) -> Principal:
+        """Decide what check_now could not, after a refresh. Raises AuthenticationError, Unavailable."""
+
+    async def start(self) -> None:
+        """Begin what runs in the background; returns at once. Needs a running event loop."""
+
+    async def stop(self) -> None:
+        """End what runs in the background, and wait until it has ended."""
+
+    def refresh_soon(self) -> None:
+        """Fetch again what was fetched from outside, within the cooldown; SIGHUP calls it."""
+
+    def status(self) -> Sequence[KeyStatus]:
+        """The state of each issuer's keys, in the order of `issuers`."""
+
+    def statistics(self) -> AuthStatistics | None:
+        """What metrics show; None where no credentials are checked."""
+
+    def observe_verifications(self, observe: Callable[[float], None]) -> None:
+        """Have `observe` called with the seconds of each verification that was not recalled."""

@@ -1,0 +1,115 @@
+"""The names of Tornado that we rely on and that its documentation does not promise, each with why.
+
+A release of Tornado may rename any of them. Some would then fail in the middle of a request; others
+would fail silently: a method that Tornado no longer calls checks no token. So `check_tornado` looks
+for all of them at start, and its error names the one that is missing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import FunctionType
+
+import tornado
+from tornado import http1connection, simple_httpclient, tcpclient, web
+
+from ...errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class InternalName:
+    """One such name. An empty `name` stands for the class itself.
+
+    owner: the module and class that have it, as ``tornado.web.RequestHandler``.
+    assigned_in: the method of the class that assigns the attribute to each instance; None where the
+    class itself has it.
+    """
+
+    owner: str
+    name: str
+    why: str
+    assigned_in: str | None = None
+
+
+_HANDLER = "tornado.web.RequestHandler"
+_SERVER_CONNECTION = "tornado.http1connection.HTTP1Connection"
+_CLIENT = "tornado.simple_httpclient.SimpleAsyncHTTPClient"
+_CLIENT_CONNECTION = "tornado.simple_httpclient._HTTPConnection"
+_TCP_CLIENT = "tornado.tcpclient.TCPClient"
+
+#: Of the token layer, which applications embed: `mixin` and `fetch_client`.
+TOKEN_LAYER = (
+    InternalName(_HANDLER, "_execute", "overridden: the token is checked before all else"),
+    InternalName(
+        _HANDLER, "_transforms", "a refusal is written before Tornado sets it", "_execute"
+    ),
+    InternalName(
+        _HANDLER, "_prepared_future", "a refused request's streamed body waits for it", "__init__"
+    ),
+    InternalName(_CLIENT, "_connection_class", "overridden: fetches use our connection class"),
+    InternalName(_CLIENT, "tcp_client", "replaced by one that notes its streams", "initialize"),
+    InternalName(_TCP_CLIENT, "_create_stream", "overridden: a cancelled fetch closes its stream"),
+    InternalName(_CLIENT_CONNECTION, "", "subclassed: a cancelled fetch ends at once"),
+    InternalName(_CLIENT_CONNECTION, "run", "overridden: notes the connection and its task"),
+    InternalName(_CLIENT_CONNECTION, "_remove_timeout", "a cancelled fetch leaves no timer"),
+    InternalName(_CLIENT_CONNECTION, "_release", "a cancelled fetch leaves its client's queue"),
+    InternalName(_CLIENT_CONNECTION, "_handle_exception", "a reset fails the fetch at once"),
+    InternalName(
+        _CLIENT_CONNECTION, "on_connection_close", "overridden: a reset fails the fetch at once"
+    ),
+    InternalName(
+        _CLIENT_CONNECTION, "final_callback", "a cancelled fetch answers nobody", "__init__"
+    ),
+    InternalName(_CLIENT_CONNECTION, "stream", "a cancelled fetch closes it", "run"),
+)
+
+#: Of the server itself, beside those of the token layer: `service_handler` and `fast_lane`.
+SERVER = (
+    InternalName(
+        _HANDLER, "_unimplemented_method", "tells which methods a handler has (405's Allow)"
+    ),
+    InternalName(_HANDLER, "_reason", "the text of a status without words of ours", "set_status"),
+    InternalName(
+        _SERVER_CONNECTION, "set_body_timeout", "limits the time that a refused body may take"
+    ),
+    InternalName(
+        _SERVER_CONNECTION, "set_max_body_size", "the server counts a body's bytes itself"
+    ),
+    InternalName(
+        _SERVER_CONNECTION, "_read_finished", "an answer may precede the body's end", "__init__"
+    ),
+    InternalName(
+        _SERVER_CONNECTION,
+        "_disconnect_on_finish",
+        "such an answer leaves the connection open",
+        "__init__",
+    ),
+)
+
+_MODULES = {
+    module.__name__: module for module in (http1connection, simple_httpclient, tcpclient, web)
+}
+
+
+def check_tornado(names: tuple[InternalName, ...]) -> None:
+    """Raises ConfigurationError that says which name the installed Tornado does not have."""
+    for internal in names:
+        module_name, _, class_name = internal.owner.rpartition(".")
+        owner = getattr(_MODULES[module_name], class_name, None)
+        if not isinstance(owner, type) or not _has(owner, internal):
+            full_name = f"{internal.owner}.{internal.name}".removesuffix(".")
+            raise ConfigurationError(
+                f"Tornado {tornado.version} does not fit this release of kms_tornado: it has no "
+                f"{full_name} ({internal.why}); install a version of Tornado that has it, such as 6.6"
+            )
+
+
+def _has(owner: type, internal: InternalName) -> bool:
+    if not internal.name:
+        return True
+    if internal.assigned_in is None:
+        return hasattr(owner, internal.name)
+    # An attribute that exists on instances only; making one would need a connection. The method
+    # that assigns it names it in its code.
+    method = getattr(owner, internal.assigned_in, None)
+    return isinstance(method, FunctionType) and internal.name in method.__code__.co_names
