@@ -41,6 +41,7 @@ setup(
         "fast": ["uvloop>=0.20", "orjson>=3.10"],
         "proxy": ["pycurl>=7.45"],
         "postgresql": POSTGRESQL,
+        "docs": ["sphinx>=8", "myst-parser>=4", "furo>=2024.8.6"],
         "test": [
             "pytest>=8",
             "pytest-xdist>=3.6",

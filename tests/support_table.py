@@ -1,6 +1,6 @@
-"""The README's tables of operations and limits, generated from those of the server.
+"""The tables of operations and limits in docs/, generated from those of the server.
 
-``python -m tests.support_table`` writes them into the README; a test keeps them equal.
+``python -m tests.support_table`` writes them into their pages; a test keeps them equal.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ from kms_tornado.service.catalogue import ALL_OBJECT_TYPES, CATALOGUE
 from kms_tornado.service.limits import MAX_DATA_BYTES, MAX_RESPONSE_BYTES
 from kms_tornado.store.bounds import MOST_GRANTEES, MOST_LISTED
 
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
+
+#: Table → the page that has its place.
+PLACES = {"operations": "docs/keys.md", "limits": "docs/operating.md"}
 
 
 #: Operation → what the table says beside the objects that it works on.
@@ -128,14 +131,16 @@ def limits() -> str:
 TABLES = {"operations": operations, "limits": limits}
 
 
-def rewritten(text: str) -> str:
-    """The README with each table between its marks as it should be."""
-    for name, table in TABLES.items():
+def rewritten(text: str, page: str) -> str:
+    """The page with each of its tables as it should be. Raises LookupError where one has no place."""
+    for name, place in PLACES.items():
+        if place != page:
+            continue
         begin, end = f"<!-- {name}: python -m tests.support_table -->", "<!-- end -->"
         pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
         if not pattern.search(text):
-            raise LookupError(f"the README has no place for the table of {name}")
-        whole = f"{begin}\n{table()}\n{end}"
+            raise LookupError(f"{page} has no place for the table of {name}")
+        whole = f"{begin}\n\n{TABLES[name]()}\n\n{end}"
         text = pattern.sub(lambda _, whole=whole: whole, text)  # type: ignore[misc]
     return text
 
@@ -147,4 +152,6 @@ def _objects(types: tuple[ObjectType, ...]) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(rewritten(README.read_text()))
+    for page in PLACES.values():
+        path = ROOT / page
+        path.write_text(rewritten(path.read_text(), page))

@@ -1,160 +1,180 @@
-"""The README does what it says: its commands, its code, its words."""
+"""README, CONTRIBUTING.md and the tables in docs/ are true: commands, links, names.
+
+The blocks of code of all pages are run or checked in tests/docs.
+"""
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 
 import pytest
 
 from kms_tornado import errors, options
-from kms_tornado.web.app import ROUTES
+from kms_tornado.web.app import METRICS_ROUTE, ROUTES
+from kms_tornado.web.metrics import Metrics
 
 from . import support_table
+from .docs.blocks import ROOT, block, pages
 from .issuer import Issuer
+from .server import environment, eventually, free_port
+from .support import Client
 
-ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
+ANSWERS = (ROOT / "docs/answers.md").read_text()
+OPERATING = (ROOT / "docs/operating.md").read_text()
 
 
-def block(language: str, containing: str) -> str:
-    """The README's one code block in this language that has the text."""
-    blocks = re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-    (found,) = [each for each in blocks if containing in each]
-    return found
+def test_readme_is_a_page() -> None:
+    assert len(README.splitlines()) <= 110
 
 
-def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+# --- the commands -------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def dev_server(tmp_path: Path):
-    """`python -m kms_tornado --dev` as the README starts it, on a free port: (url, alice's token)."""
-    command = block("sh", "--dev").split("&&")[1].split()
-    assert command == ["python", "-m", "kms_tornado", "--dev"]
-    process = subprocess.Popen(
-        [sys.executable, *command[1:], "--port", "0"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    try:
-        printed = ""
-        while "curl " not in printed:
-            line = process.stdout.readline()
-            assert line, "the server ended"
-            printed += line
-        yield (
-            re.search(r"(http://\S+)/kmip_2_1", printed)[1],
-            re.search(r"^eyJ\S+", printed, re.M)[0],
+@pytest.mark.parametrize("file", [".ci/run", ".github/workflows/test.yml", "CONTRIBUTING.md"])
+def test_test_command_is_the_same_everywhere(file: str) -> None:
+    command = block("README.md", "sh", "tox -e").text.strip()
+    assert command in (ROOT / file).read_text()
+
+
+def test_ci_runs_on_every_version_that_the_package_names() -> None:
+    setup = (ROOT / "setup.py").read_text()
+    versions = re.findall(r'"Programming Language :: Python :: (3\.\d+)"', setup)
+    workflow = (ROOT / ".github/workflows/test.yml").read_text()
+    assert re.findall(r'"(3\.\d+)"', workflow) == versions
+
+
+def test_embedding_example_serves_a_user_and_refuses_strangers(tmp_path: Path) -> None:
+    port = free_port()
+    with Issuer("ES256") as issuer:
+        code = block("README.md", "python", "from_issuer").text
+        code = code.replace("https://tenant.eu.auth0.com/", issuer.uri).replace("8888", str(port))
+        process = subprocess.Popen(
+            [sys.executable, "-c", code],
+            cwd=tmp_path,
+            env=environment(),
+            stderr=subprocess.DEVNULL,
         )
-    finally:
-        process.terminate()
-        process.communicate(timeout=20)
+        try:
+            client = Client(port)
+            eventually(lambda: _is_up(client), timeout_s=30)
+            answer = client.get("/orders", token=issuer.token(aud="my-api"))
+            assert answer.json()["user"] == "alice"
+            assert client.get("/orders", token=issuer.token(aud="another-api")).status == 401
+        finally:
+            process.kill()
+            process.wait()
 
 
-def test_client_example_prints_the_plaintext(dev_server: tuple[str, str]) -> None:
-    url, token = dev_server
-    # Flushed by hand: the client's threads may abort the interpreter at exit (KMIP.md §17).
-    code = block("python", "KmsClient") + "\nimport sys; sys.stdout.flush(); os._exit(0)\n"
-    done = run_python(code, KMS_URL=url, KMS_TOKEN=token)
-    assert done.stdout == "b'pay 12 EUR'\n", done.stderr
+def _is_up(client: Client) -> bool:
+    try:
+        return client.get("/orders").status == 401
+    except OSError:
+        return False
 
 
-def test_embedding_example_serves_a_user_and_refuses_strangers() -> None:
-    with Issuer() as issuer:
-        code = block("python", "from_issuer").replace("https://tenant.eu.auth0.com/", issuer.uri)
-        code = code.replace("app.listen(8888)", "app.listen(0, '127.0.0.1'); await check(app)")
-        code = code.replace("        await asyncio.Event().wait()\n", "")
-        check = f"""
-            from tornado.httpclient import AsyncHTTPClient
-            from tornado.netutil import bind_sockets
-
-            async def check(app):
-                (sock,) = bind_sockets(0, "127.0.0.1")
-                server = tornado.httpserver.HTTPServer(app)
-                server.add_socket(sock)
-                url = f"http://127.0.0.1:{{sock.getsockname()[1]}}/orders"
-                for method, body, token in (
-                    ("GET", None, {issuer.token(aud="my-api")!r}),
-                    ("POST", "", {issuer.token(aud="my-api")!r}),
-                    ("POST", "", {issuer.token(aud="my-api", scope="orders:write")!r}),
-                    ("GET", None, {issuer.token(aud="another-api")!r}),
-                ):
-                    answer = await AsyncHTTPClient().fetch(
-                        url, method=method, body=body, raise_error=False,
-                        headers={{"Authorization": "Bearer " + token}},
-                    )
-                    print(answer.code)
-            import tornado.httpserver
-        """
-        done = run_python(textwrap.dedent(check) + code)
-    assert done.stdout.split() == ["200", "403", "201", "401"], done.stderr
+def test_embedding_example_is_about_ten_lines() -> None:
+    code = block("README.md", "python", "from_issuer").text
+    lines = [line for line in code.splitlines() if line.strip()]
+    assert len([line for line in lines if not line.startswith(("import ", "from "))]) <= 10
 
 
-def test_embedding_example_is_about_ten_lines_for_a_handler() -> None:
-    code = block("python", "from_issuer")
-    protected = code[code.index("auth =") : code.index("async def main")]
-    assert len([line for line in protected.splitlines() if line.strip()]) <= 10
+# --- what the pages name ------------------------------------------------------------------------
+
+
+def _without_code(text: str) -> str:
+    return re.sub(r"^ *```.*?^ *```$", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def _links() -> list[tuple[Path, str]]:
+    return [
+        (page, target)
+        for page in pages()
+        for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", _without_code(page.read_text()))
+    ]
+
+
+@pytest.mark.parametrize(("page", "target"), _links())
+def test_every_link_leads_to_a_file_and_a_heading(page: Path, target: str) -> None:
+    name, _, anchor = target.partition("#")
+    file = (page.parent / name) if name else page
+    assert file.exists()
+    if anchor:
+        headings = re.findall(r"^#+ (.*)$", file.read_text(), re.MULTILINE)
+        slugs = [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
+        assert anchor in slugs
+
+
+@pytest.mark.parametrize("page", sorted(support_table.PLACES.values()))
+def test_tables_are_the_server_s_own(page: str) -> None:
+    """``python -m tests.support_table`` writes them."""
+    text = (ROOT / page).read_text()
+    assert support_table.rewritten(text, page) == text
+
+
+@pytest.mark.parametrize("path", [route for route, _ in [*ROUTES, METRICS_ROUTE]])
+def test_every_route_is_listed(path: str) -> None:
+    assert f"{path.replace('(.+)', '{uid}')}`" in ANSWERS
 
 
 @pytest.mark.parametrize(
     "words",
     sorted(
         {
-            word
+            cls.description.removeprefix("token ")
             for cls in vars(errors).values()
             if isinstance(cls, type)
             and issubclass(cls, errors.AuthenticationError)
             and cls not in {errors.AuthenticationError, errors.InvalidToken}
-            for word in [cls.description.removeprefix("token ")]
         }
     ),
 )
 def test_every_refusal_is_explained(words: str) -> None:
-    assert words in README
+    assert words in ANSWERS
 
 
-def test_tables_are_the_server_s_own() -> None:
-    """``python -m tests.support_table`` writes them."""
-    assert support_table.rewritten(README) == README
+def test_every_metric_is_listed() -> None:
+    from kms_tornado import BearerAuth
+    from kms_tornado.service.executor import Executor
+
+    auth = BearerAuth.from_issuer("https://issuer.example.com/", audience="kms")
+    executor = Executor()
+    metrics = Metrics(auth, executor)
+    metrics.observe("/health", "GET", 200, 0.001)
+    metrics.observe_operations([{"operation": "Create", "result": "Success"}])
+    executor.close()
+    names = re.findall(r"^# TYPE (kms_\w+) (?!gauge.*_created)", metrics.text().decode(), re.M)
+    missing = [name for name in names if not name.endswith("_created") and name not in OPERATING]
+    assert missing == []
 
 
-@pytest.mark.parametrize("path", [route[0] for route in ROUTES])
-def test_every_route_is_listed(path: str) -> None:
-    path = path.replace("(.+)", "{uid}")
-    assert f"`{path}`" in README or f"GET `{path}`" in README or f"{path}`" in README
+def test_every_option_is_in_the_list() -> None:
+    listed = (ROOT / "docs/options.md").read_text()
+    file = (ROOT / "conf/kms.toml").read_text()
+    assert "../conf/kms.toml" in listed
+    assert [o.name for o in options.OPTIONS if o.in_file and f"\n#{o.name} =" not in file] == []
 
 
-@pytest.mark.parametrize("path", re.findall(r"\]\((?!http)([^)#]+)\)", README))
-def test_every_linked_file_exists(path: str) -> None:
-    assert (ROOT / path).exists()
+def test_every_provider_has_a_section() -> None:
+    page = (ROOT / "docs/providers.md").read_text()
+    files = {path.name for path in (ROOT / "conf").glob("*.toml")} - {"kms.toml"}
+    included = set(re.findall(r"\{literalinclude\} \.\./conf/(\w+\.toml)", page))
+    assert included == files
 
 
-def test_ci_runs_the_readme_s_test_command() -> None:
-    assert block("sh", "tox -e").strip() in (ROOT / ".ci/run").read_text()
+# --- where the tests are ------------------------------------------------------------------------
 
 
-def test_several_issuers_are_configured_as_shown(tmp_path: Path) -> None:
-    file = tmp_path / "kms.toml"
-    file.write_text(block("toml", "jwt-auth-provider"))
-    trust = options.parse(["-c", str(file)], {}).settings.trust
-    assert trust is not None
-    assert [issuer.uri for issuer in trust.issuers] == [
-        "https://login.example.com/",
-        "https://partner.example.org",
-    ]
-    assert trust.policy.namespace_by_issuer
+def test_table_of_tests_names_every_package_and_folders_that_exist() -> None:
+    rows = dict(re.findall(r"^\| `(kms_tornado[\w/]*)` \| `(tests[\w/]*)`", CONTRIBUTING, re.M))
+    packages = {
+        str(path.parent.relative_to(ROOT))
+        for path in (ROOT / "kms_tornado").rglob("__init__.py")
+        if "migrations" not in path.parts
+    }
+    assert set(rows) == packages, "CONTRIBUTING.md, Where the tests are"
+    assert [tests for tests in rows.values() if not (ROOT / tests).is_dir()] == []

@@ -1,0 +1,106 @@
+"""docs/embedding.md: its blocks are one application, which serves and refuses as the page says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from tornado.httpclient import HTTPClientError, HTTPRequest
+from tornado.websocket import websocket_connect
+
+from ..issuer import Issuer
+from ..server import LOCATE
+from ..support import Client, running
+from .blocks import blocks
+
+BLOCKS = blocks("docs/embedding.md", "python")
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[Issuer]:
+    with Issuer("ES256") as running_issuer:
+        yield running_issuer
+
+
+@pytest.fixture(scope="module")
+def page(issuer: Issuer, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The names of the page's program, as if its issuer were ours."""
+    directory = tmp_path_factory.mktemp("embedding")
+    (directory / "public").mkdir()
+    (directory / "public" / "terms.txt").write_text("30 days")
+    program = "\n".join(each.text for each in BLOCKS)
+    program = program.replace("https://tenant.eu.auth0.com/", issuer.uri)
+    program = program.replace('"kms-data"', repr(str(directory / "data")))
+    program = program.replace('"public"}', f"{str(directory / 'public')!r}}}")
+    names: dict[str, Any] = {"__name__": "embedding"}
+    exec(compile(program, "docs/embedding.md", "exec"), names)
+    return names
+
+
+@pytest.fixture(scope="module")
+def client(page: dict[str, Any]) -> Iterator[Client]:
+    with running(page["make_app"], page["auth"], page["kms"]) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def token(issuer: Issuer) -> str:
+    return issuer.token(aud="my-api")
+
+
+def test_user_is_served_and_a_stranger_is_not(client: Client, issuer: Issuer, token: str) -> None:
+    answer = client.get("/orders", token=token)
+    assert (answer.json()["user"], answer.json()["claims"]["aud"]) == ("alice", "my-api")
+    assert client.get("/orders").status == 401
+    assert client.get("/orders", token=issuer.token(aud="another-api")).status == 401
+
+
+def test_base_class_keeps_its_prepare_and_is_protected(client: Client, token: str) -> None:
+    assert client.get("/invoices", token=token).headers["X-Application"] == "orders"
+    assert client.get("/invoices").status == 401
+
+
+def test_public_method_needs_no_token_and_the_others_do(client: Client, token: str) -> None:
+    assert client.get("/health").text == "up\n"
+    assert client.request("DELETE", "/health").status == 401
+    assert client.request("DELETE", "/health", token=token).text == "going down\n"
+
+
+def test_scope_is_required_for_one_method(client: Client, issuer: Issuer, token: str) -> None:
+    assert client.get("/prices", token=token).status == 200
+    refusal = client.request("PUT", "/prices", token=token, body=b"")
+    assert (refusal.status, refusal.json()["error"]) == (403, "insufficient_scope")
+    writer = issuer.token(aud="my-api", scope="prices:read prices:write")
+    assert client.request("PUT", "/prices", token=writer, body=b"").status == 204
+
+
+def test_websocket_and_files_are_protected(client: Client, token: str) -> None:
+    async def talk(headers: dict[str, str]) -> Any:
+        url = f"ws://127.0.0.1:{client.port}/events"
+        connection = await websocket_connect(HTTPRequest(url, headers=headers))
+        await connection.write_message("hi")
+        answer = await connection.read_message()
+        connection.close()
+        assert await connection.read_message() is None
+        return answer
+
+    assert asyncio.run(talk({"Authorization": f"Bearer {token}"})) == "alice: hi"
+    with pytest.raises(HTTPClientError):
+        asyncio.run(talk({}))
+    assert client.get("/files/terms.txt", token=token).text == "30 days"
+    assert client.get("/files/terms.txt").status == 401
+
+
+def test_mounted_kms_answers_below_its_path(client: Client, token: str) -> None:
+    assert client.post("/kms/kmip_2_1", token=token, body=LOCATE).status == 200
+    assert client.post("/kms/kmip_2_1", body=LOCATE).status == 401
+    assert client.get("/kms/ready").status == 200
+    assert client.get("/kms/metrics").status == 404
+
+
+def test_several_issuers_have_names_of_their_own(page: dict[str, Any]) -> None:
+    settings = page["several"].settings
+    assert len(settings.issuers) == 2
+    assert settings.policy.namespace_by_issuer

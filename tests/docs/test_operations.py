@@ -1,0 +1,61 @@
+"""docs/operations.md: its requests are sent to a server, and its answers are what comes back."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pytest
+
+from ..issuer import Issuer
+from ..kms import KMS
+from .blocks import ROOT, Block, blocks
+from .placeholders import Values
+
+PAGE = "docs/operations.md"
+
+
+def exchanges() -> list[tuple[Block, Block]]:
+    """(request, answer), in the order of the page."""
+    examples = [each for each in blocks(PAGE) if each.language in {"json", "text"}]
+    pairs = list(pairwise(examples))[::2]
+    assert len(examples) == 2 * len(pairs), "a request without an answer"
+    return pairs
+
+
+BLOCKS = [each for pair in exchanges() for each in pair]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KMS]:
+    directory = tmp_path_factory.mktemp("docs")
+    with Issuer("ES256") as issuer, KMS(directory, issuer, options=["--kmip-interop"]) as kms:
+        yield kms
+
+
+def test_every_answer_is_what_the_server_says(server: KMS) -> None:
+    user = server.user()
+    values = Values()
+    for request, shown in exchanges():
+        answer = user.send(json.loads(values.fill(request.text)))
+        try:
+            if shown.language == "json":
+                assert answer.status == 200, answer.text
+                values.match_json(json.loads(shown.text), json.loads(answer.body))
+            else:
+                assert answer.status == 422, answer.text
+                values.match_text(shown.text.strip(), answer.text)
+        except AssertionError as exc:
+            exc.add_note(f"the answer at {shown.place}")
+            raise
+
+
+def test_every_operation_of_the_table_has_an_example() -> None:
+    headings = re.findall(r"^## (\w+)$", (ROOT / PAGE).read_text(), re.MULTILINE)
+    table = (ROOT / "docs/keys.md").read_text().partition("<!-- operations:")[2]
+    operations = re.findall(r"^\| (\w+) \|", table.partition("<!-- end -->")[0], re.MULTILINE)
+    assert sorted(headings) == sorted(name for name in operations if name != "operation")
+    for heading in headings:
+        assert any(json.loads(request.text)["tag"] == heading for request, _ in exchanges())
