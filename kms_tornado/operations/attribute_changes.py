@@ -96,7 +96,7 @@ async def _check_new(call: Call, new: AttributeInstance) -> None:
         linked = new.value.linked_object_identifier
         if linked.startswith("["):
             raise InvalidAttributeValue("a link names an object by its identifier")
-        await call.doing(Operation.GET_ATTRIBUTES).fetch_for(linked, Use.INSPECT)
+        await call.for_operation(Operation.GET_ATTRIBUTES).fetch_for(linked, Use.INSPECT)
 
 
 async def _write(call: Call, target: ManagedObject, attributes: Attributes) -> None:

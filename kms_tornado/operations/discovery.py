@@ -84,8 +84,8 @@ _SOFTWARE = 0x1  # Protection Storage Mask, §12.2
 #: Function → the fields of the answer. The others have the empty answer: there are no namespaces,
 #: extensions, attestation types, validations, client registration methods or defaults of ours.
 ANSWERS: Mapping[QueryFunction, Callable[[Call], Mapping[str, Any]]] = {
-    QueryFunction.QUERY_OPERATIONS: lambda call: {"operations": call.surroundings.offered},
-    QueryFunction.QUERY_OBJECTS: lambda call: {"object_types": call.surroundings.object_types},
+    QueryFunction.QUERY_OPERATIONS: lambda call: {"operations": call.context.offered},
+    QueryFunction.QUERY_OBJECTS: lambda call: {"object_types": call.context.object_types},
     QueryFunction.QUERY_SERVER_INFORMATION: lambda call: {
         "vendor_identification": VENDOR,
         "server_information": ServerInformation(
@@ -111,7 +111,7 @@ async def query(call: Call, request: QueryRequest) -> QueryResponse:
 
 
 def _profiles(call: Call) -> tuple[ProfileInformation, ...]:
-    allows_all = call.surroundings.crypto_policy is CryptoPolicy.PERMISSIVE
+    allows_all = call.context.crypto_policy is CryptoPolicy.PERMISSIVE
     return tuple(
         ProfileInformation(profile_name=each.number)
         for each in PROFILES

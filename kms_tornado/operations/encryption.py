@@ -88,7 +88,7 @@ async def _encrypt_symmetric(
     work = partial(ciphers.encrypt, suite, call.open(target), data, aad, iv)
     sealed = await run_maybe_offloaded(call, len(data) + len(aad), work)
     # A nonce that was used before is refused here, and what was computed under it is dropped.
-    await call.spend(target, len(data), *_nonce(target, request, suite))
+    await call.consume_usage(target, len(data), *_nonce(target, request, suite))
     return EncryptResponse(
         unique_identifier=target.uid,
         data=sealed.ciphertext,

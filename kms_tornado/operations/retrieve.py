@@ -19,7 +19,7 @@ from ..store.base import Replace
 from .attributes import described
 from .common.call import Call
 from .objects.outgoing import given, with_block
-from .objects.stored_wrapped import as_registered, is_kept_wrapped, opened
+from .objects.stored_wrapped import as_registered, is_kept_wrapped, unwrap_stored
 from .objects.wrapping import wrapped_block
 
 
@@ -65,7 +65,7 @@ async def _given(call: Call, target: ManagedObject, request: GetRequest | Export
     if is_kept_wrapped(target):
         if request.key_wrap_type is not KeyWrapType.NOT_WRAPPED:
             return as_registered(call, target, request)
-        target = await opened(call, target)
+        target = await unwrap_stored(call, target)
     specification = request.key_wrapping_specification
     if specification is None:
         return _in_the_clear(call, target, request.key_format_type)

@@ -25,7 +25,7 @@ async def encrypt_with_public_key(
     """With a public key, or the one in a certificate."""
     scheme = _scheme(call, target, request, Use.PROTECT)
     ciphertext = rsa_encrypt(open_public_key(call, target), scheme, data)
-    await call.spend(target, len(data))
+    await call.consume_usage(target, len(data))
     return EncryptResponse(unique_identifier=target.uid, data=ciphertext)
 
 

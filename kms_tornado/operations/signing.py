@@ -43,7 +43,7 @@ async def sign(call: Call, request: SignRequest) -> SignResponse:
         signature = await run_with_private_key(
             call, target, lambda: made.sign(digested, is_digest=True)
         )
-        await call.spend(target, len(digested))
+        await call.consume_usage(target, len(digested))
         return SignResponse(target.uid, signature_data=signature)
     in_parts = stage is not Stage.WHOLE
     stream = await feed_stream(
@@ -58,7 +58,7 @@ async def sign(call: Call, request: SignRequest) -> SignResponse:
             raise
         signature = stream.work.finish()  # the parts are paid, and their stream is gone
     if not in_parts:  # paid last: what failed, or found no thread, costs nothing
-        await call.spend(target, len(request.data or b""))
+        await call.consume_usage(target, len(request.data or b""))
     return SignResponse(target.uid, signature_data=signature)
 
 

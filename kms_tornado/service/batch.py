@@ -155,9 +155,9 @@ class _Run:
                 transaction.take_back()
             results.append(result)
             self.room -= result.length
-            if transaction.has_settled:
+            if transaction.has_committed_early:
                 await transaction.finish()
-                transaction.has_settled = False
+                transaction.has_committed_early = False
                 self.kept = _Kept(position + 1, tuple(results), self.placeholder, self.room)
             if result.has_failed and self.option is BatchErrorContinuationOption.STOP:
                 break

@@ -15,9 +15,9 @@ from ..crypto.policy import CryptoPolicy
 from ..domain.access import sufficient_rights
 from ..errors import GeneralFailure, OperationNotSupported
 from ..kmip.enums import Operation
-from ..operations.common.call import Call, SharedOffload, Surroundings
+from ..operations.common.call import Call, ServiceContext, SharedOffload
 from ..operations.common.transaction import Transaction
-from ..operations.objects import stored_wrapped as kept_wrapped
+from ..operations.objects import stored_wrapped
 from ..store.base import Conflict, Objects, ObjectStore
 from .catalogue import object_types, offered_operations, payload_types
 from .limits import check_data
@@ -50,10 +50,10 @@ class Service:
         self._turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
         self.operations = offered_operations(kmip_interop=kmip_interop)
         self.payloads = payload_types(self.operations)
-        self._surroundings = Surroundings(
+        self._context = ServiceContext(
             master_key,
             offload,
-            kept_wrapped.opened,
+            stored_wrapped.unwrap_stored,
             tuple(self.operations),
             object_types(self.operations),
             sufficient_rights(
@@ -108,7 +108,7 @@ class Service:
         if row is None:
             raise OperationNotSupported(f"{operation.name} is not offered by this server")
         check_data(request)
-        call = Call(principal.name, operation, objects, self.now(), bare, self._surroundings)
+        call = Call(principal.name, operation, objects, self.now(), bare, self._context)
         return await row.function(call, request)
 
     def transaction(self, *, undoes: bool = False) -> Transaction:

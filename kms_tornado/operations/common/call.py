@@ -58,27 +58,27 @@ class SharedOffload(Protocol):
     ) -> Awaitable[T]: ...
 
 
-class Unwrapper(Protocol):
+class UnwrapStored(Protocol):
     """An object that is kept wrapped as its wrapping key makes it, its plaintext in `call.unwrapped`."""
 
     def __call__(self, call: Call, target: ManagedObject) -> Awaitable[ManagedObject]: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class ServiceContext:
     """What all calls of one service have in common.
 
     offered: every operation that this server does. object_types: what they work on, for Query.
     sufficient_rights: as `domain.access.sufficient_rights` makes them.
     privileged_users: who may create objects; empty means everyone.
     crypto_policy: of --crypto-policy; `Call.check_allowed` asks it.
-    unwrapper: of objects that are kept wrapped.
+    unwrap_stored: opens objects that are stored wrapped.
     streams: data that comes in parts, of all callers of this process.
     """
 
     master_key: MasterKey
     offload: SharedOffload
-    unwrapper: Unwrapper
+    unwrap_stored: UnwrapStored
     offered: tuple[Operation, ...]
     object_types: tuple[ObjectType, ...]
     sufficient_rights: Mapping[Operation, tuple[Operation, ...]]
@@ -102,7 +102,7 @@ class Call:
     store: Objects
     now: int
     bare: bool
-    surroundings: Surroundings
+    context: ServiceContext
     unwrapped: dict[UniqueIdentifier, KeyMaterial] = field(default_factory=dict, repr=False)
 
     def offload(self, function: Callable[[], T], *, heavy: bool = False) -> Awaitable[T]:
@@ -112,13 +112,13 @@ class Call:
         way of what takes a few. Raises Unavailable where the queue is full: call it before anything is
         changed.
         """
-        return self.surroundings.offload(function, principal=self.principal, heavy=heavy)
+        return self.context.offload(function, principal=self.principal, heavy=heavy)
 
     @property
     def streams(self) -> Streams:
-        return self.surroundings.streams
+        return self.context.streams
 
-    def doing(self, operation: Operation) -> Call:
+    def for_operation(self, operation: Operation) -> Call:
         """The same call where it does something else in passing: wrap with a key, say.
 
         For identifiers that a request mentions besides its target: each needs a right of its own.
@@ -145,7 +145,7 @@ class Call:
             target = await self.store.get_for(
                 UniqueIdentifier(identifier),
                 principal=self.principal,
-                rights=self.surroundings.sufficient_rights[self.operation],
+                rights=self.context.sufficient_rights[self.operation],
             )
         if target is None:
             raise not_found(identifier)
@@ -166,7 +166,7 @@ class Call:
         """As `fetch_for`, for cryptography: state, dates, usage mask and limit allow it by now.
 
         use: PROTECT (encrypt, sign, MAC, wrap) or PROCESS (decrypt, verify, unwrap). needed: the bit.
-        Whoever protects calls `spend` before the result leaves the operation.
+        Whoever protects calls `consume_usage` before the result leaves the operation.
         Raises IncompatibleCryptographicUsageMask and PermissionDenied (the limit) besides.
         """
         target = await self.fetch_for(identifier, use, kind=kind)
@@ -177,10 +177,10 @@ class Call:
             check_left(attributes.usage_limits)
         if KEPT_WRAPPED in target.tags:
             # For `open`, in this call alone; the caller needs a right of its own to the wrapping key.
-            return await self.surroundings.unwrapper(self, target)
+            return await self.context.unwrap_stored(self, target)
         return target
 
-    async def spend(self, target: ManagedObject, size: int, *others: Change) -> None:
+    async def consume_usage(self, target: ManagedObject, size: int, *others: Change) -> None:
         """Take one protection of so many bytes off the target's usage limit, if it has one.
 
         others: changes that belong to it (a nonce that is used up), committed with it or not at all.
@@ -207,7 +207,7 @@ class Call:
         unsuitable = None
         groups = [
             (rights, states)
-            for rights in ((), self.surroundings.sufficient_rights[self.operation])
+            for rights in ((), self.context.sufficient_rights[self.operation])
             for states in _by_preference(use)
         ]
         for rights, states in groups:
@@ -221,13 +221,13 @@ class Call:
 
     def check_may_create(self) -> None:
         """Raises PermissionDenied where only privileged users create objects."""
-        privileged = self.surroundings.privileged_users
+        privileged = self.context.privileged_users
         if privileged and self.principal not in privileged:
             raise PermissionDenied("creating objects is left to privileged users")
 
     def check_allowed(self, technique: Technique, use: Use) -> None:
         """Raises UnsupportedCryptographicParameters where the policy refuses this use of it."""
-        check_policy(self.surroundings.crypto_policy, technique, use)
+        check_policy(self.context.crypto_policy, technique, use)
 
     def open(self, target: ManagedObject) -> KeyMaterial:
         """The plaintext key, for as long as the operation runs.
@@ -246,25 +246,25 @@ class Call:
         if target.sealed is None:
             raise ObjectDestroyed("the object's key material is gone")
         try:
-            return open_sealed(self.surroundings.master_key, target.sealed, _context(target))
+            return open_sealed(self.context.master_key, target.sealed, _envelope_context(target))
         except SealBroken as exc:  # somebody else wrote to the database
             _log.error("the stored object %s cannot be used: %s", target.uid, exc.detail)
             raise
 
     def seal(self, target: ManagedObject, material: KeyMaterial) -> SealedMaterial:
         """Material in the envelope of exactly this object, owner and version."""
-        return seal(self.surroundings.master_key, material, _context(target))
+        return seal(self.context.master_key, material, _envelope_context(target))
 
     async def commit(self, *changes: Change) -> None:
         await self.store.commit(changes)
 
-    async def settle(self) -> None:
+    async def commit_now(self) -> None:
         """What was committed is on disk on return, within a message too.
 
         For what cannot be done twice. Raises Conflict, and FeatureNotSupported within Undo.
         """
         if isinstance(self.store, Transaction):
-            await self.store.settle()
+            await self.store.commit_now()
 
 
 def _is(target: ManagedObject, kind: Kind) -> bool:
@@ -301,5 +301,5 @@ def _by_preference(use: Use) -> Sequence[frozenset[State]]:
     return [states for states in groups if states]
 
 
-def _context(target: ManagedObject) -> EnvelopeContext:
+def _envelope_context(target: ManagedObject) -> EnvelopeContext:
     return EnvelopeContext(target.uid, target.owner, target.object_type, target.version)

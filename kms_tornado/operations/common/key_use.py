@@ -1,6 +1,6 @@
 """What the cryptographic operations share: parameters, threads, and the way of a part to its stream.
 
-Access, state, mask, dates and limits are `Call.fetch_to_use` and `Call.spend`.
+Access, state, mask, dates and limits are `Call.fetch_to_use` and `Call.consume_usage`.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ async def feed_stream(
         call, len(data), update
     )
     if stage is Stage.WHOLE and target is not None and cost is not None:
-        await call.spend(target, cost)
+        await call.consume_usage(target, cost)
     return stream
 
 
@@ -171,5 +171,5 @@ async def _pay(
     call: Call, target: ManagedObject | None, cost: int | None, *changes: Change
 ) -> None:
     if target is not None and cost is not None:
-        await call.spend(target, cost, *changes)
-    await call.settle()
+        await call.consume_usage(target, cost, *changes)
+    await call.commit_now()

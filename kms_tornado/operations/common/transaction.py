@@ -28,7 +28,7 @@ class Transaction:
         self._after: dict[UniqueIdentifier, ManagedObject | None] = {}
         self._forget()
         #: Something was committed before the end, and is not to be run again.
-        self.has_settled = False
+        self.has_committed_early = False
 
     def _forget(self) -> None:
         self._after.clear()
@@ -142,14 +142,14 @@ class Transaction:
         finally:
             self._forget()
 
-    async def settle(self) -> None:
+    async def commit_now(self) -> None:
         """As `finish`, in the middle. Raises FeatureNotSupported where Undo may follow."""
         if self._undoes:
             raise FeatureNotSupported("data in parts cannot be undone: leave Undo out")
         item = self._items[-1]
         await self.finish()
         self._items = [item]
-        self.has_settled = True
+        self.has_committed_early = True
 
     async def _check_seen(self, uid: UniqueIdentifier, seen: int) -> None:
         known = await self.get(uid)

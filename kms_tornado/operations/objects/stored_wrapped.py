@@ -157,7 +157,7 @@ def kept_block(call: Call, target: ManagedObject) -> KeyBlock:
     return decode_key_block(call.open_kept(target).reveal())
 
 
-async def opened(call: Call, target: ManagedObject) -> ManagedObject:
+async def unwrap_stored(call: Call, target: ManagedObject) -> ManagedObject:
     """The object as `call.open` can give its plaintext.
 
     What a Sensitive key protects is Sensitive, whatever was said of it when it came in; whoever writes

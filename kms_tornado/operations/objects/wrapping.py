@@ -84,7 +84,7 @@ async def wrapped_block(
     information = encryption_only(specification)
     if target.attributes.extractable is False:
         raise NotExtractable("the object is not Extractable")
-    wrapping_key = await call.doing(Operation.ENCRYPT).fetch_to_use(
+    wrapping_key = await call.for_operation(Operation.ENCRYPT).fetch_to_use(
         information.unique_identifier,
         Use.PROTECT,
         CryptographicUsageMask.WRAP_KEY,
@@ -100,7 +100,7 @@ async def wrapped_block(
     encoding = _encoding(call, specification)
     octets = _octets(plain, encoding, _asked(target, specification))
     result = wrap_key(scheme, call.open(wrapping_key), octets)
-    await call.spend(wrapping_key, len(octets))
+    await call.consume_usage(wrapping_key, len(octets))
     return dataclasses.replace(
         plain,
         key_value=_wrapped_value(plain, encoding, result),
@@ -222,7 +222,7 @@ async def unwrapped(call: Call, block: KeyBlock) -> Unwrapped:
 
 async def _fetch_to_unwrap(call: Call, identifier: str) -> ManagedObject:
     """The key itself, or of a public key its private half: that is what the wrapper could name."""
-    unwrapping = call.doing(Operation.DECRYPT)
+    unwrapping = call.for_operation(Operation.DECRYPT)
     found = await unwrapping.fetch_for(identifier, Use.INSPECT, kind=_UNWRAPPING_KINDS)
     if found.object_type is ObjectType.PUBLIC_KEY:
         private = await linked_private_key(call, found)

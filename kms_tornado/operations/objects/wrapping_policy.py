@@ -86,7 +86,7 @@ async def linked_private_key(call: Call, public: ManagedObject) -> ManagedObject
     if len(links) != 1:
         return None
     try:
-        return await call.doing(Operation.DECRYPT).fetch_for(
+        return await call.for_operation(Operation.DECRYPT).fetch_for(
             links[0], Use.INSPECT, kind=ObjectType.PRIVATE_KEY
         )
     except (ItemNotFound, InvalidField):

@@ -200,7 +200,7 @@ def test_what_is_settled_stays(path):
         transaction = Transaction(store)
         transaction.begin(0)
         await transaction.commit([Insert(an_object("a"))])
-        await transaction.settle()
+        await transaction.commit_now()
         assert (await store.get("a")).uid == "a"
         await transaction.commit([Insert(an_object("b"))])
         transaction.take_back()
@@ -231,7 +231,7 @@ class Scripted:
         self.attempts += 1
         step = self.script.pop(0) if self.script else None
         if step is SETTLES:
-            await objects.settle()
+            await objects.commit_now()
         if isinstance(step, BaseException):
             raise step
         return CreateResponse(request.object_type, "a")
