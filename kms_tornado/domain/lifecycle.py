@@ -14,14 +14,16 @@ DESTROYED, DESTROYED_COMPROMISED = State.DESTROYED, State.DESTROYED_COMPROMISED
 GONE = frozenset({DESTROYED, DESTROYED_COMPROMISED})
 
 
-def first_activation_date(wanted: int | None, *, bare: bool, now: int) -> int | None:
+def first_activation_date(
+    requested: int | None, *, activates_at_once: bool, now: int
+) -> int | None:
     """The Activation Date of a new object; None: it waits for Activate.
 
-    wanted: the client's, in seconds since the Unix epoch, as now. bare: the request is an operation
-    alone. Whoever sends those never activates, so without a date their objects are Active at once
-    (KMIP.md §10); in a RequestMessage an object without a date is Pre-Active (KMIP 2.1 §4.57).
+    requested: the client's, in seconds since the Unix epoch, as now. activates_at_once: the client
+    never activates, so without a date its objects are Active from the start; for other clients an
+    object without a date is Pre-Active (KMIP 2.1 §4.57).
     """
-    return now if wanted is None and bare else wanted
+    return now if requested is None and activates_at_once else requested
 
 
 class Event(Enum):

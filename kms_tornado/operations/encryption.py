@@ -14,12 +14,7 @@ from ..crypto import ciphers
 from ..crypto.suites import Suite, check_aad, check_iv, choose_suite
 from ..domain.lifecycle import Use
 from ..domain.managed_object import ManagedObject
-from ..errors import (
-    FeatureNotSupported,
-    InvalidField,
-    InvalidMessage,
-    MissingInitializationVector,
-)
+from ..errors import FeatureNotSupported, InvalidField
 from ..kmip.enums import CryptographicUsageMask, ObjectType
 from ..kmip.payloads import DecryptRequest, DecryptResponse, EncryptRequest, EncryptResponse
 from ..store.base import Change, UseNonce
@@ -218,19 +213,19 @@ def _iv(call: Call, target: ManagedObject, request: EncryptRequest, suite: Suite
         return iv
     wanted = choose_parameters(target, request.cryptographic_parameters)
     if suite.new_iv_bytes and wanted is not None and wanted.random_iv is False:
-        raise _missing_iv(call, "RandomIV is false and IVCounterNonce is missing")
+        raise call.client.missing_iv_error("RandomIV is false and IVCounterNonce is missing")
     return ciphers.generate_iv(suite)
 
 
 def _known_iv(call: Call, request: DecryptRequest, suite: Suite) -> bytes | None:
     if suite.new_iv_bytes and request.iv_counter_nonce is None:
-        raise _missing_iv(call, "decryption needs the IV that the encryption returned")
+        raise call.client.missing_iv_error("decryption needs the IV that the encryption returned")
     return request.iv_counter_nonce
 
 
 def _told_iv(call: Call, request: EncryptRequest, iv: bytes | None) -> bytes | None:
-    """A message tells the IV that the server made; a bare answer whatever was used."""
-    return iv if call.bare or request.iv_counter_nonce is None else None
+    """Every client is told the IV that the server made; some want their own back, too."""
+    return iv if request.iv_counter_nonce is None or call.client.returns_given_iv else None
 
 
 def _nonce(target: ManagedObject, request: EncryptRequest, suite: Suite) -> tuple[Change, ...]:
@@ -246,8 +241,3 @@ def _aad(request: EncryptRequest | DecryptRequest, suite: Suite) -> bytes:
     aad = request.authenticated_encryption_additional_data or b""
     check_aad(suite, aad)
     return aad
-
-
-def _missing_iv(call: Call, text: str) -> MissingInitializationVector | InvalidMessage:
-    """As the specification has it; to a message, as the OASIS cases CS-BC-M-11 to 13 have it."""
-    return MissingInitializationVector(text) if call.bare else InvalidMessage(text)

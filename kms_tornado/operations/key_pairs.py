@@ -136,10 +136,9 @@ def _object(
 def _format(
     call: Call, key: PrivateNumbers | PublicNumbers, wanted: KeyFormatType | None
 ) -> KeyFormatType:
-    """Published clients read no transparent key on a curve (KMIP.md §5, R6): they get DER."""
     if wanted is not None:
         return wanted
-    if call.bare:
+    if call.client.key_pairs_in_der:
         return KeyFormatType.PKCS8 if isinstance(key, PrivateNumbers) else KeyFormatType.X509
     return choose_default_format(key)
 

@@ -80,4 +80,4 @@ def _in_the_clear(call: Call, target: ManagedObject, wanted: KeyFormatType | Non
         raise SensitiveObject("the object is Sensitive and leaves the server only wrapped")
     if target.attributes.extractable is False:
         raise NotExtractable("the object is not Extractable")
-    return given(target, call.open(target), wanted, bare=call.bare)
+    return given(target, call.open(target), wanted, call.client)

@@ -16,6 +16,7 @@ from ..domain.access import sufficient_rights
 from ..errors import GeneralFailure, OperationNotSupported
 from ..kmip.enums import Operation
 from ..operations.common.call import Call, ServiceContext, SharedOffload
+from ..operations.common.client_profile import BARE_OPERATION, MESSAGE_2, ClientProfile
 from ..operations.common.transaction import Transaction
 from ..operations.objects import stored_wrapped
 from ..store.base import Conflict, Objects, ObjectStore
@@ -66,13 +67,17 @@ class Service:
     async def execute(self, principal: Principal, operation: Operation, request: Any) -> Any:
         """The response payload. Raises KMIPError, or Unavailable where the store is out of reach."""
         try:
-            return await self.attempt(principal, operation, request, self._store, bare=True)
+            return await self.attempt(
+                principal, operation, request, self._store, client=BARE_OPERATION
+            )
         except Conflict:
             pass  # read again and decide again: nothing was written
         async with self.turn(principal, request):
             for _ in range(ATTEMPTS - 1):
                 try:
-                    return await self.attempt(principal, operation, request, self._store, bare=True)
+                    return await self.attempt(
+                        principal, operation, request, self._store, client=BARE_OPERATION
+                    )
                 except Conflict:
                     continue
         raise too_many_conflicts()
@@ -101,14 +106,14 @@ class Service:
         request: Any,
         objects: Objects,
         *,
-        bare: bool = False,
+        client: ClientProfile = MESSAGE_2,
     ) -> Any:
         """As `execute` on the given objects, once. Raises Conflict, too."""
         row = self.operations.get(operation)
         if row is None:
             raise OperationNotSupported(f"{operation.name} is not offered by this server")
         check_data(request)
-        call = Call(principal.name, operation, objects, self.now(), bare, self._context)
+        call = Call(principal.name, operation, objects, self.now(), client, self._context)
         return await row.function(call, request)
 
     def transaction(self, *, undoes: bool = False) -> Transaction:

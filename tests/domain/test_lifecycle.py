@@ -99,21 +99,21 @@ NOW = 1_800_000_000
 
 
 @pytest.mark.parametrize(
-    ("wanted", "bare", "date"),
+    ("requested", "activates_at_once", "date"),
     [
         pytest.param(None, True, NOW, id="bare: who sends it never activates"),
         pytest.param(None, False, None, id="message: waits for Activate"),
         *(
-            pytest.param(wanted, bare, wanted, id=f"{wanted}, {'bare' if bare else 'message'}")
-            for bare in (True, False)
-            for wanted in (0, NOW, NOW + 1)
+            pytest.param(date, at_once, date, id=f"{date}, {'bare' if at_once else 'message'}")
+            for at_once in (True, False)
+            for date in (0, NOW, NOW + 1)
         ),
     ],
 )
 def test_new_object_is_activated_by_its_date_or_at_once_where_nobody_would_do_it(
-    wanted, bare, date
+    requested, activates_at_once, date
 ):
-    assert first_activation_date(wanted, bare=bare, now=NOW) == date
+    assert first_activation_date(requested, activates_at_once=activates_at_once, now=NOW) == date
 
 
 #: Use → the states that suit it.

@@ -35,6 +35,7 @@ from ...errors import (
 )
 from ...kmip.enums import CryptographicUsageMask, ObjectType, Operation, State
 from ...store.base import Change, Objects, Replace
+from .client_profile import ClientProfile
 from .streams import Streams
 from .transaction import Transaction
 
@@ -93,7 +94,7 @@ class Call:
 
     principal: the caller's name. operation: from the dispatch table, never from the handler.
     now: whole seconds since the Unix epoch, the same for all that one request does.
-    bare: the request is an operation alone, as the published clients send it, and no RequestMessage.
+    client: what the kind of client that sent the request expects.
     unwrapped: the plaintexts of objects that are kept wrapped, in this call.
     """
 
@@ -101,7 +102,7 @@ class Call:
     operation: Operation
     store: Objects
     now: int
-    bare: bool
+    client: ClientProfile
     context: ServiceContext
     unwrapped: dict[UniqueIdentifier, KeyMaterial] = field(default_factory=dict, repr=False)
 

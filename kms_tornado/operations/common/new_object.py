@@ -73,7 +73,9 @@ def new_object(
     tags = user_tags(wanted) | tags | {SYSTEM_TAGS[object_type]}
     sensitive = bool(wanted.sensitive)
     extractable = wanted.extractable is not False
-    activation = first_activation_date(wanted.activation_date, bare=call.bare, now=call.now)
+    activation = first_activation_date(
+        wanted.activation_date, activates_at_once=call.client.activates_new_objects, now=call.now
+    )
     attributes = overlaid(without_tags(wanted), computed).but(
         unique_identifier=None,
         object_type=None,

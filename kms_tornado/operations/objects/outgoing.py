@@ -37,6 +37,7 @@ from ...kmip.objects import (
 )
 from ...kmip.structures import Link, VendorAttribute
 from ..attributes import user_tags_of
+from ..common.client_profile import ClientProfile
 from .incoming import SECRET_FORMATS, SECRET_TYPE_TAGS, SYMMETRIC_FORMATS
 
 # What nearly every call is about; Python 3.11 looks a member up in a function.
@@ -44,16 +45,18 @@ _SYMMETRIC_KEY, _RAW = ObjectType.SYMMETRIC_KEY, KeyFormatType.RAW
 
 
 def given(
-    target: ManagedObject, material: KeyMaterial, wanted: KeyFormatType | None, *, bare: bool
+    target: ManagedObject,
+    material: KeyMaterial,
+    wanted: KeyFormatType | None,
+    client: ClientProfile,
 ) -> Object:
     """The object in the clear, in the format asked for, else as registered.
 
-    bare: for the published clients, which want attributes in the key value (KMIP.md §5, R4 to R11).
     Raises KeyFormatTypeNotSupported.
     """
     object_type = target.object_type
     if object_type in _HOLDERS:
-        return with_block(target, key_block(target, material, wanted, bare=bare))
+        return with_block(target, key_block(target, material, wanted, client))
     if object_type is ObjectType.CERTIFICATE:
         _check_only(wanted, KeyFormatType.X509, "a certificate is X.509")
         return Certificate(CertificateType.X509, material.reveal())
@@ -68,18 +71,21 @@ def with_block(target: ManagedObject, block: KeyBlock) -> Object:
 
 
 def key_block(
-    target: ManagedObject, material: KeyMaterial, wanted: KeyFormatType | None, *, bare: bool
+    target: ManagedObject,
+    material: KeyMaterial,
+    wanted: KeyFormatType | None,
+    client: ClientProfile,
 ) -> KeyBlock:
     """The KeyBlock of any object that has one."""
     kept = target.attributes
-    if wanted is None and not (bare and target.object_type is _SYMMETRIC_KEY):
-        wanted = kept.key_format_type  # bare: cosmian_kms means Raw, whatever it asked for once
-    key_format = wanted or _RAW
+    if wanted is None and target.object_type is _SYMMETRIC_KEY:
+        wanted = client.default_symmetric_format
+    key_format = wanted or kept.key_format_type or _RAW
     return KeyBlock(
         key_format_type=key_format,
         key_value=KeyValue(
             material_field(target.object_type, material, key_format),
-            shown_attributes(target, key_format) if bare else None,
+            shown_attributes(target, key_format) if client.attributes_in_key_value else None,
         ),
         cryptographic_algorithm=kept.cryptographic_algorithm,
         cryptographic_length=kept.cryptographic_length,

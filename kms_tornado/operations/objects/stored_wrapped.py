@@ -20,7 +20,6 @@ from ...errors import (
 )
 from ...kmip.attributes import Attributes
 from ...kmip.enums import (
-    BlockCipherMode,
     KeyFormatType,
     LinkType,
     ObjectType,
@@ -43,7 +42,7 @@ from ...kmip.objects import (
     encode_key_block,
 )
 from ...kmip.payloads import ExportRequest, GetRequest
-from ...kmip.structures import CryptographicParameters, Link
+from ...kmip.structures import Link
 from ..common.call import Call
 from .incoming import SECRET_TYPE_TAGS, Taken, stated_attributes, taken
 from .outgoing import shown_attributes, with_block
@@ -120,10 +119,7 @@ async def made_wrapped(call: Call, plain: ManagedObject, wrapping_uid: str) -> M
     """
     specification = KeyWrappingSpecification(
         WrappingMethod.ENCRYPT,
-        EncryptionKeyInformation(
-            wrapping_uid,
-            CryptographicParameters(BlockCipherMode.AES_KEY_WRAP_PADDING) if call.bare else None,
-        ),
+        EncryptionKeyInformation(wrapping_uid, call.client.default_wrapping_parameters),
     )
     may_leave = dataclasses.replace(plain, attributes=plain.attributes.but(extractable=True))
     block = await wrapped_block(call, may_leave, specification, KeyFormatType.RAW)
@@ -150,7 +146,7 @@ def as_registered(call: Call, target: ManagedObject, request: GetRequest | Expor
     block = kept_block(call, target)
     if request.key_format_type not in {None, block.key_format_type}:
         raise InvalidField("a wrapped key has the format that it came in")
-    return with_block(target, _shown(target, block) if call.bare else block)
+    return with_block(target, _shown(call, target, block))
 
 
 def kept_block(call: Call, target: ManagedObject) -> KeyBlock:
@@ -180,18 +176,25 @@ def _material(target: ManagedObject, block: KeyBlock) -> KeyMaterial:
     return taken(target.object_type, with_block(target, block), stated).material
 
 
-def _shown(target: ManagedObject, block: KeyBlock) -> KeyBlock:
-    """For the published clients (KMIP.md §5, R5, R8): attributes inside, of the wrapping only the key."""
-    value, data = block.key_value, block.key_wrapping_data
-    if isinstance(value, KeyValue):
-        value = KeyValue(value.key_material, shown_attributes(target, block.key_format_type))
-    named = data.encryption_key_information if data else None
-    uid = named.unique_identifier if named else ""
+def _shown(call: Call, target: ManagedObject, block: KeyBlock) -> KeyBlock:
+    """The block as the client can read it: with attributes inside, and of the wrapping only the key."""
+    if call.client.attributes_in_key_value:
+        value = block.key_value
+        if isinstance(value, KeyValue):
+            value = KeyValue(value.key_material, shown_attributes(target, block.key_format_type))
+        block = dataclasses.replace(
+            block,
+            key_value=value,
+            cryptographic_algorithm=target.attributes.cryptographic_algorithm,
+            cryptographic_length=target.attributes.cryptographic_length,
+        )
+    if call.client.returns_wrapping_parameters:
+        return block
+    data = block.key_wrapping_data
+    information = data.encryption_key_information if data else None
+    uid = information.unique_identifier if information else ""
     return dataclasses.replace(
         block,
-        key_value=value,
-        cryptographic_algorithm=target.attributes.cryptographic_algorithm,
-        cryptographic_length=target.attributes.cryptographic_length,
         key_wrapping_data=KeyWrappingData(WrappingMethod.ENCRYPT, EncryptionKeyInformation(uid)),
     )
 

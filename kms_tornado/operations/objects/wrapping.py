@@ -96,7 +96,7 @@ async def wrapped_block(
         check_protects_nothing(target)
         await check_protects(call, wrapping_key)
     scheme = _scheme(call, wrapping_key, information, Use.PROTECT)
-    plain = key_block(target, call.open(target), key_format, bare=call.bare)
+    plain = key_block(target, call.open(target), key_format, call.client)
     encoding = _encoding(call, specification)
     octets = _octets(plain, encoding, _asked(target, specification))
     result = wrap_key(scheme, call.open(wrapping_key), octets)
@@ -121,10 +121,9 @@ def encryption_only(
 
 
 def _encoding(call: Call, specification: KeyWrappingSpecification) -> EncodingOption:
-    """KMIP's default is TTLV; published clients mean the bare bytes (KMIP.md §8)."""
     if specification.encoding_option is not None:
         return specification.encoding_option
-    return EncodingOption.NO_ENCODING if call.bare else EncodingOption.TTLV_ENCODING
+    return call.client.default_encoding_option
 
 
 def _asked(target: ManagedObject, specification: KeyWrappingSpecification) -> Attributes | None:
@@ -171,8 +170,8 @@ def _wrapping_data(
     scheme: WrappingScheme,
     encoding: EncodingOption,
 ) -> KeyWrappingData:
-    """What who unwraps has to know. Published clients stumble over all but the key (KMIP.md §5, R8)."""
-    if call.bare:
+    """What the unwrapping party needs, as far as the client can read it."""
+    if not call.client.returns_wrapping_parameters:
         return KeyWrappingData(WrappingMethod.ENCRYPT, EncryptionKeyInformation(wrapping_key.uid))
     parameters = information.cryptographic_parameters or scheme.parameters
     return KeyWrappingData(
@@ -271,7 +270,6 @@ def _scheme(
 
 
 def _as_meant(call: Call, wanted: CryptographicParameters | None) -> CryptographicParameters | None:
-    """In a bare operation ``NISTKeyWrap`` is RFC 5649, as Cosmian's clients name it (KMIP.md §6)."""
-    if call.bare and wanted and wanted.block_cipher_mode is BlockCipherMode.NIST_KEY_WRAP:
-        return dataclasses.replace(wanted, block_cipher_mode=BlockCipherMode.AES_KEY_WRAP_PADDING)
+    if wanted and wanted.block_cipher_mode is BlockCipherMode.NIST_KEY_WRAP:
+        return dataclasses.replace(wanted, block_cipher_mode=call.client.nist_key_wrap)
     return wanted
