@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import IntFlag
 
 from ..errors import InvalidField, MissingData
 from ..kmip.attributes import Attributes, holds_tags, tags_sought
-from ..kmip.enums import ObjectGroupMember, State
+from ..kmip.enums import ObjectGroupMember, Operation, State
 from ..kmip.payloads import DateRange, Sought
 from ..kmip.schema import from_node
 from ..kmip.structures import VendorAttribute
@@ -46,6 +46,40 @@ class ObjectFilter:
     states: frozenset[State] | None = None
     attributes: tuple[Node, ...] = ()
     ranges: tuple[DateRange, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TagSearch:
+    """The objects with all of the tags that a principal may use, newest first.
+
+    rights: granted operations any of which is enough for objects of other owners, two at most
+    (`domain.access.sufficient_rights`); without rights, only the principal's own objects are searched.
+    states: None means every state but the destroyed ones.
+    now: seconds since the Unix epoch: states are those that the dates make of them (`domain.dates`) at
+    this moment, and not the stored ones; None means the stored ones. The objects that are found have
+    the stored state either way.
+    """
+
+    tags: frozenset[str]
+    principal: str
+    rights: Collection[Operation] = ()
+    states: frozenset[State] | None = None
+    now: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LocateSearch:
+    """A page of the objects that match, of those that the principal owns or has any right on.
+
+    offset, maximum: in objects, newest first; negative numbers count as 0.
+    now: as for `TagSearch`.
+    """
+
+    filter: ObjectFilter
+    principal: str
+    offset: int
+    maximum: int
+    now: int | None = None
 
 
 def filter_for(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..domain.search import filter_for
+from ..domain.search import LocateSearch, filter_for
 from ..errors import InvalidField
 from ..kmip.enums import ObjectGroupMember
 from ..kmip.payloads import LocateRequest, LocateResponse
@@ -19,15 +19,15 @@ async def locate(call: Call, request: LocateRequest) -> LocateResponse:
     for value in (request.maximum_items, request.offset_items):
         if value is not None and value < 0:
             raise InvalidField("MaximumItems and OffsetItems may not be negative")
-    wanted = filter_for(request.sought, request.storage_status_mask, request.object_group_member)
     is_for_one = request.object_group_member is ObjectGroupMember.GROUP_MEMBER_DEFAULT
-    total, found = await call.store.locate(
-        wanted,
-        principal=call.principal,
+    search = LocateSearch(
+        filter_for(request.sought, request.storage_status_mask, request.object_group_member),
+        call.principal,
         offset=0 if is_for_one else request.offset_items or 0,
         maximum=1 if is_for_one else min(MAX_LOCATED, request.maximum_items or MAX_LOCATED),
         now=call.now,
     )
+    total, found = await call.store.locate(search)
     return LocateResponse(
         located_items=len(found) if is_for_one else total, unique_identifiers=tuple(found)
     )

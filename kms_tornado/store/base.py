@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..domain.managed_object import ManagedObject, UniqueIdentifier
-from ..domain.search import ObjectFilter
+from ..domain.search import LocateSearch, TagSearch
 from ..errors import KMIPError
-from ..kmip.enums import Operation, State
+from ..kmip.enums import Operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,37 +128,19 @@ class Objects(Protocol):
         Object and right are those of one moment.
         """
 
-    async def with_tags(
-        self,
-        tags: frozenset[str],
-        *,
-        principal: str,
-        rights: Collection[Operation] = (),
-        states: frozenset[State] | None = None,
-        now: int | None = None,
-        after: Groups = (),
-    ) -> Sequence[ManagedObject]:
-        """The objects as of `get_for` with all the tags, newest first, 100 at most.
+    async def with_tags(self, search: TagSearch, after: Groups = ()) -> Sequence[ManagedObject]:
+        """The objects that the search finds, newest first, 100 at most; none for a search without tags.
 
-        states: those that count; None means every state but the destroyed ones. now: seconds since the
-        Unix epoch: what the dates make of a state (`domain.dates`) counts, and not what is stored; the
-        objects that are returned have the stored one all the same. No tags: no objects. after: as it
-        would be after these changes, which are not made; raises what `commit_groups` raises.
+        after: search as if these changes had been made; they are not. Raises what `commit_groups` raises
+        for them, and InvalidField for more tags than an object may have.
         """
 
     async def locate(
-        self,
-        wanted: ObjectFilter,
-        *,
-        principal: str,
-        offset: int,
-        maximum: int,
-        now: int | None = None,
-        after: Groups = (),
+        self, search: LocateSearch, after: Groups = ()
     ) -> tuple[int, Sequence[UniqueIdentifier]]:
-        """(number of all matches, a page of their identifiers, newest first), in one statement.
+        """(number of all matches, a page of their identifiers, newest first), as of one moment.
 
-        Of what the principal owns or has any right on. now, after: as for `with_tags`.
+        after: as for `with_tags`. Raises InvalidField for more tags than an object may have.
         """
 
     async def commit(self, changes: Sequence[Change]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from kms_tornado.domain.search import ObjectFilter
+from kms_tornado.domain.search import LocateSearch, ObjectFilter, TagSearch
 from kms_tornado.errors import InvalidField, ObjectAlreadyExists, Unavailable
 from kms_tornado.kmip.attributes import Attributes
 from kms_tornado.kmip.enums import CryptographicAlgorithm, KeyFormatType, ObjectType, State
@@ -123,10 +123,15 @@ def test_a_replacement_counts_the_generation_up(place):
         )
         await store.commit([Replace(changed, seen.generation)])
         assert await store.get("one") == replace(changed, generation=2)
-        assert uids(await store.with_tags(frozenset({"new"}), principal=ALICE)) == ["one"]
-        assert uids(await store.with_tags(frozenset({"_kk"}), principal=ALICE)) == []
+        assert uids(await store.with_tags(TagSearch(frozenset({"new"}), principal=ALICE))) == [
+            "one"
+        ]
+        assert uids(await store.with_tags(TagSearch(frozenset({"_kk"}), principal=ALICE))) == []
         shorter = seeking(cryptographic_length=128)
-        assert await store.locate(shorter, principal=ALICE, offset=0, maximum=9) == (1, ["one"])
+        assert await store.locate(LocateSearch(shorter, principal=ALICE, offset=0, maximum=9)) == (
+            1,
+            ["one"],
+        )
 
     with_store(place, body)
 
@@ -180,7 +185,9 @@ def test_a_conflict_hurts_nobody_who_shares_the_commit(place):
         outcomes = await asyncio.gather(*mixed, return_exceptions=True)
         assert all(isinstance(outcome, ObjectAlreadyExists) for outcome in outcomes[::2])
         assert outcomes[1::2] == [None] * 20
-        total, found = await store.locate(ObjectFilter(), principal=ALICE, offset=0, maximum=99)
+        total, found = await store.locate(
+            LocateSearch(ObjectFilter(), principal=ALICE, offset=0, maximum=99)
+        )
         assert total == 21
         assert set(found) == {"taken", *(f"good{n}" for n in range(20))}
 
@@ -194,8 +201,10 @@ def test_a_removed_identifier_is_free_again_and_its_tags_are_gone(place):
         assert await store.get("one") is None
         assert not await store.holds_objects()
         await store.commit([Insert(an_object("one", tags=frozenset({"new"})))])
-        assert await store.with_tags(frozenset({"old"}), principal=ALICE) == []
-        assert uids(await store.with_tags(frozenset({"new"}), principal=ALICE)) == ["one"]
+        assert await store.with_tags(TagSearch(frozenset({"old"}), principal=ALICE)) == []
+        assert uids(await store.with_tags(TagSearch(frozenset({"new"}), principal=ALICE))) == [
+            "one"
+        ]
 
     with_store(place, body)
 
@@ -236,7 +245,7 @@ def test_tag_lists_find_the_objects_that_carry_all_of_them(place):
             await store.commit([Insert(an_object(uid, tags=frozenset([*tags.split(), "_kk"])))])
 
         async def found(*tags):
-            return sorted(uids(await store.with_tags(frozenset(tags), principal=ALICE)))
+            return sorted(uids(await store.with_tags(TagSearch(frozenset(tags), principal=ALICE))))
 
         assert await found("x") == ["a", "b", "c"]
         assert await found("x", "y") == ["b", "c"]
@@ -253,7 +262,7 @@ def test_tag_lists_find_the_objects_that_carry_all_of_them(place):
 def test_no_tags_at_all_find_nothing(place):
     async def body(store):
         await store.commit([Insert(an_object("a")), Insert(an_object("b", tags=frozenset()))])
-        return await store.with_tags(frozenset(), principal=ALICE)
+        return await store.with_tags(TagSearch(frozenset(), principal=ALICE))
 
     assert not with_store(place, body)
 
@@ -263,12 +272,14 @@ def test_more_tags_than_an_object_may_have_are_refused(place):
 
     async def body(store):
         with pytest.raises(InvalidField):
-            await store.with_tags(tags, principal=ALICE)
+            await store.with_tags(TagSearch(tags, principal=ALICE))
         with pytest.raises(InvalidField):
-            await store.locate(ObjectFilter(tags=tags), principal=ALICE, offset=0, maximum=1)
+            await store.locate(
+                LocateSearch(ObjectFilter(tags=tags), principal=ALICE, offset=0, maximum=1)
+            )
         most = frozenset(map(str, range(MOST_TAGS)))
         await store.commit([Insert(an_object("much", tags=most))])
-        return await store.with_tags(most, principal=ALICE)
+        return await store.with_tags(TagSearch(most, principal=ALICE))
 
     assert uids(with_store(place, body)) == ["much"]
 
@@ -277,7 +288,10 @@ def test_tag_lists_never_find_another_users_object(place):
     async def body(store):
         await store.commit([Insert(an_object("alices")), Insert(an_object("bobs", owner=BOB))])
         for principal, expected in ((ALICE, ["alices"]), (BOB, ["bobs"]), ("eve", [])):
-            assert uids(await store.with_tags(frozenset({"_kk"}), principal=principal)) == expected
+            assert (
+                uids(await store.with_tags(TagSearch(frozenset({"_kk"}), principal=principal)))
+                == expected
+            )
 
     with_store(place, body)
 
@@ -286,8 +300,8 @@ def test_a_new_owner_is_the_one_who_finds_an_object(place):
     async def body(store):
         await store.commit([Insert(an_object("one"))])
         await store.commit([Replace(an_object("one", owner=BOB), seen=1)])
-        assert uids(await store.with_tags(frozenset({"_kk"}), principal=ALICE)) == []
-        assert uids(await store.with_tags(frozenset({"_kk"}), principal=BOB)) == ["one"]
+        assert uids(await store.with_tags(TagSearch(frozenset({"_kk"}), principal=ALICE))) == []
+        assert uids(await store.with_tags(TagSearch(frozenset({"_kk"}), principal=BOB))) == ["one"]
 
     with_store(place, body)
 
@@ -298,11 +312,18 @@ def test_tag_lists_and_locate_pass_over_the_destroyed(place, state):
 
     async def body(store):
         await store.commit([Insert(an_object("one", state=state))])
-        assert uids(await store.with_tags(frozenset({"_kk"}), principal=ALICE)) == expected
-        found = await store.locate(ObjectFilter(), principal=ALICE, offset=0, maximum=9)
+        assert (
+            uids(await store.with_tags(TagSearch(frozenset({"_kk"}), principal=ALICE))) == expected
+        )
+        found = await store.locate(
+            LocateSearch(ObjectFilter(), principal=ALICE, offset=0, maximum=9)
+        )
         assert found == (len(expected), expected)
         asked = ObjectFilter(states=frozenset({state}))
-        assert await store.locate(asked, principal=ALICE, offset=0, maximum=9) == (1, ["one"])
+        assert await store.locate(LocateSearch(asked, principal=ALICE, offset=0, maximum=9)) == (
+            1,
+            ["one"],
+        )
 
     with_store(place, body)
 
@@ -314,9 +335,11 @@ def test_the_newest_comes_first_and_the_later_of_two_in_one_second(place):
     async def body(store):
         for uid, created_at in times.items():
             await store.commit([Insert(an_object(uid, created_at=created_at))])
-        assert uids(await store.with_tags(frozenset({"_kk"}), principal=ALICE)) == expected
+        assert (
+            uids(await store.with_tags(TagSearch(frozenset({"_kk"}), principal=ALICE))) == expected
+        )
         for wanted in (ObjectFilter(), ObjectFilter(tags=frozenset({"_kk"}))):
-            found = await store.locate(wanted, principal=ALICE, offset=0, maximum=9)
+            found = await store.locate(LocateSearch(wanted, principal=ALICE, offset=0, maximum=9))
             assert found == (5, expected)
 
     with_store(place, body)
@@ -325,7 +348,7 @@ def test_the_newest_comes_first_and_the_later_of_two_in_one_second(place):
 def test_a_tag_list_yields_a_hundred_at_most(place):
     async def body(store):
         await store.commit([Insert(an_object(f"{n:03}", created_at=n)) for n in range(150)])
-        return await store.with_tags(frozenset({"_kk"}), principal=ALICE)
+        return await store.with_tags(TagSearch(frozenset({"_kk"}), principal=ALICE))
 
     assert uids(with_store(place, body)) == [f"{n:03}" for n in range(149, 49, -1)]
 
@@ -402,7 +425,7 @@ STOCK = [
 def test_locate_finds_what_matches_in_all(place, wanted, expected):
     async def body(store):
         await store.commit([Insert(each) for each in STOCK])
-        return await store.locate(wanted, principal=ALICE, offset=0, maximum=100)
+        return await store.locate(LocateSearch(wanted, principal=ALICE, offset=0, maximum=100))
 
     total, found = with_store(place, body)
     assert (total, sorted(found)) == (len(expected.split()), sorted(expected.split()))
@@ -424,7 +447,9 @@ def test_locate_finds_what_matches_in_all(place, wanted, expected):
 def test_locate_pages_and_always_tells_the_number_of_all(place, offset, maximum, expected):
     async def body(store):
         await store.commit([Insert(an_object(str(n), created_at=n)) for n in range(10)])
-        return await store.locate(ObjectFilter(), principal=ALICE, offset=offset, maximum=maximum)
+        return await store.locate(
+            LocateSearch(ObjectFilter(), principal=ALICE, offset=offset, maximum=maximum)
+        )
 
     assert with_store(place, body) == (10, expected)
 
@@ -458,8 +483,10 @@ def test_a_store_knows_whether_it_holds_objects(place, state):
 CALLS = {
     "ping": lambda store: store.ping(),
     "get": lambda store: store.get("one"),
-    "with_tags": lambda store: store.with_tags(frozenset({"_kk"}), principal=ALICE),
-    "locate": lambda store: store.locate(ObjectFilter(), principal=ALICE, offset=0, maximum=1),
+    "with_tags": lambda store: store.with_tags(TagSearch(frozenset({"_kk"}), principal=ALICE)),
+    "locate": lambda store: store.locate(
+        LocateSearch(ObjectFilter(), principal=ALICE, offset=0, maximum=1)
+    ),
     "commit": lambda store: store.commit([Insert(an_object("two"))]),
     "holds_objects": lambda store: store.holds_objects(),
     "master_key_check": lambda store: store.master_key_check(),
@@ -492,7 +519,10 @@ def test_stopping_finishes_the_writes_that_were_accepted(place):
 
     with_store(place, body)
     found = with_store(
-        place, lambda store: store.locate(ObjectFilter(), principal=ALICE, offset=0, maximum=0)
+        place,
+        lambda store: store.locate(
+            LocateSearch(ObjectFilter(), principal=ALICE, offset=0, maximum=0)
+        ),
     )
     assert found == (100, [])
 

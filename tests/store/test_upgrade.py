@@ -11,7 +11,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine, inspect, make_url, text
 
-from kms_tornado.domain.search import ObjectFilter
+from kms_tornado.domain.search import LocateSearch, ObjectFilter, TagSearch
 from kms_tornado.errors import NonUniqueName
 from kms_tornado.kmip.enums import State
 from kms_tornado.kmip.payloads import DateRange
@@ -92,7 +92,7 @@ def test_every_object_is_there_as_it_was(old):
     async def body(store):
         assert await store.master_key_check() == b"check"
         assert [await store.get(each.uid) for each in OBJECTS] == OBJECTS
-        assert uids(await store.with_tags(frozenset({"t"}), principal=ALICE)) == ["one"]
+        assert uids(await store.with_tags(TagSearch(frozenset({"t"}), principal=ALICE))) == ["one"]
 
     with_store(old, body)
     with_store(old, body)
@@ -129,10 +129,15 @@ def test_old_objects_are_found_by_what_is_known_of_them(old):
             {"sensitive": True},
             {"names": NAMED.names},
         ):
-            found = await store.locate(seeking(**wanted), principal=ALICE, offset=0, maximum=9)
+            found = await store.locate(
+                LocateSearch(seeking(**wanted), principal=ALICE, offset=0, maximum=9)
+            )
             assert found == (1, ["named"])
         ranges = (DateRange("ActivationDate", 1_700_000_001, 1_700_000_002),)
         wanted = ObjectFilter(ranges=ranges)
-        assert await store.locate(wanted, principal=ALICE, offset=0, maximum=9) == (1, ["named"])
+        assert await store.locate(LocateSearch(wanted, principal=ALICE, offset=0, maximum=9)) == (
+            1,
+            ["named"],
+        )
 
     with_store(old, body)

@@ -25,6 +25,7 @@ from ...domain.managed_object import (
     SealedMaterial,
     UniqueIdentifier,
 )
+from ...domain.search import TagSearch
 from ...domain.usage import check_left, check_usage, spent
 from ...errors import (
     InvalidField,
@@ -212,9 +213,8 @@ class Call:
             for states in _by_preference(use)
         ]
         for rights, states in groups:
-            for each in await self.store.with_tags(
-                tags, principal=self.principal, rights=rights, states=states, now=self.now
-            ):
+            search = TagSearch(tags, self.principal, rights, states, self.now)
+            for each in await self.store.with_tags(search):
                 if use.suits(state_at(each, self.now)) and _is(each, kind):
                     return each
                 unsuitable = unsuitable or each

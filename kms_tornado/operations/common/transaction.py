@@ -11,9 +11,9 @@ import dataclasses
 from collections.abc import Collection, Sequence
 
 from ...domain.managed_object import ManagedObject, UniqueIdentifier
-from ...domain.search import ObjectFilter
+from ...domain.search import LocateSearch, TagSearch
 from ...errors import FeatureNotSupported, KMIPError, ObjectAlreadyExists
-from ...kmip.enums import Operation, State
+from ...kmip.enums import Operation
 from ...store.base import Change, Conflict, Insert, Objects, Refused, Remove, Replace, UseNonce
 
 
@@ -68,38 +68,18 @@ class Transaction:
         return None if known is None else after
 
     async def with_tags(
-        self,
-        tags: frozenset[str],
-        *,
-        principal: str,
-        rights: Collection[Operation] = (),
-        states: frozenset[State] | None = None,
-        now: int | None = None,
-        after: Sequence[Sequence[Change]] = (),
+        self, search: TagSearch, after: Sequence[Sequence[Change]] = ()
     ) -> Sequence[ManagedObject]:
-        held = (*self._groups, *after)
         try:
-            return await self._objects.with_tags(
-                tags, principal=principal, rights=rights, states=states, now=now, after=held
-            )
+            return await self._objects.with_tags(search, (*self._groups, *after))
         except Refused as exc:
             raise self._refusal(exc) from None
 
     async def locate(
-        self,
-        wanted: ObjectFilter,
-        *,
-        principal: str,
-        offset: int,
-        maximum: int,
-        now: int | None = None,
-        after: Sequence[Sequence[Change]] = (),
+        self, search: LocateSearch, after: Sequence[Sequence[Change]] = ()
     ) -> tuple[int, Sequence[UniqueIdentifier]]:
-        held = (*self._groups, *after)
         try:
-            return await self._objects.locate(
-                wanted, principal=principal, offset=offset, maximum=maximum, now=now, after=held
-            )
+            return await self._objects.locate(search, (*self._groups, *after))
         except Refused as exc:
             raise self._refusal(exc) from None
 

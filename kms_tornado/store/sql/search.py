@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from sqlalchemy import (
@@ -26,8 +26,8 @@ from sqlalchemy import (
 )
 
 from ...domain.managed_object import UniqueIdentifier
-from ...domain.search import ObjectFilter
-from ...kmip.enums import Operation, State
+from ...domain.search import LocateSearch, TagSearch
+from ...kmip.enums import State
 from ..bounds import bounded
 from .queries import asking, principal_parameter, serials_of_any_right, serials_of_rights
 from .rows import COLUMNS
@@ -53,21 +53,15 @@ class TagShape(NamedTuple):
     is_by_date: bool
 
 
-def listing(
-    tags: Sequence[str],
-    principal: str,
-    rights: Collection[Operation],
-    states: frozenset[State] | None,
-    now: int | None,
-) -> tuple[TagShape, Mapping[str, Any]]:
+def listing(search: TagSearch, tags: Sequence[str]) -> tuple[TagShape, Mapping[str, Any]]:
     """What `with_tags` is to be written for, and the values of its parameters.
 
-    The search walks along the first tag, see `leading_first`. Without rights it is among one's own:
-    half the work, whatever others grant to everyone.
+    tags: those of the search, in the order of `leading_first`: the statement walks along the first.
+    Without rights it is among the principal's own: half the work, whatever others grant to everyone.
     """
-    shape = TagShape(len(tags), states, bool(rights), now is not None)
+    shape = TagShape(len(tags), search.states, bool(search.rights), search.now is not None)
     values = {f"tag_{index}": tag for index, tag in enumerate(tags)}
-    return shape, {**values, **asking(principal, rights), "now": now}
+    return shape, {**values, **asking(search.principal, search.rights), "now": search.now}
 
 
 def leading_first(tags: frozenset[str]) -> list[str]:
@@ -158,13 +152,12 @@ def _newest_first(
     return union_all(*searches).order_by(*order)
 
 
-def locating(
-    wanted: ObjectFilter, *, principal: str, offset: int, maximum: int, now: int | None = None
-) -> tuple[Shape, Mapping[str, Any]]:
+def locating(search: LocateSearch) -> tuple[Shape, Mapping[str, Any]]:
     """What `locate` is to be written for, and the values of its parameters."""
-    shape, values = taken_apart(wanted, leading_first(wanted.tags), now)
+    shape, values = taken_apart(search.filter, leading_first(search.filter.tags), search.now)
+    offset, maximum = bounded(search.offset), bounded(search.maximum)
     page = {"offset": offset, "maximum": maximum, "end": bounded(offset + maximum)}
-    return shape, {**values, **page, "principal": principal}
+    return shape, {**values, **page, "principal": search.principal}
 
 
 def locate(shape: Shape, *, merges: bool) -> Select[Any]:

@@ -18,13 +18,14 @@ from sqlalchemy import Row
 from sqlalchemy.sql import Executable
 
 from ...domain.managed_object import ManagedObject, UniqueIdentifier
-from ...domain.search import ObjectFilter
+from ...domain.search import LocateSearch, TagSearch
 from ...errors import Unavailable
-from ...kmip.enums import Operation, State
+from ...kmip.enums import Operation
 from ..base import Change, Groups, Obtained, Remove, Replace
-from ..bounds import bounded, check_tags, check_tags_of
+from ..bounds import check_tags, check_tags_of
 from ..sql import changes as sql_changes
-from ..sql import queries, search
+from ..sql import queries
+from ..sql import search as searches
 from ..sql.changes import apply_groups
 from ..sql.rows import from_row, grants_from_rows, obtained_from_rows
 from ..sql.search import Searches
@@ -98,21 +99,12 @@ class SQLiteStore:
             rows = self._read(queries.by_uid_for, {"uid": uid, **values})
         return from_row(rows[0]) if rows else None
 
-    async def with_tags(
-        self,
-        tags: frozenset[str],
-        *,
-        principal: str,
-        rights: Collection[Operation] = (),
-        states: frozenset[State] | None = None,
-        now: int | None = None,
-        after: Groups = (),
-    ) -> Sequence[ManagedObject]:
-        if not tags:  # "all the tags of an empty list" would be every object there is
+    async def with_tags(self, search: TagSearch, after: Groups = ()) -> Sequence[ManagedObject]:
+        if not search.tags:  # "all the tags of an empty list" would be every object there is
             return ()
-        check_tags(tags)
-        listed = search.leading_first(tags)
-        shape, values = search.listing(listed, principal, rights, states, now)
+        check_tags(search.tags)
+        listed = searches.leading_first(search.tags)
+        shape, values = searches.listing(search, listed)
         statement = await _SEARCHES.with_tags.of(shape)
         if any(after):
             return [from_row(row) for row in await self._read_after(after, statement, values)]
@@ -123,27 +115,18 @@ class SQLiteStore:
                 return [from_row(row) for row in self._read_at_once(statement, values)]
             except TooLong:
                 listed.append(listed.pop(0))
-                _, values = search.listing(listed, principal, rights, states, now)
+                _, values = searches.listing(search, listed)
         return [from_row(row) for row in await self._search(statement, values)]
 
     async def locate(
-        self,
-        wanted: ObjectFilter,
-        *,
-        principal: str,
-        offset: int,
-        maximum: int,
-        now: int | None = None,
-        after: Groups = (),
+        self, search: LocateSearch, after: Groups = ()
     ) -> tuple[int, Sequence[UniqueIdentifier]]:
-        check_tags(wanted.tags)
-        shape, values = search.locating(
-            wanted, principal=principal, offset=bounded(offset), maximum=bounded(maximum), now=now
-        )
+        check_tags(search.filter.tags)
+        shape, values = searches.locating(search)
         statement = await _SEARCHES.locate.of(shape)
         if any(after):
-            return search.page_of(await self._read_after(after, statement, values))
-        return search.page_of(await self._search(statement, values))
+            return searches.page_of(await self._read_after(after, statement, values))
+        return searches.page_of(await self._search(statement, values))
 
     async def grants_on(
         self, uid: UniqueIdentifier, *, owner: str

@@ -10,7 +10,7 @@ import json
 import pytest
 
 from kms_tornado.auth.principal import Principal
-from kms_tornado.domain.search import ObjectFilter
+from kms_tornado.domain.search import LocateSearch, ObjectFilter, TagSearch
 from kms_tornado.errors import NonceReused, NonUniqueName, ObjectAlreadyExists, Unavailable
 from kms_tornado.kmip.attributes import Attributes
 from kms_tornado.kmip.enums import State
@@ -114,9 +114,9 @@ def test_searches_see_what_is_held_back(path):
         transaction = Transaction(store)
 
         async def search():
-            tagged = await transaction.with_tags(frozenset({"t"}), principal=ALICE)
+            tagged = await transaction.with_tags(TagSearch(frozenset({"t"}), principal=ALICE))
             total, found = await transaction.locate(
-                ObjectFilter(), principal=ALICE, offset=0, maximum=9
+                LocateSearch(ObjectFilter(), principal=ALICE, offset=0, maximum=9)
             )
             assert total == len(found)
             return [each.uid for each in tagged], found
@@ -132,7 +132,9 @@ def test_searches_see_what_is_held_back(path):
         transaction.take_back()
         assert await search() == (["b"], ["b", "z"])
         assert await store.get("b") is None, "nothing of it is done"
-        assert (await store.locate(ObjectFilter(), principal=ALICE, offset=0, maximum=9))[0] == 2
+        assert (
+            await store.locate(LocateSearch(ObjectFilter(), principal=ALICE, offset=0, maximum=9))
+        )[0] == 2
         await transaction.finish()
         assert await search() == (["b"], ["b", "z"])
 
@@ -146,7 +148,9 @@ def test_a_search_after_somebody_else_s_change_is_a_conflict(path):
         await transaction.commit([Replace(revoked(an_object("a")), seen=1)])
         await store.commit([Replace(an_object("a", tags=frozenset({"x"})), seen=1)])
         with pytest.raises(Conflict):
-            await transaction.locate(ObjectFilter(), principal=ALICE, offset=0, maximum=9)
+            await transaction.locate(
+                LocateSearch(ObjectFilter(), principal=ALICE, offset=0, maximum=9)
+            )
 
     with_store(path, body)
 

@@ -9,7 +9,7 @@ import sys
 import pytest
 from sqlalchemy import make_url
 
-from kms_tornado.domain.search import ObjectFilter
+from kms_tornado.domain.search import LocateSearch, ObjectFilter, TagSearch
 from kms_tornado.errors import ConfigurationError, InvalidField, Unavailable
 from kms_tornado.kmip.enums import Operation, State
 from kms_tornado.store.base import Conflict, Insert, Replace
@@ -241,7 +241,9 @@ def test_a_conflict_on_one_server_hurts_nobody_on_the_other(url):
             )  # fmt: skip
             assert sum(isinstance(each, Conflict) for each in outcomes[:2]) == 1
             assert outcomes[2:].count(None) == 5
-            return await one.locate(ObjectFilter(), principal=ALICE, offset=0, maximum=0)
+            return await one.locate(
+                LocateSearch(ObjectFilter(), principal=ALICE, offset=0, maximum=0)
+            )
 
     assert run(main())[0] == 6
 
@@ -269,13 +271,13 @@ SEARCHES = Searches(POSTGRESQL)
         pytest.param(
             SEARCHES.locate.written,
             search.locating(
-                seeking(cryptographic_length=256), principal=ALICE, offset=20, maximum=10
+                LocateSearch(seeking(cryptographic_length=256), ALICE, offset=20, maximum=10)
             ),
             id="a page",
         ),
         pytest.param(
             SEARCHES.with_tags.written,
-            search.listing(["_kk"], ALICE, (Operation.GET,), None, None),
+            search.listing(TagSearch(frozenset({"_kk"}), ALICE, (Operation.GET,)), ["_kk"]),
             id="a tag list",
         ),
     ],

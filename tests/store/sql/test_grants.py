@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from kms_tornado.domain.search import LocateSearch, TagSearch
 from kms_tornado.errors import InvalidField, ServerLimitExceeded
 from kms_tornado.kmip.enums import Operation, State
 from kms_tornado.store.base import Conflict, Grant, Insert, Remove, Replace, Withdraw
@@ -36,7 +37,7 @@ def run(place, body):
 async def may(store, *rights, principal=BOB):
     """Whether all ways to the object agree that the rights suffice."""
     found = await store.get_for("one", principal=principal, rights=rights)
-    tagged = await store.with_tags(frozenset({"t"}), principal=principal, rights=rights)
+    tagged = await store.with_tags(TagSearch(frozenset({"t"}), principal=principal, rights=rights))
     assert uids(tagged) == (["one"] if found else [])
     return found is not None
 
@@ -72,7 +73,9 @@ def test_what_everyone_may_each_may(place):
 def test_locate_finds_what_is_granted_once(place):
     async def body(store):
         async def located(**wanted):
-            return await store.locate(seeking(**wanted), principal=BOB, offset=0, maximum=9)
+            return await store.locate(
+                LocateSearch(seeking(**wanted), principal=BOB, offset=0, maximum=9)
+            )
 
         await store.commit([grant("one", GET, ENCRYPT), grant("one", GET, grantee="*")])
         await store.commit([Insert(an_object("mine", owner=BOB, tags=frozenset({"t"})))])

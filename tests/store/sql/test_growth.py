@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 from sqlalchemy import text
 
-from kms_tornado.domain.search import ObjectFilter
+from kms_tornado.domain.search import LocateSearch, ObjectFilter, TagSearch
 from kms_tornado.kmip.enums import (
     CryptographicAlgorithm,
     KeyFormatType,
@@ -84,7 +84,7 @@ def refuse_long_reads(store):
 def test_tag_lists_stay_short_enough_for_the_event_loop(path, tags, principal, newest, number):
     async def body(store):
         refuse_long_reads(store)
-        return uids(await store.with_tags(frozenset(tags), principal=principal))
+        return uids(await store.with_tags(TagSearch(frozenset(tags), principal=principal)))
 
     found = with_store(path, body)
     assert len(found) == number
@@ -100,14 +100,18 @@ def test_what_is_granted_is_found_without_a_walk_through_all(path, principal):
     async def body(store):
         get = frozenset({Operation.GET})
         await store.commit([Grant(f"{n}", ALICE, principal, get) for n in mine])
-        found = await store.locate(ObjectFilter(), principal=principal, offset=1, maximum=1)
+        found = await store.locate(
+            LocateSearch(ObjectFilter(), principal=principal, offset=1, maximum=1)
+        )
         assert found == (len(mine), [f"{mine[-2]}"])
         refuse_long_reads(store)
         rights = (Operation.ENCRYPT, Operation.GET)
         for tags in ({"common"}, {"rare", "_kk"}, {"odd"}):
-            listed = await store.with_tags(frozenset(tags), principal=principal, rights=rights)
+            listed = await store.with_tags(
+                TagSearch(frozenset(tags), principal=principal, rights=rights)
+            )
             assert uids(listed) == [f"{n}" for n in reversed(mine)]
-            assert not await store.with_tags(frozenset(tags), principal=principal)
+            assert not await store.with_tags(TagSearch(frozenset(tags), principal=principal))
         for n in mine:
             assert await store.get_for(f"{n}", principal=principal, rights=rights)
 
@@ -125,7 +129,7 @@ def test_a_tag_list_that_takes_long_is_answered_by_the_reader_thread(path):
 
         store._on_thread = spy
         # Each is on half of all objects and none has both: no walk finds its hundred.
-        found = await store.with_tags(frozenset({"even", "odd"}), principal=ALICE)
+        found = await store.with_tags(TagSearch(frozenset({"even", "odd"}), principal=ALICE))
         return found, len(calls)
 
     assert with_store(path, body) == ([], 1)
@@ -171,7 +175,7 @@ def test_locate_counts_and_pages(path, wanted, offset, expected):
     async def body(store):
         if not await store.get("0"):
             pytest.fail("the store was not filled")
-        return await store.locate(wanted, principal=ALICE, offset=offset, maximum=2)
+        return await store.locate(LocateSearch(wanted, principal=ALICE, offset=offset, maximum=2))
 
     total, found = with_store(path, body)
     assert (total, found) == expected
@@ -200,7 +204,9 @@ def test_rare_values_are_found_without_a_walk_through_all(path, wanted, found):
     async def body(store):
         reader = Reader(store._file, short_only=True)
         try:
-            shape, values = search.locating(seeking(**wanted), principal=ALICE, offset=0, maximum=9)
+            shape, values = search.locating(
+                LocateSearch(seeking(**wanted), ALICE, offset=0, maximum=9)
+            )
             statement = Searches(SQLITE).locate.written(shape)
             return search.page_of(reader.rows_at_once(statement, values))
         finally:
@@ -227,7 +233,7 @@ def test_rare_values_are_found_without_a_walk_through_all(path, wanted, found):
     ],
 )
 def test_common_values_are_counted_by_an_index_alone(path, wanted):
-    shape, values = search.locating(wanted, principal=ALICE, offset=0, maximum=9, now=1)
+    shape, values = search.locating(LocateSearch(wanted, ALICE, offset=0, maximum=9, now=1))
     statement = Searches(SQLITE).locate.written(shape)
     with closing(sqlite3.connect(path)) as connection:
         explain = f"EXPLAIN QUERY PLAN {statement.text}"

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from kms_tornado.domain.search import ObjectFilter
+from kms_tornado.domain.search import LocateSearch, ObjectFilter, TagSearch
 from kms_tornado.kmip.attributes import Attributes
 from kms_tornado.kmip.enums import (
     CertificateType,
@@ -175,7 +175,9 @@ def stock():
 
 async def found_in(store, wanted, principal=ALICE):
     """The names of those that are found, in the order of the alphabet."""
-    total, found = await store.locate(wanted, principal=principal, offset=0, maximum=100)
+    total, found = await store.locate(
+        LocateSearch(wanted, principal=principal, offset=0, maximum=100)
+    )
     assert total == len(found)
     return " ".join(sorted(found))
 
@@ -329,10 +331,12 @@ def test_dates_that_have_passed_count_for_the_state(place, one, at_10):
         await store.commit([Insert(one)])
         for state in State:
             wanted = ObjectFilter(states=frozenset({state}))
-            total, _ = await store.locate(wanted, principal=ALICE, offset=0, maximum=9, now=10)
+            total, _ = await store.locate(
+                LocateSearch(wanted, principal=ALICE, offset=0, maximum=9, now=10)
+            )
             assert total == (state is at_10)
             tagged = await store.with_tags(
-                frozenset({"_kk"}), principal=ALICE, states=frozenset({state}), now=10
+                TagSearch(frozenset({"_kk"}), principal=ALICE, states=frozenset({state}), now=10)
             )
             is_listed = state is at_10 and state is not State.DESTROYED
             assert tagged == ([one] if is_listed or state is at_10 else [])
@@ -370,7 +374,7 @@ def test_object_types_are_told_apart(place):
 
 def shape_of(wanted, **asked):
     values = {"principal": ALICE, "offset": 0, "maximum": 10, "now": 1, **asked}
-    return search.locating(wanted, **values)[0]
+    return search.locating(LocateSearch(wanted, **values))[0]
 
 
 NAMED = seeking(names=(Name("n"),), cryptographic_length=128, tags={"t"})
