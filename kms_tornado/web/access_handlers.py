@@ -1,4 +1,4 @@
-"""The handlers of access rights: grant, withdraw, list. A few lines each."""
+"""The handlers of access rights on objects: grant, withdraw, list."""
 
 from __future__ import annotations
 
@@ -9,43 +9,44 @@ from typing import Any
 from ..domain.access import format_operation_names
 from ..errors import KMIPError, Unavailable
 from ..service.access_rights import AccessRequest, AccessRights, parse_access_request
-from .answers import JSON, Answer, failed
-from .handlers import JSONHandler
+from .answers import JSON, Answer, render_failure
 from .service_handler import ProtectedHandler
 
 
-class AccessHandler(ProtectedHandler, JSONHandler):
-    """Plain JSON, or 422 with ``Result_Reason: message`` as for KMIP."""
+class AccessHandler(ProtectedHandler):
+    """Answers with plain JSON, or with 422 and ``Result_Reason: message`` as KMIP's handlers do."""
 
-    async def answer_with(self, work: Callable[[AccessRights, str], Awaitable[Any]]) -> None:
-        """work: from the rights and the caller's name to the answer."""
+    async def answer_with(self, act: Callable[[AccessRights, str], Awaitable[Any]]) -> None:
+        """Answer with what `act` returns. It takes the access rights and the principal's name."""
         kms, principal = self.context.kms, self.current_user.name
         try:
-            value = await work(kms.access, principal)
-            text = await kms.offload_surely(lambda: _json(value), principal=principal)
+            value = await act(kms.access, principal)
+            text = await kms.offload_surely(lambda: _format_json(value), principal=principal)
         except KMIPError as exc:
-            self.fields["result"] = exc.reason_with_underscores
-            self.give(failed(exc))
+            self.log_entry["result"] = exc.reason_with_underscores
+            self.send_answer(render_failure(exc))
         except Unavailable as exc:
             self.refuse_for_now(exc)
         else:
-            self.fields["result"] = "Success"
-            self.give(Answer(200, JSON, text.encode()))
+            self.log_entry["result"] = "Success"
+            self.send_answer(Answer(200, JSON, text.encode()))
 
-    def read_request(self) -> AccessRequest:
-        """The body, noted for the log: who let whom do what with which key."""
+    def parse_body(self) -> AccessRequest:
+        """What the body requests. The access log tells who changed whose rights on which object."""
         request = parse_access_request(self.body)
-        self.fields["uid"], self.fields["grantee"] = request.uid, request.user
-        self.fields["rights"] = ",".join(format_operation_names(request.operations))
+        self.log_entry["uid"], self.log_entry["grantee"] = request.uid, request.user
+        self.log_entry["rights"] = ",".join(format_operation_names(request.operations))
         return request
 
 
 class GrantHandler(AccessHandler):
+    """Gives a user access rights on an object of the caller's."""
+
     takes_body = True
 
     async def post(self) -> None:
         async def grant(rights: AccessRights, principal: str) -> dict[str, str]:
-            request = self.read_request()
+            request = self.parse_body()
             await rights.grant(principal, request)
             return {"success": f"Access for {request.user} successfully added"}
 
@@ -53,13 +54,13 @@ class GrantHandler(AccessHandler):
 
 
 class WithdrawHandler(AccessHandler):
-    """``/access/revoke``: KMIP's Revoke is about the object, this about a right."""
+    """Takes access rights back. The path says ``revoke``; KMIP's Revoke is about the object itself."""
 
     takes_body = True
 
     async def post(self) -> None:
         async def withdraw(rights: AccessRights, principal: str) -> dict[str, str]:
-            request = self.read_request()
+            request = self.parse_body()
             await rights.withdraw(principal, request)
             return {"success": f"Access for {request.user} successfully deleted"}
 
@@ -67,23 +68,29 @@ class WithdrawHandler(AccessHandler):
 
 
 class GrantsHandler(AccessHandler):
+    """Lists the access rights that others have on one object of the caller's."""
+
     async def get(self, uid: str) -> None:
-        self.fields["uid"] = uid
+        self.log_entry["uid"] = uid
         await self.answer_with(lambda rights, principal: rights.grants_on(principal, uid))
 
 
 class OwnedHandler(AccessHandler):
+    """Lists the objects that the caller owns."""
+
     async def get(self) -> None:
         await self.answer_with(AccessRights.owned)
 
 
 class ObtainedHandler(AccessHandler):
+    """Lists the objects of others on which the caller has access rights."""
+
     async def get(self) -> None:
         await self.answer_with(AccessRights.obtained)
 
 
-def _json(value: Any) -> str:
-    """A list item by item: in one go, 100,000 of them would keep all other threads waiting."""
+def _format_json(value: Any) -> str:
+    """JSON, a list item by item: one call for 100,000 of them would hold up all other threads."""
     if isinstance(value, list):
         return f"[{', '.join(map(json.dumps, value))}]"
     return json.dumps(value)

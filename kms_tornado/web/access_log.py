@@ -6,20 +6,21 @@ import json
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tornado.web import RequestHandler
 
 log = logging.getLogger("kms_tornado.access")
 
-_PLAIN = re.compile(r"[\w.@:#/+-]+")
-_LONGEST_SHOWN = 300  # characters of one value; a path may have 64 KiB
+_NEEDS_NO_QUOTES = re.compile(r"[\w.@:#/+-]+")
+_LONGEST_VALUE = 300  # characters of one value in a line; a path may have 64 KiB
 
 
-class Answered(NamedTuple):
-    """A request to which the answer was sent. path: without its query, where careless clients put tokens.
+class AnsweredRequest(NamedTuple):
+    """A request whose answer was sent.
 
-    user: None where nobody is known to have asked.
+    path: without its query, where careless clients put tokens. seconds: from the request's headers to
+    its answer. user: None where nobody was authenticated.
     """
 
     status: int
@@ -30,10 +31,13 @@ class Answered(NamedTuple):
     user: str | None
 
 
-def log_request(handler: RequestHandler) -> None:
-    """What Tornado calls for each request that a handler answered."""
+def log_handled_request(handler: RequestHandler) -> None:
+    """Tornado's ``log_function``: called for each request that a handler answered.
+
+    A ServiceHandler has `log_entries`; a handler without them gets one line without details.
+    """
     request = handler.request
-    answered = Answered(
+    answered = AnsweredRequest(
         handler.get_status(),
         request.method,
         request.path,
@@ -41,37 +45,39 @@ def log_request(handler: RequestHandler) -> None:
         request.request_time(),
         getattr(handler.current_user, "name", None),
     )
-    log_answered(answered, getattr(handler, "entries", None) or [getattr(handler, "fields", {})])
+    log_answered_request(answered, getattr(handler, "log_entries", [{}]))
 
 
-def log_answered(answered: Answered, entries: Sequence[Mapping[str, Any]]) -> None:
-    """One line a request, or one for each operation of a batch. entries: what each has to say."""
+def log_answered_request(answered: AnsweredRequest, entries: Sequence[Mapping[str, str]]) -> None:
+    """Write one line for each entry: what the request, or an operation of its batch, has to say.
+
+    entries: [{field: value}], shown behind what all lines of the request share.
+    """
     status = answered.status
     level = logging.ERROR if status >= 500 and status != 503 else logging.INFO
     if not log.isEnabledFor(level):
         return
-    path, took_ms = _cut(answered.path), 1000.0 * answered.seconds
+    path, took_ms = _truncate(answered.path), 1000.0 * answered.seconds
     common = {
         "status": status, "method": answered.method, "path": path,
         "remote_ip": answered.remote_ip, "ms": round(took_ms, 1),
     }  # fmt: skip
     user = {} if answered.user is None else {"user": answered.user}
     for entry in entries:
-        fields = {**user, **{name: _cut(value) for name, value in entry.items()}}
+        fields = {**user, **{name: _truncate(value) for name, value in entry.items()}}
         log.log(
             level,
             "%d %s %s %s %.1fms%s",
             status, answered.method, path, answered.remote_ip, took_ms,
-            "".join([f" {name}={_shown(value)}" for name, value in fields.items()]),
+            "".join([f" {name}={_format_value(value)}" for name, value in fields.items()]),
             extra={"fields": {**common, **fields}},
         )  # fmt: skip
 
 
-def _shown(value: object) -> str:
-    """A value of name=value: quoted where it could be taken for more than one of them."""
-    text = str(value)
-    return text if _PLAIN.fullmatch(text) else json.dumps(text)
+def _format_value(value: str) -> str:
+    """The value of ``name=value``, quoted where it could be read as several of them."""
+    return value if _NEEDS_NO_QUOTES.fullmatch(value) else json.dumps(value)
 
 
-def _cut(value: str) -> str:
-    return value if len(value) <= _LONGEST_SHOWN else value[:_LONGEST_SHOWN] + "…"
+def _truncate(value: str) -> str:
+    return value if len(value) <= _LONGEST_VALUE else value[:_LONGEST_VALUE] + "…"

@@ -1,9 +1,10 @@
-"""What clients read: answers as values, and the words of those that refuse."""
+"""What clients read: answers as values, their headers, and the bodies of those that refuse."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 from ..errors import KMIPError, Unavailable
@@ -13,7 +14,10 @@ JSON_ERROR = "application/json; charset=UTF-8"
 BINARY = "application/octet-stream"  # KMIP 2.1 Profiles, "HTTPS Client" and "HTTPS Server"
 TEXT = "text/plain; charset=utf-8"
 
-#: Status → (error, description), for what no handler says in its own words.
+#: Headers of every answer that the server gives. No browser may guess another media type.
+COMMON_HEADERS = (("Server", "kms-tornado"), ("X-Content-Type-Options", "nosniff"))
+
+#: Status → (error, description), for statuses that no handler describes in its own words.
 ERRORS = {
     400: ("bad_request", "the request is malformed"),
     404: ("not_found", "there is nothing at this path"),
@@ -24,28 +28,44 @@ ERRORS = {
 
 
 class Answer(NamedTuple):
-    """One that nobody may keep. retry_after_s: when to come back, of a 503."""
+    """An answer to an authenticated request, which no cache may store.
+
+    retry_after_s: when the client may try again, in seconds; only a 503 has it.
+    """
 
     status: int
     media_type: str
     body: bytes
     retry_after_s: int | None = None
 
+    def set_headers(self, set_header: Callable[[str, str], None]) -> None:
+        """Hand each header that describes this answer to `set_header`, as (name, value)."""
+        set_header("Content-Type", self.media_type)
+        set_header("Cache-Control", "no-store")
+        if self.retry_after_s is not None:
+            set_header("Retry-After", str(self.retry_after_s))
 
-def failed(error: KMIPError) -> Answer:
-    """The one line that published clients show; what it quotes of the request stays one line."""
+
+def render_failure(error: KMIPError) -> Answer:
+    """422 with the one line that published clients show: ``Result_Reason: message``.
+
+    The message may quote the request, so line breaks and control characters become spaces.
+    """
     message = re.sub(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", str(error)).strip()
     return Answer(422, TEXT, f"{error.reason_with_underscores}: {message}".encode())
 
 
-def unavailable(error: Unavailable) -> Answer:
-    body = error_body("temporarily_unavailable", str(error))
+def render_unavailable(error: Unavailable) -> Answer:
+    """503: nothing was done, and another try may succeed."""
+    body = render_error_body("temporarily_unavailable", str(error))
     return Answer(503, JSON_ERROR, body, error.retry_after_s)
 
 
-def internal_error() -> Answer:
-    return Answer(500, JSON_ERROR, error_body(*ERRORS[500]))
+def render_internal_error() -> Answer:
+    """500, which tells the client nothing of the fault; the log does."""
+    return Answer(500, JSON_ERROR, render_error_body(*ERRORS[500]))
 
 
-def error_body(error: str, description: str) -> bytes:
+def render_error_body(error: str, description: str) -> bytes:
+    """The JSON body of every transport error: ``{"error": …, "error_description": …}``."""
     return json.dumps({"error": error, "error_description": description}).encode()

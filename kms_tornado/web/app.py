@@ -1,4 +1,4 @@
-"""The routes, as an application of their own and mounted in another one."""
+"""The server's routes: an application of their own, or mounted in another one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..crypto.policy import CryptoPolicy
 from ..service.kms import KMS, Storage
 from . import access_handlers as a
 from . import handlers as h
-from .access_log import log_request
+from .access_log import log_handled_request
 from .bearer.tornado_internals import SERVER, TOKEN_LAYER, check_tornado
 from .kmip_exchange import ROUTES as KMIP_ROUTES
 from .service_handler import (
@@ -40,25 +40,27 @@ METRICS_ROUTE: tuple[str, type[ServiceHandler]] = ("/metrics", h.MetricsHandler)
 
 
 def make_app(context: ServerContext) -> Application:
-    """The application with all routes; /metrics only where the context has metrics."""
+    """An application with all routes. It has /metrics only where the context has metrics."""
     routes = ROUTES if context.metrics is None else [*ROUTES, METRICS_ROUTE]
     return Application(
-        [_spec(path, handler, context, path) for path, handler in routes],
+        [_make_spec(path, handler, context, path) for path, handler in routes],
         default_handler_class=NotFoundHandler,
         default_handler_args={"context": context, "route": "other"},
-        log_function=log_request,
+        log_function=log_handled_request,
         serve_traceback=False,
         bearer_auth=context.auth,
     )
 
 
 class MountedKMS(list[Any]):
-    """Routes for another application, and the KMS behind them: ``async with`` it while it serves."""
+    """Routes for another application, and the KMS behind them, open within ``async with``."""
 
     def __init__(self, prefix: str, kms: KMS, context: ServerContext) -> None:
         # RFC 9728 §3.1: the well-known part stands between host and path.
         super().__init__(
-            _spec(path + prefix if path == METADATA_PATH else prefix + path, handler, context, path)
+            _make_spec(
+                path + prefix if path == METADATA_PATH else prefix + path, handler, context, path
+            )
             for path, handler in ROUTES
         )
         self._kms = kms
@@ -82,11 +84,12 @@ def handlers(
     max_body_size: int = 16 * 1024 * 1024,
     auth: RequestAuth | None = None,
 ) -> MountedKMS:
-    """The whole KMS below a path of an existing application.
+    """The whole KMS as routes below a path of an existing application.
 
     ``kms = handlers(prefix="/kms", data_dir=…)``, ``Application([*kms, …], bearer_auth=auth)`` and
     ``async with auth, kms:``. The arguments mean what the options of the same names do.
-    auth: another BearerAuth than that of the application's settings.
+    auth: what checks the tokens, where it is not the application's ``bearer_auth``.
+    Raises ValueError for a prefix that does not start with a slash or that ends with one.
     """
     if prefix and (not prefix.startswith("/") or prefix.endswith("/")):
         raise ValueError("a prefix starts with a slash and does not end with one")
@@ -105,5 +108,7 @@ def handlers(
     return MountedKMS(prefix, kms, context)
 
 
-def _spec(path: str, handler: type[ServiceHandler], context: ServerContext, route: str) -> URLSpec:
+def _make_spec(
+    path: str, handler: type[ServiceHandler], context: ServerContext, route: str
+) -> URLSpec:
     return URLSpec(path, handler, {"context": context, "route": route})

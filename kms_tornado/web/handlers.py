@@ -1,4 +1,4 @@
-"""The server's handlers: KMIP, version, health, readiness, metadata. A few lines each."""
+"""The server's handlers but those of access rights: KMIP, and what tells about the server itself."""
 
 from __future__ import annotations
 
@@ -7,73 +7,78 @@ from typing import Any
 
 from .. import __version__
 from ..errors import Unavailable
-from .kmip_exchange import Exchange, reader_of
+from .answers import JSON, Answer
+from .kmip_exchange import Exchange
 from .service_handler import ProtectedHandler, ServiceHandler, resource_url
 
 
 class KMIPHandler(ProtectedHandler):
-    """POST one bare KMIP operation or one RequestMessage; what is taken where, the route says.
+    """POST one bare KMIP operation or one RequestMessage; the route says which of them is taken.
 
-    Most requests never get here: `fast_lane` answers those whose token is known, in the same words.
+    Most requests never get here: `fast_lane` answers those whose token is known, with the same
+    `Exchange`.
     """
 
     takes_body = True
 
     async def post(self) -> None:
-        exchange = Exchange(self.context.kms, self.current_user)
-        self.fields, self.entries = exchange.fields, exchange.entries
-        read = reader_of(self.route, self.request.headers.get("Content-Type", ""))
-        try:
-            self.give(await exchange.answer(self.body, read))
-        except Unavailable as exc:
-            self.refuse_for_now(exc)
+        exchange = Exchange(
+            self.context.kms,
+            self.current_user,
+            route=self.route,
+            path=self.request.path,
+            content_type=self.request.headers.get("Content-Type", ""),
+        )
+        self.log_entries = exchange.log_entries
+        self.send_answer(await exchange.find_answer(self.body))
 
     def on_finish(self) -> None:
         super().on_finish()
         if self.context.metrics is not None:
-            self.context.metrics.observe_operations(self.entries or [self.fields])
+            self.context.metrics.observe_operations(self.log_entries)
 
 
 class JSONHandler(ServiceHandler):
     """Answers with plain JSON."""
 
-    def answer(self, value: Any, status: int = 200) -> None:
-        self.set_status(status)
-        self.set_header("Content-Type", "application/json")
-        self.set_header("Cache-Control", "no-store")
-        self.finish(json.dumps(value))
+    def answer_json(self, value: Any, status: int = 200) -> None:
+        self.send_answer(Answer(status, JSON, json.dumps(value).encode()))
 
 
 class VersionHandler(JSONHandler):
+    """The server's version, as a JSON string."""
+
     def get(self) -> None:
-        self.answer(__version__)
+        self.answer_json(__version__)
 
 
 class HealthHandler(JSONHandler):
-    """Alive: the process answers. Says nothing of what it depends on."""
+    """Liveness: the process answers. It says nothing of the database and the issuers."""
 
     def get(self) -> None:
-        self.answer({"status": "UP"})
+        self.answer_json({"status": "UP"})
 
 
 class ReadyHandler(JSONHandler):
-    """200 only when every issuer's keys are loaded and the database answers; names each check."""
+    """Readiness: 200 where every issuer's keys are loaded and the database answers, else 503."""
 
     async def get(self) -> None:
-        checks = {"database": await self._database(), **self._issuers()}
+        checks = {"database": await self._check_database(), **self._check_issuers()}
         if self.context.is_stopping:
             checks["server"] = {"status": "DOWN", "problem": "stopping"}
         is_up = all(check["status"] == "UP" for check in checks.values())
-        self.answer({"status": "UP" if is_up else "DOWN", "checks": checks}, 200 if is_up else 503)
+        self.answer_json(
+            {"status": "UP" if is_up else "DOWN", "checks": checks}, 200 if is_up else 503
+        )
 
-    async def _database(self) -> dict[str, Any]:
+    async def _check_database(self) -> dict[str, Any]:
         try:
             await self.context.kms.store.ping()
         except Unavailable as exc:
             return {"status": "DOWN", "problem": str(exc)}
         return {"status": "UP"}
 
-    def _issuers(self) -> dict[str, dict[str, Any]]:
+    def _check_issuers(self) -> dict[str, dict[str, Any]]:
         auth = self.auth
         checks: dict[str, dict[str, Any]] = {}
         for status in () if auth is None else auth.status():
@@ -104,15 +109,15 @@ class MetadataHandler(JSONHandler):
         auth = self.auth
         if auth is not None and auth.issuers:
             document["authorization_servers"] = list(auth.issuers)
-        self.answer(document)
+        self.answer_json(document)
 
 
 class MetricsHandler(ServiceHandler):
-    """Prometheus text; there is no such route without --metrics."""
+    """The metrics as Prometheus text. Without --metrics there is no such route."""
 
     async def get(self) -> None:
-        metrics, of_all = self.context.metrics, self.context.worker_metrics
+        metrics, worker_metrics = self.context.metrics, self.context.worker_metrics
         assert metrics is not None
-        text = metrics.text() if of_all is None else await of_all.text()
+        text = metrics.text() if worker_metrics is None else await worker_metrics.text()
         self.set_header("Content-Type", metrics.content_type)
         self.finish(text)

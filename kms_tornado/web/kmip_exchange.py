@@ -1,12 +1,17 @@
-"""One POST of KMIP from its body to its answer, whatever carries it."""
+"""One POST of KMIP, from its body to its answer: the one place that both ways of a request share.
+
+The fast lane and the KMIP handler differ in how they receive a body and send an answer. What the answer
+is, what the log says of it and which operations the metrics count is decided here, for both of them.
+"""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
 from ..auth.principal import Principal
-from ..errors import KMIPError
+from ..errors import KMIPError, Unavailable
 from ..kmip.messages import (
     BareOperation,
     format_bare_response,
@@ -21,24 +26,26 @@ from ..kmip.tables import OPERATION_TAGS
 from ..kmip.ttlv import Dialect, encoded_length
 from ..service import batch
 from ..service.kms import KMS
-from .answers import BINARY, JSON, Answer, failed
+from .answers import BINARY, JSON, Answer, render_failure, render_unavailable
 
-#: Above it, reading the JSON is worth a thread: about a millisecond for 64 KiB of nodes.
+log = logging.getLogger("kms_tornado.web")
+
+#: A longer body is parsed, and a longer answer written, on a thread: 64 KiB take about a millisecond.
 OFFLOAD_BYTES = 64 * 1024
 
-#: (body, payloads of what the server offers) → what is asked for. Raises KMIPError.
-Read = Callable[[bytes, Payloads], BareOperation | RequestMessage]
+#: (body, payloads of the operations that the server offers) → what is requested. Raises KMIPError.
+ParseBody = Callable[[bytes, Payloads], BareOperation | RequestMessage]
 
 _MESSAGES_ONLY = "/kmip"
-#: Where KMIP is posted.
+#: The paths to which KMIP is posted, as the application's routes have them.
 ROUTES = ("/kmip_2_1", "/kmip/2_1", _MESSAGES_ONLY)
 
 
-def reader_of(route: str, content_type: str) -> Read:
-    """How a body is read. route: one of ROUTES. content_type: the header's value, or empty.
+def choose_parser(route: str, content_type: str) -> ParseBody:
+    """How a body is parsed. route: one of ROUTES. content_type: the header's value, or empty.
 
-    Where only messages are taken, JSON or binary as the Content-Type says, a bare operation is
-    answered with a message, too, that refuses it.
+    ``/kmip`` takes messages alone, JSON or binary as the Content-Type says; a bare operation is
+    refused there by a message, too.
     """
     if route != _MESSAGES_ONLY:
         return parse_request
@@ -47,107 +54,123 @@ def reader_of(route: str, content_type: str) -> Read:
 
 
 class Exchange:
-    """For one request of one principal.
+    """One request of one principal.
 
-    fields: for log and metrics, what was asked for and how it ended. entries: the same for each
-    operation of a message; where there are none, `fields` is the one line.
+    log_entries: for log and metrics, what was requested and how it ended: one entry for each operation
+    of a message, else one for the request. The list stays the same object.
     """
 
-    __slots__ = ("_kms", "_principal", "entries", "fields")
+    __slots__ = ("_entry", "_kms", "_parse", "_path", "_principal", "log_entries")
 
-    def __init__(self, kms: KMS, principal: Principal) -> None:
+    def __init__(
+        self, kms: KMS, principal: Principal, *, route: str, path: str, content_type: str
+    ) -> None:
+        """path: what the client requested, which below a prefix is not the route."""
         self._kms = kms
         self._principal = principal
-        self.fields: dict[str, Any] = {}
-        self.entries: list[dict[str, Any]] = []
+        self._path = path
+        self._parse = choose_parser(route, content_type)
+        self._entry: dict[str, Any] = {}
+        self.log_entries: list[dict[str, Any]] = [self._entry]
 
-    async def answer(self, body: bytes, read: Read) -> Answer:
-        """A bare operation: 200, or 422 with ``Result_Reason: message``. A message: 200, failures inside it.
+    async def find_answer(self, body: bytes) -> Answer:
+        """Carry out what the body requests.
 
-        Raises Unavailable where nothing was done, and another try may do it.
+        A bare operation gives 200, or 422 with ``Result_Reason: message``. A message gives 200, with
+        its failures inside it. Either gives 503 where nothing was done and another try may succeed.
         """
         try:
-            answer = await self._answer_to(body, read)
+            answer = await self._carry_out(body)
         except KMIPError as exc:
-            self.fields["result"] = exc.reason_with_underscores
-            return failed(exc)
-        self.fields.setdefault("result", "Success")
+            self._entry["result"] = exc.reason_with_underscores
+            return render_failure(exc)
+        except Unavailable as exc:
+            log.warning("POST %s: %s (%s)", self._path, exc, exc.detail)
+            return render_unavailable(exc)
+        self._entry.setdefault("result", "Success")
         return answer
 
-    async def _answer_to(self, body: bytes, read: Read) -> Answer:
-        payloads = self._kms.service.payloads
+    async def _carry_out(self, body: bytes) -> Answer:
+        parse, payloads = self._parse, self._kms.service.payloads
         is_long = len(body) > OFFLOAD_BYTES
         if is_long:
             name = self._principal.name
-            parsed = await self._kms.offload(lambda: read(body, payloads), principal=name)
+            parsed = await self._kms.offload(lambda: parse(body, payloads), principal=name)
         else:
-            parsed = read(body, payloads)
+            parsed = parse(body, payloads)
         if isinstance(parsed, RequestMessage):
-            return await self._answer_to_message(parsed)
-        return await self._answer_to_operation(parsed, is_long=is_long)
+            return await self._answer_message(parsed)
+        return await self._answer_operation(parsed, is_long=is_long)
 
-    async def _answer_to_operation(self, parsed: BareOperation, *, is_long: bool) -> Answer:
+    async def _answer_operation(self, parsed: BareOperation, *, is_long: bool) -> Answer:
         operation, request, dialect = parsed
-        self.fields["operation"] = OPERATION_TAGS[operation]
-        self._note_identifier(request)
+        self._entry["operation"] = OPERATION_TAGS[operation]
+        self._log_identifier(request)
         response = await self._kms.service.execute(self._principal, operation, request)
-        self._note_identifier(response)
+        self._log_identifier(response)
 
-        def format_it() -> bytes:
+        def format_answer() -> bytes:
             return format_bare_response(operation, response, dialect)
 
-        return Answer(200, JSON, await self._formatted(format_it, is_long=is_long))
+        return Answer(200, JSON, await self._run_maybe_offloaded(format_answer, is_long=is_long))
 
-    async def _answer_to_message(self, message: RequestMessage) -> Answer:
+    async def _answer_message(self, message: RequestMessage) -> Answer:
         service = self._kms.service
         now = service.now()
         correlation = new_correlation_value(message)
         empty = response_message(message, (), now=now, server_correlation_value=correlation)
         overhead = encoded_length(empty)
         results = await batch.run(service, self._principal, message, overhead=overhead)
-        self._note_results(message, results, correlation)
+        self._log_results(message, results, correlation)
         answer = response_message(
             message,
-            [each.node for each in results],
+            [result.node for result in results],
             now=now,
             server_correlation_value=correlation,
         )
 
-        def format_it() -> bytes:
+        def format_answer() -> bytes:
             return format_message(answer, message.dialect)
 
-        octets = await self._formatted(format_it, is_long=encoded_length(answer) > OFFLOAD_BYTES)
+        is_long = encoded_length(answer) > OFFLOAD_BYTES
+        octets = await self._run_maybe_offloaded(format_answer, is_long=is_long)
         return Answer(200, BINARY if message.dialect is Dialect.BINARY else JSON, octets)
 
-    async def _formatted(self, format_it: Callable[[], bytes], *, is_long: bool) -> bytes:
+    async def _run_maybe_offloaded(
+        self, format_answer: Callable[[], bytes], *, is_long: bool
+    ) -> bytes:
         if not is_long:
-            return format_it()
-        return await self._kms.offload_surely(format_it, principal=self._principal.name)
+            return format_answer()
+        return await self._kms.offload_surely(format_answer, principal=self._principal.name)
 
-    def _note_results(
+    def _log_results(
         self, message: RequestMessage, results: list[batch.ItemResult], correlation: str | None
     ) -> None:
-        """An entry for each operation, as if it had come alone."""
+        """Replace the request's entry by one for each operation, as if each had come alone."""
         common: dict[str, Any] = {}
         if message.header is not None and message.header.client_correlation_value is not None:
             common["client_correlation"] = message.header.client_correlation_value
             common["server_correlation"] = correlation
-        for number, each in enumerate(results, 1):
-            fields: dict[str, Any] = {"operation": each.operation}
-            if each.uid:
-                fields["uid"] = each.uid
-            fields["result"] = each.result
+        entries = []
+        for position, result in enumerate(results, 1):
+            entry: dict[str, Any] = {"operation": result.operation}
+            if result.uid:
+                entry["uid"] = result.uid
+            entry["result"] = result.result
             if len(message.items) > 1:
-                fields["item"] = f"{number}/{len(message.items)}"
-            self.entries.append({**fields, **common})
+                entry["item"] = f"{position}/{len(message.items)}"
+            entries.append(entry | common)
+        if entries:
+            self.log_entries[:] = entries
 
-    def _note_identifier(self, payload: Any) -> None:
-        """For the log: who used which key. The answer's identifier is the real one of a tag list.
+    def _log_identifier(self, payload: Any) -> None:
+        """Say in the log which object was used.
 
-        Of a pair the private key's, whose link leads to the other.
+        Called with the response, too: where a request names tags, only its answer has the identifier.
+        Of a key pair it is the private key's, whose link leads to the public key.
         """
         uid = getattr(payload, "unique_identifier", None) or getattr(
             payload, "private_key_unique_identifier", None
         )
         if uid:
-            self.fields["uid"] = uid
+            self._entry["uid"] = uid

@@ -1,6 +1,6 @@
 """Prometheus metrics: what an operator alerts on, without a user or an identifier in any label.
 
-Counters that the token layer and the key caches keep anyway are read when a scrape comes, so that
+What the token layer, the key caches and the executor count anyway is read when a scrape comes, so that
 counting costs a request next to nothing.
 """
 
@@ -19,12 +19,27 @@ from tornado.web import RequestHandler
 from ..auth.request_auth import AuthStatistics, RequestAuth
 from ..service.executor import Executor
 
-_MS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
-_US = (0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.005)
+#: Upper bounds of the histograms' buckets, in seconds.
+_REQUEST_BUCKETS_S = (
+    0.0005,
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    10.0,
+)
+_VERIFICATION_BUCKETS_S = (0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.005)
 
 
 class Metrics:
-    """One registry a server; `text` is what GET /metrics answers."""
+    """The metrics of one server, in a registry of their own; `text` is what GET /metrics answers."""
 
     content_type = CONTENT_TYPE_LATEST
 
@@ -32,7 +47,7 @@ class Metrics:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         if executor is not None:
-            self._registry.register(_Lanes(executor))
+            self._registry.register(_ExecutorCollector(executor))
         self._requests = Counter(
             "kms_http_requests",
             "Answered requests by route, method and status",
@@ -43,7 +58,7 @@ class Metrics:
             "kms_http_request_seconds",
             "Time from a request's headers to its answer",
             ["route"],
-            buckets=_MS,
+            buckets=_REQUEST_BUCKETS_S,
             registry=self._registry,
         )
         self._operations = Counter(
@@ -53,32 +68,35 @@ class Metrics:
             registry=self._registry,
         )
         if auth.statistics() is not None:
-            self._registry.register(_TokenLayer(auth))
+            self._registry.register(_TokenLayerCollector(auth))
             verification = Histogram(
                 "kms_auth_verification_seconds",
                 "Time to verify a token that was not remembered, its signature included",
-                buckets=_US,
+                buckets=_VERIFICATION_BUCKETS_S,
                 registry=self._registry,
             )
             auth.observe_verifications(verification.observe)
 
-    def observe(self, route: str, method: str, status: int, seconds: float) -> None:
-        """Count one answered request. route: the pattern, not the path, of which there is no end."""
-        known = method if method in RequestHandler.SUPPORTED_METHODS else "other"
-        self._requests.labels(route, known, status).inc()
+    def observe_request(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Count one answered request. route: the pattern; paths would make labels without end."""
+        label = method if method in RequestHandler.SUPPORTED_METHODS else "other"
+        self._requests.labels(route, label, status).inc()
         self._seconds.labels(route).observe(seconds)
 
-    def observe_operations(self, entries: Iterable[Mapping[str, Any]]) -> None:
-        """Count what the log says of each operation; what failed before there was one has no result."""
-        for fields in entries:
-            if "result" in fields:
-                self._operations.labels(fields.get("operation", "none"), fields["result"]).inc()
+    def observe_operations(self, log_entries: Iterable[Mapping[str, Any]]) -> None:
+        """Count each operation by what the access log says of it.
+
+        An entry without a result is of a request that failed before it came to an operation.
+        """
+        for entry in log_entries:
+            if "result" in entry:
+                self._operations.labels(entry.get("operation", "none"), entry["result"]).inc()
 
     def text(self) -> bytes:
         return generate_latest(self._registry)
 
 
-class _Lanes(Collector):
+class _ExecutorCollector(Collector):
     """Reads an Executor at scrape time."""
 
     def __init__(self, executor: Executor) -> None:
@@ -99,7 +117,7 @@ class _Lanes(Collector):
         yield from (running, waiting, refused)
 
 
-class _TokenLayer(Collector):
+class _TokenLayerCollector(Collector):
     """Reads the counts of authentication at scrape time."""
 
     def __init__(self, auth: RequestAuth) -> None:

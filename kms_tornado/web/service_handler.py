@@ -1,4 +1,4 @@
-"""ServiceHandler: what all handlers of the server share: bounded bodies, JSON errors, quiet logs."""
+"""ServiceHandler: what all handlers of the server share: bounded bodies, JSON errors, the log's entries."""
 
 from __future__ import annotations
 
@@ -15,17 +15,14 @@ from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from ..auth.request_auth import RequestAuth
 from ..service.kms import KMS
-from .answers import ERRORS, JSON_ERROR, Answer, error_body
+from .answers import COMMON_HEADERS, ERRORS, JSON_ERROR, Answer, render_error_body
 from .bearer.mixin import BearerAuthMixin
 from .metrics import Metrics
 from .worker_metrics import WorkerMetrics
 
 log = logging.getLogger("kms_tornado.web")
 
-#: Of every answer.
-SERVER = "kms-tornado"
-
-#: A refused body is read and dropped for so long, so that the client gets to read the answer.
+#: How long a refused body is read and dropped, so that its client gets to read the answer.
 _DRAIN_S = 30.0
 _NO_LIMIT = 1 << 62
 
@@ -34,9 +31,11 @@ _NO_LIMIT = 1 << 62
 class ServerContext:
     """What the handlers of one server share.
 
-    auth: None means that of the application's settings. prefix: where the routes are mounted.
-    in_flight: one thing for each request whose answer has not been sent.
-    worker_metrics: where there are several workers, those of all.
+    auth: None means the one in the application's settings. max_body_size: in bytes.
+    metrics: None without --metrics. worker_metrics: the metrics of all workers; None where there is
+    one process. prefix: the path below which the routes are mounted.
+    is_stopping: set once, when the server begins to stop. in_flight: an element for each request
+    whose answer has not been sent; a server that stops waits for them.
     """
 
     kms: KMS
@@ -53,31 +52,34 @@ class ServerContext:
 class ServiceHandler(RequestHandler):
     """Collects a body of at most ``context.max_body_size`` bytes as it streams in.
 
-    Streaming has the handler run when the headers are there, so that what is refused (no token, too
-    large) is refused before its body takes any memory, with an answer of ours.
+    With streamed bodies Tornado runs the handler as soon as the headers are there. So a request
+    without a token, or one that is too large, is refused before its body takes any memory, with an
+    answer in our words.
     """
 
     #: False: the body is counted and dropped, so that strangers cannot fill the memory with it.
     takes_body = False
 
-    #: For the access log: who asked for what, and how it ended.
-    fields: dict[str, Any]
-
-    #: The same for each operation of a batch; where there are none, `fields` is the one line.
-    entries: list[dict[str, Any]]
+    #: For access log and metrics: what was requested and how it ended; in a batch, of each operation.
+    log_entries: list[dict[str, Any]]
 
     def initialize(self, context: ServerContext, route: str) -> None:
         self.context = context
         self.route = route
-        self.fields = {}
-        self.entries = []
+        self.log_entries = [{}]
         self._chunks = bytearray()
         self._received = 0
         self._limit = context.max_body_size
         self._close_after_body = False
         context.in_flight.add(self)
         connection: Any = self.request.connection
-        connection.set_max_body_size(_NO_LIMIT)  # we count; Tornado would say 400, and reset
+        # Counted in `data_received`: Tornado would answer 400 and reset the connection.
+        connection.set_max_body_size(_NO_LIMIT)
+
+    @property
+    def log_entry(self) -> dict[str, Any]:
+        """The entry of a request that is no batch."""
+        return self.log_entries[0]
 
     @property
     def auth(self) -> RequestAuth | None:
@@ -86,11 +88,11 @@ class ServiceHandler(RequestHandler):
         return auth
 
     def set_default_headers(self) -> None:
-        self.set_header("Server", SERVER)
-        self.set_header("X-Content-Type-Options", "nosniff")
+        for name, value in COMMON_HEADERS:
+            self.set_header(name, value)
 
     def prepare(self) -> None:
-        length = content_length(self.request.headers)
+        length = parse_content_length(self.request.headers)
         if length is not None and length > self._limit:
             raise HTTPError(413)
 
@@ -107,18 +109,26 @@ class ServiceHandler(RequestHandler):
         return bytes(self._chunks)
 
     def decode_argument(self, value: bytes, name: str | None = None) -> str:
-        """Percent-decoded path parts; what is no UTF-8 names nothing that exists."""
+        """A percent-decoded part of the path. What is not UTF-8 names nothing that exists: 404."""
         try:
             return value.decode("utf-8")
         except UnicodeDecodeError:
             raise HTTPError(404) from None
 
+    def send_answer(self, answer: Answer) -> None:
+        """Write the answer; Tornado sends it when the handler's method returns."""
+        self.set_status(answer.status)
+        answer.set_headers(self.set_header)
+        self.write(answer.body)
+
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         if status_code == 405:
-            self.set_header("Allow", ", ".join(_methods(type(self))))  # RFC 9110 §15.5.6
+            self.set_header(
+                "Allow", ", ".join(_implemented_methods(type(self)))
+            )  # RFC 9110 §15.5.6
         error, description = ERRORS.get(status_code, ("error", self._reason))
         self.set_header("Content-Type", JSON_ERROR)
-        self.finish(error_body(error, description))
+        self.finish(render_error_body(error, description))
 
     def finish(self, chunk: str | bytes | dict[Any, Any] | None = None) -> Future[None]:
         if self.context.is_stopping:
@@ -134,13 +144,13 @@ class ServiceHandler(RequestHandler):
     def _finish_early(
         self, connection: Any, chunk: str | bytes | dict[Any, Any] | None
     ) -> Future[None]:
-        """Answer before the body has come, and have Tornado read on and drop it for a while.
+        """Answer before the body has arrived, and have Tornado read on and drop it for a while.
 
-        By itself Tornado 6.6 closes the connection as soon as the answer is written. With a body on
-        its way that is a reset, which takes the answer from a client that sends first and then
-        reads; without one, clients that keep connections lose theirs with every 401.
+        By itself Tornado 6.6 closes the connection as soon as the answer is written. Where a body is
+        on its way, the client gets a reset, and one that sends all before it reads loses the answer.
+        Where none is, clients that keep their connections would lose one with every 401.
         """
-        # With Expect the body may never come: what follows is then not to be read as one.
+        # With Expect the body may never come: what follows must not be read as one.
         self._close_after_body = (
             connection._disconnect_on_finish
             or "Expect" in self.request.headers
@@ -158,12 +168,12 @@ class ServiceHandler(RequestHandler):
     def on_finish(self) -> None:
         if self.context.metrics is not None:
             request = self.request
-            self.context.metrics.observe(
+            self.context.metrics.observe_request(
                 self.route, request.method or "", self.get_status(), request.request_time()
             )
 
     def on_connection_close(self) -> None:
-        """Also what Tornado calls at the end of a body that was dropped."""
+        """Tornado calls it at the end of a dropped body, too."""
         self.context.in_flight.discard(self)
         super().on_connection_close()
         if self._close_after_body:
@@ -176,9 +186,9 @@ class ServiceHandler(RequestHandler):
         value: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        """Tornado's own would log the whole URI, query string included."""
+        """Log the path alone: Tornado's own method would log the query string, too."""
         if isinstance(value, HTTPError):
-            return  # the access log says it
+            return  # the access log has its status
         log.error(
             "%s %s failed", self.request.method, self.request.path,
             exc_info=(typ, value, tb) if typ and value else None,
@@ -195,60 +205,61 @@ class ProtectedHandler(BearerAuthMixin, ServiceHandler):
     def resource_metadata_url(self) -> str | None:
         return metadata_url(self)
 
-    def give(self, answer: Answer) -> None:
-        self.set_status(answer.status)
-        self.set_header("Content-Type", answer.media_type)
-        self.set_header("Cache-Control", "no-store")
-        if answer.retry_after_s is not None:
-            self.set_header("Retry-After", str(answer.retry_after_s))
-        self.write(answer.body)
-
     def compute_etag(self) -> None:
-        """No hashing of answers that nobody may cache."""
+        """None: an answer that no cache may store is not worth hashing."""
 
 
 METADATA_PATH = "/.well-known/oauth-protected-resource"
 
 
 def resource_url(handler: ServiceHandler) -> str:
-    """This server as the client calls it (RFC 9728 §1.2)."""
+    """The URL of this server as the client called it: the resource of RFC 9728 §1.2."""
     return f"{handler.request.protocol}://{handler.request.host}{handler.context.prefix}"
 
 
 def metadata_url(handler: ServiceHandler) -> str:
-    """The well-known part stands between host and path (RFC 9728 §3.1)."""
+    """Where the resource's metadata are: the well-known path between host and prefix (RFC 9728 §3.1)."""
     request = handler.request
     return f"{request.protocol}://{request.host}{METADATA_PATH}{handler.context.prefix}"
 
 
 class NotFoundHandler(ServiceHandler):
-    """Every path that no route has."""
+    """Answers 404 at every path that no route has."""
 
     def prepare(self) -> None:
         raise HTTPError(404)
 
+    def send_answer(self, answer: Answer) -> None:
+        """Write the answer; Tornado sends it when the handler's method returns."""
+        self.set_status(answer.status)
+        answer.set_headers(self.set_header)
+        self.write(answer.body)
+
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Tornado looks at the method first; here there is nothing, whatever the method."""
+        """404 for Tornado's 405, too: it looks at the method first, and here no method exists."""
         self.set_status(404)
         super().write_error(404, **kwargs)
 
 
 def _is_framed(headers: HTTPHeaders) -> bool:
-    """Whether the end of the body can be told (RFC 9112 §6.3); Tornado refuses it otherwise."""
+    """Whether the headers tell where the body ends (RFC 9112 §6.3). Else Tornado refuses the request."""
     if "Transfer-Encoding" in headers:
         return headers["Transfer-Encoding"].lower() == "chunked" and "Content-Length" not in headers
-    return "Content-Length" not in headers or content_length(headers) is not None
+    return "Content-Length" not in headers or parse_content_length(headers) is not None
 
 
-def content_length(headers: HTTPHeaders) -> int | None:
-    """None where it is absent or no number. Python refuses to read more than 4300 digits."""
+def parse_content_length(headers: HTTPHeaders) -> int | None:
+    """Content-Length in bytes; None where it is absent or not a number.
+
+    Python refuses to parse more than 4300 digits, so a longer number counts as none.
+    """
     text = headers.get("Content-Length", "")
     if not re.fullmatch("[0-9]{1,4000}", text):
         return None
     return int(text)
 
 
-def _methods(handler: type[RequestHandler]) -> list[str]:
+def _implemented_methods(handler: type[RequestHandler]) -> list[str]:
     """The HTTP methods that a handler implements."""
     return [
         name

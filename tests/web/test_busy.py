@@ -62,7 +62,7 @@ class Server:
         return self.client.post("/kmip_2_1", body=json.dumps(body).encode())
 
 
-@pytest.fixture(params=["short way", "long way"])
+@pytest.fixture(params=["fast lane", "long way"])
 def server(tmp_path, request):
     kms = KMS(Storage(data_dir=tmp_path / "data"), light=ONE, heavy=ONE)
     gate = threading.Event()

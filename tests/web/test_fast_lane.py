@@ -1,4 +1,4 @@
-"""The short way of a request whose token is known: who may go it, and that nobody can tell it from the long one."""
+"""The fast lane: which requests may take it, and that nobody can tell it from the long way."""
 
 from __future__ import annotations
 
@@ -36,23 +36,25 @@ JSON = "application/json"
 BINARY = "application/octet-stream"
 
 
-# --- who may go the short way -------------------------------------------------------------------
+# --- which requests may take it ------------------------------------------------------------------
 
 
-class RemembersEveryToken:
+class RemembersAll:
+    """A token layer that remembers every token."""
+
     def recall(self, credentials: Credentials) -> Any:
         return "somebody" if credentials.authorization else None
 
 
-def admitted(
+def principal_for(
     line: str = "POST /kmip_2_1 HTTP/1.1", *, stopping: bool = False, **changes: str
 ) -> Any:
     fields = {"Host": "kms.example:9998", "Authorization": "Bearer x", "Content-Length": "10"}
     fields.update({tag.replace("_", "-"): value for tag, value in changes.items()})
     headers = HTTPHeaders({tag: value for tag, value in fields.items() if value})
     context = ServerContext(kms=None, auth=None, max_body_size=LIMIT, is_stopping=stopping)  # type: ignore[arg-type]
-    lane = FastLane(None, context, RemembersEveryToken(), body_timeout_s=1)  # type: ignore[arg-type]
-    return lane.admitted(RequestStartLine(*line.split(" ")), headers)
+    lane = FastLane(None, context, RemembersAll(), body_timeout_s=1)  # type: ignore[arg-type]
+    return lane.principal_for(RequestStartLine(*line.split(" ")), headers)
 
 
 @pytest.mark.parametrize(
@@ -67,8 +69,8 @@ def admitted(
         ("POST /kmip_2_1 HTTP/1.1", {"Host": "[::1]:9998"}),
     ],
 )
-def test_ordinary_request_with_a_known_token_goes_the_short_way(line, changes):
-    assert admitted(line, **changes) == "somebody"
+def test_ordinary_request_with_a_known_token_takes_the_fast_lane(line, changes):
+    assert principal_for(line, **changes) == "somebody"
 
 
 @pytest.mark.parametrize(
@@ -98,11 +100,11 @@ def test_ordinary_request_with_a_known_token_goes_the_short_way(line, changes):
     ],
 )
 def test_whatever_is_unusual_goes_the_long_way(line, changes):
-    assert admitted(line, **changes) is None
+    assert principal_for(line, **changes) is None
 
 
-def test_server_that_is_stopping_has_no_short_way():
-    assert admitted(stopping=True) is None
+def test_server_that_is_stopping_sends_every_request_the_long_way():
+    assert principal_for(stopping=True) is None
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +146,7 @@ def test_token_is_known_once_it_was_verified_and_no_longer_than_it_is_good(issue
 
 
 class Host:
-    """A server with both ways; `long` sends a body in chunks, which only the long one takes."""
+    """A server with both ways. A body in chunks (``long=True``) takes the long way."""
 
     def __init__(self, client: Any, lane: FastLane) -> None:
         self.client, self.lane = client, lane
@@ -223,12 +225,12 @@ def without_time(body: bytes) -> bytes:
 def test_both_ways_give_the_same_answer(host, case):
     path, body, media_type, status = REQUESTS[case]
     answers = [host.post(path, body, media_type, long=long) for long in (False, True)]
-    assert [each.status for each in answers] == [status, status]
+    assert [answer.status for answer in answers] == [status, status]
     assert without_time(answers[0].body) == without_time(answers[1].body)
-    short, long = (
-        {tag: value for tag, value in each.headers.items() if tag != "Date"} for each in answers
+    fast, long = (
+        {tag: value for tag, value in answer.headers.items() if tag != "Date"} for answer in answers
     )
-    assert short == long
+    assert fast == long
     assert re.fullmatch(r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT", answers[0].headers["Date"])
 
 
@@ -240,10 +242,10 @@ def test_both_ways_leave_the_same_lines_in_the_log(host, case, caplog):
         for lines, is_long in ((1, False), (2, True)):
             host.post(path, body, media_type, long=is_long)
             eventually(lambda lines=lines: len(caplog.records) == lines)
-    short, long = ({**each.fields, "ms": 0} for each in caplog.records)
-    assert short == long
-    assert short["user"] == "admin"
-    assert short["path"] == path
+    fast, long = ({**record.fields, "ms": 0} for record in caplog.records)
+    assert fast == long
+    assert fast["user"] == "admin"
+    assert fast["path"] == path
 
 
 def test_both_ways_count_requests_and_operations(host):
@@ -267,9 +269,9 @@ def test_requests_that_come_at_once_on_one_connection_are_answered_in_order(host
             body,
         )
 
-    wanted = [structure("Get", uid(f"absent-{number}")) for number in range(5)]
+    gets = [structure("Get", uid(f"absent-{number}")) for number in range(5)]
     last = request(QUERY).replace(b"Host: x", b"Host: x\r\nConnection: close")
-    answer = host.client.raw(b"".join(map(request, wanted)) + last)
+    answer = host.client.raw(b"".join(map(request, gets)) + last)
     assert re.findall(rb"absent-\d", answer) == [b"absent-%d" % number for number in range(5)]
     assert answer.count(b"HTTP/1.1 ") == 6
 
@@ -294,14 +296,14 @@ def test_client_that_goes_before_its_body_is_whole_leaves_nothing_behind(host):
 
 def test_client_that_goes_before_its_answer_leaves_nothing_behind(host, monkeypatch):
     began, may_end = threading.Event(), threading.Event()
-    find = Exchange.answer
+    find = Exchange.find_answer
 
-    async def slowly(self: Exchange, body: bytes, read: Any) -> Any:
+    async def slowly(self: Exchange, body: bytes) -> Any:
         began.set()
         await asyncio.to_thread(may_end.wait, 10)
-        return await find(self, body, read)
+        return await find(self, body)
 
-    monkeypatch.setattr(Exchange, "answer", slowly)
+    monkeypatch.setattr(Exchange, "find_answer", slowly)
     body = encoded(QUERY)
     with socket.create_connection(("127.0.0.1", host.client.port)) as gone:
         gone.sendall(HEAD.replace(b"1000", b"%d" % len(body)) + body)
@@ -311,16 +313,14 @@ def test_client_that_goes_before_its_answer_leaves_nothing_behind(host, monkeypa
 
 
 def test_bug_is_500_that_says_nothing_and_a_traceback_in_the_log(host, monkeypatch, caplog):
-    async def broken(self: Exchange, body: bytes, read: Any) -> Any:
+    async def broken(self: Exchange, body: bytes) -> Any:
         raise RuntimeError("a secret of ours")
 
-    monkeypatch.setattr(Exchange, "answer", broken)
-    short, long = (
-        host.post("/kmip_2_1", encoded(QUERY), JSON, long=long) for long in (False, True)
-    )
-    assert short.status == long.status == 500
-    assert short.json() == long.json()
-    assert "secret" not in short.text
+    monkeypatch.setattr(Exchange, "find_answer", broken)
+    fast, long = (host.post("/kmip_2_1", encoded(QUERY), JSON, long=long) for long in (False, True))
+    assert fast.status == long.status == 500
+    assert fast.json() == long.json()
+    assert "secret" not in fast.text
     assert "a secret of ours" in caplog.text
     eventually(lambda: nothing_in_flight(host))
 
@@ -330,22 +330,22 @@ def test_key_service_that_is_closed_is_503_with_a_time_to_come_back(tmp_path):
     auth = InsecureNoAuth("admin")
     context = ServerContext(kms=kms, auth=auth, max_body_size=LIMIT)
     with running(lambda: FastLane(make_app(context), context, auth, body_timeout_s=5)) as client:
-        short, long = (
+        fast, long = (
             client.post("/kmip_2_1", body=body) for body in (encoded(QUERY), iter([encoded(QUERY)]))
         )
-    assert short.status == long.status == 503
-    assert short.json() == long.json()
-    assert short.headers["Retry-After"] == long.headers["Retry-After"]
+    assert fast.status == long.status == 503
+    assert fast.json() == long.json()
+    assert fast.headers["Retry-After"] == long.headers["Retry-After"]
 
 
 def test_answer_of_a_server_that_is_stopping_says_that_the_connection_ends(host, monkeypatch):
-    find = Exchange.answer
+    find = Exchange.find_answer
 
-    async def stopping(self: Exchange, body: bytes, read: Any) -> Any:
+    async def stopping(self: Exchange, body: bytes) -> Any:
         monkeypatch.setattr(host.lane.context, "is_stopping", True)
-        return await find(self, body, read)
+        return await find(self, body)
 
-    monkeypatch.setattr(Exchange, "answer", stopping)
+    monkeypatch.setattr(Exchange, "find_answer", stopping)
     assert host.post("/kmip_2_1", encoded(QUERY), JSON, long=False).headers["Connection"] == "close"
 
 
@@ -354,11 +354,11 @@ def test_end_of_the_process_in_the_middle_of_an_operation_is_no_fault_in_the_log
 ):
     began = threading.Event()
 
-    async def never(self: Exchange, body: bytes, read: Any) -> Any:
+    async def never(self: Exchange, body: bytes) -> Any:
         began.set()
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(Exchange, "answer", never)
+    monkeypatch.setattr(Exchange, "find_answer", never)
 
     async def scenario() -> None:
         from tornado.httpserver import HTTPServer
@@ -379,4 +379,4 @@ def test_end_of_the_process_in_the_middle_of_an_operation_is_no_fault_in_the_log
 
     with contextlib.suppress(asyncio.CancelledError):
         asyncio.run(scenario())  # cancels what is left
-    assert not [each for each in caplog.records if each.levelname == "ERROR"]
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
