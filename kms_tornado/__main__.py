@@ -17,7 +17,9 @@ from . import logs, options
 from .errors import ConfigurationError, KMSError
 from .options.result import Parsed
 from .settings import Settings
-from .web.process.server import Server, bind, dev_text, url_of
+from .web.process.dev_issuer import format_dev_text
+from .web.process.listening import open_sockets, server_url
+from .web.process.server import Server
 from .web.process.workers import Supervisor, Worker
 
 log = logging.getLogger("kms_tornado.server")
@@ -63,22 +65,22 @@ def _supervise(parsed: Parsed) -> int:
     """Serve in workers, of which this process is the supervisor, to its exit code."""
     settings = parsed.settings
     try:
-        sockets = bind(settings)
+        sockets = open_sockets(settings)
     except ConfigurationError as exc:
         return _refused(_with_source(str(exc), parsed), 2)
     except OSError as exc:
         return _refused(exc.strerror or str(exc), 1)
     count = settings.workers or os.cpu_count() or 1
 
-    def started() -> None:
-        log.info("listening on %s", url_of(settings, sockets))
+    def log_start() -> None:
+        log.info("listening on %s", server_url(settings, sockets))
         log.info("%d workers share the port", count)
 
     return Supervisor(
         lambda worker: _run(parsed, sockets, worker),
         count=count,
         shutdown_timeout_s=settings.shutdown_timeout_s,
-        started=started,
+        on_started=log_start,
     ).run()
 
 
@@ -109,13 +111,13 @@ async def serve(
     _on_signal(signal.SIGHUP, server.reload)
     async with server:
         if server.dev_issuer is not None:
-            print(dev_text(server), flush=True)
+            print(format_dev_text(server.dev_issuer, server.url), flush=True)
         if worker is not None:
-            asyncio.get_running_loop().add_reader(worker.gone, stop.set)
-            worker.ready()
+            asyncio.get_running_loop().add_reader(worker.supervisor_gone, stop.set)
+            worker.report_ready()
         await stop.wait()
         if worker is not None:
-            asyncio.get_running_loop().remove_reader(worker.gone)
+            asyncio.get_running_loop().remove_reader(worker.supervisor_gone)
         log.info("stopping: finishing the requests in flight")
     log.info("stopped")
     for number in (*stopping, signal.SIGHUP):

@@ -1,7 +1,8 @@
-"""Metrics of several workers: whichever is asked answers for all, each under its own `worker` label.
+"""The metrics of several workers: the one that is asked answers for all, with a label for each worker.
 
-Every worker tells its own on a Unix socket in a directory that the supervisor made for them. Nothing is
-added up here: a worker that was replaced begins at zero, and only Prometheus can tell that from less.
+Every worker serves its own metrics on a Unix socket in a directory that the supervisor made for them.
+Nothing is added up: the counters of a replaced worker start at zero again, and only Prometheus, which
+knows the series of each worker, can tell such a restart from a decrease.
 """
 
 from __future__ import annotations
@@ -17,24 +18,24 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
-_WAIT_S = 2.0  # for a worker that is busy; one that is dead refuses at once
+_WAIT_S = 2.0  # for a worker that is busy; a dead one's socket refuses at once
 
 
 class WorkerMetrics:
-    """``async with WorkerMetrics(directory, number, own):`` others can ask this worker.
+    """Serves this worker's metrics to the others, within ``async with``; `text` has those of all.
 
-    own: this worker's metrics as Prometheus text.
+    number: this worker's. own_text: this worker's metrics as Prometheus text.
     """
 
-    def __init__(self, directory: Path, number: int, own: Callable[[], bytes]) -> None:
+    def __init__(self, directory: Path, number: int, own_text: Callable[[], bytes]) -> None:
         self._directory = directory
         self._path = directory / f"{number}.sock"
-        self._own = own
+        self._own_text = own_text
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> WorkerMetrics:
-        self._path.unlink(missing_ok=True)  # of the one before
-        self._server = await asyncio.start_unix_server(self._tell, self._path)
+        self._path.unlink(missing_ok=True)  # left by the worker that had the number before
+        self._server = await asyncio.start_unix_server(self._serve, self._path)
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -43,23 +44,25 @@ class WorkerMetrics:
         self._path.unlink(missing_ok=True)
 
     async def text(self) -> bytes:
-        """Those of all workers that answer."""
+        """The metrics of all workers that answer, as Prometheus text."""
         paths = sorted(self._directory.glob("*.sock"), key=lambda path: int(path.stem))
-        texts = await asyncio.gather(*map(_ask, paths))
-        told = {path.stem: text.decode() for path, text in zip(paths, texts, strict=True) if text}
+        texts = await asyncio.gather(*map(_fetch_text, paths))
+        by_worker = {
+            path.stem: text.decode() for path, text in zip(paths, texts, strict=True) if text
+        }
         registry = CollectorRegistry()
-        registry.register(_Labelled(told))
+        registry.register(_MergedCollector(by_worker))
         return await asyncio.to_thread(generate_latest, registry)
 
-    async def _tell(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):
-            writer.write(self._own())
+            writer.write(self._own_text())
             await writer.drain()
         writer.close()
 
 
-async def _ask(path: Path) -> bytes:
-    """What the worker says; nothing where it is gone."""
+async def _fetch_text(path: Path) -> bytes:
+    """A worker's metrics, from the socket at the path; empty where the worker is gone."""
     try:
         async with asyncio.timeout(_WAIT_S):
             reader, writer = await asyncio.open_unix_connection(path)
@@ -71,8 +74,8 @@ async def _ask(path: Path) -> bytes:
         return b""
 
 
-class _Labelled(Collector):
-    """The families of every text, once each, with the label on every sample."""
+class _MergedCollector(Collector):
+    """Each family of the workers' texts once, its samples with a `worker` label."""
 
     def __init__(self, texts: dict[str, str]) -> None:
         self._texts = texts
@@ -81,11 +84,13 @@ class _Labelled(Collector):
         merged: dict[str, Metric] = {}
         for worker, text in self._texts.items():
             for family in text_string_to_metric_families(text):
-                into = merged.setdefault(
+                merged_family = merged.setdefault(
                     family.name, Metric(family.name, family.documentation, family.type)
                 )
                 for sample in family.samples:
-                    into.samples.append(sample._replace(labels={"worker": worker, **sample.labels}))
+                    merged_family.samples.append(
+                        sample._replace(labels={"worker": worker, **sample.labels})
+                    )
         yield from merged.values()
 
     def describe(self) -> Sequence[Metric]:

@@ -1,4 +1,4 @@
-"""DevIssuer: the throw-away token issuer of --dev, on loopback only."""
+"""DevIssuer: the throw-away token issuer of --dev, on loopback only, and what --dev prints of it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ LIFETIME_S = 12 * 3600  # a working day; a restart makes new keys, which ends ol
 class DevIssuer:
     """Serves its key set and discovery document, and mints tokens for this process alone.
 
-    It has no token endpoint: who can read this process's output may have a token, nobody else.
+    It has no token endpoint: only those who can read this process's output get a token. uri: what the
+    tokens name as their issuer; empty before `start`.
     """
 
     def __init__(self, host: str) -> None:
@@ -35,7 +36,7 @@ class DevIssuer:
         self.uri = ""
 
     def start(self) -> None:
-        """Listen on a free port; `uri` is known from here on."""
+        """Listen on a free port, and set `uri`."""
         sockets = bind_sockets(0, self._host)
         port = sockets[0].getsockname()[1]
         host = f"[{self._host}]" if ":" in self._host else self._host
@@ -52,11 +53,14 @@ class DevIssuer:
         }
         self._server = HTTPServer(
             Application(
-                [(path, _DocumentHandler, {"document": doc}) for path, doc in documents.items()],
-                log_function=lambda handler: None,
+                [
+                    (path, _DocumentHandler, {"document": document})
+                    for path, document in documents.items()
+                ],
+                log_function=lambda handler: None,  # the access log is for the server's requests
             )
         )
-        # Sockets that were bound for a host name with several addresses share one port only by luck.
+        # A host name with several addresses has a socket for each, and their free ports may differ.
         self._server.add_socket(sockets[0])
         for extra in sockets[1:]:
             extra.close()
@@ -66,10 +70,12 @@ class DevIssuer:
             self._server.stop()
             await self._server.close_all_connections()
 
-    def trusted(self) -> TrustedIssuer:
+    def trusted_issuer(self) -> TrustedIssuer:
+        """What the server's token layer has to know of this issuer."""
         return TrustedIssuer(self.uri, audiences=frozenset({AUDIENCE}))
 
-    def token(self, user: str) -> str:
+    def mint_token(self, user: str) -> str:
+        """A token of `user`, good for LIFETIME_S."""
         now = int(time.time())
         return self._signer.mint(
             {
@@ -82,6 +88,26 @@ class DevIssuer:
                 "exp": now + LIFETIME_S,
             }
         )
+
+
+def format_dev_text(issuer: DevIssuer, server_url: str) -> str:
+    """What --dev prints: the issuer, a token for each user, and a command to paste."""
+    tokens = {user: issuer.mint_token(user) for user in USERS}
+    lines = [f"issuer: {issuer.uri}", ""]
+    for user, token in tokens.items():
+        lines += [f"token for {user}:", token, ""]
+    insecure = " --insecure" if server_url.startswith("https:") else ""
+    lines += [
+        "make a key as alice:",
+        f"curl -sS{insecure} {server_url}/kmip_2_1 -H 'Content-Type: application/json' "
+        f"-H 'Authorization: Bearer {tokens[USERS[0]]}' "
+        """-d '{"tag":"Create","type":"Structure","value":["""
+        """{"tag":"ObjectType","type":"Enumeration","value":"SymmetricKey"},"""
+        """{"tag":"Attributes","type":"Structure","value":["""
+        """{"tag":"CryptographicAlgorithm","type":"Enumeration","value":"AES"},"""
+        """{"tag":"CryptographicLength","type":"Integer","value":256}]}]}'""",
+    ]
+    return "\n".join(lines)
 
 
 class _DocumentHandler(RequestHandler):

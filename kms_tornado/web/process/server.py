@@ -1,21 +1,17 @@
-"""Server: the whole server of one process; started in order, stopped in order."""
+"""Server: the whole server of one process, its parts started in order and stopped in reverse."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import logging
-import os
 import socket
 import ssl
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from pathlib import Path
-from typing import Any
 
 from tornado.httpserver import HTTPServer
-from tornado.netutil import bind_sockets
 
 from ...auth.minting import ALGORITHM
 from ...auth.no_auth import InsecureNoAuth
@@ -32,22 +28,25 @@ from ..metrics import Metrics
 from ..service_handler import ServerContext
 from ..worker_metrics import WorkerMetrics
 from . import tls
-from .dev_issuer import USERS, DevIssuer
+from .dev_issuer import DevIssuer
+from .listening import open_sockets, server_url
 from .workers import Worker
 
 log = logging.getLogger("kms_tornado.server")
 
 _IDLE_S = 120.0  # longer than the 90 s for which clients' pools keep a connection
-_BODY_S = 60.0  # a body that trickles in slower than this is somebody holding the connection
+_BODY_S = 60.0  # a body that takes longer is somebody who holds the connection
 _CLOSING_S = 0.5  # for the last connections to see that they are closed
-_GRACE_S = 0.05
+_UNREAD_S = 0.05  # for requests that have been sent, but not been read yet
+_POLL_S = 0.02
 
 
 class Server:
     """The whole server of one process. ``async with Server(settings)`` listens; `url` says where.
 
-    sockets: those to listen on where they are open already, which workers share.
-    worker: which of them this is; None where there is no other.
+    sockets: what to listen on where workers share it; None opens what the settings say.
+    worker: which of the workers this process is; None where there is one process.
+    dev_issuer: the issuer of --dev, while it runs; else None.
     """
 
     def __init__(
@@ -81,7 +80,7 @@ class Server:
     async def _start(self) -> None:
         settings = self.settings
         check_tornado(TOKEN_LAYER + SERVER)
-        self._ssl = tls.server_context(settings)
+        self._ssl = tls.make_context(settings)
         kms = await self._stack.enter_async_context(
             KMS(
                 self._storage(),
@@ -101,17 +100,18 @@ class Server:
             context.worker_metrics = await self._stack.enter_async_context(
                 WorkerMetrics(self._worker.directory, self._worker.number, context.metrics.text)
             )
-        await self._stack.enter_async_context(self._listening(context))
+        await self._stack.enter_async_context(self._listen(context))
 
     def reload(self) -> None:
-        """What SIGHUP does: keys are fetched again (within the cooldown), TLS files read again."""
+        """What SIGHUP does: fetch the issuers' keys (within the cooldown), read the TLS files again.
+
+        A pair of TLS files that cannot be used leaves the old one in use, and the log says so.
+        """
         if self._auth is not None:
             self._auth.refresh_soon()
         if self._ssl is not None:
             try:
-                tls.server_context(
-                    self.settings
-                )  # a trial: a broken pair must leave the old one whole
+                tls.make_context(self.settings)  # a trial: a broken pair would half replace the old
                 tls.load_pair(self._ssl, self.settings)
             except ConfigurationError as exc:
                 log.error("the old TLS files stay in use: %s", exc)
@@ -148,19 +148,24 @@ class Server:
             return InsecureNoAuth(settings.default_username)
         trust = settings.trust
         if trust is None:
-            if ALGORITHM not in settings.policy.algorithms:
-                raise ConfigurationError(
-                    f"--jwt-algorithms: the issuer of --dev signs with {ALGORITHM}"
-                )
-            self.dev_issuer = DevIssuer(settings.hostname)
-            self.dev_issuer.start()
-            self._stack.push_async_callback(self.dev_issuer.stop)
-            trust = settings.trust_in(self.dev_issuer.trusted())
+            trust = settings.trust_in(self._start_dev_issuer().trusted_issuer())
         with naming("--jwks-ca-file", "CA file"):
             return BearerAuth(trust)
 
+    def _start_dev_issuer(self) -> DevIssuer:
+        """Raises ConfigurationError where the server would not accept the issuer's tokens."""
+        settings = self.settings
+        if ALGORITHM not in settings.policy.algorithms:
+            raise ConfigurationError(
+                f"--jwt-algorithms: the issuer of --dev signs with {ALGORITHM}"
+            )
+        self.dev_issuer = DevIssuer(settings.hostname)
+        self.dev_issuer.start()
+        self._stack.push_async_callback(self.dev_issuer.stop)
+        return self.dev_issuer
+
     @contextlib.asynccontextmanager
-    async def _listening(self, context: ServerContext) -> AsyncIterator[None]:
+    async def _listen(self, context: ServerContext) -> AsyncIterator[None]:
         settings = self.settings
         assert self._auth is not None
         server = HTTPServer(
@@ -172,72 +177,31 @@ class Server:
             idle_connection_timeout=_IDLE_S,
             body_timeout=_BODY_S,
         )
-        sockets = bind(settings) if self._sockets is None else self._sockets
+        sockets = open_sockets(settings) if self._sockets is None else self._sockets
         server.add_sockets(sockets)
-        self.url = url_of(settings, sockets)
-        if self._sockets is None:  # else the supervisor says so, once
+        self.url = server_url(settings, sockets)
+        if self._sockets is None:  # else the supervisor says so, once for all workers
             log.info("listening on %s", self.url)
         try:
             yield
         finally:
             context.is_stopping = True
             server.stop()
-            await _finished(context.in_flight, settings.shutdown_timeout_s)
-            # A request that waits for an issuer's keys is not woken by the end of its connection, but
-            # by the end of the token layer, which is stopped next. Cancelled, it would only complain.
+            await _wait_for_answers(context.in_flight, settings.shutdown_timeout_s)
+            # The end of its connection does not wake a request that waits for an issuer's keys. The
+            # end of the token layer does, which stops next; so this waits for a moment only. To
+            # cancel the task instead would log a fault for each such request.
             self._closing = asyncio.create_task(server.close_all_connections())
             await asyncio.wait({self._closing}, timeout=_CLOSING_S)
 
 
-def dev_text(server: Server) -> str:
-    """What --dev prints: the issuer, a token for each user, and a command to paste."""
-    issuer = server.dev_issuer
-    assert issuer is not None
-    tokens = {user: issuer.token(user) for user in USERS}
-    lines = [f"issuer: {issuer.uri}", ""]
-    for user, token in tokens.items():
-        lines += [f"token for {user}:", token, ""]
-    insecure = " --insecure" if server.url.startswith("https:") else ""
-    lines += [
-        "make a key as alice:",
-        f"curl -sS{insecure} {server.url}/kmip_2_1 -H 'Content-Type: application/json' "
-        f"-H 'Authorization: Bearer {tokens[USERS[0]]}' "
-        """-d '{"tag":"Create","type":"Structure","value":["""
-        """{"tag":"ObjectType","type":"Enumeration","value":"SymmetricKey"},"""
-        """{"tag":"Attributes","type":"Structure","value":["""
-        """{"tag":"CryptographicAlgorithm","type":"Enumeration","value":"AES"},"""
-        """{"tag":"CryptographicLength","type":"Integer","value":256}]}]}'""",
-    ]
-    return "\n".join(lines)
-
-
-async def _finished(in_flight: set[Any], timeout_s: float) -> None:
-    """Wait until no request is in flight, timeout_s at most."""
-    deadline = asyncio.get_running_loop().time() + timeout_s
-    await asyncio.sleep(min(_GRACE_S, timeout_s))  # for what has been sent, but not been read yet
+async def _wait_for_answers(in_flight: Collection[object], timeout_s: float) -> None:
+    """Wait until no request is in flight, for timeout_s at the most."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout_s
+    await asyncio.sleep(min(_UNREAD_S, timeout_s))
     while in_flight:
-        if asyncio.get_running_loop().time() >= deadline:
-            log.warning("%d requests were still in flight at the end of the wait", len(in_flight))
+        if loop.time() >= deadline:
+            log.warning("%d requests were still in flight when the wait ended", len(in_flight))
             return
-        await asyncio.sleep(0.02)
-
-
-def url_of(settings: Settings, sockets: Sequence[socket.socket]) -> str:
-    """What the start-up line names; port 0 has become a real one."""
-    host = f"[{settings.hostname}]" if ":" in settings.hostname else settings.hostname
-    scheme = "https" if settings.tls_cert_file is not None else "http"
-    return f"{scheme}://{host}:{sockets[0].getsockname()[1]}"
-
-
-def bind(settings: Settings) -> list[socket.socket]:
-    """Raises ConfigurationError for a host that is not ours, OSError for a port that is not free."""
-    host, port = settings.hostname, settings.port
-    try:
-        return bind_sockets(port, host)
-    except socket.gaierror as exc:
-        raise ConfigurationError(f"--hostname: {host}: {exc.strerror}") from None
-    except OSError as exc:
-        reason = os.strerror(exc.errno) if exc.errno else str(exc)
-        if exc.errno == errno.EADDRNOTAVAIL:
-            raise ConfigurationError(f"--hostname: {host}: {reason}") from None
-        raise OSError(exc.errno, f"cannot listen on {host}, port {port}: {reason}") from None
+        await asyncio.sleep(_POLL_S)

@@ -1,4 +1,4 @@
-"""The server's TLS: a context of the configured files, and faults in words."""
+"""The server's TLS: the context of the configured files, and in plain words what is wrong with them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from ...errors import ConfigurationError
 from ...settings import Settings
 
 
-def server_context(settings: Settings) -> ssl.SSLContext | None:
-    """TLS 1.2 or later with the configured pair; None where none is configured.
+def make_context(settings: Settings) -> ssl.SSLContext | None:
+    """A context for TLS 1.2 or later with the configured pair; None where no pair is configured.
 
-    Raises ConfigurationError that names the option.
+    Raises ConfigurationError, which names the option and the file.
     """
     if settings.tls_cert_file is None:
         return None
@@ -20,34 +20,37 @@ def server_context(settings: Settings) -> ssl.SSLContext | None:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     load_pair(context, settings)
     if settings.clients_ca_cert_file is not None:
-        _ask_for_certificates(context, settings.clients_ca_cert_file)
+        _require_client_certificates(context, settings.clients_ca_cert_file)
     return context
 
 
 def load_pair(context: ssl.SSLContext, settings: Settings) -> None:
-    """Read the configured files into the context, for connections from now on."""
+    """Read the configured certificate and key into the context, for connections made from now on.
+
+    Raises ConfigurationError, which names the option and the file.
+    """
     cert, key = settings.tls_cert_file, settings.tls_key_file
     assert cert is not None
     assert key is not None
     try:
-        # An empty password rather than a prompt on the terminal for an encrypted key.
+        # With an empty password an encrypted key fails, where OpenSSL would prompt on the terminal.
         context.load_cert_chain(cert, key, password=lambda: b"")
-    except (OSError, ValueError) as exc:  # ValueError: a password that is too long
-        raise ConfigurationError(_pair_fault(cert, key, exc)) from None
+    except (OSError, ValueError) as exc:  # ValueError: what Python itself refuses
+        raise ConfigurationError(_describe_pair_fault(cert, key, exc)) from None
 
 
-def _ask_for_certificates(context: ssl.SSLContext, authorities: Path) -> None:
-    """Refuse the handshake of who has no certificate of these authorities."""
+def _require_client_certificates(context: ssl.SSLContext, authorities: Path) -> None:
+    """Refuse the handshake of a client without a certificate of these authorities."""
     try:
         context.load_verify_locations(authorities)
-    except OSError as exc:  # ssl.SSLError is one
+    except OSError as exc:  # ssl.SSLError is an OSError
         why = exc.strerror if exc.filename else "holds no PEM certificate"
         raise ConfigurationError(f"--clients-ca-cert-file: {authorities}: {why}") from None
     context.verify_mode = ssl.CERT_REQUIRED
 
 
-def _pair_fault(cert: Path, key: Path, error: Exception) -> str:
-    """In words; OpenSSL's are "[SSL] PEM lib (_ssl.c:3900)" whatever it is."""
+def _describe_pair_fault(cert: Path, key: Path, error: Exception) -> str:
+    """What is wrong with the pair. OpenSSL says "[SSL] PEM lib (_ssl.c:3900)" of every fault."""
     if getattr(error, "reason", None) == "KEY_VALUES_MISMATCH":
         return f"--tls-key-file: {key}: is not the key of the certificate in {cert}"
     try:
