@@ -1,4 +1,4 @@
-"""Keys from other keys and from passwords (KMIP 2.1 §6.1, §11.14), bounded in time and size."""
+"""Derivation of keys from keys and passwords (KMIP 2.1 §6.1, §11.14), bounded in time and size."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from .hashes import compute_digest, find_hash
 from .mac import MACSuite, compute_mac
 from .material import KeyMaterial
 
-#: Nobody needs a longer key; HKDF itself ends at 255 hashes.
+#: No key is longer; HKDF itself ends at 255 hash values.
 MAX_BYTES = 1024
-#: Calls of the hash in PBKDF2: 4 million take about two seconds. OWASP asks for 1.3 million at most.
+#: Calls of the hash in PBKDF2: 4 million take about two seconds; OWASP recommends up to 1.3 million.
 MAX_PBKDF2_ROUNDS = 4_000_000
-#: Salt, derivation data: what is longer is no label.
+#: Of salt and of derivation data, which are labels, not documents.
 MAX_INPUT_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class DerivationInputs:
-    """What a derivation takes beside the key: the length of the result in bytes, and the rest."""
+    """What a derivation takes besides the key. length: of the result, in bytes."""
 
     length: int
     hash: HashingAlgorithm
@@ -41,7 +41,7 @@ class DerivationInputs:
 
 
 def derive_by_hkdf(key: KeyMaterial, inputs: DerivationInputs) -> KeyMaterial:
-    """RFC 5869; data is its info."""
+    """HKDF (RFC 5869) with the data as its info."""
     size = find_hash(inputs.hash).digest_size
     if inputs.length > 255 * size:
         raise InvalidField(f"HKDF with this hash gives at most {255 * size} bytes")
@@ -50,7 +50,7 @@ def derive_by_hkdf(key: KeyMaterial, inputs: DerivationInputs) -> KeyMaterial:
 
 
 def check_iterations(inputs: DerivationInputs, iterations: int) -> None:
-    """Raises InvalidField for what PBKDF2 cannot do, or would do for too long."""
+    """Raises InvalidField for a number of iterations that PBKDF2 does not allow, or that takes too long."""
     if iterations < 1:
         raise InvalidField("IterationCount is at least 1")
     blocks = -(-inputs.length // find_hash(inputs.hash).digest_size)
@@ -63,14 +63,14 @@ def check_iterations(inputs: DerivationInputs, iterations: int) -> None:
 def derive_by_pbkdf2(
     password: KeyMaterial, inputs: DerivationInputs, iterations: int
 ) -> KeyMaterial:
-    """RFC 8018 §5.2 with HMAC. Takes seconds: to be offloaded."""
+    """PBKDF2 (RFC 8018 §5.2) with HMAC. It takes up to seconds: offload it."""
     check_iterations(inputs, iterations)
     function = PBKDF2HMAC(find_hash(inputs.hash), inputs.length, inputs.salt, iterations)
     return KeyMaterial(function.derive(password.reveal()))
 
 
 def derive_by_nist_800_108(key: KeyMaterial, inputs: DerivationInputs) -> KeyMaterial:
-    """NIST SP 800-108 §4.1 with HMAC: a counter of 32 bits in front of the data as it is."""
+    """NIST SP 800-108 §4.1 with HMAC: a counter of 32 bits, then the data unchanged."""
     function = KBKDFHMAC(
         algorithm=find_hash(inputs.hash),
         mode=Mode.CounterMode,
@@ -86,17 +86,17 @@ def derive_by_nist_800_108(key: KeyMaterial, inputs: DerivationInputs) -> KeyMat
 
 
 def derive_by_hash(key: KeyMaterial, inputs: DerivationInputs) -> KeyMaterial:
-    """The beginning of the hash of the key."""
+    """The first bytes of the hash of the key."""
     return truncate_key(compute_digest(inputs.hash, key.reveal()), inputs.length)
 
 
 def derive_by_hmac(key: KeyMaterial, inputs: DerivationInputs) -> KeyMaterial:
-    """The beginning of the HMAC of the data under the key."""
+    """The first bytes of the HMAC of the data under the key."""
     return truncate_key(compute_mac(MACSuite(inputs.hash), key, inputs.data), inputs.length)
 
 
 def truncate_key(octets: bytes, length: int) -> KeyMaterial:
-    """Raises InvalidField where there are too few: a key filled up with zeros would look like one."""
+    """The first bytes as a key. Raises InvalidField where there are fewer; zeros are not filled in."""
     if len(octets) < length:
         raise InvalidField(f"this derivation gives {len(octets)} bytes at most")
     return KeyMaterial(octets[:length])

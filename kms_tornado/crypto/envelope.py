@@ -1,13 +1,38 @@
 """Envelope encryption: key material under its own data key, the data key under the master key.
 
-    sealed = format (1) | master key id (8)
-           | nonce (12) | data key and tag (48)
-           | nonce (12) | material and tag
+The database holds key material only in this form, with its lengths in bytes:
 
-Both layers are AES-256-GCM, and both authenticate the format, the master key's id, a label of the
-layer and the object the material belongs to. So nobody with write access to the database can hand
-the material of one object to another one, to another owner, or bring an older version back.
+    sealed = format (1) | master key id (8)
+           | nonce (12) | data key (32) and tag (16)       the outer layer, under the master key
+           | nonce (12) | material and tag (16)            the inner layer, under the data key
 """
+
+# How an envelope protects.
+#
+#   master key (32 bytes, held by the operator, never in the database)
+#       |  HKDF-Expand, with a label for each use
+#       +--> key id (8)      in the clear in every envelope; tells master keys apart
+#       +--> check value     in the database; reveals a start with the wrong master key
+#       +--> wrapping key    seals the data keys
+#                |  AES-256-GCM
+#                +--> data key    new and random with every seal, used for this one material
+#                         |  AES-256-GCM
+#                         +--> material
+#
+# There are two layers because a data key encrypts a single message: whatever the size of a material, the
+# master key only ever encrypts 32 bytes for it, under a random nonce of 96 bits. NIST SP 800-38D, section
+# 8.3, allows 2^32 of those, far more than a database of this server will hold.
+#
+# Both layers authenticate, as additional data,
+#
+#     format | master key id | label of the layer | uid | owner | object type | version
+#
+# so sealed material opens only for the object, the owner and the version that it was sealed for. Whoever
+# can write to the database but does not have the master key can neither move material to another object
+# or owner, nor combine it with another version, nor pass off a data key as material. What no envelope can
+# notice is that a whole row was removed, or replaced by an older copy of itself.
+#
+# Opening has one error, SealBroken; its reason is for the log only.
 
 from __future__ import annotations
 
@@ -53,7 +78,7 @@ _MATERIAL_LABEL = b"kms_tornado envelope: material"
 class SealBroken(GeneralFailure):
     """Sealed material does not belong to this object, or is not as it was written.
 
-    One error for every fault: which check failed is nobody's business but the log's (``detail``).
+    The message is the same for every fault; which check failed (``detail``) is for the log only.
     """
 
     def __init__(self, detail: str) -> None:
@@ -62,7 +87,7 @@ class SealBroken(GeneralFailure):
 
 
 class EnvelopeContext(NamedTuple):
-    """What sealed material is bound to. object_type: its KMIP number."""
+    """The object that sealed material is bound to. object_type: its KMIP number."""
 
     uid: str
     owner: str
@@ -71,9 +96,9 @@ class EnvelopeContext(NamedTuple):
 
 
 class MasterKey:
-    """The key that all in the database hangs on. Its bytes are not kept, only what is derived.
+    """The key that protects everything in the database. Only values derived from it are kept in memory.
 
-    key_id: tells master keys apart, in the clear in every envelope; says nothing about the key.
+    key_id: tells master keys apart; it stands in the clear in every envelope and reveals nothing.
     """
 
     __slots__ = ("_aead", "_check", "_data_key_label", "_header", "_material_label", "key_id")
@@ -89,7 +114,7 @@ class MasterKey:
         self._material_label = self._header + _MATERIAL_LABEL
 
     def check_value(self) -> bytes:
-        """What the database keeps to know its master key again; nothing follows from it."""
+        """The value by which a database recognises its master key; it reveals nothing about the key."""
         return self._check
 
     def matches(self, check_value: bytes) -> bool:
@@ -103,23 +128,21 @@ class MasterKey:
 
 
 def seal(master_key: MasterKey, material: KeyMaterial, context: EnvelopeContext) -> SealedMaterial:
-    """Seal the material for this object. Every call makes a new data key.
-
-    The nonce under the master key is random: NIST SP 800-38D §8.3 allows 2^32 of them, far above
-    the number of objects that a database of ours will see.
-    """
+    """Seal the material for this object, under a new data key with every call."""
     random = os.urandom(_DATA_KEY + 2 * _NONCE)
     data_key, outer, inner = random[:_DATA_KEY], random[_DATA_KEY:-_NONCE], random[-_NONCE:]
-    bound = _encode_context(context)
+    context_bytes = _encode_context(context)
     return SealedMaterial(
         b"".join(
             (
                 master_key._header,
                 outer,
-                master_key._aead.encrypt(outer, data_key, master_key._data_key_label + bound),
+                master_key._aead.encrypt(
+                    outer, data_key, master_key._data_key_label + context_bytes
+                ),
                 inner,
                 AESGCM(data_key).encrypt(
-                    inner, material.reveal(), master_key._material_label + bound
+                    inner, material.reveal(), master_key._material_label + context_bytes
                 ),
             )
         )
@@ -138,25 +161,29 @@ def open_sealed(
     if not sealed.startswith(master_key._header):
         key_id = sealed[1:_HEADER_END].hex()
         raise SealBroken(f"sealed under the master key {key_id}, ours is {master_key!r}")
-    bound = _encode_context(context)
+    context_bytes = _encode_context(context)
     try:
         data_key = master_key._aead.decrypt(
-            sealed[_OUTER_NONCE], sealed[_SEALED_DATA_KEY], master_key._data_key_label + bound
+            sealed[_OUTER_NONCE],
+            sealed[_SEALED_DATA_KEY],
+            master_key._data_key_label + context_bytes,
         )
         return KeyMaterial(
             AESGCM(data_key).decrypt(
-                sealed[_INNER_NONCE], sealed[_SEALED_MATERIAL], master_key._material_label + bound
+                sealed[_INNER_NONCE],
+                sealed[_SEALED_MATERIAL],
+                master_key._material_label + context_bytes,
             )
         )
     except InvalidTag:
-        # `from None`: the library's exception adds nothing, its frames hold the data key.
+        # `from None`: the library's exception adds nothing, and its frames hold the data key.
         raise SealBroken("sealed material was altered or belongs to another object") from None
 
 
 def _encode_context(context: EnvelopeContext) -> bytes:
-    """The context as bytes; two contexts never share an encoding, as every length stands in front.
+    """The context as bytes. Two contexts never share an encoding, as each length precedes its text.
 
-    `surrogatepass`: a lone surrogate must lead to no error here and to bytes of its own.
+    `surrogatepass`: a lone surrogate must not raise here, and must have an encoding of its own.
     """
     uid, owner = (
         context.uid.encode("utf-8", "surrogatepass"),
@@ -167,6 +194,6 @@ def _encode_context(context: EnvelopeContext) -> bytes:
 
 
 def _derive_subkey(material: KeyMaterial, use: bytes, length: int) -> bytes:
-    """One key for one use (RFC 5869 §2.3); expand alone, as a master key is uniform (§3.3)."""
+    """A key for one use, by HKDF-Expand only (RFC 5869 §2.3): a master key is uniformly random (§3.3)."""
     label = b"kms_tornado master key: " + use
     return HKDFExpand(SHA256(), length, label).derive(material.reveal())

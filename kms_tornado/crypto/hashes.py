@@ -30,15 +30,15 @@ HASHES: Mapping[HashingAlgorithm, hashes.HashAlgorithm] = MappingProxyType(
 
 
 def find_hash(algorithm: HashingAlgorithm) -> hashes.HashAlgorithm:
-    """Raises UnsupportedCryptographicParameters."""
-    found = HASHES.get(algorithm)
-    if found is None:
+    """The library's hash. Raises UnsupportedCryptographicParameters."""
+    function = HASHES.get(algorithm)
+    if function is None:
         raise UnsupportedCryptographicParameters(f"the hash {algorithm.name} is not offered")
-    return found
+    return function
 
 
 class Hasher:
-    """One hash value, of data that comes in parts."""
+    """The hash value of data that comes in parts."""
 
     def __init__(self, algorithm: HashingAlgorithm) -> None:
         """Raises UnsupportedCryptographicParameters."""
@@ -52,7 +52,7 @@ class Hasher:
 
 
 def compute_digest(algorithm: HashingAlgorithm, data: bytes) -> bytes:
-    """Raises UnsupportedCryptographicParameters."""
+    """The hash value of data. Raises UnsupportedCryptographicParameters."""
     hasher = Hasher(algorithm)
     hasher.update(data)
     return hasher.finish()

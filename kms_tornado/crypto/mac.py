@@ -37,7 +37,7 @@ HMACS: Mapping[CryptographicAlgorithm, HashingAlgorithm] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class MACSuite:
-    """hash: of the HMAC; None for AES-CMAC."""
+    """One MAC algorithm. hash: of the HMAC; None for AES-CMAC."""
 
     hash: HashingAlgorithm | None
 
@@ -51,29 +51,29 @@ def choose_mac_suite(
 ) -> MACSuite:
     """The MAC that the parameters ask for with a key of the algorithm.
 
-    A named HMAC works with any symmetric key (as OASIS's CS-AC-M-4 has it with an AES key); where
-    none is named, an HMAC key has its own, and an AES key makes an AES-CMAC.
+    A named HMAC works with any symmetric key (OASIS case CS-AC-M-4 uses an AES key). Where none is
+    named, an HMAC key uses its own, and an AES key makes an AES-CMAC.
     Raises UnsupportedCryptographicParameters.
     """
-    wanted = parameters or CryptographicParameters()
-    named = wanted.cryptographic_algorithm or algorithm
-    mode = wanted.block_cipher_mode
-    if named is not None and named in HMACS and mode is None:
-        if wanted.hashing_algorithm not in {None, HMACS[named]}:
+    requested = parameters or CryptographicParameters()
+    named_algorithm = requested.cryptographic_algorithm or algorithm
+    mode = requested.block_cipher_mode
+    if named_algorithm is not None and named_algorithm in HMACS and mode is None:
+        if requested.hashing_algorithm not in {None, HMACS[named_algorithm]}:
             raise UnsupportedCryptographicParameters("HashingAlgorithm is not that of the HMAC")
-        return MACSuite(HMACS[named])
-    if named is algorithm is _A.AES and mode in {None, BlockCipherMode.CMAC}:
-        if wanted.hashing_algorithm is not None:
+        return MACSuite(HMACS[named_algorithm])
+    if named_algorithm is algorithm is _A.AES and mode in {None, BlockCipherMode.CMAC}:
+        if requested.hashing_algorithm is not None:
             raise UnsupportedCryptographicParameters("AES-CMAC has no hash: name an HMAC algorithm")
         return MACSuite(None)
     raise UnsupportedCryptographicParameters("the parameters name no HMAC and no AES-CMAC")
 
 
 class MACContext:
-    """One MAC, of data that comes in parts."""
+    """The MAC of data that comes in parts."""
 
     def __init__(self, suite: MACSuite, key: KeyMaterial) -> None:
-        """Raises UnsupportedCryptographicParameters where the key does not fit."""
+        """Raises UnsupportedCryptographicParameters where the key does not fit the algorithm."""
         octets = key.reveal()
         self._context: HMAC | CMAC
         if suite.hash is not None:
@@ -93,12 +93,12 @@ class MACContext:
 
 
 def compute_mac(suite: MACSuite, key: KeyMaterial, data: bytes) -> bytes:
-    """The whole MAC. Raises UnsupportedCryptographicParameters."""
+    """The MAC of data, in full length. Raises UnsupportedCryptographicParameters."""
     context = MACContext(suite, key)
     context.update(data)
     return context.finish()
 
 
-def is_same_mac(right: bytes, given: bytes) -> bool:
-    """In constant time. A MAC that was cut is another one: of one byte, every 256th guess is right."""
-    return bytes_eq(right, given)
+def is_same_mac(computed: bytes, received: bytes) -> bool:
+    """Compare in constant time. A shortened MAC is wrong: with one byte, every 256th guess would pass."""
+    return bytes_eq(computed, received)

@@ -1,4 +1,4 @@
-"""Plaintext key material: a type of its own, never mistaken for bytes to keep or to show."""
+"""Plaintext key material: a type of its own, never mistaken for bytes to store or to show."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from cryptography.hazmat.primitives.constant_time import bytes_eq
 
 
 class KeyMaterial:
-    """The bytes of one key in the clear. `reveal` is the only way to them, easy to search for.
+    """The bytes of one key in the clear. `reveal` is the only way to them, and easy to search for.
 
     It hides in reprs, tracebacks and logs, has no JSON form and cannot be pickled or copied. It is
-    not wiped from memory: Python may copy bytes at will, a promise to wipe would be a false one.
+    not wiped from memory: Python may copy bytes at will, so a promise to wipe would be a false one.
     """
 
     __slots__ = ("_value",)
@@ -33,7 +33,7 @@ class KeyMaterial:
             return NotImplemented
         return bytes_eq(self._value, other._value)
 
-    __hash__ = None  # type: ignore[assignment]  # a hash of a short key would tell about it
+    __hash__ = None  # type: ignore[assignment]  # the hash of a short key would reveal it
 
     def __repr__(self) -> str:
         return "KeyMaterial(hidden)"

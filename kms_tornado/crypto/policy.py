@@ -1,8 +1,8 @@
-"""Which techniques are on: --crypto-policy as one table (CONTRACT §2).
+"""Which cryptographic techniques are allowed: the option --crypto-policy as one table.
 
 A technique is what a security note would name: a cipher in its mode, a signature scheme, a padding.
-What stands in no row is not offered under any policy. `permissive` allows every row; who uses it keeps
-to one mode for one key, as ECB and CTR tell what the tags of GCM rest on.
+What has no rule here is not offered under any policy. `permissive` allows every technique. Whoever uses
+it should use each key with one mode only: ECB and CTR reveal the values that the tags of GCM rest on.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ class CryptoPolicy(Enum):
 
 
 class Technique(Enum):
-    """The value is how messages and the README's table name it."""
+    """The value is the name in messages."""
 
-    __hash__ = object.__hash__  # of the name, in Python, is what Enum does: each is asked for often
+    # Enum hashes the name by a function in Python; techniques are looked up with every encryption.
+    __hash__ = object.__hash__
 
     AES_GCM = "AES-GCM"
     GCM_SHORT_TAG = "an authentication tag under 16 bytes"
@@ -61,19 +62,19 @@ class Technique(Enum):
 
 @dataclass(frozen=True, slots=True)
 class PolicyRule:
-    """What `conservative` allows. why_not: the end of the refusal."""
+    """What `conservative` allows. reason: the end of the refusal's sentence."""
 
     protect: bool = True
     process: bool = True
-    why_not: str = ""
+    reason: str = ""
 
 
 _ALLOWED = PolicyRule()
 
 
-def _refuse_both_uses(why_not: str) -> PolicyRule:
-    """Off in both directions: CONTRACT §2 knows no exception for old data."""
-    return PolicyRule(protect=False, process=False, why_not=why_not)
+def _refuse_both_uses(reason: str) -> PolicyRule:
+    """Neither for new data nor for old: `conservative` makes no exception for what was encrypted before."""
+    return PolicyRule(protect=False, process=False, reason=reason)
 
 
 _UNAUTHENTICATED = _refuse_both_uses("it does not notice altered data")
@@ -81,9 +82,9 @@ _UNAUTHENTICATED = _refuse_both_uses("it does not notice altered data")
 POLICY_RULES: Mapping[Technique, PolicyRule] = MappingProxyType(
     {
         Technique.AES_GCM: _ALLOWED,
-        # Of a tag cut to 4 bytes, one forgery in 2^32 passes (SP 800-38D appendix C).
+        # With a tag cut to 4 bytes, one forgery in 2^32 passes (SP 800-38D appendix C).
         Technique.GCM_SHORT_TAG: _refuse_both_uses("it makes forgeries likelier"),
-        # A short one repeats soon, and one repeat gives the authentication key away.
+        # A short nonce repeats soon, and a single repetition reveals the authentication key.
         Technique.GCM_SHORT_IV: _refuse_both_uses("it repeats too soon"),
         Technique.AES_CBC: _UNAUTHENTICATED,
         Technique.AES_CTR: _UNAUTHENTICATED,
@@ -92,8 +93,8 @@ POLICY_RULES: Mapping[Technique, PolicyRule] = MappingProxyType(
         Technique.AES_KWP: _ALLOWED,
         Technique.CHACHA20_POLY1305: _ALLOWED,
         Technique.CHACHA20: _UNAUTHENTICATED,
-        # A new key is refused; one from outside may be kept and given back, which takes no cipher.
-        Technique.TDES: PolicyRule(protect=False, why_not="its blocks of 64 bits repeat too soon"),
+        # A new key is refused; one from outside may be stored and returned, which takes no cipher.
+        Technique.TDES: PolicyRule(protect=False, reason="its blocks of 64 bits repeat too soon"),
         Technique.TDES_CBC: _UNAUTHENTICATED,
         Technique.TDES_ECB: _UNAUTHENTICATED,
         Technique.RSA_OAEP: _ALLOWED,
@@ -105,7 +106,7 @@ POLICY_RULES: Mapping[Technique, PolicyRule] = MappingProxyType(
         Technique.ECDSA: _ALLOWED,
         Technique.EDDSA: _ALLOWED,
         Technique.SHA_1_SIGNATURE: _refuse_both_uses("collisions of SHA-1 can be bought"),
-        Technique.HMAC: _ALLOWED,  # with SHA-1 too: HMAC does not rest on collisions
+        Technique.HMAC: _ALLOWED,  # with SHA-1 too: HMAC does not rest on collision resistance
         Technique.AES_CMAC: _ALLOWED,
         Technique.HASH: _ALLOWED,
         Technique.HKDF: _ALLOWED,
@@ -113,24 +114,24 @@ POLICY_RULES: Mapping[Technique, PolicyRule] = MappingProxyType(
         Technique.NIST_800_108: _ALLOWED,
         Technique.DERIVATION_BY_HASH: _ALLOWED,
         Technique.DERIVATION_BY_HMAC: _ALLOWED,
-        # The cipher and mode that it names are checked as well.
+        # The cipher and mode that the request names are checked as well.
         Technique.DERIVATION_BY_ENCRYPTION: _ALLOWED,
     }
 )
 
 
 def may_use(policy: CryptoPolicy, technique: Technique, use: Use) -> bool:
-    """use: Use.PROTECT or Use.PROCESS."""
+    """Whether the policy allows the technique. use: Use.PROTECT or Use.PROCESS."""
     if policy is CryptoPolicy.PERMISSIVE:
         return True
-    row = POLICY_RULES[technique]
-    return row.protect if use is Use.PROTECT else row.process
+    rule = POLICY_RULES[technique]
+    return rule.protect if use is Use.PROTECT else rule.process
 
 
 def check_policy(policy: CryptoPolicy, technique: Technique, use: Use) -> None:
-    """Raises UnsupportedCryptographicParameters, with the option that would change it."""
+    """Raises UnsupportedCryptographicParameters, naming the option that would allow it."""
     if POLICY_RULES[technique] is not _ALLOWED and not may_use(policy, technique, use):
         raise UnsupportedCryptographicParameters(
-            f"{technique.value}: off, as {POLICY_RULES[technique].why_not} "
+            f"{technique.value}: off, as {POLICY_RULES[technique].reason} "
             f"(--crypto-policy permissive allows it)"
         )

@@ -6,12 +6,12 @@ import os
 
 from ..errors import InvalidField
 
-#: More is no key and no seed; it would only keep the server busy.
+#: No key and no seed is longer; more would only keep the server busy.
 MAX_BYTES = 64 * 1024
 
 
 def generate_octets(length: int) -> bytes:
-    """Raises InvalidField."""
+    """Random bytes. Raises InvalidField for a length below 1 or above MAX_BYTES."""
     if not 1 <= length <= MAX_BYTES:
         raise InvalidField(f"DataLength is 1 to {MAX_BYTES} bytes")
     return os.urandom(length)

@@ -1,6 +1,6 @@
 """RSA encryption: OAEP (RFC 8017 §7.1), and PKCS#1 v1.5 (§7.2) where the policy allows it.
 
-Decryption has one error for every fault.
+Decryption raises the same error for every fault.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from .material import KeyMaterial
 from .policy import Technique
 
 _H = HashingAlgorithm
-#: Those that `cryptography` does OAEP with, for label and mask.
+#: The hashes that `cryptography` offers for the label and the mask of OAEP.
 _OAEP_HASHES = frozenset({_H.SHA_1, _H.SHA_224, _H.SHA_256, _H.SHA_384, _H.SHA_512})
 
 
 @dataclass(frozen=True, slots=True)
 class RSAEncryptionScheme:
-    """technique: what a policy must allow. label: P Source."""
+    """technique: what the crypto policy must allow. label: KMIP's P Source."""
 
     technique: Technique
     hashing: HashingAlgorithm = HashingAlgorithm.SHA_256
@@ -32,29 +32,29 @@ class RSAEncryptionScheme:
     label: bytes = b""
 
 
-def choose_rsa_encryption(wanted: CryptographicParameters) -> RSAEncryptionScheme:
+def choose_rsa_encryption(requested: CryptographicParameters) -> RSAEncryptionScheme:
     """OAEP with SHA-256 unless the parameters say otherwise.
 
     Raises UnsupportedCryptographicParameters.
     """
-    if wanted.cryptographic_algorithm not in {None, CryptographicAlgorithm.RSA}:
+    if requested.cryptographic_algorithm not in {None, CryptographicAlgorithm.RSA}:
         raise UnsupportedCryptographicParameters("the key is for another algorithm")
-    if wanted.padding_method is PaddingMethod.PKCS1_V1_5:
+    if requested.padding_method is PaddingMethod.PKCS1_V1_5:
         return RSAEncryptionScheme(Technique.RSA_PKCS1_V1_5_ENCRYPTION)
-    if wanted.padding_method not in {None, PaddingMethod.OAEP}:
+    if requested.padding_method not in {None, PaddingMethod.OAEP}:
         raise UnsupportedCryptographicParameters("RSA encrypts with OAEP")
-    if wanted.mask_generator not in {None, MaskGenerator.MGF1}:
+    if requested.mask_generator not in {None, MaskGenerator.MGF1}:
         raise UnsupportedCryptographicParameters("the mask generator is MGF1")
-    hashing = wanted.hashing_algorithm or HashingAlgorithm.SHA_256
-    mask_hashing = wanted.mask_generator_hashing_algorithm or hashing
-    for each in (hashing, mask_hashing):
-        if each not in _OAEP_HASHES:
-            raise UnsupportedCryptographicParameters(f"OAEP with {each.name} is not offered")
-    return RSAEncryptionScheme(Technique.RSA_OAEP, hashing, mask_hashing, wanted.p_source or b"")
+    hashing = requested.hashing_algorithm or HashingAlgorithm.SHA_256
+    mask_hashing = requested.mask_generator_hashing_algorithm or hashing
+    for algorithm in (hashing, mask_hashing):
+        if algorithm not in _OAEP_HASHES:
+            raise UnsupportedCryptographicParameters(f"OAEP with {algorithm.name} is not offered")
+    return RSAEncryptionScheme(Technique.RSA_OAEP, hashing, mask_hashing, requested.p_source or b"")
 
 
 def rsa_encrypt(spki: bytes, scheme: RSAEncryptionScheme, data: bytes) -> bytes:
-    """Raises InvalidField where the data is too long for the key, CryptographicFailure."""
+    """The ciphertext. Raises InvalidField where the data is too long for the key, CryptographicFailure."""
     key = load_public(spki)
     if not isinstance(key, rsa.RSAPublicKey):
         raise UnsupportedCryptographicParameters("only RSA keys encrypt")
@@ -62,12 +62,12 @@ def rsa_encrypt(spki: bytes, scheme: RSAEncryptionScheme, data: bytes) -> bytes:
         raise InvalidField("the data is too long for the RSA key")
     try:
         return key.encrypt(data, _make_padding(scheme))
-    except ValueError:  # numbers that the library takes for none
+    except ValueError:  # numbers that the library does not accept as a key
         raise CryptographicFailure("the key cannot encrypt with these parameters") from None
 
 
 def rsa_decrypt(private: KeyMaterial, scheme: RSAEncryptionScheme, data: bytes) -> bytes:
-    """Raises CryptographicFailure, one for every fault of data, padding or label."""
+    """The plaintext. Raises CryptographicFailure, the same for every fault of data, padding or label."""
     key = load_private(private)
     if not isinstance(key, rsa.RSAPrivateKey):
         raise UnsupportedCryptographicParameters("only RSA keys decrypt")
@@ -78,7 +78,7 @@ def rsa_decrypt(private: KeyMaterial, scheme: RSAEncryptionScheme, data: bytes) 
 
 
 def measure_longest_data(key_bits: int, scheme: RSAEncryptionScheme) -> int:
-    """Bytes; negative where the modulus is too short for the hash."""
+    """In bytes; negative where the modulus is too short for the hash."""
     size = (key_bits + 7) // 8
     if scheme.technique is Technique.RSA_PKCS1_V1_5_ENCRYPTION:
         return size - 11

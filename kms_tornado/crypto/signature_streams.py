@@ -1,15 +1,16 @@
-"""Signatures over data that comes in parts: hashed as it comes, signed or verified at the end."""
+"""Signatures over data that comes in parts: hashed part by part, signed or verified at the end."""
 
 from __future__ import annotations
 
 from cryptography.hazmat.primitives import hashes
 
 from .hashes import HASHES
-from .signatures import SignatureScheme, Signer, Verifier
+from .signature_schemes import SignatureScheme
+from .signatures import Signer, Verifier
 
 
 class SigningStream:
-    """Data that comes in parts to a signature. Ed25519 hashes twice, so it takes one part alone."""
+    """Signs data that comes in parts. Ed25519 hashes its data twice, so it takes a single part."""
 
     __slots__ = ("_digest", "_signer", "_whole")
 
@@ -18,7 +19,7 @@ class SigningStream:
         self._digest, self._whole = _start_digest(signer.scheme), b""
 
     def update(self, data: bytes) -> bytes:
-        """Nothing is given before the end."""
+        """Take a part; there is no output before the end."""
         if self._digest is None:
             self._whole = data
         else:
@@ -33,7 +34,7 @@ class SigningStream:
 
 
 class VerifyingStream:
-    """As `SigningStream`, for a signature that comes at the end."""
+    """Verifies a signature over data that comes in parts; otherwise as `SigningStream`."""
 
     __slots__ = ("_digest", "_verifier", "_whole")
 
@@ -42,7 +43,7 @@ class VerifyingStream:
         self._digest, self._whole = _start_digest(verifier.scheme), b""
 
     def update(self, data: bytes) -> bytes:
-        """Nothing is given before the end."""
+        """Take a part; there is no output before the end."""
         if self._digest is None:
             self._whole = data
         else:
@@ -50,7 +51,7 @@ class VerifyingStream:
         return b""
 
     def finish(self, signature: bytes) -> bool:
-        """Whether the signature is that of the data."""
+        """Whether the signature is one of the data."""
         if self._digest is None:
             return self._verifier.is_valid(self._whole, signature)
         return self._verifier.is_valid(self._digest.finalize(), signature, is_digest=True)

@@ -1,8 +1,8 @@
-"""Suites: an encryption with everything decided that a request may choose about it.
+"""Suites: a cipher with everything decided that a request may choose about it.
 
     parameters of the request, else of the key, else the key's algorithm  →  Suite
 
-What a suite computes is in `ciphers`; whether it may be used is for `policy` to say.
+`ciphers` computes what a suite says; `policy` decides whether it may be used.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from ..kmip.structures import CryptographicParameters
 from .policy import Technique
 
 FULL_TAG_BYTES = 16
-SHORTEST_TAG_BYTES = 12  # SP 800-38D §5.2.1.2; the 4 and 8 of its appendix C are for nobody here
+SHORTEST_TAG_BYTES = 12  # SP 800-38D §5.2.1.2; the 4 and 8 bytes of its appendix C are not offered
 
 _A, _M = CryptographicAlgorithm, BlockCipherMode
 
 
 class CipherKind(Enum):
-    """How the computation goes."""
+    """How a suite is computed."""
 
     GCM = "AES-GCM (NIST SP 800-38D)"
     CHACHA20_POLY1305 = "ChaCha20-Poly1305 (RFC 8439)"
@@ -39,10 +39,10 @@ class CipherKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """One cipher, ready to be used. Lengths in bytes; 0 where there is no such thing.
+    """One cipher, ready to be used. Lengths are in bytes; 0 where the suite has no such thing.
 
-    new_iv_bytes: what the server makes. iv_lengths: what a caller may bring.
-    tag: of the authentication tag. block: what unpadded data must be a multiple of.
+    new_iv_bytes: of an IV that the server makes. iv_lengths: of an IV that a caller may bring.
+    tag_bytes: of the authentication tag. block_bytes: unpadded data must be a multiple of them.
     initial_counter: of bare ChaCha20.
     """
 
@@ -63,24 +63,24 @@ class Suite:
 
     @property
     def has_nonce(self) -> bool:
-        """A second encryption under the same IV would give the data away (or the tags' key)."""
+        """Whether a second encryption under the same IV would reveal the data, or the key of the tags."""
         return self.kind is not CipherKind.BLOCKS
 
     def list_techniques(self, iv: bytes | None) -> tuple[Technique, ...]:
-        """All that the policy is to be asked about, the IV in use among it."""
-        used: tuple[Technique, ...] = (self.technique,)
+        """Everything that the crypto policy must allow, a short IV included."""
+        techniques: tuple[Technique, ...] = (self.technique,)
         if 0 < self.tag_bytes < FULL_TAG_BYTES:
-            used += (Technique.GCM_SHORT_TAG,)
+            techniques += (Technique.GCM_SHORT_TAG,)
         if iv and self.kind is CipherKind.GCM and self.iv_lengths[0] <= len(iv) < self.new_iv_bytes:
-            used += (Technique.GCM_SHORT_IV,)
-        return used
+            techniques += (Technique.GCM_SHORT_IV,)
+        return techniques
 
 
 _AES_KEYS = frozenset({16, 24, 32})
 _TDES_KEYS = frozenset({16, 24})
 _CHACHA20_KEYS = frozenset({32})
 
-# Any length from 1 to 2^61 is legal GCM; the library takes 8 and more, NIST's vectors have 60.
+# GCM allows IVs of 1 to 2^61 bytes; the library takes 8 and more, and NIST's vectors have 60.
 _AES_GCM = Suite(
     Technique.AES_GCM, CipherKind.GCM, _M.GCM, _AES_KEYS, 12, range(8, 65), tag_bytes=FULL_TAG_BYTES
 )  # fmt: skip
@@ -91,10 +91,11 @@ _POLY1305 = Suite(
 _CHACHA20 = Suite(
     Technique.CHACHA20, CipherKind.KEY_STREAM, None, _CHACHA20_KEYS, 8, range(8, 9)
 )  # fmt: skip
-_NONE_GIVEN = CryptographicParameters()
+_NO_PARAMETERS = CryptographicParameters()
 _NO_IV, _IV_16, _IV_8 = range(0), range(16, 17), range(8, 9)
 
-# A None in place of the mode: the request names none, the key's algorithm decides (KMIP.md §9).
+# None in place of the mode: the request names none, so the key's algorithm decides
+# (docs/dialects.md, "Ciphers").
 SUITES: Mapping[tuple[CryptographicAlgorithm, BlockCipherMode | None], Suite] = MappingProxyType(
     {
         (_A.AES, None): _AES_GCM,
@@ -130,21 +131,21 @@ def choose_suite(
 ) -> Suite:
     """The suite that the parameters ask for with a key of the algorithm.
 
-    iv: as the caller gave it: 8 bytes of it tell bare ChaCha20, which the OASIS cases mean by
-    ``ChaCha20``, from ChaCha20-Poly1305, which published clients mean.
+    iv: as the caller sent it. Its length tells bare ChaCha20 (8 bytes), which the OASIS cases mean by
+    ``ChaCha20``, from ChaCha20-Poly1305 (12 bytes), which the published clients mean.
     Raises UnsupportedCryptographicParameters, BadTagLength, InvalidField.
     """
     if algorithm is None:
         raise UnsupportedCryptographicParameters("the key has no algorithm")
-    if algorithm is _A.AES and parameters is None:  # what nearly everybody asks for
+    if algorithm is _A.AES and parameters is None:  # what nearly every client asks for
         return _AES_GCM
-    wanted = _NONE_GIVEN if parameters is None else parameters
-    _check_algorithm(algorithm, wanted.cryptographic_algorithm)
-    mode = wanted.block_cipher_mode
+    requested = _NO_PARAMETERS if parameters is None else parameters
+    _check_algorithm(algorithm, requested.cryptographic_algorithm)
+    mode = requested.block_cipher_mode
     suite = SUITES.get((algorithm, mode))
     if suite is None:
-        named = algorithm.name if mode is None else f"{algorithm.name} in mode {mode.name}"
-        raise UnsupportedCryptographicParameters(f"{named} is not offered")
+        name = algorithm.name if mode is None else f"{algorithm.name} in mode {mode.name}"
+        raise UnsupportedCryptographicParameters(f"{name} is not offered")
     if (
         (algorithm, mode) == (_A.CHACHA20, None)
         and iv is not None
@@ -152,27 +153,27 @@ def choose_suite(
     ):
         suite = _CHACHA20
     if suite.kind is CipherKind.BLOCKS:
-        suite = _apply_padding(suite, wanted.padding_method)
+        suite = _apply_padding(suite, requested.padding_method)
     if suite.is_authenticated:
-        suite = _apply_tag_length(suite, wanted.tag_length)
-    if wanted.iv_length not in {None, suite.new_iv_bytes}:
+        suite = _apply_tag_length(suite, requested.tag_length)
+    if requested.iv_length not in {None, suite.new_iv_bytes}:
         raise UnsupportedCryptographicParameters(f"a new IV has {suite.new_iv_bytes} bytes")
-    return _apply_initial_counter(suite, wanted)
+    return _apply_initial_counter(suite, requested)
 
 
 def check_iv(suite: Suite, iv: bytes) -> None:
-    """Raises InvalidField where the caller's IV has a wrong length."""
+    """Raises InvalidField where the caller's IV has the wrong length."""
     if len(iv) in suite.iv_lengths:
         return
     if not suite.iv_lengths:
         raise InvalidField("there is no IV in this mode")
     first, last = suite.iv_lengths[0], suite.iv_lengths[-1]
-    words = f"{first}" if first == last else f"{suite.new_iv_bytes} to {last}"
-    raise InvalidField(f"the IV has {words} bytes")
+    lengths = f"{first}" if first == last else f"{suite.new_iv_bytes} to {last}"
+    raise InvalidField(f"the IV has {lengths} bytes")
 
 
 def check_data_length(suite: Suite, length: int) -> None:
-    """Raises InvalidField for what only padding would let this suite encrypt."""
+    """Raises InvalidField for a length that this suite could encrypt only with padding."""
     if not suite.is_padded and length % suite.block_bytes:
         raise InvalidField(
             f"without padding (PaddingMethod PKCS5), data is a multiple of {suite.block_bytes} bytes"
@@ -180,17 +181,17 @@ def check_data_length(suite: Suite, length: int) -> None:
 
 
 def check_aad(suite: Suite, aad: bytes) -> None:
-    """Raises InvalidField: additional data that nothing authenticates would be a false promise."""
+    """Raises InvalidField for additional data that the suite would not authenticate."""
     if aad and not suite.is_authenticated:
         raise InvalidField("additional data needs an authenticated mode")
 
 
 def _check_algorithm(
-    algorithm: CryptographicAlgorithm, wanted: CryptographicAlgorithm | None
+    algorithm: CryptographicAlgorithm, requested: CryptographicAlgorithm | None
 ) -> None:
-    """Parameters may repeat the key's algorithm. ChaCha20 and ChaCha20Poly1305 are one to clients."""
-    either = {_A.CHACHA20, _A.CHACHA20_POLY1305}
-    if wanted not in {None, algorithm} and not {algorithm, wanted} <= either:
+    """Parameters may repeat the key's algorithm. Clients use ChaCha20 and ChaCha20Poly1305 as synonyms."""
+    synonyms = {_A.CHACHA20, _A.CHACHA20_POLY1305}
+    if requested not in {None, algorithm} and not {algorithm, requested} <= synonyms:
         raise UnsupportedCryptographicParameters("the key is for another algorithm")
 
 
@@ -210,14 +211,14 @@ def _apply_tag_length(suite: Suite, length: int | None) -> Suite:
     return dataclasses.replace(suite, tag_bytes=length)
 
 
-def _apply_initial_counter(suite: Suite, wanted: CryptographicParameters) -> Suite:
-    """Counters are part of the IV, but for bare ChaCha20; what we would not honour is refused."""
-    if wanted.counter_length is not None:
+def _apply_initial_counter(suite: Suite, requested: CryptographicParameters) -> Suite:
+    """Only bare ChaCha20 has a counter apart from its IV; elsewhere a counter is refused, not ignored."""
+    if requested.counter_length is not None:
         raise UnsupportedCryptographicParameters("CounterLength is not offered")
-    if wanted.initial_counter_value is None:
+    if requested.initial_counter_value is None:
         return suite
     if suite is not _CHACHA20:
         raise UnsupportedCryptographicParameters("the initial counter is part of the IV")
-    if wanted.initial_counter_value < 0:
+    if requested.initial_counter_value < 0:
         raise InvalidField("InitialCounterValue is negative")
-    return dataclasses.replace(suite, initial_counter=wanted.initial_counter_value)
+    return dataclasses.replace(suite, initial_counter=requested.initial_counter_value)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from ..crypto.signature_schemes import SignatureScheme
 from ..crypto.signature_streams import SigningStream, VerifyingStream
-from ..crypto.signatures import SignatureScheme, Signer, Verifier
+from ..crypto.signatures import Signer, Verifier
 from ..domain.lifecycle import Use
 from ..domain.managed_object import ManagedObject
 from ..errors import FeatureNotSupported, InvalidField, MissingData, Unavailable

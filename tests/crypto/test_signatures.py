@@ -24,7 +24,8 @@ from kms_tornado.crypto.keys.numbers import (
 )
 from kms_tornado.crypto.material import KeyMaterial
 from kms_tornado.crypto.policy import Technique
-from kms_tornado.crypto.signatures import SignatureAlgorithm, Signer, Verifier
+from kms_tornado.crypto.signature_schemes import SignatureAlgorithm
+from kms_tornado.crypto.signatures import Signer, Verifier
 from kms_tornado.errors import CryptographicFailure, InvalidField
 from kms_tornado.errors import UnsupportedCryptographicParameters as Unsupported
 from kms_tornado.kmip.enums import CryptographicAlgorithm as A

@@ -1,8 +1,8 @@
-"""Asymmetric key pairs: generation, and the checks that stand before every use of a key.
+"""Asymmetric key pairs: their generation, and the checks before every use of a key.
 
-A key is registered as it is (profile case BL-M-9 has primes that are none); here, at its first use
-and every later one, it must be a key of a size, exponent and curve that the server works with.
-`cryptography` objects leave this module only for its neighbours in crypto/.
+A key is registered as it is: OASIS profile case BL-M-9 has an RSA key whose primes are not prime. Every
+time a key is used, this module checks that its size, exponent or curve are ones the server works with.
+Objects of `cryptography` leave this module only for other modules of crypto/.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ from .numbers import (
     RSAPublic,
 )
 
-#: Bits of a modulus. Under 2048 is too weak, and above 4096 one request costs seconds.
+#: Bits of the modulus. Below 2048 is too weak, and above 4096 a single request costs seconds.
 RSA_LENGTHS = (2048, 3072, 4096)
 DEFAULT_RSA_LENGTH = 3072  # as strong as AES-128 (NIST SP 800-57 part 1, table 2)
 RSA_EXPONENT = 65537
 MIN_RSA_BITS, MAX_RSA_BITS = RSA_LENGTHS[0], RSA_LENGTHS[-1]
-#: FIPS 186-5 §5.4: 2^16 < e < 2^256. With e = 1 a signature is the message; small ones broke often.
+#: FIPS 186-5 §5.4: 2^16 < e < 2^256. With e = 1 the signature is the message, and small e broke often.
 MIN_RSA_EXPONENT, MAX_RSA_EXPONENT = 1 << 16, 1 << 256
 
 LIBRARY_CURVES: Mapping[Curve, ec.EllipticCurve] = MappingProxyType(
@@ -69,20 +69,20 @@ class KeyPair:
 
 
 def check_rsa_length(bits: int) -> None:
-    """Before anything is computed. Raises InvalidAttributeValue."""
+    """Check the length of a new key, in bits. Raises InvalidAttributeValue."""
     if bits not in RSA_LENGTHS:
         legal = ", ".join(map(str, RSA_LENGTHS))
         raise InvalidAttributeValue(f"the length of an RSA key is {legal} bits")
 
 
 def generate_rsa(bits: int) -> KeyPair:
-    """Takes from 50 ms to seconds and releases the GIL: run it in a thread."""
+    """A new RSA pair. It takes 50 ms to seconds and releases the GIL: run it in a thread."""
     check_rsa_length(bits)
     return _encode_pair(rsa.generate_private_key(RSA_EXPONENT, bits))
 
 
 def generate_ec(curve: Curve) -> KeyPair:
-    """A pair on a NIST curve, Ed25519 or X25519; a fraction of a millisecond."""
+    """A new pair on a NIST curve, Ed25519 or X25519, in a fraction of a millisecond."""
     if curve is ED25519:
         return _encode_pair(ed25519.Ed25519PrivateKey.generate())
     if curve is X25519:
@@ -91,11 +91,11 @@ def generate_ec(curve: Curve) -> KeyPair:
 
 
 def derive_public_key(private: KeyMaterial) -> KeyMaterial:
-    """The SPKI that belongs to a private key, checked as for a use."""
+    """The SPKI of a private key, which is checked as it is before a use."""
     key = read_private(private)
     if isinstance(key, ECPrivate) and key.curve is X25519:
-        made = x25519.X25519PrivateKey.from_private_bytes(key.scalar).public_key()
-        return KeyMaterial(_encode_spki(made))
+        public = x25519.X25519PrivateKey.from_private_bytes(key.scalar).public_key()
+        return KeyMaterial(_encode_spki(public))
     return KeyMaterial(_encode_spki(load_private(private).public_key()))
 
 
@@ -118,14 +118,14 @@ def _encode_spki(key: PublicKey | x25519.X25519PublicKey) -> bytes:
     )
 
 
-# --- keys that come in --------------------------------------------------------------------------
+# --- keys to be stored ---------------------------------------------------------------------------
 
 
 def normalize_key(key: K) -> K:
-    """The key if it is one to keep: what can be checked without the arithmetic that costs.
+    """The key as it is stored, after the checks that cost little arithmetic.
 
-    An RSA or DSA key is kept as it is. A point must lie on its curve (uncompressed afterwards), a
-    scalar must be in range and fit the point that came with it. Raises InvalidField.
+    An RSA or DSA key is returned as it is. A point must lie on its curve and is uncompressed; a scalar
+    must be in range and fit the point that came with it. Raises InvalidField.
     """
     match key:
         case ECPublic() if key.curve in NIST_CURVES:
@@ -145,14 +145,14 @@ def _load_point(key: ECPublic) -> ec.EllipticCurvePublicKey:
 
 
 def _load_scalar(key: ECPrivate) -> ec.EllipticCurvePrivateKey:
-    """Raises InvalidField for a scalar out of range, or of another public key."""
+    """Raises InvalidField for a scalar that is out of range or does not fit the key's point."""
     number = int.from_bytes(key.scalar, "big")
     if key.curve.order is None or not 0 < number < key.curve.order:
         raise InvalidField("the private key is no scalar of its curve")
     loaded = ec.derive_private_key(number, LIBRARY_CURVES[key.curve])
     if key.point is not None:
-        given = _load_point(ECPublic(key.curve, key.point))
-        if given.public_numbers() != loaded.public_key().public_numbers():
+        stated_point = _load_point(ECPublic(key.curve, key.point))
+        if stated_point.public_numbers() != loaded.public_key().public_numbers():
             raise InvalidField("the two halves of the private key do not belong together")
     return loaded
 
@@ -167,10 +167,10 @@ def _encode_uncompressed(key: ec.EllipticCurvePublicKey) -> bytes:
 
 
 def load_private(material: KeyMaterial) -> PrivateKey:
-    """The library's key, if it is one that may be used.
+    """The library's object for a key that may be used.
 
-    Raises UnsupportedCryptographicParameters for a kind, size or exponent that is not ours,
-    CryptographicFailure for numbers that are no key.
+    Raises UnsupportedCryptographicParameters for a type, size or exponent that this server does not
+    use, CryptographicFailure for numbers that are no key.
     """
     key = read_private(material)
     match key:
@@ -184,7 +184,7 @@ def load_private(material: KeyMaterial) -> PrivateKey:
 
 
 def load_public(spki: bytes) -> PublicKey:
-    """As `load_private`, for the octets of an SPKI."""
+    """As `load_private`, for an SPKI."""
     key = read_public(spki)
     match key:
         case RSAPublic():
@@ -204,7 +204,10 @@ def load_public(spki: bytes) -> PublicKey:
 
 
 def check_rsa_public(key: RSAPublic | RSAPrivate) -> None:
-    """Size, exponent, and an odd modulus. Raises UnsupportedCryptographicParameters."""
+    """Check size and exponent, and that the modulus is odd.
+
+    Raises UnsupportedCryptographicParameters, CryptographicFailure.
+    """
     if not MIN_RSA_BITS <= key.n.bit_length() <= MAX_RSA_BITS:
         raise UnsupportedCryptographicParameters(
             f"RSA keys of {MIN_RSA_BITS} to {MAX_RSA_BITS} bits can be used"
@@ -216,13 +219,15 @@ def check_rsa_public(key: RSAPublic | RSAPrivate) -> None:
 
 
 def _load_rsa(key: RSAPrivate) -> rsa.RSAPrivateKey:
-    """Without the library's primality tests: they take 90 ms a load at 2048 bits, and all they add
-    is a key whose primes are none, whose signatures do not verify: `signatures` looks at that.
+    """Load the key without the library's primality tests, which take 90 ms at 2048 bits.
+
+    They would only find keys whose "primes" are not prime. Signatures by such a key do not verify, and
+    `signatures` verifies every signature before it returns it.
     """
     check_rsa_public(key)
-    least = key.n.bit_length() * 3 // 8  # else one prime could be small enough to be found
+    min_prime_bits = key.n.bit_length() * 3 // 8  # a smaller prime might be found by factoring
     is_consistent = (
-        min(key.p.bit_length(), key.q.bit_length()) >= least
+        min(key.p.bit_length(), key.q.bit_length()) >= min_prime_bits
         and key.p * key.q == key.n
         and key.p != key.q
         and key.p & key.q & 1

@@ -1,6 +1,7 @@
-"""What is in an X.509 certificate: KMIP's attributes of it, and its public key (RFC 5280).
+"""The contents of an X.509 certificate (RFC 5280): KMIP's attributes of it, and its public key.
 
-No signature is checked and no chain is built: KMIP keeps certificates, the client's trust is its own.
+No signature is checked and no chain is built: a KMIP server stores certificates, and whether to trust them
+is the client's decision.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from .der import INTEGER, SEQUENCE, read_sequence
 from .formats import import_public
 from .numbers import determine_algorithm, measure_key_length
 
-#: Part of a name → the ending of the attribute that holds it (KMIP 2.1 §4.8 and following).
+#: Part of a distinguished name → the ending of the attribute that holds it (KMIP 2.1 §4.8 ff.).
 NAME_PARTS: Mapping[x509.ObjectIdentifier, str] = MappingProxyType(
     {
         NameOID.COMMON_NAME: "cn",
@@ -59,18 +60,21 @@ _SIGNATURES: Mapping[x509.ObjectIdentifier, int] = MappingProxyType(
     }
 )
 
-#: The longest in use have some 50 KiB. What is in them is read while everybody else waits, and names of
-#: megabytes took minutes.
+#: The longest in use have some 50 KiB. They are parsed on the event loop while all other requests wait,
+#: and names of megabytes took minutes.
 MAX_CERTIFICATE_BYTES = 128 * 1024
 
-#: A certificate for a thousand hosts is kept; its names are in it, and too long for attributes.
+#: The names of a certificate for a thousand hosts stay in the certificate; attributes do not repeat them.
 MAX_ALTERNATIVE_NAMES_BYTES = 8 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """Subject or issuer. distinguished_name: DER; alternative_names: DER GeneralNames, each alone.
-    parts: {ending of the attribute: values}."""
+    """Subject or issuer.
+
+    distinguished_name: DER. alternative_names: one DER GeneralName each.
+    parts: {ending of the attribute: values}.
+    """
 
     distinguished_name: bytes
     alternative_names: tuple[bytes, ...] = ()
@@ -79,8 +83,11 @@ class Entity:
 
 @dataclass(frozen=True, slots=True)
 class CertificateFacts:
-    """serial_number: DER. public_key: SPKI. algorithm, length: None for a key of another kind than
-    ours; signature_algorithm: None for one that KMIP has no number for."""
+    """What KMIP's attributes tell of a certificate.
+
+    serial_number: DER. public_key: SPKI. algorithm, length: None for a type of key that this server
+    does not know. signature_algorithm: None for one that has no number in KMIP.
+    """
 
     subject: Entity
     issuer: Entity
@@ -92,7 +99,7 @@ class CertificateFacts:
 
 
 def read_certificate(octets: bytes) -> CertificateFacts:
-    """Raises InvalidField for what is no DER certificate, with nothing behind it, or too long."""
+    """Raises InvalidField unless the octets are one DER certificate of at most MAX_CERTIFICATE_BYTES."""
     if len(octets) > MAX_CERTIFICATE_BYTES:
         raise InvalidField(f"a certificate has at most {MAX_CERTIFICATE_BYTES} bytes")
     certificate = _load(octets)
@@ -103,7 +110,7 @@ def read_certificate(octets: bytes) -> CertificateFacts:
 
 
 def extract_public_key(octets: bytes) -> bytes:
-    """The SPKI in a certificate. Raises InvalidField."""
+    """The SPKI of a certificate's key. Raises InvalidField."""
     return _split_fields(_load(octets))[-1]
 
 
@@ -117,7 +124,7 @@ def _load(octets: bytes) -> x509.Certificate:
 def _collect_facts(certificate: x509.Certificate) -> CertificateFacts:
     serial, issuer, subject, public_key = _split_fields(certificate)
     algorithm = length = None
-    with contextlib.suppress(KMIPError):  # of a kind that is kept, not used
+    with contextlib.suppress(KMIPError):  # a type of key that is stored but not used
         key = import_public(public_key, KeyFormatType.X509)
         algorithm, length = determine_algorithm(key), measure_key_length(key)
     return CertificateFacts(
@@ -140,7 +147,7 @@ def _collect_facts(certificate: x509.Certificate) -> CertificateFacts:
 
 
 def _split_fields(certificate: x509.Certificate) -> tuple[bytes, bytes, bytes, bytes]:
-    """(serial number, issuer, subject, SPKI) of RFC 5280 §4.1, each in DER as it stands there."""
+    """(serial number, issuer, subject, SPKI) of RFC 5280 §4.1, each in the certificate's own DER."""
     body = read_sequence(certificate.tbs_certificate_bytes)
     if body.has_next(_VERSION):
         body.read(_VERSION)
@@ -152,25 +159,25 @@ def _split_fields(certificate: x509.Certificate) -> tuple[bytes, bytes, bytes, b
 
 
 def _collect_name_parts(name: x509.Name) -> Mapping[str, tuple[str, ...]]:
-    found: dict[str, list[str]] = {}
+    values_by_ending: dict[str, list[str]] = {}
     for attribute in name:
         ending = NAME_PARTS.get(attribute.oid)
         value = attribute.value
-        # A null character is no text that PostgreSQL keeps, and an old trick to fool readers.
+        # PostgreSQL stores no null characters, and they are an old trick to fool readers.
         if ending is not None and isinstance(value, str) and "\0" not in value:
-            found.setdefault(ending, []).append(value)
-    return {ending: tuple(values) for ending, values in found.items()}
+            values_by_ending.setdefault(ending, []).append(value)
+    return {ending: tuple(values) for ending, values in values_by_ending.items()}
 
 
 def _read_alternative_names(
     certificate: x509.Certificate, oid: x509.ObjectIdentifier
 ) -> tuple[bytes, ...]:
-    """The names in the extension, () where there is none, none that can be read, or too many."""
+    """The names in the extension; () where it is absent, cannot be read, or is too long."""
     try:
-        held = certificate.extensions.get_extension_for_oid(oid).value
+        extension = certificate.extensions.get_extension_for_oid(oid).value
     except _UNREADABLE:
         return ()
-    names = held.public_bytes()
+    names = extension.public_bytes()
     if len(names) > MAX_ALTERNATIVE_NAMES_BYTES:
         return ()
     return tuple(read_sequence(names).read_rest())

@@ -1,9 +1,29 @@
-"""DER (X.690) as far as keys need it: strict to read, so that one key has one encoding.
+"""DER (ITU-T X.690), as far as keys and certificates need it: a strict reader, and a writer."""
 
-Reading takes no arithmetic and no library: a key that is registered is looked through in
-microseconds, whatever its numbers are worth. Every fault is the same InvalidField and says nothing
-of the octets.
-"""
+# Why the DER of keys is read and written by hand.
+#
+# `cryptography` reads keys, too, but its loaders answer another question: whether a key can be used. This
+# server stores keys that it would not use, and has to return what was registered:
+#
+# - OASIS profile case BL-M-9 registers an RSA key whose primes are not prime, and gets it back.
+# - DSA keys and RSA keys of any length are stored, though no operation uses them.
+# - The library tests the primes of every RSA private key that it loads: 90 ms at 2048 bits, which would block
+#   the event loop although nobody has asked to use the key.
+#
+# So storing a key, converting it to another format and returning it take no arithmetic: microseconds,
+# whatever the numbers are worth. Using a key is another matter: `asymmetric` checks the numbers then, and
+# hands them to the library, which does every computation with them.
+#
+# What is checked here, so that one key has exactly one encoding:
+#
+# - the tag of each element, and that it occurs where it belongs;
+# - a length in its shortest form, of at most 4 bytes, that does not run past the enclosing element;
+# - integers that are not negative, without needless leading zeros;
+# - bit strings of whole octets;
+# - that nothing is left over after the last element.
+#
+# The reader does not recurse, so that nested input cannot exhaust the stack. Every fault raises the same
+# InvalidField, which reveals nothing of the octets.
 
 from __future__ import annotations
 
@@ -15,15 +35,12 @@ INTEGER, BIT_STRING, OCTET_STRING, NULL, OID, SEQUENCE = 0x02, 0x03, 0x04, 0x05,
 
 
 def malformed_key_error() -> InvalidField:
+    """The same error for every fault of an encoding."""
     return InvalidField("the key material is not what its KeyFormatType says")
 
 
 class DERReader:
-    """The elements of one constructed value, one after the other.
-
-    Raises InvalidField for another tag, a length that is not the shortest or runs over the end, and
-    octets that are left over.
-    """
+    """The elements of one constructed value, one after the other. Every method may raise InvalidField."""
 
     __slots__ = ("_at", "_end", "_octets")
 
@@ -38,15 +55,16 @@ class DERReader:
 
     def read_raw(self, tag: int) -> bytes:
         """The next element whole, header and content."""
-        begin = self._at
+        start = self._at
         self.read(tag)
-        return self._octets[begin : self._at]
+        return self._octets[start : self._at]
 
     def read_sequence(self) -> DERReader:
+        """A reader of the next element, a SEQUENCE."""
         return DERReader(self.read(SEQUENCE))
 
     def read_integer(self) -> int:
-        """A number that is not negative; the keys of this world have no other."""
+        """The next element, an integer that is not negative."""
         content = self.read(INTEGER)
         if not content or content[0] & 0x80:
             raise malformed_key_error()
@@ -55,7 +73,7 @@ class DERReader:
         return int.from_bytes(content, "big")
 
     def read_bits(self) -> bytes:
-        """A bit string of whole octets."""
+        """The next element, a bit string of whole octets."""
         content = self.read(BIT_STRING)
         if not content or content[0]:
             raise malformed_key_error()
@@ -66,11 +84,12 @@ class DERReader:
         return self._at < self._end and self._octets[self._at] == tag
 
     def read_rest(self) -> Iterator[bytes]:
-        """What is left, element by element, whole and whatever their tags."""
+        """The remaining elements, each with its header, whatever their tags."""
         while self._at != self._end:
             yield self.read_raw(self._octets[self._at])
 
     def check_end(self) -> None:
+        """Raises InvalidField where an element is left."""
         if self._at != self._end:
             raise malformed_key_error()
 
@@ -93,7 +112,7 @@ class DERReader:
 
 
 def read_sequence(octets: bytes) -> DERReader:
-    """What is in the one SEQUENCE that the octets are, and nothing behind it."""
+    """A reader of the single SEQUENCE that the octets are. Raises InvalidField if anything follows it."""
     outer = DERReader(octets)
     inner = outer.read_sequence()
     outer.check_end()
@@ -101,6 +120,7 @@ def read_sequence(octets: bytes) -> DERReader:
 
 
 def encode(tag: int, content: bytes) -> bytes:
+    """One element, with its length in the shortest form."""
     length = len(content)
     if length < 0x80:
         return bytes((tag, length)) + content

@@ -1,6 +1,6 @@
 """The encodings inside PKCS#8 and SPKI: PKCS#1 (RFC 8017 appendix A.1) and SEC1 (RFC 5915).
 
-Numbers are read and written as they are; nothing here does arithmetic on a key.
+Numbers are read and written as they are; no function here does arithmetic on a key.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def write_pkcs1_public(key: RSAPublic) -> bytes:
 
 
 def read_sec1(octets: bytes, outer_curve: Curve | None) -> ECPrivate:
-    """outer_curve: what PKCS#8 says; without one, the key itself has to."""
+    """outer_curve: the one that PKCS#8 names; where it is None, the key itself must name its curve."""
     body = read_sequence(octets)
     if body.read_integer() != 1:
         raise malformed_key_error()
@@ -66,7 +66,7 @@ def read_sec1(octets: bytes, outer_curve: Curve | None) -> ECPrivate:
         point = public.read_bits()
         public.check_end()
     body.check_end()
-    if len(scalar.lstrip(b"\0")) > curve.size:  # old encoders leave leading zeros out, or add some
+    if len(scalar.lstrip(b"\0")) > curve.size:  # old encoders drop leading zeros, or add some
         raise malformed_key_error()
     return ECPrivate(curve, scalar.lstrip(b"\0").rjust(curve.size, b"\0"), point)
 

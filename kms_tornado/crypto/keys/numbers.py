@@ -1,7 +1,7 @@
-"""Private and public keys as the numbers they are made of, and what is true of each kind.
+"""Private and public keys as the numbers that they consist of, and the curves they lie on.
 
-The numbers are read and written without arithmetic; whether they make a key that works is asked at
-its first use (`asymmetric`). Secret numbers never show in a repr.
+The numbers are read and written without arithmetic; whether they make a key that works is checked
+whenever the key is used (`asymmetric`). A repr never shows secret numbers.
 """
 
 from __future__ import annotations
@@ -16,8 +16,11 @@ from ...kmip.enums import CryptographicAlgorithm
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """recommended: its number in Recommended Curve. order: of the base point, None where any
-    scalar will do (RFC 7748, RFC 8032). size: octets of a scalar or coordinate."""
+    """An elliptic curve.
+
+    recommended: its number in KMIP's Recommended Curve. size: of a scalar or coordinate, in bytes.
+    order: of the base point; None where every scalar is valid (RFC 7748, RFC 8032).
+    """
 
     name: str
     recommended: int
@@ -54,15 +57,15 @@ P521 = Curve(
 X25519 = Curve("X25519", 0x45, bytes.fromhex("2b656e"), 255, 32)
 ED25519 = Curve("Ed25519", 0x45, bytes.fromhex("2b6570"), 255, 32)
 
-#: Short Weierstrass curves: their keys have id-ecPublicKey and the curve as its parameter.
+#: Short Weierstrass curves: in PKCS#8 and SPKI they are a parameter of the algorithm id-ecPublicKey.
 NIST_CURVES = (P256, P384, P521)
 #: Curves that are an algorithm of their own in PKCS#8 and SPKI (RFC 8410).
 MONTGOMERY_CURVES = (X25519, ED25519)
 _BY_OID: Mapping[bytes, Curve] = MappingProxyType(
-    {each.oid: each for each in NIST_CURVES + MONTGOMERY_CURVES}
+    {curve.oid: curve for curve in NIST_CURVES + MONTGOMERY_CURVES}
 )
 _NIST_BY_NUMBER: Mapping[int, Curve] = MappingProxyType(
-    {each.recommended: each for each in NIST_CURVES}
+    {curve.recommended: curve for curve in NIST_CURVES}
 )
 
 
@@ -75,7 +78,7 @@ def find_curve_by_oid(oid: bytes) -> Curve:
 
 
 def find_curve_by_number(number: int, algorithm: CryptographicAlgorithm | None) -> Curve:
-    """The curve of a Recommended Curve; of CURVE25519, the algorithm tells which use it is for.
+    """The curve of a Recommended Curve. algorithm: tells Ed25519 from X25519 for CURVE25519.
 
     Raises UnsupportedCryptographicParameters.
     """
@@ -93,13 +96,13 @@ def unsupported_curve_error() -> UnsupportedCryptographicParameters:
     )
 
 
-# Numbers as long as these are kept, without a look at what they are worth; use has its own bounds.
-MAX_KEPT_BITS = 16384
+#: Of a number of a key that is stored; for keys in use `asymmetric` has tighter bounds.
+MAX_STORED_BITS = 16384
 
 
 def _check_numbers(*numbers: int) -> None:
-    if any(each.bit_length() > MAX_KEPT_BITS for each in numbers):
-        raise InvalidField(f"a key's numbers have at most {MAX_KEPT_BITS} bits")
+    if any(number.bit_length() > MAX_STORED_BITS for number in numbers):
+        raise InvalidField(f"a key's numbers have at most {MAX_STORED_BITS} bits")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +141,7 @@ class ECPublic:
 
 @dataclass(frozen=True, slots=True)
 class ECPrivate:
-    """scalar: as long as the curve says. point: None where the key came without it."""
+    """scalar: `curve.size` octets. point: None where the key came without it."""
 
     curve: Curve
     scalar: bytes = field(repr=False)
@@ -147,7 +150,7 @@ class ECPrivate:
 
 @dataclass(frozen=True, slots=True)
 class DSAPublic:
-    """Kept and given back; no operation uses it."""
+    """Stored and returned; no operation uses it."""
 
     p: int
     q: int
@@ -160,7 +163,7 @@ class DSAPublic:
 
 @dataclass(frozen=True, slots=True)
 class DSAPrivate:
-    """Kept and given back; no operation uses it."""
+    """Stored and returned; no operation uses it."""
 
     p: int
     q: int
@@ -179,9 +182,10 @@ KeyNumbers = PrivateNumbers | PublicNumbers
 def determine_algorithm(
     key: KeyNumbers, stated: CryptographicAlgorithm | None = None
 ) -> CryptographicAlgorithm:
-    """The key's algorithm. A key on a NIST curve may be for ECDSA or ECDH: then what was stated.
+    """The stated algorithm where the key fits it; by default the one that the key's type implies.
 
-    Raises InvalidField where another was stated.
+    A key on a NIST curve, for example, may be stated to be for ECDSA or ECDH.
+    Raises InvalidField where the stated algorithm does not fit the key.
     """
     allowed = _list_algorithms(key)
     if stated is None:
@@ -192,7 +196,7 @@ def determine_algorithm(
 
 
 def measure_key_length(key: KeyNumbers) -> int:
-    """Cryptographic Length: bits of the modulus, or of the curve's field."""
+    """The Cryptographic Length: bits of the modulus, or of the curve's field."""
     match key:
         case RSAPublic() | RSAPrivate():
             return key.n.bit_length()

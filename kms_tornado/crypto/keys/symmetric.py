@@ -1,4 +1,4 @@
-"""Symmetric keys: which lengths each algorithm has, and new ones."""
+"""Symmetric keys: the lengths that each algorithm allows, and the generation of new keys."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ _A = CryptographicAlgorithm
 
 @dataclass(frozen=True, slots=True)
 class KeyLengths:
-    """Lengths of a key in bits. words: the legal ones as an error names them.
+    """The lengths that an algorithm allows, in bits. wording: how an error lists those of new keys.
 
-    new: those that are made here; what is taken from outside may be weaker.
+    known: of any key. new: of a key that is made here; a key from outside may be weaker.
     """
 
     known: Container[int]
     new: Container[int]
-    words: str
+    wording: str
 
     @classmethod
     def of(cls, *lengths: int) -> KeyLengths:
         return cls(lengths, lengths, ", ".join(map(str, lengths)))
 
 
-# 3DES: KMIP counts its bits with parity or without. Two-key 3DES is for old data alone.
+# 3DES: KMIP counts the bits with or without parity. Two-key 3DES is for old data only.
 _TDES = KeyLengths((112, 128, 168, 192), (168, 192), "168, 192")
-# HMAC takes keys of any length (RFC 2104 §3); under 112 bits, none is made (SP 800-131A §10).
+# HMAC takes keys of any length (RFC 2104 §3); no new key is shorter than 112 bits (SP 800-131A §10).
 _HMAC = KeyLengths(range(8, 65_537, 8), range(112, 65_537, 8), "112 to 65536, a multiple of 8,")
 
 KEY_LENGTHS: Mapping[CryptographicAlgorithm, KeyLengths] = MappingProxyType(
@@ -54,8 +54,7 @@ KEY_LENGTHS: Mapping[CryptographicAlgorithm, KeyLengths] = MappingProxyType(
     }
 )
 
-
-#: Algorithm of a new key → what the policy is to be asked about.
+#: Algorithm of a new key → the technique that the crypto policy must allow.
 NEW_KEY_TECHNIQUES: Mapping[CryptographicAlgorithm, Technique] = MappingProxyType(
     {_A.THREE_DES: Technique.TDES}
 )
@@ -64,8 +63,8 @@ NEW_KEY_TECHNIQUES: Mapping[CryptographicAlgorithm, Technique] = MappingProxyTyp
 def generate_key(algorithm: CryptographicAlgorithm, length: int) -> KeyMaterial:
     """A new random key. length is in bits.
 
-    Raises UnsupportedCryptographicParameters for an algorithm that is not ours, and
-    InvalidAttributeValue for a length that the algorithm does not have, or no longer should.
+    Raises UnsupportedCryptographicParameters for an algorithm that this server does not have, and
+    InvalidAttributeValue for a length that the algorithm does not have or that is too weak by now.
     """
     lengths = _find_lengths(algorithm)
     if length not in lengths.new:
@@ -76,15 +75,15 @@ def generate_key(algorithm: CryptographicAlgorithm, length: int) -> KeyMaterial:
 
 
 def check_key_length(algorithm: CryptographicAlgorithm, length: int) -> None:
-    """Refuse a length in bits that no key of the algorithm has; errors as of `generate_key`."""
+    """Refuse a length in bits that no key of the algorithm has. Raises the errors of `generate_key`."""
     lengths = _find_lengths(algorithm)
     if length not in lengths.known:
         raise _length_error(algorithm, lengths)
 
 
 def set_odd_parity(octets: bytes) -> bytes:
-    """A DES key as others expect it: the lowest bit of each byte makes its ones odd in number."""
-    return bytes(each ^ (each.bit_count() + 1) % 2 for each in octets)
+    """A DES key with its parity bits: the lowest bit of each byte makes its number of ones odd."""
+    return bytes(octet ^ (octet.bit_count() + 1) % 2 for octet in octets)
 
 
 def _find_lengths(algorithm: CryptographicAlgorithm) -> KeyLengths:
@@ -97,4 +96,4 @@ def _find_lengths(algorithm: CryptographicAlgorithm) -> KeyLengths:
 
 
 def _length_error(algorithm: CryptographicAlgorithm, lengths: KeyLengths) -> InvalidAttributeValue:
-    return InvalidAttributeValue(f"the length of an {algorithm.name} key is {lengths.words} bits")
+    return InvalidAttributeValue(f"the length of an {algorithm.name} key is {lengths.wording} bits")

@@ -1,6 +1,9 @@
-"""Transparent keys (KMIP 2.1 §4.30): KMIP's own way to write the numbers of a key, to and from ours.
+"""Transparent keys (KMIP 2.1 §4.30): KMIP structures of a key's numbers, to and from `numbers`.
 
-What is missing of an RSA key is computed from the rest; nothing is checked against it (BL-M-9).
+Numbers of an RSA key that are missing are computed from the others. Beyond the sign and the length of
+the numbers nothing is checked here: OASIS profile case BL-M-9 registers an RSA key whose primes are not
+prime, and expects to get it back. Whether the numbers make a key that works is checked when the key is used
+(`asymmetric`).
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from ...kmip.key_material import (
     TransparentRSAPublicKey,
 )
 from .numbers import (
-    MAX_KEPT_BITS,
+    MAX_STORED_BITS,
     NIST_CURVES,
     DSAPrivate,
     DSAPublic,
@@ -38,7 +41,7 @@ from .numbers import (
 def parse_transparent(
     key: TransparentKey, algorithm: CryptographicAlgorithm | None = None
 ) -> KeyNumbers:
-    """algorithm: which use of CURVE25519 is meant.
+    """The numbers of a transparent key. algorithm: tells Ed25519 from X25519 for CURVE25519.
 
     Raises InvalidField, MissingData, UnsupportedCryptographicParameters.
     """
@@ -66,7 +69,7 @@ def parse_transparent(
 
 
 def render_transparent(key: KeyNumbers, key_format: KeyFormatType) -> TransparentKey:
-    """Raises KeyFormatTypeNotSupported where the format is for keys of another kind."""
+    """The key as a KMIP structure. Raises KeyFormatTypeNotSupported where the format is for another type of key."""
     match key_format, key:
         case KeyFormatType.TRANSPARENT_RSA_PUBLIC_KEY, RSAPublic():
             return TransparentRSAPublicKey(key.n, key.e)
@@ -88,14 +91,16 @@ def render_transparent(key: KeyNumbers, key_format: KeyFormatType) -> Transparen
 
 
 def _complete_rsa_private(key: TransparentRSAPrivateKey) -> RSAPrivate:
-    """All eight numbers; those that were not given follow from those that were (RFC 8017 §3.2)."""
+    """All eight numbers; those that are missing follow from the others (RFC 8017 §3.2)."""
     n, e, d, p, q, dp, dq, qi = (
         key.modulus, key.public_exponent, key.private_exponent, key.p, key.q,
         key.prime_exponent_p, key.prime_exponent_q, key.crt_coefficient,
     )  # fmt: skip
-    _check_natural(*(each for each in (n, e, d, p, q, dp, dq, qi) if each is not None))
+    _check_natural(*(number for number in (n, e, d, p, q, dp, dq, qi) if number is not None))
     try:
-        if p is None or q is None:  # they can be found, but that would hold up everybody for 0.1 s
+        if (
+            p is None or q is None
+        ):  # they can be computed, but that would block the server for 0.1 s
             raise MissingData("an RSA private key needs its primes, P and Q")
         if d is None and e is not None:
             d = pow(e, -1, (p - 1) * (q - 1))
@@ -112,7 +117,7 @@ def _complete_rsa_private(key: TransparentRSAPrivateKey) -> RSAPrivate:
 
 
 def _check_natural(*numbers: int) -> tuple[int, ...]:
-    """Before any arithmetic, which would take long with long numbers."""
-    if any(each < 0 or each.bit_length() > MAX_KEPT_BITS for each in numbers):
-        raise InvalidField(f"the numbers of a key are positive, of at most {MAX_KEPT_BITS} bits")
+    """The numbers, checked before any arithmetic, which would take long with long numbers."""
+    if any(number < 0 or number.bit_length() > MAX_STORED_BITS for number in numbers):
+        raise InvalidField(f"the numbers of a key are positive, of at most {MAX_STORED_BITS} bits")
     return numbers

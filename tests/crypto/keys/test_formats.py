@@ -16,13 +16,17 @@ from kms_tornado.crypto.keys.asymmetric import (
     generate_ec,
     normalize_key,
 )
+from kms_tornado.crypto.keys.der import encode_integer, encode_sequence
 from kms_tornado.crypto.keys.numbers import (
     ED25519,
     P256,
     P384,
     P521,
     X25519,
+    DSAPrivate,
+    DSAPublic,
     ECPrivate,
+    ECPublic,
     determine_algorithm,
     measure_key_length,
 )
@@ -102,10 +106,10 @@ def test_public_rsa_key_converts_to_pkcs1_and_back():
 
 def test_dsa_keys_are_kept_as_they_are():
     numbers = dsa.DSAParameterNumbers(p=7919, q=37, g=5)  # never used, so any numbers do
-    key = key_formats.DSAPrivate(numbers.p, numbers.q, numbers.g, 11)
+    key = DSAPrivate(numbers.p, numbers.q, numbers.g, 11)
     octets = key_formats.encode_canonical(key).reveal()
     assert key_formats.import_private(octets, F.PKCS8) == key
-    public = key_formats.DSAPublic(numbers.p, numbers.q, numbers.g, 12)
+    public = DSAPublic(numbers.p, numbers.q, numbers.g, 12)
     assert (
         key_formats.import_public(key_formats.encode_canonical(public).reveal(), F.X509) == public
     )
@@ -224,7 +228,7 @@ def test_point_off_its_curve_is_refused(curve):
 def test_point_at_infinity_is_refused():
     key = key_formats.import_public(spki(EC_KEYS[P256]), F.X509)
     with pytest.raises(InvalidField):
-        normalize_key(key_formats.ECPublic(key.curve, b"\0"))
+        normalize_key(ECPublic(key.curve, b"\0"))
 
 
 @pytest.mark.parametrize("curve", [P256, P384, P521], ids=lambda curve: curve.name)
@@ -247,7 +251,7 @@ def test_compressed_point_is_kept_uncompressed():
     compressed = (
         EC_KEYS[P256].public_key().public_bytes(s.Encoding.X962, s.PublicFormat.CompressedPoint)
     )
-    key = normalize_key(key_formats.ECPublic(P256, compressed))
+    key = normalize_key(ECPublic(P256, compressed))
     assert key_formats.encode_canonical(key).reveal() == spki(EC_KEYS[P256])
 
 
@@ -276,8 +280,8 @@ def test_rsa_length_is_refused_before_anything_is_computed(bits):
 
 
 def test_number_of_absurd_length_is_refused():
-    huge = key_formats.encode_integer(1 << 20000)
-    octets = key_formats.encode_sequence(huge, key_formats.encode_integer(65537))
+    huge = encode_integer(1 << 20000)
+    octets = encode_sequence(huge, encode_integer(65537))
     with pytest.raises(InvalidField):
         key_formats.import_public(octets, F.PKCS1)
 

@@ -1,0 +1,178 @@
+"""PKCS#8 (RFC 5958) and SPKI (RFC 5280 §4.1.2.7): the two containers in which asymmetric keys are stored.
+
+What stands inside them, PKCS#1 and SEC1, is in `encodings`.
+"""
+
+from __future__ import annotations
+
+from ...errors import InvalidField
+from .der import (
+    NULL,
+    OCTET_STRING,
+    OID,
+    SEQUENCE,
+    DERReader,
+    encode,
+    encode_bits,
+    encode_integer,
+    encode_sequence,
+    malformed_key_error,
+    read_sequence,
+)
+from .encodings import (
+    CONTEXT_0,
+    read_pkcs1_private,
+    read_pkcs1_public,
+    read_sec1,
+    write_pkcs1_private,
+    write_pkcs1_public,
+    write_sec1,
+)
+from .numbers import (
+    MONTGOMERY_CURVES,
+    NIST_CURVES,
+    Curve,
+    DSAPrivate,
+    DSAPublic,
+    ECPrivate,
+    ECPublic,
+    PrivateNumbers,
+    PublicNumbers,
+    RSAPrivate,
+    RSAPublic,
+    find_curve_by_oid,
+)
+
+_RSA = bytes.fromhex("2a864886f70d010101")
+_EC = bytes.fromhex("2a8648ce3d0201")
+_DSA = bytes.fromhex("2a8648ce380401")
+_CONTEXT_1_PRIMITIVE = 0x81
+
+
+def read_pkcs8(octets: bytes) -> PrivateNumbers:
+    body = read_sequence(octets)
+    if body.has_next(SEQUENCE):  # EncryptedPrivateKeyInfo begins with its algorithm
+        raise InvalidField(
+            "an encrypted PKCS#8 is not taken: the password would have to come along"
+        )
+    if body.read_integer() not in {0, 1}:
+        raise malformed_key_error()
+    algorithm = body.read_sequence()
+    inner = body.read(OCTET_STRING)
+    if body.has_next(CONTEXT_0):  # attributes, which this server does not use
+        body.read(CONTEXT_0)
+    if body.has_next(_CONTEXT_1_PRIMITIVE):  # the public key of RFC 5958
+        body.read(_CONTEXT_1_PRIMITIVE)
+    body.check_end()
+    oid = algorithm.read(OID)
+    if oid == _RSA:
+        _read_null(algorithm)
+        return read_pkcs1_private(inner)
+    if oid == _EC:
+        curve = find_curve_by_oid(algorithm.read(OID))
+        algorithm.check_end()
+        return read_sec1(inner, curve)
+    if oid == _DSA:
+        p, q, g = _read_dsa_domain(algorithm)
+        return DSAPrivate(p, q, g, _read_single_integer(inner))
+    algorithm.check_end()
+    curve = _find_montgomery_curve(oid)
+    outer = DERReader(inner)
+    scalar = outer.read(OCTET_STRING)
+    outer.check_end()
+    return ECPrivate(curve, check_size(scalar, curve))
+
+
+def write_pkcs8(key: PrivateNumbers) -> bytes:
+    match key:
+        case RSAPrivate():
+            algorithm = encode_sequence(encode(OID, _RSA), encode(NULL, b""))
+            inner = write_pkcs1_private(key)
+        case DSAPrivate():
+            algorithm = _write_dsa_algorithm(key)
+            inner = encode_integer(key.x)
+        case ECPrivate() if key.curve in NIST_CURVES:
+            algorithm = encode_sequence(encode(OID, _EC), encode(OID, key.curve.oid))
+            inner = write_sec1(key, with_curve=False)
+        case ECPrivate():
+            algorithm = encode_sequence(encode(OID, key.curve.oid))
+            inner = encode(OCTET_STRING, key.scalar)
+    return encode_sequence(encode_integer(0), algorithm, encode(OCTET_STRING, inner))
+
+
+def read_spki(octets: bytes) -> PublicNumbers:
+    body = read_sequence(octets)
+    algorithm = body.read_sequence()
+    inner = body.read_bits()
+    body.check_end()
+    oid = algorithm.read(OID)
+    if oid == _RSA:
+        _read_null(algorithm)
+        return read_pkcs1_public(inner)
+    if oid == _EC:
+        curve = find_curve_by_oid(algorithm.read(OID))
+        algorithm.check_end()
+        return ECPublic(curve, inner)
+    if oid == _DSA:
+        p, q, g = _read_dsa_domain(algorithm)
+        return DSAPublic(p, q, g, _read_single_integer(inner))
+    algorithm.check_end()
+    curve = _find_montgomery_curve(oid)
+    return ECPublic(curve, check_size(inner, curve))
+
+
+def write_spki(key: PublicNumbers) -> bytes:
+    match key:
+        case RSAPublic():
+            algorithm = encode_sequence(encode(OID, _RSA), encode(NULL, b""))
+            inner = write_pkcs1_public(key)
+        case DSAPublic():
+            algorithm = _write_dsa_algorithm(key)
+            inner = encode_integer(key.y)
+        case ECPublic() if key.curve in NIST_CURVES:
+            algorithm = encode_sequence(encode(OID, _EC), encode(OID, key.curve.oid))
+            inner = key.point
+        case ECPublic():
+            algorithm = encode_sequence(encode(OID, key.curve.oid))
+            inner = key.point
+    return encode_sequence(algorithm, encode_bits(inner))
+
+
+def _read_null(algorithm: DERReader) -> None:
+    """Read the parameters of rsaEncryption: NULL, which some old keys leave out."""
+    if algorithm.has_next(NULL) and algorithm.read(NULL):
+        raise malformed_key_error()
+    algorithm.check_end()
+
+
+def _read_dsa_domain(algorithm: DERReader) -> tuple[int, int, int]:
+    domain = algorithm.read_sequence()
+    algorithm.check_end()
+    numbers = domain.read_integer(), domain.read_integer(), domain.read_integer()
+    domain.check_end()
+    return numbers
+
+
+def _write_dsa_algorithm(key: DSAPrivate | DSAPublic) -> bytes:
+    domain = encode_sequence(*map(encode_integer, (key.p, key.q, key.g)))
+    return encode_sequence(encode(OID, _DSA), domain)
+
+
+def _read_single_integer(octets: bytes) -> int:
+    reader = DERReader(octets)
+    number = reader.read_integer()
+    reader.check_end()
+    return number
+
+
+def _find_montgomery_curve(oid: bytes) -> Curve:
+    curve = find_curve_by_oid(oid)
+    if curve not in MONTGOMERY_CURVES:
+        raise malformed_key_error()
+    return curve
+
+
+def check_size(octets: bytes, curve: Curve) -> bytes:
+    if len(octets) != curve.size:
+        raise malformed_key_error()
+    return octets
