@@ -33,7 +33,7 @@ from kms_tornado.store.bounds import MOST_GRANTEES, MOST_LISTED
 ROOT = Path(__file__).parent.parent
 
 #: Table → the page that has its place.
-PLACES = {"operations": "docs/keys.md", "limits": "docs/operating.md"}
+PLACES = {"operations": "docs/keys.md", "limits": "docs/http.md"}
 
 
 #: Operation → what the table says beside the objects that it works on.

@@ -24,7 +24,7 @@ from .support import Client
 
 README = (ROOT / "README.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
-ANSWERS = (ROOT / "docs/answers.md").read_text()
+HTTP = (ROOT / "docs/http.md").read_text()
 OPERATING = (ROOT / "docs/operating.md").read_text()
 
 
@@ -118,7 +118,7 @@ def test_tables_are_the_server_s_own(page: str) -> None:
 
 @pytest.mark.parametrize("path", [route for route, _ in [*ROUTES, METRICS_ROUTE]])
 def test_every_route_is_listed(path: str) -> None:
-    assert f"{path.replace('(.+)', '{uid}')}`" in ANSWERS
+    assert f"{path.replace('(.+)', '{uid}')}`" in HTTP
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_every_route_is_listed(path: str) -> None:
     ),
 )
 def test_every_refusal_is_explained(words: str) -> None:
-    assert words in ANSWERS
+    assert words in HTTP
 
 
 def test_every_metric_is_listed() -> None:
