@@ -21,7 +21,7 @@ _NAMES = ENUMERATIONS["Operation"]
 _SHOWN = {Operation.RE_KEY: "rekey", Operation.RE_KEY_KEY_PAIR: "rekey_key_pair"}
 
 
-def owns(principal: str, target: ManagedObject) -> bool:
+def is_owner(principal: str, target: ManagedObject) -> bool:
     """The owner may do everything, and alone grants, withdraws and replaces."""
     return target.owner == principal
 
@@ -60,7 +60,7 @@ def check_grantee(user: str) -> None:
         raise InvalidField("user_id may not have control characters")
 
 
-def not_found(identifier: str) -> ItemNotFound:
+def item_not_found(identifier: str) -> ItemNotFound:
     """The one answer for what is not there and what is not the caller's."""
     shown = identifier if len(identifier) <= 100 else identifier[:100] + "…"
     return ItemNotFound(f"no object to be used for this operation: {shown}")

@@ -23,16 +23,16 @@ from ..kmip.attribute_instance import AttributeInstance
 from ..kmip.attributes import Attributes
 from ..kmip.schema import tag_of
 from ..kmip.structures import VendorAttribute
-from .attribute_rules import Held, is_multi_instance, is_set, rule_of
-from .dates import check_order
-from .usage import fresh_limits
+from .attribute_rules import AttributeState, is_multi_instance, is_set, rule_for
+from .dates import check_date_order
+from .usage import reset_usage_limits
 
 _VENDORS = "vendor_attributes"
 
 
-def added(held: Held, new: AttributeInstance) -> Attributes:
+def add_instance(held: AttributeState, new: AttributeInstance) -> Attributes:
     """With one value more. Raises AttributeSingleValued where there is one that leaves no room."""
-    rule = rule_of(new.field)
+    rule = rule_for(new.field)
     if not rule.add:
         raise _read_only(new.field)
     if is_multi_instance(new.field):
@@ -47,29 +47,33 @@ def added(held: Held, new: AttributeInstance) -> Attributes:
     return _changed(held, new, new.value)
 
 
-def set_to(held: Held, new: AttributeInstance) -> Attributes:
+def set_instance(held: AttributeState, new: AttributeInstance) -> Attributes:
     """With this value in place of the one that is there, if any.
 
     Raises MultiValuedAttribute for what may have several: which of them is meant, nobody knows.
     """
     if new.field == _VENDORS:
         there = _positions(held.attributes.vendor_attributes, new.value)
-        return modified(held, new) if there else added(held, new)
+        return modify_instance(held, new) if there else add_instance(held, new)
     if is_multi_instance(new.field):
-        if not rule_of(new.field).modify:
+        if not rule_for(new.field).modify:
             raise _read_only(new.field)
         raise MultiValuedAttribute(f"{new.tag} may have several values: add or modify one")
-    return modified(held, new) if is_set(held.attributes, new.field) else added(held, new)
+    return (
+        modify_instance(held, new)
+        if is_set(held.attributes, new.field)
+        else add_instance(held, new)
+    )
 
 
-def modified(
-    held: Held, new: AttributeInstance, current: AttributeInstance | None = None
+def modify_instance(
+    held: AttributeState, new: AttributeInstance, current: AttributeInstance | None = None
 ) -> Attributes:
     """With one value changed. current: which one; not needed where there is but one.
 
     Raises AttributeNotFound, AttributeInstanceNotFound, MultiValuedAttribute.
     """
-    rule = rule_of(new.field)
+    rule = rule_for(new.field)
     if not rule.modify:
         raise _read_only(new.field)
     if current is not None and current.field != new.field:
@@ -91,12 +95,12 @@ def modified(
     return _changed(held, new, tuple(values))
 
 
-def deleted(held: Held, field: str, current: Any = None) -> Attributes:
+def delete_instances(held: AttributeState, field: str, current: Any = None) -> Attributes:
     """Without this value, or without all values of the attribute where it is None.
 
     Raises AttributeNotFound, AttributeInstanceNotFound.
     """
-    if not rule_of(field).delete:
+    if not rule_for(field).delete:
         raise _read_only(field)
     if not is_set(held.attributes, field):
         raise AttributeNotFound(f"the object has no {tag_of(Attributes, field)}")
@@ -112,7 +116,7 @@ def deleted(held: Held, field: str, current: Any = None) -> Attributes:
     return _without(held, field, tuple(each for each in values if each != current))
 
 
-def deleted_vendor(held: Held, vendor: str, name: str) -> Attributes:
+def delete_vendor_instance(held: AttributeState, vendor: str, name: str) -> Attributes:
     """Without the vendor attribute of that name. Raises AttributeNotFound."""
     values = held.attributes.vendor_attributes
     left = tuple(
@@ -128,23 +132,23 @@ def deleted_vendor(held: Held, vendor: str, name: str) -> Attributes:
 # --- on the way ---------------------------------------------------------------------------------
 
 
-def _changed(held: Held, new: AttributeInstance, value: Any) -> Attributes:
+def _changed(held: AttributeState, new: AttributeInstance, value: Any) -> Attributes:
     """The condition is asked, the server's part of the value computed, the dates' order checked."""
-    rule = rule_of(new.field)
+    rule = rule_for(new.field)
     if rule.when is not None:
         rule.when(held, new.value)
     if new.field == "usage_limits":
-        value = fresh_limits(new.value)
-    after = held.attributes.but(**{new.field: value})
-    check_order(after, new.field)
+        value = reset_usage_limits(new.value)
+    after = held.attributes.replace(**{new.field: value})
+    check_date_order(after, new.field)
     return after
 
 
-def _without(held: Held, field: str, left: Any) -> Attributes:
-    rule = rule_of(field)
+def _without(held: AttributeState, field: str, left: Any) -> Attributes:
+    rule = rule_for(field)
     if rule.when is not None:
         rule.when(held, None)
-    return held.attributes.but(**{field: left})
+    return held.attributes.replace(**{field: left})
 
 
 def _position(values: list[Any], new: AttributeInstance, current: AttributeInstance | None) -> int:

@@ -17,14 +17,14 @@ from ..kmip.attributes import Attributes
 from ..kmip.enums import CryptographicAlgorithm, State
 from ..kmip.schema import is_repeated, tag_of
 from .dates import has_come
-from .usage import is_begun
+from .usage import is_partly_consumed
 
 #: An attribute is (not) set.
-UNSET = (None, ())
+UNSET_VALUES = (None, ())
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class AttributeState:
     """An object's attributes, tags among them, in the state it is in by now (epoch seconds)."""
 
     attributes: Attributes
@@ -33,7 +33,7 @@ class Held:
 
 
 #: (what is there, the value wanted or None for none) → None, or raises KMIPError.
-Condition = Callable[[Held, Any], None]
+Condition = Callable[[AttributeState, Any], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +56,18 @@ class Rule:
 # --- conditions ---------------------------------------------------------------------------------
 
 
-def _pre_active(held: Held, _: Any) -> None:
+def _pre_active(held: AttributeState, _: Any) -> None:
     if held.state is not State.PRE_ACTIVE:
         raise WrongKeyLifecycleState("the object is no longer Pre-Active")
 
 
-def _not_deactivated(held: Held, _: Any) -> None:
+def _not_deactivated(held: AttributeState, _: Any) -> None:
     if held.state not in {State.PRE_ACTIVE, State.ACTIVE}:
         raise WrongKeyLifecycleState("the object is neither Pre-Active nor Active")
 
 
 def _date_to_come(field: str) -> Condition:
-    def check(held: Held, wanted: Any) -> None:
+    def check(held: AttributeState, wanted: Any) -> None:
         _not_deactivated(held, wanted)
         if has_come(getattr(held.attributes, field), held.now):
             raise WrongKeyLifecycleState("the date that is set has passed")
@@ -76,16 +76,16 @@ def _date_to_come(field: str) -> Condition:
 
 
 def _only(tightened: bool, field: str) -> Condition:
-    def check(held: Held, wanted: Any) -> None:
+    def check(held: AttributeState, wanted: Any) -> None:
         if wanted is not tightened and getattr(held.attributes, field) is tightened:
             raise AttributeReadOnly(f"{tag_of(Attributes, field)} cannot be taken back")
 
     return check
 
 
-def _nothing_spent(held: Held, _: Any) -> None:
+def _nothing_spent(held: AttributeState, _: Any) -> None:
     limits = held.attributes.usage_limits
-    if limits is not None and is_begun(limits):
+    if limits is not None and is_partly_consumed(limits):
         raise AttributeReadOnly("UsageLimits stay as they are once something is spent of them")
 
 
@@ -137,13 +137,13 @@ RULES: Mapping[str, Rule] = MappingProxyType(
 )
 
 
-def rule_of(field: str) -> Rule:
+def rule_for(field: str) -> Rule:
     """What is not in the table is the server's: a new attribute is closed until a row opens it."""
     return RULES.get(field, _SERVER)
 
 
 def is_set(attributes: Attributes, field: str) -> bool:
-    return getattr(attributes, field) not in UNSET
+    return getattr(attributes, field) not in UNSET_VALUES
 
 
 def is_multi_instance(field: str) -> bool:

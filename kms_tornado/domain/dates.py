@@ -30,7 +30,7 @@ def state_at(target: ManagedObject, now: int) -> State:
     return state
 
 
-def as_of(target: ManagedObject, now: int) -> ManagedObject:
+def apply_dates(target: ManagedObject, now: int) -> ManagedObject:
     """The object in the state that it is in by now; what is changed next writes that state back."""
     state = state_at(target, now)
     return target if state is target.state else dataclasses.replace(target, state=state)
@@ -40,7 +40,7 @@ def has_come(date: int | None, now: int) -> bool:
     return date is not None and date <= now
 
 
-def check_dates(attributes: Attributes, use: Use, *, now: int) -> None:
+def check_use_dates(attributes: Attributes, use: Use, *, now: int) -> None:
     """Raises WrongKeyLifecycleState before the Process Start Date, or from the Protect Stop Date on.
 
     Only cryptography is bound by them: reading and managing the object is not.
@@ -63,7 +63,7 @@ _IN_ORDER = (
 )
 
 
-def check_order(attributes: Attributes, changed: str | None = None) -> None:
+def check_date_order(attributes: Attributes, changed: str | None = None) -> None:
     """Raises InvalidAttributeValue where one date stands before another that it must follow, or is none.
 
     changed: the one field that is new; None: all are. Activate sets a date that may come after the
@@ -75,12 +75,12 @@ def check_order(attributes: Attributes, changed: str | None = None) -> None:
         earlier, later = getattr(attributes, first), getattr(attributes, second)
         for name, date in ((first, earlier), (second, later)):
             if date is not None:
-                check_date(date, _words(name))
+                check_date_range(date, _words(name))
         if earlier is not None and later is not None and later < earlier:
             raise InvalidAttributeValue(f"{_words(second)} lies before {_words(first)}")
 
 
-def check_date(date: int | None, words: str) -> None:
+def check_date_range(date: int | None, words: str) -> None:
     """Raises InvalidAttributeValue for a date that no calendar has."""
     if date is not None and not FIRST_DATE <= date <= LAST_DATE:
         raise InvalidAttributeValue(f"{words} lies outside the years 1 to 9999")

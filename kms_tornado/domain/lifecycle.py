@@ -11,10 +11,10 @@ PRE_ACTIVE, ACTIVE = State.PRE_ACTIVE, State.ACTIVE
 DEACTIVATED, COMPROMISED = State.DEACTIVATED, State.COMPROMISED
 DESTROYED, DESTROYED_COMPROMISED = State.DESTROYED, State.DESTROYED_COMPROMISED
 
-GONE = frozenset({DESTROYED, DESTROYED_COMPROMISED})
+DESTROYED_STATES = frozenset({DESTROYED, DESTROYED_COMPROMISED})
 
 
-def first_activation_date(
+def choose_activation_date(
     requested: int | None, *, activates_at_once: bool, now: int
 ) -> int | None:
     """The Activation Date of a new object; None: it waits for Activate.
@@ -71,11 +71,13 @@ def next_state(state: State, event: Event) -> State:
     """
     after = _NEXT.get((state, event))
     if after is None:
-        raise WrongKeyLifecycleState(_HINTS.get((state, event)) or f"the object is {words(state)}")
+        raise WrongKeyLifecycleState(
+            _HINTS.get((state, event)) or f"the object is {format_state(state)}"
+        )
     return after
 
 
-def words(state: State) -> str:
+def format_state(state: State) -> str:
     """``Pre-Active``."""
     return state.name.replace("_", "-").title()
 
@@ -95,7 +97,7 @@ class Use(Enum):
     def __init__(self, wish: str, states: frozenset[State]) -> None:
         self.states = states
 
-    def suits(self, state: State) -> bool:
+    def is_allowed_in(self, state: State) -> bool:
         return state in self.states
 
 
@@ -106,6 +108,6 @@ def check_state(state: State, use: Use) -> None:
     """
     if state in use.states or use in {Use.ACTIVATE, Use.REVOKE, Use.DESTROY}:
         return
-    if state in GONE:
-        raise ObjectDestroyed(f"the object is {words(state)}, its key material is gone")
-    raise WrongKeyLifecycleState(f"the object is {words(state)}")
+    if state in DESTROYED_STATES:
+        raise ObjectDestroyed(f"the object is {format_state(state)}, its key material is gone")
+    raise WrongKeyLifecycleState(f"the object is {format_state(state)}")

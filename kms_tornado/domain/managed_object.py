@@ -18,7 +18,7 @@ SealedMaterial = NewType("SealedMaterial", bytes)
 MAX_OBJECTS_OF_AN_OWNER = 1_000_000
 
 #: The tag of an object whose material is wrapped by another key, below its envelope.
-KEPT_WRAPPED = "_wrapped"
+STORED_WRAPPED_TAG = "_wrapped"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from ..kmip.attributes import Attributes
 from ..kmip.enums import LinkType
 from ..kmip.schema import tag_of
 from ..kmip.structures import Link, VendorAttribute
-from .attribute_rules import UNSET, is_set, rule_of
+from .attribute_rules import UNSET_VALUES, is_set, rule_for
 from .dates import has_come
 
 #: Of the replacement itself, or for the replaced key alone; not taken over.
@@ -29,13 +29,13 @@ _SHIFTED = ("process_start_date", "protect_stop_date", "deactivation_date")
 _WEAKER = (("sensitive", False), ("extractable", True))
 
 
-def check_replaceable(old: Attributes) -> None:
+def check_not_replaced(old: Attributes) -> None:
     """Raises WrongKeyLifecycleState where it was done before: a second one would have no Name."""
     if any(each.link_type is LinkType.REPLACEMENT_OBJECT_LINK for each in old.links):
         raise WrongKeyLifecycleState("the key was replaced before: replace its replacement")
 
 
-def check_no_cover_crypt(*given: Attributes) -> None:
+def check_not_cover_crypt(*given: Attributes) -> None:
     """Raises FeatureNotSupported: CoverCrypt clients re-key by vendor attributes (KMIP.md §14)."""
     for attributes in given:
         for each in attributes.vendor_attributes:
@@ -43,7 +43,7 @@ def check_no_cover_crypt(*given: Attributes) -> None:
                 raise FeatureNotSupported("CoverCrypt keys are not supported")
 
 
-def replacement(
+def make_replacement(
     old: Attributes, given: Attributes, *, offset: int | None, now: int, uid: str
 ) -> Attributes:
     """What a client would ask for to get the replacement of the old key with this identifier.
@@ -56,13 +56,14 @@ def replacement(
     values = {
         field.name: getattr(old, field.name)
         for field in dataclasses.fields(old)
-        if rule_of(field.name).create and field.name not in _OF_ONE
+        if rule_for(field.name).create and field.name not in _OF_ONE
     }
     values |= _dates(old, offset, now)
     values |= {
         field.name: value
         for field in dataclasses.fields(given)
-        if (value := getattr(given, field.name)) not in UNSET and field.name != "vendor_attributes"
+        if (value := getattr(given, field.name)) not in UNSET_VALUES
+        and field.name != "vendor_attributes"
     }
     values["vendor_attributes"] = _vendor_attributes(old, given)
     values["sensitive"] = bool(old.sensitive or given.sensitive)
@@ -71,7 +72,7 @@ def replacement(
     return Attributes(**values)
 
 
-def as_latest(new: Attributes, old: Attributes, *, now: int) -> Attributes:
+def mark_latest(new: Attributes, old: Attributes, *, now: int) -> Attributes:
     """The replacement, as the latest of its line."""
     return dataclasses.replace(
         new,
@@ -81,7 +82,7 @@ def as_latest(new: Attributes, old: Attributes, *, now: int) -> Attributes:
     )
 
 
-def replaced(old: Attributes, *, new_uid: str, now: int) -> Attributes:
+def mark_replaced(old: Attributes, *, new_uid: str, now: int) -> Attributes:
     """The old key's attributes from now on: its Name is the new one's, and it says where that is."""
     return dataclasses.replace(
         old,
@@ -98,7 +99,7 @@ def check_given(old: Attributes, given: Attributes) -> None:
         name, value = field.name, getattr(given, field.name)
         if not is_set(given, name) or (name in _SAME and value == getattr(old, name)):
             continue
-        if not rule_of(name).modify or (
+        if not rule_for(name).modify or (
             (name, value) in _WEAKER and getattr(old, name) is not value
         ):
             raise InvalidAttribute(f"{tag_of(Attributes, name)} is taken over from the old key")

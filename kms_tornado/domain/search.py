@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from enum import IntFlag
 
 from ..errors import InvalidField, MissingData
-from ..kmip.attributes import Attributes, holds_tags, tags_sought
+from ..kmip.attributes import Attributes, is_tag_attribute, parse_search_tags
 from ..kmip.enums import ObjectGroupMember, Operation, State
-from ..kmip.payloads import DateRange, Sought
+from ..kmip.payloads import DateRange, LocateCriteria
 from ..kmip.schema import from_node
 from ..kmip.structures import VendorAttribute
 from ..kmip.ttlv import ItemType, Node, children_of
-from .lifecycle import GONE
+from .lifecycle import DESTROYED_STATES
 
 #: "If a Date attribute is set to its largest possible value, then it is equivalent to an undefined
 #: attribute."
@@ -83,7 +83,7 @@ class LocateSearch:
 
 
 def filter_for(
-    sought: Sought, storage: int | None = None, member: ObjectGroupMember | None = None
+    sought: LocateCriteria, storage: int | None = None, member: ObjectGroupMember | None = None
 ) -> ObjectFilter:
     """storage: a mask of StorageStatus. member: of the group that is sought.
 
@@ -101,7 +101,7 @@ def filter_for(
             assert isinstance(node.value, int)
             states = frozenset({State(node.value)})
         elif node.tag == "Attribute" and (vendor := _vendor_attribute(node)) is not None:
-            tags |= tags_sought(Attributes(vendor_attributes=(vendor,)))
+            tags |= parse_search_tags(Attributes(vendor_attributes=(vendor,)))
         elif node.type is ItemType.STRUCTURE and not children_of(node):
             raise InvalidField(f"{node.tag} has no field to look for")
         else:
@@ -128,7 +128,7 @@ def _vendor_attribute(node: Node) -> VendorAttribute | None:
         VendorAttribute,
         node._replace(value=tuple({"AttributeValue": blank, **given}.values())),
     )
-    if not holds_tags(attribute):
+    if not is_tag_attribute(attribute):
         return None
     if "AttributeValue" not in given:
         raise MissingData("tags are sought by an AttributeValue")
@@ -147,6 +147,6 @@ def _in_storage(states: frozenset[State] | None, storage: int | None) -> frozens
 
 def _searched(storage: StorageStatus) -> Iterable[State]:
     if StorageStatus.ONLINE in storage:
-        yield from frozenset(State) - GONE
+        yield from frozenset(State) - DESTROYED_STATES
     if StorageStatus.DESTROYED in storage:
-        yield from GONE
+        yield from DESTROYED_STATES

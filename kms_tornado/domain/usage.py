@@ -32,7 +32,7 @@ PROTECTING = frozenset(
 )
 
 
-def bits(mask: int) -> tuple[CryptographicUsageMask, ...]:
+def split_usage_mask(mask: int) -> tuple[CryptographicUsageMask, ...]:
     """The bits that are set. Raises InvalidField where one of them means nothing."""
     known = tuple(bit for bit in CryptographicUsageMask if mask & bit)
     if mask < 0 or sum(known) != mask:
@@ -40,7 +40,7 @@ def bits(mask: int) -> tuple[CryptographicUsageMask, ...]:
     return known
 
 
-def check_usage(mask: int | None, needed: CryptographicUsageMask) -> None:
+def check_usage_mask(mask: int | None, needed: CryptographicUsageMask) -> None:
     """Raises IncompatibleCryptographicUsageMask unless the mask has the bit.
 
     No mask restricts nothing (cloudproof_kms_js creates keys without one); nor does Unrestricted.
@@ -52,7 +52,7 @@ def check_usage(mask: int | None, needed: CryptographicUsageMask) -> None:
     )
 
 
-def fresh_limits(wanted: UsageLimits) -> UsageLimits:
+def reset_usage_limits(wanted: UsageLimits) -> UsageLimits:
     """Limits of which nothing is spent: the count is the server's, whatever a client says of it.
 
     Raises InvalidAttributeValue.
@@ -64,36 +64,36 @@ def fresh_limits(wanted: UsageLimits) -> UsageLimits:
     return dataclasses.replace(wanted, usage_limits_count=wanted.usage_limits_total)
 
 
-def remaining(limits: UsageLimits) -> int:
+def remaining_units(limits: UsageLimits) -> int:
     """Units that are left."""
     count = limits.usage_limits_count
     return limits.usage_limits_total if count is None else count
 
 
-def is_begun(limits: UsageLimits) -> bool:
+def is_partly_consumed(limits: UsageLimits) -> bool:
     """Something was spent: from then on neither total nor unit may change."""
-    return remaining(limits) != limits.usage_limits_total
+    return remaining_units(limits) != limits.usage_limits_total
 
 
-def check_left(limits: UsageLimits | None) -> None:
+def check_usage_left(limits: UsageLimits | None) -> None:
     """Raises PermissionDenied where nothing is left; None: there is no limit."""
-    if limits is not None and remaining(limits) <= 0:
+    if limits is not None and remaining_units(limits) <= 0:
         raise PermissionDenied("the key's usage limit is spent")
 
 
-def check_enough(limits: UsageLimits | None, units: int) -> None:
+def check_units_left(limits: UsageLimits | None, units: int) -> None:
     """Raises UsageLimitExceeded where fewer units are left than somebody means to use."""
-    if limits is not None and units > remaining(limits):
+    if limits is not None and units > remaining_units(limits):
         raise UsageLimitExceeded("the key has less left of its usage limit")
 
 
-def spent(limits: UsageLimits, size: int) -> UsageLimits:
+def consume_usage(limits: UsageLimits, size: int) -> UsageLimits:
     """The limits after one protection of so many bytes: Byte counts them, Object counts one.
 
     Raises PermissionDenied where that is more than is left; nothing is spent then.
     """
-    check_left(limits)
+    check_usage_left(limits)
     units = size if limits.usage_limits_unit is UsageLimitsUnit.BYTE else 1
-    if units > remaining(limits):
+    if units > remaining_units(limits):
         raise PermissionDenied("the key's usage limit leaves less than that")
-    return dataclasses.replace(limits, usage_limits_count=remaining(limits) - units)
+    return dataclasses.replace(limits, usage_limits_count=remaining_units(limits) - units)

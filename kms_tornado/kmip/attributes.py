@@ -1,7 +1,7 @@
 """The attributes of a managed object (KMIP 2.1 §4) as one value.
 
 What is not declared here is refused by name, so that nothing a client sets is lost without a word.
-Tags are a vendor attribute (KMIP.md §7); `user_tags` and its twins read and write it.
+Tags are a vendor attribute (KMIP.md §7); `parse_user_tags` and its twins read and write it.
 """
 
 from __future__ import annotations
@@ -148,13 +148,13 @@ class Attributes(Sparse):
     x_509_certificate_subject: X509CertificateSubject | None = None
     vendor_attributes: Annotated[tuple[VendorAttribute, ...], Tag("Attribute")] = ()
 
-    def what_is_set(self) -> dict[str, Any]:
+    def set_fields(self) -> dict[str, Any]:
         """Field name → value."""
         return {
             name: value for name, value in vars(self).items() if value is not None and value != ()
         }
 
-    def but(self, **changes: Any) -> Attributes:
+    def replace(self, **changes: Any) -> Attributes:
         """The same with these changes. `dataclasses.replace` would look at all ninety fields."""
         changed = object.__new__(Attributes)
         vars(changed).update(vars(self))
@@ -163,7 +163,7 @@ class Attributes(Sparse):
 
     def __repr__(self) -> str:
         """What is set and nothing else, or a log line would be three screens long."""
-        shown = (f"{name}={value!r}" for name, value in self.what_is_set().items())
+        shown = (f"{name}={value!r}" for name, value in self.set_fields().items())
         return f"Attributes({', '.join(shown)})"
 
 
@@ -183,22 +183,22 @@ Attributes.__init__ = _set_given  # type: ignore[method-assign]
 # --- tags ---------------------------------------------------------------------------------------
 
 
-def user_tags(attributes: Attributes) -> frozenset[str]:
+def parse_user_tags(attributes: Attributes) -> frozenset[str]:
     """The tags that the client gave, the empty set if none.
 
     Raises InvalidField where the attribute is given twice, InvalidAttributeValue where it is no
     JSON array of strings or a tag is empty or has the underscore that marks the server's own.
     """
-    tags = tags_sought(attributes)
+    tags = parse_search_tags(attributes)
     for tag in tags:
         if not tag or tag.startswith("_"):
             raise InvalidAttributeValue("a tag may not be empty nor start with an underscore")
     return tags
 
 
-def tags_sought(attributes: Attributes) -> frozenset[str]:
-    """The tags of a Locate, which may look for the server's own tags, too. Errors as of user_tags."""
-    held = [each for each in attributes.vendor_attributes if holds_tags(each)]
+def parse_search_tags(attributes: Attributes) -> frozenset[str]:
+    """The tags of a Locate, which may look for the server's own tags, too. Errors as of parse_user_tags."""
+    held = [each for each in attributes.vendor_attributes if is_tag_attribute(each)]
     if not held:
         return frozenset()
     if len(held) > 1:
@@ -214,17 +214,17 @@ def with_user_tags(attributes: Attributes, tags: Iterable[str]) -> Attributes:
         return attributes
     text = json.dumps(listed, ensure_ascii=False, separators=(",", ":"))
     added = VendorAttribute.of_bytes(TAG_VENDOR, TAG_NAME, text.encode())
-    return attributes.but(vendor_attributes=(*attributes.vendor_attributes, added))
+    return attributes.replace(vendor_attributes=(*attributes.vendor_attributes, added))
 
 
 def without_tags(attributes: Attributes) -> Attributes:
-    others = tuple(each for each in attributes.vendor_attributes if not holds_tags(each))
+    others = tuple(each for each in attributes.vendor_attributes if not is_tag_attribute(each))
     if len(others) == len(attributes.vendor_attributes):
         return attributes
-    return attributes.but(vendor_attributes=others)
+    return attributes.replace(vendor_attributes=others)
 
 
-def holds_tags(attribute: VendorAttribute) -> bool:
+def is_tag_attribute(attribute: VendorAttribute) -> bool:
     return attribute.attribute_name == TAG_NAME and attribute.vendor_identification == TAG_VENDOR
 
 

@@ -17,7 +17,7 @@ from .ttlv import ItemType, Node, structure
 
 
 @dataclass(frozen=True, slots=True)
-class KeyMaterial:
+class KeyMaterialField:
     """The bytes of a key, wrapped or not.
 
     transparent: {Key} of a TransparentSymmetricKey; otherwise the octets stand alone (Raw, PKCS8,
@@ -119,13 +119,15 @@ TRANSPARENT_KEYS: Mapping[KeyFormatType, type[TransparentKey]] = {
 }
 
 
-def read_material(node: Node, key_format: KeyFormatType | None) -> KeyMaterial | TransparentKey:
+def read_material(
+    node: Node, key_format: KeyFormatType | None
+) -> KeyMaterialField | TransparentKey:
     """key_format: None where the block does not say, then there are octets or a {Key}.
 
     Raises KMIPError for another shape than that of the format.
     """
     if node.type is ItemType.BYTE_STRING and isinstance(node.value, bytes):
-        return KeyMaterial(node.value)
+        return KeyMaterialField(node.value)
     if not isinstance(node.value, tuple):
         raise InvalidField("KeyMaterial must be a ByteString or a Structure")
     if not node.value:
@@ -141,11 +143,11 @@ def read_material(node: Node, key_format: KeyFormatType | None) -> KeyMaterial |
     (key,) = node.value
     if not isinstance(key.value, bytes):
         raise InvalidField("Key must be a ByteString")
-    return KeyMaterial(key.value, transparent=True)
+    return KeyMaterialField(key.value, transparent=True)
 
 
-def write_material(tag: str, material: KeyMaterial | TransparentKey) -> Node:
-    if not isinstance(material, KeyMaterial):
+def write_material(tag: str, material: KeyMaterialField | TransparentKey) -> Node:
+    if not isinstance(material, KeyMaterialField):
         return to_node(material, tag)
     if material.transparent:
         return structure(tag, Node("Key", ItemType.BYTE_STRING, material.octets))

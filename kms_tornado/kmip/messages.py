@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ..errors import InvalidMessage, KMIPError, OperationNotSupported
 from . import binary_codec, json_codec
 from .enums import Operation
-from .requests import Payloads, RequestMessage, read_message, refused
+from .requests import Payloads, RequestMessage, read_message, refuse_message
 from .schema import Declared, from_node, to_node
 from .tables import OPERATION_TAGS
 from .ttlv import Dialect, Node
@@ -47,7 +47,9 @@ def parse_message(body: bytes, payloads: Payloads) -> RequestMessage:
     root, dialect = json_codec.root_of(tree)
     if root != "RequestMessage":
         dialect = Dialect.OASIS if dialect is Dialect.COSMIAN else dialect
-        return refused(InvalidMessage(f"a RequestMessage is expected here, not {root}"), dialect)
+        return refuse_message(
+            InvalidMessage(f"a RequestMessage is expected here, not {root}"), dialect
+        )
     return _message(tree, dialect, payloads)
 
 
@@ -56,10 +58,10 @@ def parse_binary_message(octets: bytes, payloads: Payloads) -> RequestMessage:
     try:
         root = binary_codec.parse(octets)
     except KMIPError as exc:
-        return refused(exc, Dialect.BINARY)
+        return refuse_message(exc, Dialect.BINARY)
     if root.tag != "RequestMessage":
         error = InvalidMessage(f"a RequestMessage is expected here, not {root.tag}")
-        return refused(error, Dialect.BINARY)
+        return refuse_message(error, Dialect.BINARY)
     return read_message(root, Dialect.BINARY, payloads)
 
 
@@ -84,7 +86,7 @@ def _message(tree: object, dialect: Dialect, payloads: Payloads) -> RequestMessa
     try:
         root = json_codec.parse_tree(tree, "RequestMessage")
     except KMIPError as exc:
-        return refused(InvalidMessage(str(exc)), dialect)
+        return refuse_message(InvalidMessage(str(exc)), dialect)
     return read_message(root, dialect, payloads)
 
 

@@ -25,7 +25,7 @@ from .enums import (
     WrappingMethod,
 )
 from .key_material import TRANSPARENT_KEYS, TransparentKey, read_material, write_material
-from .key_material import KeyMaterial as KeyMaterial
+from .key_material import KeyMaterialField as KeyMaterialField
 from .schema import Custom, EnumerationNumber, Tag, from_node, to_node
 from .structures import CryptographicParameters as CryptographicParameters
 from .tables import ENUMERATIONS
@@ -34,13 +34,13 @@ from .ttlv import ItemType, Node, children_of
 # --- key values ---------------------------------------------------------------------------------
 
 
-def _read_octets(node: Node) -> KeyMaterial | TransparentKey:
+def _read_octets(node: Node) -> KeyMaterialField | TransparentKey:
     return read_material(node, None)
 
 
 @dataclass(frozen=True, slots=True)
 class KeyValue:
-    key_material: Annotated[KeyMaterial | TransparentKey, Custom(_read_octets, write_material)]
+    key_material: Annotated[KeyMaterialField | TransparentKey, Custom(_read_octets, write_material)]
     attributes: Attributes | None = None
 
 

@@ -125,7 +125,7 @@ class RequestMessage:
     items: tuple[RequestItem, ...]
 
 
-def refused(
+def refuse_message(
     error: KMIPError, dialect: Dialect, version: ProtocolVersion = VERSIONS[0]
 ) -> RequestMessage:
     """A message of which nothing is executed."""
@@ -143,9 +143,9 @@ def read_message(root: Node, dialect: Dialect, payloads: Payloads) -> RequestMes
         items = [from_node(_BatchItem, each) for each in item_nodes]
         _check_extensions(items)
     except (InvalidField, MissingData) as exc:
-        return refused(InvalidMessage(str(exc)), dialect, version)
+        return refuse_message(InvalidMessage(str(exc)), dialect, version)
     except KMIPError as exc:
-        return refused(exc, dialect, version)
+        return refuse_message(exc, dialect, version)
     return RequestMessage(
         dialect, version, header, tuple(_request_item(each, payloads) for each in items)
     )

@@ -13,7 +13,7 @@ from .tables import ENUMERATIONS, loosen
 from .ttlv import Dialect, ItemType, Node, structure
 
 
-def response_message(
+def render_response(
     message: RequestMessage,
     items: Sequence[Node],
     *,
@@ -52,18 +52,18 @@ def _with_reason(item: Node, old: Node, new: Node) -> Node:
     return item._replace(value=tuple(new if each == old else each for each in item.value))
 
 
-def new_correlation_value(message: RequestMessage) -> str | None:
+def make_correlation_value(message: RequestMessage) -> str | None:
     """A value for answer and log; None where the client does not care to correlate."""
     if message.header is None or message.header.client_correlation_value is None:
         return None
     return str(uuid.uuid4())
 
 
-def success(item: RequestItem, response: Declared) -> Node:
+def render_success(item: RequestItem, response: Declared) -> Node:
     return _response_item(item, ResultStatus.SUCCESS, to_node(response, "ResponsePayload"))
 
 
-def failure(item: RequestItem, error: KMIPError) -> Node:
+def render_failure(item: RequestItem, error: KMIPError) -> Node:
     """With reason and message, both: some clients read them without looking first."""
     number = ENUMERATIONS["ResultReason"].loose[loosen(error.reason)]
     return _response_item(
@@ -74,7 +74,7 @@ def failure(item: RequestItem, error: KMIPError) -> Node:
     )
 
 
-def undone(item: RequestItem, uid: str | None = None) -> Node:
+def render_undone(item: RequestItem, uid: str | None = None) -> Node:
     """What was executed, and taken back because a later item failed: to the object uid, or to none.
 
     Nothing else of its answer is told: a key that was made and taken back is nobody's to have.

@@ -76,7 +76,7 @@ def from_node(cls: type[D], node: Node, **readers: Callable[[Node], Any]) -> D:
     return made
 
 
-def read_parts(cls: type[Declared], node: Node) -> Node:
+def normalise_partial(cls: type[Declared], node: Node) -> Node:
     """The structure as it is, its tags in their canonical form, after a look at its fields alone.
 
     As things are described that are looked for: what `from_node` requires may be absent, at any
@@ -90,7 +90,7 @@ def read_parts(cls: type[Declared], node: Node) -> Node:
         if field is None:
             raise InvalidField(f"{child.tag} is not supported in {node.tag}")
         if field.inner is not None:
-            child = read_parts(field.inner, child)
+            child = normalise_partial(field.inner, child)
         else:
             field.read(child)
         children.append(child._replace(tag=field.tag))

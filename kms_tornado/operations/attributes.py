@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 
-from ..domain.attribute_rules import check_quantum_safe, is_set, rule_of
+from ..domain.attribute_rules import check_quantum_safe, is_set, rule_for
 from ..domain.lifecycle import Use
 from ..domain.managed_object import ManagedObject
 from ..errors import InvalidAttribute, InvalidField
@@ -38,8 +38,8 @@ _REFUSED_VENDOR_ATTRIBUTES = frozenset({"wrapping_key_id"})
 
 def check_settable(wanted: Attributes) -> None:
     """Raises InvalidAttribute, naming the first attribute that a client may not set on a new object."""
-    for name in wanted.what_is_set():
-        if not rule_of(name).create:
+    for name in wanted.set_fields():
+        if not rule_for(name).create:
             raise InvalidAttribute(f"{tag_of(Attributes, name)} cannot be set by a client here")
     for attribute in wanted.vendor_attributes:
         check_vendor_attribute(attribute)
@@ -93,7 +93,7 @@ def described(target: ManagedObject) -> Attributes:
     """
     attributes = target.attributes
     return with_user_tags(
-        attributes.but(
+        attributes.replace(
             unique_identifier=target.uid,
             short_unique_identifier=hashlib.sha256(target.uid.encode()).digest(),
             object_type=target.object_type,

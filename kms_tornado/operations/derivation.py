@@ -18,10 +18,10 @@ from ..crypto.mac import HMACS
 from ..crypto.material import KeyMaterial
 from ..crypto.policy import Technique
 from ..crypto.suites import check_iv, choose_suite
-from ..domain.access import owns
+from ..domain.access import is_owner
 from ..domain.lifecycle import Use
 from ..domain.managed_object import ManagedObject
-from ..domain.usage import spent
+from ..domain.usage import consume_usage
 from ..errors import FeatureNotSupported, InvalidField, MissingData, SensitiveObject
 from ..kmip.attributes import Attributes
 from ..kmip.enums import (
@@ -274,10 +274,10 @@ def _used(call: Call, base: ManagedObject, new: ManagedObject) -> Sequence[Chang
     attributes = base.attributes
     if attributes.usage_limits is not None:
         length = new.attributes.cryptographic_length or 0
-        limits = spent(attributes.usage_limits, length // 8)
-        attributes = attributes.but(usage_limits=limits)
+        limits = consume_usage(attributes.usage_limits, length // 8)
+        attributes = attributes.replace(usage_limits=limits)
     derived = [each for each in attributes.links if each.link_type is LinkType.DERIVED_KEY_LINK]
-    if owns(call.principal, base) and len(derived) < MAX_DERIVED_LINKS:
+    if is_owner(call.principal, base) and len(derived) < MAX_DERIVED_LINKS:
         link = Link(LinkType.DERIVED_KEY_LINK, new.uid)
         attributes = dataclasses.replace(
             attributes, links=(*attributes.links, link), last_change_date=call.now

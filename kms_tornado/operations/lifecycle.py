@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from ..domain.dates import check_date, check_dates, has_come
+from ..domain.dates import check_date_range, check_use_dates, has_come
 from ..domain.lifecycle import Event, Use, check_state, next_state
-from ..domain.usage import PROTECTING, bits, check_enough, check_usage
+from ..domain.usage import PROTECTING, check_units_left, check_usage_mask, split_usage_mask
 from ..errors import InvalidField, PermissionDenied, WrongKeyLifecycleState
 from ..kmip.enums import RevocationReasonCode
 from ..kmip.payloads import (
@@ -36,7 +36,7 @@ async def activate(call: Call, request: ActivateRequest) -> ActivateResponse:
     state = next_state(target.state, Event.ACTIVATE)
     if has_come(target.attributes.deactivation_date, call.now):
         raise WrongKeyLifecycleState("the object's Deactivation Date has passed")
-    attributes = target.attributes.but(activation_date=call.now, last_change_date=call.now)
+    attributes = target.attributes.replace(activation_date=call.now, last_change_date=call.now)
     after = dataclasses.replace(target, state=state, attributes=attributes)
     await call.commit(Replace(after, seen=target.generation))
     return ActivateResponse(unique_identifier=target.uid)
@@ -50,12 +50,12 @@ async def check(call: Call, request: CheckRequest) -> CheckResponse:
     """
     target = await call.fetch_for(request.unique_identifier, Use.READ)
     attributes = target.attributes
-    for needed in bits(request.cryptographic_usage_mask or 0):
-        check_usage(attributes.cryptographic_usage_mask, needed)
+    for needed in split_usage_mask(request.cryptographic_usage_mask or 0):
+        check_usage_mask(attributes.cryptographic_usage_mask, needed)
         use = Use.PROTECT if needed in PROTECTING else Use.PROCESS
         check_state(target.state, use)
-        check_dates(attributes, use, now=call.now)
-    check_enough(attributes.usage_limits, request.usage_limits_count or 0)
+        check_use_dates(attributes, use, now=call.now)
+    check_units_left(attributes.usage_limits, request.usage_limits_count or 0)
     if request.lease_time is not None and request.lease_time > LEASE_TIME_S:
         raise PermissionDenied(f"a lease lasts {LEASE_TIME_S} seconds")
     return CheckResponse(unique_identifier=target.uid)
@@ -72,24 +72,24 @@ async def revoke(call: Call, request: RevokeRequest) -> RevokeResponse:
             raise InvalidField("CompromiseOccurrenceDate goes with a compromise only")
         if request.compromise_occurrence_date > call.now:
             raise InvalidField("CompromiseOccurrenceDate lies in the future")
-        check_date(request.compromise_occurrence_date, "CompromiseOccurrenceDate")
+        check_date_range(request.compromise_occurrence_date, "CompromiseOccurrenceDate")
     target = await call.fetch_for(request.unique_identifier, Use.REVOKE)
     compromised = request.reason in _COMPROMISES
     state = next_state(target.state, Event.COMPROMISE if compromised else Event.REVOKE)
     if state is not target.state:
-        attributes = target.attributes.but(
+        attributes = target.attributes.replace(
             revocation_reason=RevocationReason(
                 request.reason or RevocationReasonCode.UNSPECIFIED, request.message
             ),
             last_change_date=call.now,
         )
         if compromised:
-            attributes = attributes.but(
+            attributes = attributes.replace(
                 compromise_date=call.now,
                 compromise_occurrence_date=request.compromise_occurrence_date or call.now,
             )
         else:
-            attributes = attributes.but(deactivation_date=call.now)
+            attributes = attributes.replace(deactivation_date=call.now)
         after = dataclasses.replace(target, state=state, attributes=attributes)
         await call.commit(Replace(after, seen=target.generation))
     return RevokeResponse(unique_identifier=target.uid)
@@ -102,7 +102,7 @@ async def destroy(call: Call, request: DestroyRequest) -> DestroyResponse:
     if request.remove:
         await call.commit(Remove(target.uid, seen=target.generation))
     elif state is not target.state:
-        attributes = target.attributes.but(destroy_date=call.now, last_change_date=call.now)
+        attributes = target.attributes.replace(destroy_date=call.now, last_change_date=call.now)
         await call.commit(
             Replace(
                 dataclasses.replace(target, state=state, sealed=None, attributes=attributes),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from ..crypto.material import KeyMaterial
-from ..domain.access import owns
+from ..domain.access import is_owner
 from ..domain.managed_object import ManagedObject, UniqueIdentifier
 from ..errors import FeatureNotSupported, ObjectAlreadyExists
 from ..kmip.attributes import Attributes
@@ -47,7 +47,7 @@ async def import_(call: Call, request: ImportRequest) -> ImportResponse:
             if request.replace_existing:  # it came in between, and may be the caller's to replace
                 raise Conflict from None
             raise
-    elif request.replace_existing and owns(call.principal, known):
+    elif request.replace_existing and is_owner(call.principal, known):
         await call.commit(Replace(_replacing(call, known, new, found.material), known.generation))
     else:
         # The same words whoever owns it; that the identifier is taken cannot be hidden.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from ..domain.lifecycle import GONE, Use
+from ..domain.lifecycle import DESTROYED_STATES, Use
 from ..domain.managed_object import ManagedObject
 from ..errors import (
     FeatureNotSupported,
@@ -37,7 +37,7 @@ async def export(call: Call, request: ExportRequest) -> ExportResponse:
     """As Get, with all attributes and in any state; what is destroyed has no key any more."""
     _check_format(request)
     target = await call.fetch_for(request.unique_identifier, Use.INSPECT)
-    is_gone = target.state in GONE
+    is_gone = target.state in DESTROYED_STATES
     answer = ExportResponse(
         object_type=target.object_type,
         unique_identifier=target.uid,
@@ -51,7 +51,7 @@ async def export(call: Call, request: ExportRequest) -> ExportResponse:
 
 async def _note_served(call: Call, target: ManagedObject) -> None:
     """What was registered as Fresh is so until it is first given out (KMIP 2.1 §4.23)."""
-    after = dataclasses.replace(target, attributes=target.attributes.but(fresh=False))
+    after = dataclasses.replace(target, attributes=target.attributes.replace(fresh=False))
     await call.commit(Replace(after, seen=target.generation))
 
 

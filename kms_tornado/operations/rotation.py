@@ -13,13 +13,13 @@ from ..crypto.keys.formats import read_private
 from ..crypto.keys.numbers import ECPrivate, RSAPrivate
 from ..crypto.keys.symmetric import NEW_KEY_TECHNIQUES, generate_key
 from ..domain.lifecycle import Use
-from ..domain.managed_object import KEPT_WRAPPED, ManagedObject
+from ..domain.managed_object import STORED_WRAPPED_TAG, ManagedObject
 from ..domain.rotation import (
-    as_latest,
-    check_no_cover_crypt,
-    check_replaceable,
-    replaced,
-    replacement,
+    check_not_cover_crypt,
+    check_not_replaced,
+    make_replacement,
+    mark_latest,
+    mark_replaced,
 )
 from ..errors import FeatureNotSupported, InvalidField, UnsupportedCryptographicParameters
 from ..kmip.attributes import Attributes, with_user_tags
@@ -40,10 +40,10 @@ from .key_pairs import private_key_object, public_key_object
 async def re_key(call: Call, request: ReKeyRequest) -> ReKeyResponse:
     """A new symmetric key of the same algorithm and length."""
     call.check_may_create()
-    check_no_cover_crypt(request.attributes)
+    check_not_cover_crypt(request.attributes)
     old = await call.fetch_for(request.unique_identifier, Use.READ, kind=ObjectType.SYMMETRIC_KEY)
-    check_replaceable(old.attributes)
-    if KEPT_WRAPPED in old.tags:
+    check_not_replaced(old.attributes)
+    if STORED_WRAPPED_TAG in old.tags:
         raise FeatureNotSupported("a key that is kept wrapped is not replaced: create another one")
     wanted = _wanted(call, old, request.attributes, request.offset)
     algorithm, length = old.attributes.cryptographic_algorithm, old.attributes.cryptographic_length
@@ -68,10 +68,10 @@ async def re_key_key_pair(call: Call, request: ReKeyKeyPairRequest) -> ReKeyKeyP
     """A new pair of the same kind; the caller needs the right on both keys of the old one."""
     call.check_may_create()
     common = request.common_attributes
-    check_no_cover_crypt(common, request.private_key_attributes, request.public_key_attributes)
+    check_not_cover_crypt(common, request.private_key_attributes, request.public_key_attributes)
     private, public = await _old_pair(call, request.private_key_unique_identifier)
-    check_replaceable(private.attributes)
-    check_replaceable(public.attributes)
+    check_not_replaced(private.attributes)
+    check_not_replaced(public.attributes)
     private_wanted, public_wanted = (
         _wanted(call, old, merged(given, common), request.offset)
         for old, given in (
@@ -132,9 +132,9 @@ async def _pair_like(call: Call, private: ManagedObject) -> KeyPair:
 
 
 def _wanted(call: Call, old: ManagedObject, given: Attributes, offset: int | None) -> Attributes:
-    given = given.but(unique_identifier=None)
+    given = given.replace(unique_identifier=None)
     held = with_user_tags(old.attributes, user_tags_of(old.tags))
-    return replacement(held, given, offset=offset, now=call.now, uid=old.uid)
+    return make_replacement(held, given, offset=offset, now=call.now, uid=old.uid)
 
 
 def _as_owner(call: Call, old: ManagedObject) -> Call:
@@ -142,10 +142,10 @@ def _as_owner(call: Call, old: ManagedObject) -> Call:
 
 
 def _latest(call: Call, new: ManagedObject, old: ManagedObject) -> ManagedObject:
-    attributes = as_latest(new.attributes, old.attributes, now=call.now)
+    attributes = mark_latest(new.attributes, old.attributes, now=call.now)
     return dataclasses.replace(new, attributes=attributes)
 
 
 def _replaced(call: Call, old: ManagedObject, new: ManagedObject) -> Replace:
-    attributes = replaced(old.attributes, new_uid=new.uid, now=call.now)
+    attributes = mark_replaced(old.attributes, new_uid=new.uid, now=call.now)
     return Replace(dataclasses.replace(old, attributes=attributes), seen=old.generation)

@@ -14,12 +14,12 @@ from .. import strict_json
 from ..domain.access import (
     check_grantee,
     format_operation_names,
-    not_found,
-    owns,
+    is_owner,
+    item_not_found,
     parse_operation_name,
 )
-from ..domain.dates import as_of
-from ..domain.managed_object import KEPT_WRAPPED, ManagedObject, UniqueIdentifier
+from ..domain.dates import apply_dates
+from ..domain.managed_object import STORED_WRAPPED_TAG, ManagedObject, UniqueIdentifier
 from ..errors import GeneralFailure, InvalidField, InvalidMessage, MissingData
 from ..kmip.enums import Operation
 from ..kmip.tables import ENUMERATIONS
@@ -70,7 +70,7 @@ class AccessRights:
         _check_identifier(uid)
         found = await self._store.grants_on(UniqueIdentifier(uid), owner=principal)
         if found is None:
-            raise not_found(uid)
+            raise item_not_found(uid)
         return [
             {"user_id": user, "operations": format_operation_names(operations)}
             for user, operations in found.items()
@@ -80,14 +80,14 @@ class AccessRights:
         """The principal's newest objects, the destroyed ones as well; not all where there are many."""
         found, now = await self._store.owned_by(principal), int(self._now())
         return await self._offload(
-            lambda: [_owned(as_of(each, now)) for each in found], principal=principal
+            lambda: [_owned(apply_dates(each, now)) for each in found], principal=principal
         )
 
     async def obtained(self, principal: str) -> list[JSON]:
         """The newest objects of others that were granted to the principal or to everyone."""
         found, now = await self._store.obtained_by(principal), int(self._now())
         return await self._offload(
-            lambda: [_obtained(each, as_of(each.target, now)) for each in found],
+            lambda: [_obtained(each, apply_dates(each.target, now)) for each in found],
             principal=principal,
         )
 
@@ -97,8 +97,8 @@ class AccessRights:
         for _ in range(_ATTEMPTS):
             # Whose it is comes first: what is wrong besides is the owner's alone to know.
             target = await self._store.get_for(request.uid, principal=principal)
-            if target is None or not owns(principal, target):
-                raise not_found(request.uid)
+            if target is None or not is_owner(principal, target):
+                raise item_not_found(request.uid)
             if kind is Grant and request.user == principal:
                 raise InvalidField("the owner has every right already")
             change = kind(request.uid, principal, request.user, request.operations)
@@ -169,7 +169,7 @@ def _owned(target: ManagedObject) -> JSON:
         "object_id": target.uid,
         "state": _name("State", target.state),
         "attributes": {name: value for name, value in attributes.items() if value is not None},
-        "is_wrapped": KEPT_WRAPPED in target.tags,
+        "is_wrapped": STORED_WRAPPED_TAG in target.tags,
     }
 
 
@@ -180,7 +180,7 @@ def _obtained(found: Obtained, target: ManagedObject) -> JSON:
         "owner_id": target.owner,
         "state": _name("State", target.state),
         "operations": format_operation_names(found.operations),
-        "is_wrapped": KEPT_WRAPPED in target.tags,
+        "is_wrapped": STORED_WRAPPED_TAG in target.tags,
     }
 
 

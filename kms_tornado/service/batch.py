@@ -206,7 +206,7 @@ class _Run:
     def _undone(self, results: Sequence[ItemResult], failed: ItemResult) -> list[ItemResult]:
         return [
             dataclasses.replace(
-                each, node=responses.undone(each.item, each.uid), result="Operation_Undone"
+                each, node=responses.render_undone(each.item, each.uid), result="Operation_Undone"
             )
             for each in results
         ] + [failed]
@@ -226,7 +226,7 @@ class _Run:
             response = await self.service.attempt(
                 self.principal, item.operation, request, transaction
             )
-            node = responses.success(item, response)
+            node = responses.render_success(item, response)
             length = encoded_length(node)
             if length > self.room:
                 raise ResponseTooLarge("the answer is longer than there is room for")
@@ -275,6 +275,6 @@ class _Run:
 
 
 def _failed(item: RequestItem, error: KMIPError, uid: str | None = None) -> ItemResult:
-    node = responses.failure(item, error)
+    node = responses.render_failure(item, error)
     result = error.reason_with_underscores
     return ItemResult(item, node, encoded_length(node), result, uid, has_failed=True)

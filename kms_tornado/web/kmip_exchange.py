@@ -21,7 +21,7 @@ from ..kmip.messages import (
     parse_request,
 )
 from ..kmip.requests import Payloads, RequestMessage
-from ..kmip.responses import new_correlation_value, response_message
+from ..kmip.responses import make_correlation_value, render_response
 from ..kmip.tables import OPERATION_TAGS
 from ..kmip.ttlv import Dialect, encoded_length
 from ..service import batch
@@ -117,12 +117,12 @@ class Exchange:
     async def _answer_message(self, message: RequestMessage) -> Answer:
         service = self._kms.service
         now = service.now()
-        correlation = new_correlation_value(message)
-        empty = response_message(message, (), now=now, server_correlation_value=correlation)
+        correlation = make_correlation_value(message)
+        empty = render_response(message, (), now=now, server_correlation_value=correlation)
         overhead = encoded_length(empty)
         results = await batch.run(service, self._principal, message, overhead=overhead)
         self._log_results(message, results, correlation)
-        answer = response_message(
+        answer = render_response(
             message,
             [result.node for result in results],
             now=now,

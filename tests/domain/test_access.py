@@ -8,8 +8,8 @@ from kms_tornado.domain.access import (
     MAX_USER_LENGTH,
     check_grantee,
     format_operation_names,
-    not_found,
-    owns,
+    is_owner,
+    item_not_found,
     parse_operation_name,
     sufficient_rights,
 )
@@ -32,7 +32,7 @@ KEY = ManagedObject(
 
 
 def test_the_owner_owns():
-    assert owns("https://a.example/#alice", KEY)
+    assert is_owner("https://a.example/#alice", KEY)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_the_owner_owns():
     ],
 )
 def test_nobody_else_owns(principal):
-    assert not owns(principal, KEY)
+    assert not is_owner(principal, KEY)
 
 
 @pytest.mark.parametrize("operation", Operation)
@@ -100,11 +100,11 @@ def test_a_grantee_is_a_name_that_a_token_may_carry(user, is_good):
 
 
 def test_refusal_names_the_identifier():
-    assert str(not_found("billing-1")).endswith(": billing-1")
+    assert str(item_not_found("billing-1")).endswith(": billing-1")
 
 
 def test_refusal_cuts_a_long_identifier():
-    assert len(str(not_found("x" * 10_000))) < 200
+    assert len(str(item_not_found("x" * 10_000))) < 200
 
 
 def test_an_empty_filter_asks_for_nothing_in_particular():

@@ -6,13 +6,19 @@ import dataclasses
 
 import pytest
 
-from kms_tornado.domain.attribute_changes import added, deleted, deleted_vendor, modified, set_to
+from kms_tornado.domain.attribute_changes import (
+    add_instance,
+    delete_instances,
+    delete_vendor_instance,
+    modify_instance,
+    set_instance,
+)
 from kms_tornado.domain.attribute_rules import (
     RULES,
-    Held,
+    AttributeState,
     check_quantum_safe,
     is_multi_instance,
-    rule_of,
+    rule_for,
 )
 from kms_tornado.errors import (
     AttributeInstanceNotFound,
@@ -59,7 +65,7 @@ SERVER = sorted(set(FIELDS) - AT_CREATION - FREE - CONDITIONAL)
 
 
 def held(state=S.ACTIVE, **attributes):
-    return Held(Attributes(**attributes), state, NOW)
+    return AttributeState(Attributes(**attributes), state, NOW)
 
 
 def test_table_names_attributes_only_and_each_once():
@@ -69,7 +75,7 @@ def test_table_names_attributes_only_and_each_once():
 
 @pytest.mark.parametrize("field", SERVER)
 def test_server_s_attribute_is_set_by_no_client(field):
-    assert not rule_of(field).create
+    assert not rule_for(field).create
 
 
 @pytest.mark.parametrize("field", [*SERVER, *sorted(AT_CREATION)])
@@ -79,34 +85,34 @@ def test_attribute_that_is_not_for_clients_is_read_only_in_any_state(field):
     there = Attributes(**{field: (value,) if is_multi_instance(field) else value})
     for state in State:
         for attributes in (Attributes(), there):
-            before = Held(attributes, state, NOW)
-            for change in (added, set_to, modified):
+            before = AttributeState(attributes, state, NOW)
+            for change in (add_instance, set_instance, modify_instance):
                 with pytest.raises(AttributeReadOnly):
                     change(before, Instance(field, value))
             with pytest.raises(AttributeReadOnly):
-                deleted(before, field)
+                delete_instances(before, field)
 
 
 @pytest.mark.parametrize("state", sorted(set(State) - {S.DESTROYED, S.DESTROYED_COMPROMISED}))
 @pytest.mark.parametrize("field", ["comment", "description", "contact_information"])
 def test_free_attribute_of_one_value_comes_and_goes(field, state):
-    one = added(held(state), Instance(field, "a"))
+    one = add_instance(held(state), Instance(field, "a"))
     assert getattr(one, field) == "a"
     with pytest.raises(AttributeSingleValued):
-        added(Held(one, state, NOW), Instance(field, "b"))
-    for change in (set_to, modified):
-        assert getattr(change(Held(one, state, NOW), Instance(field, "b")), field) == "b"
-    assert getattr(set_to(held(state), Instance(field, "b")), field) == "b"
-    assert getattr(deleted(Held(one, state, NOW), field), field) is None
-    assert getattr(deleted(Held(one, state, NOW), field, "a"), field) is None
-    for change in (modified, lambda what, new: deleted(what, new.field)):
+        add_instance(AttributeState(one, state, NOW), Instance(field, "b"))
+    for change in (set_instance, modify_instance):
+        assert getattr(change(AttributeState(one, state, NOW), Instance(field, "b")), field) == "b"
+    assert getattr(set_instance(held(state), Instance(field, "b")), field) == "b"
+    assert getattr(delete_instances(AttributeState(one, state, NOW), field), field) is None
+    assert getattr(delete_instances(AttributeState(one, state, NOW), field, "a"), field) is None
+    for change in (modify_instance, lambda what, new: delete_instances(what, new.field)):
         with pytest.raises(AttributeNotFound):
             change(held(state), Instance(field, "b"))
     for current in (Instance(field, "other"),):
         with pytest.raises(AttributeInstanceNotFound):
-            modified(Held(one, state, NOW), Instance(field, "b"), current)
+            modify_instance(AttributeState(one, state, NOW), Instance(field, "b"), current)
         with pytest.raises(AttributeInstanceNotFound):
-            deleted(Held(one, state, NOW), field, "other")
+            delete_instances(AttributeState(one, state, NOW), field, "other")
 
 
 # --- several values -----------------------------------------------------------------------------
@@ -121,50 +127,60 @@ def names(*values):
 @pytest.mark.parametrize(
     ("change", "after"),
     [
-        pytest.param(lambda: added(names(), Instance("names", A)), (A,), id="the first"),
-        pytest.param(lambda: added(names(A), Instance("names", B)), (A, B), id="one more"),
-        pytest.param(lambda: added(names(A), Instance("names", A)), NonUniqueName, id="again"),
+        pytest.param(lambda: add_instance(names(), Instance("names", A)), (A,), id="the first"),
+        pytest.param(lambda: add_instance(names(A), Instance("names", B)), (A, B), id="one more"),
         pytest.param(
-            lambda: set_to(names(A), Instance("names", B)), MultiValuedAttribute, id="set"
+            lambda: add_instance(names(A), Instance("names", A)), NonUniqueName, id="again"
         ),
-        pytest.param(lambda: modified(names(A), Instance("names", B)), (B,), id="modify the only"),
         pytest.param(
-            lambda: modified(names(A, B), Instance("names", C)),
+            lambda: set_instance(names(A), Instance("names", B)), MultiValuedAttribute, id="set"
+        ),
+        pytest.param(
+            lambda: modify_instance(names(A), Instance("names", B)), (B,), id="modify the only"
+        ),
+        pytest.param(
+            lambda: modify_instance(names(A, B), Instance("names", C)),
             MultiValuedAttribute,
             id="modify which?",
         ),
         pytest.param(
-            lambda: modified(names(A, B), Instance("names", C), Instance("names", B)),
+            lambda: modify_instance(names(A, B), Instance("names", C), Instance("names", B)),
             (A, C),
             id="modify this one",
         ),
         pytest.param(
-            lambda: modified(names(A, B), Instance("names", A), Instance("names", B)),
+            lambda: modify_instance(names(A, B), Instance("names", A), Instance("names", B)),
             NonUniqueName,
             id="modify into another",
         ),
         pytest.param(
-            lambda: modified(names(A), Instance("names", A)), (A,), id="modify into itself"
+            lambda: modify_instance(names(A), Instance("names", A)), (A,), id="modify into itself"
         ),
         pytest.param(
-            lambda: modified(names(A), Instance("names", C), Instance("names", B)),
+            lambda: modify_instance(names(A), Instance("names", C), Instance("names", B)),
             AttributeInstanceNotFound,
             id="modify what is not there",
         ),
         pytest.param(
-            lambda: modified(names(A), Instance("names", C), Instance("comment", "a")),
+            lambda: modify_instance(names(A), Instance("names", C), Instance("comment", "a")),
             InvalidField,
             id="current of another attribute",
         ),
         pytest.param(
-            lambda: modified(names(), Instance("names", A)), AttributeNotFound, id="modify none"
+            lambda: modify_instance(names(), Instance("names", A)),
+            AttributeNotFound,
+            id="modify none",
         ),
-        pytest.param(lambda: deleted(names(A, B), "names", A), (B,), id="delete one"),
-        pytest.param(lambda: deleted(names(A, B), "names"), (), id="delete all"),
+        pytest.param(lambda: delete_instances(names(A, B), "names", A), (B,), id="delete one"),
+        pytest.param(lambda: delete_instances(names(A, B), "names"), (), id="delete all"),
         pytest.param(
-            lambda: deleted(names(A), "names", B), AttributeInstanceNotFound, id="delete another"
+            lambda: delete_instances(names(A), "names", B),
+            AttributeInstanceNotFound,
+            id="delete another",
         ),
-        pytest.param(lambda: deleted(names(), "names"), AttributeNotFound, id="delete none"),
+        pytest.param(
+            lambda: delete_instances(names(), "names"), AttributeNotFound, id="delete none"
+        ),
     ],
 )
 def test_attribute_of_several_values(change, after):
@@ -178,7 +194,7 @@ def test_attribute_of_several_values(change, after):
 def test_same_link_is_there_once():
     link = Link(LinkType.NEXT_LINK, "x")
     with pytest.raises(InvalidAttributeValue):
-        added(held(links=(link,)), Instance("links", link))
+        add_instance(held(links=(link,)), Instance("links", link))
 
 
 def vendor(name, value, vendor_identification="x"):
@@ -191,14 +207,16 @@ ID1, ID2, OTHER = vendor("ID", b"1"), vendor("ID", b"2"), vendor("ID", b"1", "y"
 @pytest.mark.parametrize(
     ("change", "after"),
     [
-        pytest.param(lambda h, new: added(h, new), {(): (ID2,), (OTHER,): (OTHER, ID2)}, id="add"),
         pytest.param(
-            lambda h, new: set_to(h, new),
+            lambda h, new: add_instance(h, new), {(): (ID2,), (OTHER,): (OTHER, ID2)}, id="add"
+        ),
+        pytest.param(
+            lambda h, new: set_instance(h, new),
             {(): (ID2,), (ID1,): (ID2,), (OTHER, ID1): (OTHER, ID2)},
             id="set",
         ),
         pytest.param(
-            lambda h, new: modified(h, new),
+            lambda h, new: modify_instance(h, new),
             {(ID1,): (ID2,), (OTHER, ID1): (OTHER, ID2)},
             id="modify",
         ),
@@ -213,14 +231,16 @@ def test_vendor_attribute_is_known_by_vendor_and_name(change, after):
 def test_vendor_attribute_has_one_value():
     there = held(vendor_attributes=(ID1,))
     with pytest.raises(AttributeSingleValued):
-        added(there, Instance("vendor_attributes", ID2))
+        add_instance(there, Instance("vendor_attributes", ID2))
     with pytest.raises(AttributeNotFound):
-        modified(there, Instance("vendor_attributes", OTHER))
+        modify_instance(there, Instance("vendor_attributes", OTHER))
     with pytest.raises(InvalidField):
-        modified(there, Instance("vendor_attributes", OTHER), Instance("vendor_attributes", ID1))
-    assert deleted_vendor(there, "x", "ID").vendor_attributes == ()
+        modify_instance(
+            there, Instance("vendor_attributes", OTHER), Instance("vendor_attributes", ID1)
+        )
+    assert delete_vendor_instance(there, "x", "ID").vendor_attributes == ()
     with pytest.raises(AttributeNotFound):
-        deleted_vendor(there, "y", "ID")
+        delete_vendor_instance(there, "y", "ID")
 
 
 # --- what only tightens ---------------------------------------------------------------------------
@@ -232,7 +252,7 @@ def test_vendor_attribute_has_one_value():
     [("sensitive", True), ("extractable", False)],
     ids=["sensitive", "extractable"],
 )
-@pytest.mark.parametrize("change", [set_to, modified])
+@pytest.mark.parametrize("change", [set_instance, modify_instance])
 def test_what_is_tight_stays_tight(change, field, tight, state):
     for before, wanted, allowed in (
         (not tight, tight, True),
@@ -247,7 +267,7 @@ def test_what_is_tight_stays_tight(change, field, tight, state):
             with pytest.raises(AttributeReadOnly):
                 change(there, Instance(field, wanted))
         with pytest.raises(AttributeReadOnly):
-            deleted(there, field)
+            delete_instances(there, field)
 
 
 # --- dates --------------------------------------------------------------------------------------
@@ -271,7 +291,7 @@ DATES = {
 @pytest.mark.parametrize(("field", "there"), DATES)
 def test_date_is_changed_as_long_as_it_matters(field, there, state):
     before = held(state, **{field: there})
-    changes = [set_to, modified, *([] if there else [added])]
+    changes = [set_instance, modify_instance, *([] if there else [add_instance])]
     for change in changes:
         if state in DATES[field, there]:
             assert getattr(change(before, Instance(field, NOW + 9)), field) == NOW + 9
@@ -279,7 +299,7 @@ def test_date_is_changed_as_long_as_it_matters(field, there, state):
             with pytest.raises(WrongKeyLifecycleState):
                 change(before, Instance(field, NOW + 9))
     with pytest.raises(AttributeReadOnly):
-        deleted(before, field)
+        delete_instances(before, field)
 
 
 # --- limits -------------------------------------------------------------------------------------
@@ -288,14 +308,14 @@ def test_date_is_changed_as_long_as_it_matters(field, there, state):
 def test_usage_limits_change_until_something_is_spent():
     whole, begun = (UsageLimits(10, count, UsageLimitsUnit.BYTE) for count in (10, 9))
     wanted = UsageLimits(50, 3, UsageLimitsUnit.OBJECT)
-    for change in (set_to, modified):
+    for change in (set_instance, modify_instance):
         after = change(held(usage_limits=whole), Instance("usage_limits", wanted))
         assert after.usage_limits == UsageLimits(50, 50, UsageLimitsUnit.OBJECT)
         with pytest.raises(AttributeReadOnly):
             change(held(usage_limits=begun), Instance("usage_limits", wanted))
-    assert deleted(held(usage_limits=whole), "usage_limits").usage_limits is None
+    assert delete_instances(held(usage_limits=whole), "usage_limits").usage_limits is None
     with pytest.raises(AttributeReadOnly):
-        deleted(held(usage_limits=begun), "usage_limits")
+        delete_instances(held(usage_limits=begun), "usage_limits")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from kms_tornado.domain.dates import as_of, check_dates, check_order, state_at
+from kms_tornado.domain.dates import apply_dates, check_date_order, check_use_dates, state_at
 from kms_tornado.domain.lifecycle import Use
 from kms_tornado.domain.managed_object import ManagedObject, UniqueIdentifier
 from kms_tornado.errors import InvalidAttributeValue, WrongKeyLifecycleState
@@ -51,7 +51,7 @@ MOVES = {
 def test_date_that_has_passed_moves_the_state(stored, activation, deactivation, now):
     target = an_object(stored, activation_date=activation, deactivation_date=deactivation)
     assert state_at(target, NOW) is now
-    assert as_of(target, NOW).state is now
+    assert apply_dates(target, NOW).state is now
 
 
 @pytest.mark.parametrize("state", sorted(set(State) - {S.PRE_ACTIVE, S.ACTIVE}))
@@ -69,7 +69,7 @@ def test_state_that_was_written_back_is_the_state_that_was_computed(state, dates
     target = an_object(state, activation_date=activation, deactivation_date=deactivation)
     for now in (PAST, NOW, FUTURE):
         for later in range(now, FUTURE + 1):
-            assert state_at(as_of(target, now), later) is state_at(target, later)
+            assert state_at(apply_dates(target, now), later) is state_at(target, later)
 
 
 @pytest.mark.parametrize(
@@ -95,10 +95,10 @@ def test_state_that_was_written_back_is_the_state_that_was_computed(state, dates
 )
 def test_dates_bound_cryptography_alone(use, dates, allowed):
     if allowed:
-        check_dates(Attributes(**dates), use, now=NOW)
+        check_use_dates(Attributes(**dates), use, now=NOW)
         return
     with pytest.raises(WrongKeyLifecycleState):
-        check_dates(Attributes(**dates), use, now=NOW)
+        check_use_dates(Attributes(**dates), use, now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -110,17 +110,17 @@ def test_dates_bound_cryptography_alone(use, dates, allowed):
     ],
 )
 def test_dates_stand_in_their_order(first, second):
-    check_order(Attributes(**{first: PAST, second: NOW}))
-    check_order(Attributes(**{first: NOW, second: NOW}))
-    check_order(Attributes(**{first: NOW}))
-    check_order(Attributes(**{second: NOW}))
+    check_date_order(Attributes(**{first: PAST, second: NOW}))
+    check_date_order(Attributes(**{first: NOW, second: NOW}))
+    check_date_order(Attributes(**{first: NOW}))
+    check_date_order(Attributes(**{second: NOW}))
     with pytest.raises(InvalidAttributeValue):
-        check_order(Attributes(**{first: FUTURE, second: NOW}))
+        check_date_order(Attributes(**{first: FUTURE, second: NOW}))
 
 
 def test_process_start_and_protect_stop_have_no_order():
     """CS-BC-M-14 registers a key that may no longer encrypt and not yet decrypt."""
-    check_order(Attributes(process_start_date=FUTURE, protect_stop_date=PAST))
+    check_date_order(Attributes(process_start_date=FUTURE, protect_stop_date=PAST))
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_process_start_and_protect_stop_have_no_order():
 )  # fmt: skip
 def test_date_has_a_year_that_clients_can_read(field, date, is_one):
     if is_one:
-        check_order(Attributes(**{field: date}), field)
+        check_date_order(Attributes(**{field: date}), field)
     else:
         with pytest.raises(InvalidAttributeValue):
-            check_order(Attributes(**{field: date}), field)
+            check_date_order(Attributes(**{field: date}), field)

@@ -7,11 +7,11 @@ import itertools
 import pytest
 
 from kms_tornado.domain.lifecycle import (
-    GONE,
+    DESTROYED_STATES,
     Event,
     Use,
     check_state,
-    first_activation_date,
+    choose_activation_date,
     next_state,
 )
 from kms_tornado.errors import ObjectDestroyed, WrongKeyLifecycleState
@@ -76,10 +76,10 @@ def test_an_event_that_happened_has_no_effect_the_second_time(state, event):
     assert next_state(once, event) is once
 
 
-@pytest.mark.parametrize("state", sorted(GONE))
+@pytest.mark.parametrize("state", sorted(DESTROYED_STATES))
 @pytest.mark.parametrize("event", ENDING)
 def test_what_is_destroyed_never_comes_back(state, event):
-    assert next_state(state, event) in GONE
+    assert next_state(state, event) in DESTROYED_STATES
 
 
 @pytest.mark.parametrize("events", [*itertools.product(ENDING, repeat=3)])
@@ -113,14 +113,14 @@ NOW = 1_800_000_000
 def test_new_object_is_activated_by_its_date_or_at_once_where_nobody_would_do_it(
     requested, activates_at_once, date
 ):
-    assert first_activation_date(requested, activates_at_once=activates_at_once, now=NOW) == date
+    assert choose_activation_date(requested, activates_at_once=activates_at_once, now=NOW) == date
 
 
 #: Use → the states that suit it.
 SUITS = {
     Use.PROTECT: {S.ACTIVE},
     Use.PROCESS: {S.ACTIVE, S.DEACTIVATED, S.COMPROMISED},
-    Use.READ: set(State) - GONE,
+    Use.READ: set(State) - DESTROYED_STATES,
     Use.INSPECT: set(State),
 }
 
@@ -135,7 +135,7 @@ def test_use_is_allowed_in_the_states_that_suit_it(use, state):
     if state in SUITS[use]:
         check_state(state, use)
         return
-    error = ObjectDestroyed if state in GONE else WrongKeyLifecycleState
+    error = ObjectDestroyed if state in DESTROYED_STATES else WrongKeyLifecycleState
     with pytest.raises(error):
         check_state(state, use)
 

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from kms_tornado.domain.usage import check_left, check_usage, fresh_limits, is_begun, spent
+from kms_tornado.domain.usage import (
+    check_usage_left,
+    check_usage_mask,
+    consume_usage,
+    is_partly_consumed,
+    reset_usage_limits,
+)
 from kms_tornado.errors import (
     IncompatibleCryptographicUsageMask,
     InvalidAttributeValue,
@@ -19,21 +25,21 @@ from kms_tornado.kmip.structures import UsageLimits
 @pytest.mark.parametrize("bit", Mask)
 def test_a_bit_allows_itself_alone_and_unrestricted_allows_all(needed, bit):
     if bit in {needed, Mask.UNRESTRICTED}:
-        check_usage(int(bit), needed)
+        check_usage_mask(int(bit), needed)
     else:
         with pytest.raises(IncompatibleCryptographicUsageMask, match=needed.name):
-            check_usage(int(bit), needed)
+            check_usage_mask(int(bit), needed)
 
 
 @pytest.mark.parametrize("mask", [None, 12, 2108], ids=["none", "both", "cosmian_kms"])
 def test_masks_of_the_published_clients_allow_encryption(mask):
-    check_usage(mask, Mask.ENCRYPT)
-    check_usage(mask, Mask.DECRYPT)
+    check_usage_mask(mask, Mask.ENCRYPT)
+    check_usage_mask(mask, Mask.DECRYPT)
 
 
 def test_a_mask_without_bits_allows_nothing():
     with pytest.raises(IncompatibleCryptographicUsageMask):
-        check_usage(0, Mask.ENCRYPT)
+        check_usage_mask(0, Mask.ENCRYPT)
 
 
 # --- usage limits -------------------------------------------------------------------------------
@@ -59,27 +65,27 @@ def test_protection_is_taken_off_what_is_left(unit, left, size, after):
     limits = UsageLimits(100, left, unit)
     if after is None:
         with pytest.raises(PermissionDenied):
-            spent(limits, size)
+            consume_usage(limits, size)
     else:
-        assert spent(limits, size) == UsageLimits(100, after, unit)
+        assert consume_usage(limits, size) == UsageLimits(100, after, unit)
 
 
 @pytest.mark.parametrize("count", [None, 0, 7, 10**12])
 def test_new_limits_are_whole_whatever_a_client_says_of_them(count):
-    limits = fresh_limits(UsageLimits(10, count, BYTE))
+    limits = reset_usage_limits(UsageLimits(10, count, BYTE))
     assert limits == UsageLimits(10, 10, BYTE)
-    assert not is_begun(limits)
-    assert is_begun(spent(limits, 1))
+    assert not is_partly_consumed(limits)
+    assert is_partly_consumed(consume_usage(limits, 1))
 
 
 @pytest.mark.parametrize("limits", [UsageLimits(-1, None, BYTE), UsageLimits(5)])
 def test_limits_that_mean_nothing_are_refused(limits):
     with pytest.raises(InvalidAttributeValue):
-        fresh_limits(limits)
+        reset_usage_limits(limits)
 
 
 def test_what_has_no_limit_is_never_spent():
-    check_left(None)
-    check_left(UsageLimits(1, 1, OBJECT))
+    check_usage_left(None)
+    check_usage_left(UsageLimits(1, 1, OBJECT))
     with pytest.raises(PermissionDenied):
-        check_left(UsageLimits(1, 0, OBJECT))
+        check_usage_left(UsageLimits(1, 0, OBJECT))

@@ -13,8 +13,8 @@ from kms_tornado.kmip.attribute_instance import AttributeInstance
 from kms_tornado.kmip.attributes import Attributes
 from kms_tornado.kmip.enums import KeyFormatType
 from kms_tornado.kmip.key_material import TRANSPARENT_KEYS
-from kms_tornado.kmip.objects import EncodedKeyValue, KeyBlock, KeyMaterial, KeyValue
-from kms_tornado.kmip.payloads import AttributeReference, DateRange, Sought
+from kms_tornado.kmip.objects import EncodedKeyValue, KeyBlock, KeyMaterialField, KeyValue
+from kms_tornado.kmip.payloads import AttributeReference, DateRange, LocateCriteria
 from kms_tornado.kmip.schema import to_node
 from kms_tornado.kmip.tables import TAG_NUMBERS
 from kms_tornado.kmip.ttlv import ItemType, Node, children_of
@@ -70,8 +70,8 @@ _KNOWN: dict[Any, st.SearchStrategy[Any]] = {
     str: texts,
     bytes: octets,
     Node: st.builds(Node, st.just("AttributeValue"), st.just(ItemType.BYTE_STRING), octets),
-    KeyValue: st.builds(KeyValue, st.builds(KeyMaterial, octets, st.booleans())),
-    KeyMaterial: st.builds(KeyMaterial, octets, st.booleans()),
+    KeyValue: st.builds(KeyValue, st.builds(KeyMaterialField, octets, st.booleans())),
+    KeyMaterialField: st.builds(KeyMaterialField, octets, st.booleans()),
     AttributeReference: st.one_of(
         st.builds(AttributeReference, st.sampled_from(sorted(TAG_NUMBERS))),
         st.builds(AttributeReference, texts, texts),
@@ -90,8 +90,8 @@ def values_of(hint: Any) -> st.SearchStrategy[Any]:
         return st.sampled_from(KeyFormatType).flatmap(_key_blocks)
     if hint is AttributeInstance:
         return _instances()
-    if hint is Sought:
-        return _sought()
+    if hint is LocateCriteria:
+        return _criteria()
     if get_origin(hint) is Annotated:
         marks = [mark for mark in hint.__metadata__ if isinstance(mark, ItemType)]
         return LEAVES[marks[0]] if marks else values_of(hint.__origin__)
@@ -114,11 +114,11 @@ def _instances_of(cls: Any, **known: st.SearchStrategy[Any]) -> st.SearchStrateg
 
 def _key_blocks(key_format: KeyFormatType) -> st.SearchStrategy[KeyBlock]:
     """The material is of the format's shape, or octets."""
-    materials = _KNOWN[KeyMaterial].filter(lambda each: not each.transparent)
+    materials = _KNOWN[KeyMaterialField].filter(lambda each: not each.transparent)
     if key_format in TRANSPARENT_KEYS:
         materials |= values_of(TRANSPARENT_KEYS[key_format])
     else:
-        materials = _KNOWN[KeyMaterial]
+        materials = _KNOWN[KeyMaterialField]
     values = _instances_of(KeyValue, key_material=materials)
     return _instances_of(
         KeyBlock,
@@ -127,7 +127,7 @@ def _key_blocks(key_format: KeyFormatType) -> st.SearchStrategy[KeyBlock]:
     )
 
 
-def _sought() -> st.SearchStrategy[Sought]:
+def _criteria() -> st.SearchStrategy[LocateCriteria]:
     """One date as a range, where it is not sought otherwise."""
     dates = LEAVES[ItemType.DATE_TIME]
     ranges = st.builds(
@@ -138,7 +138,7 @@ def _sought() -> st.SearchStrategy[Sought]:
             to_node(dataclasses.replace(each, destroy_date=None), "Attributes")
         )
     )
-    return st.builds(Sought, attributes, st.lists(ranges, max_size=1).map(tuple))
+    return st.builds(LocateCriteria, attributes, st.lists(ranges, max_size=1).map(tuple))
 
 
 def _instances() -> st.SearchStrategy[AttributeInstance]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kms_tornado.errors import InvalidAttributeValue, InvalidField
 from kms_tornado.kmip.attributes import (
     Attributes,
-    user_tags,
+    parse_user_tags,
     with_user_tags,
     without_tags,
 )
@@ -66,7 +66,7 @@ def test_attribute_that_is_not_supported_is_refused_by_name(tag):
     ],
 )
 def test_tags_are_read(attributes, tags):
-    assert user_tags(attributes) == tags
+    assert parse_user_tags(attributes) == tags
 
 
 @pytest.mark.parametrize(
@@ -93,25 +93,25 @@ def test_tags_are_read(attributes, tags):
 )
 def test_tags_in_another_shape_are_refused(value):
     with pytest.raises(InvalidAttributeValue, match="tag"):
-        user_tags(tagged(value))
+        parse_user_tags(tagged(value))
 
 
 def test_tags_of_another_type_are_refused():
     node = Node("AttributeValue", ItemType.INTEGER, 1)
     with pytest.raises(InvalidAttributeValue):
-        user_tags(Attributes(vendor_attributes=(VendorAttribute("cosmian", "tag", node),)))
+        parse_user_tags(Attributes(vendor_attributes=(VendorAttribute("cosmian", "tag", node),)))
 
 
 def test_tag_attribute_given_twice_is_refused():
     twice = tagged(b'["a"]').vendor_attributes * 2
     with pytest.raises(InvalidField, match="twice"):
-        user_tags(Attributes(vendor_attributes=twice))
+        parse_user_tags(Attributes(vendor_attributes=twice))
 
 
 def test_tags_replace_those_before_and_leave_other_vendor_attributes():
     before = Attributes(vendor_attributes=(*tagged(b'["old"]').vendor_attributes, KEK))
     after = with_user_tags(before, {"new", "b"})
-    assert user_tags(after) == {"new", "b"}
+    assert parse_user_tags(after) == {"new", "b"}
     assert KEK in after.vendor_attributes
     assert with_user_tags(before, ()) == without_tags(before) == without_tags(after)
     assert without_tags(after).vendor_attributes == (KEK,)
@@ -127,7 +127,7 @@ def test_tags_are_written_as_the_clients_do():
 @given(st.frozensets(texts.filter(lambda tag: tag and not tag.startswith("_"))))
 def test_any_tags_come_back_as_they_went(tags):
     attributes = with_user_tags(Attributes(), tags)
-    assert user_tags(attributes) == tags
+    assert parse_user_tags(attributes) == tags
 
 
 @pytest.mark.parametrize("tag", ["Remove", "ByteString", "Object", "Create", "GetResponse"])

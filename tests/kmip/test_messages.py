@@ -19,7 +19,7 @@ from kms_tornado.errors import (
     OperationNotSupported,
 )
 from kms_tornado.kmip import json_codec
-from kms_tornado.kmip.attributes import Attributes, user_tags
+from kms_tornado.kmip.attributes import Attributes, parse_user_tags
 from kms_tornado.kmip.enums import (
     CryptographicAlgorithm,
     KeyFormatType,
@@ -28,7 +28,7 @@ from kms_tornado.kmip.enums import (
     Operation,
 )
 from kms_tornado.kmip.messages import format_bare_response, parse_bare_operation
-from kms_tornado.kmip.objects import KeyBlock, KeyMaterial, KeyValue, SymmetricKey
+from kms_tornado.kmip.objects import KeyBlock, KeyMaterialField, KeyValue, SymmetricKey
 from kms_tornado.kmip.payloads import (
     CreateResponse,
     EncryptRequest,
@@ -85,7 +85,7 @@ def test_create_of_the_python_client_is_read():
     operation, request, dialect = parse_bare_operation(body, PAYLOADS)
     assert (operation, dialect) == (Operation.CREATE, Dialect.COSMIAN)
     assert request.object_type is ObjectType.SYMMETRIC_KEY
-    assert user_tags(request.attributes) == {"invoices"}
+    assert parse_user_tags(request.attributes) == {"invoices"}
     assert request.attributes == Attributes(
         cryptographic_algorithm=CryptographicAlgorithm.AES,
         cryptographic_length=256,
@@ -139,7 +139,9 @@ def test_responses_are_written_as_the_clients_read_them():
 
 def test_every_object_of_a_response_has_its_members_in_order():
     attributes = Attributes(cryptographic_length=128, key_format_type=KeyFormatType.RAW)
-    block = KeyBlock(KeyFormatType.RAW, key_value=KeyValue(KeyMaterial(b"\0" * 16), attributes))
+    block = KeyBlock(
+        KeyFormatType.RAW, key_value=KeyValue(KeyMaterialField(b"\0" * 16), attributes)
+    )
     response = GetResponse(ObjectType.SYMMETRIC_KEY, "a", SymmetricKey(block))
     body = format_bare_response(Operation.GET, response, Dialect.COSMIAN)
     seen = []

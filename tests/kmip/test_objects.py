@@ -27,7 +27,7 @@ from kms_tornado.kmip.objects import (
     Certificate,
     EncodedKeyValue,
     KeyBlock,
-    KeyMaterial,
+    KeyMaterialField,
     KeyValue,
     OpaqueObject,
     PrivateKey,
@@ -65,14 +65,14 @@ def import_of(*material: Node, tag: str = "SymmetricKey") -> Node:
 @pytest.mark.parametrize(("material", "transparent"), MATERIALS)
 def test_key_material_is_read_in_either_shape(material, transparent):
     request = from_node(ImportRequest, import_of(material))
-    assert request.object.key_block.key_value.key_material == KeyMaterial(KEY, transparent)
+    assert request.object.key_block.key_value.key_material == KeyMaterialField(KEY, transparent)
 
 
 @pytest.mark.parametrize(
     ("material", "inner"),
     [
-        (KeyMaterial(KEY), "ByteString"),
-        (KeyMaterial(KEY, transparent=True), "Key"),
+        (KeyMaterialField(KEY), "ByteString"),
+        (KeyMaterialField(KEY, transparent=True), "Key"),
     ],
 )
 def test_cosmian_clients_find_the_bytes_one_level_down(material, inner):
@@ -151,7 +151,7 @@ def test_key_value_in_ttlv_encoding_is_octets():
 @pytest.mark.parametrize(
     ("value", "key_format"),
     [
-        (KeyValue(KeyMaterial(KEY), Attributes(cryptographic_length=128)), KeyFormatType.RAW),
+        (KeyValue(KeyMaterialField(KEY), Attributes(cryptographic_length=128)), KeyFormatType.RAW),
         (
             KeyValue(TransparentRSAPublicKey(15, 3)),
             KeyFormatType.TRANSPARENT_RSA_PUBLIC_KEY,
@@ -262,7 +262,7 @@ def test_octets_may_stand_under_a_transparent_format():
     """As a wrapped key does: the format says what is inside."""
     value = structure("KeyValue", Node("KeyMaterial", ItemType.BYTE_STRING, KEY))
     key = from_node(PrivateKey, block_of(10, value))
-    assert key.key_block.key_value == KeyValue(KeyMaterial(KEY))
+    assert key.key_block.key_value == KeyValue(KeyMaterialField(KEY))
 
 
 @pytest.mark.parametrize("object_type", OBJECT_CLASSES)
@@ -273,7 +273,7 @@ def test_object_class_is_named_as_its_tag(object_type):
 @pytest.mark.parametrize(
     "secret",
     [
-        KeyMaterial(b"hunter2"),
+        KeyMaterialField(b"hunter2"),
         EncodedKeyValue(b"hunter2"),
         OpaqueObject(0x80000001, b"hunter2"),
         Node("KeyMaterial", ItemType.BYTE_STRING, b"hunter2"),

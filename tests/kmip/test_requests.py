@@ -14,7 +14,12 @@ from kms_tornado.kmip.enums import ObjectType, Operation
 from kms_tornado.kmip.messages import parse_message, parse_request
 from kms_tornado.kmip.payloads import CreateResponse, ProtocolVersion
 from kms_tornado.kmip.requests import MAX_BATCH_ITEMS, RequestItem, RequestMessage, read_message
-from kms_tornado.kmip.responses import failure, response_message, success, undone
+from kms_tornado.kmip.responses import (
+    render_failure,
+    render_response,
+    render_success,
+    render_undone,
+)
 from kms_tornado.kmip.tables import ENUMERATIONS
 from kms_tornado.kmip.ttlv import Dialect, ItemType, Node, encoded_length, structure
 
@@ -99,7 +104,7 @@ def test_damaged_message_raises_nothing_but_a_kmip_error(data):
     ids=lambda error: error.__name__,
 )  # fmt: skip
 def test_every_error_has_a_number_that_reads_as_its_reason(error):
-    item = failure(ITEM, error("why"))
+    item = render_failure(ITEM, error("why"))
     parts = {child.tag: child.value for child in item.value}
     oasis = ENUMERATIONS["ResultReason"].oasis[parts["ResultReason"]]
     assert oasis == error.reason.replace(" ", "")
@@ -108,9 +113,9 @@ def test_every_error_has_a_number_that_reads_as_its_reason(error):
 
 def test_response_is_the_one_of_the_wire_reference():
     read = parse_message(json.dumps(WHOLE).encode(), PAYLOADS)
-    answer = response_message(
+    answer = render_response(
         read,
-        [success(ITEM, CreateResponse(ObjectType.SYMMETRIC_KEY, "a")), undone(ITEM)],
+        [render_success(ITEM, CreateResponse(ObjectType.SYMMETRIC_KEY, "a")), render_undone(ITEM)],
         now=1795430716,
     )
     assert json.loads(json_codec.format(answer, Dialect.OASIS_UNTYPED)) == {

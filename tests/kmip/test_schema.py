@@ -152,7 +152,7 @@ FAMILIES = [
     if inspect.ismodule(each) and each.__name__.startswith(payloads.__name__)
 ]
 #: What is read and written by a Custom where it stands as a field.
-CUSTOM = {"AttributeReference", "DateRange", "EncodedKeyValue", "KeyBlock", "Sought"}
+CUSTOM = {"AttributeReference", "DateRange", "EncodedKeyValue", "KeyBlock", "LocateCriteria"}
 DECLARED = [
     cls
     for module in (structures, attributes, objects, *FAMILIES)

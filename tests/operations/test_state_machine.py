@@ -42,12 +42,10 @@ from kms_tornado.kmip.enums import (
 from kms_tornado.kmip.objects import (
     EncryptionKeyInformation,
     KeyBlock,
+    KeyMaterialField,
     KeyValue,
     KeyWrappingSpecification,
     SymmetricKey,
-)
-from kms_tornado.kmip.objects import (
-    KeyMaterial as MaterialField,
 )
 from kms_tornado.kmip.payloads import (
     ActivateRequest,
@@ -482,7 +480,7 @@ def importing(uid: str, wanted: Attributes, material: bytes) -> ImportRequest:
         object=SymmetricKey(
             KeyBlock(
                 KeyFormatType.RAW,
-                key_value=KeyValue(MaterialField(material)),
+                key_value=KeyValue(KeyMaterialField(material)),
                 cryptographic_algorithm=CryptographicAlgorithm.AES,
                 cryptographic_length=256,
             )

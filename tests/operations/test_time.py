@@ -22,9 +22,9 @@ from kms_tornado.kmip.payloads import (
     CheckRequest,
     DestroyRequest,
     EncryptRequest,
+    LocateCriteria,
     LocateRequest,
     RevokeRequest,
-    Sought,
 )
 from kms_tornado.kmip.schema import tag_of, to_node
 from kms_tornado.kmip.structures import UsageLimits
@@ -44,7 +44,7 @@ def tagged(*tags):
 
 
 def located(kms, state):
-    sought = Sought(children_of(to_node(Attributes(state=state), "Attributes")))
+    sought = LocateCriteria(children_of(to_node(Attributes(state=state), "Attributes")))
     found = kms.do(ALICE, Operation.LOCATE, LocateRequest(sought))
     return list(found.unique_identifiers)
 

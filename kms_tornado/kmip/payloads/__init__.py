@@ -47,6 +47,7 @@ from .discovery import (
     DateRange,
     DiscoverVersionsRequest,
     DiscoverVersionsResponse,
+    LocateCriteria,
     LocateRequest,
     LocateResponse,
     ProfileInformation,
@@ -54,7 +55,6 @@ from .discovery import (
     QueryRequest,
     QueryResponse,
     ServerInformation,
-    Sought,
 )
 from .interop import (
     InteropRequest,
@@ -166,5 +166,5 @@ __all__ = [
     "SignResponse",
     "SignatureVerifyRequest",
     "SignatureVerifyResponse",
-    "Sought",
+    "LocateCriteria",
 ]

@@ -18,7 +18,7 @@ from ..enums import (
     ShreddingAlgorithm,
     UnwrapMode,
 )
-from ..schema import Custom, EnumerationNumber, Tag, is_repeated, read_parts, tag_of
+from ..schema import Custom, EnumerationNumber, Tag, is_repeated, normalise_partial, tag_of
 from ..structures import RandomNumberGenerator
 from ..ttlv import ItemType, Node, children_of, structure
 
@@ -33,7 +33,7 @@ class DateRange:
 
 
 @dataclass(frozen=True, slots=True)
-class Sought:
+class LocateCriteria:
     """What an object must have to be found.
 
     attributes: as they stand in an object's Attributes, structures with no more fields than matter.
@@ -43,10 +43,10 @@ class Sought:
     date_ranges: tuple[DateRange, ...] = ()
 
 
-def _read_sought(node: Node) -> Sought:
+def _read_criteria(node: Node) -> LocateCriteria:
     """A date that is given twice is a range (§6.1.24), which to any other operation is a mistake."""
     given: dict[str, list[Node]] = {}
-    for child in children_of(read_parts(Attributes, node)):
+    for child in children_of(normalise_partial(Attributes, node)):
         given.setdefault(child.tag, []).append(child)
     ranges = []
     for tag, nodes in list(given.items()):
@@ -58,7 +58,7 @@ def _read_sought(node: Node) -> Sought:
             each.value for each in given.pop(tag) if isinstance(each.value, int)
         )
         ranges.append(DateRange(tag, earliest, latest))
-    return Sought(tuple(each for nodes in given.values() for each in nodes), tuple(ranges))
+    return LocateCriteria(tuple(each for nodes in given.values() for each in nodes), tuple(ranges))
 
 
 _REPEATED = frozenset(
@@ -68,20 +68,20 @@ _REPEATED = frozenset(
 )
 
 
-def _write_sought(tag: str, sought: Sought) -> Node:
+def _write_criteria(tag: str, criteria: LocateCriteria) -> Node:
     ends = (
         Node(each.tag, ItemType.DATE_TIME, date)
-        for each in sought.date_ranges
+        for each in criteria.date_ranges
         for date in (each.earliest, each.latest)
     )
-    return structure(tag, *sought.attributes, *ends)
+    return structure(tag, *criteria.attributes, *ends)
 
 
 @dataclass(frozen=True, slots=True)
 class LocateRequest:
-    sought: Annotated[Sought, Tag("Attributes"), Custom(_read_sought, _write_sought)] = field(
-        default_factory=Sought
-    )
+    criteria: Annotated[
+        LocateCriteria, Tag("Attributes"), Custom(_read_criteria, _write_criteria)
+    ] = field(default_factory=LocateCriteria)
     maximum_items: int | None = None
     offset_items: int | None = None
     storage_status_mask: int | None = None

@@ -16,17 +16,17 @@ from ... import strict_json
 from ...crypto.envelope import EnvelopeContext, MasterKey, SealBroken, open_sealed, seal
 from ...crypto.material import KeyMaterial
 from ...crypto.policy import CryptoPolicy, Technique, check_policy
-from ...domain.access import not_found
-from ...domain.dates import as_of, check_dates, state_at
-from ...domain.lifecycle import GONE, Use, check_state
+from ...domain.access import item_not_found
+from ...domain.dates import apply_dates, check_use_dates, state_at
+from ...domain.lifecycle import DESTROYED_STATES, Use, check_state
 from ...domain.managed_object import (
-    KEPT_WRAPPED,
+    STORED_WRAPPED_TAG,
     ManagedObject,
     SealedMaterial,
     UniqueIdentifier,
 )
 from ...domain.search import TagSearch
-from ...domain.usage import check_left, check_usage, spent
+from ...domain.usage import check_usage_left, check_usage_mask, consume_usage
 from ...errors import (
     InvalidField,
     KeyWrapTypeNotSupported,
@@ -150,10 +150,10 @@ class Call:
                 rights=self.context.sufficient_rights[self.operation],
             )
         if target is None:
-            raise not_found(identifier)
+            raise item_not_found(identifier)
         if not _is(target, kind):
             raise InvalidField(f"the object is no {_words(kind)}")
-        target = as_of(target, self.now)
+        target = apply_dates(target, self.now)
         check_state(target.state, use)
         return target
 
@@ -173,11 +173,11 @@ class Call:
         """
         target = await self.fetch_for(identifier, use, kind=kind)
         attributes = target.attributes
-        check_dates(attributes, use, now=self.now)
-        check_usage(attributes.cryptographic_usage_mask, needed)
+        check_use_dates(attributes, use, now=self.now)
+        check_usage_mask(attributes.cryptographic_usage_mask, needed)
         if attributes.usage_limits is not None and use is Use.PROTECT:
-            check_left(attributes.usage_limits)
-        if KEPT_WRAPPED in target.tags:
+            check_usage_left(attributes.usage_limits)
+        if STORED_WRAPPED_TAG in target.tags:
             # For `open`, in this call alone; the caller needs a right of its own to the wrapping key.
             return await self.context.unwrap_stored(self, target)
         return target
@@ -194,12 +194,12 @@ class Call:
             if others:
                 await self.commit(*others)
             return
-        attributes = target.attributes.but(usage_limits=spent(limits, size))
+        attributes = target.attributes.replace(usage_limits=consume_usage(limits, size))
         after = dataclasses.replace(target, attributes=attributes)
         await self.commit(*others, Replace(after, seen=target.generation))
 
     async def _tagged(self, tags: frozenset[str], use: Use, kind: Kind) -> ManagedObject | None:
-        """The best of the objects with all the tags that the caller may use; what suits nothing, for the refusal.
+        """The best of the objects with all the tags that the caller may use; one that may not be used, for the refusal.
 
         The store is asked for one group of states after the other, not for all at once: it lists
         the newest hundred, and a hundred revoked keys must not hide the Active one. The caller's
@@ -215,7 +215,7 @@ class Call:
         for rights, states in groups:
             search = TagSearch(tags, self.principal, rights, states, self.now)
             for each in await self.store.with_tags(search):
-                if use.suits(state_at(each, self.now)) and _is(each, kind):
+                if use.is_allowed_in(state_at(each, self.now)) and _is(each, kind):
                     return each
                 unsuitable = unsuitable or each
         return unsuitable
@@ -236,7 +236,7 @@ class Call:
         Raises ObjectDestroyed, and KeyWrapTypeNotSupported for an object that is kept wrapped, unless
         `fetch_to_use` fetched it.
         """
-        if KEPT_WRAPPED in target.tags:
+        if STORED_WRAPPED_TAG in target.tags:
             if target.uid not in self.unwrapped:
                 raise KeyWrapTypeNotSupported("the object is kept wrapped")
             return self.unwrapped[target.uid]
@@ -294,10 +294,10 @@ def parse_tags(identifier: str) -> frozenset[str]:
 
 
 def _by_preference(use: Use) -> Sequence[frozenset[State]]:
-    """Active first where it suits, then what else suits, then the rest; never what is destroyed."""
-    alive = frozenset(State) - GONE
+    """Active first where the use allows it, then the other states that do, then the rest; never a destroyed one."""
+    alive = frozenset(State) - DESTROYED_STATES
     active = frozenset({State.ACTIVE})
-    suitable = frozenset(filter(use.suits, alive))
+    suitable = frozenset(filter(use.is_allowed_in, alive))
     groups = (suitable & active, suitable - active, alive - suitable)
     return [states for states in groups if states]
 

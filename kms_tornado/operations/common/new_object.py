@@ -13,12 +13,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from ...crypto.material import KeyMaterial
-from ...domain.dates import check_order, state_at
-from ...domain.lifecycle import first_activation_date
-from ...domain.managed_object import KEPT_WRAPPED, ManagedObject, UniqueIdentifier
-from ...domain.usage import fresh_limits
+from ...domain.dates import check_date_order, state_at
+from ...domain.lifecycle import choose_activation_date
+from ...domain.managed_object import STORED_WRAPPED_TAG, ManagedObject, UniqueIdentifier
+from ...domain.usage import reset_usage_limits
 from ...errors import InvalidAttributeValue, InvalidField
-from ...kmip.attributes import Attributes, user_tags, without_tags
+from ...kmip.attributes import Attributes, parse_user_tags, without_tags
 from ...kmip.enums import HashingAlgorithm, KeyFormatType, ObjectType, RNGAlgorithm, State
 from ...kmip.structures import Digest, RandomNumberGenerator
 from ..attributes import check_length, check_settable
@@ -68,15 +68,15 @@ def new_object(
     check_object_type(object_type, wanted)
     check_settable(wanted)
     computed = computed or Attributes()
-    if object_type is ObjectType.SYMMETRIC_KEY and KEPT_WRAPPED not in tags:
-        computed = computed.but(digests=(digest(material.reveal(), KeyFormatType.RAW),))
-    tags = user_tags(wanted) | tags | {SYSTEM_TAGS[object_type]}
+    if object_type is ObjectType.SYMMETRIC_KEY and STORED_WRAPPED_TAG not in tags:
+        computed = computed.replace(digests=(digest(material.reveal(), KeyFormatType.RAW),))
+    tags = parse_user_tags(wanted) | tags | {SYSTEM_TAGS[object_type]}
     sensitive = bool(wanted.sensitive)
     extractable = wanted.extractable is not False
-    activation = first_activation_date(
+    activation = choose_activation_date(
         wanted.activation_date, activates_at_once=call.client.activates_new_objects, now=call.now
     )
-    attributes = overlaid(without_tags(wanted), computed).but(
+    attributes = overlaid(without_tags(wanted), computed).replace(
         unique_identifier=None,
         object_type=None,
         sensitive=sensitive,
@@ -88,9 +88,9 @@ def new_object(
         original_creation_date=call.now,
         last_change_date=call.now,
         random_number_generator=_GENERATOR if made else None,
-        usage_limits=wanted.usage_limits and fresh_limits(wanted.usage_limits),
+        usage_limits=wanted.usage_limits and reset_usage_limits(wanted.usage_limits),
     )
-    check_order(attributes)
+    check_date_order(attributes)
     check_length(attributes, tags)
     new = ManagedObject(
         uid=uid,
@@ -145,9 +145,9 @@ def merged(outer: Attributes, inner: Attributes) -> Attributes:
         for each in inner.vendor_attributes
         if (each.vendor_identification, each.attribute_name) not in given
     )
-    return overlaid(inner, outer).but(vendor_attributes=vendor_attributes)
+    return overlaid(inner, outer).replace(vendor_attributes=vendor_attributes)
 
 
 def overlaid(base: Attributes, top: Attributes) -> Attributes:
     """The base with every attribute that the top one sets."""
-    return base.but(**top.what_is_set())
+    return base.replace(**top.set_fields())

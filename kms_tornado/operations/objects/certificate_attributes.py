@@ -37,7 +37,7 @@ def certificate_attributes(octets: bytes) -> Attributes:
             facts.subject.distinguished_name, facts.subject.alternative_names
         ),
     )
-    return attributes.but(**_names(facts))
+    return attributes.replace(**_names(facts))
 
 
 def _names(facts: CertificateFacts) -> dict[str, Any]:

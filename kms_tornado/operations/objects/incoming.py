@@ -34,8 +34,7 @@ from ...kmip.enums import (
     ObjectType,
     SecretDataType,
 )
-from ...kmip.key_material import TRANSPARENT_KEYS, TransparentKey
-from ...kmip.key_material import KeyMaterial as MaterialField
+from ...kmip.key_material import TRANSPARENT_KEYS, KeyMaterialField, TransparentKey
 from ...kmip.objects import (
     OBJECT_CLASSES,
     Certificate,
@@ -153,7 +152,7 @@ def symmetric_length(algorithm: CryptographicAlgorithm, material: KeyMaterial) -
 
 def _octets(block: KeyBlock, allowed: frozenset[KeyFormatType], words: str) -> KeyMaterial:
     found = _material(block)
-    if block.key_format_type not in allowed or not isinstance(found, MaterialField):
+    if block.key_format_type not in allowed or not isinstance(found, KeyMaterialField):
         raise KeyFormatTypeNotSupported(words)
     return KeyMaterial(found.octets)
 
@@ -163,7 +162,7 @@ def _asymmetric(object_type: ObjectType, block: KeyBlock, wanted: Attributes) ->
     algorithm = stated.cryptographic_algorithm or block.cryptographic_algorithm
     found, key_format = _material(block), block.key_format_type
     key: PrivateNumbers | PublicNumbers
-    if not isinstance(found, MaterialField):
+    if not isinstance(found, KeyMaterialField):
         key = parse_transparent(found, algorithm)
     elif key_format in TRANSPARENT_KEYS:
         raise InvalidField(f"KeyMaterial must be the parts of a {key_format.name}")
@@ -180,7 +179,7 @@ def _asymmetric(object_type: ObjectType, block: KeyBlock, wanted: Attributes) ->
     )
 
 
-def _material(block: KeyBlock) -> MaterialField | TransparentKey:
+def _material(block: KeyBlock) -> KeyMaterialField | TransparentKey:
     if block.key_compression_type is not None:
         raise FeatureNotSupported("KeyCompressionType is not supported")
     if block.key_value is None:

@@ -22,8 +22,7 @@ from ...kmip.enums import (
     OpaqueDataType,
     SecretDataType,
 )
-from ...kmip.key_material import TRANSPARENT_KEYS, TransparentKey
-from ...kmip.key_material import KeyMaterial as MaterialField
+from ...kmip.key_material import TRANSPARENT_KEYS, KeyMaterialField, TransparentKey
 from ...kmip.objects import (
     Certificate,
     KeyBlock,
@@ -94,44 +93,44 @@ def key_block(
 
 def material_field(
     object_type: ObjectType, material: KeyMaterial, key_format: KeyFormatType
-) -> MaterialField | TransparentKey:
+) -> KeyMaterialField | TransparentKey:
     """Raises KeyFormatTypeNotSupported where the object has no such format."""
     return _MATERIAL_FIELDS[object_type](material, key_format)
 
 
-def _symmetric_field(material: KeyMaterial, key_format: KeyFormatType) -> MaterialField:
+def _symmetric_field(material: KeyMaterial, key_format: KeyFormatType) -> KeyMaterialField:
     if key_format not in SYMMETRIC_FORMATS:
         raise KeyFormatTypeNotSupported("a symmetric key is Raw or TransparentSymmetricKey")
-    return MaterialField(material.reveal(), transparent=key_format is not _RAW)
+    return KeyMaterialField(material.reveal(), transparent=key_format is not _RAW)
 
 
-def _secret_field(material: KeyMaterial, key_format: KeyFormatType) -> MaterialField:
+def _secret_field(material: KeyMaterial, key_format: KeyFormatType) -> KeyMaterialField:
     if key_format not in SECRET_FORMATS:
         raise KeyFormatTypeNotSupported("secret data is Raw or Opaque")
-    return MaterialField(material.reveal())
+    return KeyMaterialField(material.reveal())
 
 
 def _private_field(
     material: KeyMaterial, key_format: KeyFormatType
-) -> MaterialField | TransparentKey:
+) -> KeyMaterialField | TransparentKey:
     private = key_formats.read_private(material)
     if key_format in TRANSPARENT_KEYS:
         return render_transparent(private, key_format)
-    return MaterialField(key_formats.export_private(private, key_format))
+    return KeyMaterialField(key_formats.export_private(private, key_format))
 
 
 def _public_field(
     material: KeyMaterial, key_format: KeyFormatType
-) -> MaterialField | TransparentKey:
+) -> KeyMaterialField | TransparentKey:
     public = key_formats.read_public(material.reveal())
     if key_format in TRANSPARENT_KEYS:
         return render_transparent(public, key_format)
-    return MaterialField(key_formats.export_public(public, key_format))
+    return KeyMaterialField(key_formats.export_public(public, key_format))
 
 
 #: Object type → what is given out of the material of an object with a KeyBlock.
 _MATERIAL_FIELDS: Mapping[
-    ObjectType, Callable[[KeyMaterial, KeyFormatType], MaterialField | TransparentKey]
+    ObjectType, Callable[[KeyMaterial, KeyFormatType], KeyMaterialField | TransparentKey]
 ] = {
     _SYMMETRIC_KEY: _symmetric_field,
     ObjectType.SECRET_DATA: _secret_field,

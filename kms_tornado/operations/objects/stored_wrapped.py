@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 
 from ...crypto.material import KeyMaterial
-from ...domain.managed_object import KEPT_WRAPPED, ManagedObject
+from ...domain.managed_object import STORED_WRAPPED_TAG, ManagedObject
 from ...errors import (
     FeatureNotSupported,
     InvalidAttributeValue,
@@ -25,7 +25,7 @@ from ...kmip.enums import (
     ObjectType,
     WrappingMethod,
 )
-from ...kmip.key_material import KeyMaterial as MaterialField
+from ...kmip.key_material import KeyMaterialField
 from ...kmip.objects import (
     OBJECT_CLASSES,
     Certificate,
@@ -53,7 +53,7 @@ WRAPPING_KEY_ID = "wrapping_key_id"
 
 
 def is_kept_wrapped(target: ManagedObject) -> bool:
-    return KEPT_WRAPPED in target.tags
+    return STORED_WRAPPED_TAG in target.tags
 
 
 def taken_wrapped(object_type: ObjectType, given: Object, wanted: Attributes) -> Taken:
@@ -75,7 +75,7 @@ def taken_wrapped(object_type: ObjectType, given: Object, wanted: Attributes) ->
     algorithm = stated.cryptographic_algorithm or block.cryptographic_algorithm
     if algorithm is None and object_type is not ObjectType.SECRET_DATA:
         raise MissingData("CryptographicAlgorithm is missing")
-    tags = {KEPT_WRAPPED}
+    tags = {STORED_WRAPPED_TAG}
     if isinstance(given, SecretData) and given.secret_data_type in SECRET_TYPE_TAGS:
         tags.add(SECRET_TYPE_TAGS[given.secret_data_type])
     value = block.key_value
@@ -109,7 +109,7 @@ def wrapping_key_id(wanted: Attributes) -> tuple[str | None, Attributes]:
         uid = ""
     if not uid or uid.startswith("["):
         raise InvalidAttributeValue(f"{WRAPPING_KEY_ID} is the identifier of one key")
-    return uid, wanted.but(vendor_attributes=others)
+    return uid, wanted.replace(vendor_attributes=others)
 
 
 async def made_wrapped(call: Call, plain: ManagedObject, wrapping_uid: str) -> ManagedObject:
@@ -121,7 +121,7 @@ async def made_wrapped(call: Call, plain: ManagedObject, wrapping_uid: str) -> M
         WrappingMethod.ENCRYPT,
         EncryptionKeyInformation(wrapping_uid, call.client.default_wrapping_parameters),
     )
-    may_leave = dataclasses.replace(plain, attributes=plain.attributes.but(extractable=True))
+    may_leave = dataclasses.replace(plain, attributes=plain.attributes.replace(extractable=True))
     block = await wrapped_block(call, may_leave, specification, KeyFormatType.RAW)
     found = taken_wrapped(plain.object_type, with_block(plain, block), plain.attributes)
     attributes = dataclasses.replace(
@@ -164,7 +164,7 @@ async def unwrap_stored(call: Call, target: ManagedObject) -> ManagedObject:
     call.unwrapped[target.uid] = _material(target, found.block)
     if not found.sensitive:
         return target
-    return dataclasses.replace(target, attributes=target.attributes.but(sensitive=True))
+    return dataclasses.replace(target, attributes=target.attributes.replace(sensitive=True))
 
 
 def _material(target: ManagedObject, block: KeyBlock) -> KeyMaterial:
@@ -203,7 +203,7 @@ def _check_octets(block: KeyBlock) -> None:
     value = block.key_value
     if isinstance(value, EncodedKeyValue):
         return
-    if not isinstance(value, KeyValue) or not isinstance(value.key_material, MaterialField):
+    if not isinstance(value, KeyValue) or not isinstance(value.key_material, KeyMaterialField):
         raise InvalidField("a wrapped key is a ByteString")
 
 

@@ -17,7 +17,7 @@ from ...crypto.key_wrapping import (
     wrap_key,
 )
 from ...domain.lifecycle import Use
-from ...domain.managed_object import KEPT_WRAPPED, ManagedObject
+from ...domain.managed_object import STORED_WRAPPED_TAG, ManagedObject
 from ...errors import (
     FeatureNotSupported,
     InvalidField,
@@ -35,7 +35,7 @@ from ...kmip.enums import (
     Operation,
     WrappingMethod,
 )
-from ...kmip.key_material import KeyMaterial as MaterialField
+from ...kmip.key_material import KeyMaterialField
 from ...kmip.objects import (
     EncodedKeyValue,
     EncryptionKeyInformation,
@@ -149,7 +149,7 @@ def _octets(plain: KeyBlock, encoding: EncodingOption, asked: Attributes | None)
         return encode_key_value(KeyValue(value.key_material, asked))
     if asked is not None:
         raise InvalidField("attributes are wrapped with TTLV Encoding only")
-    if not isinstance(value.key_material, MaterialField):
+    if not isinstance(value.key_material, KeyMaterialField):
         raise InvalidField("a transparent key is wrapped with TTLV Encoding only")
     return value.key_material.octets
 
@@ -160,7 +160,7 @@ def _wrapped_value(
     if encoding is EncodingOption.TTLV_ENCODING:
         return EncodedKeyValue(result)
     inner = plain.key_value.attributes if isinstance(plain.key_value, KeyValue) else None
-    return KeyValue(MaterialField(result), inner)
+    return KeyValue(KeyMaterialField(result), inner)
 
 
 def _wrapping_data(
@@ -228,7 +228,7 @@ async def _fetch_to_unwrap(call: Call, identifier: str) -> ManagedObject:
         if private is None:
             raise InvalidField("the private key of the wrapping key is not at hand")
         found, identifier = private, private.uid
-    if KEPT_WRAPPED in found.tags:  # keys could wrap one another in a circle
+    if STORED_WRAPPED_TAG in found.tags:  # keys could wrap one another in a circle
         raise FeatureNotSupported("the wrapping key is kept wrapped itself")
     return await unwrapping.fetch_to_use(
         identifier, Use.PROCESS, CryptographicUsageMask.UNWRAP_KEY, kind=_UNWRAPPING_KINDS
@@ -238,7 +238,7 @@ async def _fetch_to_unwrap(call: Call, identifier: str) -> ManagedObject:
 def _wrapped_octets(value: KeyValue | EncodedKeyValue) -> bytes:
     if isinstance(value, EncodedKeyValue):
         return value.octets
-    if not isinstance(value.key_material, MaterialField):
+    if not isinstance(value.key_material, KeyMaterialField):
         raise InvalidField("a wrapped key is a ByteString")
     return value.key_material.octets
 
@@ -247,7 +247,7 @@ def _plain_value(block: KeyBlock, value: KeyValue | EncodedKeyValue, plain: byte
     if isinstance(value, EncodedKeyValue):
         return decode_key_value(plain, block.key_format_type)
     transparent = block.key_format_type is KeyFormatType.TRANSPARENT_SYMMETRIC_KEY
-    return KeyValue(MaterialField(plain, transparent=transparent), value.attributes)
+    return KeyValue(KeyMaterialField(plain, transparent=transparent), value.attributes)
 
 
 # --- both ---------------------------------------------------------------------------------------
