@@ -1,8 +1,8 @@
-"""RequestMessage: its header and batch items, and what has a message refused whole.
+"""RequestMessage: its header and batch items, and the reasons to refuse a whole message.
 
-KMIP 2.1 §8 and §9, KMIP.md §12. Nothing is executed here. A message is refused whole, before any of
-its items runs, where the reader cannot be sure what was asked; a payload that is not as declared is
-a failure of its item alone.
+KMIP 2.1 §8 and §9; docs/dialects.md, "Batches". Nothing is executed here. A message is refused whole,
+before any of its items runs, where the reader cannot be sure what was asked; a payload that does not
+fit its declaration fails its own item only.
 """
 
 from __future__ import annotations
@@ -20,38 +20,34 @@ from ..errors import (
     MissingData,
     OperationNotSupported,
     UnknownMessageExtension,
-    UnsupportedProtocolVersion,
 )
 from .enums import BatchErrorContinuationOption, Operation
-from .payloads import ProtocolVersion
 from .schema import Custom, DateTime, Declared, EnumerationNumber, Tag, from_node
 from .tables import OPERATION_TAGS
 from .ttlv import Dialect, ItemType, Node, children_of
+from .versions import DEFAULT_VERSION, GATES, ProtocolVersion, VersionGate, check_supported
 
-#: Best first. 2.0 is 2.1 without a few fields, and §9 has every server speak the versions of its own
-#: major version.
-VERSIONS = (ProtocolVersion(2, 1), ProtocolVersion(2, 0))
-
-#: One message holds one connection and one turn of the queue; a client with more sends another.
+#: One message holds one connection and one turn of the queue; a client with more sends another message.
 MAX_BATCH_ITEMS = 100
 
-#: KMIP.md §12: "a failing item does not stop the others (unless BatchErrorContinuationOption says
-#: so)". KMIP 2.1 §9 itself would have Stop here.
+#: A failing item does not stop the others, as with the published servers (docs/dialects.md, "Batches").
+#: The default of KMIP 2.1 §9 itself is Stop.
 DEFAULT_OPTION = BatchErrorContinuationOption.CONTINUE
 
 _MANDATORY = 1  # Asynchronous Indicator, §11.3
 _ID_PLACEHOLDER = 1  # Unique Identifier Enumeration, §11.58
 
 
-def _as_it_is(node: Node) -> Node:
+def _read_node(node: Node) -> Node:
     return node
 
 
-def _write_as_it_is(tag: str, node: Node) -> Node:
+def _write_node(tag: str, node: Node) -> Node:
     return node
 
 
-_AnyNode = Annotated[Node, Custom(_as_it_is, _write_as_it_is)]
+#: A field that is kept as it was sent, to be read later or not at all.
+_AnyNode = Annotated[Node, Custom(_read_node, _write_node)]
 
 
 class PayloadTypes(NamedTuple):
@@ -69,8 +65,8 @@ Payloads = Mapping[Operation, PayloadTypes]
 class RequestHeader:
     """maximum_response_size: bytes of binary TTLV, whatever the encoding of the message.
 
-    What is not asked about is declared for its type alone: a Time Stamp (tokens have their own), what
-    the client could attest, and the order of items, which is always kept.
+    Some fields are declared only so that their type is checked, and otherwise ignored: the Time Stamp
+    (a token has its own), what the client could attest, and the order of items, which is always kept.
     """
 
     protocol_version: ProtocolVersion
@@ -105,9 +101,10 @@ class _BatchItem:
 
 @dataclass(frozen=True, slots=True)
 class RequestItem:
-    """request: why it cannot be executed, where the payload is not as declared.
+    """One batch item.
 
-    operation: None in the answer to a message that is refused whole.
+    operation: None in the answer to a message that is refused whole. request: the payload, or the
+    error to answer with where it does not fit its declaration.
     """
 
     operation: Operation | None
@@ -117,7 +114,7 @@ class RequestItem:
 
 @dataclass(frozen=True, slots=True)
 class RequestMessage:
-    """header: None where the message is refused whole, with one item that says why."""
+    """header: None where the message is refused whole; its one item then holds the error."""
 
     dialect: Dialect
     version: ProtocolVersion
@@ -126,35 +123,42 @@ class RequestMessage:
 
 
 def refuse_message(
-    error: KMIPError, dialect: Dialect, version: ProtocolVersion = VERSIONS[0]
+    error: KMIPError, dialect: Dialect, version: ProtocolVersion = DEFAULT_VERSION
 ) -> RequestMessage:
-    """A message of which nothing is executed."""
+    """A message of which nothing is executed, to be answered with this error alone."""
     return RequestMessage(dialect, version, None, (RequestItem(None, error),))
 
 
 def read_message(root: Node, dialect: Dialect, payloads: Payloads) -> RequestMessage:
-    """The message, whatever is wrong with it. payloads: of the operations that are offered."""
-    version = VERSIONS[0]
+    """The message; one that cannot be read is returned as refused, and nothing is raised.
+
+    payloads: of the operations that are offered.
+    """
+    version = DEFAULT_VERSION
     try:
-        header_node, item_nodes = _parts(root)
-        version = _version(header_node)
+        header_node, item_nodes = _split_message(root)
+        version = _read_version(header_node)
+        gate = GATES[version]
+        if gate is not None:
+            gate.check("RequestHeader", header_node)
         header = from_node(RequestHeader, header_node)
         _check_header(header, len(item_nodes))
-        items = [from_node(_BatchItem, each) for each in item_nodes]
+        items = [from_node(_BatchItem, node) for node in item_nodes]
         _check_extensions(items)
     except (InvalidField, MissingData) as exc:
         return refuse_message(InvalidMessage(str(exc)), dialect, version)
     except KMIPError as exc:
         return refuse_message(exc, dialect, version)
     return RequestMessage(
-        dialect, version, header, tuple(_request_item(each, payloads) for each in items)
+        dialect, version, header, tuple(_read_item(item, payloads, gate) for item in items)
     )
 
 
-def _parts(root: Node) -> tuple[Node, list[Node]]:
+def _split_message(root: Node) -> tuple[Node, list[Node]]:
+    """(the header, the batch items)"""
     children = root.value if isinstance(root.value, tuple) else ()
-    headers = [each for each in children if each.tag == "RequestHeader"]
-    items = [each for each in children if each.tag == "BatchItem"]
+    headers = [child for child in children if child.tag == "RequestHeader"]
+    items = [child for child in children if child.tag == "BatchItem"]
     if len(headers) != 1:
         raise InvalidMessage("a RequestMessage has one RequestHeader")
     if len(headers) + len(items) != len(children):
@@ -162,13 +166,12 @@ def _parts(root: Node) -> tuple[Node, list[Node]]:
     return headers[0], items
 
 
-def _version(header: Node) -> ProtocolVersion:
-    """Looked at before all other fields, which other versions may have otherwise."""
+def _read_version(header: Node) -> ProtocolVersion:
+    """The version is read before all other fields, because they may differ by version."""
     for child in header.value if isinstance(header.value, tuple) else ():
         if child.tag == "ProtocolVersion":
             version = from_node(ProtocolVersion, child)
-            if version not in VERSIONS:
-                raise UnsupportedProtocolVersion("this server speaks KMIP 2.1 and 2.0")
+            check_supported(version)
             return version
     raise InvalidMessage("ProtocolVersion is missing in RequestHeader")
 
@@ -183,8 +186,8 @@ def _check_header(header: RequestHeader, number_of_items: int) -> None:
     if header.maximum_response_size is not None and header.maximum_response_size < 1:
         raise InvalidMessage("MaximumResponseSize must be positive")
     if header.authentication is not None:
-        # Profiles 2.1 §3.1.3: a Credential SHALL be used. It must never be dropped without a word,
-        # nor decide against the token, so it is not taken at all.
+        # KMIP Profiles 2.1 §3.1.3: a Credential SHALL be used. It must neither be ignored silently
+        # nor overrule the token, so a message that has one is refused.
         raise AuthenticationNotSuccessful(
             "the bearer token says who calls: send no Authentication in the header"
         )
@@ -193,26 +196,33 @@ def _check_header(header: RequestHeader, number_of_items: int) -> None:
 
 
 def _check_extensions(items: Sequence[_BatchItem]) -> None:
-    """§9: who does not know an extension that is critical refuses the entire message."""
-    if any(each.criticality_indicator for item in items for each in item.message_extensions):
+    """A critical extension that the server does not know refuses the entire message (§9)."""
+    if any(
+        extension.criticality_indicator for item in items for extension in item.message_extensions
+    ):
         raise UnknownMessageExtension("a critical MessageExtension is not known here")
 
 
-def _request_item(item: _BatchItem, payloads: Payloads) -> RequestItem:
-    return RequestItem(item.operation, _request(item, payloads), item.unique_batch_item_id)
+def _read_item(item: _BatchItem, payloads: Payloads, gate: VersionGate | None) -> RequestItem:
+    try:
+        request: Declared | KMIPError = _read_request(item, payloads, gate)
+    except KMIPError as exc:
+        request = exc
+    return RequestItem(item.operation, request, item.unique_batch_item_id)
 
 
-def _request(item: _BatchItem, payloads: Payloads) -> Declared | KMIPError:
-    operation, payload = item.operation, item.request_payload
+def _read_request(item: _BatchItem, payloads: Payloads, gate: VersionGate | None) -> Declared:
+    operation = item.operation
     types = payloads.get(operation)
     if types is None:
-        return OperationNotSupported(f"{OPERATION_TAGS[operation]} is not offered by this server")
+        raise OperationNotSupported(f"{OPERATION_TAGS[operation]} is not offered by this server")
     if item.ephemeral:
-        return FeatureNotSupported("Ephemeral is not supported")
-    try:
-        return from_node(types.request, _without_placeholder(payload))
-    except KMIPError as exc:
-        return exc
+        raise FeatureNotSupported("Ephemeral is not supported")
+    payload = _without_placeholder(item.request_payload)
+    if gate is not None:
+        gate.check_operation(operation)
+        gate.check(OPERATION_TAGS[operation], payload)
+    return from_node(types.request, payload)
 
 
 def _without_placeholder(payload: Node) -> Node:
@@ -220,14 +230,14 @@ def _without_placeholder(payload: Node) -> Node:
 
     Raises FeatureNotSupported where there are others beside it, as DeriveKey may have.
     """
-    placeholders = [each for each in children_of(payload) if each in _PLACEHOLDERS]
-    if not placeholders:
+    children = children_of(payload)
+    placeholder = next((child for child in children if child in _PLACEHOLDERS), None)
+    if placeholder is None:
         return payload
-    tag = placeholders[0].tag
-    if sum(each.tag == tag for each in children_of(payload)) > 1:
+    tag = placeholder.tag
+    if sum(child.tag == tag for child in children) > 1:
         raise FeatureNotSupported("the ID placeholder stands alone")
-    rest = tuple(each for each in children_of(payload) if each.tag != tag)
-    return payload._replace(value=rest)
+    return payload._replace(value=tuple(child for child in children if child.tag != tag))
 
 
 _PLACEHOLDERS = (

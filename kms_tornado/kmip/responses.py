@@ -11,6 +11,7 @@ from .requests import RequestItem, RequestMessage
 from .schema import Declared, to_node
 from .tables import ENUMERATIONS, loosen
 from .ttlv import Dialect, ItemType, Node, structure
+from .versions import GATES
 
 
 def render_response(
@@ -20,24 +21,30 @@ def render_response(
     now: int,
     server_correlation_value: str | None = None,
 ) -> Node:
-    """now: seconds since the Unix epoch.
+    """The answer to a message whose items ended so. now: seconds since the Unix epoch.
 
-    A client's correlation value is for our log and not sent back; ours is in the answer (§9).
-    What is not there is ItemNotFound in the form of JSON that the published servers write, with types
-    throughout (KMIP.md §12), and ObjectNotFound to who speaks as the profiles do (case BL-M-4).
+    The client's correlation value is for our log and not sent back; ours is in the answer (§9).
+    A missing object is ItemNotFound in the form of JSON that the published servers write, with types
+    throughout (docs/dialects.md, "Batches"), and ObjectNotFound in every other form, as the profiles
+    have it (their case BL-M-4).
     """
     if message.dialect is not Dialect.OASIS:
-        items = [_with_reason(each, _ITEM_NOT_FOUND, _OBJECT_NOT_FOUND) for each in items]
-    header = [
+        items = [_replace_reason(item, _ITEM_NOT_FOUND, _OBJECT_NOT_FOUND) for item in items]
+    fields = [
         to_node(message.version, "ProtocolVersion"),
         Node("TimeStamp", ItemType.DATE_TIME, now),
     ]
     if server_correlation_value is not None:
-        header.append(
+        fields.append(
             Node("ServerCorrelationValue", ItemType.TEXT_STRING, server_correlation_value)
         )
-    header.append(Node("BatchCount", ItemType.INTEGER, len(items)))
-    return structure("ResponseMessage", structure("ResponseHeader", *header), *items)
+    fields.append(Node("BatchCount", ItemType.INTEGER, len(items)))
+    header = structure("ResponseHeader", *fields)
+    gate = GATES[message.version]
+    if gate is not None:
+        header = gate.restrict("ResponseHeader", header)
+        items = [gate.restrict_item(item) for item in items]
+    return structure("ResponseMessage", header, *items)
 
 
 _ITEM_NOT_FOUND, _OBJECT_NOT_FOUND = (
@@ -46,27 +53,27 @@ _ITEM_NOT_FOUND, _OBJECT_NOT_FOUND = (
 )
 
 
-def _with_reason(item: Node, old: Node, new: Node) -> Node:
+def _replace_reason(item: Node, old: Node, new: Node) -> Node:
     if not isinstance(item.value, tuple) or old not in item.value:
         return item
-    return item._replace(value=tuple(new if each == old else each for each in item.value))
+    return item._replace(value=tuple(new if child == old else child for child in item.value))
 
 
 def make_correlation_value(message: RequestMessage) -> str | None:
-    """A value for answer and log; None where the client does not care to correlate."""
+    """A value for the answer and the log; None where the client sent none of its own."""
     if message.header is None or message.header.client_correlation_value is None:
         return None
     return str(uuid.uuid4())
 
 
 def render_success(item: RequestItem, response: Declared) -> Node:
-    return _response_item(item, ResultStatus.SUCCESS, to_node(response, "ResponsePayload"))
+    return _render_item(item, ResultStatus.SUCCESS, to_node(response, "ResponsePayload"))
 
 
 def render_failure(item: RequestItem, error: KMIPError) -> Node:
-    """With reason and message, both: some clients read them without looking first."""
+    """With both a reason and a message: some clients read them without checking that they exist."""
     number = ENUMERATIONS["ResultReason"].loose[loosen(error.reason)]
-    return _response_item(
+    return _render_item(
         item,
         ResultStatus.OPERATION_FAILED,
         Node("ResultReason", ItemType.ENUMERATION, number),
@@ -75,17 +82,20 @@ def render_failure(item: RequestItem, error: KMIPError) -> Node:
 
 
 def render_undone(item: RequestItem, uid: str | None = None) -> Node:
-    """What was executed, and taken back because a later item failed: to the object uid, or to none.
+    """An item that was executed and then taken back, because a later one failed.
 
-    Nothing else of its answer is told: a key that was made and taken back is nobody's to have.
+    uid: of the object, if there was one. The rest of the answer is withheld: nobody may have a key
+    that was created and taken back.
     """
     if uid is None:
-        return _response_item(item, ResultStatus.OPERATION_UNDONE)
-    held = Node("UniqueIdentifier", ItemType.TEXT_STRING, uid)
-    return _response_item(item, ResultStatus.OPERATION_UNDONE, structure("ResponsePayload", held))
+        return _render_item(item, ResultStatus.OPERATION_UNDONE)
+    identifier = Node("UniqueIdentifier", ItemType.TEXT_STRING, uid)
+    return _render_item(
+        item, ResultStatus.OPERATION_UNDONE, structure("ResponsePayload", identifier)
+    )
 
 
-def _response_item(item: RequestItem, status: ResultStatus, *more: Node) -> Node:
+def _render_item(item: RequestItem, status: ResultStatus, *more: Node) -> Node:
     children = []
     if item.operation is not None:
         children.append(_OPERATIONS[item.operation])
@@ -94,5 +104,9 @@ def _response_item(item: RequestItem, status: ResultStatus, *more: Node) -> Node
     return structure("BatchItem", *children, _STATUSES[status], *more)
 
 
-_OPERATIONS = {each: Node("Operation", ItemType.ENUMERATION, int(each)) for each in Operation}
-_STATUSES = {each: Node("ResultStatus", ItemType.ENUMERATION, int(each)) for each in ResultStatus}
+_OPERATIONS = {
+    operation: Node("Operation", ItemType.ENUMERATION, int(operation)) for operation in Operation
+}
+_STATUSES = {
+    status: Node("ResultStatus", ItemType.ENUMERATION, int(status)) for status in ResultStatus
+}

@@ -29,8 +29,8 @@ from ..kmip.payloads import (
     QueryResponse,
     ServerInformation,
 )
-from ..kmip.requests import VERSIONS
 from ..kmip.structures import RandomNumberGenerator
+from ..kmip.versions import select_versions
 from .common.call import Call
 
 VENDOR = "kms_tornado"
@@ -123,7 +123,4 @@ async def discover_versions(
     call: Call, request: DiscoverVersionsRequest
 ) -> DiscoverVersionsResponse:
     """The versions that both sides speak, best first; all of ours where the client names none."""
-    asked = request.protocol_versions
-    return DiscoverVersionsResponse(
-        protocol_versions=tuple(v for v in VERSIONS if not asked or v in asked)
-    )
+    return DiscoverVersionsResponse(protocol_versions=select_versions(request.protocol_versions))

@@ -1,4 +1,4 @@
-"""Reading RequestMessages and writing ResponseMessages, without a server."""
+"""Reading RequestMessages, without a server."""
 
 from __future__ import annotations
 
@@ -9,26 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kms_tornado import errors
-from kms_tornado.kmip import json_codec
-from kms_tornado.kmip.enums import ObjectType, Operation
+from kms_tornado.kmip.enums import Operation
 from kms_tornado.kmip.messages import parse_message, parse_request
-from kms_tornado.kmip.payloads import CreateResponse, ProtocolVersion
-from kms_tornado.kmip.requests import MAX_BATCH_ITEMS, RequestItem, RequestMessage, read_message
-from kms_tornado.kmip.responses import (
-    render_failure,
-    render_response,
-    render_success,
-    render_undone,
-)
-from kms_tornado.kmip.tables import ENUMERATIONS
-from kms_tornado.kmip.ttlv import Dialect, ItemType, Node, encoded_length, structure
+from kms_tornado.kmip.requests import MAX_BATCH_ITEMS, RequestMessage, read_message
+from kms_tornado.kmip.ttlv import Dialect, structure
+from kms_tornado.kmip.versions import ProtocolVersion
 
 from ..kms import batch_item, message, name, text, uid, untyped
 from ..kms import structure as structure_item
 from .payload_table import PAYLOADS
 from .strategies import nodes
 
-ITEM = RequestItem(Operation.CREATE, errors.InvalidField("x"), b"\1")
 WHOLE = message(
     batch_item("Get", uid("a"), item_id=b"\1"), batch_item("Query", name("QueryFunction", 1))
 )
@@ -95,82 +86,6 @@ def test_damaged_message_raises_nothing_but_a_kmip_error(data):
     except errors.KMIPError:
         return
     assert read.items
-
-
-@pytest.mark.parametrize(
-    "error",
-    [each for each in vars(errors).values()
-     if isinstance(each, type) and issubclass(each, errors.KMIPError)],
-    ids=lambda error: error.__name__,
-)  # fmt: skip
-def test_every_error_has_a_number_that_reads_as_its_reason(error):
-    item = render_failure(ITEM, error("why"))
-    parts = {child.tag: child.value for child in item.value}
-    oasis = ENUMERATIONS["ResultReason"].oasis[parts["ResultReason"]]
-    assert oasis == error.reason.replace(" ", "")
-    assert parts["ResultMessage"] == "why"
-
-
-def test_response_is_the_one_of_the_wire_reference():
-    read = parse_message(json.dumps(WHOLE).encode(), PAYLOADS)
-    answer = render_response(
-        read,
-        [render_success(ITEM, CreateResponse(ObjectType.SYMMETRIC_KEY, "a")), render_undone(ITEM)],
-        now=1795430716,
-    )
-    assert json.loads(json_codec.format(answer, Dialect.OASIS_UNTYPED)) == {
-        "tag": "ResponseMessage",
-        "value": [
-            {"tag": "ResponseHeader", "value": [
-                {"tag": "ProtocolVersion", "value": [
-                    {"tag": "ProtocolVersionMajor", "type": "Integer", "value": 2},
-                    {"tag": "ProtocolVersionMinor", "type": "Integer", "value": 1}]},
-                {"tag": "TimeStamp", "type": "DateTime", "value": "2026-11-23T10:45:16+00:00"},
-                {"tag": "BatchCount", "type": "Integer", "value": 2}]},
-            {"tag": "BatchItem", "value": [
-                {"tag": "Operation", "type": "Enumeration", "value": "Create"},
-                {"tag": "UniqueBatchItemID", "type": "ByteString", "value": "01"},
-                {"tag": "ResultStatus", "type": "Enumeration", "value": "Success"},
-                {"tag": "ResponsePayload", "value": [
-                    {"tag": "ObjectType", "type": "Enumeration", "value": "SymmetricKey"},
-                    {"tag": "UniqueIdentifier", "type": "TextString", "value": "a"}]}]},
-            {"tag": "BatchItem", "value": [
-                {"tag": "Operation", "type": "Enumeration", "value": "Create"},
-                {"tag": "UniqueBatchItemID", "type": "ByteString", "value": "01"},
-                {"tag": "ResultStatus", "type": "Enumeration", "value": "OperationUndone"}]},
-        ],
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("item_type", "value", "length"),
-    [
-        # Most of them are the examples of the specification's chapter on TTLV.
-        pytest.param(ItemType.INTEGER, 8, 16, id="integer"),
-        pytest.param(ItemType.LONG_INTEGER, 123456789000000000, 16, id="long integer"),
-        pytest.param(ItemType.BIG_INTEGER, 1234567890000000000000000000, 24, id="big integer"),
-        pytest.param(ItemType.BIG_INTEGER, 0, 16, id="zero"),
-        pytest.param(ItemType.BIG_INTEGER, 2**63, 24, id="big integer with room for its sign"),
-        pytest.param(ItemType.BIG_INTEGER, 2**63 - 1, 16, id="big integer that just fits"),
-        pytest.param(ItemType.ENUMERATION, 255, 16, id="enumeration"),
-        pytest.param(ItemType.BOOLEAN, True, 16, id="boolean"),
-        pytest.param(ItemType.TEXT_STRING, "Hello World", 24, id="text"),
-        pytest.param(ItemType.TEXT_STRING, "é" * 4, 16, id="text counts in UTF-8"),
-        pytest.param(ItemType.TEXT_STRING, "", 8, id="empty text"),
-        pytest.param(ItemType.BYTE_STRING, b"\1\2\3", 16, id="bytes"),
-        pytest.param(ItemType.BYTE_STRING, bytes(8), 16, id="eight bytes"),
-        pytest.param(ItemType.DATE_TIME, 0x47DA67F8, 16, id="date"),
-        pytest.param(ItemType.INTERVAL, 864000, 16, id="interval"),
-        pytest.param(
-            ItemType.STRUCTURE,
-            (Node("ApplicationData", ItemType.ENUMERATION, 254),
-             Node("ApplicationData", ItemType.INTEGER, 255)),
-            40, id="structure",
-        ),
-    ],
-)  # fmt: skip
-def test_length_is_that_of_the_specification_s_examples(item_type, value, length):
-    assert encoded_length(Node("ApplicationData", item_type, value)) == length
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from ..enums import (
 from ..schema import Custom, EnumerationNumber, Tag, is_repeated, normalise_partial, tag_of
 from ..structures import RandomNumberGenerator
 from ..ttlv import ItemType, Node, children_of, structure
+from ..versions import ProtocolVersion
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +150,6 @@ class QueryResponse:
         tuple[ClientRegistrationMethod, ...], Tag("ClientRegistrationMethod")
     ] = ()
     protection_storage_masks: Annotated[tuple[int, ...], Tag("ProtectionStorageMask")] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ProtocolVersion:
-    protocol_version_major: int
-    protocol_version_minor: int
 
 
 @dataclass(frozen=True, slots=True)
