@@ -1,1 +1,1 @@
-"""The rules of managed objects: pure, no clock, no database."""
+"""The rules for managed objects. Pure: no clock, no database, no wire format."""

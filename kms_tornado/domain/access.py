@@ -1,4 +1,7 @@
-"""Who may do what with an object. What may not be done reads as if the object were not there."""
+"""Who may do what with a managed object.
+
+A caller without the right is told the same as if the object did not exist.
+"""
 
 from __future__ import annotations
 
@@ -13,25 +16,26 @@ from .managed_object import ManagedObject
 #: The user who stands for every authenticated user.
 EVERYONE = "*"
 
-# A name of the users' issuer may stand in front of a user claim of 255 characters.
+#: Characters. The name of the issuer may stand in front of a user claim of 255 characters.
 MAX_USER_LENGTH = 2048
 
-_NAMES = ENUMERATIONS["Operation"]
-#: Where clients write another name than KMIP's with underscores.
-_SHOWN = {Operation.RE_KEY: "rekey", Operation.RE_KEY_KEY_PAIR: "rekey_key_pair"}
+_OPERATION_NAMES = ENUMERATIONS["Operation"]
+#: Operations that clients do not spell as KMIP's name with underscores.
+_CLIENT_SPELLINGS = {Operation.RE_KEY: "rekey", Operation.RE_KEY_KEY_PAIR: "rekey_key_pair"}
 
 
 def is_owner(principal: str, target: ManagedObject) -> bool:
-    """The owner may do everything, and alone grants, withdraws and replaces."""
+    """The owner may do everything; only the owner may grant, withdraw and replace."""
     return target.owner == principal
 
 
 def sufficient_rights(
     covered_by_get: Container[Operation],
 ) -> Mapping[Operation, tuple[Operation, ...]]:
-    """Operation → the granted rights any of which lets somebody who is not the owner do it.
+    """{operation: the rights of which one must be granted to a caller who is not the owner}
 
-    covered_by_get: what holding the key material makes possible anyway; nothing that changes the object.
+    covered_by_get: the operations that the holder of the key material could do without the server;
+    none of them changes the object.
     """
     return {
         operation: (operation, Operation.GET) if operation in covered_by_get else (operation,)
@@ -41,15 +45,17 @@ def sufficient_rights(
 
 def parse_operation_name(name: str) -> Operation:
     """``get_attributes`` in any letter case. Raises InvalidField."""
-    number = _NAMES.number(name) if re.fullmatch(r"[A-Za-z0-9_]{1,40}", name) else None
+    number = _OPERATION_NAMES.number(name) if re.fullmatch(r"[A-Za-z0-9_]{1,40}", name) else None
     if number is None:
         raise InvalidField("operation_types names an operation that KMIP does not have")
     return Operation(number)
 
 
 def format_operation_names(operations: frozenset[Operation]) -> Sequence[str]:
-    """In the order of the alphabet, as clients write them."""
-    return sorted(_SHOWN.get(each, each.name.lower()) for each in operations)
+    """In alphabetical order, as clients write them."""
+    return sorted(
+        _CLIENT_SPELLINGS.get(operation, operation.name.lower()) for operation in operations
+    )
 
 
 def check_grantee(user: str) -> None:
@@ -61,6 +67,6 @@ def check_grantee(user: str) -> None:
 
 
 def item_not_found(identifier: str) -> ItemNotFound:
-    """The one answer for what is not there and what is not the caller's."""
+    """The same error for an object that does not exist and for one that the caller may not use."""
     shown = identifier if len(identifier) <= 100 else identifier[:100] + "…"
     return ItemNotFound(f"no object to be used for this operation: {shown}")

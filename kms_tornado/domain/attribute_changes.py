@@ -1,12 +1,16 @@
-"""What AddAttribute, SetAttribute, ModifyAttribute and DeleteAttribute make of attributes.
+"""The changes that AddAttribute, SetAttribute, ModifyAttribute and DeleteAttribute make to attributes.
 
 Pure: attributes in, attributes out; `attribute_rules` says what is allowed. KMIP 2.1 §6.1.2, §6.1.13,
-§6.1.27, §6.1.58. A vendor attribute is told from others by vendor and name and has one value, so each
-is treated as an attribute of its own.
+§6.1.27, §6.1.58. A vendor attribute is identified by vendor and name and has one value, so each one is
+treated as an attribute of its own.
+
+state, throughout: the attributes of the object before the change. Every function raises
+AttributeReadOnly for an attribute that clients may not change so, and what its rule's condition raises.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from ..errors import (
@@ -30,46 +34,47 @@ from .usage import reset_usage_limits
 _VENDORS = "vendor_attributes"
 
 
-def add_instance(held: AttributeState, new: AttributeInstance) -> Attributes:
-    """With one value more. Raises AttributeSingleValued where there is one that leaves no room."""
+def add_instance(state: AttributeState, new: AttributeInstance) -> Attributes:
+    """Add one value. Raises AttributeSingleValued where the attribute has its only value already."""
     rule = rule_for(new.field)
     if not rule.add:
         raise _read_only(new.field)
     if is_multi_instance(new.field):
-        values = getattr(held.attributes, new.field)
+        values = getattr(state.attributes, new.field)
         if new.field == _VENDORS and _positions(values, new.value):
             raise AttributeSingleValued(f"{new.value.attribute_name} has a value: modify it")
         if new.value in values:
             raise _duplicate(new.field)
-        return _changed(held, new, (*values, new.value))
-    if is_set(held.attributes, new.field):
+        return _change(state, new, (*values, new.value))
+    if is_set(state.attributes, new.field):
         raise AttributeSingleValued(f"{new.tag} has a value: modify it")
-    return _changed(held, new, new.value)
+    return _change(state, new, new.value)
 
 
-def set_instance(held: AttributeState, new: AttributeInstance) -> Attributes:
-    """With this value in place of the one that is there, if any.
+def set_instance(state: AttributeState, new: AttributeInstance) -> Attributes:
+    """Set the value, in place of the present one if there is one.
 
-    Raises MultiValuedAttribute for what may have several: which of them is meant, nobody knows.
+    Raises MultiValuedAttribute for an attribute that may have several values: the request does not say
+    which of them to replace.
     """
     if new.field == _VENDORS:
-        there = _positions(held.attributes.vendor_attributes, new.value)
-        return modify_instance(held, new) if there else add_instance(held, new)
+        exists = bool(_positions(state.attributes.vendor_attributes, new.value))
+        return modify_instance(state, new) if exists else add_instance(state, new)
     if is_multi_instance(new.field):
         if not rule_for(new.field).modify:
             raise _read_only(new.field)
         raise MultiValuedAttribute(f"{new.tag} may have several values: add or modify one")
     return (
-        modify_instance(held, new)
-        if is_set(held.attributes, new.field)
-        else add_instance(held, new)
+        modify_instance(state, new)
+        if is_set(state.attributes, new.field)
+        else add_instance(state, new)
     )
 
 
 def modify_instance(
-    held: AttributeState, new: AttributeInstance, current: AttributeInstance | None = None
+    state: AttributeState, new: AttributeInstance, current: AttributeInstance | None = None
 ) -> Attributes:
-    """With one value changed. current: which one; not needed where there is but one.
+    """Change one value. current: the value to change; not needed where there is only one.
 
     Raises AttributeNotFound, AttributeInstanceNotFound, MultiValuedAttribute.
     """
@@ -78,77 +83,74 @@ def modify_instance(
         raise _read_only(new.field)
     if current is not None and current.field != new.field:
         raise InvalidField("CurrentAttribute and NewAttribute are different attributes")
-    if not is_set(held.attributes, new.field):
+    if not is_set(state.attributes, new.field):
         if rule.sets and current is None:
-            return _changed(held, new, new.value)
+            return _change(state, new, new.value)
         raise AttributeNotFound(f"the object has no {new.tag}")
     if not is_multi_instance(new.field):
-        if current is not None and current.value != getattr(held.attributes, new.field):
+        if current is not None and current.value != getattr(state.attributes, new.field):
             raise _no_instance(new.field)
-        return _changed(held, new, new.value)
-    values = list(getattr(held.attributes, new.field))
+        return _change(state, new, new.value)
+    values = list(getattr(state.attributes, new.field))
     position = _position(values, new, current)
     others = values[:position] + values[position + 1 :]
     if new.value in others:
         raise _duplicate(new.field)
     values[position] = new.value
-    return _changed(held, new, tuple(values))
+    return _change(state, new, tuple(values))
 
 
-def delete_instances(held: AttributeState, field: str, current: Any = None) -> Attributes:
-    """Without this value, or without all values of the attribute where it is None.
+def delete_instances(state: AttributeState, field: str, current: Any = None) -> Attributes:
+    """Remove one value of an attribute, or all of them where current is None.
 
     Raises AttributeNotFound, AttributeInstanceNotFound.
     """
     if not rule_for(field).delete:
         raise _read_only(field)
-    if not is_set(held.attributes, field):
+    if not is_set(state.attributes, field):
         raise AttributeNotFound(f"the object has no {tag_of(Attributes, field)}")
     if not is_multi_instance(field):
-        if current is not None and current != getattr(held.attributes, field):
+        if current is not None and current != getattr(state.attributes, field):
             raise _no_instance(field)
-        return _without(held, field, None)
-    values = getattr(held.attributes, field)
+        return _remove(state, field, None)
+    values = getattr(state.attributes, field)
     if current is None:
-        return _without(held, field, ())
+        return _remove(state, field, ())
     if current not in values:
         raise _no_instance(field)
-    return _without(held, field, tuple(each for each in values if each != current))
+    return _remove(state, field, tuple(value for value in values if value != current))
 
 
-def delete_vendor_instance(held: AttributeState, vendor: str, name: str) -> Attributes:
-    """Without the vendor attribute of that name. Raises AttributeNotFound."""
-    values = held.attributes.vendor_attributes
-    left = tuple(
-        each
-        for each in values
-        if (each.vendor_identification, each.attribute_name) != (vendor, name)
-    )
-    if len(left) == len(values):
+def delete_vendor_instance(state: AttributeState, vendor: str, name: str) -> Attributes:
+    """Remove the vendor attribute of that name. Raises AttributeNotFound."""
+    values = state.attributes.vendor_attributes
+    others = tuple(value for value in values if _vendor_key(value) != (vendor, name))
+    if len(others) == len(values):
         raise AttributeNotFound(f"the object has no {name} of this vendor")
-    return _without(held, _VENDORS, left)
+    return _remove(state, _VENDORS, others)
 
 
-# --- on the way ---------------------------------------------------------------------------------
+# --- helpers ------------------------------------------------------------------------------------
 
 
-def _changed(held: AttributeState, new: AttributeInstance, value: Any) -> Attributes:
-    """The condition is asked, the server's part of the value computed, the dates' order checked."""
+def _change(state: AttributeState, new: AttributeInstance, value: Any) -> Attributes:
+    """Check the rule's condition, compute the server's part of the value, check the order of dates."""
     rule = rule_for(new.field)
     if rule.when is not None:
-        rule.when(held, new.value)
+        rule.when(state, new.value)
     if new.field == "usage_limits":
         value = reset_usage_limits(new.value)
-    after = held.attributes.replace(**{new.field: value})
-    check_date_order(after, new.field)
-    return after
+    attributes = state.attributes.replace(**{new.field: value})
+    check_date_order(attributes, new.field)
+    return attributes
 
 
-def _without(held: AttributeState, field: str, left: Any) -> Attributes:
+def _remove(state: AttributeState, field: str, remaining: Any) -> Attributes:
+    """remaining: the values that are left, None or () for none."""
     rule = rule_for(field)
     if rule.when is not None:
-        rule.when(held, None)
-    return held.attributes.replace(**{field: left})
+        rule.when(state, None)
+    return state.attributes.replace(**{field: remaining})
 
 
 def _position(values: list[Any], new: AttributeInstance, current: AttributeInstance | None) -> int:
@@ -159,22 +161,23 @@ def _position(values: list[Any], new: AttributeInstance, current: AttributeInsta
             raise InvalidField("CurrentAttribute and NewAttribute are different attributes")
         return values.index(current.value)
     if new.field == _VENDORS:
-        found = _positions(values, new.value)
-        if not found:
+        positions = _positions(values, new.value)
+        if not positions:
             raise AttributeNotFound(f"the object has no {new.value.attribute_name} of this vendor")
-        return found[0]
+        return positions[0]
     if len(values) > 1:
         raise MultiValuedAttribute(f"{new.tag} has several values: CurrentAttribute says which")
     return 0
 
 
-def _positions(values: Any, wanted: VendorAttribute) -> list[int]:
-    name = (wanted.vendor_identification, wanted.attribute_name)
-    return [
-        position
-        for position, each in enumerate(values)
-        if (each.vendor_identification, each.attribute_name) == name
-    ]
+def _positions(values: Iterable[VendorAttribute], sample: VendorAttribute) -> list[int]:
+    """Where the vendor attribute of the sample's vendor and name stands: one position, or none."""
+    key = _vendor_key(sample)
+    return [position for position, value in enumerate(values) if _vendor_key(value) == key]
+
+
+def _vendor_key(attribute: VendorAttribute) -> tuple[str, str]:
+    return attribute.vendor_identification, attribute.attribute_name
 
 
 def _read_only(field: str) -> AttributeReadOnly:

@@ -1,7 +1,7 @@
-"""Who may set, change and delete which attribute, and when: one table (KMIP 2.1 §4).
+"""Which attributes a client may set, change and delete, and when: one table (KMIP 2.1 §4).
 
 Pure. An attribute is named by its field of `Attributes`. The tags are a vendor attribute here, as on
-the wire. What no row allows is the server's alone: read-only to clients.
+the wire. An attribute without a row can be set by the server only: clients may read it.
 """
 
 from __future__ import annotations
@@ -19,20 +19,24 @@ from ..kmip.schema import is_repeated, tag_of
 from .dates import has_come
 from .usage import is_partly_consumed
 
-#: An attribute is (not) set.
+#: The values of an attribute that is not set.
 UNSET_VALUES = (None, ())
 
 
 @dataclass(frozen=True, slots=True)
 class AttributeState:
-    """An object's attributes, tags among them, in the state it is in by now (epoch seconds)."""
+    """The attributes of an object at one moment.
+
+    attributes: with the tags among them. state: as the dates have made it by now. now: seconds since
+    the Unix epoch.
+    """
 
     attributes: Attributes
     state: State
     now: int
 
 
-#: (what is there, the value wanted or None for none) → None, or raises KMIPError.
+#: (the attributes now, the new value or None to delete it) → None, or raises KMIPError.
 Condition = Callable[[AttributeState, Any], None]
 
 
@@ -40,9 +44,9 @@ Condition = Callable[[AttributeState, Any], None]
 class Rule:
     """What a client may do with an attribute.
 
-    create: set it on a new object. add: give an existing object its first value, or one more of
-    several. modify: change a value. delete: take it away. when: what must hold for the last three.
-    sets: ModifyAttribute may set what is not set yet; clients activate by it (KMS.md §2, 4).
+    create: set it on a new object. add: give an existing object its first value, or a further one of
+    several. modify: change a value. delete: remove it. when: the condition of the last three.
+    sets: ModifyAttribute may set it although it is not set yet; published clients activate keys so.
     """
 
     create: bool = False
@@ -56,37 +60,37 @@ class Rule:
 # --- conditions ---------------------------------------------------------------------------------
 
 
-def _pre_active(held: AttributeState, _: Any) -> None:
-    if held.state is not State.PRE_ACTIVE:
+def _pre_active(current: AttributeState, _: Any) -> None:
+    if current.state is not State.PRE_ACTIVE:
         raise WrongKeyLifecycleState("the object is no longer Pre-Active")
 
 
-def _not_deactivated(held: AttributeState, _: Any) -> None:
-    if held.state not in {State.PRE_ACTIVE, State.ACTIVE}:
+def _not_deactivated(current: AttributeState, _: Any) -> None:
+    if current.state not in {State.PRE_ACTIVE, State.ACTIVE}:
         raise WrongKeyLifecycleState("the object is neither Pre-Active nor Active")
 
 
-def _date_to_come(field: str) -> Condition:
-    def check(held: AttributeState, wanted: Any) -> None:
-        _not_deactivated(held, wanted)
-        if has_come(getattr(held.attributes, field), held.now):
+def _date_not_passed(field: str) -> Condition:
+    def check(current: AttributeState, value: Any) -> None:
+        _not_deactivated(current, value)
+        if has_come(getattr(current.attributes, field), current.now):
             raise WrongKeyLifecycleState("the date that is set has passed")
 
     return check
 
 
-def _only(tightened: bool, field: str) -> Condition:
-    def check(held: AttributeState, wanted: Any) -> None:
-        if wanted is not tightened and getattr(held.attributes, field) is tightened:
+def _only_tighten(tightened: bool, field: str) -> Condition:
+    def check(current: AttributeState, value: Any) -> None:
+        if value is not tightened and getattr(current.attributes, field) is tightened:
             raise AttributeReadOnly(f"{tag_of(Attributes, field)} cannot be taken back")
 
     return check
 
 
-def _nothing_spent(held: AttributeState, _: Any) -> None:
-    limits = held.attributes.usage_limits
+def _nothing_consumed(current: AttributeState, _: Any) -> None:
+    limits = current.attributes.usage_limits
     if limits is not None and is_partly_consumed(limits):
-        raise AttributeReadOnly("UsageLimits stay as they are once something is spent of them")
+        raise AttributeReadOnly("UsageLimits cannot change once some of them are used")
 
 
 # --- the table ----------------------------------------------------------------------------------
@@ -111,7 +115,9 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "cryptographic_usage_mask": _AT_CREATION,
         "deactivation_date": dataclasses.replace(_DATE, when=_not_deactivated),
         "description": _FREE,
-        "extractable": Rule(create=True, add=True, modify=True, when=_only(False, "extractable")),
+        "extractable": Rule(
+            create=True, add=True, modify=True, when=_only_tighten(False, "extractable")
+        ),
         "fresh": _AT_CREATION,
         "key_format_type": _AT_CREATION,
         "links": _FREE,
@@ -119,26 +125,30 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "object_groups": _FREE,
         "object_type": _AT_CREATION,
         "pkcs_12_friendly_name": _FREE,
-        "process_start_date": dataclasses.replace(_DATE, when=_date_to_come("process_start_date")),
-        "protect_stop_date": dataclasses.replace(_DATE, when=_date_to_come("protect_stop_date")),
+        "process_start_date": dataclasses.replace(
+            _DATE, when=_date_not_passed("process_start_date")
+        ),
+        "protect_stop_date": dataclasses.replace(_DATE, when=_date_not_passed("protect_stop_date")),
         "protection_level": _AT_CREATION,
         "protection_period": _AT_CREATION,
         "quantum_safe": _AT_CREATION,
-        # Not rotate_automatic: it would be a promise that nothing here keeps. The others are kept
-        # for whoever rotates.
+        # rotate_automatic has no row: the server rotates nothing by itself, so a client must not be
+        # led to rely on it. The others are kept for the client that rotates.
         "rotate_interval": _FREE,
         "rotate_name": _FREE,
         "rotate_offset": _FREE,
-        "sensitive": Rule(create=True, add=True, modify=True, when=_only(True, "sensitive")),
+        "sensitive": Rule(
+            create=True, add=True, modify=True, when=_only_tighten(True, "sensitive")
+        ),
         "unique_identifier": _AT_CREATION,
-        "usage_limits": dataclasses.replace(_FREE, when=_nothing_spent),
+        "usage_limits": dataclasses.replace(_FREE, when=_nothing_consumed),
         "vendor_attributes": _FREE,
     }
 )
 
 
 def rule_for(field: str) -> Rule:
-    """What is not in the table is the server's: a new attribute is closed until a row opens it."""
+    """An attribute without a row is read-only: a new one stays closed until a row opens it."""
     return RULES.get(field, _SERVER)
 
 
@@ -150,8 +160,8 @@ def is_multi_instance(field: str) -> bool:
     return is_repeated(Attributes, field)
 
 
-#: A search by a quantum computer halves the strength of these; what is left of 256 bits is enough.
-_HALVED = frozenset(
+#: A quantum computer halves the strength of these (Grover's search); half of 256 bits is enough.
+_SAFE_AT_256_BITS = frozenset(
     {
         CryptographicAlgorithm.AES,
         CryptographicAlgorithm.CHACHA20,
@@ -164,9 +174,9 @@ _HALVED = frozenset(
 
 
 def check_quantum_safe(attributes: Attributes) -> None:
-    """Raises NotQuantumSafe where the client asks for what a key of its kind is not (QS-M-2)."""
+    """Raises NotQuantumSafe where the client claims it of a key that is not (OASIS case QS-M-2)."""
     if attributes.quantum_safe and (
-        attributes.cryptographic_algorithm not in _HALVED
+        attributes.cryptographic_algorithm not in _SAFE_AT_256_BITS
         or (attributes.cryptographic_length or 0) < 256
     ):
         raise NotQuantumSafe("a key of this algorithm and length is not quantum safe")

@@ -1,8 +1,8 @@
-"""Dates of a managed object: those that move its state without an event, those that bound its use.
+"""The dates of a managed object: those that change its state, and those that limit its use.
 
 KMIP 2.1 §4.1 (Activation Date), §4.19 (Deactivation Date), §4.38 (Process Start Date), §4.40 (Protect
-Stop Date), §4.57 (State). Dates and now are seconds since the Unix epoch; a date has come when now is
-equal to it.
+Stop Date), §4.57 (State). Dates and now are seconds since the Unix epoch; a date has come as soon as now
+equals it.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from .managed_object import ManagedObject
 
 
 def state_at(target: ManagedObject, now: int) -> State:
-    """The state that the dates have made of the stored one by now.
+    """The state by now: the stored one, moved on by the dates that have come since.
 
     Pre-Active becomes Active on its Activation Date, Active becomes Deactivated on its Deactivation
-    Date, both where both have passed. Every other transition is an event.
+    Date; where both dates have passed, both happen. Every other transition needs an event.
     """
     state, attributes = target.state, target.attributes
     if state is PRE_ACTIVE and has_come(attributes.activation_date, now):
@@ -31,7 +31,7 @@ def state_at(target: ManagedObject, now: int) -> State:
 
 
 def apply_dates(target: ManagedObject, now: int) -> ManagedObject:
-    """The object in the state that it is in by now; what is changed next writes that state back."""
+    """The object in its state by now; the next change to the object stores that state."""
     state = state_at(target, now)
     return target if state is target.state else dataclasses.replace(target, state=state)
 
@@ -43,7 +43,7 @@ def has_come(date: int | None, now: int) -> bool:
 def check_use_dates(attributes: Attributes, use: Use, *, now: int) -> None:
     """Raises WrongKeyLifecycleState before the Process Start Date, or from the Protect Stop Date on.
 
-    Only cryptography is bound by them: reading and managing the object is not.
+    The two dates limit cryptographic operations only, not reading or managing the object.
     """
     start, stop = attributes.process_start_date, attributes.protect_stop_date
     if start is not None and use is Use.PROCESS and now < start:
@@ -52,10 +52,10 @@ def check_use_dates(attributes: Attributes, use: Use, *, now: int) -> None:
         raise WrongKeyLifecycleState("the object's Protect Stop Date has passed")
 
 
-#: The years 1 to 9999: what ISO 8601 can write, and every client read.
+#: The years 1 to 9999, which ISO 8601 can write and every client can read.
 FIRST_DATE, LAST_DATE = -62_135_596_800, 253_402_300_799
 
-#: What may not be later than what; equal is allowed.
+#: (the date that comes first, the one that may not be before it); they may be equal.
 _IN_ORDER = (
     ("activation_date", "process_start_date"),
     ("activation_date", "deactivation_date"),
@@ -64,10 +64,10 @@ _IN_ORDER = (
 
 
 def check_date_order(attributes: Attributes, changed: str | None = None) -> None:
-    """Raises InvalidAttributeValue where one date stands before another that it must follow, or is none.
+    """Raises InvalidAttributeValue where a date lies before one that it must follow, or is no valid date.
 
-    changed: the one field that is new; None: all are. Activate sets a date that may come after the
-    Process Start Date, and that is no reason to refuse a new description.
+    changed: the only field that is new; None where all are. Activate may set an Activation Date after
+    the Process Start Date, and a later change of the description is not to fail for that.
     """
     for first, second in _IN_ORDER:
         if changed is not None and changed not in (first, second):
@@ -75,16 +75,19 @@ def check_date_order(attributes: Attributes, changed: str | None = None) -> None
         earlier, later = getattr(attributes, first), getattr(attributes, second)
         for name, date in ((first, earlier), (second, later)):
             if date is not None:
-                check_date_range(date, _words(name))
+                check_date_range(date, _format_field(name))
         if earlier is not None and later is not None and later < earlier:
-            raise InvalidAttributeValue(f"{_words(second)} lies before {_words(first)}")
+            raise InvalidAttributeValue(
+                f"{_format_field(second)} lies before {_format_field(first)}"
+            )
 
 
-def check_date_range(date: int | None, words: str) -> None:
-    """Raises InvalidAttributeValue for a date that no calendar has."""
+def check_date_range(date: int | None, name: str) -> None:
+    """Raises InvalidAttributeValue outside the years 1 to 9999. name: of the date, for the error text."""
     if date is not None and not FIRST_DATE <= date <= LAST_DATE:
-        raise InvalidAttributeValue(f"{words} lies outside the years 1 to 9999")
+        raise InvalidAttributeValue(f"{name} lies outside the years 1 to 9999")
 
 
-def _words(field_name: str) -> str:
+def _format_field(field_name: str) -> str:
+    """``Activation Date``."""
     return field_name.replace("_", " ").title()

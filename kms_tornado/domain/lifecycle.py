@@ -1,4 +1,7 @@
-"""The life cycle of managed objects as two tables (KMIP 2.1 §4.57; KMIP.md §10)."""
+"""The life cycle of managed objects as two tables (KMIP 2.1 §4.57; docs/dialects.md, "Life cycle").
+
+One says which event leads from which state to which, the other which states allow which use.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ def choose_activation_date(
 
 
 class Event(Enum):
-    """What moves an object from state to state. REVOKE is any reason but a compromise."""
+    """What moves an object from state to state. REVOKE is for any reason other than a compromise."""
 
     ACTIVATE = "activate"
     REVOKE = "revoke"
@@ -35,15 +38,15 @@ class Event(Enum):
     DESTROY = "destroy"
 
 
-#: (state, event) → the state after it. What is not listed is refused.
+#: (state, event) → the state after it. A pair that is not listed is refused.
 _NEXT: dict[tuple[State, Event], State] = {
     (PRE_ACTIVE, Event.ACTIVATE): ACTIVE,
-    # Activate in any other state: refused, the same again included (KMIP 2.1 §6.1.1).
+    # Activate in any other state is refused, in Active too (KMIP 2.1 §6.1.1).
     (PRE_ACTIVE, Event.COMPROMISE): COMPROMISED,
     (PRE_ACTIVE, Event.DESTROY): DESTROYED,
     (ACTIVE, Event.REVOKE): DEACTIVATED,
     (ACTIVE, Event.COMPROMISE): COMPROMISED,
-    # Active and Destroy: refused, so that what is in use is not lost by one call.
+    # Destroy of an Active object is refused, so that one call cannot lose a key that is in use.
     (DEACTIVATED, Event.REVOKE): DEACTIVATED,
     (DEACTIVATED, Event.COMPROMISE): COMPROMISED,
     (DEACTIVATED, Event.DESTROY): DESTROYED,
@@ -65,9 +68,9 @@ _HINTS = {
 
 
 def next_state(state: State, event: Event) -> State:
-    """The state after the event; the same one where it has no effect.
+    """The state after the event; the same state where the event has no effect.
 
-    Raises WrongKeyLifecycleState, with what to do instead.
+    Raises WrongKeyLifecycleState, with a text that says what to do instead.
     """
     after = _NEXT.get((state, event))
     if after is None:
@@ -83,18 +86,18 @@ def format_state(state: State) -> str:
 
 
 class Use(Enum):
-    """What an operation wants of an object. states: those that suit it."""
+    """What an operation does with an object. states: those in which it may."""
 
     PROTECT = "encrypt, sign, MAC", frozenset({ACTIVE})
     PROCESS = "decrypt, verify", frozenset({ACTIVE, DEACTIVATED, COMPROMISED})
     READ = "its material", frozenset({PRE_ACTIVE, ACTIVE, DEACTIVATED, COMPROMISED})
-    INSPECT = "what is known of it, even once it is destroyed", frozenset(State)
+    INSPECT = "its attributes, even once it is destroyed", frozenset(State)
     CHANGE = "its attributes", frozenset({PRE_ACTIVE, ACTIVE, DEACTIVATED, COMPROMISED})
     ACTIVATE = "activate", frozenset({PRE_ACTIVE})
     REVOKE = "revoke", frozenset({PRE_ACTIVE, ACTIVE, DEACTIVATED, COMPROMISED})
     DESTROY = "destroy", frozenset({PRE_ACTIVE, DEACTIVATED, COMPROMISED})
 
-    def __init__(self, wish: str, states: frozenset[State]) -> None:
+    def __init__(self, purpose: str, states: frozenset[State]) -> None:
         self.states = states
 
     def is_allowed_in(self, state: State) -> bool:
@@ -104,7 +107,7 @@ class Use(Enum):
 def check_state(state: State, use: Use) -> None:
     """Raises ObjectDestroyed or WrongKeyLifecycleState.
 
-    Activate, Revoke and Destroy move the state, so `next_state` answers for them.
+    Activate, Revoke and Destroy change the state, so `next_state` decides about them.
     """
     if state in use.states or use in {Use.ACTIVATE, Use.REVOKE, Use.DESTROY}:
         return

@@ -1,4 +1,4 @@
-"""The managed object as the rest of the server sees it."""
+"""The managed object: what the server knows of one key, certificate or secret."""
 
 from __future__ import annotations
 
@@ -10,26 +10,25 @@ from ..kmip.enums import ObjectType, State
 
 UniqueIdentifier = NewType("UniqueIdentifier", str)
 
-#: Key material inside its envelope (`crypto.envelope`): the only form that a store accepts.
+#: Key material inside its envelope (`crypto.envelope`): the only form in which a store accepts it.
 SealedMaterial = NewType("SealedMaterial", bytes)
 
-
-#: In any state; only what is removed altogether makes room. Beyond, it is a leak or an attack.
+#: In any state, destroyed ones too; only removal makes room. More than that is a leak or an attack.
 MAX_OBJECTS_OF_AN_OWNER = 1_000_000
 
-#: The tag of an object whose material is wrapped by another key, below its envelope.
+#: The tag of an object whose material, inside its envelope, is wrapped by another key.
 STORED_WRAPPED_TAG = "_wrapped"
 
 
 @dataclass(frozen=True, slots=True)
 class ManagedObject:
-    """One key, certificate or secret with all that is known of it; its material stays sealed.
+    """One key, certificate or secret with everything that is known of it; its material stays sealed.
 
-    attributes: everything but uid, object type, state and tags, which have their own fields here.
+    attributes: all except uid, object type, state and tags, which have fields of their own here.
     tags: the user's tags and the system tag of the object's type (``_kk``, …).
     sealed: None once the object is destroyed.
-    version: counts replacements of the material; the envelope is bound to it.
-    generation: counts every change; a writer says which one it saw (compare and set).
+    version: counts the replacements of the material; the envelope is bound to it.
+    generation: counts all changes; a writer says which one it has seen (compare and set).
     created_at: seconds since the Unix epoch.
     """
 

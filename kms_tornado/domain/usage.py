@@ -1,4 +1,4 @@
-"""What a key may be used for: its Cryptographic Usage Mask and its Usage Limits (KMIP 2.1 §4.17, §4.64)."""
+"""What a key may be used for, and how often: usage mask and usage limits (KMIP 2.1 §4.17, §4.64)."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ..errors import (
 from ..kmip.enums import CryptographicUsageMask, UsageLimitsUnit
 from ..kmip.structures import UsageLimits
 
-# As a plain number: operators of an IntFlag make a member each time, twenty times as long.
+# A plain number: an operator of an IntFlag makes a new member each time, which takes twenty times as long.
 _UNRESTRICTED = int(CryptographicUsageMask.UNRESTRICTED)
 
-#: The bits that apply protection; the others process what is protected, or move keys.
+#: The bits for applying protection; the others process protected data, or move keys.
 PROTECTING = frozenset(
     {
         CryptographicUsageMask.SIGN,
@@ -33,17 +33,17 @@ PROTECTING = frozenset(
 
 
 def split_usage_mask(mask: int) -> tuple[CryptographicUsageMask, ...]:
-    """The bits that are set. Raises InvalidField where one of them means nothing."""
-    known = tuple(bit for bit in CryptographicUsageMask if mask & bit)
-    if mask < 0 or sum(known) != mask:
+    """The bits that are set. Raises InvalidField for a bit that KMIP does not define."""
+    bits = tuple(bit for bit in CryptographicUsageMask if mask & bit)
+    if mask < 0 or sum(bits) != mask:
         raise InvalidField("CryptographicUsageMask has bits that mean nothing")
-    return known
+    return bits
 
 
 def check_usage_mask(mask: int | None, needed: CryptographicUsageMask) -> None:
     """Raises IncompatibleCryptographicUsageMask unless the mask has the bit.
 
-    No mask restricts nothing (cloudproof_kms_js creates keys without one); nor does Unrestricted.
+    A key without a mask is not restricted (cloudproof_kms_js creates such keys), nor one with Unrestricted.
     """
     if mask is None or int(mask) & (int(needed) | _UNRESTRICTED):
         return
@@ -52,45 +52,45 @@ def check_usage_mask(mask: int | None, needed: CryptographicUsageMask) -> None:
     )
 
 
-def reset_usage_limits(wanted: UsageLimits) -> UsageLimits:
-    """Limits of which nothing is spent: the count is the server's, whatever a client says of it.
+def reset_usage_limits(requested: UsageLimits) -> UsageLimits:
+    """Limits of which nothing is used: the server keeps the count and ignores the client's.
 
     Raises InvalidAttributeValue.
     """
-    if wanted.usage_limits_total < 0:
+    if requested.usage_limits_total < 0:
         raise InvalidAttributeValue("UsageLimitsTotal may not be negative")
-    if wanted.usage_limits_unit is None:
+    if requested.usage_limits_unit is None:
         raise InvalidAttributeValue("UsageLimits needs a UsageLimitsUnit")
-    return dataclasses.replace(wanted, usage_limits_count=wanted.usage_limits_total)
+    return dataclasses.replace(requested, usage_limits_count=requested.usage_limits_total)
 
 
 def remaining_units(limits: UsageLimits) -> int:
-    """Units that are left."""
+    """The units that are left."""
     count = limits.usage_limits_count
     return limits.usage_limits_total if count is None else count
 
 
 def is_partly_consumed(limits: UsageLimits) -> bool:
-    """Something was spent: from then on neither total nor unit may change."""
+    """Whether something was used: from then on neither total nor unit may change."""
     return remaining_units(limits) != limits.usage_limits_total
 
 
 def check_usage_left(limits: UsageLimits | None) -> None:
-    """Raises PermissionDenied where nothing is left; None: there is no limit."""
+    """Raises PermissionDenied where nothing is left. limits: None where there are none."""
     if limits is not None and remaining_units(limits) <= 0:
         raise PermissionDenied("the key's usage limit is spent")
 
 
 def check_units_left(limits: UsageLimits | None, units: int) -> None:
-    """Raises UsageLimitExceeded where fewer units are left than somebody means to use."""
+    """Raises UsageLimitExceeded where fewer units are left than the client means to use."""
     if limits is not None and units > remaining_units(limits):
         raise UsageLimitExceeded("the key has less left of its usage limit")
 
 
 def consume_usage(limits: UsageLimits, size: int) -> UsageLimits:
-    """The limits after one protection of so many bytes: Byte counts them, Object counts one.
+    """The limits after protecting size bytes once: the unit Byte counts bytes, Object counts operations.
 
-    Raises PermissionDenied where that is more than is left; nothing is spent then.
+    Raises PermissionDenied where that is more than is left.
     """
     check_usage_left(limits)
     units = size if limits.usage_limits_unit is UsageLimitsUnit.BYTE else 1
