@@ -132,6 +132,7 @@ __all__ = [
     "ImportResponse",
     "InteropRequest",
     "InteropResponse",
+    "LocateCriteria",
     "LocateRequest",
     "LocateResponse",
     "LogRequest",
@@ -164,5 +165,4 @@ __all__ = [
     "SignResponse",
     "SignatureVerifyRequest",
     "SignatureVerifyResponse",
-    "LocateCriteria",
 ]
