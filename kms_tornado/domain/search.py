@@ -83,16 +83,16 @@ class LocateSearch:
 
 
 def filter_for(
-    sought: LocateCriteria, storage: int | None = None, member: ObjectGroupMember | None = None
+    criteria: LocateCriteria, storage: int | None = None, member: ObjectGroupMember | None = None
 ) -> ObjectFilter:
     """storage: a mask of StorageStatus. member: of the group that is sought.
 
     The group's default member is for the caller to pick: the newest. Raises InvalidField, MissingData
     and InvalidAttributeValue for what would have to be passed over.
     """
-    if sum(map(_values_in, sought.attributes)) > MAX_SOUGHT_VALUES:
+    if sum(map(_values_in, criteria.attributes)) > MAX_SOUGHT_VALUES:
         raise InvalidField(f"Locate looks for at most {MAX_SOUGHT_VALUES} values at once")
-    attributes = [each for each in sought.attributes if each.value != _UNDEFINED_DATE]
+    attributes = [each for each in criteria.attributes if each.value != _UNDEFINED_DATE]
     tags: frozenset[str] = frozenset()
     states = None
     kept = []
@@ -111,7 +111,7 @@ def filter_for(
             raise InvalidField("ObjectGroupMember goes with an ObjectGroup in Attributes")
         if member is ObjectGroupMember.GROUP_MEMBER_FRESH:
             kept.append(Node("Fresh", ItemType.BOOLEAN, True))
-    return ObjectFilter(tags, _in_storage(states, storage), tuple(kept), sought.date_ranges)
+    return ObjectFilter(tags, _in_storage(states, storage), tuple(kept), criteria.date_ranges)
 
 
 def _values_in(node: Node) -> int:

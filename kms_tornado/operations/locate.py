@@ -21,7 +21,7 @@ async def locate(call: Call, request: LocateRequest) -> LocateResponse:
             raise InvalidField("MaximumItems and OffsetItems may not be negative")
     is_for_one = request.object_group_member is ObjectGroupMember.GROUP_MEMBER_DEFAULT
     search = LocateSearch(
-        filter_for(request.sought, request.storage_status_mask, request.object_group_member),
+        filter_for(request.criteria, request.storage_status_mask, request.object_group_member),
         call.principal,
         offset=0 if is_for_one else request.offset_items or 0,
         maximum=1 if is_for_one else min(MAX_LOCATED, request.maximum_items or MAX_LOCATED),
