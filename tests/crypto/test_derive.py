@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kms_tornado.crypto import derive, random
+from kms_tornado.crypto import derive
 from kms_tornado.crypto.derive import DerivationInputs
 from kms_tornado.crypto.material import KeyMaterial
 from kms_tornado.errors import InvalidField, UnsupportedCryptographicParameters
@@ -67,11 +67,3 @@ def test_key_data_and_hash_all_count(function):
         for data in (b"a", b"b")
     }
     assert len(found) == 8
-
-
-def test_random_octets_differ_and_are_bounded():
-    assert len({random.generate_octets(16) for _ in range(100)}) == 100
-    assert len(random.generate_octets(random.MAX_BYTES)) == random.MAX_BYTES
-    for length in (-1, 0, random.MAX_BYTES + 1, 2**31 - 1):
-        with pytest.raises(InvalidField):
-            random.generate_octets(length)

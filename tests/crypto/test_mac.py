@@ -6,7 +6,6 @@ import hmac
 
 import pytest
 
-from kms_tornado.crypto.hashes import HASHES, Hasher, compute_digest, find_hash
 from kms_tornado.crypto.mac import (
     HMACS,
     MACContext,
@@ -117,27 +116,3 @@ def test_cut_or_lengthened_mac_is_another_one():
     assert is_same_mac(right, right)
     for other in (b"", right[:1], right[:16], right[:-1], right + b"\0", bytes(32)):
         assert not is_same_mac(right, other)
-
-
-# --- hashes -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("algorithm", sorted(set(H) - set(HASHES)), ids=lambda each: each.name)
-def test_hashes_that_are_broken_or_rare_are_not_offered(algorithm):
-    with pytest.raises(UnsupportedCryptographicParameters, match=algorithm.name):
-        find_hash(algorithm)
-
-
-def test_hashes_that_are_offered():
-    assert {each.name for each in HASHES} == {
-        "SHA_1", "SHA_224", "SHA_256", "SHA_384", "SHA_512", "SHA_512_224", "SHA_512_256",
-        "SHA3_224", "SHA3_256", "SHA3_384", "SHA3_512",
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize("algorithm", HASHES, ids=lambda each: each.name)
-def test_parts_make_the_hash_of_the_whole(algorithm):
-    hasher = Hasher(algorithm)
-    hasher.update(b"pay ")
-    hasher.update(b"12 EUR")
-    assert hasher.finish() == compute_digest(algorithm, b"pay 12 EUR")
