@@ -1,4 +1,4 @@
-"""The declaration language of structures: a frozen dataclass whose annotations say what is allowed.
+"""Reading and writing of declared structures: frozen dataclasses whose annotations say what is allowed.
 
 A field's tag is its name in camel case (`iv_counter_nonce` → IVCounterNonce) unless `Tag` says
 otherwise; its item type follows from its Python type:
@@ -8,7 +8,9 @@ otherwise; its item type follows from its Python type:
     links: Annotated[tuple[Link, ...], Tag("Link")] = ()    repeated, Structure
     initial_date: DateTime | None = None              DateTime: seconds since the Unix epoch
 
-Fields are found by tag, never by position (KMIP.md §4). What is not declared is refused.
+Fields are found by tag, never by position, because clients send them in any order (docs/dialects.md,
+"JSON TTLV"). A field that is not declared is refused. How a class is turned into a plan for reading and
+writing is told in `schema_plan`.
 """
 
 from __future__ import annotations
@@ -24,14 +26,14 @@ from .schema_plan import Custom as Custom
 from .schema_plan import DateTime as DateTime
 from .schema_plan import Declared as Declared
 from .schema_plan import EnumerationNumber as EnumerationNumber
-from .schema_plan import Field, Nested, Plan, Writing, make_plan, writing_of
+from .schema_plan import Field, Nested, Plan, Writing, make_plan, make_writing
 from .schema_plan import Interval as Interval
 from .schema_plan import LongInteger as LongInteger
 from .schema_plan import Sparse as Sparse
 from .schema_plan import Tag as Tag
 from .ttlv import ItemType, Node, new_node
 
-_STRUCTURE = ItemType.STRUCTURE  # Python 3.11 looks a member of an enumeration up in a function
+_STRUCTURE = ItemType.STRUCTURE  # in Python 3.11, ItemType.STRUCTURE calls a function each time
 
 D = TypeVar("D", bound=Declared)
 
@@ -39,7 +41,8 @@ D = TypeVar("D", bound=Declared)
 def from_node(cls: type[D], node: Node, **readers: Callable[[Node], Any]) -> D:
     """The structure as a value of the class.
 
-    readers: field name → what reads it instead of what is declared, where that hangs on another one.
+    readers: {field name: function that reads it}, in place of the declared one, for a field whose shape
+    depends on another field.
 
     Raises InvalidField for an unknown tag, one given twice or a wrong item type, MissingData for
     one that is required and absent.
@@ -64,23 +67,24 @@ def from_node(cls: type[D], node: Node, **readers: Callable[[Node], Any]) -> D:
         else:
             values[name] = child.value if child.type is field.leaf else read(child)
     if not values.keys() >= plan.required:
-        missing = next(each for each in plan.fields if each.name in plan.required - values.keys())
-        raise MissingData(f"{missing.tag} is missing in {node.tag}")
+        absent = plan.required - values.keys()
+        first = next(field for field in plan.fields if field.name in absent)
+        raise MissingData(f"{first.tag} is missing in {node.tag}")
     for name in plan.repeated:
         if name in values:
             values[name] = tuple(values[name])
     if not plan.is_sparse:
         return cls(**values)
-    made = object.__new__(cls)
-    vars(made).update(values)
-    return made
+    instance = object.__new__(cls)
+    vars(instance).update(values)
+    return instance
 
 
 def normalise_partial(cls: type[Declared], node: Node) -> Node:
-    """The structure as it is, its tags in their canonical form, after a look at its fields alone.
+    """The structure with its tags in their canonical form, each field checked on its own.
 
-    As things are described that are looked for: what `from_node` requires may be absent, at any
-    depth, and what is single may be there more than once. Raises InvalidField.
+    For the description of objects to search for: at any depth, required fields may be absent, and a
+    field that has one value may be repeated. Raises InvalidField.
     """
     if not isinstance(node.value, tuple):
         raise InvalidField(f"{node.tag} must be a Structure")
@@ -98,7 +102,7 @@ def normalise_partial(cls: type[Declared], node: Node) -> Node:
 
 
 def to_node(value: Declared, tag: str) -> Node:
-    """The value as a structure: fields in the order of their declaration, None left out."""
+    """The value as a structure: fields in the order of their declaration, those that are None left out."""
     if isinstance(value, Sparse):
         return new_node(Node, (tag, _STRUCTURE, _children_of_sparse(value)))
     return new_node(Node, (tag, _STRUCTURE, _children_of(value, _plan(type(value)).writing)))
@@ -107,7 +111,7 @@ def to_node(value: Declared, tag: str) -> Node:
 def _children_of(value: Any, writing: Writing) -> tuple[Node, ...]:
     children: list[Node] = []
     values_of, steps = writing
-    for item, (tag, leaf, repeated, write) in zip(values_of(value), steps):  # noqa: B905 - as many
+    for item, (tag, leaf, repeated, write) in zip(values_of(value), steps):  # noqa: B905 - same length
         if item is None:
             continue
         if leaf is not None:
@@ -124,17 +128,19 @@ def _children_of_sparse(value: Any) -> tuple[Node, ...]:
         children: tuple[Node, ...] = value._children
     except AttributeError:
         cls: Any = type(value)
-        given = vars(value)
-        children = _children_of(given, _writing_of_sparse(cls, tuple(given)))
+        values = vars(value)
+        children = _children_of(values, _writing_of_sparse(cls, tuple(values)))
         object.__setattr__(value, "_children", children)  # the class is frozen
     return children
 
 
+# A cache of the module, as `_plan` is: what it holds depends on nothing but the classes. It is bounded,
+# because clients choose which fields are set; an application sets the same few all the time.
 @lru_cache(maxsize=1024)
-def _writing_of_sparse(cls: Any, given: tuple[str, ...]) -> Writing:
-    """For instances that hold these fields, in their dict and in this order."""
-    fields = [field for field in _plan(cls).fields if field.name in given]
-    return writing_of(fields, itemgetter, dict.__getitem__)
+def _writing_of_sparse(cls: Any, names: tuple[str, ...]) -> Writing:
+    """For instances whose dict holds the fields of these names."""
+    fields = [field for field in _plan(cls).fields if field.name in names]
+    return make_writing(fields, itemgetter, dict.__getitem__)
 
 
 def tag_of(cls: type[Declared], field_name: str) -> str:
@@ -153,9 +159,9 @@ def is_repeated(cls: type[Declared], field_name: str) -> bool:
 
 
 def read_field(cls: type[Declared], node: Node, parent: str) -> tuple[str, Any]:
-    """(field name, value) of a single field of the class; one of several values where it is repeated.
+    """(field name, value) of one field of the class; one of its values where it is repeated.
 
-    parent: for the error text. Raises as `from_node` does.
+    parent: the tag around it, for the error text. Raises as `from_node` does.
     """
     field = _plan(cls).by_tag.get(node.tag)
     if field is None:
@@ -168,6 +174,7 @@ def write_field(cls: type[Declared], field_name: str, value: Any) -> Node:
     return _field_of(cls, field_name).write(value)
 
 
+# One entry for each declared class of the package, made when it is first needed: no bound is necessary.
 @cache
 def _plan(cls: type[Declared]) -> Plan:
     return make_plan(cls, Nested(from_node, to_node))

@@ -1,8 +1,8 @@
 """Every tag and enumeration of KMIP 2.1: spelling to number and back, as data.
 
-`enumerations.json` is the specification's text (§11, §12); beside it stand the few names that it
-lacks and the clients send. Three spellings of one name meet here: the specification's ("SHA-256"),
-the OASIS JSON profile's ("SHA_256") and the one of Cosmian's clients ("SHA256").
+`enumerations.json` holds the specification's text (§11, §12); the tables below add the few names that
+clients send and the text lacks. A name has three spellings: the specification's ("SHA-256"), the OASIS
+JSON profile's ("SHA_256") and that of Cosmian's clients ("SHA256").
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from importlib import resources
 from types import MappingProxyType
 
-#: Sent or expected by the clients, or missing from the extract; see KMIP.md §6 and its appendix.
+#: Sent or expected by the clients, or missing from the extract: docs/dialects.md, "Enumerations".
 ADDITIONS: Mapping[str, Mapping[str, int]] = {
     "CryptographicAlgorithm": {"CoverCrypt": 0x88800004},
     "KeyFormatType": {"CoverCryptSecretKey": 0x8880000C, "CoverCryptPublicKey": 0x8880000D},
-    # §11.38, §11.39: places in CK_FUNCTION_LIST counted from 1, and CK_RV. The profiles' case needs these.
+    # §11.38, §11.39: positions in CK_FUNCTION_LIST, counted from 1, and values of CK_RV. A case of the
+    # OASIS profiles needs these.
     "PKCS_11Function": {"C_Initialize": 1, "C_Finalize": 2, "C_GetInfo": 3},
     "PKCS_11ReturnCode": {"OK": 0},
     "BlockCipherMode": {"CosmianNISTKeyWrap": 0x80000001, "GCMSIV": 0x80000002},
@@ -26,23 +27,23 @@ ADDITIONS: Mapping[str, Mapping[str, int]] = {
     "ResultReason": {"Illegal Operation": 0x0B},
 }
 
-#: Spellings that the loose rule does not merge (KMIP.md §6), in loose form.
+#: Further spellings, in loose form, which `loosen` does not make of any other.
 ALIASES: Mapping[str, Mapping[str, int]] = {
     "CryptographicAlgorithm": {"threedes": 2, "tripledes": 2, "page166of230mceliece": 0x34},
     "ObjectType": {"opaquedata": 8},
 }
 
-#: Where Cosmian's clients want another name than the profile's without its underscores.
+#: Where Cosmian's clients expect a name other than the profile's without its underscores.
 COSMIAN_NAMES: Mapping[str, Mapping[int, str]] = {
     "CryptographicAlgorithm": {2: "THREE_DES"},
     "PaddingMethod": {8: "PKCS1v15"},
     "State": {6: "Destroyed_Compromised"},
 }
 
-#: Integers whose bits have names; the JSON profile joins the names by "|".
+#: Integers whose bits have names; the JSON profile joins the names with "|".
 MASKS = frozenset({"CryptographicUsageMask", "ProtectionStorageMask", "StorageStatusMask"})
 
-#: Tags that hold the values of an enumeration with another name.
+#: Tags whose values belong to an enumeration of another name.
 SHARED_ENUMERATIONS = {
     "AttributeReference": "Tag",
     "ExtensionType": "ItemType",
@@ -53,10 +54,10 @@ SHARED_ENUMERATIONS = {
     "RevocationReason": "RevocationReasonCode",
 }
 
-#: Tags that the clients use and KMIP does not define: they have a name and no number.
+#: Tags that the clients use and KMIP does not define: they have a name but no number.
 COSMIAN_TAGS = ("ByteString", "Object", "Remove")
 
-#: Other spellings of tags (KMIP.md §4, §5). `VendorAttributes` is KMIP's Attribute.
+#: Other spellings of tags: docs/dialects.md, "JSON TTLV". `VendorAttributes` is KMIP's Attribute.
 TAG_ALIASES: Mapping[str, str] = {
     "IvCounterNonce": "IVCounterNonce",
     "IvLength": "IVLength",
@@ -69,8 +70,7 @@ TAG_ALIASES: Mapping[str, str] = {
     "VendorAttributes": "Attribute",
 }
 
-
-#: Characters. The longest name has 37; what is longer costs time to loosen, and is no name.
+#: Characters. The longest name has 37; anything beyond this is no name, and would take time to loosen.
 MAX_NAME_LENGTH = 100
 
 
@@ -78,8 +78,8 @@ MAX_NAME_LENGTH = 100
 class Enumeration:
     """One enumeration or mask of the specification.
 
-    oasis, cosmian: number → the name to emit. loose: loose spelling → number. exact: the spellings
-    that clients send as a rule, which need no loosening.
+    oasis, cosmian: number → the name to write. loose: loose spelling → number. exact: the spellings
+    that clients usually send, which need no loosening.
     """
 
     name: str
@@ -89,7 +89,7 @@ class Enumeration:
     exact: Mapping[str, int]
 
     def number(self, spelling: str) -> int | None:
-        """The number of a name in any spelling, None if there is no such name."""
+        """The number of a name in any spelling; None where there is no such name."""
         number = self.exact.get(spelling)
         if number is None and len(spelling) <= MAX_NAME_LENGTH:
             number = self.loose.get(loosen(spelling))
@@ -97,7 +97,7 @@ class Enumeration:
 
 
 def loosen(name: str) -> str:
-    """Letters and digits in lower case: merges SHA-256, SHA_256 and SHA256."""
+    """Letters and digits only, in lower case: SHA-256, SHA_256 and SHA256 become the same."""
     return "".join(filter(str.isalnum, name)).lower()
 
 
@@ -115,23 +115,23 @@ def normalise(name: str) -> str:
 def _read_specification() -> dict[str, dict[str, int]]:
     """{"CryptographicAlgorithm": {"3DES": 2, …}, …}"""
     text = resources.files(__package__).joinpath("enumerations.json").read_text("utf-8")
-    found: dict[str, dict[str, int]] = {}
+    enumerations: dict[str, dict[str, int]] = {}
     for heading, rows in json.loads(text).items():
         title = heading.partition(" ")[2].removesuffix(" Enumeration")
         names = {name: int(digits, 16) for name, digits in rows.items() if name != "(Reserved)"}
         if names or title == "Opaque Data Type":
-            found[normalise(title)] = names
+            enumerations[normalise(title)] = names
     for name, added in ADDITIONS.items():
-        found.setdefault(name, {}).update(added)
-    return found
+        enumerations.setdefault(name, {}).update(added)
+    return enumerations
 
 
-def _enumeration(name: str, numbers: Mapping[str, int]) -> Enumeration:
+def _make_enumeration(name: str, numbers: Mapping[str, int]) -> Enumeration:
     oasis = {number: normalise(spelling) for spelling, number in numbers.items()}
     cosmian = {number: spelling.replace("_", "") for number, spelling in oasis.items()}
     cosmian |= COSMIAN_NAMES.get(name, {})
     loose = {**dict(_loose_pairs(numbers)), **ALIASES.get(name, {})}
-    exact = {spelling: number for each in (cosmian, oasis) for number, spelling in each.items()}
+    exact = {spelling: number for names in (cosmian, oasis) for number, spelling in names.items()}
     return Enumeration(name, oasis, cosmian, loose, exact)
 
 
@@ -143,22 +143,25 @@ def _loose_pairs(numbers: Mapping[str, int]) -> Iterable[tuple[str, int]]:
 
 _SPECIFICATION = _read_specification()
 
-#: Tag name → the enumeration (or mask) that its values are taken from.
+#: Tag name → the enumeration (or mask) to which its values belong.
 ENUMERATIONS: Mapping[str, Enumeration] = MappingProxyType(
-    {name: _enumeration(name, numbers) for name, numbers in _SPECIFICATION.items()}
-    | {tag: _enumeration(name, _SPECIFICATION[name]) for tag, name in SHARED_ENUMERATIONS.items()}
+    {name: _make_enumeration(name, numbers) for name, numbers in _SPECIFICATION.items()}
+    | {
+        tag: _make_enumeration(name, _SPECIFICATION[name])
+        for tag, name in SHARED_ENUMERATIONS.items()
+    }
 )
 
-#: Tag name as the JSON profile writes it → number, and back.
+#: Tag name as the JSON profile writes it → number, and the reverse.
 TAG_NUMBERS: Mapping[str, int] = MappingProxyType(
     {normalise(name): number for name, number in _SPECIFICATION["Tag"].items()}
 )
 TAG_NAMES: Mapping[int, str] = MappingProxyType({n: name for name, n in TAG_NUMBERS.items()})
 
-#: Operation number → the tag of its bare request; the response's has "Response" behind it.
+#: Operation number → the tag of its bare request; that of the response has "Response" added.
 OPERATION_TAGS: Mapping[int, str] = ENUMERATIONS["Operation"].oasis
 
-#: Every accepted spelling of a tag but the hexadecimal one → its canonical name.
+#: Every accepted spelling of a tag except the hexadecimal one → its canonical name.
 TAG_SPELLINGS: Mapping[str, str] = MappingProxyType(
     {
         **{name: name for name in (*TAG_NUMBERS, *COSMIAN_TAGS)},
@@ -172,7 +175,7 @@ _HEX_TAG = re.compile(r"0x[0-9A-Fa-f]{6}", re.ASCII)
 
 
 def find_tag(spelling: str) -> str | None:
-    """The canonical name of a tag given by name or as "0x420094", None if there is no such tag."""
+    """The canonical name of a tag from its name or "0x420094"; None where there is no such tag."""
     name = TAG_SPELLINGS.get(spelling)
     if name is None and _HEX_TAG.fullmatch(spelling):
         name = TAG_NAMES.get(int(spelling, 16))

@@ -1,7 +1,8 @@
 """The TTLV tree between codec and payloads: one canonical form, whatever the bytes looked like.
 
-Canonical means: the profile's tag names (`IVCounterNonce`), enumerations and masks as numbers,
-repeated fields repeated. What dialects do otherwise ends in the codec (KMIP.md §4).
+Canonical means: tags by their names in the JSON profile (`IVCounterNonce`), enumerations and masks as
+numbers, repeated fields repeated. The differences between the dialects end in the codecs
+(docs/dialects.md, "JSON TTLV").
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import NamedTuple
 
 
 class ItemType(IntEnum):
-    """KMIP 2.1 §11.23; the Python type of Node.value behind each."""
+    """KMIP 2.1 §11.23; behind each member, the Python type of Node.value."""
 
     STRUCTURE = 1  # tuple[Node, ...]
     INTEGER = 2  # int, 32 bits, signed
@@ -29,29 +30,31 @@ class ItemType(IntEnum):
 
 _BIG_INTEGER = ItemType.BIG_INTEGER
 
-#: Items inside items. KMIP's own messages reach about 12; each level is two of JSON's.
+#: Items inside items. KMIP's own messages reach about 12. Each level takes two levels of JSON.
 MAX_DEPTH = 32
 
-#: In one message. The largest batch of sense has some thousands; a hundred thousand hold the process for
-#: half a second.
+#: In one message. The largest useful batch has some thousands; a hundred thousand items would block the
+#: process for half a second.
 MAX_ITEMS = 20_000
 
-#: 16384 bits: no key in use needs longer integers, and any length costs memory.
+#: 16384 bits: no key in use needs longer integers, and an unlimited length would cost memory.
 MAX_BIG_INTEGER_OCTETS = 2048
 
 #: The item type as JSON and error texts spell it: "ByteString".
-TYPE_NAMES: Mapping[ItemType, str] = {each: each.name.title().replace("_", "") for each in ItemType}
+TYPE_NAMES: Mapping[ItemType, str] = {
+    item_type: item_type.name.title().replace("_", "") for item_type in ItemType
+}
 
 
 class Dialect(Enum):
-    """How a client writes KMIP; it is answered in the same way.
+    """How a client writes KMIP; its answer is written in the same way.
 
-    COSMIAN: the published clients' (KMIP.md §4, "Where the clients' dialect departs").
-    OASIS: the JSON profile's. OASIS_UNTYPED: the same, "type" left out on structures (§13).
-    BINARY: TTLV as KMIP 2.1 §10 has it; the others are JSON.
+    COSMIAN: the dialect of the published clients (docs/dialects.md, "JSON TTLV").
+    OASIS: the JSON profile's. OASIS_UNTYPED: the same without "type" on structures (docs/dialects.md,
+    "The other dialects"). BINARY: TTLV as KMIP 2.1 §10 defines it; the others are JSON.
     """
 
-    __hash__ = object.__hash__  # Enum's own hashes the name, in Python
+    __hash__ = object.__hash__  # Enum's own hashes the name, by a function in Python
 
     COSMIAN = "cosmian"
     OASIS = "oasis"
@@ -63,7 +66,7 @@ Value = int | bool | str | bytes | tuple["Node", ...]
 
 
 class Node(NamedTuple):
-    """A named tuple, not a dataclass: a message has dozens, and making one costs a quarter."""
+    """A named tuple, not a dataclass: a message has dozens, and creating one takes a quarter of the time."""
 
     tag: str
     type: ItemType
@@ -76,18 +79,18 @@ class Node(NamedTuple):
         return f"<{self.tag} {self.type.name}>"
 
 
-#: `new_node(Node, (tag, item type, value))`: what `Node(…)` does by a function in Python, in half the time.
+#: `new_node(Node, (tag, item type, value))` takes half the time of `Node(…)`, which is a function in Python.
 new_node = tuple.__new__
 
 
 def encoded_length(node: Node) -> int:
-    """The bytes of the node in binary TTLV (KMIP 2.1 §10), which is what size limits count.
+    """The number of bytes of the node in binary TTLV (KMIP 2.1 §10), which is what size limits count.
 
-    8 are its header; what is shorter than a multiple of 8 is padded, numbers of 4 bytes too.
+    The header has 8; a value is padded to a multiple of 8, a number of 4 bytes too.
     """
     _, item_type, value = node
     if isinstance(value, tuple):
-        return 8 + sum([encoded_length(each) for each in value])
+        return 8 + sum([encoded_length(child) for child in value])
     if isinstance(value, str):
         length = len(value) if value.isascii() else len(value.encode("utf-8"))
         return 8 + (length + 7) // 8 * 8
