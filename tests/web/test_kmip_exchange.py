@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from .kms import (
+from ..kms import (
     KMS,
     Fields,
     attributes,
@@ -27,7 +27,7 @@ from .kms import (
     uid,
 )
 
-SHARED = Path(__file__).parents[2] / "shared/KMIP.md"
+SHARED = Path(__file__).parents[3] / "shared/KMIP.md"
 PATHS = ["/kmip_2_1", "/kmip/2_1"]
 SYMMETRIC = name("ObjectType", "SymmetricKey")
 BILLING = bytes.fromhex("0f1e2d3c4b5a69788796a5b4c3d2e1f0")

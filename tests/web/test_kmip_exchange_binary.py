@@ -11,9 +11,9 @@ import pytest
 from kms_tornado.kmip import binary_codec, json_codec
 from kms_tornado.kmip.ttlv import MAX_DEPTH, Dialect
 
-from .kms import KMS, batch_item, message, number, structure, two_issuers, uid, version
-from .kms import attributes as attributes_item
-from .kms import name as enumeration
+from ..kms import KMS, batch_item, message, number, structure, two_issuers, uid, version
+from ..kms import attributes as attributes_item
+from ..kms import name as enumeration
 
 SYMMETRIC = enumeration("ObjectType", "SymmetricKey")
 
