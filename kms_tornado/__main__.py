@@ -1,26 +1,24 @@
-"""The command: options → settings → server → serve until a signal says stop."""
+"""The command: from its arguments to its exit code."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import re
 import resource
-import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
-from types import FrameType
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from . import logs, options
 from .errors import ConfigurationError, KMSError
 from .options.result import Parsed
-from .settings import Settings
-from .web.process.dev_issuer import format_dev_text
-from .web.process.listening import open_sockets, server_url
-from .web.process.server import Server
-from .web.process.workers import Supervisor, Worker
+
+# The server is imported where it is started: that takes most of a second, and --help, --version and
+# a mistake in the options need none of it.
+if TYPE_CHECKING:
+    from .web.process.workers import Worker
 
 log = logging.getLogger("kms_tornado.server")
 
@@ -30,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         parsed = options.parse(sys.argv[1:] if argv is None else argv, os.environ)
     except ConfigurationError as exc:
-        return _refused(str(exc), 2)
+        return _refuse(str(exc), 2)
     if parsed.print_config:
         print(options.format_effective(parsed), end="")
         return 0
@@ -49,27 +47,32 @@ def _run(
     worker: Worker | None = None,
 ) -> int:
     """Serve in this process, to its exit code."""
+    from .web.process.serving import serve
+
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(serve(parsed.settings, sockets, worker))
+        serve(parsed.settings, sockets, worker)
     except ConfigurationError as exc:
-        return _refused(_with_source(str(exc), parsed), 2)
+        return _refuse(_add_source(str(exc), parsed), 2)
     except OSError as exc:
-        return _refused(exc.strerror or str(exc), 1)
-    except KMSError as exc:  # the database went away while we started
-        return _refused(str(exc), 1)
+        return _refuse(exc.strerror or str(exc), 1)
+    except KMSError as exc:  # the database went away during the start
+        return _refuse(str(exc), 1)
     return 0
 
 
 def _supervise(parsed: Parsed) -> int:
     """Serve in workers, of which this process is the supervisor, to its exit code."""
+    from .web.process import serving  # noqa: F401  # before the fork: workers share what is loaded
+    from .web.process.listening import open_sockets, server_url
+    from .web.process.workers import Supervisor
+
     settings = parsed.settings
     try:
         sockets = open_sockets(settings)
     except ConfigurationError as exc:
-        return _refused(_with_source(str(exc), parsed), 2)
+        return _refuse(_add_source(str(exc), parsed), 2)
     except OSError as exc:
-        return _refused(exc.strerror or str(exc), 1)
+        return _refuse(exc.strerror or str(exc), 1)
     count = settings.workers or os.cpu_count() or 1
 
     def log_start() -> None:
@@ -84,72 +87,18 @@ def _supervise(parsed: Parsed) -> int:
     ).run()
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop's where the extra `fast` is installed."""
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return factory
-
-
-async def serve(
-    settings: Settings,
-    sockets: Sequence[socket.socket] | None = None,
-    worker: Worker | None = None,
-) -> None:
-    """Listen until SIGTERM or SIGINT; a second signal changes nothing.
-
-    sockets, worker: where there are several workers, each of which stops, too, when its supervisor is gone.
-    """
-    stop = asyncio.Event()
-    server = Server(settings, sockets, worker)
-    stopping = (signal.SIGTERM, signal.SIGINT)
-    for number in stopping:
-        _on_signal(number, stop.set)
-    _on_signal(signal.SIGHUP, server.reload)
-    async with server:
-        if server.dev_issuer is not None:
-            print(format_dev_text(server.dev_issuer, server.url), flush=True)
-        if worker is not None:
-            asyncio.get_running_loop().add_reader(worker.supervisor_gone, stop.set)
-            worker.report_ready()
-        await stop.wait()
-        if worker is not None:
-            asyncio.get_running_loop().remove_reader(worker.supervisor_gone)
-        log.info("stopping: finishing the requests in flight")
-    log.info("stopped")
-    for number in (*stopping, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # there is nothing left to stop
-
-
-def _on_signal(number: signal.Signals, act: Callable[[], None]) -> None:
-    """Have the loop act on the signal.
-
-    Not by loop.add_signal_handler: its handlers end with the loop, a moment before the process
-    does, and a second SIGTERM in that moment would kill what is about to end well.
-    """
-    loop = asyncio.get_running_loop()
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        loop.call_soon_threadsafe(act)
-
-    signal.signal(number, handle)
-
-
-def _refused(text: str, code: int) -> int:
-    """One line, whatever a library's words are."""
+def _refuse(text: str, code: int) -> int:
+    """Say why in one line, however many a library's text has."""
     print(f"kms-tornado: {' '.join(text.split())}", file=sys.stderr)
     return code
 
 
-def _with_source(text: str, parsed: Parsed) -> str:
-    """Put where the option was set behind its name, as for the faults found before the start."""
+def _add_source(text: str, parsed: Parsed) -> str:
+    """Put where the option was set behind its name, as in faults that were found before the start."""
     match = re.match(r"(?:--)?([\w-]+)(?=[: ])", text)
     if match is None:
         return text
-    source = next((e.source for e in parsed.effective if e.name == match[1]), None)
+    source = next((option.source for option in parsed.effective if option.name == match[1]), None)
     return text if source is None else f"{match[0]} ({source}){text[match.end() :]}"
 
 

@@ -1,0 +1,79 @@
+"""Serving until a signal says stop: the event loop of one process, and what signals do to it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Callable, Sequence
+from types import FrameType
+
+from ...settings import Settings
+from .dev_issuer import format_dev_text
+from .server import Server
+from .workers import Worker
+
+log = logging.getLogger("kms_tornado.server")
+
+
+def serve(
+    settings: Settings,
+    sockets: Sequence[socket.socket] | None = None,
+    worker: Worker | None = None,
+) -> None:
+    """Listen until SIGTERM or SIGINT; a second signal changes nothing.
+
+    sockets, worker: where there are several workers. Each of them stops, too, when its supervisor is gone.
+    Raises ConfigurationError, KMSError, or OSError where the start fails.
+    """
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_serve(settings, sockets, worker))
+
+
+async def _serve(
+    settings: Settings, sockets: Sequence[socket.socket] | None, worker: Worker | None
+) -> None:
+    stop = asyncio.Event()
+    server = Server(settings, sockets, worker)
+    stopping = (signal.SIGTERM, signal.SIGINT)
+    for number in stopping:
+        _on_signal(number, stop.set)
+    _on_signal(signal.SIGHUP, server.reload)
+    async with server:
+        if server.dev_issuer is not None:
+            print(format_dev_text(server.dev_issuer, server.url), flush=True)
+        if worker is not None:
+            asyncio.get_running_loop().add_reader(worker.supervisor_gone, stop.set)
+            worker.report_ready()
+        await stop.wait()
+        if worker is not None:
+            asyncio.get_running_loop().remove_reader(worker.supervisor_gone)
+        log.info("stopping: finishing the requests in flight")
+    log.info("stopped")
+    for number in (*stopping, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # there is nothing left to stop
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's where the extra `fast` is installed; None means asyncio's own."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+def _on_signal(number: signal.Signals, act: Callable[[], None]) -> None:
+    """Have the loop act on the signal.
+
+    Not by loop.add_signal_handler: its handlers end with the loop, a moment before the process
+    does, and a second SIGTERM in that moment would kill a process that is about to end well.
+    """
+    loop = asyncio.get_running_loop()
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(act)
+
+    signal.signal(number, handle)
