@@ -24,6 +24,7 @@ from .support import Response
 
 ROOT = Path(__file__).resolve().parent.parent
 _URL = re.compile(r"listening on (https?)://(\[[^\]]*\]|[^:\s]+):(\d+)")
+NO_AUTH = ("--insecure-no-auth",)
 QUICK = ("--jwks-refresh-interval", "1", "--jwks-cooldown", "0", "--jwks-timeout", "2")
 
 
@@ -249,6 +250,19 @@ def check_log(server: ServerProcess) -> None:
     assert not bad, server.log
 
 
+def check_refused(finished: Any, code: int) -> str:
+    """The command ended with the code and one line on stderr, behind log lines; that line."""
+    assert finished.returncode == code, finished.stderr
+    assert finished.stdout == ""
+    assert "Traceback" not in finished.stderr
+    assert "usage:" not in finished.stderr
+    lines = finished.stderr.splitlines()
+    refusals = [line for line in lines if line.startswith("kms-tornado: ")]
+    assert len(refusals) == 1, finished.stderr
+    assert lines[-1] == refusals[0]
+    return str(refusals[0])
+
+
 @contextlib.contextmanager
 def serving(*argv: str, **kwargs: Any) -> Iterator[ServerProcess]:
     """A server that at the end stops cleanly, with nothing bad in its log."""
@@ -274,6 +288,27 @@ def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])
+
+
+# --- raw connections ----------------------------------------------------------------------------
+
+
+def send_head(client: Client, length: int, token: str, path: str = "/kmip_2_1") -> socket.socket:
+    """A connection on which the head of a request has been sent."""
+    sock = client.connect()
+    sock.sendall(
+        f"POST {path} HTTP/1.1\r\nHost: kms\r\nAuthorization: Bearer {token}\r\n"
+        f"Content-Length: {length}\r\n\r\n".encode()
+    )
+    return sock
+
+
+def read_all(sock: socket.socket) -> bytes:
+    """What comes until the server closes."""
+    received = b""
+    while chunk := sock.recv(65536):
+        received += chunk
+    return received
 
 
 # --- bodies -------------------------------------------------------------------------------------

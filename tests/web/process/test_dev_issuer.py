@@ -15,8 +15,7 @@ import pytest
 
 from ...issuer import write_tls_files
 from ...keys import certificate, private_key, private_pem
-from ...server import Client, ServerProcess, node, run, serving
-from .test_server import one_line
+from ...server import Client, ServerProcess, check_refused, node, run, serving
 
 
 class Printed:
@@ -107,7 +106,7 @@ def test_dev_is_ready(dev):
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com"])
 def test_dev_refuses_to_listen_off_loopback(tmp_path, host):
-    line = one_line(run("--dev", "--hostname", host, "--port", "0", cwd=tmp_path), 2)
+    line = check_refused(run("--dev", "--hostname", host, "--port", "0", cwd=tmp_path), 2)
     assert "--hostname (flag)" in line
     assert list(tmp_path.iterdir()) == []
 
@@ -159,7 +158,7 @@ def test_dev_over_tls_prints_a_curl_line_that_works(tmp_path):
 
 
 def test_dev_and_an_issuer_go_not_together(tmp_path):
-    line = one_line(run("--dev", "--jwt-issuer-uri", "https://i.example", cwd=tmp_path), 2)
+    line = check_refused(run("--dev", "--jwt-issuer-uri", "https://i.example", cwd=tmp_path), 2)
     assert "--dev (flag)" in line
 
 

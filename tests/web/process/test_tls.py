@@ -12,10 +12,8 @@ from cryptography.hazmat.primitives import serialization
 
 from ...issuer import Issuer, write_tls_files
 from ...keys import certificate, private_key, private_pem
-from ...server import Client, eventually, run, serving, trusting
-from .test_server import one_line
+from ...server import NO_AUTH, Client, check_refused, eventually, run, serving, trusting
 
-NO_AUTH = ("--insecure-no-auth",)
 FILES = ("--tls-cert-file", "cert.pem", "--tls-key-file", "key.pem")
 
 
@@ -164,7 +162,7 @@ def test_unusable_tls_files_end_the_start(tmp_path, cert, key, option, words):
     if cert is not None:
         (tmp_path / "cert.pem").write_bytes(cert)
     finished = run(*NO_AUTH, *FILES, "--port", "0", cwd=tmp_path)
-    line = one_line(finished, 2)
+    line = check_refused(finished, 2)
     assert f"{option} (flag)" in line
     assert words in line
     assert "listening" not in finished.stderr
@@ -180,7 +178,7 @@ def test_unusable_tls_files_end_the_start(tmp_path, cert, key, option, words):
 )
 def test_half_a_pair_ends_the_start(tmp_path, argv):
     write_pair(tmp_path, "start tls")
-    line = one_line(run(*NO_AUTH, *argv, cwd=tmp_path), 2)
+    line = check_refused(run(*NO_AUTH, *argv, cwd=tmp_path), 2)
     assert re.search(r"--tls-(cert|key)-file \(flag\)", line)
 
 
@@ -228,6 +226,6 @@ def test_file_without_certificates_ends_the_start(tmp_path):
     write_pair(tmp_path, "start tls")
     (tmp_path / "ca.pem").write_text("rubbish")
     argv = (*NO_AUTH, *FILES, "--clients-ca-cert-file", "ca.pem", "--port", "0")
-    line = one_line(run(*argv, cwd=tmp_path), 2)
+    line = check_refused(run(*argv, cwd=tmp_path), 2)
     assert "--clients-ca-cert-file (flag)" in line
     assert "no PEM certificate" in line

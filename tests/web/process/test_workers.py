@@ -12,8 +12,18 @@ from pathlib import Path
 import pytest
 
 from ...issuer import Issuer
-from ...server import CREATE, ServerProcess, eventually, run, serving, trusting
-from .test_server import NO_AUTH, head, one_line, read_all
+from ...server import (
+    CREATE,
+    NO_AUTH,
+    ServerProcess,
+    check_refused,
+    eventually,
+    read_all,
+    run,
+    send_head,
+    serving,
+    trusting,
+)
 
 TWO = ("--workers", "2")
 
@@ -104,7 +114,7 @@ def test_signal_stops_all_of_them_and_lets_the_request_in_flight_end(tmp_path, i
     body = str(CREATE).replace("'", '"').encode()
     with ServerProcess(*trusting(issuer), *TWO, cwd=tmp_path) as server:
         pids = workers_of(server)
-        sock = head(server.client, len(body), issuer.token(aud="kms"))
+        sock = send_head(server.client, len(body), issuer.token(aud="kms"))
         sock.sendall(body[:10])
         eventually(lambda: server.client.get("/health").status == 200)
         server.send(number)
@@ -138,7 +148,7 @@ def test_bad_configuration_that_shows_at_the_start_is_said_once_with_exit_code_2
     (tmp_path / "master.key").write_text("rubbish")
     (tmp_path / "master.key").chmod(0o600)
     argv = ("--master-key-file", "master.key", "--port", "0")
-    line = one_line(run(*NO_AUTH, *TWO, *argv, cwd=tmp_path), 2)
+    line = check_refused(run(*NO_AUTH, *TWO, *argv, cwd=tmp_path), 2)
     assert "--master-key-file (flag)" in line
 
 
@@ -147,4 +157,6 @@ def test_port_in_use_is_one_line_and_exit_code_1(tmp_path):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        assert "cannot listen" in one_line(run(*NO_AUTH, *TWO, "--port", port, cwd=tmp_path), 1)
+        assert "cannot listen" in check_refused(
+            run(*NO_AUTH, *TWO, "--port", port, cwd=tmp_path), 1
+        )

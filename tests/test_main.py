@@ -1,0 +1,93 @@
+"""The command: what it prints, and its exit code where it does not come to serving."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from .server import NO_AUTH, check_refused, run
+
+
+def test_version_prints_name_and_version(tmp_path):
+    finished = run("--version", cwd=tmp_path)
+    assert finished.returncode == 0
+    assert re.fullmatch(r"kms-tornado \d+\.\d+\.\d+\S*\n", finished.stdout)
+
+
+def test_help_names_flags_and_their_variables(tmp_path):
+    finished = run("--help", cwd=tmp_path)
+    assert finished.returncode == 0
+    for word in ("--jwt-issuer-uri", "KMS_JWT_ISSUER_URI", "token issuer", "storage"):
+        assert word in finished.stdout
+
+
+def test_print_config_names_each_source_and_makes_no_data(tmp_path):
+    finished = run(
+        *NO_AUTH, "--print-config", cwd=tmp_path, KMS_PORT="4711", KMS_MASTER_KEY="c2VjcmV0"
+    )
+    assert finished.returncode == 0
+    lines = finished.stdout.splitlines()
+    assert all(re.fullmatch(r"(# )?\S+ = .*  # (flag|environment|file|default)", x) for x in lines)
+    assert "port = 4711  # environment" in lines
+    assert "c2VjcmV0" not in finished.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        pytest.param((), ("--jwt-issuer-uri", "--insecure-no-auth"), id="nobody to trust"),
+        pytest.param((*NO_AUTH, "--port", "99999"), ("--port (flag)",), id="out of range"),
+        pytest.param(
+            (*NO_AUTH, "--prot", "1"), ("--prot (flag)", "unknown option"), id="unknown flag"
+        ),
+        pytest.param(
+            (*NO_AUTH, "--hostname", "0.0.0.0"), ("--hostname (flag)",), id="not loopback"
+        ),
+        pytest.param(
+            (*NO_AUTH, "-c", "nothing.toml"), ("--config (flag)", "nothing.toml"), id="no file"
+        ),
+        pytest.param(
+            (*NO_AUTH, "--data-dir", "/dev/null"), ("--data-dir (flag)", "not a dir"), id="no dir"
+        ),
+        pytest.param(
+            (*NO_AUTH, "--database-url", "oracle://u:hunter2@h/d"),
+            ("--database-url (flag)",),
+            id="database of another kind",
+        ),
+        pytest.param(
+            (*NO_AUTH, "--database-url", "postgresql://kms:hunter2@127.0.0.1:1/kms"),
+            ("--database-url (flag)", "postgresql://kms:***@127.0.0.1:1/kms", "refused"),
+            id="database server that is not there",
+        ),
+        pytest.param(
+            ("--jwt-issuer-uri", "https://i.example", "--hostname", "203.0.113.7", "--port", "0"),
+            ("--hostname (flag)", "203.0.113.7"),
+            id="not an address of this machine",
+        ),
+    ],
+)
+def test_bad_configuration_is_one_line_and_exit_code_2(tmp_path, argv, words):
+    line = check_refused(run(*argv, cwd=tmp_path), 2)
+    for word in words:
+        assert word in line
+    assert "hunter2" not in line
+
+
+def test_files_that_hold_something_else_are_named_with_their_option(tmp_path):
+    (tmp_path / "odd").write_text("no database, and no certificate either\n" * 100)
+    odd = str(tmp_path / "odd")
+    line = check_refused(run(*NO_AUTH, "--database-url", f"sqlite:///{odd}", cwd=tmp_path), 2)
+    assert "--database-url (flag)" in line
+    assert odd in line
+    argv = ("--jwt-issuer-uri", "https://i.example", "--jwks-ca-file", odd, "--port", "0")
+    line = check_refused(run(*argv, cwd=tmp_path), 2)
+    assert "--jwks-ca-file (flag)" in line
+    assert odd in line
+
+
+def test_bad_variable_is_named_with_its_source(tmp_path):
+    line = check_refused(run(*NO_AUTH, cwd=tmp_path, KMS_PORT="x"), 2)
+    assert "KMS_PORT" in line
+    assert "environment" in line

@@ -1,0 +1,56 @@
+"""Signals that stop the server."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+
+import pytest
+
+from ...server import CREATE, NO_AUTH, ServerProcess, check_log, eventually, read_all, send_head
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda n: n.name)
+def test_signal_lets_the_request_in_flight_end_and_exits_0(tmp_path, number):
+    body = json.dumps(CREATE).encode()
+    with ServerProcess(*NO_AUTH, cwd=tmp_path) as server:
+        idle = server.client.connect()
+        idle.sendall(b"GET /health HTTP/1.1\r\nHost: kms\r\n\r\n")
+        assert idle.recv(65536).startswith(b"HTTP/1.1 200")
+        sock = send_head(server.client, len(body), "x")
+        sock.sendall(body[:-10])
+        time.sleep(0.1)
+        server.send(number)
+        server.wait_for_line("stopping")
+
+        def is_refused():
+            try:
+                server.client.connect(1).close()
+            except ConnectionRefusedError:
+                return True
+            return False
+
+        eventually(is_refused, 3)
+        server.send(number)  # a second one is harmless
+        assert server.process.poll() is None
+        sock.sendall(body[-10:])
+        answer = read_all(sock)
+        sock.close()
+        assert answer.startswith(b"HTTP/1.1 200")
+        assert b"Connection: close" in answer
+        assert b"CreateResponse" in answer
+        assert idle.recv(65536) == b""
+        idle.close()
+        assert server.wait() == 0
+        check_log(server)
+
+
+def test_signals_in_the_last_moment_are_harmless(tmp_path):
+    for _ in range(3):
+        with ServerProcess(*NO_AUTH, cwd=tmp_path) as server:
+            while server.process.poll() is None:
+                server.send(signal.SIGTERM)
+                server.send(signal.SIGHUP)
+                time.sleep(0.002)
+            assert server.wait() == 0
