@@ -1,1 +1,1 @@
-"""Who is calling: bearer tokens, key sets, claims. No HTTP client, no clock, no KMIP."""
+"""Who is calling: credentials in, a principal out. No HTTP client, no KMIP."""

@@ -9,28 +9,28 @@ from ..errors import AuthenticationError, InvalidRequest, MissingToken
 
 # b64token of RFC 6750 §2.1.
 _TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
-# What a compact JWS consists of.
+# The characters of a compact JWS.
 _COMPACT = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
-# A scheme is a token of RFC 9110 §5.6.2.
+# An authentication scheme is a token (RFC 9110 §11.1, §5.6.2).
 _SCHEME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 
 def parse_authorization(values: Sequence[str]) -> str:
-    """The token of the one ``Authorization`` header.
+    """The bearer token of a request.
 
-    values: that header's field values, in the order received.
-    Raises MissingToken where there is none or its scheme is not Bearer, InvalidRequest where there
-    are two headers, no token, or something that is no b64token.
+    values: the values of its ``Authorization`` headers, in the order received.
+    Raises MissingToken where there is none or its scheme is not Bearer; InvalidRequest where there
+    are two, or where no b64token (RFC 6750 §2.1) follows the scheme.
     """
     if not values:
         raise MissingToken("no Authorization header")
     if len(values) > 1:
-        # Two proxies may each believe another one; which is meant is anybody's guess.
+        # Two proxies on the way may each have believed another one; nothing says which one counts.
         raise InvalidRequest("more than one Authorization header")
     scheme, _, token = values[0].strip(" \t").partition(" ")
     if scheme.lower() != "bearer":
         if not _SCHEME.fullmatch(scheme):  # "", "Bearer,", "Bearer:x", "Bearer<tab>x"
-            raise InvalidRequest("the header starts with no scheme")
+            raise InvalidRequest("the header does not start with a scheme")
         raise MissingToken("the scheme is not Bearer")
     token = token.lstrip(" ")  # 1*SP
     if not _TOKEN.fullmatch(token):
@@ -39,9 +39,9 @@ def parse_authorization(values: Sequence[str]) -> str:
 
 
 def is_compact(token: str) -> bool:
-    """Whether a token is made of nothing but a compact JWS's characters, and so is a b64token.
+    """Whether a token has only characters of a compact JWS, and so is a b64token as well.
 
-    Twice as fast as the grammar, which is for what is none.
+    Twice as fast as matching the grammar of b64token, which then only the other tokens need.
     """
     return token != "" and token.isascii() and not token.encode().translate(None, _COMPACT)
 
@@ -49,18 +49,21 @@ def is_compact(token: str) -> bool:
 def format_challenge(
     realm: str, error: AuthenticationError | None = None, *, resource_metadata: str | None = None
 ) -> str:
-    """The value of ``WWW-Authenticate``; without an error code where no token was offered (§3.1).
+    """The value of ``WWW-Authenticate`` (RFC 6750 §3).
 
-    resource_metadata: the URL of RFC 9728 §5.1, None where no such document is served.
+    error: why the request is refused; its code is left out where no token was offered (§3.1).
+    resource_metadata: the URL of the document of RFC 9728 §5.1, None where none is served.
     """
     parameters = [("realm", realm)]
     if error is not None and error.code is not None:
         parameters += [("error", error.code), ("error_description", str(error))]
     if resource_metadata is not None:
         parameters.append(("resource_metadata", resource_metadata))
-    return "Bearer " + ", ".join(f'{name}="{_quoted(value)}"' for name, value in parameters)
+    return "Bearer " + ", ".join(
+        f'{name}="{_strip_unquotable(value)}"' for name, value in parameters
+    )
 
 
-def _quoted(value: str) -> str:
-    """The inside of a quoted-string: RFC 6750 §3 leaves no room for quotes and backslashes."""
+def _strip_unquotable(value: str) -> str:
+    """Leave out what RFC 6750 §3 does not allow inside a quoted-string: quotes, backslashes, controls."""
     return re.sub(r"[^\x20-\x21\x23-\x5B\x5D-\x7E]", "", value)

@@ -23,23 +23,25 @@ from ..errors import (
 from .issuer import RequiredClaim, TokenPolicy, TrustedIssuer
 
 MAX_NAME_LENGTH = 255  # RFC 7519 puts no bound on `sub`; OpenID Connect Core §2 says 255
-#: The last second of the year 9999: later ones are milliseconds or overflows, not times.
+#: The last second of the year 9999: larger numbers are milliseconds or overflows.
 _LAST_SECOND = 253402300799
 
-#: What the members of a list of strings are; JSON has no subclasses of them.
+#: The type of a list of strings' members; a JSON parser makes no subclasses.
 _STRINGS = frozenset({str})
 
+#: A claim set as it was parsed: JSON values, nothing checked.
 UnverifiedClaims = Mapping[str, Any]
 
 
 def check_claims(
     claims: UnverifiedClaims, *, issuer: TrustedIssuer, policy: TokenPolicy, now: float
 ) -> None:
-    """All rules but the required ones: those are about what the holder may do (check_required).
+    """Check times, audience and subject. Raises the subclass of InvalidToken for the failed rule.
 
-    now: seconds since the Unix epoch. Raises a subclass of InvalidToken that names the failed rule.
-    ``iss`` was compared when the issuer was chosen; at_hash, c_hash and nonce are not checked: no
-    access token or session comes with the request.
+    now: seconds since the Unix epoch.
+    Not checked here: ``iss``, which was compared when the issuer was chosen; required claims, which
+    are about what the holder may do (`check_required`); ``at_hash``, ``c_hash`` and ``nonce``, since
+    no access token or session comes with the request.
     """
     check_times(claims, policy=policy, now=now)
     check_audience(claims, accepted=issuer.audiences)
@@ -47,15 +49,19 @@ def check_claims(
 
 
 def check_times(claims: UnverifiedClaims, *, policy: TokenPolicy, now: float) -> None:
-    """``exp`` is required; ``nbf`` and ``iat`` hold where given; one leeway for all of them."""
+    """``exp`` is required, ``nbf`` and ``iat`` count where present; one leeway serves all of them.
+
+    now: seconds since the Unix epoch.
+    Raises ExpiredToken, TokenNotYetValid, TokenTooOld, MissingClaim, InvalidClaim.
+    """
     leeway_s = policy.leeway_s
-    expiry = numeric_date(claims, "exp")
+    expiry = parse_numeric_date(claims, "exp")
     if now >= expiry + leeway_s:  # "on or after" the time: RFC 7519 §4.1.4
         raise ExpiredToken(f"expired {now - expiry:.0f} s ago")
-    if "nbf" in claims and now < numeric_date(claims, "nbf") - leeway_s:
+    if "nbf" in claims and now < parse_numeric_date(claims, "nbf") - leeway_s:
         raise TokenNotYetValid("nbf lies in the future")
     if "iat" in claims:
-        issued_at = numeric_date(claims, "iat")
+        issued_at = parse_numeric_date(claims, "iat")
         if now < issued_at - leeway_s:
             raise TokenNotYetValid("iat lies in the future")
         if policy.max_age_s is not None and now > issued_at + policy.max_age_s + leeway_s:
@@ -64,10 +70,11 @@ def check_times(claims: UnverifiedClaims, *, policy: TokenPolicy, now: float) ->
         raise MissingClaim("iat is needed to tell the age")
 
 
-def numeric_date(claims: UnverifiedClaims, name: str) -> float:
-    """A NumericDate (RFC 7519 §2). Raises MissingClaim, or InvalidClaim where it is no number.
+def parse_numeric_date(claims: UnverifiedClaims, name: str) -> float:
+    """The value of a NumericDate claim (RFC 7519 §2): seconds since the Unix epoch.
 
-    Strings, booleans, null and infinities are no numbers here; python-jose takes "1_000" and true.
+    Raises MissingClaim, or InvalidClaim for anything but a finite number. Strings, booleans and null
+    are refused; python-jose accepts "1_000" and true.
     """
     if name not in claims:
         raise MissingClaim(f"{name} is absent")
@@ -78,11 +85,14 @@ def numeric_date(claims: UnverifiedClaims, name: str) -> float:
         return value
     if type(value) is float and math.isfinite(value) and abs(value) <= _LAST_SECOND:
         return value
-    raise InvalidClaim(f"{name} is no time")
+    raise InvalidClaim(f"{name} is not a time")
 
 
 def check_audience(claims: UnverifiedClaims, *, accepted: frozenset[str]) -> None:
-    """At least one of the accepted audiences; a token without ``aud`` has none (RFC 7519 §4.1.3)."""
+    """``aud`` must name one of the accepted audiences (RFC 7519 §4.1.3).
+
+    accepted: empty accepts every token. Raises MissingClaim, InvalidClaim, WrongAudience.
+    """
     if not accepted:
         return
     if "aud" not in claims:
@@ -90,28 +100,32 @@ def check_audience(claims: UnverifiedClaims, *, accepted: frozenset[str]) -> Non
     audience = claims["aud"]
     audiences = [audience] if isinstance(audience, str) else audience
     if not isinstance(audiences, list) or not _STRINGS.issuperset(map(type, audiences)):
-        raise InvalidClaim("aud is no string or list of strings")
+        raise InvalidClaim("aud is neither a string nor a list of strings")
     if accepted.isdisjoint(audiences):
-        raise WrongAudience("aud names others only")
+        raise WrongAudience("aud names only other audiences")
 
 
 def check_name(claims: UnverifiedClaims, name: str) -> str:
-    """A claim that names somebody: 1 to 255 characters, no control characters."""
+    """The value of a claim that names somebody: 1 to 255 characters, no control characters.
+
+    Raises MissingClaim, InvalidClaim.
+    """
     if name not in claims:
         raise MissingClaim(f"{name} is absent")
     value = claims[name]
     if not isinstance(value, str) or not 0 < len(value) <= MAX_NAME_LENGTH:
-        raise InvalidClaim(f"{name} is no string of 1 to {MAX_NAME_LENGTH} characters")
-    # isprintable() settles nearly every name; what it refuses may still be an odd space.
+        raise InvalidClaim(f"{name} is not a string of 1 to {MAX_NAME_LENGTH} characters")
+    # isprintable() accepts nearly every name; what it refuses may be an unusual space, which is fine.
     if not value.isprintable() and any(unicodedata.category(c) in {"Cc", "Cs"} for c in value):
         raise InvalidClaim(f"{name} holds control characters")
     return value
 
 
-def user_name(claims: UnverifiedClaims, *, issuer: TrustedIssuer, policy: TokenPolicy) -> str:
-    """The principal's name: the user claim, with the issuer in front where namespaces are on.
+def build_user_name(claims: UnverifiedClaims, *, issuer: TrustedIssuer, policy: TokenPolicy) -> str:
+    """The principal's name: the user claim, after ``<issuer>#`` where namespaces are on.
 
-    An e-mail address counts only with ``email_verified: true``: anybody can claim an unverified one.
+    An e-mail address counts only with ``email_verified: true``, for anybody can register with an
+    address that is not theirs. Raises MissingClaim, InvalidClaim, UnverifiedEmail.
     """
     name = check_name(claims, policy.user_claim)
     if (
@@ -127,22 +141,25 @@ def check_required(claims: UnverifiedClaims, required: tuple[RequiredClaim, ...]
     """Raises InsufficientScope unless every required claim equals its value or contains it."""
     for requirement in required:
         if not has_claim(claims, requirement):
-            raise InsufficientScope(f"the claim {requirement.name} is missing or differs")
+            raise InsufficientScope(f"the required claim {requirement.name} is missing or differs")
 
 
 def has_claim(claims: UnverifiedClaims, requirement: RequiredClaim) -> bool:
-    """``scope`` and ``scp`` are split at spaces (RFC 8693 §4.2); lists may contain the value."""
+    """Whether a claim has the required value: equal to it, or a list that contains it.
+
+    A string in ``scope`` or ``scp`` is a list separated by spaces (RFC 8693 §4.2).
+    """
     value = claims.get(requirement.name)
     if requirement.name in {"scope", "scp"} and isinstance(value, str):
         value = value.split(" ")
     values = value if isinstance(value, list) else [value]
-    return any(_same(item, requirement.value) for item in values)
+    return any(_is_same_value(item, requirement.value) for item in values)
 
 
-def _same(value: object, wanted: str | int | float | bool) -> bool:
-    """Equal as JSON values: 1 is 1.0, but true is not 1."""
-    if isinstance(value, bool) or isinstance(wanted, bool):
-        return value is wanted
-    if isinstance(value, str) or isinstance(wanted, str):
-        return isinstance(value, str) and value == wanted
-    return isinstance(value, (int, float)) and value == wanted
+def _is_same_value(value: object, required: str | int | float | bool) -> bool:
+    """Whether two JSON values are equal: 1 is 1.0, but true is not 1."""
+    if isinstance(value, bool) or isinstance(required, bool):
+        return value is required
+    if isinstance(value, str) or isinstance(required, str):
+        return isinstance(value, str) and value == required
+    return isinstance(value, (int, float)) and value == required

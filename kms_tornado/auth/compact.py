@@ -1,36 +1,46 @@
-"""One compact JWS read strictly (RFC 7515 §7.1, RFC 7519 §7.2): text in, unverified parts out.
-
-Every token has exactly one accepted spelling: a lenient reader would let a cache or a deny list be
-walked around by respelling, and would disagree with stricter readers about what was signed.
-"""
+"""A strict parser of the compact JWS (RFC 7515 §7.1, RFC 7519 §7.2): text in, unverified parts out."""
 
 from __future__ import annotations
 
 import binascii
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from .. import strict_json
 from ..errors import MalformedToken
-from .issuer import normalised_type
+from .issuer import normalise_type
+
+# Why this is parsed by hand
+#
+# python-jose 3.5.0 decodes leniently: it takes padded and unpadded base64url, ignores characters that
+# are not in the alphabet, and takes a last character whose unused bits are set. So one signed token
+# has many spellings that all verify. A cache or a deny list that is asked by the token's text could be
+# walked around by respelling, and a stricter reader (a proxy, an audit tool) would disagree with us
+# about what was signed. The standard library's base64 and json have the same leniency: the last of
+# two equal members wins there, which is how two parsers are made to see two different claim sets, and
+# NaN is a number. RFC 7515 §10.12 and RFC 8725 §2.6 and §3.7 warn of this.
+#
+# Here every token has exactly one accepted spelling. `decode_segment` accepts canonical base64url
+# only; `strict_json` refuses duplicate members, non-finite numbers, encodings other than UTF-8 and deep
+# nesting (on which python-jose 3.5.0 ends with a RecursionError).
 
 #: Tokens over 16 KiB are refused unread (CVE-2025-61920: a peer decoded 500 MB first).
 MAX_TOKEN_LENGTH = 16 * 1024
 MAX_DEPTH = 16  # claim sets nest for groups and roles, never this deep
 MAX_KID_LENGTH = 256
 
-# base64url to base64; what base64url has not, padding included, becomes a character that neither has.
+# base64url to base64. The characters that only base64 has, and padding, become one that neither has.
 _TO_STANDARD = bytes.maketrans(b"-_+/=", b"+/!!!")
-# The last character of a segment may only use the bits that make up a whole byte.
+# The last characters, by segment length modulo 4, whose bits beyond the last whole byte are zero.
 _CANONICAL_ENDS = {2: frozenset(b"AQgw"), 3: frozenset(b"AEIMQUYcgkosw048")}
 
 
 @dataclass(frozen=True, slots=True)
 class UnverifiedHeader:
-    """A JOSE header that is well-formed; what it says is not believed yet.
+    """A well-formed JOSE header. What it says is not believed yet.
 
-    typ: lower case, without ``application/``; None where absent.
+    kid: None where absent. typ: lower case, without ``application/``; None where absent.
     """
 
     alg: str
@@ -38,8 +48,8 @@ class UnverifiedHeader:
     typ: str | None
 
 
-class UnverifiedToken(NamedTuple):  # made for every new token: twice as fast as a dataclass
-    """The parts of a compact JWS. Nothing here is believed before `signature` was checked."""
+class UnverifiedToken(NamedTuple):  # one for every new token, and made twice as fast as a dataclass
+    """The parts of a compact JWS. Nothing here is believed before the signature was checked."""
 
     header: UnverifiedHeader
     claims: dict[str, Any]
@@ -47,10 +57,34 @@ class UnverifiedToken(NamedTuple):  # made for every new token: twice as fast as
     signature: bytes
 
 
-def parse_token(token: str) -> UnverifiedToken:
-    """Read a compact JWS; raises MalformedToken for anything that is not exactly one."""
+def parse_header(segment: bytes) -> UnverifiedHeader:
+    """Parse the first part of a compact JWS. Raises MalformedToken."""
+    header = _parse_object(segment, "header")
+    if "crit" in header or "b64" in header:
+        # RFC 7515 §4.1.11: a critical extension that is not understood must be refused. We know none.
+        raise MalformedToken("the header asks for an extension (crit, b64)")
+    alg = header.get("alg")
+    if not isinstance(alg, str):
+        raise MalformedToken("alg is absent or not a string")
+    kid = header.get("kid")
+    if "kid" in header and not (isinstance(kid, str) and 0 < len(kid) <= MAX_KID_LENGTH):
+        raise MalformedToken("kid is not a string of 1 to 256 characters")
+    typ = header.get("typ")
+    if "typ" in header and not isinstance(typ, str):
+        raise MalformedToken("typ is not a string")
+    # jwk, jku, x5u and x5c name a key of the sender's choice: ignored, never followed (RFC 8725 §3.10).
+    return UnverifiedHeader(alg=alg, kid=kid, typ=normalise_type(typ))
+
+
+def parse_token(
+    token: str, parse_header: Callable[[bytes], UnverifiedHeader] = parse_header
+) -> UnverifiedToken:
+    """Parse a compact JWS. Raises MalformedToken for anything that is not exactly one.
+
+    parse_header: a caller may pass one that remembers headers.
+    """
     if len(token) > MAX_TOKEN_LENGTH:
-        raise MalformedToken("the token is too long")
+        raise MalformedToken(f"the token is longer than {MAX_TOKEN_LENGTH} characters")
     try:
         raw = token.encode("ascii")
     except UnicodeEncodeError:
@@ -60,7 +94,7 @@ def parse_token(token: str) -> UnverifiedToken:
         raise MalformedToken("not three parts")
     header_part, payload_part, signature_part = parts
     return UnverifiedToken(
-        header=_parse_header(header_part),
+        header=parse_header(header_part),
         claims=_parse_object(payload_part, "payload"),
         signing_input=raw[: -len(signature_part) - 1],
         signature=decode_segment(signature_part),
@@ -68,12 +102,15 @@ def parse_token(token: str) -> UnverifiedToken:
 
 
 def decode_segment(segment: bytes) -> bytes:
-    """Base64url without padding, canonical: the unused bits of the last character are zero."""
+    """Decode canonical base64url: no padding, the unused bits of the last character zero.
+
+    Raises MalformedToken, also for an empty segment.
+    """
     length = len(segment)
-    used = length % 4
-    if not segment or used == 1:
+    remainder = length % 4
+    if not segment or remainder == 1:
         raise MalformedToken("not base64url")
-    if used and segment[-1] not in _CANONICAL_ENDS[used]:
+    if remainder and segment[-1] not in _CANONICAL_ENDS[remainder]:
         raise MalformedToken("not canonical base64url")
     try:
         return binascii.a2b_base64(
@@ -87,28 +124,7 @@ def _parse_object(segment: bytes, what: str) -> dict[str, Any]:
     try:
         value = strict_json.loads(decode_segment(segment), max_depth=MAX_DEPTH)
     except ValueError as exc:
-        raise MalformedToken(f"the {what} is no strict JSON: {exc}") from None
+        raise MalformedToken(f"the {what} is not strict JSON: {exc}") from None
     if not isinstance(value, dict):
-        raise MalformedToken(f"the {what} is no JSON object")
+        raise MalformedToken(f"the {what} is not a JSON object")
     return value
-
-
-# An issuer signs all its tokens with one or two headers. Pure, and only good headers are kept:
-# lru_cache remembers no exception. 256 headers of at most 16 KiB bound what a flood can hold.
-@lru_cache(maxsize=256)
-def _parse_header(segment: bytes) -> UnverifiedHeader:
-    header = _parse_object(segment, "header")
-    if "crit" in header or "b64" in header:
-        # RFC 7515 §4.1.11: what is critical and not understood must be refused; we understand none.
-        raise MalformedToken("the header asks for an extension (crit, b64)")
-    alg = header.get("alg")
-    if not isinstance(alg, str):
-        raise MalformedToken("alg is absent or no string")
-    kid = header.get("kid")
-    if "kid" in header and not (isinstance(kid, str) and 0 < len(kid) <= MAX_KID_LENGTH):
-        raise MalformedToken("kid is no string of 1 to 256 characters")
-    typ = header.get("typ")
-    if "typ" in header and not isinstance(typ, str):
-        raise MalformedToken("typ is no string")
-    # jwk, jku, x5u and x5c name a key of the sender's choice: ignored, never followed (RFC 8725 §3.10).
-    return UnverifiedHeader(alg=alg, kid=kid, typ=normalised_type(typ))

@@ -1,4 +1,4 @@
-"""The issuers that are trusted and the policy that their tokens meet: frozen, valid once they exist."""
+"""What is trusted: the issuers, the policy for their tokens, the refresh of their keys. All frozen."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from types import MappingProxyType
-from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import ConfigurationError
 
-#: Every algorithm that can be allowed. Symmetric ones and "none" are not here, so nothing can name
-#: them: a verifier that knows only public keys has no use for them (RFC 8725 §3.1).
+#: Every algorithm that can be allowed. Symmetric algorithms and "none" are absent, so no setting can
+#: allow them: a verifier that has only public keys has no use for them (RFC 8725 §3.1).
 ALGORITHMS = (
     "RS256", "RS384", "RS512",
     "PS256", "PS384", "PS512",
@@ -27,7 +26,7 @@ _GOOGLE = "https://accounts.google.com"
 
 
 def is_loopback_host(host: str | None) -> bool:
-    """Whether the host of a URL can only be this machine, whatever the resolver says."""
+    """Whether the host of a URL is this machine for certain, without asking a resolver."""
     if host is None:
         return False
     if host.lower() == "localhost":
@@ -39,9 +38,9 @@ def is_loopback_host(host: str | None) -> bool:
 
 
 def check_issuer_url(url: str, what: str) -> None:
-    """Refuse a URL that an on-path attacker could answer: https, or http on a loopback host only.
+    """Accept https, and http on a loopback host; an attacker on the path could answer anything else.
 
-    Raises ConfigurationError that starts with `what`.
+    what: the words with which the ConfigurationError starts.
     """
     if any(c.isspace() or not c.isprintable() for c in url):
         raise ConfigurationError(f"{what}: the URL holds spaces or control characters")
@@ -61,17 +60,19 @@ def check_issuer_url(url: str, what: str) -> None:
 
 
 def default_jwks_uri(issuer: str) -> str:
-    """``<issuer>/.well-known/jwks.json`` with one slash between."""
+    """``<issuer>/.well-known/jwks.json``, with one slash between the two."""
     return issuer.rstrip("/") + "/.well-known/jwks.json"
 
 
 @dataclass(frozen=True, slots=True)
 class TrustedIssuer:
-    """One ``iss`` that is believed, and where its keys are.
+    """An issuer whose tokens are accepted, and where its keys are.
 
-    uri: compared exactly with ``iss``; a trailing slash counts.
-    jwks_uri: https, http on loopback, or file:///…; None means the default below the issuer.
-    audiences: a token must carry one of them; empty means ``aud`` is not checked.
+    uri: compared with ``iss`` character by character, so a slash at the end counts.
+    jwks_uri: ``https://…``, ``http://…`` on a loopback host, or ``file:///…``; None means
+    ``<uri>/.well-known/jwks.json`` or what OpenID Connect discovery names.
+    audiences: a token must carry one of them in ``aud``; empty means that ``aud`` is not checked.
+    Raises ConfigurationError for a URL or an audience that cannot be used.
     """
 
     uri: str
@@ -82,7 +83,7 @@ class TrustedIssuer:
         check_issuer_url(self.uri, "issuer URI")
         if "?" in self.uri:
             # OpenID Connect Core §2: an issuer has no query or fragment, not even an empty one.
-            raise ConfigurationError("issuer URI: a query is not accepted")
+            raise ConfigurationError("issuer URI: a URL with a query is not accepted")
         if self.jwks_uri is not None:
             if self.jwks_uri.lower().startswith("file:"):
                 try:
@@ -96,11 +97,11 @@ class TrustedIssuer:
             else:
                 check_issuer_url(self.jwks_uri, "key set URI")
         if "" in self.audiences:
-            raise ConfigurationError("audience: an empty one accepts nothing")
+            raise ConfigurationError("audience: an empty one accepts no token")
 
     @property
     def spellings(self) -> tuple[str, ...]:
-        """The values of ``iss`` that mean this issuer: Google leaves the scheme out at times."""
+        """The values of ``iss`` that mean this issuer: Google sometimes leaves out the scheme."""
         if self.uri == _GOOGLE:
             return (self.uri, "accounts.google.com")
         return (self.uri,)
@@ -108,7 +109,11 @@ class TrustedIssuer:
 
 @dataclass(frozen=True, slots=True)
 class RequiredClaim:
-    """A claim that must equal the value, or contain it where it is a list (CONTRACT §2)."""
+    """A claim that must equal the value, or be a list that contains it.
+
+    A string in ``scope`` or ``scp`` counts as a list separated by spaces. Numbers are compared as
+    JSON numbers, so 1 equals 1.0; true equals only true. Raises ConfigurationError for an empty name.
+    """
 
     name: str
     value: str | int | float | bool
@@ -120,12 +125,20 @@ class RequiredClaim:
 
 @dataclass(frozen=True, slots=True)
 class TokenPolicy:
-    """What every token must satisfy, whoever issued it.
+    """What every token must satisfy, whichever issuer it is from.
 
-    leeway_s: seconds of clock skew allowed on exp, nbf, iat and the maximum age.
-    max_age_s: seconds since ``iat``; None means any age.
+    algorithms: those of `ALGORITHMS` that are accepted.
+    leeway_s: seconds of clock skew, 0 to 300, allowed for ``exp``, ``nbf``, ``iat`` and the maximum
+    age.
+    max_age_s: the greatest age in seconds, counted from ``iat``; None accepts any age.
+    user_claim: the claim that names the user; with ``email``, ``email_verified`` must be true
+    unless allow_unverified_email is set.
     namespace_by_issuer: user names become ``<issuer>#<name>``, so that two issuers cannot name
-    the same person.
+    the same user.
+    token_types: accepted values of ``typ``, lower case without ``application/``; None stands for a
+    token without ``typ``.
+    required_claims: all of them must be met, or the answer is 403 insufficient_scope.
+    Raises ConfigurationError for values that make no sense.
     """
 
     algorithms: frozenset[str] = frozenset(ALGORITHMS)
@@ -154,18 +167,27 @@ class TokenPolicy:
         if not self.token_types:
             raise ConfigurationError("token types: at least one is needed")
         object.__setattr__(
-            self, "token_types", frozenset(normalised_type(t) for t in self.token_types)
+            self, "token_types", frozenset(normalise_type(t) for t in self.token_types)
         )
 
 
-def normalised_type(typ: str | None) -> str | None:
-    """A ``typ`` as it is compared: lower case, without a leading ``application/`` (RFC 7515 §4.1.9)."""
+def normalise_type(typ: str | None) -> str | None:
+    """The form in which ``typ`` is compared: lower case, without ``application/`` (RFC 7515 §4.1.9)."""
     return None if typ is None else typ.lower().removeprefix("application/")
 
 
 @dataclass(frozen=True, slots=True)
 class RefreshPolicy:
-    """When an issuer's keys are fetched. All in seconds; CONTRACT §2 has the options' meaning."""
+    """When an issuer's keys are fetched. All times are seconds.
+
+    interval_s: between two fetches, 1 at least; an unknown ``kid`` and an answer with a shorter
+    ``Cache-Control: max-age`` make it sooner.
+    cooldown_s: the shortest time between the starts of two fetches, whatever asks for them.
+    timeout_s: the longest time for one fetch, and for a request to wait for it; 30 at most.
+    max_stale_s: for how long the last good keys serve while fetches fail.
+    ca_file: a PEM file of the CA certificates to trust for https; None means the system's.
+    Raises ConfigurationError for values outside these bounds.
+    """
 
     interval_s: float = 300.0  # as PyJWT's client; an unknown kid refreshes sooner
     cooldown_s: float = 30.0  # as panva/jose and PyJWT
@@ -186,9 +208,12 @@ class RefreshPolicy:
 
 @dataclass(frozen=True, slots=True)
 class TrustSettings:
-    """Everything that the token layer is told: issuers, policy, refresh, size of the memory.
+    """All settings of the token layer.
 
-    Raises ConfigurationError for the same issuer twice.
+    issuers: one at least, each with keys and audiences of its own.
+    cache_size: how many verified tokens are remembered; 0 remembers none.
+    realm: the realm of the challenge ``WWW-Authenticate`` (RFC 6750 §3).
+    Raises ConfigurationError without an issuer, or for the same issuer twice.
     """
 
     issuers: tuple[TrustedIssuer, ...]
@@ -206,14 +231,10 @@ class TrustSettings:
 
     def by_spelling(self) -> Mapping[str, TrustedIssuer]:
         """{value of ``iss``: issuer}."""
-        found: dict[str, TrustedIssuer] = {}
+        issuers: dict[str, TrustedIssuer] = {}
         for issuer in self.issuers:
             for spelling in issuer.spellings:
-                if spelling in found:
+                if spelling in issuers:
                     raise ConfigurationError(f"the issuer {spelling} is configured twice")
-                found[spelling] = issuer
-        return MappingProxyType(found)
-
-
-#: A claim set as parsed: JSON values, nothing checked.
-UnverifiedClaims = Mapping[str, Any]
+                issuers[spelling] = issuer
+        return MappingProxyType(issuers)

@@ -1,7 +1,6 @@
-"""KeyCache: one issuer's keys over time: refresh, cooldown, single flight, last good keys on failure.
+"""KeyCache: one issuer's key set over its life: fetched, refreshed, kept through failures.
 
-The time between refreshes counts on a monotonic clock; the clock, the source of keys and the jitter
-are passed in, so that a test needs no network and no sleep.
+The clock, the source of keys and the jitter are arguments, so that a test needs no network and no sleep.
 """
 
 from __future__ import annotations
@@ -17,24 +16,64 @@ from dataclasses import dataclass
 
 from ..errors import KeySetError, KeysUnavailable
 from .issuer import RefreshPolicy, TrustedIssuer
-from .key_source import Loaded
+from .key_source import LoadedKeys
 from .keyset import KeySet
 
 log = logging.getLogger("kms_tornado.keys")
 
-Load = Callable[[], Awaitable[Loaded]]
+Load = Callable[[], Awaitable[LoadedKeys]]
 
 #: A failing issuer is asked again at most this often, however short the cooldown.
 _LEAST_BACKOFF_S = 1.0
 
+# The life of an issuer's key set
+#
+# Schedule. A periodic callback calls `tick` every half second. A refresh is due interval_s after the
+# last good one, or sooner where the answer's Cache-Control says so; up to a tenth of that time is
+# taken off at random, so that many servers do not ask in the same second. After a failure the next
+# try is due after a pause that doubles with every failure in a row, from the cooldown up to the
+# interval.
+#
+# On demand. A token with an unknown `kid` asks for a refresh at once (`refresh`): the issuer may have
+# begun to sign with a new key. So a rotation needs no restart and refuses no request.
+#
+# Cooldown. Whatever asks, two refreshes never start within cooldown_s of each other. The time is
+# stamped when a refresh starts, not when it ends well: an issuer that hangs or fails is not asked more
+# often either. Anybody can send made-up `kid`s, and one refresh per cooldown is all that they cause.
+#
+# Shared refresh. At most one refresh runs. It is a task of its own, and requests only wait for it
+# (`join`), so a request that is cancelled leaves it to the others. Requests whose key is known never
+# wait.
+#
+# Identity. A refresh that brings the same keys keeps the old KeySet object; one that brings others
+# replaces it. Remembered tokens are bound to the object (see token_cache), so a change of the keys
+# ends all of them, and fetching the same keys again ends none.
+#
+# Failure. A refresh that fails for whatever reason (no answer, no JSON, no usable key) changes no key:
+# the last good ones go on serving. They become stale when refreshes fail and the last good one is
+# more than max_stale_s ago. Then tokens are answered 503, for a key that the issuer has withdrawn
+# meanwhile could still verify one. The next good refresh ends this. A long interval alone makes no key
+# stale.
+#
+#   KeyStatus.state   keys     refreshes                                  a token is
+#   loading           none     the first one has not ended                answered 503 after a wait
+#   missing           none     have failed since the start                answered 503
+#   ok                good     the last one succeeded                     checked
+#   failing           good     the last one failed                        checked with the last good keys
+#   stale             too old  have failed for longer than max_stale_s    answered 503
+
 
 @dataclass(frozen=True, slots=True)
 class KeyStatus:
-    """What an operator wants to know of one issuer's keys.
+    """What an operator needs to know about one issuer's keys.
 
-    state: "loading" (no answer yet), "ok", "failing" (last good keys serve), "stale" (they no
-    longer do), "missing" (there never were any).
-    age_s: seconds since the last good refresh; failing_for_s: since the first failure after it.
+    issuer: its URI. state: "loading" (no answer yet), "ok", "failing" (the last good keys serve),
+    "stale" (they no longer do), "missing" (there never were any).
+    keys: the number of usable keys.
+    age_s: seconds since the last good refresh, None before the first one.
+    failing_for_s: seconds since the first failure after it, None while refreshes succeed.
+    problem: why the last refresh failed, for an operator; None while refreshes succeed.
+    generation: counts the changes of the key set.
     """
 
     issuer: str
@@ -47,7 +86,11 @@ class KeyStatus:
 
 
 class KeyCache:
-    """Owns one issuer's current KeySet. To be used from one event loop."""
+    """Owns one issuer's current KeySet. Belongs to one event loop.
+
+    load: fetches the key set. Raises KeySetError.
+    clock: monotonic, in seconds. jitter: (low, high) → a number between.
+    """
 
     def __init__(
         self,
@@ -64,35 +107,35 @@ class KeyCache:
         self._policy = policy
         self._clock = clock
         self._jitter = jitter
-        #: What usable_key_set answers while refreshes succeed; while they fail, None.
-        self.fresh: KeySet | None = None
+        #: What find_key_set returns while refreshes succeed; None while they fail.
+        self.fresh_key_set: KeySet | None = None
         self._key_set: KeySet | None = None
         self._generation = 0
-        self._started_at = -math.inf  # of the last refresh, whatever came of it
+        self._started_at = -math.inf  # when the last refresh started, good or not
         self._succeeded_at: float | None = None
         self._next_at = -math.inf
         self._failures = 0  # in a row
         self._failing_since: float | None = None
         self._problem: str | None = None
-        self._stale_logged = False
-        self._oddities: tuple[object, object] = ((), ())
+        self._is_staleness_logged = False
+        self._logged_problems: tuple[object, object] = ((), ())
         self._task: asyncio.Task[None] | None = None
 
-    # --- what requests ask ----------------------------------------------------------------------
+    # --- for requests ---------------------------------------------------------------------------
 
-    def key_set(self) -> KeySet:
+    def require_key_set(self) -> KeySet:
         """The keys to verify with. Raises KeysUnavailable where there are none or only stale ones."""
-        key_set = self.usable_key_set()
+        key_set = self.find_key_set()
         if key_set is None:
             raise KeysUnavailable(
                 "the issuer's keys are not available",
-                retry_after_s=self._retry_after_s(),
-                detail=self._problem or "the first refresh has not ended",
+                retry_after_s=self._compute_retry_after_s(),
+                detail=self._problem or "the first fetch has not ended yet",
             )
         return key_set
 
-    def usable_key_set(self) -> KeySet | None:
-        """As key_set, None where that raises."""
+    def find_key_set(self) -> KeySet | None:
+        """As require_key_set, but None where that raises."""
         if self._failing_since is not None and self._is_stale():
             return None
         return self._key_set
@@ -100,41 +143,44 @@ class KeyCache:
     async def refresh(self) -> None:
         """Join the refresh in flight, or start one if the cooldown is over; then wait for its end.
 
-        Never raises for what the issuer does: look at key_set() afterwards. A caller that goes away
-        does not take the refresh from the others.
+        Raises nothing for what the issuer does: ask require_key_set afterwards. A caller that is
+        cancelled does not cancel the refresh for the others.
         """
         if self._task is not None or self.start_refresh():
             await self.join()
 
     async def join(self) -> None:
-        """Wait for the refresh in flight, if there is one; start none."""
+        """Wait for the refresh in flight, if there is one, for timeout_s at most; start none."""
         if self._task is not None:
             await asyncio.wait({self._task}, timeout=self._policy.timeout_s)
 
-    # --- what the periodic callback and the server ask --------------------------------------------
+    # --- for the periodic callback and the server -----------------------------------------------
 
     def tick(self) -> None:
-        """Start a refresh if one is due. Called every second or so."""
+        """Start a refresh if one is due. To be called once a second or more often."""
         if self._clock() >= self._next_at:
             self.start_refresh()
-        if self._key_set is not None and self._is_stale() and not self._stale_logged:
-            self._stale_logged = True
+        if self._key_set is not None and self._is_stale() and not self._is_staleness_logged:
+            self._is_staleness_logged = True
             log.error(
-                "issuer %s: its keys are older than the maximum staleness of %g s; its tokens are "
-                "now answered 503",
+                "issuer %s: the last good keys are older than the maximum staleness of %g s; its "
+                "tokens are answered 503 from now on",
                 self.issuer.uri,
                 self._policy.max_stale_s,
             )
 
     def start_refresh(self) -> bool:
-        """Start one in the background unless one runs or the cooldown does; whether it was started."""
+        """Start a refresh in the background, unless one runs or the cooldown is not over.
+
+        Returns whether it was started.
+        """
         now = self._clock()
         if self._task is not None or now < self._started_at + self._policy.cooldown_s:
             return False
-        # Stamped before the fetch: an issuer that hangs or fails is not asked more often for it.
+        # Stamped before the fetch, so that an issuer that hangs or fails is not asked more often.
         self._started_at = now
         self._task = asyncio.get_running_loop().create_task(self._refresh())
-        self._task.add_done_callback(self._ended)
+        self._task.add_done_callback(self._end_refresh)
         return True
 
     async def stop(self) -> None:
@@ -144,6 +190,7 @@ class KeyCache:
             await asyncio.wait({self._task})
 
     def status(self) -> KeyStatus:
+        """The state at this moment."""
         now = self._clock()
         if self._key_set is None:
             state = "loading" if self._failing_since is None else "missing"
@@ -163,67 +210,69 @@ class KeyCache:
 
     # --- one refresh ----------------------------------------------------------------------------
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _end_refresh(self, task: asyncio.Task[None]) -> None:
         self._task = None
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("issuer %s: a refresh ended in a bug", self.issuer.uri, exc_info=error)
+            log.error(
+                "issuer %s: a refresh failed because of a bug", self.issuer.uri, exc_info=error
+            )
 
     async def _refresh(self) -> None:
         try:
             async with asyncio.timeout(self._policy.timeout_s):
                 loaded = await self._load()
         except TimeoutError:
-            self._failed(f"no whole answer within {self._policy.timeout_s:g} s")
+            self._record_failure(f"no complete answer within {self._policy.timeout_s:g} s")
         except KeySetError as exc:
-            self._failed(str(exc))
+            self._record_failure(str(exc))
         except Exception as exc:
-            # The schedule must outlive whatever a document can trigger in us; the cause is a bug.
-            log.exception("issuer %s: a refresh ended in a bug", self.issuer.uri)
-            self._failed(f"internal error ({type(exc).__name__})")
+            # Whatever a document triggers in our code, the schedule must go on.
+            log.exception("issuer %s: a refresh failed because of a bug", self.issuer.uri)
+            self._record_failure(f"internal error ({type(exc).__name__})")
         else:
-            self._succeeded(loaded)
+            self._record_success(loaded)
 
-    def _succeeded(self, loaded: Loaded) -> None:
+    def _record_success(self, loaded: LoadedKeys) -> None:
         now = self._clock()
-        known = self._key_set
-        if known is None or known.fingerprint != loaded.key_set.fingerprint:
+        previous = self._key_set
+        if previous is None or previous.fingerprint != loaded.key_set.fingerprint:
             # A new object only where the keys differ: remembered tokens are bound to it.
             self._key_set = loaded.key_set
             self._generation += 1
             log.info(
                 "issuer %s: %s %d signing keys", self.issuer.uri,
-                "loaded" if known is None else "now has", loaded.key_set.size,
+                "loaded" if previous is None else "now has", loaded.key_set.size,
             )  # fmt: skip
-        self._log_oddities(loaded.key_set)
+        self._log_problems(loaded.key_set)
         if self._failing_since is not None:
             log.warning(
-                "issuer %s: keys are fetched again after %.0f s of failures",
+                "issuer %s: fetching keys works again after %.0f s of failures",
                 self.issuer.uri,
                 now - self._failing_since,
             )
-        self.fresh = self._key_set
+        self.fresh_key_set = self._key_set
         self.fetches["ok"] += 1
         self._succeeded_at = now
         self._failures = 0
         self._failing_since = self._problem = None
-        self._stale_logged = False
+        self._is_staleness_logged = False
         interval_s = self._policy.interval_s
-        if loaded.max_age_s is not None:  # may shorten the interval, never lengthen it
+        if loaded.max_age_s is not None:  # it may shorten the interval, never lengthen it
             interval_s = min(interval_s, loaded.max_age_s)
         # Spread downwards, so that many servers do not ask in the same second.
         self._schedule(interval_s * self._jitter(0.9, 1.0))
 
-    def _failed(self, problem: str) -> None:
-        self.fresh = None
+    def _record_failure(self, problem: str) -> None:
+        self.fresh_key_set = None
         self.fetches["failed"] += 1
         self._failures += 1
         self._problem = problem
         if self._failing_since is None:
             self._failing_since = self._clock()
             if self._key_set is None:
-                consequence = "there are no keys yet, its tokens are answered 503"
+                consequence = "there are no keys yet, so its tokens are answered 503"
             else:
-                consequence = f"the last good keys serve for up to {self._policy.max_stale_s:g} s"
+                consequence = f"the last good keys serve for at most {self._policy.max_stale_s:g} s"
             log.warning(
                 "issuer %s: fetching keys failed: %s; %s", self.issuer.uri, problem, consequence
             )
@@ -231,19 +280,22 @@ class KeyCache:
             log.debug("issuer %s: fetching keys failed again: %s", self.issuer.uri, problem)
         least_s = max(self._policy.cooldown_s, _LEAST_BACKOFF_S)
         backoff_s = least_s * 2 ** min(self._failures - 1, 16) * self._jitter(1.0, 1.25)
-        # Spread below the cap, too, or all servers ask at once where a long outage ends.
+        # Spread below the cap as well, or all servers would ask at once when a long outage ends.
         cap_s = max(self._policy.interval_s, least_s) * self._jitter(0.9, 1.0)
         self._schedule(min(backoff_s, cap_s))
 
     def _schedule(self, delay_s: float) -> None:
         self._next_at = max(self._clock() + delay_s, self._started_at + self._policy.cooldown_s)
 
-    def _log_oddities(self, key_set: KeySet) -> None:
-        """Once a change: the usable keys may stay the same while an unusable one comes."""
-        oddities = (key_set.skipped, key_set.warnings)
-        if oddities == self._oddities:
+    def _log_problems(self, key_set: KeySet) -> None:
+        """Log unusable and private keys, once per change of them.
+
+        They may change while the usable keys, and so the fingerprint, stay the same.
+        """
+        problems = (key_set.skipped, key_set.warnings)
+        if problems == self._logged_problems:
             return
-        self._oddities = oddities
+        self._logged_problems = problems
         for skipped in key_set.skipped:
             log.warning("issuer %s: %s is not used: %s", self.issuer.uri, skipped.name, skipped.why)
         for warning in key_set.warnings:
@@ -252,15 +304,15 @@ class KeyCache:
     # --- time -----------------------------------------------------------------------------------
 
     def _is_stale(self) -> bool:
-        """Too old counts only while refreshes fail: a long interval alone makes no key stale."""
+        """Whether refreshes fail and the last good one is too long ago."""
         return (
             self._failing_since is not None
             and self._succeeded_at is not None
             and self._clock() - self._succeeded_at > self._policy.max_stale_s
         )
 
-    def _retry_after_s(self) -> int:
-        """Whole seconds until another try is due; a request after the cooldown makes one at once."""
+    def _compute_retry_after_s(self) -> int:
+        """Whole seconds until the next try: when it is due, or when a request may cause it."""
         if self._task is not None:
             return 1
         due_at = min(self._next_at, self._started_at + self._policy.cooldown_s)

@@ -1,6 +1,6 @@
-"""KeySource: where one issuer's keys are read from, and by which documents one gets there.
+"""KeySource: which documents lead to one issuer's keys, and in which order they are fetched.
 
-The documents' order is decided here (CONTRACT §4); bytes come from the `fetch` that is passed in.
+Bytes come from the `fetch` that is passed in.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from ..errors import ConfigurationError, KeySetError
 from .issuer import TrustedIssuer, check_issuer_url, default_jwks_uri
 from .keyset import Discovery, KeySet, parse_document
 
-MAX_DOCUMENT_BYTES = 1024 * 1024  # unpacked; Nimbus' 51,200 bytes were too few for real issuers
+MAX_DOCUMENT_BYTES = 1024 * 1024  # uncompressed; Nimbus' 51,200 bytes are too few for real issuers
 _DISCOVERY = "/.well-known/openid-configuration"
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
-    """An answer: any HTTP status, or 200 for a file.
+class FetchResult:
+    """An answer of any HTTP status; a file has status 200.
 
-    max_age_s: seconds of ``Cache-Control: max-age``, None where not given.
-    location: where a redirect points; it is reported, not followed.
+    max_age_s: the seconds of ``Cache-Control: max-age``, None without it.
+    location: where a redirect points to; it is reported, not followed.
     """
 
     status: int
@@ -33,29 +33,42 @@ class Fetched:
 
 
 class Fetch(Protocol):
-    async def __call__(self, url: str, *, etag: str | None) -> Fetched:
-        """GET the URL once: no redirects, MAX_DOCUMENT_BYTES at most, If-None-Match with the etag.
+    """An HTTP client, as far as a KeySource needs one."""
 
-        Raises KeySetError where no whole answer came, with a text that an operator can act on.
+    async def __call__(self, url: str, *, etag: str | None) -> FetchResult:
+        """GET the URL once, without following redirects; at most MAX_DOCUMENT_BYTES are accepted.
+
+        etag: the value of ``If-None-Match``, None for a request without it.
+        Raises KeySetError where no complete answer came, with a text that an operator can act on.
         """
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedKeys:
+    """An issuer's keys, and for how many seconds its answer may be cached (None: it does not say)."""
+
     key_set: KeySet
     max_age_s: float | None
 
 
 class KeySource:
-    """Remembers only ETags and the documents that belong to them."""
+    """The documents of one issuer. Remembers their ETags, so that an unchanged one is not sent again."""
 
     def __init__(self, issuer: TrustedIssuer, fetch: Fetch) -> None:
         self._issuer = issuer
         self._fetch = fetch
-        self._unchanged: dict[str, tuple[str, KeySet | Discovery]] = {}
+        #: {URL: (ETag, the document it belongs to)}
+        self._last_documents: dict[str, tuple[str, KeySet | Discovery]] = {}
 
-    async def load(self) -> Loaded:
-        """Read the issuer's current keys. Raises KeySetError; what was known stays as it was."""
+    async def load(self) -> LoadedKeys:
+        """Fetch the issuer's current keys. Raises KeySetError.
+
+        - Without a configured URI: ``<issuer>/.well-known/jwks.json``; if that is 404, discovery.
+        - A configured URI without a path: discovery there, then at the issuer.
+        - Any other configured URI is fetched as it is.
+
+        Whichever of them answers with a discovery document: its ``jwks_uri`` is fetched.
+        """
         configured = self._issuer.jwks_uri
         if configured is None:
             url = default_jwks_uri(self._issuer.uri)
@@ -76,36 +89,36 @@ class KeySource:
             document, max_age_s = await self._get(url)
         return await self._follow(document, url, max_age_s)
 
-    async def _discover(self, base: str) -> Loaded:
+    async def _discover(self, base: str) -> LoadedKeys:
         url = base.rstrip("/") + _DISCOVERY
         document, max_age_s = await self._get(url)
         return await self._follow(document, url, max_age_s)
 
     async def _follow(
         self, document: KeySet | Discovery, url: str, max_age_s: float | None
-    ) -> Loaded:
-        """A discovery document leads to the keys, in one step."""
+    ) -> LoadedKeys:
+        """From a document to the keys: a discovery document leads there in exactly one step."""
         if isinstance(document, KeySet):
-            return Loaded(document, max_age_s)
+            return LoadedKeys(document, max_age_s)
         self._check_discovery(document, url)
         key_set, max_age_s = await self._get(document.jwks_uri)
         if not isinstance(key_set, KeySet):
-            raise KeySetError(f"{document.jwks_uri} is another discovery document, not keys")
-        return Loaded(key_set, max_age_s)
+            raise KeySetError(f"{document.jwks_uri} is another discovery document, not a key set")
+        return LoadedKeys(key_set, max_age_s)
 
     def _check_discovery(self, document: Discovery, url: str) -> None:
-        """OpenID Connect Discovery §4.3: the document speaks for its own issuer only."""
-        wanted = self._issuer.uri
-        found = document.issuer
-        if found != wanted:
-            if isinstance(found, str) and found.rstrip("/") == wanted.rstrip("/"):
+        """The document must name the configured issuer (OpenID Connect Discovery §4.3)."""
+        configured = self._issuer.uri
+        named = document.issuer
+        if named != configured:
+            if isinstance(named, str) and named.rstrip("/") == configured.rstrip("/"):
                 raise _OtherIssuer(
-                    f"{url} names the issuer {found!r}, configured is {wanted!r}: "
-                    "they differ in the slash at the end; configure it as the issuer writes it"
+                    f"{url} names the issuer {named!r}, but {configured!r} is configured: they "
+                    "differ in the slash at the end; configure it as the issuer writes it"
                 )
             raise _OtherIssuer(
-                f"{url} names the issuer {found!r:.200}, configured is {wanted!r}: "
-                "configure that issuer, or the key set URI of yours"
+                f"{url} names the issuer {named!r:.200}, but {configured!r} is configured: "
+                "configure that issuer, or the key set URI of your issuer"
             )
         try:
             check_issuer_url(document.jwks_uri, "its jwks_uri")
@@ -113,17 +126,17 @@ class KeySource:
             raise KeySetError(f"{url}: {exc}") from None
 
     async def _get(self, url: str) -> tuple[KeySet | Discovery, float | None]:
-        """(document, max-age). An answer 304 is the document of last time."""
-        known = self._unchanged.get(url)
-        answer = await self._fetch(url, etag=known[0] if known else None)
-        if answer.status == 304 and known is not None:
-            return known[1], answer.max_age_s
+        """(document, max-age in seconds). An answer 304 stands for the document of last time."""
+        last = self._last_documents.get(url)
+        answer = await self._fetch(url, etag=last[0] if last else None)
+        if answer.status == 304 and last is not None:
+            return last[1], answer.max_age_s
         if answer.status == 404:
-            raise _NotFound(f"{url} answered HTTP 404: no keys there; configure the key set URI")
+            raise _NotFound(f"{url} answered HTTP 404: it has no keys; configure the key set URI")
         if 300 <= answer.status < 400 and answer.location:
             raise KeySetError(
-                f"{url} redirects to {urljoin(url, answer.location):.200}, which is not followed: "
-                "configure that address if you trust it"
+                f"{url} redirects to {urljoin(url, answer.location):.200}, and redirects are not "
+                "followed: configure that address if you trust it"
             )
         if answer.status != 200:
             raise KeySetError(f"{url} answered HTTP {answer.status}")
@@ -132,15 +145,15 @@ class KeySource:
         except KeySetError as exc:
             raise KeySetError(f"{url}: {exc}") from None
         if answer.etag is not None:
-            self._unchanged[url] = (answer.etag, document)
+            self._last_documents[url] = (answer.etag, document)
         else:
-            self._unchanged.pop(url, None)
+            self._last_documents.pop(url, None)
         return document, answer.max_age_s
 
 
 class _NotFound(KeySetError):
-    """404: the default place is empty, which discovery may mend."""
+    """404: nothing is at the default address; discovery may know another one."""
 
 
 class _OtherIssuer(KeySetError):
-    """A discovery document that speaks for somebody else."""
+    """A discovery document of another issuer."""

@@ -1,16 +1,17 @@
-"""KeySet: an issuer's usable keys, found by key ID and algorithm (RFC 7517 §5).
+"""KeySet: an issuer's usable keys by key ID and algorithm (RFC 7517 §5), and how it is parsed.
 
-Three shapes are read: a JWK Set, a map of key ID to X.509 certificate, an OpenID Connect discovery
-document. Members that cannot be used are skipped and counted, as RFC 7517 §5 asks: one odd key must
-not take the others down.
+Three kinds of document are understood: a JWK Set, a map from key ID to X.509 certificate, and an OpenID
+Connect discovery document. Members that cannot be used are skipped and reported, as RFC 7517 §5 asks:
+one odd key must not make the others unusable.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -20,9 +21,9 @@ from ..errors import KeySetError
 from .jwk import SigningKey, UnusableKey, key_from_certificate, key_from_jwk
 from .signature import Verify, build_verify
 
-#: A token without ``kid`` costs one signature check a key: more than these are not tried.
+#: A token without ``kid`` costs one signature check per key; no more keys than these are tried.
 MAX_KEYS_WITHOUT_KID = 8
-MAX_KEYS = 1000  # a document of 1 MiB could name more; nobody's rotation does
+MAX_KEYS = 1000  # a document of 1 MiB could have more; no issuer's rotation does
 _MAX_DEPTH = 16
 
 
@@ -35,19 +36,26 @@ class Discovery:
 
 
 @dataclass(frozen=True, slots=True)
-class Skipped:
-    """A member that was left out, for the operator: its kid or place, and why."""
+class SkippedKey:
+    """A member that cannot be used, for the operator.
+
+    name: its position and kid. why: what is wrong with it.
+    """
 
     name: str
     why: str
 
 
 class KeySet:
-    """Usable keys of one issuer. Immutable; equal fingerprints mean equal keys."""
+    """Usable keys of one issuer. Immutable.
+
+    size: the number of keys. skipped: members that cannot be used. warnings: faults of the document
+    that an operator has to know. fingerprint: equal for equal keys with equal key IDs and algorithms.
+    """
 
     __slots__ = ("_by_kid", "_kids", "_without_kid", "fingerprint", "size", "skipped", "warnings")
 
-    def __init__(self, keys: Iterable[SigningKey], skipped: tuple[Skipped, ...] = ()) -> None:
+    def __init__(self, keys: Iterable[SigningKey], skipped: tuple[SkippedKey, ...] = ()) -> None:
         """Raises KeySetError where no usable key is left."""
         by_kid: defaultdict[tuple[str, str], list[Verify]] = defaultdict(list)
         any_kid: defaultdict[str, list[Verify]] = defaultdict(list)
@@ -56,7 +64,7 @@ class KeySet:
         warnings: list[str] = []
         for key in keys:
             if key.was_private:
-                warnings.append(f"the issuer publishes the PRIVATE part of key {key.kid!r}")
+                warnings.append(f"the issuer publishes the PRIVATE part of the key {key.kid!r}")
             digest = _digest(key)
             if digest in digests:
                 continue  # the same key twice
@@ -72,9 +80,9 @@ class KeySet:
             raise KeySetError(
                 "no usable key" + "".join(f"; {s.name}: {s.why}" for s in skipped[:3])
             )
-        self._by_kid = {name: tuple(found) for name, found in by_kid.items()}
+        self._by_kid = {name: tuple(verifiers) for name, verifiers in by_kid.items()}
         self._without_kid = {
-            alg: tuple(found[:MAX_KEYS_WITHOUT_KID]) for alg, found in any_kid.items()
+            alg: tuple(verifiers[:MAX_KEYS_WITHOUT_KID]) for alg, verifiers in any_kid.items()
         }
         self._kids = frozenset(kids)
         self.size = len(digests)
@@ -82,19 +90,22 @@ class KeySet:
         self.warnings = tuple(warnings)
         self.fingerprint = hashlib.sha256(b"".join(sorted(digests))).hexdigest()
 
-    def candidates(self, kid: str | None, alg: str) -> tuple[Verify, ...]:
-        """The keys that may have signed: by key ID, or all that fit where the token names none."""
+    def find_candidates(self, kid: str | None, alg: str) -> tuple[Verify, ...]:
+        """The checks of the keys that may have signed a token.
+
+        kid: the token's key ID; None tries every key that fits `alg`, up to MAX_KEYS_WITHOUT_KID.
+        """
         if kid is None:
             return self._without_kid.get(alg, ())
         return self._by_kid.get((kid, alg), ())
 
-    def knows(self, kid: str) -> bool:
-        """Whether any key, of whatever algorithm, has this key ID."""
+    def has_kid(self, kid: str) -> bool:
+        """Whether a key of any algorithm has this key ID."""
         return kid in self._kids
 
 
 def parse_document(body: bytes) -> KeySet | Discovery:
-    """Tell what was fetched by its shape; the Content-Type is not looked at.
+    """Parse what was fetched. Its members tell which kind of document it is, not the Content-Type.
 
     Raises KeySetError, with a text for the operator.
     """
@@ -102,9 +113,9 @@ def parse_document(body: bytes) -> KeySet | Discovery:
         document = strict_json.loads(body, max_depth=_MAX_DEPTH)
     except ValueError as exc:
         hint = " (it looks like an HTML page)" if body.lstrip()[:1] == b"<" else ""
-        raise KeySetError(f"the answer is no JSON{hint}: {exc}") from None
+        raise KeySetError(f"the answer is not JSON{hint}: {exc}") from None
     if not isinstance(document, dict):
-        raise KeySetError("the answer is no JSON object")
+        raise KeySetError("the answer is not a JSON object")
     if "keys" in document and not isinstance(document["keys"], str):
         return _parse_jwk_set(document["keys"])
     jwks_uri = document.get("jwks_uri")
@@ -115,10 +126,10 @@ def parse_document(body: bytes) -> KeySet | Discovery:
 
 def _parse_jwk_set(members: Any) -> KeySet:
     if not isinstance(members, list):
-        raise KeySetError("the member keys is no list")
+        raise KeySetError("the member keys is not a list")
     return _collect(
         (
-            (f"key {i} {_kid_of(member)}", lambda member=member: key_from_jwk(member))
+            (f"key {i} {_describe_kid(member)}", partial(key_from_jwk, member))
             for i, member in enumerate(members)
         ),
         len(members),
@@ -130,33 +141,34 @@ def _parse_certificates(document: Mapping[str, Any]) -> KeySet:
         raise KeySetError("neither a key set, nor certificates, nor a discovery document")
     return _collect(
         (
-            (f"key {kid!r:.60}", lambda kid=kid, pem=pem: key_from_certificate(kid, pem))
+            (f"key {kid!r:.60}", partial(key_from_certificate, kid, pem))
             for kid, pem in document.items()
         ),
         len(document),
     )
 
 
-def _collect(members: Iterable[tuple[str, Any]], count: int) -> KeySet:
+def _collect(members: Iterable[tuple[str, Callable[[], SigningKey]]], count: int) -> KeySet:
+    """Build the keys of (name, builder) pairs, of which there are `count`, and skip unusable ones."""
     if count > MAX_KEYS:
-        raise KeySetError(f"{count} keys; at most {MAX_KEYS} are read")
+        raise KeySetError(f"{count} keys; at most {MAX_KEYS} are accepted")
     keys: list[SigningKey] = []
-    skipped: list[Skipped] = []
+    skipped: list[SkippedKey] = []
     for name, build in members:
         try:
             keys.append(build())
         except UnusableKey as exc:
-            skipped.append(Skipped(name, str(exc)))
+            skipped.append(SkippedKey(name, str(exc)))
     return KeySet(keys, tuple(skipped))
 
 
-def _kid_of(member: object) -> str:
+def _describe_kid(member: object) -> str:
     kid = member.get("kid") if isinstance(member, dict) else None
     return f"kid {kid!r:.60}" if isinstance(kid, str) else "without kid"
 
 
 def _digest(key: SigningKey) -> bytes:
-    """Identifies key ID, key and the algorithms it is bound to."""
+    """Digest key ID, key and the algorithms that it is bound to."""
     digest = hashlib.sha256()
     for part in (
         b"-" if key.kid is None else b"+" + key.kid.encode("utf-8"),

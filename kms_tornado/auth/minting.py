@@ -1,6 +1,6 @@
-"""Signing of throw-away tokens for --dev: a key that lives as long as the process.
+"""DevSigner: signs the tokens of --dev with a key that lives as long as the process.
 
-Nothing of the server's token check uses this module.
+The token check does not use this module.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _SIZE = 32
 
 
 class DevSigner:
-    """An ES256 key pair: `jwks` publishes the public part, `mint` signs claims."""
+    """An ES256 key pair: `jwks` returns the public part, `mint` signs claims with the private one."""
 
     def __init__(self) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
@@ -27,14 +27,14 @@ class DevSigner:
         self._public = key.public_key().public_numbers()
 
     def jwks(self) -> dict[str, Any]:
-        """The key set (RFC 7517 §5)."""
+        """The key set to publish (RFC 7517 §5)."""
         return {
             "keys": [
                 {
                     "kty": "EC",
                     "crv": "P-256",
-                    "x": _base64url(self._public.x),
-                    "y": _base64url(self._public.y),
+                    "x": _encode_coordinate(self._public.x),
+                    "y": _encode_coordinate(self._public.y),
                     "kid": self._kid,
                     "use": "sig",
                     "alg": ALGORITHM,
@@ -43,12 +43,12 @@ class DevSigner:
         }
 
     def mint(self, claims: dict[str, Any]) -> str:
-        """A compact JWS of the claims as they are; exp and the rest are the caller's."""
+        """Sign the claims as they are, without adding any: a compact JWS."""
         token: str = jws.sign(
             claims, self._pem.decode("ascii"), headers={"kid": self._kid}, algorithm=ALGORITHM
         )
         return token
 
 
-def _base64url(coordinate: int) -> str:
+def _encode_coordinate(coordinate: int) -> str:
     return base64.urlsafe_b64encode(coordinate.to_bytes(_SIZE, "big")).rstrip(b"=").decode("ascii")

@@ -1,4 +1,4 @@
-"""Principal: who a verified token speaks for, with claims that nobody can change afterwards."""
+"""Principal: who a verified credential speaks for, with claims that cannot be changed afterwards."""
 
 from __future__ import annotations
 
@@ -7,30 +7,33 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn, Self
 
 
-def _frozen(self: object, *args: object, **kwargs: object) -> NoReturn:
+def _refuse_change(self: object, *args: object, **kwargs: object) -> NoReturn:
     raise TypeError("verified claims cannot be changed; copy them first: dict(claims)")
 
 
-_NESTED = frozenset({dict, list})  # what JSON is read into, and never subclasses of these
+_NESTED = frozenset({dict, list})  # a JSON parser makes these, never subclasses
 
 
 class Claims(dict[str, Any]):
-    """Verified claims: a dict that json.dumps takes, and that refuses changes at every level.
+    """Verified claims: a dict that json.dumps accepts and that refuses changes at every level.
 
-    A remembered token hands the same claims to every request, so a handler that edited them would
-    edit the next caller's rights.
+    Every request with a remembered token gets the same claims, so a handler that changed them would
+    change the rights of the next request. A change raises TypeError; ``dict(claims)`` is a copy.
     """
 
     __slots__ = ()
 
-    __setitem__ = __delitem__ = __ior__ = _frozen
-    clear = pop = popitem = setdefault = update = _frozen
+    __setitem__ = __delitem__ = __ior__ = _refuse_change
+    clear = pop = popitem = setdefault = update = _refuse_change
 
-    def __reduce__(self) -> tuple[type, tuple[dict[str, Any]]]:  # copies and pickles are plain
+    def __reduce__(
+        self,
+    ) -> tuple[type, tuple[dict[str, Any]]]:  # copies and pickles are plain dicts
         return dict, (dict(self),)
 
     @classmethod
     def freeze(cls, members: Mapping[str, Any]) -> Self:
+        """The same members, unchangeable down to the deepest list."""
         claims = cls(members)
         for name, value in members.items():
             if type(value) in _NESTED:
@@ -39,12 +42,12 @@ class Claims(dict[str, Any]):
 
 
 class ClaimList(list[Any]):
-    """A list inside Claims: equal to a plain list, and as unchangeable."""
+    """A list inside Claims: equal to a plain list, and unchangeable like them."""
 
     __slots__ = ()
 
-    __setitem__ = __delitem__ = __iadd__ = __imul__ = _frozen
-    append = clear = extend = insert = pop = remove = reverse = sort = _frozen
+    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse_change
+    append = clear = extend = insert = pop = remove = reverse = sort = _refuse_change
 
     def __reduce__(self) -> tuple[type, tuple[list[Any]]]:
         return list, (list(self),)
@@ -60,11 +63,12 @@ def _freeze_value(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who a token speaks for. Only `auth.verifier` makes one from a token.
+    """Who a verified token speaks for; ``current_user`` of a handler. Only a verified token makes one.
 
-    name: the user, as rights are granted to it; with the issuer in front where namespaces are on.
-    subject, issuer: the token's ``sub`` and its issuer as configured.
-    claims: all of the token's claims; they never show in a repr, so not in a log either.
+    name: the user's name, to which access rights are granted: the value of the user claim, after
+    ``<issuer>#`` where `TokenPolicy.namespace_by_issuer` is set.
+    subject: the token's ``sub``. issuer: its issuer's URI, as configured.
+    claims: all claims of the token, unchangeable. They are not in the repr, so in no log either.
     expires_at: the token's ``exp``, seconds since the Unix epoch.
     """
 

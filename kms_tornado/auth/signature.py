@@ -1,9 +1,9 @@
-"""One signature, one key: what python-jose is used for, and all that it is used for.
+"""The check of one signature with one key: the only use that is made of python-jose.
 
-python-jose 3.5.0 picks keys, algorithms and claims leniently (an absent ``aud`` passes, one odd key
-breaks a whole set, a deep header raises RecursionError), so it gets a public key and an algorithm
-that were chosen and checked elsewhere, and answers yes or no. What it lacks, PS* and EdDSA, is
-registered with it here.
+python-jose 3.5.0 is lenient about keys, algorithms and claims: an absent ``aud`` passes, one odd key
+makes a whole set unusable, a deeply nested header raises RecursionError (docs/security.md,
+"python-jose"). So it gets a public key and an algorithm that were chosen and checked elsewhere, and
+answers yes or no. PS256, PS384, PS512 and EdDSA, which it lacks, are registered with it here.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _CURVES = {"ES256": "secp256r1", "ES384": "secp384r1", "ES512": "secp521r1"}
 
 
 class PSSKey(Key):
-    """RSASSA-PSS (RFC 7518 §3.5): MGF1 with the same hash, a salt as long as the hash."""
+    """RSASSA-PSS (RFC 7518 §3.5): MGF1 with the same hash, and a salt as long as the hash."""
 
     def __init__(self, key: Any, algorithm: str) -> None:
         super().__init__(key, algorithm)
@@ -66,13 +66,14 @@ class EdDSAKey(Key):
         return True
 
 
+# python-jose finds key classes in a registry of its own, one for the whole process.
 for _name in _PSS_HASHES:
     jwk.register_key(_name, PSSKey)
 jwk.register_key("EdDSA", EdDSAKey)
 
 
-def algorithms_of(key: PublicKey) -> frozenset[str]:
-    """The algorithms a key can serve: its type and, for elliptic curves, its curve decide."""
+def list_algorithms(key: PublicKey) -> frozenset[str]:
+    """The algorithms that a key can serve; its type and, for elliptic curves, its curve decide."""
     if isinstance(key, rsa.RSAPublicKey):
         return frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"})
     if isinstance(key, ec.EllipticCurvePublicKey):
@@ -80,11 +81,12 @@ def algorithms_of(key: PublicKey) -> frozenset[str]:
     return frozenset({"EdDSA"})
 
 
-def _signature_bytes(key: PublicKey) -> int:
-    """How long every signature of the key is.
+def _compute_signature_length(key: PublicKey) -> int:
+    """The length in bytes of every signature of the key.
 
-    RFC 8017 §8.1.2 for RSA: OpenSSL takes a PSS signature without its leading zeros, which would be
-    a second spelling. RFC 7518 §3.4 for ECDSA: r and s, each as long as the curve's order.
+    RSA: as long as the modulus (RFC 8017 §8.1.2). OpenSSL accepts a PSS signature without its
+    leading zeros as well, which would be a second spelling of the same token.
+    ECDSA: r and s, each as long as the curve's order (RFC 7518 §3.4). Ed25519: 64 (RFC 8032 §5.1.6).
     """
     if isinstance(key, rsa.RSAPublicKey):
         return (key.key_size + 7) // 8
@@ -94,31 +96,31 @@ def _signature_bytes(key: PublicKey) -> int:
 
 
 def build_verify(key: PublicKey, algorithm: str) -> Verify:
-    """Prepare the check of one key under one algorithm; done once a refresh, not once a token.
+    """Prepare the check of one key with one algorithm; once per refresh, not once per token.
 
-    The answer is False for everything that is not a valid signature; nothing is raised.
+    The check returns False for anything that is not a valid signature, and raises nothing.
     Raises ValueError where the key cannot serve the algorithm.
     """
-    if algorithm not in algorithms_of(key):
+    if algorithm not in list_algorithms(key):
         raise ValueError(f"the key cannot serve {algorithm}")
-    # Takes key objects, whatever its stubs say; a key of ours never goes through its JWK parsing.
+    # It accepts key objects, whatever its type stubs say, so our keys bypass its JWK parsing.
     verify = jwk.construct(key, algorithm).verify  # type: ignore[arg-type]
-    wanted_bytes = _signature_bytes(key)
+    signature_length = _compute_signature_length(key)
 
-    def check(signing_input: bytes, signature: bytes) -> bool:
+    def verify_signature(signing_input: bytes, signature: bytes) -> bool:
         try:
-            return len(signature) == wanted_bytes and bool(verify(signing_input, signature))
+            return len(signature) == signature_length and bool(verify(signing_input, signature))
         except Exception:
-            # python-jose lets ValueError and TypeError through; a signature is good or not
+            # python-jose raises ValueError and TypeError for some bad signatures.
             return False
 
-    return check
+    return verify_signature
 
 
 def check_backend() -> None:
-    """Refuse python-jose's pure-Python backend: 10 to 35 times slower, and not maintained.
+    """Raise ConfigurationError unless python-jose uses its cryptography backend.
 
-    Raises ConfigurationError.
+    Its pure-Python backend is 10 to 35 times slower, and is not maintained.
     """
     from jose.backends import ECKey, RSAKey
 

@@ -1,4 +1,4 @@
-"""TokenCache: tokens that were verified, so that the next request with one costs a digest, not RSA."""
+"""TokenCache: tokens that were verified, so that their next request costs a digest and no signature check."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from .principal import Principal
 
 
 class TokenCache:
-    """Bounded, least recently used out first; only successes are kept.
+    """At most `size` verified tokens; the least recently used one goes first. 0 remembers nothing.
 
-    Entries are found by a 256-bit digest of the whole token: the cache holds no token that a core dump could
-    leak, and no two tokens share an entry. Each is bound to the very KeySet that verified it: once
-    the issuer's keys have changed it counts for nothing. Time and keys are the caller's to compare.
+    Entries are found by a 256-bit digest of the whole token: a core dump of the cache leaks no token,
+    and no two tokens share an entry. Each is bound to the very KeySet that verified it: once the
+    issuer's keys have changed it is worthless. The caller compares keys and time.
     """
 
     def __init__(self, size: int) -> None:
@@ -26,31 +26,35 @@ class TokenCache:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def __contains__(self, key: bytes) -> bool:
-        """Whether there is an entry, good or not; counts as no use of it."""
-        return key in self._entries
+    def __contains__(self, digest: bytes) -> bool:
+        """Whether there is an entry, good or not. Neither a hit nor a miss."""
+        return digest in self._entries
 
     @staticmethod
-    def key(token: str) -> bytes:
-        # As strong as SHA-256, and without OpenSSL's set-up, which costs more than the hashing.
+    def digest(token: str) -> bytes:
+        """What stands for the token here: 32 bytes."""
+        # BLAKE2b is as strong as SHA-256 and needs none of OpenSSL's set-up, which costs more than
+        # the hashing.
         return blake2b(token.encode("utf-8", "surrogatepass"), digest_size=32).digest()
 
-    def get(self, key: bytes) -> tuple[Principal, KeySet, float] | None:
-        """(who, the key set that verified it, seconds since the Unix epoch until which it is good)."""
-        entry = self._entries.get(key)
+    def get(self, digest: bytes) -> tuple[Principal, KeySet, float] | None:
+        """(principal, the key set that verified the token, when it ends: seconds since the Unix epoch)."""
+        entry = self._entries.get(digest)
         if entry is None:
             self.misses += 1
             return None
         self.hits += 1
-        self._entries.move_to_end(key)
+        self._entries.move_to_end(digest)
         return entry
 
-    def put(self, key: bytes, principal: Principal, key_set: KeySet, good_until: float) -> None:
+    def put(self, digest: bytes, principal: Principal, key_set: KeySet, good_until: float) -> None:
+        """Remember a verified token. good_until: seconds since the Unix epoch, leeway included."""
         if self._size == 0:
             return
-        self._entries[key] = (principal, key_set, good_until)
+        self._entries[digest] = (principal, key_set, good_until)
         if len(self._entries) > self._size:
             self._entries.popitem(last=False)
 
-    def forget(self, key: bytes) -> None:
-        self._entries.pop(key, None)
+    def forget(self, digest: bytes) -> None:
+        """Drop the entry, if there is one."""
+        self._entries.pop(digest, None)

@@ -1,31 +1,38 @@
-"""TokenVerifier: a token's text → Principal, step by step, each step in a module of its own.
+"""TokenVerifier: the rules for one token, in order; each step is a function of another module.
 
-Pure: the time is an argument and key sets are handed in; what is missing is raised, not fetched.
+Pure: the time is an argument and key sets are passed in; a missing key is raised, not fetched.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from ..errors import AlgorithmNotAllowed, BadSignature, UnknownIssuer, UnknownKey, WrongTokenType
-from .claims import check_claims, check_required, user_name
-from .compact import UnverifiedToken, parse_token
+from .claims import build_user_name, check_claims, check_required
+from .compact import UnverifiedToken, parse_header, parse_token
 from .issuer import TrustedIssuer, TrustSettings
 from .keyset import KeySet
 from .principal import Claims, Principal
 
+# An issuer signs all its tokens with one or two headers. Only well-formed headers are remembered:
+# lru_cache keeps no exception. 256 headers of at most 16 KiB bound what a flood can occupy.
+_REMEMBERED_HEADERS = 256
+
 
 class TokenVerifier:
-    """The rules of one TrustSettings. Safe to share; holds no state."""
+    """The rules of one TrustSettings. Remembers nothing but parsed headers, which decide nothing."""
 
     def __init__(self, settings: TrustSettings) -> None:
         self._issuers = settings.by_spelling()
         self._policy = settings.policy
+        self._parse_header = lru_cache(_REMEMBERED_HEADERS)(parse_header)
 
-    def open(self, token: str) -> tuple[UnverifiedToken, TrustedIssuer]:
-        """Everything that can be refused without a key: form, algorithm, type, issuer.
+    def parse(self, token: str) -> tuple[UnverifiedToken, TrustedIssuer]:
+        """Check all that needs no key: form, algorithm, type, issuer.
 
         Raises MalformedToken, AlgorithmNotAllowed, WrongTokenType, UnknownIssuer.
         """
-        unverified = parse_token(token)
+        unverified = parse_token(token, self._parse_header)
         header = unverified.header
         if header.alg not in self._policy.algorithms:
             raise AlgorithmNotAllowed("alg is not in the allow-list")
@@ -34,38 +41,38 @@ class TokenVerifier:
         iss = unverified.claims.get("iss")
         issuer = self._issuers.get(iss) if isinstance(iss, str) else None
         if issuer is None:
-            raise UnknownIssuer(self._issuer_hint(iss))
+            raise UnknownIssuer(self._explain_unknown_issuer(iss))
         return unverified, issuer
 
     def check_unverified_claims(
         self, unverified: UnverifiedToken, issuer: TrustedIssuer, *, now: float
     ) -> None:
-        """What the claims alone would be refused for; saves a refresh for a token that is no good."""
+        """Raise what the claims alone are refused for: such a token is not worth a refresh of keys."""
         check_claims(unverified.claims, issuer=issuer, policy=self._policy, now=now)
 
     def verify(
         self, unverified: UnverifiedToken, issuer: TrustedIssuer, key_set: KeySet, *, now: float
     ) -> Principal:
-        """Signature first, then claims, then what the holder may do.
+        """Check the signature first, then the claims, then what the holder may do.
 
-        key_set: the keys of this issuer; another's never verify its tokens.
+        key_set: the keys of this issuer; another issuer's never verify its tokens.
         now: seconds since the Unix epoch.
         Raises UnknownKey (a refresh may help), another InvalidToken, or InsufficientScope.
         """
         header = unverified.header
-        candidates = key_set.candidates(header.kid, header.alg)
+        candidates = key_set.find_candidates(header.kid, header.alg)
         if not candidates:
-            if header.kid is not None and not key_set.knows(header.kid):
+            if header.kid is not None and not key_set.has_kid(header.kid):
                 raise UnknownKey("no key has this kid")
             raise AlgorithmNotAllowed("no key of the issuer fits alg")
-        for check in candidates:
-            if check(unverified.signing_input, unverified.signature):
+        for verify_signature in candidates:
+            if verify_signature(unverified.signing_input, unverified.signature):
                 break
         else:
             raise BadSignature("no candidate key verifies the signature")
         claims = Claims.freeze(unverified.claims)  # from here on they are the issuer's words
         check_claims(claims, issuer=issuer, policy=self._policy, now=now)
-        name = user_name(claims, issuer=issuer, policy=self._policy)
+        name = build_user_name(claims, issuer=issuer, policy=self._policy)
         check_required(claims, self._policy.required_claims)
         return Principal(
             name=name,
@@ -75,18 +82,18 @@ class TokenVerifier:
             expires_at=claims["exp"],
         )
 
-    def good_until(self, principal: Principal) -> float:
-        """When time runs out for a verified token, leeway included; seconds since the Unix epoch."""
+    def compute_end(self, principal: Principal) -> float:
+        """When a verified token stops being good, leeway included; seconds since the Unix epoch."""
         policy = self._policy
-        until = principal.expires_at
+        end = principal.expires_at
         if policy.max_age_s is not None:
-            until = min(until, principal.claims["iat"] + policy.max_age_s)
-        return until + policy.leeway_s
+            end = min(end, principal.claims["iat"] + policy.max_age_s)
+        return end + policy.leeway_s
 
-    def _issuer_hint(self, iss: object) -> str:
-        """For the log: the commonest mistake is a slash at the end (AUTH.md §2, 26 and 27)."""
+    def _explain_unknown_issuer(self, iss: object) -> str:
+        """For the log; the most common mistake is the slash at the end."""
         if not isinstance(iss, str):
-            return "iss is absent or no string"
+            return "iss is absent or not a string"
         for configured in self._issuers:
             if iss.rstrip("/") == configured.rstrip("/"):
                 return f"iss differs from the configured {configured} only in the slash at its end"

@@ -80,5 +80,5 @@ def trust(
 def verify(text: str, settings: TrustSettings, keys: dict[str, KeySet]) -> Principal:
     """Open and verify; `keys` are each issuer's."""
     verifier = TokenVerifier(settings)
-    unverified, issuer = verifier.open(text)
+    unverified, issuer = verifier.parse(text)
     return verifier.verify(unverified, issuer, keys[issuer.uri], now=NOW)

@@ -18,7 +18,7 @@ from kms_tornado.auth.issuer import (
     TrustSettings,
 )
 from kms_tornado.auth.key_cache import KeyCache
-from kms_tornado.auth.key_source import Loaded
+from kms_tornado.auth.key_source import LoadedKeys
 from kms_tornado.auth.keyset import KeySet
 from kms_tornado.auth.principal import Principal
 from kms_tornado.errors import (
@@ -67,14 +67,14 @@ class Rig:
         self.auth = Authenticator(self.settings, self.caches, now=lambda: self.now)
 
     def _loader(self, uri: str) -> Any:
-        async def load() -> Loaded:
+        async def load() -> LoadedKeys:
             self.fetches[uri] = self.fetches.get(uri, 0) + 1
             if self.gate is not None:
                 await self.gate.wait()
             found = self.published.get(uri, [])
             if isinstance(found, Exception):
                 raise found
-            return Loaded(key_set(*found), None)
+            return LoadedKeys(key_set(*found), None)
 
         return load
 
@@ -317,7 +317,7 @@ def test_a_token_is_verified_once_and_then_remembered(monkeypatch: pytest.Monkey
     async def story() -> None:
         rig = await Rig().loaded()
         first = await rig.auth.check(BY_OLD)
-        monkeypatch.setattr(KeySet, "candidates", lambda *_: pytest.fail("verified again"))
+        monkeypatch.setattr(KeySet, "find_candidates", lambda *_: pytest.fail("verified again"))
         assert rig.auth.check_now(BY_OLD) is first
         assert rig.auth.tokens.hits == 1
 
@@ -486,7 +486,7 @@ def test_a_bug_in_the_check_refuses_the_token(
         def bug(*_: Any) -> None:
             raise OverflowError("of the token's making")
 
-        monkeypatch.setattr(KeySet, "candidates", bug)
+        monkeypatch.setattr(KeySet, "find_candidates", bug)
         await rig.refused(BY_OLD, InvalidToken)
 
     run(story)

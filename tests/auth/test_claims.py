@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kms_tornado.auth.claims import (
+    build_user_name,
     check_audience,
     check_claims,
     check_name,
     check_required,
     check_times,
-    numeric_date,
-    user_name,
+    parse_numeric_date,
 )
 from kms_tornado.auth.issuer import RequiredClaim, TokenPolicy, TrustedIssuer
 from kms_tornado.auth.principal import Claims, Principal
@@ -142,7 +142,7 @@ def test_a_maximum_age_needs_iat() -> None:
 
 def test_a_token_without_exp_has_no_time_and_numeric_date_says_so() -> None:
     with pytest.raises(MissingClaim):
-        numeric_date({}, "exp")
+        parse_numeric_date({}, "exp")
 
 
 @given(
@@ -284,7 +284,9 @@ def test_sub_is_required_even_where_another_claim_names_the_user() -> None:
 def test_the_user_claim_names_the_principal(
     claims: dict[str, Any], policy: dict[str, Any], name: str
 ) -> None:
-    assert user_name(good_claims(**claims), issuer=ALICE, policy=TokenPolicy(**policy)) == name
+    assert (
+        build_user_name(good_claims(**claims), issuer=ALICE, policy=TokenPolicy(**policy)) == name
+    )
 
 
 @pytest.mark.parametrize(
@@ -310,7 +312,7 @@ def test_a_user_claim_that_proves_nothing_is_refused(
     claims: dict[str, Any], policy: dict[str, Any], error: type[AuthenticationError]
 ) -> None:
     with pytest.raises(error):
-        user_name(
+        build_user_name(
             good_claims(**claims),
             issuer=ALICE,
             policy=TokenPolicy(**{"user_claim": "email", **policy}),
@@ -396,7 +398,7 @@ def test_any_claims_pass_or_raise_an_authentication_error(claims: dict[str, Any]
     issuer = TrustedIssuer(ISSUER, audiences=frozenset({"kms"}))
     try:
         check_claims(claims, issuer=issuer, policy=policy, now=NOW)
-        user_name(claims, issuer=issuer, policy=policy)
+        build_user_name(claims, issuer=issuer, policy=policy)
         check_required(claims, (RequiredClaim("scope", "kms"),))
     except (InvalidToken, InsufficientScope):
         return

@@ -75,7 +75,7 @@ def test_a_token_of_16_kib_is_read_and_a_longer_one_is_not() -> None:
     parse_token(fits)
     with pytest.raises(MalformedToken) as refused:
         parse_token(fits + "A" * 4)
-    assert refused.value.detail == "the token is too long"
+    assert refused.value.detail == "the token is longer than 16384 characters"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 
 from kms_tornado.auth.issuer import RefreshPolicy, TrustedIssuer
 from kms_tornado.auth.key_cache import KeyCache
-from kms_tornado.auth.key_source import Loaded
+from kms_tornado.auth.key_source import LoadedKeys
 from kms_tornado.auth.keyset import KeySet
 from kms_tornado.errors import KeySetError, KeysUnavailable
 
@@ -21,7 +21,7 @@ from .samples import ISSUER, key_set
 
 A = key_set(jwk("ES256", "a"))
 B = key_set(jwk("ES256", "b", "other"))
-Step = KeySet | Loaded | BaseException | Callable[[], Awaitable[Loaded]]
+Step = KeySet | LoadedKeys | BaseException | Callable[[], Awaitable[LoadedKeys]]
 
 
 class Rig:
@@ -41,15 +41,15 @@ class Rig:
             jitter=pick,
         )
 
-    async def load(self) -> Loaded:
+    async def load(self) -> LoadedKeys:
         self.loads += 1
         self.started_at.append(self.time)
         step = self.plan.pop(0) if len(self.plan) > 1 else self.plan[0]
         if isinstance(step, BaseException):
             raise step
         if isinstance(step, KeySet):
-            return Loaded(step, None)
-        return step if isinstance(step, Loaded) else await step()
+            return LoadedKeys(step, None)
+        return step if isinstance(step, LoadedKeys) else await step()
 
     async def settle(self) -> None:
         """Let what was started end."""
@@ -86,7 +86,7 @@ FAILED = KeySetError("https://i/k answered HTTP 500")
 def test_before_the_first_refresh_there_are_no_keys() -> None:
     rig = Rig(A)
     with pytest.raises(KeysUnavailable) as refused:
-        rig.cache.key_set()
+        rig.cache.require_key_set()
     assert refused.value.retry_after_s >= 1
     assert rig.cache.status().state == "loading"
 
@@ -95,7 +95,7 @@ def test_the_first_tick_fetches_the_keys() -> None:
     async def story() -> None:
         rig = Rig(A)
         await rig.at(0)
-        assert rig.cache.key_set() is A
+        assert rig.cache.require_key_set() is A
         status = rig.cache.status()
         assert (status.state, status.keys, status.generation, status.problem) == ("ok", 1, 1, None)
 
@@ -108,14 +108,14 @@ def test_an_issuer_that_is_down_at_the_start_is_asked_again() -> None:
         await rig.at(0)
         assert rig.cache.status().state == "missing"
         with pytest.raises(KeysUnavailable) as refused:
-            rig.cache.key_set()
+            rig.cache.require_key_set()
         assert refused.value.retry_after_s == 30
         assert "HTTP 500" in refused.value.detail
         assert "HTTP 500" not in str(refused.value), "the operator's text is not the caller's"
         await rig.at(29.9)
         assert rig.loads == 1
         await rig.at(30)
-        assert rig.cache.key_set() is A
+        assert rig.cache.require_key_set() is A
 
     run(story())
 
@@ -146,16 +146,16 @@ def test_two_refreshes_are_a_cooldown_apart_whatever_came_of_the_first(first: St
         rig.time = 1030
         await rig.cache.refresh()
         assert rig.loads == 2
-        assert rig.cache.key_set() is B
+        assert rig.cache.require_key_set() is B
 
     run(story())
 
 
 def test_the_cooldown_counts_from_the_start_of_a_refresh() -> None:
     async def story() -> None:
-        async def slow() -> Loaded:
+        async def slow() -> LoadedKeys:
             rig.time += 4
-            return Loaded(A, None)
+            return LoadedKeys(A, None)
 
         rig = Rig(slow)
         await rig.cache.refresh()
@@ -170,7 +170,7 @@ def test_the_cooldown_counts_from_the_start_of_a_refresh() -> None:
 
 def test_the_cooldown_holds_over_stop_and_start() -> None:
     async def story() -> None:
-        async def hanging() -> Loaded:
+        async def hanging() -> LoadedKeys:
             await asyncio.Event().wait()
             raise AssertionError
 
@@ -212,9 +212,9 @@ def test_a_hundred_callers_share_one_refresh() -> None:
     async def story() -> None:
         gate = asyncio.Event()
 
-        async def gated() -> Loaded:
+        async def gated() -> LoadedKeys:
             await gate.wait()
-            return Loaded(A, None)
+            return LoadedKeys(A, None)
 
         rig = Rig(gated)
         callers = [asyncio.create_task(rig.cache.refresh()) for _ in range(100)]
@@ -223,7 +223,7 @@ def test_a_hundred_callers_share_one_refresh() -> None:
         gate.set()
         await asyncio.gather(*callers)
         assert rig.loads == 1
-        assert rig.cache.key_set() is A
+        assert rig.cache.require_key_set() is A
 
     run(story())
 
@@ -232,9 +232,9 @@ def test_a_caller_that_goes_away_does_not_take_the_refresh_from_the_others() -> 
     async def story() -> None:
         gate = asyncio.Event()
 
-        async def gated() -> Loaded:
+        async def gated() -> LoadedKeys:
             await gate.wait()
-            return Loaded(A, None)
+            return LoadedKeys(A, None)
 
         rig = Rig(gated)
         first, second = (asyncio.create_task(rig.cache.refresh()) for _ in range(2))
@@ -243,7 +243,7 @@ def test_a_caller_that_goes_away_does_not_take_the_refresh_from_the_others() -> 
         await rig.settle()
         gate.set()
         await second
-        assert rig.cache.key_set() is A
+        assert rig.cache.require_key_set() is A
 
     run(story())
 
@@ -252,7 +252,7 @@ def test_a_caller_waits_no_longer_than_the_timeout() -> None:
     async def story() -> None:
         gate = asyncio.Event()
 
-        async def stubborn() -> Loaded:
+        async def stubborn() -> LoadedKeys:
             """Swallows its cancellation, as some libraries do."""
             while not gate.is_set():
                 with contextlib.suppress(asyncio.CancelledError):
@@ -262,7 +262,7 @@ def test_a_caller_waits_no_longer_than_the_timeout() -> None:
         rig = Rig(stubborn, timeout_s=0.02)
         await rig.cache.refresh()  # returns though the refresh has not ended
         with pytest.raises(KeysUnavailable) as refused:
-            rig.cache.key_set()
+            rig.cache.require_key_set()
         assert refused.value.retry_after_s == 1
         gate.set()
         await rig.settle()
@@ -272,7 +272,7 @@ def test_a_caller_waits_no_longer_than_the_timeout() -> None:
 
 def test_a_refresh_that_hangs_ends_with_the_timeout() -> None:
     async def story() -> None:
-        async def hanging() -> Loaded:
+        async def hanging() -> LoadedKeys:
             await asyncio.Event().wait()
             raise AssertionError
 
@@ -281,7 +281,7 @@ def test_a_refresh_that_hangs_ends_with_the_timeout() -> None:
         rig.time += 30
         await rig.cache.refresh()
         await rig.settle()
-        assert rig.cache.key_set() is A
+        assert rig.cache.require_key_set() is A
         problem = rig.cache.status().problem
         assert problem is not None
         assert "0.02 s" in problem
@@ -333,7 +333,7 @@ def test_cache_control_shortens_the_interval_down_to_the_cooldown(
     max_age: float | None, next_at: float
 ) -> None:
     async def story() -> None:
-        rig = Rig(Loaded(A, max_age), jitter="most")
+        rig = Rig(LoadedKeys(A, max_age), jitter="most")
         await rig.at(0)
         await rig.at(next_at - 0.1)
         assert rig.loads == 1
@@ -345,11 +345,11 @@ def test_cache_control_shortens_the_interval_down_to_the_cooldown(
 
 def test_an_unknown_key_is_asked_for_however_long_the_lifetime_says() -> None:
     async def story() -> None:
-        rig = Rig(Loaded(A, 86400), Loaded(B, 86400))
+        rig = Rig(LoadedKeys(A, 86400), LoadedKeys(B, 86400))
         await rig.at(0)
         rig.time += 31
         await rig.cache.refresh()
-        assert rig.cache.key_set() is B
+        assert rig.cache.require_key_set() is B
 
     run(story())
 
@@ -404,7 +404,7 @@ def test_a_good_refresh_ends_the_backoff() -> None:
         rig = Rig(FAILED, FAILED, FAILED, A, FAILED)
         for seconds in (0, 30, 90, 210):
             await rig.at(seconds)
-        assert rig.cache.key_set() is A
+        assert rig.cache.require_key_set() is A
         await rig.at(210 + 270)
         assert rig.loads == 5
         await rig.at(210 + 270 + 30)
@@ -433,10 +433,10 @@ def test_a_failed_refresh_keeps_the_last_good_keys_and_the_schedule(failure: Bas
         await rig.at(0)
         await rig.ticking_until(330)
         assert rig.loads >= 2
-        if rig.cache.key_set() is not B:
-            assert rig.cache.key_set() is A
+        if rig.cache.require_key_set() is not B:
+            assert rig.cache.require_key_set() is A
         await rig.ticking_until(1300)
-        assert rig.cache.key_set() is B
+        assert rig.cache.require_key_set() is B
         assert rig.cache.status().state == "ok"
 
     run(story())
@@ -448,11 +448,11 @@ def test_last_good_keys_serve_until_the_maximum_staleness_and_no_longer() -> Non
         await rig.at(0)
         await rig.ticking_until(1000)
         assert rig.cache.status().state == "failing"
-        assert rig.cache.key_set() is A
+        assert rig.cache.require_key_set() is A
         await rig.ticking_until(1001)
         assert rig.cache.status().state == "stale"
         with pytest.raises(KeysUnavailable) as refused:
-            rig.cache.key_set()
+            rig.cache.require_key_set()
         assert 1 <= refused.value.retry_after_s <= 300
 
     run(story())
@@ -463,7 +463,7 @@ def test_keys_grow_stale_only_while_refreshes_fail() -> None:
         rig = Rig(A, max_stale_s=10, interval_s=300)
         await rig.at(0)
         rig.time += 200
-        assert rig.cache.key_set() is A
+        assert rig.cache.require_key_set() is A
 
     run(story())
 
@@ -476,7 +476,7 @@ def test_stale_keys_serve_again_after_a_good_refresh() -> None:
         assert rig.cache.status().state == "stale"
         rig.plan = [A]
         await rig.ticking_until(800)
-        assert rig.cache.key_set() is A
+        assert rig.cache.require_key_set() is A
         assert rig.cache.status().state == "ok"
 
     run(story())
@@ -490,7 +490,7 @@ def test_a_good_refresh_replaces_the_keys_at_once() -> None:
         rig = Rig(A, B)
         await rig.at(0)
         await rig.at(300)
-        assert rig.cache.key_set() is B
+        assert rig.cache.require_key_set() is B
         assert rig.cache.status().generation == 2
 
     run(story())
@@ -503,7 +503,7 @@ def test_the_same_keys_again_are_the_same_object_so_remembered_tokens_live_on() 
         await rig.at(0)
         await rig.at(300)
         assert rig.loads == 2
-        assert rig.cache.key_set() is A
+        assert rig.cache.require_key_set() is A
         assert rig.cache.status().generation == 1
 
     run(story())
@@ -514,7 +514,7 @@ def test_the_same_keys_again_are_the_same_object_so_remembered_tokens_live_on() 
 
 def test_stop_cancels_the_refresh_and_leaves_no_task() -> None:
     async def story() -> None:
-        async def hanging() -> Loaded:
+        async def hanging() -> LoadedKeys:
             await asyncio.Event().wait()
             raise AssertionError
 
@@ -603,7 +603,7 @@ def test_odd_and_private_keys_are_logged_once_a_change(caplog: pytest.LogCapture
         caplog.clear()
         for round_ in range(1, 4):
             await rig.at(300 * round_)
-        assert rig.cache.key_set() is A
+        assert rig.cache.require_key_set() is A
         assert [r.levelno for r in caplog.records] == [logging.WARNING, logging.ERROR]
         assert "'shared'" in lines(caplog)[0]
         assert "PRIVATE" in lines(caplog)[1]

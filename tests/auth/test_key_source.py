@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kms_tornado.auth.issuer import TrustedIssuer
-from kms_tornado.auth.key_source import Fetched, KeySource, Loaded
+from kms_tornado.auth.key_source import FetchResult, KeySource, LoadedKeys
 from kms_tornado.errors import KeySetError
 
 from ..keys import certificate, jwk, private_key
@@ -31,21 +31,21 @@ class Web:
     def urls(self) -> list[str]:
         return [url for url, _ in self.asked]
 
-    async def __call__(self, url: str, *, etag: str | None) -> Fetched:
+    async def __call__(self, url: str, *, etag: str | None) -> FetchResult:
         self.asked.append((url, etag))
         answer = self.answers.get(url, 404)
         if isinstance(answer, Exception):
             raise answer
-        if isinstance(answer, Fetched):
+        if isinstance(answer, FetchResult):
             return answer
-        return Fetched(answer, b"") if isinstance(answer, int) else Fetched(200, answer)
+        return FetchResult(answer, b"") if isinstance(answer, int) else FetchResult(200, answer)
 
 
 def discovery(issuer: Any, jwks_uri: Any) -> bytes:
     return json.dumps({"issuer": issuer, "jwks_uri": jwks_uri, "token_endpoint": "x"}).encode()
 
 
-def load(web: Web, issuer: str = I, jwks_uri: str | None = None) -> Loaded:
+def load(web: Web, issuer: str = I, jwks_uri: str | None = None) -> LoadedKeys:
     return asyncio.run(KeySource(TrustedIssuer(issuer, jwks_uri), web).load())
 
 
@@ -110,7 +110,7 @@ def load(web: Web, issuer: str = I, jwks_uri: str | None = None) -> Loaded:
 def test_the_keys_are_found(issuer: str, jwks_uri: str | None, answers: Any, urls: int) -> None:
     web = Web()
     web.answers = answers
-    assert load(web, issuer, jwks_uri).key_set.knows("a")
+    assert load(web, issuer, jwks_uri).key_set.has_kid("a")
     assert web.urls == list(answers)
     assert len(web.urls) == urls
 
@@ -130,10 +130,10 @@ def test_the_keys_are_found(issuer: str, jwks_uri: str | None, answers: Any, url
         pytest.param(None, {f"{I}/.well-known/jwks.json": KeySetError("no connection")}, "no connection", id="no connection"),
         pytest.param(f"{I}/keys", {}, f"{I}/keys answered HTTP 404", id="404 at a configured URI: no discovery"),
         pytest.param(
-            f"{I}/keys", {f"{I}/keys": Fetched(302, b"", location="https://new.example/keys")}, "https://new.example/keys", id="redirect",
+            f"{I}/keys", {f"{I}/keys": FetchResult(302, b"", location="https://new.example/keys")}, "https://new.example/keys", id="redirect",
         ),
-        pytest.param(f"{I}/keys", {f"{I}/keys": Fetched(308, b"", location="/new")}, f"{I}/new", id="redirect to a path: the whole address"),
-        pytest.param(f"{I}/keys", {f"{I}/keys": Fetched(301, KEYS)}, "301", id="redirect to nowhere, with keys"),
+        pytest.param(f"{I}/keys", {f"{I}/keys": FetchResult(308, b"", location="/new")}, f"{I}/new", id="redirect to a path: the whole address"),
+        pytest.param(f"{I}/keys", {f"{I}/keys": FetchResult(301, KEYS)}, "301", id="redirect to nowhere, with keys"),
         pytest.param(f"{I}/d", {f"{I}/d": discovery(I + "/", f"{I}/k")}, "slash at the end", id="discovery: issuer off by a slash"),
         pytest.param(f"{I}/d", {f"{I}/d": discovery("https://evil.example", f"{I}/k")}, "https://evil.example", id="discovery: another issuer"),
         pytest.param(f"{I}/d", {f"{I}/d": discovery(None, f"{I}/k")}, "names the issuer", id="discovery: no issuer"),
@@ -171,7 +171,7 @@ def test_a_configured_uri_that_answers_404_is_not_followed_by_discovery() -> Non
     with pytest.raises(KeySetError):
         load(web, I, f"{I}/keys")
     assert web.urls == [f"{I}/keys"]
-    assert load(web, I, None).key_set.knows("a"), "the twin: the default URI"
+    assert load(web, I, None).key_set.has_kid("a"), "the twin: the default URI"
 
 
 def test_an_etag_is_sent_back_and_304_means_the_keys_of_last_time() -> None:
@@ -179,10 +179,10 @@ def test_an_etag_is_sent_back_and_304_means_the_keys_of_last_time() -> None:
     url = f"{I}/k"
     source = KeySource(TrustedIssuer(I, url), web)
 
-    async def twice() -> tuple[Loaded, Loaded]:
-        web.answers[url] = Fetched(200, KEYS, etag='"1"', max_age_s=60)
+    async def twice() -> tuple[LoadedKeys, LoadedKeys]:
+        web.answers[url] = FetchResult(200, KEYS, etag='"1"', max_age_s=60)
         first = await source.load()
-        web.answers[url] = Fetched(304, b"", max_age_s=90)
+        web.answers[url] = FetchResult(304, b"", max_age_s=90)
         return first, await source.load()
 
     first, second = asyncio.run(twice())
@@ -196,17 +196,17 @@ def test_an_etag_that_is_no_longer_sent_is_forgotten() -> None:
     url = f"{I}/k"
     source = KeySource(TrustedIssuer(I, url), web)
 
-    async def run() -> Loaded:
+    async def run() -> LoadedKeys:
         for answer in (
-            Fetched(200, KEYS, etag='"1"'),
-            Fetched(200, OTHER_KEYS),
-            Fetched(200, KEYS),
+            FetchResult(200, KEYS, etag='"1"'),
+            FetchResult(200, OTHER_KEYS),
+            FetchResult(200, KEYS),
         ):
             web.answers[url] = answer
             loaded = await source.load()
         return loaded
 
-    assert asyncio.run(run()).key_set.knows("a")
+    assert asyncio.run(run()).key_set.has_kid("a")
     assert [etag for _, etag in web.asked] == [None, '"1"', None]
 
 
@@ -217,7 +217,7 @@ def test_a_document_that_cannot_be_used_leaves_no_etag_behind() -> None:
     source = KeySource(TrustedIssuer(I, url), web)
 
     async def run() -> None:
-        web.answers[url] = Fetched(200, b'{"keys":[]}', etag='"broken"')
+        web.answers[url] = FetchResult(200, b'{"keys":[]}', etag='"broken"')
         with pytest.raises(KeySetError):
             await source.load()
         web.answers[url] = KEYS
@@ -231,24 +231,27 @@ def test_the_etags_of_discovery_and_keys_are_kept_apart() -> None:
     web = Web()
     source = KeySource(TrustedIssuer(I, f"{I}/d"), web)
 
-    async def run() -> Loaded:
+    async def run() -> LoadedKeys:
         web.answers = {
-            f"{I}/d": Fetched(200, discovery(I, f"{I}/k"), etag='"d"'),
-            f"{I}/k": Fetched(200, KEYS, etag='"k"'),
+            f"{I}/d": FetchResult(200, discovery(I, f"{I}/k"), etag='"d"'),
+            f"{I}/k": FetchResult(200, KEYS, etag='"k"'),
         }
         await source.load()
-        web.answers = {f"{I}/d": Fetched(304, b""), f"{I}/k": Fetched(200, OTHER_KEYS, etag='"k2"')}
+        web.answers = {
+            f"{I}/d": FetchResult(304, b""),
+            f"{I}/k": FetchResult(200, OTHER_KEYS, etag='"k2"'),
+        }
         return await source.load()
 
-    assert asyncio.run(run()).key_set.knows("b")
+    assert asyncio.run(run()).key_set.has_kid("b")
     assert web.asked == [(f"{I}/d", None), (f"{I}/k", None), (f"{I}/d", '"d"'), (f"{I}/k", '"k"')]
 
 
 def test_the_keys_lifetime_counts_not_that_of_the_discovery_document() -> None:
     web = Web()
     web.answers = {
-        f"{I}/d": Fetched(200, discovery(I, f"{I}/k"), max_age_s=86400),
-        f"{I}/k": Fetched(200, KEYS, max_age_s=60),
+        f"{I}/d": FetchResult(200, discovery(I, f"{I}/k"), max_age_s=86400),
+        f"{I}/k": FetchResult(200, KEYS, max_age_s=60),
     }
     assert load(web, I, f"{I}/d").max_age_s == 60
 
@@ -257,13 +260,13 @@ def test_a_file_is_read_again_at_every_refresh() -> None:
     web = Web()
     source = KeySource(TrustedIssuer(I, "file:///k.json"), web)
 
-    async def run() -> tuple[Loaded, Loaded]:
+    async def run() -> tuple[LoadedKeys, LoadedKeys]:
         web.answers["file:///k.json"] = KEYS
         first = await source.load()
         web.answers["file:///k.json"] = OTHER_KEYS
         return first, await source.load()
 
     first, second = asyncio.run(run())
-    assert first.key_set.knows("a")
-    assert second.key_set.knows("b")
-    assert not second.key_set.knows("a")
+    assert first.key_set.has_kid("a")
+    assert second.key_set.has_kid("b")
+    assert not second.key_set.has_kid("a")

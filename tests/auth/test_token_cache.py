@@ -17,7 +17,7 @@ UNTIL = NOW + 660.0
 
 def test_a_remembered_token_is_found_with_the_keys_that_verified_it() -> None:
     cache = TokenCache(10)
-    key = cache.key("a.b.c")
+    key = cache.digest("a.b.c")
     assert cache.get(key) is None
     cache.put(key, WHO, KEYS, UNTIL)
     found = cache.get(key)
@@ -33,19 +33,19 @@ def test_a_remembered_token_is_found_with_the_keys_that_verified_it() -> None:
 )
 def test_another_token_is_not_found(other: str) -> None:
     cache = TokenCache(10)
-    cache.put(cache.key("a.b.c"), WHO, KEYS, UNTIL)
-    assert cache.get(cache.key(other)) is None
+    cache.put(cache.digest("a.b.c"), WHO, KEYS, UNTIL)
+    assert cache.get(cache.digest(other)) is None
 
 
 def test_the_cache_holds_no_token() -> None:
     cache = TokenCache(10)
-    cache.put(cache.key("secret.secret.secret"), WHO, KEYS, UNTIL)
+    cache.put(cache.digest("secret.secret.secret"), WHO, KEYS, UNTIL)
     assert b"secret" not in repr(vars(cache)).encode()
 
 
 def test_the_least_recently_used_token_is_forgotten_first() -> None:
     cache = TokenCache(3)
-    keys = [cache.key(str(i)) for i in range(4)]
+    keys = [cache.digest(str(i)) for i in range(4)]
     for key in keys[:3]:
         cache.put(key, WHO, KEYS, UNTIL)
     cache.get(keys[0])
@@ -57,21 +57,21 @@ def test_the_least_recently_used_token_is_forgotten_first() -> None:
 def test_the_same_token_again_takes_no_more_room() -> None:
     cache = TokenCache(2)
     for _ in range(5):
-        cache.put(cache.key("a"), WHO, KEYS, UNTIL)
-    cache.put(cache.key("b"), WHO, KEYS, UNTIL)
+        cache.put(cache.digest("a"), WHO, KEYS, UNTIL)
+    cache.put(cache.digest("b"), WHO, KEYS, UNTIL)
     assert len(cache) == 2
 
 
 def test_size_zero_remembers_nothing() -> None:
     cache = TokenCache(0)
-    cache.put(cache.key("a"), WHO, KEYS, UNTIL)
+    cache.put(cache.digest("a"), WHO, KEYS, UNTIL)
     assert len(cache) == 0
-    assert cache.get(cache.key("a")) is None
+    assert cache.get(cache.digest("a")) is None
 
 
 def test_a_forgotten_token_is_gone_and_may_be_forgotten_again() -> None:
     cache = TokenCache(2)
-    cache.put(cache.key("a"), WHO, KEYS, UNTIL)
-    cache.forget(cache.key("a"))
-    cache.forget(cache.key("a"))
-    assert cache.get(cache.key("a")) is None
+    cache.put(cache.digest("a"), WHO, KEYS, UNTIL)
+    cache.forget(cache.digest("a"))
+    cache.forget(cache.digest("a"))
+    assert cache.get(cache.digest("a")) is None

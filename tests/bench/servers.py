@@ -25,7 +25,7 @@ def serve_tornado(port: int, keys: Keys, core: int, fast: bool = False) -> None:
 
     from kms_tornado import BearerAuth, BearerAuthMixin
     from kms_tornado.auth.jwk import key_from_jwk
-    from kms_tornado.auth.key_source import Loaded
+    from kms_tornado.auth.key_source import LoadedKeys
     from kms_tornado.auth.keyset import KeySet
     from kms_tornado.auth.signature import build_verify
 
@@ -71,7 +71,7 @@ def serve_tornado(port: int, keys: Keys, core: int, fast: bool = False) -> None:
     async def main() -> None:
         auth = BearerAuth.from_issuer(ISSUER, audience=AUDIENCE)
         for cache in auth._caches.values():
-            cache._succeeded(Loaded(KeySet([key_from_jwk(key) for key in keys]), None))
+            cache._succeeded(LoadedKeys(KeySet([key_from_jwk(key) for key in keys]), None))
         # A port each: the later a route comes in an application, the longer is the way to it.
         for number, handler in enumerate((Open, Closed, Dict, Bare, Jose)):
             app = Application([("/", handler)], bearer_auth=auth, log_function=lambda handler: None)

@@ -15,7 +15,7 @@ from kms_tornado.auth.compact import decode_segment
 from kms_tornado.auth.issuer import RefreshPolicy, TokenPolicy, TrustedIssuer, TrustSettings
 from kms_tornado.auth.jwk import key_from_jwk
 from kms_tornado.auth.key_cache import KeyCache
-from kms_tornado.auth.key_source import Loaded
+from kms_tornado.auth.key_source import LoadedKeys
 from kms_tornado.auth.keyset import KeySet
 from kms_tornado.auth.verifier import TokenVerifier
 from tests.bench.ratios import best_of, print_table
@@ -65,14 +65,14 @@ def ours(alg: str, text: str) -> dict[str, Any]:
     verifier = TokenVerifier(settings)
 
     def cold() -> object:
-        unverified, issuer = verifier.open(text)
+        unverified, issuer = verifier.parse(text)
         return verifier.verify(unverified, issuer, key_set, now=time.time())
 
-    async def load() -> Loaded:
-        return Loaded(key_set, None)
+    async def load() -> LoadedKeys:
+        return LoadedKeys(key_set, None)
 
     cache = KeyCache(settings.issuers[0], load, RefreshPolicy())
-    cache._succeeded(Loaded(key_set, None))
+    cache._succeeded(LoadedKeys(key_set, None))
     authenticator = Authenticator(settings, {ISSUER: cache})
     return {
         "kms_tornado, every check": cold,

@@ -1,1 +1,1 @@
-"""The token layer as applications embed it: it loads no KMIP and no database."""
+"""What applications embed: the check of bearer tokens in Tornado handlers."""

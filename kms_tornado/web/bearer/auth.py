@@ -1,4 +1,4 @@
-"""BearerAuth: the token layer as a Tornado application holds it: started, refreshed, stopped."""
+"""BearerAuth: the token check of a Tornado application, with its keys kept fresh in the background."""
 
 from __future__ import annotations
 
@@ -25,20 +25,22 @@ from .tornado_internals import TOKEN_LAYER, check_tornado
 
 log = logging.getLogger("kms_tornado.auth")
 
-_TICK_MS = 500  # how late a due refresh may start
+_TICK_MS = 500  # a due refresh starts so late at most
 
 
 class BearerAuth:
-    """Checks bearer tokens of the configured issuers; keeps their keys fresh while it is started.
+    """Checks the bearer tokens of the configured issuers, and keeps their keys fresh once started.
 
-    Several may live in one process. Belongs to the event loop it was started on. Not started, it
-    refuses every token (503): there are no keys.
+    ``async with BearerAuth(settings) as auth:``, or `start` and `stop`, on the event loop that serves
+    the requests; ``Application(routes, bearer_auth=auth)`` makes it known to the handlers. A process may
+    have several. Before `start` it has no keys, and every token is answered 503.
     """
 
     def __init__(self, settings: TrustSettings) -> None:
-        """Raises ConfigurationError for a CA file, a backend or a proxy that cannot be used.
+        """Make a token check; nothing is fetched yet.
 
-        So it does where the installed Tornado lacks a name that the token layer needs.
+        Raises ConfigurationError for a CA file or a proxy that cannot be used, for python-jose without
+        its cryptography backend, and for a Tornado that lacks a name which the token layer needs.
         """
         check_tornado(TOKEN_LAYER)
         check_backend()
@@ -65,10 +67,16 @@ class BearerAuth:
         cache_size: int = 10_000,
         **policy: Any,
     ) -> Self:
-        """For the tokens of one issuer; `policy` are fields of TokenPolicy.
+        """A token check for a single issuer.
 
-        audience: one or several, of which a token must carry at least one; without any, tokens
-        that the issuer made for other services are accepted, and the log says so.
+        issuer: the ``iss`` of its tokens, an https URL, exactly as the issuer writes it.
+        audience: one or several values of ``aud``, of which a token must carry at least one; without
+        any, tokens that the issuer made for other services are accepted, and the log warns of it.
+        jwks_uri: where the keys are; None means the default below the issuer, then discovery.
+        refresh: when keys are fetched. realm: that of the challenge.
+        cache_size: how many verified tokens are remembered; 0 remembers none.
+        policy: fields of `TokenPolicy`, such as ``leeway_s=30`` or ``user_claim="email"``.
+        Raises ConfigurationError as the constructor does, and for values that cannot be used.
         """
         audiences = frozenset({audience} if isinstance(audience, str) else audience)
         return cls(
@@ -83,6 +91,7 @@ class BearerAuth:
 
     @property
     def realm(self) -> str:
+        """The realm of the challenge (RFC 6750 §3)."""
         return self.settings.realm
 
     @property
@@ -91,17 +100,21 @@ class BearerAuth:
         return [issuer.uri for issuer in self.settings.issuers]
 
     def check_now(self, credentials: Credentials) -> Principal | None:
+        """Decide without waiting; None where only a refresh of an issuer's keys can tell.
+
+        Raises AuthenticationError.
+        """
         authenticator = self.authenticator
         authorization = credentials.authorization
         if len(authorization) == 1 and authorization[0].startswith("Bearer "):
             token = authorization[0][7:]
-            key = authenticator.tokens.key(token)
-            # What was verified before needs no grammar; what fails it is nowhere remembered.
-            principal = authenticator.recall(key)
+            digest = authenticator.tokens.digest(token)
+            # No token that breaks the grammar was ever remembered, so a remembered one needs no check.
+            principal = authenticator.recall(digest)
             if principal is not None:
                 return principal
             if is_compact(token):
-                return authenticator.verify_now(token, key)
+                return authenticator.verify_now(token, digest)
         try:
             token = parse_authorization(authorization)
         except AuthenticationError as exc:
@@ -110,26 +123,35 @@ class BearerAuth:
         return authenticator.check_now(token)
 
     def recall(self, credentials: Credentials) -> Principal | None:
+        """The principal of a token that was verified before and is still good; None decides nothing."""
         authorization = credentials.authorization
         if len(authorization) != 1 or not authorization[0].startswith("Bearer "):
             return None
         tokens = self.authenticator.tokens
-        key = tokens.key(authorization[0][7:])
-        return self.authenticator.recall(key) if key in tokens else None
+        digest = tokens.digest(authorization[0][7:])
+        # An unknown token is not counted as a miss here: check_now, which follows, counts it.
+        return self.authenticator.recall(digest) if digest in tokens else None
 
     async def check_refreshing(self, credentials: Credentials) -> Principal:
+        """Decide what check_now could not, after one refresh that all waiting requests share.
+
+        Raises AuthenticationError, or Unavailable where there are no usable keys.
+        """
         token = parse_authorization(credentials.authorization)
         return await self.authenticator.check_refreshing(token)
 
     async def start(self) -> None:
-        """Begin to fetch keys; returns at once. Requests wait for the first fetch, within its limit."""
+        """Begin to fetch keys; returns at once.
+
+        Requests that come before the first answer wait for it, up to `RefreshPolicy.timeout_s`.
+        """
         if self._callback is not None:
             return
         for issuer in self.settings.issuers:
             if not issuer.audiences:
                 log.warning(
                     "issuer %s: NO AUDIENCE is configured: every token of this issuer is accepted, "
-                    "also those made for other services",
+                    "even those made for other services",
                     issuer.uri,
                 )
         self._fetch.open()
@@ -138,7 +160,7 @@ class BearerAuth:
         self._tick()  # the callback's own first run comes only after its period
 
     async def stop(self) -> None:
-        """Stop refreshing and let nothing run on. May be started again."""
+        """Stop refreshing, and wait until nothing runs any more. `start` may follow."""
         if self._callback is not None:
             self._callback.stop()
             self._callback = None
@@ -159,19 +181,20 @@ class BearerAuth:
         await self.stop()
 
     def refresh_soon(self) -> None:
-        """Fetch all keys again, as far as the cooldown allows; what SIGHUP does."""
+        """Begin to fetch the keys of all issuers again, except within their cooldown; for SIGHUP."""
         for cache in self._caches.values():
             cache.start_refresh()
 
     def status(self) -> Sequence[KeyStatus]:
-        """One entry an issuer, in the order of the settings."""
+        """The state of each issuer's keys, in the order of the settings."""
         return [cache.status() for cache in self._caches.values()]
 
     def fetches(self) -> Mapping[str, Mapping[str, int]]:
-        """{issuer: {"ok" or "failed": number of refreshes}}."""
+        """{issuer URI: {"ok" or "failed": number of refreshes}}."""
         return {uri: dict(cache.fetches) for uri, cache in self._caches.items()}
 
     def statistics(self) -> AuthStatistics:
+        """Counts since the process started, for metrics."""
         authenticator = self.authenticator
         tokens = authenticator.tokens
         return AuthStatistics(
@@ -183,6 +206,7 @@ class BearerAuth:
         )
 
     def observe_verifications(self, observe: Callable[[float], None]) -> None:
+        """Have `observe` called with the seconds of each verification of a token."""
         self.authenticator.observe_verification = observe
 
     def _tick(self) -> None:

@@ -1,8 +1,6 @@
-"""FetchClient: Tornado's HTTP client, of which nothing is left once a fetch is cancelled.
+"""FetchClient: Tornado's HTTP client, of which nothing is left running once a fetch is cancelled.
 
-Tornado 6.6 lets a request that nobody waits for run on until its timeout, and loses a connection
-that was made in the very turn of the event loop in which its request was cancelled. So each fetch
-keeps account of what was begun for it. Everything that hangs on Tornado's private names is here.
+The private names of Tornado that this stands on are listed in `tornado_internals`.
 """
 
 from __future__ import annotations
@@ -29,13 +27,22 @@ else:
     # Where Tornado has renamed it, this module can still be imported: `check_tornado` then says so.
     _HTTPConnection = getattr(simple_httpclient, "_HTTPConnection", object)
 
-#: What the fetch in whose context we are has begun; None outside of fetches.
-_current: contextvars.ContextVar[_Begun | None] = contextvars.ContextVar(
+# How a cancelled fetch ends
+#
+# Tornado 6.6 lets a request that nobody waits for run on until its timeout, and loses a connection
+# that was made in the very turn of the event loop in which its request was cancelled. Both would
+# outlive `BearerAuth.stop`. So each fetch runs in a context variable's scope of its own, and our
+# subclasses of Tornado's connection, stream, TCP client and resolver note in it what they begin.
+# `abandon_when_cancelled` opens the scope, and ends all that was noted if its caller is cancelled.
+
+#: The fetch in whose context the code runs; None outside of fetches. A context variable has to be
+#: global; its value belongs to one fetch.
+_current_fetch: contextvars.ContextVar[_FetchResources | None] = contextvars.ContextVar(
     "kms_tornado_fetch", default=None
 )
 
 
-class _Begun:
+class _FetchResources:
     """What Tornado has begun for one fetch."""
 
     def __init__(self) -> None:
@@ -52,35 +59,35 @@ class _Begun:
         if self.lookups:
             await asyncio.wait(self.lookups)
         for opening in self.streams:
-            # The task that would have closed it was cancelled before it learned of it. (What has
-            # become a TLS stream has no socket of its own any more.)
+            # The task that would have closed the stream was cancelled before it got to know of it.
+            # (A stream that was upgraded to TLS has no socket of its own any more.)
             if opening.done() and not opening.cancelled() and opening.exception() is None:
                 stream = opening.result()
                 if stream.socket is not None:
                     stream.close()
 
 
-class _NotOfFetches(logging.Filter):
-    """Tornado logs each failed connection and handshake; KeyCache reports them once a state change."""
+class _DropRecordsOfFetches(logging.Filter):
+    """Drops Tornado's record of each failed connection; KeyCache logs a failure once, when it begins."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return _current.get() is None
+        return _current_fetch.get() is None
 
 
 class _Connection(_HTTPConnection):
-    """Tornado's own, which ends and fails at once."""
+    """Tornado's connection, which can be ended, and which fails at once when it is reset."""
 
     task: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         self.task = asyncio.current_task()
-        begun = _current.get()
-        if begun is not None:
-            begun.connections.append(self)
+        fetch = _current_fetch.get()
+        if fetch is not None:
+            fetch.connections.append(self)
         await super().run()
 
     async def abandon(self) -> None:
-        """End at once: Tornado lets a request nobody waits for run on until its timeout."""
+        """End at once, and wait for the end."""
         self.final_callback = None  # type: ignore[assignment]
         self._remove_timeout()
         self._release()
@@ -102,16 +109,16 @@ class _Connection(_HTTPConnection):
 
 class _Stream(IOStream):
     def connect(self, *args: Any, **kwargs: Any) -> Future[Any]:
-        return _noted(super().connect(*args, **kwargs))
+        return _note_stream(super().connect(*args, **kwargs))
 
     def start_tls(self, *args: Any, **kwargs: Any) -> Future[Any]:
-        return _noted(super().start_tls(*args, **kwargs))
+        return _note_stream(super().start_tls(*args, **kwargs))
 
 
-def _noted(opening: Future[Any]) -> Future[Any]:
-    begun = _current.get()
-    if begun is not None:
-        begun.streams.append(opening)
+def _note_stream(opening: Future[Any]) -> Future[Any]:
+    fetch = _current_fetch.get()
+    if fetch is not None:
+        fetch.streams.append(opening)
     return opening
 
 
@@ -130,15 +137,17 @@ class _TCPClient(TCPClient):
 
 class _Resolver(DefaultLoopResolver):
     async def resolve(self, *args: Any, **kwargs: Any) -> list[tuple[int, Any]]:
-        begun, task = _current.get(), asyncio.current_task()
-        if begun is not None and task is not None:
-            begun.lookups.append(task)
+        fetch, task = _current_fetch.get(), asyncio.current_task()
+        if fetch is not None and task is not None:
+            fetch.lookups.append(task)
         return await super().resolve(*args, **kwargs)
 
 
 class FetchClient(SimpleAsyncHTTPClient):
+    """Tornado's client for requests made within `abandon_when_cancelled`."""
+
     def initialize(self, **kwargs: Any) -> None:  # type: ignore[override]
-        # One that has to queue would be begun on the account of the one that makes room for it.
+        # No queue: a queued request would begin in the context of the fetch that makes room for it.
         super().initialize(max_clients=sys.maxsize, resolver=_Resolver(), **kwargs)
         self.tcp_client = _TCPClient(self.resolver)
 
@@ -147,22 +156,22 @@ class FetchClient(SimpleAsyncHTTPClient):
 
 
 @contextlib.asynccontextmanager
-async def ending_all_when_cancelled() -> AsyncIterator[None]:
-    """What a FetchClient begins in here is ended, and has ended, when the caller is cancelled."""
-    begun = _Begun()
-    token = _current.set(begun)
+async def abandon_when_cancelled() -> AsyncIterator[None]:
+    """If the caller is cancelled in here, what a FetchClient began in here ends before it leaves."""
+    fetch = _FetchResources()
+    token = _current_fetch.set(fetch)
     try:
         yield
     except asyncio.CancelledError:
-        await begun.abandon()
+        await fetch.abandon()
         raise
     finally:
-        _current.reset(token)
+        _current_fetch.reset(token)
 
 
 def silence_tornado() -> None:
-    """Keep Tornado from logging what goes wrong in fetches; their callers say it themselves."""
+    """Keep Tornado from logging failures of fetches, which their callers report themselves."""
     for name in ("tornado.general", "tornado.application"):
         logger = logging.getLogger(name)
-        if not any(isinstance(each, _NotOfFetches) for each in logger.filters):
-            logger.addFilter(_NotOfFetches())
+        if not any(isinstance(f, _DropRecordsOfFetches) for f in logger.filters):
+            logger.addFilter(_DropRecordsOfFetches())

@@ -1,7 +1,7 @@
-"""JWKSFetch: GET a key set or discovery document by AsyncHTTPClient, or read it from a file.
+"""JWKSFetch: fetches a key set or discovery document over HTTP(S), or reads it from a file.
 
-Bounded in size and time, no redirects, one request a call; what goes wrong ends here as KeySetError
-with a text that an operator can act on.
+A call makes one request, bounded in size and time, and follows no redirect. Every failure becomes a
+KeySetError with a text that an operator can act on.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from tornado.simple_httpclient import HTTPStreamClosedError, HTTPTimeoutError
 
 from ... import __version__
 from ...auth.issuer import RefreshPolicy
-from ...auth.key_source import MAX_DOCUMENT_BYTES, Fetched
+from ...auth.key_source import MAX_DOCUMENT_BYTES, FetchResult
 from ...errors import ConfigurationError, KeySetError
-from .fetch_client import FetchClient, ending_all_when_cancelled, silence_tornado
-from .proxy import Proxy, proxy_arguments, proxy_client, proxy_for
+from .fetch_client import FetchClient, abandon_when_cancelled, silence_tornado
+from .proxy import Proxy, build_proxy_arguments, find_proxy, make_proxy_client
 
 
 class JWKSFetch:
-    """A `Fetch` (see auth.key_source) over a client of its own."""
+    """A `Fetch` (see auth.key_source) with HTTP clients of its own, between `open` and `close`."""
 
     def __init__(self, policy: RefreshPolicy) -> None:
         """Raises ConfigurationError where the CA file cannot be used."""
-        # Ends a little before the refresh as a whole does: only here it is known what was slow.
+        # A little shorter than the refresh as a whole: only the fetch can say what was slow.
         self._timeout_s = 0.95 * policy.timeout_s
         self._ca_file = policy.ca_file
         self._ssl = _ssl_context(policy.ca_file)
@@ -39,41 +39,43 @@ class JWKSFetch:
         self._proxy_client: AsyncHTTPClient | None = None
 
     def open(self) -> None:
+        """Make the client. Needs a running event loop."""
         self._client = FetchClient(
             force_instance=True,
-            max_body_size=MAX_DOCUMENT_BYTES,  # counts unpacked bytes, too
+            max_body_size=MAX_DOCUMENT_BYTES,  # counts decompressed bytes as well
             max_buffer_size=2 * MAX_DOCUMENT_BYTES,
             max_header_size=64 * 1024,
         )
         silence_tornado()
 
     def close(self) -> None:
+        """Close the clients; `open` may follow."""
         for client in (self._client, self._proxy_client):
             if client is not None:
                 client.close()
         self._client = self._proxy_client = None
 
-    async def __call__(self, url: str, *, etag: str | None) -> Fetched:
+    async def __call__(self, url: str, *, etag: str | None) -> FetchResult:
         if urlsplit(url).scheme == "file":
             path = os.fsdecode(unquote_to_bytes(urlsplit(url).path))
             return await asyncio.to_thread(_read_file, path)
         if self._client is None:
             raise KeySetError("the token layer is not started")
         try:
-            async with ending_all_when_cancelled():
-                proxy = proxy_for(url)
+            async with abandon_when_cancelled():
+                proxy = find_proxy(url)
                 client = self._client if proxy is None else self._client_for_proxies()
-                # raise_error=False concerns answers such as 404; where none came, it still raises.
+                # raise_error=False concerns answers such as 404; without any answer, fetch still raises.
                 response = await client.fetch(self._request(url, etag, proxy), raise_error=False)
         except ConfigurationError as exc:  # a discovered URL that needs a proxy
             raise KeySetError(f"{url}: {exc}") from exc
         except (OSError, ValueError, HTTPClientError, UnsatisfiableReadError) as exc:
             raise KeySetError(f"{url}: {_explain(exc)}") from exc
-        return _fetched(response)
+        return _convert_response(response)
 
     def _client_for_proxies(self) -> AsyncHTTPClient:
         if self._proxy_client is None:
-            self._proxy_client = proxy_client(MAX_DOCUMENT_BYTES)
+            self._proxy_client = make_proxy_client(MAX_DOCUMENT_BYTES)
         return self._proxy_client
 
     def _request(self, url: str, etag: str | None, proxy: Proxy | None) -> HTTPRequest:
@@ -85,10 +87,10 @@ class JWKSFetch:
             **(
                 {"ssl_options": self._ssl}
                 if proxy is None
-                else proxy_arguments(proxy, self._ca_file)
+                else build_proxy_arguments(proxy, self._ca_file)
             ),
             headers=headers,
-            # Firewalls of identity providers answer 403 to a library's default name.
+            # Some identity providers' firewalls answer 403 to the default name of a library.
             user_agent=f"kms-tornado/{__version__}",
             follow_redirects=False,
             connect_timeout=self._timeout_s,
@@ -103,24 +105,27 @@ def _ssl_context(ca_file: str | None) -> ssl.SSLContext:
         raise ConfigurationError(f"CA file {ca_file}: {exc}") from None
 
 
-def _fetched(response: HTTPResponse) -> Fetched:
-    return Fetched(
+def _convert_response(response: HTTPResponse) -> FetchResult:
+    return FetchResult(
         status=response.code,
         body=response.body or b"",
         etag=response.headers.get("ETag"),
-        max_age_s=_max_age_s(response.headers.get("Cache-Control", "")),
+        max_age_s=_parse_max_age_s(response.headers.get("Cache-Control", "")),
         location=response.headers.get("Location"),
     )
 
 
-def _max_age_s(cache_control: str) -> float | None:
-    """RFC 9111 §5.2.2.1; no-store and no-cache say nothing about how long a key is good."""
+def _parse_max_age_s(cache_control: str) -> float | None:
+    """The seconds of max-age (RFC 9111 §5.2.2.1), None without it.
+
+    no-store and no-cache are ignored: they do not say how long a key is good.
+    """
     match = re.search(r"(?:^|[,\s])max-age\s*=\s*\"?(\d{1,10})\b", cache_control, re.IGNORECASE)
     return float(match[1]) if match else None
 
 
 def _explain(error: BaseException) -> str:
-    """The cause in words; the most specific one of a chain."""
+    """The cause of a failed fetch for an operator; the most specific one of a chain."""
     while isinstance(error, StreamClosedError) and error.real_error is not None:
         error = error.real_error
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -130,33 +135,33 @@ def _explain(error: BaseException) -> str:
     if isinstance(error, socket.gaierror):
         return f"the host name cannot be resolved: {error.strerror}"
     if isinstance(error, HTTPTimeoutError):
-        return f"no whole answer in time ({error.message})"
+        return f"no complete answer in time ({error.message})"
     if isinstance(error, (HTTPStreamClosedError, StreamClosedError, UnsatisfiableReadError)):
         return (
-            "the connection was closed before a whole HTTP answer came, or the answer is larger "
+            "the connection was closed before a complete HTTP answer came, or the answer is larger "
             f"than {MAX_DOCUMENT_BYTES} bytes"
         )
     if isinstance(error, ConnectionResetError):
-        return "the connection was reset before the whole answer came"
+        return "the connection was reset before a complete answer came"
     if isinstance(error, HTTPClientError) and error.code == 599:
-        return f"no answer by way of the proxy: {error.message}"
+        return f"no answer through the proxy: {error.message}"
     if isinstance(error, OSError):
         return f"no connection: {error.strerror or error}"
-    return f"it cannot be asked ({type(error).__name__}: {error})"
+    return f"the request could not be made ({type(error).__name__}: {error})"
 
 
-def _read_file(path: str) -> Fetched:
-    """A key set kept on disk, for a site without network."""
+def _read_file(path: str) -> FetchResult:
+    """Read a key set from disk, for a site without a network. Raises KeySetError."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise KeySetError(f"file {path}: no regular file")
+                raise KeySetError(f"file {path}: not a regular file")
             body = file.read(MAX_DOCUMENT_BYTES + 1)
     except OSError as exc:
         raise KeySetError(f"file {path}: {exc.strerror}") from None
-    except ValueError:  # a zero byte, or what the file system's encoding has not
-        raise KeySetError("the file's name is not possible") from None
+    except ValueError:  # a zero byte, or a character that the file system's encoding lacks
+        raise KeySetError("the file name is not valid") from None
     if len(body) > MAX_DOCUMENT_BYTES:
         raise KeySetError(f"file {path}: larger than {MAX_DOCUMENT_BYTES} bytes")
-    return Fetched(status=200, body=body)
+    return FetchResult(status=200, body=body)

@@ -1,7 +1,7 @@
-"""BearerAuthMixin and BearerRequestHandler: handlers that let nobody in without a good token.
+"""BearerAuthMixin: what an application's handlers subclass, so that only good tokens get in.
 
-What an application subclasses. Closed by default twice: authentication runs before anything of the
-handler does, and every HTTP method refuses to run without a principal, whatever a subclass forgot.
+Closed by default, twice: authentication runs before any code of the handler, and every HTTP method
+refuses to run without a principal, whatever a subclass forgets.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ log = logging.getLogger("kms_tornado.auth")
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
-def _needing_principal(method: Callable[..., Any]) -> Callable[..., Any]:
-    """The last line of defence: reached without a principal, the method does not run."""
+def _guard_method(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap an HTTP method: reached without a principal, it does not run. The last line of defence."""
 
     @functools.wraps(method)
     def guarded(self: Any, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
@@ -40,19 +40,22 @@ def _needing_principal(method: Callable[..., Any]) -> Callable[..., Any]:
         result: Awaitable[None] | None = method(self, *args, **kwargs)
         return result
 
-    # The function itself, not a flag: functools.wraps hands flags on to what wraps the guard.
+    # The function itself, not a flag: functools.wraps copies flags to a function that wraps this one.
     guarded._guard = guarded  # type: ignore[attr-defined]
     return guarded
 
 
 class BearerAuthMixin(RequestHandler):
-    """Token checks for any handler: RequestHandler, WebSocketHandler, StaticFileHandler, your own.
+    """Adds the token check to RequestHandler, WebSocketHandler, StaticFileHandler or your own base.
 
-    The application's settings hold the BearerAuth: ``Application(routes, bearer_auth=auth)``.
-    In a method, ``self.current_user`` is the `Principal`.
+    The settings of the application name the `BearerAuth`: ``Application(routes, bearer_auth=auth)``;
+    without it every request is answered 500. In a method, ``self.current_user`` is the `Principal`.
+    A request without an acceptable token is answered as RFC 6750 §3 says: 401 with a challenge, 400 for
+    a malformed Authorization header; 503 while the issuer's keys are not available. Nothing of the
+    handler runs for it. The mixin may stand before or after the other base class.
     """
 
-    #: HTTP methods that need no token, such as ``("GET",)``; there, ``current_user`` is None.
+    #: HTTP methods that need no token, such as ``("GET",)``; in them ``current_user`` is None.
     public_methods: ClassVar[tuple[str, ...]] = ()
 
     _principal: Principal | None = None
@@ -62,18 +65,18 @@ class BearerAuthMixin(RequestHandler):
         for name in cls.SUPPORTED_METHODS:
             method = getattr(cls, name.lower(), None)
             if method is not None and getattr(method, "_guard", None) is not method:
-                setattr(cls, name.lower(), _needing_principal(method))
+                setattr(cls, name.lower(), _guard_method(method))
 
     @property
     def bearer_auth(self) -> RequestAuth | None:
-        """What checks this handler's tokens; None refuses every request."""
+        """What checks the credentials of this handler's requests; None refuses all of them."""
         auth: RequestAuth | None = self.application.settings.get("bearer_auth")
         return auth
 
-    # Tornado parses the body, decodes the path and refuses unknown methods before `prepare` runs;
-    # a token must be checked before all of these, and whether or not a subclass's `prepare` calls
-    # super(). So this stands in front of the whole of it. Should Tornado ever stop calling
-    # `_execute`, the methods' own guard refuses every request.
+    # Tornado parses the body, decodes the path and refuses unknown methods before it calls `prepare`.
+    # The token must be checked before all of these, and even if a subclass's `prepare` does not call
+    # super(). So the check stands in front of Tornado's `_execute`. Should a release of Tornado stop
+    # calling that, the guard of each method refuses every request.
     def _execute(
         self, transforms: list[OutputTransform], *args: bytes, **kwargs: bytes
     ) -> Coroutine[Any, Any, None]:
@@ -90,7 +93,7 @@ class BearerAuthMixin(RequestHandler):
             return self._execute_refused(exc)
         if principal is None:
             return self._execute_after_refresh(auth, credentials, transforms, *args, **kwargs)
-        # The way of nearly every request, without a coroutine of its own.
+        # Nearly every request ends up here, so there is no coroutine around this.
         self._principal = self.current_user = principal
         return super()._execute(transforms, *args, **kwargs)
 
@@ -102,7 +105,7 @@ class BearerAuthMixin(RequestHandler):
         *args: bytes,
         **kwargs: bytes,
     ) -> None:
-        """Only the issuer's current keys can tell: wait for them."""
+        """Wait for the issuer's current keys, which alone can tell."""
         try:
             self._principal = self.current_user = await auth.check_refreshing(credentials)
         except Exception as exc:
@@ -111,31 +114,32 @@ class BearerAuthMixin(RequestHandler):
             await super()._execute(transforms, *args, **kwargs)
 
     async def _execute_refused(self, error: Exception) -> None:
-        """Answer instead of the handler."""
+        """Answer in place of the handler."""
         if isinstance(error, AuthenticationError):
             self.refuse(error)
         elif isinstance(error, Unavailable):
             self.refuse_for_now(error)
         else:
-            # Tornado catches nothing out here: the client would wait for an answer for ever.
-            log.error("checking a request's token ended in a bug", exc_info=error)
+            # Tornado catches no exception out here: the client would wait for an answer for ever.
+            log.error("a request's credentials could not be checked", exc_info=error)
             self.send_error(500)
         body_may_come = cast("Future[None] | None", self._prepared_future)
-        if body_may_come is not None:  # of a streamed request; it is dropped
+        if body_may_come is not None:  # only of a handler that streams; the body is dropped
             future_set_result_unless_cancelled(body_may_come, None)
 
     def is_public_method(self) -> bool:
+        """Whether the method of this request needs no token."""
         return self.request.method in self.public_methods
 
     def refuse(self, error: AuthenticationError) -> None:
-        """Answer with the error's status, challenge and fixed words (RFC 6750 §3)."""
+        """Answer with the error's status, its challenge (RFC 6750 §3) and its fixed description."""
         log.info(
             "refused %s %s from %s: %s%s",
             self.request.method, self.request.path, self.request.remote_ip,
             error, f" ({error.detail})" if error.detail else "",
         )  # fmt: skip
         auth = self.bearer_auth
-        self._answer(error.status, error.code or "unauthorized", str(error))
+        self._write_error_body(error.status, error.code or "unauthorized", str(error))
         self.set_header(
             "WWW-Authenticate",
             format_challenge(
@@ -145,17 +149,17 @@ class BearerAuthMixin(RequestHandler):
         self.finish()
 
     def refuse_for_now(self, error: Unavailable) -> None:
-        """503: neither the token nor its holder is at fault (no challenge)."""
+        """Answer 503 without a challenge: neither the token nor its holder is at fault."""
         log.warning("%s %s: %s (%s)", self.request.method, self.request.path, error, error.detail)
-        self._answer(503, "temporarily_unavailable", str(error))
+        self._write_error_body(503, "temporarily_unavailable", str(error))
         self.set_header("Retry-After", str(error.retry_after_s))
         self.finish()
 
     def resource_metadata_url(self) -> str | None:
-        """Where this application serves its RFC 9728 metadata; None where it does not."""
+        """The URL of this application's metadata (RFC 9728 §3), for the challenge; None without any."""
         return None
 
-    def _answer(self, status: int, error: str, description: str) -> None:
+    def _write_error_body(self, status: int, error: str, description: str) -> None:
         self.clear()
         self.set_status(status)
         self.set_header("Content-Type", "application/json; charset=UTF-8")
@@ -164,16 +168,17 @@ class BearerAuthMixin(RequestHandler):
 
 
 class BearerRequestHandler(BearerAuthMixin):
-    """A RequestHandler whose every method needs a good bearer token."""
+    """A RequestHandler whose methods all need a good bearer token; see `BearerAuthMixin`."""
 
 
 def requires(**claims: str | int | float | bool) -> Callable[[Method], Method]:
-    """Guard one method: the token must carry the claims, or 403 insufficient_scope is answered.
+    """Guard one HTTP method: the token must carry the claims, or the answer is 403 insufficient_scope.
 
-    ``@requires(scope="orders:write")``: every value must be equal or be contained. ``scope`` is
-    several scopes where it has spaces, and is looked for in ``scp``, too, where issuers put it.
+    ``@requires(scope="orders:write")``. Each claim must equal the value, or be a list that contains it.
+    A ``scope`` with spaces requires all of its scopes; they may also stand in ``scp``, where some
+    issuers put them. In a public method the answer is 401, as there is no token to look at.
     """
-    wanted = [
+    required = [
         RequiredClaim(name, part)
         for name, value in claims.items()
         for part in (value.split() if name == "scope" and isinstance(value, str) else [value])
@@ -183,11 +188,11 @@ def requires(**claims: str | int | float | bool) -> Callable[[Method], Method]:
         @functools.wraps(method)
         def guarded(self: BearerAuthMixin, *args: Any, **kwargs: Any) -> Any:
             principal = self._principal
-            if principal is None:  # a public method: nobody's claims are known
+            if principal is None:  # a public method: there are no claims
                 return self.refuse(MissingToken())
-            for claim in wanted:
-                if not _carries(principal, claim):
-                    return self.refuse(InsufficientScope(f"{claim.name} lacks what is required"))
+            for claim in required:
+                if not _has_claim(principal, claim):
+                    return self.refuse(InsufficientScope(f"{claim.name} lacks a required value"))
             return method(self, *args, **kwargs)
 
         return cast(Method, guarded)
@@ -195,7 +200,7 @@ def requires(**claims: str | int | float | bool) -> Callable[[Method], Method]:
     return decorate
 
 
-def _carries(principal: Principal, claim: RequiredClaim) -> bool:
+def _has_claim(principal: Principal, claim: RequiredClaim) -> bool:
     if has_claim(principal.claims, claim):
         return True
     return claim.name == "scope" and has_claim(principal.claims, RequiredClaim("scp", claim.value))

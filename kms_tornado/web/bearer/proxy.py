@@ -1,4 +1,4 @@
-"""The outgoing proxy: which one the environment names for a URL, and whether it can be used."""
+"""The outgoing proxy: which one the environment names for a URL, and how requests go through it."""
 
 from __future__ import annotations
 
@@ -23,16 +23,18 @@ _MISSING = (
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
+    """An HTTP proxy, with the credentials of its URL."""
+
     host: str
     port: int
     username: str | None = None
     password: str | None = field(default=None, repr=False)
 
 
-def proxy_for(url: str) -> Proxy | None:
-    """The proxy of HTTPS_PROXY for this https URL, unless NO_PROXY or loopback exempts its host.
+def find_proxy(url: str) -> Proxy | None:
+    """The proxy that HTTPS_PROXY names for an https URL; None for a host in NO_PROXY or on loopback.
 
-    Raises ConfigurationError where HTTPS_PROXY is no http:// URL.
+    Raises ConfigurationError where HTTPS_PROXY is not an http:// URL.
     """
     parts = urlsplit(url)
     if parts.scheme != "https" or is_loopback_host(parts.hostname):
@@ -57,16 +59,16 @@ def proxy_for(url: str) -> Proxy | None:
 
 
 def check_proxy_can_be_used(url: str) -> None:
-    """Raises ConfigurationError where the URL needs a proxy and the extra for it is missing.
+    """Raise ConfigurationError where the URL needs a proxy and the extra `proxy` is not installed.
 
-    Tornado's own client knows no proxies; asking the issuer past the proxy would only time out.
+    Tornado's own client supports no proxies, and a request past the proxy would only time out.
     """
-    if proxy_for(url) is not None and find_spec("pycurl") is None:
+    if find_proxy(url) is not None and find_spec("pycurl") is None:
         raise ConfigurationError(f"HTTPS_PROXY: {urlsplit(url).hostname}: {_MISSING}")
 
 
-def proxy_client(max_body_size: int) -> AsyncHTTPClient:
-    """Tornado's client on libcurl. Raises ConfigurationError where the extra `proxy` is missing."""
+def make_proxy_client(max_body_size: int) -> AsyncHTTPClient:
+    """Tornado's client on libcurl. Raises ConfigurationError without the extra `proxy`."""
     try:
         from tornado.curl_httpclient import CurlAsyncHTTPClient
     except ImportError:
@@ -74,19 +76,19 @@ def proxy_client(max_body_size: int) -> AsyncHTTPClient:
     return CurlAsyncHTTPClient(force_instance=True, max_body_size=max_body_size)
 
 
-def proxy_arguments(proxy: Proxy, ca_file: str | None) -> dict[str, Any]:
-    """What HTTPRequest is to be told, for libcurl, which takes a CA file and no SSLContext."""
+def build_proxy_arguments(proxy: Proxy, ca_file: str | None) -> dict[str, Any]:
+    """Arguments of HTTPRequest for libcurl, which accepts a CA file and no SSLContext."""
     return {
         "proxy_host": proxy.host,
         "proxy_port": proxy.port,
         "proxy_username": proxy.username,
         "proxy_password": proxy.password,
-        # The same trust as without a proxy: libcurl's wheel brings other roots than the system's.
+        # The same roots as without a proxy: those in libcurl's wheel are not the system's.
         "ca_certs": ca_file or ssl.get_default_verify_paths().cafile,
     }
 
 
 def _is_exempt(netloc: str, proxies: dict[str, str]) -> bool:
-    """NO_PROXY as Python reads it for its own clients."""
-    # Public in effect, but not in typeshed.
+    """Whether NO_PROXY exempts the host, by the rules of Python's own clients."""
+    # typeshed lacks it.
     return bool(urllib.request.proxy_bypass_environment(netloc, proxies))  # type: ignore[attr-defined]

@@ -20,11 +20,11 @@ from tornado import simple_httpclient, tcpclient
 
 from kms_tornado import __version__
 from kms_tornado.auth.issuer import RefreshPolicy
-from kms_tornado.auth.key_source import MAX_DOCUMENT_BYTES, Fetched
+from kms_tornado.auth.key_source import MAX_DOCUMENT_BYTES, FetchResult
 from kms_tornado.errors import ConfigurationError, InvalidToken, KeySetError, UnknownKey
 from kms_tornado.web.bearer.auth import BearerAuth
 from kms_tornado.web.bearer.fetch_client import FetchClient, _Connection, _TCPClient
-from kms_tornado.web.bearer.jwks_fetch import JWKSFetch, _max_age_s
+from kms_tornado.web.bearer.jwks_fetch import JWKSFetch, _parse_max_age_s
 
 from ...issuer import Answer, Issuer, _reset, response, write_tls_files
 from ...keys import certificate, jwk, private_key, private_pem
@@ -34,8 +34,8 @@ TIMEOUT_S = 0.8
 
 def fetch(
     url: str, *, etag: str | None = None, timeout_s: float = TIMEOUT_S, ca: Any = None
-) -> Fetched:
-    async def run() -> Fetched:
+) -> FetchResult:
+    async def run() -> FetchResult:
         fetching = JWKSFetch(RefreshPolicy(timeout_s=timeout_s, ca_file=ca and str(ca)))
         fetching.open()
         try:
@@ -121,7 +121,7 @@ def test_etag_and_lifetime_come_along_and_the_etag_is_sent_back(issuer: Issuer) 
     ],
 )  # fmt: skip
 def test_only_max_age_says_how_long_keys_are_good(header: str, seconds: float | None) -> None:
-    assert _max_age_s(header) == seconds
+    assert _parse_max_age_s(header) == seconds
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_redirect_is_reported_and_its_target_never_contacted(issuer: Issuer) -
     assert issuer.requests["/other"] == 0
 
 
-# --- no whole answer --------------------------------------------------------------------------------
+# --- no complete answer -----------------------------------------------------------------------------
 
 
 def raw(*data: bytes, then: Callable[[asyncio.StreamWriter], Any] | None = None) -> Answer:
@@ -161,12 +161,12 @@ BROKEN: dict[str, tuple[Answer, str]] = {
     "reset in the body": (Issuer.reset_in_body, "was reset"),
     "reset in a chunk": (raw(OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{", then=_reset), "was reset"),
     "reset in the headers": (raw(OK + b"X: y", then=_reset), "was reset"),
-    "closed without a word": (raw(), "closed before a whole HTTP answer"),
-    "closed in the headers": (raw(OK + b"X: y"), "closed before a whole HTTP answer"),
-    "closed in the body": (raw(OK + b'Content-Length: 100\r\n\r\n{"keys":'), "closed before a whole HTTP answer"),
-    "closed in a chunk": (raw(OK + b"Transfer-Encoding: chunked\r\n\r\n9\r\n{"), "closed before a whole HTTP answer"),
-    "no HTTP": (raw(b"SSH-2.0-OpenSSH\r\n\r\n"), "closed before a whole HTTP answer"),
-    "bad Content-Length": (raw(OK + b"Content-Length: x\r\n\r\n{}"), "closed before a whole HTTP answer"),
+    "closed without a word": (raw(), "closed before a complete HTTP answer"),
+    "closed in the headers": (raw(OK + b"X: y"), "closed before a complete HTTP answer"),
+    "closed in the body": (raw(OK + b'Content-Length: 100\r\n\r\n{"keys":'), "closed before a complete HTTP answer"),
+    "closed in a chunk": (raw(OK + b"Transfer-Encoding: chunked\r\n\r\n9\r\n{"), "closed before a complete HTTP answer"),
+    "no HTTP": (raw(b"SSH-2.0-OpenSSH\r\n\r\n"), "closed before a complete HTTP answer"),
+    "bad Content-Length": (raw(OK + b"Content-Length: x\r\n\r\n{}"), "closed before a complete HTTP answer"),
     "headers without end": (raw(OK + b"X: " + b"y" * 100_000), "larger than 1048576 bytes"),
     "huge": (Issuer.huge, "larger than 1048576 bytes"),
     "huge Content-Length": (raw(OK + b"Content-Length: 300000000\r\n\r\n"), "larger than 1048576 bytes"),
@@ -174,10 +174,10 @@ BROKEN: dict[str, tuple[Answer, str]] = {
     "a byte too large, packed": (
         response(gzip.compress(b" " * (MAX_DOCUMENT_BYTES + 1)), Content_Encoding="gzip"), "larger than 1048576 bytes",
     ),
-    "no gzip": (response(b"text", Content_Encoding="gzip"), "closed before a whole HTTP answer"),
-    "half of gzip": (response(gzip.compress(os.urandom(999))[:-99], Content_Encoding="gzip"), "closed before a whole"),
-    "silent": (Issuer.silent, "no whole answer in time"),
-    "slow drip": (Issuer.slow_drip, "no whole answer in time"),
+    "no gzip": (response(b"text", Content_Encoding="gzip"), "closed before a complete HTTP answer"),
+    "half of gzip": (response(gzip.compress(os.urandom(999))[:-99], Content_Encoding="gzip"), "closed before a complete"),
+    "silent": (Issuer.silent, "no complete answer in time"),
+    "slow drip": (Issuer.slow_drip, "no complete answer in time"),
 }  # fmt: skip
 
 
@@ -374,7 +374,7 @@ def test_a_bad_certificate_is_an_error_that_says_why(
 
 def test_plain_http_on_a_tls_port_is_an_error(tls: Callable[..., tuple[Issuer, Path]]) -> None:
     issuer, _ = tls()
-    with pytest.raises(KeySetError, match="closed before a whole HTTP answer"):
+    with pytest.raises(KeySetError, match="closed before a complete HTTP answer"):
         fetch(url_of(issuer).replace("https:", "http:"))
 
 
@@ -407,14 +407,14 @@ def test_a_file_that_is_no_file_is_an_error_and_never_hangs(tmp_path: Path) -> N
     assert len(fetch((tmp_path / "exact").as_uri()).body) == MAX_DOCUMENT_BYTES
     for name, problem in {
         "absent": "No such file",
-        "fifo": "no regular file",
+        "fifo": "not a regular file",
         "": "Is a directory",
         "large": "larger than 1048576 bytes",
-        "a%00b": "not possible",
+        "a%00b": "not valid",
     }.items():
         with pytest.raises(KeySetError, match=problem):
             fetch(f"{tmp_path.as_uri()}/{name}")
-    with pytest.raises(KeySetError, match="no regular file"):
+    with pytest.raises(KeySetError, match="not a regular file"):
         fetch("file:///dev/zero")
 
 

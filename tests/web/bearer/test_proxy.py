@@ -15,7 +15,7 @@ import pytest
 
 from kms_tornado import BearerAuth, RefreshPolicy, errors
 from kms_tornado.web.bearer import proxy as proxy_module
-from kms_tornado.web.bearer.proxy import Proxy, proxy_for
+from kms_tornado.web.bearer.proxy import Proxy, find_proxy
 from tests.issuer import Issuer, write_tls_files
 from tests.keys import certificate, private_pem, rsa_key
 
@@ -194,14 +194,14 @@ def test_environment_names_the_proxy(
     for name, value in (("HTTPS_PROXY", https_proxy), ("NO_PROXY", no_proxy)):
         if value is not None:
             monkeypatch.setenv(name, value)
-    assert proxy_for(url) == proxy
+    assert find_proxy(url) == proxy
 
 
 @pytest.mark.parametrize("value", ["socks5://proxy.example:1080", "http://", "http://[", "ftp://x"])
 def test_proxy_of_another_kind_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("HTTPS_PROXY", value)
     with pytest.raises(errors.ConfigurationError, match="HTTPS_PROXY"):
-        proxy_for("https://a.example/")
+        find_proxy("https://a.example/")
 
 
 def test_password_of_the_proxy_shows_in_no_repr() -> None:
