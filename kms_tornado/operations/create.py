@@ -14,7 +14,8 @@ from ..kmip.enums import KeyFormatType, ObjectType
 from ..kmip.payloads import CreateRequest, CreateResponse
 from ..store.base import Insert
 from .common.call import Call
-from .common.new_object import new_identifier, new_object
+from .common.identifiers import new_identifier
+from .common.new_object import new_object
 from .objects.stored_wrapped import made_wrapped, wrapping_key_id
 
 DEFAULT_LENGTH = 256  # bits; cloudproof_kms_js asks for none

@@ -35,11 +35,12 @@ from ..kmip.enums import (
 from ..kmip.payloads import DeriveKeyRequest, DeriveKeyResponse
 from ..kmip.structures import CryptographicParameters, DerivationParameters, Link
 from ..store.base import Change, Insert, Replace
-from .common.call import Call
-from .common.new_object import new_identifier, new_object
+from .common.call import Call, UsableKey
+from .common.identifiers import new_identifier
+from .common.new_object import new_object
 
 #: What keys are derived from, and what comes out.
-KINDS = frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.SECRET_DATA})
+BASE_TYPES = frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.SECRET_DATA})
 #: Links from a base to what was derived from it. Every derived object names its base, and Locate finds
 #: it by that; a base that is used all the time must not grow for ever.
 MAX_DERIVED_LINKS = 100
@@ -73,16 +74,17 @@ class Method:
 async def derive_key(call: Call, request: DeriveKeyRequest) -> DeriveKeyResponse:
     """A new object of the caller's."""
     call.check_may_create()
-    if request.object_type not in KINDS:
+    if request.object_type not in BASE_TYPES:
         raise FeatureNotSupported("symmetric keys and secret data can be derived")
     method = _METHODS.get(request.derivation_method)
     if method is None:
         raise FeatureNotSupported(f"derivation by {request.derivation_method.name} is not offered")
     call.check_allowed(method.technique, Use.PROTECT)
     length = _length(request)
-    bases = await _bases(call, request.unique_identifiers)
+    keys = await _fetch_bases(call, request.unique_identifiers)
+    bases = [key.target for key in keys]
     _check_hidden(bases, length)
-    parameters = _parameters(call, request.derivation_parameters, bases)
+    parameters = _parameters(request.derivation_parameters, keys)
     _check_parameters(method, parameters)
     inputs = DerivationInputs(
         length=length,
@@ -90,7 +92,7 @@ async def derive_key(call: Call, request: DeriveKeyRequest) -> DeriveKeyResponse
         data=parameters.derivation_data or b"",
         salt=parameters.salt or b"",
     )
-    task = Task(call, bases[0], call.open(bases[0]), parameters, inputs)
+    task = Task(call, bases[0], keys[0].open(), parameters, inputs)
     if method.is_slow:
         derive.check_iterations(inputs, parameters.iteration_count or 0)
         material = await call.offload(lambda: method.derive(task), heavy=True)
@@ -120,21 +122,23 @@ def _length(request: DeriveKeyRequest) -> int:
     return bits // 8
 
 
-async def _bases(call: Call, identifiers: tuple[str, ...]) -> Sequence[ManagedObject]:
+async def _fetch_bases(call: Call, identifiers: tuple[str, ...]) -> Sequence[UsableKey]:
     """The key, and the secret whose octets are the derivation data where there is a second one."""
     if not identifiers:
         raise MissingData("UniqueIdentifier is missing")
     if len(identifiers) > 2:
         raise InvalidField("a key is derived from one object, and data of a second one")
-    bases = [
-        await call.fetch_to_use(each, Use.PROTECT, CryptographicUsageMask.DERIVE_KEY, kind=KINDS)
-        for each in identifiers
+    keys = [
+        await call.fetch_to_use(
+            identifier, Use.PROTECT, CryptographicUsageMask.DERIVE_KEY, types=BASE_TYPES
+        )
+        for identifier in identifiers
     ]
-    if len({each.uid for each in bases}) < len(bases):
+    if len({key.target.uid for key in keys}) < len(keys):
         raise InvalidField("the two objects are the same")
-    if len(bases) == 2 and bases[1].object_type is not ObjectType.SECRET_DATA:
+    if len(keys) == 2 and keys[1].target.object_type is not ObjectType.SECRET_DATA:
         raise InvalidField("the second object, which has the derivation data, is no Secret Data")
-    return bases
+    return keys
 
 
 def _check_hidden(bases: Sequence[ManagedObject], length: int) -> None:
@@ -148,15 +152,13 @@ def _check_hidden(bases: Sequence[ManagedObject], length: int) -> None:
         )
 
 
-def _parameters(
-    call: Call, given: DerivationParameters, bases: Sequence[ManagedObject]
-) -> DerivationParameters:
+def _parameters(given: DerivationParameters, keys: Sequence[UsableKey]) -> DerivationParameters:
     """With the derivation data of the second object in its place."""
-    if len(bases) == 1:
+    if len(keys) == 1:
         return given
     if given.derivation_data is not None:
         raise InvalidField("DerivationData is given twice: by value and by object")
-    return dataclasses.replace(given, derivation_data=call.open(bases[1]).reveal())
+    return dataclasses.replace(given, derivation_data=keys[1].open().reveal())
 
 
 def _check_parameters(method: Method, parameters: DerivationParameters) -> None:

@@ -18,7 +18,7 @@ from ..errors import FeatureNotSupported, InvalidField
 from ..kmip.enums import CryptographicUsageMask, ObjectType
 from ..kmip.payloads import DecryptRequest, DecryptResponse, EncryptRequest, EncryptResponse
 from ..store.base import Change, UseNonce
-from .common.call import Call
+from .common.call import Call, UsableKey
 from .common.key_use import (
     choose_parameters,
     require_data,
@@ -35,52 +35,53 @@ from .rsa import decrypt_with_private_key, encrypt_with_public_key
 _PROTECT, _PROCESS = Use.PROTECT, Use.PROCESS
 _ENCRYPT, _DECRYPT = CryptographicUsageMask.ENCRYPT, CryptographicUsageMask.DECRYPT
 
-Encrypting = Callable[[Call, ManagedObject, EncryptRequest, bytes], Awaitable[EncryptResponse]]
-Decrypting = Callable[[Call, ManagedObject, DecryptRequest, bytes], Awaitable[DecryptResponse]]
+Encrypting = Callable[[Call, UsableKey, EncryptRequest, bytes], Awaitable[EncryptResponse]]
+Decrypting = Callable[[Call, UsableKey, DecryptRequest, bytes], Awaitable[DecryptResponse]]
 
 
 async def encrypt(call: Call, request: EncryptRequest) -> EncryptResponse:
     """Ciphertext; IV and tag in fields of their own."""
     stage = determine_stage(request)
     data = require_data(request.data, stage)
-    target = await call.fetch_to_use(
+    key = await call.fetch_to_use(
         request.unique_identifier,
         _PROTECT,
         _ENCRYPT,
-        kind=_ENCRYPTING_KINDS,
+        types=_ENCRYPTING_TYPES,
     )
     if stage is WHOLE:
-        return await ENCRYPTING[target.object_type](call, target, request, data)
-    _check_streamable(target)
-    return await _encrypt_part(call, target, request, stage, data)
+        return await ENCRYPTING[key.target.object_type](call, key, request, data)
+    _check_streamable(key.target)
+    return await _encrypt_part(call, key, request, stage, data)
 
 
 async def decrypt(call: Call, request: DecryptRequest) -> DecryptResponse:
     """The plaintext. Everything that data can be wrong in is one CryptographicFailure."""
     stage = determine_stage(request)
     data = require_data(request.data, stage)
-    target = await call.fetch_to_use(
+    key = await call.fetch_to_use(
         request.unique_identifier,
         _PROCESS,
         _DECRYPT,
-        kind=_DECRYPTING_KINDS,
+        types=_DECRYPTING_TYPES,
     )
     if stage is WHOLE:
-        return await DECRYPTING[target.object_type](call, target, request, data)
-    _check_streamable(target)
-    return await _decrypt_part(call, target, request, stage, data)
+        return await DECRYPTING[key.target.object_type](call, key, request, data)
+    _check_streamable(key.target)
+    return await _decrypt_part(call, key, request, stage, data)
 
 
 # --- symmetric keys -----------------------------------------------------------------------------
 
 
 async def _encrypt_symmetric(
-    call: Call, target: ManagedObject, request: EncryptRequest, data: bytes
+    call: Call, key: UsableKey, request: EncryptRequest, data: bytes
 ) -> EncryptResponse:
+    target = key.target
     suite = _suite(call, target, request, _PROTECT)
     iv = _iv(call, target, request, suite)
     aad = _aad(request, suite)
-    work = partial(ciphers.encrypt, suite, call.open(target), data, aad, iv)
+    work = partial(ciphers.encrypt, suite, key.open(), data, aad, iv)
     sealed = await run_maybe_offloaded(call, len(data) + len(aad), work)
     # A nonce that was used before is refused here, and what was computed under it is dropped.
     await call.consume_usage(target, len(data), *_nonce(target, request, suite))
@@ -93,12 +94,13 @@ async def _encrypt_symmetric(
 
 
 async def _decrypt_symmetric(
-    call: Call, target: ManagedObject, request: DecryptRequest, data: bytes
+    call: Call, key: UsableKey, request: DecryptRequest, data: bytes
 ) -> DecryptResponse:
+    target = key.target
     suite = _suite(call, target, request, _PROCESS)
     iv, tag = _known_iv(call, request, suite), request.authenticated_encryption_tag
     aad = _aad(request, suite)
-    work = partial(ciphers.decrypt, suite, call.open(target), data, aad, iv, tag)
+    work = partial(ciphers.decrypt, suite, key.open(), data, aad, iv, tag)
     plaintext = await run_maybe_offloaded(call, len(data) + len(aad), work)
     return DecryptResponse(unique_identifier=target.uid, data=plaintext)
 
@@ -115,23 +117,24 @@ ENCRYPTING: Mapping[ObjectType, Encrypting] = MappingProxyType(
 DECRYPTING: Mapping[ObjectType, Decrypting] = MappingProxyType(
     {ObjectType.SYMMETRIC_KEY: _decrypt_symmetric, ObjectType.PRIVATE_KEY: decrypt_with_private_key}
 )
-_ENCRYPTING_KINDS = frozenset(ENCRYPTING)
-_DECRYPTING_KINDS = frozenset(DECRYPTING)
+_ENCRYPTING_TYPES = frozenset(ENCRYPTING)
+_DECRYPTING_TYPES = frozenset(DECRYPTING)
 
 
 # --- in parts -----------------------------------------------------------------------------------
 
 
 async def _encrypt_part(
-    call: Call, target: ManagedObject, request: EncryptRequest, stage: Stage, data: bytes
+    call: Call, key: UsableKey, request: EncryptRequest, stage: Stage, data: bytes
 ) -> EncryptResponse:
+    target = key.target
     told_iv = None
     if stage is FIRST:
         suite = _suite(call, target, request, _PROTECT)
         iv = _iv(call, target, request, suite)
         told_iv = _told_iv(call, request, iv)
-        aad, key = _aad(request, suite), call.open(target)
-        work = partial(ciphers.start_encryption, suite, key, iv, aad)
+        aad, material = _aad(request, suite), key.open()
+        work = partial(ciphers.start_encryption, suite, material, iv, aad)
         nonce = _nonce(target, request, suite)
         stream = await start_stream(call, target, len(data), work, *nonce, aad=aad)
     else:
@@ -154,13 +157,14 @@ async def _encrypt_part(
 
 
 async def _decrypt_part(
-    call: Call, target: ManagedObject, request: DecryptRequest, stage: Stage, data: bytes
+    call: Call, key: UsableKey, request: DecryptRequest, stage: Stage, data: bytes
 ) -> DecryptResponse:
     """In an authenticated mode the plaintext comes whole, with the last part: its tag is verified then."""
+    target = key.target
     if stage is FIRST:
         suite = _suite(call, target, request, _PROCESS)
         iv, aad = _known_iv(call, request, suite), _aad(request, suite)
-        work = partial(ciphers.start_decryption, suite, call.open(target), iv, aad)
+        work = partial(ciphers.start_decryption, suite, key.open(), iv, aad)
         stream = await start_stream(call, target, None, work, aad=aad)
     else:
         _check_later_part(request)

@@ -37,7 +37,8 @@ from ..kmip.payloads import CreateKeyPairRequest, CreateKeyPairResponse
 from ..kmip.structures import Link
 from ..store.base import Insert
 from .common.call import Call
-from .common.new_object import merged, new_identifier, new_object
+from .common.identifiers import new_identifier
+from .common.new_object import merged, new_object
 from .objects.incoming import asymmetric_attributes
 from .objects.outgoing import material_field
 

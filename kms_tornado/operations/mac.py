@@ -8,7 +8,6 @@ from ..crypto.hashes import Hasher
 from ..crypto.mac import MACContext, choose_mac_suite, is_same_mac
 from ..crypto.policy import Technique
 from ..domain.lifecycle import Use
-from ..domain.managed_object import ManagedObject
 from ..errors import MissingData
 from ..kmip.enums import CryptographicUsageMask, ObjectType, ValidityIndicator
 from ..kmip.payloads import (
@@ -19,7 +18,7 @@ from ..kmip.payloads import (
     MACVerifyRequest,
     MACVerifyResponse,
 )
-from .common.call import Call
+from .common.call import Call, UsableKey
 from .common.key_use import choose_parameters, feed_stream
 from .common.streams import determine_stage
 
@@ -29,10 +28,11 @@ KEYS = frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.SECRET_DATA})
 
 async def mac(call: Call, request: MACRequest) -> MACResponse:
     """The MAC of the data."""
-    target = await call.fetch_to_use(
-        request.unique_identifier, Use.PROTECT, CryptographicUsageMask.MAC_GENERATE, kind=KEYS
+    key = await call.fetch_to_use(
+        request.unique_identifier, Use.PROTECT, CryptographicUsageMask.MAC_GENERATE, types=KEYS
     )
-    start = _authenticator(call, target, request, Use.PROTECT)
+    target = key.target
+    start = _authenticator(call, key, request, Use.PROTECT)
     stream = await feed_stream(call, request, target, start, protects=True)
     if determine_stage(request).is_last:
         return MACResponse(target.uid, mac_data=stream.work.finish())
@@ -45,10 +45,11 @@ async def mac_verify(call: Call, request: MACVerifyRequest) -> MACVerifyResponse
     is_last = determine_stage(request).is_last
     if is_last and request.mac_data is None:
         raise MissingData("MACData is missing")
-    target = await call.fetch_to_use(
-        request.unique_identifier, Use.PROCESS, CryptographicUsageMask.MAC_VERIFY, kind=KEYS
+    key = await call.fetch_to_use(
+        request.unique_identifier, Use.PROCESS, CryptographicUsageMask.MAC_VERIFY, types=KEYS
     )
-    start = _authenticator(call, target, request, Use.PROCESS)
+    target = key.target
+    start = _authenticator(call, key, request, Use.PROCESS)
     stream = await feed_stream(call, request, target, start, protects=False)
     if not is_last:
         correlation_value = call.streams.keep(stream, now=call.now)
@@ -77,14 +78,14 @@ async def hash_(call: Call, request: HashRequest) -> HashResponse:
 
 
 def _authenticator(
-    call: Call, target: ManagedObject, request: MACRequest | MACVerifyRequest, use: Use
+    call: Call, key: UsableKey, request: MACRequest | MACVerifyRequest, use: Use
 ) -> Callable[[], MACContext]:
     """Parameters count where the data begins."""
 
     def start() -> MACContext:
-        wanted = choose_parameters(target, request.cryptographic_parameters)
-        suite = choose_mac_suite(target.attributes.cryptographic_algorithm, wanted)
+        wanted = choose_parameters(key.target, request.cryptographic_parameters)
+        suite = choose_mac_suite(key.target.attributes.cryptographic_algorithm, wanted)
         call.check_allowed(suite.technique, use)
-        return MACContext(suite, call.open(target))
+        return MACContext(suite, key.open())
 
     return start

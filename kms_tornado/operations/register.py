@@ -14,7 +14,8 @@ from ..kmip.objects import OBJECT_CLASSES, Certificate, Object, OpaqueObject
 from ..kmip.payloads import ImportRequest, ImportResponse, RegisterRequest, RegisterResponse
 from ..store.base import Conflict, Insert, Replace
 from .common.call import Call
-from .common.new_object import check_object_type, new_identifier, new_object
+from .common.identifiers import new_identifier
+from .common.new_object import check_object_type, new_object
 from .objects.incoming import Taken, taken
 from .objects.stored_wrapped import taken_wrapped
 from .objects.wrapping import unwrapped

@@ -17,9 +17,9 @@ from ..kmip.objects import Object
 from ..kmip.payloads import ExportRequest, ExportResponse, GetRequest, GetResponse
 from ..store.base import Replace
 from .attributes import described
-from .common.call import Call
+from .common.call import Call, UsableKey
 from .objects.outgoing import given, with_block
-from .objects.stored_wrapped import as_registered, is_kept_wrapped, unwrap_stored
+from .objects.stored_wrapped import as_registered, is_stored_wrapped, unwrap_stored
 from .objects.wrapping import wrapped_block
 
 
@@ -62,22 +62,25 @@ def _check_format(request: GetRequest | ExportRequest) -> None:
 
 async def _given(call: Call, target: ManagedObject, request: GetRequest | ExportRequest) -> Object:
     """The object as the request wants it: wrapped, or in the clear."""
-    if is_kept_wrapped(target):
+    if is_stored_wrapped(target):
         if request.key_wrap_type is not KeyWrapType.NOT_WRAPPED:
             return as_registered(call, target, request)
-        target = await unwrap_stored(call, target)
+        key = await unwrap_stored(call, target)
+    else:
+        key = call.as_usable(target)
     specification = request.key_wrapping_specification
     if specification is None:
-        return _in_the_clear(call, target, request.key_format_type)
-    if target.object_type in {ObjectType.CERTIFICATE, ObjectType.OPAQUE_OBJECT}:
+        return _in_the_clear(call, key, request.key_format_type)
+    if key.target.object_type in {ObjectType.CERTIFICATE, ObjectType.OPAQUE_OBJECT}:
         raise KeyWrapTypeNotSupported("an object without a KeyBlock cannot be wrapped")
-    block = await wrapped_block(call, target, specification, request.key_format_type)
-    return with_block(target, block)
+    block = await wrapped_block(call, key, specification, request.key_format_type)
+    return with_block(key.target, block)
 
 
-def _in_the_clear(call: Call, target: ManagedObject, wanted: KeyFormatType | None) -> Object:
+def _in_the_clear(call: Call, key: UsableKey, wanted: KeyFormatType | None) -> Object:
+    target = key.target
     if target.attributes.sensitive:
         raise SensitiveObject("the object is Sensitive and leaves the server only wrapped")
     if target.attributes.extractable is False:
         raise NotExtractable("the object is not Extractable")
-    return given(target, call.open(target), wanted, call.client)
+    return given(target, key.open(), wanted, call.client)

@@ -33,7 +33,8 @@ from ..kmip.payloads import (
 from ..store.base import Insert, Replace
 from .attributes import user_tags_of
 from .common.call import Call
-from .common.new_object import merged, new_identifier, new_object
+from .common.identifiers import new_identifier
+from .common.new_object import merged, new_object
 from .key_pairs import private_key_object, public_key_object
 
 
@@ -41,7 +42,7 @@ async def re_key(call: Call, request: ReKeyRequest) -> ReKeyResponse:
     """A new symmetric key of the same algorithm and length."""
     call.check_may_create()
     check_not_cover_crypt(request.attributes)
-    old = await call.fetch_for(request.unique_identifier, Use.READ, kind=ObjectType.SYMMETRIC_KEY)
+    old = await call.fetch_for(request.unique_identifier, Use.READ, types=ObjectType.SYMMETRIC_KEY)
     check_not_replaced(old.attributes)
     if STORED_WRAPPED_TAG in old.tags:
         raise FeatureNotSupported("a key that is kept wrapped is not replaced: create another one")
@@ -98,11 +99,11 @@ async def re_key_key_pair(call: Call, request: ReKeyKeyPairRequest) -> ReKeyKeyP
 
 async def _old_pair(call: Call, identifier: str | None) -> tuple[ManagedObject, ManagedObject]:
     """(private, public). A link is a client's to set: it counts where both keys say so."""
-    private = await call.fetch_for(identifier, Use.READ, kind=ObjectType.PRIVATE_KEY)
+    private = await call.fetch_for(identifier, Use.READ, types=ObjectType.PRIVATE_KEY)
     public_uid = _linked(private, LinkType.PUBLIC_KEY_LINK)
     if public_uid is None:
         raise InvalidField("the private key has no link to its public key")
-    public = await call.fetch_for(public_uid, Use.READ, kind=ObjectType.PUBLIC_KEY)
+    public = await call.fetch_for(public_uid, Use.READ, types=ObjectType.PUBLIC_KEY)
     if _linked(public, LinkType.PRIVATE_KEY_LINK) != private.uid or public.owner != private.owner:
         raise InvalidField("the keys are no pair: each must link to the other, and have one owner")
     return private, public

@@ -15,28 +15,28 @@ from ..domain.managed_object import ManagedObject
 from ..errors import InvalidField
 from ..kmip.payloads import DecryptRequest, DecryptResponse, EncryptRequest, EncryptResponse
 from ..kmip.structures import CryptographicParameters
-from .common.call import Call
+from .common.call import Call, UsableKey
 from .common.key_use import choose_parameters, open_public_key, run_with_private_key
 
 
 async def encrypt_with_public_key(
-    call: Call, target: ManagedObject, request: EncryptRequest, data: bytes
+    call: Call, key: UsableKey, request: EncryptRequest, data: bytes
 ) -> EncryptResponse:
     """With a public key, or the one in a certificate."""
-    scheme = _scheme(call, target, request, Use.PROTECT)
-    ciphertext = rsa_encrypt(open_public_key(call, target), scheme, data)
-    await call.consume_usage(target, len(data))
-    return EncryptResponse(unique_identifier=target.uid, data=ciphertext)
+    scheme = _scheme(call, key.target, request, Use.PROTECT)
+    ciphertext = rsa_encrypt(open_public_key(key), scheme, data)
+    await call.consume_usage(key.target, len(data))
+    return EncryptResponse(unique_identifier=key.target.uid, data=ciphertext)
 
 
 async def decrypt_with_private_key(
-    call: Call, target: ManagedObject, request: DecryptRequest, data: bytes
+    call: Call, key: UsableKey, request: DecryptRequest, data: bytes
 ) -> DecryptResponse:
     """With a private key; one error for every fault of the data."""
-    scheme = _scheme(call, target, request, Use.PROCESS)
-    work = partial(rsa_decrypt, call.open(target), scheme, data)
-    plaintext = await run_with_private_key(call, target, work)
-    return DecryptResponse(unique_identifier=target.uid, data=plaintext)
+    scheme = _scheme(call, key.target, request, Use.PROCESS)
+    work = partial(rsa_decrypt, key.open(), scheme, data)
+    plaintext = await run_with_private_key(call, key.target, work)
+    return DecryptResponse(unique_identifier=key.target.uid, data=plaintext)
 
 
 def _scheme(

@@ -21,21 +21,22 @@ from .common.key_use import choose_parameters, feed_stream, open_public_key, run
 from .common.streams import Stage, determine_stage
 
 #: A certificate verifies with the key in it.
-VERIFYING_KINDS = frozenset({ObjectType.PUBLIC_KEY, ObjectType.CERTIFICATE})
+VERIFYING_TYPES = frozenset({ObjectType.PUBLIC_KEY, ObjectType.CERTIFICATE})
 
 
 async def sign(call: Call, request: SignRequest) -> SignResponse:
     """The signature of the data, or of what the digest is of."""
     stage = _stage(request)
-    target = await call.fetch_to_use(
+    key = await call.fetch_to_use(
         request.unique_identifier,
         Use.PROTECT,
         CryptographicUsageMask.SIGN,
-        kind=ObjectType.PRIVATE_KEY,
+        types=ObjectType.PRIVATE_KEY,
     )
+    target = key.target
 
     def signer() -> Signer:
-        made = Signer(call.open(target), _parameters(target, request))
+        made = Signer(key.open(), _parameters(target, request))
         _check_scheme(call, made.scheme, Use.PROTECT, stage)
         return made
 
@@ -69,12 +70,13 @@ async def signature_verify(call: Call, request: SignatureVerifyRequest) -> Signa
     signature = request.signature_data
     if stage.is_last and signature is None:
         raise MissingData("SignatureData is missing")
-    target = await call.fetch_to_use(
-        request.unique_identifier, Use.PROCESS, CryptographicUsageMask.VERIFY, kind=VERIFYING_KINDS
+    key = await call.fetch_to_use(
+        request.unique_identifier, Use.PROCESS, CryptographicUsageMask.VERIFY, types=VERIFYING_TYPES
     )
+    target = key.target
 
     def verifier() -> Verifier:
-        made = Verifier(open_public_key(call, target), _parameters(target, request))
+        made = Verifier(open_public_key(key), _parameters(target, request))
         _check_scheme(call, made.scheme, Use.PROCESS, stage)
         return made
 

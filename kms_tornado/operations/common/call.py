@@ -1,7 +1,26 @@
-"""Call: one operation for one principal, and its only way to an object: fetch_for.
+"""Call: one operation of one principal, and its only way to an object.
 
-No operation reads the store by itself. Access, state and the meaning of an identifier are decided
-here, for the operation that the dispatcher named.
+How an operation comes by an object. No operation reads the store for the object that a request names;
+all go through `Call.fetch_for`, which decides, in this order and in the operation's own transaction:
+
+1. *Which object* the identifier means: a unique identifier names one. A list of tags names the best
+   object that carries them all: the caller's own before granted ones, Active ones before others, the
+   newest first.
+2. *Whether the caller may know of it* for the operation that the dispatcher named, never one that the
+   operation chose: as owner, or by a right that suffices (`domain.access`). Otherwise the object
+   is not found, in the same words as one that is not there.
+3. *Whether its object type suits* the operation.
+4. *Whether its state allows the use*, as of now: dates that have passed have moved it.
+
+`Call.fetch_to_use` goes on, for cryptography: dates, usage mask and usage limit. It hands out a
+`UsableKey`, the one way from an object to its plaintext. An object that is stored wrapped is unwrapped
+there, with a right of the caller's own to the wrapping key.
+
+An object that a request mentions besides (a wrapping key, the target of a link) takes the same way,
+under the operation that is done with it: `Call.for_operation`.
+
+Nothing is written before `Call.commit`, and the store takes it only if every object still is as it was
+read; otherwise the whole operation runs again (`transaction`).
 """
 
 from __future__ import annotations
@@ -10,9 +29,9 @@ import dataclasses
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol, TypeVar
 
-from ... import strict_json
 from ...crypto.envelope import EnvelopeContext, MasterKey, SealBroken, open_sealed, seal
 from ...crypto.material import KeyMaterial
 from ...crypto.policy import CryptoPolicy, Technique, check_policy
@@ -37,6 +56,7 @@ from ...errors import (
 from ...kmip.enums import CryptographicUsageMask, ObjectType, Operation, State
 from ...store.base import Change, Objects, Replace
 from .client_profile import ClientProfile
+from .identifiers import parse_tag_list
 from .streams import Streams
 from .transaction import Transaction
 
@@ -44,12 +64,8 @@ _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: The object types that suit an operation; None: any.
-Kind = ObjectType | frozenset[ObjectType] | None
-
-MAX_IDENTIFIER_LENGTH = 1024
-#: No object has longer tags; reading a list of megabytes would hold up everybody else.
-MAX_TAG_LIST_LENGTH = 64 * 1024
+#: The object types that suit an operation; None: all of them.
+SuitableTypes = ObjectType | frozenset[ObjectType] | None
 
 
 class SharedOffload(Protocol):
@@ -60,20 +76,33 @@ class SharedOffload(Protocol):
     ) -> Awaitable[T]: ...
 
 
-class UnwrapStored(Protocol):
-    """An object that is kept wrapped as its wrapping key makes it, its plaintext in `call.unwrapped`."""
+@dataclass(frozen=True, slots=True)
+class UsableKey:
+    """An object whose key material may be used, and the way to it.
 
-    def __call__(self, call: Call, target: ManagedObject) -> Awaitable[ManagedObject]: ...
+    open: gives the plaintext, for as long as the operation runs. It opens the envelope each time that
+    it is called, and not before: a request that is refused for its parameters costs no decryption.
+    Raises ObjectDestroyed, SealBroken.
+    """
+
+    target: ManagedObject
+    open: Callable[[], KeyMaterial] = field(repr=False)
+
+
+class UnwrapStored(Protocol):
+    """The way to the plaintext of an object that is stored wrapped (`objects.stored_wrapped`)."""
+
+    def __call__(self, call: Call, target: ManagedObject) -> Awaitable[UsableKey]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceContext:
     """What all calls of one service have in common.
 
-    offered: every operation that this server does. object_types: what they work on, for Query.
-    sufficient_rights: as `domain.access.sufficient_rights` makes them.
-    privileged_users: who may create objects; empty means everyone.
-    crypto_policy: of --crypto-policy; `Call.check_allowed` asks it.
+    offered: every operation of the catalogue that this server answers. object_types: what they work
+    on, in KMIP's order. sufficient_rights: operation → the granted ones any of which allows it
+    (`domain.access.sufficient_rights`). privileged_users: who may create objects; empty means everyone.
+    crypto_policy: the value of --crypto-policy; `Call.check_allowed` asks it.
     unwrap_stored: opens objects that are stored wrapped.
     streams: data that comes in parts, of all callers of this process.
     """
@@ -93,10 +122,9 @@ class ServiceContext:
 class Call:
     """What an operation needs to know and to reach.
 
-    principal: the caller's name. operation: from the dispatch table, never from the handler.
+    principal: the caller's name. operation: from the catalogue, never from the operation itself.
     now: whole seconds since the Unix epoch, the same for all that one request does.
     client: what the kind of client that sent the request expects.
-    unwrapped: the plaintexts of objects that are kept wrapped, in this call.
     """
 
     principal: str
@@ -105,7 +133,6 @@ class Call:
     now: int
     client: ClientProfile
     context: ServiceContext
-    unwrapped: dict[UniqueIdentifier, KeyMaterial] = field(default_factory=dict, repr=False)
 
     def offload(self, function: Callable[[], T], *, heavy: bool = False) -> Awaitable[T]:
         """Run a function that takes longer than about a millisecond where it does not block the loop.
@@ -121,28 +148,29 @@ class Call:
         return self.context.streams
 
     def for_operation(self, operation: Operation) -> Call:
-        """The same call where it does something else in passing: wrap with a key, say.
+        """The same call for another operation that is part of it: Encrypt for a wrapping key, say.
 
-        For identifiers that a request mentions besides its target: each needs a right of its own.
+        For objects that a request mentions besides its target: each needs a right of its own.
         """
         return dataclasses.replace(self, operation=operation)
 
+    # --- the way to an object -------------------------------------------------------------------
+
     async def fetch_for(
-        self, identifier: str | None, use: Use, *, kind: Kind = None
+        self, identifier: str | None, use: Use, *, types: SuitableTypes = None
     ) -> ManagedObject:
         """The object that the identifier means for this caller, operation and use.
 
-        identifier: a unique identifier, or a JSON list of tags that the object must carry all
-        (KMIP.md §7). Among several, the caller's own come first, then Active ones, then the newest.
-        kind: the only object type, or types, that suit the operation.
-        The state is the one of now: a date that has passed moved it (`domain.dates`).
+        identifier: a unique identifier, or a JSON list of tags, all of which the object must carry.
+        types: the only object type, or types, that suit the operation.
+        The state is the one of now: a date that has passed has moved it (`domain.dates`).
         Raises ItemNotFound (not there, or not the caller's), InvalidField, MissingData,
         WrongKeyLifecycleState, ObjectDestroyed.
         """
         if identifier is None or identifier == "":
             raise MissingData("UniqueIdentifier is missing")
         if identifier.startswith("["):
-            target = await self._tagged(parse_tags(identifier), use, kind)
+            target = await self._best_with_tags(parse_tag_list(identifier), use, types)
         else:
             target = await self.store.get_for(
                 UniqueIdentifier(identifier),
@@ -151,8 +179,8 @@ class Call:
             )
         if target is None:
             raise item_not_found(identifier)
-        if not _is(target, kind):
-            raise InvalidField(f"the object is no {_words(kind)}")
+        if not _has_type(target, types):
+            raise InvalidField(f"the object is no {_format_types(types)}")
         target = apply_dates(target, self.now)
         check_state(target.state, use)
         return target
@@ -163,24 +191,80 @@ class Call:
         use: Use,
         needed: CryptographicUsageMask,
         *,
-        kind: Kind = None,
-    ) -> ManagedObject:
-        """As `fetch_for`, for cryptography: state, dates, usage mask and limit allow it by now.
+        types: SuitableTypes = None,
+    ) -> UsableKey:
+        """As `fetch_for`, for cryptography: state, dates, usage mask and limit allow the use by now.
 
-        use: PROTECT (encrypt, sign, MAC, wrap) or PROCESS (decrypt, verify, unwrap). needed: the bit.
-        Whoever protects calls `consume_usage` before the result leaves the operation.
-        Raises IncompatibleCryptographicUsageMask and PermissionDenied (the limit) besides.
+        use: PROTECT (encrypt, sign, MAC, wrap) or PROCESS (decrypt, verify, unwrap). needed: the bit
+        of the usage mask. An operation that protects calls `consume_usage` before its result leaves.
+        Raises IncompatibleCryptographicUsageMask and PermissionDenied (the limit) besides, and what
+        the wrapping key refuses where the object is stored wrapped.
         """
-        target = await self.fetch_for(identifier, use, kind=kind)
+        target = await self.fetch_for(identifier, use, types=types)
         attributes = target.attributes
         check_use_dates(attributes, use, now=self.now)
         check_usage_mask(attributes.cryptographic_usage_mask, needed)
         if attributes.usage_limits is not None and use is Use.PROTECT:
             check_usage_left(attributes.usage_limits)
         if STORED_WRAPPED_TAG in target.tags:
-            # For `open`, in this call alone; the caller needs a right of its own to the wrapping key.
             return await self.context.unwrap_stored(self, target)
-        return target
+        return self.as_usable(target)
+
+    async def _best_with_tags(
+        self, tags: frozenset[str], use: Use, types: SuitableTypes
+    ) -> ManagedObject | None:
+        """The best usable object with all the tags; else an unusable one, so that the refusal says why.
+
+        The store is asked for one group of states after the other, not for all at once: it lists
+        the newest hundred, and a hundred revoked keys must not hide the Active one. The caller's
+        own come before what was granted: else anybody could grant a newer key with the same tags,
+        and have others encrypt with it.
+        """
+        unusable = None
+        groups = [
+            (rights, states)
+            for rights in ((), self.context.sufficient_rights[self.operation])
+            for states in _by_preference(use)
+        ]
+        for rights, states in groups:
+            search = TagSearch(tags, self.principal, rights, states, self.now)
+            for candidate in await self.store.with_tags(search):
+                if use.is_allowed_in(state_at(candidate, self.now)) and _has_type(candidate, types):
+                    return candidate
+                unusable = unusable or candidate
+        return unusable
+
+    # --- its plaintext --------------------------------------------------------------------------
+
+    def as_usable(self, target: ManagedObject) -> UsableKey:
+        """The object with the way to its plaintext. It is not checked whether it may be used."""
+        return UsableKey(target, partial(self.open, target))
+
+    def open(self, target: ManagedObject) -> KeyMaterial:
+        """The plaintext, for as long as the operation runs.
+
+        Raises ObjectDestroyed, SealBroken, and KeyWrapTypeNotSupported for an object that is stored
+        wrapped: `fetch_to_use` unwraps it.
+        """
+        if STORED_WRAPPED_TAG in target.tags:
+            raise KeyWrapTypeNotSupported("the object is kept wrapped")
+        return self.open_envelope(target)
+
+    def open_envelope(self, target: ManagedObject) -> KeyMaterial:
+        """What is in the object's envelope, wrapped or not. Raises ObjectDestroyed, SealBroken."""
+        if target.sealed is None:
+            raise ObjectDestroyed("the object's key material is gone")
+        try:
+            return open_sealed(self.context.master_key, target.sealed, _envelope_context(target))
+        except SealBroken as exc:  # somebody else wrote to the database
+            _log.error("the stored object %s cannot be used: %s", target.uid, exc.detail)
+            raise
+
+    def seal(self, target: ManagedObject, material: KeyMaterial) -> SealedMaterial:
+        """Material in the envelope of exactly this object, owner and version."""
+        return seal(self.context.master_key, material, _envelope_context(target))
+
+    # --- changes --------------------------------------------------------------------------------
 
     async def consume_usage(self, target: ManagedObject, size: int, *others: Change) -> None:
         """Take one protection of so many bytes off the target's usage limit, if it has one.
@@ -198,27 +282,19 @@ class Call:
         after = dataclasses.replace(target, attributes=attributes)
         await self.commit(*others, Replace(after, seen=target.generation))
 
-    async def _tagged(self, tags: frozenset[str], use: Use, kind: Kind) -> ManagedObject | None:
-        """The best of the objects with all the tags that the caller may use; one that may not be used, for the refusal.
+    async def commit(self, *changes: Change) -> None:
+        """All of the changes or none. Raises Conflict where others changed what was read."""
+        await self.store.commit(changes)
 
-        The store is asked for one group of states after the other, not for all at once: it lists
-        the newest hundred, and a hundred revoked keys must not hide the Active one. The caller's
-        own come before what was granted: else anybody could grant a newer key with the same tags,
-        and have others encrypt with it.
+    async def commit_now(self) -> None:
+        """Have on disk on return what was committed so far, within a message too.
+
+        For what cannot be done twice. Raises Conflict, and FeatureNotSupported within Undo.
         """
-        unsuitable = None
-        groups = [
-            (rights, states)
-            for rights in ((), self.context.sufficient_rights[self.operation])
-            for states in _by_preference(use)
-        ]
-        for rights, states in groups:
-            search = TagSearch(tags, self.principal, rights, states, self.now)
-            for each in await self.store.with_tags(search):
-                if use.is_allowed_in(state_at(each, self.now)) and _is(each, kind):
-                    return each
-                unsuitable = unsuitable or each
-        return unsuitable
+        if isinstance(self.store, Transaction):
+            await self.store.commit_now()
+
+    # --- what a caller may do -------------------------------------------------------------------
 
     def check_may_create(self) -> None:
         """Raises PermissionDenied where only privileged users create objects."""
@@ -230,67 +306,17 @@ class Call:
         """Raises UnsupportedCryptographicParameters where the policy refuses this use of it."""
         check_policy(self.context.crypto_policy, technique, use)
 
-    def open(self, target: ManagedObject) -> KeyMaterial:
-        """The plaintext key, for as long as the operation runs.
 
-        Raises ObjectDestroyed, and KeyWrapTypeNotSupported for an object that is kept wrapped, unless
-        `fetch_to_use` fetched it.
-        """
-        if STORED_WRAPPED_TAG in target.tags:
-            if target.uid not in self.unwrapped:
-                raise KeyWrapTypeNotSupported("the object is kept wrapped")
-            return self.unwrapped[target.uid]
-        return self.open_kept(target)
-
-    def open_kept(self, target: ManagedObject) -> KeyMaterial:
-        """What is below the object's envelope, wrapped or not. Raises ObjectDestroyed, SealBroken."""
-        if target.sealed is None:
-            raise ObjectDestroyed("the object's key material is gone")
-        try:
-            return open_sealed(self.context.master_key, target.sealed, _envelope_context(target))
-        except SealBroken as exc:  # somebody else wrote to the database
-            _log.error("the stored object %s cannot be used: %s", target.uid, exc.detail)
-            raise
-
-    def seal(self, target: ManagedObject, material: KeyMaterial) -> SealedMaterial:
-        """Material in the envelope of exactly this object, owner and version."""
-        return seal(self.context.master_key, material, _envelope_context(target))
-
-    async def commit(self, *changes: Change) -> None:
-        await self.store.commit(changes)
-
-    async def commit_now(self) -> None:
-        """What was committed is on disk on return, within a message too.
-
-        For what cannot be done twice. Raises Conflict, and FeatureNotSupported within Undo.
-        """
-        if isinstance(self.store, Transaction):
-            await self.store.commit_now()
+def _has_type(target: ManagedObject, types: SuitableTypes) -> bool:
+    return types is None or target.object_type in (
+        (types,) if isinstance(types, ObjectType) else types
+    )
 
 
-def _is(target: ManagedObject, kind: Kind) -> bool:
-    return kind is None or target.object_type in ((kind,) if isinstance(kind, ObjectType) else kind)
-
-
-def _words(kind: Kind) -> str:
+def _format_types(types: SuitableTypes) -> str:
     """``Symmetric Key or Secret Data``."""
-    kinds = () if kind is None else (kind,) if isinstance(kind, ObjectType) else sorted(kind)
-    return " or ".join(each.name.replace("_", " ").title() for each in kinds)
-
-
-def parse_tags(identifier: str) -> frozenset[str]:
-    """The tags of ``["a","b"]``. Raises InvalidField; an empty list would mean every object."""
-    if len(identifier) > MAX_TAG_LIST_LENGTH:
-        raise InvalidField(f"a list of tags has at most {MAX_TAG_LIST_LENGTH} characters")
-    try:
-        tags = strict_json.loads(identifier.encode("utf-8"), max_depth=1)
-    except ValueError:
-        raise InvalidField("an identifier that starts with [ must be a JSON list of tags") from None
-    if not isinstance(tags, list) or not all(isinstance(t, str) and t for t in tags):
-        raise InvalidField("an identifier that starts with [ must be a JSON list of tags")
-    if not tags:
-        raise InvalidField("an empty list of tags names no object")
-    return frozenset(tags)
+    listed = () if types is None else (types,) if isinstance(types, ObjectType) else sorted(types)
+    return " or ".join(object_type.name.replace("_", " ").title() for object_type in listed)
 
 
 def _by_preference(use: Use) -> Sequence[frozenset[State]]:

@@ -15,7 +15,7 @@ from ...errors import InvalidCorrelationValue, MissingData, Unavailable
 from ...kmip.enums import ObjectType
 from ...kmip.structures import CryptographicParameters
 from ...store.base import Change, Conflict
-from .call import Call
+from .call import Call, UsableKey
 from .streams import Part, Stage, Stream, determine_stage
 
 T = TypeVar("T")
@@ -72,10 +72,10 @@ async def run_with_private_key(call: Call, target: ManagedObject, work: Callable
     return work()
 
 
-def open_public_key(call: Call, target: ManagedObject) -> bytes:
+def open_public_key(key: UsableKey) -> bytes:
     """The SPKI of a public key, or of the key in a certificate."""
-    octets = call.open(target).reveal()
-    if target.object_type is ObjectType.CERTIFICATE:
+    octets = key.open().reveal()
+    if key.target.object_type is ObjectType.CERTIFICATE:
         return extract_public_key(octets)
     return octets
 

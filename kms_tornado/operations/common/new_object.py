@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import uuid
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -17,12 +16,12 @@ from ...domain.dates import check_date_order, state_at
 from ...domain.lifecycle import choose_activation_date
 from ...domain.managed_object import STORED_WRAPPED_TAG, ManagedObject, UniqueIdentifier
 from ...domain.usage import reset_usage_limits
-from ...errors import InvalidAttributeValue, InvalidField
+from ...errors import InvalidField
 from ...kmip.attributes import Attributes, parse_user_tags, without_tags
 from ...kmip.enums import HashingAlgorithm, KeyFormatType, ObjectType, RNGAlgorithm, State
 from ...kmip.structures import Digest, RandomNumberGenerator
 from ..attributes import check_length, check_settable
-from .call import MAX_IDENTIFIER_LENGTH, Call
+from .call import Call
 
 #: Added by the server, so that ``["invoices","_kk"]`` finds the key among objects with that tag.
 SYSTEM_TAGS: Mapping[ObjectType, str] = MappingProxyType(
@@ -104,19 +103,6 @@ def new_object(
     )
     state = state_at(new, call.now)
     return dataclasses.replace(new, state=state, sealed=call.seal(new, material))
-
-
-def new_identifier(wanted: str | None) -> UniqueIdentifier:
-    """The client's choice, or a random one; nobody can guess the next."""
-    if not wanted:
-        return UniqueIdentifier(str(uuid.uuid4()))
-    if wanted.startswith("["):
-        raise InvalidAttributeValue("an identifier may not start with [, which means a tag list")
-    if len(wanted) > MAX_IDENTIFIER_LENGTH or "\0" in wanted:
-        raise InvalidAttributeValue(
-            f"an identifier has at most {MAX_IDENTIFIER_LENGTH} characters and no null character"
-        )
-    return UniqueIdentifier(wanted)
 
 
 def check_object_type(object_type: ObjectType, attributes: Attributes) -> None:

@@ -43,7 +43,7 @@ from ...kmip.objects import (
 )
 from ...kmip.payloads import ExportRequest, GetRequest
 from ...kmip.structures import Link
-from ..common.call import Call
+from ..common.call import Call, UsableKey
 from .incoming import SECRET_TYPE_TAGS, Taken, stated_attributes, taken
 from .outgoing import shown_attributes, with_block
 from .wrapping import encryption_only, unwrapped, wrapped_block
@@ -52,7 +52,7 @@ from .wrapping import encryption_only, unwrapped, wrapped_block
 WRAPPING_KEY_ID = "wrapping_key_id"
 
 
-def is_kept_wrapped(target: ManagedObject) -> bool:
+def is_stored_wrapped(target: ManagedObject) -> bool:
     return STORED_WRAPPED_TAG in target.tags
 
 
@@ -122,7 +122,7 @@ async def made_wrapped(call: Call, plain: ManagedObject, wrapping_uid: str) -> M
         EncryptionKeyInformation(wrapping_uid, call.client.default_wrapping_parameters),
     )
     may_leave = dataclasses.replace(plain, attributes=plain.attributes.replace(extractable=True))
-    block = await wrapped_block(call, may_leave, specification, KeyFormatType.RAW)
+    block = await wrapped_block(call, call.as_usable(may_leave), specification, KeyFormatType.RAW)
     found = taken_wrapped(plain.object_type, with_block(plain, block), plain.attributes)
     attributes = dataclasses.replace(
         plain.attributes, links=found.computed.links, key_format_type=block.key_format_type
@@ -143,28 +143,28 @@ def as_registered(call: Call, target: ManagedObject, request: GetRequest | Expor
         raise InvalidField(
             "the object is wrapped already: KeyWrapType Not Wrapped unwraps it first"
         )
-    block = kept_block(call, target)
+    block = stored_block(call, target)
     if request.key_format_type not in {None, block.key_format_type}:
         raise InvalidField("a wrapped key has the format that it came in")
     return with_block(target, _shown(call, target, block))
 
 
-def kept_block(call: Call, target: ManagedObject) -> KeyBlock:
-    return decode_key_block(call.open_kept(target).reveal())
+def stored_block(call: Call, target: ManagedObject) -> KeyBlock:
+    return decode_key_block(call.open_envelope(target).reveal())
 
 
-async def unwrap_stored(call: Call, target: ManagedObject) -> ManagedObject:
-    """The object as `call.open` can give its plaintext.
+async def unwrap_stored(call: Call, target: ManagedObject) -> UsableKey:
+    """The object unwrapped, by the caller's own right to its wrapping key.
 
-    What a Sensitive key protects is Sensitive, whatever was said of it when it came in; whoever writes
-    the object then writes that down.
+    What a Sensitive key protects is Sensitive, whatever was said of it when it came in; an operation
+    that writes the object then writes that down.
     Raises what the wrapping key refuses, CryptographicFailure, InvalidField.
     """
-    found = await unwrapped(call, kept_block(call, target))
-    call.unwrapped[target.uid] = _material(target, found.block)
-    if not found.sensitive:
-        return target
-    return dataclasses.replace(target, attributes=target.attributes.replace(sensitive=True))
+    found = await unwrapped(call, stored_block(call, target))
+    material = _material(target, found.block)
+    if found.sensitive:
+        target = dataclasses.replace(target, attributes=target.attributes.replace(sensitive=True))
+    return UsableKey(target, lambda: material)
 
 
 def _material(target: ManagedObject, block: KeyBlock) -> KeyMaterial:

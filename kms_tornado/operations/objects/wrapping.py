@@ -49,13 +49,13 @@ from ...kmip.objects import (
 from ...kmip.schema import tag_of
 from ...kmip.structures import CryptographicParameters
 from ..attributes import described
-from ..common.call import Call
+from ..common.call import Call, UsableKey
 from ..common.key_use import run_with_private_key
 from .outgoing import key_block
 from .wrapping_policy import check_protects, check_protects_nothing, linked_private_key
 
-_WRAPPING_KINDS = frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.PUBLIC_KEY})
-_UNWRAPPING_KINDS = frozenset(
+_WRAPPING_TYPES = frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.PUBLIC_KEY})
+_UNWRAPPING_TYPES = frozenset(
     {ObjectType.SYMMETRIC_KEY, ObjectType.PUBLIC_KEY, ObjectType.PRIVATE_KEY}
 )
 _WRAP_MODES = frozenset(
@@ -72,15 +72,16 @@ _WRAP_MODES = frozenset(
 
 async def wrapped_block(
     call: Call,
-    target: ManagedObject,
+    key: UsableKey,
     specification: KeyWrappingSpecification,
     key_format: KeyFormatType | None,
 ) -> KeyBlock:
-    """The target's KeyBlock, wrapped as the specification says.
+    """The key's KeyBlock, wrapped as the specification says.
 
     Raises what the wrapping key refuses, SensitiveObject where it does not protect enough, and
     NotExtractable, FeatureNotSupported, InvalidField, UnsupportedCryptographicParameters.
     """
+    target = key.target
     information = encryption_only(specification)
     if target.attributes.extractable is False:
         raise NotExtractable("the object is not Extractable")
@@ -88,23 +89,23 @@ async def wrapped_block(
         information.unique_identifier,
         Use.PROTECT,
         CryptographicUsageMask.WRAP_KEY,
-        kind=_WRAPPING_KINDS,
+        types=_WRAPPING_TYPES,
     )
-    if wrapping_key.uid == target.uid:
+    if wrapping_key.target.uid == target.uid:
         raise InvalidField("a key does not wrap itself")
     if target.attributes.sensitive:
         check_protects_nothing(target)
-        await check_protects(call, wrapping_key)
-    scheme = _scheme(call, wrapping_key, information, Use.PROTECT)
-    plain = key_block(target, call.open(target), key_format, call.client)
+        await check_protects(call, wrapping_key, key)
+    scheme = _scheme(call, wrapping_key.target, information, Use.PROTECT)
+    plain = key_block(target, key.open(), key_format, call.client)
     encoding = _encoding(call, specification)
     octets = _octets(plain, encoding, _asked(target, specification))
-    result = wrap_key(scheme, call.open(wrapping_key), octets)
-    await call.consume_usage(wrapping_key, len(octets))
+    result = wrap_key(scheme, wrapping_key.open(), octets)
+    await call.consume_usage(wrapping_key.target, len(octets))
     return dataclasses.replace(
         plain,
         key_value=_wrapped_value(plain, encoding, result),
-        key_wrapping_data=_wrapping_data(call, wrapping_key, information, scheme, encoding),
+        key_wrapping_data=_wrapping_data(call, wrapping_key.target, information, scheme, encoding),
     )
 
 
@@ -204,25 +205,25 @@ async def unwrapped(call: Call, block: KeyBlock) -> Unwrapped:
     if data.iv_counter_nonce is not None:
         raise FeatureNotSupported("the nonce stands in front of a key wrapped by AES-GCM")
     wrapping_key = await _fetch_to_unwrap(call, information.unique_identifier)
-    scheme = _scheme(call, wrapping_key, information, Use.PROCESS)
+    scheme = _scheme(call, wrapping_key.target, information, Use.PROCESS)
     octets = _wrapped_octets(value)
-    work = partial(unwrap_key, scheme, call.open(wrapping_key), octets)
+    work = partial(unwrap_key, scheme, wrapping_key.open(), octets)
     if scheme.algorithm is WrapAlgorithm.RSA:
-        plain = await run_with_private_key(call, wrapping_key, work)
+        plain = await run_with_private_key(call, wrapping_key.target, work)
     else:
         plain = work()
     return Unwrapped(
         dataclasses.replace(
             block, key_value=_plain_value(block, value, plain), key_wrapping_data=None
         ),
-        bool(wrapping_key.attributes.sensitive),
+        bool(wrapping_key.target.attributes.sensitive),
     )
 
 
-async def _fetch_to_unwrap(call: Call, identifier: str) -> ManagedObject:
+async def _fetch_to_unwrap(call: Call, identifier: str) -> UsableKey:
     """The key itself, or of a public key its private half: that is what the wrapper could name."""
     unwrapping = call.for_operation(Operation.DECRYPT)
-    found = await unwrapping.fetch_for(identifier, Use.INSPECT, kind=_UNWRAPPING_KINDS)
+    found = await unwrapping.fetch_for(identifier, Use.INSPECT, types=_UNWRAPPING_TYPES)
     if found.object_type is ObjectType.PUBLIC_KEY:
         private = await linked_private_key(call, found)
         if private is None:
@@ -231,7 +232,7 @@ async def _fetch_to_unwrap(call: Call, identifier: str) -> ManagedObject:
     if STORED_WRAPPED_TAG in found.tags:  # keys could wrap one another in a circle
         raise FeatureNotSupported("the wrapping key is kept wrapped itself")
     return await unwrapping.fetch_to_use(
-        identifier, Use.PROCESS, CryptographicUsageMask.UNWRAP_KEY, kind=_UNWRAPPING_KINDS
+        identifier, Use.PROCESS, CryptographicUsageMask.UNWRAP_KEY, types=_UNWRAPPING_TYPES
     )
 
 

@@ -14,7 +14,7 @@ from ...domain.lifecycle import Use
 from ...domain.managed_object import ManagedObject
 from ...errors import InvalidField, ItemNotFound, SensitiveObject
 from ...kmip.enums import CryptographicUsageMask, LinkType, ObjectType, Operation
-from ..common.call import Call
+from ..common.call import Call, UsableKey
 from ..common.key_use import run_with_private_key
 
 #: What a key may do that Sensitive objects leave under. With Encrypt or Decrypt its owner would only
@@ -35,16 +35,20 @@ def check_protects_nothing(target: ManagedObject) -> None:
         raise SensitiveObject("a Sensitive key that does nothing but wrap never leaves")
 
 
-async def check_protects(call: Call, wrapping_key: ManagedObject) -> None:
-    """Refuse to wrap a Sensitive object with a key that the caller may know, or can decrypt with.
+async def check_protects(call: Call, wrapping_key: UsableKey, key: UsableKey) -> None:
+    """Refuse to wrap a Sensitive key with one that the caller may know, or can decrypt with.
 
-    Whoever brought the wrapping key, or could ever read it, would hold the object in plain after one
-    more step. Raises SensitiveObject.
+    A caller who brought the wrapping key, or could ever read it, would have the Sensitive key in plain
+    after one more step. Raises SensitiveObject.
     """
-    held: ManagedObject | None = wrapping_key
-    if wrapping_key.object_type is ObjectType.PUBLIC_KEY:
-        held = await _private_half(call, wrapping_key)
-    if held is None or not _is_known_to_nobody(held) or not _is_made_here(wrapping_key):
+    unwrapping: ManagedObject | None = wrapping_key.target
+    if wrapping_key.target.object_type is ObjectType.PUBLIC_KEY:
+        unwrapping = await _private_half(call, wrapping_key, key)
+    if (
+        unwrapping is None
+        or not _is_known_to_nobody(unwrapping)
+        or not _is_made_here(wrapping_key.target)
+    ):
         raise SensitiveObject(
             "a Sensitive object leaves only wrapped by a key that this server made, that was always "
             "Sensitive, and whose usage mask allows nothing but wrapping and unwrapping"
@@ -66,14 +70,17 @@ def _is_known_to_nobody(key: ManagedObject) -> bool:
     )
 
 
-async def _private_half(call: Call, public: ManagedObject) -> ManagedObject | None:
-    """The private key that a public key's link names, if the caller may unwrap with it and it is its."""
-    found = await linked_private_key(call, public)
-    if found is None or found.sealed is None:
+async def _private_half(call: Call, public: UsableKey, key: UsableKey) -> ManagedObject | None:
+    """The private key that a public key's link names, if the caller may unwrap with it and the two match.
+
+    key: what is to be wrapped. It may be that private key itself, unwrapped already.
+    """
+    private = await linked_private_key(call, public.target)
+    if private is None or private.sealed is None:
         return None
-    private = call.open(found)
-    half = await run_with_private_key(call, found, partial(derive_public_key, private))
-    return found if half == call.open(public) else None
+    material = key.open() if private.uid == key.target.uid else call.open(private)
+    half = await run_with_private_key(call, private, partial(derive_public_key, material))
+    return private if half == public.open() else None
 
 
 async def linked_private_key(call: Call, public: ManagedObject) -> ManagedObject | None:
@@ -87,7 +94,7 @@ async def linked_private_key(call: Call, public: ManagedObject) -> ManagedObject
         return None
     try:
         return await call.for_operation(Operation.DECRYPT).fetch_for(
-            links[0], Use.INSPECT, kind=ObjectType.PRIVATE_KEY
+            links[0], Use.INSPECT, types=ObjectType.PRIVATE_KEY
         )
     except (ItemNotFound, InvalidField):
         return None

@@ -1,0 +1,48 @@
+"""Identifiers as requests write them: a unique identifier, or a JSON list of tags in its place.
+
+``["invoices","_kk"]`` means an object that carries all of these tags (docs/dialects.md, "Identifiers,
+tags and links"); `Call.fetch_for` finds the best one.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from ... import strict_json
+from ...domain.managed_object import UniqueIdentifier
+from ...errors import InvalidAttributeValue, InvalidField
+
+MAX_IDENTIFIER_LENGTH = 1024
+#: No object has longer tags; reading a list of megabytes would hold up everybody else.
+MAX_TAG_LIST_LENGTH = 64 * 1024
+
+
+def new_identifier(requested: str | None) -> UniqueIdentifier:
+    """The identifier that the client chose, else a random one; nobody can guess the next.
+
+    Raises InvalidAttributeValue.
+    """
+    if not requested:
+        return UniqueIdentifier(str(uuid.uuid4()))
+    if requested.startswith("["):
+        raise InvalidAttributeValue("an identifier may not start with [, which means a tag list")
+    if len(requested) > MAX_IDENTIFIER_LENGTH or "\0" in requested:
+        raise InvalidAttributeValue(
+            f"an identifier has at most {MAX_IDENTIFIER_LENGTH} characters and no null character"
+        )
+    return UniqueIdentifier(requested)
+
+
+def parse_tag_list(identifier: str) -> frozenset[str]:
+    """The tags of ``["a","b"]``. Raises InvalidField; an empty list would mean every object."""
+    if len(identifier) > MAX_TAG_LIST_LENGTH:
+        raise InvalidField(f"a list of tags has at most {MAX_TAG_LIST_LENGTH} characters")
+    try:
+        tags = strict_json.loads(identifier.encode("utf-8"), max_depth=1)
+    except ValueError:
+        raise InvalidField("an identifier that starts with [ must be a JSON list of tags") from None
+    if not isinstance(tags, list) or not all(isinstance(tag, str) and tag for tag in tags):
+        raise InvalidField("an identifier that starts with [ must be a JSON list of tags")
+    if not tags:
+        raise InvalidField("an empty list of tags names no object")
+    return frozenset(tags)
