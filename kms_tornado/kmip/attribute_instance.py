@@ -1,7 +1,7 @@
-"""One attribute, or one instance of one that may be there several times (KMIP 2.1 §4).
+"""One value of one attribute (KMIP 2.1 §4): an instance, where the attribute may have several.
 
-It is what operations on attributes speak of: New Attribute and Current Attribute are structures with
-nothing but it.
+The operations on attributes work on these: New Attribute and Current Attribute are structures that hold
+exactly one.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from .ttlv import ItemType, Node
 
 @dataclass(frozen=True, slots=True)
 class AttributeInstance:
-    """field: of Attributes, "names". value: one instance, so a Name and not a tuple of them."""
+    """field: of Attributes ("names"). value: of one instance, a Name and not a tuple of Names."""
 
     field: str
     value: Any
 
     @property
     def tag(self) -> str:
-        """ "Name"; "Attribute" for a vendor's."""
+        """``Name``; ``Attribute`` for a vendor attribute."""
         return tag_of(Attributes, self.field)
 
     @property
@@ -33,14 +33,14 @@ class AttributeInstance:
 
     @property
     def attributes(self) -> Attributes:
-        """Attributes with this one and no other."""
+        """Attributes of which only this one is set."""
         values: dict[str, Any] = {}
         values[self.field] = (self.value,) if self.is_multi_instance else self.value
         return Attributes(**values)
 
 
 def read_instance(node: Node) -> AttributeInstance:
-    """A structure with one attribute. Raises InvalidField for none and for several."""
+    """The attribute of a structure that holds one. Raises InvalidField for none, and for more than one."""
     if not isinstance(node.value, tuple):
         raise InvalidField(f"{node.tag} must be a Structure")
     if len(node.value) != 1:

@@ -1,7 +1,8 @@
-"""The attributes of a managed object (KMIP 2.1 §4) as one value.
+"""The attributes of a managed object (KMIP 2.1 §4) as one value, and the tags among them.
 
-What is not declared here is refused by name, so that nothing a client sets is lost without a word.
-Tags are a vendor attribute (KMIP.md §7); `parse_user_tags` and its twins read and write it.
+An attribute that is not declared here is refused by name, so that nothing that a client sets is lost
+silently. Tags are a vendor attribute (docs/dialects.md, "Identifiers, tags and links"), which
+`parse_user_tags` and `with_user_tags` read and write.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ from .structures import (
     X509CertificateSubject,
 )
 
-#: The vendor attribute that holds the tags; both clients know no other name.
+#: The vendor attribute that holds the tags; the published clients know no other name.
 TAG_VENDOR = "cosmian"
 TAG_NAME = "tag"
 
@@ -51,8 +52,8 @@ TAG_NAME = "tag"
 class Attributes(Sparse):
     """Dates are seconds since the Unix epoch. None and () mean that the attribute is not set.
 
-    An instance holds what it was given, the rest are defaults of the class (`_set_given` below).
-    Fields stand in the order in which Cosmian's server writes them: by tag, the vendor's last.
+    An instance holds the attributes that are set; the others are defaults of the class (`_set_fields`
+    below). Fields stand in the order in which Cosmian's server writes them: by tag, vendor attributes last.
     """
 
     # Beside the attributes and no part of them: the text that the store made of them once.
@@ -149,20 +150,20 @@ class Attributes(Sparse):
     vendor_attributes: Annotated[tuple[VendorAttribute, ...], Tag("Attribute")] = ()
 
     def set_fields(self) -> dict[str, Any]:
-        """Field name → value."""
+        """{field name: value} of the attributes that are set."""
         return {
             name: value for name, value in vars(self).items() if value is not None and value != ()
         }
 
     def replace(self, **changes: Any) -> Attributes:
-        """The same with these changes. `dataclasses.replace` would look at all ninety fields."""
-        changed = object.__new__(Attributes)
-        vars(changed).update(vars(self))
-        _set_given(changed, **changes)
-        return changed
+        """A copy with these changes. `dataclasses.replace` would go through all ninety fields."""
+        copy = object.__new__(Attributes)
+        vars(copy).update(vars(self))
+        _set_fields(copy, **changes)
+        return copy
 
     def __repr__(self) -> str:
-        """What is set and nothing else, or a log line would be three screens long."""
+        """Only the attributes that are set, or a log line would fill three screens."""
         shown = (f"{name}={value!r}" for name, value in self.set_fields().items())
         return f"Attributes({', '.join(shown)})"
 
@@ -170,24 +171,24 @@ class Attributes(Sparse):
 _NAMES = frozenset(field.name for field in dataclasses.fields(Attributes))
 
 
-def _set_given(self: Attributes, **given: Any) -> None:
-    """What dataclass makes sets all ninety, one call each: a tenth of the time that a Get takes."""
-    if not given.keys() <= _NAMES:
-        raise TypeError(f"Attributes has no {', '.join(given.keys() - _NAMES)}")
-    vars(self).update(given)
+def _set_fields(self: Attributes, **values: Any) -> None:
+    """Replaces dataclass's `__init__`, which sets all ninety one by one, in a tenth of a Get's time."""
+    if not values.keys() <= _NAMES:
+        raise TypeError(f"Attributes has no {', '.join(values.keys() - _NAMES)}")
+    vars(self).update(values)
 
 
-Attributes.__init__ = _set_given  # type: ignore[method-assign]
+Attributes.__init__ = _set_fields  # type: ignore[method-assign]
 
 
 # --- tags ---------------------------------------------------------------------------------------
 
 
 def parse_user_tags(attributes: Attributes) -> frozenset[str]:
-    """The tags that the client gave, the empty set if none.
+    """The client's tags; the empty set where there are none.
 
-    Raises InvalidField where the attribute is given twice, InvalidAttributeValue where it is no
-    JSON array of strings or a tag is empty or has the underscore that marks the server's own.
+    Raises InvalidField where the attribute is given twice, InvalidAttributeValue where it is no JSON
+    array of strings, or where a tag is empty or starts with the underscore of the server's own tags.
     """
     tags = parse_search_tags(attributes)
     for tag in tags:
@@ -197,28 +198,32 @@ def parse_user_tags(attributes: Attributes) -> frozenset[str]:
 
 
 def parse_search_tags(attributes: Attributes) -> frozenset[str]:
-    """The tags of a Locate, which may look for the server's own tags, too. Errors as of parse_user_tags."""
-    held = [each for each in attributes.vendor_attributes if is_tag_attribute(each)]
-    if not held:
+    """The tags of a Locate, which may search for the server's own too. Raises as `parse_user_tags` does."""
+    tag_attributes = [
+        attribute for attribute in attributes.vendor_attributes if is_tag_attribute(attribute)
+    ]
+    if not tag_attributes:
         return frozenset()
-    if len(held) > 1:
+    if len(tag_attributes) > 1:
         raise InvalidField("the tag attribute is given twice")
-    return _parse_tags(held[0].octets)
+    return _parse_tags(tag_attributes[0].octets)
 
 
 def with_user_tags(attributes: Attributes, tags: Iterable[str]) -> Attributes:
-    """The same with these tags and no others; without tags there is no tag attribute."""
+    """A copy with these tags and no others; where there are none, it has no tag attribute."""
     attributes = without_tags(attributes)
-    listed = sorted(tags)
-    if not listed:
+    sorted_tags = sorted(tags)
+    if not sorted_tags:
         return attributes
-    text = json.dumps(listed, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(sorted_tags, ensure_ascii=False, separators=(",", ":"))
     added = VendorAttribute.of_bytes(TAG_VENDOR, TAG_NAME, text.encode())
     return attributes.replace(vendor_attributes=(*attributes.vendor_attributes, added))
 
 
 def without_tags(attributes: Attributes) -> Attributes:
-    others = tuple(each for each in attributes.vendor_attributes if not is_tag_attribute(each))
+    others = tuple(
+        attribute for attribute in attributes.vendor_attributes if not is_tag_attribute(attribute)
+    )
     if len(others) == len(attributes.vendor_attributes):
         return attributes
     return attributes.replace(vendor_attributes=others)
@@ -238,6 +243,6 @@ def _parse_tags(octets: bytes | None) -> frozenset[str]:
         raise refusal from None
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
         raise refusal
-    if any("\0" in tag for tag in tags):  # PostgreSQL holds no such text
+    if any("\0" in tag for tag in tags):  # PostgreSQL cannot store it in a text
         raise InvalidAttributeValue("a tag may not contain the null character")
     return frozenset(tags)

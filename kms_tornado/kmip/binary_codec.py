@@ -1,7 +1,8 @@
 """Binary TTLV: bytes to the canonical tree and back (KMIP 2.1 §10).
 
-Whatever the bytes are, reading them ends after one pass, in a tree or in InvalidMessage: lengths are
-checked against what is around them before anything is read, and depth is counted, not recursed.
+Whatever the bytes are, reading them ends after one pass, with a tree or with InvalidMessage: the length
+of an item is checked against the structure around it before anything is read, and a loop counts the
+depth, so that no depth can exhaust the stack.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from ..errors import InvalidMessage
 from .tables import TAG_NAMES, TAG_NUMBERS
 from .ttlv import MAX_BIG_INTEGER_OCTETS, MAX_DEPTH, MAX_ITEMS, TYPE_NAMES, ItemType, Node, Value
 
-#: The tag of 3 bytes with the item type in the last one, and the length of the value.
+#: 4 bytes, of which 3 are the tag and the last is the item type; 4 bytes with the length of the value.
 _HEADER = Struct(">II")
 
-_TYPES: Mapping[int, ItemType] = {int(each): each for each in ItemType}
+_TYPES: Mapping[int, ItemType] = {int(item_type): item_type for item_type in ItemType}
 _STRUCTURE = ItemType.STRUCTURE
 
-#: Item types whose values have one length: numbers, big-endian. Those of 4 bytes are padded to 8.
+#: Item types with values of a fixed length: big-endian numbers. Those of 4 bytes are padded to 8.
 _NUMBERS: Mapping[ItemType, Struct] = {
     ItemType.INTEGER: Struct(">i"),
     ItemType.LONG_INTEGER: Struct(">q"),
@@ -35,13 +36,13 @@ _NUMBERS: Mapping[ItemType, Struct] = {
 
 
 def parse(octets: bytes) -> Node:
-    """One structure and nothing behind it. Raises InvalidMessage."""
-    tag, item_type, start, end = _item(octets, 0, len(octets))
+    """The tree of one structure with nothing behind it. Raises InvalidMessage."""
+    tag, item_type, start, end = _read_header(octets, 0, len(octets))
     if item_type is not _STRUCTURE:
         raise InvalidMessage(f"{tag} must be a Structure")
     if end != len(octets):
         raise InvalidMessage(f"there are bytes behind the end of {tag}")
-    outer: list[tuple[str, list[Node], int]] = []  # the structures around the one being read
+    outer: list[tuple[str, list[Node], int]] = []  # around the structure that is being read
     children: list[Node] = []
     position, count = start, 1
     while True:
@@ -54,21 +55,22 @@ def parse(octets: bytes) -> Node:
         count += 1
         if count > MAX_ITEMS:
             raise InvalidMessage("the message has too many items")
-        name, item_type, start, stop = _item(octets, position, end)
+        name, item_type, start, stop = _read_header(octets, position, end)
         if item_type is _STRUCTURE:
             if len(outer) + 2 > MAX_DEPTH:
                 raise InvalidMessage("the message is nested too deep")
             outer.append((tag, children, end))
             tag, children, position, end = name, [], start, stop
         else:
-            children.append(Node(name, item_type, _value(name, item_type, octets, start, stop)))
-            position = stop + (start - stop) % 8  # padding: what it holds does not matter
+            value = _read_value(name, item_type, octets, start, stop)
+            children.append(Node(name, item_type, value))
+            position = stop + (start - stop) % 8  # padding, whose content does not matter
 
 
-def _item(octets: bytes, position: int, end: int) -> tuple[str, ItemType, int, int]:
-    """(tag, item type, where the value starts, where it stops) of the item at the position.
+def _read_header(octets: bytes, position: int, end: int) -> tuple[str, ItemType, int, int]:
+    """(tag, item type, start of the value, end of the value) of the item at the position.
 
-    The value, padded, lies before the end.
+    Raises InvalidMessage where the value, with its padding, would reach beyond the end.
     """
     if end - position < _HEADER.size:
         raise InvalidMessage("the message ends within an item")
@@ -87,37 +89,37 @@ def _item(octets: bytes, position: int, end: int) -> tuple[str, ItemType, int, i
     return tag, item_type, start, start + length
 
 
-def _value(tag: str, item_type: ItemType, octets: bytes, start: int, stop: int) -> Value:
+def _read_value(tag: str, item_type: ItemType, octets: bytes, start: int, stop: int) -> Value:
     number = _NUMBERS.get(item_type)
     if number is not None:
         if stop - start != number.size:
             raise InvalidMessage(f"{tag} is no {TYPE_NAMES[item_type]} of {number.size} bytes")
         value: int = number.unpack_from(octets, start)[0]
-        return _boolean(tag, value) if item_type is ItemType.BOOLEAN else value
+        return _read_boolean(tag, value) if item_type is ItemType.BOOLEAN else value
     if item_type is ItemType.BYTE_STRING:
         return octets[start:stop]
     if item_type is ItemType.TEXT_STRING:
-        return _text(tag, octets[start:stop])
-    return _big_integer(tag, octets[start:stop])
+        return _read_text(tag, octets[start:stop])
+    return _read_big_integer(tag, octets[start:stop])
 
 
-def _boolean(tag: str, value: int) -> bool:
+def _read_boolean(tag: str, value: int) -> bool:
     if value > 1:
         raise InvalidMessage(f"{tag} must be 0 or 1")
     return value == 1
 
 
-def _text(tag: str, octets: bytes) -> str:
+def _read_text(tag: str, octets: bytes) -> str:
     try:
         text = octets.decode("utf-8")
     except UnicodeDecodeError:
         raise InvalidMessage(f"{tag} is no UTF-8") from None
-    if "\0" in text:  # as in JSON: PostgreSQL holds no such text, C libraries cut it
+    if "\0" in text:  # as in JSON: PostgreSQL cannot store it, C libraries end there
         raise InvalidMessage(f"{tag} may not contain the null character")
     return text
 
 
-def _big_integer(tag: str, octets: bytes) -> int:
+def _read_big_integer(tag: str, octets: bytes) -> int:
     if not octets or len(octets) % 8:
         raise InvalidMessage(f"a BigInteger has a multiple of 8 bytes: {tag}")
     if len(octets) > MAX_BIG_INTEGER_OCTETS:
@@ -129,17 +131,20 @@ def _big_integer(tag: str, octets: bytes) -> int:
 
 
 def format(node: Node) -> bytes:  # noqa: A001 - the twin of parse
-    """The item in binary. For trees of ours and of `parse`: it recurses, and takes tags to have numbers."""
+    """The item in binary.
+
+    For trees made by the server or by `parse` only: it recurses, and every tag must have a number.
+    """
     parts: list[bytes] = []
     _append(node, parts)
     return b"".join(parts)
 
 
 def _append(node: Node, parts: list[bytes]) -> int:
-    """Appends the item and gives its length."""
+    """Append the item; return its length in bytes."""
     tag, item_type, value = node
     position = len(parts)
-    parts.append(b"")  # the header, which has the length
+    parts.append(b"")  # the header, which needs the length of the value
     if isinstance(value, tuple):
         length = 0
         for child in value:
@@ -154,13 +159,13 @@ def _append(node: Node, parts: list[bytes]) -> int:
     return _HEADER.size + length + -length % 8
 
 
-def _big_integer_octets(value: int) -> bytes:
+def _write_big_integer(value: int) -> bytes:
     return value.to_bytes((value.bit_length() // 64 + 1) * 8, "big", signed=True)
 
 
 _WRITERS: Mapping[ItemType, Callable[..., bytes]] = {
-    **{item_type: each.pack for item_type, each in _NUMBERS.items()},
-    ItemType.BIG_INTEGER: _big_integer_octets,
+    **{item_type: number.pack for item_type, number in _NUMBERS.items()},
+    ItemType.BIG_INTEGER: _write_big_integer,
     ItemType.TEXT_STRING: str.encode,
     ItemType.BYTE_STRING: bytes,
 }

@@ -1,7 +1,8 @@
-"""JSON TTLV: bytes to the canonical tree and back, for every dialect (KMIP.md §4, §5, §13).
+"""JSON TTLV: bytes to the canonical tree and back, for every dialect of JSON.
 
-Requests may mix the dialects as they like; answers keep to the one that the root gives away.
-Departures of the clients' dialect stand in the tables below and end here.
+docs/dialects.md, "JSON TTLV", "What an answer may contain" and "The other dialects". A request may mix
+the dialects; its answer is written in the one that the root of the request shows. The differences of
+the clients' dialect are the tables below, and are known to no other module.
 """
 
 from __future__ import annotations
@@ -17,18 +18,19 @@ from .json_values import READERS, WRITERS, quote
 from .tables import ENUMERATIONS, MASKS, TAG_SPELLINGS, find_tag
 from .ttlv import MAX_DEPTH, MAX_ITEMS, Dialect, ItemType, Node, new_node, structure
 
-# Python 3.11 looks a member of an enumeration up in a function.
+# In Python 3.11, ItemType.STRUCTURE calls a function each time.
 _STRUCTURE, _ENUMERATION, _BYTE_STRING, _TEXT_STRING = (
     ItemType.STRUCTURE,
     ItemType.ENUMERATION,
     ItemType.BYTE_STRING,
     ItemType.TEXT_STRING,
 )
-_TAGS = dict(TAG_SPELLINGS)  # asked for every item: faster than the view of it
+_TAGS = dict(TAG_SPELLINGS)  # read for every item, and faster than the read-only view
 
-#: What an item has of each, times MAX_ITEMS. Looked at before json, which stops the whole process while
-#: it makes its objects: six seconds for 16 MiB of empty arrays.
-_MOST = {b"{": MAX_ITEMS, b"[": MAX_ITEMS, b",": 4 * MAX_ITEMS}
+#: How often each sign may occur in a message: as often as in one item, times MAX_ITEMS. Counted before
+#: json sees the text, because json blocks the whole process while it makes its objects: six seconds for
+#: 16 MiB of empty arrays.
+_MAX_OCCURRENCES = {b"{": MAX_ITEMS, b"[": MAX_ITEMS, b",": 4 * MAX_ITEMS}
 
 
 # --- parse --------------------------------------------------------------------------------------
@@ -47,7 +49,7 @@ def parse(body: bytes) -> tuple[Node, Dialect]:
 def load(body: bytes) -> Any:
     """The body as JSON. Raises InvalidMessage."""
     if len(body) > MAX_ITEMS and any(
-        strict_json.occurs_more_than(most, sign, body) for sign, most in _MOST.items()
+        strict_json.occurs_more_than(limit, sign, body) for sign, limit in _MAX_OCCURRENCES.items()
     ):
         raise InvalidMessage("the message has too many items")
     try:
@@ -57,7 +59,7 @@ def load(body: bytes) -> Any:
 
 
 def parse_tree(tree: Any, root: str) -> Node:
-    """What `load` gave as a tree of nodes; root as of `root_of`. Raises as `parse` does."""
+    """The result of `load` as a tree of nodes. root: as of `root_of`. Raises as `parse` does."""
     node = _parse_item(tree)
     if not isinstance(node, Node) or node.type is not _STRUCTURE:
         raise InvalidMessage(f"{root} must be a Structure")
@@ -77,7 +79,7 @@ def root_of(tree: Any) -> tuple[str, Dialect]:
 
 
 def _parse_item(item: Any) -> Node | list[Node]:
-    """One item; a list where it is an array of Cosmian's dialect."""
+    """One item, or the list of items of an array in Cosmian's dialect."""
     if not isinstance(item, dict):
         raise InvalidMessage("an item must be an object with tag, type and value")
     try:
@@ -98,20 +100,21 @@ def _parse_item(item: Any) -> Node | list[Node]:
     if reader is None:
         raise InvalidMessage(f"{tag} has no valid type")
     item_type, read = reader
-    if item_type is _ENUMERATION and tag in MASKS:  # [js] sends masks so
+    if item_type is _ENUMERATION and tag in MASKS:  # cloudproof_kms_js sends masks so
         item_type, read = READERS["Integer"]
     node = new_node(Node, (tag, item_type, read(tag, value)))
-    return _explain_reason(node) if tag == "RevocationReason" else node
+    return _expand_reason(node) if tag == "RevocationReason" else node
 
 
-#: Structures that hold an object (KMIP 2.1 §6); the clients' `Object` is named by its ObjectType.
+#: Structures that may hold an object (KMIP 2.1 §6). The clients write `Object`, and the ObjectType beside it
+#: says which tag of KMIP that is.
 _OBJECT_TAGS = ENUMERATIONS["ObjectType"].oasis
 _OBJECT_HOLDERS = frozenset(
     {"ExportResponse", "GetResponse", "Import", "Register", "RequestPayload", "ResponsePayload"}
 )
 
-#: Repeatable fields: Cosmian's dialect makes each one an array. Any other structure inside its own kind
-#: is nonsense, and stays for the schema to refuse.
+#: Repeatable fields, each of which is an array in Cosmian's dialect. Any other structure inside one of the
+#: same tag makes no sense; it is kept, and the schema refuses it.
 ARRAYS = frozenset(
     {
         "AlternativeName",
@@ -129,9 +132,8 @@ ARRAYS = frozenset(
     }
 )
 
-
-#: Those of them whose array may be empty and then asks for nothing. Were it so with a Name, then Locate
-#: by an empty one would find everything.
+#: Those of ARRAYS that may be empty, which means that the field is absent. Were that so for Name, a Locate
+#: by an empty one would find every object.
 _EMPTY_ARRAYS = frozenset({"Attribute", "AttributeReference", "Link", "UniqueIdentifier"})
 
 
@@ -157,7 +159,7 @@ def _parse_structure(tag: str, items: Any) -> Node | list[Node]:
 
 
 def _name_object(children: list[Node]) -> list[Node]:
-    """`Object` beside an ObjectType as KMIP's SymmetricKey, Certificate, …"""
+    """Rename `Object` beside an ObjectType to KMIP's SymmetricKey, Certificate, …"""
     tags = [
         _OBJECT_TAGS[child.value]
         for child in children
@@ -166,11 +168,11 @@ def _name_object(children: list[Node]) -> list[Node]:
     ]
     if not tags:
         return children
-    return [each._replace(tag=tags[0]) if each.tag == "Object" else each for each in children]
+    return [child._replace(tag=tags[0]) if child.tag == "Object" else child for child in children]
 
 
-def _explain_reason(node: Node) -> Node:
-    """Cosmian's bare RevocationReason (a text or a number) as KMIP's structure."""
+def _expand_reason(node: Node) -> Node:
+    """Cosmian's RevocationReason, a text or a number alone, as KMIP's structure."""
     if node.type is _TEXT_STRING:
         return structure(node.tag, Node("RevocationMessage", _TEXT_STRING, node.value))
     if node.type in (ItemType.INTEGER, ItemType.ENUMERATION):
@@ -182,14 +184,14 @@ def _explain_reason(node: Node) -> Node:
 
 
 def format(node: Node, dialect: Dialect) -> bytes:  # noqa: A001 - the twin of parse
-    """The tree as compact JSON, members in the order tag, type, value. dialect: one of JSON's."""
+    """The tree as compact JSON, members in the order tag, type, value. dialect: one of DIALECTS."""
     return to_bytes(_FORMATTERS[dialect](node))
 
 
 def _format_oasis(node: Node) -> dict[str, Any]:
     tag, item_type, value = node
     if isinstance(value, tuple):
-        return {"tag": tag, "type": "Structure", "value": [_format_oasis(each) for each in value]}
+        return {"tag": tag, "type": "Structure", "value": [_format_oasis(child) for child in value]}
     if item_type is _ENUMERATION:
         return _oasis_enumeration(node)
     type_name, write = _OASIS_WRITERS[item_type]
@@ -198,7 +200,7 @@ def _format_oasis(node: Node) -> dict[str, Any]:
 
 def _format_untyped(node: Node) -> dict[str, Any]:
     if isinstance(node.value, tuple):
-        return {"tag": node.tag, "value": [_format_untyped(each) for each in node.value]}
+        return {"tag": node.tag, "value": [_format_untyped(child) for child in node.value]}
     return _format_oasis(node)
 
 
@@ -206,8 +208,12 @@ _OASIS_WRITERS = WRITERS[Dialect.OASIS]
 _COSMIAN_WRITERS = WRITERS[Dialect.COSMIAN]
 
 
-def _enumerations(dialect: Dialect) -> Callable[[Node], dict[str, Any]]:
-    """What writes an enumeration: there are few, and most messages have some. Nobody changes them."""
+def _make_enumeration_formatter(dialect: Dialect) -> Callable[[Node], dict[str, Any]]:
+    """The function that writes an enumeration in a dialect.
+
+    It keeps what it has written, bounded because a client may send any number: few values occur, and most
+    messages hold some. The dicts are shared; nothing changes them.
+    """
     type_name, write = WRITERS[dialect][_ENUMERATION]
     assert write is not None
 
@@ -218,10 +224,10 @@ def _enumerations(dialect: Dialect) -> Callable[[Node], dict[str, Any]]:
     return format_enumeration
 
 
-_oasis_enumeration = _enumerations(Dialect.OASIS)
-_cosmian_enumeration = _enumerations(Dialect.COSMIAN)
+_oasis_enumeration = _make_enumeration_formatter(Dialect.OASIS)
+_cosmian_enumeration = _make_enumeration_formatter(Dialect.COSMIAN)
 
-#: Canonical tag → what the clients look for (KMIP.md §4, 2).
+#: Canonical tag → the tag that the clients look for.
 _COSMIAN_TAGS: Mapping[str, str] = {
     "Attribute": "VendorAttributes",
     "IVCounterNonce": "IvCounterNonce",
@@ -232,25 +238,25 @@ _COSMIAN_TAGS: Mapping[str, str] = {
 
 def _format_cosmian(node: Node) -> dict[str, Any]:
     tag, item_type, value = node
-    emitted = _COSMIAN_TAGS.get(tag, tag)
+    client_tag = _COSMIAN_TAGS.get(tag, tag)
     if isinstance(value, tuple) and tag != "AttributeValue":
         format_children = _COSMIAN_CHILDREN.get(tag)
         if format_children is None:
-            items = [_format_cosmian(each) for each in value]
+            items = [_format_cosmian(child) for child in value]
         else:
             items = format_children(value)
-        return {"tag": emitted, "type": "Structure", "value": items}
+        return {"tag": client_tag, "type": "Structure", "value": items}
     format_leaf = _COSMIAN_LEAVES.get(tag)
     if format_leaf is not None:
         return format_leaf(node)
     if item_type is _ENUMERATION:
         return _cosmian_enumeration(node)
     type_name, write = _COSMIAN_WRITERS[item_type]
-    return {"tag": emitted, "type": type_name, "value": write(tag, value) if write else value}
+    return {"tag": client_tag, "type": type_name, "value": write(tag, value) if write else value}
 
 
 def _nest(arrays: tuple[str, ...], children: tuple[Node, ...]) -> list[dict[str, Any]]:
-    """The children, those of a tag in arrays gathered where the first one stands."""
+    """The children; those of a tag in arrays are put into one array, where the first of them stands."""
     items: list[dict[str, Any]] = []
     gathered: dict[str, list[dict[str, Any]]] = {}
     for child in children:
@@ -263,30 +269,31 @@ def _nest(arrays: tuple[str, ...], children: tuple[Node, ...]) -> list[dict[str,
             gathered[child.tag] = [item]
             items.append({"tag": item["tag"], "type": "Structure", "value": gathered[child.tag]})
     if "UniqueIdentifier" in arrays and not gathered:
-        # [js] hands the array on to its caller, who would meet undefined instead of an empty one.
+        # cloudproof_kms_js hands the array to its caller, who would get undefined instead of an empty one.
         items.append({"tag": "UniqueIdentifier", "type": "Structure", "value": []})
     return items
 
 
-#: Attributes in a key block are the same for thousands of keys, and hold nothing of the key.
-_format_shown = lru_cache(maxsize=256)(_format_cosmian)
+#: The attributes in a key block are the same for thousands of keys, and hold no part of the key. So what is
+#: written of them is kept, here because the codec has no owner with a life of its own, and bounded.
+_format_attributes = lru_cache(maxsize=256)(_format_cosmian)
 
 
 def _format_key_value(children: tuple[Node, ...]) -> list[dict[str, Any]]:
     return [
-        _format_shown(each) if each.tag == "Attributes" else _format_cosmian(each)
-        for each in children
+        _format_attributes(child) if child.tag == "Attributes" else _format_cosmian(child)
+        for child in children
     ]
 
 
 def _format_material(node: Node) -> dict[str, Any]:
-    """The clients look for the bytes one level deeper."""
+    """The clients look for the bytes one level further down."""
     item = _format_oasis(new_node(Node, ("ByteString", node.type, node.value)))
     return {"tag": node.tag, "type": "Structure", "value": [item]}
 
 
 def _format_vendor_value(node: Node) -> dict[str, Any]:
-    """A ByteString whatever it was: [py] refuses another type. Text as UTF-8, the rest as JSON."""
+    """Always a ByteString, since cloudproof_py refuses other types: text as UTF-8, the rest as JSON."""
     value = node.value
     if node.type is not _BYTE_STRING:
         text = value if isinstance(value, str) else to_text(_format_oasis(node)["value"])
@@ -294,13 +301,13 @@ def _format_vendor_value(node: Node) -> dict[str, Any]:
     return _format_oasis(Node(node.tag, _BYTE_STRING, value))
 
 
-#: Leaves of another shape in Cosmian's dialect (KMIP.md §4, 3 and 5).
+#: Leaves that have another shape in Cosmian's dialect.
 _COSMIAN_LEAVES: Mapping[str, Callable[[Node], dict[str, Any]]] = {
     "AttributeValue": _format_vendor_value,
     "KeyMaterial": _format_material,
 }
 
-#: Structures with children of another shape (KMIP.md §4, 1).
+#: Structures whose children have another shape in Cosmian's dialect.
 _COSMIAN_CHILDREN: Mapping[str, Callable[[tuple[Node, ...]], list[dict[str, Any]]]] = {
     **dict.fromkeys(
         ("Attributes", "CommonAttributes", "PrivateKeyAttributes", "PublicKeyAttributes"),
@@ -310,7 +317,7 @@ _COSMIAN_CHILDREN: Mapping[str, Callable[[tuple[Node, ...]], list[dict[str, Any]
     "KeyValue": _format_key_value,
 }
 
-#: Dialect → what writes it in JSON.
+#: Dialect → the function that writes a node in it.
 _FORMATTERS: Mapping[Dialect, Callable[[Node], dict[str, Any]]] = {
     Dialect.COSMIAN: _format_cosmian,
     Dialect.OASIS: _format_oasis,

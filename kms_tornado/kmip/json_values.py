@@ -1,7 +1,10 @@
-"""The values of TTLV items in JSON, item type by item type (KMIP JSON profile; KMIP.md §4).
+"""The values of TTLV items in JSON, item type by item type.
 
-Readers take (tag, JSON value), give the item's value and raise InvalidField; writers give the JSON value.
-Error texts name the tag and what was expected; of the value they quote names only, and cut them.
+KMIP JSON profile; docs/dialects.md, "JSON TTLV".
+
+A reader takes (tag, JSON value) and returns the item's value, or raises InvalidField; a writer returns
+the JSON value. Error texts name the tag and the expected form. They never quote a value, which may be
+secret, but for the unknown name of an enumeration, which they shorten.
 """
 
 from __future__ import annotations
@@ -16,18 +19,18 @@ from ..errors import InvalidField
 from .tables import ENUMERATIONS, MASKS
 from .ttlv import MAX_BIG_INTEGER_OCTETS, TYPE_NAMES, Dialect, ItemType, Value
 
-#: Where a double stops holding every integer exactly: the profile wants hexadecimal beyond it.
+#: Beyond it the profile requires hexadecimal, because a double does not hold every larger integer exactly.
 MAX_SAFE_NUMBER = 2**52
 
-#: Characters of a mask's names: thrice what all of them need.
+#: Characters of the names of a mask: three times as many as all of them have.
 MAX_MASK_LENGTH = 1000
 
 MAX_QUOTED = 60  # characters of a client's word in an error text: enough to recognise a typo
 
 
 def quote(name: str) -> str:
-    """A client's word for an error text: one line, cut."""
-    quoted = repr(name[:MAX_QUOTED])  # escapes line breaks and whatever else does not print
+    """A client's word for an error text: one line, shortened."""
+    quoted = repr(name[:MAX_QUOTED])  # escapes line breaks and other characters that do not print
     return quoted if len(quoted) <= MAX_QUOTED else quoted[: MAX_QUOTED - 1] + "…"
 
 
@@ -38,20 +41,20 @@ def _read_integer(tag: str, value: Any) -> int:
     if type(value) is int:  # not isinstance: True is an int to Python
         number = value
     elif isinstance(value, str) and tag in MASKS:
-        number = _mask(tag, value)
+        number = _read_mask(tag, value)
     else:
-        number = _signed_hex(tag, value, 8)
+        number = _read_signed_hex(tag, value, 8)
     if not -(2**31) <= number < 2**31:
         raise InvalidField(f"{tag} does not fit an Integer of 32 bits")
     return number
 
 
 def _read_long_integer(tag: str, value: Any) -> int:
-    return _small_number_or_hex(tag, value)
+    return _read_number_or_hex(tag, value)
 
 
 def _read_interval(tag: str, value: Any) -> int:
-    seconds = value if type(value) is int else _unsigned_hex(tag, value)
+    seconds = value if type(value) is int else _read_unsigned_hex(tag, value)
     if not 0 <= seconds < 2**32:
         raise InvalidField(f"{tag} does not fit an Interval of 32 bits")
     return seconds
@@ -66,7 +69,8 @@ def _read_big_integer(tag: str, value: Any) -> int:
     if not digits or not _HEX.fullmatch(value):
         raise InvalidField(f'{tag} must be a BigInteger: "0x" and hexadecimal digits')
     number = int(value, 16)
-    # Sign-extended to a multiple of 8 bytes; [js] sends other lengths, which hold no sign.
+    # A number has a sign where its length is a multiple of 8 bytes, as the profile requires.
+    # cloudproof_kms_js sends other lengths, which have none.
     negative = digits % 16 == 0 and number >> (4 * digits - 1)
     return number - (1 << 4 * digits) if negative else number
 
@@ -77,7 +81,7 @@ def _read_enumeration(tag: str, value: Any) -> int:
     elif not isinstance(value, str):
         raise InvalidField(f"{tag} must be a name or a number")
     elif value[:2] == "0x":
-        number = _unsigned_hex(tag, value)
+        number = _read_unsigned_hex(tag, value)
     else:
         enumeration = ENUMERATIONS.get(tag)
         number = enumeration.number(value) if enumeration else None
@@ -102,7 +106,7 @@ def _read_boolean(tag: str, value: Any) -> bool:
 def _read_text_string(tag: str, value: Any) -> str:
     if not isinstance(value, str):
         raise InvalidField(f"{tag} must be a TextString")
-    if "\0" in value:  # PostgreSQL holds no such text, C libraries cut it
+    if "\0" in value:  # PostgreSQL cannot store it, C libraries end there
         raise InvalidField(f"{tag} may not contain the null character")
     return value
 
@@ -110,7 +114,7 @@ def _read_text_string(tag: str, value: Any) -> str:
 def _read_byte_string(tag: str, value: Any) -> bytes:
     try:
         if isinstance(value, str):
-            # Not bytes.fromhex: that one skips white space.
+            # Not bytes.fromhex, which skips white space.
             return unhexlify(value)
     except ValueError:
         pass
@@ -119,17 +123,17 @@ def _read_byte_string(tag: str, value: Any) -> bytes:
 
 def _read_date_time(tag: str, value: Any) -> int:
     if isinstance(value, str) and value[:2] == "0x":
-        return _signed_hex(tag, value, 16)
-    return _microseconds(tag, value) // 1_000_000
+        return _read_signed_hex(tag, value, 16)
+    return _read_microseconds(tag, value) // 1_000_000
 
 
 def _read_date_time_extended(tag: str, value: Any) -> int:
     if isinstance(value, str) and value[:2] == "0x":
-        return _signed_hex(tag, value, 16)
-    return _microseconds(tag, value)
+        return _read_signed_hex(tag, value, 16)
+    return _read_microseconds(tag, value)
 
 
-#: What stands in "type" → (item type, the reader of "value"). Structures are the codec's.
+#: The text of "type" → (item type, the reader of "value"). Structures are read by the codec.
 READERS: Mapping[str, tuple[ItemType, Callable[[str, Any], Value]]] = {
     "Integer": (ItemType.INTEGER, _read_integer),
     "LongInteger": (ItemType.LONG_INTEGER, _read_long_integer),
@@ -146,36 +150,36 @@ READERS: Mapping[str, tuple[ItemType, Callable[[str, Any], Value]]] = {
 _HEX = re.compile(r"0x[0-9A-Fa-f]+", re.ASCII)
 
 
-def _signed_hex(tag: str, value: Any, digits: int) -> int:
-    """Two's complement; all digits must be there, or the sign would be a guess."""
+def _read_signed_hex(tag: str, value: Any, digits: int) -> int:
+    """Two's complement. All digits must be present, or the sign would be a guess."""
     if not isinstance(value, str) or len(value) != digits + 2 or not _HEX.fullmatch(value):
         raise InvalidField(f'{tag} must be a number, or "0x" and {digits} hexadecimal digits')
     number = int(value, 16)
     return number - (1 << 4 * digits) if number >> (4 * digits - 1) else number
 
 
-def _unsigned_hex(tag: str, value: Any) -> int:
+def _read_unsigned_hex(tag: str, value: Any) -> int:
     if not isinstance(value, str) or len(value) > 10 or not _HEX.fullmatch(value):
         raise InvalidField(f'{tag} must be a number, or "0x" and 8 hexadecimal digits')
     return int(value, 16)
 
 
-def _small_number_or_hex(tag: str, value: Any) -> int:
+def _read_number_or_hex(tag: str, value: Any) -> int:
     if type(value) is not int:
-        return _signed_hex(tag, value, 16)
+        return _read_signed_hex(tag, value, 16)
     if abs(value) > MAX_SAFE_NUMBER:
         raise InvalidField(f'{tag} must be "0x" and 16 hexadecimal digits beyond 2^52')
     return value
 
 
-def _mask(tag: str, value: str) -> int:
-    """ "Encrypt|Decrypt"; the XML profile's space between names does too."""
+def _read_mask(tag: str, value: str) -> int:
+    """``Encrypt|Decrypt``; a space between names, as in the XML profile, is accepted too."""
     if len(value) > MAX_MASK_LENGTH:
         raise InvalidField(f"{tag} is too long")
     bits = 0
     for name in value.replace("|", " ").split() or [""]:
         if name[:2] == "0x":
-            bit: int | None = _signed_hex(tag, name, 8)
+            bit: int | None = _read_signed_hex(tag, name, 8)
         else:
             bit = ENUMERATIONS[tag].number(name)
         if bit is None:
@@ -191,9 +195,9 @@ _RFC_3339 = re.compile(
 )
 
 
-def _microseconds(tag: str, value: Any) -> int:
-    # The pattern first: fromisoformat also takes week dates, and times without an offset, which
-    # would mean another moment on every server.
+def _read_microseconds(tag: str, value: Any) -> int:
+    # The pattern is checked first: fromisoformat also accepts week dates, and times without an offset,
+    # which would mean a different moment on every server.
     try:
         if isinstance(value, str) and _RFC_3339.fullmatch(value):
             return (datetime.fromisoformat(value.upper()) - _EPOCH) // _MICROSECOND
@@ -225,27 +229,27 @@ def _write_date_time(tag: str, value: int) -> str:
         return _write_hex_64(tag, value)
 
 
-def _enumeration_writer(
+def _make_enumeration_writer(
     names: Mapping[str, Mapping[int, str]],
 ) -> Callable[[str, Any], str]:
-    nothing: Mapping[int, str] = {}
+    no_names: Mapping[int, str] = {}
 
     def write(tag: str, value: Any) -> str:
-        return names.get(tag, nothing).get(value) or f"0x{value:08X}"
+        return names.get(tag, no_names).get(value) or f"0x{value:08X}"
 
     return write
 
 
 def _write_integer_or_mask(tag: str, value: Any) -> Any:
-    """The profile writes masks by name; a number where a bit has none."""
+    """The profile writes masks by name, or as a number where a bit has no name."""
     if tag not in MASKS or value <= 0:
         return value
     names = ENUMERATIONS[tag].oasis
-    left = value & ~sum(names)
-    return value if left else "|".join(name for bit, name in names.items() if value & bit)
+    unnamed = value & ~sum(names)
+    return value if unnamed else "|".join(name for bit, name in names.items() if value & bit)
 
 
-#: What writes "value"; None: JSON has the value as it is.
+#: The function that writes "value"; None where JSON has the value unchanged.
 _Writer = Callable[[str, Any], Any] | None
 
 _COMMON_WRITERS: Mapping[ItemType, _Writer] = {
@@ -262,7 +266,7 @@ _COMMON_WRITERS: Mapping[ItemType, _Writer] = {
 
 _COSMIAN_WRITERS: Mapping[ItemType, _Writer] = {
     **_COMMON_WRITERS,
-    ItemType.ENUMERATION: _enumeration_writer(
+    ItemType.ENUMERATION: _make_enumeration_writer(
         {tag: enumeration.cosmian for tag, enumeration in ENUMERATIONS.items()}
     ),
 }
@@ -270,19 +274,19 @@ _COSMIAN_WRITERS: Mapping[ItemType, _Writer] = {
 _OASIS_WRITERS: Mapping[ItemType, _Writer] = {
     **_COMMON_WRITERS,
     ItemType.INTEGER: _write_integer_or_mask,
-    ItemType.ENUMERATION: _enumeration_writer(
+    ItemType.ENUMERATION: _make_enumeration_writer(
         {tag: enumeration.oasis for tag, enumeration in ENUMERATIONS.items()}
     ),
 }
 
 
-def _named(writers: Mapping[ItemType, _Writer]) -> Mapping[ItemType, tuple[str, _Writer]]:
+def _with_type_names(writers: Mapping[ItemType, _Writer]) -> Mapping[ItemType, tuple[str, _Writer]]:
     return {item_type: (TYPE_NAMES[item_type], write) for item_type, write in writers.items()}
 
 
-#: Dialect → item type → (what stands in "type", the writer of "value").
+#: Dialect → item type → (the text of "type", the writer of "value").
 WRITERS: Mapping[Dialect, Mapping[ItemType, tuple[str, _Writer]]] = {
-    Dialect.COSMIAN: _named(_COSMIAN_WRITERS),
-    Dialect.OASIS: _named(_OASIS_WRITERS),
-    Dialect.OASIS_UNTYPED: _named(_OASIS_WRITERS),
+    Dialect.COSMIAN: _with_type_names(_COSMIAN_WRITERS),
+    Dialect.OASIS: _with_type_names(_OASIS_WRITERS),
+    Dialect.OASIS_UNTYPED: _with_type_names(_OASIS_WRITERS),
 }

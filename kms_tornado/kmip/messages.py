@@ -1,6 +1,7 @@
-"""Messages: what a body asks for, a bare operation or a RequestMessage, and the body that answers.
+"""Bodies to requests and answers to bodies, for bare operations and for whole messages.
 
-A bare operation is a root node with the operation's tag. Batches stand in `batch`.
+A bare operation is a root node with the operation's tag; a RequestMessage is read by `requests`, and a
+ResponseMessage made by `responses`.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from .schema import Declared, from_node, to_node
 from .tables import OPERATION_TAGS
 from .ttlv import Dialect, Node
 
-_OPERATIONS: Mapping[str, Operation] = {OPERATION_TAGS[each]: each for each in Operation}
+_OPERATIONS: Mapping[str, Operation] = {
+    OPERATION_TAGS[operation]: operation for operation in Operation
+}
 
 
 class BareOperation(NamedTuple):
-    """dialect: the one to answer in."""
+    """An operation without a message around it. dialect: of the answer."""
 
     operation: Operation
     request: Declared
@@ -28,21 +31,21 @@ class BareOperation(NamedTuple):
 
 
 def parse_request(body: bytes, payloads: Payloads) -> BareOperation | RequestMessage:
-    """Whichever of the two the body is. payloads: of the operations that are offered.
+    """The body as what it is, a bare operation or a RequestMessage.
 
-    Raises InvalidMessage, InvalidField, MissingData or another KMIPError for a payload of a bare
-    operation that is not as declared, and OperationNotSupported for an operation that has none. A
-    RequestMessage that cannot be read is no error here: it knows how it is to be answered.
+    payloads: of the operations that are offered. For a bare operation, raises OperationNotSupported where
+    it is not among them, and InvalidMessage, InvalidField, MissingData or another KMIPError where its
+    payload does not fit the declaration. For a RequestMessage nothing is raised: it holds its own refusal.
     """
     tree = json_codec.load(body)
     root, dialect = json_codec.root_of(tree)
     if root == "RequestMessage":
-        return _message(tree, dialect, payloads)
-    return _bare(json_codec.parse_tree(tree, root), dialect, payloads)
+        return _read_message_tree(tree, dialect, payloads)
+    return _read_bare_operation(json_codec.parse_tree(tree, root), dialect, payloads)
 
 
 def parse_message(body: bytes, payloads: Payloads) -> RequestMessage:
-    """A RequestMessage and nothing else. Raises InvalidMessage for what is no message of KMIP."""
+    """A RequestMessage and nothing else. Raises InvalidMessage where the body is no message of KMIP."""
     tree = json_codec.load(body)
     root, dialect = json_codec.root_of(tree)
     if root != "RequestMessage":
@@ -50,11 +53,11 @@ def parse_message(body: bytes, payloads: Payloads) -> RequestMessage:
         return refuse_message(
             InvalidMessage(f"a RequestMessage is expected here, not {root}"), dialect
         )
-    return _message(tree, dialect, payloads)
+    return _read_message_tree(tree, dialect, payloads)
 
 
 def parse_binary_message(octets: bytes, payloads: Payloads) -> RequestMessage:
-    """A RequestMessage in binary TTLV, or one that is refused: nothing is raised."""
+    """A RequestMessage in binary TTLV; one that cannot be read is returned as refused."""
     try:
         root = binary_codec.parse(octets)
     except KMIPError as exc:
@@ -66,7 +69,7 @@ def parse_binary_message(octets: bytes, payloads: Payloads) -> RequestMessage:
 
 
 def format_message(root: Node, dialect: Dialect) -> bytes:
-    """The ResponseMessage as the client wrote its request."""
+    """The ResponseMessage in the dialect of the request."""
     if dialect is Dialect.BINARY:
         return binary_codec.format(root)
     return json_codec.format(root, dialect)
@@ -74,15 +77,15 @@ def format_message(root: Node, dialect: Dialect) -> bytes:
 
 def parse_bare_operation(body: bytes, payloads: Payloads) -> BareOperation:
     """As `parse_request`, with InvalidMessage for a RequestMessage."""
-    return _bare(*json_codec.parse(body), payloads)
+    return _read_bare_operation(*json_codec.parse(body), payloads)
 
 
 def format_bare_response(operation: Operation, payload: Declared, dialect: Dialect) -> bytes:
-    """The answer to a bare operation: a root of the tag `<Operation>Response`."""
+    """The answer to a bare operation: a root with the tag `<Operation>Response`."""
     return json_codec.format(to_node(payload, f"{OPERATION_TAGS[operation]}Response"), dialect)
 
 
-def _message(tree: object, dialect: Dialect, payloads: Payloads) -> RequestMessage:
+def _read_message_tree(tree: object, dialect: Dialect, payloads: Payloads) -> RequestMessage:
     try:
         root = json_codec.parse_tree(tree, "RequestMessage")
     except KMIPError as exc:
@@ -90,7 +93,7 @@ def _message(tree: object, dialect: Dialect, payloads: Payloads) -> RequestMessa
     return read_message(root, dialect, payloads)
 
 
-def _bare(root: Node, dialect: Dialect, payloads: Payloads) -> BareOperation:
+def _read_bare_operation(root: Node, dialect: Dialect, payloads: Payloads) -> BareOperation:
     operation = _OPERATIONS.get(root.tag)
     if operation is None:
         raise InvalidMessage(f"{root.tag} is no operation")
