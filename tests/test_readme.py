@@ -14,7 +14,6 @@ import pytest
 
 from kms_tornado import errors, options
 from kms_tornado.web.app import METRICS_ROUTE, ROUTES
-from kms_tornado.web.metrics import Metrics
 
 from . import support_table
 from .docs.blocks import ROOT, block, pages
@@ -25,7 +24,6 @@ from .support import Client
 README = (ROOT / "README.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 HTTP = (ROOT / "docs/http.md").read_text()
-OPERATING = (ROOT / "docs/operating.md").read_text()
 
 
 def test_readme_is_a_page() -> None:
@@ -109,6 +107,23 @@ def test_every_link_leads_to_a_file_and_a_heading(page: Path, target: str) -> No
         assert anchor in slugs
 
 
+def _named_paths() -> list[tuple[Path, str]]:
+    """What stands as `code` and is a path of this repository."""
+    return [
+        (page, path)
+        for page in pages()
+        for path in re.findall(
+            r"`((?:kms_tornado|tests|conf|docs|examples)/[\w/.-]+)`",
+            _without_code(page.read_text()),
+        )
+    ]
+
+
+@pytest.mark.parametrize(("page", "path"), sorted(set(_named_paths())))
+def test_every_path_that_a_page_names_exists(page: Path, path: str) -> None:
+    assert (ROOT / path).exists()
+
+
 @pytest.mark.parametrize("page", sorted(support_table.PLACES.values()))
 def test_tables_are_the_server_s_own(page: str) -> None:
     """``python -m tests.support_table`` writes them."""
@@ -135,21 +150,6 @@ def test_every_route_is_listed(path: str) -> None:
 )
 def test_every_refusal_is_explained(words: str) -> None:
     assert words in HTTP
-
-
-def test_every_metric_is_listed() -> None:
-    from kms_tornado import BearerAuth
-    from kms_tornado.service.executor import Executor
-
-    auth = BearerAuth.from_issuer("https://issuer.example.com/", audience="kms")
-    executor = Executor()
-    metrics = Metrics(auth, executor)
-    metrics.observe("/health", "GET", 200, 0.001)
-    metrics.observe_operations([{"operation": "Create", "result": "Success"}])
-    executor.close()
-    names = re.findall(r"^# TYPE (kms_\w+) (?!gauge.*_created)", metrics.text().decode(), re.M)
-    missing = [name for name in names if not name.endswith("_created") and name not in OPERATING]
-    assert missing == []
 
 
 def test_every_option_is_in_the_list() -> None:

@@ -31,7 +31,10 @@ BLOCKS = [each for pair in exchanges() for each in pair]
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KMS]:
     directory = tmp_path_factory.mktemp("docs")
-    with Issuer("ES256") as issuer, KMS(directory, issuer, options=["--kmip-interop"]) as kms:
+    with (
+        Issuer("ES256") as issuer,
+        KMS(directory, issuer, options=["--kmip-interop", "--metrics"]) as kms,
+    ):
         yield kms
 
 
@@ -50,6 +53,17 @@ def test_every_answer_is_what_the_server_says(server: KMS) -> None:
         except AssertionError as exc:
             exc.add_note(f"the answer at {shown.place}")
             raise
+
+
+def test_every_metric_is_listed(server: KMS) -> None:
+    user = server.user()
+    user.create()
+    text = user.exchange("GET", "/metrics").text
+    names = re.findall(r"^# TYPE (kms_\w+) ", text, re.MULTILINE)
+    listed = (ROOT / "docs/operating.md").read_text()
+    assert "kms_operations_total" in names
+    missing = [name for name in names if not name.endswith("_created") and name not in listed]
+    assert missing == []
 
 
 def test_every_operation_of_the_table_has_an_example() -> None:
