@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import resource
 import socket
 import sys
@@ -52,7 +51,7 @@ def _run(
     try:
         serve(parsed.settings, sockets, worker)
     except ConfigurationError as exc:
-        return _refuse(_add_source(str(exc), parsed), 2)
+        return _refuse(options.format_fault(exc, parsed), 2)
     except OSError as exc:
         return _refuse(exc.strerror or str(exc), 1)
     except KMSError as exc:  # the database went away during the start
@@ -70,7 +69,7 @@ def _supervise(parsed: Parsed) -> int:
     try:
         sockets = open_sockets(settings)
     except ConfigurationError as exc:
-        return _refuse(_add_source(str(exc), parsed), 2)
+        return _refuse(options.format_fault(exc, parsed), 2)
     except OSError as exc:
         return _refuse(exc.strerror or str(exc), 1)
     count = settings.workers or os.cpu_count() or 1
@@ -91,15 +90,6 @@ def _refuse(text: str, code: int) -> int:
     """Say why in one line, however many a library's text has."""
     print(f"kms-tornado: {' '.join(text.split())}", file=sys.stderr)
     return code
-
-
-def _add_source(text: str, parsed: Parsed) -> str:
-    """Put where the option was set behind its name, as in faults that were found before the start."""
-    match = re.match(r"(?:--)?([\w-]+)(?=[: ])", text)
-    if match is None:
-        return text
-    source = next((option.source for option in parsed.effective if option.name == match[1]), None)
-    return text if source is None else f"{match[0]} ({source}){text[match.end() :]}"
 
 
 if __name__ == "__main__":

@@ -31,7 +31,25 @@ class KMSError(Exception):
 
 
 class ConfigurationError(KMSError):
-    """A setting is missing or nonsense. ``str()`` is the one line to print; exit code 2."""
+    """A setting is missing or nonsense; exit code 2.
+
+    text: what is wrong. fields: the settings that it is about, named as in `settings`, the one to change
+    first; () where no setting is at fault. ``str()`` names the first of them. How an option is spelled,
+    and where it was set, only `options` knows.
+    """
+
+    def __init__(self, text: str, *fields: str) -> None:
+        super().__init__(text, *fields)
+        self.text = text
+        self.fields = fields
+
+    @property
+    def field(self) -> str | None:
+        """The setting to change, or None."""
+        return self.fields[0] if self.fields else None
+
+    def __str__(self) -> str:
+        return self.text if self.field is None else f"{self.field}: {self.text}"
 
 
 # --- who is calling -----------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import typing
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from tornado.web import Application
 from tornado.websocket import websocket_connect
 
 import kms_tornado
+from kms_tornado.errors import ConfigurationError
+from kms_tornado.settings import ServiceArguments
 
 from .issuer import Issuer
 from .support import Client, running
@@ -162,3 +165,22 @@ def test_mounted_kms_that_was_not_started_is_unavailable(issuer: Issuer, tmp_pat
         answer = client.post("/kms/kmip_2_1", body=query, token=issuer.token(aud="orders"))
         assert answer.status == 503
         assert client.get("/kms/ready").status == 503
+
+
+def test_mounted_kms_takes_every_setting_of_the_service(issuer: Issuer, tmp_path: Path) -> None:
+    hints = typing.get_type_hints(kms_tornado.handlers)
+    assert hints["service"] == typing.Unpack[ServiceArguments]
+    auth = kms_tornado.BearerAuth.from_issuer(issuer.uri, audience="orders")
+    kms = kms_tornado.handlers(data_dir=tmp_path / "data", kmip_interop=True)
+    log = {
+        "tag": "Log",
+        "type": "Structure",
+        "value": [{"tag": "LogMessage", "type": "TextString", "value": "offered on demand only"}],
+    }
+    with running(lambda: Application([*kms], bearer_auth=auth), auth, kms) as client:
+        assert client.post("/kmip_2_1", body=log, token=issuer.token(aud="orders")).status == 200
+
+
+def test_mounted_kms_refuses_settings_that_are_nonsense(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"^crypto_policy: "):
+        kms_tornado.handlers(data_dir=tmp_path, crypto_policy="lax")

@@ -1,6 +1,7 @@
 """Flags, environment and file become Settings; every mistake is named with its place."""
 
 import ast
+import dataclasses
 import json
 import os
 import re
@@ -13,10 +14,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import kms_tornado
-from kms_tornado.auth.issuer import ALGORITHMS, RequiredClaim, TrustedIssuer, TrustSettings
+from kms_tornado.auth.issuer import (
+    ALGORITHMS,
+    RefreshPolicy,
+    RequiredClaim,
+    TokenPolicy,
+    TrustedIssuer,
+    TrustSettings,
+)
 from kms_tornado.errors import ConfigurationError
-from kms_tornado.options import OPTIONS, Switch, format_effective, mask_url, parse
-from kms_tornado.settings import Settings
+from kms_tornado.options import (
+    OPTIONS,
+    Switch,
+    format_effective,
+    format_fault,
+    mask_url,
+    parse,
+)
+from kms_tornado.settings import ServiceSettings, Settings
 
 ISSUER = "https://issuer.example.com/"
 TRUSTING = ("--jwt-issuer-uri", ISSUER)
@@ -162,7 +177,7 @@ def test_every_option_can_be_set_in_the_environment(tmp_path):
         TrustedIssuer("https://b.example", "https://b.example/k", frozenset({"x", "y"})),
         TrustedIssuer("https://c.example"),
     )
-    assert (got.workers, got.clients_ca_cert_file, got.kmip_interop) == (0, pem, True)
+    assert (got.workers, got.clients_ca_cert_file, got.service.kmip_interop) == (0, pem, True)
     policy, refresh = got.trust.policy, got.trust.refresh
     assert (policy.namespace_by_issuer, policy.user_claim) == (True, "email")
     assert policy.allow_unverified_email
@@ -177,10 +192,10 @@ def test_every_option_can_be_set_in_the_environment(tmp_path):
     assert (got.tls_cert_file, got.tls_key_file) == (pem, pem)
     assert (got.max_body_size, got.shutdown_timeout_s) == (1, 2.5)
     assert (got.log_level, got.log_format) == ("debug", "json")
-    assert (got.data_dir, got.database_url) == (Path("/d"), "postgresql://h/d")
-    assert got.master_key_file == Path("/m")
-    assert got.privileged_users == {"alice", "bob"}
-    assert got.crypto_policy == "permissive"
+    assert (got.service.data_dir, got.service.database_url) == (Path("/d"), "postgresql://h/d")
+    assert got.service.master_key_file == Path("/m")
+    assert got.service.privileged_users == {"alice", "bob"}
+    assert got.service.crypto_policy == "permissive"
 
 
 def test_defaults_of_the_table_are_the_defaults_of_the_values():
@@ -188,9 +203,18 @@ def test_defaults_of_the_table_are_the_defaults_of_the_values():
     assert parse(TRUSTING, {}).settings == Settings(trust=trust)
 
 
+def test_every_option_fills_a_field_and_every_field_has_its_option():
+    classes = (Settings, ServiceSettings, TokenPolicy, RefreshPolicy, TrustedIssuer)
+    fields = [field.name for cls in classes for field in dataclasses.fields(cls)]
+    assert len(set(fields)) == len(fields), "a row names its field without the class"
+    made_of_others = {"uri", "policy", "refresh", "service"}
+    options = {option.field for option in OPTIONS if option.name != "config"}
+    assert options == set(fields) - made_of_others
+
+
 def test_master_key_comes_from_the_environment_alone(toml):
     parsed = parse(TRUSTING, {"KMS_MASTER_KEY": "c2VjcmV0\n"})
-    assert parsed.settings.master_key.value == "c2VjcmV0"
+    assert parsed.settings.service.master_key.value == "c2VjcmV0"
     assert "--master-key (flag): unknown option" in refusal([*TRUSTING, "--master-key", "c2Vj"])
     path = toml('[kms]\nmaster-key = "c2Vj"')
     line = refusal([*TRUSTING, "-c", path])
@@ -198,9 +222,11 @@ def test_master_key_comes_from_the_environment_alone(toml):
 
 
 def test_dev_keeps_its_data_in_a_temporary_directory_unless_told_otherwise():
-    assert parse(["--dev"], {}).settings.data_dir is None
-    assert parse(["--dev", "--data-dir", "./kms-data"], {}).settings.data_dir == Path("kms-data")
-    assert parse(TRUSTING, {}).settings.data_dir == Path("kms-data")
+    assert parse(["--dev"], {}).settings.service.data_dir is None
+    assert parse(["--dev", "--data-dir", "./kms-data"], {}).settings.service.data_dir == Path(
+        "kms-data"
+    )
+    assert parse(TRUSTING, {}).settings.service.data_dir == Path("kms-data")
 
 
 # --- single values ------------------------------------------------------------------------------
@@ -699,7 +725,35 @@ def test_effective_configuration_hides_secrets():
     assert 'database-url = "postgresql://kms:***@db/kms"  # flag' in text
     assert '# KMS_MASTER_KEY = "***"  # environment' in text
     assert not {"hunter2", "c2VjcmV0"} & set(re.findall(r"\w+", text + repr(parsed)))
-    assert parsed.settings.database_url == "postgresql://kms:hunter2@db/kms"
+    assert parsed.settings.service.database_url == "postgresql://kms:hunter2@db/kms"
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        pytest.param(
+            ConfigurationError("is not a database URL", "database_url"),
+            "--database-url (flag): is not a database URL",
+            id="flag",
+        ),
+        pytest.param(
+            ConfigurationError("is not base64", "master_key"),
+            "KMS_MASTER_KEY (environment): is not base64",
+            id="what is no flag",
+        ),
+        pytest.param(
+            ConfigurationError("x: no such file", "ca_file"),
+            "--jwks-ca-file (default): x: no such file",
+            id="field of another name",
+        ),
+        pytest.param(
+            ConfigurationError("the port: is odd"), "the port: is odd", id="about no setting"
+        ),
+    ],
+)
+def test_fault_that_is_found_after_parsing_is_named_with_its_source(error, line):
+    argv = [*TRUSTING, "--database-url", "oracle://h/d"]
+    assert format_fault(error, parse(argv, {"KMS_MASTER_KEY": "x"})) == line
 
 
 @pytest.mark.parametrize(

@@ -1,41 +1,50 @@
 """Settings refuse nonsense, each field alone and all together."""
 
-from dataclasses import FrozenInstanceError
+from contextlib import nullcontext
+from dataclasses import FrozenInstanceError, fields
 from pathlib import Path
 
 import pytest
 
 from kms_tornado.auth.issuer import RefreshPolicy, TokenPolicy, TrustedIssuer, TrustSettings
 from kms_tornado.errors import ConfigurationError
-from kms_tornado.settings import InconsistentSettings, Secret, Settings
+from kms_tornado.settings import (
+    InconsistentSettings,
+    Secret,
+    ServiceArguments,
+    ServiceSettings,
+    Settings,
+    make_service_settings,
+)
 
 TRUST = TrustSettings(issuers=(TrustedIssuer("https://issuer.example.com/"),))
 PEM = Path("x.pem")
 
 
 @pytest.mark.parametrize(
-    "fields",
+    "values",
     [
         pytest.param({"trust": TRUST}, id="an issuer"),
         pytest.param({"dev": True}, id="dev"),
-        pytest.param({"dev": True, "data_dir": None}, id="dev in a temporary directory"),
+        pytest.param(
+            {"dev": True, "service": ServiceSettings(data_dir=None)},
+            id="dev in a temporary directory",
+        ),
         pytest.param({"insecure_no_auth": True}, id="no authentication"),
         pytest.param({"insecure_no_auth": True, "hostname": "localhost"}, id="localhost"),
         pytest.param({"dev": True, "hostname": "::1"}, id="IPv6 loopback"),
         pytest.param({"trust": TRUST, "hostname": "0.0.0.0"}, id="issuer on all interfaces"),
         pytest.param({"trust": TRUST, "tls_cert_file": PEM, "tls_key_file": PEM}, id="TLS"),
-        pytest.param({"trust": TRUST, "master_key": Secret("AA==")}, id="master key"),
-        pytest.param({"trust": TRUST, "master_key_file": PEM}, id="master key file"),
         pytest.param({"trust": TRUST, "port": 0}, id="any port"),
         pytest.param({"trust": TRUST, "port": 65535}, id="last port"),
     ],
 )
-def test_settings_that_go_together_exist(fields):
-    assert Settings(**fields)
+def test_settings_that_go_together_exist(values):
+    assert Settings(**values)
 
 
 @pytest.mark.parametrize(
-    ("fields", "faulty"),
+    ("values", "faulty"),
     [
         pytest.param({}, ["trust"], id="nobody says who a request is from"),
         pytest.param({"trust": TRUST, "insecure_no_auth": True}, ["insecure_no_auth"], id="both"),
@@ -49,11 +58,10 @@ def test_settings_that_go_together_exist(fields):
         pytest.param({"trust": TRUST, "tls_cert_file": PEM}, ["tls_cert_file"], id="no key"),
         pytest.param({"trust": TRUST, "tls_key_file": PEM}, ["tls_key_file"], id="no certificate"),
         pytest.param(
-            {"trust": TRUST, "master_key": Secret("x"), "master_key_file": PEM},
-            ["master_key_file"],
-            id="two master keys",
+            {"trust": TRUST, "service": ServiceSettings(data_dir=None)},
+            ["data_dir"],
+            id="no directory",
         ),
-        pytest.param({"trust": TRUST, "data_dir": None}, ["data_dir"], id="no directory"),
         pytest.param({"trust": TRUST, "port": -1}, ["port"], id="negative port"),
         pytest.param({"trust": TRUST, "port": 65536}, ["port"], id="port too high"),
         pytest.param({"trust": TRUST, "max_body_size": 0}, ["max_body_size"], id="no body"),
@@ -69,10 +77,10 @@ def test_settings_that_go_together_exist(fields):
         pytest.param({"port": -1, "tls_key_file": PEM}, ["port", "trust", "tls_key_file"], id="3"),
     ],
 )
-def test_settings_that_contradict_are_refused_all_at_once(fields, faulty):
+def test_settings_that_contradict_are_refused_all_at_once(values, faulty):
     with pytest.raises(InconsistentSettings) as caught:
-        Settings(**fields)
-    assert [names[0] for names, _ in caught.value.faults] == faulty
+        Settings(**values)
+    assert [fault.field for fault in caught.value.faults] == faulty
     assert all(f"{name}: " in str(caught.value) for name in faulty)
 
 
@@ -88,12 +96,13 @@ def test_settings_cannot_be_changed():
 
 @pytest.mark.parametrize("show", [repr, str, "{}".format])
 def test_secrets_are_not_shown(show):
-    settings = Settings(
-        trust=TRUST, master_key=Secret("c2VjcmV0"), database_url="postgresql://u:hunter2@h/d"
+    service = ServiceSettings(
+        master_key=Secret("c2VjcmV0"), database_url="postgresql://u:hunter2@h/d"
     )
-    assert "c2VjcmV0" not in show(settings) + show(settings.master_key)
-    assert "hunter2" not in show(settings)
-    assert settings.master_key.value == "c2VjcmV0"
+    settings = Settings(trust=TRUST, service=service)
+    assert "c2VjcmV0" not in show(settings) + show(service) + show(service.master_key)
+    assert "hunter2" not in show(settings) + show(service)
+    assert service.master_key.value == "c2VjcmV0"
 
 
 def test_issuer_of_dev_is_trusted_under_the_policy_that_was_configured():
@@ -104,3 +113,57 @@ def test_issuer_of_dev_is_trusted_under_the_policy_that_was_configured():
     trust = settings.trust_in(issuer)
     assert trust.issuers == (issuer,)
     assert (trust.policy.leeway_s, trust.refresh.cooldown_s, trust.cache_size) == (1, 0, 5)
+
+
+# --- the key service's -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "faulty"),
+    [
+        pytest.param({"master_key": Secret("AA==")}, [], id="master key"),
+        pytest.param({"master_key_file": PEM}, [], id="master key file"),
+        pytest.param(
+            {"master_key": Secret("x"), "master_key_file": PEM},
+            ["master_key_file"],
+            id="two master keys",
+        ),
+        pytest.param({"crypto_policy": "permissive"}, [], id="policy"),
+        pytest.param({"crypto_policy": "lax"}, ["crypto_policy"], id="unknown policy"),
+    ],
+)
+def test_settings_of_the_service_are_checked_where_they_are_made(values, faulty):
+    with pytest.raises(InconsistentSettings) if faulty else nullcontext() as caught:
+        ServiceSettings(**values)
+    assert not faulty or [fault.field for fault in caught.value.faults] == faulty
+
+
+def test_an_application_can_write_down_every_setting_of_the_service():
+    assert set(ServiceArguments.__annotations__) == {
+        field.name for field in fields(ServiceSettings)
+    }
+
+
+def test_settings_that_an_application_writes_down_become_values_of_their_types():
+    written = {
+        "data_dir": "d",
+        "database_url": "sqlite:///x.db",
+        "master_key": "AA==",
+        "privileged_users": ["alice", "alice"],
+        "crypto_policy": "permissive",
+        "kmip_interop": True,
+    }
+    assert make_service_settings(**written) == ServiceSettings(
+        data_dir=Path("d"),
+        database_url="sqlite:///x.db",
+        master_key=Secret("AA=="),
+        privileged_users=frozenset({"alice"}),
+        crypto_policy="permissive",
+        kmip_interop=True,
+    )
+    assert make_service_settings(master_key_file="k").master_key_file == Path("k")
+
+
+def test_what_an_application_leaves_out_is_as_an_option_that_is_not_set():
+    assert make_service_settings() == ServiceSettings()
+    assert make_service_settings(master_key=None, master_key_file=None) == ServiceSettings()

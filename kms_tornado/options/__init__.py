@@ -1,17 +1,17 @@
 """Options: one table, read from flags, environment and file into `Settings`.
 
-`parse` finds every mistake before it raises ConfigurationError, whose text is the one line to
-print: for each mistake the option, where it was set, and what is wrong. It never shows the value
-of a secret. Adding an option is one row in `table`, plus its use in `assemble`.
+`parse` finds every fault before it raises ConfigurationError, whose text is the one line to
+print: for each fault the option, where it was set, and what is wrong. It never shows the value
+of a secret. A new option is one row in `table`, the field of `settings` that it fills, and its use.
 
-Imports point one way: words → kinds | converters → table → given → flags | file | assemble |
-doubts | result → parsing.
+Imports point one way: wording → kinds | converters → table → option_value → flags | file | assemble |
+warnings | result → parsing.
 """
 
 from .converters import mask_url
-from .kinds import Integer, Kind, Seconds, Switch, Text
+from .kinds import Integer, OptionKind, Seconds, Switch, Text
 from .parsing import parse
-from .result import Effective, Parsed, format_effective
+from .result import Effective, Parsed, format_effective, format_fault
 from .table import GROUPS, OPTIONS, Option
 
 __all__ = [
@@ -19,13 +19,14 @@ __all__ = [
     "OPTIONS",
     "Effective",
     "Integer",
-    "Kind",
     "Option",
+    "OptionKind",
     "Parsed",
     "Seconds",
     "Switch",
     "Text",
     "format_effective",
+    "format_fault",
     "mask_url",
     "parse",
 ]

@@ -1,126 +1,102 @@
-"""From what the options were given to `Settings`, or to the mistakes between the options."""
+"""Makes Settings of the values of the options, or notes how they contradict each other.
+
+A plain option needs no line here: its row in `table` says which field it fills, and each class of
+settings takes the fields that it has.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from ..auth.issuer import RefreshPolicy, TokenPolicy, TrustedIssuer, TrustSettings
 from ..errors import ConfigurationError
-from ..settings import InconsistentSettings, Settings
-from .option_value import Given, Mistakes
-from .table import BY_NAME
+from ..settings import InconsistentSettings, ServiceSettings, Settings
+from .option_value import Faults, OptionValue
+from .table import BY_NAME, options_of
 
-#: {field of Settings: the options that it comes from, where its name does not say so}
-_OPTIONS_OF_FIELD = {
-    "trust": ("jwt-issuer-uri", "jwt-auth-provider"),
-    "shutdown_timeout_s": ("shutdown-timeout",),
-    "cache_size": ("jwt-cache-size",),
-}
+S = TypeVar("S")
 
 
-def assemble(given: Mapping[str, Given], mistakes: Mistakes) -> Settings | None:
-    """Settings, or None where the options do not go together, which is noted.
+def assemble(values: Mapping[str, OptionValue], faults: Faults) -> Settings | None:
+    """Settings, or None where the options contradict each other, which is noted.
 
-    given: {name: what it was given} of every option.
+    values: {name: its value} of every option.
     """
-    value = {name: one.value for name, one in given.items()}
-    policy, refresh, cache_size = _policy(value), _refresh(value), value["jwt-cache-size"]
-    # With --dev, unless told otherwise, the data go to a temporary directory.
-    is_temporary = value["dev"] and given["data-dir"].source == "default"
-    trust = None
-    issuers = _issuers(given, mistakes)
-    if issuers:
-        try:
-            trust = TrustSettings(issuers, policy, refresh, cache_size)
-        except ConfigurationError as exc:  # the same issuer twice
-            _refuse(given, mistakes, str(exc), "jwt-auth-provider", "jwt-issuer-uri")
-            mistakes.names.update(_OPTIONS_OF_FIELD["trust"])
+    fields = {BY_NAME[name].field: value.value for name, value in values.items()}
+    fields["namespace_by_issuer"] = values["jwt-user-namespace"].value == "issuer"
+    if fields["dev"] and values["data-dir"].source == "default":
+        fields["data_dir"] = None  # a temporary directory
+    fields["policy"] = _fill(TokenPolicy, fields)
+    fields["refresh"] = _fill(RefreshPolicy, fields)
+    fields["trust"] = _make_trust(values, fields, faults)
+    settings = _fill_or_note(Settings, fields, values, faults)
+    service = _fill_or_note(ServiceSettings, fields, values, faults)
+    if settings is None or service is None:
+        return None
+    return dataclasses.replace(settings, service=service)
+
+
+def _fill(cls: type[S], fields: Mapping[str, Any]) -> S:
+    names = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    return cls(**{name: value for name, value in fields.items() if name in names})
+
+
+def _fill_or_note(
+    cls: type[S], fields: Mapping[str, Any], values: Mapping[str, OptionValue], faults: Faults
+) -> S | None:
     try:
-        return Settings(
-            trust=trust,
-            insecure_no_auth=value["insecure-no-auth"],
-            default_username=value["default-username"],
-            dev=value["dev"],
-            hostname=value["hostname"],
-            port=value["port"],
-            tls_cert_file=value["tls-cert-file"],
-            workers=value["workers"],
-            tls_key_file=value["tls-key-file"],
-            clients_ca_cert_file=value["clients-ca-cert-file"],
-            max_body_size=value["max-body-size"],
-            shutdown_timeout_s=value["shutdown-timeout"],
-            log_level=value["log-level"],
-            log_format=value["log-format"],
-            metrics=value["metrics"],
-            data_dir=None if is_temporary else value["data-dir"],
-            database_url=value["database-url"],
-            master_key_file=value["master-key-file"],
-            master_key=value["master-key"],
-            privileged_users=frozenset(value["privileged-users"]),
-            crypto_policy=value["crypto-policy"],
-            kmip_interop=value["kmip-interop"],
-            policy=policy,
-            refresh=refresh,
-            cache_size=cache_size,
-        )
+        return _fill(cls, fields)
     except InconsistentSettings as exc:
-        for fields, text in exc.faults:
-            names = (_OPTIONS_OF_FIELD.get(f, (f.replace("_", "-"),)) for f in fields)
-            _refuse(given, mistakes, text, *(name for several in names for name in several))
+        for fault in exc.faults:
+            names = [option.name for field in fault.fields for option in options_of(field)]
+            _note(values, faults, fault.text, *names)
         return None
 
 
-def _policy(value: Mapping[str, Any]) -> TokenPolicy:
-    return TokenPolicy(
-        algorithms=frozenset(value["jwt-algorithms"]),
-        leeway_s=value["jwt-leeway"],
-        max_age_s=value["jwt-max-age"],
-        user_claim=value["jwt-user-claim"],
-        allow_unverified_email=value["jwt-allow-unverified-email"],
-        namespace_by_issuer=value["jwt-user-namespace"] == "issuer",
-        token_types=frozenset(value["jwt-token-types"]),
-        required_claims=value["jwt-required-claim"],
-    )
+def _make_trust(
+    values: Mapping[str, OptionValue], fields: Mapping[str, Any], faults: Faults
+) -> TrustSettings | None:
+    issuers = _collect_issuers(values, faults)
+    if not issuers:
+        return None
+    try:
+        return TrustSettings(issuers, fields["policy"], fields["refresh"], fields["cache_size"])
+    except ConfigurationError as exc:  # the same issuer twice
+        _note(values, faults, exc.text, "jwt-auth-provider", "jwt-issuer-uri")
+        faults.unusable.update(option.name for option in options_of("trust"))
+        return None
 
 
-def _refresh(value: Mapping[str, Any]) -> RefreshPolicy:
-    ca_file = value["jwks-ca-file"]
-    return RefreshPolicy(
-        interval_s=value["jwks-refresh-interval"],
-        cooldown_s=value["jwks-cooldown"],
-        timeout_s=value["jwks-timeout"],
-        max_stale_s=value["jwks-max-stale"],
-        ca_file=None if ca_file is None else str(ca_file),
-    )
-
-
-def _issuers(given: Mapping[str, Given], mistakes: Mistakes) -> tuple[TrustedIssuer, ...]:
+def _collect_issuers(
+    values: Mapping[str, OptionValue], faults: Faults
+) -> tuple[TrustedIssuer, ...]:
     """The issuer of --jwt-issuer-uri and those of --jwt-auth-provider."""
-    uri, jwks_uri = given["jwt-issuer-uri"].value, given["jwks-uri"].value
-    audiences = given["jwt-audience"].value
+    uri, jwks_uri = values["jwt-issuer-uri"].value, values["jwks-uri"].value
+    audiences = values["jwt-audience"].value
     first: tuple[TrustedIssuer, ...] = ()
     if uri is not None:
-        first = (TrustedIssuer(uri, jwks_uri, frozenset(audiences)),)
+        first = (TrustedIssuer(uri, jwks_uri, audiences),)
     else:
         if jwks_uri is not None:
-            _refuse(given, mistakes, "needs --jwt-issuer-uri", "jwks-uri", "jwt-issuer-uri")
+            _note(values, faults, "needs --jwt-issuer-uri", "jwks-uri", "jwt-issuer-uri")
         if audiences:
             # Whoever sets it expects a check that would not be made.
             text = (
                 "belongs to --jwt-issuer-uri, which is not set; "
                 "--jwt-auth-provider has its own audiences"
             )
-            _refuse(given, mistakes, text, "jwt-audience", "jwt-issuer-uri")
-    issuers = (*first, *given["jwt-auth-provider"].value)
-    if len({issuer.uri for issuer in issuers}) > 1 and given["jwt-user-namespace"].value is None:
+            _note(values, faults, text, "jwt-audience", "jwt-issuer-uri")
+    issuers = (*first, *values["jwt-auth-provider"].value)
+    if len({issuer.uri for issuer in issuers}) > 1 and values["jwt-user-namespace"].value is None:
         text = "must be shared or issuer when there is more than one issuer"
         names = ("jwt-user-namespace", "jwt-issuer-uri", "jwt-auth-provider")
-        _refuse(given, mistakes, text, *names)
+        _note(values, faults, text, *names)
     return issuers
 
 
-def _refuse(given: Mapping[str, Given], mistakes: Mistakes, text: str, *names: str) -> None:
+def _note(values: Mapping[str, OptionValue], faults: Faults, text: str, *names: str) -> None:
     """Note what is wrong between these options, the one to change first."""
-    if mistakes.names.isdisjoint(names):  # else it may be a mere consequence
-        mistakes.add(BY_NAME[names[0]].label, given[names[0]].place, text)
+    if faults.unusable.isdisjoint(names):  # else it may be a mere consequence
+        faults.add(BY_NAME[names[0]].label, values[names[0]].place, text)

@@ -10,19 +10,19 @@ from pathlib import Path
 
 from ..auth.issuer import RequiredClaim, TokenPolicy, TrustedIssuer
 from ..errors import ConfigurationError
-from .wording import quoted
+from .wording import quote
 
 _MAX_NAME = 255  # as the user claim of a token
 
 
-def issuer_uri(text: str) -> str:
+def parse_issuer_uri(text: str) -> str:
     try:
         return TrustedIssuer(text).uri
     except ConfigurationError as exc:
         raise ConfigurationError(str(exc).removeprefix("issuer URI: ")) from None
 
 
-def key_set_uri(text: str) -> str:
+def parse_key_set_uri(text: str) -> str:
     try:
         TrustedIssuer("https://any.invalid", jwks_uri=text)
     except ConfigurationError as exc:
@@ -30,7 +30,7 @@ def key_set_uri(text: str) -> str:
     return text
 
 
-def auth_provider(text: str) -> TrustedIssuer:
+def parse_auth_provider(text: str) -> TrustedIssuer:
     """``ISSUER,JWKS_URI,AUD…``: all but the issuer may be empty or left out."""
     uri, jwks_uri, *audiences = (part.strip() for part in f"{text},".split(","))
     if not uri:
@@ -38,25 +38,25 @@ def auth_provider(text: str) -> TrustedIssuer:
     return TrustedIssuer(uri, jwks_uri or None, frozenset(filter(None, audiences)))
 
 
-def algorithm(text: str) -> str:
+def parse_algorithm(text: str) -> str:
     TokenPolicy(algorithms=frozenset({text}))  # knows which ones can be allowed
     return text
 
 
-def token_type(text: str) -> str | None:
+def parse_token_type(text: str) -> str | None:
     """None for the word that stands for a header without ``typ``."""
     return None if text.lower() == "absent" else text
 
 
-def required_claim(text: str) -> RequiredClaim:
+def parse_required_claim(text: str) -> RequiredClaim:
     """``NAME=VALUE``. A number or boolean as in JSON is one; `"5"` with its quotes is a string."""
     name, equals, value = text.partition("=")
     if not equals:
         raise ConfigurationError("needs NAME=VALUE")
-    return RequiredClaim(name.strip(), _claim_value(value))
+    return RequiredClaim(name.strip(), _parse_claim_value(value))
 
 
-def _claim_value(text: str) -> str | int | float | bool:
+def _parse_claim_value(text: str) -> str | int | float | bool:
     if text in {"true", "false"}:
         return text == "true"
     if re.fullmatch(r"-?(0|[1-9][0-9]*)", text, re.ASCII) and len(text) <= 20:
@@ -76,7 +76,7 @@ def _claim_value(text: str) -> str | int | float | bool:
     return text
 
 
-def user_name(text: str) -> str:
+def parse_user_name(text: str) -> str:
     if text == "*":
         # In access rights it stands for every authenticated user; nobody has that name.
         raise ConfigurationError("'*' is no user name")
@@ -85,7 +85,7 @@ def user_name(text: str) -> str:
     return text
 
 
-def host(text: str) -> str:
+def parse_host(text: str) -> str:
     """A name or an address; ``[::1]`` is ``::1``, as in URLs."""
     bare = text.strip()
     if bare.startswith("[") and bare.endswith("]"):
@@ -94,11 +94,11 @@ def host(text: str) -> str:
         ip_address(bare)
     except ValueError:
         if not re.fullmatch(r"[^\s/:@\[\]*]+", bare):
-            raise ConfigurationError(f"{quoted(text)} is no host name or address") from None
+            raise ConfigurationError(f"{quote(text)} is no host name or address") from None
     return bare
 
 
-def readable_file(text: str) -> Path:
+def parse_readable_file(text: str) -> Path:
     """The path of a file that is there now. Not opened: it may be a pipe that is read once."""
     path = Path(text)
     try:

@@ -9,38 +9,38 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigurationError
-from .option_value import Given, Mistakes, convert
-from .table import BY_NAME, closest_option
-from .wording import cut, did_you_mean, quoted, toml_type
+from .option_value import Faults, OptionValue, convert
+from .table import BY_NAME, find_closest_option
+from .wording import cut, name_toml_type, quote, suggest
 
 _MAX_FILE_BYTES = 1024 * 1024
 
 
-def read_file(config: Given, mistakes: Mistakes) -> dict[str, Given]:
-    """{option: what the file gives it}. config: the option --config, with a path as its value."""
-    place = f"file {config.shown}"
+def read_file(config: OptionValue, faults: Faults) -> dict[str, OptionValue]:
+    """{option: its value in the file}. config: the option --config, with a path as its value."""
+    place = f"file {config.as_toml}"
     try:
         document = _load(config.value)
     except ConfigurationError as exc:
-        mistakes.add("--config", config.place, f"cannot read {config.shown}: {exc}", *BY_NAME)
+        faults.add("--config", config.place, f"cannot read {config.as_toml}: {exc}", *BY_NAME)
         return {}
     table = document.pop("kms", {})
-    _refuse_outside(document, place, mistakes)
+    _note_outside(document, place, faults)
     if not isinstance(table, dict):
-        mistakes.add("kms", place, f"needs a table [kms], not {toml_type(table)}", *BY_NAME)
+        faults.add("kms", place, f"needs a table [kms], not {name_toml_type(table)}", *BY_NAME)
         return {}
 
-    known = {}
+    values = {}
     for key, value in table.items():
         option = BY_NAME.get(key)
         if option is None:
-            meant = closest_option(key)
-            mistakes.add(_key(key), place, f"unknown key{did_you_mean(meant)}", *meant)
+            meant = find_closest_option(key)
+            faults.add(_printable_key(key), place, f"unknown key{suggest(meant)}", *meant)
         elif option.in_file:
-            known[key] = convert(option, value, "file", place, mistakes)
+            values[key] = convert(option, value, "file", place, faults)
         else:
-            mistakes.add(key, place, "cannot be set in the file")
-    return known
+            faults.add(key, place, "cannot be set in the file")
+    return values
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -62,13 +62,17 @@ def _load(path: Path) -> dict[str, Any]:
         raise ConfigurationError(text) from None
 
 
-def _refuse_outside(document: Mapping[str, Any], place: str, mistakes: Mistakes) -> None:
+def _note_outside(document: Mapping[str, Any], place: str, faults: Faults) -> None:
     for key, value in document.items():
         for inner in value if isinstance(value, dict) and value else [None]:
-            name = _key(key) if inner is None else f"{_key(key)}.{_key(inner)}"
-            meant = closest_option(inner or key)
-            mistakes.add(name, place, "stands outside the table [kms]", *meant)
+            name = (
+                _printable_key(key)
+                if inner is None
+                else f"{_printable_key(key)}.{_printable_key(inner)}"
+            )
+            meant = find_closest_option(inner or key)
+            faults.add(name, place, "stands outside the table [kms]", *meant)
 
 
-def _key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]{1,60}", key) else quoted(key)
+def _printable_key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]{1,60}", key) else quote(key)

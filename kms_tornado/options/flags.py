@@ -18,16 +18,16 @@ from .. import __version__
 from ..errors import ConfigurationError
 from .converters import mask_url
 from .kinds import Switch
-from .option_value import Mistakes
-from .table import GROUPS, OPTIONS, Option, closest_option
-from .wording import cut, did_you_mean, quoted
+from .option_value import Faults
+from .table import GROUPS, OPTIONS, Option, find_closest_option
+from .wording import cut, quote, suggest
 
 
-def read_flags(argv: Sequence[str], mistakes: Mistakes) -> tuple[dict[str, list[str]], bool]:
+def read_flags(argv: Sequence[str], faults: Faults) -> tuple[dict[str, list[str]], bool]:
     """{option: its texts}, and whether --print-config is there."""
     try:
         # No file and no variables: see the top of this module.
-        namespace, rest = _parser().parse_known_args(
+        namespace, rest = _make_parser().parse_known_args(
             list(argv), config_file_contents="", env_vars={}
         )
     except argparse.ArgumentError as exc:
@@ -35,12 +35,12 @@ def read_flags(argv: Sequence[str], mistakes: Mistakes) -> tuple[dict[str, list[
         flag = (exc.argument_name or "command line").rpartition("/")[2]
         text = {"expected one argument": "needs a value"}.get(exc.message, "takes no value")
         raise ConfigurationError(f"{flag} (flag): {text}") from None
-    _refuse_unknown_flags(rest, mistakes)
-    found = {o.name: getattr(namespace, o.name.replace("-", "_")) for o in OPTIONS if o.is_flag}
-    return {name: texts for name, texts in found.items() if texts}, namespace.print_config
+    _note_unknown_flags(rest, faults)
+    texts = {o.name: getattr(namespace, o.name.replace("-", "_")) for o in OPTIONS if o.is_flag}
+    return {name: values for name, values in texts.items() if values}, namespace.print_config
 
 
-def _parser() -> Any:
+def _make_parser() -> Any:
     parser = configargparse.ArgumentParser(
         prog="kms-tornado",
         usage="%(prog)s [option ...]",
@@ -82,7 +82,7 @@ def _add_flag(group: Any, option: Option) -> None:
         text += f" (default: {default})"
     group.add_argument(
         *names,
-        action=_Every,
+        action=_Append,
         metavar=option.kind.metavar,
         env_var=option.variable,
         is_config_file_arg=option.name == "config",
@@ -90,7 +90,7 @@ def _add_flag(group: Any, option: Option) -> None:
     )
 
 
-class _Every(argparse._StoreAction):
+class _Append(argparse._StoreAction):
     """Keeps every value of a flag. A store action, which ConfigArgParse asks of --config."""
 
     def __call__(
@@ -110,17 +110,17 @@ class _Help(argparse.HelpFormatter):
         return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)
 
 
-def _refuse_unknown_flags(rest: Sequence[str], mistakes: Mistakes) -> None:
+def _note_unknown_flags(rest: Sequence[str], faults: Faults) -> None:
     follows_unknown = False
     for word in rest:
         name, equals, _ = word.partition("=")
         if len(word) > 1 and word.startswith("-"):
-            meant = closest_option(name.lstrip("-"))
-            text = f"unknown option{did_you_mean(meant, '--')}"
-            mistakes.add(cut(name), "flag", text, *meant)
+            meant = find_closest_option(name.lstrip("-"))
+            text = f"unknown option{suggest(meant, '--')}"
+            faults.add(cut(name), "flag", text, *meant)
             follows_unknown = not equals
         elif follows_unknown:  # its value, which may be a secret
             follows_unknown = False
         else:
             text = "belongs to no option; is a quote missing?"
-            mistakes.add(quoted(mask_url(word)), "flag", text)
+            faults.add(quote(mask_url(word)), "flag", text)

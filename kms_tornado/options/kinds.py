@@ -1,7 +1,7 @@
-"""What a value may be: a switch, an integer, seconds or a text.
+"""The kinds of option values: a switch, an integer, seconds or a text.
 
 A kind turns one flag, variable or list entry (text) or one TOML value into the value that
-Settings is made of. It raises ConfigurationError with what is wrong, and nothing else.
+Settings is made of. It raises ConfigurationError that says what is wrong, and nothing else.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..errors import ConfigurationError
-from .wording import quoted, toml_type
+from .wording import name_toml_type, quote
 
 _MAX_SECONDS = 10**9  # 31 years: "for ever" that timers and dates can still add to now
 
@@ -27,12 +27,12 @@ class Switch:
         try:
             return {"true": True, "1": True, "false": False, "0": False}[text.strip().lower()]
         except KeyError:
-            raise ConfigurationError(f"{quoted(text)} is none of true, false, 1, 0") from None
+            raise ConfigurationError(f"{quote(text)} is none of true, false, 1, 0") from None
 
     def from_toml(self, value: object) -> bool:
         if isinstance(value, int) and value in (0, 1):
             return bool(value)
-        raise ConfigurationError(f"needs true or false, not {toml_type(value)}")
+        raise ConfigurationError(f"needs true or false, not {name_toml_type(value)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +43,17 @@ class Integer:
 
     def from_text(self, text: str) -> int:
         if not re.fullmatch(r"[+-]?[0-9]+", text.strip(), re.ASCII):
-            raise ConfigurationError(f"{quoted(text)} is no integer ({self.low} to {self.high})")
+            raise ConfigurationError(f"{quote(text)} is no integer ({self.low} to {self.high})")
         if len(text.strip()) > 20:  # int() refuses thousands of digits with a ValueError
             raise ConfigurationError(f"out of range: {self.low} to {self.high}")
-        return self._checked(int(text))
+        return self._check_range(int(text))
 
     def from_toml(self, value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, int):
-            raise ConfigurationError(f"needs an integer, not {toml_type(value)}")
-        return self._checked(value)
+            raise ConfigurationError(f"needs an integer, not {name_toml_type(value)}")
+        return self._check_range(value)
 
-    def _checked(self, value: int) -> int:
+    def _check_range(self, value: int) -> int:
         if not self.low <= value <= self.high:
             raise ConfigurationError(f"out of range: {self.low} to {self.high}")
         return value
@@ -72,16 +72,16 @@ class Seconds:
         # Not all that float() takes: "nan", "infinity" and "1_0" are typing mistakes here.
         number = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
         if not re.fullmatch(number, text.strip(), re.ASCII):
-            raise ConfigurationError(f"{quoted(text)} is no number of seconds ({self._range})")
-        return self._checked(float(text))
+            raise ConfigurationError(f"{quote(text)} is no number of seconds ({self._range})")
+        return self._check_range(float(text))
 
     def from_toml(self, value: object) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ConfigurationError(f"needs a number of seconds, not {toml_type(value)}")
-        return self._checked(value)
+            raise ConfigurationError(f"needs a number of seconds, not {name_toml_type(value)}")
+        return self._check_range(value)
 
-    def _checked(self, value: float) -> float:
-        # False for nan, too.
+    def _check_range(self, value: float) -> float:
+        # A comparison with nan is False.
         if self.low <= value <= self.high and not (self.above and value == self.low):
             return float(value)
         raise ConfigurationError(f"out of range: {self._range}")
@@ -95,7 +95,7 @@ class Seconds:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A string that `convert` takes; empty ones and control characters never get that far."""
+    """A string, which `convert` turns into a value. Neither an empty one nor control characters reach it."""
 
     metavar: str
     convert: Callable[[str], object] = str
@@ -110,17 +110,17 @@ class Text:
 
     def from_toml(self, value: object) -> object:
         if not isinstance(value, str):
-            raise ConfigurationError(f"needs a string, not {toml_type(value)}")
+            raise ConfigurationError(f"needs a string, not {name_toml_type(value)}")
         return self.from_text(value)
 
 
-Kind = Switch | Integer | Seconds | Text
+OptionKind = Switch | Integer | Seconds | Text
 
 
-def choice(words: Sequence[str]) -> Text:
+def make_choice(words: Sequence[str]) -> Text:
     def convert(text: str) -> str:
         if text.strip().lower() not in words:
-            raise ConfigurationError(f"{quoted(text)} is none of {', '.join(words)}")
+            raise ConfigurationError(f"{quote(text)} is none of {', '.join(words)}")
         return text.strip().lower()
 
     return Text("|".join(words), convert)

@@ -1,4 +1,4 @@
-"""What one option was given: the value in its source and the place, or the mistake in it."""
+"""The value of one option, with the source and the place that it comes from; or the fault in it."""
 
 from __future__ import annotations
 
@@ -7,70 +7,77 @@ from typing import Any, Literal
 
 from ..errors import ConfigurationError
 from .table import Option
-from .wording import printable, toml_type
+from .wording import make_printable, name_toml_type
 
 Source = Literal["flag", "environment", "file", "default"]
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
-    """value: for Settings, a tuple where the option is repeatable. shown: the same for TOML."""
+class OptionValue:
+    """value: for Settings, a collection where the option is repeatable. as_toml: the same for TOML,
+    secrets masked; None where the option is not set. place: of the source, for messages.
+    """
 
     value: Any
-    shown: Any
+    as_toml: Any
     source: Source
     place: str
 
 
 @dataclass(slots=True)
-class Mistakes:
-    """What is found on the way. names: options whose value is not known, so not to be judged."""
+class Faults:
+    """All that is wrong with the options, collected so that it is reported at once.
 
-    texts: list[str] = field(default_factory=list)
-    names: set[str] = field(default_factory=set)
+    lines: one text a fault. unusable: options whose value is not known, so that what does not go
+    together with it is not judged.
+    """
 
-    def add(self, label: str, place: str, text: str, *names: str) -> None:
-        line = printable(f"{label} ({place}): {text}")
-        if line not in self.texts:
-            self.texts.append(line)
-        self.names.update(names)
+    lines: list[str] = field(default_factory=list)
+    unusable: set[str] = field(default_factory=set)
+
+    def add(self, label: str, place: str, text: str, *unusable: str) -> None:
+        line = make_printable(f"{label} ({place}): {text}")
+        if line not in self.lines:
+            self.lines.append(line)
+        self.unusable.update(unusable)
 
 
-def default(option: Option) -> Given:
+def make_default(option: Option) -> OptionValue:
     if option.default is None:
-        return Given(() if option.repeatable else None, None, "default", "not set")
-    return convert(option, option.default, "default", "default", Mistakes())
+        value = option.collect(()) if option.repeatable else None
+        return OptionValue(value, None, "default", "not set")
+    return convert(option, option.default, "default", "default", Faults())
 
 
-def convert(option: Option, raw: Any, source: Source, place: str, mistakes: Mistakes) -> Given:
-    """Turn what a source holds into values. A mistake is noted, and the default goes on for it.
+def convert(option: Option, raw: Any, source: Source, place: str, faults: Faults) -> OptionValue:
+    """Turn what a source holds into values. A fault is noted, and the default goes on for it.
 
     raw: the list of texts of a flag, the text of a variable, or a TOML value.
     """
     from_entry = option.kind.from_toml if source in {"file", "default"} else option.kind.from_text
     values: list[Any] = []
-    shown: list[Any] = []
-    faults: list[str] = []
+    as_toml: list[Any] = []
+    texts: list[str] = []
     try:
-        entries = _entries(option, raw, source)
+        entries = _split_entries(option, raw, source)
     except ConfigurationError as exc:
-        entries, faults = [], [str(exc)]
+        entries, texts = [], [exc.text]
     for entry in entries:
         try:
             values.append(from_entry(entry))
-            shown.append(_shown(option, values[-1], entry))
+            as_toml.append(_to_toml(option, values[-1], entry))
         except ConfigurationError as exc:
-            faults.append(str(exc))
-    if faults:
-        for fault in faults:
-            mistakes.add(option.label, place, fault, option.name)
-        return default(option)
+            texts.append(exc.text)
+    if texts:
+        for text in texts:
+            faults.add(option.label, place, text, option.name)
+        return make_default(option)
     if option.repeatable:
-        return Given(tuple(values), shown, source, place)
-    return Given(values[0], shown[0], source, place)
+        return OptionValue(option.collect(values), as_toml, source, place)
+    return OptionValue(values[0], as_toml[0], source, place)
 
 
-def _entries(option: Option, raw: Any, source: Source) -> list[Any]:
+def _split_entries(option: Option, raw: Any, source: Source) -> list[Any]:
     """The single values in what a source holds. Refuses a wrong number of them."""
     if source == "flag":
         # The last one could win, but two issuers, say, would read as if both were trusted.
@@ -85,13 +92,13 @@ def _entries(option: Option, raw: Any, source: Source) -> list[Any]:
             raise ConfigurationError("holds no value")
         return entries
     if not isinstance(raw, list | tuple):
-        raise ConfigurationError(f"needs a list of strings, not {toml_type(raw)}")
+        raise ConfigurationError(f"needs a list of strings, not {name_toml_type(raw)}")
     if not raw and option.default:
         raise ConfigurationError("at least one is needed")
     return list(raw)
 
 
-def _shown(option: Option, value: Any, entry: Any) -> Any:
+def _to_toml(option: Option, value: Any, entry: Any) -> Any:
     """Numbers and switches as they were understood, the rest as it was written."""
     if option.mask is not None:
         return option.mask(entry)

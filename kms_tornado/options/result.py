@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..auth.issuer import default_jwks_uri
+from ..errors import ConfigurationError
 from ..settings import Settings
-from .option_value import Given, Source
-from .table import Option
+from .option_value import OptionValue, Source
+from .table import Option, options_of
 
 
 @dataclass(frozen=True, slots=True)
 class Effective:
-    """One option as it took effect. value: TOML, secrets masked, or a few words where not is_set.
+    """One option as it took effect. name: in the file, or the variable's where it is no flag.
 
+    value: TOML, secrets masked, or a few words where not is_set.
     is_set: whether the value can stand in a configuration file.
     """
 
@@ -46,19 +48,31 @@ def format_effective(parsed: Parsed) -> str:
     )
 
 
-def effective(option: Option, given: Mapping[str, Given], settings: Settings) -> Effective:
-    one = given[option.name]
+def format_fault(error: ConfigurationError, parsed: Parsed) -> str:
+    """``--option (source): text``, for a fault that was found after parsing; without a setting the text."""
+    if error.field is None or not (options := options_of(error.field)):
+        return str(error)
+    option = options[0]
     name = option.name if option.is_flag else option.variable
-    if option.name == "data-dir" and settings.data_dir is None:
-        return Effective(name, "a temporary directory", one.source, False)
-    if one.shown is not None:
-        return Effective(name, _format_toml(one.shown), one.source, option.in_file)
-    words = option.unset
-    issuer_uri = given["jwt-issuer-uri"].value
+    source = next(e.source for e in parsed.effective if e.name == name)
+    return f"{option.label} ({source}): {error.text}"
+
+
+def make_effective(
+    option: Option, values: Mapping[str, OptionValue], settings: Settings
+) -> Effective:
+    value = values[option.name]
+    name = option.name if option.is_flag else option.variable
+    if option.name == "data-dir" and settings.service.data_dir is None:
+        return Effective(name, "a temporary directory", value.source, False)
+    if value.as_toml is not None:
+        return Effective(name, _format_toml(value.as_toml), value.source, option.in_file)
+    unset = option.unset
+    issuer_uri = values["jwt-issuer-uri"].value
     if option.name == "jwks-uri" and issuer_uri is not None:
         # A comment: where this one answers 404 discovery is tried, a configured one fails.
-        words = _format_toml(default_jwks_uri(issuer_uri))
-    return Effective(name, words, one.source, False)
+        unset = _format_toml(default_jwks_uri(issuer_uri))
+    return Effective(name, unset, value.source, False)
 
 
 def _format_toml(value: Any) -> str:

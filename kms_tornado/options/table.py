@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,36 +10,42 @@ from typing import Any
 from ..auth.issuer import ALGORITHMS
 from ..settings import CRYPTO_POLICIES, LOG_FORMATS, LOG_LEVELS, Secret
 from .converters import (
-    algorithm,
-    auth_provider,
-    host,
-    issuer_uri,
-    key_set_uri,
     mask_url,
-    readable_file,
-    required_claim,
-    token_type,
-    user_name,
+    parse_algorithm,
+    parse_auth_provider,
+    parse_host,
+    parse_issuer_uri,
+    parse_key_set_uri,
+    parse_readable_file,
+    parse_required_claim,
+    parse_token_type,
+    parse_user_name,
 )
-from .kinds import Integer, Kind, Seconds, Switch, Text, choice
-from .wording import closest
+from .kinds import Integer, OptionKind, Seconds, Switch, Text, make_choice
+from .wording import find_closest
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One row. default: as the file would have it; None, where the option is not set by default.
+    """One row.
 
-    unset: what --print-config shows then. separator: between entries in the environment.
-    is_flag and in_file: False where that source would be wrong for this one. mask: hides what is
+    default: as the file would have it; None where the option is not set by default. unset: what
+    --print-config shows then.
+    setting: the field that it fills, where that is not its name with underscores; see `field`.
+    collect: what the values of a repeatable option are put into. separator: between entries in the
+    environment.
+    is_flag and in_file: False where that source would be wrong for this option. mask: hides what is
     secret in a value that is shown.
     """
 
     name: str
-    kind: Kind
+    kind: OptionKind
     help: str
     default: Any = None
     unset: str = "none"
+    setting: str = ""
     repeatable: bool = False
+    collect: Callable[[Iterable[Any]], Collection[Any]] = tuple
     separator: str = ","
     short: str | None = None
     is_flag: bool = True
@@ -55,8 +61,13 @@ class Option:
         return "KMS_" + self.name.upper().replace("-", "_")
 
     @property
+    def field(self) -> str:
+        """The field of Settings, or of a class that Settings is made of, that the option fills."""
+        return self.setting or self.name.replace("-", "_")
+
+    @property
     def label(self) -> str:
-        """How mistakes name it; the name in every source is part of it or of its place."""
+        """How faults name it; the name in every source is part of it or of its place."""
         return self.flag if self.is_flag else self.variable
 
 
@@ -85,12 +96,13 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
         (
             Option(
                 "jwt-issuer-uri",
-                Text("URI", issuer_uri),
+                Text("URI", parse_issuer_uri),
                 "the iss that a token must carry, compared exactly: a trailing / counts",
+                setting="trust",
             ),
             Option(
                 "jwks-uri",
-                Text("URI", key_set_uri),
+                Text("URI", parse_key_set_uri),
                 "where that issuer's keys are (default: <issuer>/.well-known/jwks.json); "
                 "file:///... for a site without network",
                 unset="<issuer>/.well-known/jwks.json",
@@ -100,103 +112,122 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
                 Text("AUD"),
                 "a token of --jwt-issuer-uri must carry at least one of these in aud (default: "
                 "aud is not checked)",
+                setting="audiences",
                 repeatable=True,
+                collect=frozenset,
             ),
             Option(
                 "jwt-auth-provider",
-                Text("ISSUER,JWKS_URI,AUD...", auth_provider),
+                Text("ISSUER,JWKS_URI,AUD...", parse_auth_provider),
                 "one more issuer; JWKS_URI and AUDs may be left empty; entries of the environment "
                 "variable are separated by ;",
+                setting="trust",
                 repeatable=True,
                 separator=";",
             ),
             Option(
                 "jwt-user-namespace",
-                choice(("shared", "issuer")),
+                make_choice(("shared", "issuer")),
                 "needed with more than one issuer. shared: a user name means the same person "
                 "whichever issuer vouches for it; issuer: user names are <issuer>#<name>",
+                setting="namespace_by_issuer",
             ),
             Option(
                 "jwt-user-claim",
                 Text("CLAIM"),
                 "the claim that names the user; email also needs email_verified: true",
                 "sub",
+                setting="user_claim",
             ),
             Option(
                 "jwt-allow-unverified-email",
                 Switch(),
                 "with --jwt-user-claim email, take addresses that the issuer has not verified",
                 False,
+                setting="allow_unverified_email",
             ),
             Option(
                 "jwt-algorithms",
-                Text("ALG", algorithm),
+                Text("ALG", parse_algorithm),
                 "signature algorithms that are allowed",
                 ALGORITHMS,
+                setting="algorithms",
                 repeatable=True,
+                collect=frozenset,
             ),
             Option(
                 "jwt-leeway",
                 Seconds(0, 300),
                 "clock skew allowed on exp, nbf, iat and the maximum age, 0 to 300",
                 60,
+                setting="leeway_s",
             ),
             Option(
                 "jwt-max-age",
                 Seconds(above=True),
                 "refuse a token whose iat is older than this, or that has none (default: any age)",
+                setting="max_age_s",
             ),
             Option(
                 "jwt-required-claim",
-                Text("NAME=VALUE", required_claim),
+                Text("NAME=VALUE", parse_required_claim),
                 "the claim must equal the value, or contain it where it is a list; VALUE is a "
                 "string, or a number or boolean as in JSON (put a string that looks like one in "
                 'double quotes: level="5")',
+                setting="required_claims",
                 repeatable=True,
             ),
             Option(
                 "jwt-token-types",
-                Text("TYP", token_type),
+                Text("TYP", parse_token_type),
                 "accepted typ headers, compared without case and a leading application/; the word "
                 "absent stands for a token without typ",
                 ("absent", "JWT", "at+jwt"),
+                setting="token_types",
                 repeatable=True,
+                collect=frozenset,
             ),
             Option(
                 "jwt-cache-size",
                 Integer(0, 10_000_000),
                 "verified tokens that are remembered; 0 turns it off",
                 10_000,
+                setting="cache_size",
             ),
             Option(
                 "jwks-refresh-interval",
                 Seconds(1),
                 "time between two fetches of an issuer's keys in the background",
                 300,
+                setting="interval_s",
             ),
             Option(
                 "jwks-cooldown",
                 Seconds(),
                 "the least time between two refreshes of an issuer's keys, whatever asks for them",
                 30,
+                setting="cooldown_s",
             ),
             Option(
                 "jwks-timeout",
                 Seconds(0, 30, above=True),
                 "time for a whole refresh, all its requests; at most 30",
                 5,
+                setting="timeout_s",
             ),
             Option(
                 "jwks-max-stale",
                 Seconds(),
                 "how long the last good keys serve while refreshes fail; then 503",
                 86400,
+                setting="max_stale_s",
             ),
             Option(
                 "jwks-ca-file",
-                Text("PEM", readable_file),
+                Text("PEM", lambda text: str(parse_readable_file(text))),
                 "CA bundle for the issuer (default: the system's)",
                 unset="system",
+                setting="ca_file",
             ),
             Option(
                 "insecure-no-auth",
@@ -207,7 +238,7 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
             ),
             Option(
                 "default-username",
-                Text("USER", user_name),
+                Text("USER", parse_user_name),
                 "the user of every request with --insecure-no-auth",
                 "admin",
             ),
@@ -216,7 +247,9 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
     (
         "server",
         (
-            Option("hostname", Text("HOST", host), "host or address to listen on", "127.0.0.1"),
+            Option(
+                "hostname", Text("HOST", parse_host), "host or address to listen on", "127.0.0.1"
+            ),
             Option("port", Integer(0, 65535, "PORT"), "port; 0 picks a free one", 9998),
             Option(
                 "workers",
@@ -226,13 +259,15 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
             ),
             Option(
                 "tls-cert-file",
-                Text("PEM", readable_file),
+                Text("PEM", parse_readable_file),
                 "certificate chain; read again on SIGHUP (default: no TLS)",
             ),
-            Option("tls-key-file", Text("PEM", readable_file), "private key of the certificate"),
+            Option(
+                "tls-key-file", Text("PEM", parse_readable_file), "private key of the certificate"
+            ),
             Option(
                 "clients-ca-cert-file",
-                Text("PEM", readable_file),
+                Text("PEM", parse_readable_file),
                 "let in only clients that have a certificate of one of these CAs; their bearer "
                 "token is needed all the same (default: no certificate is asked for)",
             ),
@@ -247,9 +282,10 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
                 Seconds(0, 86400),
                 "time for requests in flight after SIGTERM",
                 10,
+                setting="shutdown_timeout_s",
             ),
-            Option("log-level", choice(LOG_LEVELS), "least severity that is logged", "info"),
-            Option("log-format", choice(LOG_FORMATS), "form of the log lines", "text"),
+            Option("log-level", make_choice(LOG_LEVELS), "least severity that is logged", "info"),
+            Option("log-format", make_choice(LOG_FORMATS), "form of the log lines", "text"),
             Option(
                 "metrics", Switch(), "serve Prometheus metrics at /metrics, without a token", False
             ),
@@ -288,9 +324,10 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
             ),
             Option(
                 "privileged-users",
-                Text("USER", user_name),
+                Text("USER", parse_user_name),
                 "only these users may create objects (default: every authenticated user)",
                 repeatable=True,
+                collect=frozenset,
             ),
         ),
     ),
@@ -299,7 +336,7 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
         (
             Option(
                 "crypto-policy",
-                choice(CRYPTO_POLICIES),
+                make_choice(CRYPTO_POLICIES),
                 "conservative: no unauthenticated modes, no RSA PKCS#1 v1.5 decryption, no SHA-1 "
                 "signatures; permissive allows them, for old data and old clients",
                 "conservative",
@@ -319,7 +356,12 @@ OPTIONS: tuple[Option, ...] = tuple(option for _, options in GROUPS for option i
 BY_NAME: Mapping[str, Option] = {option.name: option for option in OPTIONS}
 
 
-def closest_option(name: str) -> Sequence[str]:
+def options_of(field: str) -> Sequence[Option]:
+    """The options that fill the field, the one to change first in front."""
+    return [option for option in OPTIONS if option.field == field]
+
+
+def find_closest_option(name: str) -> Sequence[str]:
     """The name of the flag or key that was probably meant, or none."""
     names = [option.name for option in OPTIONS if option.is_flag]
-    return closest(name.lower().replace("_", "-"), names)
+    return find_closest(name.lower().replace("_", "-"), names)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self, TypeVar
 
 from ..crypto.envelope import MasterKey
-from ..crypto.policy import CryptoPolicy
 from ..errors import ConfigurationError, Unavailable
+from ..settings import ServiceSettings
 from ..store.base import ObjectStore
 from ..store.data_dir import make_data_dir
 from ..store.opening import open_store
@@ -24,36 +23,13 @@ T = TypeVar("T")
 KEY_FILE = "master.key"
 
 
-@dataclass(frozen=True, slots=True)
-class Storage:
-    """Where a KMS keeps what it keeps.
-
-    master_key: base64 text of KMS_MASTER_KEY; master_key_file: None means the one in data_dir.
-    """
-
-    data_dir: Path
-    database_url: str = "sqlite:///kms.db"
-    master_key_file: Path | None = None
-    master_key: str | None = None
-
-
 class KMS:
-    """``async with KMS(storage)``: open between the two ends, Unavailable before and after."""
+    """``async with KMS(settings)``: open between the two ends, Unavailable before and after."""
 
     def __init__(
-        self,
-        storage: Storage,
-        *,
-        privileged_users: frozenset[str] = frozenset(),
-        crypto_policy: CryptoPolicy = CryptoPolicy.CONSERVATIVE,
-        kmip_interop: bool = False,
-        light: LaneSize = LIGHT,
-        heavy: LaneSize = HEAVY,
+        self, settings: ServiceSettings, *, light: LaneSize = LIGHT, heavy: LaneSize = HEAVY
     ) -> None:
-        self._storage = storage
-        self._privileged_users = privileged_users
-        self._crypto_policy = crypto_policy
-        self._kmip_interop = kmip_interop
+        self._settings = settings
         self._lane_sizes = light, heavy
         self._stack = contextlib.AsyncExitStack()
         self.executor: Executor | None = None
@@ -91,10 +67,10 @@ class KMS:
             raise Unavailable("the key service is not started")
         return await self.executor.run(function, principal=principal, heavy=heavy)
 
-    async def offload_surely(self, function: Callable[[], T], *, principal: str) -> T:
-        """As `offload`, for the answer to what was done already: where no thread is free, right here.
+    async def run_offloaded_or_inline(self, function: Callable[[], T], *, principal: str) -> T:
+        """As `offload`; where the queue is full, the function runs on the event loop.
 
-        A 503 says that nothing was changed.
+        For the answer to an operation that is done: a 503 would say that nothing was changed.
         """
         try:
             return await self.offload(function, principal=principal)
@@ -115,54 +91,50 @@ class KMS:
         await self._stack.aclose()
 
     async def _open(self) -> None:
+        data_dir = self._settings.data_dir
+        if data_dir is None:
+            raise ConfigurationError("a directory is needed", "data_dir")
         light, heavy = self._lane_sizes
         self.executor = Executor(light=light, heavy=heavy)
         self._stack.callback(self.executor.close)
-        make_data_dir(self._storage.data_dir)
-        with naming("--database-url"):
-            store = open_store(self._storage.database_url, self._storage.data_dir)
-            await store.start()
+        make_data_dir(data_dir)
+        store = await _start_store(self._settings.database_url, data_dir)
         self._stack.push_async_callback(store.stop)
-        master_key = await _master_key(self._storage, store)
+        master_key = await _load_master_key(self._settings, data_dir, store)
         self._store = store
         self._access = AccessRights(store, self.offload)
-        self._service = Service(
-            store,
-            master_key,
-            self.offload,
-            privileged_users=self._privileged_users,
-            crypto_policy=self._crypto_policy,
-            kmip_interop=self._kmip_interop,
-        )
+        self._service = Service(store, master_key, self.offload, self._settings)
 
 
-async def _master_key(storage: Storage, store: ObjectStore) -> MasterKey:
+async def _start_store(database_url: str, data_dir: Path) -> ObjectStore:
+    """Raises ConfigurationError about database_url."""
+    try:
+        store = open_store(database_url, data_dir)
+        await store.start()
+    except ConfigurationError as exc:
+        if exc.fields:
+            raise
+        raise ConfigurationError(exc.text, "database_url") from exc
+    return store
+
+
+async def _load_master_key(
+    settings: ServiceSettings, data_dir: Path, store: ObjectStore
+) -> MasterKey:
     """The master key that this database belongs to. Raises ConfigurationError before serving."""
-    option = "KMS_MASTER_KEY" if storage.master_key else "--master-key-file"
-    known = await store.master_key_check()
-    with naming(option):
-        master_key = load_master_key(
-            value=storage.master_key,
-            file=storage.master_key_file,
-            default_file=storage.data_dir / KEY_FILE,
-            may_make=known is None and not await store.holds_objects(),
-        )
-    if known is None:
-        known = await store.set_master_key_check(master_key.check_value())
-    if not master_key.matches(known):
+    value = None if settings.master_key is None else settings.master_key.value
+    check_value = await store.master_key_check()
+    master_key = load_master_key(
+        value=value,
+        file=settings.master_key_file,
+        default_file=data_dir / KEY_FILE,
+        may_make=check_value is None and not await store.holds_objects(),
+    )
+    if check_value is None:
+        check_value = await store.set_master_key_check(master_key.check_value())
+    if not master_key.matches(check_value):
         raise ConfigurationError(
-            f"{option}: the master key is not the one that this database was made with"
+            "the master key is not the one that this database was made with",
+            "master_key" if value else "master_key_file",
         )
     return master_key
-
-
-@contextlib.contextmanager
-def naming(option: str, start: str = "") -> Iterator[None]:
-    """Put the option in front of a fault that begins with `start` and does not name it."""
-    try:
-        yield
-    except ConfigurationError as exc:
-        text = str(exc)
-        if text.startswith(option) or not text.startswith(start):
-            raise
-        raise ConfigurationError(f"{option}: {text}") from exc

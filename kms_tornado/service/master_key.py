@@ -20,11 +20,9 @@ from ..crypto.envelope import MASTER_KEY_BYTES, MasterKey
 from ..crypto.material import KeyMaterial
 from ..errors import ConfigurationError
 
-ENVIRONMENT_NAME = "KMS_MASTER_KEY"
-
 _log = logging.getLogger(__name__)
 
-_MOST_BYTES = 1024  # a key takes 45; more is some other file
+_MAX_FILE_BYTES = 1024  # a key takes 45; more is some other file
 
 
 def load_master_key(
@@ -32,35 +30,24 @@ def load_master_key(
 ) -> MasterKey:
     """The master key from the one place that was named, else from default_file.
 
-    value: of the environment, empty counts as not set. file: of --master-key-file.
+    value: of KMS_MASTER_KEY; an empty one counts as not set. file: of --master-key-file.
     may_make: the database is new, so a missing file is made; otherwise a new key would hide that
-    the old one is lost. Raises ConfigurationError.
+    the old one is lost. Raises ConfigurationError about master_key or master_key_file.
     """
-    if value and file is not None:
-        raise ConfigurationError(
-            f"{ENVIRONMENT_NAME} and --master-key-file are both set: which one is meant?"
-        )
     if value:
-        return parse_master_key(value, source=ENVIRONMENT_NAME)
+        return parse_master_key(value)
     path = default_file if file is None else file
     if may_make and not os.path.lexists(path):
         make_key_file(path)
     return read_key_file(path)
 
 
-def parse_master_key(text: str, *, source: str) -> MasterKey:
-    """source names the place in the error. Strict: one spelling for one key."""
+def parse_master_key(text: str) -> MasterKey:
+    """The key of KMS_MASTER_KEY. Raises ConfigurationError."""
     try:
-        key = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise ConfigurationError(f"{source}: is not base64") from None
-    if len(key) != MASTER_KEY_BYTES:
-        raise ConfigurationError(
-            f"{source}: holds {len(key)} bytes, a master key has {MASTER_KEY_BYTES}"
-        )
-    if base64.b64encode(key).decode("ascii") != text:
-        raise ConfigurationError(f"{source}: is not canonical base64")
-    return MasterKey(KeyMaterial(key))
+        return _decode_key(text)
+    except ValueError as exc:
+        raise ConfigurationError(str(exc), "master_key") from None
 
 
 def read_key_file(path: Path) -> MasterKey:
@@ -69,30 +56,46 @@ def read_key_file(path: Path) -> MasterKey:
         # Not blocking: a named pipe would keep the start waiting for a writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as exc:
-        raise _refusal(path, _words(exc)) from exc
+        raise _refusal(path, _reason(exc)) from exc
     try:
         # Checked on the open file: a name may point elsewhere a moment later.
-        fault = access_fault(os.fstat(descriptor), our_uid=os.geteuid())
+        fault = find_access_fault(os.fstat(descriptor), our_uid=os.geteuid())
         if fault:
             raise _refusal(path, fault)
-        content = os.read(descriptor, _MOST_BYTES + 1)
+        content = os.read(descriptor, _MAX_FILE_BYTES + 1)
     except OSError as exc:
-        raise _refusal(path, _words(exc)) from exc
+        raise _refusal(path, _reason(exc)) from exc
     finally:
         os.close(descriptor)
     if not content:
         raise _refusal(path, "is empty")
-    if len(content) > _MOST_BYTES:
+    if len(content) > _MAX_FILE_BYTES:
         raise _refusal(path, "is too long for a key")
     try:
         text = content.decode("ascii").removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
         raise _refusal(path, "is not base64") from None
-    return parse_master_key(text, source=f"master key file {path}")
+    try:
+        return _decode_key(text)
+    except ValueError as exc:
+        raise _refusal(path, str(exc)) from None
 
 
-def access_fault(status: os.stat_result, *, our_uid: int) -> str | None:
-    """What is wrong with type, owner or mode of a key file; None if all is well.
+def _decode_key(text: str) -> MasterKey:
+    """Strict: there is one spelling for one key. Raises ValueError that says what is wrong."""
+    try:
+        key = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("is not base64") from None
+    if len(key) != MASTER_KEY_BYTES:
+        raise ValueError(f"holds {len(key)} bytes, a master key has {MASTER_KEY_BYTES}")
+    if base64.b64encode(key).decode("ascii") != text:
+        raise ValueError("is not canonical base64")
+    return MasterKey(KeyMaterial(key))
+
+
+def find_access_fault(status: os.stat_result, *, our_uid: int) -> str | None:
+    """What is wrong with the type, owner or mode of a key file; None where nothing is.
 
     The rule of PostgreSQL's server key: ours alone, or root's and then readable by its group, so
     that the system's administrator can hand out one file without giving it away.
@@ -126,7 +129,7 @@ def make_key_file(path: Path) -> None:
             draft.unlink(missing_ok=True)
         _flush_directory(path.parent)
     except OSError as exc:
-        raise _refusal(path, f"cannot be made: {_words(exc)}") from exc
+        raise _refusal(path, f"cannot be made: {_reason(exc)}") from exc
     _log.warning(
         "made a new master key in %s: back it up, apart from the database; "
         "without it no stored key can be used again",
@@ -152,9 +155,9 @@ def _flush_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def _words(exc: OSError) -> str:
+def _reason(exc: OSError) -> str:
     return (exc.strerror or type(exc).__name__).lower()
 
 
 def _refusal(path: Path, fault: str) -> ConfigurationError:
-    return ConfigurationError(f"master key file {path}: {fault}")
+    return ConfigurationError(f"master key file {path}: {fault}", "master_key_file")

@@ -19,6 +19,7 @@ from ..operations.common.call import Call, ServiceContext, SharedOffload
 from ..operations.common.client_profile import BARE_OPERATION, MESSAGE_2, ClientProfile
 from ..operations.common.transaction import Transaction
 from ..operations.objects import stored_wrapped
+from ..settings import ServiceSettings
 from ..store.base import Conflict, Objects, ObjectStore
 from .catalogue import object_types, offered_operations, payload_types
 from .limits import check_data
@@ -39,17 +40,15 @@ class Service:
         store: ObjectStore,
         master_key: MasterKey,
         offload: SharedOffload,
+        settings: ServiceSettings,
         *,
-        privileged_users: frozenset[str] = frozenset(),
-        crypto_policy: CryptoPolicy = CryptoPolicy.CONSERVATIVE,
-        kmip_interop: bool = False,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
         self._now = now
         #: (principal, identifier) → the turn of those who change what it names; gone with the last.
         self._turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
-        self.operations = offered_operations(kmip_interop=kmip_interop)
+        self.operations = offered_operations(kmip_interop=settings.kmip_interop)
         self.payloads = payload_types(self.operations)
         self._context = ServiceContext(
             master_key,
@@ -60,8 +59,8 @@ class Service:
             sufficient_rights(
                 {operation for operation, row in self.operations.items() if row.is_covered_by_get}
             ),
-            privileged_users,
-            crypto_policy,
+            settings,
+            CryptoPolicy(settings.crypto_policy),
         )
 
     async def execute(self, principal: Principal, operation: Operation, request: Any) -> Any:

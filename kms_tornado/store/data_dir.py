@@ -72,8 +72,8 @@ def is_sqlite(url: URL) -> bool:
 
 
 def _refusal(path: Path, fault: str) -> ConfigurationError:
-    return ConfigurationError(f"--data-dir {path}: {fault}")
+    return ConfigurationError(f"{path}: {fault}", "data_dir")
 
 
 def _url_refusal(fault: str) -> ConfigurationError:
-    return ConfigurationError(f"--database-url: {fault}")
+    return ConfigurationError(fault, "database_url")

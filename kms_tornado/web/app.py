@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from tornado.routing import URLSpec
 from tornado.web import Application
 
 from ..auth.request_auth import RequestAuth
-from ..crypto.policy import CryptoPolicy
-from ..service.kms import KMS, Storage
+from ..service.kms import KMS
+from ..settings import ServiceArguments, make_service_settings
 from . import access_handlers as a
 from . import handlers as h
 from .access_log import log_handled_request
@@ -76,34 +74,23 @@ class MountedKMS(list[Any]):
 def handlers(
     prefix: str = "",
     *,
-    data_dir: str | Path = "kms-data",
-    database_url: str = "sqlite:///kms.db",
-    master_key_file: str | Path | None = None,
-    privileged_users: Iterable[str] = (),
-    crypto_policy: str = "conservative",
     max_body_size: int = 16 * 1024 * 1024,
     auth: RequestAuth | None = None,
+    **service: Unpack[ServiceArguments],
 ) -> MountedKMS:
     """The whole KMS as routes below a path of an existing application.
 
     ``kms = handlers(prefix="/kms", data_dir=…)``, ``Application([*kms, …], bearer_auth=auth)`` and
     ``async with auth, kms:``. The arguments mean what the options of the same names do.
     auth: what checks the tokens, where it is not the application's ``bearer_auth``.
-    Raises ValueError for a prefix that does not start with a slash or that ends with one.
+    service: the fields of `settings.ServiceArguments`, by name.
+    Raises ValueError for a prefix that does not start with a slash or that ends with one, and
+    ConfigurationError for settings that are nonsense.
     """
     if prefix and (not prefix.startswith("/") or prefix.endswith("/")):
         raise ValueError("a prefix starts with a slash and does not end with one")
     check_tornado(TOKEN_LAYER + SERVER)
-    storage = Storage(
-        data_dir=Path(data_dir),
-        database_url=database_url,
-        master_key_file=None if master_key_file is None else Path(master_key_file),
-    )
-    kms = KMS(
-        storage,
-        privileged_users=frozenset(privileged_users),
-        crypto_policy=CryptoPolicy(crypto_policy),
-    )
+    kms = KMS(make_service_settings(**service))
     context = ServerContext(kms=kms, auth=auth, max_body_size=max_body_size, prefix=prefix)
     return MountedKMS(prefix, kms, context)
 

@@ -141,7 +141,9 @@ class Exchange:
     ) -> bytes:
         if not is_long:
             return format_answer()
-        return await self._kms.offload_surely(format_answer, principal=self._principal.name)
+        return await self._kms.run_offloaded_or_inline(
+            format_answer, principal=self._principal.name
+        )
 
     def _log_results(
         self, message: RequestMessage, results: list[batch.ItemResult], correlation: str | None

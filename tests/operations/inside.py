@@ -10,7 +10,6 @@ from typing import Any, Self, TypeVar
 from kms_tornado.auth.principal import Principal
 from kms_tornado.crypto.envelope import MasterKey
 from kms_tornado.crypto.material import KeyMaterial
-from kms_tornado.crypto.policy import CryptoPolicy
 from kms_tornado.kmip.attribute_instance import AttributeInstance
 from kms_tornado.kmip.attributes import Attributes
 from kms_tornado.kmip.enums import CryptographicAlgorithm, ObjectType, Operation, State
@@ -28,6 +27,7 @@ from kms_tornado.kmip.payloads import (
 )
 from kms_tornado.service.access_rights import AccessRequest, AccessRights
 from kms_tornado.service.service import Service
+from kms_tornado.settings import ServiceSettings
 from kms_tornado.store.base import Objects
 from kms_tornado.store.sqlite.store import SQLiteStore
 
@@ -53,7 +53,7 @@ class Inside:
             self.store,
             MasterKey(KeyMaterial(bytes(32))),
             at_once,
-            crypto_policy=CryptoPolicy.PERMISSIVE,
+            ServiceSettings(crypto_policy="permissive"),
             now=lambda: self.clock,
         )
         self.rights = AccessRights(self.store, at_once, now=lambda: self.clock)

@@ -59,7 +59,7 @@ def test_a_private_directory_is_left_alone_without_a_word(tmp_path, caplog):
 def test_another_users_directory_is_refused(tmp_path, monkeypatch):
     us = os.geteuid()
     monkeypatch.setattr(os, "geteuid", lambda: us + 1)
-    with pytest.raises(ConfigurationError, match=r"--data-dir .*another user"):
+    with pytest.raises(ConfigurationError, match=r"^data_dir: .*another user"):
         make_data_dir(tmp_path)
 
 
@@ -121,7 +121,7 @@ def test_a_database_url_names_a_server(tmp_path, scheme):
     ],
 )
 def test_other_urls_are_refused_without_being_shown(tmp_path, url):
-    with pytest.raises(ConfigurationError, match=r"^--database-url: ") as caught:
+    with pytest.raises(ConfigurationError, match=r"^database_url: ") as caught:
         open_store(url, tmp_path)
     assert "s3cret" not in str(caught.value)
     assert caught.value.__cause__ is None

@@ -12,7 +12,8 @@ import pytest
 
 from kms_tornado.auth.no_auth import InsecureNoAuth
 from kms_tornado.service.executor import LaneSize
-from kms_tornado.service.kms import KMS, Storage
+from kms_tornado.service.kms import KMS
+from kms_tornado.settings import ServiceSettings
 from kms_tornado.web.app import make_app
 from kms_tornado.web.fast_lane import FastLane
 from kms_tornado.web.metrics import Metrics
@@ -64,7 +65,7 @@ class Server:
 
 @pytest.fixture(params=["fast lane", "long way"])
 def server(tmp_path, request):
-    kms = KMS(Storage(data_dir=tmp_path / "data"), light=ONE, heavy=ONE)
+    kms = KMS(ServiceSettings(data_dir=tmp_path / "data"), light=ONE, heavy=ONE)
     gate = threading.Event()
     auth = InsecureNoAuth("admin")
 

@@ -17,7 +17,8 @@ from kms_tornado import BearerAuth
 from kms_tornado.auth.credentials import Credentials
 from kms_tornado.auth.no_auth import InsecureNoAuth
 from kms_tornado.kmip import binary_codec, json_codec
-from kms_tornado.service.kms import KMS, Storage
+from kms_tornado.service.kms import KMS
+from kms_tornado.settings import ServiceSettings
 from kms_tornado.web.app import make_app
 from kms_tornado.web.fast_lane import FastLane
 from kms_tornado.web.kmip_exchange import OFFLOAD_BYTES, Exchange
@@ -165,7 +166,7 @@ class Host:
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory):
-    kms = KMS(Storage(data_dir=tmp_path_factory.mktemp("lane") / "data"))
+    kms = KMS(ServiceSettings(data_dir=tmp_path_factory.mktemp("lane") / "data"))
     auth = InsecureNoAuth("admin")
     lanes = []
 
@@ -326,7 +327,7 @@ def test_bug_is_500_that_says_nothing_and_a_traceback_in_the_log(host, monkeypat
 
 
 def test_key_service_that_is_closed_is_503_with_a_time_to_come_back(tmp_path):
-    kms = KMS(Storage(data_dir=tmp_path / "never opened"))
+    kms = KMS(ServiceSettings(data_dir=tmp_path / "never opened"))
     auth = InsecureNoAuth("admin")
     context = ServerContext(kms=kms, auth=auth, max_body_size=LIMIT)
     with running(lambda: FastLane(make_app(context), context, auth, body_timeout_s=5)) as client:
@@ -365,7 +366,7 @@ def test_end_of_the_process_in_the_middle_of_an_operation_is_no_fault_in_the_log
         from tornado.testing import bind_unused_port
 
         auth = InsecureNoAuth("admin")
-        async with KMS(Storage(data_dir=tmp_path / "data")) as kms:
+        async with KMS(ServiceSettings(data_dir=tmp_path / "data")) as kms:
             context = ServerContext(kms=kms, auth=auth, max_body_size=LIMIT)
             server = HTTPServer(FastLane(make_app(context), context, auth, body_timeout_s=5))
             sock, port = bind_unused_port()

@@ -54,6 +54,7 @@ from ...errors import (
     PermissionDenied,
 )
 from ...kmip.enums import CryptographicUsageMask, ObjectType, Operation, State
+from ...settings import ServiceSettings
 from ...store.base import Change, Objects, Replace
 from .client_profile import ClientProfile
 from .identifiers import parse_tag_list
@@ -101,8 +102,8 @@ class ServiceContext:
 
     offered: every operation of the catalogue that this server answers. object_types: what they work
     on, in KMIP's order. sufficient_rights: operation → the granted ones any of which allows it
-    (`domain.access.sufficient_rights`). privileged_users: who may create objects; empty means everyone.
-    crypto_policy: the value of --crypto-policy; `Call.check_allowed` asks it.
+    (`domain.access.sufficient_rights`). settings: of the service, whole. crypto_policy: that of
+    the settings; `Call.check_allowed` asks it.
     unwrap_stored: opens objects that are stored wrapped.
     streams: data that comes in parts, of all callers of this process.
     """
@@ -113,7 +114,7 @@ class ServiceContext:
     offered: tuple[Operation, ...]
     object_types: tuple[ObjectType, ...]
     sufficient_rights: Mapping[Operation, tuple[Operation, ...]]
-    privileged_users: frozenset[str]
+    settings: ServiceSettings
     crypto_policy: CryptoPolicy
     streams: Streams = field(default_factory=Streams, repr=False)
 
@@ -298,7 +299,7 @@ class Call:
 
     def check_may_create(self) -> None:
         """Raises PermissionDenied where only privileged users create objects."""
-        privileged = self.context.privileged_users
+        privileged = self.context.settings.privileged_users
         if privileged and self.principal not in privileged:
             raise PermissionDenied("creating objects is left to privileged users")
 

@@ -64,10 +64,10 @@ def open_engine(url: URL, *, size: int, is_for_reading: bool) -> AsyncEngine:
         )
     except ImportError as exc:
         raise ConfigurationError(
-            "--database-url: PostgreSQL needs an extra: pip install 'kms-tornado[postgresql]'"
+            "PostgreSQL needs an extra: pip install 'kms-tornado[postgresql]'", "database_url"
         ) from exc
     except (SQLAlchemyError, TypeError, ValueError):
-        raise ConfigurationError("--database-url: is not a database URL") from None
+        raise ConfigurationError("is not a database URL", "database_url") from None
     event.listen(engine.sync_engine, "connect", _bound_waiting)
     return engine
 

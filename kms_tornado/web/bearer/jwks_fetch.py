@@ -102,7 +102,7 @@ def _ssl_context(ca_file: str | None) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=ca_file)
     except (OSError, ssl.SSLError) as exc:
-        raise ConfigurationError(f"CA file {ca_file}: {exc}") from None
+        raise ConfigurationError(f"CA file {ca_file}: {exc}", "ca_file") from None
 
 
 def _convert_response(response: HTTPResponse) -> FetchResult:

@@ -22,11 +22,11 @@ def open_sockets(settings: Settings) -> list[socket.socket]:
     try:
         return bind_sockets(port, host)
     except socket.gaierror as exc:
-        raise ConfigurationError(f"--hostname: {host}: {exc.strerror}") from None
+        raise ConfigurationError(f"{host}: {exc.strerror}", "hostname") from None
     except OSError as exc:
         reason = os.strerror(exc.errno) if exc.errno else str(exc)
         if exc.errno == errno.EADDRNOTAVAIL:
-            raise ConfigurationError(f"--hostname: {host}: {reason}") from None
+            raise ConfigurationError(f"{host}: {reason}", "hostname") from None
         raise OSError(exc.errno, f"cannot listen on {host}, port {port}: {reason}") from None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import socket
 import ssl
@@ -16,10 +17,9 @@ from tornado.httpserver import HTTPServer
 from ...auth.minting import ALGORITHM
 from ...auth.no_auth import InsecureNoAuth
 from ...auth.request_auth import RequestAuth
-from ...crypto.policy import CryptoPolicy
 from ...errors import ConfigurationError
-from ...service.kms import KMS, Storage, naming
-from ...settings import Settings
+from ...service.kms import KMS
+from ...settings import ServiceSettings, Settings
 from ..app import make_app
 from ..bearer.auth import BearerAuth
 from ..bearer.tornado_internals import SERVER, TOKEN_LAYER, check_tornado
@@ -81,14 +81,7 @@ class Server:
         settings = self.settings
         check_tornado(TOKEN_LAYER + SERVER)
         self._ssl = tls.make_context(settings)
-        kms = await self._stack.enter_async_context(
-            KMS(
-                self._storage(),
-                privileged_users=settings.privileged_users,
-                crypto_policy=CryptoPolicy(settings.crypto_policy),
-                kmip_interop=settings.kmip_interop,
-            )
-        )
+        kms = await self._stack.enter_async_context(KMS(self._service_settings()))
         self._auth = await self._start_auth()
         context = ServerContext(
             kms=kms,
@@ -118,19 +111,13 @@ class Server:
             else:
                 log.info("the TLS files were read again")
 
-    def _storage(self) -> Storage:
-        settings = self.settings
-        directory = settings.data_dir
-        if directory is None:  # --dev
-            directory = Path(
-                self._stack.enter_context(tempfile.TemporaryDirectory(prefix="kms-tornado-dev-"))
-            )
-        return Storage(
-            data_dir=directory,
-            database_url=settings.database_url,
-            master_key_file=settings.master_key_file,
-            master_key=settings.master_key.value if settings.master_key else None,
-        )
+    def _service_settings(self) -> ServiceSettings:
+        """Those of the KMS; where no directory is named, as with --dev, with a temporary one."""
+        settings = self.settings.service
+        if settings.data_dir is not None:
+            return settings
+        directory = tempfile.TemporaryDirectory(prefix="kms-tornado-dev-")
+        return dataclasses.replace(settings, data_dir=Path(self._stack.enter_context(directory)))
 
     async def _start_auth(self) -> RequestAuth:
         auth = self._make_auth()
@@ -149,16 +136,13 @@ class Server:
         trust = settings.trust
         if trust is None:
             trust = settings.trust_in(self._start_dev_issuer().trusted_issuer())
-        with naming("--jwks-ca-file", "CA file"):
-            return BearerAuth(trust)
+        return BearerAuth(trust)
 
     def _start_dev_issuer(self) -> DevIssuer:
         """Raises ConfigurationError where the server would not accept the issuer's tokens."""
         settings = self.settings
         if ALGORITHM not in settings.policy.algorithms:
-            raise ConfigurationError(
-                f"--jwt-algorithms: the issuer of --dev signs with {ALGORITHM}"
-            )
+            raise ConfigurationError(f"the issuer of --dev signs with {ALGORITHM}", "algorithms")
         self.dev_issuer = DevIssuer(settings.hostname)
         self.dev_issuer.start()
         self._stack.push_async_callback(self.dev_issuer.stop)

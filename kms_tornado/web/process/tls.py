@@ -12,7 +12,7 @@ from ...settings import Settings
 def make_context(settings: Settings) -> ssl.SSLContext | None:
     """A context for TLS 1.2 or later with the configured pair; None where no pair is configured.
 
-    Raises ConfigurationError, which names the option and the file.
+    Raises ConfigurationError, which names the setting and the file.
     """
     if settings.tls_cert_file is None:
         return None
@@ -27,7 +27,7 @@ def make_context(settings: Settings) -> ssl.SSLContext | None:
 def load_pair(context: ssl.SSLContext, settings: Settings) -> None:
     """Read the configured certificate and key into the context, for connections made from now on.
 
-    Raises ConfigurationError, which names the option and the file.
+    Raises ConfigurationError, which names the setting and the file.
     """
     cert, key = settings.tls_cert_file, settings.tls_key_file
     assert cert is not None
@@ -36,7 +36,7 @@ def load_pair(context: ssl.SSLContext, settings: Settings) -> None:
         # With an empty password an encrypted key fails, where OpenSSL would prompt on the terminal.
         context.load_cert_chain(cert, key, password=lambda: b"")
     except (OSError, ValueError) as exc:  # ValueError: what Python itself refuses
-        raise ConfigurationError(_describe_pair_fault(cert, key, exc)) from None
+        raise _find_pair_fault(cert, key, exc) from None
 
 
 def _require_client_certificates(context: ssl.SSLContext, authorities: Path) -> None:
@@ -45,23 +45,27 @@ def _require_client_certificates(context: ssl.SSLContext, authorities: Path) -> 
         context.load_verify_locations(authorities)
     except OSError as exc:  # ssl.SSLError is an OSError
         why = exc.strerror if exc.filename else "holds no PEM certificate"
-        raise ConfigurationError(f"--clients-ca-cert-file: {authorities}: {why}") from None
+        raise ConfigurationError(f"{authorities}: {why}", "clients_ca_cert_file") from None
     context.verify_mode = ssl.CERT_REQUIRED
 
 
-def _describe_pair_fault(cert: Path, key: Path, error: Exception) -> str:
+def _find_pair_fault(cert: Path, key: Path, error: Exception) -> ConfigurationError:
     """What is wrong with the pair. OpenSSL says "[SSL] PEM lib (_ssl.c:3900)" of every fault."""
     if getattr(error, "reason", None) == "KEY_VALUES_MISMATCH":
-        return f"--tls-key-file: {key}: is not the key of the certificate in {cert}"
+        return ConfigurationError(
+            f"{key}: is not the key of the certificate in {cert}", "tls_key_file"
+        )
     try:
         cert_text, key_text = cert.read_bytes(), key.read_bytes()
     except OSError as exc:
-        option = "--tls-key-file" if exc.filename == str(key) else "--tls-cert-file"
-        return f"{option}: {exc.filename}: {exc.strerror}"
+        field = "tls_key_file" if exc.filename == str(key) else "tls_cert_file"
+        return ConfigurationError(f"{exc.filename}: {exc.strerror}", field)
     if b"-----BEGIN CERTIFICATE-----" not in cert_text:
-        return f"--tls-cert-file: {cert}: holds no PEM certificate"
+        return ConfigurationError(f"{cert}: holds no PEM certificate", "tls_cert_file")
     if b"ENCRYPTED" in key_text:
-        return f"--tls-key-file: {key}: is encrypted; it is needed without a passphrase"
+        text = f"{key}: is encrypted; it is needed without a passphrase"
+        return ConfigurationError(text, "tls_key_file")
     if b"PRIVATE KEY-----" not in key_text:
-        return f"--tls-key-file: {key}: holds no PEM private key"
-    return f"--tls-cert-file: {cert}, or the key {key}: cannot be used: {error}"
+        return ConfigurationError(f"{key}: holds no PEM private key", "tls_key_file")
+    text = f"{cert}, or the key {key}: cannot be used: {error}"
+    return ConfigurationError(text, "tls_cert_file")
