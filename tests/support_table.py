@@ -28,7 +28,7 @@ from kms_tornado.operations.locate import MAX_LOCATED
 from kms_tornado.service.access_rights import MAX_BODY_LENGTH
 from kms_tornado.service.catalogue import ALL_OBJECT_TYPES, CATALOGUE
 from kms_tornado.service.limits import MAX_DATA_BYTES, MAX_RESPONSE_BYTES
-from kms_tornado.store.bounds import MOST_GRANTEES, MOST_LISTED
+from kms_tornado.store.bounds import MAX_GRANTEES, MAX_LISTED
 
 ROOT = Path(__file__).parent.parent
 
@@ -97,8 +97,8 @@ LIMITS = (
     Limit("tag list as identifier", MAX_TAG_LIST_LENGTH, "characters", "Invalid_Field"),
     Limit("attributes of an object", MAX_ATTRIBUTES_LENGTH, "characters", "Invalid_Field"),
     Limit("identifiers in one answer to Locate", MAX_LOCATED, "items", "a page of so many"),
-    Limit("objects in a listing", MOST_LISTED, "objects", "the newest; Locate finds the others"),
-    Limit("users with rights on one object", MOST_GRANTEES, "users", "Server_Limit_Exceeded"),
+    Limit("objects in a listing", MAX_LISTED, "objects", "the newest; Locate finds the others"),
+    Limit("users with rights on one object", MAX_GRANTEES, "users", "Server_Limit_Exceeded"),
     Limit("values in one search by Locate", MAX_SOUGHT_VALUES, "values", "Invalid_Field"),
     Limit("object", MAX_OBJECT_BYTES, "bytes", "Invalid_Field"),
     Limit("certificate", MAX_CERTIFICATE_BYTES, "bytes", "Invalid_Field"),

@@ -123,6 +123,14 @@ def test_every_part_of_the_package_has_its_place_in_the_picture() -> None:
     assert {part_of(module) for module in MODULES} == set(ALLOWED)
 
 
+@pytest.mark.parametrize(("wing", "other"), [("sqlite", "postgres"), ("postgres", "sqlite")])
+def test_databases_of_the_store_import_nothing_of_each_other(wing: str, other: str) -> None:
+    of_wing = [module for module in MODULES if module.parts[:2] == ("store", wing)]
+    assert of_wing
+    for module in of_wing:
+        assert ("kms_tornado", "store", other) not in {name[:3] for name in imports(module)}
+
+
 @pytest.mark.parametrize("module", EMBEDDED)
 def test_what_applications_embed_imports_only_the_token_layer(module: str) -> None:
     ours = {name[1] for name in imports(Path(module)) if name[0] == "kms_tornado" and len(name) > 1}

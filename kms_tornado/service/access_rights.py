@@ -24,7 +24,7 @@ from ..errors import GeneralFailure, InvalidField, InvalidMessage, MissingData
 from ..kmip.enums import Operation
 from ..kmip.tables import ENUMERATIONS
 from ..operations.common.call import SharedOffload
-from ..store.base import Conflict, Grant, ObjectStore, Obtained, Withdraw
+from ..store.base import Conflict, Grant, GrantedObject, ObjectStore, Withdraw
 
 #: No body of sense is longer; it is parsed on the event loop.
 MAX_BODY_LENGTH = 64 * 1024
@@ -68,7 +68,7 @@ class AccessRights:
     async def grants_on(self, principal: str, uid: str) -> list[JSON]:
         """Who was granted what on the principal's object. Raises ItemNotFound."""
         _check_identifier(uid)
-        found = await self._store.grants_on(UniqueIdentifier(uid), owner=principal)
+        found = await self._store.list_grants(UniqueIdentifier(uid), owner=principal)
         if found is None:
             raise item_not_found(uid)
         return [
@@ -78,14 +78,14 @@ class AccessRights:
 
     async def owned(self, principal: str) -> list[JSON]:
         """The principal's newest objects, the destroyed ones as well; not all where there are many."""
-        found, now = await self._store.owned_by(principal), int(self._now())
+        found, now = await self._store.list_owned(principal), int(self._now())
         return await self._offload(
             lambda: [_owned(apply_dates(each, now)) for each in found], principal=principal
         )
 
     async def obtained(self, principal: str) -> list[JSON]:
         """The newest objects of others that were granted to the principal or to everyone."""
-        found, now = await self._store.obtained_by(principal), int(self._now())
+        found, now = await self._store.list_granted(principal), int(self._now())
         return await self._offload(
             lambda: [_obtained(each, apply_dates(each.target, now)) for each in found],
             principal=principal,
@@ -173,7 +173,7 @@ def _owned(target: ManagedObject) -> JSON:
     }
 
 
-def _obtained(found: Obtained, target: ManagedObject) -> JSON:
+def _obtained(found: GrantedObject, target: ManagedObject) -> JSON:
     """target: as of now."""
     return {
         "object_id": target.uid,

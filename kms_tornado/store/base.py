@@ -1,4 +1,4 @@
-"""What operations ask of a store, in the domain's words. SQL is behind it, no token reaches it."""
+"""What operations ask of a store, in the domain's words: no SQL, and no token."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ..kmip.enums import Operation
 
 @dataclass(frozen=True, slots=True)
 class Insert:
-    """A new object. Its identifier taken: the whole commit fails with ObjectAlreadyExists.
+    """Add a new object. ObjectAlreadyExists where its identifier is taken.
 
-    Of Insert and Replace: one of its names taken among the owner's objects that are not destroyed
-    fails with NonUniqueName; more objects than an owner may have, with ServerLimitExceeded.
+    Insert and Replace: NonUniqueName where one of its names is taken by another of the owner's objects
+    that are not destroyed; ServerLimitExceeded for more objects than an owner may have.
     """
 
     new: ManagedObject
@@ -25,9 +25,9 @@ class Insert:
 
 @dataclass(frozen=True, slots=True)
 class Replace:
-    """The object as it now is, if it still is as it was seen; its generation is then one higher.
+    """Write the object as it is to be. Its generation becomes seen + 1.
 
-    seen: the generation that the caller read. Another one in the database: Conflict.
+    seen: the generation that the caller read. Conflict where the database has another one.
     """
 
     new: ManagedObject
@@ -36,7 +36,7 @@ class Replace:
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """Forget the object altogether, so that its identifier is free again."""
+    """Remove the object altogether, so that its identifier is free again. Conflict as for Replace."""
 
     uid: UniqueIdentifier
     seen: int
@@ -44,7 +44,7 @@ class Remove:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Let somebody do these operations, too. Conflict if the object is not (any more) the owner's.
+    """Let somebody else do these operations, too. Conflict where the object is not the owner's.
 
     grantee: a user's name, or EVERYONE.
     """
@@ -57,9 +57,10 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Withdraw:
-    """Take these rights back; those that were not granted do not matter. Conflict as for Grant.
+    """Withdraw these rights; those that were not granted do not matter. Conflict as for Grant.
 
-    A change that was decided under a right which goes away here meets a Conflict.
+    The object's generation is counted up where a right goes away, so that a change which was decided
+    under that right meets a Conflict.
     """
 
     uid: UniqueIdentifier
@@ -70,9 +71,9 @@ class Withdraw:
 
 @dataclass(frozen=True, slots=True)
 class UseNonce:
-    """This once, with the object as it was seen. NonceReused where it was used before, ever.
+    """Use this nonce with the object, once and never again. NonceReused where it was used before.
 
-    What was used is forgotten with the object when it is removed, not when it is destroyed.
+    Nonces are forgotten when the object is removed, not when it is destroyed.
     nonce: 1 to 1024 bytes. Conflict as for Replace; the generation stays as it is.
     """
 
@@ -84,25 +85,25 @@ class UseNonce:
 Change = Insert | Replace | Remove | Grant | Withdraw | UseNonce
 
 
-class Conflict(Exception):  # it is an answer, not a fault
+class Conflict(Exception):  # an answer, not a fault
     """Somebody else changed the object in between: read again and decide again."""
 
 
-class Refused(Exception):  # nor is this
-    """Some groups of a commit cannot be; nothing was done. failures: place of the group → why."""
+class Refused(Exception):  # an answer, too
+    """Some groups of a commit cannot be done, so nothing was. failures: place of the group → error."""
 
     def __init__(self, failures: Mapping[int, KMIPError]) -> None:
         super().__init__()
         self.failures = failures
 
 
-#: Changes of several steps that are one commit: each group builds on those before it.
+#: The changes of several steps in one commit: each group builds on those before it.
 Groups = Sequence[Sequence[Change]]
 
 
 @dataclass(frozen=True, slots=True)
-class Obtained:
-    """An object of somebody else, and the operations that were granted on it."""
+class GrantedObject:
+    """An object of another owner, and the operations that were granted on it."""
 
     target: ManagedObject
     operations: frozenset[Operation]
@@ -111,24 +112,27 @@ class Obtained:
 class Objects(Protocol):
     """What an operation may do with the objects: read them, and commit changes.
 
-    principal, rights: who asks, and the granted operations any of which is enough for them (at most
-    two, `domain.access.sufficient_rights`); an owner needs none. Which rights those are is decided
-    in one place, `operations.call`; that they are there is part of the reading statement, so no
-    right outlives its withdrawal.
+    principal, rights: who asks, and the granted operations any of which is enough (at most two,
+    `domain.access.sufficient_rights`); an owner needs none. `operations.common.call` alone decides which
+    rights those are. The reading statement itself checks that they are granted, so that no right
+    outlives its withdrawal.
     """
 
     async def get(self, uid: UniqueIdentifier) -> ManagedObject | None:
-        """Whoever's it is: for Import, which asks if an identifier is taken. Not to be shown."""
+        """The object, regardless of its owner; None where there is none. Never shown to a caller.
+
+        Used by Import only, which has to know whether an identifier is taken.
+        """
 
     async def get_for(
         self, uid: UniqueIdentifier, *, principal: str, rights: Collection[Operation] = ()
     ) -> ManagedObject | None:
-        """The object if it is the principal's, or one of the rights is granted.
+        """The object if it is the principal's or one of the rights is granted, else None.
 
         Object and right are those of one moment.
         """
 
-    async def with_tags(self, search: TagSearch, after: Groups = ()) -> Sequence[ManagedObject]:
+    async def find_tagged(self, search: TagSearch, after: Groups = ()) -> Sequence[ManagedObject]:
         """The objects that the search finds, newest first, 100 at most; none for a search without tags.
 
         after: search as if these changes had been made; they are not. Raises what `commit_groups` raises
@@ -140,7 +144,7 @@ class Objects(Protocol):
     ) -> tuple[int, Sequence[UniqueIdentifier]]:
         """(number of all matches, a page of their identifiers, newest first), as of one moment.
 
-        after: as for `with_tags`. Raises InvalidField for more tags than an object may have.
+        after: as for `find_tagged`. Raises InvalidField for more tags than an object may have.
         """
 
     async def commit(self, changes: Sequence[Change]) -> None:
@@ -150,14 +154,21 @@ class Objects(Protocol):
         """
 
     async def commit_groups(self, groups: Groups) -> None:
-        """As `commit` of all of them. Raises Conflict, and Refused, which tells the groups apart."""
+        """As `commit` of all groups at once. Raises Conflict, and Refused with the errors by group."""
+
+    async def commit_now(self) -> None:
+        """What `commit` accepted is durable on return, within a transaction of several steps too.
+
+        For what cannot be done twice. Raises Conflict and Refused, and FeatureNotSupported where the
+        steps may have to be undone.
+        """
 
 
 class ObjectStore(Objects, Protocol):
-    """Durable, shared by all users.
+    """The objects of all users, durable.
 
     Every method raises errors.Unavailable where the database is out of reach or refuses (full disk,
-    locked for too long, closed); nothing of SQLAlchemy escapes.
+    locked for too long, closed). No exception of SQLAlchemy or of a driver leaves the store.
     """
 
     async def start(self) -> None:
@@ -167,23 +178,27 @@ class ObjectStore(Objects, Protocol):
         """Finish the writes that were accepted, then close."""
 
     async def ping(self) -> None:
-        """Return if the database answers."""
+        """Return where the database answers."""
 
-    async def grants_on(
+    async def list_grants(
         self, uid: UniqueIdentifier, *, owner: str
     ) -> Mapping[str, frozenset[Operation]] | None:
-        """Grantee → operations, by name; None where that owner has no such object."""
+        """Grantee → operations, in the order of names; None where that owner has no such object."""
 
-    async def owned_by(self, principal: str) -> Sequence[ManagedObject]:
-        """In any state, newest first, MOST_LISTED at most; without material (`sealed` is None)."""
+    async def list_owned(self, principal: str) -> Sequence[ManagedObject]:
+        """The principal's objects in any state, newest first, MAX_LISTED at most.
 
-    async def obtained_by(self, principal: str) -> Sequence[Obtained]:
-        """What others granted to the principal or to everyone; order, number, material as `owned_by`."""
+        Without material: `sealed` is None.
+        """
 
-    async def holds_objects(self) -> bool: ...
+    async def list_granted(self, principal: str) -> Sequence[GrantedObject]:
+        """What others granted to the principal or to everyone; order, number, material as `list_owned`."""
+
+    async def holds_objects(self) -> bool:
+        """Whether there is any object, in any state."""
 
     async def master_key_check(self) -> bytes | None:
-        """The value that proves which master key this database belongs to; None in a new one."""
+        """The value that shows which master key this database belongs to; None in a new database."""
 
     async def set_master_key_check(self, value: bytes) -> bytes:
-        """Keep the value if there is none yet; return the one kept (two first starts may race)."""
+        """Store the value if there is none yet. The stored one is returned: two first starts may race."""

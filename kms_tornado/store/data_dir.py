@@ -1,4 +1,4 @@
-"""The data directory, and which database the options mean."""
+"""The data directory, and the database that --database-url names."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _POSTGRESQL = ("postgresql", "postgresql+psycopg", "postgres")
 
 
 def make_data_dir(path: Path) -> Path:
-    """The directory, absolute, made if need be and closed to everybody else.
+    """The directory as an absolute path, made where it is absent and closed to all other users.
 
-    Raises ConfigurationError where it is not ours, no directory, or cannot be written to.
+    Raises ConfigurationError where it belongs to another user, is no directory, or cannot be written to.
     """
     path = path.absolute()
     try:
@@ -42,7 +42,7 @@ def make_data_dir(path: Path) -> Path:
 
 
 def resolve_database_url(url: str, data_dir: Path) -> URL:
-    """The URL, of SQLite with an absolute path: one begins at the data directory, not where we run.
+    """The URL; of SQLite with an absolute path. A relative path begins at the data directory.
 
     Raises ConfigurationError, which never repeats the URL: there may be a password in it.
     """

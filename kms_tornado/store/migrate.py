@@ -15,7 +15,7 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 def upgrade(connection: Connection, *, name: str) -> None:
     """Run the revisions that are missing, in the transaction that the connection is in.
 
-    The caller holds the write lock from before we look until it commits: of two servers that start
+    The caller holds the write lock from before this looks until it commits: of two servers that start
     at once, the second finds everything done. name: of the database, for messages.
     Raises ConfigurationError.
     """
@@ -28,20 +28,20 @@ def upgrade(connection: Connection, *, name: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
-    chatter = logging.getLogger("alembic")
-    if chatter.level == logging.NOTSET:  # it tells every step at the level INFO
-        chatter.setLevel(logging.WARNING)
+    alembic_log = logging.getLogger("alembic")
+    if alembic_log.level == logging.NOTSET:  # it logs every step at the level INFO
+        alembic_log.setLevel(logging.WARNING)
 
     scripts = ScriptDirectory.from_config(config)
     known = {script.revision for script in scripts.walk_revisions()}
-    found = MigrationContext.configure(connection).get_current_heads()
-    for revision in found:
+    present = MigrationContext.configure(connection).get_current_heads()
+    for revision in present:
         if revision not in known:
             raise ConfigurationError(
                 f"database {name}: is at revision {revision!r}, which this version does not know; "
                 "a newer version of kms_tornado has written it"
             )
-    if not found and inspect(connection).get_table_names():
+    if not present and inspect(connection).get_table_names():
         raise ConfigurationError(f"database {name}: belongs to another program")
-    if set(found) != set(scripts.get_heads()):
+    if set(present) != set(scripts.get_heads()):
         command.upgrade(config, "head")

@@ -1,4 +1,4 @@
-"""Which store --database-url means."""
+"""The store that --database-url names."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from pathlib import Path
 
 from .base import ObjectStore
 from .data_dir import is_sqlite, resolve_database_url
-from .sqlite.store import SQLiteStore
+from .sql.store import SQLStore
+from .sqlite.backend import SQLiteBackend
 
 
 def open_store(url: str, data_dir: Path) -> ObjectStore:
-    """Not started. Raises ConfigurationError."""
+    """A store that is not started yet. Raises ConfigurationError."""
     resolved = resolve_database_url(url, data_dir)
     if is_sqlite(resolved):
-        return SQLiteStore(Path(str(resolved.database)))
-    from .postgres.store import PostgresStore  # imported here: it takes an extra
+        return SQLStore(SQLiteBackend(Path(str(resolved.database))))
+    from .postgres.backend import PostgresBackend  # imported here: it needs an extra
 
-    return PostgresStore(resolved)
+    return SQLStore(PostgresBackend(resolved))

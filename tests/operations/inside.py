@@ -29,7 +29,8 @@ from kms_tornado.service.access_rights import AccessRequest, AccessRights
 from kms_tornado.service.service import Service
 from kms_tornado.settings import ServiceSettings
 from kms_tornado.store.base import Objects
-from kms_tornado.store.sqlite.store import SQLiteStore
+from kms_tornado.store.sql.store import SQLStore
+from kms_tornado.store.sqlite.backend import SQLiteBackend
 
 T = TypeVar("T")
 
@@ -48,7 +49,7 @@ class Inside:
     def __init__(self, directory: Path) -> None:
         self.clock = START
         self._loop = asyncio.new_event_loop()
-        self.store = SQLiteStore(directory / "kms.db")
+        self.store = SQLStore(SQLiteBackend(directory / "kms.db"))
         self.service = Service(
             self.store,
             MasterKey(KeyMaterial(bytes(32))),

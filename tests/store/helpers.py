@@ -19,8 +19,9 @@ from kms_tornado.kmip.enums import CryptographicAlgorithm, KeyFormatType, Object
 from kms_tornado.kmip.schema import to_node
 from kms_tornado.kmip.ttlv import children_of
 from kms_tornado.store.base import ObjectStore
-from kms_tornado.store.postgres.store import PostgresStore
-from kms_tornado.store.sqlite.store import SQLiteStore
+from kms_tornado.store.postgres.backend import PostgresBackend
+from kms_tornado.store.sql.store import SQLStore
+from kms_tornado.store.sqlite.backend import SQLiteBackend
 
 ALICE, BOB = "alice@example.com", "bob@example.com"
 
@@ -57,9 +58,10 @@ Place = Path | str
 
 
 def store_at(place: Place, **options: Any) -> ObjectStore:
+    """options: of the backend."""
     if isinstance(place, Path):
-        return SQLiteStore(place, **options)
-    return PostgresStore(make_url(place), **options)
+        return SQLStore(SQLiteBackend(place, **options))
+    return SQLStore(PostgresBackend(make_url(place), **options))
 
 
 def place_from(text: str) -> Place:

@@ -11,8 +11,8 @@ import pytest
 from kms_tornado.errors import ConfigurationError
 from kms_tornado.store.data_dir import make_data_dir, resolve_database_url
 from kms_tornado.store.opening import open_store
-from kms_tornado.store.postgres.store import PostgresStore
-from kms_tornado.store.sqlite.store import SQLiteStore
+from kms_tornado.store.postgres.backend import PostgresBackend
+from kms_tornado.store.sqlite.backend import SQLiteBackend
 
 
 def mode_of(path):
@@ -91,14 +91,14 @@ def test_a_database_url_names_a_file(tmp_path, url, expected):
     resolved = resolve_database_url(url, tmp_path)
     assert resolved.drivername == "sqlite"
     assert resolved.database == expected.format(data=tmp_path)
-    assert isinstance(open_store(url, tmp_path), SQLiteStore)
+    assert isinstance(open_store(url, tmp_path).backend, SQLiteBackend)
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgresql+psycopg", "postgres"])
 def test_a_database_url_names_a_server(tmp_path, scheme):
     url = f"{scheme}://kms:s3cret@db.example.com:5433/kms?sslmode=verify-full"
     store = open_store(url, tmp_path)
-    assert isinstance(store, PostgresStore)
+    assert isinstance(store.backend, PostgresBackend)
     assert "s3cret" not in repr(store)
 
 

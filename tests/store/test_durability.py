@@ -136,12 +136,12 @@ def pragma_for_writers(store, statement):
     def connected(connection, record):
         connection.execute(statement)
 
-    event.listen(store._file._writers, "connect", connected)
-    store._writer._drop_connection()  # the next commit opens another one
+    event.listen(store.backend.file._writers, "connect", connected)
+    store.backend.writer._drop_connection()  # the next commit opens another one
     try:
         yield
     finally:
-        event.remove(store._file._writers, "connect", connected)
+        event.remove(store.backend.file._writers, "connect", connected)
 
 
 @contextmanager

@@ -29,7 +29,7 @@ def path(tmp_path):
 
 def test_migrations_lead_to_the_declared_schema(path):
     async def body(store):
-        with store._file.open_reader() as connection:
+        with store.backend.file.open_reader() as connection:
             context = MigrationContext.configure(connection, opts={"compare_type": True})
             return compare_metadata(context, metadata)
 
@@ -48,7 +48,7 @@ def test_migrations_lead_to_the_declared_schema(path):
 )
 def test_the_writer_works_with(path, pragma, value):
     async def body(store):
-        with store._file.open_writer() as connection:
+        with store.backend.file.open_writer() as connection:
             return connection.exec_driver_sql(f"PRAGMA {pragma}").scalar()
 
     assert with_store(path, body) == value

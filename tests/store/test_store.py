@@ -14,7 +14,7 @@ from kms_tornado.errors import InvalidField, ObjectAlreadyExists, Unavailable
 from kms_tornado.kmip.attributes import Attributes
 from kms_tornado.kmip.enums import CryptographicAlgorithm, KeyFormatType, ObjectType, State
 from kms_tornado.store.base import Conflict, Insert, Remove, Replace
-from kms_tornado.store.bounds import MOST_TAGS
+from kms_tornado.store.bounds import MAX_TAGS
 
 from .helpers import ALICE, BOB, KEY_ATTRIBUTES, an_object, seeking, uids, with_store
 
@@ -78,7 +78,7 @@ def test_a_taken_identifier_is_refused_and_the_first_object_stays(place):
         pytest.param(an_object("x", tags=frozenset({"\ud800"})), id="half a character in a tag"),
         pytest.param(an_object("x", created_at=2**63), id="a number of 64 bits"),
         pytest.param(
-            an_object("x", tags=frozenset(map(str, range(MOST_TAGS + 1)))), id="too many tags"
+            an_object("x", tags=frozenset(map(str, range(MAX_TAGS + 1)))), id="too many tags"
         ),
     ],
 )
@@ -123,10 +123,10 @@ def test_a_replacement_counts_the_generation_up(place):
         )
         await store.commit([Replace(changed, seen.generation)])
         assert await store.get("one") == replace(changed, generation=2)
-        assert uids(await store.with_tags(TagSearch(frozenset({"new"}), principal=ALICE))) == [
+        assert uids(await store.find_tagged(TagSearch(frozenset({"new"}), principal=ALICE))) == [
             "one"
         ]
-        assert uids(await store.with_tags(TagSearch(frozenset({"_kk"}), principal=ALICE))) == []
+        assert uids(await store.find_tagged(TagSearch(frozenset({"_kk"}), principal=ALICE))) == []
         shorter = seeking(cryptographic_length=128)
         assert await store.locate(LocateSearch(shorter, principal=ALICE, offset=0, maximum=9)) == (
             1,
@@ -201,8 +201,8 @@ def test_a_removed_identifier_is_free_again_and_its_tags_are_gone(place):
         assert await store.get("one") is None
         assert not await store.holds_objects()
         await store.commit([Insert(an_object("one", tags=frozenset({"new"})))])
-        assert await store.with_tags(TagSearch(frozenset({"old"}), principal=ALICE)) == []
-        assert uids(await store.with_tags(TagSearch(frozenset({"new"}), principal=ALICE))) == [
+        assert await store.find_tagged(TagSearch(frozenset({"old"}), principal=ALICE)) == []
+        assert uids(await store.find_tagged(TagSearch(frozenset({"new"}), principal=ALICE))) == [
             "one"
         ]
 
@@ -245,7 +245,9 @@ def test_tag_lists_find_the_objects_that_carry_all_of_them(place):
             await store.commit([Insert(an_object(uid, tags=frozenset([*tags.split(), "_kk"])))])
 
         async def found(*tags):
-            return sorted(uids(await store.with_tags(TagSearch(frozenset(tags), principal=ALICE))))
+            return sorted(
+                uids(await store.find_tagged(TagSearch(frozenset(tags), principal=ALICE)))
+            )
 
         assert await found("x") == ["a", "b", "c"]
         assert await found("x", "y") == ["b", "c"]
@@ -262,24 +264,24 @@ def test_tag_lists_find_the_objects_that_carry_all_of_them(place):
 def test_no_tags_at_all_find_nothing(place):
     async def body(store):
         await store.commit([Insert(an_object("a")), Insert(an_object("b", tags=frozenset()))])
-        return await store.with_tags(TagSearch(frozenset(), principal=ALICE))
+        return await store.find_tagged(TagSearch(frozenset(), principal=ALICE))
 
     assert not with_store(place, body)
 
 
 def test_more_tags_than_an_object_may_have_are_refused(place):
-    tags = frozenset(map(str, range(MOST_TAGS + 1)))
+    tags = frozenset(map(str, range(MAX_TAGS + 1)))
 
     async def body(store):
         with pytest.raises(InvalidField):
-            await store.with_tags(TagSearch(tags, principal=ALICE))
+            await store.find_tagged(TagSearch(tags, principal=ALICE))
         with pytest.raises(InvalidField):
             await store.locate(
                 LocateSearch(ObjectFilter(tags=tags), principal=ALICE, offset=0, maximum=1)
             )
-        most = frozenset(map(str, range(MOST_TAGS)))
+        most = frozenset(map(str, range(MAX_TAGS)))
         await store.commit([Insert(an_object("much", tags=most))])
-        return await store.with_tags(TagSearch(most, principal=ALICE))
+        return await store.find_tagged(TagSearch(most, principal=ALICE))
 
     assert uids(with_store(place, body)) == ["much"]
 
@@ -289,7 +291,7 @@ def test_tag_lists_never_find_another_users_object(place):
         await store.commit([Insert(an_object("alices")), Insert(an_object("bobs", owner=BOB))])
         for principal, expected in ((ALICE, ["alices"]), (BOB, ["bobs"]), ("eve", [])):
             assert (
-                uids(await store.with_tags(TagSearch(frozenset({"_kk"}), principal=principal)))
+                uids(await store.find_tagged(TagSearch(frozenset({"_kk"}), principal=principal)))
                 == expected
             )
 
@@ -300,8 +302,10 @@ def test_a_new_owner_is_the_one_who_finds_an_object(place):
     async def body(store):
         await store.commit([Insert(an_object("one"))])
         await store.commit([Replace(an_object("one", owner=BOB), seen=1)])
-        assert uids(await store.with_tags(TagSearch(frozenset({"_kk"}), principal=ALICE))) == []
-        assert uids(await store.with_tags(TagSearch(frozenset({"_kk"}), principal=BOB))) == ["one"]
+        assert uids(await store.find_tagged(TagSearch(frozenset({"_kk"}), principal=ALICE))) == []
+        assert uids(await store.find_tagged(TagSearch(frozenset({"_kk"}), principal=BOB))) == [
+            "one"
+        ]
 
     with_store(place, body)
 
@@ -313,7 +317,8 @@ def test_tag_lists_and_locate_pass_over_the_destroyed(place, state):
     async def body(store):
         await store.commit([Insert(an_object("one", state=state))])
         assert (
-            uids(await store.with_tags(TagSearch(frozenset({"_kk"}), principal=ALICE))) == expected
+            uids(await store.find_tagged(TagSearch(frozenset({"_kk"}), principal=ALICE)))
+            == expected
         )
         found = await store.locate(
             LocateSearch(ObjectFilter(), principal=ALICE, offset=0, maximum=9)
@@ -336,7 +341,8 @@ def test_the_newest_comes_first_and_the_later_of_two_in_one_second(place):
         for uid, created_at in times.items():
             await store.commit([Insert(an_object(uid, created_at=created_at))])
         assert (
-            uids(await store.with_tags(TagSearch(frozenset({"_kk"}), principal=ALICE))) == expected
+            uids(await store.find_tagged(TagSearch(frozenset({"_kk"}), principal=ALICE)))
+            == expected
         )
         for wanted in (ObjectFilter(), ObjectFilter(tags=frozenset({"_kk"}))):
             found = await store.locate(LocateSearch(wanted, principal=ALICE, offset=0, maximum=9))
@@ -348,7 +354,7 @@ def test_the_newest_comes_first_and_the_later_of_two_in_one_second(place):
 def test_a_tag_list_yields_a_hundred_at_most(place):
     async def body(store):
         await store.commit([Insert(an_object(f"{n:03}", created_at=n)) for n in range(150)])
-        return await store.with_tags(TagSearch(frozenset({"_kk"}), principal=ALICE))
+        return await store.find_tagged(TagSearch(frozenset({"_kk"}), principal=ALICE))
 
     assert uids(with_store(place, body)) == [f"{n:03}" for n in range(149, 49, -1)]
 
@@ -483,7 +489,7 @@ def test_a_store_knows_whether_it_holds_objects(place, state):
 CALLS = {
     "ping": lambda store: store.ping(),
     "get": lambda store: store.get("one"),
-    "with_tags": lambda store: store.with_tags(TagSearch(frozenset({"_kk"}), principal=ALICE)),
+    "find_tagged": lambda store: store.find_tagged(TagSearch(frozenset({"_kk"}), principal=ALICE)),
     "locate": lambda store: store.locate(
         LocateSearch(ObjectFilter(), principal=ALICE, offset=0, maximum=1)
     ),

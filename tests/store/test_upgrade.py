@@ -92,7 +92,9 @@ def test_every_object_is_there_as_it_was(old):
     async def body(store):
         assert await store.master_key_check() == b"check"
         assert [await store.get(each.uid) for each in OBJECTS] == OBJECTS
-        assert uids(await store.with_tags(TagSearch(frozenset({"t"}), principal=ALICE))) == ["one"]
+        assert uids(await store.find_tagged(TagSearch(frozenset({"t"}), principal=ALICE))) == [
+            "one"
+        ]
 
     with_store(old, body)
     with_store(old, body)

@@ -59,7 +59,6 @@ from ...store.base import Change, Objects, Replace
 from .client_profile import ClientProfile
 from .identifiers import parse_tag_list
 from .streams import Streams
-from .transaction import Transaction
 
 _log = logging.getLogger(__name__)
 
@@ -229,7 +228,7 @@ class Call:
         ]
         for rights, states in groups:
             search = TagSearch(tags, self.principal, rights, states, self.now)
-            for candidate in await self.store.with_tags(search):
+            for candidate in await self.store.find_tagged(search):
                 if use.is_allowed_in(state_at(candidate, self.now)) and _has_type(candidate, types):
                     return candidate
                 unusable = unusable or candidate
@@ -292,8 +291,7 @@ class Call:
 
         For what cannot be done twice. Raises Conflict, and FeatureNotSupported within Undo.
         """
-        if isinstance(self.store, Transaction):
-            await self.store.commit_now()
+        await self.store.commit_now()
 
     # --- what a caller may do -------------------------------------------------------------------
 

@@ -67,11 +67,11 @@ class Transaction:
         known = await self._objects.get_for(uid, principal=principal, rights=rights)
         return None if known is None else after
 
-    async def with_tags(
+    async def find_tagged(
         self, search: TagSearch, after: Sequence[Sequence[Change]] = ()
     ) -> Sequence[ManagedObject]:
         try:
-            return await self._objects.with_tags(search, (*self._groups, *after))
+            return await self._objects.find_tagged(search, (*self._groups, *after))
         except Refused as exc:
             raise self._refusal(exc) from None
 

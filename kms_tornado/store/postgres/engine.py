@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL, and what its errors mean. psycopg is behind SQLAlchemy's async engine."""
+"""Connections to PostgreSQL by SQLAlchemy's async engine over psycopg, and what its errors mean."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from ..migrate import upgrade
 
 _log = logging.getLogger(__name__)
 
-# The oldest one that its makers still mend at the time of writing.
+# The oldest version that its makers still support at the time of writing.
 _OLDEST = 13
 
 # A read by key takes a millisecond; longer ones are searches among very many objects.
 _STATEMENT_TIMEOUT_MS = 15_000
-# A transaction of ours takes milliseconds: whoever waits longer for a row waits for a server that
-# hangs, and its transaction ends by the next limit.
+# A transaction of ours takes milliseconds: one that waits longer for a row waits for a server that
+# hangs, whose transaction the next limit ends.
 _LOCK_TIMEOUT_MS = 5_000
 _IDLE_TIMEOUT_MS = 4_000
 
-# A server that is gone without a word is noticed after seconds, not the hours of TCP's defaults.
+# A server that is gone without a word is noticed after seconds; by TCP's defaults it takes hours.
 _CONNECT_ARGUMENTS: Mapping[str, Any] = {
     "application_name": "kms_tornado",
     "client_encoding": "utf8",
@@ -36,10 +36,11 @@ _CONNECT_ARGUMENTS: Mapping[str, Any] = {
     "tcp_user_timeout": 10_000,
 }
 
-#: Of an advisory lock, by which one server at a time prepares the database: "kms_torn" in ASCII.
+#: The number of the advisory lock by which one server at a time prepares the database: "kms_torn" in
+#: ASCII.
 _PREPARING = int.from_bytes(b"kms_torn", "big")
 
-#: For a connection that others are using.
+#: To wait for a connection while others use all of them.
 POOL_TIMEOUT_S = 5.0
 
 
@@ -59,7 +60,7 @@ def open_engine(url: URL, *, size: int, is_for_reading: bool) -> AsyncEngine:
             pool_timeout=POOL_TIMEOUT_S,
             pool_reset_on_return=None if is_for_reading else "rollback",
             hide_parameters=True,  # an exception may end in a log
-            use_native_hstore=False,  # would be asked for on each new connection
+            use_native_hstore=False,  # saves a query on each new connection
             connect_args=arguments,
         )
     except ImportError as exc:
@@ -68,11 +69,11 @@ def open_engine(url: URL, *, size: int, is_for_reading: bool) -> AsyncEngine:
         ) from exc
     except (SQLAlchemyError, TypeError, ValueError):
         raise ConfigurationError("is not a database URL", "database_url") from None
-    event.listen(engine.sync_engine, "connect", _bound_waiting)
+    event.listen(engine.sync_engine, "connect", _limit_waiting)
     return engine
 
 
-def _bound_waiting(connection: Any, _record: object) -> None:
+def _limit_waiting(connection: Any, _record: object) -> None:
     """On every new connection; not by the option `options`, which poolers refuse."""
     cursor = connection.cursor()
     cursor.execute(
@@ -97,7 +98,7 @@ async def prepare(engine: AsyncEngine, *, name: str) -> None:
             await connection.execute(text(f"SELECT pg_advisory_xact_lock({_PREPARING})"))
             await connection.run_sync(_upgrade, name)
     except (SQLAlchemyError, OSError) as exc:
-        raise ConfigurationError(f"database {name}: {words(exc)}") from None
+        raise ConfigurationError(f"database {name}: {describe_error(exc)}") from None
 
 
 def _upgrade(connection: Connection, name: str) -> None:
@@ -122,15 +123,15 @@ async def _check_server(connection: AsyncConnection, name: str) -> None:
 
 
 def unavailable(exc: BaseException) -> Unavailable:
-    """For the caller, that it may try again; for the log, PostgreSQL's own words and never a value."""
-    return Unavailable("the database is out of reach", detail=words(exc))
+    """The caller may try again; the log has PostgreSQL's own message where it holds no value."""
+    return Unavailable("the database is out of reach", detail=describe_error(exc))
 
 
-def words(exc: BaseException) -> str:
-    """One line. Of errors in statements the code alone: their texts may quote a value."""
+def describe_error(exc: BaseException) -> str:
+    """One line for the log. Of an error in a statement the code alone: its text may quote a value."""
     origin = _origin(exc)
     state = sqlstate(exc)
-    if state is not None and not state.startswith(_HARMLESS):
+    if state is not None and not state.startswith(_ABOUT_SERVER_ALONE):
         return f"{type(origin).__name__} ({state})"
     if isinstance(origin, (OSError, *_connection_errors())):
         # "connection failed: connection to server at "…", port 5432 failed: Connection refused"
@@ -139,8 +140,9 @@ def words(exc: BaseException) -> str:
     return type(origin).__name__
 
 
-# Connection, authorization, catalog name, resources, operator's intervention: about the server alone.
-_HARMLESS = ("08", "28", "3D", "53", "57")
+# Classes of SQLSTATE whose texts hold no value: connection, authorization, catalog name, resources,
+# operator's intervention.
+_ABOUT_SERVER_ALONE = ("08", "28", "3D", "53", "57")
 
 
 def _connection_errors() -> tuple[type[BaseException], ...]:
@@ -150,14 +152,14 @@ def _connection_errors() -> tuple[type[BaseException], ...]:
 
 
 def driver_error() -> type[BaseException]:
-    """What the driver raises, where SQLAlchemy does not stand before it."""
+    """What the driver raises where it is used without SQLAlchemy."""
     import psycopg
 
     return psycopg.Error
 
 
 def _origin(exc: BaseException) -> BaseException:
-    """The driver's own, of one that SQLAlchemy raised."""
+    """The driver's own error, of one that SQLAlchemy raised."""
     return getattr(exc, "orig", None) or exc
 
 
@@ -167,17 +169,17 @@ def sqlstate(exc: BaseException) -> str | None:
 
 
 def was_disconnected(exc: BaseException) -> bool:
-    """The connection is gone, and with it everything that was not committed."""
+    """Whether the connection is gone, and with it everything that was not committed."""
     return isinstance(exc, DBAPIError) and exc.connection_invalidated
 
 
 def may_succeed_again(exc: BaseException) -> bool:
-    """Another transaction was in the way: serialization failure, deadlock."""
+    """Whether another transaction was in the way: serialization failure, deadlock."""
     return sqlstate(exc) in {"40001", "40P01"}
 
 
 def is_of_a_value(exc: BaseException) -> bool:
-    """What no row can hold: out of range, half a character, too long for an index."""
+    """Whether no row can hold a value: out of range, half a character, too long for an index."""
     import psycopg
 
     faults = (psycopg.DataError, UnicodeEncodeError, OverflowError)

@@ -1,6 +1,6 @@
-"""Writing to PostgreSQL: a transaction for all who wait, as `writer` does it for SQLite.
+"""The tasks that write to PostgreSQL, with one transaction for all who wait (why: `sql.commits`).
 
-Without savepoints, which would cost two round trips each: where one of the jobs fails, all are
+There are no savepoints, which would cost two round trips each: where one of the jobs fails, all are
 rolled back, and each is done again in a transaction of its own.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
@@ -18,21 +18,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ...errors import InvalidField, KMSError
 from ..base import Conflict, Refused
-from ..sql.changes import Commit, joined
+from ..sql.commits import Commit, Job, join_commits
 from ..sql.statements import Runner, SQLAlchemyRunner
 from .engine import is_of_a_value, may_succeed_again, unavailable, was_disconnected
 
 _log = logging.getLogger(__name__)
 
-Job = Callable[[Runner], Any]
-
 #: Transactions at the same time: while one is on its way to the disk, another is put together.
 WRITERS = 2
-#: Those, and some for what is only tried.
+#: One for each of them, and some for rehearsals.
 CONNECTIONS = WRITERS + 2
-# In one transaction: beyond, the changes cost more than the commit that they share.
-_MOST_TOGETHER = 64
-# Of a job alone, where others are in its way.
+# Jobs in one transaction: with more, their changes cost more than the commit that they share.
+_MAX_TOGETHER = 64
+# Of a job in a transaction of its own, where other transactions are in its way.
 _ATTEMPTS = 5
 
 
@@ -57,28 +55,25 @@ class PostgresWriter:
         ]
 
     async def stop(self) -> None:
-        """Wait until all that was submitted is written."""
+        """Wait until all jobs that were submitted are done."""
         for _ in self._tasks:
             self._queue.put_nowait(None)
         await asyncio.gather(*self._tasks)
 
     def submit(self, job: Job) -> asyncio.Future[Any]:
-        """Run the job in a transaction; the future is done when that is on disk.
-
-        A job may run several times. A caller who stops waiting does not stop it.
-        """
+        """As `Backend.submit`."""
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._queue.put_nowait(_Waiting(job, future))
         return future
 
     async def rehearse(self, job: Job) -> Any:
-        """The result of the job, whose changes are taken back."""
-        return await self._alone(job, keeps=False)
+        """As `Backend.rehearse`."""
+        return await self._run_alone(job, undoes=True)
 
     async def _run(self) -> None:
         while (first := await self._queue.get()) is not None:
             batch = [first]
-            while len(batch) < _MOST_TOGETHER and not self._queue.empty():
+            while len(batch) < _MAX_TOGETHER and not self._queue.empty():
                 waiting = self._queue.get_nowait()
                 if waiting is None:
                     self._queue.put_nowait(None)  # for this loop, later
@@ -87,37 +82,37 @@ class PostgresWriter:
             await self._write(batch)
 
     async def _write(self, batch: Sequence[_Waiting]) -> None:
-        if len(batch) > 1 and await self._together(batch):
+        if len(batch) > 1 and await self._run_together(batch):
             return
         for waiting in batch:
             try:
-                _tell(waiting.future, result=await self._alone(waiting.job))
+                _tell(waiting.future, result=await self._run_alone(waiting.job))
             except (KMSError, Conflict, Refused) as exc:
                 _tell(waiting.future, error=exc)
             except Exception as exc:  # the task's edge: nobody would ever wake the caller
                 _log.exception("the writer of the database met a fault of its own")
                 _tell(waiting.future, error=unavailable(exc))
 
-    async def _together(self, batch: Sequence[_Waiting]) -> bool:
+    async def _run_together(self, batch: Sequence[_Waiting]) -> bool:
         """False where one of the jobs failed, so that none was done."""
         try:
-            results = await self._transaction(_joined([waiting.job for waiting in batch]))
-        except _Uncertain as exc:  # they may be done, and must not be done again
+            results = await self._transaction(_join([waiting.job for waiting in batch]))
+        except _CommitUnanswered as exc:  # the jobs may be done, and must not be done again
             for waiting in batch:
                 _tell(waiting.future, error=unavailable(exc.reason))
             return True
         except Exception:
-            return False  # whose fault it is shows when each is on its own
-        for waiting, result in zip_longest(batch, results):  # what only adds has no result
+            return False  # which of them it was shows when each is run alone
+        for waiting, result in zip_longest(batch, results):  # joined commits have no results
             _tell(waiting.future, result=result)
         return True
 
-    async def _alone(self, job: Job, *, keeps: bool = True) -> Any:
+    async def _run_alone(self, job: Job, *, undoes: bool = False) -> Any:
         for _ in range(_ATTEMPTS):
             try:
-                (result,) = await self._transaction([job], keeps=keeps)
+                (result,) = await self._transaction([job], undoes=undoes)
                 return result
-            except _Uncertain as exc:
+            except _CommitUnanswered as exc:
                 raise unavailable(exc.reason) from None
             except (SQLAlchemyError, UnicodeEncodeError, OverflowError) as exc:
                 if is_of_a_value(exc):
@@ -131,38 +126,42 @@ class PostgresWriter:
             raise unavailable(last) from None
         raise Conflict
 
-    async def _transaction(self, jobs: Sequence[Job], *, keeps: bool = True) -> list[Any]:
-        """Raises what a job raises, with nothing done; _Uncertain where the commit did not answer."""
+    async def _transaction(self, jobs: Sequence[Job], *, undoes: bool = False) -> list[Any]:
+        """Raises what a job raises, with nothing done; _CommitUnanswered where the commit did not answer."""
         async with self._engine.connect() as connection:
             transaction = await connection.begin()
             try:
-                results = await connection.run_sync(lambda c: _done(jobs, SQLAlchemyRunner(c)))
+                results = await connection.run_sync(
+                    lambda sync: _run_jobs(jobs, SQLAlchemyRunner(sync))
+                )
             except BaseException:
                 await _roll_back(transaction)
                 raise
-            if not keeps:
+            if undoes:
                 await _roll_back(transaction)
                 return results
             try:
                 await transaction.commit()
             except SQLAlchemyError as exc:
                 if was_disconnected(exc):
-                    raise _Uncertain(exc) from exc
+                    raise _CommitUnanswered(exc) from exc
                 raise
             return results
 
 
-def _done(jobs: Sequence[Job], runner: Runner) -> list[Any]:
+def _run_jobs(jobs: Sequence[Job], runner: Runner) -> list[Any]:
     return [job(runner) for job in jobs]
 
 
-def _joined(jobs: Sequence[Job]) -> Sequence[Job]:
-    """Those that only add objects in one job, which saves a round trip for each, where all do."""
+def _join(jobs: Sequence[Job]) -> Sequence[Job]:
+    """One job of all of them where they only add objects: that saves a round trip for each."""
     commits = [job for job in jobs if isinstance(job, Commit) and job.only_adds]
-    return [joined(commits)] if len(commits) == len(jobs) else jobs
+    return [join_commits(commits)] if len(commits) == len(jobs) else jobs
 
 
-class _Uncertain(Exception):  # of a commit
+class _CommitUnanswered(Exception):
+    """The connection was lost during COMMIT: the transaction may be done or not."""
+
     def __init__(self, reason: SQLAlchemyError) -> None:
         super().__init__()
         self.reason = reason

@@ -1,10 +1,12 @@
-"""The changes as SQL, inside a transaction that somebody else begins and commits."""
+"""The changes of one commit as SQL, inside a transaction that a backend's writer begins and ends.
+
+Which rows are locked and why: `commits`.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
@@ -13,46 +15,22 @@ from typing import Any
 from sqlalchemy import BindParameter, bindparam, delete, insert, select, update
 
 from ...domain.managed_object import ManagedObject
-from ...errors import KMIPError, ObjectAlreadyExists
-from ..base import (
-    Change,
-    Conflict,
-    Grant,
-    Groups,
-    Insert,
-    Refused,
-    Remove,
-    Replace,
-    UseNonce,
-    Withdraw,
-)
-from . import grants as rights
-from . import queries
+from ...errors import ObjectAlreadyExists
+from ..base import Change, Conflict, Grant, Insert, Remove, Replace, UseNonce, Withdraw
+from . import grants, queries, side_tables
 from .attribute_rows import format_attributes, parse_rows
-from .rows import to_row
+from .rows import format_row
 from .schema import objects, server_state
-from .side_tables import (
-    Held,
-    add_tags,
-    change_tags,
-    count_objects,
-    index_changed,
-    index_new,
-    names_of,
-    take_names,
-    use_nonce,
-)
-from .statements import INTEGRITY_ERRORS, OBJECT_COLUMNS, Runner, Statement
-
-_insert_state = insert(server_state)
+from .side_tables import IndexedAttributes, OwnedNames, names_of
+from .statements import INTEGRITY_ERRORS, NO_VALUES, OBJECT_COLUMNS, Runner, Statement
 
 
-@cache
-def _as_they_were(number: int) -> Statement:
-    """What decides which rows beside an object's own must be written again, for so many objects.
+@cache  # ten constants at most, by the number alone; 512 identifiers are compiled when they are needed
+def _select_for_update(number: int) -> Statement:
+    """The rows of so many objects, locked: what decides which rows beside them must be written again.
 
-    On a database that lets two writers in at once, the second waits here for the first, in the order of
-    the identifiers.
+    On a database that lets two writers in at once, the second waits here for the first, in the order
+    of the identifiers.
     """
     uids: list[BindParameter[str]] = [bindparam(f"uid_{place}") for place in range(number)]
     return Statement(
@@ -72,17 +50,40 @@ def _as_they_were(number: int) -> Statement:
     )
 
 
-_of_serial = objects.c.serial == bindparam("wanted_serial")
+_of_serial = objects.c.serial == bindparam("of_serial")
 _update = Statement(update(objects).where(_of_serial), OBJECT_COLUMNS)
 _delete = Statement(delete(objects).where(_of_serial))
-_count_up = Statement(update(objects).where(_of_serial).values(generation=objects.c.generation + 1))
+_count_generation_up = Statement(
+    update(objects).where(_of_serial).values(generation=objects.c.generation + 1)
+)
+_select_check_value = Statement(queries.check_value)
+_insert_state = Statement(insert(server_state), server_state.columns.keys())
+
 # Identifiers in one statement, a power of two. SQLite takes 32,766 values.
-_TOGETHER = 512
+_MAX_UIDS = 512
+
+
+def apply_changes(runner: Runner, changes: Sequence[Change], *, now: int) -> None:
+    """Raises Conflict or a KMIPError, with what went before left for the caller to undo.
+
+    now: seconds since the Unix epoch.
+    """
+    _Application(runner, now).run(changes)
+
+
+def store_check_value(runner: Runner, value: bytes) -> bytes:
+    """The value that is stored from now on: the one that was there, else this one."""
+    rows = runner.select(_select_check_value, NO_VALUES)
+    if rows:
+        stored: bytes = rows[0][0]
+        return stored
+    runner.change(_insert_state, {"name": "master_key_check", "value": value})
+    return value
 
 
 @dataclass(slots=True)
-class _Known:
-    """An object as it is in the transaction by now; the texts are those of its row."""
+class _StoredObject:
+    """An object as it is in the transaction by now; tags and attributes are the texts of its row."""
 
     serial: int
     generation: int
@@ -92,105 +93,41 @@ class _Known:
     state: int
     attributes: str
 
-
-def apply(runner: Runner, changes: Sequence[Change], *, now: int) -> None:
-    """Raises Conflict or a KMIPError, with what went before left for the caller to undo.
-
-    now: seconds since the Unix epoch.
-    """
-    _Application(runner, now).run(changes)
-
-
-def apply_groups(runner: Runner, groups: Groups, *, now: int) -> None:
-    """All of them as one; where that fails, one by one, to tell which. Raises Conflict and Refused."""
-    places = [place for place, changes in enumerate(groups) if changes]
-    try:
-        with _savepoint(runner):
-            apply(runner, [each for changes in groups for each in changes], now=now)
-        return
-    except KMIPError as exc:
-        if len(places) == 1:
-            raise Refused({places[0]: exc}) from None
-    failures: dict[int, KMIPError] = {}
-    for place in places:
-        try:
-            with _savepoint(runner):
-                apply(runner, groups[place], now=now)
-        except KMIPError as exc:
-            failures[place] = exc
-        except Conflict:
-            if not failures:  # else it builds on one that failed
-                raise
-    if not failures:  # each can be, but not all together
-        raise Conflict
-    raise Refused(failures)
-
-
-@contextmanager
-def _savepoint(runner: Runner) -> Iterator[None]:
-    runner.command("SAVEPOINT one_group")
-    try:
-        yield
-    except (KMIPError, Conflict):
-        runner.command("ROLLBACK TO one_group")
-        raise
-    runner.command("RELEASE one_group")
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """`apply` with its arguments, to be run in a transaction of the writer's."""
-
-    changes: Sequence[Change]
-    now: int
-
-    def __call__(self, runner: Runner) -> None:
-        apply(runner, self.changes, now=self.now)
-
-    @property
-    def only_adds(self) -> bool:
-        return all(isinstance(change, Insert) for change in self.changes)
-
-
-def joined(commits: Sequence[Commit]) -> Commit:
-    """As if one caller had wanted all of them: they are done together or not at all.
-
-    For commits that only add: a statement for all the objects costs little more than for one.
-    """
-    changes = [change for commit in commits for change in commit.changes]
-    return Commit(changes, max(commit.now for commit in commits))
-
-
-def keep_check_value(runner: Runner, value: bytes) -> bytes:
-    """The value that is kept from now on: the one that was there, else this one."""
-    kept: bytes | None = runner.connection.execute(queries.check_value).scalar()
-    if kept is None:
-        runner.connection.execute(_insert_state, {"name": "master_key_check", "value": value})
-        kept = value
-    return kept
+    @classmethod
+    def of_row(cls, serial: int, row: dict[str, Any]) -> _StoredObject:
+        return cls(
+            serial,
+            row["generation"],
+            row["tags"],
+            row["owner"],
+            row["created_at"],
+            row["state"],
+            row["attributes"],
+        )
 
 
 class _Application:
-    """One commit. Names and numbers of objects are settled at its end: a name may change hands in it."""
+    """One commit. Names and numbers of objects come at its end: a name may change hands within it."""
 
     def __init__(self, runner: Runner, now: int) -> None:
         self._runner = runner
         self._now = now
-        self._known: dict[str, _Known] = {}
-        self._more: Counter[str] = Counter()
-        #: serial → (owner, names) of the objects whose names the commit changes.
-        self._names: dict[int, tuple[str, frozenset[tuple[str, int]]]] = {}
+        #: By unique identifier.
+        self._stored: dict[str, _StoredObject] = {}
+        #: Owner → objects that were added, or if negative, that are gone.
+        self._differences: Counter[str] = Counter()
+        #: Serial → names, of the objects whose names the commit changes.
+        self._names: dict[int, OwnedNames] = {}
 
     def run(self, changes: Sequence[Change]) -> None:
-        self._look(each.uid for each in changes if isinstance(each, _OF_KNOWN))
-        self._look(each.new.uid for each in changes if isinstance(each, Replace))
-        for together, group in groupby(changes, key=lambda change: isinstance(change, Insert)):
-            if together:  # one statement for all of them: a batch may make a hundred objects
+        self._read_stored(_changed_uids(changes))
+        for adds, group in groupby(changes, key=lambda change: isinstance(change, Insert)):
+            if adds:  # one statement for all of them: a batch may make a hundred objects
                 self._add([change.new for change in group if isinstance(change, Insert)])
             else:
                 self._change(group)
-        take_names(self._runner, self._names)
-        count_objects(self._runner, self._more)
+        side_tables.claim_names(self._runner, self._names)
+        side_tables.count_objects(self._runner, self._differences)
 
     def _change(self, changes: Iterable[Change]) -> None:
         for change in changes:
@@ -199,108 +136,105 @@ class _Application:
                     self._replace(new, seen)
                 case Remove(uid, seen):
                     self._remove(uid, seen)
-                case Grant():
-                    serial = self._owned(change).serial
-                    rights.grant(self._runner, serial, change.grantee, change.operations)
+                case Grant(uid, owner, grantee, operations):
+                    serial = self._check_owner(uid, owner).serial
+                    grants.grant(self._runner, serial, grantee, operations)
                 case Withdraw():
                     self._withdraw(change)
                 case UseNonce(uid, nonce, seen):
-                    self._use_nonce(uid, nonce, seen)
+                    serial = self._check_generation(uid, seen).serial
+                    side_tables.use_nonce(self._runner, serial, nonce)
 
-    def _look(self, uids: Iterable[str]) -> None:
-        wanted = sorted(set(uids))
-        for start in range(0, len(wanted), _TOGETHER):
-            some = wanted[start : start + _TOGETHER]
+    def _read_stored(self, uids: set[str]) -> None:
+        ordered = sorted(uids)
+        for start in range(0, len(ordered), _MAX_UIDS):
+            part = ordered[start : start + _MAX_UIDS]
             # Filled up to a power of two, so that there are ten statements and not five hundred.
-            number = 1 << (len(some) - 1).bit_length()
-            some += some[-1:] * (number - len(some))
-            values = {f"uid_{place}": uid for place, uid in enumerate(some)}
-            for uid, *columns in self._runner.select(_as_they_were(number), values):
-                self._known[uid] = _Known(*columns)
+            number = 1 << (len(part) - 1).bit_length()
+            part += part[-1:] * (number - len(part))
+            values = {f"uid_{place}": uid for place, uid in enumerate(part)}
+            for uid, *columns in self._runner.select(_select_for_update(number), values):
+                self._stored[uid] = _StoredObject(*columns)
 
-    def _find(self, uid: str, seen: int) -> _Known:
-        was = self._known.get(uid)
-        if was is None or was.generation != seen:
+    def _check_generation(self, uid: str, seen: int) -> _StoredObject:
+        stored = self._stored.get(uid)
+        if stored is None or stored.generation != seen:
             raise Conflict
-        return was
+        return stored
 
-    def _add(self, new: Sequence[ManagedObject]) -> None:
-        rows = [to_row(each, generation=each.generation, now=self._now) for each in new]
+    def _check_owner(self, uid: str, owner: str) -> _StoredObject:
+        stored = self._stored.get(uid)
+        if stored is None or stored.owner != owner:
+            raise Conflict
+        return stored
+
+    def _add(self, added: Sequence[ManagedObject]) -> None:
+        rows = [format_row(new, generation=new.generation, now=self._now) for new in added]
         try:
             serials = self._runner.add_objects(rows)
         except INTEGRITY_ERRORS:  # a row of ours can break no other constraint
             # No `from`: SQLAlchemy's exception holds the row.
             raise ObjectAlreadyExists("the unique identifier is taken") from None
-        added = list(zip(serials, new, strict=True))
-        add_tags(self._runner, added)
-        index_new(self._runner, [(serial, _held(each)) for serial, each in added])
-        for (serial, each), row in zip(added, rows, strict=True):
-            if each.attributes.names:
-                self._names[serial] = _names(each)
-            self._more[each.owner] += 1
-            self._known[each.uid] = _known(serial, row)
+        by_serial = list(zip(serials, added, strict=True))
+        side_tables.add_tags(self._runner, by_serial)
+        side_tables.add_values(self._runner, [(serial, _indexed(new)) for serial, new in by_serial])
+        for (serial, new), row in zip(by_serial, rows, strict=True):
+            if new.attributes.names:
+                self._names[serial] = _names_of(new)
+            self._differences[new.owner] += 1
+            self._stored[new.uid] = _StoredObject.of_row(serial, row)
 
     def _replace(self, new: ManagedObject, seen: int) -> None:
-        was = self._find(new.uid, seen)
-        row = to_row(new, generation=seen + 1, now=self._now)
-        self._runner.change(_update, {**row, "wanted_serial": was.serial})
-        if (was.tags, was.owner, was.created_at) != (row["tags"], new.owner, new.created_at):
-            change_tags(self._runner, was.serial, new)
-        had = (was.owner, parse_rows(was.attributes))
-        index_changed(self._runner, was.serial, _held(new), was=had)
-        names = _names(new)
-        if names != (was.owner, names_of(was.state, had[1])):
-            self._names[was.serial] = names
-        if was.owner != new.owner:  # what the old owner granted is not the new one's word
-            rights.withdraw_all(self._runner, was.serial)
-            self._more[was.owner] -= 1
-            self._more[new.owner] += 1
-        self._known[new.uid] = _known(was.serial, row)
+        before = self._check_generation(new.uid, seen)
+        row = format_row(new, generation=seen + 1, now=self._now)
+        self._runner.change(_update, {**row, "of_serial": before.serial})
+        if (before.tags, before.owner, before.created_at) != (
+            row["tags"],
+            new.owner,
+            new.created_at,
+        ):
+            side_tables.change_tags(self._runner, before.serial, new)
+        indexed = IndexedAttributes(before.owner, parse_rows(before.attributes))
+        side_tables.change_values(self._runner, before.serial, indexed, _indexed(new))
+        names = _names_of(new)
+        if names != names_of(before.owner, before.state, indexed.rows):
+            self._names[before.serial] = names
+        if before.owner != new.owner:  # what the old owner granted is not the new one's word
+            grants.withdraw_all(self._runner, before.serial)
+            self._differences[before.owner] -= 1
+            self._differences[new.owner] += 1
+        self._stored[new.uid] = _StoredObject.of_row(before.serial, row)
 
     def _remove(self, uid: str, seen: int) -> None:
-        was = self._find(uid, seen)
-        self._runner.change(_delete, {"wanted_serial": was.serial})
-        self._names.pop(was.serial, None)
-        self._more[was.owner] -= 1
-        del self._known[uid]
-
-    def _use_nonce(self, uid: str, nonce: bytes, seen: int) -> None:
-        # Whoever else uses this object holds its row until they are through: nobody comes between.
-        use_nonce(self._runner, self._find(uid, seen).serial, nonce)
+        before = self._check_generation(uid, seen)
+        self._runner.change(_delete, {"of_serial": before.serial})
+        self._names.pop(before.serial, None)
+        self._differences[before.owner] -= 1
+        del self._stored[uid]
 
     def _withdraw(self, change: Withdraw) -> None:
-        was = self._owned(change)
-        if rights.withdraw(self._runner, was.serial, change.grantee, change.operations):
+        stored = self._check_owner(change.uid, change.owner)
+        if grants.withdraw(self._runner, stored.serial, change.grantee, change.operations):
             # Whoever read the object under this right, and is about to change it, saw another
             # generation.
-            self._runner.change(_count_up, {"wanted_serial": was.serial})
-            was.generation += 1
-
-    def _owned(self, change: Grant | Withdraw) -> _Known:
-        was = self._known.get(change.uid)
-        if was is None or was.owner != change.owner:
-            raise Conflict
-        return was
+            self._runner.change(_count_generation_up, {"of_serial": stored.serial})
+            stored.generation += 1
 
 
-_OF_KNOWN = (Remove, Grant, Withdraw, UseNonce)
+def _changed_uids(changes: Sequence[Change]) -> set[str]:
+    """Of the objects that must be there before the commit, or were added in it."""
+    uids: set[str] = set()
+    for change in changes:
+        if isinstance(change, Replace):
+            uids.add(change.new.uid)
+        elif not isinstance(change, Insert):
+            uids.add(change.uid)
+    return uids
 
 
-def _held(new: ManagedObject) -> Held:
-    return new.owner, format_attributes(new.attributes).rows
+def _indexed(new: ManagedObject) -> IndexedAttributes:
+    return IndexedAttributes(new.owner, format_attributes(new.attributes).rows)
 
 
-def _names(new: ManagedObject) -> tuple[str, frozenset[tuple[str, int]]]:
-    return new.owner, names_of(new.state, format_attributes(new.attributes).rows)
-
-
-def _known(serial: int, row: dict[str, Any]) -> _Known:
-    return _Known(
-        serial,
-        row["generation"],
-        row["tags"],
-        row["owner"],
-        row["created_at"],
-        row["state"],
-        row["attributes"],
-    )
+def _names_of(new: ManagedObject) -> OwnedNames:
+    return names_of(new.owner, new.state, format_attributes(new.attributes).rows)

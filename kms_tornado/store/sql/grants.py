@@ -1,4 +1,7 @@
-"""Rights that an owner grants on an object, as rows. Whose object it is, `changes` has seen to."""
+"""The rows of grants: access rights that an owner gave others on an object.
+
+That the object is the owner's is checked by `changes` beforehand.
+"""
 
 from __future__ import annotations
 
@@ -8,56 +11,58 @@ from sqlalchemy import bindparam, delete, distinct, func, insert, select
 
 from ...errors import ServerLimitExceeded
 from ...kmip.enums import Operation
-from ..bounds import MOST_GRANTEES
+from ..bounds import MAX_GRANTEES
 from .schema import grants
 from .statements import Runner, Statement
 
-_of_object = grants.c.object == bindparam("wanted_object")
-_granted = (_of_object, grants.c.grantee == bindparam("wanted_grantee"))
-_operations = Statement(select(grants.c.operation).where(*_granted))
-_grantees = Statement(select(func.count(distinct(grants.c.grantee))).where(_of_object))
+_of_object = grants.c.object == bindparam("of_object")
+_of_grantee = (_of_object, grants.c.grantee == bindparam("of_grantee"))
+_operations = Statement(select(grants.c.operation).where(*_of_grantee))
+_grantee_count = Statement(select(func.count(distinct(grants.c.grantee))).where(_of_object))
 _insert = Statement(insert(grants), grants.columns.keys())
 _delete = Statement(
-    delete(grants).where(*_granted, grants.c.operation == bindparam("wanted_operation"))
+    delete(grants).where(*_of_grantee, grants.c.operation == bindparam("of_operation"))
 )
 _delete_all = Statement(delete(grants).where(_of_object))
 
 
 def grant(runner: Runner, serial: int, grantee: str, operations: Collection[Operation]) -> None:
     """Raises ServerLimitExceeded."""
-    known = _granted_to(runner, serial, grantee)
-    new = sorted(set(operations) - known)
+    granted = _read_operations(runner, serial, grantee)
+    new = sorted(set(operations) - granted)
     if not new:
         return
-    if not known:
-        _check_grantees(runner, serial)
+    if not granted:
+        _check_grantee_count(runner, serial)
     runner.change_all(
         _insert,
-        [{"object": serial, "grantee": grantee, "operation": int(each)} for each in new],
+        [{"object": serial, "grantee": grantee, "operation": int(operation)} for operation in new],
     )
 
 
 def withdraw(runner: Runner, serial: int, grantee: str, operations: Collection[Operation]) -> bool:
-    """True where a right went away."""
-    gone = sorted(_granted_to(runner, serial, grantee).intersection(operations))
-    if gone:
-        of_them = {"wanted_object": serial, "wanted_grantee": grantee}
-        runner.change_all(_delete, [{**of_them, "wanted_operation": int(each)} for each in gone])
-    return bool(gone)
+    """True where a right was there and is withdrawn."""
+    withdrawn = sorted(_read_operations(runner, serial, grantee).intersection(operations))
+    if withdrawn:
+        row = {"of_object": serial, "of_grantee": grantee}
+        runner.change_all(
+            _delete, [{**row, "of_operation": int(operation)} for operation in withdrawn]
+        )
+    return bool(withdrawn)
 
 
 def withdraw_all(runner: Runner, serial: int) -> None:
-    runner.change(_delete_all, {"wanted_object": serial})
+    runner.change(_delete_all, {"of_object": serial})
 
 
-def _granted_to(runner: Runner, serial: int, grantee: str) -> set[int]:
-    rows = runner.select(_operations, {"wanted_object": serial, "wanted_grantee": grantee})
+def _read_operations(runner: Runner, serial: int, grantee: str) -> set[int]:
+    rows = runner.select(_operations, {"of_object": serial, "of_grantee": grantee})
     return {operation for (operation,) in rows}
 
 
-def _check_grantees(runner: Runner, serial: int) -> None:
-    ((number,),) = runner.select(_grantees, {"wanted_object": serial})
-    if number >= MOST_GRANTEES:
+def _check_grantee_count(runner: Runner, serial: int) -> None:
+    ((count,),) = runner.select(_grantee_count, {"of_object": serial})
+    if count >= MAX_GRANTEES:
         raise ServerLimitExceeded(
-            f"at most {MOST_GRANTEES} users have rights on one object: * stands for everyone"
+            f"at most {MAX_GRANTEES} users have rights on one object: * stands for everyone"
         )

@@ -1,4 +1,8 @@
-"""The questions to the database. Values are bound parameters, never part of the text."""
+"""The reading statements that are always the same. Values are bound parameters, never text.
+
+Owner and rights are part of every statement that reads an object for a principal, so that no right
+outlives its withdrawal: the object and the right are those of one moment.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import (
     BindParameter,
+    Dialect,
     Exists,
     bindparam,
     exists,
@@ -18,58 +23,60 @@ from sqlalchemy import (
 
 from ...domain.access import EVERYONE
 from ...kmip.enums import Operation
-from ..bounds import MOST_LISTED
-from .rows import COLUMNS
+from ..bounds import MAX_LISTED
+from .rows import OBJECT_ROW
 from .schema import grants, objects, server_state
 from .search_filter import constant
+from .statements import Prepared
 
 principal_parameter: BindParameter[Any] = bindparam("principal")
 # A constant as part of the text: as a parameter it would be bound anew for every read.
-_to_them = grants.c.grantee.in_([principal_parameter, literal_column(f"'{EVERYONE}'")])
-_in_rights = grants.c.operation.in_([bindparam("right"), bindparam("other_right")])
+_is_grantee = grants.c.grantee.in_([principal_parameter, literal_column(f"'{EVERYONE}'")])
+_is_right = grants.c.operation.in_([bindparam("right"), bindparam("other_right")])
 _NO_RIGHT = 0  # no operation has this number
 
-#: Every object that the principal has a right on, whatever it is.
-serials_of_any_right = select(grants.c.object).where(_to_them)
-#: Every object that the principal has one of the rights on.
-serials_of_rights = serials_of_any_right.where(_in_rights)
+#: The serials of all objects on which the principal has any right.
+serials_of_any_right = select(grants.c.object).where(_is_grantee)
+#: The serials of all objects on which the principal has one of the rights.
+serials_of_rights = serials_of_any_right.where(_is_right)
 
-by_uid = select(*COLUMNS).where(objects.c.uid == bindparam("uid"))
+by_uid = select(*OBJECT_ROW).where(objects.c.uid == bindparam("uid"))
 
 by_uid_of_owner = by_uid.where(objects.c.owner == principal_parameter)
-_is_granted: Exists = exists().where(grants.c.object == objects.c.serial, _to_them, _in_rights)
-#: Owner or right, and the object, as of one moment.
+_is_granted: Exists = exists().where(grants.c.object == objects.c.serial, _is_grantee, _is_right)
 by_uid_for = by_uid.where(or_(objects.c.owner == principal_parameter, _is_granted))
 
 
-def asking(principal: str, rights: Collection[Operation]) -> dict[str, Any]:
-    """The values by which a statement knows who asks. rights: two at most."""
+def caller_values(principal: str, rights: Collection[Operation]) -> dict[str, Any]:
+    """The parameters of the statements above that say who reads. rights: two at most."""
     right, other_right = (*rights, _NO_RIGHT, _NO_RIGHT)[:2]
     return {"principal": principal, "right": right, "other_right": other_right}
 
 
 # --- listings -----------------------------------------------------------------------------------
 
-_WITHOUT_MATERIAL = [null().label("sealed") if c is objects.c.sealed else c for c in COLUMNS]
+_ROW_WITHOUT_MATERIAL = [
+    null().label("sealed") if column is objects.c.sealed else column for column in OBJECT_ROW
+]
 
 owned = (
-    select(*_WITHOUT_MATERIAL)
+    select(*_ROW_WITHOUT_MATERIAL)
     .where(objects.c.owner == principal_parameter)
     .order_by(objects.c.created_at.desc(), objects.c.serial.desc())
-    .limit(constant(MOST_LISTED))
+    .limit(constant(MAX_LISTED))
 )
 
-_newest_obtained = (
+_newest_granted = (
     select(objects.c.serial)
     .where(objects.c.serial.in_(serials_of_any_right), objects.c.owner != principal_parameter)
     .order_by(objects.c.created_at.desc(), objects.c.serial.desc())
-    .limit(constant(MOST_LISTED))
+    .limit(constant(MAX_LISTED))
 )
-#: A row for each granted operation, the rows of one object beside each other.
-obtained = (
-    select(*_WITHOUT_MATERIAL, grants.c.operation)
+#: A row for each granted operation, the rows of one object next to each other.
+granted = (
+    select(*_ROW_WITHOUT_MATERIAL, grants.c.operation)
     .join_from(grants, objects, objects.c.serial == grants.c.object)
-    .where(_to_them, objects.c.serial.in_(_newest_obtained))
+    .where(_is_grantee, objects.c.serial.in_(_newest_granted))
     .order_by(objects.c.created_at.desc(), objects.c.serial.desc())
 )
 
@@ -83,6 +90,18 @@ grants_on = (
 
 # --- the database as a whole --------------------------------------------------------------------
 
-any_object = select(objects.c.serial).limit(1)
+any_object = select(objects.c.serial).limit(constant(1))
 
 check_value = select(server_state.c.value).where(server_state.c.name == "master_key_check")
+
+
+class PreparedQueries:
+    """The statements of this module that a store runs by itself, compiled for its database."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.any_object = Prepared(any_object, dialect)
+        self.by_uid = Prepared(by_uid, dialect)
+        self.check_value = Prepared(check_value, dialect)
+        self.granted = Prepared(granted, dialect)
+        self.grants_on = Prepared(grants_on, dialect)
+        self.owned = Prepared(owned, dialect)

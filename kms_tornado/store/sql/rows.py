@@ -1,4 +1,4 @@
-"""A managed object as a row, and back."""
+"""A managed object as a row of `objects`, and back."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 from ...domain.managed_object import ManagedObject
 from ...errors import GeneralFailure, KMIPError
 from ...kmip.enums import ObjectType, Operation, State
-from ..base import Obtained
+from ..base import GrantedObject
 from .attribute_rows import collect_columns, format_attributes, parse_attributes
 from .schema import objects
 
 _log = logging.getLogger(__name__)
 
-#: The columns that `from_row` takes, in its order.
-COLUMNS = (
+#: The columns that `RowParser.parse_row` takes, in its order.
+OBJECT_ROW = (
     objects.c.uid,
     objects.c.owner,
     objects.c.object_type,
@@ -32,30 +32,25 @@ COLUMNS = (
 )
 
 # Looking a member up in a dict costs a third of calling the class.
-_OBJECT_TYPES: Mapping[int, ObjectType] = {int(each): each for each in ObjectType}
-_STATES: Mapping[int, State] = {int(each): each for each in State}
+_OBJECT_TYPES: Mapping[int, ObjectType] = {int(member): member for member in ObjectType}
+_STATES: Mapping[int, State] = {int(member): member for member in State}
+
+_parse_json = json.JSONDecoder().decode
+_format_tags = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-@lru_cache(maxsize=1024)  # most objects have the same few
-def _load_tags(text: str) -> frozenset[str]:
-    return frozenset(_decode(text))
-
-
-_decode = json.JSONDecoder().decode
-_dump_tags = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
-
-def to_row(new: ManagedObject, *, generation: int, now: int) -> dict[str, Any]:
+def format_row(new: ManagedObject, *, generation: int, now: int) -> dict[str, Any]:
+    """Column → value, for every column that a writer sets."""
     limits = new.attributes.usage_limits
-    attributes, rows = format_attributes(new.attributes)
+    text, rows = format_attributes(new.attributes)
     return {
         "uid": new.uid,
         "owner": new.owner,
         "object_type": int(new.object_type),
         "state": int(new.state),
         **collect_columns(rows),
-        "attributes": attributes,
-        "tags": _dump_tags(sorted(new.tags)),
+        "attributes": text,
+        "tags": _format_tags(sorted(new.tags)),
         "sealed": new.sealed,
         "version": new.version,
         "generation": generation,
@@ -66,42 +61,72 @@ def to_row(new: ManagedObject, *, generation: int, now: int) -> dict[str, Any]:
     }
 
 
-def from_row(row: Sequence[Any]) -> ManagedObject:
-    """Raises GeneralFailure where the row is not one that `to_row` made."""
-    uid, owner, object_type, state, attributes, tags, sealed, created_at, version, generation = row
-    try:
-        return ManagedObject(
+class RowParser:
+    """Makes objects of rows, and remembers the texts that it parsed: one for each store.
+
+    A busy server reads the same few thousand objects again and again, and most of them have the same
+    few tags. Parsing the attributes takes several times as long as reading the row.
+    """
+
+    def __init__(self) -> None:
+        self._parse_attributes = lru_cache(maxsize=4096)(parse_attributes)
+        self._parse_tags = lru_cache(maxsize=1024)(_parse_tags)
+
+    def parse_row(self, row: Sequence[Any]) -> ManagedObject:
+        """Raises GeneralFailure where the row is not one that `format_row` made."""
+        (
             uid,
             owner,
-            _OBJECT_TYPES[object_type],
-            _STATES[state],
-            parse_attributes(attributes),
-            _load_tags(tags),
+            object_type,
+            state,
+            attributes,
+            tags,
             sealed,
             created_at,
             version,
             generation,
-        )
-    except (ValueError, TypeError, LookupError, AttributeError, KMIPError) as exc:
-        _log.error("the row of the object %s is not one that this server writes", uid)
-        raise GeneralFailure("the stored object cannot be read") from exc
+        ) = row
+        try:
+            return ManagedObject(
+                uid,
+                owner,
+                _OBJECT_TYPES[object_type],
+                _STATES[state],
+                self._parse_attributes(attributes),
+                self._parse_tags(tags),
+                sealed,
+                created_at,
+                version,
+                generation,
+            )
+        except (ValueError, TypeError, LookupError, AttributeError, KMIPError) as exc:
+            _log.error("the row of the object %s is not one that this server writes", uid)
+            raise GeneralFailure("the stored object cannot be read") from exc
+
+    def parse_rows(self, rows: Iterable[Sequence[Any]]) -> list[ManagedObject]:
+        return [self.parse_row(row) for row in rows]
+
+    def parse_granted(self, rows: Iterable[Sequence[Any]]) -> list[GrantedObject]:
+        """Of rows of an object and one operation, in which an object's rows follow one another."""
+        granted: dict[str, tuple[ManagedObject, set[Operation]]] = {}
+        for *columns, operation in rows:
+            uid = columns[0]
+            if uid not in granted:
+                granted[uid] = (self.parse_row(columns), set())
+            granted[uid][1].add(Operation(operation))
+        return [
+            GrantedObject(target, frozenset(operations)) for target, operations in granted.values()
+        ]
 
 
-def obtained_from_rows(rows: Iterable[Sequence[Any]]) -> list[Obtained]:
-    """Of rows of an object and one operation, in which an object's rows follow one another."""
-    found: dict[str, tuple[ManagedObject, set[Operation]]] = {}
-    for *columns, operation in rows:
-        uid = columns[0]
-        if uid not in found:
-            found[uid] = (from_row(columns), set())
-        found[uid][1].add(Operation(operation))
-    return [Obtained(target, frozenset(operations)) for target, operations in found.values()]
+def _parse_tags(text: str) -> frozenset[str]:
+    return frozenset(_parse_json(text))
 
 
-def grants_from_rows(rows: Iterable[Sequence[Any]]) -> dict[str, frozenset[Operation]]:
+def parse_grants(rows: Iterable[Sequence[Any]]) -> dict[str, frozenset[Operation]]:
     """Grantee → operations. A row of None says that there are none."""
-    found: dict[str, set[Operation]] = {}
+    grants: dict[str, set[Operation]] = {}
     for grantee, operation in rows:
         if grantee is not None:
-            found.setdefault(grantee, set()).add(Operation(operation))
-    return {grantee: frozenset(operations) for grantee, operations in found.items()}
+            grants.setdefault(grantee, set()).add(Operation(operation))
+    return {grantee: frozenset(operations) for grantee, operations in grants.items()}

@@ -1,8 +1,8 @@
-"""Statements as SQLAlchemy writes them, and two ways to run them in a transaction that is under way.
+"""Statements as a database's driver takes them, and how they are run within a transaction.
 
-SQLAlchemy runs them on any database, in several times the time that SQLite itself takes for a short
-one. So on SQLite they are run on its driver, from texts that SQLAlchemy has written once. What the
-changes are and what they mean (`changes`, `belongings`) is the same for both.
+SQLAlchemy writes every statement, so that both databases have the same ones and values are always bound
+parameters. It takes five times as long to run a short statement as SQLite itself does. What is asked
+most is therefore compiled once (`Prepared`) and handed to the driver.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import sqlalchemy.exc
@@ -19,13 +20,25 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from .schema import objects
 
+#: The values of a statement's parameters, by name.
 Values = Mapping[str, Any]
+Rows = Sequence[Sequence[Any]]
+
+NO_VALUES: Values = MappingProxyType({})
 
 SQLITE: Dialect = SQLiteDialect()
 
+#: Every fault of a database, whichever way the statement was run.
+DATABASE_ERRORS = (sqlalchemy.exc.SQLAlchemyError, sqlite3.Error)
+#: A constraint is broken: a new row has the key of another one, say.
+INTEGRITY_ERRORS = (sqlalchemy.exc.IntegrityError, sqlite3.IntegrityError)
+
 
 class Prepared:
-    """One statement. Its values are text, numbers and octets, and its columns need no conversion."""
+    """A statement compiled for one database, whose values and columns need no conversion.
+
+    text: the SQL. values: turns parameters by name into the driver's tuple.
+    """
 
     __slots__ = ("text", "values")
 
@@ -35,29 +48,23 @@ class Prepared:
         """columns: what an INSERT or an UPDATE sets, where it does not say so itself."""
         compiled = statement.compile(dialect=dialect, column_keys=columns)
         assert isinstance(compiled, SQLCompiler)
-        binds = compiled.binds.items()
-        #: What the statement itself says.
-        constants = {name: bind.value for name, bind in binds if not bind.required}
+        parameters = compiled.binds.items()
+        constants = {name: bound.value for name, bound in parameters if not bound.required}
         self.text = compiled.string
-        #: The values by name → in the order of their places.
-        self.values = _in_order(tuple(compiled.positiontup or ()), constants)
+        self.values = _make_tuple_of(tuple(compiled.positiontup or ()), constants)
 
 
-def _in_order(names: tuple[str, ...], constants: Values) -> Callable[[Values], tuple[Any, ...]]:
+def _make_tuple_of(
+    names: tuple[str, ...], constants: Values
+) -> Callable[[Values], tuple[Any, ...]]:
     if len(names) < 2:  # itemgetter makes a tuple of several only
         return lambda values: tuple([{**constants, **values}[name] for name in names])
-    ordered: Callable[[Values], tuple[Any, ...]] = itemgetter(*names)
-    return (lambda values: ordered({**constants, **values})) if constants else ordered
-
-
-#: Every fault of a database, whichever way the statement was run.
-DATABASE_ERRORS = (sqlalchemy.exc.SQLAlchemyError, sqlite3.Error)
-#: A constraint is broken: what is new has the key of another row, say.
-INTEGRITY_ERRORS = (sqlalchemy.exc.IntegrityError, sqlite3.IntegrityError)
+    pick: Callable[[Values], tuple[Any, ...]] = itemgetter(*names)
+    return (lambda values: pick({**constants, **values})) if constants else pick
 
 
 class Statement:
-    """clause: for SQLAlchemy. on_sqlite: the same for its driver."""
+    """A statement of a transaction. clause: for SQLAlchemy. on_sqlite: the same for its driver."""
 
     __slots__ = ("clause", "on_sqlite")
 
@@ -68,65 +75,77 @@ class Statement:
 
 
 class Runner(Protocol):
-    """Every method raises DATABASE_ERRORS, and what a driver raises for values that it cannot send."""
+    """Runs statements in the transaction that is under way.
 
-    @property
-    def connection(self) -> Connection:
-        """For any other statement."""
+    Every method raises DATABASE_ERRORS, and what a driver raises for values that it cannot send.
+    """
 
     def command(self, text: str) -> None:
-        """What has neither values nor rows: SAVEPOINT and the like."""
+        """Run SQL that has neither values nor rows: SAVEPOINT and the like."""
 
-    def select(self, statement: Statement, values: Values) -> Sequence[Sequence[Any]]: ...
+    def select(self, statement: Statement, values: Values) -> Rows: ...
+
+    def select_prepared(self, statement: Prepared, values: Values) -> Rows:
+        """statement: compiled for this runner's database."""
 
     def change(self, statement: Statement, values: Values) -> int:
         """The number of rows that it changed."""
 
     def change_all(self, statement: Statement, values: Sequence[Values]) -> None:
-        """Once for each; there is at least one."""
+        """Run the statement once for each of the values, of which there is at least one."""
 
     def add_objects(self, rows: Sequence[Values]) -> Sequence[int]:
         """The serials of these new rows of `objects`."""
 
 
 class SQLAlchemyRunner:
-    """On any database. New rows are sent together, in one round trip."""
+    """For any database. New rows are sent together, in one round trip."""
 
     def __init__(self, connection: Connection) -> None:
-        self.connection = connection
+        self._connection = connection
 
     def command(self, text: str) -> None:
-        self.connection.exec_driver_sql(text)
+        self._connection.exec_driver_sql(text)
 
-    def select(self, statement: Statement, values: Values) -> Sequence[Sequence[Any]]:
-        return self.connection.execute(statement.clause, values).all()
+    def select(self, statement: Statement, values: Values) -> Rows:
+        return self._connection.execute(statement.clause, values).all()
+
+    def select_prepared(self, statement: Prepared, values: Values) -> Rows:
+        return self._connection.exec_driver_sql(statement.text, statement.values(values)).all()
 
     def change(self, statement: Statement, values: Values) -> int:
-        return self.connection.execute(statement.clause, values).rowcount
+        return self._connection.execute(statement.clause, values).rowcount
 
     def change_all(self, statement: Statement, values: Sequence[Values]) -> None:
-        self.connection.execute(statement.clause, values)
+        self._connection.execute(statement.clause, values)
 
     def add_objects(self, rows: Sequence[Values]) -> Sequence[int]:
-        told = self.connection.execute(_insert_and_tell, rows)
-        serials: dict[str, int] = dict(told.all())
+        inserted = self._connection.execute(_insert_returning_serials, rows)
+        serials: dict[str, int] = dict(inserted.all())
         return [serials[row["uid"]] for row in rows]
 
 
 class DriverRunner:
-    """On SQLite, to which nothing is a round trip."""
+    """For SQLite, to which nothing is a round trip: its driver runs the prepared texts."""
 
     def __init__(self, connection: Connection) -> None:
-        self.connection = connection
+        self._connection = connection
         driver: Any = connection.connection.driver_connection
         self._driver: sqlite3.Connection = driver
+
+    def close(self) -> None:
+        """Close the connection, which rolls back whatever was begun."""
+        self._connection.close()
 
     def command(self, text: str) -> None:
         self._driver.execute(text)
 
-    def select(self, statement: Statement, values: Values) -> Sequence[Sequence[Any]]:
+    def select(self, statement: Statement, values: Values) -> Rows:
         prepared = statement.on_sqlite
         return self._driver.execute(prepared.text, prepared.values(values)).fetchall()
+
+    def select_prepared(self, statement: Prepared, values: Values) -> Rows:
+        return self._driver.execute(statement.text, statement.values(values)).fetchall()
 
     def change(self, statement: Statement, values: Values) -> int:
         prepared = statement.on_sqlite
@@ -145,8 +164,8 @@ class DriverRunner:
         return serial
 
 
-#: The columns of an object that its writer knows.
+#: The columns of an object that its writer sets.
 OBJECT_COLUMNS = tuple(column.name for column in objects.c if column is not objects.c.serial)
 
 _insert = Prepared(insert(objects), SQLITE, OBJECT_COLUMNS)
-_insert_and_tell = insert(objects).returning(objects.c.uid, objects.c.serial)
+_insert_returning_serials = insert(objects).returning(objects.c.uid, objects.c.serial)

@@ -1,4 +1,4 @@
-"""One SQLite database file: made private, opened as we need it, watched in case it disappears."""
+"""The file of an SQLite database: made private, prepared, opened, watched in case it disappears."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from ..migrate import upgrade
 
 _log = logging.getLogger(__name__)
 
-# 5 s: a commit takes a millisecond, so whoever waits longer is not waiting for a commit.
+# 5 s: a commit takes a millisecond, so a longer wait is not for a commit.
 BUSY_TIMEOUT_S = 5.0
 # Readers hardly ever wait in WAL mode; one of them stands on the event loop.
 _READER_TIMEOUT_S = 0.25
-# Nobody waits for the cleaning, but the writer does nothing else meanwhile.
-_CLEANER_TIMEOUT_S = 0.05
+# No caller waits while the log is emptied, but the writer does nothing else meanwhile.
+_CHECKPOINT_TIMEOUT_S = 0.05
 # 30 s for the other process's migrations.
 _START_TIMEOUT_S = 30.0
 
@@ -36,26 +36,28 @@ _FOR_WRITERS = (
     "PRAGMA foreign_keys=ON",  # off by default, for the sake of SQLite 3.6
     "PRAGMA secure_delete=ON",  # overwrites what is deleted: destroyed material leaves the pages
     "PRAGMA trusted_schema=OFF",
-    # Pages of the log (16 MB) before it is moved into the database, within a commit for which all
-    # wait: what is changed again and again is moved once, which a thousand pages are too few for.
+    # In pages (16 MB): the log is moved into the database when it is that long, within a commit for
+    # which all wait. A page that is changed again and again is then moved once; with the default of
+    # 1000 pages it would be moved often.
     "PRAGMA wal_autocheckpoint=4000",
-    # What a savepoint may have to take back, and what a search gathers on its way, needs no file of its
-    # own: that may be left behind on another disk, and its page cache was most of what Locate took.
+    # What a savepoint may have to undo, and what a search gathers on its way, needs no file of its own:
+    # that may be left behind on another disk, and its page cache took most of the time of a Locate.
     "PRAGMA temp_store=MEMORY",
 )
 _FOR_READERS = (*_FOR_WRITERS, "PRAGMA query_only=ON")
 
 
 class SQLiteFile:
-    """path: absolute. Nothing is opened before `prepare`."""
+    """Opens connections to the file. path: absolute. Nothing is opened before `prepare`."""
 
     def __init__(self, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
         self.path = path
         self._name = str(path)
+        #: (device, inode) of the file when it was prepared.
         self._identity: tuple[int, int] | None = None
         self._writers = _engine(lambda: self._connect(_FOR_WRITERS, busy_timeout_s))
         self._readers = _engine(lambda: self._connect(_FOR_READERS, _READER_TIMEOUT_S))
-        self._cleaners = _engine(lambda: self._connect(_FOR_WRITERS, _CLEANER_TIMEOUT_S))
+        self._checkpointers = _engine(lambda: self._connect(_FOR_WRITERS, _CHECKPOINT_TIMEOUT_S))
 
     def prepare(self) -> None:
         """Make the file if there is none and bring it up to date. Raises ConfigurationError."""
@@ -64,14 +66,14 @@ class SQLiteFile:
                 self._make_private()
                 with self._writers.connect() as connection:
                     self._migrate(connection)
-                self._identity = self._seen()
+                self._identity = self._current_identity()
         except OSError as exc:
             raise self._refusal((exc.strerror or type(exc).__name__).lower()) from exc
         except SQLAlchemyError as exc:
-            raise self._refusal(_words(exc)) from exc
+            raise self._refusal(_describe_error(exc)) from exc
 
     def open_writer(self) -> Connection:
-        """A connection that commits by itself unless told BEGIN. Raises Unavailable."""
+        """A connection that commits each statement by itself, outside BEGIN and COMMIT. Raises Unavailable."""
         return self._open(self._writers)
 
     def open_reader(self) -> Connection:
@@ -84,21 +86,21 @@ class SQLiteFile:
         Pages from before a Destroy would otherwise stay in it until it is written over.
         """
         try:
-            with self._open(self._cleaners) as connection:
+            with self._open(self._checkpointers) as connection:
                 row = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").first()
         except (SQLAlchemyError, Unavailable):  # the disk is full, say; nothing is lost by waiting
             return False
         return row is not None and row[0] == 0
 
     def check_in_place(self) -> None:
-        """Refuse to go on with a file that was deleted or replaced: what we wrote would be lost,
-        what we read might be long revoked.
+        """Refuse to go on with a file that was deleted or replaced.
 
-        It may come back (a mount, a mistake undone). Another file in its place is never taken up
-        without a restart, which looks whose master key it needs. Raises Unavailable.
+        What is written to it would be lost, and what is read from it might be revoked long ago. The
+        file may come back (a mount, a mistake that is undone). Another file in its place is not used
+        before a restart, which checks that it belongs to the same master key. Raises Unavailable.
         """
         try:
-            in_place = self._seen() == self._identity
+            in_place = self._current_identity() == self._identity
         except OSError as exc:
             raise Unavailable("the database is out of reach", detail=str(exc)) from exc
         if not in_place:
@@ -107,7 +109,7 @@ class SQLiteFile:
                 detail=f"{self.path} was replaced; restart to use it",
             )
 
-    def _seen(self) -> tuple[int, int]:
+    def _current_identity(self) -> tuple[int, int]:
         status = os.stat(self._name)
         return status.st_dev, status.st_ino
 
@@ -155,7 +157,7 @@ class SQLiteFile:
         _log.warning("the database %s was open to others: closed it (mode 0600)", self.path)
 
     def _migrate(self, connection: Connection) -> None:
-        """What is not ours is left as it was: nothing is changed before `upgrade` has looked."""
+        """Another program's database is left as it was: `upgrade` looks before anything is changed."""
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         upgrade(connection, name=str(self.path))
         connection.exec_driver_sql("COMMIT")
@@ -168,20 +170,20 @@ class SQLiteFile:
 
 
 def _engine(connect: Callable[[], sqlite3.Connection]) -> Engine:
-    """`sqlite://` names the dialect alone: connect knows the file.
+    """The URL `sqlite://` names the dialect alone; connect knows the file.
 
-    The parameters of a statement that fails are hidden: an exception may end in a log.
+    The parameters of a statement that fails are hidden, because an exception may end in a log.
     """
     return create_engine("sqlite://", creator=connect, poolclass=NullPool, hide_parameters=True)
 
 
 def unavailable(exc: SQLAlchemyError | sqlite3.Error) -> Unavailable:
-    """For the caller, that it may try again; for the log, SQLite's own words and never a value."""
-    return Unavailable("the database is out of reach", detail=_words(exc))
+    """The caller may try again; the log has SQLite's own message, which holds no value."""
+    return Unavailable("the database is out of reach", detail=_describe_error(exc))
 
 
-def _words(exc: SQLAlchemyError | sqlite3.Error) -> str:
-    # str(exc) of SQLAlchemy has the statement and its parameters, SQLite's own message has not.
+def _describe_error(exc: SQLAlchemyError | sqlite3.Error) -> str:
+    # str(exc) of SQLAlchemy has the statement and its parameters; SQLite's own message does not.
     origin = getattr(exc, "orig", exc)
     if isinstance(origin, sqlite3.Error):
         return f"{origin} ({getattr(origin, 'sqlite_errorname', 'sqlite')})"
@@ -190,10 +192,10 @@ def _words(exc: SQLAlchemyError | sqlite3.Error) -> str:
 
 @contextmanager
 def _alone_in(directory: Path) -> Iterator[None]:
-    """One process at a time prepares a database in this directory.
+    """Let one process at a time prepare a database in this directory.
 
-    SQLite's own lock is not enough: turning the write-ahead log on fails at once where two do it.
-    A lock on the directory itself leaves no file behind and ends with the process.
+    SQLite's own lock is not enough: turning on the write-ahead log fails at once where two processes
+    do it. A lock on the directory itself leaves no file behind and ends with the process.
     """
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

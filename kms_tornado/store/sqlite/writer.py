@@ -1,8 +1,7 @@
-"""One thread that writes, with one commit for all who wait.
+"""The thread that writes to SQLite, with one commit for all who wait (why: `sql.commits`).
 
-A commit on disk costs far more than the changes in it. While one is on its way others queue up, and
-the next one takes them all. Those that only add objects are added by the same few statements; the
-others have a savepoint each, so that one conflict is one caller's.
+Jobs that only add objects are run together, by the same few statements. The others have a savepoint
+each, so that the conflict of one is undone alone.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
 from queue import Empty, SimpleQueue
@@ -20,18 +18,16 @@ from typing import Any
 from sqlalchemy import exc as errors
 
 from ...errors import InvalidField, Unavailable
-from ..sql.changes import Commit, joined
+from ..sql.commits import Commit, Job, join_commits
 from ..sql.statements import DATABASE_ERRORS, DriverRunner, Runner
 from .database_file import SQLiteFile, unavailable
 
 _log = logging.getLogger(__name__)
 
-Job = Callable[[Runner], Any]
+# Jobs in one commit: with more, their changes cost more than the commit that they share.
+_MAX_TOGETHER = 256
 
-# 256 in one commit: beyond, the changes cost more than the commit that they share.
-_MOST_TOGETHER = 256
-
-# The fault of one change, whose savepoint undoes it. Any other fault of the database ends them all.
+# Faults of a single job, whose savepoint undoes it. Any other fault of the database ends all of them.
 _OF_ONE_CHANGE = (
     *(errors.DataError, sqlite3.DataError),
     *(errors.IntegrityError, sqlite3.IntegrityError),
@@ -43,7 +39,7 @@ _OF_ONE_CHANGE = (
 
 @dataclass(slots=True, eq=False)
 class _Waiting:
-    """A job, who waits for it, and then what became of it."""
+    """A job, the future of its caller, and then its result or error."""
 
     job: Job
     erases: bool
@@ -53,16 +49,17 @@ class _Waiting:
     error: BaseException | None = None
 
 
-class Writer:
+class SQLiteWriter:
     """Started and stopped once, in one event loop."""
 
     def __init__(self, file: SQLiteFile) -> None:
         self._file = file
         self._loop = asyncio.get_running_loop()
-        #: What was submitted in this turn of the event loop.
+        #: Jobs that were submitted in this turn of the event loop.
         self._gathered: list[_Waiting] = []
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._runner: DriverRunner | None = None
+        #: Sealed material went away since the log was emptied last.
         self._erased = False
         # A daemon, so that a process that never stops its store can still end.
         self._thread = Thread(target=self._run, name="kms-store-writer", daemon=True)
@@ -79,12 +76,7 @@ class Writer:
     def submit(
         self, job: Job, *, erases: bool = False, undoes: bool = False
     ) -> asyncio.Future[Any]:
-        """Run the job in a transaction; the future is done when that is on disk.
-
-        undoes: what the job changes is taken back, only its result counts.
-        erases: sealed material goes away with it and should soon be gone from the log too. A caller
-        who stops waiting does not stop the job.
-        """
+        """As `Backend.submit`. undoes: the job's changes are undone, only its result counts."""
         future: asyncio.Future[Any] = self._loop.create_future()
         if not self._gathered:
             self._loop.call_soon(self._hand_over)
@@ -92,10 +84,11 @@ class Writer:
         return future
 
     def _hand_over(self) -> None:
-        """At the end of a turn, so that all whose requests were read in it share a commit.
+        """Called at the end of a turn of the event loop: all jobs of one turn share a commit.
 
-        The first of them would wake the thread, which goes ahead alone while the others wait for the
-        next commit: twice as many commits, each of which costs more than the changes in it.
+        Else the first of them would wake the thread, which would go ahead with it alone while the
+        others wait for the next commit: twice as many commits, each of which costs more than the
+        changes in it.
         """
         gathered, self._gathered = self._gathered, []
         for waiting in gathered:
@@ -115,10 +108,10 @@ class Writer:
         self._drop_connection()
 
     def _take(self) -> tuple[list[_Waiting], bool]:
-        """(those who wait now, whether they are the last)."""
+        """(jobs that wait now, whether they are the last)."""
         batch: list[_Waiting] = []
         try:
-            while len(batch) < _MOST_TOGETHER:
+            while len(batch) < _MAX_TOGETHER:
                 waiting = self._queue.get(block=not batch)
                 if waiting is None:
                     return batch, True
@@ -136,7 +129,7 @@ class Writer:
             runner.command("BEGIN IMMEDIATE")
             _run_all(runner, batch)
             runner.command("COMMIT")
-            self._file.check_in_place()  # gone in between: it was written to a file without a name
+            self._file.check_in_place()  # if not, the commit went to a file without a name
         except Unavailable as exc:
             self._fail(batch, exc.detail)
         except DATABASE_ERRORS as exc:
@@ -150,7 +143,7 @@ class Writer:
             )
 
     def _fail(self, batch: list[_Waiting], detail: str) -> None:
-        """Nobody's change counts. Closing the connection rolls back whatever was begun."""
+        """None of the jobs is done. Closing the connection rolls back whatever was begun."""
         self._drop_connection()
         for waiting in batch:
             waiting.error = Unavailable("the database is out of reach", detail=detail)
@@ -166,17 +159,17 @@ class Writer:
         if self._runner is not None:
             runner, self._runner = self._runner, None
             try:
-                runner.connection.close()
+                runner.close()
             except errors.SQLAlchemyError:  # it was broken before
                 pass
 
 
 def _run_all(runner: Runner, batch: list[_Waiting]) -> None:
     for only_adds, group in groupby(batch, key=_only_adds):
-        together = list(group)
-        if only_adds and len(together) > 1 and _run_together(runner, together):
+        neighbours = list(group)
+        if only_adds and len(neighbours) > 1 and _run_joined(runner, neighbours):
             continue
-        for waiting in together:
+        for waiting in neighbours:
             waiting.result, waiting.error = _attempt(runner, waiting.job, waiting.undoes)
 
 
@@ -184,26 +177,26 @@ def _only_adds(waiting: _Waiting) -> bool:
     return isinstance(waiting.job, Commit) and waiting.job.only_adds
 
 
-def _run_together(runner: Runner, batch: list[_Waiting]) -> bool:
-    """False where one of them failed, so that none was done: whose fault it is shows one by one."""
+def _run_joined(runner: Runner, batch: list[_Waiting]) -> bool:
+    """False where one of them failed, so that none was done: run one by one, they show which."""
     commits = [waiting.job for waiting in batch if isinstance(waiting.job, Commit)]
-    _, error = _attempt(runner, joined(commits))
+    _, error = _attempt(runner, join_commits(commits))
     return error is None
 
 
 def _attempt(runner: Runner, job: Job, undoes: bool = False) -> tuple[Any, BaseException | None]:
-    """(what it returned, what was its own fault); after a fault nothing of it is left."""
+    """(result, error of the job's own); after an error nothing of the job is left."""
     result: Any = None
     error: BaseException | None = None
     runner.command("SAVEPOINT one_job")
     try:
         result = job(runner)
     except (*_OF_ONE_CHANGE, UnicodeEncodeError, OverflowError):
-        # Without that exception: it holds the row.
+        # An error without a cause: that exception holds the row.
         error = InvalidField("a value cannot be stored")
     except DATABASE_ERRORS:
         raise
-    except Exception as exc:  # Conflict, ObjectAlreadyExists, or a fault in the job: its caller's
+    except Exception as exc:  # Conflict, ObjectAlreadyExists, a fault in the job: for its caller
         error = exc
     if undoes or error is not None:
         runner.command("ROLLBACK TO one_job")

@@ -114,7 +114,7 @@ def test_searches_see_what_is_held_back(path):
         transaction = Transaction(store)
 
         async def search():
-            tagged = await transaction.with_tags(TagSearch(frozenset({"t"}), principal=ALICE))
+            tagged = await transaction.find_tagged(TagSearch(frozenset({"t"}), principal=ALICE))
             total, found = await transaction.locate(
                 LocateSearch(ObjectFilter(), principal=ALICE, offset=0, maximum=9)
             )

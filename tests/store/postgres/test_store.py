@@ -16,9 +16,9 @@ from kms_tornado.store.base import Conflict, Insert, Replace
 from kms_tornado.store.opening import open_store
 from kms_tornado.store.postgres import engine as postgres_engine
 from kms_tornado.store.postgres import reader as postgres_reader
-from kms_tornado.store.postgres.store import POSTGRESQL, READERS
+from kms_tornado.store.postgres.backend import POSTGRESQL, READERS
 from kms_tornado.store.sql import search
-from kms_tornado.store.sql.search import Searches
+from kms_tornado.store.sql.search import SearchStatements
 
 from ... import postgres
 from ..conftest import postgres_or_skip
@@ -262,22 +262,27 @@ def test_what_no_index_can_hold_is_an_invalid_field(url):
 # --- many objects -------------------------------------------------------------------------------
 
 
-SEARCHES = Searches(POSTGRESQL)
+SEARCHES = SearchStatements(POSTGRESQL)
+
+
+def shape_first(tag_search):
+    shape, values = search.shape_tag_search(tag_search)
+    return shape, next(values)
 
 
 @pytest.mark.parametrize(
     ("write", "question"),
     [
         pytest.param(
-            SEARCHES.locate.written,
-            search.locating(
+            SEARCHES.locate.write,
+            search.shape_locate(
                 LocateSearch(seeking(cryptographic_length=256), ALICE, offset=20, maximum=10)
             ),
             id="a page",
         ),
         pytest.param(
-            SEARCHES.with_tags.written,
-            search.listing(TagSearch(frozenset({"_kk"}), ALICE, (Operation.GET,)), ["_kk"]),
+            SEARCHES.tagged.write,
+            shape_first(TagSearch(frozenset({"_kk"}), ALICE, (Operation.GET,))),
             id="a tag list",
         ),
     ],

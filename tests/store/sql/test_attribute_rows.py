@@ -64,8 +64,3 @@ def test_text_is_compact_and_stays_as_it_is():
 def test_text_of_another_version_is_refused(text):
     with pytest.raises(ValueError, match="version"):
         parse_attributes(text)
-
-
-def test_same_text_is_read_once():
-    text = format_attributes(Attributes(comment="read once")).text
-    assert parse_attributes(text) is parse_attributes(text)

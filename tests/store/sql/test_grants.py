@@ -11,7 +11,7 @@ from kms_tornado.domain.search import LocateSearch, TagSearch
 from kms_tornado.errors import InvalidField, ServerLimitExceeded
 from kms_tornado.kmip.enums import Operation, State
 from kms_tornado.store.base import Conflict, Grant, Insert, Remove, Replace, Withdraw
-from kms_tornado.store.bounds import MOST_GRANTEES, MOST_LISTED
+from kms_tornado.store.bounds import MAX_GRANTEES, MAX_LISTED
 
 from ..helpers import ALICE, BOB, an_object, seeking, uids, with_store
 
@@ -37,7 +37,9 @@ def run(place, body):
 async def may(store, *rights, principal=BOB):
     """Whether all ways to the object agree that the rights suffice."""
     found = await store.get_for("one", principal=principal, rights=rights)
-    tagged = await store.with_tags(TagSearch(frozenset({"t"}), principal=principal, rights=rights))
+    tagged = await store.find_tagged(
+        TagSearch(frozenset({"t"}), principal=principal, rights=rights)
+    )
     assert uids(tagged) == (["one"] if found else [])
     return found is not None
 
@@ -91,14 +93,14 @@ def test_locate_finds_what_is_granted_once(place):
 
 def test_granting_twice_is_once_and_withdrawing_takes_only_what_is_named(place):
     async def body(store):
-        assert await store.grants_on("one", owner=ALICE) == {}
+        assert await store.list_grants("one", owner=ALICE) == {}
         for _ in range(2):
             await store.commit([grant("one", GET, ENCRYPT)])
         await store.commit([grant("one", DESTROY, GET)])
         await store.commit([withdraw("one", ENCRYPT, Operation.MAC)])
-        assert await store.grants_on("one", owner=ALICE) == {BOB: {GET, DESTROY}}
-        assert await store.grants_on("one", owner=BOB) is None
-        assert await store.grants_on("absent", owner=ALICE) is None
+        assert await store.list_grants("one", owner=ALICE) == {BOB: {GET, DESTROY}}
+        assert await store.list_grants("one", owner=BOB) is None
+        assert await store.list_grants("absent", owner=ALICE) is None
 
     run(place, body)
 
@@ -109,7 +111,7 @@ def test_only_the_owner_of_what_is_there_changes_grants(place, change, uid, owne
     async def body(store):
         with pytest.raises(Conflict):
             await store.commit([change(uid, GET, grantee="eve", owner=owner)])
-        assert await store.grants_on("one", owner=ALICE) == {}
+        assert await store.list_grants("one", owner=ALICE) == {}
 
     run(place, body)
 
@@ -155,10 +157,10 @@ def test_grants_go_with_the_object(place):
     async def body(store):
         await store.commit([grant("one", GET), grant("one", GET, grantee="*")])
         await store.commit([Remove("one", 1)])
-        assert await store.obtained_by(BOB) == []
+        assert await store.list_granted(BOB) == []
         await store.commit([Insert(an_object("one", tags=frozenset({"t"})))])
         assert not await may(store, GET)
-        assert await store.grants_on("one", owner=ALICE) == {}
+        assert await store.list_grants("one", owner=ALICE) == {}
 
     run(place, body)
 
@@ -167,7 +169,7 @@ def test_a_new_owner_starts_without_grants(place):
     async def body(store):
         await store.commit([grant("one", GET, grantee="eve")])
         await store.commit([Replace(an_object("one", owner=BOB, tags=frozenset({"t"})), 1)])
-        assert await store.grants_on("one", owner=BOB) == {}
+        assert await store.list_grants("one", owner=BOB) == {}
         assert not await may(store, GET, principal="eve")
 
     run(place, body)
@@ -177,12 +179,12 @@ def test_listings_have_no_material(place):
     async def body(store):
         await store.commit([grant("one", GET, ENCRYPT)])
         await store.commit([Insert(an_object("two", created_at=1_800_000_000))])
-        owned = await store.owned_by(ALICE)
+        owned = await store.list_owned(ALICE)
         assert uids(owned) == ["two", "one"]
-        (obtained,) = await store.obtained_by(BOB)
+        (obtained,) = await store.list_granted(BOB)
         assert (obtained.target.uid, obtained.operations) == ("one", {GET, ENCRYPT})
         assert [each.sealed for each in [*owned, obtained.target]] == [None] * 3
-        assert await store.obtained_by(ALICE) == await store.owned_by(BOB) == []
+        assert await store.list_granted(ALICE) == await store.list_owned(BOB) == []
 
     run(place, body)
 
@@ -193,16 +195,16 @@ def test_listings_end_with_the_newest_so_many(place):
     async def body(store):
         many = [
             change
-            for number in range(MOST_LISTED + 1)
+            for number in range(MAX_LISTED + 1)
             for change in (
                 Insert(an_object(f"{number}", created_at=1_800_000_000 + number)),
                 grant(f"{number}", GET, ENCRYPT),
             )
         ]
         await store.commit(many)
-        newest = [str(MOST_LISTED - number) for number in range(MOST_LISTED)]
-        assert uids(await store.owned_by(ALICE)) == newest
-        obtained = await store.obtained_by(BOB)
+        newest = [str(MAX_LISTED - number) for number in range(MAX_LISTED)]
+        assert uids(await store.list_owned(ALICE)) == newest
+        obtained = await store.list_granted(BOB)
         assert uids(each.target for each in obtained) == newest
         assert {each.operations for each in obtained} == {frozenset({GET, ENCRYPT})}
 
@@ -211,14 +213,14 @@ def test_listings_end_with_the_newest_so_many(place):
 
 def test_so_many_users_have_rights_on_an_object_and_no_more(place):
     async def body(store):
-        users = [f"user-{number}" for number in range(MOST_GRANTEES)]
+        users = [f"user-{number}" for number in range(MAX_GRANTEES)]
         await store.commit([grant("one", GET, grantee=each) for each in users])
         with pytest.raises(ServerLimitExceeded):
             await store.commit([grant("one", GET, grantee="one more")])
         await store.commit([grant("one", ENCRYPT, grantee=users[0])])
         await store.commit([withdraw("one", GET, grantee=users[1])])
         await store.commit([grant("one", GET, grantee="one more")])
-        assert len(await store.grants_on("one", owner=ALICE)) == MOST_GRANTEES
+        assert len(await store.list_grants("one", owner=ALICE)) == MAX_GRANTEES
 
     run(place, body)
 
@@ -227,6 +229,6 @@ def test_many_at_once_grant_and_withdraw(place):
     async def body(store):
         turns = [grant("one", GET, ENCRYPT), withdraw("one", ENCRYPT)] * 50
         await asyncio.gather(*(store.commit([each]) for each in turns))
-        assert await store.grants_on("one", owner=ALICE) == {BOB: {GET}}
+        assert await store.list_grants("one", owner=ALICE) == {BOB: {GET}}
 
     run(place, body)

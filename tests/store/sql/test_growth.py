@@ -19,10 +19,10 @@ from kms_tornado.kmip.enums import (
 )
 from kms_tornado.kmip.structures import Link
 from kms_tornado.store.base import Grant, Insert
-from kms_tornado.store.sql import queries, search
-from kms_tornado.store.sql.search import Searches
-from kms_tornado.store.sql.statements import SQLITE
-from kms_tornado.store.sqlite.reader import Reader, TooLong
+from kms_tornado.store.sql import queries
+from kms_tornado.store.sql.search import SearchStatements, parse_page, shape_locate
+from kms_tornado.store.sql.statements import SQLITE, Prepared
+from kms_tornado.store.sqlite.reader import SQLiteReader, TooLong
 
 from ..helpers import ALICE, BOB, an_object, seeking, uids, with_store
 
@@ -66,7 +66,7 @@ def refuse_long_reads(store):
     async def refuse(*args):
         raise AssertionError("went to the reader thread")
 
-    store._on_thread = refuse
+    store.backend.search = refuse
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def refuse_long_reads(store):
 def test_tag_lists_stay_short_enough_for_the_event_loop(path, tags, principal, newest, number):
     async def body(store):
         refuse_long_reads(store)
-        return uids(await store.with_tags(TagSearch(frozenset(tags), principal=principal)))
+        return uids(await store.find_tagged(TagSearch(frozenset(tags), principal=principal)))
 
     found = with_store(path, body)
     assert len(found) == number
@@ -107,11 +107,11 @@ def test_what_is_granted_is_found_without_a_walk_through_all(path, principal):
         refuse_long_reads(store)
         rights = (Operation.ENCRYPT, Operation.GET)
         for tags in ({"common"}, {"rare", "_kk"}, {"odd"}):
-            listed = await store.with_tags(
+            listed = await store.find_tagged(
                 TagSearch(frozenset(tags), principal=principal, rights=rights)
             )
             assert uids(listed) == [f"{n}" for n in reversed(mine)]
-            assert not await store.with_tags(TagSearch(frozenset(tags), principal=principal))
+            assert not await store.find_tagged(TagSearch(frozenset(tags), principal=principal))
         for n in mine:
             assert await store.get_for(f"{n}", principal=principal, rights=rights)
 
@@ -121,15 +121,15 @@ def test_what_is_granted_is_found_without_a_walk_through_all(path, principal):
 def test_a_tag_list_that_takes_long_is_answered_by_the_reader_thread(path):
     async def body(store):
         calls = []
-        on_thread = store._on_thread
+        on_thread = store.backend.search
 
         async def spy(*args):
             calls.append(args)
             return await on_thread(*args)
 
-        store._on_thread = spy
+        store.backend.search = spy
         # Each is on half of all objects and none has both: no walk finds its hundred.
-        found = await store.with_tags(TagSearch(frozenset({"even", "odd"}), principal=ALICE))
+        found = await store.find_tagged(TagSearch(frozenset({"even", "odd"}), principal=ALICE))
         return found, len(calls)
 
     assert with_store(path, body) == ([], 1)
@@ -137,11 +137,12 @@ def test_a_tag_list_that_takes_long_is_answered_by_the_reader_thread(path):
 
 def test_short_reads_refuse_a_long_statement_and_go_on(path):
     async def body(store):
-        reader = Reader(store._file, short_only=True)
+        reader = SQLiteReader(store.backend.file, only_short=True)
+        long = text("SELECT count(*) FROM objects a, objects b")
         try:
             with pytest.raises(TooLong):
-                reader.rows(text("SELECT count(*) FROM objects a, objects b"))
-            assert reader.rows(queries.any_object)
+                reader.rows(Prepared(long, SQLITE), {})
+            assert reader.rows(Prepared(queries.any_object, SQLITE), {})
         finally:
             reader.close()
 
@@ -202,13 +203,13 @@ def test_locate_counts_and_pages(path, wanted, offset, expected):
 )
 def test_rare_values_are_found_without_a_walk_through_all(path, wanted, found):
     async def body(store):
-        reader = Reader(store._file, short_only=True)
+        reader = SQLiteReader(store.backend.file, only_short=True)
         try:
-            shape, values = search.locating(
+            shape, values = shape_locate(
                 LocateSearch(seeking(**wanted), ALICE, offset=0, maximum=9)
             )
-            statement = Searches(SQLITE).locate.written(shape)
-            return search.page_of(reader.rows_at_once(statement, values))
+            statement = SearchStatements(SQLITE).locate.write(shape)
+            return parse_page(reader.rows(statement, values))
         finally:
             reader.close()
 
@@ -233,8 +234,8 @@ def test_rare_values_are_found_without_a_walk_through_all(path, wanted, found):
     ],
 )
 def test_common_values_are_counted_by_an_index_alone(path, wanted):
-    shape, values = search.locating(LocateSearch(wanted, ALICE, offset=0, maximum=9, now=1))
-    statement = Searches(SQLITE).locate.written(shape)
+    shape, values = shape_locate(LocateSearch(wanted, ALICE, offset=0, maximum=9, now=1))
+    statement = SearchStatements(SQLITE).locate.write(shape)
     with closing(sqlite3.connect(path)) as connection:
         explain = f"EXPLAIN QUERY PLAN {statement.text}"
         plan = [row[3] for row in connection.execute(explain, statement.values(values))]

@@ -12,7 +12,7 @@ from kms_tornado.errors import InvalidField, NonceReused, NonUniqueName, ServerL
 from kms_tornado.kmip.enums import NameType, State
 from kms_tornado.kmip.structures import Name
 from kms_tornado.store.base import Conflict, Insert, Remove, Replace, UseNonce
-from kms_tornado.store.sql import side_tables as belongings
+from kms_tornado.store.sql import side_tables
 
 from ..helpers import ALICE, BOB, KEY_ATTRIBUTES, an_object, with_store
 
@@ -193,7 +193,7 @@ def test_of_many_who_use_a_nonce_at_once_one_may(place):
 
 @pytest.fixture
 def at_most_three(monkeypatch):
-    monkeypatch.setattr(belongings, "MAX_OBJECTS_OF_AN_OWNER", 3)
+    monkeypatch.setattr(side_tables, "MAX_OBJECTS_OF_AN_OWNER", 3)
 
 
 def test_an_owner_has_a_million_objects_at_most():

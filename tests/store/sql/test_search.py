@@ -44,7 +44,7 @@ from kms_tornado.kmip.structures import (
 from kms_tornado.kmip.ttlv import ItemType, Node, structure
 from kms_tornado.store.base import Insert
 from kms_tornado.store.sql import search
-from kms_tornado.store.sql.search import Searches
+from kms_tornado.store.sql.search import SearchStatements
 from kms_tornado.store.sql.statements import SQLITE
 
 from ... import postgres
@@ -335,7 +335,7 @@ def test_dates_that_have_passed_count_for_the_state(place, one, at_10):
                 LocateSearch(wanted, principal=ALICE, offset=0, maximum=9, now=10)
             )
             assert total == (state is at_10)
-            tagged = await store.with_tags(
+            tagged = await store.find_tagged(
                 TagSearch(frozenset({"_kk"}), principal=ALICE, states=frozenset({state}), now=10)
             )
             is_listed = state is at_10 and state is not State.DESTROYED
@@ -374,7 +374,7 @@ def test_object_types_are_told_apart(place):
 
 def shape_of(wanted, **asked):
     values = {"principal": ALICE, "offset": 0, "maximum": 10, "now": 1, **asked}
-    return search.locating(LocateSearch(wanted, **values))[0]
+    return search.shape_locate(LocateSearch(wanted, **values))[0]
 
 
 NAMED = seeking(names=(Name("n"),), cryptographic_length=128, tags={"t"})
@@ -411,14 +411,14 @@ def test_searches_that_differ_in_values_alone_are_one_statement(wanted, asked, i
 
 
 def test_as_many_statements_are_kept_as_are_of_use_whatever_clients_search_by(monkeypatch):
-    monkeypatch.setattr(search, "_SHAPES", 2)
-    statements = Searches(SQLITE).locate
+    monkeypatch.setattr(search, "_MAX_SHAPES", 2)
+    statements = SearchStatements(SQLITE).locate
     shapes = [shape_of(ObjectFilter(tags=frozenset(map(str, range(n))))) for n in range(3)]
 
     async def body():
-        first = [await statements.of(shape) for shape in shapes]
-        assert [await statements.of(shape) for shape in shapes[1:]] == first[1:]
-        again = await statements.of(shapes[0])
+        first = [await statements.get(shape) for shape in shapes]
+        assert [await statements.get(shape) for shape in shapes[1:]] == first[1:]
+        again = await statements.get(shapes[0])
         assert again is not first[0]
         assert again.text == first[0].text
 

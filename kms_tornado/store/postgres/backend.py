@@ -1,0 +1,110 @@
+"""PostgreSQL as a backend of the store, for any number of servers.
+
+Each read is one statement in a transaction of its own, on a connection for reading. Writes are
+transactions for all who wait (`writer`), which lock the rows that they change (`sql.commits`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from sqlalchemy import URL, Dialect
+from sqlalchemy.dialects.postgresql.psycopg import PGDialectAsync_psycopg as PostgresDialect
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from ...domain.managed_object import UniqueIdentifier
+from ...errors import Unavailable
+from ...kmip.enums import Operation
+from ..sql import queries
+from ..sql.commits import Job
+from ..sql.queries import caller_values
+from ..sql.statements import NO_VALUES, Prepared, Rows, Values
+from .engine import open_engine, prepare
+from .reader import PostgresReader
+from .writer import CONNECTIONS, PostgresWriter
+
+#: Connections for reading: a process with one event loop keeps no more statements busy.
+READERS = 8
+
+#: As psycopg takes statements. It is made here, so that a server on SQLite does not load it.
+POSTGRESQL: Dialect = PostgresDialect(paramstyle="format")  # type: ignore[no-untyped-call]
+
+_BY_UID_FOR = Prepared(queries.by_uid_for, POSTGRESQL)
+
+
+class PostgresBackend:
+    """A `Backend`."""
+
+    dialect: Dialect = POSTGRESQL
+
+    def __init__(self, url: URL) -> None:
+        """Raises ConfigurationError where the driver is not installed."""
+        self._url = url.set(drivername="postgresql+psycopg")
+        # All are None while the backend is stopped.
+        self._reader: PostgresReader | None = None
+        self._write_engine: AsyncEngine | None = None
+        self._writer: PostgresWriter | None = None
+        open_engine(self._url, size=1, is_for_reading=True)
+
+    async def start(self) -> None:
+        write_engine = open_engine(self._url, size=CONNECTIONS, is_for_reading=False)
+        try:
+            await prepare(write_engine, name=_without_password(self._url))
+        except BaseException:
+            await write_engine.dispose()
+            raise
+        self._write_engine = write_engine
+        read_engine = open_engine(self._url, size=READERS, is_for_reading=True)
+        self._reader = PostgresReader(read_engine, size=READERS)
+        self._writer = PostgresWriter(write_engine)
+        self._writer.start()
+
+    async def stop(self) -> None:
+        writer, self._writer = self._writer, None
+        reader, self._reader = self._reader, None
+        write_engine, self._write_engine = self._write_engine, None
+        if writer is None or reader is None or write_engine is None:
+            return
+        await writer.stop()
+        await reader.close()
+        await write_engine.dispose()
+
+    async def read(self, statement: Prepared, values: Values = NO_VALUES) -> Rows:
+        if self._reader is None:
+            raise _not_open()
+        return await self._reader.rows(statement, values)
+
+    async def read_object(
+        self, uid: UniqueIdentifier, principal: str, rights: Collection[Operation]
+    ) -> Rows:
+        if self._reader is None:
+            raise _not_open()
+        values = {"uid": uid, **caller_values(principal, rights)}
+        return await self._reader.rows(_BY_UID_FOR, values)
+
+    async def search(self, statement: Prepared, values: Values) -> Rows:
+        return await self.read(statement, values)
+
+    async def search_tagged(self, statement: Prepared, values: Iterator[Values]) -> Rows:
+        return await self.read(statement, next(values))
+
+    def submit(self, job: Job, *, erases: bool = False) -> asyncio.Future[Any]:
+        """erases: makes no difference, as PostgreSQL clears deleted rows in its own time (VACUUM)."""
+        if self._writer is None:
+            raise _not_open()
+        return self._writer.submit(job)
+
+    async def rehearse(self, job: Job) -> Any:
+        if self._writer is None:
+            raise _not_open()
+        return await self._writer.rehearse(job)
+
+
+def _without_password(url: URL) -> str:
+    return url.set(drivername="postgresql", query={}).render_as_string(hide_password=True)
+
+
+def _not_open() -> Unavailable:
+    return Unavailable("the database is out of reach", detail="the store is not open")

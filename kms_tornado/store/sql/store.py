@@ -1,0 +1,186 @@
+"""The object store over a database: every method of `ObjectStore`, once for both of them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from sqlalchemy import Dialect
+
+from ...domain.managed_object import ManagedObject, UniqueIdentifier
+from ...domain.search import LocateSearch, TagSearch
+from ...kmip.enums import Operation
+from ..base import Change, GrantedObject, Groups
+from ..bounds import check_tags, check_tags_of_changes
+from .changes import store_check_value
+from .commits import Commit, GroupCommit, Job
+from .queries import PreparedQueries
+from .rows import RowParser, parse_grants
+from .search import SearchStatements, parse_page, shape_locate, shape_tag_search
+from .statements import NO_VALUES, Prepared, Rows, Runner, Values
+
+
+class Backend(Protocol):
+    """One database: how its statements are run, and by which thread or connection.
+
+    For one event loop. Every method but `start` and `stop` raises Unavailable where the database is
+    out of reach or the backend is not started.
+    """
+
+    @property
+    def dialect(self) -> Dialect:
+        """What statements are compiled for."""
+
+    async def start(self) -> None:
+        """Bring the schema up to date, and open the database. Raises ConfigurationError."""
+
+    async def stop(self) -> None:
+        """Finish the jobs that were submitted, then close. Nothing where it is not started."""
+
+    async def read(self, statement: Prepared, values: Values = NO_VALUES) -> Rows:
+        """Run a statement that looks up a single row by a key.
+
+        As for all reads: every row, and none for a value that no row can hold (half a surrogate pair,
+        a number of 70 bits).
+        """
+
+    async def read_object(
+        self, uid: UniqueIdentifier, principal: str, rights: Collection[Operation]
+    ) -> Rows:
+        """The row (`OBJECT_ROW`) of the object if it is the principal's or one of the rights is granted.
+
+        A method of its own, as this is what most requests wait for.
+        """
+
+    async def search(self, statement: Prepared, values: Values) -> Rows:
+        """Run a statement that may take long."""
+
+    async def search_tagged(self, statement: Prepared, values: Iterator[Values]) -> Rows:
+        """Run a statement that rarely takes long.
+
+        values: each of them finds the same rows, the first probably soonest; one at least.
+        """
+
+    def submit(self, job: Job, *, erases: bool = False) -> Awaitable[Any]:
+        """Run the job in a transaction, with others that wait; its result once that is on disk.
+
+        Raises what the job raises, whose changes are then undone. A job may run several times. A
+        caller who stops waiting does not stop it.
+        erases: sealed material goes away with it, and should soon be gone from the disk, too.
+        """
+
+    async def rehearse(self, job: Job) -> Any:
+        """The result of the job, whose changes are undone."""
+
+
+class SQLStore:
+    """An `ObjectStore`. To be used from one event loop. clock: seconds since the Unix epoch."""
+
+    def __init__(self, backend: Backend, *, clock: Callable[[], float] = time.time) -> None:
+        self.backend = backend
+        self._clock = clock
+        self._parser = RowParser()
+        self._queries = PreparedQueries(backend.dialect)
+        self._searches = SearchStatements(backend.dialect)
+
+    async def start(self) -> None:
+        await self.backend.start()
+
+    async def stop(self) -> None:
+        await self.backend.stop()
+
+    async def ping(self) -> None:
+        await self.backend.read(self._queries.any_object)
+
+    # --- objects --------------------------------------------------------------------------------
+
+    async def get(self, uid: UniqueIdentifier) -> ManagedObject | None:
+        rows = await self.backend.read(self._queries.by_uid, {"uid": uid})
+        return self._parser.parse_row(rows[0]) if rows else None
+
+    async def get_for(
+        self, uid: UniqueIdentifier, *, principal: str, rights: Collection[Operation] = ()
+    ) -> ManagedObject | None:
+        rows = await self.backend.read_object(uid, principal, rights)
+        return self._parser.parse_row(rows[0]) if rows else None
+
+    async def find_tagged(self, search: TagSearch, after: Groups = ()) -> Sequence[ManagedObject]:
+        if not search.tags:  # "all the tags of an empty list" would be every object there is
+            return ()
+        check_tags(search.tags)
+        shape, values = shape_tag_search(search)
+        statement = await self._searches.tagged.get(shape)
+        if any(after):
+            rows = await self._search_after(after, statement, next(values))
+        else:
+            rows = await self.backend.search_tagged(statement, values)
+        return self._parser.parse_rows(rows)
+
+    async def locate(
+        self, search: LocateSearch, after: Groups = ()
+    ) -> tuple[int, Sequence[UniqueIdentifier]]:
+        check_tags(search.filter.tags)
+        shape, values = shape_locate(search)
+        statement = await self._searches.locate.get(shape)
+        if any(after):
+            return parse_page(await self._search_after(after, statement, values))
+        return parse_page(await self.backend.search(statement, values))
+
+    async def _search_after(self, groups: Groups, statement: Prepared, values: Values) -> Rows:
+        """Search as if the changes had been made: the writer makes them, and takes them back."""
+        changes = GroupCommit(groups, int(self._clock()))
+
+        def search(runner: Runner) -> Rows:
+            changes(runner)
+            return runner.select_prepared(statement, values)
+
+        rows: Rows = await self.backend.rehearse(search)
+        return rows
+
+    # --- listings -------------------------------------------------------------------------------
+
+    async def list_grants(
+        self, uid: UniqueIdentifier, *, owner: str
+    ) -> Mapping[str, frozenset[Operation]] | None:
+        rows = await self.backend.search(self._queries.grants_on, {"uid": uid, "owner": owner})
+        return parse_grants(rows) if rows else None
+
+    async def list_owned(self, principal: str) -> Sequence[ManagedObject]:
+        rows = await self.backend.search(self._queries.owned, {"principal": principal})
+        # A thousand objects may have 64 KiB of attributes each: they are not parsed on the loop.
+        return await asyncio.to_thread(self._parser.parse_rows, rows)
+
+    async def list_granted(self, principal: str) -> Sequence[GrantedObject]:
+        rows = await self.backend.search(self._queries.granted, {"principal": principal})
+        return await asyncio.to_thread(self._parser.parse_granted, rows)
+
+    # --- changes --------------------------------------------------------------------------------
+
+    async def commit(self, changes: Sequence[Change]) -> None:
+        check_tags_of_changes(changes)
+        commit = Commit(changes, int(self._clock()))
+        await self.backend.submit(commit, erases=commit.erases)
+
+    async def commit_groups(self, groups: Groups) -> None:
+        for changes in groups:
+            check_tags_of_changes(changes)
+        commit = GroupCommit(groups, int(self._clock()))
+        await self.backend.submit(commit, erases=commit.erases)
+
+    async def commit_now(self) -> None:
+        """Nothing is left to do: `commit` has returned."""
+
+    # --- the database as a whole ----------------------------------------------------------------
+
+    async def holds_objects(self) -> bool:
+        return bool(await self.backend.read(self._queries.any_object))
+
+    async def master_key_check(self) -> bytes | None:
+        rows = await self.backend.read(self._queries.check_value)
+        return rows[0][0] if rows else None
+
+    async def set_master_key_check(self, value: bytes) -> bytes:
+        stored: bytes = await self.backend.submit(lambda runner: store_check_value(runner, value))
+        return stored
