@@ -1,4 +1,4 @@
-"""Every exception of the package.
+"""Every exception of the package: one list, so that nobody needs to look for a class in two modules.
 
     KMSError
     ├─ ConfigurationError        start-up only: the option, where it was set, what is wrong
@@ -14,11 +14,11 @@
     │  └─ ItemNotFound, ObjectAlreadyExists, InvalidMessage, InvalidField, MissingData,
     │     OperationNotSupported, … (one class a reason)
     ├─ KeySetError               an issuer's keys could not be fetched or used; ends in KeyCache
-    └─ Unavailable               a thing this request needs is out of reach: 503
+    └─ Unavailable               something that this request needs is out of reach: 503
        └─ KeysUnavailable        the issuer's keys were never loaded or are too stale
 
-Two texts: ``str(error)`` goes to the caller, is one of a few fixed sentences and never holds a
-token, a key, a claim or an expected value; ``detail`` goes to the log alone.
+An error has two texts: ``str(error)`` goes to the caller and never holds a token, a key, a claim or an
+expected value; ``detail`` goes to the log only.
 """
 
 from __future__ import annotations
@@ -56,10 +56,10 @@ class ConfigurationError(KMSError):
 
 
 class AuthenticationError(KMSError):
-    """A request is refused for want of an acceptable token.
+    """A request is refused because it has no acceptable token.
 
     status: the HTTP status; code: the ``error`` of RFC 6750 §3.1, or None;
-    reason: the label for logs and metrics; description: the fixed words for the caller.
+    reason: the label for logs and metrics; description: the fixed text for the caller.
     """
 
     status: ClassVar[int] = 401
@@ -164,7 +164,7 @@ class InsufficientScope(AuthenticationError):
     description = "a required claim or scope is missing"
 
 
-# --- what is asked of us ------------------------------------------------------------------------
+# --- KMIP operations ----------------------------------------------------------------------------
 
 
 class KMIPError(KMSError):
@@ -182,7 +182,7 @@ class KMIPError(KMSError):
 
 
 class ItemNotFound(KMIPError):
-    """Not there, or not the caller's: the two read alike."""
+    """The object does not exist, or the caller may not use it: the two read alike."""
 
     reason = "Item Not Found"
 
@@ -198,13 +198,13 @@ class NonUniqueName(KMIPError):
 
 
 class NonceReused(KMIPError):
-    """The caller's nonce was used with this key before: a second time would give both messages away."""
+    """The client's nonce was used with this key before; a second message under it would expose both."""
 
     reason = "Bad Cryptographic Parameters"
 
 
 class ServerLimitExceeded(KMIPError):
-    """More than one owner, or one request, may have of something."""
+    """The owner or the request would exceed a limit of the server."""
 
     reason = "Server Limit Exceeded"
 
@@ -228,19 +228,19 @@ class InvalidAttributeValue(KMIPError):
 
 
 class AttributeReadOnly(KMIPError):
-    """The server's to set, or not to be changed any more."""
+    """Only the server sets the attribute, or it can no longer be changed."""
 
     reason = "Attribute Read Only"
 
 
 class AttributeSingleValued(KMIPError):
-    """The object has its one value already."""
+    """The attribute has its only value already."""
 
     reason = "Attribute Single Valued"
 
 
 class MultiValuedAttribute(KMIPError):
-    """Which of several values is meant does not follow from the request."""
+    """The request does not say which of the attribute's values it means."""
 
     reason = "Multi Valued Attribute"
 
@@ -250,19 +250,19 @@ class AttributeNotFound(KMIPError):
 
 
 class AttributeInstanceNotFound(KMIPError):
-    """The attribute is there, with other values."""
+    """The object has the attribute, but not with this value."""
 
     reason = "Attribute Instance Not Found"
 
 
 class NotQuantumSafe(KMIPError):
-    """The reason is that of the OASIS case."""
+    """The reason is that of the OASIS case QS-M-2."""
 
     reason = "General Failure"
 
 
 class UsageLimitExceeded(KMIPError):
-    """Check: the key has less left than the client means to use."""
+    """Check: the key has less left of its limit than the client means to use."""
 
     reason = "Usage Limit Exceeded"
 
@@ -292,7 +292,7 @@ class IncompatibleCryptographicUsageMask(KMIPError):
 
 
 class CryptographicFailure(KMIPError):
-    """Decryption failed; says no more, so that it is no oracle."""
+    """Decryption failed. It says no more, so that it cannot serve as an oracle."""
 
     reason = "Cryptographic Failure"
 
@@ -306,13 +306,13 @@ class UnsupportedCryptographicParameters(KMIPError):
 
 
 class BadTagLength(KMIPError):
-    """No such length of an authentication tag; the reason is that of the OASIS cases."""
+    """The length of the authentication tag is not supported; the reason is that of the OASIS cases."""
 
     reason = "General Failure"
 
 
 class InvalidCorrelationValue(KMIPError):
-    """No data in parts under this correlation value, or not for this caller, key and operation."""
+    """No stream has this correlation value, or none of this caller, key and operation."""
 
     reason = "Invalid Correlation Value"
 
@@ -338,7 +338,7 @@ class NotExtractable(KMIPError):
 
 
 class ResponseTooLarge(KMIPError):
-    """The answer is longer than the client takes, or than the server gives; nothing was changed."""
+    """The answer is longer than the client accepts or the server sends; nothing was changed."""
 
     reason = "Response Too Large"
 
@@ -352,7 +352,7 @@ class UnknownMessageExtension(KMIPError):
 
 
 class AuthenticationNotSuccessful(KMIPError):
-    """A Credential inside a message: the bearer token alone says who calls."""
+    """The message has a Credential, while only the bearer token says who calls."""
 
     reason = "Authentication Not Successful"
 
@@ -362,12 +362,12 @@ class ObjectDestroyed(KMIPError):
 
 
 class GeneralFailure(KMIPError):
-    """Our own fault, such as a database that refuses writes; the log has the details."""
+    """The server's own fault, such as a database that refuses writes; the log has the details."""
 
     reason = "General Failure"
 
 
-# --- what we lean on ----------------------------------------------------------------------------
+# --- other parties ------------------------------------------------------------------------------
 
 
 class KeySetError(KMSError):

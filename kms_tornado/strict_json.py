@@ -1,8 +1,8 @@
 """JSON read without leniency (RFC 8259, and RFC 7515 §10.12 on why).
 
-Two parsers that read one text differently are how checks get bypassed, so whatever is ambiguous is
-refused: duplicate members, NaN, Infinity and what would become it, a byte order mark, encodings other than UTF-8, lone
-surrogates, and nesting deeper than the caller allows.
+Where two parsers read one text differently, a check of the one does not hold for the other. So whatever
+is ambiguous is refused: duplicate members, NaN, Infinity and numbers that would become it, a byte order
+mark, encodings other than UTF-8, lone surrogates, and nesting deeper than the caller allows.
 """
 
 from __future__ import annotations
@@ -11,35 +11,35 @@ import json
 import math
 from typing import Any, AnyStr, NoReturn
 
-_WINDOW = 512  # characters, so that there are several signs in each where there are many
+_WINDOW = 512  # characters; where a text is full of the sign, each window holds many of it
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
         raise ValueError("duplicate member")
     return members
 
 
-def _constant(name: str) -> NoReturn:
+def _refuse_constant(name: str) -> NoReturn:
     raise ValueError("NaN and Infinity are no JSON")
 
 
-def _number(text: str) -> float:
+def _parse_number(text: str) -> float:
     number = float(text)
-    if math.isinf(number):  # 1e400 is JSON, but nothing that is written back as it was read
+    if math.isinf(number):  # 1e400 is JSON, but would be written back as Infinity
         raise ValueError("a number is too large")
     return number
 
 
 _decoder = json.JSONDecoder(
-    object_pairs_hook=_object, parse_constant=_constant, parse_float=_number
+    object_pairs_hook=_make_object, parse_constant=_refuse_constant, parse_float=_parse_number
 )
 
 
 def _decode(text: str) -> Any:
     if text.startswith("{"):
-        # Nearly every text is one object with nothing around it: no need to look for white space.
+        # Nearly every text is one object with nothing around it, so white space need not be looked for.
         value, end = _decoder.raw_decode(text)
         if end == len(text):
             return value
@@ -49,18 +49,18 @@ def _decode(text: str) -> Any:
 def loads(data: bytes, *, max_depth: int) -> Any:
     """Parse one JSON text.
 
-    max_depth: how many arrays and objects may stand inside one another; a scalar has depth 0.
-    Raises ValueError on anything else than strict JSON, with a text that quotes nothing of it.
+    max_depth: the number of arrays and objects that may stand inside one another; a scalar has depth 0.
+    Raises ValueError for anything but strict JSON, with a text that quotes nothing of the input.
     """
     try:
-        text = data.decode("utf-8")  # refuses surrogates that were encoded; does not skip a BOM
+        text = data.decode("utf-8")  # refuses encoded surrogates, and does not skip a BOM
         value = _decode(text)
-        # Counting is far cheaper than measuring, and settles every short text.
+        # Counting brackets is far cheaper than measuring the depth, and decides for every short text.
         if occurs_more_than(max_depth // 2, "[", text) or occurs_more_than(
             max_depth // 2, "{", text
         ):
             _check_depth(value, max_depth)
-        if "\\" in text and "\\u" in text:  # one character is sought at ten times the speed of two
+        if "\\" in text and "\\u" in text:  # one character is found ten times as fast as two
             _check_surrogates(text, value)
     except RecursionError:
         raise ValueError("nested too deep") from None
@@ -69,29 +69,30 @@ def loads(data: bytes, *, max_depth: int) -> Any:
     except UnicodeDecodeError:
         raise ValueError("not UTF-8") from None
     except ValueError as exc:
-        if "digits" in str(exc):  # Python's own words tell how to lift its limit of 4300
+        if "digits" in str(exc):  # Python's own text tells how to lift its limit of 4300
             raise ValueError("a number has too many digits") from None
         raise
     return value
 
 
 def occurs_more_than(times: int, sign: AnyStr, text: AnyStr) -> bool:
-    """sign: one character or byte. Unlike `count` alone this stops when it knows.
+    """Whether the text holds the sign, one character or byte, more often than that.
 
-    And it flies over a long string without the sign: `find` takes a tenth of the time of `count`.
+    Unlike `count` alone it stops as soon as it knows, and it passes quickly over a long stretch without the
+    sign: `find` takes a tenth of the time of `count`.
     """
-    found, position = 0, text.find(sign)
+    occurrences, position = 0, text.find(sign)
     while position >= 0:
         end = position + _WINDOW
-        found += text.count(sign, position, end)
-        if found > times:
+        occurrences += text.count(sign, position, end)
+        if occurrences > times:
             return True
         position = text.find(sign, end)
     return False
 
 
 def _check_depth(value: Any, max_depth: int) -> None:
-    """Walk level by level; what nests deeper than Python's own limit never gets here."""
+    """Walk level by level. Text that nests deeper than Python's own limit was refused before."""
     level = [value]
     for _ in range(max_depth):
         level = [
@@ -107,7 +108,7 @@ def _check_depth(value: Any, max_depth: int) -> None:
 
 
 def _check_surrogates(text: str, value: Any) -> None:
-    r"""Refuse strings such as "\ud800", which no UTF-8 output or database can hold."""
+    r"""Refuse strings such as "\ud800", which neither UTF-8 nor a database can hold."""
     if "\\ud" not in text.lower():
         return
     stack = [value]

@@ -1,7 +1,7 @@
-"""The KMIP 2.1 enumerations that the rules speak of, with the specification's numbers (§11, §12).
+"""The KMIP 2.1 enumerations that the code names, with the specification's numbers (§11, §12).
 
-`enumerations.json` has all others; `tables` knows every name and spelling. A test compares the two.
-Numbers from 0x80000000 on are extensions: those here are the ones that Cosmian's clients may send.
+`enumerations.json` has all of them, and `tables` knows every name and spelling; a test compares the two.
+Numbers from 0x80000000 on are extensions: those that Cosmian's clients may send.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ class CryptographicAlgorithm(IntEnum):
     MCELIECE_8192128 = 54
     ED25519 = 55
     ED448 = 56
-    COVER_CRYPT = 0x88800004  # Cosmian's own; known so that it can be refused plainly
+    COVER_CRYPT = 0x88800004  # Cosmian's own; known so that it can be refused by name
 
 
 class KeyFormatType(IntEnum):
@@ -193,7 +193,7 @@ class BlockCipherMode(IntEnum):
     X9_102_AKW1 = 16
     X9_102_AKW2 = 17
     AEAD = 18
-    COSMIAN_NIST_KEY_WRAP = 0x80000001  # RFC 5649 under the name of RFC 3394: KMIP.md §6
+    COSMIAN_NIST_KEY_WRAP = 0x80000001  # RFC 5649, under the name of RFC 3394
     GCM_SIV = 0x80000002
 
 
@@ -240,7 +240,7 @@ class CertificateType(IntEnum):
 
 
 class OpaqueDataType(IntEnum):
-    """KMIP defines no value, vendors may (§11.35); the clients send Cosmian's one."""
+    """KMIP defines no value but lets vendors do so (§11.35); the clients send Cosmian's."""
 
     UNKNOWN = 0x80000001
 

@@ -1,7 +1,7 @@
-"""Key material as it travels: octets, or the numbers of a transparent key (KMIP 2.1 §3).
+"""Key material as it is sent: octets, or the numbers of a transparent key (KMIP 2.1 §3).
 
 Which numbers there are follows from the KeyFormatType of the key block around them; octets may stand
-under any format, wrapped or not. Secret parts never show in a repr.
+under any format, wrapped or not. A repr never shows the secret parts.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from .ttlv import ItemType, Node, structure
 
 @dataclass(frozen=True, slots=True)
 class KeyMaterialField:
-    """The bytes of a key, wrapped or not.
+    """KMIP's field KeyMaterial with the octets of a key, wrapped or not.
 
-    transparent: {Key} of a TransparentSymmetricKey; otherwise the octets stand alone (Raw, PKCS8,
-    a wrapped key, …).
+    transparent: the octets stand in a structure of one Key, as in a TransparentSymmetricKey; otherwise
+    they stand alone (Raw, PKCS8, a wrapped key, …). For cryptography there is `crypto.material.KeyMaterial`.
     """
 
     octets: bytes = field(repr=False)
@@ -46,7 +46,7 @@ class TransparentDSAPublicKey:
 
 @dataclass(frozen=True, slots=True)
 class TransparentRSAPrivateKey:
-    """Any two of the parts that determine the key will do; which are there is for crypto to judge."""
+    """Various subsets of the parts determine the key; `crypto.keys` decides whether those sent suffice."""
 
     modulus: BigInteger
     private_exponent: BigInteger | None = field(default=None, repr=False)
@@ -90,7 +90,7 @@ class TransparentECPrivateKey:
 
 @dataclass(frozen=True, slots=True)
 class TransparentECPublicKey:
-    """q: the point, as octets (SEC 1 §2.3.3)."""
+    """q: the public point as octets (SEC 1 §2.3.3)."""
 
     recommended_curve: RecommendedCurve
     q: Annotated[bytes, Tag("QString")]
@@ -122,9 +122,10 @@ TRANSPARENT_KEYS: Mapping[KeyFormatType, type[TransparentKey]] = {
 def read_material(
     node: Node, key_format: KeyFormatType | None
 ) -> KeyMaterialField | TransparentKey:
-    """key_format: None where the block does not say, then there are octets or a {Key}.
+    """The field in the shape of its format.
 
-    Raises KMIPError for another shape than that of the format.
+    key_format: None where the key block names no transparent one; the material is octets or a Key then.
+    Raises KMIPError for any other shape.
     """
     if node.type is ItemType.BYTE_STRING and isinstance(node.value, bytes):
         return KeyMaterialField(node.value)

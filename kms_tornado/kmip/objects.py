@@ -1,7 +1,7 @@
-"""Managed objects as they travel: key blocks, certificates, opaque data (KMIP 2.1 §2, §3).
+"""Managed objects as they are sent: key blocks, certificates, opaque data (KMIP 2.1 §2, §3).
 
-In the canonical tree an object stands under its own tag (SymmetricKey, …); the clients' `Object`
-is the codec's affair. Key material never shows in a repr.
+In the canonical tree an object stands under its own tag (SymmetricKey, …); the codec translates the
+clients' `Object`. A repr never shows key material.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ def _read_octets(node: Node) -> KeyMaterialField | TransparentKey:
 
 @dataclass(frozen=True, slots=True)
 class KeyValue:
+    """The key material and, where they are sent inside it, attributes of the object (§3.2)."""
+
     key_material: Annotated[KeyMaterialField | TransparentKey, Custom(_read_octets, write_material)]
     attributes: Attributes | None = None
 
@@ -66,17 +68,17 @@ def _write_key_value(tag: str, value: KeyValue | EncodedKeyValue) -> Node:
 
 
 def encode_key_value(value: KeyValue) -> bytes:
-    """What is wrapped where Encoding Option is TTLV Encoding, which is the default: a multiple of 8 bytes."""
+    """The octets to wrap where the Encoding Option is TTLV Encoding, the default: a multiple of 8 bytes."""
     return binary_codec.format(to_node(value, "KeyValue"))
 
 
 def decode_key_value(octets: bytes, key_format: KeyFormatType) -> KeyValue:
-    """The twin of `encode_key_value`. Raises InvalidField: it is a part of a message, whatever it holds."""
+    """The reverse of `encode_key_value`, for octets that were unwrapped. Raises InvalidField."""
     try:
         node = binary_codec.parse(octets)
         value = _read_key_value(node, key_format) if node.tag == "KeyValue" else None
     except KMIPError:
-        value = None  # its text would tell about what was unwrapped
+        value = None  # the text of the error would tell about the unwrapped octets
     if not isinstance(value, KeyValue):
         raise InvalidField("what was unwrapped is no KeyValue in TTLV encoding")
     return value
@@ -99,7 +101,7 @@ class MACSignatureKeyInformation:
 
 @dataclass(frozen=True, slots=True)
 class KeyWrappingData:
-    """How the key material is wrapped (§3.1)."""
+    """How a key value is wrapped (§3.1)."""
 
     wrapping_method: WrappingMethod
     encryption_key_information: EncryptionKeyInformation | None = None
@@ -111,7 +113,7 @@ class KeyWrappingData:
 
 @dataclass(frozen=True, slots=True)
 class KeyWrappingSpecification:
-    """How the client wants it wrapped (§7.10)."""
+    """How the client wants a key value to be wrapped (§7.10)."""
 
     wrapping_method: WrappingMethod
     encryption_key_information: EncryptionKeyInformation | None = None
@@ -122,7 +124,7 @@ class KeyWrappingSpecification:
 
 @dataclass(frozen=True, slots=True)
 class KeyBlock:
-    """§3: key_value is None for a key whose material is gone."""
+    """The key and its form (§3). key_value: None for a key whose material was destroyed."""
 
     key_format_type: KeyFormatType
     key_compression_type: KeyCompressionType | None = None
@@ -135,9 +137,11 @@ class KeyBlock:
 
 
 def _read_key_block(node: Node) -> KeyBlock:
-    """The format first: what the key value looks like hangs on it."""
-    numbers = [each.value for each in children_of(node) if each.tag == "KeyFormatType"]
-    key_format = next((each for each in TRANSPARENT_KEYS if each in numbers), None)
+    """The format is looked up first: the shape of the key value depends on it."""
+    numbers = [child.value for child in children_of(node) if child.tag == "KeyFormatType"]
+    key_format = next(
+        (transparent for transparent in TRANSPARENT_KEYS if transparent in numbers), None
+    )
     return from_node(KeyBlock, node, key_value=partial(_read_key_value, key_format=key_format))
 
 
@@ -146,12 +150,12 @@ def _write_key_block(tag: str, block: KeyBlock) -> Node:
 
 
 def encode_key_block(block: KeyBlock) -> bytes:
-    """Binary TTLV, for a store; `decode_key_block` reads it."""
+    """The key block in binary TTLV, for the store; `decode_key_block` reads it."""
     return binary_codec.format(to_node(block, "KeyBlock"))
 
 
 def decode_key_block(octets: bytes) -> KeyBlock:
-    """What `encode_key_block` wrote."""
+    """The reverse of `encode_key_block`."""
     return _read_key_block(binary_codec.parse(octets))
 
 
@@ -178,7 +182,7 @@ class PrivateKey:
 
 @dataclass(frozen=True, slots=True)
 class SecretData:
-    """The type stands in front (§2.7), which counts in binary; Cosmian's `Object` may lack it."""
+    """The type stands first (§2.7), which binary clients rely on; Cosmian's `Object` may lack it."""
 
     secret_data_type: SecretDataType | None = None
     key_block: _KeyBlockField = field(kw_only=True)
@@ -194,7 +198,7 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class OpaqueObject:
-    """opaque_data_type: the vendor's number; KMIP defines none (§11.35)."""
+    """opaque_data_type: a vendor's number, since KMIP defines none (§11.35)."""
 
     opaque_data_type: EnumerationNumber
     opaque_data_value: bytes = field(repr=False)
@@ -202,7 +206,7 @@ class OpaqueObject:
 
 Object = SymmetricKey | PublicKey | PrivateKey | SecretData | Certificate | OpaqueObject
 
-#: Those that are missing (SplitKey, PGPKey, CertificateRequest) are refused by name.
+#: Object types without a class (SplitKey, PGPKey, CertificateRequest) are refused by name.
 OBJECT_CLASSES: Mapping[ObjectType, type[Object]] = {
     ObjectType.CERTIFICATE: Certificate,
     ObjectType.SYMMETRIC_KEY: SymmetricKey,
@@ -217,7 +221,7 @@ _OBJECT_TAGS = tuple(ENUMERATIONS["ObjectType"].oasis.values())
 
 
 def _read_object(node: Node) -> Object:
-    if node.tag == "Object":  # the codec names it wherever there is an ObjectType
+    if node.tag == "Object":  # the codec renames it wherever there is an ObjectType
         raise MissingData("ObjectType is missing or has no such value")
     cls = _CLASSES_BY_TAG.get(node.tag)
     if cls is None:
@@ -229,5 +233,5 @@ def _write_object(tag: str, value: Object) -> Node:
     return to_node(value, type(value).__name__)
 
 
-#: The type of a payload's field that holds an object of any type.
+#: The declaration of a payload's field that holds an object of any type.
 ObjectField = Annotated[Object, Tag("Object", _OBJECT_TAGS), Custom(_read_object, _write_object)]

@@ -29,7 +29,7 @@ from .ttlv import ItemType, Node, children_of
 
 @dataclass(frozen=True)
 class CryptographicParameters(Sparse):
-    """How a key is to be used (KMIP 2.1 §4.16). Lengths are bytes; None means not said."""
+    """How a key is to be used (KMIP 2.1 §4.16). Lengths are in bytes; None means not specified."""
 
     block_cipher_mode: BlockCipherMode | None = None
     padding_method: PaddingMethod | None = None
@@ -53,7 +53,7 @@ class CryptographicParameters(Sparse):
 
 @dataclass(frozen=True, slots=True)
 class CryptographicDomainParameters:
-    """qlength: bits of the order of the base point; DSA and DH have it beside the modulus."""
+    """qlength: bits of the order of the base point; for DSA and DH, bits of q."""
 
     qlength: int | None = None
     recommended_curve: RecommendedCurve | None = None
@@ -72,13 +72,13 @@ class Link:
 
 
 def _read_value(node: Node) -> Node:
-    """Any item, of tags that have numbers: JSON knows others, which no binary answer could hold."""
-    left = [node]
-    while left:
-        item = left.pop()
+    """Any item whose tags have numbers: JSON has others too, which no binary answer could hold."""
+    unchecked = [node]
+    while unchecked:
+        item = unchecked.pop()
         if item.tag not in TAG_NUMBERS:
             raise InvalidField(f"{item.tag} cannot stand in {node.tag}")
-        left += children_of(item)
+        unchecked += children_of(item)
     return node
 
 
@@ -100,7 +100,7 @@ class VendorAttribute:
 
     @property
     def octets(self) -> bytes | None:
-        """The value if it is a TextString (as UTF-8) or a ByteString: clients send either."""
+        """The value of a TextString (in UTF-8) or a ByteString, which clients use alike; otherwise None."""
         value = self.attribute_value.value
         if isinstance(value, str):
             return value.encode()
@@ -109,7 +109,7 @@ class VendorAttribute:
 
 @dataclass(frozen=True, slots=True)
 class RevocationReason:
-    """Cosmian's clients send a bare text or number: then the other half is None."""
+    """Cosmian's clients send a text or a number alone; the other field is None then."""
 
     revocation_reason_code: RevocationReasonCode | None = None
     revocation_message: str | None = None
@@ -117,6 +117,8 @@ class RevocationReason:
 
 @dataclass(frozen=True, slots=True)
 class UsageLimits:
+    """KMIP 2.1 §4.64. usage_limits_count: how much is left of the total; None means all of it."""
+
     usage_limits_total: LongInteger
     usage_limits_count: LongInteger | None = None
     usage_limits_unit: UsageLimitsUnit | None = None
@@ -155,7 +157,7 @@ class KeyValueLocation:
 
 @dataclass(frozen=True, slots=True)
 class RandomNumberGenerator:
-    """RNG Parameters (§7.17), under the attribute's tag or their own."""
+    """RNG Parameters (§7.17); stands under the tag of the attribute, or RNGParameters in Query."""
 
     rng_algorithm: RNGAlgorithm
     cryptographic_algorithm: CryptographicAlgorithm | None = None
@@ -169,14 +171,14 @@ class RandomNumberGenerator:
 
 @dataclass(frozen=True, slots=True)
 class ProtectionStorageMasks:
-    """Each mask is one permissible combination (§7.33)."""
+    """masks: each is one permitted combination (§7.33)."""
 
     masks: Annotated[tuple[int, ...], Tag("ProtectionStorageMask")] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class DerivationParameters:
-    """How a key is derived (KMIP 2.1 §7). iteration_count: for PBKDF2."""
+    """How a key is derived (KMIP 2.1 §7). iteration_count: of PBKDF2."""
 
     cryptographic_parameters: CryptographicParameters | None = None
     initialization_vector: bytes | None = None

@@ -1,8 +1,8 @@
 """The payload of each operation, request and response, declared (KMIP 2.1 §6.1).
 
 A request's unique_identifier is None where the client left it out, which in a batch means the ID
-placeholder; what to make of it is for the operation to say. Which payloads belong to which operation
-stands in `service.catalogue`, which hands those of what is offered to the codecs.
+placeholder; each operation decides what to do then. `service.catalogue` says which payloads belong to
+which operation, and hands those of the offered operations to the codecs.
 """
 
 from __future__ import annotations

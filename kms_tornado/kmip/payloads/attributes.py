@@ -1,4 +1,4 @@
-"""The operations on attributes (KMIP 2.1 §6.1), and how an attribute is named in them."""
+"""The operations on attributes (KMIP 2.1 §6.1), and how their messages name an attribute."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _Instance = Annotated[AttributeInstance, Custom(read_instance, write_instance)]
 
 @dataclass(frozen=True, slots=True)
 class GetAttributesRequest:
-    """attribute_references: () asks for all."""
+    """attribute_references: of the attributes to return; () for all."""
 
     unique_identifier: str | None = None
     attribute_references: _References = ()
@@ -108,7 +108,7 @@ class SetAttributeResponse:
 
 @dataclass(frozen=True, slots=True)
 class ModifyAttributeRequest:
-    """current_attribute: which one of several instances."""
+    """current_attribute: the instance to change, where there are more than one."""
 
     new_attribute: _Instance
     current_attribute: _Instance | None = None
@@ -122,7 +122,7 @@ class ModifyAttributeResponse:
 
 @dataclass(frozen=True, slots=True)
 class DeleteAttributeRequest:
-    """One instance by its value, or all of a name."""
+    """current_attribute: the instance to delete. attribute_reference: in its place, deletes all of a name."""
 
     unique_identifier: str | None = None
     current_attribute: _Instance | None = None

@@ -1,7 +1,7 @@
-"""What is done with keys, digests and random numbers (KMIP 2.1 §6.1).
+"""The cryptographic operations: with keys, digests and random numbers (KMIP 2.1 §6.1).
 
-Data may come in parts: init_indicator marks the first one, final_indicator the last,
-and the server's correlation_value holds them together. All of these may be left out for a whole.
+Data may be sent in parts: init_indicator marks the first, final_indicator the last, and the server's
+correlation_value joins them. Data that is sent whole needs none of the three.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class DecryptResponse:
 
 @dataclass(frozen=True, slots=True)
 class SignRequest:
-    """data is hashed by the server, digested_data was by the client: one of the two."""
+    """One of the two is set: data, which the server hashes, or digested_data, which the client has hashed."""
 
     unique_identifier: str | None = None
     cryptographic_parameters: CryptographicParameters | None = None
@@ -76,7 +76,7 @@ class SignResponse:
 
 @dataclass(frozen=True, slots=True)
 class SignatureVerifyRequest:
-    """As of Sign, with the signature."""
+    """As `SignRequest`, with the signature."""
 
     unique_identifier: str | None = None
     cryptographic_parameters: CryptographicParameters | None = None
@@ -90,7 +90,7 @@ class SignatureVerifyRequest:
 
 @dataclass(frozen=True, slots=True)
 class SignatureVerifyResponse:
-    """data: what a signature with message recovery held. validity_indicator: None within a stream."""
+    """data: the message in a signature with message recovery. validity_indicator: None before the last part."""
 
     unique_identifier: str
     validity_indicator: ValidityIndicator | None = None
@@ -128,7 +128,7 @@ class MACVerifyRequest:
 
 @dataclass(frozen=True, slots=True)
 class MACVerifyResponse:
-    """validity_indicator: None within a stream."""
+    """validity_indicator: None before the last part."""
 
     unique_identifier: str
     validity_indicator: ValidityIndicator | None = None
@@ -154,7 +154,7 @@ class HashResponse:
 
 @dataclass(frozen=True, slots=True)
 class RNGRetrieveRequest:
-    """data_length: bytes."""
+    """data_length: in bytes."""
 
     data_length: int
 
@@ -171,6 +171,6 @@ class RNGSeedRequest:
 
 @dataclass(frozen=True, slots=True)
 class RNGSeedResponse:
-    """data_length: how many bytes of the seed were used."""
+    """data_length: the number of bytes of the seed that were used."""
 
     data_length: int

@@ -1,4 +1,4 @@
-"""Locate, Query and Discover Versions: questions about objects and server (KMIP 2.1 §6.1)."""
+"""Locate, Query and Discover Versions: questions about objects and about the server (KMIP 2.1 §6.1)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ..versions import ProtocolVersion
 
 @dataclass(frozen=True, slots=True)
 class DateRange:
-    """tag: of the attribute. Both ends belong to it; seconds since the Unix epoch."""
+    """tag: of the attribute. earliest, latest: seconds since the Unix epoch, both inclusive."""
 
     tag: str
     earliest: int
@@ -35,9 +35,9 @@ class DateRange:
 
 @dataclass(frozen=True, slots=True)
 class LocateCriteria:
-    """What an object must have to be found.
+    """The attributes by which Locate finds objects.
 
-    attributes: as they stand in an object's Attributes, structures with no more fields than matter.
+    attributes: as they stand in Attributes; a structure has only those fields that the search compares.
     """
 
     attributes: tuple[Node, ...] = ()
@@ -45,37 +45,37 @@ class LocateCriteria:
 
 
 def _read_criteria(node: Node) -> LocateCriteria:
-    """A date that is given twice is a range (§6.1.24), which to any other operation is a mistake."""
-    given: dict[str, list[Node]] = {}
+    """A date that is given twice is a range (§6.1.24); to all other operations it is a mistake."""
+    nodes_by_tag: dict[str, list[Node]] = {}
     for child in children_of(normalise_partial(Attributes, node)):
-        given.setdefault(child.tag, []).append(child)
+        nodes_by_tag.setdefault(child.tag, []).append(child)
     ranges = []
-    for tag, nodes in list(given.items()):
-        if len(nodes) == 1 or tag in _REPEATED:
+    for tag, nodes in list(nodes_by_tag.items()):
+        if len(nodes) == 1 or tag in _REPEATED_TAGS:
             continue
         if nodes[0].type is not ItemType.DATE_TIME or len(nodes) > 2:
             raise InvalidField(f"{tag} is given too often in {node.tag}")
-        earliest, latest = sorted(
-            each.value for each in given.pop(tag) if isinstance(each.value, int)
-        )
+        earliest, latest = sorted(date.value for date in nodes if isinstance(date.value, int))
         ranges.append(DateRange(tag, earliest, latest))
-    return LocateCriteria(tuple(each for nodes in given.values() for each in nodes), tuple(ranges))
+        del nodes_by_tag[tag]
+    attributes = tuple(child for nodes in nodes_by_tag.values() for child in nodes)
+    return LocateCriteria(attributes, tuple(ranges))
 
 
-_REPEATED = frozenset(
-    tag_of(Attributes, each.name)
-    for each in fields(Attributes)
-    if is_repeated(Attributes, each.name)
+_REPEATED_TAGS = frozenset(
+    tag_of(Attributes, field.name)
+    for field in fields(Attributes)
+    if is_repeated(Attributes, field.name)
 )
 
 
 def _write_criteria(tag: str, criteria: LocateCriteria) -> Node:
-    ends = (
-        Node(each.tag, ItemType.DATE_TIME, date)
-        for each in criteria.date_ranges
-        for date in (each.earliest, each.latest)
+    dates = (
+        Node(date_range.tag, ItemType.DATE_TIME, date)
+        for date_range in criteria.date_ranges
+        for date in (date_range.earliest, date_range.latest)
     )
-    return structure(tag, *criteria.attributes, *ends)
+    return structure(tag, *criteria.attributes, *dates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class LocateRequest:
 
 @dataclass(frozen=True, slots=True)
 class LocateResponse:
-    """located_items: how many match, of which unique_identifiers may be a page."""
+    """located_items: the number of all matches, of which unique_identifiers may be one page."""
 
     located_items: int | None = None
     unique_identifiers: Annotated[tuple[str, ...], Tag("UniqueIdentifier")] = ()
@@ -154,7 +154,7 @@ class QueryResponse:
 
 @dataclass(frozen=True, slots=True)
 class DiscoverVersionsRequest:
-    """protocol_versions: those that the client speaks, best first; () asks for all."""
+    """protocol_versions: those that the client speaks, in order of preference; () for all of the server's."""
 
     protocol_versions: Annotated[tuple[ProtocolVersion, ...], Tag("ProtocolVersion")] = ()
 

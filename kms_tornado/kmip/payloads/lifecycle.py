@@ -1,4 +1,4 @@
-"""What changes the state of an object, or replaces it by a newer one (KMIP 2.1 §6.1)."""
+"""The operations that change the state of an object or replace it by a newer one (KMIP 2.1 §6.1)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ActivateResponse:
 
 @dataclass(frozen=True, slots=True)
 class CheckRequest:
-    """What the client intends. usage_limits_count: units to be used. lease_time: seconds."""
+    """What the client intends to do. usage_limits_count: in the unit of the limits. lease_time: in seconds."""
 
     unique_identifier: str | None = None
     usage_limits_count: LongInteger | None = None
@@ -32,7 +32,7 @@ class CheckRequest:
 
 @dataclass(frozen=True, slots=True)
 class CheckResponse:
-    """Of the request's values those that are not allowed, as the server would have them."""
+    """Those values of the request that are not allowed, each as the server would allow it."""
 
     unique_identifier: str | None = None
     usage_limits_count: LongInteger | None = None
@@ -48,14 +48,14 @@ class RevokeRequest:
 
     @property
     def reason(self) -> RevocationReasonCode | None:
-        """None where the client gave no reason, or a text alone."""
-        given = self.revocation_reason
-        return given.revocation_reason_code if given else None
+        """None where the client gave no reason, or only a text."""
+        reason = self.revocation_reason
+        return reason.revocation_reason_code if reason else None
 
     @property
     def message(self) -> str | None:
-        given = self.revocation_reason
-        return given.revocation_message if given else None
+        reason = self.revocation_reason
+        return reason.revocation_message if reason else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,10 @@ class RevokeResponse:
 
 @dataclass(frozen=True, slots=True)
 class DestroyRequest:
-    """remove: Cosmian's extension, forget the object altogether (KMIP.md §8)."""
+    """remove: Cosmian's extension: delete the object with all that is known of it.
+
+    docs/dialects.md, "Operations of the published clients".
+    """
 
     unique_identifier: str | None = None
     remove: bool | None = None
@@ -78,7 +81,7 @@ class DestroyResponse:
 
 @dataclass(frozen=True, slots=True)
 class ReKeyRequest:
-    """offset: seconds from the new key's Initial Date to its Activation Date."""
+    """offset: seconds from the Initial Date of the new key to its Activation Date."""
 
     unique_identifier: str | None = None
     offset: Interval | None = None

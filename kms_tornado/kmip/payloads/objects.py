@@ -1,4 +1,4 @@
-"""What makes objects, takes them in and gives them out (KMIP 2.1 §6.1)."""
+"""The operations that create objects, receive them and return them (KMIP 2.1 §6.1)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class CreateResponse:
 
 @dataclass(frozen=True, slots=True)
 class CreateKeyPairRequest:
-    """common_attributes: what both keys get."""
+    """common_attributes: those of both keys."""
 
     common_attributes: Attributes = field(default_factory=Attributes)
     private_key_attributes: Attributes = field(default_factory=Attributes)
@@ -45,7 +45,7 @@ class CreateKeyPairResponse:
 
 @dataclass(frozen=True, slots=True)
 class DeriveKeyRequest:
-    """unique_identifiers: what is derived from; () is the ID placeholder."""
+    """unique_identifiers: of the objects to derive from; () for the ID placeholder."""
 
     object_type: ObjectType
     unique_identifiers: Annotated[tuple[str, ...], Tag("UniqueIdentifier")] = ()
@@ -74,7 +74,10 @@ class RegisterResponse:
 
 @dataclass(frozen=True, slots=True)
 class ImportRequest:
-    """unique_identifier: "" means that the server chooses (KMIP.md §7)."""
+    """unique_identifier: "" lets the server choose one.
+
+    docs/dialects.md, "Identifiers, tags and links".
+    """
 
     unique_identifier: str
     object_type: ObjectType
@@ -116,7 +119,7 @@ class ExportRequest(Sparse):
 
 @dataclass(frozen=True, slots=True)
 class ExportResponse:
-    """object: None once it is destroyed."""
+    """object: None where it was destroyed."""
 
     object_type: ObjectType
     unique_identifier: str
