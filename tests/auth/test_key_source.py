@@ -1,4 +1,4 @@
-"""Which document is asked for at which URL, and what makes a refresh fail (CONTRACT §4)."""
+"""Which document is asked for at which URL, and what makes a refresh fail."""
 
 from __future__ import annotations
 

@@ -22,11 +22,9 @@ from ..keys import b64
 VECTORS = Path(__file__).parents[3] / "shared" / "vectors"
 CLAIMS = b64(b"{}")
 
-SYMMETRIC = "symmetric keys are never used (CONTRACT §4)"
-EMPTY = "an empty payload is no JSON object: no token (CONTRACT §5)"
-BOUND = (
-    "the key's alg binds it (CONTRACT §4); RFC 7520's header names another algorithm of its family"
-)
+SYMMETRIC = "symmetric keys are never used"
+EMPTY = "an empty payload is no JSON object: no token"
+BOUND = "the key's alg binds it; RFC 7520's header names another algorithm of its family"
 NO_SUCH_ALG = (
     "the vector's key says alg ES521, which no RFC has; that binds it to nothing we accept"
 )

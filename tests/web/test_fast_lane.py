@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from tornado.httputil import HTTPHeaders, RequestStartLine
 
-from kms_tornado import BearerAuth
 from kms_tornado.auth.credentials import Credentials
 from kms_tornado.auth.no_auth import InsecureNoAuth
 from kms_tornado.kmip import binary_codec, json_codec
@@ -25,7 +24,6 @@ from kms_tornado.web.kmip_exchange import OFFLOAD_BYTES, Exchange
 from kms_tornado.web.metrics import Metrics
 from kms_tornado.web.service_handler import ServerContext
 
-from ..issuer import Issuer
 from ..kms import attributes, batch_item, message, name, octets, structure, uid
 from ..server import eventually
 from ..support import running
@@ -106,41 +104,6 @@ def test_whatever_is_unusual_goes_the_long_way(line, changes):
 
 def test_server_that_is_stopping_sends_every_request_the_long_way():
     assert principal_for(stopping=True) is None
-
-
-@pytest.fixture(scope="module")
-def issuer():
-    with Issuer("ES256") as issuer:
-        yield issuer
-
-
-def bearer(text: str) -> Credentials:
-    return Credentials([f"Bearer {text}"])
-
-
-def test_token_is_known_once_it_was_verified_and_no_longer_than_it_is_good(issuer):
-    async def scenario() -> None:
-        auth = BearerAuth.from_issuer(issuer.uri, audience="kms", leeway_s=0)
-        text = issuer.token(aud="kms")
-        async with auth:
-            now = [auth.authenticator._now()]
-            auth.authenticator._now = lambda: now[0]
-            assert auth.recall(bearer(text)) is None
-            assert not auth.authenticator.tokens.misses  # nobody asked for a decision
-            principal = await auth.check_refreshing(bearer(text))
-            assert auth.recall(bearer(text)) is principal
-            for odd in (
-                [],
-                [f"Bearer {text}", f"Bearer {text}"],
-                [f"bearer {text}"],
-                [text],
-                ["Basic x"],
-            ):
-                assert auth.recall(Credentials(odd)) is None
-            now[0] = principal.expires_at + 1
-            assert auth.recall(bearer(text)) is None
-
-    asyncio.run(scenario())
 
 
 # --- both ways are one --------------------------------------------------------------------------

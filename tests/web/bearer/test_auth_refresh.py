@@ -1,0 +1,262 @@
+"""BearerAuth and its issuer: keys that are fetched, rotated, and kept through every fault."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from kms_tornado.auth.issuer import RefreshPolicy
+from kms_tornado.errors import InvalidToken, UnknownKey
+from kms_tornado.web.bearer.auth import BearerAuth
+
+from ...issuer import Answer, Issuer, response
+from ...keys import jwk
+from .fetching import BROKEN, TIMEOUT_S, fetch
+
+LIVELY = RefreshPolicy(cooldown_s=0, timeout_s=TIMEOUT_S)
+
+
+def story(issuer: Issuer, told: Callable[[BearerAuth], Awaitable[None]], **kwargs: Any) -> None:
+    async def run() -> None:
+        auth = BearerAuth.from_issuer(
+            issuer.uri, audience="kms", refresh=kwargs.pop("refresh", LIVELY), **kwargs
+        )
+        async with auth:
+            await told(auth)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(run())
+
+
+async def refreshed(auth: BearerAuth) -> None:
+    """Refresh, and wait for its end also where that is the timeout."""
+    (cache,) = auth._caches.values()
+    await cache.refresh()
+    while cache.status().state == "loading" or cache._task is not None:
+        await cache.join()
+
+
+SURVIVED: dict[str, Answer] = {
+    **{name: answer for name, (answer, _) in BROKEN.items() if name not in {"huge"}},
+    "404": response(b"{}", "404 Not Found"),
+    "500": response(b"{}", "500 Oops"),
+    "HTML": response(b"<html>maintenance</html>"),
+    "broken JSON": response(b'{"keys":['),
+    "an empty set": response({"keys": []}),
+    "a set of useless keys": response({"keys": [{"kty": "oct", "k": "AA"}]}),
+    "a redirect": response(b"", "302 Found", Location="https://elsewhere.example/"),
+    "304 that was not asked for": response(b"", "304 Not Modified"),
+}
+
+
+@pytest.mark.parametrize("fault", SURVIVED)
+def test_good_keys_survive_every_fault_and_the_log_has_one_line(
+    issuer: Issuer, fault: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = issuer.token(aud="kms")
+
+    async def told(auth: BearerAuth) -> None:
+        assert (await auth.authenticator.check(text)).name == "alice"
+        caplog.clear()
+        issuer.answers[issuer.jwks_path] = SURVIVED[fault]
+        for _ in range(2):
+            await refreshed(auth)
+        (status,) = auth.status()
+        assert (status.state, status.keys) == ("failing", 1)
+        assert status.problem
+        assert "internal error" not in status.problem
+        assert (await auth.authenticator.check(text)).name == "alice"
+        assert (await auth.authenticator.check(issuer.token(aud="kms", sub="bob"))).name == "bob"
+        (line,) = [r.getMessage() for r in caplog.records]
+        assert issuer.uri in line
+        assert text not in line
+        del issuer.answers[issuer.jwks_path]
+        await refreshed(auth)
+        assert auth.status()[0].state == "ok"
+
+    caplog.set_level(logging.INFO)
+    story(issuer, told)
+
+
+def test_a_refused_connection_keeps_the_keys_too(caplog: pytest.LogCaptureFixture) -> None:
+    with Issuer("ES256") as issuer:
+        text = issuer.token(aud="kms")
+
+        async def told(auth: BearerAuth) -> None:
+            await auth.authenticator.check(text)
+            issuer.refuse()
+            await refreshed(auth)
+            assert "Connection refused" in str(auth.status()[0].problem)
+            assert (await auth.authenticator.check(text)).name == "alice"
+            issuer.listen()
+            await refreshed(auth)
+            assert auth.status()[0].state == "ok"
+
+        story(issuer, told)
+    assert [r.name for r in caplog.records if r.name.startswith("tornado")] == []
+
+
+def test_a_redirect_in_the_log_names_the_address_to_configure(
+    issuer: Issuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    issuer.answers[issuer.jwks_path] = response(b"", "301 Moved", Location="/new/keys")
+
+    async def told(auth: BearerAuth) -> None:
+        await refreshed(auth)
+
+    story(issuer, told)
+    assert f"redirects to {issuer.uri}/new/keys" in caplog.text
+    assert issuer.requests["/new/keys"] == 0
+
+
+def test_304_is_a_good_refresh_and_keeps_remembered_tokens(issuer: Issuer) -> None:
+    text = issuer.token(aud="kms")
+    issuer.jwks_headers = {"ETag": '"1"'}
+
+    async def told(auth: BearerAuth) -> None:
+        await auth.authenticator.check(text)
+        before = auth.status()[0]
+        issuer.answers[issuer.jwks_path] = response(b"", "304 Not Modified")
+        await refreshed(auth)
+        after = auth.status()[0]
+        assert (after.state, after.generation) == ("ok", before.generation)
+        assert issuer.headers[-1]["if-none-match"] == '"1"'
+        await auth.authenticator.check(text)
+        assert auth.authenticator.tokens.hits == 1
+
+    story(issuer, told)
+
+
+def test_discovery_is_followed_where_the_default_uri_is_empty(issuer: Issuer) -> None:
+    issuer.answers[issuer.jwks_path] = response(b"{}", "404 Not Found")
+    issuer.answers[issuer.discovery_path] = response(
+        {"issuer": issuer.uri, "jwks_uri": issuer.uri + "/certs"}
+    )
+    issuer.answers["/certs"] = response({"keys": issuer.keys})
+
+    async def told(auth: BearerAuth) -> None:
+        assert (await auth.authenticator.check(issuer.token(aud="kms"))).name == "alice"
+
+    story(issuer, told)
+    assert issuer.requests == {issuer.jwks_path: 1, issuer.discovery_path: 1, "/certs": 1}
+
+
+def test_the_whole_refresh_has_one_time_limit(issuer: Issuer) -> None:
+    """Three documents, each within the limit, together beyond it."""
+
+    def late(answer: bytes) -> Answer:
+        async def serve(writer: asyncio.StreamWriter) -> None:
+            await asyncio.sleep(TIMEOUT_S * 0.6)
+            writer.write(answer)
+
+        return serve
+
+    issuer.answers[issuer.jwks_path] = late(response(b"{}", "404 Not Found"))
+    issuer.answers[issuer.discovery_path] = late(
+        response({"issuer": issuer.uri, "jwks_uri": issuer.uri + "/c"})
+    )
+    issuer.answers["/c"] = late(response({"keys": issuer.keys}))
+
+    async def told(auth: BearerAuth) -> None:
+        await refreshed(auth)
+        assert auth.status()[0].state == "missing"
+        assert "in time" in str(auth.status()[0].problem) or "within" in str(
+            auth.status()[0].problem
+        )
+
+    story(issuer, told)
+    assert issuer.requests["/c"] == 0
+
+
+def test_a_rotated_key_is_found_and_the_removed_one_forgotten() -> None:
+    with Issuer("ES256") as issuer:
+        old = issuer.token(aud="kms")
+
+        async def told(auth: BearerAuth) -> None:
+            await auth.authenticator.check(old)
+            issuer.rotate(keep_old=False)
+            assert (await auth.authenticator.check(issuer.token(aud="kms"))).name == "alice"
+            with pytest.raises(UnknownKey):
+                await auth.authenticator.check(old)
+
+        story(issuer, told)
+
+
+def test_a_token_cannot_make_us_ask_an_address_of_its_choice(issuer: Issuer) -> None:
+    """jku, x5u, kid and iss that point at a live server: it is never asked."""
+    with Issuer("ES256") as canary:
+        canary.key_name = "canary"
+        canary.keys = [jwk("ES256", canary.kid, canary.key_name)]
+        spots: list[tuple[dict[str, Any], dict[str, Any]]] = [
+            ({"jku": canary.uri + "/jwks.json"}, {}),
+            ({"jku": canary.uri + "/jwks.json", "kid": None}, {}),
+            ({"x5u": canary.uri + "/cert.pem"}, {}),
+            ({"kid": canary.uri + "/k"}, {}),
+            ({"jwk": {"jwks_uri": canary.uri}}, {}),
+            ({}, {"iss": canary.uri}),
+            ({}, {"iss": issuer.uri + "@" + canary.uri.removeprefix("http://")}),
+        ]
+
+        async def told(auth: BearerAuth) -> None:
+            for header, claims in spots:
+                for signer in (issuer, canary):
+                    fields = {"header": header, **claims, "aud": "kms"}
+                    text = signer.token(**{"iss": issuer.uri, **fields})
+                    try:
+                        await auth.authenticator.check(text)
+                    except InvalidToken:
+                        continue
+                    # the issuer's own key signed what is only ignored
+                    assert signer is issuer
+                    assert not claims
+
+        story(issuer, told)
+        assert canary.requests == {}
+        fetch(canary.uri + "/is-alive")
+        assert canary.requests == {"/is-alive": 1}
+
+
+def test_start_returns_before_the_issuer_has_answered_and_stop_does_not_wait(
+    issuer: Issuer,
+) -> None:
+    issuer.answers[issuer.jwks_path] = Issuer.silent
+    begun = time.monotonic()
+
+    async def told(auth: BearerAuth) -> None:
+        await asyncio.to_thread(issuer.wait_for_fetches, 1)
+
+    story(issuer, told, refresh=RefreshPolicy(timeout_s=30))
+    assert time.monotonic() - begun < 5
+
+
+def test_start_and_stop_may_be_repeated(issuer: Issuer) -> None:
+    async def run() -> None:
+        auth = BearerAuth.from_issuer(issuer.uri, audience="kms", refresh=LIVELY)
+        await auth.stop()
+        for _ in range(3):
+            await auth.start()
+            await auth.start()
+            assert (await auth.authenticator.check(issuer.token(aud="kms"))).name == "alice"
+            await auth.stop()
+            await auth.stop()
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(run())
+
+
+def test_a_missing_audience_is_warned_of_at_the_start(
+    issuer: Issuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def run(audience: str | tuple[str, ...]) -> None:
+        async with BearerAuth.from_issuer(issuer.uri, audience=audience):
+            pass
+
+    asyncio.run(run("kms"))
+    assert "NO AUDIENCE" not in caplog.text
+    asyncio.run(run(()))
+    assert "NO AUDIENCE" in caplog.text
