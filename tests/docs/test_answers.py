@@ -1,4 +1,4 @@
-"""docs/operations.md: its requests are sent to a server, and its answers are what comes back."""
+"""Requests of docs/operations.md and docs/http.md are sent to a server; the answers are what comes back."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from itertools import pairwise
 import pytest
 
 from ..issuer import Issuer
-from ..kms import KMS
+from ..kms import KMS, User, number
 from .blocks import ROOT, Block, blocks
 from .placeholders import Values
 
 PAGE = "docs/operations.md"
+RIGHTS = blocks("docs/http.md", "json")
 
 
 def exchanges() -> list[tuple[Block, Block]]:
@@ -25,7 +26,7 @@ def exchanges() -> list[tuple[Block, Block]]:
     return pairs
 
 
-BLOCKS = [each for pair in exchanges() for each in pair]
+BLOCKS = [*(each for pair in exchanges() for each in pair), *RIGHTS]
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +54,23 @@ def test_every_answer_is_what_the_server_says(server: KMS) -> None:
         except AssertionError as exc:
             exc.add_note(f"the answer at {shown.place}")
             raise
+
+
+def test_access_rights_are_granted_and_listed_as_shown(server: KMS) -> None:
+    grant, granted, listed, owned, obtained = (json.loads(each.text) for each in RIGHTS)
+    alice, bob = server.user("alice@example.com"), server.user(grant["user_id"])
+    alice.import_key("billing-1", bytes(16), number("CryptographicUsageMask", 12))
+
+    def ask(user: User, method: str, path: str, body: object = None) -> object:
+        data = b"" if body is None else json.dumps(body).encode()
+        answer = user.exchange(method, path, data)
+        assert answer.status == 200, answer.text
+        return json.loads(answer.body)
+
+    assert ask(alice, "POST", "/access/grant", grant) == granted
+    assert ask(alice, "GET", "/access/list/billing-1") == listed
+    assert ask(alice, "GET", "/access/owned") == owned
+    assert ask(bob, "GET", "/access/obtained") == obtained
 
 
 def test_every_metric_is_listed(server: KMS) -> None:
