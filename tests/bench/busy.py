@@ -30,7 +30,7 @@ PAIR = structure(
 )
 
 
-def health(port: int) -> Callable[[], None]:
+def health_caller(port: int) -> Callable[[], None]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
 
     def ask() -> None:
@@ -40,7 +40,7 @@ def health(port: int) -> Callable[[], None]:
     return ask
 
 
-def get(user: User, key: str) -> Callable[[], None]:
+def get_caller(user: User, key: str) -> Callable[[], None]:
     body = structure("Get", uid(key))
 
     def ask() -> None:
@@ -49,23 +49,25 @@ def get(user: User, key: str) -> Callable[[], None]:
     return ask
 
 
-def latencies(ask: Callable[[], None], until: Callable[[], bool]) -> list[float]:
+def measure_latencies(ask: Callable[[], None], until: Callable[[], bool]) -> list[float]:
     """Milliseconds of one request after the other, a pause between them."""
-    found = []
-    while not until() or len(found) < 100:
+    milliseconds = []
+    while not until() or len(milliseconds) < 100:
         began = time.perf_counter()
         ask()
-        found.append(1000 * (time.perf_counter() - began))
+        milliseconds.append(1000 * (time.perf_counter() - began))
         time.sleep(0.005)
-    return found
+    return milliseconds
 
 
-def shown(label: str, found: list[float]) -> str:
-    p50, p99 = statistics.median(found), statistics.quantiles(found, n=100)[98]
-    return f"{label:24} p50 {p50:6.1f}  p99 {p99:6.1f}  max {max(found):6.1f} ms  ({len(found)})"
+def format_line(label: str, milliseconds: list[float]) -> str:
+    p50, p99 = statistics.median(milliseconds), statistics.quantiles(milliseconds, n=100)[98]
+    return f"{label:24} p50 {p50:6.1f}  p99 {p99:6.1f}  max {max(milliseconds):6.1f} ms  ({len(milliseconds)})"
 
 
-def while_making(users: list[User], ask: Callable[[], None]) -> tuple[list[float], dict[int, int]]:
+def measure_while_making(
+    users: list[User], ask: Callable[[], None]
+) -> tuple[list[float], dict[int, int]]:
     """Latencies while each user makes a pair, and how often they got which status."""
     answers: Counter[int] = Counter()
 
@@ -79,7 +81,9 @@ def while_making(users: list[User], ask: Callable[[], None]) -> tuple[list[float
     threads = [threading.Thread(target=make, args=(user,)) for user in users]
     for thread in threads:
         thread.start()
-    return latencies(ask, lambda: not any(each.is_alive() for each in threads)), dict(answers)
+    return measure_latencies(ask, lambda: not any(thread.is_alive() for thread in threads)), dict(
+        answers
+    )
 
 
 def main() -> None:
@@ -89,14 +93,14 @@ def main() -> None:
         KMS(Path(directory), issuer) as kms,
     ):
         reader = kms.user()
-        asks = {"health": health(kms.port), "get": get(reader, reader.create())}
+        asks = {"health": health_caller(kms.port), "get": get_caller(reader, reader.create())}
         for label, ask in asks.items():
-            print(shown(f"{label}, idle", latencies(ask, lambda: True)))
+            print(format_line(f"{label}, idle", measure_latencies(ask, lambda: True)))
         for owners in (1, CLIENTS):
             for label, ask in asks.items():
                 users = [kms.user(f"owner-{number % owners}") for number in range(CLIENTS)]
-                found, answers = while_making(users, ask)
-                print(shown(f"{label}, {CLIENTS} of {owners} owners", found), answers)
+                milliseconds, answers = measure_while_making(users, ask)
+                print(format_line(f"{label}, {CLIENTS} of {owners} owners", milliseconds), answers)
 
 
 if __name__ == "__main__":

@@ -64,5 +64,5 @@ def _certificate(
 
 def copy(files: TLSFiles, directory: Path) -> None:
     """All of them into another directory, under the same names."""
-    for each in (files.ca, files.server_cert, files.server_key):
-        (directory / each.name).write_bytes(each.read_bytes())
+    for file in (files.ca, files.server_cert, files.server_key):
+        (directory / file.name).write_bytes(file.read_bytes())

@@ -2,7 +2,7 @@
 
 Each server runs in a process of its own; the client is a handful of keep-alive connections in this
 one, speaking raw HTTP so that it costs little. All routes are sent the same token header: reading a
-1 kB header costs Tornado about a tenth by itself (PERF.md).
+1 kB header costs Tornado about a tenth by itself (docs/performance.md).
 
 By CPU is what the server's process computed, by wall what the client saw. Blocks of requests to the
 route and to the unprotected one take turns, and of both the lower quartile counts: on a busy machine
@@ -91,7 +91,7 @@ class Server:
     def _cpu_ns(self) -> int:
         """What all threads of the process have computed (Linux)."""
         threads = Path(f"/proc/{self._process.pid}/task").iterdir()
-        return sum(int((each / "schedstat").read_text().split()[0]) for each in threads)
+        return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads)
 
     def stop(self) -> None:
         self._process.terminate()
@@ -125,8 +125,8 @@ def read_answer(sock: socket.socket) -> None:
 
 
 def is_whole(data: bytes) -> bool:
-    head, found, body = data.partition(b"\r\n\r\n")
-    if not found:
+    head, separator, body = data.partition(b"\r\n\r\n")
+    if not separator:
         return False
     length = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
     return len(body) >= int(length)
@@ -194,19 +194,25 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=3, help=f"of {PAIRS} pairs of blocks each")
     parser.add_argument("--only", default="", help="candidates whose title contains this")
     options = parser.parse_args(argv)
-    wanted = [each for each in candidates(options.rounds) if options.only in each.title]
+    selected = [
+        candidate for candidate in candidates(options.rounds) if options.only in candidate.title
+    ]
     costs: dict[str, Pairs] = {}
-    with running(list(dict.fromkeys(["serve_tornado", *(each.server for each in wanted)]))) as up:
-        own = {each.title: cycle(each.requests) for each in wanted}
-        base = {each.title: cycle(each.requests) for each in wanted}
+    with running(
+        list(dict.fromkeys(["serve_tornado", *(candidate.server for candidate in selected)]))
+    ) as up:
+        own = {candidate.title: cycle(candidate.requests) for candidate in selected}
+        base = {candidate.title: cycle(candidate.requests) for candidate in selected}
         for _ in range(options.rounds):
-            for each in wanted:
-                if each.server in up:
+            for candidate in selected:
+                if candidate.server in up:
                     with (
-                        up["serve_tornado"].load(base[each.title]) as base_block,
-                        up[each.server].load(own[each.title], each.port) as own_block,
+                        up["serve_tornado"].load(base[candidate.title]) as base_block,
+                        up[candidate.server].load(
+                            own[candidate.title], candidate.port
+                        ) as own_block,
                     ):
-                        costs.setdefault(each.title, []).extend(compare(base_block, own_block))
+                        costs.setdefault(candidate.title, []).extend(compare(base_block, own_block))
     print(f"\nPOST echo of {len(BODY)} bytes, {CONNECTIONS} connections")
     print(f"{'':38}{'CPU µs':>8}{'by CPU':>9}{'by wall':>9}{'added µs':>10}")
     for title, pairs in costs.items():
@@ -214,15 +220,17 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def print_line(title: str, pairs: Pairs) -> None:
-    base, own = (Cost(*map(quiet, zip(*costs, strict=True))) for costs in zip(*pairs, strict=True))
+    base, own = (
+        Cost(*map(lower_quartile, zip(*costs, strict=True))) for costs in zip(*pairs, strict=True)
+    )
     print(
         f"{title:<38}{own.cpu:8.1f}{base.cpu / own.cpu:9.3f}{base.wall / own.wall:9.3f}"
         f"{own.cpu - base.cpu:10.1f}"
     )
 
 
-def quiet(values: Iterable[float]) -> float:
-    """The lower quartile: what disturbs a block only ever adds to it."""
+def lower_quartile(values: Iterable[float]) -> float:
+    """What stands for all blocks: whatever disturbs a block only ever adds to it."""
     return statistics.quantiles(values, n=4)[0]
 
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench import certificates, pykmip_peer
-from tests.bench.load import Connection, Measured, measure, resident_mib
+from tests.bench.load import Connection, Measurement, measure, resident_mib
 from tests.issuer import Issuer
 from tests.kms import attributes, batch_item, message, name, number, octets, structure, text, uid
 from tests.server import ServerProcess, trusting
@@ -64,10 +64,10 @@ class Ours:
         connection = self.connect(1)[0]
         with contextlib.closing(connection.socket):
             answer = json.loads(connection.ask(self.request(item)))
-        return {each["tag"]: each["value"] for each in answer["value"]}
+        return {child["tag"]: child["value"] for child in answer["value"]}
 
-    def turns(self, items: list[dict[str, Any]]) -> Operation:
-        ready = itertools.cycle([self.request(each) for each in items])
+    def in_turn(self, items: list[dict[str, Any]]) -> Operation:
+        ready = itertools.cycle([self.request(item) for item in items])
         return lambda: next(ready)
 
     def operations(self) -> dict[str, Operation]:
@@ -75,11 +75,11 @@ class Ours:
         self.keys = [self.ask(CREATE)["UniqueIdentifier"] for _ in range(POOL)]
         sealed = [self.ask(encrypt(key)) for key in self.keys]
         return {
-            "create": self.turns([CREATE]),
-            "get": self.turns([structure("Get", uid(key)) for key in self.keys]),
-            "encrypt": self.turns([encrypt(key) for key in self.keys]),
-            "sign": self.turns([self._sign()]),
-            "decrypt": self.turns(
+            "create": self.in_turn([CREATE]),
+            "get": self.in_turn([structure("Get", uid(key)) for key in self.keys]),
+            "encrypt": self.in_turn([encrypt(key) for key in self.keys]),
+            "sign": self.in_turn([self._sign()]),
+            "decrypt": self.in_turn(
                 [decrypt(key, made) for key, made in zip(self.keys, sealed, strict=True)]
             ),
         }
@@ -98,24 +98,23 @@ class Ours:
             octets("Data", DATA),
         )
 
-    def populate(self, wanted: int, have: int) -> None:
-        """Create keys by batches of 100 until so many are there."""
+    def populate(self, target: int, have: int) -> None:
+        """Create keys by batches of 100, until `target` are there."""
         item = batch_item("Create", *CREATE["value"])
         request = self.request(message(*[item] * 100))
         connections = self.connect(4)
-        rounds = (wanted - have) // 100
+        rounds = (target - have) // 100
         sent = 0
         while sent < rounds:
             group = connections[: rounds - sent]
-            for each in group:
-                each.send(request)
-            for each in group:
-                while (body := each.answer()) is None:
+            for connection in group:
+                connection.send(request)
+            for connection in group:
+                while (body := connection.answer()) is None:
                     time.sleep(0.001)
                 assert body.count(b'"Success"') == 100, body[:500]
             sent += len(group)
-        for each in connections:
-            each.socket.close()
+        close(connections)
 
 
 CREATE = structure("Create", name("ObjectType", "SymmetricKey"), attributes(bits=256, mask=0x0C))
@@ -127,8 +126,8 @@ def encrypt(key: str) -> dict[str, Any]:
 
 def decrypt(key: str, sealed: dict[str, Any]) -> dict[str, Any]:
     fields = ("Data", "IvCounterNonce", "AuthenticatedEncryptionTag")
-    held = [octets(tag, bytes.fromhex(sealed[tag])) for tag in fields]
-    return structure("Decrypt", uid(key), *held)
+    ciphertext = [octets(tag, bytes.fromhex(sealed[tag])) for tag in fields]
+    return structure("Decrypt", uid(key), *ciphertext)
 
 
 def create_pair(bits: int) -> dict[str, Any]:
@@ -167,7 +166,7 @@ def our_server(
 
 
 def peer_operations(first: Any) -> dict[str, Callable[[Any], object]]:
-    """The same, by PyKMIP's client. It has no authenticated cipher (KMIP.md §16): AES-CBC."""
+    """The same operations by PyKMIP's client. It has no authenticated cipher, so AES-CBC it is."""
     from kmip.core import enums
 
     aes, mask = enums.CryptographicAlgorithm.AES, enums.CryptographicUsageMask
@@ -213,7 +212,7 @@ def peer_operations(first: Any) -> dict[str, Callable[[Any], object]]:
 # --- what is printed ----------------------------------------------------------------------------
 
 
-def beside_the_peer(
+def print_beside_peer(
     ours: Ours,
     files: certificates.TLSFiles,
     directory: Path,
@@ -221,7 +220,7 @@ def beside_the_peer(
     rounds: int,
     seconds: float,
 ) -> None:
-    """Both at 1 and 16 connections, in turn."""
+    """Measure both servers in turn, with 1 and with 16 connections."""
     operations = ours.operations()
     directory = directory / "peer"
     directory.mkdir()
@@ -242,12 +241,12 @@ def beside_the_peer(
                     pairs.append((mine, peer))
                 close(open_)
                 _print_pairs(operation, pairs)
-        for each in clients:
-            each.close()
+        for client in clients:
+            client.close()
 
 
-def _print_pairs(operation: str, pairs: list[tuple[Measured, Measured]]) -> None:
-    def middle(of: Callable[[Measured, Measured], float]) -> float:
+def _print_pairs(operation: str, pairs: list[tuple[Measurement, Measurement]]) -> None:
+    def middle(of: Callable[[Measurement, Measurement], float]) -> float:
         return statistics.median(of(mine, peer) for mine, peer in pairs)
 
     print(
@@ -260,20 +259,22 @@ def _print_pairs(operation: str, pairs: list[tuple[Measured, Measured]]) -> None
     )
 
 
-def alone(ours: Ours, title: str, operation: Operation, *, rounds: int, seconds: float) -> Measured:
+def print_alone(
+    ours: Ours, title: str, operation: Operation, *, rounds: int, seconds: float
+) -> Measurement:
     """The median round of 16 connections, printed."""
     open_ = ours.connect(16)
-    held = [measure(open_, operation, pid=ours.pid, seconds=seconds) for _ in range(rounds)]
+    measured = [measure(open_, operation, pid=ours.pid, seconds=seconds) for _ in range(rounds)]
     close(open_)
-    found = sorted(held, key=lambda each: each.per_second)[len(held) // 2]
+    median = sorted(measured, key=lambda result: result.per_second)[rounds // 2]
     print(
-        f"  {title:<44} {found.per_second:7.0f}/s  {found.cpu_us:6.0f} µs CPU"
-        f"   p50 {found.percentile_ms(50):.2f}  p99 {found.percentile_ms(99):.2f} ms"
+        f"  {title:<44} {median.per_second:7.0f}/s  {median.cpu_us:6.0f} µs CPU"
+        f"   p50 {median.percentile_ms(50):.2f}  p99 {median.percentile_ms(99):.2f} ms"
     )
-    return found
+    return median
 
 
-def ratio(
+def measure_ratio(
     ours: Ours, first: Operation, second: Operation, *, rounds: int, seconds: float
 ) -> tuple[float, float]:
     """first ÷ second at 16 connections, in turn: by requests per second, by CPU."""
@@ -293,35 +294,39 @@ def ratio(
 
 
 def close(connections: list[Connection]) -> None:
-    for each in connections:
-        each.socket.close()
+    for connection in connections:
+        connection.socket.close()
 
 
-def by_ourselves(ours: Ours, rounds: int, seconds: float, many: int) -> None:
+def print_by_ourselves(ours: Ours, rounds: int, seconds: float, many: int) -> None:
     """What needs no peer: goals that are ratios of ours to ours."""
     operations = ours.operations()
     create, get = operations["create"], operations["get"]
     print("\nby itself, 16 connections")
-    few = alone(ours, "get, few objects stored", get, rounds=rounds, seconds=seconds)
+    few = print_alone(ours, "get, few objects stored", get, rounds=rounds, seconds=seconds)
     _print_ratio(
-        "durable create ÷ get", ratio(ours, create, get, rounds=rounds, seconds=seconds), 0.6
+        "durable create ÷ get",
+        measure_ratio(ours, create, get, rounds=rounds, seconds=seconds),
+        0.6,
     )
     batch = message(*[batch_item("Create", *CREATE["value"])] * 100)
-    alone(ours, "batch of 100 creates", ours.turns([batch]), rounds=rounds, seconds=seconds)
+    print_alone(ours, "batch of 100 creates", ours.in_turn([batch]), rounds=rounds, seconds=seconds)
     gets = message(*[batch_item("Get", uid(key)) for key in ours.keys[:100]])
-    alone(ours, "batch of 100 gets", ours.turns([gets]), rounds=rounds, seconds=seconds)
+    print_alone(ours, "batch of 100 gets", ours.in_turn([gets]), rounds=rounds, seconds=seconds)
 
     begun = time.perf_counter()
     ours.populate(many, 0)
     print(f"  {many:,} more keys made by batches of 100 in {time.perf_counter() - begun:.0f} s")
-    full = alone(ours, f"get, {many:,} more stored", get, rounds=rounds, seconds=seconds)
+    full = print_alone(ours, f"get, {many:,} more stored", get, rounds=rounds, seconds=seconds)
     _print_ratio(
         "get with many ÷ with few",
         (full.per_second / few.per_second, few.cpu_us / full.cpu_us),
         0.9,
     )
     locate = structure("Locate", number("MaximumItems", 10), attributes(bits=256))
-    alone(ours, "locate, a page of 10", ours.turns([locate]), rounds=rounds, seconds=seconds)
+    print_alone(
+        ours, "locate, a page of 10", ours.in_turn([locate]), rounds=rounds, seconds=seconds
+    )
     named = structure(
         "Locate",
         structure(
@@ -329,11 +334,11 @@ def by_ourselves(ours: Ours, rounds: int, seconds: float, many: int) -> None:
             structure("Name", text("NameValue", "no such name"), name("NameType", 1)),
         ),
     )
-    alone(ours, "locate by a name", ours.turns([named]), rounds=rounds, seconds=seconds)
+    print_alone(ours, "locate by a name", ours.in_turn([named]), rounds=rounds, seconds=seconds)
 
     idle, busy = (
-        alone(ours, "get, idle", get, rounds=rounds, seconds=seconds),
-        beside_rsa(ours, get, seconds=seconds * 3),
+        print_alone(ours, "get, idle", get, rounds=rounds, seconds=seconds),
+        print_beside_rsa(ours, get, seconds=seconds * 3),
     )
     print(f"  p99 of get while RSA-4096 keys are made: {busy.percentile_ms(99):.2f} ms,", end=" ")
     print(f"{busy.percentile_ms(99) / idle.percentile_ms(99):.1f} x idle (goal: at most 3)")
@@ -346,7 +351,7 @@ def by_ourselves(ours: Ours, rounds: int, seconds: float, many: int) -> None:
     print(f"  memory over 100,000 gets: {before:.0f} → {resident_mib(ours.pid):.0f} MiB")
 
 
-def beside_rsa(ours: Ours, get: Operation, *, seconds: float) -> Measured:
+def print_beside_rsa(ours: Ours, get: Operation, *, seconds: float) -> Measurement:
     """`get` while another connection has RSA-4096 pairs made, one after the other."""
     import threading
 
@@ -362,16 +367,18 @@ def beside_rsa(ours: Ours, get: Operation, *, seconds: float) -> Measured:
     thread = threading.Thread(target=make)
     thread.start()
     try:
-        found = alone(ours, "get beside RSA-4096 creations", get, rounds=1, seconds=seconds)
+        measured = print_alone(
+            ours, "get beside RSA-4096 creations", get, rounds=1, seconds=seconds
+        )
     finally:
         stop.set()
         thread.join()
     print(f"    ({made} RSA-4096 pairs made meanwhile)")
-    return found
+    return measured
 
 
-def _print_ratio(title: str, found: tuple[float, float], goal: float) -> None:
-    wall, cpu = found
+def _print_ratio(title: str, ratio: tuple[float, float], goal: float) -> None:
+    wall, cpu = ratio
     print(f"  {title:<44} {wall:7.2f}    by CPU {cpu:.2f}   (goal: {goal})")
 
 
@@ -380,9 +387,9 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="short rounds, 2,000 objects for many")
     parser.add_argument("--database-url", help="another database than SQLite")
     parser.add_argument("--no-peer", action="store_true")
-    given = parser.parse_args()
-    rounds, seconds, many = (3, 0.5, 2000) if given.quick else (7, 1.0, MANY)
-    more = ("--database-url", given.database_url) if given.database_url else ()
+    options = parser.parse_args()
+    rounds, seconds, many = (3, 0.5, 2000) if options.quick else (7, 1.0, MANY)
+    more = ("--database-url", options.database_url) if options.database_url else ()
     cores = sorted(os.sched_getaffinity(0))
     with (
         tempfile.TemporaryDirectory() as text_directory,
@@ -392,14 +399,14 @@ def main() -> None:
         directory = Path(text_directory)
         files = certificates.make(directory)
         with our_server(issuer, files, directory, cores[0], *more) as ours:
-            if given.no_peer or importlib.util.find_spec("kmip") is None:
+            if options.no_peer or importlib.util.find_spec("kmip") is None:
                 print("PyKMIP is not installed, or not wanted: left out")
             else:
-                beside_the_peer(ours, files, directory, cores[0], rounds, seconds)
-        alone = directory if given.database_url else directory / "alone"  # the master key's place
+                print_beside_peer(ours, files, directory, cores[0], rounds, seconds)
+        alone = directory if options.database_url else directory / "alone"  # the master key's place
         alone.mkdir(exist_ok=True)
         with our_server(issuer, files, alone, cores[0], *more) as ours:
-            by_ourselves(ours, rounds, seconds, many)
+            print_by_ourselves(ours, rounds, seconds, many)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One round. latencies_s: one an answer, sorted. cpu_s: what the server's processes used."""
+class Measurement:
+    """One round. latencies_s: of each answer, sorted. cpu_s: what the server's processes used."""
 
     count: int
     took_s: float
@@ -40,16 +40,16 @@ class Measured:
 def cpu_seconds(pid: int) -> float:
     """User and system time of a process and its children, ended threads included."""
     total = 0.0
-    for each in (pid, *_children(pid)):
-        fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
+    for process in (pid, *_children(pid)):
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
         total += (int(fields[11]) + int(fields[12])) / _TICKS
     return total
 
 
 def _children(pid: int) -> list[int]:
     text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    found = [int(each) for each in text.split()]
-    return found + [grandchild for child in found for grandchild in _children(child)]
+    children = [int(number) for number in text.split()]
+    return children + [grandchild for child in children for grandchild in _children(child)]
 
 
 def resident_mib(pid: int) -> float:
@@ -83,8 +83,8 @@ class Connection:
                 self.received += chunk
         except ssl.SSLWantReadError:
             pass
-        head, found, body = self.received.partition(b"\r\n\r\n")
-        if not found:
+        head, separator, body = self.received.partition(b"\r\n\r\n")
+        if not separator:
             return None
         length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
         return body if len(body) >= length else None
@@ -103,18 +103,18 @@ class Connection:
 
 def measure(
     connections: list[Connection], next_request: Callable[[], bytes], *, pid: int, seconds: float
-) -> Measured:
-    """What one server answers to so many connections that each send at once what is next."""
+) -> Measurement:
+    """What one server answers to connections that each send the next request as soon as they can."""
     selector = selectors.DefaultSelector()
-    for number, each in enumerate(connections):
-        selector.register(each.socket, selectors.EVENT_READ, number)
+    for number, connection in enumerate(connections):
+        selector.register(connection.socket, selectors.EVENT_READ, number)
     latencies: list[float] = []
     cpu = cpu_seconds(pid)
     begun = time.perf_counter()
     end = begun + seconds
     open_ = set(range(len(connections)))
-    for each in connections:
-        each.send(next_request())
+    for connection in connections:
+        connection.send(next_request())
     while open_:  # after the end, what is under way is waited for and not counted
         for key, _ in selector.select():
             connection = connections[key.data]
@@ -132,4 +132,4 @@ def measure(
     took = time.perf_counter() - begun
     selector.close()
     count = len(latencies) + len(connections)
-    return Measured(count, took, sorted(latencies), used)
+    return Measurement(count, took, sorted(latencies), used)

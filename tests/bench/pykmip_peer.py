@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.certificates import TLSFiles
-from tests.bench.load import Measured, cpu_seconds
+from tests.bench.load import Measurement, cpu_seconds
 
 
 def serve(directory: Path, port: int, core: int) -> None:
@@ -87,19 +87,19 @@ def client(files: TLSFiles, port: int) -> Any:
 
 def measure(
     clients: list[Any], operation: Callable[[Any], object], *, pid: int, seconds: float
-) -> Measured:
+) -> Measurement:
     """As `load.measure`: each client, on a thread of its own, calls again once it has its answer."""
     latencies: list[list[float]] = [[] for _ in clients]
     cpu = cpu_seconds(pid)
     begun = time.perf_counter()
     end = begun + seconds
 
-    def work(each: Any, held: list[float]) -> None:
+    def work(client: Any, own_latencies: list[float]) -> None:
         now = time.perf_counter()
         while now < end:
-            operation(each)
+            operation(client)
             after = time.perf_counter()
-            held.append(after - now)
+            own_latencies.append(after - now)
             now = after
 
     threads = [
@@ -110,8 +110,8 @@ def measure(
     for thread in threads:
         thread.join()
     took = time.perf_counter() - begun
-    held = sorted(each for one in latencies for each in one)
-    return Measured(len(held), took, held, cpu_seconds(pid) - cpu)
+    in_order = sorted(latency for own_latencies in latencies for latency in own_latencies)
+    return Measurement(len(in_order), took, in_order, cpu_seconds(pid) - cpu)
 
 
 if __name__ == "__main__":

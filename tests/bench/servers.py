@@ -20,13 +20,40 @@ def serve_tornado(port: int, keys: Keys, core: int, fast: bool = False) -> None:
     fast: uvloop and orjson, what the extra `fast` brings.
     """
     os.sched_setaffinity(0, {core})
-    from jose import jwt
-    from tornado.web import Application, HTTPError, RequestHandler
+    from tornado.web import Application
 
-    from kms_tornado import BearerAuth, BearerAuthMixin
+    from kms_tornado import BearerAuth
     from kms_tornado.auth.jwk import key_from_jwk
     from kms_tornado.auth.key_source import LoadedKeys
     from kms_tornado.auth.keyset import KeySet
+
+    handlers = _make_handlers(keys, fast)
+
+    async def main() -> None:
+        auth = BearerAuth.from_issuer(ISSUER, audience=AUDIENCE)
+        for cache in auth._caches.values():
+            cache._succeeded(LoadedKeys(KeySet([key_from_jwk(key) for key in keys]), None))
+        # A port each: the later a route comes in an application, the longer is the way to it.
+        for number, handler in enumerate(handlers):
+            app = Application([("/", handler)], bearer_auth=auth, log_function=lambda handler: None)
+            app.listen(port + number, "127.0.0.1")
+        await asyncio.Event().wait()
+
+    if fast:
+        import uvloop
+
+        uvloop.run(main())
+    else:
+        asyncio.run(main())
+
+
+def _make_handlers(keys: Keys, fast: bool) -> tuple[Any, ...]:
+    """The handler of each port of serve_tornado, from its first."""
+    from jose import jwt
+    from tornado.web import HTTPError, RequestHandler
+
+    from kms_tornado import BearerAuthMixin
+    from kms_tornado.auth.jwk import key_from_jwk
     from kms_tornado.auth.signature import build_verify
 
     if fast:
@@ -68,22 +95,7 @@ def serve_tornado(port: int, keys: Keys, core: int, fast: bool = False) -> None:
             text = self.request.headers["Authorization"].removeprefix("Bearer ")
             jwt.decode(text, keys[0], algorithms=["RS256"], issuer=ISSUER, audience=AUDIENCE)
 
-    async def main() -> None:
-        auth = BearerAuth.from_issuer(ISSUER, audience=AUDIENCE)
-        for cache in auth._caches.values():
-            cache._succeeded(LoadedKeys(KeySet([key_from_jwk(key) for key in keys]), None))
-        # A port each: the later a route comes in an application, the longer is the way to it.
-        for number, handler in enumerate((Open, Closed, Dict, Bare, Jose)):
-            app = Application([("/", handler)], bearer_auth=auth, log_function=lambda handler: None)
-            app.listen(port + number, "127.0.0.1")
-        await asyncio.Event().wait()
-
-    if fast:
-        import uvloop
-
-        uvloop.run(main())
-    else:
-        asyncio.run(main())
+    return Open, Closed, Dict, Bare, Jose
 
 
 def serve_fast_tornado(port: int, keys: Keys, core: int) -> None:
