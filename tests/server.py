@@ -31,11 +31,11 @@ QUICK = ("--jwks-refresh-interval", "1", "--jwks-cooldown", "0", "--jwks-timeout
 def environment(**variables: str) -> dict[str, str]:
     """Ours without KMS_*, PYTHON* and proxies; `variables` added."""
     drop = re.compile(r"KMS_|PYTHON|COV_|(https?|no|all)_proxy$", re.IGNORECASE)
-    kept = {name: value for name, value in os.environ.items() if not drop.match(name)}
-    return {**kept, "PYTHONPATH": str(ROOT), **variables}
+    inherited = {name: value for name, value in os.environ.items() if not drop.match(name)}
+    return {**inherited, "PYTHONPATH": str(ROOT), **variables}
 
 
-def run(*argv: str, cwd: Path, timeout_s: float = 15, **variables: str) -> Any:
+def run(*argv: str, cwd: Path, timeout_s: float = 60, **variables: str) -> Any:
     """Run the command to its end: a CompletedProcess with text output."""
     return subprocess.run(
         [sys.executable, "-m", "kms_tornado", *argv],
@@ -204,17 +204,17 @@ class ServerProcess:
         return "\n".join(self.output["stdout"])
 
     def wait_for_line(
-        self, pattern: str, *, stream: str = "stderr", after: int = 0, timeout_s: float = 15
+        self, pattern: str, *, stream: str = "stderr", after: int = 0, timeout_s: float = 60
     ) -> str:
         """The first line, from number `after` on, in which the pattern is found."""
-        wanted = re.compile(pattern)
+        line_pattern = re.compile(pattern)
         deadline = time.monotonic() + timeout_s
         lines = self.output[stream]
         seen = after
         while True:
             with self._changed:
                 for line in lines[seen:]:
-                    if wanted.search(line):
+                    if line_pattern.search(line):
                         return line
                 seen = max(after, len(lines))
                 ended = not any(reader.is_alive() for reader in self._readers)
