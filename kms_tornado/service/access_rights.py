@@ -1,6 +1,7 @@
-"""Access rights: granted and withdrawn by an object's owner, and what is to be seen of them.
+"""Access rights: granted, withdrawn and listed by an object's owner, and listed for the grantees.
 
-Bodies and answers are plain JSON (KMIP.md §11). Which right allows what: `domain.access`.
+Bodies and answers are plain JSON (docs/http.md, "Access rights"). Which right allows what is decided in
+`domain.access`.
 """
 
 from __future__ import annotations
@@ -20,23 +21,26 @@ from ..domain.access import (
 )
 from ..domain.dates import apply_dates
 from ..domain.managed_object import STORED_WRAPPED_TAG, ManagedObject, UniqueIdentifier
-from ..errors import GeneralFailure, InvalidField, InvalidMessage, MissingData
+from ..errors import InvalidField, InvalidMessage, MissingData
 from ..kmip.enums import Operation
 from ..kmip.tables import ENUMERATIONS
 from ..operations.common.call import SharedOffload
 from ..store.base import Conflict, Grant, GrantedObject, ObjectStore, Withdraw
+from .service import ATTEMPTS, TooManyConflicts
 
-#: No body of sense is longer; it is parsed on the event loop.
+#: Bytes. No sensible body is longer, and it is parsed on the event loop.
 MAX_BODY_LENGTH = 64 * 1024
 _MEMBERS = frozenset({"unique_identifier", "user_id", "operation_types", "operation_type"})
-_ATTEMPTS = 10
 
 JSON = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class AccessRequest:
-    """What to grant or to withdraw. user: a name, or `domain.access.EVERYONE`."""
+    """Which operations on which object are granted to a user or withdrawn.
+
+    user: a name as in tokens, or `domain.access.EVERYONE`.
+    """
 
     uid: UniqueIdentifier
     user: str
@@ -44,7 +48,7 @@ class AccessRequest:
 
 
 class AccessRights:
-    """One per server; the principal's name is that of a verified token."""
+    """The access rights of one key service. `principal` is the name in a verified token."""
 
     def __init__(
         self,
@@ -58,59 +62,70 @@ class AccessRights:
         self._now = now
 
     async def grant(self, principal: str, request: AccessRequest) -> None:
-        """Again: no effect. Raises ItemNotFound to all but the owner, InvalidField, ServerLimitExceeded."""
+        """Grant what is not granted yet.
+
+        Raises ItemNotFound to all but the owner, InvalidField for a grant to the owner, and
+        ServerLimitExceeded.
+        """
         await self._change(Grant, principal, request)
 
     async def withdraw(self, principal: str, request: AccessRequest) -> None:
-        """What was not granted does not matter. Raises ItemNotFound to all but the owner."""
+        """Withdraw what is granted; rights that are not granted are passed over.
+
+        Raises ItemNotFound to all but the owner.
+        """
         await self._change(Withdraw, principal, request)
 
-    async def grants_on(self, principal: str, uid: str) -> list[JSON]:
-        """Who was granted what on the principal's object. Raises ItemNotFound."""
+    async def list_grants(self, principal: str, uid: str) -> list[JSON]:
+        """``[{"user_id": …, "operations": […]}]`` of the principal's object. Raises ItemNotFound."""
         _check_identifier(uid)
-        found = await self._store.list_grants(UniqueIdentifier(uid), owner=principal)
-        if found is None:
+        grants = await self._store.list_grants(UniqueIdentifier(uid), owner=principal)
+        if grants is None:
             raise item_not_found(uid)
         return [
             {"user_id": user, "operations": format_operation_names(operations)}
-            for user, operations in found.items()
+            for user, operations in grants.items()
         ]
 
-    async def owned(self, principal: str) -> list[JSON]:
-        """The principal's newest objects, the destroyed ones as well; not all where there are many."""
-        found, now = await self._store.list_owned(principal), int(self._now())
+    async def list_owned(self, principal: str) -> list[JSON]:
+        """The principal's newest objects, destroyed ones included; `store.bounds` says how many."""
+        objects, now = await self._store.list_owned(principal), int(self._now())
         return await self._offload(
-            lambda: [_owned(apply_dates(each, now)) for each in found], principal=principal
+            lambda: [_render_owned(apply_dates(target, now)) for target in objects],
+            principal=principal,
         )
 
-    async def obtained(self, principal: str) -> list[JSON]:
+    async def list_granted(self, principal: str) -> list[JSON]:
         """The newest objects of others that were granted to the principal or to everyone."""
-        found, now = await self._store.list_granted(principal), int(self._now())
+        granted, now = await self._store.list_granted(principal), int(self._now())
         return await self._offload(
-            lambda: [_obtained(each, apply_dates(each.target, now)) for each in found],
+            lambda: [_render_granted(item, apply_dates(item.target, now)) for item in granted],
             principal=principal,
         )
 
     async def _change(
-        self, kind: type[Grant] | type[Withdraw], principal: str, request: AccessRequest
+        self, change_type: type[Grant] | type[Withdraw], principal: str, request: AccessRequest
     ) -> None:
-        for _ in range(_ATTEMPTS):
-            # Whose it is comes first: what is wrong besides is the owner's alone to know.
+        for _ in range(ATTEMPTS):
+            # Ownership first: only the owner may learn what else is wrong with the request.
             target = await self._store.get_for(request.uid, principal=principal)
             if target is None or not is_owner(principal, target):
                 raise item_not_found(request.uid)
-            if kind is Grant and request.user == principal:
+            if change_type is Grant and request.user == principal:
                 raise InvalidField("the owner has every right already")
-            change = kind(request.uid, principal, request.user, request.operations)
+            change = change_type(request.uid, principal, request.user, request.operations)
             try:
                 return await self._store.commit([change])
             except Conflict:
-                continue  # it was removed in between
-        raise GeneralFailure("the object is changed by others all the time; try again")
+                continue  # the object was removed in between
+        raise TooManyConflicts
 
 
 def parse_access_request(body: bytes) -> AccessRequest:
-    """Raises InvalidMessage for what is no JSON object, MissingData and InvalidField by member."""
+    """The request in a body.
+
+    Raises InvalidMessage where it is not a JSON object, MissingData and InvalidField for its members.
+    """
     if len(body) > MAX_BODY_LENGTH:
         raise InvalidMessage(f"the body has more than {MAX_BODY_LENGTH} bytes")
     try:
@@ -119,12 +134,12 @@ def parse_access_request(body: bytes) -> AccessRequest:
         raise InvalidMessage(str(exc)) from None
     if not isinstance(members, dict):
         raise InvalidMessage("the body must be a JSON object")
-    if members.keys() - _MEMBERS:  # it may be meant to limit the right
+    if members.keys() - _MEMBERS:  # the unknown member may be meant to limit the right
         raise InvalidField(f"the body has members other than {', '.join(sorted(_MEMBERS))}")
-    uid, user = _text(members, "unique_identifier"), _text(members, "user_id")
+    uid, user = _read_text(members, "unique_identifier"), _read_text(members, "user_id")
     _check_identifier(uid)
     check_grantee(user)
-    return AccessRequest(UniqueIdentifier(uid), user, _operations(members))
+    return AccessRequest(UniqueIdentifier(uid), user, _read_operations(members))
 
 
 def _check_identifier(uid: str) -> None:
@@ -132,7 +147,7 @@ def _check_identifier(uid: str) -> None:
         raise InvalidField("a list of tags may mean several objects: give the identifier")
 
 
-def _text(members: Mapping[str, Any], name: str) -> str:
+def _read_text(members: Mapping[str, Any], name: str) -> str:
     value = members.get(name)
     if value is None:
         raise MissingData(f"{name} is missing")
@@ -141,49 +156,50 @@ def _text(members: Mapping[str, Any], name: str) -> str:
     return value
 
 
-def _operations(members: Mapping[str, Any]) -> frozenset[Operation]:
-    """Of ``operation_types``, a list, or ``operation_type``, one name."""
-    given = [name for name in ("operation_types", "operation_type") if name in members]
-    if not given:
+def _read_operations(members: Mapping[str, Any]) -> frozenset[Operation]:
+    """From ``operation_types``, a list of names, or ``operation_type``, one name."""
+    present = [name for name in ("operation_types", "operation_type") if name in members]
+    if not present:
         raise MissingData("operation_types is missing")
-    if len(given) > 1:
+    if len(present) > 1:
         raise InvalidField("give operation_types or operation_type, not both")
-    names = members[given[0]]
-    if given == ["operation_type"]:
+    names = members[present[0]]
+    if present == ["operation_type"]:
         names = [names]
     if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
         raise InvalidField("operation_types must be a list of names, and not empty")
     return frozenset(map(parse_operation_name, names))
 
 
-def _owned(target: ManagedObject) -> JSON:
-    kept = target.attributes
-    attributes = {
-        "ObjectType": _name("ObjectType", target.object_type),
-        "CryptographicAlgorithm": _name("CryptographicAlgorithm", kept.cryptographic_algorithm),
-        "CryptographicLength": kept.cryptographic_length,
-        "CryptographicUsageMask": kept.cryptographic_usage_mask,
-        "KeyFormatType": _name("KeyFormatType", kept.key_format_type),
+def _render_owned(target: ManagedObject) -> JSON:
+    attributes = target.attributes
+    algorithm, key_format = attributes.cryptographic_algorithm, attributes.key_format_type
+    members = {
+        "ObjectType": _format_name("ObjectType", target.object_type),
+        "CryptographicAlgorithm": _format_name("CryptographicAlgorithm", algorithm),
+        "CryptographicLength": attributes.cryptographic_length,
+        "CryptographicUsageMask": attributes.cryptographic_usage_mask,
+        "KeyFormatType": _format_name("KeyFormatType", key_format),
     }
     return {
         "object_id": target.uid,
-        "state": _name("State", target.state),
-        "attributes": {name: value for name, value in attributes.items() if value is not None},
+        "state": _format_name("State", target.state),
+        "attributes": {name: value for name, value in members.items() if value is not None},
         "is_wrapped": STORED_WRAPPED_TAG in target.tags,
     }
 
 
-def _obtained(found: GrantedObject, target: ManagedObject) -> JSON:
-    """target: as of now."""
+def _render_granted(granted: GrantedObject, target: ManagedObject) -> JSON:
+    """target: the object of `granted`, in the state that it is in by now."""
     return {
         "object_id": target.uid,
         "owner_id": target.owner,
-        "state": _name("State", target.state),
-        "operations": format_operation_names(found.operations),
+        "state": _format_name("State", target.state),
+        "operations": format_operation_names(granted.operations),
         "is_wrapped": STORED_WRAPPED_TAG in target.tags,
     }
 
 
-def _name(enumeration: str, value: int | None) -> str | None:
-    """As the clients' dialect of TTLV writes it."""
+def _format_name(enumeration: str, value: int | None) -> str | None:
+    """The name as the published clients' form of JSON TTLV writes it."""
     return None if value is None else ENUMERATIONS[enumeration].cosmian[value]

@@ -1,7 +1,31 @@
-"""The items of one RequestMessage, one after the other (KMIP 2.1 §6.1, §9).
+"""The items of one RequestMessage, run one after the other (KMIP 2.1 §6.1, §9).
 
-All of them together are one transaction. With Continue and Stop a failure takes back what its own item
-did, with Undo everything; so does an answer that is too long, so that nobody has to guess.
+A batch is one transaction. Its items run on a `Transaction`, which holds their changes back: a later
+item sees what an earlier one did, the database does not. At the end all changes are committed in one
+step, durable before the answer is sent. What differs is what a failed item takes with it:
+
+    Continue   its own changes, which are taken back; the other items count
+    Stop       the same, and the items behind it are not run
+    Undo       everything: nothing is committed, and the answer says Operation Undone of the others
+
+An answer that is longer than there is room for is a failure like any other, so that nobody has to guess
+what was done.
+
+Two things may go wrong at the commit. **Conflict**: another writer changed an object after an item had
+read it. Nothing was written, and the whole batch is run again, from the second attempt on in turn
+(`service`). **Refused**: the database will not have the changes of certain items (a Name that is in
+use, a nonce that was spent). Nothing was written either; the batch is run again, and those items fail
+at once with what the database said.
+
+Some items cannot be run twice: a stream that took its part of the data has taken it. Such an operation
+calls `commit_now`, and all changes up to and including its own are committed there and then. From that
+point on the batch has a *checkpoint*: an attempt that follows a conflict goes on behind it, and if no
+attempt succeeds, the items before the checkpoint are answered as they ended. Undo cannot take a commit
+back, so such an operation fails within Undo.
+
+The ID placeholder (§6.1) is the object that an item means which names none. Which operations set it is
+in the catalogue. It is cleared by their failure, and by that of an operation that is not offered:
+what follows was not meant for another object.
 """
 
 from __future__ import annotations
@@ -30,12 +54,12 @@ from ..kmip.ttlv import Node, encoded_length
 from ..operations.common.transaction import Transaction
 from ..store.base import Conflict, Refused
 from .limits import MAX_RESPONSE_BYTES
-from .service import ATTEMPTS, Service, too_many_conflicts
+from .service import ATTEMPTS, Service, TooManyConflicts
 
 #: After so many seconds no further item is begun; most clients have given up by then.
 DEADLINE_S = 30.0
 
-#: Other requests wait meanwhile: after so many seconds it is their turn.
+#: After so many seconds a batch lets the other requests of the process run.
 TURN_S = 0.001
 
 
@@ -70,19 +94,19 @@ async def run(
     """
     if message.header is None:
         return [
-            _failed(each, each.request)
-            for each in message.items
-            if isinstance(each.request, KMIPError)
+            _make_failure(item, item.request)
+            for item in message.items
+            if isinstance(item.request, KMIPError)
         ]
-    run_ = _Run(service, principal, message, overhead, monotonic)
+    batch_run = _BatchRun(service, principal, message, overhead, monotonic)
     if message.header.batch_error_continuation_option is BatchErrorContinuationOption.UNDO:
-        return await run_.all_or_nothing()
-    return await run_.one_by_one()
+        return await batch_run.run_all_or_nothing()
+    return await batch_run.run_item_by_item()
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
-    """What is on disk already, and where to go on: items that settled are not run again."""
+class _Checkpoint:
+    """The position of the first item that is not yet on disk, and what held there."""
 
     position: int
     results: tuple[ItemResult, ...]
@@ -90,10 +114,10 @@ class _Kept:
     room: int
 
 
-class _Run:
+class _BatchRun:
     """placeholder: the ID placeholder. room: bytes that the response may still grow by.
 
-    Failures are told even where there is no room: they are short, and silence would be worse.
+    A failure is answered even where there is no room: it is short, and silence would be worse.
     """
 
     def __init__(
@@ -112,45 +136,59 @@ class _Run:
         self.monotonic = monotonic
         self.turn_ends = time.perf_counter() + TURN_S
         self.deadline = monotonic() + DEADLINE_S
-        wanted = message.header.maximum_response_size
-        limit = MAX_RESPONSE_BYTES if wanted is None else min(wanted, MAX_RESPONSE_BYTES)
+        size = message.header.maximum_response_size
+        limit = MAX_RESPONSE_BYTES if size is None else min(size, MAX_RESPONSE_BYTES)
         self.room_for_items = limit - overhead
         self.placeholder: str | None = None
         self.room = self.room_for_items
-        self.kept = _Kept(0, (), None, self.room_for_items)
+        self.checkpoint = _Checkpoint(0, (), None, self.room_for_items)
         #: Items whose changes the database refused, when all of them were to be committed.
         self.refused: dict[int, KMIPError] = {}
 
-    async def one_by_one(self) -> list[ItemResult]:
-        """What was settled on the way is told, even if the rest cannot be."""
+    async def run_item_by_item(self) -> list[ItemResult]:
+        """For Continue and Stop. What is on disk is answered, even if the rest cannot be done."""
         async with contextlib.AsyncExitStack() as turn:
             for number in range(ATTEMPTS):
-                await self._wait(number, turn)
+                await self._take_turn(number, turn)
                 try:
-                    return await self._in_one_transaction()
+                    return await self._attempt_item_by_item()
                 except Conflict:
                     continue
                 except Refused as exc:
                     self.refused.update(exc.failures)
                 except Unavailable as exc:
-                    if not self.kept.results:
+                    if not self.checkpoint.results:
                         raise
-                    return self._given_up(GeneralFailure(str(exc)))
-        return self._given_up(too_many_conflicts())
+                    return self._fail_rest(GeneralFailure(str(exc)))
+        return self._fail_rest(TooManyConflicts())
 
-    async def _wait(self, number: int, turn: contextlib.AsyncExitStack) -> None:
-        """The first attempt is made at once, the others when it is their turn."""
+    async def run_all_or_nothing(self) -> list[ItemResult]:
+        """For Undo."""
+        async with contextlib.AsyncExitStack() as turn:
+            for number in range(ATTEMPTS):
+                await self._take_turn(number, turn)
+                self.placeholder, self.room = None, self.room_for_items
+                try:
+                    return await self._attempt_all_or_nothing()
+                except Conflict:
+                    continue
+                except Refused as exc:
+                    self.refused.update(exc.failures)
+        return _mark_undone([], _make_failure(self.items[0], TooManyConflicts()))
+
+    async def _take_turn(self, number: int, turn: contextlib.AsyncExitStack) -> None:
+        """The first attempt is made at once, the others in the turn that this enters."""
         if number == 1:
             requests = (item.request for item in self.items)
-            await turn.enter_async_context(self.service.turn(self.principal, *requests))
+            await turn.enter_async_context(self.service.take_turn(self.principal, *requests))
 
-    async def _in_one_transaction(self) -> list[ItemResult]:
-        """A failure takes back what its own item did. Raises Conflict, Refused and Unavailable."""
-        transaction = self.service.transaction()
-        results = [*self.kept.results]
-        self.placeholder, self.room = self.kept.placeholder, self.kept.room
-        for position in range(self.kept.position, len(self.items)):
-            result = await self._execute(position, transaction)
+    async def _attempt_item_by_item(self) -> list[ItemResult]:
+        """Raises Conflict, Refused and Unavailable."""
+        transaction = self.service.begin_transaction()
+        results = [*self.checkpoint.results]
+        self.placeholder, self.room = self.checkpoint.placeholder, self.checkpoint.room
+        for position in range(self.checkpoint.position, len(self.items)):
+            result = await self._execute_item(position, transaction)
             if result.has_failed:
                 transaction.take_back()
             results.append(result)
@@ -158,9 +196,25 @@ class _Run:
             if transaction.has_committed_early:
                 await transaction.finish()
                 transaction.has_committed_early = False
-                self.kept = _Kept(position + 1, tuple(results), self.placeholder, self.room)
+                self.checkpoint = _Checkpoint(
+                    position + 1, tuple(results), self.placeholder, self.room
+                )
             if result.has_failed and self.option is BatchErrorContinuationOption.STOP:
                 break
+            await self._let_others_run()
+        await transaction.finish()
+        return results
+
+    async def _attempt_all_or_nothing(self) -> list[ItemResult]:
+        """Raises Conflict, Refused and Unavailable."""
+        transaction = self.service.begin_transaction(undoes=True)
+        results: list[ItemResult] = []
+        for position in range(len(self.items)):
+            result = await self._execute_item(position, transaction)
+            if result.has_failed:
+                return _mark_undone(results, result)
+            results.append(result)
+            self.room -= result.length
             await self._let_others_run()
         await transaction.finish()
         return results
@@ -170,48 +224,14 @@ class _Run:
             await asyncio.sleep(0)
             self.turn_ends = time.perf_counter() + TURN_S
 
-    def _given_up(self, error: KMIPError) -> list[ItemResult]:
-        rest = self.items[self.kept.position :]
+    def _fail_rest(self, error: KMIPError) -> list[ItemResult]:
+        """What is on disk as it ended, and the error for the items behind."""
+        rest = self.items[self.checkpoint.position :]
         if self.option is BatchErrorContinuationOption.STOP:
             rest = rest[:1]
-        return [*self.kept.results, *(_failed(item, error) for item in rest)]
+        return [*self.checkpoint.results, *(_make_failure(item, error) for item in rest)]
 
-    async def all_or_nothing(self) -> list[ItemResult]:
-        async with contextlib.AsyncExitStack() as turn:
-            for number in range(ATTEMPTS):
-                await self._wait(number, turn)
-                self.placeholder, self.room = None, self.room_for_items
-                try:
-                    return await self._together()
-                except Conflict:
-                    continue
-                except Refused as exc:
-                    self.refused.update(exc.failures)
-        return self._undone([], _failed(self.items[0], too_many_conflicts()))
-
-    async def _together(self) -> list[ItemResult]:
-        """Raises Conflict and Refused."""
-        transaction = self.service.transaction(undoes=True)
-        results: list[ItemResult] = []
-        for position in range(len(self.items)):
-            result = await self._execute(position, transaction)
-            if result.has_failed:
-                return self._undone(results, result)
-            results.append(result)
-            self.room -= result.length
-            await self._let_others_run()
-        await transaction.finish()
-        return results
-
-    def _undone(self, results: Sequence[ItemResult], failed: ItemResult) -> list[ItemResult]:
-        return [
-            dataclasses.replace(
-                each, node=responses.render_undone(each.item, each.uid), result="Operation_Undone"
-            )
-            for each in results
-        ] + [failed]
-
-    async def _execute(self, position: int, transaction: Transaction) -> ItemResult:
+    async def _execute_item(self, position: int, transaction: Transaction) -> ItemResult:
         """The result, with nothing committed yet. Raises Conflict, Refused and Unavailable."""
         item = self.items[position]
         transaction.begin(position)
@@ -220,7 +240,7 @@ class _Run:
             self._check_deadline()
             if position in self.refused:
                 raise self.refused[position]
-            request = self._with_placeholder(item)
+            request = self._fill_placeholder(item)
             uid = getattr(request, "unique_identifier", None)
             assert item.operation is not None
             response = await self.service.attempt(
@@ -232,7 +252,7 @@ class _Run:
                 raise ResponseTooLarge("the answer is longer than there is room for")
         except KMIPError as exc:
             self._clear_placeholder(item)
-            return _failed(item, exc, uid)
+            return _make_failure(item, exc, uid)
         self._set_placeholder(item, response)
         return ItemResult(
             item, node, length, "Success", getattr(response, "unique_identifier", None)
@@ -242,8 +262,8 @@ class _Run:
         if self.monotonic() > self.deadline:
             raise GeneralFailure("the batch takes too long: send the rest in another message")
 
-    def _with_placeholder(self, item: RequestItem) -> Any:
-        """The request, an omitted identifier filled in. Raises what is wrong with the payload."""
+    def _fill_placeholder(self, item: RequestItem) -> Any:
+        """The request with an omitted identifier filled in. Raises what is wrong with the payload."""
         request: Any = item.request
         if isinstance(request, KMIPError):
             raise request
@@ -254,9 +274,9 @@ class _Run:
             return request
         if self.placeholder is None:
             raise MissingData("UniqueIdentifier is missing, and no item before this one left one")
-        is_one = omitted[0] != "unique_identifiers"
-        uid = self.placeholder if is_one else (self.placeholder,)
-        return dataclasses.replace(request, **{omitted[0]: uid})
+        is_list = omitted[0] == "unique_identifiers"
+        value = (self.placeholder,) if is_list else self.placeholder
+        return dataclasses.replace(request, **{omitted[0]: value})
 
     def _set_placeholder(self, item: RequestItem, response: Any) -> None:
         assert item.operation is not None
@@ -265,16 +285,24 @@ class _Run:
             self.placeholder = placeholder(response)
 
     def _clear_placeholder(self, item: RequestItem) -> None:
-        """After a failure of an operation that sets it, or of one that is not offered here.
-
-        What follows was not meant for another object.
-        """
         row = None if item.operation is None else self.service.operations.get(item.operation)
         if row is None or row.placeholder is not None:
             self.placeholder = None
 
 
-def _failed(item: RequestItem, error: KMIPError, uid: str | None = None) -> ItemResult:
+def _mark_undone(results: Sequence[ItemResult], failure: ItemResult) -> list[ItemResult]:
+    """The results of items that were taken back because of the failure, and the failure itself."""
+    return [
+        dataclasses.replace(
+            result,
+            node=responses.render_undone(result.item, result.uid),
+            result="Operation_Undone",
+        )
+        for result in results
+    ] + [failure]
+
+
+def _make_failure(item: RequestItem, error: KMIPError, uid: str | None = None) -> ItemResult:
     node = responses.render_failure(item, error)
     result = error.reason_with_underscores
     return ItemResult(item, node, encoded_length(node), result, uid, has_failed=True)

@@ -49,18 +49,18 @@ _CERTIFICATE, _SYMMETRIC, _PUBLIC, _PRIVATE, _SECRET, _OPAQUE = ALL_OBJECT_TYPES
 )
 
 
-def _the_object(response: Any) -> str | None:
+def _read_identifier(response: Any) -> str | None:
     identifier: str = response.unique_identifier
     return identifier
 
 
-def _the_private_key(response: Any) -> str | None:
+def _read_private_key_identifier(response: Any) -> str | None:
     """KMIP 2.1 §6.1.9: of a pair the ID placeholder means the private key."""
     identifier: str = response.private_key_unique_identifier
     return identifier
 
 
-def _the_only_one(response: p.LocateResponse) -> str | None:
+def _read_only_identifier(response: p.LocateResponse) -> str | None:
     """None where there are several, so that what follows is done to the object that was meant, or fails."""
     identifiers = response.unique_identifiers
     return identifiers[0] if len(identifiers) == 1 else None
@@ -104,10 +104,14 @@ class OperationRow:
 CATALOGUE: Mapping[Operation, OperationRow] = MappingProxyType(
     {
         Operation.CREATE: OperationRow(
-            create.create, p.CreateRequest, p.CreateResponse, (_SYMMETRIC,), _the_object
+            create.create, p.CreateRequest, p.CreateResponse, (_SYMMETRIC,), _read_identifier
         ),
         Operation.LOCATE: OperationRow(
-            locate.locate, p.LocateRequest, p.LocateResponse, ALL_OBJECT_TYPES, _the_only_one
+            locate.locate,
+            p.LocateRequest,
+            p.LocateResponse,
+            ALL_OBJECT_TYPES,
+            _read_only_identifier,
         ),
         Operation.GET: OperationRow(retrieve.get, p.GetRequest, p.GetResponse, ALL_OBJECT_TYPES),
         Operation.GET_ATTRIBUTES: OperationRow(
@@ -157,14 +161,14 @@ CATALOGUE: Mapping[Operation, OperationRow] = MappingProxyType(
             lifecycle.revoke, p.RevokeRequest, p.RevokeResponse, ALL_OBJECT_TYPES
         ),
         Operation.RE_KEY: OperationRow(
-            rotation.re_key, p.ReKeyRequest, p.ReKeyResponse, (_SYMMETRIC,), _the_object
+            rotation.re_key, p.ReKeyRequest, p.ReKeyResponse, (_SYMMETRIC,), _read_identifier
         ),
         Operation.RE_KEY_KEY_PAIR: OperationRow(
             rotation.re_key_key_pair,
             p.ReKeyKeyPairRequest,
             p.ReKeyKeyPairResponse,
             (_PUBLIC, _PRIVATE),
-            _the_private_key,
+            _read_private_key_identifier,
         ),
         Operation.DESTROY: OperationRow(
             lifecycle.destroy, p.DestroyRequest, p.DestroyResponse, ALL_OBJECT_TYPES
@@ -192,7 +196,7 @@ CATALOGUE: Mapping[Operation, OperationRow] = MappingProxyType(
             p.DeriveKeyRequest,
             p.DeriveKeyResponse,
             (_SYMMETRIC, _SECRET),
-            _the_object,
+            _read_identifier,
         ),
         Operation.SIGN: OperationRow(
             signing.sign, p.SignRequest, p.SignResponse, (_PRIVATE,), is_covered_by_get=True
@@ -224,17 +228,17 @@ CATALOGUE: Mapping[Operation, OperationRow] = MappingProxyType(
             p.CreateKeyPairRequest,
             p.CreateKeyPairResponse,
             (_PUBLIC, _PRIVATE),
-            _the_private_key,
+            _read_private_key_identifier,
         ),
         Operation.REGISTER: OperationRow(
             register.register,
             p.RegisterRequest,
             p.RegisterResponse,
             ALL_OBJECT_TYPES,
-            _the_object,
+            _read_identifier,
         ),
         Operation.IMPORT: OperationRow(
-            register.import_, p.ImportRequest, p.ImportResponse, ALL_OBJECT_TYPES, _the_object
+            register.import_, p.ImportRequest, p.ImportResponse, ALL_OBJECT_TYPES, _read_identifier
         ),
         Operation.EXPORT: OperationRow(
             retrieve.export,
@@ -253,7 +257,7 @@ CATALOGUE: Mapping[Operation, OperationRow] = MappingProxyType(
 )
 
 
-def offered_operations(*, kmip_interop: bool) -> Mapping[Operation, OperationRow]:
+def select_operations(*, kmip_interop: bool) -> Mapping[Operation, OperationRow]:
     """The rows of what a server answers, and Query names. kmip_interop: of --kmip-interop."""
     return {
         operation: row
@@ -262,12 +266,14 @@ def offered_operations(*, kmip_interop: bool) -> Mapping[Operation, OperationRow
     }
 
 
-def payload_types(rows: Mapping[Operation, OperationRow]) -> Mapping[Operation, PayloadTypes]:
+def collect_payload_types(
+    rows: Mapping[Operation, OperationRow],
+) -> Mapping[Operation, PayloadTypes]:
     """For the codecs, which refuse any other operation before they look at its payload."""
     return {operation: PayloadTypes(row.request, row.response) for operation, row in rows.items()}
 
 
-def object_types(rows: Mapping[Operation, OperationRow]) -> tuple[ObjectType, ...]:
+def collect_object_types(rows: Mapping[Operation, OperationRow]) -> tuple[ObjectType, ...]:
     """The types of object that any of the operations works on, in KMIP's order."""
     supported = {object_type for row in rows.values() for object_type in row.object_types}
     return tuple(object_type for object_type in ObjectType if object_type in supported)

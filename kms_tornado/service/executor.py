@@ -1,9 +1,9 @@
-"""Executor: the threads for what would block the loop, with bounded queues and turns taken fairly.
+"""Executor: the threads for work that would block the event loop, with bounded and fair queues.
 
-Two lanes, so that work of milliseconds never waits for work of seconds. In each lane jobs wait by
-principal, and principals take turns: who sends a hundred jobs delays nobody else's first one. Where
-the lane, or one principal's share of it, is full, a job is refused at once: an answer that says when
-to come back beats one that comes after the client has given up.
+There are two lanes, so that work of milliseconds never waits for work of seconds. In each lane jobs
+wait by principal, and principals take turns: a principal who sends a hundred jobs delays nobody else's
+first one. Where the lane, or one principal's share of it, is full, a job is refused at once: an answer
+that says when to come back beats one that comes after the client has given up.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ _CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else o
 
 
 class Busy(Unavailable):
-    """The queue for such work is full. Nothing was begun."""
+    """The queue for such work is full, and the job was not begun."""
 
     reason = "busy"
 
 
 @dataclass(frozen=True, slots=True)
 class LaneSize:
-    """waiting, waiting_each: jobs that may wait for a thread, in all and of one principal.
+    """waiting, waiting_each: how many jobs may wait for a thread, in all and of one principal.
 
-    niceness: by how much the threads stand back behind the loop's (Linux; elsewhere nothing).
+    niceness: of the threads, above that of the event loop's thread (on Linux; elsewhere ignored).
     """
 
     threads: int
@@ -45,11 +45,11 @@ class LaneSize:
     niceness: int = 0
 
 
-#: Milliseconds: long bodies, large data. More threads only compete for the interpreter's lock.
+#: For work of milliseconds: long bodies, large data. More threads only compete for the interpreter's lock.
 LIGHT = LaneSize(threads=4, waiting=128, waiting_each=64)
 
-#: Up to seconds, without the interpreter's lock: RSA keys, PBKDF2. As many as there are cores, and
-#: nice, so that the loop gets a core the moment it wants one.
+#: For work of up to seconds that releases the interpreter's lock: RSA keys, PBKDF2. One thread a core,
+#: and nice, so that the event loop gets a core the moment it needs one.
 HEAVY = LaneSize(threads=_CORES, waiting=64, waiting_each=32, retry_after_s=5, niceness=10)
 
 
@@ -60,23 +60,23 @@ class _Job:
 
 
 class Lane:
-    """One pool of threads and its queue. Touched by the loop's thread alone.
+    """One pool of threads and its queue. Only the event loop's thread touches it.
 
-    waiting: jobs without a thread. refused: how many jobs ever were.
+    waiting, running: numbers of jobs. refused: how many jobs were refused since the start.
     """
 
     def __init__(self, name: str, size: LaneSize) -> None:
         self.name = name
         self.waiting = self.running = self.refused = 0
         self._size = size
-        #: The principal whose turn comes next stands first; none has an empty queue.
+        #: Principal → its jobs that wait, never empty. The first principal is the next to get a thread.
         self._queues: dict[str, deque[_Job]] = {}
         self._pool = ThreadPoolExecutor(
-            size.threads, thread_name_prefix=f"kms-{name}", initializer=_nice, initargs=(size.niceness,)
+            size.threads, thread_name_prefix=f"kms-{name}", initializer=_set_niceness, initargs=(size.niceness,)
         )  # fmt: skip
 
     async def run(self, function: Callable[[], T], principal: str) -> T:
-        """The function's result, or what it raises. Raises Busy where nothing more may wait."""
+        """The function's result, or what it raises. Raises Busy where the queue is full."""
         job = _Job(function, asyncio.get_running_loop().create_future())
         if self.running < self._size.threads:
             self._start(job)
@@ -86,7 +86,7 @@ class Lane:
         return result
 
     def close(self) -> None:
-        """Refuse what waits, and wait for what runs."""
+        """Refuse the jobs that wait, and wait for those that run."""
         for queue in self._queues.values():
             for job in queue:
                 if not job.result.done():
@@ -118,7 +118,7 @@ class Lane:
         self.running -= 1
         self._start_next()
         if job.result.done():  # nobody waits for it any more
-            done.exception()
+            done.exception()  # fetched, or asyncio would complain that nobody did
         elif (error := done.exception()) is not None:
             job.result.set_exception(error)
         else:
@@ -131,14 +131,14 @@ class Lane:
             job = queue.popleft()
             self.waiting -= 1
             if queue:
-                self._queues[principal] = queue  # behind all the others
+                self._queues[principal] = queue  # at the end, behind all other principals
             if not job.result.done():
                 self._start(job)
                 return
 
 
 class Executor:
-    """Both lanes. To be closed after the last use."""
+    """Both lanes. Must be closed after the last use."""
 
     def __init__(self, *, light: LaneSize = LIGHT, heavy: LaneSize = HEAVY) -> None:
         self.light = Lane("light", light)
@@ -147,7 +147,7 @@ class Executor:
     async def run(
         self, function: Callable[[], T], *, principal: str = "", heavy: bool = False
     ) -> T:
-        """As `Lane.run`. heavy: it may take longer than some 50 ms."""
+        """As `Lane.run`. heavy: the function may take longer than some 50 ms."""
         return await (self.heavy if heavy else self.light).run(function, principal)
 
     def close(self) -> None:
@@ -155,9 +155,10 @@ class Executor:
         self.heavy.close()
 
 
-def _nice(by: int) -> None:
-    """For this thread alone, which is Linux's reading of a process that is a thread."""
-    if by and hasattr(os, "setpriority"):
+def _set_niceness(increment: int) -> None:
+    """Of the current thread alone: for Linux, a thread's id names a process of its own."""
+    if increment and hasattr(os, "setpriority"):
         with contextlib.suppress(OSError):
-            me = threading.get_native_id()
-            os.setpriority(os.PRIO_PROCESS, me, os.getpriority(os.PRIO_PROCESS, me) + by)
+            thread = threading.get_native_id()
+            niceness = os.getpriority(os.PRIO_PROCESS, thread) + increment
+            os.setpriority(os.PRIO_PROCESS, thread, niceness)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from ..errors import InvalidField
 
-#: Data of one cryptographic operation. AES-GCM in one piece holds Python's lock for all of it, about a
-#: millisecond a MiB; who has more sends it in parts. In hex it is just within the largest body.
+#: Bytes of data of one cryptographic operation. AES-GCM in one piece holds Python's lock all the time,
+#: about a millisecond a MiB; more data is sent in parts. Written in hex it just fits into the largest body.
 MAX_DATA_BYTES = 7 * 1024 * 1024
 
-#: Of binary TTLV, whatever the encoding. A hundred answers to Locate could be a hundred megabytes.
+#: Bytes of binary TTLV, whatever the encoding. A hundred answers to Locate could be a hundred megabytes.
 MAX_RESPONSE_BYTES = 16 * 1024 * 1024
 
 

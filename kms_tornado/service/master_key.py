@@ -1,9 +1,9 @@
-"""Where the master key comes from: the environment, or a file that nobody else can read.
+"""The source of the master key: the environment, or a file that nobody else can read.
 
     value of KMS_MASTER_KEY   base64 of 32 bytes
     key file                  the same in one line; made on the first start, never afterwards
 
-No message holds a word of what was read.
+No message repeats anything that was read.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _MAX_FILE_BYTES = 1024  # a key takes 45; more is some other file
 def load_master_key(
     *, value: str | None, file: Path | None, default_file: Path, may_make: bool
 ) -> MasterKey:
-    """The master key from the one place that was named, else from default_file.
+    """The master key from the value or the file, where one is set, else from default_file.
 
     value: of KMS_MASTER_KEY; an empty one counts as not set. file: of --master-key-file.
-    may_make: the database is new, so a missing file is made; otherwise a new key would hide that
-    the old one is lost. Raises ConfigurationError about master_key or master_key_file.
+    may_make: whether a missing file is made, as it may be where the database is new. Otherwise a new
+    key would hide that the old one is lost. Raises ConfigurationError about master_key or master_key_file.
     """
     if value:
         return parse_master_key(value)
@@ -53,12 +53,12 @@ def parse_master_key(text: str) -> MasterKey:
 def read_key_file(path: Path) -> MasterKey:
     """Raises ConfigurationError, which names the file and the fault."""
     try:
-        # Not blocking: a named pipe would keep the start waiting for a writer.
+        # Non-blocking: opening a named pipe would otherwise wait for a writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as exc:
         raise _refusal(path, _reason(exc)) from exc
     try:
-        # Checked on the open file: a name may point elsewhere a moment later.
+        # Checked on the open file, because its name may point elsewhere a moment later.
         fault = find_access_fault(os.fstat(descriptor), our_uid=os.geteuid())
         if fault:
             raise _refusal(path, fault)
@@ -97,8 +97,9 @@ def _decode_key(text: str) -> MasterKey:
 def find_access_fault(status: os.stat_result, *, our_uid: int) -> str | None:
     """What is wrong with the type, owner or mode of a key file; None where nothing is.
 
-    The rule of PostgreSQL's server key: ours alone, or root's and then readable by its group, so
-    that the system's administrator can hand out one file without giving it away.
+    The rule is PostgreSQL's for its server key: the file belongs to our user and is open to nobody
+    else, or it belongs to root and its group may read it, so that an administrator can hand out a
+    file that stays root's.
     """
     if not stat.S_ISREG(status.st_mode):
         return "is a directory" if stat.S_ISDIR(status.st_mode) else "is not a regular file"
@@ -112,10 +113,11 @@ def find_access_fault(status: os.stat_result, *, our_uid: int) -> str | None:
 
 
 def make_key_file(path: Path) -> None:
-    """Make the file with a new random key, unless somebody else has just done so.
+    """Make the file with a new random key, unless another process has just done so.
 
-    Under its own name it appears whole or not at all: written and flushed under another one, then
-    linked, which never overwrites. Of two processes that start at once the second finds the file.
+    Under its own name the file appears whole or not at all: it is written and flushed under another
+    name and then linked, which never overwrites. Of two processes that start at once the second finds
+    the file of the first.
     """
     text = base64.b64encode(os.urandom(MASTER_KEY_BYTES)) + b"\n"
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
@@ -147,7 +149,7 @@ def _write_new(path: Path, content: bytes) -> None:
 
 
 def _flush_directory(path: Path) -> None:
-    """Make a new name survive a power cut."""
+    """Write the directory's entries to disk, so that a new name survives a power cut."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,20 @@
-"""Service: the way from a principal and a request to a response."""
+"""Service: the way from a principal and a request to a response.
+
+An operation reads objects, decides, and commits its changes in one step at its end. The database
+takes a change only if its object is still as it was when it was read; else it raises Conflict, and
+nothing was written. So no lock is held while an operation computes, and a conflict costs nothing but
+time: the operation is run again on what is there now.
+
+    attempt     runs the operation once; it may end in Conflict
+    execute     attempts an operation up to ATTEMPTS times, then fails with TooManyConflicts
+    take_turn   from the second attempt on: one after another for those that name the same object
+
+The first attempt waits for nobody. It succeeds nearly always, and where it does not there may be many
+others: of a hundred that change one object at once, one succeeds in each round, and most would run
+out of attempts. In turn each needs one more. Turns are kept in memory, for this process alone: between
+processes the attempts have to suffice. A message of several operations goes the same way as a whole
+(`batch`).
+"""
 
 from __future__ import annotations
 
@@ -21,17 +37,24 @@ from ..operations.common.transaction import Transaction
 from ..operations.objects import stored_wrapped
 from ..settings import ServiceSettings
 from ..store.base import Conflict, Objects, ObjectStore
-from .catalogue import object_types, offered_operations, payload_types
+from .catalogue import collect_object_types, collect_payload_types, select_operations
 from .limits import check_data
 
-#: How often an operation decides anew after another writer changed the object in between.
+#: How often an operation is run where another writer changes its object in between.
 ATTEMPTS = 10
+
+
+class TooManyConflicts(GeneralFailure):
+    """Another writer changed the object in every one of ATTEMPTS."""
+
+    def __init__(self) -> None:
+        super().__init__("the object is changed by others all the time; try again")
 
 
 class Service:
     """Runs operations for verified principals. Knows nothing of HTTP and JSON.
 
-    operations: the rows of what this server answers, and Query names. payloads: those of their
+    operations: the rows of what this server answers, and Query names. payloads: the classes of their
     requests and responses, for the codecs.
     """
 
@@ -46,16 +69,16 @@ class Service:
     ) -> None:
         self._store = store
         self._now = now
-        #: (principal, identifier) → the turn of those who change what it names; gone with the last.
+        #: (principal, identifier) → the lock of its turns. An entry goes with the last that waits.
         self._turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
-        self.operations = offered_operations(kmip_interop=settings.kmip_interop)
-        self.payloads = payload_types(self.operations)
+        self.operations = select_operations(kmip_interop=settings.kmip_interop)
+        self.payloads = collect_payload_types(self.operations)
         self._context = ServiceContext(
             master_key,
             offload,
             stored_wrapped.unwrap_stored,
             tuple(self.operations),
-            object_types(self.operations),
+            collect_object_types(self.operations),
             sufficient_rights(
                 {operation for operation, row in self.operations.items() if row.is_covered_by_get}
             ),
@@ -70,8 +93,8 @@ class Service:
                 principal, operation, request, self._store, client=BARE_OPERATION
             )
         except Conflict:
-            pass  # read again and decide again: nothing was written
-        async with self.turn(principal, request):
+            pass
+        async with self.take_turn(principal, request):
             for _ in range(ATTEMPTS - 1):
                 try:
                     return await self.attempt(
@@ -79,19 +102,18 @@ class Service:
                     )
                 except Conflict:
                     continue
-        raise too_many_conflicts()
+        raise TooManyConflicts
 
     @contextlib.asynccontextmanager
-    async def turn(self, principal: Principal, *requests: Any) -> AsyncIterator[None]:
-        """For those who met a Conflict: one after another where they name the same object.
+    async def take_turn(self, principal: Principal, *requests: Any) -> AsyncIterator[None]:
+        """Wait until no other request of the principal is in its turn on an object that these name.
 
-        Of many who change one object at once, one succeeds in each round, so that most would run out
-        of ATTEMPTS. In order, so that none waits in a circle; each principal for itself, so that naming
-        the object of another holds nobody up.
+        The locks are taken in the order of the identifiers, so that no two requests wait for each other.
+        Each principal has turns of its own, so that naming the object of another holds nobody up.
         """
         locks = [
-            self._turns.setdefault((principal.name, each), asyncio.Lock())
-            for each in sorted(_named_in(requests))
+            self._turns.setdefault((principal.name, identifier), asyncio.Lock())
+            for identifier in sorted(_identifiers_in(requests))
         ]
         async with contextlib.AsyncExitStack() as stack:
             for lock in locks:
@@ -107,7 +129,7 @@ class Service:
         *,
         client: ClientProfile = MESSAGE_2,
     ) -> Any:
-        """As `execute` on the given objects, once. Raises Conflict, too."""
+        """As `execute`, once, on these objects. Raises Conflict, too."""
         row = self.operations.get(operation)
         if row is None:
             raise OperationNotSupported(f"{operation.name} is not offered by this server")
@@ -115,8 +137,8 @@ class Service:
         call = Call(principal.name, operation, objects, self.now(), client, self._context)
         return await row.function(call, request)
 
-    def transaction(self, *, undoes: bool = False) -> Transaction:
-        """A new one over the store. undoes: for a batch with Undo."""
+    def begin_transaction(self, *, undoes: bool = False) -> Transaction:
+        """A new transaction over the store. undoes: for a batch with Undo."""
         return Transaction(self._store, undoes=undoes)
 
     def now(self) -> int:
@@ -124,14 +146,13 @@ class Service:
         return int(self._now())
 
 
-def _named_in(requests: Iterable[Any]) -> set[str]:
-    """The identifiers that the requests name as their objects."""
-    named: set[str] = set()
+def _identifiers_in(requests: Iterable[Any]) -> set[str]:
+    """The identifiers of the objects that the requests are about."""
+    identifiers: set[str] = set()
     for request in requests:
-        one = getattr(request, "unique_identifier", None)
-        named.update(getattr(request, "unique_identifiers", ()) if one is None else (one,))
-    return named
-
-
-def too_many_conflicts() -> GeneralFailure:
-    return GeneralFailure("the object is changed by others all the time; try again")
+        identifier = getattr(request, "unique_identifier", None)
+        if identifier is None:
+            identifiers.update(getattr(request, "unique_identifiers", ()))
+        else:
+            identifiers.add(identifier)
+    return identifiers

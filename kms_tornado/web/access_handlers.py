@@ -74,21 +74,21 @@ class GrantsHandler(AccessHandler):
 
     async def get(self, uid: str) -> None:
         self.log_entry["uid"] = uid
-        await self.answer_with(lambda rights, principal: rights.grants_on(principal, uid))
+        await self.answer_with(lambda rights, principal: rights.list_grants(principal, uid))
 
 
 class OwnedHandler(AccessHandler):
     """Lists the objects that the caller owns."""
 
     async def get(self) -> None:
-        await self.answer_with(AccessRights.owned)
+        await self.answer_with(AccessRights.list_owned)
 
 
 class ObtainedHandler(AccessHandler):
     """Lists the objects of others on which the caller has access rights."""
 
     async def get(self) -> None:
-        await self.answer_with(AccessRights.obtained)
+        await self.answer_with(AccessRights.list_granted)
 
 
 def _format_json(value: Any) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from kms_tornado.kmip.enums import Operation
 from kms_tornado.kmip.requests import PayloadTypes
 from kms_tornado.kmip.schema import EnumerationNumber
-from kms_tornado.service.catalogue import CATALOGUE, payload_types
+from kms_tornado.service.catalogue import CATALOGUE, collect_payload_types
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,6 @@ class PKCS11Response:
 
 
 PAYLOADS = {
-    **payload_types(CATALOGUE),
+    **collect_payload_types(CATALOGUE),
     Operation.PKCS11: PayloadTypes(PKCS11Request, PKCS11Response),
 }

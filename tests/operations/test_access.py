@@ -9,7 +9,7 @@ import pytest
 
 from kms_tornado.kmip.enums import Operation
 from kms_tornado.kmip.tables import OPERATION_TAGS
-from kms_tornado.service.catalogue import offered_operations
+from kms_tornado.service.catalogue import select_operations
 
 from ..kms import (
     KMS,
@@ -27,7 +27,7 @@ from ..kms import (
     uid,
 )
 
-OPERATIONS = offered_operations(kmip_interop=False)
+OPERATIONS = select_operations(kmip_interop=False)
 
 #: Operation → what goes with the identifier of a key. A new operation belongs here or below.
 ON_AN_OBJECT = {

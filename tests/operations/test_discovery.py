@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from kms_tornado.kmip.tables import ENUMERATIONS, OPERATION_TAGS
-from kms_tornado.service.catalogue import offered_operations
+from kms_tornado.service.catalogue import select_operations
 
 from ..kms import Fields, name, number, structure, uid
 
-OPERATIONS = offered_operations(kmip_interop=False)
+OPERATIONS = select_operations(kmip_interop=False)
 
 
 def test_query_claims_the_operation_table_and_nothing_else(alice):

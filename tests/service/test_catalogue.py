@@ -14,7 +14,7 @@ from kms_tornado.kmip.tables import OPERATION_TAGS
 from kms_tornado.service.catalogue import (
     ALL_OBJECT_TYPES,
     CATALOGUE,
-    offered_operations,
+    select_operations,
 )
 
 from ..keys import certificate, rsa_key
@@ -130,7 +130,7 @@ def test_row_names_the_payloads_that_the_function_is_declared_with(operation):
 
 
 def test_interop_operations_are_offered_on_demand_only():
-    more = set(offered_operations(kmip_interop=True)) - set(offered_operations(kmip_interop=False))
+    more = set(select_operations(kmip_interop=True)) - set(select_operations(kmip_interop=False))
     assert more == {Operation.INTEROP, Operation.LOG}
 
 

@@ -19,7 +19,7 @@ from kms_tornado.kmip.payloads import CreateResponse
 from kms_tornado.kmip.structures import Name
 from kms_tornado.operations.common.transaction import Transaction
 from kms_tornado.service import batch
-from kms_tornado.service.catalogue import CATALOGUE, payload_types
+from kms_tornado.service.catalogue import CATALOGUE, collect_payload_types
 from kms_tornado.store.base import Conflict, Insert, Refused, Remove, Replace, UseNonce
 
 from ... import postgres
@@ -240,10 +240,10 @@ class Scripted:
             raise step
         return CreateResponse(request.object_type, "a")
 
-    def turn(self, principal, *requests):
+    def take_turn(self, principal, *requests):
         return contextlib.nullcontext()
 
-    def transaction(self, *, undoes=False):
+    def begin_transaction(self, *, undoes=False):
         service = self
 
         class Held(Transaction):
@@ -255,7 +255,7 @@ class Scripted:
         return Held(None, undoes=undoes)
 
 
-PAYLOADS = payload_types(CATALOGUE)
+PAYLOADS = collect_payload_types(CATALOGUE)
 SETTLES = object()
 CREATE = batch_item("Create", name("ObjectType", "SymmetricKey"), attributes())
 DOWN = Unavailable("the database is out of reach")
