@@ -1,7 +1,7 @@
-"""DeriveKey (KMIP 2.1 §6.1): a new key or secret from one that is there.
+"""DeriveKey (KMIP 2.1 §6.1): a new key or secret from existing ones.
 
-Each object that the request names needs the right derive_key and the usage mask's bit, whoever's it
-is. What is derived is no easier to get at than what it is derived from.
+For each object that the request names, the caller needs the right derive_key, and the object's usage mask must
+allow it, for the owner as well. A derived object is protected at least as well as those it comes from.
 """
 
 from __future__ import annotations
@@ -39,19 +39,20 @@ from .common.call import Call, UsableKey
 from .common.identifiers import new_identifier
 from .common.new_object import new_object
 
-#: What keys are derived from, and what comes out.
-BASE_TYPES = frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.SECRET_DATA})
-#: Links from a base to what was derived from it. Every derived object names its base, and Locate finds
-#: it by that; a base that is used all the time must not grow for ever.
+#: The object types that are derived, and that they are derived from.
+DERIVABLE_TYPES = frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.SECRET_DATA})
+#: Links from a base to objects derived from it. Every derived object links to its base, and Locate finds it
+#: by that link; a base in constant use must not grow for ever.
 MAX_DERIVED_LINKS = 100
-#: Bits of what is derived from a Sensitive object (SP 800-131A). A short one is found by trying, and each
-#: longer one of the same derivation then a byte at a time: what is derived, and at last what was encrypted.
+#: Of what is derived from an object whose material must stay hidden (SP 800-131A). A short result can be
+#: guessed by trying all values, and longer results of the same derivation then byte by byte: in the end the
+#: whole derived key, and the data that was encrypted with it.
 MIN_HIDDEN_BITS = 112
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """One derivation, everything about it checked but what its method alone knows."""
+class Derivation:
+    """One derivation. Everything about it has been checked except what only its method can check."""
 
     call: Call
     base: ManagedObject
@@ -61,76 +62,80 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Method:
-    """needs, takes: fields of the parameters that must, and may, be given; others would be ignored."""
+class MethodRule:
+    """How a derivation method computes.
+
+    needs, takes: fields of the parameters that must and may be present; others are refused, as they would
+    have no effect. is_slow: is computed on a thread.
+    """
 
     technique: Technique
-    derive: Callable[[Task], KeyMaterial]
+    derive: Callable[[Derivation], KeyMaterial]
     needs: frozenset[str] = frozenset()
     takes: frozenset[str] = frozenset()
     is_slow: bool = False
 
 
 async def derive_key(call: Call, request: DeriveKeyRequest) -> DeriveKeyResponse:
-    """A new object of the caller's."""
+    """A new object, owned by the caller."""
     call.check_may_create()
-    if request.object_type not in BASE_TYPES:
+    if request.object_type not in DERIVABLE_TYPES:
         raise FeatureNotSupported("symmetric keys and secret data can be derived")
-    method = _METHODS.get(request.derivation_method)
-    if method is None:
+    rule = _RULES.get(request.derivation_method)
+    if rule is None:
         raise FeatureNotSupported(f"derivation by {request.derivation_method.name} is not offered")
-    call.check_allowed(method.technique, Use.PROTECT)
-    length = _length(request)
+    call.check_allowed(rule.technique, Use.PROTECT)
+    length = _determine_length(request)
     keys = await _fetch_bases(call, request.unique_identifiers)
     bases = [key.target for key in keys]
-    _check_hidden(bases, length)
-    parameters = _parameters(request.derivation_parameters, keys)
-    _check_parameters(method, parameters)
+    _check_not_guessable(bases, length)
+    parameters = _complete_parameters(request.derivation_parameters, keys)
+    _check_parameters(rule, parameters)
     inputs = DerivationInputs(
         length=length,
-        hash=_hash(bases[0], parameters),
+        hash=_choose_hash(bases[0], parameters),
         data=parameters.derivation_data or b"",
         salt=parameters.salt or b"",
     )
-    task = Task(call, bases[0], keys[0].open(), parameters, inputs)
-    if method.is_slow:
+    derivation = Derivation(call, bases[0], keys[0].open(), parameters, inputs)
+    if rule.is_slow:
         derive.check_iterations(inputs, parameters.iteration_count or 0)
-        material = await call.offload(lambda: method.derive(task), heavy=True)
+        material = await call.offload(lambda: rule.derive(derivation), heavy=True)
     else:
-        material = method.derive(task)
-    new = _derived(call, request, bases, material)
-    used = [change for base in bases for change in _used(call, base, new)]
-    await call.commit(Insert(new), *used)
+        material = rule.derive(derivation)
+    new = _make_derived_object(call, request, bases, material)
+    uses = [change for base in bases for change in _record_use(call, base, new)]
+    await call.commit(Insert(new), *uses)
     return DeriveKeyResponse(unique_identifier=new.uid)
 
 
-# --- from what ----------------------------------------------------------------------------------
+# --- the request ----------------------------------------------------------------------------------
 
 
-def _length(request: DeriveKeyRequest) -> int:
-    """Bytes. Raises for what the algorithm of the new key does not have."""
-    wanted = request.attributes
-    bits = wanted.cryptographic_length
+def _determine_length(request: DeriveKeyRequest) -> int:
+    """In bytes. Raises InvalidAttributeValue for a length that the algorithm of the new key does not have."""
+    attributes = request.attributes
+    bits = attributes.cryptographic_length
     if bits is None:
         raise MissingData("CryptographicLength is missing in Attributes")
     if bits % 8:
         raise InvalidField("CryptographicLength is a multiple of 8")
     if request.object_type is ObjectType.SYMMETRIC_KEY:
-        if wanted.cryptographic_algorithm is None:
+        if attributes.cryptographic_algorithm is None:
             raise MissingData("CryptographicAlgorithm is missing in Attributes")
-        check_key_length(wanted.cryptographic_algorithm, bits)
+        check_key_length(attributes.cryptographic_algorithm, bits)
     return bits // 8
 
 
 async def _fetch_bases(call: Call, identifiers: tuple[str, ...]) -> Sequence[UsableKey]:
-    """The key, and the secret whose octets are the derivation data where there is a second one."""
+    """The key, and the Secret Data that holds the derivation data where a second object is named."""
     if not identifiers:
         raise MissingData("UniqueIdentifier is missing")
     if len(identifiers) > 2:
         raise InvalidField("a key is derived from one object, and data of a second one")
     keys = [
         await call.fetch_to_use(
-            identifier, Use.PROTECT, CryptographicUsageMask.DERIVE_KEY, types=BASE_TYPES
+            identifier, Use.PROTECT, CryptographicUsageMask.DERIVE_KEY, types=DERIVABLE_TYPES
         )
         for identifier in identifiers
     ]
@@ -141,8 +146,8 @@ async def _fetch_bases(call: Call, identifiers: tuple[str, ...]) -> Sequence[Usa
     return keys
 
 
-def _check_hidden(bases: Sequence[ManagedObject], length: int) -> None:
-    """Raises SensitiveObject for so few bytes of what nobody may know that anybody could try them all."""
+def _check_not_guessable(bases: Sequence[ManagedObject], length: int) -> None:
+    """Raises SensitiveObject where so few bytes of a hidden key would be derived that they can be guessed."""
     is_hidden = any(
         base.attributes.sensitive or base.attributes.extractable is False for base in bases
     )
@@ -152,54 +157,57 @@ def _check_hidden(bases: Sequence[ManagedObject], length: int) -> None:
         )
 
 
-def _parameters(given: DerivationParameters, keys: Sequence[UsableKey]) -> DerivationParameters:
-    """With the derivation data of the second object in its place."""
+def _complete_parameters(
+    parameters: DerivationParameters, keys: Sequence[UsableKey]
+) -> DerivationParameters:
+    """The parameters, with the derivation data of the second object where there is one."""
     if len(keys) == 1:
-        return given
-    if given.derivation_data is not None:
+        return parameters
+    if parameters.derivation_data is not None:
         raise InvalidField("DerivationData is given twice: by value and by object")
-    return dataclasses.replace(given, derivation_data=keys[1].open().reveal())
+    return dataclasses.replace(parameters, derivation_data=keys[1].open().reveal())
 
 
-def _check_parameters(method: Method, parameters: DerivationParameters) -> None:
+def _check_parameters(rule: MethodRule, parameters: DerivationParameters) -> None:
+    """Raises MissingData, InvalidField for fields that the method needs, or does not take."""
     for field, name in _FIELDS.items():
-        is_given = getattr(parameters, field) is not None
-        if field in method.needs and not is_given:
+        is_present = getattr(parameters, field) is not None
+        if field in rule.needs and not is_present:
             raise MissingData(f"{name} is missing in DerivationParameters")
-        if is_given and field not in method.needs | method.takes:
+        if is_present and field not in rule.needs | rule.takes:
             raise InvalidField(f"{name} means nothing to this derivation method")
 
 
-def _hash(base: ManagedObject, parameters: DerivationParameters) -> HashingAlgorithm:
-    """The one that is named, or of the HMAC that is named or that the key is for; else SHA-256."""
-    wanted = parameters.cryptographic_parameters or CryptographicParameters()
-    if wanted.hashing_algorithm is not None:
-        return wanted.hashing_algorithm
-    for algorithm in (wanted.cryptographic_algorithm, base.attributes.cryptographic_algorithm):
+def _choose_hash(base: ManagedObject, parameters: DerivationParameters) -> HashingAlgorithm:
+    """The hash that is named, or that of the HMAC that is named or that the key is for; else SHA-256."""
+    requested = parameters.cryptographic_parameters or CryptographicParameters()
+    if requested.hashing_algorithm is not None:
+        return requested.hashing_algorithm
+    for algorithm in (requested.cryptographic_algorithm, base.attributes.cryptographic_algorithm):
         if algorithm is not None and algorithm in HMACS:
             return HMACS[algorithm]
     return HashingAlgorithm.SHA_256
 
 
-# --- how ----------------------------------------------------------------------------------------
+# --- the methods ---------------------------------------------------------------------------------
 
 
-def _by_encryption(task: Task) -> KeyMaterial:
-    """The beginning of the encrypted data, under the client's IV: it must come out the same again."""
-    iv = task.parameters.initialization_vector
-    algorithm = task.base.attributes.cryptographic_algorithm
-    suite = choose_suite(algorithm, task.parameters.cryptographic_parameters, iv)
+def _derive_by_encryption(derivation: Derivation) -> KeyMaterial:
+    """The first bytes of the encrypted data, under the client's IV, so that the result can be repeated."""
+    iv = derivation.parameters.initialization_vector
+    algorithm = derivation.base.attributes.cryptographic_algorithm
+    suite = choose_suite(algorithm, derivation.parameters.cryptographic_parameters, iv)
     if suite.has_nonce:
-        # Data of the client's choice under a nonce of its choice: what comes out is the key stream.
+        # Zeros under a nonce of the client's choice would reveal the key stream.
         raise InvalidField("derivation by encryption takes the modes CBC and ECB")
     for technique in suite.list_techniques(iv):
-        task.call.check_allowed(technique, Use.PROTECT)
+        derivation.call.check_allowed(technique, Use.PROTECT)
     if iv is None and suite.new_iv_bytes:
         raise MissingData("InitializationVector is missing in DerivationParameters")
     if iv is not None:
         check_iv(suite, iv)
-    sealed = ciphers.encrypt(suite, task.key, task.inputs.data, b"", iv)
-    return derive.truncate_key(sealed.ciphertext, task.inputs.length)
+    encrypted = ciphers.encrypt(suite, derivation.key, derivation.inputs.data, b"", iv)
+    return derive.truncate_key(encrypted.ciphertext, derivation.inputs.length)
 
 
 _FIELDS = {
@@ -209,76 +217,75 @@ _FIELDS = {
     "iteration_count": "IterationCount",
 }
 _DATA = frozenset({"derivation_data"})
-_METHODS: Mapping[DerivationMethod, Method] = MappingProxyType(
+_RULES: Mapping[DerivationMethod, MethodRule] = MappingProxyType(
     {
-        DerivationMethod.PBKDF2: Method(
+        DerivationMethod.PBKDF2: MethodRule(
             Technique.PBKDF2,
-            lambda t: derive.derive_by_pbkdf2(t.key, t.inputs, t.parameters.iteration_count or 0),
+            lambda d: derive.derive_by_pbkdf2(d.key, d.inputs, d.parameters.iteration_count or 0),
             needs=frozenset({"salt", "iteration_count"}),
             is_slow=True,
         ),
-        # Of the key alone: over data alone, the client would know what comes out.
-        DerivationMethod.HASH: Method(
-            Technique.DERIVATION_BY_HASH, lambda t: derive.derive_by_hash(t.key, t.inputs)
+        # The hash of the key only: of data alone, the client could compute the hash itself.
+        DerivationMethod.HASH: MethodRule(
+            Technique.DERIVATION_BY_HASH, lambda d: derive.derive_by_hash(d.key, d.inputs)
         ),
-        DerivationMethod.HMAC: Method(
+        DerivationMethod.HMAC: MethodRule(
             Technique.DERIVATION_BY_HMAC,
-            lambda t: derive.derive_by_hmac(t.key, t.inputs),
+            lambda d: derive.derive_by_hmac(d.key, d.inputs),
             needs=_DATA,
         ),
-        DerivationMethod.ENCRYPT: Method(
+        DerivationMethod.ENCRYPT: MethodRule(
             Technique.DERIVATION_BY_ENCRYPTION,
-            _by_encryption,
+            _derive_by_encryption,
             needs=_DATA,
             takes=frozenset({"initialization_vector"}),
         ),
-        DerivationMethod.NIST800_108_C: Method(
+        DerivationMethod.NIST800_108_C: MethodRule(
             Technique.NIST_800_108,
-            lambda t: derive.derive_by_nist_800_108(t.key, t.inputs),
+            lambda d: derive.derive_by_nist_800_108(d.key, d.inputs),
             needs=_DATA,
         ),
-        DerivationMethod.HKDF: Method(
+        DerivationMethod.HKDF: MethodRule(
             Technique.HKDF,
-            lambda t: derive.derive_by_hkdf(t.key, t.inputs),
+            lambda d: derive.derive_by_hkdf(d.key, d.inputs),
             takes=_DATA | {"salt"},
         ),
     }
 )
 
 
-# --- what comes of it ---------------------------------------------------------------------------
+# --- the derived object --------------------------------------------------------------------------
 
 
-def _derived(
+def _make_derived_object(
     call: Call, request: DeriveKeyRequest, bases: Sequence[ManagedObject], material: KeyMaterial
 ) -> ManagedObject:
-    """Sensitive where a base is, and not Extractable where a base is not; linked to its bases."""
-    wanted = request.attributes
-    known = [base.attributes for base in bases]
+    """An object that is Sensitive if a base is, not Extractable if a base is not, and linked to its bases."""
+    requested = request.attributes
     attributes = dataclasses.replace(
-        wanted,
-        sensitive=bool(wanted.sensitive) or any(each.sensitive for each in known),
-        extractable=wanted.extractable is not False
-        and all(each.extractable is not False for each in known),
+        requested,
+        sensitive=bool(requested.sensitive) or any(base.attributes.sensitive for base in bases),
+        extractable=requested.extractable is not False
+        and all(base.attributes.extractable is not False for base in bases),
     )
     links = tuple(Link(LinkType.DERIVATION_BASE_OBJECT_LINK, base.uid) for base in bases)
     computed = Attributes(
-        cryptographic_length=wanted.cryptographic_length,
-        key_format_type=wanted.key_format_type or KeyFormatType.RAW,
-        links=wanted.links + links,
+        cryptographic_length=requested.cryptographic_length,
+        key_format_type=requested.key_format_type or KeyFormatType.RAW,
+        links=requested.links + links,
     )
-    uid = new_identifier(wanted.unique_identifier)
+    uid = new_identifier(requested.unique_identifier)
     return new_object(call, uid, request.object_type, attributes, material, computed)
 
 
-def _used(call: Call, base: ManagedObject, new: ManagedObject) -> Sequence[Change]:
-    """The base, a use of it counted, and linked to the new object where both are the caller's."""
+def _record_use(call: Call, base: ManagedObject, new: ManagedObject) -> Sequence[Change]:
+    """The change of a base: its usage is consumed, and its owner's base links to the new object."""
     attributes = base.attributes
     if attributes.usage_limits is not None:
         length = new.attributes.cryptographic_length or 0
         limits = consume_usage(attributes.usage_limits, length // 8)
         attributes = attributes.replace(usage_limits=limits)
-    derived = [each for each in attributes.links if each.link_type is LinkType.DERIVED_KEY_LINK]
+    derived = [link for link in attributes.links if link.link_type is LinkType.DERIVED_KEY_LINK]
     if is_owner(call.principal, base) and len(derived) < MAX_DERIVED_LINKS:
         link = Link(LinkType.DERIVED_KEY_LINK, new.uid)
         attributes = dataclasses.replace(

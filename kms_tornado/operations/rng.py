@@ -19,9 +19,9 @@ async def rng_retrieve(call: Call, request: RNGRetrieveRequest) -> RNGRetrieveRe
 
 
 async def rng_seed(call: Call, request: RNGSeedRequest) -> RNGSeedResponse:
-    """None of the seed is used, and that is said, as the specification allows.
+    """Use no octet of the seed, and say so in the answer, as the specification allows.
 
-    The operating system's generator needs no seed, and takes none from users of a network service.
+    The operating system's generator needs no seed, and users of a network service should not give it any.
     """
     if len(request.data) > MAX_BYTES:
         raise InvalidField(f"a seed has at most {MAX_BYTES} bytes")

@@ -1,4 +1,4 @@
-"""The policy table: what CONTRACT §2 promises of `conservative`, row by row."""
+"""The policy table: what `conservative` allows, row by row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""--crypto-policy through the operations: what conservative refuses, permissive does (CONTRACT §2)."""
+"""--crypto-policy through the operations: what conservative refuses, permissive does."""
 
 from __future__ import annotations
 
