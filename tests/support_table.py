@@ -22,7 +22,10 @@ from kms_tornado.kmip.ttlv import MAX_DEPTH, MAX_ITEMS
 from kms_tornado.operations.attributes import MAX_ATTRIBUTES_LENGTH
 from kms_tornado.operations.common.identifiers import MAX_IDENTIFIER_LENGTH, MAX_TAG_LIST_LENGTH
 from kms_tornado.operations.common.new_object import MAX_OBJECT_BYTES
-from kms_tornado.operations.common.streams import MAX_KEPT_BYTES_OF_A_PRINCIPAL, MAX_OF_A_PRINCIPAL
+from kms_tornado.operations.common.streams import (
+    MAX_HELD_BYTES_OF_A_PRINCIPAL,
+    MAX_STREAMS_OF_A_PRINCIPAL,
+)
 from kms_tornado.operations.lifecycle import MAX_REVOCATION_MESSAGE_LENGTH
 from kms_tornado.operations.locate import MAX_LOCATED
 from kms_tornado.service.access_rights import MAX_BODY_LENGTH
@@ -86,10 +89,10 @@ LIMITS = (
     Limit("operations in a message", MAX_BATCH_ITEMS, "items", "Invalid_Message"),
     Limit("data of one operation", MAX_DATA_BYTES, "bytes", "Invalid_Field"),
     Limit("answer to a message", MAX_RESPONSE_BYTES, "bytes of binary TTLV", "Response_Too_Large"),
-    Limit("streams of one user", MAX_OF_A_PRINCIPAL, "streams", "the oldest is given up"),
+    Limit("streams of one user", MAX_STREAMS_OF_A_PRINCIPAL, "streams", "the oldest is given up"),
     Limit(
         "data decrypted in parts",
-        MAX_KEPT_BYTES_OF_A_PRINCIPAL,
+        MAX_HELD_BYTES_OF_A_PRINCIPAL,
         "bytes",
         "Server_Limit_Exceeded",
     ),

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -35,15 +34,15 @@ from .material import KeyMaterial
 from .policy import Technique
 from .suites import FULL_TAG_BYTES, CipherKind, Suite, check_iv
 
-_GCM = CipherKind.GCM  # Python 3.11 looks a member of an enumeration up in a function
+# Python 3.11 looks a member of an enumeration up in a function.
+_GCM, _CTR = CipherKind.GCM, BlockCipherMode.CTR
 
 
 #: Bytes to make → that many random bytes.
 RandomSource = Callable[[int], bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class EncryptedData:
+class EncryptedData(NamedTuple):
     """The result of an encryption. iv and tag: None where the suite has none."""
 
     ciphertext: bytes
@@ -77,7 +76,7 @@ def generate_iv(suite: Suite, random: RandomSource = os.urandom) -> bytes | None
     """
     if not suite.new_iv_bytes:
         return None
-    if suite.mode is BlockCipherMode.CTR:
+    if suite.mode is _CTR:
         return random(CTR_NONCE_BYTES) + bytes(CTR_BLOCK_BYTES - CTR_NONCE_BYTES)
     return random(suite.new_iv_bytes)
 
@@ -88,7 +87,7 @@ def normalize_nonce(suite: Suite, iv: bytes) -> bytes:
     GCM counts blocks after a nonce of 12 bytes just as CTR does after its own, and bare ChaCha20 with
     its 8 bytes is the RFC's cipher with four zero bytes in front. So these ciphers share their nonces.
     """
-    if suite.mode is BlockCipherMode.CTR:
+    if suite.mode is _CTR:
         return iv[:CTR_NONCE_BYTES]
     if suite.technique is Technique.CHACHA20:
         return bytes(4) + iv

@@ -26,6 +26,7 @@ FULL_TAG_BYTES = 16
 SHORTEST_TAG_BYTES = 12  # SP 800-38D §5.2.1.2; the 4 and 8 bytes of its appendix C are not offered
 
 _A, _M = CryptographicAlgorithm, BlockCipherMode
+_AES = _A.AES  # Python 3.11 looks a member of an enumeration up in a function
 
 
 class CipherKind(Enum):
@@ -137,7 +138,7 @@ def choose_suite(
     """
     if algorithm is None:
         raise UnsupportedCryptographicParameters("the key has no algorithm")
-    if algorithm is _A.AES and parameters is None:  # what nearly every client asks for
+    if algorithm is _AES and parameters is None:  # what nearly every client asks for
         return _AES_GCM
     requested = _NO_PARAMETERS if parameters is None else parameters
     _check_algorithm(algorithm, requested.cryptographic_algorithm)

@@ -1,7 +1,8 @@
-"""Encrypt and Decrypt (KMIP 2.1 §6.1; KMIP.md §8, §9).
+"""Encrypt and Decrypt (KMIP 2.1 §6.1), whole or in parts.
 
-What the key is decides who computes: a row a type of object in ENCRYPTING and DECRYPTING. Data in
-parts is for symmetric keys.
+The type of the key decides which function computes: one row a type in ENCRYPT_BY_TYPE and DECRYPT_BY_TYPE.
+With a symmetric key an operation makes its plan, opens the key, computes, and consumes usage
+(`common.encryption_plan`). Only symmetric keys take data in parts (`common.streams`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from functools import partial
 from types import MappingProxyType
 
 from ..crypto import ciphers
-from ..crypto.suites import Suite, check_aad, check_iv, choose_suite
 from ..domain.lifecycle import Use
 from ..domain.managed_object import ManagedObject
 from ..errors import FeatureNotSupported, InvalidField
@@ -19,8 +19,8 @@ from ..kmip.enums import CryptographicUsageMask, ObjectType
 from ..kmip.payloads import DecryptRequest, DecryptResponse, EncryptRequest, EncryptResponse
 from ..store.base import Change, UseNonce
 from .common.call import Call, UsableKey
+from .common.encryption_plan import EncryptionPlan, plan_decryption, plan_encryption
 from .common.key_use import (
-    choose_parameters,
     require_data,
     resume_stream,
     run_maybe_offloaded,
@@ -35,38 +35,32 @@ from .rsa import decrypt_with_private_key, encrypt_with_public_key
 _PROTECT, _PROCESS = Use.PROTECT, Use.PROCESS
 _ENCRYPT, _DECRYPT = CryptographicUsageMask.ENCRYPT, CryptographicUsageMask.DECRYPT
 
-Encrypting = Callable[[Call, UsableKey, EncryptRequest, bytes], Awaitable[EncryptResponse]]
-Decrypting = Callable[[Call, UsableKey, DecryptRequest, bytes], Awaitable[DecryptResponse]]
+EncryptFunction = Callable[[Call, UsableKey, EncryptRequest, bytes], Awaitable[EncryptResponse]]
+DecryptFunction = Callable[[Call, UsableKey, DecryptRequest, bytes], Awaitable[DecryptResponse]]
 
 
 async def encrypt(call: Call, request: EncryptRequest) -> EncryptResponse:
-    """Ciphertext; IV and tag in fields of their own."""
+    """The ciphertext; IV and tag are fields of their own."""
     stage = determine_stage(request)
     data = require_data(request.data, stage)
     key = await call.fetch_to_use(
-        request.unique_identifier,
-        _PROTECT,
-        _ENCRYPT,
-        types=_ENCRYPTING_TYPES,
+        request.unique_identifier, _PROTECT, _ENCRYPT, types=_ENCRYPTING_TYPES
     )
     if stage is WHOLE:
-        return await ENCRYPTING[key.target.object_type](call, key, request, data)
+        return await ENCRYPT_BY_TYPE[key.target.object_type](call, key, request, data)
     _check_streamable(key.target)
     return await _encrypt_part(call, key, request, stage, data)
 
 
 async def decrypt(call: Call, request: DecryptRequest) -> DecryptResponse:
-    """The plaintext. Everything that data can be wrong in is one CryptographicFailure."""
+    """The plaintext. Whatever is wrong with the data raises the same CryptographicFailure."""
     stage = determine_stage(request)
     data = require_data(request.data, stage)
     key = await call.fetch_to_use(
-        request.unique_identifier,
-        _PROCESS,
-        _DECRYPT,
-        types=_DECRYPTING_TYPES,
+        request.unique_identifier, _PROCESS, _DECRYPT, types=_DECRYPTING_TYPES
     )
     if stage is WHOLE:
-        return await DECRYPTING[key.target.object_type](call, key, request, data)
+        return await DECRYPT_BY_TYPE[key.target.object_type](call, key, request, data)
     _check_streamable(key.target)
     return await _decrypt_part(call, key, request, stage, data)
 
@@ -78,18 +72,16 @@ async def _encrypt_symmetric(
     call: Call, key: UsableKey, request: EncryptRequest, data: bytes
 ) -> EncryptResponse:
     target = key.target
-    suite = _suite(call, target, request, _PROTECT)
-    iv = _iv(call, target, request, suite)
-    aad = _aad(request, suite)
-    work = partial(ciphers.encrypt, suite, key.open(), data, aad, iv)
-    sealed = await run_maybe_offloaded(call, len(data) + len(aad), work)
+    plan = plan_encryption(request, target.attributes, call.context.crypto_policy, call.client)
+    work = partial(ciphers.encrypt, plan.suite, key.open(), data, plan.aad, plan.iv)
+    encrypted = await run_maybe_offloaded(call, len(data) + len(plan.aad), work)
     # A nonce that was used before is refused here, and what was computed under it is dropped.
-    await call.consume_usage(target, len(data), *_nonce(target, request, suite))
+    await call.consume_usage(target, len(data), *_record_nonce(target, plan))
     return EncryptResponse(
         unique_identifier=target.uid,
-        data=sealed.ciphertext,
-        iv_counter_nonce=_told_iv(call, request, iv),
-        authenticated_encryption_tag=sealed.tag,
+        data=encrypted.ciphertext,
+        iv_counter_nonce=plan.returned_iv,
+        authenticated_encryption_tag=encrypted.tag,
     )
 
 
@@ -97,28 +89,27 @@ async def _decrypt_symmetric(
     call: Call, key: UsableKey, request: DecryptRequest, data: bytes
 ) -> DecryptResponse:
     target = key.target
-    suite = _suite(call, target, request, _PROCESS)
-    iv, tag = _known_iv(call, request, suite), request.authenticated_encryption_tag
-    aad = _aad(request, suite)
-    work = partial(ciphers.decrypt, suite, key.open(), data, aad, iv, tag)
-    plaintext = await run_maybe_offloaded(call, len(data) + len(aad), work)
+    plan = plan_decryption(request, target.attributes, call.context.crypto_policy, call.client)
+    tag = request.authenticated_encryption_tag
+    work = partial(ciphers.decrypt, plan.suite, key.open(), data, plan.aad, plan.iv, tag)
+    plaintext = await run_maybe_offloaded(call, len(data) + len(plan.aad), work)
     return DecryptResponse(unique_identifier=target.uid, data=plaintext)
 
 
-#: Object type → who encrypts with it.
-ENCRYPTING: Mapping[ObjectType, Encrypting] = MappingProxyType(
+#: Object type → the function that encrypts with it.
+ENCRYPT_BY_TYPE: Mapping[ObjectType, EncryptFunction] = MappingProxyType(
     {
         ObjectType.SYMMETRIC_KEY: _encrypt_symmetric,
         ObjectType.PUBLIC_KEY: encrypt_with_public_key,
         ObjectType.CERTIFICATE: encrypt_with_public_key,
     }
 )
-#: Object type → who decrypts with it.
-DECRYPTING: Mapping[ObjectType, Decrypting] = MappingProxyType(
+#: Object type → the function that decrypts with it.
+DECRYPT_BY_TYPE: Mapping[ObjectType, DecryptFunction] = MappingProxyType(
     {ObjectType.SYMMETRIC_KEY: _decrypt_symmetric, ObjectType.PRIVATE_KEY: decrypt_with_private_key}
 )
-_ENCRYPTING_TYPES = frozenset(ENCRYPTING)
-_DECRYPTING_TYPES = frozenset(DECRYPTING)
+_ENCRYPTING_TYPES = frozenset(ENCRYPT_BY_TYPE)
+_DECRYPTING_TYPES = frozenset(DECRYPT_BY_TYPE)
 
 
 # --- in parts -----------------------------------------------------------------------------------
@@ -128,15 +119,13 @@ async def _encrypt_part(
     call: Call, key: UsableKey, request: EncryptRequest, stage: Stage, data: bytes
 ) -> EncryptResponse:
     target = key.target
-    told_iv = None
+    returned_iv = None
     if stage is FIRST:
-        suite = _suite(call, target, request, _PROTECT)
-        iv = _iv(call, target, request, suite)
-        told_iv = _told_iv(call, request, iv)
-        aad, material = _aad(request, suite), key.open()
-        work = partial(ciphers.start_encryption, suite, material, iv, aad)
-        nonce = _nonce(target, request, suite)
-        stream = await start_stream(call, target, len(data), work, *nonce, aad=aad)
+        plan = plan_encryption(request, target.attributes, call.context.crypto_policy, call.client)
+        returned_iv = plan.returned_iv
+        start = partial(ciphers.start_encryption, plan.suite, key.open(), plan.iv, plan.aad)
+        nonce = _record_nonce(target, plan)
+        stream = await start_stream(call, target, len(data), start, *nonce, aad=plan.aad)
     else:
         _check_later_part(request)
         stream = await resume_stream(call, target, request.correlation_value, len(data))
@@ -145,10 +134,10 @@ async def _encrypt_part(
         return EncryptResponse(
             unique_identifier=target.uid,
             data=ciphertext,
-            iv_counter_nonce=told_iv,
+            iv_counter_nonce=returned_iv,
             correlation_value=call.streams.keep(stream, now=call.now),
         )
-    rest, tag = stream.work.finish()
+    rest, tag = stream.computation.finish()
     return EncryptResponse(
         unique_identifier=target.uid,
         data=ciphertext + rest,
@@ -159,13 +148,12 @@ async def _encrypt_part(
 async def _decrypt_part(
     call: Call, key: UsableKey, request: DecryptRequest, stage: Stage, data: bytes
 ) -> DecryptResponse:
-    """In an authenticated mode the plaintext comes whole, with the last part: its tag is verified then."""
+    """In an authenticated mode the last part, which brings the tag, returns the whole plaintext."""
     target = key.target
     if stage is FIRST:
-        suite = _suite(call, target, request, _PROCESS)
-        iv, aad = _known_iv(call, request, suite), _aad(request, suite)
-        work = partial(ciphers.start_decryption, suite, key.open(), iv, aad)
-        stream = await start_stream(call, target, None, work, aad=aad)
+        plan = plan_decryption(request, target.attributes, call.context.crypto_policy, call.client)
+        start = partial(ciphers.start_decryption, plan.suite, key.open(), plan.iv, plan.aad)
+        stream = await start_stream(call, target, None, start, aad=plan.aad)
     else:
         _check_later_part(request)
         stream = await resume_stream(call, target, request.correlation_value, None)
@@ -176,8 +164,8 @@ async def _decrypt_part(
             data=plaintext,
             correlation_value=call.streams.keep(stream, now=call.now),
         )
-    finish = partial(stream.work.finish, request.authenticated_encryption_tag)
-    rest = await run_offloaded_or_inline(call, stream.kept, finish)
+    finish = partial(stream.computation.finish, request.authenticated_encryption_tag)
+    rest = await run_offloaded_or_inline(call, stream.held_bytes, finish)
     return DecryptResponse(unique_identifier=target.uid, data=plaintext + rest)
 
 
@@ -187,61 +175,15 @@ def _check_streamable(target: ManagedObject) -> None:
 
 
 def _check_later_part(request: EncryptRequest | DecryptRequest) -> None:
-    """The IV and what else is authenticated come with the first part; later they would be ignored."""
+    """Refuse what belongs to the first part: later it would have no effect."""
     if request.iv_counter_nonce is not None:
         raise InvalidField("IVCounterNonce belongs to the first part")
     if request.authenticated_encryption_additional_data is not None:
         raise InvalidField("AuthenticatedEncryptionAdditionalData belongs to the first part")
 
 
-# --- what a request asks for --------------------------------------------------------------------
-
-
-def _suite(
-    call: Call, target: ManagedObject, request: EncryptRequest | DecryptRequest, use: Use
-) -> Suite:
-    """What the parameters ask for, if key and policy allow it."""
-    iv = request.iv_counter_nonce
-    wanted = choose_parameters(target, request.cryptographic_parameters)
-    suite = choose_suite(target.attributes.cryptographic_algorithm, wanted, iv)
-    for technique in suite.list_techniques(iv):
-        call.check_allowed(technique, use)
-    return suite
-
-
-def _iv(call: Call, target: ManagedObject, request: EncryptRequest, suite: Suite) -> bytes | None:
-    """The caller's IV, else a new one unless the caller insists on bringing it (RandomIV false)."""
-    iv = request.iv_counter_nonce
-    if iv is not None:
-        check_iv(suite, iv)
-        return iv
-    wanted = choose_parameters(target, request.cryptographic_parameters)
-    if suite.new_iv_bytes and wanted is not None and wanted.random_iv is False:
-        raise call.client.missing_iv_error("RandomIV is false and IVCounterNonce is missing")
-    return ciphers.generate_iv(suite)
-
-
-def _known_iv(call: Call, request: DecryptRequest, suite: Suite) -> bytes | None:
-    if suite.new_iv_bytes and request.iv_counter_nonce is None:
-        raise call.client.missing_iv_error("decryption needs the IV that the encryption returned")
-    return request.iv_counter_nonce
-
-
-def _told_iv(call: Call, request: EncryptRequest, iv: bytes | None) -> bytes | None:
-    """Every client is told the IV that the server made; some want their own back, too."""
-    return iv if request.iv_counter_nonce is None or call.client.returns_given_iv else None
-
-
-def _nonce(target: ManagedObject, request: EncryptRequest, suite: Suite) -> tuple[Change, ...]:
-    """A caller's nonce counts once, across restarts and servers. Random ones need no record."""
-    iv = request.iv_counter_nonce
-    if iv is None or not suite.has_nonce:
+def _record_nonce(target: ManagedObject, plan: EncryptionPlan) -> tuple[Change, ...]:
+    """The change that records the plan's nonce for good, across restarts and servers."""
+    if plan.recorded_nonce is None:
         return ()
-    return (UseNonce(target.uid, ciphers.normalize_nonce(suite, iv), target.generation),)
-
-
-def _aad(request: EncryptRequest | DecryptRequest, suite: Suite) -> bytes:
-    """Raises InvalidField where nothing would authenticate it."""
-    aad = request.authenticated_encryption_additional_data or b""
-    check_aad(suite, aad)
-    return aad
+    return (UseNonce(target.uid, plan.recorded_nonce, target.generation),)

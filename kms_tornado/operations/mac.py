@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 
 from ..crypto.hashes import Hasher
 from ..crypto.mac import MACContext, choose_mac_suite, is_same_mac
@@ -22,22 +22,21 @@ from .common.call import Call, UsableKey
 from .common.key_use import choose_parameters, feed_stream
 from .common.streams import determine_stage
 
-#: A Secret Data object is as good a key for HMAC as a symmetric key.
-KEYS = frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.SECRET_DATA})
+#: Secret Data is as good a key for an HMAC as a symmetric key.
+MAC_TYPES = frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.SECRET_DATA})
 
 
 async def mac(call: Call, request: MACRequest) -> MACResponse:
     """The MAC of the data."""
     key = await call.fetch_to_use(
-        request.unique_identifier, Use.PROTECT, CryptographicUsageMask.MAC_GENERATE, types=KEYS
+        request.unique_identifier, Use.PROTECT, CryptographicUsageMask.MAC_GENERATE, types=MAC_TYPES
     )
-    target = key.target
-    start = _authenticator(call, key, request, Use.PROTECT)
-    stream = await feed_stream(call, request, target, start, protects=True)
+    start = partial(_start_mac, call, key, request, Use.PROTECT)
+    stream = await feed_stream(call, request, key.target, start, protects=True)
     if determine_stage(request).is_last:
-        return MACResponse(target.uid, mac_data=stream.work.finish())
+        return MACResponse(key.target.uid, mac_data=stream.computation.finish())
     correlation_value = call.streams.keep(stream, now=call.now)
-    return MACResponse(target.uid, correlation_value=correlation_value)
+    return MACResponse(key.target.uid, correlation_value=correlation_value)
 
 
 async def mac_verify(call: Call, request: MACVerifyRequest) -> MACVerifyResponse:
@@ -46,17 +45,16 @@ async def mac_verify(call: Call, request: MACVerifyRequest) -> MACVerifyResponse
     if is_last and request.mac_data is None:
         raise MissingData("MACData is missing")
     key = await call.fetch_to_use(
-        request.unique_identifier, Use.PROCESS, CryptographicUsageMask.MAC_VERIFY, types=KEYS
+        request.unique_identifier, Use.PROCESS, CryptographicUsageMask.MAC_VERIFY, types=MAC_TYPES
     )
-    target = key.target
-    start = _authenticator(call, key, request, Use.PROCESS)
-    stream = await feed_stream(call, request, target, start, protects=False)
+    start = partial(_start_mac, call, key, request, Use.PROCESS)
+    stream = await feed_stream(call, request, key.target, start, protects=False)
     if not is_last:
         correlation_value = call.streams.keep(stream, now=call.now)
-        return MACVerifyResponse(target.uid, correlation_value=correlation_value)
-    is_valid = is_same_mac(stream.work.finish(), request.mac_data or b"")
+        return MACVerifyResponse(key.target.uid, correlation_value=correlation_value)
+    is_valid = is_same_mac(stream.computation.finish(), request.mac_data or b"")
     return MACVerifyResponse(
-        target.uid,
+        key.target.uid,
         validity_indicator=ValidityIndicator.VALID if is_valid else ValidityIndicator.INVALID,
     )
 
@@ -64,28 +62,25 @@ async def mac_verify(call: Call, request: MACVerifyRequest) -> MACVerifyResponse
 async def hash_(call: Call, request: HashRequest) -> HashResponse:
     """The hash of the data; no object takes part in it."""
     call.check_allowed(Technique.HASH, Use.PROTECT)
-
-    def start() -> Hasher:
-        algorithm = request.cryptographic_parameters.hashing_algorithm
-        if algorithm is None:
-            raise MissingData("HashingAlgorithm is missing in CryptographicParameters")
-        return Hasher(algorithm)
-
-    stream = await feed_stream(call, request, None, start, protects=False)
+    stream = await feed_stream(call, request, None, partial(_start_hash, request), protects=False)
     if determine_stage(request).is_last:
-        return HashResponse(data=stream.work.finish())
+        return HashResponse(data=stream.computation.finish())
     return HashResponse(correlation_value=call.streams.keep(stream, now=call.now))
 
 
-def _authenticator(
+def _start_mac(
     call: Call, key: UsableKey, request: MACRequest | MACVerifyRequest, use: Use
-) -> Callable[[], MACContext]:
-    """Parameters count where the data begins."""
+) -> MACContext:
+    """With the parameters of the request that has the first part, or the whole, of the data."""
+    attributes = key.target.attributes
+    requested = choose_parameters(attributes, request.cryptographic_parameters)
+    suite = choose_mac_suite(attributes.cryptographic_algorithm, requested)
+    call.check_allowed(suite.technique, use)
+    return MACContext(suite, key.open())
 
-    def start() -> MACContext:
-        wanted = choose_parameters(key.target, request.cryptographic_parameters)
-        suite = choose_mac_suite(key.target.attributes.cryptographic_algorithm, wanted)
-        call.check_allowed(suite.technique, use)
-        return MACContext(suite, key.open())
 
-    return start
+def _start_hash(request: HashRequest) -> Hasher:
+    algorithm = request.cryptographic_parameters.hashing_algorithm
+    if algorithm is None:
+        raise MissingData("HashingAlgorithm is missing in CryptographicParameters")
+    return Hasher(algorithm)

@@ -1,4 +1,4 @@
-"""Encrypt and Decrypt with RSA keys: OAEP, and PKCS#1 v1.5 where the policy allows it (KMIP.md §9)."""
+"""Encrypt and Decrypt with RSA keys: OAEP, and PKCS#1 v1.5 where the crypto policy allows it."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from .common.key_use import choose_parameters, open_public_key, run_with_private
 async def encrypt_with_public_key(
     call: Call, key: UsableKey, request: EncryptRequest, data: bytes
 ) -> EncryptResponse:
-    """With a public key, or the one in a certificate."""
-    scheme = _scheme(call, key.target, request, Use.PROTECT)
+    """Encrypt with a public key, or with the one in a certificate."""
+    scheme = _choose_scheme(call, key.target, request, Use.PROTECT)
     ciphertext = rsa_encrypt(open_public_key(key), scheme, data)
     await call.consume_usage(key.target, len(data))
     return EncryptResponse(unique_identifier=key.target.uid, data=ciphertext)
@@ -32,22 +32,23 @@ async def encrypt_with_public_key(
 async def decrypt_with_private_key(
     call: Call, key: UsableKey, request: DecryptRequest, data: bytes
 ) -> DecryptResponse:
-    """With a private key; one error for every fault of the data."""
-    scheme = _scheme(call, key.target, request, Use.PROCESS)
+    """Decrypt with a private key. Whatever is wrong with the data raises the same CryptographicFailure."""
+    scheme = _choose_scheme(call, key.target, request, Use.PROCESS)
     work = partial(rsa_decrypt, key.open(), scheme, data)
     plaintext = await run_with_private_key(call, key.target, work)
     return DecryptResponse(unique_identifier=key.target.uid, data=plaintext)
 
 
-def _scheme(
+def _choose_scheme(
     call: Call, target: ManagedObject, request: EncryptRequest | DecryptRequest, use: Use
 ) -> RSAEncryptionScheme:
+    """The scheme that the parameters ask for, if the policy allows it."""
     if (
         request.iv_counter_nonce is not None
         or request.authenticated_encryption_additional_data is not None
     ):
         raise InvalidField("RSA takes neither an IV nor additional data")
-    wanted = choose_parameters(target, request.cryptographic_parameters)
-    scheme = choose_rsa_encryption(wanted or CryptographicParameters())
+    requested = choose_parameters(target.attributes, request.cryptographic_parameters)
+    scheme = choose_rsa_encryption(requested or CryptographicParameters())
     call.check_allowed(scheme.technique, use)
     return scheme

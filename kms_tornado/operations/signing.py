@@ -16,7 +16,7 @@ from ..kmip.payloads import (
     SignResponse,
 )
 from ..kmip.structures import CryptographicParameters
-from .common.call import Call
+from .common.call import Call, UsableKey
 from .common.key_use import choose_parameters, feed_stream, open_public_key, run_with_private_key
 from .common.streams import Stage, determine_stage
 
@@ -25,8 +25,8 @@ VERIFYING_TYPES = frozenset({ObjectType.PUBLIC_KEY, ObjectType.CERTIFICATE})
 
 
 async def sign(call: Call, request: SignRequest) -> SignResponse:
-    """The signature of the data, or of what the digest is of."""
-    stage = _stage(request)
+    """The signature of the data, or of the data that has the digest in the request."""
+    stage = _determine_stage(request)
     key = await call.fetch_to_use(
         request.unique_identifier,
         Use.PROTECT,
@@ -34,39 +34,44 @@ async def sign(call: Call, request: SignRequest) -> SignResponse:
         types=ObjectType.PRIVATE_KEY,
     )
     target = key.target
-
-    def signer() -> Signer:
-        made = Signer(key.open(), _parameters(target, request))
-        _check_scheme(call, made.scheme, Use.PROTECT, stage)
-        return made
-
     if request.digested_data is not None:
-        digested, made = request.digested_data, signer()
-        signature = await run_with_private_key(
-            call, target, lambda: made.sign(digested, is_digest=True)
-        )
-        await call.consume_usage(target, len(digested))
-        return SignResponse(target.uid, signature_data=signature)
+        return await _sign_digest(call, key, request, request.digested_data)
     in_parts = stage is not Stage.WHOLE
     stream = await feed_stream(
-        call, request, target, lambda: SigningStream(signer()), protects=in_parts
+        call,
+        request,
+        target,
+        lambda: SigningStream(_make_signer(call, key, request, stage)),
+        protects=in_parts,
     )
     if not stage.is_last:
         return SignResponse(target.uid, correlation_value=call.streams.keep(stream, now=call.now))
+    finish = stream.computation.finish
     try:
-        signature = await run_with_private_key(call, target, stream.work.finish)
+        signature = await run_with_private_key(call, target, finish)
     except Unavailable:  # no thread is free
         if not in_parts:
             raise
-        signature = stream.work.finish()  # the parts are paid, and their stream is gone
-    if not in_parts:  # paid last: what failed, or found no thread, costs nothing
+        signature = finish()  # the usage of the parts is consumed, and their stream is gone
+    if not in_parts:  # consumed last: what failed, or found no thread, costs nothing
         await call.consume_usage(target, len(request.data or b""))
     return SignResponse(target.uid, signature_data=signature)
 
 
+async def _sign_digest(
+    call: Call, key: UsableKey, request: SignRequest, digest: bytes
+) -> SignResponse:
+    signer = _make_signer(call, key, request, Stage.WHOLE)
+    signature = await run_with_private_key(
+        call, key.target, lambda: signer.sign(digest, is_digest=True)
+    )
+    await call.consume_usage(key.target, len(digest))
+    return SignResponse(key.target.uid, signature_data=signature)
+
+
 async def signature_verify(call: Call, request: SignatureVerifyRequest) -> SignatureVerifyResponse:
-    """Whether the signature, which comes with the last part, is that of the data."""
-    stage = _stage(request)
+    """Whether the signature, which comes with the last part, is one of the data."""
+    stage = _determine_stage(request)
     signature = request.signature_data
     if stage.is_last and signature is None:
         raise MissingData("SignatureData is missing")
@@ -74,27 +79,26 @@ async def signature_verify(call: Call, request: SignatureVerifyRequest) -> Signa
         request.unique_identifier, Use.PROCESS, CryptographicUsageMask.VERIFY, types=VERIFYING_TYPES
     )
     target = key.target
-
-    def verifier() -> Verifier:
-        made = Verifier(open_public_key(key), _parameters(target, request))
-        _check_scheme(call, made.scheme, Use.PROCESS, stage)
-        return made
-
     if request.digested_data is not None:
-        is_valid = verifier().is_valid(request.digested_data, signature or b"", is_digest=True)
-        return _verdict(target, is_valid)
+        verifier = _make_verifier(call, key, request, stage)
+        is_valid = verifier.is_valid(request.digested_data, signature or b"", is_digest=True)
+        return _make_verdict(target, is_valid)
     stream = await feed_stream(
-        call, request, target, lambda: VerifyingStream(verifier()), protects=False
+        call,
+        request,
+        target,
+        lambda: VerifyingStream(_make_verifier(call, key, request, stage)),
+        protects=False,
     )
     if not stage.is_last:
         return SignatureVerifyResponse(
             target.uid, correlation_value=call.streams.keep(stream, now=call.now)
         )
-    return _verdict(target, stream.work.finish(signature or b""))
+    return _make_verdict(target, stream.computation.finish(signature or b""))
 
 
-def _stage(request: SignRequest | SignatureVerifyRequest) -> Stage:
-    """Raises InvalidField for a digest that is not the whole request."""
+def _determine_stage(request: SignRequest | SignatureVerifyRequest) -> Stage:
+    """Raises InvalidField for a digest that does not come alone and whole."""
     stage = determine_stage(request)
     if request.digested_data is not None:
         if request.data is not None:
@@ -104,22 +108,36 @@ def _stage(request: SignRequest | SignatureVerifyRequest) -> Stage:
     return stage
 
 
-def _parameters(
+def _make_signer(call: Call, key: UsableKey, request: SignRequest, stage: Stage) -> Signer:
+    signer = Signer(key.open(), _choose_parameters(key.target, request))
+    _check_scheme(call, signer.scheme, Use.PROTECT, stage)
+    return signer
+
+
+def _make_verifier(
+    call: Call, key: UsableKey, request: SignatureVerifyRequest, stage: Stage
+) -> Verifier:
+    verifier = Verifier(open_public_key(key), _choose_parameters(key.target, request))
+    _check_scheme(call, verifier.scheme, Use.PROCESS, stage)
+    return verifier
+
+
+def _choose_parameters(
     target: ManagedObject, request: SignRequest | SignatureVerifyRequest
 ) -> CryptographicParameters:
-    wanted = choose_parameters(target, request.cryptographic_parameters)
-    return wanted or CryptographicParameters()
+    requested = choose_parameters(target.attributes, request.cryptographic_parameters)
+    return requested or CryptographicParameters()
 
 
 def _check_scheme(call: Call, scheme: SignatureScheme, use: Use, stage: Stage) -> None:
-    """Policy, and what the scheme can do in parts."""
+    """Check the policy, and that the scheme can take its data in parts if it has to."""
     for technique in scheme.techniques:
         call.check_allowed(technique, use)
     if scheme.hashing is None and stage is not Stage.WHOLE:
         raise FeatureNotSupported("Ed25519 signs whole data only")
 
 
-def _verdict(target: ManagedObject, is_valid: bool) -> SignatureVerifyResponse:
+def _make_verdict(target: ManagedObject, is_valid: bool) -> SignatureVerifyResponse:
     return SignatureVerifyResponse(
         target.uid,
         validity_indicator=ValidityIndicator.VALID if is_valid else ValidityIndicator.INVALID,

@@ -1,4 +1,4 @@
-"""Encrypt and Decrypt (KMIP.md §8, §9): one authenticated cipher a key, and nothing around it."""
+"""Encrypt and Decrypt (docs/dialects.md, "Ciphers"): one authenticated cipher a key, and nothing around it."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from kms_tornado.kmip.ttlv import MAX_DEPTH, MAX_ITEMS
 from kms_tornado.operations.attributes import MAX_ATTRIBUTES_LENGTH
 from kms_tornado.operations.common.identifiers import MAX_IDENTIFIER_LENGTH, MAX_TAG_LIST_LENGTH
 from kms_tornado.operations.common.new_object import MAX_OBJECT_BYTES
-from kms_tornado.operations.common.streams import MAX_KEPT_BYTES_OF_A_PRINCIPAL, Stream, Streams
+from kms_tornado.operations.common.streams import MAX_HELD_BYTES_OF_A_PRINCIPAL, Stream, Streams
 from kms_tornado.operations.lifecycle import MAX_REVOCATION_MESSAGE_LENGTH
 from kms_tornado.operations.locate import MAX_LOCATED
 from kms_tornado.options import parse
@@ -186,9 +186,9 @@ def test_locate_gives_pages_of_its_limit():
 
 def test_stream_holds_back_no_more_than_its_limit():
     def held(octets):
-        return Stream("alice", Operation.DECRYPT, None, 0, work=None, kept=octets)
+        return Stream("alice", Operation.DECRYPT, None, 0, computation=None, held_bytes=octets)
 
     streams = Streams()
-    assert streams.keep(held(MAX_KEPT_BYTES_OF_A_PRINCIPAL), now=0)
+    assert streams.keep(held(MAX_HELD_BYTES_OF_A_PRINCIPAL), now=0)
     with pytest.raises(ServerLimitExceeded):
-        streams.keep(held(MAX_KEPT_BYTES_OF_A_PRINCIPAL + 1), now=0)
+        streams.keep(held(MAX_HELD_BYTES_OF_A_PRINCIPAL + 1), now=0)

@@ -10,7 +10,7 @@ once: for data in parts, by the first one.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ...crypto.ciphers import RandomSource, generate_iv, normalize_nonce
 from ...crypto.policy import CryptoPolicy, check_policy
@@ -20,13 +20,15 @@ from ...kmip.attributes import Attributes
 from ...kmip.payloads import DecryptRequest, EncryptRequest
 from ...kmip.structures import CryptographicParameters
 from .client_profile import ClientProfile
+from .key_use import choose_parameters
 
 # Python 3.11 looks a member of an enumeration up in a function.
 _PROTECT, _PROCESS = Use.PROTECT, Use.PROCESS
 
 
-@dataclass(frozen=True, slots=True)
-class EncryptionPlan:
+# The plans are named tuples because one is made with every request, and a frozen dataclass takes almost three
+# times as long to make: 2 % of a whole Encrypt.
+class EncryptionPlan(NamedTuple):
     """What an Encrypt does with the data, and what it says and records besides.
 
     iv: None where the suite has none. aad: b"" where the request has none.
@@ -38,18 +40,23 @@ class EncryptionPlan:
 
     suite: Suite
     iv: bytes | None
-    aad: bytes = field(repr=False)
+    aad: bytes
     recorded_nonce: bytes | None
     returned_iv: bytes | None
 
+    def __repr__(self) -> str:  # without the caller's additional data
+        return f"EncryptionPlan({self.suite.technique.value})"
 
-@dataclass(frozen=True, slots=True)
-class DecryptionPlan:
+
+class DecryptionPlan(NamedTuple):
     """What a Decrypt does with the data; the tag comes with its last part. iv, aad: as of an EncryptionPlan."""
 
     suite: Suite
     iv: bytes | None
-    aad: bytes = field(repr=False)
+    aad: bytes
+
+    def __repr__(self) -> str:  # without the caller's additional data
+        return f"DecryptionPlan({self.suite.technique.value})"
 
 
 def plan_encryption(
@@ -79,7 +86,8 @@ def plan_encryption(
         if suite.has_nonce:
             recorded_nonce = normalize_nonce(suite, request_iv)
     aad = request.authenticated_encryption_additional_data or b""
-    check_aad(suite, aad)
+    if aad:
+        check_aad(suite, aad)
     return EncryptionPlan(suite, iv, aad, recorded_nonce, returned_iv)
 
 
@@ -97,15 +105,9 @@ def plan_decryption(
     if suite.new_iv_bytes and iv is None:
         raise client.missing_iv_error("decryption needs the IV that the encryption returned")
     aad = request.authenticated_encryption_additional_data or b""
-    check_aad(suite, aad)
+    if aad:
+        check_aad(suite, aad)
     return DecryptionPlan(suite, iv, aad)
-
-
-def choose_parameters(
-    attributes: Attributes, requested: CryptographicParameters | None
-) -> CryptographicParameters | None:
-    """The request's parameters; where it has none, the key's own (KMIP 2.1 §6.1)."""
-    return attributes.cryptographic_parameters if requested is None else requested
 
 
 def _choose_allowed_suite(

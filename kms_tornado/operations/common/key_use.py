@@ -1,6 +1,7 @@
-"""What the cryptographic operations share: parameters, threads, and the way of a part to its stream.
+"""What the cryptographic operations share: parameters, threads, and the feeding of streams.
 
-Access, state, mask, dates and limits are `Call.fetch_to_use` and `Call.consume_usage`.
+`Call.fetch_to_use` and `Call.consume_usage` check access, state, usage mask, dates and limits. How data in
+parts lives is told in `streams`.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from typing import Any, Protocol, TypeVar
 from ...crypto.keys.certificates import extract_public_key
 from ...domain.managed_object import ManagedObject
 from ...errors import InvalidCorrelationValue, MissingData, Unavailable
+from ...kmip.attributes import Attributes
 from ...kmip.enums import ObjectType
 from ...kmip.structures import CryptographicParameters
 from ...store.base import Change, Conflict
 from .call import Call, UsableKey
-from .streams import Part, Stage, Stream, determine_stage
+from .streams import FIRST, WHOLE, Part, Stage, Stream, determine_stage
 
 T = TypeVar("T")
 
@@ -24,40 +26,50 @@ T = TypeVar("T")
 OFFLOAD_BYTES = 256 * 1024
 #: Bits of an RSA key above which a signature takes more than a millisecond.
 _QUICK_BITS = 2048
-#: What a part that is held back costs beside its bytes.
-_OVERHEAD = 64
+#: Memory that a part takes besides its bytes while it is held back.
+_OVERHEAD_BYTES = 64
 
 
 class DataPart(Part, Protocol):
-    """A part with its data."""
+    """A request with a part of the data."""
 
     @property
     def data(self) -> bytes | None: ...
 
 
 def choose_parameters(
-    target: ManagedObject, wanted: CryptographicParameters | None
+    attributes: Attributes, requested: CryptographicParameters | None
 ) -> CryptographicParameters | None:
-    """The request's parameters; where it gives none, the key's own (KMIP 2.1 §6.1)."""
-    return target.attributes.cryptographic_parameters if wanted is None else wanted
+    """The request's parameters; where it has none, the key's own (KMIP 2.1 §6.1)."""
+    return attributes.cryptographic_parameters if requested is None else requested
 
 
 def require_data(data: bytes | None, stage: Stage) -> bytes:
-    """Raises MissingData; a later part may come without data, to end the stream."""
-    if data is None and stage in {Stage.WHOLE, Stage.FIRST}:
+    """The data of a request. A later part may come without data, to end the stream.
+
+    Raises MissingData.
+    """
+    if data is None and (stage is WHOLE or stage is FIRST):
         raise MissingData("Data is missing")
     return data or b""
 
 
+# --- threads ------------------------------------------------------------------------------------
+
+
 async def run_maybe_offloaded(call: Call, size: int, work: Callable[[], T]) -> T:
-    """The result of the work, on a thread where so many bytes take long."""
+    """The result of the work, on a thread where so many bytes take long.
+
+    Raises Unavailable where no thread is free: run it before anything is changed.
+    """
     return await call.offload(work) if size > OFFLOAD_BYTES else work()
 
 
 async def run_offloaded_or_inline(call: Call, size: int, work: Callable[[], T]) -> T:
-    """As `run_maybe_offloaded`, for what is paid already: where no thread is free, right here.
+    """As `run_maybe_offloaded`, after usage was consumed: without a free thread, on the event loop.
 
-    Unavailable says that nothing was changed, and a stream out of the table would be lost.
+    Unavailable would tell the client that nothing was changed, and a stream that was taken out of the table
+    would be lost.
     """
     try:
         return await run_maybe_offloaded(call, size, work)
@@ -66,7 +78,7 @@ async def run_offloaded_or_inline(call: Call, size: int, work: Callable[[], T]) 
 
 
 async def run_with_private_key(call: Call, target: ManagedObject, work: Callable[[], T]) -> T:
-    """The result of a private key's work, on a thread where the key is a long one."""
+    """The result of work with a private key, on a thread where the key is a long one."""
     if (target.attributes.cryptographic_length or 0) > _QUICK_BITS:
         return await call.offload(work)
     return work()
@@ -80,33 +92,35 @@ def open_public_key(key: UsableKey) -> bytes:
     return octets
 
 
+# --- streams ------------------------------------------------------------------------------------
+
+
 async def start_stream(
     call: Call,
     target: ManagedObject | None,
     cost: int | None,
-    work: Callable[[], Any],
+    start: Callable[[], Any],
     *changes: Change,
     aad: bytes = b"",
 ) -> Stream:
-    """A stream, once its first part is paid. cost: bytes to protect; None: nothing is protected.
+    """A new stream, once the usage of its first part is consumed and on disk.
 
-    work: makes the cipher, which has seen aad then.
-
-    Paid and on disk first: if another request came in between, everything is decided anew, and a
-    cipher cannot be made to forget what it has seen. Raises FeatureNotSupported within Undo.
+    cost: bytes that the part protects; None where nothing is protected. changes: are committed with the usage.
+    start: creates the computation, which takes aad at once.
+    Raises PermissionDenied (the limit), Conflict, and FeatureNotSupported within a batch that could be undone.
     """
     await _pay(call, target, cost, *changes)
-    stream = _stream(call, target, await run_offloaded_or_inline(call, len(aad), work))
-    stream.kept = len(aad)
+    stream = _make_stream(call, target, await run_offloaded_or_inline(call, len(aad), start))
+    stream.held_bytes = len(aad)
     return stream
 
 
 async def resume_stream(
     call: Call, target: ManagedObject | None, correlation_value: bytes | None, cost: int | None
 ) -> Stream:
-    """The stream, out of the table, once its next part is paid. cost: as of `start_stream`.
+    """The stream, taken out of the table, once the usage of its next part is consumed and on disk.
 
-    Raises InvalidCorrelationValue.
+    cost: as of `start_stream`. Raises InvalidCorrelationValue, and the errors of `start_stream`.
     """
     if not correlation_value:
         raise InvalidCorrelationValue("CorrelationValue is empty")
@@ -115,19 +129,19 @@ async def resume_stream(
     )
     try:
         await _pay(call, target, cost)
-    except (Conflict, Unavailable):  # nothing happened: the same part may come again
+    except (Conflict, Unavailable):  # nothing has happened: the same part may come again
         call.streams.keep(stream, now=call.now)
         raise
     return stream
 
 
 async def update_stream(call: Call, stream: Stream, data: bytes) -> bytes:
-    """What the stream's cipher gives for the data."""
-    update = partial(stream.work.update, data)
+    """Feed the data to the stream's cipher, and return its output so far."""
+    update = partial(stream.computation.update, data)
     output: bytes = await run_offloaded_or_inline(call, len(data), update)
-    held = len(data) - len(output)
-    if held > 0:
-        stream.kept += held + _OVERHEAD
+    held_back = len(data) - len(output)
+    if held_back > 0:
+        stream.held_bytes += held_back + _OVERHEAD_BYTES
     return output
 
 
@@ -139,37 +153,37 @@ async def feed_stream(
     *,
     protects: bool,
 ) -> Stream:
-    """A stream that has seen the request's data; for whole data, one that is kept nowhere.
+    """A stream that has seen the request's data; for whole data, one that is in no table.
 
-    start: makes what takes the data (`update`) and gives the result (`finish`).
-    protects: the use is counted by the target's limit.
+    For computations without output before their end: MAC, hash, signature.
+    start: creates the computation. protects: the target's usage limit counts the data.
     """
     stage = determine_stage(request)
     data = require_data(request.data, stage)
     cost = len(data) if protects else None
-    if stage is Stage.WHOLE:
-        stream = _stream(call, target, start())
-    elif stage is Stage.FIRST:
+    if stage is WHOLE:
+        stream = _make_stream(call, target, start())
+        await run_maybe_offloaded(call, len(data), partial(stream.computation.update, data))
+        if target is not None and cost is not None:
+            await call.consume_usage(target, cost)
+        return stream
+    if stage is FIRST:
         stream = await start_stream(call, target, cost, start)
     else:
         stream = await resume_stream(call, target, request.correlation_value, cost)
-    update = partial(stream.work.update, data)
-    await (run_maybe_offloaded if stage is Stage.WHOLE else run_offloaded_or_inline)(
-        call, len(data), update
-    )
-    if stage is Stage.WHOLE and target is not None and cost is not None:
-        await call.consume_usage(target, cost)
+    await run_offloaded_or_inline(call, len(data), partial(stream.computation.update, data))
     return stream
 
 
-def _stream(call: Call, target: ManagedObject | None, work: Any) -> Stream:
+def _make_stream(call: Call, target: ManagedObject | None, computation: Any) -> Stream:
     uid, version = (None, 0) if target is None else (target.uid, target.version)
-    return Stream(call.principal, call.operation, uid, version, work)
+    return Stream(call.principal, call.operation, uid, version, computation)
 
 
 async def _pay(
     call: Call, target: ManagedObject | None, cost: int | None, *changes: Change
 ) -> None:
+    """Consume the usage of a part, so that nothing can send the operation back to its start any more."""
     if target is not None and cost is not None:
         await call.consume_usage(target, cost, *changes)
     await call.commit_now()

@@ -1,12 +1,43 @@
-"""Data in parts: what this process remembers between two of them (KMIP 2.1 §6.1, "streaming").
+"""Streams: the data that comes in parts, and what this process remembers between two of them.
 
-A stream belongs to one caller, operation, object and version of its material. It lives in the memory
-of the process that began it, for LIFETIME_S after its last part: no ciphers of the library can be
-written down and read again. After a restart, on another server, or when it was given up to make room,
-its correlation value is as unknown as one that never was.
-
-A part that fails for what is in it ends its stream; data cannot be taken back out of a cipher.
+KMIP 2.1 §6.1 calls it "streaming"; Encrypt, Decrypt, Sign, SignatureVerify, MAC, MACVerify and Hash have it.
 """
+
+# How data in parts lives.
+#
+#     request                                 what happens to the stream
+#     InitIndicator                           FIRST: start, keep     → a correlation value
+#     CorrelationValue                        MIDDLE: take, feed, keep again under the same value
+#     CorrelationValue, FinalIndicator        LAST: take, feed, finish  → the result
+#     none of them, or both indicators        WHOLE: no stream is kept at all
+#
+# Start. The first part chooses everything: parameters, IV, additional data. The computation (a cipher, MAC,
+# hash or signature) is created with the key, and the part is fed to it.
+#
+# Keep. `Streams.keep` puts the stream into the table, under a random correlation value of 16 bytes, and
+# the answer carries the value. The table is in the memory of the process that started the stream: the
+# library's ciphers cannot be written down and read back. So all parts take one connection; after a
+# restart, or on another process, the value is as unknown as one that was never given.
+#
+# Take. `Streams.take` hands the stream to the next part and removes it: of two parts that come at once,
+# only one finds it, and no cipher is used from two sides. A stream belongs to its caller, operation, object
+# and version of the object's material. For anybody and anything else it is unknown, and stays where it is:
+# whoever learns another caller's value can neither use nor end the stream. Access, state, dates, usage mask
+# and limit are checked anew with every part, as for a request of its own (`Call.fetch_to_use`).
+#
+# Pay, then feed. A cipher cannot be made to forget what it has seen, but an operation runs again from its
+# start when another request changed the same object in between (Conflict). So the usage of a part is
+# consumed, its nonce recorded, and both are on disk before the computation sees the part (`key_use`). A
+# conflict until then has changed nothing: the stream returns to the table, and the part runs again. From
+# then on the part may not fail for want of a thread; it is computed on the event loop if need be. A part that
+# fails for what is in it ends its stream. Within a batch that could be undone, no stream is accepted.
+#
+# Hold back. An authenticated decryption returns nothing before its tag is verified, with the last part: the
+# ciphertext until then is held in memory and counts against the limits below.
+#
+# Expire. A stream is forgotten LIFETIME_S after its last part. A caller's new stream takes the place of the
+# caller's oldest, so that streams which a client has lost never lock it out. What all callers have together
+# is limited as well; beyond that, new streams are refused and those under way go on.
 
 from __future__ import annotations
 
@@ -22,12 +53,11 @@ from ...errors import InvalidCorrelationValue, InvalidField, ServerLimitExceeded
 from ...kmip.enums import Operation
 
 LIFETIME_S = 300
-#: Of one principal; the oldest makes room for a new one, so that lost ones lock nobody out.
-MAX_OF_A_PRINCIPAL = 32
+MAX_STREAMS_OF_A_PRINCIPAL = 32
 MAX_STREAMS = 8192
-#: Bytes that are held back: a decryption gives nothing before its tag was verified.
-MAX_KEPT_BYTES_OF_A_PRINCIPAL = 32 * 1024 * 1024
-MAX_KEPT_BYTES = 256 * 1024 * 1024
+#: Bytes that authenticated decryptions hold back until their tag comes.
+MAX_HELD_BYTES_OF_A_PRINCIPAL = 32 * 1024 * 1024
+MAX_HELD_BYTES = 256 * 1024 * 1024
 
 _CORRELATION_BYTES = 16
 
@@ -42,7 +72,7 @@ class Stage(Enum):
 
     @property
     def is_last(self) -> bool:
-        """The result is due."""
+        """Whether the result is due."""
         return self in {Stage.WHOLE, Stage.LAST}
 
 
@@ -51,7 +81,7 @@ WHOLE, FIRST, MIDDLE, LAST = Stage
 
 
 class Part(Protocol):
-    """What every request that may come in parts has."""
+    """The fields of every request that may come in parts."""
 
     @property
     def correlation_value(self) -> bytes | None: ...
@@ -78,18 +108,21 @@ def determine_stage(request: Part) -> Stage:
 
 @dataclass(slots=True, eq=False)
 class Stream:
-    """work: the cipher, MAC or hash with what it has seen. kept: bytes that it holds back.
+    """One computation that has seen some parts of its data.
 
-    target, version: None and 0 where there is no object. touched: seconds since the Unix epoch.
+    target, version: of the object and its material; None and 0 for a Hash, which has none.
+    computation: the cipher, MAC, hash or signature, with the methods `update` and `finish`.
+    held_bytes: of data that the computation holds back. last_used: seconds since the Unix epoch.
+    correlation_value: b"" until the stream is kept for the first time.
     """
 
     principal: str
     operation: Operation
     target: UniqueIdentifier | None
     version: int
-    work: Any
-    kept: int = 0
-    touched: int = 0
+    computation: Any
+    held_bytes: int = 0
+    last_used: int = 0
     correlation_value: bytes = b""
 
     def belongs_to(
@@ -102,30 +135,31 @@ class Stream:
 
 
 class Streams:
-    """Correlation value → stream. While a part is worked on, its stream is not here."""
+    """The table of streams that wait for their next part: correlation value → stream."""
 
     def __init__(self) -> None:
-        #: Longest untouched first.
+        #: The one that was used least recently comes first, here and for each principal.
         self._streams: OrderedDict[bytes, Stream] = OrderedDict()
-        self._of: dict[str, OrderedDict[bytes, Stream]] = {}
-        self._kept = 0
+        self._by_principal: dict[str, OrderedDict[bytes, Stream]] = {}
+        self._held_bytes = 0
 
     def __len__(self) -> int:
         return len(self._streams)
 
     def keep(self, stream: Stream, *, now: int) -> bytes:
-        """The correlation value under which the stream waits for its next part.
+        """Keep the stream for its next part, and return its correlation value.
 
-        now: seconds since the Unix epoch. Raises ServerLimitExceeded; the stream is gone then.
+        now: seconds since the Unix epoch. Raises ServerLimitExceeded; the stream is lost then.
         """
-        self._forget_old(now)
+        self._forget_expired(now)
         self._make_room(stream)
         if not stream.correlation_value:
             stream.correlation_value = secrets.token_bytes(_CORRELATION_BYTES)
-        stream.touched = now
+        stream.last_used = now
         self._streams[stream.correlation_value] = stream
-        self._of.setdefault(stream.principal, OrderedDict())[stream.correlation_value] = stream
-        self._kept += stream.kept
+        own = self._by_principal.setdefault(stream.principal, OrderedDict())
+        own[stream.correlation_value] = stream
+        self._held_bytes += stream.held_bytes
         return stream.correlation_value
 
     def take(
@@ -137,11 +171,14 @@ class Streams:
         *,
         now: int,
     ) -> Stream:
-        """The stream, for one part. Raises InvalidCorrelationValue, whatever does not fit."""
-        self._forget_old(now)
+        """Remove the stream and return it, for one part.
+
+        Raises InvalidCorrelationValue, the same whether there is no such stream or it belongs to
+        another principal, operation, object or version.
+        """
+        self._forget_expired(now)
         stream = self._streams.get(correlation_value)
         if stream is None or not stream.belongs_to(principal, operation, target):
-            # Left where it is: nobody can end the stream of another with a value that leaked.
             raise InvalidCorrelationValue(
                 "no data in parts is known under this CorrelationValue (any more): "
                 "begin anew, all parts on one connection"
@@ -149,35 +186,37 @@ class Streams:
         self._remove(stream)
         return stream
 
-    def _make_room(self, stream: Stream) -> None:
-        if stream.kept > MAX_KEPT_BYTES_OF_A_PRINCIPAL:
+    def _make_room(self, new: Stream) -> None:
+        """Give up the principal's oldest streams as the limits demand. Raises ServerLimitExceeded."""
+        if new.held_bytes > MAX_HELD_BYTES_OF_A_PRINCIPAL:
             raise ServerLimitExceeded(
-                f"at most {MAX_KEPT_BYTES_OF_A_PRINCIPAL} bytes are decrypted in parts"
+                f"at most {MAX_HELD_BYTES_OF_A_PRINCIPAL} bytes are decrypted in parts"
             )
-        own: Mapping[bytes, Stream] = self._of.get(stream.principal, {})
-        kept = sum(each.kept for each in own.values())
-        for each in list(own.values()):
+        own: Mapping[bytes, Stream] = self._by_principal.get(new.principal, {})
+        own_held_bytes = sum(stream.held_bytes for stream in own.values())
+        for oldest in list(own.values()):
             if (
-                len(own) < MAX_OF_A_PRINCIPAL
-                and kept + stream.kept <= MAX_KEPT_BYTES_OF_A_PRINCIPAL
+                len(own) < MAX_STREAMS_OF_A_PRINCIPAL
+                and own_held_bytes + new.held_bytes <= MAX_HELD_BYTES_OF_A_PRINCIPAL
             ):
                 break
-            kept -= each.kept
-            self._remove(each)
-        if len(self._streams) >= MAX_STREAMS or self._kept + stream.kept > MAX_KEPT_BYTES:
+            own_held_bytes -= oldest.held_bytes
+            self._remove(oldest)
+        is_full = len(self._streams) >= MAX_STREAMS
+        if is_full or self._held_bytes + new.held_bytes > MAX_HELD_BYTES:
             raise ServerLimitExceeded("too much data in parts is under way: try again later")
 
-    def _forget_old(self, now: int) -> None:
+    def _forget_expired(self, now: int) -> None:
         while self._streams:
             oldest = next(iter(self._streams.values()))
-            if oldest.touched + LIFETIME_S > now:
+            if oldest.last_used + LIFETIME_S > now:
                 break
             self._remove(oldest)
 
     def _remove(self, stream: Stream) -> None:
         del self._streams[stream.correlation_value]
-        own = self._of[stream.principal]
+        own = self._by_principal[stream.principal]
         del own[stream.correlation_value]
         if not own:
-            del self._of[stream.principal]
-        self._kept -= stream.kept
+            del self._by_principal[stream.principal]
+        self._held_bytes -= stream.held_bytes

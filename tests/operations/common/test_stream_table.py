@@ -7,14 +7,19 @@ import pytest
 from kms_tornado.errors import InvalidCorrelationValue, ServerLimitExceeded
 from kms_tornado.kmip.enums import Operation
 from kms_tornado.operations.common import streams as module
-from kms_tornado.operations.common.streams import LIFETIME_S, MAX_OF_A_PRINCIPAL, Stream, Streams
+from kms_tornado.operations.common.streams import (
+    LIFETIME_S,
+    MAX_STREAMS_OF_A_PRINCIPAL,
+    Stream,
+    Streams,
+)
 
 MAC, HASH = Operation.MAC, Operation.HASH
 MIB = 1024 * 1024
 
 
-def stream(principal="alice", kept=0, operation=HASH):
-    return Stream(principal, operation, None, 0, object(), kept)
+def stream(principal="alice", held_bytes=0, operation=HASH):
+    return Stream(principal, operation, None, 0, object(), held_bytes)
 
 
 def take(streams, value, principal="alice", operation=HASH, now=0):
@@ -74,7 +79,7 @@ def test_streams_that_nobody_finishes_do_not_pile_up():
     streams = Streams()
     for number in range(10_000):
         streams.keep(stream(), now=number // 100)
-    assert len(streams) == MAX_OF_A_PRINCIPAL
+    assert len(streams) == MAX_STREAMS_OF_A_PRINCIPAL
 
 
 def test_one_principal_takes_no_room_from_others():
@@ -87,7 +92,7 @@ def test_one_principal_takes_no_room_from_others():
 
 def test_newest_of_ones_own_are_those_that_stay():
     streams = Streams()
-    values = [streams.keep(stream(), now=0) for _ in range(MAX_OF_A_PRINCIPAL + 3)]
+    values = [streams.keep(stream(), now=0) for _ in range(MAX_STREAMS_OF_A_PRINCIPAL + 3)]
     for value in values[:3]:
         with pytest.raises(InvalidCorrelationValue):
             take(streams, value)
@@ -106,20 +111,20 @@ def test_number_of_all_streams_is_bounded(monkeypatch):
 
 def test_bytes_that_are_kept_for_one_principal_are_bounded():
     streams = Streams()
-    lost = streams.keep(stream(kept=20 * MIB), now=0)
-    value = streams.keep(stream(kept=20 * MIB), now=0)
+    lost = streams.keep(stream(held_bytes=20 * MIB), now=0)
+    value = streams.keep(stream(held_bytes=20 * MIB), now=0)
     with pytest.raises(InvalidCorrelationValue):
         take(streams, lost)
     assert take(streams, value)
     with pytest.raises(ServerLimitExceeded):
-        streams.keep(stream(kept=33 * MIB), now=0)
+        streams.keep(stream(held_bytes=33 * MIB), now=0)
 
 
 def test_bytes_that_are_kept_for_all_are_bounded():
     streams = Streams()
     for number in range(8):
-        streams.keep(stream(f"user {number}", kept=32 * MIB), now=0)
+        streams.keep(stream(f"user {number}", held_bytes=32 * MIB), now=0)
     with pytest.raises(ServerLimitExceeded):
-        streams.keep(stream("one more", kept=1), now=0)
+        streams.keep(stream("one more", held_bytes=1), now=0)
     assert streams.keep(stream("one more"), now=0)
-    assert streams.keep(stream("yet one", kept=1), now=LIFETIME_S)
+    assert streams.keep(stream("yet one", held_bytes=1), now=LIFETIME_S)
