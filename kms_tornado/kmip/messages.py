@@ -75,11 +75,6 @@ def format_message(root: Node, dialect: Dialect) -> bytes:
     return json_codec.format(root, dialect)
 
 
-def parse_bare_operation(body: bytes, payloads: Payloads) -> BareOperation:
-    """As `parse_request`, with InvalidMessage for a RequestMessage."""
-    return _read_bare_operation(*json_codec.parse(body), payloads)
-
-
 def format_bare_response(operation: Operation, payload: Declared, dialect: Dialect) -> bytes:
     """The answer to a bare operation: a root with the tag `<Operation>Response`."""
     return json_codec.format(to_node(payload, f"{OPERATION_TAGS[operation]}Response"), dialect)

@@ -1,4 +1,4 @@
-"""The life cycle as KMIP.md §10 has it: state × event, and state × use."""
+"""The life cycle (docs/dialects.md, "Life cycle"): state × event, and state × use."""
 
 from __future__ import annotations
 

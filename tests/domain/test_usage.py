@@ -1,4 +1,4 @@
-"""Cryptographic usage masks (KMIP.md §6, §10), and usage limits (KMIP 2.1 §4.64)."""
+"""Cryptographic usage masks (KMIP 2.1 §4.17), and usage limits (KMIP 2.1 §4.64)."""
 
 from __future__ import annotations
 

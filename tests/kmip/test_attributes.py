@@ -15,6 +15,7 @@ from kms_tornado.kmip.attributes import (
     with_user_tags,
     without_tags,
 )
+from kms_tornado.kmip.enums import State
 from kms_tornado.kmip.schema import from_node
 from kms_tornado.kmip.structures import VendorAttribute
 from kms_tornado.kmip.ttlv import ItemType, Node, structure
@@ -130,23 +131,21 @@ def test_any_tags_come_back_as_they_went(tags):
     assert parse_user_tags(attributes) == tags
 
 
-@pytest.mark.parametrize("tag", ["Remove", "ByteString", "Object", "Create", "GetResponse"])
-def test_vendor_value_has_no_tag_without_a_number(tag):
-    """It would be kept, and could not be written in binary."""
-    inner = structure("KeyBlock", Node(tag, ItemType.BOOLEAN, True))
-    attribute = structure(
-        "Attribute",
-        Node("VendorIdentification", ItemType.TEXT_STRING, "x"),
-        Node("AttributeName", ItemType.TEXT_STRING, "y"),
-        structure("AttributeValue", inner),
-    )
-    with pytest.raises(InvalidField, match=f"{tag} cannot stand in AttributeValue"):
-        from_node(VendorAttribute, attribute)
-
-
 def test_attributes_take_the_names_of_their_fields_only():
     assert Attributes(state=None) == Attributes() != Attributes(comment="x")
     with pytest.raises(TypeError, match="colour"):
         Attributes(colour="red")
     with pytest.raises(dataclasses.FrozenInstanceError):
         Attributes().state = None
+
+
+def test_replace_gives_a_copy_and_keeps_what_is_not_named():
+    before = Attributes(comment="x", cryptographic_length=256)
+    after = before.replace(comment="y", state=State.ACTIVE)
+    assert before == Attributes(comment="x", cryptographic_length=256)
+    assert after == Attributes(comment="y", cryptographic_length=256, state=State.ACTIVE)
+
+
+def test_set_fields_are_those_with_a_value():
+    attributes = Attributes(comment="x", names=(), state=None, sensitive=False)
+    assert attributes.set_fields() == {"comment": "x", "sensitive": False}

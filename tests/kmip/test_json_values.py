@@ -1,4 +1,4 @@
-"""The accepted forms of each item type (KMIP.md §4, table), and those that are refused."""
+"""The accepted forms of each item type (docs/dialects.md, "JSON TTLV"), and those that are refused."""
 
 from __future__ import annotations
 

@@ -1,0 +1,184 @@
+"""What becomes of an object's attributes when clients change them (KMIP 2.1 §6.1)."""
+
+from __future__ import annotations
+
+import pytest
+
+from kms_tornado.domain.attribute_changes import (
+    add_instance,
+    delete_instances,
+    delete_vendor_instance,
+    modify_instance,
+    set_instance,
+)
+from kms_tornado.domain.attribute_rules import (
+    AttributeState,
+)
+from kms_tornado.errors import (
+    AttributeInstanceNotFound,
+    AttributeNotFound,
+    AttributeSingleValued,
+    InvalidAttributeValue,
+    InvalidField,
+    MultiValuedAttribute,
+    NonUniqueName,
+)
+from kms_tornado.kmip.attribute_instance import AttributeInstance as Instance
+from kms_tornado.kmip.attributes import Attributes
+from kms_tornado.kmip.enums import LinkType, State
+from kms_tornado.kmip.structures import Link, Name, VendorAttribute
+
+NOW = 1_800_000_000
+S = State
+
+
+def held(state=S.ACTIVE, **attributes):
+    return AttributeState(Attributes(**attributes), state, NOW)
+
+
+@pytest.mark.parametrize("state", sorted(set(State) - {S.DESTROYED, S.DESTROYED_COMPROMISED}))
+@pytest.mark.parametrize("field", ["comment", "description", "contact_information"])
+def test_free_attribute_of_one_value_comes_and_goes(field, state):
+    one = add_instance(held(state), Instance(field, "a"))
+    assert getattr(one, field) == "a"
+    with pytest.raises(AttributeSingleValued):
+        add_instance(AttributeState(one, state, NOW), Instance(field, "b"))
+    for change in (set_instance, modify_instance):
+        assert getattr(change(AttributeState(one, state, NOW), Instance(field, "b")), field) == "b"
+    assert getattr(set_instance(held(state), Instance(field, "b")), field) == "b"
+    assert getattr(delete_instances(AttributeState(one, state, NOW), field), field) is None
+    assert getattr(delete_instances(AttributeState(one, state, NOW), field, "a"), field) is None
+    for change in (modify_instance, lambda what, new: delete_instances(what, new.field)):
+        with pytest.raises(AttributeNotFound):
+            change(held(state), Instance(field, "b"))
+    for current in (Instance(field, "other"),):
+        with pytest.raises(AttributeInstanceNotFound):
+            modify_instance(AttributeState(one, state, NOW), Instance(field, "b"), current)
+        with pytest.raises(AttributeInstanceNotFound):
+            delete_instances(AttributeState(one, state, NOW), field, "other")
+
+
+A, B, C = Name("a"), Name("b"), Name("c")
+
+
+def names(*values):
+    return held(names=values)
+
+
+@pytest.mark.parametrize(
+    ("change", "after"),
+    [
+        pytest.param(lambda: add_instance(names(), Instance("names", A)), (A,), id="the first"),
+        pytest.param(lambda: add_instance(names(A), Instance("names", B)), (A, B), id="one more"),
+        pytest.param(
+            lambda: add_instance(names(A), Instance("names", A)), NonUniqueName, id="again"
+        ),
+        pytest.param(
+            lambda: set_instance(names(A), Instance("names", B)), MultiValuedAttribute, id="set"
+        ),
+        pytest.param(
+            lambda: modify_instance(names(A), Instance("names", B)), (B,), id="modify the only"
+        ),
+        pytest.param(
+            lambda: modify_instance(names(A, B), Instance("names", C)),
+            MultiValuedAttribute,
+            id="modify which?",
+        ),
+        pytest.param(
+            lambda: modify_instance(names(A, B), Instance("names", C), Instance("names", B)),
+            (A, C),
+            id="modify this one",
+        ),
+        pytest.param(
+            lambda: modify_instance(names(A, B), Instance("names", A), Instance("names", B)),
+            NonUniqueName,
+            id="modify into another",
+        ),
+        pytest.param(
+            lambda: modify_instance(names(A), Instance("names", A)), (A,), id="modify into itself"
+        ),
+        pytest.param(
+            lambda: modify_instance(names(A), Instance("names", C), Instance("names", B)),
+            AttributeInstanceNotFound,
+            id="modify what is not there",
+        ),
+        pytest.param(
+            lambda: modify_instance(names(A), Instance("names", C), Instance("comment", "a")),
+            InvalidField,
+            id="current of another attribute",
+        ),
+        pytest.param(
+            lambda: modify_instance(names(), Instance("names", A)),
+            AttributeNotFound,
+            id="modify none",
+        ),
+        pytest.param(lambda: delete_instances(names(A, B), "names", A), (B,), id="delete one"),
+        pytest.param(lambda: delete_instances(names(A, B), "names"), (), id="delete all"),
+        pytest.param(
+            lambda: delete_instances(names(A), "names", B),
+            AttributeInstanceNotFound,
+            id="delete another",
+        ),
+        pytest.param(
+            lambda: delete_instances(names(), "names"), AttributeNotFound, id="delete none"
+        ),
+    ],
+)
+def test_attribute_of_several_values(change, after):
+    if isinstance(after, tuple):
+        assert change().names == after
+    else:
+        with pytest.raises(after):
+            change()
+
+
+def test_same_link_is_there_once():
+    link = Link(LinkType.NEXT_LINK, "x")
+    with pytest.raises(InvalidAttributeValue):
+        add_instance(held(links=(link,)), Instance("links", link))
+
+
+def vendor(name, value, vendor_identification="x"):
+    return VendorAttribute.of_bytes(vendor_identification, name, value)
+
+
+ID1, ID2, OTHER = vendor("ID", b"1"), vendor("ID", b"2"), vendor("ID", b"1", "y")
+
+
+@pytest.mark.parametrize(
+    ("change", "after"),
+    [
+        pytest.param(
+            lambda h, new: add_instance(h, new), {(): (ID2,), (OTHER,): (OTHER, ID2)}, id="add"
+        ),
+        pytest.param(
+            lambda h, new: set_instance(h, new),
+            {(): (ID2,), (ID1,): (ID2,), (OTHER, ID1): (OTHER, ID2)},
+            id="set",
+        ),
+        pytest.param(
+            lambda h, new: modify_instance(h, new),
+            {(ID1,): (ID2,), (OTHER, ID1): (OTHER, ID2)},
+            id="modify",
+        ),
+    ],
+)
+def test_vendor_attribute_is_known_by_vendor_and_name(change, after):
+    for before, expected in after.items():
+        found = change(held(vendor_attributes=before), Instance("vendor_attributes", ID2))
+        assert found.vendor_attributes == expected
+
+
+def test_vendor_attribute_has_one_value():
+    there = held(vendor_attributes=(ID1,))
+    with pytest.raises(AttributeSingleValued):
+        add_instance(there, Instance("vendor_attributes", ID2))
+    with pytest.raises(AttributeNotFound):
+        modify_instance(there, Instance("vendor_attributes", OTHER))
+    with pytest.raises(InvalidField):
+        modify_instance(
+            there, Instance("vendor_attributes", OTHER), Instance("vendor_attributes", ID1)
+        )
+    assert delete_vendor_instance(there, "x", "ID").vendor_attributes == ()
+    with pytest.raises(AttributeNotFound):
+        delete_vendor_instance(there, "y", "ID")
