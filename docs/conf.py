@@ -44,11 +44,13 @@ def list_fields(app, what, name, obj, options, lines):
     for line in lines:
         starts_field = re.match(r"([a-z_]+(?:, [a-z_]+)*): (.+)", line)
         if starts_field:
+            is_field = True
             written += ["", f"- ``{starts_field[1]}``: {starts_field[2]}"]
+        elif is_field and line and not line.startswith("Raises "):
+            written.append(f"  {line}")
         else:
-            is_field = is_field and bool(line)
-            written.append(f"  {line}" if is_field else line)
-        is_field = is_field or bool(starts_field)
+            written += ["", line] if is_field else [line]
+            is_field = False
     lines[:] = written
 
 
