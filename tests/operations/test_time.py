@@ -73,8 +73,8 @@ def test_locate_and_listings_know_the_state_of_now(kms):
             assert located(kms, each) == ([key] if each is state else [])
         assert located(kms, None) == [key]
         name = state.name.title().replace("_A", "A")
-        assert [each["state"] for each in kms.run(kms.rights.owned(ALICE))] == [name]
-        assert [each["state"] for each in kms.run(kms.rights.obtained(BOB))] == [name]
+        assert [each["state"] for each in kms.run(kms.rights.list_owned(ALICE))] == [name]
+        assert [each["state"] for each in kms.run(kms.rights.list_granted(BOB))] == [name]
 
 
 def test_tag_list_means_the_key_that_is_active_by_now(kms):
