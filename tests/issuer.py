@@ -91,7 +91,7 @@ class Issuer:
     def _open(self) -> list[asyncio.WriteTransport]:
         """The sockets' own transports, those beneath TLS included; asyncio lists them nowhere else."""
         transports: Any = self._loop._transports  # type: ignore[attr-defined]
-        return [each for each in list(transports.values()) if each._sock is not None]
+        return [t for t in list(transports.values()) if t._sock is not None]
 
     def _call(self, coroutine: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)

@@ -65,5 +65,5 @@ def format_challenge(
 
 
 def _strip_unquotable(value: str) -> str:
-    """Leave out what RFC 6750 §3 does not allow inside a quoted-string: quotes, backslashes, controls."""
+    """Leave out what RFC 6750 §3 forbids inside a quoted-string: quotes, backslashes, controls."""
     return re.sub(r"[^\x20-\x21\x23-\x5B\x5D-\x7E]", "", value)

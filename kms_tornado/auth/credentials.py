@@ -17,7 +17,7 @@ class Credentials:
 
     authorization: the values of the ``Authorization`` header fields, in the order received.
     peer_certificate: the client's certificate of the TLS connection, DER; None without one.
-    kmip_credential: the Credential of a KMIP request header (KMIP 2.1 §9.7), as
+    kmip_credential: the Credential in the header of a KMIP request, as
     ``{field name: value}``; None without one.
     """
 

@@ -59,7 +59,7 @@ _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
 
 
 class UnusableKey(Exception):
-    """This member cannot verify tokens; the others of its set still can. ``str()`` tells the operator why."""
+    """This member cannot verify tokens; others of its set may. ``str()`` tells the operator why."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ class LoadedKeys:
 
 
 class KeySource:
-    """The documents of one issuer. Remembers their ETags, so that an unchanged one is not sent again."""
+    """The documents of one issuer; by their ETags, an unchanged one is not sent again."""
 
     def __init__(self, issuer: TrustedIssuer, fetch: Fetch) -> None:
         self._issuer = issuer

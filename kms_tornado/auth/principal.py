@@ -63,7 +63,9 @@ def _freeze_value(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who a verified token speaks for; ``current_user`` of a handler. Only a verified token makes one.
+    """Who a verified token speaks for: ``current_user`` of a handler.
+
+    From a token, only `auth.verifier` makes one.
 
     name: the user's name, to which access rights are granted: the value of the user claim, after
     ``<issuer>#`` where `TokenPolicy.namespace_by_issuer` is set.

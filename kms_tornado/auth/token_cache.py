@@ -1,4 +1,4 @@
-"""TokenCache: tokens that were verified, so that their next request costs a digest and no signature check."""
+"""TokenCache: verified tokens, whose next request costs a digest and no signature check."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class TokenCache:
         return blake2b(token.encode("utf-8", "surrogatepass"), digest_size=32).digest()
 
     def get(self, digest: bytes) -> tuple[Principal, KeySet, float] | None:
-        """(principal, the key set that verified the token, when it ends: seconds since the Unix epoch)."""
+        """(principal, the key set that verified the token, its end in seconds since the Unix epoch)."""
         entry = self._entries.get(digest)
         if entry is None:
             self.misses += 1

@@ -68,7 +68,7 @@ class _FetchResources:
 
 
 class _DropRecordsOfFetches(logging.Filter):
-    """Drops Tornado's record of each failed connection; KeyCache logs a failure once, when it begins."""
+    """Drops Tornado's records of failed connections; KeyCache logs a failure once, when it begins."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return _current_fetch.get() is None

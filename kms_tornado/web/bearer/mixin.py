@@ -90,7 +90,7 @@ class BearerAuthMixin(RequestHandler):
             credentials = Credentials(self.request.headers.get_list("Authorization"))
             principal = auth.check_now(credentials)
         except Exception as exc:
-            return self._execute_refused(exc)
+            return self._execute_refusal(exc)
         if principal is None:
             return self._execute_after_refresh(auth, credentials, transforms, *args, **kwargs)
         # Nearly every request ends up here, so there is no coroutine around this.
@@ -109,11 +109,11 @@ class BearerAuthMixin(RequestHandler):
         try:
             self._principal = self.current_user = await auth.check_refreshing(credentials)
         except Exception as exc:
-            await self._execute_refused(exc)
+            await self._execute_refusal(exc)
         else:
             await super()._execute(transforms, *args, **kwargs)
 
-    async def _execute_refused(self, error: Exception) -> None:
+    async def _execute_refusal(self, error: Exception) -> None:
         """Answer in place of the handler."""
         if isinstance(error, AuthenticationError):
             self.refuse(error)
