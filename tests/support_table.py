@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from kms_tornado.crypto import derive, random
+from kms_tornado.crypto import key_derivation, random
 from kms_tornado.crypto.keys.asymmetric import MAX_RSA_BITS
 from kms_tornado.crypto.keys.certificates import MAX_CERTIFICATE_BYTES
 from kms_tornado.domain.managed_object import MAX_OBJECTS_OF_AN_OWNER
@@ -107,8 +107,8 @@ LIMITS = (
     Limit("certificate", MAX_CERTIFICATE_BYTES, "bytes", "Invalid_Field"),
     Limit("reason of a revocation", MAX_REVOCATION_MESSAGE_LENGTH, "characters", "Invalid_Field"),
     Limit("RSA key", MAX_RSA_BITS, "bits", "Invalid_Attribute_Value"),
-    Limit("derived key", derive.MAX_BYTES, "bytes", "Invalid_Field"),
-    Limit("iterations of PBKDF2", derive.MAX_PBKDF2_ROUNDS, "rounds", "Invalid_Field"),
+    Limit("derived key", key_derivation.MAX_BYTES, "bytes", "Invalid_Field"),
+    Limit("iterations of PBKDF2", key_derivation.MAX_PBKDF2_ROUNDS, "rounds", "Invalid_Field"),
     Limit("random data", random.MAX_BYTES, "bytes", "Invalid_Field"),
     Limit("objects of one owner", MAX_OBJECTS_OF_AN_OWNER, "objects", "Server_Limit_Exceeded"),
 )

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from ..crypto import ciphers, derive
-from ..crypto.derive import DerivationInputs
+from ..crypto import ciphers, key_derivation
+from ..crypto.key_derivation import DerivationInputs
 from ..crypto.keys.symmetric import check_key_length
 from ..crypto.mac import HMACS
 from ..crypto.material import KeyMaterial
@@ -99,7 +99,7 @@ async def derive_key(call: Call, request: DeriveKeyRequest) -> DeriveKeyResponse
     )
     derivation = Derivation(call, bases[0], keys[0].open(), parameters, inputs)
     if rule.is_slow:
-        derive.check_iterations(inputs, parameters.iteration_count or 0)
+        key_derivation.check_iterations(inputs, parameters.iteration_count or 0)
         material = await call.offload(lambda: rule.derive(derivation), heavy=True)
     else:
         material = rule.derive(derivation)
@@ -207,7 +207,7 @@ def _derive_by_encryption(derivation: Derivation) -> KeyMaterial:
     if iv is not None:
         check_iv(suite, iv)
     encrypted = ciphers.encrypt(suite, derivation.key, derivation.inputs.data, b"", iv)
-    return derive.truncate_key(encrypted.ciphertext, derivation.inputs.length)
+    return key_derivation.truncate_key(encrypted.ciphertext, derivation.inputs.length)
 
 
 _FIELDS = {
@@ -221,17 +221,19 @@ _RULES: Mapping[DerivationMethod, MethodRule] = MappingProxyType(
     {
         DerivationMethod.PBKDF2: MethodRule(
             Technique.PBKDF2,
-            lambda d: derive.derive_by_pbkdf2(d.key, d.inputs, d.parameters.iteration_count or 0),
+            lambda d: key_derivation.derive_by_pbkdf2(
+                d.key, d.inputs, d.parameters.iteration_count or 0
+            ),
             needs=frozenset({"salt", "iteration_count"}),
             is_slow=True,
         ),
         # The hash of the key only: of data alone, the client could compute the hash itself.
         DerivationMethod.HASH: MethodRule(
-            Technique.DERIVATION_BY_HASH, lambda d: derive.derive_by_hash(d.key, d.inputs)
+            Technique.DERIVATION_BY_HASH, lambda d: key_derivation.derive_by_hash(d.key, d.inputs)
         ),
         DerivationMethod.HMAC: MethodRule(
             Technique.DERIVATION_BY_HMAC,
-            lambda d: derive.derive_by_hmac(d.key, d.inputs),
+            lambda d: key_derivation.derive_by_hmac(d.key, d.inputs),
             needs=_DATA,
         ),
         DerivationMethod.ENCRYPT: MethodRule(
@@ -242,12 +244,12 @@ _RULES: Mapping[DerivationMethod, MethodRule] = MappingProxyType(
         ),
         DerivationMethod.NIST800_108_C: MethodRule(
             Technique.NIST_800_108,
-            lambda d: derive.derive_by_nist_800_108(d.key, d.inputs),
+            lambda d: key_derivation.derive_by_nist_800_108(d.key, d.inputs),
             needs=_DATA,
         ),
         DerivationMethod.HKDF: MethodRule(
             Technique.HKDF,
-            lambda d: derive.derive_by_hkdf(d.key, d.inputs),
+            lambda d: key_derivation.derive_by_hkdf(d.key, d.inputs),
             takes=_DATA | {"salt"},
         ),
     }

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from kms_tornado.crypto import ciphers, derive, hashes, key_wrapping
+from kms_tornado.crypto import ciphers, hashes, key_derivation, key_wrapping
 from kms_tornado.crypto.mac import MACSuite, compute_mac
 from kms_tornado.crypto.material import KeyMaterial
 from kms_tornado.crypto.suites import choose_suite
@@ -189,21 +189,23 @@ def test_hashes(file, algorithm):
 def test_hkdf(name):
     algorithm = HashingAlgorithm[name.replace("SHA", "SHA_")]
     for v in stanzas(root() / f"KDF/rfc-5869-HKDF-{name}.txt"):
-        inputs = derive.DerivationInputs(
+        inputs = key_derivation.DerivationInputs(
             int(v["L"]), algorithm, octets(v["INFO"]), octets(v["SALT"])
         )
-        assert derive.derive_by_hkdf(key(v["IKM"]), inputs).reveal() == octets(v["OKM"])
+        assert key_derivation.derive_by_hkdf(key(v["IKM"]), inputs).reveal() == octets(v["OKM"])
 
 
 def test_pbkdf2():
     used = 0
     for v in stanzas(root() / "KDF/rfc-6070-PBKDF2-SHA1.txt"):
-        if int(v["ITERATIONS"]) > derive.MAX_PBKDF2_ROUNDS:
+        if int(v["ITERATIONS"]) > key_derivation.MAX_PBKDF2_ROUNDS:
             continue  # 16 million take seconds
         used += 1
         salt, password = (v[name].replace("\\0", "\0").encode() for name in ("SALT", "PASSWORD"))
-        inputs = derive.DerivationInputs(int(v["LENGTH"]), HashingAlgorithm.SHA_1, salt=salt)
-        found = derive.derive_by_pbkdf2(KeyMaterial(password), inputs, int(v["ITERATIONS"]))
+        inputs = key_derivation.DerivationInputs(
+            int(v["LENGTH"]), HashingAlgorithm.SHA_1, salt=salt
+        )
+        found = key_derivation.derive_by_pbkdf2(KeyMaterial(password), inputs, int(v["ITERATIONS"]))
         assert found.reveal() == octets(v["DERIVED_KEY"])
     assert used >= 4
 
@@ -216,6 +218,10 @@ def test_nist_800_108_in_counter_mode():
             continue
         used += 1
         algorithm = HashingAlgorithm[f"SHA_{found[1]}"]
-        inputs = derive.DerivationInputs(int(v["L"]) // 8, algorithm, octets(v["FIXEDINPUTDATA"]))
-        assert derive.derive_by_nist_800_108(key(v["KI"]), inputs).reveal() == octets(v["KO"])
+        inputs = key_derivation.DerivationInputs(
+            int(v["L"]) // 8, algorithm, octets(v["FIXEDINPUTDATA"])
+        )
+        assert key_derivation.derive_by_nist_800_108(key(v["KI"]), inputs).reveal() == octets(
+            v["KO"]
+        )
     assert used >= 100

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kms_tornado.crypto import derive
-from kms_tornado.crypto.derive import DerivationInputs
+from kms_tornado.crypto import key_derivation
+from kms_tornado.crypto.key_derivation import DerivationInputs
 from kms_tornado.crypto.material import KeyMaterial
 from kms_tornado.errors import InvalidField, UnsupportedCryptographicParameters
 from kms_tornado.kmip.enums import HashingAlgorithm
@@ -14,7 +14,7 @@ KEY = KeyMaterial(bytes(range(32)))
 SHA_256 = HashingAlgorithm.SHA_256
 
 
-@pytest.mark.parametrize("length", [-1, 0, derive.MAX_BYTES + 1, 2**31])
+@pytest.mark.parametrize("length", [-1, 0, key_derivation.MAX_BYTES + 1, 2**31])
 def test_length_of_what_is_derived_is_bounded(length):
     with pytest.raises(InvalidField, match="1 to 1024 bytes"):
         DerivationInputs(length, SHA_256)
@@ -22,9 +22,9 @@ def test_length_of_what_is_derived_is_bounded(length):
 
 @pytest.mark.parametrize("field", ["data", "salt"])
 def test_length_of_what_it_is_derived_with_is_bounded(field):
-    assert DerivationInputs(16, SHA_256, **{field: bytes(derive.MAX_INPUT_BYTES)})
+    assert DerivationInputs(16, SHA_256, **{field: bytes(key_derivation.MAX_INPUT_BYTES)})
     with pytest.raises(InvalidField):
-        DerivationInputs(16, SHA_256, **{field: bytes(derive.MAX_INPUT_BYTES + 1)})
+        DerivationInputs(16, SHA_256, **{field: bytes(key_derivation.MAX_INPUT_BYTES + 1)})
 
 
 def test_hash_must_be_one_of_ours():
@@ -37,18 +37,20 @@ def test_hash_must_be_one_of_ours():
     [
         (32, 0),
         (32, -1),
-        (32, derive.MAX_PBKDF2_ROUNDS + 1),
-        (33, derive.MAX_PBKDF2_ROUNDS // 2 + 1),
-        (1024, derive.MAX_PBKDF2_ROUNDS // 32 + 1),
+        (32, key_derivation.MAX_PBKDF2_ROUNDS + 1),
+        (33, key_derivation.MAX_PBKDF2_ROUNDS // 2 + 1),
+        (1024, key_derivation.MAX_PBKDF2_ROUNDS // 32 + 1),
         (32, 2**31 - 1),
     ],
 )
 def test_work_of_pbkdf2_is_bounded_over_all_its_blocks(length, iterations):
     with pytest.raises(InvalidField, match="IterationCount"):
-        derive.derive_by_pbkdf2(KEY, DerivationInputs(length, SHA_256, salt=b"x"), iterations)
+        key_derivation.derive_by_pbkdf2(
+            KEY, DerivationInputs(length, SHA_256, salt=b"x"), iterations
+        )
 
 
-@pytest.mark.parametrize("function", [derive.derive_by_hash, derive.derive_by_hmac])
+@pytest.mark.parametrize("function", [key_derivation.derive_by_hash, key_derivation.derive_by_hmac])
 def test_hash_is_cut_and_never_filled_up(function):
     whole = function(KEY, DerivationInputs(32, SHA_256, b"x")).reveal()
     assert function(KEY, DerivationInputs(5, SHA_256, b"x")).reveal() == whole[:5]
@@ -57,7 +59,12 @@ def test_hash_is_cut_and_never_filled_up(function):
 
 
 @pytest.mark.parametrize(
-    "function", [derive.derive_by_hmac, derive.derive_by_hkdf, derive.derive_by_nist_800_108]
+    "function",
+    [
+        key_derivation.derive_by_hmac,
+        key_derivation.derive_by_hkdf,
+        key_derivation.derive_by_nist_800_108,
+    ],
 )
 def test_key_data_and_hash_all_count(function):
     found = {
