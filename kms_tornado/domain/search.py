@@ -1,4 +1,4 @@
-"""The question that Locate asks: what an object must have to be found (KMIP 2.1 §6.1.24). Pure."""
+"""Searches for objects as values: by tags, and by what Locate names (KMIP 2.1 §6.1.24). Pure."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from .lifecycle import DESTROYED_STATES
 #: attribute."
 _UNDEFINED_DATE = 2**63 - 1
 
-#: Values that one search may name, those in structures one by one. Each is a search of its own in the
-#: statement, whose making takes the square of their number: with a thousand, no server comes back.
+#: Values that one search may name; each field of a structure counts. Each is a search of its own within
+#: the statement, and the time to write that grows with the square of their number: a thousand would
+#: keep the server busy for good.
 MAX_SOUGHT_VALUES = 32
 
 
@@ -34,11 +35,13 @@ class StorageStatus(IntFlag):
 
 @dataclass(frozen=True, slots=True)
 class ObjectFilter:
-    """All of it must hold.
+    """What an object must have to be found: all of it.
 
     attributes: as KMIP writes them in Attributes, but for tags, State and dates that are ranges. A
     structure matches one with the same values in the fields that it has; a usage mask every mask with
-    its bits; Usage Limits those that are as large or larger.
+    its bits; Usage Limits those that are as large or larger. They are nodes of KMIP because nothing
+    else holds them: a structure may lack the fields that its class requires (a Link with its type
+    alone), and the value of a vendor attribute may be any tree of items.
     states: by the dates of now; None means every state but the destroyed ones.
     """
 
@@ -82,70 +85,77 @@ class LocateSearch:
     now: int | None = None
 
 
-def filter_for(
+def build_filter(
     criteria: LocateCriteria, storage: int | None = None, member: ObjectGroupMember | None = None
 ) -> ObjectFilter:
-    """storage: a mask of StorageStatus. member: of the group that is sought.
+    """The filter of a Locate request. storage: a mask of StorageStatus. member: of the group.
 
     The group's default member is for the caller to pick: the newest. Raises InvalidField, MissingData
-    and InvalidAttributeValue for what would have to be passed over.
+    and InvalidAttributeValue for criteria that could only be ignored.
     """
-    if sum(map(_values_in, criteria.attributes)) > MAX_SOUGHT_VALUES:
+    if sum(map(_count_values, criteria.attributes)) > MAX_SOUGHT_VALUES:
         raise InvalidField(f"Locate looks for at most {MAX_SOUGHT_VALUES} values at once")
-    attributes = [each for each in criteria.attributes if each.value != _UNDEFINED_DATE]
     tags: frozenset[str] = frozenset()
     states = None
-    kept = []
-    for node in attributes:
+    attributes = []
+    for node in criteria.attributes:
+        if node.value == _UNDEFINED_DATE:
+            continue
         if node.tag == "State":
             assert isinstance(node.value, int)
             states = frozenset({State(node.value)})
-        elif node.tag == "Attribute" and (vendor := _vendor_attribute(node)) is not None:
+        elif node.tag == "Attribute" and (vendor := _parse_tag_attribute(node)) is not None:
             tags |= parse_search_tags(Attributes(vendor_attributes=(vendor,)))
         elif node.type is ItemType.STRUCTURE and not children_of(node):
             raise InvalidField(f"{node.tag} has no field to look for")
         else:
-            kept.append(node)
+            attributes.append(node)
     if member is not None:
-        if all(node.tag != "ObjectGroup" for node in kept):
+        if all(node.tag != "ObjectGroup" for node in attributes):
             raise InvalidField("ObjectGroupMember goes with an ObjectGroup in Attributes")
         if member is ObjectGroupMember.GROUP_MEMBER_FRESH:
-            kept.append(Node("Fresh", ItemType.BOOLEAN, True))
-    return ObjectFilter(tags, _in_storage(states, storage), tuple(kept), criteria.date_ranges)
+            attributes.append(Node("Fresh", ItemType.BOOLEAN, True))
+    states = _restrict_to_storage(states, storage)
+    return ObjectFilter(tags, states, tuple(attributes), criteria.date_ranges)
 
 
-def _values_in(node: Node) -> int:
-    return sum(map(_values_in, children_of(node))) or 1
+def _count_values(node: Node) -> int:
+    return sum(map(_count_values, children_of(node))) or 1
 
 
-def _vendor_attribute(node: Node) -> VendorAttribute | None:
-    """The tag attribute; None for others. They are kept apart, so half of it would find nothing."""
-    given = {each.tag: each for each in children_of(node)}
-    if not {"VendorIdentification", "AttributeName"} <= set(given):
+def _parse_tag_attribute(node: Node) -> VendorAttribute | None:
+    """The tag attribute; None for another vendor attribute.
+
+    Which of them it is shows by two fields, without which a part of it would find nothing.
+    """
+    fields = {field.tag: field for field in children_of(node)}
+    if not {"VendorIdentification", "AttributeName"} <= set(fields):
         raise MissingData("a vendor attribute is sought by VendorIdentification and AttributeName")
     blank = Node("AttributeValue", ItemType.BYTE_STRING, b"[]")
     attribute = from_node(
         VendorAttribute,
-        node._replace(value=tuple({"AttributeValue": blank, **given}.values())),
+        node._replace(value=tuple({"AttributeValue": blank, **fields}.values())),
     )
     if not is_tag_attribute(attribute):
         return None
-    if "AttributeValue" not in given:
+    if "AttributeValue" not in fields:
         raise MissingData("tags are sought by an AttributeValue")
     return attribute
 
 
-def _in_storage(states: frozenset[State] | None, storage: int | None) -> frozenset[State] | None:
-    """Destroyed objects are found only where they are asked for, by state or by storage (§6.1.24)."""
+def _restrict_to_storage(
+    states: frozenset[State] | None, storage: int | None
+) -> frozenset[State] | None:
+    """Destroyed objects are found only if they are asked for, by state or by storage (§6.1.24)."""
     if storage is None:
         return states
     if not 0 < storage <= sum(StorageStatus):
         raise InvalidField("StorageStatusMask has bits that mean nothing")
-    searched = frozenset(_searched(StorageStatus(storage)))
-    return searched if states is None else searched & states
+    stored = frozenset(_states_in(StorageStatus(storage)))
+    return stored if states is None else stored & states
 
 
-def _searched(storage: StorageStatus) -> Iterable[State]:
+def _states_in(storage: StorageStatus) -> Iterable[State]:
     if StorageStatus.ONLINE in storage:
         yield from frozenset(State) - DESTROYED_STATES
     if StorageStatus.DESTROYED in storage:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..domain.search import LocateSearch, filter_for
+from ..domain.search import LocateSearch, build_filter
 from ..errors import InvalidField
 from ..kmip.enums import ObjectGroupMember
 from ..kmip.payloads import LocateRequest, LocateResponse
@@ -21,7 +21,7 @@ async def locate(call: Call, request: LocateRequest) -> LocateResponse:
             raise InvalidField("MaximumItems and OffsetItems may not be negative")
     is_for_one = request.object_group_member is ObjectGroupMember.GROUP_MEMBER_DEFAULT
     search = LocateSearch(
-        filter_for(request.criteria, request.storage_status_mask, request.object_group_member),
+        build_filter(request.criteria, request.storage_status_mask, request.object_group_member),
         call.principal,
         offset=0 if is_for_one else request.offset_items or 0,
         maximum=1 if is_for_one else min(MAX_LOCATED, request.maximum_items or MAX_LOCATED),

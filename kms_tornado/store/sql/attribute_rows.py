@@ -107,12 +107,15 @@ ATTRIBUTE_COLUMNS: Mapping[str, str] = {
 }
 _LIMITS_IN_COLUMNS = frozenset({"UsageLimitsTotal", "UsageLimitsCount"})
 
-#: In characters. An index of PostgreSQL holds no more than 2,704 bytes in one entry.
-_LONGEST = 200
+# In characters: an entry of a PostgreSQL index holds no more than 2,704 bytes.
+_MAX_INDEXED = 200
 
 
 class Leaf(NamedTuple):
-    """instance: leaves of one attribute instance have the same. number: for ranges."""
+    """A value to search by. instance: the number of the attribute that it belongs to.
+
+    path: of the attribute and its field. value: as `index_text` has it. number: for ranges.
+    """
 
     instance: int
     path: str
@@ -125,22 +128,22 @@ def collect_columns(rows: Iterable[AttributeRow]) -> dict[str, int | None]:
     numbers = dict(_NOT_SET)
     for tag, _, value in rows:
         if tag in ATTRIBUTE_COLUMNS:
-            numbers[ATTRIBUTE_COLUMNS[tag]] = int(value)  # drivers make something else of booleans
+            numbers[ATTRIBUTE_COLUMNS[tag]] = int(value)  # drivers convert booleans otherwise
     return numbers
 
 
 _NOT_SET: Mapping[str, int | None] = dict.fromkeys(ATTRIBUTE_COLUMNS.values())
 
 
-def rows_with_leaves(rows: Iterable[AttributeRow]) -> list[tuple[int, AttributeRow]]:
-    """The attributes that have leaves, each with its number among all."""
+def select_leaf_rows(rows: Iterable[AttributeRow]) -> list[tuple[int, AttributeRow]]:
+    """(instance, row) of the attributes that have leaves. instance: its place among all rows."""
     return [(instance, row) for instance, row in enumerate(rows) if row[0] not in ATTRIBUTE_COLUMNS]
 
 
 def collect_leaves(rows: Iterable[AttributeRow]) -> list[Leaf]:
     return [
         leaf
-        for instance, row in rows_with_leaves(rows)
+        for instance, row in select_leaf_rows(rows)
         for leaf in split_into_leaves(row, instance)
     ]
 
@@ -148,26 +151,29 @@ def collect_leaves(rows: Iterable[AttributeRow]) -> list[Leaf]:
 def split_into_leaves(row: AttributeRow, instance: int = 0) -> list[Leaf]:
     tag, item_type, value = row
     if item_type != ItemType.STRUCTURE:
-        return [_leaf(instance, tag, item_type, value)]
+        return [_to_leaf(instance, tag, item_type, value)]
     return [
-        _leaf(instance, f"{tag}.{child}", kind, inner)
-        for child, kind, inner in value
-        if child not in _LIMITS_IN_COLUMNS
+        _to_leaf(instance, f"{tag}.{field}", field_type, field_value)
+        for field, field_type, field_value in value
+        if field not in _LIMITS_IN_COLUMNS
     ]
 
 
-def _leaf(instance: int, path: str, item_type: int, value: Any) -> Leaf:
+def _to_leaf(instance: int, path: str, item_type: int, value: Any) -> Leaf:
     fits = isinstance(value, int) and -(2**63) <= value < 2**63
     return Leaf(instance, path, index_text(item_type, value), int(value) if fits else None)
 
 
 def index_text(item_type: int, value: Any) -> str:
-    """The value as indexed: itself, or a digest where it is long; the item type tells "1" from 1."""
+    """The value as it is indexed: itself, or its digest where it is long.
+
+    The item type in front tells the text "1" from the number 1.
+    """
     if isinstance(value, list):  # the value of a vendor attribute
         value = json.dumps(value, separators=(",", ":"))
     elif isinstance(value, int):
         value = str(int(value))
-    if len(value) > _LONGEST or "\0" in value:  # PostgreSQL holds no null character in a text
+    if len(value) > _MAX_INDEXED or "\0" in value:  # PostgreSQL holds no null character in a text
         digest = hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
         return f"{int(item_type)}#{digest}"
     return f"{int(item_type)}={value}"

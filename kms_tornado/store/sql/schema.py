@@ -17,7 +17,7 @@ from sqlalchemy import (
     Text,
 )
 
-# Every constraint has a name, so that a later migration can speak of it on any database.
+# Every constraint has a name, by which a later migration can refer to it on any database.
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -31,9 +31,10 @@ metadata = MetaData(
 _serial = BigInteger().with_variant(Integer, "sqlite")
 
 # `serial` grows with every insert: it breaks ties among objects made within the same second.
-# `tags` is the JSON list of what object_tags holds for searching, so that reading one object by its
-# identifier, the commonest thing that is done here, stays one row from one table.
-# algorithm to key_format, and those after changed_at, repeat what `attributes` says, for Locate.
+# `tags` is the JSON list of what object_tags holds for searching, so that the most common read, of one
+# object by its identifier, stays one row from one table.
+# The columns algorithm to key_format, and those after changed_at, repeat values of `attributes`, for
+# Locate.
 objects = Table(
     "objects",
     metadata,
@@ -65,8 +66,8 @@ objects = Table(
     Column("sensitive", BigInteger),
     Column("usage_limits_total", BigInteger),
     Column("usage_limits_count", BigInteger),
-    # What follows the serial lets a database count an owner's objects by it from the index alone: it
-    # takes a quarter of the time.
+    # The columns after serial let a database count an owner's objects by their values from the index
+    # alone, which takes a quarter of the time.
     Index(
         "ix_objects_newest",
         "owner",
@@ -95,8 +96,8 @@ object_tags = Table(
     Index("ix_object_tags_newest", "tag", "owner", "created_at", "object"),
 )
 
-# Every attribute that has no column in `objects`, leaf by leaf (`values`). owner is here too, so that
-# what many owners have in common is looked up among the principal's own alone.
+# Every attribute without a column in `objects`, leaf by leaf (`attribute_rows`). owner is here too, so that
+# a value that many owners' objects have is looked up among the principal's own alone.
 object_values = Table(
     "object_values",
     metadata,
@@ -110,8 +111,8 @@ object_values = Table(
     Index("ix_object_values_found", "path", "value", "owner", "object"),
 )
 
-# The names that are taken. What is destroyed keeps its Name as an attribute, and leaves it to others.
-# name: as `values.text_of` has it, because of its length.
+# Names in use. A destroyed object keeps its Name as an attribute, and leaves it to others.
+# name: as `attribute_rows.index_text` has it, because of its length.
 object_names = Table(
     "object_names",
     metadata,
@@ -122,7 +123,7 @@ object_names = Table(
     Index("ix_object_names_object", "object"),
 )
 
-# What callers chose as nonces of an object; each is good for one encryption.
+# The nonces that callers chose for encryption with an object; each may be used once.
 used_nonces = Table(
     "used_nonces",
     metadata,
@@ -140,8 +141,8 @@ owners = Table(
 )
 
 # operation: the number of kmip.enums.Operation. Rows go with their object, so that a later object
-# of the same identifier starts with none. The key answers "may she?" and "who may?", the index
-# "what may she?".
+# of the same identifier starts with none. The primary key finds the rights on an object, the index
+# those of a grantee.
 grants = Table(
     "grants",
     metadata,
@@ -151,7 +152,7 @@ grants = Table(
     Index("ix_grants_grantee", "grantee", "operation", "object"),
 )
 
-# One row for each thing to know about the database as a whole.
+# One row for each value that concerns the database as a whole.
 server_state = Table(
     "server_state",
     metadata,

@@ -22,15 +22,13 @@ from sqlalchemy import (
     select,
 )
 
+from ...domain.lifecycle import DESTROYED_STATES
 from ...domain.search import ObjectFilter
 from ...kmip.enums import State
 from ...kmip.payloads import DateRange
 from ...kmip.ttlv import Node, children_of
 from .attribute_rows import ATTRIBUTE_COLUMNS, Leaf, split_into_leaves, to_attribute_row
 from .schema import object_values, objects
-
-#: The states that a search passes over unless it names them.
-DESTROYED = frozenset({State.DESTROYED, State.DESTROYED_COMPROMISED})
 
 _COLUMNS = {**ATTRIBUTE_COLUMNS, "ObjectType": "object_type", "UniqueIdentifier": "uid"}
 _LIMIT_COLUMNS = {
@@ -53,7 +51,7 @@ def constant(number: int) -> ColumnElement[int]:
 def write_states(states: frozenset[State] | None, now: Any) -> list[ColumnElement[bool]]:
     """now: the parameter by which dates make the state; None: the state is as stored."""
     if states is None:  # dates destroy nothing
-        return [objects.c.state != constant(state) for state in sorted(DESTROYED)]
+        return [objects.c.state != constant(state) for state in sorted(DESTROYED_STATES)]
     state: ColumnElement[Any] = objects.c.state
     if now is not None and not states.isdisjoint(_MADE_BY_DATES):
         state = _state_at(now)
@@ -171,7 +169,7 @@ def _criteria_of(node: Node) -> Iterator[_Criterion]:
 
 
 def _plain_value(node: Node) -> Any:
-    """Drivers make something else of enumerations and booleans."""
+    """A number for enumerations and booleans, which drivers convert each in its own way."""
     return int(node.value) if isinstance(node.value, int) else node.value
 
 

@@ -1,5 +1,4 @@
-"""What is stored beside an object's own row: tags and values to search by, names that are taken, nonces
-that are used, and the number of each owner's objects."""
+"""The rows beside an object's own: tags and values to search by, names, nonces, numbers of objects."""
 
 from __future__ import annotations
 
@@ -8,6 +7,7 @@ from typing import NamedTuple
 
 from sqlalchemy import BindParameter, bindparam, delete, insert, or_, select, update
 
+from ...domain.lifecycle import DESTROYED_STATES
 from ...domain.managed_object import MAX_OBJECTS_OF_AN_OWNER, ManagedObject
 from ...errors import InvalidField, NonceReused, NonUniqueName, ServerLimitExceeded
 from ..base import Conflict
@@ -16,10 +16,9 @@ from .attribute_rows import (
     Leaf,
     collect_leaves,
     index_text,
-    rows_with_leaves,
+    select_leaf_rows,
 )
 from .schema import object_names, object_tags, object_values, owners, used_nonces
-from .search_filter import DESTROYED
 from .statements import INTEGRITY_ERRORS, Runner, Statement
 
 MAX_NONCE_BYTES = 1024
@@ -79,7 +78,7 @@ def change_values(
 
 def _have_same_leaves(rows: Sequence[AttributeRow], others: Sequence[AttributeRow]) -> bool:
     """Most changes are of columns alone, which shows without making any leaf."""
-    return rows_with_leaves(rows) == rows_with_leaves(others) or collect_leaves(
+    return select_leaf_rows(rows) == select_leaf_rows(others) or collect_leaves(
         rows
     ) == collect_leaves(others)
 
@@ -119,7 +118,7 @@ class OwnedNames(NamedTuple):
 
 def names_of(owner: str, state: int, attributes: Iterable[AttributeRow]) -> OwnedNames:
     """A destroyed object has its Name as an attribute still, and leaves it to others."""
-    if state in DESTROYED:
+    if state in DESTROYED_STATES:
         return OwnedNames(owner, frozenset())
     names = set()
     for tag, _, children in attributes:

@@ -1,9 +1,10 @@
-"""Attributes to search by, names, nonces that were used, the number of an owner's objects."""
+"""Attributes to search by, names, used nonces, numbers of objects."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -85,68 +86,77 @@ def upgrade() -> None:
     _fill(op.get_bind())
 
 
+_objects = sa.table(
+    "objects", *map(sa.column, ("serial", "owner", "state", "attributes", *_COLUMNS.values()))
+)
+_values = sa.table(
+    "object_values",
+    *map(sa.column, ("object", "position", "instance", "owner", "path", "value", "number")),
+)
+_names = sa.table("object_names", *map(sa.column, ("owner", "name", "type", "object")))
+
+
 def _fill(connection: sa.Connection) -> None:
-    """From what the objects that are there already say of themselves."""
+    """Fill the new columns and tables from the attributes of the objects that are there."""
     connection.execute(
         sa.text("INSERT INTO owners SELECT owner, count(*) FROM objects GROUP BY owner")
     )
-    objects = sa.table(
-        "objects", *map(sa.column, ("serial", "owner", "state", "attributes", *_COLUMNS.values()))
-    )
-    values = sa.table(
-        "object_values",
-        *map(sa.column, ("object", "position", "instance", "owner", "path", "value", "number")),
-    )
-    names = sa.table("object_names", *map(sa.column, ("owner", "name", "type", "object")))
     last = 0
-    taken: set[tuple[str, str, int]] = set()
+    in_use: set[tuple[str, str, int]] = set()
     while True:  # a page at a time: there may be more of them than fit into memory
         page = connection.execute(
-            sa.select(objects.c.serial, objects.c.owner, objects.c.state, objects.c.attributes)
-            .where(objects.c.serial > last)
-            .order_by(objects.c.serial)
+            sa.select(_objects.c.serial, _objects.c.owner, _objects.c.state, _objects.c.attributes)
+            .where(_objects.c.serial > last)
+            .order_by(_objects.c.serial)
             .limit(1000)
         ).all()
         if not page:
             return
-        columns, rows, named = [], [], []
-        for serial, owner, state, text in page:
-            attributes = json.loads(text)["a"]
-            columns.append(
-                {
-                    "wanted": serial,
-                    **dict.fromkeys(_COLUMNS.values()),
-                    **{_COLUMNS[t]: int(v) for t, _, v in attributes if t in _COLUMNS},
-                }
-            )
-            rows += [
-                {"object": serial, "owner": owner, "position": position, **leaf}
-                for position, leaf in enumerate(_leaves(attributes))
-            ]
-            for tag, _, children in attributes:
-                if tag != "Name" or state in _DESTROYED:
-                    continue
-                given = {child: (kind, value) for child, kind, value in children}
-                name, kind = _value(*given["NameValue"]), given["NameType"][1]
-                if (owner, name, kind) not in taken:  # of two that had it, it is the older one's
-                    taken.add((owner, name, kind))
-                    named.append({"owner": owner, "name": name, "type": kind, "object": serial})
-        connection.execute(
-            sa.update(objects)
-            .where(objects.c.serial == sa.bindparam("wanted"))
-            .values({column: sa.bindparam(column) for column in _COLUMNS.values()}),
-            columns,
-        )
-        if rows:
-            connection.execute(sa.insert(values), rows)
-        if named:
-            connection.execute(sa.insert(names), named)
+        _fill_page(connection, page, in_use)
         last = page[-1].serial
 
 
+def _fill_page(
+    connection: sa.Connection, page: Sequence[Any], in_use: set[tuple[str, str, int]]
+) -> None:
+    """in_use: (owner, name, type); of two objects with one name, it belongs to the older."""
+    columns, values, names = [], [], []
+    for serial, owner, state, text in page:
+        attributes = json.loads(text)["a"]
+        columns.append(
+            {
+                "of_serial": serial,
+                **dict.fromkeys(_COLUMNS.values()),
+                **{_COLUMNS[t]: int(v) for t, _, v in attributes if t in _COLUMNS},
+            }
+        )
+        values += [
+            {"object": serial, "owner": owner, "position": position, **leaf}
+            for position, leaf in enumerate(_leaves(attributes))
+        ]
+        for tag, _, children in attributes:
+            if tag != "Name" or state in _DESTROYED:
+                continue
+            fields = {child: (item_type, value) for child, item_type, value in children}
+            name, name_type = _value(*fields["NameValue"]), fields["NameType"][1]
+            if (owner, name, name_type) not in in_use:
+                in_use.add((owner, name, name_type))
+                names.append({"owner": owner, "name": name, "type": name_type, "object": serial})
+    connection.execute(
+        sa.update(_objects)
+        .where(_objects.c.serial == sa.bindparam("of_serial"))
+        .values({column: sa.bindparam(column) for column in _COLUMNS.values()}),
+        columns,
+    )
+    if values:
+        connection.execute(sa.insert(_values), values)
+    if names:
+        connection.execute(sa.insert(_names), names)
+
+
 def _leaves(attributes: list[Any]) -> list[dict[str, Any]]:
-    """As `store.values.leaves` was at this revision."""
-    found = []
+    """As the store collected leaves at this revision."""
+    leaves = []
     for instance, (tag, kind, value) in enumerate(attributes):
         if tag in _COLUMNS or tag in _WITHOUT_ROWS:
             continue
@@ -156,10 +166,10 @@ def _leaves(attributes: list[Any]) -> list[dict[str, Any]]:
         for path, k, v in fields:
             is_number = isinstance(v, int) and -(2**63) <= v < 2**63
             number = int(v) if is_number else None
-            found.append(
+            leaves.append(
                 {"instance": instance, "path": path, "value": _value(k, v), "number": number}
             )
-    return found
+    return leaves
 
 
 def _value(kind: int, value: Any) -> str:

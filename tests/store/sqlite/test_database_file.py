@@ -15,7 +15,7 @@ from kms_tornado.errors import ConfigurationError
 from kms_tornado.store.base import Insert
 from kms_tornado.store.sql.schema import metadata
 
-from .helpers import an_object, python, with_store
+from ..helpers import an_object, python, with_store
 
 
 async def nothing(store):

@@ -19,7 +19,7 @@ from kms_tornado.errors import GeneralFailure, Unavailable
 from kms_tornado.kmip.enums import State
 from kms_tornado.store.base import Insert, Remove, Replace
 
-from .helpers import ALICE, an_object, opened, python, run, with_store
+from ..helpers import ALICE, an_object, opened, python, run, with_store
 
 
 @pytest.fixture

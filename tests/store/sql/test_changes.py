@@ -1,0 +1,235 @@
+"""Changes: all of a commit or none, each on the generation that was seen."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from dataclasses import replace
+
+import pytest
+
+from kms_tornado.domain.search import LocateSearch, ObjectFilter, TagSearch
+from kms_tornado.errors import InvalidField, ObjectAlreadyExists
+from kms_tornado.kmip.attributes import Attributes
+from kms_tornado.kmip.enums import ObjectType, State
+from kms_tornado.store.base import Conflict, Insert, Remove, Replace
+from kms_tornado.store.bounds import MAX_TAGS
+
+from ..helpers import ALICE, BOB, KEY_ATTRIBUTES, an_object, seeking, uids, with_store
+
+# --- one object ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        pytest.param(an_object("plain"), id="a key"),
+        pytest.param(
+            an_object("bare", attributes=Attributes(), tags=frozenset()), id="no attributes"
+        ),
+        pytest.param(an_object("gone", sealed=None, state=State.DESTROYED), id="destroyed"),
+        pytest.param(an_object("empty", sealed=b""), id="empty material"),
+        pytest.param(an_object("old", version=7, generation=9), id="version and generation"),
+        pytest.param(an_object("Ω '\"; DROP TABLE objects; --", owner="o'hara"), id="odd names"),
+        pytest.param(
+            an_object("tags", tags=frozenset({"a'b", '"', "\\", "é", "%", "日本", ",", "[]"})),
+            id="odd tags",
+        ),
+        pytest.param(an_object("sd", object_type=ObjectType.SECRET_DATA), id="secret data"),
+    ],
+)
+def test_an_object_comes_back_as_it_was(place, kept):
+    async def body(store):
+        await store.commit([Insert(kept)])
+        return await store.get(kept.uid)
+
+    assert with_store(place, body) == kept
+
+
+def test_an_object_is_there_after_a_restart(place):
+    with_store(place, lambda store: store.commit([Insert(an_object("kept"))]))
+    assert with_store(place, lambda store: store.get("kept")) == an_object("kept")
+
+
+@pytest.mark.parametrize("uid", ["absent", "", "KEPT", "kept ", "kep_", "%", "\0", "\ud800"])
+def test_what_is_not_there_is_none(place, uid):
+    async def body(store):
+        await store.commit([Insert(an_object("kept"))])
+        return await store.get(uid)
+
+    assert with_store(place, body) is None
+
+
+def test_a_taken_identifier_is_refused_and_the_first_object_stays(place):
+    async def body(store):
+        await store.commit([Insert(an_object("one"))])
+        with pytest.raises(ObjectAlreadyExists):
+            await store.commit([Insert(an_object("one", owner=BOB))])
+        return (await store.get("one")).owner
+
+    assert with_store(place, body) == ALICE
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        pytest.param(an_object("\ud800"), id="half a character in the identifier"),
+        pytest.param(an_object("x", tags=frozenset({"\ud800"})), id="half a character in a tag"),
+        pytest.param(an_object("x", created_at=2**63), id="a number of 64 bits"),
+        pytest.param(
+            an_object("x", tags=frozenset(map(str, range(MAX_TAGS + 1)))), id="too many tags"
+        ),
+    ],
+)
+def test_what_no_database_can_hold_is_an_invalid_field(place, bad):
+    async def body(store):
+        with pytest.raises(InvalidField):
+            await store.commit([Insert(an_object("good")), Insert(bad)])
+        assert await store.get("good") is None
+        await store.commit([Insert(an_object("good"))])
+        return await store.get("good")
+
+    assert with_store(place, body) == an_object("good")
+
+
+def test_no_error_shows_the_row_that_it_is_about(place):
+    row = an_object("canary-uid", tags=frozenset({"canary-tag"}), sealed=b"canary-sealed")
+
+    async def body(store):
+        await store.commit([Insert(row)])
+        with pytest.raises(ObjectAlreadyExists) as caught:
+            await store.commit([Insert(row)])
+        shown = "".join(traceback.format_exception(caught.value))
+        assert "ObjectAlreadyExists" in shown
+        assert "canary" not in shown
+
+    with_store(place, body)
+
+
+# --- compare and set ----------------------------------------------------------------------------
+
+
+def test_a_replacement_counts_the_generation_up(place):
+    async def body(store):
+        await store.commit([Insert(an_object("one"))])
+        seen = await store.get("one")
+        changed = replace(
+            seen,
+            state=State.DEACTIVATED,
+            tags=frozenset({"new"}),
+            attributes=replace(KEY_ATTRIBUTES, cryptographic_length=128),
+            version=2,
+        )
+        await store.commit([Replace(changed, seen.generation)])
+        assert await store.get("one") == replace(changed, generation=2)
+        assert uids(await store.find_tagged(TagSearch(frozenset({"new"}), principal=ALICE))) == [
+            "one"
+        ]
+        assert uids(await store.find_tagged(TagSearch(frozenset({"_kk"}), principal=ALICE))) == []
+        shorter = seeking(cryptographic_length=128)
+        assert await store.locate(LocateSearch(shorter, principal=ALICE, offset=0, maximum=9)) == (
+            1,
+            ["one"],
+        )
+
+    with_store(place, body)
+
+
+@pytest.mark.parametrize(
+    "stale",
+    [
+        pytest.param(Replace(an_object("one", state=State.COMPROMISED), seen=1), id="replace"),
+        pytest.param(Replace(an_object("one"), seen=3), id="replace a later one"),
+        pytest.param(Replace(an_object("absent"), seen=1), id="replace what is not there"),
+        pytest.param(Remove("one", seen=1), id="remove"),
+        pytest.param(Remove("absent", seen=1), id="remove what is not there"),
+    ],
+)
+def test_a_change_of_what_was_changed_meanwhile_is_a_conflict(place, stale):
+    async def body(store):
+        await store.commit([Insert(an_object("one"))])
+        await store.commit([Replace(an_object("one", owner=BOB), seen=1)])
+        with pytest.raises(Conflict):
+            await store.commit([Insert(an_object("two")), stale])
+        assert await store.get("two") is None
+        return await store.get("one")
+
+    assert with_store(place, body) == an_object("one", owner=BOB, generation=2)
+
+
+def test_of_many_replacements_at_once_exactly_one_wins(place):
+    async def body(store):
+        await store.commit([Insert(an_object("one"))])
+        changes = [Replace(an_object("one", created_at=number), seen=1) for number in range(50)]
+        outcomes = await asyncio.gather(
+            *(store.commit([change]) for change in changes), return_exceptions=True
+        )
+        assert outcomes.count(None) == 1
+        assert sum(isinstance(outcome, Conflict) for outcome in outcomes) == 49
+        won = outcomes.index(None)
+        assert await store.get("one") == an_object("one", created_at=won, generation=2)
+
+    with_store(place, body)
+
+
+def test_a_conflict_hurts_nobody_who_shares_the_commit(place):
+    async def body(store):
+        await store.commit([Insert(an_object("taken"))])
+        bad = [
+            store.commit([Insert(an_object(f"x{n}")), Insert(an_object("taken"))])
+            for n in range(20)
+        ]
+        good = [store.commit([Insert(an_object(f"good{n}"))]) for n in range(20)]
+        mixed = [each for pair in zip(bad, good, strict=True) for each in pair]
+        outcomes = await asyncio.gather(*mixed, return_exceptions=True)
+        assert all(isinstance(outcome, ObjectAlreadyExists) for outcome in outcomes[::2])
+        assert outcomes[1::2] == [None] * 20
+        total, found = await store.locate(
+            LocateSearch(ObjectFilter(), principal=ALICE, offset=0, maximum=99)
+        )
+        assert total == 21
+        assert set(found) == {"taken", *(f"good{n}" for n in range(20))}
+
+    with_store(place, body)
+
+
+def test_a_removed_identifier_is_free_again_and_its_tags_are_gone(place):
+    async def body(store):
+        await store.commit([Insert(an_object("one", tags=frozenset({"old"})))])
+        await store.commit([Remove("one", seen=1)])
+        assert await store.get("one") is None
+        assert not await store.holds_objects()
+        await store.commit([Insert(an_object("one", tags=frozenset({"new"})))])
+        assert await store.find_tagged(TagSearch(frozenset({"old"}), principal=ALICE)) == []
+        assert uids(await store.find_tagged(TagSearch(frozenset({"new"}), principal=ALICE))) == [
+            "one"
+        ]
+
+    with_store(place, body)
+
+
+def test_changes_of_one_commit_build_on_one_another(place):
+    async def body(store):
+        await store.commit(
+            [
+                Insert(an_object("one")),
+                Replace(an_object("one", owner=BOB), 1),
+                Insert(an_object("2")),
+            ]
+        )
+        await store.commit([Remove("one", 2), Insert(an_object("one"))])
+        return await store.get("one")
+
+    assert with_store(place, body) == an_object("one")
+
+
+def test_a_caller_who_stops_waiting_harms_nobody(place):
+    async def body(store):
+        gone = asyncio.ensure_future(store.commit([Insert(an_object("gone"))]))
+        stays = asyncio.ensure_future(store.commit([Insert(an_object("stays"))]))
+        await asyncio.sleep(0)
+        gone.cancel()
+        await stays
+        return await store.get("stays")
+
+    assert with_store(place, body) == an_object("stays")

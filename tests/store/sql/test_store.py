@@ -1,0 +1,98 @@
+"""The store as a whole: started, stopped, closed, and what belongs to the server itself."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import nullcontext
+
+import pytest
+
+from kms_tornado.domain.search import LocateSearch, ObjectFilter, TagSearch
+from kms_tornado.errors import Unavailable
+from kms_tornado.kmip.enums import State
+from kms_tornado.store.base import Insert
+
+from ..helpers import ALICE, an_object, with_store
+
+# --- the server's own ---------------------------------------------------------------------------
+
+
+def test_the_first_check_value_is_kept(place):
+    async def body(store):
+        assert await store.master_key_check() is None
+        values = await asyncio.gather(*(store.set_master_key_check(bytes([n])) for n in range(9)))
+        assert len(set(values)) == 1
+        assert await store.master_key_check() == values[0]
+        return values[0]
+
+    kept = with_store(place, body)
+    assert with_store(place, lambda store: store.set_master_key_check(b"later")) == kept
+
+
+@pytest.mark.parametrize("state", [State.ACTIVE, State.DESTROYED])
+def test_a_store_knows_whether_it_holds_objects(place, state):
+    async def body(store):
+        await store.set_master_key_check(b"check")
+        assert not await store.holds_objects()
+        await store.commit([Insert(an_object("one", state=state))])
+        assert await store.holds_objects()
+
+    with_store(place, body)
+
+
+CALLS = {
+    "ping": lambda store: store.ping(),
+    "get": lambda store: store.get("one"),
+    "find_tagged": lambda store: store.find_tagged(TagSearch(frozenset({"_kk"}), principal=ALICE)),
+    "locate": lambda store: store.locate(
+        LocateSearch(ObjectFilter(), principal=ALICE, offset=0, maximum=1)
+    ),
+    "commit": lambda store: store.commit([Insert(an_object("two"))]),
+    "holds_objects": lambda store: store.holds_objects(),
+    "master_key_check": lambda store: store.master_key_check(),
+    "set_master_key_check": lambda store: store.set_master_key_check(b"check"),
+}
+
+
+@pytest.mark.parametrize(
+    "opening", [pytest.param(True, id="open"), pytest.param(False, id="closed")]
+)
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_a_closed_store_is_unavailable(place, call, opening):
+    async def body(store):
+        if not opening:
+            await store.stop()
+        with nullcontext() if opening else pytest.raises(Unavailable):
+            await call(store)
+
+    with_store(place, body)
+
+
+def test_stopping_finishes_the_writes_that_were_accepted(place):
+    async def body(store):
+        commits = [
+            asyncio.ensure_future(store.commit([Insert(an_object(str(n)))])) for n in range(100)
+        ]
+        await asyncio.sleep(0)
+        await store.stop()
+        assert await asyncio.gather(*commits) == [None] * 100
+
+    with_store(place, body)
+    found = with_store(
+        place,
+        lambda store: store.locate(
+            LocateSearch(ObjectFilter(), principal=ALICE, offset=0, maximum=0)
+        ),
+    )
+    assert found == (100, [])
+
+
+def test_a_store_can_be_started_again(place):
+    async def body(store):
+        await store.commit([Insert(an_object("one"))])
+        await store.stop()
+        await store.stop()
+        await store.start()
+        return await store.get("one")
+
+    assert with_store(place, body) == an_object("one")
