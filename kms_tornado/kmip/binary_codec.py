@@ -130,7 +130,7 @@ def _read_big_integer(tag: str, octets: bytes) -> int:
 # --- format -------------------------------------------------------------------------------------
 
 
-def format(node: Node) -> bytes:  # noqa: A001 - the twin of parse
+def format(node: Node) -> bytes:  # noqa: A001 - the pair of parse
     """The item in binary.
 
     For trees made by the server or by `parse` only: it recurses, and every tag must have a number.

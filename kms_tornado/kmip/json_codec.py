@@ -183,7 +183,7 @@ def _expand_reason(node: Node) -> Node:
 # --- format -------------------------------------------------------------------------------------
 
 
-def format(node: Node, dialect: Dialect) -> bytes:  # noqa: A001 - the twin of parse
+def format(node: Node, dialect: Dialect) -> bytes:  # noqa: A001 - the pair of parse
     """The tree as compact JSON, members in the order tag, type, value. dialect: one of DIALECTS."""
     return to_bytes(_FORMATTERS[dialect](node))
 

@@ -149,7 +149,7 @@ def tag_of(cls: type[Declared], field_name: str) -> str:
 
 
 def field_of_tag(cls: type[Declared], tag: str) -> str | None:
-    """The twin of `tag_of`; None where no field has the tag."""
+    """The reverse of `tag_of`; None where no field has the tag."""
     field = _plan(cls).by_tag.get(tag)
     return None if field is None else field.name
 
@@ -170,7 +170,7 @@ def read_field(cls: type[Declared], node: Node, parent: str) -> tuple[str, Any]:
 
 
 def write_field(cls: type[Declared], field_name: str, value: Any) -> Node:
-    """The twin of `read_field`."""
+    """The reverse of `read_field`."""
     return _field_of(cls, field_name).write(value)
 
 
