@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from kms_tornado import errors, options
+from kms_tornado.domain.lifecycle import Use
+from kms_tornado.kmip.enums import State
 from kms_tornado.web.app import METRICS_ROUTE, ROUTES
 
 from . import support_table
@@ -164,6 +166,17 @@ def test_every_provider_has_a_section() -> None:
     files = {path.name for path in (ROOT / "conf").glob("*.toml")} - {"kms.toml"}
     included = set(re.findall(r"\{literalinclude\} \.\./conf/(\w+\.toml)", page))
     assert included == files
+
+
+def test_table_of_states_says_what_the_life_cycle_does() -> None:
+    uses = (Use.PROTECT, Use.PROCESS, Use.READ, Use.INSPECT, Use.CHANGE)
+    rows = [
+        f"| {state.name.replace('_', '-').title()} | "
+        + " | ".join("yes" if state in use.states else "no" for use in uses)
+        + " |"
+        for state in State
+    ]
+    assert "\n".join(rows) in (ROOT / "docs/keys.md").read_text()
 
 
 # --- where the tests are ------------------------------------------------------------------------
