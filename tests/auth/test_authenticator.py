@@ -71,10 +71,10 @@ class Rig:
             self.fetches[uri] = self.fetches.get(uri, 0) + 1
             if self.gate is not None:
                 await self.gate.wait()
-            found = self.published.get(uri, [])
-            if isinstance(found, Exception):
-                raise found
-            return LoadedKeys(key_set(*found), None)
+            document = self.published.get(uri, [])
+            if isinstance(document, Exception):
+                raise document
+            return LoadedKeys(key_set(*document), None)
 
         return load
 

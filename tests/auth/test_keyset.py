@@ -255,10 +255,10 @@ def test_a_certificate_may_even_be_called_keys() -> None:
 
 
 def test_a_discovery_document_is_told_by_its_jwks_uri() -> None:
-    found = parse(
+    document = parse(
         {"issuer": "https://i/", "jwks_uri": "https://i/k", "authorization_endpoint": "x"}
     )
-    assert found == Discovery("https://i/", "https://i/k")
+    assert document == Discovery("https://i/", "https://i/k")
 
 
 def test_a_document_with_keys_is_a_key_set_whatever_else_it_says() -> None:
@@ -294,12 +294,12 @@ _MEMBER = st.sampled_from([jwk("ES256"), jwk("EdDSA"), jwk("RS256"), OCT, jwk("E
 ))  # fmt: skip
 def test_any_json_is_a_key_set_a_discovery_or_an_error(value: Any) -> None:
     try:
-        found = parse(value)
+        document = parse(value)
     except KeySetError:
         return
-    assert isinstance(found, (KeySet, Discovery))
-    if isinstance(found, KeySet):
-        assert found.size > 0
+    assert isinstance(document, (KeySet, Discovery))
+    if isinstance(document, KeySet):
+        assert document.size > 0
 
 
 @given(st.binary(max_size=80))

@@ -150,15 +150,15 @@ def test_pss_wants_a_salt_as_long_as_the_hash_and_the_same_hash_in_mgf1(alg: str
 @pytest.mark.parametrize("alg", ["RS256", "PS256"])
 def test_an_rsa_signature_without_its_leading_zero_is_not_good(alg: str) -> None:
     """RFC 8017 §8.1.2 step 1. OpenSSL takes the shorter one for PSS: one token, two spellings."""
-    message, found = MESSAGE, b""
+    message, signed = MESSAGE, b""
     for number in range(5000):
         message = MESSAGE + str(number).encode()
-        found = sign(message, alg, private_key(alg))
-        if found[0] == 0:
+        signed = sign(message, alg, private_key(alg))
+        if signed[0] == 0:
             break
-    assert found[0] == 0
-    assert check(alg)(message, found) is True, "the twin"
-    assert check(alg)(message, found[1:]) is False
+    assert signed[0] == 0
+    assert check(alg)(message, signed) is True, "the twin"
+    assert check(alg)(message, signed[1:]) is False
 
 
 def test_rs256_refuses_sha1_and_a_bare_hash() -> None:
@@ -244,8 +244,8 @@ def test_backstop_construct_takes_a_public_key_object(alg: str) -> None:
 
 @pytest.mark.parametrize("alg", [*(a for a in RSA if a[0] == "P"), "EdDSA"])
 def test_backstop_what_is_registered_is_what_construct_uses(alg: str) -> None:
-    wanted = signature.PSSKey if alg.startswith("PS") else signature.EdDSAKey
-    assert type(jose_jwk.construct(private_key(alg).public_key(), alg)) is wanted
+    key_class = signature.PSSKey if alg.startswith("PS") else signature.EdDSAKey
+    assert type(jose_jwk.construct(private_key(alg).public_key(), alg)) is key_class
 
 
 @pytest.mark.parametrize("alg", EC)

@@ -17,14 +17,14 @@ UNTIL = NOW + 660.0
 
 def test_a_remembered_token_is_found_with_the_keys_that_verified_it() -> None:
     cache = TokenCache(10)
-    key = cache.digest("a.b.c")
-    assert cache.get(key) is None
-    cache.put(key, WHO, KEYS, UNTIL)
-    found = cache.get(key)
-    assert found is not None
-    assert found[0] is WHO
-    assert found[1] is KEYS
-    assert found[2] == UNTIL
+    digest = cache.digest("a.b.c")
+    assert cache.get(digest) is None
+    cache.put(digest, WHO, KEYS, UNTIL)
+    entry = cache.get(digest)
+    assert entry is not None
+    assert entry[0] is WHO
+    assert entry[1] is KEYS
+    assert entry[2] == UNTIL
     assert (cache.hits, cache.misses) == (1, 1)
 
 
@@ -45,13 +45,13 @@ def test_the_cache_holds_no_token() -> None:
 
 def test_the_least_recently_used_token_is_forgotten_first() -> None:
     cache = TokenCache(3)
-    keys = [cache.digest(str(i)) for i in range(4)]
-    for key in keys[:3]:
-        cache.put(key, WHO, KEYS, UNTIL)
-    cache.get(keys[0])
-    cache.put(keys[3], WHO, KEYS, UNTIL)
+    digests = [cache.digest(str(i)) for i in range(4)]
+    for digest in digests[:3]:
+        cache.put(digest, WHO, KEYS, UNTIL)
+    cache.get(digests[0])
+    cache.put(digests[3], WHO, KEYS, UNTIL)
     assert len(cache) == 3
-    assert [cache.get(key) is not None for key in keys] == [True, False, True, True]
+    assert [cache.get(digest) is not None for digest in digests] == [True, False, True, True]
 
 
 def test_the_same_token_again_takes_no_more_room() -> None:

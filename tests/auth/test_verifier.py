@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kms_tornado.auth.compact import MAX_TOKEN_LENGTH
@@ -637,6 +637,7 @@ ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=+/
 TOKENS = [token(alg=alg) for alg in ("ES256", "RS256", "EdDSA")]
 
 
+@settings(deadline=None)  # one signature per case, which is slow on a busy machine
 @given(
     st.sampled_from(TOKENS),
     st.integers(0, 10_000),
@@ -670,6 +671,7 @@ _VALUES = st.recursive(
 )  # fmt: skip
 
 
+@settings(deadline=None)  # one signature per case, which is slow on a busy machine
 @given(
     st.dictionaries(
         st.sampled_from(["alg", "typ", "kid", "crit", "b64", "jwk", "x"]), _VALUES, max_size=3

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from kms_tornado.auth.no_auth import InsecureNoAuth
+from kms_tornado.web.metrics import Metrics
 from tests.issuer import Issuer, response
 from tests.kms import batch_item, message, uid
 from tests.server import QUICK, ServerProcess, trusting
@@ -137,3 +139,9 @@ def test_made_up_methods_share_one_series(server: ServerProcess) -> None:
     text = server.client.get("/metrics").text
     assert "MADEUP" not in text
     assert 'method="other"' in text
+
+
+def test_authentication_that_checks_nothing_has_no_series() -> None:
+    text = Metrics(InsecureNoAuth("admin")).text()
+    assert b"kms_http_requests" in text
+    assert b"kms_auth" not in text

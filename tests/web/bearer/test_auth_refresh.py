@@ -21,13 +21,13 @@ from .fetching import BROKEN, TIMEOUT_S, fetch
 LIVELY = RefreshPolicy(cooldown_s=0, timeout_s=TIMEOUT_S)
 
 
-def story(issuer: Issuer, told: Callable[[BearerAuth], Awaitable[None]], **kwargs: Any) -> None:
+def story(issuer: Issuer, scenario: Callable[[BearerAuth], Awaitable[None]], **kwargs: Any) -> None:
     async def run() -> None:
         auth = BearerAuth.from_issuer(
             issuer.uri, audience="kms", refresh=kwargs.pop("refresh", LIVELY), **kwargs
         )
         async with auth:
-            await told(auth)
+            await scenario(auth)
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(run())
@@ -60,7 +60,7 @@ def test_good_keys_survive_every_fault_and_the_log_has_one_line(
 ) -> None:
     text = issuer.token(aud="kms")
 
-    async def told(auth: BearerAuth) -> None:
+    async def scenario(auth: BearerAuth) -> None:
         assert (await auth.authenticator.check(text)).name == "alice"
         caplog.clear()
         issuer.answers[issuer.jwks_path] = SURVIVED[fault]
@@ -80,14 +80,14 @@ def test_good_keys_survive_every_fault_and_the_log_has_one_line(
         assert auth.status()[0].state == "ok"
 
     caplog.set_level(logging.INFO)
-    story(issuer, told)
+    story(issuer, scenario)
 
 
 def test_a_refused_connection_keeps_the_keys_too(caplog: pytest.LogCaptureFixture) -> None:
     with Issuer("ES256") as issuer:
         text = issuer.token(aud="kms")
 
-        async def told(auth: BearerAuth) -> None:
+        async def scenario(auth: BearerAuth) -> None:
             await auth.authenticator.check(text)
             issuer.refuse()
             await refreshed(auth)
@@ -97,7 +97,7 @@ def test_a_refused_connection_keeps_the_keys_too(caplog: pytest.LogCaptureFixtur
             await refreshed(auth)
             assert auth.status()[0].state == "ok"
 
-        story(issuer, told)
+        story(issuer, scenario)
     assert [r.name for r in caplog.records if r.name.startswith("tornado")] == []
 
 
@@ -106,10 +106,10 @@ def test_a_redirect_in_the_log_names_the_address_to_configure(
 ) -> None:
     issuer.answers[issuer.jwks_path] = response(b"", "301 Moved", Location="/new/keys")
 
-    async def told(auth: BearerAuth) -> None:
+    async def scenario(auth: BearerAuth) -> None:
         await refreshed(auth)
 
-    story(issuer, told)
+    story(issuer, scenario)
     assert f"redirects to {issuer.uri}/new/keys" in caplog.text
     assert issuer.requests["/new/keys"] == 0
 
@@ -118,7 +118,7 @@ def test_304_is_a_good_refresh_and_keeps_remembered_tokens(issuer: Issuer) -> No
     text = issuer.token(aud="kms")
     issuer.jwks_headers = {"ETag": '"1"'}
 
-    async def told(auth: BearerAuth) -> None:
+    async def scenario(auth: BearerAuth) -> None:
         await auth.authenticator.check(text)
         before = auth.status()[0]
         issuer.answers[issuer.jwks_path] = response(b"", "304 Not Modified")
@@ -129,7 +129,7 @@ def test_304_is_a_good_refresh_and_keeps_remembered_tokens(issuer: Issuer) -> No
         await auth.authenticator.check(text)
         assert auth.authenticator.tokens.hits == 1
 
-    story(issuer, told)
+    story(issuer, scenario)
 
 
 def test_discovery_is_followed_where_the_default_uri_is_empty(issuer: Issuer) -> None:
@@ -139,10 +139,10 @@ def test_discovery_is_followed_where_the_default_uri_is_empty(issuer: Issuer) ->
     )
     issuer.answers["/certs"] = response({"keys": issuer.keys})
 
-    async def told(auth: BearerAuth) -> None:
+    async def scenario(auth: BearerAuth) -> None:
         assert (await auth.authenticator.check(issuer.token(aud="kms"))).name == "alice"
 
-    story(issuer, told)
+    story(issuer, scenario)
     assert issuer.requests == {issuer.jwks_path: 1, issuer.discovery_path: 1, "/certs": 1}
 
 
@@ -162,14 +162,14 @@ def test_the_whole_refresh_has_one_time_limit(issuer: Issuer) -> None:
     )
     issuer.answers["/c"] = late(response({"keys": issuer.keys}))
 
-    async def told(auth: BearerAuth) -> None:
+    async def scenario(auth: BearerAuth) -> None:
         await refreshed(auth)
         assert auth.status()[0].state == "missing"
         assert "in time" in str(auth.status()[0].problem) or "within" in str(
             auth.status()[0].problem
         )
 
-    story(issuer, told)
+    story(issuer, scenario)
     assert issuer.requests["/c"] == 0
 
 
@@ -177,14 +177,14 @@ def test_a_rotated_key_is_found_and_the_removed_one_forgotten() -> None:
     with Issuer("ES256") as issuer:
         old = issuer.token(aud="kms")
 
-        async def told(auth: BearerAuth) -> None:
+        async def scenario(auth: BearerAuth) -> None:
             await auth.authenticator.check(old)
             issuer.rotate(keep_old=False)
             assert (await auth.authenticator.check(issuer.token(aud="kms"))).name == "alice"
             with pytest.raises(UnknownKey):
                 await auth.authenticator.check(old)
 
-        story(issuer, told)
+        story(issuer, scenario)
 
 
 def test_a_token_cannot_make_us_ask_an_address_of_its_choice(issuer: Issuer) -> None:
@@ -202,7 +202,7 @@ def test_a_token_cannot_make_us_ask_an_address_of_its_choice(issuer: Issuer) -> 
             ({}, {"iss": issuer.uri + "@" + canary.uri.removeprefix("http://")}),
         ]
 
-        async def told(auth: BearerAuth) -> None:
+        async def scenario(auth: BearerAuth) -> None:
             for header, claims in spots:
                 for signer in (issuer, canary):
                     fields = {"header": header, **claims, "aud": "kms"}
@@ -215,7 +215,7 @@ def test_a_token_cannot_make_us_ask_an_address_of_its_choice(issuer: Issuer) -> 
                     assert signer is issuer
                     assert not claims
 
-        story(issuer, told)
+        story(issuer, scenario)
         assert canary.requests == {}
         fetch(canary.uri + "/is-alive")
         assert canary.requests == {"/is-alive": 1}
@@ -227,10 +227,10 @@ def test_start_returns_before_the_issuer_has_answered_and_stop_does_not_wait(
     issuer.answers[issuer.jwks_path] = Issuer.silent
     begun = time.monotonic()
 
-    async def told(auth: BearerAuth) -> None:
+    async def scenario(auth: BearerAuth) -> None:
         await asyncio.to_thread(issuer.wait_for_fetches, 1)
 
-    story(issuer, told, refresh=RefreshPolicy(timeout_s=30))
+    story(issuer, scenario, refresh=RefreshPolicy(timeout_s=30))
     assert time.monotonic() - begun < 5
 
 
