@@ -174,7 +174,7 @@ def running(names: Sequence[str]) -> Iterator[dict[str, Server]]:
             if server.is_up():
                 up[name] = server
             else:
-                print(f"{name}: not installed, left out")
+                print(f"{name}: does not start (is its library installed?), left out")
         yield up
     finally:
         for server in up.values():

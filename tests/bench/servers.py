@@ -32,7 +32,7 @@ def serve_tornado(port: int, keys: Keys, core: int, fast: bool = False) -> None:
     async def main() -> None:
         auth = BearerAuth.from_issuer(ISSUER, audience=AUDIENCE)
         for cache in auth._caches.values():
-            cache._succeeded(LoadedKeys(KeySet([key_from_jwk(key) for key in keys]), None))
+            cache._record_success(LoadedKeys(KeySet([key_from_jwk(key) for key in keys]), None))
         # A port each: the later a route comes in an application, the longer is the way to it.
         for number, handler in enumerate(handlers):
             app = Application([("/", handler)], bearer_auth=auth, log_function=lambda handler: None)

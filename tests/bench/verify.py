@@ -72,7 +72,7 @@ def ours(alg: str, text: str) -> dict[str, Any]:
         return LoadedKeys(key_set, None)
 
     cache = KeyCache(settings.issuers[0], load, RefreshPolicy())
-    cache._succeeded(LoadedKeys(key_set, None))
+    cache._record_success(LoadedKeys(key_set, None))
     authenticator = Authenticator(settings, {ISSUER: cache})
     return {
         "kms_tornado, every check": cold,
