@@ -1,4 +1,4 @@
-"""Every path and method without, with a wrong and with a good token (CONTRACT §3)."""
+"""The routes: every path and method without, with a wrong and with a good token."""
 
 from __future__ import annotations
 
@@ -298,21 +298,21 @@ def test_host_header_cannot_break_out_of_the_challenge(server):
 
 
 def test_browser_of_another_origin_is_told_nothing(server):
-    """A preflight is refused, and no answer names an origin that may read it (KMS.md §5 no. 30)."""
+    """A preflight is refused, and no answer names an origin that may read it (docs/security.md, "Abuse cases")."""
     origin = "Origin: https://evil.example"
     status, names, _ = raw(server, f"Authorization: Bearer {server.token}", origin)
     assert status == 200
-    assert not [each for each in names if each.startswith("access-control-")]
+    assert not [name for name in names if name.startswith("access-control-")]
     preflight = server.client.request(
         "OPTIONS", "/kmip_2_1", headers={"Origin": "https://evil.example"}
     )
     assert preflight.status == 401
-    assert not [each for each in preflight.headers if each.lower().startswith("access-control-")]
+    assert not [name for name in preflight.headers if name.lower().startswith("access-control-")]
 
 
 def test_address_that_a_client_claims_is_not_believed(server):
     claimed = "203.0.113.77"
-    headers = [f"{each}: {claimed}" for each in ("X-Forwarded-For", "X-Real-IP")]
+    headers = [f"{name}: {claimed}" for name in ("X-Forwarded-For", "X-Real-IP")]
     assert raw(server, f"Authorization: Bearer {server.token}", *headers)[0] == 200
     assert claimed not in server.log
 

@@ -20,6 +20,7 @@ from kms_tornado.web.metrics import Metrics
 from kms_tornado.web.service_handler import ServerContext
 
 from ..kms import attributes, batch_item, message, name, number, octets, structure
+from ..server import value_of
 from ..support import running
 
 ONE = LaneSize(threads=1, waiting=1, waiting_each=1, retry_after_s=3)
@@ -41,13 +42,13 @@ class Server:
 
     def __init__(self, client: Any, kms: KMS, gate: threading.Event) -> None:
         self.client, self.kms, self.gate = client, kms, gate
-        self.held: list[Future[Any]] = []
+        self.jobs: list[Future[Any]] = []
 
     def fill(self, *, heavy: bool) -> None:
         loop = self.client.state["loop"]
         for principal in ("x", "y"):
             work = self.kms.offload(lambda: self.gate.wait(20), principal=principal, heavy=heavy)
-            self.held.append(asyncio.run_coroutine_threadsafe(work, loop))
+            self.jobs.append(asyncio.run_coroutine_threadsafe(work, loop))
         assert self.kms.executor is not None
         lane = self.kms.executor.heavy if heavy else self.kms.executor.light
         while not lane.waiting:
@@ -55,9 +56,9 @@ class Server:
 
     def release(self) -> None:
         self.gate.set()
-        for each in self.held:
-            assert each.result(10)
-        self.held.clear()
+        for job in self.jobs:
+            assert job.result(10)
+        self.jobs.clear()
 
     def post(self, body: Any) -> Any:
         return self.client.post("/kmip_2_1", body=json.dumps(body).encode())
@@ -90,8 +91,7 @@ def check_busy(answer):
 
 
 def objects(server):
-    found = json.loads(server.post(LOCATE).body)
-    return next(each["value"] for each in found["value"] if each["tag"] == "LocatedItems")
+    return value_of(json.loads(server.post(LOCATE).body), "LocatedItems")
 
 
 @pytest.mark.parametrize("in_message", [False, True], ids=["bare", "message"])
@@ -138,7 +138,7 @@ def test_what_was_done_is_told_however_full_the_server_is(server):
         "Create", name("ObjectType", "SymmetricKey"), attributes(algorithm="AES", bits=256)
     )
     made = json.loads(server.post(create).body)
-    key = next(each["value"] for each in made["value"] if each["tag"] == "UniqueIdentifier")
+    key = value_of(made, "UniqueIdentifier")
     grant = {"unique_identifier": key, "user_id": "bob", "operation_types": ["get"]}
     server.fill(heavy=False)
     answer = server.client.post("/access/grant", body=json.dumps(grant).encode())

@@ -123,8 +123,8 @@ class Host:
 
     def counted(self, series: str) -> float:
         text = self.lane.context.metrics.text().decode()
-        found = re.search(rf"^{re.escape(series)} (\S+)$", text, re.MULTILINE)
-        return float(found[1]) if found else 0.0
+        sample = re.search(rf"^{re.escape(series)} (\S+)$", text, re.MULTILINE)
+        return float(sample[1]) if sample else 0.0
 
 
 @pytest.fixture(scope="module")

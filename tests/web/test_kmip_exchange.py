@@ -53,11 +53,11 @@ def user(request, kms):
 
 
 def blocks():
-    """(request or response of KMIP.md §8) in the page's order."""
+    """The requests and responses of the shared wire reference, in the page's order."""
     if not SHARED.exists():
         return []
     chapter = SHARED.read_text("utf-8").partition("\n## 8. ")[2].partition("\n## 9. ")[0]
-    return [json.loads(each) for each in re.findall(r"```json\n(.*?)```", chapter, re.DOTALL)]
+    return [json.loads(block) for block in re.findall(r"```json\n(.*?)```", chapter, re.DOTALL)]
 
 
 def renamed(item, names):
@@ -75,8 +75,8 @@ def shape(item):
 
 def key_block(answer):
     """{tag: value} of a Get's KeyBlock."""
-    (held,) = Fields(answer)["Object"]
-    return {child["tag"]: child["value"] for child in held["value"]}
+    (block,) = Fields(answer)["Object"]
+    return {child["tag"]: child["value"] for child in block["value"]}
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="the shared page is not here")
@@ -90,8 +90,8 @@ def test_every_exchange_of_the_wire_reference_takes_place(kms, path):
     names["036ef37d-7c36-4741-b80e-123d9e7c082c"] = made
     names["541d12b6-47b4-4739-ac7b-636d25ded730"] = user.import_key("", bytes(32))
     wrapped = 0
-    found = blocks()
-    for position, example in enumerate(found):
+    examples = blocks()
+    for position, example in enumerate(examples):
         tag = example["tag"]
         if tag.endswith("Response") or tag == "CryptographicParameters":
             continue
@@ -106,11 +106,11 @@ def test_every_exchange_of_the_wire_reference_takes_place(kms, path):
         answer = user.send(request)
         assert answer.status == 200, (tag, answer.text)
         if "KeyWrappingSpecification" in json.dumps(example):
-            expected, actual = renamed(found[position + 1], names), json.loads(answer.body)
+            expected, actual = renamed(examples[position + 1], names), json.loads(answer.body)
             assert key_block(actual)["KeyWrappingData"] == key_block(expected)["KeyWrappingData"]
             wrapped += 1
-        if position + 1 < len(found) and found[position + 1]["tag"] == f"{tag}Response":
-            expected, actual = found[position + 1], json.loads(answer.body)
+        if position + 1 < len(examples) and examples[position + 1]["tag"] == f"{tag}Response":
+            expected, actual = examples[position + 1], json.loads(answer.body)
             if tag in {"Create", "Encrypt", "Decrypt", "Locate", "Revoke", "Destroy", "Import"}:
                 assert shape(actual) == shape(expected)
             if tag == "Encrypt" and "billing-1" in json.dumps(example):
@@ -180,15 +180,18 @@ def test_structure_without_type_is_read_and_answered_in_kind(user):
     response = connection.getresponse()
     assert (response.status, json.load(response)) == (
         200,
-        {"tag": "QueryResponse", "value": [name("ObjectType", each) for each in OFFERED]},
+        {
+            "tag": "QueryResponse",
+            "value": [name("ObjectType", object_type) for object_type in OFFERED],
+        },
     )
     connection.close()
 
 
 def test_nested_structure_without_type_is_read(user):
-    held = attributes()
-    del held["type"]
-    assert user.send(structure("Create", SYMMETRIC, held)).status == 200
+    untyped = attributes()
+    del untyped["type"]
+    assert user.send(structure("Create", SYMMETRIC, untyped)).status == 200
 
 
 def test_answers_are_not_cached_nor_guessed(user):
@@ -221,8 +224,8 @@ def node(tag, item_type, value):
 
 
 def in_create(item):
-    held = node("Attributes", "Structure", f"[{item}]")
-    return node("Create", "Structure", f"[{json.dumps(SYMMETRIC)},{held}]")
+    inner = node("Attributes", "Structure", f"[{item}]")
+    return node("Create", "Structure", f"[{json.dumps(SYMMETRIC)},{inner}]")
 
 
 def encrypting(value, item_type="ByteString"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -35,11 +34,6 @@ def sample(server: ServerProcess, name: str) -> float:
     text = server.client.get("/metrics").text
     match = re.search(rf"^{re.escape(name)} (\S+)$", text, re.MULTILINE)
     return float(match[1]) if match else 0.0
-
-
-def test_there_are_no_metrics_unless_they_are_asked_for(issuer: Issuer, tmp_path: Path) -> None:
-    with ServerProcess(*trusting(issuer), cwd=tmp_path) as plain:
-        assert plain.client.get("/metrics").status == 404
 
 
 def test_answer_is_prometheus_text(server: ServerProcess) -> None:

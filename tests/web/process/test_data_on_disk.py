@@ -112,26 +112,26 @@ def test_full_disk_is_503_and_loses_nothing(tmp_path):
     def no_large_files():
         resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
 
-    kept, statuses = [], []
+    created, statuses = [], []
     with serving(*NO_AUTH, cwd=tmp_path) as server:
-        kept.append(server.client.create("x"))
+        created.append(server.client.create("x"))
     with ServerProcess(*NO_AUTH, cwd=tmp_path, preexec=no_large_files) as server:
         for _ in range(600):
             answer = server.client.kmip("x", CREATE)
             statuses.append(answer.status)
             if answer.status == 200:
-                kept.append(answer.json()["value"][1]["value"])
+                created.append(answer.json()["value"][1]["value"])
                 continue
             assert answer.status == 503
             assert answer.headers["Retry-After"]
             break
         assert statuses[-1] == 503
-        assert server.client.get_key("x", kept[0]).status == 200  # reading goes on
+        assert server.client.get_key("x", created[0]).status == 200  # reading goes on
         assert server.client.get("/health").status == 200
         assert server.stop() == 0
         assert "Traceback" not in server.log
     with serving(*NO_AUTH, cwd=tmp_path) as server:
-        assert all(server.client.get_key("x", uid).status == 200 for uid in kept)
+        assert all(server.client.get_key("x", uid).status == 200 for uid in created)
         assert server.client.kmip("x", CREATE).status == 200
 
 

@@ -84,10 +84,17 @@ def test_issuer_has_a_discovery_document_whose_key_set_is_there(dev):
     assert "d" not in key
 
 
-def test_token_of_another_runs_issuer_is_refused(dev, tmp_path):
-    with serving("--dev", cwd=tmp_path) as other:
-        token = Printed(other).alice
-        assert other.client.create(token)
+@pytest.fixture(scope="module")
+def on_localhost(tmp_path_factory):
+    """Another run."""
+    with serving("--dev", "--hostname", "localhost", cwd=tmp_path_factory.mktemp("dev")) as server:
+        server.printed = Printed(server)
+        yield server
+
+
+def test_token_of_another_runs_issuer_is_refused(dev, on_localhost):
+    token = on_localhost.printed.alice
+    assert on_localhost.client.create(token)
     assert dev.client.get_key(token, "x").status == 401
     assert dev.client.get_key(dev.printed.alice, "x").status == 422
 
@@ -111,9 +118,8 @@ def test_dev_refuses_to_listen_off_loopback(tmp_path, host):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_dev_listens_on_localhost_too(tmp_path):
-    with serving("--dev", "--hostname", "localhost", cwd=tmp_path) as server:
-        assert json.loads(sh(Printed(server).curl).stdout)["tag"] == "CreateResponse"
+def test_dev_listens_on_localhost_too(on_localhost):
+    assert json.loads(sh(on_localhost.printed.curl).stdout)["tag"] == "CreateResponse"
 
 
 def dev_directories():

@@ -31,10 +31,10 @@ def test_server_on_ipv6_writes_its_address_in_brackets(tmp_path):
 
 
 def test_port_in_use_is_one_line_and_exit_code_1(tmp_path):
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
         line = check_refused(run(*NO_AUTH, "--port", str(port), cwd=tmp_path), 1)
     assert f"port {port}" in line
     assert "in use" in line

@@ -32,11 +32,17 @@ def issuer():
 # --- starting -----------------------------------------------------------------------------------
 
 
-def test_start_up_line_is_there_at_log_level_error(tmp_path):
-    with serving(*NO_AUTH, "--log-level", "error", cwd=tmp_path) as server:
-        server.client.get("/health")
-    assert sum("listening on" in line for line in server.output["stderr"]) == 1
-    assert "/health" not in server.log
+@pytest.fixture(scope="module")
+def silent(tmp_path_factory, issuer):
+    argv = trusting(issuer, *QUICK, "--log-level", "error")
+    with serving(*argv, cwd=tmp_path_factory.mktemp("silent")) as server:
+        yield server
+
+
+def test_start_up_line_is_there_at_log_level_error(silent):
+    assert silent.client.get("/health").status == 200
+    assert sum("listening on" in line for line in silent.output["stderr"]) == 1
+    assert "/health" not in silent.log
 
 
 def test_start_up_line_in_json_names_the_url_too(tmp_path):
@@ -46,9 +52,8 @@ def test_start_up_line_in_json_names_the_url_too(tmp_path):
     assert f"listening on {server.url}" in [entry["message"] for entry in entries]
 
 
-def test_start_up_is_quick(tmp_path, issuer):
-    with serving(*trusting(issuer, *QUICK), cwd=tmp_path) as server:
-        assert server.started_in_s < 5
+def test_start_up_is_quick(silent):
+    assert silent.started_in_s < 5
 
 
 # --- stopping -----------------------------------------------------------------------------------

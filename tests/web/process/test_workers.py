@@ -1,7 +1,8 @@
-"""Several processes on one port: one start, one stop, one data directory; who dies is replaced."""
+"""Several processes on one port: one start, one stop, one data directory; a dead worker is replaced."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import resource
@@ -16,6 +17,7 @@ from ...server import (
     CREATE,
     NO_AUTH,
     ServerProcess,
+    check_log,
     check_refused,
     eventually,
     read_all,
@@ -31,7 +33,7 @@ TWO = ("--workers", "2")
 def workers_of(server):
     """The process IDs of the workers that run."""
     pid = server.process.pid
-    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def is_running(pid):
@@ -47,24 +49,36 @@ def issuer():
         yield issuer
 
 
-def test_keys_made_by_one_worker_are_served_by_all(tmp_path, issuer):
-    token = issuer.token(aud="kms")
-    with serving(*trusting(issuer), *TWO, cwd=tmp_path) as server:
-        assert len(workers_of(server)) == 2
-        made = [server.client.create(token) for _ in range(10)]  # a connection each
-        assert {server.client.get_key(token, uid).status for uid in made * 3} == {200}
-
-
-def test_no_process_leaves_a_core_dump(tmp_path):
+@pytest.fixture(scope="module")
+def two(tmp_path_factory, issuer):
+    """A server of two workers, both with their keys. It was started where core dumps are allowed."""
     soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
-    resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))  # a server that does nothing inherits it
+    resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
     try:
-        with serving(*NO_AUTH, *TWO, cwd=tmp_path) as server:
-            pids = (server.process.pid, *workers_of(server))
-            limits = {resource.prlimit(pid, resource.RLIMIT_CORE) for pid in pids}
+        argv = trusting(issuer, "--jwks-cooldown", "0")
+        server = ServerProcess(*argv, *TWO, cwd=tmp_path_factory.mktemp("two")).start()
     finally:
         resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
-    assert limits == {(0, 0)}
+    with contextlib.ExitStack() as stack:
+        stack.callback(server.kill)
+        # Whichever answers: while keys are on their way, nothing is fetched besides.
+        eventually(lambda: {server.client.get("/ready").status for _ in range(20)} == {200})
+        yield server
+        stack.pop_all()
+        assert server.stop() == 0
+        check_log(server)
+
+
+def test_keys_made_by_one_worker_are_served_by_all(two, issuer):
+    token = issuer.token(aud="kms")
+    assert len(workers_of(two)) == 2
+    made = [two.client.create(token) for _ in range(10)]  # a connection each
+    assert {two.client.get_key(token, uid).status for uid in made * 3} == {200}
+
+
+def test_no_process_leaves_a_core_dump(two):
+    pids = (two.process.pid, *workers_of(two))
+    assert {resource.prlimit(pid, resource.RLIMIT_CORE) for pid in pids} == {(0, 0)}
 
 
 def test_as_many_workers_as_cores_where_0_is_asked_for(tmp_path):
@@ -72,9 +86,8 @@ def test_as_many_workers_as_cores_where_0_is_asked_for(tmp_path):
         assert len(workers_of(server)) == os.cpu_count()
 
 
-def test_start_up_line_is_there_once(tmp_path):
-    with serving(*NO_AUTH, *TWO, cwd=tmp_path) as server:
-        assert server.log.count("listening on") == 1
+def test_start_up_line_is_there_once(two):
+    assert two.log.count("listening on") == 1
 
 
 def test_worker_that_dies_is_replaced_and_the_port_stays_open(tmp_path):
@@ -88,7 +101,7 @@ def test_worker_that_dies_is_replaced_and_the_port_stays_open(tmp_path):
         assert server.stop() == 0
 
 
-def test_metrics_of_all_workers_are_told_by_whichever_is_asked(tmp_path):
+def test_worker_that_is_asked_answers_with_the_metrics_of_all(tmp_path):
     with ServerProcess(*NO_AUTH, *TWO, "--metrics", cwd=tmp_path) as server:
         for _ in range(20):
             assert server.client.get("/version").status == 200
@@ -126,15 +139,10 @@ def test_signal_stops_all_of_them_and_lets_the_request_in_flight_end(tmp_path, i
         assert not any(map(is_running, pids))
 
 
-def test_sighup_reaches_every_worker(tmp_path, issuer):
-    argv = trusting(issuer, "--jwks-cooldown", "0")
+def test_sighup_reaches_every_worker(two, issuer):
     before = issuer.fetches
-    with serving(*argv, *TWO, cwd=tmp_path) as server:
-        issuer.wait_for_fetches(before + 2)
-        # Whichever answers: while keys are on their way, nothing is fetched besides.
-        eventually(lambda: {server.client.get("/ready").status for _ in range(20)} == {200})
-        server.send(signal.SIGHUP)
-        issuer.wait_for_fetches(before + 4)
+    two.send(signal.SIGHUP)
+    issuer.wait_for_fetches(before + 2)
 
 
 def test_workers_end_with_their_supervisor(tmp_path):
@@ -153,10 +161,10 @@ def test_bad_configuration_that_shows_at_the_start_is_said_once_with_exit_code_2
 
 
 def test_port_in_use_is_one_line_and_exit_code_1(tmp_path):
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = str(taken.getsockname()[1])
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
         assert "cannot listen" in check_refused(
             run(*NO_AUTH, *TWO, "--port", port, cwd=tmp_path), 1
         )
