@@ -19,9 +19,9 @@ from kms_tornado.kmip.enums import ObjectType, Operation
 from kms_tornado.kmip.requests import MAX_BATCH_ITEMS
 from kms_tornado.kmip.tables import ENUMERATIONS, OPERATION_TAGS
 from kms_tornado.kmip.ttlv import MAX_DEPTH, MAX_ITEMS
-from kms_tornado.operations.attributes import MAX_ATTRIBUTES_LENGTH
 from kms_tornado.operations.common.identifiers import MAX_IDENTIFIER_LENGTH, MAX_TAG_LIST_LENGTH
 from kms_tornado.operations.common.new_object import MAX_OBJECT_BYTES
+from kms_tornado.operations.common.object_attributes import MAX_ATTRIBUTES_LENGTH
 from kms_tornado.operations.common.streams import (
     MAX_HELD_BYTES_OF_A_PRINCIPAL,
     MAX_STREAMS_OF_A_PRINCIPAL,

@@ -1,132 +1,191 @@
-"""GetAttributes and GetAttributeList; which attributes a new object may have (KMIP 2.1 §4, §6.1.18)."""
+"""The attributes of an object, read and changed one by one: GetAttributes, GetAttributeList, AddAttribute,
+SetAttribute, ModifyAttribute and DeleteAttribute (KMIP 2.1 §6.1).
+
+What may become of an attribute is decided in `domain.attribute_changes`. Here the object is fetched,
+its tags join the attributes and leave them again, and the outcome is written.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 
-from ..domain.attribute_rules import check_quantum_safe, is_set, rule_for
+from ..domain.attribute_changes import (
+    add_instance,
+    delete_instances,
+    delete_vendor_instance,
+    modify_instance,
+    set_instance,
+)
+from ..domain.attribute_rules import AttributeState, is_set
+from ..domain.dates import apply_dates
 from ..domain.lifecycle import Use
 from ..domain.managed_object import ManagedObject
-from ..errors import InvalidAttribute, InvalidField
-from ..kmip.attributes import Attributes, with_user_tags
+from ..errors import InvalidAttributeValue, InvalidField, MissingData
+from ..kmip.attribute_instance import AttributeInstance
+from ..kmip.attributes import Attributes, parse_user_tags, with_user_tags, without_tags
+from ..kmip.enums import Operation
 from ..kmip.payloads import (
+    AddAttributeRequest,
+    AddAttributeResponse,
     AttributeReference,
+    DeleteAttributeRequest,
+    DeleteAttributeResponse,
     GetAttributeListRequest,
     GetAttributeListResponse,
     GetAttributesRequest,
     GetAttributesResponse,
+    ModifyAttributeRequest,
+    ModifyAttributeResponse,
+    SetAttributeRequest,
+    SetAttributeResponse,
 )
-from ..kmip.schema import tag_of
-from ..kmip.structures import VendorAttribute
-from ..store.sql.attribute_rows import format_attributes
+from ..kmip.schema import field_of_tag, tag_of
+from ..store.base import Replace
 from .common.call import Call
+from .common.object_attributes import (
+    check_attributes_length,
+    check_vendor_attribute,
+    describe_object,
+    select_user_tags,
+)
 
-#: Attributes and tags of one object, in characters as they are stored: readers keep thousands of
-#: them in memory, and a key is no place for documents.
-MAX_ATTRIBUTES_LENGTH = 64 * 1024
-
-#: Seconds for which a client may go on with what it got before it should ask again.
-LEASE_TIME_S = 3600
-
-#: Where all material is protected: by this process, whatever keeps its master key (§4.44).
-_SOFTWARE = 1
-
-#: Vendor attributes that ask for something: to be honoured or refused, never just kept.
-_REFUSED_VENDOR_ATTRIBUTES = frozenset({"wrapping_key_id"})
-
-
-def check_settable(wanted: Attributes) -> None:
-    """Raises InvalidAttribute, naming the first attribute that a client may not set on a new object."""
-    for name in wanted.set_fields():
-        if not rule_for(name).create:
-            raise InvalidAttribute(f"{tag_of(Attributes, name)} cannot be set by a client here")
-    for attribute in wanted.vendor_attributes:
-        check_vendor_attribute(attribute)
-    check_quantum_safe(wanted)
-
-
-def check_vendor_attribute(attribute: VendorAttribute) -> None:
-    """Raises InvalidAttribute for one that asks for something which is not done."""
-    if attribute.attribute_name in _REFUSED_VENDOR_ATTRIBUTES:
-        raise InvalidAttribute(f"{attribute.attribute_name} is not supported")
-
-
-def check_length(attributes: Attributes, tags: frozenset[str]) -> None:
-    """Raises InvalidField."""
-    if len(format_attributes(attributes).text) + sum(map(len, tags)) > MAX_ATTRIBUTES_LENGTH:
-        raise InvalidField(f"attributes and tags have more than {MAX_ATTRIBUTES_LENGTH} characters")
+# --- reading ------------------------------------------------------------------------------------
 
 
 async def get_attributes(call: Call, request: GetAttributesRequest) -> GetAttributesResponse:
-    """All attributes, or those referred to that are set; metadata outlives a destroyed key."""
+    """All attributes, or those of the referenced ones that are set; they outlive a destroyed key."""
     target = await call.fetch_for(request.unique_identifier, Use.INSPECT)
-    attributes = described(target)
+    attributes = describe_object(target)
     if request.attribute_references:
-        attributes = _selected(attributes, request)
+        attributes = _select(attributes, request)
     return GetAttributesResponse(unique_identifier=target.uid, attributes=attributes)
 
 
 async def get_attribute_list(
     call: Call, request: GetAttributeListRequest
 ) -> GetAttributeListResponse:
-    """What GetAttributes would tell, by name."""
+    """The names of the attributes that GetAttributes would return."""
     target = await call.fetch_for(request.unique_identifier, Use.INSPECT)
-    attributes = described(target)
-    vendors = {
-        AttributeReference(each.attribute_name, each.vendor_identification): None
-        for each in attributes.vendor_attributes
+    attributes = describe_object(target)
+    vendor_references = {
+        AttributeReference(attribute.attribute_name, attribute.vendor_identification): None
+        for attribute in attributes.vendor_attributes
     }
-    others = (
+    references = (
         AttributeReference(tag_of(Attributes, field.name))
         for field in dataclasses.fields(attributes)
         if field.name != "vendor_attributes" and is_set(attributes, field.name)
     )
-    return GetAttributeListResponse(target.uid, (*others, *vendors))
+    return GetAttributeListResponse(target.uid, (*references, *vendor_references))
 
 
-def described(target: ManagedObject) -> Attributes:
-    """The object's attributes with those that are kept apart or follow from others.
-
-    Fresh is kept only where a client asked for it: of anything else nobody knows that it was never
-    given out, and a first Get need not write.
-    """
-    attributes = target.attributes
-    return with_user_tags(
-        attributes.replace(
-            unique_identifier=target.uid,
-            short_unique_identifier=hashlib.sha256(target.uid.encode()).digest(),
-            object_type=target.object_type,
-            state=target.state,
-            fresh=bool(attributes.fresh),
-            lease_time=LEASE_TIME_S,
-            protection_storage_mask=_SOFTWARE,
-        ),
-        user_tags_of(target.tags),
-    )
-
-
-def user_tags_of(tags: frozenset[str]) -> frozenset[str]:
-    """Without the system's: a client sends back on Import what it got, and may not set those."""
-    return frozenset(tag for tag in tags if not tag.startswith("_"))
-
-
-def _selected(attributes: Attributes, request: GetAttributesRequest) -> Attributes:
-    names = {r.attribute_name for r in request.attribute_references if not r.vendor_identification}
-    vendors = {
-        (r.vendor_identification, r.attribute_name)
-        for r in request.attribute_references
-        if r.vendor_identification
+def _select(attributes: Attributes, request: GetAttributesRequest) -> Attributes:
+    """The attributes that the request refers to."""
+    names = {
+        reference.attribute_name
+        for reference in request.attribute_references
+        if not reference.vendor_identification
     }
-    kept = {
+    vendor_names = {
+        (reference.vendor_identification, reference.attribute_name)
+        for reference in request.attribute_references
+        if reference.vendor_identification
+    }
+    selected = {
         field.name: getattr(attributes, field.name)
         for field in dataclasses.fields(attributes)
         if tag_of(Attributes, field.name) in names
     }
-    if "vendor_attributes" not in kept:
-        kept["vendor_attributes"] = tuple(
-            each
-            for each in attributes.vendor_attributes
-            if (each.vendor_identification, each.attribute_name) in vendors
+    if "vendor_attributes" not in selected:
+        selected["vendor_attributes"] = tuple(
+            attribute
+            for attribute in attributes.vendor_attributes
+            if (attribute.vendor_identification, attribute.attribute_name) in vendor_names
         )
-    return Attributes(**kept)
+    return Attributes(**selected)
+
+
+# --- changing -----------------------------------------------------------------------------------
+
+
+async def add_attribute(call: Call, request: AddAttributeRequest) -> AddAttributeResponse:
+    """One value more, where there is room for one."""
+    target = await call.fetch_for(request.unique_identifier, Use.CHANGE)
+    await _check_new(call, request.new_attribute)
+    await _write(call, target, add_instance(_state_of(call, target), request.new_attribute))
+    return AddAttributeResponse(unique_identifier=target.uid)
+
+
+async def set_attribute(call: Call, request: SetAttributeRequest) -> SetAttributeResponse:
+    """This value, whether there was one or not."""
+    target = await call.fetch_for(request.unique_identifier, Use.CHANGE)
+    await _check_new(call, request.new_attribute)
+    await _write(call, target, set_instance(_state_of(call, target), request.new_attribute))
+    return SetAttributeResponse(unique_identifier=target.uid)
+
+
+async def modify_attribute(call: Call, request: ModifyAttributeRequest) -> ModifyAttributeResponse:
+    """Another value in place of one that is there."""
+    target = await call.fetch_for(request.unique_identifier, Use.CHANGE)
+    await _check_new(call, request.new_attribute)
+    after = modify_instance(
+        _state_of(call, target), request.new_attribute, request.current_attribute
+    )
+    await _write(call, target, after)
+    return ModifyAttributeResponse(unique_identifier=target.uid)
+
+
+async def delete_attribute(call: Call, request: DeleteAttributeRequest) -> DeleteAttributeResponse:
+    """CurrentAttribute takes one value away, AttributeReference all values of a name."""
+    target = await call.fetch_for(request.unique_identifier, Use.CHANGE)
+    await _write(call, target, _delete(_state_of(call, target), request))
+    return DeleteAttributeResponse(unique_identifier=target.uid)
+
+
+def _delete(state: AttributeState, request: DeleteAttributeRequest) -> Attributes:
+    """The attributes without what the request names. Raises InvalidField, MissingData."""
+    current, reference = request.current_attribute, request.attribute_reference
+    if current is not None and reference is not None:
+        raise InvalidField("CurrentAttribute and AttributeReference exclude one another")
+    if current is not None:
+        return delete_instances(state, current.field, current.value)
+    if reference is None:
+        raise MissingData("CurrentAttribute or AttributeReference is missing")
+    if reference.vendor_identification is not None:
+        return delete_vendor_instance(
+            state, reference.vendor_identification, reference.attribute_name
+        )
+    field = field_of_tag(Attributes, reference.attribute_name)
+    # To delete the attributes of all vendors at once is hardly what a client means.
+    if field is None or field == "vendor_attributes":
+        raise InvalidField("AttributeReference names no attribute that could be deleted")
+    return delete_instances(state, field)
+
+
+def _state_of(call: Call, target: ManagedObject) -> AttributeState:
+    attributes = with_user_tags(target.attributes, select_user_tags(target.tags))
+    return AttributeState(attributes, target.state, call.now)
+
+
+async def _check_new(call: Call, new: AttributeInstance) -> None:
+    """What the rules cannot know: whether a link leads to an object that the caller may know of."""
+    if new.field == "vendor_attributes":
+        check_vendor_attribute(new.value)
+    elif new.field == "links":
+        linked_uid = new.value.linked_object_identifier
+        if linked_uid.startswith("["):
+            raise InvalidAttributeValue("a link names an object by its identifier")
+        await call.for_operation(Operation.GET_ATTRIBUTES).fetch_for(linked_uid, Use.INSPECT)
+
+
+async def _write(call: Call, target: ManagedObject, attributes: Attributes) -> None:
+    """Store the attributes, with the user's tags among them, in place of the object's."""
+    system_tags = target.tags - select_user_tags(target.tags)
+    after = dataclasses.replace(
+        target,
+        attributes=without_tags(attributes).replace(last_change_date=call.now),
+        tags=parse_user_tags(attributes) | system_tags,
+    )
+    check_attributes_length(after.attributes, after.tags)
+    # A date that was set may have come already: the state that is stored is the one that follows.
+    await call.commit(Replace(apply_dates(after, call.now), seen=target.generation))

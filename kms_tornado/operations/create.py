@@ -1,4 +1,4 @@
-"""Create: new symmetric keys (KMIP 2.1 §6.1.8; KMIP.md §8)."""
+"""Create: new symmetric keys (KMIP 2.1 §6.1.8)."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ..kmip.payloads import CreateRequest, CreateResponse
 from ..store.base import Insert
 from .common.call import Call
 from .common.identifiers import new_identifier
-from .common.new_object import new_object
-from .objects.stored_wrapped import made_wrapped, wrapping_key_id
+from .common.new_object import make_object
+from .objects.stored_wrapped import extract_wrapping_key_id, wrap_new_object
 
 DEFAULT_LENGTH = 256  # bits; cloudproof_kms_js asks for none
 _FORMATS = frozenset({None, KeyFormatType.RAW, KeyFormatType.TRANSPARENT_SYMMETRIC_KEY})
@@ -27,23 +27,27 @@ async def create(call: Call, request: CreateRequest) -> CreateResponse:
     call.check_may_create()
     if request.object_type is not ObjectType.SYMMETRIC_KEY:
         raise FeatureNotSupported("Create makes symmetric keys; CreateKeyPair makes the others")
-    wrapping_uid, wanted = wrapping_key_id(request.attributes)
-    if wanted.cryptographic_algorithm is None:
+    wrapping_uid, requested = extract_wrapping_key_id(request.attributes)
+    algorithm, length = requested.cryptographic_algorithm, requested.cryptographic_length
+    if algorithm is None:
         raise MissingData("CryptographicAlgorithm is missing in Attributes")
-    if wanted.key_format_type not in _FORMATS:
+    if requested.key_format_type not in _FORMATS:
         raise KeyFormatTypeNotSupported("a symmetric key is Raw or TransparentSymmetricKey")
-    length = DEFAULT_LENGTH if wanted.cryptographic_length is None else wanted.cryptographic_length
-    technique = NEW_KEY_TECHNIQUES.get(wanted.cryptographic_algorithm)
+    if length is None:
+        length = DEFAULT_LENGTH
+    technique = NEW_KEY_TECHNIQUES.get(algorithm)
     if technique is not None:
         call.check_allowed(technique, Use.PROTECT)
-    material = generate_key(wanted.cryptographic_algorithm, length)
-    uid = new_identifier(wanted.unique_identifier)
-    computed = Attributes(
+    material = generate_key(algorithm, length)
+    uid = new_identifier(requested.unique_identifier)
+    server_attributes = Attributes(
         cryptographic_length=length,
-        key_format_type=wanted.key_format_type or KeyFormatType.RAW,
+        key_format_type=requested.key_format_type or KeyFormatType.RAW,
     )
-    new = new_object(call, uid, request.object_type, wanted, material, computed, made=True)
+    new = make_object(
+        call, uid, request.object_type, requested, material, server_attributes, is_generated=True
+    )
     if wrapping_uid is not None:
-        new = await made_wrapped(call, new, wrapping_uid)
+        new = await wrap_new_object(call, new, wrapping_uid)
     await call.commit(Insert(new))
     return CreateResponse(object_type=request.object_type, unique_identifier=uid)

@@ -37,7 +37,7 @@ from ..kmip.structures import CryptographicParameters, DerivationParameters, Lin
 from ..store.base import Change, Insert, Replace
 from .common.call import Call, UsableKey
 from .common.identifiers import new_identifier
-from .common.new_object import new_object
+from .common.new_object import make_object
 
 #: The object types that are derived, and that they are derived from.
 DERIVABLE_TYPES = frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.SECRET_DATA})
@@ -277,7 +277,7 @@ def _make_derived_object(
         links=requested.links + links,
     )
     uid = new_identifier(requested.unique_identifier)
-    return new_object(call, uid, request.object_type, attributes, material, computed)
+    return make_object(call, uid, request.object_type, attributes, material, computed)
 
 
 def _record_use(call: Call, base: ManagedObject, new: ManagedObject) -> Sequence[Change]:

@@ -32,6 +32,7 @@ from ..kmip.payloads import (
 from ..kmip.structures import RandomNumberGenerator
 from ..kmip.versions import select_versions
 from .common.call import Call
+from .common.object_attributes import PROTECTION_STORAGE_MASK
 
 VENDOR = "kms_tornado"
 
@@ -79,8 +80,6 @@ CAPABILITIES = CapabilityInformation(
 #: The operating system's and OpenSSL's, of which we know no more.
 RNG = RandomNumberGenerator(rng_algorithm=RNGAlgorithm.UNSPECIFIED)
 
-_SOFTWARE = 0x1  # Protection Storage Mask, §12.2
-
 #: Function → the fields of the answer. The others have the empty answer: there are no namespaces,
 #: extensions, attestation types, validations, client registration methods or defaults of ours.
 ANSWERS: Mapping[QueryFunction, Callable[[Call], Mapping[str, Any]]] = {
@@ -96,7 +95,7 @@ ANSWERS: Mapping[QueryFunction, Callable[[Call], Mapping[str, Any]]] = {
     QueryFunction.QUERY_PROFILES: lambda call: {"profile_information": _profiles(call)},
     QueryFunction.QUERY_CAPABILITIES: lambda call: {"capability_information": (CAPABILITIES,)},
     QueryFunction.QUERY_STORAGE_PROTECTION_MASKS: lambda call: {
-        "protection_storage_masks": (_SOFTWARE,)
+        "protection_storage_masks": (PROTECTION_STORAGE_MASK,)
     },
 }
 

@@ -38,44 +38,44 @@ from ..kmip.structures import Link
 from ..store.base import Insert
 from .common.call import Call
 from .common.identifiers import new_identifier
-from .common.new_object import merged, new_object
-from .objects.incoming import asymmetric_attributes
-from .objects.outgoing import material_field
+from .common.new_object import make_object
+from .common.object_attributes import merge_attributes
+from .objects.incoming import describe_asymmetric_key
+from .objects.outgoing import render_material
 
 _A = CryptographicAlgorithm
 _ON_CURVES = frozenset({_A.EC, _A.ECDSA, _A.ECDH})
 
 
 async def create_key_pair(call: Call, request: CreateKeyPairRequest) -> CreateKeyPairResponse:
-    """Make a private and a public key; common attributes go to both, their own ones win."""
+    """Make a private and a public key; common attributes go to both, and each key's own win."""
     call.check_may_create()
-    private_wanted = merged(request.private_key_attributes, request.common_attributes)
-    public_wanted = merged(request.public_key_attributes, request.common_attributes)
-    pair = await generate_pair(call, private_wanted, public_wanted)
-    private_uid = new_identifier(private_wanted.unique_identifier)
-    public_uid = new_identifier(_public_identifier(request))
+    private_attributes = merge_attributes(request.private_key_attributes, request.common_attributes)
+    public_attributes = merge_attributes(request.public_key_attributes, request.common_attributes)
+    pair = await generate_pair(call, private_attributes, public_attributes)
+    private_uid = new_identifier(private_attributes.unique_identifier)
+    public_uid = new_identifier(_requested_public_identifier(request))
     if private_uid == public_uid:
         raise InvalidAttributeValue("the two keys need an identifier each")
-    await call.commit(
-        Insert(private_key_object(call, private_uid, private_wanted, pair.private, public_uid)),
-        Insert(public_key_object(call, public_uid, public_wanted, pair.public, private_uid)),
-    )
+    private = make_private_key(call, private_uid, private_attributes, pair.private, public_uid)
+    public = make_public_key(call, public_uid, public_attributes, pair.public, private_uid)
+    await call.commit(Insert(private), Insert(public))
     return CreateKeyPairResponse(
         private_key_unique_identifier=private_uid, public_key_unique_identifier=public_uid
     )
 
 
 async def generate_pair(call: Call, private: Attributes, public: Attributes) -> KeyPair:
-    """A pair as the attributes want it; RSA in a thread.
+    """A pair as the attributes of the two keys describe it; RSA keys are made on a thread.
 
     Raises MissingData, InvalidField, InvalidAttributeValue, UnsupportedCryptographicParameters.
     """
-    for one, other in (
+    for private_value, public_value in (
         (private.cryptographic_algorithm, public.cryptographic_algorithm),
         (private.cryptographic_length, public.cryptographic_length),
         (private.cryptographic_domain_parameters, public.cryptographic_domain_parameters),
     ):
-        if None not in {one, other} and one != other:
+        if None not in {private_value, public_value} and private_value != public_value:
             raise InvalidField("the attributes of the two keys contradict each other")
     algorithm = private.cryptographic_algorithm or public.cryptographic_algorithm
     length = private.cryptographic_length or public.cryptographic_length
@@ -88,91 +88,99 @@ async def generate_pair(call: Call, private: Attributes, public: Attributes) -> 
         bits = DEFAULT_RSA_LENGTH if length is None else length
         check_rsa_length(bits)
         return await call.offload(lambda: generate_rsa(bits), heavy=True)
-    return generate_ec(_curve(algorithm, length, domain.recommended_curve if domain else None))
+    return generate_ec(
+        _choose_curve(algorithm, length, domain.recommended_curve if domain else None)
+    )
 
 
-def private_key_object(
+def make_private_key(
     call: Call,
     uid: UniqueIdentifier,
-    wanted: Attributes,
+    requested: Attributes,
     material: KeyMaterial,
     public_uid: UniqueIdentifier,
 ) -> ManagedObject:
+    """A new private key, linked to its public key. material: PKCS#8 in DER."""
     key = read_private(material)
-    links = (*_others(wanted, LinkType.PUBLIC_KEY_LINK), Link(LinkType.PUBLIC_KEY_LINK, public_uid))
-    return _object(call, uid, ObjectType.PRIVATE_KEY, wanted, material, key, links)
+    links = _link_to(public_uid, LinkType.PUBLIC_KEY_LINK, requested)
+    return _make_key(call, uid, ObjectType.PRIVATE_KEY, requested, material, key, links)
 
 
-def public_key_object(
+def make_public_key(
     call: Call,
     uid: UniqueIdentifier,
-    wanted: Attributes,
+    requested: Attributes,
     material: KeyMaterial,
     private_uid: UniqueIdentifier,
 ) -> ManagedObject:
+    """A new public key, linked to its private key. material: SPKI in DER."""
     key = read_public(material.reveal())
-    links = (
-        *_others(wanted, LinkType.PRIVATE_KEY_LINK),
-        Link(LinkType.PRIVATE_KEY_LINK, private_uid),
-    )
-    return _object(call, uid, ObjectType.PUBLIC_KEY, wanted, material, key, links)
+    links = _link_to(private_uid, LinkType.PRIVATE_KEY_LINK, requested)
+    return _make_key(call, uid, ObjectType.PUBLIC_KEY, requested, material, key, links)
 
 
-def _object(
+def _make_key(
     call: Call,
     uid: UniqueIdentifier,
     object_type: ObjectType,
-    wanted: Attributes,
+    requested: Attributes,
     material: KeyMaterial,
     key: PrivateNumbers | PublicNumbers,
     links: tuple[Link, ...],
 ) -> ManagedObject:
-    key_format = _format(call, key, wanted.key_format_type)
-    material_field(object_type, material, key_format)  # the key has this format
-    computed = asymmetric_attributes(key, key_format, wanted.cryptographic_algorithm)
-    computed = dataclasses.replace(computed, links=links)
-    return new_object(call, uid, object_type, wanted, material, computed, made=True)
+    key_format = _choose_format(call, key, requested.key_format_type)
+    render_material(object_type, material, key_format)  # raises if the key has no such format
+    server_attributes = dataclasses.replace(
+        describe_asymmetric_key(key, key_format, requested.cryptographic_algorithm), links=links
+    )
+    return make_object(
+        call, uid, object_type, requested, material, server_attributes, is_generated=True
+    )
 
 
-def _format(
-    call: Call, key: PrivateNumbers | PublicNumbers, wanted: KeyFormatType | None
+def _choose_format(
+    call: Call, key: PrivateNumbers | PublicNumbers, requested_format: KeyFormatType | None
 ) -> KeyFormatType:
-    if wanted is not None:
-        return wanted
+    if requested_format is not None:
+        return requested_format
     if call.client.key_pairs_in_der:
         return KeyFormatType.PKCS8 if isinstance(key, PrivateNumbers) else KeyFormatType.X509
     return choose_default_format(key)
 
 
-def _public_identifier(request: CreateKeyPairRequest) -> str | None:
-    """Never the common one: it cannot be for both."""
+def _requested_public_identifier(request: CreateKeyPairRequest) -> str | None:
+    """Never the common one: two keys cannot share it."""
     if request.common_attributes.unique_identifier is not None:
         raise InvalidAttribute("UniqueIdentifier cannot be common to two keys")
     return request.public_key_attributes.unique_identifier
 
 
-def _others(wanted: Attributes, link_type: LinkType) -> tuple[Link, ...]:
-    return tuple(each for each in wanted.links if each.link_type is not link_type)
+def _link_to(uid: UniqueIdentifier, link_type: LinkType, requested: Attributes) -> tuple[Link, ...]:
+    """The links that were requested, and in place of those of that type the one to the other key."""
+    others = (link for link in requested.links if link.link_type is not link_type)
+    return (*others, Link(link_type, uid))
 
 
-def _curve(algorithm: CryptographicAlgorithm, length: int | None, number: int | None) -> Curve:
+def _choose_curve(
+    algorithm: CryptographicAlgorithm, length: int | None, number: int | None
+) -> Curve:
     """The recommended curve, else the one of that length, else the algorithm's own."""
     if algorithm is _A.ED25519:
-        found: Curve | None = ED25519
+        curve: Curve | None = ED25519
     elif algorithm not in _ON_CURVES:
         raise UnsupportedCryptographicParameters(f"{algorithm.name} makes no key pair here")
     elif number is not None:
-        found = find_curve_by_number(number, algorithm)
+        curve = find_curve_by_number(number, algorithm)
     elif length is None:
-        found = P256
+        curve = P256
     else:
-        found = next((each for each in NIST_CURVES if each.bits == length), None)
-    if found is None:
+        curve = next((nist for nist in NIST_CURVES if nist.bits == length), None)
+    if curve is None:
         raise InvalidAttributeValue("keys on curves have 256, 384 or 521 bits")
-    if found is X25519 and algorithm is _A.ECDSA:
+    if curve is X25519 and algorithm is _A.ECDSA:
         raise UnsupportedCryptographicParameters("CURVE25519 signs as Ed25519")
-    if number is not None and number != found.recommended:
+    if number is not None and number != curve.recommended:
         raise InvalidField("CryptographicAlgorithm and RecommendedCurve contradict each other")
-    if length is not None and length not in {found.bits, 8 * found.size}:
+    if length is not None and length not in {curve.bits, 8 * curve.size}:
         raise InvalidField("CryptographicLength and RecommendedCurve contradict each other")
-    return found
+    return curve

@@ -21,8 +21,8 @@ from ..kmip.payloads import (
 )
 from ..kmip.structures import RevocationReason
 from ..store.base import Remove, Replace
-from .attributes import LEASE_TIME_S
 from .common.call import Call
+from .common.object_attributes import LEASE_TIME_S
 
 #: Whatever else an object says of itself, there is room for this: a key that was stolen can be revoked.
 MAX_REVOCATION_MESSAGE_LENGTH = 4096

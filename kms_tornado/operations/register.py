@@ -1,4 +1,7 @@
-"""Register and Import: objects from outside, in every format (KMIP 2.1 §6.1.39, §6.1.21; KMIP.md §8)."""
+"""Register and Import: objects from outside, in every format (KMIP 2.1 §6.1.39, §6.1.21).
+
+`operations.objects` tells the way of an object into the server.
+"""
 
 from __future__ import annotations
 
@@ -15,80 +18,93 @@ from ..kmip.payloads import ImportRequest, ImportResponse, RegisterRequest, Regi
 from ..store.base import Conflict, Insert, Replace
 from .common.call import Call
 from .common.identifiers import new_identifier
-from .common.new_object import check_object_type, new_object
-from .objects.incoming import Taken, taken
-from .objects.stored_wrapped import taken_wrapped
-from .objects.wrapping import unwrapped
+from .common.new_object import check_object_type, make_object
+from .objects.incoming import ParsedObject, parse_object
+from .objects.stored_wrapped import parse_wrapped_object
+from .objects.wrapping import unwrap_key_block
 
 
 async def register(call: Call, request: RegisterRequest) -> RegisterResponse:
-    """Take an object from outside under a new identifier."""
+    """Take in an object from outside under a new identifier."""
     call.check_may_create()
     _check_object_type(request.object_type, request.attributes)
-    found = await _taken(call, request.object_type, request.object, request.attributes, None)
-    uid = new_identifier(found.wanted.unique_identifier)
-    await call.commit(Insert(_new(call, uid, request.object_type, found)))
+    parsed = await _parse(call, request.object_type, request.object, request.attributes, None)
+    uid = new_identifier(parsed.requested.unique_identifier)
+    await call.commit(Insert(_make_object(call, uid, request.object_type, parsed)))
     return RegisterResponse(unique_identifier=uid)
 
 
 async def import_(call: Call, request: ImportRequest) -> ImportResponse:
-    """Take an object from outside under the identifier that the client chose, or a new one for ""."""
+    """Take in an object from outside under the identifier that the client chose, or a new one for ""."""
     call.check_may_create()
     _check_object_type(request.object_type, request.attributes)
-    found = await _taken(
+    parsed = await _parse(
         call, request.object_type, request.object, request.attributes, request.key_wrap_type
     )
-    uid = new_identifier(request.unique_identifier or found.wanted.unique_identifier)
-    new = _new(call, uid, request.object_type, found)
-    known = await call.store.get(uid)
-    if known is None:
+    uid = new_identifier(request.unique_identifier or parsed.requested.unique_identifier)
+    new = _make_object(call, uid, request.object_type, parsed)
+    existing = await call.store.get(uid)  # regardless of owner
+    if existing is None:
         try:
             await call.commit(Insert(new))
         except ObjectAlreadyExists:
             if request.replace_existing:  # it came in between, and may be the caller's to replace
                 raise Conflict from None
             raise
-    elif request.replace_existing and is_owner(call.principal, known):
-        await call.commit(Replace(_replacing(call, known, new, found.material), known.generation))
+    elif request.replace_existing and is_owner(call.principal, existing):
+        replacement = _replace(call, existing, new, parsed.material)
+        await call.commit(Replace(replacement, existing.generation))
     else:
-        # The same words whoever owns it; that the identifier is taken cannot be hidden.
+        # In the same words whoever owns it; that the identifier is taken cannot be hidden.
         raise ObjectAlreadyExists("the identifier is taken")
     return ImportResponse(unique_identifier=uid)
 
 
-def _replacing(
-    call: Call, known: ManagedObject, new: ManagedObject, material: KeyMaterial
+def _replace(
+    call: Call, existing: ManagedObject, new: ManagedObject, material: KeyMaterial
 ) -> ManagedObject:
-    """The new object in the known one's place; its envelope names the version that it is."""
-    new = dataclasses.replace(new, version=known.version + 1)
+    """The new object in the existing one's place; its envelope names the version that it is."""
+    new = dataclasses.replace(new, version=existing.version + 1)
     return dataclasses.replace(new, sealed=call.seal(new, material))
 
 
-def _new(call: Call, uid: UniqueIdentifier, object_type: ObjectType, found: Taken) -> ManagedObject:
-    return new_object(
-        call, uid, object_type, found.wanted, found.material, found.computed, tags=found.tags
+def _make_object(
+    call: Call, uid: UniqueIdentifier, object_type: ObjectType, parsed: ParsedObject
+) -> ManagedObject:
+    return make_object(
+        call,
+        uid,
+        object_type,
+        parsed.requested,
+        parsed.material,
+        parsed.server_attributes,
+        system_tags=parsed.system_tags,
     )
 
 
-async def _taken(
+async def _parse(
     call: Call,
     object_type: ObjectType,
-    given: Object | None,
-    wanted: Attributes,
+    incoming: Object | None,
+    requested: Attributes,
     wrap_type: KeyWrapType | None,
-) -> Taken:
-    if given is None or isinstance(given, Certificate | OpaqueObject):
-        return taken(object_type, given, wanted)
-    if given.key_block.key_wrapping_data is None:
-        return taken(object_type, given, wanted)
+) -> ParsedObject:
+    """Parse the object; a wrapped one is unwrapped if the client says so, else it is stored as it came."""
+    if incoming is None or isinstance(incoming, Certificate | OpaqueObject):
+        return parse_object(object_type, incoming, requested)
+    if incoming.key_block.key_wrapping_data is None:
+        return parse_object(object_type, incoming, requested)
     if wrap_type is not KeyWrapType.NOT_WRAPPED:  # §6.1.21: else it is stored as provided
-        return taken_wrapped(object_type, given, wanted)
-    found = await unwrapped(call, given.key_block)
-    result = taken(object_type, dataclasses.replace(given, key_block=found.block), wanted)
-    if not found.sensitive:
-        return result
+        return parse_wrapped_object(object_type, incoming, requested)
+    unwrapped = await unwrap_key_block(call, incoming.key_block)
+    plain = dataclasses.replace(incoming, key_block=unwrapped.block)
+    parsed = parse_object(object_type, plain, requested)
+    if not unwrapped.is_sensitive:
+        return parsed
     # Else a Sensitive key, wrapped on its way out, would be plain after its way back in.
-    return dataclasses.replace(result, wanted=dataclasses.replace(result.wanted, sensitive=True))
+    return dataclasses.replace(
+        parsed, requested=dataclasses.replace(parsed.requested, sensitive=True)
+    )
 
 
 def _check_object_type(object_type: ObjectType, attributes: Attributes) -> None:

@@ -1,4 +1,7 @@
-"""Get and Export (KMIP 2.1 §6.1.17, §6.1.16; KMIP.md §5, §8)."""
+"""Get and Export (KMIP 2.1 §6.1.17, §6.1.16).
+
+`operations.objects` tells the way of an object out of the server.
+"""
 
 from __future__ import annotations
 
@@ -16,71 +19,73 @@ from ..kmip.enums import KeyFormatType, KeyWrapType, ObjectType
 from ..kmip.objects import Object
 from ..kmip.payloads import ExportRequest, ExportResponse, GetRequest, GetResponse
 from ..store.base import Replace
-from .attributes import described
 from .common.call import Call, UsableKey
-from .objects.outgoing import given, with_block
-from .objects.stored_wrapped import as_registered, is_stored_wrapped, unwrap_stored
-from .objects.wrapping import wrapped_block
+from .common.object_attributes import describe_object
+from .objects.outgoing import enclose_key_block, render_object
+from .objects.stored_wrapped import is_stored_wrapped, render_as_registered, unwrap_stored
+from .objects.wrapping import wrap_key_block
 
 
 async def get(call: Call, request: GetRequest) -> GetResponse:
-    """The object, wrapped or in the clear, to who may have it so."""
-    _check_format(request)
+    """The object, wrapped or in the clear, for a caller who may have it so."""
+    _check_no_compression(request)
     target = await call.fetch_for(request.unique_identifier, Use.READ)
-    answer = GetResponse(target.object_type, target.uid, await _given(call, target, request))
+    response = GetResponse(target.object_type, target.uid, await _render(call, target, request))
     if target.attributes.fresh:
-        await _note_served(call, target)
-    return answer
+        await _record_first_use(call, target)
+    return response
 
 
 async def export(call: Call, request: ExportRequest) -> ExportResponse:
-    """As Get, with all attributes and in any state; what is destroyed has no key any more."""
-    _check_format(request)
+    """As Get, with all attributes and in any state; a destroyed object has no key any more."""
+    _check_no_compression(request)
     target = await call.fetch_for(request.unique_identifier, Use.INSPECT)
-    is_gone = target.state in DESTROYED_STATES
-    answer = ExportResponse(
+    is_destroyed = target.state in DESTROYED_STATES
+    response = ExportResponse(
         object_type=target.object_type,
         unique_identifier=target.uid,
-        attributes=described(target),
-        object=None if is_gone else await _given(call, target, request),
+        attributes=describe_object(target),
+        object=None if is_destroyed else await _render(call, target, request),
     )
-    if not is_gone and target.attributes.fresh:
-        await _note_served(call, target)
-    return answer
+    if not is_destroyed and target.attributes.fresh:
+        await _record_first_use(call, target)
+    return response
 
 
-async def _note_served(call: Call, target: ManagedObject) -> None:
-    """What was registered as Fresh is so until it is first given out (KMIP 2.1 §4.23)."""
+async def _record_first_use(call: Call, target: ManagedObject) -> None:
+    """An object that was registered as Fresh is so until it is first given out (KMIP 2.1 §4.23)."""
     after = dataclasses.replace(target, attributes=target.attributes.replace(fresh=False))
     await call.commit(Replace(after, seen=target.generation))
 
 
-def _check_format(request: GetRequest | ExportRequest) -> None:
+def _check_no_compression(request: GetRequest | ExportRequest) -> None:
     if request.key_compression_type is not None:
         raise FeatureNotSupported("KeyCompressionType is not supported")
 
 
-async def _given(call: Call, target: ManagedObject, request: GetRequest | ExportRequest) -> Object:
+async def _render(call: Call, target: ManagedObject, request: GetRequest | ExportRequest) -> Object:
     """The object as the request wants it: wrapped, or in the clear."""
     if is_stored_wrapped(target):
         if request.key_wrap_type is not KeyWrapType.NOT_WRAPPED:
-            return as_registered(call, target, request)
+            return render_as_registered(call, target, request)
         key = await unwrap_stored(call, target)
     else:
         key = call.as_usable(target)
     specification = request.key_wrapping_specification
     if specification is None:
-        return _in_the_clear(call, key, request.key_format_type)
+        return _render_in_the_clear(call, key, request.key_format_type)
     if key.target.object_type in {ObjectType.CERTIFICATE, ObjectType.OPAQUE_OBJECT}:
         raise KeyWrapTypeNotSupported("an object without a KeyBlock cannot be wrapped")
-    block = await wrapped_block(call, key, specification, request.key_format_type)
-    return with_block(key.target, block)
+    block = await wrap_key_block(call, key, specification, request.key_format_type)
+    return enclose_key_block(key.target, block)
 
 
-def _in_the_clear(call: Call, key: UsableKey, wanted: KeyFormatType | None) -> Object:
+def _render_in_the_clear(
+    call: Call, key: UsableKey, requested_format: KeyFormatType | None
+) -> Object:
     target = key.target
     if target.attributes.sensitive:
         raise SensitiveObject("the object is Sensitive and leaves the server only wrapped")
     if target.attributes.extractable is False:
         raise NotExtractable("the object is not Extractable")
-    return given(target, key.open(), wanted, call.client)
+    return render_object(target, key.open(), requested_format, call.client)

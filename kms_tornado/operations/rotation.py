@@ -1,7 +1,7 @@
 """ReKey and ReKeyKeyPair: a new key in the place of an old one (KMIP 2.1 §6.1.47, §6.1.48).
 
-The new one belongs to the owner of the old one, whoever asks: the Name goes over to it, and a right to
-re-key is no way to get hold of that. The old one keeps its state and its tags.
+The new key belongs to the owner of the old one, whoever the caller is: the Name goes over to it, and a
+right to re-key is no way to get hold of that. The old key keeps its state and its tags.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from ..kmip.payloads import (
     ReKeyResponse,
 )
 from ..store.base import Insert, Replace
-from .attributes import user_tags_of
 from .common.call import Call
 from .common.identifiers import new_identifier
-from .common.new_object import merged, new_object
-from .key_pairs import private_key_object, public_key_object
+from .common.new_object import make_object
+from .common.object_attributes import merge_attributes, select_user_tags
+from .key_pairs import make_private_key, make_public_key
 
 
 async def re_key(call: Call, request: ReKeyRequest) -> ReKeyResponse:
@@ -46,22 +46,22 @@ async def re_key(call: Call, request: ReKeyRequest) -> ReKeyResponse:
     check_not_replaced(old.attributes)
     if STORED_WRAPPED_TAG in old.tags:
         raise FeatureNotSupported("a key that is kept wrapped is not replaced: create another one")
-    wanted = _wanted(call, old, request.attributes, request.offset)
+    attributes = _replacement_attributes(call, old, request.attributes, request.offset)
     algorithm, length = old.attributes.cryptographic_algorithm, old.attributes.cryptographic_length
     if algorithm is None or length is None:
         raise UnsupportedCryptographicParameters("the key has no algorithm or no length")
     technique = NEW_KEY_TECHNIQUES.get(algorithm)
     if technique is not None:
         call.check_allowed(technique, Use.PROTECT)
-    new = new_object(
+    new = make_object(
         _as_owner(call, old),
         new_identifier(request.attributes.unique_identifier),
         ObjectType.SYMMETRIC_KEY,
-        wanted,
+        attributes,
         generate_key(algorithm, length),
-        made=True,
+        is_generated=True,
     )
-    await call.commit(_replaced(call, old, new), Insert(_latest(call, new, old)))
+    await call.commit(_mark_replaced(call, old, new), Insert(_mark_latest(call, new, old)))
     return ReKeyResponse(unique_identifier=new.uid)
 
 
@@ -70,58 +70,65 @@ async def re_key_key_pair(call: Call, request: ReKeyKeyPairRequest) -> ReKeyKeyP
     call.check_may_create()
     common = request.common_attributes
     check_not_cover_crypt(common, request.private_key_attributes, request.public_key_attributes)
-    private, public = await _old_pair(call, request.private_key_unique_identifier)
+    private, public = await _fetch_pair(call, request.private_key_unique_identifier)
     check_not_replaced(private.attributes)
     check_not_replaced(public.attributes)
-    private_wanted, public_wanted = (
-        _wanted(call, old, merged(given, common), request.offset)
-        for old, given in (
+    private_attributes, public_attributes = (
+        _replacement_attributes(call, old, merge_attributes(own, common), request.offset)
+        for old, own in (
             (private, request.private_key_attributes),
             (public, request.public_key_attributes),
         )
     )
-    pair = await _pair_like(call, private)
+    pair = await _generate_like(call, private)
     owner = _as_owner(call, private)
     private_uid = new_identifier(request.private_key_attributes.unique_identifier)
     public_uid = new_identifier(request.public_key_attributes.unique_identifier)
-    new_private = private_key_object(owner, private_uid, private_wanted, pair.private, public_uid)
-    new_public = public_key_object(owner, public_uid, public_wanted, pair.public, private_uid)
+    new_private = make_private_key(owner, private_uid, private_attributes, pair.private, public_uid)
+    new_public = make_public_key(owner, public_uid, public_attributes, pair.public, private_uid)
     await call.commit(
-        _replaced(call, private, new_private),
-        _replaced(call, public, new_public),
-        Insert(_latest(call, new_private, private)),
-        Insert(_latest(call, new_public, public)),
+        _mark_replaced(call, private, new_private),
+        _mark_replaced(call, public, new_public),
+        Insert(_mark_latest(call, new_private, private)),
+        Insert(_mark_latest(call, new_public, public)),
     )
     return ReKeyKeyPairResponse(
         private_key_unique_identifier=private_uid, public_key_unique_identifier=public_uid
     )
 
 
-async def _old_pair(call: Call, identifier: str | None) -> tuple[ManagedObject, ManagedObject]:
+async def _fetch_pair(call: Call, identifier: str | None) -> tuple[ManagedObject, ManagedObject]:
     """(private, public). A link is a client's to set: it counts where both keys say so."""
     private = await call.fetch_for(identifier, Use.READ, types=ObjectType.PRIVATE_KEY)
-    public_uid = _linked(private, LinkType.PUBLIC_KEY_LINK)
+    public_uid = _linked_identifier(private, LinkType.PUBLIC_KEY_LINK)
     if public_uid is None:
         raise InvalidField("the private key has no link to its public key")
     public = await call.fetch_for(public_uid, Use.READ, types=ObjectType.PUBLIC_KEY)
-    if _linked(public, LinkType.PRIVATE_KEY_LINK) != private.uid or public.owner != private.owner:
+    if (
+        _linked_identifier(public, LinkType.PRIVATE_KEY_LINK) != private.uid
+        or public.owner != private.owner
+    ):
         raise InvalidField("the keys are no pair: each must link to the other, and have one owner")
     return private, public
 
 
-def _linked(target: ManagedObject, link_type: LinkType) -> str | None:
+def _linked_identifier(target: ManagedObject, link_type: LinkType) -> str | None:
     return next(
         (
-            each.linked_object_identifier
-            for each in target.attributes.links
-            if each.link_type is link_type
+            link.linked_object_identifier
+            for link in target.attributes.links
+            if link.link_type is link_type
         ),
         None,
     )
 
 
-async def _pair_like(call: Call, private: ManagedObject) -> KeyPair:
-    """What was registered once may be of a kind or a length that is not made anew."""
+async def _generate_like(call: Call, private: ManagedObject) -> KeyPair:
+    """A new pair of the private key's algorithm and length.
+
+    Raises UnsupportedCryptographicParameters: a key that was registered may be of an algorithm or a length
+    that the server does not make.
+    """
     key = read_private(call.open(private))
     match key:
         case RSAPrivate():
@@ -132,21 +139,23 @@ async def _pair_like(call: Call, private: ManagedObject) -> KeyPair:
     raise UnsupportedCryptographicParameters("keys of this algorithm are not made here")
 
 
-def _wanted(call: Call, old: ManagedObject, given: Attributes, offset: int | None) -> Attributes:
-    given = given.replace(unique_identifier=None)
-    held = with_user_tags(old.attributes, user_tags_of(old.tags))
-    return make_replacement(held, given, offset=offset, now=call.now, uid=old.uid)
+def _replacement_attributes(
+    call: Call, old: ManagedObject, requested: Attributes, offset: int | None
+) -> Attributes:
+    requested = requested.replace(unique_identifier=None)
+    current = with_user_tags(old.attributes, select_user_tags(old.tags))
+    return make_replacement(current, requested, offset=offset, now=call.now, uid=old.uid)
 
 
 def _as_owner(call: Call, old: ManagedObject) -> Call:
     return dataclasses.replace(call, principal=old.owner)
 
 
-def _latest(call: Call, new: ManagedObject, old: ManagedObject) -> ManagedObject:
+def _mark_latest(call: Call, new: ManagedObject, old: ManagedObject) -> ManagedObject:
     attributes = mark_latest(new.attributes, old.attributes, now=call.now)
     return dataclasses.replace(new, attributes=attributes)
 
 
-def _replaced(call: Call, old: ManagedObject, new: ManagedObject) -> Replace:
+def _mark_replaced(call: Call, old: ManagedObject, new: ManagedObject) -> Replace:
     attributes = mark_replaced(old.attributes, new_uid=new.uid, now=call.now)
     return Replace(dataclasses.replace(old, attributes=attributes), seen=old.generation)

@@ -18,7 +18,6 @@ from ..kmip.enums import ObjectType, Operation
 from ..kmip.requests import PayloadTypes
 from ..kmip.schema import Declared
 from ..operations import (
-    attribute_changes,
     attributes,
     create,
     derivation,
@@ -128,25 +127,25 @@ CATALOGUE: Mapping[Operation, OperationRow] = MappingProxyType(
             ALL_OBJECT_TYPES,
         ),
         Operation.ADD_ATTRIBUTE: OperationRow(
-            attribute_changes.add_attribute,
+            attributes.add_attribute,
             p.AddAttributeRequest,
             p.AddAttributeResponse,
             ALL_OBJECT_TYPES,
         ),
         Operation.SET_ATTRIBUTE: OperationRow(
-            attribute_changes.set_attribute,
+            attributes.set_attribute,
             p.SetAttributeRequest,
             p.SetAttributeResponse,
             ALL_OBJECT_TYPES,
         ),
         Operation.MODIFY_ATTRIBUTE: OperationRow(
-            attribute_changes.modify_attribute,
+            attributes.modify_attribute,
             p.ModifyAttributeRequest,
             p.ModifyAttributeResponse,
             ALL_OBJECT_TYPES,
         ),
         Operation.DELETE_ATTRIBUTE: OperationRow(
-            attribute_changes.delete_attribute,
+            attributes.delete_attribute,
             p.DeleteAttributeRequest,
             p.DeleteAttributeResponse,
             ALL_OBJECT_TYPES,

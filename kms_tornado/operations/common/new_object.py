@@ -1,7 +1,7 @@
-"""A new managed object: the one way to it for every operation that makes or takes one.
+"""A new managed object: the one way to it for every operation that makes one or takes one in.
 
-Create, CreateKeyPair, Register, Import, DeriveKey and ReKey differ in where the material comes from;
-which attributes a client may set, and what the server says of the object, is the same for all.
+Create, CreateKeyPair, Register, Import, DeriveKey and ReKey differ in where the material comes from.
+Which attributes a client may set, and what the server says of the object, is the same for all.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from ...errors import InvalidField
 from ...kmip.attributes import Attributes, parse_user_tags, without_tags
 from ...kmip.enums import HashingAlgorithm, KeyFormatType, ObjectType, RNGAlgorithm, State
 from ...kmip.structures import Digest, RandomNumberGenerator
-from ..attributes import check_length, check_settable
 from .call import Call
+from .object_attributes import check_attributes_length, check_settable, overlay_attributes
 
-#: Added by the server, so that ``["invoices","_kk"]`` finds the key among objects with that tag.
+#: Object type → the tag that the server adds, so that ``["invoices","_kk"]`` finds the key among the
+#: objects with the tag ``invoices``.
 SYSTEM_TAGS: Mapping[ObjectType, str] = MappingProxyType(
     {
         ObjectType.CERTIFICATE: "_cert",
@@ -35,62 +36,46 @@ SYSTEM_TAGS: Mapping[ObjectType, str] = MappingProxyType(
     }
 )
 
-#: Of the material of one object. Keys have a few KiB; a search by tags reads a hundred objects whole, and a
-#: hundred of megabytes each would fill the memory.
+#: Bytes of the material of one object. Keys have a few KiB; a search by tags reads a hundred objects
+#: whole, and a hundred of megabytes each would fill the memory.
 MAX_OBJECT_BYTES = 256 * 1024
 
-#: The operating system's, of which nothing more is known.
+#: The operating system's generator, of which nothing more is known.
 _GENERATOR = RandomNumberGenerator(RNGAlgorithm.UNSPECIFIED)
 
 
-def new_object(
+def make_object(
     call: Call,
     uid: UniqueIdentifier,
     object_type: ObjectType,
-    wanted: Attributes,
+    requested: Attributes,
     material: KeyMaterial,
-    computed: Attributes | None = None,
+    server_attributes: Attributes | None = None,
     *,
-    made: bool = False,
-    tags: frozenset[str] = frozenset(),
+    is_generated: bool = False,
+    system_tags: frozenset[str] = frozenset(),
 ) -> ManagedObject:
     """An object of the caller's, its material sealed, for `call.commit(Insert(…))`.
 
-    wanted: what the client asked for. computed: what the server knows better (algorithm, length,
-    format, digest, certificate's names, links of a pair); it wins over what was asked for.
-    made: the server's own random numbers made it. tags: the server's own, besides that of the type.
-    A symmetric key's digest is of its raw bytes, whatever its format, and made here.
+    requested: what the client asked for. server_attributes: what the server knows better (algorithm,
+    length, format, digest, the names in a certificate, the links of a pair); these win.
+    is_generated: the material comes from the server's own random numbers. system_tags: the server's
+    own, besides that of the type.
     Raises InvalidAttribute for attributes that are not the client's to set, InvalidField.
     """
     if material.bits > 8 * MAX_OBJECT_BYTES:
         raise InvalidField(f"an object has at most {MAX_OBJECT_BYTES} bytes")
-    check_object_type(object_type, wanted)
-    check_settable(wanted)
-    computed = computed or Attributes()
-    if object_type is ObjectType.SYMMETRIC_KEY and STORED_WRAPPED_TAG not in tags:
-        computed = computed.replace(digests=(digest(material.reveal(), KeyFormatType.RAW),))
-    tags = parse_user_tags(wanted) | tags | {SYSTEM_TAGS[object_type]}
-    sensitive = bool(wanted.sensitive)
-    extractable = wanted.extractable is not False
-    activation = choose_activation_date(
-        wanted.activation_date, activates_at_once=call.client.activates_new_objects, now=call.now
-    )
-    attributes = overlaid(without_tags(wanted), computed).replace(
-        unique_identifier=None,
-        object_type=None,
-        sensitive=sensitive,
-        always_sensitive=sensitive,
-        extractable=extractable,
-        never_extractable=not extractable,
-        initial_date=call.now,
-        activation_date=activation,
-        original_creation_date=call.now,
-        last_change_date=call.now,
-        random_number_generator=_GENERATOR if made else None,
-        usage_limits=wanted.usage_limits and reset_usage_limits(wanted.usage_limits),
-    )
+    check_object_type(object_type, requested)
+    check_settable(requested)
+    server_attributes = server_attributes or Attributes()
+    if object_type is ObjectType.SYMMETRIC_KEY and STORED_WRAPPED_TAG not in system_tags:
+        # Of its raw bytes, whatever format it is given out in.
+        digests = (make_digest(material.reveal(), KeyFormatType.RAW),)
+        server_attributes = server_attributes.replace(digests=digests)
+    tags = parse_user_tags(requested) | system_tags | {SYSTEM_TAGS[object_type]}
+    attributes = _first_attributes(call, requested, server_attributes, is_generated=is_generated)
     check_date_order(attributes)
-    check_length(attributes, tags)
+    check_attributes_length(attributes, tags)
     new = ManagedObject(
         uid=uid,
         owner=call.principal,
@@ -101,6 +86,37 @@ def new_object(
         sealed=None,
         created_at=call.now,
     )
+    return _seal_in_first_state(call, new, material)
+
+
+def _first_attributes(
+    call: Call, requested: Attributes, server_attributes: Attributes, *, is_generated: bool
+) -> Attributes:
+    """All attributes that the object begins with; identifier, type, state and tags are stored apart."""
+    sensitive = bool(requested.sensitive)
+    extractable = requested.extractable is not False
+    return overlay_attributes(without_tags(requested), server_attributes).replace(
+        unique_identifier=None,
+        object_type=None,
+        sensitive=sensitive,
+        always_sensitive=sensitive,
+        extractable=extractable,
+        never_extractable=not extractable,
+        initial_date=call.now,
+        activation_date=choose_activation_date(
+            requested.activation_date,
+            activates_at_once=call.client.activates_new_objects,
+            now=call.now,
+        ),
+        original_creation_date=call.now,
+        last_change_date=call.now,
+        random_number_generator=_GENERATOR if is_generated else None,
+        usage_limits=requested.usage_limits and reset_usage_limits(requested.usage_limits),
+    )
+
+
+def _seal_in_first_state(call: Call, new: ManagedObject, material: KeyMaterial) -> ManagedObject:
+    """The object in the state that its dates make of it by now, its material in its envelope."""
     state = state_at(new, call.now)
     return dataclasses.replace(new, state=state, sealed=call.seal(new, material))
 
@@ -111,29 +127,9 @@ def check_object_type(object_type: ObjectType, attributes: Attributes) -> None:
         raise InvalidField("ObjectType and the one in Attributes differ")
 
 
-def digest(octets: bytes, key_format: KeyFormatType) -> Digest:
+def make_digest(octets: bytes, key_format: KeyFormatType) -> Digest:
     """SHA-256 over the key material in its format (KMIP 2.1 §4.20).
 
     For keys and certificates only: the digest of a password would be a way to guess it.
     """
     return Digest(HashingAlgorithm.SHA_256, hashlib.sha256(octets).digest(), key_format)
-
-
-def merged(outer: Attributes, inner: Attributes) -> Attributes:
-    """Both, the outer ones winning; None and () mean that an attribute is not set.
-
-    Vendor attributes count one by one: an outer tag must not make an inner one of another name,
-    which may ask for something, go without a word.
-    """
-    given = {(each.vendor_identification, each.attribute_name) for each in outer.vendor_attributes}
-    vendor_attributes = outer.vendor_attributes + tuple(
-        each
-        for each in inner.vendor_attributes
-        if (each.vendor_identification, each.attribute_name) not in given
-    )
-    return overlaid(inner, outer).replace(vendor_attributes=vendor_attributes)
-
-
-def overlaid(base: Attributes, top: Attributes) -> Attributes:
-    """The base with every attribute that the top one sets."""
-    return base.replace(**top.set_fields())

@@ -12,11 +12,14 @@ from ...kmip.structures import (
     X509CertificateIssuer,
     X509CertificateSubject,
 )
-from ..common.new_object import digest
+from ..common.new_object import make_digest
 
 
-def certificate_attributes(octets: bytes) -> Attributes:
-    """KMIP 2.1 §4.6 to §4.9, §4.21, §4.65 to §4.67. Raises InvalidField."""
+def describe_certificate(octets: bytes) -> Attributes:
+    """What a certificate in DER says (KMIP 2.1 §4.6 to §4.9, §4.21, §4.65 to §4.67).
+
+    Raises InvalidField.
+    """
     facts = read_certificate(octets)
     signature = facts.signature_algorithm
     attributes = Attributes(
@@ -25,7 +28,7 @@ def certificate_attributes(octets: bytes) -> Attributes:
         cryptographic_algorithm=facts.algorithm,
         cryptographic_length=facts.length,
         digital_signature_algorithms=() if signature is None else (signature,),
-        digests=(digest(octets, KeyFormatType.X509),),
+        digests=(make_digest(octets, KeyFormatType.X509),),
         key_format_type=KeyFormatType.X509,
         x_509_certificate_identifier=X509CertificateIdentifier(
             facts.issuer.distinguished_name, facts.serial_number
@@ -37,16 +40,16 @@ def certificate_attributes(octets: bytes) -> Attributes:
             facts.subject.distinguished_name, facts.subject.alternative_names
         ),
     )
-    return attributes.replace(**_names(facts))
+    return attributes.replace(**_describe_names(facts))
 
 
-def _names(facts: CertificateFacts) -> dict[str, Any]:
+def _describe_names(facts: CertificateFacts) -> dict[str, Any]:
     """{"certificate_subject_cn": ("example.com",), …}"""
 
-    def of(entity: Entity, prefix: str) -> dict[str, Any]:
+    def describe(entity: Entity, prefix: str) -> dict[str, Any]:
         return {f"{prefix}_{ending}": values for ending, values in entity.parts.items()}
 
     return {
-        **of(facts.subject, "certificate_subject"),
-        **of(facts.issuer, "certificate_issuer"),
+        **describe(facts.subject, "certificate_subject"),
+        **describe(facts.issuer, "certificate_issuer"),
     }

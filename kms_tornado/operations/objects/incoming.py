@@ -1,8 +1,8 @@
-"""Objects as they come in, to what the server keeps of them (KMIP 2.1 §2, §3; KMIP.md §5, §8).
+"""Objects as they come in, parsed to the form that the server stores (KMIP 2.1 §2, §3).
 
-What is kept has one form per object type: raw octets of symmetric keys, secret data and opaque objects,
-PKCS#8, SPKI and X.509 in DER of the others; the attribute KeyFormatType says how it is given out, which
-`given_objects` does.
+There is one canonical form per object type: raw octets of symmetric keys, secret data and opaque objects;
+PKCS#8, SPKI and X.509 in DER of the others. The attribute KeyFormatType says in which format the object
+is given out, which is done in `outgoing`.
 """
 
 from __future__ import annotations
@@ -47,139 +47,150 @@ from ...kmip.objects import (
     SymmetricKey,
 )
 from ...kmip.structures import Digest
-from ..common.new_object import digest, merged
-from .certificate_attributes import certificate_attributes
+from ..common.new_object import make_digest
+from ..common.object_attributes import merge_attributes
+from .certificate_attributes import describe_certificate
 
-#: The secret data's type has no attribute of its own: the server keeps it as a tag of its own.
+#: The type of secret data is no attribute: the server stores it as a tag of its own.
 SECRET_TYPE_TAGS = {SecretDataType.PASSWORD: "_password", SecretDataType.SEED: "_seed"}
 SYMMETRIC_FORMATS = frozenset({KeyFormatType.RAW, KeyFormatType.TRANSPARENT_SYMMETRIC_KEY})
 SECRET_FORMATS = frozenset({KeyFormatType.RAW, KeyFormatType.OPAQUE})
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """What was in an object. wanted: the client's attributes, those inside the key value included.
-    computed: what the server found out. tags: of the server's own."""
+class ParsedObject:
+    """What an object held.
+
+    material: in canonical form. requested: the client's attributes, with those inside the key value.
+    server_attributes: what the server found out. system_tags: the server's own.
+    """
 
     material: KeyMaterial
-    wanted: Attributes
-    computed: Attributes
-    tags: frozenset[str] = field(default_factory=frozenset)
+    requested: Attributes
+    server_attributes: Attributes
+    system_tags: frozenset[str] = field(default_factory=frozenset)
 
 
-def taken(object_type: ObjectType, given: Object | None, wanted: Attributes) -> Taken:
-    """The material of an object that is not wrapped, in the form that is kept.
+def parse_object(
+    object_type: ObjectType, incoming: Object | None, requested: Attributes
+) -> ParsedObject:
+    """Parse an object that is not wrapped.
 
     Raises MissingData, InvalidField, KeyFormatTypeNotSupported, UnsupportedCryptographicParameters.
     """
-    if not isinstance(given, OBJECT_CLASSES[object_type]):
+    if not isinstance(incoming, OBJECT_CLASSES[object_type]):
         raise MissingData(f"Object is missing, or not of the type {object_type.name}")
-    match given:
+    match incoming:
         case Certificate():
-            return _certificate(given, wanted)
+            return _parse_certificate(incoming, requested)
         case OpaqueObject():
-            return _opaque(given, wanted)
+            return _parse_opaque_object(incoming, requested)
         case SecretData():
-            return _secret(given, wanted)
+            return _parse_secret_data(incoming, requested)
         case SymmetricKey():
-            return _symmetric(given.key_block, wanted)
-    return _asymmetric(object_type, given.key_block, wanted)
+            return _parse_symmetric_key(incoming.key_block, requested)
+    return _parse_asymmetric_key(object_type, incoming.key_block, requested)
 
 
-def stated_attributes(block: KeyBlock, wanted: Attributes) -> Attributes:
-    """Those of the request, and where it says nothing, those inside the key value."""
+def merge_inner_attributes(block: KeyBlock, requested: Attributes) -> Attributes:
+    """The attributes of the request, and where it says nothing, those inside the key value."""
     value = block.key_value
     inner = value.attributes if isinstance(value, KeyValue) else None
-    return wanted if inner is None else merged(wanted, inner)
+    return requested if inner is None else merge_attributes(requested, inner)
 
 
-def _certificate(given: Certificate, wanted: Attributes) -> Taken:
-    if given.certificate_type is not CertificateType.X509:
+def _parse_certificate(certificate: Certificate, requested: Attributes) -> ParsedObject:
+    if certificate.certificate_type is not CertificateType.X509:
         raise FeatureNotSupported("certificates are X.509 here")
-    octets = given.certificate_value
-    return Taken(KeyMaterial(octets), wanted, certificate_attributes(octets))
+    octets = certificate.certificate_value
+    return ParsedObject(KeyMaterial(octets), requested, describe_certificate(octets))
 
 
-def _opaque(given: OpaqueObject, wanted: Attributes) -> Taken:
-    return Taken(
-        KeyMaterial(given.opaque_data_value),
-        wanted,
-        Attributes(opaque_data_type=given.opaque_data_type),
+def _parse_opaque_object(opaque: OpaqueObject, requested: Attributes) -> ParsedObject:
+    return ParsedObject(
+        KeyMaterial(opaque.opaque_data_value),
+        requested,
+        Attributes(opaque_data_type=opaque.opaque_data_type),
     )
 
 
-def _secret(given: SecretData, wanted: Attributes) -> Taken:
-    block = given.key_block
-    material = _octets(block, SECRET_FORMATS, "secret data is Raw or Opaque")
-    tag = SECRET_TYPE_TAGS.get(given.secret_data_type or SecretDataType.PASSWORD)
-    return Taken(
+def _parse_secret_data(secret: SecretData, requested: Attributes) -> ParsedObject:
+    block = secret.key_block
+    material = _parse_octets(block, SECRET_FORMATS, "secret data is Raw or Opaque")
+    tag = SECRET_TYPE_TAGS.get(secret.secret_data_type or SecretDataType.PASSWORD)
+    return ParsedObject(
         material,
-        stated_attributes(block, wanted),
+        merge_inner_attributes(block, requested),
         Attributes(key_format_type=block.key_format_type),
         frozenset({tag} if tag else ()),
     )
 
 
-def _symmetric(block: KeyBlock, wanted: Attributes) -> Taken:
-    material = _octets(
+def _parse_symmetric_key(block: KeyBlock, requested: Attributes) -> ParsedObject:
+    material = _parse_octets(
         block, SYMMETRIC_FORMATS, "a symmetric key is Raw or TransparentSymmetricKey"
     )
-    stated = stated_attributes(block, wanted)
-    algorithm = stated.cryptographic_algorithm or block.cryptographic_algorithm
+    requested = merge_inner_attributes(block, requested)
+    algorithm = requested.cryptographic_algorithm or block.cryptographic_algorithm
     if algorithm is None:
         raise MissingData("CryptographicAlgorithm is missing")
-    length = symmetric_length(algorithm, material)  # the key's own; clients state other lengths
+    length = _measure_symmetric_key(algorithm, material)  # its own: clients state other lengths
     check_key_length(algorithm, length)
-    if stated.key_format_type not in {None, *SYMMETRIC_FORMATS}:
+    if requested.key_format_type not in {None, *SYMMETRIC_FORMATS}:
         raise KeyFormatTypeNotSupported("a symmetric key is Raw or TransparentSymmetricKey")
-    return Taken(
+    return ParsedObject(
         material,
-        stated,
+        requested,
         Attributes(
             cryptographic_algorithm=algorithm,
             cryptographic_length=length,
-            key_format_type=stated.key_format_type or block.key_format_type,
+            key_format_type=requested.key_format_type or block.key_format_type,
         ),
     )
 
 
-def symmetric_length(algorithm: CryptographicAlgorithm, material: KeyMaterial) -> int:
+def _measure_symmetric_key(algorithm: CryptographicAlgorithm, material: KeyMaterial) -> int:
     """Bits; of 3DES without the parity, as KMIP counts them (profile case SKFF-M-12)."""
     if algorithm is CryptographicAlgorithm.THREE_DES:
         return material.bits // 8 * 7
     return material.bits
 
 
-def _octets(block: KeyBlock, allowed: frozenset[KeyFormatType], words: str) -> KeyMaterial:
-    found = _material(block)
-    if block.key_format_type not in allowed or not isinstance(found, KeyMaterialField):
-        raise KeyFormatTypeNotSupported(words)
-    return KeyMaterial(found.octets)
+def _parse_octets(block: KeyBlock, formats: frozenset[KeyFormatType], text: str) -> KeyMaterial:
+    """text: of the error where the block has another format."""
+    material = _read_material(block)
+    if block.key_format_type not in formats or not isinstance(material, KeyMaterialField):
+        raise KeyFormatTypeNotSupported(text)
+    return KeyMaterial(material.octets)
 
 
-def _asymmetric(object_type: ObjectType, block: KeyBlock, wanted: Attributes) -> Taken:
-    stated = stated_attributes(block, wanted)
-    algorithm = stated.cryptographic_algorithm or block.cryptographic_algorithm
-    found, key_format = _material(block), block.key_format_type
+def _parse_asymmetric_key(
+    object_type: ObjectType, block: KeyBlock, requested: Attributes
+) -> ParsedObject:
+    requested = merge_inner_attributes(block, requested)
+    algorithm = requested.cryptographic_algorithm or block.cryptographic_algorithm
+    material, key_format = _read_material(block), block.key_format_type
     key: PrivateNumbers | PublicNumbers
-    if not isinstance(found, KeyMaterialField):
-        key = parse_transparent(found, algorithm)
+    if not isinstance(material, KeyMaterialField):
+        key = parse_transparent(material, algorithm)
     elif key_format in TRANSPARENT_KEYS:
         raise InvalidField(f"KeyMaterial must be the parts of a {key_format.name}")
     elif object_type is ObjectType.PRIVATE_KEY:
-        key = key_formats.import_private(found.octets, key_format, algorithm)
+        key = key_formats.import_private(material.octets, key_format, algorithm)
     else:
-        key = key_formats.import_public(found.octets, key_format, algorithm)
+        key = key_formats.import_public(material.octets, key_format, algorithm)
     is_private = isinstance(key, PrivateNumbers)
     if is_private is not (object_type is ObjectType.PRIVATE_KEY):
         raise InvalidField("a public key is no private key, nor the other way round")
     key = normalize_key(key)
-    return Taken(
-        key_formats.encode_canonical(key), stated, asymmetric_attributes(key, key_format, algorithm)
+    return ParsedObject(
+        key_formats.encode_canonical(key),
+        requested,
+        describe_asymmetric_key(key, key_format, algorithm),
     )
 
 
-def _material(block: KeyBlock) -> KeyMaterialField | TransparentKey:
+def _read_material(block: KeyBlock) -> KeyMaterialField | TransparentKey:
     if block.key_compression_type is not None:
         raise FeatureNotSupported("KeyCompressionType is not supported")
     if block.key_value is None:
@@ -189,25 +200,28 @@ def _material(block: KeyBlock) -> KeyMaterialField | TransparentKey:
     return block.key_value.key_material
 
 
-def asymmetric_attributes(
+def describe_asymmetric_key(
     key: PrivateNumbers | PublicNumbers,
     key_format: KeyFormatType,
     algorithm: CryptographicAlgorithm | None = None,
 ) -> Attributes:
-    """algorithm: as stated. Raises InvalidField where the key is of another one."""
+    """What the server knows of a key. Raises InvalidField where it is of another algorithm than stated.
+
+    algorithm: as the client stated it.
+    """
     return Attributes(
         cryptographic_algorithm=determine_algorithm(key, algorithm),
         cryptographic_length=measure_key_length(key),
         key_format_type=key_format,
-        digests=(_digest(key, key_format),),
+        digests=(_digest_key(key, key_format),),
     )
 
 
-def _digest(key: PrivateNumbers | PublicNumbers, key_format: KeyFormatType) -> Digest:
+def _digest_key(key: PrivateNumbers | PublicNumbers, key_format: KeyFormatType) -> Digest:
     """Over the octets in their format; of a transparent key, over PKCS#8 or SPKI."""
     is_private = isinstance(key, PrivateNumbers)
     if key_format in TRANSPARENT_KEYS:
         key_format = KeyFormatType.PKCS8 if is_private else KeyFormatType.X509
     if isinstance(key, PrivateNumbers):
-        return digest(key_formats.export_private(key, key_format), key_format)
-    return digest(key_formats.export_public(key, key_format), key_format)
+        return make_digest(key_formats.export_private(key, key_format), key_format)
+    return make_digest(key_formats.export_public(key, key_format), key_format)

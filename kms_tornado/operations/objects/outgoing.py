@@ -1,6 +1,7 @@
-"""Objects as they are given out, in the clear, from what the server keeps of them (KMIP.md §5, §8).
+"""Objects as they are given out in the clear, rendered from the form that the server stores.
 
-The way in, and the forms in which material is kept, are in `key_blocks`.
+The canonical forms of the material, and the way in, are `incoming`'s. What each client wants in a KeyBlock
+is in its `ClientProfile`; docs/dialects.md, "What an answer may contain", says why.
 """
 
 from __future__ import annotations
@@ -35,18 +36,18 @@ from ...kmip.objects import (
     SymmetricKey,
 )
 from ...kmip.structures import Link, VendorAttribute
-from ..attributes import user_tags_of
 from ..common.client_profile import ClientProfile
+from ..common.object_attributes import select_user_tags
 from .incoming import SECRET_FORMATS, SECRET_TYPE_TAGS, SYMMETRIC_FORMATS
 
 # What nearly every call is about; Python 3.11 looks a member up in a function.
 _SYMMETRIC_KEY, _RAW = ObjectType.SYMMETRIC_KEY, KeyFormatType.RAW
 
 
-def given(
+def render_object(
     target: ManagedObject,
     material: KeyMaterial,
-    wanted: KeyFormatType | None,
+    requested_format: KeyFormatType | None,
     client: ClientProfile,
 ) -> Object:
     """The object in the clear, in the format asked for, else as registered.
@@ -54,63 +55,64 @@ def given(
     Raises KeyFormatTypeNotSupported.
     """
     object_type = target.object_type
-    if object_type in _HOLDERS:
-        return with_block(target, key_block(target, material, wanted, client))
+    if object_type in _ENCLOSING_OBJECTS:
+        block = render_key_block(target, material, requested_format, client)
+        return enclose_key_block(target, block)
     if object_type is ObjectType.CERTIFICATE:
-        _check_only(wanted, KeyFormatType.X509, "a certificate is X.509")
+        _check_only_format(requested_format, KeyFormatType.X509, "a certificate is X.509")
         return Certificate(CertificateType.X509, material.reveal())
-    _check_only(wanted, KeyFormatType.OPAQUE, "an opaque object has no format")
+    _check_only_format(requested_format, KeyFormatType.OPAQUE, "an opaque object has no format")
     data_type = target.attributes.opaque_data_type or OpaqueDataType.UNKNOWN
     return OpaqueObject(data_type, material.reveal())
 
 
-def with_block(target: ManagedObject, block: KeyBlock) -> Object:
+def enclose_key_block(target: ManagedObject, block: KeyBlock) -> Object:
     """The object around its KeyBlock, wrapped or not."""
-    return _HOLDERS[target.object_type](target, block)
+    return _ENCLOSING_OBJECTS[target.object_type](target, block)
 
 
-def key_block(
+def render_key_block(
     target: ManagedObject,
     material: KeyMaterial,
-    wanted: KeyFormatType | None,
+    requested_format: KeyFormatType | None,
     client: ClientProfile,
 ) -> KeyBlock:
     """The KeyBlock of any object that has one."""
-    kept = target.attributes
-    if wanted is None and target.object_type is _SYMMETRIC_KEY:
-        wanted = client.default_symmetric_format
-    key_format = wanted or kept.key_format_type or _RAW
+    attributes = target.attributes
+    if requested_format is None and target.object_type is _SYMMETRIC_KEY:
+        requested_format = client.default_symmetric_format
+    key_format = requested_format or attributes.key_format_type or _RAW
     return KeyBlock(
         key_format_type=key_format,
         key_value=KeyValue(
-            material_field(target.object_type, material, key_format),
-            shown_attributes(target, key_format) if client.attributes_in_key_value else None,
+            render_material(target.object_type, material, key_format),
+            render_inner_attributes(target, key_format) if client.attributes_in_key_value else None,
         ),
-        cryptographic_algorithm=kept.cryptographic_algorithm,
-        cryptographic_length=kept.cryptographic_length,
+        cryptographic_algorithm=attributes.cryptographic_algorithm,
+        cryptographic_length=attributes.cryptographic_length,
     )
 
 
-def material_field(
+def render_material(
     object_type: ObjectType, material: KeyMaterial, key_format: KeyFormatType
 ) -> KeyMaterialField | TransparentKey:
     """Raises KeyFormatTypeNotSupported where the object has no such format."""
-    return _MATERIAL_FIELDS[object_type](material, key_format)
+    return _RENDERERS[object_type](material, key_format)
 
 
-def _symmetric_field(material: KeyMaterial, key_format: KeyFormatType) -> KeyMaterialField:
+def _render_symmetric_key(material: KeyMaterial, key_format: KeyFormatType) -> KeyMaterialField:
     if key_format not in SYMMETRIC_FORMATS:
         raise KeyFormatTypeNotSupported("a symmetric key is Raw or TransparentSymmetricKey")
     return KeyMaterialField(material.reveal(), transparent=key_format is not _RAW)
 
 
-def _secret_field(material: KeyMaterial, key_format: KeyFormatType) -> KeyMaterialField:
+def _render_secret_data(material: KeyMaterial, key_format: KeyFormatType) -> KeyMaterialField:
     if key_format not in SECRET_FORMATS:
         raise KeyFormatTypeNotSupported("secret data is Raw or Opaque")
     return KeyMaterialField(material.reveal())
 
 
-def _private_field(
+def _render_private_key(
     material: KeyMaterial, key_format: KeyFormatType
 ) -> KeyMaterialField | TransparentKey:
     private = key_formats.read_private(material)
@@ -119,7 +121,7 @@ def _private_field(
     return KeyMaterialField(key_formats.export_private(private, key_format))
 
 
-def _public_field(
+def _render_public_key(
     material: KeyMaterial, key_format: KeyFormatType
 ) -> KeyMaterialField | TransparentKey:
     public = key_formats.read_public(material.reveal())
@@ -128,45 +130,48 @@ def _public_field(
     return KeyMaterialField(key_formats.export_public(public, key_format))
 
 
-#: Object type → what is given out of the material of an object with a KeyBlock.
-_MATERIAL_FIELDS: Mapping[
+#: Object type → what renders the material of an object with a KeyBlock.
+_RENDERERS: Mapping[
     ObjectType, Callable[[KeyMaterial, KeyFormatType], KeyMaterialField | TransparentKey]
 ] = {
-    _SYMMETRIC_KEY: _symmetric_field,
-    ObjectType.SECRET_DATA: _secret_field,
-    ObjectType.PRIVATE_KEY: _private_field,
-    ObjectType.PUBLIC_KEY: _public_field,
+    _SYMMETRIC_KEY: _render_symmetric_key,
+    ObjectType.SECRET_DATA: _render_secret_data,
+    ObjectType.PRIVATE_KEY: _render_private_key,
+    ObjectType.PUBLIC_KEY: _render_public_key,
 }
 
 #: Object type → what is around its KeyBlock.
-_HOLDERS: Mapping[ObjectType, Callable[[ManagedObject, KeyBlock], Object]] = {
+_ENCLOSING_OBJECTS: Mapping[ObjectType, Callable[[ManagedObject, KeyBlock], Object]] = {
     _SYMMETRIC_KEY: lambda target, block: SymmetricKey(block),
     ObjectType.SECRET_DATA: lambda target, block: SecretData(
-        secret_data_type(target), key_block=block
+        _secret_data_type(target), key_block=block
     ),
     ObjectType.PRIVATE_KEY: lambda target, block: PrivateKey(block),
     ObjectType.PUBLIC_KEY: lambda target, block: PublicKey(block),
 }
 
 
-def shown_attributes(target: ManagedObject, key_format: KeyFormatType) -> Attributes:
-    """What both published clients read (KMIP.md §5, R4): cloudproof_kms_js picks its parser by the
-    format, and knows none for PKCS#8 and the like but Raw (R6)."""
-    kept = target.attributes
-    return _shown(
-        kept.cryptographic_algorithm,
-        kept.cryptographic_length,
-        kept.cryptographic_usage_mask,
+def render_inner_attributes(target: ManagedObject, key_format: KeyFormatType) -> Attributes:
+    """The attributes inside the key value that both published clients read.
+
+    cloudproof_kms_js picks its parser by the format among them, and of PKCS#8 and the like knows none
+    but Raw.
+    """
+    attributes = target.attributes
+    return _render_inner_attributes(
+        attributes.cryptographic_algorithm,
+        attributes.cryptographic_length,
+        attributes.cryptographic_usage_mask,
         key_format,
         target.object_type,
-        kept.links,
-        kept.vendor_attributes,
+        attributes.links,
+        attributes.vendor_attributes,
         target.tags,
     )
 
 
 @lru_cache(maxsize=256)  # of most keys they are the same
-def _shown(
+def _render_inner_attributes(
     algorithm: CryptographicAlgorithm | None,
     length: int | None,
     usage_mask: int | None,
@@ -176,27 +181,29 @@ def _shown(
     vendor_attributes: tuple[VendorAttribute, ...],
     tags: frozenset[str],
 ) -> Attributes:
-    is_plain = (
+    is_transparent = (
         key_format is KeyFormatType.TRANSPARENT_SYMMETRIC_KEY or key_format in TRANSPARENT_KEYS
     )
-    shown = Attributes(
+    attributes = Attributes(
         cryptographic_algorithm=algorithm,
         cryptographic_length=length,
         cryptographic_usage_mask=usage_mask,
-        key_format_type=key_format if is_plain else KeyFormatType.RAW,
+        key_format_type=key_format if is_transparent else KeyFormatType.RAW,
         object_type=object_type,
         links=links,
         vendor_attributes=vendor_attributes,
     )
-    return with_user_tags(shown, user_tags_of(tags))
+    return with_user_tags(attributes, select_user_tags(tags))
 
 
-def secret_data_type(target: ManagedObject) -> SecretDataType:
+def _secret_data_type(target: ManagedObject) -> SecretDataType:
     if SECRET_TYPE_TAGS[SecretDataType.SEED] in target.tags:
         return SecretDataType.SEED
     return SecretDataType.PASSWORD
 
 
-def _check_only(wanted: KeyFormatType | None, only: KeyFormatType, words: str) -> None:
-    if wanted not in {None, only}:
-        raise KeyFormatTypeNotSupported(words)
+def _check_only_format(
+    requested_format: KeyFormatType | None, only: KeyFormatType, text: str
+) -> None:
+    if requested_format not in {None, only}:
+        raise KeyFormatTypeNotSupported(text)

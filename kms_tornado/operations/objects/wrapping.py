@@ -1,7 +1,8 @@
-"""Keys that leave or come in wrapped by other keys (KMIP 2.1 §7.10, §3.1; KMIP.md §8).
+"""Keys that leave or come in wrapped by other keys (KMIP 2.1 §7.10, §3.1).
 
 A wrapping key is an object that the request mentions besides its target: the caller needs a right of
 its own to it, `encrypt` to wrap and `decrypt` to unwrap, and its state, dates, mask and limit count.
+docs/dialects.md, "Operations of the published clients", tells how the clients' ways differ.
 """
 
 from __future__ import annotations
@@ -47,12 +48,11 @@ from ...kmip.objects import (
     encode_key_value,
 )
 from ...kmip.schema import tag_of
-from ...kmip.structures import CryptographicParameters
-from ..attributes import described
 from ..common.call import Call, UsableKey
 from ..common.key_use import run_with_private_key
-from .outgoing import key_block
-from .wrapping_policy import check_protects, check_protects_nothing, linked_private_key
+from ..common.object_attributes import describe_object
+from .outgoing import render_key_block
+from .wrapping_policy import check_key_may_leave, check_wrapping_key_protects, fetch_private_key_of
 
 _WRAPPING_TYPES = frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.PUBLIC_KEY})
 _UNWRAPPING_TYPES = frozenset(
@@ -70,11 +70,11 @@ _WRAP_MODES = frozenset(
 # --- out ----------------------------------------------------------------------------------------
 
 
-async def wrapped_block(
+async def wrap_key_block(
     call: Call,
     key: UsableKey,
     specification: KeyWrappingSpecification,
-    key_format: KeyFormatType | None,
+    requested_format: KeyFormatType | None,
 ) -> KeyBlock:
     """The key's KeyBlock, wrapped as the specification says.
 
@@ -82,7 +82,7 @@ async def wrapped_block(
     NotExtractable, FeatureNotSupported, InvalidField, UnsupportedCryptographicParameters.
     """
     target = key.target
-    information = encryption_only(specification)
+    information = require_encryption_key(specification)
     if target.attributes.extractable is False:
         raise NotExtractable("the object is not Extractable")
     wrapping_key = await call.for_operation(Operation.ENCRYPT).fetch_to_use(
@@ -94,77 +94,78 @@ async def wrapped_block(
     if wrapping_key.target.uid == target.uid:
         raise InvalidField("a key does not wrap itself")
     if target.attributes.sensitive:
-        check_protects_nothing(target)
-        await check_protects(call, wrapping_key, key)
-    scheme = _scheme(call, wrapping_key.target, information, Use.PROTECT)
-    plain = key_block(target, key.open(), key_format, call.client)
-    encoding = _encoding(call, specification)
-    octets = _octets(plain, encoding, _asked(target, specification))
-    result = wrap_key(scheme, wrapping_key.open(), octets)
+        check_key_may_leave(target)
+        await check_wrapping_key_protects(call, wrapping_key, key)
+    scheme = _choose_scheme(call, wrapping_key.target, information, Use.PROTECT)
+    plain = render_key_block(target, key.open(), requested_format, call.client)
+    encoding = specification.encoding_option or call.client.default_encoding_option
+    octets = _encode_key_value(plain, encoding, _select_attributes(target, specification))
+    wrapped = wrap_key(scheme, wrapping_key.open(), octets)
     await call.consume_usage(wrapping_key.target, len(octets))
     return dataclasses.replace(
         plain,
-        key_value=_wrapped_value(plain, encoding, result),
-        key_wrapping_data=_wrapping_data(call, wrapping_key.target, information, scheme, encoding),
+        key_value=_make_wrapped_value(plain, encoding, wrapped),
+        key_wrapping_data=_describe_wrapping(
+            call, wrapping_key.target, information, scheme, encoding
+        ),
     )
 
 
-def encryption_only(
-    given: KeyWrappingSpecification | KeyWrappingData,
+def require_encryption_key(
+    wrapping: KeyWrappingSpecification | KeyWrappingData,
 ) -> EncryptionKeyInformation:
-    if given.wrapping_method is not WrappingMethod.ENCRYPT:
+    """The key that encrypts. Raises for what is not supported: MACs and signatures besides."""
+    if wrapping.wrapping_method is not WrappingMethod.ENCRYPT:
         raise KeyWrapTypeNotSupported("the WrappingMethod is Encrypt")
-    if given.mac_signature_key_information is not None:
+    if wrapping.mac_signature_key_information is not None:
         raise FeatureNotSupported("wrapped keys are not signed besides")
-    if given.encryption_key_information is None:
+    if wrapping.encryption_key_information is None:
         raise MissingData("EncryptionKeyInformation is missing")
-    return given.encryption_key_information
+    return wrapping.encryption_key_information
 
 
-def _encoding(call: Call, specification: KeyWrappingSpecification) -> EncodingOption:
-    if specification.encoding_option is not None:
-        return specification.encoding_option
-    return call.client.default_encoding_option
-
-
-def _asked(target: ManagedObject, specification: KeyWrappingSpecification) -> Attributes | None:
-    """The attributes to wrap with the key; None where none was asked for."""
+def _select_attributes(
+    target: ManagedObject, specification: KeyWrappingSpecification
+) -> Attributes | None:
+    """The attributes to wrap with the key; None where the request names none."""
     if not specification.attribute_names:
         return None
-    kept = described(target)
+    attributes = describe_object(target)
     names = {name.replace(" ", "") for name in specification.attribute_names}
     return Attributes(
         **{
-            each.name: getattr(kept, each.name)
-            for each in dataclasses.fields(kept)
-            if tag_of(Attributes, each.name) in names
+            field.name: getattr(attributes, field.name)
+            for field in dataclasses.fields(attributes)
+            if tag_of(Attributes, field.name) in names
         }
     )
 
 
-def _octets(plain: KeyBlock, encoding: EncodingOption, asked: Attributes | None) -> bytes:
+def _encode_key_value(
+    plain: KeyBlock, encoding: EncodingOption, attributes: Attributes | None
+) -> bytes:
     """What is wrapped: the KeyValue in TTLV, or the key's own octets."""
     value = plain.key_value
-    assert isinstance(value, KeyValue)  # of `key_block`
+    assert isinstance(value, KeyValue)  # of `render_key_block`
     if encoding is EncodingOption.TTLV_ENCODING:
-        return encode_key_value(KeyValue(value.key_material, asked))
-    if asked is not None:
+        return encode_key_value(KeyValue(value.key_material, attributes))
+    if attributes is not None:
         raise InvalidField("attributes are wrapped with TTLV Encoding only")
     if not isinstance(value.key_material, KeyMaterialField):
         raise InvalidField("a transparent key is wrapped with TTLV Encoding only")
     return value.key_material.octets
 
 
-def _wrapped_value(
-    plain: KeyBlock, encoding: EncodingOption, result: bytes
+def _make_wrapped_value(
+    plain: KeyBlock, encoding: EncodingOption, wrapped: bytes
 ) -> KeyValue | EncodedKeyValue:
     if encoding is EncodingOption.TTLV_ENCODING:
-        return EncodedKeyValue(result)
+        return EncodedKeyValue(wrapped)
     inner = plain.key_value.attributes if isinstance(plain.key_value, KeyValue) else None
-    return KeyValue(KeyMaterialField(result), inner)
+    return KeyValue(KeyMaterialField(wrapped), inner)
 
 
-def _wrapping_data(
+def _describe_wrapping(
     call: Call,
     wrapping_key: ManagedObject,
     information: EncryptionKeyInformation,
@@ -186,14 +187,14 @@ def _wrapping_data(
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Unwrapped:
-    """block: as if it had come in plain. sensitive: the wrapping key is, so what it protects is, too."""
+class UnwrappedBlock:
+    """block: as if it had come in plain. is_sensitive: the wrapping key is Sensitive, and so is this one."""
 
     block: KeyBlock
-    sensitive: bool
+    is_sensitive: bool
 
 
-async def unwrapped(call: Call, block: KeyBlock) -> Unwrapped:
+async def unwrap_key_block(call: Call, block: KeyBlock) -> UnwrappedBlock:
     """Unwrap a KeyBlock that came with KeyWrappingData.
 
     Raises what the wrapping key refuses, CryptographicFailure, FeatureNotSupported, InvalidField.
@@ -201,42 +202,42 @@ async def unwrapped(call: Call, block: KeyBlock) -> Unwrapped:
     data, value = block.key_wrapping_data, block.key_value
     if data is None or value is None:
         raise MissingData("KeyWrappingData and KeyValue go together")
-    information = encryption_only(data)
+    information = require_encryption_key(data)
     if data.iv_counter_nonce is not None:
         raise FeatureNotSupported("the nonce stands in front of a key wrapped by AES-GCM")
     wrapping_key = await _fetch_to_unwrap(call, information.unique_identifier)
-    scheme = _scheme(call, wrapping_key.target, information, Use.PROCESS)
-    octets = _wrapped_octets(value)
+    scheme = _choose_scheme(call, wrapping_key.target, information, Use.PROCESS)
+    octets = _read_wrapped_octets(value)
     work = partial(unwrap_key, scheme, wrapping_key.open(), octets)
     if scheme.algorithm is WrapAlgorithm.RSA:
         plain = await run_with_private_key(call, wrapping_key.target, work)
     else:
         plain = work()
-    return Unwrapped(
+    return UnwrappedBlock(
         dataclasses.replace(
-            block, key_value=_plain_value(block, value, plain), key_wrapping_data=None
+            block, key_value=_decode_plain_value(block, value, plain), key_wrapping_data=None
         ),
         bool(wrapping_key.target.attributes.sensitive),
     )
 
 
 async def _fetch_to_unwrap(call: Call, identifier: str) -> UsableKey:
-    """The key itself, or of a public key its private half: that is what the wrapper could name."""
+    """The key itself, or the private half of a public key, which is what the wrapping party could name."""
     unwrapping = call.for_operation(Operation.DECRYPT)
-    found = await unwrapping.fetch_for(identifier, Use.INSPECT, types=_UNWRAPPING_TYPES)
-    if found.object_type is ObjectType.PUBLIC_KEY:
-        private = await linked_private_key(call, found)
+    named = await unwrapping.fetch_for(identifier, Use.INSPECT, types=_UNWRAPPING_TYPES)
+    if named.object_type is ObjectType.PUBLIC_KEY:
+        private = await fetch_private_key_of(call, named)
         if private is None:
             raise InvalidField("the private key of the wrapping key is not at hand")
-        found, identifier = private, private.uid
-    if STORED_WRAPPED_TAG in found.tags:  # keys could wrap one another in a circle
+        named, identifier = private, private.uid
+    if STORED_WRAPPED_TAG in named.tags:  # keys could wrap one another in a circle
         raise FeatureNotSupported("the wrapping key is kept wrapped itself")
     return await unwrapping.fetch_to_use(
         identifier, Use.PROCESS, CryptographicUsageMask.UNWRAP_KEY, types=_UNWRAPPING_TYPES
     )
 
 
-def _wrapped_octets(value: KeyValue | EncodedKeyValue) -> bytes:
+def _read_wrapped_octets(value: KeyValue | EncodedKeyValue) -> bytes:
     if isinstance(value, EncodedKeyValue):
         return value.octets
     if not isinstance(value.key_material, KeyMaterialField):
@@ -244,7 +245,9 @@ def _wrapped_octets(value: KeyValue | EncodedKeyValue) -> bytes:
     return value.key_material.octets
 
 
-def _plain_value(block: KeyBlock, value: KeyValue | EncodedKeyValue, plain: bytes) -> KeyValue:
+def _decode_plain_value(
+    block: KeyBlock, value: KeyValue | EncodedKeyValue, plain: bytes
+) -> KeyValue:
     if isinstance(value, EncodedKeyValue):
         return decode_key_value(plain, block.key_format_type)
     transparent = block.key_format_type is KeyFormatType.TRANSPARENT_SYMMETRIC_KEY
@@ -254,23 +257,20 @@ def _plain_value(block: KeyBlock, value: KeyValue | EncodedKeyValue, plain: byte
 # --- both ---------------------------------------------------------------------------------------
 
 
-def _scheme(
+def _choose_scheme(
     call: Call, wrapping_key: ManagedObject, information: EncryptionKeyInformation, use: Use
 ) -> WrappingScheme:
-    """As the request says, else as the wrapping key's parameters say where they speak of wrapping."""
-    wanted = information.cryptographic_parameters
+    """The request's, else that of the wrapping key's parameters where they speak of wrapping.
+
+    Raises UnsupportedCryptographicParameters.
+    """
+    parameters = information.cryptographic_parameters
     own = wrapping_key.attributes.cryptographic_parameters
-    if wanted is None and own is not None:
+    if parameters is None and own is not None:
         is_rsa = wrapping_key.object_type is not ObjectType.SYMMETRIC_KEY
-        wanted = own if is_rsa or own.block_cipher_mode in _WRAP_MODES else None
-    scheme = choose_wrapping_scheme(
-        wrapping_key.attributes.cryptographic_algorithm, _as_meant(call, wanted)
-    )
+        parameters = own if is_rsa or own.block_cipher_mode in _WRAP_MODES else None
+    if parameters and parameters.block_cipher_mode is BlockCipherMode.NIST_KEY_WRAP:
+        parameters = dataclasses.replace(parameters, block_cipher_mode=call.client.nist_key_wrap)
+    scheme = choose_wrapping_scheme(wrapping_key.attributes.cryptographic_algorithm, parameters)
     call.check_allowed(scheme.technique, use)
     return scheme
-
-
-def _as_meant(call: Call, wanted: CryptographicParameters | None) -> CryptographicParameters | None:
-    if wanted and wanted.block_cipher_mode is BlockCipherMode.NIST_KEY_WRAP:
-        return dataclasses.replace(wanted, block_cipher_mode=call.client.nist_key_wrap)
-    return wanted

@@ -1,0 +1,109 @@
+"""The attributes of one object: which a client may set, how long they may be, how they are shown and merged.
+
+What may become of a single attribute once the object exists is `domain.attribute_rules`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from ...domain.attribute_rules import check_quantum_safe, rule_for
+from ...domain.managed_object import ManagedObject
+from ...errors import InvalidAttribute, InvalidField
+from ...kmip.attributes import Attributes, with_user_tags
+from ...kmip.schema import tag_of
+from ...kmip.structures import VendorAttribute
+from ...store.sql.attribute_rows import format_attributes
+
+#: Attributes and tags of one object, in characters as they are stored: readers keep thousands of
+#: them in memory, and a key is no place for documents.
+MAX_ATTRIBUTES_LENGTH = 64 * 1024
+
+#: Seconds for which a client may rely on what it was told before it should ask again.
+LEASE_TIME_S = 3600
+
+#: Software: this process protects all material, wherever its master key is kept (KMIP 2.1 §4.44, §12.2).
+PROTECTION_STORAGE_MASK = 0x1
+
+#: Vendor attributes that ask for something: to be honoured or refused, never just stored.
+_REFUSED_VENDOR_ATTRIBUTES = frozenset({"wrapping_key_id"})
+
+
+# --- what a client may set ----------------------------------------------------------------------
+
+
+def check_settable(requested: Attributes) -> None:
+    """Raises InvalidAttribute, naming the first attribute that a client may not set on a new object."""
+    for field in requested.set_fields():
+        if not rule_for(field).create:
+            raise InvalidAttribute(f"{tag_of(Attributes, field)} cannot be set by a client here")
+    for attribute in requested.vendor_attributes:
+        check_vendor_attribute(attribute)
+    check_quantum_safe(requested)
+
+
+def check_vendor_attribute(attribute: VendorAttribute) -> None:
+    """Raises InvalidAttribute for one that asks for something which the server would not do."""
+    if attribute.attribute_name in _REFUSED_VENDOR_ATTRIBUTES:
+        raise InvalidAttribute(f"{attribute.attribute_name} is not supported")
+
+
+def check_attributes_length(attributes: Attributes, tags: frozenset[str]) -> None:
+    """Raises InvalidField."""
+    if len(format_attributes(attributes).text) + sum(map(len, tags)) > MAX_ATTRIBUTES_LENGTH:
+        raise InvalidField(f"attributes and tags have more than {MAX_ATTRIBUTES_LENGTH} characters")
+
+
+# --- what a client is told ----------------------------------------------------------------------
+
+
+def describe_object(target: ManagedObject) -> Attributes:
+    """The object's attributes, with those that are stored apart or follow from others.
+
+    Fresh is stored only where a client asked for it: nobody knows of anything else that it was never
+    given out, and a first Get need not write.
+    """
+    attributes = target.attributes
+    return with_user_tags(
+        attributes.replace(
+            unique_identifier=target.uid,
+            short_unique_identifier=hashlib.sha256(target.uid.encode()).digest(),
+            object_type=target.object_type,
+            state=target.state,
+            fresh=bool(attributes.fresh),
+            lease_time=LEASE_TIME_S,
+            protection_storage_mask=PROTECTION_STORAGE_MASK,
+        ),
+        select_user_tags(target.tags),
+    )
+
+
+def select_user_tags(tags: frozenset[str]) -> frozenset[str]:
+    """The tags without the system's: a client sends back on Import what it got, and may not set those."""
+    return frozenset(tag for tag in tags if not tag.startswith("_"))
+
+
+# --- two sets of attributes ---------------------------------------------------------------------
+
+
+def merge_attributes(outer: Attributes, inner: Attributes) -> Attributes:
+    """Both, the outer ones winning; None and () mean that an attribute is not set.
+
+    Vendor attributes count one by one: an outer tag must not make an inner one of another name,
+    which may ask for something, go without a word.
+    """
+    outer_names = {
+        (attribute.vendor_identification, attribute.attribute_name)
+        for attribute in outer.vendor_attributes
+    }
+    vendor_attributes = outer.vendor_attributes + tuple(
+        attribute
+        for attribute in inner.vendor_attributes
+        if (attribute.vendor_identification, attribute.attribute_name) not in outer_names
+    )
+    return overlay_attributes(inner, outer).replace(vendor_attributes=vendor_attributes)
+
+
+def overlay_attributes(base: Attributes, top: Attributes) -> Attributes:
+    """The base with every attribute that the top one sets."""
+    return base.replace(**top.set_fields())
