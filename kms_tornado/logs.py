@@ -1,4 +1,4 @@
-"""What the log looks like: one line a record, as text or JSON, with no token in any of it."""
+"""The form of the log: one line a record, as text or JSON, and no token in any of them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any, TextIO
 _LINE = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
 # A second line of defence: no code of ours logs a token, but libraries quote what they refuse.
-# Possessive (`++`), and not begun inside a word: a stranger chooses the path that is logged, and
-# 60 kB of it kept a pattern that backtracks busy for 14 s.
+# The quantifiers are possessive (`++`), and no match begins inside a word: a stranger chooses the path
+# that is logged, and a path of 60 kB kept a pattern that backtracks busy for 14 s.
 _TOKEN = re.compile(
     r"""
     bearer[\s:=+%20]+(?!tokens?\b)[A-Za-z0-9\-._~+/]++=*+    # a credential, whole or broken
@@ -24,8 +24,8 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-# Nothing is a token without "bearer", without "eyJ" and without this: nearly no line, so that nearly none
-# pays for the whole pattern.
+# A token has "bearer", "eyJ" or a part like this in it. Nearly no line has, so that nearly none pays for
+# the whole pattern.
 _LAST_PART = re.compile(r"\.[A-Za-z0-9_-]{20}", re.IGNORECASE)
 # Control characters, and those that turn the direction of what follows on a screen.
 _UNPRINTABLE = re.compile(
@@ -40,18 +40,18 @@ def configure(level: str, form: str, stream: TextIO | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # No line of ours shows them, and finding them out costs a tenth of each (Optimization, in the
-    # documentation of `logging`).
+    # No line shows threads, processes or source files, and finding them out takes a tenth of the time of a
+    # line ("Optimization" in the documentation of `logging`).
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = None
     logging.getLogger("alembic").setLevel(logging.WARNING)  # its plugins introduce themselves
-    # The line that names the URL is the program's answer to being started: always there.
+    # The line that names the URL is the program's answer to being started, so it is always there.
     logging.getLogger("kms_tornado.server").setLevel(logging.INFO)
     # Tornado quotes the malformed header, which may be the Authorization header.
-    logging.getLogger("tornado.general").addFilter(_without_quotes)
+    logging.getLogger("tornado.general").addFilter(_cut_quoted_header)
 
 
-def redacted(text: str) -> str:
+def redact(text: str) -> str:
     """The text without anything that looks like a token, and on one line."""
     lowered = text.lower()
     if "bearer" in lowered or "eyj" in lowered or _LAST_PART.search(text):
@@ -68,27 +68,27 @@ class TextFormatter(logging.Formatter):
         return _time(record)
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
-        record.message = redacted(record.message)
+        record.message = redact(record.message)
         return super().formatMessage(record)
 
     def formatException(self, ei: Any) -> str:  # noqa: N802
-        return "\n".join(redacted(line) for line in super().formatException(ei).split("\n"))
+        return "\n".join(redact(line) for line in super().formatException(ei).split("\n"))
 
 
 class JSONFormatter(logging.Formatter):
-    """One JSON object a line; `fields` given as extra= stand beside the message."""
+    """One JSON object a line. The record's `fields`, passed by extra=, stand beside the message."""
 
     def format(self, record: logging.LogRecord) -> str:
         entry: dict[str, Any] = {
             "time": _time(record),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": redacted(record.getMessage()),
+            "message": redact(record.getMessage()),
         }
         for name, value in getattr(record, "fields", {}).items():
-            entry[name] = redacted(value) if isinstance(value, str) else value
+            entry[name] = redact(value) if isinstance(value, str) else value
         if record.exc_info:
-            entry["exception"] = redacted(self.formatException(record.exc_info))
+            entry["exception"] = redact(self.formatException(record.exc_info))
         return json.dumps(entry, ensure_ascii=False)
 
 
@@ -102,7 +102,7 @@ def _second(second: int) -> str:
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def _without_quotes(record: logging.LogRecord) -> bool:
+def _cut_quoted_header(record: logging.LogRecord) -> bool:
     """Cut Tornado's "Malformed HTTP message from …: Invalid header value '…'" before the value."""
     if str(record.msg).startswith("Malformed HTTP message") and isinstance(record.args, tuple):
         record.args = tuple(re.split(r"['\":]", str(arg), maxsplit=1)[0] for arg in record.args)

@@ -26,7 +26,7 @@ CRYPTO_POLICIES = ("conservative", "permissive")
 
 
 class InconsistentSettings(ConfigurationError):
-    """Settings of which one is nonsense, or which may not stand together. faults: all that were found."""
+    """Settings that are nonsense, alone or together. faults: every one that was found."""
 
     def __init__(self, faults: tuple[ConfigurationError, ...]) -> None:
         super().__init__("; ".join(map(str, faults)))
@@ -47,9 +47,10 @@ class Secret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceSettings:
-    """Everything that the key service is told, whatever transport stands in front of it.
+    """All settings of the key service, whatever transport stands in front of it.
 
-    data_dir: of the database and the master key; None until whoever starts the KMS names one (--dev).
+    data_dir: of the database and the master key. With --dev it is None until the server makes a
+    temporary one; a KMS does not start without.
     database_url: of SQLite or PostgreSQL; a file of SQLite begins at data_dir.
     master_key_file: None means the file in data_dir. master_key: base64 text, not yet decoded.
     privileged_users: who may create objects; empty means everyone.
@@ -103,12 +104,12 @@ _FROM_ARGUMENT: Mapping[str, Callable[[Any], object]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything that the server is told; valid once it exists.
+    """All settings of the server.
 
     trust: None with --dev (the server starts its own issuer, see `trust_in`) and with
     --insecure-no-auth, where every request is default_username.
     policy, refresh, cache_size: what `trust` was made with, or what `trust_in` will use.
-    clients_ca_cert_file: only clients with a certificate of one of these CAs are let in.
+    clients_ca_cert_file: CAs of which a client must have a certificate; None asks for none.
     workers: processes that share the port; 0 means one per core.
     service: of the key service behind it; without a data_dir only with --dev.
 

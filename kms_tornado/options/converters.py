@@ -39,7 +39,7 @@ def parse_auth_provider(text: str) -> TrustedIssuer:
 
 
 def parse_algorithm(text: str) -> str:
-    TokenPolicy(algorithms=frozenset({text}))  # knows which ones can be allowed
+    TokenPolicy(algorithms=frozenset({text}))  # refuses those that cannot be allowed
     return text
 
 

@@ -1,4 +1,4 @@
-"""The configuration file: the table [kms] of a TOML file, checked whole, overridden keys too."""
+"""The configuration file: the table [kms] of a TOML file, checked as a whole, overridden keys included."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The command line: ConfigArgParse splits it into flags and writes the help.
 
-It would merge environment and file by writing them as flags in front of the real ones, which
-loses TOML's types and the place a value came from; so it is given neither. It knows them for the
-help alone, and no other module knows it.
+ConfigArgParse would merge environment and file by writing them as flags in front of the real ones,
+which loses TOML's types and the place that a value came from. So it gets neither of them, and knows
+their names for the help alone. No other module imports it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def read_flags(argv: Sequence[str], faults: Faults) -> tuple[dict[str, list[str]
             list(argv), config_file_contents="", env_vars={}
         )
     except argparse.ArgumentError as exc:
-        # No way to tell what the rest means, so this one is reported alone.
+        # What follows on the command line cannot be told apart, so this fault is reported alone.
         flag = (exc.argument_name or "command line").rpartition("/")[2]
         text = {"expected one argument": "needs a value"}.get(exc.message, "takes no value")
         raise ConfigurationError(f"{flag} (flag): {text}") from None
@@ -91,7 +91,7 @@ def _add_flag(group: Any, option: Option) -> None:
 
 
 class _Append(argparse._StoreAction):
-    """Keeps every value of a flag. A store action, which ConfigArgParse asks of --config."""
+    """Keeps every value of a flag. A store action, because ConfigArgParse demands one for --config."""
 
     def __call__(
         self,
@@ -104,7 +104,7 @@ class _Append(argparse._StoreAction):
 
 
 class _Help(argparse.HelpFormatter):
-    """Help whose lines break at spaces only: the hyphens here are inside names."""
+    """Help whose lines break at spaces only, because the hyphens in it are parts of names."""
 
     def _split_lines(self, text: str, width: int) -> list[str]:
         return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)

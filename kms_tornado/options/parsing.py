@@ -1,6 +1,6 @@
 """The order of sources: flag, environment, file, default, each option as a whole.
 
-The file is checked whole, overridden keys too; a variable that is overridden is not looked at,
+The file is checked as a whole, overridden keys included. A variable that is overridden is not looked at,
 because the environment is shared (Kubernetes sets KMS_PORT for a service named "kms").
 """
 
@@ -26,7 +26,7 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Parsed:
     """
     faults = Faults()
     flags, print_config = read_flags(argv, faults)
-    # Without the line end that a secrets file may bring. Spaces alone are set, and a mistake.
+    # Stripped of the line end that a secrets file may bring. Spaces alone count as set, and as a fault.
     variables = {o.name: environ[o.variable].strip() for o in OPTIONS if environ.get(o.variable)}
 
     def choose(option: Option, file: Mapping[str, OptionValue]) -> OptionValue:

@@ -49,7 +49,7 @@ def format_effective(parsed: Parsed) -> str:
 
 
 def format_fault(error: ConfigurationError, parsed: Parsed) -> str:
-    """``--option (source): text``, for a fault that was found after parsing; without a setting the text."""
+    """``--option (source): text`` for a fault that is found after parsing; the bare text without a setting."""
     if error.field is None or not (options := options_of(error.field)):
         return str(error)
     option = options[0]
@@ -70,7 +70,8 @@ def make_effective(
     unset = option.unset
     issuer_uri = values["jwt-issuer-uri"].value
     if option.name == "jwks-uri" and issuer_uri is not None:
-        # A comment: where this one answers 404 discovery is tried, a configured one fails.
+        # A comment, because it does not mean the same: where the default answers 404, discovery is tried,
+        # and a configured one fails.
         unset = _format_toml(default_jwks_uri(issuer_uri))
     return Effective(name, unset, value.source, False)
 
