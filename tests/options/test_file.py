@@ -1,0 +1,93 @@
+"""The table [kms] of the configuration file, checked as a whole."""
+
+from __future__ import annotations
+
+import pytest
+
+from .helpers import TRUSTING, refusal
+
+SECONDS = "needs a number of seconds, not"
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ('port = "80"', "--port (file FILE): needs an integer, not a string"),
+        ("port = 80.0", "--port (file FILE): needs an integer, not a float"),
+        ("port = true", "--port (file FILE): needs an integer, not a boolean"),
+        ("port = 70000", "--port (file FILE): out of range: 0 to 65535"),
+        (f"port = 0x{'f' * 9000}", "--port (file FILE): out of range: 0 to 65535"),
+        ('jwt-leeway = "60"', f"--jwt-leeway (file FILE): {SECONDS} a string"),
+        ("jwt-leeway = true", f"--jwt-leeway (file FILE): {SECONDS} a boolean"),
+        ("jwt-leeway = nan", "--jwt-leeway (file FILE): out of range: 0 to 300 seconds"),
+        ("jwt-leeway = inf", "--jwt-leeway (file FILE): out of range: 0 to 300 seconds"),
+        ("hostname = 1", "--hostname (file FILE): needs a string, not an integer"),
+        ("hostname = true", "--hostname (file FILE): needs a string, not a boolean"),
+        ("hostname = []", "--hostname (file FILE): needs a string, not a list"),
+        ("hostname = 1979-05-27", "--hostname (file FILE): needs a string, not a date or time"),
+        ('hostname = ""', "--hostname (file FILE): the value is empty"),
+        ('hostname = "a\\nb"', "--hostname (file FILE): the value holds control characters"),
+        ('dev = "true"', "--dev (file FILE): needs true or false, not a string"),
+        ("dev = 2", "--dev (file FILE): needs true or false, not an integer"),
+        ("dev = 1.0", "--dev (file FILE): needs true or false, not a float"),
+        ('jwt-audience = "a"', "--jwt-audience (file FILE): needs a list of strings, not a string"),
+        ("jwt-audience = [1]", "--jwt-audience (file FILE): needs a string, not an integer"),
+        ('jwt-audience = [""]', "--jwt-audience (file FILE): the value is empty"),
+        ("jwt-algorithms = []", "--jwt-algorithms (file FILE): at least one is needed"),
+        ("jwt-token-types = []", "--jwt-token-types (file FILE): at least one is needed"),
+        ("jwt_leeway = 1", "jwt_leeway (file FILE): unknown key; did you mean jwt-leeway?"),
+        ("colour = 1", "colour (file FILE): unknown key"),
+        ("print-config = true", "print-config (file FILE): unknown key"),
+        ('"a\\nb" = 1', "'a\\nb' (file FILE): unknown key"),
+        ('config = "x"', "config (file FILE): cannot be set in the file"),
+        ("[kms.jwt]\nleeway = 1", "jwt (file FILE): unknown key"),
+        ("[server]\nport = 1", "server.port (file FILE): stands outside the table [kms]"),
+        ("[server]", "server (file FILE): stands outside the table [kms]"),
+    ],
+)
+def test_nonsense_in_the_file_is_refused_by_name(toml, line, fault):
+    path = toml(f"[kms]\n{line}\n")
+    assert refusal([*TRUSTING, "-c", path]).startswith(fault.replace("FILE", path))
+
+
+def test_key_above_the_table_is_refused(toml):
+    path = toml("port = 1\n[kms]\n")
+    line = refusal([*TRUSTING, "-c", path])
+    assert line == f"port (file {path}): stands outside the table [kms]"
+
+
+def test_key_named_kms_is_no_table(toml):
+    path = toml("kms = 1")
+    assert refusal(["-c", path]) == f"kms (file {path}): needs a table [kms], not an integer"
+
+
+def test_file_is_checked_where_a_flag_overrides_it_too(toml):
+    path = toml("[kms]\nport = 70000")
+    line = refusal([*TRUSTING, "-c", path, "--port", "1"])
+    assert line == f"--port (file {path}): out of range: 0 to 65535"
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        pytest.param(b"[kms", "no valid TOML: ", id="not TOML"),
+        pytest.param(b"[kms]\nport = 1\nport = 2", "no valid TOML: ", id="key twice"),
+        pytest.param(b"[kms]\nx = '\xff'", "no UTF-8", id="not UTF-8"),
+        pytest.param(b"x = " + b"[" * 9000, "no valid TOML: ", id="nested too deeply"),
+        pytest.param(b"x = " + b"9" * 9000, "no valid TOML: ", id="too many digits"),
+        pytest.param(b"#" * (1024 * 1024 + 1), "larger than 1 MiB", id="too large"),
+    ],
+)
+def test_file_that_is_no_configuration_is_refused(toml, content, fault):
+    path = toml(content)
+    assert refusal(["--config", path]).startswith(f"--config (flag): cannot read {path}: {fault}")
+
+
+def test_file_that_cannot_be_read_is_refused(tmp_path):
+    missing = tmp_path / "x.toml"
+    assert refusal(["-c", str(missing)]) == (
+        f"--config (flag): cannot read {missing}: No such file or directory"
+    )
+    assert refusal([], {"KMS_CONFIG": str(tmp_path)}) == (
+        f"--config (environment KMS_CONFIG): cannot read {tmp_path}: Is a directory"
+    )

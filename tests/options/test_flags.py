@@ -1,0 +1,51 @@
+"""The command line, its help, and what is printed instead of serving."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+import kms_tornado
+from kms_tornado.options import OPTIONS, Switch, parse
+
+from .helpers import PACKAGE, TRUSTING
+
+
+def test_help_names_every_flag_with_its_variable_and_default(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit) as caught:
+        parse(["--help"], {"KMS_PORT": "nonsense"})
+    assert caught.value.code == 0
+    text = " ".join(capsys.readouterr().out.split())
+    for option in OPTIONS:
+        if option.is_flag:
+            assert f" {option.flag} " in text
+            assert f"[env var: {option.variable}]" in text
+        if option.default is not None and not isinstance(option.kind, Switch):
+            default = " ".join(option.default) if option.repeatable else option.default
+            assert f"(default: {default})" in text
+    assert "KMS_MASTER_KEY" in text
+    assert "config file values which override defaults" in text
+
+
+def test_version_names_the_program(capsys):
+    with pytest.raises(SystemExit) as caught:
+        parse(["--version"], {})
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"kms-tornado {kms_tornado.__version__}\n"
+
+
+def test_print_config_is_noticed():
+    assert parse([*TRUSTING, "--print-config"], {}).print_config
+    assert not parse(TRUSTING, {}).print_config
+
+
+def test_only_options_imports_configargparse():
+    importers = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [a.name for a in getattr(node, "names", [])] + [getattr(node, "module", "")]
+            if isinstance(node, ast.Import | ast.ImportFrom) and "configargparse" in names:
+                importers.add(path.relative_to(PACKAGE).as_posix())
+    assert importers == {"options/flags.py"}

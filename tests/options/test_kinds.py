@@ -1,0 +1,86 @@
+"""Switches, numbers, seconds and texts: what each kind of value takes and refuses."""
+
+from __future__ import annotations
+
+import pytest
+
+from kms_tornado.options import parse
+
+from .helpers import refusal
+
+
+@pytest.mark.parametrize(
+    "text", ["true", "True", "TRUE", "1", pytest.param(" true ", id="spaces around")]
+)
+def test_switch_is_on_in_the_environment(text):
+    assert parse([], {"KMS_DEV": text}).settings.dev
+
+
+@pytest.mark.parametrize("text", ["true", "1"])
+def test_switch_is_on_in_the_file(toml, text):
+    assert parse(["-c", toml(f"[kms]\ndev = {text}")], {}).settings.dev
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "fault"),
+    [
+        ("port", "65536", "out of range: 0 to 65535"),
+        ("port", "-1", "out of range: 0 to 65535"),
+        ("port", "9" * 5000, "out of range: 0 to 65535"),
+        ("port", "80.0", "'80.0' is no integer (0 to 65535)"),
+        ("port", "1_0", "'1_0' is no integer (0 to 65535)"),
+        ("port", "٣", "'٣' is no integer (0 to 65535)"),
+        ("port", "tcp://10.0.0.1:80", "'tcp://10.0.0.1:80' is no integer (0 to 65535)"),
+        ("jwt-leeway", "301", "out of range: 0 to 300 seconds"),
+        ("jwt-leeway", "-1", "out of range: 0 to 300 seconds"),
+        ("jwt-leeway", "nan", "'nan' is no number of seconds (0 to 300 seconds)"),
+        ("jwt-leeway", "inf", "'inf' is no number of seconds (0 to 300 seconds)"),
+        ("jwt-leeway", "1e999", "out of range: 0 to 300 seconds"),
+        ("jwt-leeway", "1m", "'1m' is no number of seconds (0 to 300 seconds)"),
+        ("jwt-max-age", "0", "out of range: more than 0 and at most 1000000000 seconds"),
+        ("jwt-cache-size", "-1", "out of range: 0 to 10000000"),
+        ("jwks-timeout", "0", "out of range: more than 0 and at most 30 seconds"),
+        ("jwks-timeout", "30.1", "out of range: more than 0 and at most 30 seconds"),
+        ("jwks-refresh-interval", "0", "out of range: 1 to 1000000000 seconds"),
+        ("jwks-cooldown", "-0.1", "out of range: 0 to 1000000000 seconds"),
+        ("jwks-max-stale", "-1", "out of range: 0 to 1000000000 seconds"),
+        ("max-body-size", "0", "out of range: 1 to 1099511627776"),
+        ("shutdown-timeout", "-1", "out of range: 0 to 86400 seconds"),
+        ("log-level", "loud", "'loud' is none of debug, info, warning, error, critical"),
+        ("log-format", "xml", "'xml' is none of text, json"),
+        ("jwt-user-namespace", "none", "'none' is none of shared, issuer"),
+        ("jwt-issuer-uri", "issuer.example.com", "an https:// URL is needed"),
+        ("jwt-issuer-uri", "http://a.example", "http is for loopback hosts only, use https"),
+        ("jwt-issuer-uri", "https://[", "no valid URL"),
+        ("jwt-issuer-uri", " ", "the value is empty"),
+        ("jwks-uri", "ftp://a.example/k", "an https:// URL is needed"),
+        ("jwks-uri", "http://10.0.0.1/k", "http is for loopback hosts only, use https"),
+        ("jwks-uri", "file://[", "no valid URL"),
+        ("jwks-uri", "file://host/k", "file:/// and an absolute path is needed"),
+        ("jwt-algorithms", "none", "algorithm 'none' cannot be allowed; known are RS256 "),
+        ("jwt-algorithms", "HS256", "algorithm 'HS256' cannot be allowed; known are RS256 "),
+        ("jwt-algorithms", "rs256", "algorithm 'rs256' cannot be allowed; known are RS256 "),
+        ("jwt-required-claim", "scope", "needs NAME=VALUE"),
+        ("jwt-required-claim", "=x", "required claim: a name is needed, as NAME=VALUE"),
+        ("jwt-required-claim", "n=1e999", "the number is too large; put it in quotes"),
+        ("jwt-auth-provider", ",https://a.example/k", "the issuer is missing"),
+        ("jwt-auth-provider", "http://a.example", "issuer URI: http is for loopback hosts only"),
+        ("jwt-auth-provider", "https://a.example,aud", "key set URI: an https:// URL is needed"),
+        ("jwt-auth-provider", "https://a.example,file://[", "key set URI: no valid URL"),
+        ("hostname", "http://localhost", "'http://localhost' is no host name or address"),
+        ("hostname", "a b", "'a b' is no host name or address"),
+        ("default-username", "*", "'*' is no user name"),
+        ("privileged-users", "*", "'*' is no user name"),
+        ("default-username", "x" * 256, "a user name has at most 255 characters"),
+        ("jwt-user-claim", "a\x1b", "the value holds control characters or is no UTF-8"),
+        ("data-dir", "\udcff", "the value holds control characters or is no UTF-8"),
+        ("tls-cert-file", "/nowhere/x", "cannot read /nowhere/x: No such file or directory"),
+        ("tls-key-file", "/", "cannot read /: no readable file"),
+        ("jwks-ca-file", "/nowhere/x", "cannot read /nowhere/x: No such file or directory"),
+    ],
+)
+def test_nonsense_is_refused_by_name_in_flag_and_environment(name, text, fault):
+    variable = "KMS_" + name.upper().replace("-", "_")
+    assert refusal([f"--{name}={text}"]).startswith(f"--{name} (flag): {fault}")
+    by_environment = refusal([], {variable: text})
+    assert by_environment.startswith(f"--{name} (environment {variable}): {fault}")

@@ -1,0 +1,59 @@
+"""What may be meant, and is seldom, is a warning."""
+
+from __future__ import annotations
+
+import pytest
+
+from kms_tornado.options import parse
+
+from .helpers import TRUSTING
+
+
+@pytest.mark.parametrize(
+    ("argv", "environ", "warnings"),
+    [
+        pytest.param([*TRUSTING, "--jwt-audience=a"], {}, [], id="none"),
+        pytest.param(
+            ["--insecure-no-auth", "--jwt-leeway=1"],
+            {},
+            ["--jwt-leeway (flag): has no effect with --insecure-no-auth"],
+            id="no authentication",
+        ),
+        pytest.param(
+            ["--dev", "--default-username=root"],
+            {},
+            ["--default-username (flag): has no effect without --insecure-no-auth"],
+            id="user name without effect",
+        ),
+        pytest.param(
+            [*TRUSTING, "--jwt-audience=a", "--hostname=0.0.0.0"],
+            {},
+            ["--hostname (flag): bearer tokens pass in clear text unless a proxy adds TLS"],
+            id="clear text",
+        ),
+        pytest.param(
+            ["--dev", "--jwks-refresh-interval=1"],
+            {},
+            ["--jwks-refresh-interval (flag): shorter than --jwks-cooldown, which holds"],
+            id="refresh interval below the cooldown",
+        ),
+        pytest.param(
+            ["--dev"],
+            {"KMS_JWT_ISUER_URI": "x", "KMS_COLOUR": "x", "KMS_EMPTY": "", "KMSCTL_CONF": "x"},
+            [
+                "KMS_COLOUR (environment): unknown variable, not read",
+                "KMS_JWT_ISUER_URI (environment): unknown variable, not read; "
+                "did you mean KMS_JWT_ISSUER_URI?",
+            ],
+            id="unknown variables",
+        ),
+        pytest.param(
+            ["--dev"],
+            {"KMS_SERVICE_HOST": "10.0.0.1", "KMS_PORT_9998_TCP_ADDR": "10.0.0.1"},
+            [],
+            id="variables that Kubernetes sets",
+        ),
+    ],
+)
+def test_what_may_be_meant_is_a_warning(argv, environ, warnings):
+    assert list(parse(argv, environ).warnings) == warnings
