@@ -36,7 +36,7 @@ class BlockEncryptor:
     """CBC and ECB; the last block is padded where the suite says so."""
 
     def __init__(self, suite: Suite, key: bytes, iv: bytes | None) -> None:
-        self._context = _block_cipher(suite, key, iv).encryptor()
+        self._context = _make_block_cipher(suite, key, iv).encryptor()
         self._padder = PKCS7(8 * suite.block_bytes).padder() if suite.is_padded else None
         self._suite = suite
         self._length = 0
@@ -60,7 +60,7 @@ class BlockDecryptor:
     """
 
     def __init__(self, suite: Suite, key: bytes, iv: bytes | None) -> None:
-        self._context = _block_cipher(suite, key, iv).decryptor()
+        self._context = _make_block_cipher(suite, key, iv).decryptor()
         self._unpadder = PKCS7(8 * suite.block_bytes).unpadder() if suite.is_padded else None
 
     def update(self, data: bytes) -> bytes:
@@ -77,7 +77,7 @@ class BlockDecryptor:
             raise decryption_error() from None
 
 
-def _block_cipher(suite: Suite, key: bytes, iv: bytes | None) -> Cipher[Any]:
+def _make_block_cipher(suite: Suite, key: bytes, iv: bytes | None) -> Cipher[Any]:
     is_aes = suite.technique in {Technique.AES_CBC, Technique.AES_ECB}
     if not is_aes and len(key) == 16:
         key += key[:8]  # two-key 3DES: the first key is also the third

@@ -1,4 +1,4 @@
-"""ChaCha20 and Poly1305 for what `cryptography` does not offer: bare, in parts, and with short tags."""
+"""ChaCha20 and Poly1305 where `cryptography` lacks them: bare, in parts, and with short tags."""
 
 from __future__ import annotations
 

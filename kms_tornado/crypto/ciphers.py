@@ -1,8 +1,8 @@
 """Encryption and decryption in a suite: whole data at once, or part by part.
 
 Decryption raises the same error whatever is wrong with data, tag, IV or padding. No byte of an
-authenticated plaintext is returned before its tag is verified: `start_decryption` holds the ciphertext
-back until then.
+authenticated plaintext is returned before its tag is verified: `start_decryption` holds the
+ciphertext back until then.
 """
 
 from __future__ import annotations
@@ -69,9 +69,9 @@ class Decryptor(Protocol):
 def generate_iv(suite: Suite, random: RandomSource = os.urandom) -> bytes | None:
     """A random IV; None where the suite has none.
 
-    For GCM and ChaCha20-Poly1305 these are 96 random bits: after 2^32 encryptions under one key, two
-    of them share a nonce with a probability of 2^-33 (SP 800-38D §8.3). Rotate the key, or give it
-    Usage Limits, before that.
+    For GCM and ChaCha20-Poly1305 these are 96 random bits: after 2^32 encryptions under one key,
+    two of them share a nonce with a probability of 2^-33 (SP 800-38D §8.3). Rotate the key, or give
+    it Usage Limits, before that.
     random: the source of randomness; another one makes the result predictable, for tests.
     """
     if not suite.new_iv_bytes:
@@ -84,8 +84,9 @@ def generate_iv(suite: Suite, random: RandomSource = os.urandom) -> bytes | None
 def normalize_nonce(suite: Suite, iv: bytes) -> bytes:
     """The part of the IV that must not occur twice under a key, in one form for all of its ciphers.
 
-    GCM counts blocks after a nonce of 12 bytes just as CTR does after its own, and bare ChaCha20 with
-    its 8 bytes is the RFC's cipher with four zero bytes in front. So these ciphers share their nonces.
+    GCM counts blocks after a nonce of 12 bytes just as CTR does after its own, and bare ChaCha20
+    with its 8 bytes is the RFC's cipher with four zero bytes in front. So these ciphers share their
+    nonces.
     """
     if suite.mode is _CTR:
         return iv[:CTR_NONCE_BYTES]
@@ -139,7 +140,10 @@ def start_encryption(suite: Suite, key: KeyMaterial, iv: bytes | None, aad: byte
 
 
 def start_decryption(suite: Suite, key: KeyMaterial, iv: bytes | None, aad: bytes) -> Decryptor:
-    """Decrypt as `decrypt` does, part by part. Authenticated suites return everything in `finish`."""
+    """Decrypt as `decrypt` does, part by part.
+
+    Authenticated suites return everything in `finish`.
+    """
     octets = _reveal_decryption_key(suite, key, iv)
     match suite.kind:
         case CipherKind.BLOCKS:
@@ -186,7 +190,8 @@ def _decrypt_authenticated(
     suite: Suite, key: bytes, iv: bytes, aad: bytes, data: bytes, tag: bytes | None
 ) -> bytes:
     """The plaintext of an authenticated suite. Raises CryptographicFailure."""
-    # Exactly as long as the suite says: otherwise a caller could cut it to a few bytes and guess them.
+    # Exactly as long as the suite says: otherwise a caller could cut it to a few bytes and guess
+    # them.
     if tag is None or len(tag) != suite.tag_bytes:
         raise decryption_error()
     try:

@@ -19,18 +19,19 @@ The database holds key material only in this form, with its lengths in bytes:
 #                         |  AES-256-GCM
 #                         +--> material
 #
-# There are two layers because a data key encrypts a single message: whatever the size of a material, the
-# master key only ever encrypts 32 bytes for it, under a random nonce of 96 bits. NIST SP 800-38D, section
-# 8.3, allows 2^32 of those, far more than a database of this server will hold.
+# There are two layers because a data key encrypts a single message: whatever the size of a
+# material, the master key only ever encrypts 32 bytes for it, under a random nonce of 96 bits. NIST
+# SP 800-38D, section 8.3, allows 2^32 of those, far more than a database of this server will hold.
 #
 # Both layers authenticate, as additional data,
 #
 #     format | master key id | label of the layer | uid | owner | object type | version
 #
-# so sealed material opens only for the object, the owner and the version that it was sealed for. Whoever
-# can write to the database but does not have the master key can neither move material to another object
-# or owner, nor combine it with another version, nor pass off a data key as material. What no envelope can
-# notice is that a whole row was removed, or replaced by an older copy of itself.
+# so sealed material opens only for the object, the owner and the version that it was sealed for.
+# Whoever can write to the database but does not have the master key can neither move material to
+# another object or owner, nor combine it with another version, nor pass off a data key as material.
+# What no envelope can notice is that a whole row was removed, or replaced by an older copy of
+# itself.
 #
 # Opening has one error, SealBroken; its reason is for the log only.
 
@@ -96,7 +97,7 @@ class EnvelopeContext(NamedTuple):
 
 
 class MasterKey:
-    """The key that protects everything in the database. Only values derived from it are kept in memory.
+    """The key that protects everything in the database; only values derived from it are in memory.
 
     key_id: tells master keys apart; it stands in the clear in every envelope and reveals nothing.
     """
@@ -113,8 +114,9 @@ class MasterKey:
         self._data_key_label = self._header + _DATA_KEY_LABEL
         self._material_label = self._header + _MATERIAL_LABEL
 
+    @property
     def check_value(self) -> bytes:
-        """The value by which a database recognises its master key; it reveals nothing about the key."""
+        """The value by which a database recognises its master key; it reveals nothing of the key."""
         return self._check
 
     def matches(self, check_value: bytes) -> bool:
@@ -194,6 +196,6 @@ def _encode_context(context: EnvelopeContext) -> bytes:
 
 
 def _derive_subkey(material: KeyMaterial, use: bytes, length: int) -> bytes:
-    """A key for one use, by HKDF-Expand only (RFC 5869 §2.3): a master key is uniformly random (§3.3)."""
+    """A key for one use. HKDF-Expand is enough (RFC 5869 §3.3): a master key is uniformly random."""
     label = b"kms_tornado master key: " + use
     return HKDFExpand(SHA256(), length, label).derive(material.reveal())

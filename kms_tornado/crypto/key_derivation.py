@@ -16,7 +16,8 @@ from .material import KeyMaterial
 
 #: No key is longer; HKDF itself ends at 255 hash values.
 MAX_BYTES = 1024
-#: Calls of the hash in PBKDF2: 4 million take about two seconds; OWASP recommends up to 1.3 million.
+#: Calls of the hash in PBKDF2: 4 million take about two seconds; OWASP recommends up to 1.3
+#: million.
 MAX_PBKDF2_ROUNDS = 4_000_000
 #: Of salt and of derivation data, which are labels, not documents.
 MAX_INPUT_BYTES = 64 * 1024
@@ -50,7 +51,7 @@ def derive_by_hkdf(key: KeyMaterial, inputs: DerivationInputs) -> KeyMaterial:
 
 
 def check_iterations(inputs: DerivationInputs, iterations: int) -> None:
-    """Raises InvalidField for a number of iterations that PBKDF2 does not allow, or that takes too long."""
+    """Raises InvalidField for fewer iterations than PBKDF2 has, or more than can be waited for."""
     if iterations < 1:
         raise InvalidField("IterationCount is at least 1")
     blocks = -(-inputs.length // find_hash(inputs.hash).digest_size)
@@ -96,7 +97,10 @@ def derive_by_hmac(key: KeyMaterial, inputs: DerivationInputs) -> KeyMaterial:
 
 
 def truncate_key(octets: bytes, length: int) -> KeyMaterial:
-    """The first bytes as a key. Raises InvalidField where there are fewer; zeros are not filled in."""
+    """The first bytes as a key.
+
+    Raises InvalidField where there are fewer; zeros are not filled in.
+    """
     if len(octets) < length:
         raise InvalidField(f"this derivation gives {len(octets)} bytes at most")
     return KeyMaterial(octets[:length])

@@ -1,8 +1,8 @@
-"""Keys wrapped under other keys: which algorithm a wrapping key and its parameters mean, and its computation.
+"""Keys wrapped under other keys: the algorithm that a wrapping key and its parameters mean.
 
-AES-KW (RFC 3394), AES-KWP (RFC 5649), AES-GCM, and RSA encryption. A key is wrapped as octets; whether
-they are its material alone or a KMIP KeyValue in TTLV is the callers' decision. Unwrapping has one
-error for every fault. The crypto policy is not asked here.
+AES-KW (RFC 3394), AES-KWP (RFC 5649), AES-GCM, and RSA encryption. A key is wrapped as octets;
+whether they are its material alone or a KMIP KeyValue in TTLV is the callers' decision. Unwrapping
+has one error for every fault. The crypto policy is not asked here.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _AES_KEY_BYTES = frozenset({16, 24, 32})
 
 
 class WrapAlgorithm(Enum):
-    """The value is the Block Cipher Mode that names the algorithm in a Key Wrapping Specification."""
+    """The value is the Block Cipher Mode that names the algorithm to other parties."""
 
     KW = BlockCipherMode.NIST_KEY_WRAP
     KWP = BlockCipherMode.AES_KEY_WRAP_PADDING

@@ -1,4 +1,4 @@
-"""Message authentication codes: HMAC (RFC 2104) with SHA-1, SHA-2 and SHA-3, AES-CMAC (RFC 4493)."""
+"""MACs: HMAC (RFC 2104) with SHA-1, SHA-2 and SHA-3, and AES-CMAC (RFC 4493)."""
 
 from __future__ import annotations
 
@@ -100,5 +100,8 @@ def compute_mac(suite: MACSuite, key: KeyMaterial, data: bytes) -> bytes:
 
 
 def is_same_mac(computed: bytes, received: bytes) -> bool:
-    """Compare in constant time. A shortened MAC is wrong: with one byte, every 256th guess would pass."""
+    """Compare in constant time.
+
+    A shortened MAC is wrong: with one byte, every 256th guess would pass.
+    """
     return bytes_eq(computed, received)

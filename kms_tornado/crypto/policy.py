@@ -1,8 +1,9 @@
 """Which cryptographic techniques are allowed: the option --crypto-policy as one table.
 
 A technique is what a security note would name: a cipher in its mode, a signature scheme, a padding.
-What has no rule here is not offered under any policy. `permissive` allows every technique. Whoever uses
-it should use each key with one mode only: ECB and CTR reveal the values that the tags of GCM rest on.
+What has no rule here is not offered under any policy. `permissive` allows every technique. Whoever
+uses it should use each key with one mode only: ECB and CTR reveal the values that the tags of GCM
+rest on.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ _ALLOWED = PolicyRule()
 
 
 def _refuse_both_uses(reason: str) -> PolicyRule:
-    """Neither for new data nor for old: `conservative` makes no exception for what was encrypted before."""
+    """Refused for new data and for old: `conservative` makes no exception for existing ciphertext."""
     return PolicyRule(protect=False, process=False, reason=reason)
 
 

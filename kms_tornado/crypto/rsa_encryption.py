@@ -54,7 +54,10 @@ def choose_rsa_encryption(requested: CryptographicParameters) -> RSAEncryptionSc
 
 
 def rsa_encrypt(spki: bytes, scheme: RSAEncryptionScheme, data: bytes) -> bytes:
-    """The ciphertext. Raises InvalidField where the data is too long for the key, CryptographicFailure."""
+    """The ciphertext.
+
+    Raises InvalidField where the data is too long for the key, CryptographicFailure.
+    """
     key = load_public(spki)
     if not isinstance(key, rsa.RSAPublicKey):
         raise UnsupportedCryptographicParameters("only RSA keys encrypt")
@@ -67,7 +70,10 @@ def rsa_encrypt(spki: bytes, scheme: RSAEncryptionScheme, data: bytes) -> bytes:
 
 
 def rsa_decrypt(private: KeyMaterial, scheme: RSAEncryptionScheme, data: bytes) -> bytes:
-    """The plaintext. Raises CryptographicFailure, the same for every fault of data, padding or label."""
+    """The plaintext.
+
+    Raises CryptographicFailure, the same for every fault of data, padding or label.
+    """
     key = load_private(private)
     if not isinstance(key, rsa.RSAPrivateKey):
         raise UnsupportedCryptographicParameters("only RSA keys decrypt")

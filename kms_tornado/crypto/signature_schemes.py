@@ -1,4 +1,4 @@
-"""Signature schemes: the algorithm, hash and salt that follow from a key and KMIP's Cryptographic Parameters."""
+"""Signature schemes: the algorithm, hash and salt that a key and Cryptographic Parameters mean."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ class SignatureScheme:
 
 _H = HashingAlgorithm
 
-#: Digital Signature Algorithm (KMIP 2.1 §11.16) → algorithm and hash; RSASSA-PSS leaves its hash to the
-#: Hashing Algorithm. Those that are missing (MD2, MD5, DSA) are not offered under any policy.
+#: Digital Signature Algorithm (KMIP 2.1 §11.16) → algorithm and hash; RSASSA-PSS leaves its hash to
+#: the Hashing Algorithm. Those that are missing (MD2, MD5, DSA) are not offered under any policy.
 DIGITAL_SIGNATURE_ALGORITHMS: Mapping[int, tuple[SignatureAlgorithm, HashingAlgorithm | None]] = (
     MappingProxyType(
         {

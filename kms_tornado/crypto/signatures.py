@@ -1,4 +1,4 @@
-"""Signatures: RSASSA-PSS and PKCS#1 v1.5 (RFC 8017 §8), ECDSA in DER (RFC 3279), Ed25519 (RFC 8032).
+"""Signatures: RSASSA-PSS and PKCS#1 v1.5 (RFC 8017 §8), ECDSA (RFC 3279), Ed25519 (RFC 8032).
 
 Which of them a key and a request mean is decided in `signature_schemes`.
 """
@@ -31,7 +31,7 @@ class Signer:
         self.scheme = choose_signature_scheme(self._key, requested)
 
     def sign(self, data: bytes, *, is_digest: bool = False) -> bytes:
-        """The signature of data; with is_digest, data is the digest of what is signed.
+        """The signature of data; is_digest: data is the digest of what is signed.
 
         Raises InvalidField for a digest of the wrong length, CryptographicFailure for a key whose
         signatures do not verify: they would reveal the primes of an RSA key.
@@ -66,7 +66,7 @@ class Verifier:
         self.scheme = choose_signature_scheme(self._key, requested)
 
     def is_valid(self, data: bytes, signature: bytes, *, is_digest: bool = False) -> bool:
-        """Whether it is a signature of data; with is_digest, data is the digest of what was signed."""
+        """Whether it is a signature of data; is_digest: data is the digest of what was signed."""
         hash_algorithm = _choose_hash(self.scheme, data, is_digest=is_digest)
         return _is_valid(self._key, self.scheme, data, signature, hash_algorithm)
 

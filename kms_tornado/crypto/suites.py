@@ -64,7 +64,7 @@ class Suite:
 
     @property
     def has_nonce(self) -> bool:
-        """Whether a second encryption under the same IV would reveal the data, or the key of the tags."""
+        """Whether a repeated IV would reveal the data, or the key of the tags."""
         return self.kind is not CipherKind.BLOCKS
 
     def list_techniques(self, iv: bytes | None) -> tuple[Technique, ...]:
@@ -86,8 +86,8 @@ _AES_GCM = Suite(
     Technique.AES_GCM, CipherKind.GCM, _M.GCM, _AES_KEYS, 12, range(8, 65), tag_bytes=FULL_TAG_BYTES
 )  # fmt: skip
 _POLY1305 = Suite(
-    Technique.CHACHA20_POLY1305, CipherKind.CHACHA20_POLY1305, None, _CHACHA20_KEYS, 12, range(12, 13),
-    tag_bytes=FULL_TAG_BYTES,
+    Technique.CHACHA20_POLY1305, CipherKind.CHACHA20_POLY1305, None, _CHACHA20_KEYS,
+    12, range(12, 13), tag_bytes=FULL_TAG_BYTES,
 )  # fmt: skip
 _CHACHA20 = Suite(
     Technique.CHACHA20, CipherKind.KEY_STREAM, None, _CHACHA20_KEYS, 8, range(8, 9)
@@ -132,8 +132,8 @@ def choose_suite(
 ) -> Suite:
     """The suite that the parameters ask for with a key of the algorithm.
 
-    iv: as the caller sent it. Its length tells bare ChaCha20 (8 bytes), which the OASIS cases mean by
-    ``ChaCha20``, from ChaCha20-Poly1305 (12 bytes), which the published clients mean.
+    iv: as the caller sent it. Its length tells bare ChaCha20 (8 bytes), which the OASIS cases mean
+    by ``ChaCha20``, from ChaCha20-Poly1305 (12 bytes), which the published clients mean.
     Raises UnsupportedCryptographicParameters, BadTagLength, InvalidField.
     """
     if algorithm is None:
@@ -190,7 +190,10 @@ def check_aad(suite: Suite, aad: bytes) -> None:
 def _check_algorithm(
     algorithm: CryptographicAlgorithm, requested: CryptographicAlgorithm | None
 ) -> None:
-    """Parameters may repeat the key's algorithm. Clients use ChaCha20 and ChaCha20Poly1305 as synonyms."""
+    """Parameters may repeat the key's algorithm.
+
+    Clients use ChaCha20 and ChaCha20Poly1305 as synonyms.
+    """
     synonyms = {_A.CHACHA20, _A.CHACHA20_POLY1305}
     if requested not in {None, algorithm} and not {algorithm, requested} <= synonyms:
         raise UnsupportedCryptographicParameters("the key is for another algorithm")
@@ -213,7 +216,7 @@ def _apply_tag_length(suite: Suite, length: int | None) -> Suite:
 
 
 def _apply_initial_counter(suite: Suite, requested: CryptographicParameters) -> Suite:
-    """Only bare ChaCha20 has a counter apart from its IV; elsewhere a counter is refused, not ignored."""
+    """Only bare ChaCha20 has a counter apart from its IV; a counter elsewhere is refused."""
     if requested.counter_length is not None:
         raise UnsupportedCryptographicParameters("CounterLength is not offered")
     if requested.initial_counter_value is None:

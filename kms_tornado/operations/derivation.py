@@ -1,7 +1,8 @@
 """DeriveKey (KMIP 2.1 §6.1): a new key or secret from existing ones.
 
-For each object that the request names, the caller needs the right derive_key, and the object's usage mask must
-allow it, for the owner as well. A derived object is protected at least as well as those it comes from.
+For each object that the request names, the caller needs the right derive_key, and the object's
+usage mask must allow it, for the owner as well. A derived object is protected at least as well as
+those it comes from.
 """
 
 from __future__ import annotations
@@ -41,18 +42,21 @@ from .common.new_object import make_object
 
 #: The object types that are derived, and that they are derived from.
 DERIVABLE_TYPES = frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.SECRET_DATA})
-#: Links from a base to objects derived from it. Every derived object links to its base, and Locate finds it
-#: by that link; a base in constant use must not grow for ever.
+#: Links from a base to objects derived from it. Every derived object links to its base, and Locate
+#: finds it by that link; a base in constant use must not grow for ever.
 MAX_DERIVED_LINKS = 100
-#: Of what is derived from an object whose material must stay hidden (SP 800-131A). A short result can be
-#: guessed by trying all values, and longer results of the same derivation then byte by byte: in the end the
-#: whole derived key, and the data that was encrypted with it.
+#: Of what is derived from an object whose material must stay hidden (SP 800-131A). A short result
+#: can be guessed by trying all values, and longer results of the same derivation then byte by byte:
+#: in the end the whole derived key, and the data that was encrypted with it.
 MIN_HIDDEN_BITS = 112
 
 
 @dataclass(frozen=True, slots=True)
 class Derivation:
-    """One derivation. Everything about it has been checked except what only its method can check."""
+    """One derivation.
+
+    Everything about it has been checked except what only its method can check.
+    """
 
     call: Call
     base: ManagedObject
@@ -65,8 +69,8 @@ class Derivation:
 class MethodRule:
     """How a derivation method computes.
 
-    needs, takes: fields of the parameters that must and may be present; others are refused, as they would
-    have no effect. is_slow: is computed on a thread.
+    needs, takes: fields of the parameters that must and may be present; others are refused, as they
+    would have no effect. is_slow: is computed on a thread.
     """
 
     technique: Technique
@@ -113,7 +117,11 @@ async def derive_key(call: Call, request: DeriveKeyRequest) -> DeriveKeyResponse
 
 
 def _determine_length(request: DeriveKeyRequest) -> int:
-    """In bytes. Raises InvalidAttributeValue for a length that the algorithm of the new key does not have."""
+    """Of the derived object, in bytes.
+
+    Raises MissingData, InvalidField, and InvalidAttributeValue for a length that the algorithm of the
+    new key does not have.
+    """
     attributes = request.attributes
     bits = attributes.cryptographic_length
     if bits is None:
@@ -128,7 +136,7 @@ def _determine_length(request: DeriveKeyRequest) -> int:
 
 
 async def _fetch_bases(call: Call, identifiers: tuple[str, ...]) -> Sequence[UsableKey]:
-    """The key, and the Secret Data that holds the derivation data where a second object is named."""
+    """The key, and the Secret Data that holds the derivation data if a second object is named."""
     if not identifiers:
         raise MissingData("UniqueIdentifier is missing")
     if len(identifiers) > 2:
@@ -147,7 +155,7 @@ async def _fetch_bases(call: Call, identifiers: tuple[str, ...]) -> Sequence[Usa
 
 
 def _check_not_guessable(bases: Sequence[ManagedObject], length: int) -> None:
-    """Raises SensitiveObject where so few bytes of a hidden key would be derived that they can be guessed."""
+    """Raises SensitiveObject where a hidden key would give a result short enough to be guessed."""
     is_hidden = any(
         base.attributes.sensitive or base.attributes.extractable is False for base in bases
     )
@@ -179,7 +187,10 @@ def _check_parameters(rule: MethodRule, parameters: DerivationParameters) -> Non
 
 
 def _choose_hash(base: ManagedObject, parameters: DerivationParameters) -> HashingAlgorithm:
-    """The hash that is named, or that of the HMAC that is named or that the key is for; else SHA-256."""
+    """The hash that is named, else that of the HMAC that is named or that the key is for.
+
+    By default SHA-256.
+    """
     requested = parameters.cryptographic_parameters or CryptographicParameters()
     if requested.hashing_algorithm is not None:
         return requested.hashing_algorithm
@@ -193,7 +204,7 @@ def _choose_hash(base: ManagedObject, parameters: DerivationParameters) -> Hashi
 
 
 def _derive_by_encryption(derivation: Derivation) -> KeyMaterial:
-    """The first bytes of the encrypted data, under the client's IV, so that the result can be repeated."""
+    """The first bytes of the encrypted data; under the client's IV, which makes it repeatable."""
     iv = derivation.parameters.initialization_vector
     algorithm = derivation.base.attributes.cryptographic_algorithm
     suite = choose_suite(algorithm, derivation.parameters.cryptographic_parameters, iv)
@@ -262,7 +273,7 @@ _RULES: Mapping[DerivationMethod, MethodRule] = MappingProxyType(
 def _make_derived_object(
     call: Call, request: DeriveKeyRequest, bases: Sequence[ManagedObject], material: KeyMaterial
 ) -> ManagedObject:
-    """An object that is Sensitive if a base is, not Extractable if a base is not, and linked to its bases."""
+    """Sensitive if a base is, not Extractable if a base is not, and linked to all bases."""
     requested = request.attributes
     attributes = dataclasses.replace(
         requested,

@@ -1,8 +1,9 @@
 """Encrypt and Decrypt (KMIP 2.1 §6.1), whole or in parts.
 
-The type of the key decides which function computes: one row a type in ENCRYPT_BY_TYPE and DECRYPT_BY_TYPE.
-With a symmetric key an operation makes its plan, opens the key, computes, and consumes usage
-(`common.encryption_plan`). Only symmetric keys take data in parts (`common.streams`).
+The type of the key decides which function computes: one row a type in ENCRYPT_BY_TYPE and
+DECRYPT_BY_TYPE. With a symmetric key an operation makes its plan, opens the key, computes, and
+consumes usage (`common.encryption_plan`). Only symmetric keys take data in parts
+(`common.streams`).
 """
 
 from __future__ import annotations

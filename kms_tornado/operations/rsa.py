@@ -32,7 +32,10 @@ async def encrypt_with_public_key(
 async def decrypt_with_private_key(
     call: Call, key: UsableKey, request: DecryptRequest, data: bytes
 ) -> DecryptResponse:
-    """Decrypt with a private key. Whatever is wrong with the data raises the same CryptographicFailure."""
+    """Decrypt with a private key.
+
+    Whatever is wrong with the data raises the same CryptographicFailure.
+    """
     scheme = _choose_scheme(call, key.target, request, Use.PROCESS)
     work = partial(rsa_decrypt, key.open(), scheme, data)
     plaintext = await run_with_private_key(call, key.target, work)

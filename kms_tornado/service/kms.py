@@ -131,7 +131,7 @@ async def _load_master_key(
         may_make=check_value is None and not await store.holds_objects(),
     )
     if check_value is None:
-        check_value = await store.set_master_key_check(master_key.check_value())
+        check_value = await store.set_master_key_check(master_key.check_value)
     if not master_key.matches(check_value):
         raise ConfigurationError(
             "the master key is not the one that this database was made with",

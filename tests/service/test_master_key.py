@@ -24,7 +24,7 @@ from kms_tornado.service.master_key import (
 
 KEY = bytes(range(100, 132))
 TEXT = base64.b64encode(KEY).decode()
-CHECK = MasterKey(KeyMaterial(KEY)).check_value()
+CHECK = MasterKey(KeyMaterial(KEY)).check_value
 
 
 def key_file(path: Path, content: bytes = TEXT.encode() + b"\n", mode: int = 0o600) -> Path:
@@ -172,7 +172,7 @@ def test_the_first_start_makes_a_private_file_and_says_to_back_it_up(tmp_path, c
         made = load_master_key(value=None, file=None, default_file=path, may_make=True)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [entry.name for entry in tmp_path.iterdir()] == ["master.key"]
-    assert read_key_file(path).matches(made.check_value())
+    assert read_key_file(path).matches(made.check_value)
     [line] = caplog.messages
     assert "back it up" in line
     assert str(path) in line
@@ -192,7 +192,7 @@ def test_the_second_start_reads_the_file_of_the_first(tmp_path):
     path = tmp_path / "master.key"
     one = load_master_key(value=None, file=None, default_file=path, may_make=True)
     two = load_master_key(value=None, file=None, default_file=path, may_make=True)
-    assert two.matches(one.check_value())
+    assert two.matches(one.check_value)
 
 
 def test_a_key_is_never_made_when_the_database_is_not_new(tmp_path):
@@ -239,7 +239,7 @@ def test_a_start_that_dies_while_writing_leaves_no_key_file(tmp_path, monkeypatc
 def _start(path: Path, barrier, results) -> None:
     barrier.wait()
     key = load_master_key(value=None, file=None, default_file=path, may_make=True)
-    results.put(key.check_value())
+    results.put(key.check_value)
 
 
 def test_first_starts_at_once_end_with_one_key(tmp_path):

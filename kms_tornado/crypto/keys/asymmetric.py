@@ -1,8 +1,8 @@
 """Asymmetric key pairs: their generation, and the checks before every use of a key.
 
-A key is registered as it is: OASIS profile case BL-M-9 has an RSA key whose primes are not prime. Every
-time a key is used, this module checks that its size, exponent or curve are ones the server works with.
-Objects of `cryptography` leave this module only for other modules of crypto/.
+A key is registered as it is: OASIS profile case BL-M-9 has an RSA key whose primes are not prime.
+Every time a key is used, this module checks that its size, exponent or curve are ones the server
+works with. Objects of `cryptography` leave this module only for other modules of crypto/.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ RSA_LENGTHS = (2048, 3072, 4096)
 DEFAULT_RSA_LENGTH = 3072  # as strong as AES-128 (NIST SP 800-57 part 1, table 2)
 RSA_EXPONENT = 65537
 MIN_RSA_BITS, MAX_RSA_BITS = RSA_LENGTHS[0], RSA_LENGTHS[-1]
-#: FIPS 186-5 §5.4: 2^16 < e < 2^256. With e = 1 the signature is the message, and small e broke often.
+#: FIPS 186-5 §5.4: 2^16 < e < 2^256. With e = 1 the signature is the message, and small e broke
+#: often.
 MIN_RSA_EXPONENT, MAX_RSA_EXPONENT = 1 << 16, 1 << 256
 
 LIBRARY_CURVES: Mapping[Curve, ec.EllipticCurve] = MappingProxyType(
@@ -124,8 +125,8 @@ def _encode_spki(key: PublicKey | x25519.X25519PublicKey) -> bytes:
 def normalize_key(key: K) -> K:
     """The key as it is stored, after the checks that cost little arithmetic.
 
-    An RSA or DSA key is returned as it is. A point must lie on its curve and is uncompressed; a scalar
-    must be in range and fit the point that came with it. Raises InvalidField.
+    An RSA or DSA key is returned as it is. A point must lie on its curve and is uncompressed; a
+    scalar must be in range and fit the point that came with it. Raises InvalidField.
     """
     match key:
         case ECPublic() if key.curve in NIST_CURVES:
@@ -221,8 +222,8 @@ def check_rsa_public(key: RSAPublic | RSAPrivate) -> None:
 def _load_rsa(key: RSAPrivate) -> rsa.RSAPrivateKey:
     """Load the key without the library's primality tests, which take 90 ms at 2048 bits.
 
-    They would only find keys whose "primes" are not prime. Signatures by such a key do not verify, and
-    `signatures` verifies every signature before it returns it.
+    They would only find keys whose "primes" are not prime. Signatures by such a key do not verify,
+    and `signatures` verifies every signature before it returns it.
     """
     check_rsa_public(key)
     min_prime_bits = key.n.bit_length() * 3 // 8  # a smaller prime might be found by factoring

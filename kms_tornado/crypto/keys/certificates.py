@@ -1,7 +1,7 @@
 """The contents of an X.509 certificate (RFC 5280): KMIP's attributes of it, and its public key.
 
-No signature is checked and no chain is built: a KMIP server stores certificates, and whether to trust them
-is the client's decision.
+No signature is checked and no chain is built: a KMIP server stores certificates, and whether to
+trust them is the client's decision.
 """
 
 from __future__ import annotations
@@ -60,11 +60,12 @@ _SIGNATURES: Mapping[x509.ObjectIdentifier, int] = MappingProxyType(
     }
 )
 
-#: The longest in use have some 50 KiB. They are parsed on the event loop while all other requests wait,
-#: and names of megabytes took minutes.
+#: The longest in use have some 50 KiB. They are parsed on the event loop while all other requests
+#: wait, and names of megabytes took minutes.
 MAX_CERTIFICATE_BYTES = 128 * 1024
 
-#: The names of a certificate for a thousand hosts stay in the certificate; attributes do not repeat them.
+#: The names of a certificate for a thousand hosts stay in the certificate; attributes do not repeat
+#: them.
 MAX_ALTERNATIVE_NAMES_BYTES = 8 * 1024
 
 
@@ -99,7 +100,7 @@ class CertificateFacts:
 
 
 def read_certificate(octets: bytes) -> CertificateFacts:
-    """Raises InvalidField unless the octets are one DER certificate of at most MAX_CERTIFICATE_BYTES."""
+    """Raises InvalidField for what is no certificate in DER, or longer than MAX_CERTIFICATE_BYTES."""
     if len(octets) > MAX_CERTIFICATE_BYTES:
         raise InvalidField(f"a certificate has at most {MAX_CERTIFICATE_BYTES} bytes")
     certificate = _load(octets)
@@ -147,7 +148,7 @@ def _collect_facts(certificate: x509.Certificate) -> CertificateFacts:
 
 
 def _split_fields(certificate: x509.Certificate) -> tuple[bytes, bytes, bytes, bytes]:
-    """(serial number, issuer, subject, SPKI) of RFC 5280 §4.1, each in the certificate's own DER."""
+    """(serial number, issuer, subject, SPKI) of RFC 5280 §4.1, in the certificate's own DER."""
     body = read_sequence(certificate.tbs_certificate_bytes)
     if body.has_next(_VERSION):
         body.read(_VERSION)

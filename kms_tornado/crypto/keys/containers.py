@@ -1,4 +1,4 @@
-"""PKCS#8 (RFC 5958) and SPKI (RFC 5280 §4.1.2.7): the two containers in which asymmetric keys are stored.
+"""PKCS#8 (RFC 5958) and SPKI (RFC 5280 §4.1.2.7): the containers of stored asymmetric keys.
 
 What stands inside them, PKCS#1 and SEC1, is in `encodings`.
 """

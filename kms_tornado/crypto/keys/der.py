@@ -2,17 +2,17 @@
 
 # Why the DER of keys is read and written by hand.
 #
-# `cryptography` reads keys, too, but its loaders answer another question: whether a key can be used. This
-# server stores keys that it would not use, and has to return what was registered:
+# `cryptography` reads keys, too, but its loaders answer another question: whether a key can be
+# used. This server stores keys that it would not use, and has to return what was registered:
 #
 # - OASIS profile case BL-M-9 registers an RSA key whose primes are not prime, and gets it back.
-# - DSA keys and RSA keys of any length are stored, though no operation uses them.
-# - The library tests the primes of every RSA private key that it loads: 90 ms at 2048 bits, which would block
-#   the event loop although nobody has asked to use the key.
+# - DSA keys, and RSA keys of lengths that no operation uses, are stored as well.
+# - The library tests the primes of every RSA private key that it loads: 90 ms at 2048 bits, which
+#   would block the event loop although nobody has asked to use the key.
 #
-# So storing a key, converting it to another format and returning it take no arithmetic: microseconds,
-# whatever the numbers are worth. Using a key is another matter: `asymmetric` checks the numbers then, and
-# hands them to the library, which does every computation with them.
+# So reading a key and converting it to another format take no arithmetic: microseconds, whatever
+# the numbers are worth. `asymmetric` checks a point or a scalar before it is stored, which is cheap,
+# and every key when it is used; from there on the library does all computations.
 #
 # What is checked here, so that one key has exactly one encoding:
 #
@@ -22,8 +22,8 @@
 # - bit strings of whole octets;
 # - that nothing is left over after the last element.
 #
-# The reader does not recurse, so that nested input cannot exhaust the stack. Every fault raises the same
-# InvalidField, which reveals nothing of the octets.
+# The reader does not recurse, so that nested input cannot exhaust the stack. Every fault raises the
+# same InvalidField, which reveals nothing of the octets.
 
 from __future__ import annotations
 
@@ -40,7 +40,10 @@ def malformed_key_error() -> InvalidField:
 
 
 class DERReader:
-    """The elements of one constructed value, one after the other. Every method may raise InvalidField."""
+    """The elements of one constructed value, one after the other.
+
+    Every method may raise InvalidField.
+    """
 
     __slots__ = ("_at", "_end", "_octets")
 
@@ -112,7 +115,10 @@ class DERReader:
 
 
 def read_sequence(octets: bytes) -> DERReader:
-    """A reader of the single SEQUENCE that the octets are. Raises InvalidField if anything follows it."""
+    """A reader of the single SEQUENCE that the octets are.
+
+    Raises InvalidField if anything follows it.
+    """
     outer = DERReader(octets)
     inner = outer.read_sequence()
     outer.check_end()

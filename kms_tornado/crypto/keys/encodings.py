@@ -48,7 +48,7 @@ def write_pkcs1_public(key: RSAPublic) -> bytes:
 
 
 def read_sec1(octets: bytes, outer_curve: Curve | None) -> ECPrivate:
-    """outer_curve: the one that PKCS#8 names; where it is None, the key itself must name its curve."""
+    """outer_curve: the one that PKCS#8 names; None: the key itself must name its curve."""
     body = read_sequence(octets)
     if body.read_integer() != 1:
         raise malformed_key_error()

@@ -1,10 +1,10 @@
-"""Asymmetric keys from one format to another. PKCS#8 and SPKI are stored, the others are made from them.
+"""Asymmetric keys in all formats. PKCS#8 and SPKI are stored, the others are made from them.
 
     private   PKCS#8 (RFC 5958) ← → PKCS#1 (RFC 8017 A.1.2), SEC1 (RFC 5915), Raw (RFC 8410 curves)
     public    SPKI (RFC 5280)   ← → PKCS#1 (RFC 8017 A.1.1), Raw point
 
-KMIP calls an SPKI "X.509" (profile cases CS-AC-M-OAEP). The transparent formats are in `transparent`.
-Only encodings change: no function here does arithmetic on a key.
+KMIP calls an SPKI "X.509" (profile cases CS-AC-M-OAEP). The transparent formats are in
+`transparent`. Only encodings change: no function here does arithmetic on a key.
 """
 
 from __future__ import annotations

@@ -57,7 +57,8 @@ P521 = Curve(
 X25519 = Curve("X25519", 0x45, bytes.fromhex("2b656e"), 255, 32)
 ED25519 = Curve("Ed25519", 0x45, bytes.fromhex("2b6570"), 255, 32)
 
-#: Short Weierstrass curves: in PKCS#8 and SPKI they are a parameter of the algorithm id-ecPublicKey.
+#: Short Weierstrass curves: in PKCS#8 and SPKI they are a parameter of the algorithm
+#: id-ecPublicKey.
 NIST_CURVES = (P256, P384, P521)
 #: Curves that are an algorithm of their own in PKCS#8 and SPKI (RFC 8410).
 MONTGOMERY_CURVES = (X25519, ED25519)

@@ -33,7 +33,8 @@ class KeyLengths:
 
 # 3DES: KMIP counts the bits with or without parity. Two-key 3DES is for old data only.
 _TDES = KeyLengths((112, 128, 168, 192), (168, 192), "168, 192")
-# HMAC takes keys of any length (RFC 2104 §3); no new key is shorter than 112 bits (SP 800-131A §10).
+# HMAC takes keys of any length (RFC 2104 §3); no new key is shorter than 112 bits (SP 800-131A
+# §10).
 _HMAC = KeyLengths(range(8, 65_537, 8), range(112, 65_537, 8), "112 to 65536, a multiple of 8,")
 
 KEY_LENGTHS: Mapping[CryptographicAlgorithm, KeyLengths] = MappingProxyType(
@@ -75,7 +76,10 @@ def generate_key(algorithm: CryptographicAlgorithm, length: int) -> KeyMaterial:
 
 
 def check_key_length(algorithm: CryptographicAlgorithm, length: int) -> None:
-    """Refuse a length in bits that no key of the algorithm has. Raises the errors of `generate_key`."""
+    """Refuse a length in bits that no key of the algorithm has.
+
+    Raises the errors of `generate_key`.
+    """
     lengths = _find_lengths(algorithm)
     if length not in lengths.known:
         raise _length_error(algorithm, lengths)

@@ -1,9 +1,9 @@
 """Transparent keys (KMIP 2.1 §4.30): KMIP structures of a key's numbers, to and from `numbers`.
 
-Numbers of an RSA key that are missing are computed from the others. Beyond the sign and the length of
-the numbers nothing is checked here: OASIS profile case BL-M-9 registers an RSA key whose primes are not
-prime, and expects to get it back. Whether the numbers make a key that works is checked when the key is used
-(`asymmetric`).
+Numbers of an RSA key that are missing are computed from the others. Beyond the sign and the length
+of the numbers nothing is checked here: OASIS profile case BL-M-9 registers an RSA key whose primes
+are not prime, and expects to get it back. Whether the numbers make a key that works is checked when
+the key is used (`asymmetric`).
 """
 
 from __future__ import annotations
@@ -69,7 +69,10 @@ def parse_transparent(
 
 
 def render_transparent(key: KeyNumbers, key_format: KeyFormatType) -> TransparentKey:
-    """The key as a KMIP structure. Raises KeyFormatTypeNotSupported where the format is for another type of key."""
+    """The key as a KMIP structure.
+
+    Raises KeyFormatTypeNotSupported where the format is for another type of key.
+    """
     match key_format, key:
         case KeyFormatType.TRANSPARENT_RSA_PUBLIC_KEY, RSAPublic():
             return TransparentRSAPublicKey(key.n, key.e)

@@ -2,9 +2,9 @@
 
     request, the key's attributes, crypto policy, client  →  EncryptionPlan | DecryptionPlan
 
-Both functions are pure: they reach no store, no key material and no clock, and randomness is an argument.
-So a table of requests and plans tests every decision. Whole data and data in parts have the same plan, made
-once: for data in parts, by the first one.
+Both functions are pure: they reach no store, no key material and no clock, and randomness is an
+argument. So a table of requests and plans tests every decision. Whole data and data in parts have
+the same plan, made once: for data in parts, by the first one.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from .key_use import choose_parameters
 _PROTECT, _PROCESS = Use.PROTECT, Use.PROCESS
 
 
-# The plans are named tuples because one is made with every request, and a frozen dataclass takes almost three
-# times as long to make: 2 % of a whole Encrypt.
+# The plans are named tuples because one is made with every request, and a frozen dataclass takes
+# almost three times as long to make: 2 % of Encrypt.
 class EncryptionPlan(NamedTuple):
     """What an Encrypt does with the data, and what it says and records besides.
 
     iv: None where the suite has none. aad: b"" where the request has none.
-    recorded_nonce: is recorded as used with this key, and refused where it was used before. That is the
-    rule for nonces that a caller brings; random ones need no record (`ciphers.generate_iv`). None: there is
-    nothing to record.
+    recorded_nonce: is recorded as used with this key, and refused where it was used before. That is
+    the rule for nonces that a caller brings; random ones need no record (`ciphers.generate_iv`).
+    None: there is nothing to record.
     returned_iv: stands in the answer; None: the answer has none.
     """
 
@@ -49,7 +49,10 @@ class EncryptionPlan(NamedTuple):
 
 
 class DecryptionPlan(NamedTuple):
-    """What a Decrypt does with the data; the tag comes with its last part. iv, aad: as of an EncryptionPlan."""
+    """What a Decrypt does with the data; the tag comes with its last part.
+
+    iv, aad: as of an EncryptionPlan.
+    """
 
     suite: Suite
     iv: bytes | None
@@ -68,8 +71,8 @@ def plan_encryption(
 ) -> EncryptionPlan:
     """attributes: the key's. random: makes the IV where the request brings none.
 
-    Raises UnsupportedCryptographicParameters (also where the policy refuses), BadTagLength, InvalidField,
-    and the client's `missing_iv_error` for Random IV false without an IV.
+    Raises UnsupportedCryptographicParameters (also where the policy refuses), BadTagLength,
+    InvalidField, and the client's `missing_iv_error` for Random IV false without an IV.
     """
     requested = choose_parameters(attributes, request.cryptographic_parameters)
     request_iv = request.iv_counter_nonce
@@ -94,10 +97,12 @@ def plan_encryption(
 def plan_decryption(
     request: DecryptRequest, attributes: Attributes, policy: CryptoPolicy, client: ClientProfile
 ) -> DecryptionPlan:
-    """attributes: the key's. The length of the IV is left to `ciphers`: a wrong one fails as any other fault.
+    """attributes: the key's.
 
-    Raises UnsupportedCryptographicParameters (also where the policy refuses), BadTagLength, InvalidField,
-    and the client's `missing_iv_error`.
+    The length of the IV is left to `ciphers`, where a wrong one is the same error as any other fault.
+
+    Raises UnsupportedCryptographicParameters (also where the policy refuses), BadTagLength,
+    InvalidField, and the client's `missing_iv_error`.
     """
     requested = choose_parameters(attributes, request.cryptographic_parameters)
     iv = request.iv_counter_nonce

@@ -1,7 +1,7 @@
 """What the cryptographic operations share: parameters, threads, and the feeding of streams.
 
-`Call.fetch_to_use` and `Call.consume_usage` check access, state, usage mask, dates and limits. How data in
-parts lives is told in `streams`.
+`Call.fetch_to_use` and `Call.consume_usage` check access, state, usage mask, dates and limits. How
+data in parts lives is told in `streams`.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ async def run_maybe_offloaded(call: Call, size: int, work: Callable[[], T]) -> T
 async def run_offloaded_or_inline(call: Call, size: int, work: Callable[[], T]) -> T:
     """As `run_maybe_offloaded`, after usage was consumed: without a free thread, on the event loop.
 
-    Unavailable would tell the client that nothing was changed, and a stream that was taken out of the table
-    would be lost.
+    Unavailable would tell the client that nothing was changed, and a stream that was taken out of
+    the table would be lost.
     """
     try:
         return await run_maybe_offloaded(call, size, work)
@@ -105,9 +105,10 @@ async def start_stream(
 ) -> Stream:
     """A new stream, once the usage of its first part is consumed and on disk.
 
-    cost: bytes that the part protects; None where nothing is protected. changes: are committed with the usage.
-    start: creates the computation, which takes aad at once.
-    Raises PermissionDenied (the limit), Conflict, and FeatureNotSupported within a batch that could be undone.
+    cost: bytes that the part protects; None where nothing is protected. changes: are committed with
+    the usage. start: creates the computation, which takes aad at once.
+    Raises PermissionDenied (the limit), Conflict, and FeatureNotSupported within a batch that could
+    be undone.
     """
     await _pay(call, target, cost, *changes)
     stream = _make_stream(call, target, await run_offloaded_or_inline(call, len(aad), start))
@@ -183,7 +184,7 @@ def _make_stream(call: Call, target: ManagedObject | None, computation: Any) -> 
 async def _pay(
     call: Call, target: ManagedObject | None, cost: int | None, *changes: Change
 ) -> None:
-    """Consume the usage of a part, so that nothing can send the operation back to its start any more."""
+    """Consume the usage of a part. From then on nothing sends the operation back to its start."""
     if target is not None and cost is not None:
         await call.consume_usage(target, cost, *changes)
     await call.commit_now()

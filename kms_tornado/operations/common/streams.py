@@ -1,6 +1,7 @@
 """Streams: the data that comes in parts, and what this process remembers between two of them.
 
-KMIP 2.1 §6.1 calls it "streaming"; Encrypt, Decrypt, Sign, SignatureVerify, MAC, MACVerify and Hash have it.
+KMIP 2.1 §6.1 calls it "streaming"; Encrypt, Decrypt, Sign, SignatureVerify, MAC, MACVerify and Hash
+have it.
 """
 
 # How data in parts lives.
@@ -11,33 +12,36 @@ KMIP 2.1 §6.1 calls it "streaming"; Encrypt, Decrypt, Sign, SignatureVerify, MA
 #     CorrelationValue, FinalIndicator        LAST: take, feed, finish  → the result
 #     none of them, or both indicators        WHOLE: no stream is kept at all
 #
-# Start. The first part chooses everything: parameters, IV, additional data. The computation (a cipher, MAC,
-# hash or signature) is created with the key, and the part is fed to it.
+# Start. The first part chooses everything: parameters, IV, additional data. The computation (a
+# cipher, MAC, hash or signature) is created with the key, and the part is fed to it.
 #
-# Keep. `Streams.keep` puts the stream into the table, under a random correlation value of 16 bytes, and
-# the answer carries the value. The table is in the memory of the process that started the stream: the
-# library's ciphers cannot be written down and read back. So all parts take one connection; after a
-# restart, or on another process, the value is as unknown as one that was never given.
+# Keep. `Streams.keep` puts the stream into the table, under a random correlation value of 16 bytes,
+# and the answer carries the value. The table is in the memory of the process that started the
+# stream: the library's ciphers cannot be written down and read back. So all parts take one
+# connection; after a restart, or on another process, the value is as unknown as one that was never
+# given.
 #
-# Take. `Streams.take` hands the stream to the next part and removes it: of two parts that come at once,
-# only one finds it, and no cipher is used from two sides. A stream belongs to its caller, operation, object
-# and version of the object's material. For anybody and anything else it is unknown, and stays where it is:
-# whoever learns another caller's value can neither use nor end the stream. Access, state, dates, usage mask
-# and limit are checked anew with every part, as for a request of its own (`Call.fetch_to_use`).
+# Take. `Streams.take` hands the stream to the next part and removes it: of two parts that come at
+# once, only one finds it, and no cipher is used from two sides. A stream belongs to its caller,
+# operation, object and version of the object's material. For anybody and anything else it is
+# unknown, and stays where it is: whoever learns another caller's value can neither use nor end the
+# stream. Access, state, dates, usage mask and limit are checked anew with every part, as for a
+# request of its own (`Call.fetch_to_use`).
 #
-# Pay, then feed. A cipher cannot be made to forget what it has seen, but an operation runs again from its
-# start when another request changed the same object in between (Conflict). So the usage of a part is
-# consumed, its nonce recorded, and both are on disk before the computation sees the part (`key_use`). A
-# conflict until then has changed nothing: the stream returns to the table, and the part runs again. From
-# then on the part may not fail for want of a thread; it is computed on the event loop if need be. A part that
-# fails for what is in it ends its stream. Within a batch that could be undone, no stream is accepted.
+# Pay, then feed. A cipher cannot be made to forget what it has seen, but an operation runs again
+# from its start when another request changed the same object in between (Conflict). So the usage of
+# a part is consumed, its nonce recorded, and both are on disk before the computation sees the part
+# (`key_use`). A conflict until then has changed nothing: the stream returns to the table, and the
+# part runs again. From then on the part may not fail for want of a thread; it is computed on the
+# event loop if need be. A part that fails for what is in it ends its stream. Within a batch that
+# could be undone, no stream is accepted.
 #
-# Hold back. An authenticated decryption returns nothing before its tag is verified, with the last part: the
-# ciphertext until then is held in memory and counts against the limits below.
+# Hold back. An authenticated decryption returns nothing before its tag is verified, with the last
+# part: the ciphertext until then is held in memory and counts against the limits below.
 #
-# Expire. A stream is forgotten LIFETIME_S after its last part. A caller's new stream takes the place of the
-# caller's oldest, so that streams which a client has lost never lock it out. What all callers have together
-# is limited as well; beyond that, new streams are refused and those under way go on.
+# Expire. A stream is forgotten LIFETIME_S after its last part. Beyond the limits of one caller, a
+# new stream takes the place of the caller's oldest, so that streams which a client has lost never
+# lock it out. Beyond the limits of all callers together, new streams are refused.
 
 from __future__ import annotations
 
@@ -187,7 +191,10 @@ class Streams:
         return stream
 
     def _make_room(self, new: Stream) -> None:
-        """Give up the principal's oldest streams as the limits demand. Raises ServerLimitExceeded."""
+        """Give up the principal's oldest streams as the limits demand.
+
+        Raises ServerLimitExceeded.
+        """
         if new.held_bytes > MAX_HELD_BYTES_OF_A_PRINCIPAL:
             raise ServerLimitExceeded(
                 f"at most {MAX_HELD_BYTES_OF_A_PRINCIPAL} bytes are decrypted in parts"
