@@ -38,13 +38,13 @@ def add_instance(state: AttributeState, new: AttributeInstance) -> Attributes:
     """Add one value. Raises AttributeSingleValued where the attribute has its only value already."""
     rule = rule_for(new.field)
     if not rule.add:
-        raise _read_only(new.field)
+        raise _read_only_error(new.field)
     if is_multi_instance(new.field):
         values = getattr(state.attributes, new.field)
         if new.field == _VENDORS and _positions(values, new.value):
             raise AttributeSingleValued(f"{new.value.attribute_name} has a value: modify it")
         if new.value in values:
-            raise _duplicate(new.field)
+            raise _duplicate_error(new.field)
         return _change(state, new, (*values, new.value))
     if is_set(state.attributes, new.field):
         raise AttributeSingleValued(f"{new.tag} has a value: modify it")
@@ -62,7 +62,7 @@ def set_instance(state: AttributeState, new: AttributeInstance) -> Attributes:
         return modify_instance(state, new) if exists else add_instance(state, new)
     if is_multi_instance(new.field):
         if not rule_for(new.field).modify:
-            raise _read_only(new.field)
+            raise _read_only_error(new.field)
         raise MultiValuedAttribute(f"{new.tag} may have several values: add or modify one")
     return (
         modify_instance(state, new)
@@ -80,7 +80,7 @@ def modify_instance(
     """
     rule = rule_for(new.field)
     if not rule.modify:
-        raise _read_only(new.field)
+        raise _read_only_error(new.field)
     if current is not None and current.field != new.field:
         raise InvalidField("CurrentAttribute and NewAttribute are different attributes")
     if not is_set(state.attributes, new.field):
@@ -89,13 +89,13 @@ def modify_instance(
         raise AttributeNotFound(f"the object has no {new.tag}")
     if not is_multi_instance(new.field):
         if current is not None and current.value != getattr(state.attributes, new.field):
-            raise _no_instance(new.field)
+            raise _no_instance_error(new.field)
         return _change(state, new, new.value)
     values = list(getattr(state.attributes, new.field))
     position = _position(values, new, current)
     others = values[:position] + values[position + 1 :]
     if new.value in others:
-        raise _duplicate(new.field)
+        raise _duplicate_error(new.field)
     values[position] = new.value
     return _change(state, new, tuple(values))
 
@@ -106,25 +106,25 @@ def delete_instances(state: AttributeState, field: str, current: Any = None) -> 
     Raises AttributeNotFound, AttributeInstanceNotFound.
     """
     if not rule_for(field).delete:
-        raise _read_only(field)
+        raise _read_only_error(field)
     if not is_set(state.attributes, field):
         raise AttributeNotFound(f"the object has no {tag_of(Attributes, field)}")
     if not is_multi_instance(field):
         if current is not None and current != getattr(state.attributes, field):
-            raise _no_instance(field)
+            raise _no_instance_error(field)
         return _remove(state, field, None)
     values = getattr(state.attributes, field)
     if current is None:
         return _remove(state, field, ())
     if current not in values:
-        raise _no_instance(field)
+        raise _no_instance_error(field)
     return _remove(state, field, tuple(value for value in values if value != current))
 
 
 def delete_vendor_instance(state: AttributeState, vendor: str, name: str) -> Attributes:
     """Remove the vendor attribute of that name. Raises AttributeNotFound."""
     values = state.attributes.vendor_attributes
-    others = tuple(value for value in values if _vendor_key(value) != (vendor, name))
+    others = tuple(value for value in values if value.key != (vendor, name))
     if len(others) == len(values):
         raise AttributeNotFound(f"the object has no {name} of this vendor")
     return _remove(state, _VENDORS, others)
@@ -156,7 +156,7 @@ def _remove(state: AttributeState, field: str, remaining: Any) -> Attributes:
 def _position(values: list[Any], new: AttributeInstance, current: AttributeInstance | None) -> int:
     if current is not None:
         if current.value not in values:
-            raise _no_instance(new.field)
+            raise _no_instance_error(new.field)
         if new.field == _VENDORS and not _positions([current.value], new.value):
             raise InvalidField("CurrentAttribute and NewAttribute are different attributes")
         return values.index(current.value)
@@ -172,23 +172,19 @@ def _position(values: list[Any], new: AttributeInstance, current: AttributeInsta
 
 def _positions(values: Iterable[VendorAttribute], sample: VendorAttribute) -> list[int]:
     """Where the vendor attribute of the sample's vendor and name stands: one position, or none."""
-    key = _vendor_key(sample)
-    return [position for position, value in enumerate(values) if _vendor_key(value) == key]
+    key = sample.key
+    return [position for position, value in enumerate(values) if value.key == key]
 
 
-def _vendor_key(attribute: VendorAttribute) -> tuple[str, str]:
-    return attribute.vendor_identification, attribute.attribute_name
-
-
-def _read_only(field: str) -> AttributeReadOnly:
+def _read_only_error(field: str) -> AttributeReadOnly:
     return AttributeReadOnly(f"{tag_of(Attributes, field)} is not for clients to change")
 
 
-def _no_instance(field: str) -> AttributeInstanceNotFound:
+def _no_instance_error(field: str) -> AttributeInstanceNotFound:
     return AttributeInstanceNotFound(f"no {tag_of(Attributes, field)} of the object has this value")
 
 
-def _duplicate(field: str) -> NonUniqueName | InvalidAttributeValue:
+def _duplicate_error(field: str) -> NonUniqueName | InvalidAttributeValue:
     if field == "names":
         return NonUniqueName("the object has this Name")
     return InvalidAttributeValue(f"the object has this {tag_of(Attributes, field)}")

@@ -60,26 +60,30 @@ class Rule:
 # --- conditions ---------------------------------------------------------------------------------
 
 
-def _pre_active(current: AttributeState, _: Any) -> None:
+def _check_pre_active(current: AttributeState, _: Any) -> None:
     if current.state is not State.PRE_ACTIVE:
         raise WrongKeyLifecycleState("the object is no longer Pre-Active")
 
 
-def _not_deactivated(current: AttributeState, _: Any) -> None:
+def _check_not_deactivated(current: AttributeState, _: Any) -> None:
     if current.state not in {State.PRE_ACTIVE, State.ACTIVE}:
         raise WrongKeyLifecycleState("the object is neither Pre-Active nor Active")
 
 
-def _date_not_passed(field: str) -> Condition:
+def _make_date_check(field: str) -> Condition:
+    """A check that the present date of the field has not passed."""
+
     def check(current: AttributeState, value: Any) -> None:
-        _not_deactivated(current, value)
+        _check_not_deactivated(current, value)
         if has_come(getattr(current.attributes, field), current.now):
             raise WrongKeyLifecycleState("the date that is set has passed")
 
     return check
 
 
-def _only_tighten(tightened: bool, field: str) -> Condition:
+def _make_tightening_check(tightened: bool, field: str) -> Condition:
+    """A check that the field, once it is tightened, stays so."""
+
     def check(current: AttributeState, value: Any) -> None:
         if value is not tightened and getattr(current.attributes, field) is tightened:
             raise AttributeReadOnly(f"{tag_of(Attributes, field)} cannot be taken back")
@@ -87,7 +91,7 @@ def _only_tighten(tightened: bool, field: str) -> Condition:
     return check
 
 
-def _nothing_consumed(current: AttributeState, _: Any) -> None:
+def _check_nothing_consumed(current: AttributeState, _: Any) -> None:
     limits = current.attributes.usage_limits
     if limits is not None and is_partly_consumed(limits):
         raise AttributeReadOnly("UsageLimits cannot change once some of them are used")
@@ -102,7 +106,7 @@ _DATE = Rule(create=True, add=True, modify=True, sets=True)
 
 RULES: Mapping[str, Rule] = MappingProxyType(
     {
-        "activation_date": dataclasses.replace(_DATE, when=_pre_active),
+        "activation_date": dataclasses.replace(_DATE, when=_check_pre_active),
         "alternative_names": _FREE,
         "application_specific_information": _FREE,
         "certificate_type": _AT_CREATION,
@@ -113,10 +117,10 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "cryptographic_length": _AT_CREATION,
         "cryptographic_parameters": _FREE,
         "cryptographic_usage_mask": _AT_CREATION,
-        "deactivation_date": dataclasses.replace(_DATE, when=_not_deactivated),
+        "deactivation_date": dataclasses.replace(_DATE, when=_check_not_deactivated),
         "description": _FREE,
         "extractable": Rule(
-            create=True, add=True, modify=True, when=_only_tighten(False, "extractable")
+            create=True, add=True, modify=True, when=_make_tightening_check(False, "extractable")
         ),
         "fresh": _AT_CREATION,
         "key_format_type": _AT_CREATION,
@@ -126,9 +130,9 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "object_type": _AT_CREATION,
         "pkcs_12_friendly_name": _FREE,
         "process_start_date": dataclasses.replace(
-            _DATE, when=_date_not_passed("process_start_date")
+            _DATE, when=_make_date_check("process_start_date")
         ),
-        "protect_stop_date": dataclasses.replace(_DATE, when=_date_not_passed("protect_stop_date")),
+        "protect_stop_date": dataclasses.replace(_DATE, when=_make_date_check("protect_stop_date")),
         "protection_level": _AT_CREATION,
         "protection_period": _AT_CREATION,
         "quantum_safe": _AT_CREATION,
@@ -138,10 +142,10 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "rotate_name": _FREE,
         "rotate_offset": _FREE,
         "sensitive": Rule(
-            create=True, add=True, modify=True, when=_only_tighten(True, "sensitive")
+            create=True, add=True, modify=True, when=_make_tightening_check(True, "sensitive")
         ),
         "unique_identifier": _AT_CREATION,
-        "usage_limits": dataclasses.replace(_FREE, when=_nothing_consumed),
+        "usage_limits": dataclasses.replace(_FREE, when=_check_nothing_consumed),
         "vendor_attributes": _FREE,
     }
 )

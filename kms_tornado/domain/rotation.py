@@ -131,14 +131,8 @@ def _dates(old: Attributes, offset: int | None, now: int) -> dict[str, int | Non
 
 def _vendor_attributes(old: Attributes, requested: Attributes) -> tuple[VendorAttribute, ...]:
     """Both keys' attributes; of the same vendor and name the requested one wins, tags included."""
-    requested_keys = {_vendor_key(attribute) for attribute in requested.vendor_attributes}
+    requested_keys = {attribute.key for attribute in requested.vendor_attributes}
     taken_over = tuple(
-        attribute
-        for attribute in old.vendor_attributes
-        if _vendor_key(attribute) not in requested_keys
+        attribute for attribute in old.vendor_attributes if attribute.key not in requested_keys
     )
     return taken_over + requested.vendor_attributes
-
-
-def _vendor_key(attribute: VendorAttribute) -> tuple[str, str]:
-    return attribute.vendor_identification, attribute.attribute_name

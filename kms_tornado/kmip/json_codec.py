@@ -42,7 +42,7 @@ def parse(body: bytes) -> tuple[Node, Dialect]:
     Raises InvalidMessage for what is no TTLV, InvalidField for an unknown tag or a bad value.
     """
     tree = load(body)
-    root, dialect = root_of(tree)
+    root, dialect = identify_root(tree)
     return parse_tree(tree, root), dialect
 
 
@@ -59,14 +59,14 @@ def load(body: bytes) -> Any:
 
 
 def parse_tree(tree: Any, root: str) -> Node:
-    """The result of `load` as a tree of nodes. root: as of `root_of`. Raises as `parse` does."""
+    """The result of `load` as a tree of nodes. root: as of `identify_root`. Raises as `parse` does."""
     node = _parse_item(tree)
     if not isinstance(node, Node) or node.type is not _STRUCTURE:
         raise InvalidMessage(f"{root} must be a Structure")
     return node
 
 
-def root_of(tree: Any) -> tuple[str, Dialect]:
+def identify_root(tree: Any) -> tuple[str, Dialect]:
     """(the canonical tag of the root, the dialect to answer in). Raises InvalidMessage."""
     spelling = tree.get("tag") if isinstance(tree, dict) else None
     root = find_tag(spelling) if isinstance(spelling, str) else None

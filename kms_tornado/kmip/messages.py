@@ -38,7 +38,7 @@ def parse_request(body: bytes, payloads: Payloads) -> BareOperation | RequestMes
     payload does not fit the declaration. For a RequestMessage nothing is raised: it holds its own refusal.
     """
     tree = json_codec.load(body)
-    root, dialect = json_codec.root_of(tree)
+    root, dialect = json_codec.identify_root(tree)
     if root == "RequestMessage":
         return _read_message_tree(tree, dialect, payloads)
     return _read_bare_operation(json_codec.parse_tree(tree, root), dialect, payloads)
@@ -47,7 +47,7 @@ def parse_request(body: bytes, payloads: Payloads) -> BareOperation | RequestMes
 def parse_message(body: bytes, payloads: Payloads) -> RequestMessage:
     """A RequestMessage and nothing else. Raises InvalidMessage where the body is no message of KMIP."""
     tree = json_codec.load(body)
-    root, dialect = json_codec.root_of(tree)
+    root, dialect = json_codec.identify_root(tree)
     if root != "RequestMessage":
         dialect = Dialect.OASIS if dialect is Dialect.COSMIAN else dialect
         return refuse_message(

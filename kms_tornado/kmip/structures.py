@@ -99,6 +99,11 @@ class VendorAttribute:
         return cls(vendor, name, Node("AttributeValue", ItemType.BYTE_STRING, value))
 
     @property
+    def key(self) -> tuple[str, str]:
+        """(vendor, name): an object has one value of each."""
+        return self.vendor_identification, self.attribute_name
+
+    @property
     def octets(self) -> bytes | None:
         """The value of a TextString (in UTF-8) or a ByteString, which clients use alike; otherwise None."""
         value = self.attribute_value.value
