@@ -1,4 +1,4 @@
-"""Every operation × everybody, from the dispatch table; and who may create (CONTRACT §2, §3)."""
+"""Every operation × everybody, from the catalogue; and who may create (docs/http.md, "Access rights")."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ ROWS = [
     for position, items in enumerate(requests)
 ]
 
-#: CONTRACT §3: what the right `get` covers as well.
+#: What the right `get` covers as well.
 COVERED_BY_GET = {
     "Export", "GetAttributes", "Encrypt", "Decrypt", "MAC", "MACVerify", "Sign", "SignatureVerify",
 }  # fmt: skip

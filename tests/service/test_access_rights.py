@@ -1,4 +1,4 @@
-"""Granting, withdrawing and listing access rights (CONTRACT §3; KMIP.md §11)."""
+"""Granting, withdrawing and listing access rights (docs/http.md, "Access rights")."""
 
 from __future__ import annotations
 

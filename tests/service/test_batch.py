@@ -1,4 +1,4 @@
-"""Batches: RequestMessage and ResponseMessage over HTTP (KMIP 2.1 §8, §9; KMIP.md §12).
+"""Batches: RequestMessage and ResponseMessage over HTTP (KMIP 2.1 §8, §9; docs/dialects.md, "Batches").
 
 The answers' form is checked by `rules.check_message` before a test sees them.
 """
@@ -311,7 +311,7 @@ def test_correlation_value_is_answered_with_one_of_the_server_and_logged(kms, al
 # --- failures -----------------------------------------------------------------------------------
 
 NOT_THERE = batch_item("Get", uid("no-such-key"))
-#: KMIP.md §12 has a failure stop nothing unless the client asks for it.
+#: Without the option a failure stops nothing (docs/dialects.md, "Batches").
 FAILURES = [
     pytest.param([], ["Success", "ItemNotFound", "Success"], 2, id="default"),
     pytest.param([CONTINUE], ["Success", "ItemNotFound", "Success"], 2, id="continue"),
