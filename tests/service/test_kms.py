@@ -1,0 +1,99 @@
+"""A KMS is opened and closed as a whole, and says which setting keeps it from that."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+
+import pytest
+
+from kms_tornado.errors import ConfigurationError, Unavailable
+from kms_tornado.service.executor import Busy, LaneSize
+from kms_tornado.service.kms import KEY_FILE, KMS
+from kms_tornado.settings import Secret, ServiceSettings
+
+
+def open_and_close(settings):
+    async def run():
+        async with KMS(settings):
+            pass
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("part", ["service", "access", "store"])
+def test_nothing_is_there_before_the_start_and_no_service_after_the_end(tmp_path, part):
+    async def run():
+        kms = KMS(ServiceSettings(data_dir=tmp_path / "data"))
+        with pytest.raises(Unavailable):
+            getattr(kms, part)
+        async with kms:
+            assert getattr(kms, part)
+        with pytest.raises(Unavailable):
+            _ = kms.service
+
+    asyncio.run(run())
+
+
+def test_first_start_makes_a_master_key_and_the_next_takes_it(tmp_path):
+    settings = ServiceSettings(data_dir=tmp_path / "data")
+    open_and_close(settings)
+    key = (tmp_path / "data" / KEY_FILE).read_bytes()
+    open_and_close(settings)
+    assert (tmp_path / "data" / KEY_FILE).read_bytes() == key
+
+
+@pytest.mark.parametrize(
+    ("settings", "field"),
+    [
+        pytest.param({"data_dir": None}, "data_dir", id="no directory"),
+        pytest.param({"database_url": "oracle://h/d"}, "database_url", id="unknown database"),
+        pytest.param({"database_url": "sqlite:///odd"}, "database_url", id="no database"),
+        pytest.param({"master_key": Secret("AA==")}, "master_key", id="no key"),
+    ],
+)
+def test_fault_of_a_setting_names_its_field(tmp_path, settings, field):
+    (tmp_path / "odd").write_text("no database\n" * 1000)
+    with pytest.raises(ConfigurationError) as caught:
+        open_and_close(ServiceSettings(**{"data_dir": tmp_path, **settings}))
+    assert caught.value.field == field
+    assert str(caught.value).startswith(f"{field}: ")
+
+
+@pytest.mark.parametrize("name", ["master_key", "master_key_file"])
+def test_another_master_key_than_that_of_the_database_is_refused(tmp_path, name):
+    data_dir = tmp_path / "data"
+    open_and_close(ServiceSettings(data_dir=data_dir))
+    other = base64.b64encode(os.urandom(32)).decode()
+    file = tmp_path / "other"
+    file.touch(0o600)
+    file.write_text(other)
+    values = {"master_key": Secret(other), "master_key_file": file}
+    with pytest.raises(ConfigurationError, match="not the one that this database") as caught:
+        open_and_close(ServiceSettings(data_dir=data_dir, **{name: values[name]}))
+    assert caught.value.field == name
+    assert other not in str(caught.value)
+
+
+def test_answer_to_what_is_done_is_formatted_even_where_no_thread_is_free(tmp_path):
+    none = LaneSize(threads=1, waiting=0, waiting_each=0)
+
+    async def run():
+        async with KMS(ServiceSettings(data_dir=tmp_path / "data"), light=none) as kms:
+            release = asyncio.Event()
+            loop = asyncio.get_running_loop()
+
+            def occupy():
+                asyncio.run_coroutine_threadsafe(release.wait(), loop).result()
+
+            occupied = asyncio.create_task(kms.offload(occupy, principal="a"))
+            await asyncio.sleep(0)
+            with pytest.raises(Busy):
+                await kms.offload(lambda: "refused", principal="a")
+            answer = await kms.run_offloaded_or_inline(lambda: "done", principal="a")
+            release.set()
+            await occupied
+            return answer
+
+    assert asyncio.run(run()) == "done"
