@@ -87,6 +87,11 @@ class Issuer:
             for transport in open_:
                 transport.abort()
             self._loop.run_until_complete(asyncio.sleep(0))
+        # An answer may still wait although its client is gone.
+        if tasks := asyncio.all_tasks(self._loop):
+            for task in tasks:
+                task.cancel()
+            self._loop.run_until_complete(asyncio.wait(tasks, timeout=5))
 
     def _open(self) -> list[asyncio.WriteTransport]:
         """The sockets' own transports, those beneath TLS included; asyncio lists them nowhere else."""
