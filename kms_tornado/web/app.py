@@ -10,10 +10,23 @@ from tornado.web import Application
 from ..auth.request_auth import RequestAuth
 from ..service.kms import KMS
 from ..settings import ServiceArguments, make_service_settings
-from . import access_handlers as a
-from . import handlers as h
+from .access_handlers import (
+    GrantHandler,
+    GrantsHandler,
+    ObtainedHandler,
+    OwnedHandler,
+    WithdrawHandler,
+)
 from .access_log import log_handled_request
 from .bearer.tornado_internals import SERVER, TOKEN_LAYER, check_tornado
+from .handlers import (
+    HealthHandler,
+    KMIPHandler,
+    MetadataHandler,
+    MetricsHandler,
+    ReadyHandler,
+    VersionHandler,
+)
 from .kmip_exchange import ROUTES as KMIP_ROUTES
 from .service_handler import (
     METADATA_PATH,
@@ -23,18 +36,18 @@ from .service_handler import (
 )
 
 ROUTES: list[tuple[str, type[ServiceHandler]]] = [
-    *((route, h.KMIPHandler) for route in KMIP_ROUTES),
-    ("/access/grant", a.GrantHandler),
-    ("/access/revoke", a.WithdrawHandler),
-    ("/access/list/(.+)", a.GrantsHandler),
-    ("/access/owned", a.OwnedHandler),
-    ("/access/obtained", a.ObtainedHandler),
-    ("/version", h.VersionHandler),
-    ("/health", h.HealthHandler),
-    ("/ready", h.ReadyHandler),
-    (METADATA_PATH, h.MetadataHandler),
+    *((route, KMIPHandler) for route in KMIP_ROUTES),
+    ("/access/grant", GrantHandler),
+    ("/access/revoke", WithdrawHandler),
+    ("/access/list/(.+)", GrantsHandler),
+    ("/access/owned", OwnedHandler),
+    ("/access/obtained", ObtainedHandler),
+    ("/version", VersionHandler),
+    ("/health", HealthHandler),
+    ("/ready", ReadyHandler),
+    (METADATA_PATH, MetadataHandler),
 ]
-METRICS_ROUTE: tuple[str, type[ServiceHandler]] = ("/metrics", h.MetricsHandler)
+METRICS_ROUTE: tuple[str, type[ServiceHandler]] = ("/metrics", MetricsHandler)
 
 
 def make_app(context: ServerContext) -> Application:

@@ -14,7 +14,7 @@
 #
 # Who may take it
 # ---------------
-# `FastLane.principal_for` asks for all of the following. Nothing is ever refused here: a request that
+# `FastLane.recall_principal` asks for all of the following. Nothing is ever refused here: a request that
 # fails a condition goes the long way, where all refusals of the transport are, each in one place.
 #
 # - POST, HTTP/1.1, and a path that is exactly one of KMIP's, without a query: other methods, versions
@@ -26,7 +26,7 @@
 # - The server is not stopping: what arrives then is told that its connection will close.
 # - One Authorization header with a bearer token that was verified before and is still good. A token
 #   that is new, expired or wrong needs a signature check, perhaps a wait for the issuer's keys, and an
-#   outcome that is counted; all of this is the long way's.
+#   outcome that is counted; all of this is the long way's. (--insecure-no-auth remembers everybody.)
 #
 # Three stages
 # ------------
@@ -108,7 +108,9 @@ class FastLane(HTTPServerConnectionDelegate):
     def on_close(self, server_conn: object) -> None:
         self.application.on_close(server_conn)
 
-    def principal_for(self, start_line: RequestStartLine, headers: HTTPHeaders) -> Principal | None:
+    def recall_principal(
+        self, start_line: RequestStartLine, headers: HTTPHeaders
+    ) -> Principal | None:
         """Whose request takes the fast lane; None sends it the long way."""
         if (
             start_line.method != "POST"
@@ -137,7 +139,7 @@ class _HeadReader(HTTPMessageDelegate):
         self._delegate: HTTPMessageDelegate | None = None
 
     def headers_received(self, start_line: Any, headers: HTTPHeaders) -> Awaitable[None] | None:
-        principal = self._lane.principal_for(start_line, headers)
+        principal = self._lane.recall_principal(start_line, headers)
         if principal is None:
             application = self._lane.application
             self._delegate = application.start_request(self._server_conn, self._connection)

@@ -122,10 +122,8 @@ class ServiceHandler(RequestHandler):
         self.write(answer.body)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        if status_code == 405:
-            self.set_header(
-                "Allow", ", ".join(_implemented_methods(type(self)))
-            )  # RFC 9110 §15.5.6
+        if status_code == 405:  # RFC 9110 §15.5.6
+            self.set_header("Allow", ", ".join(_implemented_methods(type(self))))
         error, description = ERRORS.get(status_code, ("error", self._reason))
         self.set_header("Content-Type", JSON_ERROR)
         self.finish(render_error_body(error, description))
@@ -228,12 +226,6 @@ class NotFoundHandler(ServiceHandler):
 
     def prepare(self) -> None:
         raise HTTPError(404)
-
-    def send_answer(self, answer: Answer) -> None:
-        """Write the answer; Tornado sends it when the handler's method returns."""
-        self.set_status(answer.status)
-        answer.set_headers(self.set_header)
-        self.write(answer.body)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """404 for Tornado's 405, too: it looks at the method first, and here no method exists."""

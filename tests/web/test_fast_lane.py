@@ -53,7 +53,7 @@ def principal_for(
     headers = HTTPHeaders({tag: value for tag, value in fields.items() if value})
     context = ServerContext(kms=None, auth=None, max_body_size=LIMIT, is_stopping=stopping)  # type: ignore[arg-type]
     lane = FastLane(None, context, RemembersAll(), body_timeout_s=1)  # type: ignore[arg-type]
-    return lane.principal_for(RequestStartLine(*line.split(" ")), headers)
+    return lane.recall_principal(RequestStartLine(*line.split(" ")), headers)
 
 
 @pytest.mark.parametrize(
