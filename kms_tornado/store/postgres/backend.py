@@ -19,7 +19,7 @@ from ...errors import Unavailable
 from ...kmip.enums import Operation
 from ..sql import queries
 from ..sql.commits import Job
-from ..sql.queries import caller_values
+from ..sql.queries import bind_caller
 from ..sql.statements import NO_VALUES, Prepared, Rows, Values
 from .engine import open_engine, prepare
 from .reader import PostgresReader
@@ -51,7 +51,7 @@ class PostgresBackend:
     async def start(self) -> None:
         write_engine = open_engine(self._url, size=CONNECTIONS, is_for_reading=False)
         try:
-            await prepare(write_engine, name=_without_password(self._url))
+            await prepare(write_engine, name=_hide_password(self._url))
         except BaseException:
             await write_engine.dispose()
             raise
@@ -73,16 +73,16 @@ class PostgresBackend:
 
     async def read(self, statement: Prepared, values: Values = NO_VALUES) -> Rows:
         if self._reader is None:
-            raise _not_open()
-        return await self._reader.rows(statement, values)
+            raise _make_closed_error()
+        return await self._reader.fetch_rows(statement, values)
 
     async def read_object(
         self, uid: UniqueIdentifier, principal: str, rights: Collection[Operation]
     ) -> Rows:
         if self._reader is None:
-            raise _not_open()
-        values = {"uid": uid, **caller_values(principal, rights)}
-        return await self._reader.rows(_BY_UID_FOR, values)
+            raise _make_closed_error()
+        values = {"uid": uid, **bind_caller(principal, rights)}
+        return await self._reader.fetch_rows(_BY_UID_FOR, values)
 
     async def search(self, statement: Prepared, values: Values) -> Rows:
         return await self.read(statement, values)
@@ -93,18 +93,18 @@ class PostgresBackend:
     def submit(self, job: Job, *, erases: bool = False) -> asyncio.Future[Any]:
         """erases: makes no difference, as PostgreSQL clears deleted rows in its own time (VACUUM)."""
         if self._writer is None:
-            raise _not_open()
+            raise _make_closed_error()
         return self._writer.submit(job)
 
     async def rehearse(self, job: Job) -> Any:
         if self._writer is None:
-            raise _not_open()
+            raise _make_closed_error()
         return await self._writer.rehearse(job)
 
 
-def _without_password(url: URL) -> str:
+def _hide_password(url: URL) -> str:
     return url.set(drivername="postgresql", query={}).render_as_string(hide_password=True)
 
 
-def _not_open() -> Unavailable:
+def _make_closed_error() -> Unavailable:
     return Unavailable("the database is out of reach", detail="the store is not open")

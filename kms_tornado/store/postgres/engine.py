@@ -122,18 +122,18 @@ async def _check_server(connection: AsyncConnection, name: str) -> None:
 # --- errors -------------------------------------------------------------------------------------
 
 
-def unavailable(exc: BaseException) -> Unavailable:
+def translate_error(exc: BaseException) -> Unavailable:
     """The caller may try again; the log has PostgreSQL's own message where it holds no value."""
     return Unavailable("the database is out of reach", detail=describe_error(exc))
 
 
 def describe_error(exc: BaseException) -> str:
     """One line for the log. Of an error in a statement the code alone: its text may quote a value."""
-    origin = _origin(exc)
-    state = sqlstate(exc)
+    origin = _unwrap_error(exc)
+    state = read_sqlstate(exc)
     if state is not None and not state.startswith(_ABOUT_SERVER_ALONE):
         return f"{type(origin).__name__} ({state})"
-    if isinstance(origin, (OSError, *_connection_errors())):
+    if isinstance(origin, (OSError, *_load_connection_errors())):
         # "connection failed: connection to server at "…", port 5432 failed: Connection refused"
         lines = [line.strip() for line in str(origin).splitlines() if line.strip()]
         return lines[0] if lines else type(origin).__name__
@@ -145,42 +145,42 @@ def describe_error(exc: BaseException) -> str:
 _ABOUT_SERVER_ALONE = ("08", "28", "3D", "53", "57")
 
 
-def _connection_errors() -> tuple[type[BaseException], ...]:
+def _load_connection_errors() -> tuple[type[BaseException], ...]:
     import psycopg
 
     return psycopg.OperationalError, psycopg.ProgrammingError
 
 
-def driver_error() -> type[BaseException]:
+def load_driver_error() -> type[BaseException]:
     """What the driver raises where it is used without SQLAlchemy."""
     import psycopg
 
     return psycopg.Error
 
 
-def _origin(exc: BaseException) -> BaseException:
+def _unwrap_error(exc: BaseException) -> BaseException:
     """The driver's own error, of one that SQLAlchemy raised."""
     return getattr(exc, "orig", None) or exc
 
 
-def sqlstate(exc: BaseException) -> str | None:
-    state: str | None = getattr(_origin(exc), "sqlstate", None)
+def read_sqlstate(exc: BaseException) -> str | None:
+    state: str | None = getattr(_unwrap_error(exc), "sqlstate", None)
     return state
 
 
-def was_disconnected(exc: BaseException) -> bool:
+def is_disconnected(exc: BaseException) -> bool:
     """Whether the connection is gone, and with it everything that was not committed."""
     return isinstance(exc, DBAPIError) and exc.connection_invalidated
 
 
 def may_succeed_again(exc: BaseException) -> bool:
     """Whether another transaction was in the way: serialization failure, deadlock."""
-    return sqlstate(exc) in {"40001", "40P01"}
+    return read_sqlstate(exc) in {"40001", "40P01"}
 
 
-def is_of_a_value(exc: BaseException) -> bool:
+def is_bad_value(exc: BaseException) -> bool:
     """Whether no row can hold a value: out of range, half a character, too long for an index."""
     import psycopg
 
     faults = (psycopg.DataError, UnicodeEncodeError, OverflowError)
-    return isinstance(_origin(exc), faults) or sqlstate(exc) == "54000"
+    return isinstance(_unwrap_error(exc), faults) or read_sqlstate(exc) == "54000"

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ...errors import Unavailable
 from ..sql.statements import Prepared, Rows, Values
-from .engine import POOL_TIMEOUT_S, describe_error, driver_error, is_of_a_value, unavailable
+from .engine import POOL_TIMEOUT_S, describe_error, is_bad_value, load_driver_error, translate_error
 
 if TYPE_CHECKING:
     import psycopg
@@ -29,9 +29,9 @@ class PostgresReader:
         #: The one used last stands last and is used next: it has prepared the most statements.
         self._idle: list[_ReadConnection] = []
         self._is_open = True
-        self._driver_error = driver_error()
+        self._driver_error = load_driver_error()
 
-    async def rows(self, statement: Prepared, values: Values) -> Rows:
+    async def fetch_rows(self, statement: Prepared, values: Values) -> Rows:
         """Every row; none for a value that no row can hold. Raises Unavailable."""
         await self._take_turn()
         try:
@@ -51,7 +51,7 @@ class PostgresReader:
         try:
             await asyncio.wait_for(self._turns.acquire(), POOL_TIMEOUT_S)
         except TimeoutError as exc:
-            raise unavailable(exc) from None
+            raise translate_error(exc) from None
 
     async def _run(self, statement: Prepared, values: tuple[Any, ...]) -> Rows:
         connection = self._idle.pop() if self._idle else await self._open()
@@ -65,11 +65,11 @@ class PostgresReader:
         self, connection: _ReadConnection, statement: Prepared, values: tuple[Any, ...]
     ) -> Rows:
         try:
-            rows = await connection.rows(statement, values)
+            rows = await connection.fetch_rows(statement, values)
         except BaseException as exc:  # cancelled, too
             was_lost = connection.driver.closed
             await self._give_back(connection)
-            if is_of_a_value(exc):
+            if is_bad_value(exc):
                 return ()
             if isinstance(exc, (self._driver_error, OSError)):
                 error_type = _ConnectionLost if was_lost else Unavailable
@@ -89,7 +89,7 @@ class PostgresReader:
             connection = await self._engine.connect()
             raw = await connection.get_raw_connection()
         except (SQLAlchemyError, OSError) as exc:
-            raise unavailable(exc) from None
+            raise translate_error(exc) from None
         driver: Any = raw.driver_connection
         return _ReadConnection(connection, driver)
 
@@ -111,7 +111,7 @@ class _ReadConnection:
         self.driver = driver
         self._connection = connection
 
-    async def rows(self, statement: Prepared, values: tuple[Any, ...]) -> Rows:
+    async def fetch_rows(self, statement: Prepared, values: tuple[Any, ...]) -> Rows:
         cursor = await self.driver.execute(statement.text, values)
         return await cursor.fetchall()
 

@@ -20,7 +20,7 @@ from ...errors import InvalidField, KMSError
 from ..base import Conflict, Refused
 from ..sql.commits import Commit, Job, join_commits
 from ..sql.statements import Runner, SQLAlchemyRunner
-from .engine import is_of_a_value, may_succeed_again, unavailable, was_disconnected
+from .engine import is_bad_value, is_disconnected, may_succeed_again, translate_error
 
 _log = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ class PostgresWriter:
                 _tell(waiting.future, error=exc)
             except Exception as exc:  # the task's edge: nobody would ever wake the caller
                 _log.exception("the writer of the database met a fault of its own")
-                _tell(waiting.future, error=unavailable(exc))
+                _tell(waiting.future, error=translate_error(exc))
 
     async def _run_together(self, batch: Sequence[_Waiting]) -> bool:
         """False where one of the jobs failed, so that none was done."""
@@ -99,7 +99,7 @@ class PostgresWriter:
             results = await self._transaction(_join([waiting.job for waiting in batch]))
         except _CommitUnanswered as exc:  # the jobs may be done, and must not be done again
             for waiting in batch:
-                _tell(waiting.future, error=unavailable(exc.reason))
+                _tell(waiting.future, error=translate_error(exc.reason))
             return True
         except Exception:
             return False  # which of them it was shows when each is run alone
@@ -113,17 +113,17 @@ class PostgresWriter:
                 (result,) = await self._transaction([job], undoes=undoes)
                 return result
             except _CommitUnanswered as exc:
-                raise unavailable(exc.reason) from None
+                raise translate_error(exc.reason) from None
             except (SQLAlchemyError, UnicodeEncodeError, OverflowError) as exc:
-                if is_of_a_value(exc):
+                if is_bad_value(exc):
                     # No `from`: SQLAlchemy's exception holds the row.
                     raise InvalidField("a value cannot be stored") from None
                 is_in_the_way = may_succeed_again(exc) or isinstance(exc, IntegrityError)
-                if not is_in_the_way and not was_disconnected(exc):
-                    raise unavailable(exc) from None
+                if not is_in_the_way and not is_disconnected(exc):
+                    raise translate_error(exc) from None
                 last = exc
-        if was_disconnected(last):
-            raise unavailable(last) from None
+        if is_disconnected(last):
+            raise translate_error(last) from None
         raise Conflict
 
     async def _transaction(self, jobs: Sequence[Job], *, undoes: bool = False) -> list[Any]:
@@ -143,7 +143,7 @@ class PostgresWriter:
             try:
                 await transaction.commit()
             except SQLAlchemyError as exc:
-                if was_disconnected(exc):
+                if is_disconnected(exc):
                     raise _CommitUnanswered(exc) from exc
                 raise
             return results

@@ -21,7 +21,7 @@ from . import grants, queries, side_tables
 from .attribute_rows import format_attributes, parse_rows
 from .rows import format_row
 from .schema import objects, server_state
-from .side_tables import IndexedAttributes, OwnedNames, names_of
+from .side_tables import IndexedAttributes, OwnedNames, collect_names
 from .statements import INTEGRITY_ERRORS, NO_VALUES, OBJECT_COLUMNS, Runner, Statement
 
 
@@ -120,7 +120,7 @@ class _Application:
         self._names: dict[int, OwnedNames] = {}
 
     def run(self, changes: Sequence[Change]) -> None:
-        self._read_stored(_changed_uids(changes))
+        self._read_stored(_collect_uids(changes))
         for adds, group in groupby(changes, key=lambda change: isinstance(change, Insert)):
             if adds:  # one statement for all of them: a batch may make a hundred objects
                 self._add([change.new for change in group if isinstance(change, Insert)])
@@ -177,10 +177,12 @@ class _Application:
             raise ObjectAlreadyExists("the unique identifier is taken") from None
         by_serial = list(zip(serials, added, strict=True))
         side_tables.add_tags(self._runner, by_serial)
-        side_tables.add_values(self._runner, [(serial, _indexed(new)) for serial, new in by_serial])
+        side_tables.add_values(
+            self._runner, [(serial, _index_attributes(new)) for serial, new in by_serial]
+        )
         for (serial, new), row in zip(by_serial, rows, strict=True):
             if new.attributes.names:
-                self._names[serial] = _names_of(new)
+                self._names[serial] = _collect_names(new)
             self._differences[new.owner] += 1
             self._stored[new.uid] = _StoredObject.of_row(serial, row)
 
@@ -195,9 +197,9 @@ class _Application:
         ):
             side_tables.change_tags(self._runner, before.serial, new)
         indexed = IndexedAttributes(before.owner, parse_rows(before.attributes))
-        side_tables.change_values(self._runner, before.serial, indexed, _indexed(new))
-        names = _names_of(new)
-        if names != names_of(before.owner, before.state, indexed.rows):
+        side_tables.change_values(self._runner, before.serial, indexed, _index_attributes(new))
+        names = _collect_names(new)
+        if names != collect_names(before.owner, before.state, indexed.rows):
             self._names[before.serial] = names
         if before.owner != new.owner:  # what the old owner granted is not the new one's word
             grants.withdraw_all(self._runner, before.serial)
@@ -221,7 +223,7 @@ class _Application:
             stored.generation += 1
 
 
-def _changed_uids(changes: Sequence[Change]) -> set[str]:
+def _collect_uids(changes: Sequence[Change]) -> set[str]:
     """Of the objects that must be there before the commit, or were added in it."""
     uids: set[str] = set()
     for change in changes:
@@ -232,9 +234,9 @@ def _changed_uids(changes: Sequence[Change]) -> set[str]:
     return uids
 
 
-def _indexed(new: ManagedObject) -> IndexedAttributes:
+def _index_attributes(new: ManagedObject) -> IndexedAttributes:
     return IndexedAttributes(new.owner, format_attributes(new.attributes).rows)
 
 
-def _names_of(new: ManagedObject) -> OwnedNames:
-    return names_of(new.owner, new.state, format_attributes(new.attributes).rows)
+def _collect_names(new: ManagedObject) -> OwnedNames:
+    return collect_names(new.owner, new.state, format_attributes(new.attributes).rows)

@@ -26,7 +26,7 @@ from ...kmip.enums import Operation
 from ..bounds import MAX_LISTED
 from .rows import OBJECT_ROW
 from .schema import grants, objects, server_state
-from .search_filter import constant
+from .search_filter import write_constant
 from .statements import Prepared
 
 principal_parameter: BindParameter[Any] = bindparam("principal")
@@ -47,7 +47,7 @@ _is_granted: Exists = exists().where(grants.c.object == objects.c.serial, _is_gr
 by_uid_for = by_uid.where(or_(objects.c.owner == principal_parameter, _is_granted))
 
 
-def caller_values(principal: str, rights: Collection[Operation]) -> dict[str, Any]:
+def bind_caller(principal: str, rights: Collection[Operation]) -> dict[str, Any]:
     """The parameters of the statements above that say who reads. rights: two at most."""
     right, other_right = (*rights, _NO_RIGHT, _NO_RIGHT)[:2]
     return {"principal": principal, "right": right, "other_right": other_right}
@@ -63,14 +63,14 @@ owned = (
     select(*_ROW_WITHOUT_MATERIAL)
     .where(objects.c.owner == principal_parameter)
     .order_by(objects.c.created_at.desc(), objects.c.serial.desc())
-    .limit(constant(MAX_LISTED))
+    .limit(write_constant(MAX_LISTED))
 )
 
 _newest_granted = (
     select(objects.c.serial)
     .where(objects.c.serial.in_(serials_of_any_right), objects.c.owner != principal_parameter)
     .order_by(objects.c.created_at.desc(), objects.c.serial.desc())
-    .limit(constant(MAX_LISTED))
+    .limit(write_constant(MAX_LISTED))
 )
 #: A row for each granted operation, the rows of one object next to each other.
 granted = (
@@ -90,7 +90,7 @@ grants_on = (
 
 # --- the database as a whole --------------------------------------------------------------------
 
-any_object = select(objects.c.serial).limit(constant(1))
+any_object = select(objects.c.serial).limit(write_constant(1))
 
 check_value = select(server_state.c.value).where(server_state.c.name == "master_key_check")
 

@@ -70,7 +70,7 @@ from ...domain.search import LocateSearch, TagSearch
 from ...kmip.enums import State
 from ..bounds import clamp
 from .queries import (
-    caller_values,
+    bind_caller,
     principal_parameter,
     serials_of_any_right,
     serials_of_rights,
@@ -79,9 +79,9 @@ from .rows import OBJECT_ROW
 from .schema import object_tags, objects
 from .search_filter import (
     FilterShape,
-    constant,
-    now_parameter,
+    bind_now,
     shape_filter,
+    write_constant,
     write_filter,
     write_states,
 )
@@ -114,14 +114,14 @@ def shape_tag_search(search: TagSearch) -> tuple[TagShape, Iterator[Values]]:
     Each of the values finds the same objects; the first is likely to find them soonest.
     """
     shape = TagShape(len(search.tags), search.states, bool(search.rights), search.now is not None)
-    return shape, _values_by_leading_tag(search)
+    return shape, _rotate_tags(search)
 
 
-def _values_by_leading_tag(search: TagSearch) -> Iterator[Values]:
+def _rotate_tags(search: TagSearch) -> Iterator[Values]:
     tags = order_tags(search.tags)
-    caller = caller_values(search.principal, search.rights)
+    caller = bind_caller(search.principal, search.rights)
     for _ in range(len(tags)):
-        yield {**_tag_values(tags), **caller, "now": search.now}
+        yield {**_bind_tags(tags), **caller, "now": search.now}
         tags.append(tags.pop(0))
 
 
@@ -131,7 +131,7 @@ def shape_locate(search: LocateSearch) -> tuple[FilterShape, Mapping[str, Any]]:
     shape, values = shape_filter(search.filter, search.now)
     offset, maximum = clamp(search.offset), clamp(search.maximum)
     page = {"offset": offset, "maximum": maximum, "end": clamp(offset + maximum)}
-    return shape, {**_tag_values(tags), **values, **page, "principal": search.principal}
+    return shape, {**_bind_tags(tags), **values, **page, "principal": search.principal}
 
 
 def order_tags(tags: frozenset[str]) -> list[str]:
@@ -139,11 +139,11 @@ def order_tags(tags: frozenset[str]) -> list[str]:
     return sorted(tags, key=lambda tag: (tag.startswith("_"), tag))
 
 
-def _tag_values(tags: Sequence[str]) -> dict[str, str]:
+def _bind_tags(tags: Sequence[str]) -> dict[str, str]:
     return {f"tag_{index}": tag for index, tag in enumerate(tags)}
 
 
-def _tag_parameters(count: int) -> list[Any]:
+def _make_tag_parameters(count: int) -> list[Any]:
     return [bindparam(f"tag_{index}") for index in range(count)]
 
 
@@ -186,15 +186,15 @@ class SearchStatements:
 def write_tag_search(shape: TagShape, *, merges: bool) -> Select[Any]:
     """The newest objects with all the tags, of which there is one at least.
 
-    merges: see `_newest_first`.
+    merges: see `_merge_newest_first`.
     """
-    tags = _tag_parameters(shape.tag_count)
-    conditions = write_states(shape.states, now_parameter(shape.is_by_date))
-    searches = [_among_own(tags, conditions)]
+    tags = _make_tag_parameters(shape.tag_count)
+    conditions = write_states(shape.states, bind_now(shape.is_by_date))
+    searches = [_search_own(tags, conditions)]
     if shape.is_for_granted:
-        searches.append(_among_granted(tags, conditions, serials_of_rights))
-    limit = constant(MAX_TAGGED)
-    newest = _newest_first(searches, None if merges else limit).limit(limit).subquery()
+        searches.append(_search_granted(tags, conditions, serials_of_rights))
+    limit = write_constant(MAX_TAGGED)
+    newest = _merge_newest_first(searches, None if merges else limit).limit(limit).subquery()
     return (
         select(*OBJECT_ROW)
         .join_from(newest, objects, objects.c.serial == newest.c.serial)
@@ -205,14 +205,14 @@ def write_tag_search(shape: TagShape, *, merges: bool) -> Select[Any]:
 def write_locate(shape: FilterShape, *, merges: bool) -> Select[Any]:
     """Rows of (number of all matches, identifier); one row with None where the page is empty.
 
-    merges: see `_newest_first`.
+    merges: see `_merge_newest_first`.
     One statement, so that number and page are of one moment. The filter stands in it twice rather
     than in a common table expression, which SQLite would write out whole before it counts.
     """
-    tags = _tag_parameters(shape.tag_count)
+    tags = _make_tag_parameters(shape.tag_count)
     conditions = write_filter(shape, principal_parameter)
-    own = _among_own(tags, conditions.rest, conditions.start)
-    granted = _among_granted(tags, conditions.whole, serials_of_any_right)
+    own = _search_own(tags, conditions.rest, conditions.start)
+    granted = _search_granted(tags, conditions.whole, serials_of_any_right)
     own_count, granted_count = (
         search.with_only_columns(func.count()).scalar_subquery() for search in (own, granted)
     )
@@ -221,7 +221,7 @@ def write_locate(shape: FilterShape, *, merges: bool) -> Select[Any]:
         bindparam(name, type_=BigInteger) for name in ("offset", "maximum", "end")
     )
     page = (
-        _newest_first((own, granted), None if merges else end)
+        _merge_newest_first((own, granted), None if merges else end)
         .limit(maximum)
         .offset(offset)
         .subquery()
@@ -233,7 +233,7 @@ def write_locate(shape: FilterShape, *, merges: bool) -> Select[Any]:
     )
 
 
-def _among_own(
+def _search_own(
     tags: Sequence[Any],
     conditions: Sequence[ColumnElement[bool]],
     start: Select[Any] | None = None,
@@ -260,7 +260,7 @@ def _among_own(
     return search.where(objects.c.owner == principal_parameter, *conditions)
 
 
-def _among_granted(
+def _search_granted(
     tags: Sequence[Any], conditions: Sequence[ColumnElement[bool]], serials: Select[Any]
 ) -> Select[Any]:
     """The same among the objects that others granted. serials: of these."""
@@ -283,10 +283,10 @@ def _has_all(tags: Sequence[Any], serial: ColumnElement[Any]) -> list[ColumnElem
         return []
     looked_up = object_tags.alias()
     matching = select(func.count()).where(looked_up.c.object == serial, looked_up.c.tag.in_(tags))
-    return [matching.scalar_subquery() == constant(len(tags))]
+    return [matching.scalar_subquery() == write_constant(len(tags))]
 
 
-def _newest_first(
+def _merge_newest_first(
     searches: Sequence[Select[Any]], limit: ColumnElement[int] | None
 ) -> GenerativeSelect:
     """All the searches, merged.

@@ -40,7 +40,7 @@ _NUMBER = objects.c.usage_mask.type
 Parameters = Sequence[BindParameter[Any]]
 
 
-def constant(number: int) -> ColumnElement[int]:
+def write_constant(number: int) -> ColumnElement[int]:
     """The number as part of the text: as a parameter it would be bound anew each time."""
     return literal_column(str(int(number)), _NUMBER)
 
@@ -51,13 +51,13 @@ def constant(number: int) -> ColumnElement[int]:
 def write_states(states: frozenset[State] | None, now: Any) -> list[ColumnElement[bool]]:
     """now: the parameter by which dates make the state; None: the state is as stored."""
     if states is None:  # dates destroy nothing
-        return [objects.c.state != constant(state) for state in sorted(DESTROYED_STATES)]
+        return [objects.c.state != write_constant(state) for state in sorted(DESTROYED_STATES)]
     state: ColumnElement[Any] = objects.c.state
     if now is not None and not states.isdisjoint(_MADE_BY_DATES):
         state = _state_at(now)
     if not states:
         return [false()]
-    return [state.in_([constant(number) for number in sorted(states)])]
+    return [state.in_([write_constant(number) for number in sorted(states)])]
 
 
 _MADE_BY_DATES = frozenset({State.PRE_ACTIVE, State.ACTIVE, State.DEACTIVATED})
@@ -68,17 +68,17 @@ def _state_at(now: Any) -> ColumnElement[Any]:
     is_activated = objects.c.activation_date <= now
     is_over = objects.c.deactivation_date <= now
     pre_active, active = (
-        objects.c.state == constant(state) for state in (State.PRE_ACTIVE, State.ACTIVE)
+        objects.c.state == write_constant(state) for state in (State.PRE_ACTIVE, State.ACTIVE)
     )
     return case(
-        (and_(pre_active, is_activated, is_over), constant(State.DEACTIVATED)),
-        (and_(pre_active, is_activated), constant(State.ACTIVE)),
-        (and_(active, is_over), constant(State.DEACTIVATED)),
+        (and_(pre_active, is_activated, is_over), write_constant(State.DEACTIVATED)),
+        (and_(pre_active, is_activated), write_constant(State.ACTIVE)),
+        (and_(active, is_over), write_constant(State.DEACTIVATED)),
         else_=objects.c.state,
     )
 
 
-def now_parameter(is_by_date: bool) -> BindParameter[Any] | None:
+def bind_now(is_by_date: bool) -> BindParameter[Any] | None:
     return bindparam("now", type_=_NUMBER) if is_by_date else None
 
 
@@ -112,7 +112,7 @@ class FilterShape(NamedTuple):
 
 
 class _Criterion(NamedTuple):
-    """A condition and its values. rarity: see `_rarity_of`."""
+    """A condition and its values. rarity: see `_estimate_rarity`."""
 
     condition: Condition
     values: Sequence[Any]
@@ -123,8 +123,10 @@ def shape_filter(
     object_filter: ObjectFilter, now: int | None
 ) -> tuple[FilterShape, Mapping[str, Any]]:
     """(shape, values by the names of their parameters), without the values of the tags."""
-    criteria = [criterion for node in object_filter.attributes for criterion in _criteria_of(node)]
-    criteria += map(_criterion_of_range, object_filter.ranges)
+    criteria = [
+        criterion for node in object_filter.attributes for criterion in _make_criteria(node)
+    ]
+    criteria += map(_make_range_criterion, object_filter.ranges)
     # In an order of ours, so that the client's makes no difference.
     criteria.sort(
         key=lambda criterion: (
@@ -152,7 +154,7 @@ def _name(condition: int, value: int) -> str:
     return f"value_{condition}_{value}"
 
 
-def _criteria_of(node: Node) -> Iterator[_Criterion]:
+def _make_criteria(node: Node) -> Iterator[_Criterion]:
     if node.tag == "CryptographicUsageMask":
         yield _Criterion(Condition(_has_bits, _COLUMNS[node.tag], 1), [_plain_value(node)])
     elif node.tag in _COLUMNS:
@@ -163,9 +165,9 @@ def _criteria_of(node: Node) -> Iterator[_Criterion]:
                 condition = Condition(_is_at_least, _LIMIT_COLUMNS[field.tag], 1)
                 yield _Criterion(condition, [_plain_value(field)])
         if leaves := split_into_leaves(to_attribute_row(node)):
-            yield _criterion_of_leaves(leaves)
+            yield _make_leaf_criterion(leaves)
     else:
-        yield _criterion_of_leaves(split_into_leaves(to_attribute_row(node)))
+        yield _make_leaf_criterion(split_into_leaves(to_attribute_row(node)))
 
 
 def _plain_value(node: Node) -> Any:
@@ -173,14 +175,14 @@ def _plain_value(node: Node) -> Any:
     return int(node.value) if isinstance(node.value, int) else node.value
 
 
-def _criterion_of_leaves(leaves: Sequence[Leaf]) -> _Criterion:
+def _make_leaf_criterion(leaves: Sequence[Leaf]) -> _Criterion:
     """leaves: of one instance of an attribute. The rarest comes first."""
-    leaves = sorted(leaves, key=_rarity_of, reverse=True)
+    leaves = sorted(leaves, key=_estimate_rarity, reverse=True)
     values = [text for leaf in leaves for text in (leaf.path, leaf.value)]
-    return _Criterion(Condition(_has_leaves, "", len(values)), values, _rarity_of(leaves[0]))
+    return _Criterion(Condition(_has_leaves, "", len(values)), values, _estimate_rarity(leaves[0]))
 
 
-def _rarity_of(leaf: Leaf) -> int:
+def _estimate_rarity(leaf: Leaf) -> int:
     """A guess; 0 means that many objects are likely to have it.
 
     A Name is on one object of each owner. Texts are often rare, the more so the longer they are;
@@ -194,7 +196,7 @@ def _rarity_of(leaf: Leaf) -> int:
 _MORE_THAN_ANY_LENGTH = 1000
 
 
-def _criterion_of_range(dates: DateRange) -> _Criterion:
+def _make_range_criterion(dates: DateRange) -> _Criterion:
     ends = [dates.earliest, dates.latest]
     if dates.tag in _COLUMNS:
         return _Criterion(Condition(_is_between, _COLUMNS[dates.tag], 2), ends)
@@ -217,7 +219,7 @@ class Conditions(NamedTuple):
 
 
 def write_filter(shape: FilterShape, owner: ColumnElement[Any]) -> Conditions:
-    states = write_states(shape.states, now_parameter(shape.is_by_date))
+    states = write_states(shape.states, bind_now(shape.is_by_date))
     parameters: list[Parameters] = [
         [bindparam(_name(index, number)) for number in range(condition.value_count)]
         for index, condition in enumerate(shape.conditions)
@@ -269,8 +271,8 @@ def _has_leaves(_: str, parameters: Parameters) -> ColumnElement[bool]:
         other = object_values.alias()
         is_same = (other.c.object == leaf.c.object, other.c.instance == leaf.c.instance)
         also = _count_rows(other, leaf, *is_same, *_is_leaf(other, path, value))
-        matching = matching.where(also.scalar_subquery() > constant(0))
-    return matching.scalar_subquery() > constant(0)
+        matching = matching.where(also.scalar_subquery() > write_constant(0))
+    return matching.scalar_subquery() > write_constant(0)
 
 
 def _has_leaf_between(_: str, parameters: Parameters) -> ColumnElement[bool]:
@@ -283,7 +285,7 @@ def _has_leaf_between(_: str, parameters: Parameters) -> ColumnElement[bool]:
         _without_index(leaf.c.path) == path,
         leaf.c.number.between(earliest, latest),
     )
-    return matching.scalar_subquery() > constant(0)
+    return matching.scalar_subquery() > write_constant(0)
 
 
 def _count_rows(leaf: Any, outer: Any, *conditions: ColumnElement[bool]) -> Select[Any]:

@@ -116,7 +116,7 @@ class OwnedNames(NamedTuple):
     names: frozenset[tuple[str, int]]
 
 
-def names_of(owner: str, state: int, attributes: Iterable[AttributeRow]) -> OwnedNames:
+def collect_names(owner: str, state: int, attributes: Iterable[AttributeRow]) -> OwnedNames:
     """A destroyed object has its Name as an attribute still, and leaves it to others."""
     if state in DESTROYED_STATES:
         return OwnedNames(owner, frozenset())

@@ -51,12 +51,10 @@ class Prepared:
         parameters = compiled.binds.items()
         constants = {name: bound.value for name, bound in parameters if not bound.required}
         self.text = compiled.string
-        self.values = _make_tuple_of(tuple(compiled.positiontup or ()), constants)
+        self.values = _make_picker(tuple(compiled.positiontup or ()), constants)
 
 
-def _make_tuple_of(
-    names: tuple[str, ...], constants: Values
-) -> Callable[[Values], tuple[Any, ...]]:
+def _make_picker(names: tuple[str, ...], constants: Values) -> Callable[[Values], tuple[Any, ...]]:
     if len(names) < 2:  # itemgetter makes a tuple of several only
         return lambda values: tuple([{**constants, **values}[name] for name in names])
     pick: Callable[[Values], tuple[Any, ...]] = itemgetter(*names)

@@ -21,7 +21,7 @@ from ...errors import Unavailable
 from ...kmip.enums import Operation
 from ..sql import queries
 from ..sql.commits import Job
-from ..sql.queries import caller_values
+from ..sql.queries import bind_caller
 from ..sql.statements import NO_VALUES, SQLITE, Prepared, Rows, Values
 from .database_file import BUSY_TIMEOUT_S, SQLiteFile
 from .reader import SQLiteReader, TooLong
@@ -65,49 +65,51 @@ class SQLiteBackend:
 
     async def read(self, statement: Prepared, values: Values = NO_VALUES) -> Rows:
         if self.writer is None:
-            raise _not_open()
-        return self._reader.rows(statement, values)
+            raise _make_closed_error()
+        return self._reader.fetch_rows(statement, values)
 
     async def read_object(
         self, uid: UniqueIdentifier, principal: str, rights: Collection[Operation]
     ) -> Rows:
         if self.writer is None:
-            raise _not_open()
-        rows = self._reader.rows(_BY_UID_OF_OWNER, {"uid": uid, "principal": principal})
+            raise _make_closed_error()
+        rows = self._reader.fetch_rows(_BY_UID_OF_OWNER, {"uid": uid, "principal": principal})
         if rows:
             return rows
         # A longer statement, which owners need not pay for. It decides alone, on the object and the
         # right as they are together; it is run for what is absent and for what is not theirs alike.
-        return self._reader.rows(_BY_UID_FOR, {"uid": uid, **caller_values(principal, rights)})
+        return self._reader.fetch_rows(_BY_UID_FOR, {"uid": uid, **bind_caller(principal, rights)})
 
     async def search(self, statement: Prepared, values: Values) -> Rows:
         if self._thread is None:
-            raise _not_open()
+            raise _make_closed_error()
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self._thread_reader.rows, statement, values)
+        return await loop.run_in_executor(
+            self._thread, self._thread_reader.fetch_rows, statement, values
+        )
 
     async def search_tagged(self, statement: Prepared, values: Iterator[Values]) -> Rows:
         if self.writer is None:
-            raise _not_open()
+            raise _make_closed_error()
         # Nobody knows which tag is rare: where a walk along the first takes long, a walk along the
         # next may not.
         for attempt in islice(values, _SHORT_ATTEMPTS):
             try:
-                return self._reader.rows(statement, attempt)
+                return self._reader.fetch_rows(statement, attempt)
             except TooLong:
                 continue
         return await self.search(statement, attempt)
 
     def submit(self, job: Job, *, erases: bool = False) -> asyncio.Future[Any]:
         if self.writer is None:
-            raise _not_open()
+            raise _make_closed_error()
         return self.writer.submit(job, erases=erases)
 
     async def rehearse(self, job: Job) -> Any:
         if self.writer is None:
-            raise _not_open()
+            raise _make_closed_error()
         return await self.writer.submit(job, undoes=True)
 
 
-def _not_open() -> Unavailable:
+def _make_closed_error() -> Unavailable:
     return Unavailable("the database is out of reach", detail="the store is not open")

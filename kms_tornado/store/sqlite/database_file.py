@@ -55,14 +55,16 @@ class SQLiteFile:
         self._name = str(path)
         #: (device, inode) of the file when it was prepared.
         self._identity: tuple[int, int] | None = None
-        self._writers = _engine(lambda: self._connect(_FOR_WRITERS, busy_timeout_s))
-        self._readers = _engine(lambda: self._connect(_FOR_READERS, _READER_TIMEOUT_S))
-        self._checkpointers = _engine(lambda: self._connect(_FOR_WRITERS, _CHECKPOINT_TIMEOUT_S))
+        self._writers = _make_engine(lambda: self._connect(_FOR_WRITERS, busy_timeout_s))
+        self._readers = _make_engine(lambda: self._connect(_FOR_READERS, _READER_TIMEOUT_S))
+        self._checkpointers = _make_engine(
+            lambda: self._connect(_FOR_WRITERS, _CHECKPOINT_TIMEOUT_S)
+        )
 
     def prepare(self) -> None:
         """Make the file if there is none and bring it up to date. Raises ConfigurationError."""
         try:
-            with _alone_in(self.path.parent):
+            with _lock_directory(self.path.parent):
                 self._make_private()
                 with self._writers.connect() as connection:
                     self._migrate(connection)
@@ -118,7 +120,7 @@ class SQLiteFile:
         try:
             return engine.connect()
         except SQLAlchemyError as exc:
-            raise unavailable(exc) from exc
+            raise translate_error(exc) from exc
 
     def _connect(self, pragmas: tuple[str, ...], timeout_s: float) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -169,7 +171,7 @@ class SQLiteFile:
         return ConfigurationError(f"database {self.path}: {fault}")
 
 
-def _engine(connect: Callable[[], sqlite3.Connection]) -> Engine:
+def _make_engine(connect: Callable[[], sqlite3.Connection]) -> Engine:
     """The URL `sqlite://` names the dialect alone; connect knows the file.
 
     The parameters of a statement that fails are hidden, because an exception may end in a log.
@@ -177,7 +179,7 @@ def _engine(connect: Callable[[], sqlite3.Connection]) -> Engine:
     return create_engine("sqlite://", creator=connect, poolclass=NullPool, hide_parameters=True)
 
 
-def unavailable(exc: SQLAlchemyError | sqlite3.Error) -> Unavailable:
+def translate_error(exc: SQLAlchemyError | sqlite3.Error) -> Unavailable:
     """The caller may try again; the log has SQLite's own message, which holds no value."""
     return Unavailable("the database is out of reach", detail=_describe_error(exc))
 
@@ -191,7 +193,7 @@ def _describe_error(exc: SQLAlchemyError | sqlite3.Error) -> str:
 
 
 @contextmanager
-def _alone_in(directory: Path) -> Iterator[None]:
+def _lock_directory(directory: Path) -> Iterator[None]:
     """Let one process at a time prepare a database in this directory.
 
     SQLite's own lock is not enough: turning on the write-ahead log fails at once where two processes

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..sql.statements import Prepared, Rows, Values
-from .database_file import SQLiteFile, unavailable
+from .database_file import SQLiteFile, translate_error
 
 # Steps of SQLite's virtual machine: a millisecond or less. A read by key takes about 30 of them.
 _SHORT_STEPS = 20_000
@@ -30,7 +30,7 @@ class SQLiteReader:
         self._driver: Any = None
         self._ticks = 0
 
-    def rows(self, statement: Prepared, values: Values) -> Rows:
+    def fetch_rows(self, statement: Prepared, values: Values) -> Rows:
         """Every row. Raises Unavailable, and TooLong where only short statements may run.
 
         A value that the database cannot hold (half a surrogate pair, a number of 70 bits) is in no
@@ -47,7 +47,7 @@ class SQLiteReader:
             if getattr(exc, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
                 raise TooLong from None
             self.close()  # a new connection for the next read
-            raise unavailable(exc) from exc
+            raise translate_error(exc) from exc
         except (UnicodeEncodeError, OverflowError):
             return ()
         return rows

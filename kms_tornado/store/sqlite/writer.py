@@ -20,7 +20,7 @@ from sqlalchemy import exc as errors
 from ...errors import InvalidField, Unavailable
 from ..sql.commits import Commit, Job, join_commits
 from ..sql.statements import DATABASE_ERRORS, DriverRunner, Runner
-from .database_file import SQLiteFile, unavailable
+from .database_file import SQLiteFile, translate_error
 
 _log = logging.getLogger(__name__)
 
@@ -133,7 +133,7 @@ class SQLiteWriter:
         except Unavailable as exc:
             self._fail(batch, exc.detail)
         except DATABASE_ERRORS as exc:
-            self._fail(batch, unavailable(exc).detail)
+            self._fail(batch, translate_error(exc).detail)
         except Exception as exc:  # the thread's edge: nobody would ever wake the callers
             _log.exception("the writer of the database met a fault of its own")
             self._fail(batch, type(exc).__name__)

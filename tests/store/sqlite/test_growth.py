@@ -141,8 +141,8 @@ def test_short_reads_refuse_a_long_statement_and_go_on(path):
         long = text("SELECT count(*) FROM objects a, objects b")
         try:
             with pytest.raises(TooLong):
-                reader.rows(Prepared(long, SQLITE), {})
-            assert reader.rows(Prepared(queries.any_object, SQLITE), {})
+                reader.fetch_rows(Prepared(long, SQLITE), {})
+            assert reader.fetch_rows(Prepared(queries.any_object, SQLITE), {})
         finally:
             reader.close()
 
@@ -209,7 +209,7 @@ def test_rare_values_are_found_without_a_walk_through_all(path, wanted, found):
                 LocateSearch(seeking(**wanted), ALICE, offset=0, maximum=9)
             )
             statement = SearchStatements(SQLITE).locate.write(shape)
-            return parse_page(reader.rows(statement, values))
+            return parse_page(reader.fetch_rows(statement, values))
         finally:
             reader.close()
 
