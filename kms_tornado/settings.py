@@ -70,7 +70,7 @@ class ServiceSettings:
     kmip_interop: bool = False
 
     def __post_init__(self) -> None:
-        _refuse(_service_faults(self))
+        _refuse(_find_service_faults(self))
 
 
 class ServiceArguments(TypedDict, total=False):
@@ -137,7 +137,7 @@ class Settings:
     service: ServiceSettings = field(default_factory=ServiceSettings)
 
     def __post_init__(self) -> None:
-        _refuse((*_field_faults(self), *_trust_faults(self), *_pair_faults(self)))
+        _refuse((*_find_field_faults(self), *_find_trust_faults(self), *_find_pair_faults(self)))
 
     def trust_in(self, issuer: TrustedIssuer) -> TrustSettings:
         """Trust in the throw-away issuer of --dev, under the policy that was configured."""
@@ -151,7 +151,7 @@ def _refuse(faults: Iterable[ConfigurationError]) -> None:
         raise InconsistentSettings(found)
 
 
-def _service_faults(settings: ServiceSettings) -> Iterator[ConfigurationError]:
+def _find_service_faults(settings: ServiceSettings) -> Iterator[ConfigurationError]:
     if settings.crypto_policy not in CRYPTO_POLICIES:
         yield ConfigurationError(f"one of {' '.join(CRYPTO_POLICIES)}", "crypto_policy")
     if settings.master_key is not None and settings.master_key_file is not None:
@@ -161,7 +161,7 @@ def _service_faults(settings: ServiceSettings) -> Iterator[ConfigurationError]:
         )
 
 
-def _field_faults(settings: Settings) -> Iterator[ConfigurationError]:
+def _find_field_faults(settings: Settings) -> Iterator[ConfigurationError]:
     """What is nonsense in one field alone. The options' own ranges are as narrow or narrower."""
     if not 0 <= settings.port <= 65535:
         yield ConfigurationError("0 to 65535", "port")
@@ -184,7 +184,7 @@ def _field_faults(settings: Settings) -> Iterator[ConfigurationError]:
         yield ConfigurationError("not negative", "cache_size")
 
 
-def _trust_faults(settings: Settings) -> Iterator[ConfigurationError]:
+def _find_trust_faults(settings: Settings) -> Iterator[ConfigurationError]:
     """Exactly one of an issuer, --dev and --insecure-no-auth says who a request is from."""
     if settings.trust is None and not settings.dev and not settings.insecure_no_auth:
         yield ConfigurationError(
@@ -211,7 +211,7 @@ def _trust_faults(settings: Settings) -> Iterator[ConfigurationError]:
             )
 
 
-def _pair_faults(settings: Settings) -> Iterator[ConfigurationError]:
+def _find_pair_faults(settings: Settings) -> Iterator[ConfigurationError]:
     if settings.tls_cert_file is not None and settings.tls_key_file is None:
         yield ConfigurationError("needs --tls-key-file too", "tls_cert_file", "tls_key_file")
     if settings.tls_key_file is not None and settings.tls_cert_file is None:

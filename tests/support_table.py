@@ -43,8 +43,8 @@ PLACES = {"operations": "docs/keys.md", "limits": "docs/http.md"}
 NOTES: Mapping[Operation, str] = {
     Operation.CREATE: "AES, ChaCha20, HMAC; Active at once, but in a message Pre-Active",
     Operation.CREATE_KEY_PAIR: "RSA, EC P-256, P-384, P-521, Ed25519, X25519",
-    Operation.REGISTER: "formats below; a wrapped key is kept wrapped",
-    Operation.RE_KEY: "the old key still decrypts; its Name goes over",
+    Operation.REGISTER: "formats below; a wrapped key is stored wrapped",
+    Operation.RE_KEY: "the old key still decrypts; its Name goes to the new one",
     Operation.RE_KEY_KEY_PAIR: "as ReKey",
     Operation.DERIVE_KEY: "HKDF, PBKDF2, HMAC, hash, encryption, NIST 800-108 (counter)",
     Operation.LOCATE: "every attribute, dates as ranges; at most 1000 a page",
@@ -62,11 +62,11 @@ NOTES: Mapping[Operation, str] = {
     Operation.MAC_VERIFY: "as MAC",
     Operation.HASH: "SHA-1, SHA-2, SHA-3; whole, or in parts",
     Operation.RNG_RETRIEVE: "random octets of the operating system",
-    Operation.RNG_SEED: "taken, and not needed",
+    Operation.RNG_SEED: "accepted, and not needed",
     Operation.IMPORT: "as Register, under an identifier of the client's choice; KeyWrapType NotWrapped unwraps",
     Operation.EXPORT: "as Get, with the attributes, in any state",
-    Operation.INTEROP: "only with `--kmip-interop`: Begin and End, into the log",
-    Operation.LOG: "only with `--kmip-interop`: one line into the log",
+    Operation.INTEROP: "only with `--kmip-interop`: logs Begin and End",
+    Operation.LOG: "only with `--kmip-interop`: writes one line to the log",
 }
 
 
@@ -89,7 +89,7 @@ LIMITS = (
     Limit("operations in a message", MAX_BATCH_ITEMS, "items", "Invalid_Message"),
     Limit("data of one operation", MAX_DATA_BYTES, "bytes", "Invalid_Field"),
     Limit("answer to a message", MAX_RESPONSE_BYTES, "bytes of binary TTLV", "Response_Too_Large"),
-    Limit("streams of one user", MAX_STREAMS_OF_A_PRINCIPAL, "streams", "the oldest is given up"),
+    Limit("streams of one user", MAX_STREAMS_OF_A_PRINCIPAL, "streams", "the oldest is dropped"),
     Limit(
         "data decrypted in parts",
         MAX_HELD_BYTES_OF_A_PRINCIPAL,
@@ -99,7 +99,7 @@ LIMITS = (
     Limit("identifier", MAX_IDENTIFIER_LENGTH, "characters", "Invalid_Attribute_Value"),
     Limit("tag list as identifier", MAX_TAG_LIST_LENGTH, "characters", "Invalid_Field"),
     Limit("attributes of an object", MAX_ATTRIBUTES_LENGTH, "characters", "Invalid_Field"),
-    Limit("identifiers in one answer to Locate", MAX_LOCATED, "items", "a page of so many"),
+    Limit("identifiers in one answer to Locate", MAX_LOCATED, "items", "a page of that many"),
     Limit("objects in a listing", MAX_LISTED, "objects", "the newest; Locate finds the others"),
     Limit("users with rights on one object", MAX_GRANTEES, "users", "Server_Limit_Exceeded"),
     Limit("values in one search by Locate", MAX_SOUGHT_VALUES, "values", "Invalid_Field"),
@@ -124,10 +124,10 @@ def operations() -> str:
 
 def limits() -> str:
     lines = ["| limit | most | answer beyond |", "|---|---|---|"]
-    for each in LIMITS:
-        option = f" (`{each.option}`)" if each.option else ""
-        answer = f"`{each.answer}`" if re.fullmatch(r"\w+", each.answer) else each.answer
-        lines.append(f"| {each.name}{option} | {each.most:,} {each.unit} | {answer} |")
+    for limit in LIMITS:
+        option = f" (`{limit.option}`)" if limit.option else ""
+        answer = f"`{limit.answer}`" if re.fullmatch(r"\w+", limit.answer) else limit.answer
+        lines.append(f"| {limit.name}{option} | {limit.most:,} {limit.unit} | {answer} |")
     return "\n".join(lines)
 
 
@@ -151,7 +151,7 @@ def rewritten(text: str, page: str) -> str:
 def _objects(types: tuple[ObjectType, ...]) -> str:
     if types == ALL_OBJECT_TYPES:
         return "all"
-    return ", ".join(ENUMERATIONS["ObjectType"].oasis[each] for each in types)
+    return ", ".join(ENUMERATIONS["ObjectType"].oasis[object_type] for object_type in types)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from ..auth.issuer import RefreshPolicy, TokenPolicy, TrustedIssuer, TrustSettin
 from ..errors import ConfigurationError
 from ..settings import InconsistentSettings, ServiceSettings, Settings
 from .option_value import Faults, OptionValue
-from .table import BY_NAME, options_of
+from .table import BY_NAME, find_options
 
 S = TypeVar("S")
 
@@ -50,7 +50,7 @@ def _fill_or_note(
         return _fill(cls, fields)
     except InconsistentSettings as exc:
         for fault in exc.faults:
-            names = [option.name for field in fault.fields for option in options_of(field)]
+            names = [option.name for field in fault.fields for option in find_options(field)]
             _note(values, faults, fault.text, *names)
         return None
 
@@ -65,7 +65,7 @@ def _make_trust(
         return TrustSettings(issuers, fields["policy"], fields["refresh"], fields["cache_size"])
     except ConfigurationError as exc:  # the same issuer twice
         _note(values, faults, exc.text, "jwt-auth-provider", "jwt-issuer-uri")
-        faults.unusable.update(option.name for option in options_of("trust"))
+        faults.unusable.update(option.name for option in find_options("trust"))
         return None
 
 

@@ -35,7 +35,7 @@ def read_file(config: OptionValue, faults: Faults) -> dict[str, OptionValue]:
         option = BY_NAME.get(key)
         if option is None:
             meant = find_closest_option(key)
-            faults.add(_printable_key(key), place, f"unknown key{suggest(meant)}", *meant)
+            faults.add(_format_key(key), place, f"unknown key{suggest(meant)}", *meant)
         elif option.in_file:
             values[key] = convert(option, value, "file", place, faults)
         else:
@@ -65,14 +65,10 @@ def _load(path: Path) -> dict[str, Any]:
 def _note_outside(document: Mapping[str, Any], place: str, faults: Faults) -> None:
     for key, value in document.items():
         for inner in value if isinstance(value, dict) and value else [None]:
-            name = (
-                _printable_key(key)
-                if inner is None
-                else f"{_printable_key(key)}.{_printable_key(inner)}"
-            )
+            name = _format_key(key) if inner is None else f"{_format_key(key)}.{_format_key(inner)}"
             meant = find_closest_option(inner or key)
             faults.add(name, place, "stands outside the table [kms]", *meant)
 
 
-def _printable_key(key: str) -> str:
+def _format_key(key: str) -> str:
     return key if re.fullmatch(r"[A-Za-z0-9_-]{1,60}", key) else quote(key)

@@ -11,7 +11,7 @@ from ..auth.issuer import default_jwks_uri
 from ..errors import ConfigurationError
 from ..settings import Settings
 from .option_value import OptionValue, Source
-from .table import Option, options_of
+from .table import Option, find_options
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def format_effective(parsed: Parsed) -> str:
 
 def format_fault(error: ConfigurationError, parsed: Parsed) -> str:
     """``--option (source): text`` for a fault that is found after parsing; the bare text without a setting."""
-    if error.field is None or not (options := options_of(error.field)):
+    if error.field is None or not (options := find_options(error.field)):
         return str(error)
     option = options[0]
     name = option.name if option.is_flag else option.variable

@@ -356,7 +356,7 @@ OPTIONS: tuple[Option, ...] = tuple(option for _, options in GROUPS for option i
 BY_NAME: Mapping[str, Option] = {option.name: option for option in OPTIONS}
 
 
-def options_of(field: str) -> Sequence[Option]:
+def find_options(field: str) -> Sequence[Option]:
     """The options that fill the field, the one to change first in front."""
     return [option for option in OPTIONS if option.field == field]
 

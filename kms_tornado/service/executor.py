@@ -33,24 +33,24 @@ class Busy(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class LaneSize:
-    """waiting, waiting_each: how many jobs may wait for a thread, in all and of one principal.
+    """waiting, waiting_per_principal: how many jobs may wait for a thread, in all and of one principal.
 
     niceness: of the threads, above that of the event loop's thread (on Linux; elsewhere ignored).
     """
 
     threads: int
     waiting: int
-    waiting_each: int
+    waiting_per_principal: int
     retry_after_s: int = 1
     niceness: int = 0
 
 
 #: For work of milliseconds: long bodies, large data. More threads only compete for the interpreter's lock.
-LIGHT = LaneSize(threads=4, waiting=128, waiting_each=64)
+LIGHT = LaneSize(threads=4, waiting=128, waiting_per_principal=64)
 
 #: For work of up to seconds that releases the interpreter's lock: RSA keys, PBKDF2. One thread a core,
 #: and nice, so that the event loop gets a core the moment it needs one.
-HEAVY = LaneSize(threads=_CORES, waiting=64, waiting_each=32, retry_after_s=5, niceness=10)
+HEAVY = LaneSize(threads=_CORES, waiting=64, waiting_per_principal=32, retry_after_s=5, niceness=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,10 @@ class Lane:
 
     def _enqueue(self, job: _Job, principal: str) -> None:
         queue = self._queues.get(principal)
-        if self.waiting >= self._size.waiting or len(queue or ()) >= self._size.waiting_each:
+        if (
+            self.waiting >= self._size.waiting
+            or len(queue or ()) >= self._size.waiting_per_principal
+        ):
             self.refused += 1
             raise Busy(
                 "the server is busy with as much work of this kind as it takes; try again later",

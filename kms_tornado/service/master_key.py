@@ -56,29 +56,29 @@ def read_key_file(path: Path) -> MasterKey:
         # Non-blocking: opening a named pipe would otherwise wait for a writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as exc:
-        raise _refusal(path, _reason(exc)) from exc
+        raise _make_refusal(path, _describe(exc)) from exc
     try:
         # Checked on the open file, because its name may point elsewhere a moment later.
         fault = find_access_fault(os.fstat(descriptor), our_uid=os.geteuid())
         if fault:
-            raise _refusal(path, fault)
+            raise _make_refusal(path, fault)
         content = os.read(descriptor, _MAX_FILE_BYTES + 1)
     except OSError as exc:
-        raise _refusal(path, _reason(exc)) from exc
+        raise _make_refusal(path, _describe(exc)) from exc
     finally:
         os.close(descriptor)
     if not content:
-        raise _refusal(path, "is empty")
+        raise _make_refusal(path, "is empty")
     if len(content) > _MAX_FILE_BYTES:
-        raise _refusal(path, "is too long for a key")
+        raise _make_refusal(path, "is too long for a key")
     try:
         text = content.decode("ascii").removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
-        raise _refusal(path, "is not base64") from None
+        raise _make_refusal(path, "is not base64") from None
     try:
         return _decode_key(text)
     except ValueError as exc:
-        raise _refusal(path, str(exc)) from None
+        raise _make_refusal(path, str(exc)) from None
 
 
 def _decode_key(text: str) -> MasterKey:
@@ -131,7 +131,7 @@ def make_key_file(path: Path) -> None:
             draft.unlink(missing_ok=True)
         _flush_directory(path.parent)
     except OSError as exc:
-        raise _refusal(path, f"cannot be made: {_reason(exc)}") from exc
+        raise _make_refusal(path, f"cannot be made: {_describe(exc)}") from exc
     _log.warning(
         "made a new master key in %s: back it up, apart from the database; "
         "without it no stored key can be used again",
@@ -157,9 +157,9 @@ def _flush_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def _reason(exc: OSError) -> str:
+def _describe(exc: OSError) -> str:
     return (exc.strerror or type(exc).__name__).lower()
 
 
-def _refusal(path: Path, fault: str) -> ConfigurationError:
+def _make_refusal(path: Path, fault: str) -> ConfigurationError:
     return ConfigurationError(f"master key file {path}: {fault}", "master_key_file")

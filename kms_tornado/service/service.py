@@ -113,7 +113,7 @@ class Service:
         """
         locks = [
             self._turns.setdefault((principal.name, identifier), asyncio.Lock())
-            for identifier in sorted(_identifiers_in(requests))
+            for identifier in sorted(_collect_identifiers(requests))
         ]
         async with contextlib.AsyncExitStack() as stack:
             for lock in locks:
@@ -146,7 +146,7 @@ class Service:
         return int(self._now())
 
 
-def _identifiers_in(requests: Iterable[Any]) -> set[str]:
+def _collect_identifiers(requests: Iterable[Any]) -> set[str]:
     """The identifiers of the objects that the requests are about."""
     identifiers: set[str] = set()
     for request in requests:

@@ -11,7 +11,7 @@ import pytest
 from kms_tornado.errors import Unavailable
 from kms_tornado.service.executor import Busy, Executor, LaneSize
 
-SMALL = LaneSize(threads=1, waiting=4, waiting_each=2, retry_after_s=7)
+SMALL = LaneSize(threads=1, waiting=4, waiting_per_principal=2, retry_after_s=7)
 
 
 class Held:
@@ -172,4 +172,4 @@ def test_heavy_threads_stand_back_behind_the_loop():
         assert await executor.run(niceness, heavy=True) == min(19, mine + 5)
         assert await executor.run(niceness) == niceness() == mine
 
-    with_executor(body, heavy=LaneSize(threads=1, waiting=1, waiting_each=1, niceness=5))
+    with_executor(body, heavy=LaneSize(threads=1, waiting=1, waiting_per_principal=1, niceness=5))

@@ -77,7 +77,7 @@ def test_another_master_key_than_that_of_the_database_is_refused(tmp_path, name)
 
 
 def test_answer_to_what_is_done_is_formatted_even_where_no_thread_is_free(tmp_path):
-    none = LaneSize(threads=1, waiting=0, waiting_each=0)
+    none = LaneSize(threads=1, waiting=0, waiting_per_principal=0)
 
     async def run():
         async with KMS(ServiceSettings(data_dir=tmp_path / "data"), light=none) as kms:

@@ -23,7 +23,7 @@ from ..kms import attributes, batch_item, message, name, number, octets, structu
 from ..server import value_of
 from ..support import running
 
-ONE = LaneSize(threads=1, waiting=1, waiting_each=1, retry_after_s=3)
+ONE = LaneSize(threads=1, waiting=1, waiting_per_principal=1, retry_after_s=3)
 
 PAIR = [
     structure(
