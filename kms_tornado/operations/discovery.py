@@ -1,7 +1,7 @@
 """Query and DiscoverVersions: what this server offers (KMIP 2.1 §6.1.32, §6.1.13).
 
-Only what is there is claimed. Operations and object types come from the operation table; profiles are
-those whose mandatory cases pass, which a test keeps so.
+The server claims nothing that it does not do. Operations and object types come from the catalogue of the
+service; the profiles are those whose mandatory cases pass, which a test checks.
 """
 
 from __future__ import annotations
@@ -77,11 +77,11 @@ CAPABILITIES = CapabilityInformation(
     quantum_safe_capability=False,
 )
 
-#: The operating system's and OpenSSL's, of which we know no more.
+#: The operating system's and OpenSSL's generators, of which nothing more is known.
 RNG = RandomNumberGenerator(rng_algorithm=RNGAlgorithm.UNSPECIFIED)
 
-#: Function → the fields of the answer. The others have the empty answer: there are no namespaces,
-#: extensions, attestation types, validations, client registration methods or defaults of ours.
+#: Function → the fields of the answer. The answer to the others is empty: the server has no namespaces,
+#: extensions, attestation types, validations, client registration methods or defaults.
 ANSWERS: Mapping[QueryFunction, Callable[[Call], Mapping[str, Any]]] = {
     QueryFunction.QUERY_OPERATIONS: lambda call: {"operations": call.context.offered},
     QueryFunction.QUERY_OBJECTS: lambda call: {"object_types": call.context.object_types},
@@ -92,7 +92,7 @@ ANSWERS: Mapping[QueryFunction, Callable[[Call], Mapping[str, Any]]] = {
         ),
     },
     QueryFunction.QUERY_RNGS: lambda call: {"rng_parameters": (RNG,)},
-    QueryFunction.QUERY_PROFILES: lambda call: {"profile_information": _profiles(call)},
+    QueryFunction.QUERY_PROFILES: lambda call: {"profile_information": _list_profiles(call)},
     QueryFunction.QUERY_CAPABILITIES: lambda call: {"capability_information": (CAPABILITIES,)},
     QueryFunction.QUERY_STORAGE_PROTECTION_MASKS: lambda call: {
         "protection_storage_masks": (PROTECTION_STORAGE_MASK,)
@@ -101,7 +101,7 @@ ANSWERS: Mapping[QueryFunction, Callable[[Call], Mapping[str, Any]]] = {
 
 
 async def query(call: Call, request: QueryRequest) -> QueryResponse:
-    """An answer to each question, and to no other."""
+    """The fields that the requested functions ask for, and no others."""
     fields: dict[str, Any] = {}
     for function in request.functions:
         if function in ANSWERS:
@@ -109,17 +109,17 @@ async def query(call: Call, request: QueryRequest) -> QueryResponse:
     return QueryResponse(**fields)
 
 
-def _profiles(call: Call) -> tuple[ProfileInformation, ...]:
+def _list_profiles(call: Call) -> tuple[ProfileInformation, ...]:
     allows_all = call.context.crypto_policy is CryptoPolicy.PERMISSIVE
     return tuple(
-        ProfileInformation(profile_name=each.number)
-        for each in PROFILES
-        if allows_all or not each.permissive
+        ProfileInformation(profile_name=profile.number)
+        for profile in PROFILES
+        if allows_all or not profile.permissive
     )
 
 
 async def discover_versions(
     call: Call, request: DiscoverVersionsRequest
 ) -> DiscoverVersionsResponse:
-    """The versions that both sides speak, best first; all of ours where the client names none."""
+    """The versions that both sides speak, newest first; all of the server's where the client names none."""
     return DiscoverVersionsResponse(protocol_versions=select_versions(request.protocol_versions))

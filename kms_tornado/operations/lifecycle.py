@@ -1,4 +1,4 @@
-"""Activate, Check, Revoke and Destroy (KMIP 2.1 §6.1; KMIP.md §8, §10)."""
+"""Activate, Check, Revoke and Destroy (KMIP 2.1 §6.1)."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from ..store.base import Remove, Replace
 from .common.call import Call
 from .common.object_attributes import LEASE_TIME_S
 
-#: Whatever else an object says of itself, there is room for this: a key that was stolen can be revoked.
+#: Of its own, beside the limit of all attributes: a stolen key can be revoked however many it has.
 MAX_REVOCATION_MESSAGE_LENGTH = 4096
 
 _COMPROMISES = frozenset({RevocationReasonCode.KEY_COMPROMISE, RevocationReasonCode.CA_COMPROMISE})
 
 
 async def activate(call: Call, request: ActivateRequest) -> ActivateResponse:
-    """Pre-Active to Active, whatever its Activation Date was to be; from now on it is now."""
+    """Make a Pre-Active object Active; its Activation Date becomes now, whatever it was to be."""
     target = await call.fetch_for(request.unique_identifier, Use.ACTIVATE)
     state = next_state(target.state, Event.ACTIVATE)
     if has_come(target.attributes.deactivation_date, call.now):
@@ -43,7 +43,7 @@ async def activate(call: Call, request: ActivateRequest) -> ActivateResponse:
 
 
 async def check(call: Call, request: CheckRequest) -> CheckResponse:
-    """Whether the object may be used as the client means to, by now; nothing is reserved.
+    """Whether the object may now be used as the client intends; nothing is reserved.
 
     Raises IncompatibleCryptographicUsageMask, UsageLimitExceeded, WrongKeyLifecycleState,
     PermissionDenied (a longer lease than there is).
@@ -62,7 +62,7 @@ async def check(call: Call, request: CheckRequest) -> CheckResponse:
 
 
 async def revoke(call: Call, request: RevokeRequest) -> RevokeResponse:
-    """End the use of an object, or say that it was compromised. Again: no effect, same answer."""
+    """End the use of an object, or record that it was compromised. Again: no effect, same answer."""
     if len(request.message or "") > MAX_REVOCATION_MESSAGE_LENGTH:
         raise InvalidField(
             f"RevocationMessage has at most {MAX_REVOCATION_MESSAGE_LENGTH} characters"
@@ -96,7 +96,7 @@ async def revoke(call: Call, request: RevokeRequest) -> RevokeResponse:
 
 
 async def destroy(call: Call, request: DestroyRequest) -> DestroyResponse:
-    """Wipe the key material; what is known of the object stays, unless the client asks to Remove it."""
+    """Wipe the key material; the attributes stay, unless the client asks to Remove the object."""
     target = await call.fetch_for(request.unique_identifier, Use.DESTROY)
     state = next_state(target.state, Event.DESTROY)
     if request.remove:

@@ -1,6 +1,6 @@
-"""What an answer to a bare operation may look like: KMIP.md §3 to §5 as a walk over its items.
+"""What an answer to a bare operation may contain (docs/dialects.md), as a walk over its items.
 
-Two published clients read the answers, each with demands of its own; R1 to R11 are what both take.
+Two published clients read the answers, each with demands of its own; the rules are what both accept.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 Item = dict[str, Any]
 
-#: KMIP.md §6: names that the clients know, where the specification's are spelt in another way.
+#: Names that the clients know, where the specification spells them in another way.
 SPELLINGS = {
     "ObjectType": {
         "Certificate", "SymmetricKey", "PublicKey", "PrivateKey", "SecretData", "OpaqueObject",
@@ -40,7 +40,7 @@ SPELLINGS = {
     },
 }  # fmt: skip
 
-#: R4: what may stand inside the Object of a GetResponse.
+#: What may stand inside the Object of a GetResponse.
 IN_OBJECT = {
     "AttributeName", "AttributeValue", "Attributes", "ByteString", "CryptographicAlgorithm",
     "CryptographicLength", "CryptographicUsageMask", "Key", "KeyBlock", "KeyFormatType", "KeyMaterial",
@@ -52,7 +52,7 @@ IN_OBJECT = {
     "PrimeExponentQ", "CRTCoefficient", "RecommendedCurve", "D", "QString",
 }  # fmt: skip
 
-#: R3 and R11: operation → (children that must be there, others that may).
+#: Operation → (children that must be there, others that may).
 CHILDREN = {
     "Create": ({"ObjectType", "UniqueIdentifier"}, set()),
     "CreateKeyPair": ({"PrivateKeyUniqueIdentifier", "PublicKeyUniqueIdentifier"}, set()),
@@ -137,13 +137,13 @@ def check_failure(body: bytes, content_type: str) -> None:
 
 
 def check_answer(body: bytes) -> None:
-    """200: R1 to R11, or a ResponseMessage."""
+    """A body of status 200: an answer to a bare operation, or a ResponseMessage."""
     if json.loads(body)["tag"] == "ResponseMessage":
         check_message(body)
         return
     root = json.loads(body, object_pairs_hook=_members_in_order)
     operation = root["tag"].removesuffix("Response")
-    assert root["tag"] != operation, "R2: <Operation>Response"
+    assert root["tag"] != operation, "the root is <Operation>Response"
     assert root["type"] == "Structure"
     needed, allowed = CHILDREN[operation]
     found = [child["tag"] for child in root["value"]]
@@ -155,7 +155,7 @@ def check_answer(body: bytes) -> None:
     _check_tags(root)
     for child in root["value"]:
         if child["tag"] == "UniqueIdentifier" and operation != "Locate":
-            assert child["type"] == "TextString", "R3"
+            assert child["type"] == "TextString", "identifiers are TextStrings"
         if child["tag"] == "Object":
             _check_object(child)
     if operation not in {"Export", "GetAttributes", "Query"}:
@@ -214,7 +214,7 @@ def _walk_any(item: Item) -> Iterator[Item]:
 
 
 def _members_in_order(pairs: list[tuple[str, Any]]) -> Item:
-    assert [name for name, _ in pairs] == ["tag", "type", "value"], "R1"
+    assert [name for name, _ in pairs] == ["tag", "type", "value"], "members in this order"
     return dict(pairs)
 
 
@@ -251,12 +251,12 @@ def _check_item(item: Item) -> None:
             assert _DATE.fullmatch(value)
         case other:
             raise AssertionError(f"{tag} is a {other}")
-    # §4, 2 and 5; R8. The clients' names, never the specification's.
+    # The clients' names, never the specification's.
     assert tag not in {"IVCounterNonce", "RandomIV", "Attribute", "EncodingOption", "SymmetricKey"}
     if tag == "CryptographicUsageMask":
-        assert item["type"] == "Integer", "R7"
+        assert item["type"] == "Integer"
     if tag == "LinkedObjectIdentifier":
-        assert item["type"] == "TextString", "R10"
+        assert item["type"] == "TextString"
 
 
 def _check_siblings(item: Item) -> None:
@@ -278,11 +278,11 @@ def _check_siblings(item: Item) -> None:
         assert len(once) == len(set(once)), tags
     for array in {"VendorAttributes", "Link"} & set(tags) - {item["tag"]}:
         (outer,) = (child for child in item["value"] if child["tag"] == array)
-        assert {child["tag"] for child in outer["value"]} == {array}, "R10"
+        assert {child["tag"] for child in outer["value"]} == {array}
 
 
 def _check_tags(root: Item) -> None:
-    """R9: the server's own tags never show."""
+    """The server's own tags never show."""
     for item in _walk(root):
         if item["tag"] != "AttributeValue":
             continue
@@ -291,7 +291,7 @@ def _check_tags(root: Item) -> None:
 
 
 def _check_object(item: Item) -> None:
-    """R4 to R8."""
+    """The object of a GetResponse: nothing that one of the clients cannot read."""
     for each in _walk(item):
         assert each["tag"] in IN_OBJECT, each["tag"]
         assert each["type"] in {
@@ -313,7 +313,7 @@ def _check_object(item: Item) -> None:
 
 
 def _check_key_value(fields: dict[str, Any]) -> None:
-    """R5, R6: the format among the attributes says how the material is held."""
+    """The format among the inner attributes tells the shape of the material."""
     value = {child["tag"]: child["value"] for child in fields["KeyValue"]}
     known = {child["tag"]: child["value"] for child in value["Attributes"]}
     key_format, parts = known["KeyFormatType"], [each["tag"] for each in value["KeyMaterial"]]
@@ -336,7 +336,7 @@ def _check_key_value(fields: dict[str, Any]) -> None:
 
 
 def _check_located(root: Item) -> None:
-    """R11."""
+    """LocatedItems counts all, UniqueIdentifiers are those of the page."""
     located, found = root["value"]
     assert (located["tag"], located["type"]) == ("LocatedItems", "Integer")
     assert found["type"] == "Structure"

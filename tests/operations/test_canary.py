@@ -1,4 +1,4 @@
-"""After a whole life cycle: no key, plaintext or token in an error, a log or a file (KMS.md §5)."""
+"""After a whole life cycle: no key, plaintext or token in an error, a log or a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Create (KMIP.md §8): which keys, which attributes."""
+"""Create (KMIP 2.1 §6.1.8): which keys, which attributes."""
 
 from __future__ import annotations
 

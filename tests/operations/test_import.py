@@ -1,4 +1,4 @@
-"""Import (KMIP.md §8): shapes of key material, identifiers, ReplaceExisting."""
+"""Import (KMIP 2.1 §6.1.21): shapes of key material, identifiers, ReplaceExisting."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ def test_wrapping_key_id_is_refused_wherever_it_hides(alice, fresh):
 
 
 def test_what_get_gave_can_be_imported_again(alice, fresh):
-    """[js] sends the fetched attributes back with the key (KMIP.md §5, R9)."""
+    """cloudproof_kms_js sends the fetched attributes back with the key."""
     first = alice.create(tagged("a", "b"), text("Comment", "c"), mask=12)
     got = alice.do("Get", uid(first))
     inner = {

@@ -1,4 +1,4 @@
-"""Revoke, Destroy and what each state allows, as a user meets it (KMIP.md §8, §10)."""
+"""Revoke, Destroy and what each state allows, as a user meets it (docs/dialects.md, "Life cycle")."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Locate, GetAttributes, Query, DiscoverVersions (KMIP.md §8)."""
+"""Locate, GetAttributes, Query, DiscoverVersions (KMIP 2.1 §6.1)."""
 
 from __future__ import annotations
 

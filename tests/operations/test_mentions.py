@@ -1,4 +1,4 @@
-"""Identifiers that a request mentions besides its target: each needs a right of its own (KMS.md §5, 3)."""
+"""Identifiers that a request mentions besides its target: each needs a right of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Get and Export: formats, and what never leaves (KMIP.md §5, §8)."""
+"""Get and Export: formats, and what never leaves (KMIP 2.1 §6.1.17, §6.1.16)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows that somebody changed in the database by hand (KMS.md §5 no. 12).
+"""Rows that somebody changed in the database by hand (docs/security.md, "Abuse cases").
 
 Material is sealed for one object, owner, type and version; state, masks and grants have no seal.
 """

@@ -1,4 +1,4 @@
-"""Dates that pass between two requests: nothing has to happen for them to count (KMS.md §5, 23)."""
+"""Dates that pass between two requests: nothing has to happen for them to count."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_revoked_key_stays_revoked_whatever_its_dates_say(kms):
     assert kms.state(key) is State.DEACTIVATED
 
 
-# --- three ways from Pre-Active to Active (KMS.md §2, 4) ------------------------------------------
+# --- three ways from Pre-Active to Active ---------------------------------------------------------
 
 
 @pytest.mark.parametrize("way", ["Activate", "AddAttribute", "SetAttribute", "ModifyAttribute"])

@@ -1,8 +1,9 @@
-"""Transaction: changes held back until all of them are wanted, and then committed as one.
+"""Transaction: changes that are held back until the end of a batch, and then committed as one.
 
-Reads by identifier see the changes that are held back; searches (Locate, tag lists) have the database
-try the changes, search, and take them back. So no lock is held while a batch runs, however long that
-takes, and what others change meanwhile is a Conflict at the end.
+It takes the place of the store for the items of a RequestMessage. Each item begins a group of changes.
+Reads by identifier see the changes that are held back; searches (Locate, tag lists) have the database try
+the changes, search, and take them back. So no lock is held while a batch runs, however long that takes.
+What others change meanwhile is a Conflict at the end, and the batch runs again.
 """
 
 from __future__ import annotations
@@ -14,38 +15,48 @@ from ...domain.managed_object import ManagedObject, UniqueIdentifier
 from ...domain.search import LocateSearch, TagSearch
 from ...errors import FeatureNotSupported, KMIPError, ObjectAlreadyExists
 from ...kmip.enums import Operation
-from ...store.base import Change, Conflict, Insert, Objects, Refused, Remove, Replace, UseNonce
+from ...store.base import (
+    Change,
+    Conflict,
+    Groups,
+    Insert,
+    Objects,
+    Refused,
+    Remove,
+    Replace,
+    UseNonce,
+)
 
 
 class Transaction:
-    """`Objects` over others, which get nothing until `finish`."""
+    """`Objects` over other objects, which get nothing until `finish`."""
 
     def __init__(self, objects: Objects, *, undoes: bool = False) -> None:
-        """undoes: what was done may have to be taken back, so nothing may be settled."""
+        """undoes: all may have to be undone at the end, so `commit_now` is refused."""
         self._objects = objects
         self._undoes = undoes
-        #: What the changes make of the objects that they touch; None: removed.
+        #: The objects that the changes touch as they are afterwards; None: removed.
         self._after: dict[UniqueIdentifier, ManagedObject | None] = {}
-        self._forget()
-        #: Something was committed before the end, and is not to be run again.
+        self._reset()
+        #: Something was committed before the end, and must not run again.
         self.has_committed_early = False
 
-    def _forget(self) -> None:
+    def _reset(self) -> None:
         self._after.clear()
         self._groups: list[list[Change]] = [[]]
-        #: The item of each group.
+        #: Of each group, the number of its item in the batch.
         self._items = [0]
         #: `_after` as it was when the item began, once it has changed.
         self._before: dict[UniqueIdentifier, ManagedObject | None] | None = None
 
     def begin(self, item: int) -> None:
-        """What is committed from now on belongs to this item of the batch."""
+        """Changes belong to this item of the batch from now on."""
         self._groups.append([])
         self._items.append(item)
         self._before = None
 
     def take_back(self) -> None:
-        """What was committed since the item began."""
+        """Drop the changes of the item that runs: it has failed."""
         self._groups[-1].clear()
         if self._before is not None:
             self._after, self._before = self._before, None
@@ -63,28 +74,26 @@ class Transaction:
         after = self._after[uid]
         if after is None or after.owner == principal:
             return after
-        # No change of a batch touches rights: the database knows them.
-        known = await self._objects.get_for(uid, principal=principal, rights=rights)
-        return None if known is None else after
+        # No change of a batch touches rights, so that the database's are still true.
+        permitted = await self._objects.get_for(uid, principal=principal, rights=rights)
+        return None if permitted is None else after
 
-    async def find_tagged(
-        self, search: TagSearch, after: Sequence[Sequence[Change]] = ()
-    ) -> Sequence[ManagedObject]:
+    async def find_tagged(self, search: TagSearch, after: Groups = ()) -> Sequence[ManagedObject]:
         try:
             return await self._objects.find_tagged(search, (*self._groups, *after))
         except Refused as exc:
-            raise self._refusal(exc) from None
+            raise self._by_item(exc) from None
 
     async def locate(
-        self, search: LocateSearch, after: Sequence[Sequence[Change]] = ()
+        self, search: LocateSearch, after: Groups = ()
     ) -> tuple[int, Sequence[UniqueIdentifier]]:
         try:
             return await self._objects.locate(search, (*self._groups, *after))
         except Refused as exc:
-            raise self._refusal(exc) from None
+            raise self._by_item(exc) from None
 
     async def commit(self, changes: Sequence[Change]) -> None:
-        """Hold the changes back. Raises Conflict and ObjectAlreadyExists as far as is known now."""
+        """Hold the changes back. Raises Conflict and ObjectAlreadyExists where that can be seen already."""
         if self._before is None:
             self._before = dict(self._after)
         for change in changes:
@@ -103,27 +112,28 @@ class Transaction:
                     await self._check_seen(uid, seen)
             self._groups[-1].append(change)
 
-    async def commit_groups(self, groups: Sequence[Sequence[Change]]) -> None:
+    async def commit_groups(self, groups: Groups) -> None:
         for changes in groups:
             await self.commit(changes)
 
     async def finish(self) -> None:
         """All of the changes or none, durable on return.
 
-        Raises Conflict where others changed in between what was read: run everything again. Raises
-        Refused, with the items whose changes cannot be: run everything again without those.
+        Raises Conflict where others changed meanwhile what was read: run everything again. Raises
+        Refused, with the errors by item, where the database refuses changes: run everything again
+        without those items.
         """
         if not any(self._groups):
             return
         try:
             await self._objects.commit_groups(self._groups)
         except Refused as exc:
-            raise self._refusal(exc) from None
+            raise self._by_item(exc) from None
         finally:
-            self._forget()
+            self._reset()
 
     async def commit_now(self) -> None:
-        """As `finish`, in the middle. Raises FeatureNotSupported where Undo may follow."""
+        """As `finish`, before the end. Raises FeatureNotSupported where Undo may follow."""
         if self._undoes:
             raise FeatureNotSupported("data in parts cannot be undone: leave Undo out")
         item = self._items[-1]
@@ -132,12 +142,15 @@ class Transaction:
         self.has_committed_early = True
 
     async def _check_seen(self, uid: UniqueIdentifier, seen: int) -> None:
-        known = await self.get(uid)
-        if known is None or known.generation != seen:
+        current = await self.get(uid)
+        if current is None or current.generation != seen:
             raise Conflict
 
-    def _refusal(self, exc: Refused) -> Refused | Conflict:
-        """By items. An identifier that was free when it was looked at, and is no more, is a Conflict."""
+    def _by_item(self, exc: Refused) -> Refused | Conflict:
+        """The refusal by items in place of groups.
+
+        An identifier that was free when it was looked up, and is taken now, is a Conflict.
+        """
         failures: dict[int, KMIPError] = {
             self._items[place]: error
             for place, error in exc.failures.items()

@@ -1,4 +1,4 @@
-"""Identifiers, tags, and tag lists as identifiers (KMIP.md §7)."""
+"""Identifiers, tags, and tag lists as identifiers (docs/dialects.md, "Identifiers, tags and links")."""
 
 from __future__ import annotations
 

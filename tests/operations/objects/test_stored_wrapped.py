@@ -1,4 +1,4 @@
-"""Objects that are kept wrapped: as imported, or by cosmian_kms's ``wrapping_key_id`` (KMIP.md §7, §8)."""
+"""Objects that are stored wrapped: as imported, or by cosmian_kms's ``wrapping_key_id``."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def kek(alice):
 
 @pytest.fixture
 def key(alice, kek):
-    """KEY, kept wrapped by the kek."""
+    """KEY, stored wrapped by the kek."""
     return kept(alice, alice.do("Get", uid(alice.import_key("", KEY)), under(kek)))
 
 

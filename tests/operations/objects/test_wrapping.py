@@ -1,4 +1,4 @@
-"""Keys that leave and come in wrapped (KMIP 2.1 §7.10; KMIP.md §8), and what wrapping must not open."""
+"""Keys that leave and come in wrapped (KMIP 2.1 §7.10), and what wrapping must not open."""
 
 from __future__ import annotations
 
@@ -321,7 +321,7 @@ def test_data_too_long_for_an_rsa_key_is_refused(alice):
     assert line.startswith("Invalid_Field: ")
 
 
-# --- Sensitive and Extractable (KMS.md §5 no. 10) -----------------------------------------------
+# --- Sensitive and Extractable ------------------------------------------------------------------
 
 
 def test_sensitive_key_leaves_wrapped_by_a_key_that_nobody_knows(alice):

@@ -1,4 +1,4 @@
-"""No order of operations makes a Sensitive key plain (Hypothesis; KMS.md §5 no. 10).
+"""No order of operations makes a Sensitive key plain (Hypothesis; docs/security.md, "Abuse cases").
 
 The key's owner is the attacker: wraps it with any key, brings what left back in with any mask, kept
 wrapped or not, decrypts what left with any key, weakens what can be weakened. Whatever bytes come out
