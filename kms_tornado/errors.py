@@ -1,4 +1,4 @@
-"""Every exception of the package: one list, so that nobody needs to look for a class in two modules.
+"""The exceptions of the package. A class that only one module raises may be derived there instead.
 
     KMSError
     ├─ ConfigurationError        start-up only: the option, where it was set, what is wrong
@@ -13,7 +13,7 @@
     ├─ KMIPError                 carries a Result Reason (KMIP 2.1 §11.46)
     │  └─ ItemNotFound, ObjectAlreadyExists, InvalidMessage, InvalidField, MissingData,
     │     OperationNotSupported, … (one class a reason)
-    ├─ KeySetError               an issuer's keys could not be fetched or used; ends in KeyCache
+    ├─ KeySetError               an issuer's keys could not be fetched or used; KeyCache handles it
     └─ Unavailable               something that this request needs is out of reach: 503
        └─ KeysUnavailable        the issuer's keys were never loaded or are too stale
 
@@ -33,9 +33,9 @@ class KMSError(Exception):
 class ConfigurationError(KMSError):
     """A setting is missing or nonsense; exit code 2.
 
-    text: what is wrong. fields: the settings that it is about, named as in `settings`, the one to change
-    first; () where no setting is at fault. ``str()`` names the first of them. How an option is spelled,
-    and where it was set, only `options` knows.
+    text: what is wrong. fields: the settings concerned, named as in `settings`, starting with the one to
+    change; () where no setting is at fault. ``str()`` names the first. Only `options` knows how an option
+    is spelled and where it was set.
     """
 
     def __init__(self, text: str, *fields: str) -> None:
@@ -192,7 +192,7 @@ class ObjectAlreadyExists(KMIPError):
 
 
 class NonUniqueName(KMIPError):
-    """Another object of the same owner has the Name."""
+    """The object, or another one of the same owner, already has the Name."""
 
     reason = "Non Unique Name Attribute"
 
@@ -210,7 +210,7 @@ class ServerLimitExceeded(KMIPError):
 
 
 class InvalidMessage(KMIPError):
-    """The request is no JSON, no TTLV, or no operation of KMIP."""
+    """The request is not JSON, not TTLV, or not an operation of KMIP."""
 
     reason = "Invalid Message"
 
@@ -234,7 +234,7 @@ class AttributeReadOnly(KMIPError):
 
 
 class AttributeSingleValued(KMIPError):
-    """The attribute has its only value already."""
+    """The attribute can have a single value, and already has it."""
 
     reason = "Attribute Single Valued"
 
@@ -256,13 +256,13 @@ class AttributeInstanceNotFound(KMIPError):
 
 
 class NotQuantumSafe(KMIPError):
-    """The reason is that of the OASIS case QS-M-2."""
+    """The client claims Quantum Safe for a key that is not. OASIS case QS-M-2 expects this reason."""
 
     reason = "General Failure"
 
 
 class UsageLimitExceeded(KMIPError):
-    """Check: the key has less left of its limit than the client means to use."""
+    """Check found fewer units left of the key's Usage Limits than the client intends to use."""
 
     reason = "Usage Limit Exceeded"
 
@@ -292,7 +292,10 @@ class IncompatibleCryptographicUsageMask(KMIPError):
 
 
 class CryptographicFailure(KMIPError):
-    """Decryption failed. It says no more, so that it cannot serve as an oracle."""
+    """A decryption or an unwrapping failed, or a key does not work.
+
+    The text never says which check of a ciphertext failed, so that it cannot serve as an oracle.
+    """
 
     reason = "Cryptographic Failure"
 
@@ -306,7 +309,7 @@ class UnsupportedCryptographicParameters(KMIPError):
 
 
 class BadTagLength(KMIPError):
-    """The length of the authentication tag is not supported; the reason is that of the OASIS cases."""
+    """The length of the authentication tag is not supported. The OASIS cases expect this reason."""
 
     reason = "General Failure"
 
@@ -352,7 +355,7 @@ class UnknownMessageExtension(KMIPError):
 
 
 class AuthenticationNotSuccessful(KMIPError):
-    """The message has a Credential, while only the bearer token says who calls."""
+    """The message has a Credential, but only the bearer token identifies the caller."""
 
     reason = "Authentication Not Successful"
 

@@ -1,7 +1,7 @@
 """The settings of the server and of its key service, as frozen values that refuse nonsense.
 
-Nothing here knows where a value came from: `options` reads flags, environment and file, and puts
-that in front of the faults found here.
+Nothing here knows where a value came from: `options` reads flags, environment and file, and names
+the source in front of each fault found here.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CRYPTO_POLICIES = ("conservative", "permissive")
 
 
 class InconsistentSettings(ConfigurationError):
-    """Settings that are nonsense, alone or together. faults: every one that was found."""
+    """Settings that make no sense, alone or together. faults: all that were found."""
 
     def __init__(self, faults: tuple[ConfigurationError, ...]) -> None:
         super().__init__("; ".join(map(str, faults)))
@@ -49,9 +49,9 @@ class Secret:
 class ServiceSettings:
     """All settings of the key service, whatever transport stands in front of it.
 
-    data_dir: of the database and the master key. With --dev it is None until the server makes a
-    temporary one; a KMS does not start without.
-    database_url: of SQLite or PostgreSQL; a file of SQLite begins at data_dir.
+    data_dir: the directory of the database and the master key. With --dev it is None until the server
+    creates a temporary one; a KMS does not start without a directory.
+    database_url: of SQLite or PostgreSQL; a relative path of SQLite begins at data_dir.
     master_key_file: None means the file in data_dir. master_key: base64 text, not yet decoded.
     privileged_users: who may create objects; empty means everyone.
     crypto_policy: one of CRYPTO_POLICIES (`crypto.policy`).
@@ -86,7 +86,10 @@ class ServiceArguments(TypedDict, total=False):
 
 
 def make_service_settings(**arguments: Unpack[ServiceArguments]) -> ServiceSettings:
-    """What is left out is as an option that is not set. Raises InconsistentSettings."""
+    """Convert an application's arguments; what is left out keeps its default.
+
+    Raises InconsistentSettings.
+    """
     fields: dict[str, Any] = dict(arguments)
     for name, convert in _FROM_ARGUMENT.items():
         if fields.get(name) is not None:
@@ -106,12 +109,12 @@ _FROM_ARGUMENT: Mapping[str, Callable[[Any], object]] = {
 class Settings:
     """All settings of the server.
 
-    trust: None with --dev (the server starts its own issuer, see `trust_in`) and with
-    --insecure-no-auth, where every request is default_username.
-    policy, refresh, cache_size: what `trust` was made with, or what `trust_in` will use.
-    clients_ca_cert_file: CAs of which a client must have a certificate; None asks for none.
+    trust: None with --dev (the server starts its own issuer, see `make_trust`) and with
+    --insecure-no-auth, where default_username is the principal of every request.
+    policy, refresh, cache_size: what `trust` was made with, or what `make_trust` will use.
+    clients_ca_cert_file: the CAs that may issue client certificates; None asks for no certificate.
     workers: processes that share the port; 0 means one per core.
-    service: of the key service behind it; without a data_dir only with --dev.
+    service: the settings of the key service behind it; its data_dir may be None only with --dev.
 
     Raises InconsistentSettings.
     """
@@ -139,16 +142,16 @@ class Settings:
     def __post_init__(self) -> None:
         _refuse((*_find_field_faults(self), *_find_trust_faults(self), *_find_pair_faults(self)))
 
-    def trust_in(self, issuer: TrustedIssuer) -> TrustSettings:
-        """Trust in the throw-away issuer of --dev, under the policy that was configured."""
+    def make_trust(self, issuer: TrustedIssuer) -> TrustSettings:
+        """Trust only the throw-away issuer of --dev, under the configured policy."""
         return TrustSettings(
             issuers=(issuer,), policy=self.policy, refresh=self.refresh, cache_size=self.cache_size
         )
 
 
 def _refuse(faults: Iterable[ConfigurationError]) -> None:
-    if found := tuple(faults):
-        raise InconsistentSettings(found)
+    if all_faults := tuple(faults):
+        raise InconsistentSettings(all_faults)
 
 
 def _find_service_faults(settings: ServiceSettings) -> Iterator[ConfigurationError]:
@@ -162,7 +165,7 @@ def _find_service_faults(settings: ServiceSettings) -> Iterator[ConfigurationErr
 
 
 def _find_field_faults(settings: Settings) -> Iterator[ConfigurationError]:
-    """What is nonsense in one field alone. The options' own ranges are as narrow or narrower."""
+    """Faults of a single field. `options` accepts no wider range than these checks."""
     if not 0 <= settings.port <= 65535:
         yield ConfigurationError("0 to 65535", "port")
     if settings.workers < 0:
@@ -196,7 +199,8 @@ def _find_trust_faults(settings: Settings) -> Iterator[ConfigurationError]:
     if settings.insecure_no_auth and settings.trust is not None:
         yield ConfigurationError("not together with a token issuer", "insecure_no_auth", "trust")
     if settings.dev and settings.trust is not None:
-        # A laptop that takes tokens of the production issuer would be a server, without its care.
+        # A developer's machine that accepts the production issuer's tokens would be a production server
+        # without its safeguards.
         yield ConfigurationError(
             "brings its own token issuer, so no other can be configured", "dev", "trust"
         )
@@ -223,6 +227,6 @@ def _find_pair_faults(settings: Settings) -> Iterator[ConfigurationError]:
         )
     if settings.dev and settings.workers != 1:
         # Each process would start a token issuer of its own.
-        yield ConfigurationError("with --dev there is one", "workers", "dev")
+        yield ConfigurationError("with --dev there is only one worker", "workers", "dev")
     if settings.service.data_dir is None and not settings.dev:
         yield ConfigurationError("a directory is needed", "data_dir", "dev")

@@ -1,8 +1,8 @@
-"""JSON read without leniency (RFC 8259, and RFC 7515 §10.12 on why).
+"""A strict JSON parser (RFC 8259; RFC 7515 §10.12 says why strictness matters).
 
-Where two parsers read one text differently, a check of the one does not hold for the other. So whatever
-is ambiguous is refused: duplicate members, NaN, Infinity and numbers that would become it, a byte order
-mark, encodings other than UTF-8, lone surrogates, and nesting deeper than the caller allows.
+Where two parsers read a text differently, a check made with one does not hold for the other. So whatever
+is ambiguous is refused: duplicate members, NaN, Infinity and numbers that would overflow to it, a byte
+order mark, encodings other than UTF-8, lone surrogates, and nesting deeper than the caller allows.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ import json
 import math
 from typing import Any, AnyStr, NoReturn
 
-_WINDOW = 512  # characters; where a text is full of the sign, each window holds many of it
+_WINDOW = (
+    512  # characters that `occurs_more_than` counts in one call; they may hold many occurrences
+)
 
 
 def _make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -22,7 +24,7 @@ def _make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError("NaN and Infinity are no JSON")
+    raise ValueError("NaN and Infinity are not JSON")
 
 
 def _parse_number(text: str) -> float:
@@ -55,7 +57,7 @@ def loads(data: bytes, *, max_depth: int) -> Any:
     try:
         text = data.decode("utf-8")  # refuses encoded surrogates, and does not skip a BOM
         value = _decode(text)
-        # Counting brackets is far cheaper than measuring the depth, and decides for every short text.
+        # Counting brackets is far cheaper than measuring the depth, and is enough for every short text.
         if occurs_more_than(max_depth // 2, "[", text) or occurs_more_than(
             max_depth // 2, "{", text
         ):
@@ -75,24 +77,24 @@ def loads(data: bytes, *, max_depth: int) -> Any:
     return value
 
 
-def occurs_more_than(times: int, sign: AnyStr, text: AnyStr) -> bool:
-    """Whether the text holds the sign, one character or byte, more often than that.
+def occurs_more_than(times: int, character: AnyStr, text: AnyStr) -> bool:
+    """Whether the text holds the character (in bytes: the byte) more than so many times.
 
-    Unlike `count` alone it stops as soon as it knows, and it passes quickly over a long stretch without the
-    sign: `find` takes a tenth of the time of `count`.
+    Unlike `count` alone it stops as soon as the answer is certain, and it passes quickly over long stretches
+    without the character: `find` takes a tenth of the time of `count`.
     """
-    occurrences, position = 0, text.find(sign)
+    occurrences, position = 0, text.find(character)
     while position >= 0:
         end = position + _WINDOW
-        occurrences += text.count(sign, position, end)
+        occurrences += text.count(character, position, end)
         if occurrences > times:
             return True
-        position = text.find(sign, end)
+        position = text.find(character, end)
     return False
 
 
 def _check_depth(value: Any, max_depth: int) -> None:
-    """Walk level by level. Text that nests deeper than Python's own limit was refused before."""
+    """Raises ValueError beyond max_depth. It walks level by level, so that no depth exhausts the stack."""
     level = [value]
     for _ in range(max_depth):
         level = [

@@ -110,7 +110,7 @@ def test_issuer_of_dev_is_trusted_under_the_policy_that_was_configured():
         dev=True, policy=TokenPolicy(leeway_s=1), refresh=RefreshPolicy(cooldown_s=0), cache_size=5
     )
     issuer = TrustedIssuer("http://127.0.0.1:1/")
-    trust = settings.trust_in(issuer)
+    trust = settings.make_trust(issuer)
     assert trust.issuers == (issuer,)
     assert (trust.policy.leeway_s, trust.refresh.cooldown_s, trust.cache_size) == (1, 0, 5)
 

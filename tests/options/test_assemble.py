@@ -147,7 +147,7 @@ def test_one_more_issuer_is_written_once_more(toml):
         pytest.param(
             ["--dev", "--workers=2"],
             {},
-            "--workers (flag): with --dev there is one",
+            "--workers (flag): with --dev there is only one worker",
             id="workers of dev",
         ),
         pytest.param(

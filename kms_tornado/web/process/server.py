@@ -135,7 +135,7 @@ class Server:
             return InsecureNoAuth(settings.default_username)
         trust = settings.trust
         if trust is None:
-            trust = settings.trust_in(self._start_dev_issuer().trusted_issuer())
+            trust = settings.make_trust(self._start_dev_issuer().trusted_issuer())
         return BearerAuth(trust)
 
     def _start_dev_issuer(self) -> DevIssuer:
