@@ -32,10 +32,10 @@ def is_owner(principal: str, target: ManagedObject) -> bool:
 def sufficient_rights(
     covered_by_get: Container[Operation],
 ) -> Mapping[Operation, tuple[Operation, ...]]:
-    """{operation: the rights of which one must be granted to a caller who is not the owner}
+    """{operation: the rights any one of which lets a caller who is not the owner perform it}
 
-    covered_by_get: the operations that the holder of the key material could do without the server;
-    none of them changes the object.
+    covered_by_get: operations that a holder of the key material could perform without the server; none
+    of them changes the object.
     """
     return {
         operation: (operation, Operation.GET) if operation in covered_by_get else (operation,)
@@ -44,7 +44,7 @@ def sufficient_rights(
 
 
 def parse_operation_name(name: str) -> Operation:
-    """``get_attributes`` in any letter case. Raises InvalidField."""
+    """The operation of a name such as ``get_attributes``, in any letter case. Raises InvalidField."""
     number = _OPERATION_NAMES.number(name) if re.fullmatch(r"[A-Za-z0-9_]{1,40}", name) else None
     if number is None:
         raise InvalidField("operation_types names an operation that KMIP does not have")
@@ -59,7 +59,7 @@ def format_operation_names(operations: frozenset[Operation]) -> Sequence[str]:
 
 
 def check_grantee(user: str) -> None:
-    """Raises InvalidField where no verified token could name such a user."""
+    """Raises InvalidField for a name that no verified token could carry."""
     if not 1 <= len(user) <= MAX_USER_LENGTH:
         raise InvalidField(f"user_id has 1 to {MAX_USER_LENGTH} characters")
     if re.search(r"[\x00-\x1f\x7f-\x9f]", user):

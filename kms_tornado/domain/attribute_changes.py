@@ -5,7 +5,7 @@ Pure: attributes in, attributes out; `attribute_rules` says what is allowed. KMI
 treated as an attribute of its own.
 
 state, throughout: the attributes of the object before the change. Every function raises
-AttributeReadOnly for an attribute that clients may not change so, and what its rule's condition raises.
+AttributeReadOnly where clients may not make that change, and whatever the rule's condition raises.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def modify_instance(
     if current is not None and current.field != new.field:
         raise InvalidField("CurrentAttribute and NewAttribute are different attributes")
     if not is_set(state.attributes, new.field):
-        if rule.sets and current is None:
+        if rule.modify_sets and current is None:
             return _change(state, new, new.value)
         raise AttributeNotFound(f"the object has no {new.tag}")
     if not is_multi_instance(new.field):
@@ -134,7 +134,7 @@ def delete_vendor_instance(state: AttributeState, vendor: str, name: str) -> Att
 
 
 def _change(state: AttributeState, new: AttributeInstance, value: Any) -> Attributes:
-    """Check the rule's condition, compute the server's part of the value, check the order of dates."""
+    """The attributes after the change. Raises what the rule's condition and `check_date_order` raise."""
     rule = rule_for(new.field)
     if rule.when is not None:
         rule.when(state, new.value)
@@ -146,7 +146,7 @@ def _change(state: AttributeState, new: AttributeInstance, value: Any) -> Attrib
 
 
 def _remove(state: AttributeState, field: str, remaining: Any) -> Attributes:
-    """remaining: the values that are left, None or () for none."""
+    """The attributes after the removal. remaining: the values that are left, None or () for none."""
     rule = rule_for(field)
     if rule.when is not None:
         rule.when(state, None)
@@ -154,6 +154,10 @@ def _remove(state: AttributeState, field: str, remaining: Any) -> Attributes:
 
 
 def _position(values: list[Any], new: AttributeInstance, current: AttributeInstance | None) -> int:
+    """The position of the value to change.
+
+    Raises AttributeNotFound, AttributeInstanceNotFound, MultiValuedAttribute, InvalidField.
+    """
     if current is not None:
         if current.value not in values:
             raise _no_instance_error(new.field)
@@ -171,7 +175,7 @@ def _position(values: list[Any], new: AttributeInstance, current: AttributeInsta
 
 
 def _positions(values: Iterable[VendorAttribute], sample: VendorAttribute) -> list[int]:
-    """Where the vendor attribute of the sample's vendor and name stands: one position, or none."""
+    """The positions of vendor attributes with the sample's vendor and name: one, or none."""
     key = sample.key
     return [position for position, value in enumerate(values) if value.key == key]
 

@@ -27,8 +27,8 @@ UNSET_VALUES = (None, ())
 class AttributeState:
     """The attributes of an object at one moment.
 
-    attributes: with the tags among them. state: as the dates have made it by now. now: seconds since
-    the Unix epoch.
+    attributes: tags included. now: seconds since the Unix epoch. state: at now, after the dates that
+    have come.
     """
 
     attributes: Attributes
@@ -46,7 +46,8 @@ class Rule:
 
     create: set it on a new object. add: give an existing object its first value, or a further one of
     several. modify: change a value. delete: remove it. when: the condition of the last three.
-    sets: ModifyAttribute may set it although it is not set yet; published clients activate keys so.
+    modify_sets: ModifyAttribute may give it its first value, which is how published clients activate
+    keys.
     """
 
     create: bool = False
@@ -54,7 +55,7 @@ class Rule:
     modify: bool = False
     delete: bool = False
     when: Condition | None = None
-    sets: bool = False
+    modify_sets: bool = False
 
 
 # --- conditions ---------------------------------------------------------------------------------
@@ -102,7 +103,7 @@ def _check_nothing_consumed(current: AttributeState, _: Any) -> None:
 _SERVER = Rule()
 _AT_CREATION = Rule(create=True)
 _FREE = Rule(create=True, add=True, modify=True, delete=True)
-_DATE = Rule(create=True, add=True, modify=True, sets=True)
+_DATE = Rule(create=True, add=True, modify=True, modify_sets=True)
 
 RULES: Mapping[str, Rule] = MappingProxyType(
     {
@@ -152,7 +153,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
 
 
 def rule_for(field: str) -> Rule:
-    """An attribute without a row is read-only: a new one stays closed until a row opens it."""
+    """The rule of an attribute; for clients, one without a row in RULES is read-only."""
     return RULES.get(field, _SERVER)
 
 
@@ -178,7 +179,7 @@ _SAFE_AT_256_BITS = frozenset(
 
 
 def check_quantum_safe(attributes: Attributes) -> None:
-    """Raises NotQuantumSafe where the client claims it of a key that is not (OASIS case QS-M-2)."""
+    """Raises NotQuantumSafe where the client claims Quantum Safe for a key that is not (case QS-M-2)."""
     if attributes.quantum_safe and (
         attributes.cryptographic_algorithm not in _SAFE_AT_256_BITS
         or (attributes.cryptographic_length or 0) < 256

@@ -17,7 +17,7 @@ from .managed_object import ManagedObject
 
 
 def state_at(target: ManagedObject, now: int) -> State:
-    """The state by now: the stored one, moved on by the dates that have come since.
+    """The state at now: the stored one, advanced by the dates that have come since.
 
     Pre-Active becomes Active on its Activation Date, Active becomes Deactivated on its Deactivation
     Date; where both dates have passed, both happen. Every other transition needs an event.
@@ -31,7 +31,7 @@ def state_at(target: ManagedObject, now: int) -> State:
 
 
 def apply_dates(target: ManagedObject, now: int) -> ManagedObject:
-    """The object in its state by now; the next change to the object stores that state."""
+    """The object in its state at now; the next change to the object stores that state."""
     state = state_at(target, now)
     return target if state is target.state else dataclasses.replace(target, state=state)
 
@@ -64,10 +64,10 @@ _IN_ORDER = (
 
 
 def check_date_order(attributes: Attributes, changed: str | None = None) -> None:
-    """Raises InvalidAttributeValue where a date lies before one that it must follow, or is no valid date.
+    """Raises InvalidAttributeValue where a date lies before one that it must follow, or out of range.
 
     changed: the only field that is new; None where all are. Activate may set an Activation Date after
-    the Process Start Date, and a later change of the description is not to fail for that.
+    the Process Start Date, and a later change of the description must not fail because of that.
     """
     for first, second in _IN_ORDER:
         if changed is not None and changed not in (first, second):
@@ -83,7 +83,7 @@ def check_date_order(attributes: Attributes, changed: str | None = None) -> None
 
 
 def check_date_range(date: int | None, name: str) -> None:
-    """Raises InvalidAttributeValue outside the years 1 to 9999. name: of the date, for the error text."""
+    """Raises InvalidAttributeValue outside the years 1 to 9999. name: what the error text calls the date."""
     if date is not None and not FIRST_DATE <= date <= LAST_DATE:
         raise InvalidAttributeValue(f"{name} lies outside the years 1 to 9999")
 

@@ -20,11 +20,11 @@ DESTROYED_STATES = frozenset({DESTROYED, DESTROYED_COMPROMISED})
 def choose_activation_date(
     requested: int | None, *, activates_at_once: bool, now: int
 ) -> int | None:
-    """The Activation Date of a new object; None: it waits for Activate.
+    """The Activation Date of a new object; None where the object waits for Activate.
 
-    requested: the client's, in seconds since the Unix epoch, as now. activates_at_once: the client
-    never activates, so without a date its objects are Active from the start; for other clients an
-    object without a date is Pre-Active (KMIP 2.1 §4.57).
+    requested: the client's date; it and now are seconds since the Unix epoch. activates_at_once: the
+    client never sends Activate, so its objects are Active from the start unless they have a date; those
+    of other clients are then Pre-Active (KMIP 2.1 §4.57).
     """
     return now if requested is None and activates_at_once else requested
 
@@ -86,7 +86,7 @@ def format_state(state: State) -> str:
 
 
 class Use(Enum):
-    """What an operation does with an object. states: those in which it may."""
+    """What an operation does with an object. states: those that allow it."""
 
     PROTECT = "encrypt, sign, MAC", frozenset({ACTIVE})
     PROCESS = "decrypt, verify", frozenset({ACTIVE, DEACTIVATED, COMPROMISED})
@@ -105,7 +105,7 @@ class Use(Enum):
 
 
 def check_state(state: State, use: Use) -> None:
-    """Raises ObjectDestroyed or WrongKeyLifecycleState.
+    """Raises ObjectDestroyed or WrongKeyLifecycleState where the state does not allow the use.
 
     Activate, Revoke and Destroy change the state, so `next_state` decides about them.
     """

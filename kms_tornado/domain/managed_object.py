@@ -13,7 +13,7 @@ UniqueIdentifier = NewType("UniqueIdentifier", str)
 #: Key material inside its envelope (`crypto.envelope`): the only form in which a store accepts it.
 SealedMaterial = NewType("SealedMaterial", bytes)
 
-#: In any state, destroyed ones too; only removal makes room. More than that is a leak or an attack.
+#: Objects in every state count, so only removal makes room. A greater number is a leak or an attack.
 MAX_OBJECTS_OF_AN_OWNER = 1_000_000
 
 #: The tag of an object whose material, inside its envelope, is wrapped by another key.
@@ -28,7 +28,7 @@ class ManagedObject:
     tags: the user's tags and the system tag of the object's type (``_kk``, …).
     sealed: None once the object is destroyed.
     version: counts the replacements of the material; the envelope is bound to it.
-    generation: counts all changes; a writer says which one it has seen (compare and set).
+    generation: counts all changes; a writer names the one that it has read (compare and set).
     created_at: seconds since the Unix epoch.
     """
 

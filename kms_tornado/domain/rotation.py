@@ -53,10 +53,10 @@ def make_replacement(
 ) -> Attributes:
     """The attributes with which the replacement of a key is created.
 
-    old: the old key's, tags among them. requested: the client's; they replace the old ones where
-    ModifyAttribute could change those, and are refused where it could not. offset: seconds from now
-    to the activation. uid: of the old key.
-    Raises InvalidAttribute, InvalidAttributeValue, InvalidField.
+    old: the old key's attributes, tags included. requested: the client's; each replaces the old one
+    where ModifyAttribute could change that, and is refused otherwise. offset: seconds from now to the
+    activation. now: seconds since the Unix epoch. uid: of the old key.
+    Raises InvalidAttribute, and InvalidField for a negative offset.
     """
     _check_requested(old, requested)
     values = {
@@ -76,7 +76,7 @@ def make_replacement(
 
 
 def mark_latest(new: Attributes, old: Attributes, *, now: int) -> Attributes:
-    """The replacement's attributes, which say that it is the latest of its line."""
+    """The replacement's attributes, marked as those of the latest key of its line."""
     return dataclasses.replace(
         new,
         rotate_generation=(old.rotate_generation or 0) + 1,
@@ -86,7 +86,7 @@ def mark_latest(new: Attributes, old: Attributes, *, now: int) -> Attributes:
 
 
 def mark_replaced(old: Attributes, *, new_uid: str, now: int) -> Attributes:
-    """The old key's attributes from now on: its Name went to the new key, and a link leads there."""
+    """The old key's attributes after the replacement: its Name is the new key's, and a link leads there."""
     return dataclasses.replace(
         old,
         names=(),
@@ -109,10 +109,10 @@ def _check_requested(old: Attributes, requested: Attributes) -> None:
 
 
 def _dates(old: Attributes, offset: int | None, now: int) -> dict[str, int | None]:
-    """The old key's dates; with an offset, each as far from the new activation as from the old one.
+    """The old key's dates; an offset shifts each by as much as it shifts the Activation Date.
 
-    A date that has passed by then is left out: an end would stop the new key at once, which is not why
-    anybody replaces a key, and a start that has passed limits nothing.
+    A date that has passed is left out: an end would stop the new key at once, which is not why anybody
+    replaces a key, and a start that has passed limits nothing.
     """
     dates: dict[str, int | None] = {name: getattr(old, name) for name in _SHIFTED_DATES}
     dates["activation_date"] = old.activation_date
@@ -130,7 +130,7 @@ def _dates(old: Attributes, offset: int | None, now: int) -> dict[str, int | Non
 
 
 def _vendor_attributes(old: Attributes, requested: Attributes) -> tuple[VendorAttribute, ...]:
-    """Both keys' attributes; of the same vendor and name the requested one wins, tags included."""
+    """The old key's and the requested ones; of the same vendor and name the requested one wins, tags too."""
     requested_keys = {attribute.key for attribute in requested.vendor_attributes}
     taken_over = tuple(
         attribute for attribute in old.vendor_attributes if attribute.key not in requested_keys

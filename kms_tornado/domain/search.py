@@ -1,4 +1,4 @@
-"""Searches for objects as values: by tags, and by what Locate names (KMIP 2.1 §6.1.24). Pure."""
+"""Searches for objects, as values: by tags, and by the criteria of Locate (KMIP 2.1 §6.1.24). Pure."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from .lifecycle import DESTROYED_STATES
 #: attribute."
 _UNDEFINED_DATE = 2**63 - 1
 
-#: Values that one search may name; each field of a structure counts. Each is a search of its own within
-#: the statement, and the time to write that grows with the square of their number: a thousand would
-#: keep the server busy for good.
+#: Values that one search may name; each field of a structure counts. Each becomes a subquery of the
+#: statement, and the time to write the statement grows with the square of their number: a thousand
+#: would keep the server busy for good.
 MAX_SOUGHT_VALUES = 32
 
 
@@ -35,14 +35,14 @@ class StorageStatus(IntFlag):
 
 @dataclass(frozen=True, slots=True)
 class ObjectFilter:
-    """What an object must have to be found: all of it.
+    """The conditions that an object must meet to be found, every one of them.
 
-    attributes: as KMIP writes them in Attributes, but for tags, State and dates that are ranges. A
-    structure matches one with the same values in the fields that it has; a usage mask every mask with
-    its bits; Usage Limits those that are as large or larger. They are nodes of KMIP because nothing
-    else holds them: a structure may lack the fields that its class requires (a Link with its type
+    attributes: nodes as they stand in Attributes, without tags, State and date ranges. A structure
+    matches every structure that has the same values in the fields that it names; a usage mask, every
+    mask that includes its bits; Usage Limits, all that are at least as large. They stay nodes because
+    no class can hold them: a structure may lack fields that its class requires (a Link with its type
     alone), and the value of a vendor attribute may be any tree of items.
-    states: by the dates of now; None means every state but the destroyed ones.
+    states: None means every state except the destroyed ones.
     """
 
     tags: frozenset[str] = frozenset()
@@ -57,10 +57,10 @@ class TagSearch:
 
     rights: granted operations any of which is enough for objects of other owners, two at most
     (`domain.access.sufficient_rights`); without rights, only the principal's own objects are searched.
-    states: None means every state but the destroyed ones.
-    now: seconds since the Unix epoch: states are those that the dates make of them (`domain.dates`) at
-    this moment, and not the stored ones; None means the stored ones. The objects that are found have
-    the stored state either way.
+    states: None means every state except the destroyed ones.
+    now: seconds since the Unix epoch. states are compared with the state at this moment
+    (`domain.dates.state_at`); with None, with the stored state. The objects that are found carry the
+    stored state either way.
     """
 
     tags: frozenset[str]
@@ -72,7 +72,7 @@ class TagSearch:
 
 @dataclass(frozen=True, slots=True)
 class LocateSearch:
-    """A page of the objects that match, of those that the principal owns or has any right on.
+    """A page of the matching objects that the principal owns or has any right on.
 
     offset, maximum: in objects, newest first; negative numbers count as 0.
     now: as for `TagSearch`.
@@ -88,10 +88,10 @@ class LocateSearch:
 def build_filter(
     criteria: LocateCriteria, storage: int | None = None, member: ObjectGroupMember | None = None
 ) -> ObjectFilter:
-    """The filter of a Locate request. storage: a mask of StorageStatus. member: of the group.
+    """The filter of a Locate request. storage: a mask of StorageStatus. member: fresh, or the default one.
 
-    The group's default member is for the caller to pick: the newest. Raises InvalidField, MissingData
-    and InvalidAttributeValue for criteria that could only be ignored.
+    It is the caller who picks the default member of a group, the newest. Raises InvalidField,
+    MissingData and InvalidAttributeValue for criteria that would otherwise have to be ignored.
     """
     if sum(map(_count_values, criteria.attributes)) > MAX_SOUGHT_VALUES:
         raise InvalidField(f"Locate looks for at most {MAX_SOUGHT_VALUES} values at once")
@@ -124,9 +124,9 @@ def _count_values(node: Node) -> int:
 
 
 def _parse_tag_attribute(node: Node) -> VendorAttribute | None:
-    """The tag attribute; None for another vendor attribute.
+    """The node as the attribute that holds the tags; None for any other vendor attribute.
 
-    Which of them it is shows by two fields, without which a part of it would find nothing.
+    Raises MissingData without VendorIdentification and AttributeName, which tell the two apart.
     """
     fields = {field.tag: field for field in children_of(node)}
     if not {"VendorIdentification", "AttributeName"} <= set(fields):

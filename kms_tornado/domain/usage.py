@@ -43,7 +43,7 @@ def split_usage_mask(mask: int) -> tuple[CryptographicUsageMask, ...]:
 def check_usage_mask(mask: int | None, needed: CryptographicUsageMask) -> None:
     """Raises IncompatibleCryptographicUsageMask unless the mask has the bit.
 
-    A key without a mask is not restricted (cloudproof_kms_js creates such keys), nor one with Unrestricted.
+    Neither a key without a mask (cloudproof_kms_js creates such keys) nor one with Unrestricted is limited.
     """
     if mask is None or int(mask) & (int(needed) | _UNRESTRICTED):
         return
@@ -71,7 +71,7 @@ def remaining_units(limits: UsageLimits) -> int:
 
 
 def is_partly_consumed(limits: UsageLimits) -> bool:
-    """Whether something was used: from then on neither total nor unit may change."""
+    """Whether any units were consumed; from then on neither total nor unit may change."""
     return remaining_units(limits) != limits.usage_limits_total
 
 
@@ -84,7 +84,7 @@ def check_usage_left(limits: UsageLimits | None) -> None:
 def check_units_left(limits: UsageLimits | None, units: int) -> None:
     """Raises UsageLimitExceeded where fewer units are left than the client means to use."""
     if limits is not None and units > remaining_units(limits):
-        raise UsageLimitExceeded("the key has less left of its usage limit")
+        raise UsageLimitExceeded("the key's usage limit leaves less than that")
 
 
 def consume_usage(limits: UsageLimits, size: int) -> UsageLimits:
