@@ -17,7 +17,7 @@ from .ttlv import ItemType, Node
 
 @dataclass(frozen=True, slots=True)
 class AttributeInstance:
-    """field: of Attributes ("names"). value: of one instance, a Name and not a tuple of Names."""
+    """field: its name in Attributes ("names"). value: of one instance, a Name and not a tuple of Names."""
 
     field: str
     value: Any
@@ -28,14 +28,11 @@ class AttributeInstance:
         return tag_of(Attributes, self.field)
 
     @property
-    def is_multi_instance(self) -> bool:
-        return is_repeated(Attributes, self.field)
-
-    @property
     def attributes(self) -> Attributes:
         """Attributes of which only this one is set."""
         values: dict[str, Any] = {}
-        values[self.field] = (self.value,) if self.is_multi_instance else self.value
+        is_multi_instance = is_repeated(Attributes, self.field)
+        values[self.field] = (self.value,) if is_multi_instance else self.value
         return Attributes(**values)
 
 
@@ -49,4 +46,5 @@ def read_instance(node: Node) -> AttributeInstance:
 
 
 def write_instance(tag: str, instance: AttributeInstance) -> Node:
+    """The reverse of `read_instance`."""
     return Node(tag, ItemType.STRUCTURE, (write_field(Attributes, instance.field, instance.value),))

@@ -52,11 +52,12 @@ TAG_NAME = "tag"
 class Attributes(Sparse):
     """Dates are seconds since the Unix epoch. None and () mean that the attribute is not set.
 
-    An instance holds the attributes that are set; the others are defaults of the class (`_set_fields`
-    below). Fields stand in the order in which Cosmian's server writes them: by tag, vendor attributes last.
+    An instance holds the attributes that are set; the others are defaults of the class (see
+    `_init_set_fields`). Fields are declared in the order in which Cosmian's server writes them: by tag,
+    vendor attributes last.
     """
 
-    # Beside the attributes and no part of them: the text that the store made of them once.
+    # Not an attribute: the store keeps the text here that it stores for these attributes.
     __slots__ = ("_stored_text",)
 
     activation_date: DateTime | None = None
@@ -156,10 +157,10 @@ class Attributes(Sparse):
         }
 
     def replace(self, **changes: Any) -> Attributes:
-        """A copy with these changes. `dataclasses.replace` would go through all ninety fields."""
+        """A copy with these changes; `dataclasses.replace` would go through all ninety fields."""
         copy = object.__new__(Attributes)
         vars(copy).update(vars(self))
-        _set_fields(copy, **changes)
+        _init_set_fields(copy, **changes)
         return copy
 
     def __repr__(self) -> str:
@@ -171,14 +172,14 @@ class Attributes(Sparse):
 _NAMES = frozenset(field.name for field in dataclasses.fields(Attributes))
 
 
-def _set_fields(self: Attributes, **values: Any) -> None:
-    """Replaces dataclass's `__init__`, which sets all ninety one by one, in a tenth of a Get's time."""
+def _init_set_fields(self: Attributes, **values: Any) -> None:
+    """Replaces the dataclass's `__init__`, which sets all ninety fields and so takes a tenth of a Get."""
     if not values.keys() <= _NAMES:
         raise TypeError(f"Attributes has no {', '.join(values.keys() - _NAMES)}")
     vars(self).update(values)
 
 
-Attributes.__init__ = _set_fields  # type: ignore[method-assign]
+Attributes.__init__ = _init_set_fields  # type: ignore[method-assign]
 
 
 # --- tags ---------------------------------------------------------------------------------------
@@ -187,8 +188,8 @@ Attributes.__init__ = _set_fields  # type: ignore[method-assign]
 def parse_user_tags(attributes: Attributes) -> frozenset[str]:
     """The client's tags; the empty set where there are none.
 
-    Raises InvalidField where the attribute is given twice, InvalidAttributeValue where it is no JSON
-    array of strings, or where a tag is empty or starts with the underscore of the server's own tags.
+    Raises InvalidField where the tag attribute is given twice, InvalidAttributeValue where it is not a
+    JSON array of strings, or where a tag is empty or starts with the underscore of the server's own tags.
     """
     tags = parse_search_tags(attributes)
     for tag in tags:
@@ -210,7 +211,7 @@ def parse_search_tags(attributes: Attributes) -> frozenset[str]:
 
 
 def with_user_tags(attributes: Attributes, tags: Iterable[str]) -> Attributes:
-    """A copy with these tags and no others; where there are none, it has no tag attribute."""
+    """A copy with exactly these tags, and without a tag attribute where there are none."""
     attributes = without_tags(attributes)
     sorted_tags = sorted(tags)
     if not sorted_tags:
@@ -221,6 +222,7 @@ def with_user_tags(attributes: Attributes, tags: Iterable[str]) -> Attributes:
 
 
 def without_tags(attributes: Attributes) -> Attributes:
+    """The attributes without the tag attribute; the same object where they have none."""
     others = tuple(
         attribute for attribute in attributes.vendor_attributes if not is_tag_attribute(attribute)
     )
@@ -243,6 +245,6 @@ def _parse_tags(octets: bytes | None) -> frozenset[str]:
         raise refusal from None
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
         raise refusal
-    if any("\0" in tag for tag in tags):  # PostgreSQL cannot store it in a text
+    if any("\0" in tag for tag in tags):  # PostgreSQL cannot store it as text
         raise InvalidAttributeValue("a tag may not contain the null character")
     return frozenset(tags)

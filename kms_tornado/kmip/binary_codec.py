@@ -1,8 +1,8 @@
 """Binary TTLV: bytes to the canonical tree and back (KMIP 2.1 §10).
 
-Whatever the bytes are, reading them ends after one pass, with a tree or with InvalidMessage: the length
-of an item is checked against the structure around it before anything is read, and a loop counts the
-depth, so that no depth can exhaust the stack.
+Whatever the bytes are, one pass over them ends with a tree or with InvalidMessage: the length of an item
+is checked against the structure around it before its value is read, and nested structures are read in a
+loop, so that no depth can exhaust the stack.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from ..errors import InvalidMessage
 from .tables import TAG_NAMES, TAG_NUMBERS
 from .ttlv import MAX_BIG_INTEGER_OCTETS, MAX_DEPTH, MAX_ITEMS, TYPE_NAMES, ItemType, Node, Value
 
-#: 4 bytes, of which 3 are the tag and the last is the item type; 4 bytes with the length of the value.
+#: Tag (3 bytes) and item type (1), then the length of the value (4).
 _HEADER = Struct(">II")
 
 _TYPES: Mapping[int, ItemType] = {int(item_type): item_type for item_type in ItemType}
 _STRUCTURE = ItemType.STRUCTURE
 
-#: Item types with values of a fixed length: big-endian numbers. Those of 4 bytes are padded to 8.
+#: The item types whose values are big-endian numbers of a fixed length; those of 4 bytes are padded to 8.
 _NUMBERS: Mapping[ItemType, Struct] = {
     ItemType.INTEGER: Struct(">i"),
     ItemType.LONG_INTEGER: Struct(">q"),
@@ -36,7 +36,7 @@ _NUMBERS: Mapping[ItemType, Struct] = {
 
 
 def parse(octets: bytes) -> Node:
-    """The tree of one structure with nothing behind it. Raises InvalidMessage."""
+    """The tree of the one structure that the octets must be. Raises InvalidMessage."""
     tag, item_type, start, end = _read_header(octets, 0, len(octets))
     if item_type is not _STRUCTURE:
         raise InvalidMessage(f"{tag} must be a Structure")
@@ -114,7 +114,7 @@ def _read_text(tag: str, octets: bytes) -> str:
         text = octets.decode("utf-8")
     except UnicodeDecodeError:
         raise InvalidMessage(f"{tag} is no UTF-8") from None
-    if "\0" in text:  # as in JSON: PostgreSQL cannot store it, C libraries end there
+    if "\0" in text:  # as in JSON: PostgreSQL cannot store it, and C libraries stop reading there
         raise InvalidMessage(f"{tag} may not contain the null character")
     return text
 
@@ -131,9 +131,9 @@ def _read_big_integer(tag: str, octets: bytes) -> int:
 
 
 def format(node: Node) -> bytes:  # noqa: A001 - the pair of parse
-    """The item in binary.
+    """The item in binary TTLV.
 
-    For trees made by the server or by `parse` only: it recurses, and every tag must have a number.
+    It recurses and needs a number for every tag, so it is only for trees from the server or from `parse`.
     """
     parts: list[bytes] = []
     _append(node, parts)

@@ -1,8 +1,9 @@
 """JSON TTLV: bytes to the canonical tree and back, for every dialect of JSON.
 
 docs/dialects.md, "JSON TTLV", "What an answer may contain" and "The other dialects". A request may mix
-the dialects; its answer is written in the one that the root of the request shows. The differences of
-the clients' dialect are the tables below, and are known to no other module.
+the dialects; its answer is written in the one that the root of the request shows. What is peculiar to
+the dialect of Cosmian's clients stands in the tables below, and for names and values in `tables` and
+`json_values`.
 """
 
 from __future__ import annotations
@@ -25,11 +26,13 @@ _STRUCTURE, _ENUMERATION, _BYTE_STRING, _TEXT_STRING = (
     ItemType.BYTE_STRING,
     ItemType.TEXT_STRING,
 )
-_TAGS = dict(TAG_SPELLINGS)  # read for every item, and faster than the read-only view
+_TAGS = dict(
+    TAG_SPELLINGS
+)  # looked up for every item, where a dict is faster than the read-only view
 
-#: How often each sign may occur in a message: as often as in one item, times MAX_ITEMS. Counted before
-#: json sees the text, because json blocks the whole process while it makes its objects: six seconds for
-#: 16 MiB of empty arrays.
+#: How often each character may occur in a message: MAX_ITEMS times as often as in one item. They are
+#: counted before `json` parses the text, because `json` blocks the whole process while it creates its
+#: objects: six seconds for 16 MiB of empty arrays.
 _MAX_OCCURRENCES = {b"{": MAX_ITEMS, b"[": MAX_ITEMS, b",": 4 * MAX_ITEMS}
 
 
@@ -39,7 +42,7 @@ _MAX_OCCURRENCES = {b"{": MAX_ITEMS, b"[": MAX_ITEMS, b",": 4 * MAX_ITEMS}
 def parse(body: bytes) -> tuple[Node, Dialect]:
     """The message as a tree, and the dialect to answer in.
 
-    Raises InvalidMessage for what is no TTLV, InvalidField for an unknown tag or a bad value.
+    Raises InvalidMessage for anything but TTLV, InvalidField for an unknown tag or a bad value.
     """
     tree = load(body)
     root, dialect = identify_root(tree)
@@ -49,7 +52,8 @@ def parse(body: bytes) -> tuple[Node, Dialect]:
 def load(body: bytes) -> Any:
     """The body as JSON. Raises InvalidMessage."""
     if len(body) > MAX_ITEMS and any(
-        strict_json.occurs_more_than(limit, sign, body) for sign, limit in _MAX_OCCURRENCES.items()
+        strict_json.occurs_more_than(limit, character, body)
+        for character, limit in _MAX_OCCURRENCES.items()
     ):
         raise InvalidMessage("the message has too many items")
     try:
@@ -59,7 +63,10 @@ def load(body: bytes) -> Any:
 
 
 def parse_tree(tree: Any, root: str) -> Node:
-    """The result of `load` as a tree of nodes. root: as of `identify_root`. Raises as `parse` does."""
+    """The result of `load` as a tree of nodes. root: the tag that `identify_root` found.
+
+    Raises as `parse` does.
+    """
     node = _parse_item(tree)
     if not isinstance(node, Node) or node.type is not _STRUCTURE:
         raise InvalidMessage(f"{root} must be a Structure")
@@ -100,21 +107,22 @@ def _parse_item(item: Any) -> Node | list[Node]:
     if reader is None:
         raise InvalidMessage(f"{tag} has no valid type")
     item_type, read = reader
-    if item_type is _ENUMERATION and tag in MASKS:  # cloudproof_kms_js sends masks so
+    if item_type is _ENUMERATION and tag in MASKS:  # cloudproof_kms_js sends masks this way
         item_type, read = READERS["Integer"]
     node = new_node(Node, (tag, item_type, read(tag, value)))
     return _expand_reason(node) if tag == "RevocationReason" else node
 
 
-#: Structures that may hold an object (KMIP 2.1 §6). The clients write `Object`, and the ObjectType beside it
-#: says which tag of KMIP that is.
 _OBJECT_TAGS = ENUMERATIONS["ObjectType"].oasis
+
+#: Structures that may hold an object (KMIP 2.1 §6). The clients write `Object`, and the ObjectType beside it
+#: says which KMIP tag that stands for.
 _OBJECT_HOLDERS = frozenset(
     {"ExportResponse", "GetResponse", "Import", "Register", "RequestPayload", "ResponsePayload"}
 )
 
-#: Repeatable fields, each of which is an array in Cosmian's dialect. Any other structure inside one of the
-#: same tag makes no sense; it is kept, and the schema refuses it.
+#: Repeatable fields, each of which is an array in Cosmian's dialect. A structure of any other tag inside one
+#: of the same tag makes no sense; it is kept here, and the schema refuses it.
 ARRAYS = frozenset(
     {
         "AlternativeName",
@@ -132,8 +140,8 @@ ARRAYS = frozenset(
     }
 )
 
-#: Those of ARRAYS that may be empty, which means that the field is absent. Were that so for Name, a Locate
-#: by an empty one would find every object.
+#: Those of ARRAYS that may be empty, which means that the field is absent. If an empty Name meant that too,
+#: a Locate by it would find every object.
 _EMPTY_ARRAYS = frozenset({"Attribute", "AttributeReference", "Link", "UniqueIdentifier"})
 
 
@@ -172,7 +180,7 @@ def _name_object(children: list[Node]) -> list[Node]:
 
 
 def _expand_reason(node: Node) -> Node:
-    """Cosmian's RevocationReason, a text or a number alone, as KMIP's structure."""
+    """Turn Cosmian's RevocationReason, a text or a number alone, into KMIP's structure."""
     if node.type is _TEXT_STRING:
         return structure(node.tag, Node("RevocationMessage", _TEXT_STRING, node.value))
     if node.type in (ItemType.INTEGER, ItemType.ENUMERATION):
@@ -211,8 +219,8 @@ _COSMIAN_WRITERS = WRITERS[Dialect.COSMIAN]
 def _make_enumeration_formatter(dialect: Dialect) -> Callable[[Node], dict[str, Any]]:
     """The function that writes an enumeration in a dialect.
 
-    It keeps what it has written, bounded because a client may send any number: few values occur, and most
-    messages hold some. The dicts are shared; nothing changes them.
+    It caches what it has written, because few values occur and most messages hold some. The cache is
+    bounded, because a client may send any number. The dicts are shared and never changed.
     """
     type_name, write = WRITERS[dialect][_ENUMERATION]
     assert write is not None
@@ -256,7 +264,7 @@ def _format_cosmian(node: Node) -> dict[str, Any]:
 
 
 def _nest(arrays: tuple[str, ...], children: tuple[Node, ...]) -> list[dict[str, Any]]:
-    """The children; those of a tag in arrays are put into one array, where the first of them stands."""
+    """The children as JSON; those of a tag in `arrays` form one array, at the place of the first of them."""
     items: list[dict[str, Any]] = []
     gathered: dict[str, list[dict[str, Any]]] = {}
     for child in children:
@@ -274,8 +282,8 @@ def _nest(arrays: tuple[str, ...], children: tuple[Node, ...]) -> list[dict[str,
     return items
 
 
-#: The attributes in a key block are the same for thousands of keys, and hold no part of the key. So what is
-#: written of them is kept, here because the codec has no owner with a life of its own, and bounded.
+#: The attributes in a key block are the same for thousands of keys and hold no part of the key, so their JSON
+#: is cached. The cache is bounded, and belongs to the module because nothing owns the codec.
 _format_attributes = lru_cache(maxsize=256)(_format_cosmian)
 
 

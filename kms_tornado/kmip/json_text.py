@@ -1,6 +1,6 @@
 """JSON as the server writes it: compact, and with characters beyond ASCII unescaped.
 
-No value that is written here contains itself, so circles are not checked for.
+No value that is written here contains itself, so the encoder need not check for cycles.
 """
 
 from __future__ import annotations

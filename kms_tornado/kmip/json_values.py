@@ -4,7 +4,7 @@ KMIP JSON profile; docs/dialects.md, "JSON TTLV".
 
 A reader takes (tag, JSON value) and returns the item's value, or raises InvalidField; a writer returns
 the JSON value. Error texts name the tag and the expected form. They never quote a value, which may be
-secret, but for the unknown name of an enumeration, which they shorten.
+secret; the one exception is an unknown name of an enumeration, which they shorten.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .ttlv import MAX_BIG_INTEGER_OCTETS, TYPE_NAMES, Dialect, ItemType, Value
 #: Beyond it the profile requires hexadecimal, because a double does not hold every larger integer exactly.
 MAX_SAFE_NUMBER = 2**52
 
-#: Characters of the names of a mask: three times as many as all of them have.
+#: Characters of a mask that is written by names: three times as many as all its names have together.
 MAX_MASK_LENGTH = 1000
 
 MAX_QUOTED = 60  # characters of a client's word in an error text: enough to recognise a typo
@@ -38,7 +38,7 @@ def quote(name: str) -> str:
 
 
 def _read_integer(tag: str, value: Any) -> int:
-    if type(value) is int:  # not isinstance: True is an int to Python
+    if type(value) is int:  # not isinstance, which accepts True
         number = value
     elif isinstance(value, str) and tag in MASKS:
         number = _read_mask(tag, value)
@@ -50,7 +50,11 @@ def _read_integer(tag: str, value: Any) -> int:
 
 
 def _read_long_integer(tag: str, value: Any) -> int:
-    return _read_number_or_hex(tag, value)
+    if type(value) is not int:
+        return _read_signed_hex(tag, value, 16)
+    if abs(value) > MAX_SAFE_NUMBER:
+        raise InvalidField(f'{tag} must be "0x" and 16 hexadecimal digits beyond 2^52')
+    return value
 
 
 def _read_interval(tag: str, value: Any) -> int:
@@ -69,8 +73,8 @@ def _read_big_integer(tag: str, value: Any) -> int:
     if not digits or not _HEX.fullmatch(value):
         raise InvalidField(f'{tag} must be a BigInteger: "0x" and hexadecimal digits')
     number = int(value, 16)
-    # A number has a sign where its length is a multiple of 8 bytes, as the profile requires.
-    # cloudproof_kms_js sends other lengths, which have none.
+    # A number whose length is a multiple of 8 bytes, as the profile requires, is signed. Those of
+    # other lengths, which cloudproof_kms_js sends, are not.
     negative = digits % 16 == 0 and number >> (4 * digits - 1)
     return number - (1 << 4 * digits) if negative else number
 
@@ -106,7 +110,7 @@ def _read_boolean(tag: str, value: Any) -> bool:
 def _read_text_string(tag: str, value: Any) -> str:
     if not isinstance(value, str):
         raise InvalidField(f"{tag} must be a TextString")
-    if "\0" in value:  # PostgreSQL cannot store it, C libraries end there
+    if "\0" in value:  # PostgreSQL cannot store it, and C libraries stop reading there
         raise InvalidField(f"{tag} may not contain the null character")
     return value
 
@@ -151,7 +155,7 @@ _HEX = re.compile(r"0x[0-9A-Fa-f]+", re.ASCII)
 
 
 def _read_signed_hex(tag: str, value: Any, digits: int) -> int:
-    """Two's complement. All digits must be present, or the sign would be a guess."""
+    """A number in two's complement; all its digits must be present, or the sign would be a guess."""
     if not isinstance(value, str) or len(value) != digits + 2 or not _HEX.fullmatch(value):
         raise InvalidField(f'{tag} must be a number, or "0x" and {digits} hexadecimal digits')
     number = int(value, 16)
@@ -162,14 +166,6 @@ def _read_unsigned_hex(tag: str, value: Any) -> int:
     if not isinstance(value, str) or len(value) > 10 or not _HEX.fullmatch(value):
         raise InvalidField(f'{tag} must be a number, or "0x" and 8 hexadecimal digits')
     return int(value, 16)
-
-
-def _read_number_or_hex(tag: str, value: Any) -> int:
-    if type(value) is not int:
-        return _read_signed_hex(tag, value, 16)
-    if abs(value) > MAX_SAFE_NUMBER:
-        raise InvalidField(f'{tag} must be "0x" and 16 hexadecimal digits beyond 2^52')
-    return value
 
 
 def _read_mask(tag: str, value: str) -> int:

@@ -1,7 +1,7 @@
 """Key material as it is sent: octets, or the numbers of a transparent key (KMIP 2.1 §3).
 
-Which numbers there are follows from the KeyFormatType of the key block around them; octets may stand
-under any format, wrapped or not. A repr never shows the secret parts.
+The KeyFormatType of the enclosing key block says which numbers to expect; octets may stand under any
+format, wrapped or not. A repr never shows the secret parts.
 """
 
 from __future__ import annotations
@@ -122,10 +122,10 @@ TRANSPARENT_KEYS: Mapping[KeyFormatType, type[TransparentKey]] = {
 def read_material(
     node: Node, key_format: KeyFormatType | None
 ) -> KeyMaterialField | TransparentKey:
-    """The field in the shape of its format.
+    """The field KeyMaterial in the shape that its format has.
 
-    key_format: None where the key block names no transparent one; the material is octets or a Key then.
-    Raises KMIPError for any other shape.
+    key_format: None where the key block names no transparent format; the material is then octets or a Key.
+    Raises InvalidField, MissingData or KeyFormatTypeNotSupported for any other shape.
     """
     if node.type is ItemType.BYTE_STRING and isinstance(node.value, bytes):
         return KeyMaterialField(node.value)
@@ -148,6 +148,7 @@ def read_material(
 
 
 def write_material(tag: str, material: KeyMaterialField | TransparentKey) -> Node:
+    """The reverse of `read_material`."""
     if not isinstance(material, KeyMaterialField):
         return to_node(material, tag)
     if material.transparent:

@@ -1,7 +1,7 @@
-"""Bodies to requests and answers to bodies, for bare operations and for whole messages.
+"""From bodies to requests and from answers to bodies, for bare operations and for whole messages.
 
-A bare operation is a root node with the operation's tag; a RequestMessage is read by `requests`, and a
-ResponseMessage made by `responses`.
+A bare operation is a root node with the operation's tag. `requests` reads a RequestMessage, and
+`responses` makes a ResponseMessage.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _OPERATIONS: Mapping[str, Operation] = {
 
 
 class BareOperation(NamedTuple):
-    """An operation without a message around it. dialect: of the answer."""
+    """An operation without a message around it. dialect: the one to answer in."""
 
     operation: Operation
     request: Declared
@@ -31,11 +31,12 @@ class BareOperation(NamedTuple):
 
 
 def parse_request(body: bytes, payloads: Payloads) -> BareOperation | RequestMessage:
-    """The body as what it is, a bare operation or a RequestMessage.
+    """The bare operation or the RequestMessage that the body holds.
 
-    payloads: of the operations that are offered. For a bare operation, raises OperationNotSupported where
-    it is not among them, and InvalidMessage, InvalidField, MissingData or another KMIPError where its
-    payload does not fit the declaration. For a RequestMessage nothing is raised: it holds its own refusal.
+    payloads: of the operations that are offered. Raises InvalidMessage where the body is neither. For a
+    bare operation, raises OperationNotSupported where it is not offered, and InvalidField, MissingData or
+    another KMIPError where its payload does not fit the declaration. A RequestMessage raises nothing of
+    its own: one that must be refused holds its refusal.
     """
     tree = json_codec.load(body)
     root, dialect = json_codec.identify_root(tree)
@@ -45,7 +46,10 @@ def parse_request(body: bytes, payloads: Payloads) -> BareOperation | RequestMes
 
 
 def parse_message(body: bytes, payloads: Payloads) -> RequestMessage:
-    """A RequestMessage and nothing else. Raises InvalidMessage where the body is no message of KMIP."""
+    """The RequestMessage that the body must hold; any other root is returned as a refused message.
+
+    Raises InvalidMessage where the body is not JSON or its root has no tag of KMIP.
+    """
     tree = json_codec.load(body)
     root, dialect = json_codec.identify_root(tree)
     if root != "RequestMessage":

@@ -48,7 +48,7 @@ class KeyValue:
 
 @dataclass(frozen=True, slots=True)
 class EncodedKeyValue:
-    """A KeyValue in binary TTLV and then wrapped, attributes and all (§7.10, EncodingOption)."""
+    """A KeyValue, attributes included, in binary TTLV and then wrapped (§7.10, EncodingOption)."""
 
     octets: bytes = field(repr=False)
 
@@ -78,9 +78,9 @@ def decode_key_value(octets: bytes, key_format: KeyFormatType) -> KeyValue:
         node = binary_codec.parse(octets)
         value = _read_key_value(node, key_format) if node.tag == "KeyValue" else None
     except KMIPError:
-        value = None  # the text of the error would tell about the unwrapped octets
+        value = None  # the text of the error would reveal something about the unwrapped octets
     if not isinstance(value, KeyValue):
-        raise InvalidField("what was unwrapped is no KeyValue in TTLV encoding")
+        raise InvalidField("the unwrapped octets are not a KeyValue in TTLV encoding")
     return value
 
 
@@ -137,7 +137,7 @@ class KeyBlock:
 
 
 def _read_key_block(node: Node) -> KeyBlock:
-    """The format is looked up first: the shape of the key value depends on it."""
+    """Look the format up first, because the shape of the key value depends on it."""
     numbers = [child.value for child in children_of(node) if child.tag == "KeyFormatType"]
     key_format = next(
         (transparent for transparent in TRANSPARENT_KEYS if transparent in numbers), None
@@ -182,7 +182,7 @@ class PrivateKey:
 
 @dataclass(frozen=True, slots=True)
 class SecretData:
-    """The type stands first (§2.7), which binary clients rely on; Cosmian's `Object` may lack it."""
+    """secret_data_type: first, as binary clients expect it (§2.7); None where Cosmian's `Object` lacks it."""
 
     secret_data_type: SecretDataType | None = None
     key_block: _KeyBlockField = field(kw_only=True)

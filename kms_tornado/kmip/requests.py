@@ -27,7 +27,7 @@ from .tables import OPERATION_TAGS
 from .ttlv import Dialect, ItemType, Node, children_of
 from .versions import DEFAULT_VERSION, GATES, ProtocolVersion, VersionGate, check_supported
 
-#: One message holds one connection and one turn of the queue; a client with more sends another message.
+#: A message occupies one connection and one turn in the queue; a client with more items sends another message.
 MAX_BATCH_ITEMS = 100
 
 #: A failing item does not stop the others, as with the published servers (docs/dialects.md, "Batches").
@@ -57,7 +57,7 @@ class PayloadTypes(NamedTuple):
     response: type[Declared]
 
 
-#: What a server offers: the payload of any other operation is not looked at.
+#: The operations that a server offers; the payload of any other operation is not read.
 Payloads = Mapping[Operation, PayloadTypes]
 
 
@@ -65,8 +65,8 @@ Payloads = Mapping[Operation, PayloadTypes]
 class RequestHeader:
     """maximum_response_size: bytes of binary TTLV, whatever the encoding of the message.
 
-    Some fields are declared only so that their type is checked, and otherwise ignored: the Time Stamp
-    (a token has its own), what the client could attest, and the order of items, which is always kept.
+    Some fields are declared only so that their type is checked, and are otherwise ignored: the Time Stamp
+    (a token has its own), the client's means of attestation, and the order of items, which is always kept.
     """
 
     protocol_version: ProtocolVersion
@@ -156,7 +156,7 @@ def read_message(root: Node, dialect: Dialect, payloads: Payloads) -> RequestMes
 
 def _split_message(root: Node) -> tuple[Node, list[Node]]:
     """(the header, the batch items)"""
-    children = root.value if isinstance(root.value, tuple) else ()
+    children = children_of(root)
     headers = [child for child in children if child.tag == "RequestHeader"]
     items = [child for child in children if child.tag == "BatchItem"]
     if len(headers) != 1:
@@ -168,7 +168,7 @@ def _split_message(root: Node) -> tuple[Node, list[Node]]:
 
 def _read_version(header: Node) -> ProtocolVersion:
     """The version is read before all other fields, because they may differ by version."""
-    for child in header.value if isinstance(header.value, tuple) else ():
+    for child in children_of(header):
         if child.tag == "ProtocolVersion":
             version = from_node(ProtocolVersion, child)
             check_supported(version)
@@ -226,9 +226,9 @@ def _read_request(item: _BatchItem, payloads: Payloads, gate: VersionGate | None
 
 
 def _without_placeholder(payload: Node) -> Node:
-    """An identifier that is the ID placeholder by name means the same as none.
+    """The payload without an identifier that names the ID placeholder, which means the same as none.
 
-    Raises FeatureNotSupported where there are others beside it, as DeriveKey may have.
+    Raises FeatureNotSupported where other identifiers stand beside it, as they may in DeriveKey.
     """
     children = children_of(payload)
     placeholder = next((child for child in children if child in _PLACEHOLDERS), None)

@@ -1,4 +1,4 @@
-"""ResponseMessage: its header, and the batch items that say how each one ended (KMIP 2.1 §8, §9)."""
+"""ResponseMessage: its header, and the batch items with their results (KMIP 2.1 §8, §9)."""
 
 from __future__ import annotations
 
@@ -21,12 +21,11 @@ def render_response(
     now: int,
     server_correlation_value: str | None = None,
 ) -> Node:
-    """The answer to a message whose items ended so. now: seconds since the Unix epoch.
+    """The answer to a message. items: its answered batch items. now: seconds since the Unix epoch.
 
     The client's correlation value is for our log and not sent back; ours is in the answer (§9).
-    A missing object is ItemNotFound in the form of JSON that the published servers write, with types
-    throughout (docs/dialects.md, "Batches"), and ObjectNotFound in every other form, as the profiles
-    have it (their case BL-M-4).
+    A missing object is ItemNotFound in JSON with types throughout, as the published servers write it
+    (docs/dialects.md, "Batches"), and ObjectNotFound in every other dialect, as in profile case BL-M-4.
     """
     if message.dialect is not Dialect.OASIS:
         items = [_replace_reason(item, _ITEM_NOT_FOUND, _OBJECT_NOT_FOUND) for item in items]
@@ -60,7 +59,7 @@ def _replace_reason(item: Node, old: Node, new: Node) -> Node:
 
 
 def make_correlation_value(message: RequestMessage) -> str | None:
-    """A value for the answer and the log; None where the client sent none of its own."""
+    """A new UUID for the answer and the log; None where the client sent no correlation value."""
     if message.header is None or message.header.client_correlation_value is None:
         return None
     return str(uuid.uuid4())
@@ -71,7 +70,7 @@ def render_success(item: RequestItem, response: Declared) -> Node:
 
 
 def render_failure(item: RequestItem, error: KMIPError) -> Node:
-    """With both a reason and a message: some clients read them without checking that they exist."""
+    """The item with both a reason and a message, as some clients read both without checking for them."""
     number = ENUMERATIONS["ResultReason"].loose[loosen(error.reason)]
     return _render_item(
         item,
@@ -82,10 +81,10 @@ def render_failure(item: RequestItem, error: KMIPError) -> Node:
 
 
 def render_undone(item: RequestItem, uid: str | None = None) -> Node:
-    """An item that was executed and then taken back, because a later one failed.
+    """An item that was executed and then undone, because a later one failed.
 
-    uid: of the object, if there was one. The rest of the answer is withheld: nobody may have a key
-    that was created and taken back.
+    uid: of the object, if there was one. The rest of the answer is withheld: nobody may hold a key
+    whose creation was undone.
     """
     if uid is None:
         return _render_item(item, ResultStatus.OPERATION_UNDONE)

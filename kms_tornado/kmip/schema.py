@@ -9,8 +9,8 @@ otherwise; its item type follows from its Python type:
     initial_date: DateTime | None = None              DateTime: seconds since the Unix epoch
 
 Fields are found by tag, never by position, because clients send them in any order (docs/dialects.md,
-"JSON TTLV"). A field that is not declared is refused. How a class is turned into a plan for reading and
-writing is told in `schema_plan`.
+"JSON TTLV"). A field that is not declared is refused. `schema_plan` explains how a class becomes a plan
+for reading and writing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .schema_plan import Custom as Custom
 from .schema_plan import DateTime as DateTime
 from .schema_plan import Declared as Declared
 from .schema_plan import EnumerationNumber as EnumerationNumber
-from .schema_plan import Field, Nested, Plan, Writing, make_plan, make_writing
+from .schema_plan import Field, Nested, Plan, WritePlan, make_plan, make_write_plan
 from .schema_plan import Interval as Interval
 from .schema_plan import LongInteger as LongInteger
 from .schema_plan import Sparse as Sparse
@@ -83,8 +83,8 @@ def from_node(cls: type[D], node: Node, **readers: Callable[[Node], Any]) -> D:
 def normalise_partial(cls: type[Declared], node: Node) -> Node:
     """The structure with its tags in their canonical form, each field checked on its own.
 
-    For the description of objects to search for: at any depth, required fields may be absent, and a
-    field that has one value may be repeated. Raises InvalidField.
+    For search criteria: at any depth, required fields may be absent, and a field that has one value may
+    be repeated. Raises InvalidField.
     """
     if not isinstance(node.value, tuple):
         raise InvalidField(f"{node.tag} must be a Structure")
@@ -102,15 +102,15 @@ def normalise_partial(cls: type[Declared], node: Node) -> Node:
 
 
 def to_node(value: Declared, tag: str) -> Node:
-    """The value as a structure: fields in the order of their declaration, those that are None left out."""
+    """The value as a structure: its fields in the order of declaration, without those that are None."""
     if isinstance(value, Sparse):
         return new_node(Node, (tag, _STRUCTURE, _children_of_sparse(value)))
-    return new_node(Node, (tag, _STRUCTURE, _children_of(value, _plan(type(value)).writing)))
+    return new_node(Node, (tag, _STRUCTURE, _children_of(value, _plan(type(value)).write_plan)))
 
 
-def _children_of(value: Any, writing: Writing) -> tuple[Node, ...]:
+def _children_of(value: Any, write_plan: WritePlan) -> tuple[Node, ...]:
     children: list[Node] = []
-    values_of, steps = writing
+    values_of, steps = write_plan
     for item, (tag, leaf, repeated, write) in zip(values_of(value), steps):  # noqa: B905 - same length
         if item is None:
             continue
@@ -129,18 +129,18 @@ def _children_of_sparse(value: Any) -> tuple[Node, ...]:
     except AttributeError:
         cls: Any = type(value)
         values = vars(value)
-        children = _children_of(values, _writing_of_sparse(cls, tuple(values)))
+        children = _children_of(values, _write_plan_of_sparse(cls, tuple(values)))
         object.__setattr__(value, "_children", children)  # the class is frozen
     return children
 
 
-# A cache of the module, as `_plan` is: what it holds depends on nothing but the classes. It is bounded,
-# because clients choose which fields are set; an application sets the same few all the time.
+# A module may own this cache, as it does that of `_plan`, because its content follows from the classes alone.
+# It is bounded, because clients choose which fields are set; one application sets the same few all the time.
 @lru_cache(maxsize=1024)
-def _writing_of_sparse(cls: Any, names: tuple[str, ...]) -> Writing:
+def _write_plan_of_sparse(cls: Any, names: tuple[str, ...]) -> WritePlan:
     """For instances whose dict holds the fields of these names."""
     fields = [field for field in _plan(cls).fields if field.name in names]
-    return make_writing(fields, itemgetter, dict.__getitem__)
+    return make_write_plan(fields, itemgetter, dict.__getitem__)
 
 
 def tag_of(cls: type[Declared], field_name: str) -> str:

@@ -6,9 +6,9 @@ The language itself is described in `schema`, which reads and writes by these pl
 # How a plan is made, and why.
 #
 # A structure of KMIP is declared as a dataclass; its annotations are all there is to know about its
-# form. Looking at them takes two milliseconds for a request of eight fields, and twenty for the
-# attributes of an object; reading such a request takes ten microseconds. So a class is looked at once,
-# at its first use, and the result is its `Plan`:
+# form. Evaluating them takes two milliseconds for a request of eight fields, and twenty for the
+# attributes of an object; reading such a request takes ten microseconds. So the annotations are evaluated
+# once, at the first use of the class, and the result is its `Plan`:
 #
 #  1. `make_plan` resolves the annotations of the class and makes a `Field` of each dataclass field.
 #  2. `_make_field` takes `Annotated`, `| None` and `tuple[…, ...]` off the type. What it takes off says
@@ -18,12 +18,12 @@ The language itself is described in `schema`, which reads and writes by these pl
 #  3. `_make_converter` chooses a pair of functions, node → value and value → node: those of a `Custom`
 #     mark, those of a declared structure (which come from `schema`, as `Nested`, because the two modules
 #     would otherwise import each other), those of an enumeration, or those of a plain item type.
-#  4. The fields are put into the forms in which they are looked up: by tag to read, by name to answer
-#     questions, and as a `Writing` to write, which holds one getter for all values of an instance and
-#     one step for each field.
+#  4. The fields are put into the forms in which they are looked up: by tag for reading, by name for
+#     questions about the class, and as a `WritePlan` for writing, which holds one getter for all values
+#     of an instance and one step for each field.
 #
-# A leaf is a field whose value is the node's value unchanged. Reader and writer take it over without a
-# call, and that is most of the fields of most messages.
+# A leaf is a field whose value is the node's value unchanged. Most fields of most messages are leaves, and
+# reader and writer copy them without a call.
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ from typing import (
     Union,
     get_args,
     get_origin,
+    get_type_hints,
 )
-from typing import get_type_hints as type_hints
 
 from ..errors import InvalidField
 from .tables import TAG_SPELLINGS, loosen
@@ -62,7 +62,7 @@ EnumerationNumber = Annotated[int, ItemType.ENUMERATION]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Tag:
-    """The field's tag, where its name is not that of the tag; others: tags that are read as the same."""
+    """The field's tag, where it does not follow from the field's name. others: tags that are read as it."""
 
     name: str
     others: tuple[str, ...] = ()
@@ -88,9 +88,9 @@ class Declared(Protocol):
 class Sparse:
     """Base of a dataclass of which most fields are usually absent: the defaults stay with the class.
 
-    The `__dict__` of an instance that was read holds only the fields that were present; to set all the
-    others would take longer than everything else. The nodes that it is written as are kept in the
-    instance, since values do not change. No field may have a default factory.
+    The `__dict__` of an instance that was read holds only the fields that were present; setting all the
+    others would take longer than the rest of the reading. An instance caches the nodes that it was once
+    written as, since its values do not change. No field may have a default factory.
     """
 
     __slots__ = ("__dict__", "_children")
@@ -117,7 +117,7 @@ class Field:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that reading and writing need of a class. required, repeated: names of fields."""
+    """Everything that reading and writing need to know of a class. required, repeated: names of fields."""
 
     fields: tuple[Field, ...]
     by_tag: Mapping[str, Field]
@@ -126,10 +126,10 @@ class Plan:
     repeated: tuple[str, ...]
     ignored: frozenset[str]
     is_sparse: bool
-    writing: Writing
+    write_plan: WritePlan
 
 
-class Writing(NamedTuple):
+class WritePlan(NamedTuple):
     """How to write fields of a class: all of them, or those that an instance of a Sparse class holds.
 
     values_of: instance → the values of the fields. steps: (tag, leaf, repeated, write) of each field.
@@ -150,8 +150,8 @@ class Nested(NamedTuple):
 
 
 def make_plan(cls: type[Declared], nested: Nested) -> Plan:
-    """Raises TypeError where the class declares a tag twice."""
-    hints = type_hints(cls, include_extras=True)
+    """The plan of a class. Raises TypeError where the class declares a tag twice."""
+    hints = get_type_hints(cls, include_extras=True)
     fields = tuple(
         _make_field(field, hints[field.name], nested) for field in dataclasses.fields(cls)
     )
@@ -166,25 +166,25 @@ def make_plan(cls: type[Declared], nested: Nested) -> Plan:
         tuple(field.name for field in fields if field.repeated),
         frozenset(getattr(cls, "IGNORED_TAGS", ())),
         issubclass(cls, Sparse),
-        make_writing(fields, attrgetter, getattr),
+        make_write_plan(fields, attrgetter, getattr),
     )
 
 
-def make_writing(
+def make_write_plan(
     fields: Sequence[Field],
     getter: Callable[..., Callable[[Any], Iterable[Any]]],
     get: Callable[[Any, str], Any],
-) -> Writing:
-    """getter, get: `attrgetter` and `getattr`, or `itemgetter` and its like for a dict."""
+) -> WritePlan:
+    """getter, get: `attrgetter` and `getattr` for an object, `itemgetter` and `dict.__getitem__` for a dict."""
     names = [field.name for field in fields]
     steps = [
         (field.tag, None if field.repeated else field.leaf, field.repeated, field.write)
         for field in fields
     ]
     if len(names) > 1:
-        return Writing(getter(*names), tuple(steps))
+        return WritePlan(getter(*names), tuple(steps))
     # For a single name a getter returns the value itself, not a tuple.
-    return Writing(lambda value: [get(value, name) for name in names], tuple(steps))
+    return WritePlan(lambda value: [get(value, name) for name in names], tuple(steps))
 
 
 _TAGS_BY_LOOSE_NAME = {loosen(tag): tag for tag in TAG_SPELLINGS.values()}

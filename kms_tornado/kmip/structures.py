@@ -72,7 +72,7 @@ class Link:
 
 
 def _read_value(node: Node) -> Node:
-    """Any item whose tags have numbers: JSON has others too, which no binary answer could hold."""
+    """Refuse a tag without a number: JSON knows some, and no binary answer could hold them."""
     unchecked = [node]
     while unchecked:
         item = unchecked.pop()
@@ -100,12 +100,12 @@ class VendorAttribute:
 
     @property
     def key(self) -> tuple[str, str]:
-        """(vendor, name): an object has one value of each."""
+        """(vendor, name): an object has at most one attribute of each such pair."""
         return self.vendor_identification, self.attribute_name
 
     @property
     def octets(self) -> bytes | None:
-        """The value of a TextString (in UTF-8) or a ByteString, which clients use alike; otherwise None."""
+        """The value of a TextString (in UTF-8) or a ByteString, which clients interchange; otherwise None."""
         value = self.attribute_value.value
         if isinstance(value, str):
             return value.encode()
@@ -162,7 +162,7 @@ class KeyValueLocation:
 
 @dataclass(frozen=True, slots=True)
 class RandomNumberGenerator:
-    """RNG Parameters (§7.17); stands under the tag of the attribute, or RNGParameters in Query."""
+    """RNG Parameters (§7.17), under the tag of the attribute, or under RNGParameters in Query."""
 
     rng_algorithm: RNGAlgorithm
     cryptographic_algorithm: CryptographicAlgorithm | None = None

@@ -27,13 +27,13 @@ ADDITIONS: Mapping[str, Mapping[str, int]] = {
     "ResultReason": {"Illegal Operation": 0x0B},
 }
 
-#: Further spellings, in loose form, which `loosen` does not make of any other.
+#: Further spellings in loose form that `loosen` does not derive from any other.
 ALIASES: Mapping[str, Mapping[str, int]] = {
     "CryptographicAlgorithm": {"threedes": 2, "tripledes": 2, "page166of230mceliece": 0x34},
     "ObjectType": {"opaquedata": 8},
 }
 
-#: Where Cosmian's clients expect a name other than the profile's without its underscores.
+#: Names that Cosmian's clients expect where that is not the profile's name without its underscores.
 COSMIAN_NAMES: Mapping[str, Mapping[int, str]] = {
     "CryptographicAlgorithm": {2: "THREE_DES"},
     "PaddingMethod": {8: "PKCS1v15"},
@@ -70,7 +70,7 @@ TAG_ALIASES: Mapping[str, str] = {
     "VendorAttributes": "Attribute",
 }
 
-#: Characters. The longest name has 37; anything beyond this is no name, and would take time to loosen.
+#: Characters. The longest name has 37; a longer spelling than this is not a name, and loosening it takes time.
 MAX_NAME_LENGTH = 100
 
 

@@ -66,7 +66,10 @@ Value = int | bool | str | bytes | tuple["Node", ...]
 
 
 class Node(NamedTuple):
-    """A named tuple, not a dataclass: a message has dozens, and creating one takes a quarter of the time."""
+    """One item of a message. value: of the Python type that `ItemType` lists for the type.
+
+    A named tuple takes a quarter of the time to create that a dataclass does, and a message has dozens.
+    """
 
     tag: str
     type: ItemType
@@ -86,7 +89,7 @@ new_node = tuple.__new__
 def encoded_length(node: Node) -> int:
     """The number of bytes of the node in binary TTLV (KMIP 2.1 §10), which is what size limits count.
 
-    The header has 8; a value is padded to a multiple of 8, a number of 4 bytes too.
+    The header has 8 bytes; every value is padded to a multiple of 8, even a number of 4.
     """
     _, item_type, value = node
     if isinstance(value, tuple):

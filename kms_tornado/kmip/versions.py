@@ -5,10 +5,10 @@ Every decision by protocol version is made here. The declarations of the other m
 a message and the declarations, in both directions: a request of KMIP 2.0 may name nothing that came
 with 2.1, and its answer holds nothing of it.
 
-How a row is added: put the version and its `Changes` against the version before it at its place in
-HISTORY, and from then on the server speaks it: it is accepted in requests, listed by Discover Versions
-and named in the text of a refusal. What a version has that the declarations lack (because 2.1 dropped
-it) has to be declared first, and is then `removed` in the row of the version that dropped it. A field
+To add a version, put it at its place in HISTORY with its `Changes` against the version before it. From
+then on the server speaks it: it is accepted in requests, listed by Discover Versions and named in the
+text of a refusal. What a version has that the declarations lack (because 2.1 dropped it) has to be
+declared first, and is then `removed` in the row of the version that dropped it. A field
 of an operation's payload is spelled by the tag of the operation, ("Encrypt", "Data") in the request
 and ("EncryptResponse", "Data") in the answer; an attribute by its tag alone, since it may stand in
 many places; a value by the tag that holds it, ("Operation", 52).
@@ -38,7 +38,7 @@ class ProtocolVersion:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """Parts of the language. attributes: tags. fields: (tag of the structure, tag of the field).
+    """Parts of KMIP's language. attributes: tags. fields: (tag of the structure, tag of the field).
     values: (tag of the field, number of the enumeration's value)."""
 
     attributes: frozenset[str] = frozenset()
@@ -76,7 +76,7 @@ DEFAULT_VERSION = SUPPORTED_VERSIONS[0]
 
 
 def check_supported(version: ProtocolVersion) -> None:
-    """Raises UnsupportedProtocolVersion, with the versions that a client may try instead."""
+    """Raises UnsupportedProtocolVersion, which names the versions that a client may try instead."""
     if version not in HISTORY:
         raise UnsupportedProtocolVersion(f"this server speaks KMIP {format_versions()}")
 
@@ -88,7 +88,7 @@ def format_versions() -> str:
 
 
 def select_versions(offered: Sequence[ProtocolVersion]) -> tuple[ProtocolVersion, ...]:
-    """Of the versions that a client offers those that the server speaks; of none offered, all of them."""
+    """The supported versions among those that a client offers, newest first; all where it offers none."""
     return tuple(version for version in SUPPORTED_VERSIONS if not offered or version in offered)
 
 
@@ -103,7 +103,7 @@ class VersionGate:
     absent: Vocabulary
 
     def check(self, name: str, node: Node) -> None:
-        """name: of the structure, as in `Vocabulary.fields`. Raises InvalidField."""
+        """Raises InvalidField for what the version lacks. name: of the structure, as in `Vocabulary.fields`."""
         for child in children_of(node):
             if self._lacks(name, child):
                 raise InvalidField(f"KMIP {self.version} does not have this {child.tag} in {name}")
@@ -116,7 +116,7 @@ class VersionGate:
             raise OperationNotSupported(f"KMIP {self.version} has no operation {name}")
 
     def restrict(self, name: str, node: Node) -> Node:
-        """The structure without what the version does not have; name as for `check`."""
+        """The structure without the parts that the version lacks. name: as for `check`."""
         if not isinstance(node.value, tuple):
             return node
         return node._replace(
@@ -128,7 +128,7 @@ class VersionGate:
         )
 
     def restrict_item(self, item: Node) -> Node:
-        """As `restrict`, of a batch item of an answer: its payload goes by the item's operation."""
+        """As `restrict`, for a batch item of an answer, whose payload is named after its operation."""
         operation = next(
             (child.value for child in children_of(item) if child.tag == "Operation"), None
         )
@@ -152,7 +152,7 @@ class VersionGate:
 def make_gate(
     version: ProtocolVersion, history: Mapping[ProtocolVersion, Changes] = HISTORY
 ) -> VersionGate | None:
-    """The gate of a version; None where it lacks nothing, so that its messages need no look."""
+    """The gate of a version; None where it lacks nothing, so that its messages need no check."""
     absent = Vocabulary()
     for changed_in, changes in history.items():  # oldest first
         absent |= changes.removed if _order(changed_in) <= _order(version) else changes.added

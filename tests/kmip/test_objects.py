@@ -125,7 +125,7 @@ def test_key_value_comes_back_from_its_ttlv_encoding(value, key_format):
     ],
 )
 def test_unwrapped_bytes_that_are_no_key_value_are_refused(octets):
-    with pytest.raises(InvalidField, match="no KeyValue"):
+    with pytest.raises(InvalidField, match="not a KeyValue"):
         decode_key_value(octets, KeyFormatType.RAW)
 
 

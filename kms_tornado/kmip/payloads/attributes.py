@@ -95,7 +95,7 @@ class AddAttributeResponse:
 
 @dataclass(frozen=True, slots=True)
 class SetAttributeRequest:
-    """Replaces all instances of the attribute by the new one."""
+    """new_attribute: the value to set in place of the present one, if there is one."""
 
     new_attribute: _Instance
     unique_identifier: str | None = None
@@ -108,7 +108,7 @@ class SetAttributeResponse:
 
 @dataclass(frozen=True, slots=True)
 class ModifyAttributeRequest:
-    """current_attribute: the instance to change, where there are more than one."""
+    """current_attribute: the instance to change, where there is more than one."""
 
     new_attribute: _Instance
     current_attribute: _Instance | None = None
@@ -122,7 +122,7 @@ class ModifyAttributeResponse:
 
 @dataclass(frozen=True, slots=True)
 class DeleteAttributeRequest:
-    """current_attribute: the instance to delete. attribute_reference: in its place, deletes all of a name."""
+    """current_attribute: the instance to delete. attribute_reference: deletes every instance instead."""
 
     unique_identifier: str | None = None
     current_attribute: _Instance | None = None

@@ -76,7 +76,7 @@ class SignResponse:
 
 @dataclass(frozen=True, slots=True)
 class SignatureVerifyRequest:
-    """As `SignRequest`, with the signature."""
+    """As `SignRequest`, with the signature to verify."""
 
     unique_identifier: str | None = None
     cryptographic_parameters: CryptographicParameters | None = None

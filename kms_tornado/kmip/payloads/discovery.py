@@ -45,7 +45,7 @@ class LocateCriteria:
 
 
 def _read_criteria(node: Node) -> LocateCriteria:
-    """A date that is given twice is a range (§6.1.24); to all other operations it is a mistake."""
+    """Read criteria, where a date that is given twice is a range (§6.1.24); elsewhere it is an error."""
     nodes_by_tag: dict[str, list[Node]] = {}
     for child in children_of(normalise_partial(Attributes, node)):
         nodes_by_tag.setdefault(child.tag, []).append(child)

@@ -1,4 +1,4 @@
-"""Interop and Log, which test suites ask for (KMIP 2.1 §6.1)."""
+"""Interop and Log, the operations of interoperability test suites (KMIP 2.1 §6.1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The operations that change the state of an object or replace it by a newer one (KMIP 2.1 §6.1)."""
+"""The operations that change the state of an object or replace it with a newer one (KMIP 2.1 §6.1)."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class RevokeResponse:
 
 @dataclass(frozen=True, slots=True)
 class DestroyRequest:
-    """remove: Cosmian's extension: delete the object with all that is known of it.
+    """remove (Cosmian's extension): delete the object and everything that is known of it.
 
     docs/dialects.md, "Operations of the published clients".
     """
