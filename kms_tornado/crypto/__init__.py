@@ -1,1 +1,1 @@
-"""Keys and ciphers, CPU only. `cryptography` stays here and in two modules of the token layer."""
+"""Keys and ciphers. Only this package and the token layer (`auth`) import `cryptography`."""

@@ -33,7 +33,7 @@ def decryption_error() -> CryptographicFailure:
 
 
 class BlockEncryptor:
-    """CBC and ECB; the last block is padded where the suite says so."""
+    """CBC and ECB. The last block is padded where the suite says so."""
 
     def __init__(self, suite: Suite, key: bytes, iv: bytes | None) -> None:
         self._context = _make_block_cipher(suite, key, iv).encryptor()
@@ -55,8 +55,8 @@ class BlockEncryptor:
 class BlockDecryptor:
     """CBC and ECB. Wrong padding and a wrong length raise the same error.
 
-    That there was an error at all is enough for a padding oracle, and no server that offers these
-    modes can hide it: hence --crypto-policy conservative.
+    The mere fact of an error is enough for a padding oracle, and no server that offers these modes
+    can hide it: hence --crypto-policy conservative.
     """
 
     def __init__(self, suite: Suite, key: bytes, iv: bytes | None) -> None:
@@ -83,7 +83,7 @@ def _make_block_cipher(suite: Suite, key: bytes, iv: bytes | None) -> Cipher[Any
         key += key[:8]  # two-key 3DES: the first key is also the third
     algorithm = algorithms.AES(key) if is_aes else TripleDES(key)
     if iv is None:
-        return Cipher(algorithm, modes.ECB())  # noqa: S305  the crypto policy decides whether
+        return Cipher(algorithm, modes.ECB())  # noqa: S305  the crypto policy decides on ECB
     return Cipher(algorithm, modes.CBC(iv))
 
 

@@ -24,7 +24,7 @@ def start_chacha20(key: bytes, nonce: bytes, counter: int = 0) -> CipherContext:
 
 
 class ChaCha20Poly1305Encryptor:
-    """RFC 8439 §2.8, part by part. tag_bytes: to how many of its 16 bytes the tag is cut."""
+    """RFC 8439 §2.8, part by part. tag_bytes: the length of the tag, truncated where it is under 16."""
 
     def __init__(self, key: bytes, nonce: bytes, aad: bytes, tag_bytes: int) -> None:
         self._stream = start_chacha20(key, nonce)
@@ -47,14 +47,14 @@ class ChaCha20Poly1305Encryptor:
 
 
 def decrypt_with_short_tag(key: bytes, nonce: bytes, data: bytes, tag: bytes, aad: bytes) -> bytes:
-    """The plaintext, if the tag is the beginning of the right one. Raises InvalidTag.
+    """The plaintext, if the tag is a truncation of the correct one. Raises InvalidTag.
 
-    The library verifies only whole tags, so the right one is computed by encrypting the plaintext
+    The library verifies only whole tags, so the correct one is computed by encrypting the plaintext
     again.
     """
     plaintext = start_chacha20(key, nonce, 1).update(data)
-    right_tag = ChaCha20Poly1305(key).encrypt(nonce, plaintext, aad)[len(data) :]
-    if not bytes_eq(right_tag[: len(tag)], tag):
+    correct_tag = ChaCha20Poly1305(key).encrypt(nonce, plaintext, aad)[len(data) :]
+    if not bytes_eq(correct_tag[: len(tag)], tag):
         raise InvalidTag
     return plaintext
 

@@ -1,4 +1,4 @@
-"""Encryption and decryption in a suite: whole data at once, or part by part.
+"""Encryption and decryption with a suite: all data at once, or part by part.
 
 Decryption raises the same error whatever is wrong with data, tag, IV or padding. No byte of an
 authenticated plaintext is returned before its tag is verified: `start_decryption` holds the
@@ -38,7 +38,7 @@ from .suites import FULL_TAG_BYTES, CipherKind, Suite, check_iv
 _GCM, _CTR = CipherKind.GCM, BlockCipherMode.CTR
 
 
-#: Bytes to make → that many random bytes.
+#: A number → that many random bytes.
 RandomSource = Callable[[int], bytes]
 
 
@@ -81,7 +81,7 @@ def generate_iv(suite: Suite, random: RandomSource = os.urandom) -> bytes | None
     return random(suite.new_iv_bytes)
 
 
-def normalize_nonce(suite: Suite, iv: bytes) -> bytes:
+def normalise_nonce(suite: Suite, iv: bytes) -> bytes:
     """The part of the IV that must not occur twice under a key, in one form for all of its ciphers.
 
     GCM counts blocks after a nonce of 12 bytes just as CTR does after its own, and bare ChaCha20
@@ -98,10 +98,11 @@ def normalize_nonce(suite: Suite, iv: bytes) -> bytes:
 def encrypt(
     suite: Suite, key: KeyMaterial, data: bytes, aad: bytes, iv: bytes | None
 ) -> EncryptedData:
-    """Encrypt data, in authenticated suites together with aad.
+    """Encrypt data; an authenticated suite also authenticates aad.
 
     iv: made by `generate_iv`, or the caller's, which the operation allowed and `check_iv` checked.
-    Raises InvalidField for data of a length that needs padding, UnsupportedCryptographicParameters.
+    Raises InvalidField for data of a length that needs padding, and
+    UnsupportedCryptographicParameters for a key of the wrong length.
     """
     if suite.kind is _GCM and suite.tag_bytes == FULL_TAG_BYTES and iv is not None:
         sealed = AESGCM(_reveal_key(suite, key)).encrypt(iv, data, aad)
@@ -171,7 +172,7 @@ class _GCMEncryptor:
 
 
 class _AuthenticatedDecryptor:
-    """Holds the ciphertext back until its tag has come."""
+    """Holds the ciphertext back until its tag arrives."""
 
     def __init__(self, suite: Suite, key: bytes, iv: bytes, aad: bytes) -> None:
         self._suite, self._key, self._iv, self._aad = suite, key, iv, aad
@@ -190,8 +191,8 @@ def _decrypt_authenticated(
     suite: Suite, key: bytes, iv: bytes, aad: bytes, data: bytes, tag: bytes | None
 ) -> bytes:
     """The plaintext of an authenticated suite. Raises CryptographicFailure."""
-    # Exactly as long as the suite says: otherwise a caller could cut it to a few bytes and guess
-    # them.
+    # The tag has exactly the length of the suite: otherwise a caller could send a few bytes of it,
+    # and guess those.
     if tag is None or len(tag) != suite.tag_bytes:
         raise decryption_error()
     try:
@@ -227,7 +228,7 @@ def _reveal_key(suite: Suite, key: KeyMaterial) -> bytes:
 
 
 def _reveal_decryption_key(suite: Suite, key: KeyMaterial, iv: bytes | None) -> bytes:
-    """As `_reveal_key`, if the IV is one that an encryption may have returned."""
+    """As `_reveal_key`, after a check that an encryption could have returned the IV."""
     octets = _reveal_key(suite, key)
     if suite.new_iv_bytes and iv is None:
         raise MissingInitializationVector("decryption needs the IV that the encryption returned")

@@ -14,10 +14,10 @@ from .hashes import compute_digest, find_hash
 from .mac import MACSuite, compute_mac
 from .material import KeyMaterial
 
-#: No key is longer; HKDF itself ends at 255 hash values.
+#: No key is longer. HKDF's own limit is 255 hash values.
 MAX_BYTES = 1024
-#: Calls of the hash in PBKDF2: 4 million take about two seconds; OWASP recommends up to 1.3
-#: million.
+#: Iterations of PBKDF2, times the blocks of its output: 4 million take about two seconds. OWASP
+#: recommends up to 1.3 million iterations.
 MAX_PBKDF2_ROUNDS = 4_000_000
 #: Of salt and of derivation data, which are labels, not documents.
 MAX_INPUT_BYTES = 64 * 1024
@@ -42,7 +42,7 @@ class DerivationInputs:
 
 
 def derive_by_hkdf(key: KeyMaterial, inputs: DerivationInputs) -> KeyMaterial:
-    """HKDF (RFC 5869) with the data as its info."""
+    """HKDF (RFC 5869) with the data as its info. Raises InvalidField above its longest output."""
     size = find_hash(inputs.hash).digest_size
     if inputs.length > 255 * size:
         raise InvalidField(f"HKDF with this hash gives at most {255 * size} bytes")
@@ -51,7 +51,7 @@ def derive_by_hkdf(key: KeyMaterial, inputs: DerivationInputs) -> KeyMaterial:
 
 
 def check_iterations(inputs: DerivationInputs, iterations: int) -> None:
-    """Raises InvalidField for fewer iterations than PBKDF2 has, or more than can be waited for."""
+    """Raises InvalidField for less than one iteration, or for more than a request can wait for."""
     if iterations < 1:
         raise InvalidField("IterationCount is at least 1")
     blocks = -(-inputs.length // find_hash(inputs.hash).digest_size)
@@ -64,7 +64,7 @@ def check_iterations(inputs: DerivationInputs, iterations: int) -> None:
 def derive_by_pbkdf2(
     password: KeyMaterial, inputs: DerivationInputs, iterations: int
 ) -> KeyMaterial:
-    """PBKDF2 (RFC 8018 §5.2) with HMAC. It takes up to seconds: offload it."""
+    """PBKDF2 (RFC 8018 §5.2) with HMAC. It can take seconds: offload it. Raises InvalidField."""
     check_iterations(inputs, iterations)
     function = PBKDF2HMAC(find_hash(inputs.hash), inputs.length, inputs.salt, iterations)
     return KeyMaterial(function.derive(password.reveal()))
@@ -87,19 +87,19 @@ def derive_by_nist_800_108(key: KeyMaterial, inputs: DerivationInputs) -> KeyMat
 
 
 def derive_by_hash(key: KeyMaterial, inputs: DerivationInputs) -> KeyMaterial:
-    """The first bytes of the hash of the key."""
+    """The first bytes of the hash of the key. Raises InvalidField where the hash is too short."""
     return truncate_key(compute_digest(inputs.hash, key.reveal()), inputs.length)
 
 
 def derive_by_hmac(key: KeyMaterial, inputs: DerivationInputs) -> KeyMaterial:
-    """The first bytes of the HMAC of the data under the key."""
+    """The first bytes of the HMAC of the data under the key. Raises as `derive_by_hash`."""
     return truncate_key(compute_mac(MACSuite(inputs.hash), key, inputs.data), inputs.length)
 
 
 def truncate_key(octets: bytes, length: int) -> KeyMaterial:
     """The first bytes as a key.
 
-    Raises InvalidField where there are fewer; zeros are not filled in.
+    Raises InvalidField where there are fewer: a key is never padded with zeros.
     """
     if len(octets) < length:
         raise InvalidField(f"this derivation gives {len(octets)} bytes at most")

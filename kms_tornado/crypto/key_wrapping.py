@@ -1,8 +1,8 @@
-"""Keys wrapped under other keys: the algorithm that a wrapping key and its parameters mean.
+"""Wrapping of keys with other keys, and the algorithm that a wrapping key and its parameters select.
 
-AES-KW (RFC 3394), AES-KWP (RFC 5649), AES-GCM, and RSA encryption. A key is wrapped as octets;
-whether they are its material alone or a KMIP KeyValue in TTLV is the callers' decision. Unwrapping
-has one error for every fault. The crypto policy is not asked here.
+AES-KW (RFC 3394), AES-KWP (RFC 5649), AES-GCM, and RSA encryption. A key is wrapped as octets; the
+caller decides whether they are its material alone or a KMIP KeyValue in TTLV, and checks the crypto
+policy. Unwrapping has one error for every fault.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class WrapAlgorithm(Enum):
 
 _ALGORITHM_OF_MODE: Mapping[BlockCipherMode | None, WrapAlgorithm] = MappingProxyType(
     {
-        # It takes any length; RFC 3394 alone could not wrap most private keys.
+        # AES-KWP takes any length; AES-KW could not wrap most private keys.
         None: WrapAlgorithm.KWP,
         BlockCipherMode.AES_KEY_WRAP_PADDING: WrapAlgorithm.KWP,
         BlockCipherMode.COSMIAN_NIST_KEY_WRAP: WrapAlgorithm.KWP,
@@ -72,9 +72,9 @@ class WrappingScheme:
 
     @property
     def parameters(self) -> CryptographicParameters | None:
-        """What names the algorithm to the unwrapping party.
+        """The parameters that name the algorithm to the unwrapping party.
 
-        None: the type of the wrapping key tells enough.
+        None where the type of the wrapping key says enough.
         """
         if self.algorithm.value is None:
             return None
@@ -140,7 +140,7 @@ def wrap_kw(wrapping_key: KeyMaterial, octets: bytes) -> bytes:
 
 
 def unwrap_kw(wrapping_key: KeyMaterial, wrapped: bytes) -> bytes:
-    """Raises CryptographicFailure."""
+    """The octets that `wrap_kw` took. Raises CryptographicFailure."""
     key = _reveal_aes_key(wrapping_key)
     try:
         return keywrap.aes_key_unwrap(key, wrapped)
@@ -149,14 +149,14 @@ def unwrap_kw(wrapping_key: KeyMaterial, wrapped: bytes) -> bytes:
 
 
 def wrap_kwp(wrapping_key: KeyMaterial, octets: bytes) -> bytes:
-    """RFC 5649: up to 15 bytes longer than the octets. Raises InvalidField where there are none."""
+    """RFC 5649: up to 15 bytes longer than the octets. Raises InvalidField for no octets."""
     if not octets:
         raise InvalidField("there is nothing to wrap")
     return keywrap.aes_key_wrap_with_padding(_reveal_aes_key(wrapping_key), octets)
 
 
 def unwrap_kwp(wrapping_key: KeyMaterial, wrapped: bytes) -> bytes:
-    """Raises CryptographicFailure."""
+    """The octets that `wrap_kwp` took. Raises CryptographicFailure."""
     key = _reveal_aes_key(wrapping_key)
     try:
         return keywrap.aes_key_unwrap_with_padding(key, wrapped)
@@ -165,7 +165,7 @@ def unwrap_kwp(wrapping_key: KeyMaterial, wrapped: bytes) -> bytes:
 
 
 def wrap_gcm(wrapping_key: KeyMaterial, octets: bytes, aad: bytes = b"") -> bytes:
-    """nonce (12) | ciphertext | tag (16), under a random nonce."""
+    """Nonce (12 bytes) | ciphertext | tag (16), under a random nonce."""
     nonce = os.urandom(GCM_NONCE_BYTES)
     return nonce + AESGCM(_reveal_aes_key(wrapping_key)).encrypt(nonce, octets, aad)
 
@@ -198,5 +198,5 @@ def unwrapping_error() -> CryptographicFailure:
 def _reveal_aes_key(wrapping_key: KeyMaterial) -> bytes:
     key = wrapping_key.reveal()
     if len(key) not in _AES_KEY_BYTES:
-        raise UnsupportedCryptographicParameters("the wrapping key is no AES key")
+        raise UnsupportedCryptographicParameters("the wrapping key is not an AES key")
     return key

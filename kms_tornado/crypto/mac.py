@@ -52,7 +52,7 @@ def choose_mac_suite(
     """The MAC that the parameters ask for with a key of the algorithm.
 
     A named HMAC works with any symmetric key (OASIS case CS-AC-M-4 uses an AES key). Where none is
-    named, an HMAC key uses its own, and an AES key makes an AES-CMAC.
+    named, an HMAC key is used for its own HMAC, and an AES key for AES-CMAC.
     Raises UnsupportedCryptographicParameters.
     """
     requested = parameters or CryptographicParameters()
@@ -102,6 +102,6 @@ def compute_mac(suite: MACSuite, key: KeyMaterial, data: bytes) -> bytes:
 def is_same_mac(computed: bytes, received: bytes) -> bool:
     """Compare in constant time.
 
-    A shortened MAC is wrong: with one byte, every 256th guess would pass.
+    A truncated MAC never matches: of a single byte, every 256th guess would pass.
     """
     return bytes_eq(computed, received)

@@ -1,9 +1,9 @@
 """Which cryptographic techniques are allowed: the option --crypto-policy as one table.
 
-A technique is what a security note would name: a cipher in its mode, a signature scheme, a padding.
-What has no rule here is not offered under any policy. `permissive` allows every technique. Whoever
-uses it should use each key with one mode only: ECB and CTR reveal the values that the tags of GCM
-rest on.
+A technique is what a security advisory would name: a cipher in its mode, a signature scheme, a
+padding. What has no rule here is not offered under any policy. `permissive` allows every technique;
+whoever chooses it should use each key with one mode only, because ECB and CTR reveal the values on
+which the tags of GCM rest.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class CryptoPolicy(Enum):
 
 
 class Technique(Enum):
-    """The value is the name in messages."""
+    """The value is the technique's name in error texts."""
 
     # Enum hashes the name by a function in Python; techniques are looked up with every encryption.
     __hash__ = object.__hash__
@@ -63,7 +63,7 @@ class Technique(Enum):
 
 @dataclass(frozen=True, slots=True)
 class PolicyRule:
-    """What `conservative` allows. reason: the end of the refusal's sentence."""
+    """What `conservative` allows: protecting new data, processing old. reason: ends the refusal."""
 
     protect: bool = True
     process: bool = True
@@ -130,7 +130,7 @@ def may_use(policy: CryptoPolicy, technique: Technique, use: Use) -> bool:
 
 
 def check_policy(policy: CryptoPolicy, technique: Technique, use: Use) -> None:
-    """Raises UnsupportedCryptographicParameters, naming the option that would allow it."""
+    """Raises UnsupportedCryptographicParameters, which names the option that allows the technique."""
     if POLICY_RULES[technique] is not _ALLOWED and not may_use(policy, technique, use):
         raise UnsupportedCryptographicParameters(
             f"{technique.value}: off, as {POLICY_RULES[technique].reason} "

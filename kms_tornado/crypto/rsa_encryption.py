@@ -33,7 +33,7 @@ class RSAEncryptionScheme:
 
 
 def choose_rsa_encryption(requested: CryptographicParameters) -> RSAEncryptionScheme:
-    """OAEP with SHA-256 unless the parameters say otherwise.
+    """The scheme of the parameters, by default OAEP with SHA-256.
 
     Raises UnsupportedCryptographicParameters.
     """
@@ -56,7 +56,8 @@ def choose_rsa_encryption(requested: CryptographicParameters) -> RSAEncryptionSc
 def rsa_encrypt(spki: bytes, scheme: RSAEncryptionScheme, data: bytes) -> bytes:
     """The ciphertext.
 
-    Raises InvalidField where the data is too long for the key, CryptographicFailure.
+    Raises InvalidField where the data is too long for the key, UnsupportedCryptographicParameters
+    where the server does not use the key, CryptographicFailure where the key does not work.
     """
     key = load_public(spki)
     if not isinstance(key, rsa.RSAPublicKey):
@@ -84,7 +85,7 @@ def rsa_decrypt(private: KeyMaterial, scheme: RSAEncryptionScheme, data: bytes) 
 
 
 def measure_longest_data(key_bits: int, scheme: RSAEncryptionScheme) -> int:
-    """In bytes; negative where the modulus is too short for the hash."""
+    """The longest plaintext, in bytes; negative where the modulus is too short for the hash."""
     size = (key_bits + 7) // 8
     if scheme.technique is Technique.RSA_PKCS1_V1_5_ENCRYPTION:
         return size - 11

@@ -1,4 +1,4 @@
-"""Signature schemes: the algorithm, hash and salt that a key and Cryptographic Parameters mean."""
+"""Signature schemes: the algorithm, hash and salt that a key and Cryptographic Parameters select."""
 
 from __future__ import annotations
 
@@ -93,7 +93,10 @@ _PADDINGS = MappingProxyType(
 def choose_signature_scheme(
     key: PrivateKey | PublicKey, requested: CryptographicParameters
 ) -> SignatureScheme:
-    """Raises UnsupportedCryptographicParameters where key and parameters do not fit together."""
+    """The scheme that the parameters select for the key.
+
+    Raises UnsupportedCryptographicParameters where the two do not fit together.
+    """
     algorithm, hashing = _look_up_algorithm(requested)
     hashing = hashing or requested.hashing_algorithm
     if requested.hashing_algorithm not in {None, hashing}:
@@ -112,7 +115,7 @@ def choose_signature_scheme(
             )
         case _:
             _check_algorithm(algorithm, SignatureAlgorithm.EDDSA, requested)
-            if hashing not in {None, HashingAlgorithm.SHA_512}:  # the one that Ed25519 uses itself
+            if hashing not in {None, HashingAlgorithm.SHA_512}:  # Ed25519's own
                 raise UnsupportedCryptographicParameters("Ed25519 brings its own hash")
             return SignatureScheme(SignatureAlgorithm.EDDSA)
 

@@ -10,7 +10,7 @@ from .signatures import Signer, Verifier
 
 
 class SigningStream:
-    """Signs data that comes in parts. Ed25519 hashes its data twice, so it takes a single part."""
+    """Signs data that comes in parts. Ed25519 reads its data twice, so it takes a single part."""
 
     __slots__ = ("_digest", "_signer", "_whole")
 
@@ -51,7 +51,7 @@ class VerifyingStream:
         return b""
 
     def finish(self, signature: bytes) -> bool:
-        """Whether the signature is one of the data."""
+        """Whether the signature is valid for the data."""
         if self._digest is None:
             return self._verifier.is_valid(self._whole, signature)
         return self._verifier.is_valid(self._digest.finalize(), signature, is_digest=True)

@@ -1,6 +1,6 @@
 """Signatures: RSASSA-PSS and PKCS#1 v1.5 (RFC 8017 §8), ECDSA (RFC 3279), Ed25519 (RFC 8032).
 
-Which of them a key and a request mean is decided in `signature_schemes`.
+`signature_schemes` decides which of them a key and a request select.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Signer:
             signature = key.sign(
                 data, _make_padding(scheme, is_signing=True), _require_hash(hash_algorithm)
             )
-        except ValueError:  # the modulus is too short for salt and hash, or the numbers are no key
+        except ValueError:  # the modulus is too short for salt and hash, or the numbers make no key
             raise CryptographicFailure("the key cannot sign with these parameters") from None
         if not _is_valid(key.public_key(), scheme, data, signature, hash_algorithm):
             raise CryptographicFailure("the key's numbers do not make a key that works")
@@ -66,7 +66,7 @@ class Verifier:
         self.scheme = choose_signature_scheme(self._key, requested)
 
     def is_valid(self, data: bytes, signature: bytes, *, is_digest: bool = False) -> bool:
-        """Whether it is a signature of data; is_digest: data is the digest of what was signed."""
+        """Whether the signature is valid for data; is_digest: data is the digest of what was signed."""
         hash_algorithm = _choose_hash(self.scheme, data, is_digest=is_digest)
         return _is_valid(self._key, self.scheme, data, signature, hash_algorithm)
 

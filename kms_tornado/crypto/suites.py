@@ -1,4 +1,4 @@
-"""Suites: a cipher with everything decided that a request may choose about it.
+"""Suites: ciphers with every choice made that a request may make.
 
     parameters of the request, else of the key, else the key's algorithm  →  Suite
 
@@ -85,7 +85,7 @@ _CHACHA20_KEYS = frozenset({32})
 _AES_GCM = Suite(
     Technique.AES_GCM, CipherKind.GCM, _M.GCM, _AES_KEYS, 12, range(8, 65), tag_bytes=FULL_TAG_BYTES
 )  # fmt: skip
-_POLY1305 = Suite(
+_CHACHA20_POLY1305 = Suite(
     Technique.CHACHA20_POLY1305, CipherKind.CHACHA20_POLY1305, None, _CHACHA20_KEYS,
     12, range(12, 13), tag_bytes=FULL_TAG_BYTES,
 )  # fmt: skip
@@ -95,7 +95,7 @@ _CHACHA20 = Suite(
 _NO_PARAMETERS = CryptographicParameters()
 _NO_IV, _IV_16, _IV_8 = range(0), range(16, 17), range(8, 9)
 
-# None in place of the mode: the request names none, so the key's algorithm decides
+# A mode of None means that the request names none, so that the key's algorithm decides
 # (docs/dialects.md, "Ciphers").
 SUITES: Mapping[tuple[CryptographicAlgorithm, BlockCipherMode | None], Suite] = MappingProxyType(
     {
@@ -117,10 +117,10 @@ SUITES: Mapping[tuple[CryptographicAlgorithm, BlockCipherMode | None], Suite] = 
         (_A.THREE_DES, _M.ECB): Suite(
             Technique.TDES_ECB, CipherKind.BLOCKS, _M.ECB, _TDES_KEYS, 0, _NO_IV, block_bytes=8
         ),
-        (_A.CHACHA20, None): _POLY1305,
-        (_A.CHACHA20, _M.AEAD): _POLY1305,
-        (_A.CHACHA20_POLY1305, None): _POLY1305,
-        (_A.CHACHA20_POLY1305, _M.AEAD): _POLY1305,
+        (_A.CHACHA20, None): _CHACHA20_POLY1305,
+        (_A.CHACHA20, _M.AEAD): _CHACHA20_POLY1305,
+        (_A.CHACHA20_POLY1305, None): _CHACHA20_POLY1305,
+        (_A.CHACHA20_POLY1305, _M.AEAD): _CHACHA20_POLY1305,
     }
 )  # fmt: skip
 

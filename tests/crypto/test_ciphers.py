@@ -386,16 +386,16 @@ def test_ciphers_that_share_a_key_stream_share_the_nonce():
     gcm = encrypt(AES, KEY, bytes(32), b"", IV).ciphertext
     ctr = encrypt(AES, KEY, bytes(32), b"", IV + b"\0\0\0\2", mode=CTR).ciphertext
     assert gcm == ctr
-    assert ciphers.normalize_nonce(suite(AES), IV) == ciphers.normalize_nonce(
+    assert ciphers.normalise_nonce(suite(AES), IV) == ciphers.normalise_nonce(
         suite(AES, mode=CTR), IV + b"\0\0\0\2"
     )
     # RFC 8439 begins its data with block 1; Bernstein's nonce has four zero bytes before it there.
     aead = encrypt(CHACHA20, KEY, bytes(32), b"", bytes(4) + b"8 bytes.").ciphertext
     bare = encrypt(CHACHA20, KEY, bytes(32), b"", b"8 bytes.", counter=1).ciphertext
     assert aead == bare
-    assert ciphers.normalize_nonce(
+    assert ciphers.normalise_nonce(
         suite(CHACHA20), bytes(4) + b"8 bytes."
-    ) == ciphers.normalize_nonce(suite(CHACHA20, b"8 bytes."), b"8 bytes.")
+    ) == ciphers.normalise_nonce(suite(CHACHA20, b"8 bytes."), b"8 bytes.")
 
 
 # --- blocks -------------------------------------------------------------------------------------

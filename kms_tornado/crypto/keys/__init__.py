@@ -1,1 +1,1 @@
-"""Keys themselves: their formats, encodings and numbers, in and out."""
+"""Keys and certificates: their generation, formats, encodings and numbers."""

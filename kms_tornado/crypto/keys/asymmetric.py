@@ -45,8 +45,8 @@ RSA_LENGTHS = (2048, 3072, 4096)
 DEFAULT_RSA_LENGTH = 3072  # as strong as AES-128 (NIST SP 800-57 part 1, table 2)
 RSA_EXPONENT = 65537
 MIN_RSA_BITS, MAX_RSA_BITS = RSA_LENGTHS[0], RSA_LENGTHS[-1]
-#: FIPS 186-5 §5.4: 2^16 < e < 2^256. With e = 1 the signature is the message, and small e broke
-#: often.
+#: FIPS 186-5 §5.4: 2^16 < e < 2^256. With e = 1 the signature is the message, and a small e has
+#: been broken often.
 MIN_RSA_EXPONENT, MAX_RSA_EXPONENT = 1 << 16, 1 << 256
 
 LIBRARY_CURVES: Mapping[Curve, ec.EllipticCurve] = MappingProxyType(
@@ -77,7 +77,10 @@ def check_rsa_length(bits: int) -> None:
 
 
 def generate_rsa(bits: int) -> KeyPair:
-    """A new RSA pair. It takes 50 ms to seconds and releases the GIL: run it in a thread."""
+    """A new RSA pair, in 50 ms to seconds; it releases the GIL: run it in a thread.
+
+    bits: of the modulus. Raises InvalidAttributeValue.
+    """
     check_rsa_length(bits)
     return _encode_pair(rsa.generate_private_key(RSA_EXPONENT, bits))
 
@@ -92,7 +95,10 @@ def generate_ec(curve: Curve) -> KeyPair:
 
 
 def derive_public_key(private: KeyMaterial) -> KeyMaterial:
-    """The SPKI of a private key, which is checked as it is before a use."""
+    """The SPKI of a private key, which is checked as before any other use.
+
+    Raises as `load_private`.
+    """
     key = read_private(private)
     if isinstance(key, ECPrivate) and key.curve is X25519:
         public = x25519.X25519PrivateKey.from_private_bytes(key.scalar).public_key()
@@ -122,8 +128,8 @@ def _encode_spki(key: PublicKey | x25519.X25519PublicKey) -> bytes:
 # --- keys to be stored ---------------------------------------------------------------------------
 
 
-def normalize_key(key: K) -> K:
-    """The key as it is stored, after the checks that cost little arithmetic.
+def normalise_key(key: K) -> K:
+    """The key in the form in which it is stored, after the checks that are cheap.
 
     An RSA or DSA key is returned as it is. A point must lie on its curve and is uncompressed; a
     scalar must be in range and fit the point that came with it. Raises InvalidField.
@@ -142,14 +148,14 @@ def _load_point(key: ECPublic) -> ec.EllipticCurvePublicKey:
     try:
         return ec.EllipticCurvePublicKey.from_encoded_point(LIBRARY_CURVES[key.curve], key.point)
     except ValueError:
-        raise InvalidField("the public key is no point of its curve") from None
+        raise InvalidField("the public key is not a point on its curve") from None
 
 
 def _load_scalar(key: ECPrivate) -> ec.EllipticCurvePrivateKey:
     """Raises InvalidField for a scalar that is out of range or does not fit the key's point."""
     number = int.from_bytes(key.scalar, "big")
     if key.curve.order is None or not 0 < number < key.curve.order:
-        raise InvalidField("the private key is no scalar of its curve")
+        raise InvalidField("the private key is not a scalar of its curve")
     loaded = ec.derive_private_key(number, LIBRARY_CURVES[key.curve])
     if key.point is not None:
         stated_point = _load_point(ECPublic(key.curve, key.point))
@@ -171,7 +177,7 @@ def load_private(material: KeyMaterial) -> PrivateKey:
     """The library's object for a key that may be used.
 
     Raises UnsupportedCryptographicParameters for a type, size or exponent that this server does not
-    use, CryptographicFailure for numbers that are no key.
+    use, CryptographicFailure or InvalidField for numbers that make no key.
     """
     key = read_private(material)
     match key:
@@ -185,7 +191,7 @@ def load_private(material: KeyMaterial) -> PrivateKey:
 
 
 def load_public(spki: bytes) -> PublicKey:
-    """As `load_private`, for an SPKI."""
+    """As `load_private`, for the SPKI of a public key."""
     key = read_public(spki)
     match key:
         case RSAPublic():

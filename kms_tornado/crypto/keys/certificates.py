@@ -1,4 +1,4 @@
-"""The contents of an X.509 certificate (RFC 5280): KMIP's attributes of it, and its public key.
+"""The contents of an X.509 certificate (RFC 5280): what KMIP's attributes repeat, and its public key.
 
 No signature is checked and no chain is built: a KMIP server stores certificates, and whether to
 trust them is the client's decision.
@@ -21,7 +21,7 @@ from .der import INTEGER, SEQUENCE, read_sequence
 from .formats import import_public
 from .numbers import determine_algorithm, measure_key_length
 
-#: Part of a distinguished name → the ending of the attribute that holds it (KMIP 2.1 §4.8 ff.).
+#: Part of a distinguished name → the suffix of the attribute that holds it (KMIP 2.1 §4.8 ff.).
 NAME_PARTS: Mapping[x509.ObjectIdentifier, str] = MappingProxyType(
     {
         NameOID.COMMON_NAME: "cn",
@@ -74,7 +74,7 @@ class Entity:
     """Subject or issuer.
 
     distinguished_name: DER. alternative_names: one DER GeneralName each.
-    parts: {ending of the attribute: values}.
+    parts: {suffix of the attribute: values}.
     """
 
     distinguished_name: bytes
@@ -84,7 +84,7 @@ class Entity:
 
 @dataclass(frozen=True, slots=True)
 class CertificateFacts:
-    """What KMIP's attributes tell of a certificate.
+    """What KMIP's attributes say about a certificate.
 
     serial_number: DER. public_key: SPKI. algorithm, length: None for a type of key that this server
     does not know. signature_algorithm: None for one that has no number in KMIP.
@@ -100,7 +100,10 @@ class CertificateFacts:
 
 
 def read_certificate(octets: bytes) -> CertificateFacts:
-    """Raises InvalidField for what is no certificate in DER, or longer than MAX_CERTIFICATE_BYTES."""
+    """The facts of a certificate in DER.
+
+    Raises InvalidField for anything else, and for more than MAX_CERTIFICATE_BYTES.
+    """
     if len(octets) > MAX_CERTIFICATE_BYTES:
         raise InvalidField(f"a certificate has at most {MAX_CERTIFICATE_BYTES} bytes")
     certificate = _load(octets)
@@ -160,14 +163,14 @@ def _split_fields(certificate: x509.Certificate) -> tuple[bytes, bytes, bytes, b
 
 
 def _collect_name_parts(name: x509.Name) -> Mapping[str, tuple[str, ...]]:
-    values_by_ending: dict[str, list[str]] = {}
+    values_by_suffix: dict[str, list[str]] = {}
     for attribute in name:
-        ending = NAME_PARTS.get(attribute.oid)
+        suffix = NAME_PARTS.get(attribute.oid)
         value = attribute.value
-        # PostgreSQL stores no null characters, and they are an old trick to fool readers.
-        if ending is not None and isinstance(value, str) and "\0" not in value:
-            values_by_ending.setdefault(ending, []).append(value)
-    return {ending: tuple(values) for ending, values in values_by_ending.items()}
+        # PostgreSQL stores no null characters, and they are an old trick to fool readers of a name.
+        if suffix is not None and isinstance(value, str) and "\0" not in value:
+            values_by_suffix.setdefault(suffix, []).append(value)
+    return {suffix: tuple(values) for suffix, values in values_by_suffix.items()}
 
 
 def _read_alternative_names(

@@ -1,6 +1,7 @@
 """PKCS#8 (RFC 5958) and SPKI (RFC 5280 §4.1.2.7): the containers of stored asymmetric keys.
 
-What stands inside them, PKCS#1 and SEC1, is in `encodings`.
+The encodings inside them, PKCS#1 and SEC1, are in `encodings`. The readers raise InvalidField for a
+malformed key, and UnsupportedCryptographicParameters for a curve that the server does not know.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ from .encodings import (
     write_sec1,
 )
 from .numbers import (
-    MONTGOMERY_CURVES,
     NIST_CURVES,
+    RFC8410_CURVES,
     Curve,
     DSAPrivate,
     DSAPublic,
@@ -53,7 +54,7 @@ def read_pkcs8(octets: bytes) -> PrivateNumbers:
     body = read_sequence(octets)
     if body.has_next(SEQUENCE):  # EncryptedPrivateKeyInfo begins with its algorithm
         raise InvalidField(
-            "an encrypted PKCS#8 is not taken: the password would have to come along"
+            "an encrypted PKCS#8 key is not accepted: a request cannot carry its password"
         )
     if body.read_integer() not in {0, 1}:
         raise malformed_key_error()
@@ -76,7 +77,7 @@ def read_pkcs8(octets: bytes) -> PrivateNumbers:
         p, q, g = _read_dsa_domain(algorithm)
         return DSAPrivate(p, q, g, _read_single_integer(inner))
     algorithm.check_end()
-    curve = _find_montgomery_curve(oid)
+    curve = _find_rfc8410_curve(oid)
     outer = DERReader(inner)
     scalar = outer.read(OCTET_STRING)
     outer.check_end()
@@ -117,7 +118,7 @@ def read_spki(octets: bytes) -> PublicNumbers:
         p, q, g = _read_dsa_domain(algorithm)
         return DSAPublic(p, q, g, _read_single_integer(inner))
     algorithm.check_end()
-    curve = _find_montgomery_curve(oid)
+    curve = _find_rfc8410_curve(oid)
     return ECPublic(curve, check_size(inner, curve))
 
 
@@ -165,14 +166,15 @@ def _read_single_integer(octets: bytes) -> int:
     return number
 
 
-def _find_montgomery_curve(oid: bytes) -> Curve:
+def _find_rfc8410_curve(oid: bytes) -> Curve:
     curve = find_curve_by_oid(oid)
-    if curve not in MONTGOMERY_CURVES:
+    if curve not in RFC8410_CURVES:
         raise malformed_key_error()
     return curve
 
 
 def check_size(octets: bytes, curve: Curve) -> bytes:
+    """The octets of a scalar or point of an RFC 8410 curve. Raises InvalidField for a wrong length."""
     if len(octets) != curve.size:
         raise malformed_key_error()
     return octets

@@ -1,6 +1,7 @@
 """The encodings inside PKCS#8 and SPKI: PKCS#1 (RFC 8017 appendix A.1) and SEC1 (RFC 5915).
 
-Numbers are read and written as they are; no function here does arithmetic on a key.
+Numbers are read and written as they are; no function here does arithmetic on a key. The readers raise
+InvalidField for a malformed key.
 """
 
 from __future__ import annotations
@@ -48,7 +49,10 @@ def write_pkcs1_public(key: RSAPublic) -> bytes:
 
 
 def read_sec1(octets: bytes, outer_curve: Curve | None) -> ECPrivate:
-    """outer_curve: the one that PKCS#8 names; None: the key itself must name its curve."""
+    """outer_curve: the one that PKCS#8 names; None where the key itself must name its curve.
+
+    Raises also UnsupportedCryptographicParameters for a curve that the server does not know.
+    """
     body = read_sequence(octets)
     if body.read_integer() != 1:
         raise malformed_key_error()

@@ -1,4 +1,4 @@
-"""Asymmetric keys in all formats. PKCS#8 and SPKI are stored, the others are made from them.
+"""Asymmetric keys in all formats. PKCS#8 and SPKI are stored; the others are converted to and from them.
 
     private   PKCS#8 (RFC 5958) ← → PKCS#1 (RFC 8017 A.1.2), SEC1 (RFC 5915), Raw (RFC 8410 curves)
     public    SPKI (RFC 5280)   ← → PKCS#1 (RFC 8017 A.1.1), Raw point
@@ -23,8 +23,8 @@ from .encodings import (
 )
 from .numbers import (
     ED25519,
-    MONTGOMERY_CURVES,
     NIST_CURVES,
+    RFC8410_CURVES,
     X25519,
     Curve,
     DSAPrivate,
@@ -42,7 +42,7 @@ from .numbers import (
 
 
 def read_private(material: KeyMaterial) -> PrivateNumbers:
-    """The key in a stored PKCS#8."""
+    """The key in a stored PKCS#8. Raises InvalidField, UnsupportedCryptographicParameters."""
     return read_pkcs8(material.reveal())
 
 
@@ -52,7 +52,7 @@ def read_public(octets: bytes) -> PublicNumbers:
 
 
 def encode_canonical(key: KeyNumbers) -> KeyMaterial:
-    """PKCS#8 of a private key, SPKI of a public one."""
+    """The key as it is stored: the PKCS#8 of a private key, the SPKI of a public one."""
     if isinstance(key, PrivateNumbers):
         return KeyMaterial(write_pkcs8(key))
     return KeyMaterial(write_spki(key))
@@ -64,7 +64,7 @@ def encode_canonical(key: KeyNumbers) -> KeyMaterial:
 def import_private(
     octets: bytes, key_format: KeyFormatType, algorithm: CryptographicAlgorithm | None = None
 ) -> PrivateNumbers:
-    """The private key in these octets. algorithm: names the curve of 32 raw octets.
+    """The private key in these octets. algorithm: tells the curve of a key in the format Raw.
 
     Raises KeyFormatTypeNotSupported, InvalidField, UnsupportedCryptographicParameters.
     """
@@ -97,7 +97,7 @@ def import_public(
 
 
 def export_private(key: PrivateNumbers, key_format: KeyFormatType) -> bytes:
-    """Raises KeyFormatTypeNotSupported where the kind of key has no such format."""
+    """The octets of a private key. Raises KeyFormatTypeNotSupported where its type lacks the format."""
     match key_format, key:
         case KeyFormatType.PKCS8, _:
             return write_pkcs8(key)
@@ -105,19 +105,19 @@ def export_private(key: PrivateNumbers, key_format: KeyFormatType) -> bytes:
             return write_pkcs1_private(key)
         case KeyFormatType.EC_PRIVATE_KEY, ECPrivate() if key.curve in NIST_CURVES:
             return write_sec1(key, with_curve=True)
-        case KeyFormatType.RAW, ECPrivate() if key.curve in MONTGOMERY_CURVES:
+        case KeyFormatType.RAW, ECPrivate() if key.curve in RFC8410_CURVES:
             return key.scalar
     raise _unsupported_format_error("this private key", key_format)
 
 
 def export_public(key: PublicNumbers, key_format: KeyFormatType) -> bytes:
-    """Raises KeyFormatTypeNotSupported where the kind of key has no such format."""
+    """The octets of a public key. Raises KeyFormatTypeNotSupported where its type lacks the format."""
     match key_format, key:
         case ((KeyFormatType.X509 | KeyFormatType.PKCS8), _):
             return write_spki(key)
         case KeyFormatType.PKCS1, RSAPublic():
             return write_pkcs1_public(key)
-        case KeyFormatType.RAW, ECPublic() if key.curve in MONTGOMERY_CURVES:
+        case KeyFormatType.RAW, ECPublic() if key.curve in RFC8410_CURVES:
             return key.point
     raise _unsupported_format_error("this public key", key_format)
 
@@ -125,7 +125,7 @@ def export_public(key: PublicNumbers, key_format: KeyFormatType) -> bytes:
 def choose_default_format(key: KeyNumbers) -> KeyFormatType:
     """The format in which a key that is made here is returned by default (KMIP 2.1 §4.26).
 
-    No transparent format names the curves of RFC 8410, so their keys are PKCS#8 and X.509.
+    No transparent format tells the two curves of RFC 8410 apart, so their keys are PKCS#8 and X.509.
     """
     match key:
         case RSAPublic() | RSAPrivate():
@@ -134,7 +134,7 @@ def choose_default_format(key: KeyNumbers) -> KeyFormatType:
             return KeyFormatType.TRANSPARENT_DSA_PUBLIC_KEY
         case DSAPrivate():
             return KeyFormatType.TRANSPARENT_DSA_PRIVATE_KEY
-    if key.curve in MONTGOMERY_CURVES:
+    if key.curve in RFC8410_CURVES:
         return KeyFormatType.PKCS8 if isinstance(key, ECPrivate) else KeyFormatType.X509
     if isinstance(key, ECPrivate):
         return KeyFormatType.TRANSPARENT_EC_PRIVATE_KEY

@@ -1,7 +1,7 @@
 """Private and public keys as the numbers that they consist of, and the curves they lie on.
 
-The numbers are read and written without arithmetic; whether they make a key that works is checked
-whenever the key is used (`asymmetric`). A repr never shows secret numbers.
+The numbers are read and written without arithmetic; `asymmetric` checks whenever a key is used
+whether they make a key that works. A repr never shows secret numbers.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from ...kmip.enums import CryptographicAlgorithm
 class Curve:
     """An elliptic curve.
 
-    recommended: its number in KMIP's Recommended Curve. size: of a scalar or coordinate, in bytes.
-    order: of the base point; None where every scalar is valid (RFC 7748, RFC 8032).
+    recommended: its number in KMIP's Recommended Curve. bits: of its field. size: of a scalar or
+    coordinate, in bytes. order: of the base point; None where every scalar is valid (RFC 7748,
+    RFC 8032).
     """
 
     name: str
@@ -57,13 +58,12 @@ P521 = Curve(
 X25519 = Curve("X25519", 0x45, bytes.fromhex("2b656e"), 255, 32)
 ED25519 = Curve("Ed25519", 0x45, bytes.fromhex("2b6570"), 255, 32)
 
-#: Short Weierstrass curves: in PKCS#8 and SPKI they are a parameter of the algorithm
-#: id-ecPublicKey.
+#: Short Weierstrass curves: in PKCS#8 and SPKI each is a parameter of the algorithm id-ecPublicKey.
 NIST_CURVES = (P256, P384, P521)
-#: Curves that are an algorithm of their own in PKCS#8 and SPKI (RFC 8410).
-MONTGOMERY_CURVES = (X25519, ED25519)
+#: Curves each of which is an algorithm of its own in PKCS#8 and SPKI.
+RFC8410_CURVES = (X25519, ED25519)
 _BY_OID: Mapping[bytes, Curve] = MappingProxyType(
-    {curve.oid: curve for curve in NIST_CURVES + MONTGOMERY_CURVES}
+    {curve.oid: curve for curve in NIST_CURVES + RFC8410_CURVES}
 )
 _NIST_BY_NUMBER: Mapping[int, Curve] = MappingProxyType(
     {curve.recommended: curve for curve in NIST_CURVES}
@@ -71,7 +71,7 @@ _NIST_BY_NUMBER: Mapping[int, Curve] = MappingProxyType(
 
 
 def find_curve_by_oid(oid: bytes) -> Curve:
-    """Raises UnsupportedCryptographicParameters."""
+    """The curve of an OID, in DER without header. Raises UnsupportedCryptographicParameters."""
     curve = _BY_OID.get(oid)
     if curve is None:
         raise unsupported_curve_error()
@@ -97,7 +97,7 @@ def unsupported_curve_error() -> UnsupportedCryptographicParameters:
     )
 
 
-#: Of a number of a key that is stored; for keys in use `asymmetric` has tighter bounds.
+#: Bits of any number of a stored key; for keys in use `asymmetric` has tighter bounds.
 MAX_STORED_BITS = 16384
 
 
@@ -197,7 +197,7 @@ def determine_algorithm(
 
 
 def measure_key_length(key: KeyNumbers) -> int:
-    """The Cryptographic Length: bits of the modulus, or of the curve's field."""
+    """The Cryptographic Length: bits of the modulus or the curve; 256 for a curve of 32 bytes."""
     match key:
         case RSAPublic() | RSAPrivate():
             return key.n.bit_length()

@@ -19,7 +19,7 @@ _A = CryptographicAlgorithm
 class KeyLengths:
     """The lengths that an algorithm allows, in bits. wording: how an error lists those of new keys.
 
-    known: of any key. new: of a key that is made here; a key from outside may be weaker.
+    known: of any key. new: of a key that is generated here; a key from outside may be weaker.
     """
 
     known: Container[int]
@@ -33,8 +33,7 @@ class KeyLengths:
 
 # 3DES: KMIP counts the bits with or without parity. Two-key 3DES is for old data only.
 _TDES = KeyLengths((112, 128, 168, 192), (168, 192), "168, 192")
-# HMAC takes keys of any length (RFC 2104 §3); no new key is shorter than 112 bits (SP 800-131A
-# §10).
+# HMAC takes keys of any length (RFC 2104 §3); SP 800-131A §10 allows no new key under 112 bits.
 _HMAC = KeyLengths(range(8, 65_537, 8), range(112, 65_537, 8), "112 to 65536, a multiple of 8,")
 
 KEY_LENGTHS: Mapping[CryptographicAlgorithm, KeyLengths] = MappingProxyType(
@@ -65,7 +64,7 @@ def generate_key(algorithm: CryptographicAlgorithm, length: int) -> KeyMaterial:
     """A new random key. length is in bits.
 
     Raises UnsupportedCryptographicParameters for an algorithm that this server does not have, and
-    InvalidAttributeValue for a length that the algorithm does not have or that is too weak by now.
+    InvalidAttributeValue for a length that the algorithm does not have or that is too weak today.
     """
     lengths = _find_lengths(algorithm)
     if length not in lengths.new:

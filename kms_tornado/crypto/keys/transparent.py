@@ -1,9 +1,9 @@
 """Transparent keys (KMIP 2.1 §4.30): KMIP structures of a key's numbers, to and from `numbers`.
 
-Numbers of an RSA key that are missing are computed from the others. Beyond the sign and the length
-of the numbers nothing is checked here: OASIS profile case BL-M-9 registers an RSA key whose primes
-are not prime, and expects to get it back. Whether the numbers make a key that works is checked when
-the key is used (`asymmetric`).
+Missing numbers of an RSA private key, except its primes, are computed from the others. Beyond the
+sign and the length of the numbers nothing is checked here: OASIS profile case BL-M-9 registers an
+RSA key whose primes are not prime, and expects to get it back. `asymmetric` checks when a key is
+used whether the numbers make a key that works.
 """
 
 from __future__ import annotations
@@ -57,13 +57,13 @@ def parse_transparent(
         case TransparentECPublicKey():
             curve = find_curve_by_number(key.recommended_curve, algorithm)
             if curve not in NIST_CURVES and len(key.q) != curve.size:
-                raise InvalidField("the public key is no point of its curve")
+                raise InvalidField("the public key is not a point on its curve")
             return ECPublic(curve, key.q)
         case TransparentECPrivateKey():
             curve = find_curve_by_number(key.recommended_curve, algorithm)
             (scalar,) = _check_natural(key.d)
             if scalar.bit_length() > 8 * curve.size:
-                raise InvalidField("the private key is no scalar of its curve")
+                raise InvalidField("the private key is not a scalar of its curve")
             return ECPrivate(curve, scalar.to_bytes(curve.size, "big"))
     raise UnsupportedCryptographicParameters("Diffie-Hellman keys are not supported")
 
@@ -101,9 +101,8 @@ def _complete_rsa_private(key: TransparentRSAPrivateKey) -> RSAPrivate:
     )  # fmt: skip
     _check_natural(*(number for number in (n, e, d, p, q, dp, dq, qi) if number is not None))
     try:
-        if (
-            p is None or q is None
-        ):  # they can be computed, but that would block the server for 0.1 s
+        # Primes can be computed from e and d, but that would block the server for 0.1 s.
+        if p is None or q is None:
             raise MissingData("an RSA private key needs its primes, P and Q")
         if d is None and e is not None:
             d = pow(e, -1, (p - 1) * (q - 1))
@@ -115,12 +114,14 @@ def _complete_rsa_private(key: TransparentRSAPrivateKey) -> RSAPrivate:
         dq = d % (q - 1) if dq is None else dq
         qi = pow(q, -1, p) if qi is None else qi
     except (ValueError, ZeroDivisionError):
-        raise InvalidField("the numbers given of the RSA key contradict each other") from None
+        raise InvalidField("the numbers of the RSA key contradict each other") from None
     return RSAPrivate(n, e, d, p, q, dp, dq, qi)
 
 
 def _check_natural(*numbers: int) -> tuple[int, ...]:
     """The numbers, checked before any arithmetic, which would take long with long numbers."""
     if any(number < 0 or number.bit_length() > MAX_STORED_BITS for number in numbers):
-        raise InvalidField(f"the numbers of a key are positive, of at most {MAX_STORED_BITS} bits")
+        raise InvalidField(
+            f"a key's numbers are not negative and have at most {MAX_STORED_BITS} bits"
+        )
     return numbers

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from ...crypto.ciphers import RandomSource, generate_iv, normalize_nonce
+from ...crypto.ciphers import RandomSource, generate_iv, normalise_nonce
 from ...crypto.policy import CryptoPolicy, check_policy
 from ...crypto.suites import Suite, check_aad, check_iv, choose_suite
 from ...domain.lifecycle import Use
@@ -87,7 +87,7 @@ def plan_encryption(
         iv = request_iv
         returned_iv = request_iv if client.returns_given_iv else None
         if suite.has_nonce:
-            recorded_nonce = normalize_nonce(suite, request_iv)
+            recorded_nonce = normalise_nonce(suite, request_iv)
     aad = request.authenticated_encryption_additional_data or b""
     if aad:
         check_aad(suite, aad)

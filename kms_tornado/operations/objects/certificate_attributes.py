@@ -47,7 +47,7 @@ def _describe_names(facts: CertificateFacts) -> dict[str, Any]:
     """{"certificate_subject_cn": ("example.com",), …}"""
 
     def describe(entity: Entity, prefix: str) -> dict[str, Any]:
-        return {f"{prefix}_{ending}": values for ending, values in entity.parts.items()}
+        return {f"{prefix}_{suffix}": values for suffix, values in entity.parts.items()}
 
     return {
         **describe(facts.subject, "certificate_subject"),

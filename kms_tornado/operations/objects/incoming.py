@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ...crypto.keys import formats as key_formats
-from ...crypto.keys.asymmetric import normalize_key
+from ...crypto.keys.asymmetric import normalise_key
 from ...crypto.keys.numbers import (
     PrivateNumbers,
     PublicNumbers,
@@ -182,7 +182,7 @@ def _parse_asymmetric_key(
     is_private = isinstance(key, PrivateNumbers)
     if is_private is not (object_type is ObjectType.PRIVATE_KEY):
         raise InvalidField("a public key is no private key, nor the other way round")
-    key = normalize_key(key)
+    key = normalise_key(key)
     return ParsedObject(
         key_formats.encode_canonical(key),
         requested,

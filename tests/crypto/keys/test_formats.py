@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa
 from kms_tornado.crypto.keys import formats as key_formats
 from kms_tornado.crypto.keys.asymmetric import (
     derive_public_key,
-    normalize_key,
+    normalise_key,
 )
 from kms_tornado.crypto.keys.numbers import (
     ED25519,
@@ -61,7 +61,7 @@ def formats():
 def test_other_formats_of_a_private_key_convert_both_ways(name, key_format, octets, algorithm):
     key = key_formats.import_private(octets, key_format, algorithm)
     assert key_formats.export_private(key, key_format) == octets
-    assert key_formats.export_private(normalize_key(key), F.PKCS8) == pkcs8(LIBRARY_KEYS[name])
+    assert key_formats.export_private(normalise_key(key), F.PKCS8) == pkcs8(LIBRARY_KEYS[name])
 
 
 def test_public_rsa_key_converts_to_pkcs1_and_back():
@@ -111,7 +111,7 @@ def test_any_changed_octet_is_a_clean_refusal_or_another_key(import_, key_format
         changed = bytearray(octets)
         changed[at] ^= 0x81
         with contextlib.suppress(KMIPError):  # and nothing else
-            normalize_key(import_(bytes(changed), key_format))
+            normalise_key(import_(bytes(changed), key_format))
 
 
 @pytest.mark.parametrize(
