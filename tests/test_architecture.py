@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,22 @@ ALLOWED = {
     "__main__": {"errors", "logs", "options", "settings", "web"},
     "__init__": {"auth", "web"},  # for type checkers, and on demand
 }
+
+#: What a folder's modules may import of their own part besides one another: folders and modules.
+ALLOWED_WITHIN: dict[str, set[str]] = {
+    "crypto/keys": {"crypto/material.py", "crypto/policy.py"},
+    "kmip/payloads": {"kmip"},
+    "operations/common": set(),
+    "operations/objects": {"operations/common"},
+    "store/sql": {"store"},
+    "store/sqlite": {"store", "store/sql"},
+    "store/postgres": {"store", "store/sql"},
+    "web/bearer": set(),
+    "web/process": {"web", "web/bearer"},
+}
+
+#: What a function may have at most, so that it is read at a glance.
+MOST_LINES = 50
 
 #: Where a library may be imported; a whole part, or single modules of one.
 HOMES = {
@@ -144,3 +161,67 @@ def test_every_module_says_what_it_owns() -> None:
         if not ast.get_docstring(ast.parse((PACKAGE / module).read_text()))
     ]
     assert silent == []
+
+
+def module_named(name: tuple[str, ...]) -> Path | None:
+    """The module that a dotted name stands for; None where it is none of ours."""
+    path = Path(*name[1:])
+    for candidate in (path.with_suffix(".py") if name[1:] else path, path / "__init__.py"):
+        if candidate in MODULES:
+            return candidate
+    return None
+
+
+def imported_modules(module: Path) -> Iterator[Path]:
+    """The modules of ours that are loaded together with this one."""
+    package = ("kms_tornado", *module.parts[:-1])
+    for node in ast.parse((PACKAGE / module).read_text()).body:
+        if not isinstance(node, ast.ImportFrom):
+            continue
+        base = package[: len(package) - node.level + 1] if node.level else ()
+        name = (*base, *(node.module.split(".") if node.module else ()))
+        if name[0] != "kms_tornado":
+            continue
+        for alias in node.names:  # a module of a package, or a name within a module
+            found = module_named((*name, alias.name)) or module_named(name)
+            if found is not None:
+                yield found
+
+
+def test_no_modules_import_one_another_in_a_circle() -> None:
+    graph = {
+        module: {imported for imported in imported_modules(module) if imported != module}
+        for module in MODULES
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as exc:
+        pytest.fail(" → ".join(map(str, exc.args[1])))
+
+
+@pytest.mark.parametrize("folder", ALLOWED_WITHIN)
+def test_folder_imports_only_what_stands_below_it_in_its_part(folder: str) -> None:
+    part, allowed = folder.partition("/")[0], {folder, *ALLOWED_WITHIN[folder]}
+    modules = [module for module in MODULES if module.parent.as_posix() == folder]
+    assert modules
+    others = {
+        f"{module} → {imported}"
+        for module in modules
+        for imported in imported_modules(module)
+        if part_of(imported) == part and imported.name != "__init__.py"
+        if not {imported.as_posix(), imported.parent.as_posix()} & allowed
+    }
+    assert others == set()
+
+
+def test_no_function_is_longer_than_it_takes_to_read_at_a_glance() -> None:
+    too_long = [
+        f"{module}:{node.lineno} {node.name}"
+        for module in MODULES
+        if "migrations" not in module.parts  # written once, never read again
+        for node in ast.walk(ast.parse((PACKAGE / module).read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.end_lineno is not None
+        and node.end_lineno - node.lineno > MOST_LINES
+    ]
+    assert too_long == []
