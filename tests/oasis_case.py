@@ -1,8 +1,8 @@
 """One case of the profiles against a running server, message by message, compared structurally.
 
-KMS.md §3 says how: fields by tag and not by place; variables bound where they first show; recorded
-values that no server can know (generated keys, what follows from them) count by length and by being the
-same throughout; lists of Query may be longer than recorded.
+Fields are found by tag and not by place. A variable is bound where it first occurs. Recorded values that no
+server can know (generated keys and what follows from them) are compared by their length and by being the
+same throughout. Lists in answers to Query may be longer than recorded.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .oasis import VARIABLE, leaves, read_messages
 #: Cases that continue one another under one owner.
 SERIES = ("TL-M", "SASED-M")
 
-#: Listed by Query in four cases and used by none: not there, so not claimed (KMS.md §3).
+#: Listed by Query in four cases and used by none: not offered here, so not claimed.
 NOT_HERE = {
     "AdjustAttribute", "Archive", "Cancel", "Certify", "CreateSplitKey", "GetUsageAllocation",
     "JoinSplitKey", "Notify", "ObtainLease", "Poll", "Put", "ReCertify", "Recover", "SetEndpointRole",

@@ -1,4 +1,4 @@
-"""The direction of imports, and which module may know which library (README, "Layout")."""
+"""The direction of imports, and which module may know which library (`docs/architecture.md`)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "kms_tornado"
 
-#: What each part may import of the package: what stands left of it in DESIGN.md's picture.
+#: What each part may import of the package: what stands left of it in docs/architecture.md's picture.
 ALLOWED = {
     "errors": set(),
     "strict_json": set(),

@@ -1,4 +1,4 @@
-"""The real published client, cosmian_kms 4.22.1, against a real server (KMIP.md §8, §17).
+"""The real published client, cosmian_kms 4.22.1, against a real server.
 
 Its Rust threads may abort the interpreter at exit, so it runs in processes of its own, which report
 in JSON and leave by os._exit.

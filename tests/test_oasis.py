@@ -1,7 +1,7 @@
 """The mandatory cases of the KMIP 2.1 profiles against a running server, over HTTP.
 
 The cases are read from ../shared, rewritten from XML to JSON TTLV, sent message by message, and the
-answers compared structurally (KMS.md §3). FAILING names what fails, with its reason.
+answers compared structurally (`oasis_case`). FAILING names what fails, with its reason.
 ``python -m tests.oasis_table`` prints case and result.
 """
 

@@ -191,3 +191,21 @@ def test_table_of_tests_names_every_package_and_folders_that_exist() -> None:
     }
     assert set(rows) == packages, "CONTRIBUTING.md, Where the tests are"
     assert [tests for tests in rows.values() if not (ROOT / tests).is_dir()] == []
+
+
+def test_every_module_has_a_test_file_of_its_name_or_a_row_in_the_table() -> None:
+    rows = dict(re.findall(r"^\| `(kms_tornado/[\w/]+\.py)` \| (.+) \|$", CONTRIBUTING, re.M))
+    without = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "kms_tornado").rglob("*.py")
+        if path.name != "__init__.py" and "migrations" not in path.parts
+        if not _mirror_of(path).exists()
+    }
+    assert set(rows) == without, "CONTRIBUTING.md, Where the tests are"
+    named = {name for cell in rows.values() for name in re.findall(r"`([^`]+)`", cell)}
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def _mirror_of(module: Path) -> Path:
+    within = module.relative_to(ROOT / "kms_tornado")
+    return ROOT / "tests" / within.parent / f"test_{within.name}"

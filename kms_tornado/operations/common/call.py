@@ -76,7 +76,8 @@ class SharedOffload(Protocol):
     ) -> Awaitable[T]: ...
 
 
-@dataclass(frozen=True, slots=True)
+# One is made for each use of a key. Not frozen: a frozen dataclass takes four times as long to make.
+@dataclass(slots=True)
 class UsableKey:
     """An object whose key material may be used, and the way to it.
 
