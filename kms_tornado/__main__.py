@@ -23,7 +23,7 @@ log = logging.getLogger("kms_tornado.server")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the server; the exit code: 0 clean stop, 2 bad configuration, 1 anything else."""
+    """Run the server, and return the exit code: 0 clean stop, 2 bad configuration, 1 anything else."""
     try:
         parsed = options.parse(sys.argv[1:] if argv is None else argv, os.environ)
     except ConfigurationError as exc:
@@ -45,7 +45,7 @@ def _run(
     sockets: Sequence[socket.socket] | None = None,
     worker: Worker | None = None,
 ) -> int:
-    """Serve in this process, to its exit code."""
+    """Serve in this process, and return its exit code."""
     from .web.process.serving import serve
 
     try:
@@ -60,7 +60,7 @@ def _run(
 
 
 def _supervise(parsed: Parsed) -> int:
-    """Serve in workers, of which this process is the supervisor, to its exit code."""
+    """Supervise workers, which serve, and return the exit code."""
     from .web.process import serving  # noqa: F401  # before the fork: workers share what is loaded
     from .web.process.listening import open_sockets, server_url
     from .web.process.workers import Supervisor
@@ -87,7 +87,7 @@ def _supervise(parsed: Parsed) -> int:
 
 
 def _refuse(text: str, code: int) -> int:
-    """Say why in one line, however many a library's text has."""
+    """Print the reason on one line, even if a library's text has several; return the exit code."""
     print(f"kms-tornado: {' '.join(text.split())}", file=sys.stderr)
     return code
 

@@ -1,4 +1,4 @@
-"""The form of the log: one line a record, as text or JSON, and no token in any of them."""
+"""The format of the log: one line per record, as text or JSON, and no token in any line."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-# A token has "bearer", "eyJ" or a part like this in it. Nearly no line has, so that nearly none pays for
+# Every match contains "bearer", "eyJ" or a part like this. Hardly any line does, so hardly any pays for
 # the whole pattern.
 _LAST_PART = re.compile(r"\.[A-Za-z0-9_-]{20}", re.IGNORECASE)
-# Control characters, and those that turn the direction of what follows on a screen.
+# Control characters, line separators, and those that change the direction of the text after them.
 _UNPRINTABLE = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
@@ -40,12 +40,12 @@ def configure(level: str, form: str, stream: TextIO | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # No line shows threads, processes or source files, and finding them out takes a tenth of the time of a
-    # line ("Optimization" in the documentation of `logging`).
+    # No line shows threads, processes or source files, and collecting them takes a tenth of the time of
+    # a line ("Optimization" in the documentation of `logging`).
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = None
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # its plugins introduce themselves
-    # The line that names the URL is the program's answer to being started, so it is always there.
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it logs each plugin that it sets up
+    # The line that names the URL tells that the server has started, so no level hides it.
     logging.getLogger("kms_tornado.server").setLevel(logging.INFO)
     # Tornado quotes the malformed header, which may be the Authorization header.
     logging.getLogger("tornado.general").addFilter(_cut_quoted_header)

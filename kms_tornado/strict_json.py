@@ -67,7 +67,7 @@ def loads(data: bytes, *, max_depth: int) -> Any:
     except RecursionError:
         raise ValueError("nested too deep") from None
     except json.JSONDecodeError as exc:
-        raise ValueError(f"no JSON: {exc.msg} at character {exc.pos}") from None
+        raise ValueError(f"not JSON: {exc.msg} at character {exc.pos}") from None
     except UnicodeDecodeError:
         raise ValueError("not UTF-8") from None
     except ValueError as exc:

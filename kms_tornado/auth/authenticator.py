@@ -23,7 +23,7 @@ from .verifier import TokenVerifier
 
 log = logging.getLogger("kms_tornado.auth")
 
-# The way of a token
+# The path of a token
 #
 # A token takes the first of three ways that can decide about it. Only the third one waits.
 #
@@ -31,7 +31,7 @@ log = logging.getLogger("kms_tornado.auth")
 #    good as long as the clock has not passed its end and its issuer still uses the very KeySet object
 #    that verified it. So a withdrawn key takes effect on remembered tokens with the next refresh. An
 #    entry that is no longer good is dropped, and the token goes on to the second way, which says what
-#    is wrong with it. This way costs about a microsecond and is that of nearly every request.
+#    is wrong with it. This way costs about a microsecond, and nearly every request takes it.
 #
 # 2. `verify_now`: TokenVerifier reads the token (form, algorithm, type, issuer), takes the issuer's
 #    current keys from its KeyCache, checks the signature, then the claims. A token that passes is
@@ -43,13 +43,13 @@ log = logging.getLogger("kms_tornado.auth")
 #    issuer share one refresh, and KeyCache allows one per cooldown, so strangers with made-up `kid`s
 #    cannot make the server ask the issuer more often. A token whose own, unverified claims are bad
 #    causes no refresh: it would be refused anyway, and expired tokens are the ones that come in
-#    masses. It is told so only if there are keys, for without any nothing can be said about a token.
+#    masses. Without any keys even such a token is answered 503: nothing can be said about a token then.
 #
 # Every decision, on any of the ways, is counted once in `outcomes`.
 
 
 class Authenticator:
-    """The one way from a token to a Principal, whatever asks.
+    """The only way from a token to a Principal, whatever the transport.
 
     caches: {issuer URI: KeyCache}, one for each issuer of the settings.
     now: seconds since the Unix epoch.
@@ -71,7 +71,7 @@ class Authenticator:
         self._now = now
 
     def recall(self, digest: bytes) -> Principal | None:
-        """The principal of a token that was verified before and is still good; None: verify it.
+        """The principal of a token that was verified before and is still good; None means: verify it.
 
         digest: `tokens.digest` of the token.
         """
@@ -142,7 +142,7 @@ class Authenticator:
             # A bug of ours that a stranger's token triggered: refuse, count it and log it.
             log.exception("a token could not be checked because of a bug")
             raise InvalidToken(f"internal error ({type(exc).__name__})") from None
-        self.tokens.put(digest, principal, key_set, self._verifier.compute_end(principal))
+        self.tokens.put(digest, principal, key_set, self._verifier.compute_good_until(principal))
         return principal
 
     async def _verify_refreshing(self, token: str) -> Principal:

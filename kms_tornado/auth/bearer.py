@@ -25,7 +25,7 @@ def parse_authorization(values: Sequence[str]) -> str:
     if not values:
         raise MissingToken("no Authorization header")
     if len(values) > 1:
-        # Two proxies on the way may each have believed another one; nothing says which one counts.
+        # Two proxies on the way may each have relied on a different one; nothing says which counts.
         raise InvalidRequest("more than one Authorization header")
     scheme, _, token = values[0].strip(" \t").partition(" ")
     if scheme.lower() != "bearer":

@@ -15,17 +15,17 @@ from .issuer import normalise_type
 #
 # python-jose 3.5.0 decodes leniently: it takes padded and unpadded base64url, ignores characters that
 # are not in the alphabet, and takes a last character whose unused bits are set. So one signed token
-# has many spellings that all verify. A cache or a deny list that is asked by the token's text could be
-# walked around by respelling, and a stricter reader (a proxy, an audit tool) would disagree with us
-# about what was signed. The standard library's base64 and json have the same leniency: the last of
-# two equal members wins there, which is how two parsers are made to see two different claim sets, and
-# NaN is a number. RFC 7515 §10.12 and RFC 8725 §2.6 and §3.7 warn of this.
+# has many spellings that all verify. A cache or a deny list that is keyed by the token's text could be
+# evaded by respelling the token, and a stricter reader (a proxy, an audit tool) would disagree with us
+# about what was signed. The standard library's base64 and json are lenient, too: json accepts NaN, and
+# of two members with the same name the last one wins, which is how an attacker makes two parsers see
+# two different claim sets. RFC 7515 §10.12 and RFC 8725 §2.6 and §3.7 warn of this.
 #
 # Here every token has exactly one accepted spelling. `decode_segment` accepts canonical base64url
 # only; `strict_json` refuses duplicate members, non-finite numbers, encodings other than UTF-8 and deep
 # nesting (on which python-jose 3.5.0 ends with a RecursionError).
 
-#: Tokens over 16 KiB are refused unread (CVE-2025-61920: a peer decoded 500 MB first).
+#: Tokens over 16 KiB are refused unread (CVE-2025-61920: Authlib decoded 500 MB first).
 MAX_TOKEN_LENGTH = 16 * 1024
 MAX_DEPTH = 16  # claim sets nest for groups and roles, never this deep
 MAX_KID_LENGTH = 256
@@ -38,7 +38,7 @@ _CANONICAL_ENDS = {2: frozenset(b"AQgw"), 3: frozenset(b"AEIMQUYcgkosw048")}
 
 @dataclass(frozen=True, slots=True)
 class UnverifiedHeader:
-    """A well-formed JOSE header. What it says is not believed yet.
+    """A well-formed JOSE header. What it says is not trusted yet.
 
     kid: None where absent. typ: lower case, without ``application/``; None where absent.
     """
@@ -48,8 +48,8 @@ class UnverifiedHeader:
     typ: str | None
 
 
-class UnverifiedToken(NamedTuple):  # one for every new token, and made twice as fast as a dataclass
-    """The parts of a compact JWS. Nothing here is believed before the signature was checked."""
+class UnverifiedToken(NamedTuple):  # made for every new token, twice as fast as a dataclass
+    """The parts of a compact JWS. None of them is trusted until the signature has been checked."""
 
     header: UnverifiedHeader
     claims: dict[str, Any]
@@ -124,7 +124,7 @@ def _parse_object(segment: bytes, what: str) -> dict[str, Any]:
     try:
         value = strict_json.loads(decode_segment(segment), max_depth=MAX_DEPTH)
     except ValueError as exc:
-        raise MalformedToken(f"the {what} is not strict JSON: {exc}") from None
+        raise MalformedToken(f"the {what} cannot be parsed: {exc}") from None
     if not isinstance(value, dict):
         raise MalformedToken(f"the {what} is not a JSON object")
     return value

@@ -1,4 +1,4 @@
-"""Credentials: all that a request offers to say who is calling, as one value, unverified."""
+"""Credentials: what a request offers as proof of who sends it, as one unverified value."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 # One is made for every request. Not frozen: a frozen dataclass takes 0.9 µs to make, this one 0.2.
 @dataclass(slots=True)
 class Credentials:
-    """What a transport found in a request; nothing of it is believed yet.
+    """What a transport found in a request; none of it is trusted yet.
 
     A transport fills in what it has. Whoever checks credentials looks at the kinds that it knows and
-    ignores the others, so that a new kind of credential changes no signature between the two.
+    ignores the others, so that a new kind of credential changes no signature in between.
 
     authorization: the values of the ``Authorization`` header fields, in the order received.
     peer_certificate: the client's certificate of the TLS connection, DER; None without one.

@@ -26,7 +26,7 @@ _GOOGLE = "https://accounts.google.com"
 
 
 def is_loopback_host(host: str | None) -> bool:
-    """Whether the host of a URL is this machine for certain, without asking a resolver."""
+    """Whether the host of a URL is certainly this machine; no resolver is asked."""
     if host is None:
         return False
     if host.lower() == "localhost":
@@ -38,17 +38,17 @@ def is_loopback_host(host: str | None) -> bool:
 
 
 def check_issuer_url(url: str, what: str) -> None:
-    """Accept https, and http on a loopback host; an attacker on the path could answer anything else.
+    """Refuse all but https, and http on a loopback host: an attacker on the path could answer.
 
     what: the words with which the ConfigurationError starts.
     """
     if any(c.isspace() or not c.isprintable() for c in url):
-        raise ConfigurationError(f"{what}: the URL holds spaces or control characters")
+        raise ConfigurationError(f"{what}: the URL contains spaces or control characters")
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        raise ConfigurationError(f"{what}: no valid URL") from None
+        raise ConfigurationError(f"{what}: not a valid URL") from None
     if parts.scheme not in {"https", "http"} or not host:
         raise ConfigurationError(f"{what}: an https:// URL is needed")
     if parts.scheme == "http" and not is_loopback_host(host):
@@ -89,7 +89,7 @@ class TrustedIssuer:
                 try:
                     parts = urlsplit(self.jwks_uri)
                 except ValueError:
-                    raise ConfigurationError("key set URI: no valid URL") from None
+                    raise ConfigurationError("key set URI: not a valid URL") from None
                 if parts.netloc not in {"", "localhost"} or not parts.path.startswith("/"):
                     raise ConfigurationError("key set URI: file:/// and an absolute path is needed")
                 if "?" in self.jwks_uri or "#" in self.jwks_uri or "%00" in self.jwks_uri:
@@ -180,8 +180,8 @@ def normalise_type(typ: str | None) -> str | None:
 class RefreshPolicy:
     """When an issuer's keys are fetched. All times are seconds.
 
-    interval_s: between two fetches, 1 at least; an unknown ``kid`` and an answer with a shorter
-    ``Cache-Control: max-age`` make it sooner.
+    interval_s: between two fetches, 1 at least; an unknown ``kid``, or an answer with a shorter
+    ``Cache-Control: max-age``, brings the next one forward.
     cooldown_s: the shortest time between the starts of two fetches, whatever asks for them.
     timeout_s: the longest time for one fetch, and for a request to wait for it; 30 at most.
     max_stale_s: for how long the last good keys serve while fetches fail.
@@ -199,11 +199,11 @@ class RefreshPolicy:
         if not self.interval_s >= 1:
             raise ConfigurationError("refresh interval: at least 1 second")
         if not self.cooldown_s >= 0:
-            raise ConfigurationError("cooldown: not negative")
+            raise ConfigurationError("cooldown: must not be negative")
         if not 0 < self.timeout_s <= 30:
             raise ConfigurationError("key set timeout: more than 0 and at most 30 seconds")
         if not self.max_stale_s >= 0:
-            raise ConfigurationError("maximum staleness: not negative")
+            raise ConfigurationError("maximum staleness: must not be negative")
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +226,7 @@ class TrustSettings:
         if not self.issuers:
             raise ConfigurationError("at least one issuer is needed")
         if self.cache_size < 0:
-            raise ConfigurationError("token cache size: not negative")
+            raise ConfigurationError("token cache size: must not be negative")
         self.by_spelling()
 
     def by_spelling(self) -> Mapping[str, TrustedIssuer]:

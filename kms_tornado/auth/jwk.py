@@ -164,7 +164,7 @@ def _parse_kid(member: Mapping[str, Any]) -> str | None:
 
 
 def _check_purpose(member: Mapping[str, Any]) -> None:
-    """``use`` and ``key_ops`` must allow to verify signatures (RFC 7517 §4.2, §4.3)."""
+    """``use`` and ``key_ops`` must allow verifying signatures (RFC 7517 §4.2, §4.3)."""
     if "use" in member and member["use"] != "sig":
         raise UnusableKey(f"its use is {_abbreviate(member['use'])}, not sig")
     if "key_ops" in member:

@@ -23,7 +23,7 @@ log = logging.getLogger("kms_tornado.keys")
 
 Load = Callable[[], Awaitable[LoadedKeys]]
 
-#: A failing issuer is asked again at most this often, however short the cooldown.
+#: A failing issuer is asked again after this pause at the earliest, however short the cooldown.
 _LEAST_BACKOFF_S = 1.0
 
 # The life of an issuer's key set
@@ -47,13 +47,13 @@ _LEAST_BACKOFF_S = 1.0
 #
 # Identity. A refresh that brings the same keys keeps the old KeySet object; one that brings others
 # replaces it. Remembered tokens are bound to the object (see token_cache), so a change of the keys
-# ends all of them, and fetching the same keys again ends none.
+# invalidates all of them, and fetching the same keys again invalidates none.
 #
 # Failure. A refresh that fails for whatever reason (no answer, no JSON, no usable key) changes no key:
 # the last good ones go on serving. They become stale when refreshes fail and the last good one is
 # more than max_stale_s ago. Then tokens are answered 503, for a key that the issuer has withdrawn
-# meanwhile could still verify one. The next good refresh ends this. A long interval alone makes no key
-# stale.
+# meanwhile could still verify one. The next good refresh ends this. Keys never become
+# stale for a long interval alone.
 #
 #   KeyStatus.state   keys     refreshes                                  a token is
 #   loading           none     the first one has not ended                answered 503 after a wait
@@ -71,7 +71,7 @@ class KeyStatus:
     "stale" (they no longer do), "missing" (there never were any).
     keys: the number of usable keys.
     age_s: seconds since the last good refresh, None before the first one.
-    failing_for_s: seconds since the first failure after it, None while refreshes succeed.
+    failing_for_s: seconds since the first of the failures in a row, None while refreshes succeed.
     problem: why the last refresh failed, for an operator; None while refreshes succeed.
     generation: counts the changes of the key set.
     """
@@ -89,7 +89,7 @@ class KeyCache:
     """Owns one issuer's current KeySet. Belongs to one event loop.
 
     load: fetches the key set. Raises KeySetError.
-    clock: monotonic, in seconds. jitter: (low, high) → a number between.
+    clock: monotonic, in seconds. jitter: (low, high) → a number between the two.
     """
 
     def __init__(
@@ -170,7 +170,7 @@ class KeyCache:
             )
 
     def start_refresh(self) -> bool:
-        """Start a refresh in the background, unless one runs or the cooldown is not over.
+        """Start a refresh in the background, unless one is running or the cooldown is not over.
 
         Returns whether it was started.
         """

@@ -52,7 +52,7 @@ class LoadedKeys:
 
 
 class KeySource:
-    """The documents of one issuer; by their ETags, an unchanged one is not sent again."""
+    """Fetches the documents of one issuer; their ETags spare it those that have not changed."""
 
     def __init__(self, issuer: TrustedIssuer, fetch: Fetch) -> None:
         self._issuer = issuer
@@ -80,7 +80,7 @@ class KeySource:
             try:
                 return await self._discover(configured)
             except (_NotFound, _OtherIssuer):
-                # A host may speak for another issuer than those below it, as Okta's org server does.
+                # The host may be an issuer itself, other than those below it, as Okta's org server is.
                 if configured.rstrip("/") == self._issuer.uri.rstrip("/"):
                     raise
                 return await self._discover(self._issuer.uri)

@@ -113,7 +113,7 @@ def parse_document(body: bytes) -> KeySet | Discovery:
         document = strict_json.loads(body, max_depth=_MAX_DEPTH)
     except ValueError as exc:
         hint = " (it looks like an HTML page)" if body.lstrip()[:1] == b"<" else ""
-        raise KeySetError(f"the answer is not JSON{hint}: {exc}") from None
+        raise KeySetError(f"the answer cannot be parsed{hint}: {exc}") from None
     if not isinstance(document, dict):
         raise KeySetError("the answer is not a JSON object")
     if "keys" in document and not isinstance(document["keys"], str):

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from jose import jws
 
 ALGORITHM = "ES256"
-_SIZE = 32
+_COORDINATE_BYTES = 32
 
 
 class DevSigner:
@@ -51,4 +51,8 @@ class DevSigner:
 
 
 def _encode_coordinate(coordinate: int) -> str:
-    return base64.urlsafe_b64encode(coordinate.to_bytes(_SIZE, "big")).rstrip(b"=").decode("ascii")
+    return (
+        base64.urlsafe_b64encode(coordinate.to_bytes(_COORDINATE_BYTES, "big"))
+        .rstrip(b"=")
+        .decode("ascii")
+    )

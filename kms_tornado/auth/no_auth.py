@@ -1,4 +1,4 @@
-"""InsecureNoAuth: for --insecure-no-auth, where every request is one configured user."""
+"""InsecureNoAuth: for --insecure-no-auth, where every request counts as one configured user's."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def _freeze_value(value: Any) -> Any:
 class Principal:
     """Who a verified token speaks for: ``current_user`` of a handler.
 
-    From a token, only `auth.verifier` makes one.
+    Only `auth.verifier` makes one from a token.
 
     name: the user's name, to which access rights are granted: the value of the user claim, after
     ``<issuer>#`` where `TokenPolicy.namespace_by_issuer` is set.

@@ -1,4 +1,4 @@
-"""RequestAuth: what every transport asks of authentication, whichever method it is."""
+"""RequestAuth: the interface through which every transport has a request authenticated."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class AuthStatistics:
     """Counts since the process started.
 
     outcomes: {"ok" or the reason of a refusal: number of checks}.
-    remembered_hits, remembered_misses: look-ups of a token among those that were verified before;
-    remembered: how many there are now.
+    remembered_hits, remembered_misses: look-ups among the tokens that were verified before.
+    remembered: how many such tokens are remembered now.
     key_fetches: {issuer: {"ok" or "failed": number of refreshes of its key set}}.
     """
 
@@ -31,8 +31,8 @@ class AuthStatistics:
 class RequestAuth(Protocol):
     """One method of authentication, started and stopped with the server.
 
-    A request asks `recall` or `check_now` first; neither waits. Only where check_now returns None,
-    the request waits for `check_refreshing`.
+    A request asks `recall` or `check_now` first; neither waits. Only where check_now returns None
+    does the request wait for `check_refreshing`.
     """
 
     @property
@@ -65,7 +65,7 @@ class RequestAuth(Protocol):
         """End what runs in the background, and wait until it has ended."""
 
     def refresh_soon(self) -> None:
-        """Fetch again what was fetched from outside, within the cooldown; SIGHUP calls it."""
+        """Fetch the issuers' keys again, except within their cooldown; called on SIGHUP."""
 
     def status(self) -> Sequence[KeyStatus]:
         """The state of each issuer's keys, in the order of `issuers`."""

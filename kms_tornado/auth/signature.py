@@ -1,4 +1,4 @@
-"""The check of one signature with one key: the only use that is made of python-jose.
+"""The check of one signature with one key: the only use of python-jose in the token check.
 
 python-jose 3.5.0 is lenient about keys, algorithms and claims: an absent ``aud`` passes, one odd key
 makes a whole set unusable, a deeply nested header raises RecursionError (docs/security.md,
@@ -103,7 +103,7 @@ def build_verify(key: PublicKey, algorithm: str) -> Verify:
     """
     if algorithm not in list_algorithms(key):
         raise ValueError(f"the key cannot serve {algorithm}")
-    # It accepts key objects, whatever its type stubs say, so our keys bypass its JWK parsing.
+    # `construct` accepts key objects, whatever its type stubs say: our keys bypass its JWK parsing.
     verify = jwk.construct(key, algorithm).verify  # type: ignore[arg-type]
     signature_length = _compute_signature_length(key)
 

@@ -1,4 +1,4 @@
-"""TokenCache: verified tokens, whose next request costs a digest and no signature check."""
+"""TokenCache: verified tokens, so that their next request costs a digest and no signature check."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class TokenCache:
     """At most `size` verified tokens; the least recently used one goes first. 0 remembers nothing.
 
     Entries are found by a 256-bit digest of the whole token: a core dump of the cache leaks no token,
-    and no two tokens share an entry. Each is bound to the very KeySet that verified it: once the
-    issuer's keys have changed it is worthless. The caller compares keys and time.
+    and no two tokens share an entry. Each is bound to the very KeySet that verified it, and worthless
+    once the issuer's keys have changed. The caller compares keys and time.
     """
 
     def __init__(self, size: int) -> None:
@@ -32,13 +32,13 @@ class TokenCache:
 
     @staticmethod
     def digest(token: str) -> bytes:
-        """What stands for the token here: 32 bytes."""
+        """The key of the token's entry: 32 bytes."""
         # BLAKE2b is as strong as SHA-256 and needs none of OpenSSL's set-up, which costs more than
         # the hashing.
         return blake2b(token.encode("utf-8", "surrogatepass"), digest_size=32).digest()
 
     def get(self, digest: bytes) -> tuple[Principal, KeySet, float] | None:
-        """(principal, the key set that verified the token, its end in seconds since the Unix epoch)."""
+        """(principal, the key set that verified the token, good_until); see `put`."""
         entry = self._entries.get(digest)
         if entry is None:
             self.misses += 1

@@ -20,7 +20,7 @@ _REMEMBERED_HEADERS = 256
 
 
 class TokenVerifier:
-    """The rules of one TrustSettings. Remembers nothing but parsed headers, which decide nothing."""
+    """The rules of one TrustSettings. Remembers parsed headers only, and they decide nothing."""
 
     def __init__(self, settings: TrustSettings) -> None:
         self._issuers = settings.by_spelling()
@@ -47,7 +47,7 @@ class TokenVerifier:
     def check_unverified_claims(
         self, unverified: UnverifiedToken, issuer: TrustedIssuer, *, now: float
     ) -> None:
-        """Raise what the claims alone are refused for: such a token is not worth a refresh of keys."""
+        """Refuse a token for its claims alone: it would be refused even after a refresh of the keys."""
         check_claims(unverified.claims, issuer=issuer, policy=self._policy, now=now)
 
     def verify(
@@ -82,7 +82,7 @@ class TokenVerifier:
             expires_at=claims["exp"],
         )
 
-    def compute_end(self, principal: Principal) -> float:
+    def compute_good_until(self, principal: Principal) -> float:
         """When a verified token stops being good, leeway included; seconds since the Unix epoch."""
         policy = self._policy
         end = principal.expires_at

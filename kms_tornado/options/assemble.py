@@ -1,4 +1,4 @@
-"""Makes Settings of the values of the options, or notes how they contradict each other.
+"""Builds Settings from the values of the options, or notes how they contradict each other.
 
 A plain option needs no line here: its row in `table` says which field it fills, and each class of
 settings takes the fields that it has.
@@ -97,6 +97,6 @@ def _collect_issuers(
 
 
 def _note(values: Mapping[str, OptionValue], faults: Faults, text: str, *names: str) -> None:
-    """Note what is wrong between these options, the one to change first."""
-    if faults.unusable.isdisjoint(names):  # else it may be a mere consequence
+    """Note how these options contradict each other; the one to change comes first."""
+    if faults.unusable.isdisjoint(names):  # otherwise this may only follow from another fault
         faults.add(BY_NAME[names[0]].label, values[names[0]].place, text)

@@ -79,7 +79,7 @@ def _parse_claim_value(text: str) -> str | int | float | bool:
 def parse_user_name(text: str) -> str:
     if text == "*":
         # In access rights it stands for every authenticated user; nobody has that name.
-        raise ConfigurationError("'*' is no user name")
+        raise ConfigurationError("'*' is not a user name")
     if len(text) > _MAX_NAME:
         raise ConfigurationError(f"a user name has at most {_MAX_NAME} characters")
     return text
@@ -94,7 +94,7 @@ def parse_host(text: str) -> str:
         ip_address(bare)
     except ValueError:
         if not re.fullmatch(r"[^\s/:@\[\]*]+", bare):
-            raise ConfigurationError(f"{quote(text)} is no host name or address") from None
+            raise ConfigurationError(f"{quote(text)} is not a host name or an address") from None
     return bare
 
 
@@ -106,14 +106,14 @@ def parse_readable_file(text: str) -> Path:
     except OSError as exc:
         raise ConfigurationError(f"cannot read {text}: {exc.strerror}") from None
     if path.is_dir() or not os.access(path, os.R_OK):
-        raise ConfigurationError(f"cannot read {text}: no readable file")
+        raise ConfigurationError(f"cannot read {text}: not a readable file")
     return path
 
 
 def mask_url(text: str) -> str:
     """A URL without its password, for people to read.
 
-    Takes too much rather than too little: a password may hold / and @ that nobody escaped.
+    Masks too much rather than too little: a password may contain a / or @ that nobody escaped.
     """
     scheme, separator, rest = text.partition("://")
     user_info, at, place = rest.rpartition("@")

@@ -1,4 +1,4 @@
-"""The configuration file: the table [kms] of a TOML file, checked as a whole, overridden keys included."""
+"""The configuration file: the table [kms] of a TOML file, checked as a whole with its overridden keys."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ def _load(path: Path) -> dict[str, Any]:
     except OSError as exc:
         raise ConfigurationError(exc.strerror or "input/output error") from None
     except UnicodeDecodeError:
-        raise ConfigurationError("no UTF-8") from None
+        raise ConfigurationError("not UTF-8") from None
     except tomllib.TOMLDecodeError as exc:
         # Its text may quote a key, never a value.
-        raise ConfigurationError(f"no valid TOML: {cut(str(exc), 120)}") from None
+        raise ConfigurationError(f"not valid TOML: {cut(str(exc), 120)}") from None
     except (ValueError, RecursionError):  # ValueError: digits that int() refuses
-        text = "no valid TOML: nested too deeply, or a number too long"
+        text = "not valid TOML: nested too deeply, or a number too long"
         raise ConfigurationError(text) from None
 
 

@@ -2,7 +2,7 @@
 
 ConfigArgParse would merge environment and file by writing them as flags in front of the real ones,
 which loses TOML's types and the place that a value came from. So it gets neither of them, and knows
-their names for the help alone. No other module imports it.
+their names for the help alone. No other module imports ConfigArgParse.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _make_parser() -> Any:
         description="A key management server: KMIP 2.1 over JSON, JWT bearer authentication.",
         epilog="An empty environment variable counts as not set. Switches take true, false, 1 or "
         "0 there. Options marked (repeatable) are comma-separated there and lists in the file.",
-        allow_abbrev=False,  # an abbreviation would change its meaning with the next release
+        allow_abbrev=False,  # the next option could make an abbreviation ambiguous
         exit_on_error=False,
         config_file_parser_class=configargparse.TomlConfigParser(["kms"]),
         formatter_class=lambda prog: _Help(prog, max_help_position=30),

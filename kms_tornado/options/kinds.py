@@ -1,4 +1,4 @@
-"""The kinds of option values: a switch, an integer, seconds or a text.
+"""The kinds of option values: a switch, an integer, a number of seconds or a text.
 
 A kind turns one flag, variable or list entry (text) or one TOML value into the value that
 Settings is made of. It raises ConfigurationError that says what is wrong, and nothing else.
@@ -43,7 +43,7 @@ class Integer:
 
     def from_text(self, text: str) -> int:
         if not re.fullmatch(r"[+-]?[0-9]+", text.strip(), re.ASCII):
-            raise ConfigurationError(f"{quote(text)} is no integer ({self.low} to {self.high})")
+            raise ConfigurationError(f"{quote(text)} is not an integer ({self.low} to {self.high})")
         if len(text.strip()) > 20:  # int() refuses thousands of digits with a ValueError
             raise ConfigurationError(f"out of range: {self.low} to {self.high}")
         return self._check_range(int(text))
@@ -61,7 +61,7 @@ class Integer:
 
 @dataclass(frozen=True, slots=True)
 class Seconds:
-    """A finite number from low (left out itself where `above`) to high."""
+    """A finite number from low to high; where `above`, it must be greater than low."""
 
     low: int = 0
     high: int = _MAX_SECONDS
@@ -72,7 +72,7 @@ class Seconds:
         # Not all that float() takes: "nan", "infinity" and "1_0" are typing mistakes here.
         number = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
         if not re.fullmatch(number, text.strip(), re.ASCII):
-            raise ConfigurationError(f"{quote(text)} is no number of seconds ({self._range})")
+            raise ConfigurationError(f"{quote(text)} is not a number of seconds ({self._range})")
         return self._check_range(float(text))
 
     def from_toml(self, value: object) -> float:
@@ -103,9 +103,9 @@ class Text:
     def from_text(self, text: str) -> object:
         if not text.strip():
             raise ConfigurationError("the value is empty")
-        # Cs: bytes of a flag or variable that are no UTF-8. Zl, Zp: line breaks to some readers.
+        # Cs: bytes of a flag or variable that are not UTF-8. Zl, Zp: line breaks to some readers.
         if any(unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} for c in text):
-            raise ConfigurationError("the value holds control characters or is no UTF-8")
+            raise ConfigurationError("the value contains control characters or is not UTF-8")
         return self.convert(text)
 
     def from_toml(self, value: object) -> object:

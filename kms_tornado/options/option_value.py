@@ -28,8 +28,8 @@ class OptionValue:
 class Faults:
     """All that is wrong with the options, collected so that it is reported at once.
 
-    lines: one text a fault. unusable: options whose value is not known, so that what does not go
-    together with it is not judged.
+    lines: one text a fault. unusable: options whose value is not known, so that
+    no contradiction with them is reported.
     """
 
     lines: list[str] = field(default_factory=list)
@@ -50,7 +50,7 @@ def make_default(option: Option) -> OptionValue:
 
 
 def convert(option: Option, raw: Any, source: Source, place: str, faults: Faults) -> OptionValue:
-    """Turn what a source holds into values. A fault is noted, and the default goes on for it.
+    """Turn what a source holds into values. A fault is noted, and the default is returned in its place.
 
     raw: the list of texts of a flag, the text of a variable, or a TOML value.
     """
@@ -89,7 +89,7 @@ def _split_entries(option: Option, raw: Any, source: Source) -> list[Any]:
     if source == "environment":
         entries = [entry.strip() for entry in raw.split(option.separator) if entry.strip()]
         if not entries:  # as "not set" it might switch a check off
-            raise ConfigurationError("holds no value")
+            raise ConfigurationError("contains no value")
         return entries
     if not isinstance(raw, list | tuple):
         raise ConfigurationError(f"needs a list of strings, not {name_toml_type(raw)}")

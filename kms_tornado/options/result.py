@@ -16,7 +16,7 @@ from .table import Option, find_options
 
 @dataclass(frozen=True, slots=True)
 class Effective:
-    """One option as it took effect. name: in the file, or the variable's where it is no flag.
+    """One option as it took effect. name: in the file, or the variable's where it is not a flag.
 
     value: TOML, secrets masked, or a few words where not is_set.
     is_set: whether the value can stand in a configuration file.

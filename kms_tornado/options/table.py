@@ -67,7 +67,7 @@ class Option:
 
     @property
     def label(self) -> str:
-        """How faults name it; the name in every source is part of it or of its place."""
+        """The option's name in the texts of faults."""
         return self.flag if self.is_flag else self.variable
 
 
@@ -180,8 +180,8 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
             Option(
                 "jwt-token-types",
                 Text("TYP", parse_token_type),
-                "accepted typ headers, compared without case and a leading application/; the word "
-                "absent stands for a token without typ",
+                "accepted typ headers, compared regardless of case, without a leading application/; the "
+                "word absent stands for a token without typ",
                 ("absent", "JWT", "at+jwt"),
                 setting="token_types",
                 repeatable=True,
@@ -357,7 +357,7 @@ BY_NAME: Mapping[str, Option] = {option.name: option for option in OPTIONS}
 
 
 def find_options(field: str) -> Sequence[Option]:
-    """The options that fill the field, the one to change first in front."""
+    """The options that fill the field; the one to change comes first."""
     return [option for option in OPTIONS if option.field == field]
 
 

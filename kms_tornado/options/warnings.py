@@ -43,4 +43,6 @@ def find_warnings(settings: Settings, values: Mapping[str, OptionValue]) -> Iter
     if settings.tls_cert_file is None and not is_loopback_host(settings.hostname):
         yield warning("hostname", "bearer tokens pass in clear text unless a proxy adds TLS")
     if settings.refresh.interval_s < settings.refresh.cooldown_s:
-        yield warning("jwks-refresh-interval", "shorter than --jwks-cooldown, which holds")
+        yield warning(
+            "jwks-refresh-interval", "shorter than --jwks-cooldown, which takes precedence"
+        )

@@ -190,7 +190,7 @@ def _render_owned(target: ManagedObject) -> JSON:
 
 
 def _render_granted(granted: GrantedObject, target: ManagedObject) -> JSON:
-    """target: the object of `granted`, in the state that it is in by now."""
+    """target: the object of `granted`, in its state at this time."""
     return {
         "object_id": target.uid,
         "owner_id": target.owner,

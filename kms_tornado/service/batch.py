@@ -2,30 +2,30 @@
 
 A batch is one transaction. Its items run on a `Transaction`, which holds their changes back: a later
 item sees what an earlier one did, the database does not. At the end all changes are committed in one
-step, durable before the answer is sent. What differs is what a failed item takes with it:
+step, durable before the answer is sent. The option decides what a failed item undoes:
 
-    Continue   its own changes, which are taken back; the other items count
-    Stop       the same, and the items behind it are not run
-    Undo       everything: nothing is committed, and the answer says Operation Undone of the others
+    Continue   its own changes; the other items count
+    Stop       its own changes; the items after it are not run
+    Undo       everything: nothing is committed, and the items before it are answered Operation Undone
 
-An answer that is longer than there is room for is a failure like any other, so that nobody has to guess
+An item whose answer does not fit into the response fails like any other, so that nobody has to guess
 what was done.
 
 Two things may go wrong at the commit. **Conflict**: another writer changed an object after an item had
 read it. Nothing was written, and the whole batch is run again, from the second attempt on in turn
-(`service`). **Refused**: the database will not have the changes of certain items (a Name that is in
+(`service`). **Refused**: the database refuses the changes of certain items (a Name that is in
 use, a nonce that was spent). Nothing was written either; the batch is run again, and those items fail
 at once with what the database said.
 
-Some items cannot be run twice: a stream that took its part of the data has taken it. Such an operation
+Some items cannot be run twice: a stream cannot give back the data that it has processed. Such an operation
 calls `commit_now`, and all changes up to and including its own are committed there and then. From that
-point on the batch has a *checkpoint*: an attempt that follows a conflict goes on behind it, and if no
+point on the batch has a *checkpoint*: an attempt that follows a conflict goes on after it, and if no
 attempt succeeds, the items before the checkpoint are answered as they ended. Undo cannot take a commit
 back, so such an operation fails within Undo.
 
-The ID placeholder (§6.1) is the object that an item means which names none. Which operations set it is
-in the catalogue. It is cleared by their failure, and by that of an operation that is not offered:
-what follows was not meant for another object.
+The ID placeholder (§6.1) stands for the object of an item that names none. The catalogue says which
+operations set it. It is cleared when one of them fails, or an operation that is not offered: the items
+after it were not meant for another object.
 """
 
 from __future__ import annotations
@@ -56,10 +56,10 @@ from ..store.base import Conflict, Refused
 from .limits import MAX_RESPONSE_BYTES
 from .service import ATTEMPTS, Service, TooManyConflicts
 
-#: After so many seconds no further item is begun; most clients have given up by then.
+#: Seconds after which no further item is begun; most clients have given up by then.
 DEADLINE_S = 30.0
 
-#: After so many seconds a batch lets the other requests of the process run.
+#: Seconds after which a batch lets the other requests of the process run.
 TURN_S = 0.001
 
 
@@ -177,7 +177,7 @@ class _BatchRun:
         return _mark_undone([], _make_failure(self.items[0], TooManyConflicts()))
 
     async def _take_turn(self, number: int, turn: contextlib.AsyncExitStack) -> None:
-        """The first attempt is made at once, the others in the turn that this enters."""
+        """Let the first attempt begin at once; from the second on, wait for the turn and enter it."""
         if number == 1:
             requests = (item.request for item in self.items)
             await turn.enter_async_context(self.service.take_turn(self.principal, *requests))
@@ -225,7 +225,7 @@ class _BatchRun:
             self.turn_ends = time.perf_counter() + TURN_S
 
     def _fail_rest(self, error: KMIPError) -> list[ItemResult]:
-        """What is on disk as it ended, and the error for the items behind."""
+        """The results of the items that are on disk, and the error for those after them."""
         rest = self.items[self.checkpoint.position :]
         if self.option is BatchErrorContinuationOption.STOP:
             rest = rest[:1]

@@ -1,8 +1,8 @@
-"""The catalogue of operations: one row says all that the server knows about one.
+"""The catalogue of operations: each row says all that the server knows about one operation.
 
-What stands below cannot import this table, so the Service hands each part what it needs of it: the
-codecs the payload classes of what is offered, the calls the rights that suffice, and Query the names
-of operations and object types. To add an operation, write its payloads, its function and its row.
+The packages below cannot import this table, so the Service hands each part what it needs of it: the
+codecs the payload classes of the offered operations, the calls the rights that suffice, and Query the
+names of operations and object types. To add an operation, write its payloads, its function and its row.
 """
 
 from __future__ import annotations
@@ -60,12 +60,12 @@ def _read_private_key_identifier(response: Any) -> str | None:
 
 
 def _read_only_identifier(response: p.LocateResponse) -> str | None:
-    """None where there are several, so that what follows is done to the object that was meant, or fails."""
+    """None where there are several: the next item must fail rather than act on a wrong object."""
     identifiers = response.unique_identifiers
     return identifiers[0] if len(identifiers) == 1 else None
 
 
-#: Where a request names the object that it is about; left out, that is the one of the ID placeholder.
+#: The fields in which a request names its object; where it omits them, the ID placeholder stands in.
 _IDENTIFIER_FIELDS = ("unique_identifier", "private_key_unique_identifier", "unique_identifiers")
 
 
@@ -73,12 +73,12 @@ _IDENTIFIER_FIELDS = ("unique_identifier", "private_key_unique_identifier", "uni
 class OperationRow:
     """One operation.
 
-    function: does it. request, response: its payloads.
-    object_types: those that it works on, which Query names; () where it names no object.
+    function: carries it out. request, response: the classes of its payloads.
+    object_types: those that it works on, which Query lists; () where it works on no object.
     placeholder: response → what the ID placeholder means from then on (KMIP 2.1 §6.1); None where the
     operation leaves it alone.
     is_covered_by_get: the right to Get allows it, too, because whoever holds the key material can do
-    it anyway. It changes nothing about the object.
+    it anyway, and it does not change the object.
     is_interop_only: offered only with --kmip-interop, for conformance runs.
     identifier_fields: fields of the request that the ID placeholder stands in for.
     """
@@ -99,7 +99,7 @@ class OperationRow:
         object.__setattr__(self, "identifier_fields", fields)
 
 
-#: In the order in which Query names them.
+#: In the order in which Query lists them.
 CATALOGUE: Mapping[Operation, OperationRow] = MappingProxyType(
     {
         Operation.CREATE: OperationRow(
@@ -257,7 +257,7 @@ CATALOGUE: Mapping[Operation, OperationRow] = MappingProxyType(
 
 
 def select_operations(*, kmip_interop: bool) -> Mapping[Operation, OperationRow]:
-    """The rows of what a server answers, and Query names. kmip_interop: of --kmip-interop."""
+    """The rows of the operations that a server offers, which Query lists. kmip_interop: of --kmip-interop."""
     return {
         operation: row
         for operation, row in CATALOGUE.items()

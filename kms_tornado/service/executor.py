@@ -26,7 +26,7 @@ _CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else o
 
 
 class Busy(Unavailable):
-    """The queue for such work is full, and the job was not begun."""
+    """The queue for this kind of work is full, and the job was not begun."""
 
     reason = "busy"
 
@@ -69,7 +69,7 @@ class Lane:
         self.name = name
         self.waiting = self.running = self.refused = 0
         self._size = size
-        #: Principal → its jobs that wait, never empty. The first principal is the next to get a thread.
+        #: {principal: its waiting jobs, at least one}. The first principal is the next to get a thread.
         self._queues: dict[str, deque[_Job]] = {}
         self._pool = ThreadPoolExecutor(
             size.threads, thread_name_prefix=f"kms-{name}", initializer=_set_niceness, initargs=(size.niceness,)
@@ -103,9 +103,9 @@ class Lane:
         ):
             self.refused += 1
             raise Busy(
-                "the server is busy with as much work of this kind as it takes; try again later",
+                "the server is too busy with work of this kind; try again later",
                 retry_after_s=self._size.retry_after_s,
-                detail=f"lane {self.name}: {self.waiting} waiting, of them {len(queue or ())} theirs",
+                detail=f"lane {self.name}: {self.waiting} waiting, {len(queue or ())} of this principal",
             )
         if queue is None:
             queue = self._queues[principal] = deque()
@@ -121,7 +121,7 @@ class Lane:
         self.running -= 1
         self._start_next()
         if job.result.done():  # nobody waits for it any more
-            done.exception()  # fetched, or asyncio would complain that nobody did
+            done.exception()  # read, or asyncio would log that it never was
         elif (error := done.exception()) is not None:
             job.result.set_exception(error)
         else:
@@ -159,7 +159,7 @@ class Executor:
 
 
 def _set_niceness(increment: int) -> None:
-    """Of the current thread alone: for Linux, a thread's id names a process of its own."""
+    """Make the current thread alone nicer: to Linux a thread is a process with an id of its own."""
     if increment and hasattr(os, "setpriority"):
         with contextlib.suppress(OSError):
             thread = threading.get_native_id()

@@ -24,7 +24,7 @@ KEY_FILE = "master.key"
 
 
 class KMS:
-    """``async with KMS(settings)``: open between the two ends, Unavailable before and after."""
+    """The key service: open within ``async with KMS(settings)``, raises Unavailable outside of it."""
 
     def __init__(
         self, settings: ServiceSettings, *, light: LaneSize = LIGHT, heavy: LaneSize = HEAVY
@@ -59,7 +59,7 @@ class KMS:
         return self._store
 
     async def offload(self, function: Callable[[], T], *, principal: str, heavy: bool = False) -> T:
-        """Run what would block the loop for more than about a millisecond on a thread.
+        """Run on a thread what would block the event loop for more than about a millisecond.
 
         Raises Unavailable where the queue is full, and while the KMS is not open.
         """

@@ -88,7 +88,7 @@ def _decode_key(text: str) -> MasterKey:
     except (binascii.Error, ValueError):
         raise ValueError("is not base64") from None
     if len(key) != MASTER_KEY_BYTES:
-        raise ValueError(f"holds {len(key)} bytes, a master key has {MASTER_KEY_BYTES}")
+        raise ValueError(f"has {len(key)} bytes, and a master key has {MASTER_KEY_BYTES}")
     if base64.b64encode(key).decode("ascii") != text:
         raise ValueError("is not canonical base64")
     return MasterKey(KeyMaterial(key))
@@ -142,7 +142,7 @@ def make_key_file(path: Path) -> None:
 def _write_new(path: Path, content: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        os.fchmod(descriptor, 0o600)  # the umask may have taken more away than we meant
+        os.fchmod(descriptor, 0o600)  # the umask may have taken permissions away
         file.write(content)
         file.flush()
         os.fsync(descriptor)

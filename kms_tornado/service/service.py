@@ -10,10 +10,10 @@ time: the operation is run again on what is there now.
     take_turn   from the second attempt on: one after another for those that name the same object
 
 The first attempt waits for nobody. It succeeds nearly always, and where it does not there may be many
-others: of a hundred that change one object at once, one succeeds in each round, and most would run
-out of attempts. In turn each needs one more. Turns are kept in memory, for this process alone: between
-processes the attempts have to suffice. A message of several operations goes the same way as a whole
-(`batch`).
+others: of a hundred that change one object at once, one succeeds in each round, and most would run out
+of attempts. If they take turns, each needs one more attempt. Turns are kept in memory, for this process
+alone: between processes the attempts have to suffice. A message of several operations goes the same way
+as a whole (`batch`).
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ from ..store.base import Conflict, Objects, ObjectStore
 from .catalogue import collect_object_types, collect_payload_types, select_operations
 from .limits import check_data
 
-#: How often an operation is run where another writer changes its object in between.
+#: How many times an operation is run if other writers keep changing its object in between.
 ATTEMPTS = 10
 
 
 class TooManyConflicts(GeneralFailure):
-    """Another writer changed the object in every one of ATTEMPTS."""
+    """Another writer changed the object during each of the ATTEMPTS."""
 
     def __init__(self) -> None:
         super().__init__("the object is changed by others all the time; try again")
@@ -54,8 +54,8 @@ class TooManyConflicts(GeneralFailure):
 class Service:
     """Runs operations for verified principals. Knows nothing of HTTP and JSON.
 
-    operations: the rows of what this server answers, and Query names. payloads: the classes of their
-    requests and responses, for the codecs.
+    operations: the rows of the operations that this server offers, which Query lists. payloads: the
+    classes of their requests and responses, for the codecs.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Service:
     ) -> None:
         self._store = store
         self._now = now
-        #: (principal, identifier) → the lock of its turns. An entry goes with the last that waits.
+        #: (principal, identifier) → the lock of its turns. An entry lasts as long as a request uses it.
         self._turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
         self.operations = select_operations(kmip_interop=settings.kmip_interop)
         self.payloads = collect_payload_types(self.operations)
@@ -129,7 +129,7 @@ class Service:
         *,
         client: ClientProfile = MESSAGE_2,
     ) -> Any:
-        """As `execute`, once, on these objects. Raises Conflict, too."""
+        """As `execute`, but once and on these objects. Raises Conflict, too."""
         row = self.operations.get(operation)
         if row is None:
             raise OperationNotSupported(f"{operation.name} is not offered by this server")

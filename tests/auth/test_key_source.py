@@ -125,7 +125,7 @@ def test_the_keys_are_found(issuer: str, jwks_uri: str | None, answers: Any, url
         pytest.param(None, {f"{I}/.well-known/jwks.json": 204}, "204", id="204"),
         pytest.param(None, {f"{I}/.well-known/jwks.json": 304}, "304", id="304 that was not asked for"),
         pytest.param(None, {f"{I}/.well-known/jwks.json": b"<html>"}, "HTML", id="HTML"),
-        pytest.param(None, {f"{I}/.well-known/jwks.json": b'{"keys":['}, "no JSON", id="broken JSON"),
+        pytest.param(None, {f"{I}/.well-known/jwks.json": b'{"keys":['}, "not JSON", id="broken JSON"),
         pytest.param(None, {f"{I}/.well-known/jwks.json": b'{"keys":[]}'}, "no usable key", id="an empty set"),
         pytest.param(None, {f"{I}/.well-known/jwks.json": KeySetError("no connection")}, "no connection", id="no connection"),
         pytest.param(f"{I}/keys", {}, f"{I}/keys answered HTTP 404", id="404 at a configured URI: no discovery"),

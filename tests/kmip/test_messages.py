@@ -228,7 +228,7 @@ def test_wire_reference_has_the_examples_that_are_expected():
         pytest.param(
             encode("GetResponse"), InvalidMessage, "GetResponse is no operation", id="a response"
         ),
-        pytest.param(b"", InvalidMessage, "no JSON", id="empty body"),
+        pytest.param(b"", InvalidMessage, "not JSON", id="empty body"),
         pytest.param(encode("Create"), MissingData, "ObjectType", id="create of nothing"),
         pytest.param(
             encode("Create", name("ObjectType", "SymmetricKey")),

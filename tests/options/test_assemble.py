@@ -126,7 +126,7 @@ def test_one_more_issuer_is_written_once_more(toml):
         pytest.param(
             [*TRUSTING],
             {"KMS_JWT_AUDIENCE": " , "},
-            "--jwt-audience (environment KMS_JWT_AUDIENCE): holds no value",
+            "--jwt-audience (environment KMS_JWT_AUDIENCE): contains no value",
             id="separators alone are not an empty variable",
         ),
         pytest.param(

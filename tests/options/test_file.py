@@ -26,7 +26,7 @@ SECONDS = "needs a number of seconds, not"
         ("hostname = []", "--hostname (file FILE): needs a string, not a list"),
         ("hostname = 1979-05-27", "--hostname (file FILE): needs a string, not a date or time"),
         ('hostname = ""', "--hostname (file FILE): the value is empty"),
-        ('hostname = "a\\nb"', "--hostname (file FILE): the value holds control characters"),
+        ('hostname = "a\\nb"', "--hostname (file FILE): the value contains control characters"),
         ('dev = "true"', "--dev (file FILE): needs true or false, not a string"),
         ("dev = 2", "--dev (file FILE): needs true or false, not an integer"),
         ("dev = 1.0", "--dev (file FILE): needs true or false, not a float"),
@@ -70,11 +70,11 @@ def test_file_is_checked_where_a_flag_overrides_it_too(toml):
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        pytest.param(b"[kms", "no valid TOML: ", id="not TOML"),
-        pytest.param(b"[kms]\nport = 1\nport = 2", "no valid TOML: ", id="key twice"),
-        pytest.param(b"[kms]\nx = '\xff'", "no UTF-8", id="not UTF-8"),
-        pytest.param(b"x = " + b"[" * 9000, "no valid TOML: ", id="nested too deeply"),
-        pytest.param(b"x = " + b"9" * 9000, "no valid TOML: ", id="too many digits"),
+        pytest.param(b"[kms", "not valid TOML: ", id="not TOML"),
+        pytest.param(b"[kms]\nport = 1\nport = 2", "not valid TOML: ", id="key twice"),
+        pytest.param(b"[kms]\nx = '\xff'", "not UTF-8", id="not UTF-8"),
+        pytest.param(b"x = " + b"[" * 9000, "not valid TOML: ", id="nested too deeply"),
+        pytest.param(b"x = " + b"9" * 9000, "not valid TOML: ", id="too many digits"),
         pytest.param(b"#" * (1024 * 1024 + 1), "larger than 1 MiB", id="too large"),
     ],
 )

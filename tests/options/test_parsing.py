@@ -155,7 +155,7 @@ def test_all_mistakes_are_reported_at_once(toml):
         "--size (flag): unknown option",
         f"colour (file {path}): unknown key",
         f"--jwks-timeout (file {path}): out of range",
-        "--port (flag): 'x' is no integer",
+        "--port (flag): 'x' is not an integer",
         "--log-level (flag): 'loud'",
         "--jwt-algorithms (flag): algorithm 'HS256'",
         "--jwt-leeway (environment KMS_JWT_LEEWAY): out of range",

@@ -34,7 +34,9 @@ from .helpers import TRUSTING
         pytest.param(
             ["--dev", "--jwks-refresh-interval=1"],
             {},
-            ["--jwks-refresh-interval (flag): shorter than --jwks-cooldown, which holds"],
+            [
+                "--jwks-refresh-interval (flag): shorter than --jwks-cooldown, which takes precedence"
+            ],
             id="refresh interval below the cooldown",
         ),
         pytest.param(

@@ -25,7 +25,7 @@ from .tornado_internals import TOKEN_LAYER, check_tornado
 
 log = logging.getLogger("kms_tornado.auth")
 
-_TICK_MS = 500  # a due refresh starts so late at most
+_TICK_MS = 500  # at most this long after it is due, a refresh starts
 
 
 class BearerAuth:
@@ -109,7 +109,7 @@ class BearerAuth:
         if len(authorization) == 1 and authorization[0].startswith("Bearer "):
             token = authorization[0][7:]
             digest = authenticator.tokens.digest(token)
-            # No token that breaks the grammar was ever remembered, so a remembered one needs no check.
+            # No token that breaks the grammar was ever remembered, so a remembered one is not checked for it.
             principal = authenticator.recall(digest)
             if principal is not None:
                 return principal
@@ -160,7 +160,7 @@ class BearerAuth:
         self._tick()  # the callback's own first run comes only after its period
 
     async def stop(self) -> None:
-        """Stop refreshing, and wait until nothing runs any more. `start` may follow."""
+        """Stop refreshing, and wait until nothing is running. `start` may follow."""
         if self._callback is not None:
             self._callback.stop()
             self._callback = None

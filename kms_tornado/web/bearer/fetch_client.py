@@ -1,6 +1,6 @@
-"""FetchClient: Tornado's HTTP client, of which nothing is left running once a fetch is cancelled.
+"""FetchClient: Tornado's HTTP client, changed so that a cancelled fetch leaves nothing running.
 
-The private names of Tornado that this stands on are listed in `tornado_internals`.
+The private names of Tornado that it relies on are listed in `tornado_internals`.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class _FetchResources:
         if self.lookups:
             await asyncio.wait(self.lookups)
         for opening in self.streams:
-            # The task that would have closed the stream was cancelled before it got to know of it.
+            # The task that would have closed the stream was cancelled before it received it.
             # (A stream that was upgraded to TLS has no socket of its own any more.)
             if opening.done() and not opening.cancelled() and opening.exception() is None:
                 stream = opening.result()
@@ -99,7 +99,7 @@ class _Connection(_HTTPConnection):
             await asyncio.wait({self.task})
 
     def on_connection_close(self) -> None:
-        """Fail at once: Tornado 6.6 raises a reset into its own log, and waits for the timeout."""
+        """Fail at once: Tornado 6.6 only logs a reset, and then waits for the timeout."""
         error = None if self.final_callback is None else self.stream.error
         if error is None:
             super().on_connection_close()
@@ -157,7 +157,7 @@ class FetchClient(SimpleAsyncHTTPClient):
 
 @contextlib.asynccontextmanager
 async def abandon_when_cancelled() -> AsyncIterator[None]:
-    """If the caller is cancelled in here, what a FetchClient began in here ends before it leaves."""
+    """If the caller is cancelled in this block, all that a FetchClient began in it ends first."""
     fetch = _FetchResources()
     token = _current_fetch.set(fetch)
     try:

@@ -51,8 +51,8 @@ class BearerAuthMixin(RequestHandler):
     The settings of the application name the `BearerAuth`: ``Application(routes, bearer_auth=auth)``;
     without it every request is answered 500. In a method, ``self.current_user`` is the `Principal`.
     A request without an acceptable token is answered as RFC 6750 §3 says: 401 with a challenge, 400 for
-    a malformed Authorization header; 503 while the issuer's keys are not available. Nothing of the
-    handler runs for it. The mixin may stand before or after the other base class.
+    a malformed Authorization header; 503 while the issuer's keys are not available. None of
+    the handler's code runs for it. The mixin may stand before or after the other base class.
     """
 
     #: HTTP methods that need no token, such as ``("GET",)``; in them ``current_user`` is None.
@@ -105,7 +105,7 @@ class BearerAuthMixin(RequestHandler):
         *args: bytes,
         **kwargs: bytes,
     ) -> None:
-        """Wait for the issuer's current keys, which alone can tell."""
+        """Decide once the issuer's current keys have been fetched."""
         try:
             self._principal = self.current_user = await auth.check_refreshing(credentials)
         except Exception as exc:
@@ -128,7 +128,7 @@ class BearerAuthMixin(RequestHandler):
             future_set_result_unless_cancelled(body_may_come, None)
 
     def is_public_method(self) -> bool:
-        """Whether the method of this request needs no token."""
+        """Whether this request's method needs no token."""
         return self.request.method in self.public_methods
 
     def refuse(self, error: AuthenticationError) -> None:

@@ -61,7 +61,7 @@ def find_proxy(url: str) -> Proxy | None:
 def check_proxy_can_be_used(url: str) -> None:
     """Raise ConfigurationError where the URL needs a proxy and the extra `proxy` is not installed.
 
-    Tornado's own client supports no proxies, and a request past the proxy would only time out.
+    Tornado's own client supports no proxies, and a request that bypassed the proxy would only time out.
     """
     if find_proxy(url) is not None and find_spec("pycurl") is None:
         raise ConfigurationError(f"HTTPS_PROXY: {urlsplit(url).hostname}: {_MISSING}")

@@ -1,4 +1,4 @@
-"""The names of Tornado that we rely on and that its documentation does not promise, each with why.
+"""The undocumented names of Tornado that this package relies on, each with the reason.
 
 A release of Tornado may rename any of them. Some would then fail in the middle of a request; others
 would fail silently: a method that Tornado no longer calls checks no token. So `check_tornado` looks
@@ -18,7 +18,7 @@ from ...errors import ConfigurationError
 
 @dataclass(frozen=True, slots=True)
 class InternalName:
-    """One such name. An empty `name` stands for the class itself.
+    """One undocumented name. An empty `name` stands for the class itself.
 
     owner: the module and class that have it, as ``tornado.web.RequestHandler``.
     assigned_in: the method of the class that assigns the attribute to each instance; None where the
@@ -92,7 +92,7 @@ _MODULES = {
 
 
 def check_tornado(names: tuple[InternalName, ...]) -> None:
-    """Raises ConfigurationError that says which name the installed Tornado does not have."""
+    """Raise ConfigurationError for the first name that the installed Tornado lacks."""
     for internal in names:
         module_name, _, class_name = internal.owner.rpartition(".")
         owner = getattr(_MODULES[module_name], class_name, None)
