@@ -17,6 +17,7 @@ import pytest
 
 from kms_tornado import BearerAuth, Principal, TrustedIssuer, TrustSettings, errors, options
 
+from .auth.checking import check_token
 from .issuer import Issuer, response
 from .keys import certificate, jwk, rsa_key
 
@@ -51,7 +52,7 @@ def with_jwks_uri(trust: TrustSettings, jwks_uri: str | None) -> TrustSettings:
 def check(trust: TrustSettings, token: str) -> Principal:
     async def run() -> Principal:
         async with BearerAuth(trust) as auth:
-            return await auth.authenticator.check(token)
+            return await check_token(auth.authenticator, token)
 
     return asyncio.run(run())
 

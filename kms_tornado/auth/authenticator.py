@@ -114,15 +114,11 @@ class Authenticator:
         self.outcomes["ok"] += 1
         return principal
 
-    async def check(self, token: str) -> Principal:
-        """Decide, waiting for one shared refresh where that may help.
+    async def check_refreshing(self, token: str) -> Principal:
+        """Decide what check_now could not, after one refresh that all waiting requests share.
 
         Raises AuthenticationError, or KeysUnavailable.
         """
-        return self.check_now(token) or await self.check_refreshing(token)
-
-    async def check_refreshing(self, token: str) -> Principal:
-        """The rest of `check` for a token that check_now could not decide about."""
         try:
             principal = await self._verify_refreshing(token)
         except (AuthenticationError, Unavailable) as exc:

@@ -41,6 +41,7 @@ from kms_tornado.errors import (
 )
 
 from ..keys import b64, jwk
+from .checking import check_token
 from .samples import ABSENT, ISSUER, NOW, OTHER, key_set, token, trust
 
 OLD, NEW = jwk("ES256", "old"), jwk("ES256", "new", "new")
@@ -93,7 +94,7 @@ class Rig:
 
     async def refused(self, text: str, error: type[Exception]) -> None:
         with pytest.raises(error) as caught:
-            await self.auth.check(text)
+            await check_token(self.auth, text)
         assert type(caught.value) is error
 
 
@@ -110,7 +111,7 @@ def test_a_hundred_requests_with_a_new_key_wait_for_one_refresh_and_pass() -> No
         rig.published[ISSUER] = [OLD, NEW]
         rig.later(31)
         rig.gate = asyncio.Event()
-        requests = [asyncio.create_task(rig.auth.check(BY_NEW)) for _ in range(100)]
+        requests = [asyncio.create_task(check_token(rig.auth, BY_NEW)) for _ in range(100)]
         await asyncio.sleep(0)
         assert not any(request.done() for request in requests)
         rig.gate.set()
@@ -125,7 +126,7 @@ def test_known_keys_do_not_wait_while_an_unknown_one_is_looked_for() -> None:
         rig = await Rig().loaded()
         rig.later(31)
         rig.gate = asyncio.Event()
-        waiting = asyncio.create_task(rig.auth.check(BY_NEW))
+        waiting = asyncio.create_task(check_token(rig.auth, BY_NEW))
         await asyncio.sleep(0)
         assert rig.auth.check_now(BY_OLD) is not None
         rig.gate.set()
@@ -145,7 +146,7 @@ def test_within_the_cooldown_an_unknown_key_is_refused_at_once() -> None:
         assert rig.asked == 1
         rig.gate = None
         rig.later(1)
-        assert (await rig.auth.check(BY_NEW)).name == "alice"
+        assert (await check_token(rig.auth, BY_NEW)).name == "alice"
         assert rig.asked == 2
 
     run(story)
@@ -161,10 +162,10 @@ def test_ten_thousand_random_kids_cause_one_refresh_a_cooldown() -> None:
             kid = "".join(pick.choices(string.ascii_letters, k=12))
             text = b64(b'{"alg":"ES256","kid":"%s"}' % kid.encode()) + f".{claims}.{signature}"
             with pytest.raises(UnknownKey):
-                await rig.auth.check(text)
+                await check_token(rig.auth, text)
         assert rig.asked == 2
         assert len(rig.auth.tokens) == 0
-        assert (await rig.auth.check(BY_OLD)).name == "alice", "known keys go on serving"
+        assert (await check_token(rig.auth, BY_OLD)).name == "alice", "known keys go on serving"
         rig.later(31)
         await rig.refused(BY_NEW, UnknownKey)
         assert rig.asked == 3
@@ -178,7 +179,7 @@ def test_a_refresh_that_fails_leaves_the_unknown_key_unknown_and_the_old_one_kno
         rig.published[ISSUER] = KeySetError("down")
         rig.later(31)
         await rig.refused(BY_NEW, UnknownKey)
-        assert (await rig.auth.check(BY_OLD)).name == "alice"
+        assert (await check_token(rig.auth, BY_OLD)).name == "alice"
 
     run(story)
 
@@ -251,7 +252,7 @@ def test_the_first_requests_wait_for_the_first_keys() -> None:
     async def story() -> None:
         rig = Rig()
         rig.gate = asyncio.Event()
-        requests = [asyncio.create_task(rig.auth.check(BY_OLD)) for _ in range(10)]
+        requests = [asyncio.create_task(check_token(rig.auth, BY_OLD)) for _ in range(10)]
         await asyncio.sleep(0)
         rig.gate.set()
         assert len(await asyncio.gather(*requests)) == 10
@@ -280,7 +281,7 @@ def test_a_token_past_its_time_waits_for_keys_that_are_on_their_way() -> None:
         rig = Rig()
         rig.gate = asyncio.Event()
         rig.caches[ISSUER].tick()
-        request = asyncio.create_task(rig.auth.check(token({"kid": "old"}, {"exp": 1})))
+        request = asyncio.create_task(check_token(rig.auth, token({"kid": "old"}, {"exp": 1})))
         await asyncio.sleep(0)
         rig.gate.set()
         with pytest.raises(ExpiredToken):
@@ -296,16 +297,16 @@ def test_stale_keys_are_unavailable_for_remembered_tokens_too() -> None:
             (TrustedIssuer(ISSUER),), TokenPolicy(), RefreshPolicy(max_stale_s=100)
         )
         rig = await Rig(settings).loaded()
-        await rig.auth.check(BY_OLD)
+        await check_token(rig.auth, BY_OLD)
         rig.published[ISSUER] = KeySetError("down")
         rig.monotonic += 90
         await rig.caches[ISSUER].refresh()
-        assert (await rig.auth.check(BY_OLD)).name == "alice"
+        assert (await check_token(rig.auth, BY_OLD)).name == "alice"
         rig.monotonic += 11
         await rig.refused(BY_OLD, KeysUnavailable)
         rig.published[ISSUER] = [OLD]
         rig.monotonic += 31
-        assert (await rig.auth.check(BY_OLD)).name == "alice"
+        assert (await check_token(rig.auth, BY_OLD)).name == "alice"
 
     run(story)
 
@@ -316,7 +317,7 @@ def test_stale_keys_are_unavailable_for_remembered_tokens_too() -> None:
 def test_a_token_is_verified_once_and_then_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     async def story() -> None:
         rig = await Rig().loaded()
-        first = await rig.auth.check(BY_OLD)
+        first = await check_token(rig.auth, BY_OLD)
         monkeypatch.setattr(KeySet, "find_candidates", lambda *_: pytest.fail("verified again"))
         assert rig.auth.check_now(BY_OLD) is first
         assert rig.auth.tokens.hits == 1
@@ -329,14 +330,14 @@ def test_a_removed_key_verifies_nothing_from_then_on_remembered_tokens_included(
         rig = await Rig().loaded()
         rig.published[ISSUER] = [OLD, NEW]
         rig.later(31)
-        await rig.auth.check(BY_OLD)
-        await rig.auth.check(BY_NEW)
+        await check_token(rig.auth, BY_OLD)
+        await check_token(rig.auth, BY_NEW)
         rig.published[ISSUER] = [NEW]
         rig.later(31)
         rig.caches[ISSUER].start_refresh()
         await rig.caches[ISSUER].join()
         await rig.refused(BY_OLD, UnknownKey)
-        assert (await rig.auth.check(BY_NEW)).name == "alice"
+        assert (await check_token(rig.auth, BY_NEW)).name == "alice"
 
     run(story)
 
@@ -344,7 +345,7 @@ def test_a_removed_key_verifies_nothing_from_then_on_remembered_tokens_included(
 def test_a_key_replaced_under_its_kid_verifies_nothing_from_then_on() -> None:
     async def story() -> None:
         rig = await Rig().loaded()
-        await rig.auth.check(BY_OLD)
+        await check_token(rig.auth, BY_OLD)
         rig.published[ISSUER] = [jwk("ES256", "old", "another")]
         rig.later(31)
         rig.caches[ISSUER].start_refresh()
@@ -357,7 +358,7 @@ def test_a_key_replaced_under_its_kid_verifies_nothing_from_then_on() -> None:
 def test_a_remembered_token_is_refused_once_it_has_expired() -> None:
     async def story() -> None:
         rig = await Rig().loaded()
-        await rig.auth.check(BY_OLD)
+        await check_token(rig.auth, BY_OLD)
         rig.now = NOW + 600 + 59
         assert rig.auth.check_now(BY_OLD) is not None
         rig.now = NOW + 600 + 60
@@ -370,7 +371,7 @@ def test_a_remembered_token_is_refused_once_it_has_expired() -> None:
 def test_a_remembered_token_is_refused_once_it_is_too_old() -> None:
     async def story() -> None:
         rig = await Rig(trust(max_age_s=100)).loaded()
-        await rig.auth.check(BY_OLD)
+        await check_token(rig.auth, BY_OLD)
         rig.now = NOW + 160
         assert rig.auth.check_now(BY_OLD) is not None
         rig.now = NOW + 161
@@ -385,7 +386,7 @@ def test_refused_tokens_are_not_remembered() -> None:
         for text in (token({"kid": "old"}, name="evil"), token({"kid": "old"}, {"aud": "x"}), "x"):
             for _ in range(2):
                 with pytest.raises(InvalidToken):
-                    await rig.auth.check(text)
+                    await check_token(rig.auth, text)
         assert len(rig.auth.tokens) == 0
 
     run(story)
@@ -396,7 +397,9 @@ def test_a_token_without_the_required_scope_is_not_remembered_as_good() -> None:
         rig = await Rig(trust(required_claims=(RequiredClaim("scope", "kms"),))).loaded()
         for _ in range(2):
             await rig.refused(BY_OLD, InsufficientScope)
-        assert (await rig.auth.check(token({"kid": "old"}, {"scope": "kms"}))).name == "alice"
+        assert (
+            await check_token(rig.auth, token({"kid": "old"}, {"scope": "kms"}))
+        ).name == "alice"
 
     run(story)
 
@@ -406,7 +409,7 @@ def test_a_memory_of_size_zero_verifies_every_time() -> None:
         settings = TrustSettings((TrustedIssuer(ISSUER),), cache_size=0)
         rig = await Rig(settings).loaded()
         for _ in range(3):
-            await rig.auth.check(BY_OLD)
+            await check_token(rig.auth, BY_OLD)
         assert len(rig.auth.tokens) == 0
         assert rig.auth.outcomes["ok"] == 3
 
@@ -416,7 +419,7 @@ def test_a_memory_of_size_zero_verifies_every_time() -> None:
 def test_respelling_a_remembered_token_does_not_find_it() -> None:
     async def story() -> None:
         rig = await Rig().loaded()
-        await rig.auth.check(BY_OLD)
+        await check_token(rig.auth, BY_OLD)
         for text in (BY_OLD + "=", BY_OLD + "\n", " " + BY_OLD, BY_OLD + "."):
             await rig.refused(text, MalformedToken)
 
@@ -443,9 +446,9 @@ def test_keys_of_one_issuer_never_verify_anothers_token() -> None:
             (token({"kid": ABSENT}, name="other"), BadSignature),
         ):
             await rig.refused(text, error)
-        assert (await rig.auth.check(token({"kid": "old"}))).issuer == ISSUER
+        assert (await check_token(rig.auth, token({"kid": "old"}))).issuer == ISSUER
         assert (
-            await rig.auth.check(token({"kid": "b"}, {"iss": OTHER}, name="other"))
+            await check_token(rig.auth, token({"kid": "b"}, {"iss": OTHER}, name="other"))
         ).issuer == OTHER
 
     run(story)
@@ -456,7 +459,7 @@ def test_one_issuers_outage_does_not_touch_the_other() -> None:
         rig = Rig(TWO)
         rig.published = {ISSUER: [OLD], OTHER: KeySetError("down")}
         await rig.loaded()
-        assert (await rig.auth.check(BY_OLD)).name == "alice"
+        assert (await check_token(rig.auth, BY_OLD)).name == "alice"
         await rig.refused(token({"kid": "old"}, {"iss": OTHER}), KeysUnavailable)
 
     run(story)
@@ -496,8 +499,8 @@ def test_a_bug_in_the_check_refuses_the_token(
 def test_outcomes_are_counted_by_reason() -> None:
     async def story() -> None:
         rig = await Rig().loaded()
-        await rig.auth.check(BY_OLD)
-        await rig.auth.check(BY_OLD)
+        await check_token(rig.auth, BY_OLD)
+        await check_token(rig.auth, BY_OLD)
         await rig.refused("x", MalformedToken)
         await rig.refused(BY_NEW, UnknownKey)
         assert rig.auth.outcomes == {"ok": 2, "malformed": 1, "key": 1}
@@ -508,6 +511,6 @@ def test_outcomes_are_counted_by_reason() -> None:
 def test_what_is_handed_out_is_a_principal() -> None:
     async def story() -> None:
         rig = await Rig().loaded()
-        assert type(await rig.auth.check(BY_OLD)) is Principal
+        assert type(await check_token(rig.auth, BY_OLD)) is Principal
 
     run(story)

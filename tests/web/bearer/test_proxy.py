@@ -16,6 +16,7 @@ import pytest
 from kms_tornado import BearerAuth, RefreshPolicy, errors
 from kms_tornado.web.bearer import proxy as proxy_module
 from kms_tornado.web.bearer.proxy import Proxy, find_proxy
+from tests.auth.checking import check_token
 from tests.issuer import Issuer, write_tls_files
 from tests.keys import certificate, private_pem, rsa_key
 
@@ -94,7 +95,7 @@ async def check(ca_file: str, token: str) -> str:
     refresh = RefreshPolicy(ca_file=ca_file, timeout_s=5)
     async with BearerAuth.from_issuer(f"https://{NAME}/", refresh=refresh) as auth:
         try:
-            return (await auth.authenticator.check(token)).name
+            return (await check_token(auth.authenticator, token)).name
         finally:
             (status,) = auth.status()
             check.problem = status.problem  # type: ignore[attr-defined]
