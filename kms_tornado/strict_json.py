@@ -78,7 +78,7 @@ def loads(data: bytes, *, max_depth: int) -> Any:
 
 
 def occurs_more_than(times: int, character: AnyStr, text: AnyStr) -> bool:
-    """Whether the text holds the character (in bytes: the byte) more than so many times.
+    """Whether the character (in bytes: the byte) stands in the text more than `times` times.
 
     Unlike `count` alone it stops as soon as the answer is certain, and it passes quickly over long stretches
     without the character: `find` takes a tenth of the time of `count`.

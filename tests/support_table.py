@@ -107,9 +107,9 @@ LIMITS = (
     Limit("certificate", MAX_CERTIFICATE_BYTES, "bytes", "Invalid_Field"),
     Limit("reason of a revocation", MAX_REVOCATION_MESSAGE_LENGTH, "characters", "Invalid_Field"),
     Limit("RSA key", MAX_RSA_BITS, "bits", "Invalid_Attribute_Value"),
-    Limit("derived key", key_derivation.MAX_BYTES, "bytes", "Invalid_Field"),
+    Limit("derived key", key_derivation.MAX_DERIVED_BYTES, "bytes", "Invalid_Field"),
     Limit("iterations of PBKDF2", key_derivation.MAX_PBKDF2_ROUNDS, "rounds", "Invalid_Field"),
-    Limit("random data", random.MAX_BYTES, "bytes", "Invalid_Field"),
+    Limit("random data", random.MAX_RANDOM_BYTES, "bytes", "Invalid_Field"),
     Limit("objects of one owner", MAX_OBJECTS_OF_AN_OWNER, "objects", "Server_Limit_Exceeded"),
 )
 

@@ -191,8 +191,7 @@ def _decrypt_authenticated(
     suite: Suite, key: bytes, iv: bytes, aad: bytes, data: bytes, tag: bytes | None
 ) -> bytes:
     """The plaintext of an authenticated suite. Raises CryptographicFailure."""
-    # The tag has exactly the length of the suite: otherwise a caller could send a few bytes of it,
-    # and guess those.
+    # A tag must have exactly the suite's length: a caller could guess one of only a few bytes.
     if tag is None or len(tag) != suite.tag_bytes:
         raise decryption_error()
     try:

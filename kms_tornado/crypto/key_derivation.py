@@ -15,7 +15,7 @@ from .mac import MACSuite, compute_mac
 from .material import KeyMaterial
 
 #: No key is longer. HKDF's own limit is 255 hash values.
-MAX_BYTES = 1024
+MAX_DERIVED_BYTES = 1024
 #: Iterations of PBKDF2, times the blocks of its output: 4 million take about two seconds. OWASP
 #: recommends up to 1.3 million iterations.
 MAX_PBKDF2_ROUNDS = 4_000_000
@@ -35,8 +35,8 @@ class DerivationInputs:
     def __post_init__(self) -> None:
         """Raises InvalidField, and UnsupportedCryptographicParameters for the hash."""
         find_hash(self.hash)
-        if not 1 <= self.length <= MAX_BYTES:
-            raise InvalidField(f"a derived object has 1 to {MAX_BYTES} bytes")
+        if not 1 <= self.length <= MAX_DERIVED_BYTES:
+            raise InvalidField(f"a derived object has 1 to {MAX_DERIVED_BYTES} bytes")
         if max(len(self.data), len(self.salt)) > MAX_INPUT_BYTES:
             raise InvalidField(f"salt and derivation data have at most {MAX_INPUT_BYTES} bytes")
 

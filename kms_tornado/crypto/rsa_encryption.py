@@ -62,7 +62,7 @@ def rsa_encrypt(spki: bytes, scheme: RSAEncryptionScheme, data: bytes) -> bytes:
     key = load_public(spki)
     if not isinstance(key, rsa.RSAPublicKey):
         raise UnsupportedCryptographicParameters("only RSA keys encrypt")
-    if len(data) > measure_longest_data(key.key_size, scheme):
+    if len(data) > _measure_longest_plaintext(key.key_size, scheme):
         raise InvalidField("the data is too long for the RSA key")
     try:
         return key.encrypt(data, _make_padding(scheme))
@@ -84,7 +84,7 @@ def rsa_decrypt(private: KeyMaterial, scheme: RSAEncryptionScheme, data: bytes) 
         raise CryptographicFailure("decryption failed") from None
 
 
-def measure_longest_data(key_bits: int, scheme: RSAEncryptionScheme) -> int:
+def _measure_longest_plaintext(key_bits: int, scheme: RSAEncryptionScheme) -> int:
     """The longest plaintext, in bytes; negative where the modulus is too short for the hash."""
     size = (key_bits + 7) // 8
     if scheme.technique is Technique.RSA_PKCS1_V1_5_ENCRYPTION:

@@ -1,6 +1,6 @@
 """Who may do what with a managed object.
 
-A caller without the right is told the same as if the object did not exist.
+A caller without the right gets the same answer as if the object did not exist.
 """
 
 from __future__ import annotations

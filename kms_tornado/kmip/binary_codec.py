@@ -85,7 +85,7 @@ def _read_header(octets: bytes, position: int, end: int) -> tuple[str, ItemType,
     if length + -length % 8 > end - start:
         raise InvalidMessage(f"{tag} is longer than what is around it")
     if item_type is _STRUCTURE and length % 8:
-        raise InvalidMessage(f"the length of {tag} is no multiple of 8")
+        raise InvalidMessage(f"the length of {tag} is not a multiple of 8")
     return tag, item_type, start, start + length
 
 
@@ -113,7 +113,7 @@ def _read_text(tag: str, octets: bytes) -> str:
     try:
         text = octets.decode("utf-8")
     except UnicodeDecodeError:
-        raise InvalidMessage(f"{tag} is no UTF-8") from None
+        raise InvalidMessage(f"{tag} is not UTF-8") from None
     if "\0" in text:  # as in JSON: PostgreSQL cannot store it, and C libraries stop reading there
         raise InvalidMessage(f"{tag} may not contain the null character")
     return text

@@ -22,7 +22,7 @@ from .ttlv import MAX_BIG_INTEGER_OCTETS, TYPE_NAMES, Dialect, ItemType, Value
 #: Beyond it the profile requires hexadecimal, because a double does not hold every larger integer exactly.
 MAX_SAFE_NUMBER = 2**52
 
-#: Characters of a mask that is written by names: three times as many as all its names have together.
+#: Characters of a mask that is written by names: five times as many as all its names have together.
 MAX_MASK_LENGTH = 1000
 
 MAX_QUOTED = 60  # characters of a client's word in an error text: enough to recognise a typo

@@ -95,7 +95,7 @@ def _read_message_tree(tree: object, dialect: Dialect, payloads: Payloads) -> Re
 def _read_bare_operation(root: Node, dialect: Dialect, payloads: Payloads) -> BareOperation:
     operation = _OPERATIONS.get(root.tag)
     if operation is None:
-        raise InvalidMessage(f"{root.tag} is no operation")
+        raise InvalidMessage(f"{root.tag} is not an operation")
     types = payloads.get(operation)
     if types is None:
         raise OperationNotSupported(f"{root.tag} is not offered by this server")

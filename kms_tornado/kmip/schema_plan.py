@@ -14,7 +14,7 @@ The language itself is described in `schema`, which reads and writes by these pl
 #  2. `_make_field` takes `Annotated`, `| None` and `tuple[…, ...]` off the type. What it takes off says
 #     how the field stands in a structure (optional, repeated, under which tag); what is left says what
 #     the field is. Its tag is found by its name, underscores and letter case aside, unless a `Tag` says
-#     otherwise: a name that is no tag of KMIP fails there, at the first use of the class.
+#     otherwise: a name that is not a tag of KMIP fails there, at the first use of the class.
 #  3. `_make_converter` chooses a pair of functions, node → value and value → node: those of a `Custom`
 #     mark, those of a declared structure (which come from `schema`, as `Nested`, because the two modules
 #     would otherwise import each other), those of an enumeration, or those of a plain item type.

@@ -70,7 +70,7 @@ TAG_ALIASES: Mapping[str, str] = {
     "VendorAttributes": "Attribute",
 }
 
-#: Characters. The longest name has 37; a longer spelling than this is not a name, and loosening it takes time.
+#: Characters. The longest name has 47; a longer spelling than this is not a name, and loosening it takes time.
 MAX_NAME_LENGTH = 100
 
 

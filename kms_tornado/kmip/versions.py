@@ -2,8 +2,8 @@
 
 Every decision by protocol version is made here. The declarations of the other modules are KMIP 2.1's;
 `HISTORY` says how the other versions differ from it, and a `VersionGate` made from it stands between
-a message and the declarations, in both directions: a request of KMIP 2.0 may name nothing that came
-with 2.1, and its answer holds nothing of it.
+a message and the declarations, in both directions: neither a request of KMIP 2.0 nor its answer may
+hold anything that came with 2.1.
 
 To add a version, put it at its place in HISTORY with its `Changes` against the version before it. From
 then on the server speaks it: it is accepted in requests, listed by Discover Versions and named in the

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..crypto.random import MAX_BYTES, generate_octets
+from ..crypto.random import MAX_RANDOM_BYTES, generate_octets
 from ..errors import InvalidField
 from ..kmip.payloads import (
     RNGRetrieveRequest,
@@ -24,6 +24,6 @@ async def rng_seed(call: Call, request: RNGSeedRequest) -> RNGSeedResponse:
     The operating system's generator needs no seed, and users of a network service should not give
     it any.
     """
-    if len(request.data) > MAX_BYTES:
-        raise InvalidField(f"a seed has at most {MAX_BYTES} bytes")
+    if len(request.data) > MAX_RANDOM_BYTES:
+        raise InvalidField(f"a seed has at most {MAX_RANDOM_BYTES} bytes")
     return RNGSeedResponse(data_length=0)

@@ -14,7 +14,7 @@ KEY = KeyMaterial(bytes(range(32)))
 SHA_256 = HashingAlgorithm.SHA_256
 
 
-@pytest.mark.parametrize("length", [-1, 0, key_derivation.MAX_BYTES + 1, 2**31])
+@pytest.mark.parametrize("length", [-1, 0, key_derivation.MAX_DERIVED_BYTES + 1, 2**31])
 def test_length_of_what_is_derived_is_bounded(length):
     with pytest.raises(InvalidField, match="1 to 1024 bytes"):
         DerivationInputs(length, SHA_256)

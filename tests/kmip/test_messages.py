@@ -224,9 +224,12 @@ def test_wire_reference_has_the_examples_that_are_expected():
             id="not offered, with a payload",
         ),
         pytest.param(encode("Foo"), InvalidMessage, "tag of an operation", id="no tag of KMIP"),
-        pytest.param(encode("Data"), InvalidMessage, "Data is no operation", id="no operation"),
+        pytest.param(encode("Data"), InvalidMessage, "Data is not an operation", id="no operation"),
         pytest.param(
-            encode("GetResponse"), InvalidMessage, "GetResponse is no operation", id="a response"
+            encode("GetResponse"),
+            InvalidMessage,
+            "GetResponse is not an operation",
+            id="a response",
         ),
         pytest.param(b"", InvalidMessage, "not JSON", id="empty body"),
         pytest.param(encode("Create"), MissingData, "ObjectType", id="create of nothing"),

@@ -209,7 +209,7 @@ def test_certificate_for_a_thousand_hosts_is_kept(alice):
 def test_what_is_no_certificate_is_refused(alice, bad):
     reason, said = refused(alice, "Certificate", held_certificate(bad))
     assert reason == "InvalidField"
-    assert said == "the certificate is no X.509 certificate in DER"
+    assert said == "the certificate is not an X.509 certificate in DER"
 
 
 @pytest.mark.parametrize("at", range(4, len(CERTIFICATE), 37))

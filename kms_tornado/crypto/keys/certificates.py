@@ -197,4 +197,4 @@ _UNREADABLE = (
 
 
 def _malformed_certificate_error() -> InvalidField:
-    return InvalidField("the certificate is no X.509 certificate in DER")
+    return InvalidField("the certificate is not an X.509 certificate in DER")
