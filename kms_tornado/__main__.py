@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from . import logs, options
 from .errors import ConfigurationError, KMSError
-from .options.result import Parsed
+from .options.result import ParsedOptions
 
 # The server is imported where it is started: that takes most of a second, and --help, --version and
 # a mistake in the options need none of it.
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(
-    parsed: Parsed,
+    parsed: ParsedOptions,
     sockets: Sequence[socket.socket] | None = None,
     worker: Worker | None = None,
 ) -> int:
@@ -59,7 +59,7 @@ def _run(
     return 0
 
 
-def _supervise(parsed: Parsed) -> int:
+def _supervise(parsed: ParsedOptions) -> int:
     """Supervise workers, which serve, and return the exit code."""
     from .web.process import serving  # noqa: F401  # before the fork: workers share what is loaded
     from .web.process.listening import open_sockets, server_url

@@ -45,7 +45,7 @@ def check_claims(
     """
     check_times(claims, policy=policy, now=now)
     check_audience(claims, accepted=issuer.audiences)
-    check_name(claims, "sub")
+    parse_name(claims, "sub")
 
 
 def check_times(claims: UnverifiedClaims, *, policy: TokenPolicy, now: float) -> None:
@@ -105,7 +105,7 @@ def check_audience(claims: UnverifiedClaims, *, accepted: frozenset[str]) -> Non
         raise WrongAudience("aud names only other audiences")
 
 
-def check_name(claims: UnverifiedClaims, name: str) -> str:
+def parse_name(claims: UnverifiedClaims, name: str) -> str:
     """The value of a claim that names somebody: 1 to 255 characters, no control characters.
 
     Raises MissingClaim, InvalidClaim.
@@ -127,7 +127,7 @@ def build_user_name(claims: UnverifiedClaims, *, issuer: TrustedIssuer, policy: 
     An e-mail address counts only with ``email_verified: true``, for anybody can register with an
     address that is not theirs. Raises MissingClaim, InvalidClaim, UnverifiedEmail.
     """
-    name = check_name(claims, policy.user_claim)
+    name = parse_name(claims, policy.user_claim)
     if (
         policy.user_claim == "email"
         and not policy.allow_unverified_email

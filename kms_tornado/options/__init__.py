@@ -11,17 +11,17 @@ warnings | result → parsing.
 from .converters import mask_url
 from .kinds import Integer, OptionKind, Seconds, Switch, Text
 from .parsing import parse
-from .result import Effective, Parsed, format_effective, format_fault
+from .result import EffectiveOption, ParsedOptions, format_effective, format_fault
 from .table import GROUPS, OPTIONS, Option
 
 __all__ = [
     "GROUPS",
     "OPTIONS",
-    "Effective",
+    "EffectiveOption",
     "Integer",
     "Option",
     "OptionKind",
-    "Parsed",
+    "ParsedOptions",
     "Seconds",
     "Switch",
     "Text",

@@ -8,11 +8,10 @@ import re
 from ipaddress import ip_address
 from pathlib import Path
 
+from ..auth.claims import MAX_NAME_LENGTH
 from ..auth.issuer import RequiredClaim, TokenPolicy, TrustedIssuer
 from ..errors import ConfigurationError
 from .wording import quote
-
-_MAX_NAME = 255  # as the user claim of a token
 
 
 def parse_issuer_uri(text: str) -> str:
@@ -80,8 +79,8 @@ def parse_user_name(text: str) -> str:
     if text == "*":
         # In access rights it stands for every authenticated user; nobody has that name.
         raise ConfigurationError("'*' is not a user name")
-    if len(text) > _MAX_NAME:
-        raise ConfigurationError(f"a user name has at most {_MAX_NAME} characters")
+    if len(text) > MAX_NAME_LENGTH:
+        raise ConfigurationError(f"a user name has at most {MAX_NAME_LENGTH} characters")
     return text
 
 

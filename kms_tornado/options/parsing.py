@@ -13,12 +13,12 @@ from .assemble import assemble
 from .file import read_file
 from .flags import read_flags
 from .option_value import Faults, OptionValue, convert, make_default
-from .result import Parsed, make_effective
+from .result import ParsedOptions, make_effective
 from .table import BY_NAME, OPTIONS, Option
 from .warnings import find_unknown_variables, find_warnings
 
 
-def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Parsed:
+def parse(argv: Sequence[str], environ: Mapping[str, str]) -> ParsedOptions:
     """Read the command line (without the program's name), the environment and the file they name.
 
     --help and --version print and raise SystemExit(0), as with argparse.
@@ -45,7 +45,7 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Parsed:
     settings = assemble(values, faults)
     if settings is None or faults.lines:
         raise ConfigurationError("; ".join(faults.lines))
-    return Parsed(
+    return ParsedOptions(
         settings=settings,
         effective=tuple(make_effective(option, values, settings) for option in OPTIONS),
         warnings=(*find_unknown_variables(environ), *find_warnings(settings, values)),

@@ -15,7 +15,7 @@ from .table import Option, find_options
 
 
 @dataclass(frozen=True, slots=True)
-class Effective:
+class EffectiveOption:
     """One option as it took effect. name: in the file, or the variable's where it is not a flag.
 
     value: TOML, secrets masked, or a few words where not is_set.
@@ -29,16 +29,16 @@ class Effective:
 
 
 @dataclass(frozen=True, slots=True)
-class Parsed:
+class ParsedOptions:
     """warnings: for the log at start. print_config: --print-config was given."""
 
     settings: Settings
-    effective: tuple[Effective, ...]
+    effective: tuple[EffectiveOption, ...]
     warnings: tuple[str, ...]
     print_config: bool
 
 
-def format_effective(parsed: Parsed) -> str:
+def format_effective(parsed: ParsedOptions) -> str:
     """``option = value  # source`` lines; below a line ``[kms]`` they are a configuration file.
 
     What cannot stand in a file (no value, the default of another option, a secret) is a comment.
@@ -48,7 +48,7 @@ def format_effective(parsed: Parsed) -> str:
     )
 
 
-def format_fault(error: ConfigurationError, parsed: Parsed) -> str:
+def format_fault(error: ConfigurationError, parsed: ParsedOptions) -> str:
     """``--option (source): text`` for a fault that is found after parsing; the bare text without a setting."""
     if error.field is None or not (options := find_options(error.field)):
         return str(error)
@@ -60,20 +60,20 @@ def format_fault(error: ConfigurationError, parsed: Parsed) -> str:
 
 def make_effective(
     option: Option, values: Mapping[str, OptionValue], settings: Settings
-) -> Effective:
+) -> EffectiveOption:
     value = values[option.name]
     name = option.name if option.is_flag else option.variable
     if option.name == "data-dir" and settings.service.data_dir is None:
-        return Effective(name, "a temporary directory", value.source, False)
+        return EffectiveOption(name, "a temporary directory", value.source, False)
     if value.as_toml is not None:
-        return Effective(name, _format_toml(value.as_toml), value.source, option.in_file)
+        return EffectiveOption(name, _format_toml(value.as_toml), value.source, option.in_file)
     unset = option.unset
     issuer_uri = values["jwt-issuer-uri"].value
     if option.name == "jwks-uri" and issuer_uri is not None:
         # A comment, because it does not mean the same: where the default answers 404, discovery is tried,
         # and a configured one fails.
         unset = _format_toml(default_jwks_uri(issuer_uri))
-    return Effective(name, unset, value.source, False)
+    return EffectiveOption(name, unset, value.source, False)
 
 
 def _format_toml(value: Any) -> str:

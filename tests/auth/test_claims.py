@@ -13,9 +13,9 @@ from kms_tornado.auth.claims import (
     build_user_name,
     check_audience,
     check_claims,
-    check_name,
     check_required,
     check_times,
+    parse_name,
     parse_numeric_date,
 )
 from kms_tornado.auth.issuer import RequiredClaim, TokenPolicy, TrustedIssuer
@@ -243,13 +243,13 @@ def test_a_name_is_a_short_string_without_controls(
 ) -> None:
     claims = good_claims(sub=value)
     with refused(error):
-        assert check_name(claims, "sub") == claims["sub"]
+        assert parse_name(claims, "sub") == claims["sub"]
 
 
 @given(st.text(max_size=300))
 def test_no_accepted_name_breaks_a_line_or_a_database(name: str) -> None:
     try:
-        check_name({"sub": name}, "sub")
+        parse_name({"sub": name}, "sub")
     except InvalidClaim:
         return
     assert name.encode()

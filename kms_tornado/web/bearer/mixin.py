@@ -191,7 +191,7 @@ def requires(**claims: str | int | float | bool) -> Callable[[Method], Method]:
             if principal is None:  # a public method: there are no claims
                 return self.refuse(MissingToken())
             for claim in required:
-                if not _has_claim(principal, claim):
+                if not _has_claim_or_scp(principal, claim):
                     return self.refuse(InsufficientScope(f"{claim.name} lacks a required value"))
             return method(self, *args, **kwargs)
 
@@ -200,7 +200,7 @@ def requires(**claims: str | int | float | bool) -> Callable[[Method], Method]:
     return decorate
 
 
-def _has_claim(principal: Principal, claim: RequiredClaim) -> bool:
+def _has_claim_or_scp(principal: Principal, claim: RequiredClaim) -> bool:
     if has_claim(principal.claims, claim):
         return True
     return claim.name == "scope" and has_claim(principal.claims, RequiredClaim("scp", claim.value))
