@@ -1,1 +1,1 @@
-"""Where managed objects live. SQLAlchemy and alembic stay inside this package."""
+"""The database of managed objects. SQLAlchemy and alembic stay inside this package."""

@@ -1,4 +1,4 @@
-"""What operations ask of a store, in the domain's words: no SQL, and no token."""
+"""The interface between operations and a store, in the domain's terms: no SQL, and no token."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Protocol
 
 from ..domain.managed_object import ManagedObject, UniqueIdentifier
 from ..domain.search import LocateSearch, TagSearch
-from ..errors import KMIPError
+from ..errors import KMIPError, Unavailable
 from ..kmip.enums import Operation
 
 
 @dataclass(frozen=True, slots=True)
 class Insert:
-    """Add a new object. ObjectAlreadyExists where its identifier is taken.
+    """Add a new object. Fails with ObjectAlreadyExists where its identifier is taken.
 
-    Insert and Replace: NonUniqueName where one of its names is taken by another of the owner's objects
-    that are not destroyed; ServerLimitExceeded for more objects than an owner may have.
+    Insert and Replace fail with NonUniqueName where another object of the owner, not destroyed, has one
+    of the object's names, and with ServerLimitExceeded where the owner would have too many objects.
     """
 
     new: ManagedObject
@@ -25,9 +25,9 @@ class Insert:
 
 @dataclass(frozen=True, slots=True)
 class Replace:
-    """Write the object as it is to be. Its generation becomes seen + 1.
+    """Overwrite the object with `new`. Its generation becomes seen + 1.
 
-    seen: the generation that the caller read. Conflict where the database has another one.
+    seen: the generation that the caller read. Fails with Conflict where the database has another one.
     """
 
     new: ManagedObject
@@ -36,7 +36,7 @@ class Replace:
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """Remove the object altogether, so that its identifier is free again. Conflict as for Replace."""
+    """Remove the object and free its identifier. Fails with Conflict as Replace does."""
 
     uid: UniqueIdentifier
     seen: int
@@ -44,7 +44,7 @@ class Remove:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Let somebody else do these operations, too. Conflict where the object is not the owner's.
+    """Let another user do these operations as well. Fails with Conflict where the object is not the owner's.
 
     grantee: a user's name, or EVERYONE.
     """
@@ -57,10 +57,10 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Withdraw:
-    """Withdraw these rights; those that were not granted do not matter. Conflict as for Grant.
+    """Withdraw these rights; those that were never granted are ignored. Fails with Conflict as Grant does.
 
-    The object's generation is counted up where a right goes away, so that a change which was decided
-    under that right meets a Conflict.
+    If a right is withdrawn, the object's generation is counted up, so that a change which was decided
+    under that right fails with Conflict.
     """
 
     uid: UniqueIdentifier
@@ -71,10 +71,10 @@ class Withdraw:
 
 @dataclass(frozen=True, slots=True)
 class UseNonce:
-    """Use this nonce with the object, once and never again. NonceReused where it was used before.
+    """Record that this nonce is used with the object. Fails with NonceReused where it was used before.
 
     Nonces are forgotten when the object is removed, not when it is destroyed.
-    nonce: 1 to 1024 bytes. Conflict as for Replace; the generation stays as it is.
+    nonce: 1 to 1024 bytes. Fails with Conflict as Replace does; the generation stays as it is.
     """
 
     uid: UniqueIdentifier
@@ -85,17 +85,25 @@ class UseNonce:
 Change = Insert | Replace | Remove | Grant | Withdraw | UseNonce
 
 
-class Conflict(Exception):  # an answer, not a fault
-    """Somebody else changed the object in between: read again and decide again."""
+class Conflict(Exception):  # an expected outcome, not a fault: hence no name in …Error
+    """Another request changed the object in between: read again and decide again."""
 
 
-class Refused(Exception):  # an answer, too
-    """Some groups of a commit cannot be done, so nothing was. failures: place of the group → error."""
+class Refused(Exception):  # an expected outcome, too
+    """Some groups of a commit cannot be done, so nothing was done. failures: index of the group → error."""
 
     def __init__(self, failures: Mapping[int, KMIPError]) -> None:
         super().__init__()
         self.failures = failures
 
+
+def make_unavailable(detail: str) -> Unavailable:
+    """The error for a database out of reach. detail: the reason, for the log alone."""
+    return Unavailable("the database is out of reach", detail=detail)
+
+
+#: The detail of every call on a store before `start` or after `stop`.
+NOT_OPEN = "the store is not open"
 
 #: The changes of several steps in one commit: each group builds on those before it.
 Groups = Sequence[Sequence[Change]]
@@ -112,14 +120,14 @@ class GrantedObject:
 class Objects(Protocol):
     """What an operation may do with the objects: read them, and commit changes.
 
-    principal, rights: who asks, and the granted operations any of which is enough (at most two,
+    principal: the name of the caller. rights: granted operations, any of which is enough (at most two,
     `domain.access.sufficient_rights`); an owner needs none. `operations.common.call` alone decides which
     rights those are. The reading statement itself checks that they are granted, so that no right
     outlives its withdrawal.
     """
 
     async def get(self, uid: UniqueIdentifier) -> ManagedObject | None:
-        """The object, regardless of its owner; None where there is none. Never shown to a caller.
+        """The object, regardless of its owner; None where there is none. Never show it to a client.
 
         Used by Import only, which has to know whether an identifier is taken.
         """
@@ -129,38 +137,38 @@ class Objects(Protocol):
     ) -> ManagedObject | None:
         """The object if it is the principal's or one of the rights is granted, else None.
 
-        Object and right are those of one moment.
+        Object and right are read in one statement, so they are consistent.
         """
 
     async def find_tagged(self, search: TagSearch, after: Groups = ()) -> Sequence[ManagedObject]:
         """The objects that the search finds, newest first, 100 at most; none for a search without tags.
 
-        after: search as if these changes had been made; they are not. Raises what `commit_groups` raises
-        for them, and InvalidField for more tags than an object may have.
+        after: changes to search as if they had been made; they are not committed. Raises what
+        `commit_groups` raises for them, and InvalidField for more tags than an object may have.
         """
 
     async def locate(
         self, search: LocateSearch, after: Groups = ()
     ) -> tuple[int, Sequence[UniqueIdentifier]]:
-        """(number of all matches, a page of their identifiers, newest first), as of one moment.
+        """(number of all matches, a page of their identifiers, newest first), read in one statement.
 
         after: as for `find_tagged`. Raises InvalidField for more tags than an object may have.
         """
 
     async def commit(self, changes: Sequence[Change]) -> None:
-        """All of the changes or none, durable on return.
+        """Make all of the changes or none; they are durable on return.
 
-        Raises Conflict, and the KMIPErrors that the changes name.
+        Raises Conflict, and the KMIPErrors that the classes of changes name.
         """
 
     async def commit_groups(self, groups: Groups) -> None:
-        """As `commit` of all groups at once. Raises Conflict, and Refused with the errors by group."""
+        """Commit all groups at once. Raises Conflict, and Refused with the errors by group."""
 
     async def commit_now(self) -> None:
-        """What `commit` accepted is durable on return, within a transaction of several steps too.
+        """Make durable on return whatever `commit` accepted, even within a transaction of several steps.
 
-        For what cannot be done twice. Raises Conflict and Refused, and FeatureNotSupported where the
-        steps may have to be undone.
+        Called before work that cannot be done twice. Raises Conflict and Refused, and FeatureNotSupported
+        where the steps may have to be undone.
         """
 
 
@@ -178,7 +186,7 @@ class ObjectStore(Objects, Protocol):
         """Finish the writes that were accepted, then close."""
 
     async def ping(self) -> None:
-        """Return where the database answers."""
+        """Return if the database answers a read; raise Unavailable otherwise."""
 
     async def list_grants(
         self, uid: UniqueIdentifier, *, owner: str
@@ -192,7 +200,10 @@ class ObjectStore(Objects, Protocol):
         """
 
     async def list_granted(self, principal: str) -> Sequence[GrantedObject]:
-        """What others granted to the principal or to everyone; order, number, material as `list_owned`."""
+        """The objects that others granted to the principal or to everyone.
+
+        Ordered and limited as in `list_owned`, and without material.
+        """
 
     async def holds_objects(self) -> bool:
         """Whether there is any object, in any state."""
@@ -201,4 +212,4 @@ class ObjectStore(Objects, Protocol):
         """The value that shows which master key this database belongs to; None in a new database."""
 
     async def set_master_key_check(self, value: bytes) -> bytes:
-        """Store the value if there is none yet. The stored one is returned: two first starts may race."""
+        """Store the value if there is none yet, and return the stored one: two first starts may race."""

@@ -1,4 +1,4 @@
-"""Limits of what one statement or one listing may hold."""
+"""Upper limits of statements and listings, and the checks of them."""
 
 from __future__ import annotations
 
@@ -7,33 +7,32 @@ from collections.abc import Iterable
 from ..errors import InvalidField
 from .base import Change, Insert, Replace
 
-#: Tags of one object or one search. Each is a value of the statement, of which SQLite takes a limited
-#: number.
+#: Tags of one object or one search. Each is bound as a parameter, and SQLite limits their number.
 MAX_TAGS = 500
 
-#: Objects in a listing of what a user owns or was granted: others may grant without end. Locate finds
-#: the rest, page by page.
+#: Objects in a listing of those that a user owns or was granted: others may grant any number of them.
+#: Locate returns the rest, page by page.
 MAX_LISTED = 1000
 
-#: Users with rights on one object: its owner sees all of them at once.
+#: Users with rights on one object: the listing for its owner has no pages.
 MAX_GRANTEES = 1000
 
 _LARGEST_NUMBER = 2**63 - 1
 
 
 def check_tags(tags: frozenset[str]) -> None:
-    """Raises InvalidField."""
+    """Raises InvalidField for more than MAX_TAGS tags."""
     if len(tags) > MAX_TAGS:
         raise InvalidField(f"more than {MAX_TAGS} tags")
 
 
 def check_tags_of_changes(changes: Iterable[Change]) -> None:
-    """Raises InvalidField."""
+    """Raises InvalidField where a change writes an object with more than MAX_TAGS tags."""
     for change in changes:
         if isinstance(change, (Insert, Replace)):
             check_tags(change.new.tags)
 
 
 def clamp(number: int) -> int:
-    """An offset or a limit that databases can hold; to SQLite, a negative limit is none."""
+    """The offset or limit, kept within 0 and 2**63 - 1: SQLite reads a negative limit as no limit."""
     return min(max(number, 0), _LARGEST_NUMBER)

@@ -19,9 +19,9 @@ _POSTGRESQL = ("postgresql", "postgresql+psycopg", "postgres")
 
 
 def make_data_dir(path: Path) -> Path:
-    """The directory as an absolute path, made where it is absent and closed to all other users.
+    """Create the directory if it is absent, close it to all other users, and return its absolute path.
 
-    Raises ConfigurationError where it belongs to another user, is no directory, or cannot be written to.
+    Raises ConfigurationError where it belongs to another user, is not a directory, or cannot be written to.
     """
     path = path.absolute()
     try:
@@ -42,7 +42,7 @@ def make_data_dir(path: Path) -> Path:
 
 
 def resolve_database_url(url: str, data_dir: Path) -> URL:
-    """The URL; of SQLite with an absolute path. A relative path begins at the data directory.
+    """Parse the database URL, with the path of an SQLite file made absolute, from the data directory on.
 
     Raises ConfigurationError, which never repeats the URL: there may be a password in it.
     """

@@ -15,8 +15,8 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 def upgrade(connection: Connection, *, name: str) -> None:
     """Run the revisions that are missing, in the transaction that the connection is in.
 
-    The caller holds the write lock from before this looks until it commits: of two servers that start
-    at once, the second finds everything done. name: of the database, for messages.
+    The caller must hold the write lock before calling, and until it commits: of two servers that start
+    at once, the second then finds nothing left to do. name: of the database, for messages.
     Raises ConfigurationError.
     """
     # Imported here: only a start needs alembic, and it takes a tenth of a second.

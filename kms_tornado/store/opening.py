@@ -1,4 +1,4 @@
-"""The store that --database-url names."""
+"""Choice of the store's backend by --database-url."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from .sqlite.backend import SQLiteBackend
 
 
 def open_store(url: str, data_dir: Path) -> ObjectStore:
-    """A store that is not started yet. Raises ConfigurationError."""
+    """The store that the URL names, not started yet.
+
+    Raises ConfigurationError for a URL that names no usable database, or if its driver is not installed.
+    """
     resolved = resolve_database_url(url, data_dir)
     if is_sqlite(resolved):
         return SQLStore(SQLiteBackend(Path(str(resolved.database))))

@@ -1,1 +1,1 @@
-"""How a database comes to the shape of `schema`: alembic's environment and its revisions."""
+"""The migrations that bring a database to the tables of `schema`: alembic's environment and revisions."""

@@ -9,7 +9,7 @@ from kms_tornado.store.sql.schema import metadata
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
-    transactional_ddl=True,  # SQLite has it, if the driver does not commit by itself: ours does not
+    transactional_ddl=True,  # SQLite has it as long as the driver does not commit by itself
     render_as_batch=True,  # SQLite cannot alter most of a table
 )
 with context.begin_transaction():

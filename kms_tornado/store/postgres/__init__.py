@@ -1,1 +1,1 @@
-"""The store in PostgreSQL, for many servers."""
+"""The store's PostgreSQL backend, for any number of servers."""

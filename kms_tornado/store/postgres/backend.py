@@ -1,7 +1,7 @@
 """PostgreSQL as a backend of the store, for any number of servers.
 
-Each read is one statement in a transaction of its own, on a connection for reading. Writes are
-transactions for all who wait (`writer`), which lock the rows that they change (`sql.commits`).
+Each read is one statement in a transaction of its own, on a connection for reading. Jobs that write share
+transactions (`writer`), which lock the rows that they change (`sql.commits`).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialectAsync_psycopg as Pos
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ...domain.managed_object import UniqueIdentifier
-from ...errors import Unavailable
 from ...kmip.enums import Operation
+from ..base import NOT_OPEN, make_unavailable
 from ..sql import queries
 from ..sql.commits import Job
 from ..sql.queries import bind_caller
@@ -25,10 +25,10 @@ from .engine import open_engine, prepare
 from .reader import PostgresReader
 from .writer import CONNECTIONS, PostgresWriter
 
-#: Connections for reading: a process with one event loop keeps no more statements busy.
+#: Connections for reading: a process with one event loop cannot keep more of them busy.
 READERS = 8
 
-#: As psycopg takes statements. It is made here, so that a server on SQLite does not load it.
+#: psycopg's style of parameters. It stands here, so that a server on SQLite does not load psycopg.
 POSTGRESQL: Dialect = PostgresDialect(paramstyle="format")  # type: ignore[no-untyped-call]
 
 _BY_UID_FOR = Prepared(queries.by_uid_for, POSTGRESQL)
@@ -73,14 +73,14 @@ class PostgresBackend:
 
     async def read(self, statement: Prepared, values: Values = NO_VALUES) -> Rows:
         if self._reader is None:
-            raise _make_closed_error()
+            raise make_unavailable(NOT_OPEN)
         return await self._reader.fetch_rows(statement, values)
 
     async def read_object(
         self, uid: UniqueIdentifier, principal: str, rights: Collection[Operation]
     ) -> Rows:
         if self._reader is None:
-            raise _make_closed_error()
+            raise make_unavailable(NOT_OPEN)
         values = {"uid": uid, **bind_caller(principal, rights)}
         return await self._reader.fetch_rows(_BY_UID_FOR, values)
 
@@ -91,20 +91,16 @@ class PostgresBackend:
         return await self.read(statement, next(values))
 
     def submit(self, job: Job, *, erases: bool = False) -> asyncio.Future[Any]:
-        """erases: makes no difference, as PostgreSQL clears deleted rows in its own time (VACUUM)."""
+        """erases: ignored, as PostgreSQL clears deleted rows by its own schedule (VACUUM)."""
         if self._writer is None:
-            raise _make_closed_error()
+            raise make_unavailable(NOT_OPEN)
         return self._writer.submit(job)
 
     async def rehearse(self, job: Job) -> Any:
         if self._writer is None:
-            raise _make_closed_error()
+            raise make_unavailable(NOT_OPEN)
         return await self._writer.rehearse(job)
 
 
 def _hide_password(url: URL) -> str:
     return url.set(drivername="postgresql", query={}).render_as_string(hide_password=True)
-
-
-def _make_closed_error() -> Unavailable:
-    return Unavailable("the database is out of reach", detail="the store is not open")

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL by SQLAlchemy's async engine over psycopg, and what its errors mean."""
+"""Connections to PostgreSQL with SQLAlchemy's async engine over psycopg, and the meaning of its errors."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from ...errors import ConfigurationError, Unavailable
+from ..base import make_unavailable
 from ..migrate import upgrade
 
 _log = logging.getLogger(__name__)
 
-# The oldest version that its makers still support at the time of writing.
-_OLDEST = 13
+# The oldest major version that the PostgreSQL project still supported when this was written.
+_OLDEST_VERSION = 13
 
 # A read by key takes a millisecond; longer ones are searches among very many objects.
 _STATEMENT_TIMEOUT_MS = 15_000
-# A transaction of ours takes milliseconds: one that waits longer for a row waits for a server that
-# hangs, whose transaction the next limit ends.
+# This server's transactions take milliseconds: one that waits longer for a row waits for a server that
+# hangs, whose transaction the idle timeout ends.
 _LOCK_TIMEOUT_MS = 5_000
 _IDLE_TIMEOUT_MS = 4_000
 
-# A server that is gone without a word is noticed after seconds; by TCP's defaults it takes hours.
+# A database host that vanishes is noticed within seconds; with TCP's defaults it would take hours.
 _CONNECT_ARGUMENTS: Mapping[str, Any] = {
     "application_name": "kms_tornado",
     "client_encoding": "utf8",
@@ -36,19 +37,19 @@ _CONNECT_ARGUMENTS: Mapping[str, Any] = {
     "tcp_user_timeout": 10_000,
 }
 
-#: The number of the advisory lock by which one server at a time prepares the database: "kms_torn" in
+#: The number of the advisory lock that lets one server at a time upgrade the schema: "kms_torn" in
 #: ASCII.
-_PREPARING = int.from_bytes(b"kms_torn", "big")
+_UPGRADE_LOCK = int.from_bytes(b"kms_torn", "big")
 
-#: To wait for a connection while others use all of them.
+#: How long to wait for a connection while all of them are in use.
 POOL_TIMEOUT_S = 5.0
 
 
 def open_engine(url: URL, *, size: int, is_for_reading: bool) -> AsyncEngine:
-    """No connection is opened yet. Raises ConfigurationError where the extra is missing.
+    """An engine that has not opened a connection yet. size: most connections at the same time.
 
     is_for_reading: each statement is a transaction of its own, without the round trips of BEGIN and
-    ROLLBACK.
+    ROLLBACK. Raises ConfigurationError where the extra is missing, or the URL has wrong parameters.
     """
     arguments = {k: v for k, v in _CONNECT_ARGUMENTS.items() if k not in url.query}
     try:
@@ -69,12 +70,12 @@ def open_engine(url: URL, *, size: int, is_for_reading: bool) -> AsyncEngine:
         ) from exc
     except (SQLAlchemyError, TypeError, ValueError):
         raise ConfigurationError("is not a database URL", "database_url") from None
-    event.listen(engine.sync_engine, "connect", _limit_waiting)
+    event.listen(engine.sync_engine, "connect", _set_timeouts)
     return engine
 
 
-def _limit_waiting(connection: Any, _record: object) -> None:
-    """On every new connection; not by the option `options`, which poolers refuse."""
+def _set_timeouts(connection: Any, _record: object) -> None:
+    """Set timeouts on a new connection, not with the parameter `options`, which poolers refuse."""
     cursor = connection.cursor()
     cursor.execute(
         f"SET statement_timeout = {_STATEMENT_TIMEOUT_MS}; SET lock_timeout = {_LOCK_TIMEOUT_MS}; "
@@ -95,7 +96,7 @@ async def prepare(engine: AsyncEngine, *, name: str) -> None:
             await _check_server(connection, name)
             await connection.execute(text("SET LOCAL statement_timeout = 0"))
             await connection.execute(text("SET LOCAL lock_timeout = 0"))
-            await connection.execute(text(f"SELECT pg_advisory_xact_lock({_PREPARING})"))
+            await connection.execute(text(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})"))
             await connection.run_sync(_upgrade, name)
     except (SQLAlchemyError, OSError) as exc:
         raise ConfigurationError(f"database {name}: {describe_error(exc)}") from None
@@ -107,8 +108,10 @@ def _upgrade(connection: Connection, name: str) -> None:
 
 async def _check_server(connection: AsyncConnection, name: str) -> None:
     version = connection.dialect.server_version_info or (0,)
-    if int(version[0]) < _OLDEST:
-        raise ConfigurationError(f"database {name}: PostgreSQL {_OLDEST} or newer is needed")
+    if int(version[0]) < _OLDEST_VERSION:
+        raise ConfigurationError(
+            f"database {name}: PostgreSQL {_OLDEST_VERSION} or newer is needed"
+        )
     row = await connection.execute(
         text("SELECT current_setting('server_encoding'), pg_is_in_recovery()")
     )
@@ -123,15 +126,15 @@ async def _check_server(connection: AsyncConnection, name: str) -> None:
 
 
 def translate_error(exc: BaseException) -> Unavailable:
-    """The caller may try again; the log has PostgreSQL's own message where it holds no value."""
-    return Unavailable("the database is out of reach", detail=describe_error(exc))
+    """Unavailable for the client; the log gets PostgreSQL's own message where that holds no value."""
+    return make_unavailable(describe_error(exc))
 
 
 def describe_error(exc: BaseException) -> str:
-    """One line for the log. Of an error in a statement the code alone: its text may quote a value."""
+    """One line for the log; only the SQLSTATE of an error in a statement, whose text may quote a value."""
     origin = _unwrap_error(exc)
     state = read_sqlstate(exc)
-    if state is not None and not state.startswith(_ABOUT_SERVER_ALONE):
+    if state is not None and not state.startswith(_STATES_WITHOUT_VALUES):
         return f"{type(origin).__name__} ({state})"
     if isinstance(origin, (OSError, *_load_connection_errors())):
         # "connection failed: connection to server at "…", port 5432 failed: Connection refused"
@@ -140,9 +143,9 @@ def describe_error(exc: BaseException) -> str:
     return type(origin).__name__
 
 
-# Classes of SQLSTATE whose texts hold no value: connection, authorization, catalog name, resources,
-# operator's intervention.
-_ABOUT_SERVER_ALONE = ("08", "28", "3D", "53", "57")
+# Classes of SQLSTATE whose messages hold no value: connection exception, invalid authorization, invalid
+# catalog name, insufficient resources, operator intervention.
+_STATES_WITHOUT_VALUES = ("08", "28", "3D", "53", "57")
 
 
 def _load_connection_errors() -> tuple[type[BaseException], ...]:
@@ -152,34 +155,35 @@ def _load_connection_errors() -> tuple[type[BaseException], ...]:
 
 
 def load_driver_error() -> type[BaseException]:
-    """What the driver raises where it is used without SQLAlchemy."""
+    """The base class of the driver's errors, for where it is used without SQLAlchemy."""
     import psycopg
 
     return psycopg.Error
 
 
 def _unwrap_error(exc: BaseException) -> BaseException:
-    """The driver's own error, of one that SQLAlchemy raised."""
+    """The driver's error inside one of SQLAlchemy's; any other error as it is."""
     return getattr(exc, "orig", None) or exc
 
 
 def read_sqlstate(exc: BaseException) -> str | None:
+    """PostgreSQL's five-character error code; None for an error that did not come from the server."""
     state: str | None = getattr(_unwrap_error(exc), "sqlstate", None)
     return state
 
 
 def is_disconnected(exc: BaseException) -> bool:
-    """Whether the connection is gone, and with it everything that was not committed."""
+    """Whether the connection was lost, and with it everything that was not committed."""
     return isinstance(exc, DBAPIError) and exc.connection_invalidated
 
 
 def may_succeed_again(exc: BaseException) -> bool:
-    """Whether another transaction was in the way: serialization failure, deadlock."""
+    """Whether another transaction caused the error: serialization failure, deadlock."""
     return read_sqlstate(exc) in {"40001", "40P01"}
 
 
 def is_bad_value(exc: BaseException) -> bool:
-    """Whether no row can hold a value: out of range, half a character, too long for an index."""
+    """Whether no row can hold a value: out of range, half a surrogate pair, too long for an index."""
     import psycopg
 
     faults = (psycopg.DataError, UnicodeEncodeError, OverflowError)

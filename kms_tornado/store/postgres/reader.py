@@ -1,7 +1,7 @@
 """Reading from PostgreSQL: prepared statements, run by psycopg itself on connections held here.
 
-SQLAlchemy only opens the connections. Its way through greenlets and its own pool takes four times as
-long as the driver alone for a read by key, and every operation begins with one.
+SQLAlchemy only opens the connections. Through its greenlets and its pool, a read by key takes four times
+as long as with the driver alone, and every operation begins with such a read.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ...errors import Unavailable
+from ..base import NOT_OPEN, make_unavailable
 from ..sql.statements import Prepared, Rows, Values
 from .engine import POOL_TIMEOUT_S, describe_error, is_bad_value, load_driver_error, translate_error
 
@@ -21,18 +22,18 @@ if TYPE_CHECKING:
 
 
 class PostgresReader:
-    """At most `size` connections, opened when they are needed. For one event loop."""
+    """Runs reads on at most `size` connections, opened when they are needed. For one event loop."""
 
     def __init__(self, engine: AsyncEngine, *, size: int) -> None:
         self._engine = engine
         self._turns = asyncio.Semaphore(size)
-        #: The one used last stands last and is used next: it has prepared the most statements.
+        #: A stack: the connection used last is used next, as it has prepared the most statements.
         self._idle: list[_ReadConnection] = []
         self._is_open = True
         self._driver_error = load_driver_error()
 
     async def fetch_rows(self, statement: Prepared, values: Values) -> Rows:
-        """Every row; none for a value that no row can hold. Raises Unavailable."""
+        """All rows; none for a value that no row can hold. Raises Unavailable."""
         await self._take_turn()
         try:
             return await self._run(statement, statement.values(values))
@@ -57,7 +58,9 @@ class PostgresReader:
         connection = self._idle.pop() if self._idle else await self._open()
         try:
             return await self._run_on(connection, statement, values)
-        except _ConnectionLost:  # the database was restarted, say
+        except (
+            _ConnectionLost
+        ):  # probably the database was restarted, so the idle ones are lost, too
             await self._close_idle()
         return await self._run_on(await self._open(), statement, values)
 
@@ -66,7 +69,7 @@ class PostgresReader:
     ) -> Rows:
         try:
             rows = await connection.fetch_rows(statement, values)
-        except BaseException as exc:  # cancelled, too
+        except BaseException as exc:  # a cancelled read must give its connection back, too
             was_lost = connection.driver.closed
             await self._give_back(connection)
             if is_bad_value(exc):
@@ -84,7 +87,7 @@ class PostgresReader:
 
     async def _open(self) -> _ReadConnection:
         if not self._is_open:
-            raise Unavailable("the database is out of reach", detail="the store is not open")
+            raise make_unavailable(NOT_OPEN)
         try:
             connection = await self._engine.connect()
             raw = await connection.get_raw_connection()
@@ -105,7 +108,7 @@ class PostgresReader:
 
 
 class _ReadConnection:
-    """driver: the connection without SQLAlchemy."""
+    """A connection for reading. driver: psycopg's own connection inside SQLAlchemy's."""
 
     def __init__(self, connection: AsyncConnection, driver: psycopg.AsyncConnection[Any]) -> None:
         self.driver = driver
@@ -116,14 +119,14 @@ class _ReadConnection:
         return await cursor.fetchall()
 
     def is_usable(self) -> bool:
-        """Whether it is open and in no transaction."""
+        """Whether the connection is open and in no transaction."""
         return not self.driver.closed and self.driver.info.transaction_status.name == "IDLE"
 
     async def close(self) -> None:
         try:
             await self._connection.invalidate()
             await self._connection.close()
-        except SQLAlchemyError:  # it was broken before
+        except SQLAlchemyError:  # the connection was broken already
             pass
 
 

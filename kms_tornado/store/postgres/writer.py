@@ -1,7 +1,7 @@
-"""The tasks that write to PostgreSQL, with one transaction for all who wait (why: `sql.commits`).
+"""The tasks that write to PostgreSQL; jobs that wait share a transaction (`sql.commits` explains why).
 
-There are no savepoints, which would cost two round trips each: where one of the jobs fails, all are
-rolled back, and each is done again in a transaction of its own.
+There are no savepoints, which would cost two round trips each: if one of the jobs fails, all are rolled
+back, and each is run again in a transaction of its own.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from .engine import is_bad_value, is_disconnected, may_succeed_again, translate_
 
 _log = logging.getLogger(__name__)
 
-#: Transactions at the same time: while one is on its way to the disk, another is put together.
+#: Concurrent transactions: while one is written to disk, the next runs its jobs.
 WRITERS = 2
-#: One for each of them, and some for rehearsals.
+#: One for each writer, and two for rehearsals.
 CONNECTIONS = WRITERS + 2
-# Jobs in one transaction: with more, their changes cost more than the commit that they share.
+# Most jobs in one transaction: beyond this, their changes cost more than the commit that they share.
 _MAX_TOGETHER = 64
-# Of a job in a transaction of its own, where other transactions are in its way.
+# How often a job is tried in a transaction of its own while other transactions get in its way.
 _ATTEMPTS = 5
 
 
@@ -41,7 +41,7 @@ class _Waiting:
 
 
 class PostgresWriter:
-    """Started and stopped once, in one event loop."""
+    """Runs jobs in transactions. Started and stopped once, in one event loop."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
@@ -76,7 +76,7 @@ class PostgresWriter:
             while len(batch) < _MAX_TOGETHER and not self._queue.empty():
                 waiting = self._queue.get_nowait()
                 if waiting is None:
-                    self._queue.put_nowait(None)  # for this loop, later
+                    self._queue.put_nowait(None)  # ends the loop after this batch
                     break
                 batch.append(waiting)
             await self._write(batch)
@@ -86,25 +86,27 @@ class PostgresWriter:
             return
         for waiting in batch:
             try:
-                _tell(waiting.future, result=await self._run_alone(waiting.job))
+                _resolve_future(waiting.future, result=await self._run_alone(waiting.job))
             except (KMSError, Conflict, Refused) as exc:
-                _tell(waiting.future, error=exc)
-            except Exception as exc:  # the task's edge: nobody would ever wake the caller
-                _log.exception("the writer of the database met a fault of its own")
-                _tell(waiting.future, error=translate_error(exc))
+                _resolve_future(waiting.future, error=exc)
+            except (
+                Exception
+            ) as exc:  # the edge of the task: otherwise the caller would wait for ever
+                _log.exception("unexpected error in the database writer")
+                _resolve_future(waiting.future, error=translate_error(exc))
 
     async def _run_together(self, batch: Sequence[_Waiting]) -> bool:
-        """False where one of the jobs failed, so that none was done."""
+        """Run all jobs in one transaction; False if one of them failed, so that none was done."""
         try:
             results = await self._transaction(_join([waiting.job for waiting in batch]))
         except _CommitUnanswered as exc:  # the jobs may be done, and must not be done again
             for waiting in batch:
-                _tell(waiting.future, error=translate_error(exc.reason))
+                _resolve_future(waiting.future, error=translate_error(exc.reason))
             return True
         except Exception:
-            return False  # which of them it was shows when each is run alone
+            return False  # running each alone shows which of them it was
         for waiting, result in zip_longest(batch, results):  # joined commits have no results
-            _tell(waiting.future, result=result)
+            _resolve_future(waiting.future, result=result)
         return True
 
     async def _run_alone(self, job: Job, *, undoes: bool = False) -> Any:
@@ -127,7 +129,11 @@ class PostgresWriter:
         raise Conflict
 
     async def _transaction(self, jobs: Sequence[Job], *, undoes: bool = False) -> list[Any]:
-        """Raises what a job raises, with nothing done; _CommitUnanswered where the commit did not answer."""
+        """Run the jobs in one transaction, and return their results.
+
+        Raises what a job raises, with nothing done, and _CommitUnanswered where the connection was lost
+        during COMMIT.
+        """
         async with self._engine.connect() as connection:
             transaction = await connection.begin()
             try:
@@ -154,7 +160,7 @@ def _run_jobs(jobs: Sequence[Job], runner: Runner) -> list[Any]:
 
 
 def _join(jobs: Sequence[Job]) -> Sequence[Job]:
-    """One job of all of them where they only add objects: that saves a round trip for each."""
+    """The jobs joined into one, if all of them only add objects: that saves round trips."""
     commits = [job for job in jobs if isinstance(job, Commit) and job.only_adds]
     return [join_commits(commits)] if len(commits) == len(jobs) else jobs
 
@@ -170,11 +176,11 @@ class _CommitUnanswered(Exception):
 async def _roll_back(transaction: Any) -> None:
     try:
         await transaction.rollback()
-    except SQLAlchemyError:  # the connection is gone, which does the same
+    except SQLAlchemyError:  # the connection was lost, which rolls back as well
         pass
 
 
-def _tell(
+def _resolve_future(
     future: asyncio.Future[Any], *, result: Any = None, error: BaseException | None = None
 ) -> None:
     if future.done():  # cancelled

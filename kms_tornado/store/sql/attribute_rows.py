@@ -1,9 +1,10 @@
 """Attributes as the database holds them: one text for reading them back, and values to search by.
 
-The text is compact JSON, ``{"v":1,"a":[[tag, item type, value], …]}``. It is stored, so that a change
-of it needs a new version and a reader for this one. Of its rows, some have a column of their own in
-`objects`. All others are rows of `object_values`, one for each leaf: `ObjectGroup` is one leaf, a Link
-has two, `Link.LinkType` and `Link.LinkedObjectIdentifier`, of one instance.
+The text is compact JSON, ``{"v":1,"a":[[tag, item type, value], …]}``. As databases contain it, a change
+of the format needs a new version number and a parser that still reads the old one. Some attributes have
+a column of their own in `objects`. All others become rows of `object_values`, one for each leaf:
+`ObjectGroup` is one leaf; a Link has two, `Link.LinkType` and `Link.LinkedObjectIdentifier`, which share
+an instance number.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ...kmip.attributes import Attributes
@@ -28,16 +28,17 @@ AttributeRow = list[Any]
 
 
 class AttributeText(NamedTuple):
-    """rows: what the text says, not to be changed."""
+    """text: the attributes in JSON. rows: the same as Python lists; callers must not modify them."""
 
     text: str
     rows: Sequence[AttributeRow]
 
 
 def format_attributes(attributes: Attributes) -> AttributeText:
-    """Byte strings and big integers are written in hexadecimal.
+    """The attributes as text and rows; byte strings and big integers are written in hexadecimal.
 
-    Made once for each `Attributes`: those of a new object are measured, and then written.
+    The result is cached on the `Attributes`: those of a new object are formatted once to check their
+    length and once to store them.
     """
     formatted: AttributeText | None = getattr(attributes, "_stored_text", None)
     if formatted is None:
@@ -47,14 +48,13 @@ def format_attributes(attributes: Attributes) -> AttributeText:
     return formatted
 
 
-@lru_cache(maxsize=4096)  # a busy server reads the same few thousand objects again and again
 def parse_attributes(text: str) -> Attributes:
-    """The attributes of a text by `format_attributes`. Raises ValueError for another version of it."""
+    """The inverse of `format_attributes`. Raises ValueError for an unknown version of the text."""
     return from_node(Attributes, _to_node("Attributes", ItemType.STRUCTURE, parse_rows(text)))
 
 
 def parse_rows(text: str) -> Sequence[AttributeRow]:
-    """The rows of such a text. Raises ValueError for another version of it."""
+    """The rows of a text by `format_attributes`. Raises ValueError for an unknown version of the text."""
     stored = json.loads(text)
     if stored.get("v") != _TEXT_VERSION:
         raise ValueError("attributes in an unknown version")
@@ -63,12 +63,13 @@ def parse_rows(text: str) -> Sequence[AttributeRow]:
 
 
 def to_attribute_row(node: Node) -> AttributeRow:
+    """The node as [tag, item type, value], with only such values as JSON can hold."""
     tag, item_type, value = node
     write = _WRITERS.get(item_type)
     return [tag, item_type, value if write is None else write(value)]
 
 
-#: How values are written that JSON has no form of.
+#: Item type → the function that makes a value of it fit for JSON.
 _WRITERS: Mapping[ItemType, Callable[[Any], Any]] = {
     ItemType.STRUCTURE: lambda children: [to_attribute_row(child) for child in children],
     ItemType.BYTE_STRING: bytes.hex,
@@ -88,7 +89,8 @@ def _to_node(tag: str, item_type: int, value: Any) -> Node:
 
 # --- values to search by ------------------------------------------------------------------------
 
-#: Attributes that nearly every object has, or that change often: a column costs less than a row.
+#: Attribute → its column in `objects`. Nearly every object has them, or they change often, and a column
+#: costs less than a row.
 ATTRIBUTE_COLUMNS: Mapping[str, str] = {
     "ActivationDate": "activation_date",
     "AlwaysSensitive": "always_sensitive",
@@ -112,9 +114,10 @@ _MAX_INDEXED = 200
 
 
 class Leaf(NamedTuple):
-    """A value to search by. instance: the number of the attribute that it belongs to.
+    """A value to search by.
 
-    path: of the attribute and its field. value: as `index_text` has it. number: for ranges.
+    instance: the index of the attribute that it belongs to. path: the attribute's tag, and the field's
+    tag after a dot. value: from `format_index_value`. number: the value of an integer, for ranges.
     """
 
     instance: int
@@ -124,11 +127,11 @@ class Leaf(NamedTuple):
 
 
 def collect_columns(rows: Iterable[AttributeRow]) -> dict[str, int | None]:
-    """Column → number, for all that are in ATTRIBUTE_COLUMNS; None where the attribute is not set."""
+    """{column: number} for every column of ATTRIBUTE_COLUMNS; None where the attribute is not set."""
     numbers = dict(_NOT_SET)
     for tag, _, value in rows:
         if tag in ATTRIBUTE_COLUMNS:
-            numbers[ATTRIBUTE_COLUMNS[tag]] = int(value)  # drivers convert booleans otherwise
+            numbers[ATTRIBUTE_COLUMNS[tag]] = int(value)  # drivers differ in how they bind booleans
     return numbers
 
 
@@ -136,11 +139,12 @@ _NOT_SET: Mapping[str, int | None] = dict.fromkeys(ATTRIBUTE_COLUMNS.values())
 
 
 def select_leaf_rows(rows: Iterable[AttributeRow]) -> list[tuple[int, AttributeRow]]:
-    """(instance, row) of the attributes that have leaves. instance: its place among all rows."""
+    """(instance, row) of the attributes that have leaves. instance: the index of the row among all rows."""
     return [(instance, row) for instance, row in enumerate(rows) if row[0] not in ATTRIBUTE_COLUMNS]
 
 
 def collect_leaves(rows: Iterable[AttributeRow]) -> list[Leaf]:
+    """The leaves of all attributes that have no column of their own."""
     return [
         leaf
         for instance, row in select_leaf_rows(rows)
@@ -149,6 +153,7 @@ def collect_leaves(rows: Iterable[AttributeRow]) -> list[Leaf]:
 
 
 def split_into_leaves(row: AttributeRow, instance: int = 0) -> list[Leaf]:
+    """The leaves of one attribute: itself, or each field of a structure that has no column."""
     tag, item_type, value = row
     if item_type != ItemType.STRUCTURE:
         return [_to_leaf(instance, tag, item_type, value)]
@@ -161,13 +166,13 @@ def split_into_leaves(row: AttributeRow, instance: int = 0) -> list[Leaf]:
 
 def _to_leaf(instance: int, path: str, item_type: int, value: Any) -> Leaf:
     fits = isinstance(value, int) and -(2**63) <= value < 2**63
-    return Leaf(instance, path, index_text(item_type, value), int(value) if fits else None)
+    return Leaf(instance, path, format_index_value(item_type, value), int(value) if fits else None)
 
 
-def index_text(item_type: int, value: Any) -> str:
-    """The value as it is indexed: itself, or its digest where it is long.
+def format_index_value(item_type: int, value: Any) -> str:
+    """The value as text for the index: in full, or as its SHA-256 where it is long.
 
-    The item type in front tells the text "1" from the number 1.
+    The item type in front distinguishes the text "1" from the number 1.
     """
     if isinstance(value, list):  # the value of a vendor attribute
         value = json.dumps(value, separators=(",", ":"))

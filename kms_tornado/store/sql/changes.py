@@ -1,6 +1,6 @@
 """The changes of one commit as SQL, inside a transaction that a backend's writer begins and ends.
 
-Which rows are locked and why: `commits`.
+`commits` explains which rows are locked, and why.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from .side_tables import IndexedAttributes, OwnedNames, collect_names
 from .statements import INTEGRITY_ERRORS, NO_VALUES, OBJECT_COLUMNS, Runner, Statement
 
 
-@cache  # ten constants at most, by the number alone; 512 identifiers are compiled when they are needed
+@cache  # ten statements at most, as `number` is a power of two; compiled when they are first needed
 def _select_for_update(number: int) -> Statement:
-    """The rows of so many objects, locked: what decides which rows beside them must be written again.
+    """A statement that locks the rows of `number` objects, and reads the columns that changes compare.
 
-    On a database that lets two writers in at once, the second waits here for the first, in the order
-    of the identifiers.
+    On a database with concurrent writers, the second waits here for the first. Rows are locked in the
+    order of their identifiers, so that two writers do not deadlock.
     """
     uids: list[BindParameter[str]] = [bindparam(f"uid_{place}") for place in range(number)]
     return Statement(
@@ -59,20 +59,20 @@ _count_generation_up = Statement(
 _select_check_value = Statement(queries.check_value)
 _insert_state = Statement(insert(server_state), server_state.columns.keys())
 
-# Identifiers in one statement, a power of two. SQLite takes 32,766 values.
+# Identifiers in one statement, a power of two. SQLite takes 32,766 parameters.
 _MAX_UIDS = 512
 
 
 def apply_changes(runner: Runner, changes: Sequence[Change], *, now: int) -> None:
-    """Raises Conflict or a KMIPError, with what went before left for the caller to undo.
+    """Make the changes. After a Conflict or a KMIPError the caller must undo those that were made.
 
     now: seconds since the Unix epoch.
     """
-    _Application(runner, now).run(changes)
+    _ChangeApplier(runner, now).apply(changes)
 
 
 def store_check_value(runner: Runner, value: bytes) -> bytes:
-    """The value that is stored from now on: the one that was there, else this one."""
+    """Store the master key's check value if there is none yet, and return the stored one."""
     rows = runner.select(_select_check_value, NO_VALUES)
     if rows:
         stored: bytes = rows[0][0]
@@ -83,7 +83,7 @@ def store_check_value(runner: Runner, value: bytes) -> bytes:
 
 @dataclass(slots=True)
 class _StoredObject:
-    """An object as it is in the transaction by now; tags and attributes are the texts of its row."""
+    """An object's row as the transaction has left it so far; tags and attributes are JSON texts."""
 
     serial: int
     generation: int
@@ -106,20 +106,24 @@ class _StoredObject:
         )
 
 
-class _Application:
-    """One commit. Names and numbers of objects come at its end: a name may change hands within it."""
+class _ChangeApplier:
+    """Applies the changes of one commit.
+
+    Names and object counts are written last, because a name may pass from one object to another within
+    a commit.
+    """
 
     def __init__(self, runner: Runner, now: int) -> None:
         self._runner = runner
         self._now = now
         #: By unique identifier.
         self._stored: dict[str, _StoredObject] = {}
-        #: Owner → objects that were added, or if negative, that are gone.
+        #: Owner → change of the number of their objects.
         self._differences: Counter[str] = Counter()
         #: Serial → names, of the objects whose names the commit changes.
         self._names: dict[int, OwnedNames] = {}
 
-    def run(self, changes: Sequence[Change]) -> None:
+    def apply(self, changes: Sequence[Change]) -> None:
         self._read_stored(_collect_uids(changes))
         for adds, group in groupby(changes, key=lambda change: isinstance(change, Insert)):
             if adds:  # one statement for all of them: a batch may make a hundred objects
@@ -172,7 +176,7 @@ class _Application:
         rows = [format_row(new, generation=new.generation, now=self._now) for new in added]
         try:
             serials = self._runner.add_objects(rows)
-        except INTEGRITY_ERRORS:  # a row of ours can break no other constraint
+        except INTEGRITY_ERRORS:  # the rows made here can break no other constraint
             # No `from`: SQLAlchemy's exception holds the row.
             raise ObjectAlreadyExists("the unique identifier is taken") from None
         by_serial = list(zip(serials, added, strict=True))
@@ -201,7 +205,7 @@ class _Application:
         names = _collect_names(new)
         if names != collect_names(before.owner, before.state, indexed.rows):
             self._names[before.serial] = names
-        if before.owner != new.owner:  # what the old owner granted is not the new one's word
+        if before.owner != new.owner:  # the old owner's grants must not bind the new one
             grants.withdraw_all(self._runner, before.serial)
             self._differences[before.owner] -= 1
             self._differences[new.owner] += 1
@@ -217,14 +221,13 @@ class _Application:
     def _withdraw(self, change: Withdraw) -> None:
         stored = self._check_owner(change.uid, change.owner)
         if grants.withdraw(self._runner, stored.serial, change.grantee, change.operations):
-            # Whoever read the object under this right, and is about to change it, saw another
-            # generation.
+            # A change that was decided under this right now fails, as it saw the old generation.
             self._runner.change(_count_generation_up, {"of_serial": stored.serial})
             stored.generation += 1
 
 
 def _collect_uids(changes: Sequence[Change]) -> set[str]:
-    """Of the objects that must be there before the commit, or were added in it."""
+    """The identifiers of the objects that the commit changes without adding them."""
     uids: set[str] = set()
     for change in changes:
         if isinstance(change, Replace):

@@ -10,14 +10,14 @@ between. The commit then raises `Conflict`, nothing of it is done, and the servi
 operation again on what it reads now. Every Replace adds one to the generation. So does a Withdraw that
 takes a right away, so that nobody can finish a change that was decided under that right.
 
-**Who locks what.** A transaction first reads the rows of all existing objects that it will change, in
+**Locks.** A transaction first reads the rows of all existing objects that it will change, in
 the order of their identifiers and with FOR UPDATE (`changes`). On PostgreSQL a second writer waits there
 until the first has committed, and then sees its generation. SQLite has one writer at a time for the
 whole file (BEGIN IMMEDIATE), so it needs no locks on rows. What no row can protect is protected by the
 key of a table: a new identifier (`objects.uid`), a name (`object_names`), a nonce (`used_nonces`), an
 owner's first object (`owners`).
 
-**One commit for all who wait.** A commit has to reach the disk before it is acknowledged, which costs
+**Waiting jobs share a commit.** A commit has to reach the disk before it is acknowledged, which costs
 far more than the changes in it. Therefore `Backend.submit` only puts the job into a queue. While one
 commit is on its way to the disk, others queue up, and the next transaction takes them all:
 
@@ -37,10 +37,10 @@ with Undo nothing is done; otherwise it runs the batch again without the items t
 **Durable or not.** The future of a job is done after COMMIT has returned, and COMMIT returns after the
 disk has confirmed (SQLite: synchronous=FULL; PostgreSQL: its default, synchronous_commit=on). A process
 that is killed before that leaves a transaction that the database rolls back when it is opened next. On
-PostgreSQL the connection may be lost *during* COMMIT. Nobody then knows whether it was done, so the job is
-not run again and its caller is told Unavailable.
+PostgreSQL the connection may be lost *during* COMMIT. The outcome is then unknown, so the job is not run
+again, and its caller gets Unavailable.
 
-The whole way of a commit, from `Call.commit` to the disk: docs/commits.md, "How a commit works".
+docs/commits.md, "How a commit works", follows a commit from `Call.commit` to the disk.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ from ..base import Change, Conflict, Groups, Insert, Refused, Remove, Replace
 from .changes import apply_changes
 from .statements import Runner
 
-#: What a writer runs in a transaction. It raises Conflict, Refused or a KMIPError to have it undone.
+#: A function that a writer runs in a transaction. If it raises, its changes are undone.
 Job = Callable[[Runner], Any]
 
 
@@ -67,16 +67,17 @@ class Commit:
     now: int
 
     def __call__(self, runner: Runner) -> None:
-        """Raises Conflict and KMIPErrors, with what was done before left for the caller to undo."""
+        """Make the changes. After a Conflict or a KMIPError the caller must undo those that were made."""
         apply_changes(runner, self.changes, now=self.now)
 
     @property
     def only_adds(self) -> bool:
+        """Whether every change is an Insert."""
         return all(isinstance(change, Insert) for change in self.changes)
 
     @property
     def erases(self) -> bool:
-        """Whether sealed material goes away."""
+        """Whether sealed key material is deleted."""
         return any(_erases(change) for change in self.changes)
 
 
@@ -88,7 +89,7 @@ class GroupCommit:
     now: int
 
     def __call__(self, runner: Runner) -> None:
-        """Apply all groups as one; where that fails, one by one, to tell which.
+        """Apply all groups at once; if that fails, one by one, to find out which of them fail.
 
         Raises Conflict and Refused, with the changes undone.
         """
@@ -109,22 +110,22 @@ class GroupCommit:
             except KMIPError as exc:
                 failures[place] = exc
             except Conflict:
-                if not failures:  # else it builds on one that failed
+                if not failures:  # otherwise it builds on a group that failed
                     raise
-        if not failures:  # each can be done, but not all together
+        if not failures:  # each group can be applied, but not all of them at once
             raise Conflict
         raise Refused(failures)
 
     @property
     def erases(self) -> bool:
-        """Whether sealed material goes away."""
+        """Whether sealed key material is deleted."""
         return any(_erases(change) for changes in self.groups for change in changes)
 
 
 def join_commits(commits: Sequence[Commit]) -> Commit:
-    """One commit of all of them, which is done as a whole or not at all.
+    """One commit with the changes of all, which is done as a whole or not at all.
 
-    For commits that only add: a statement for all the objects costs little more than for one.
+    For commits that only add: one statement for all the new objects costs little more than for one.
     """
     changes = [change for commit in commits for change in commit.changes]
     return Commit(changes, max(commit.now for commit in commits))

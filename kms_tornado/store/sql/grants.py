@@ -1,6 +1,6 @@
-"""The rows of grants: access rights that an owner gave others on an object.
+"""The rows of `grants`: access rights that an owner gave others on an object.
 
-That the object is the owner's is checked by `changes` beforehand.
+`changes` has checked the owner before it calls these functions. serial: of the object.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ _delete_all = Statement(delete(grants).where(_of_object))
 
 
 def grant(runner: Runner, serial: int, grantee: str, operations: Collection[Operation]) -> None:
-    """Raises ServerLimitExceeded."""
+    """Add the rights that the grantee does not have yet.
+
+    Raises ServerLimitExceeded for a grantee beyond MAX_GRANTEES.
+    """
     granted = _read_operations(runner, serial, grantee)
     new = sorted(set(operations) - granted)
     if not new:
@@ -41,7 +44,7 @@ def grant(runner: Runner, serial: int, grantee: str, operations: Collection[Oper
 
 
 def withdraw(runner: Runner, serial: int, grantee: str, operations: Collection[Operation]) -> bool:
-    """True where a right was there and is withdrawn."""
+    """Withdraw the rights; True if at least one of them was granted before."""
     withdrawn = sorted(_read_operations(runner, serial, grantee).intersection(operations))
     if withdrawn:
         row = {"of_object": serial, "of_grantee": grantee}
@@ -52,6 +55,7 @@ def withdraw(runner: Runner, serial: int, grantee: str, operations: Collection[O
 
 
 def withdraw_all(runner: Runner, serial: int) -> None:
+    """Withdraw the rights of all grantees."""
     runner.change(_delete_all, {"of_object": serial})
 
 

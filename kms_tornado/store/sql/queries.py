@@ -1,7 +1,7 @@
-"""The reading statements that are always the same. Values are bound parameters, never text.
+"""The reading statements whose text never changes. Values are bound parameters, never text.
 
-Owner and rights are part of every statement that reads an object for a principal, so that no right
-outlives its withdrawal: the object and the right are those of one moment.
+Every statement that reads an object for a principal checks owner and rights itself, so that no right
+outlives its withdrawal: the object and the right come from one snapshot.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from .search_filter import write_constant
 from .statements import Prepared
 
 principal_parameter: BindParameter[Any] = bindparam("principal")
-# A constant as part of the text: as a parameter it would be bound anew for every read.
+# EVERYONE is part of the text: as a parameter it would be bound anew for every read.
 _is_grantee = grants.c.grantee.in_([principal_parameter, literal_column(f"'{EVERYONE}'")])
 _is_right = grants.c.operation.in_([bindparam("right"), bindparam("other_right")])
 _NO_RIGHT = 0  # no operation has this number
@@ -48,7 +48,7 @@ by_uid_for = by_uid.where(or_(objects.c.owner == principal_parameter, _is_grante
 
 
 def bind_caller(principal: str, rights: Collection[Operation]) -> dict[str, Any]:
-    """The parameters of the statements above that say who reads. rights: two at most."""
+    """{parameter: value} for the principal and the rights in the statements above. rights: two at most."""
     right, other_right = (*rights, _NO_RIGHT, _NO_RIGHT)[:2]
     return {"principal": principal, "right": right, "other_right": other_right}
 
@@ -80,7 +80,7 @@ granted = (
     .order_by(objects.c.created_at.desc(), objects.c.serial.desc())
 )
 
-#: (grantee, operation); one row of None where nothing is granted, none without such an object.
+#: (grantee, operation); a single row of NULLs where nothing is granted, no row without such an object.
 grants_on = (
     select(grants.c.grantee, grants.c.operation)
     .select_from(objects.outerjoin(grants, grants.c.object == objects.c.serial))
@@ -96,7 +96,7 @@ check_value = select(server_state.c.value).where(server_state.c.name == "master_
 
 
 class PreparedQueries:
-    """The statements of this module that a store runs by itself, compiled for its database."""
+    """The statements of this module that `SQLStore` runs on any backend, compiled for its database."""
 
     def __init__(self, dialect: Dialect) -> None:
         self.any_object = Prepared(any_object, dialect)

@@ -17,7 +17,7 @@ from .schema import objects
 
 _log = logging.getLogger(__name__)
 
-#: The columns that `RowParser.parse_row` takes, in its order.
+#: The columns of a row for `RowParser.parse_row`, in that order.
 OBJECT_ROW = (
     objects.c.uid,
     objects.c.owner,
@@ -40,7 +40,7 @@ _format_tags = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encod
 
 
 def format_row(new: ManagedObject, *, generation: int, now: int) -> dict[str, Any]:
-    """Column → value, for every column that a writer sets."""
+    """{column: value} for every column of `objects` but the serial. now: seconds since the Unix epoch."""
     limits = new.attributes.usage_limits
     text, rows = format_attributes(new.attributes)
     return {
@@ -62,7 +62,7 @@ def format_row(new: ManagedObject, *, generation: int, now: int) -> dict[str, An
 
 
 class RowParser:
-    """Makes objects of rows, and remembers the texts that it parsed: one for each store.
+    """Parses rows into objects, and caches what it parsed from their texts. Each store has its own.
 
     A busy server reads the same few thousand objects again and again, and most of them have the same
     few tags. Parsing the attributes takes several times as long as reading the row.
@@ -73,7 +73,10 @@ class RowParser:
         self._parse_tags = lru_cache(maxsize=1024)(_parse_tags)
 
     def parse_row(self, row: Sequence[Any]) -> ManagedObject:
-        """Raises GeneralFailure where the row is not one that `format_row` made."""
+        """The object of a row with the columns of OBJECT_ROW.
+
+        Raises GeneralFailure where the row is not one that `format_row` made.
+        """
         (
             uid,
             owner,
@@ -107,7 +110,7 @@ class RowParser:
         return [self.parse_row(row) for row in rows]
 
     def parse_granted(self, rows: Iterable[Sequence[Any]]) -> list[GrantedObject]:
-        """Of rows of an object and one operation, in which an object's rows follow one another."""
+        """The granted objects in the rows (*OBJECT_ROW, operation), in the order of their first rows."""
         granted: dict[str, tuple[ManagedObject, set[Operation]]] = {}
         for *columns, operation in rows:
             uid = columns[0]
@@ -124,7 +127,7 @@ def _parse_tags(text: str) -> frozenset[str]:
 
 
 def parse_grants(rows: Iterable[Sequence[Any]]) -> dict[str, frozenset[Operation]]:
-    """Grantee → operations. A row of None says that there are none."""
+    """{grantee: operations} of the rows of `queries.grants_on`."""
     grants: dict[str, set[Operation]] = {}
     for grantee, operation in rows:
         if grantee is not None:

@@ -31,10 +31,10 @@ metadata = MetaData(
 _serial = BigInteger().with_variant(Integer, "sqlite")
 
 # `serial` grows with every insert: it breaks ties among objects made within the same second.
-# `tags` is the JSON list of what object_tags holds for searching, so that the most common read, of one
-# object by its identifier, stays one row from one table.
-# The columns algorithm to key_format, and those after changed_at, repeat values of `attributes`, for
-# Locate.
+# `tags` repeats the rows of object_tags as a JSON list, so that the most common read, of one object by
+# its identifier, needs one row from one table.
+# The columns algorithm to key_format, and those after changed_at, repeat values of `attributes`, so that
+# Locate can search by them.
 objects = Table(
     "objects",
     metadata,
@@ -84,8 +84,8 @@ objects = Table(
     ),
 )
 
-# owner and created_at are here too, so that "the newest of mine with this tag" is one walk along
-# one index and stops after the first hundred, however many there are.
+# owner and created_at are repeated here, so that a search for an owner's newest objects with a tag reads
+# one index in order, and stops after the first hundred matches.
 object_tags = Table(
     "object_tags",
     metadata,
@@ -96,8 +96,8 @@ object_tags = Table(
     Index("ix_object_tags_newest", "tag", "owner", "created_at", "object"),
 )
 
-# Every attribute without a column in `objects`, leaf by leaf (`attribute_rows`). owner is here too, so that
-# a value that many owners' objects have is looked up among the principal's own alone.
+# Every attribute without a column in `objects`, leaf by leaf (`attribute_rows`). owner is repeated here, so
+# that a value which objects of many owners share is looked up among the principal's own objects alone.
 object_values = Table(
     "object_values",
     metadata,
@@ -111,8 +111,8 @@ object_values = Table(
     Index("ix_object_values_found", "path", "value", "owner", "object"),
 )
 
-# Names in use. A destroyed object keeps its Name as an attribute, and leaves it to others.
-# name: as `attribute_rows.index_text` has it, because of its length.
+# Names in use. A destroyed object keeps its Name as an attribute, but others may take the Name.
+# name: from `attribute_rows.format_index_value`, as a Name may be too long for an index.
 object_names = Table(
     "object_names",
     metadata,
@@ -131,8 +131,8 @@ used_nonces = Table(
     Column("nonce", LargeBinary, primary_key=True),
 )
 
-# How many objects each owner has, in any state: counting them for every new one would take longer
-# than making it.
+# The number of each owner's objects, in any state: to count the rows for every new object would take
+# longer than to insert it.
 owners = Table(
     "owners",
     metadata,
@@ -140,9 +140,9 @@ owners = Table(
     Column("objects", BigInteger, nullable=False),
 )
 
-# operation: the number of kmip.enums.Operation. Rows go with their object, so that a later object
-# of the same identifier starts with none. The primary key finds the rights on an object, the index
-# those of a grantee.
+# operation: the number of kmip.enums.Operation. Rows are deleted with their object, so that a later object
+# with the same identifier starts without grants. The primary key serves look-ups by object, the index
+# those by grantee.
 grants = Table(
     "grants",
     metadata,

@@ -3,8 +3,8 @@
 The life of a search
 ====================
 
-A search (`TagSearch`, `LocateSearch` in `domain.search`) comes with every request and differs from the
-last one mostly in its values. Writing its statement costs milliseconds of Python; running it costs tens
+Searches (`TagSearch`, `LocateSearch` in `domain.search`) come with many requests, and mostly differ in
+their values alone. Writing its statement costs milliseconds of Python; running it costs tens
 of microseconds to milliseconds. Hence three steps:
 
 1. **Shape.** `shape_tag_search` and `shape_locate` divide a search into its *shape* (how many tags, which
@@ -33,14 +33,14 @@ How a statement finds its objects quickly
 A principal sees its own objects and those that were granted to it. A condition with OR would use no
 index well, so a statement is a UNION of two searches, each with an index of its own:
 
-- Among its own objects a search walks along one index, from the newest on, and a page ends as soon as
-  it is full. It walks along its first tag, else along its rarest value (a Name, say), else along all of
-  the owner's objects. Nobody knows beforehand which tag is rare. Users' tags come first, because the
-  server's own (`_kk`) are on a great many objects (`order_tags`).
-- Among granted objects it looks up every object on which there is a grant.
+- Among the principal's own objects, a search scans one index from the newest entry on, and stops as soon
+  as the page is full. It scans the entries of its rarest value (a Name, say) if it has one, else those of
+  its first tag, else all of the owner's objects. Which tag is rare is not known beforehand. Users' tags
+  come first, because the server's own (`_kk`) are on a great many objects (`order_tags`).
+- Among granted objects, it looks up every object on which the principal has a grant.
 
-Neither search meets an object that the principal may not see. Both collect serials; whole rows are read
-for the newest hundred of a tag search alone.
+Neither search reads an object that the principal may not see. Both collect serials first; only a tag
+search then reads whole rows, those of the newest hundred.
 """
 
 from __future__ import annotations
@@ -89,10 +89,10 @@ from .statements import SQLITE, Prepared, Rows, Values
 
 ShapeT = TypeVar("ShapeT", bound=Hashable)
 
-#: Objects that a tag search yields at most (`ObjectStore.find_tagged`).
+#: Most objects that a tag search returns (`Objects.find_tagged`).
 MAX_TAGGED = 100
 
-# Statements that are kept of each kind of search.
+# Most statements that are cached for each of the two types of search.
 _MAX_SHAPES = 128
 
 
@@ -100,18 +100,22 @@ _MAX_SHAPES = 128
 
 
 class TagShape(NamedTuple):
-    """Tag searches of one shape are one statement."""
+    """What decides the statement of a tag search.
+
+    includes_granted: whether it searches granted objects, too. uses_dates: whether dates that have
+    passed count for the state, so that the statement has the parameter `now`.
+    """
 
     tag_count: int
     states: frozenset[State] | None
-    is_for_granted: bool
-    is_by_date: bool
+    includes_granted: bool
+    uses_dates: bool
 
 
 def shape_tag_search(search: TagSearch) -> tuple[TagShape, Iterator[Values]]:
-    """(shape, values of the parameters, once for each tag that the search may walk along).
+    """(shape, one set of parameter values for each tag whose index entries may be scanned).
 
-    Each of the values finds the same objects; the first is likely to find them soonest.
+    Every set of values gives the same rows; the first is likely to give them soonest.
     """
     shape = TagShape(len(search.tags), search.states, bool(search.rights), search.now is not None)
     return shape, _rotate_tags(search)
@@ -135,7 +139,7 @@ def shape_locate(search: LocateSearch) -> tuple[FilterShape, Mapping[str, Any]]:
 
 
 def order_tags(tags: frozenset[str]) -> list[str]:
-    """Users' tags in front: they are on fewer objects than those that the server gives to all."""
+    """The tags in a fixed order, users' tags first: they are on fewer objects than the server's own."""
     return sorted(tags, key=lambda tag: (tag.startswith("_"), tag))
 
 
@@ -151,19 +155,19 @@ def _make_tag_parameters(count: int) -> list[Any]:
 
 
 class StatementCache(Generic[ShapeT]):
-    """Statements by their shapes, each written when its shape is met first."""
+    """Statements by shape, each written when its shape first occurs; the oldest are dropped."""
 
     def __init__(self, prepare: Callable[[ShapeT], Prepared]) -> None:
         self._prepare = prepare
         self._statements: OrderedDict[ShapeT, Prepared] = OrderedDict()
 
     async def get(self, shape: ShapeT) -> Prepared:
-        """At once if it is there; the event loop never waits for the writing."""
+        """The statement of the shape; a new one is written in a thread, off the event loop."""
         statement = self._statements.get(shape)
         return await asyncio.to_thread(self.write, shape) if statement is None else statement
 
     def write(self, shape: ShapeT) -> Prepared:
-        """In any thread."""
+        """Write the statement of the shape, and cache it. Runs in any thread."""
         statement = self._statements[shape] = self._prepare(shape)
         if len(self._statements) > _MAX_SHAPES:
             self._statements.popitem(last=False)
@@ -171,7 +175,7 @@ class StatementCache(Generic[ShapeT]):
 
 
 class SearchStatements:
-    """The statements of searches, as one database takes them. Each store has its own."""
+    """The statements of searches, compiled for one database. Each store has its own."""
 
     def __init__(self, dialect: Dialect) -> None:
         merges = dialect is SQLITE
@@ -184,14 +188,14 @@ class SearchStatements:
 
 
 def write_tag_search(shape: TagShape, *, merges: bool) -> Select[Any]:
-    """The newest objects with all the tags, of which there is one at least.
+    """A statement for the newest objects with all the tags, of which there is at least one.
 
-    merges: see `_merge_newest_first`.
+    merges: whether the database merges sorted searches lazily; see `_merge_newest_first`.
     """
     tags = _make_tag_parameters(shape.tag_count)
-    conditions = write_states(shape.states, bind_now(shape.is_by_date))
+    conditions = write_states(shape.states, bind_now(shape.uses_dates))
     searches = [_search_own(tags, conditions)]
-    if shape.is_for_granted:
+    if shape.includes_granted:
         searches.append(_search_granted(tags, conditions, serials_of_rights))
     limit = write_constant(MAX_TAGGED)
     newest = _merge_newest_first(searches, None if merges else limit).limit(limit).subquery()
@@ -203,11 +207,11 @@ def write_tag_search(shape: TagShape, *, merges: bool) -> Select[Any]:
 
 
 def write_locate(shape: FilterShape, *, merges: bool) -> Select[Any]:
-    """Rows of (number of all matches, identifier); one row with None where the page is empty.
+    """A statement for rows of (number of all matches, identifier); one row with NULL for an empty page.
 
-    merges: see `_merge_newest_first`.
-    One statement, so that number and page are of one moment. The filter stands in it twice rather
-    than in a common table expression, which SQLite would write out whole before it counts.
+    merges: as for `write_tag_search`.
+    One statement, so that number and page come from one snapshot. The filter is written out twice
+    rather than as a common table expression, which SQLite would materialize before it counts.
     """
     tags = _make_tag_parameters(shape.tag_count)
     conditions = write_filter(shape, principal_parameter)
@@ -240,36 +244,38 @@ def _search_own(
 ) -> Select[Any]:
     """A search for (serial, created_at, uid) among the principal's own objects.
 
-    start: the objects with a rare value, to begin there.
+    start: a query for the objects with a rare value, if the search is to begin with those.
     """
     serial, created_at = objects.c.serial, objects.c.created_at
     if start is not None:
         rare = start.subquery()
-        search = _select_found(rare.join(objects, serial == rare.c.object), serial, created_at)
+        search = _select_columns(rare.join(objects, serial == rare.c.object), serial, created_at)
         search = search.where(*_has_all(tags, serial))
     elif tags:
-        # Equal owners let the walk begin at the principal's own.
-        at_one_tag = and_(serial == object_tags.c.object, objects.c.owner == object_tags.c.owner)
-        source = object_tags.join(objects, at_one_tag)
-        search = _select_found(source, object_tags.c.object, object_tags.c.created_at)
+        # The equal owners let the database scan only the principal's entries in the index of the tag.
+        is_same_object = and_(
+            serial == object_tags.c.object, objects.c.owner == object_tags.c.owner
+        )
+        source = object_tags.join(objects, is_same_object)
+        search = _select_columns(source, object_tags.c.object, object_tags.c.created_at)
         search = search.where(
             object_tags.c.tag == tags[0], *_has_all(tags[1:], object_tags.c.object)
         )
     else:
-        search = _select_found(objects, serial, created_at)
+        search = _select_columns(objects, serial, created_at)
     return search.where(objects.c.owner == principal_parameter, *conditions)
 
 
 def _search_granted(
     tags: Sequence[Any], conditions: Sequence[ColumnElement[bool]], serials: Select[Any]
 ) -> Select[Any]:
-    """The same among the objects that others granted. serials: of these."""
+    """As `_search_own`, among the objects that others granted. serials: a query for their serials."""
     serial = objects.c.serial
-    search = _select_found(objects, serial, objects.c.created_at).where(*_has_all(tags, serial))
+    search = _select_columns(objects, serial, objects.c.created_at).where(*_has_all(tags, serial))
     return search.where(objects.c.owner != principal_parameter, serial.in_(serials), *conditions)
 
 
-def _select_found(
+def _select_columns(
     source: Any, serial: ColumnElement[Any], created_at: ColumnElement[Any]
 ) -> Select[Any]:
     return select(
@@ -281,18 +287,18 @@ def _has_all(tags: Sequence[Any], serial: ColumnElement[Any]) -> list[ColumnElem
     """The condition that the object has all the tags, which are looked up one by one."""
     if not tags:
         return []
-    looked_up = object_tags.alias()
-    matching = select(func.count()).where(looked_up.c.object == serial, looked_up.c.tag.in_(tags))
+    tag_rows = object_tags.alias()
+    matching = select(func.count()).where(tag_rows.c.object == serial, tag_rows.c.tag.in_(tags))
     return [matching.scalar_subquery() == write_constant(len(tags))]
 
 
 def _merge_newest_first(
     searches: Sequence[Select[Any]], limit: ColumnElement[int] | None
 ) -> GenerativeSelect:
-    """All the searches, merged.
+    """The union of the searches, newest first.
 
-    limit: so many rows of each are enough. None on a database that merges them as they come and reads
-    none further than it must; PostgreSQL reads and sorts all of a union.
+    limit: how many rows of each search are enough, for PostgreSQL, which reads and sorts the whole
+    union. None for SQLite, which merges the searches lazily and reads no further than it must.
     """
     order: list[ColumnElement[Any]] = [
         literal_column(name).desc() for name in ("created_at", "serial")
@@ -311,7 +317,7 @@ def _merge_newest_first(
 def parse_page(rows: Rows) -> tuple[int, Sequence[UniqueIdentifier]]:
     """(number of all matches, identifiers) of the rows of `write_locate`.
 
-    No row at all: a value was sought that no object can have.
+    There is no row at all where the search had a value that no object can have.
     """
     if not rows:
         return 0, ()

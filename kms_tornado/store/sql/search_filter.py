@@ -1,7 +1,7 @@
-"""An `ObjectFilter` as conditions of SQL. Values are bound parameters, never part of the text.
+"""An `ObjectFilter` as conditions in SQL. Values are bound parameters, never part of the text.
 
-First step of three (`search`): a filter is divided into its shape, for which a statement is written
-once, and its values.
+A filter is divided into its shape, for which a statement is written once, and its values; `search`
+tells what follows.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ Parameters = Sequence[BindParameter[Any]]
 
 
 def write_constant(number: int) -> ColumnElement[int]:
-    """The number as part of the text: as a parameter it would be bound anew each time."""
+    """The number as a literal in the text: as a parameter it would be bound anew each time."""
     return literal_column(str(int(number)), _NUMBER)
 
 
@@ -49,22 +49,25 @@ def write_constant(number: int) -> ColumnElement[int]:
 
 
 def write_states(states: frozenset[State] | None, now: Any) -> list[ColumnElement[bool]]:
-    """now: the parameter by which dates make the state; None: the state is as stored."""
-    if states is None:  # dates destroy nothing
+    """The condition that an object is in one of the states; None means in any but a destroyed one.
+
+    now: the parameter with the time at which dates are applied; None compares the state as stored.
+    """
+    if states is None:  # no date destroys an object, so the stored state decides
         return [objects.c.state != write_constant(state) for state in sorted(DESTROYED_STATES)]
     state: ColumnElement[Any] = objects.c.state
-    if now is not None and not states.isdisjoint(_MADE_BY_DATES):
+    if now is not None and not states.isdisjoint(_CHANGED_BY_DATES):
         state = _state_at(now)
     if not states:
         return [false()]
     return [state.in_([write_constant(number) for number in sorted(states)])]
 
 
-_MADE_BY_DATES = frozenset({State.PRE_ACTIVE, State.ACTIVE, State.DEACTIVATED})
+_CHANGED_BY_DATES = frozenset({State.PRE_ACTIVE, State.ACTIVE, State.DEACTIVATED})
 
 
 def _state_at(now: Any) -> ColumnElement[Any]:
-    """As `domain.dates.state_at`: the activation date makes an object Active, the other ends that."""
+    """`domain.dates.state_at` in SQL: dates that have passed activate and deactivate an object."""
     is_activated = objects.c.activation_date <= now
     is_over = objects.c.deactivation_date <= now
     pre_active, active = (
@@ -78,18 +81,19 @@ def _state_at(now: Any) -> ColumnElement[Any]:
     )
 
 
-def bind_now(is_by_date: bool) -> BindParameter[Any] | None:
-    return bindparam("now", type_=_NUMBER) if is_by_date else None
+def bind_now(uses_dates: bool) -> BindParameter[Any] | None:
+    """The parameter `now` of a statement whose shape has uses_dates, else None."""
+    return bindparam("now", type_=_NUMBER) if uses_dates else None
 
 
 # --- shape --------------------------------------------------------------------------------------
 
 
 class Condition(NamedTuple):
-    """What must hold of an object, without the values.
+    """A condition on an object, without its values.
 
-    write(subject, parameters): the condition in SQL, with one parameter for each value.
-    subject: a column of `objects`; "" for rows of `object_values`.
+    write(subject, parameters): makes the condition in SQL, with one parameter for each value.
+    subject: a column of `objects`, or "" for a condition on rows of `object_values`.
     """
 
     write: Callable[[str, Parameters], ColumnElement[bool]]
@@ -98,15 +102,15 @@ class Condition(NamedTuple):
 
 
 class FilterShape(NamedTuple):
-    """Filters of one shape are one statement.
+    """What decides the statement of a Locate.
 
-    is_rare: the first value of the first condition is likely to be on few objects, so that the search
-    among the principal's own begins there.
+    uses_dates: as for `search.TagShape`. is_rare: few objects are likely to have the first value of the
+    first condition, so that the search among the principal's own objects begins with those.
     """
 
     tag_count: int
     states: frozenset[State] | None
-    is_by_date: bool
+    uses_dates: bool
     conditions: tuple[Condition, ...]
     is_rare: bool
 
@@ -122,12 +126,12 @@ class _Criterion(NamedTuple):
 def shape_filter(
     object_filter: ObjectFilter, now: int | None
 ) -> tuple[FilterShape, Mapping[str, Any]]:
-    """(shape, values by the names of their parameters), without the values of the tags."""
+    """(shape, {parameter: value}), without the values of the tags. now: seconds since the Unix epoch."""
     criteria = [
         criterion for node in object_filter.attributes for criterion in _make_criteria(node)
     ]
     criteria += map(_make_range_criterion, object_filter.ranges)
-    # In an order of ours, so that the client's makes no difference.
+    # A fixed order, so that the order in the request makes no difference to the shape.
     criteria.sort(
         key=lambda criterion: (
             -criterion.rarity,
@@ -171,22 +175,22 @@ def _make_criteria(node: Node) -> Iterator[_Criterion]:
 
 
 def _plain_value(node: Node) -> Any:
-    """A number for enumerations and booleans, which drivers convert each in its own way."""
+    """The node's value, with enumerations and booleans as int: drivers differ in how they bind those."""
     return int(node.value) if isinstance(node.value, int) else node.value
 
 
 def _make_leaf_criterion(leaves: Sequence[Leaf]) -> _Criterion:
-    """leaves: of one instance of an attribute. The rarest comes first."""
+    """leaves: all of one instance of an attribute. The rarest value becomes the first of the criterion."""
     leaves = sorted(leaves, key=_estimate_rarity, reverse=True)
     values = [text for leaf in leaves for text in (leaf.path, leaf.value)]
     return _Criterion(Condition(_has_leaves, "", len(values)), values, _estimate_rarity(leaves[0]))
 
 
 def _estimate_rarity(leaf: Leaf) -> int:
-    """A guess; 0 means that many objects are likely to have it.
+    """A guess how rare a value is; 0 means that many objects are likely to have it.
 
-    A Name is on one object of each owner. Texts are often rare, the more so the longer they are;
-    numbers are not.
+    At most one object of each owner has a given Name. Texts are often rare, longer ones more so; numbers
+    are not.
     """
     if leaf.number is not None:
         return 0
@@ -207,10 +211,10 @@ def _make_range_criterion(dates: DateRange) -> _Criterion:
 
 
 class Conditions(NamedTuple):
-    """The conditions of a filter, but for its tags.
+    """The conditions of a filter, without its tags.
 
-    start: the owner's objects that have the rare value, of which `rest` must still hold. Without a
-    rare value it is None, and `rest` is `whole`.
+    start: a query for the owner's objects with the rare value; None without one. rest: the conditions
+    that those objects must meet besides. whole: all conditions.
     """
 
     start: Select[Any] | None
@@ -219,14 +223,15 @@ class Conditions(NamedTuple):
 
 
 def write_filter(shape: FilterShape, owner: ColumnElement[Any]) -> Conditions:
-    states = write_states(shape.states, bind_now(shape.is_by_date))
+    """The shape's conditions in SQL. owner: the parameter with the principal."""
+    states = write_states(shape.states, bind_now(shape.uses_dates))
     parameters: list[Parameters] = [
         [bindparam(_name(index, number)) for number in range(condition.value_count)]
         for index, condition in enumerate(shape.conditions)
     ]
     on_attributes = [
-        condition.write(condition.subject, of_condition)
-        for condition, of_condition in zip(shape.conditions, parameters, strict=True)
+        condition.write(condition.subject, own_parameters)
+        for condition, own_parameters in zip(shape.conditions, parameters, strict=True)
     ]
     whole = [*states, *on_attributes]
     if not shape.is_rare:
@@ -237,7 +242,7 @@ def write_filter(shape: FilterShape, owner: ColumnElement[Any]) -> Conditions:
         object_values.c.value == value,
         object_values.c.owner == owner,
     )
-    # Without others, this value is all of the first condition.
+    # Without further values, `start` already covers the whole first condition.
     rest = whole if others else [*states, *on_attributes[1:]]
     return Conditions(start.distinct(), rest, whole)
 
@@ -261,7 +266,7 @@ def _is_between(column: str, parameters: Parameters) -> ColumnElement[bool]:
 
 
 def _has_leaves(_: str, parameters: Parameters) -> ColumnElement[bool]:
-    """One instance of an attribute has all the values. parameters: path and value in turn."""
+    """One instance of an attribute has all the values. parameters: path, value, path, value, …"""
     (path, value), *others = zip(parameters[::2], parameters[1::2], strict=True)
     leaf = object_values.alias()
     matching = _count_rows(
@@ -289,10 +294,10 @@ def _has_leaf_between(_: str, parameters: Parameters) -> ColumnElement[bool]:
 
 
 def _count_rows(leaf: Any, outer: Any, *conditions: ColumnElement[bool]) -> Select[Any]:
-    """How many rows of one object match.
+    """A subquery for the number of rows of one object that match.
 
-    A count and no EXISTS: PostgreSQL would make a join of that, which takes the square of the number
-    of objects as long as it has no statistics of them.
+    It counts instead of using EXISTS: PostgreSQL would turn that into a join, whose cost is quadratic
+    in the number of objects as long as it has no statistics on them.
     """
     return select(func.count()).select_from(leaf).where(*conditions).correlate(outer)
 
@@ -304,5 +309,5 @@ def _is_leaf(
 
 
 def _without_index(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """The column as an expression, so that rows are looked up by their object and not by its index."""
+    """The column in an expression that keeps it out of index use: rows are to be looked up by object."""
     return column.concat(literal_column("''"))

@@ -1,4 +1,4 @@
-"""The rows beside an object's own: tags and values to search by, names, nonces, numbers of objects."""
+"""Rows in the tables beside `objects`: tags and values to search by, names, nonces, object counts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .attribute_rows import (
     AttributeRow,
     Leaf,
     collect_leaves,
-    index_text,
+    format_index_value,
     select_leaf_rows,
 )
 from .schema import object_names, object_tags, object_values, owners, used_nonces
@@ -30,7 +30,7 @@ _delete_tags = Statement(delete(object_tags).where(object_tags.c.object == bindp
 
 
 def add_tags(runner: Runner, added: Iterable[tuple[int, ManagedObject]]) -> None:
-    """added: (serial, object) of new objects."""
+    """Add the rows of the tags. added: (serial, object) of new objects."""
     rows = [
         {"object": serial, "tag": tag, "owner": new.owner, "created_at": new.created_at}
         for serial, new in added
@@ -41,6 +41,7 @@ def add_tags(runner: Runner, added: Iterable[tuple[int, ManagedObject]]) -> None
 
 
 def change_tags(runner: Runner, serial: int, new: ManagedObject) -> None:
+    """Replace the rows of an object's tags."""
     runner.change(_delete_tags, {"of_object": serial})
     add_tags(runner, [(serial, new)])
 
@@ -54,14 +55,14 @@ _delete_values = Statement(
 
 
 class IndexedAttributes(NamedTuple):
-    """An object's attributes, and the owner among whose objects they are searched."""
+    """An object's attributes, and its owner, who is part of the index."""
 
     owner: str
     rows: Sequence[AttributeRow]
 
 
 def add_values(runner: Runner, added: Iterable[tuple[int, IndexedAttributes]]) -> None:
-    """added: (serial, attributes) of new objects."""
+    """Add the rows of the values. added: (serial, attributes) of new objects."""
     _insert_leaves(
         runner, [(serial, owner, collect_leaves(rows)) for serial, (owner, rows) in added]
     )
@@ -70,6 +71,7 @@ def add_values(runner: Runner, added: Iterable[tuple[int, IndexedAttributes]]) -
 def change_values(
     runner: Runner, serial: int, before: IndexedAttributes, after: IndexedAttributes
 ) -> None:
+    """Replace the rows of an object's values, if they differ."""
     if before.owner == after.owner and _have_same_leaves(before.rows, after.rows):
         return
     runner.change(_delete_values, {"of_object": serial})
@@ -77,7 +79,7 @@ def change_values(
 
 
 def _have_same_leaves(rows: Sequence[AttributeRow], others: Sequence[AttributeRow]) -> bool:
-    """Most changes are of columns alone, which shows without making any leaf."""
+    # Most changes affect columns alone; comparing the rows shows that without splitting them.
     return select_leaf_rows(rows) == select_leaf_rows(others) or collect_leaves(
         rows
     ) == collect_leaves(others)
@@ -110,26 +112,29 @@ _delete_names = Statement(
 
 
 class OwnedNames(NamedTuple):
-    """names: {(name, type)} that an object keeps from the owner's other objects."""
+    """The names that an object holds, and no other object of the owner may have. names: {(name, type)}."""
 
     owner: str
     names: frozenset[tuple[str, int]]
 
 
 def collect_names(owner: str, state: int, attributes: Iterable[AttributeRow]) -> OwnedNames:
-    """A destroyed object has its Name as an attribute still, and leaves it to others."""
+    """The names that an object holds: none once it is destroyed, though it keeps the attribute Name."""
     if state in DESTROYED_STATES:
         return OwnedNames(owner, frozenset())
     names = set()
     for tag, _, children in attributes:
         if tag == "Name":
             fields = {child: (item_type, value) for child, item_type, value in children}
-            names.add((index_text(*fields["NameValue"]), int(fields["NameType"][1])))
+            names.add((format_index_value(*fields["NameValue"]), int(fields["NameType"][1])))
     return OwnedNames(owner, frozenset(names))
 
 
 def claim_names(runner: Runner, names: Mapping[int, OwnedNames]) -> None:
-    """names: serial → names, of the objects whose names change. Raises NonUniqueName."""
+    """Write the names of the objects whose names change. names: {serial: names}.
+
+    Raises NonUniqueName where another object of the owner holds one of them.
+    """
     if not names:
         return
     runner.change_all(_delete_names, [{"of_object": serial} for serial in names])
@@ -140,7 +145,7 @@ def claim_names(runner: Runner, names: Mapping[int, OwnedNames]) -> None:
     ]
     if not rows:
         return
-    # In one order everywhere, so that no two servers wait for each other.
+    # All servers insert in the same order, so that two of them do not deadlock here.
     rows.sort(key=lambda row: (row["owner"], row["name"], row["type"]))
     try:
         runner.change_all(_insert_names, rows)
@@ -160,9 +165,10 @@ _select_nonce = Statement(
 
 
 def use_nonce(runner: Runner, serial: int, nonce: bytes) -> None:
-    """Raises InvalidField for its length, and NonceReused.
+    """Record the nonce. Raises InvalidField for its length, NonceReused where it was used before.
 
-    The caller holds the lock on the object's row, so that nobody comes between the two statements.
+    The caller holds the lock on the object's row, so that no other transaction comes between the
+    SELECT and the INSERT.
     """
     if not 1 <= len(nonce) <= MAX_NONCE_BYTES:
         raise InvalidField(f"a nonce has 1 to {MAX_NONCE_BYTES} bytes")
@@ -171,7 +177,7 @@ def use_nonce(runner: Runner, serial: int, nonce: bytes) -> None:
     runner.change(_insert_nonce, {"object": serial, "nonce": nonce})
 
 
-# --- numbers of objects -------------------------------------------------------------------------
+# --- object counts ------------------------------------------------------------------------------
 
 _number: BindParameter[int] = bindparam("number")
 _add_to_count = Statement(
@@ -187,9 +193,10 @@ _insert_count = Statement(insert(owners), owners.columns.keys())
 
 
 def count_objects(runner: Runner, differences: Mapping[str, int]) -> None:
-    """differences: owner → objects that were added, or if negative, that are gone.
+    """Update the number of each owner's objects. differences: {owner: change of the number}.
 
-    Raises ServerLimitExceeded.
+    Raises ServerLimitExceeded for more than MAX_OBJECTS_OF_AN_OWNER, and Conflict where another server
+    adds the first object of the same owner.
     """
     for owner, number in sorted(differences.items()):
         if not number:
@@ -201,5 +208,5 @@ def count_objects(runner: Runner, differences: Mapping[str, int]) -> None:
             raise ServerLimitExceeded(f"nobody owns more than {MAX_OBJECTS_OF_AN_OWNER} objects")
         try:
             runner.change(_insert_count, {"owner": owner, "objects": number})
-        except INTEGRITY_ERRORS:  # another server's first object of theirs
+        except INTEGRITY_ERRORS:  # another server has just added the owner's first object
             raise Conflict from None

@@ -1,8 +1,8 @@
-"""Statements as a database's driver takes them, and how they are run within a transaction.
+"""Statements compiled for a database's driver, and the runners that run them within a transaction.
 
-SQLAlchemy writes every statement, so that both databases have the same ones and values are always bound
-parameters. It takes five times as long to run a short statement as SQLite itself does. What is asked
-most is therefore compiled once (`Prepared`) and handed to the driver.
+SQLAlchemy writes every statement, so that both databases share them and values are always bound
+parameters. It takes five times as long to run a short statement as SQLite itself does. The most frequent
+statements are therefore compiled once (`Prepared`) and handed to the driver.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ NO_VALUES: Values = MappingProxyType({})
 
 SQLITE: Dialect = SQLiteDialect()
 
-#: Every fault of a database, whichever way the statement was run.
+#: Every error of a database, whether SQLAlchemy or the driver ran the statement.
 DATABASE_ERRORS = (sqlalchemy.exc.SQLAlchemyError, sqlite3.Error)
-#: A constraint is broken: a new row has the key of another one, say.
+#: A constraint was violated, for example because a row with the same key exists.
 INTEGRITY_ERRORS = (sqlalchemy.exc.IntegrityError, sqlite3.IntegrityError)
 
 
 class Prepared:
     """A statement compiled for one database, whose values and columns need no conversion.
 
-    text: the SQL. values: turns parameters by name into the driver's tuple.
+    text: the SQL. values: the function that turns {parameter: value} into the driver's tuple.
     """
 
     __slots__ = ("text", "values")
@@ -62,7 +62,7 @@ def _make_picker(names: tuple[str, ...], constants: Values) -> Callable[[Values]
 
 
 class Statement:
-    """A statement of a transaction. clause: for SQLAlchemy. on_sqlite: the same for its driver."""
+    """A statement within a transaction. clause: for SQLAlchemy. on_sqlite: compiled for SQLite's driver."""
 
     __slots__ = ("clause", "on_sqlite")
 
@@ -73,7 +73,7 @@ class Statement:
 
 
 class Runner(Protocol):
-    """Runs statements in the transaction that is under way.
+    """Runs statements in the current transaction.
 
     Every method raises DATABASE_ERRORS, and what a driver raises for values that it cannot send.
     """
@@ -87,17 +87,17 @@ class Runner(Protocol):
         """statement: compiled for this runner's database."""
 
     def change(self, statement: Statement, values: Values) -> int:
-        """The number of rows that it changed."""
+        """Run the statement, and return the number of rows that it changed."""
 
     def change_all(self, statement: Statement, values: Sequence[Values]) -> None:
-        """Run the statement once for each of the values, of which there is at least one."""
+        """Run the statement once for each set of values, of which there is at least one."""
 
     def add_objects(self, rows: Sequence[Values]) -> Sequence[int]:
-        """The serials of these new rows of `objects`."""
+        """Insert the rows into `objects`, and return their serials in the same order."""
 
 
 class SQLAlchemyRunner:
-    """For any database. New rows are sent together, in one round trip."""
+    """A `Runner` for any database. New rows are sent together, in one round trip."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -124,7 +124,7 @@ class SQLAlchemyRunner:
 
 
 class DriverRunner:
-    """For SQLite, to which nothing is a round trip: its driver runs the prepared texts."""
+    """A `Runner` for SQLite, which has no round trips to save: its driver runs the compiled texts."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -132,7 +132,7 @@ class DriverRunner:
         self._driver: sqlite3.Connection = driver
 
     def close(self) -> None:
-        """Close the connection, which rolls back whatever was begun."""
+        """Close the connection, which rolls back an open transaction."""
         self._connection.close()
 
     def command(self, text: str) -> None:
@@ -162,7 +162,7 @@ class DriverRunner:
         return serial
 
 
-#: The columns of an object that its writer sets.
+#: The columns of `objects` that an INSERT or an UPDATE sets.
 OBJECT_COLUMNS = tuple(column.name for column in objects.c if column is not objects.c.serial)
 
 _insert = Prepared(insert(objects), SQLITE, OBJECT_COLUMNS)

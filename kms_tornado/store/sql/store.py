@@ -1,4 +1,4 @@
-"""The object store over a database: every method of `ObjectStore`, once for both of them."""
+"""SQLStore: every method of `ObjectStore`, written once for both databases."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ from .statements import NO_VALUES, Prepared, Rows, Runner, Values
 class Backend(Protocol):
     """One database: how its statements are run, and by which thread or connection.
 
-    For one event loop. Every method but `start` and `stop` raises Unavailable where the database is
-    out of reach or the backend is not started.
+    Used from one event loop. Every method but `start` and `stop` raises Unavailable where the database
+    is out of reach or the backend is not started.
     """
 
     @property
     def dialect(self) -> Dialect:
-        """What statements are compiled for."""
+        """The dialect of SQL that statements are compiled for."""
 
     async def start(self) -> None:
         """Bring the schema up to date, and open the database. Raises ConfigurationError."""
 
     async def stop(self) -> None:
-        """Finish the jobs that were submitted, then close. Nothing where it is not started."""
+        """Finish the jobs that were submitted, then close. Does nothing where it is not started."""
 
     async def read(self, statement: Prepared, values: Values = NO_VALUES) -> Rows:
         """Run a statement that looks up a single row by a key.
 
-        As for all reads: every row, and none for a value that no row can hold (half a surrogate pair,
-        a number of 70 bits).
+        This and the other reads return all rows, and no rows for a value that no row can hold (half a
+        surrogate pair, a number of 70 bits).
         """
 
     async def read_object(
@@ -51,7 +51,7 @@ class Backend(Protocol):
     ) -> Rows:
         """The row (`OBJECT_ROW`) of the object if it is the principal's or one of the rights is granted.
 
-        A method of its own, as this is what most requests wait for.
+        It is a method of its own so that a backend can make this read, the most frequent, fast.
         """
 
     async def search(self, statement: Prepared, values: Values) -> Rows:
@@ -60,23 +60,23 @@ class Backend(Protocol):
     async def search_tagged(self, statement: Prepared, values: Iterator[Values]) -> Rows:
         """Run a statement that rarely takes long.
 
-        values: each of them finds the same rows, the first probably soonest; one at least.
+        values: sets of values, at least one, that all give the same rows; the first probably soonest.
         """
 
     def submit(self, job: Job, *, erases: bool = False) -> Awaitable[Any]:
-        """Run the job in a transaction, with others that wait; its result once that is on disk.
+        """Run the job in a transaction that it shares with others; its result, once that is on disk.
 
-        Raises what the job raises, whose changes are then undone. A job may run several times. A
-        caller who stops waiting does not stop it.
-        erases: sealed material goes away with it, and should soon be gone from the disk, too.
+        Raises what the job raises, whose changes are then undone. A job may run several times. It runs
+        even if its caller stops waiting.
+        erases: the job deletes sealed key material, which should soon be gone from the disk, too.
         """
 
     async def rehearse(self, job: Job) -> Any:
-        """The result of the job, whose changes are undone."""
+        """Run the job in a transaction, undo its changes, and return its result."""
 
 
 class SQLStore:
-    """An `ObjectStore`. To be used from one event loop. clock: seconds since the Unix epoch."""
+    """An `ObjectStore`, used from one event loop. clock: gives seconds since the Unix epoch."""
 
     def __init__(self, backend: Backend, *, clock: Callable[[], float] = time.time) -> None:
         self.backend = backend
@@ -107,7 +107,7 @@ class SQLStore:
         return self._parser.parse_row(rows[0]) if rows else None
 
     async def find_tagged(self, search: TagSearch, after: Groups = ()) -> Sequence[ManagedObject]:
-        if not search.tags:  # "all the tags of an empty list" would be every object there is
+        if not search.tags:  # every object has all the tags of an empty list
             return ()
         check_tags(search.tags)
         shape, values = shape_tag_search(search)
@@ -129,7 +129,7 @@ class SQLStore:
         return parse_page(await self.backend.search(statement, values))
 
     async def _search_after(self, groups: Groups, statement: Prepared, values: Values) -> Rows:
-        """Search as if the changes had been made: the writer makes them, and takes them back."""
+        """Search as if the changes had been made: the writer makes them, and undoes them."""
         changes = GroupCommit(groups, int(self._clock()))
 
         def search(runner: Runner) -> Rows:
@@ -170,7 +170,7 @@ class SQLStore:
         await self.backend.submit(commit, erases=commit.erases)
 
     async def commit_now(self) -> None:
-        """Nothing is left to do: `commit` has returned."""
+        """Do nothing: whatever `commit` returned from is durable."""
 
     # --- the database as a whole ----------------------------------------------------------------
 

@@ -1,1 +1,1 @@
-"""The store in one SQLite file: one writer, readers beside it."""
+"""The store's SQLite backend: one file, with one writer and concurrent readers."""

@@ -2,7 +2,7 @@
 
 reads by identifier, short searches   on the event loop: 20 µs, a thread would cost ten times that
 Locate, listings, long searches       on a reader thread with a connection of its own
-writes                                on the writer thread, one commit for all who wait
+writes                                on the writer thread, where waiting jobs share a commit
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Any
 from sqlalchemy import Dialect
 
 from ...domain.managed_object import UniqueIdentifier
-from ...errors import Unavailable
 from ...kmip.enums import Operation
+from ..base import NOT_OPEN, make_unavailable
 from ..sql import queries
 from ..sql.commits import Job
 from ..sql.queries import bind_caller
@@ -30,12 +30,12 @@ from .writer import SQLiteWriter
 _BY_UID_OF_OWNER = Prepared(queries.by_uid_of_owner, SQLITE)
 _BY_UID_FOR = Prepared(queries.by_uid_for, SQLITE)
 
-# Of a millisecond each, on the event loop.
+# How often a tag search is tried on the event loop, for a millisecond or two each.
 _SHORT_ATTEMPTS = 3
 
 
 class SQLiteBackend:
-    """A `Backend`. path: absolute, of the file."""
+    """A `Backend`. path: the absolute path of the file. busy_timeout_s: how long a write waits for a lock."""
 
     dialect: Dialect = SQLITE
 
@@ -65,24 +65,24 @@ class SQLiteBackend:
 
     async def read(self, statement: Prepared, values: Values = NO_VALUES) -> Rows:
         if self.writer is None:
-            raise _make_closed_error()
+            raise make_unavailable(NOT_OPEN)
         return self._reader.fetch_rows(statement, values)
 
     async def read_object(
         self, uid: UniqueIdentifier, principal: str, rights: Collection[Operation]
     ) -> Rows:
         if self.writer is None:
-            raise _make_closed_error()
+            raise make_unavailable(NOT_OPEN)
         rows = self._reader.fetch_rows(_BY_UID_OF_OWNER, {"uid": uid, "principal": principal})
         if rows:
             return rows
-        # A longer statement, which owners need not pay for. It decides alone, on the object and the
-        # right as they are together; it is run for what is absent and for what is not theirs alike.
+        # A slower statement, which owners are spared. It decides alone, from one snapshot of object and
+        # rights, and it runs whether the object is absent or belongs to another owner.
         return self._reader.fetch_rows(_BY_UID_FOR, {"uid": uid, **bind_caller(principal, rights)})
 
     async def search(self, statement: Prepared, values: Values) -> Rows:
         if self._thread is None:
-            raise _make_closed_error()
+            raise make_unavailable(NOT_OPEN)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(
             self._thread, self._thread_reader.fetch_rows, statement, values
@@ -90,9 +90,8 @@ class SQLiteBackend:
 
     async def search_tagged(self, statement: Prepared, values: Iterator[Values]) -> Rows:
         if self.writer is None:
-            raise _make_closed_error()
-        # Nobody knows which tag is rare: where a walk along the first takes long, a walk along the
-        # next may not.
+            raise make_unavailable(NOT_OPEN)
+        # Which tag is rare is not known: if scanning the first takes long, scanning the next may not.
         for attempt in islice(values, _SHORT_ATTEMPTS):
             try:
                 return self._reader.fetch_rows(statement, attempt)
@@ -102,14 +101,10 @@ class SQLiteBackend:
 
     def submit(self, job: Job, *, erases: bool = False) -> asyncio.Future[Any]:
         if self.writer is None:
-            raise _make_closed_error()
+            raise make_unavailable(NOT_OPEN)
         return self.writer.submit(job, erases=erases)
 
     async def rehearse(self, job: Job) -> Any:
         if self.writer is None:
-            raise _make_closed_error()
+            raise make_unavailable(NOT_OPEN)
         return await self.writer.submit(job, undoes=True)
-
-
-def _make_closed_error() -> Unavailable:
-    return Unavailable("the database is out of reach", detail="the store is not open")

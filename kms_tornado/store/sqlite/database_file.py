@@ -1,4 +1,4 @@
-"""The file of an SQLite database: made private, prepared, opened, watched in case it disappears."""
+"""SQLiteFile: the database file, its access mode, its connections, and the check that it is still there."""
 
 from __future__ import annotations
 
@@ -18,37 +18,38 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from ...errors import ConfigurationError, Unavailable
+from ..base import make_unavailable
 from ..migrate import upgrade
 
 _log = logging.getLogger(__name__)
 
-# 5 s: a commit takes a millisecond, so a longer wait is not for a commit.
+# 5 s: a commit takes a millisecond, so whoever holds the lock for longer is not committing.
 BUSY_TIMEOUT_S = 5.0
-# Readers hardly ever wait in WAL mode; one of them stands on the event loop.
+# Readers hardly ever wait in WAL mode, and one of them runs on the event loop.
 _READER_TIMEOUT_S = 0.25
-# No caller waits while the log is emptied, but the writer does nothing else meanwhile.
+# No caller waits for a checkpoint, but the writer does nothing else meanwhile.
 _CHECKPOINT_TIMEOUT_S = 0.05
-# 30 s for the other process's migrations.
+# 30 s: another process may be running migrations.
 _START_TIMEOUT_S = 30.0
 
 _FOR_WRITERS = (
     "PRAGMA synchronous=FULL",  # an acknowledged commit survives a power cut
-    "PRAGMA foreign_keys=ON",  # off by default, for the sake of SQLite 3.6
-    "PRAGMA secure_delete=ON",  # overwrites what is deleted: destroyed material leaves the pages
+    "PRAGMA foreign_keys=ON",  # off by default, for compatibility with SQLite before 3.6.19
+    "PRAGMA secure_delete=ON",  # overwrites deleted rows with zeros: destroyed material leaves the pages
     "PRAGMA trusted_schema=OFF",
-    # In pages (16 MB): the log is moved into the database when it is that long, within a commit for
-    # which all wait. A page that is changed again and again is then moved once; with the default of
-    # 1000 pages it would be moved often.
+    # In pages (16 MB): a commit that makes the write-ahead log longer than this also moves it into the
+    # database, and all callers wait. A page that changes often is then moved once; with the default of
+    # 1000 pages it would be moved more often.
     "PRAGMA wal_autocheckpoint=4000",
-    # What a savepoint may have to undo, and what a search gathers on its way, needs no file of its own:
-    # that may be left behind on another disk, and its page cache took most of the time of a Locate.
+    # Statement journals and intermediate results stay in memory: a file could be left behind on another
+    # disk, and its page cache took most of the time of a Locate.
     "PRAGMA temp_store=MEMORY",
 )
 _FOR_READERS = (*_FOR_WRITERS, "PRAGMA query_only=ON")
 
 
 class SQLiteFile:
-    """Opens connections to the file. path: absolute. Nothing is opened before `prepare`."""
+    """Opens connections to the file, after `prepare`. path: absolute. busy_timeout_s: of a writer."""
 
     def __init__(self, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
         self.path = path
@@ -62,7 +63,7 @@ class SQLiteFile:
         )
 
     def prepare(self) -> None:
-        """Make the file if there is none and bring it up to date. Raises ConfigurationError."""
+        """Create the file if there is none, and bring its schema up to date. Raises ConfigurationError."""
         try:
             with _lock_directory(self.path.parent):
                 self._make_private()
@@ -75,17 +76,17 @@ class SQLiteFile:
             raise self._refusal(_describe_error(exc)) from exc
 
     def open_writer(self) -> Connection:
-        """A connection that commits each statement by itself, outside BEGIN and COMMIT. Raises Unavailable."""
+        """A connection in autocommit mode: only an explicit BEGIN starts a transaction. Raises Unavailable."""
         return self._open(self._writers)
 
     def open_reader(self) -> Connection:
         """A connection that cannot write. Raises Unavailable."""
         return self._open(self._readers)
 
-    def empty_the_log(self) -> bool:
-        """Move the write-ahead log into the database and cut it to nothing; False if not now.
+    def truncate_log(self) -> bool:
+        """Move the write-ahead log into the database, and truncate it; False if that is not possible now.
 
-        Pages from before a Destroy would otherwise stay in it until it is written over.
+        Otherwise pages from before a Destroy would stay in the log until it is overwritten.
         """
         try:
             with self._open(self._checkpointers) as connection:
@@ -95,21 +96,18 @@ class SQLiteFile:
         return row is not None and row[0] == 0
 
     def check_in_place(self) -> None:
-        """Refuse to go on with a file that was deleted or replaced.
+        """Refuse to go on with a file that was deleted or replaced. Raises Unavailable.
 
-        What is written to it would be lost, and what is read from it might be revoked long ago. The
-        file may come back (a mount, a mistake that is undone). Another file in its place is not used
-        before a restart, which checks that it belongs to the same master key. Raises Unavailable.
+        Changes written to it would be lost, and keys read from it may have been revoked since. The file
+        may come back (a mount, a mistake that is undone). Another file in its place is not used before a
+        restart, which checks that it belongs to the same master key.
         """
         try:
             in_place = self._current_identity() == self._identity
         except OSError as exc:
-            raise Unavailable("the database is out of reach", detail=str(exc)) from exc
+            raise make_unavailable(str(exc)) from exc
         if not in_place:
-            raise Unavailable(
-                "the database is out of reach",
-                detail=f"{self.path} was replaced; restart to use it",
-            )
+            raise make_unavailable(f"{self.path} was replaced; restart to use it")
 
     def _current_identity(self) -> tuple[int, int]:
         status = os.stat(self._name)
@@ -124,11 +122,11 @@ class SQLiteFile:
 
     def _connect(self, pragmas: tuple[str, ...], timeout_s: float) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            f"file:{quote(str(self.path))}?mode=rw",  # mode=rw never makes a file
+            f"file:{quote(str(self.path))}?mode=rw",  # mode=rw never creates a file
             uri=True,
             timeout=timeout_s,
-            isolation_level=None,  # the driver begins nothing by itself
-            check_same_thread=False,  # opened in one thread and then used in one other
+            isolation_level=None,  # the driver begins no transaction by itself
+            check_same_thread=False,  # opened in one thread, used in another, but never in two at once
         )
         try:
             for pragma in pragmas:
@@ -139,7 +137,7 @@ class SQLiteFile:
         return connection
 
     def _make_private(self) -> None:
-        """0600 before SQLite sees the file: it gives the mode to the -wal and -shm files too."""
+        """Create the file with mode 0600 before SQLite does: the -wal and -shm files inherit the mode."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         try:
             os.close(os.open(self.path, flags, 0o600))
@@ -159,7 +157,7 @@ class SQLiteFile:
         _log.warning("the database %s was open to others: closed it (mode 0600)", self.path)
 
     def _migrate(self, connection: Connection) -> None:
-        """Another program's database is left as it was: `upgrade` looks before anything is changed."""
+        """Bring the schema up to date. Another program's database is left unchanged: `upgrade` refuses it."""
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         upgrade(connection, name=str(self.path))
         connection.exec_driver_sql("COMMIT")
@@ -172,20 +170,20 @@ class SQLiteFile:
 
 
 def _make_engine(connect: Callable[[], sqlite3.Connection]) -> Engine:
-    """The URL `sqlite://` names the dialect alone; connect knows the file.
+    """An engine whose URL, `sqlite://`, names the dialect alone; `connect` opens the file.
 
-    The parameters of a statement that fails are hidden, because an exception may end in a log.
+    The parameters of a statement that fails are hidden, because an exception may end up in a log.
     """
     return create_engine("sqlite://", creator=connect, poolclass=NullPool, hide_parameters=True)
 
 
 def translate_error(exc: SQLAlchemyError | sqlite3.Error) -> Unavailable:
-    """The caller may try again; the log has SQLite's own message, which holds no value."""
-    return Unavailable("the database is out of reach", detail=_describe_error(exc))
+    """Unavailable for the client; the log gets SQLite's own message, which holds no value."""
+    return make_unavailable(_describe_error(exc))
 
 
 def _describe_error(exc: SQLAlchemyError | sqlite3.Error) -> str:
-    # str(exc) of SQLAlchemy has the statement and its parameters; SQLite's own message does not.
+    # SQLAlchemy's str(exc) contains the statement and its parameters; SQLite's own message does not.
     origin = getattr(exc, "orig", exc)
     if isinstance(origin, sqlite3.Error):
         return f"{origin} ({getattr(origin, 'sqlite_errorname', 'sqlite')})"
@@ -196,8 +194,9 @@ def _describe_error(exc: SQLAlchemyError | sqlite3.Error) -> str:
 def _lock_directory(directory: Path) -> Iterator[None]:
     """Let one process at a time prepare a database in this directory.
 
-    SQLite's own lock is not enough: turning on the write-ahead log fails at once where two processes
-    do it. A lock on the directory itself leaves no file behind and ends with the process.
+    SQLite's own lock is not enough: if two processes turn on the write-ahead log at once, one fails
+    without waiting. A lock on the directory itself leaves no file behind and ends with the process.
+    Raises OSError where another process holds the lock for _START_TIMEOUT_S.
     """
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

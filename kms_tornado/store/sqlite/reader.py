@@ -1,4 +1,4 @@
-"""Reading from SQLite over one held connection, for one thread."""
+"""SQLiteReader: reads from SQLite over one connection that it keeps open, for one thread."""
 
 from __future__ import annotations
 
@@ -15,28 +15,27 @@ from .database_file import SQLiteFile, translate_error
 _SHORT_STEPS = 20_000
 
 
-class TooLong(Exception):  # an answer, not a fault
-    """The statement would keep the event loop waiting; run it on another thread."""
+class TooLong(Exception):  # an expected outcome, not a fault
+    """The statement would block the event loop; run it on another thread."""
 
 
 class SQLiteReader:
-    """only_short: no statement may take longer than about two milliseconds (TooLong)."""
+    """Runs reads. only_short: raise TooLong for a statement that takes longer than about two milliseconds."""
 
     def __init__(self, file: SQLiteFile, *, only_short: bool = False) -> None:
         self._file = file
         self._only_short = only_short
         self._connection: Connection | None = None
-        #: The same connection, without SQLAlchemy.
+        #: The driver's own connection inside SQLAlchemy's.
         self._driver: Any = None
         self._ticks = 0
 
     def fetch_rows(self, statement: Prepared, values: Values) -> Rows:
-        """Every row. Raises Unavailable, and TooLong where only short statements may run.
+        """All rows; none for a value that no row can hold (half a surrogate pair, a number of 70 bits).
 
-        A value that the database cannot hold (half a surrogate pair, a number of 70 bits) is in no
-        row, so no row is the answer.
+        Raises Unavailable, and TooLong where only short statements may run.
         """
-        # All in one function: every operation begins with this read, and each call would show.
+        # All in one function: every operation begins with this read, and further calls cost time.
         self._file.check_in_place()
         self._ticks = 0
         if self._driver is None:
@@ -65,10 +64,10 @@ class SQLiteReader:
         self._connection, self._driver = connection, driver
 
     def _tick(self) -> bool:
-        """Called every so many steps; True stops the statement.
+        """Called by SQLite every _SHORT_STEPS steps; True stops the statement.
 
-        Not at the first tick: SQLite counts on from one run of a prepared statement to the next, so
-        the shortest may meet one.
+        The first tick does not stop it: SQLite goes on counting from one run of a prepared statement to
+        the next, so even the shortest may get one.
         """
         self._ticks += 1
         return self._ticks > 1
@@ -77,5 +76,5 @@ class SQLiteReader:
 def _close_quietly(connection: Connection) -> None:
     try:
         connection.close()
-    except SQLAlchemyError:  # it was broken before; its file is closed all the same
+    except SQLAlchemyError:  # the connection was broken already; its file is closed all the same
         pass

@@ -1,7 +1,7 @@
-"""The thread that writes to SQLite, with one commit for all who wait (why: `sql.commits`).
+"""The thread that writes to SQLite; jobs that wait share a commit (`sql.commits` explains why).
 
-Jobs that only add objects are run together, by the same few statements. The others have a savepoint
-each, so that the conflict of one is undone alone.
+Adjacent jobs that only add objects are joined, so that one statement adds the rows of all of them. Every
+other job has a savepoint of its own, so that a job which fails is undone alone.
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ from typing import Any
 from sqlalchemy import exc as errors
 
 from ...errors import InvalidField, Unavailable
+from ..base import make_unavailable
 from ..sql.commits import Commit, Job, join_commits
 from ..sql.statements import DATABASE_ERRORS, DriverRunner, Runner
 from .database_file import SQLiteFile, translate_error
 
 _log = logging.getLogger(__name__)
 
-# Jobs in one commit: with more, their changes cost more than the commit that they share.
+# Most jobs in one commit: beyond this, their changes cost more than the commit that they share.
 _MAX_TOGETHER = 256
 
-# Faults of a single job, whose savepoint undoes it. Any other fault of the database ends all of them.
-_OF_ONE_CHANGE = (
+# Errors that a single job causes; its savepoint undoes it. Any other error of the database fails them all.
+_JOB_ERRORS = (
     *(errors.DataError, sqlite3.DataError),
     *(errors.IntegrityError, sqlite3.IntegrityError),
     *(errors.InterfaceError, sqlite3.InterfaceError),
@@ -39,7 +40,7 @@ _OF_ONE_CHANGE = (
 
 @dataclass(slots=True, eq=False)
 class _Waiting:
-    """A job, the future of its caller, and then its result or error."""
+    """A job, the future that its caller waits for, and once it has run, its result or error."""
 
     job: Job
     erases: bool
@@ -50,16 +51,16 @@ class _Waiting:
 
 
 class SQLiteWriter:
-    """Started and stopped once, in one event loop."""
+    """Runs jobs in transactions. Started and stopped once, in one event loop."""
 
     def __init__(self, file: SQLiteFile) -> None:
         self._file = file
         self._loop = asyncio.get_running_loop()
-        #: Jobs that were submitted in this turn of the event loop.
+        #: Jobs that were submitted in this iteration of the event loop.
         self._gathered: list[_Waiting] = []
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._runner: DriverRunner | None = None
-        #: Sealed material went away since the log was emptied last.
+        #: Whether sealed key material was deleted since the write-ahead log was last truncated.
         self._erased = False
         # A daemon, so that a process that never stops its store can still end.
         self._thread = Thread(target=self._run, name="kms-store-writer", daemon=True)
@@ -68,7 +69,7 @@ class SQLiteWriter:
         self._thread.start()
 
     async def stop(self) -> None:
-        """Wait until all that was submitted is written."""
+        """Wait until all jobs that were submitted are done."""
         self._hand_over()
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
@@ -76,7 +77,7 @@ class SQLiteWriter:
     def submit(
         self, job: Job, *, erases: bool = False, undoes: bool = False
     ) -> asyncio.Future[Any]:
-        """As `Backend.submit`. undoes: the job's changes are undone, only its result counts."""
+        """As `Backend.submit`. undoes: undo the job's changes, and give its result, as `Backend.rehearse`."""
         future: asyncio.Future[Any] = self._loop.create_future()
         if not self._gathered:
             self._loop.call_soon(self._hand_over)
@@ -84,11 +85,10 @@ class SQLiteWriter:
         return future
 
     def _hand_over(self) -> None:
-        """Called at the end of a turn of the event loop: all jobs of one turn share a commit.
+        """Called at the end of an iteration of the event loop: all jobs of the iteration share a commit.
 
-        Else the first of them would wake the thread, which would go ahead with it alone while the
-        others wait for the next commit: twice as many commits, each of which costs more than the
-        changes in it.
+        Otherwise the first of them would wake the thread, which would commit it alone while the others
+        wait for the next commit: twice as many commits, each of which costs more than its changes.
         """
         gathered, self._gathered = self._gathered, []
         for waiting in gathered:
@@ -102,13 +102,15 @@ class SQLiteWriter:
             batch, stopping = self._take()
             if batch:
                 self._write(batch)
-                self._tell(batch)
+                self._wake_callers(batch)
             if self._erased and self._queue.empty():
-                self._erased = not self._file.empty_the_log()  # if not now, after the next commit
+                self._erased = (
+                    not self._file.truncate_log()
+                )  # False: tried again after the next commit
         self._drop_connection()
 
     def _take(self) -> tuple[list[_Waiting], bool]:
-        """(jobs that wait now, whether they are the last)."""
+        """Wait for a job; (all jobs that are waiting then, whether they are the last)."""
         batch: list[_Waiting] = []
         try:
             while len(batch) < _MAX_TOGETHER:
@@ -129,13 +131,15 @@ class SQLiteWriter:
             runner.command("BEGIN IMMEDIATE")
             _run_all(runner, batch)
             runner.command("COMMIT")
-            self._file.check_in_place()  # if not, the commit went to a file without a name
+            self._file.check_in_place()  # otherwise the commit went to a deleted file
         except Unavailable as exc:
             self._fail(batch, exc.detail)
         except DATABASE_ERRORS as exc:
             self._fail(batch, translate_error(exc).detail)
-        except Exception as exc:  # the thread's edge: nobody would ever wake the callers
-            _log.exception("the writer of the database met a fault of its own")
+        except (
+            Exception
+        ) as exc:  # the edge of the thread: otherwise the callers would wait for ever
+            _log.exception("unexpected error in the database writer")
             self._fail(batch, type(exc).__name__)
         else:
             self._erased = self._erased or any(
@@ -143,16 +147,16 @@ class SQLiteWriter:
             )
 
     def _fail(self, batch: list[_Waiting], detail: str) -> None:
-        """None of the jobs is done. Closing the connection rolls back whatever was begun."""
+        """Fail all jobs with Unavailable. Closing the connection rolls back what they changed."""
         self._drop_connection()
         for waiting in batch:
-            waiting.error = Unavailable("the database is out of reach", detail=detail)
+            waiting.error = make_unavailable(detail)
 
-    def _tell(self, batch: list[_Waiting]) -> None:
-        """Wake the callers, with one call into their event loop."""
+    def _wake_callers(self, batch: list[_Waiting]) -> None:
+        """Resolve the futures, with one call into the event loop."""
         try:
-            self._loop.call_soon_threadsafe(_wake, batch)
-        except RuntimeError:  # the loop is closed, nobody waits any more
+            self._loop.call_soon_threadsafe(_resolve_futures, batch)
+        except RuntimeError:  # the loop is closed, so nobody waits any more
             pass
 
     def _drop_connection(self) -> None:
@@ -160,7 +164,7 @@ class SQLiteWriter:
             runner, self._runner = self._runner, None
             try:
                 runner.close()
-            except errors.SQLAlchemyError:  # it was broken before
+            except errors.SQLAlchemyError:  # the connection was broken already
                 pass
 
 
@@ -170,7 +174,7 @@ def _run_all(runner: Runner, batch: list[_Waiting]) -> None:
         if only_adds and len(neighbours) > 1 and _run_joined(runner, neighbours):
             continue
         for waiting in neighbours:
-            waiting.result, waiting.error = _attempt(runner, waiting.job, waiting.undoes)
+            waiting.result, waiting.error = _run_job(runner, waiting.job, waiting.undoes)
 
 
 def _only_adds(waiting: _Waiting) -> bool:
@@ -178,21 +182,24 @@ def _only_adds(waiting: _Waiting) -> bool:
 
 
 def _run_joined(runner: Runner, batch: list[_Waiting]) -> bool:
-    """False where one of them failed, so that none was done: run one by one, they show which."""
+    """Run the jobs as one; False if that failed and nothing was done, so that each must run alone."""
     commits = [waiting.job for waiting in batch if isinstance(waiting.job, Commit)]
-    _, error = _attempt(runner, join_commits(commits))
+    _, error = _run_job(runner, join_commits(commits))
     return error is None
 
 
-def _attempt(runner: Runner, job: Job, undoes: bool = False) -> tuple[Any, BaseException | None]:
-    """(result, error of the job's own); after an error nothing of the job is left."""
+def _run_job(runner: Runner, job: Job, undoes: bool = False) -> tuple[Any, BaseException | None]:
+    """Run the job in a savepoint; (its result, its error). After an error its changes are undone.
+
+    Raises errors of the database that are not the job's own.
+    """
     result: Any = None
     error: BaseException | None = None
     runner.command("SAVEPOINT one_job")
     try:
         result = job(runner)
-    except (*_OF_ONE_CHANGE, UnicodeEncodeError, OverflowError):
-        # An error without a cause: that exception holds the row.
+    except (*_JOB_ERRORS, UnicodeEncodeError, OverflowError):
+        # The new error has no cause, because the driver's exception holds the row.
         error = InvalidField("a value cannot be stored")
     except DATABASE_ERRORS:
         raise
@@ -204,7 +211,7 @@ def _attempt(runner: Runner, job: Job, undoes: bool = False) -> tuple[Any, BaseE
     return result, error
 
 
-def _wake(batch: list[_Waiting]) -> None:
+def _resolve_futures(batch: list[_Waiting]) -> None:
     for waiting in batch:
         if waiting.future.done():  # cancelled
             continue
