@@ -1,1 +1,1 @@
-"""What clients can ask for: async functions (Call, request) → response, one an operation."""
+"""The KMIP operations: one async function (Call, request) → response for each of them."""

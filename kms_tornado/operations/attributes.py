@@ -1,8 +1,8 @@
 """The attributes of an object, read and changed one by one: GetAttributes, GetAttributeList, AddAttribute,
 SetAttribute, ModifyAttribute and DeleteAttribute (KMIP 2.1 §6.1).
 
-What may become of an attribute is decided in `domain.attribute_changes`. Here the object is fetched,
-its tags join the attributes and leave them again, and the outcome is written.
+`domain.attribute_changes` decides which changes of an attribute are allowed. This module fetches the
+object, adds its tags to the attributes, takes them out again after the change, and commits the result.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ from .common.object_attributes import (
 
 
 async def get_attributes(call: Call, request: GetAttributesRequest) -> GetAttributesResponse:
-    """All attributes, or those of the referenced ones that are set; they outlive a destroyed key."""
+    """All attributes, or the referenced ones that are set; those of a destroyed object, too."""
     target = await call.fetch_for(request.unique_identifier, Use.INSPECT)
     attributes = describe_object(target)
     if request.attribute_references:
@@ -109,7 +109,7 @@ def _select(attributes: Attributes, request: GetAttributesRequest) -> Attributes
 
 
 async def add_attribute(call: Call, request: AddAttributeRequest) -> AddAttributeResponse:
-    """One value more, where there is room for one."""
+    """Add a value. `add_instance` refuses a second one of a single-valued attribute."""
     target = await call.fetch_for(request.unique_identifier, Use.CHANGE)
     await _check_new(call, request.new_attribute)
     await _write(call, target, add_instance(_state_of(call, target), request.new_attribute))
@@ -117,7 +117,7 @@ async def add_attribute(call: Call, request: AddAttributeRequest) -> AddAttribut
 
 
 async def set_attribute(call: Call, request: SetAttributeRequest) -> SetAttributeResponse:
-    """This value, whether there was one or not."""
+    """Set a single-valued attribute, whether it had a value or not."""
     target = await call.fetch_for(request.unique_identifier, Use.CHANGE)
     await _check_new(call, request.new_attribute)
     await _write(call, target, set_instance(_state_of(call, target), request.new_attribute))
@@ -125,7 +125,7 @@ async def set_attribute(call: Call, request: SetAttributeRequest) -> SetAttribut
 
 
 async def modify_attribute(call: Call, request: ModifyAttributeRequest) -> ModifyAttributeResponse:
-    """Another value in place of one that is there."""
+    """Replace an existing value."""
     target = await call.fetch_for(request.unique_identifier, Use.CHANGE)
     await _check_new(call, request.new_attribute)
     after = modify_instance(
@@ -136,7 +136,7 @@ async def modify_attribute(call: Call, request: ModifyAttributeRequest) -> Modif
 
 
 async def delete_attribute(call: Call, request: DeleteAttributeRequest) -> DeleteAttributeResponse:
-    """CurrentAttribute takes one value away, AttributeReference all values of a name."""
+    """Delete one value (CurrentAttribute), or all values of a name (AttributeReference)."""
     target = await call.fetch_for(request.unique_identifier, Use.CHANGE)
     await _write(call, target, _delete(_state_of(call, target), request))
     return DeleteAttributeResponse(unique_identifier=target.uid)
@@ -156,7 +156,7 @@ def _delete(state: AttributeState, request: DeleteAttributeRequest) -> Attribute
             state, reference.vendor_identification, reference.attribute_name
         )
     field = field_of_tag(Attributes, reference.attribute_name)
-    # To delete the attributes of all vendors at once is hardly what a client means.
+    # Deleting the attributes of all vendors at once is hardly what a client means.
     if field is None or field == "vendor_attributes":
         raise InvalidField("AttributeReference names no attribute that could be deleted")
     return delete_instances(state, field)
@@ -168,7 +168,7 @@ def _state_of(call: Call, target: ManagedObject) -> AttributeState:
 
 
 async def _check_new(call: Call, new: AttributeInstance) -> None:
-    """What the rules cannot know: whether a link leads to an object that the caller may know of."""
+    """Check what `domain.attribute_rules` cannot: that the caller may know of the object that a link names."""
     if new.field == "vendor_attributes":
         check_vendor_attribute(new.value)
     elif new.field == "links":
@@ -179,7 +179,7 @@ async def _check_new(call: Call, new: AttributeInstance) -> None:
 
 
 async def _write(call: Call, target: ManagedObject, attributes: Attributes) -> None:
-    """Store the attributes, with the user's tags among them, in place of the object's."""
+    """Commit the attributes, which include the user's tags, in place of the object's."""
     system_tags = target.tags - select_user_tags(target.tags)
     after = dataclasses.replace(
         target,
@@ -187,5 +187,5 @@ async def _write(call: Call, target: ManagedObject, attributes: Attributes) -> N
         tags=parse_user_tags(attributes) | system_tags,
     )
     check_attributes_length(after.attributes, after.tags)
-    # A date that was set may have come already: the state that is stored is the one that follows.
+    # A date that was set may have passed already, so the state is stored as of now.
     await call.commit(Replace(apply_dates(after, call.now), seen=target.generation))

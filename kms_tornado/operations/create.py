@@ -18,12 +18,12 @@ from .common.identifiers import new_identifier
 from .common.new_object import make_object
 from .objects.stored_wrapped import extract_wrapping_key_id, wrap_new_object
 
-DEFAULT_LENGTH = 256  # bits; cloudproof_kms_js asks for none
+DEFAULT_LENGTH = 256  # bits; cloudproof_kms_js sends no length
 _FORMATS = frozenset({None, KeyFormatType.RAW, KeyFormatType.TRANSPARENT_SYMMETRIC_KEY})
 
 
 async def create(call: Call, request: CreateRequest) -> CreateResponse:
-    """Make a symmetric key."""
+    """Create a symmetric key, stored wrapped if the request names a wrapping key."""
     call.check_may_create()
     if request.object_type is not ObjectType.SYMMETRIC_KEY:
         raise FeatureNotSupported("Create makes symmetric keys; CreateKeyPair makes the others")

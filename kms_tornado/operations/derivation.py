@@ -40,22 +40,22 @@ from .common.call import Call, UsableKey
 from .common.identifiers import new_identifier
 from .common.new_object import make_object
 
-#: The object types that are derived, and that they are derived from.
+#: The object types that can be derived, and from which others can be derived.
 DERIVABLE_TYPES = frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.SECRET_DATA})
-#: Links from a base to objects derived from it. Every derived object links to its base, and Locate
-#: finds it by that link; a base in constant use must not grow for ever.
+#: Most links from a base to objects derived from it, so that a base in constant use does not grow for
+#: ever. Every derived object still links to its base, and Locate finds it by that link.
 MAX_DERIVED_LINKS = 100
-#: Of what is derived from an object whose material must stay hidden (SP 800-131A). A short result
-#: can be guessed by trying all values, and longer results of the same derivation then byte by byte:
-#: in the end the whole derived key, and the data that was encrypted with it.
+#: Shortest result of a derivation from an object that is Sensitive or not Extractable (SP 800-131A). A
+#: short result can be guessed by trying all values, and longer results of the same derivation then byte
+#: by byte: in the end the whole derived key, and the data that was encrypted with it.
 MIN_HIDDEN_BITS = 112
 
 
 @dataclass(frozen=True, slots=True)
 class Derivation:
-    """One derivation.
+    """One derivation, checked except for what only its method can check.
 
-    Everything about it has been checked except what only its method can check.
+    base: the object that it is derived from. key: the base's material.
     """
 
     call: Call
@@ -67,10 +67,10 @@ class Derivation:
 
 @dataclass(frozen=True, slots=True)
 class MethodRule:
-    """How a derivation method computes.
+    """One derivation method.
 
-    needs, takes: fields of the parameters that must and may be present; others are refused, as they
-    would have no effect. is_slow: is computed on a thread.
+    needs: fields of DerivationParameters that must be present. takes: fields that may be. Other fields are
+    refused, as they would have no effect. is_slow: whether it is computed on a thread.
     """
 
     technique: Technique
@@ -81,7 +81,7 @@ class MethodRule:
 
 
 async def derive_key(call: Call, request: DeriveKeyRequest) -> DeriveKeyResponse:
-    """A new object, owned by the caller."""
+    """Derive a new object, owned by the caller."""
     call.check_may_create()
     if request.object_type not in DERIVABLE_TYPES:
         raise FeatureNotSupported("symmetric keys and secret data can be derived")
@@ -117,7 +117,7 @@ async def derive_key(call: Call, request: DeriveKeyRequest) -> DeriveKeyResponse
 
 
 def _determine_length(request: DeriveKeyRequest) -> int:
-    """Of the derived object, in bytes.
+    """The length of the derived object, in bytes.
 
     Raises MissingData, InvalidField, and InvalidAttributeValue for a length that the algorithm of the
     new key does not have.
@@ -136,7 +136,10 @@ def _determine_length(request: DeriveKeyRequest) -> int:
 
 
 async def _fetch_bases(call: Call, identifiers: tuple[str, ...]) -> Sequence[UsableKey]:
-    """The key, and the Secret Data that holds the derivation data if a second object is named."""
+    """The base, and if the request names a second object, the Secret Data with the derivation data.
+
+    Raises MissingData, InvalidField, and the errors of `Call.fetch_to_use`.
+    """
     if not identifiers:
         raise MissingData("UniqueIdentifier is missing")
     if len(identifiers) > 2:
@@ -150,12 +153,12 @@ async def _fetch_bases(call: Call, identifiers: tuple[str, ...]) -> Sequence[Usa
     if len({key.target.uid for key in keys}) < len(keys):
         raise InvalidField("the two objects are the same")
     if len(keys) == 2 and keys[1].target.object_type is not ObjectType.SECRET_DATA:
-        raise InvalidField("the second object, which has the derivation data, is no Secret Data")
+        raise InvalidField("the second object, which has the derivation data, is not Secret Data")
     return keys
 
 
 def _check_not_guessable(bases: Sequence[ManagedObject], length: int) -> None:
-    """Raises SensitiveObject where a hidden key would give a result short enough to be guessed."""
+    """Raises SensitiveObject for a result short enough to be guessed, if a base's material is hidden."""
     is_hidden = any(
         base.attributes.sensitive or base.attributes.extractable is False for base in bases
     )
@@ -168,7 +171,7 @@ def _check_not_guessable(bases: Sequence[ManagedObject], length: int) -> None:
 def _complete_parameters(
     parameters: DerivationParameters, keys: Sequence[UsableKey]
 ) -> DerivationParameters:
-    """The parameters, with the derivation data of the second object where there is one."""
+    """The parameters, with the derivation data from the second object where there is one."""
     if len(keys) == 1:
         return parameters
     if parameters.derivation_data is not None:
@@ -177,7 +180,7 @@ def _complete_parameters(
 
 
 def _check_parameters(rule: MethodRule, parameters: DerivationParameters) -> None:
-    """Raises MissingData, InvalidField for fields that the method needs, or does not take."""
+    """Raises MissingData for a field that the method needs, InvalidField for one that it does not take."""
     for field, name in _FIELDS.items():
         is_present = getattr(parameters, field) is not None
         if field in rule.needs and not is_present:
@@ -187,9 +190,9 @@ def _check_parameters(rule: MethodRule, parameters: DerivationParameters) -> Non
 
 
 def _choose_hash(base: ManagedObject, parameters: DerivationParameters) -> HashingAlgorithm:
-    """The hash that is named, else that of the HMAC that is named or that the key is for.
+    """The hash that the parameters name; else that of the HMAC which they name, or which the base is a key of.
 
-    By default SHA-256.
+    If there is none, SHA-256.
     """
     requested = parameters.cryptographic_parameters or CryptographicParameters()
     if requested.hashing_algorithm is not None:
@@ -204,7 +207,7 @@ def _choose_hash(base: ManagedObject, parameters: DerivationParameters) -> Hashi
 
 
 def _derive_by_encryption(derivation: Derivation) -> KeyMaterial:
-    """The first bytes of the encrypted data; under the client's IV, which makes it repeatable."""
+    """The first bytes of the encrypted data. The IV is the client's, so that the result is reproducible."""
     iv = derivation.parameters.initialization_vector
     algorithm = derivation.base.attributes.cryptographic_algorithm
     suite = choose_suite(algorithm, derivation.parameters.cryptographic_parameters, iv)
@@ -238,7 +241,7 @@ _RULES: Mapping[DerivationMethod, MethodRule] = MappingProxyType(
             needs=frozenset({"salt", "iteration_count"}),
             is_slow=True,
         ),
-        # The hash of the key only: of data alone, the client could compute the hash itself.
+        # Only the key is hashed: the client could compute a hash of its own data itself.
         DerivationMethod.HASH: MethodRule(
             Technique.DERIVATION_BY_HASH, lambda d: key_derivation.derive_by_hash(d.key, d.inputs)
         ),
@@ -282,17 +285,17 @@ def _make_derived_object(
         and all(base.attributes.extractable is not False for base in bases),
     )
     links = tuple(Link(LinkType.DERIVATION_BASE_OBJECT_LINK, base.uid) for base in bases)
-    computed = Attributes(
+    server_attributes = Attributes(
         cryptographic_length=requested.cryptographic_length,
         key_format_type=requested.key_format_type or KeyFormatType.RAW,
         links=requested.links + links,
     )
     uid = new_identifier(requested.unique_identifier)
-    return make_object(call, uid, request.object_type, attributes, material, computed)
+    return make_object(call, uid, request.object_type, attributes, material, server_attributes)
 
 
 def _record_use(call: Call, base: ManagedObject, new: ManagedObject) -> Sequence[Change]:
-    """The change of a base: its usage is consumed, and its owner's base links to the new object."""
+    """The change of a base, if any: usage is consumed, and a base of the caller's links to the new object."""
     attributes = base.attributes
     if attributes.usage_limits is not None:
         length = new.attributes.cryptographic_length or 0

@@ -1,7 +1,7 @@
 """Query and DiscoverVersions: what this server offers (KMIP 2.1 §6.1.32, §6.1.13).
 
-The server claims nothing that it does not do. Operations and object types come from the catalogue of the
-service; the profiles are those whose mandatory cases pass, which a test checks.
+The answers claim only what the server does. Operations and object types come from the catalogue of the
+service; the profiles are those whose mandatory test cases pass, which a test checks.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from ..crypto.policy import CryptoPolicy
 from ..kmip.enums import (
     DestroyAction,
     QueryFunction,
-    RNGAlgorithm,
     RNGMode,
     ShreddingAlgorithm,
     UnwrapMode,
@@ -29,9 +28,9 @@ from ..kmip.payloads import (
     QueryResponse,
     ServerInformation,
 )
-from ..kmip.structures import RandomNumberGenerator
 from ..kmip.versions import select_versions
 from .common.call import Call
+from .common.new_object import SERVER_RNG
 from .common.object_attributes import PROTECTION_STORAGE_MASK
 
 VENDOR = "kms_tornado"
@@ -39,9 +38,10 @@ VENDOR = "kms_tornado"
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """number: §11.41. cases: how the names of its mandatory cases begin.
+    """A profile of KMIP 2.1.
 
-    permissive: they ask for what only --crypto-policy permissive allows.
+    number: of Profile Name (KMIP 2.1 §11.41). cases: the common prefix of its mandatory test cases' names.
+    permissive: whether those cases pass with --crypto-policy permissive only.
     """
 
     number: int
@@ -49,7 +49,7 @@ class Profile:
     permissive: bool = False
 
 
-#: HTTPS, JSON and TLS profiles are left out: whether there is TLS in front is not known here.
+#: The HTTPS, JSON and TLS profiles are left out, because a proxy in front may be what does TLS.
 PROFILES = (
     Profile(0x107, "TL-M-"),
     Profile(0x109, "SKLC-M-"),
@@ -70,18 +70,15 @@ CAPABILITIES = CapabilityInformation(
     batch_undo_capability=True,
     batch_continue_capability=True,
     unwrap_mode=UnwrapMode.PROCESSED,
-    # What is left of the key is an envelope in old database pages, whose data key is gone with it.
+    # At most a sealed envelope remains for a while, in database pages that are not overwritten yet.
     destroy_action=DestroyAction.KEY_MATERIAL_DELETED,
     shredding_algorithm=ShreddingAlgorithm.UNSUPPORTED,
     rng_mode=RNGMode.SHARED_INSTANTIATION,
     quantum_safe_capability=False,
 )
 
-#: The operating system's and OpenSSL's generators, of which nothing more is known.
-RNG = RandomNumberGenerator(rng_algorithm=RNGAlgorithm.UNSPECIFIED)
-
-#: Function → the fields of the answer. The answer to the others is empty: the server has no namespaces,
-#: extensions, attestation types, validations, client registration methods or defaults.
+#: Query function → the fields of its answer. All other functions add nothing to the answer: the server has
+#: no namespaces, extensions, attestation types, validations, client registration methods or defaults.
 ANSWERS: Mapping[QueryFunction, Callable[[Call], Mapping[str, Any]]] = {
     QueryFunction.QUERY_OPERATIONS: lambda call: {"operations": call.context.offered},
     QueryFunction.QUERY_OBJECTS: lambda call: {"object_types": call.context.object_types},
@@ -91,7 +88,7 @@ ANSWERS: Mapping[QueryFunction, Callable[[Call], Mapping[str, Any]]] = {
             server_name=VENDOR, server_version=__version__, product_name=VENDOR
         ),
     },
-    QueryFunction.QUERY_RNGS: lambda call: {"rng_parameters": (RNG,)},
+    QueryFunction.QUERY_RNGS: lambda call: {"rng_parameters": (SERVER_RNG,)},
     QueryFunction.QUERY_PROFILES: lambda call: {"profile_information": _list_profiles(call)},
     QueryFunction.QUERY_CAPABILITIES: lambda call: {"capability_information": (CAPABILITIES,)},
     QueryFunction.QUERY_STORAGE_PROTECTION_MASKS: lambda call: {
@@ -121,5 +118,5 @@ def _list_profiles(call: Call) -> tuple[ProfileInformation, ...]:
 async def discover_versions(
     call: Call, request: DiscoverVersionsRequest
 ) -> DiscoverVersionsResponse:
-    """The versions that both sides speak, newest first; all of the server's where the client names none."""
+    """The versions that both sides support, newest first; all of the server's if the client names none."""
     return DiscoverVersionsResponse(protocol_versions=select_versions(request.protocol_versions))

@@ -1,9 +1,8 @@
 """Encrypt and Decrypt (KMIP 2.1 §6.1), whole or in parts.
 
-The type of the key decides which function computes: one row a type in ENCRYPT_BY_TYPE and
-DECRYPT_BY_TYPE. With a symmetric key an operation makes its plan, opens the key, computes, and
-consumes usage (`common.encryption_plan`). Only symmetric keys take data in parts
-(`common.streams`).
+The object type of the key decides which function computes: ENCRYPT_BY_TYPE and DECRYPT_BY_TYPE have one
+row for each. With a symmetric key an operation makes its plan (`common.encryption_plan`), opens the key,
+computes, and consumes usage. Only symmetric keys take data in parts (`common.streams`).
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ DecryptFunction = Callable[[Call, UsableKey, DecryptRequest, bytes], Awaitable[D
 
 
 async def encrypt(call: Call, request: EncryptRequest) -> EncryptResponse:
-    """The ciphertext; IV and tag are fields of their own."""
+    """Encrypt data or a part of it; IV and tag are separate fields of the answer."""
     stage = determine_stage(request)
     data = require_data(request.data, stage)
     key = await call.fetch_to_use(
@@ -54,7 +53,7 @@ async def encrypt(call: Call, request: EncryptRequest) -> EncryptResponse:
 
 
 async def decrypt(call: Call, request: DecryptRequest) -> DecryptResponse:
-    """The plaintext. Whatever is wrong with the data raises the same CryptographicFailure."""
+    """Decrypt data or a part of it. Any fault in the data raises the same CryptographicFailure."""
     stage = determine_stage(request)
     data = require_data(request.data, stage)
     key = await call.fetch_to_use(
@@ -76,7 +75,7 @@ async def _encrypt_symmetric(
     plan = plan_encryption(request, target.attributes, call.context.crypto_policy, call.client)
     work = partial(ciphers.encrypt, plan.suite, key.open(), data, plan.aad, plan.iv)
     encrypted = await run_maybe_offloaded(call, len(data) + len(plan.aad), work)
-    # A nonce that was used before is refused here, and what was computed under it is dropped.
+    # A nonce that was used before is refused here, and the ciphertext made with it is dropped.
     await call.consume_usage(target, len(data), *_record_nonce(target, plan))
     return EncryptResponse(
         unique_identifier=target.uid,
@@ -149,7 +148,7 @@ async def _encrypt_part(
 async def _decrypt_part(
     call: Call, key: UsableKey, request: DecryptRequest, stage: Stage, data: bytes
 ) -> DecryptResponse:
-    """In an authenticated mode the last part, which brings the tag, returns the whole plaintext."""
+    """In an authenticated mode, only the last part, which brings the tag, returns any plaintext."""
     target = key.target
     if stage is FIRST:
         plan = plan_decryption(request, target.attributes, call.context.crypto_policy, call.client)
@@ -176,7 +175,7 @@ def _check_streamable(target: ManagedObject) -> None:
 
 
 def _check_later_part(request: EncryptRequest | DecryptRequest) -> None:
-    """Refuse what belongs to the first part: later it would have no effect."""
+    """Refuse fields of the first part: in a later one they would have no effect. Raises InvalidField."""
     if request.iv_counter_nonce is not None:
         raise InvalidField("IVCounterNonce belongs to the first part")
     if request.authenticated_encryption_additional_data is not None:
@@ -184,7 +183,7 @@ def _check_later_part(request: EncryptRequest | DecryptRequest) -> None:
 
 
 def _record_nonce(target: ManagedObject, plan: EncryptionPlan) -> tuple[Change, ...]:
-    """The change that records the plan's nonce for good, across restarts and servers."""
+    """The change, if any, that records the plan's nonce in the store, which all servers share."""
     if plan.recorded_nonce is None:
         return ()
     return (UseNonce(target.uid, plan.recorded_nonce, target.generation),)

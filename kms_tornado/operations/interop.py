@@ -1,6 +1,6 @@
-"""Interop and Log: notes of a conformance run for the server's log (KMIP 2.1 §6.1.23, §6.1.28).
+"""Interop and Log, which annotate the server's log during conformance tests (KMIP 2.1 §6.1.23, §6.1.28).
 
-Offered with --kmip-interop only. Neither changes anything: each writes one line to the log.
+They are offered with --kmip-interop only. Each writes one line to the log, and changes nothing else.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MAX_MESSAGE_LENGTH = 1024
 
 
 async def interop(call: Call, request: InteropRequest) -> InteropResponse:
-    """Begin or End of a case. Reset would let a client delete the objects of others."""
+    """Log the Begin or End of a test case. Reset is refused: it would delete other users' objects."""
     if request.interop_function is InteropFunction.RESET:
         raise FeatureNotSupported("Reset is not supported: nothing is deleted on such a request")
     identifier = _check_length(request.interop_identifier or "", "InteropIdentifier")
@@ -27,7 +27,7 @@ async def interop(call: Call, request: InteropRequest) -> InteropResponse:
 
 
 async def log_(call: Call, request: LogRequest) -> LogResponse:
-    """One line, whatever the message contains: the format of the log escapes line breaks."""
+    """Log the message, always as one line: the format of the log escapes line breaks."""
     log.info("%s says: %s", call.principal, _check_length(request.log_message, "LogMessage"))
     return LogResponse()
 

@@ -48,7 +48,7 @@ _ON_CURVES = frozenset({_A.EC, _A.ECDSA, _A.ECDH})
 
 
 async def create_key_pair(call: Call, request: CreateKeyPairRequest) -> CreateKeyPairResponse:
-    """Make a private and a public key; common attributes go to both, and each key's own win."""
+    """Create a private and a public key. Common attributes apply to both; each key's own take precedence."""
     call.check_may_create()
     private_attributes = merge_attributes(request.private_key_attributes, request.common_attributes)
     public_attributes = merge_attributes(request.public_key_attributes, request.common_attributes)
@@ -66,7 +66,7 @@ async def create_key_pair(call: Call, request: CreateKeyPairRequest) -> CreateKe
 
 
 async def generate_pair(call: Call, private: Attributes, public: Attributes) -> KeyPair:
-    """A pair as the attributes of the two keys describe it; RSA keys are made on a thread.
+    """Generate a pair as the attributes of the two keys describe it, RSA keys on a thread.
 
     Raises MissingData, InvalidField, InvalidAttributeValue, UnsupportedCryptographicParameters.
     """
@@ -129,7 +129,7 @@ def _make_key(
     links: tuple[Link, ...],
 ) -> ManagedObject:
     key_format = _choose_format(call, key, requested.key_format_type)
-    render_material(object_type, material, key_format)  # raises if the key has no such format
+    render_material(object_type, material, key_format)  # raises if the key cannot have this format
     server_attributes = dataclasses.replace(
         describe_asymmetric_key(key, key_format, requested.cryptographic_algorithm), links=links
     )
@@ -149,14 +149,14 @@ def _choose_format(
 
 
 def _requested_public_identifier(request: CreateKeyPairRequest) -> str | None:
-    """Never the common one: two keys cannot share it."""
+    """The identifier of the public key. Raises InvalidAttribute for one common to both keys."""
     if request.common_attributes.unique_identifier is not None:
         raise InvalidAttribute("UniqueIdentifier cannot be common to two keys")
     return request.public_key_attributes.unique_identifier
 
 
 def _link_to(uid: UniqueIdentifier, link_type: LinkType, requested: Attributes) -> tuple[Link, ...]:
-    """The links that were requested, and in place of those of that type the one to the other key."""
+    """The requested links, with those of link_type replaced by one to the key `uid`."""
     others = (link for link in requested.links if link.link_type is not link_type)
     return (*others, Link(link_type, uid))
 
@@ -164,7 +164,11 @@ def _link_to(uid: UniqueIdentifier, link_type: LinkType, requested: Attributes) 
 def _choose_curve(
     algorithm: CryptographicAlgorithm, length: int | None, number: int | None
 ) -> Curve:
-    """The recommended curve, else the one of that length, else the algorithm's own."""
+    """The curve with that number, else the NIST curve of that length, else the algorithm's default.
+
+    length: in bits. number: of RecommendedCurve.
+    Raises UnsupportedCryptographicParameters, InvalidAttributeValue, InvalidField.
+    """
     if algorithm is _A.ED25519:
         curve: Curve | None = ED25519
     elif algorithm not in _ON_CURVES:

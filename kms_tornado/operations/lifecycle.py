@@ -24,14 +24,14 @@ from ..store.base import Remove, Replace
 from .common.call import Call
 from .common.object_attributes import LEASE_TIME_S
 
-#: Of its own, beside the limit of all attributes: a stolen key can be revoked however many it has.
+#: In characters. Apart from the limit of all attributes, so that a key with many can still be revoked.
 MAX_REVOCATION_MESSAGE_LENGTH = 4096
 
 _COMPROMISES = frozenset({RevocationReasonCode.KEY_COMPROMISE, RevocationReasonCode.CA_COMPROMISE})
 
 
 async def activate(call: Call, request: ActivateRequest) -> ActivateResponse:
-    """Make a Pre-Active object Active; its Activation Date becomes now, whatever it was to be."""
+    """Make a Pre-Active object Active, with now as its Activation Date in place of a planned one."""
     target = await call.fetch_for(request.unique_identifier, Use.ACTIVATE)
     state = next_state(target.state, Event.ACTIVATE)
     if has_come(target.attributes.deactivation_date, call.now):
@@ -43,10 +43,10 @@ async def activate(call: Call, request: ActivateRequest) -> ActivateResponse:
 
 
 async def check(call: Call, request: CheckRequest) -> CheckResponse:
-    """Whether the object may now be used as the client intends; nothing is reserved.
+    """Check that the object may now be used as the client intends, without reserving any usage.
 
-    Raises IncompatibleCryptographicUsageMask, UsageLimitExceeded, WrongKeyLifecycleState,
-    PermissionDenied (a longer lease than there is).
+    Raises IncompatibleCryptographicUsageMask, UsageLimitExceeded, WrongKeyLifecycleState, and
+    PermissionDenied for a lease time above LEASE_TIME_S.
     """
     target = await call.fetch_for(request.unique_identifier, Use.READ)
     attributes = target.attributes
@@ -62,7 +62,7 @@ async def check(call: Call, request: CheckRequest) -> CheckResponse:
 
 
 async def revoke(call: Call, request: RevokeRequest) -> RevokeResponse:
-    """End the use of an object, or record that it was compromised. Again: no effect, same answer."""
+    """Deactivate an object, or record that it was compromised. A repetition has no effect and succeeds."""
     if len(request.message or "") > MAX_REVOCATION_MESSAGE_LENGTH:
         raise InvalidField(
             f"RevocationMessage has at most {MAX_REVOCATION_MESSAGE_LENGTH} characters"
@@ -96,7 +96,7 @@ async def revoke(call: Call, request: RevokeRequest) -> RevokeResponse:
 
 
 async def destroy(call: Call, request: DestroyRequest) -> DestroyResponse:
-    """Wipe the key material; the attributes stay, unless the client asks to Remove the object."""
+    """Delete the key material; the attributes stay unless the request has Remove."""
     target = await call.fetch_for(request.unique_identifier, Use.DESTROY)
     state = next_state(target.state, Event.DESTROY)
     if request.remove:

@@ -12,9 +12,9 @@ MAX_LOCATED = 1000  # as cosmian_kms; with OffsetItems a client asks for further
 
 
 async def locate(call: Call, request: LocateRequest) -> LocateResponse:
-    """The matches among the objects that the caller owns or has any right to, newest first.
+    """The matching objects that the caller owns or has any right to, newest first.
 
-    The default member of a group is its newest match.
+    For the default member of a group, only the newest match.
     """
     for value in (request.maximum_items, request.offset_items):
         if value is not None and value < 0:

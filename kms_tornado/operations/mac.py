@@ -22,12 +22,12 @@ from .common.call import Call, UsableKey
 from .common.key_use import choose_parameters, feed_stream
 from .common.streams import determine_stage
 
-#: Secret Data is as good a key for an HMAC as a symmetric key.
+#: Secret Data may be the key of an HMAC as well.
 MAC_TYPES = frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.SECRET_DATA})
 
 
 async def mac(call: Call, request: MACRequest) -> MACResponse:
-    """The MAC of the data."""
+    """The MAC of the data, or for a part that is not the last, a correlation value."""
     key = await call.fetch_to_use(
         request.unique_identifier, Use.PROTECT, CryptographicUsageMask.MAC_GENERATE, types=MAC_TYPES
     )
@@ -40,7 +40,7 @@ async def mac(call: Call, request: MACRequest) -> MACResponse:
 
 
 async def mac_verify(call: Call, request: MACVerifyRequest) -> MACVerifyResponse:
-    """Whether the MAC, which comes with the last part, is that of the data."""
+    """Verify the MAC, which comes with the last part of the data."""
     is_last = determine_stage(request).is_last
     if is_last and request.mac_data is None:
         raise MissingData("MACData is missing")
@@ -60,7 +60,7 @@ async def mac_verify(call: Call, request: MACVerifyRequest) -> MACVerifyResponse
 
 
 async def hash_(call: Call, request: HashRequest) -> HashResponse:
-    """The hash of the data; no object takes part in it."""
+    """The hash of the data; no managed object is involved."""
     call.check_allowed(Technique.HASH, Use.PROTECT)
     stream = await feed_stream(call, request, None, partial(_start_hash, request), protects=False)
     if determine_stage(request).is_last:
@@ -71,7 +71,7 @@ async def hash_(call: Call, request: HashRequest) -> HashResponse:
 def _start_mac(
     call: Call, key: UsableKey, request: MACRequest | MACVerifyRequest, use: Use
 ) -> MACContext:
-    """With the parameters of the request that has the first part, or the whole, of the data."""
+    """The MAC computation. request: the one with the whole data or its first part, whose parameters count."""
     attributes = key.target.attributes
     requested = choose_parameters(attributes, request.cryptographic_parameters)
     suite = choose_mac_suite(attributes.cryptographic_algorithm, requested)

@@ -1,6 +1,6 @@
-"""Register and Import: objects from outside, in every format (KMIP 2.1 §6.1.39, §6.1.21).
+"""Register and Import, which store objects from outside the server (KMIP 2.1 §6.1.39, §6.1.21).
 
-`operations.objects` tells the way of an object into the server.
+`operations.objects` shows the steps from the request to the stored object.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .objects.wrapping import unwrap_key_block
 
 
 async def register(call: Call, request: RegisterRequest) -> RegisterResponse:
-    """Take in an object from outside under a new identifier."""
+    """Store an object from outside under a new identifier."""
     call.check_may_create()
     _check_object_type(request.object_type, request.attributes)
     parsed = await _parse(call, request.object_type, request.object, request.attributes, None)
@@ -35,7 +35,7 @@ async def register(call: Call, request: RegisterRequest) -> RegisterResponse:
 
 
 async def import_(call: Call, request: ImportRequest) -> ImportResponse:
-    """Take in an object from outside under the identifier that the client chose, or a new one for ""."""
+    """Store an object from outside under the identifier that the client chose, or a new one for ""."""
     call.check_may_create()
     _check_object_type(request.object_type, request.attributes)
     parsed = await _parse(
@@ -48,14 +48,16 @@ async def import_(call: Call, request: ImportRequest) -> ImportResponse:
         try:
             await call.commit(Insert(new))
         except ObjectAlreadyExists:
-            if request.replace_existing:  # it came in between, and may be the caller's to replace
+            if (
+                request.replace_existing
+            ):  # added in between, perhaps by the caller, who may replace it
                 raise Conflict from None
             raise
     elif request.replace_existing and is_owner(call.principal, existing):
         replacement = _replace(call, existing, new, parsed.material)
         await call.commit(Replace(replacement, existing.generation))
     else:
-        # In the same words whoever owns it; that the identifier is taken cannot be hidden.
+        # The same text for every owner; that the identifier is taken cannot be hidden.
         raise ObjectAlreadyExists("the identifier is taken")
     return ImportResponse(unique_identifier=uid)
 
@@ -63,7 +65,7 @@ async def import_(call: Call, request: ImportRequest) -> ImportResponse:
 def _replace(
     call: Call, existing: ManagedObject, new: ManagedObject, material: KeyMaterial
 ) -> ManagedObject:
-    """The new object in the existing one's place; its envelope names the version that it is."""
+    """The new object as the next version of the existing one, sealed anew: the envelope binds the version."""
     new = dataclasses.replace(new, version=existing.version + 1)
     return dataclasses.replace(new, sealed=call.seal(new, material))
 
@@ -89,7 +91,7 @@ async def _parse(
     requested: Attributes,
     wrap_type: KeyWrapType | None,
 ) -> ParsedObject:
-    """Parse the object; a wrapped one is unwrapped if the client says so, else it is stored as it came."""
+    """Parse the object. A wrapped one is unwrapped for KeyWrapType Not Wrapped, else stored as it came."""
     if incoming is None or isinstance(incoming, Certificate | OpaqueObject):
         return parse_object(object_type, incoming, requested)
     if incoming.key_block.key_wrapping_data is None:
@@ -101,7 +103,7 @@ async def _parse(
     parsed = parse_object(object_type, plain, requested)
     if not unwrapped.is_sensitive:
         return parsed
-    # Else a Sensitive key, wrapped on its way out, would be plain after its way back in.
+    # Otherwise a Sensitive key could be exported wrapped, imported again, and then exported in the clear.
     return dataclasses.replace(
         parsed, requested=dataclasses.replace(parsed.requested, sensitive=True)
     )

@@ -1,6 +1,6 @@
 """Get and Export (KMIP 2.1 §6.1.17, §6.1.16).
 
-`operations.objects` tells the way of an object out of the server.
+`operations.objects` shows the steps from the stored object to the answer.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from .objects.wrapping import wrap_key_block
 
 
 async def get(call: Call, request: GetRequest) -> GetResponse:
-    """The object, wrapped or in the clear, for a caller who may have it so."""
+    """The object, wrapped or in the clear as requested. Raises SensitiveObject, NotExtractable."""
     _check_no_compression(request)
     target = await call.fetch_for(request.unique_identifier, Use.READ)
     response = GetResponse(target.object_type, target.uid, await _render(call, target, request))
     if target.attributes.fresh:
-        await _record_first_use(call, target)
+        await _clear_fresh(call, target)
     return response
 
 
 async def export(call: Call, request: ExportRequest) -> ExportResponse:
-    """As Get, with all attributes and in any state; a destroyed object has no key any more."""
+    """As Get, with all attributes and in any state; without the object's material once it is destroyed."""
     _check_no_compression(request)
     target = await call.fetch_for(request.unique_identifier, Use.INSPECT)
     is_destroyed = target.state in DESTROYED_STATES
@@ -48,12 +48,12 @@ async def export(call: Call, request: ExportRequest) -> ExportResponse:
         object=None if is_destroyed else await _render(call, target, request),
     )
     if not is_destroyed and target.attributes.fresh:
-        await _record_first_use(call, target)
+        await _clear_fresh(call, target)
     return response
 
 
-async def _record_first_use(call: Call, target: ManagedObject) -> None:
-    """An object that was registered as Fresh is so until it is first given out (KMIP 2.1 §4.23)."""
+async def _clear_fresh(call: Call, target: ManagedObject) -> None:
+    """Set Fresh to false, as the object is given out for the first time (KMIP 2.1 §4.23)."""
     after = dataclasses.replace(target, attributes=target.attributes.replace(fresh=False))
     await call.commit(Replace(after, seen=target.generation))
 
@@ -64,7 +64,7 @@ def _check_no_compression(request: GetRequest | ExportRequest) -> None:
 
 
 async def _render(call: Call, target: ManagedObject, request: GetRequest | ExportRequest) -> Object:
-    """The object as the request wants it: wrapped, or in the clear."""
+    """The object as requested: wrapped, or in the clear."""
     if is_stored_wrapped(target):
         if request.key_wrap_type is not KeyWrapType.NOT_WRAPPED:
             return render_as_registered(call, target, request)

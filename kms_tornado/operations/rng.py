@@ -19,10 +19,10 @@ async def rng_retrieve(call: Call, request: RNGRetrieveRequest) -> RNGRetrieveRe
 
 
 async def rng_seed(call: Call, request: RNGSeedRequest) -> RNGSeedResponse:
-    """Use no octet of the seed, and say so in the answer, as the specification allows.
+    """Ignore the seed, and answer that 0 bytes were used, as the specification allows.
 
-    The operating system's generator needs no seed, and users of a network service should not give
-    it any.
+    The operating system's generator needs no seed, and clients of a network service should not
+    influence it.
     """
     if len(request.data) > MAX_RANDOM_BYTES:
         raise InvalidField(f"a seed has at most {MAX_RANDOM_BYTES} bytes")

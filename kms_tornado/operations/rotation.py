@@ -1,7 +1,8 @@
 """ReKey and ReKeyKeyPair: a new key in the place of an old one (KMIP 2.1 §6.1.47, §6.1.48).
 
-The new key belongs to the owner of the old one, whoever the caller is: the Name goes over to it, and a
-right to re-key is no way to get hold of that. The old key keeps its state and its tags.
+The new key belongs to the owner of the old one, even if the caller is another user. It takes over the old
+key's Name, and the right to re-key must not let a grantee acquire that. The old key keeps its state and its
+tags.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from .key_pairs import make_private_key, make_public_key
 
 
 async def re_key(call: Call, request: ReKeyRequest) -> ReKeyResponse:
-    """A new symmetric key of the same algorithm and length."""
+    """Replace a symmetric key with a new one of the same algorithm and length."""
     call.check_may_create()
     check_not_cover_crypt(request.attributes)
     old = await call.fetch_for(request.unique_identifier, Use.READ, types=ObjectType.SYMMETRIC_KEY)
@@ -66,7 +67,10 @@ async def re_key(call: Call, request: ReKeyRequest) -> ReKeyResponse:
 
 
 async def re_key_key_pair(call: Call, request: ReKeyKeyPairRequest) -> ReKeyKeyPairResponse:
-    """A new pair of the same kind; the caller needs the right on both keys of the old one."""
+    """Replace a key pair with a new one of the same algorithm and length.
+
+    The caller needs the right to both old keys.
+    """
     call.check_may_create()
     common = request.common_attributes
     check_not_cover_crypt(common, request.private_key_attributes, request.public_key_attributes)
@@ -98,7 +102,7 @@ async def re_key_key_pair(call: Call, request: ReKeyKeyPairRequest) -> ReKeyKeyP
 
 
 async def _fetch_pair(call: Call, identifier: str | None) -> tuple[ManagedObject, ManagedObject]:
-    """(private, public). A link is a client's to set: it counts where both keys say so."""
+    """(private, public). Clients can set links, so both keys must link to each other and have one owner."""
     private = await call.fetch_for(identifier, Use.READ, types=ObjectType.PRIVATE_KEY)
     public_uid = _linked_identifier(private, LinkType.PUBLIC_KEY_LINK)
     if public_uid is None:
@@ -108,7 +112,9 @@ async def _fetch_pair(call: Call, identifier: str | None) -> tuple[ManagedObject
         _linked_identifier(public, LinkType.PRIVATE_KEY_LINK) != private.uid
         or public.owner != private.owner
     ):
-        raise InvalidField("the keys are no pair: each must link to the other, and have one owner")
+        raise InvalidField(
+            "the keys are not a pair: each must link to the other, and have one owner"
+        )
     return private, public
 
 
@@ -124,10 +130,10 @@ def _linked_identifier(target: ManagedObject, link_type: LinkType) -> str | None
 
 
 async def _generate_like(call: Call, private: ManagedObject) -> KeyPair:
-    """A new pair of the private key's algorithm and length.
+    """Generate a pair with the algorithm and length of the private key.
 
-    Raises UnsupportedCryptographicParameters: a key that was registered may be of an algorithm or a length
-    that the server does not make.
+    Raises UnsupportedCryptographicParameters for a registered key of an algorithm or a length that the
+    server does not generate.
     """
     key = read_private(call.open(private))
     match key:

@@ -22,7 +22,7 @@ from .common.key_use import choose_parameters, open_public_key, run_with_private
 async def encrypt_with_public_key(
     call: Call, key: UsableKey, request: EncryptRequest, data: bytes
 ) -> EncryptResponse:
-    """Encrypt with a public key, or with the one in a certificate."""
+    """Encrypt with a public key, or with the public key in a certificate."""
     scheme = _choose_scheme(call, key.target, request, Use.PROTECT)
     ciphertext = rsa_encrypt(open_public_key(key), scheme, data)
     await call.consume_usage(key.target, len(data))
@@ -34,7 +34,7 @@ async def decrypt_with_private_key(
 ) -> DecryptResponse:
     """Decrypt with a private key.
 
-    Whatever is wrong with the data raises the same CryptographicFailure.
+    Any fault in the data raises the same CryptographicFailure.
     """
     scheme = _choose_scheme(call, key.target, request, Use.PROCESS)
     work = partial(rsa_decrypt, key.open(), scheme, data)

@@ -1,4 +1,4 @@
-"""Sign and SignatureVerify (KMIP 2.1 §6.1.53, §6.1.54), whole, in parts, or of a digest."""
+"""Sign and SignatureVerify (KMIP 2.1 §6.1.53, §6.1.54), of whole data, data in parts, or a digest."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from .common.call import Call, UsableKey
 from .common.key_use import choose_parameters, feed_stream, open_public_key, run_with_private_key
 from .common.streams import Stage, determine_stage
 
-#: A certificate verifies with the key in it.
+#: A certificate verifies with the public key in it.
 VERIFYING_TYPES = frozenset({ObjectType.PUBLIC_KEY, ObjectType.CERTIFICATE})
 
 
 async def sign(call: Call, request: SignRequest) -> SignResponse:
-    """The signature of the data, or of the data that has the digest in the request."""
+    """Sign the data, or the data whose digest the request has."""
     stage = _determine_stage(request)
     key = await call.fetch_to_use(
         request.unique_identifier,
@@ -52,8 +52,8 @@ async def sign(call: Call, request: SignRequest) -> SignResponse:
     except Unavailable:  # no thread is free
         if not in_parts:
             raise
-        signature = finish()  # the usage of the parts is consumed, and their stream is gone
-    if not in_parts:  # consumed last: what failed, or found no thread, costs nothing
+        signature = finish()  # a retry is impossible: usage is consumed, and the stream has ended
+    if not in_parts:  # consumed last, so that a failure, or a lack of threads, consumes no usage
         await call.consume_usage(target, len(request.data or b""))
     return SignResponse(target.uid, signature_data=signature)
 
@@ -70,7 +70,7 @@ async def _sign_digest(
 
 
 async def signature_verify(call: Call, request: SignatureVerifyRequest) -> SignatureVerifyResponse:
-    """Whether the signature, which comes with the last part, is one of the data."""
+    """Verify the signature, which comes with the last part of the data."""
     stage = _determine_stage(request)
     signature = request.signature_data
     if stage.is_last and signature is None:
@@ -98,7 +98,7 @@ async def signature_verify(call: Call, request: SignatureVerifyRequest) -> Signa
 
 
 def _determine_stage(request: SignRequest | SignatureVerifyRequest) -> Stage:
-    """Raises InvalidField for a digest that does not come alone and whole."""
+    """The stage of the request. Raises InvalidField for a digest beside data or in parts."""
     stage = determine_stage(request)
     if request.digested_data is not None:
         if request.data is not None:
@@ -130,7 +130,7 @@ def _choose_parameters(
 
 
 def _check_scheme(call: Call, scheme: SignatureScheme, use: Use, stage: Stage) -> None:
-    """Check the policy, and that the scheme can take its data in parts if it has to."""
+    """Check that the policy allows the scheme, and that it supports data in parts if there are any."""
     for technique in scheme.techniques:
         call.check_allowed(technique, use)
     if scheme.hashing is None and stage is not Stage.WHOLE:

@@ -190,7 +190,7 @@ class _BatchRun:
         for position in range(self.checkpoint.position, len(self.items)):
             result = await self._execute_item(position, transaction)
             if result.has_failed:
-                transaction.take_back()
+                transaction.roll_back_item()
             results.append(result)
             self.room -= result.length
             if transaction.has_committed_early:
@@ -234,7 +234,7 @@ class _BatchRun:
     async def _execute_item(self, position: int, transaction: Transaction) -> ItemResult:
         """The result, with nothing committed yet. Raises Conflict, Refused and Unavailable."""
         item = self.items[position]
-        transaction.begin(position)
+        transaction.begin_item(position)
         uid = getattr(item.request, "unique_identifier", None)
         try:
             self._check_deadline()

@@ -284,7 +284,7 @@ def test_link_to_a_public_key_of_somebody_else_is_no_pair(alice, bob):
     alice.grant(theirs, bob, "get_attributes")
     bob.do("AddAttribute", uid(private), structure("NewAttribute", link))
     line = bob.refused("ReKeyKeyPair", text("PrivateKeyUniqueIdentifier", private))
-    assert line.startswith("Invalid_Field: the keys are no pair")
+    assert line.startswith("Invalid_Field: the keys are not a pair")
 
 
 def test_pair_of_somebody_else_reads_like_no_pair(alice, bob):

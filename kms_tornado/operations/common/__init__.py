@@ -1,1 +1,1 @@
-"""What operations share: the call, its transaction, streams, the use of keys, new objects."""
+"""Code that operations share: the call, its transaction, streams, the use of keys, new objects."""

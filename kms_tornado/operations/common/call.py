@@ -1,23 +1,24 @@
 """Call: one operation of one principal, and its only way to an object.
 
-How an operation comes by an object. No operation reads the store for the object that a request names;
-all go through `Call.fetch_for`, which decides, in this order and in the operation's own transaction:
+How an operation gets an object. No operation but Import reads the store directly for the object that a
+request names; all others go through `Call.fetch_for`, which decides, in this order and in the operation's
+own transaction:
 
-1. *Which object* the identifier means: a unique identifier names one. A list of tags names the best
-   object that carries them all: the caller's own before granted ones, Active ones before others, the
-   newest first.
-2. *Whether the caller may know of it* for the operation that the dispatcher named, never one that the
-   operation chose: as owner, or by a right that suffices (`domain.access`). Otherwise the object
-   is not found, in the same words as one that is not there.
+1. *Which object* the identifier means. A unique identifier names one object. A list of tags names the best
+   object that has them all: the caller's own before granted ones, Active ones before others, the newest
+   first.
+2. *Whether the caller may access it* for the operation that the dispatcher named, never one that the
+   operation chose: as owner, or by a sufficient right (`domain.access`). Otherwise the error is the same
+   ItemNotFound as for an object that does not exist.
 3. *Whether its object type suits* the operation.
-4. *Whether its state allows the use*, as of now: dates that have passed have moved it.
+4. *Whether its state allows the use*, as of now: dates that have passed change the state.
 
-`Call.fetch_to_use` goes on, for cryptography: dates, usage mask and usage limit. It hands out a
-`UsableKey`, the one way from an object to its plaintext. An object that is stored wrapped is unwrapped
-there, with a right of the caller's own to the wrapping key.
+`Call.fetch_to_use` continues with the checks for cryptography: dates, usage mask and usage limit. It
+returns a `UsableKey`, which gives access to the plaintext. An object that is stored wrapped is unwrapped
+there, for which the caller needs a right of their own to the wrapping key.
 
-An object that a request mentions besides (a wrapping key, the target of a link) takes the same way,
-under the operation that is done with it: `Call.for_operation`.
+Further objects that a request mentions (a wrapping key, the target of a link) are fetched in the same way,
+as for the operation that is done with them: `Call.for_operation`.
 
 Nothing is written before `Call.commit`, and the store takes it only if every object still is as it was
 read; otherwise the whole operation runs again (`transaction`).
@@ -69,7 +70,7 @@ SuitableTypes = ObjectType | frozenset[ObjectType] | None
 
 
 class SharedOffload(Protocol):
-    """`Call.offload` for everybody: principals take turns."""
+    """Runs functions on the service's threads, where principals take turns. See `Call.offload`."""
 
     def __call__(
         self, function: Callable[[], T], *, principal: str, heavy: bool = False
@@ -79,10 +80,10 @@ class SharedOffload(Protocol):
 # One is made for each use of a key. Not frozen: a frozen dataclass takes four times as long to make.
 @dataclass(slots=True)
 class UsableKey:
-    """An object whose key material may be used, and the way to it.
+    """An object whose key material may be used, and a function that gives it.
 
-    open: gives the plaintext, for as long as the operation runs. It opens the envelope each time that
-    it is called, and not before: a request that is refused for its parameters costs no decryption.
+    open: returns the plaintext, to be used while the operation runs only. It opens the envelope each time
+    it is called, and not before, so a request that is refused for its parameters costs no decryption.
     Raises ObjectDestroyed, SealBroken.
     """
 
@@ -91,21 +92,19 @@ class UsableKey:
 
 
 class UnwrapStored(Protocol):
-    """The way to the plaintext of an object that is stored wrapped (`objects.stored_wrapped`)."""
+    """Unwraps an object that is stored wrapped (`objects.stored_wrapped.unwrap_stored`)."""
 
     def __call__(self, call: Call, target: ManagedObject) -> Awaitable[UsableKey]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceContext:
-    """What all calls of one service have in common.
+    """Values that all calls of one service share.
 
-    offered: every operation of the catalogue that this server answers. object_types: what they work
-    on, in KMIP's order. sufficient_rights: operation → the granted ones any of which allows it
-    (`domain.access.sufficient_rights`). settings: of the service, whole. crypto_policy: that of
-    the settings; `Call.check_allowed` asks it.
-    unwrap_stored: opens objects that are stored wrapped.
-    streams: data that comes in parts, of all callers of this process.
+    offered: the operations of the catalogue that this server answers. object_types: those that the
+    operations work on, in KMIP's order. sufficient_rights: operation → the rights any of which allows it
+    (`domain.access.sufficient_rights`). settings: of the service. crypto_policy: the one in the settings,
+    for `Call.check_allowed`. streams: the table of streams, of all callers of this process.
     """
 
     master_key: MasterKey
@@ -121,11 +120,11 @@ class ServiceContext:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What an operation needs to know and to reach.
+    """The context of one operation, and its access to objects.
 
-    principal: the caller's name. operation: from the catalogue, never from the operation itself.
-    now: whole seconds since the Unix epoch, the same for all that one request does.
-    client: what the kind of client that sent the request expects.
+    principal: the caller's name. operation: set by the dispatcher, never by the operation itself.
+    now: whole seconds since the Unix epoch, the same throughout a request.
+    client: the profile of the kind of client that sent the request.
     """
 
     principal: str
@@ -136,11 +135,10 @@ class Call:
     context: ServiceContext
 
     def offload(self, function: Callable[[], T], *, heavy: bool = False) -> Awaitable[T]:
-        """Run a function that takes longer than about a millisecond where it does not block the loop.
+        """Run a function on a thread: for one that would block the event loop for over a millisecond.
 
-        heavy: it may take longer than some 50 ms (RSA keys, PBKDF2), so that it must not stand in the
-        way of what takes a few. Raises Unavailable where the queue is full: call it before anything is
-        changed.
+        heavy: it may take longer than about 50 ms (RSA keys, PBKDF2), so it waits in a queue apart from
+        faster ones. Raises Unavailable where the queue is full: call it before anything is changed.
         """
         return self.context.offload(function, principal=self.principal, heavy=heavy)
 
@@ -151,22 +149,22 @@ class Call:
     def for_operation(self, operation: Operation) -> Call:
         """The same call for another operation that is part of it: Encrypt for a wrapping key, say.
 
-        For objects that a request mentions besides its target: each needs a right of its own.
+        For further objects that a request mentions: the caller needs a right to each of them.
         """
         return dataclasses.replace(self, operation=operation)
 
-    # --- the way to an object -------------------------------------------------------------------
+    # --- fetching an object ---------------------------------------------------------------------
 
     async def fetch_for(
         self, identifier: str | None, use: Use, *, types: SuitableTypes = None
     ) -> ManagedObject:
         """The object that the identifier means for this caller, operation and use.
 
-        identifier: a unique identifier, or a JSON list of tags, all of which the object must carry.
-        types: the only object type, or types, that suit the operation.
-        The state is the one of now: a date that has passed has moved it (`domain.dates`).
-        Raises ItemNotFound (not there, or not the caller's), InvalidField, MissingData,
-        WrongKeyLifecycleState, ObjectDestroyed.
+        identifier: a unique identifier, or a JSON list of tags, all of which the object must have.
+        types: the object types that suit the operation; None means all.
+        The object's state is as of now: dates that have passed are applied (`domain.dates`).
+        Raises ItemNotFound (it does not exist, or the caller has no right to it), InvalidField,
+        MissingData, WrongKeyLifecycleState, ObjectDestroyed.
         """
         if identifier is None or identifier == "":
             raise MissingData("UniqueIdentifier is missing")
@@ -181,7 +179,7 @@ class Call:
         if target is None:
             raise item_not_found(identifier)
         if not _has_type(target, types):
-            raise InvalidField(f"the object is no {_format_types(types)}")
+            raise InvalidField(f"the object is not a {_format_types(types)}")
         target = apply_dates(target, self.now)
         check_state(target.state, use)
         return target
@@ -194,12 +192,12 @@ class Call:
         *,
         types: SuitableTypes = None,
     ) -> UsableKey:
-        """As `fetch_for`, for cryptography: state, dates, usage mask and limit allow the use by now.
+        """As `fetch_for`, for cryptography: also checks dates, usage mask and usage limit.
 
         use: PROTECT (encrypt, sign, MAC, wrap) or PROCESS (decrypt, verify, unwrap). needed: the bit
-        of the usage mask. An operation that protects calls `consume_usage` before its result leaves.
-        Raises IncompatibleCryptographicUsageMask and PermissionDenied (the limit) besides, and what
-        the wrapping key refuses where the object is stored wrapped.
+        of the usage mask. An operation that protects must call `consume_usage` before it answers.
+        Raises also IncompatibleCryptographicUsageMask and PermissionDenied (the limit), and if the object
+        is stored wrapped, the errors of fetching its wrapping key.
         """
         target = await self.fetch_for(identifier, use, types=types)
         attributes = target.attributes
@@ -216,10 +214,10 @@ class Call:
     ) -> ManagedObject | None:
         """The best usable object with all the tags; else an unusable one, so that the refusal says why.
 
-        The store is asked for one group of states after the other, not for all at once: it lists
-        the newest hundred, and a hundred revoked keys must not hide the Active one. The caller's
-        own come before what was granted: else anybody could grant a newer key with the same tags,
-        and have others encrypt with it.
+        The store is searched for one group of states after the other, not for all at once: a search
+        returns the newest hundred, and a hundred revoked keys must not hide the Active one. The caller's
+        own objects come before granted ones: otherwise anybody could grant a newer key with the same
+        tags, and have others encrypt with it.
         """
         unusable = None
         groups = [
@@ -238,41 +236,41 @@ class Call:
     # --- its plaintext --------------------------------------------------------------------------
 
     def as_usable(self, target: ManagedObject) -> UsableKey:
-        """The object with the way to its plaintext. It is not checked whether it may be used."""
+        """The object as a UsableKey, without checking that it may be used."""
         return UsableKey(target, partial(self.open, target))
 
     def open(self, target: ManagedObject) -> KeyMaterial:
-        """The plaintext, for as long as the operation runs.
+        """The plaintext, to be used while the operation runs only.
 
         Raises ObjectDestroyed, SealBroken, and KeyWrapTypeNotSupported for an object that is stored
-        wrapped: `fetch_to_use` unwraps it.
+        wrapped, which only `fetch_to_use` unwraps.
         """
         if STORED_WRAPPED_TAG in target.tags:
             raise KeyWrapTypeNotSupported("the object is kept wrapped")
         return self.open_envelope(target)
 
     def open_envelope(self, target: ManagedObject) -> KeyMaterial:
-        """What is in the object's envelope, wrapped or not. Raises ObjectDestroyed, SealBroken."""
+        """The content of the object's envelope, wrapped or not. Raises ObjectDestroyed, SealBroken."""
         if target.sealed is None:
             raise ObjectDestroyed("the object's key material is gone")
         try:
             return open_sealed(self.context.master_key, target.sealed, _envelope_context(target))
-        except SealBroken as exc:  # somebody else wrote to the database
+        except SealBroken as exc:  # another program wrote to the database
             _log.error("the stored object %s cannot be used: %s", target.uid, exc.detail)
             raise
 
     def seal(self, target: ManagedObject, material: KeyMaterial) -> SealedMaterial:
-        """Material in the envelope of exactly this object, owner and version."""
+        """Seal the material in an envelope that is bound to this object, owner, type and version."""
         return seal(self.context.master_key, material, _envelope_context(target))
 
     # --- changes --------------------------------------------------------------------------------
 
     async def consume_usage(self, target: ManagedObject, size: int, *others: Change) -> None:
-        """Take one protection of so many bytes off the target's usage limit, if it has one.
+        """Count one protection of `size` bytes against the target's usage limit, if it has one.
 
-        others: changes that belong to it (a nonce that is used up), committed with it or not at all.
-        Raises PermissionDenied, and Conflict where another request came first: then everything is
-        decided anew, so that no two share what is left for one.
+        others: changes to commit together with it (a used nonce).
+        Raises PermissionDenied, and Conflict where another request came first: the operation then runs
+        again, so that two requests never share the last permitted use.
         """
         limits = target.attributes.usage_limits
         if limits is None:
@@ -284,13 +282,14 @@ class Call:
         await self.commit(*others, Replace(after, seen=target.generation))
 
     async def commit(self, *changes: Change) -> None:
-        """All of the changes or none. Raises Conflict where others changed what was read."""
+        """Make all of the changes or none. Raises Conflict where an object changed since it was read."""
         await self.store.commit(changes)
 
     async def commit_now(self) -> None:
-        """Have on disk on return what was committed so far, within a message too.
+        """Make durable on return whatever was committed so far, even within a batch.
 
-        For what cannot be done twice. Raises Conflict, and FeatureNotSupported within Undo.
+        Called before work that cannot be done twice. Raises Conflict, and FeatureNotSupported in a batch
+        with the option Undo.
         """
         await self.store.commit_now()
 
@@ -320,7 +319,10 @@ def _format_types(types: SuitableTypes) -> str:
 
 
 def _by_preference(use: Use) -> Sequence[frozenset[State]]:
-    """Active first where the use allows it, then the other states that do, then the rest; never a destroyed one."""
+    """Groups of states, best first: Active if the use allows it, other states that do, the rest.
+
+    Destroyed states are in none of them.
+    """
     alive = frozenset(State) - DESTROYED_STATES
     active = frozenset({State.ACTIVE})
     suitable = frozenset(filter(use.is_allowed_in, alive))

@@ -1,11 +1,11 @@
-"""ClientProfile: what each kind of client expects where the specification leaves room, or a client differs.
+"""ClientProfile: behaviour that a kind of client expects where the specification leaves room, or is ignored.
 
-There is one row a kind of client, chosen once by the service and carried by the `Call`. An operation
-asks the field that it is about and never which client it has before it, so that a further kind of
-client is a further row.
+There is one profile for each kind of client, which the service chooses and the `Call` carries. Operations
+read single fields and never ask which client they serve, so that a further kind of client needs nothing but
+a further profile.
 
-How requests and answers are spelled in JSON (names, hexadecimal, null) is not decided here but by
-`kmip.ttlv.Dialect`. Section names of ``docs/dialects.md`` stand beside the fields.
+`kmip.ttlv.Dialect` decides how requests and answers are spelled in JSON (names, hexadecimal, null). The
+section names beside the fields are those of ``docs/dialects.md``.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ class ClientProfile:
     Encrypt and Decrypt ("Ciphers"):
 
     - returns_given_iv: the answer repeats an IV that came with the request, not only a new one.
-    - missing_iv_error: raised where an IV has to come with the request.
+    - missing_iv_error: raised where the request must have an IV and has none.
 
     Keys that are given out ("What an answer may contain"):
 
-    - attributes_in_key_value: a KeyValue holds the attributes that the client chooses its parser by.
+    - attributes_in_key_value: a KeyValue holds attributes, by which the client chooses its parser.
     - default_symmetric_format: of a symmetric key where the request names none; None: as registered.
     - key_pairs_in_der: the keys of a new pair on a curve are PKCS#8 and X.509, not transparent.
 
     Wrapped keys ("Operations of the published clients", "Enumerations"):
 
-    - default_encoding_option: what is wrapped where the request does not say.
-    - nist_key_wrap: the cipher that NISTKeyWrap means.
+    - default_encoding_option: whether TTLV or bare octets are wrapped, unless the request says.
+    - nist_key_wrap: the mode that the client means by NISTKeyWrap.
     - default_wrapping_parameters: for a new key that is stored wrapped; None: the wrapping key's own.
-    - returns_wrapping_parameters: KeyWrappingData tells more than the wrapping key's identifier.
+    - returns_wrapping_parameters: KeyWrappingData has more than the wrapping key's identifier.
     """
 
     activates_new_objects: bool
@@ -56,8 +56,8 @@ class ClientProfile:
     returns_wrapping_parameters: bool
 
 
-#: An operation alone, without a RequestMessage: the published 4.x clients cosmian_kms and
-#: cloudproof_kms_js. They never activate, stumble over most of KeyWrappingData, and mean RFC 5649
+#: A bare operation, without a RequestMessage: the published 4.x clients cosmian_kms and
+#: cloudproof_kms_js. They never call Activate, fail to parse most of KeyWrappingData, and mean RFC 5649
 #: by NISTKeyWrap.
 BARE_OPERATION = ClientProfile(
     activates_new_objects=True,
@@ -72,7 +72,7 @@ BARE_OPERATION = ClientProfile(
     returns_wrapping_parameters=False,
 )
 
-#: A RequestMessage of KMIP 2.0 or 2.1: as the specification and its profile cases have it.
+#: A RequestMessage of KMIP 2.0 or 2.1: as the specification and its profile test cases demand.
 MESSAGE_2 = ClientProfile(
     activates_new_objects=False,
     returns_given_iv=False,

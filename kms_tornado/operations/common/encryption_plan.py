@@ -2,9 +2,9 @@
 
     request, the key's attributes, crypto policy, client  →  EncryptionPlan | DecryptionPlan
 
-Both functions are pure: they reach no store, no key material and no clock, and randomness is an
-argument. So a table of requests and plans tests every decision. Whole data and data in parts have
-the same plan, made once: for data in parts, by the first one.
+Both functions are pure: they use no store, no key material and no clock, and randomness is an argument.
+So a table of requests and plans tests every decision. Data in parts needs only one plan, made for the
+first part as for whole data.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from ...kmip.structures import CryptographicParameters
 from .client_profile import ClientProfile
 from .key_use import choose_parameters
 
-# Python 3.11 looks a member of an enumeration up in a function.
+# In Python 3.11 an enumeration's member is looked up by a function call, which these constants save.
 _PROTECT, _PROCESS = Use.PROTECT, Use.PROCESS
 
 
 # The plans are named tuples because one is made with every request, and a frozen dataclass takes
 # almost three times as long to make: 2 % of Encrypt.
 class EncryptionPlan(NamedTuple):
-    """What an Encrypt does with the data, and what it says and records besides.
+    """How an Encrypt treats the data, and what it records and returns besides the ciphertext.
 
     iv: None where the suite has none. aad: b"" where the request has none.
-    recorded_nonce: is recorded as used with this key, and refused where it was used before. That is
-    the rule for nonces that a caller brings; random ones need no record (`ciphers.generate_iv`).
-    None: there is nothing to record.
-    returned_iv: stands in the answer; None: the answer has none.
+    recorded_nonce: the nonce to record as used with this key; it is refused where it was used before. Only
+    nonces from the client are recorded; random ones need no record (`ciphers.generate_iv`). None: there is
+    nothing to record.
+    returned_iv: the IV in the answer; None: the answer has none.
     """
 
     suite: Suite
@@ -49,9 +49,9 @@ class EncryptionPlan(NamedTuple):
 
 
 class DecryptionPlan(NamedTuple):
-    """What a Decrypt does with the data; the tag comes with its last part.
+    """How a Decrypt treats the data, without the tag, which may come with a later part.
 
-    iv, aad: as of an EncryptionPlan.
+    iv, aad: as for EncryptionPlan.
     """
 
     suite: Suite
@@ -69,7 +69,7 @@ def plan_encryption(
     client: ClientProfile,
     random: RandomSource = os.urandom,
 ) -> EncryptionPlan:
-    """attributes: the key's. random: makes the IV where the request brings none.
+    """The plan of an Encrypt. attributes: the key's. random: makes the IV where the request has none.
 
     Raises UnsupportedCryptographicParameters (also where the policy refuses), BadTagLength,
     InvalidField, and the client's `missing_iv_error` for Random IV false without an IV.
@@ -97,9 +97,9 @@ def plan_encryption(
 def plan_decryption(
     request: DecryptRequest, attributes: Attributes, policy: CryptoPolicy, client: ClientProfile
 ) -> DecryptionPlan:
-    """attributes: the key's.
+    """The plan of a Decrypt. attributes: the key's.
 
-    The length of the IV is left to `ciphers`, where a wrong one is the same error as any other fault.
+    `ciphers` checks the length of the IV, so that a wrong one raises the same error as any other fault.
 
     Raises UnsupportedCryptographicParameters (also where the policy refuses), BadTagLength,
     InvalidField, and the client's `missing_iv_error`.
@@ -122,7 +122,7 @@ def _choose_allowed_suite(
     policy: CryptoPolicy,
     use: Use,
 ) -> Suite:
-    """The suite that the parameters ask for, if key and policy allow it."""
+    """The suite that the parameters ask for. Raises where the key or the policy does not allow it."""
     suite = choose_suite(attributes.cryptographic_algorithm, requested, iv)
     for technique in suite.list_techniques(iv):
         check_policy(policy, technique, use)

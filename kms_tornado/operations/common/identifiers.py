@@ -12,15 +12,15 @@ from ... import strict_json
 from ...domain.managed_object import UniqueIdentifier
 from ...errors import InvalidAttributeValue, InvalidField
 
-MAX_IDENTIFIER_LENGTH = 1024
-#: No object has longer tags; reading a list of megabytes would hold up everybody else.
+MAX_IDENTIFIER_LENGTH = 1024  # characters
+#: In characters. No object has longer tags, and parsing a list of megabytes would block the event loop.
 MAX_TAG_LIST_LENGTH = 64 * 1024
 
 
 def new_identifier(requested: str | None) -> UniqueIdentifier:
-    """The identifier that the client chose, else a random one; nobody can guess the next.
+    """The identifier that the client chose, else a random one, which nobody can guess.
 
-    Raises InvalidAttributeValue.
+    Raises InvalidAttributeValue for one that looks like a tag list, is too long, or has a null character.
     """
     if not requested:
         return UniqueIdentifier(str(uuid.uuid4()))
@@ -34,7 +34,7 @@ def new_identifier(requested: str | None) -> UniqueIdentifier:
 
 
 def parse_tag_list(identifier: str) -> frozenset[str]:
-    """The tags of ``["a","b"]``. Raises InvalidField; an empty list would mean every object."""
+    """The tags of ``["a","b"]``. Raises InvalidField, also for an empty list: it would match every object."""
     if len(identifier) > MAX_TAG_LIST_LENGTH:
         raise InvalidField(f"a list of tags has at most {MAX_TAG_LIST_LENGTH} characters")
     try:

@@ -1,7 +1,7 @@
-"""What the cryptographic operations share: parameters, threads, and the feeding of streams.
+"""Code that the cryptographic operations share: parameters, threads, and the feeding of streams.
 
-`Call.fetch_to_use` and `Call.consume_usage` check access, state, usage mask, dates and limits. How
-data in parts lives is told in `streams`.
+`Call.fetch_to_use` and `Call.consume_usage` check access, state, usage mask, dates and limits. `streams`
+explains how data in parts is processed.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from .streams import FIRST, WHOLE, Part, Stage, Stream, determine_stage
 
 T = TypeVar("T")
 
-#: Bytes above which a computation is worth a thread: AES-GCM does about 1 MiB in a millisecond.
+#: Bytes of data above which a computation is worth a thread: AES-GCM does about 1 MiB in a millisecond.
 OFFLOAD_BYTES = 256 * 1024
 #: Bits of an RSA key above which a signature takes more than a millisecond.
 _QUICK_BITS = 2048
-#: Memory that a part takes besides its bytes while it is held back.
+#: Memory that a part takes beyond its own bytes while it is held back.
 _OVERHEAD_BYTES = 64
 
 
 class DataPart(Part, Protocol):
-    """A request with a part of the data."""
+    """The fields of a request whose data may come in parts."""
 
     @property
     def data(self) -> bytes | None: ...
@@ -45,9 +45,9 @@ def choose_parameters(
 
 
 def require_data(data: bytes | None, stage: Stage) -> bytes:
-    """The data of a request. A later part may come without data, to end the stream.
+    """The request's data; b"" for a later part without data, which may end the stream.
 
-    Raises MissingData.
+    Raises MissingData for whole data or a first part without data.
     """
     if data is None and (stage is WHOLE or stage is FIRST):
         raise MissingData("Data is missing")
@@ -58,17 +58,17 @@ def require_data(data: bytes | None, stage: Stage) -> bytes:
 
 
 async def run_maybe_offloaded(call: Call, size: int, work: Callable[[], T]) -> T:
-    """The result of the work, on a thread where so many bytes take long.
+    """Run the work, on a thread if it is about more than OFFLOAD_BYTES. size: in bytes.
 
-    Raises Unavailable where no thread is free: run it before anything is changed.
+    Raises Unavailable where no thread is free: call it before anything is changed.
     """
     return await call.offload(work) if size > OFFLOAD_BYTES else work()
 
 
 async def run_offloaded_or_inline(call: Call, size: int, work: Callable[[], T]) -> T:
-    """As `run_maybe_offloaded`, after usage was consumed: without a free thread, on the event loop.
+    """As `run_maybe_offloaded`, but on the event loop where no thread is free: for after usage is consumed.
 
-    Unavailable would tell the client that nothing was changed, and a stream that was taken out of
+    Unavailable would tell the client that nothing was changed, and the stream that was taken out of
     the table would be lost.
     """
     try:
@@ -78,14 +78,14 @@ async def run_offloaded_or_inline(call: Call, size: int, work: Callable[[], T]) 
 
 
 async def run_with_private_key(call: Call, target: ManagedObject, work: Callable[[], T]) -> T:
-    """The result of work with a private key, on a thread where the key is a long one."""
+    """Run work with a private key, on a thread if the key is longer than _QUICK_BITS. Raises Unavailable."""
     if (target.attributes.cryptographic_length or 0) > _QUICK_BITS:
         return await call.offload(work)
     return work()
 
 
 def open_public_key(key: UsableKey) -> bytes:
-    """The SPKI of a public key, or of the key in a certificate."""
+    """The SPKI in DER of a public key, or of the public key in a certificate."""
     octets = key.open().reveal()
     if key.target.object_type is ObjectType.CERTIFICATE:
         return extract_public_key(octets)
@@ -98,30 +98,34 @@ def open_public_key(key: UsableKey) -> bytes:
 async def start_stream(
     call: Call,
     target: ManagedObject | None,
-    cost: int | None,
+    protected_bytes: int | None,
     start: Callable[[], Any],
     *changes: Change,
     aad: bytes = b"",
 ) -> Stream:
     """A new stream, once the usage of its first part is consumed and on disk.
 
-    cost: bytes that the part protects; None where nothing is protected. changes: are committed with
-    the usage. start: creates the computation, which takes aad at once.
+    protected_bytes: the length of the part; None where nothing is protected. changes: are committed with
+    the usage. start: creates the computation, and feeds it aad.
     Raises PermissionDenied (the limit), Conflict, and FeatureNotSupported within a batch that could
     be undone.
     """
-    await _pay(call, target, cost, *changes)
+    await _consume_now(call, target, protected_bytes, *changes)
     stream = _make_stream(call, target, await run_offloaded_or_inline(call, len(aad), start))
     stream.held_bytes = len(aad)
     return stream
 
 
 async def resume_stream(
-    call: Call, target: ManagedObject | None, correlation_value: bytes | None, cost: int | None
+    call: Call,
+    target: ManagedObject | None,
+    correlation_value: bytes | None,
+    protected_bytes: int | None,
 ) -> Stream:
     """The stream, taken out of the table, once the usage of its next part is consumed and on disk.
 
-    cost: as of `start_stream`. Raises InvalidCorrelationValue, and the errors of `start_stream`.
+    protected_bytes: as for `start_stream`. Raises InvalidCorrelationValue, and the errors of
+    `start_stream`.
     """
     if not correlation_value:
         raise InvalidCorrelationValue("CorrelationValue is empty")
@@ -129,15 +133,15 @@ async def resume_stream(
         correlation_value, call.principal, call.operation, target, now=call.now
     )
     try:
-        await _pay(call, target, cost)
-    except (Conflict, Unavailable):  # nothing has happened: the same part may come again
+        await _consume_now(call, target, protected_bytes)
+    except (Conflict, Unavailable):  # nothing was consumed: the same part may come again
         call.streams.keep(stream, now=call.now)
         raise
     return stream
 
 
 async def update_stream(call: Call, stream: Stream, data: bytes) -> bytes:
-    """Feed the data to the stream's cipher, and return its output so far."""
+    """Feed the data to the stream's cipher, and return the output that this gives."""
     update = partial(stream.computation.update, data)
     output: bytes = await run_offloaded_or_inline(call, len(data), update)
     held_back = len(data) - len(output)
@@ -154,24 +158,24 @@ async def feed_stream(
     *,
     protects: bool,
 ) -> Stream:
-    """A stream that has seen the request's data; for whole data, one that is in no table.
+    """A stream that has been fed the request's data, and that is in no table until `Streams.keep`.
 
     For computations without output before their end: MAC, hash, signature.
-    start: creates the computation. protects: the target's usage limit counts the data.
+    start: creates the computation. protects: whether the data counts against the target's usage limit.
     """
     stage = determine_stage(request)
     data = require_data(request.data, stage)
-    cost = len(data) if protects else None
+    protected_bytes = len(data) if protects else None
     if stage is WHOLE:
         stream = _make_stream(call, target, start())
         await run_maybe_offloaded(call, len(data), partial(stream.computation.update, data))
-        if target is not None and cost is not None:
-            await call.consume_usage(target, cost)
+        if target is not None and protected_bytes is not None:
+            await call.consume_usage(target, protected_bytes)
         return stream
     if stage is FIRST:
-        stream = await start_stream(call, target, cost, start)
+        stream = await start_stream(call, target, protected_bytes, start)
     else:
-        stream = await resume_stream(call, target, request.correlation_value, cost)
+        stream = await resume_stream(call, target, request.correlation_value, protected_bytes)
     await run_offloaded_or_inline(call, len(data), partial(stream.computation.update, data))
     return stream
 
@@ -181,10 +185,10 @@ def _make_stream(call: Call, target: ManagedObject | None, computation: Any) -> 
     return Stream(call.principal, call.operation, uid, version, computation)
 
 
-async def _pay(
-    call: Call, target: ManagedObject | None, cost: int | None, *changes: Change
+async def _consume_now(
+    call: Call, target: ManagedObject | None, protected_bytes: int | None, *changes: Change
 ) -> None:
-    """Consume the usage of a part. From then on nothing sends the operation back to its start."""
-    if target is not None and cost is not None:
-        await call.consume_usage(target, cost, *changes)
+    """Consume the usage of a part and make that durable, so that the operation is not run again."""
+    if target is not None and protected_bytes is not None:
+        await call.consume_usage(target, protected_bytes, *changes)
     await call.commit_now()

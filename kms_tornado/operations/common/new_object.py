@@ -1,7 +1,7 @@
-"""A new managed object: the one way to it for every operation that makes one or takes one in.
+"""New managed objects: the rules that every operation which creates or stores one has in common.
 
 Create, CreateKeyPair, Register, Import, DeriveKey and ReKey differ in where the material comes from.
-Which attributes a client may set, and what the server says of the object, is the same for all.
+The attributes that a client may set, and those that the server sets, are the same for all.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ SYSTEM_TAGS: Mapping[ObjectType, str] = MappingProxyType(
     }
 )
 
-#: Bytes of the material of one object. Keys have a few KiB; a search by tags reads a hundred objects
-#: whole, and a hundred of megabytes each would fill the memory.
+#: Most bytes of one object's material. Keys have a few KiB; a search by tags reads a hundred whole objects,
+#: and with megabytes in each they would fill the memory.
 MAX_OBJECT_BYTES = 256 * 1024
 
-#: The operating system's generator, of which nothing more is known.
-_GENERATOR = RandomNumberGenerator(RNGAlgorithm.UNSPECIFIED)
+#: The operating system's and OpenSSL's generators, whose algorithms the server does not know.
+SERVER_RNG = RandomNumberGenerator(RNGAlgorithm.UNSPECIFIED)
 
 
 def make_object(
@@ -55,13 +55,13 @@ def make_object(
     is_generated: bool = False,
     system_tags: frozenset[str] = frozenset(),
 ) -> ManagedObject:
-    """An object of the caller's, its material sealed, for `call.commit(Insert(…))`.
+    """A new object of the caller's, its material sealed, for `call.commit(Insert(…))`.
 
-    requested: what the client asked for. server_attributes: what the server knows better (algorithm,
-    length, format, digest, the names in a certificate, the links of a pair); these win.
-    is_generated: the material comes from the server's own random numbers. system_tags: the server's
-    own, besides that of the type.
-    Raises InvalidAttribute for attributes that are not the client's to set, InvalidField.
+    requested: the client's attributes. server_attributes: those that the server determined (algorithm,
+    length, format, digest, the names in a certificate, the links of a pair); they take precedence.
+    is_generated: whether the server generated the material. system_tags: tags of the server's own, besides
+    the one for the type.
+    Raises InvalidAttribute for attributes that a client may not set, InvalidField.
     """
     if material.bits > 8 * MAX_OBJECT_BYTES:
         raise InvalidField(f"an object has at most {MAX_OBJECT_BYTES} bytes")
@@ -69,7 +69,7 @@ def make_object(
     check_settable(requested)
     server_attributes = server_attributes or Attributes()
     if object_type is ObjectType.SYMMETRIC_KEY and STORED_WRAPPED_TAG not in system_tags:
-        # Of its raw bytes, whatever format it is given out in.
+        # The digest is of the raw bytes, in whatever format the key is given out.
         digests = (make_digest(material.reveal(), KeyFormatType.RAW),)
         server_attributes = server_attributes.replace(digests=digests)
     tags = parse_user_tags(requested) | system_tags | {SYSTEM_TAGS[object_type]}
@@ -92,7 +92,7 @@ def make_object(
 def _first_attributes(
     call: Call, requested: Attributes, server_attributes: Attributes, *, is_generated: bool
 ) -> Attributes:
-    """All attributes that the object begins with; identifier, type, state and tags are stored apart."""
+    """All attributes of the new object but identifier, type, state and tags, which are stored apart."""
     sensitive = bool(requested.sensitive)
     extractable = requested.extractable is not False
     return overlay_attributes(without_tags(requested), server_attributes).replace(
@@ -110,19 +110,19 @@ def _first_attributes(
         ),
         original_creation_date=call.now,
         last_change_date=call.now,
-        random_number_generator=_GENERATOR if is_generated else None,
+        random_number_generator=SERVER_RNG if is_generated else None,
         usage_limits=requested.usage_limits and reset_usage_limits(requested.usage_limits),
     )
 
 
 def _seal_in_first_state(call: Call, new: ManagedObject, material: KeyMaterial) -> ManagedObject:
-    """The object in the state that its dates make of it by now, its material in its envelope."""
+    """The object with the state that its dates give it as of now, and with its material sealed."""
     state = state_at(new, call.now)
     return dataclasses.replace(new, state=state, sealed=call.seal(new, material))
 
 
 def check_object_type(object_type: ObjectType, attributes: Attributes) -> None:
-    """Raises InvalidField where the attributes speak of another object type."""
+    """Raises InvalidField where the attributes name another object type."""
     if attributes.object_type not in {None, object_type}:
         raise InvalidField("ObjectType and the one in Attributes differ")
 
@@ -130,6 +130,6 @@ def check_object_type(object_type: ObjectType, attributes: Attributes) -> None:
 def make_digest(octets: bytes, key_format: KeyFormatType) -> Digest:
     """SHA-256 over the key material in its format (KMIP 2.1 §4.20).
 
-    For keys and certificates only: the digest of a password would be a way to guess it.
+    For keys and certificates only: the digest of a password would help to guess it.
     """
     return Digest(HashingAlgorithm.SHA_256, hashlib.sha256(octets).digest(), key_format)

@@ -1,6 +1,6 @@
 """The attributes of one object: which a client may set, how long they may be, how they are shown and merged.
 
-What may become of a single attribute once the object exists is `domain.attribute_rules`.
+`domain.attribute_rules` has the rules for changing single attributes of an existing object.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from ...kmip.schema import tag_of
 from ...kmip.structures import VendorAttribute
 from ...store.sql.attribute_rows import format_attributes
 
-#: Attributes and tags of one object, in characters as they are stored: readers keep thousands of
-#: them in memory, and a key is no place for documents.
+#: Most characters of one object's attributes and tags, as they are stored: the store caches thousands of
+#: them in memory, and documents do not belong there.
 MAX_ATTRIBUTES_LENGTH = 64 * 1024
 
-#: Seconds for which a client may rely on what it was told before it should ask again.
+#: Seconds for which a client may rely on an answer about an object before it should ask again.
 LEASE_TIME_S = 3600
 
-#: Software: this process protects all material, wherever its master key is kept (KMIP 2.1 §4.44, §12.2).
+#: Software: this process protects all material, wherever the master key is kept (KMIP 2.1 §4.44, §12.2).
 PROTECTION_STORAGE_MASK = 0x1
 
-#: Vendor attributes that ask for something: to be honoured or refused, never just stored.
+#: Vendor attributes that request something of the server, and so are refused rather than just stored.
 _REFUSED_VENDOR_ATTRIBUTES = frozenset({"wrapping_key_id"})
 
 
@@ -43,25 +43,25 @@ def check_settable(requested: Attributes) -> None:
 
 
 def check_vendor_attribute(attribute: VendorAttribute) -> None:
-    """Raises InvalidAttribute for one that asks for something which the server would not do."""
+    """Raises InvalidAttribute for an attribute that requests something which the server does not do."""
     if attribute.attribute_name in _REFUSED_VENDOR_ATTRIBUTES:
         raise InvalidAttribute(f"{attribute.attribute_name} is not supported")
 
 
 def check_attributes_length(attributes: Attributes, tags: frozenset[str]) -> None:
-    """Raises InvalidField."""
+    """Raises InvalidField for more than MAX_ATTRIBUTES_LENGTH characters."""
     if len(format_attributes(attributes).text) + sum(map(len, tags)) > MAX_ATTRIBUTES_LENGTH:
         raise InvalidField(f"attributes and tags have more than {MAX_ATTRIBUTES_LENGTH} characters")
 
 
-# --- what a client is told ----------------------------------------------------------------------
+# --- what a client sees -------------------------------------------------------------------------
 
 
 def describe_object(target: ManagedObject) -> Attributes:
-    """The object's attributes, with those that are stored apart or follow from others.
+    """The object's attributes, with those that are stored apart or computed.
 
-    Fresh is stored only where a client asked for it: nobody knows of anything else that it was never
-    given out, and a first Get need not write.
+    Fresh is true only where a client set it and the object was not given out yet. For other objects the
+    server does not keep track of that, so that their first Get need not write.
     """
     attributes = target.attributes
     return with_user_tags(
@@ -79,7 +79,7 @@ def describe_object(target: ManagedObject) -> Attributes:
 
 
 def select_user_tags(tags: frozenset[str]) -> frozenset[str]:
-    """The tags without the system's: a client sends back on Import what it got, and may not set those."""
+    """The tags without the server's own, which a client could not send back on Import."""
     return frozenset(tag for tag in tags if not tag.startswith("_"))
 
 
@@ -87,10 +87,10 @@ def select_user_tags(tags: frozenset[str]) -> frozenset[str]:
 
 
 def merge_attributes(outer: Attributes, inner: Attributes) -> Attributes:
-    """Both, the outer ones winning; None and () mean that an attribute is not set.
+    """The attributes of both, the outer ones taking precedence; None and () mean that one is not set.
 
-    Vendor attributes count one by one: an outer tag must not make an inner one of another name,
-    which may ask for something, go without a word.
+    Vendor attributes are merged one by one: an outer one must not silently drop an inner one of another
+    name, which may request something.
     """
     outer_names = {
         (attribute.vendor_identification, attribute.attribute_name)
@@ -105,5 +105,5 @@ def merge_attributes(outer: Attributes, inner: Attributes) -> Attributes:
 
 
 def overlay_attributes(base: Attributes, top: Attributes) -> Attributes:
-    """The base with every attribute that the top one sets."""
+    """The base, with every attribute that is set in `top` replaced."""
     return base.replace(**top.set_fields())

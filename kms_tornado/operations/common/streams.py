@@ -1,10 +1,10 @@
-"""Streams: the data that comes in parts, and what this process remembers between two of them.
+"""Streams: computations over data that comes in parts, which this process keeps between two parts.
 
 KMIP 2.1 §6.1 calls it "streaming"; Encrypt, Decrypt, Sign, SignatureVerify, MAC, MACVerify and Hash
-have it.
+support it.
 """
 
-# How data in parts lives.
+# How data in parts is processed.
 #
 #     request                                 what happens to the stream
 #     InitIndicator                           FIRST: start, keep     → a correlation value
@@ -17,31 +17,30 @@ have it.
 #
 # Keep. `Streams.keep` puts the stream into the table, under a random correlation value of 16 bytes,
 # and the answer carries the value. The table is in the memory of the process that started the
-# stream: the library's ciphers cannot be written down and read back. So all parts take one
-# connection; after a restart, or on another process, the value is as unknown as one that was never
-# given.
+# stream: the library's ciphers cannot be serialized. So all parts must come over one connection;
+# after a restart, or in another process, the value is unknown.
 #
-# Take. `Streams.take` hands the stream to the next part and removes it: of two parts that come at
-# once, only one finds it, and no cipher is used from two sides. A stream belongs to its caller,
-# operation, object and version of the object's material. For anybody and anything else it is
-# unknown, and stays where it is: whoever learns another caller's value can neither use nor end the
-# stream. Access, state, dates, usage mask and limit are checked anew with every part, as for a
-# request of its own (`Call.fetch_to_use`).
+# Take. `Streams.take` removes the stream from the table and returns it for the next part: of two
+# parts that come at once, only one finds it, so that no cipher is used by two requests. A stream
+# belongs to its caller, operation, object and version of the object's material. To any other it is
+# unknown, and it stays in the table: a caller who learns the value of another can neither use nor end
+# the stream. Access, state, dates, usage mask and limit are checked again for every part, as for a
+# separate request (`Call.fetch_to_use`).
 #
-# Pay, then feed. A cipher cannot be made to forget what it has seen, but an operation runs again
-# from its start when another request changed the same object in between (Conflict). So the usage of
-# a part is consumed, its nonce recorded, and both are on disk before the computation sees the part
-# (`key_use`). A conflict until then has changed nothing: the stream returns to the table, and the
-# part runs again. From then on the part may not fail for want of a thread; it is computed on the
-# event loop if need be. A part that fails for what is in it ends its stream. Within a batch that
-# could be undone, no stream is accepted.
+# Consume, then feed. A cipher cannot undo an update, but an operation runs again from its start when
+# another request changed the same object in between (Conflict). So the usage of a part is consumed,
+# its nonce recorded, and both are on disk before the part is fed to the computation (`key_use`). A
+# conflict before that changes nothing: the stream returns to the table, and the operation runs again
+# with the same part. After that the part must not fail for lack of a thread; it is computed on the
+# event loop if need be. A part with a fault in its data ends the stream. No stream is accepted within
+# a batch that could be undone.
 #
 # Hold back. An authenticated decryption returns nothing before its tag is verified, with the last
-# part: the ciphertext until then is held in memory and counts against the limits below.
+# part. Until then the ciphertext is held in memory, and counts against the limits below.
 #
-# Expire. A stream is forgotten LIFETIME_S after its last part. Beyond the limits of one caller, a
-# new stream takes the place of the caller's oldest, so that streams which a client has lost never
-# lock it out. Beyond the limits of all callers together, new streams are refused.
+# Expire. A stream is dropped LIFETIME_S after its last part. Beyond the limits of one caller, a new
+# stream replaces the caller's oldest, so that streams which a client has abandoned never lock it out.
+# Beyond the limits of all callers together, new streams are refused.
 
 from __future__ import annotations
 
@@ -59,7 +58,7 @@ from ...kmip.enums import Operation
 LIFETIME_S = 300
 MAX_STREAMS_OF_A_PRINCIPAL = 32
 MAX_STREAMS = 8192
-#: Bytes that authenticated decryptions hold back until their tag comes.
+#: Bytes that authenticated decryptions hold back until the tag arrives.
 MAX_HELD_BYTES_OF_A_PRINCIPAL = 32 * 1024 * 1024
 MAX_HELD_BYTES = 256 * 1024 * 1024
 
@@ -67,7 +66,7 @@ _CORRELATION_BYTES = 16
 
 
 class Stage(Enum):
-    """Which part of the data a request has."""
+    """Which part of the data a request has; the values name the fields that say so."""
 
     WHOLE = "all of it"
     FIRST = "InitIndicator"
@@ -76,16 +75,16 @@ class Stage(Enum):
 
     @property
     def is_last(self) -> bool:
-        """Whether the result is due."""
+        """Whether the data is complete, so that the answer has the result."""
         return self in {Stage.WHOLE, Stage.LAST}
 
 
-# Python 3.11 looks a member of an enumeration up in a function.
+# In Python 3.11 an enumeration's member is looked up by a function call, which these constants save.
 WHOLE, FIRST, MIDDLE, LAST = Stage
 
 
 class Part(Protocol):
-    """The fields of every request that may come in parts."""
+    """The fields of every request whose data may come in parts."""
 
     @property
     def correlation_value(self) -> bytes | None: ...
@@ -98,7 +97,7 @@ class Part(Protocol):
 
 
 def determine_stage(request: Part) -> Stage:
-    """Raises InvalidField for indicators that contradict one another."""
+    """The stage of the request. Raises InvalidField for indicators that contradict one another."""
     if request.correlation_value is not None:
         if request.init_indicator:
             raise InvalidField("InitIndicator begins a stream, CorrelationValue goes on with one")
@@ -112,11 +111,11 @@ def determine_stage(request: Part) -> Stage:
 
 @dataclass(slots=True, eq=False)
 class Stream:
-    """One computation that has seen some parts of its data.
+    """One computation that has been fed some parts of its data.
 
-    target, version: of the object and its material; None and 0 for a Hash, which has none.
+    target, version: the object's identifier and version; None and 0 for a Hash, which has no object.
     computation: the cipher, MAC, hash or signature, with the methods `update` and `finish`.
-    held_bytes: of data that the computation holds back. last_used: seconds since the Unix epoch.
+    held_bytes: memory for data that the computation holds back. last_used: seconds since the Unix epoch.
     correlation_value: b"" until the stream is kept for the first time.
     """
 
@@ -142,7 +141,7 @@ class Streams:
     """The table of streams that wait for their next part: correlation value → stream."""
 
     def __init__(self) -> None:
-        #: The one that was used least recently comes first, here and for each principal.
+        #: Least recently used first, here and for each principal.
         self._streams: OrderedDict[bytes, Stream] = OrderedDict()
         self._by_principal: dict[str, OrderedDict[bytes, Stream]] = {}
         self._held_bytes = 0
@@ -191,9 +190,9 @@ class Streams:
         return stream
 
     def _make_room(self, new: Stream) -> None:
-        """Give up the principal's oldest streams as the limits demand.
+        """Drop the principal's oldest streams until the new one fits the limits of a principal.
 
-        Raises ServerLimitExceeded.
+        Raises ServerLimitExceeded where it does not fit, or the limits of all callers are reached.
         """
         if new.held_bytes > MAX_HELD_BYTES_OF_A_PRINCIPAL:
             raise ServerLimitExceeded(

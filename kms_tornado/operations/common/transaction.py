@@ -1,9 +1,9 @@
 """Transaction: changes that are held back until the end of a batch, and then committed as one.
 
-It takes the place of the store for the items of a RequestMessage. Each item begins a group of changes.
-Reads by identifier see the changes that are held back; searches (Locate, tag lists) have the database try
-the changes, search, and take them back. So no lock is held while a batch runs, however long that takes.
-What others change meanwhile is a Conflict at the end, and the batch runs again.
+It replaces the store for the items of a RequestMessage. Each item has its own group of changes. Reads by
+identifier see the changes that are held back; for searches (Locate, tag lists) the database makes the
+changes, searches, and undoes them. So no lock is held while a batch runs, however long that takes. If other
+requests change the same objects meanwhile, there is a Conflict at the end, and the batch runs again.
 """
 
 from __future__ import annotations
@@ -29,34 +29,34 @@ from ...store.base import (
 
 
 class Transaction:
-    """`Objects` over other objects, which get nothing until `finish`."""
+    """An implementation of `Objects` over the store's, to which it commits nothing until `finish`."""
 
     def __init__(self, objects: Objects, *, undoes: bool = False) -> None:
-        """undoes: all may have to be undone at the end, so `commit_now` is refused."""
+        """undoes: the whole batch may have to be undone at the end, so `commit_now` is refused."""
         self._objects = objects
         self._undoes = undoes
-        #: The objects that the changes touch as they are afterwards; None: removed.
+        #: The changed objects as they are after the changes; None: removed.
         self._after: dict[UniqueIdentifier, ManagedObject | None] = {}
         self._reset()
-        #: Something was committed before the end, and must not run again.
+        #: Whether changes were committed before the end, so that the batch must not run again from its start.
         self.has_committed_early = False
 
     def _reset(self) -> None:
         self._after.clear()
         self._groups: list[list[Change]] = [[]]
-        #: Of each group, the number of its item in the batch.
+        #: For each group, the index of its item in the batch.
         self._items = [0]
-        #: `_after` as it was when the item began, once it has changed.
+        #: `_after` as it was when the item began; None while the item has committed nothing.
         self._before: dict[UniqueIdentifier, ManagedObject | None] | None = None
 
-    def begin(self, item: int) -> None:
-        """Changes belong to this item of the batch from now on."""
+    def begin_item(self, item: int) -> None:
+        """Begin an item: the following changes belong to it. item: its index in the batch."""
         self._groups.append([])
         self._items.append(item)
         self._before = None
 
-    def take_back(self) -> None:
-        """Drop the changes of the item that runs: it has failed."""
+    def roll_back_item(self) -> None:
+        """Drop the changes of the current item, which has failed."""
         self._groups[-1].clear()
         if self._before is not None:
             self._after, self._before = self._before, None
@@ -74,7 +74,7 @@ class Transaction:
         after = self._after[uid]
         if after is None or after.owner == principal:
             return after
-        # No change of a batch touches rights, so that the database's are still true.
+        # No operation in a batch changes rights, so the database's are up to date.
         permitted = await self._objects.get_for(uid, principal=principal, rights=rights)
         return None if permitted is None else after
 
@@ -93,7 +93,7 @@ class Transaction:
             raise self._by_item(exc) from None
 
     async def commit(self, changes: Sequence[Change]) -> None:
-        """Hold the changes back. Raises Conflict and ObjectAlreadyExists where that can be seen already."""
+        """Hold the changes back. Raises Conflict and ObjectAlreadyExists where they are certain already."""
         if self._before is None:
             self._before = dict(self._after)
         for change in changes:
@@ -117,11 +117,11 @@ class Transaction:
             await self.commit(changes)
 
     async def finish(self) -> None:
-        """All of the changes or none, durable on return.
+        """Commit all of the changes or none; they are durable on return.
 
-        Raises Conflict where others changed meanwhile what was read: run everything again. Raises
-        Refused, with the errors by item, where the database refuses changes: run everything again
-        without those items.
+        Raises Conflict where an object was changed since it was read: the caller runs the batch again.
+        Raises Refused, with the errors by item, where the database refuses changes: the caller runs the
+        batch again without those items.
         """
         if not any(self._groups):
             return
@@ -133,7 +133,7 @@ class Transaction:
             self._reset()
 
     async def commit_now(self) -> None:
-        """As `finish`, before the end. Raises FeatureNotSupported where Undo may follow."""
+        """As `finish`, before the end of the batch. Raises FeatureNotSupported where Undo may follow."""
         if self._undoes:
             raise FeatureNotSupported("data in parts cannot be undone: leave Undo out")
         item = self._items[-1]
@@ -147,9 +147,9 @@ class Transaction:
             raise Conflict
 
     def _by_item(self, exc: Refused) -> Refused | Conflict:
-        """The refusal by items in place of groups.
+        """The refusal with the errors by item instead of by group.
 
-        An identifier that was free when it was looked up, and is taken now, is a Conflict.
+        If the only errors are identifiers that have been taken since they were looked up, a Conflict.
         """
         failures: dict[int, KMIPError] = {
             self._items[place]: error

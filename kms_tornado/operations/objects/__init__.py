@@ -9,9 +9,9 @@ The way in (Register, Import)::
        └── stored_wrapped.parse_wrapped_object ─────────────────┘   otherwise: it is stored as it came
 
 `parse_object` brings every format into one canonical form per object type: raw octets of symmetric keys,
-secret data and opaque objects, DER of the others (PKCS#8, SPKI, X.509). That form is what an envelope seals,
-under a data key of its own (`crypto.envelope`); no plaintext has a type that the store accepts. The attribute
-KeyFormatType says in which format the object is given out again.
+secret data and opaque objects, DER of the others (PKCS#8, SPKI, X.509). An envelope seals that form under a
+data key of its own (`crypto.envelope`); the type of plaintext is not one that the store accepts. The
+attribute KeyFormatType says in which format the object is given out again.
 
 The way out (Get, Export)::
 
@@ -21,6 +21,6 @@ The way out (Get, Export)::
           ├── stored_wrapped.unwrap_stored, then as above                         that the request names
           └── stored_wrapped.render_as_registered ──────────────────────────────► Object as it came
 
-Checks stand before the plaintext: whether the object is Sensitive or not Extractable is asked before its
-envelope is opened, and `wrapping_policy` says which keys a Sensitive object may leave under.
+Sensitive and Extractable are checked before the envelope is opened. `wrapping_policy` decides which keys may
+wrap a Sensitive object that leaves the server.
 """

@@ -1,4 +1,4 @@
-"""The attributes that the server finds in an X.509 certificate."""
+"""The KMIP attributes that the server derives from an X.509 certificate."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from ..common.new_object import make_digest
 
 
 def describe_certificate(octets: bytes) -> Attributes:
-    """What a certificate in DER says (KMIP 2.1 §4.6 to §4.9, §4.21, §4.65 to §4.67).
+    """The attributes of a certificate in DER (KMIP 2.1 §4.6 to §4.9, §4.21, §4.65 to §4.67).
 
-    Raises InvalidField.
+    Raises InvalidField for octets that are not such a certificate.
     """
     facts = read_certificate(octets)
     signature = facts.signature_algorithm

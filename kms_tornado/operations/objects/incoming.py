@@ -1,8 +1,8 @@
-"""Objects as they come in, parsed to the form that the server stores (KMIP 2.1 §2, §3).
+"""Incoming objects, parsed into the canonical form that the server stores (KMIP 2.1 §2, §3).
 
 There is one canonical form per object type: raw octets of symmetric keys, secret data and opaque objects;
-PKCS#8, SPKI and X.509 in DER of the others. The attribute KeyFormatType says in which format the object
-is given out, which is done in `outgoing`.
+PKCS#8, SPKI and X.509 in DER of the others. `outgoing` renders it in the format of the attribute
+KeyFormatType.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ from ..common.new_object import make_digest
 from ..common.object_attributes import merge_attributes
 from .certificate_attributes import describe_certificate
 
-#: The type of secret data is no attribute: the server stores it as a tag of its own.
+#: KMIP has no attribute for the type of secret data, so the server stores it as a system tag.
 SECRET_TYPE_TAGS = {SecretDataType.PASSWORD: "_password", SecretDataType.SEED: "_seed"}
 SYMMETRIC_FORMATS = frozenset({KeyFormatType.RAW, KeyFormatType.TRANSPARENT_SYMMETRIC_KEY})
 SECRET_FORMATS = frozenset({KeyFormatType.RAW, KeyFormatType.OPAQUE})
@@ -59,10 +59,10 @@ SECRET_FORMATS = frozenset({KeyFormatType.RAW, KeyFormatType.OPAQUE})
 
 @dataclass(frozen=True, slots=True)
 class ParsedObject:
-    """What an object held.
+    """The content of an incoming object.
 
     material: in canonical form. requested: the client's attributes, with those inside the key value.
-    server_attributes: what the server found out. system_tags: the server's own.
+    server_attributes: those that the server determined. system_tags: the server's own tags.
     """
 
     material: KeyMaterial
@@ -93,7 +93,7 @@ def parse_object(
 
 
 def merge_inner_attributes(block: KeyBlock, requested: Attributes) -> Attributes:
-    """The attributes of the request, and where it says nothing, those inside the key value."""
+    """The attributes of the request, completed by those inside the key value."""
     value = block.key_value
     inner = value.attributes if isinstance(value, KeyValue) else None
     return requested if inner is None else merge_attributes(requested, inner)
@@ -134,7 +134,7 @@ def _parse_symmetric_key(block: KeyBlock, requested: Attributes) -> ParsedObject
     algorithm = requested.cryptographic_algorithm or block.cryptographic_algorithm
     if algorithm is None:
         raise MissingData("CryptographicAlgorithm is missing")
-    length = _measure_symmetric_key(algorithm, material)  # its own: clients state other lengths
+    length = _measure_symmetric_key(algorithm, material)  # measured, as clients state wrong lengths
     check_key_length(algorithm, length)
     if requested.key_format_type not in {None, *SYMMETRIC_FORMATS}:
         raise KeyFormatTypeNotSupported("a symmetric key is Raw or TransparentSymmetricKey")
@@ -150,14 +150,14 @@ def _parse_symmetric_key(block: KeyBlock, requested: Attributes) -> ParsedObject
 
 
 def _measure_symmetric_key(algorithm: CryptographicAlgorithm, material: KeyMaterial) -> int:
-    """Bits; of 3DES without the parity, as KMIP counts them (profile case SKFF-M-12)."""
+    """The length in bits; of 3DES without parity bits, as KMIP counts them (profile case SKFF-M-12)."""
     if algorithm is CryptographicAlgorithm.THREE_DES:
         return material.bits // 8 * 7
     return material.bits
 
 
 def _parse_octets(block: KeyBlock, formats: frozenset[KeyFormatType], text: str) -> KeyMaterial:
-    """text: of the error where the block has another format."""
+    """The octets of the block's key. text: of the error for a block in another format."""
     material = _read_material(block)
     if block.key_format_type not in formats or not isinstance(material, KeyMaterialField):
         raise KeyFormatTypeNotSupported(text)
@@ -181,7 +181,7 @@ def _parse_asymmetric_key(
         key = key_formats.import_public(material.octets, key_format, algorithm)
     is_private = isinstance(key, PrivateNumbers)
     if is_private is not (object_type is ObjectType.PRIVATE_KEY):
-        raise InvalidField("a public key is no private key, nor the other way round")
+        raise InvalidField("a public key is not a private key, nor the other way round")
     key = normalise_key(key)
     return ParsedObject(
         key_formats.encode_canonical(key),
@@ -205,9 +205,9 @@ def describe_asymmetric_key(
     key_format: KeyFormatType,
     algorithm: CryptographicAlgorithm | None = None,
 ) -> Attributes:
-    """What the server knows of a key. Raises InvalidField where it is of another algorithm than stated.
+    """The attributes that the server determines from a key. algorithm: as the client stated it, or None.
 
-    algorithm: as the client stated it.
+    Raises InvalidField where the key is of another algorithm than stated.
     """
     return Attributes(
         cryptographic_algorithm=determine_algorithm(key, algorithm),
@@ -218,7 +218,7 @@ def describe_asymmetric_key(
 
 
 def _digest_key(key: PrivateNumbers | PublicNumbers, key_format: KeyFormatType) -> Digest:
-    """Over the octets in their format; of a transparent key, over PKCS#8 or SPKI."""
+    """The digest of the key in its format; of a transparent key, the digest of its PKCS#8 or SPKI."""
     is_private = isinstance(key, PrivateNumbers)
     if key_format in TRANSPARENT_KEYS:
         key_format = KeyFormatType.PKCS8 if is_private else KeyFormatType.X509

@@ -1,7 +1,7 @@
-"""Objects as they are given out in the clear, rendered from the form that the server stores.
+"""Outgoing objects in the clear, rendered from the canonical form that the server stores.
 
-The canonical forms of the material, and the way in, are `incoming`'s. What each client wants in a KeyBlock
-is in its `ClientProfile`; docs/dialects.md, "What an answer may contain", says why.
+`incoming` defines the canonical forms. The `ClientProfile` says what a client needs in a KeyBlock, and
+docs/dialects.md, "What an answer may contain", explains why.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from ..common.client_profile import ClientProfile
 from ..common.object_attributes import select_user_tags
 from .incoming import SECRET_FORMATS, SECRET_TYPE_TAGS, SYMMETRIC_FORMATS
 
-# What nearly every call is about; Python 3.11 looks a member up in a function.
+# Used by nearly every call: in Python 3.11 an enumeration's member is looked up by a function call.
 _SYMMETRIC_KEY, _RAW = ObjectType.SYMMETRIC_KEY, KeyFormatType.RAW
 
 
@@ -50,9 +50,9 @@ def render_object(
     requested_format: KeyFormatType | None,
     client: ClientProfile,
 ) -> Object:
-    """The object in the clear, in the format asked for, else as registered.
+    """The object in the clear, in the requested format, or by default in the one it was registered in.
 
-    Raises KeyFormatTypeNotSupported.
+    Raises KeyFormatTypeNotSupported where the object cannot have the format.
     """
     object_type = target.object_type
     if object_type in _ENCLOSING_OBJECTS:
@@ -67,7 +67,7 @@ def render_object(
 
 
 def enclose_key_block(target: ManagedObject, block: KeyBlock) -> Object:
-    """The object around its KeyBlock, wrapped or not."""
+    """The object that contains the KeyBlock, which may be wrapped."""
     return _ENCLOSING_OBJECTS[target.object_type](target, block)
 
 
@@ -77,7 +77,7 @@ def render_key_block(
     requested_format: KeyFormatType | None,
     client: ClientProfile,
 ) -> KeyBlock:
-    """The KeyBlock of any object that has one."""
+    """The KeyBlock, in the clear, of an object that has one. Raises KeyFormatTypeNotSupported."""
     attributes = target.attributes
     if requested_format is None and target.object_type is _SYMMETRIC_KEY:
         requested_format = client.default_symmetric_format
@@ -96,7 +96,7 @@ def render_key_block(
 def render_material(
     object_type: ObjectType, material: KeyMaterial, key_format: KeyFormatType
 ) -> KeyMaterialField | TransparentKey:
-    """Raises KeyFormatTypeNotSupported where the object has no such format."""
+    """The material in the format. Raises KeyFormatTypeNotSupported where the object cannot have it."""
     return _RENDERERS[object_type](material, key_format)
 
 
@@ -130,7 +130,7 @@ def _render_public_key(
     return KeyMaterialField(key_formats.export_public(public, key_format))
 
 
-#: Object type → what renders the material of an object with a KeyBlock.
+#: Object type → the function that renders the material of an object with a KeyBlock.
 _RENDERERS: Mapping[
     ObjectType, Callable[[KeyMaterial, KeyFormatType], KeyMaterialField | TransparentKey]
 ] = {
@@ -140,7 +140,7 @@ _RENDERERS: Mapping[
     ObjectType.PUBLIC_KEY: _render_public_key,
 }
 
-#: Object type → what is around its KeyBlock.
+#: Object type → the function that makes the object around its KeyBlock.
 _ENCLOSING_OBJECTS: Mapping[ObjectType, Callable[[ManagedObject, KeyBlock], Object]] = {
     _SYMMETRIC_KEY: lambda target, block: SymmetricKey(block),
     ObjectType.SECRET_DATA: lambda target, block: SecretData(
@@ -152,10 +152,10 @@ _ENCLOSING_OBJECTS: Mapping[ObjectType, Callable[[ManagedObject, KeyBlock], Obje
 
 
 def render_inner_attributes(target: ManagedObject, key_format: KeyFormatType) -> Attributes:
-    """The attributes inside the key value that both published clients read.
+    """The attributes inside the key value, which both published clients read.
 
-    cloudproof_kms_js picks its parser by the format among them, and of PKCS#8 and the like knows none
-    but Raw.
+    cloudproof_kms_js chooses its parser by their KeyFormatType. It knows none but Raw for PKCS#8 and other
+    formats in DER.
     """
     attributes = target.attributes
     return _render_inner_attributes(
@@ -170,7 +170,7 @@ def render_inner_attributes(target: ManagedObject, key_format: KeyFormatType) ->
     )
 
 
-@lru_cache(maxsize=256)  # of most keys they are the same
+@lru_cache(maxsize=256)  # most keys have the same ones
 def _render_inner_attributes(
     algorithm: CryptographicAlgorithm | None,
     length: int | None,

@@ -1,8 +1,8 @@
-"""Keys that are stored wrapped by another key, of this server's or of anybody's (KMIP 2.1 §6.1.21).
+"""Keys that are stored wrapped by another key, which this server may or may not have (KMIP 2.1 §6.1.21).
 
-Inside the envelope lies the KeyBlock as it came, in binary TTLV. It is given out as it is. To be used, or
-given out otherwise, it is unwrapped each time, with the caller's own right to the wrapping key: without
-that key, or once it is destroyed, what it wraps is of no use to anybody.
+The envelope contains the KeyBlock as it came, in binary TTLV. It can be given out as it is. For any use, and
+to be given out in another form, it is unwrapped each time, for which the caller needs a right to the wrapping
+key: without that key, or once it is destroyed, nobody can use the wrapped one.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ WRAPPING_KEY_ID = "wrapping_key_id"
 
 
 def is_stored_wrapped(target: ManagedObject) -> bool:
+    """Whether the object's envelope contains a wrapped KeyBlock."""
     return STORED_WRAPPED_TAG in target.tags
 
 
@@ -62,7 +63,7 @@ def is_stored_wrapped(target: ManagedObject) -> bool:
 def parse_wrapped_object(
     object_type: ObjectType, incoming: Object, requested: Attributes
 ) -> ParsedObject:
-    """Parse an object that stays wrapped; of what is inside, only what the client stated is known.
+    """Parse an object that stays wrapped. The server knows of its content only what the client states.
 
     Raises MissingData, InvalidField, FeatureNotSupported, KeyWrapTypeNotSupported.
     """
@@ -116,7 +117,7 @@ def extract_wrapping_key_id(requested: Attributes) -> tuple[str | None, Attribut
     try:
         (octets,) = {attribute.octets for attribute in naming}
         uid = (octets or b"").decode()
-    except ValueError:  # UnicodeDecodeError is one, and several values are another
+    except ValueError:  # several values, or octets that are not UTF-8
         uid = ""
     if not uid or uid.startswith("["):
         raise InvalidAttributeValue(f"{WRAPPING_KEY_ID} is the identifier of one key")
@@ -124,15 +125,15 @@ def extract_wrapping_key_id(requested: Attributes) -> tuple[str | None, Attribut
 
 
 async def wrap_new_object(call: Call, plain: ManagedObject, wrapping_uid: str) -> ManagedObject:
-    """The new object, stored wrapped by that key from its beginning.
+    """The new object, wrapped by the key `wrapping_uid` before it is first stored.
 
-    plain: the new object, not yet in the store. Raises as `wrap_key_block`.
+    plain: the new object, not yet in the store. Raises the errors of `wrap_key_block`.
     """
     specification = KeyWrappingSpecification(
         WrappingMethod.ENCRYPT,
         EncryptionKeyInformation(wrapping_uid, call.client.default_wrapping_parameters),
     )
-    # It does not leave the server here, so that it is wrapped although it is not Extractable.
+    # The key does not leave the server here, so it is wrapped even if it is not Extractable.
     extractable = dataclasses.replace(plain, attributes=plain.attributes.replace(extractable=True))
     block = await wrap_key_block(
         call, call.as_usable(extractable), specification, KeyFormatType.RAW
@@ -186,11 +187,11 @@ def render_as_registered(
 
 
 async def unwrap_stored(call: Call, target: ManagedObject) -> UsableKey:
-    """The object unwrapped, by the caller's own right to its wrapping key.
+    """The object, unwrapped by the caller's own right to its wrapping key.
 
-    What a Sensitive key protects is Sensitive, whatever was said of it when it came in; an operation
-    that writes the object then writes that down.
-    Raises what the wrapping key refuses, CryptographicFailure, InvalidField.
+    An object wrapped by a Sensitive key is Sensitive, whatever the client stated when it came in. The
+    returned target has that attribute, so that an operation which writes the object stores it.
+    Raises the errors of fetching the wrapping key, CryptographicFailure, InvalidField.
     """
     unwrapped = await unwrap_key_block(call, _read_stored_block(call, target))
     material = _parse_material(target, unwrapped.block)
@@ -205,7 +206,7 @@ def _read_stored_block(call: Call, target: ManagedObject) -> KeyBlock:
 
 
 def _parse_material(target: ManagedObject, block: KeyBlock) -> KeyMaterial:
-    """In the canonical form, which plain objects are stored in."""
+    """The material of an unwrapped block in canonical form, as in objects that are not stored wrapped."""
     stated = Attributes(
         cryptographic_algorithm=target.attributes.cryptographic_algorithm,
         key_format_type=target.attributes.key_format_type,
@@ -214,7 +215,7 @@ def _parse_material(target: ManagedObject, block: KeyBlock) -> KeyMaterial:
 
 
 def _adapt_to_client(call: Call, target: ManagedObject, block: KeyBlock) -> KeyBlock:
-    """The block as the client can read it."""
+    """The block with the parts that the client needs, and without those that it cannot parse."""
     if call.client.attributes_in_key_value:
         value = block.key_value
         if isinstance(value, KeyValue):

@@ -1,8 +1,8 @@
-"""Keys that leave or come in wrapped by other keys (KMIP 2.1 §7.10, §3.1).
+"""Wrapping of keys that leave the server, and unwrapping of keys that come in (KMIP 2.1 §7.10, §3.1).
 
-A wrapping key is an object that the request mentions besides its target: the caller needs a right of
-its own to it, `encrypt` to wrap and `decrypt` to unwrap, and its state, dates, mask and limit count.
-docs/dialects.md, "Operations of the published clients", tells how the clients' ways differ.
+The caller needs a right to the wrapping key as well: `encrypt` to wrap and `decrypt` to unwrap. The wrapping
+key's state, dates, usage mask and usage limit are checked, too. docs/dialects.md, "Operations of the
+published clients", tells how the clients differ.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ async def wrap_key_block(
 ) -> KeyBlock:
     """The key's KeyBlock, wrapped as the specification says.
 
-    Raises what the wrapping key refuses, SensitiveObject where it does not protect enough, and
+    Raises the errors of fetching the wrapping key, SensitiveObject where `wrapping_policy` refuses it, and
     NotExtractable, FeatureNotSupported, InvalidField, UnsupportedCryptographicParameters.
     """
     target = key.target
@@ -114,11 +114,14 @@ async def wrap_key_block(
 def require_encryption_key(
     wrapping: KeyWrappingSpecification | KeyWrappingData,
 ) -> EncryptionKeyInformation:
-    """The key that encrypts. Raises for what is not supported: MACs and signatures besides."""
+    """The EncryptionKeyInformation. Only encryption is supported, without a MAC or signature beside it.
+
+    Raises KeyWrapTypeNotSupported, FeatureNotSupported, MissingData.
+    """
     if wrapping.wrapping_method is not WrappingMethod.ENCRYPT:
         raise KeyWrapTypeNotSupported("the WrappingMethod is Encrypt")
     if wrapping.mac_signature_key_information is not None:
-        raise FeatureNotSupported("wrapped keys are not signed besides")
+        raise FeatureNotSupported("wrapping with a MAC or signature is not supported")
     if wrapping.encryption_key_information is None:
         raise MissingData("EncryptionKeyInformation is missing")
     return wrapping.encryption_key_information
@@ -127,7 +130,7 @@ def require_encryption_key(
 def _select_attributes(
     target: ManagedObject, specification: KeyWrappingSpecification
 ) -> Attributes | None:
-    """The attributes to wrap with the key; None where the request names none."""
+    """The attributes to wrap together with the key; None where the request names none."""
     if not specification.attribute_names:
         return None
     attributes = describe_object(target)
@@ -144,9 +147,9 @@ def _select_attributes(
 def _encode_key_value(
     plain: KeyBlock, encoding: EncodingOption, attributes: Attributes | None
 ) -> bytes:
-    """What is wrapped: the KeyValue in TTLV, or the key's own octets."""
+    """The octets to wrap: the KeyValue in TTLV, or the bare key. Raises InvalidField."""
     value = plain.key_value
-    assert isinstance(value, KeyValue)  # of `render_key_block`
+    assert isinstance(value, KeyValue)  # `render_key_block` made it
     if encoding is EncodingOption.TTLV_ENCODING:
         return encode_key_value(KeyValue(value.key_material, attributes))
     if attributes is not None:
@@ -172,7 +175,7 @@ def _describe_wrapping(
     scheme: WrappingScheme,
     encoding: EncodingOption,
 ) -> KeyWrappingData:
-    """What the unwrapping party needs, as far as the client can read it."""
+    """The data that the unwrapping party needs, as far as the client can parse it."""
     if not call.client.returns_wrapping_parameters:
         return KeyWrappingData(WrappingMethod.ENCRYPT, EncryptionKeyInformation(wrapping_key.uid))
     parameters = information.cryptographic_parameters or scheme.parameters
@@ -188,7 +191,7 @@ def _describe_wrapping(
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class UnwrappedBlock:
-    """block: as if it had come in plain. is_sensitive: the wrapping key is Sensitive, and so is this one."""
+    """block: the KeyBlock, unwrapped. is_sensitive: the wrapping key is Sensitive, so this key is, too."""
 
     block: KeyBlock
     is_sensitive: bool
@@ -197,7 +200,8 @@ class UnwrappedBlock:
 async def unwrap_key_block(call: Call, block: KeyBlock) -> UnwrappedBlock:
     """Unwrap a KeyBlock that came with KeyWrappingData.
 
-    Raises what the wrapping key refuses, CryptographicFailure, FeatureNotSupported, InvalidField.
+    Raises the errors of fetching the wrapping key, MissingData, CryptographicFailure,
+    FeatureNotSupported, InvalidField.
     """
     data, value = block.key_wrapping_data, block.key_value
     if data is None or value is None:
@@ -222,7 +226,7 @@ async def unwrap_key_block(call: Call, block: KeyBlock) -> UnwrappedBlock:
 
 
 async def _fetch_to_unwrap(call: Call, identifier: str) -> UsableKey:
-    """The key itself, or the private half of a public key, which is what the wrapping party could name."""
+    """The key to unwrap with: the named one, or for a public key, which wrapped, its private key."""
     unwrapping = call.for_operation(Operation.DECRYPT)
     named = await unwrapping.fetch_for(identifier, Use.INSPECT, types=_UNWRAPPING_TYPES)
     if named.object_type is ObjectType.PUBLIC_KEY:
@@ -230,7 +234,7 @@ async def _fetch_to_unwrap(call: Call, identifier: str) -> UsableKey:
         if private is None:
             raise InvalidField("the private key of the wrapping key is not at hand")
         named, identifier = private, private.uid
-    if STORED_WRAPPED_TAG in named.tags:  # keys could wrap one another in a circle
+    if STORED_WRAPPED_TAG in named.tags:  # otherwise keys could wrap one another in a circle
         raise FeatureNotSupported("the wrapping key is kept wrapped itself")
     return await unwrapping.fetch_to_use(
         identifier, Use.PROCESS, CryptographicUsageMask.UNWRAP_KEY, types=_UNWRAPPING_TYPES
@@ -260,9 +264,9 @@ def _decode_plain_value(
 def _choose_scheme(
     call: Call, wrapping_key: ManagedObject, information: EncryptionKeyInformation, use: Use
 ) -> WrappingScheme:
-    """The request's, else that of the wrapping key's parameters where they speak of wrapping.
+    """The scheme of the request's parameters, else of the wrapping key's if those are for wrapping.
 
-    Raises UnsupportedCryptographicParameters.
+    Raises UnsupportedCryptographicParameters, also where the policy refuses the scheme.
     """
     parameters = information.cryptographic_parameters
     own = wrapping_key.attributes.cryptographic_parameters

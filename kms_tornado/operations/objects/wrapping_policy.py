@@ -1,8 +1,9 @@
-"""Which keys a Sensitive object may leave under: no sequence of operations makes it plain.
+"""Which keys may wrap a Sensitive object, so that no sequence of operations reveals its plaintext.
 
-Three rules keep it so (docs/security.md, "Abuse cases"). The wrapping key was made here, was always
-Sensitive, and its only permitted use is wrapping, for good, as a usage mask never changes. Such a key
-never leaves itself. And what it unwraps is Sensitive from then on (`wrapping`, `stored_wrapped`).
+There are three rules (docs/security.md, "Abuse cases"). First, this server generated the wrapping key, which
+was always Sensitive and whose only permitted use is wrapping; a usage mask never changes. Second, such a key
+never leaves the server itself. Third, an object that it unwraps is Sensitive from then on (`wrapping`,
+`stored_wrapped`).
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from ...kmip.enums import CryptographicUsageMask, LinkType, ObjectType, Operatio
 from ..common.call import Call, UsableKey
 from ..common.key_use import run_with_private_key
 
-#: The uses that a key may have under which Sensitive objects leave. With Encrypt or Decrypt, its owner would
-#: only have to decrypt what was wrapped.
+#: The permitted uses of a key that wraps Sensitive objects. With Encrypt or Decrypt besides, its owner could
+#: simply decrypt the wrapped object.
 _WRAPPING_ONLY = (
     CryptographicUsageMask.WRAP_KEY
     | CryptographicUsageMask.UNWRAP_KEY
@@ -27,9 +28,9 @@ _WRAPPING_ONLY = (
 
 
 def check_key_may_leave(target: ManagedObject) -> None:
-    """A key that others leave under stays: back in under another usage mask, it would decrypt them.
+    """Refuse to let a key leave that may wrap Sensitive objects. Raises SensitiveObject.
 
-    Raises SensitiveObject.
+    It could otherwise come back with another usage mask, and decrypt what it has wrapped.
     """
     if _is_secret_wrapping_key(target):
         raise SensitiveObject("a Sensitive key that does nothing but wrap never leaves")
@@ -38,8 +39,8 @@ def check_key_may_leave(target: ManagedObject) -> None:
 async def check_wrapping_key_protects(call: Call, wrapping_key: UsableKey, key: UsableKey) -> None:
     """Refuse to wrap a Sensitive key with one that the caller may know, or can decrypt with.
 
-    A caller who brought the wrapping key, or could ever read it, would have the Sensitive key in plain
-    after one more step. Raises SensitiveObject.
+    A caller who supplied the wrapping key, or could ever read it, could decrypt the wrapped key outside
+    the server. Raises SensitiveObject.
     """
     unwrapping_key: ManagedObject | None = wrapping_key.target
     if wrapping_key.target.object_type is ObjectType.PUBLIC_KEY:
@@ -60,7 +61,7 @@ def _is_generated_here(target: ManagedObject) -> bool:
 
 
 def _is_secret_wrapping_key(target: ManagedObject) -> bool:
-    """Nobody has ever known it, and wrapping is its only permitted use."""
+    """Whether nobody has ever known the key, and wrapping is its only permitted use."""
     attributes = target.attributes
     mask = attributes.cryptographic_usage_mask
     return (
@@ -76,7 +77,7 @@ async def _fetch_private_half(
 ) -> ManagedObject | None:
     """The private key that a public key's link names, if the caller may unwrap with it and the two match.
 
-    key: what is to be wrapped. It may be that private key itself, unwrapped already.
+    key: the key to be wrapped, which may be that private key itself, already unwrapped.
     """
     private = await fetch_private_key_of(call, public.target)
     if private is None or private.sealed is None:
@@ -89,7 +90,7 @@ async def _fetch_private_half(
 async def fetch_private_key_of(call: Call, public: ManagedObject) -> ManagedObject | None:
     """The private key that a public key's link names, if the caller may decrypt with it.
 
-    The link is a client's to set: that the keys match is not checked.
+    Clients can set the link, and this function does not check that the keys match.
     """
     linked_uids = [
         link.linked_object_identifier

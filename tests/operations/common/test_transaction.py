@@ -118,10 +118,10 @@ def test_searches_see_what_is_held_back(path):
         await transaction.commit([Replace(an_object("z", tags=frozenset()), seen=1)])
         await transaction.commit([Remove("a", seen=1)])
         assert await search() == (["b"], ["b", "z"])
-        transaction.begin(1)
+        transaction.begin_item(1)
         await transaction.commit([Replace(an_object("b", tags=frozenset()), seen=1)])
         assert await search() == ([], ["b", "z"])
-        transaction.take_back()
+        transaction.roll_back_item()
         assert await search() == (["b"], ["b", "z"])
         assert await store.get("b") is None, "nothing of it is done"
         assert (
@@ -157,10 +157,10 @@ def test_items_that_cannot_be_are_told_and_nothing_is_done(path):
         transaction = Transaction(store)
         wishes = (named("b", "free"), named("c", "taken"), named("d", "new"), named("e", "new"))
         for item, wish in enumerate(wishes):
-            transaction.begin(item)
+            transaction.begin_item(item)
             await transaction.commit([Insert(wish)])
         for item in (4, 5):
-            transaction.begin(item)
+            transaction.begin_item(item)
             await transaction.commit([UseNonce("k", b"nonce", seen=1)])
         with pytest.raises(Refused) as caught:
             await transaction.finish()
@@ -178,11 +178,11 @@ def test_items_that_cannot_be_are_told_and_nothing_is_done(path):
 def test_what_is_taken_back_is_not_committed(path):
     async def body(store):
         transaction = Transaction(store)
-        transaction.begin(0)
+        transaction.begin_item(0)
         await transaction.commit([Insert(an_object("a"))])
-        transaction.begin(1)
+        transaction.begin_item(1)
         await transaction.commit([Insert(an_object("b")), Remove("a", seen=1)])
-        transaction.take_back()
+        transaction.roll_back_item()
         assert (await transaction.get("a")).uid == "a"
         await transaction.finish()
         assert await store.get("b") is None
@@ -194,12 +194,12 @@ def test_what_is_taken_back_is_not_committed(path):
 def test_what_is_settled_stays(path):
     async def body(store):
         transaction = Transaction(store)
-        transaction.begin(0)
+        transaction.begin_item(0)
         await transaction.commit([Insert(an_object("a"))])
         await transaction.commit_now()
         assert (await store.get("a")).uid == "a"
         await transaction.commit([Insert(an_object("b"))])
-        transaction.take_back()
+        transaction.roll_back_item()
         await transaction.finish()
         assert [await store.get(uid) is None for uid in "ab"] == [False, True]
 
