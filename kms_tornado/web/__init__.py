@@ -1,1 +1,1 @@
-"""The shell: Tornado stays inside this package."""
+"""The HTTP server around the service. Tornado stays inside this package."""

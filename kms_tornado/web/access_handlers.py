@@ -34,7 +34,10 @@ class AccessHandler(ProtectedHandler):
             self.send_answer(Answer(200, JSON, text.encode()))
 
     def parse_body(self) -> AccessRequest:
-        """What the body requests. The access log tells who changed whose rights on which object."""
+        """The body as a request, whose object, user and rights go into the access log.
+
+        Raises KMIPError for a malformed body.
+        """
         request = parse_access_request(self.body)
         self.log_entry["uid"], self.log_entry["grantee"] = request.uid, request.user
         self.log_entry["rights"] = ",".join(format_operation_names(request.operations))
@@ -42,7 +45,7 @@ class AccessHandler(ProtectedHandler):
 
 
 class GrantHandler(AccessHandler):
-    """Gives a user access rights on an object of the caller's."""
+    """Grants a user access rights on an object of the caller's."""
 
     takes_body = True
 
@@ -56,7 +59,7 @@ class GrantHandler(AccessHandler):
 
 
 class WithdrawHandler(AccessHandler):
-    """Takes access rights back. The path says ``revoke``; KMIP's Revoke is about the object itself."""
+    """Withdraws access rights. The path says ``revoke``, but KMIP's Revoke is about the object itself."""
 
     takes_body = True
 
@@ -92,7 +95,7 @@ class ObtainedHandler(AccessHandler):
 
 
 def _format_json(value: Any) -> str:
-    """JSON, a list item by item: one call for 100,000 of them would hold up all other threads."""
+    """The value in JSON. Lists are formatted item by item: one call for 100,000 of them would hold the GIL."""
     if isinstance(value, list):
         return f"[{', '.join(map(json.dumps, value))}]"
     return json.dumps(value)

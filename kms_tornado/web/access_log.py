@@ -49,9 +49,10 @@ def log_handled_request(handler: RequestHandler) -> None:
 
 
 def log_answered_request(answered: AnsweredRequest, entries: Sequence[Mapping[str, str]]) -> None:
-    """Write one line for each entry: what the request, or an operation of its batch, has to say.
+    """Write one line for each entry of the request.
 
-    entries: [{field: value}], shown behind what all lines of the request share.
+    entries: [{field: value}], one for the request or each operation of its batch. A line starts with the
+    fields that all lines of the request share.
     """
     status = answered.status
     level = logging.ERROR if status >= 500 and status != 503 else logging.INFO

@@ -1,4 +1,4 @@
-"""What clients read: answers as values, their headers, and the bodies of those that refuse."""
+"""Answers as values, with their headers, and the bodies of errors."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ JSON_ERROR = "application/json; charset=UTF-8"
 BINARY = "application/octet-stream"  # KMIP 2.1 Profiles, "HTTPS Client" and "HTTPS Server"
 TEXT = "text/plain; charset=utf-8"
 
-#: Headers of every answer that the server gives. No browser may guess another media type.
+#: Headers of every answer. nosniff keeps browsers from guessing another media type.
 COMMON_HEADERS = (("Server", "kms-tornado"), ("X-Content-Type-Options", "nosniff"))
 
-#: Status → (error, description), for statuses that no handler describes in its own words.
+#: Status → (error, description), for errors without a text of their own.
 ERRORS = {
     400: ("bad_request", "the request is malformed"),
     404: ("not_found", "there is nothing at this path"),
@@ -28,9 +28,9 @@ ERRORS = {
 
 
 class Answer(NamedTuple):
-    """An answer to an authenticated request, which no cache may store.
+    """An answer that no cache may store.
 
-    retry_after_s: when the client may try again, in seconds; only a 503 has it.
+    retry_after_s: seconds after which the client may try again; only a 503 has it.
     """
 
     status: int
@@ -39,7 +39,7 @@ class Answer(NamedTuple):
     retry_after_s: int | None = None
 
     def set_headers(self, set_header: Callable[[str, str], None]) -> None:
-        """Hand each header that describes this answer to `set_header`, as (name, value)."""
+        """Call `set_header` with the name and value of each header of this answer."""
         set_header("Content-Type", self.media_type)
         set_header("Cache-Control", "no-store")
         if self.retry_after_s is not None:
@@ -47,7 +47,7 @@ class Answer(NamedTuple):
 
 
 def render_failure(error: KMIPError) -> Answer:
-    """422 with the one line that published clients show: ``Result_Reason: message``.
+    """422 with the one line that the published clients show: ``Result_Reason: message``.
 
     The message may quote the request, so line breaks and control characters become spaces.
     """
@@ -62,7 +62,7 @@ def render_unavailable(error: Unavailable) -> Answer:
 
 
 def render_internal_error() -> Answer:
-    """500, which tells the client nothing of the fault; the log does."""
+    """500 without details of the fault, which only the log has."""
     return Answer(500, JSON_ERROR, render_error_body(*ERRORS[500]))
 
 

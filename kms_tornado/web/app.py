@@ -1,4 +1,4 @@
-"""The server's routes: an application of their own, or mounted in another one."""
+"""The server's routes, as an application of their own or mounted in another one."""
 
 from __future__ import annotations
 
@@ -95,10 +95,10 @@ def handlers(
 
     ``kms = handlers(prefix="/kms", data_dir=…)``, ``Application([*kms, …], bearer_auth=auth)`` and
     ``async with auth, kms:``. The arguments mean what the options of the same names do.
-    auth: what checks the tokens, where it is not the application's ``bearer_auth``.
+    max_body_size: in bytes. auth: the token checker, if it is not the application's ``bearer_auth``.
     service: the fields of `settings.ServiceArguments`, by name.
     Raises ValueError for a prefix that does not start with a slash or that ends with one, and
-    ConfigurationError for settings that are nonsense.
+    ConfigurationError for invalid settings.
     """
     if prefix and (not prefix.startswith("/") or prefix.endswith("/")):
         raise ValueError("a prefix starts with a slash and does not end with one")

@@ -1,36 +1,36 @@
-"""FastLane: the short way of the most frequent request, straight from its connection and back."""
+"""FastLane: a shortcut around Tornado's request handlers for the most frequent request."""
 
 # How the fast lane works
 # =======================
 #
 # Tornado hands each request of a connection to an `HTTPServerConnectionDelegate`. The usual one is an
 # `Application`, which finds a route and makes a `RequestHandler`. For a Get this machinery takes a fifth
-# of the whole time, and nearly every request needs none of it: a POST of KMIP with a token that was
-# verified before. So `FastLane` stands in front of the application. It reads the head of a request
-# (`_HeadReader`), and decides by that alone which of two ways the request goes:
+# of the whole time, and nearly every request is one that does not need it: a POST of KMIP with a token
+# that was verified before. So `FastLane` stands in front of the application. It reads the head of a
+# request (`_HeadReader`), and by that alone decides which of two ways the request goes:
 #
 #     connection ─ FastLane ─┬─ the fast lane: _FastRequest ──────────────────┬─ Exchange ─ service
 #                            └─ the long way: Application ─ KMIPHandler ──────┘
 #
-# Who may take it
-# ---------------
-# `FastLane.recall_principal` asks for all of the following. Nothing is ever refused here: a request that
-# fails a condition goes the long way, where all refusals of the transport are, each in one place.
+# Conditions
+# ----------
+# `FastLane.recall_principal` demands all of the following. It never refuses a request: one that fails a
+# condition goes the long way, which has all refusals of the transport, each in one place.
 #
 # - POST, HTTP/1.1, and a path that is exactly one of KMIP's, without a query: other methods, versions
 #   and paths have answers of their own (405, 404, a connection that closes by other rules).
 # - One Content-Length, above 0 and within the limit of a body, and no Transfer-Encoding: the number of
-#   bytes still to come tells when the body is whole, and how much memory it takes at the most.
+#   bytes still to come tells when the body is complete, and how much memory it takes at most.
 # - No Expect: the client would wait for a 100 before it sends the body.
-# - A Host that is surely one host name or address; RFC 9112 §3.2 has the server refuse any other.
-# - The server is not stopping: what arrives then is told that its connection will close.
+# - A Host that is clearly one host name or address; the server must refuse an invalid one (RFC 9112 §3.2).
+# - The server is not stopping: answers to requests that arrive then say that the connection will close.
 # - One Authorization header with a bearer token that was verified before and is still good. A token
 #   that is new, expired or wrong needs a signature check, perhaps a wait for the issuer's keys, and an
-#   outcome that is counted; all of this is the long way's. (--insecure-no-auth remembers everybody.)
+#   outcome that is counted; the long way does all of this. (--insecure-no-auth accepts every request.)
 #
 # Three stages
 # ------------
-# All of a request runs in the task of its connection, which waits for what `data_received` returns:
+# A request runs in the task of its connection, which awaits what `data_received` returns:
 #
 #     read the body  │  find the answer (Exchange.find_answer)  │  send it
 #
@@ -41,13 +41,13 @@
 # next. Requests that were read in one turn of the loop also share a commit in the store, and while
 # the others' stages run, more requests arrive, which the next reading finds together.
 #
-# Both ways are one to the client
-# -------------------------------
-# `Exchange` finds the answer for both, and says what log and metrics record. `answers` has the headers
-# of an answer and the words of a failure, `access_log.log_answered_request` writes the line, and
-# `Metrics` counts, for both. What is written twice is only what sends: `_FastRequest._send` here and
-# Tornado's `RequestHandler.finish` there. tests/web/test_fast_lane.py sends the same requests both ways
-# and compares what comes back, what is logged and what is counted.
+# Clients cannot tell the two ways apart
+# --------------------------------------
+# Both share `Exchange`, which finds the answer and the entries for log and metrics, `answers`, which has
+# the headers and the bodies of failures, `access_log.log_answered_request` and `Metrics`. Only sending is
+# implemented twice: `_FastRequest._send` here and Tornado's `RequestHandler.finish` there.
+# tests/web/test_fast_lane.py sends the same requests both ways, and compares the answers, the log lines
+# and the metrics.
 
 from __future__ import annotations
 
@@ -80,13 +80,13 @@ from .service_handler import ServerContext, parse_content_length
 log = logging.getLogger("kms_tornado.web")
 
 _ROUTES = frozenset(ROUTES)
-#: What is surely one host name or address. Whatever else may be one, the long way decides.
+#: Values of Host that are clearly one host name or address. The long way decides about all others.
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,255}(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{1,5})?")
 _LONG_WAY_HEADERS = ("Transfer-Encoding", "Expect")
 
 
 class FastLane(HTTPServerConnectionDelegate):
-    """What an HTTPServer serves: an application, with the fast lane in front of it."""
+    """The delegate for an HTTPServer: an application with the fast lane in front of it."""
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class FastLane(HTTPServerConnectionDelegate):
     def recall_principal(
         self, start_line: RequestStartLine, headers: HTTPHeaders
     ) -> Principal | None:
-        """Whose request takes the fast lane; None sends it the long way."""
+        """The principal of a request that may take the fast lane; None sends it the long way."""
         if (
             start_line.method != "POST"
             or start_line.path not in _ROUTES
@@ -128,7 +128,7 @@ class FastLane(HTTPServerConnectionDelegate):
 
 
 class _HeadReader(HTTPMessageDelegate):
-    """One request: its head tells which way it goes, and all that follows is handed on there."""
+    """One request: chooses its way by its head, and forwards everything after that."""
 
     __slots__ = ("_connection", "_delegate", "_lane", "_server_conn")
 
@@ -183,7 +183,7 @@ class _FastRequest(HTTPMessageDelegate):
         )
         self._bytes_to_come = int(headers["Content-Length"])
         self._context.in_flight.add(self)
-        # Tornado's own limit costs a task for each body, which nearly always is here already.
+        # Tornado's own timeout costs a task for each body, though nearly all have arrived already.
         self._connection.set_body_timeout(None)
         self._timer = asyncio.get_running_loop().call_later(
             self._lane.body_timeout_s, self._close_for_timeout
@@ -198,7 +198,7 @@ class _FastRequest(HTTPMessageDelegate):
         return self._find_answer(b"".join(self._chunks))
 
     def finish(self) -> None:
-        """Tornado calls it when the body is whole and `data_received` has found its answer."""
+        """Tornado calls it when the body is complete and the future of `data_received` is done."""
         if self._answer is not None:
             self._send(self._answer)
             self._record(self._answer.status)
@@ -213,18 +213,18 @@ class _FastRequest(HTTPMessageDelegate):
         self._connection.close()
 
     async def _find_answer(self, body: bytes) -> None:
-        await asyncio.sleep(0)  # the other connections read
+        await asyncio.sleep(0)  # lets the other connections read their bodies
         try:
             self._answer = await self._exchange.find_answer(body)
         except asyncio.CancelledError:
-            # The process ends. Raised on, Tornado would log it as a fault.
+            # The process ends. If this were raised again, Tornado would log it as a fault.
             self._connection.close()
             self._context.in_flight.discard(self)
             return
         except Exception:  # the edge of a request: without an answer the client would wait for ever
             log.exception("POST %s failed", self._path)
             self._answer = render_internal_error()
-        await asyncio.sleep(0)  # the other connections find their answers
+        await asyncio.sleep(0)  # lets the other connections find their answers
 
     def _send(self, answer: Answer) -> None:
         headers = HTTPHeaders()
@@ -236,13 +236,13 @@ class _FastRequest(HTTPMessageDelegate):
         if self._context.is_stopping:
             headers["Connection"] = "close"
         flushed = self._connection.write_headers(_START_LINES[answer.status], headers, answer.body)
-        flushed.add_done_callback(self._leave_flight)
+        flushed.add_done_callback(self._mark_answered)
         self._connection.finish()
 
-    def _leave_flight(self, flushed: asyncio.Future[None]) -> None:
+    def _mark_answered(self, flushed: asyncio.Future[None]) -> None:
         self._context.in_flight.discard(self)
         if not flushed.cancelled():
-            flushed.exception()  # a client that did not wait is no fault: asyncio would log it
+            flushed.exception()  # retrieved, or asyncio would log it: a client that left is not a fault
 
     def _record(self, status: int) -> None:
         """Log and count the request, as the long way does."""
@@ -264,7 +264,7 @@ _START_LINES = {
 }
 
 
-@lru_cache(maxsize=2)  # this second and the one before, for all servers of the process
+@lru_cache(maxsize=2)  # for this second and the previous one
 def _format_date(second: int) -> str:
     """The Date header. Formatting it takes as long as a read from the database."""
     return format_timestamp(second)

@@ -1,4 +1,4 @@
-"""The server's handlers but those of access rights: KMIP, and what tells about the server itself."""
+"""The handlers of KMIP, health, readiness, version, metadata and metrics."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .service_handler import ProtectedHandler, ServiceHandler, resource_url
 
 
 class KMIPHandler(ProtectedHandler):
-    """POST one bare KMIP operation or one RequestMessage; the route says which of them is taken.
+    """POST of one bare KMIP operation or one RequestMessage; the route says which of them it accepts.
 
     Most requests never get here: `fast_lane` answers those whose token is known, with the same
     `Exchange`.
@@ -53,14 +53,17 @@ class VersionHandler(JSONHandler):
 
 
 class HealthHandler(JSONHandler):
-    """Liveness: the process answers. It says nothing of the database and the issuers."""
+    """Liveness: 200 as long as the process answers, whatever the state of the database and the issuers."""
 
     def get(self) -> None:
         self.answer_json({"status": "UP"})
 
 
 class ReadyHandler(JSONHandler):
-    """Readiness: 200 where every issuer's keys are loaded and the database answers, else 503."""
+    """Readiness: 200 if every issuer's keys are loaded, the database answers and no stop is under way.
+
+    Else 503.
+    """
 
     async def get(self) -> None:
         checks = {"database": await self._check_database(), **self._check_issuers()}
@@ -113,11 +116,13 @@ class MetadataHandler(JSONHandler):
 
 
 class MetricsHandler(ServiceHandler):
-    """The metrics as Prometheus text. Without --metrics there is no such route."""
+    """The metrics as Prometheus text. The route exists only with --metrics."""
 
     async def get(self) -> None:
         metrics, worker_metrics = self.context.metrics, self.context.worker_metrics
         assert metrics is not None
-        text = metrics.text() if worker_metrics is None else await worker_metrics.text()
+        text = (
+            metrics.render_text() if worker_metrics is None else await worker_metrics.render_text()
+        )
         self.set_header("Content-Type", metrics.content_type)
         self.finish(text)

@@ -1,7 +1,7 @@
-"""One POST of KMIP, from its body to its answer: the one place that both ways of a request share.
+"""Exchange: one POST of KMIP, from its body to its answer.
 
-The fast lane and the KMIP handler differ in how they receive a body and send an answer. What the answer
-is, what the log says of it and which operations the metrics count is decided here, for both of them.
+The fast lane and the KMIP handler differ only in how they receive a body and send an answer. The answer, its
+log entries and the operations that the metrics count are determined here, for both of them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ log = logging.getLogger("kms_tornado.web")
 #: A longer body is parsed, and a longer answer written, on a thread: 64 KiB take about a millisecond.
 OFFLOAD_BYTES = 64 * 1024
 
-#: (body, payloads of the operations that the server offers) → what is requested. Raises KMIPError.
+#: (body, payloads of the operations that the server offers) → the parsed request. Raises KMIPError.
 ParseBody = Callable[[bytes, Payloads], BareOperation | RequestMessage]
 
 _MESSAGES_ONLY = "/kmip"
@@ -42,10 +42,10 @@ ROUTES = ("/kmip_2_1", "/kmip/2_1", _MESSAGES_ONLY)
 
 
 def choose_parser(route: str, content_type: str) -> ParseBody:
-    """How a body is parsed. route: one of ROUTES. content_type: the header's value, or empty.
+    """The parser of a body. route: one of ROUTES. content_type: the header's value, or empty.
 
-    ``/kmip`` takes messages alone, JSON or binary as the Content-Type says; a bare operation is
-    refused there by a message, too.
+    ``/kmip`` accepts only messages, in JSON or binary as the Content-Type says. A bare operation is refused
+    there with a ResponseMessage.
     """
     if route != _MESSAGES_ONLY:
         return parse_request
@@ -56,8 +56,8 @@ def choose_parser(route: str, content_type: str) -> ParseBody:
 class Exchange:
     """One request of one principal.
 
-    log_entries: for log and metrics, what was requested and how it ended: one entry for each operation
-    of a message, else one for the request. The list stays the same object.
+    log_entries: [{field: value}] for log and metrics: one entry for each operation of a message, else one
+    for the request. The list stays the same object, so callers may keep it.
     """
 
     __slots__ = ("_entry", "_kms", "_parse", "_path", "_principal", "log_entries")
@@ -65,7 +65,7 @@ class Exchange:
     def __init__(
         self, kms: KMS, principal: Principal, *, route: str, path: str, content_type: str
     ) -> None:
-        """path: what the client requested, which below a prefix is not the route."""
+        """path: of the request, which includes the prefix of a mounted KMS; route does not."""
         self._kms = kms
         self._principal = principal
         self._path = path
@@ -166,10 +166,10 @@ class Exchange:
             self.log_entries[:] = entries
 
     def _log_identifier(self, payload: Any) -> None:
-        """Say in the log which object was used.
+        """Put the identifier of the object into the log entry.
 
-        Called with the response, too: where a request names tags, only its answer has the identifier.
-        Of a key pair it is the private key's, whose link leads to the public key.
+        Called with the response, too: where a request names tags, only its response has the identifier.
+        For a key pair, the entry has the private key's, whose link names the public key.
         """
         uid = getattr(payload, "unique_identifier", None) or getattr(
             payload, "private_key_unique_identifier", None

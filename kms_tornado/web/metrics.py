@@ -1,7 +1,7 @@
-"""Prometheus metrics: what an operator alerts on, without a user or an identifier in any label.
+"""Prometheus metrics for alerts, without a user or an identifier in any label.
 
-What the token layer, the key caches and the executor count anyway is read when a scrape comes, so that
-counting costs a request next to nothing.
+The counters that the token layer, the key caches and the executor keep anyway are read at scrape time, so
+that metrics cost a request next to nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _VERIFICATION_BUCKETS_S = (0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.00
 
 
 class Metrics:
-    """The metrics of one server, in a registry of their own; `text` is what GET /metrics answers."""
+    """The metrics of one server, in a registry of their own; GET /metrics answers with `render_text`."""
 
     content_type = CONTENT_TYPE_LATEST
 
@@ -66,21 +66,22 @@ class Metrics:
             auth.observe_verifications(verification.observe)
 
     def observe_request(self, route: str, method: str, status: int, seconds: float) -> None:
-        """Count one answered request. route: the pattern; paths would make labels without end."""
+        """Count one answered request. route: its pattern, as paths would make an unlimited number of labels."""
         label = method if method in RequestHandler.SUPPORTED_METHODS else "other"
         self._requests.labels(route, label, status).inc()
         self._seconds.labels(route).observe(seconds)
 
     def observe_operations(self, log_entries: Iterable[Mapping[str, Any]]) -> None:
-        """Count each operation by what the access log says of it.
+        """Count each operation by its entry in the access log.
 
-        An entry without a result is of a request that failed before it came to an operation.
+        A request that failed before it reached an operation has an entry without a result.
         """
         for entry in log_entries:
             if "result" in entry:
                 self._operations.labels(entry.get("operation", "none"), entry["result"]).inc()
 
-    def text(self) -> bytes:
+    def render_text(self) -> bytes:
+        """The metrics as Prometheus text."""
         return generate_latest(self._registry)
 
 

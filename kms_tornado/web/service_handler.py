@@ -1,4 +1,4 @@
-"""ServiceHandler: what all handlers of the server share: bounded bodies, JSON errors, the log's entries."""
+"""ServiceHandler: the base class of all handlers, with limited bodies, JSON errors and log entries."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from .worker_metrics import WorkerMetrics
 
 log = logging.getLogger("kms_tornado.web")
 
-#: How long a refused body is read and dropped, so that its client gets to read the answer.
+#: Seconds for which a refused body is read and dropped, so that its client gets to read the answer.
 _DRAIN_S = 30.0
 _NO_LIMIT = 1 << 62
 
 
 @dataclass(slots=True)
 class ServerContext:
-    """What the handlers of one server share.
+    """Values that the handlers of one server share.
 
-    auth: None means the one in the application's settings. max_body_size: in bytes.
+    auth: None means the ``bearer_auth`` of the application's settings. max_body_size: in bytes.
     metrics: None without --metrics. worker_metrics: the metrics of all workers; None where there is
     one process. prefix: the path below which the routes are mounted.
     is_stopping: set once, when the server begins to stop. in_flight: an element for each request
@@ -52,15 +52,15 @@ class ServerContext:
 class ServiceHandler(RequestHandler):
     """Collects a body of at most ``context.max_body_size`` bytes as it streams in.
 
-    With streamed bodies Tornado runs the handler as soon as the headers are there. So a request
-    without a token, or one that is too large, is refused before its body takes any memory, with an
-    answer in our words.
+    With streamed bodies Tornado runs the handler as soon as the headers have arrived. So a request
+    without a token, or one that is too large, is refused before its body takes any memory, and with a
+    body of this server's instead of Tornado's.
     """
 
-    #: False: the body is counted and dropped, so that strangers cannot fill the memory with it.
+    #: Whether the body is kept. False: it is counted and dropped, so that it takes no memory.
     takes_body = False
 
-    #: For access log and metrics: what was requested and how it ended; in a batch, of each operation.
+    #: [{field: value}] for access log and metrics: one entry for the request or each operation of a batch.
     log_entries: list[dict[str, Any]]
 
     def initialize(self, context: ServerContext, route: str) -> None:
@@ -73,17 +73,17 @@ class ServiceHandler(RequestHandler):
         self._close_after_body = False
         context.in_flight.add(self)
         connection: Any = self.request.connection
-        # Counted in `data_received`: Tornado would answer 400 and reset the connection.
+        # `data_received` enforces the limit: Tornado would answer 400 and reset the connection.
         connection.set_max_body_size(_NO_LIMIT)
 
     @property
     def log_entry(self) -> dict[str, Any]:
-        """The entry of a request that is no batch."""
+        """The entry of a request that is not a batch."""
         return self.log_entries[0]
 
     @property
     def auth(self) -> RequestAuth | None:
-        """What checks credentials here: the context's, else that of the application's settings."""
+        """The token checker of the context, else that of the application's settings."""
         auth: RequestAuth | None = self.context.auth or self.settings.get("bearer_auth")
         return auth
 
@@ -106,10 +106,11 @@ class ServiceHandler(RequestHandler):
 
     @property
     def body(self) -> bytes:
+        """The whole body, of a handler with takes_body."""
         return bytes(self._chunks)
 
     def decode_argument(self, value: bytes, name: str | None = None) -> str:
-        """A percent-decoded part of the path. What is not UTF-8 names nothing that exists: 404."""
+        """A percent-decoded part of the path as text. Raises HTTPError 404 where it is not UTF-8."""
         try:
             return value.decode("utf-8")
         except UnicodeDecodeError:
@@ -142,13 +143,13 @@ class ServiceHandler(RequestHandler):
     def _finish_early(
         self, connection: Any, chunk: str | bytes | dict[Any, Any] | None
     ) -> Future[None]:
-        """Answer before the body has arrived, and have Tornado read on and drop it for a while.
+        """Answer before the body has arrived, and let Tornado read and drop the body for up to _DRAIN_S.
 
-        By itself Tornado 6.6 closes the connection as soon as the answer is written. Where a body is
-        on its way, the client gets a reset, and one that sends all before it reads loses the answer.
-        Where none is, clients that keep their connections would lose one with every 401.
+        Otherwise Tornado 6.6 closes the connection as soon as the answer is written. If a body is being
+        sent, the client gets a reset, and one that sends all before it reads loses the answer. If there is
+        none, a client that keeps its connections open loses one with every 401.
         """
-        # With Expect the body may never come: what follows must not be read as one.
+        # With Expect the body may never come, and then the next request must not be read as one.
         self._close_after_body = (
             connection._disconnect_on_finish
             or "Expect" in self.request.headers
@@ -184,7 +185,7 @@ class ServiceHandler(RequestHandler):
         value: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        """Log the path alone: Tornado's own method would log the query string, too."""
+        """Log the path only, as Tornado's own method would log the query string, too."""
         if isinstance(value, HTTPError):
             return  # the access log has its status
         log.error(
@@ -204,37 +205,37 @@ class ProtectedHandler(BearerAuthMixin, ServiceHandler):
         return metadata_url(self)
 
     def compute_etag(self) -> None:
-        """None: an answer that no cache may store is not worth hashing."""
+        """None: an ETag is of no use for an answer that no cache may store."""
 
 
 METADATA_PATH = "/.well-known/oauth-protected-resource"
 
 
 def resource_url(handler: ServiceHandler) -> str:
-    """The URL of this server as the client called it: the resource of RFC 9728 §1.2."""
+    """The URL by which the client called this server: the resource identifier of RFC 9728 §1.2."""
     return f"{handler.request.protocol}://{handler.request.host}{handler.context.prefix}"
 
 
 def metadata_url(handler: ServiceHandler) -> str:
-    """Where the resource's metadata are: the well-known path between host and prefix (RFC 9728 §3.1)."""
+    """The URL of the resource's metadata, with the well-known path before the prefix (RFC 9728 §3.1)."""
     request = handler.request
     return f"{request.protocol}://{request.host}{METADATA_PATH}{handler.context.prefix}"
 
 
 class NotFoundHandler(ServiceHandler):
-    """Answers 404 at every path that no route has."""
+    """Answers 404 for every path without a route."""
 
     def prepare(self) -> None:
         raise HTTPError(404)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """404 for Tornado's 405, too: it looks at the method first, and here no method exists."""
+        """Answer 404 instead of 405, too: Tornado checks the method first, and this handler has none."""
         self.set_status(404)
         super().write_error(404, **kwargs)
 
 
 def _is_framed(headers: HTTPHeaders) -> bool:
-    """Whether the headers tell where the body ends (RFC 9112 §6.3). Else Tornado refuses the request."""
+    """Whether the headers tell where the body ends (RFC 9112 §6.3). If not, Tornado refuses the request."""
     if "Transfer-Encoding" in headers:
         return headers["Transfer-Encoding"].lower() == "chunked" and "Content-Length" not in headers
     return "Content-Length" not in headers or parse_content_length(headers) is not None

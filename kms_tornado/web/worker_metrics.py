@@ -1,8 +1,8 @@
-"""The metrics of several workers: the one that is asked answers for all, with a label for each worker.
+"""The metrics of several workers: whichever worker gets the request returns those of all, labelled by worker.
 
-Every worker serves its own metrics on a Unix socket in a directory that the supervisor made for them.
-Nothing is added up: the counters of a replaced worker start at zero again, and only Prometheus, which
-knows the series of each worker, can tell such a restart from a decrease.
+Every worker serves its own metrics on a Unix socket in a directory that the supervisor made for them. The
+metrics are not added up: the counters of a replaced worker start at zero again, and only Prometheus, which
+has a series for each worker, can tell such a restart from a decrease.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
-_WAIT_S = 2.0  # for a worker that is busy; a dead one's socket refuses at once
+_FETCH_TIMEOUT_S = 2.0  # for a worker that is busy; the socket of a dead one refuses at once
 
 
 class WorkerMetrics:
-    """Serves this worker's metrics to the others, within ``async with``; `text` has those of all.
+    """Serves this worker's metrics to the others, within ``async with``.
 
-    number: this worker's. own_text: this worker's metrics as Prometheus text.
+    number: this worker's. render_own_text: returns this worker's metrics as Prometheus text.
     """
 
-    def __init__(self, directory: Path, number: int, own_text: Callable[[], bytes]) -> None:
+    def __init__(self, directory: Path, number: int, render_own_text: Callable[[], bytes]) -> None:
         self._directory = directory
         self._path = directory / f"{number}.sock"
-        self._own_text = own_text
+        self._render_own_text = render_own_text
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> WorkerMetrics:
@@ -43,7 +43,7 @@ class WorkerMetrics:
         self._server.close()
         self._path.unlink(missing_ok=True)
 
-    async def text(self) -> bytes:
+    async def render_text(self) -> bytes:
         """The metrics of all workers that answer, as Prometheus text."""
         paths = sorted(self._directory.glob("*.sock"), key=lambda path: int(path.stem))
         texts = await asyncio.gather(*map(_fetch_text, paths))
@@ -56,7 +56,7 @@ class WorkerMetrics:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):
-            writer.write(self._own_text())
+            writer.write(self._render_own_text())
             await writer.drain()
         writer.close()
 
@@ -64,7 +64,7 @@ class WorkerMetrics:
 async def _fetch_text(path: Path) -> bytes:
     """A worker's metrics, from the socket at the path; empty where the worker is gone."""
     try:
-        async with asyncio.timeout(_WAIT_S):
+        async with asyncio.timeout(_FETCH_TIMEOUT_S):
             reader, writer = await asyncio.open_unix_connection(path)
             try:
                 return await reader.read()
@@ -75,7 +75,7 @@ async def _fetch_text(path: Path) -> bytes:
 
 
 class _MergedCollector(Collector):
-    """Each family of the workers' texts once, its samples with a `worker` label."""
+    """Merges the workers' metrics: each family once, its samples with a `worker` label."""
 
     def __init__(self, texts: dict[str, str]) -> None:
         self._texts = texts

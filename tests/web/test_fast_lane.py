@@ -122,7 +122,7 @@ class Host:
         return self.client.post(path, body=body, headers=headers)
 
     def counted(self, series: str) -> float:
-        text = self.lane.context.metrics.text().decode()
+        text = self.lane.context.metrics.render_text().decode()
         sample = re.search(rf"^{re.escape(series)} (\S+)$", text, re.MULTILINE)
         return float(sample[1]) if sample else 0.0
 

@@ -136,6 +136,6 @@ def test_made_up_methods_share_one_series(server: ServerProcess) -> None:
 
 
 def test_authentication_that_checks_nothing_has_no_series() -> None:
-    text = Metrics(InsecureNoAuth("admin")).text()
+    text = Metrics(InsecureNoAuth("admin")).render_text()
     assert b"kms_http_requests" in text
     assert b"kms_auth" not in text

@@ -1,1 +1,1 @@
-"""The server as a process: sockets, TLS, workers, signals, the issuer of --dev."""
+"""The server as one or several processes: sockets, TLS, workers, signals, the issuer of --dev."""

@@ -1,4 +1,4 @@
-"""DevIssuer: the throw-away token issuer of --dev, on loopback only, and what --dev prints of it."""
+"""DevIssuer: the throw-away token issuer of --dev, on loopback only, and the text that --dev prints."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ LIFETIME_S = 12 * 3600  # a working day; a restart makes new keys, which ends ol
 class DevIssuer:
     """Serves its key set and discovery document, and mints tokens for this process alone.
 
-    It has no token endpoint: only those who can read this process's output get a token. uri: what the
-    tokens name as their issuer; empty before `start`.
+    It has no token endpoint: only those who can read this process's output get a token. uri: the issuer in
+    the tokens; empty before `start`.
     """
 
     def __init__(self, host: str) -> None:
-        """Raises ConfigurationError off loopback."""
+        """Raises ConfigurationError for a host that is not loopback."""
         if not is_loopback_host(host):
             raise ConfigurationError("the issuer of --dev runs on a loopback host only")
         self._host = host
@@ -71,11 +71,11 @@ class DevIssuer:
             await self._server.close_all_connections()
 
     def trusted_issuer(self) -> TrustedIssuer:
-        """What the server's token layer has to know of this issuer."""
+        """This issuer as a setting of the token layer."""
         return TrustedIssuer(self.uri, audiences=frozenset({AUDIENCE}))
 
     def mint_token(self, user: str) -> str:
-        """A token of `user`, good for LIFETIME_S."""
+        """A token for `user`, valid for LIFETIME_S."""
         now = int(time.time())
         return self._signer.mint(
             {
@@ -91,7 +91,7 @@ class DevIssuer:
 
 
 def format_dev_text(issuer: DevIssuer, server_url: str) -> str:
-    """What --dev prints: the issuer, a token for each user, and a command to paste."""
+    """The text that --dev prints: the issuer, a token for each user, and a command to paste."""
     tokens = {user: issuer.mint_token(user) for user in USERS}
     lines = [f"issuer: {issuer.uri}", ""]
     for user, token in tokens.items():

@@ -16,7 +16,7 @@ from ...settings import Settings
 def open_sockets(settings: Settings) -> list[socket.socket]:
     """Bind the configured host and port, one socket for each address of the host.
 
-    Raises ConfigurationError for a host that is not this machine's, OSError for a port that is not free.
+    Raises ConfigurationError for a host that is not this machine, OSError for a port that is not free.
     """
     host, port = settings.hostname, settings.port
     try:
@@ -31,7 +31,7 @@ def open_sockets(settings: Settings) -> list[socket.socket]:
 
 
 def server_url(settings: Settings, sockets: Sequence[socket.socket]) -> str:
-    """The URL that the start-up line names, with the real port where port 0 is configured."""
+    """The URL for the start-up log line, with the actual port where port 0 is configured."""
     host = f"[{settings.hostname}]" if ":" in settings.hostname else settings.hostname
     scheme = "https" if settings.tls_cert_file is not None else "http"
     return f"{scheme}://{host}:{sockets[0].getsockname()[1]}"

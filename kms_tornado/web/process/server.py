@@ -35,9 +35,9 @@ from .workers import Worker
 log = logging.getLogger("kms_tornado.server")
 
 _IDLE_S = 120.0  # longer than the 90 s for which clients' pools keep a connection
-_BODY_S = 60.0  # a body that takes longer is somebody who holds the connection
-_CLOSING_S = 0.5  # for the last connections to see that they are closed
-_UNREAD_S = 0.05  # for requests that have been sent, but not been read yet
+_BODY_S = 60.0  # a client that takes longer to send a body is holding the connection on purpose
+_CLOSING_S = 0.5  # for the last connections to notice that they are closed
+_UNREAD_S = 0.05  # for requests that have been sent, but not read yet
 _POLL_S = 0.02
 
 
@@ -66,7 +66,7 @@ class Server:
         self._closing: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Server:
-        """Raises ConfigurationError, or OSError where the port cannot be had."""
+        """Start all parts. Raises ConfigurationError, or OSError where the port is not free."""
         try:
             await self._start()
         except BaseException:
@@ -91,20 +91,24 @@ class Server:
         )
         if context.metrics is not None and self._worker is not None:
             context.worker_metrics = await self._stack.enter_async_context(
-                WorkerMetrics(self._worker.directory, self._worker.number, context.metrics.text)
+                WorkerMetrics(
+                    self._worker.directory, self._worker.number, context.metrics.render_text
+                )
             )
         await self._stack.enter_async_context(self._listen(context))
 
     def reload(self) -> None:
-        """What SIGHUP does: fetch the issuers' keys (within the cooldown), read the TLS files again.
+        """On SIGHUP: fetch the issuers' keys, subject to the cooldown, and read the TLS files again.
 
-        A pair of TLS files that cannot be used leaves the old one in use, and the log says so.
+        If the new pair of TLS files cannot be used, the old one stays in use, and the log says so.
         """
         if self._auth is not None:
             self._auth.refresh_soon()
         if self._ssl is not None:
             try:
-                tls.make_context(self.settings)  # a trial: a broken pair would half replace the old
+                tls.make_context(
+                    self.settings
+                )  # a trial: loading a broken pair would replace half of it
                 tls.load_pair(self._ssl, self.settings)
             except ConfigurationError as exc:
                 log.error("the old TLS files stay in use: %s", exc)
@@ -112,7 +116,7 @@ class Server:
                 log.info("the TLS files were read again")
 
     def _service_settings(self) -> ServiceSettings:
-        """Those of the KMS; where no directory is named, as with --dev, with a temporary one."""
+        """The settings of the KMS, with a temporary data directory if none is set, as with --dev."""
         settings = self.settings.service
         if settings.data_dir is not None:
             return settings
@@ -139,7 +143,10 @@ class Server:
         return BearerAuth(trust)
 
     def _start_dev_issuer(self) -> DevIssuer:
-        """Raises ConfigurationError where the server would not accept the issuer's tokens."""
+        """Start the issuer of --dev.
+
+        Raises ConfigurationError where the server would not accept the issuer's tokens.
+        """
         settings = self.settings
         if ALGORITHM not in settings.policy.algorithms:
             raise ConfigurationError(f"the issuer of --dev signs with {ALGORITHM}", "algorithms")
@@ -164,7 +171,7 @@ class Server:
         sockets = open_sockets(settings) if self._sockets is None else self._sockets
         server.add_sockets(sockets)
         self.url = server_url(settings, sockets)
-        if self._sockets is None:  # else the supervisor says so, once for all workers
+        if self._sockets is None:  # otherwise the supervisor logs this, once for all workers
             log.info("listening on %s", self.url)
         try:
             yield
@@ -172,15 +179,15 @@ class Server:
             context.is_stopping = True
             server.stop()
             await _wait_for_answers(context.in_flight, settings.shutdown_timeout_s)
-            # The end of its connection does not wake a request that waits for an issuer's keys. The
-            # end of the token layer does, which stops next; so this waits for a moment only. To
-            # cancel the task instead would log a fault for each such request.
+            # Closing its connection does not wake a request that waits for an issuer's keys. Stopping
+            # the token layer does, and that comes next, so this waits for a moment only. Cancelling
+            # the task instead would log a fault for each such request.
             self._closing = asyncio.create_task(server.close_all_connections())
             await asyncio.wait({self._closing}, timeout=_CLOSING_S)
 
 
 async def _wait_for_answers(in_flight: Collection[object], timeout_s: float) -> None:
-    """Wait until no request is in flight, for timeout_s at the most."""
+    """Wait until no request is in flight, for at most timeout_s."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout_s
     await asyncio.sleep(min(_UNREAD_S, timeout_s))

@@ -1,4 +1,4 @@
-"""Serving until a signal says stop: the event loop of one process, and what signals do to it."""
+"""The event loop of one process, which serves until a signal stops it."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def serve(
     sockets: Sequence[socket.socket] | None = None,
     worker: Worker | None = None,
 ) -> None:
-    """Listen until SIGTERM or SIGINT; a second signal changes nothing.
+    """Serve until SIGTERM or SIGINT; a second signal changes nothing.
 
-    sockets, worker: where there are several workers. Each of them stops, too, when its supervisor is gone.
+    sockets, worker: as for `Server`. A worker also stops when its supervisor is gone.
     Raises ConfigurationError, KMSError, or OSError where the start fails.
     """
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=_choose_loop_factory()) as runner:
         runner.run(_serve(settings, sockets, worker))
 
 
@@ -55,8 +55,8 @@ async def _serve(
         signal.signal(number, signal.SIG_IGN)  # there is nothing left to stop
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop's where the extra `fast` is installed; None means asyncio's own."""
+def _choose_loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's factory if the extra `fast` is installed; None means asyncio's own."""
     try:
         import uvloop
     except ImportError:
@@ -66,10 +66,10 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 def _on_signal(number: signal.Signals, act: Callable[[], None]) -> None:
-    """Have the loop act on the signal.
+    """Have the loop call `act` on the signal.
 
-    Not by loop.add_signal_handler: its handlers end with the loop, a moment before the process
-    does, and a second SIGTERM in that moment would kill a process that is about to end well.
+    loop.add_signal_handler is not used: its handlers are removed with the loop, a moment before the
+    process ends, and a second SIGTERM in that moment would kill a process that is about to exit cleanly.
     """
     loop = asyncio.get_running_loop()
 

@@ -1,4 +1,4 @@
-"""The server's TLS: the context of the configured files, and in plain words what is wrong with them."""
+"""The server's TLS context from the configured files, with plain messages for faults in them."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def load_pair(context: ssl.SSLContext, settings: Settings) -> None:
     assert cert is not None
     assert key is not None
     try:
-        # With an empty password an encrypted key fails, where OpenSSL would prompt on the terminal.
+        # The empty password makes an encrypted key fail; without it OpenSSL would prompt on the terminal.
         context.load_cert_chain(cert, key, password=lambda: b"")
-    except (OSError, ValueError) as exc:  # ValueError: what Python itself refuses
-        raise _find_pair_fault(cert, key, exc) from None
+    except (OSError, ValueError) as exc:  # Python raises ValueError itself for some arguments
+        raise _diagnose_pair(cert, key, exc) from None
 
 
 def _require_client_certificates(context: ssl.SSLContext, authorities: Path) -> None:
-    """Refuse the handshake of a client without a certificate of these authorities."""
+    """Refuse the handshake of a client without a certificate from these authorities."""
     try:
         context.load_verify_locations(authorities)
     except OSError as exc:  # ssl.SSLError is an OSError
@@ -49,8 +49,8 @@ def _require_client_certificates(context: ssl.SSLContext, authorities: Path) -> 
     context.verify_mode = ssl.CERT_REQUIRED
 
 
-def _find_pair_fault(cert: Path, key: Path, error: Exception) -> ConfigurationError:
-    """What is wrong with the pair. OpenSSL says "[SSL] PEM lib (_ssl.c:3900)" of every fault."""
+def _diagnose_pair(cert: Path, key: Path, error: Exception) -> ConfigurationError:
+    """An error that names the fault; OpenSSL says "[SSL] PEM lib (_ssl.c:3900)" for every one."""
     if getattr(error, "reason", None) == "KEY_VALUES_MISMATCH":
         return ConfigurationError(
             f"{key}: is not the key of the certificate in {cert}", "tls_key_file"

@@ -3,17 +3,17 @@
 The supervisor opens the port, forks the workers, and then only waits: for signals to forward, and for
 workers that end. It has no event loop and no threads, so that a later fork is as safe as the first.
 
-A worker that dies is replaced, after a pause that grows while that happens again and again. One that
-ends before any worker ever served, or for a bad configuration, ends all of them, with its exit code: it
-would have ended alone, too, and a replacement would end in the same way.
+A worker that dies is replaced, after a pause that doubles while workers keep dying. If a worker ends
+before any worker has served, or for a bad configuration, the supervisor stops all of them and exits with
+that worker's code: a single process would have failed as well, and so would a replacement.
 
 Three pipes, none of which ever blocks, connect them:
 
 - signals: Python writes the number of each signal into it (`signal.set_wakeup_fd`), so that `select`
   wakes up for signals as for everything else;
 - readiness: each worker writes one byte into it once it serves;
-- lifeline: nobody writes. The supervisor alone holds its writing end, so its reading end becomes
-  readable in the workers when the supervisor is gone, however it died.
+- lifeline: nobody writes into it. Only the supervisor holds the writing end, so the reading end becomes
+  readable in the workers when the supervisor is gone, however it ended.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ log = logging.getLogger("kms_tornado.server")
 
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
-_STEADY_S = 60.0  # a worker that lived for so long did not die of its start
+_STEADY_S = 60.0  # a worker that lived this long did not fail at its start
 _GRACE_S = 5.0  # beyond the shutdown timeout, before a worker that does not end is killed
 _BAD_CONFIGURATION = 2  # exit code: a replacement would end in the same way
 _FORWARDED_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -41,10 +41,10 @@ _FORWARDED_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """What a worker knows of itself and of its supervisor.
+    """A worker's number, and its means to communicate with the supervisor and the other workers.
 
     number: from 1; the replacement of a dead worker has its number. directory: shared by all workers.
-    supervisor_gone: a file descriptor that becomes readable once the supervisor is no more.
+    supervisor_gone: a file descriptor that becomes readable once the supervisor is gone.
     """
 
     number: int
@@ -53,14 +53,15 @@ class Worker:
     _readiness: int
 
     def report_ready(self) -> None:
-        """Tell the supervisor that this worker serves."""
+        """Tell the supervisor that this worker has started to serve."""
         os.write(self._readiness, b"r")
 
 
 class Supervisor:
-    """Runs `work` in `count` processes until a signal says stop.
+    """Runs `work` in `count` processes until a signal stops it.
 
-    work: what a worker does; it returns the worker's exit code. on_started: called once all workers serve.
+    work: runs in each worker, and returns its exit code. shutdown_timeout_s: how long workers may take to
+    stop; a grace period of 5 s is added. on_started: called once all workers serve.
     """
 
     def __init__(
@@ -75,18 +76,18 @@ class Supervisor:
         self._count = count
         self._shutdown_timeout_s = shutdown_timeout_s
         self._on_started = on_started
-        #: Process ID → the worker's number, and when it was started.
+        #: Process ID → (number of the worker, time of its start by the monotonic clock).
         self._workers: dict[int, tuple[int, float]] = {}
-        #: (when to start a worker again, its number).
+        #: (time of the restart by the monotonic clock, number of the worker).
         self._restarts: list[tuple[float, int]] = []
         self._pause_s = _FIRST_PAUSE_S
         self._ready_count = 0
         self._exit_code = 0
-        #: When workers that still run are killed; None while no stop is under way.
+        #: Monotonic time at which remaining workers are killed; None while no stop is under way.
         self._kill_at: float | None = None
 
     def run(self) -> int:
-        """The exit code: 0, or that of the worker for which the start failed."""
+        """Supervise until all workers have ended; 0, or the exit code of a worker that failed to start."""
         with tempfile.TemporaryDirectory(prefix="kms-workers-") as directory:
             self._directory = Path(directory)
             return self._supervise()
@@ -98,10 +99,10 @@ class Supervisor:
         signal.set_wakeup_fd(self._signals_out, warn_on_full_buffer=False)
         for number in (*_FORWARDED_SIGNALS, signal.SIGCHLD):
             signal.signal(number, lambda number, frame: None)  # the pipe has it
-        self._fork(1)  # alone, so that what is wrong with the start is said once
+        self._fork(1)  # the others start once it serves, so that a failed start is logged only once
         while self._workers or self._restarts:
             readable, _, _ = select.select(
-                [self._signals_in, self._readiness_in], [], [], self._time_to_wait_s()
+                [self._signals_in, self._readiness_in], [], [], self._seconds_until_due()
             )
             if self._readiness_in in readable:
                 self._on_ready(len(os.read(self._readiness_in, 4096)))
@@ -109,10 +110,10 @@ class Supervisor:
                 for byte in os.read(self._signals_in, 4096):
                     self._on_signal(signal.Signals(byte))
             self._reap()
-            self._act_on_time()
+            self._run_due_actions()
         return self._exit_code
 
-    # --- what happens ---------------------------------------------------------------------------
+    # --- events ---------------------------------------------------------------------------------
 
     def _on_ready(self, count: int) -> None:
         before, self._ready_count = self._ready_count, self._ready_count + count
@@ -149,14 +150,14 @@ class Supervisor:
         self._restarts.append((time.monotonic() + self._pause_s, worker_number))
         self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
 
-    def _time_to_wait_s(self) -> float | None:
-        """Until the next restart or kill is due; None: until something happens."""
+    def _seconds_until_due(self) -> float | None:
+        """Seconds until the next restart or kill is due; None where none is planned."""
         times = [due for due, _ in self._restarts]
         if self._kill_at is not None:
             times.append(self._kill_at)
         return max(0.0, min(times) - time.monotonic()) if times else None
 
-    def _act_on_time(self) -> None:
+    def _run_due_actions(self) -> None:
         now = time.monotonic()
         for restart in [restart for restart in self._restarts if restart[0] <= now]:
             self._restarts.remove(restart)
@@ -165,7 +166,7 @@ class Supervisor:
             self._kill_at = now + _GRACE_S
             self._send(signal.SIGKILL)
 
-    # --- what is done about it ------------------------------------------------------------------
+    # --- actions --------------------------------------------------------------------------------
 
     def _stop(self) -> None:
         self._restarts.clear()
@@ -174,11 +175,11 @@ class Supervisor:
             self._send(signal.SIGTERM)
 
     def _send(self, number: signal.Signals) -> None:
-        for pid in self._workers:  # none of them was reaped yet, so the IDs are still theirs
+        for pid in self._workers:  # none of them was reaped yet, so no ID has been reused
             os.kill(pid, number)
 
     def _fork(self, worker_number: int) -> None:
-        # A signal between the fork and the worker's own handlers must end the worker, not be lost.
+        # Blocked until the worker has reset its handlers, so that a signal before that is not lost.
         signal.pthread_sigmask(signal.SIG_BLOCK, _FORWARDED_SIGNALS)
         pid = os.fork()
         if pid:
@@ -196,7 +197,7 @@ class Supervisor:
             os._exit(code)
 
     def _run_worker(self, worker_number: int) -> int:
-        """In the new process: drop what is the supervisor's, then work, to the exit code."""
+        """In the new process: reset signals, close the supervisor's ends of the pipes, and do the work."""
         signal.set_wakeup_fd(-1)
         for number in (*_FORWARDED_SIGNALS, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
