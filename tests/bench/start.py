@@ -15,7 +15,9 @@ from pathlib import Path
 from tests.server import NO_AUTH, ServerProcess
 
 ROUNDS = 7
-LIBRARIES = "import alembic, cryptography.x509, jose.jwk, sqlalchemy, tornado.httpserver, tornado.web"
+LIBRARIES = (
+    "import alembic, cryptography.x509, jose.jwk, sqlalchemy, tornado.httpserver, tornado.web"
+)
 
 
 def load_libraries() -> float:
