@@ -90,10 +90,12 @@ def check_units_left(limits: UsageLimits | None, units: int) -> None:
 def consume_usage(limits: UsageLimits, size: int) -> UsageLimits:
     """The limits after protecting size bytes once: the unit Byte counts bytes, Object counts operations.
 
+    size: of everything that the key's use covers: data, and additional data beside it. A use without
+    any counts as one byte, for even the tag of an empty message is worth something to a forger.
     Raises PermissionDenied where that is more than is left.
     """
     check_usage_left(limits)
-    units = size if limits.usage_limits_unit is UsageLimitsUnit.BYTE else 1
+    units = max(1, size) if limits.usage_limits_unit is UsageLimitsUnit.BYTE else 1
     if units > remaining_units(limits):
         raise PermissionDenied("the key's usage limit leaves less than that")
     return dataclasses.replace(limits, usage_limits_count=remaining_units(limits) - units)

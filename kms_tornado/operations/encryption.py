@@ -76,7 +76,7 @@ async def _encrypt_symmetric(
     work = partial(ciphers.encrypt, plan.suite, key.open(), data, plan.aad, plan.iv)
     encrypted = await run_maybe_offloaded(call, len(data) + len(plan.aad), work)
     # A nonce that was used before is refused here, and the ciphertext made with it is dropped.
-    await call.consume_usage(target, len(data), *_record_nonce(target, plan))
+    await call.consume_usage(target, len(data) + len(plan.aad), *_record_nonce(target, plan))
     return EncryptResponse(
         unique_identifier=target.uid,
         data=encrypted.ciphertext,

@@ -268,6 +268,7 @@ class Call:
     async def consume_usage(self, target: ManagedObject, size: int, *others: Change) -> None:
         """Count one protection of `size` bytes against the target's usage limit, if it has one.
 
+        size: of the data and of the additional data that is authenticated with it.
         others: changes to commit together with it (a used nonce).
         Raises PermissionDenied, and Conflict where another request came first: the operation then runs
         again, so that two requests never share the last permitted use.

@@ -106,10 +106,12 @@ async def start_stream(
     """A new stream, once the usage of its first part is consumed and on disk.
 
     protected_bytes: the length of the part; None where nothing is protected. changes: are committed with
-    the usage. start: creates the computation, and feeds it aad.
+    the usage. start: creates the computation, and feeds it aad, which counts as protected, too.
     Raises PermissionDenied (the limit), Conflict, and FeatureNotSupported within a batch that could
     be undone.
     """
+    if protected_bytes is not None:
+        protected_bytes += len(aad)
     await _consume_now(call, target, protected_bytes, *changes)
     stream = _make_stream(call, target, await run_offloaded_or_inline(call, len(aad), start))
     stream.held_bytes = len(aad)
