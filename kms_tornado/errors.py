@@ -203,6 +203,18 @@ class NonceReused(KMIPError):
     reason = "Bad Cryptographic Parameters"
 
 
+class WrongNonceSource(KMIPError):
+    """The key's nonces come from the server and the client brings one, or the other way round."""
+
+    reason = "Bad Cryptographic Parameters"
+
+
+class NoncesSpent(KMIPError):
+    """The server has made as many nonces for the key as are safe."""
+
+    reason = "Usage Limit Exceeded"
+
+
 class ServerLimitExceeded(KMIPError):
     """The owner or the request would exceed a limit of the server."""
 

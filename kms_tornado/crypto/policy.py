@@ -33,6 +33,7 @@ class Technique(Enum):
     AES_GCM = "AES-GCM"
     GCM_SHORT_TAG = "an authentication tag under 16 bytes"
     GCM_SHORT_IV = "a GCM nonce under 12 bytes"
+    GCM_LONG_IV = "a GCM nonce over 12 bytes"
     AES_CBC = "AES-CBC"
     AES_CTR = "AES-CTR"
     AES_ECB = "AES-ECB"
@@ -87,6 +88,11 @@ POLICY_RULES: Mapping[Technique, PolicyRule] = MappingProxyType(
         Technique.GCM_SHORT_TAG: _refuse_both_uses("it makes forgeries likelier"),
         # A short nonce repeats soon, and a single repetition reveals the authentication key.
         Technique.GCM_SHORT_IV: _refuse_both_uses("it repeats too soon"),
+        # A longer nonce is hashed into a block, which whoever knows the key of the hash can make equal to
+        # the block of any nonce of 12 bytes. Data that was encrypted under one stays readable.
+        Technique.GCM_LONG_IV: PolicyRule(
+            protect=False, reason="it may amount to the same as a nonce of 12 bytes"
+        ),
         Technique.AES_CBC: _UNAUTHENTICATED,
         Technique.AES_CTR: _UNAUTHENTICATED,
         Technique.AES_ECB: _UNAUTHENTICATED,

@@ -64,16 +64,30 @@ class Suite:
 
     @property
     def has_nonce(self) -> bool:
-        """Whether a repeated IV would reveal the data, or the key of the tags."""
+        """Whether a repeated IV would reveal the data, or the key of the tags.
+
+        Where it has none (CBC, ECB), the caller's data go into the block cipher itself.
+        """
         return self.kind is not CipherKind.BLOCKS
 
+    @property
+    def is_key_stream(self) -> bool:
+        """Whether decryption is the same computation as encryption, without a tag to check."""
+        return self.kind is CipherKind.KEY_STREAM
+
     def list_techniques(self, iv: bytes | None) -> tuple[Technique, ...]:
-        """Everything that the crypto policy must allow, a short IV included."""
+        """Everything that the crypto policy must allow, an IV of another length included."""
         techniques: tuple[Technique, ...] = (self.technique,)
         if 0 < self.tag_bytes < FULL_TAG_BYTES:
             techniques += (Technique.GCM_SHORT_TAG,)
-        if iv and self.kind is CipherKind.GCM and self.iv_lengths[0] <= len(iv) < self.new_iv_bytes:
-            techniques += (Technique.GCM_SHORT_IV,)
+        if (
+            iv is not None
+            and self.kind is CipherKind.GCM
+            and len(iv) != self.new_iv_bytes
+            and len(iv) in self.iv_lengths
+        ):
+            is_short = len(iv) < self.new_iv_bytes
+            techniques += (Technique.GCM_SHORT_IV if is_short else Technique.GCM_LONG_IV,)
         return techniques
 
 

@@ -15,12 +15,18 @@ from ..crypto import ciphers
 from ..domain.lifecycle import Use
 from ..domain.managed_object import ManagedObject
 from ..errors import FeatureNotSupported, InvalidField
-from ..kmip.enums import CryptographicUsageMask, ObjectType
+from ..kmip.enums import CryptographicUsageMask, ObjectType, Operation
 from ..kmip.payloads import DecryptRequest, DecryptResponse, EncryptRequest, EncryptResponse
 from ..store.base import Change, UseNonce
 from .common.call import Call, UsableKey
-from .common.encryption_plan import EncryptionPlan, plan_decryption, plan_encryption
+from .common.encryption_plan import (
+    DecryptionPlan,
+    EncryptionPlan,
+    plan_decryption,
+    plan_encryption,
+)
 from .common.key_use import (
+    check_also_allowed,
     require_data,
     resume_stream,
     run_maybe_offloaded,
@@ -72,7 +78,7 @@ async def _encrypt_symmetric(
     call: Call, key: UsableKey, request: EncryptRequest, data: bytes
 ) -> EncryptResponse:
     target = key.target
-    plan = plan_encryption(request, target.attributes, call.context.crypto_policy, call.client)
+    plan = await _plan_encryption(call, target, request)
     work = partial(ciphers.encrypt, plan.suite, key.open(), data, plan.aad, plan.iv)
     encrypted = await run_maybe_offloaded(call, len(data) + len(plan.aad), work)
     # A nonce that was used before is refused here, and the ciphertext made with it is dropped.
@@ -89,11 +95,35 @@ async def _decrypt_symmetric(
     call: Call, key: UsableKey, request: DecryptRequest, data: bytes
 ) -> DecryptResponse:
     target = key.target
-    plan = plan_decryption(request, target.attributes, call.context.crypto_policy, call.client)
+    plan = await _plan_decryption(call, target, request)
     tag = request.authenticated_encryption_tag
     work = partial(ciphers.decrypt, plan.suite, key.open(), data, plan.aad, plan.iv, tag)
     plaintext = await run_maybe_offloaded(call, len(data) + len(plan.aad), work)
     return DecryptResponse(unique_identifier=target.uid, data=plaintext)
+
+
+async def _plan_encryption(
+    call: Call, target: ManagedObject, request: EncryptRequest
+) -> EncryptionPlan:
+    """The plan, if the caller may do all that it needs. Raises the plan's errors, PermissionDenied."""
+    plan = plan_encryption(
+        request, target.attributes, None, call.context.crypto_policy, call.client
+    )
+    if plan.needs_decrypt:
+        brings = "a nonce of your own" if plan.recorded_nonce is not None else "this mode"
+        # By zeros under a nonce that was used, or in the place of counters, data could be read.
+        await check_also_allowed(call, target, Operation.DECRYPT, brings)
+    return plan
+
+
+async def _plan_decryption(
+    call: Call, target: ManagedObject, request: DecryptRequest
+) -> DecryptionPlan:
+    """The plan, if the caller may do all that it needs. Raises the plan's errors, PermissionDenied."""
+    plan = plan_decryption(request, target.attributes, call.context.crypto_policy, call.client)
+    if plan.needs_encrypt:
+        await check_also_allowed(call, target, Operation.ENCRYPT, "decryption in this mode")
+    return plan
 
 
 #: Object type → the function that encrypts with it.
@@ -121,7 +151,7 @@ async def _encrypt_part(
     target = key.target
     returned_iv = None
     if stage is FIRST:
-        plan = plan_encryption(request, target.attributes, call.context.crypto_policy, call.client)
+        plan = await _plan_encryption(call, target, request)
         returned_iv = plan.returned_iv
         start = partial(ciphers.start_encryption, plan.suite, key.open(), plan.iv, plan.aad)
         nonce = _record_nonce(target, plan)
@@ -151,7 +181,7 @@ async def _decrypt_part(
     """In an authenticated mode, only the last part, which brings the tag, returns any plaintext."""
     target = key.target
     if stage is FIRST:
-        plan = plan_decryption(request, target.attributes, call.context.crypto_policy, call.client)
+        plan = await _plan_decryption(call, target, request)
         start = partial(ciphers.start_decryption, plan.suite, key.open(), plan.iv, plan.aad)
         stream = await start_stream(call, target, None, start, aad=plan.aad)
     else:

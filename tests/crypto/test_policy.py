@@ -21,6 +21,7 @@ REFUSED = {
     Technique.TDES_CBC: BOTH,
     Technique.TDES_ECB: BOTH,
     Technique.GCM_SHORT_IV: BOTH,
+    Technique.GCM_LONG_IV: (Use.PROTECT,),
     Technique.GCM_SHORT_TAG: BOTH,
     Technique.RSA_PKCS1_V1_5_ENCRYPTION: BOTH,
     Technique.SHA_1_SIGNATURE: BOTH,

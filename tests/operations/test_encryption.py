@@ -82,13 +82,17 @@ def test_no_additional_data_is_empty_additional_data(alice, key):
     assert alice.decrypt(key, sealed, aad=b"") == PLAIN
 
 
-def test_longer_iv_is_legal_for_gcm_and_not_for_chacha20(alice):
+def test_longer_iv_is_legal_for_gcm_and_not_for_chacha20(alice, carol):
+    """By the policy `permissive`; `conservative` takes 12 bytes only."""
     iv = octets("IvCounterNonce", bytes(16))
-    sealed = alice.encrypt(aes := alice.create(), PLAIN, iv)
-    assert alice.decrypt(aes, sealed) == PLAIN
-    chacha = alice.create(algorithm="ChaCha20")
-    line = alice.refused("Encrypt", uid(chacha), octets("Data", b""), iv)
-    assert line == "Invalid_Field: the IV has 12 bytes"
+    sealed = carol.encrypt(aes := carol.create(), PLAIN, iv)
+    assert carol.decrypt(aes, sealed) == PLAIN
+    line = alice.refused("Encrypt", uid(alice.create()), octets("Data", b""), iv)
+    assert line.startswith("Unsupported_Cryptographic_Parameters: a GCM nonce over 12 bytes")
+    for user in (alice, carol):
+        chacha = user.create(algorithm="ChaCha20")
+        line = user.refused("Encrypt", uid(chacha), octets("Data", b""), iv)
+        assert line == "Invalid_Field: the IV has 12 bytes"
 
 
 # --- decryption is refused ----------------------------------------------------------------------

@@ -54,7 +54,7 @@ def test_what_was_refused_for_something_else_took_no_nonce(alice):
 
 def test_nonce_of_a_granted_key_counts_for_everybody(kms, alice):
     key, bob = alice.create(), kms.user()
-    alice.grant(key, bob, "encrypt")
+    alice.grant(key, bob, "encrypt", "decrypt")
     assert encrypt(bob, key, iv()).status == 200
     assert encrypt(alice, key, iv()).text == REUSED
 
@@ -112,6 +112,83 @@ def test_undone_encryption_is_not_told_and_its_nonce_is_free(alice):
 def test_random_nonces_are_never_refused(alice):
     key = alice.create()
     assert len({alice.encrypt(key, b"").iv for _ in range(200)}) == 200
+
+
+# --- who may bring a nonce, or choose what a block cipher sees ----------------------------------
+
+OWN_NONCE = "Permission_Denied: a nonce of your own needs the right decrypt as well"
+
+
+@pytest.mark.parametrize(
+    ("rights", "is_allowed"),
+    [
+        pytest.param(["encrypt"], False, id="encrypt alone"),
+        pytest.param(["encrypt", "get_attributes", "locate"], False, id="and what is no help"),
+        pytest.param(["encrypt", "decrypt"], True, id="decrypt too"),
+        pytest.param(["get"], True, id="get, which covers both"),
+    ],
+)
+@pytest.mark.parametrize("to_everybody", [False, True])
+@pytest.mark.parametrize("first", [False, True], ids=["whole", "stream"])
+def test_who_brings_a_nonce_may_decrypt(kms, alice, rights, is_allowed, to_everybody, first):
+    key, bob = alice.create(tags=["ledger"]), kms.user()
+    alice.grant(key, "*" if to_everybody else bob, *rights)
+    more = [flag("InitIndicator", True)] if first else []
+    answers = [encrypt(bob, key, iv(), *more)]
+    if not to_everybody:
+        answers.append(encrypt(bob, ["ledger"], iv(b"nonce of 13."), *more))
+    for answer in answers:
+        assert answer.status == 200 if is_allowed else answer.text == OWN_NONCE
+    if not is_allowed:
+        assert bob.encrypt(key, b"x"), "with a nonce of the server's"
+
+
+def test_right_that_was_withdrawn_brings_no_nonce(kms, alice):
+    key, bob = alice.create(), kms.user()
+    alice.grant(key, bob, "encrypt", "decrypt")
+    assert encrypt(bob, key, iv()).status == 200
+    alice.withdraw(key, bob, "decrypt")
+    assert encrypt(bob, key, iv(b"nonce of 13.")).text == OWN_NONCE
+
+
+@pytest.mark.parametrize("block_mode", ["ECB", "CBC"])
+def test_who_may_only_encrypt_chooses_no_mode_that_shows_key_streams(permissive, carol, block_mode):
+    """Counter blocks, encrypted by ECB, are the key stream of somebody's GCM."""
+    key, bob = carol.create(), permissive.user()
+    carol.grant(key, bob, "encrypt")
+    refusal = "Permission_Denied: this mode needs the right decrypt as well"
+    assert encrypt(bob, key, mode(block_mode)).text == refusal
+    assert encrypt(carol, key, mode(block_mode)).status == 200
+    assert bob.encrypt(key, b"x")
+    carol.grant(key, bob, "decrypt")
+    assert encrypt(bob, key, mode(block_mode)).status == 200
+
+
+@pytest.mark.parametrize("block_mode", ["ECB", "CBC"])
+def test_mode_that_the_key_has_is_open_to_who_may_encrypt(permissive, carol, block_mode):
+    key, bob = carol.create(mode(block_mode)), permissive.user()
+    carol.grant(key, bob, "encrypt")
+    assert encrypt(bob, key).status == 200
+
+
+def test_who_may_only_decrypt_cannot_encrypt_by_decrypting_a_key_stream(permissive, carol):
+    key, bob = carol.create(), permissive.user()
+    carol.grant(key, bob, "decrypt")
+    asked = [uid(key), octets("Data", bytes(16)), iv(NONCE + bytes(4)), mode("CTR")]
+    refusal = "Permission_Denied: decryption in this mode needs the right encrypt as well"
+    assert bob.refused("Decrypt", *asked) == refusal
+    assert bob.refused("Decrypt", *asked, flag("InitIndicator", True)) == refusal
+    assert carol.do("Decrypt", *asked)
+    carol.grant(key, bob, "encrypt")
+    assert bob.do("Decrypt", *asked)
+
+
+def test_bare_chacha20_is_a_key_stream_too(permissive, carol):
+    key, bob = carol.create(algorithm="ChaCha20"), permissive.user()
+    carol.grant(key, bob, "decrypt")
+    asked = [uid(key), octets("Data", bytes(16)), iv(b"8 bytes.")]
+    assert bob.refused("Decrypt", *asked).startswith("Permission_Denied")
+    assert carol.do("Decrypt", *asked)
 
 
 # --- restarts and other servers -----------------------------------------------------------------

@@ -16,6 +16,7 @@ from ...crypto.ciphers import RandomSource, generate_iv, normalise_nonce
 from ...crypto.policy import CryptoPolicy, check_policy
 from ...crypto.suites import Suite, check_aad, check_iv, choose_suite
 from ...domain.lifecycle import Use
+from ...domain.nonces import check_caller_may_choose, check_server_may_choose
 from ...kmip.attributes import Attributes
 from ...kmip.payloads import DecryptRequest, EncryptRequest
 from ...kmip.structures import CryptographicParameters
@@ -32,16 +33,19 @@ class EncryptionPlan(NamedTuple):
     """How an Encrypt treats the data, and what it records and returns besides the ciphertext.
 
     iv: None where the suite has none. aad: b"" where the request has none.
-    recorded_nonce: the nonce to record as used with this key; it is refused where it was used before. Only
-    nonces from the client are recorded; random ones need no record (`ciphers.generate_iv`). None: there is
-    nothing to record.
+    makes_nonce: whether the iv has a nonce that the server made, one of those that it may make for the key.
+    recorded_nonce: the caller's nonce, to record as used with this key; it is refused where it was used
+    before. None: the caller brought none, or the suite has none.
+    needs_decrypt: whether the caller needs a right to decrypt as well.
     returned_iv: the IV in the answer; None: the answer has none.
     """
 
     suite: Suite
     iv: bytes | None
     aad: bytes
+    makes_nonce: bool
     recorded_nonce: bytes | None
+    needs_decrypt: bool
     returned_iv: bytes | None
 
     def __repr__(self) -> str:  # without the caller's additional data
@@ -51,12 +55,13 @@ class EncryptionPlan(NamedTuple):
 class DecryptionPlan(NamedTuple):
     """How a Decrypt treats the data, without the tag, which may come with a later part.
 
-    iv, aad: as for EncryptionPlan.
+    iv, aad: as for EncryptionPlan. needs_encrypt: whether the caller needs a right to encrypt as well.
     """
 
     suite: Suite
     iv: bytes | None
     aad: bytes
+    needs_encrypt: bool
 
     def __repr__(self) -> str:  # without the caller's additional data
         return f"DecryptionPlan({self.suite.technique.value})"
@@ -65,14 +70,16 @@ class DecryptionPlan(NamedTuple):
 def plan_encryption(
     request: EncryptRequest,
     attributes: Attributes,
+    nonce_source: int | None,
     policy: CryptoPolicy,
     client: ClientProfile,
     random: RandomSource = os.urandom,
 ) -> EncryptionPlan:
-    """The plan of an Encrypt. attributes: the key's. random: makes the IV where the request has none.
+    """The plan of an Encrypt. random: makes the IV where the request has none.
 
+    attributes, nonce_source: the key's.
     Raises UnsupportedCryptographicParameters (also where the policy refuses), BadTagLength,
-    InvalidField, and the client's `missing_iv_error` for Random IV false without an IV.
+    InvalidField, WrongNonceSource, and the client's `missing_iv_error` for Random IV false without an IV.
     """
     requested = choose_parameters(attributes, request.cryptographic_parameters)
     request_iv = request.iv_counter_nonce
@@ -81,17 +88,38 @@ def plan_encryption(
     if request_iv is None:
         if suite.new_iv_bytes and requested is not None and requested.random_iv is False:
             raise client.missing_iv_error("RandomIV is false and IVCounterNonce is missing")
+        if suite.has_nonce:
+            check_server_may_choose(nonce_source)
         iv = returned_iv = generate_iv(suite, random)
     else:
         check_iv(suite, request_iv)
         iv = request_iv
         returned_iv = request_iv if client.returns_given_iv else None
         if suite.has_nonce:
+            check_caller_may_choose(nonce_source)
             recorded_nonce = normalise_nonce(suite, request_iv)
     aad = request.authenticated_encryption_additional_data or b""
     if aad:
         check_aad(suite, aad)
-    return EncryptionPlan(suite, iv, aad, recorded_nonce, returned_iv)
+    return EncryptionPlan(
+        suite,
+        iv,
+        aad,
+        suite.has_nonce and recorded_nonce is None,
+        recorded_nonce,
+        recorded_nonce is not None or _reveals_other_modes(suite, attributes),
+        returned_iv,
+    )
+
+
+def _reveals_other_modes(suite: Suite, attributes: Attributes) -> bool:
+    """Whether the answer could be the key stream of another mode.
+
+    In CBC and ECB the caller decides what the block cipher encrypts: the counter blocks of somebody's
+    GCM or CTR, too, unless the key's own parameters rule those modes out.
+    """
+    own = attributes.cryptographic_parameters
+    return not suite.has_nonce and (own is None or own.block_cipher_mode is None)
 
 
 def plan_decryption(
@@ -112,7 +140,8 @@ def plan_decryption(
     aad = request.authenticated_encryption_additional_data or b""
     if aad:
         check_aad(suite, aad)
-    return DecryptionPlan(suite, iv, aad)
+    # To decrypt a key stream is to encrypt: zeros give the stream of any nonce.
+    return DecryptionPlan(suite, iv, aad, suite.is_key_stream)
 
 
 def _choose_allowed_suite(

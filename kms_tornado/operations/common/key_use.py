@@ -11,10 +11,11 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from ...crypto.keys.certificates import extract_public_key
+from ...domain.access import is_owner
 from ...domain.managed_object import ManagedObject
-from ...errors import InvalidCorrelationValue, MissingData, Unavailable
+from ...errors import InvalidCorrelationValue, MissingData, PermissionDenied, Unavailable
 from ...kmip.attributes import Attributes
-from ...kmip.enums import ObjectType
+from ...kmip.enums import ObjectType, Operation
 from ...kmip.structures import CryptographicParameters
 from ...store.base import Change, Conflict
 from .call import Call, UsableKey
@@ -42,6 +43,20 @@ def choose_parameters(
 ) -> CryptographicParameters | None:
     """The request's parameters; where it has none, the key's own (KMIP 2.1 §6.1)."""
     return attributes.cryptographic_parameters if requested is None else requested
+
+
+async def check_also_allowed(
+    call: Call, target: ManagedObject, operation: Operation, subject: str
+) -> None:
+    """Raises PermissionDenied unless the caller may do this operation with the target, too.
+
+    For an operation that could amount to it. subject: what needs the further right, for the message.
+    """
+    if is_owner(call.principal, target):
+        return
+    rights = call.context.sufficient_rights[operation]
+    if await call.store.get_for(target.uid, principal=call.principal, rights=rights) is None:
+        raise PermissionDenied(f"{subject} needs the right {operation.name.lower()} as well")
 
 
 def require_data(data: bytes | None, stage: Stage) -> bytes:

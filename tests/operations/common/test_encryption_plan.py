@@ -7,12 +7,14 @@ from contextlib import nullcontext
 import pytest
 
 from kms_tornado.crypto.policy import CryptoPolicy, Technique
+from kms_tornado.domain.nonces import NonceSource
 from kms_tornado.errors import (
     BadTagLength,
     InvalidField,
     InvalidMessage,
     MissingInitializationVector,
     UnsupportedCryptographicParameters,
+    WrongNonceSource,
 )
 from kms_tornado.kmip.attributes import Attributes
 from kms_tornado.kmip.enums import BlockCipherMode, CryptographicAlgorithm, PaddingMethod
@@ -40,10 +42,11 @@ def encryption(
     aad=None,
     key=A.AES,
     own=None,
+    source=None,
     policy=CONSERVATIVE,
     client=BARE_OPERATION,
 ):
-    """own: the key's Cryptographic Parameters."""
+    """own: the key's Cryptographic Parameters. source: the one of its nonces."""
     request = EncryptRequest(
         "uid",
         parameters,
@@ -52,7 +55,7 @@ def encryption(
         authenticated_encryption_additional_data=aad,
     )
     attributes = Attributes(cryptographic_algorithm=key, cryptographic_parameters=own)
-    return plan_encryption(request, attributes, policy, client, made)
+    return plan_encryption(request, attributes, source, policy, client, made)
 
 
 def decryption(
@@ -88,7 +91,9 @@ def mode(block_cipher_mode, **others):
     [
         pytest.param({}, "AES_GCM", made(12), None, made(12), id="nothing: AES-GCM, a new IV"),
         pytest.param({"iv": IV12}, "AES_GCM", IV12, IV12, IV12, id="an IV: recorded, repeated"),
-        pytest.param({"iv": IV16}, "AES_GCM", IV16, IV16, IV16, id="a longer IV of GCM"),
+        pytest.param(
+            {"iv": IV16, "policy": PERMISSIVE}, "AES_GCM", IV16, IV16, IV16, id="a longer IV of GCM"
+        ),
         pytest.param(
             {"iv": IV12, "client": MESSAGE_2}, "AES_GCM", IV12, IV12, None,
             id="an IV in a message: recorded, not repeated",
@@ -217,6 +222,100 @@ def test_plan_does_not_change(plan):
         plan(iv=IV12).iv = IV16
 
 
+# --- whose nonces -------------------------------------------------------------------------------
+
+SERVER, CALLER, UNRECORDED = NonceSource.SERVER, NonceSource.CALLER, NonceSource.SERVER_UNRECORDED
+
+
+@pytest.mark.parametrize(
+    ("request_fields", "makes_nonce"),
+    [
+        pytest.param({}, True, id="AES-GCM"),
+        pytest.param({"iv": IV12}, False, id="AES-GCM with the caller's"),
+        pytest.param({"key": A.CHACHA20}, True, id="ChaCha20-Poly1305"),
+        pytest.param({"key": A.CHACHA20, "iv": IV12}, False, id="ChaCha20-Poly1305 with an IV"),
+        pytest.param({"key": A.CHACHA20, "iv": IV8}, False, id="bare ChaCha20"),
+        pytest.param({"parameters": mode(M.CTR)}, True, id="CTR"),
+        pytest.param({"parameters": mode(M.CTR), "iv": IV16}, False, id="CTR with an IV"),
+        pytest.param({"parameters": mode(M.CBC)}, False, id="an IV of CBC is no nonce"),
+        pytest.param({"parameters": mode(M.ECB)}, False, id="ECB has none"),
+    ],
+)
+def test_nonces_that_the_server_makes_are_counted(request_fields, makes_nonce):
+    plan = encryption(**request_fields, policy=PERMISSIVE)
+    assert plan.makes_nonce is makes_nonce
+    assert not (plan.makes_nonce and plan.recorded_nonce)
+
+
+@pytest.mark.parametrize(
+    ("source", "iv", "is_allowed"),
+    [
+        pytest.param(None, None, True, id="first, by the server"),
+        pytest.param(None, IV12, True, id="first, by the caller"),
+        pytest.param(SERVER, None, True, id="the server again"),
+        pytest.param(SERVER, IV12, False, id="the caller after the server"),
+        pytest.param(CALLER, IV12, True, id="the caller again"),
+        pytest.param(CALLER, None, False, id="the server after the caller"),
+        pytest.param(UNRECORDED, None, True, id="the server, with an old key"),
+        pytest.param(UNRECORDED, IV12, False, id="the caller, with an old key"),
+    ],
+)
+@pytest.mark.parametrize(
+    "others",
+    [
+        pytest.param({}, id="AES-GCM"),
+        pytest.param({"key": A.CHACHA20}, id="ChaCha20-Poly1305"),
+        pytest.param({"parameters": mode(M.CTR), "policy": PERMISSIVE}, id="CTR"),
+    ],
+)
+def test_key_takes_nonces_from_one_source_only(source, iv, is_allowed, others):
+    if iv is not None and "parameters" in others:
+        iv = IV16
+    with nullcontext() if is_allowed else pytest.raises(WrongNonceSource, match="ReKey"):
+        encryption(iv=iv, source=source, **others)
+
+
+@pytest.mark.parametrize("source", [SERVER, CALLER])
+@pytest.mark.parametrize("iv", [None, IV16])
+def test_modes_without_a_nonce_do_not_mind_the_source(source, iv):
+    encryption(mode(M.CBC), iv=iv, source=source, policy=PERMISSIVE)
+
+
+@pytest.mark.parametrize(
+    ("request_fields", "needs_decrypt"),
+    [
+        pytest.param({}, False, id="the server's nonce"),
+        pytest.param({"iv": IV12}, True, id="a nonce of the caller's"),
+        pytest.param({"key": A.CHACHA20, "iv": IV12}, True, id="one of ChaCha20-Poly1305"),
+        pytest.param({"parameters": mode(M.CTR)}, False, id="CTR with the server's nonce"),
+        pytest.param({"parameters": mode(M.CTR), "iv": IV16}, True, id="CTR with one's own"),
+        pytest.param({"parameters": mode(M.ECB)}, True, id="ECB where the key names no mode"),
+        pytest.param({"parameters": mode(M.CBC)}, True, id="CBC where the key names no mode"),
+        pytest.param({"parameters": mode(M.CBC), "own": P()}, True, id="or other parameters only"),
+        pytest.param({"own": mode(M.CBC)}, False, id="CBC of the key"),
+        pytest.param({"own": mode(M.ECB)}, False, id="ECB of the key"),
+    ],
+)
+def test_right_to_decrypt_is_needed_where_encryption_could_read(request_fields, needs_decrypt):
+    assert encryption(**request_fields, policy=PERMISSIVE).needs_decrypt is needs_decrypt
+
+
+@pytest.mark.parametrize(
+    ("request_fields", "needs_encrypt"),
+    [
+        pytest.param({"iv": IV12}, False, id="AES-GCM"),
+        pytest.param({"key": A.CHACHA20, "iv": IV12}, False, id="ChaCha20-Poly1305"),
+        pytest.param({"parameters": mode(M.CBC), "iv": IV16}, False, id="CBC"),
+        pytest.param({"parameters": mode(M.ECB)}, False, id="ECB"),
+        pytest.param({"parameters": mode(M.CTR), "iv": IV16}, True, id="CTR"),
+        pytest.param({"own": mode(M.CTR), "iv": IV16}, True, id="CTR of the key"),
+        pytest.param({"key": A.CHACHA20, "iv": IV8}, True, id="bare ChaCha20"),
+    ],
+)
+def test_right_to_encrypt_is_needed_where_decryption_is_encryption(request_fields, needs_encrypt):
+    assert decryption(**request_fields, policy=PERMISSIVE).needs_encrypt is needs_encrypt
+
+
 # --- what is refused ----------------------------------------------------------------------------
 
 REFUSED_BY_POLICY = [
@@ -275,6 +374,18 @@ def test_conservative_policy_refuses_before_the_iv_is_looked_at(plan, request_fi
 def test_both_directions_refuse(plan, request_fields, error):
     with pytest.raises(error):
         plan(**request_fields)
+
+
+@pytest.mark.parametrize("length", [8, 9, 11, 13, 16, 32, 64])
+def test_conservative_policy_takes_nonces_of_twelve_bytes_only(length):
+    with pytest.raises(UnsupportedCryptographicParameters, match=r"^a GCM nonce \w+ 12 bytes: off"):
+        encryption(iv=bytes(length))
+    encryption(iv=bytes(length), policy=PERMISSIVE)
+    encryption(iv=bytes(12))
+
+
+def test_what_was_encrypted_under_a_longer_nonce_stays_readable():
+    assert decryption(iv=bytes(16)).iv == bytes(16)
 
 
 @pytest.mark.parametrize(

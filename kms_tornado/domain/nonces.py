@@ -1,0 +1,72 @@
+"""Nonces: whose nonces a key takes, and how many of them the server may make.
+
+Two messages under one nonce of GCM, ChaCha20 or CTR expose each other, and with GCM the key of all tags.
+A record of the nonces that callers brought does not suffice: a caller could bring one that the server
+made. So each key has one source of nonces, which its first encryption fixes for ever:
+
+    the server    96 random bits each, so there is nothing to record but how many were made
+    the callers   each nonce is recorded, and refused when it comes again
+
+The key is the key's material here, not its identifier: the same material under two identifiers has one
+source and one record of nonces.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from ..errors import NoncesSpent, WrongNonceSource
+
+#: Random nonces of 96 bits for one key: with more, two of them are equal with a probability above 2^-33
+#: (NIST SP 800-38D §8.3).
+MAX_SERVER_NONCES = 2**32
+
+#: The nonces that a process reserves with one write. Those that it has left are lost when it ends.
+RESERVED_BLOCK = 2**16
+
+
+class NonceSource(IntEnum):
+    """Who makes a key's nonces. The numbers are stored."""
+
+    SERVER = 1
+    CALLER = 2
+    #: The server, for a key that is older than the records: it may have made nonces that nobody counted.
+    SERVER_UNRECORDED = 3
+
+
+_CALLER = NonceSource.CALLER  # Python 3.11 looks a member of an enumeration up in a function
+
+
+def check_caller_may_choose(fixed: int | None) -> None:
+    """Raises WrongNonceSource where the server makes the key's nonces.
+
+    fixed: the key's NonceSource; None before its first encryption.
+    """
+    if fixed not in (None, _CALLER):
+        raise WrongNonceSource(
+            "the server makes the nonces of this key: leave IVCounterNonce out; to bring your own, "
+            "ReKey and bring one with the first encryption under the new key"
+        )
+
+
+def check_server_may_choose(fixed: int | None, *, instead: str = "send IVCounterNonce") -> None:
+    """Raises WrongNonceSource where callers bring the key's nonces.
+
+    fixed: as for `check_caller_may_choose`. instead: what the caller may do with this key.
+    """
+    if fixed == _CALLER:
+        raise WrongNonceSource(
+            f"callers bring the nonces of this key: {instead}; to have the server make them, "
+            "ReKey and use the new key without IVCounterNonce"
+        )
+
+
+def add_reserved(reserved: int, count: int) -> int:
+    """The number of nonces that are reserved after `count` more. Raises NoncesSpent."""
+    after = reserved + count
+    if after > MAX_SERVER_NONCES:
+        raise NoncesSpent(
+            "the server has made as many nonces for this key as are safe (2^32): "
+            "ReKey, and encrypt with the new key"
+        )
+    return after
