@@ -7,8 +7,8 @@
     │  ├─ InvalidRequest         400 invalid_request: the header, not the token, is malformed
     │  ├─ InvalidToken           401 invalid_token
     │  │  └─ MalformedToken, AlgorithmNotAllowed, WrongTokenType, UnknownIssuer, UnknownKey,
-    │  │     BadSignature, MissingClaim, InvalidClaim, ExpiredToken, TokenNotYetValid, TokenTooOld,
-    │  │     WrongAudience, UnverifiedEmail
+    │  │     BadSignature, MissingClaim, InvalidClaim, InvalidUserName, ExpiredToken,
+    │  │     TokenNotYetValid, TokenTooOld, WrongAudience, UnverifiedEmail
     │  └─ InsufficientScope      403 insufficient_scope
     ├─ KMIPError                 carries a Result Reason (KMIP 2.1 §11.46)
     │  └─ ItemNotFound, ObjectAlreadyExists, InvalidMessage, InvalidField, MissingData,
@@ -128,6 +128,11 @@ class MissingClaim(InvalidToken):
 class InvalidClaim(InvalidToken):
     reason = "invalid_claim"
     description = "a claim has a wrong type or value"
+
+
+class InvalidUserName(InvalidToken):
+    reason = "user_name"
+    description = "user name not accepted"
 
 
 class ExpiredToken(InvalidToken):

@@ -19,6 +19,7 @@ from .auth.issuer import (
     is_loopback_host,
 )
 from .errors import ConfigurationError
+from .user_names import find_user_fault
 
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 LOG_FORMATS = ("text", "json")
@@ -157,6 +158,9 @@ def _refuse(faults: Iterable[ConfigurationError]) -> None:
 def _find_service_faults(settings: ServiceSettings) -> Iterator[ConfigurationError]:
     if settings.crypto_policy not in CRYPTO_POLICIES:
         yield ConfigurationError(f"one of {' '.join(CRYPTO_POLICIES)}", "crypto_policy")
+    for user in sorted(settings.privileged_users):
+        if fault := find_user_fault(user):  # nobody would ever be that user
+            yield ConfigurationError(f"{user!r} {fault}", "privileged_users")
     if settings.master_key is not None and settings.master_key_file is not None:
         # Which one wins would decide whether the stored objects can be read.
         yield ConfigurationError(
@@ -181,8 +185,8 @@ def _find_field_faults(settings: Settings) -> Iterator[ConfigurationError]:
     if not settings.hostname:
         # Tornado would listen on every interface.
         yield ConfigurationError("a host is needed", "hostname")
-    if not settings.default_username:
-        yield ConfigurationError("a name is needed", "default_username")
+    if fault := find_user_fault(settings.default_username):
+        yield ConfigurationError(f"the name {fault}", "default_username")
     if settings.cache_size < 0:
         yield ConfigurationError("not negative", "cache_size")
 

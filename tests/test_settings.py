@@ -73,6 +73,9 @@ def test_settings_that_go_together_exist(values):
         pytest.param({"trust": TRUST, "log_format": "xml"}, ["log_format"], id="log format"),
         pytest.param({"trust": TRUST, "hostname": ""}, ["hostname"], id="no host"),
         pytest.param({"trust": TRUST, "default_username": ""}, ["default_username"], id="no user"),
+        pytest.param(
+            {"trust": TRUST, "default_username": "*"}, ["default_username"], id="every user"
+        ),
         pytest.param({"trust": TRUST, "cache_size": -1}, ["cache_size"], id="cache size"),
         pytest.param({"port": -1, "tls_key_file": PEM}, ["port", "trust", "tls_key_file"], id="3"),
     ],
@@ -130,6 +133,12 @@ def test_issuer_of_dev_is_trusted_under_the_policy_that_was_configured():
         ),
         pytest.param({"crypto_policy": "permissive"}, [], id="policy"),
         pytest.param({"crypto_policy": "lax"}, ["crypto_policy"], id="unknown policy"),
+        pytest.param({"privileged_users": {"alice", "https://a.example#bob"}}, [], id="users"),
+        pytest.param(
+            {"privileged_users": {"*", "alice\u200b", "bob"}},
+            ["privileged_users", "privileged_users"],
+            id="two that are no user names",
+        ),
     ],
 )
 def test_settings_of_the_service_are_checked_where_they_are_made(values, faulty):

@@ -14,15 +14,16 @@ from ..errors import (
     ExpiredToken,
     InsufficientScope,
     InvalidClaim,
+    InvalidUserName,
     MissingClaim,
     TokenNotYetValid,
     TokenTooOld,
     UnverifiedEmail,
     WrongAudience,
 )
+from ..user_names import MAX_NAME_LENGTH, find_name_fault
 from .issuer import RequiredClaim, TokenPolicy, TrustedIssuer
 
-MAX_NAME_LENGTH = 255  # RFC 7519 puts no bound on `sub`; OpenID Connect Core §2 says 255
 #: The last second of the year 9999: larger numbers are milliseconds or overflows.
 _LAST_SECOND = 253402300799
 
@@ -125,9 +126,11 @@ def build_user_name(claims: UnverifiedClaims, *, issuer: TrustedIssuer, policy: 
     """The principal's name: the user claim, after ``<issuer>#`` where namespaces are on.
 
     An e-mail address counts only with ``email_verified: true``, for anybody can register with an
-    address that is not theirs. Raises MissingClaim, InvalidClaim, UnverifiedEmail.
+    address that is not theirs. Raises MissingClaim, InvalidClaim, InvalidUserName, UnverifiedEmail.
     """
     name = parse_name(claims, policy.user_claim)
+    if fault := find_name_fault(name):
+        raise InvalidUserName(f"{policy.user_claim} {fault}")
     if (
         policy.user_claim == "email"
         and not policy.allow_unverified_email

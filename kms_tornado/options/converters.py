@@ -8,9 +8,9 @@ import re
 from ipaddress import ip_address
 from pathlib import Path
 
-from ..auth.claims import MAX_NAME_LENGTH
 from ..auth.issuer import RequiredClaim, TokenPolicy, TrustedIssuer
 from ..errors import ConfigurationError
+from ..user_names import find_user_fault
 from .wording import quote
 
 
@@ -75,12 +75,10 @@ def _parse_claim_value(text: str) -> str | int | float | bool:
     return text
 
 
-def parse_user_name(text: str) -> str:
-    if text == "*":
-        # In access rights it stands for every authenticated user; nobody has that name.
-        raise ConfigurationError("'*' is not a user name")
-    if len(text) > MAX_NAME_LENGTH:
-        raise ConfigurationError(f"a user name has at most {MAX_NAME_LENGTH} characters")
+def parse_user(text: str) -> str:
+    """A name that a token could carry, perhaps with its issuer in front."""
+    if fault := find_user_fault(text):
+        raise ConfigurationError(f"{quote(text)} {fault}")
     return text
 
 

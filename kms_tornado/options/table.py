@@ -19,7 +19,7 @@ from .converters import (
     parse_readable_file,
     parse_required_claim,
     parse_token_type,
-    parse_user_name,
+    parse_user,
 )
 from .kinds import Integer, OptionKind, Seconds, Switch, Text, make_choice
 from .wording import find_closest
@@ -238,7 +238,7 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
             ),
             Option(
                 "default-username",
-                Text("USER", parse_user_name),
+                Text("USER", parse_user),
                 "the user of every request with --insecure-no-auth",
                 "admin",
             ),
@@ -324,7 +324,7 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
             ),
             Option(
                 "privileged-users",
-                Text("USER", parse_user_name),
+                Text("USER", parse_user),
                 "only these users may create objects (default: every authenticated user)",
                 repeatable=True,
                 collect=frozenset,

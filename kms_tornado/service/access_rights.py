@@ -39,7 +39,7 @@ JSON = dict[str, Any]
 class AccessRequest:
     """Which operations on which object are granted to a user or withdrawn.
 
-    user: a name as in tokens, or `domain.access.EVERYONE`.
+    user: a name as in tokens, or `user_names.EVERYONE`.
     """
 
     uid: UniqueIdentifier

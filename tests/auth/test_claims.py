@@ -21,10 +21,12 @@ from kms_tornado.auth.claims import (
 from kms_tornado.auth.issuer import RequiredClaim, TokenPolicy, TrustedIssuer
 from kms_tornado.errors import (
     AuthenticationError,
+    ConfigurationError,
     ExpiredToken,
     InsufficientScope,
     InvalidClaim,
     InvalidToken,
+    InvalidUserName,
     MissingClaim,
     TokenNotYetValid,
     TokenTooOld,
@@ -303,6 +305,13 @@ def test_the_user_claim_names_the_principal(
         pytest.param({"email": None}, {"allow_unverified_email": True}, InvalidClaim, id="null though unverified is allowed"),
         pytest.param({}, {"user_claim": "name"}, MissingClaim, id="another claim is absent"),
         pytest.param({"name": 7}, {"user_claim": "name"}, InvalidClaim, id="another claim is a number"),
+        pytest.param({"email": "*"}, {"allow_unverified_email": True}, InvalidUserName, id="everyone"),
+        pytest.param({"email": " a@x"}, {"allow_unverified_email": True}, InvalidUserName, id="outer space"),
+        pytest.param({"email": "a\u200b@x"}, {"allow_unverified_email": True}, InvalidUserName, id="zero width"),
+        pytest.param({"email": "Zoe\u0308@x"}, {"allow_unverified_email": True}, InvalidUserName, id="not NFC"),
+        pytest.param({"sub": "*"}, {"user_claim": "sub"}, InvalidUserName, id="sub of everyone"),
+        pytest.param({"sub": "*"}, {"user_claim": "sub", "namespace_by_issuer": True}, InvalidUserName, id="everyone of one issuer"),
+        pytest.param({"sub": " a"}, {"user_claim": "sub", "namespace_by_issuer": True}, InvalidUserName, id="a space behind the issuer"),
     ],
 )  # fmt: skip
 def test_a_user_claim_that_proves_nothing_is_refused(
@@ -314,6 +323,23 @@ def test_a_user_claim_that_proves_nothing_is_refused(
             issuer=ALICE,
             policy=TokenPolicy(**{"user_claim": "email", **policy}),
         )
+
+
+def test_a_name_of_another_namespace_stays_in_its_own() -> None:
+    policy = TokenPolicy(namespace_by_issuer=True)
+    claims = good_claims(sub="https://other.example#alice")
+    name = build_user_name(claims, issuer=ALICE, policy=policy)
+    assert name == f"{ISSUER}#https://other.example#alice"
+    assert name.partition("#")[0] == ISSUER, "an issuer has no #, so the first one ends it"
+    with pytest.raises(ConfigurationError):
+        TrustedIssuer(f"{ISSUER}#https://other.example")
+
+
+def test_claims_that_do_not_name_the_user_are_left_alone() -> None:
+    policy = TokenPolicy(user_claim="name")
+    claims = good_claims(sub=" *\u200b", name="alice")
+    check_claims(claims, issuer=ALICE, policy=policy, now=NOW)
+    assert build_user_name(claims, issuer=ALICE, policy=policy) == "alice"
 
 
 # --- what the holder may do -----------------------------------------------------------------------

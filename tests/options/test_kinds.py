@@ -69,9 +69,16 @@ def test_switch_is_on_in_the_file(toml, text):
         ("jwt-auth-provider", "https://a.example,file://[", "key set URI: not a valid URL"),
         ("hostname", "http://localhost", "'http://localhost' is not a host name or an address"),
         ("hostname", "a b", "'a b' is not a host name or an address"),
-        ("default-username", "*", "'*' is not a user name"),
-        ("privileged-users", "*", "'*' is not a user name"),
-        ("default-username", "x" * 256, "a user name has at most 255 characters"),
+        ("default-username", "*", "'*' stands for every user, and is nobody's name"),
+        ("privileged-users", "*", "'*' stands for every user, and is nobody's name"),
+        ("privileged-users", "https://a.example#*", "'https://a.example#*' stands for every user"),
+        ("default-username", "a\u200b", "'a\\u200b' has characters that show nothing"),
+        ("privileged-users", "e\u0301", "'e\u0301' is not in Unicode's normal form NFC"),
+        (
+            "default-username",
+            "x" * 256,
+            "'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…' has more than 255",
+        ),
         ("jwt-user-claim", "a\x1b", "the value contains control characters or is not UTF-8"),
         ("data-dir", "\udcff", "the value contains control characters or is not UTF-8"),
         ("tls-cert-file", "/nowhere/x", "cannot read /nowhere/x: No such file or directory"),
@@ -84,3 +91,10 @@ def test_nonsense_is_refused_by_name_in_flag_and_environment(name, text, fault):
     assert refusal([f"--{name}={text}"]).startswith(f"--{name} (flag): {fault}")
     by_environment = refusal([], {variable: text})
     assert by_environment.startswith(f"--{name} (environment {variable}): {fault}")
+
+
+@pytest.mark.parametrize("name", ["default-username", "privileged-users"])
+def test_flag_that_names_a_user_keeps_the_spaces_around_the_name(name):
+    """Spaces around a variable are no part of it; a shell passes on those that somebody quoted."""
+    fault = f"--{name} (flag): ' a' begins or ends with a space"
+    assert refusal([f"--{name}= a"]).startswith(fault)

@@ -21,8 +21,8 @@ from sqlalchemy import (
     select,
 )
 
-from ...domain.access import EVERYONE
 from ...kmip.enums import Operation
+from ...user_names import EVERYONE
 from ..bounds import MAX_LISTED
 from .rows import OBJECT_ROW
 from .schema import grants, objects, server_state

@@ -1,0 +1,84 @@
+"""The rule for user names, which tokens, grants and options share.
+
+A name that is compared octet by octet must not have a twin that people, or other programs, take for the
+same: whoever can choose their name at the issuer would be mistaken for somebody else. So a name is in
+Unicode's normal form C, and has no characters that show nothing.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+#: The user who stands for every authenticated user, in grants alone: nobody has that name.
+EVERYONE = "*"
+#: Characters of a name. RFC 7519 puts no bound on `sub`; OpenID Connect Core §2 says 255.
+MAX_NAME_LENGTH = 255
+#: Characters of a name with its issuer in front, as `--jwt-user-namespace issuer` has it.
+MAX_USER_LENGTH = 2048
+
+#: Control, format and separator characters, and halves of a surrogate pair, which no UTF-8 can hold.
+_REFUSED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Zs"})
+#: Unicode's Default_Ignorable_Code_Point outside those categories: fillers and selectors, which show
+#: nothing by themselves. RFC 8264 §9.13 refuses them in names, too.
+_IGNORABLE = frozenset(
+    code
+    for first, last in (
+        (0x034F, 0x034F),
+        (0x115F, 0x1160),
+        (0x17B4, 0x17B5),
+        (0x180B, 0x180F),
+        (0x2065, 0x2065),
+        (0x3164, 0x3164),
+        (0xFE00, 0xFE0F),
+        (0xFFA0, 0xFFA0),
+        (0xFFF0, 0xFFF8),
+        (0xE0000, 0xE0FFF),
+    )
+    for code in range(first, last + 1)
+)
+
+
+def find_name_fault(name: str) -> str | None:
+    """What keeps the text from being a user's name, to be read after the subject; None where nothing does.
+
+    name: without an issuer in front.
+    """
+    if len(name) > MAX_NAME_LENGTH:
+        return f"has more than {MAX_NAME_LENGTH} characters"
+    if name == EVERYONE:
+        return "stands for every user, and is nobody's name"
+    return _find_spelling_fault(name)
+
+
+def find_user_fault(user: str) -> str | None:
+    """As `find_name_fault`, for a name that may have its issuer in front: ``https://…#name``.
+
+    An issuer has no fragment, so the first ``#`` ends it, and no name reaches into another namespace.
+    """
+    if len(user) > MAX_USER_LENGTH:
+        return f"has more than {MAX_USER_LENGTH} characters"
+    issuer, separator, name = user.partition("#")
+    if separator and "://" in issuer:
+        return _find_spelling_fault(issuer) or find_name_fault(name)
+    return find_name_fault(user)
+
+
+def _find_spelling_fault(name: str) -> str | None:
+    if not name:
+        return "is empty"
+    if name != name.strip():
+        return "begins or ends with a space"
+    if name.isascii() and name.isprintable():  # nearly every name
+        return None
+    if any(map(_is_hidden, name)):
+        return "has characters that show nothing: control, format or separator characters"
+    if not unicodedata.is_normalized("NFC", name):
+        return "is not in Unicode's normal form NFC"
+    return None
+
+
+def _is_hidden(character: str) -> bool:
+    """Whether nothing of the character is seen. The common space is, between other characters."""
+    if character == " ":
+        return False
+    return unicodedata.category(character) in _REFUSED_CATEGORIES or ord(character) in _IGNORABLE
