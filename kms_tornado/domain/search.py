@@ -53,14 +53,16 @@ class ObjectFilter:
 
 @dataclass(frozen=True, slots=True)
 class TagSearch:
-    """The objects with all of the tags that a principal may use, newest first.
+    """The objects with all of the tags: the principal's own, or those granted to it by name; newest first.
 
-    rights: granted operations any of which is enough for objects of other owners, two at most
-    (`domain.access.sufficient_rights`); without rights, only the principal's own objects are searched.
+    rights: granted operations any of which is enough, two at most (`domain.access.sufficient_rights`).
+    Without rights, the principal's own objects are searched; with rights, those of other owners alone.
+    What is granted to everybody is never found by its tags, which anybody could have chosen.
     states: None means every state except the destroyed ones.
     now: seconds since the Unix epoch. states are compared with the state at this moment
     (`domain.dates.state_at`); with None, with the stored state. The objects that are found carry the
     stored state either way.
+    other_than: an owner whose objects are passed over.
     """
 
     tags: frozenset[str]
@@ -68,6 +70,7 @@ class TagSearch:
     rights: Collection[Operation] = ()
     states: frozenset[State] | None = None
     now: int | None = None
+    other_than: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

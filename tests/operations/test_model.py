@@ -202,15 +202,18 @@ def machine(kms: KMS) -> type[RuleBasedStateMachine]:
             assert (total, set(found)) == (len(expected), expected)
 
         @invariant()
-        def tag_list_means_an_active_key_that_the_caller_may_use_or_none(self):
+        def tag_list_means_an_own_key_or_else_one_that_was_granted(self):
             for user in range(2):
+                tagged_a = {k: v for k, v in getattr(self, "model", {}).items() if "a" in v.tags}
+                own = {each for each, key in tagged_a.items() if key.owner == user}
+                granted = {each for each, key in tagged_a.items() if key.is_for(user, "encrypt")}
                 active = {
-                    each
-                    for each, key in getattr(self, "model", {}).items()
-                    if key.is_for(user, "encrypt") and key.state == "Active" and "a" in key.tags
-                }
+                    each for each in own or granted if tagged_a[each].state == "Active"
+                }  # fmt: skip
                 if active:
                     assert self.users[user].encrypt(["a"], b"").uid in active
+                elif tagged_a:
+                    self.users[user].refused("Encrypt", uid(["a"]), octets("Data", b""))
 
     return Machine
 

@@ -337,6 +337,14 @@ def test_own_and_granted_objects_are_found_newest_first_and_paged(alice, bob):
     bob.revoke(keys[0])
     assert bob.encrypt([tag], b"x").uid == keys[2], "his own, though alice's is newer"
     bob.revoke(keys[2])
+    line = bob.refused("Encrypt", uid([tag]), octets("Data", b""))
+    assert line == "Wrong_Key_Lifecycle_State: the object is Deactivated", "his own, of no use"
+    for key in (keys[0], keys[2]):
+        bob.destroy(key)
+    line = bob.refused("Encrypt", uid([tag]), octets("Data", b""))
+    assert line == "Item_Not_Found: your only objects with these tags are destroyed"
+    for key in (keys[0], keys[2]):
+        bob.destroy(key, remove=True)
     assert bob.encrypt([tag], b"x").uid == keys[1], "alice's, the newest that is Active"
     assert alice.locate(tagged(tag)) == (2, [keys[1], keys[3]])
 

@@ -5,8 +5,9 @@ request names; all others go through `Call.fetch_for`, which decides, in this or
 own transaction:
 
 1. *Which object* the identifier means. A unique identifier names one object. A list of tags names the best
-   object that has them all: the caller's own before granted ones, Active ones before others, the newest
-   first.
+   object that has them all: Active ones before others, the newest first. If the caller owns one with these
+   tags, it is one of theirs, suitable or not. Otherwise it is one that was granted to the caller by name,
+   never one that was granted to everybody.
 2. *Whether the caller may access it* for the operation that the dispatcher named, never one that the
    operation chose: as owner, or by a sufficient right (`domain.access`). Otherwise the error is the same
    ItemNotFound as for an object that does not exist.
@@ -49,6 +50,7 @@ from ...domain.search import TagSearch
 from ...domain.usage import check_usage_left, check_usage_mask, consume_usage
 from ...errors import (
     InvalidField,
+    ItemNotFound,
     KeyWrapTypeNotSupported,
     MissingData,
     ObjectDestroyed,
@@ -214,20 +216,40 @@ class Call:
     ) -> ManagedObject | None:
         """The best usable object with all the tags; else an unusable one, so that the refusal says why.
 
+        Anybody may put any tags on a key and grant it to others, who would then encrypt with it. So an
+        object of the caller's own is the answer wherever there is one, even a destroyed one, which
+        ends the search. What is granted to everybody is passed over, and what several owners granted is
+        refused. Raises ItemNotFound, InvalidField.
+        """
+        own = TagSearch(tags, self.principal, now=self.now)
+        best = await self._best_of(own, use, types)
+        if best is not None:
+            return best
+        if await self.store.find_tagged(dataclasses.replace(own, states=DESTROYED_STATES)):
+            raise ItemNotFound("your only objects with these tags are destroyed")
+        rights = self.context.sufficient_rights[self.operation]
+        granted = TagSearch(tags, self.principal, rights, now=self.now)
+        best = await self._best_of(granted, use, types)
+        if best is not None and await self.store.find_tagged(
+            dataclasses.replace(granted, other_than=best.owner)
+        ):
+            raise InvalidField(
+                "several users granted you objects with these tags: name one by its unique identifier"
+            )
+        return best
+
+    async def _best_of(
+        self, search: TagSearch, use: Use, types: SuitableTypes
+    ) -> ManagedObject | None:
+        """The best usable object that the search finds, else an unusable one; destroyed ones are passed over.
+
         The store is searched for one group of states after the other, not for all at once: a search
-        returns the newest hundred, and a hundred revoked keys must not hide the Active one. The caller's
-        own objects come before granted ones: otherwise anybody could grant a newer key with the same
-        tags, and have others encrypt with it.
+        returns the newest hundred, and a hundred revoked keys must not hide the Active one.
         """
         unusable = None
-        groups = [
-            (rights, states)
-            for rights in ((), self.context.sufficient_rights[self.operation])
-            for states in _by_preference(use)
-        ]
-        for rights, states in groups:
-            search = TagSearch(tags, self.principal, rights, states, self.now)
-            for candidate in await self.store.find_tagged(search):
+        for states in _by_preference(use):
+            found = await self.store.find_tagged(dataclasses.replace(search, states=states))
+            for candidate in found:
                 if use.is_allowed_in(state_at(candidate, self.now)) and _has_type(candidate, types):
                     return candidate
                 unusable = unusable or candidate

@@ -37,8 +37,10 @@ _NO_RIGHT = 0  # no operation has this number
 
 #: The serials of all objects on which the principal has any right.
 serials_of_any_right = select(grants.c.object).where(_is_grantee)
-#: The serials of all objects on which the principal has one of the rights.
-serials_of_rights = serials_of_any_right.where(_is_right)
+#: The serials of all objects on which the principal itself was granted one of the rights.
+serials_of_rights_by_name = select(grants.c.object).where(
+    grants.c.grantee == principal_parameter, _is_right
+)
 
 by_uid = select(*OBJECT_ROW).where(objects.c.uid == bindparam("uid"))
 

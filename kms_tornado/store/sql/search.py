@@ -73,7 +73,7 @@ from .queries import (
     bind_caller,
     principal_parameter,
     serials_of_any_right,
-    serials_of_rights,
+    serials_of_rights_by_name,
 )
 from .rows import OBJECT_ROW
 from .schema import object_tags, objects
@@ -102,13 +102,13 @@ _MAX_SHAPES = 128
 class TagShape(NamedTuple):
     """What decides the statement of a tag search.
 
-    includes_granted: whether it searches granted objects, too. uses_dates: whether dates that have
-    passed count for the state, so that the statement has the parameter `now`.
+    is_granted: whether it searches granted objects instead of the principal's own. uses_dates: whether
+    dates that have passed count for the state, so that the statement has the parameter `now`.
     """
 
     tag_count: int
     states: frozenset[State] | None
-    includes_granted: bool
+    is_granted: bool
     uses_dates: bool
 
 
@@ -124,8 +124,9 @@ def shape_tag_search(search: TagSearch) -> tuple[TagShape, Iterator[Values]]:
 def _rotate_tags(search: TagSearch) -> Iterator[Values]:
     tags = order_tags(search.tags)
     caller = bind_caller(search.principal, search.rights)
+    passed_over = search.principal if search.other_than is None else search.other_than
     for _ in range(len(tags)):
-        yield {**_bind_tags(tags), **caller, "now": search.now}
+        yield {**_bind_tags(tags), **caller, "now": search.now, "other_than": passed_over}
         tags.append(tags.pop(0))
 
 
@@ -183,22 +184,20 @@ class SearchStatements:
             lambda shape: Prepared(write_locate(shape, merges=merges), dialect)
         )
         self.tagged = StatementCache[TagShape](
-            lambda shape: Prepared(write_tag_search(shape, merges=merges), dialect)
+            lambda shape: Prepared(write_tag_search(shape), dialect)
         )
 
 
-def write_tag_search(shape: TagShape, *, merges: bool) -> Select[Any]:
-    """A statement for the newest objects with all the tags, of which there is at least one.
-
-    merges: whether the database merges sorted searches lazily; see `_merge_newest_first`.
-    """
+def write_tag_search(shape: TagShape) -> Select[Any]:
+    """A statement for the newest objects with all the tags, of which there is at least one."""
     tags = _make_tag_parameters(shape.tag_count)
     conditions = write_states(shape.states, bind_now(shape.uses_dates))
-    searches = [_search_own(tags, conditions)]
-    if shape.includes_granted:
-        searches.append(_search_granted(tags, conditions, serials_of_rights))
-    limit = write_constant(MAX_TAGGED)
-    newest = _merge_newest_first(searches, None if merges else limit).limit(limit).subquery()
+    if shape.is_granted:
+        search = _search_granted(tags, conditions, serials_of_rights_by_name)
+        search = search.where(objects.c.owner != bindparam("other_than"))
+    else:
+        search = _search_own(tags, conditions)
+    newest = search.order_by(*_newest_first()).limit(write_constant(MAX_TAGGED)).subquery()
     return (
         select(*OBJECT_ROW)
         .join_from(newest, objects, objects.c.serial == newest.c.serial)
@@ -209,7 +208,7 @@ def write_tag_search(shape: TagShape, *, merges: bool) -> Select[Any]:
 def write_locate(shape: FilterShape, *, merges: bool) -> Select[Any]:
     """A statement for rows of (number of all matches, identifier); one row with NULL for an empty page.
 
-    merges: as for `write_tag_search`.
+    merges: whether the database merges sorted searches lazily; see `_merge_newest_first`.
     One statement, so that number and page come from one snapshot. The filter is written out twice
     rather than as a common table expression, which SQLite would materialize before it counts.
     """
@@ -300,15 +299,15 @@ def _merge_newest_first(
     limit: how many rows of each search are enough, for PostgreSQL, which reads and sorts the whole
     union. None for SQLite, which merges the searches lazily and reads no further than it must.
     """
-    order: list[ColumnElement[Any]] = [
-        literal_column(name).desc() for name in ("created_at", "serial")
-    ]
-    if len(searches) == 1:
-        return searches[0].order_by(*order)
+    order = _newest_first()
     if limit is not None:
         limited = [search.order_by(*order).limit(limit).subquery() for search in searches]
         searches = [select(search) for search in limited]
     return union_all(*searches).order_by(*order)
+
+
+def _newest_first() -> list[ColumnElement[Any]]:
+    return [literal_column(name).desc() for name in ("created_at", "serial")]
 
 
 # --- the answer ---------------------------------------------------------------------------------

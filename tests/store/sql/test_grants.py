@@ -35,13 +35,13 @@ def run(place, body):
 
 
 async def may(store, *rights, principal=BOB):
-    """Whether all ways to the object agree that the rights suffice."""
-    found = await store.get_for("one", principal=principal, rights=rights)
-    tagged = await store.find_tagged(
-        TagSearch(frozenset({"t"}), principal=principal, rights=rights)
-    )
-    assert uids(tagged) == (["one"] if found else [])
-    return found is not None
+    """Whether the rights suffice."""
+    return await store.get_for("one", principal=principal, rights=rights) is not None
+
+
+async def tagged(store, *rights, principal=BOB, **more):
+    """What is found by the tag."""
+    return uids(await store.find_tagged(TagSearch(frozenset({"t"}), principal, rights, **more)))
 
 
 def test_the_owner_needs_no_right_and_others_one_of_those_asked_for(place):
@@ -55,6 +55,22 @@ def test_the_owner_needs_no_right_and_others_one_of_those_asked_for(place):
         assert not await may(store, ENCRYPT, DESTROY)
         assert not await may(store)
         assert not await may(store, GET, principal="eve")
+
+    run(place, body)
+
+
+def test_a_tag_search_is_among_ones_own_objects_or_among_those_granted_by_name(place):
+    async def body(store):
+        await store.commit([grant("one", GET)])
+        await store.commit([grant("one", ENCRYPT, grantee="*")])
+        assert await tagged(store, principal=ALICE) == ["one"]
+        assert await tagged(store, GET, principal=ALICE) == [], "one's own was not granted"
+        assert await tagged(store) == []
+        assert await tagged(store, GET) == await tagged(store, ENCRYPT, GET) == ["one"]
+        assert await tagged(store, ENCRYPT) == await tagged(store, ENCRYPT, DESTROY) == []
+        assert await tagged(store, ENCRYPT, principal="eve") == [], "granted to everyone"
+        assert await tagged(store, GET, other_than=ALICE) == []
+        assert await tagged(store, GET, other_than="carol") == ["one"]
 
     run(place, body)
 
