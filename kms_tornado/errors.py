@@ -202,6 +202,12 @@ class NonUniqueName(KMIPError):
     reason = "Non Unique Name Attribute"
 
 
+class BadCryptographicParameters(KMIPError):
+    """The parameters contradict each other, or those of the key."""
+
+    reason = "Bad Cryptographic Parameters"
+
+
 class NonceReused(KMIPError):
     """The client's nonce was used with this key before; a second message under it would expose both."""
 

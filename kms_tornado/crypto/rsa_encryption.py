@@ -9,7 +9,12 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from ..errors import CryptographicFailure, InvalidField, UnsupportedCryptographicParameters
+from ..errors import (
+    BadCryptographicParameters,
+    CryptographicFailure,
+    InvalidField,
+    UnsupportedCryptographicParameters,
+)
 from ..kmip.enums import CryptographicAlgorithm, HashingAlgorithm, MaskGenerator, PaddingMethod
 from ..kmip.structures import CryptographicParameters
 from .hashes import HASHES
@@ -35,10 +40,12 @@ class RSAEncryptionScheme:
 def choose_rsa_encryption(requested: CryptographicParameters) -> RSAEncryptionScheme:
     """The scheme of the parameters, by default OAEP with SHA-256.
 
-    Raises UnsupportedCryptographicParameters.
+    Raises UnsupportedCryptographicParameters, BadCryptographicParameters.
     """
     if requested.cryptographic_algorithm not in {None, CryptographicAlgorithm.RSA}:
         raise UnsupportedCryptographicParameters("the key is for another algorithm")
+    if requested.digital_signature_algorithm is not None:
+        raise BadCryptographicParameters("DigitalSignatureAlgorithm is for signatures")
     if requested.padding_method is PaddingMethod.PKCS1_V1_5:
         return RSAEncryptionScheme(Technique.RSA_PKCS1_V1_5_ENCRYPTION)
     if requested.padding_method not in {None, PaddingMethod.OAEP}:

@@ -14,6 +14,7 @@ from enum import Enum
 from types import MappingProxyType
 
 from ..errors import (
+    BadCryptographicParameters,
     BadTagLength,
     InvalidField,
     UnsupportedCryptographicParameters,
@@ -148,7 +149,7 @@ def choose_suite(
 
     iv: as the caller sent it. Its length tells bare ChaCha20 (8 bytes), which the OASIS cases mean
     by ``ChaCha20``, from ChaCha20-Poly1305 (12 bytes), which the published clients mean.
-    Raises UnsupportedCryptographicParameters, BadTagLength, InvalidField.
+    Raises UnsupportedCryptographicParameters, BadCryptographicParameters, BadTagLength, InvalidField.
     """
     if algorithm is None:
         raise UnsupportedCryptographicParameters("the key has no algorithm")
@@ -163,6 +164,7 @@ def choose_suite(
         raise UnsupportedCryptographicParameters(f"{name} is not offered")
     if (
         (algorithm, mode) == (_A.CHACHA20, None)
+        and requested.cryptographic_algorithm is not _A.CHACHA20_POLY1305
         and iv is not None
         and len(iv) == _CHACHA20.new_iv_bytes
     ):
@@ -171,8 +173,12 @@ def choose_suite(
         suite = _apply_padding(suite, requested.padding_method)
     if suite.is_authenticated:
         suite = _apply_tag_length(suite, requested.tag_length)
+    elif requested.tag_length is not None:
+        raise BadCryptographicParameters("TagLength goes with an authenticated mode")
     if requested.iv_length not in {None, suite.new_iv_bytes}:
         raise UnsupportedCryptographicParameters(f"a new IV has {suite.new_iv_bytes} bytes")
+    if requested.iv_length is not None and iv is not None and len(iv) != requested.iv_length:
+        raise BadCryptographicParameters(f"by IVLength the IV has {requested.iv_length} bytes")
     return _apply_initial_counter(suite, requested)
 
 

@@ -20,6 +20,7 @@ from ..crypto.material import KeyMaterial
 from ..crypto.policy import Technique
 from ..crypto.suites import check_iv, choose_suite
 from ..domain.access import is_owner
+from ..domain.key_parameters import bind_parameters
 from ..domain.lifecycle import Use
 from ..domain.managed_object import ManagedObject
 from ..domain.usage import consume_usage
@@ -171,7 +172,11 @@ def _check_not_guessable(bases: Sequence[ManagedObject], length: int) -> None:
 def _complete_parameters(
     parameters: DerivationParameters, keys: Sequence[UsableKey]
 ) -> DerivationParameters:
-    """The parameters, with the derivation data from the second object where there is one."""
+    """The parameters bound by the base's own, with the data from the second object where there is one."""
+    own = keys[0].target.attributes.cryptographic_parameters
+    if own is not None:
+        bound = bind_parameters(own, parameters.cryptographic_parameters)
+        parameters = dataclasses.replace(parameters, cryptographic_parameters=bound)
     if len(keys) == 1:
         return parameters
     if parameters.derivation_data is not None:

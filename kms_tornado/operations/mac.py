@@ -7,6 +7,7 @@ from functools import partial
 from ..crypto.hashes import Hasher
 from ..crypto.mac import MACContext, choose_mac_suite, is_same_mac
 from ..crypto.policy import Technique
+from ..domain.key_parameters import bind_parameters
 from ..domain.lifecycle import Use
 from ..errors import MissingData
 from ..kmip.enums import CryptographicUsageMask, ObjectType, ValidityIndicator
@@ -19,7 +20,7 @@ from ..kmip.payloads import (
     MACVerifyResponse,
 )
 from .common.call import Call, UsableKey
-from .common.key_use import choose_parameters, feed_stream
+from .common.key_use import feed_stream
 from .common.streams import determine_stage
 
 #: Secret Data may be the key of an HMAC as well.
@@ -73,7 +74,9 @@ def _start_mac(
 ) -> MACContext:
     """The MAC computation. request: the one with the whole data or its first part, whose parameters count."""
     attributes = key.target.attributes
-    requested = choose_parameters(attributes, request.cryptographic_parameters)
+    requested = bind_parameters(
+        attributes.cryptographic_parameters, request.cryptographic_parameters
+    )
     suite = choose_mac_suite(attributes.cryptographic_algorithm, requested)
     call.check_allowed(suite.technique, use)
     return MACContext(suite, key.open())

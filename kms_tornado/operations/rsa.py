@@ -10,13 +10,14 @@ from ..crypto.rsa_encryption import (
     rsa_decrypt,
     rsa_encrypt,
 )
+from ..domain.key_parameters import bind_parameters
 from ..domain.lifecycle import Use
 from ..domain.managed_object import ManagedObject
 from ..errors import InvalidField
 from ..kmip.payloads import DecryptRequest, DecryptResponse, EncryptRequest, EncryptResponse
 from ..kmip.structures import CryptographicParameters
 from .common.call import Call, UsableKey
-from .common.key_use import choose_parameters, open_public_key, run_with_private_key
+from .common.key_use import open_public_key, run_with_private_key
 
 
 async def encrypt_with_public_key(
@@ -51,7 +52,9 @@ def _choose_scheme(
         or request.authenticated_encryption_additional_data is not None
     ):
         raise InvalidField("RSA takes neither an IV nor additional data")
-    requested = choose_parameters(target.attributes, request.cryptographic_parameters)
+    requested = bind_parameters(
+        target.attributes.cryptographic_parameters, request.cryptographic_parameters
+    )
     scheme = choose_rsa_encryption(requested or CryptographicParameters())
     call.check_allowed(scheme.technique, use)
     return scheme

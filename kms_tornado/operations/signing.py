@@ -5,9 +5,16 @@ from __future__ import annotations
 from ..crypto.signature_schemes import SignatureScheme
 from ..crypto.signature_streams import SigningStream, VerifyingStream
 from ..crypto.signatures import Signer, Verifier
+from ..domain.key_parameters import bind_parameters
 from ..domain.lifecycle import Use
 from ..domain.managed_object import ManagedObject
-from ..errors import FeatureNotSupported, InvalidField, MissingData, Unavailable
+from ..errors import (
+    BadCryptographicParameters,
+    FeatureNotSupported,
+    InvalidField,
+    MissingData,
+    Unavailable,
+)
 from ..kmip.enums import CryptographicUsageMask, ObjectType, ValidityIndicator
 from ..kmip.payloads import (
     SignatureVerifyRequest,
@@ -17,7 +24,7 @@ from ..kmip.payloads import (
 )
 from ..kmip.structures import CryptographicParameters
 from .common.call import Call, UsableKey
-from .common.key_use import choose_parameters, feed_stream, open_public_key, run_with_private_key
+from .common.key_use import feed_stream, open_public_key, run_with_private_key
 from .common.streams import Stage, determine_stage
 
 #: A certificate verifies with the public key in it.
@@ -79,15 +86,21 @@ async def signature_verify(call: Call, request: SignatureVerifyRequest) -> Signa
         request.unique_identifier, Use.PROCESS, CryptographicUsageMask.VERIFY, types=VERIFYING_TYPES
     )
     target = key.target
+    try:
+        parameters = _bind_parameters(target, request)
+    except BadCryptographicParameters:
+        if stage is not Stage.WHOLE:
+            raise
+        return _make_verdict(target, is_valid=False)  # no signature of this key (case CS-AC-M-3)
     if request.digested_data is not None:
-        verifier = _make_verifier(call, key, request, stage)
+        verifier = _make_verifier(call, key, parameters, stage)
         is_valid = verifier.is_valid(request.digested_data, signature or b"", is_digest=True)
         return _make_verdict(target, is_valid)
     stream = await feed_stream(
         call,
         request,
         target,
-        lambda: VerifyingStream(_make_verifier(call, key, request, stage)),
+        lambda: VerifyingStream(_make_verifier(call, key, parameters, stage)),
         protects=False,
     )
     if not stage.is_last:
@@ -109,24 +122,26 @@ def _determine_stage(request: SignRequest | SignatureVerifyRequest) -> Stage:
 
 
 def _make_signer(call: Call, key: UsableKey, request: SignRequest, stage: Stage) -> Signer:
-    signer = Signer(key.open(), _choose_parameters(key.target, request))
+    signer = Signer(key.open(), _bind_parameters(key.target, request))
     _check_scheme(call, signer.scheme, Use.PROTECT, stage)
     return signer
 
 
 def _make_verifier(
-    call: Call, key: UsableKey, request: SignatureVerifyRequest, stage: Stage
+    call: Call, key: UsableKey, parameters: CryptographicParameters, stage: Stage
 ) -> Verifier:
-    verifier = Verifier(open_public_key(key), _choose_parameters(key.target, request))
+    verifier = Verifier(open_public_key(key), parameters)
     _check_scheme(call, verifier.scheme, Use.PROCESS, stage)
     return verifier
 
 
-def _choose_parameters(
+def _bind_parameters(
     target: ManagedObject, request: SignRequest | SignatureVerifyRequest
 ) -> CryptographicParameters:
-    requested = choose_parameters(target.attributes, request.cryptographic_parameters)
-    return requested or CryptographicParameters()
+    parameters = bind_parameters(
+        target.attributes.cryptographic_parameters, request.cryptographic_parameters
+    )
+    return parameters or CryptographicParameters()
 
 
 def _check_scheme(call: Call, scheme: SignatureScheme, use: Use, stage: Stage) -> None:

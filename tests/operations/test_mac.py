@@ -54,11 +54,12 @@ def test_aes_key_makes_a_cmac_or_the_hmac_that_is_named(alice):
     assert verdict(alice, key, right) == "Invalid"
 
 
-def test_parameters_of_the_key_count_where_the_request_has_none(alice):
+def test_parameters_of_the_key_count_and_the_request_changes_none_of_them(alice):
     key = alice.create(parameters(algorithm="HMACSHA512"))
-    assert mac(alice, key) == hmac.digest(alice.key_of(key), DATA, "sha512")
-    other = mac(alice, key, DATA, parameters(algorithm="HMACSHA256"))
-    assert other == hmac.digest(alice.key_of(key), DATA, "sha256")
+    for more in ([], [parameters(algorithm="HMACSHA512")], [parameters(hash="SHA512")]):
+        assert mac(alice, key, DATA, *more) == hmac.digest(alice.key_of(key), DATA, "sha512")
+    items = [octets("Data", DATA), parameters(algorithm="HMACSHA256")]
+    assert alice.refused("MAC", uid(key), *items).startswith("Bad_Cryptographic_Parameters: ")
 
 
 @pytest.mark.parametrize(

@@ -15,13 +15,14 @@ from typing import NamedTuple
 from ...crypto.ciphers import RandomSource, generate_iv, normalise_nonce
 from ...crypto.policy import CryptoPolicy, check_policy
 from ...crypto.suites import Suite, check_aad, check_iv, choose_suite
+from ...domain.key_parameters import bind_parameters
 from ...domain.lifecycle import Use
 from ...domain.nonces import check_caller_may_choose, check_server_may_choose
+from ...errors import BadCryptographicParameters
 from ...kmip.attributes import Attributes
 from ...kmip.payloads import DecryptRequest, EncryptRequest
 from ...kmip.structures import CryptographicParameters
 from .client_profile import ClientProfile
-from .key_use import choose_parameters
 
 # In Python 3.11 an enumeration's member is looked up by a function call, which these constants save.
 _PROTECT, _PROCESS = Use.PROTECT, Use.PROCESS
@@ -78,10 +79,12 @@ def plan_encryption(
     """The plan of an Encrypt. random: makes the IV where the request has none.
 
     attributes, nonce_source: the key's.
-    Raises UnsupportedCryptographicParameters (also where the policy refuses), BadTagLength,
-    InvalidField, WrongNonceSource, and the client's `missing_iv_error` for Random IV false without an IV.
+    Raises BadCryptographicParameters (also where the request contradicts the key's),
+    UnsupportedCryptographicParameters (also where the policy refuses), BadTagLength, InvalidField,
+    WrongNonceSource, and the client's `missing_iv_error` for Random IV false without an IV.
     """
-    requested = choose_parameters(attributes, request.cryptographic_parameters)
+    own = attributes.cryptographic_parameters
+    requested = bind_parameters(own, request.cryptographic_parameters)
     request_iv = request.iv_counter_nonce
     suite = _choose_allowed_suite(attributes, requested, request_iv, policy, _PROTECT)
     recorded_nonce = None
@@ -92,6 +95,10 @@ def plan_encryption(
             check_server_may_choose(nonce_source)
         iv = returned_iv = generate_iv(suite, random)
     else:
+        if own is not None and own.random_iv:
+            raise BadCryptographicParameters(
+                "the key's CryptographicParameters set RandomIV: the server makes the IV"
+            )
         check_iv(suite, request_iv)
         iv = request_iv
         returned_iv = request_iv if client.returns_given_iv else None
@@ -129,10 +136,13 @@ def plan_decryption(
 
     `ciphers` checks the length of the IV, so that a wrong one raises the same error as any other fault.
 
-    Raises UnsupportedCryptographicParameters (also where the policy refuses), BadTagLength,
-    InvalidField, and the client's `missing_iv_error`.
+    Raises BadCryptographicParameters (also where the request contradicts the key's),
+    UnsupportedCryptographicParameters (also where the policy refuses), BadTagLength, InvalidField,
+    and the client's `missing_iv_error`.
     """
-    requested = choose_parameters(attributes, request.cryptographic_parameters)
+    requested = bind_parameters(
+        attributes.cryptographic_parameters, request.cryptographic_parameters
+    )
     iv = request.iv_counter_nonce
     suite = _choose_allowed_suite(attributes, requested, iv, policy, _PROCESS)
     if suite.new_iv_bytes and iv is None:

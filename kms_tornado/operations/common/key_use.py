@@ -14,9 +14,7 @@ from ...crypto.keys.certificates import extract_public_key
 from ...domain.access import is_owner
 from ...domain.managed_object import ManagedObject
 from ...errors import InvalidCorrelationValue, MissingData, PermissionDenied, Unavailable
-from ...kmip.attributes import Attributes
 from ...kmip.enums import ObjectType, Operation
-from ...kmip.structures import CryptographicParameters
 from ...store.base import Change, Conflict
 from .call import Call, UsableKey
 from .streams import FIRST, WHOLE, Part, Stage, Stream, determine_stage
@@ -36,13 +34,6 @@ class DataPart(Part, Protocol):
 
     @property
     def data(self) -> bytes | None: ...
-
-
-def choose_parameters(
-    attributes: Attributes, requested: CryptographicParameters | None
-) -> CryptographicParameters | None:
-    """The request's parameters; where it has none, the key's own (KMIP 2.1 §6.1)."""
-    return attributes.cryptographic_parameters if requested is None else requested
 
 
 async def check_also_allowed(

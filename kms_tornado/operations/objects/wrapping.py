@@ -17,6 +17,7 @@ from ...crypto.key_wrapping import (
     unwrap_key,
     wrap_key,
 )
+from ...domain.key_parameters import bind_parameters
 from ...domain.lifecycle import Use
 from ...domain.managed_object import STORED_WRAPPED_TAG, ManagedObject
 from ...errors import (
@@ -48,6 +49,7 @@ from ...kmip.objects import (
     encode_key_value,
 )
 from ...kmip.schema import tag_of
+from ...kmip.structures import CryptographicParameters
 from ..common.call import Call, UsableKey
 from ..common.key_use import run_with_private_key
 from ..common.object_attributes import describe_object
@@ -57,13 +59,6 @@ from .wrapping_policy import check_key_may_leave, check_wrapping_key_protects, f
 _WRAPPING_TYPES = frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.PUBLIC_KEY})
 _UNWRAPPING_TYPES = frozenset(
     {ObjectType.SYMMETRIC_KEY, ObjectType.PUBLIC_KEY, ObjectType.PRIVATE_KEY}
-)
-_WRAP_MODES = frozenset(
-    {
-        BlockCipherMode.NIST_KEY_WRAP,
-        BlockCipherMode.AES_KEY_WRAP_PADDING,
-        BlockCipherMode.COSMIAN_NIST_KEY_WRAP,
-    }
 )
 
 
@@ -264,17 +259,28 @@ def _decode_plain_value(
 def _choose_scheme(
     call: Call, wrapping_key: ManagedObject, information: EncryptionKeyInformation, use: Use
 ) -> WrappingScheme:
-    """The scheme of the request's parameters, else of the wrapping key's if those are for wrapping.
+    """The scheme of the wrapping key's parameters and the request's, which the key's bind.
 
-    Raises UnsupportedCryptographicParameters, also where the policy refuses the scheme.
+    Raises BadCryptographicParameters, and UnsupportedCryptographicParameters also where the policy
+    refuses the scheme.
     """
-    parameters = information.cryptographic_parameters
-    own = wrapping_key.attributes.cryptographic_parameters
-    if parameters is None and own is not None:
-        is_rsa = wrapping_key.object_type is not ObjectType.SYMMETRIC_KEY
-        parameters = own if is_rsa or own.block_cipher_mode in _WRAP_MODES else None
-    if parameters and parameters.block_cipher_mode is BlockCipherMode.NIST_KEY_WRAP:
-        parameters = dataclasses.replace(parameters, block_cipher_mode=call.client.nist_key_wrap)
+    own, requested = (
+        _translate_nist_key_wrap(call, parameters)
+        for parameters in (
+            wrapping_key.attributes.cryptographic_parameters,
+            information.cryptographic_parameters,
+        )
+    )
+    parameters = bind_parameters(own, requested)
     scheme = choose_wrapping_scheme(wrapping_key.attributes.cryptographic_algorithm, parameters)
     call.check_allowed(scheme.technique, use)
     return scheme
+
+
+def _translate_nist_key_wrap(
+    call: Call, parameters: CryptographicParameters | None
+) -> CryptographicParameters | None:
+    """NISTKeyWrap is what this client means by it, in the key's parameters as in the request's."""
+    if parameters is None or parameters.block_cipher_mode is not BlockCipherMode.NIST_KEY_WRAP:
+        return parameters
+    return dataclasses.replace(parameters, block_cipher_mode=call.client.nist_key_wrap)

@@ -151,9 +151,9 @@ def mode(block_cipher_mode, **others):
             id="parameters of the key",
         ),
         pytest.param(
-            {"own": mode(M.CBC), "parameters": P()},
-            "AES_GCM", made(12), None, made(12),
-            id="parameters of the request replace the key's, even empty ones",
+            {"own": mode(M.CBC), "parameters": P(), "policy": PERMISSIVE},
+            "AES_CBC", made(16), None, made(16),
+            id="empty parameters leave the key's",
         ),
         pytest.param(
             {"parameters": P(random_iv=False), "iv": IV12},
