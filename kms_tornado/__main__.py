@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import resource
 import socket
 import sys
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 from . import logs, options
 from .errors import ConfigurationError, KMSError
 from .options.result import ParsedOptions
+from .web.process.hardening import harden_process
 
 # The server is imported where it is started: that takes most of a second, and --help, --version and
 # a mistake in the options need none of it.
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if parsed.print_config:
         print(options.format_effective(parsed), end="")
         return 0
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold every key in use
+    harden_process()
     logs.configure(parsed.settings.log_level, parsed.settings.log_format)
     for warning in parsed.warnings:
         log.warning("%s", warning)

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -109,6 +109,7 @@ class Client(PlainClient):
 class ServerProcess:
     """``with ServerProcess(…) as server:`` listens; at the end it is killed if it still runs.
 
+    wrapper: a command that executes the server's, as setpriv does.
     output: {"stdout": lines, "stderr": lines}, as they come.
     """
 
@@ -120,12 +121,14 @@ class ServerProcess:
         tls: ssl.SSLContext | None = None,
         preexec: Callable[[], None] | None = None,
         env: Mapping[str, str] | None = None,
+        wrapper: Sequence[str] = (),
     ) -> None:
         self.argv = [*argv, "--port", str(port)]
         self.cwd = cwd
         self.tls = tls
         self.output: dict[str, list[str]] = {"stdout": [], "stderr": []}
         self._preexec = preexec
+        self._wrapper = wrapper
         self._env = dict(env or {})
         self._changed = threading.Condition()
         self.url = ""
@@ -135,7 +138,7 @@ class ServerProcess:
     def start(self) -> Self:
         began = time.monotonic()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "kms_tornado", *self.argv],
+            [*self._wrapper, sys.executable, "-m", "kms_tornado", *self.argv],
             cwd=self.cwd,
             env=environment(**self._env),
             stdout=subprocess.PIPE,

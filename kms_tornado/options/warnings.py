@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from ..auth.issuer import is_loopback_host
 from ..settings import Settings
+from .converters import mask_url
 from .option_value import OptionValue
 from .table import OPTIONS
 from .wording import cut, find_closest, make_printable, suggest
@@ -42,6 +43,11 @@ def find_warnings(settings: Settings, values: Mapping[str, OptionValue]) -> Iter
         yield warning("default-username", "has no effect without --insecure-no-auth")
     if settings.tls_cert_file is None and not is_loopback_host(settings.hostname):
         yield warning("hostname", "bearer tokens pass in clear text unless a proxy adds TLS")
+    database_url = values["database-url"]
+    if database_url.source == "flag" and mask_url(database_url.value) != database_url.value:
+        yield warning(
+            "database-url", "everybody on this host can read its password in the list of processes"
+        )
     if settings.refresh.interval_s < settings.refresh.cooldown_s:
         yield warning(
             "jwks-refresh-interval", "shorter than --jwks-cooldown, which takes precedence"

@@ -40,6 +40,24 @@ from .helpers import TRUSTING
             id="refresh interval below the cooldown",
         ),
         pytest.param(
+            ["--dev", "--database-url=postgresql://u:hunter2@h/d"],
+            {},
+            [
+                "--database-url (flag): everybody on this host can read its password in the list of "
+                "processes"
+            ],
+            id="password on the command line",
+        ),
+        pytest.param(
+            ["--dev", "--database-url=postgresql://u@h/d"], {}, [], id="no password on it"
+        ),
+        pytest.param(
+            ["--dev"],
+            {"KMS_DATABASE_URL": "postgresql://u:hunter2@h/d"},
+            [],
+            id="a hidden password",
+        ),
+        pytest.param(
             ["--dev"],
             {"KMS_JWT_ISUER_URI": "x", "KMS_COLOUR": "x", "KMS_EMPTY": "", "KMSCTL_CONF": "x"},
             [
