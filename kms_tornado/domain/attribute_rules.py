@@ -1,4 +1,4 @@
-"""Which attributes a client may set, change and delete, and when: one table (KMIP 2.1 §4).
+"""Which attributes a client may set, change and delete, when, and who: one table (KMIP 2.1 §4).
 
 Pure. An attribute is named by its field of `Attributes`. The tags are a vendor attribute here, as on
 the wire. An attribute without a row can be set by the server only: clients may read it.
@@ -9,12 +9,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from types import MappingProxyType
 from typing import Any
 
-from ..errors import AttributeReadOnly, NotQuantumSafe, WrongKeyLifecycleState
-from ..kmip.attributes import Attributes
-from ..kmip.enums import CryptographicAlgorithm, State
+from ..errors import AttributeReadOnly, NotQuantumSafe, PermissionDenied, WrongKeyLifecycleState
+from ..kmip.attributes import TAG_VENDOR, Attributes
+from ..kmip.enums import CryptographicAlgorithm, Operation, State
 from ..kmip.schema import is_repeated, tag_of
 from .dates import has_come
 from .usage import is_partly_consumed
@@ -40,6 +41,16 @@ class AttributeState:
 Condition = Callable[[AttributeState, Any], None]
 
 
+class Grantees(Enum):
+    """What a caller who has the right to the operation, but is not the owner, may do with an attribute."""
+
+    # The default: it decides how the key may be used, or by what name others find it.
+    NOTHING = "it is the owner's to change"
+    EVERYTHING = "the right to the operation is enough"
+    END_USE = "an earlier end needs the right revoke; a later one is the owner's"
+    BEGIN_USE = "an earlier begin needs the right activate; a later one is the owner's"
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """What a client may do with an attribute.
@@ -47,7 +58,7 @@ class Rule:
     create: set it on a new object. add: give an existing object its first value, or a further one of
     several. modify: change a value. delete: remove it. when: the condition of the last three.
     modify_sets: ModifyAttribute may give it its first value, which is how published clients activate
-    keys.
+    keys. grantees: how much of add, modify and delete is for others than the owner.
     """
 
     create: bool = False
@@ -56,6 +67,7 @@ class Rule:
     delete: bool = False
     when: Condition | None = None
     modify_sets: bool = False
+    grantees: Grantees = Grantees.NOTHING
 
 
 # --- conditions ---------------------------------------------------------------------------------
@@ -104,22 +116,28 @@ _SERVER = Rule()
 _AT_CREATION = Rule(create=True)
 _FREE = Rule(create=True, add=True, modify=True, delete=True)
 _DATE = Rule(create=True, add=True, modify=True, modify_sets=True)
+#: It tells people something, and the server and its clients decide nothing by it.
+_DESCRIPTIVE = dataclasses.replace(_FREE, grantees=Grantees.EVERYTHING)
 
 RULES: Mapping[str, Rule] = MappingProxyType(
     {
-        "activation_date": dataclasses.replace(_DATE, when=_check_pre_active),
+        "activation_date": dataclasses.replace(
+            _DATE, when=_check_pre_active, grantees=Grantees.BEGIN_USE
+        ),
         "alternative_names": _FREE,
         "application_specific_information": _FREE,
         "certificate_type": _AT_CREATION,
-        "comment": _FREE,
-        "contact_information": _FREE,
+        "comment": _DESCRIPTIVE,
+        "contact_information": _DESCRIPTIVE,
         "cryptographic_algorithm": _AT_CREATION,
         "cryptographic_domain_parameters": _AT_CREATION,
         "cryptographic_length": _AT_CREATION,
         "cryptographic_parameters": _FREE,
         "cryptographic_usage_mask": _AT_CREATION,
-        "deactivation_date": dataclasses.replace(_DATE, when=_check_not_deactivated),
-        "description": _FREE,
+        "deactivation_date": dataclasses.replace(
+            _DATE, when=_check_not_deactivated, grantees=Grantees.END_USE
+        ),
+        "description": _DESCRIPTIVE,
         "extractable": Rule(
             create=True, add=True, modify=True, when=_make_tightening_check(False, "extractable")
         ),
@@ -133,7 +151,9 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "process_start_date": dataclasses.replace(
             _DATE, when=_make_date_check("process_start_date")
         ),
-        "protect_stop_date": dataclasses.replace(_DATE, when=_make_date_check("protect_stop_date")),
+        "protect_stop_date": dataclasses.replace(
+            _DATE, when=_make_date_check("protect_stop_date"), grantees=Grantees.END_USE
+        ),
         "protection_level": _AT_CREATION,
         "protection_period": _AT_CREATION,
         "quantum_safe": _AT_CREATION,
@@ -147,7 +167,8 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         ),
         "unique_identifier": _AT_CREATION,
         "usage_limits": dataclasses.replace(_FREE, when=_check_nothing_consumed),
-        "vendor_attributes": _FREE,
+        # Those of TAG_VENDOR are the owner's: tags decide which key a list of tags means.
+        "vendor_attributes": _DESCRIPTIVE,
     }
 )
 
@@ -155,6 +176,36 @@ RULES: Mapping[str, Rule] = MappingProxyType(
 def rule_for(field: str) -> Rule:
     """The rule of an attribute; for clients, one without a row in RULES is read-only."""
     return RULES.get(field, _SERVER)
+
+
+def check_grantee(
+    current: AttributeState, field: str, value: Any, vendor: str | None = None
+) -> Operation | None:
+    """The right that a caller who is not the owner needs for a change, besides that to the operation.
+
+    value: the new one, None to delete it. vendor: of a vendor attribute. None: no further right.
+    Raises PermissionDenied where the change is the owner's.
+    """
+    rule = rule_for(field)
+    if not (rule.add or rule.modify or rule.delete):
+        return None  # nobody's: the change itself is refused as such
+    if may_grantees_choose(field, vendor):
+        return None
+    if rule.grantees in _RIGHT_TO_EARLIER:
+        present = getattr(current.attributes, field)
+        if value is not None and (present is None or value <= present):
+            return _RIGHT_TO_EARLIER[rule.grantees]
+    raise PermissionDenied(
+        f"{tag_of(Attributes, field)} is changed by the owner of the object alone"
+    )
+
+
+def may_grantees_choose(field: str, vendor: str | None = None) -> bool:
+    """Whether others than the owner choose the attribute's value. vendor: of a vendor attribute."""
+    return rule_for(field).grantees is Grantees.EVERYTHING and vendor != TAG_VENDOR
+
+
+_RIGHT_TO_EARLIER = {Grantees.END_USE: Operation.REVOKE, Grantees.BEGIN_USE: Operation.ACTIVATE}
 
 
 def is_set(attributes: Attributes, field: str) -> bool:

@@ -11,14 +11,17 @@ from ..errors import (
     FeatureNotSupported,
     InvalidAttribute,
     InvalidField,
+    PermissionDenied,
     WrongKeyLifecycleState,
 )
 from ..kmip.attributes import Attributes
 from ..kmip.enums import LinkType
 from ..kmip.schema import tag_of
 from ..kmip.structures import Link, VendorAttribute
-from .attribute_rules import is_set, rule_for
-from .dates import has_come
+from .attribute_rules import is_set, may_grantees_choose, rule_for
+from .dates import has_come, state_at
+from .lifecycle import ACTIVE, PRE_ACTIVE
+from .managed_object import ManagedObject
 
 #: Attributes that belong to one key only and are not taken over.
 _NOT_TAKEN_OVER = frozenset({"links", "unique_identifier", "object_type", "fresh"})
@@ -46,6 +49,39 @@ def check_not_cover_crypt(*requested: Attributes) -> None:
         for attribute in attributes.vendor_attributes:
             if attribute.attribute_name.startswith("cover_crypt"):
                 raise FeatureNotSupported("CoverCrypt keys are not supported")
+
+
+def check_grantee_replaces(
+    old: ManagedObject, requested: Attributes, *, offset: int | None, now: int
+) -> None:
+    """Check that a replacement which a grantee makes is what its owner would expect of the old key.
+
+    The new key is the owner's and takes the old one's Name, so a grantee chooses neither how it may be used
+    and until when, nor what it is called; and a key that the owner ended stays without a successor.
+    requested: the client's attributes, identifier included. Raises PermissionDenied.
+    """
+    attributes = old.attributes
+    if state_at(old, now) not in {PRE_ACTIVE, ACTIVE} or has_come(
+        attributes.protect_stop_date, now
+    ):
+        raise PermissionDenied("a key that is no longer in use is replaced by its owner alone")
+    if offset is not None:
+        raise PermissionDenied("the dates of the new key are the owner's: leave Offset out")
+    for field, value in requested.set_fields().items():
+        vendors = {
+            each.vendor_identification
+            for each in requested.vendor_attributes
+            if each not in attributes.vendor_attributes
+        }
+        is_allowed = value == getattr(attributes, field) or (
+            all(may_grantees_choose(field, vendor) for vendor in vendors)
+            if field == "vendor_attributes"
+            else may_grantees_choose(field)
+        )
+        if not is_allowed:
+            raise PermissionDenied(
+                f"{tag_of(Attributes, field)} of the new key is the owner's to choose"
+            )
 
 
 def make_replacement(

@@ -1,14 +1,17 @@
 """The attributes of an object, read and changed one by one: GetAttributes, GetAttributeList, AddAttribute,
 SetAttribute, ModifyAttribute and DeleteAttribute (KMIP 2.1 §6.1).
 
-`domain.attribute_changes` decides which changes of an attribute are allowed. This module fetches the
+`domain.attribute_changes` decides which changes of an attribute are allowed, and `attribute_rules` which of
+them are the owner's. This module fetches the
 object, adds its tags to the attributes, takes them out again after the change, and commits the result.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
+from ..domain.access import is_owner
 from ..domain.attribute_changes import (
     add_instance,
     delete_instances,
@@ -16,7 +19,7 @@ from ..domain.attribute_changes import (
     modify_instance,
     set_instance,
 )
-from ..domain.attribute_rules import AttributeState, is_set
+from ..domain.attribute_rules import AttributeState, check_grantee, is_set
 from ..domain.dates import apply_dates
 from ..domain.lifecycle import Use
 from ..domain.managed_object import ManagedObject
@@ -42,6 +45,7 @@ from ..kmip.payloads import (
 from ..kmip.schema import field_of_tag, tag_of
 from ..store.base import Replace
 from .common.call import Call
+from .common.key_use import check_also_allowed
 from .common.object_attributes import (
     check_attributes_length,
     check_vendor_attribute,
@@ -111,7 +115,7 @@ def _select(attributes: Attributes, request: GetAttributesRequest) -> Attributes
 async def add_attribute(call: Call, request: AddAttributeRequest) -> AddAttributeResponse:
     """Add a value. `add_instance` refuses a second one of a single-valued attribute."""
     target = await call.fetch_for(request.unique_identifier, Use.CHANGE)
-    await _check_new(call, request.new_attribute)
+    await _check_new(call, target, request.new_attribute)
     await _write(call, target, add_instance(_state_of(call, target), request.new_attribute))
     return AddAttributeResponse(unique_identifier=target.uid)
 
@@ -119,7 +123,7 @@ async def add_attribute(call: Call, request: AddAttributeRequest) -> AddAttribut
 async def set_attribute(call: Call, request: SetAttributeRequest) -> SetAttributeResponse:
     """Set a single-valued attribute, whether it had a value or not."""
     target = await call.fetch_for(request.unique_identifier, Use.CHANGE)
-    await _check_new(call, request.new_attribute)
+    await _check_new(call, target, request.new_attribute)
     await _write(call, target, set_instance(_state_of(call, target), request.new_attribute))
     return SetAttributeResponse(unique_identifier=target.uid)
 
@@ -127,7 +131,7 @@ async def set_attribute(call: Call, request: SetAttributeRequest) -> SetAttribut
 async def modify_attribute(call: Call, request: ModifyAttributeRequest) -> ModifyAttributeResponse:
     """Replace an existing value."""
     target = await call.fetch_for(request.unique_identifier, Use.CHANGE)
-    await _check_new(call, request.new_attribute)
+    await _check_new(call, target, request.new_attribute)
     after = modify_instance(
         _state_of(call, target), request.new_attribute, request.current_attribute
     )
@@ -138,27 +142,38 @@ async def modify_attribute(call: Call, request: ModifyAttributeRequest) -> Modif
 async def delete_attribute(call: Call, request: DeleteAttributeRequest) -> DeleteAttributeResponse:
     """Delete one value (CurrentAttribute), or all values of a name (AttributeReference)."""
     target = await call.fetch_for(request.unique_identifier, Use.CHANGE)
-    await _write(call, target, _delete(_state_of(call, target), request))
+    field, vendor = _find_deleted(request)
+    await _check_caller(call, target, field, None, vendor)
+    await _write(call, target, _delete(_state_of(call, target), request, field, vendor))
     return DeleteAttributeResponse(unique_identifier=target.uid)
 
 
-def _delete(state: AttributeState, request: DeleteAttributeRequest) -> Attributes:
-    """The attributes without what the request names. Raises InvalidField, MissingData."""
+def _find_deleted(request: DeleteAttributeRequest) -> tuple[str, str | None]:
+    """(field, vendor of a vendor attribute) that the request names. Raises InvalidField, MissingData."""
     current, reference = request.current_attribute, request.attribute_reference
     if current is not None and reference is not None:
         raise InvalidField("CurrentAttribute and AttributeReference exclude one another")
     if current is not None:
-        return delete_instances(state, current.field, current.value)
+        return current.field, _vendor_of(current)
     if reference is None:
         raise MissingData("CurrentAttribute or AttributeReference is missing")
     if reference.vendor_identification is not None:
-        return delete_vendor_instance(
-            state, reference.vendor_identification, reference.attribute_name
-        )
+        return "vendor_attributes", reference.vendor_identification
     field = field_of_tag(Attributes, reference.attribute_name)
     # Deleting the attributes of all vendors at once is hardly what a client means.
     if field is None or field == "vendor_attributes":
         raise InvalidField("AttributeReference names no attribute that could be deleted")
+    return field, None
+
+
+def _delete(
+    state: AttributeState, request: DeleteAttributeRequest, field: str, vendor: str | None
+) -> Attributes:
+    """The attributes without what the request names. field, vendor: as `_find_deleted` returns them."""
+    if request.current_attribute is not None:
+        return delete_instances(state, field, request.current_attribute.value)
+    if vendor is not None and request.attribute_reference is not None:
+        return delete_vendor_instance(state, vendor, request.attribute_reference.attribute_name)
     return delete_instances(state, field)
 
 
@@ -167,8 +182,31 @@ def _state_of(call: Call, target: ManagedObject) -> AttributeState:
     return AttributeState(attributes, target.state, call.now)
 
 
-async def _check_new(call: Call, new: AttributeInstance) -> None:
-    """Check what `domain.attribute_rules` cannot: that the caller may know of the object that a link names."""
+def _vendor_of(instance: AttributeInstance) -> str | None:
+    is_vendor_attribute = instance.field == "vendor_attributes"
+    return instance.value.vendor_identification if is_vendor_attribute else None
+
+
+async def _check_caller(
+    call: Call, target: ManagedObject, field: str, value: Any, vendor: str | None
+) -> None:
+    """Check that the caller may change this attribute, before anything is said about its values.
+
+    value: the new one, None to delete it. Raises PermissionDenied.
+    """
+    if is_owner(call.principal, target):
+        return
+    right = check_grantee(_state_of(call, target), field, value, vendor)
+    if right is not None:
+        await check_also_allowed(call, target, right, f"this {tag_of(Attributes, field)}")
+
+
+async def _check_new(call: Call, target: ManagedObject, new: AttributeInstance) -> None:
+    """Check that the caller may set the value, and what `domain.attribute_rules` cannot see.
+
+    The caller must be allowed to know of the object that a link names.
+    """
+    await _check_caller(call, target, new.field, new.value, _vendor_of(new))
     if new.field == "vendor_attributes":
         check_vendor_attribute(new.value)
     elif new.field == "links":

@@ -13,9 +13,11 @@ from ..crypto.keys.asymmetric import KeyPair, generate_ec, generate_rsa
 from ..crypto.keys.formats import read_private
 from ..crypto.keys.numbers import ECPrivate, RSAPrivate
 from ..crypto.keys.symmetric import NEW_KEY_TECHNIQUES, generate_key
+from ..domain.access import is_owner
 from ..domain.lifecycle import Use
 from ..domain.managed_object import STORED_WRAPPED_TAG, ManagedObject
 from ..domain.rotation import (
+    check_grantee_replaces,
     check_not_cover_crypt,
     check_not_replaced,
     make_replacement,
@@ -148,6 +150,8 @@ async def _generate_like(call: Call, private: ManagedObject) -> KeyPair:
 def _replacement_attributes(
     call: Call, old: ManagedObject, requested: Attributes, offset: int | None
 ) -> Attributes:
+    if not is_owner(call.principal, old):
+        check_grantee_replaces(old, requested, offset=offset, now=call.now)
     requested = requested.replace(unique_identifier=None)
     current = with_user_tags(old.attributes, select_user_tags(old.tags))
     return make_replacement(current, requested, offset=offset, now=call.now, uid=old.uid)

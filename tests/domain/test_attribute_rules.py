@@ -15,6 +15,9 @@ from kms_tornado.domain.attribute_changes import (
 from kms_tornado.domain.attribute_rules import (
     RULES,
     AttributeState,
+    Grantees,
+    Rule,
+    check_grantee,
     check_quantum_safe,
     is_multi_instance,
     rule_for,
@@ -22,11 +25,12 @@ from kms_tornado.domain.attribute_rules import (
 from kms_tornado.errors import (
     AttributeReadOnly,
     NotQuantumSafe,
+    PermissionDenied,
     WrongKeyLifecycleState,
 )
 from kms_tornado.kmip.attribute_instance import AttributeInstance as Instance
 from kms_tornado.kmip.attributes import Attributes
-from kms_tornado.kmip.enums import CryptographicAlgorithm, State, UsageLimitsUnit
+from kms_tornado.kmip.enums import CryptographicAlgorithm, Operation, State, UsageLimitsUnit
 from kms_tornado.kmip.structures import UsageLimits
 
 NOW = 1_800_000_000
@@ -180,3 +184,61 @@ def test_quantum_safe_is_promised_of_what_is(algorithm, length, safe):
     else:
         with pytest.raises(NotQuantumSafe):
             check_quantum_safe(wanted)
+
+
+# --- who, besides the owner -------------------------------------------------------------------------
+
+#: What others change by the right to the operation alone; all else is the owner's, or nobody's.
+DESCRIPTIVE = {"comment", "contact_information", "description"}
+#: (attribute, the present date, the new one) → the further right; None: the owner alone.
+DATES_OF_GRANTEES = {
+    ("deactivation_date", None, NOW + 99): Operation.REVOKE,
+    ("deactivation_date", None, NOW - 1): Operation.REVOKE,
+    ("deactivation_date", NOW + 9, NOW + 8): Operation.REVOKE,
+    ("deactivation_date", NOW + 9, NOW + 9): Operation.REVOKE,
+    ("deactivation_date", NOW + 9, NOW + 10): None,
+    ("protect_stop_date", None, NOW + 99): Operation.REVOKE,
+    ("protect_stop_date", NOW + 9, NOW): Operation.REVOKE,
+    ("protect_stop_date", NOW + 9, NOW + 10): None,
+    ("activation_date", None, NOW): Operation.ACTIVATE,
+    ("activation_date", NOW + 9, NOW): Operation.ACTIVATE,
+    ("activation_date", NOW + 9, NOW + 10): None,
+    ("process_start_date", None, NOW + 9): None,
+    ("process_start_date", NOW + 9, NOW): None,
+}
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_grantee_changes_what_describes_and_nothing_else(field):
+    rule, before = rule_for(field), held()
+    if field in DESCRIPTIVE:
+        assert check_grantee(before, field, "x") is None
+        assert check_grantee(before, field, None) is None
+    elif field == "vendor_attributes":
+        assert check_grantee(before, field, "x", "x") is None
+        for value in ("x", None):
+            with pytest.raises(PermissionDenied, match="Attribute is changed by the owner"):
+                check_grantee(before, field, value, "cosmian")
+    elif not (rule.add or rule.modify or rule.delete):
+        assert check_grantee(before, field, "x") is None, "the change itself is refused"
+    else:
+        with pytest.raises(PermissionDenied):
+            check_grantee(before, field, None)
+        if field not in {name for name, _, _ in DATES_OF_GRANTEES}:
+            with pytest.raises(PermissionDenied):
+                check_grantee(before, field, "x")
+
+
+@pytest.mark.parametrize(("field", "there", "wanted"), DATES_OF_GRANTEES)
+def test_date_that_ends_or_begins_use_earlier_needs_that_right(field, there, wanted):
+    right = DATES_OF_GRANTEES[field, there, wanted]
+    before = held(**{field: there})
+    if right is None:
+        with pytest.raises(PermissionDenied):
+            check_grantee(before, field, wanted)
+    else:
+        assert check_grantee(before, field, wanted) is right
+
+
+def test_rule_that_says_nothing_leaves_the_attribute_to_the_owner():
+    assert Rule().grantees is Grantees.NOTHING

@@ -37,7 +37,7 @@ ON_AN_OBJECT = {
     Operation.GET_ATTRIBUTE_LIST: [[]],
     Operation.ADD_ATTRIBUTE: [[structure("NewAttribute", text("Description", "x"))]],
     Operation.SET_ATTRIBUTE: [[structure("NewAttribute", text("Comment", "x"))]],
-    Operation.MODIFY_ATTRIBUTE: [[structure("NewAttribute", flag("Sensitive", True))]],
+    Operation.MODIFY_ATTRIBUTE: [[structure("NewAttribute", text("Comment", "y"))]],
     Operation.DELETE_ATTRIBUTE: [[name("AttributeReference", "Comment")]],
     Operation.CHECK: [[], [number("CryptographicUsageMask", 4)]],
     Operation.ACTIVATE: [[]],
