@@ -179,7 +179,8 @@ def empty_database() -> str:
     with cluster().connect(name_of(url)) as connection:
         tables = connection.execute(
             "SELECT quote_ident(tablename) FROM pg_tables"
-            " WHERE schemaname = 'public' AND tablename IN ('objects', 'owners', 'server_state')"
+            " WHERE schemaname = 'public' AND tablename IN ('objects', 'owners', 'server_state',"
+            " 'tombstones', 'used_nonces', 'nonce_sources')"
         )
         for (name,) in tables.fetchall():  # the others' rows go with those of objects
             connection.execute(f"DELETE FROM {name}")

@@ -13,6 +13,8 @@ The database holds key material only in this form, with its lengths in bytes:
 #       |  HKDF-Expand, with a label for each use
 #       +--> key id (8)      in the clear in every envelope; tells master keys apart
 #       +--> check value     in the database; reveals a start with the wrong master key
+#       +--> row MAC key     shows that the server wrote a row itself (`row_mac`)
+#       +--> identity key    names key material for the records of its nonces
 #       +--> wrapping key    seals the data keys
 #                |  AES-256-GCM
 #                +--> data key    new and random with every seal, used for this one material
@@ -30,8 +32,8 @@ The database holds key material only in this form, with its lengths in bytes:
 # so sealed material opens only for the object, the owner and the version that it was sealed for.
 # Whoever can write to the database but does not have the master key can neither move material to
 # another object or owner, nor combine it with another version, nor pass off a data key as material.
-# What no envelope can notice is that a whole row was removed, or replaced by an older copy of
-# itself.
+# The row MAC binds the envelope to the rest of its row. What neither can notice is that a whole row was
+# removed, or replaced by an older copy of itself.
 #
 # Opening has one error, SealBroken; its reason is for the log only.
 
@@ -43,13 +45,13 @@ from typing import Any, NamedTuple, NoReturn
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.constant_time import bytes_eq
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from ..domain.managed_object import SealedMaterial
 from ..errors import ConfigurationError, GeneralFailure
 from .material import KeyMaterial
+from .row_mac import RowMAC
 
 MASTER_KEY_BYTES = 32
 
@@ -100,15 +102,29 @@ class MasterKey:
     """The key that protects everything in the database; only values derived from it are in memory.
 
     key_id: tells master keys apart; it stands in the clear in every envelope and reveals nothing.
+    row_mac: authenticates the rows of the database.
     """
 
-    __slots__ = ("_aead", "_check", "_data_key_label", "_header", "_material_label", "key_id")
+    __slots__ = (
+        "_aead",
+        "_check",
+        "_data_key_label",
+        "_former_check",
+        "_header",
+        "_identify",
+        "_material_label",
+        "key_id",
+        "row_mac",
+    )
 
     def __init__(self, material: KeyMaterial) -> None:
         if len(material.reveal()) != MASTER_KEY_BYTES:
             raise ConfigurationError(f"a master key has {MASTER_KEY_BYTES} bytes")
         self._aead = AESGCM(_derive_subkey(material, b"wrap data keys", 32))
-        self._check = _derive_subkey(material, b"check value", 32)
+        self._check = _derive_subkey(material, b"check value of authenticated rows", 32)
+        self._former_check = _derive_subkey(material, b"check value", 32)
+        self._identify = RowMAC(_derive_subkey(material, b"identity of key material", 32))
+        self.row_mac = RowMAC(_derive_subkey(material, b"row MAC", 32))
         self.key_id = _derive_subkey(material, b"key id", _KEY_ID)
         self._header = bytes((_FORMAT,)) + self.key_id
         self._data_key_label = self._header + _DATA_KEY_LABEL
@@ -116,11 +132,23 @@ class MasterKey:
 
     @property
     def check_value(self) -> bytes:
-        """The value by which a database recognises its master key; it reveals nothing of the key."""
+        """The value by which a database recognises its master key; it reveals nothing of the key.
+
+        It stands only in a database whose rows have MACs.
+        """
         return self._check
 
-    def matches(self, check_value: bytes) -> bool:
-        return bytes_eq(self._check, check_value)
+    @property
+    def former_check_value(self) -> bytes:
+        """The check value of a database that a version without row MACs wrote."""
+        return self._former_check
+
+    def identify_material(self, material: bytes) -> bytes:
+        """32 bytes that are the same for the same key material, whatever object holds it.
+
+        Without the master key they reveal nothing of the material.
+        """
+        return self._identify(material)
 
     def __repr__(self) -> str:
         return f"MasterKey(key_id={self.key_id.hex()})"

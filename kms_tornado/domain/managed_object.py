@@ -30,6 +30,7 @@ class ManagedObject:
     version: counts the replacements of the material; the envelope is bound to it.
     generation: counts all changes; a writer names the one that it has read (compare and set).
     created_at: seconds since the Unix epoch.
+    nonce_source: who chooses the nonces of encryption with it; None before the first.
     """
 
     uid: UniqueIdentifier
@@ -42,3 +43,4 @@ class ManagedObject:
     created_at: int
     version: int = 1
     generation: int = 1
+    nonce_source: int | None = None

@@ -10,7 +10,7 @@ from typing import Self, TypeVar
 from ..crypto.envelope import MasterKey
 from ..errors import ConfigurationError, Unavailable
 from ..settings import ServiceSettings
-from ..store.base import ObjectStore
+from ..store.base import CheckValues, ObjectStore, OtherMasterKey
 from ..store.data_dir import make_data_dir
 from ..store.opening import open_store
 from .access_rights import AccessRights
@@ -121,7 +121,10 @@ async def _start_store(database_url: str, data_dir: Path) -> ObjectStore:
 async def _load_master_key(
     settings: ServiceSettings, data_dir: Path, store: ObjectStore
 ) -> MasterKey:
-    """The master key that this database belongs to. Raises ConfigurationError before serving."""
+    """The master key that this database belongs to, by which its rows are known from now on.
+
+    Raises ConfigurationError before serving.
+    """
     value = None if settings.master_key is None else settings.master_key.value
     check_value = await store.master_key_check()
     master_key = load_master_key(
@@ -130,11 +133,12 @@ async def _load_master_key(
         default_file=data_dir / KEY_FILE,
         may_make=check_value is None and not await store.holds_objects(),
     )
-    if check_value is None:
-        check_value = await store.set_master_key_check(master_key.check_value)
-    if not master_key.matches(check_value):
+    check = CheckValues(master_key.check_value, master_key.former_check_value)
+    try:
+        await store.authenticate_rows(master_key.row_mac, check)
+    except OtherMasterKey:
         raise ConfigurationError(
             "the master key is not the one that this database was made with",
             "master_key" if value else "master_key_file",
-        )
+        ) from None
     return master_key

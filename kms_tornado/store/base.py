@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ..domain.managed_object import ManagedObject, UniqueIdentifier
 from ..domain.search import LocateSearch, TagSearch
@@ -117,13 +117,32 @@ class GrantedObject:
     operations: frozenset[Operation]
 
 
+class RowMAC(Protocol):
+    """The code of a row under a key that the store does not see (`crypto.row_mac`)."""
+
+    def __call__(self, message: bytes) -> bytes: ...
+
+
+class CheckValues(NamedTuple):
+    """By what a database recognises its master key.
+
+    current: in a database whose rows have codes. former: in one that an older version wrote, without.
+    """
+
+    current: bytes
+    former: bytes
+
+
+class OtherMasterKey(Exception):
+    """The database belongs to another master key."""
+
+
 class Objects(Protocol):
     """What an operation may do with the objects: read them, and commit changes.
 
     principal: the name of the caller. rights: granted operations, any of which is enough (at most two,
     `domain.access.sufficient_rights`); an owner needs none. `operations.common.call` alone decides which
-    rights those are. The reading statement itself checks that they are granted, so that no right
-    outlives its withdrawal.
+    rights those are. Object and rights are in one row, so that no right outlives its withdrawal.
     """
 
     async def get(self, uid: UniqueIdentifier) -> ManagedObject | None:
@@ -137,7 +156,7 @@ class Objects(Protocol):
     ) -> ManagedObject | None:
         """The object if it is the principal's or one of the rights is granted, else None.
 
-        Object and right are read in one statement, so they are consistent.
+        Object and right are read in one row, so they are consistent.
         """
 
     async def find_tagged(self, search: TagSearch, after: Groups = ()) -> Sequence[ManagedObject]:
@@ -175,12 +194,25 @@ class Objects(Protocol):
 class ObjectStore(Objects, Protocol):
     """The objects of all users, durable.
 
+    Every row has a code under a key that the database does not hold. A row that something else wrote is
+    never used: each method that decides by it raises GeneralFailure, and the log names the object.
+    Lists alone (`list_owned`, `list_granted`) show rows as they are.
+
     Every method raises errors.Unavailable where the database is out of reach or refuses (full disk,
     locked for too long, closed). No exception of SQLAlchemy or of a driver leaves the store.
     """
 
     async def start(self) -> None:
         """Open the database and bring its schema up to date. Raises ConfigurationError."""
+
+    async def authenticate_rows(self, row_mac: RowMAC, check: CheckValues) -> None:
+        """Make the codes of rows with `row_mac` from now on; called once, before objects are used.
+
+        Stores the current check value in a new database. The rows of a database with the former one are
+        taken as they are and get their codes, all at once, which a warning in the log says.
+        Raises OtherMasterKey for any other check value, and ConfigurationError where there are objects and
+        none, or rows with codes beside the former one: neither is how a server leaves a database.
+        """
 
     async def stop(self) -> None:
         """Finish the writes that were accepted, then close."""
@@ -210,6 +242,3 @@ class ObjectStore(Objects, Protocol):
 
     async def master_key_check(self) -> bytes | None:
         """The value that shows which master key this database belongs to; None in a new database."""
-
-    async def set_master_key_check(self, value: bytes) -> bytes:
-        """Store the value if there is none yet, and return the stored one: two first starts may race."""

@@ -152,19 +152,34 @@ def test_a_master_key_of_another_length_is_refused(length):
         MasterKey(KeyMaterial(bytes(length)))
 
 
-def test_the_check_value_belongs_to_one_master_key():
-    value = MASTER.check_value
-    assert MASTER.matches(value)
-    assert MasterKey(KeyMaterial(bytes(range(32)))).matches(value)
-    assert not OTHER_MASTER.matches(value)
-    assert not MASTER.matches(value[:-1])
-    assert not MASTER.matches(b"")
+def test_what_is_derived_from_a_master_key_belongs_to_it_alone():
+    same = MasterKey(KeyMaterial(bytes(range(32))))
+    for derive in DERIVED.values():
+        assert derive(MASTER) == derive(same) != derive(OTHER_MASTER)
+    assert len({derive(MASTER) for derive in DERIVED.values()}) == len(DERIVED)
 
 
-def test_check_value_and_id_never_change_between_releases():
+DERIVED = {
+    "check value": lambda key: key.check_value,
+    "former check value": lambda key: key.former_check_value,
+    "row MAC": lambda key: key.row_mac(b"message"),
+    "identity of material": lambda key: key.identify_material(b"message"),
+}
+
+
+def test_what_is_derived_from_a_master_key_never_changes_between_releases():
     assert MASTER.key_id.hex() == "361527f1fff86758"
-    assert MASTER.check_value.hex() == (
+    assert MASTER.former_check_value.hex() == (
         "275de019444cef42dc3fcaf938f17776d60b1a8ffa58e589c93e9d4901c8cef0"
+    )
+    assert MASTER.check_value.hex() == (
+        "a8e80b1114bd8badfa246e8b21ea4ee03c5097ceac8334e858c8e1a01409d0df"
+    )
+    assert MASTER.row_mac(b"row").hex() == (
+        "d92c55ab1f14e2cf95e05f14aff2fbcc2ad5fcca84bbb3c29e5800b54aa5eb87"
+    )
+    assert MASTER.identify_material(b"material").hex() == (
+        "e958ee1a2ea41bd7d60939870a46161548755287c90ba494933b2625263e723e"
     )
 
 

@@ -28,7 +28,7 @@ from kms_tornado.kmip.payloads import (
 from kms_tornado.service.access_rights import AccessRequest, AccessRights
 from kms_tornado.service.service import Service
 from kms_tornado.settings import ServiceSettings
-from kms_tornado.store.base import Objects
+from kms_tornado.store.base import CheckValues, Objects
 from kms_tornado.store.sql.store import SQLStore
 from kms_tornado.store.sqlite.backend import SQLiteBackend
 
@@ -50,9 +50,10 @@ class Inside:
         self.clock = START
         self._loop = asyncio.new_event_loop()
         self.store = SQLStore(SQLiteBackend(directory / "kms.db"))
+        self.master_key = MasterKey(KeyMaterial(bytes(32)))
         self.service = Service(
             self.store,
-            MasterKey(KeyMaterial(bytes(32))),
+            self.master_key,
             at_once,
             ServiceSettings(crypto_policy="permissive"),
             now=lambda: self.clock,
@@ -61,6 +62,8 @@ class Inside:
 
     def __enter__(self) -> Self:
         self.run(self.store.start())
+        check = CheckValues(self.master_key.check_value, self.master_key.former_check_value)
+        self.run(self.store.authenticate_rows(self.master_key.row_mac, check))
         return self
 
     def __exit__(self, *exc: object) -> None:

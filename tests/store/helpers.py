@@ -12,16 +12,23 @@ from typing import Any
 
 from sqlalchemy import make_url
 
+from kms_tornado.crypto.row_mac import RowMAC
 from kms_tornado.domain.managed_object import ManagedObject, SealedMaterial, UniqueIdentifier
 from kms_tornado.domain.search import ObjectFilter
 from kms_tornado.kmip.attributes import Attributes
 from kms_tornado.kmip.enums import CryptographicAlgorithm, KeyFormatType, ObjectType, State
 from kms_tornado.kmip.schema import to_node
 from kms_tornado.kmip.ttlv import children_of
-from kms_tornado.store.base import ObjectStore
+from kms_tornado.store.base import CheckValues, ObjectStore
 from kms_tornado.store.postgres.backend import PostgresBackend
+from kms_tornado.store.sql.row_macs import RowAuthenticator
 from kms_tornado.store.sql.store import SQLStore
 from kms_tornado.store.sqlite.backend import SQLiteBackend
+
+#: What stands for the master key: the key of rows' codes, and its check values.
+ROW_MAC = RowMAC(bytes(32))
+AUTHENTICATOR = RowAuthenticator(ROW_MAC)
+CHECK = CheckValues(current=b"check of rows with codes", former=b"check")
 
 ALICE, BOB = "alice@example.com", "bob@example.com"
 
@@ -74,6 +81,7 @@ async def opened(place: Place, **options: Any) -> AsyncIterator[Any]:
     store = store_at(place, **options)
     await store.start()
     try:
+        await store.authenticate_rows(ROW_MAC, CHECK)
         yield store
     finally:
         await store.stop()

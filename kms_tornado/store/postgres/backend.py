@@ -7,21 +7,17 @@ transactions (`writer`), which lock the rows that they change (`sql.commits`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import URL, Dialect
 from sqlalchemy.dialects.postgresql.psycopg import PGDialectAsync_psycopg as PostgresDialect
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from ...domain.managed_object import UniqueIdentifier
-from ...kmip.enums import Operation
 from ..base import NOT_OPEN, make_unavailable
-from ..sql import queries
 from ..sql.commits import Job
-from ..sql.queries import bind_caller
-from ..sql.statements import NO_VALUES, Prepared, Rows, Values
-from .engine import open_engine, prepare
+from ..sql.statements import NO_VALUES, Prepared, Rows, SQLAlchemyRunner, Values
+from .engine import open_engine, prepare, run_exclusively
 from .reader import PostgresReader
 from .writer import CONNECTIONS, PostgresWriter
 
@@ -30,8 +26,6 @@ READERS = 8
 
 #: psycopg's style of parameters. It stands here, so that a server on SQLite does not load psycopg.
 POSTGRESQL: Dialect = PostgresDialect(paramstyle="format")  # type: ignore[no-untyped-call]
-
-_BY_UID_FOR = Prepared(queries.by_uid_for, POSTGRESQL)
 
 
 class PostgresBackend:
@@ -42,6 +36,7 @@ class PostgresBackend:
     def __init__(self, url: URL) -> None:
         """Raises ConfigurationError where the driver is not installed."""
         self._url = url.set(drivername="postgresql+psycopg")
+        self._name = _hide_password(self._url)
         # All are None while the backend is stopped.
         self._reader: PostgresReader | None = None
         self._write_engine: AsyncEngine | None = None
@@ -51,7 +46,7 @@ class PostgresBackend:
     async def start(self) -> None:
         write_engine = open_engine(self._url, size=CONNECTIONS, is_for_reading=False)
         try:
-            await prepare(write_engine, name=_hide_password(self._url))
+            await prepare(write_engine, name=self._name)
         except BaseException:
             await write_engine.dispose()
             raise
@@ -76,14 +71,6 @@ class PostgresBackend:
             raise make_unavailable(NOT_OPEN)
         return await self._reader.fetch_rows(statement, values)
 
-    async def read_object(
-        self, uid: UniqueIdentifier, principal: str, rights: Collection[Operation]
-    ) -> Rows:
-        if self._reader is None:
-            raise make_unavailable(NOT_OPEN)
-        values = {"uid": uid, **bind_caller(principal, rights)}
-        return await self._reader.fetch_rows(_BY_UID_FOR, values)
-
     async def search(self, statement: Prepared, values: Values) -> Rows:
         return await self.read(statement, values)
 
@@ -100,6 +87,13 @@ class PostgresBackend:
         if self._writer is None:
             raise make_unavailable(NOT_OPEN)
         return await self._writer.rehearse(job)
+
+    async def run_exclusively(self, job: Job) -> Any:
+        if self._write_engine is None:
+            raise make_unavailable(NOT_OPEN)
+        return await run_exclusively(
+            self._write_engine, lambda connection: job(SQLAlchemyRunner(connection)), self._name
+        )
 
 
 def _hide_password(url: URL) -> str:

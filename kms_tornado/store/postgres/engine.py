@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import URL, Connection, event, text
@@ -92,18 +92,32 @@ async def prepare(engine: AsyncEngine, *, name: str) -> None:
     Raises ConfigurationError.
     """
     try:
-        async with engine.connect() as connection, connection.begin():
+        async with engine.connect() as connection:
             await _check_server(connection, name)
-            await connection.execute(text("SET LOCAL statement_timeout = 0"))
-            await connection.execute(text("SET LOCAL lock_timeout = 0"))
-            await connection.execute(text(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})"))
-            await connection.run_sync(_upgrade, name)
     except (SQLAlchemyError, OSError) as exc:
         raise ConfigurationError(f"database {name}: {describe_error(exc)}") from None
+    await run_exclusively(engine, lambda connection: upgrade(connection, name=name), name)
 
 
-def _upgrade(connection: Connection, name: str) -> None:
-    upgrade(connection, name=name)
+async def run_exclusively(
+    engine: AsyncEngine, function: Callable[[Connection], Any], name: str
+) -> Any:
+    """Run the function in a transaction, while no other server runs one here, however long it takes.
+
+    Raises what the function raises, and ConfigurationError where the database does not answer.
+    """
+    try:
+        async with engine.connect() as connection, connection.begin():
+            for parameter in (
+                "statement_timeout",
+                "lock_timeout",
+                "idle_in_transaction_session_timeout",
+            ):
+                await connection.execute(text(f"SET LOCAL {parameter} = 0"))
+            await connection.execute(text(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})"))
+            return await connection.run_sync(function)
+    except (SQLAlchemyError, OSError) as exc:
+        raise ConfigurationError(f"database {name}: {describe_error(exc)}") from None
 
 
 async def _check_server(connection: AsyncConnection, name: str) -> None:

@@ -107,7 +107,12 @@ ATTRIBUTE_COLUMNS: Mapping[str, str] = {
     "OriginalCreationDate": "original_creation_date",
     "Sensitive": "sensitive",
 }
-_LIMITS_IN_COLUMNS = frozenset({"UsageLimitsTotal", "UsageLimitsCount"})
+_LIMITS_IN_COLUMNS: Mapping[str, str] = {
+    "UsageLimitsTotal": "usage_limits_total",
+    "UsageLimitsCount": "usage_limits_count",
+}
+#: All columns in `objects` that repeat values of the attributes.
+DERIVED_COLUMNS = (*ATTRIBUTE_COLUMNS.values(), *_LIMITS_IN_COLUMNS.values())
 
 # In characters: an entry of a PostgreSQL index holds no more than 2,704 bytes.
 _MAX_INDEXED = 200
@@ -127,15 +132,19 @@ class Leaf(NamedTuple):
 
 
 def collect_columns(rows: Iterable[AttributeRow]) -> dict[str, int | None]:
-    """{column: number} for every column of ATTRIBUTE_COLUMNS; None where the attribute is not set."""
+    """{column: number} for every column of DERIVED_COLUMNS; None where the attribute is not set."""
     numbers = dict(_NOT_SET)
     for tag, _, value in rows:
         if tag in ATTRIBUTE_COLUMNS:
             numbers[ATTRIBUTE_COLUMNS[tag]] = int(value)  # drivers differ in how they bind booleans
+        elif tag == "UsageLimits":
+            for field, _, number in value:
+                if field in _LIMITS_IN_COLUMNS:
+                    numbers[_LIMITS_IN_COLUMNS[field]] = number
     return numbers
 
 
-_NOT_SET: Mapping[str, int | None] = dict.fromkeys(ATTRIBUTE_COLUMNS.values())
+_NOT_SET: Mapping[str, int | None] = dict.fromkeys(DERIVED_COLUMNS)
 
 
 def select_leaf_rows(rows: Iterable[AttributeRow]) -> list[tuple[int, AttributeRow]]:

@@ -12,38 +12,31 @@ from functools import cache
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import BindParameter, bindparam, delete, insert, select, update
+from sqlalchemy import BindParameter, bindparam, delete, select, update
 
 from ...domain.managed_object import ManagedObject
 from ...errors import ObjectAlreadyExists
 from ..base import Change, Conflict, Grant, Insert, Remove, Replace, UseNonce, Withdraw
-from . import grants, queries, side_tables
+from . import grants, side_tables
 from .attribute_rows import format_attributes, parse_rows
-from .rows import format_row
-from .schema import objects, server_state
+from .owners import count_objects
+from .row_macs import RowAuthenticator
+from .rows import ROW_TO_CHECK, check_row, format_row
+from .schema import objects
 from .side_tables import IndexedAttributes, OwnedNames, collect_names
-from .statements import INTEGRITY_ERRORS, NO_VALUES, OBJECT_COLUMNS, Runner, Statement
+from .statements import INTEGRITY_ERRORS, OBJECT_COLUMNS, Runner, Statement
 
 
 @cache  # ten statements at most, as `number` is a power of two; compiled when they are first needed
 def _select_for_update(number: int) -> Statement:
-    """A statement that locks the rows of `number` objects, and reads the columns that changes compare.
+    """A statement that locks the rows of `number` objects, and reads all but their material.
 
     On a database with concurrent writers, the second waits here for the first. Rows are locked in the
     order of their identifiers, so that two writers do not deadlock.
     """
     uids: list[BindParameter[str]] = [bindparam(f"uid_{place}") for place in range(number)]
     return Statement(
-        select(
-            objects.c.uid,
-            objects.c.serial,
-            objects.c.generation,
-            objects.c.tags,
-            objects.c.owner,
-            objects.c.created_at,
-            objects.c.state,
-            objects.c.attributes,
-        )
+        select(*ROW_TO_CHECK, objects.c.serial)
         .where(objects.c.uid.in_(uids))
         .order_by(objects.c.uid)
         .with_for_update()
@@ -53,57 +46,40 @@ def _select_for_update(number: int) -> Statement:
 _of_serial = objects.c.serial == bindparam("of_serial")
 _update = Statement(update(objects).where(_of_serial), OBJECT_COLUMNS)
 _delete = Statement(delete(objects).where(_of_serial))
-_count_generation_up = Statement(
-    update(objects).where(_of_serial).values(generation=objects.c.generation + 1)
-)
-_select_check_value = Statement(queries.check_value)
-_insert_state = Statement(insert(server_state), server_state.columns.keys())
+_update_grants = Statement(update(objects).where(_of_serial), ("generation", "grants", "mac"))
 
 # Identifiers in one statement, a power of two. SQLite takes 32,766 parameters.
 _MAX_UIDS = 512
 
 
-def apply_changes(runner: Runner, changes: Sequence[Change], *, now: int) -> None:
+def apply_changes(
+    runner: Runner, changes: Sequence[Change], authenticator: RowAuthenticator, *, now: int
+) -> None:
     """Make the changes. After a Conflict or a KMIPError the caller must undo those that were made.
 
+    Every row that is written gets its code, and every row that is changed must have had the right one:
+    otherwise a change would make a row of ours out of one that somebody else wrote. Raises AlteredRow.
     now: seconds since the Unix epoch.
     """
-    _ChangeApplier(runner, now).apply(changes)
-
-
-def store_check_value(runner: Runner, value: bytes) -> bytes:
-    """Store the master key's check value if there is none yet, and return the stored one."""
-    rows = runner.select(_select_check_value, NO_VALUES)
-    if rows:
-        stored: bytes = rows[0][0]
-        return stored
-    runner.change(_insert_state, {"name": "master_key_check", "value": value})
-    return value
+    _ChangeApplier(runner, authenticator, now).apply(changes)
 
 
 @dataclass(slots=True)
 class _StoredObject:
-    """An object's row as the transaction has left it so far; tags and attributes are JSON texts."""
+    """An object's row as the transaction has left it so far. values: {column: value} of AUTHENTIC_COLUMNS."""
 
     serial: int
-    generation: int
-    tags: str
-    owner: str
-    created_at: int
-    state: int
-    attributes: str
+    values: dict[str, Any]
 
-    @classmethod
-    def of_row(cls, serial: int, row: dict[str, Any]) -> _StoredObject:
-        return cls(
-            serial,
-            row["generation"],
-            row["tags"],
-            row["owner"],
-            row["created_at"],
-            row["state"],
-            row["attributes"],
-        )
+    @property
+    def generation(self) -> int:
+        generation: int = self.values["generation"]
+        return generation
+
+    @property
+    def owner(self) -> str:
+        owner: str = self.values["owner"]
+        return owner
 
 
 class _ChangeApplier:
@@ -113,8 +89,9 @@ class _ChangeApplier:
     a commit.
     """
 
-    def __init__(self, runner: Runner, now: int) -> None:
+    def __init__(self, runner: Runner, authenticator: RowAuthenticator, now: int) -> None:
         self._runner = runner
+        self._authenticator = authenticator
         self._now = now
         #: By unique identifier.
         self._stored: dict[str, _StoredObject] = {}
@@ -131,7 +108,7 @@ class _ChangeApplier:
             else:
                 self._change(group)
         side_tables.claim_names(self._runner, self._names)
-        side_tables.count_objects(self._runner, self._differences)
+        count_objects(self._runner, self._differences, self._authenticator)
 
     def _change(self, changes: Iterable[Change]) -> None:
         for change in changes:
@@ -140,9 +117,8 @@ class _ChangeApplier:
                     self._replace(new, seen)
                 case Remove(uid, seen):
                     self._remove(uid, seen)
-                case Grant(uid, owner, grantee, operations):
-                    serial = self._check_owner(uid, owner).serial
-                    grants.grant(self._runner, serial, grantee, operations)
+                case Grant():
+                    self._grant(change)
                 case Withdraw():
                     self._withdraw(change)
                 case UseNonce(uid, nonce, seen):
@@ -157,8 +133,9 @@ class _ChangeApplier:
             number = 1 << (len(part) - 1).bit_length()
             part += part[-1:] * (number - len(part))
             values = {f"uid_{place}": uid for place, uid in enumerate(part)}
-            for uid, *columns in self._runner.select(_select_for_update(number), values):
-                self._stored[uid] = _StoredObject(*columns)
+            for *row, serial in self._runner.select(_select_for_update(number), values):
+                columns = check_row(row, self._authenticator)
+                self._stored[columns["uid"]] = _StoredObject(serial, columns)
 
     def _check_generation(self, uid: str, seen: int) -> _StoredObject:
         stored = self._stored.get(uid)
@@ -173,7 +150,10 @@ class _ChangeApplier:
         return stored
 
     def _add(self, added: Sequence[ManagedObject]) -> None:
-        rows = [format_row(new, generation=new.generation, now=self._now) for new in added]
+        rows = [
+            format_row(new, self._authenticator, generation=new.generation, now=self._now)
+            for new in added
+        ]
         try:
             serials = self._runner.add_objects(rows)
         except INTEGRITY_ERRORS:  # the rows made here can break no other constraint
@@ -188,42 +168,64 @@ class _ChangeApplier:
             if new.attributes.names:
                 self._names[serial] = _collect_names(new)
             self._differences[new.owner] += 1
-            self._stored[new.uid] = _StoredObject.of_row(serial, row)
+            self._stored[new.uid] = _StoredObject(serial, row)
 
     def _replace(self, new: ManagedObject, seen: int) -> None:
-        before = self._check_generation(new.uid, seen)
-        row = format_row(new, generation=seen + 1, now=self._now)
-        self._runner.change(_update, {**row, "of_serial": before.serial})
-        if (before.tags, before.owner, before.created_at) != (
-            row["tags"],
-            new.owner,
-            new.created_at,
-        ):
-            side_tables.change_tags(self._runner, before.serial, new)
-        indexed = IndexedAttributes(before.owner, parse_rows(before.attributes))
-        side_tables.change_values(self._runner, before.serial, indexed, _index_attributes(new))
+        stored = self._check_generation(new.uid, seen)
+        before, serial = stored.values, stored.serial
+        row = format_row(
+            new, self._authenticator, generation=seen + 1, now=self._now, before=before
+        )
+        self._runner.change(_update, {**row, "of_serial": serial})
+        if any(before[name] != row[name] for name in ("tags", "owner", "created_at")):
+            side_tables.change_tags(self._runner, serial, new)
+        indexed = IndexedAttributes(before["owner"], parse_rows(before["attributes"]))
+        side_tables.change_values(self._runner, serial, indexed, _index_attributes(new))
         names = _collect_names(new)
-        if names != collect_names(before.owner, before.state, indexed.rows):
-            self._names[before.serial] = names
-        if before.owner != new.owner:  # the old owner's grants must not bind the new one
-            grants.withdraw_all(self._runner, before.serial)
-            self._differences[before.owner] -= 1
+        if names != collect_names(before["owner"], before["state"], indexed.rows):
+            self._names[serial] = names
+        if before["owner"] != new.owner:  # the old owner's grants must not bind the new one
+            grants.withdraw_all(self._runner, serial)
+            self._differences[before["owner"]] -= 1
             self._differences[new.owner] += 1
-        self._stored[new.uid] = _StoredObject.of_row(before.serial, row)
+        stored.values = row
 
     def _remove(self, uid: str, seen: int) -> None:
         before = self._check_generation(uid, seen)
         self._runner.change(_delete, {"of_serial": before.serial})
+        side_tables.forget_nonces(self._runner, before.serial)
         self._names.pop(before.serial, None)
         self._differences[before.owner] -= 1
         del self._stored[uid]
 
+    def _grant(self, change: Grant) -> None:
+        target = self._index_grants(change.uid, change.owner)
+        text = grants.grant(self._runner, target, change.grantee, change.operations)
+        self._write_grants(change.uid, text)
+
     def _withdraw(self, change: Withdraw) -> None:
-        stored = self._check_owner(change.uid, change.owner)
-        if grants.withdraw(self._runner, stored.serial, change.grantee, change.operations):
+        target = self._index_grants(change.uid, change.owner)
+        text = grants.withdraw(self._runner, target, change.grantee, change.operations)
+        if text != target.text:
             # A change that was decided under this right now fails, as it saw the old generation.
-            self._runner.change(_count_generation_up, {"of_serial": stored.serial})
-            stored.generation += 1
+            self._stored[change.uid].values["generation"] += 1
+        self._write_grants(change.uid, text)
+
+    def _index_grants(self, uid: str, owner: str) -> grants.IndexedObject:
+        stored = self._check_owner(uid, owner)
+        return grants.IndexedObject(uid, stored.serial, stored.values["grants"])
+
+    def _write_grants(self, uid: str, text: str) -> None:
+        stored = self._stored[uid]
+        if text == stored.values["grants"]:
+            return
+        stored.values["grants"] = text
+        row = {
+            "generation": stored.generation,
+            "grants": text,
+            "mac": self._authenticator.object_mac(stored.values),
+        }
+        self._runner.change(_update_grants, {**row, "of_serial": stored.serial})
 
 
 def _collect_uids(changes: Sequence[Change]) -> set[str]:

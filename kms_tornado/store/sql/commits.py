@@ -53,6 +53,7 @@ from typing import Any
 from ...errors import KMIPError
 from ..base import Change, Conflict, Groups, Insert, Refused, Remove, Replace
 from .changes import apply_changes
+from .row_macs import RowAuthenticator
 from .statements import Runner
 
 #: A function that a writer runs in a transaction. If it raises, its changes are undone.
@@ -64,11 +65,12 @@ class Commit:
     """The changes of one operation. now: seconds since the Unix epoch."""
 
     changes: Sequence[Change]
+    authenticator: RowAuthenticator
     now: int
 
     def __call__(self, runner: Runner) -> None:
         """Make the changes. After a Conflict or a KMIPError the caller must undo those that were made."""
-        apply_changes(runner, self.changes, now=self.now)
+        apply_changes(runner, self.changes, self.authenticator, now=self.now)
 
     @property
     def only_adds(self) -> bool:
@@ -86,6 +88,7 @@ class GroupCommit:
     """The changes of several steps, each of which builds on those before it."""
 
     groups: Groups
+    authenticator: RowAuthenticator
     now: int
 
     def __call__(self, runner: Runner) -> None:
@@ -97,7 +100,7 @@ class GroupCommit:
         try:
             with _savepoint(runner):
                 changes = [change for changes in self.groups for change in changes]
-                apply_changes(runner, changes, now=self.now)
+                apply_changes(runner, changes, self.authenticator, now=self.now)
             return
         except KMIPError as exc:
             if len(places) == 1:
@@ -106,7 +109,7 @@ class GroupCommit:
         for place in places:
             try:
                 with _savepoint(runner):
-                    apply_changes(runner, self.groups[place], now=self.now)
+                    apply_changes(runner, self.groups[place], self.authenticator, now=self.now)
             except KMIPError as exc:
                 failures[place] = exc
             except Conflict:
@@ -128,7 +131,8 @@ def join_commits(commits: Sequence[Commit]) -> Commit:
     For commits that only add: one statement for all the new objects costs little more than for one.
     """
     changes = [change for commit in commits for change in commit.changes]
-    return Commit(changes, max(commit.now for commit in commits))
+    now = max(commit.now for commit in commits)
+    return Commit(changes, commits[0].authenticator, now)
 
 
 def _erases(change: Change) -> bool:

@@ -1,24 +1,71 @@
-"""The rows of `grants`: access rights that an owner gave others on an object.
+"""Access rights that an owner gave others on an object: the text that decides, and its index.
+
+The column `objects.grants` decides. It is under the MAC of the object's row: '' where nobody else has a
+right, else compact JSON, ``{"grantee":[operation, …], …}``, sorted. The rows of the table `grants` repeat it, one
+for each grantee and operation, so that the objects granted to a principal are found quickly. A row that
+does not fit the text was written by something else than this server.
 
 `changes` has checked the owner before it calls these functions. serial: of the object.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, delete, distinct, func, insert, select
+from sqlalchemy import bindparam, delete, insert, select
 
 from ...errors import ServerLimitExceeded
 from ...kmip.enums import Operation
+from ...user_names import EVERYONE
 from ..bounds import MAX_GRANTEES
+from .row_macs import altered_object
 from .schema import grants
 from .statements import Runner, Statement
+
+#: {grantee: operations}, none of them empty.
+GrantTable = Mapping[str, frozenset[int]]
+
+# --- the text -----------------------------------------------------------------------------------
+
+_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode
+
+
+def parse_grants(text: str) -> GrantTable:
+    if not text:
+        return {}
+    return {grantee: frozenset(operations) for grantee, operations in json.loads(text).items()}
+
+
+def format_grants(table: GrantTable) -> str:
+    if not table:
+        return ""
+    return _to_json({grantee: sorted(operations) for grantee, operations in table.items()})
+
+
+def rights_of(text: str, principal: str) -> frozenset[int]:
+    """What the text lets the principal do, by name or as one of everybody."""
+    if not text:
+        return frozenset()
+    table = parse_grants(text)
+    return table.get(principal, frozenset()) | table.get(EVERYONE, frozenset())
+
+
+# --- its index ----------------------------------------------------------------------------------
+
+
+class IndexedObject(NamedTuple):
+    """An object whose grants are changed. text: of its verified row."""
+
+    uid: str
+    serial: int
+    text: str
+
 
 _of_object = grants.c.object == bindparam("of_object")
 _of_grantee = (_of_object, grants.c.grantee == bindparam("of_grantee"))
 _operations = Statement(select(grants.c.operation).where(*_of_grantee))
-_grantee_count = Statement(select(func.count(distinct(grants.c.grantee))).where(_of_object))
 _insert = Statement(insert(grants), grants.columns.keys())
 _delete = Statement(
     delete(grants).where(*_of_grantee, grants.c.operation == bindparam("of_operation"))
@@ -26,47 +73,73 @@ _delete = Statement(
 _delete_all = Statement(delete(grants).where(_of_object))
 
 
-def grant(runner: Runner, serial: int, grantee: str, operations: Collection[Operation]) -> None:
-    """Add the rights that the grantee does not have yet.
+def grant(
+    runner: Runner, target: IndexedObject, grantee: str, operations: Collection[Operation]
+) -> str:
+    """Add the rights that the grantee does not have yet; the new text.
 
-    Raises ServerLimitExceeded for a grantee beyond MAX_GRANTEES.
+    Raises ServerLimitExceeded for a grantee beyond MAX_GRANTEES, and AlteredRow.
     """
-    granted = _read_operations(runner, serial, grantee)
-    new = sorted(set(operations) - granted)
+    table = parse_grants(target.text)
+    granted = table.get(grantee, frozenset())
+    _check_index(runner, target, grantee, granted)
+    new = frozenset(map(int, operations)) - granted
     if not new:
-        return
-    if not granted:
-        _check_grantee_count(runner, serial)
-    runner.change_all(
-        _insert,
-        [{"object": serial, "grantee": grantee, "operation": int(operation)} for operation in new],
-    )
-
-
-def withdraw(runner: Runner, serial: int, grantee: str, operations: Collection[Operation]) -> bool:
-    """Withdraw the rights; True if at least one of them was granted before."""
-    withdrawn = sorted(_read_operations(runner, serial, grantee).intersection(operations))
-    if withdrawn:
-        row = {"of_object": serial, "of_grantee": grantee}
-        runner.change_all(
-            _delete, [{**row, "of_operation": int(operation)} for operation in withdrawn]
-        )
-    return bool(withdrawn)
-
-
-def withdraw_all(runner: Runner, serial: int) -> None:
-    """Withdraw the rights of all grantees."""
-    runner.change(_delete_all, {"of_object": serial})
-
-
-def _read_operations(runner: Runner, serial: int, grantee: str) -> set[int]:
-    rows = runner.select(_operations, {"of_object": serial, "of_grantee": grantee})
-    return {operation for (operation,) in rows}
-
-
-def _check_grantee_count(runner: Runner, serial: int) -> None:
-    ((count,),) = runner.select(_grantee_count, {"of_object": serial})
-    if count >= MAX_GRANTEES:
+        return target.text
+    if not granted and len(table) >= MAX_GRANTEES:
         raise ServerLimitExceeded(
             f"at most {MAX_GRANTEES} users have rights on one object: * stands for everyone"
         )
+    runner.change_all(
+        _insert,
+        [
+            {"object": target.serial, "grantee": grantee, "operation": operation}
+            for operation in sorted(new)
+        ],
+    )
+    return format_grants({**table, grantee: granted | new})
+
+
+def withdraw(
+    runner: Runner, target: IndexedObject, grantee: str, operations: Collection[Operation]
+) -> str:
+    """Withdraw the rights; the new text, which is the old one where none of them was granted."""
+    table = dict(parse_grants(target.text))
+    granted = table.pop(grantee, frozenset())
+    _check_index(runner, target, grantee, granted)
+    withdrawn = granted.intersection(operations)
+    if not withdrawn:
+        return target.text
+    row = {"of_object": target.serial, "of_grantee": grantee}
+    runner.change_all(_delete, [{**row, "of_operation": number} for number in sorted(withdrawn)])
+    if withdrawn != granted:
+        table[grantee] = granted - withdrawn
+    return format_grants(table)
+
+
+def withdraw_all(runner: Runner, serial: int) -> None:
+    """Delete the index rows of all grantees."""
+    runner.change(_delete_all, {"of_object": serial})
+
+
+def _check_index(
+    runner: Runner, target: IndexedObject, grantee: str, granted: frozenset[int]
+) -> None:
+    rows = runner.select(_operations, {"of_object": target.serial, "of_grantee": grantee})
+    if {operation for (operation,) in rows} != granted:
+        raise altered_object(target.uid, "rows of grants do not fit its rights")
+
+
+def check_index_rows(uid: str, text: str, principal: str, rows: Iterable[Sequence[Any]]) -> None:
+    """Compare the index rows (grantee, operation) of the principal and of everyone with the text.
+
+    Raises AlteredRow.
+    """
+    table = parse_grants(text)
+    expected = {
+        (grantee, operation)
+        for grantee in (principal, EVERYONE)
+        for operation in table.get(grantee, ())
+    }
+    if {tuple(row) for row in rows if row[0] is not None} != expected:
+        raise altered_object(uid, "rows of grants do not fit its rights")

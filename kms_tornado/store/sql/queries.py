@@ -1,7 +1,7 @@
 """The reading statements whose text never changes. Values are bound parameters, never text.
 
-Every statement that reads an object for a principal checks owner and rights itself, so that no right
-outlives its withdrawal: the object and the right come from one snapshot.
+Owner and rights are decided in Python, from rows whose codes were checked: the object and its rights come
+in one row. Only searches and lists select by owner and by the index of grants.
 """
 
 from __future__ import annotations
@@ -12,19 +12,15 @@ from typing import Any
 from sqlalchemy import (
     BindParameter,
     Dialect,
-    Exists,
     bindparam,
-    exists,
     literal_column,
-    null,
-    or_,
     select,
 )
 
 from ...kmip.enums import Operation
 from ...user_names import EVERYONE
 from ..bounds import MAX_LISTED
-from .rows import OBJECT_ROW
+from .rows import LISTED_ROW, OBJECT_ROW
 from .schema import grants, objects, server_state
 from .search_filter import write_constant
 from .statements import Prepared
@@ -44,9 +40,13 @@ serials_of_rights_by_name = select(grants.c.object).where(
 
 by_uid = select(*OBJECT_ROW).where(objects.c.uid == bindparam("uid"))
 
-by_uid_of_owner = by_uid.where(objects.c.owner == principal_parameter)
-_is_granted: Exists = exists().where(grants.c.object == objects.c.serial, _is_grantee, _is_right)
-by_uid_for = by_uid.where(or_(objects.c.owner == principal_parameter, _is_granted))
+#: The row once for each right of the principal or of everyone in the index, with (grantee, operation);
+#: once with NULLs where there is none.
+by_uid_with_grants = (
+    select(*OBJECT_ROW, grants.c.grantee, grants.c.operation)
+    .select_from(objects.outerjoin(grants, (grants.c.object == objects.c.serial) & _is_grantee))
+    .where(objects.c.uid == bindparam("uid"))
+)
 
 
 def bind_caller(principal: str, rights: Collection[Operation]) -> dict[str, Any]:
@@ -57,12 +57,8 @@ def bind_caller(principal: str, rights: Collection[Operation]) -> dict[str, Any]
 
 # --- listings -----------------------------------------------------------------------------------
 
-_ROW_WITHOUT_MATERIAL = [
-    null().label("sealed") if column is objects.c.sealed else column for column in OBJECT_ROW
-]
-
 owned = (
-    select(*_ROW_WITHOUT_MATERIAL)
+    select(*LISTED_ROW)
     .where(objects.c.owner == principal_parameter)
     .order_by(objects.c.created_at.desc(), objects.c.serial.desc())
     .limit(write_constant(MAX_LISTED))
@@ -76,18 +72,10 @@ _newest_granted = (
 )
 #: A row for each granted operation, the rows of one object next to each other.
 granted = (
-    select(*_ROW_WITHOUT_MATERIAL, grants.c.operation)
+    select(*LISTED_ROW, grants.c.operation)
     .join_from(grants, objects, objects.c.serial == grants.c.object)
     .where(_is_grantee, objects.c.serial.in_(_newest_granted))
     .order_by(objects.c.created_at.desc(), objects.c.serial.desc())
-)
-
-#: (grantee, operation); a single row of NULLs where nothing is granted, no row without such an object.
-grants_on = (
-    select(grants.c.grantee, grants.c.operation)
-    .select_from(objects.outerjoin(grants, grants.c.object == objects.c.serial))
-    .where(objects.c.uid == bindparam("uid"), objects.c.owner == bindparam("owner"))
-    .order_by(grants.c.grantee)
 )
 
 # --- the database as a whole --------------------------------------------------------------------
@@ -103,7 +91,7 @@ class PreparedQueries:
     def __init__(self, dialect: Dialect) -> None:
         self.any_object = Prepared(any_object, dialect)
         self.by_uid = Prepared(by_uid, dialect)
+        self.by_uid_with_grants = Prepared(by_uid_with_grants, dialect)
         self.check_value = Prepared(check_value, dialect)
         self.granted = Prepared(granted, dialect)
-        self.grants_on = Prepared(grants_on, dialect)
         self.owned = Prepared(owned, dialect)

@@ -1,35 +1,49 @@
-"""A managed object as a row of `objects`, and back."""
+"""A managed object as a row of `objects`, and back: nothing is read from a row before its code is checked."""
 
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from ...domain.managed_object import ManagedObject
-from ...errors import GeneralFailure, KMIPError
+from ...domain.managed_object import ManagedObject, SealedMaterial
+from ...errors import KMIPError
+from ...kmip.attributes import Attributes
 from ...kmip.enums import ObjectType, Operation, State
 from ..base import GrantedObject
-from .attribute_rows import collect_columns, format_attributes, parse_attributes
+from .attribute_rows import (
+    DERIVED_COLUMNS,
+    collect_columns,
+    format_attributes,
+    parse_attributes,
+    parse_rows,
+)
+from .row_macs import (
+    AUTHENTIC_COLUMNS,
+    AUTHENTIC_NAMES,
+    AlteredRow,
+    RowAuthenticator,
+    altered_object,
+    digest_sealed,
+)
 from .schema import objects
 
-_log = logging.getLogger(__name__)
-
+_DERIVED = tuple(objects.c[name] for name in DERIVED_COLUMNS)
 #: The columns of a row for `RowParser.parse_row`, in that order.
-OBJECT_ROW = (
-    objects.c.uid,
-    objects.c.owner,
-    objects.c.object_type,
-    objects.c.state,
-    objects.c.attributes,
-    objects.c.tags,
-    objects.c.sealed,
-    objects.c.created_at,
-    objects.c.version,
-    objects.c.generation,
-)
+OBJECT_ROW = (*AUTHENTIC_COLUMNS, objects.c.mac, objects.c.sealed, *_DERIVED)
+#: The columns of a row for `RowParser.parse_listed`: all that a list shows, without material.
+LISTED_ROW = AUTHENTIC_COLUMNS
+#: The columns of a row for `check_row`, which also has no material.
+ROW_TO_CHECK = (*AUTHENTIC_COLUMNS, objects.c.mac, *_DERIVED)
+
+#: Places in a row of any of these kinds.
+UID = AUTHENTIC_NAMES.index("uid")
+OWNER = AUTHENTIC_NAMES.index("owner")
+GRANTS = AUTHENTIC_NAMES.index("grants")
+_DIGEST = len(AUTHENTIC_COLUMNS) - 1
+_MAC = len(AUTHENTIC_COLUMNS)
+_SEALED = _MAC + 1
 
 # Looking a member up in a dict costs a third of calling the class.
 _OBJECT_TYPES: Mapping[int, ObjectType] = {int(member): member for member in ObjectType}
@@ -39,11 +53,27 @@ _parse_json = json.JSONDecoder().decode
 _format_tags = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-def format_row(new: ManagedObject, *, generation: int, now: int) -> dict[str, Any]:
-    """{column: value} for every column of `objects` but the serial. now: seconds since the Unix epoch."""
-    limits = new.attributes.usage_limits
+def format_row(
+    new: ManagedObject,
+    authenticator: RowAuthenticator,
+    *,
+    generation: int,
+    now: int,
+    before: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """{column: value} for every column of `objects` but the serial.
+
+    now: seconds since the Unix epoch. before: the row that the new one replaces. What other changes than
+    a Replace decide is taken from there: the grants while the owner stays, and the source of the nonces
+    while the material does.
+    """
     text, rows = format_attributes(new.attributes)
-    return {
+    grants, nonce_source = "", new.nonce_source
+    if before is not None:
+        grants = before["grants"] if before["owner"] == new.owner else ""
+        if before["version"] == new.version:
+            nonce_source = before["nonce_source"]
+    row = {
         "uid": new.uid,
         "owner": new.owner,
         "object_type": int(new.object_type),
@@ -56,9 +86,25 @@ def format_row(new: ManagedObject, *, generation: int, now: int) -> dict[str, An
         "generation": generation,
         "created_at": new.created_at,
         "changed_at": now,
-        "usage_limits_total": None if limits is None else limits.usage_limits_total,
-        "usage_limits_count": None if limits is None else limits.usage_limits_count,
+        "grants": grants,
+        "nonce_source": None if nonce_source is None else int(nonce_source),
+        "sealed_digest": digest_sealed(new.sealed),
     }
+    row["mac"] = authenticator.object_mac(row)
+    return row
+
+
+def check_row(row: Sequence[Any], authenticator: RowAuthenticator) -> dict[str, Any]:
+    """{column: value} of AUTHENTIC_COLUMNS of a row with the columns of ROW_TO_CHECK.
+
+    Raises AlteredRow where this server did not write the row.
+    """
+    authenticator.check_object(row, row[_MAC])
+    values = dict(zip(AUTHENTIC_NAMES, row, strict=False))
+    columns = collect_columns(parse_rows(values["attributes"]))
+    if tuple(row[_MAC + 1 :]) != tuple(columns.values()):
+        raise altered_object(values["uid"], "a column does not fit the attributes")
+    return values
 
 
 class RowParser:
@@ -68,68 +114,84 @@ class RowParser:
     few tags. Parsing the attributes takes several times as long as reading the row.
     """
 
-    def __init__(self) -> None:
-        self._parse_attributes = lru_cache(maxsize=4096)(parse_attributes)
+    def __init__(self, authenticator: RowAuthenticator) -> None:
+        self._check_object = authenticator.check_object
+        self._parse_attributes = lru_cache(maxsize=4096)(_parse_stored)
         self._parse_tags = lru_cache(maxsize=1024)(_parse_tags)
 
     def parse_row(self, row: Sequence[Any]) -> ManagedObject:
-        """The object of a row with the columns of OBJECT_ROW.
+        """The object of a row with the columns of OBJECT_ROW, if this server wrote it. Raises AlteredRow."""
+        self._check_object(row, row[_MAC])
+        sealed = row[_SEALED]
+        if digest_sealed(sealed) != row[_DIGEST]:
+            raise altered_object(row[UID], "sealed_digest does not fit the sealed material")
+        return self._make_object(row, sealed, row[_SEALED + 1 :])
 
-        Raises GeneralFailure where the row is not one that `format_row` made.
-        """
+    def parse_listed(self, row: Sequence[Any]) -> ManagedObject:
+        """The object of a row with the columns of LISTED_ROW. For lists alone: the row is not checked."""
+        return self._make_object(row, None, None)
+
+    def _make_object(
+        self, row: Sequence[Any], sealed: SealedMaterial | None, derived: Sequence[Any] | None
+    ) -> ManagedObject:
         (
-            uid,
-            owner,
             object_type,
             state,
-            attributes,
-            tags,
-            sealed,
-            created_at,
             version,
             generation,
-        ) = row
+            created_at,
+            _,
+            nonce_source,
+            uid,
+            owner,
+            attributes,
+            tags,
+        ) = row[:GRANTS]
         try:
+            parsed, columns = self._parse_attributes(attributes)
+            if derived is not None and derived != columns:
+                raise altered_object(uid, "a column does not fit the attributes")
             return ManagedObject(
                 uid,
                 owner,
                 _OBJECT_TYPES[object_type],
                 _STATES[state],
-                self._parse_attributes(attributes),
+                parsed,
                 self._parse_tags(tags),
                 sealed,
                 created_at,
                 version,
                 generation,
+                nonce_source,
             )
+        except AlteredRow:
+            raise
         except (ValueError, TypeError, LookupError, AttributeError, KMIPError) as exc:
-            _log.error("the row of the object %s is not one that this server writes", uid)
-            raise GeneralFailure("the stored object cannot be read") from exc
+            raise altered_object(uid, "it cannot be read") from exc
 
     def parse_rows(self, rows: Iterable[Sequence[Any]]) -> list[ManagedObject]:
         return [self.parse_row(row) for row in rows]
 
+    def parse_list(self, rows: Iterable[Sequence[Any]]) -> list[ManagedObject]:
+        return [self.parse_listed(row) for row in rows]
+
     def parse_granted(self, rows: Iterable[Sequence[Any]]) -> list[GrantedObject]:
-        """The granted objects in the rows (*OBJECT_ROW, operation), in the order of their first rows."""
+        """The granted objects in the rows (*LISTED_ROW, operation), in the order of their first rows."""
         granted: dict[str, tuple[ManagedObject, set[Operation]]] = {}
         for *columns, operation in rows:
-            uid = columns[0]
+            uid = columns[UID]
             if uid not in granted:
-                granted[uid] = (self.parse_row(columns), set())
+                granted[uid] = (self.parse_listed(columns), set())
             granted[uid][1].add(Operation(operation))
         return [
             GrantedObject(target, frozenset(operations)) for target, operations in granted.values()
         ]
 
 
+def _parse_stored(text: str) -> tuple[Attributes, tuple[int | None, ...]]:
+    """(the attributes, the values of the columns that repeat them)."""
+    return parse_attributes(text), tuple(collect_columns(parse_rows(text)).values())
+
+
 def _parse_tags(text: str) -> frozenset[str]:
     return frozenset(_parse_json(text))
-
-
-def parse_grants(rows: Iterable[Sequence[Any]]) -> dict[str, frozenset[Operation]]:
-    """{grantee: operations} of the rows of `queries.grants_on`."""
-    grants: dict[str, set[Operation]] = {}
-    for grantee, operation in rows:
-        if grantee is not None:
-            grants.setdefault(grantee, set()).add(Operation(operation))
-    return {grantee: frozenset(operations) for grantee, operations in grants.items()}

@@ -35,6 +35,9 @@ _serial = BigInteger().with_variant(Integer, "sqlite")
 # its identifier, needs one row from one table.
 # The columns algorithm to key_format, and those after changed_at, repeat values of `attributes`, so that
 # Locate can search by them.
+# `mac` covers the other columns (`row_macs`): sealed by its digest, and those that repeat a value by
+# comparing them with it.
+# `grants` decides who may do what; the rows of the table of that name are its index by grantee.
 objects = Table(
     "objects",
     metadata,
@@ -66,6 +69,10 @@ objects = Table(
     Column("sensitive", BigInteger),
     Column("usage_limits_total", BigInteger),
     Column("usage_limits_count", BigInteger),
+    Column("grants", Text, nullable=False, server_default=""),
+    Column("nonce_source", Integer),
+    Column("sealed_digest", LargeBinary),
+    Column("mac", LargeBinary),
     # The columns after serial let a database count an owner's objects by their values from the index
     # alone, which takes a quarter of the time.
     Index(
@@ -123,12 +130,36 @@ object_names = Table(
     Index("ix_object_names_object", "object"),
 )
 
-# The nonces that callers chose for encryption with an object; each may be used once.
+# The nonces that callers chose for encryption under a key; each may be used once. Records are kept by the
+# key's material (`MasterKey.identify_material`), and outlive every object that has it.
+# next: the key's next nonce in order, so that a record that is missing is noticed.
 used_nonces = Table(
     "used_nonces",
     metadata,
-    Column("object", _serial, ForeignKey("objects.serial", ondelete="CASCADE"), primary_key=True),
+    Column("key", LargeBinary, primary_key=True),
     Column("nonce", LargeBinary, primary_key=True),
+    Column("next", LargeBinary, nullable=False),
+    Column("mac", LargeBinary, nullable=False),
+)
+
+# Who chooses the nonces of a key, for good. key: as in used_nonces. reserved: how many encryptions with the
+# server's nonces were set aside.
+nonce_sources = Table(
+    "nonce_sources",
+    metadata,
+    Column("key", LargeBinary, primary_key=True),
+    Column("source", Integer, nullable=False),
+    Column("reserved", BigInteger, nullable=False),
+    Column("mac", LargeBinary, nullable=False),
+)
+
+# The identifiers of removed objects: only the owner of the removed object may use one again.
+tombstones = Table(
+    "tombstones",
+    metadata,
+    Column("uid", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("mac", LargeBinary, nullable=False),
 )
 
 # The number of each owner's objects, in any state: to count the rows for every new object would take
@@ -138,9 +169,10 @@ owners = Table(
     metadata,
     Column("owner", Text, primary_key=True),
     Column("objects", BigInteger, nullable=False),
+    Column("mac", LargeBinary),
 )
 
-# operation: the number of kmip.enums.Operation. Rows are deleted with their object, so that a later object
+# The index by grantee of objects.grants. operation: the number of kmip.enums.Operation. Rows are deleted with their object, so that a later object
 # with the same identifier starts without grants. The primary key serves look-ups by object, the index
 # those by grantee.
 grants = Table(

@@ -1,16 +1,15 @@
-"""Rows in the tables beside `objects`: tags and values to search by, names, nonces, object counts."""
+"""Rows in the tables beside `objects`: tags and values to search by, names, nonces."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import BindParameter, bindparam, delete, insert, or_, select, update
+from sqlalchemy import bindparam, delete, insert, select
 
 from ...domain.lifecycle import DESTROYED_STATES
-from ...domain.managed_object import MAX_OBJECTS_OF_AN_OWNER, ManagedObject
-from ...errors import InvalidField, NonceReused, NonUniqueName, ServerLimitExceeded
-from ..base import Conflict
+from ...domain.managed_object import ManagedObject
+from ...errors import InvalidField, NonceReused, NonUniqueName
 from .attribute_rows import (
     AttributeRow,
     Leaf,
@@ -18,7 +17,7 @@ from .attribute_rows import (
     format_index_value,
     select_leaf_rows,
 )
-from .schema import object_names, object_tags, object_values, owners, used_nonces
+from .schema import object_names, object_tags, object_values, used_nonces
 from .statements import INTEGRITY_ERRORS, Runner, Statement
 
 MAX_NONCE_BYTES = 1024
@@ -157,11 +156,11 @@ def claim_names(runner: Runner, names: Mapping[int, OwnedNames]) -> None:
 
 _insert_nonce = Statement(insert(used_nonces), used_nonces.columns.keys())
 _select_nonce = Statement(
-    select(used_nonces.c.object).where(
-        used_nonces.c.object == bindparam("of_object"),
-        used_nonces.c.nonce == bindparam("of_nonce"),
+    select(used_nonces.c.key).where(
+        used_nonces.c.key == bindparam("of_key"), used_nonces.c.nonce == bindparam("of_nonce")
     )
 )
+_delete_nonces = Statement(delete(used_nonces).where(used_nonces.c.key == bindparam("of_key")))
 
 
 def use_nonce(runner: Runner, serial: int, nonce: bytes) -> None:
@@ -172,41 +171,12 @@ def use_nonce(runner: Runner, serial: int, nonce: bytes) -> None:
     """
     if not 1 <= len(nonce) <= MAX_NONCE_BYTES:
         raise InvalidField(f"a nonce has 1 to {MAX_NONCE_BYTES} bytes")
-    if runner.select(_select_nonce, {"of_object": serial, "of_nonce": nonce}):
+    key = b"%d" % serial
+    if runner.select(_select_nonce, {"of_key": key, "of_nonce": nonce}):
         raise NonceReused("the nonce was used with this key before")
-    runner.change(_insert_nonce, {"object": serial, "nonce": nonce})
+    runner.change(_insert_nonce, {"key": key, "nonce": nonce, "next": b"", "mac": b""})
 
 
-# --- object counts ------------------------------------------------------------------------------
-
-_number: BindParameter[int] = bindparam("number")
-_add_to_count = Statement(
-    update(owners)
-    .where(
-        owners.c.owner == bindparam("of_owner"),
-        or_(owners.c.objects + _number <= bindparam("maximum"), _number < 0),
-    )
-    .values(objects=owners.c.objects + _number)
-)
-_select_count = Statement(select(owners.c.owner).where(owners.c.owner == bindparam("of_owner")))
-_insert_count = Statement(insert(owners), owners.columns.keys())
-
-
-def count_objects(runner: Runner, differences: Mapping[str, int]) -> None:
-    """Update the number of each owner's objects. differences: {owner: change of the number}.
-
-    Raises ServerLimitExceeded for more than MAX_OBJECTS_OF_AN_OWNER, and Conflict where another server
-    adds the first object of the same owner.
-    """
-    for owner, number in sorted(differences.items()):
-        if not number:
-            continue
-        values = {"of_owner": owner, "number": number, "maximum": MAX_OBJECTS_OF_AN_OWNER}
-        if runner.change(_add_to_count, values):
-            continue
-        if runner.select(_select_count, {"of_owner": owner}):
-            raise ServerLimitExceeded(f"nobody owns more than {MAX_OBJECTS_OF_AN_OWNER} objects")
-        try:
-            runner.change(_insert_count, {"owner": owner, "objects": number})
-        except INTEGRITY_ERRORS:  # another server has just added the owner's first object
-            raise Conflict from None
+def forget_nonces(runner: Runner, serial: int) -> None:
+    """Delete the records of an object that is removed."""
+    runner.change(_delete_nonces, {"of_key": b"%d" % serial})

@@ -12,12 +12,14 @@ from sqlalchemy import Dialect
 from ...domain.managed_object import ManagedObject, UniqueIdentifier
 from ...domain.search import LocateSearch, TagSearch
 from ...kmip.enums import Operation
-from ..base import Change, GrantedObject, Groups
+from ..base import Change, CheckValues, GrantedObject, Groups, Refused, RowMAC
 from ..bounds import check_tags, check_tags_of_changes
-from .changes import store_check_value
 from .commits import Commit, GroupCommit, Job
+from .grants import check_index_rows, parse_grants, rights_of
 from .queries import PreparedQueries
-from .rows import RowParser, parse_grants
+from .row_macs import AlteredRow, RowAuthenticator, log_altered
+from .rows import GRANTS, RowParser
+from .sealing import bring_under_macs, log_sealed
 from .search import SearchStatements, parse_page, shape_locate, shape_tag_search
 from .statements import NO_VALUES, Prepared, Rows, Runner, Values
 
@@ -46,14 +48,6 @@ class Backend(Protocol):
         surrogate pair, a number of 70 bits).
         """
 
-    async def read_object(
-        self, uid: UniqueIdentifier, principal: str, rights: Collection[Operation]
-    ) -> Rows:
-        """The row (`OBJECT_ROW`) of the object if it is the principal's or one of the rights is granted.
-
-        It is a method of its own so that a backend can make this read, the most frequent, fast.
-        """
-
     async def search(self, statement: Prepared, values: Values) -> Rows:
         """Run a statement that may take long."""
 
@@ -74,6 +68,12 @@ class Backend(Protocol):
     async def rehearse(self, job: Job) -> Any:
         """Run the job in a transaction, undo its changes, and return its result."""
 
+    async def run_exclusively(self, job: Job) -> Any:
+        """Run the job in a transaction of its own while no other server starts, however long it takes.
+
+        Raises what the job raises, and ConfigurationError where the database does not answer.
+        """
+
 
 class SQLStore:
     """An `ObjectStore`, used from one event loop. clock: gives seconds since the Unix epoch."""
@@ -81,12 +81,23 @@ class SQLStore:
     def __init__(self, backend: Backend, *, clock: Callable[[], float] = time.time) -> None:
         self.backend = backend
         self._clock = clock
-        self._parser = RowParser()
+        self._authenticator = RowAuthenticator()
+        self._parser = RowParser(self._authenticator)
         self._queries = PreparedQueries(backend.dialect)
         self._searches = SearchStatements(backend.dialect)
 
     async def start(self) -> None:
         await self.backend.start()
+
+    async def authenticate_rows(self, row_mac: RowMAC, check: CheckValues) -> None:
+        if await self.master_key_check() != check.current:
+            authenticator = RowAuthenticator(row_mac)
+            sealed = await self.backend.run_exclusively(
+                lambda runner: bring_under_macs(runner, authenticator, check)
+            )
+            if sealed is not None:
+                log_sealed(sealed)
+        self._authenticator.use(row_mac)
 
     async def stop(self) -> None:
         await self.backend.stop()
@@ -98,13 +109,34 @@ class SQLStore:
 
     async def get(self, uid: UniqueIdentifier) -> ManagedObject | None:
         rows = await self.backend.read(self._queries.by_uid, {"uid": uid})
-        return self._parser.parse_row(rows[0]) if rows else None
+        with _logging_altered_rows:
+            return self._parser.parse_row(rows[0]) if rows else None
 
     async def get_for(
         self, uid: UniqueIdentifier, *, principal: str, rights: Collection[Operation] = ()
     ) -> ManagedObject | None:
-        rows = await self.backend.read_object(uid, principal, rights)
-        return self._parser.parse_row(rows[0]) if rows else None
+        rows = await self.backend.read(self._queries.by_uid, {"uid": uid})
+        if not rows:
+            return None
+        with _logging_altered_rows:
+            target = self._parser.parse_row(rows[0])
+        if target.owner == principal:
+            return target
+        return await self._get_granted(uid, principal, rights) if rights else None
+
+    async def _get_granted(
+        self, uid: UniqueIdentifier, principal: str, rights: Collection[Operation]
+    ) -> ManagedObject | None:
+        """Decides alone, from a row that is read together with its index of grants."""
+        values = {"uid": uid, "principal": principal}
+        rows = await self.backend.read(self._queries.by_uid_with_grants, values)
+        if not rows:
+            return None
+        row = rows[0][:-2]
+        with _logging_altered_rows:
+            target = self._parser.parse_row(row)
+            check_index_rows(uid, row[GRANTS], principal, [row[-2:] for row in rows])
+        return target if rights_of(row[GRANTS], principal).intersection(rights) else None
 
     async def find_tagged(self, search: TagSearch, after: Groups = ()) -> Sequence[ManagedObject]:
         if not search.tags:  # every object has all the tags of an empty list
@@ -116,7 +148,8 @@ class SQLStore:
             rows = await self._search_after(after, statement, next(values))
         else:
             rows = await self.backend.search_tagged(statement, values)
-        return self._parser.parse_rows(rows)
+        with _logging_altered_rows:
+            return self._parser.parse_rows(rows)
 
     async def locate(
         self, search: LocateSearch, after: Groups = ()
@@ -130,13 +163,14 @@ class SQLStore:
 
     async def _search_after(self, groups: Groups, statement: Prepared, values: Values) -> Rows:
         """Search as if the changes had been made: the writer makes them, and undoes them."""
-        changes = GroupCommit(groups, int(self._clock()))
+        changes = GroupCommit(groups, self._authenticator, int(self._clock()))
 
         def search(runner: Runner) -> Rows:
             changes(runner)
             return runner.select_prepared(statement, values)
 
-        rows: Rows = await self.backend.rehearse(search)
+        with _logging_altered_rows:
+            rows: Rows = await self.backend.rehearse(search)
         return rows
 
     # --- listings -------------------------------------------------------------------------------
@@ -144,13 +178,20 @@ class SQLStore:
     async def list_grants(
         self, uid: UniqueIdentifier, *, owner: str
     ) -> Mapping[str, frozenset[Operation]] | None:
-        rows = await self.backend.search(self._queries.grants_on, {"uid": uid, "owner": owner})
-        return parse_grants(rows) if rows else None
+        rows = await self.backend.read(self._queries.by_uid, {"uid": uid})
+        if not rows:
+            return None
+        with _logging_altered_rows:
+            target = self._parser.parse_row(rows[0])
+        if target.owner != owner:
+            return None
+        table = parse_grants(rows[0][GRANTS])
+        return {grantee: frozenset(map(Operation, table[grantee])) for grantee in sorted(table)}
 
     async def list_owned(self, principal: str) -> Sequence[ManagedObject]:
         rows = await self.backend.search(self._queries.owned, {"principal": principal})
         # A thousand objects may have 64 KiB of attributes each: they are not parsed on the loop.
-        return await asyncio.to_thread(self._parser.parse_rows, rows)
+        return await asyncio.to_thread(self._parser.parse_list, rows)
 
     async def list_granted(self, principal: str) -> Sequence[GrantedObject]:
         rows = await self.backend.search(self._queries.granted, {"principal": principal})
@@ -160,14 +201,16 @@ class SQLStore:
 
     async def commit(self, changes: Sequence[Change]) -> None:
         check_tags_of_changes(changes)
-        commit = Commit(changes, int(self._clock()))
-        await self.backend.submit(commit, erases=commit.erases)
+        commit = Commit(changes, self._authenticator, int(self._clock()))
+        with _logging_altered_rows:
+            await self.backend.submit(commit, erases=commit.erases)
 
     async def commit_groups(self, groups: Groups) -> None:
         for changes in groups:
             check_tags_of_changes(changes)
-        commit = GroupCommit(groups, int(self._clock()))
-        await self.backend.submit(commit, erases=commit.erases)
+        commit = GroupCommit(groups, self._authenticator, int(self._clock()))
+        with _logging_altered_rows:
+            await self.backend.submit(commit, erases=commit.erases)
 
     async def commit_now(self) -> None:
         """Do nothing: whatever `commit` returned from is durable."""
@@ -181,6 +224,20 @@ class SQLStore:
         rows = await self.backend.read(self._queries.check_value)
         return rows[0][0] if rows else None
 
-    async def set_master_key_check(self, value: bytes) -> bytes:
-        stored: bytes = await self.backend.submit(lambda runner: store_check_value(runner, value))
-        return stored
+
+class _LoggingAlteredRows:
+    """Logs the AlteredRow that ends the block, also as one of the errors of a Refused. It has no state."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if error is None:
+            return
+        errors = error.failures.values() if isinstance(error, Refused) else (error,)
+        for one in errors:
+            if isinstance(one, AlteredRow):
+                log_altered(one)
+
+
+_logging_altered_rows = _LoggingAlteredRows()

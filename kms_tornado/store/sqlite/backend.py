@@ -8,7 +8,7 @@ writes                                on the writer thread, where waiting jobs s
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -16,19 +16,12 @@ from typing import Any
 
 from sqlalchemy import Dialect
 
-from ...domain.managed_object import UniqueIdentifier
-from ...kmip.enums import Operation
 from ..base import NOT_OPEN, make_unavailable
-from ..sql import queries
 from ..sql.commits import Job
-from ..sql.queries import bind_caller
 from ..sql.statements import NO_VALUES, SQLITE, Prepared, Rows, Values
 from .database_file import BUSY_TIMEOUT_S, SQLiteFile
 from .reader import SQLiteReader, TooLong
 from .writer import SQLiteWriter
-
-_BY_UID_OF_OWNER = Prepared(queries.by_uid_of_owner, SQLITE)
-_BY_UID_FOR = Prepared(queries.by_uid_for, SQLITE)
 
 # How often a tag search is tried on the event loop, for a millisecond or two each.
 _SHORT_ATTEMPTS = 3
@@ -68,18 +61,6 @@ class SQLiteBackend:
             raise make_unavailable(NOT_OPEN)
         return self._reader.fetch_rows(statement, values)
 
-    async def read_object(
-        self, uid: UniqueIdentifier, principal: str, rights: Collection[Operation]
-    ) -> Rows:
-        if self.writer is None:
-            raise make_unavailable(NOT_OPEN)
-        rows = self._reader.fetch_rows(_BY_UID_OF_OWNER, {"uid": uid, "principal": principal})
-        if rows:
-            return rows
-        # A slower statement, which owners are spared. It decides alone, from one snapshot of object and
-        # rights, and it runs whether the object is absent or belongs to another owner.
-        return self._reader.fetch_rows(_BY_UID_FOR, {"uid": uid, **bind_caller(principal, rights)})
-
     async def search(self, statement: Prepared, values: Values) -> Rows:
         if self._thread is None:
             raise make_unavailable(NOT_OPEN)
@@ -108,3 +89,8 @@ class SQLiteBackend:
         if self.writer is None:
             raise make_unavailable(NOT_OPEN)
         return await self.writer.submit(job, undoes=True)
+
+    async def run_exclusively(self, job: Job) -> Any:
+        if self.writer is None:
+            raise make_unavailable(NOT_OPEN)
+        return await asyncio.to_thread(self.file.run_exclusively, job)

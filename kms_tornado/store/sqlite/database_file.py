@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine
@@ -20,6 +21,7 @@ from sqlalchemy.pool import NullPool
 from ...errors import ConfigurationError, Unavailable
 from ..base import make_unavailable
 from ..migrate import upgrade
+from ..sql.statements import DATABASE_ERRORS, DriverRunner
 
 _log = logging.getLogger(__name__)
 
@@ -73,6 +75,23 @@ class SQLiteFile:
         except OSError as exc:
             raise self._refusal((exc.strerror or type(exc).__name__).lower()) from exc
         except SQLAlchemyError as exc:
+            raise self._refusal(_describe_error(exc)) from exc
+
+    def run_exclusively(self, job: Callable[[DriverRunner], Any]) -> Any:
+        """Run the job in a transaction of its own while no other process prepares this database.
+
+        Raises what the job raises, and ConfigurationError.
+        """
+        try:
+            with _lock_directory(self.path.parent), self._writers.connect() as connection:
+                runner = DriverRunner(connection)
+                runner.command("BEGIN IMMEDIATE")
+                result = job(runner)
+                runner.command("COMMIT")
+                return result
+        except OSError as exc:
+            raise self._refusal((exc.strerror or type(exc).__name__).lower()) from exc
+        except DATABASE_ERRORS as exc:
             raise self._refusal(_describe_error(exc)) from exc
 
     def open_writer(self) -> Connection:

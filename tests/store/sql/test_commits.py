@@ -11,7 +11,7 @@ from kms_tornado.kmip.structures import Name
 from kms_tornado.store.base import Conflict, Insert, Refused, Remove, Replace
 from kms_tornado.store.sql.commits import Commit, GroupCommit, join_commits
 
-from ..helpers import ALICE, KEY_ATTRIBUTES, an_object, uids, with_store
+from ..helpers import ALICE, AUTHENTICATOR, KEY_ATTRIBUTES, an_object, uids, with_store
 
 NAMED = KEY_ATTRIBUTES.replace(names=(Name("n"),))
 
@@ -96,11 +96,14 @@ def test_what_is_committed_has_nothing_left_to_do(place):
     ],
 )
 def test_a_commit_knows_what_its_writer_asks(changes, only_adds, erases):
-    commit = Commit(changes, now=1)
+    commit = Commit(changes, AUTHENTICATOR, now=1)
     assert (commit.only_adds, commit.erases) == (only_adds, erases)
-    assert GroupCommit([changes, []], now=1).erases is erases
+    assert GroupCommit([changes, []], AUTHENTICATOR, now=1).erases is erases
 
 
 def test_joined_commits_are_one_with_the_changes_of_all():
-    one, other = (Commit([Insert(an_object(uid))], now) for uid, now in (("a", 1), ("b", 2)))
-    assert join_commits([one, other]) == Commit([*one.changes, *other.changes], 2)
+    one, other = (
+        Commit([Insert(an_object(uid))], AUTHENTICATOR, now) for uid, now in (("a", 1), ("b", 2))
+    )
+    joined = Commit([*one.changes, *other.changes], AUTHENTICATOR, 2)
+    assert join_commits([one, other]) == joined

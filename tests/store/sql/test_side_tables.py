@@ -7,14 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from kms_tornado.domain import managed_object
-from kms_tornado.errors import InvalidField, NonceReused, NonUniqueName, ServerLimitExceeded
+from kms_tornado.errors import InvalidField, NonceReused, NonUniqueName
 from kms_tornado.kmip.enums import NameType, State
 from kms_tornado.kmip.structures import Name
 from kms_tornado.store.base import Conflict, Insert, Remove, Replace, UseNonce
-from kms_tornado.store.sql import side_tables
 
-from ..helpers import ALICE, BOB, KEY_ATTRIBUTES, an_object, with_store
+from ..helpers import BOB, KEY_ATTRIBUTES, an_object, with_store
 
 
 def named(uid, *names, **changes):
@@ -184,50 +182,5 @@ def test_of_many_who_use_a_nonce_at_once_one_may(place):
         outcomes = await asyncio.gather(*uses, return_exceptions=True)
         assert outcomes.count(None) == 1
         assert sum(isinstance(each, NonceReused) for each in outcomes) == 19
-
-    with_store(place, body)
-
-
-# --- how many objects ---------------------------------------------------------------------------
-
-
-@pytest.fixture
-def at_most_three(monkeypatch):
-    monkeypatch.setattr(side_tables, "MAX_OBJECTS_OF_AN_OWNER", 3)
-
-
-def test_an_owner_has_a_million_objects_at_most():
-    assert managed_object.MAX_OBJECTS_OF_AN_OWNER == 1_000_000
-
-
-def test_more_objects_than_an_owner_may_have_are_refused(place, at_most_three):
-    async def body(store):
-        await store.commit([Insert(an_object("1")), Insert(an_object("2"))])
-        with pytest.raises(ServerLimitExceeded):
-            await store.commit([Insert(an_object("3")), Insert(an_object("4"))])
-        assert await store.get("3") is None
-        await store.commit([Insert(an_object("3")), Insert(an_object("bobs", owner=BOB))])
-        with pytest.raises(ServerLimitExceeded):
-            await store.commit([Replace(an_object("bobs", owner=ALICE), seen=1)])
-        await store.commit([Replace(an_object("3", sealed=None, state=State.DESTROYED), seen=1)])
-        with pytest.raises(ServerLimitExceeded):
-            await store.commit([Insert(an_object("4"))])
-        await store.commit([Remove("3", seen=2)])
-        await store.commit([Insert(an_object("4"))])
-        await store.commit([Remove("4", seen=1), Insert(an_object("5"))])
-        await store.commit([Replace(an_object("5", owner=BOB), seen=1)])
-        await store.commit([Insert(an_object("6"))])
-        with pytest.raises(ServerLimitExceeded):
-            await store.commit([Insert(an_object("7"))])
-
-    with_store(place, body)
-
-
-def test_refused_objects_do_not_count(place, at_most_three):
-    async def body(store):
-        await store.commit([Insert(an_object("1"))])
-        twice = [store.commit([Insert(an_object("1"))]) for _ in range(9)]
-        await asyncio.gather(*twice, return_exceptions=True)
-        await store.commit([Insert(an_object("2")), Insert(an_object("3"))])
 
     with_store(place, body)

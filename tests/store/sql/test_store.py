@@ -10,29 +10,37 @@ import pytest
 from kms_tornado.domain.search import LocateSearch, ObjectFilter, TagSearch
 from kms_tornado.errors import Unavailable
 from kms_tornado.kmip.enums import State
-from kms_tornado.store.base import Insert
+from kms_tornado.store.base import CheckValues, Insert, OtherMasterKey
 
-from ..helpers import ALICE, an_object, with_store
+from ..helpers import ALICE, CHECK, ROW_MAC, an_object, run, store_at, with_store
 
 # --- the server's own ---------------------------------------------------------------------------
 
 
-def test_the_first_check_value_is_kept(place):
-    async def body(store):
-        assert await store.master_key_check() is None
-        values = await asyncio.gather(*(store.set_master_key_check(bytes([n])) for n in range(9)))
-        assert len(set(values)) == 1
-        assert await store.master_key_check() == values[0]
-        return values[0]
+def test_a_database_belongs_to_the_master_key_of_its_first_start(place):
+    with_store(place, nothing)
 
-    kept = with_store(place, body)
-    assert with_store(place, lambda store: store.set_master_key_check(b"later")) == kept
+    async def start(check):
+        store = store_at(place)
+        await store.start()
+        try:
+            await store.authenticate_rows(ROW_MAC, check)
+        finally:
+            await store.stop()
+
+    run(start(CHECK))
+    with pytest.raises(OtherMasterKey):
+        run(start(CheckValues(b"other", b"other, formerly")))
+    assert with_store(place, lambda store: store.master_key_check()) == CHECK.current
+
+
+async def nothing(store):
+    await store.ping()
 
 
 @pytest.mark.parametrize("state", [State.ACTIVE, State.DESTROYED])
 def test_a_store_knows_whether_it_holds_objects(place, state):
     async def body(store):
-        await store.set_master_key_check(b"check")
         assert not await store.holds_objects()
         await store.commit([Insert(an_object("one", state=state))])
         assert await store.holds_objects()
@@ -50,7 +58,7 @@ CALLS = {
     "commit": lambda store: store.commit([Insert(an_object("two"))]),
     "holds_objects": lambda store: store.holds_objects(),
     "master_key_check": lambda store: store.master_key_check(),
-    "set_master_key_check": lambda store: store.set_master_key_check(b"check"),
+    "authenticate_rows": lambda store: store.authenticate_rows(ROW_MAC, CHECK),
 }
 
 

@@ -273,7 +273,7 @@ def test_a_row_that_is_not_ours_is_our_failure_not_the_callers(path):
         before = connection.execute(f"SELECT {column} FROM objects").fetchone()
         connection.execute(f"UPDATE objects SET {column} = ?", (value,))
         connection.commit()
-        with pytest.raises(GeneralFailure, match="cannot be read"):
+        with pytest.raises(GeneralFailure, match="cannot be used"):
             with_store(path, lambda store: store.get("one"))
         connection.execute(f"UPDATE objects SET {column} = ?", before)
         connection.commit()

@@ -18,48 +18,69 @@ from kms_tornado.kmip.enums import (
     State,
 )
 from kms_tornado.kmip.structures import Link
-from kms_tornado.store.base import Grant, Insert
+from kms_tornado.store.base import Grant
 from kms_tornado.store.sql import queries
+from kms_tornado.store.sql.attribute_rows import collect_leaves, format_attributes, parse_rows
 from kms_tornado.store.sql.search import SearchStatements, parse_page, shape_locate
 from kms_tornado.store.sql.statements import SQLITE, Prepared
 from kms_tornado.store.sqlite.reader import SQLiteReader, TooLong
 
-from ..helpers import ALICE, BOB, an_object, seeking, uids, with_store
+from ..helpers import ALICE, BOB, CHECK, KEY_ATTRIBUTES, seeking, uids, with_store
 
 MANY = 100_000
 
 
+#: Each object's own number stands for the mark.
+MARK = "@N@"
+TAGS = """iif(n % 1000 = 1, '["_kk","common","' || iif(n % 2, 'odd', 'even') || '","rare"]',
+    '["_kk","common","' || iif(n % 2, 'odd', 'even') || '"]')"""
+
+
+def values_rows(text):
+    """The statements that add the rows of object_values for every object with the attributes."""
+    for position, leaf in enumerate(collect_leaves(parse_rows(text))):
+        number = "NULL" if leaf.number is None else leaf.number
+        yield (
+            f"INSERT INTO object_values SELECT serial, {position}, {leaf.instance}, owner,"
+            f" '{leaf.path}', replace('{leaf.value}', '{MARK}', uid), {number} FROM objects;"
+        )
+
+
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
-    """Alice has all of the objects but every tenth, each 1,000th has the tag `rare`."""
+    """Alice has all of the objects but every tenth, each 1,000th has the tag `rare`.
+
+    Made as by an older version, so that the first start gives the rows their codes.
+    """
     path = tmp_path_factory.mktemp("growth") / "kms.db"
-    model = an_object("0", tags=frozenset({"_kk", "common"}))
-    with_store(path, lambda store: store.commit([Insert(model)]))
+    attributes = KEY_ATTRIBUTES.replace(
+        contact_information=f"c{MARK}",
+        object_groups=("all",),
+        links=(Link(LinkType.CERTIFICATE_LINK, f"linked-{MARK}"),),
+    )
+    text = format_attributes(attributes).text
+    with_store(path, nothing)
     connection = sqlite3.connect(path)
     connection.executescript(f"""
-        WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {MANY - 1})
+        WITH RECURSIVE n(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n WHERE n < {MANY - 1})
         INSERT INTO objects (uid, owner, object_type, state, algorithm, length, usage_mask,
             key_format, attributes, tags, sealed, version, generation, created_at, changed_at)
-        SELECT n, iif(n % 10, '{ALICE}', '{BOB}'), object_type, state, algorithm, length,
-            usage_mask, key_format, attributes, tags, sealed, 1, 1, created_at + n, changed_at
-        FROM objects, n WHERE uid = '0';
-        INSERT INTO object_tags SELECT serial, t, owner, created_at FROM objects,
-            (SELECT '_kk' AS t UNION SELECT 'common') WHERE uid != '0';
-        INSERT INTO object_tags SELECT serial, 'rare', owner, created_at FROM objects
-            WHERE uid % 1000 = 1;
-        INSERT INTO object_tags SELECT serial, iif(uid % 2, 'odd', 'even'), owner, created_at
-            FROM objects;
-        INSERT INTO object_values SELECT serial, 0, 0, owner, 'ContactInformation', '7=c' || uid,
-            NULL FROM objects;
-        INSERT INTO object_values SELECT serial, 1, 1, owner, 'ObjectGroup', '7=all', NULL
-            FROM objects;
-        INSERT INTO object_values SELECT serial, 2, 2, owner, 'Link.LinkType', '5=257', 257
-            FROM objects;
-        INSERT INTO object_values SELECT serial, 3, 2, owner, 'Link.LinkedObjectIdentifier',
-            '7=linked-' || uid, NULL FROM objects;
+        SELECT n, iif(n % 10, '{ALICE}', '{BOB}'), 2, 2, 3, 256, 2108, 1,
+            replace('{text}', '{MARK}', n), {TAGS}, x'00', 1, 1, 1700000000 + n, 0 FROM n;
+        UPDATE objects SET owner = '{ALICE}' WHERE uid = '0';
+        INSERT INTO object_tags SELECT serial, value, owner, created_at
+            FROM objects, json_each(objects.tags);
+        INSERT INTO owners SELECT owner, count(*), NULL FROM objects GROUP BY owner;
+        {" ".join(values_rows(text))}
+        UPDATE server_state SET value = x'{CHECK.former.hex()}';
     """)
     connection.close()
+    with_store(path, nothing)
     return path
+
+
+async def nothing(store):
+    assert await store.master_key_check() == CHECK.current
 
 
 def refuse_long_reads(store):
