@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from ..errors import (
     IncompatibleCryptographicUsageMask,
@@ -11,8 +13,14 @@ from ..errors import (
     PermissionDenied,
     UsageLimitExceeded,
 )
-from ..kmip.enums import CryptographicUsageMask, UsageLimitsUnit
+from ..kmip.enums import (
+    CryptographicAlgorithm,
+    CryptographicUsageMask,
+    ObjectType,
+    UsageLimitsUnit,
+)
 from ..kmip.structures import UsageLimits
+from .managed_object import ManagedObject
 
 # A plain number: an operator of an IntFlag makes a new member each time, which takes twenty times as long.
 _UNRESTRICTED = int(CryptographicUsageMask.UNRESTRICTED)
@@ -32,6 +40,65 @@ PROTECTING = frozenset(
 )
 
 
+_A, _M, _O = CryptographicAlgorithm, CryptographicUsageMask, ObjectType
+
+_ENCRYPTION = _M.ENCRYPT | _M.DECRYPT
+_WRAPPING = _M.WRAP_KEY | _M.UNWRAP_KEY
+_MACS = _M.MAC_GENERATE | _M.MAC_VERIFY
+_SIGNING = frozenset({_A.EC, _A.ECDSA, _A.ED25519, _A.DSA})
+
+#: (object type, algorithm) → the uses of an object for which no client named any: what keys of the
+#: algorithm are for, and nothing else. Two uses of one key may give the same result; one of them may show
+#: what the other one hides, so whoever wants more names it. An object without a row has no use.
+_DEFAULT_MASKS: Mapping[tuple[ObjectType, CryptographicAlgorithm], int] = MappingProxyType(
+    {
+        # cloudproof_kms_js names no mask, and both encrypts and wraps with the keys that it creates.
+        (_O.SYMMETRIC_KEY, _A.AES): int(_ENCRYPTION | _WRAPPING),
+        **{
+            (_O.SYMMETRIC_KEY, algorithm): int(_ENCRYPTION)
+            for algorithm in (_A.CHACHA20, _A.CHACHA20_POLY1305, _A.THREE_DES)
+        },
+        **{
+            (_O.SYMMETRIC_KEY, algorithm): int(_MACS)
+            for algorithm in _A
+            if algorithm.name.startswith("HMAC_")
+        },
+        (_O.PRIVATE_KEY, _A.RSA): int(_M.SIGN | _M.DECRYPT | _M.UNWRAP_KEY),
+        (_O.PUBLIC_KEY, _A.RSA): int(_M.VERIFY | _M.ENCRYPT | _M.WRAP_KEY),
+        (_O.CERTIFICATE, _A.RSA): int(_M.VERIFY | _M.ENCRYPT),
+        **{(_O.PRIVATE_KEY, algorithm): int(_M.SIGN) for algorithm in _SIGNING},
+        **{
+            (object_type, algorithm): int(_M.VERIFY)
+            for object_type in (_O.PUBLIC_KEY, _O.CERTIFICATE)
+            for algorithm in _SIGNING
+        },
+        **{
+            (object_type, _A.ECDH): int(_M.KEY_AGREEMENT)
+            for object_type in (_O.PRIVATE_KEY, _O.PUBLIC_KEY, _O.CERTIFICATE)
+        },
+    }
+)
+
+
+def default_usage_mask(object_type: ObjectType, algorithm: CryptographicAlgorithm | None) -> int:
+    """The usage mask of an object for which no client named one.
+
+    Secret data, of whatever algorithm, may be derived from: a key is made of a password in that way. A
+    password as the key of a MAC could be guessed from the MACs of data that the guesser chose.
+    """
+    if object_type is _O.SECRET_DATA:
+        return int(_M.DERIVE_KEY)
+    return 0 if algorithm is None else _DEFAULT_MASKS.get((object_type, algorithm), 0)
+
+
+def usage_mask_of(target: ManagedObject) -> int:
+    """The object's usage mask. One that was stored without a mask by an older server has the default."""
+    mask = target.attributes.cryptographic_usage_mask
+    if mask is None:
+        return default_usage_mask(target.object_type, target.attributes.cryptographic_algorithm)
+    return int(mask)
+
+
 def split_usage_mask(mask: int) -> tuple[CryptographicUsageMask, ...]:
     """The bits that are set. Raises InvalidField for a bit that KMIP does not define."""
     bits = tuple(bit for bit in CryptographicUsageMask if mask & bit)
@@ -40,15 +107,13 @@ def split_usage_mask(mask: int) -> tuple[CryptographicUsageMask, ...]:
     return bits
 
 
-def check_usage_mask(mask: int | None, needed: CryptographicUsageMask) -> None:
-    """Raises IncompatibleCryptographicUsageMask unless the mask has the bit.
-
-    Neither a key without a mask (cloudproof_kms_js creates such keys) nor one with Unrestricted is limited.
-    """
-    if mask is None or int(mask) & (int(needed) | _UNRESTRICTED):
+def check_usage_mask(target: ManagedObject, needed: CryptographicUsageMask) -> None:
+    """Raises IncompatibleCryptographicUsageMask unless the object's mask has the bit, or is Unrestricted."""
+    if usage_mask_of(target) & (int(needed) | _UNRESTRICTED):
         return
     raise IncompatibleCryptographicUsageMask(
-        f"the key's usage mask does not allow {needed.name or needed}"
+        f"the key's usage mask does not allow {needed.name or needed}: "
+        "CryptographicUsageMask is set when the object is made"
     )
 
 

@@ -52,6 +52,7 @@ from .common.object_attributes import (
     describe_object,
     select_user_tags,
 )
+from .objects.digests import read_digests
 
 # --- reading ------------------------------------------------------------------------------------
 
@@ -60,7 +61,10 @@ async def get_attributes(call: Call, request: GetAttributesRequest) -> GetAttrib
     """All attributes, or the referenced ones that are set; those of a destroyed object, too."""
     target = await call.fetch_for(request.unique_identifier, Use.INSPECT)
     attributes = describe_object(target)
-    if request.attribute_references:
+    names = {reference.attribute_name for reference in request.attribute_references}
+    if not names or "Digest" in names:
+        attributes = attributes.replace(digests=await read_digests(call, target))
+    if names:
         attributes = _select(attributes, request)
     return GetAttributesResponse(unique_identifier=target.uid, attributes=attributes)
 
@@ -70,7 +74,7 @@ async def get_attribute_list(
 ) -> GetAttributeListResponse:
     """The names of the attributes that GetAttributes would return."""
     target = await call.fetch_for(request.unique_identifier, Use.INSPECT)
-    attributes = describe_object(target)
+    attributes = describe_object(target).replace(digests=await read_digests(call, target))
     vendor_references = {
         AttributeReference(attribute.attribute_name, attribute.vendor_identification): None
         for attribute in attributes.vendor_attributes

@@ -51,7 +51,7 @@ async def check(call: Call, request: CheckRequest) -> CheckResponse:
     target = await call.fetch_for(request.unique_identifier, Use.READ)
     attributes = target.attributes
     for needed in split_usage_mask(request.cryptographic_usage_mask or 0):
-        check_usage_mask(attributes.cryptographic_usage_mask, needed)
+        check_usage_mask(target, needed)
         use = Use.PROTECT if needed in PROTECTING else Use.PROCESS
         check_state(target.state, use)
         check_use_dates(attributes, use, now=call.now)
@@ -96,13 +96,15 @@ async def revoke(call: Call, request: RevokeRequest) -> RevokeResponse:
 
 
 async def destroy(call: Call, request: DestroyRequest) -> DestroyResponse:
-    """Delete the key material; the attributes stay unless the request has Remove."""
+    """Delete the key material and its digest; the attributes stay unless the request has Remove."""
     target = await call.fetch_for(request.unique_identifier, Use.DESTROY)
     state = next_state(target.state, Event.DESTROY)
     if request.remove:
         await call.commit(Remove(target.uid, seen=target.generation))
     elif state is not target.state:
-        attributes = target.attributes.replace(destroy_date=call.now, last_change_date=call.now)
+        attributes = target.attributes.replace(
+            destroy_date=call.now, last_change_date=call.now, digests=()
+        )
         await call.commit(
             Replace(
                 dataclasses.replace(target, state=state, sealed=None, attributes=attributes),

@@ -21,6 +21,7 @@ from ..kmip.payloads import ExportRequest, ExportResponse, GetRequest, GetRespon
 from ..store.base import Replace
 from .common.call import Call, UsableKey
 from .common.object_attributes import describe_object
+from .objects.digests import read_digests
 from .objects.outgoing import enclose_key_block, render_object
 from .objects.stored_wrapped import is_stored_wrapped, render_as_registered, unwrap_stored
 from .objects.wrapping import wrap_key_block
@@ -44,7 +45,7 @@ async def export(call: Call, request: ExportRequest) -> ExportResponse:
     response = ExportResponse(
         object_type=target.object_type,
         unique_identifier=target.uid,
-        attributes=describe_object(target),
+        attributes=describe_object(target).replace(digests=await read_digests(call, target)),
         object=None if is_destroyed else await _render(call, target, request),
     )
     if not is_destroyed and target.attributes.fresh:

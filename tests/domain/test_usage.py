@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from kms_tornado.crypto.keys.symmetric import KEY_LENGTHS
+from kms_tornado.crypto.mac import HMACS
+from kms_tornado.domain.managed_object import ManagedObject, UniqueIdentifier
 from kms_tornado.domain.usage import (
     check_usage_left,
     check_usage_mask,
     consume_usage,
+    default_usage_mask,
     is_partly_consumed,
     reset_usage_limits,
 )
@@ -16,30 +20,95 @@ from kms_tornado.errors import (
     InvalidAttributeValue,
     PermissionDenied,
 )
+from kms_tornado.kmip.attributes import Attributes
+from kms_tornado.kmip.enums import CryptographicAlgorithm as Algorithm
 from kms_tornado.kmip.enums import CryptographicUsageMask as Mask
-from kms_tornado.kmip.enums import UsageLimitsUnit
+from kms_tornado.kmip.enums import ObjectType, State, UsageLimitsUnit
 from kms_tornado.kmip.structures import UsageLimits
+
+
+def an_object(mask, object_type=ObjectType.SYMMETRIC_KEY, algorithm=Algorithm.AES):
+    attributes = Attributes(cryptographic_algorithm=algorithm, cryptographic_usage_mask=mask)
+    uid = UniqueIdentifier("key")
+    return ManagedObject(uid, "alice", object_type, State.ACTIVE, attributes, frozenset(), None, 0)
 
 
 @pytest.mark.parametrize("needed", [Mask.ENCRYPT, Mask.DECRYPT])
 @pytest.mark.parametrize("bit", Mask)
 def test_a_bit_allows_itself_alone_and_unrestricted_allows_all(needed, bit):
     if bit in {needed, Mask.UNRESTRICTED}:
-        check_usage_mask(int(bit), needed)
+        check_usage_mask(an_object(int(bit)), needed)
     else:
         with pytest.raises(IncompatibleCryptographicUsageMask, match=needed.name):
-            check_usage_mask(int(bit), needed)
+            check_usage_mask(an_object(int(bit)), needed)
 
 
 @pytest.mark.parametrize("mask", [None, 12, 2108], ids=["none", "both", "cosmian_kms"])
 def test_masks_of_the_published_clients_allow_encryption(mask):
-    check_usage_mask(mask, Mask.ENCRYPT)
-    check_usage_mask(mask, Mask.DECRYPT)
+    check_usage_mask(an_object(mask), Mask.ENCRYPT)
+    check_usage_mask(an_object(mask), Mask.DECRYPT)
 
 
 def test_a_mask_without_bits_allows_nothing():
     with pytest.raises(IncompatibleCryptographicUsageMask):
-        check_usage_mask(0, Mask.ENCRYPT)
+        check_usage_mask(an_object(0), Mask.ENCRYPT)
+
+
+CIPHER = Mask.ENCRYPT | Mask.DECRYPT
+WRAPPING = Mask.WRAP_KEY | Mask.UNWRAP_KEY
+MACS = Mask.MAC_GENERATE | Mask.MAC_VERIFY
+A, Kind = Algorithm, ObjectType
+
+#: (object type, algorithm) → what an object without a mask may be used for.
+DEFAULTS = {
+    (Kind.SYMMETRIC_KEY, A.AES): CIPHER | WRAPPING,
+    (Kind.SYMMETRIC_KEY, A.CHACHA20): CIPHER,
+    (Kind.SYMMETRIC_KEY, A.CHACHA20_POLY1305): CIPHER,
+    (Kind.SYMMETRIC_KEY, A.THREE_DES): CIPHER,
+    **{(Kind.SYMMETRIC_KEY, algorithm): MACS for algorithm in HMACS},
+    (Kind.SYMMETRIC_KEY, A.SEED): 0,
+    (Kind.SYMMETRIC_KEY, None): 0,
+    (Kind.PRIVATE_KEY, A.RSA): Mask.SIGN | Mask.DECRYPT | Mask.UNWRAP_KEY,
+    (Kind.PUBLIC_KEY, A.RSA): Mask.VERIFY | Mask.ENCRYPT | Mask.WRAP_KEY,
+    (Kind.CERTIFICATE, A.RSA): Mask.VERIFY | Mask.ENCRYPT,
+    **{(Kind.PRIVATE_KEY, each): Mask.SIGN for each in (A.EC, A.ECDSA, A.ED25519, A.DSA)},
+    **{(Kind.PUBLIC_KEY, each): Mask.VERIFY for each in (A.EC, A.ECDSA, A.ED25519, A.DSA)},
+    **{(Kind.CERTIFICATE, each): Mask.VERIFY for each in (A.EC, A.ECDSA, A.ED25519, A.DSA)},
+    **{
+        (each, A.ECDH): Mask.KEY_AGREEMENT
+        for each in (Kind.PRIVATE_KEY, Kind.PUBLIC_KEY, Kind.CERTIFICATE)
+    },
+    (Kind.PRIVATE_KEY, None): 0,
+    (Kind.CERTIFICATE, None): 0,
+    (Kind.SECRET_DATA, None): Mask.DERIVE_KEY,
+    (Kind.SECRET_DATA, A.AES): Mask.DERIVE_KEY,
+    (Kind.SECRET_DATA, A.HMAC_SHA256): Mask.DERIVE_KEY,
+    (Kind.OPAQUE_OBJECT, None): 0,
+}
+
+
+@pytest.mark.parametrize(("object_type", "algorithm"), DEFAULTS)
+def test_an_object_without_a_mask_has_the_uses_of_its_type_and_algorithm(object_type, algorithm):
+    allowed = DEFAULTS[object_type, algorithm]
+    assert default_usage_mask(object_type, algorithm) == allowed
+    for needed in Mask:
+        if needed & allowed:
+            check_usage_mask(an_object(None, object_type, algorithm), needed)
+        else:
+            with pytest.raises(IncompatibleCryptographicUsageMask):
+                check_usage_mask(an_object(None, object_type, algorithm), needed)
+
+
+def test_every_symmetric_algorithm_of_the_server_has_a_default_mask():
+    assert {(Kind.SYMMETRIC_KEY, algorithm) for algorithm in KEY_LENGTHS} <= set(DEFAULTS)
+
+
+@pytest.mark.parametrize("object_type", ObjectType)
+@pytest.mark.parametrize("algorithm", [None, *Algorithm])
+def test_no_default_mask_derives_and_does_something_else(object_type, algorithm):
+    mask = default_usage_mask(object_type, algorithm)
+    assert not mask & Mask.UNRESTRICTED
+    assert not mask & Mask.DERIVE_KEY or mask == Mask.DERIVE_KEY
 
 
 # --- usage limits -------------------------------------------------------------------------------

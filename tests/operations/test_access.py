@@ -159,6 +159,10 @@ def test_nobody_is_answered_before_the_body_is_looked_at(kms, owner, operation, 
         )
 
 
+#: Operation → the usage mask that it takes, where that is not in the default mask of an AES key.
+_MASKS = {"MAC": 0x80, "MACVerify": 0x100, "DeriveKey": 0x200}
+
+
 def a_key_for(owner, operation, tags=()):
     """A key that the operation can be done with; it has a Comment."""
     more = [text("Comment", "x")]
@@ -172,7 +176,7 @@ def a_key_for(owner, operation, tags=()):
         return pair[f"{half}KeyUniqueIdentifier"]
     if operation == "Activate":
         more.append(date("ActivationDate", "2999-01-01T00:00:00Z"))
-    key = owner.create(*more, tags=tags)
+    key = owner.create(*more, tags=tags, mask=_MASKS.get(operation))
     if operation == "Destroy":
         owner.revoke(key)
     return key

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
 
 import pytest
@@ -15,6 +16,7 @@ from ..kms import (
     flag,
     import_items,
     name,
+    number,
     octets,
     spellings,
     structure,
@@ -45,12 +47,14 @@ def after(request, tmp_path_factory):
         kms = KMS(directory, *issuers, options=["--log-format", request.param])
         with kms:
             alice, bob = kms.user("alice"), kms.user("bob")
-            alice.import_key("k", KEY, tagged("t"))
+            alice.import_key("k", KEY, tagged("t"), number("CryptographicUsageMask", 0x200000))
             made = alice.create()
             generated = alice.key_of(made)
             sealed = alice.encrypt("k", PLAIN)
             assert alice.decrypt("k", sealed) == PLAIN
             alice.key_of("k")
+            for key in ("k", made):
+                assert alice.do("GetAttributes", uid(key)).get("Attributes", "Digest")
             derived = alice.do("DeriveKey", *derivation("k")).uid
             derived_key = alice.key_of(derived)
             for operation in ("Encrypt", "MAC", "Hash"):
@@ -83,6 +87,9 @@ def after(request, tmp_path_factory):
         "derived": derived_key,
         "plaintext": PLAIN,
         "password": PASSWORD,
+        "digest": hashlib.sha256(KEY).digest(),
+        "digest of the generated": hashlib.sha256(generated).digest(),
+        "digest of the private key": hashlib.sha256(PKCS8).digest(),
         "private key": SCALAR.to_bytes(32, "big"),
         "private key in decimal": str(SCALAR).encode(),
     }
@@ -177,8 +184,8 @@ def hostile_keys(private):
 @pytest.mark.parametrize(
     "secret",
     [
-        "imported", "replaced", "generated", "derived", "plaintext", "password", "private key",
-        "private key in decimal",
+        "imported", "replaced", "generated", "derived", "plaintext", "password", "digest",
+        "digest of the generated", "digest of the private key", "private key", "private key in decimal",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("place", ["files, while the key is there", "files", "log", "errors"])

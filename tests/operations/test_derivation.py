@@ -127,7 +127,8 @@ def ecb(key, value):
 def test_derived_key_is_what_the_method_gives(alice, method, given, right):
     base = a_key(alice)
     assert alice.key_of(derived(alice, base, method=method, given=given)) == right
-    secret = derived(alice, base, method=method, given=given, kind="SecretData")
+    more = [number("CryptographicUsageMask", 0x80)]
+    secret = derived(alice, base, method=method, given=given, kind="SecretData", more=more)
     named = cryptographic(algorithm="HMACSHA256")
     found = alice.do("MAC", uid(secret), named, octets("Data", b"x"))
     assert found.octets("MACData") == hmac.digest(right, b"x", "sha256")

@@ -47,8 +47,8 @@ def keys(alice):
         pytest.param([name("CryptographicAlgorithm", "RSA")], "", id="other algorithm"),
         pytest.param([number("CryptographicLength", 128)], "small", id="length"),
         pytest.param([number("CryptographicLength", -1)], "", id="negative length"),
-        pytest.param([number("CryptographicUsageMask", 4)], "plain both small", id="a bit"),
-        pytest.param([number("CryptographicUsageMask", 12)], "plain both", id="two bits"),
+        pytest.param([number("CryptographicUsageMask", 4)], "plain chacha both small", id="a bit"),
+        pytest.param([number("CryptographicUsageMask", 12)], "plain chacha both", id="two bits"),
         pytest.param([number("CryptographicUsageMask", 0x80)], "", id="no such bit"),
         pytest.param(
             [name("KeyFormatType", "TransparentSymmetricKey")], "plain", id="key format"

@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives.cmac import CMAC
 from ..kms import name, number, octets, structure, uid
 
 DATA = b"pay 12 EUR"
+#: An AES key makes MACs where its mask names them.
+MACS = 0x180
 
 
 def parameters(**items):
@@ -43,7 +45,7 @@ def test_hmac_key_makes_its_hmac(alice, algorithm, hash_name, data):
 
 
 def test_aes_key_makes_a_cmac_or_the_hmac_that_is_named(alice):
-    key = alice.create()
+    key = alice.create(mask=MACS)
     cmac = CMAC(AES(alice.key_of(key)))
     cmac.update(DATA)
     assert mac(alice, key) == cmac.finalize()
@@ -55,7 +57,7 @@ def test_aes_key_makes_a_cmac_or_the_hmac_that_is_named(alice):
 
 
 def test_parameters_of_the_key_count_and_the_request_changes_none_of_them(alice):
-    key = alice.create(parameters(algorithm="HMACSHA512"))
+    key = alice.create(parameters(algorithm="HMACSHA512"), mask=MACS)
     for more in ([], [parameters(algorithm="HMACSHA512")], [parameters(hash="SHA512")]):
         assert mac(alice, key, DATA, *more) == hmac.digest(alice.key_of(key), DATA, "sha512")
     items = [octets("Data", DATA), parameters(algorithm="HMACSHA256")]

@@ -78,7 +78,7 @@ ROWS = [pytest.param(*row, id=title) for title, row in MENTIONS.items()]
 
 @pytest.fixture
 def mine(bob):
-    key = bob.create()
+    key = bob.create(mask=0x200000)
     bob.do("AddAttribute", uid(key), link(key))
     return key
 

@@ -212,13 +212,14 @@ def test_sha_1_takes_the_permissive_policy(alice):
 
 @pytest.mark.parametrize("kind", ["symmetric", "public", "X25519"])
 def test_key_that_cannot_sign_is_refused(alice, kind):
+    signing = number("CryptographicUsageMask", 1)
     if kind == "symmetric":
-        key = alice.create()
+        key = alice.create(signing)
     elif kind == "public":
         key = pair(alice)[1]
     else:
         curve = structure("CryptographicDomainParameters", name("RecommendedCurve", "CURVE25519"))
-        key = pair(alice, "ECDH", curve)[0]
+        key = pair(alice, "ECDH", signing, curve)[0]
     line = alice.refused("Sign", uid(key), octets("Data", DATA))
     assert line.startswith(("Invalid_Field: ", "Unsupported_Cryptographic_Parameters: "))
 

@@ -78,6 +78,8 @@ MASKS = st.sampled_from(
     [None, None, M.ENCRYPT, M.DECRYPT, M.ENCRYPT | M.DECRYPT, M.WRAP_KEY | M.UNWRAP_KEY,
      M.WRAP_KEY | M.UNWRAP_KEY | M.ENCRYPT | M.DECRYPT]
 )  # fmt: skip
+#: Of an AES key for which nobody names one.
+DEFAULT_MASK = M.ENCRYPT | M.DECRYPT | M.WRAP_KEY | M.UNWRAP_KEY
 #: Seconds from the start: (activation, process start, protect stop, deactivation), mostly none.
 FEW_DATES = st.one_of(
     st.just((None, None, None, None)),
@@ -116,7 +118,7 @@ class Key:
 
     material: bytes | None
     state: State
-    mask: int | None
+    mask: int
     sensitive: bool
     extractable: bool
     dates: dict[str, int | None]
@@ -132,7 +134,7 @@ class Key:
             self.state = S.DEACTIVATED
 
     def allows(self, bit: M) -> bool:
-        return self.mask is None or bool(self.mask & bit)
+        return bool(self.mask & bit)
 
     def may_encrypt(self, now: int, size: int) -> bool:
         stop = self.dates["protect_stop_date"]
@@ -230,8 +232,8 @@ def machine(kms: Inside) -> type[RuleBasedStateMachine]:
             if given["activation_date"] is None:
                 given["activation_date"] = self.now
             key = Key(
-                material, S.PRE_ACTIVE, None if mask is None else int(mask), sensitive, extractable,
-                given, total, total,
+                material, S.PRE_ACTIVE, int(DEFAULT_MASK if mask is None else mask), sensitive,
+                extractable, given, total, total,
             )  # fmt: skip
             key.settle(self.now)
             self.model[uid] = key

@@ -8,6 +8,7 @@ from ..kms import attributes, name, number, octets, structure, uid
 from ..vectors import root, stanzas
 
 FEW = 6
+DERIVE = 0x200
 
 
 def some(file, where=lambda vector: True):
@@ -32,8 +33,9 @@ def parameters(**items):
     return structure("CryptographicParameters", *held)
 
 
-def imported(user, key, algorithm="AES"):
-    return user.import_key("", bytes.fromhex(key), algorithm=algorithm)
+def imported(user, key, algorithm="AES", mask=None):
+    more = [] if mask is None else [number("CryptographicUsageMask", mask)]
+    return user.import_key("", bytes.fromhex(key), *more, algorithm=algorithm)
 
 
 def check(user, key, how, plaintext, ciphertext, *more, tag=None):
@@ -108,7 +110,8 @@ def test_hmac(carol, bits):
 
 def test_aes_cmac(carol):
     for v in some("CMAC/nist-800-38b-aes256.txt"):
-        found = carol.do("MAC", uid(imported(carol, v["KEY"])), hexed("Data", v["MESSAGE"]))
+        key = imported(carol, v["KEY"], mask=0x80)
+        found = carol.do("MAC", uid(key), hexed("Data", v["MESSAGE"]))
         assert found["MACData"].lower() == v["OUTPUT"]
 
 
@@ -138,12 +141,12 @@ def test_derivations(carol):
             hexed("DerivationData", v["INFO"]),
             hexed("Salt", v["SALT"]),
         ]
-        key = imported(carol, v["IKM"], "HMACSHA256")
+        key = imported(carol, v["IKM"], "HMACSHA256", DERIVE)
         made = derived(carol, key, "HKDF", int(v["L"]), *items)
         assert carol.key_of(made).hex() == v["OKM"]
     for v in some("KDF/nist-800-108-KBKDF-CTR.txt", is_ours):
         items = [parameters(hash="SHA_256"), hexed("DerivationData", v["FIXEDINPUTDATA"])]
-        key = imported(carol, v["KI"], "HMACSHA256")
+        key = imported(carol, v["KI"], "HMACSHA256", DERIVE)
         made = derived(carol, key, "NIST800_108_C", int(v["L"]) // 8, *items)
         assert carol.key_of(made).hex() == v["KO"]
 

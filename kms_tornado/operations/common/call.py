@@ -204,7 +204,7 @@ class Call:
         target = await self.fetch_for(identifier, use, types=types)
         attributes = target.attributes
         check_use_dates(attributes, use, now=self.now)
-        check_usage_mask(attributes.cryptographic_usage_mask, needed)
+        check_usage_mask(target, needed)
         if attributes.usage_limits is not None and use is Use.PROTECT:
             check_usage_left(attributes.usage_limits)
         if STORED_WRAPPED_TAG in target.tags:

@@ -14,8 +14,8 @@ from types import MappingProxyType
 from ...crypto.material import KeyMaterial
 from ...domain.dates import check_date_order, state_at
 from ...domain.lifecycle import choose_activation_date
-from ...domain.managed_object import STORED_WRAPPED_TAG, ManagedObject, UniqueIdentifier
-from ...domain.usage import reset_usage_limits
+from ...domain.managed_object import ManagedObject, UniqueIdentifier
+from ...domain.usage import default_usage_mask, reset_usage_limits
 from ...errors import InvalidField
 from ...kmip.attributes import Attributes, parse_user_tags, without_tags
 from ...kmip.enums import HashingAlgorithm, KeyFormatType, ObjectType, RNGAlgorithm, State
@@ -68,12 +68,10 @@ def make_object(
     check_object_type(object_type, requested)
     check_settable(requested)
     server_attributes = server_attributes or Attributes()
-    if object_type is ObjectType.SYMMETRIC_KEY and STORED_WRAPPED_TAG not in system_tags:
-        # The digest is of the raw bytes, in whatever format the key is given out.
-        digests = (make_digest(material.reveal(), KeyFormatType.RAW),)
-        server_attributes = server_attributes.replace(digests=digests)
     tags = parse_user_tags(requested) | system_tags | {SYSTEM_TAGS[object_type]}
-    attributes = _first_attributes(call, requested, server_attributes, is_generated=is_generated)
+    attributes = _first_attributes(
+        call, object_type, requested, server_attributes, is_generated=is_generated
+    )
     check_date_order(attributes)
     check_attributes_length(attributes, tags)
     new = ManagedObject(
@@ -90,18 +88,28 @@ def make_object(
 
 
 def _first_attributes(
-    call: Call, requested: Attributes, server_attributes: Attributes, *, is_generated: bool
+    call: Call,
+    object_type: ObjectType,
+    requested: Attributes,
+    server_attributes: Attributes,
+    *,
+    is_generated: bool,
 ) -> Attributes:
     """All attributes of the new object but identifier, type, state and tags, which are stored apart."""
     sensitive = bool(requested.sensitive)
     extractable = requested.extractable is not False
-    return overlay_attributes(without_tags(requested), server_attributes).replace(
+    attributes = overlay_attributes(without_tags(requested), server_attributes)
+    mask = attributes.cryptographic_usage_mask
+    if mask is None:
+        mask = default_usage_mask(object_type, attributes.cryptographic_algorithm) or None
+    return attributes.replace(
         unique_identifier=None,
         object_type=None,
         sensitive=sensitive,
         always_sensitive=sensitive,
         extractable=extractable,
         never_extractable=not extractable,
+        cryptographic_usage_mask=mask,
         initial_date=call.now,
         activation_date=choose_activation_date(
             requested.activation_date,
@@ -110,6 +118,7 @@ def _first_attributes(
         ),
         original_creation_date=call.now,
         last_change_date=call.now,
+        digests=server_attributes.digests,  # never a client's: it would be a secret's, in clear
         random_number_generator=SERVER_RNG if is_generated else None,
         usage_limits=requested.usage_limits and reset_usage_limits(requested.usage_limits),
     )
@@ -130,6 +139,6 @@ def check_object_type(object_type: ObjectType, attributes: Attributes) -> None:
 def make_digest(octets: bytes, key_format: KeyFormatType) -> Digest:
     """SHA-256 over the key material in its format (KMIP 2.1 §4.20).
 
-    For keys and certificates only: the digest of a password would help to guess it.
+    `objects.digests` says who may know it.
     """
     return Digest(HashingAlgorithm.SHA_256, hashlib.sha256(octets).digest(), key_format)

@@ -46,10 +46,9 @@ from ...kmip.objects import (
     SecretData,
     SymmetricKey,
 )
-from ...kmip.structures import Digest
-from ..common.new_object import make_digest
 from ..common.object_attributes import merge_attributes
 from .certificate_attributes import describe_certificate
+from .digests import digest_key
 
 #: KMIP has no attribute for the type of secret data, so the server stores it as a system tag.
 SECRET_TYPE_TAGS = {SecretDataType.PASSWORD: "_password", SecretDataType.SEED: "_seed"}
@@ -213,15 +212,5 @@ def describe_asymmetric_key(
         cryptographic_algorithm=determine_algorithm(key, algorithm),
         cryptographic_length=measure_key_length(key),
         key_format_type=key_format,
-        digests=(_digest_key(key, key_format),),
+        digests=() if isinstance(key, PrivateNumbers) else (digest_key(key, key_format),),
     )
-
-
-def _digest_key(key: PrivateNumbers | PublicNumbers, key_format: KeyFormatType) -> Digest:
-    """The digest of the key in its format; of a transparent key, the digest of its PKCS#8 or SPKI."""
-    is_private = isinstance(key, PrivateNumbers)
-    if key_format in TRANSPARENT_KEYS:
-        key_format = KeyFormatType.PKCS8 if is_private else KeyFormatType.X509
-    if isinstance(key, PrivateNumbers):
-        return make_digest(key_formats.export_private(key, key_format), key_format)
-    return make_digest(key_formats.export_public(key, key_format), key_format)

@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from ...kms import Fields, batch_item, flag, name, number, octets, structure, uid
 
 DATA = bytes(range(256)) * 5
+#: The mask of a key that both encrypts and makes MACs.
+UNRESTRICTED = 0x200000
 FIRST = flag("InitIndicator", True)
 LAST = flag("FinalIndicator", True)
 UNDO = name("BatchErrorContinuationOption", "Undo")
@@ -200,7 +202,7 @@ def test_what_cannot_be_undone_is_not_begun(alice):
 )
 @pytest.mark.parametrize("operation", ["Encrypt", "Decrypt", "MAC"])
 def test_indicators_that_make_no_sense_are_refused(alice, operation, items, words):
-    key = alice.create()
+    key = alice.create(mask=UNRESTRICTED)
     assert alice.refused(operation, uid(key), octets("Data", b"x"), *items).startswith(words)
 
 
@@ -217,7 +219,7 @@ def test_stream_is_for_its_caller_alone_and_survives_others(kms, alice):
 
 
 def test_stream_is_for_its_key_and_operation_alone(alice):
-    key, other = alice.create(), alice.create()
+    key, other = alice.create(mask=UNRESTRICTED), alice.create(mask=UNRESTRICTED)
     value = begun(alice, key)
     assert go_on(alice, other, value).text.startswith(UNKNOWN)
     assert go_on(alice, key, value, "MAC").text.startswith(UNKNOWN)

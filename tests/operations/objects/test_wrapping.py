@@ -26,6 +26,7 @@ from ..test_signing import imported, pair
 KEY = bytes(range(16))
 KEK = bytes(range(32))
 WRAP, UNWRAP, ENCRYPT, DECRYPT = 0x10, 0x20, 4, 8
+WRAPPING = number("CryptographicUsageMask", WRAP | UNWRAP)
 
 
 def under(key, mode=None, encoding=None):
@@ -279,9 +280,9 @@ def test_revoked_key_wraps_no_more_and_still_unwraps(alice, kek, key):
 
 
 OTHER_KEYS = {
-    "ChaCha20": lambda user: user.create(algorithm="ChaCha20"),
-    "EC": lambda user: pair(user)[1],
-    "private": lambda user: imported(user)[0],
+    "ChaCha20": lambda user: user.create(WRAPPING, algorithm="ChaCha20"),
+    "EC": lambda user: pair(user, "EC", WRAPPING)[1],
+    "private": lambda user: imported(user, None, WRAPPING)[0],
 }
 
 
