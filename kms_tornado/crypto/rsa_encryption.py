@@ -69,8 +69,12 @@ def rsa_encrypt(spki: bytes, scheme: RSAEncryptionScheme, data: bytes) -> bytes:
     key = load_public(spki)
     if not isinstance(key, rsa.RSAPublicKey):
         raise UnsupportedCryptographicParameters("only RSA keys encrypt")
-    if len(data) > _measure_longest_plaintext(key.key_size, scheme):
-        raise InvalidField("the data is too long for the RSA key")
+    longest = _measure_longest_plaintext(key.key_size, scheme)
+    if len(data) > longest:
+        raise InvalidField(
+            f"this RSA key takes {max(longest, 0)} bytes at once, and there are {len(data)}: "
+            "take a longer key, or an AES key"
+        )
     try:
         return key.encrypt(data, _make_padding(scheme))
     except ValueError:  # numbers that the library does not accept as a key

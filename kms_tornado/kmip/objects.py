@@ -28,7 +28,7 @@ from .key_material import TRANSPARENT_KEYS, TransparentKey, read_material, write
 from .key_material import KeyMaterialField as KeyMaterialField
 from .schema import Custom, EnumerationNumber, Tag, from_node, to_node
 from .structures import CryptographicParameters as CryptographicParameters
-from .tables import ENUMERATIONS
+from .tables import ENUMERATIONS, TAG_NUMBERS
 from .ttlv import ItemType, Node, children_of
 
 # --- key values ---------------------------------------------------------------------------------
@@ -70,6 +70,14 @@ def _write_key_value(tag: str, value: KeyValue | EncodedKeyValue) -> Node:
 def encode_key_value(value: KeyValue) -> bytes:
     """The octets to wrap where the Encoding Option is TTLV Encoding, the default: a multiple of 8 bytes."""
     return binary_codec.format(to_node(value, "KeyValue"))
+
+
+_KEY_VALUE_HEADER = TAG_NUMBERS["KeyValue"].to_bytes(3, "big") + bytes([ItemType.STRUCTURE])
+
+
+def is_encoded_key_value(octets: bytes) -> bool:
+    """Whether the octets begin and end as a KeyValue in TTLV does. Of random octets one in 2^64 does."""
+    return octets[:4] == _KEY_VALUE_HEADER and int.from_bytes(octets[4:8], "big") == len(octets) - 8
 
 
 def decode_key_value(octets: bytes, key_format: KeyFormatType) -> KeyValue:

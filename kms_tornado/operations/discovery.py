@@ -12,6 +12,7 @@ from typing import Any
 
 from .. import __version__
 from ..crypto.policy import CryptoPolicy
+from ..domain.wrapped_rights import SERVER_VENDOR
 from ..kmip.enums import (
     DestroyAction,
     QueryFunction,
@@ -32,8 +33,6 @@ from ..kmip.versions import select_versions
 from .common.call import Call
 from .common.new_object import SERVER_RNG
 from .common.object_attributes import PROTECTION_STORAGE_MASK
-
-VENDOR = "kms_tornado"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +82,9 @@ ANSWERS: Mapping[QueryFunction, Callable[[Call], Mapping[str, Any]]] = {
     QueryFunction.QUERY_OPERATIONS: lambda call: {"operations": call.context.offered},
     QueryFunction.QUERY_OBJECTS: lambda call: {"object_types": call.context.object_types},
     QueryFunction.QUERY_SERVER_INFORMATION: lambda call: {
-        "vendor_identification": VENDOR,
+        "vendor_identification": SERVER_VENDOR,
         "server_information": ServerInformation(
-            server_name=VENDOR, server_version=__version__, product_name=VENDOR
+            server_name=SERVER_VENDOR, server_version=__version__, product_name=SERVER_VENDOR
         ),
     },
     QueryFunction.QUERY_RNGS: lambda call: {"rng_parameters": (SERVER_RNG,)},

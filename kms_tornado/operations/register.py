@@ -10,6 +10,7 @@ import dataclasses
 from ..crypto.material import KeyMaterial
 from ..domain.access import is_owner
 from ..domain.managed_object import ManagedObject, UniqueIdentifier
+from ..domain.wrapped_rights import bind_rights, check_comes_back, restore_object
 from ..errors import FeatureNotSupported, ObjectAlreadyExists
 from ..kmip.attributes import Attributes
 from ..kmip.enums import KeyWrapType, ObjectType
@@ -73,7 +74,7 @@ def _replace(
 def _make_object(
     call: Call, uid: UniqueIdentifier, object_type: ObjectType, parsed: ParsedObject
 ) -> ManagedObject:
-    return make_object(
+    new = make_object(
         call,
         uid,
         object_type,
@@ -81,6 +82,11 @@ def _make_object(
         parsed.material,
         parsed.server_attributes,
         system_tags=parsed.system_tags,
+    )
+    return (
+        new
+        if parsed.rights is None
+        else restore_object(new, parsed.rights, parsed.requested, call.now)
     )
 
 
@@ -100,7 +106,11 @@ async def _parse(
         return parse_wrapped_object(object_type, incoming, requested)
     unwrapped = await unwrap_key_block(call, incoming.key_block)
     plain = dataclasses.replace(incoming, key_block=unwrapped.block)
+    if unwrapped.rights is not None:
+        check_comes_back(unwrapped.rights, call.principal, object_type)
+        requested = bind_rights(requested, unwrapped.rights)
     parsed = parse_object(object_type, plain, requested)
+    parsed = dataclasses.replace(parsed, rights=unwrapped.rights)
     if not unwrapped.is_sensitive:
         return parsed
     # Otherwise a Sensitive key could be exported wrapped, imported again, and then exported in the clear.

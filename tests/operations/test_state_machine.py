@@ -6,6 +6,7 @@ dates or its limit. What the server allows, the model must allow, and the other 
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -415,7 +416,7 @@ def machine(kms: Inside) -> type[RuleBasedStateMachine]:
                 Operation.GET, GetRequest(uid, key_wrapping_specification=specification)
             )
             if got is None:
-                return None
+                return None, None
             key, wrapping = self.model[uid], self.model[by]
             assert key.extractable
             assert wrapping.state is S.ACTIVE
@@ -427,31 +428,44 @@ def machine(kms: Inside) -> type[RuleBasedStateMachine]:
                 left = self.known(by).usage_limits.usage_limits_count
                 assert 0 <= left < wrapping.left
                 wrapping.left = left
-            return got.object
+            had = dataclasses.replace(key, dates=dict(key.dates)) if key.sensitive else None
+            return got.object, had
 
-        @rule(target=keys, wrapped=wraps)
-        def import_wrapped(self, wrapped):
-            """The way back: Sensitive is asked for as False, and the server knows better."""
+        @rule(target=keys, wrapped=wraps, mask=MASKS, total=st.none() | st.integers(0, 99))
+        def import_wrapped(self, wrapped, mask, total):
+            """The way back: the request asks for more than the key had, and the server knows better."""
             uid = f"key-{next(numbers)}"
+            wrapped, had = wrapped
             if wrapped is None:
                 return uid
+            limits = None if total is None else UsageLimits(total, total, UsageLimitsUnit.BYTE)
             request = ImportRequest(
                 uid,
                 ObjectType.SYMMETRIC_KEY,
                 key_wrap_type=KeyWrapType.NOT_WRAPPED,
                 attributes=Attributes(
-                    cryptographic_algorithm=CryptographicAlgorithm.AES, sensitive=False
+                    cryptographic_algorithm=CryptographicAlgorithm.AES, sensitive=False,
+                    cryptographic_usage_mask=None if mask is None else int(mask),
+                    usage_limits=limits,
                 ),
                 object=wrapped,
-            )
+            )  # fmt: skip
             if self.try_(Operation.IMPORT, request) is None:
                 return uid
-            found = self.known(uid)  # the attributes that went along with it count, too
+            found = self.known(uid)
             key = Key(
                 None, S.PRE_ACTIVE, found.cryptographic_usage_mask, bool(found.sensitive),
-                found.extractable is not False, {each: getattr(found, each) for each in DATES}, None, None,
+                found.extractable is not False, {each: getattr(found, each) for each in DATES}, total, total,
             )  # fmt: skip
             key.settle(self.now)
+            if had is not None:
+                assert key.sensitive
+                assert had.mask is None or (key.mask is not None and not key.mask & ~had.mask)
+                assert key.dates == had.dates
+                key.state = S.COMPROMISED if had.state is S.COMPROMISED else key.state
+                if had.left is not None:
+                    key.total = had.total
+                    key.left = had.left if total is None else min(had.left, total)
             self.model[uid] = key
             return uid
 

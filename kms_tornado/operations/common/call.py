@@ -202,14 +202,22 @@ class Call:
         is stored wrapped, the errors of fetching its wrapping key.
         """
         target = await self.fetch_for(identifier, use, types=types)
+        self._check_usable(target, use, needed)
+        if STORED_WRAPPED_TAG in target.tags:
+            key = await self.context.unwrap_stored(self, target)
+            check_state(key.target.state, use)
+            self._check_usable(key.target, use, needed)  # the rights wrapped with it bind, too
+            return key
+        return self.as_usable(target)
+
+    def _check_usable(
+        self, target: ManagedObject, use: Use, needed: CryptographicUsageMask
+    ) -> None:
         attributes = target.attributes
         check_use_dates(attributes, use, now=self.now)
         check_usage_mask(target, needed)
         if attributes.usage_limits is not None and use is Use.PROTECT:
             check_usage_left(attributes.usage_limits)
-        if STORED_WRAPPED_TAG in target.tags:
-            return await self.context.unwrap_stored(self, target)
-        return self.as_usable(target)
 
     async def _best_with_tags(
         self, tags: frozenset[str], use: Use, types: SuitableTypes

@@ -9,6 +9,7 @@ import hashlib
 
 from ...domain.attribute_rules import check_quantum_safe, rule_for
 from ...domain.managed_object import ManagedObject
+from ...domain.wrapped_rights import SERVER_VENDOR
 from ...errors import InvalidAttribute, InvalidField
 from ...kmip.attributes import Attributes, with_user_tags
 from ...kmip.schema import tag_of
@@ -43,7 +44,9 @@ def check_settable(requested: Attributes) -> None:
 
 
 def check_vendor_attribute(attribute: VendorAttribute) -> None:
-    """Raises InvalidAttribute for an attribute that requests something which the server does not do."""
+    """Raises InvalidAttribute for an attribute of the server's own, or one that requests what it does not do."""
+    if attribute.vendor_identification == SERVER_VENDOR:
+        raise InvalidAttribute(f"attributes of {SERVER_VENDOR} are the server's own")
     if attribute.attribute_name in _REFUSED_VENDOR_ATTRIBUTES:
         raise InvalidAttribute(f"{attribute.attribute_name} is not supported")
 

@@ -20,6 +20,7 @@ from ...crypto.keys.numbers import (
 from ...crypto.keys.symmetric import check_key_length
 from ...crypto.keys.transparent import parse_transparent
 from ...crypto.material import KeyMaterial
+from ...domain.wrapped_rights import WrappedRights
 from ...errors import (
     FeatureNotSupported,
     InvalidField,
@@ -61,13 +62,15 @@ class ParsedObject:
     """The content of an incoming object.
 
     material: in canonical form. requested: the client's attributes, with those inside the key value.
-    server_attributes: those that the server determined. system_tags: the server's own tags.
+    server_attributes: those that the server determined. system_tags: the server's own tags. rights: those
+    that were wrapped with the object; None where there were none.
     """
 
     material: KeyMaterial
     requested: Attributes
     server_attributes: Attributes
     system_tags: frozenset[str] = field(default_factory=frozenset)
+    rights: WrappedRights | None = None
 
 
 def parse_object(

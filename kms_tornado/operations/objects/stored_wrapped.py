@@ -11,6 +11,12 @@ import dataclasses
 
 from ...crypto.material import KeyMaterial
 from ...domain.managed_object import STORED_WRAPPED_TAG, ManagedObject
+from ...domain.wrapped_rights import (
+    WrappedRights,
+    bind_rights,
+    check_comes_back,
+    restore_object,
+)
 from ...errors import (
     FeatureNotSupported,
     InvalidAttributeValue,
@@ -47,6 +53,7 @@ from ..common.call import Call, UsableKey
 from .incoming import SECRET_TYPE_TAGS, ParsedObject, merge_inner_attributes, parse_object
 from .outgoing import enclose_key_block, render_inner_attributes
 from .wrapping import require_encryption_key, unwrap_key_block, wrap_key_block
+from .wrapping_policy import is_generated_here
 
 #: The vendor attribute by which cosmian_kms asks for a new key that is stored wrapped.
 WRAPPING_KEY_ID = "wrapping_key_id"
@@ -189,16 +196,31 @@ def render_as_registered(
 async def unwrap_stored(call: Call, target: ManagedObject) -> UsableKey:
     """The object, unwrapped by the caller's own right to its wrapping key.
 
-    An object wrapped by a Sensitive key is Sensitive, whatever the client stated when it came in. The
-    returned target has that attribute, so that an operation which writes the object stores it.
-    Raises the errors of fetching the wrapping key, CryptographicFailure, InvalidField.
+    An object wrapped by a Sensitive key is Sensitive, whatever the client stated when it came in, and the
+    rights that were wrapped with it bind. The returned target has them, so that an operation which writes
+    the object stores them; its state and usage mask may allow less than those of the stored one.
+    Raises the errors of fetching the wrapping key, PermissionDenied where the object is not its owner's,
+    CryptographicFailure, InvalidField.
     """
     unwrapped = await unwrap_key_block(call, _read_stored_block(call, target))
+    if unwrapped.rights is not None:
+        target = _bind_target(call, target, unwrapped.rights)
     material = _parse_material(target, unwrapped.block)
     if unwrapped.is_sensitive:
         attributes = target.attributes.replace(sensitive=True)
         target = dataclasses.replace(target, attributes=attributes)
     return UsableKey(target, lambda: material)
+
+
+def _bind_target(call: Call, target: ManagedObject, rights: WrappedRights) -> ManagedObject:
+    check_comes_back(rights, target.owner, target.object_type)
+    if is_generated_here(target):
+        return (
+            target  # it was wrapped as it was made: its own attributes have all changes since then
+        )
+    attributes = bind_rights(target.attributes, rights)
+    bound = dataclasses.replace(target, attributes=attributes)
+    return restore_object(bound, rights, attributes, call.now)
 
 
 def _read_stored_block(call: Call, target: ManagedObject) -> KeyBlock:

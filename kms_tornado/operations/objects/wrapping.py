@@ -20,6 +20,7 @@ from ...crypto.key_wrapping import (
 from ...domain.key_parameters import bind_parameters
 from ...domain.lifecycle import Use
 from ...domain.managed_object import STORED_WRAPPED_TAG, ManagedObject
+from ...domain.wrapped_rights import WrappedRights, describe_rights, split_rights
 from ...errors import (
     FeatureNotSupported,
     InvalidField,
@@ -47,14 +48,21 @@ from ...kmip.objects import (
     KeyWrappingSpecification,
     decode_key_value,
     encode_key_value,
+    is_encoded_key_value,
 )
 from ...kmip.schema import tag_of
 from ...kmip.structures import CryptographicParameters
 from ..common.call import Call, UsableKey
 from ..common.key_use import run_with_private_key
-from ..common.object_attributes import describe_object
+from ..common.object_attributes import describe_object, merge_attributes
 from .outgoing import render_key_block
-from .wrapping_policy import check_key_may_leave, check_wrapping_key_protects, fetch_private_key_of
+from .wrapping_policy import (
+    check_key_may_leave,
+    check_rights_are_wrapped,
+    check_scheme_protects,
+    check_wrapping_key_protects,
+    fetch_private_key_of,
+)
 
 _WRAPPING_TYPES = frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.PUBLIC_KEY})
 _UNWRAPPING_TYPES = frozenset(
@@ -90,16 +98,21 @@ async def wrap_key_block(
         raise InvalidField("a key does not wrap itself")
     if target.attributes.sensitive:
         check_key_may_leave(target)
+        check_rights_are_wrapped(specification)
         await check_wrapping_key_protects(call, wrapping_key, key)
     scheme = _choose_scheme(call, wrapping_key.target, information, Use.PROTECT)
+    if target.attributes.sensitive:
+        check_scheme_protects(scheme)
     plain = render_key_block(target, key.open(), requested_format, call.client)
-    encoding = specification.encoding_option or call.client.default_encoding_option
+    # A client whose keys are Structures by default reads a wrapped one as such, too.
+    form = specification.encoding_option or call.client.default_encoding_option
+    encoding = EncodingOption.TTLV_ENCODING if target.attributes.sensitive else form
     octets = _encode_key_value(plain, encoding, _select_attributes(target, specification))
     wrapped = wrap_key(scheme, wrapping_key.open(), octets)
     await call.consume_usage(wrapping_key.target, len(octets))
     return dataclasses.replace(
         plain,
-        key_value=_make_wrapped_value(plain, encoding, wrapped),
+        key_value=_make_wrapped_value(plain, form, wrapped),
         key_wrapping_data=_describe_wrapping(
             call, wrapping_key.target, information, scheme, encoding
         ),
@@ -125,18 +138,23 @@ def require_encryption_key(
 def _select_attributes(
     target: ManagedObject, specification: KeyWrappingSpecification
 ) -> Attributes | None:
-    """The attributes to wrap together with the key; None where the request names none."""
+    """The attributes to wrap together with the key: a Sensitive object's rights, and those requested.
+
+    None where there are none.
+    """
+    rights = describe_rights(target) if target.attributes.sensitive else None
     if not specification.attribute_names:
-        return None
+        return rights
     attributes = describe_object(target)
     names = {name.replace(" ", "") for name in specification.attribute_names}
-    return Attributes(
+    requested = Attributes(
         **{
             field.name: getattr(attributes, field.name)
             for field in dataclasses.fields(attributes)
             if tag_of(Attributes, field.name) in names
         }
     )
+    return requested if rights is None else merge_attributes(rights, requested)
 
 
 def _encode_key_value(
@@ -186,10 +204,14 @@ def _describe_wrapping(
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class UnwrappedBlock:
-    """block: the KeyBlock, unwrapped. is_sensitive: the wrapping key is Sensitive, so this key is, too."""
+    """block: the KeyBlock, unwrapped. is_sensitive: the wrapping key is Sensitive, so this key is, too.
+
+    rights: those that were wrapped with the key; None where there were none.
+    """
 
     block: KeyBlock
     is_sensitive: bool
+    rights: WrappedRights | None
 
 
 async def unwrap_key_block(call: Call, block: KeyBlock) -> UnwrappedBlock:
@@ -206,17 +228,24 @@ async def unwrap_key_block(call: Call, block: KeyBlock) -> UnwrappedBlock:
         raise FeatureNotSupported("the nonce stands in front of a key wrapped by AES-GCM")
     wrapping_key = await _fetch_to_unwrap(call, information.unique_identifier)
     scheme = _choose_scheme(call, wrapping_key.target, information, Use.PROCESS)
+    if wrapping_key.target.attributes.sensitive:
+        check_scheme_protects(scheme)
     octets = _read_wrapped_octets(value)
     work = partial(unwrap_key, scheme, wrapping_key.open(), octets)
     if scheme.algorithm is WrapAlgorithm.RSA:
         plain = await run_with_private_key(call, wrapping_key.target, work)
     else:
         plain = work()
+    plain_value = _decode_plain_value(block, value, plain)
+    rights, others = split_rights(plain_value.attributes)
     return UnwrappedBlock(
         dataclasses.replace(
-            block, key_value=_decode_plain_value(block, value, plain), key_wrapping_data=None
+            block,
+            key_value=KeyValue(plain_value.key_material, others),
+            key_wrapping_data=None,
         ),
         bool(wrapping_key.target.attributes.sensitive),
+        rights,
     )
 
 
@@ -247,7 +276,8 @@ def _read_wrapped_octets(value: KeyValue | EncodedKeyValue) -> bytes:
 def _decode_plain_value(
     block: KeyBlock, value: KeyValue | EncodedKeyValue, plain: bytes
 ) -> KeyValue:
-    if isinstance(value, EncodedKeyValue):
+    # Whatever the request calls it: otherwise it could strip the rights from a key that was wrapped with them.
+    if isinstance(value, EncodedKeyValue) or is_encoded_key_value(plain):
         return decode_key_value(plain, block.key_format_type)
     transparent = block.key_format_type is KeyFormatType.TRANSPARENT_SYMMETRIC_KEY
     return KeyValue(KeyMaterialField(plain, transparent=transparent), value.attributes)

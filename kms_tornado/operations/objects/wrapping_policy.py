@@ -1,20 +1,30 @@
-"""Which keys may wrap a Sensitive object, so that no sequence of operations reveals its plaintext.
+"""Which keys may wrap a Sensitive object, so that no sequence of operations reveals it or widens its use.
 
-There are three rules (docs/security.md, "Abuse cases"). First, this server generated the wrapping key, which
-was always Sensitive and whose only permitted use is wrapping; a usage mask never changes. Second, such a key
-never leaves the server itself. Third, an object that it unwraps is Sensitive from then on (`wrapping`,
-`stored_wrapped`).
+There are four rules (docs/security.md, "Abuse cases"). First, this server generated the wrapping key, which
+was always Sensitive and whose only permitted use is wrapping; a usage mask never changes. It is the object's
+owner's, so that nobody takes the object away under a key of their own. Second, such a key never leaves the
+server itself. Third, an object that it unwraps is Sensitive from then on (`wrapping`, `stored_wrapped`).
+Fourth, the object's rights are wrapped with it, and bind what comes back (`domain.wrapped_rights`).
 """
 
 from __future__ import annotations
 
 from functools import partial
 
+from ...crypto.key_wrapping import WrappingScheme
 from ...crypto.keys.asymmetric import derive_public_key
+from ...crypto.policy import Technique
 from ...domain.lifecycle import Use
 from ...domain.managed_object import ManagedObject
 from ...errors import InvalidField, ItemNotFound, SensitiveObject
-from ...kmip.enums import CryptographicUsageMask, LinkType, ObjectType, Operation
+from ...kmip.enums import (
+    CryptographicUsageMask,
+    EncodingOption,
+    LinkType,
+    ObjectType,
+    Operation,
+)
+from ...kmip.objects import KeyWrappingSpecification
 from ..common.call import Call, UsableKey
 from ..common.key_use import run_with_private_key
 
@@ -36,6 +46,23 @@ def check_key_may_leave(target: ManagedObject) -> None:
         raise SensitiveObject("a Sensitive key that does nothing but wrap never leaves")
 
 
+def check_rights_are_wrapped(specification: KeyWrappingSpecification) -> None:
+    """Refuse to wrap the key of a Sensitive object bare. Raises SensitiveObject."""
+    if specification.encoding_option is EncodingOption.NO_ENCODING:
+        raise SensitiveObject(
+            "a Sensitive object leaves with its rights, which NoEncoding has no place for: leave it out"
+        )
+
+
+def check_scheme_protects(scheme: WrappingScheme) -> None:
+    """Refuse PKCS#1 v1.5 for Sensitive keys, under any policy: who may unwrap could make it an oracle.
+
+    Raises SensitiveObject.
+    """
+    if scheme.technique is Technique.RSA_PKCS1_V1_5_ENCRYPTION:
+        raise SensitiveObject("a Sensitive key wraps and unwraps by OAEP, not by PKCS#1 v1.5")
+
+
 async def check_wrapping_key_protects(call: Call, wrapping_key: UsableKey, key: UsableKey) -> None:
     """Refuse to wrap a Sensitive key with one that the caller may know, or can decrypt with.
 
@@ -48,15 +75,16 @@ async def check_wrapping_key_protects(call: Call, wrapping_key: UsableKey, key: 
     if (
         unwrapping_key is None
         or not _is_secret_wrapping_key(unwrapping_key)
-        or not _is_generated_here(wrapping_key.target)
+        or not is_generated_here(wrapping_key.target)
+        or {wrapping_key.target.owner, unwrapping_key.owner} != {key.target.owner}
     ):
         raise SensitiveObject(
-            "a Sensitive object leaves only wrapped by a key that this server made, that was always "
-            "Sensitive, and whose usage mask allows nothing but wrapping and unwrapping"
+            "a Sensitive object leaves only wrapped by a key of its owner's that this server made, that "
+            "was always Sensitive, and whose usage mask allows nothing but wrapping and unwrapping"
         )
 
 
-def _is_generated_here(target: ManagedObject) -> bool:
+def is_generated_here(target: ManagedObject) -> bool:
     return target.attributes.random_number_generator is not None
 
 
@@ -65,7 +93,7 @@ def _is_secret_wrapping_key(target: ManagedObject) -> bool:
     attributes = target.attributes
     mask = attributes.cryptographic_usage_mask
     return (
-        _is_generated_here(target)
+        is_generated_here(target)
         and bool(attributes.sensitive and attributes.always_sensitive)
         and mask is not None
         and not mask & ~_WRAPPING_ONLY

@@ -375,7 +375,7 @@ def test_sensitive_key_leaves_under_the_public_half_of_a_sensitive_pair(alice):
         "CreateKeyPair",
         structure(
             "CommonAttributes", name("CryptographicAlgorithm", "RSA"),
-            number("CryptographicLength", 2048),
+            number("CryptographicLength", 3072),
         ),
         structure(
             "PrivateKeyAttributes", flag("Sensitive", True),

@@ -69,7 +69,7 @@ def machine(kms: KMS) -> type[RuleBasedStateMachine]:
 
         @rule(
             target=wrapped, key=keys, by=keys, mode=MODES, operation=OPERATIONS,
-            wraps_secret=st.booleans(), encoding=st.sampled_from(["NoEncoding", "TTLVEncoding"]),
+            wraps_secret=st.booleans(), encoding=st.sampled_from([None, "NoEncoding", "TTLVEncoding"]),
         )  # fmt: skip
         def wrap(self, key, by, mode, operation, wraps_secret, encoding):
             key = self.secret if wraps_secret else key
