@@ -23,6 +23,7 @@ from .common.new_object import check_object_type, make_object
 from .objects.incoming import ParsedObject, parse_object
 from .objects.stored_wrapped import parse_wrapped_object
 from .objects.wrapping import unwrap_key_block
+from .objects.wrapping_policy import check_comes_back_without_rights
 
 
 async def register(call: Call, request: RegisterRequest) -> RegisterResponse:
@@ -109,6 +110,8 @@ async def _parse(
     if unwrapped.rights is not None:
         check_comes_back(unwrapped.rights, call.principal, object_type)
         requested = bind_rights(requested, unwrapped.rights)
+    else:
+        check_comes_back_without_rights(unwrapped.wrapping_key, call.principal)
     parsed = parse_object(object_type, plain, requested)
     parsed = dataclasses.replace(parsed, rights=unwrapped.rights)
     if not unwrapped.is_sensitive:

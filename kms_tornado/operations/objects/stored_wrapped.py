@@ -53,7 +53,7 @@ from ..common.call import Call, UsableKey
 from .incoming import SECRET_TYPE_TAGS, ParsedObject, merge_inner_attributes, parse_object
 from .outgoing import enclose_key_block, render_inner_attributes
 from .wrapping import require_encryption_key, unwrap_key_block, wrap_key_block
-from .wrapping_policy import is_generated_here
+from .wrapping_policy import check_comes_back_without_rights, is_generated_here
 
 #: The vendor attribute by which cosmian_kms asks for a new key that is stored wrapped.
 WRAPPING_KEY_ID = "wrapping_key_id"
@@ -199,12 +199,16 @@ async def unwrap_stored(call: Call, target: ManagedObject) -> UsableKey:
     An object wrapped by a Sensitive key is Sensitive, whatever the client stated when it came in, and the
     rights that were wrapped with it bind. The returned target has them, so that an operation which writes
     the object stores them; its state and usage mask may allow less than those of the stored one.
-    Raises the errors of fetching the wrapping key, PermissionDenied where the object is not its owner's,
+    Raises the errors of fetching the wrapping key, PermissionDenied where the material is not its owner's,
     CryptographicFailure, InvalidField.
     """
     unwrapped = await unwrap_key_block(call, _read_stored_block(call, target))
     if unwrapped.rights is not None:
         target = _bind_target(call, target, unwrapped.rights)
+    elif not is_generated_here(
+        target
+    ):  # one that was made here has all its rights in its attributes
+        check_comes_back_without_rights(unwrapped.wrapping_key, target.owner)
     material = _parse_material(target, unwrapped.block)
     if unwrapped.is_sensitive:
         attributes = target.attributes.replace(sensitive=True)

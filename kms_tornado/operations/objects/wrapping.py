@@ -204,14 +204,19 @@ def _describe_wrapping(
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class UnwrappedBlock:
-    """block: the KeyBlock, unwrapped. is_sensitive: the wrapping key is Sensitive, so this key is, too.
+    """block: the KeyBlock, unwrapped. wrapping_key: the object by which.
 
     rights: those that were wrapped with the key; None where there were none.
     """
 
     block: KeyBlock
-    is_sensitive: bool
+    wrapping_key: ManagedObject
     rights: WrappedRights | None
+
+    @property
+    def is_sensitive(self) -> bool:
+        """The wrapping key is Sensitive, so this key is, too."""
+        return bool(self.wrapping_key.attributes.sensitive)
 
 
 async def unwrap_key_block(call: Call, block: KeyBlock) -> UnwrappedBlock:
@@ -244,7 +249,7 @@ async def unwrap_key_block(call: Call, block: KeyBlock) -> UnwrappedBlock:
             key_value=KeyValue(plain_value.key_material, others),
             key_wrapping_data=None,
         ),
-        bool(wrapping_key.target.attributes.sensitive),
+        wrapping_key.target,
         rights,
     )
 

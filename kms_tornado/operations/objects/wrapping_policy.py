@@ -16,7 +16,7 @@ from ...crypto.keys.asymmetric import derive_public_key
 from ...crypto.policy import Technique
 from ...domain.lifecycle import Use
 from ...domain.managed_object import ManagedObject
-from ...errors import InvalidField, ItemNotFound, SensitiveObject
+from ...errors import InvalidField, ItemNotFound, PermissionDenied, SensitiveObject
 from ...kmip.enums import (
     CryptographicUsageMask,
     EncodingOption,
@@ -61,6 +61,18 @@ def check_scheme_protects(scheme: WrappingScheme) -> None:
     """
     if scheme.technique is Technique.RSA_PKCS1_V1_5_ENCRYPTION:
         raise SensitiveObject("a Sensitive key wraps and unwraps by OAEP, not by PKCS#1 v1.5")
+
+
+def check_comes_back_without_rights(wrapping_key: ManagedObject, owner: str) -> None:
+    """Check that a key without rights beside it comes back to the owner of the key that wrapped it.
+
+    Sensitive keys that left an older version of the server have none. Somebody else who may unwrap with the
+    wrapping key would choose their usage mask. owner: of the object that is unwrapped. Raises PermissionDenied.
+    """
+    if wrapping_key.attributes.sensitive and wrapping_key.owner != owner:
+        raise PermissionDenied(
+            "a key that a Sensitive key wrapped without its rights comes back to the owner of that key alone"
+        )
 
 
 async def check_wrapping_key_protects(call: Call, wrapping_key: UsableKey, key: UsableKey) -> None:

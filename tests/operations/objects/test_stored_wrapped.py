@@ -179,7 +179,7 @@ def test_sensitive_key_that_comes_back_to_be_kept_wrapped_is_sensitive_still(ali
 def test_what_is_derived_from_a_sensitive_key_that_is_kept_wrapped_is_sensitive(alice):
     """Its own attributes, which came with it, say that it is not."""
     mask = number("CryptographicUsageMask", 0x200)
-    key, wrapping = alice.create(flag("Sensitive", True)), sensitive_kek(alice)
+    key, wrapping = alice.create(flag("Sensitive", True), mask=0x200), sensitive_kek(alice)
     base = kept(alice, alice.do("Get", uid(key), under(wrapping)), flag("Sensitive", False), mask)
     items = [
         name("ObjectType", "SymmetricKey"), uid(base), name("DerivationMethod", "HKDF"),

@@ -411,6 +411,29 @@ def test_key_without_rights_under_a_sensitive_key_comes_back_sensitive(alice):
     assert json.dumps(told(alice, again)).count("kms_tornado") == 0
 
 
+@pytest.mark.parametrize(
+    "wrap_type", [NOT_WRAPPED, AS_REGISTERED], ids=["unwrapped", "stored wrapped"]
+)
+def test_key_without_rights_comes_back_to_the_owner_of_the_wrapping_key_alone(
+    alice, bob, wrap_type
+):
+    """bob could otherwise widen the mask of a key that left, and which he may export, before rights did."""
+    plain, kek = alice.create(), sensitive_kek(alice)
+    held = leave(alice, plain, kek)
+    alice.grant(kek, bob, "encrypt", "decrypt")
+    stated = [name("CryptographicAlgorithm", "AES")]
+    line = "Permission_Denied: a key that a Sensitive key wrapped without its rights comes back to "
+    if wrap_type is NOT_WRAPPED:
+        assert bob.refused("Import", *items(held, *stated)).startswith(line)
+        assert come_back(alice, held, *stated)
+        return
+    kept = {user: come_back(user, held, *stated, wrap_type=wrap_type) for user in (alice, bob)}
+    assert bob.refused("Encrypt", uid(kept[bob]), octets("Data", b"")).startswith(line)
+    alice.grant(kept[alice], bob, "encrypt")
+    for user in (alice, bob):
+        assert user.encrypt(kept[alice], b"").uid == kept[alice]
+
+
 def test_pkcs_1_v1_5_neither_wraps_nor_unwraps_with_a_sensitive_pair(carol):
     made = carol.do(
         "CreateKeyPair",
