@@ -29,7 +29,7 @@ from kms_tornado.service.access_rights import AccessRequest, AccessRights
 from kms_tornado.service.service import Service
 from kms_tornado.settings import ServiceSettings
 from kms_tornado.store.base import CheckValues, Objects
-from kms_tornado.store.sql.store import SQLStore
+from kms_tornado.store.sql.store import Backend, SQLStore
 from kms_tornado.store.sqlite.backend import SQLiteBackend
 
 T = TypeVar("T")
@@ -46,16 +46,19 @@ async def at_once(function: Callable[[], T], *, principal: str, heavy: bool = Fa
 class Inside:
     """``with Inside(tmp_path) as kms: kms.do(ALICE, Operation.CREATE, CreateRequest(…))``."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(
+        self, directory: Path, *, backend: Backend | None = None, crypto_policy: str = "permissive"
+    ) -> None:
+        """backend: of another database than a new one of SQLite's in the directory."""
         self.clock = START
         self._loop = asyncio.new_event_loop()
-        self.store = SQLStore(SQLiteBackend(directory / "kms.db"))
         self.master_key = MasterKey(KeyMaterial(bytes(32)))
+        self.store = SQLStore(backend or SQLiteBackend(directory / "kms.db"))
         self.service = Service(
             self.store,
             self.master_key,
             at_once,
-            ServiceSettings(crypto_policy="permissive"),
+            ServiceSettings(crypto_policy=crypto_policy),
             now=lambda: self.clock,
         )
         self.rights = AccessRights(self.store, at_once, now=lambda: self.clock)

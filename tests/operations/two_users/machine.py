@@ -1,0 +1,274 @@
+"""The moves of alice, bob and the database writer, drawn by Hypothesis."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, rule
+
+from kms_tornado.kmip.attributes import Attributes
+from kms_tornado.kmip.enums import CryptographicUsageMask, Operation, State
+
+from ..inside import ALICE, BOB
+from . import requests as r
+from .database import Impossible
+from .message_play import STREAMS, by_name
+from .model import EVERYONE
+from .play import CHANGES
+from .world import CONTINUE, UNDO, World
+from .writer_play import WriterPlay
+
+M, Op = CryptographicUsageMask, Operation
+
+USERS = st.sampled_from([ALICE, BOB, BOB])
+NUMBERS = st.integers(0, 1 << 16)
+MOVES = st.sampled_from(["edit", "edit", "edit", "copy", "swap", "remove", "add", "grant"])
+FIELDS = {
+    "Sensitive": "sensitive", "Extractable": "extractable", "UsageLimits": "usage_limits",
+    "CryptographicUsageMask": "cryptographic_usage_mask", "State": "state", "Name": "names",
+    "DeactivationDate": "deactivation_date", "ProtectStopDate": "protect_stop_date",
+    "ProcessStartDate": "process_start_date", "ActivationDate": "activation_date",
+    "CryptographicParameters": "cryptographic_parameters", "Digest": "digests",
+}  # fmt: skip
+
+
+def machine(world: World, rights: Any, steps: list[int], done: Any) -> type[RuleBasedStateMachine]:
+    """rights: that alice grants. steps, done: count what was tried, and what succeeded, in all examples."""
+    numbers = itertools.count(1)
+
+    class Machine(RuleBasedStateMachine):
+        keys = Bundle("keys")
+        blobs = Bundle("blobs")
+        boxes = Bundle("boxes")
+        streams = Bundle("streams")
+
+        @initialize()
+        def begin(self) -> None:
+            self.play = WriterPlay(world)
+
+        def teardown(self) -> None:
+            done.update(self.play.done if hasattr(self, "play") else {})
+
+        def material(self) -> bytes:
+            """Known to whoever brings it along, and to nobody else."""
+            return hashlib.sha256(b"material %d" % next(numbers)).digest()
+
+        def secret(self) -> bytes:
+            return hashlib.sha256(b"plaintext %d" % next(numbers)).digest()
+
+        def data(self, drawn: bytes | int) -> bytes:
+            """A number: a block of the key stream that hides what alice encrypted."""
+            if isinstance(drawn, bytes):
+                return drawn
+            blocks = self.play.counter_blocks()
+            return blocks[drawn % len(blocks)] if blocks else bytes(16)
+
+        def iv(self, drawn: Any) -> bytes | None:
+            if drawn is not True:
+                return drawn
+            return self.play.nonces[-1] if self.play.nonces else None
+
+        # --- keys come and go ---------------------------------------------------------------------
+
+        @rule(
+            target=keys, user=USERS, mask=r.MASKS, sensitive=st.booleans(), extractable=st.booleans(),
+            dates=r.FEW_DATES, limit=r.LIMITS, tags=r.TAGS, name=r.NAMES, algorithm=r.ALGORITHMS,
+            parameters=r.PARAMETERS, is_made=st.booleans(),
+        )  # fmt: skip
+        def come(self, user, mask, sensitive, extractable, dates, limit, tags, name, algorithm, parameters, is_made):  # fmt: skip
+            steps[0] += 1
+            uid = f"{user}-{next(numbers)}"
+            attributes = r.wanted(
+                algorithm, mask=mask, sensitive=sensitive, extractable=extractable, dates=dates, limit=limit,
+                parameters=parameters, tags=tags, name=name, uid=uid,
+            )  # fmt: skip
+            if is_made:
+                self.play.create(user, attributes)
+            else:
+                self.play.import_(user, uid, self.material(), attributes)
+            return uid
+
+        @rule(user=USERS, uid=keys, replaces=st.booleans(), tags=r.TAGS)
+        def take_identifier(self, user, uid, replaces, tags):
+            """Of somebody's object, or of one that was removed."""
+            steps[0] += 1
+            key = self.play.keys.get(uid)
+            if key is None or not key.is_lost:
+                attributes = r.wanted(tags=tags)
+                self.play.import_(user, uid, self.material(), attributes, replace_existing=replaces)
+
+        @rule(target=keys, user=USERS, uid=keys, parameters=r.PARAMETERS, offset=st.none() | st.integers(0, 4))  # fmt: skip
+        def replace(self, user, uid, parameters, offset):
+            steps[0] += 1
+            requested = Attributes(cryptographic_parameters=parameters)
+            return self.play.re_key(user, uid, requested, offset) or uid
+
+        @rule(
+            uid=keys, user=USERS, grantee=st.sampled_from([BOB, BOB, BOB, EVERYONE]), granted=rights
+        )
+        def grant(self, uid, user, grantee, granted):
+            steps[0] += 1
+            others = [ALICE if user == BOB else BOB, EVERYONE]
+            self.play.grant(user, uid, others[grantee == EVERYONE], granted)
+
+        @rule(uid=keys, grantee=st.sampled_from([BOB, EVERYONE]), granted=rights)
+        def withdraw(self, uid, grantee, granted):
+            steps[0] += 1
+            self.play.withdraw(ALICE, uid, grantee, granted)
+
+        @rule(seconds=st.integers(1, 4))
+        def tick(self, seconds):
+            steps[0] += 1
+            self.play.tick(seconds)
+
+        @rule(user=USERS, uid=keys, what=st.sampled_from(["activate", "revoke", "compromise", "destroy", "remove"]))  # fmt: skip
+        def live(self, user, uid, what):
+            steps[0] += 1
+            if what == "activate":
+                self.play.activate(user, uid)
+            elif what in {"revoke", "compromise"}:
+                self.play.revoke(user, uid, compromised=what == "compromise")
+            else:
+                self.play.destroy(user, uid, remove=what == "remove")
+
+        # --- attributes ---------------------------------------------------------------------------
+
+        @rule(user=USERS, uid=keys)
+        def read(self, user, uid):
+            steps[0] += 1
+            self.play.attributes_of(user, uid)
+
+        @rule(user=USERS, uid=keys, way=st.sampled_from(sorted(CHANGES)), what=r.CHANGES)
+        def change(self, user, uid, way, what):
+            steps[0] += 1
+            self.play.change(user, uid, way, *what)
+
+        @rule(user=USERS, uid=keys, name=r.DELETED)
+        def delete(self, user, uid, name):
+            steps[0] += 1
+            self.play.delete(user, uid, name, FIELDS[name])
+
+        # --- use ----------------------------------------------------------------------------------
+
+        @rule(target=boxes, uid=keys)
+        def keep_a_secret(self, uid):
+            steps[0] += 1
+            return self.play.encrypt(ALICE, uid, self.secret())
+
+        @rule(target=boxes, user=USERS, tags=st.sampled_from(['["a"]', '["a","b"]']))
+        def encrypt_by_tags(self, user, tags):
+            steps[0] += 1
+            return self.play.encrypt(user, tags, self.secret())
+
+        @rule(target=boxes, uid=keys, user=USERS, data=r.DATA, iv=r.IVS, parameters=r.PARAMETERS, aad=st.none() | st.just(b"more"))  # fmt: skip
+        def encrypt(self, uid, user, data, iv, parameters, aad):
+            steps[0] += 1
+            return self.play.encrypt(
+                user, uid, self.data(data), iv=self.iv(iv), parameters=parameters, aad=aad
+            )
+
+        @rule(user=USERS, box=boxes, uid=st.none() | keys, parameters=r.PARAMETERS, data=st.none() | r.DATA)  # fmt: skip
+        def decrypt(self, user, box, uid, parameters, data):
+            steps[0] += 1
+            if box is not None:
+                data = None if data is None else self.data(data)
+                self.play.decrypt(user, box, uid, parameters=parameters, data=data)
+
+        @rule(uid=keys, user=USERS, data=r.DATA, parameters=r.MAC_PARAMETERS)
+        def mac(self, uid, user, data, parameters):
+            steps[0] += 1
+            self.play.mac(user, uid, self.data(data), parameters)
+
+        @rule(
+            target=keys, uid=keys, user=USERS, data=r.DATA, method=r.METHODS, mask=r.MASKS,
+            sensitive=st.booleans(), tags=r.TAGS,
+        )  # fmt: skip
+        def derive(self, uid, user, data, method, mask, sensitive, tags):
+            steps[0] += 1
+            length = 16 if method.name == "ENCRYPT" else 32
+            attributes = r.wanted(mask=mask, sensitive=sensitive, tags=tags, length=length)
+            return self.play.derive(user, uid, method, self.data(data), attributes) or uid
+
+        # --- out and in ---------------------------------------------------------------------------
+
+        @rule(user=USERS, uid=keys, is_export=st.booleans())
+        def get(self, user, uid, is_export):
+            steps[0] += 1
+            self.play.get(user, uid, is_export=is_export)
+
+        @rule(target=blobs, user=USERS, uid=keys, by=keys, mode=r.WRAP_MODES, encoding=r.ENCODINGS, is_export=st.booleans())  # fmt: skip
+        def get_wrapped(self, user, uid, by, mode, encoding, is_export):
+            steps[0] += 1
+            return self.play.get(user, uid, by=by, mode=mode, encoding=encoding, is_export=is_export)  # fmt: skip
+
+        @rule(target=keys, user=USERS, blob=blobs, mask=r.MASKS, keeps=st.booleans(), registers=st.booleans())  # fmt: skip
+        def bring(self, user, blob, mask, keeps, registers):
+            steps[0] += 1
+            uid = f"{user}-{next(numbers)}"
+            if blob is not None and not isinstance(blob, bytes):
+                self.play.bring(user, blob, uid, mask=mask, keeps=keeps, registers=registers)
+            return uid
+
+        # --- several requests ---------------------------------------------------------------------
+
+        @rule(user=USERS, tags=r.TAGS, name=r.NAMES, state=st.sampled_from([None, State.ACTIVE]), mask=r.MASKS)  # fmt: skip
+        def locate(self, user, tags, name, state, mask):
+            steps[0] += 1
+            wanted = (
+                by_name(name) if name else Attributes(cryptographic_usage_mask=mask and int(mask))
+            )
+            if state is not None:
+                wanted = wanted.replace(state=state)
+            self.play.locate(user, wanted, frozenset(tags))
+
+        @rule(target=boxes, user=USERS, tags=r.TAGS, name=r.NAMES, undoes=st.booleans())
+        def locate_and_encrypt(self, user, tags, name, undoes):
+            steps[0] += 1
+            wanted = by_name(name) if name else Attributes()
+            option = UNDO if undoes else CONTINUE
+            return self.play.locate_and_encrypt(
+                user, wanted, frozenset(tags), self.secret(), option
+            )
+
+        @rule(user=USERS, uid=keys, data=r.DATA, iv=r.IVS, undoes=st.booleans())
+        def batch(self, user, uid, data, iv, undoes):
+            steps[0] += 1
+            option = UNDO if undoes else CONTINUE
+            self.play.in_batch(user, uid, self.data(data), self.iv(iv), option)
+
+        @rule(target=streams, user=USERS, uid=keys, operation=st.sampled_from(sorted(STREAMS)), data=r.DATA, iv=r.IVS)  # fmt: skip
+        def begin_stream(self, user, uid, operation, data, iv):
+            steps[0] += 1
+            return self.play.begin_stream(user, operation, uid, self.data(data), self.iv(iv))
+
+        @rule(stream=streams, user=st.none() | USERS, data=r.DATA, ends=st.booleans())
+        def feed(self, stream, user, data, ends):
+            steps[0] += 1
+            if stream is not None and stream in self.play.streams:
+                self.play.feed(stream, self.data(data), user=user, ends=ends)
+
+        # --- the database writer ------------------------------------------------------------------
+
+        @rule(move=MOVES, which=NUMBERS, column=NUMBERS, value=NUMBERS, stays=st.booleans())
+        def tamper(self, move, which, column, value, stays):
+            steps[0] += 1
+            database = world.database
+            asked = sorted(key.uid for key in self.play.keys.values() if not key.is_lost)[-4:]
+            before = self.play.ask(asked)
+            try:
+                edit = {
+                    "edit": lambda: database.edit(which, column, value),
+                    "copy": lambda: database.copy(which, value, column),
+                    "swap": lambda: database.swap(which, value, column),
+                    "remove": lambda: database.remove(which),
+                    "add": lambda: database.add(which, column, value),
+                    "grant": lambda: database.grant(which, BOB, [Op.GET, Op.DECRYPT, Op.ENCRYPT][value % 3]),
+                }[move]()  # fmt: skip
+            except Impossible:
+                return
+            self.play.tamper(edit, before, asked, stays=stays)
+
+    return Machine

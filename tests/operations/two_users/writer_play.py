@@ -1,0 +1,138 @@
+"""WriterPlay: the database writer's moves, each between two askings of the same questions.
+
+After an edit each question is answered as before or fails: with General Failure, and a line in the log. Then
+bob tries what he likes on the edited objects, held against the model, which knows nothing of the edit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from kms_tornado.errors import ItemNotFound
+from kms_tornado.kmip.attributes import Attributes
+from kms_tornado.kmip.enums import Operation
+from kms_tornado.kmip.payloads import (
+    ExportRequest,
+    GetAttributeListRequest,
+    GetAttributesRequest,
+    GetRequest,
+)
+
+from ..inside import ALICE, BOB
+from .database import Edit
+from .message_play import MessagePlay, locating
+from .model import Overreach
+from .play import USERS
+from .world import Outcome
+
+Op = Operation
+
+#: (user, operation, request) → how it ended.
+Answers = dict[tuple[str, str, str], Outcome]
+
+
+class WriterPlay(MessagePlay):
+    def __init__(self, world: Any) -> None:
+        super().__init__(world)
+        #: What was done, for whoever reads a failure.
+        self.edits: list[str] = []
+
+    def tamper(self, edit: Edit, before: Answers, asked: Sequence[str], *, stays: bool) -> None:
+        """Check the answers after the edit, and let bob try; then put the rows back, unless it stays.
+
+        before, asked: of `ask`, from before the edit.
+        """
+        self.edits.append(edit.what)
+        was_hidden = self.is_hidden_from_searches
+        self.is_hidden_from_searches |= edit.hides
+        touched = self.touched_by(edit)
+        if edit.removes:
+            for uid in touched:
+                self.keys[uid].is_lost = True
+        self.compare(before, self.ask(asked), edit)
+        self.try_everything(touched)
+        if not stays and self.world.database.undo(edit):
+            self.edits.append("put back")
+            self.compare(before, self.ask(asked), None)
+            self.is_hidden_from_searches = was_hidden
+
+    def ask(self, uids: Sequence[str]) -> Answers:
+        """Questions that change nothing."""
+        answers: Answers = {}
+        for user in USERS:
+            asked: list[tuple[Operation, Any]] = [
+                (operation, request(what))
+                for operation, request in (
+                    (Op.GET_ATTRIBUTES, GetAttributesRequest),
+                    (Op.GET_ATTRIBUTE_LIST, GetAttributeListRequest),
+                    (Op.GET, GetRequest),
+                    (Op.EXPORT, ExportRequest),
+                )
+                for what in (*uids, '["a"]')
+            ]
+            asked += [(Op.LOCATE, locating(Attributes(), tags)) for tags in (frozenset(), frozenset("a"))]  # fmt: skip
+            for operation, request in asked:
+                outcome = self.act(user, operation, request)
+                answers[user, operation.name, repr(request)] = outcome
+        return answers
+
+    def compare(self, before: Answers, after: Answers, edit: Edit | None) -> None:
+        """edit: None where nothing is edited any more."""
+        for question, old in before.items():
+            new = after[question]
+            if edit is not None and new.is_refused_as_edited:
+                continue
+            if edit is not None and edit.removes and isinstance(new.error, ItemNotFound):
+                continue
+            if old.is_done and new.is_done:
+                if old.response == new.response:
+                    continue
+                if edit is not None and edit.hides and _is_less(old.response, new.response):
+                    continue
+            elif type(old.error) is type(new.error) or (
+                edit is not None and edit.hides and _is_hidden(question, new)
+            ):
+                continue
+            raise Overreach(
+                f"{question}: {old.error or old.response}, and after {self.edits[-1]}: "
+                f"{new.error or new.response}"
+            )
+
+    def touched_by(self, edit: Edit) -> list[str]:
+        """The identifiers of the objects whose rows it changed, as the model has them."""
+        database = self.world.database
+        serials = {row["serial"]: row["uid"] for row in database.rows(database.objects)}
+        uids = []
+        for table, row in (*edit.before, *edit.after):
+            uid = row.get("uid") if table.name == "objects" else serials.get(row.get("object"))
+            if uid in self.keys and uid not in uids:
+                uids.append(uid)
+        return uids
+
+    def try_everything(self, uids: Sequence[str]) -> None:
+        """What bob would do with an object that he hopes to have got."""
+        for uid in uids:
+            own = [key.uid for key in self.owned_by(BOB) if key.mask in {0x30, 0x38, None}]
+            self.get(BOB, uid)
+            self.get(BOB, uid, is_export=True)
+            self.attributes_of(BOB, uid)
+            self.encrypt(BOB, uid, bytes(32))
+            self.mac(BOB, uid, bytes(16))
+            for box in [box for box in self.boxes if box.user == ALICE][-2:]:
+                self.decrypt(BOB, box, uid)
+            for by in own[-1:]:
+                self.get(BOB, uid, by=by, is_export=True)
+        for user in USERS:
+            self.locate(user, Attributes())
+
+
+def _is_hidden(question: tuple[str, str, str], new: Outcome) -> bool:
+    """A tag list found nothing any more."""
+    return "identifier='[" in question[2] and isinstance(new.error, ItemNotFound)
+
+
+def _is_less(old: Any, new: Any) -> bool:
+    """A search found less: what is hidden from an index cannot be noticed."""
+    found = getattr(new, "unique_identifiers", None)
+    return found is not None and set(found) <= set(old.unique_identifiers)
