@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from enum import IntFlag
+from enum import IntEnum, IntFlag
+from typing import NamedTuple
 
 from ..errors import InvalidField, MissingData
 from ..kmip.attributes import Attributes, is_tag_attribute, parse_search_tags
@@ -14,6 +15,7 @@ from ..kmip.schema import from_node
 from ..kmip.structures import VendorAttribute
 from ..kmip.ttlv import ItemType, Node, children_of
 from .lifecycle import DESTROYED_STATES
+from .managed_object import UniqueIdentifier
 
 #: "If a Date attribute is set to its largest possible value, then it is equivalent to an undefined
 #: attribute."
@@ -77,7 +79,13 @@ class TagSearch:
 class LocateSearch:
     """A page of the matching objects that the principal owns or has any right on.
 
-    offset, maximum: in objects, newest first; negative numbers count as 0.
+    Nearest first (`Standing`), and the newest first among those that stand alike. Of other owners'
+    objects, the search compares only what the principal could find out anyway: attributes, the state and
+    the type where it may read attributes; tags where the object was granted to it by name, since a list
+    of tags finds the object, too.
+    readers: the rights any of which lets others read an object's attributes, two at most
+    (`domain.access.sufficient_rights`).
+    offset, maximum: in objects; negative numbers count as 0.
     now: as for `TagSearch`.
     """
 
@@ -86,6 +94,45 @@ class LocateSearch:
     offset: int
     maximum: int
     now: int | None = None
+    readers: Collection[Operation] = ()
+
+
+class Standing(IntEnum):
+    """How a principal comes to find an object, the nearest first."""
+
+    OWN = 0
+    GRANTED_BY_NAME = 1
+    GRANTED_TO_EVERYONE = 2
+
+
+class LocatedObject(NamedTuple):
+    uid: UniqueIdentifier
+    standing: Standing
+
+
+class LocatedPage(NamedTuple):
+    """total: the number of all matches, of which objects are one page."""
+
+    total: int
+    objects: Sequence[LocatedObject]
+
+    @property
+    def uids(self) -> tuple[UniqueIdentifier, ...]:
+        return tuple([located.uid for located in self.objects])
+
+
+def choose_placeholder(page: LocatedPage) -> UniqueIdentifier | None:
+    """The object that a later operation means which names none: the only one of those nearest to the caller.
+
+    Objects of the caller's own come before granted ones, and what is granted to everybody is never
+    meant: anybody can give an object of theirs any Name, and grant it. None where there are several, as
+    the next operation must fail rather than act on a wrong object.
+    """
+    for standing in (Standing.OWN, Standing.GRANTED_BY_NAME):
+        nearest = [located.uid for located in page.objects if located.standing is standing]
+        if nearest:
+            return nearest[0] if len(nearest) == 1 else None
+    return None
 
 
 def build_filter(
@@ -93,7 +140,7 @@ def build_filter(
 ) -> ObjectFilter:
     """The filter of a Locate request. storage: a mask of StorageStatus. member: fresh, or the default one.
 
-    It is the caller who picks the default member of a group, the newest. Raises InvalidField,
+    It is the caller who picks the default member of a group, the first that is found. Raises InvalidField,
     MissingData and InvalidAttributeValue for criteria that would otherwise have to be ignored.
     """
     if sum(map(_count_values, criteria.attributes)) > MAX_SOUGHT_VALUES:
@@ -155,7 +202,10 @@ def _restrict_to_storage(
     if not 0 < storage <= sum(StorageStatus):
         raise InvalidField("StorageStatusMask has bits that mean nothing")
     stored = frozenset(_states_in(StorageStatus(storage)))
-    return stored if states is None else stored & states
+    if states is None:
+        # On-line storage alone is what is searched anyway.
+        return None if stored == frozenset(State) - DESTROYED_STATES else stored
+    return stored & states
 
 
 def _states_in(storage: StorageStatus) -> Iterable[State]:

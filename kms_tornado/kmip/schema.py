@@ -29,6 +29,7 @@ from .schema_plan import EnumerationNumber as EnumerationNumber
 from .schema_plan import Field, Nested, Plan, WritePlan, make_plan, make_write_plan
 from .schema_plan import Interval as Interval
 from .schema_plan import LongInteger as LongInteger
+from .schema_plan import NotSent as NotSent
 from .schema_plan import Sparse as Sparse
 from .schema_plan import Tag as Tag
 from .ttlv import ItemType, Node, new_node

@@ -79,6 +79,11 @@ class Custom:
     write: Callable[[str, Any], Node]
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class NotSent:
+    """The field is for the server alone: it is on no wire. It has a default."""
+
+
 class Declared(Protocol):
     """Any dataclass. May have IGNORED_TAGS: tags that clients send and this server does not use."""
 
@@ -153,7 +158,9 @@ def make_plan(cls: type[Declared], nested: Nested) -> Plan:
     """The plan of a class. Raises TypeError where the class declares a tag twice."""
     hints = get_type_hints(cls, include_extras=True)
     fields = tuple(
-        _make_field(field, hints[field.name], nested) for field in dataclasses.fields(cls)
+        _make_field(field, hints[field.name], nested)
+        for field in dataclasses.fields(cls)
+        if NotSent() not in _strip(hints[field.name])[1]
     )
     by_tag = {tag: field for field in fields for tag in (field.tag, *field.other_tags)}
     if len(by_tag) != sum(1 + len(field.other_tags) for field in fields):

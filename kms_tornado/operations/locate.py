@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..domain.search import LocateSearch, build_filter
+from ..domain.search import LocateSearch, build_filter, choose_placeholder
 from ..errors import InvalidField
-from ..kmip.enums import ObjectGroupMember
+from ..kmip.enums import ObjectGroupMember, Operation
 from ..kmip.payloads import LocateRequest, LocateResponse
 from .common.call import Call
 
@@ -12,9 +12,10 @@ MAX_LOCATED = 1000  # as cosmian_kms; with OffsetItems a client asks for further
 
 
 async def locate(call: Call, request: LocateRequest) -> LocateResponse:
-    """The matching objects that the caller owns or has any right to, newest first.
+    """The matching objects that the caller owns or has any right to.
 
-    For the default member of a group, only the newest match.
+    The caller's own come first, then those that were granted to the caller by name, then those that were
+    granted to everybody, the newest first among each. For the default member of a group, only the first.
     """
     for value in (request.maximum_items, request.offset_items):
         if value is not None and value < 0:
@@ -28,8 +29,11 @@ async def locate(call: Call, request: LocateRequest) -> LocateResponse:
         if only_default_member
         else min(MAX_LOCATED, request.maximum_items or MAX_LOCATED),
         now=call.now,
+        readers=call.context.sufficient_rights[Operation.GET_ATTRIBUTES],
     )
-    total, page = await call.store.locate(search)
+    page = await call.store.locate(search)
     return LocateResponse(
-        located_items=len(page) if only_default_member else total, unique_identifiers=tuple(page)
+        located_items=len(page.objects) if only_default_member else page.total,
+        unique_identifiers=page.uids,
+        placeholder=choose_placeholder(page),
     )

@@ -59,10 +59,9 @@ def _read_private_key_identifier(response: Any) -> str | None:
     return identifier
 
 
-def _read_only_identifier(response: p.LocateResponse) -> str | None:
-    """None where there are several: the next item must fail rather than act on a wrong object."""
-    identifiers = response.unique_identifiers
-    return identifiers[0] if len(identifiers) == 1 else None
+def _read_placeholder(response: p.LocateResponse) -> str | None:
+    """The located object that `domain.search.choose_placeholder` chose, if it did."""
+    return response.placeholder
 
 
 #: The fields in which a request names its object; where it omits them, the ID placeholder stands in.
@@ -110,7 +109,7 @@ CATALOGUE: Mapping[Operation, OperationRow] = MappingProxyType(
             p.LocateRequest,
             p.LocateResponse,
             ALL_OBJECT_TYPES,
-            _read_only_identifier,
+            _read_placeholder,
         ),
         Operation.GET: OperationRow(retrieve.get, p.GetRequest, p.GetResponse, ALL_OBJECT_TYPES),
         Operation.GET_ATTRIBUTES: OperationRow(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from ..domain.managed_object import ManagedObject, UniqueIdentifier
-from ..domain.search import LocateSearch, TagSearch
+from ..domain.search import LocatedPage, LocateSearch, TagSearch
 from ..errors import KMIPError, Unavailable
 from ..kmip.enums import Operation
 
@@ -166,10 +166,8 @@ class Objects(Protocol):
         `commit_groups` raises for them, and InvalidField for more tags than an object may have.
         """
 
-    async def locate(
-        self, search: LocateSearch, after: Groups = ()
-    ) -> tuple[int, Sequence[UniqueIdentifier]]:
-        """(number of all matches, a page of their identifiers, newest first), read in one statement.
+    async def locate(self, search: LocateSearch, after: Groups = ()) -> LocatedPage:
+        """A page of the objects that the search finds, and the number of all, read in one statement.
 
         after: as for `find_tagged`. Raises InvalidField for more tags than an object may have.
         """

@@ -15,7 +15,7 @@ from kms_tornado.kmip.enums import KeyFormatType
 from kms_tornado.kmip.key_material import TRANSPARENT_KEYS
 from kms_tornado.kmip.objects import EncodedKeyValue, KeyBlock, KeyMaterialField, KeyValue
 from kms_tornado.kmip.payloads import AttributeReference, DateRange, LocateCriteria
-from kms_tornado.kmip.schema import to_node
+from kms_tornado.kmip.schema import NotSent, to_node
 from kms_tornado.kmip.tables import TAG_NUMBERS
 from kms_tornado.kmip.ttlv import ItemType, Node, children_of
 
@@ -92,6 +92,8 @@ def values_of(hint: Any) -> st.SearchStrategy[Any]:
         return _instances()
     if hint is LocateCriteria:
         return _criteria()
+    if get_origin(hint) is Annotated and NotSent() in hint.__metadata__:
+        return st.none()
     if get_origin(hint) is Annotated:
         marks = [mark for mark in hint.__metadata__ if isinstance(mark, ItemType)]
         return LEAVES[marks[0]] if marks else values_of(hint.__origin__)

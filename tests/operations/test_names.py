@@ -9,7 +9,7 @@ import itertools
 
 import pytest
 
-from ..kms import User, octets, structure, tagged, uid
+from ..kms import User, batch_item, date, name, number, octets, structure, tagged, text, uid, vendor
 
 _numbers = itertools.count(1)
 
@@ -141,3 +141,187 @@ def test_wrapping_key_by_tags_is_ones_own(bob, mallory, tag, way):
         ),
     )
     assert line == "Wrong_Key_Lifecycle_State: the object is Deactivated"
+
+
+# --- Locate: whose objects come first -----------------------------------------------------------
+
+
+def named(value):
+    return structure(
+        "Name",
+        text("NameValue", value),
+        name("NameType", "UninterpretedTextString"),
+    )
+
+
+@pytest.fixture
+def ranked(alice, bob, mallory, tag):
+    """Objects with one Name, tag and group: the strangers' are the newest, bob's own is the oldest."""
+    more = [named(tag), text("ObjectGroup", tag)]
+    own = bob.create(*more, tags=[tag])
+    by_name = [each.create(*more, tags=[tag]) for each in (alice, mallory)]
+    alice.grant(by_name[0], bob, "encrypt", "get_attributes")
+    mallory.plant(by_name[1], bob.name, "encrypt", "get_attributes")
+    mallory.plant(by_name[1], "*", "encrypt", "get_attributes")
+    other = mallory.create(structure("VendorAttributes", vendor("colour", b"x", "me")))
+    everyone = mallory.create(*[text("ObjectGroup", tag)], tags=[tag])
+    for each in (everyone, other):
+        mallory.plant(each, "*", "encrypt", "get_attributes")
+    return own, by_name, everyone
+
+
+def test_own_objects_come_before_those_granted_by_name_and_those_before_everybodys(
+    bob, tag, ranked
+):
+    own, by_name, everyone = ranked
+    order = [own, by_name[1], by_name[0], everyone]
+    for wanted in (tagged(tag), text("ObjectGroup", tag)):
+        assert bob.locate(wanted) == (4, order)
+        for offset, maximum in ((0, 1), (1, 1), (0, 2), (1, 3), (3, 2), (4, 1)):
+            page = [number("OffsetItems", offset), number("MaximumItems", maximum)]
+            assert bob.locate(wanted, more=page) == (4, order[offset : offset + maximum])
+    assert bob.locate(named(tag)) == (3, order[:3])
+
+
+def test_default_member_of_a_group_is_ones_own_newest(bob, tag, ranked):
+    newest = bob.create(text("ObjectGroup", tag))
+    default = [name("ObjectGroupMember", "GroupMemberDefault")]
+    assert bob.locate(text("ObjectGroup", tag), more=default) == (1, [newest])
+
+
+# --- Locate: what is compared -------------------------------------------------------------------
+
+CRITERIA = {
+    "Name": named("secret name"),
+    "ObjectGroup": text("ObjectGroup", "secret group"),
+    "State": name("State", "Active"),
+    "ObjectType": name("ObjectType", "SymmetricKey"),
+    "algorithm": name("CryptographicAlgorithm", "AES"),
+    "length": number("CryptographicLength", 256),
+    "mask": number("CryptographicUsageMask", 4),
+    "description": text("Description", "secret"),
+    "vendor attribute": structure("VendorAttributes", vendor("colour", b"red", "me")),
+    "Sensitive": {"tag": "Sensitive", "type": "Boolean", "value": False},
+    "date": date("InitialDate", "1970-01-01T00:00:00Z"),
+}
+
+
+@pytest.fixture
+def described(alice):
+    return alice.create(
+        *(CRITERIA[each] for each in ("Name", "ObjectGroup", "description", "vendor attribute")),
+        tags=["secret"],
+        mask=12,
+    )
+
+
+def found_by(user, key, criterion):
+    """Whether the key, among others, is found by the criterion."""
+    wanted = [criterion]
+    if criterion["tag"] == "InitialDate":
+        wanted.append(date("InitialDate", "2999-01-01T00:00:00Z"))
+    return key in user.locate(*wanted)[1]
+
+
+@pytest.mark.parametrize("way", ["by name", "*"])
+@pytest.mark.parametrize(
+    "right", ["get_attributes", "get", "encrypt", "get_attribute_list", "check"]
+)
+@pytest.mark.parametrize("criterion", CRITERIA.values(), ids=CRITERIA)
+def test_attributes_are_compared_for_who_may_read_them(
+    alice, bob, described, criterion, right, way
+):
+    grantee = bob.name if way == "by name" else "*"
+    alice.grant(described, grantee, right)
+    try:
+        assert found_by(alice, described, criterion)
+        assert found_by(bob, described, criterion) == (right in {"get_attributes", "get"})
+        assert described in bob.locate()[1], "without criteria it is found"
+        assert bob.locate(uid(described)) == (1, [described])
+        has_tag = described in bob.locate(tagged("secret"))[1]
+        assert has_tag == (way == "by name" or right in {"get_attributes", "get"})
+    finally:
+        alice.withdraw(described, grantee, right)
+
+
+def test_object_granted_by_name_is_compared_if_everybody_may_read_it(alice, bob, described):
+    alice.grant(described, bob, "encrypt")
+    alice.grant(described, "*", "get_attributes")
+    try:
+        assert bob.locate(CRITERIA["Name"]) == (1, [described])
+    finally:
+        alice.withdraw(described, "*", "get_attributes")
+    assert bob.locate(CRITERIA["Name"]) == (0, [])
+
+
+@pytest.mark.parametrize("mask", [None, 1], ids=["no mask", "on-line"])
+def test_destroyed_objects_are_found_by_who_may_read_the_state(alice, bob, mask):
+    key = alice.create()
+    alice.grant(key, bob, "encrypt")
+    more = [] if mask is None else [number("StorageStatusMask", mask)]
+    assert bob.locate(more=more) == (1, [key]), "what can be used is found"
+    alice.revoke(key)
+    alice.destroy(key)
+    assert bob.locate(more=more) == (0, [])
+    assert bob.locate(more=[number("StorageStatusMask", 5)]) == (0, [])
+    alice.grant(key, bob, "get_attributes")
+    assert bob.locate(more=[number("StorageStatusMask", 5)]) == (1, [key])
+
+
+# --- the ID placeholder -------------------------------------------------------------------------
+
+
+def located_then_encrypted(user, criterion, *more):
+    located, encrypted = user.ask(
+        batch_item("Locate", *more, structure("Attributes", criterion)),
+        batch_item("Encrypt", octets("Data", b"secret")),
+    )
+    assert located["ResultStatus"] == "Success"
+    if encrypted["ResultStatus"] == "Success":
+        return encrypted["ResponsePayload", "UniqueIdentifier"]
+    return encrypted["ResultReason"]
+
+
+@pytest.mark.parametrize("way", ["by name", "*"])
+@pytest.mark.parametrize("page", [[], [number("MaximumItems", 1)]], ids=["all", "one"])
+def test_located_name_means_ones_own_object_for_what_follows(bob, mallory, tag, page, way):
+    """The attack: a newer key of the same Name, granted to everybody."""
+    own = bob.create(named(tag))
+    planted = mallory.create(named(tag))
+    mallory.plant(planted, bob.name if way == "by name" else "*", "encrypt", "get_attributes")
+    assert bob.locate(named(tag), more=page) == (2, [own, planted][: 1 if page else 2])
+    assert located_then_encrypted(bob, named(tag), *page) == own
+    bob.revoke(own)
+    assert located_then_encrypted(bob, named(tag), *page) == "WrongKeyLifecycleState"
+
+
+def test_what_everybody_may_use_is_located_and_yet_not_meant(alice, bob, mallory, tag):
+    planted = mallory.create(named(tag))
+    mallory.plant(planted, "*", "encrypt", "get_attributes")
+    assert bob.locate(named(tag)) == (1, [planted])
+    assert located_then_encrypted(bob, named(tag)) == "MissingData"
+    shared = alice.create(named(tag))
+    alice.grant(shared, bob, "encrypt", "get_attributes")
+    assert located_then_encrypted(bob, named(tag)) == shared, "what was granted by name is"
+    mallory.plant(planted, bob.name, "encrypt")
+    assert located_then_encrypted(bob, named(tag)) == "MissingData", "one of several is not"
+
+
+def test_default_member_of_a_group_that_everybody_may_use_is_not_meant(bob, mallory, tag):
+    planted = mallory.create(text("ObjectGroup", tag))
+    mallory.plant(planted, "*", "encrypt", "get_attributes")
+    default = name("ObjectGroupMember", "GroupMemberDefault")
+    group = text("ObjectGroup", tag)
+    assert bob.locate(group, more=[default]) == (1, [planted])
+    assert located_then_encrypted(bob, group, default) == "MissingData"
+
+
+def test_a_location_that_leaves_nothing_does_not_leave_what_was_meant_before(bob, mallory, tag):
+    mallory.plant(mallory.create(named(tag)), "*", "encrypt", "get_attributes")
+    key = bob.create()
+    results = bob.ask(
+        batch_item("Locate", structure("Attributes", uid(key))),
+        batch_item("Locate", structure("Attributes", named(tag))),
+        batch_item("Encrypt", octets("Data", b"secret")),
+    )
+    assert [each["ResultStatus"] for each in results] == ["Success", "Success", "OperationFailed"]

@@ -14,7 +14,7 @@ from sqlalchemy import make_url
 
 from kms_tornado.crypto.row_mac import RowMAC
 from kms_tornado.domain.managed_object import ManagedObject, SealedMaterial, UniqueIdentifier
-from kms_tornado.domain.search import ObjectFilter
+from kms_tornado.domain.search import LocateSearch, ObjectFilter
 from kms_tornado.kmip.attributes import Attributes
 from kms_tornado.kmip.enums import CryptographicAlgorithm, KeyFormatType, ObjectType, State
 from kms_tornado.kmip.schema import to_node
@@ -99,6 +99,14 @@ def with_store(place: Place, body: Callable[[Any], Awaitable[Any]], **options: A
             return await body(store)
 
     return asyncio.run(main())
+
+
+async def locate(
+    store: Any, search: LocateSearch, *after: Any
+) -> tuple[int, list[UniqueIdentifier]]:
+    """(number of all matches, identifiers of the page)."""
+    page = await store.locate(search, *after)
+    return page.total, list(page.uids)
 
 
 def uids(found: Iterable[ManagedObject]) -> list[str]:

@@ -20,7 +20,7 @@ from kms_tornado.store import migrate
 from kms_tornado.store.base import Insert, Remove, Replace
 from kms_tornado.store.sql.attribute_rows import format_attributes
 
-from .helpers import ALICE, BOB, CHECK, KEY_ATTRIBUTES, an_object, seeking, uids, with_store
+from .helpers import ALICE, BOB, CHECK, KEY_ATTRIBUTES, an_object, locate, seeking, uids, with_store
 
 NAMED = replace(
     KEY_ATTRIBUTES,
@@ -133,13 +133,13 @@ def test_old_objects_are_found_by_what_is_known_of_them(old):
             {"sensitive": True},
             {"names": NAMED.names},
         ):
-            found = await store.locate(
-                LocateSearch(seeking(**wanted), principal=ALICE, offset=0, maximum=9)
+            found = await locate(
+                store, LocateSearch(seeking(**wanted), principal=ALICE, offset=0, maximum=9)
             )
             assert found == (1, ["named"])
         ranges = (DateRange("ActivationDate", 1_700_000_001, 1_700_000_002),)
         wanted = ObjectFilter(ranges=ranges)
-        assert await store.locate(LocateSearch(wanted, principal=ALICE, offset=0, maximum=9)) == (
+        assert await locate(store, LocateSearch(wanted, principal=ALICE, offset=0, maximum=9)) == (
             1,
             ["named"],
         )

@@ -18,7 +18,7 @@ from ..enums import (
     ShreddingAlgorithm,
     UnwrapMode,
 )
-from ..schema import Custom, EnumerationNumber, Tag, is_repeated, normalise_partial, tag_of
+from ..schema import Custom, EnumerationNumber, NotSent, Tag, is_repeated, normalise_partial, tag_of
 from ..structures import RandomNumberGenerator
 from ..ttlv import ItemType, Node, children_of, structure
 from ..versions import ProtocolVersion
@@ -91,10 +91,14 @@ class LocateRequest:
 
 @dataclass(frozen=True, slots=True)
 class LocateResponse:
-    """located_items: the number of all matches, of which unique_identifiers may be one page."""
+    """located_items: the number of all matches, of which unique_identifiers may be one page.
+
+    placeholder: what the ID placeholder means from then on.
+    """
 
     located_items: int | None = None
     unique_identifiers: Annotated[tuple[str, ...], Tag("UniqueIdentifier")] = ()
+    placeholder: Annotated[str | None, NotSent()] = None
 
 
 @dataclass(frozen=True, slots=True)

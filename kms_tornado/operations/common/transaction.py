@@ -12,7 +12,7 @@ import dataclasses
 from collections.abc import Collection, Sequence
 
 from ...domain.managed_object import ManagedObject, UniqueIdentifier
-from ...domain.search import LocateSearch, TagSearch
+from ...domain.search import LocatedPage, LocateSearch, TagSearch
 from ...errors import FeatureNotSupported, KMIPError, ObjectAlreadyExists
 from ...kmip.enums import Operation
 from ...store.base import (
@@ -84,9 +84,7 @@ class Transaction:
         except Refused as exc:
             raise self._by_item(exc) from None
 
-    async def locate(
-        self, search: LocateSearch, after: Groups = ()
-    ) -> tuple[int, Sequence[UniqueIdentifier]]:
+    async def locate(self, search: LocateSearch, after: Groups = ()) -> LocatedPage:
         try:
             return await self._objects.locate(search, (*self._groups, *after))
         except Refused as exc:

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import (
     BindParameter,
+    ColumnElement,
     Dialect,
     bindparam,
     literal_column,
@@ -27,16 +28,22 @@ from .statements import Prepared
 
 principal_parameter: BindParameter[Any] = bindparam("principal")
 # EVERYONE is part of the text: as a parameter it would be bound anew for every read.
-_is_grantee = grants.c.grantee.in_([principal_parameter, literal_column(f"'{EVERYONE}'")])
+_everyone: ColumnElement[str] = literal_column(f"'{EVERYONE}'", grants.c.grantee.type)
+_is_grantee = grants.c.grantee.in_([principal_parameter, _everyone])
 _is_right = grants.c.operation.in_([bindparam("right"), bindparam("other_right")])
 _NO_RIGHT = 0  # no operation has this number
 
 #: The serials of all objects on which the principal has any right.
 serials_of_any_right = select(grants.c.object).where(_is_grantee)
-#: The serials of all objects on which the principal itself was granted one of the rights.
-serials_of_rights_by_name = select(grants.c.object).where(
-    grants.c.grantee == principal_parameter, _is_right
-)
+#: The serials of the objects on which the principal itself was granted any right.
+serials_by_name = select(grants.c.object).where(grants.c.grantee == principal_parameter)
+#: The serials of the objects on which the principal itself was granted one of the rights.
+serials_of_rights_by_name = serials_by_name.where(_is_right)
+#: The serials of the objects on which everyone has any right.
+serials_for_everyone = select(grants.c.object).where(grants.c.grantee == _everyone)
+#: The serials of the objects on which everyone has one of the rights.
+serials_of_rights_for_everyone = serials_for_everyone.where(_is_right)
+
 
 by_uid = select(*OBJECT_ROW).where(objects.c.uid == bindparam("uid"))
 

@@ -30,17 +30,19 @@ of microseconds to milliseconds. Hence three steps:
 How a statement finds its objects quickly
 -----------------------------------------
 
-A principal sees its own objects and those that were granted to it. A condition with OR would use no
-index well, so a statement is a UNION of two searches, each with an index of its own:
+A principal sees its own objects, those that were granted to it by name, and those that were granted to
+everybody. A condition with OR would use no index well, so Locate is a UNION of three searches, each with
+an index of its own; a search by tags is one of the first two:
 
 - Among the principal's own objects, a search scans one index from the newest entry on, and stops as soon
   as the page is full. It scans the entries of its rarest value (a Name, say) if it has one, else those of
   its first tag, else all of the owner's objects. Which tag is rare is not known beforehand. Users' tags
   come first, because the server's own (`_kk`) are on a great many objects (`order_tags`).
-- Among granted objects, it looks up every object on which the principal has a grant.
+- Among granted objects, it looks up every object on which the principal, or everybody, has a grant.
 
-Neither search reads an object that the principal may not see. Both collect serials first; only a tag
-search then reads whole rows, those of the newest hundred.
+None of them reads an object that the principal may not see. All collect serials first; only a tag search
+then reads whole rows, those of the newest hundred. A page of Locate lists the three in this order, though
+its statement sorts by date alone (`_place_behind`).
 """
 
 from __future__ import annotations
@@ -60,20 +62,23 @@ from sqlalchemy import (
     bindparam,
     func,
     literal_column,
+    or_,
     select,
     true,
     union_all,
 )
 
 from ...domain.managed_object import UniqueIdentifier
-from ...domain.search import LocateSearch, TagSearch
+from ...domain.search import LocatedObject, LocatedPage, LocateSearch, Standing, TagSearch
 from ...kmip.enums import State
 from ..bounds import clamp
 from .queries import (
     bind_caller,
     principal_parameter,
-    serials_of_any_right,
+    serials_by_name,
+    serials_for_everyone,
     serials_of_rights_by_name,
+    serials_of_rights_for_everyone,
 )
 from .rows import OBJECT_ROW
 from .schema import object_tags, objects
@@ -136,7 +141,8 @@ def shape_locate(search: LocateSearch) -> tuple[FilterShape, Mapping[str, Any]]:
     shape, values = shape_filter(search.filter, search.now)
     offset, maximum = clamp(search.offset), clamp(search.maximum)
     page = {"offset": offset, "maximum": maximum, "end": clamp(offset + maximum)}
-    return shape, {**_bind_tags(tags), **values, **page, "principal": search.principal}
+    caller = bind_caller(search.principal, search.readers)
+    return shape, {**_bind_tags(tags), **values, **page, **caller}
 
 
 def order_tags(tags: frozenset[str]) -> list[str]:
@@ -206,33 +212,76 @@ def write_tag_search(shape: TagShape) -> Select[Any]:
 
 
 def write_locate(shape: FilterShape, *, merges: bool) -> Select[Any]:
-    """A statement for rows of (number of all matches, identifier); one row with NULL for an empty page.
+    """A statement for rows of (number of all matches, identifier, standing, serial).
 
+    For an empty page it gives one row with NULL for all but the number.
     merges: whether the database merges sorted searches lazily; see `_merge_newest_first`.
-    One statement, so that number and page come from one snapshot. The filter is written out twice
-    rather than as a common table expression, which SQLite would materialize before it counts.
+    One statement, so that number and page come from one snapshot. The filter is written out for each
+    search rather than as a common table expression, which SQLite would materialize before it counts.
     """
-    tags = _make_tag_parameters(shape.tag_count)
-    conditions = write_filter(shape, principal_parameter)
-    own = _search_own(tags, conditions.rest, conditions.start)
-    granted = _search_granted(tags, conditions.whole, serials_of_any_right)
-    own_count, granted_count = (
-        search.with_only_columns(func.count()).scalar_subquery() for search in (own, granted)
-    )
-    total = select((own_count + granted_count).label("total")).subquery()
+    searches = _search_by_standing(shape)
+    counts = [search.with_only_columns(func.count()).scalar_subquery() for search in searches]
+    total = select(sum(counts[1:], start=counts[0]).label("total")).subquery()
     offset, maximum, end = (
         bindparam(name, type_=BigInteger) for name in ("offset", "maximum", "end")
     )
     page = (
-        _merge_newest_first((own, granted), None if merges else end)
+        _merge_newest_first(searches, None if merges else end)
         .limit(maximum)
         .offset(offset)
         .subquery()
     )
     return (
-        select(total.c.total, page.c.uid)
+        select(total.c.total, page.c.uid, page.c.standing, page.c.serial)
         .select_from(total.outerjoin(page, true()))
         .order_by(page.c.created_at.desc(), page.c.serial.desc())
+    )
+
+
+def _search_by_standing(shape: FilterShape) -> list[Select[Any]]:
+    """A search for each `Standing`, in its order; no object is found by two of them.
+
+    Those among other owners' objects compare attributes where the principal may read them, and tags
+    where it may read them or has any right by name.
+    """
+    tags = _make_tag_parameters(shape.tag_count)
+    conditions = write_filter(shape, principal_parameter)
+    serial = objects.c.serial
+    may_read = (
+        [or_(serial.in_(serials_of_rights_by_name), serial.in_(serials_of_rights_for_everyone))]
+        if shape.compares_attributes
+        else []
+    )
+    is_for_all = shape.compares_attributes or shape.tag_count
+    searches = [
+        _search_own(tags, conditions.rest, conditions.start),
+        _search_granted(tags, [*conditions.whole, *may_read], serials_by_name),
+        _search_granted(
+            tags,
+            [*conditions.whole, serial.not_in(serials_by_name)],
+            serials_of_rights_for_everyone if is_for_all else serials_for_everyone,
+        ),
+    ]
+    return [
+        _place_behind(search, standing) for standing, search in zip(Standing, searches, strict=True)
+    ]
+
+
+# Seconds, more than any two objects lie apart: 34,000 years.
+_APART = 2**40
+
+
+def _place_behind(search: Select[Any], standing: Standing) -> Select[Any]:
+    """The search with its standing as a column, and its objects older than all that stand nearer.
+
+    Then the order of created_at alone is the order of the page, and SQLite reads the index of the
+    principal's own objects in it. With the standing as a first key it would sort them all.
+    """
+    serial, created_at, uid = search.selected_columns
+    if standing:
+        created_at = (created_at - write_constant(standing * _APART)).label("created_at")
+    return search.with_only_columns(
+        serial, created_at, uid, write_constant(standing).label("standing")
     )
 
 
@@ -299,11 +348,10 @@ def _merge_newest_first(
     limit: how many rows of each search are enough, for PostgreSQL, which reads and sorts the whole
     union. None for SQLite, which merges the searches lazily and reads no further than it must.
     """
-    order = _newest_first()
     if limit is not None:
-        limited = [search.order_by(*order).limit(limit).subquery() for search in searches]
+        limited = [search.order_by(*_newest_first()).limit(limit).subquery() for search in searches]
         searches = [select(search) for search in limited]
-    return union_all(*searches).order_by(*order)
+    return union_all(*searches).order_by(*_newest_first())
 
 
 def _newest_first() -> list[ColumnElement[Any]]:
@@ -313,11 +361,27 @@ def _newest_first() -> list[ColumnElement[Any]]:
 # --- the answer ---------------------------------------------------------------------------------
 
 
-def parse_page(rows: Rows) -> tuple[int, Sequence[UniqueIdentifier]]:
-    """(number of all matches, identifiers) of the rows of `write_locate`.
+class PageRow(NamedTuple):
+    """A located object. serial: its key in the database, by which its other rows are found."""
+
+    uid: str
+    standing: int
+    serial: int
+
+
+def parse_page_rows(rows: Rows) -> tuple[int, Sequence[PageRow]]:
+    """(number of all matches, objects of the page) of the rows of `write_locate`.
 
     There is no row at all where the search had a value that no object can have.
     """
     if not rows:
         return 0, ()
-    return rows[0][0], [UniqueIdentifier(uid) for _, uid in rows if uid is not None]
+    return rows[0][0], [PageRow(*row) for _, *row in rows if row[0] is not None]
+
+
+def parse_page(rows: Rows) -> LocatedPage:
+    """The page of the rows of `write_locate`."""
+    total, page = parse_page_rows(rows)
+    return LocatedPage(
+        total, [LocatedObject(UniqueIdentifier(row.uid), Standing(row.standing)) for row in page]
+    )

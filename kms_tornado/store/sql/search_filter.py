@@ -114,6 +114,13 @@ class FilterShape(NamedTuple):
     conditions: tuple[Condition, ...]
     is_rare: bool
 
+    @property
+    def compares_attributes(self) -> bool:
+        """Whether it compares more than identifiers and tags. Destroyed objects are passed over anyway."""
+        return self.states is not None or any(
+            condition.subject != _COLUMNS["UniqueIdentifier"] for condition in self.conditions
+        )
+
 
 class _Criterion(NamedTuple):
     """A condition and its values. rarity: see `_estimate_rarity`."""

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from sqlalchemy import Dialect
 
 from ...domain.managed_object import ManagedObject, UniqueIdentifier
-from ...domain.search import LocateSearch, TagSearch
+from ...domain.search import LocatedPage, LocateSearch, TagSearch
 from ...kmip.enums import Operation
 from ..base import Change, CheckValues, GrantedObject, Groups, Refused, RowMAC
 from ..bounds import check_tags, check_tags_of_changes
@@ -151,9 +151,7 @@ class SQLStore:
         with _logging_altered_rows:
             return self._parser.parse_rows(rows)
 
-    async def locate(
-        self, search: LocateSearch, after: Groups = ()
-    ) -> tuple[int, Sequence[UniqueIdentifier]]:
+    async def locate(self, search: LocateSearch, after: Groups = ()) -> LocatedPage:
         check_tags(search.filter.tags)
         shape, values = shape_locate(search)
         statement = await self._searches.locate.get(shape)

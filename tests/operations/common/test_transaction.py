@@ -17,7 +17,7 @@ from kms_tornado.store.base import Conflict, Insert, Refused, Remove, Replace, U
 
 from ... import postgres
 from ...store.conftest import postgres_or_skip
-from ...store.helpers import ALICE, an_object, with_store
+from ...store.helpers import ALICE, an_object, locate, with_store
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -107,8 +107,8 @@ def test_searches_see_what_is_held_back(path):
 
         async def search():
             tagged = await transaction.find_tagged(TagSearch(frozenset({"t"}), principal=ALICE))
-            total, found = await transaction.locate(
-                LocateSearch(ObjectFilter(), principal=ALICE, offset=0, maximum=9)
+            total, found = await locate(
+                transaction, LocateSearch(ObjectFilter(), principal=ALICE, offset=0, maximum=9)
             )
             assert total == len(found)
             return [each.uid for each in tagged], found
@@ -125,7 +125,7 @@ def test_searches_see_what_is_held_back(path):
         assert await search() == (["b"], ["b", "z"])
         assert await store.get("b") is None, "nothing of it is done"
         assert (
-            await store.locate(LocateSearch(ObjectFilter(), principal=ALICE, offset=0, maximum=9))
+            await locate(store, LocateSearch(ObjectFilter(), principal=ALICE, offset=0, maximum=9))
         )[0] == 2
         await transaction.finish()
         assert await search() == (["b"], ["b", "z"])
@@ -140,8 +140,8 @@ def test_a_search_after_somebody_else_s_change_is_a_conflict(path):
         await transaction.commit([Replace(revoked(an_object("a")), seen=1)])
         await store.commit([Replace(an_object("a", tags=frozenset({"x"})), seen=1)])
         with pytest.raises(Conflict):
-            await transaction.locate(
-                LocateSearch(ObjectFilter(), principal=ALICE, offset=0, maximum=9)
+            await locate(
+                transaction, LocateSearch(ObjectFilter(), principal=ALICE, offset=0, maximum=9)
             )
 
     with_store(path, body)

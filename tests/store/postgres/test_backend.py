@@ -22,7 +22,7 @@ from kms_tornado.store.sql.search import SearchStatements
 
 from ... import postgres
 from ..conftest import postgres_or_skip
-from ..helpers import ALICE, CHECK, an_object, opened, run, seeking, with_store
+from ..helpers import ALICE, CHECK, an_object, locate, opened, run, seeking, with_store
 
 
 @pytest.fixture
@@ -241,8 +241,8 @@ def test_a_conflict_on_one_server_hurts_nobody_on_the_other(url):
             )  # fmt: skip
             assert sum(isinstance(each, Conflict) for each in outcomes[:2]) == 1
             assert outcomes[2:].count(None) == 5
-            return await one.locate(
-                LocateSearch(ObjectFilter(), principal=ALICE, offset=0, maximum=0)
+            return await locate(
+                one, LocateSearch(ObjectFilter(), principal=ALICE, offset=0, maximum=0)
             )
 
     assert run(main())[0] == 6

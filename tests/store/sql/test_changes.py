@@ -15,7 +15,7 @@ from kms_tornado.kmip.enums import ObjectType, State
 from kms_tornado.store.base import Conflict, Insert, Remove, Replace
 from kms_tornado.store.bounds import MAX_TAGS
 
-from ..helpers import ALICE, BOB, KEY_ATTRIBUTES, an_object, seeking, uids, with_store
+from ..helpers import ALICE, BOB, KEY_ATTRIBUTES, an_object, locate, seeking, uids, with_store
 
 # --- one object ---------------------------------------------------------------------------------
 
@@ -127,7 +127,7 @@ def test_a_replacement_counts_the_generation_up(place):
         ]
         assert uids(await store.find_tagged(TagSearch(frozenset({"_kk"}), principal=ALICE))) == []
         shorter = seeking(cryptographic_length=128)
-        assert await store.locate(LocateSearch(shorter, principal=ALICE, offset=0, maximum=9)) == (
+        assert await locate(store, LocateSearch(shorter, principal=ALICE, offset=0, maximum=9)) == (
             1,
             ["one"],
         )
@@ -184,8 +184,8 @@ def test_a_conflict_hurts_nobody_who_shares_the_commit(place):
         outcomes = await asyncio.gather(*mixed, return_exceptions=True)
         assert all(isinstance(outcome, ObjectAlreadyExists) for outcome in outcomes[::2])
         assert outcomes[1::2] == [None] * 20
-        total, found = await store.locate(
-            LocateSearch(ObjectFilter(), principal=ALICE, offset=0, maximum=99)
+        total, found = await locate(
+            store, LocateSearch(ObjectFilter(), principal=ALICE, offset=0, maximum=99)
         )
         assert total == 21
         assert set(found) == {"taken", *(f"good{n}" for n in range(20))}

@@ -11,7 +11,7 @@ from kms_tornado.kmip.structures import Name
 from kms_tornado.store.base import Conflict, Insert, Refused, Remove, Replace
 from kms_tornado.store.sql.commits import Commit, GroupCommit, join_commits
 
-from ..helpers import ALICE, AUTHENTICATOR, KEY_ATTRIBUTES, an_object, uids, with_store
+from ..helpers import ALICE, AUTHENTICATOR, KEY_ATTRIBUTES, an_object, locate, uids, with_store
 
 NAMED = KEY_ATTRIBUTES.replace(names=(Name("n"),))
 
@@ -69,9 +69,9 @@ def test_a_search_after_changes_finds_them_and_leaves_nothing(place):
         groups = [[Insert(an_object("a"))]]
         search = LocateSearch(ObjectFilter(), ALICE, offset=0, maximum=9)
         tagged = TagSearch(frozenset({"_kk"}), ALICE)
-        assert await store.locate(search, groups) == (1, ["a"])
+        assert await locate(store, search, groups) == (1, ["a"])
         assert uids(await store.find_tagged(tagged, groups)) == ["a"]
-        assert await store.locate(search) == (0, [])
+        assert await locate(store, search) == (0, [])
         assert await store.find_tagged(tagged) == []
 
     with_store(place, body)

@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from kms_tornado.domain.search import LocateSearch, TagSearch
+from kms_tornado.domain.search import LocateSearch, ObjectFilter, Standing, TagSearch
 from kms_tornado.errors import InvalidField, ServerLimitExceeded
-from kms_tornado.kmip.enums import Operation, State
+from kms_tornado.kmip.enums import ObjectType, Operation, State
+from kms_tornado.kmip.payloads import DateRange
 from kms_tornado.store.base import Conflict, Grant, Insert, Remove, Replace, Withdraw
 from kms_tornado.store.bounds import MAX_GRANTEES, MAX_LISTED
 
-from ..helpers import ALICE, BOB, an_object, seeking, uids, with_store
+from ..helpers import ALICE, BOB, an_object, locate, seeking, uids, with_store
 
 GET, ENCRYPT, DESTROY = Operation.GET, Operation.ENCRYPT, Operation.DESTROY
 
@@ -91,8 +92,8 @@ def test_what_everyone_may_each_may(place):
 def test_locate_finds_what_is_granted_once(place):
     async def body(store):
         async def located(**wanted):
-            return await store.locate(
-                LocateSearch(seeking(**wanted), principal=BOB, offset=0, maximum=9)
+            return await locate(
+                store, LocateSearch(seeking(**wanted), principal=BOB, offset=0, maximum=9)
             )
 
         await store.commit([grant("one", GET, ENCRYPT), grant("one", GET, grantee="*")])
@@ -103,6 +104,69 @@ def test_locate_finds_what_is_granted_once(place):
         assert await located(tags=frozenset({"t", "_kk"})) == (1, ["one"])
         assert await located(unique_identifier="one") == (1, ["one"])
         assert await located(states=frozenset({State.DESTROYED})) == (0, [])
+
+    run(place, body)
+
+
+OWN, BY_NAME, EVERYONE = Standing
+
+
+def test_own_objects_stand_before_those_granted_by_name_and_those_before_everyones(place):
+    """The newest first among each, on any page."""
+    expected = [
+        ("own-new", OWN),
+        ("own-old", OWN),
+        ("name-new", BY_NAME),
+        ("name-old", BY_NAME),
+        ("all-new", EVERYONE),
+        ("all-old", EVERYONE),
+    ]
+
+    async def body(store):
+        for number, age in enumerate(("old", "new")):
+            owned = {"own": BOB, "name": ALICE, "all": "carol"}
+            for later, (uid, owner) in enumerate(owned.items()):
+                made = an_object(f"{uid}-{age}", owner=owner, created_at=100 * number + later)
+                await store.commit([Insert(made)])
+            await store.commit([grant(f"name-{age}", GET), grant(f"name-{age}", GET, grantee="*")])
+            await store.commit([grant(f"all-{age}", GET, grantee="*", owner="carol")])
+        for wanted in (ObjectFilter(), seeking(tags={"_kk"}), seeking(cryptographic_length=256)):
+            for offset in range(7):
+                for maximum in (1, 3, 9):
+                    page = await store.locate(
+                        LocateSearch(wanted, BOB, offset, maximum, readers=(GET,))
+                    )
+                    assert page == (6, expected[offset : offset + maximum])
+
+    with_store(place, body)
+
+
+@pytest.mark.parametrize("grantee", [BOB, "*"])
+@pytest.mark.parametrize("right", [GET, ENCRYPT])
+def test_locate_compares_what_the_principal_may_read(place, grantee, right):
+    readers = (Operation.GET_ATTRIBUTES, GET)
+
+    async def body(store):
+        async def is_found(wanted, **more):
+            page = await store.locate(
+                LocateSearch(wanted, BOB, offset=0, maximum=9, readers=readers, **more)
+            )
+            return page.uids == ("one",)
+
+        await store.commit([grant("one", right, grantee=grantee)])
+        assert await is_found(ObjectFilter())
+        assert await is_found(seeking(unique_identifier="one"))
+        assert await is_found(seeking(tags={"t"})) == (right is GET or grantee == BOB)
+        for wanted in (
+            seeking(cryptographic_length=256),
+            seeking(object_type=ObjectType.SYMMETRIC_KEY),
+            seeking(unique_identifier="one", cryptographic_length=256),
+            ObjectFilter(states=frozenset({State.ACTIVE})),
+            ObjectFilter(ranges=(DateRange("InitialDate", 0, 2_000_000_000),)),
+            ObjectFilter(tags=frozenset({"t"}), states=frozenset({State.ACTIVE})),
+        ):
+            assert await is_found(wanted) == (right is GET), wanted
+            assert await is_found(wanted, now=1_800_000_000) == (right is GET), wanted
 
     run(place, body)
 

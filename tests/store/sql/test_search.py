@@ -13,7 +13,7 @@ from kms_tornado.kmip.enums import CryptographicAlgorithm, KeyFormatType, Object
 from kms_tornado.store.base import Insert, Replace
 from kms_tornado.store.bounds import MAX_TAGS
 
-from ..helpers import ALICE, BOB, KEY_ATTRIBUTES, an_object, seeking, uids, with_store
+from ..helpers import ALICE, BOB, KEY_ATTRIBUTES, an_object, locate, seeking, uids, with_store
 
 # --- tags ---------------------------------------------------------------------------------------
 
@@ -55,8 +55,8 @@ def test_more_tags_than_an_object_may_have_are_refused(place):
         with pytest.raises(InvalidField):
             await store.find_tagged(TagSearch(tags, principal=ALICE))
         with pytest.raises(InvalidField):
-            await store.locate(
-                LocateSearch(ObjectFilter(tags=tags), principal=ALICE, offset=0, maximum=1)
+            await locate(
+                store, LocateSearch(ObjectFilter(tags=tags), principal=ALICE, offset=0, maximum=1)
             )
         most = frozenset(map(str, range(MAX_TAGS)))
         await store.commit([Insert(an_object("much", tags=most))])
@@ -99,12 +99,12 @@ def test_tag_lists_and_locate_pass_over_the_destroyed(place, state):
             uids(await store.find_tagged(TagSearch(frozenset({"_kk"}), principal=ALICE)))
             == expected
         )
-        found = await store.locate(
-            LocateSearch(ObjectFilter(), principal=ALICE, offset=0, maximum=9)
+        found = await locate(
+            store, LocateSearch(ObjectFilter(), principal=ALICE, offset=0, maximum=9)
         )
         assert found == (len(expected), expected)
         asked = ObjectFilter(states=frozenset({state}))
-        assert await store.locate(LocateSearch(asked, principal=ALICE, offset=0, maximum=9)) == (
+        assert await locate(store, LocateSearch(asked, principal=ALICE, offset=0, maximum=9)) == (
             1,
             ["one"],
         )
@@ -124,7 +124,7 @@ def test_the_newest_comes_first_and_the_later_of_two_in_one_second(place):
             == expected
         )
         for wanted in (ObjectFilter(), ObjectFilter(tags=frozenset({"_kk"}))):
-            found = await store.locate(LocateSearch(wanted, principal=ALICE, offset=0, maximum=9))
+            found = await locate(store, LocateSearch(wanted, principal=ALICE, offset=0, maximum=9))
             assert found == (5, expected)
 
     with_store(place, body)
@@ -210,7 +210,7 @@ STOCK = [
 def test_locate_finds_what_matches_in_all(place, wanted, expected):
     async def body(store):
         await store.commit([Insert(each) for each in STOCK])
-        return await store.locate(LocateSearch(wanted, principal=ALICE, offset=0, maximum=100))
+        return await locate(store, LocateSearch(wanted, principal=ALICE, offset=0, maximum=100))
 
     total, found = with_store(place, body)
     assert (total, sorted(found)) == (len(expected.split()), sorted(expected.split()))
@@ -232,8 +232,8 @@ def test_locate_finds_what_matches_in_all(place, wanted, expected):
 def test_locate_pages_and_always_tells_the_number_of_all(place, offset, maximum, expected):
     async def body(store):
         await store.commit([Insert(an_object(str(n), created_at=n)) for n in range(10)])
-        return await store.locate(
-            LocateSearch(ObjectFilter(), principal=ALICE, offset=offset, maximum=maximum)
+        return await locate(
+            store, LocateSearch(ObjectFilter(), principal=ALICE, offset=offset, maximum=maximum)
         )
 
     assert with_store(place, body) == (10, expected)

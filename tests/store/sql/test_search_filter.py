@@ -49,7 +49,7 @@ from kms_tornado.store.sql.statements import SQLITE
 
 from ... import postgres
 from ..conftest import DATABASES, postgres_or_skip
-from ..helpers import ALICE, BOB, an_object, run, seeking, with_store
+from ..helpers import ALICE, BOB, an_object, locate, run, seeking, with_store
 
 LONG = "x" * 5000
 
@@ -175,8 +175,8 @@ def stock():
 
 async def found_in(store, wanted, principal=ALICE):
     """The names of those that are found, in the order of the alphabet."""
-    total, found = await store.locate(
-        LocateSearch(wanted, principal=principal, offset=0, maximum=100)
+    total, found = await locate(
+        store, LocateSearch(wanted, principal=principal, offset=0, maximum=100)
     )
     assert total == len(found)
     return " ".join(sorted(found))
@@ -331,8 +331,8 @@ def test_dates_that_have_passed_count_for_the_state(place, one, at_10):
         await store.commit([Insert(one)])
         for state in State:
             wanted = ObjectFilter(states=frozenset({state}))
-            total, _ = await store.locate(
-                LocateSearch(wanted, principal=ALICE, offset=0, maximum=9, now=10)
+            total, _ = await locate(
+                store, LocateSearch(wanted, principal=ALICE, offset=0, maximum=9, now=10)
             )
             assert total == (state is at_10)
             tagged = await store.find_tagged(

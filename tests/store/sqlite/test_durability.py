@@ -19,7 +19,7 @@ from kms_tornado.errors import GeneralFailure, Unavailable
 from kms_tornado.kmip.enums import State
 from kms_tornado.store.base import Insert, Remove, Replace
 
-from ..helpers import ALICE, an_object, opened, python, run, with_store
+from ..helpers import ALICE, an_object, locate, opened, python, run, with_store
 
 
 @pytest.fixture
@@ -106,8 +106,8 @@ def test_two_processes_that_commit_at_once_lose_nothing(path):
 
     async def body(store):
         counter = await store.get("counter")
-        total, _ = await store.locate(
-            LocateSearch(ObjectFilter(), principal=ALICE, offset=0, maximum=0)
+        total, _ = await locate(
+            store, LocateSearch(ObjectFilter(), principal=ALICE, offset=0, maximum=0)
         )
         return counter.created_at, counter.generation, total
 
@@ -120,8 +120,8 @@ def test_one_store_reads_what_another_has_just_written(path):
             for number in range(20):
                 await one.commit([Insert(an_object(str(number)))])
                 assert await two.get(str(number)) is not None
-                found = await two.locate(
-                    LocateSearch(ObjectFilter(), principal=ALICE, offset=0, maximum=0)
+                found = await locate(
+                    two, LocateSearch(ObjectFilter(), principal=ALICE, offset=0, maximum=0)
                 )
                 assert found[0] == number + 1
 
@@ -233,8 +233,8 @@ def test_a_database_that_is_gone_is_not_read_from_memory(path, gone):
                 with pytest.raises(Unavailable):
                     await call
             with pytest.raises(Unavailable):
-                await store.locate(
-                    LocateSearch(ObjectFilter(), principal=ALICE, offset=0, maximum=1)
+                await locate(
+                    store, LocateSearch(ObjectFilter(), principal=ALICE, offset=0, maximum=1)
                 )
         assert await store.get("one") == an_object("one")
 
@@ -246,8 +246,8 @@ def test_reads_go_on_while_another_process_writes(path):
         await store.commit([Insert(an_object("one"))])
         with locked(path):
             assert await store.get("one") == an_object("one")
-            found = await store.locate(
-                LocateSearch(ObjectFilter(), principal=ALICE, offset=0, maximum=1)
+            found = await locate(
+                store, LocateSearch(ObjectFilter(), principal=ALICE, offset=0, maximum=1)
             )
             assert found == (1, ["one"])
 
