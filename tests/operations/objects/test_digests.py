@@ -172,10 +172,13 @@ def test_destroyed_key_has_no_digest(alice, kind):
     assert not is_listed(alice, key)
 
 
-def test_locate_compares_no_digest_of_a_secret(alice, kms):
-    key, bob = alice.import_key("", KEY), kms.user()
+@pytest.mark.parametrize("kind", SECRETS)
+def test_locate_compares_no_digest_of_a_secret(alice, kms, kind):
+    make, octets_of_key = SECRETS[kind]
+    key, bob = make(alice), kms.user()
     alice.grant(key, bob, "get", "get_attributes", "locate")
-    value = structure("Digest", name("HashingAlgorithm", "SHA_256"), octets("DigestValue", DIGEST))
+    digest = hashlib.sha256(octets_of_key).digest()
+    value = structure("Digest", name("HashingAlgorithm", "SHA_256"), octets("DigestValue", digest))
     for user in (alice, bob):
         assert user.locate(value) == (0, [])
 
