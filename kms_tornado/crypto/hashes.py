@@ -28,6 +28,18 @@ HASHES: Mapping[HashingAlgorithm, hashes.HashAlgorithm] = MappingProxyType(
     }
 )
 
+#: Bytes of a block of the hash. HMAC replaces a longer key by its hash (RFC 2104 §2).
+BLOCK_BYTES: Mapping[HashingAlgorithm, int] = MappingProxyType(
+    {
+        **dict.fromkeys((_H.SHA_1, _H.SHA_224, _H.SHA_256), 64),
+        **dict.fromkeys((_H.SHA_384, _H.SHA_512, _H.SHA_512_224, _H.SHA_512_256), 128),
+        _H.SHA3_224: 144,
+        _H.SHA3_256: 136,
+        _H.SHA3_384: 104,
+        _H.SHA3_512: 72,
+    }
+)
+
 
 def find_hash(algorithm: HashingAlgorithm) -> hashes.HashAlgorithm:
     """The library's hash. Raises UnsupportedCryptographicParameters."""

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 from ..errors import InvalidField
 from ..kmip.enums import HashingAlgorithm
 from .hashes import compute_digest, find_hash
-from .mac import MACSuite, compute_mac
+from .mac import MACSuite, check_hmac_key, compute_mac
 from .material import KeyMaterial
 
 #: No key is longer. HKDF's own limit is 255 hash values.
@@ -64,14 +64,23 @@ def check_iterations(inputs: DerivationInputs, iterations: int) -> None:
 def derive_by_pbkdf2(
     password: KeyMaterial, inputs: DerivationInputs, iterations: int
 ) -> KeyMaterial:
-    """PBKDF2 (RFC 8018 §5.2) with HMAC. It can take seconds: offload it. Raises InvalidField."""
+    """PBKDF2 (RFC 8018 §5.2) with HMAC. It can take seconds: offload it.
+
+    Raises InvalidField, and UnsupportedCryptographicParameters for a password that is empty, or longer
+    than a block of the hash.
+    """
     check_iterations(inputs, iterations)
+    check_hmac_key(inputs.hash, password)
     function = PBKDF2HMAC(find_hash(inputs.hash), inputs.length, inputs.salt, iterations)
     return KeyMaterial(function.derive(password.reveal()))
 
 
 def derive_by_nist_800_108(key: KeyMaterial, inputs: DerivationInputs) -> KeyMaterial:
-    """NIST SP 800-108 §4.1 with HMAC: a counter of 32 bits, then the data unchanged."""
+    """NIST SP 800-108 §4.1 with HMAC: a counter of 32 bits, then the data unchanged.
+
+    Raises UnsupportedCryptographicParameters for a key that is empty, or longer than a block of the hash.
+    """
+    check_hmac_key(inputs.hash, key)
     function = KBKDFHMAC(
         algorithm=find_hash(inputs.hash),
         mode=Mode.CounterMode,

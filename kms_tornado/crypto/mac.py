@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.hmac import HMAC
 from ..errors import UnsupportedCryptographicParameters
 from ..kmip.enums import BlockCipherMode, CryptographicAlgorithm, HashingAlgorithm
 from ..kmip.structures import CryptographicParameters
-from .hashes import find_hash
+from .hashes import BLOCK_BYTES, find_hash
 from .material import KeyMaterial
 from .policy import Technique
 
@@ -69,6 +69,22 @@ def choose_mac_suite(
     raise UnsupportedCryptographicParameters("the parameters name no HMAC and no AES-CMAC")
 
 
+def check_hmac_key(algorithm: HashingAlgorithm, key: KeyMaterial) -> None:
+    """Raises UnsupportedCryptographicParameters for a key that is empty, or longer than a block of the hash.
+
+    A longer key is hashed before its use, so that its hash is the key: somebody who sees the hash, which
+    is no secret elsewhere, could use it in the key's place.
+    """
+    find_hash(algorithm)
+    if not key.bits:
+        raise UnsupportedCryptographicParameters("the key is empty")
+    longest = BLOCK_BYTES[algorithm]
+    if key.bits > 8 * longest:
+        raise UnsupportedCryptographicParameters(
+            f"an HMAC with {algorithm.name} takes keys of at most {longest} bytes"
+        )
+
+
 class MACContext:
     """The MAC of data that comes in parts."""
 
@@ -77,8 +93,7 @@ class MACContext:
         octets = key.reveal()
         self._context: HMAC | CMAC
         if suite.hash is not None:
-            if not octets:
-                raise UnsupportedCryptographicParameters("the key is empty")
+            check_hmac_key(suite.hash, key)
             self._context = HMAC(octets, find_hash(suite.hash))
         elif len(octets) in {16, 24, 32}:
             self._context = CMAC(AES(octets))

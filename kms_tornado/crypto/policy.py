@@ -119,7 +119,8 @@ POLICY_RULES: Mapping[Technique, PolicyRule] = MappingProxyType(
         Technique.HKDF: _ALLOWED,
         Technique.PBKDF2: _ALLOWED,
         Technique.NIST_800_108: _ALLOWED,
-        Technique.DERIVATION_BY_HASH: _ALLOWED,
+        # SHA-256 of a key is its Digest, too.
+        Technique.DERIVATION_BY_HASH: _refuse_both_uses("the hash of a key is no secret elsewhere"),
         Technique.DERIVATION_BY_HMAC: _ALLOWED,
         # The cipher and mode that the request names are checked as well.
         Technique.DERIVATION_BY_ENCRYPTION: _ALLOWED,

@@ -2,7 +2,7 @@
 
 For each object that the request names, the caller needs the right derive_key, and the object's
 usage mask must allow it, for the owner as well. A derived object is protected at least as well as
-those it comes from.
+those it comes from: `common.hidden_derivation` sees to it that nothing else shows its bytes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ..domain.key_parameters import bind_parameters
 from ..domain.lifecycle import Use
 from ..domain.managed_object import ManagedObject
 from ..domain.usage import consume_usage
-from ..errors import FeatureNotSupported, InvalidField, MissingData, SensitiveObject
+from ..errors import FeatureNotSupported, InvalidField, MissingData
 from ..kmip.attributes import Attributes
 from ..kmip.enums import (
     CryptographicUsageMask,
@@ -38,6 +38,7 @@ from ..kmip.payloads import DeriveKeyRequest, DeriveKeyResponse
 from ..kmip.structures import CryptographicParameters, DerivationParameters, Link
 from ..store.base import Change, Insert, Replace
 from .common.call import Call, UsableKey
+from .common.hidden_derivation import check_derivation, is_hidden, record_results
 from .common.identifiers import new_identifier
 from .common.new_object import make_object
 
@@ -46,10 +47,6 @@ DERIVABLE_TYPES = frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.SECRET_DATA})
 #: Most links from a base to objects derived from it, so that a base in constant use does not grow for
 #: ever. Every derived object still links to its base, and Locate finds it by that link.
 MAX_DERIVED_LINKS = 100
-#: Shortest result of a derivation from an object that is Sensitive or not Extractable (SP 800-131A). A
-#: short result can be guessed by trying all values, and longer results of the same derivation then byte
-#: by byte: in the end the whole derived key, and the data that was encrypted with it.
-MIN_HIDDEN_BITS = 112
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +90,9 @@ async def derive_key(call: Call, request: DeriveKeyRequest) -> DeriveKeyResponse
     length = _determine_length(request)
     keys = await _fetch_bases(call, request.unique_identifiers)
     bases = [key.target for key in keys]
-    _check_not_guessable(bases, length)
+    attributes = _protect_like_bases(request.attributes, bases)
+    hides = is_hidden(attributes)
+    check_derivation(call, bases, length, rule.technique, hides=hides)
     parameters = _complete_parameters(request.derivation_parameters, keys)
     _check_parameters(rule, parameters)
     inputs = DerivationInputs(
@@ -108,8 +107,13 @@ async def derive_key(call: Call, request: DeriveKeyRequest) -> DeriveKeyResponse
         material = await call.offload(lambda: rule.derive(derivation), heavy=True)
     else:
         material = rule.derive(derivation)
-    new = _make_derived_object(call, request, bases, material)
-    uses = [change for base in bases for change in _record_use(call, base, new)]
+    new = _make_derived_object(call, request, attributes, bases, material)
+    recorded = [record_results(bases[0], hides=hides), *bases[1:]]
+    uses = [
+        change
+        for base, after in zip(bases, recorded, strict=True)
+        for change in _record_use(call, base, after, new)
+    ]
     await call.commit(Insert(new), *uses)
     return DeriveKeyResponse(unique_identifier=new.uid)
 
@@ -156,17 +160,6 @@ async def _fetch_bases(call: Call, identifiers: tuple[str, ...]) -> Sequence[Usa
     if len(keys) == 2 and keys[1].target.object_type is not ObjectType.SECRET_DATA:
         raise InvalidField("the second object, which has the derivation data, is not Secret Data")
     return keys
-
-
-def _check_not_guessable(bases: Sequence[ManagedObject], length: int) -> None:
-    """Raises SensitiveObject for a result short enough to be guessed, if a base's material is hidden."""
-    is_hidden = any(
-        base.attributes.sensitive or base.attributes.extractable is False for base in bases
-    )
-    if is_hidden and 8 * length < MIN_HIDDEN_BITS:
-        raise SensitiveObject(
-            f"what is derived from a Sensitive object has at least {MIN_HIDDEN_BITS} bits"
-        )
 
 
 def _complete_parameters(
@@ -278,30 +271,42 @@ _RULES: Mapping[DerivationMethod, MethodRule] = MappingProxyType(
 # --- the derived object --------------------------------------------------------------------------
 
 
-def _make_derived_object(
-    call: Call, request: DeriveKeyRequest, bases: Sequence[ManagedObject], material: KeyMaterial
-) -> ManagedObject:
-    """Sensitive if a base is, not Extractable if a base is not, and linked to all bases."""
-    requested = request.attributes
-    attributes = dataclasses.replace(
+def _protect_like_bases(requested: Attributes, bases: Sequence[ManagedObject]) -> Attributes:
+    """The requested attributes: Sensitive if a base is, and not Extractable if a base is not."""
+    return dataclasses.replace(
         requested,
         sensitive=bool(requested.sensitive) or any(base.attributes.sensitive for base in bases),
         extractable=requested.extractable is not False
         and all(base.attributes.extractable is not False for base in bases),
     )
+
+
+def _make_derived_object(
+    call: Call,
+    request: DeriveKeyRequest,
+    attributes: Attributes,
+    bases: Sequence[ManagedObject],
+    material: KeyMaterial,
+) -> ManagedObject:
+    """The new object, linked to all bases. attributes: by `_protect_like_bases`."""
     links = tuple(Link(LinkType.DERIVATION_BASE_OBJECT_LINK, base.uid) for base in bases)
     server_attributes = Attributes(
-        cryptographic_length=requested.cryptographic_length,
-        key_format_type=requested.key_format_type or KeyFormatType.RAW,
-        links=requested.links + links,
+        cryptographic_length=attributes.cryptographic_length,
+        key_format_type=attributes.key_format_type or KeyFormatType.RAW,
+        links=attributes.links + links,
     )
-    uid = new_identifier(requested.unique_identifier)
+    uid = new_identifier(attributes.unique_identifier)
     return make_object(call, uid, request.object_type, attributes, material, server_attributes)
 
 
-def _record_use(call: Call, base: ManagedObject, new: ManagedObject) -> Sequence[Change]:
-    """The change of a base, if any: usage is consumed, and a base of the caller's links to the new object."""
-    attributes = base.attributes
+def _record_use(
+    call: Call, base: ManagedObject, after: ManagedObject, new: ManagedObject
+) -> Sequence[Change]:
+    """The change of a base, if any: usage is consumed, and a base of the caller's links to the new object.
+
+    after: the base with the record of its results.
+    """
+    attributes = after.attributes
     if attributes.usage_limits is not None:
         length = new.attributes.cryptographic_length or 0
         limits = consume_usage(attributes.usage_limits, length // 8)
@@ -312,6 +317,6 @@ def _record_use(call: Call, base: ManagedObject, new: ManagedObject) -> Sequence
         attributes = dataclasses.replace(
             attributes, links=(*attributes.links, link), last_change_date=call.now
         )
-    if attributes is base.attributes:
+    if after is base and attributes is base.attributes:
         return ()
-    return (Replace(dataclasses.replace(base, attributes=attributes), seen=base.generation),)
+    return (Replace(dataclasses.replace(after, attributes=attributes), seen=base.generation),)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kms_tornado.crypto import key_derivation
+from kms_tornado.crypto.hashes import BLOCK_BYTES
 from kms_tornado.crypto.key_derivation import DerivationInputs
 from kms_tornado.crypto.material import KeyMaterial
 from kms_tornado.errors import InvalidField, UnsupportedCryptographicParameters
@@ -74,3 +75,24 @@ def test_key_data_and_hash_all_count(function):
         for data in (b"a", b"b")
     }
     assert len(found) == 8
+
+
+@pytest.mark.parametrize("function", ["HMAC", "PBKDF2", "NIST SP 800-108"])
+@pytest.mark.parametrize("algorithm", [SHA_256, HashingAlgorithm.SHA3_512])
+def test_key_that_would_be_hashed_first_derives_nothing(function, algorithm):
+    inputs = DerivationInputs(16, algorithm, b"data", b"salt")
+    functions = {
+        "HMAC": lambda key: key_derivation.derive_by_hmac(key, inputs),
+        "PBKDF2": lambda key: key_derivation.derive_by_pbkdf2(key, inputs, 1),
+        "NIST SP 800-108": lambda key: key_derivation.derive_by_nist_800_108(key, inputs),
+    }
+    longest = BLOCK_BYTES[algorithm]
+    assert functions[function](KeyMaterial(b"k" * longest))
+    for octets in (b"k" * (longest + 1), b""):
+        with pytest.raises(UnsupportedCryptographicParameters):
+            functions[function](KeyMaterial(octets))
+
+
+def test_hkdf_takes_a_secret_of_any_length():
+    """It is the message of an HMAC there, not its key (RFC 5869 §2.2)."""
+    assert key_derivation.derive_by_hkdf(KeyMaterial(bytes(1000)), DerivationInputs(16, SHA_256))

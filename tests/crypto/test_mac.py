@@ -5,7 +5,10 @@ from __future__ import annotations
 import hmac
 
 import pytest
+from cryptography.hazmat.primitives.hmac import HMAC
 
+from kms_tornado.crypto.hashes import BLOCK_BYTES, HASHES, compute_digest
+from kms_tornado.crypto.keys.symmetric import KEY_LENGTHS
 from kms_tornado.crypto.mac import (
     HMACS,
     MACContext,
@@ -116,3 +119,30 @@ def test_cut_or_lengthened_mac_is_another_one():
     assert is_same_mac(right, right)
     for other in (b"", right[:1], right[:16], right[:-1], right + b"\0", bytes(32)):
         assert not is_same_mac(right, other)
+
+
+@pytest.mark.parametrize("algorithm", HASHES, ids=lambda each: each.name)
+def test_hmac_takes_no_key_that_it_would_hash_first(algorithm):
+    """Whoever sees the hash of such a key has the key: RFC 2104 §2."""
+    block = BLOCK_BYTES[algorithm]
+    long, longest = KeyMaterial(b"k" * (block + 1)), KeyMaterial(b"k" * block)
+    replaced = KeyMaterial(compute_digest(algorithm, long.reveal()))
+    plain = HMAC(long.reveal(), HASHES[algorithm])
+    plain.update(b"data")
+    assert compute_mac(MACSuite(algorithm), replaced, b"data") == plain.finalize()
+    assert compute_mac(MACSuite(algorithm), longest, b"data")
+    for key in (long, KeyMaterial(b"")):
+        with pytest.raises(UnsupportedCryptographicParameters):
+            compute_mac(MACSuite(algorithm), key, b"data")
+
+
+def test_every_hash_has_its_block():
+    assert set(BLOCK_BYTES) == set(HASHES)
+
+
+@pytest.mark.parametrize("algorithm", HMACS, ids=lambda each: each.name)
+def test_new_hmac_keys_are_as_long_as_the_hmac_takes_them(algorithm):
+    lengths = KEY_LENGTHS[algorithm].new
+    block = 8 * BLOCK_BYTES[HMACS[algorithm]]
+    assert block in lengths
+    assert block + 8 not in lengths

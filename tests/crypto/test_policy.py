@@ -25,6 +25,7 @@ REFUSED = {
     Technique.GCM_SHORT_TAG: BOTH,
     Technique.RSA_PKCS1_V1_5_ENCRYPTION: BOTH,
     Technique.SHA_1_SIGNATURE: BOTH,
+    Technique.DERIVATION_BY_HASH: BOTH,
 }
 
 

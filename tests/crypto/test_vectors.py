@@ -7,6 +7,7 @@ import re
 import pytest
 
 from kms_tornado.crypto import ciphers, hashes, key_derivation, key_wrapping
+from kms_tornado.crypto.hashes import BLOCK_BYTES
 from kms_tornado.crypto.mac import MACSuite, compute_mac
 from kms_tornado.crypto.material import KeyMaterial
 from kms_tornado.crypto.suites import choose_suite
@@ -159,6 +160,8 @@ def test_aes_cmac(bits):
 )
 def test_hmac(file, algorithm):
     for v in stanzas(root() / f"HMAC/{file}.txt"):
+        if len(octets(v["KEY"])) > BLOCK_BYTES[algorithm]:  # see test_mac
+            continue
         found = compute_mac(MACSuite(algorithm), key(v["KEY"]), octets(v["MSG"]))
         assert found == octets(v["MD"])
 

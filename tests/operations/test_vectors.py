@@ -98,7 +98,10 @@ def test_chacha20_poly1305(carol):
 
 @pytest.mark.parametrize("bits", [224, 256, 384, 512])
 def test_hmac(carol, bits):
+    longest = 64 if bits <= 256 else 128
     for v in some(f"HMAC/rfc-4231-sha{bits}.txt"):
+        if len(v["KEY"]) > 2 * longest:
+            continue  # refused: test_separation
         key = imported(carol, v["KEY"], f"HMACSHA{bits}")
         found = carol.do("MAC", uid(key), hexed("Data", v["MSG"]))
         assert found["MACData"].lower() == v["MD"]

@@ -107,7 +107,8 @@ def registered(user: User, object_type: ObjectType, mask: int | None = None) -> 
 @pytest.mark.parametrize("object_type", ALL_OBJECT_TYPES, ids=lambda each: each.name)
 @pytest.mark.parametrize("operation", WITH, ids=lambda each: each.name)
 def test_operation_works_on_what_is_claimed_and_on_nothing_else(alice, operation, object_type):
-    wanted = registered(alice, object_type)
+    is_mac = operation in {Operation.MAC, Operation.MAC_VERIFY}
+    wanted = registered(alice, object_type, 0x180 if is_mac else None)
     more = [_OAEP] if (operation, object_type) in ASYMMETRIC else []
     body = structure(OPERATION_TAGS[operation], uid(wanted), *more, *WITH[operation])
     answer = alice.send(body)

@@ -33,8 +33,17 @@ class KeyLengths:
 
 # 3DES: KMIP counts the bits with or without parity. Two-key 3DES is for old data only.
 _TDES = KeyLengths((112, 128, 168, 192), (168, 192), "168, 192")
-# HMAC takes keys of any length (RFC 2104 §3); SP 800-131A §10 allows no new key under 112 bits.
-_HMAC = KeyLengths(range(8, 65_537, 8), range(112, 65_537, 8), "112 to 65536, a multiple of 8,")
+
+
+def _hmac_lengths(block: int) -> KeyLengths:
+    """Keys of any length can be stored (RFC 2104 §3), but SP 800-131A §10 allows no new one under 112 bits.
+
+    block: of the hash, in bits. An HMAC with the hash takes no longer key (`mac.check_hmac_key`).
+    """
+    return KeyLengths(
+        range(8, 65_537, 8), range(112, block + 1, 8), f"112 to {block}, a multiple of 8,"
+    )
+
 
 KEY_LENGTHS: Mapping[CryptographicAlgorithm, KeyLengths] = MappingProxyType(
     {
@@ -42,15 +51,15 @@ KEY_LENGTHS: Mapping[CryptographicAlgorithm, KeyLengths] = MappingProxyType(
         _A.CHACHA20: KeyLengths.of(256),
         _A.CHACHA20_POLY1305: KeyLengths.of(256),
         _A.THREE_DES: _TDES,
-        _A.HMAC_SHA1: _HMAC,
-        _A.HMAC_SHA224: _HMAC,
-        _A.HMAC_SHA256: _HMAC,
-        _A.HMAC_SHA384: _HMAC,
-        _A.HMAC_SHA512: _HMAC,
-        _A.HMAC_SHA3_224: _HMAC,
-        _A.HMAC_SHA3_256: _HMAC,
-        _A.HMAC_SHA3_384: _HMAC,
-        _A.HMAC_SHA3_512: _HMAC,
+        _A.HMAC_SHA1: _hmac_lengths(512),
+        _A.HMAC_SHA224: _hmac_lengths(512),
+        _A.HMAC_SHA256: _hmac_lengths(512),
+        _A.HMAC_SHA384: _hmac_lengths(1024),
+        _A.HMAC_SHA512: _hmac_lengths(1024),
+        _A.HMAC_SHA3_224: _hmac_lengths(1152),
+        _A.HMAC_SHA3_256: _hmac_lengths(1088),
+        _A.HMAC_SHA3_384: _hmac_lengths(832),
+        _A.HMAC_SHA3_512: _hmac_lengths(576),
     }
 )
 
