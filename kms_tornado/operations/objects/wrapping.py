@@ -241,14 +241,9 @@ async def unwrap_key_block(call: Call, block: KeyBlock) -> UnwrappedBlock:
         plain = await run_with_private_key(call, wrapping_key.target, work)
     else:
         plain = work()
-    plain_value = _decode_plain_value(block, value, plain)
-    rights, others = split_rights(plain_value.attributes)
+    plain_value, rights = _decode_plain_value(block, value, plain)
     return UnwrappedBlock(
-        dataclasses.replace(
-            block,
-            key_value=KeyValue(plain_value.key_material, others),
-            key_wrapping_data=None,
-        ),
+        dataclasses.replace(block, key_value=plain_value, key_wrapping_data=None),
         wrapping_key.target,
         rights,
     )
@@ -280,12 +275,18 @@ def _read_wrapped_octets(value: KeyValue | EncodedKeyValue) -> bytes:
 
 def _decode_plain_value(
     block: KeyBlock, value: KeyValue | EncodedKeyValue, plain: bytes
-) -> KeyValue:
+) -> tuple[KeyValue, WrappedRights | None]:
+    """The KeyValue, and the rights that were wrapped with the key, never those that stand beside it in the clear."""
+    clear = value.attributes if isinstance(value, KeyValue) else None
     # Whatever the request calls it: otherwise it could strip the rights from a key that was wrapped with them.
     if isinstance(value, EncodedKeyValue) or is_encoded_key_value(plain):
-        return decode_key_value(plain, block.key_format_type)
+        decoded = decode_key_value(plain, block.key_format_type)
+        rights, others = split_rights(decoded.attributes)
+        if clear is not None:  # the client's, as those of the request
+            others = clear if others is None else merge_attributes(others, clear)
+        return KeyValue(decoded.key_material, others), rights
     transparent = block.key_format_type is KeyFormatType.TRANSPARENT_SYMMETRIC_KEY
-    return KeyValue(KeyMaterialField(plain, transparent=transparent), value.attributes)
+    return KeyValue(KeyMaterialField(plain, transparent=transparent), clear), None
 
 
 # --- both ---------------------------------------------------------------------------------------

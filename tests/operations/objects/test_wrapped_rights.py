@@ -12,7 +12,19 @@ from kms_tornado.kmip.enums import KeyFormatType
 from kms_tornado.kmip.objects import KeyMaterialField, KeyValue, encode_key_value
 from kms_tornado.kmip.structures import VendorAttribute
 
-from ...kms import attributes, batch_item, date, flag, name, number, octets, structure, text, uid
+from ...kms import (
+    attributes,
+    batch_item,
+    date,
+    flag,
+    name,
+    number,
+    octets,
+    structure,
+    tagged,
+    text,
+    uid,
+)
 from .test_wrapping import DECRYPT, ENCRYPT, KEY, UNWRAP, WRAP, sensitive_kek, under
 
 NOT_WRAPPED, AS_REGISTERED = (name("KeyWrapType", each) for each in ("NotWrapped", "AsRegistered"))
@@ -330,6 +342,19 @@ def test_secret_data_and_private_keys_have_their_rights_too(alice, bob):
     assert bob.refused("Import", *items(held)).startswith("Permission_Denied: ")
 
 
+def test_tags_and_a_mask_in_the_clear_come_back_as_the_client_s(alice, bob):
+    """Bare operations have attributes beside the wrapped key: they name it, and give it no right."""
+    key, kek = secret(alice, tags=["payroll"]), sensitive_kek(alice)
+    kind, block = leave(alice, key, kek)
+    value = next(each for each in block if each["tag"] == "KeyValue")
+    inner = next(each for each in value["value"] if each["tag"] == "Attributes")
+    mask = next(each for each in inner["value"] if each["tag"] == "CryptographicUsageMask")
+    mask["value"] = ENCRYPT | DECRYPT
+    again = come_back(alice, (kind, block))
+    assert told(alice, again)["CryptographicUsageMask"] == ENCRYPT
+    assert set(alice.locate(tagged("payroll"))[1]) == {key, again}
+
+
 # --- what a client wrote ----------------------------------------------------------------------------
 
 
@@ -354,6 +379,8 @@ def test_rights_that_a_client_wrote_win_nothing(alice, bob):
     ).uid  # fmt: skip
     answer = bob.do("Get", uid(bare), under(kek, "AESKeyWrapPadding", "NoEncoding"))
     block = answer["Object", "KeyBlock"]
+    value = next(each for each in block if each["tag"] == "KeyValue")
+    value["value"] = [each for each in value["value"] if each["tag"] == "KeyMaterial"]
     again = bob.do(
         "Import", uid(""), name("ObjectType", "SymmetricKey"), NOT_WRAPPED,
         attributes(number("CryptographicUsageMask", WRAP | UNWRAP)),
@@ -365,6 +392,26 @@ def test_rights_that_a_client_wrote_win_nothing(alice, bob):
     assert bob.refused("Get", uid(mine), under(again)).startswith("Sensitive: "), (
         "it is known outside"
     )
+
+
+@pytest.mark.parametrize(
+    "wrap_type", [NOT_WRAPPED, AS_REGISTERED], ids=["unwrapped", "stored wrapped"]
+)
+def test_owner_in_the_clear_is_nobody_s_right(alice, bob, wrap_type):
+    """Beside a key without rights it would make bob the one to whom it comes back."""
+    kek = sensitive_kek(alice)
+    kind, block = leave(alice, alice.create(), kek)
+    alice.grant(kek, bob, "decrypt")
+    owner = structure(
+        "VendorAttributes", text("VendorIdentification", "kms_tornado"),
+        text("AttributeName", "owner"), octets("AttributeValue", bob.name.encode()),
+    )  # fmt: skip
+    value = next(each for each in block if each["tag"] == "KeyValue")
+    inner = next(each for each in value["value"] if each["tag"] == "Attributes")
+    inner["value"] = [structure("VendorAttributes", owner)]
+    stated = [name("CryptographicAlgorithm", "AES")]
+    line = bob.refused("Import", *items((kind, block), *stated, wrap_type=wrap_type))
+    assert line.startswith(("Permission_Denied: ", "Invalid_Attribute: "))
 
 
 @pytest.mark.parametrize("operation", ["Create", "AddAttribute"])
