@@ -23,7 +23,7 @@ from ..domain.attribute_rules import AttributeState, check_grantee, is_set
 from ..domain.dates import apply_dates
 from ..domain.lifecycle import Use
 from ..domain.managed_object import ManagedObject
-from ..errors import InvalidAttributeValue, InvalidField, MissingData
+from ..errors import InvalidField, MissingData
 from ..kmip.attribute_instance import AttributeInstance
 from ..kmip.attributes import Attributes, parse_user_tags, with_user_tags, without_tags
 from ..kmip.enums import Operation
@@ -48,6 +48,7 @@ from .common.call import Call
 from .common.key_use import check_also_allowed
 from .common.object_attributes import (
     check_attributes_length,
+    check_link,
     check_vendor_attribute,
     describe_object,
     select_user_tags,
@@ -214,9 +215,8 @@ async def _check_new(call: Call, target: ManagedObject, new: AttributeInstance) 
     if new.field == "vendor_attributes":
         check_vendor_attribute(new.value)
     elif new.field == "links":
+        check_link(new.value)
         linked_uid = new.value.linked_object_identifier
-        if linked_uid.startswith("["):
-            raise InvalidAttributeValue("a link names an object by its identifier")
         await call.for_operation(Operation.GET_ATTRIBUTES).fetch_for(linked_uid, Use.INSPECT)
 
 

@@ -8,11 +8,27 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from cryptography.hazmat.primitives import keywrap
 
-from ..kms import User, batch_item, date, name, number, octets, structure, tagged, text, uid, vendor
+from ..kms import (
+    User,
+    attributes,
+    batch_item,
+    date,
+    name,
+    number,
+    octets,
+    structure,
+    tagged,
+    text,
+    uid,
+    vendor,
+)
+from .test_signing import import_object
 
 _numbers = itertools.count(1)
 
+WRAP_KEY, UNWRAP_KEY, DERIVE_KEY = 0x10, 0x20, 0x200
 USES = ["encrypt", "get", "get_attributes", "revoke", "destroy"]
 
 
@@ -325,3 +341,187 @@ def test_a_location_that_leaves_nothing_does_not_leave_what_was_meant_before(bob
         batch_item("Encrypt", octets("Data", b"secret")),
     )
     assert [each["ResultStatus"] for each in results] == ["Success", "Success", "OperationFailed"]
+
+
+# --- every place for a list of tags -------------------------------------------------------------
+
+
+def kek_of(tags_or_uid):
+    return structure(
+        "KeyWrappingSpecification",
+        name("WrappingMethod", "Encrypt"),
+        structure("EncryptionKeyInformation", uid(tags_or_uid)),
+    )
+
+
+def wrapped_by(tags_or_uid, data):
+    return structure(
+        "Object",
+        structure(
+            "KeyBlock",
+            name("KeyFormatType", "Raw"),
+            structure("KeyValue", structure("KeyMaterial", octets("ByteString", data))),
+            name("CryptographicAlgorithm", "AES"),
+            structure(
+                "KeyWrappingData",
+                name("WrappingMethod", "Encrypt"),
+                structure("EncryptionKeyInformation", uid(tags_or_uid)),
+                name("EncodingOption", "NoEncoding"),
+            ),
+        ),
+    )
+
+
+def wrap(user, tags, kek):
+    user.do("Get", uid(user.create()), kek_of(tags))
+
+
+def export_wrapped(user, tags, kek):
+    user.do("Export", uid(user.create()), kek_of(tags))
+
+
+def unwrap(user, tags, kek):
+    wrapped = keywrap.aes_key_wrap_with_padding(kek, bytes(16))
+    items = [uid(""), name("ObjectType", "SymmetricKey"), name("KeyWrapType", "NotWrapped")]
+    user.do("Import", *items, attributes(algorithm="AES"), wrapped_by(tags, wrapped))
+
+
+def derive(user, tags, kek, *more):
+    user.do(
+        "DeriveKey",
+        name("ObjectType", "SymmetricKey"),
+        *more,
+        uid(tags),
+        name("DerivationMethod", "HKDF"),
+        structure("DerivationParameters", *([] if more else [octets("Salt", b"x")])),
+        attributes(bits=256, algorithm="AES"),
+    )
+
+
+@pytest.mark.parametrize("way", ["by name", "*"])
+@pytest.mark.parametrize(
+    ("use", "right"),
+    [
+        pytest.param(wrap, "encrypt", id="wrapping by Get"),
+        pytest.param(export_wrapped, "encrypt", id="wrapping by Export"),
+        pytest.param(unwrap, "decrypt", id="unwrapping by Import"),
+        pytest.param(derive, "derive_key", id="base of DeriveKey"),
+    ],
+)
+def test_tags_of_a_further_object_mean_none_of_everybodys(bob, mallory, tag, use, right, way):
+    kek = bytes(range(32))
+    uses = number("CryptographicUsageMask", WRAP_KEY | UNWRAP_KEY | DERIVE_KEY)
+    planted = mallory.import_key("", kek, tagged(tag), uses)
+    if way == "*":
+        mallory.plant(planted, "*", right)
+        with pytest.raises(AssertionError, match="Item_Not_Found"):
+            use(bob, [tag], kek)
+        use(bob, planted, kek)
+    else:
+        mallory.plant(planted, bob.name, right)
+        use(bob, [tag], kek)
+        bob.create(tags=[tag], mask=0x80)  # his own ends the search, though it suits none of these
+        with pytest.raises(AssertionError, match="Incompatible_Cryptographic_Usage_Mask"):
+            use(bob, [tag], kek)
+
+
+def test_stored_wrapped_object_names_its_wrapping_key_by_identifier(bob, tag):
+    """A list of tags would mean another key for each user of the object."""
+    kek = bytes(range(32))
+    key = bob.import_key(
+        "", kek, tagged(tag), number("CryptographicUsageMask", WRAP_KEY | UNWRAP_KEY)
+    )
+    wrapped = keywrap.aes_key_wrap_with_padding(kek, bytes(16))
+    items = [uid(""), name("ObjectType", "SymmetricKey"), attributes(algorithm="AES")]
+    line = bob.refused("Import", *items, wrapped_by([tag], wrapped))
+    assert line.startswith("Invalid_Field: what is stored wrapped names the wrapping key")
+    stored = bob.do("Import", *items, wrapped_by(key, wrapped)).uid
+    assert bob.encrypt(stored, b"x").uid == stored
+
+
+def test_link_to_a_list_of_tags_is_refused_at_creation_too(bob, tag):
+    link = structure(
+        "Link",
+        structure(
+            "Link", name("LinkType", "PrivateKeyLink"), text("LinkedObjectIdentifier", '["t"]')
+        ),
+    )
+    line = bob.refused(
+        "Create", name("ObjectType", "SymmetricKey"), attributes(link, algorithm="AES")
+    )
+    assert line == "Invalid_Attribute_Value: a link names an object by its identifier"
+
+
+# --- what a grantee leaves behind ---------------------------------------------------------------
+
+
+def test_after_re_key_by_a_grantee_nothing_of_the_owners_is_meant(alice, bob, tag):
+    key = alice.create(named(tag), tags=[tag])
+    alice.grant(key, "*", "rekey", "encrypt")
+    try:
+        renewed, encrypted = bob.ask(
+            batch_item("ReKey", uid(key)), batch_item("Encrypt", octets("Data", b"x"))
+        )
+    finally:
+        alice.withdraw(key, "*", "rekey", "encrypt")
+    assert renewed["ResultStatus"] == "Success"
+    assert encrypted["ResultReason"] == "ItemNotFound"
+
+
+@pytest.mark.parametrize("operation", ["AddAttribute", "SetAttribute", "ModifyAttribute", "ReKey"])
+@pytest.mark.parametrize("what", ["Name", "tags", "ObjectGroup", "Link"])
+def test_grantee_gives_no_name_to_the_owners_object(alice, mallory, tag, operation, what):
+    """By which the owner would then find it, instead of another key of theirs."""
+    key, other = alice.create(), alice.create()
+    alice.grant(key, mallory, "add_attribute", "set_attribute", "modify_attribute", "rekey")
+    alice.grant(other, mallory, "get_attributes")
+    value = {
+        "Name": named(tag),
+        "tags": vendor("tag", f'["{tag}"]'.encode()),
+        "ObjectGroup": text("ObjectGroup", tag),
+        "Link": structure(
+            "Link", name("LinkType", "PrivateKeyLink"), text("LinkedObjectIdentifier", other)
+        ),
+    }[what]
+    if operation == "ReKey":
+        wrapped = {"tags": "VendorAttributes", "Link": "Link"}.get(what)
+        inner = structure(wrapped, value) if wrapped else value
+        line = mallory.refused("ReKey", uid(key), structure("Attributes", inner))
+    else:
+        line = mallory.refused(operation, uid(key), structure("NewAttribute", value))
+    assert line.startswith("Permission_Denied: ")
+    assert alice.locate(named(tag)) == alice.locate(tagged(tag)) == (0, [])
+
+
+def test_private_key_of_another_owner_is_not_behind_a_public_key(bob, mallory):
+    """mallory's link would choose among bob's private keys."""
+    mask = [structure("PrivateKeyAttributes", number("CryptographicUsageMask", 0x20)),
+            structure("PublicKeyAttributes", number("CryptographicUsageMask", 0x10))]  # fmt: skip
+    pair = bob.do(
+        "CreateKeyPair",
+        structure(
+            "CommonAttributes",
+            name("CryptographicAlgorithm", "RSA"),
+            number("CryptographicLength", 2048),
+        ),
+        *mask,
+    )
+    private, public = pair["PrivateKeyUniqueIdentifier"], pair["PublicKeyUniqueIdentifier"]
+    wrapped = bob.do("Get", uid(bob.create()), kek_of(public))
+    data = wrapped.octets("Object", "KeyBlock", "KeyValue", "KeyMaterial", "ByteString")
+    der = bob.do("Get", uid(public)).octets(
+        "Object", "KeyBlock", "KeyValue", "KeyMaterial", "ByteString"
+    )
+    link = structure(
+        "Link",
+        structure(
+            "Link", name("LinkType", "PrivateKeyLink"), text("LinkedObjectIdentifier", private)
+        ),
+    )
+    planted = import_object(mallory, "PublicKey", "X509", der, link)
+    mallory.grant(planted, bob, "decrypt")
+    items = [uid(""), name("ObjectType", "SymmetricKey"), name("KeyWrapType", "NotWrapped")]
+    items.append(attributes(algorithm="AES"))
+    line = bob.refused("Import", *items, wrapped_by(planted, data))
+    assert line == "Invalid_Field: the private key of the wrapping key is not at hand"
+    assert bob.do("Import", *items, wrapped_by(public, data)).uid

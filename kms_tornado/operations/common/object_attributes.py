@@ -10,10 +10,10 @@ import hashlib
 from ...domain.attribute_rules import check_quantum_safe, rule_for
 from ...domain.managed_object import ManagedObject
 from ...domain.wrapped_rights import SERVER_VENDOR
-from ...errors import InvalidAttribute, InvalidField
+from ...errors import InvalidAttribute, InvalidAttributeValue, InvalidField
 from ...kmip.attributes import Attributes, with_user_tags
 from ...kmip.schema import tag_of
-from ...kmip.structures import VendorAttribute
+from ...kmip.structures import Link, VendorAttribute
 from ...store.sql.attribute_rows import format_attributes
 
 #: Most characters of one object's attributes and tags, as they are stored: the store caches thousands of
@@ -34,12 +34,17 @@ _REFUSED_VENDOR_ATTRIBUTES = frozenset({"wrapping_key_id"})
 
 
 def check_settable(requested: Attributes) -> None:
-    """Raises InvalidAttribute, naming the first attribute that a client may not set on a new object."""
+    """Raises InvalidAttribute, naming the first attribute that a client may not set on a new object.
+
+    Raises InvalidAttributeValue for a link to a list of tags.
+    """
     for field in requested.set_fields():
         if not rule_for(field).create:
             raise InvalidAttribute(f"{tag_of(Attributes, field)} cannot be set by a client here")
     for attribute in requested.vendor_attributes:
         check_vendor_attribute(attribute)
+    for link in requested.links:
+        check_link(link)
     check_quantum_safe(requested)
 
 
@@ -49,6 +54,12 @@ def check_vendor_attribute(attribute: VendorAttribute) -> None:
         raise InvalidAttribute(f"attributes of {SERVER_VENDOR} are the server's own")
     if attribute.attribute_name in _REFUSED_VENDOR_ATTRIBUTES:
         raise InvalidAttribute(f"{attribute.attribute_name} is not supported")
+
+
+def check_link(link: Link) -> None:
+    """Raises InvalidAttributeValue for a link to a list of tags: it would lead each caller somewhere else."""
+    if link.linked_object_identifier.startswith("["):
+        raise InvalidAttributeValue("a link names an object by its identifier")
 
 
 def check_attributes_length(attributes: Attributes, tags: frozenset[str]) -> None:

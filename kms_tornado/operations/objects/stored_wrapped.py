@@ -83,6 +83,9 @@ def parse_wrapped_object(
     if block.key_compression_type is not None:
         raise FeatureNotSupported("KeyCompressionType is not supported")
     information = require_encryption_key(block.key_wrapping_data)
+    if information.unique_identifier.startswith("["):
+        # It would mean another key for each caller who uses the object.
+        raise InvalidField("what is stored wrapped names the wrapping key by its identifier")
     _check_is_octets(block)
     requested = merge_inner_attributes(block, requested)
     algorithm = requested.cryptographic_algorithm or block.cryptographic_algorithm

@@ -130,7 +130,8 @@ async def _fetch_private_half(
 async def fetch_private_key_of(call: Call, public: ManagedObject) -> ManagedObject | None:
     """The private key that a public key's link names, if the caller may decrypt with it.
 
-    Clients can set the link, and this function does not check that the keys match.
+    Clients can set the link, and this function does not check that the keys match. A link to another
+    owner's key is not followed: whoever owns the public key would choose among the caller's private keys.
     """
     linked_uids = [
         link.linked_object_identifier
@@ -140,8 +141,9 @@ async def fetch_private_key_of(call: Call, public: ManagedObject) -> ManagedObje
     if len(linked_uids) != 1:
         return None
     try:
-        return await call.for_operation(Operation.DECRYPT).fetch_for(
+        private = await call.for_operation(Operation.DECRYPT).fetch_for(
             linked_uids[0], Use.INSPECT, types=ObjectType.PRIVATE_KEY
         )
     except (ItemNotFound, InvalidField):
         return None
+    return private if private.owner == public.owner else None
