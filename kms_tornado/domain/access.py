@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Mapping, Sequence
 
-from ..errors import InvalidField, ItemNotFound
+from ..errors import InvalidField, ItemNotFound, ObjectAlreadyExists
 from ..kmip.enums import Operation
 from ..kmip.tables import ENUMERATIONS
 from ..user_names import EVERYONE, find_user_fault
@@ -63,3 +63,8 @@ def item_not_found(identifier: str) -> ItemNotFound:
     """The same error for an object that does not exist and for one that the caller may not use."""
     shown = identifier if len(identifier) <= 100 else identifier[:100] + "…"
     return ItemNotFound(f"no object to be used for this operation: {shown}")
+
+
+def identifier_taken() -> ObjectAlreadyExists:
+    """The same error for an identifier in use and for one that stays the owner's of a removed object."""
+    return ObjectAlreadyExists("the unique identifier is taken")

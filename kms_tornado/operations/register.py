@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 
 from ..crypto.material import KeyMaterial
-from ..domain.access import is_owner
+from ..domain.access import identifier_taken, is_owner
 from ..domain.managed_object import ManagedObject, UniqueIdentifier
 from ..domain.wrapped_rights import bind_rights, check_comes_back, restore_object
 from ..errors import FeatureNotSupported, ObjectAlreadyExists
@@ -50,9 +50,9 @@ async def import_(call: Call, request: ImportRequest) -> ImportResponse:
         try:
             await call.commit(Insert(new))
         except ObjectAlreadyExists:
-            if (
-                request.replace_existing
-            ):  # added in between, perhaps by the caller, who may replace it
+            # Added in between, perhaps by the caller, who may replace it; or an object had the identifier
+            # that is gone, and was another owner's.
+            if request.replace_existing and await call.store.get(uid) is not None:
                 raise Conflict from None
             raise
     elif request.replace_existing and is_owner(call.principal, existing):
@@ -60,7 +60,7 @@ async def import_(call: Call, request: ImportRequest) -> ImportResponse:
         await call.commit(Replace(replacement, existing.generation))
     else:
         # The same text for every owner; that the identifier is taken cannot be hidden.
-        raise ObjectAlreadyExists("the identifier is taken")
+        raise identifier_taken()
     return ImportResponse(unique_identifier=uid)
 
 

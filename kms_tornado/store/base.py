@@ -16,6 +16,8 @@ from ..kmip.enums import Operation
 class Insert:
     """Add a new object. Fails with ObjectAlreadyExists where its identifier is taken.
 
+    It is also taken where an object of another owner had it, and was removed.
+
     Insert and Replace fail with NonUniqueName where another object of the owner, not destroyed, has one
     of the object's names, and with ServerLimitExceeded where the owner would have too many objects.
     """
@@ -36,7 +38,7 @@ class Replace:
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """Remove the object and free its identifier. Fails with Conflict as Replace does."""
+    """Remove the object; only its owner may use its identifier again. Fails with Conflict as Replace does."""
 
     uid: UniqueIdentifier
     seen: int
@@ -150,6 +152,9 @@ class Objects(Protocol):
 
         Used by Import only, which has to know whether an identifier is taken.
         """
+
+    async def is_taken(self, uid: UniqueIdentifier, *, owner: str) -> bool:
+        """Whether an Insert of the owner's with this identifier fails with ObjectAlreadyExists."""
 
     async def get_for(
         self, uid: UniqueIdentifier, *, principal: str, rights: Collection[Operation] = ()

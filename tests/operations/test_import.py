@@ -6,6 +6,7 @@ import pytest
 
 from ..kms import (
     attributes,
+    batch_item,
     flag,
     import_items,
     key_object,
@@ -277,15 +278,36 @@ def test_create_never_replaces(alice, fresh):
     assert alice.key_of(fresh) == KEY
 
 
-def test_removed_identifier_is_free_for_everybody(alice, bob, fresh):
+@pytest.mark.parametrize("replace", [False, True])
+def test_removed_identifier_stays_its_owners(alice, bob, fresh, replace):
     alice.import_key(fresh, KEY)
     alice.revoke(fresh)
     alice.destroy(fresh)
-    assert bob.refused("Import", *import_items(fresh, KEY)).startswith("Object_Already_Exists")
+    while_it_is_there = bob.refused("Import", *import_items(fresh, KEY, replace=replace))
     alice.destroy(fresh, remove=True)
-    bob.import_key(fresh, bytes(16))
-    assert bob.key_of(fresh) == bytes(16)
-    assert alice.refused("Get", uid(fresh)).startswith("Item_Not_Found")
+    for _ in range(2):
+        refused = bob.refused("Import", *import_items(fresh, KEY, replace=replace))
+        assert refused == while_it_is_there, "whether the object is gone is its owner's affair"
+        assert refused.startswith("Object_Already_Exists: ")
+        alice.import_key(fresh, bytes(16), replace=replace)
+        assert alice.key_of(fresh) == bytes(16)
+        assert bob.refused("Get", uid(fresh)).startswith("Item_Not_Found")
+        alice.revoke(fresh)
+        alice.destroy(fresh, remove=True)
+
+
+def test_identifier_removed_in_a_batch_stays_its_owners(alice, bob, fresh):
+    alice.import_key(fresh, KEY)
+    alice.grant(fresh, bob, "destroy")
+    remove = batch_item("Destroy", uid(fresh), flag("Remove", True))
+    take = batch_item("Import", *import_items(fresh, KEY))
+    alice.revoke(fresh)
+    removed, taken = bob.ask(remove, take)
+    assert (removed["ResultStatus"], taken["ResultReason"]) == ("Success", "ObjectAlreadyExists")
+    (taken,) = bob.ask(take)
+    assert taken["ResultReason"] == "ObjectAlreadyExists"
+    (again,) = alice.ask(take)
+    assert again["ResultStatus"] == "Success"
 
 
 def test_stated_flags_of_wrapping_do_not_disturb_a_plain_key(alice, fresh):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Sequence
 
+from ...domain.access import identifier_taken
 from ...domain.managed_object import ManagedObject, UniqueIdentifier
 from ...domain.search import LocatedPage, LocateSearch, TagSearch
 from ...errors import FeatureNotSupported, KMIPError, ObjectAlreadyExists
@@ -37,6 +38,8 @@ class Transaction:
         self._undoes = undoes
         #: The changed objects as they are after the changes; None: removed.
         self._after: dict[UniqueIdentifier, ManagedObject | None] = {}
+        #: The owners of objects that were removed: their identifiers stay theirs.
+        self._removed: dict[UniqueIdentifier, str] = {}
         self._reset()
         #: Whether changes were committed before the end, so that the batch must not run again from its start.
         self.has_committed_early = False
@@ -65,6 +68,11 @@ class Transaction:
         if uid in self._after:
             return self._after[uid]
         return await self._objects.get(uid)
+
+    async def is_taken(self, uid: UniqueIdentifier, *, owner: str) -> bool:
+        if uid in self._after:
+            return self._after[uid] is not None or self._removed[uid] != owner
+        return await self._objects.is_taken(uid, owner=owner)
 
     async def get_for(
         self, uid: UniqueIdentifier, *, principal: str, rights: Collection[Operation] = ()
@@ -97,14 +105,14 @@ class Transaction:
         for change in changes:
             match change:
                 case Insert(new):
-                    if await self.get(new.uid) is not None:
-                        raise ObjectAlreadyExists("the unique identifier is taken")
+                    if await self.is_taken(new.uid, owner=new.owner):
+                        raise identifier_taken()
                     self._after[new.uid] = new
                 case Replace(new, seen):
                     await self._check_seen(new.uid, seen)
                     self._after[new.uid] = dataclasses.replace(new, generation=seen + 1)
                 case Remove(uid, seen):
-                    await self._check_seen(uid, seen)
+                    self._removed[uid] = (await self._check_seen(uid, seen)).owner
                     self._after[uid] = None
                 case UseNonce(uid, _, seen):
                     await self._check_seen(uid, seen)
@@ -139,10 +147,11 @@ class Transaction:
         self._items = [item]
         self.has_committed_early = True
 
-    async def _check_seen(self, uid: UniqueIdentifier, seen: int) -> None:
+    async def _check_seen(self, uid: UniqueIdentifier, seen: int) -> ManagedObject:
         current = await self.get(uid)
         if current is None or current.generation != seen:
             raise Conflict
+        return current
 
     def _by_item(self, exc: Refused) -> Refused | Conflict:
         """The refusal with the errors by item instead of by group.

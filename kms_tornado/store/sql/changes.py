@@ -14,10 +14,10 @@ from typing import Any
 
 from sqlalchemy import BindParameter, bindparam, delete, select, update
 
+from ...domain.access import identifier_taken
 from ...domain.managed_object import ManagedObject
-from ...errors import ObjectAlreadyExists
 from ..base import Change, Conflict, Grant, Insert, Remove, Replace, UseNonce, Withdraw
-from . import grants, side_tables
+from . import grants, side_tables, tombstones
 from .attribute_rows import format_attributes, parse_rows
 from .owners import count_objects
 from .row_macs import RowAuthenticator
@@ -158,7 +158,8 @@ class _ChangeApplier:
             serials = self._runner.add_objects(rows)
         except INTEGRITY_ERRORS:  # the rows made here can break no other constraint
             # No `from`: SQLAlchemy's exception holds the row.
-            raise ObjectAlreadyExists("the unique identifier is taken") from None
+            raise identifier_taken() from None
+        tombstones.check_free(self._runner, added, self._authenticator)
         by_serial = list(zip(serials, added, strict=True))
         side_tables.add_tags(self._runner, by_serial)
         side_tables.add_values(
@@ -193,6 +194,7 @@ class _ChangeApplier:
     def _remove(self, uid: str, seen: int) -> None:
         before = self._check_generation(uid, seen)
         self._runner.change(_delete, {"of_serial": before.serial})
+        tombstones.bury(self._runner, uid, before.owner, self._authenticator)
         side_tables.forget_nonces(self._runner, before.serial)
         self._names.pop(before.serial, None)
         self._differences[before.owner] -= 1

@@ -21,6 +21,7 @@ from sqlalchemy import (
 from ...kmip.enums import Operation
 from ...user_names import EVERYONE
 from ..bounds import MAX_LISTED
+from . import tombstones
 from .rows import LISTED_ROW, OBJECT_ROW
 from .schema import grants, objects, server_state
 from .search_filter import write_constant
@@ -101,4 +102,5 @@ class PreparedQueries:
         self.by_uid_with_grants = Prepared(by_uid_with_grants, dialect)
         self.check_value = Prepared(check_value, dialect)
         self.granted = Prepared(granted, dialect)
+        self.identifier = Prepared(tombstones.by_uid, dialect)
         self.owned = Prepared(owned, dialect)

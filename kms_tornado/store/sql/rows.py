@@ -169,9 +169,6 @@ class RowParser:
         except (ValueError, TypeError, LookupError, AttributeError, KMIPError) as exc:
             raise altered_object(uid, "it cannot be read") from exc
 
-    def parse_rows(self, rows: Iterable[Sequence[Any]]) -> list[ManagedObject]:
-        return [self.parse_row(row) for row in rows]
-
     def parse_list(self, rows: Iterable[Sequence[Any]]) -> list[ManagedObject]:
         return [self.parse_listed(row) for row in rows]
 

@@ -217,10 +217,62 @@ def test_changes_of_one_commit_build_on_one_another(place):
                 Insert(an_object("2")),
             ]
         )
-        await store.commit([Remove("one", 2), Insert(an_object("one"))])
+        await store.commit([Remove("one", 2), Insert(an_object("one", owner=BOB))])
         return await store.get("one")
 
-    assert with_store(place, body) == an_object("one")
+    assert with_store(place, body) == an_object("one", owner=BOB)
+
+
+def test_an_identifier_stays_the_owners_of_the_object_that_was_removed(place):
+    async def body(store):
+        await store.commit([Insert(an_object("one")), Insert(an_object("two"))])
+        assert await store.is_taken("one", owner=ALICE)
+        await store.commit([Remove("one", 1)])
+        assert await store.is_taken("one", owner=BOB)
+        assert not await store.is_taken("one", owner=ALICE)
+        assert not await store.is_taken("three", owner=BOB)
+        for changes in ([], [Insert(an_object("other", owner=BOB))], [Remove("two", 1)]):
+            with pytest.raises(ObjectAlreadyExists):
+                await store.commit([*changes, Insert(an_object("one", owner=BOB))])
+        for generation in (1, 1):
+            await store.commit([Insert(an_object("one"))])
+            await store.commit([Remove("one", generation)])
+        with pytest.raises(ObjectAlreadyExists):
+            await store.commit([Insert(an_object("one", owner=BOB))])
+        assert await store.get("other") is None
+
+    with_store(place, body)
+
+
+def test_many_identifiers_are_looked_up_at_once(place):
+    async def body(store):
+        many = [f"{number}" for number in range(1100)]
+        await store.commit([Insert(an_object(uid)) for uid in many])
+        await store.commit([Remove(many[-1], 1)])
+        taken = [Insert(an_object(f"b{uid}", owner=BOB)) for uid in many]
+        with pytest.raises(ObjectAlreadyExists):
+            await store.commit([*taken, Insert(an_object(many[-1], owner=BOB))])
+        await store.commit(taken)
+
+    with_store(place, body)
+
+
+def test_who_removes_and_who_takes_the_identifier_at_once(place):
+    """The one who takes it waits for the one who removes, and then sees whose it is."""
+
+    async def body(store):
+        for number in range(20):
+            uid = f"{number}"
+            await store.commit([Insert(an_object(uid))])
+            removed, taken = await asyncio.gather(
+                store.commit([Remove(uid, 1)]),
+                store.commit([Insert(an_object(uid, owner=BOB))]),
+                return_exceptions=True,
+            )
+            assert removed is None
+            assert isinstance(taken, ObjectAlreadyExists)
+
+    with_store(place, body)
 
 
 def test_a_caller_who_stops_waiting_harms_nobody(place):
