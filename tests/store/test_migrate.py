@@ -13,9 +13,9 @@ from sqlalchemy import create_engine, inspect, make_url, text
 
 from kms_tornado.domain.search import LocateSearch, ObjectFilter, TagSearch
 from kms_tornado.errors import NonUniqueName
-from kms_tornado.kmip.enums import State
+from kms_tornado.kmip.enums import HashingAlgorithm, KeyFormatType, ObjectType, State
 from kms_tornado.kmip.payloads import DateRange
-from kms_tornado.kmip.structures import Name
+from kms_tornado.kmip.structures import Digest, Name
 from kms_tornado.store import migrate
 from kms_tornado.store.base import Insert, Remove, Replace
 from kms_tornado.store.sql.attribute_rows import format_attributes
@@ -46,7 +46,7 @@ INSERT_OBJECT = """
 """
 
 
-def make_at_first_revision(place):
+def make_at_first_revision(place, objects=None):
     """As the first release left it: its revision, its tables, its rows."""
     url = f"sqlite:///{place}" if isinstance(place, Path) else place
     engine = create_engine(make_url(url).set(drivername=DRIVERS[url.partition(":")[0]]))
@@ -55,7 +55,7 @@ def make_at_first_revision(place):
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
-        for serial, each in enumerate(OBJECTS, 1):
+        for serial, each in enumerate(objects or OBJECTS, 1):
             row = {
                 "serial": serial,
                 "uid": each.uid,
@@ -145,3 +145,84 @@ def test_old_objects_are_found_by_what_is_known_of_them(old):
         )
 
     with_store(old, body)
+
+
+# --- digests ------------------------------------------------------------------------------------
+
+DIGEST = Digest(HashingAlgorithm.SHA_256, b"digest of a secret, in clear...", KeyFormatType.RAW)
+DIGESTED = replace(NAMED, digests=(DIGEST, replace(DIGEST, digest_value=b"another")))
+WITH_DIGESTS = {
+    "secret": an_object("secret", attributes=DIGESTED, **OLD),
+    "private": an_object("private", object_type=ObjectType.PRIVATE_KEY, attributes=DIGESTED),
+    "password": an_object("password", object_type=ObjectType.SECRET_DATA, attributes=DIGESTED),
+    "gone": an_object(
+        "gone",
+        object_type=ObjectType.PUBLIC_KEY,
+        state=State.DESTROYED,
+        sealed=None,
+        attributes=DIGESTED,
+    ),
+}
+PUBLIC = {
+    "public": an_object("public", object_type=ObjectType.PUBLIC_KEY, attributes=DIGESTED),
+    "certificate": an_object(
+        "certificate", object_type=ObjectType.CERTIFICATE, attributes=DIGESTED
+    ),
+}
+
+
+@pytest.fixture
+def digested(new_place):
+    make_at_first_revision(new_place, [*WITH_DIGESTS.values(), *PUBLIC.values()])
+    return new_place
+
+
+def test_digests_of_secrets_and_of_what_is_destroyed_are_taken_out(digested):
+    async def body(store):
+        for uid, before in {**WITH_DIGESTS, **PUBLIC}.items():
+            kept = before.attributes.digests if uid in PUBLIC else ()
+            found = await store.get(uid)
+            assert found == replace(before, attributes=replace(DIGESTED, digests=kept))
+
+    with_store(digested, body)
+    with_store(digested, body)
+
+
+def test_search_goes_on_without_the_digests(digested):
+    """Locate compares the values to search by with the attributes, and would refuse leftovers."""
+
+    async def body(store):
+        everything = frozenset(State)
+        found = await locate(
+            store,
+            LocateSearch(
+                seeking(object_groups=("finance",), states=everything),
+                principal=ALICE,
+                offset=0,
+                maximum=9,
+            ),
+        )
+        assert set(found[1]) == {*WITH_DIGESTS, *PUBLIC}
+        found = await locate(
+            store,
+            LocateSearch(
+                seeking(digests=(DIGEST,), states=everything), principal=ALICE, offset=0, maximum=9
+            ),
+        )
+        assert set(found[1]) == set(PUBLIC)
+
+    with_store(digested, body)
+
+
+def test_digests_leave_the_file_of_sqlite(tmp_path):
+    place = tmp_path / "kms.db"
+    make_at_first_revision(place, list(WITH_DIGESTS.values()))
+    spelled = DIGEST.digest_value.hex().encode()
+    assert spelled in place.read_bytes()
+
+    async def body(store):
+        assert await store.get("secret")
+
+    with_store(place, body)
+    for path in tmp_path.iterdir():
+        assert spelled not in path.read_bytes(), path
