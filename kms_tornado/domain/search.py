@@ -111,10 +111,16 @@ class LocatedObject(NamedTuple):
 
 
 class LocatedPage(NamedTuple):
-    """total: the number of all matches, of which objects are one page."""
+    """total: the number of all matches, of which objects are one page.
+
+    addressable: the standing of the matches among which a later operation may find its object; None if it
+    may not find one. The principal's own objects come before granted ones, and what several owners granted
+    by name is of no use: anybody can give an object any Name, and grant it to anybody.
+    """
 
     total: int
     objects: Sequence[LocatedObject]
+    addressable: Standing | None = None
 
     @property
     def uids(self) -> tuple[UniqueIdentifier, ...]:
@@ -122,17 +128,12 @@ class LocatedPage(NamedTuple):
 
 
 def choose_placeholder(page: LocatedPage) -> UniqueIdentifier | None:
-    """The object that a later operation means which names none: the only one of those nearest to the caller.
+    """The object that a later operation means which names none: the only one on the page that is addressable.
 
-    Objects of the caller's own come before granted ones, and what is granted to everybody is never
-    meant: anybody can give an object of theirs any Name, and grant it. None where there are several, as
-    the next operation must fail rather than act on a wrong object.
+    None where there are several, as the next operation must fail rather than act on a wrong object.
     """
-    for standing in (Standing.OWN, Standing.GRANTED_BY_NAME):
-        nearest = [located.uid for located in page.objects if located.standing is standing]
-        if nearest:
-            return nearest[0] if len(nearest) == 1 else None
-    return None
+    found = [located.uid for located in page.objects if located.standing is page.addressable]
+    return found[0] if len(found) == 1 else None
 
 
 def build_filter(

@@ -323,6 +323,26 @@ def test_what_everybody_may_use_is_located_and_yet_not_meant(alice, bob, mallory
     assert located_then_encrypted(bob, named(tag)) == "MissingData", "one of several is not"
 
 
+def test_one_of_several_that_users_granted_by_name_is_not_meant_on_any_page(
+    alice, bob, mallory, tag
+):
+    shared = [alice.create(text("ObjectGroup", tag), tags=[tag]) for _ in range(2)]
+    for each in shared:
+        alice.grant(each, bob, "encrypt", "get_attributes")
+    first, group = [number("MaximumItems", 1)], text("ObjectGroup", tag)
+    assert located_then_encrypted(bob, group, *first) == shared[1], "the newest of one user"
+    planted = mallory.create(text("ObjectGroup", tag), tags=[tag])
+    mallory.plant(planted, bob.name, "encrypt", "get_attributes")
+    assert bob.locate(group, more=first) == (3, [planted])
+    for page in ([], first, [*first, number("OffsetItems", 1)]):
+        assert located_then_encrypted(bob, group, *page) == "MissingData"
+    own = bob.create(text("ObjectGroup", tag))
+    assert located_then_encrypted(bob, group, *first) == own
+    behind = [*first, number("OffsetItems", 1)]
+    assert bob.locate(group, more=behind) == (4, [planted])
+    assert located_then_encrypted(bob, group, *behind) == "MissingData", "he has one of his own"
+
+
 def test_default_member_of_a_group_that_everybody_may_use_is_not_meant(bob, mallory, tag):
     planted = mallory.create(text("ObjectGroup", tag))
     mallory.plant(planted, "*", "encrypt", "get_attributes")

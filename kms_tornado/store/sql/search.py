@@ -212,16 +212,15 @@ def write_tag_search(shape: TagShape) -> Select[Any]:
 
 
 def write_locate(shape: FilterShape, *, merges: bool) -> Select[Any]:
-    """A statement for rows of (number of all matches, identifier, standing, serial).
+    """A statement for rows of `_NumbersOfMatches`, identifier and standing.
 
-    For an empty page it gives one row with NULL for all but the number.
+    For an empty page it gives one row, without identifier and standing.
     merges: whether the database merges sorted searches lazily; see `_merge_newest_first`.
-    One statement, so that number and page come from one snapshot. The filter is written out for each
+    One statement, so that numbers and page come from one snapshot. The filter is written out for each
     search rather than as a common table expression, which SQLite would materialize before it counts.
     """
     searches = _search_by_standing(shape)
-    counts = [search.with_only_columns(func.count()).scalar_subquery() for search in searches]
-    total = select(sum(counts[1:], start=counts[0]).label("total")).subquery()
+    matches = _count_matches(*searches).subquery()
     offset, maximum, end = (
         bindparam(name, type_=BigInteger) for name in ("offset", "maximum", "end")
     )
@@ -232,9 +231,38 @@ def write_locate(shape: FilterShape, *, merges: bool) -> Select[Any]:
         .subquery()
     )
     return (
-        select(total.c.total, page.c.uid, page.c.standing, page.c.serial)
-        .select_from(total.outerjoin(page, true()))
+        select(*matches.c, page.c.uid, page.c.standing)
+        .select_from(matches.outerjoin(page, true()))
         .order_by(page.c.created_at.desc(), page.c.serial.desc())
+    )
+
+
+class _NumbersOfMatches(NamedTuple):
+    """The numbers of matches by standing, and whether those granted by name have several owners.
+
+    has_several_owners: None where there are none.
+    """
+
+    own: int
+    everyones: int
+    by_name: int
+    has_several_owners: bool | None
+
+
+def _count_matches(own: Select[Any], by_name: Select[Any], everyones: Select[Any]) -> Select[Any]:
+    """A statement for `_NumbersOfMatches`: one row."""
+    own_number, everyones_number = (
+        search.with_only_columns(func.count()).scalar_subquery() for search in (own, everyones)
+    )
+    owner = objects.c.owner
+    owners = by_name.with_only_columns(
+        func.count().label("number"), func.min(owner).label("first"), func.max(owner).label("last")
+    ).subquery()
+    return select(
+        own_number.label("own"),
+        everyones_number.label("everyones"),
+        owners.c.number.label("by_name"),
+        (owners.c.first != owners.c.last).label("has_several_owners"),
     )
 
 
@@ -361,27 +389,26 @@ def _newest_first() -> list[ColumnElement[Any]]:
 # --- the answer ---------------------------------------------------------------------------------
 
 
-class PageRow(NamedTuple):
-    """A located object. serial: its key in the database, by which its other rows are found."""
-
-    uid: str
-    standing: int
-    serial: int
-
-
-def parse_page_rows(rows: Rows) -> tuple[int, Sequence[PageRow]]:
-    """(number of all matches, objects of the page) of the rows of `write_locate`.
+def parse_page(rows: Rows) -> LocatedPage:
+    """The page of the rows of `write_locate`.
 
     There is no row at all where the search had a value that no object can have.
     """
     if not rows:
-        return 0, ()
-    return rows[0][0], [PageRow(*row) for _, *row in rows if row[0] is not None]
-
-
-def parse_page(rows: Rows) -> LocatedPage:
-    """The page of the rows of `write_locate`."""
-    total, page = parse_page_rows(rows)
+        return LocatedPage(0, ())
+    matches = _NumbersOfMatches(*rows[0][:-2])
     return LocatedPage(
-        total, [LocatedObject(UniqueIdentifier(row.uid), Standing(row.standing)) for row in page]
+        matches.own + matches.by_name + matches.everyones,
+        [
+            LocatedObject(UniqueIdentifier(uid), Standing(standing))
+            for *_, uid, standing in rows
+            if uid is not None
+        ],
+        _choose_addressable(matches),
     )
+
+
+def _choose_addressable(matches: _NumbersOfMatches) -> Standing | None:
+    if matches.own:
+        return Standing.OWN
+    return None if matches.has_several_owners else Standing.GRANTED_BY_NAME

@@ -136,7 +136,35 @@ def test_own_objects_stand_before_those_granted_by_name_and_those_before_everyon
                     page = await store.locate(
                         LocateSearch(wanted, BOB, offset, maximum, readers=(GET,))
                     )
-                    assert page == (6, expected[offset : offset + maximum])
+                    assert page == (6, expected[offset : offset + maximum], OWN)
+
+    with_store(place, body)
+
+
+@pytest.mark.parametrize(
+    ("found", "addressable"),
+    [
+        pytest.param("own", OWN, id="own"),
+        pytest.param("own name other all", OWN, id="own and granted"),
+        pytest.param("name", BY_NAME, id="by name"),
+        pytest.param("name again all", BY_NAME, id="several of one owner, and everyone's"),
+        pytest.param("name other", None, id="by name, of two owners"),
+    ],
+)
+@pytest.mark.parametrize(("offset", "maximum"), [(0, 9), (0, 1), (1, 1), (9, 9)])
+def test_page_tells_which_standing_is_addressable_among_all_matches(
+    place, found, addressable, offset, maximum
+):
+    async def body(store):
+        owners = {"own": BOB, "other": "carol"}
+        for uid in found.split():
+            owner = owners.get(uid, ALICE)
+            await store.commit([Insert(an_object(uid, owner=owner))])
+            if owner != BOB:
+                grantee = "*" if uid == "all" else BOB
+                await store.commit([grant(uid, GET, grantee=grantee, owner=owner)])
+        page = await store.locate(LocateSearch(ObjectFilter(), BOB, offset, maximum))
+        assert (page.total, page.addressable) == (len(found.split()), addressable)
 
     with_store(place, body)
 
