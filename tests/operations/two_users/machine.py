@@ -7,13 +7,14 @@ import itertools
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, multiple, rule
 
 from kms_tornado.kmip.attributes import Attributes
 from kms_tornado.kmip.enums import CryptographicUsageMask, Operation, State
 
 from ..inside import ALICE, BOB
 from . import requests as r
+from .crypto_play import Blob
 from .database import Impossible
 from .message_play import STREAMS, by_name
 from .model import EVERYONE
@@ -45,9 +46,24 @@ def machine(world: World, rights: Any, steps: list[int], done: Any) -> type[Rule
         boxes = Bundle("boxes")
         streams = Bundle("streams")
 
-        @initialize()
-        def begin(self) -> None:
+        @initialize(target=keys, granted=st.lists(rights, min_size=4, max_size=4), limit=r.LIMITS)
+        def begin(self, granted, limit):
+            """A cast of keys that most attacks need; alice grants bob something on each of hers."""
             self.play = WriterPlay(world)
+            hers = [
+                r.wanted(mask=M.ENCRYPT | M.DECRYPT, sensitive=True, tags=("a",), name="payroll"),
+                r.wanted(mask=M.ENCRYPT, sensitive=True, limit=limit),
+                r.wanted(mask=M.DERIVE_KEY, sensitive=True),
+                r.wanted(mask=M.WRAP_KEY | M.UNWRAP_KEY, sensitive=True),
+            ]
+            his = [
+                r.wanted(mask=M.WRAP_KEY | M.UNWRAP_KEY, sensitive=each) for each in (True, False)
+            ]
+            uids = [self.play.create(ALICE, each) for each in hers]
+            for uid, operations in zip(uids, granted, strict=True):
+                self.play.grant(ALICE, uid, BOB, operations)
+            known = self.play.import_(BOB, f"known-{next(numbers)}", self.material(), his[1])
+            return multiple(*uids, *[self.play.create(BOB, each) for each in his], known)
 
         def teardown(self) -> None:
             done.update(self.play.done if hasattr(self, "play") else {})
@@ -71,6 +87,14 @@ def machine(world: World, rights: Any, steps: list[int], done: Any) -> type[Rule
                 return drawn
             return self.play.nonces[-1] if self.play.nonces else None
 
+        def suited(self, uid: str, needed: M, exactly: bool) -> str:
+            """The key or, unless exactly that one is meant, another whose mask has the bit."""
+            held = list(self.play.keys.values())
+            suited = [key.uid for key in held if key.mask is not None and key.mask & needed]
+            if exactly or not suited or uid in suited or uid not in self.play.keys:
+                return uid
+            return suited[list(self.play.keys).index(uid) % len(suited)]
+
         # --- keys come and go ---------------------------------------------------------------------
 
         @rule(
@@ -86,10 +110,10 @@ def machine(world: World, rights: Any, steps: list[int], done: Any) -> type[Rule
                 parameters=parameters, tags=tags, name=name, uid=uid,
             )  # fmt: skip
             if is_made:
-                self.play.create(user, attributes)
+                made = self.play.create(user, attributes)
             else:
-                self.play.import_(user, uid, self.material(), attributes)
-            return uid
+                made = self.play.import_(user, uid, self.material(), attributes)
+            return one(made)
 
         @rule(user=USERS, uid=keys, replaces=st.booleans(), tags=r.TAGS)
         def take_identifier(self, user, uid, replaces, tags):
@@ -104,7 +128,7 @@ def machine(world: World, rights: Any, steps: list[int], done: Any) -> type[Rule
         def replace(self, user, uid, parameters, offset):
             steps[0] += 1
             requested = Attributes(cryptographic_parameters=parameters)
-            return self.play.re_key(user, uid, requested, offset) or uid
+            return one(self.play.re_key(user, uid, requested, offset))
 
         @rule(
             uid=keys, user=USERS, grantee=st.sampled_from([BOB, BOB, BOB, EVERYONE]), granted=rights
@@ -153,44 +177,48 @@ def machine(world: World, rights: Any, steps: list[int], done: Any) -> type[Rule
 
         # --- use ----------------------------------------------------------------------------------
 
-        @rule(target=boxes, uid=keys)
-        def keep_a_secret(self, uid):
+        @rule(target=boxes, uid=keys, exactly=st.booleans())
+        def keep_a_secret(self, uid, exactly):
             steps[0] += 1
-            return self.play.encrypt(ALICE, uid, self.secret())
+            uid = self.suited(uid, M.ENCRYPT, exactly)
+            return one(self.play.encrypt(ALICE, uid, self.secret()))
 
         @rule(target=boxes, user=USERS, tags=st.sampled_from(['["a"]', '["a","b"]']))
         def encrypt_by_tags(self, user, tags):
             steps[0] += 1
-            return self.play.encrypt(user, tags, self.secret())
+            return one(self.play.encrypt(user, tags, self.secret()))
 
-        @rule(target=boxes, uid=keys, user=USERS, data=r.DATA, iv=r.IVS, parameters=r.PARAMETERS, aad=st.none() | st.just(b"more"))  # fmt: skip
-        def encrypt(self, uid, user, data, iv, parameters, aad):
+        @rule(target=boxes, uid=keys, user=USERS, data=r.DATA, iv=r.IVS, parameters=r.PARAMETERS, aad=r.AAD, exactly=st.booleans())  # fmt: skip
+        def encrypt(self, uid, user, data, iv, parameters, aad, exactly):
             steps[0] += 1
-            return self.play.encrypt(
+            uid = self.suited(uid, M.ENCRYPT, exactly)
+            made = self.play.encrypt(
                 user, uid, self.data(data), iv=self.iv(iv), parameters=parameters, aad=aad
             )
+            return one(made)
 
         @rule(user=USERS, box=boxes, uid=st.none() | keys, parameters=r.PARAMETERS, data=st.none() | r.DATA)  # fmt: skip
         def decrypt(self, user, box, uid, parameters, data):
             steps[0] += 1
-            if box is not None:
-                data = None if data is None else self.data(data)
-                self.play.decrypt(user, box, uid, parameters=parameters, data=data)
+            data = None if data is None else self.data(data)
+            self.play.decrypt(user, box, uid, parameters=parameters, data=data)
 
-        @rule(uid=keys, user=USERS, data=r.DATA, parameters=r.MAC_PARAMETERS)
-        def mac(self, uid, user, data, parameters):
+        @rule(uid=keys, user=USERS, data=r.DATA, parameters=r.MAC_PARAMETERS, exactly=st.booleans())
+        def mac(self, uid, user, data, parameters, exactly):
             steps[0] += 1
+            uid = self.suited(uid, M.MAC_GENERATE, exactly)
             self.play.mac(user, uid, self.data(data), parameters)
 
         @rule(
             target=keys, uid=keys, user=USERS, data=r.DATA, method=r.METHODS, mask=r.MASKS,
-            sensitive=st.booleans(), tags=r.TAGS,
+            sensitive=st.booleans(), tags=r.TAGS, exactly=st.booleans(),
         )  # fmt: skip
-        def derive(self, uid, user, data, method, mask, sensitive, tags):
+        def derive(self, uid, user, data, method, mask, sensitive, tags, exactly):
             steps[0] += 1
+            uid = self.suited(uid, M.DERIVE_KEY, exactly)
             length = 16 if method.name == "ENCRYPT" else 32
             attributes = r.wanted(mask=mask, sensitive=sensitive, tags=tags, length=length)
-            return self.play.derive(user, uid, method, self.data(data), attributes) or uid
+            return one(self.play.derive(user, uid, method, self.data(data), attributes))
 
         # --- out and in ---------------------------------------------------------------------------
 
@@ -199,18 +227,22 @@ def machine(world: World, rights: Any, steps: list[int], done: Any) -> type[Rule
             steps[0] += 1
             self.play.get(user, uid, is_export=is_export)
 
-        @rule(target=blobs, user=USERS, uid=keys, by=keys, mode=r.WRAP_MODES, encoding=r.ENCODINGS, is_export=st.booleans())  # fmt: skip
-        def get_wrapped(self, user, uid, by, mode, encoding, is_export):
+        @rule(target=blobs, user=USERS, uid=keys, by=keys, mode=r.WRAP_MODES, encoding=r.ENCODINGS, is_export=st.booleans(), exactly=st.booleans())  # fmt: skip
+        def get_wrapped(self, user, uid, by, mode, encoding, is_export, exactly):
             steps[0] += 1
-            return self.play.get(user, uid, by=by, mode=mode, encoding=encoding, is_export=is_export)  # fmt: skip
+            by = self.suited(by, M.WRAP_KEY, exactly)
+            blob = self.play.get(
+                user, uid, by=by, mode=mode, encoding=encoding, is_export=is_export
+            )
+            return one(blob if isinstance(blob, Blob) else None)
 
         @rule(target=keys, user=USERS, blob=blobs, mask=r.MASKS, keeps=st.booleans(), registers=st.booleans())  # fmt: skip
         def bring(self, user, blob, mask, keeps, registers):
             steps[0] += 1
             uid = f"{user}-{next(numbers)}"
-            if blob is not None and not isinstance(blob, bytes):
+            return one(
                 self.play.bring(user, blob, uid, mask=mask, keeps=keeps, registers=registers)
-            return uid
+            )
 
         # --- several requests ---------------------------------------------------------------------
 
@@ -229,25 +261,27 @@ def machine(world: World, rights: Any, steps: list[int], done: Any) -> type[Rule
             steps[0] += 1
             wanted = by_name(name) if name else Attributes()
             option = UNDO if undoes else CONTINUE
-            return self.play.locate_and_encrypt(
-                user, wanted, frozenset(tags), self.secret(), option
-            )
+            secret = self.secret()
+            return one(self.play.locate_and_encrypt(user, wanted, frozenset(tags), secret, option))
 
         @rule(user=USERS, uid=keys, data=r.DATA, iv=r.IVS, undoes=st.booleans())
         def batch(self, user, uid, data, iv, undoes):
             steps[0] += 1
+            uid = self.suited(uid, M.ENCRYPT, exactly=False)
             option = UNDO if undoes else CONTINUE
             self.play.in_batch(user, uid, self.data(data), self.iv(iv), option)
 
         @rule(target=streams, user=USERS, uid=keys, operation=st.sampled_from(sorted(STREAMS)), data=r.DATA, iv=r.IVS)  # fmt: skip
         def begin_stream(self, user, uid, operation, data, iv):
             steps[0] += 1
-            return self.play.begin_stream(user, operation, uid, self.data(data), self.iv(iv))
+            uid = self.suited(uid, STREAMS[operation][1], exactly=False)
+            data = self.data(data)
+            return one(self.play.begin_stream(user, operation, uid, data, self.iv(iv)))
 
         @rule(stream=streams, user=st.none() | USERS, data=r.DATA, ends=st.booleans())
         def feed(self, stream, user, data, ends):
             steps[0] += 1
-            if stream is not None and stream in self.play.streams:
+            if stream in self.play.streams:
                 self.play.feed(stream, self.data(data), user=user, ends=ends)
 
         # --- the database writer ------------------------------------------------------------------
@@ -256,7 +290,7 @@ def machine(world: World, rights: Any, steps: list[int], done: Any) -> type[Rule
         def tamper(self, move, which, column, value, stays):
             steps[0] += 1
             database = world.database
-            asked = sorted(key.uid for key in self.play.keys.values() if not key.is_lost)[-4:]
+            asked = [key.uid for key in self.play.keys.values() if not key.is_lost][-4:]
             before = self.play.ask(asked)
             try:
                 edit = {
@@ -272,3 +306,8 @@ def machine(world: World, rights: Any, steps: list[int], done: Any) -> type[Rule
             self.play.tamper(edit, before, asked, stays=stays)
 
     return Machine
+
+
+def one(made: Any) -> Any:
+    """For a bundle: nothing where nothing was made."""
+    return multiple() if made is None else made

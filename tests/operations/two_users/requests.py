@@ -70,28 +70,34 @@ _NAMED_MODES = [
     CryptographicParameters(B.CTR),
     CryptographicParameters(B.CBC, PaddingMethod.PKCS5),
 ]
-PARAMETERS = st.sampled_from([None, None, None, *_NAMED_MODES])
+PARAMETERS = st.none() | st.sampled_from([None, *_NAMED_MODES])
 MAC_PARAMETERS = st.sampled_from(
     [None, *(CryptographicParameters(cryptographic_algorithm=each) for each in (A.HMAC_SHA256, A.HMAC_SHA512, A.AES))]
 )  # fmt: skip
 #: What everybody asks for alike. A number instead means a counter block of a nonce that was seen.
 DATA = st.sampled_from([bytes(16), bytes(32), b"a label of 16 b.", b"\0\0\0\1a label of 16 b."]) | st.integers(0, 3)  # fmt: skip
 #: True: one that the server told before.
-IVS = st.sampled_from([None, None, None, True, True, b"nonce of 12.", bytes(8), bytes(16), bytes(range(16)), bytes(32)])  # fmt: skip
+IVS = st.none() | st.sampled_from([None, True, True, b"nonce of 12.", bytes(8), bytes(16), bytes(range(16)), bytes(32)])  # fmt: skip
 
-RIGHTS = st.sets(
-    st.sampled_from(
-        [Op.ENCRYPT, Op.ENCRYPT, Op.MAC, Op.MAC_VERIFY, Op.SIGN, Op.DERIVE_KEY, Op.GET_ATTRIBUTES, Op.ADD_ATTRIBUTE,
-         Op.SET_ATTRIBUTE, Op.MODIFY_ATTRIBUTE, Op.DELETE_ATTRIBUTE, Op.CHECK, Op.ACTIVATE, Op.REVOKE, Op.DESTROY,
-         Op.RE_KEY, Op.LOCATE, Op.IMPORT, Op.REGISTER, Op.CREATE, Op.GET_ATTRIBUTE_LIST]
-    ),
-    min_size=1,
+#: All that is not get, export or decrypt.
+WEAK = frozenset(
+    {Op.ENCRYPT, Op.SIGN, Op.SIGNATURE_VERIFY, Op.MAC, Op.MAC_VERIFY, Op.DERIVE_KEY, Op.GET_ATTRIBUTES,
+     Op.GET_ATTRIBUTE_LIST, Op.ADD_ATTRIBUTE, Op.SET_ATTRIBUTE, Op.MODIFY_ATTRIBUTE, Op.DELETE_ATTRIBUTE,
+     Op.CHECK, Op.ACTIVATE, Op.REVOKE, Op.DESTROY, Op.RE_KEY, Op.LOCATE, Op.IMPORT, Op.REGISTER, Op.CREATE}
 )  # fmt: skip
-STRONG_RIGHTS = st.sets(
-    st.sampled_from(
-        [Op.GET, Op.EXPORT, Op.DECRYPT, Op.ENCRYPT, Op.MAC, Op.DERIVE_KEY, Op.GET_ATTRIBUTES]
-    ),
-    min_size=1,
+STRONG = frozenset({Op.GET, Op.EXPORT, Op.DECRYPT})
+AAD = st.sampled_from([None, None, b"more"])
+RIGHTS = st.one_of(
+    st.just(WEAK),
+    st.just(WEAK - {Op.REVOKE, Op.DESTROY, Op.ACTIVATE}),
+    st.sampled_from([frozenset({each}) for each in sorted(WEAK)]),
+    st.sets(st.sampled_from(sorted(WEAK)), min_size=1),
+)
+STRONG_RIGHTS = st.one_of(
+    st.just(WEAK | STRONG),
+    st.just(frozenset({Op.EXPORT, Op.ENCRYPT})),
+    st.sets(st.sampled_from(sorted(STRONG)), min_size=1),
+    RIGHTS,
 )
 METHODS = st.sampled_from([each for each in DerivationMethod if each.name not in {"NIST800_108_F", "NIST800_108_DPI", "ASYMMETRIC_KEY", "AWS_SIGNATURE_VERSION_4"}])  # fmt: skip
 ENCODINGS = st.sampled_from([None, None, EncodingOption.TTLV_ENCODING, EncodingOption.NO_ENCODING])
