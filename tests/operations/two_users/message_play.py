@@ -100,7 +100,7 @@ class MessagePlay(CryptoPlay):
         found = self.located(user, outcomes[0], wanted)
         uid = outcomes[1].response.unique_identifier
         key = self.keys[uid]
-        if found != [uid] or rank_of(user, key) == 2:
+        if uid != found[0] or rank_of(user, key) == 2:
             raise Overreach(f"the placeholder was {key.owner}'s {uid} to {user}, of {found}")
         return self.encrypted(user, uid, outcomes[1])
 
