@@ -102,6 +102,27 @@ def test_every_object_is_there_as_it_was(old):
     with_store(old, body)
 
 
+def test_a_name_that_two_objects_had_is_the_olders(new_place, caplog):
+    """The first release let an owner give a Name twice."""
+    younger = an_object("younger", attributes=replace(NAMED, comment="kept"), **OLD)
+    make_at_first_revision(new_place, [*OBJECTS, younger])
+
+    async def body(store):
+        found = await store.get("younger")
+        assert found.attributes == replace(younger.attributes, names=())
+        located = await locate(
+            store, LocateSearch(seeking(names=NAMED.names), principal=ALICE, offset=0, maximum=9)
+        )
+        assert located == (1, ["named"])
+        located = await locate(
+            store, LocateSearch(seeking(comment="kept"), principal=ALICE, offset=0, maximum=9)
+        )
+        assert located == (1, ["younger"])
+
+    with_store(new_place, body)
+    assert "took the Name from 1 objects" in caplog.text
+
+
 def test_objects_change_and_go(old):
     async def body(store):
         changed = replace(OBJECTS[0], state=State.DEACTIVATED)
@@ -150,7 +171,7 @@ def test_old_objects_are_found_by_what_is_known_of_them(old):
 # --- digests ------------------------------------------------------------------------------------
 
 DIGEST = Digest(HashingAlgorithm.SHA_256, b"digest of a secret, in clear...", KeyFormatType.RAW)
-DIGESTED = replace(NAMED, digests=(DIGEST, replace(DIGEST, digest_value=b"another")))
+DIGESTED = replace(NAMED, names=(), digests=(DIGEST, replace(DIGEST, digest_value=b"another")))
 WITH_DIGESTS = {
     "secret": an_object("secret", attributes=DIGESTED, **OLD),
     "private": an_object("private", object_type=ObjectType.PRIVATE_KEY, attributes=DIGESTED),

@@ -43,9 +43,13 @@ def format_attributes(attributes: Attributes) -> AttributeText:
     formatted: AttributeText | None = getattr(attributes, "_stored_text", None)
     if formatted is None:
         rows = to_attribute_row(to_node(attributes, "Attributes"))[2]
-        formatted = AttributeText(to_text({"v": _TEXT_VERSION, "a": rows}), rows)
+        formatted = AttributeText(format_rows(rows), rows)
         object.__setattr__(attributes, "_stored_text", formatted)
     return formatted
+
+
+def format_rows(rows: Sequence[AttributeRow]) -> str:
+    return to_text({"v": _TEXT_VERSION, "a": rows})
 
 
 def parse_attributes(text: str) -> Attributes:

@@ -8,7 +8,7 @@ trusted once, in the transaction that replaces the check value, and never again.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,12 +17,13 @@ from sqlalchemy import bindparam, delete, insert, or_, select, update
 from ...errors import ConfigurationError
 from ...kmip.enums import ObjectType
 from ..base import CheckValues, OtherMasterKey
-from .attribute_rows import collect_columns, parse_rows
+from .attribute_rows import collect_columns, format_rows, parse_rows
 from .grants import format_grants
 from .owners import count_mac
 from .queries import any_object, check_value
 from .row_macs import RowAuthenticator, digest_sealed
-from .schema import grants, objects, owners, server_state
+from .schema import grants, object_names, objects, owners, server_state
+from .side_tables import IndexedAttributes, change_values, collect_names
 from .statements import NO_VALUES, OBJECT_COLUMNS, Runner, Statement
 
 _log = logging.getLogger(__name__)
@@ -53,6 +54,11 @@ _select_grants = Statement(
         grants.c.object > bindparam("after"), grants.c.object <= bindparam("last")
     )
 )
+_select_names = Statement(
+    select(object_names.c.object, object_names.c.name, object_names.c.type).where(
+        object_names.c.object > bindparam("after"), object_names.c.object <= bindparam("last")
+    )
+)
 _update_object = Statement(update(objects).where(_serial == bindparam("of_serial")), OBJECT_COLUMNS)
 _select_owners = Statement(select(owners.c.owner, owners.c.objects))
 _update_owner = Statement(update(owners).where(owners.c.owner == bindparam("of_owner")), ("mac",))
@@ -60,9 +66,13 @@ _update_owner = Statement(update(owners).where(owners.c.owner == bindparam("of_o
 
 @dataclass(slots=True)
 class Sealed:
-    """How many rows of an older version were taken as they are."""
+    """How many rows of an older version were taken as they are.
+
+    renamed: the objects that lost a Name which an older object of the same owner has.
+    """
 
     objects: int = 0
+    renamed: int = 0
     rights: int = 0
     owners: int = 0
 
@@ -111,6 +121,11 @@ def log_sealed(sealed: Sealed) -> None:
         sealed.rights,
         sealed.owners,
     )
+    if sealed.renamed:
+        _log.warning(
+            "took the Name from %d objects whose owner had given it to an older object before",
+            sealed.renamed,
+        )
 
 
 def _replace_check(runner: Runner, value: bytes) -> None:
@@ -129,7 +144,9 @@ def _seal_page(
     runner: Runner, authenticator: RowAuthenticator, page: Sequence[Sequence[Any]], sealed: Sealed
 ) -> None:
     rights: dict[int, dict[str, set[int]]] = {}
-    granted = runner.select(_select_grants, {"after": page[0][0] - 1, "last": page[-1][0]})
+    serials = {"after": page[0][0] - 1, "last": page[-1][0]}
+    granted = runner.select(_select_grants, serials)
+    named = {tuple(name) for name in runner.select(_select_names, serials)}
     for serial, grantee, operation in granted:
         rights.setdefault(serial, {}).setdefault(grantee, set()).add(operation)
     rows = []
@@ -140,7 +157,8 @@ def _seal_page(
         row["sealed_digest"] = digest_sealed(row["sealed"])
         if row["object_type"] == ObjectType.SYMMETRIC_KEY:
             row["nonce_source"] = _SERVER_UNRECORDED
-        row.update(_derive_columns(row))
+        _derive_columns(row)
+        sealed.renamed += _drop_lost_names(runner, serial, row, named)
         row["mac"] = authenticator.object_mac(row)
         rows.append({**row, "of_serial": serial})
     runner.change_all(_update_object, rows)
@@ -148,11 +166,40 @@ def _seal_page(
     sealed.rights += len(granted)
 
 
-def _derive_columns(row: Mapping[str, Any]) -> Mapping[str, int | None]:
+def _derive_columns(row: dict[str, Any]) -> None:
     try:
-        return collect_columns(parse_rows(row["attributes"]))
+        row.update(collect_columns(parse_rows(row["attributes"])))
     except (ValueError, TypeError, LookupError):  # it cannot be read, and stays so
-        return {}
+        pass
+
+
+def _drop_lost_names(
+    runner: Runner, serial: int, row: dict[str, Any], named: Container[tuple[int, str, int]]
+) -> bool:
+    """Take the names from an object that the index does not have for it; True if it had any.
+
+    The first versions let two objects of an owner have the same Name. The index gave it to the older.
+    named: (serial, name, type) of the index.
+    """
+    try:
+        rows = parse_rows(row["attributes"])
+        names = collect_names(row["owner"], row["state"], rows).names
+    except (ValueError, TypeError, LookupError):
+        return False
+    if all((serial, *name) in named for name in names):
+        return False
+    kept = [
+        attribute
+        for attribute in rows
+        if all(
+            (serial, *name) in named
+            for name in collect_names(row["owner"], row["state"], [attribute]).names
+        )
+    ]
+    row["attributes"] = format_rows(kept)
+    owner = row["owner"]
+    change_values(runner, serial, IndexedAttributes(owner, rows), IndexedAttributes(owner, kept))
+    return True
 
 
 def _seal_owners(runner: Runner, authenticator: RowAuthenticator, sealed: Sealed) -> None:
