@@ -136,6 +136,14 @@ FAULTS: tuple[Fault, ...] = (
         "digests=() if key is None else",
         ("operations/objects/test_digests.py",),
     ),
+    Fault(
+        "S2",
+        "derivation by a plain hash is offered in conservative",
+        "crypto/policy.py",
+        'Technique.DERIVATION_BY_HASH: _refuse_both_uses("the hash of a key is no secret elsewhere")',
+        "Technique.DERIVATION_BY_HASH: _ALLOWED",
+        ("crypto/test_policy.py",),
+    ),
     # --- S3: rows ---------------------------------------------------------------------------------
     Fault(
         "S3",
@@ -235,7 +243,7 @@ FAULTS: tuple[Fault, ...] = (
         "store/sql/owners.py",
         '    authenticator.check_row(f"the count',
         '    authenticator.row_mac(f"the count',
-        ("store/sql/test_owners.py",),
+        ("operations/test_tampering.py",),
     ),
     Fault(
         "S3",
@@ -244,6 +252,22 @@ FAULTS: tuple[Fault, ...] = (
         "_NUMBERS.pack(context.object_type, context.version)",
         "_NUMBERS.pack(context.object_type, 0)",
         ("crypto/test_envelope.py",),
+    ),
+    Fault(
+        "S3",
+        "rows by which objects are found are not compared",
+        "store/sql/index_check.py",
+        "if present != expected",
+        "if present is NotImplemented",
+        ("operations/test_tampering.py",),
+    ),
+    Fault(
+        "S3",
+        "an edited tombstone is believed",
+        "store/sql/tombstones.py",
+        'authenticator.check_row(f"the removed object',
+        'authenticator.row_mac(f"the removed object',
+        ("operations/test_tampering.py",),
     ),
     # --- S4: uses of a key ------------------------------------------------------------------------
     Fault(
@@ -313,6 +337,14 @@ FAULTS: tuple[Fault, ...] = (
             "operations/test_names.py",
             "store/sql/test_grants.py",
         ),
+    ),
+    Fault(
+        "S5",
+        "a removed identifier is anybody's",
+        "store/sql/tombstones.py",
+        "if owner != owners[uid]",
+        "if not owners[uid]",
+        ("operations/test_import.py",),
     ),
     # --- S6: a key's parameters -------------------------------------------------------------------
     Fault(
@@ -390,6 +422,14 @@ FAULTS: tuple[Fault, ...] = (
             "domain/test_wrapped_rights.py",
             "operations/objects/test_wrapped_rights.py",
         ),
+    ),
+    Fault(
+        "S7",
+        "a public key leads to another owner's private key",
+        "operations/objects/wrapping_policy.py",
+        "return private if private.owner == public.owner else None",
+        "return private",
+        ("operations/test_names.py",),
     ),
     # --- S8: limits and names ---------------------------------------------------------------------
     Fault(
