@@ -12,7 +12,7 @@ from kms_tornado.errors import Unavailable
 from kms_tornado.kmip.enums import State
 from kms_tornado.store.base import CheckValues, Insert, OtherMasterKey
 
-from ..helpers import ALICE, CHECK, ROW_MAC, an_object, run, store_at, with_store
+from ..helpers import ALICE, CHECK, ROW_MAC, an_object, locate, run, store_at, with_store
 
 # --- the server's own ---------------------------------------------------------------------------
 
@@ -88,8 +88,8 @@ def test_stopping_finishes_the_writes_that_were_accepted(place):
     with_store(place, body)
     found = with_store(
         place,
-        lambda store: store.locate(
-            LocateSearch(ObjectFilter(), principal=ALICE, offset=0, maximum=0)
+        lambda store: locate(
+            store, LocateSearch(ObjectFilter(), principal=ALICE, offset=0, maximum=0)
         ),
     )
     assert found == (100, [])
