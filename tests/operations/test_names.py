@@ -6,6 +6,7 @@ bob is attacked, alice is a colleague of his, and mallory grants objects of her 
 from __future__ import annotations
 
 import itertools
+from urllib.parse import quote
 
 import pytest
 from cryptography.hazmat.primitives import keywrap
@@ -15,6 +16,7 @@ from ..kms import (
     attributes,
     batch_item,
     date,
+    import_items,
     name,
     number,
     octets,
@@ -545,3 +547,106 @@ def test_private_key_of_another_owner_is_not_behind_a_public_key(bob, mallory):
     line = bob.refused("Import", *items, wrapped_by(planted, data))
     assert line == "Invalid_Field: the private key of the wrapping key is not at hand"
     assert bob.do("Import", *items, wrapped_by(public, data)).uid
+
+
+# --- the identifier of a removed object ---------------------------------------------------------
+
+
+@pytest.fixture
+def removed(bob, tag):
+    """The identifier of a key that bob removed, and that others still name."""
+    identifier = bob.import_key(f"payroll {tag}", bytes(32))
+    bob.revoke(identifier)
+    bob.destroy(identifier, remove=True)
+    return identifier
+
+
+def requested(identifier, *more):
+    return structure("Attributes", uid(identifier), name("CryptographicAlgorithm", "AES"), *more)
+
+
+def takers(user, identifier):
+    """Operation → its items, each of which would give the identifier to an object of the user."""
+    base = user.create(mask=DERIVE_KEY)
+    ec = structure("CommonAttributes", name("CryptographicAlgorithm", "EC"))
+    pair = user.do("CreateKeyPair", ec)
+    key = import_items(identifier, bytes(32))[-1]
+    symmetric = name("ObjectType", "SymmetricKey")
+    return {
+        "Import": import_items(identifier, bytes(32)),
+        "Import over it": import_items(identifier, bytes(32), replace=True),
+        "Create": [symmetric, requested(identifier)],
+        "Register": [symmetric, requested(identifier), key],
+        "DeriveKey": [
+            symmetric,
+            uid(base),
+            name("DerivationMethod", "HKDF"),
+            structure("DerivationParameters", octets("Salt", b"x")),
+            requested(identifier, number("CryptographicLength", 256)),
+        ],
+        "ReKey": [uid(base), structure("Attributes", uid(identifier))],
+        "CreateKeyPair": [ec, structure("PublicKeyAttributes", uid(identifier))],
+        "ReKeyKeyPair": [
+            text("PrivateKeyUniqueIdentifier", pair["PrivateKeyUniqueIdentifier"]),
+            structure("PrivateKeyAttributes", uid(identifier)),
+        ],
+    }
+
+
+TAKERS = [
+    "Import", "Import over it", "Create", "Register", "DeriveKey", "ReKey", "CreateKeyPair",
+    "ReKeyKeyPair",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("way", TAKERS)
+def test_removed_identifier_is_taken_by_nobody_but_its_owner(bob, mallory, removed, way):
+    operation = way.split()[0]
+    line = mallory.refused(operation, *takers(mallory, removed)[way])
+    assert line == "Object_Already_Exists: the unique identifier is taken"
+    assert bob.refused("Get", uid(removed)).startswith("Item_Not_Found: ")
+    bob.do(operation, *takers(bob, removed)[way])
+    assert bob.do("GetAttributes", uid(removed)).uid == removed
+    assert mallory.refused("GetAttributes", uid(removed)).startswith("Item_Not_Found: ")
+
+
+@pytest.mark.parametrize("option", ["Continue", "Stop", "Undo"])
+def test_removed_identifier_is_not_taken_in_a_batch_either(bob, mallory, tag, option):
+    """By a grantee who removes the key, and takes its identifier in the same message."""
+    identifier = bob.import_key(f"shared {tag}", bytes(32))
+    bob.revoke(identifier)
+    bob.grant(identifier, mallory, "destroy")
+    header = [name("BatchErrorContinuationOption", option)]
+    results = mallory.ask(
+        batch_item("Destroy", uid(identifier), {"tag": "Remove", "type": "Boolean", "value": True}),
+        batch_item("Import", *import_items(identifier, bytes(32))),
+        header=header,
+    )
+    assert results[-1]["ResultReason"] == "ObjectAlreadyExists"
+    assert (bob.exchange("GET", f"/access/list/{quote(identifier)}").status == 200) == (
+        option == "Undo"
+    )
+    assert mallory.refused("Import", *import_items(identifier, bytes(32))).startswith(
+        "Object_Already_Exists: "
+    )
+
+
+def test_removed_identifier_does_not_come_back_by_a_grantees_re_key(bob, mallory, removed):
+    key = bob.create()
+    bob.grant(key, mallory, "rekey")
+    line = mallory.refused("ReKey", uid(key), structure("Attributes", uid(removed)))
+    assert line.startswith("Permission_Denied: ")
+
+
+@pytest.mark.parametrize("twin", ["{} ", " {}", "{}\u200b", "A{}"], ids=ascii)
+def test_identifier_that_looks_alike_is_another_one(bob, mallory, tag, twin):
+    """Identifiers are compared octet by octet, so that no twin is reached by the name of its sibling."""
+    identifier = bob.import_key(f"a{tag}", bytes(32))
+    other = twin.format(identifier) if twin != "A{}" else identifier.replace("a", "A", 1)
+    planted = mallory.import_key(other, bytes(32))
+    mallory.plant(planted, "*", "encrypt")
+    assert bob.encrypt(identifier, b"x").uid == identifier
+    bob.revoke(identifier)
+    bob.destroy(identifier, remove=True)
+    line = bob.refused("Encrypt", uid(identifier), octets("Data", b"x"))
+    assert line.startswith("Item_Not_Found: ")
