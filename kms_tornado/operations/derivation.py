@@ -33,6 +33,7 @@ from ..kmip.enums import (
     KeyFormatType,
     LinkType,
     ObjectType,
+    Operation,
 )
 from ..kmip.payloads import DeriveKeyRequest, DeriveKeyResponse
 from ..kmip.structures import CryptographicParameters, DerivationParameters, Link
@@ -40,6 +41,7 @@ from ..store.base import Change, Insert, Replace
 from .common.call import Call, UsableKey
 from .common.hidden_derivation import check_derivation, is_hidden, record_results
 from .common.identifiers import new_identifier
+from .common.key_use import check_also_allowed
 from .common.new_object import make_object
 
 #: The object types that can be derived, and from which others can be derived.
@@ -90,6 +92,11 @@ async def derive_key(call: Call, request: DeriveKeyRequest) -> DeriveKeyResponse
     length = _determine_length(request)
     keys = await _fetch_bases(call, request.unique_identifiers)
     bases = [key.target for key in keys]
+    if rule.technique is Technique.DERIVATION_BY_ENCRYPTION:
+        for encrypted in bases[1:]:  # whoever knows the base's key decrypts the result
+            await check_also_allowed(
+                call, encrypted, Operation.GET, "encrypting what another object has"
+            )
     attributes = _protect_like_bases(request.attributes, bases)
     hides = is_hidden(attributes)
     check_derivation(call, bases, length, rule.technique, hides=hides)

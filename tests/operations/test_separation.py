@@ -620,3 +620,22 @@ def test_rsa_key_that_may_sign_decrypts_nothing_unless_its_mask_says_so(carol):
     assert carol.do("Sign", uid(private), octets("Data", b"x"))
     line = carol.refused("Decrypt", uid(private), octets("Data", bytes(384)))
     assert line.startswith("Incompatible_Cryptographic_Usage_Mask: ")
+
+
+# --- derivation by encryption, of another object ------------------------------------------------
+
+
+def test_derivation_by_encryption_does_not_show_an_object_to_who_knows_the_base(permissive):
+    """The result is readable, and whoever knows the key of the base decrypts it."""
+    owner, other = permissive.user(), permissive.user()
+    secret = a_secret(owner, KEY)
+    made = derived(owner, secret, given=[data(b"label")], more=[flag("Sensitive", True)])
+    assert made
+    owner.grant(secret, other, "derive_key")
+    base = a_key(other)
+    asked = wanted(base, secret, method="Encrypt", given=[cryptographic(mode="ECB")])
+    assert other.refused("DeriveKey", *asked) == (
+        "Permission_Denied: encrypting what another object has needs the right get as well"
+    )
+    owner.grant(secret, other, "get")  # who may read it may encrypt it, too
+    other.do("DeriveKey", *asked)
