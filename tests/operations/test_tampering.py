@@ -306,6 +306,11 @@ EDITS = {
          " WHERE uid = :key"],
         ["get", "get by the grantee"],
     ),
+    # No envelope is opened, so nothing but the digest of the sealed material shows it.
+    "material taken away": (
+        ["UPDATE objects SET sealed = NULL WHERE uid = :key"],
+        ["get", "get by the grantee", "own tags"],
+    ),
     "a row copied from another object": (
         ["UPDATE objects SET uid = 'gone' || uid WHERE uid = :key",
          "UPDATE objects SET uid = :key WHERE uid = :other"],
