@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import make_url
+from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.pool import NullPool
 
 from kms_tornado.crypto.row_mac import RowMAC
 from kms_tornado.domain.managed_object import ManagedObject, SealedMaterial, UniqueIdentifier
@@ -122,3 +123,12 @@ def python(program: str, *arguments: str) -> subprocess.Popen[str]:
         text=True,
         cwd=Path(__file__).parents[2],
     )
+
+
+def write_behind(place: Place, statement: str, **values: Any) -> None:
+    """Run SQL as somebody who writes to the database, not through the store."""
+    url = f"sqlite:///{place}" if isinstance(place, Path) else place
+    drivername = "sqlite" if isinstance(place, Path) else "postgresql+psycopg"
+    engine = create_engine(make_url(url).set(drivername=drivername), poolclass=NullPool)
+    with engine.begin() as connection:
+        assert connection.execute(text(statement), values).rowcount

@@ -9,13 +9,31 @@ from dataclasses import replace
 import pytest
 
 from kms_tornado.domain.search import LocateSearch, ObjectFilter, TagSearch
-from kms_tornado.errors import InvalidField, ObjectAlreadyExists
+from kms_tornado.errors import GeneralFailure, InvalidField, ObjectAlreadyExists
 from kms_tornado.kmip.attributes import Attributes
-from kms_tornado.kmip.enums import ObjectType, State
-from kms_tornado.store.base import Conflict, Insert, Remove, Replace
+from kms_tornado.kmip.enums import ObjectType, Operation, State
+from kms_tornado.store.base import (
+    Conflict,
+    Grant,
+    Insert,
+    Refused,
+    Remove,
+    Replace,
+    Withdraw,
+)
 from kms_tornado.store.bounds import MAX_TAGS
 
-from ..helpers import ALICE, BOB, KEY_ATTRIBUTES, an_object, locate, seeking, uids, with_store
+from ..helpers import (
+    ALICE,
+    BOB,
+    KEY_ATTRIBUTES,
+    an_object,
+    locate,
+    seeking,
+    uids,
+    with_store,
+    write_behind,
+)
 
 # --- one object ---------------------------------------------------------------------------------
 
@@ -285,3 +303,71 @@ def test_a_caller_who_stops_waiting_harms_nobody(place):
         return await store.get("stays")
 
     assert with_store(place, body) == an_object("stays")
+
+
+# --- rows that something else wrote -------------------------------------------------------------
+
+GET = frozenset({Operation.GET})
+#: The changes of a row that was good when it was read, and is edited before they are made.
+CHANGES_OF_A_ROW = {
+    "replace": Replace(an_object("one", state=State.DEACTIVATED), seen=1),
+    "remove": Remove("one", seen=1),
+    "grant": Grant("one", ALICE, "carol", GET),
+    "withdraw": Withdraw("one", ALICE, BOB, GET),
+}
+EDITS_OF_A_ROW = {
+    "a value": "UPDATE objects SET state = 1",
+    "a value that repeats an attribute": "UPDATE objects SET usage_mask = 1",
+    "its rights": "UPDATE objects SET grants = ''",
+    "its code": "UPDATE objects SET mac = NULL",
+}
+
+
+@pytest.mark.parametrize("edit", EDITS_OF_A_ROW.values(), ids=EDITS_OF_A_ROW)
+@pytest.mark.parametrize("change", CHANGES_OF_A_ROW.values(), ids=CHANGES_OF_A_ROW)
+def test_a_change_does_not_rewrite_a_row_that_something_else_wrote(place, caplog, change, edit):
+    async def body(store):
+        await store.commit([Insert(an_object("one"))])
+        await store.commit([Grant("one", ALICE, BOB, GET)])
+        write_behind(place, edit)
+        for commit in (store.commit([change]), store.commit_groups([[change]])):
+            caplog.clear()
+            with pytest.raises((GeneralFailure, Refused)) as caught:
+                await commit
+            if isinstance(caught.value, Refused):
+                assert isinstance(caught.value.failures[0], GeneralFailure)
+            (record,) = caplog.records
+            assert record.levelname == "ERROR"
+            assert "the object one" in record.getMessage()
+        with pytest.raises(GeneralFailure):
+            await store.get("one")
+
+    with_store(place, body)
+
+
+def test_a_change_of_rights_does_not_go_by_an_index_that_something_else_wrote(place):
+    async def body(store):
+        for uid, edit in (
+            ("one", "UPDATE grants SET operation = 20"),
+            ("two", "DELETE FROM grants"),
+        ):
+            await store.commit([Insert(an_object(uid)), Grant(uid, ALICE, BOB, GET)])
+            write_behind(place, edit)
+            for change in (Grant, Withdraw):
+                with pytest.raises(GeneralFailure):
+                    await store.commit([change(uid, ALICE, BOB, GET)])
+
+    with_store(place, body)
+
+
+def test_only_the_other_changes_of_a_batch_are_told_apart_from_an_edited_row(place):
+    async def body(store):
+        await store.commit([Insert(an_object("one"))])
+        write_behind(place, EDITS_OF_A_ROW["a value"])
+        groups = [[Insert(an_object("two"))], [CHANGES_OF_A_ROW["replace"]]]
+        with pytest.raises(Refused) as caught:
+            await store.commit_groups(groups)
+        assert list(caught.value.failures) == [1]
+        assert await store.get("two") is None
+
+    with_store(place, body)
