@@ -70,8 +70,8 @@ def generate_iv(suite: Suite, random: RandomSource = os.urandom) -> bytes | None
     """A random IV; None where the suite has none.
 
     For GCM and ChaCha20-Poly1305 these are 96 random bits: after 2^32 encryptions under one key,
-    two of them share a nonce with a probability of 2^-33 (SP 800-38D §8.3). Rotate the key, or give
-    it Usage Limits, before that.
+    two of them share a nonce with a probability of 2^-33 (SP 800-38D §8.3). The caller counts them
+    (`domain.nonces`).
     random: the source of randomness; another one makes the result predictable, for tests.
     """
     if not suite.new_iv_bytes:

@@ -17,7 +17,6 @@ from ..domain.managed_object import ManagedObject
 from ..errors import FeatureNotSupported, InvalidField
 from ..kmip.enums import CryptographicUsageMask, ObjectType, Operation
 from ..kmip.payloads import DecryptRequest, DecryptResponse, EncryptRequest, EncryptResponse
-from ..store.base import Change, UseNonce
 from .common.call import Call, UsableKey
 from .common.encryption_plan import (
     DecryptionPlan,
@@ -34,6 +33,7 @@ from .common.key_use import (
     start_stream,
     update_stream,
 )
+from .common.nonces import claim_nonce
 from .common.streams import FIRST, LAST, WHOLE, Stage, determine_stage
 from .rsa import decrypt_with_private_key, encrypt_with_public_key
 
@@ -79,10 +79,12 @@ async def _encrypt_symmetric(
 ) -> EncryptResponse:
     target = key.target
     plan = await _plan_encryption(call, target, request)
-    work = partial(ciphers.encrypt, plan.suite, key.open(), data, plan.aad, plan.iv)
+    material = key.open()
+    nonce = await claim_nonce(call, target, material, plan)
+    work = partial(ciphers.encrypt, plan.suite, material, data, plan.aad, plan.iv)
     encrypted = await run_maybe_offloaded(call, len(data) + len(plan.aad), work)
-    # A nonce that was used before is refused here, and the ciphertext made with it is dropped.
-    await call.consume_usage(target, len(data) + len(plan.aad), *_record_nonce(target, plan))
+    # A caller's nonce that was used before is refused here, and the ciphertext made with it is dropped.
+    await call.consume_usage(target, len(data) + len(plan.aad), *nonce)
     return EncryptResponse(
         unique_identifier=target.uid,
         data=encrypted.ciphertext,
@@ -107,7 +109,7 @@ async def _plan_encryption(
 ) -> EncryptionPlan:
     """The plan, if the caller may do all that it needs. Raises the plan's errors, PermissionDenied."""
     plan = plan_encryption(
-        request, target.attributes, None, call.context.crypto_policy, call.client
+        request, target.attributes, target.nonce_source, call.context.crypto_policy, call.client
     )
     if plan.needs_decrypt:
         brings = "a nonce of your own" if plan.recorded_nonce is not None else "this mode"
@@ -153,8 +155,9 @@ async def _encrypt_part(
     if stage is FIRST:
         plan = await _plan_encryption(call, target, request)
         returned_iv = plan.returned_iv
-        start = partial(ciphers.start_encryption, plan.suite, key.open(), plan.iv, plan.aad)
-        nonce = _record_nonce(target, plan)
+        material = key.open()
+        nonce = await claim_nonce(call, target, material, plan)
+        start = partial(ciphers.start_encryption, plan.suite, material, plan.iv, plan.aad)
         stream = await start_stream(call, target, len(data), start, *nonce, aad=plan.aad)
     else:
         _check_later_part(request)
@@ -210,10 +213,3 @@ def _check_later_part(request: EncryptRequest | DecryptRequest) -> None:
         raise InvalidField("IVCounterNonce belongs to the first part")
     if request.authenticated_encryption_additional_data is not None:
         raise InvalidField("AuthenticatedEncryptionAdditionalData belongs to the first part")
-
-
-def _record_nonce(target: ManagedObject, plan: EncryptionPlan) -> tuple[Change, ...]:
-    """The change, if any, that records the plan's nonce in the store, which all servers share."""
-    if plan.recorded_nonce is None:
-        return ()
-    return (UseNonce(target.uid, plan.recorded_nonce, target.generation),)

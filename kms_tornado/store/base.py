@@ -73,18 +73,42 @@ class Withdraw:
 
 @dataclass(frozen=True, slots=True)
 class UseNonce:
-    """Record that this nonce is used with the object. Fails with NonceReused where it was used before.
+    """Record that this nonce, which a caller brought, is used with the object's key material.
 
-    Nonces are forgotten when the object is removed, not when it is destroyed.
-    nonce: 1 to 1024 bytes. Fails with Conflict as Replace does; the generation stays as it is.
+    The first one fixes callers as the source of the key's nonces, in the object's row as well. The
+    records outlive the object.
+    key: the identity of the material. nonce: 1 to 255 bytes. by_object: whether source and nonces of other
+    objects with the same material do not count.
+    Fails with NonceReused where it was used before, with WrongNonceSource where the server makes the
+    nonces, and with Conflict as Replace does; the generation stays as it is.
     """
 
     uid: UniqueIdentifier
+    key: bytes
     nonce: bytes
     seen: int
+    by_object: bool = False
 
 
-Change = Insert | Replace | Remove | Grant | Withdraw | UseNonce
+@dataclass(frozen=True, slots=True)
+class ReserveNonces:
+    """Reserve nonces of the object's key material for the server to make: `count` more.
+
+    The first reservation fixes the server as the source of the key's nonces, in the object's row as
+    well; later ones with count 0 fix it for further objects of the same material.
+    by_object: as for UseNonce, but reserved nonces are counted together in any case.
+    Fails with NoncesSpent where that is more than is safe, with WrongNonceSource where callers bring the
+    nonces, and with Conflict as Replace does; the generation stays as it is.
+    """
+
+    uid: UniqueIdentifier
+    key: bytes
+    count: int
+    seen: int
+    by_object: bool = False
+
+
+Change = Insert | Replace | Remove | Grant | Withdraw | UseNonce | ReserveNonces
 
 
 class Conflict(Exception):  # an expected outcome, not a fault: hence no name in …Error
@@ -192,6 +216,15 @@ class Objects(Protocol):
         Called before work that cannot be done twice. Raises Conflict and Refused, and FeatureNotSupported
         where the steps may have to be undone.
         """
+
+    async def reserve_nonces(self, reservation: ReserveNonces) -> None:
+        """Commit the reservation at once, even within a transaction of several steps.
+
+        Raises what `commit` raises. Not for objects that `holds_back` names.
+        """
+
+    def holds_back(self, uid: UniqueIdentifier) -> bool:
+        """Whether changes of the object are held back, so that the database has not what was read."""
 
 
 class ObjectStore(Objects, Protocol):

@@ -112,11 +112,10 @@ def test_message_without_an_iv_has_the_reason_of_the_oasis_cases(carol):
 
 
 def test_iv_is_told_to_a_message_where_the_server_made_it(carol):
-    key = carol.create()
     given = octets("IVCounterNonce", b"nonce of 12.")
     one, two = carol.ask(
-        batch_item("Encrypt", uid(key), octets("Data", DATA), given, item_id=b"1"),
-        batch_item("Encrypt", uid(key), octets("Data", DATA), item_id=b"2"),
+        batch_item("Encrypt", uid(carol.create()), octets("Data", DATA), given, item_id=b"1"),
+        batch_item("Encrypt", uid(carol.create()), octets("Data", DATA), item_id=b"2"),
     )
     assert one.get("ResponsePayload", "IVCounterNonce") is None
     assert len(two.octets("ResponsePayload", "IVCounterNonce")) == 12

@@ -1,7 +1,7 @@
 """A caller's nonce counts once per key: on both servers of a database, after a restart, for ever.
 
 A second message under a nonce of GCM, CTR or ChaCha20 gives both away, and with GCM the key of its
-tags. A random nonce of the server's needs no record (`crypto.ciphers.generate_iv`).
+tags. `test_nonce_sources` has the nonces that the server makes.
 """
 
 from __future__ import annotations
@@ -141,6 +141,8 @@ def test_who_brings_a_nonce_may_decrypt(kms, alice, rights, is_allowed, to_every
         assert answer.status == 200 if is_allowed else answer.text == OWN_NONCE
     if not is_allowed:
         assert bob.encrypt(key, b"x"), "with a nonce of the server's"
+    if to_everybody:
+        alice.withdraw(key, "*", *rights)
 
 
 def test_right_that_was_withdrawn_brings_no_nonce(kms, alice):

@@ -81,8 +81,13 @@ def key_block(answer):
 
 @pytest.mark.skipif(not SHARED.exists(), reason="the shared page is not here")
 @pytest.mark.parametrize("path", PATHS)
-def test_every_exchange_of_the_wire_reference_takes_place(kms, path):
-    user = kms.user(path=path)
+def test_every_exchange_of_the_wire_reference_takes_place(tmp_path, path):
+    """On a server of its own: a key takes the fixed nonce once, whoever registers it."""
+    with two_issuers() as issuers, KMS(tmp_path, *issuers) as server:
+        exchange_reference(server.user(path=path), path)
+
+
+def exchange_reference(user, path):
     billing = f"billing-1{path.replace('/', '-')}"
     names = {"billing-1": billing}
     user.import_key(billing, BILLING)

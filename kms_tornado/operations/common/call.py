@@ -61,6 +61,7 @@ from ...settings import ServiceSettings
 from ...store.base import Change, Objects, Replace
 from .client_profile import ClientProfile
 from .identifiers import parse_tag_list
+from .server_nonces import ServerNonces
 from .streams import Streams
 
 _log = logging.getLogger(__name__)
@@ -107,6 +108,7 @@ class ServiceContext:
     operations work on, in KMIP's order. sufficient_rights: operation → the rights any of which allows it
     (`domain.access.sufficient_rights`). settings: of the service. crypto_policy: the one in the settings,
     for `Call.check_allowed`. streams: the table of streams, of all callers of this process.
+    server_nonces: the nonces that this process may make.
     """
 
     master_key: MasterKey
@@ -118,6 +120,7 @@ class ServiceContext:
     settings: ServiceSettings
     crypto_policy: CryptoPolicy
     streams: Streams = field(default_factory=Streams, repr=False)
+    server_nonces: ServerNonces = field(default_factory=ServerNonces, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,18 +114,17 @@ def plan_encryption(
         aad,
         suite.has_nonce and recorded_nonce is None,
         recorded_nonce,
-        recorded_nonce is not None or _reveals_other_modes(suite, attributes),
+        recorded_nonce is not None or _reveals_other_modes(suite, own),
         returned_iv,
     )
 
 
-def _reveals_other_modes(suite: Suite, attributes: Attributes) -> bool:
+def _reveals_other_modes(suite: Suite, own: CryptographicParameters | None) -> bool:
     """Whether the answer could be the key stream of another mode.
 
     In CBC and ECB the caller decides what the block cipher encrypts: the counter blocks of somebody's
     GCM or CTR, too, unless the key's own parameters rule those modes out.
     """
-    own = attributes.cryptographic_parameters
     return not suite.has_nonce and (own is None or own.block_cipher_mode is None)
 
 

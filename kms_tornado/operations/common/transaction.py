@@ -13,6 +13,7 @@ from collections.abc import Collection, Sequence
 
 from ...domain.access import identifier_taken
 from ...domain.managed_object import ManagedObject, UniqueIdentifier
+from ...domain.nonces import NonceSource
 from ...domain.search import LocatedPage, LocateSearch, TagSearch
 from ...errors import FeatureNotSupported, KMIPError, ObjectAlreadyExists
 from ...kmip.enums import Operation
@@ -25,6 +26,7 @@ from ...store.base import (
     Refused,
     Remove,
     Replace,
+    ReserveNonces,
     UseNonce,
 )
 
@@ -109,13 +111,17 @@ class Transaction:
                         raise identifier_taken()
                     self._after[new.uid] = new
                 case Replace(new, seen):
-                    await self._check_seen(new.uid, seen)
+                    before = await self._check_seen(new.uid, seen)
+                    if new.version == before.version:  # the same material
+                        new = dataclasses.replace(new, nonce_source=before.nonce_source)
                     self._after[new.uid] = dataclasses.replace(new, generation=seen + 1)
                 case Remove(uid, seen):
                     self._removed[uid] = (await self._check_seen(uid, seen)).owner
                     self._after[uid] = None
-                case UseNonce(uid, _, seen):
-                    await self._check_seen(uid, seen)
+                case UseNonce():
+                    await self._fix_source(change, NonceSource.CALLER)
+                case ReserveNonces():
+                    await self._fix_source(change, NonceSource.SERVER)
             self._groups[-1].append(change)
 
     async def commit_groups(self, groups: Groups) -> None:
@@ -147,11 +153,23 @@ class Transaction:
         self._items = [item]
         self.has_committed_early = True
 
+    async def reserve_nonces(self, reservation: ReserveNonces) -> None:
+        """Not held back: what a batch reserves may be lost, but not used twice."""
+        await self._objects.reserve_nonces(reservation)
+
+    def holds_back(self, uid: UniqueIdentifier) -> bool:
+        return uid in self._after
+
     async def _check_seen(self, uid: UniqueIdentifier, seen: int) -> ManagedObject:
         current = await self.get(uid)
         if current is None or current.generation != seen:
             raise Conflict
         return current
+
+    async def _fix_source(self, change: UseNonce | ReserveNonces, source: NonceSource) -> None:
+        """Let later items see the source, which the database has at the end only."""
+        current = await self._check_seen(change.uid, change.seen)
+        self._after[change.uid] = dataclasses.replace(current, nonce_source=source)
 
     def _by_item(self, exc: Refused) -> Refused | Conflict:
         """The refusal with the errors by item instead of by group.

@@ -20,6 +20,7 @@ from ...crypto.key_wrapping import (
 from ...domain.key_parameters import bind_parameters
 from ...domain.lifecycle import Use
 from ...domain.managed_object import STORED_WRAPPED_TAG, ManagedObject
+from ...domain.nonces import check_server_may_choose
 from ...domain.wrapped_rights import WrappedRights, describe_rights, split_rights
 from ...errors import (
     FeatureNotSupported,
@@ -54,6 +55,7 @@ from ...kmip.schema import tag_of
 from ...kmip.structures import CryptographicParameters
 from ..common.call import Call, UsableKey
 from ..common.key_use import run_with_private_key
+from ..common.nonces import take_server_nonce
 from ..common.object_attributes import describe_object, merge_attributes
 from .outgoing import render_key_block
 from .wrapping_policy import (
@@ -108,7 +110,7 @@ async def wrap_key_block(
     form = specification.encoding_option or call.client.default_encoding_option
     encoding = EncodingOption.TTLV_ENCODING if target.attributes.sensitive else form
     octets = _encode_key_value(plain, encoding, _select_attributes(target, specification))
-    wrapped = wrap_key(scheme, wrapping_key.open(), octets)
+    wrapped = await _wrap_octets(call, wrapping_key, scheme, octets)
     await call.consume_usage(wrapping_key.target, len(octets))
     return dataclasses.replace(
         plain,
@@ -117,6 +119,17 @@ async def wrap_key_block(
             call, wrapping_key.target, information, scheme, encoding
         ),
     )
+
+
+async def _wrap_octets(
+    call: Call, wrapping_key: UsableKey, scheme: WrappingScheme, octets: bytes
+) -> bytes:
+    """The wrapped octets. For AES-GCM the server makes the nonce, if it makes the nonces of that key."""
+    material = wrapping_key.open()
+    if scheme.algorithm is WrapAlgorithm.GCM:
+        check_server_may_choose(wrapping_key.target.nonce_source, instead="wrap with AES-KWP")
+        await take_server_nonce(call, wrapping_key.target, material)
+    return wrap_key(scheme, material, octets)
 
 
 def require_encryption_key(

@@ -16,9 +16,21 @@ from sqlalchemy import BindParameter, bindparam, delete, select, update
 
 from ...domain.access import identifier_taken
 from ...domain.managed_object import ManagedObject
-from ..base import Change, Conflict, Grant, Insert, Remove, Replace, UseNonce, Withdraw
+from ...domain.nonces import NonceSource
+from ..base import (
+    Change,
+    Conflict,
+    Grant,
+    Insert,
+    Remove,
+    Replace,
+    ReserveNonces,
+    UseNonce,
+    Withdraw,
+)
 from . import grants, side_tables, tombstones
 from .attribute_rows import format_attributes, parse_rows
+from .nonces import KeyOfObject, NonceRecords
 from .owners import count_objects
 from .row_macs import RowAuthenticator
 from .rows import ROW_TO_CHECK, check_row, format_row
@@ -46,6 +58,7 @@ def _select_for_update(number: int) -> Statement:
 _of_serial = objects.c.serial == bindparam("of_serial")
 _update = Statement(update(objects).where(_of_serial), OBJECT_COLUMNS)
 _delete = Statement(delete(objects).where(_of_serial))
+_update_nonce_source = Statement(update(objects).where(_of_serial), ("nonce_source", "mac"))
 _update_grants = Statement(update(objects).where(_of_serial), ("generation", "grants", "mac"))
 
 # Identifiers in one statement, a power of two. SQLite takes 32,766 parameters.
@@ -92,6 +105,7 @@ class _ChangeApplier:
     def __init__(self, runner: Runner, authenticator: RowAuthenticator, now: int) -> None:
         self._runner = runner
         self._authenticator = authenticator
+        self._nonces = NonceRecords(runner, authenticator)
         self._now = now
         #: By unique identifier.
         self._stored: dict[str, _StoredObject] = {}
@@ -121,9 +135,10 @@ class _ChangeApplier:
                     self._grant(change)
                 case Withdraw():
                     self._withdraw(change)
-                case UseNonce(uid, nonce, seen):
-                    serial = self._check_generation(uid, seen).serial
-                    side_tables.use_nonce(self._runner, serial, nonce)
+                case UseNonce():
+                    self._use_nonce(change)
+                case ReserveNonces():
+                    self._reserve_nonces(change)
 
     def _read_stored(self, uids: set[str]) -> None:
         ordered = sorted(uids)
@@ -195,10 +210,32 @@ class _ChangeApplier:
         before = self._check_generation(uid, seen)
         self._runner.change(_delete, {"of_serial": before.serial})
         tombstones.bury(self._runner, uid, before.owner, self._authenticator)
-        side_tables.forget_nonces(self._runner, before.serial)
         self._names.pop(before.serial, None)
         self._differences[before.owner] -= 1
         del self._stored[uid]
+
+    def _use_nonce(self, change: UseNonce) -> None:
+        target = self._find_key(change)
+        self._nonces.use_nonce(target, change.nonce)
+        self._write_nonce_source(change.uid, NonceSource.CALLER)
+
+    def _reserve_nonces(self, change: ReserveNonces) -> None:
+        self._nonces.reserve(self._find_key(change), change.count)
+        self._write_nonce_source(change.uid, NonceSource.SERVER)
+
+    def _find_key(self, change: UseNonce | ReserveNonces) -> KeyOfObject:
+        stored = self._check_generation(change.uid, change.seen)
+        source = stored.values["nonce_source"]
+        return KeyOfObject(change.uid, change.key, source, change.by_object)
+
+    def _write_nonce_source(self, uid: str, source: NonceSource) -> None:
+        """The source in the object's row shows later whether the records of its key are missing."""
+        stored = self._stored[uid]
+        if stored.values["nonce_source"] == source:
+            return
+        stored.values["nonce_source"] = int(source)
+        row = {"nonce_source": int(source), "mac": self._authenticator.object_mac(stored.values)}
+        self._runner.change(_update_nonce_source, {**row, "of_serial": stored.serial})
 
     def _grant(self, change: Grant) -> None:
         target = self._index_grants(change.uid, change.owner)

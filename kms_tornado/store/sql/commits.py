@@ -14,8 +14,9 @@ takes a right away, so that nobody can finish a change that was decided under th
 the order of their identifiers and with FOR UPDATE (`changes`). On PostgreSQL a second writer waits there
 until the first has committed, and then sees its generation. SQLite has one writer at a time for the
 whole file (BEGIN IMMEDIATE), so it needs no locks on rows. What no row can protect is protected by the
-key of a table: a new identifier (`objects.uid`), a name (`object_names`), a nonce (`used_nonces`), an
-owner's first object (`owners`).
+key of a table: a new identifier (`objects.uid`), a name (`object_names`), an owner's first object
+(`owners`). Several objects may have the same key material, so its records of nonces have locks of their
+own (`nonces`).
 
 **Waiting jobs share a commit.** A commit has to reach the disk before it is acknowledged, which costs
 far more than the changes in it. Therefore `Backend.submit` only puts the job into a queue. While one

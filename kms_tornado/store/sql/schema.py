@@ -130,9 +130,10 @@ object_names = Table(
     Index("ix_object_names_object", "object"),
 )
 
-# The nonces that callers chose for encryption under a key; each may be used once. Records are kept by the
+# The nonces that callers brought for encryption under a key; each may be used once. Records are kept by the
 # key's material (`MasterKey.identify_material`), and outlive every object that has it.
-# next: the key's next nonce in order, so that a record that is missing is noticed.
+# nonce, next: as `nonces` writes them, so that a record that is missing is noticed. The empty key has all
+# keys instead of nonces.
 used_nonces = Table(
     "used_nonces",
     metadata,

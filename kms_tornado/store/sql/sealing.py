@@ -14,11 +14,13 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, or_, select, update
 
+from ...domain.nonces import NonceSource
 from ...errors import ConfigurationError
 from ...kmip.enums import ObjectType
 from ..base import CheckValues, OtherMasterKey
 from .attribute_rows import collect_columns, format_rows, parse_rows
 from .grants import format_grants
+from .nonces import NonceRecords
 from .owners import count_mac
 from .queries import any_object, check_value
 from .row_macs import RowAuthenticator, digest_sealed
@@ -30,9 +32,6 @@ _log = logging.getLogger(__name__)
 
 # Objects are read and written by the page: there may be more of them than fit into memory.
 _PAGE = 500
-
-# NonceSource.SERVER_UNRECORDED: the server may have encrypted with its own nonces, unrecorded.
-_SERVER_UNRECORDED = 3
 
 _CHECK = "master_key_check"
 _select_check = Statement(check_value)
@@ -95,6 +94,7 @@ def bring_under_macs(
                 "the database holds objects, but no check value of their master key: something else than "
                 "this server deleted it; restore a backup"
             )
+        NonceRecords(runner, authenticator).begin()
         _replace_check(runner, check.current)
         return None
     if stored != check.former:
@@ -108,6 +108,7 @@ def bring_under_macs(
     for page in _read_pages(runner):
         _seal_page(runner, authenticator, page, sealed)
     _seal_owners(runner, authenticator, sealed)
+    NonceRecords(runner, authenticator).begin()
     _replace_check(runner, check.current)
     return sealed
 
@@ -156,7 +157,7 @@ def _seal_page(
         row["grants"] = format_grants({user: frozenset(table[user]) for user in table})
         row["sealed_digest"] = digest_sealed(row["sealed"])
         if row["object_type"] == ObjectType.SYMMETRIC_KEY:
-            row["nonce_source"] = _SERVER_UNRECORDED
+            row["nonce_source"] = int(NonceSource.SERVER_UNRECORDED)
         _derive_columns(row)
         sealed.renamed += _drop_lost_names(runner, serial, row, named)
         row["mac"] = authenticator.object_mac(row)

@@ -1,15 +1,15 @@
-"""Rows in the tables beside `objects`: tags and values to search by, names, nonces."""
+"""Rows in the tables beside `objects`: tags and values to search by, names."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import bindparam, delete, insert
 
 from ...domain.lifecycle import DESTROYED_STATES
 from ...domain.managed_object import ManagedObject
-from ...errors import InvalidField, NonceReused, NonUniqueName
+from ...errors import NonUniqueName
 from .attribute_rows import (
     AttributeRow,
     Leaf,
@@ -17,10 +17,8 @@ from .attribute_rows import (
     format_index_value,
     select_leaf_rows,
 )
-from .schema import object_names, object_tags, object_values, used_nonces
+from .schema import object_names, object_tags, object_values
 from .statements import INTEGRITY_ERRORS, Runner, Statement
-
-MAX_NONCE_BYTES = 1024
 
 # --- tags ---------------------------------------------------------------------------------------
 
@@ -150,33 +148,3 @@ def claim_names(runner: Runner, names: Mapping[int, OwnedNames]) -> None:
         runner.change_all(_insert_names, rows)
     except INTEGRITY_ERRORS:
         raise NonUniqueName("another object of yours has this Name") from None
-
-
-# --- nonces -------------------------------------------------------------------------------------
-
-_insert_nonce = Statement(insert(used_nonces), used_nonces.columns.keys())
-_select_nonce = Statement(
-    select(used_nonces.c.key).where(
-        used_nonces.c.key == bindparam("of_key"), used_nonces.c.nonce == bindparam("of_nonce")
-    )
-)
-_delete_nonces = Statement(delete(used_nonces).where(used_nonces.c.key == bindparam("of_key")))
-
-
-def use_nonce(runner: Runner, serial: int, nonce: bytes) -> None:
-    """Record the nonce. Raises InvalidField for its length, NonceReused where it was used before.
-
-    The caller holds the lock on the object's row, so that no other transaction comes between the
-    SELECT and the INSERT.
-    """
-    if not 1 <= len(nonce) <= MAX_NONCE_BYTES:
-        raise InvalidField(f"a nonce has 1 to {MAX_NONCE_BYTES} bytes")
-    key = b"%d" % serial
-    if runner.select(_select_nonce, {"of_key": key, "of_nonce": nonce}):
-        raise NonceReused("the nonce was used with this key before")
-    runner.change(_insert_nonce, {"key": key, "nonce": nonce, "next": b"", "mac": b""})
-
-
-def forget_nonces(runner: Runner, serial: int) -> None:
-    """Delete the records of an object that is removed."""
-    runner.change(_delete_nonces, {"of_key": b"%d" % serial})

@@ -12,7 +12,15 @@ from sqlalchemy import Dialect
 from ...domain.managed_object import ManagedObject, UniqueIdentifier
 from ...domain.search import LocatedPage, LocateSearch, TagSearch
 from ...kmip.enums import Operation
-from ..base import Change, CheckValues, GrantedObject, Groups, Refused, RowMAC
+from ..base import (
+    Change,
+    CheckValues,
+    GrantedObject,
+    Groups,
+    Refused,
+    ReserveNonces,
+    RowMAC,
+)
 from ..bounds import check_tags, check_tags_of_changes
 from .commits import Commit, GroupCommit, Job
 from .grants import check_index_rows, parse_grants, rights_of
@@ -267,6 +275,13 @@ class SQLStore:
 
     async def commit_now(self) -> None:
         """Do nothing: whatever `commit` returned from is durable."""
+
+    async def reserve_nonces(self, reservation: ReserveNonces) -> None:
+        await self.commit([reservation])
+
+    def holds_back(self, uid: UniqueIdentifier) -> bool:
+        """Nothing is held back here."""
+        return False
 
     # --- the database as a whole ----------------------------------------------------------------
 

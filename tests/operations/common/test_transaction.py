@@ -7,13 +7,22 @@ import dataclasses
 
 import pytest
 
+from kms_tornado.domain.nonces import NonceSource
 from kms_tornado.domain.search import LocateSearch, ObjectFilter, TagSearch
 from kms_tornado.errors import NonceReused, NonUniqueName, ObjectAlreadyExists
 from kms_tornado.kmip.attributes import Attributes
 from kms_tornado.kmip.enums import State
 from kms_tornado.kmip.structures import Name
 from kms_tornado.operations.common.transaction import Transaction
-from kms_tornado.store.base import Conflict, Insert, Refused, Remove, Replace, UseNonce
+from kms_tornado.store.base import (
+    Conflict,
+    Insert,
+    Refused,
+    Remove,
+    Replace,
+    ReserveNonces,
+    UseNonce,
+)
 
 from ... import postgres
 from ...store.conftest import postgres_or_skip
@@ -161,7 +170,7 @@ def test_items_that_cannot_be_are_told_and_nothing_is_done(path):
             await transaction.commit([Insert(wish)])
         for item in (4, 5):
             transaction.begin_item(item)
-            await transaction.commit([UseNonce("k", b"nonce", seen=1)])
+            await transaction.commit([UseNonce("k", KEY, b"nonce", seen=1)])
         with pytest.raises(Refused) as caught:
             await transaction.finish()
         assert {item: type(error) for item, error in caught.value.failures.items()} == {
@@ -170,7 +179,90 @@ def test_items_that_cannot_be_are_told_and_nothing_is_done(path):
             5: NonceReused,
         }
         assert [await store.get(each.uid) for each in wishes] == [None] * 4
-        await store.commit([UseNonce("k", b"nonce", seen=1)])
+        await store.commit([UseNonce("k", KEY, b"nonce", seen=1)])
+
+    with_store(path, body)
+
+
+# --- nonces -------------------------------------------------------------------------------------
+
+KEY = bytes(32)
+
+
+@pytest.mark.parametrize(
+    ("change", "source"),
+    [
+        pytest.param(UseNonce("a", KEY, b"nonce", seen=1), NonceSource.CALLER, id="caller"),
+        pytest.param(ReserveNonces("a", KEY, 1, seen=1), NonceSource.SERVER, id="server"),
+    ],
+)
+@pytest.mark.parametrize("is_new", [False, True])
+def test_later_items_see_the_source_that_an_earlier_one_fixed(path, change, source, is_new):
+    async def body(store):
+        await (transaction := Transaction(store)).commit([Insert(an_object("other"))])
+        if is_new:
+            await transaction.commit([Insert(an_object("a"))])
+        else:
+            await store.commit([Insert(an_object("a"))])
+        transaction.begin_item(1)
+        await transaction.commit([change])
+        assert (await transaction.get("a")).nonce_source == source
+        assert (await transaction.get_for("a", principal=ALICE)).nonce_source == source
+        limited = dataclasses.replace(an_object("a"), tags=frozenset())
+        await transaction.commit([Replace(limited, seen=1)])
+        assert (await transaction.get("a")).nonce_source == source, "though it was read before"
+        assert is_new or (await store.get("a")).nonce_source is None
+        await transaction.finish()
+        stored = await store.get("a")
+        assert (stored.nonce_source, stored.generation) == (source, 2)
+
+    with_store(path, body)
+
+
+def test_item_that_is_rolled_back_fixes_no_source(path):
+    async def body(store):
+        await store.commit([Insert(an_object("a"))])
+        transaction = Transaction(store)
+        transaction.begin_item(0)
+        await transaction.commit([UseNonce("a", KEY, b"nonce", seen=1)])
+        transaction.roll_back_item()
+        assert (await transaction.get("a")).nonce_source is None
+        transaction.begin_item(1)
+        await transaction.commit([ReserveNonces("a", KEY, 1, seen=1)])
+        await transaction.finish()
+        assert (await store.get("a")).nonce_source == NonceSource.SERVER
+
+    with_store(path, body)
+
+
+def test_nonces_of_a_conflict_are_neither_recorded_nor_reserved(path):
+    async def body(store):
+        await store.commit([Insert(an_object(uid)) for uid in ("a", "b", "x")])
+        transaction = Transaction(store)
+        await transaction.commit([UseNonce("a", KEY, b"nonce", seen=1)])
+        await transaction.commit([ReserveNonces("b", bytes(31) + b"b", 1, seen=1)])
+        await transaction.commit([Replace(an_object("x"), seen=1)])
+        await store.commit([Replace(an_object("x"), seen=1)])
+        with pytest.raises(Conflict):
+            await transaction.finish()
+        assert [(await store.get(uid)).nonce_source for uid in "ab"] == [None, None]
+        await transaction.commit([UseNonce("a", KEY, b"nonce", seen=1)])
+        await transaction.finish()
+        assert (await store.get("a")).nonce_source == NonceSource.CALLER
+
+    with_store(path, body)
+
+
+def test_reservation_for_an_object_of_the_database_is_not_held_back(path):
+    async def body(store):
+        await store.commit([Insert(an_object("a"))])
+        transaction = Transaction(store)
+        await transaction.commit([Insert(an_object("b"))])
+        assert [transaction.holds_back(uid) for uid in "ab"] == [False, True]
+        assert not store.holds_back("b")
+        await transaction.reserve_nonces(ReserveNonces("a", KEY, 5, seen=1))
+        assert (await store.get("a")).nonce_source == NonceSource.SERVER
+        assert (await transaction.get("a")).nonce_source == NonceSource.SERVER
 
     with_store(path, body)
 

@@ -1,4 +1,4 @@
-"""What there may be only once: a name among an owner's objects, a caller's nonce with a key."""
+"""What there may be only once: a name among an owner's objects."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from kms_tornado.errors import InvalidField, NonceReused, NonUniqueName
+from kms_tornado.errors import NonUniqueName
 from kms_tornado.kmip.enums import NameType, State
 from kms_tornado.kmip.structures import Name
-from kms_tornado.store.base import Conflict, Insert, Remove, Replace, UseNonce
+from kms_tornado.store.base import Insert, Remove, Replace
 
 from ..helpers import BOB, KEY_ATTRIBUTES, an_object, with_store
 
@@ -110,77 +110,5 @@ def test_of_many_who_want_a_name_at_once_one_gets_it(place):
         outcomes = await asyncio.gather(*wishes, return_exceptions=True)
         assert outcomes.count(None) == 1
         assert sum(isinstance(each, NonUniqueName) for each in outcomes) == 19
-
-    with_store(place, body)
-
-
-# --- nonces -------------------------------------------------------------------------------------
-
-NONCE = bytes(range(12))
-
-
-def test_a_nonce_is_good_once_for_each_key(place):
-    async def body(store):
-        await store.commit([Insert(an_object("1")), Insert(an_object("2"))])
-        await store.commit([UseNonce("1", NONCE, seen=1)])
-        for _ in range(2):
-            with pytest.raises(NonceReused):
-                await store.commit([UseNonce("1", NONCE, seen=1)])
-        await store.commit([UseNonce("1", NONCE[:-1], seen=1), UseNonce("2", NONCE, seen=1)])
-        with pytest.raises(NonceReused):
-            await store.commit([UseNonce("2", b"x", seen=1), UseNonce("2", b"x", seen=1)])
-        await store.commit([UseNonce("2", b"x", seen=1)])
-        return (await store.get("1")).generation
-
-    assert with_store(place, body) == 1
-
-    async def after_a_restart(store):
-        with pytest.raises(NonceReused):
-            await store.commit([UseNonce("1", NONCE, seen=1)])
-
-    with_store(place, after_a_restart)
-
-
-def test_nonces_are_remembered_until_the_object_is_removed(place):
-    async def body(store):
-        await store.commit([Insert(an_object("1")), UseNonce("1", NONCE, seen=1)])
-        await store.commit([Replace(an_object("1", version=2), seen=1)])
-        with pytest.raises(NonceReused):
-            await store.commit([UseNonce("1", NONCE, seen=2)])
-        await store.commit([Remove("1", seen=2), Insert(an_object("1"))])
-        await store.commit([UseNonce("1", NONCE, seen=1)])
-
-    with_store(place, body)
-
-
-def test_a_nonce_of_a_key_that_changed_meanwhile_is_a_conflict(place):
-    async def body(store):
-        await store.commit([Insert(an_object("1"))])
-        await store.commit([Replace(an_object("1", state=State.DEACTIVATED), seen=1)])
-        for uid in ("1", "absent"):
-            with pytest.raises(Conflict):
-                await store.commit([UseNonce(uid, NONCE, seen=1)])
-        await store.commit([UseNonce("1", NONCE, seen=2)])
-
-    with_store(place, body)
-
-
-@pytest.mark.parametrize("length", [0, 1025])
-def test_what_is_no_nonce_is_refused(place, length):
-    async def body(store):
-        await store.commit([Insert(an_object("1"))])
-        with pytest.raises(InvalidField):
-            await store.commit([UseNonce("1", bytes(length), seen=1)])
-
-    with_store(place, body)
-
-
-def test_of_many_who_use_a_nonce_at_once_one_may(place):
-    async def body(store):
-        await store.commit([Insert(an_object("1"))])
-        uses = (store.commit([UseNonce("1", NONCE, seen=1)]) for _ in range(20))
-        outcomes = await asyncio.gather(*uses, return_exceptions=True)
-        assert outcomes.count(None) == 1
-        assert sum(isinstance(each, NonceReused) for each in outcomes) == 19
 
     with_store(place, body)
