@@ -46,6 +46,7 @@ def check_caller_may_choose(fixed: int | None) -> None:
 
     fixed: the key's NonceSource; None before its first encryption.
     """
+    _check_not_mixed(fixed)
     if fixed not in (None, _CALLER):
         raise WrongNonceSource(
             "the server makes the nonces of this key: leave IVCounterNonce out; to bring your own, "
@@ -58,10 +59,19 @@ def check_server_may_choose(fixed: int | None, *, instead: str = "send IVCounter
 
     fixed: as for `check_caller_may_choose`. instead: what the caller may do with this key.
     """
-    if fixed in (_CALLER, _MIXED):
+    _check_not_mixed(fixed)
+    if fixed == _CALLER:
         raise WrongNonceSource(
             f"callers bring the nonces of this key: {instead}; to have the server make them, "
             "ReKey and use the new key without IVCounterNonce"
+        )
+
+
+def _check_not_mixed(fixed: int | None) -> None:
+    if fixed == _MIXED:
+        raise WrongNonceSource(
+            "objects with the same key material took nonces from the server and from callers: "
+            "ReKey, and encrypt with the new key"
         )
 
 

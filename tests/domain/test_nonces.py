@@ -13,6 +13,7 @@ from kms_tornado.domain.nonces import (
     add_reserved,
     check_caller_may_choose,
     check_server_may_choose,
+    mix_sources,
 )
 from kms_tornado.errors import NoncesSpent, WrongNonceSource
 
@@ -24,6 +25,7 @@ from kms_tornado.errors import NoncesSpent, WrongNonceSource
         (NonceSource.SERVER, False, True),
         (NonceSource.CALLER, True, False),
         (NonceSource.SERVER_UNRECORDED, False, True),
+        (NonceSource.MIXED, False, False),
     ],
 )
 def test_the_first_source_stays_the_only_one(fixed, caller, server):
@@ -44,6 +46,9 @@ def test_refusals_say_what_to_do():
         check_server_may_choose(NonceSource.CALLER)
     with pytest.raises(WrongNonceSource, match=r"wrap with AES-KWP; .* ReKey"):
         check_server_may_choose(NonceSource.CALLER, instead="wrap with AES-KWP")
+    for check in (check_caller_may_choose, check_server_may_choose):
+        with pytest.raises(WrongNonceSource, match="from the server and from callers: ReKey"):
+            check(NonceSource.MIXED)
     with pytest.raises(NoncesSpent, match="ReKey"):
         add_reserved(MAX_SERVER_NONCES, 1)
 
@@ -56,3 +61,10 @@ def test_the_server_makes_two_to_the_thirty_second_nonces_and_no_more():
         with pytest.raises(NoncesSpent):
             add_reserved(reserved, count)
     assert add_reserved(2**32, 0) == 2**32
+
+
+def test_material_with_objects_of_either_source_is_mixed():
+    server, caller, mixed = NonceSource.SERVER, NonceSource.CALLER, NonceSource.MIXED
+    for fixed in (server, caller, mixed):
+        for added in (server, caller):
+            assert mix_sources(fixed, added) is (fixed if fixed is added else mixed)

@@ -16,6 +16,8 @@ from ..kms import KMS, batch_item, flag, name, octets, structure, two_issuers, u
 
 NONCE = b"nonce of 12."
 REUSED = "Bad_Cryptographic_Parameters: the nonce was used with this key before"
+LEAVE_OUT = "Bad_Cryptographic_Parameters: the server makes the nonces of this key"
+SEND = "Bad_Cryptographic_Parameters: callers bring the nonces of this key"
 UNDO = name("BatchErrorContinuationOption", "Undo")
 
 
@@ -74,6 +76,37 @@ def test_modes_that_share_a_key_stream_share_their_nonces(carol):
         assert encrypt(carol, key, iv(NONCE + counter), mode("CTR")).text == REUSED
     assert encrypt(carol, key, iv(b"n" * 16), mode("CTR")).status == 200
     assert encrypt(carol, key, iv(b"n" * 12)).text == REUSED
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "more", "nonce"),
+    [
+        pytest.param("AES", [mode("CTR")], NONCE + bytes(4), id="CTR"),
+        pytest.param("AES", [], NONCE, id="GCM"),
+        pytest.param("ChaCha20", [], NONCE, id="ChaCha20-Poly1305"),
+        pytest.param("ChaCha20", [], b"8 bytes.", id="bare ChaCha20"),
+    ],
+)
+def test_key_has_one_source_in_permissive_modes_too(carol, algorithm, more, nonce):
+    servers, callers = carol.create(algorithm=algorithm), carol.create(algorithm=algorithm)
+    made = carol.do("Encrypt", uid(servers), octets("Data", b"x" * 16), *more)
+    same = made.octets("IvCounterNonce")
+    for value in (same, nonce):
+        assert encrypt(carol, servers, iv(value), *more).text.startswith(LEAVE_OUT)
+    assert encrypt(carol, callers, iv(nonce), *more).status == 200
+    assert encrypt(carol, callers, *more).text.startswith(SEND)
+
+
+def test_nonces_count_by_object_in_permissive(permissive, carol):
+    """The published cases register one key again and again, with the same nonces."""
+    dave, material = permissive.user(), carol.key_of(carol.create())
+    one, two = carol.import_key("", material), carol.import_key("", material)
+    three = dave.import_key("", material)
+    for user, key in ((carol, one), (carol, two), (dave, three)):
+        assert encrypt(user, key, iv()).status == 200
+        assert encrypt(user, key, iv()).text == REUSED
+        assert encrypt(user, key).text.startswith(SEND)
+    assert encrypt(carol, carol.import_key("", material)).status == 200
 
 
 def test_iv_of_cbc_is_no_nonce(carol):
