@@ -33,6 +33,8 @@ _IGNORABLE = frozenset(
         (0xFFA0, 0xFFA0),
         (0xFFF0, 0xFFF8),
         (0xE0000, 0xE0FFF),
+        (0x2800, 0x2800),  # not among them, but blank: Braille's pattern without dots
+        (0x1D159, 0x1D159),  # and the note head that shows nothing
     )
     for code in range(first, last + 1)
 )

@@ -70,6 +70,8 @@ def test_good_names_pass_alone_and_behind_an_issuer(name: str) -> None:
         pytest.param("alice\ud800", HIDDEN, id="a lone surrogate"),
         pytest.param("alice\ufe0f", HIDDEN, id="variation selector"),
         pytest.param("alice\u3164", HIDDEN, id="Hangul filler"),
+        pytest.param("alice\u2800", HIDDEN, id="Braille without dots"),
+        pytest.param("al\U0001d159ice", HIDDEN, id="a note without a head"),
         pytest.param("alice\U000e0041", HIDDEN, id="a tag"),
         pytest.param("alice\u00a0liddell", HIDDEN, id="no-break space"),
         pytest.param("Zoe\u0308", "is not in Unicode's normal form NFC", id="decomposed"),
