@@ -12,8 +12,10 @@ from functools import partial
 from types import MappingProxyType
 
 from ..crypto import ciphers
+from ..domain.access import is_owner
 from ..domain.lifecycle import Use
 from ..domain.managed_object import ManagedObject
+from ..domain.usage import check_usage_mask
 from ..errors import FeatureNotSupported, InvalidField
 from ..kmip.enums import CryptographicUsageMask, ObjectType, Operation
 from ..kmip.payloads import DecryptRequest, DecryptResponse, EncryptRequest, EncryptResponse
@@ -112,10 +114,22 @@ async def _plan_encryption(
         request, target.attributes, target.nonce_source, call.context.crypto_policy, call.client
     )
     if plan.needs_decrypt:
-        brings = "a nonce of your own" if plan.recorded_nonce is not None else "this mode"
+        brings = "this mode"
+        if request.iv_counter_nonce is not None:
+            brings = "a nonce of your own" if plan.suite.has_nonce else "an IV of your own"
         # By zeros under a nonce that was used, or in the place of counters, data could be read.
-        await check_also_allowed(call, target, Operation.DECRYPT, brings)
+        await _check_may_read(call, target, brings)
     return plan
+
+
+async def _check_may_read(call: Call, target: ManagedObject, subject: str) -> None:
+    """Check that the caller may decrypt with the key, by right and by the key's usage mask.
+
+    subject: what decryption could be done by. Raises PermissionDenied, IncompatibleCryptographicUsageMask.
+    """
+    await check_also_allowed(call, target, Operation.DECRYPT, subject)
+    if not is_owner(call.principal, target):
+        check_usage_mask(target, _DECRYPT)
 
 
 async def _plan_decryption(
@@ -154,6 +168,8 @@ async def _encrypt_part(
     returned_iv = None
     if stage is FIRST:
         plan = await _plan_encryption(call, target, request)
+        if not plan.suite.has_nonce:  # the answer to one part is what hides the next one
+            await _check_may_read(call, target, "data in parts, in this mode,")
         returned_iv = plan.returned_iv
         material = key.open()
         nonce = await claim_nonce(call, target, material, plan)

@@ -206,6 +206,33 @@ def test_mode_that_the_key_has_is_open_to_who_may_encrypt(permissive, carol, blo
     assert encrypt(bob, key).status == 200
 
 
+def test_who_may_only_encrypt_confirms_no_guess_of_a_block_by_cbc(permissive, carol):
+    """With the block before a ciphertext block as IV, a right guess encrypts to that block."""
+    key, bob = carol.create(mode("CBC")), permissive.user()
+    carol.grant(key, bob, "encrypt")
+    cases = {
+        "an IV of your own": [iv(bytes(16))],
+        "data in parts, in this mode,": [flag("InitIndicator", True)],
+    }
+    for subject, items in cases.items():
+        refusal = f"Permission_Denied: {subject} needs the right decrypt as well"
+        assert encrypt(bob, key, *items).text == refusal
+        assert encrypt(carol, key, *items).status == 200
+    carol.grant(key, bob, "decrypt")
+    for items in cases.values():
+        assert encrypt(bob, key, *items).status == 200
+
+
+def test_right_to_decrypt_does_not_count_where_the_usage_mask_has_no_decrypt(permissive, carol):
+    key, bob = carol.create(mask=4), permissive.user()
+    carol.grant(key, bob, "encrypt", "decrypt")
+    for items in ([mode("ECB")], [iv()]):
+        answer = encrypt(bob, key, *items)
+        assert answer.text.startswith("Incompatible_Cryptographic_Usage_Mask: ")
+    assert encrypt(bob, key).status == 200
+    assert encrypt(carol, key, mode("ECB")).status == 200
+
+
 def test_who_may_only_decrypt_cannot_encrypt_by_decrypting_a_key_stream(permissive, carol):
     key, bob = carol.create(), permissive.user()
     carol.grant(key, bob, "decrypt")

@@ -37,7 +37,8 @@ class EncryptionPlan(NamedTuple):
     makes_nonce: whether the iv has a nonce that the server made, one of those that it may make for the key.
     recorded_nonce: the caller's nonce, to record as used with this key; it is refused where it was used
     before. None: the caller brought none, or the suite has none.
-    needs_decrypt: whether the caller needs a right to decrypt as well.
+    needs_decrypt: whether the caller needs a right to decrypt as well: with an IV of their own (in CBC, which
+    has no nonce, it shows whether a guessed block is the right one), or where another mode's data could be read.
     returned_iv: the IV in the answer; None: the answer has none.
     """
 
@@ -114,7 +115,7 @@ def plan_encryption(
         aad,
         suite.has_nonce and recorded_nonce is None,
         recorded_nonce,
-        recorded_nonce is not None or _reveals_other_modes(suite, own),
+        request_iv is not None or _reveals_other_modes(suite, own),
         returned_iv,
     )
 

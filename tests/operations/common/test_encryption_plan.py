@@ -293,6 +293,9 @@ def test_modes_without_a_nonce_do_not_mind_the_source(source, iv):
         pytest.param({"parameters": mode(M.CBC)}, True, id="CBC where the key names no mode"),
         pytest.param({"parameters": mode(M.CBC), "own": P()}, True, id="or other parameters only"),
         pytest.param({"own": mode(M.CBC)}, False, id="CBC of the key"),
+        pytest.param(
+            {"own": mode(M.CBC), "iv": IV16}, True, id="CBC of the key, with one's own IV"
+        ),
         pytest.param({"own": mode(M.ECB)}, False, id="ECB of the key"),
     ],
 )
