@@ -28,12 +28,14 @@ from ..kms import (
     import_items,
     name,
     number,
+    octets,
     structure,
     text,
     two_issuers,
     uid,
 )
 
+NONCE = bytes(range(12))
 REFUSED = "General_Failure: the stored object cannot be used; tell the operator of the server"
 
 
@@ -98,7 +100,10 @@ def place(request, tmp_path_factory):
 
 @dataclass
 class Scene:
-    """Alice's key, granted to Bob; another key of hers; and an identifier that she removed."""
+    """Alice's key, granted to Bob; another key of hers; and an identifier that she removed.
+
+    The other key was used with a nonce of hers.
+    """
 
     place: Place
     alice: User
@@ -122,6 +127,7 @@ class Scene:
         of_two = "SELECT serial FROM objects WHERE uid IN (:key, :other) ORDER BY serial"
         first, second = self.place.read(of_two, key=self.key, other=self.other)
         self.values |= {"serial1": first["serial"], "serial2": second["serial"]}
+        self.values |= self._use_nonce()
 
     @staticmethod
     def described(called: str) -> list[Item]:
@@ -134,6 +140,16 @@ class Scene:
                 name("UsageLimitsUnit", "Object"),
             ),
         ]
+
+    def _use_nonce(self) -> dict[str, Any]:
+        """The key and the nonce of the records that the use leaves."""
+        sources = "SELECT key FROM nonce_sources"
+        before = {bytes(row["key"]) for row in self.place.read(sources)}
+        self.alice.encrypt(self.other, b"data", octets("IVCounterNonce", NONCE))
+        (key,) = {bytes(row["key"]) for row in self.place.read(sources)} - before
+        nonces = "SELECT nonce FROM used_nonces WHERE key = :key ORDER BY nonce"
+        _, used = self.place.read(nonces, key=key)
+        return {"nonce_key": key, "nonce": bytes(used["nonce"])}
 
     def write(self, statement: str, **values: Any) -> int:
         used = {name: value for name, value in self.values.items() if f":{name}" in statement}
@@ -158,6 +174,8 @@ PROBES = {
     "get by the grantee": lambda scene: scene.bob.refused("Get", uid(scene.key)),
     "locate": lambda scene: scene.alice.refused("Locate"),
     "create": lambda scene: scene.alice.refused("Create", *CREATE),
+    "use the nonce again": lambda scene: encrypt(scene, NONCE),
+    "use another nonce": lambda scene: encrypt(scene, NONCE[::-1]),
     "take again": lambda scene: scene.alice.refused(
         "Import", *import_items(scene.removed, bytes(16))
     ),
@@ -165,6 +183,14 @@ PROBES = {
         "Import", *import_items(f"{scene.removed}x", bytes(16))
     ),
 }
+
+
+def encrypt(scene: Scene, nonce: bytes) -> str:
+    return scene.alice.refused(
+        "Encrypt", uid(scene.other), octets("Data", b"data"), octets("IVCounterNonce", nonce)
+    )
+
+
 CREATE = [
     name("ObjectType", "SymmetricKey"),
     structure(
@@ -185,6 +211,8 @@ ROWS = {
     ),
     "owners": "owner = :alice",
     "tombstones": "uid = :removed",
+    "nonce_sources": "key = :nonce_key",
+    "used_nonces": "key = :nonce_key AND nonce = :nonce",
 }
 
 #: Table → column → the probe that meets the edit; "*" stands for the table's other columns.
@@ -196,9 +224,11 @@ NOTICED_BY = {
     "grants": {"*": "get by the grantee"},
     "owners": {"*": "create"},
     "tombstones": {"owner": "take again", "mac": "take again", "uid": "take the new identifier"},
+    "nonce_sources": {"*": "use another nonce"},
+    "used_nonces": {"*": "use the nonce again"},
 }
-#: Tables whose columns other tests edit: what stands there is read at a start, or with a nonce.
-ELSEWHERE = {"server_state", "used_nonces", "nonce_sources"}
+#: Tables whose columns tests/store/sql/test_sealing.py edits: what stands there is read at a start.
+ELSEWHERE = {"server_state"}
 
 COLUMNS = [
     pytest.param(column, id=f"{table.name}.{column.name}")
@@ -240,7 +270,7 @@ def test_a_column_that_was_edited_is_refused_loud(scene, column):
         )
         assert done == 1
     for _ in range(2):
-        with scene.place.one_error_line(scene.key, scene.removed, scene.alice.name):
+        with scene.place.one_error_line(scene.key, scene.other, scene.removed, scene.alice.name):
             assert probe(scene) == REFUSED
 
 
@@ -335,6 +365,23 @@ EDITS = {
     "no code": (["UPDATE objects SET mac = NULL WHERE uid = :key"], ["get", "locate", "own tags"]),
     "the count of objects is gone": (["DELETE FROM owners WHERE owner = :alice"], ["create"]),
     "fewer objects": (["UPDATE owners SET objects = 0 WHERE owner = :alice"], ["create"]),
+    "a used nonce is forgotten": (
+        ["DELETE FROM used_nonces WHERE key = :nonce_key AND nonce = :nonce"],
+        ["use the nonce again", "use another nonce"],
+    ),
+    "all used nonces are forgotten": (
+        ["DELETE FROM used_nonces WHERE key = :nonce_key"],
+        ["use the nonce again", "use another nonce"],
+    ),
+    "no nonce was ever used": (
+        ["DELETE FROM used_nonces WHERE key = :nonce_key",
+         "DELETE FROM nonce_sources WHERE key = :nonce_key"],
+        ["use the nonce again", "use another nonce"],
+    ),
+    "the key has no source of nonces": (
+        ["UPDATE objects SET nonce_source = NULL WHERE uid = :other"],
+        ["use the nonce again", "get of the other"],
+    ),
     "the identifier of a removed object is another's": (
         ["UPDATE tombstones SET owner = :stranger WHERE uid = :removed"],
         ["take again", "take by a stranger"],
