@@ -443,8 +443,8 @@ FAULTS: tuple[Fault, ...] = (
         "S5",
         "the placeholder means what is granted to everybody",
         "domain/search.py",
-        "for standing in (Standing.OWN, Standing.GRANTED_BY_NAME)",
-        "for standing in Standing",
+        "if located.standing is page.addressable",
+        "if located.standing is not None",
         ("operations/test_names.py",),
     ),
     Fault(
