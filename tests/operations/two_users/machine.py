@@ -10,19 +10,19 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, multiple, rule
 
 from kms_tornado.kmip.attributes import Attributes
-from kms_tornado.kmip.enums import CryptographicUsageMask, Operation, State
+from kms_tornado.kmip.enums import CryptographicAlgorithm, CryptographicUsageMask, Operation, State
 
 from ..inside import ALICE, BOB
 from . import requests as r
-from .crypto_play import Blob
 from .database import Impossible
+from .life_play import CHANGES
 from .message_play import STREAMS, by_name
 from .model import EVERYONE
-from .play import CHANGES
 from .world import CONTINUE, UNDO, World
+from .wrapping_play import Blob
 from .writer_play import WriterPlay
 
-M, Op = CryptographicUsageMask, Operation
+A, M, Op = CryptographicAlgorithm, CryptographicUsageMask, Operation
 
 USERS = st.sampled_from([ALICE, BOB, BOB])
 NUMBERS = st.integers(0, 1 << 16)
@@ -46,7 +46,7 @@ def machine(world: World, rights: Any, steps: list[int], done: Any) -> type[Rule
         boxes = Bundle("boxes")
         streams = Bundle("streams")
 
-        @initialize(target=keys, granted=st.lists(rights, min_size=4, max_size=4), limit=r.LIMITS)
+        @initialize(target=keys, granted=st.lists(rights, min_size=8, max_size=8), limit=r.LIMITS)
         def begin(self, granted, limit):
             """A cast of keys that most attacks need; alice grants bob something on each of hers."""
             self.play = WriterPlay(world)
@@ -54,12 +54,17 @@ def machine(world: World, rights: Any, steps: list[int], done: Any) -> type[Rule
                 r.wanted(mask=M.ENCRYPT | M.DECRYPT, sensitive=True, tags=("a",), name="payroll"),
                 r.wanted(mask=M.ENCRYPT, sensitive=True, limit=limit),
                 r.wanted(mask=M.DERIVE_KEY, sensitive=True),
+                r.wanted(mask=M.DERIVE_KEY),
+                r.wanted(
+                    A.HMAC_SHA256, mask=M.MAC_GENERATE | M.MAC_VERIFY, sensitive=True, limit=limit
+                ),
                 r.wanted(mask=M.WRAP_KEY | M.UNWRAP_KEY, sensitive=True),
             ]
             his = [
                 r.wanted(mask=M.WRAP_KEY | M.UNWRAP_KEY, sensitive=each) for each in (True, False)
             ]
             uids = [self.play.create(ALICE, each) for each in hers]
+            uids += self.play.create_pair(ALICE, r.signing(limit=limit, tags=("a",)))
             for uid, operations in zip(uids, granted, strict=True):
                 self.play.grant(ALICE, uid, BOB, operations)
             known = self.play.import_(BOB, f"known-{next(numbers)}", self.material(), his[1])
@@ -208,6 +213,35 @@ def machine(world: World, rights: Any, steps: list[int], done: Any) -> type[Rule
             steps[0] += 1
             uid = self.suited(uid, M.MAC_GENERATE, exactly)
             self.play.mac(user, uid, self.data(data), parameters)
+
+        @rule(uid=keys, user=USERS, data=r.DATA, is_digest=st.booleans(), verifies=st.booleans())
+        def sign(self, uid, user, data, is_digest, verifies):
+            steps[0] += 1
+            data = self.data(data)
+            uid = self.suited(uid, M.SIGN, exactly=False)
+            signature = self.play.sign(user, uid, data, is_digest=is_digest)
+            if verifies and signature is not None:
+                for public in [key.uid for key in self.play.keys.values() if key.mask == M.VERIFY]:
+                    self.play.verify(user, public, data, signature)
+
+        @rule(uid=keys, user=USERS, data=r.DATA)
+        def verify_mac(self, uid, user, data):
+            steps[0] += 1
+            uid = self.suited(uid, M.MAC_VERIFY, exactly=False)
+            self.play.verify_mac(user, uid, self.data(data), bytes(32))
+
+        @rule(uid=keys, user=USERS, mask=r.MASKS)
+        def ask_about(self, uid, user, mask):
+            steps[0] += 1
+            self.play.ask_about(user, uid, int(mask or 0))
+            self.play.hash(user, uid.encode())
+
+        @rule(target=keys, uid=keys, user=USERS)
+        def replace_pair(self, uid, user):
+            steps[0] += 1
+            return multiple(
+                *(self.play.re_key_pair(user, self.suited(uid, M.SIGN, exactly=False)) or ())
+            )
 
         @rule(
             target=keys, uid=keys, user=USERS, data=r.DATA, method=r.METHODS, mask=r.MASKS,

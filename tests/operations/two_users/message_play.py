@@ -19,8 +19,8 @@ from kms_tornado.kmip.schema import to_node
 from kms_tornado.kmip.structures import Name
 from kms_tornado.kmip.ttlv import children_of
 
-from .crypto_play import CryptoPlay
 from .model import Key, Overreach
+from .pair_play import PairPlay
 from .secrets import mode_of
 from .world import CONTINUE, Outcome
 
@@ -50,7 +50,7 @@ def criteria_of(attributes: Attributes) -> LocateCriteria:
     return LocateCriteria(children_of(to_node(attributes, "Attributes")))
 
 
-class MessagePlay(CryptoPlay):
+class MessagePlay(PairPlay):
     def __init__(self, world: Any) -> None:
         super().__init__(world)
         self.streams: list[Stream] = []

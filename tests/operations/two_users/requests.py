@@ -83,7 +83,7 @@ IVS = st.none() | st.sampled_from([None, True, True, b"nonce of 12.", bytes(8), 
 WEAK = frozenset(
     {Op.ENCRYPT, Op.SIGN, Op.SIGNATURE_VERIFY, Op.MAC, Op.MAC_VERIFY, Op.DERIVE_KEY, Op.GET_ATTRIBUTES,
      Op.GET_ATTRIBUTE_LIST, Op.ADD_ATTRIBUTE, Op.SET_ATTRIBUTE, Op.MODIFY_ATTRIBUTE, Op.DELETE_ATTRIBUTE,
-     Op.CHECK, Op.ACTIVATE, Op.REVOKE, Op.DESTROY, Op.RE_KEY, Op.LOCATE, Op.IMPORT, Op.REGISTER, Op.CREATE}
+     Op.CHECK, Op.ACTIVATE, Op.REVOKE, Op.DESTROY, Op.RE_KEY, Op.RE_KEY_KEY_PAIR, Op.LOCATE, Op.IMPORT, Op.REGISTER, Op.CREATE}
 )  # fmt: skip
 STRONG = frozenset({Op.GET, Op.EXPORT, Op.DECRYPT})
 AAD = st.sampled_from([None, None, b"more"])
@@ -159,6 +159,16 @@ def wanted(
         usage_limits=None if limit is None else UsageLimits(limit[0], 10**6, limit[1]),
         names=() if name is None else (Name(name),),
         **given,
+    )
+    return with_user_tags(attributes, frozenset(tags)) if tags else attributes
+
+
+def signing(*, limit: tuple[int, UsageLimitsUnit] | None, tags: tuple[str, ...] = ()) -> Attributes:
+    """Attributes of a private key."""
+    attributes = Attributes(
+        cryptographic_usage_mask=int(M.SIGN),
+        sensitive=True,
+        usage_limits=None if limit is None else UsageLimits(limit[0], 10**6, limit[1]),
     )
     return with_user_tags(attributes, frozenset(tags)) if tags else attributes
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from kms_tornado.kmip.enums import BlockCipherMode, CryptographicAlgorithm
+from kms_tornado.kmip.enums import BlockCipherMode, CryptographicAlgorithm, ObjectType
 from kms_tornado.kmip.structures import CryptographicParameters
 
 from .world import unwrap
@@ -82,6 +84,15 @@ def _cut(secret: bytes) -> list[bytes]:
 def _slide(octets: bytes) -> Iterator[bytes]:
     for place in range(len(octets) - WINDOW + 1):
         yield octets[place : place + WINDOW]
+
+
+def secret_part(kind: ObjectType, material: bytes) -> bytes:
+    """Of a private key the number alone: around it stands what is public."""
+    if kind is not ObjectType.PRIVATE_KEY:
+        return material
+    private = serialization.load_der_private_key(material, None)
+    assert isinstance(private, ec.EllipticCurvePrivateKey)
+    return private.private_numbers().private_value.to_bytes(32, "big")
 
 
 def digests_of(material: bytes) -> Iterator[tuple[str, bytes]]:
