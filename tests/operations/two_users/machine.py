@@ -153,6 +153,12 @@ def machine(world: World, rights: Any, steps: list[int], done: Any) -> type[Rule
             steps[0] += 1
             self.play.tick(seconds)
 
+        @rule()
+        def restart(self):
+            steps[0] += 1
+            world.restart()
+            self.play.streams.clear()
+
         @rule(user=USERS, uid=keys, what=st.sampled_from(["activate", "revoke", "compromise", "destroy", "remove"]))  # fmt: skip
         def live(self, user, uid, what):
             steps[0] += 1

@@ -25,11 +25,12 @@ from kms_tornado.operations.common.call import Call
 from kms_tornado.operations.common.client_profile import BARE_OPERATION
 from kms_tornado.service import batch
 from kms_tornado.service.service import Service
+from kms_tornado.settings import ServiceSettings
 from kms_tornado.store.base import Conflict
 from kms_tornado.store.postgres.backend import PostgresBackend
 from kms_tornado.store.sqlite.backend import SQLiteBackend
 
-from ..inside import START, Inside, a_principal
+from ..inside import START, Inside, a_principal, at_once
 from .database import DatabaseWriter
 
 #: What a client is told of an object whose row is not as the server wrote it.
@@ -102,10 +103,10 @@ class World(Inside):
             backend = PostgresBackend(make_url(place))
             url = place.replace("postgresql:", "postgresql+psycopg:", 1)
         super().__init__(Path(), backend=backend, crypto_policy=crypto_policy)
+        self.crypto_policy = crypto_policy
         self.log = Lines()
-        self.service.__class__ = RecordingService
-        self.service.attempts = []
         self.database = DatabaseWriter(url)
+        self._begin_service()
 
     def __enter__(self) -> World:
         super().__enter__()
@@ -120,6 +121,18 @@ class World(Inside):
         logger.propagate = True
         self.database.close()
         super().__exit__(*exc)
+
+    def _begin_service(self) -> None:
+        settings = ServiceSettings(crypto_policy=self.crypto_policy)
+        self.service = RecordingService(
+            self.store, self.master_key, at_once, settings, now=lambda: self.clock
+        )
+
+    def restart(self) -> None:
+        """Another process on the same database: what was in memory is gone."""
+        self.run(self.store.stop())
+        super().__enter__()
+        self._begin_service()
 
     def begin(self) -> None:
         """A database without an object, and the first second again."""
