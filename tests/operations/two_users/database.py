@@ -23,6 +23,7 @@ from sqlalchemy import (
     event,
     insert,
     select,
+    text,
     update,
 )
 from sqlalchemy.exc import DBAPIError
@@ -70,7 +71,11 @@ class DatabaseWriter:
         self._engine.dispose()
 
     def empty(self) -> None:
+        names = ", ".join(table.name for table in self.tables)
         with self._engine.begin() as connection:
+            if self._engine.dialect.name == "postgresql":
+                connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
+                return
             for table in reversed(self.tables):
                 connection.execute(delete(table))
 
@@ -93,7 +98,8 @@ class DatabaseWriter:
         after = {**row, chosen.name: _pick(values, value)}
         self._update(table, row, after)
         what = f"{table.name}.{chosen.name} of {_key(table, row)}: {row[chosen.name]!r} → {after[chosen.name]!r}"  # fmt: skip
-        return Edit(what, [(table, row)], [(table, after)], hides=True)
+        removes = table is self.objects and row["uid"] != after["uid"]
+        return Edit(what, [(table, row)], [(table, after)], hides=True, removes=removes)
 
     def copy(self, which: int, other: int, column: int) -> Edit:
         """Columns of one row over those of another: one, or all but the key and the identifier."""
@@ -178,7 +184,7 @@ class DatabaseWriter:
 
     def undo(self, edit: Edit) -> bool:
         """Put back what was there, if nobody has written these rows since."""
-        if edit.removes:
+        if edit.removes and not edit.after:  # what hung on the row is gone, too
             return False
         now = {table.name: self.rows(table) for table, _ in (*edit.before, *edit.after)}
         if not all(row in now[table.name] for table, row in edit.after):
@@ -270,11 +276,11 @@ def _near_number(old: int | None) -> list[Any]:
 
 
 def _near_text(old: str | None) -> list[Any]:
-    text = old or ""
-    return ["", "*", "bob", "alice", "{}", "[]", text + " ", text[:-1], *_rewritten(text)]
+    own = old or ""
+    return ["", "*", "bob", "alice", "{}", "[]", own + " ", own[:-1], *_rewritten(own)]
 
 
-def _rewritten(text: str) -> Iterator[str]:
+def _rewritten(own: str) -> Iterator[str]:
     """The text with one of its numbers, words or hexadecimal digits changed: JSON stays JSON."""
     changes: Sequence[tuple[str, Callable[[re.Match[str]], str]]] = [
         (r"\btrue\b", lambda _: "false"),
@@ -284,8 +290,8 @@ def _rewritten(text: str) -> Iterator[str]:
         (r"[a-zA-Z]\b", lambda found: found[0].swapcase()),
     ]
     for pattern, change in changes:
-        for found in list(re.finditer(pattern, text))[:12]:
-            yield text[: found.start()] + change(found) + text[found.end() :]
+        for found in list(re.finditer(pattern, own))[:12]:
+            yield own[: found.start()] + change(found) + own[found.end() :]
 
 
 def _near_octets(old: bytes | None) -> list[Any]:

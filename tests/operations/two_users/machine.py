@@ -38,7 +38,6 @@ FIELDS = {
 
 def machine(world: World, rights: Any, steps: list[int], done: Any) -> type[RuleBasedStateMachine]:
     """rights: that alice grants. steps, done: count what was tried, and what succeeded, in all examples."""
-    numbers = itertools.count(1)
 
     class Machine(RuleBasedStateMachine):
         keys = Bundle("keys")
@@ -50,6 +49,7 @@ def machine(world: World, rights: Any, steps: list[int], done: Any) -> type[Rule
         def begin(self, granted, limit):
             """A cast of keys that most attacks need; alice grants bob something on each of hers."""
             self.play = WriterPlay(world)
+            self.numbers = itertools.count(1)
             hers = [
                 r.wanted(mask=M.ENCRYPT | M.DECRYPT, sensitive=True, tags=("a",), name="payroll"),
                 r.wanted(mask=M.ENCRYPT, sensitive=True, limit=limit),
@@ -67,7 +67,7 @@ def machine(world: World, rights: Any, steps: list[int], done: Any) -> type[Rule
             uids += self.play.create_pair(ALICE, r.signing(limit=limit, tags=("a",)))
             for uid, operations in zip(uids, granted, strict=True):
                 self.play.grant(ALICE, uid, BOB, operations)
-            known = self.play.import_(BOB, f"known-{next(numbers)}", self.material(), his[1])
+            known = self.play.import_(BOB, f"known-{next(self.numbers)}", self.material(), his[1])
             return multiple(*uids, *[self.play.create(BOB, each) for each in his], known)
 
         def teardown(self) -> None:
@@ -75,10 +75,10 @@ def machine(world: World, rights: Any, steps: list[int], done: Any) -> type[Rule
 
         def material(self) -> bytes:
             """Known to whoever brings it along, and to nobody else."""
-            return hashlib.sha256(b"material %d" % next(numbers)).digest()
+            return hashlib.sha256(b"material %d" % next(self.numbers)).digest()
 
         def secret(self) -> bytes:
-            return hashlib.sha256(b"plaintext %d" % next(numbers)).digest()
+            return hashlib.sha256(b"plaintext %d" % next(self.numbers)).digest()
 
         def data(self, drawn: bytes | int) -> bytes:
             """A number: a block of the key stream that hides what alice encrypted."""
@@ -91,6 +91,11 @@ def machine(world: World, rights: Any, steps: list[int], done: Any) -> type[Rule
             if drawn is not True:
                 return drawn
             return self.play.nonces[-1] if self.play.nonces else None
+
+        @staticmethod
+        def latest(made: list[Any]) -> Any:
+            """In the place of one that was not made: what is drawn must not depend on what was done."""
+            return made[-1] if made else None
 
         def suited(self, uid: str, needed: M, exactly: bool) -> str:
             """The key or, unless exactly that one is meant, another whose mask has the bit."""
@@ -109,7 +114,7 @@ def machine(world: World, rights: Any, steps: list[int], done: Any) -> type[Rule
         )  # fmt: skip
         def come(self, user, mask, sensitive, extractable, dates, limit, tags, name, algorithm, parameters, is_made):  # fmt: skip
             steps[0] += 1
-            uid = f"{user}-{next(numbers)}"
+            uid = f"{user}-{next(self.numbers)}"
             attributes = r.wanted(
                 algorithm, mask=mask, sensitive=sensitive, extractable=extractable, dates=dates, limit=limit,
                 parameters=parameters, tags=tags, name=name, uid=uid,
@@ -118,7 +123,7 @@ def machine(world: World, rights: Any, steps: list[int], done: Any) -> type[Rule
                 made = self.play.create(user, attributes)
             else:
                 made = self.play.import_(user, uid, self.material(), attributes)
-            return one(made)
+            return made or uid
 
         @rule(user=USERS, uid=keys, replaces=st.booleans(), tags=r.TAGS)
         def take_identifier(self, user, uid, replaces, tags):
@@ -133,7 +138,7 @@ def machine(world: World, rights: Any, steps: list[int], done: Any) -> type[Rule
         def replace(self, user, uid, parameters, offset):
             steps[0] += 1
             requested = Attributes(cryptographic_parameters=parameters)
-            return one(self.play.re_key(user, uid, requested, offset))
+            return self.play.re_key(user, uid, requested, offset) or uid
 
         @rule(
             uid=keys, user=USERS, grantee=st.sampled_from([BOB, BOB, BOB, EVERYONE]), granted=rights
@@ -192,26 +197,30 @@ def machine(world: World, rights: Any, steps: list[int], done: Any) -> type[Rule
         def keep_a_secret(self, uid, exactly):
             steps[0] += 1
             uid = self.suited(uid, M.ENCRYPT, exactly)
-            return one(self.play.encrypt(ALICE, uid, self.secret()))
+            return self.play.encrypt(ALICE, uid, self.secret())
 
         @rule(target=boxes, user=USERS, tags=st.sampled_from(['["a"]', '["a","b"]']))
         def encrypt_by_tags(self, user, tags):
             steps[0] += 1
-            return one(self.play.encrypt(user, tags, self.secret()))
+            return self.play.encrypt(user, tags, self.secret())
 
         @rule(target=boxes, uid=keys, user=USERS, data=r.DATA, iv=r.IVS, parameters=r.PARAMETERS, aad=r.AAD, exactly=st.booleans())  # fmt: skip
         def encrypt(self, uid, user, data, iv, parameters, aad, exactly):
             steps[0] += 1
             uid = self.suited(uid, M.ENCRYPT, exactly)
-            made = self.play.encrypt(
+            return self.play.encrypt(
                 user, uid, self.data(data), iv=self.iv(iv), parameters=parameters, aad=aad
             )
-            return one(made)
 
         @rule(user=USERS, box=boxes, uid=st.none() | keys, parameters=r.PARAMETERS, data=st.none() | r.DATA)  # fmt: skip
         def decrypt(self, user, box, uid, parameters, data):
             steps[0] += 1
-            data = None if data is None else self.data(data)
+            data, box = (
+                None if data is None else self.data(data),
+                box or self.latest(self.play.boxes),
+            )
+            if box is None:
+                return
             self.play.decrypt(user, box, uid, parameters=parameters, data=data)
 
         @rule(uid=keys, user=USERS, data=r.DATA, parameters=r.MAC_PARAMETERS, exactly=st.booleans())
@@ -245,9 +254,8 @@ def machine(world: World, rights: Any, steps: list[int], done: Any) -> type[Rule
         @rule(target=keys, uid=keys, user=USERS)
         def replace_pair(self, uid, user):
             steps[0] += 1
-            return multiple(
-                *(self.play.re_key_pair(user, self.suited(uid, M.SIGN, exactly=False)) or ())
-            )
+            made = self.play.re_key_pair(user, self.suited(uid, M.SIGN, exactly=False))
+            return uid if made is None else made[0]
 
         @rule(
             target=keys, uid=keys, user=USERS, data=r.DATA, method=r.METHODS, mask=r.MASKS,
@@ -258,7 +266,7 @@ def machine(world: World, rights: Any, steps: list[int], done: Any) -> type[Rule
             uid = self.suited(uid, M.DERIVE_KEY, exactly)
             length = 16 if method.name == "ENCRYPT" else 32
             attributes = r.wanted(mask=mask, sensitive=sensitive, tags=tags, length=length)
-            return one(self.play.derive(user, uid, method, self.data(data), attributes))
+            return self.play.derive(user, uid, method, self.data(data), attributes) or uid
 
         # --- out and in ---------------------------------------------------------------------------
 
@@ -274,15 +282,16 @@ def machine(world: World, rights: Any, steps: list[int], done: Any) -> type[Rule
             blob = self.play.get(
                 user, uid, by=by, mode=mode, encoding=encoding, is_export=is_export
             )
-            return one(blob if isinstance(blob, Blob) else None)
+            return blob if isinstance(blob, Blob) else None
 
         @rule(target=keys, user=USERS, blob=blobs, mask=r.MASKS, keeps=st.booleans(), registers=st.booleans())  # fmt: skip
         def bring(self, user, blob, mask, keeps, registers):
             steps[0] += 1
-            uid = f"{user}-{next(numbers)}"
-            return one(
+            uid = f"{user}-{next(self.numbers)}"
+            blob = blob or self.latest(self.play.blobs)
+            if blob is not None:
                 self.play.bring(user, blob, uid, mask=mask, keeps=keeps, registers=registers)
-            )
+            return uid
 
         # --- several requests ---------------------------------------------------------------------
 
@@ -302,7 +311,7 @@ def machine(world: World, rights: Any, steps: list[int], done: Any) -> type[Rule
             wanted = by_name(name) if name else Attributes()
             option = UNDO if undoes else CONTINUE
             secret = self.secret()
-            return one(self.play.locate_and_encrypt(user, wanted, frozenset(tags), secret, option))
+            return self.play.locate_and_encrypt(user, wanted, frozenset(tags), secret, option)
 
         @rule(user=USERS, uid=keys, data=r.DATA, iv=r.IVS, undoes=st.booleans())
         def batch(self, user, uid, data, iv, undoes):
@@ -316,12 +325,14 @@ def machine(world: World, rights: Any, steps: list[int], done: Any) -> type[Rule
             steps[0] += 1
             uid = self.suited(uid, STREAMS[operation][1], exactly=False)
             data = self.data(data)
-            return one(self.play.begin_stream(user, operation, uid, data, self.iv(iv)))
+            return self.play.begin_stream(user, operation, uid, data, self.iv(iv))
 
         @rule(stream=streams, user=st.none() | USERS, data=r.DATA, ends=st.booleans())
         def feed(self, stream, user, data, ends):
             steps[0] += 1
-            if stream in self.play.streams:
+            if stream not in self.play.streams:
+                stream = self.latest(self.play.streams)
+            if stream is not None:
                 self.play.feed(stream, self.data(data), user=user, ends=ends)
 
         # --- the database writer ------------------------------------------------------------------
@@ -346,8 +357,3 @@ def machine(world: World, rights: Any, steps: list[int], done: Any) -> type[Rule
             self.play.tamper(edit, before, asked, stays=stays)
 
     return Machine
-
-
-def one(made: Any) -> Any:
-    """For a bundle: nothing where nothing was made."""
-    return multiple() if made is None else made

@@ -135,8 +135,9 @@ class World(Inside):
         self._begin_service()
 
     def begin(self) -> None:
-        """A database without an object, and the first second again."""
+        """A database without an object, a server that remembers none, and the first second again."""
         self.database.empty()
+        self._begin_service()
         self.clock = START
 
     # --- operations -----------------------------------------------------------------------------

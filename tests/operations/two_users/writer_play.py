@@ -57,6 +57,8 @@ class WriterPlay(MessagePlay):
             self.edits.append("put back")
             self.compare_again(before, self.ask(asked))
             self.is_hidden_from_searches = was_hidden
+            for uid in touched:
+                self.keys[uid].is_lost = False
 
     def ask(self, uids: Sequence[str]) -> Answers:
         """Questions that change nothing."""
