@@ -120,14 +120,20 @@ class CryptoPlay(LifePlay):
         if is_callers and not key.may(user, Op.DECRYPT):
             raise Overreach(f"{user} chose a nonce for {key.uid}, without the right to decrypt")
         source = "caller" if is_callers else "server"
-        if self.sources.setdefault(key.material, source) != source:
+        same = self._same_key(key)
+        if self.sources.setdefault(same, source) != source:
             raise Overreach(f"{key.uid} has nonces of the {source}'s now, too")
         for block in blocks_used(mode, key.material, iv, size):
-            other = self.blocks.get((key.material, block))
+            other = self.blocks.get((same, block))
             if other is not None:
                 raise Leak(f"{user} took key stream of {key.uid} that {other} took: {iv.hex()}")
-            self.blocks[key.material, block] = user
+            self.blocks[same, block] = user
         self.nonces.append(iv)
+
+    def _same_key(self, key: Key) -> bytes:
+        """The material; with `permissive`, that of this object alone (docs/keys.md)."""
+        is_strict = self.world.crypto_policy == "conservative"
+        return key.material if is_strict else key.material + key.uid.encode()
 
     def keep_secret(self, user: str, key: Key, plaintext: bytes, ciphertext: bytes) -> None:
         """What one user encrypts is not the others', nor is the key stream that hides it."""

@@ -64,20 +64,29 @@ class DatabaseWriter:
         self._engine = create_engine(url, pool_size=1, max_overflow=0)
         if url.startswith("sqlite"):
             event.listen(self._engine, "connect", _wait_for_locks)
+        self._first_rows: list[tuple[Table, list[Row]]] = []
         self.objects = metadata.tables["objects"]
         self.tables = [table for table in metadata.sorted_tables if table.name not in _NOT_EDITED]
 
     def close(self) -> None:
         self._engine.dispose()
 
+    def remember(self) -> None:
+        """The rows of a new database, for `empty`."""
+        self._first_rows = [(table, self.rows(table)) for table in self.tables]
+
     def empty(self) -> None:
+        """As it was when it was new."""
         names = ", ".join(table.name for table in self.tables)
         with self._engine.begin() as connection:
             if self._engine.dialect.name == "postgresql":
                 connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
-                return
-            for table in reversed(self.tables):
-                connection.execute(delete(table))
+            else:
+                for table in reversed(self.tables):
+                    connection.execute(delete(table))
+            for table, rows in self._first_rows:
+                if rows:
+                    connection.execute(insert(table), rows)
 
     def rows(self, table: Table) -> list[Row]:
         """In the order of their keys."""

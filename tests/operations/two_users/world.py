@@ -110,6 +110,7 @@ class World(Inside):
 
     def __enter__(self) -> World:
         super().__enter__()
+        self.database.remember()
         logger = logging.getLogger("kms_tornado")
         logger.addHandler(self.log)
         logger.propagate = False
