@@ -304,9 +304,9 @@ def _rewritten(own: str) -> Iterator[str]:
 
 
 def _near_octets(old: bytes | None) -> list[Any]:
-    octets = old or b""
+    octets = old or b"?"
     flipped = [octets[:-1] + bytes([octets[-1] ^ 1]), bytes([octets[0] ^ 1]) + octets[1:]]
-    return [b"", bytes(12), bytes(32), bytes(len(octets)), *(flipped if octets else [])]
+    return [b"", bytes(12), bytes(32), bytes(len(octets)), *flipped]
 
 
 _NEAR: dict[type, Callable[[Any], list[Any]]] = {
