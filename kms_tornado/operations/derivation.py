@@ -115,11 +115,10 @@ async def derive_key(call: Call, request: DeriveKeyRequest) -> DeriveKeyResponse
     else:
         material = rule.derive(derivation)
     new = _make_derived_object(call, request, attributes, bases, material)
-    recorded = [record_results(bases[0], hides=hides), *bases[1:]]
     uses = [
         change
-        for base, after in zip(bases, recorded, strict=True)
-        for change in _record_use(call, base, after, new)
+        for base in bases
+        for change in _record_use(call, base, record_results(base, hides=hides), new)
     ]
     await call.commit(Insert(new), *uses)
     return DeriveKeyResponse(unique_identifier=new.uid)

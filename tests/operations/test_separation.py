@@ -348,6 +348,35 @@ def test_right_to_derive_gives_nothing_hidden_with_secret_data_of_others(kms, al
     assert derived(alice, a_key(alice), secret)
 
 
+@pytest.mark.parametrize("more", [[], [HIDDEN["Sensitive"]]], ids=["readable", "hidden"])
+def test_first_step_of_hkdf_is_given_to_nobody_as_an_hmac_of_the_base(kms, alice, more):
+    """HMAC with the salt as its key and the base as its data: from there on HKDF needs no secret."""
+    base, salt, bob = a_secret(alice, b"base" * 8), b"salt" * 8, kms.user()
+    alice.grant(base, bob, "derive_key")
+    hkdf = {"method": "HKDF", "given": [octets("Salt", salt), data(b"info")]}
+    assert derived(alice, base, **hkdf, more=[HIDDEN["Sensitive"]])
+    for user in (alice, bob):
+        items = wanted(a_key(user, salt), base, more=more)
+        if user is alice and more:
+            assert user.do("DeriveKey", *items), "her own hidden object"
+        else:
+            assert user.refused("DeriveKey", *items).startswith(
+                ("Sensitive: ", "Permission_Denied")
+            )
+
+
+def test_base_whose_hmac_was_given_out_gives_nothing_hidden(kms, alice):
+    base, salt, bob = a_secret(alice, b"base" * 8), b"salt" * 8, kms.user()
+    alice.grant(base, bob, "derive_key")
+    extracted = bob.key_of(derived(bob, a_key(bob, salt), base))
+    assert extracted == hmac.digest(salt, b"base" * 8, "sha256")
+    hkdf = {"method": "HKDF", "given": [octets("Salt", salt), data(b"info")]}
+    line = alice.refused("DeriveKey", *wanted(base, **hkdf, more=[HIDDEN["Sensitive"]]))
+    assert line.startswith("Sensitive: what was derived from this base can be read")
+    opened = alice.key_of(derived(alice, base, **hkdf))
+    assert opened == hmac.digest(extracted, b"info\x01", "sha256")
+
+
 def test_secret_data_that_hides_the_result_derives_alone(alice):
     mask = number("CryptographicUsageMask", DERIVE | int(M.MAC_GENERATE))
     both = alice.do(
@@ -637,5 +666,7 @@ def test_derivation_by_encryption_does_not_show_an_object_to_who_knows_the_base(
     assert other.refused("DeriveKey", *asked) == (
         "Permission_Denied: encrypting what another object has needs the right get as well"
     )
-    owner.grant(secret, other, "get")  # who may read it may encrypt it, too
-    other.do("DeriveKey", *asked)
+    readable = a_secret(owner, KEY)
+    owner.grant(readable, other, "derive_key", "get")  # who may read it may encrypt it, too
+    given = [cryptographic(mode="ECB")]
+    other.do("DeriveKey", *wanted(base, readable, method="Encrypt", given=given))

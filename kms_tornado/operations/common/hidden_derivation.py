@@ -5,12 +5,15 @@ of the server's functions compute the same: HMAC and SP 800-108 are a MAC, PBKDF
 too, derivation by encryption is Encrypt, and the hash of a key is its Digest. DeriveKey itself would show the
 bytes of a hidden object as those of one that is not hidden. So there are four rules for hidden objects:
 
-1. Every secret that they come from may do nothing but derive: its usage mask is DeriveKey alone.
-2. The owner of that secret derives them. A right to derive_key would otherwise give its holder an object of
-   their own with the same bytes, and with other uses.
+1. A base may do nothing but derive: its usage mask is DeriveKey alone.
+2. Its owner derives them. A right to derive_key would otherwise give its holder an object of their own with
+   the same bytes, and with other uses.
 3. What is derived from one base is hidden or not, always as it was the first time. A system tag of the base
-   records which. A base that is hidden itself gives hidden objects only, which it cannot be talked out of.
+   records which. A base that is hidden itself gives hidden objects only.
 4. They are long enough not to be guessed, and never a plain hash of their base.
+
+The Secret Data that holds the derivation data is a base like the other: HMAC, of which it is the message and
+a known key the key, is the first step of HKDF from it (RFC 5869 §2.2).
 """
 
 from __future__ import annotations
@@ -57,17 +60,16 @@ def check_derivation(
     bytes. hides: whether the new object is hidden.
     Raises IncompatibleCryptographicUsageMask, PermissionDenied, SensitiveObject.
     """
-    base = bases[0]
     if not hides:
-        if HIDDEN_RESULTS_TAG in base.tags:
+        if any(HIDDEN_RESULTS_TAG in base.tags for base in bases):
             raise SensitiveObject(
                 "what was derived from this base is Sensitive or not Extractable, and so is all that "
                 "will be: ask for a Sensitive object, or derive from another base"
             )
         if technique is Technique.DERIVATION_BY_ENCRYPTION:
-            _check_no_key_stream(call, base)
+            _check_no_key_stream(call, bases[0])
         return
-    if READABLE_RESULTS_TAG in base.tags:
+    if any(READABLE_RESULTS_TAG in base.tags for base in bases):
         raise SensitiveObject(
             "what was derived from this base can be read, and so can all that will be: derive a "
             "Sensitive object, or one that is not Extractable, from another base"
@@ -77,8 +79,8 @@ def check_derivation(
             "a Sensitive object, or one that is not Extractable, is never a plain hash of its base: "
             "use another derivation method, such as HKDF"
         )
-    for secret in (base, *(each for each in bases[1:] if is_hidden(each.attributes))):
-        _check_derives_for_owner(call, secret)
+    for base in bases:
+        _check_derives_for_owner(call, base)
     if 8 * length < MIN_HIDDEN_BITS:
         raise SensitiveObject(
             "what is derived from a Sensitive object, or is Sensitive itself, has at least "
@@ -98,14 +100,14 @@ def _check_no_key_stream(call: Call, base: ManagedObject) -> None:
         )
 
 
-def _check_derives_for_owner(call: Call, secret: ManagedObject) -> None:
-    """Raises unless the secret may do nothing but derive, and the caller owns it."""
-    if not is_owner(call.principal, secret):
+def _check_derives_for_owner(call: Call, base: ManagedObject) -> None:
+    """Raises unless the base may do nothing but derive, and the caller owns it."""
+    if not is_owner(call.principal, base):
         raise PermissionDenied(
             "a Sensitive object, or one that is not Extractable, is derived by the owner of its base, "
             "who can grant the use of it"
         )
-    if usage_mask_of(secret) != _DERIVE_KEY:
+    if usage_mask_of(base) != _DERIVE_KEY:
         raise IncompatibleCryptographicUsageMask(
             "a Sensitive object, or one that is not Extractable, is derived from an object whose usage "
             "mask is DeriveKey alone"
