@@ -107,6 +107,10 @@ def check_row(row: Sequence[Any], authenticator: RowAuthenticator) -> dict[str, 
     return values
 
 
+# Bytes and characters of a row that is remembered: most have fewer than a thousand.
+_MAX_KNOWN = 4096
+
+
 class RowParser:
     """Parses rows into objects, and caches what it parsed from their texts. Each store has its own.
 
@@ -118,9 +122,19 @@ class RowParser:
         self._check_object = authenticator.check_object
         self._parse_attributes = lru_cache(maxsize=4096)(_parse_stored)
         self._parse_tags = lru_cache(maxsize=1024)(_parse_tags)
+        # By the whole row, code included: a row with one other byte is another row, and is checked. To
+        # check a row takes 16 µs, a tenth of Get; to find it here takes one.
+        self._parse_known = lru_cache(maxsize=4096)(self._parse_checked)
 
     def parse_row(self, row: Sequence[Any]) -> ManagedObject:
         """The object of a row with the columns of OBJECT_ROW, if this server wrote it. Raises AlteredRow."""
+        try:
+            is_small = sum(map(len, row[UID:_MAC])) + len(row[_SEALED]) <= _MAX_KNOWN
+        except TypeError:  # no material, or values of types that this server never writes
+            is_small = False
+        return (self._parse_known if is_small else self._parse_checked)(row)
+
+    def _parse_checked(self, row: Sequence[Any]) -> ManagedObject:
         self._check_object(row, row[_MAC])
         sealed = row[_SEALED]
         if digest_sealed(sealed) != row[_DIGEST]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from kms_tornado.store.sql.row_macs import AlteredRow
 from kms_tornado.store.sql.rows import OBJECT_ROW, RowParser, format_row
 
 from ..helpers import AUTHENTICATOR, an_object
@@ -21,3 +24,33 @@ def test_same_text_is_parsed_once():
     one, other = (parser.parse_row(row_of(an_object(uid))) for uid in ("one", "other"))
     assert one.attributes is other.attributes
     assert one.tags is other.tags
+
+
+def test_row_that_was_read_before_is_not_checked_again():
+    parser = RowParser(AUTHENTICATOR)
+    first, second = (parser.parse_row(row_of(an_object("one"))) for _ in range(2))
+    assert first is second
+
+
+@pytest.mark.parametrize("column", [column.name for column in OBJECT_ROW])
+def test_row_that_was_read_before_is_refused_once_a_column_differs(column):
+    parser = RowParser(AUTHENTICATOR)
+    row = row_of(an_object("one"))
+    parser.parse_row(row)
+    place = [known.name for known in OBJECT_ROW].index(column)
+    edited = list(row)
+    edited[place] = edit(row[place])
+    with pytest.raises(AlteredRow):
+        parser.parse_row(tuple(edited))
+    parser.parse_row(row)
+
+
+def edit(value):
+    match value:
+        case bytes():
+            return value[:-1] + bytes((value[-1] ^ 1,))
+        case str():
+            return value + " "
+        case None:
+            return 1
+    return value + 1
