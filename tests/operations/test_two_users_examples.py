@@ -28,7 +28,7 @@ from .inside import ALICE, BOB, START
 from .two_users import requests as r
 from .two_users.database import Impossible
 from .two_users.message_play import by_name
-from .two_users.model import EVERYONE
+from .two_users.model import DATES, EVERYONE
 from .two_users.world import World
 from .two_users.writer_play import WriterPlay
 
@@ -316,6 +316,50 @@ def test_limit_is_not_lifted_by_who_may_change_attributes(play):
     rights = [Op.ENCRYPT, Op.DELETE_ATTRIBUTE, Op.MODIFY_ATTRIBUTE]
     uid = hidden(play, *rights, limit=(16, UsageLimitsUnit.BYTE))
     assert not play.delete(BOB, uid, "UsageLimits", "usage_limits")
+
+
+@pytest.mark.parametrize(
+    ("field", "before", "after"),
+    [
+        ("protect_stop_date", 5, 9),
+        ("process_start_date", 5, 1),
+        ("deactivation_date", 5, 9),
+        ("activation_date", 5, -1),
+    ],
+)
+@pytest.mark.parametrize("way", ["set", "modify"])
+def test_dates_are_not_loosened_by_who_may_change_attributes(play, field, before, after, way):
+    dates = tuple(before if each == field else None for each in DATES)
+    rights = [Op.ENCRYPT, Op.SET_ATTRIBUTE, Op.MODIFY_ATTRIBUTE]
+    uid = hidden(play, *rights, dates=dates)
+    assert not play.change(BOB, uid, way, field, START + after)
+    assert play.change(ALICE, uid, way, field, START + after)
+
+
+@pytest.mark.parametrize("requested", [{"tags": ("a",)}, {"name": "payroll"}], ids=["tags", "name"])
+def test_replacement_by_another_takes_no_tags_and_no_name_of_the_others_choice(play, requested):
+    uid = hidden(play, Op.RE_KEY)
+    wanted = r.wanted(**requested)
+    asked = Attributes(names=wanted.names, vendor_attributes=wanted.vendor_attributes)
+    assert play.re_key(BOB, uid, asked) is None
+    assert play.re_key(ALICE, uid, asked)
+
+
+@pytest.mark.parametrize("name", ["tags", "names"])
+def test_tags_and_names_of_anothers_key_are_not_chosen_by_who_may_change_attributes(play, name):
+    uid = hidden(play, *r.WEAK)
+    wanted = r.wanted(tags=("a",), name="payroll")
+    values = wanted.vendor_attributes if name == "tags" else wanted.names
+    field = "vendor_attributes" if name == "tags" else "names"
+    assert not play.change(BOB, uid, "add", field, values[0])
+
+
+def test_withdrawn_right_ends_data_in_parts(play):
+    uid = hidden(play, Op.ENCRYPT)
+    stream = play.begin_stream(BOB, Op.ENCRYPT, uid, bytes(16))
+    assert play.feed(stream, bytes(16))
+    assert play.withdraw(ALICE, uid, BOB, [Op.ENCRYPT])
+    assert not play.feed(stream, bytes(16))
 
 
 # --- S3: the database writer, who helps bob ------------------------------------------------------

@@ -54,17 +54,20 @@ class LifePlay(Play):
         if old.state not in ALIVE:
             raise Overreach(f"{user} replaced {uid}, which is {old.state.name}")
         new = self.adopt(old.owner, outcome.response.unique_identifier)
+        names = old.attributes.names
         old.set(names=())
-        self._check_replacement(user, old, new, offset)
+        self._check_replacement(user, old, new, names)
         return new.uid
 
-    def _check_replacement(self, user: str, old: Key, new: Key, offset: int | None) -> None:
+    def _check_replacement(self, user: str, old: Key, new: Key, names: tuple[Any, ...]) -> None:
         if new.owner != old.owner:
             raise Overreach(f"{user} has {old.owner}'s key replaced by one of {new.owner}'s")
         check_as_protected(user, new, old)
         fixed = ["cryptographic_usage_mask"]
         if user != old.owner:
-            fixed += ["cryptographic_parameters"]
+            fixed += ["cryptographic_parameters", "object_groups"]
+            if new.tags != old.tags or new.attributes.names != names:
+                raise Overreach(f"{user} chose tags or a Name for {new.owner}'s {new.uid}")
             if new.total != old.total:
                 raise Overreach(f"{user} replaced {old.uid}, and its limit")
         for name in fixed:
@@ -175,6 +178,19 @@ class LifePlay(Play):
             return
         if field in OWNERS_ALONE:
             raise Overreach(f"{user} changed {field} of {key.owner}'s {key.uid}")
+        if field == "usage_limits" or (field in DATES and not self._tightens(key, field, value)):
+            raise Overreach(f"{user} loosened {field} of {key.owner}'s {key.uid} to {value}")
         is_past = field in DATES and value is not None and value <= self.now
         if field == "deactivation_date" and is_past and not key.may(user, Op.REVOKE):
             raise Overreach(f"{user} revoked {key.owner}'s {key.uid} by a date")
+
+    def _tightens(self, key: Key, field: str, value: int | None) -> bool:
+        """Whether the date leaves no use that the old one did not leave; activation takes its own right."""
+        old = getattr(key.attributes, field)
+        if value is None:
+            return False
+        if field == "activation_date":
+            return any(key.may(user, Op.ACTIVATE) for user in key.grants)
+        if old is None:
+            return True
+        return value >= old if field == "process_start_date" else value <= old

@@ -284,6 +284,14 @@ def machine(world: World, rights: Any, steps: list[int], done: Any) -> type[Rule
             )
             return blob if isinstance(blob, Blob) else None
 
+        @rule(target=keys, user=USERS, uid=keys, mask=r.MASKS, sensitive=st.booleans(), exactly=st.booleans())  # fmt: skip
+        def come_wrapped(self, user, uid, mask, sensitive, exactly):
+            steps[0] += 1
+            by = self.suited(uid, M.WRAP_KEY, exactly)
+            return (
+                self.play.create_wrapped(user, r.wanted(mask=mask, sensitive=sensitive), by) or uid
+            )
+
         @rule(target=keys, user=USERS, blob=blobs, mask=r.MASKS, keeps=st.booleans(), registers=st.booleans())  # fmt: skip
         def bring(self, user, blob, mask, keeps, registers):
             steps[0] += 1

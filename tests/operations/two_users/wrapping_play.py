@@ -17,7 +17,14 @@ from kms_tornado.kmip.enums import (
     ObjectType,
     Operation,
 )
-from kms_tornado.kmip.payloads import ExportRequest, GetRequest, ImportRequest, RegisterRequest
+from kms_tornado.kmip.payloads import (
+    CreateRequest,
+    ExportRequest,
+    GetRequest,
+    ImportRequest,
+    RegisterRequest,
+)
+from kms_tornado.kmip.structures import VendorAttribute
 
 from . import requests
 from .crypto_play import CryptoPlay
@@ -42,6 +49,21 @@ class WrappingPlay(CryptoPlay):
     def __init__(self, world: Any) -> None:
         super().__init__(world)
         self.blobs: list[Blob] = []
+
+    # --- stored wrapped -------------------------------------------------------------------------
+
+    def create_wrapped(self, user: str, attributes: Attributes, by: str) -> str | None:
+        """A new key that is stored wrapped by another."""
+        named = VendorAttribute.of_bytes("cosmian", "wrapping_key_id", by.encode())
+        asked = attributes.replace(vendor_attributes=(*attributes.vendor_attributes, named))
+        outcome = self.act(user, Op.CREATE, CreateRequest(ObjectType.SYMMETRIC_KEY, asked))
+        if not outcome.is_done:
+            return None
+        self.see(user, outcome, "Create")
+        self.protect(user, self.keys[by], Op.ENCRYPT, M.WRAP_KEY, 16)
+        new = self.adopt(user, outcome.response.unique_identifier, wrapped_by=by)
+        self.carried[new.uid] = Carried.of(new)
+        return new.uid
 
     # --- Get, Export ----------------------------------------------------------------------------
 
@@ -92,19 +114,26 @@ class WrappingPlay(CryptoPlay):
     def _check_wrap(self, user: str, key: Key, by: str | None, block: Any) -> Carried:
         """The wrapping key was used as it may be; a Sensitive key leaves under its owner's secret ones."""
         if by is None:  # as it came
+            self._check_protects(user, key, self.keys.get(key.wrapped_by or ""))
             return self.carried.get(key.uid) or Carried.of(key)
         kek = self.keys[by]
         octets = getattr(block.key_value, "octets", None) or block.key_value.key_material.octets
         self.protect(user, kek, Op.ENCRYPT, M.WRAP_KEY, 16)
         information = block.key_wrapping_data.encryption_key_information
         assert information.unique_identifier == by
-        if key.is_sensitive and (kek.owner != key.owner or not kek.wraps_secretly()):
-            raise Overreach(f"{user} has {key.uid}, Sensitive, wrapped by {kek.owner}'s {by}")
         assert unwrap_block(block, kek.material) == key.material, f"{by} or {key.uid} is another"
-        if not key.is_sensitive and self.watches[user].knows(kek.material):
-            self.watches[user].learn(key.material)
+        self._check_protects(user, key, kek)
         self._take_wrapping_nonce(user, kek, octets)
         return Carried.of(key)
+
+    def _check_protects(self, user: str, key: Key, kek: Key | None) -> None:
+        """kek: None where the wrapping key is not on this server (any more)."""
+        if kek is None:
+            return
+        if key.is_sensitive and (kek.owner != key.owner or not kek.wraps_secretly()):
+            raise Overreach(f"{user} has {key.uid}, Sensitive, wrapped by {kek.owner}'s {kek.uid}")
+        if not key.is_sensitive and self.watches[user].knows(kek.material):
+            self.watches[user].learn(key.material)
 
     def _take_wrapping_nonce(self, user: str, kek: Key, octets: bytes) -> None:
         """Only where it was GCM: it unwraps as that alone."""
