@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import signal
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from types import FrameType
 
 from ...settings import Settings
@@ -40,7 +41,7 @@ async def _serve(
     for number in stopping:
         _on_signal(number, stop.set)
     _on_signal(signal.SIGHUP, server.reload)
-    async with server:
+    async with _waking_on_signals(), server:
         if server.dev_issuer is not None:
             print(format_dev_text(server.dev_issuer, server.url), flush=True)
         if worker is not None:
@@ -77,3 +78,29 @@ def _on_signal(number: signal.Signals, act: Callable[[], None]) -> None:
         loop.call_soon_threadsafe(act)
 
     signal.signal(number, handle)
+
+
+@contextlib.asynccontextmanager
+async def _waking_on_signals() -> AsyncIterator[None]:
+    """Have each signal wake the event loop, whenever it comes and whichever thread receives it.
+
+    Python runs a handler between two steps of the main thread. A signal that another thread receives, or
+    that comes in the moment before the loop goes to sleep, does not end that sleep: on an idle server
+    the handler would run at the next request, so SIGTERM would seem to be ignored.
+    """
+    loop = asyncio.get_running_loop()
+    reader, writer = socket.socketpair()
+    with reader, writer:
+        reader.setblocking(False)
+        writer.setblocking(False)
+
+        def drain() -> None:  # Python code, so that handlers run on uvloop too, which is all in C
+            reader.recv(4096)
+
+        loop.add_reader(reader, drain)
+        former = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(former)
+            loop.remove_reader(reader)

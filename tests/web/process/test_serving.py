@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
+import platform
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +47,32 @@ def test_signal_lets_the_request_in_flight_end_and_exits_0(tmp_path, number):
         idle.close()
         assert server.wait() == 0
         check_log(server)
+
+
+@pytest.mark.parametrize("workers", [(), ("--workers", "2")], ids=["one process", "two workers"])
+def test_signal_that_another_thread_receives_stops_an_idle_server(tmp_path, workers):
+    """The kernel chooses the thread: here one is chosen for it, as no test can wait for the chance."""
+    with ServerProcess(*NO_AUTH, *workers, cwd=tmp_path) as server:
+        main = server.process.pid
+        if workers:
+            children = Path(f"/proc/{main}/task/{main}/children")
+            main = int(eventually(lambda: children.read_text().split())[0])
+        threads = Path(f"/proc/{main}/task")
+        others = eventually(lambda: [int(t.name) for t in threads.iterdir() if int(t.name) != main])
+        time.sleep(0.3)  # until the main thread sleeps in the event loop, with nothing to wake it
+        send_to_thread(main, others[0], signal.SIGTERM)
+        if workers:
+            server.wait_for_line(f"worker {main} ended with 0", timeout_s=10)
+            assert server.stop() == 0
+        else:
+            assert server.wait(10) == 0
+
+
+def send_to_thread(pid, thread, number):
+    """tgkill(2), which the standard library offers for the own process only."""
+    numbers = {"x86_64": 234, "aarch64": 131}
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.syscall(numbers[platform.machine()], pid, thread, int(number)) == 0
 
 
 def test_signals_in_the_last_moment_are_harmless(tmp_path):
