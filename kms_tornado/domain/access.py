@@ -6,7 +6,7 @@ A caller without the right gets the same answer as if the object did not exist.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 
 from ..errors import InvalidField, ItemNotFound, ObjectAlreadyExists
 from ..kmip.enums import Operation
@@ -22,6 +22,11 @@ _CLIENT_SPELLINGS = {Operation.RE_KEY: "rekey", Operation.RE_KEY_KEY_PAIR: "reke
 def is_owner(principal: str, target: ManagedObject) -> bool:
     """The owner may do everything; only the owner may grant, withdraw and replace."""
     return target.owner == principal
+
+
+def may_create_objects(principal: str, privileged_users: Collection[str]) -> bool:
+    """Whether the principal may create objects. privileged_users: where there are none, everybody may."""
+    return not privileged_users or principal in privileged_users
 
 
 def sufficient_rights(

@@ -28,7 +28,7 @@ from weakref import WeakValueDictionary
 from ..auth.principal import Principal
 from ..crypto.envelope import MasterKey
 from ..crypto.policy import CryptoPolicy
-from ..domain.access import sufficient_rights
+from ..domain.access import may_create_objects, sufficient_rights
 from ..errors import GeneralFailure, OperationNotSupported
 from ..kmip.enums import Operation
 from ..operations.common.call import Call, ServiceContext, SharedOffload
@@ -140,6 +140,10 @@ class Service:
     def begin_transaction(self, *, undoes: bool = False) -> Transaction:
         """A new transaction over the store. undoes: for a batch with Undo."""
         return Transaction(self._store, undoes=undoes)
+
+    def may_create_objects(self, principal: Principal) -> bool:
+        """Whether the principal may create, register and import objects (--privileged-users)."""
+        return may_create_objects(principal.name, self._context.settings.privileged_users)
 
     def now(self) -> int:
         """Whole seconds since the Unix epoch."""

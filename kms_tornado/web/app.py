@@ -26,6 +26,7 @@ from .handlers import (
     MetricsHandler,
     ReadyHandler,
     VersionHandler,
+    WhoAmIHandler,
 )
 from .kmip_exchange import ROUTES as KMIP_ROUTES
 from .service_handler import (
@@ -42,6 +43,7 @@ ROUTES: list[tuple[str, type[ServiceHandler]]] = [
     ("/access/list/(.+)", GrantsHandler),
     ("/access/owned", OwnedHandler),
     ("/access/obtained", ObtainedHandler),
+    ("/whoami", WhoAmIHandler),
     ("/version", VersionHandler),
     ("/health", HealthHandler),
     ("/ready", ReadyHandler),

@@ -1,4 +1,4 @@
-"""The handlers of KMIP, health, readiness, version, metadata and metrics."""
+"""The handlers of KMIP, health, readiness, version, the caller's own identity, metadata and metrics."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from .. import __version__
+from ..auth.claims import list_scopes
 from ..errors import Unavailable
 from .answers import JSON, Answer
 from .kmip_exchange import Exchange
@@ -98,6 +99,29 @@ class ReadyHandler(JSONHandler):
                 check["problem"] = status.problem
             checks[f"issuer {status.issuer}"] = check
         return checks
+
+
+class WhoAmIHandler(ProtectedHandler, JSONHandler):
+    """Who the caller is to this server and what they may do here; of the claims, only the scopes."""
+
+    def get(self) -> None:
+        principal = self.current_user
+        try:
+            may_create = self.context.kms.service.may_create_objects(principal)
+        except Unavailable as exc:
+            self.refuse_for_now(exc)
+            return
+        self.answer_json(
+            {
+                "name": principal.name,
+                "subject": principal.subject,
+                # With --insecure-no-auth there is neither an issuer nor an end.
+                "issuer": principal.issuer or None,
+                "expires_at": int(principal.expires_at) if principal.issuer else None,
+                "scopes": list_scopes(principal.claims),
+                "may_create_objects": may_create,
+            }
+        )
 
 
 class MetadataHandler(JSONHandler):

@@ -15,7 +15,7 @@ from .blocks import ROOT, Block, blocks
 from .placeholders import Values
 
 PAGE = "docs/operations.md"
-RIGHTS = blocks("docs/http.md", "json")
+WHOAMI, *RIGHTS = blocks("docs/http.md", "json")
 
 
 def exchanges() -> list[tuple[Block, Block]]:
@@ -26,7 +26,7 @@ def exchanges() -> list[tuple[Block, Block]]:
     return pairs
 
 
-BLOCKS = [*(each for pair in exchanges() for each in pair), *RIGHTS]
+BLOCKS = [*(each for pair in exchanges() for each in pair), WHOAMI, *RIGHTS]
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +54,15 @@ def test_every_answer_is_what_the_server_says(server: KMS) -> None:
         except AssertionError as exc:
             exc.add_note(f"the answer at {shown.place}")
             raise
+
+
+def test_caller_is_described_as_shown(server: KMS) -> None:
+    shown = json.loads(WHOAMI.text)
+    token = server.issuers[0].token(
+        sub=shown["subject"], exp=shown["expires_at"], scope=" ".join(shown["scopes"])
+    )
+    answer = User(server.port, token).exchange("GET", "/whoami")
+    assert json.loads(answer.body) == {**shown, "issuer": server.issuers[0].uri}
 
 
 def test_access_rights_are_granted_and_listed_as_shown(server: KMS) -> None:

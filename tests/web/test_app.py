@@ -6,12 +6,15 @@ import json
 import re
 
 import pytest
+from tornado.web import Application
 
-from kms_tornado.web.app import ROUTES
+from kms_tornado.auth.no_auth import InsecureNoAuth
+from kms_tornado.web.app import ROUTES, handlers
 from kms_tornado.web.service_handler import ProtectedHandler, ServiceHandler
 
 from ..issuer import Issuer
-from ..server import CREATE, LOCATE, check_log, eventually, serving, trusting
+from ..server import CREATE, LOCATE, NO_AUTH, check_log, eventually, serving, trusting
+from ..support import running
 
 METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD", "BREW", "TRACE", "post"]
 PUBLIC = {"/version", "/health", "/ready", "/metrics", "/.well-known/oauth-protected-resource"}
@@ -123,6 +126,56 @@ def test_metrics_are_not_there_unless_asked_for(server):
 
 def test_version_is_a_json_string(server):
     assert isinstance(server.client.get("/version").json(), str)
+
+
+def test_whoami_names_the_caller_and_what_they_may_do(server):
+    token = server.issuer.token(
+        aud="kms", sub="alice", exp=4_000_000_000.5, scope="kms:use openid", scp=["kms:use", "b"],
+        email="secret@example.com",
+    )  # fmt: skip
+    answer = server.client.get("/whoami", token=token)
+    assert answer.status == 200
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.json() == {
+        "name": "alice",
+        "subject": "alice",
+        "issuer": server.issuer.uri,
+        "expires_at": 4_000_000_000,
+        "scopes": ["kms:use", "openid", "b"],
+        "may_create_objects": True,
+    }
+
+
+def test_whoami_says_who_may_not_create_objects(tmp_path):
+    with Issuer("ES256") as issuer:
+        argv = trusting(issuer, "--privileged-users", "root")
+        with serving(*argv, cwd=tmp_path) as server:
+            for name, may_create in (("root", True), ("alice", False)):
+                token = issuer.token(aud="kms", sub=name)
+                answer = server.client.get("/whoami", token=token).json()
+                assert answer["may_create_objects"] is may_create
+
+
+def test_whoami_without_authentication_has_neither_issuer_nor_end(tmp_path):
+    with serving(*NO_AUTH, "--default-username", "somebody", cwd=tmp_path) as server:
+        assert server.client.get("/whoami").json() == {
+            "name": "somebody",
+            "subject": "somebody",
+            "issuer": None,
+            "expires_at": None,
+            "scopes": [],
+            "may_create_objects": True,
+        }
+
+
+def test_mounted_kms_that_is_not_open_says_so_and_is_no_fault(tmp_path):
+    kms = handlers("/kms", auth=InsecureNoAuth("somebody"), data_dir=tmp_path / "data")
+    with running(lambda: Application(kms)) as client:
+        answer = client.get("/kms/whoami")
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+    with running(lambda: Application(kms), kms) as client:
+        assert client.get("/kms/whoami").json()["name"] == "somebody"
 
 
 def test_health_says_it_lives(server):

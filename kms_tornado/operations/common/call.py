@@ -37,7 +37,7 @@ from typing import Protocol, TypeVar
 from ...crypto.envelope import EnvelopeContext, MasterKey, SealBroken, open_sealed, seal
 from ...crypto.material import KeyMaterial
 from ...crypto.policy import CryptoPolicy, Technique, check_policy
-from ...domain.access import item_not_found
+from ...domain.access import item_not_found, may_create_objects
 from ...domain.dates import apply_dates, check_use_dates, state_at
 from ...domain.lifecycle import DESTROYED_STATES, Use, check_state
 from ...domain.managed_object import (
@@ -331,8 +331,7 @@ class Call:
 
     def check_may_create(self) -> None:
         """Raises PermissionDenied where only privileged users create objects."""
-        privileged = self.context.settings.privileged_users
-        if privileged and self.principal not in privileged:
+        if not may_create_objects(self.principal, self.context.settings.privileged_users):
             raise PermissionDenied("creating objects is left to privileged users")
 
     def check_allowed(self, technique: Technique, use: Use) -> None:
