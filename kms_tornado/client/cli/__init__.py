@@ -1,0 +1,1 @@
+"""The command line `kmsctl`: click commands around `kms_tornado.client`, one module a noun."""

@@ -1,0 +1,91 @@
+"""What the command line says of each exception, and the exit code: one table.
+
+Imported when something failed, so that a command that works does without it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+
+from ...errors import ConfigurationError, KMIPError, KMSError
+from ..errors import (
+    AccessDenied,
+    AuthenticationFailed,
+    ClientError,
+    ConnectionFailed,
+    InvalidSettings,
+    ServerUnavailable,
+    TokenExpired,
+    UnexpectedAnswer,
+)
+from .main import EXTRA, describe_missing_package
+from .output import Declined, visible
+
+REFUSED: Final = 1
+USAGE: Final = 2
+NO_CONNECTION: Final = 3
+
+#: An exception's class, the exit code, and what to do where its own text does not say. The first that fits.
+FAILURES: Final[tuple[tuple[type[BaseException], int, str], ...]] = (
+    (click.UsageError, USAGE, ""),
+    (click.FileError, USAGE, ""),
+    (click.ClickException, REFUSED, ""),
+    (ConfigurationError, USAGE, ""),
+    (InvalidSettings, USAGE, ""),
+    (TokenExpired, REFUSED, "run kmsctl login"),
+    (AuthenticationFailed, REFUSED, "run kmsctl login, or set KMS_TOKEN"),
+    (AccessDenied, REFUSED, ""),
+    (ServerUnavailable, NO_CONNECTION, "try again in a while"),
+    (ConnectionFailed, NO_CONNECTION, "is this the server's URL, and is it running?"),
+    (UnexpectedAnswer, NO_CONNECTION, "is this the URL of a key management server?"),
+    (ClientError, REFUSED, ""),
+    (KMIPError, REFUSED, ""),
+    (KMSError, REFUSED, ""),
+    (Declined, REFUSED, ""),
+    (OSError, REFUSED, ""),
+)
+
+
+def describe_failure(error: Exception) -> tuple[str, int]:
+    """What to print, on one line, and the exit code."""
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        package = error.name.partition(".")[0]
+        if package in EXTRA:
+            return describe_missing_package(package), REFUSED
+    for kind, code, advice in FAILURES:
+        if isinstance(error, kind):
+            return _one_line(_text(error), advice), code
+    return (
+        f"unexpected {type(error).__name__}, a mistake in kmsctl: please report it with the traceback that "
+        "KMSCTL_TRACEBACK=1 shows",
+        REFUSED,
+    )
+
+
+def _text(error: Exception) -> str:
+    if isinstance(error, click.UsageError):
+        return _usage_text(error)
+    if isinstance(error, click.ClickException):
+        return error.format_message()
+    if isinstance(error, KMIPError):
+        return f"{error.reason_with_underscores}: {error}"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error) or type(error).__name__
+
+
+def _usage_text(error: click.UsageError) -> str:
+    """The mistake, and where to read on."""
+    text = error.format_message()
+    if error.ctx is not None and error.ctx.command_path:
+        return f"{text} (see {error.ctx.command_path} --help)"
+    return text
+
+
+def _one_line(text: str, advice: str) -> str:
+    text = visible(" ".join(text.split()))
+    if not advice or advice in text:
+        return text
+    return f"{text.removesuffix('.')}: {advice}"

@@ -1,0 +1,43 @@
+"""The console script `kmsctl`: its table of commands, and from arguments to an exit code.
+
+Imports nothing but the standard library at the top: without the extra `client` there is no click, and that
+has to be said in one line.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+#: Every command: where it is defined, and what the list of commands says about it. The modules are imported
+#: when their command is called, so that `--help` and completion load none of them.
+COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "server-version": (
+        "kms_tornado.client.cli.server:server_version",
+        "Print the version of the server.",
+    ),
+}
+
+#: The distributions of the extra `client`, by the names under which they are imported.
+EXTRA: Final = frozenset({"click", "rich", "authlib", "requests", "keyring"})
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command, and return the exit code: 0 done, 1 refused, 2 usage or configuration, 3 no connection."""
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    try:
+        from .running import run
+
+        return run(arguments)
+    except ModuleNotFoundError as exc:  # click: the others are told by `failures`
+        package = (exc.name or "").partition(".")[0]
+        if package not in EXTRA:
+            raise
+        print(f"kmsctl: {describe_missing_package(package)}", file=sys.stderr)
+        return 1
+
+
+def describe_missing_package(package: str) -> str:
+    """What to do where a package of the extra is missing."""
+    return f"the package {package} is not installed: pip install 'kms-tornado[client]'"

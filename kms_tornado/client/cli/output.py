@@ -1,0 +1,174 @@
+"""What the commands print: tables on a terminal, bare values in a pipe, one JSON document for `--json`.
+
+A terminal gets headings, colours and local times. A pipe gets values alone, one row a line, columns
+separated by tabs, lists by commas, times in UTC. What comes from a server is printed with control
+characters made visible: a Name must not drive the terminal of whoever lists it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from .session import Session
+
+Cell = str | int | bool | datetime | Sequence[str] | None
+
+
+def show_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+    """Print rows. columns: names for JSON, such as unique_identifier; a terminal shows them as headings."""
+    session = current_session()
+    if session.is_json:
+        show_json([dict(zip(columns, row, strict=True)) for row in rows])
+    elif session.is_terminal:
+        if rows:
+            _print_table([_heading(column) for column in columns], rows)
+    else:
+        for row in rows:
+            print("\t".join(_piped(cell) for cell in row))
+
+
+def show_fields(fields: Mapping[str, Cell]) -> None:
+    """Print named values, one a line."""
+    session = current_session()
+    if session.is_json:
+        show_json(dict(fields))
+    elif session.is_terminal:
+        _print_table(None, [(_heading(name), value) for name, value in fields.items()])
+    else:
+        for name, value in fields.items():
+            print(f"{name}\t{_piped(value)}")
+
+
+def show_value(value: Cell, *, name: str | None = None) -> None:
+    """Print one value. name: its member's name in JSON; without one the document is the value itself."""
+    session = current_session()
+    if session.is_json:
+        show_json(value if name is None else {name: value})
+    else:
+        print(_shown(value) if session.is_terminal else _piped(value))
+
+
+def show_json(document: Any) -> None:
+    """Print one JSON document: in ASCII, as terminals obey some characters that JSON leaves as they are."""
+    print(json.dumps(document, indent=2, default=_json_value))
+
+
+def say(text: str) -> None:
+    """Tell a person at a terminal, on stderr, what was done; nobody else."""
+    if current_session().is_talkative:
+        print(visible(text), file=sys.stderr)
+
+
+def warn(text: str) -> None:
+    """Say on stderr what the user should know, terminal or not."""
+    print(f"kmsctl: {visible(text)}", file=sys.stderr)
+
+
+def confirm(consequence: str) -> None:
+    """Ask before something dangerous. consequence: a sentence that says what will happen.
+
+    Raises click.UsageError where nobody can be asked, and click.Abort where the answer is no.
+    """
+    if current_session().options.is_confirmed:
+        return
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise click.UsageError(f"{consequence} Nobody is here to be asked: add --yes to do it")
+    print(visible(consequence), file=sys.stderr)
+    if not click.confirm("Go on?", default=False, err=True):
+        raise Declined
+
+
+class Declined(Exception):
+    """The user was asked and said no."""
+
+    def __str__(self) -> str:
+        return "nothing was done"
+
+
+def show_exchange(direction: str, body: bytes) -> None:
+    """Print a body that was sent or received, for `--kmip-json`."""
+    try:
+        text = json.dumps(json.loads(body), indent=2, ensure_ascii=False)
+    except ValueError:  # a refusal in plain text
+        text = body.decode(errors="replace")
+    lines = "\n".join(visible(line) for line in text.splitlines())
+    print(f"{direction}:\n{lines}", file=sys.stderr)
+
+
+def visible(text: str) -> str:
+    """The text with every character that is not printed as itself escaped, as Python writes it."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )
+
+
+def current_session() -> Session:
+    """The session of the command that is running."""
+    session = click.get_current_context().find_object(Session)
+    assert session is not None
+    return session
+
+
+def _heading(column: str) -> str:
+    return column.replace("_", " ").capitalize() if column.islower() else column
+
+
+def _shown(cell: Cell) -> str:
+    """A cell for a person: local time with its zone, words for truth."""
+    if isinstance(cell, datetime):
+        return cell.astimezone().isoformat(sep=" ", timespec="seconds")
+    if isinstance(cell, bool):
+        return "yes" if cell else "no"
+    return _joined(cell, ", ")
+
+
+def _piped(cell: Cell) -> str:
+    """A cell for a program: UTC, JSON's words for truth."""
+    if isinstance(cell, datetime):
+        return _utc(cell)
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    return _joined(cell, ",")
+
+
+def _joined(cell: str | int | Sequence[str] | None, separator: str) -> str:
+    if cell is None:
+        return ""
+    if isinstance(cell, str | int):
+        return visible(str(cell))
+    return separator.join(visible(item) for item in cell)
+
+
+def _utc(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _json_value(value: object) -> Any:
+    if isinstance(value, datetime):
+        return _utc(value)
+    if isinstance(value, Sequence | frozenset | set):
+        return list(value)
+    raise TypeError(f"no JSON for {type(value).__name__}")
+
+
+def _print_table(headings: Sequence[str] | None, rows: Sequence[Sequence[Cell]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, show_header=headings is not None, header_style="bold", pad_edge=False)
+    width = len(headings or rows[0])
+    for index in range(width):
+        table.add_column(headings[index] if headings else "", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_shown(cell)) for cell in row))
+    Console(highlight=False, markup=False, emoji=False).print(table)

@@ -1,0 +1,136 @@
+"""The command `kmsctl` itself: commands that are loaded when called, and options that stand anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from difflib import get_close_matches
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from .main import COMMANDS
+from .session import Session
+
+
+class Group(click.Group):
+    """A noun of the command line. An unknown command is answered with the ones that are spelled alike."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if self.get_command(ctx, name) is None and not ctx.resilient_parsing:
+            raise click.UsageError(_unknown_command(name, self.list_commands(ctx)), ctx)
+        return super().resolve_command(ctx, args)
+
+
+def _unknown_command(name: str, known: list[str]) -> str:
+    close = get_close_matches(name, known, n=3)
+    if close:
+        return f"no such command {name!r}: did you mean {' or '.join(close)}?"
+    return f"no such command {name!r}: {', '.join(known)} are the commands here"
+
+
+class RootGroup(Group):
+    """The commands of `COMMANDS`, whose modules are imported when their command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command = getattr(import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        _attach_global_options(command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """As click does it, without importing every command for its help."""
+        names = [
+            CompletionItem(name, help=text)
+            for name, (_, text) in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return names + click.Command.shell_complete(self, ctx, incomplete)
+
+
+def _store(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    """Keep a global option that was given, wherever it stands."""
+    if value is not None and value is not False and ctx.obj is not None:
+        setattr(ctx.find_object(Session).options, param.name or "", value)  # type: ignore[union-attr]
+
+
+def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from kms_tornado import __version__
+
+        click.echo(f"kmsctl {__version__}")
+        ctx.exit()
+
+
+def _global_options(*, hidden: bool) -> list[click.Option]:
+    """The options that every command takes; on the commands themselves they are not listed again."""
+
+    def option(*declarations: str, **settings: Any) -> click.Option:
+        return click.Option(
+            declarations, expose_value=False, callback=_store, hidden=hidden, **settings
+        )
+
+    return [
+        option("configuration_file", "--conf", "--conf-path", metavar="FILE", type=click.Path(path_type=Path),
+               help="The configuration file, instead of the first that is found."),
+        option("server_url", "--url", "--kms-url", metavar="URL", help="The URL of the server."),
+        option("accepts_invalid_certs", "--accept-invalid-certs", is_flag=True, default=None,
+               help="Accept whatever certificate the server shows. Anybody on the way can then read along."),
+        option("is_json", "--json", is_flag=True, default=None, help="Print one JSON document."),
+        option("shows_kmip", "--kmip-json", "--print-json", is_flag=True, default=None,
+               help="Show the requests and the answers on stderr: the token is not among them, but keys and "
+               "plaintexts are, where the command sends or fetches any."),
+        option("is_confirmed", "--yes", is_flag=True, default=None,
+               help="Do dangerous things without asking."),
+        option("is_quiet", "--quiet", is_flag=True, default=None,
+               help="No progress and no pleasantries, even on a terminal."),
+    ]  # fmt: skip
+
+
+def _attach_global_options(command: click.Command) -> None:
+    """Let a command and those below it take the global options, except where they have ones of that name."""
+    if isinstance(command, click.Group):
+        for child in command.commands.values():
+            _attach_global_options(child)
+    taken = {flag for param in command.params for flag in (*param.opts, *param.secondary_opts)}
+    command.params.extend(
+        option for option in _global_options(hidden=True) if not taken & set(option.opts)
+    )
+
+
+def _root(callback: Callable[[], None]) -> RootGroup:
+    version = click.Option(
+        ["--version"], is_flag=True, expose_value=False, is_eager=True, callback=_print_version,
+        help="Print the version and exit.",
+    )  # fmt: skip
+    return RootGroup(
+        "kmsctl",
+        callback=callback,
+        params=[*_global_options(hidden=False), version],
+        help=callback.__doc__,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+
+@_root
+def kmsctl() -> None:
+    """Use a key management server: make keys, share them, encrypt and decrypt files.
+
+    The options below may stand before the command or after it. Exit codes: 0 done, 1 refused,
+    2 wrong usage or configuration, 3 no connection.
+    """

@@ -1,0 +1,93 @@
+"""One run of the command line: parse, call the command, turn what went wrong into a line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+import click
+
+from .root import kmsctl
+from .session import Session
+
+PROGRAM = "kmsctl"
+
+#: Set by the shell's completion function while it asks for completions.
+COMPLETE_VARIABLE = "_KMSCTL_COMPLETE"
+
+#: What shells report for a program that Ctrl-C ended: 128 + SIGINT.
+INTERRUPTED = 130
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command, and return the exit code."""
+    session = Session(os.environ)
+    if COMPLETE_VARIABLE in os.environ:
+        return _complete(session)
+    try:
+        with session, _warnings_on_one_line():
+            code = _invoke(arguments, session)
+        sys.stdout.flush()
+    except (KeyboardInterrupt, click.Abort):
+        # On a line of its own: the terminal shows ^C, and whoever asked a question left the cursor there.
+        print(file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # whoever reads the output has seen enough
+        _discard_output()
+        return 0
+    except click.exceptions.NoArgsIsHelpError as exc:
+        exc.show()
+        return 2
+    except Exception as exc:  # the outermost edge: a traceback helps nobody at a prompt
+        from .failures import describe_failure
+
+        line, code = describe_failure(exc)
+        print(f"{PROGRAM}: {line}", file=sys.stderr)
+        if os.environ.get("KMSCTL_TRACEBACK"):
+            raise
+    return code
+
+
+def _invoke(arguments: Sequence[str], session: Session) -> int:
+    """Call the command; what it returns, where that is a number, is the exit code."""
+    try:
+        with kmsctl.make_context(PROGRAM, list(arguments), obj=session) as context:
+            result = kmsctl.invoke(context)
+    except click.exceptions.Exit as exc:
+        return exc.exit_code
+    return result if isinstance(result, int) else 0
+
+
+@contextmanager
+def _warnings_on_one_line() -> Iterator[None]:
+    """Print what the library warns of as errors are printed: no path, no line of code."""
+
+    def show(message: Warning | str, *_: object, **__: object) -> None:
+        print(f"{PROGRAM}: warning: {' '.join(str(message).split())}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("default", UserWarning)
+        warnings.showwarning = show
+        yield
+
+
+def _complete(session: Session) -> int:
+    """Answer the shell; silent where anything is wrong, as nobody asked for an error in the middle of a line."""
+    from click.shell_completion import shell_complete
+
+    with suppress(Exception):
+        return shell_complete(
+            kmsctl, {"obj": session}, PROGRAM, COMPLETE_VARIABLE, os.environ[COMPLETE_VARIABLE]
+        )
+    return 1
+
+
+def _discard_output() -> None:
+    """Let the interpreter's last flush of stdout go nowhere instead of failing once more."""
+    with suppress(OSError, ValueError):  # no file below it: a test's stand-in
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)

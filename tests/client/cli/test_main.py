@@ -1,0 +1,110 @@
+"""kmsctl as a program: what it loads, what it says of mistakes, how it ends."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .runner import ROOT, Kmsctl
+
+#: What may not be loaded before it is used: each takes longer than all the rest together.
+HEAVY = ("rich", "kms_tornado.kmip", "cryptography", "urllib3", "authlib", "requests", "keyring")
+
+MODULES = """
+import sys
+from kms_tornado.client.cli.main import main
+code = main(sys.argv[1:])
+print(code, len(sys.modules), *sorted(sys.modules), file=sys.stderr)
+"""
+
+
+@pytest.fixture
+def kmsctl(tmp_path: Path) -> Kmsctl:
+    return Kmsctl(tmp_path)
+
+
+def loaded_by(kmsctl: Kmsctl, *argv: str, **variables: str) -> tuple[int, set[str]]:
+    done = subprocess.run(
+        [sys.executable, "-c", MODULES, *argv], env=kmsctl.environment(**variables),
+        capture_output=True, text=True, check=True, timeout=30,
+    )  # fmt: skip
+    code, _, *names = done.stderr.splitlines()[-1].split()
+    return int(code), set(names)
+
+
+# --- start-up -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("argv", "variables"),
+    [
+        pytest.param(["--help"], {}, id="help"),
+        pytest.param(["--version"], {}, id="version"),
+        pytest.param(["server-version", "--help"], {}, id="help of a command"),
+        pytest.param(
+            [],
+            {"_KMSCTL_COMPLETE": "bash_complete", "COMP_WORDS": "kmsctl se", "COMP_CWORD": "1"},
+            id="completion",
+        ),
+    ],
+)
+def test_help_and_completion_load_next_to_nothing(
+    kmsctl: Kmsctl, argv: list[str], variables: dict[str, str]
+) -> None:
+    code, names = loaded_by(kmsctl, *argv, **variables)
+    assert code == 0
+    assert not {name for name in names if name.startswith(HEAVY)}
+    assert len(names) <= 150  # the interpreter has some 60 of its own, click 70
+
+
+# --- mistakes on the command line ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        pytest.param(["server-versoin"], ["did you mean server-version?"], id="command"),
+        pytest.param(["--jsn", "server-version"], ["--jsn", "--json"], id="option before"),
+        pytest.param(["server-version", "--jsn"], ["--jsn", "--json"], id="option behind"),
+        pytest.param(["server-version", "more"], ["more"], id="argument too many"),
+    ],
+)
+def test_mistake_is_answered_with_one_line_that_helps_and_exit_code_2(
+    kmsctl: Kmsctl, argv: list[str], words: list[str]
+) -> None:
+    outcome = kmsctl(*argv)
+    assert outcome.code == 2
+    assert outcome.stdout == ""
+    (line,) = outcome.stderr.splitlines()
+    assert line.startswith("kmsctl: ")
+    assert all(word in line for word in words)
+
+
+def test_no_command_at_all_shows_the_help_and_exits_with_2(kmsctl: Kmsctl) -> None:
+    outcome = kmsctl()
+    assert outcome.code == 2
+    assert "server-version" in outcome.stderr
+    assert outcome.stdout == ""
+
+
+# --- without the extra --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("package", ["click"])
+def test_missing_extra_is_told_in_one_line(kmsctl: Kmsctl, package: str) -> None:
+    program = (
+        f"import sys; sys.modules[{package!r}] = None\n"
+        "from kms_tornado.client.cli.main import main; sys.exit(main(['--help']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=kmsctl.environment(), cwd=ROOT,
+        capture_output=True, text=True, check=False, timeout=30,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr == (
+        f"kmsctl: the package {package} is not installed: pip install 'kms-tornado[client]'\n"
+    )
