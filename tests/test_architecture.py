@@ -17,9 +17,10 @@ ALLOWED = {
     "strict_json": set(),
     "logs": set(),
     "user_names": set(),
+    "wording": set(),
     "auth": {"errors", "strict_json", "user_names"},
-    "kmip": {"errors", "strict_json"},
-    "domain": {"errors", "kmip", "user_names"},
+    "kmip": {"errors", "strict_json", "wording"},
+    "domain": {"errors", "kmip", "user_names", "wording"},
     "crypto": {"errors", "kmip", "domain"},
     "store": {"errors", "kmip", "domain", "user_names"},
     "operations": {
@@ -44,8 +45,8 @@ ALLOWED = {
         "settings",
     },
     "settings": {"errors", "auth", "user_names"},
-    "options": {"errors", "auth", "settings", "user_names"},
-    "client": {"errors", "strict_json", "user_names", "kmip"},
+    "options": {"errors", "auth", "settings", "user_names", "wording"},
+    "client": {"errors", "strict_json", "user_names", "kmip", "wording"},
     "web": {
         "errors",
         "auth",
@@ -56,6 +57,7 @@ ALLOWED = {
         "operations",
         "service",
         "settings",
+        "wording",
     },
     "__main__": {"errors", "logs", "options", "settings", "web"},
     "__init__": {"auth", "web"},  # for type checkers, and on demand

@@ -4,7 +4,7 @@
 print: for each fault the option, where it was set, and what is wrong. It never shows the value
 of a secret. A new option is one row in `table`, the field of `settings` that it fills, and its use.
 
-Imports point one way: wording → kinds | converters → table → option_value → flags | file | assemble |
+Imports point one way: kinds | converters → table → option_value → flags | file | assemble |
 warnings | result → parsing.
 """
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from ..auth.issuer import RequiredClaim, TokenPolicy, TrustedIssuer
 from ..errors import ConfigurationError
 from ..user_names import find_user_fault
-from .wording import quote
+from ..wording import quote
 
 
 def parse_issuer_uri(text: str) -> str:

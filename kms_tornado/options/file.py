@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigurationError
+from ..wording import cut, name_toml_type, quote, suggest
 from .option_value import Faults, OptionValue, convert
 from .table import BY_NAME, find_closest_option
-from .wording import cut, name_toml_type, quote, suggest
 
 _MAX_FILE_BYTES = 1024 * 1024
 

@@ -16,11 +16,11 @@ import configargparse
 
 from .. import __version__
 from ..errors import ConfigurationError
+from ..wording import cut, quote, suggest
 from .converters import mask_url
 from .kinds import Switch
 from .option_value import Faults
 from .table import GROUPS, OPTIONS, Option, find_closest_option
-from .wording import cut, quote, suggest
 
 
 def read_flags(argv: Sequence[str], faults: Faults) -> tuple[dict[str, list[str]], bool]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..errors import ConfigurationError
-from .wording import name_toml_type, quote
+from ..wording import name_toml_type, quote
 
 _MAX_SECONDS = 10**9  # 31 years: "for ever" that timers and dates can still add to now
 

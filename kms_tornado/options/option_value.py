@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ..errors import ConfigurationError
+from ..wording import make_printable, name_toml_type
 from .table import Option
-from .wording import make_printable, name_toml_type
 
 Source = Literal["flag", "environment", "file", "default"]
 

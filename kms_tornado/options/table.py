@@ -9,6 +9,7 @@ from typing import Any
 
 from ..auth.issuer import ALGORITHMS
 from ..settings import CRYPTO_POLICIES, LOG_FORMATS, LOG_LEVELS, Secret
+from ..wording import find_closest
 from .converters import (
     mask_url,
     parse_algorithm,
@@ -22,7 +23,6 @@ from .converters import (
     parse_user,
 )
 from .kinds import Integer, OptionKind, Seconds, Switch, Text, make_choice
-from .wording import find_closest
 
 
 @dataclass(frozen=True, slots=True)

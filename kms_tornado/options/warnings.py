@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 
 from ..auth.issuer import is_loopback_host
 from ..settings import Settings
+from ..wording import cut, find_closest, make_printable, suggest
 from .converters import mask_url
 from .option_value import OptionValue
 from .table import OPTIONS
-from .wording import cut, find_closest, make_printable, suggest
 
 
 def find_unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:

@@ -1,0 +1,37 @@
+"""How messages name what the user wrote."""
+
+from __future__ import annotations
+
+import pytest
+
+from kms_tornado.wording import cut, find_closest, make_printable, name_toml_type, quote, suggest
+
+
+@pytest.mark.parametrize(("text", "shown"), [("a" * 40, "a" * 40), ("a" * 41, "a" * 40 + "…")])
+def test_long_text_is_cut(text: str, shown: str) -> None:
+    assert cut(text) == shown
+    assert quote(text) == f"'{shown}'"
+
+
+def test_text_has_nothing_that_a_terminal_would_act_on() -> None:
+    assert make_printable("a\x1b[2J\nb\u202ec ü") == "a?[2J?b?c ü"
+
+
+def test_type_of_a_toml_value_is_named_in_words() -> None:
+    assert [name_toml_type(value) for value in (True, 1, 1.5, "a", [], {}, None)] == [
+        "a boolean", "an integer", "a float", "a string", "a list", "a table", "a date or time",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "end"),
+    [
+        ("hostnam", "; did you mean --hostname?"),
+        ("hsotname", "; did you mean --hostname?"),
+        ("else", ""),
+        ("", ""),
+        ("hostname" * 10_000, ""),
+    ],
+)
+def test_the_closest_name_is_suggested_where_one_is_close(name: str, end: str) -> None:
+    assert suggest(find_closest(name, ["hostname", "port", "workers"]), "--") == end
