@@ -19,6 +19,14 @@ def make_printable(text: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
+def format_size(octets: int) -> str:
+    """A number of bytes in the largest unit that it is a whole number of: ``16 MiB``, ``100,000 bytes``."""
+    for unit, shift in (("GiB", 30), ("MiB", 20), ("KiB", 10)):
+        if octets and octets % (1 << shift) == 0:
+            return f"{octets >> shift:,} {unit}"
+    return "1 byte" if octets == 1 else f"{octets:,} bytes"
+
+
 def name_toml_type(value: object) -> str:
     names = {bool: "a boolean", int: "an integer", float: "a float", str: "a string"}
     names |= {list: "a list", dict: "a table"}

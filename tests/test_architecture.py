@@ -43,6 +43,7 @@ ALLOWED = {
         "store",
         "operations",
         "settings",
+        "wording",
     },
     "settings": {"errors", "auth", "user_names"},
     "options": {"errors", "auth", "settings", "user_names", "wording"},

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from kms_tornado.wording import cut, find_closest, make_printable, name_toml_type, quote, suggest
+from kms_tornado.wording import (
+    cut,
+    find_closest,
+    format_size,
+    make_printable,
+    name_toml_type,
+    quote,
+    suggest,
+)
 
 
 @pytest.mark.parametrize(("text", "shown"), [("a" * 40, "a" * 40), ("a" * 41, "a" * 40 + "…")])
@@ -35,3 +43,22 @@ def test_type_of_a_toml_value_is_named_in_words() -> None:
 )
 def test_the_closest_name_is_suggested_where_one_is_close(name: str, end: str) -> None:
     assert suggest(find_closest(name, ["hostname", "port", "workers"]), "--") == end
+
+
+@pytest.mark.parametrize(
+    ("octets", "text"),
+    [
+        (0, "0 bytes"),
+        (1, "1 byte"),
+        (1023, "1,023 bytes"),
+        (1024, "1 KiB"),
+        (1536, "1,536 bytes"),
+        (100_000, "100,000 bytes"),
+        (16 << 20, "16 MiB"),
+        ((16 << 20) + 1, "16,777,217 bytes"),
+        (3 << 29, "1,536 MiB"),
+        (2 << 30, "2 GiB"),
+    ],
+)
+def test_size_is_in_the_largest_unit_that_it_is_a_whole_number_of(octets: int, text: str) -> None:
+    assert format_size(octets) == text

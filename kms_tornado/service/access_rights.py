@@ -26,6 +26,7 @@ from ..kmip.enums import Operation
 from ..kmip.tables import ENUMERATIONS
 from ..operations.common.call import SharedOffload
 from ..store.base import Conflict, Grant, GrantedObject, ObjectStore, Withdraw
+from ..wording import format_size
 from .service import ATTEMPTS, TooManyConflicts
 
 #: Bytes. No sensible body is longer, and it is parsed on the event loop.
@@ -127,7 +128,7 @@ def parse_access_request(body: bytes) -> AccessRequest:
     Raises InvalidMessage where it is not a JSON object, MissingData and InvalidField for its members.
     """
     if len(body) > MAX_BODY_LENGTH:
-        raise InvalidMessage(f"the body has more than {MAX_BODY_LENGTH} bytes")
+        raise InvalidMessage(f"the body is larger than {format_size(MAX_BODY_LENGTH)}")
     try:
         members = strict_json.loads(body, max_depth=4)
     except ValueError as exc:

@@ -6,6 +6,7 @@ The other limits stand where they are enforced; the table of them all is `tests/
 from __future__ import annotations
 
 from ..errors import InvalidField
+from ..wording import format_size
 
 #: Bytes of data of one cryptographic operation. AES-GCM in one piece holds Python's lock all the time,
 #: about a millisecond a MiB; more data is sent in parts. Written in hex it just fits into the largest body.
@@ -19,4 +20,4 @@ def check_data(request: object) -> None:
     """Raises InvalidField where the request carries more data than one operation takes."""
     data = getattr(request, "data", None)
     if isinstance(data, bytes) and len(data) > MAX_DATA_BYTES:
-        raise InvalidField(f"Data has at most {MAX_DATA_BYTES} bytes: send more in parts")
+        raise InvalidField(f"Data has at most {format_size(MAX_DATA_BYTES)}: send more in parts")

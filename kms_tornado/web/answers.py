@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ..errors import KMIPError, Unavailable
+from ..wording import format_size
 
 JSON = "application/json"
 JSON_ERROR = "application/json; charset=UTF-8"
@@ -17,12 +18,21 @@ TEXT = "text/plain; charset=utf-8"
 #: Headers of every answer. nosniff keeps browsers from guessing another media type.
 COMMON_HEADERS = (("Server", "kms-tornado"), ("X-Content-Type-Options", "nosniff"))
 
-#: Status → (error, description), for errors without a text of their own.
+#: Status → (error, description), for errors without a text of their own. A description says what to do;
+#: `render_error` fills in what stands in braces.
 ERRORS = {
-    400: ("bad_request", "the request is malformed"),
-    404: ("not_found", "there is nothing at this path"),
-    405: ("method_not_allowed", "this path does not take this method"),
-    413: ("content_too_large", "the body is larger than the server accepts"),
+    400: ("bad_request", "the request is not well-formed HTTP: compare it with RFC 9112"),
+    404: (
+        "not_found",
+        "there is nothing at this path: KMIP is posted to {prefix}/kmip_2_1, "
+        "and {prefix}/openapi.json lists all paths",
+    ),
+    405: ("method_not_allowed", "this path does not take this method: send {methods}"),
+    413: (
+        "content_too_large",
+        "the body is larger than {limit} (--max-body-size): send the data in parts "
+        "(docs/http.md#limits), or encrypt the file with kmsctl encrypt",
+    ),
     500: ("internal_error", "the server failed; its log has the details"),
 }
 
@@ -63,7 +73,29 @@ def render_unavailable(error: Unavailable) -> Answer:
 
 def render_internal_error() -> Answer:
     """500 without details of the fault, which only the log has."""
-    return Answer(500, JSON_ERROR, render_error_body(*ERRORS[500]))
+    return Answer(500, JSON_ERROR, render_error(500, "internal error"))
+
+
+def render_error(
+    status: int,
+    phrase: str,
+    *,
+    prefix: str = "",
+    methods: Sequence[str] = (),
+    max_body_size: int = 0,
+) -> bytes:
+    """The body of an error of the transport; its text is `phrase` where ERRORS does not have the status.
+
+    prefix: the path below which the routes are mounted. methods: those that the path takes.
+    max_body_size: in bytes.
+    """
+    if status not in ERRORS:
+        return render_error_body("error", phrase)
+    error, description = ERRORS[status]
+    values = {
+        "prefix": prefix, "methods": " or ".join(methods), "limit": format_size(max_body_size)
+    }  # fmt: skip
+    return render_error_body(error, description.format(**values))
 
 
 def render_error_body(error: str, description: str) -> bytes:

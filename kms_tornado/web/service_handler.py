@@ -15,7 +15,7 @@ from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from ..auth.request_auth import RequestAuth
 from ..service.kms import KMS
-from .answers import COMMON_HEADERS, ERRORS, JSON_ERROR, Answer, render_error_body
+from .answers import COMMON_HEADERS, JSON_ERROR, Answer, render_error
 from .bearer.mixin import BearerAuthMixin
 from .metrics import Metrics
 from .worker_metrics import WorkerMetrics
@@ -123,11 +123,18 @@ class ServiceHandler(RequestHandler):
         self.write(answer.body)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
+        methods = _implemented_methods(type(self))
         if status_code == 405:  # RFC 9110 §15.5.6
-            self.set_header("Allow", ", ".join(_implemented_methods(type(self))))
-        error, description = ERRORS.get(status_code, ("error", self._reason))
+            self.set_header("Allow", ", ".join(methods))
         self.set_header("Content-Type", JSON_ERROR)
-        self.finish(render_error_body(error, description))
+        body = render_error(
+            status_code,
+            self._reason,
+            prefix=self.context.prefix,
+            methods=methods,
+            max_body_size=self._limit,
+        )
+        self.finish(body)
 
     def finish(self, chunk: str | bytes | dict[Any, Any] | None = None) -> Future[None]:
         if self.context.is_stopping:

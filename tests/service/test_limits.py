@@ -138,7 +138,7 @@ def certificate(alice, length):
 #: Name in LIMITS → (what is asked, the most, words of the answer to one more).
 CASES = {
     "body of a request": (body, 16 * 1024 * 1024, "content_too_large"),
-    "body of `/access/grant`, `/access/revoke`": (access_body, MAX_BODY_LENGTH, "has more than"),
+    "body of `/access/grant`, `/access/revoke`": (access_body, MAX_BODY_LENGTH, "is larger than"),
     "nesting of a message": (nested, MAX_DEPTH, "Invalid_Message: "),
     "items of TTLV in a message": (many_items, MAX_ITEMS, "Invalid_Message: "),
     "operations in a message": (batch_of, MAX_BATCH_ITEMS, "at most 100 batch items"),

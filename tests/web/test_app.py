@@ -86,7 +86,10 @@ def test_wrong_method_with_a_good_token_is_405(server, path, method):
     assert answer.status == 405
     assert answer.headers["Allow"] == "POST"
     if method != "HEAD":
-        assert set(answer.json()) == {"error", "error_description"}
+        assert answer.json() == {
+            "error": "method_not_allowed",
+            "error_description": "this path does not take this method: send POST",
+        }
     assert server.client.kmip(server.token, LOCATE).status == 200
 
 
@@ -117,7 +120,11 @@ def test_unknown_path_is_404_with_and_without_a_token(server, path, method):
     for token in (None, server.token):
         answer = server.client.request(method, path, token=token)
         assert answer.status == 404
-        assert set(answer.json()) == {"error", "error_description"}
+        assert answer.json() == {
+            "error": "not_found",
+            "error_description": "there is nothing at this path: KMIP is posted to /kmip_2_1, "
+            "and /openapi.json lists all paths",
+        }
 
 
 def test_metrics_are_not_there_unless_asked_for(server):

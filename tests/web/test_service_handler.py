@@ -12,9 +12,14 @@ import urllib.error
 import urllib.request
 
 import pytest
+from tornado.web import Application
+
+from kms_tornado.auth.no_auth import InsecureNoAuth
+from kms_tornado.web.app import handlers
 
 from ..issuer import Issuer
 from ..server import CREATE, LOCATE, check_log, data, eventually, node, serving, trusting
+from ..support import running
 
 LIMIT = 100_000
 MIB = 1024 * 1024
@@ -61,11 +66,18 @@ def test_body_exactly_at_the_limit_passes(server):
     assert server.client.kmip(server.token, padded(LIMIT)).status == 200
 
 
+TOO_LARGE = {
+    "error": "content_too_large",
+    "error_description": "the body is larger than 100,000 bytes (--max-body-size): send the data in parts "
+    "(docs/http.md#limits), or encrypt the file with kmsctl encrypt",
+}
+
+
 @pytest.mark.parametrize("size", [LIMIT + 1, 2 * MIB, 64 * MIB])
 def test_larger_body_is_413_for_a_client_that_sends_all_of_it_first(server, size):
     answer = server.client.kmip(server.token, padded(size))
     assert answer.status == 413
-    assert answer.json()["error"] == "content_too_large"
+    assert answer.json() == TOO_LARGE
     assert answer.headers["Connection"] == "close"
 
 
@@ -79,7 +91,20 @@ def test_chunked_body_at_the_limit_passes(server):
 def test_larger_chunked_body_is_413(server, size):
     answer = server.client.kmip(server.token, pieces(size))
     assert answer.status == 413
-    assert answer.json()["error"] == "content_too_large"
+    assert answer.json() == TOO_LARGE
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["with a length", "chunked"])
+def test_mounted_kms_names_its_limit_too(tmp_path, chunked):
+    kms = handlers(
+        "/kms", auth=InsecureNoAuth("a"), data_dir=tmp_path / "data", max_body_size=3 * 1024
+    )
+    with running(lambda: Application(kms), kms) as client:
+        body = pieces(20_000) if chunked else b" " * 3073
+        answer = client.post("/kms/kmip_2_1", body=body)
+        assert answer.status == 413
+        assert answer.json()["error_description"].startswith("the body is larger than 3 KiB (")
+        assert client.post("/kms/kmip_2_1", body=b" " * 3072).status == 422
 
 
 @pytest.mark.parametrize("path", ["/kmip_2_1", "/kmip/2_1"])
