@@ -14,7 +14,14 @@ VERSION = re.search(
 POSTGRESQL = ["psycopg[binary]>=3.2", "greenlet>=3.1"]
 
 # The command line kmsctl. Authlib speaks through requests, which stands on urllib3.
-CLIENT = ["click>=8.2", "rich>=13", "Authlib>=1.3", "requests>=2.32", "keyring>=25"]
+CLIENT = [
+    "click>=8.2",
+    "rich>=13",
+    "Authlib>=1.3",
+    "requests>=2.32",
+    "keyring>=25",
+    "tomlkit>=0.13",
+]
 
 setup(
     name="kms-tornado",
@@ -53,6 +60,7 @@ setup(
             "cryptography-vectors>=45",  # NIST and RFC vectors, as files
             # The published client that every release must serve; a compiled extension.
             "cosmian-kms==4.22.1",
+            "keyrings.alt>=5",  # keyrings without a desktop
             "pycurl>=7.45",  # a proxy is tested with a real one
             *CLIENT,
             *POSTGRESQL,

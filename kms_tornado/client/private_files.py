@@ -1,0 +1,106 @@
+"""Files for the user's eyes alone: read only when nobody else may read them, written as a whole, mode 0600."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shlex
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+from ..errors import ConfigurationError
+
+#: What the client keeps on the user's disk stands here.
+DIRECTORY_NAME = ".kms_tornado"
+
+#: A configuration has a few kilobytes; more than this is some other file that was named by mistake.
+MOST_BYTES = 1024 * 1024
+
+
+def user_directory() -> Path:
+    """Where the client keeps its files: ~/.kms_tornado.
+
+    Raises ConfigurationError where the user has no home directory.
+    """
+    try:
+        return Path.home() / DIRECTORY_NAME
+    except RuntimeError as exc:
+        raise ConfigurationError("the home directory is unknown: set HOME") from exc
+
+
+def read_regular_file(path: Path) -> tuple[bytes, os.stat_result]:
+    """The bytes of a file, and the status of what was read. Symbolic links are followed.
+
+    Raises FileNotFoundError where there is none, ConfigurationError for whatever else cannot be read.
+    """
+    descriptor = -1
+    try:
+        # A fifo without a writer would otherwise wait forever.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            kind = "a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
+            raise ConfigurationError(f"{path} is {kind}: name a file")
+        with open(descriptor, "rb", closefd=False) as file:
+            data = file.read(MOST_BYTES + 1)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as exc:
+        raise ConfigurationError(f"{path} cannot be read: {reason_of(exc)}") from exc
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
+    if len(data) > MOST_BYTES:
+        raise ConfigurationError(f"{path} is larger than {MOST_BYTES // 1024} KiB: name another")
+    return data, status
+
+
+def check_private(path: Path, status: os.stat_result) -> None:
+    """Refuse a file with a secret that somebody else owns, may read or may write."""
+    user = os.geteuid()
+    if status.st_uid not in {user, 0} or (
+        status.st_uid == 0 and user != 0 and status.st_mode & 0o077
+    ):
+        raise ConfigurationError(
+            f"{path} holds secrets, but belongs to another user: make a copy of your own, "
+            "and remove what is secret from the other one"
+        )
+    if status.st_mode & 0o077:
+        raise ConfigurationError(
+            f"{path} holds secrets that others may read: run chmod 600 {shlex.quote(str(path))}"
+        )
+
+
+def write_private_file(path: Path, data: bytes) -> None:
+    """Replace the file as a whole, with mode 0600, or leave it as it was.
+
+    A symbolic link stays one: what it points at is replaced. A directory that is missing is made, mode 0700.
+    Raises ConfigurationError where it cannot be written.
+    """
+    temporary = None
+    try:
+        target = Path(os.path.realpath(path))
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+        descriptor = os.open(
+            temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
+        )
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+        os.replace(temporary, target)
+    except BaseException as exc:
+        if temporary is not None:
+            with suppress(OSError):
+                temporary.unlink()
+        if isinstance(exc, OSError | ValueError):
+            raise ConfigurationError(f"{path} cannot be written: {reason_of(exc)}") from exc
+        raise
+
+
+def reason_of(error: OSError | ValueError) -> str:
+    """The operating system's words in lower case; those of Python where it did not get as far."""
+    text = (error.strerror if isinstance(error, OSError) else None) or "not a file name"
+    return text[0].lower() + text[1:]

@@ -1,0 +1,89 @@
+"""Tokens that an issuer gave out: their form as a value and as JSON, and what keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokens:
+    """What an issuer gave out at a login or a refresh.
+
+    expires_at: when the access token ends, seconds since the epoch; None where the issuer did not say.
+    """
+
+    access_token: str = field(repr=False)
+    refresh_token: str | None = field(default=None, repr=False)
+    id_token: str | None = field(default=None, repr=False)
+    expires_at: float | None = None
+    scopes: tuple[str, ...] = ()
+
+
+class TokenStore(Protocol):
+    """Keeps the tokens of one account."""
+
+    @property
+    def place(self) -> str:
+        """Where the tokens are, in words for people."""
+
+    def load(self) -> Tokens | None:
+        """The tokens, or None where nobody is logged in."""
+
+    def save(self, tokens: Tokens) -> None:
+        """Keep these tokens in the place of those before."""
+
+    def forget(self) -> None:
+        """Remove the tokens, if there are any."""
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Alone among the processes and threads of this user, for as long as the block takes.
+
+        A block within a block of the same thread is fine.
+        """
+
+
+class KeyringUnavailable(Exception):
+    """The system keyring is absent, locked, or does not answer."""
+
+
+def token_account(server_url: str, *, issuer: str | None, client_id: str | None) -> str:
+    """The name that tokens are kept under: they are sent to this server, and come from this issuer."""
+    return " ".join([server_url.rstrip("/"), issuer or "-", client_id or "-"])
+
+
+def format_tokens(tokens: Tokens) -> dict[str, Any]:
+    """Tokens as a JSON object."""
+    return {
+        "access_token": tokens.access_token,
+        "refresh_token": tokens.refresh_token,
+        "id_token": tokens.id_token,
+        "expires_at": tokens.expires_at,
+        "scopes": list(tokens.scopes),
+    }
+
+
+def parse_tokens(members: object) -> Tokens | None:
+    """Tokens of a JSON object; None for anything that is none, so that a login mends it."""
+    if not isinstance(members, Mapping):
+        return None
+    access_token, expires_at = members.get("access_token"), members.get("expires_at")
+    others = [members.get("refresh_token"), members.get("id_token")]
+    scopes = members.get("scopes", [])
+    if (
+        not isinstance(access_token, str)
+        or not all(isinstance(token, str | None) for token in others)
+        or not isinstance(expires_at, int | float | None)
+        or not isinstance(scopes, list)
+        or not all(isinstance(scope, str) for scope in scopes)
+    ):
+        return None
+    return Tokens(
+        access_token=access_token,
+        refresh_token=others[0],
+        id_token=others[1],
+        expires_at=expires_at,
+        scopes=tuple(scopes),
+    )
