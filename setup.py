@@ -18,6 +18,7 @@ CLIENT = [
     "click>=8.2",
     "rich>=13",
     "Authlib>=1.3",
+    "joserfc>=1.0",
     "requests>=2.32",
     "keyring>=25",
     "tomlkit>=0.13",

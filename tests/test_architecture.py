@@ -92,6 +92,7 @@ HOMES = {
     "rich": {"client"},
     "urllib3": {"client"},
     "authlib": {"client"},
+    "joserfc": {"client/key_files/jwk.py"},
     "requests": {"client"},
     "keyring": {"client"},
     "cryptography": {

@@ -20,7 +20,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
 }
 
 #: The distributions of the extra `client`, by the names under which they are imported.
-EXTRA: Final = frozenset({"click", "rich", "authlib", "requests", "keyring"})
+EXTRA: Final = frozenset({"click", "rich", "authlib", "joserfc", "requests", "keyring"})
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,0 +1,194 @@
+"""PEM, DER, OpenSSH and PKCS#12 files, read into KMIP objects by `cryptography`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import (
+    load_der_private_key,
+    load_der_public_key,
+    load_pem_private_key,
+    load_pem_public_key,
+    load_ssh_private_key,
+    load_ssh_public_key,
+    pkcs7,
+    pkcs12,
+)
+
+from ...kmip.objects import Object
+from .errors import KeyFileError, PasswordRequired, WrongPassword
+from .kmip_objects import make_certificate, make_private_key, make_public_key
+
+_PEM_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----[ \t]*\r?\n.*?-----END \1-----", re.DOTALL)
+_PRIVATE_LABELS = frozenset(
+    {"PRIVATE KEY", "ENCRYPTED PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "DSA PRIVATE KEY"}
+)
+_PUBLIC_LABELS = frozenset({"PUBLIC KEY", "RSA PUBLIC KEY"})
+_CERTIFICATE_LABELS = frozenset({"CERTIFICATE", "X509 CERTIFICATE"})
+_SKIPPED_LABELS = frozenset(
+    {"EC PARAMETERS"}
+)  # OpenSSL writes them before the key, which repeats them
+
+_SSH_PUBLIC = (b"ssh-", b"ecdsa-sha2-")
+
+#: What `cryptography` raises for a file that is no key of the kind that it was asked to load.
+_UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm)
+
+
+# --- PEM ----------------------------------------------------------------------------------------
+
+
+def is_pem(octets: bytes) -> bool:
+    return b"-----BEGIN " in octets
+
+
+def read_pem(octets: bytes, password: bytes | None = None) -> tuple[Object, ...]:
+    """Every key and certificate of the file, in its order.
+
+    Raises KeyFileError, and PasswordRequired or WrongPassword for an encrypted key.
+    """
+    objects: list[Object] = []
+    for match in _PEM_BLOCK.finditer(octets):
+        objects += _read_block(match[1].decode(), match[0] + b"\n", password)
+    if not objects:
+        raise KeyFileError("the file has no complete PEM block with a key or a certificate")
+    return tuple(objects)
+
+
+def _read_block(label: str, block: bytes, password: bytes | None) -> list[Object]:
+    if label in _SKIPPED_LABELS:
+        return []
+    try:
+        if label in _CERTIFICATE_LABELS:
+            block = block.replace(b"X509 CERTIFICATE", b"CERTIFICATE")
+            return [make_certificate(x509.load_pem_x509_certificate(block))]
+        if label in _PUBLIC_LABELS:
+            return [make_public_key(load_pem_public_key(block))]
+        if label == "PKCS7":
+            return [make_certificate(one) for one in pkcs7.load_pem_pkcs7_certificates(block)]
+    except _UNREADABLE:
+        raise KeyFileError(f"the PEM block {label} is malformed") from None
+    if label in _PRIVATE_LABELS:
+        return [_load_private(load_pem_private_key, block, password, f"the PEM block {label}")]
+    if label == "OPENSSH PRIVATE KEY":
+        return [_load_private(load_ssh_private_key, block, password, "the OpenSSH key")]
+    raise KeyFileError(f"the file has a PEM block {label}, which is no key and no certificate")
+
+
+def _load_private(
+    load: Callable[[bytes, bytes | None], PrivateKeyTypes],
+    octets: bytes,
+    password: bytes | None,
+    what: str,
+) -> Object:
+    """The private key. `cryptography` refuses a password where there is nothing to decrypt, so it comes second."""
+    try:
+        return make_private_key(load(octets, None))
+    except TypeError:
+        if password is None:
+            raise PasswordRequired(f"{what} is encrypted") from None
+    except UnsupportedAlgorithm as exc:
+        raise KeyFileError(f"{what} is in a form that is not supported: {exc}") from None
+    except ValueError:
+        raise KeyFileError(f"{what} is malformed, or no private key of a supported type") from None
+    try:
+        return make_private_key(load(octets, password))
+    except UnsupportedAlgorithm as exc:
+        raise KeyFileError(f"{what} is encrypted in a way that is not supported: {exc}") from None
+    except (ValueError, TypeError):
+        raise WrongPassword(f"the password does not open {what}") from None
+
+
+# --- DER ----------------------------------------------------------------------------------------
+
+
+def is_der(octets: bytes) -> bool:
+    """Whether the octets are one DER SEQUENCE, to the byte."""
+    if len(octets) < 2 or octets[0] != 0x30:
+        return False
+    header, length = 2, octets[1]
+    if length == 0x80 or length > 0x84:
+        return False
+    if length > 0x80:
+        header = 2 + length - 0x80
+        length = int.from_bytes(octets[2:header], "big")
+    return len(octets) == header + length
+
+
+def is_pkcs12(octets: bytes) -> bool:
+    """Whether a DER file begins as a PFX does: with the version 3 (RFC 7292 §4), where keys have 0 or 1."""
+    header = 2 if octets[1] < 0x80 else octets[1] - 0x80 + 2
+    return octets[header : header + 3] == b"\x02\x01\x03"
+
+
+def read_der(octets: bytes, password: bytes | None = None) -> tuple[Object, ...]:
+    """The key or certificate; for a PKCS#12 file, all that is in it. Raises as `read_pem` does."""
+    if not is_der(octets):
+        raise KeyFileError("the file is no DER, or it is truncated")
+    if is_pkcs12(octets):
+        return read_pkcs12(octets, password)
+    for load in (_load_der_certificate, _load_der_public):
+        try:
+            return (load(octets),)
+        except _UNREADABLE:
+            continue
+    return (_load_private(load_der_private_key, octets, password, "the DER file"),)
+
+
+def _load_der_certificate(octets: bytes) -> Object:
+    return make_certificate(x509.load_der_x509_certificate(octets))
+
+
+def _load_der_public(octets: bytes) -> Object:
+    return make_public_key(load_der_public_key(octets))
+
+
+# --- PKCS#12 ------------------------------------------------------------------------------------
+
+
+def read_pkcs12(octets: bytes, password: bytes | None = None) -> tuple[Object, ...]:
+    """The private key, its certificate, and the chain, those that there are. Raises as `read_pem` does."""
+    for attempt in (None, b"") if password is None else (password,):
+        try:
+            store = pkcs12.load_pkcs12(octets, attempt)
+            break
+        except UnsupportedAlgorithm as exc:
+            raise KeyFileError(
+                f"the PKCS#12 file is in a form that is not supported: {exc}"
+            ) from None
+        except (ValueError, TypeError):
+            continue
+    else:
+        if password is None:
+            raise PasswordRequired("the PKCS#12 file is encrypted")
+        raise WrongPassword("the password does not open the PKCS#12 file, or the file is malformed")
+    objects: list[Object] = []
+    if store.key is not None:
+        objects.append(make_private_key(store.key))
+    if store.cert is not None:
+        objects.append(make_certificate(store.cert.certificate))
+    objects += [make_certificate(one.certificate) for one in store.additional_certs]
+    if not objects:
+        raise KeyFileError("the PKCS#12 file is empty")
+    return tuple(objects)
+
+
+# --- OpenSSH ------------------------------------------------------------------------------------
+
+
+def is_ssh_public(octets: bytes) -> bool:
+    return octets.startswith(_SSH_PUBLIC)
+
+
+def read_ssh_public(octets: bytes) -> tuple[Object, ...]:
+    """The public key of a line such as `ssh-ed25519 AAAA…`. Raises KeyFileError."""
+    try:
+        return (make_public_key(load_ssh_public_key(octets)),)
+    except _UNREADABLE:
+        raise KeyFileError(
+            "the OpenSSH public key is malformed, or of a type that is not supported"
+        ) from None

@@ -1,0 +1,139 @@
+"""Writes an object as a key file, in a format that its type has.
+
+The object comes as PKCS#8, SPKI, DER or raw octets, or in any form for json-ttlv and raw; a wrapped one can
+be written as those two and base64 only.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
+from ...kmip.objects import Certificate, Object, PrivateKey, PublicKey
+from .errors import KeyFileError
+from .json_ttlv import write_json_ttlv
+from .jwk import write_jwk
+from .kmip_objects import is_wrapped, load_asymmetric_key, octets_of, summarise_object
+
+#: Those that hold an object in whatever form the server keeps it, wrapped or not.
+FORMATS_OF_ANY_OBJECT = frozenset({"json-ttlv", "raw", "base64"})
+
+#: Those that are text, and so may be shown on a terminal.
+TEXT_FORMATS = frozenset(
+    {
+        "json-ttlv",
+        "jwk",
+        "jwk-set",
+        "base64",
+        "pem",
+        "sec1-pem",
+        "pkcs1-pem",
+        "pkcs8-pem",
+        "spki-pem",
+    }
+)
+
+
+def write_key_file(managed: Object, file_format: str, identifier: str | None = None) -> bytes:
+    """The file's octets. file_format: one of FORMAT_NAMES. identifier: of the object, for the `kid` of a JWK.
+
+    Raises KeyFileError where the object cannot have the format.
+    """
+    if is_wrapped(managed) and file_format not in FORMATS_OF_ANY_OBJECT:
+        raise KeyFileError(
+            f"a wrapped key is written as {', '.join(sorted(FORMATS_OF_ANY_OBJECT))},"
+            f" not as {file_format}: add --unwrap to have it in the clear"
+        )
+    if file_format in {"jwk", "jwk-set"}:
+        return write_jwk(managed, identifier, as_set=file_format == "jwk-set")
+    return FORMATS[file_format](managed)
+
+
+def _write_base64(managed: Object) -> bytes:
+    return base64.b64encode(octets_of(managed)) + b"\n"
+
+
+def _write_natural(managed: Object, *, encoding: Encoding) -> bytes:
+    """PKCS#8, SPKI or X.509, as the type of the object has it."""
+    if isinstance(managed, Certificate):
+        return _load_certificate(managed).public_bytes(encoding)
+    if isinstance(managed, PrivateKey):
+        return _write_private(managed, encoding=encoding)
+    if isinstance(managed, PublicKey):
+        return _write_spki(managed, encoding=encoding)
+    raise _refusal(managed, "pem and der hold certificates, private and public keys")
+
+
+def _load_certificate(managed: Certificate) -> x509.Certificate:
+    try:
+        return x509.load_der_x509_certificate(managed.certificate_value)
+    except ValueError:
+        raise KeyFileError("the certificate is malformed: export it as raw") from None
+
+
+def _write_private(managed: Object, *, encoding: Encoding) -> bytes:
+    if not isinstance(managed, PrivateKey):
+        raise _refusal(managed, "PKCS#8 holds private keys")
+    key = load_asymmetric_key(managed)
+    return key.private_bytes(encoding, PrivateFormat.PKCS8, NoEncryption())  # type: ignore[union-attr]
+
+
+def _write_spki(managed: Object, *, encoding: Encoding) -> bytes:
+    if not isinstance(managed, PublicKey):
+        raise _refusal(managed, "SPKI holds public keys")
+    key = load_asymmetric_key(managed)
+    return key.public_bytes(encoding, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[union-attr]
+
+
+def _write_pkcs1(managed: Object, *, encoding: Encoding) -> bytes:
+    if isinstance(managed, PrivateKey | PublicKey):
+        key = load_asymmetric_key(managed)
+        if isinstance(key, rsa.RSAPrivateKey):
+            return key.private_bytes(encoding, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+        if isinstance(key, rsa.RSAPublicKey):
+            return key.public_bytes(encoding, PublicFormat.PKCS1)
+    raise _refusal(managed, "PKCS#1 holds RSA keys")
+
+
+def _write_sec1(managed: Object, *, encoding: Encoding) -> bytes:
+    if isinstance(managed, PrivateKey):
+        key = load_asymmetric_key(managed)
+        if isinstance(key, ec.EllipticCurvePrivateKey):
+            return key.private_bytes(encoding, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    raise _refusal(managed, "SEC1 holds private keys on NIST curves")
+
+
+def _refusal(managed: Object, text: str) -> KeyFileError:
+    return KeyFileError(f"{text}, and this is {summarise_object(managed).text}")
+
+
+_PEM, _DER = Encoding.PEM, Encoding.DER
+
+#: Format → its writer; those of JWK take the identifier, too.
+FORMATS: Mapping[str, Callable[[Object], bytes]] = {
+    "json-ttlv": write_json_ttlv,
+    "pem": partial(_write_natural, encoding=_PEM),
+    "der": partial(_write_natural, encoding=_DER),
+    "sec1-pem": partial(_write_sec1, encoding=_PEM),
+    "sec1-der": partial(_write_sec1, encoding=_DER),
+    "pkcs1-pem": partial(_write_pkcs1, encoding=_PEM),
+    "pkcs1-der": partial(_write_pkcs1, encoding=_DER),
+    "pkcs8-pem": partial(_write_private, encoding=_PEM),
+    "pkcs8-der": partial(_write_private, encoding=_DER),
+    "spki-pem": partial(_write_spki, encoding=_PEM),
+    "spki-der": partial(_write_spki, encoding=_DER),
+    "base64": _write_base64,
+    "raw": octets_of,
+}
+
+FORMAT_NAMES = (*FORMATS, "jwk", "jwk-set")
