@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Any
 
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
-from tornado.web import Application, RequestHandler
+from tornado.web import Application
 
 from ...auth.issuer import TrustedIssuer, is_loopback_host
-from ...auth.minting import DevSigner
+from ...auth.minting import DevMint, DevSigner
 from ...errors import ConfigurationError
+from .dev_endpoints import (
+    DeviceAuthorizationHandler,
+    RevokeHandler,
+    TokenHandler,
+    discovery_document,
+)
+from .dev_handler import DocumentHandler, SignInContext, StyleHandler
+from .dev_sign_in import AuthorizeHandler, DeviceHandler
 
 AUDIENCE = "kms_tornado"
 USERS = ("alice@example.com", "bob@example.com")
 LIFETIME_S = 12 * 3600  # a working day; a restart makes new keys, which ends old tokens anyway
+_MOST_BYTES = 64 * 1024  # of a request to the issuer
 
 
 class DevIssuer:
-    """Serves its key set and discovery document, and mints tokens for this process alone.
+    """A token issuer for one laptop: anybody there signs in as alice or bob, and needs no password.
 
-    It has no token endpoint: only those who can read this process's output get a token. uri: the issuer in
-    the tokens; empty before `start`.
+    Every program that reaches the loopback interface of this machine gets a token from it, one of another
+    user of the machine included, for the two users that exist on a --dev server alone, and for that
+    server alone. uri: the issuer in the tokens; empty before `start`.
     """
 
     def __init__(self, host: str) -> None:
@@ -39,31 +47,37 @@ class DevIssuer:
         """Listen on a free port, and set `uri`."""
         sockets = bind_sockets(0, self._host)
         port = sockets[0].getsockname()[1]
-        host = f"[{self._host}]" if ":" in self._host else self._host
+        host = f"[{self._host}]" if ":" in self._host else self._host.lower()
         self.uri = f"http://{host}:{port}"
-        documents = {
-            "/.well-known/jwks.json": self._signer.jwks(),
-            "/.well-known/openid-configuration": {
-                "issuer": self.uri,
-                "jwks_uri": f"{self.uri}/.well-known/jwks.json",
-                "response_types_supported": ["id_token"],
-                "subject_types_supported": ["public"],
-                "id_token_signing_alg_values_supported": ["ES256"],
-            },
-        }
-        self._server = HTTPServer(
-            Application(
-                [
-                    (path, _DocumentHandler, {"document": document})
-                    for path, document in documents.items()
-                ],
-                log_function=lambda handler: None,  # the access log is for the server's requests
-            )
-        )
+        self._mint = DevMint(self._signer, self.uri, AUDIENCE)
+        self._server = HTTPServer(self._make_app(), max_body_size=_MOST_BYTES)
         # A host name with several addresses has a socket for each, and their free ports may differ.
         self._server.add_socket(sockets[0])
         for extra in sockets[1:]:
             extra.close()
+
+    def _make_app(self) -> Application:
+        context = SignInContext(self.uri, USERS, self._mint)
+        shared = {"context": context}
+        discovery = {**shared, "document": discovery_document(self.uri)}
+        return Application(
+            [
+                (
+                    "/.well-known/jwks.json",
+                    DocumentHandler,
+                    {**shared, "document": self._signer.jwks()},
+                ),
+                ("/.well-known/openid-configuration", DocumentHandler, discovery),
+                ("/.well-known/oauth-authorization-server", DocumentHandler, discovery),
+                ("/authorize", AuthorizeHandler, shared),
+                ("/token", TokenHandler, shared),
+                ("/device_authorization", DeviceAuthorizationHandler, shared),
+                ("/device", DeviceHandler, shared),
+                ("/revoke", RevokeHandler, shared),
+                ("/style.css", StyleHandler, shared),
+            ],
+            log_function=lambda handler: None,  # the access log is for the server's requests
+        )
 
     async def stop(self) -> None:
         if self._server is not None:
@@ -76,18 +90,7 @@ class DevIssuer:
 
     def mint_token(self, user: str) -> str:
         """A token for `user`, valid for LIFETIME_S."""
-        now = int(time.time())
-        return self._signer.mint(
-            {
-                "iss": self.uri,
-                "sub": user,
-                "aud": AUDIENCE,
-                "email": user,
-                "email_verified": True,
-                "iat": now,
-                "exp": now + LIFETIME_S,
-            }
-        )
+        return self._mint.mint_access_token(user, now=int(time.time()), lifetime_s=LIFETIME_S)
 
 
 def format_dev_text(issuer: DevIssuer, server_url: str) -> str:
@@ -108,11 +111,3 @@ def format_dev_text(issuer: DevIssuer, server_url: str) -> str:
         """{"tag":"CryptographicLength","type":"Integer","value":256}]}]}'""",
     ]
     return "\n".join(lines)
-
-
-class _DocumentHandler(RequestHandler):
-    def initialize(self, document: Mapping[str, Any]) -> None:
-        self._document = document
-
-    def get(self) -> None:
-        self.write(dict(self._document))

@@ -16,6 +16,7 @@ import pytest
 from ...issuer import write_tls_files
 from ...keys import certificate, private_key, private_pem
 from ...server import Client, ServerProcess, check_refused, node, run, serving
+from .dev_browser import BOB, Visitor
 
 
 class Printed:
@@ -99,10 +100,34 @@ def test_token_of_another_runs_issuer_is_refused(dev, on_localhost):
     assert dev.client.get_key(dev.printed.alice, "x").status == 422
 
 
-def test_issuer_answers_nothing_but_its_documents(dev):
+def test_issuer_answers_at_its_own_paths_alone(dev):
     port = int(dev.printed.issuer.rpartition(":")[2])
-    for path in ("/", "/token", "/.well-known/", "/kmip_2_1"):
+    for path in ("/", "/token/", "/.well-known/", "/kmip_2_1"):
         assert Client(port).post(path, body=b"{}").status in {404, 405}
+
+
+def test_who_signs_in_is_served_as_the_user_of_the_button(dev):
+    visitor = Visitor(dev.printed.issuer)
+    tokens = visitor.sign_in(BOB)
+    uid = dev.client.create(tokens["access_token"])
+    assert dev.client.get_key(dev.printed.bob, uid).status == 200
+    assert dev.client.get_key(dev.printed.alice, uid).status == 422
+    refreshed = visitor.refresh(tokens["refresh_token"]).json()
+    assert dev.client.get_key(refreshed["access_token"], uid).status == 200
+
+
+def test_id_token_is_no_credential_for_the_server(dev):
+    assert dev.client.get_key(Visitor(dev.printed.issuer).sign_in()["id_token"], "x").status == 401
+
+
+def test_no_code_and_no_token_gets_into_the_log(dev):
+    visitor = Visitor(dev.printed.issuer)
+    code = visitor.code()
+    tokens = visitor.redeem(code).json()
+    assert visitor.redeem(code).status == 400
+    dev.client.create(tokens["access_token"])
+    for secret in (code, tokens["refresh_token"], tokens["access_token"].split(".")[2]):
+        assert secret not in dev.log + dev.stdout
 
 
 def test_dev_is_ready(dev):
