@@ -47,6 +47,7 @@ setup(
         "SQLAlchemy>=2.0.36",
         "alembic>=1.14",
         "prometheus-client>=0.21",
+        "urllib3>=2.6,<3",  # the client library: connections, proxies, retries; needs nothing itself
     ],
     extras_require={
         "fast": ["uvloop>=0.20", "orjson>=3.10"],

@@ -1,1 +1,168 @@
-"""The client's half of the product: a library for KMIP servers, and the command line `kmsctl`."""
+"""A client of the server in Python (docs/python-client.md): `KMSClient` waits for its answers.
+
+It imports nothing of the server, and its own parts when they are asked for.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..errors import (
+        AttributeInstanceNotFound,
+        AttributeNotFound,
+        AttributeReadOnly,
+        AttributeSingleValued,
+        AuthenticationNotSuccessful,
+        BadCryptographicParameters,
+        CryptographicFailure,
+        FeatureNotSupported,
+        GeneralFailure,
+        IncompatibleCryptographicUsageMask,
+        InvalidAttribute,
+        InvalidAttributeValue,
+        InvalidCorrelationValue,
+        InvalidField,
+        InvalidMessage,
+        ItemNotFound,
+        KeyFormatTypeNotSupported,
+        KeyWrapTypeNotSupported,
+        KMIPError,
+        KMSError,
+        MissingData,
+        MissingInitializationVector,
+        MultiValuedAttribute,
+        NonUniqueName,
+        NotExtractable,
+        ObjectAlreadyExists,
+        ObjectDestroyed,
+        OperationNotSupported,
+        PermissionDenied,
+        ResponseTooLarge,
+        SensitiveObject,
+        ServerLimitExceeded,
+        UnknownMessageExtension,
+        UnsupportedCryptographicParameters,
+        UnsupportedProtocolVersion,
+        UsageLimitExceeded,
+        WrongKeyLifecycleState,
+    )
+    from .blocking import KMSClient
+    from .calls.access import Grant, ObtainedObject, OwnedObject
+    from .calls.cryptography import Ciphertext
+    from .calls.objects import KeyPair
+    from .connection import ConnectionSettings, PEMPair, PKCS12File, ProxySettings, TokenSource
+    from .errors import (
+        AccessDenied,
+        AuthenticationFailed,
+        ClientError,
+        ClientWarning,
+        ConnectionFailed,
+        InvalidSettings,
+        RequestTooLarge,
+        ServerUnavailable,
+        TokenExpired,
+        TooManyRequests,
+        UnexpectedAnswer,
+    )
+
+#: The module of each name; those of `..errors`, one a result reason, are the others.
+_HOMES = {
+    "KMSClient": ".blocking",
+    **dict.fromkeys(("Grant", "ObtainedObject", "OwnedObject"), ".calls.access"),
+    "Ciphertext": ".calls.cryptography",
+    "KeyPair": ".calls.objects",
+    **dict.fromkeys(
+        ("ConnectionSettings", "PEMPair", "PKCS12File", "ProxySettings", "TokenSource"),
+        ".connection",
+    ),
+    **dict.fromkeys(
+        (
+            "AccessDenied",
+            "AuthenticationFailed",
+            "ClientError",
+            "ClientWarning",
+            "ConnectionFailed",
+            "InvalidSettings",
+            "RequestTooLarge",
+            "ServerUnavailable",
+            "TokenExpired",
+            "TooManyRequests",
+            "UnexpectedAnswer",
+        ),
+        ".errors",
+    ),
+}
+
+__all__ = [
+    "AccessDenied",
+    "AttributeInstanceNotFound",
+    "AttributeNotFound",
+    "AttributeReadOnly",
+    "AttributeSingleValued",
+    "AuthenticationFailed",
+    "AuthenticationNotSuccessful",
+    "BadCryptographicParameters",
+    "Ciphertext",
+    "ClientError",
+    "ClientWarning",
+    "ConnectionFailed",
+    "ConnectionSettings",
+    "CryptographicFailure",
+    "FeatureNotSupported",
+    "GeneralFailure",
+    "Grant",
+    "IncompatibleCryptographicUsageMask",
+    "InvalidAttribute",
+    "InvalidAttributeValue",
+    "InvalidCorrelationValue",
+    "InvalidField",
+    "InvalidMessage",
+    "InvalidSettings",
+    "ItemNotFound",
+    "KMIPError",
+    "KMSClient",
+    "KMSError",
+    "KeyFormatTypeNotSupported",
+    "KeyPair",
+    "KeyWrapTypeNotSupported",
+    "MissingData",
+    "MissingInitializationVector",
+    "MultiValuedAttribute",
+    "NonUniqueName",
+    "NotExtractable",
+    "ObjectAlreadyExists",
+    "ObjectDestroyed",
+    "ObtainedObject",
+    "OperationNotSupported",
+    "OwnedObject",
+    "PEMPair",
+    "PKCS12File",
+    "PermissionDenied",
+    "ProxySettings",
+    "RequestTooLarge",
+    "ResponseTooLarge",
+    "SensitiveObject",
+    "ServerLimitExceeded",
+    "ServerUnavailable",
+    "TokenExpired",
+    "TokenSource",
+    "TooManyRequests",
+    "UnexpectedAnswer",
+    "UnknownMessageExtension",
+    "UnsupportedCryptographicParameters",
+    "UnsupportedProtocolVersion",
+    "UsageLimitExceeded",
+    "WrongKeyLifecycleState",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES.get(name, "..errors"), __name__), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

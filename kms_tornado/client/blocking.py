@@ -1,0 +1,155 @@
+"""KMSClient: the calls, each of which waits for its answer.
+
+`blocking` makes a method of a function of `calls`: same arguments, and the result instead of the
+`Exchange`. `asynchronous` has the same for AsyncKMSClient, so that each call is declared once.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, ParamSpec, Self, TypeVar, overload
+
+from ..errors import KMIPError
+from ..kmip.schema import Declared
+from . import exchanges
+from .calls import access, attributes, cryptography, objects
+from .connection import ConnectionSettings, FixedToken, TokenSource
+from .errors import InvalidSettings
+from .exchanges import Exchange
+from .transport import Observe, Transport
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class _BlockingCall(Generic[P, T]):
+    """What type checkers see of a method; what runs is the function that `blocking` makes."""
+
+    @overload
+    def __get__(self, client: None, owner: type[Any]) -> Self: ...
+    @overload
+    def __get__(self, client: KMSClient, owner: type[Any]) -> Callable[P, T]: ...
+    def __get__(self, client: Any, owner: type[Any]) -> Any:
+        raise NotImplementedError
+
+
+def blocking(prepare: Callable[P, Exchange[T]]) -> _BlockingCall[P, T]:
+    """The method of KMSClient that runs the exchange of the function."""
+
+    @functools.wraps(prepare)
+    def call(self: KMSClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._transport.run(prepare(*args, **kwargs))
+
+    return call  # type: ignore[return-value]
+
+
+class _NoToken:
+    """For servers and routes that need none."""
+
+    def token(self) -> None:
+        return None
+
+    def renew(self) -> bool:
+        return False
+
+
+def make_transport(
+    server_url: str | None,
+    token: str | TokenSource | None,
+    settings: ConnectionSettings | None,
+    observe: Observe | None,
+) -> Transport:
+    """The transport for what a client is made of. Raises InvalidSettings."""
+    if settings is None:
+        url = server_url or os.environ.get("KMS_URL")
+        if not url:
+            raise InvalidSettings("no server is named: give server_url, or set KMS_URL")
+        settings = ConnectionSettings(server_url=url)
+    elif server_url is not None:
+        raise InvalidSettings("server_url and settings both name a server: give one of them")
+    if token is None:
+        token = os.environ.get("KMS_TOKEN") or None
+    source: TokenSource
+    if isinstance(token, str):
+        source = FixedToken(token.strip())
+    else:
+        source = token if token is not None else _NoToken()
+    return Transport(settings, source, observe)
+
+
+class KMSClient:
+    """A client whose methods wait for their answers. Threads may share it.
+
+    server_url, token: by default the environment variables KMS_URL and KMS_TOKEN. token: a text, or what
+    gives one and renews it. settings: in place of server_url, where more than a URL has to be said.
+    observe: is called with "request" or "answer" and the body; bodies may hold keys.
+
+    Raises KMIPError, by the class of its result reason, where the server refuses an operation, and
+    ClientError where there is no answer.
+    """
+
+    def __init__(
+        self,
+        server_url: str | None = None,
+        token: str | TokenSource | None = None,
+        *,
+        settings: ConnectionSettings | None = None,
+        observe: Observe | None = None,
+    ) -> None:
+        self._transport = make_transport(server_url, token, settings, observe)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections that are kept open."""
+        self._transport.close()
+
+    def perform(self, request: Declared) -> Any:
+        """Any KMIP operation: a request class of `kms_tornado.kmip.payloads`; its response class."""
+        return self._transport.run(exchanges.perform(request))
+
+    def perform_batch(self, requests: Sequence[Declared]) -> list[Any | KMIPError]:
+        """Several operations in one request; a response or a KMIPError for each, in order."""
+        return self._transport.run(exchanges.perform_batch(requests))
+
+    create_symmetric_key = blocking(objects.create_symmetric_key)
+    create_key_pair = blocking(objects.create_key_pair)
+    import_object = blocking(objects.import_object)
+    register = blocking(objects.register)
+    derive_key = blocking(objects.derive_key)
+    get = blocking(objects.get)
+    export = blocking(objects.export)
+    rekey = blocking(objects.rekey)
+    rekey_key_pair = blocking(objects.rekey_key_pair)
+    activate = blocking(objects.activate)
+    revoke = blocking(objects.revoke)
+    destroy = blocking(objects.destroy)
+    locate = blocking(objects.locate)
+
+    encrypt = blocking(cryptography.encrypt)
+    decrypt = blocking(cryptography.decrypt)
+    sign = blocking(cryptography.sign)
+    verify = blocking(cryptography.verify)
+    mac = blocking(cryptography.mac)
+    mac_verify = blocking(cryptography.mac_verify)
+    hash = blocking(cryptography.hash_data)
+
+    get_attributes = blocking(attributes.get_attributes)
+    add_attribute = blocking(attributes.add_attribute)
+    set_attribute = blocking(attributes.set_attribute)
+    modify_attribute = blocking(attributes.modify_attribute)
+    delete_attribute = blocking(attributes.delete_attribute)
+
+    grant = blocking(access.grant)
+    withdraw = blocking(access.withdraw)
+    list_grants = blocking(access.list_grants)
+    list_owned = blocking(access.list_owned)
+    list_obtained = blocking(access.list_obtained)
+    whoami = blocking(access.whoami)
+    server_version = blocking(access.server_version)

@@ -1,0 +1,1 @@
+"""One function a call: from its arguments to the `Exchange` that the clients run."""

@@ -1,0 +1,63 @@
+"""What the calls have in common: from what people write to what KMIP has."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import TypeVar
+
+from ...kmip.attributes import Attributes, with_user_tags
+from ...kmip.structures import Name
+from ...kmip.tables import ENUMERATIONS
+
+E = TypeVar("E", bound=IntEnum)
+
+#: An identifier, or tags: the caller's object that has all of them (docs/dialects.md,
+#: "Identifiers, tags and links").
+Key = str | Sequence[str]
+
+
+def identify(key: Key) -> str:
+    """The identifier, or the tags in the form that stands in its place. Raises ValueError for no tags."""
+    if isinstance(key, str):
+        return key
+    if not key:
+        raise ValueError(
+            "an empty list of tags would mean every object: give an identifier or a tag"
+        )
+    return json.dumps(list(key), ensure_ascii=False)
+
+
+def new_identifier() -> str:
+    """A random UUID, by which a repeated request is recognised."""
+    return str(uuid.uuid4())
+
+
+def find_value(enumeration: type[E], value: E | str) -> E:
+    """The member with this name, in any spelling that the server takes. Raises ValueError."""
+    if not isinstance(value, str):
+        return enumeration(value)
+    number = ENUMERATIONS[enumeration.__name__.removesuffix("Code")].number(value)
+    if number is None:
+        raise ValueError(f"{value!r} is no {enumeration.__name__}")
+    return enumeration(number)
+
+
+def describe(
+    attributes: Attributes | None,
+    *,
+    name: str | None = None,
+    tags: Sequence[str] = (),
+    unique_identifier: str | None = None,
+) -> Attributes:
+    """The attributes, with those that have an argument of their own."""
+    described = attributes or Attributes()
+    if name is not None:
+        described = described.replace(names=(*described.names, Name(name)))
+    if tags:
+        described = with_user_tags(described, tags)
+    if unique_identifier is not None:
+        described = described.replace(unique_identifier=unique_identifier)
+    return described

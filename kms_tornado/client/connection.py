@@ -1,0 +1,157 @@
+"""ConnectionSettings: which server, how it is reached, and who it is told that we are.
+
+Values alone: nothing is opened here, and no library is needed. `pool` makes connections of them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+from urllib.parse import SplitResult, urlsplit
+
+from .errors import InvalidSettings
+
+#: RFC 6750 §2.1. Anything else would be refused by the server, or would end the header.
+_BEARER_TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
+_HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
+
+#: Set for each request by the client itself.
+_OWN_HEADERS = frozenset({"authorization", "content-length", "content-type", "host"})
+
+
+@runtime_checkable
+class TokenSource(Protocol):
+    """Where the bearer token comes from. Several threads may call it at once."""
+
+    def token(self) -> str | None:
+        """The token to send, asked for before each request; None to send none."""
+
+    def renew(self) -> bool:
+        """Called where the server says that the token has expired.
+
+        True: `token` returns another one now, and the request is repeated once.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class FixedToken:
+    """A token that nobody renews."""
+
+    value: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if not _BEARER_TOKEN.fullmatch(self.value):
+            raise InvalidSettings(
+                "the token has characters that no bearer token has: give it without quotes and spaces"
+            )
+
+    def token(self) -> str:
+        return self.value
+
+    def renew(self) -> bool:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class PEMPair:
+    """A client certificate with its chain, and its private key. key: may be in the same file."""
+
+    certificate: Path
+    key: Path
+    password: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PKCS12File:
+    """A client certificate and its private key in one file."""
+
+    path: Path
+    password: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProxySettings:
+    """An HTTP proxy.
+
+    exclusion_list: hosts that are reached without it: names, which stand for their subdomains, too,
+    addresses, networks (``10.0.0.0/8``), or ``*``.
+    custom_auth_header: the value of Proxy-Authorization, in place of a name and a password.
+    """
+
+    url: str = field(repr=False)  # may hold a password
+    exclusion_list: tuple[str, ...] = ()
+    basic_auth_username: str | None = None
+    basic_auth_password: str | None = field(default=None, repr=False)
+    custom_auth_header: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        _check_url("the proxy's URL", self.url)
+        if self.custom_auth_header is not None:
+            if self.basic_auth_username is not None:
+                raise InvalidSettings(
+                    "the proxy has a user name and an authorization header: give one of them"
+                )
+            if not _HEADER_VALUE.fullmatch(self.custom_auth_header):
+                raise InvalidSettings(
+                    "the proxy's authorization header has characters of no header"
+                )
+        if (self.basic_auth_username is None) != (self.basic_auth_password is None):
+            raise InvalidSettings("the proxy's user name and password belong together: give both")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionSettings:
+    """How to reach a server. Raises InvalidSettings for what cannot be meant.
+
+    server_url: ``http(s)://host[:port][/prefix]``. verified_cert: PEM, the one certificate that the
+    server may show. ca_file: PEM, in place of the system's authorities. cipher_suites: OpenSSL's names,
+    separated by colons. timeout_s: for a connection, and for each wait for an answer.
+    """
+
+    server_url: str
+    accept_invalid_certs: bool = False
+    verified_cert: str | None = field(default=None, repr=False)
+    ca_file: Path | None = None
+    client_certificate: PEMPair | PKCS12File | None = None
+    proxy: ProxySettings | None = None
+    custom_headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    cipher_suites: str | None = None
+    timeout_s: float = 60.0
+
+    def __post_init__(self) -> None:
+        url = _check_url("the server's URL", self.server_url)
+        if url.username is not None:
+            raise InvalidSettings("the server's URL has a user name: the token says who calls")
+        for name, value in self.custom_headers:
+            _check_header(name, value)
+        if not self.timeout_s > 0:
+            raise InvalidSettings("timeout_s must be greater than 0")
+
+    @property
+    def prefix(self) -> str:
+        """The path in front of the server's own, without a slash at its end."""
+        return urlsplit(self.server_url).path.rstrip("/")
+
+
+def _check_url(subject: str, url: str) -> SplitResult:
+    """The parts of an http(s) URL. The text of the error does not repeat it, as it may hold a password."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise InvalidSettings(f"{subject} is not a URL: write https://host:port") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        raise InvalidSettings(f"{subject} is not a URL of http or https: write https://host:port")
+    if parts.query or parts.fragment or not url.isprintable() or " " in url:
+        raise InvalidSettings(f"{subject} has more than a host, a port and a path")
+    return parts
+
+
+def _check_header(name: str, value: str) -> None:
+    if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+        raise InvalidSettings("a custom header has characters that no header has")
+    if name.lower() in _OWN_HEADERS:
+        raise InvalidSettings(f"the header {name} is the client's own: leave it out")

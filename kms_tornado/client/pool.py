@@ -1,0 +1,67 @@
+"""Connections that are kept and reused, made of the settings by urllib3."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import urllib3
+
+from .connection import ConnectionSettings, ProxySettings
+from .tls import fingerprint, make_context
+
+#: Connections that are kept open to the server; more are made where more threads ask at once, and closed
+#: afterwards. As many as `AsyncKMSClient` has threads.
+MAX_KEPT = 16
+
+
+def make_pool(settings: ConnectionSettings) -> urllib3.PoolManager:
+    """A manager whose connections are as the settings say. Raises InvalidSettings."""
+    options: dict[str, Any] = {"maxsize": MAX_KEPT, "retries": False}
+    if settings.server_url.startswith("https:"):
+        options["ssl_context"] = make_context(settings)
+        if settings.verified_cert is not None:
+            options["assert_fingerprint"] = fingerprint(settings.verified_cert)
+            options["assert_hostname"] = False
+    proxy = settings.proxy
+    host = urlsplit(settings.server_url).hostname or ""
+    if proxy is None or is_excluded(host, proxy.exclusion_list):
+        return urllib3.PoolManager(**options)
+    return urllib3.ProxyManager(
+        _without_credentials(proxy.url), proxy_headers=_proxy_headers(proxy), **options
+    )
+
+
+def is_excluded(host: str, exclusions: Iterable[str]) -> bool:
+    """Whether the host is reached without the proxy. exclusions: as `ProxySettings` describes them."""
+    host = host.lower().rstrip(".")
+    for entry in exclusions:
+        name = entry.strip().lower().lstrip(".")
+        if name == "*" or (name and (host == name or host.endswith(f".{name}"))):
+            return True
+        try:
+            if ipaddress.ip_address(host) in ipaddress.ip_network(name, strict=False):
+                return True
+        except ValueError:
+            continue  # one of them is a name
+    return False
+
+
+def _proxy_headers(proxy: ProxySettings) -> dict[str, str]:
+    if proxy.custom_auth_header is not None:
+        return {"Proxy-Authorization": proxy.custom_auth_header}
+    url = urlsplit(proxy.url)
+    name, password = proxy.basic_auth_username, proxy.basic_auth_password
+    if name is None and url.username is not None:
+        name, password = unquote(url.username), unquote(url.password or "")
+    if name is None:
+        return {}
+    return urllib3.make_headers(proxy_basic_auth=f"{name}:{password}")
+
+
+def _without_credentials(url: str) -> str:
+    """They are sent as a header; in the URL they would stand in texts of errors."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

@@ -1,0 +1,112 @@
+"""From HTTP statuses to exceptions (docs/http.md). The bodies of what is no answer of ours are not shown."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import urlsplit
+
+import urllib3
+
+from ..errors import ExpiredToken, KMSError
+from .errors import (
+    AccessDenied,
+    AuthenticationFailed,
+    ClientError,
+    RequestTooLarge,
+    ServerUnavailable,
+    TokenExpired,
+    TooManyRequests,
+    UnexpectedAnswer,
+)
+from .refusals import parse_refusal
+
+#: A longer description is none of this server's.
+_MAX_DESCRIPTION = 500
+
+
+def is_expired(answer: urllib3.BaseHTTPResponse) -> bool:
+    """Whether a newer token would have been accepted, as far as the server can say."""
+    return answer.status == 401 and _description(answer) == ExpiredToken.description
+
+
+def make_error(answer: urllib3.BaseHTTPResponse) -> KMSError:
+    """The exception for an answer whose status is not 200."""
+    status, description = answer.status, _description(answer)
+    if status == 422:
+        return _read_refusal(answer)
+    if description is None:
+        return _explain_foreign(answer)
+    if status in (400, 401) and "WWW-Authenticate" in answer.headers:
+        if description == ExpiredToken.description:
+            return TokenExpired("the token has expired: log in again", description)
+        return AuthenticationFailed(
+            f"the server does not accept the token: {description}", description
+        )
+    if status == 403:
+        return AccessDenied(f"the token does not give access to this server: {description}")
+    if status == 413:
+        return RequestTooLarge(f"the request is too large: {description}")
+    if status == 429:
+        return TooManyRequests(f"too many requests: {description}", _retry_after_s(answer))
+    if status == 503:
+        return ServerUnavailable(
+            f"the server is not available: {description}", _retry_after_s(answer)
+        )
+    return UnexpectedAnswer(f"the server answered with status {status}: {description}")
+
+
+def _explain_foreign(answer: urllib3.BaseHTTPResponse) -> ClientError:
+    """Answers of proxies and of other servers, by their status alone."""
+    status = answer.status
+    if 300 <= status < 400:
+        return UnexpectedAnswer(
+            f"the server redirects to {_redirect_target(answer)}: redirects are not followed, "
+            "configure the URL that is meant"
+        )
+    if status == 413:
+        return RequestTooLarge("the request is too large for the server or a proxy before it")
+    if status == 429:
+        return TooManyRequests("too many requests: try again later", _retry_after_s(answer))
+    if status in (502, 503, 504):
+        return ServerUnavailable(
+            f"the server is not available: status {status}", _retry_after_s(answer)
+        )
+    return UnexpectedAnswer(
+        f"status {status} without an error of this server: is the URL that of a kms_tornado server?"
+    )
+
+
+def _read_refusal(answer: urllib3.BaseHTTPResponse) -> KMSError:
+    try:
+        return parse_refusal(answer.data)
+    except UnexpectedAnswer as exc:
+        return exc
+
+
+def _description(answer: urllib3.BaseHTTPResponse) -> str | None:
+    """The server's ``error_description`` in one line; None where the body is no error of this server."""
+    try:
+        body = json.loads(answer.data)
+    except (ValueError, RecursionError):
+        return None
+    description = body.get("error_description") if isinstance(body, dict) else None
+    if not isinstance(description, str) or len(description) > _MAX_DESCRIPTION:
+        return None
+    return " ".join("".join(c if c.isprintable() else " " for c in description).split())
+
+
+def _retry_after_s(answer: urllib3.BaseHTTPResponse) -> float | None:
+    value = answer.headers.get("Retry-After", "")
+    return float(value) if value.isascii() and value.isdigit() and len(value) < 10 else None
+
+
+def _redirect_target(answer: urllib3.BaseHTTPResponse) -> str:
+    """Scheme and host; a path or a query may hold what is nobody's business."""
+    try:
+        url = urlsplit(answer.headers.get("Location", ""))
+        host = url.hostname
+    except ValueError:
+        host = None
+    if not host or not host.isprintable():
+        return "another place"
+    return f"{url.scheme}://{host}"
