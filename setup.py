@@ -17,7 +17,7 @@ POSTGRESQL = ["psycopg[binary]>=3.2", "greenlet>=3.1"]
 CLIENT = [
     "click>=8.2",
     "rich>=13",
-    "Authlib>=1.3",
+    "Authlib>=1.9",
     "joserfc>=1.0",
     "requests>=2.32",
     "keyring>=25",

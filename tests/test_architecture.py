@@ -93,7 +93,7 @@ HOMES = {
     "rich": {"client"},
     "urllib3": {"client"},
     "authlib": {"client"},
-    "joserfc": {"client/key_files/jwk.py"},
+    "joserfc": {"client/key_files/jwk.py", "client/id_tokens.py"},
     "requests": {"client"},
     "keyring": {"client"},
     "cryptography": {

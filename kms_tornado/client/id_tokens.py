@@ -1,0 +1,107 @@
+"""Checks of id tokens (OpenID Connect Core 1.0 §3.1.3.7), and a look into one's own tokens.
+
+Pure: keys and times are arguments.
+"""
+
+from __future__ import annotations
+
+import base64
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .. import strict_json
+from .login_errors import LoginFailed, one_line
+
+#: Between the clocks of this machine and of the issuer; the server's own default is the same.
+LEEWAY_S = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedIDToken:
+    """What an id token must say. None: that claim, or the signature, is not compared.
+
+    key_set, algorithms: the issuer's (RFC 7517 §5). Without a key set the TLS connection on which the
+    token came stands in for the signature, as §3.1.3.7 (6) allows.
+    """
+
+    client_id: str
+    issuer: str | None
+    nonce: str | None
+    key_set: Mapping[str, Any] | None
+    algorithms: frozenset[str]
+    subject: str | None = None
+
+
+def check_id_token(
+    id_token: str, expected: ExpectedIDToken, *, access_token: str, now: float
+) -> Mapping[str, Any]:
+    """The claims of an id token that is as expected. Raises LoginFailed."""
+    from authlib.oidc.core import CodeIDToken
+    from joserfc.errors import JoseError
+
+    options = {
+        name: {"value": value}
+        for name, value in {
+            "iss": expected.issuer,
+            "aud": expected.client_id,
+            "sub": expected.subject,
+        }.items()
+        if value is not None
+    }
+    parameters = {"client_id": expected.client_id, "nonce": expected.nonce}
+    try:
+        if expected.key_set is not None:
+            header, payload = _verify_signature(id_token, expected)
+            parameters["access_token"] = access_token  # by a hash that `alg` decides
+        else:
+            header, payload = {}, dict(read_claims(id_token))
+        claims = CodeIDToken(payload, header, options, parameters)
+        claims.validate(now=int(now), leeway=LEEWAY_S)
+    except (JoseError, ValueError, TypeError, KeyError) as exc:
+        # The text names a claim or a step, at most the identifier of a key.
+        said = one_line(str(exc)) if isinstance(exc, JoseError) else "it or the key set is damaged"
+        raise LoginFailed(
+            f"the issuer's id token is not valid ({said}): check the issuer, the client id and "
+            "this machine's clock"
+        ) from None
+    return dict(claims)
+
+
+def read_claims(token: str) -> Mapping[str, Any]:
+    """The claims of a JWT of one's own, unverified; empty for what is no JWT.
+
+    To know whom it names and when it ends; whether it is true is for the server to check.
+    """
+    parts = token.split(".")
+    if len(parts) != 3:
+        return {}
+    try:
+        payload = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
+        claims = strict_json.loads(payload, max_depth=20)
+    except ValueError:
+        return {}
+    return claims if isinstance(claims, dict) else {}
+
+
+def _verify_signature(
+    id_token: str, expected: ExpectedIDToken
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    from joserfc import jwt
+    from joserfc.errors import SecurityWarning
+    from joserfc.jwk import KeySet
+    from joserfc.jws import JWSRegistry
+
+    assert expected.key_set is not None
+    keys: Any = {"keys": [key for key in expected.key_set["keys"] if isinstance(key, dict)]}
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", SecurityWarning
+        )  # EdDSA is called deprecated since RFC 9864
+        token = jwt.decode(
+            id_token,
+            KeySet.import_key_set(keys),
+            registry=JWSRegistry(algorithms=sorted(expected.algorithms), strict_check_header=False),
+        )
+    return token.header, token.claims
