@@ -25,13 +25,18 @@ def use_key(
     A name is tried as an identifier, which costs no request of its own. Where the server knows no such
     object, it is looked up as a Name, and the action is called once more.
     """
+    key = _stated_key(name, tags)
+    return use_named(session, key, action) if isinstance(key, str) else action(key)
+
+
+def use_named(session: Session, name: str, action: Callable[[str], T]) -> T:
+    """As `use_key`, for what cannot be done by tags."""
     from ...errors import ItemNotFound
 
-    key = _stated_key(name, tags)
     try:
-        return action(key)
+        return action(name)
     except ItemNotFound:
-        identifier = _find_by_name(session, key) if isinstance(key, str) else None
+        identifier = _find_by_name(session, name)
         if identifier is None:
             raise
     return action(identifier)

@@ -13,6 +13,30 @@ from typing import Final
 #: Every command: where it is defined, and what the list of commands says about it. The modules are imported
 #: when their command is called, so that `--help` and completion load none of them.
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "ls": (
+        "kms_tornado.client.cli.listing:list_objects",
+        "List your objects and those that others share with you.",
+    ),
+    "share": (
+        "kms_tornado.client.cli.access:share",
+        "Let somebody use a key of yours.",
+    ),
+    "unshare": (
+        "kms_tornado.client.cli.access:unshare",
+        "Take rights on a key of yours from somebody.",
+    ),
+    "locate": (
+        "kms_tornado.client.cli.listing:locate",
+        "Print the identifiers of the objects that fit.",
+    ),
+    "attributes": (
+        "kms_tornado.client.cli.attributes:attributes",
+        "Look at the attributes of an object, and change them.",
+    ),
+    "access-rights": (
+        "kms_tornado.client.cli.access:access_rights",
+        "Grant, withdraw and list access rights.",
+    ),
     "server-version": (
         "kms_tornado.client.cli.server:server_version",
         "Print the version of the server.",

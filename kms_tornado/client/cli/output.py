@@ -56,7 +56,12 @@ def show_value(value: Cell, *, name: str | None = None) -> None:
 
 def show_json(document: Any) -> None:
     """Print one JSON document: in ASCII, as terminals obey some characters that JSON leaves as they are."""
-    print(json.dumps(document, indent=2, default=_json_value))
+    print(json_text(document))
+
+
+def json_text(document: Any) -> str:
+    """The document in ASCII, with datetimes in UTC."""
+    return json.dumps(document, indent=2, default=_json_value)
 
 
 def say(text: str) -> None:
@@ -119,6 +124,8 @@ def current_session() -> Session:
 
 
 def _heading(column: str) -> str:
+    if column == "unique_identifier":
+        return "Identifier"
     return column.replace("_", " ").capitalize() if column.islower() else column
 
 
@@ -168,7 +175,9 @@ def _print_table(headings: Sequence[str] | None, rows: Sequence[Sequence[Cell]])
     table = Table(box=None, show_header=headings is not None, header_style="bold", pad_edge=False)
     width = len(headings or rows[0])
     for index in range(width):
-        table.add_column(headings[index] if headings else "", overflow="fold")
+        # The first column names the row: it stays in one piece, so that it can be selected and pasted.
+        heading = headings[index] if headings else ""
+        table.add_column(heading, overflow="fold", no_wrap=index == 0)
     for row in rows:
         table.add_row(*(Text(_shown(cell)) for cell in row))
     Console(highlight=False, markup=False, emoji=False).print(table)

@@ -6,10 +6,12 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from ..blocking import KMSClient
 
 
 @dataclass(slots=True)
@@ -60,11 +62,12 @@ class Session:
         return sys.stderr.isatty() and not self.options.is_quiet
 
     @cached_property
-    def client(self) -> Any:
+    def client(self) -> KMSClient:
         """The client of the configured server."""
-        library = import_module("kms_tornado.client.blocking")
+        from ..blocking import KMSClient
+
         server_url, token = self._connection()
-        return library.KMSClient(
+        return KMSClient(
             server_url, token, observe=_show_exchange if self.options.shows_kmip else None
         )
 

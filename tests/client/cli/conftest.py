@@ -1,4 +1,4 @@
-"""One server for the modules of this folder, and kmsctl as two people have it."""
+"""One server for each module of this folder, and kmsctl as two people have it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from kms_tornado.client import KMSClient
+
 from ...issuer import Issuer
 from ...server import ServerProcess, trusting
 from .runner import Kmsctl
+
+ALICE = "alice@example.com"
+BOB = "bob@example.com"
 
 
 @dataclass(frozen=True)
@@ -20,23 +25,32 @@ class Place:
     url: str
     issuer: Issuer
 
+    def token(self, name: str) -> str:
+        return self.issuer.token(sub=name, aud="kms")
+
+    def kmsctl(self, name: str, home: Path) -> Kmsctl:
+        return Kmsctl(home, {"KMS_URL": self.url, "KMS_TOKEN": self.token(name)})
+
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     cwd = tmp_path_factory.mktemp("server")
     with Issuer() as issuer, ServerProcess(*trusting(issuer), cwd=cwd) as server:
-        yield Place(f"http://127.0.0.1:{server.port}", issuer)
-
-
-def user_of(place: Place, name: str, home: Path) -> Kmsctl:
-    return Kmsctl(home, {"KMS_URL": place.url, "KMS_TOKEN": place.issuer.token(sub=name)})
+        yield Place(server.url, issuer)
 
 
 @pytest.fixture(scope="module")
 def alice(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Kmsctl:
-    return user_of(place, "alice@example.com", tmp_path_factory.mktemp("alice"))
+    return place.kmsctl(ALICE, tmp_path_factory.mktemp("alice"))
 
 
 @pytest.fixture(scope="module")
 def bob(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Kmsctl:
-    return user_of(place, "bob@example.com", tmp_path_factory.mktemp("bob"))
+    return place.kmsctl(BOB, tmp_path_factory.mktemp("bob"))
+
+
+@pytest.fixture(scope="module")
+def client(place: Place) -> Iterator[KMSClient]:
+    """Alice's, to prepare what a test needs."""
+    with KMSClient(place.url, place.token(ALICE)) as client:
+        yield client

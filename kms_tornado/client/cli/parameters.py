@@ -1,0 +1,71 @@
+"""The kinds of values that options take: names of KMIP's enumerations, bytes in hexadecimal, input files."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+
+class KMIPName(click.ParamType):  # type: ignore[type-arg]
+    """A value of an enumeration of KMIP, by its name in any spelling: SHA-256, sha256.
+
+    enumeration: the name of its class in `kmip.enums`, which is imported when a value is given.
+    """
+
+    def __init__(self, enumeration: str) -> None:
+        self.name = enumeration
+        self.enumeration = enumeration
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> IntEnum:
+        if isinstance(value, IntEnum):
+            return value
+        from difflib import get_close_matches
+
+        from ...kmip import enums
+        from ...kmip.tables import ENUMERATIONS
+
+        table = ENUMERATIONS[self.enumeration]
+        number = table.number(value)
+        if number is None:
+            names = {name.lower(): name for name in table.cosmian.values()}
+            close = get_close_matches(value.lower(), names, n=3)
+            advice = f"did you mean {' or '.join(names[name] for name in close)}?" if close else ""
+            self.fail(
+                f"{value!r} is none: {advice or 'the values are ' + ', '.join(names.values())}"
+            )
+        try:
+            member: IntEnum = getattr(enums, self.enumeration)(number)
+        except ValueError:
+            self.fail(f"{value!r} is known to KMIP and not to this program")
+        return member
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        from ...kmip.tables import ENUMERATIONS
+
+        names = ENUMERATIONS[self.enumeration].cosmian.values()
+        return [
+            CompletionItem(name) for name in names if name.lower().startswith(incomplete.lower())
+        ]
+
+
+class HexBytes(click.ParamType):  # type: ignore[type-arg]
+    """Bytes in hexadecimal, as ckms takes them."""
+
+    name = "hex"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> bytes:
+        if isinstance(value, bytes):
+            return value
+        try:
+            return bytes.fromhex(value)
+        except ValueError:
+            self.fail("an even number of hexadecimal digits is needed")

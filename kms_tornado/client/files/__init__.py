@@ -1,1 +1,0 @@
-"""Encrypted files: the container, its streams, and Cosmian's format."""
