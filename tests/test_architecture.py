@@ -20,7 +20,7 @@ ALLOWED = {
     "wording": set(),
     "auth": {"errors", "strict_json", "user_names"},
     "kmip": {"errors", "strict_json", "wording"},
-    "domain": {"errors", "kmip", "user_names", "wording"},
+    "domain": {"errors", "kmip", "user_names"},
     "crypto": {"errors", "kmip", "domain"},
     "store": {"errors", "kmip", "domain", "user_names"},
     "operations": {

@@ -24,6 +24,9 @@ SERVICE = "kms_tornado"
 #: Somebody who is asked for the keyring's password needs some seconds to type it.
 TIMEOUT_S = 20.0
 
+#: Backends that keep nothing: the user wants no keyring, or there is none.
+NO_KEYRING = ("keyring.backends.fail", "keyring.backends.null")
+
 _Result = TypeVar("_Result")
 
 
@@ -109,7 +112,7 @@ def _choose_backend() -> Any:
 
     core.init_backend(limit=core.recommended)
     backend = core.get_keyring()
-    if type(backend).__module__ in {"keyring.backends.fail", "keyring.backends.null"}:
+    if type(backend).__module__ in NO_KEYRING:
         raise KeyringUnavailable
     return backend
 
@@ -119,7 +122,10 @@ def _is_surely_absent() -> bool:
 
     Asking here saves the third of a second that keyring takes to find that out.
     """
-    if sys.platform != "linux" or "PYTHON_KEYRING_BACKEND" in os.environ:
+    chosen = os.environ.get("PYTHON_KEYRING_BACKEND", "")
+    if chosen.startswith(NO_KEYRING):
+        return True
+    if sys.platform != "linux" or chosen:
         return False
     configuration = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     if (configuration / "python_keyring" / "keyringrc.cfg").exists():

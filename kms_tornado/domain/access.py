@@ -10,6 +10,7 @@ from collections.abc import Collection, Container, Mapping, Sequence
 
 from ..errors import InvalidField, ItemNotFound, ObjectAlreadyExists
 from ..kmip.enums import Operation
+from ..kmip.suggestions import map_loosely, suggest_name
 from ..kmip.tables import ENUMERATIONS
 from ..user_names import EVERYONE, find_user_fault
 from .managed_object import ManagedObject
@@ -47,7 +48,9 @@ def parse_operation_name(name: str) -> Operation:
     """The operation of a name such as ``get_attributes``, in any letter case. Raises InvalidField."""
     number = _OPERATION_NAMES.number(name) if re.fullmatch(r"[A-Za-z0-9_]{1,40}", name) else None
     if number is None:
-        raise InvalidField("operation_types names an operation that KMIP does not have")
+        # The name is not repeated, as it may be anything.
+        meant = _suggest_operation(name)
+        raise InvalidField(f"operation_types names an operation that KMIP does not have{meant}")
     return Operation(number)
 
 
@@ -56,6 +59,11 @@ def format_operation_names(operations: frozenset[Operation]) -> Sequence[str]:
     return sorted(
         _CLIENT_SPELLINGS.get(operation, operation.name.lower()) for operation in operations
     )
+
+
+def _suggest_operation(misspelt: str) -> str:
+    names = format_operation_names(frozenset(Operation))
+    return suggest_name(misspelt, map_loosely(names))
 
 
 def check_grantee(user: str) -> None:

@@ -16,8 +16,9 @@ from .. import strict_json
 from ..errors import InvalidField, InvalidMessage
 from .json_text import to_bytes, to_text
 from .json_values import READERS, WRITERS, quote
+from .suggestions import map_loosely, suggest_name, suggest_root, suggest_tag
 from .tables import ENUMERATIONS, MASKS, TAG_SPELLINGS, find_tag
-from .ttlv import MAX_DEPTH, MAX_ITEMS, Dialect, ItemType, Node, new_node, structure
+from .ttlv import MAX_DEPTH, MAX_ITEMS, TYPE_NAMES, Dialect, ItemType, Node, new_node, structure
 
 # In Python 3.11, ItemType.STRUCTURE calls a function each time.
 _STRUCTURE, _ENUMERATION, _BYTE_STRING, _TEXT_STRING = (
@@ -34,6 +35,9 @@ _TAGS = dict(
 #: counted before `json` parses the text, because `json` blocks the whole process while it creates its
 #: objects: six seconds for 16 MiB of empty arrays.
 _MAX_OCCURRENCES = {b"{": MAX_ITEMS, b"[": MAX_ITEMS, b",": 4 * MAX_ITEMS}
+
+#: How a RequestMessage in binary TTLV begins: with its tag and the type Structure.
+_BINARY_START = b"\x42\x00\x78\x01"
 
 
 # --- parse --------------------------------------------------------------------------------------
@@ -59,6 +63,10 @@ def load(body: bytes) -> Any:
     try:
         return strict_json.loads(body, max_depth=2 * MAX_DEPTH)
     except ValueError as exc:
+        if body.startswith(_BINARY_START):
+            raise InvalidMessage(
+                "binary TTLV is posted to /kmip, with Content-Type: application/octet-stream"
+            ) from None
         raise InvalidMessage(str(exc)) from None
 
 
@@ -76,9 +84,13 @@ def parse_tree(tree: Any, root: str) -> Node:
 def identify_root(tree: Any) -> tuple[str, Dialect]:
     """(the canonical tag of the root, the dialect to answer in). Raises InvalidMessage."""
     spelling = tree.get("tag") if isinstance(tree, dict) else None
-    root = find_tag(spelling) if isinstance(spelling, str) else None
-    if root is None:
+    if not isinstance(spelling, str):
         raise InvalidMessage("a message must be an object with the tag of an operation")
+    root = find_tag(spelling)
+    if root is None:
+        raise InvalidMessage(
+            f"{quote(spelling)} is not the tag of an operation{suggest_root(spelling)}"
+        )
     if "type" not in tree:
         return root, Dialect.OASIS_UNTYPED
     in_envelope = root in ("RequestMessage", "ResponseMessage")
@@ -97,7 +109,7 @@ def _parse_item(item: Any) -> Node | list[Node]:
         raise InvalidMessage("the tag of an item must be a string")
     tag = _TAGS.get(spelling) or find_tag(spelling)
     if tag is None:
-        raise InvalidField(f"unknown tag {quote(spelling)}")
+        raise InvalidField(f"unknown tag {quote(spelling)}{suggest_tag(spelling)}")
     type_name = item.get("type", "Structure")
     if len(item) != 2 + ("type" in item):
         raise InvalidMessage(f"{tag} has other members than tag, type and value")
@@ -105,13 +117,16 @@ def _parse_item(item: Any) -> Node | list[Node]:
         return _parse_structure(tag, value)
     reader = READERS.get(type_name) if isinstance(type_name, str) else None
     if reader is None:
-        raise InvalidMessage(f"{tag} has no valid type")
+        meant = suggest_name(type_name, _TYPE_NAMES) if isinstance(type_name, str) else ""
+        raise InvalidMessage(f"{tag} has no valid type{meant}")
     item_type, read = reader
     if item_type is _ENUMERATION and tag in MASKS:  # cloudproof_kms_js sends masks this way
         item_type, read = READERS["Integer"]
     node = new_node(Node, (tag, item_type, read(tag, value)))
     return _expand_reason(node) if tag == "RevocationReason" else node
 
+
+_TYPE_NAMES = map_loosely(TYPE_NAMES.values())
 
 _OBJECT_TAGS = ENUMERATIONS["ObjectType"].oasis
 

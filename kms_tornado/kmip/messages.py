@@ -14,6 +14,7 @@ from . import binary_codec, json_codec
 from .enums import Operation
 from .requests import Payloads, RequestMessage, read_message, refuse_message
 from .schema import Declared, from_node, to_node
+from .suggestions import suggest_root
 from .tables import OPERATION_TAGS
 from .ttlv import Dialect, Node
 
@@ -54,9 +55,9 @@ def parse_message(body: bytes, payloads: Payloads) -> RequestMessage:
     root, dialect = json_codec.identify_root(tree)
     if root != "RequestMessage":
         dialect = Dialect.OASIS if dialect is Dialect.COSMIAN else dialect
-        return refuse_message(
-            InvalidMessage(f"a RequestMessage is expected here, not {root}"), dialect
-        )
+        way_out = ": post an operation alone to /kmip_2_1" if root in _OPERATIONS else ""
+        error = InvalidMessage(f"a RequestMessage is expected here, not {root}{way_out}")
+        return refuse_message(error, dialect)
     return _read_message_tree(tree, dialect, payloads)
 
 
@@ -95,7 +96,7 @@ def _read_message_tree(tree: object, dialect: Dialect, payloads: Payloads) -> Re
 def _read_bare_operation(root: Node, dialect: Dialect, payloads: Payloads) -> BareOperation:
     operation = _OPERATIONS.get(root.tag)
     if operation is None:
-        raise InvalidMessage(f"{root.tag} is not an operation")
+        raise InvalidMessage(f"{root.tag} is not an operation{suggest_root(root.tag)}")
     types = payloads.get(operation)
     if types is None:
         raise OperationNotSupported(f"{root.tag} is not offered by this server")

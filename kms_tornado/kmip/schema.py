@@ -32,6 +32,7 @@ from .schema_plan import LongInteger as LongInteger
 from .schema_plan import NotSent as NotSent
 from .schema_plan import Sparse as Sparse
 from .schema_plan import Tag as Tag
+from .suggestions import map_loosely, suggest_name
 from .ttlv import ItemType, Node, new_node
 
 _STRUCTURE = ItemType.STRUCTURE  # in Python 3.11, ItemType.STRUCTURE calls a function each time
@@ -58,7 +59,7 @@ def from_node(cls: type[D], node: Node, **readers: Callable[[Node], Any]) -> D:
         if field is None:
             if child.tag in plan.ignored:
                 continue
-            raise InvalidField(f"{child.tag} is not supported in {node.tag}")
+            raise _refuse_tag(cls, child.tag, node.tag)
         name = field.name
         read = readers.get(name, field.read) if readers else field.read
         if field.repeated:
@@ -93,7 +94,7 @@ def normalise_partial(cls: type[Declared], node: Node) -> Node:
     for child in node.value:
         field = by_tag.get(child.tag)
         if field is None:
-            raise InvalidField(f"{child.tag} is not supported in {node.tag}")
+            raise _refuse_tag(cls, child.tag, node.tag)
         if field.inner is not None:
             child = normalise_partial(field.inner, child)
         else:
@@ -171,7 +172,7 @@ def read_field(cls: type[Declared], node: Node, parent: str) -> tuple[str, Any]:
     """
     field = _plan(cls).by_tag.get(node.tag)
     if field is None:
-        raise InvalidField(f"{node.tag} is not supported in {parent}")
+        raise _refuse_tag(cls, node.tag, parent)
     return field.name, field.read(node)
 
 
@@ -188,3 +189,14 @@ def _plan(cls: type[Declared]) -> Plan:
 
 def _field_of(cls: type[Declared], field_name: str) -> Field:
     return _plan(cls).by_name[field_name]
+
+
+def _refuse_tag(cls: type[Declared], tag: str, parent: str) -> InvalidField:
+    """The error for a tag that the class does not declare. parent: the tag around it."""
+    return InvalidField(f"{tag} is not supported in {parent}{_suggest_field(cls, tag)}")
+
+
+# Bounded, because clients choose the tag, out of all those of KMIP. A message may have a hundred such items.
+@lru_cache(maxsize=256)
+def _suggest_field(cls: type[Declared], tag: str) -> str:
+    return suggest_name(tag, map_loosely(field.tag for field in _plan(cls).fields))

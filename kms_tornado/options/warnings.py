@@ -12,12 +12,18 @@ from .converters import mask_url
 from .option_value import OptionValue
 from .table import OPTIONS
 
+#: What --dev prints for kmsctl. A server that is started from the same terminal finds them, and has no use
+#: for them.
+_OF_THE_CLIENT = frozenset({"KMS_URL", "KMS_TOKEN"})
+
 
 def find_unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
     """A warning only: Kubernetes sets KMS_SERVICE_HOST and others beside a service named "kms"."""
     known = [option.variable for option in OPTIONS]
     for name in sorted(environ):
         if not name.startswith("KMS_") or name in known or not environ[name]:
+            continue
+        if name in _OF_THE_CLIENT:
             continue
         if re.fullmatch(r"KMS_(SERVICE|PORT)_[A-Z0-9_]+", name):
             continue

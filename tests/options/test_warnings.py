@@ -73,7 +73,19 @@ from .helpers import TRUSTING
             [],
             id="variables that Kubernetes sets",
         ),
+        pytest.param(
+            ["--dev"],
+            {"KMS_URL": "http://127.0.0.1:9998", "KMS_TOKEN": "eyJ"},
+            [],
+            id="variables of kmsctl",
+        ),
     ],
 )
 def test_what_may_be_meant_is_a_warning(argv, environ, warnings):
     assert list(parse(argv, environ).warnings) == warnings
+
+
+def test_variables_of_kmsctl_say_nothing_to_the_server():
+    """An exported token must not become a setting, and turn up in --print-config."""
+    plain = parse(["--dev"], {})
+    assert parse(["--dev"], {"KMS_URL": "http://x", "KMS_TOKEN": "eyJ"}).settings == plain.settings

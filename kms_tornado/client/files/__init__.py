@@ -1,0 +1,1 @@
+"""Encrypted files: the container, its streams, and Cosmian's format."""

@@ -1,0 +1,70 @@
+"""The end of an error text that names what a client probably meant: ``; did you mean Encrypt?``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+
+from ..wording import find_closest, suggest
+from .tables import (
+    COSMIAN_TAGS,
+    ENUMERATIONS,
+    OPERATION_TAGS,
+    TAG_ALIASES,
+    TAG_NUMBERS,
+    loosen,
+)
+
+#: Characters. A longer text is not a misspelt name, and comparing it takes time.
+MAX_MISSPELT_LENGTH = 60
+
+
+def suggest_name(misspelt: str, names: Mapping[str, str]) -> str:
+    """names: {loose spelling: the name to suggest}. Empty where none of them is close."""
+    if len(misspelt) > MAX_MISSPELT_LENGTH:
+        return ""
+    return suggest([names[loose] for loose in find_closest(loosen(misspelt), names)])
+
+
+def suggest_root(misspelt: str) -> str:
+    """An operation, or RequestMessage."""
+    return suggest_name(misspelt, _collect_roots())
+
+
+def suggest_tag(misspelt: str) -> str:
+    """Any tag that a request may have below its root."""
+    return suggest_name(misspelt, _collect_tags())
+
+
+def suggest_value(enumeration: str, misspelt: str) -> str:
+    """A name of an enumeration or a mask. enumeration: a tag."""
+    # Other tags may be sent as an Enumeration, too, and have no names at all.
+    return (
+        suggest_name(misspelt, _collect_values(enumeration)) if enumeration in ENUMERATIONS else ""
+    )
+
+
+def map_loosely(names: Iterable[str]) -> Mapping[str, str]:
+    """{loose spelling: name}; of names with the same loose spelling, the first."""
+    loose: dict[str, str] = {}
+    for name in names:
+        loose.setdefault(loosen(name), name)
+    return loose
+
+
+# A module may own these caches, because their content follows from the tables alone. They are filled by the
+# first error that needs them, since most processes never do.
+@cache
+def _collect_roots() -> Mapping[str, str]:
+    return map_loosely([*OPERATION_TAGS.values(), "RequestMessage"])
+
+
+@cache
+def _collect_tags() -> Mapping[str, str]:
+    return map_loosely([*TAG_NUMBERS, *COSMIAN_TAGS, *TAG_ALIASES])
+
+
+@cache
+def _collect_values(enumeration: str) -> Mapping[str, str]:
+    known = ENUMERATIONS[enumeration]
+    return {loose: known.oasis[number] for loose, number in known.loose.items()}
