@@ -1,4 +1,4 @@
-"""A client of the server in Python (docs/python-client.md): `KMSClient` waits for its answers.
+"""A client of the server in Python (docs/python-client.md): `KMSClient` waits, `AsyncKMSClient` is awaited.
 
 It imports nothing of the server, and its own parts when they are asked for.
 """
@@ -48,11 +48,18 @@ if TYPE_CHECKING:
         UsageLimitExceeded,
         WrongKeyLifecycleState,
     )
+    from .asynchronous import AsyncKMSClient
     from .blocking import KMSClient
     from .calls.access import Grant, ObtainedObject, OwnedObject
     from .calls.cryptography import Ciphertext
-    from .calls.objects import KeyPair
-    from .connection import ConnectionSettings, PEMPair, PKCS12File, ProxySettings, TokenSource
+    from .calls.keys import KeyPair
+    from .connection import (
+        ConnectionSettings,
+        PEMPair,
+        PKCS12File,
+        ProxySettings,
+        TokenSource,
+    )
     from .errors import (
         AccessDenied,
         AuthenticationFailed,
@@ -69,10 +76,11 @@ if TYPE_CHECKING:
 
 #: The module of each name; those of `..errors`, one a result reason, are the others.
 _HOMES = {
+    "AsyncKMSClient": ".asynchronous",
     "KMSClient": ".blocking",
     **dict.fromkeys(("Grant", "ObtainedObject", "OwnedObject"), ".calls.access"),
     "Ciphertext": ".calls.cryptography",
-    "KeyPair": ".calls.objects",
+    "KeyPair": ".calls.keys",
     **dict.fromkeys(
         ("ConnectionSettings", "PEMPair", "PKCS12File", "ProxySettings", "TokenSource"),
         ".connection",
@@ -97,6 +105,7 @@ _HOMES = {
 
 __all__ = [
     "AccessDenied",
+    "AsyncKMSClient",
     "AttributeInstanceNotFound",
     "AttributeNotFound",
     "AttributeReadOnly",

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, ParamSpec, Self, TypeVar, overload
@@ -14,10 +15,11 @@ from typing import Any, Generic, ParamSpec, Self, TypeVar, overload
 from ..errors import KMIPError
 from ..kmip.schema import Declared
 from . import exchanges
-from .calls import access, attributes, cryptography, objects
+from .calls import access, attributes, cryptography, keys, objects
 from .connection import ConnectionSettings, FixedToken, TokenSource
 from .errors import InvalidSettings
 from .exchanges import Exchange
+from .performing import PerformBlocking
 from .transport import Observe, Transport
 
 P = ParamSpec("P")
@@ -42,7 +44,18 @@ def blocking(prepare: Callable[P, Exchange[T]]) -> _BlockingCall[P, T]:
     def call(self: KMSClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return self._transport.run(prepare(*args, **kwargs))
 
+    describe_method(call, prepare)
     return call  # type: ignore[return-value]
+
+
+def describe_method(method: Any, prepare: Callable[..., Any]) -> None:
+    """Let `help` and `inspect` show the method's own arguments and result, not those of the function."""
+    signature = inspect.signature(prepare)
+    result = str(signature.return_annotation).removeprefix("Exchange[").removesuffix("]")
+    myself = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+    method.__signature__ = signature.replace(
+        parameters=[myself, *signature.parameters.values()], return_annotation=result
+    )
 
 
 class _NoToken:
@@ -79,7 +92,7 @@ def make_transport(
     return Transport(settings, source, observe)
 
 
-class KMSClient:
+class KMSClient(PerformBlocking):
     """A client whose methods wait for their answers. Threads may share it.
 
     server_url, token: by default the environment variables KMS_URL and KMS_TOKEN. token: a text, or what
@@ -110,23 +123,23 @@ class KMSClient:
         """Close the connections that are kept open."""
         self._transport.close()
 
-    def perform(self, request: Declared) -> Any:
-        """Any KMIP operation: a request class of `kms_tornado.kmip.payloads`; its response class."""
-        return self._transport.run(exchanges.perform(request))
+    def perform_batch(self, requests: Sequence[Declared]) -> list[Declared | KMIPError]:
+        """Several operations in one request; a response or a KMIPError for each, in order.
 
-    def perform_batch(self, requests: Sequence[Declared]) -> list[Any | KMIPError]:
-        """Several operations in one request; a response or a KMIPError for each, in order."""
+        They are carried out one after the other. A new key is Pre-Active here unless it has an Activation
+        Date: docs/python-client.md, "Batches".
+        """
         return self._transport.run(exchanges.perform_batch(requests))
 
-    create_symmetric_key = blocking(objects.create_symmetric_key)
-    create_key_pair = blocking(objects.create_key_pair)
+    create_symmetric_key = blocking(keys.create_symmetric_key)
+    create_key_pair = blocking(keys.create_key_pair)
     import_object = blocking(objects.import_object)
     register = blocking(objects.register)
-    derive_key = blocking(objects.derive_key)
+    derive_key = blocking(keys.derive_key)
     get = blocking(objects.get)
     export = blocking(objects.export)
-    rekey = blocking(objects.rekey)
-    rekey_key_pair = blocking(objects.rekey_key_pair)
+    rekey = blocking(keys.rekey)
+    rekey_key_pair = blocking(keys.rekey_key_pair)
     activate = blocking(objects.activate)
     revoke = blocking(objects.revoke)
     destroy = blocking(objects.destroy)

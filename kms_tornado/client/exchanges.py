@@ -18,14 +18,19 @@ from ..kmip import json_codec
 from ..kmip.schema import Declared, from_node, to_node
 from ..kmip.tables import OPERATION_TAGS
 from ..kmip.ttlv import Dialect, ItemType, Node, children_of, structure
-from .catalogue import ROWS, find_row
+from ..kmip.versions import ProtocolVersion
+from .catalogue import find_row
 from .errors import UnexpectedAnswer
 from .refusals import make_refusal
 
 T = TypeVar("T")
 U = TypeVar("U")
+R = TypeVar("R", bound=Declared)
 
-#: What is read strictly and was not written by this server.
+#: Of batches.
+VERSION = ProtocolVersion(2, 1)
+
+#: Arrays in arrays of an answer in plain JSON.
 MAX_DEPTH = 16
 
 
@@ -59,21 +64,22 @@ class Exchange(Generic[T]):
         )
 
 
-def perform(request: Declared, *, created: Any = None) -> Exchange[Any]:
+def perform(request: Declared, response: type[R], *, created: R | None = None) -> Exchange[R]:
     """One KMIP operation.
 
-    request: a request class of `kms_tornado.kmip.payloads`. created: the response to a request whose
-    identifier the client has just made at random; nobody else's object has it.
+    request: of a request class of `kms_tornado.kmip.payloads`. response: the class of its answer.
+    created: the response to a request whose identifier the client has just made at random; nobody else's
+    object has it, and if it exists at a repeat, the first try was carried out.
     """
     operation, row = find_row(request)
+    assert row.response is response, request
     tag = OPERATION_TAGS[operation]
 
-    def parse(body: bytes) -> Any:
-        node = _parse_root(body, f"{tag}Response")
-        return _read(row.response, node)
+    def parse(body: bytes) -> R:
+        return _read(response, _parse_root(body, f"{tag}Response"))
 
-    def conclude(error: KMIPError) -> Any:
-        if isinstance(error, ObjectAlreadyExists):
+    def conclude(error: KMIPError) -> R:
+        if created is not None and isinstance(error, ObjectAlreadyExists):
             return created
         raise error
 
@@ -87,18 +93,17 @@ def perform(request: Declared, *, created: Any = None) -> Exchange[Any]:
     )
 
 
-def perform_batch(requests: Sequence[Declared]) -> Exchange[list[Any]]:
-    """Several operations in one message; the result has a response or a KMIPError for each, in order."""
+def perform_any(request: Declared) -> Exchange[Declared]:
+    """One KMIP operation, whichever it is. Raises TypeError for anything but a request."""
+    return perform(request, find_row(request)[1].response)
+
+
+def perform_batch(requests: Sequence[Declared]) -> Exchange[list[Declared | KMIPError]]:
+    """Several operations in one message; the result has a response or a KMIPError for each, in order.
+
+    It is the specification that a message speaks: a new key is Pre-Active unless it has an Activation Date.
+    """
     rows = [find_row(request) for request in requests]
-    header = structure(
-        "RequestHeader",
-        structure(
-            "ProtocolVersion",
-            Node("ProtocolVersionMajor", ItemType.INTEGER, 2),
-            Node("ProtocolVersionMinor", ItemType.INTEGER, 1),
-        ),
-        Node("BatchCount", ItemType.INTEGER, len(rows)),
-    )
     items = [
         structure(
             "BatchItem",
@@ -108,26 +113,20 @@ def perform_batch(requests: Sequence[Declared]) -> Exchange[list[Any]]:
         )
         for number, (request, (operation, _)) in enumerate(zip(requests, rows, strict=True))
     ]
-    message = structure("RequestMessage", header, *items)
-
-    def parse(body: bytes) -> list[Any]:
-        root = _parse_root(body, "ResponseMessage")
-        answers = [child for child in children_of(root) if child.tag == "BatchItem"]
-        first = _read_item(answers[0], None) if len(answers) == 1 else None
-        if len(rows) != 1 and isinstance(first, KMIPError):
-            raise first  # the message was refused whole
-        if len(answers) > len(rows) or not answers:
-            raise UnexpectedAnswer("the server's answer has another number of items than the batch")
-        return [
-            _read_item(item, ROWS[operation].response)
-            for item, (operation, _) in zip(answers, rows, strict=False)
-        ]
-
-    is_repeatable = all(
-        row.is_repeatable(request) for request, (_, row) in zip(requests, rows, strict=True)
+    header = structure(
+        "RequestHeader",
+        to_node(VERSION, "ProtocolVersion"),
+        Node("BatchCount", ItemType.INTEGER, len(items)),
     )
-    body = json_codec.format(message, Dialect.OASIS)
-    return Exchange("POST", "/kmip", parse, body, is_repeatable=is_repeatable)
+    return Exchange(
+        "POST",
+        "/kmip",
+        lambda body: _read_batch(body, [row.response for _, row in rows]),
+        json_codec.format(structure("RequestMessage", header, *items), Dialect.OASIS),
+        is_repeatable=all(
+            row.is_repeatable(request) for request, (_, row) in zip(requests, rows, strict=True)
+        ),
+    )
 
 
 def call_json(
@@ -161,22 +160,34 @@ def _parse_root(body: bytes, tag: str) -> Node:
     return node
 
 
-def _read(response: type[Declared], node: Node) -> Any:
+def _read(response: type[R], node: Node) -> R:
     try:
         return from_node(response, node)
     except KMIPError as exc:
         raise UnexpectedAnswer(f"the server's answer is not as KMIP has it: {exc}") from None
 
 
-def _read_item(item: Node, response: type[Declared] | None) -> Any:
+def _read_batch(body: bytes, responses: Sequence[type[Declared]]) -> list[Declared | KMIPError]:
+    root = _parse_root(body, "ResponseMessage")
+    items = [child for child in children_of(root) if child.tag == "BatchItem"]
+    if len(items) == 1 and len(responses) != 1:
+        raise _read_failure(items[0])  # the message was refused whole
+    if len(items) != len(responses):
+        raise UnexpectedAnswer("the server's answer has another number of items than the batch")
+    return [_read_item(*pair) for pair in zip(items, responses, strict=True)]
+
+
+def _read_item(item: Node, response: type[Declared]) -> Declared | KMIPError:
     """The response of one batch item, or the error with which it was refused."""
-    fields = {child.tag: child for child in children_of(item)}
-    status = fields["ResultStatus"].value if "ResultStatus" in fields else None
-    if status == 0 and response is not None and "ResponsePayload" in fields:
-        return _read(response, fields["ResponsePayload"])
-    if status == 0 and response is None:
-        return None
-    reason, message = fields.get("ResultReason"), fields.get("ResultMessage")
-    if reason is None or not isinstance(reason.value, int):
+    for child in children_of(item):
+        if child.tag == "ResponsePayload":
+            return _read(response, child)
+    return _read_failure(item)
+
+
+def _read_failure(item: Node) -> KMIPError:
+    fields = {child.tag: child.value for child in children_of(item)}
+    reason, message = fields.get("ResultReason"), fields.get("ResultMessage", "")
+    if not isinstance(reason, int) or not isinstance(message, str):
         raise UnexpectedAnswer("an item of the server's answer has neither a payload nor a reason")
-    return make_refusal(reason.value, str(message.value) if message is not None else "")
+    return make_refusal(reason, message)

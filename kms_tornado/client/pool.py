@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -12,9 +13,9 @@ import urllib3
 from .connection import ConnectionSettings, ProxySettings
 from .tls import fingerprint, make_context
 
-#: Connections that are kept open to the server; more are made where more threads ask at once, and closed
-#: afterwards. As many as `AsyncKMSClient` has threads.
-MAX_KEPT = 16
+#: Connections that are kept open; where more threads ask at once, more are made, and closed afterwards.
+#: `AsyncKMSClient` has as many threads. By default a server runs 64 requests of one user at once.
+MAX_KEPT = 32
 
 
 def make_pool(settings: ConnectionSettings) -> urllib3.PoolManager:
@@ -25,13 +26,34 @@ def make_pool(settings: ConnectionSettings) -> urllib3.PoolManager:
         if settings.verified_cert is not None:
             options["assert_fingerprint"] = fingerprint(settings.verified_cert)
             options["assert_hostname"] = False
-    proxy = settings.proxy
-    host = urlsplit(settings.server_url).hostname or ""
-    if proxy is None or is_excluded(host, proxy.exclusion_list):
+    url = urlsplit(settings.server_url)
+    proxy = settings.proxy or find_proxy(url.scheme, os.environ)
+    if proxy is None or is_excluded(url.hostname or "", proxy.exclusion_list):
         return urllib3.PoolManager(**options)
     return urllib3.ProxyManager(
         _without_credentials(proxy.url), proxy_headers=_proxy_headers(proxy), **options
     )
+
+
+def find_proxy(scheme: str, environ: Mapping[str, str]) -> ProxySettings | None:
+    """The proxy of ``https_proxy`` and ``no_proxy``, as curl reads them; never for this machine itself.
+
+    ``HTTP_PROXY`` in capitals does not count: where a web server runs us by CGI, it is a request's header.
+    """
+    names = [f"{scheme}_proxy", "all_proxy"]
+    if scheme == "https":
+        names[1:1] = ["HTTPS_PROXY"]
+    url = next((environ[name] for name in [*names, "ALL_PROXY"] if environ.get(name)), None)
+    if url is None:
+        return None
+    exclusions = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
+    return ProxySettings(
+        url=url if "://" in url else f"http://{url}",
+        exclusion_list=(*exclusions.split(","), *_THIS_MACHINE),
+    )
+
+
+_THIS_MACHINE = ("localhost", "127.0.0.0/8", "::1")
 
 
 def is_excluded(host: str, exclusions: Iterable[str]) -> bool:

@@ -14,7 +14,12 @@ from typing import Any
 
 from .. import strict_json
 from ..errors import ConfigurationError
-from .private_files import check_private, read_regular_file, reason_of, write_private_file
+from .private_files import (
+    check_private,
+    read_regular_file,
+    reason_of,
+    write_private_file,
+)
 from .tokens import Tokens, format_tokens, parse_tokens
 
 #: A refresh takes one request to the issuer; who waits for longer waits for a process that hangs.

@@ -8,11 +8,16 @@ from ...kmip.attribute_instance import AttributeInstance
 from ...kmip.attributes import Attributes
 from ...kmip.payloads import (
     AddAttributeRequest,
+    AddAttributeResponse,
     AttributeReference,
     DeleteAttributeRequest,
+    DeleteAttributeResponse,
     GetAttributesRequest,
+    GetAttributesResponse,
     ModifyAttributeRequest,
+    ModifyAttributeResponse,
     SetAttributeRequest,
+    SetAttributeResponse,
 )
 from ..exchanges import Exchange, perform
 from .arguments import Key, identify
@@ -21,19 +26,19 @@ from .arguments import Key, identify
 def get_attributes(key: Key, references: Sequence[AttributeReference] = ()) -> Exchange[Attributes]:
     """The attributes of an object; those that the references name, or all."""
     request = GetAttributesRequest(identify(key), tuple(references))
-    return perform(request).then(lambda response: response.attributes)
+    return perform(request, GetAttributesResponse).then(lambda response: response.attributes)
 
 
 def add_attribute(key: Key, attribute: AttributeInstance) -> Exchange[str]:
     """Add a value; the object's identifier."""
     request = AddAttributeRequest(attribute, identify(key))
-    return perform(request).then(lambda response: response.unique_identifier)
+    return perform(request, AddAttributeResponse).then(lambda response: response.unique_identifier)
 
 
 def set_attribute(key: Key, attribute: AttributeInstance) -> Exchange[str]:
     """Set an attribute that has one value, whatever it had before; the object's identifier."""
     request = SetAttributeRequest(attribute, identify(key))
-    return perform(request).then(lambda response: response.unique_identifier)
+    return perform(request, SetAttributeResponse).then(lambda response: response.unique_identifier)
 
 
 def modify_attribute(
@@ -44,7 +49,9 @@ def modify_attribute(
     current: the value to change, where the attribute has several.
     """
     request = ModifyAttributeRequest(attribute, current, identify(key))
-    return perform(request).then(lambda response: response.unique_identifier)
+    return perform(request, ModifyAttributeResponse).then(
+        lambda response: response.unique_identifier
+    )
 
 
 def delete_attribute(key: Key, attribute: AttributeInstance | AttributeReference) -> Exchange[str]:
@@ -53,4 +60,6 @@ def delete_attribute(key: Key, attribute: AttributeInstance | AttributeReference
         request = DeleteAttributeRequest(identify(key), attribute_reference=attribute)
     else:
         request = DeleteAttributeRequest(identify(key), attribute)
-    return perform(request).then(lambda response: response.unique_identifier)
+    return perform(request, DeleteAttributeResponse).then(
+        lambda response: response.unique_identifier
+    )

@@ -7,13 +7,19 @@ from dataclasses import dataclass, field
 from ...kmip.enums import HashingAlgorithm, ValidityIndicator
 from ...kmip.payloads import (
     DecryptRequest,
+    DecryptResponse,
     EncryptRequest,
     EncryptResponse,
     HashRequest,
+    HashResponse,
     MACRequest,
+    MACResponse,
     MACVerifyRequest,
+    MACVerifyResponse,
     SignatureVerifyRequest,
+    SignatureVerifyResponse,
     SignRequest,
+    SignResponse,
 )
 from ...kmip.structures import CryptographicParameters
 from ..exchanges import Exchange, perform
@@ -60,7 +66,7 @@ def encrypt(
             response.authenticated_encryption_tag,
         )
 
-    return perform(request).then(convert)
+    return perform(request, EncryptResponse).then(convert)
 
 
 def decrypt(
@@ -81,7 +87,7 @@ def decrypt(
         authenticated_encryption_additional_data=additional_data,
         authenticated_encryption_tag=ciphertext.tag,
     )
-    return perform(request).then(lambda response: response.data or b"")
+    return perform(request, DecryptResponse).then(lambda response: response.data or b"")
 
 
 def sign(
@@ -93,7 +99,7 @@ def sign(
 ) -> Exchange[bytes]:
     """The signature of data, which the server hashes, or of a digest, which the caller has made."""
     request = SignRequest(identify(key), parameters, data, digest)
-    return perform(request).then(lambda response: response.signature_data or b"")
+    return perform(request, SignResponse).then(lambda response: response.signature_data or b"")
 
 
 def verify(
@@ -106,7 +112,7 @@ def verify(
 ) -> Exchange[bool]:
     """Whether the signature is of these data, or of this digest, by this key."""
     request = SignatureVerifyRequest(identify(key), parameters, data, digest, signature)
-    return perform(request).then(
+    return perform(request, SignatureVerifyResponse).then(
         lambda response: response.validity_indicator is ValidityIndicator.VALID
     )
 
@@ -116,7 +122,7 @@ def mac(
 ) -> Exchange[bytes]:
     """The message authentication code of data."""
     request = MACRequest(identify(key), parameters, data)
-    return perform(request).then(lambda response: response.mac_data or b"")
+    return perform(request, MACResponse).then(lambda response: response.mac_data or b"")
 
 
 def mac_verify(
@@ -124,7 +130,7 @@ def mac_verify(
 ) -> Exchange[bool]:
     """Whether the code is that of these data by this key."""
     request = MACVerifyRequest(identify(key), parameters, data, mac_data)
-    return perform(request).then(
+    return perform(request, MACVerifyResponse).then(
         lambda response: response.validity_indicator is ValidityIndicator.VALID
     )
 
@@ -132,4 +138,6 @@ def mac_verify(
 def hash_data(data: bytes, algorithm: HashingAlgorithm | str = "SHA-256") -> Exchange[bytes]:
     """The digest of data, computed by the server."""
     parameters = CryptographicParameters(hashing_algorithm=find_value(HashingAlgorithm, algorithm))
-    return perform(HashRequest(parameters, data)).then(lambda response: response.data or b"")
+    return perform(HashRequest(parameters, data), HashResponse).then(
+        lambda response: response.data or b""
+    )

@@ -1,30 +1,22 @@
-"""Calls that make, bring, fetch, find and end objects."""
+"""Calls that bring, fetch, find and end objects."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ...kmip.attributes import Attributes
 from ...kmip.enums import (
-    CryptographicAlgorithm,
-    DerivationMethod,
     KeyFormatType,
     KeyWrapType,
     ObjectType,
-    RecommendedCurve,
     RevocationReasonCode,
 )
 from ...kmip.objects import OBJECT_CLASSES, KeyWrappingSpecification, Object
 from ...kmip.payloads import (
     ActivateRequest,
-    CreateKeyPairRequest,
-    CreateKeyPairResponse,
-    CreateRequest,
-    CreateResponse,
-    DeriveKeyRequest,
-    DeriveKeyResponse,
+    ActivateResponse,
     DestroyRequest,
+    DestroyResponse,
     ExportRequest,
     ExportResponse,
     GetRequest,
@@ -33,102 +25,19 @@ from ...kmip.payloads import (
     ImportResponse,
     LocateCriteria,
     LocateRequest,
+    LocateResponse,
     RegisterRequest,
     RegisterResponse,
-    ReKeyKeyPairRequest,
-    ReKeyRequest,
     RevokeRequest,
+    RevokeResponse,
 )
 from ...kmip.schema import to_node
 from ...kmip.structures import (
-    CryptographicDomainParameters,
-    DerivationParameters,
     RevocationReason,
 )
 from ...kmip.ttlv import children_of
 from ..exchanges import Exchange, perform
 from .arguments import Key, describe, find_value, identify, new_identifier
-
-
-@dataclass(frozen=True, slots=True)
-class KeyPair:
-    """The identifiers of two keys that belong together."""
-
-    private_key: str
-    public_key: str
-
-
-def create_symmetric_key(
-    algorithm: CryptographicAlgorithm | str = "AES",
-    length: int | None = 256,
-    *,
-    name: str | None = None,
-    tags: Sequence[str] = (),
-    unique_identifier: str | None = None,
-    attributes: Attributes | None = None,
-) -> Exchange[str]:
-    """Create a symmetric key; its identifier. length: in bits, None for the algorithm's usual one.
-
-    A key without `unique_identifier` gets a random one here, so that the request may be repeated.
-    """
-    uid = unique_identifier or new_identifier()
-    described = describe(attributes, name=name, tags=tags, unique_identifier=uid).replace(
-        cryptographic_algorithm=find_value(CryptographicAlgorithm, algorithm),
-        cryptographic_length=length,
-    )
-    created = None if unique_identifier else CreateResponse(ObjectType.SYMMETRIC_KEY, uid)
-    request = CreateRequest(ObjectType.SYMMETRIC_KEY, described)
-    return perform(request, created=created).then(lambda response: response.unique_identifier)
-
-
-def create_key_pair(
-    algorithm: CryptographicAlgorithm | str,
-    length: int | None = None,
-    *,
-    curve: RecommendedCurve | str | None = None,
-    name: str | None = None,
-    public_key_name: str | None = None,
-    tags: Sequence[str] = (),
-    unique_identifier: str | None = None,
-    public_key_identifier: str | None = None,
-    attributes: Attributes | None = None,
-    private_key_attributes: Attributes | None = None,
-    public_key_attributes: Attributes | None = None,
-) -> Exchange[KeyPair]:
-    """Create a private key and its public key; their identifiers.
-
-    length: in bits, of RSA. curve: "P-256" and so on. name, unique_identifier: of the private key.
-    tags, attributes: of both keys.
-    """
-    common = describe(attributes, tags=tags).replace(
-        cryptographic_algorithm=find_value(CryptographicAlgorithm, algorithm),
-        cryptographic_length=length,
-    )
-    if curve is not None:
-        parameters = CryptographicDomainParameters(
-            recommended_curve=find_value(RecommendedCurve, curve)
-        )
-        common = common.replace(cryptographic_domain_parameters=parameters)
-    private, public = (
-        unique_identifier or new_identifier(),
-        public_key_identifier or new_identifier(),
-    )
-    request = CreateKeyPairRequest(
-        common_attributes=common,
-        private_key_attributes=describe(
-            private_key_attributes, name=name, unique_identifier=private
-        ),
-        public_key_attributes=describe(
-            public_key_attributes, name=public_key_name, unique_identifier=public
-        ),
-    )
-    is_random = unique_identifier is None and public_key_identifier is None
-    created = CreateKeyPairResponse(private, public) if is_random else None
-    return perform(request, created=created).then(
-        lambda response: KeyPair(
-            response.private_key_unique_identifier, response.public_key_unique_identifier
-        )
-    )
 
 
 def import_object(
@@ -156,7 +65,9 @@ def import_object(
         object=value,
     )
     created = None if unique_identifier else ImportResponse(uid)
-    return perform(request, created=created).then(lambda response: response.unique_identifier)
+    return perform(request, ImportResponse, created=created).then(
+        lambda response: response.unique_identifier
+    )
 
 
 def register(
@@ -170,41 +81,9 @@ def register(
     uid = new_identifier()
     described = describe(attributes, name=name, tags=tags, unique_identifier=uid)
     request = RegisterRequest(_type_of(value), described, value)
-    return perform(request, created=RegisterResponse(uid)).then(
+    return perform(request, RegisterResponse, created=RegisterResponse(uid)).then(
         lambda response: response.unique_identifier
     )
-
-
-def derive_key(
-    key: Key,
-    method: DerivationMethod | str,
-    parameters: DerivationParameters,
-    *,
-    object_type: ObjectType = ObjectType.SYMMETRIC_KEY,
-    algorithm: CryptographicAlgorithm | str | None = "AES",
-    length: int = 256,
-    name: str | None = None,
-    tags: Sequence[str] = (),
-    unique_identifier: str | None = None,
-    attributes: Attributes | None = None,
-) -> Exchange[str]:
-    """Derive a key, or secret data, from an object; its identifier. length: in bits."""
-    uid = unique_identifier or new_identifier()
-    described = describe(attributes, name=name, tags=tags, unique_identifier=uid)
-    described = described.replace(cryptographic_length=length)
-    if algorithm is not None:
-        described = described.replace(
-            cryptographic_algorithm=find_value(CryptographicAlgorithm, algorithm)
-        )
-    request = DeriveKeyRequest(
-        object_type,
-        (identify(key),),
-        derivation_method=find_value(DerivationMethod, method),
-        derivation_parameters=parameters,
-        attributes=described,
-    )
-    created = None if unique_identifier else DeriveKeyResponse(uid)
-    return perform(request, created=created).then(lambda response: response.unique_identifier)
 
 
 def get(
@@ -215,14 +94,13 @@ def get(
     wrapping: KeyWrappingSpecification | None = None,
 ) -> Exchange[GetResponse]:
     """Fetch an object. wrapping: the key to wrap it with, and how."""
-    return perform(
-        GetRequest(
-            unique_identifier=identify(key),
-            key_format_type=key_format_type,
-            key_wrap_type=key_wrap_type,
-            key_wrapping_specification=wrapping,
-        )
+    request = GetRequest(
+        unique_identifier=identify(key),
+        key_format_type=key_format_type,
+        key_wrap_type=key_wrap_type,
+        key_wrapping_specification=wrapping,
     )
+    return perform(request, GetResponse)
 
 
 def export(
@@ -233,35 +111,20 @@ def export(
     wrapping: KeyWrappingSpecification | None = None,
 ) -> Exchange[ExportResponse]:
     """Fetch an object, revoked ones too, together with its attributes."""
-    return perform(
-        ExportRequest(
-            unique_identifier=identify(key),
-            key_format_type=key_format_type,
-            key_wrap_type=key_wrap_type,
-            key_wrapping_specification=wrapping,
-        )
+    request = ExportRequest(
+        unique_identifier=identify(key),
+        key_format_type=key_format_type,
+        key_wrap_type=key_wrap_type,
+        key_wrapping_specification=wrapping,
     )
-
-
-def rekey(key: Key, *, attributes: Attributes | None = None) -> Exchange[str]:
-    """Replace a symmetric key by a new one, which takes over its name; the identifier of the new one."""
-    request = ReKeyRequest(identify(key), attributes=attributes or Attributes())
-    return perform(request).then(lambda response: response.unique_identifier)
-
-
-def rekey_key_pair(key: Key, *, attributes: Attributes | None = None) -> Exchange[KeyPair]:
-    """Replace a private key and its public key. key: the private one."""
-    request = ReKeyKeyPairRequest(identify(key), common_attributes=attributes or Attributes())
-    return perform(request).then(
-        lambda response: KeyPair(
-            response.private_key_unique_identifier, response.public_key_unique_identifier
-        )
-    )
+    return perform(request, ExportResponse)
 
 
 def activate(key: Key) -> Exchange[str]:
     """Make an object Active that is Pre-Active; its identifier."""
-    return perform(ActivateRequest(identify(key))).then(lambda response: response.unique_identifier)
+    return perform(ActivateRequest(identify(key)), ActivateResponse).then(
+        lambda response: response.unique_identifier
+    )
 
 
 def revoke(
@@ -270,13 +133,13 @@ def revoke(
     """End the use of an object; its identifier. With "Key Compromise" it counts as compromised."""
     code = find_value(RevocationReasonCode, reason)
     request = RevokeRequest(identify(key), RevocationReason(code, message))
-    return perform(request).then(lambda response: response.unique_identifier)
+    return perform(request, RevokeResponse).then(lambda response: response.unique_identifier)
 
 
 def destroy(key: Key, remove: bool = False) -> Exchange[str]:
     """Destroy the material of a revoked object; its identifier. remove: also what is known of it."""
     request = DestroyRequest(identify(key), remove or None)
-    return perform(request).then(lambda response: response.unique_identifier)
+    return perform(request, DestroyResponse).then(lambda response: response.unique_identifier)
 
 
 def locate(
@@ -297,7 +160,7 @@ def locate(
         maximum_items=maximum_items,
         offset_items=offset_items,
     )
-    return perform(request).then(lambda response: list(response.unique_identifiers))
+    return perform(request, LocateResponse).then(lambda response: list(response.unique_identifiers))
 
 
 def _type_of(value: Object) -> ObjectType:

@@ -11,8 +11,19 @@ from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa, x448, x25519
-from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
+from cryptography.hazmat.primitives.asymmetric import (
+    dsa,
+    ec,
+    ed448,
+    ed25519,
+    rsa,
+    x448,
+    x25519,
+)
+from cryptography.hazmat.primitives.asymmetric.types import (
+    PrivateKeyTypes,
+    PublicKeyTypes,
+)
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -22,7 +33,12 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_public_key,
 )
 
-from ...kmip.enums import CertificateType, CryptographicAlgorithm, KeyFormatType, SecretDataType
+from ...kmip.enums import (
+    CertificateType,
+    CryptographicAlgorithm,
+    KeyFormatType,
+    SecretDataType,
+)
 from ...kmip.key_material import KeyMaterialField
 from ...kmip.objects import (
     Certificate,

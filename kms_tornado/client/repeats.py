@@ -1,0 +1,66 @@
+"""Repeats: which failed tries are followed by another one, and after which pause."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from urllib3 import BaseHTTPResponse
+from urllib3.connectionpool import ConnectionPool
+from urllib3.exceptions import ReadTimeoutError
+from urllib3.util import Retry
+
+#: Of one request, at most. The pauses are 0, 0.4, 0.8 and 1.6 s and a random part more: a restart takes about
+#: a second, and many clients that lost one server do not come back at once.
+MAX_REPEATS = 4
+BACKOFF_S = 0.2
+JITTER_S = 0.2
+
+#: Of a connection that could not be made. Nothing was sent, so every request may be tried again; and who
+#: has mistyped a URL does not want to wait.
+MAX_CONNECTION_REPEATS = 2
+
+#: A longer Retry-After is cut to this, so that a request ends some time.
+MAX_RETRY_AFTER_S = 30
+
+
+class _Repeats(Retry):
+    """Of urllib3's rules, all but two."""
+
+    def increment(
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        response: BaseHTTPResponse | None = None,
+        error: Exception | None = None,
+        _pool: ConnectionPool | None = None,
+        _stacktrace: TracebackType | None = None,
+    ) -> Self:
+        """Not after a wait of the whole timeout: a server that is too busy to answer is not asked again."""
+        if isinstance(error, ReadTimeoutError):
+            raise error
+        return super().increment(method, url, response, error, _pool, _stacktrace)
+
+    def parse_retry_after(self, retry_after: str) -> float:
+        """Seconds; 0 for what nobody can read, where urllib3 gives up. A date is not expected."""
+        value = retry_after.strip()
+        if not (value.isascii() and value.isdigit() and len(value) < 10):
+            return 0
+        return min(int(value), MAX_RETRY_AFTER_S)
+
+
+def make_repeats(is_repeatable: bool) -> Retry:
+    """The rules for one request. The last answer is returned, whatever its status is."""
+    return _Repeats(
+        total=MAX_REPEATS,
+        connect=MAX_CONNECTION_REPEATS,
+        other=0,  # a certificate that is not trusted will not be
+        redirect=0,
+        # Of methods: urllib3 asks by the method what we know of the request. An empty set would mean all.
+        allowed_methods=None if is_repeatable else frozenset({"none"}),
+        status_forcelist=(429, 503),
+        backoff_factor=BACKOFF_S,
+        backoff_jitter=JITTER_S,
+        raise_on_status=False,
+        raise_on_redirect=False,
+    )
