@@ -100,6 +100,11 @@ class Configuration:
         )
 
     @property
+    def is_token_of_environment(self) -> bool:
+        """Whether the access token stands above the tokens of a login."""
+        return self.access_token_source in TOKEN_VARIABLES
+
+    @property
     def token_account(self) -> str | None:
         """What the tokens of a login are kept under; None where no login is configured."""
         if self.oauth2 is None or self.oauth2.client_id is None:

@@ -37,6 +37,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "kms_tornado.client.cli.access:access_rights",
         "Grant, withdraw and list access rights.",
     ),
+    "whoami": (
+        "kms_tornado.client.cli.account:whoami",
+        "Print who you are to the server.",
+    ),
     "server-version": (
         "kms_tornado.client.cli.server:server_version",
         "Print the version of the server.",
@@ -44,7 +48,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
 }
 
 #: The distributions of the extra `client`, by the names under which they are imported.
-EXTRA: Final = frozenset({"click", "rich", "authlib", "joserfc", "requests", "keyring"})
+EXTRA: Final = frozenset({"click", "rich", "authlib", "joserfc", "requests", "keyring", "tomlkit"})
 
 
 def main(argv: Sequence[str] | None = None) -> int:

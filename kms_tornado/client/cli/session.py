@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from ..blocking import KMSClient
+    from ..configuration import Configuration
+    from ..connection import ConnectionSettings, TokenSource
+    from ..tokens import Tokens, TokenStore
 
 
 @dataclass(slots=True)
@@ -62,20 +65,62 @@ class Session:
         return sys.stderr.isatty() and not self.options.is_quiet
 
     @cached_property
+    def configuration(self) -> Configuration:
+        """The file, the environment and the global options. Raises ConfigurationError."""
+        from ..configuration_file import load_configuration
+
+        return load_configuration(
+            self.environ, given=self.options.configuration_file, server_url=self.options.server_url
+        )
+
+    @cached_property
+    def connection_settings(self) -> ConnectionSettings:
+        """How to reach the configured server. Raises ConfigurationError where there is none."""
+        settings = self.configuration.connection_settings
+        if self.options.accepts_invalid_certs:
+            return replace(settings, accept_invalid_certs=True)
+        return settings
+
+    @cached_property
+    def token_store(self) -> TokenStore | None:
+        """Where a login keeps its tokens; None where no login is configured."""
+        account = self.configuration.token_account
+        if account is None:
+            return None
+        from ..token_store import open_token_store
+
+        return open_token_store(account)
+
+    @cached_property
     def client(self) -> KMSClient:
         """The client of the configured server."""
         from ..blocking import KMSClient
 
-        server_url, token = self._connection()
+        shows_kmip = self.options.shows_kmip or self.configuration.print_json
         return KMSClient(
-            server_url, token, observe=_show_exchange if self.options.shows_kmip else None
+            token=self._token(),
+            settings=self.connection_settings,
+            observe=_show_exchange if shows_kmip else None,
         )
 
-    def _connection(self) -> tuple[str | None, str | None]:
-        """The server's URL and the token."""
+    @property
+    def token_place(self) -> str | None:
+        """Where the token is from, in words for people; None where there is none."""
+        if self._tokens is not None and self.token_store is not None:
+            return self.token_store.place
+        return self.configuration.access_token_source
+
+    @cached_property
+    def _tokens(self) -> Tokens | None:
+        """Those of a login, unless the environment has a token, which stands above them."""
+        if self.configuration.is_token_of_environment or self.token_store is None:
+            return None
+        return self.token_store.load()
+
+    def _token(self) -> str | TokenSource | None:
+        """Of the environment, else of a login, else of the file, where `ckms login` writes it."""
         return (
-            self.options.server_url or self.environ.get("KMS_URL"),
-            self.environ.get("KMS_TOKEN"),
+            self.configuration.access_token if self._tokens is None else self._tokens.access_token
         )
 
 
