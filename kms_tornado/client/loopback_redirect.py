@@ -20,8 +20,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from .login_errors import LoginFailed, one_line
 
-#: Where ckms listens, so that a redirect URI registered for it serves here as well.
-DEFAULT_PORT = 17899
+#: As ckms has it, so that a redirect URI registered for it serves here as well.
 PATH = "/authorization"
 LOOPBACK_ADDRESS = "127.0.0.1"  # never an address that other machines reach
 
@@ -49,7 +48,7 @@ class LoopbackRedirect:
     port: 0 takes a free one, for issuers that allow any port of a loopback redirect.
     """
 
-    def __init__(self, *, state: str, port: int = DEFAULT_PORT) -> None:
+    def __init__(self, *, state: str, port: int) -> None:
         try:
             self._server = _Listener(state, port)
         except OSError as exc:

@@ -55,21 +55,6 @@ def test_answer_with_the_state_of_this_sign_in_is_handed_on(redirect: LoopbackRe
     assert redirect.wait_for_answer(1) == {"code": "c", "state": STATE}
 
 
-def test_redirect_uri_is_the_one_that_is_registered_for_ckms() -> None:
-    from kms_tornado.client.loopback_redirect import DEFAULT_PORT
-
-    with _free(DEFAULT_PORT), LoopbackRedirect(state=STATE) as redirect:
-        assert redirect.redirect_uri == "http://localhost:17899/authorization"
-
-
-@contextlib.contextmanager
-def _free(port: int) -> Iterator[None]:
-    with contextlib.closing(socket.socket()) as probe:
-        if probe.connect_ex(("127.0.0.1", port)) == 0:
-            pytest.skip(f"port {port} is in use on this machine")
-    yield
-
-
 def test_page_keeps_the_code_to_itself(redirect: LoopbackRedirect) -> None:
     _, headers, page = visit(redirect, code="secret-code", state=STATE)
     assert headers["Referrer-Policy"] == "no-referrer"

@@ -1,0 +1,163 @@
+"""How requests reach the issuer: bounded in time and size, over TLS, without redirects.
+
+The TLS and the proxy of the connection hold for the issuer as well, and nothing else of it: what is
+pinned, waived, presented or added in headers is between the user and the key server.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from io import BytesIO
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+from authlib.integrations.requests_client import OAuth2Session
+from requests.adapters import BaseAdapter, HTTPAdapter
+
+from .connection import ConnectionSettings
+from .login_errors import IssuerUnreachable, LoginFailed
+from .login_settings import LoginSettings
+from .pool import make_pool
+
+#: A whole answer; issuers answer in a fraction of a second, and a person waits for it.
+TIMEOUT_S = 15.0
+
+#: Key sets and discovery documents are some kilobytes; answers with tokens are shorter.
+MAX_BODY_BYTES = 1024 * 1024
+
+
+def open_issuer_session(connection: ConnectionSettings, settings: LoginSettings) -> Any:
+    """Authlib's OAuth 2.0 session, every request of which goes through `IssuerAdapter`."""
+    session = OAuth2Session(
+        client_id=settings.client_id,
+        client_secret=settings.client_secret,
+        code_challenge_method="S256",
+    )
+    session.trust_env = False  # ~/.netrc would lend its passwords to the issuer
+    session.adapters.clear()
+    adapter = IssuerAdapter(connection)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
+
+
+def check_is_protected(url: str) -> None:
+    """Refuse an URL that would carry codes and tokens over the network in the clear."""
+    parts = urlsplit(url)
+    if parts.scheme == "https" and parts.hostname:
+        return
+    if parts.scheme == "http" and is_loopback(parts.hostname):
+        return
+    raise LoginFailed(f"{url} is not https: codes and tokens go to no other URL of an issuer")
+
+
+def is_loopback(host: str | None) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False
+
+
+class IssuerAdapter(BaseAdapter):
+    """Requests' transport over the pool of the client, so that there is one TLS setup."""
+
+    def __init__(self, settings: ConnectionSettings) -> None:
+        super().__init__()
+        self._settings = replace(
+            settings,
+            accept_invalid_certs=False,
+            verified_cert=None,
+            client_certificate=None,
+            custom_headers=(),
+        )
+        self._builder = HTTPAdapter()
+
+    def send(
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,
+        timeout: Any = None,
+        verify: Any = True,
+        cert: Any = None,
+        proxies: Mapping[str, str] | None = None,
+    ) -> requests.Response:
+        """One exchange. The parameters are of requests; the settings take their place."""
+        url = str(request.url)
+        check_is_protected(url)
+        answer, body = self._exchange(request, url)
+        if 300 <= answer.status < 400:
+            # A redirected POST would take the code and the secret along to wherever it points.
+            raise LoginFailed(f"{origin(url)} answers with a redirect: configure its target")
+        if answer.status >= 500 or answer.status == 429:
+            raise IssuerUnreachable(
+                f"the issuer at {origin(url)} is not available (HTTP {answer.status}): try again"
+            )
+        return self._builder.build_response(
+            request,
+            urllib3.HTTPResponse(
+                BytesIO(body),
+                headers=answer.headers,
+                status=answer.status,
+                reason=answer.reason,
+                preload_content=False,
+                decode_content=False,
+            ),
+        )
+
+    def _exchange(
+        self, request: requests.PreparedRequest, url: str
+    ) -> tuple[urllib3.BaseHTTPResponse, bytes]:
+        parts = urlsplit(url)
+        pool = make_pool(replace(self._settings, server_url=f"{parts.scheme}://{parts.netloc}"))
+        try:
+            answer = pool.request(
+                str(request.method),
+                url,
+                body=request.body,
+                headers=dict(request.headers),
+                redirect=False,
+                retries=False,
+                preload_content=False,
+                timeout=urllib3.Timeout(total=TIMEOUT_S),
+            )
+            return answer, read_bounded(answer, url)
+        except urllib3.exceptions.SSLError:
+            raise IssuerUnreachable(
+                f"the certificate of {parts.netloc} is not trusted: name its authority in "
+                "SSL_CERT_FILE (accept_invalid_certs and verified_cert are for the server alone)"
+            ) from None
+        except urllib3.exceptions.HTTPError as exc:
+            raise IssuerUnreachable(
+                f"the issuer does not answer at {origin(url)} ({type(exc).__name__}): check the "
+                "network and the issuer's URL, then try again"
+            ) from None
+        finally:
+            pool.clear()
+
+    def close(self) -> None:
+        """Nothing stays open between two exchanges."""
+
+
+def read_bounded(answer: urllib3.BaseHTTPResponse, url: str) -> bytes:
+    """The decoded body; neither its size nor slow drops of it can hold the client up."""
+    deadline = time.monotonic() + TIMEOUT_S
+    body = bytearray()
+    for chunk in answer.stream(65536, decode_content=True):
+        body += chunk
+        if len(body) > MAX_BODY_BYTES or time.monotonic() > deadline:
+            answer.close()
+            raise LoginFailed(f"the answer of {origin(url)} is too long or too slow")
+    return bytes(body)
+
+
+def origin(url: str) -> str:
+    """What an error shows of an URL: a query may contain what is nobody's business."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

@@ -1,0 +1,88 @@
+"""LoginSettings: who is asked for tokens, and for which. Values alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from .configuration import OAuth2Configuration
+from .errors import InvalidSettings
+
+#: Where ckms listens, so that a redirect URI registered for it serves here as well.
+DEFAULT_REDIRECT_PORT: Final = 17899
+
+#: The name that ckms gives it, and stronger than the file.
+PORT_VARIABLE: Final = "OAUTH2_REDIRECT_URL_PORT"
+
+TokenChoice = Literal["access", "id"]
+_TOKEN_CHOICES: Final[Mapping[str | None, TokenChoice | None]] = {
+    None: None,
+    "access": "access",
+    "id": "id",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginSettings:
+    """What a sign-in needs to know. Raises InvalidSettings for what cannot be meant.
+
+    issuer: None where both URLs are given, which win over what the issuer's metadata names.
+    scopes: empty asks for an id token. token: which one the server gets; None: the access token where it is
+    a JWT, else the id token. audience, resource: what the access token is to be for, as Auth0 and as RFC 8707
+    ask for it. redirect_port: of the loopback redirect; 0 takes a free one.
+    """
+
+    client_id: str
+    client_secret: str | None = field(default=None, repr=False)
+    issuer: str | None = None
+    authorize_url: str | None = None
+    token_url: str | None = None
+    scopes: tuple[str, ...] = ()
+    token: TokenChoice | None = None
+    audience: str | None = None
+    resource: str | None = None
+    redirect_port: int = DEFAULT_REDIRECT_PORT
+
+    def __post_init__(self) -> None:
+        if self.issuer is None and (self.authorize_url is None or self.token_url is None):
+            raise InvalidSettings(
+                "the configuration does not say where to sign in: set issuer in "
+                "[http_config.oauth2_conf], or authorize_url and token_url"
+            )
+        if not 0 <= self.redirect_port <= 65535:
+            raise InvalidSettings(f"redirect_port is no port: {self.redirect_port}")
+
+
+def make_login_settings(
+    configuration: OAuth2Configuration | None, environ: Mapping[str, str]
+) -> LoginSettings:
+    """The settings that a configuration file and the environment give together."""
+    if configuration is None or configuration.client_id is None:
+        raise InvalidSettings(
+            "the configuration does not say how to sign in: run kmsctl configure, or set client_id and "
+            "issuer in [http_config.oauth2_conf]"
+        )
+    if configuration.token not in _TOKEN_CHOICES:
+        raise InvalidSettings('token in [http_config.oauth2_conf] is neither "access" nor "id"')
+    return LoginSettings(
+        client_id=configuration.client_id,
+        client_secret=configuration.client_secret or None,
+        issuer=configuration.issuer,
+        authorize_url=configuration.authorize_url,
+        token_url=configuration.token_url,
+        scopes=configuration.scopes,
+        token=_TOKEN_CHOICES[configuration.token],
+        audience=configuration.audience,
+        resource=configuration.resource,
+        redirect_port=_redirect_port(configuration.redirect_port, environ),
+    )
+
+
+def _redirect_port(configured: int | None, environ: Mapping[str, str]) -> int:
+    text = environ.get(PORT_VARIABLE, "").strip()
+    if text:
+        if not (text.isascii() and text.isdigit()):
+            raise InvalidSettings(f"{PORT_VARIABLE} is no port: write a number, 17899 for instance")
+        return int(text)
+    return DEFAULT_REDIRECT_PORT if configured is None else configured

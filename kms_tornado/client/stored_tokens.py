@@ -1,0 +1,149 @@
+"""StoredTokenSource: the token of a sign-in for each request, renewed unasked.
+
+An issuer may make every refresh token good for one use, and end the whole session when one comes twice.
+So whoever refreshes does it alone, under the lock of the store, and first looks whether another process
+has just done it. Authlib is loaded when a refresh is due, and not before.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from .connection import ConnectionSettings
+from .errors import ClientError
+from .id_tokens import read_claims
+from .login_errors import SessionEnded
+from .login_settings import LoginSettings, TokenChoice
+from .tokens import Tokens, TokenStore
+
+#: Renewed when less is left, so that no token expires on its way to the server.
+MARGIN_S = 60.0
+
+#: Of the lifetime, where that is short: a token of a minute is used for three quarters of it.
+MARGIN_SHARE = 0.25
+
+
+#: A token that was renewed so lately is not renewed again for the same expiry.
+ONE_EXPIRY_S = 1.0
+
+#: Between two tries while the old token still serves: an issuer that hangs must not slow every request.
+PAUSE_S = 10.0
+
+
+class StoredTokenSource:
+    """A TokenSource over a TokenStore. Threads may share it.
+
+    refresh: new tokens for old ones; raises ClientError where there are none to be had.
+    """
+
+    def __init__(
+        self,
+        store: TokenStore,
+        refresh: Callable[[Tokens], Tokens],
+        *,
+        choice: TokenChoice | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._refresh = refresh
+        self._choice = choice
+        self._now = now
+        self._tokens = store.load()
+        self._lock = threading.Lock()
+        self._renewed_at = self._failed_at = float("-inf")
+
+    def token(self) -> str | None:
+        """The token for the server, or None where nobody is signed in.
+
+        Raises SessionEnded, ConnectionFailed and others where the token is over and no other to be had.
+        """
+        with self._lock:
+            if self._tokens is not None and self._is_due(self._tokens):
+                self._renew_due(self._tokens)
+            return None if self._tokens is None else choose_token(self._tokens, self._choice)
+
+    def renew(self) -> bool:
+        """After the server's word that the token has expired, which counts more than the clock here."""
+        with self._lock:
+            if self._tokens is None or self._tokens.refresh_token is None:
+                return False
+            # Threads hear of one expiry together: the first renews for all.
+            if time.monotonic() - self._renewed_at > ONE_EXPIRY_S:
+                self._replace(self._tokens)
+            return True
+
+    def _renew_due(self, tokens: Tokens) -> None:
+        """Where that fails the token serves for the seconds that it has left."""
+        ends_at = self._lifetime(tokens)[1]
+        is_over = ends_at is None or self._now() >= ends_at
+        if not is_over and time.monotonic() - self._failed_at < PAUSE_S:
+            return
+        try:
+            self._replace(tokens)
+        except ClientError:
+            self._failed_at = time.monotonic()
+            if is_over:
+                raise
+
+    def _replace(self, spent: Tokens) -> None:
+        with self._store.locked():
+            stored = self._store.load()
+            if stored is None:
+                raise SessionEnded(
+                    "the session has ended, as somebody signed out: run kmsctl login"
+                )
+            if stored == spent or self._is_due(stored):
+                self._store.save(renewed := self._refresh(stored))
+                stored = renewed
+            # else another process was faster
+        if choose_token(stored, self._choice) == choose_token(spent, self._choice):
+            raise SessionEnded("the issuer renews no id token: run kmsctl login")
+        self._tokens = stored
+        self._renewed_at = time.monotonic()
+
+    def _is_due(self, tokens: Tokens) -> bool:
+        if tokens.refresh_token is None:
+            return False  # nothing to be done about it: the server decides
+        lifetime_s, ends_at = self._lifetime(tokens)
+        if ends_at is None:
+            return False
+        return ends_at - self._now() < min(MARGIN_S, MARGIN_SHARE * lifetime_s)
+
+    def _lifetime(self, tokens: Tokens) -> tuple[float, float | None]:
+        """How long the server's token lives in all, and when it ends; None: not known."""
+        token = choose_token(tokens, self._choice)
+        claims = read_claims(token)
+        ends_at, issued_at = claims.get("exp"), claims.get("iat")
+        if not isinstance(ends_at, int | float):
+            ends_at = tokens.expires_at if token == tokens.access_token else None
+        lifetime_s = float("inf")
+        if isinstance(issued_at, int | float) and ends_at is not None:
+            lifetime_s = ends_at - issued_at
+        return lifetime_s, ends_at
+
+
+def choose_token(tokens: Tokens, choice: TokenChoice | None) -> str:
+    """Which of the two the server gets: unless configured, the access token where it is a JWT.
+
+    An opaque access token is for the issuer's own resources; then the id token says who the user is.
+    """
+    is_jwt = tokens.access_token.count(".") == 2
+    if tokens.id_token is not None and (choice == "id" or (choice is None and not is_jwt)):
+        return tokens.id_token
+    return tokens.access_token
+
+
+def stored_token_source(
+    store: TokenStore, connection: ConnectionSettings, settings: LoginSettings
+) -> StoredTokenSource:
+    """The source for a session at the configured issuer."""
+
+    def refresh_at_issuer(tokens: Tokens) -> Tokens:
+        from .login import open_issuer, refresh
+
+        with open_issuer(connection, settings) as issuer:
+            return refresh(issuer, tokens)
+
+    return StoredTokenSource(store, refresh_at_issuer, choice=settings.token)
