@@ -38,6 +38,7 @@ setup(
         "kms_tornado": ["py.typed"],
         "kms_tornado.kmip": ["*.json"],
         "kms_tornado.store": ["migrations/*.mako"],
+        "kms_tornado.web": ["*.json"],
     },
     install_requires=[
         "tornado>=6.6,<7",
@@ -59,6 +60,7 @@ setup(
             "pytest>=8",
             "pytest-xdist>=3.6",
             "hypothesis>=6.100",
+            "openapi-spec-validator>=0.7",
             "cryptography-vectors>=45",  # NIST and RFC vectors, as files
             # The published client that every release must serve; a compiled extension.
             "cosmian-kms==4.22.1",

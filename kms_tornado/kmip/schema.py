@@ -15,7 +15,7 @@ for reading and writing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 from operator import itemgetter
 from typing import Any, TypeVar
@@ -148,6 +148,13 @@ def _write_plan_of_sparse(cls: Any, names: tuple[str, ...]) -> WritePlan:
 def tag_of(cls: type[Declared], field_name: str) -> str:
     """The tag of a declared field: "object_type" → "ObjectType"."""
     return _field_of(cls, field_name).tag
+
+
+def list_tags(cls: type[Declared]) -> tuple[Sequence[str], Sequence[str]]:
+    """(the tags of the required fields, all other tags that the class takes)"""
+    plan = _plan(cls)
+    required = [field.tag for field in plan.fields if field.required]
+    return required, sorted({*plan.by_tag, *plan.ignored} - {*required})
 
 
 def field_of_tag(cls: type[Declared], tag: str) -> str | None:

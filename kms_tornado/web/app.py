@@ -24,6 +24,7 @@ from .handlers import (
     KMIPHandler,
     MetadataHandler,
     MetricsHandler,
+    OpenAPIHandler,
     ReadyHandler,
     VersionHandler,
     WhoAmIHandler,
@@ -48,6 +49,7 @@ ROUTES: list[tuple[str, type[ServiceHandler]]] = [
     ("/health", HealthHandler),
     ("/ready", ReadyHandler),
     (METADATA_PATH, MetadataHandler),
+    ("/openapi.json", OpenAPIHandler),
 ]
 METRICS_ROUTE: tuple[str, type[ServiceHandler]] = ("/metrics", MetricsHandler)
 
@@ -55,6 +57,7 @@ METRICS_ROUTE: tuple[str, type[ServiceHandler]] = ("/metrics", MetricsHandler)
 def make_app(context: ServerContext) -> Application:
     """An application with all routes. It has /metrics only where the context has metrics."""
     routes = ROUTES if context.metrics is None else [*ROUTES, METRICS_ROUTE]
+    context.routes = tuple(path for path, _ in routes)
     return Application(
         [_make_spec(path, handler, context, path) for path, handler in routes],
         default_handler_class=NotFoundHandler,
@@ -106,7 +109,13 @@ def handlers(
         raise ValueError("a prefix starts with a slash and does not end with one")
     check_tornado(TOKEN_LAYER + SERVER)
     kms = KMS(make_service_settings(**service))
-    context = ServerContext(kms=kms, auth=auth, max_body_size=max_body_size, prefix=prefix)
+    context = ServerContext(
+        kms=kms,
+        auth=auth,
+        max_body_size=max_body_size,
+        prefix=prefix,
+        routes=tuple(path for path, _ in ROUTES),
+    )
     return MountedKMS(prefix, kms, context)
 
 

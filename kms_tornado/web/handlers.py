@@ -1,4 +1,4 @@
-"""The handlers of KMIP, health, readiness, version, the caller's own identity, metadata and metrics."""
+"""The handlers of KMIP, of the caller's own identity, and of what the server says about itself."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 from .. import __version__
 from ..auth.claims import list_scopes
 from ..errors import Unavailable
-from .answers import JSON, Answer
+from .answers import JSON, Answer, render_unavailable
 from .kmip_exchange import Exchange
+from .openapi import APIDocument, render_document
 from .service_handler import ProtectedHandler, ServiceHandler, resource_url
 
 
@@ -137,6 +138,30 @@ class MetadataHandler(JSONHandler):
         if auth is not None and auth.issuers:
             document["authorization_servers"] = list(auth.issuers)
         self.answer_json(document)
+
+
+class OpenAPIHandler(ServiceHandler):
+    """The OpenAPI document of this server. Tornado answers 304 where the client has it already."""
+
+    _document: APIDocument | None = None
+
+    def get(self) -> None:
+        context, auth = self.context, self.auth
+        try:
+            operations = tuple(context.kms.service.operations)
+        except Unavailable as exc:
+            self.send_answer(render_unavailable(exc))
+            return
+        issuers = () if auth is None else tuple(auth.issuers)
+        self._document = render_document(context.routes, context.prefix, issuers, operations)
+        self.set_header("Content-Type", JSON)
+        self.set_header(
+            "Cache-Control", "no-cache"
+        )  # it may be kept, and is asked for anew each time
+        self.finish(self._document.body)
+
+    def compute_etag(self) -> str | None:
+        return None if self._document is None else self._document.etag
 
 
 class MetricsHandler(ServiceHandler):

@@ -33,7 +33,7 @@ class ServerContext:
 
     auth: None means the ``bearer_auth`` of the application's settings. max_body_size: in bytes.
     metrics: None without --metrics. worker_metrics: the metrics of all workers; None where there is
-    one process. prefix: the path below which the routes are mounted.
+    one process. prefix: the path below which the routes are mounted. routes: their patterns, without it.
     is_stopping: set once, when the server begins to stop. in_flight: an element for each request
     whose answer has not been sent; a server that stops waits for them.
     """
@@ -44,6 +44,7 @@ class ServerContext:
     metrics: Metrics | None = None
     worker_metrics: WorkerMetrics | None = None
     prefix: str = ""
+    routes: tuple[str, ...] = ()
     is_stopping: bool = False
     in_flight: set[object] = field(default_factory=set)
 

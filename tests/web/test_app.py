@@ -17,7 +17,9 @@ from ..server import CREATE, LOCATE, NO_AUTH, check_log, eventually, serving, tr
 from ..support import running
 
 METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD", "BREW", "TRACE", "post"]
-PUBLIC = {"/version", "/health", "/ready", "/metrics", "/.well-known/oauth-protected-resource"}
+PUBLIC = {
+    "/version", "/health", "/ready", "/metrics", "/openapi.json", "/.well-known/oauth-protected-resource"
+}  # fmt: skip
 
 
 def route_patterns():
