@@ -10,7 +10,7 @@ from pathlib import Path
 class Fault:
     """A rule undone.
 
-    rule: the group of faults, S1 to S9, that the rule answers (`RULES`). name: what the faulty server does.
+    rule: the group of faults, S1 to S10, that the rule answers (`RULES`). name: what the faulty server does.
     file: below kms_tornado. old: a part of one line, which occurs once in the file. new: what replaces it.
     tests: what must catch it, below tests: files, or single tests in files.
     """
@@ -45,6 +45,7 @@ RULES = {
     "S7": "what leaves wrapped keeps its rights",
     "S8": "limits, dates and names",
     "S9": "the process shows its secrets to nobody",
+    "S10": "the web does not sign in at the issuer of --dev",
 }
 
 FAULTS: tuple[Fault, ...] = (
@@ -798,5 +799,78 @@ FAULTS: tuple[Fault, ...] = (
         "    harden_process()",
         "    pass",
         ("web/process/test_hardening.py",),
+    ),
+    # --- S10: the issuer of --dev ------------------------------------------------------------------
+    Fault(
+        "S10",
+        "codes are sent to any address",
+        "web/process/dev_requests.py",
+        "if not _REDIRECT_URI.fullmatch(redirect_uri):",
+        "if not redirect_uri:",
+        ("web/process/test_dev_requests.py",),
+    ),
+    Fault(
+        "S10",
+        "a code challenge may be plain",
+        "web/process/dev_requests.py",
+        'if parameters.get("code_challenge_method") != "S256":',
+        'if parameters.get("code_challenge_method") == "none":',
+        ("web/process/test_dev_requests.py",),
+    ),
+    Fault(
+        "S10",
+        "any verifier fits",
+        "web/process/dev_requests.py",
+        "return hmac.compare_digest(digest, challenge.encode())",
+        "return True",
+        ("web/process/test_dev_endpoints.py",),
+    ),
+    Fault(
+        "S10",
+        "a code that comes again revokes nothing",
+        "web/process/dev_grants.py",
+        "self._families.take(family, now)",
+        "pass",
+        ("web/process/test_dev_endpoints.py",),
+    ),
+    Fault(
+        "S10",
+        "a code is good for every client",
+        "web/process/dev_grants.py",
+        "if client_id != back.client_id:",
+        "if not client_id:",
+        ("web/process/test_dev_endpoints.py",),
+    ),
+    Fault(
+        "S10",
+        "a spent refresh token is good once more",
+        "web/process/dev_grants.py",
+        "if token != family.current:",
+        "if token == name:",
+        ("web/process/test_dev_endpoints.py",),
+    ),
+    Fault(
+        "S10",
+        "Host is not looked at",
+        "web/process/dev_handler.py",
+        'if request.headers.get("Host", "").lower() != self.sign_in.host:',
+        "if request.method is None:",
+        ("web/process/test_dev_sign_in.py",),
+    ),
+    Fault(
+        "S10",
+        "Origin is not looked at",
+        "web/process/dev_handler.py",
+        'elif request.headers.get("Origin", self.sign_in.uri) != self.sign_in.uri:',
+        "elif request.method is None:",
+        ("web/process/test_dev_sign_in.py",),
+    ),
+    Fault(
+        "S10",
+        "a page's form is good for ever",
+        "web/process/dev_sign_in.py",
+        "request = self.sign_in.tickets.take(",
+        "request = self.sign_in.tickets.get(",
+        ("web/process/test_dev_sign_in.py",),
     ),
 )
