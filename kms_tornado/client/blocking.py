@@ -58,7 +58,7 @@ def describe_method(method: Any, prepare: Callable[..., Any]) -> None:
     )
 
 
-class _NoToken:
+class NoToken:
     """For servers and routes that need none."""
 
     def token(self) -> None:
@@ -88,7 +88,7 @@ def make_transport(
     if isinstance(token, str):
         source = FixedToken(token.strip())
     else:
-        source = token if token is not None else _NoToken()
+        source = token if token is not None else NoToken()
     return Transport(settings, source, observe)
 
 

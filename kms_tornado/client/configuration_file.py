@@ -57,6 +57,11 @@ def find_configuration_file(
 
 def read_configuration(file: NamedFile) -> Configuration:
     """Raises ConfigurationError, one line that says what to do."""
+    return read_text(file)[1]
+
+
+def read_text(file: NamedFile) -> tuple[str, Configuration]:
+    """The text of the file, and what it says. Raises ConfigurationError."""
     path = file.path
     try:
         data, status = read_regular_file(path)
@@ -78,7 +83,7 @@ def read_configuration(file: NamedFile) -> Configuration:
     configuration = parse_configuration(text, str(path))
     if configuration.has_secret:
         check_private(path, status)
-    return configuration
+    return text, configuration
 
 
 def load_configuration(

@@ -13,6 +13,10 @@ from typing import Final
 #: Every command: where it is defined, and what the list of commands says about it. The modules are imported
 #: when their command is called, so that `--help` and completion load none of them.
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "configure": (
+        "kms_tornado.client.cli.configure:configure",
+        "Write down which server you use, and where you sign in.",
+    ),
     "ls": (
         "kms_tornado.client.cli.listing:list_objects",
         "List your objects and those that others share with you.",
