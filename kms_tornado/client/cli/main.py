@@ -17,6 +17,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "kms_tornado.client.cli.configure:configure",
         "Write down which server you use, and where you sign in.",
     ),
+    "create": (
+        "kms_tornado.client.cli.keys.creating:create",
+        "Make a key with a Name.",
+    ),
     "ls": (
         "kms_tornado.client.cli.listing:list_objects",
         "List your objects and those that others share with you.",
@@ -45,6 +49,11 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "kms_tornado.client.cli.account:whoami",
         "Print who you are to the server.",
     ),
+    "sym": ("kms_tornado.client.cli.keys.nouns:sym", "Symmetric keys."),
+    "rsa": ("kms_tornado.client.cli.keys.nouns:rsa", "RSA keys."),
+    "ec": ("kms_tornado.client.cli.keys.nouns:ec", "Keys on elliptic curves."),
+    "secret-data": ("kms_tornado.client.cli.keys.nouns:secret_data", "Passwords and seeds."),
+    "certificates": ("kms_tornado.client.cli.keys.nouns:certificates", "X.509 certificates."),
     "server-version": (
         "kms_tornado.client.cli.server:server_version",
         "Print the version of the server.",

@@ -46,7 +46,7 @@ class RootGroup(Group):
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
         command = getattr(import_module(module), attribute)
         assert isinstance(command, click.Command)
-        _attach_global_options(command)
+        attach_global_options(command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -102,11 +102,11 @@ def _global_options(*, hidden: bool) -> list[click.Option]:
     ]  # fmt: skip
 
 
-def _attach_global_options(command: click.Command) -> None:
+def attach_global_options(command: click.Command) -> None:
     """Let a command and those below it take the global options, except where they have ones of that name."""
     if isinstance(command, click.Group):
         for child in command.commands.values():
-            _attach_global_options(child)
+            attach_global_options(child)
     taken = {flag for param in command.params for flag in (*param.opts, *param.secondary_opts)}
     command.params.extend(
         option for option in _global_options(hidden=True) if not taken & set(option.opts)

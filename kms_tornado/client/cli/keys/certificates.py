@@ -1,0 +1,176 @@
+"""The verb `import` of certificates: one, a chain, or a PKCS#12 file with its private key."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from ....errors import KMSError
+from ....kmip.enums import LinkType
+from ....kmip.objects import Certificate, Object, PrivateKey
+from ....kmip.structures import Link
+from ...key_files.errors import KeyFileError
+from ...key_files.kmip_objects import load_asymmetric_key, summarise_object
+from ...key_files.reading import ReadingOptions
+from ..session import Session
+from .bringing import FILE_OPTIONS, import_one, make_links, read_asking, show_imported
+from .nouns import Noun
+from .options import describing, make_attributes, with_options
+from .passwords import read_password
+from .saving import STREAM, read_input
+
+_FORMATS = ("json-ttlv", "pem", "der", "chain", "pkcs12")
+
+
+_OPTIONS = (
+    click.option("file_format", "--format", "--input-format", "-f", type=click.Choice(_FORMATS),
+                 help="The format of the file, where it is not to be detected."),
+    click.option("--private-key-id", "-k", metavar="ID", help="The private key of the certificate."),
+    click.option("--public-key-id", "-q", metavar="ID", help="The public key of the certificate."),
+    click.option("--issuer-certificate-id", "-i", metavar="ID", help="The certificate of its issuer."),
+    click.option("password", "--pkcs12-password", "-p", metavar="TEXT",
+                 help="Others see it in the list of processes: better --password-file."),
+)  # fmt: skip
+
+
+def make_import(noun: Noun) -> click.Command:
+    @click.command(epilog="kmsctl certificates import server.p12 --password-file FILE")
+    @click.argument("file", metavar="CERTIFICATE_FILE")
+    @click.argument("identifier", required=False, metavar="[CERTIFICATE_ID]")
+    @with_options([*_OPTIONS, *FILE_OPTIONS])
+    @describing(noun)
+    @click.pass_obj
+    def import_(session: Session, /, **options: Any) -> None:
+        """Bring certificates from a file, and the private key where it has one. - is stdin.
+
+        CERTIFICATE_ID is the identifier of the private key where there is one, else of the certificate that
+        issued none of the others. All are linked to one another.
+        """
+        _import_file(session, **options)
+
+    return import_
+
+
+def _import_file(
+    session: Session, *, file: str, identifier: str | None, file_format: str | None,
+    private_key_id: str | None, public_key_id: str | None, issuer_certificate_id: str | None,
+    password: str | None, password_file: str | None, replaces: bool, usages: tuple[str, ...],
+    sensitive: bool, name: str | None, tags: tuple[str, ...],
+) -> None:  # fmt: skip
+    options = ReadingOptions(password=read_password(password_file, password))
+    objects = read_asking(read_input(file), options, file_format, from_stdin=file == STREAM)
+    parts = _arrange(objects, identifier)
+    given = make_links(public_key_id, private_key_id, issuer_certificate_id)
+    if given and len(parts) > 1:
+        raise click.UsageError(
+            f"{file} holds {len(parts)} objects, which are linked to one another"
+        )
+    imported: list[tuple[str, Object]] = []
+    for part in parts:
+        # What describes the first, the private key or the certificate of one's own, is not for the others.
+        is_first = not imported
+        attributes = make_attributes(usages, sensitive=sensitive) if is_first else make_attributes()
+        try:
+            uid = import_one(
+                session, part.managed, attributes.replace(links=(*part.links, *given)),
+                identifier=part.identifier, replaces=replaces, name=name if is_first else None,
+                tags=tags,
+            )  # fmt: skip
+        except KMSError as exc:
+            raise _incomplete(exc, imported) from exc
+        imported.append((uid, part.managed))
+    show_imported(session, imported)
+
+
+def _incomplete(error: KMSError, imported: Sequence[tuple[str, Object]]) -> Exception:
+    """The error, with what was imported before it."""
+    if not imported:
+        return error
+    done = ", ".join(uid for uid, _ in imported)
+    return click.ClickException(f"{error}: imported before that, and kept: {done}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One object of the file. identifier: None where the server's client chooses it, as nothing links to it."""
+
+    managed: Object
+    identifier: str | None
+    links: tuple[Link, ...] = ()
+
+
+def _arrange(objects: Sequence[Object], identifier: str | None) -> list[_Part]:
+    """The private key, its certificate, then the chain; each with its links to the others.
+
+    Raises KeyFileError for what is no certificate, and for a private key that belongs to none of them.
+    """
+    certificates = [one for one in objects if isinstance(one, Certificate)]
+    keys = [one for one in objects if isinstance(one, PrivateKey)]
+    others = [one for one in objects if not isinstance(one, Certificate | PrivateKey)]
+    if others or not certificates or len(keys) > 1:
+        found = summarise_object((others or keys)[0]).text
+        raise KeyFileError(
+            f"the file holds {found}: certificates come alone, or with one private key"
+        )
+    loaded = [_load(one) for one in certificates]
+    leaf = _find_leaf(loaded, keys[0] if keys else None)
+    order = [leaf, *(index for index in range(len(loaded)) if index != leaf)]
+    if len(objects) == 1:
+        return [_Part(certificates[0], identifier)]
+    uids = [str(uuid.uuid4()) for _ in loaded]
+    if identifier and not keys:
+        uids[leaf] = identifier
+    parts = []
+    key_uid = (identifier or str(uuid.uuid4())) if keys else None
+    if keys:
+        parts.append(_Part(keys[0], key_uid, (Link(LinkType.PKCS12_CERTIFICATE_LINK, uids[leaf]),)))
+    for index in order:
+        links = [Link(LinkType.PRIVATE_KEY_LINK, key_uid)] if key_uid and index == leaf else []
+        issuer = _find_issuer(loaded, index)
+        if issuer is not None:
+            links.append(Link(LinkType.CERTIFICATE_LINK, uids[issuer]))
+        parts.append(_Part(certificates[index], uids[index], tuple(links)))
+    return parts
+
+
+def _load(certificate: Certificate) -> x509.Certificate:
+    try:
+        return x509.load_der_x509_certificate(certificate.certificate_value)
+    except ValueError:
+        raise KeyFileError("a certificate of the file is malformed") from None
+
+
+def _find_leaf(certificates: Sequence[x509.Certificate], key: PrivateKey | None) -> int:
+    """The certificate of the key; without a key, the first that issued none of the others."""
+    if key is not None:
+        native = load_asymmetric_key(key)
+        public = native.public_key() if hasattr(native, "public_key") else native
+        wanted = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        for index, one in enumerate(certificates):
+            spki = one.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+            if spki == wanted:
+                return index
+        raise KeyFileError("the private key belongs to none of the certificates in the file")
+    issuers = {_find_issuer(certificates, index) for index in range(len(certificates))}
+    return next((index for index in range(len(certificates)) if index not in issuers), 0)
+
+
+def _find_issuer(certificates: Sequence[x509.Certificate], index: int) -> int | None:
+    """The certificate of the file that signed this one; None for a root, and where it is not in the file."""
+    issued = certificates[index]
+    for candidate, other in enumerate(certificates):
+        if candidate == index:
+            continue
+        try:
+            issued.verify_directly_issued_by(other)
+        except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+            continue
+        return candidate
+    return None

@@ -1,0 +1,179 @@
+"""The verb `export`: an object to a file, in the clear or wrapped by another key."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import click
+
+from ....errors import FeatureNotSupported, KMIPError
+from ....kmip.enums import EncodingOption, KeyFormatType, KeyWrapType, State
+from ....kmip.objects import Certificate, KeyWrappingSpecification, Object, OpaqueObject, PublicKey
+from ....kmip.payloads import AttributeReference, ExportRequest, ExportResponse
+from ...key_files.kmip_objects import is_wrapped
+from ...key_files.writing import FORMAT_NAMES, TEXT_FORMATS, write_key_file
+from ..key_names import resolve_key, use_key
+from ..output import say
+from ..session import Session
+from .nouns import CERTIFICATE, SECRET, SYMMETRIC, Noun
+from .options import existing, name_of, with_options
+from .saving import STREAM, check_replaceable, write_output
+from .targets import describe_object, format_state
+from .wrapping import WRAPPING_ALGORITHMS, specify_wrapping
+
+_CERTIFICATE_FORMATS = ("json-ttlv", "der", "raw", "pem")
+
+_USABLE = frozenset({State.PRE_ACTIVE, State.ACTIVE})
+
+#: The octets that the other formats are made of. `raw` and `base64` of other keys are theirs, too.
+_OCTETS = {SYMMETRIC: KeyFormatType.RAW, SECRET: KeyFormatType.RAW, CERTIFICATE: None}
+
+
+_OPTIONS = (
+    click.option("unwraps", "--unwrap", "-u", is_flag=True,
+                 help="Have the server unwrap a key that it keeps wrapped."),
+    click.option("wrapping_key", "--wrap-key-id", "-w", metavar="KEY",
+                 help="Have the server wrap the key by this one."),
+    click.option("wrapping_algorithm", "--wrapping-algorithm", "-m",
+                 type=click.Choice(list(WRAPPING_ALGORITHMS)), help="How to wrap it."),
+    click.option("replaces", "--force", is_flag=True, help="Replace the file if it is there."),
+)  # fmt: skip
+
+
+def make_export(noun: Noun) -> click.Command:
+    is_certificate = noun is CERTIFICATE
+    formats = _CERTIFICATE_FORMATS if is_certificate else FORMAT_NAMES
+    flags = ("--format", "-f") if is_certificate else ("--key-format", "-f")
+    file_format = click.option(
+        "file_format", *flags, type=click.Choice(formats), show_default=True,
+        default="pem" if is_certificate else "json-ttlv", help="The format of the file.",
+    )  # fmt: skip
+    allows_revoked = click.option(
+        "allows_revoked", "--allow-revoked", "-r" if is_certificate else "-i", is_flag=True,
+        help="Export one that is revoked as well.",
+    )  # fmt: skip
+
+    @click.command(epilog=f"kmsctl {noun.words} export billing FILE -f {formats[-1]}")
+    @click.argument("names", nargs=-1, required=True, metavar="[KEY] FILE")
+    @existing(noun, positional=False)
+    @with_options([file_format, *_OPTIONS, allows_revoked])
+    @click.pass_obj
+    def export(
+        session: Session, /, names: tuple[str, ...], key_id: str | None, **options: Any
+    ) -> None:
+        """Write an object to a file, which only you may read where it holds a secret. FILE: - is stdout."""
+        if len(names) > 2:
+            raise click.UsageError(
+                "give the key and the file, or the file alone with --key-id or --tag"
+            )
+        key = name_of(names[0] if len(names) == 2 else None, key_id)
+        _export_file(session, noun, key, names[-1], **options)
+
+    return export
+
+
+def _export_file(
+    session: Session, noun: Noun, key: str | None, file: str, *, tags: tuple[str, ...],
+    file_format: str, unwraps: bool, wrapping_key: str | None, wrapping_algorithm: str | None,
+    allows_revoked: bool, replaces: bool,
+) -> None:  # fmt: skip
+    check_replaceable(file, replaces=replaces)
+    if wrapping_algorithm is not None and wrapping_key is None:
+        raise click.UsageError("--wrapping-algorithm goes with --wrap-key-id")
+    wrapping = None
+    if wrapping_key is not None:
+        if file_format not in {"json-ttlv", "raw", "base64"}:
+            raise click.UsageError("a wrapped key is written as json-ttlv, raw or base64")
+        wrapping_uid = resolve_key(session, wrapping_key, ())
+        key, tags = resolve_key(session, key, tags), ()
+        encoding = _choose_encoding(session, key, file_format)
+        wrapping = specify_wrapping(wrapping_uid, wrapping_algorithm, encoding)
+    response = _fetch(session, noun, key, tags, file_format, wrapping, unwraps=unwraps)
+    state = response.attributes.state
+    if response.object is None:
+        raise click.ClickException("the object has no key material any more: it was destroyed")
+    if state not in _USABLE and not allows_revoked:
+        raise click.ClickException(
+            f"the {noun.title} is {format_state(state)}: add --allow-revoked to export it nevertheless"
+        )
+    octets = write_key_file(response.object, file_format, response.unique_identifier)
+    secret = _name_secret(response)
+    write_output(
+        file, octets, secret=secret, is_text=file_format in TEXT_FORMATS, replaces=replaces
+    )
+    if file != STREAM:
+        say(
+            f"{file}: {secret or describe_object(response.unique_identifier, response.attributes)}"
+            f"{'. Whoever has this file has the key.' if secret else ''}"
+        )
+
+
+def _choose_encoding(session: Session, key: str, file_format: str) -> EncodingOption:
+    """A Sensitive key is wrapped together with its rights, which takes TTLV; others as their octets alone."""
+    attributes = session.client.get_attributes(key, [AttributeReference("Sensitive")])
+    if not attributes.sensitive:
+        return EncodingOption.NO_ENCODING
+    if file_format != "json-ttlv":
+        raise click.ClickException(
+            "the key is Sensitive and is wrapped together with its rights: choose -f json-ttlv"
+        )
+    return EncodingOption.TTLV_ENCODING
+
+
+def _fetch(
+    session: Session, noun: Noun, key: str | None, tags: tuple[str, ...], file_format: str,
+    wrapping: KeyWrappingSpecification | None, *, unwraps: bool,
+) -> ExportResponse:  # fmt: skip
+    """The object, in a form of which the file's format can be made."""
+    key_format = None if file_format == "json-ttlv" else _OCTETS.get(noun, KeyFormatType.PKCS8)
+    wrap_type = KeyWrapType.NOT_WRAPPED if unwraps else None
+    response: ExportResponse = use_key(
+        session, key, tags,
+        lambda named: session.client.export(
+            named, key_format_type=key_format, key_wrap_type=wrap_type, wrapping=wrapping
+        ),
+    )  # fmt: skip
+    managed = response.object
+    if managed is None or not is_wrapped(managed):
+        return response
+    if wrapping is None:
+        return _with_all_parameters(session, response)
+    return dataclasses.replace(response, object=_state_wrapping(managed, wrapping))
+
+
+def _with_all_parameters(session: Session, response: ExportResponse) -> ExportResponse:
+    """A key that is kept wrapped, with all that unwrapping it takes.
+
+    The answer to a bare operation leaves that out, as the published clients cannot read it.
+    """
+    request = ExportRequest(unique_identifier=response.unique_identifier)
+    (whole,) = session.client.perform_batch([request])
+    if isinstance(whole, KMIPError):
+        raise whole
+    if not isinstance(whole, ExportResponse) or whole.object is None:
+        raise FeatureNotSupported("the server does not say how the key is wrapped")
+    return whole
+
+
+def _state_wrapping(managed: Object, wrapping: KeyWrappingSpecification) -> Object:
+    """The object with KeyWrappingData that say how it was wrapped, as the server was asked to."""
+    assert not isinstance(managed, Certificate | OpaqueObject)
+    block = managed.key_block
+    assert block.key_wrapping_data is not None
+    data = dataclasses.replace(
+        block.key_wrapping_data,
+        encryption_key_information=wrapping.encryption_key_information,
+        encoding_option=wrapping.encoding_option,
+    )
+    return dataclasses.replace(
+        managed, key_block=dataclasses.replace(block, key_wrapping_data=data)
+    )
+
+
+def _name_secret(response: ExportResponse) -> str:
+    """What only the owner of the file may see, in words; "" where there is nothing of the kind."""
+    managed = response.object
+    if managed is None or isinstance(managed, Certificate | PublicKey) or is_wrapped(managed):
+        return ""
+    return describe_object(response.unique_identifier, response.attributes)

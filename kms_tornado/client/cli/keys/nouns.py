@@ -1,0 +1,125 @@
+"""Which noun has which verbs, and where each verb is made. Imports click and nothing that takes time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+
+import click
+
+from ..root import Group, attach_global_options
+
+
+@dataclass(frozen=True, slots=True)
+class Noun:
+    """What the verbs of one noun have in common.
+
+    words: before the verb, such as "sym keys". title: one object in words. id_flags: how ckms names the
+    object. family: of the asymmetric keys that the noun is for, as `summarise_object` has it.
+    """
+
+    words: str
+    title: str
+    id_flags: tuple[str, ...] = ("--key-id", "-k")
+    family: str = ""
+
+
+SYMMETRIC = Noun("sym keys", "symmetric key")
+RSA = Noun("rsa keys", "RSA key", family="RSA")
+EC = Noun("ec keys", "elliptic-curve key", family="elliptic-curve")
+SECRET = Noun("secret-data", "secret", ("--secret-data-id", "--key-id", "-s"))
+CERTIFICATE = Noun("certificates", "certificate", ("--certificate-id", "-c"))
+
+#: Verb → the module and the function that makes its command for a noun, or the command itself, and what the
+#: list of verbs says about it.
+Verbs = Mapping[str, tuple[str, str]]
+
+_ENDING: Verbs = {
+    "activate": (".ending:make_activate", "Make one Active that waits for it."),
+    "revoke": (".ending:make_revoke", "End its use for encrypting and signing."),
+    "destroy": (".ending:make_destroy", "Wipe the key material for good."),
+}
+_PORTING: Verbs = {
+    "export": (".exporting:make_export", "Write one to a file."),
+    "import": (".importing:make_import", "Bring one from a file."),
+}
+_REKEY: Verbs = {
+    "rekey": (".replacing:make_rekey", "Put a new one in the place of an old one."),
+    "re-key": (".replacing:make_rekey", "As rekey, as ckms spells it."),
+}
+_SIGNING: Verbs = {
+    "sign": (".signing:make_sign", "Sign a file."),
+    "sign-verify": (".signing:make_verify", "Check the signature of a file."),
+}
+_ENCRYPTING: Verbs = {
+    "encrypt": (".encrypting:make_encrypt", "Encrypt a file of a few bytes, such as a key."),
+    "decrypt": (".encrypting:make_decrypt", "Decrypt what encrypt made."),
+}
+
+
+class VerbGroup(Group):
+    """The verbs of a noun, whose modules are imported when their verb is called."""
+
+    def __init__(self, noun: Noun, verbs: Verbs, text: str) -> None:
+        super().__init__(noun.words.split()[-1], help=text)
+        self._noun = noun
+        self._verbs = verbs
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*super().list_commands(ctx), *self._verbs]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self._verbs:
+            return super().get_command(ctx, cmd_name)
+        module, _, attribute = self._verbs[cmd_name][0].partition(":")
+        command = getattr(import_module(module, __package__), attribute)
+        if not isinstance(command, click.Command):
+            command = command(self._noun)
+            command.name = cmd_name
+        attach_global_options(command)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = [(name, one.get_short_help_str(limit=80)) for name, one in self.commands.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows + [(name, text) for name, (_, text) in self._verbs.items()])
+
+
+def _make_noun(name: str, keys: Noun, verbs: Verbs, text: str) -> VerbGroup:
+    """The noun of a kind of keys: `keys` with the verbs that all keys have, and verbs of its own beside it."""
+    create: Verbs = {"create": (f".creating:make_create_{name}", f"Make a new {keys.title}.")}
+    group = VerbGroup(Noun(name, keys.title, family=keys.family), verbs, text)
+    group.add_command(
+        VerbGroup(
+            keys,
+            {**create, **_PORTING, **_REKEY, **_ENDING},
+            f"{text} Make, export, import and end them.",
+        )
+    )
+    return group
+
+
+sym = _make_noun("sym", SYMMETRIC, {}, "Symmetric keys.")
+rsa = _make_noun("rsa", RSA, {**_ENCRYPTING, **_SIGNING}, "RSA keys.")
+ec = _make_noun("ec", EC, _SIGNING, "Keys on elliptic curves.")
+secret_data = VerbGroup(
+    SECRET,
+    {
+        "create": (".creating:make_create_secret", "Keep a password, or a new random seed."),
+        **_PORTING,
+        **_ENDING,
+    },
+    "Passwords and seeds.",
+)
+certificates = VerbGroup(
+    CERTIFICATE,
+    {
+        "export": (".exporting:make_export", "Write one to a file."),
+        "import": (".certificates:make_import", "Bring one, a chain, or a PKCS#12 file."),
+        **_ENDING,
+        **_ENCRYPTING,
+    },
+    "X.509 certificates.",
+)

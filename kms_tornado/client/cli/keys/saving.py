@@ -1,0 +1,96 @@
+"""Reads and writes the files of the verbs: whole, by a temporary name, and secret ones for the owner alone."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import click
+
+from ..output import confirm
+
+#: More is no key, but a file that was named by mistake.
+MOST_BYTES = 1024 * 1024
+
+STREAM = "-"
+
+
+def read_input(path: str, *, most_bytes: int | None = MOST_BYTES) -> bytes:
+    """The bytes of a file, or of stdin for "-"."""
+    if path == STREAM:
+        octets = sys.stdin.buffer.read(-1 if most_bytes is None else most_bytes + 1)
+    else:
+        with open(path, "rb") as file:
+            octets = file.read(-1 if most_bytes is None else most_bytes + 1)
+    if most_bytes is not None and len(octets) > most_bytes:
+        raise click.UsageError(f"{path} is larger than {most_bytes >> 20} MiB: that is no key file")
+    return octets
+
+
+def write_output(
+    path: str, octets: bytes, *, secret: str = "", is_text: bool = False, replaces: bool = False
+) -> None:
+    """Write a file that appears whole or not at all, or stdout for "-".
+
+    secret: what the file holds that only its owner may see, in words; "" for nothing: the umask decides.
+    replaces: whether a file that is there may be replaced.
+    """
+    if path == STREAM:
+        _write_stdout(octets, secret, is_text=is_text)
+        return
+    target = Path(os.path.realpath(path))  # a symbolic link stays one
+    if target.exists() and not target.is_file():
+        target.write_bytes(octets)  # a device or a pipe; a directory raises
+        return
+    check_replaceable(path, replaces=replaces)
+    temporary = target.with_name(f".kmsctl-{secrets.token_hex(8)}.part")
+    try:
+        _write_new(temporary, octets, 0o600 if secret else 0o666)
+        if replaces:
+            temporary.replace(target)
+        else:
+            os.link(temporary, target)  # unlike a rename, it fails where there is a file by now
+    except FileExistsError:
+        raise _refusal(path) from None
+    except OSError as exc:
+        raise OSError(exc.errno, exc.strerror, path) from exc  # in place of the temporary name
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def check_replaceable(path: str, *, replaces: bool) -> None:
+    """Refuse a file that is there, unless it may be replaced. Before a request, so that none is wasted."""
+    if not replaces and path != STREAM and os.path.lexists(path):
+        mode = os.stat(path).st_mode if os.path.exists(path) else stat.S_IFREG
+        if stat.S_ISREG(mode):
+            raise _refusal(path)
+
+
+def _refusal(path: str) -> click.ClickException:
+    return click.ClickException(f"{path} exists: name another file, or replace it with --force")
+
+
+def _write_new(path: Path, octets: bytes, mode: int) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    with open(os.open(path, flags, mode), "wb") as file:
+        file.write(octets)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _write_stdout(octets: bytes, secret: str, *, is_text: bool) -> None:
+    if sys.stdout.isatty():
+        if not is_text:
+            raise click.UsageError(
+                "this is binary, and a terminal would take it for commands: write it to a file, or"
+                " choose a format that is text"
+            )
+        if secret:
+            confirm(f"{secret} will be shown on this terminal in the clear.")
+    sys.stdout.buffer.write(octets)
+    sys.stdout.buffer.flush()

@@ -1,0 +1,73 @@
+"""The object that a dangerous command is about, looked at before anybody is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ....errors import ItemNotFound
+from ....kmip.attributes import Attributes
+from ....kmip.enums import ObjectType, State
+from ...calls.arguments import find_value
+from ..key_names import use_key
+from ..session import Session
+
+_TYPES = {
+    ObjectType.CERTIFICATE: "certificate",
+    ObjectType.SYMMETRIC_KEY: "symmetric key",
+    ObjectType.PUBLIC_KEY: "public key",
+    ObjectType.PRIVATE_KEY: "private key",
+    ObjectType.SECRET_DATA: "secret",
+    ObjectType.OPAQUE_OBJECT: "opaque object",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """identifier: what the request names, never tags, which may mean something else a moment later.
+
+    text: the object for people.
+    """
+
+    identifier: str
+    text: str
+    state: State | None
+
+
+def find_target(session: Session, name: str | None, tags: Sequence[str]) -> Target:
+    """The object that is named, with what it is. Raises ItemNotFound."""
+    try:
+        attributes: Attributes = use_key(session, name, tags, session.client.get_attributes)
+    except ItemNotFound:
+        target = _find_obtained(session, name)
+        if target is None:
+            raise
+        return target
+    uid = attributes.unique_identifier or name or ""
+    return Target(uid, describe_object(uid, attributes), attributes.state)
+
+
+def _find_obtained(session: Session, identifier: str | None) -> Target | None:
+    """An object of somebody else's on which the caller has rights, but none to look at it."""
+    for obtained in session.client.list_obtained():
+        if obtained.unique_identifier == identifier:
+            text = f"the object {identifier} (of {obtained.owner}, {obtained.state})"
+            return Target(identifier, text, find_value(State, obtained.state))
+    return None
+
+
+def describe_object(uid: str, attributes: Attributes) -> str:
+    """Such as: the symmetric key 1f0c… (Name billing, AES of 256 bits, Active)."""
+    kind = _TYPES.get(attributes.object_type or ObjectType.OPAQUE_OBJECT, "object")
+    details = [f"Name {name.name_value}" for name in attributes.names]
+    algorithm, length = attributes.cryptographic_algorithm, attributes.cryptographic_length
+    if algorithm is not None:
+        details.append(algorithm.name + (f" of {length} bits" if length else ""))
+    if attributes.state is not None:
+        details.append(format_state(attributes.state))
+    return f"the {kind} {uid}" + (f" ({', '.join(details)})" if details else "")
+
+
+def format_state(state: State | None) -> str:
+    """The state as KMIP spells it."""
+    return state.name.replace("_", "-").title() if state is not None else "in an unknown state"

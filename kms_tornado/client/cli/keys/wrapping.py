@@ -1,0 +1,45 @@
+"""How a key is wrapped by another: ckms's names of the algorithms, as KMIP has them."""
+
+from __future__ import annotations
+
+from ....kmip.enums import (
+    BlockCipherMode,
+    EncodingOption,
+    HashingAlgorithm,
+    PaddingMethod,
+    WrappingMethod,
+)
+from ....kmip.objects import EncryptionKeyInformation, KeyWrappingSpecification
+from ....kmip.structures import CryptographicParameters
+
+_KWP = CryptographicParameters(block_cipher_mode=BlockCipherMode.AES_KEY_WRAP_PADDING)
+
+#: The first two are RFC 5649, which ckms calls by both names.
+WRAPPING_ALGORITHMS = {
+    "aes-key-wrap-padding": _KWP,
+    "nist-key-wrap": _KWP,
+    "aes-gcm": CryptographicParameters(block_cipher_mode=BlockCipherMode.GCM),
+    "rsa-oaep": CryptographicParameters(
+        padding_method=PaddingMethod.OAEP, hashing_algorithm=HashingAlgorithm.SHA_256
+    ),
+    "rsa-oaep-sha1": CryptographicParameters(
+        padding_method=PaddingMethod.OAEP, hashing_algorithm=HashingAlgorithm.SHA_1
+    ),
+    "rsa-pkcs-v15": CryptographicParameters(padding_method=PaddingMethod.PKCS1_V1_5),
+}
+
+
+def wrapping_parameters(algorithm: str | None) -> CryptographicParameters | None:
+    """None: what the wrapping key is for; RFC 5649 by AES keys, OAEP with SHA-256 by RSA keys."""
+    return WRAPPING_ALGORITHMS[algorithm] if algorithm else None
+
+
+def specify_wrapping(
+    wrapping_key: str, algorithm: str | None, encoding: EncodingOption
+) -> KeyWrappingSpecification:
+    """How the server is to wrap. wrapping_key: an identifier."""
+    return KeyWrappingSpecification(
+        WrappingMethod.ENCRYPT,
+        EncryptionKeyInformation(wrapping_key, wrapping_parameters(algorithm)),
+        encoding_option=encoding,
+    )
