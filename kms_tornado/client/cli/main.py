@@ -13,6 +13,14 @@ from typing import Final
 #: Every command: where it is defined, and what the list of commands says about it. The modules are imported
 #: when their command is called, so that `--help` and completion load none of them.
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "encrypt": (
+        "kms_tornado.client.cli.files:encrypt",
+        "Encrypt files for a key.",
+    ),
+    "decrypt": (
+        "kms_tornado.client.cli.files:decrypt",
+        "Decrypt files.",
+    ),
     "configure": (
         "kms_tornado.client.cli.configure:configure",
         "Write down which server you use, and where you sign in.",

@@ -12,7 +12,6 @@ whoever decrypts it has to know them. docs/file-format.md, "The files of ckms".
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple, Protocol, cast
 
@@ -26,6 +25,7 @@ from cryptography.hazmat.primitives.ciphers import (
 )
 from cryptography.hazmat.primitives.poly1305 import Poly1305
 
+from .ckms_algorithms import DataAlgorithm
 from .errors import FileError, UntrueFile
 from .sealing import Observer, Readable, Writable, read_full, write_all
 
@@ -40,13 +40,6 @@ MAX_MESSAGE_BYTES = 2**36 - 32
 _BUFFER_BYTES = 256 * 1024
 #: The longest wrapped data key is an answer of 32 bytes, a nonce and a tag, or a key wrap of those.
 _MAX_WRAPPED_BYTES = 256
-
-
-class DataAlgorithm(StrEnum):
-    """What encrypts the data; the names are ckms's. Its CBC and XTS are left out: nothing authenticates them."""
-
-    AES_GCM = "aes-gcm"
-    CHACHA20_POLY1305 = "chacha20-poly1305"
 
 
 class Message(NamedTuple):

@@ -15,16 +15,18 @@ from .sealing import Readable
 class Source:
     """Reads; every fault is a FileError that names the source.
 
-    size: in bytes, as it was opened; None where nobody can know, as with a pipe.
+    descriptor: None where the stream has none. size: in bytes, as it was opened; None where nobody can
+    know, as with a pipe.
     """
 
-    def __init__(self, name: str, stream: Readable, status: os.stat_result | None = None) -> None:
+    def __init__(self, name: str, stream: Readable, descriptor: int | None = None) -> None:
         self.name = name
         self._stream = stream
-        self._status = status
+        self._descriptor = descriptor
+        self._status = None if descriptor is None else os.fstat(descriptor)
         self._read = 0
-        is_file = status is not None and stat.S_ISREG(status.st_mode)
-        self.size = status.st_size if is_file and status is not None else None
+        is_file = self._status is not None and stat.S_ISREG(self._status.st_mode)
+        self.size = self._status.st_size if is_file and self._status is not None else None
 
     def readinto(self, buffer: memoryview) -> int:
         try:
@@ -36,7 +38,7 @@ class Source:
             raise self._changed()
         return count
 
-    def is_file(self, path: Path) -> bool:
+    def is_same_file(self, path: Path) -> bool:
         """Whether the path leads to the very file that is read here."""
         try:
             other = path.stat()
@@ -44,19 +46,18 @@ class Source:
             return False
         return self._status is not None and os.path.samestat(self._status, other)
 
-    def check_unchanged(self, path: Path) -> None:
-        """Raises FileError where a file was written to while it was read: nobody ever had what was read.
+    def check_unchanged(self) -> None:
+        """Raises FileError where the file was written to while it was read: nobody ever had what was read.
 
-        Files that claim to be empty, as those below /proc do, are believed.
+        A file that claims to be empty, as those below /proc do, is believed.
         """
-        status = path.stat()
-        if (
-            self.size
-            and self._status is not None
-            and (
-                self._read != self.size
-                or (status.st_size, status.st_mtime_ns) != (self.size, self._status.st_mtime_ns)
-            )
+        if not self.size or self._descriptor is None or self._status is None:
+            return
+        now = os.fstat(self._descriptor)
+        if (self._read, now.st_size, now.st_mtime_ns) != (
+            self.size,
+            self.size,
+            self._status.st_mtime_ns,
         ):
             raise self._changed()
 
@@ -70,9 +71,8 @@ class Source:
 def open_source(path: Path) -> Iterator[Source]:
     """The file, read without a buffer between. Raises FileError."""
     try:
-        # A pipe without a writer must not hang here: the kernel waits in readinto, where Ctrl-C works.
         stream = open(path, "rb", buffering=0)  # noqa: SIM115
     except OSError as exc:
         raise FileError(f"{path} cannot be read: {exc.strerror}") from exc
     with stream:
-        yield Source(str(path), stream, os.fstat(stream.fileno()))
+        yield Source(str(path), stream, stream.fileno())

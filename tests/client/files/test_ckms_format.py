@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kms_tornado.client.files.ckms_algorithms import DataAlgorithm
 from kms_tornado.client.files.ckms_format import (
-    DataAlgorithm,
     Message,
     decrypt_message,
     encrypt_message,
