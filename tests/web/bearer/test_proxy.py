@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.util
-import socket
 import ssl
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from kms_tornado import BearerAuth, RefreshPolicy, errors
 from kms_tornado.web.bearer import proxy as proxy_module
 from kms_tornado.web.bearer.proxy import Proxy, find_proxy
 from tests.auth.checking import check_token
+from tests.connect_proxy import ConnectProxy
 from tests.issuer import Issuer, write_tls_files
 from tests.keys import certificate, private_pem, rsa_key
 
@@ -32,50 +31,6 @@ def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "https_proxy", "no_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
-
-
-class ConnectProxy:
-    """Takes CONNECT for any host, and leads to one port of loopback."""
-
-    def __init__(self, target_port: int) -> None:
-        self.target_port = target_port
-        self.heads: list[str] = []
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._socket.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self._socket.accept()
-                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
-    def _serve(self, client: socket.socket) -> None:
-        head = b""
-        while b"\r\n\r\n" not in head:
-            received = client.recv(4096)
-            if not received:
-                client.close()
-                return
-            head += received
-        self.heads.append(head.decode())
-        target = socket.create_connection(("127.0.0.1", self.target_port))
-        client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        for source, sink in ((client, target), (target, client)):
-            threading.Thread(target=_pump, args=(source, sink), daemon=True).start()
-
-    def close(self) -> None:
-        self._socket.close()
-
-
-def _pump(source: socket.socket, sink: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := source.recv(65536):
-            sink.sendall(data)
-    for sock in (source, sink):
-        with contextlib.suppress(OSError):
-            sock.shutdown(socket.SHUT_RDWR)
-        sock.close()
 
 
 @pytest.fixture
