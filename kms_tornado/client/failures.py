@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import ssl
 from urllib.parse import urlsplit
 
@@ -9,7 +10,6 @@ from urllib3.exceptions import (
     ConnectTimeoutError,
     DecodeError,
     HTTPError,
-    IncompleteRead,
     MaxRetryError,
     NewConnectionError,
     ProtocolError,
@@ -39,7 +39,7 @@ def explain(
     if text is not None:
         return ConnectionFailed(text, is_outcome_known=True)
     if isinstance(cause, ReadTimeoutError):
-        text = f"{server} did not answer within {settings.timeout_s:g} s"
+        text = f"{server} did not answer in time"
     else:
         text = f"{server} closed the connection before it answered"
     if not is_repeatable:
@@ -73,5 +73,5 @@ def _explain_tls(error: SSLError, server: str) -> str:
 
 def _is_cut(cause: BaseException) -> bool:
     return isinstance(cause, ProtocolError) and any(
-        isinstance(part, IncompleteRead) for part in (cause, *cause.args)
+        isinstance(part, http.client.IncompleteRead) for part in (cause, *cause.args)
     )

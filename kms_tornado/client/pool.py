@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -59,16 +60,21 @@ _THIS_MACHINE = ("localhost", "127.0.0.0/8", "::1")
 def is_excluded(host: str, exclusions: Iterable[str]) -> bool:
     """Whether the host is reached without the proxy. exclusions: as `ProxySettings` describes them."""
     host = host.lower().rstrip(".")
-    for entry in exclusions:
-        name = entry.strip().lower().lstrip(".")
-        if name == "*" or (name and (host == name or host.endswith(f".{name}"))):
-            return True
-        try:
-            if ipaddress.ip_address(host) in ipaddress.ip_network(name, strict=False):
-                return True
-        except ValueError:
-            continue  # one of them is a name
-    return False
+    return any(_matches(host, entry.strip().lower()) for entry in exclusions)
+
+
+def _matches(host: str, entry: str) -> bool:
+    if entry == "*":
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        name = re.sub(r":\d+$", "", entry).strip(".")
+        return bool(name) and (host == name or host.endswith(f".{name}"))
+    try:
+        return address in ipaddress.ip_network(entry.strip("[]"), strict=False)
+    except ValueError:  # a name
+        return False
 
 
 def _proxy_headers(proxy: ProxySettings) -> dict[str, str]:

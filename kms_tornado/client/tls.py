@@ -13,6 +13,8 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
+import urllib3
+
 from .connection import ConnectionSettings, PEMPair, PKCS12File
 from .errors import ClientWarning, InvalidSettings
 
@@ -32,6 +34,8 @@ def make_context(settings: ConnectionSettings) -> ssl.SSLContext:
             ClientWarning,
             stacklevel=4,
         )
+        # urllib3 would say it again with each connection, and has no other way to be told.
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         _trust_nobody_else(context)
     elif settings.ca_file is not None:
         _load_authorities(context, settings.ca_file)

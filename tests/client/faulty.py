@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Self
@@ -42,12 +43,17 @@ UNAVAILABLE = refusal("503 Service Unavailable", "not now", Retry_After="1")
 
 
 class _Listener:
-    """Accepts on loopback; each connection has a thread. connections: how many there were."""
+    """Accepts on loopback; each connection has a thread. connections: how many there were.
 
-    def __init__(self) -> None:
-        self._socket = socket.create_server(("127.0.0.1", 0))
+    tls: to speak TLS by. peers: the certificates that clients have shown.
+    """
+
+    def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
+        self.peers: list[dict[str, Any]] = []
+        self._socket = socket.create_server(("127.0.0.1", port))
         self.port: int = self._socket.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         self.connections = 0
         self._open: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
@@ -78,8 +84,13 @@ class _Listener:
             thread.start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with connection, contextlib.suppress(OSError):
-            self.serve(connection)
+        with contextlib.suppress(OSError), connection:
+            if self._tls is None:
+                self.serve(connection)
+                return
+            with self._tls.wrap_socket(connection, server_side=True) as wrapped:
+                self.peers.append(wrapped.getpeercert() or {})
+                self.serve(wrapped)
 
     def serve(self, connection: socket.socket) -> None:
         raise NotImplementedError
@@ -91,8 +102,8 @@ class Scripted(_Listener):
     requests: the head and the body of each, as text.
     """
 
-    def __init__(self, *steps: Step) -> None:
-        super().__init__()
+    def __init__(self, *steps: Step, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
+        super().__init__(port, tls)
         self._steps = list(steps)
         self.requests: list[str] = []
 

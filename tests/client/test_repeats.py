@@ -136,7 +136,7 @@ def test_server_that_does_not_answer_in_time_is_not_asked_again() -> None:
         settings = ConnectionSettings(server_url=server.url, timeout_s=0.2)
         with (
             KMSClient(settings=settings) as client,
-            pytest.raises(ConnectionFailed, match=r"did not answer within 0\.2 s"),
+            pytest.raises(ConnectionFailed, match="did not answer in time"),
         ):
             client.server_version()
         assert len(server.requests) == 1

@@ -124,8 +124,10 @@ def _read_text(document: Any) -> str:
 def _list_of(read: Callable[[Any], T]) -> Callable[[Any], list[T]]:
     def read_all(document: Any) -> list[T]:
         try:
-            return [read(item) for item in document]
+            if isinstance(document, list):
+                return [read(item) for item in document]
         except (KeyError, TypeError, ValueError):
-            raise UnexpectedAnswer("the server's answer is no list of what was asked for") from None
+            pass  # refused below
+        raise UnexpectedAnswer("the server's answer is no list of what was asked for")
 
     return read_all
