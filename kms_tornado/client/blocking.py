@@ -123,6 +123,10 @@ class KMSClient(PerformBlocking):
         """Close the connections that are kept open."""
         self._transport.close()
 
+    def run(self, exchange: Exchange[T]) -> T:
+        """Any exchange, for a request that no method makes."""
+        return self._transport.run(exchange)
+
     def perform_batch(self, requests: Sequence[Declared]) -> list[Declared | KMIPError]:
         """Several operations in one request; a response or a KMIPError for each, in order.
 

@@ -21,7 +21,7 @@ from ..errors import (
     UnexpectedAnswer,
 )
 from .main import EXTRA, describe_missing_package
-from .output import Declined, visible
+from .output import Refused, visible
 
 REFUSED: Final = 1
 USAGE: Final = 2
@@ -38,12 +38,12 @@ FAILURES: Final[tuple[tuple[type[BaseException], int, str], ...]] = (
     (AuthenticationFailed, REFUSED, "run kmsctl login, or set KMS_TOKEN"),
     (AccessDenied, REFUSED, ""),
     (ServerUnavailable, NO_CONNECTION, "try again in a while"),
-    (ConnectionFailed, NO_CONNECTION, "is this the server's URL, and is it running?"),
-    (UnexpectedAnswer, NO_CONNECTION, "is this the URL of a key management server?"),
+    (ConnectionFailed, NO_CONNECTION, ""),
+    (UnexpectedAnswer, NO_CONNECTION, ""),
     (ClientError, REFUSED, ""),
     (KMIPError, REFUSED, ""),
     (KMSError, REFUSED, ""),
-    (Declined, REFUSED, ""),
+    (Refused, REFUSED, ""),
     (OSError, REFUSED, ""),
 )
 
@@ -69,7 +69,9 @@ def _text(error: Exception) -> str:
         return _usage_text(error)
     if isinstance(error, click.ClickException):
         return error.format_message()
-    if isinstance(error, KMIPError):
+    if isinstance(error, TokenExpired):
+        return "the token has expired"
+    if isinstance(error, KMIPError) and type(error) is not KMIPError:
         return f"{error.reason_with_underscores}: {error}"
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"

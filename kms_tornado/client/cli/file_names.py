@@ -13,7 +13,7 @@ import click
 
 from ..files.source import Source, open_source
 from ..files.target import Target, open_target
-from .output import Declined, visible
+from .output import Refused, visible
 from .session import Session
 
 #: stdin for what is read, stdout for what is written.
@@ -57,7 +57,7 @@ def open_output(output: Path, *, replaces: bool) -> Iterator[Target]:
 def check_output(session: Session, source: Source, output: Path, *, is_forced: bool) -> bool:
     """Whether an existing file may be replaced by the output; a person is asked.
 
-    Raises click.UsageError where it must not be, and Declined where the person says no.
+    Raises click.UsageError where it must not be, and Refused where the person says no.
     """
     if output == STREAM:
         if session.is_json:
@@ -72,5 +72,5 @@ def check_output(session: Session, source: Source, output: Path, *, is_forced: b
             f"{output} exists: name another output with -o, or replace it with --force"
         )
     if not click.confirm(f"{visible(str(output))} exists. Replace it?", err=True):
-        raise Declined
+        raise Refused("nothing was done")
     return True

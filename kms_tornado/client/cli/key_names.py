@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
 if TYPE_CHECKING:
     from .session import Session
 
+P = TypeVar("P")
 T = TypeVar("T")
 
 #: What the client's methods take: an identifier, or tags that all have to match.
@@ -42,16 +43,35 @@ def use_named(session: Session, name: str, action: Callable[[str], T]) -> T:
     return action(identifier)
 
 
+def key_finder(
+    session: Session, name: str | None, tags: Sequence[str], action: Callable[[str, P], T]
+) -> Callable[[P], T]:
+    """For actions that follow one another: the key is found by the first, whose answer has the identifier."""
+    _stated_key(name, tags)
+    found: list[str] = []
+
+    def act(argument: P) -> T:
+        if found:
+            return action(found[0], argument)
+        answer: Any = use_key(session, name, tags, lambda key: action(_identify(key), argument))
+        found.append(answer.unique_identifier)
+        return cast(T, answer)
+
+    return act
+
+
+def _identify(key: Key) -> str:
+    """KMIP has no field for tags: they stand in the place of the identifier."""
+    return key if isinstance(key, str) else json.dumps(key)
+
+
 def resolve_key(session: Session, name: str | None, tags: Sequence[str]) -> str:
     """The identifier of the key that was named; one request, where `use_key` needs none."""
 
     from ...kmip.payloads.attributes import AttributeReference, GetAttributesRequest
 
     def ask(key: Key) -> str:
-        request = GetAttributesRequest(
-            key if isinstance(key, str) else json.dumps(key),  # KMIP has no field for tags
-            (AttributeReference("UniqueIdentifier"),),
-        )
+        request = GetAttributesRequest(_identify(key), (AttributeReference("UniqueIdentifier"),))
         identifier: str = session.client.perform(request).unique_identifier
         return identifier
 

@@ -45,6 +45,26 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "kms_tornado.client.cli.listing:locate",
         "Print the identifiers of the objects that fit.",
     ),
+    "hash": (
+        "kms_tornado.client.cli.digests:hash_data",
+        "Print the digest of a file.",
+    ),
+    "mac": (
+        "kms_tornado.client.cli.digests:mac",
+        "Compute and verify message authentication codes.",
+    ),
+    "derive-key": (
+        "kms_tornado.client.cli.derivation:derive_key",
+        "Derive a new key from another, or from a password.",
+    ),
+    "batch": (
+        "kms_tornado.client.cli.batch:batch",
+        "Send a file of KMIP operations in one request.",
+    ),
+    "completion": (
+        "kms_tornado.client.cli.completion:completion",
+        "Print the script that completes commands in a shell.",
+    ),
     "attributes": (
         "kms_tornado.client.cli.attributes:attributes",
         "Look at the attributes of an object, and change them.",

@@ -78,7 +78,7 @@ def warn(text: str) -> None:
 def confirm(consequence: str) -> None:
     """Ask before something dangerous. consequence: a sentence that says what will happen.
 
-    Raises click.UsageError where nobody can be asked, and click.Abort where the answer is no.
+    Raises click.UsageError where nobody can be asked, and Refused where the answer is no.
     """
     if current_session().options.is_confirmed:
         return
@@ -86,14 +86,11 @@ def confirm(consequence: str) -> None:
         raise click.UsageError(f"{consequence} Nobody is here to be asked: add --yes to do it")
     print(visible(consequence), file=sys.stderr)
     if not click.confirm("Go on?", default=False, err=True):
-        raise Declined
+        raise Refused("nothing was done")
 
 
-class Declined(Exception):
-    """The user was asked and said no."""
-
-    def __str__(self) -> str:
-        return "nothing was done"
+class Refused(Exception):
+    """What was asked for is not done, or is not so: exit code 1. str() is one line."""
 
 
 def show_exchange(direction: str, body: bytes) -> None:

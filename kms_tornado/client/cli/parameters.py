@@ -24,20 +24,13 @@ class KMIPName(click.ParamType):  # type: ignore[type-arg]
     ) -> IntEnum:
         if isinstance(value, IntEnum):
             return value
-        from difflib import get_close_matches
-
         from ...kmip import enums
         from ...kmip.tables import ENUMERATIONS
 
         table = ENUMERATIONS[self.enumeration]
         number = table.number(value)
         if number is None:
-            names = {name.lower(): name for name in table.cosmian.values()}
-            close = get_close_matches(value.lower(), names, n=3)
-            advice = f"did you mean {' or '.join(names[name] for name in close)}?" if close else ""
-            self.fail(
-                f"{value!r} is none: {advice or 'the values are ' + ', '.join(names.values())}"
-            )
+            self.fail(f"{value!r} is none: {_advice(value, list(table.cosmian.values()))}")
         try:
             member: IntEnum = getattr(enums, self.enumeration)(number)
         except ValueError:
@@ -53,6 +46,21 @@ class KMIPName(click.ParamType):  # type: ignore[type-arg]
         return [
             CompletionItem(name) for name in names if name.lower().startswith(incomplete.lower())
         ]
+
+
+def _advice(value: str, names: list[str]) -> str:
+    """All the names where they are few, else those that are spelled alike."""
+    from difflib import get_close_matches
+
+    by_lower_case = {name.lower(): name for name in names}
+    close = get_close_matches(value.lower(), by_lower_case, n=3)
+    if len(names) > _FEW and close:
+        return f"did you mean {' or '.join(by_lower_case[name] for name in close)}?"
+    return f"the values are {', '.join(names)}"
+
+
+#: As many names as fit on a line or two.
+_FEW = 12
 
 
 class HexBytes(click.ParamType):  # type: ignore[type-arg]

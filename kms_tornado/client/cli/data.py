@@ -1,0 +1,56 @@
+"""Where commands get data from: a file, stdin, or an option in hexadecimal; and sending them in parts."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any, BinaryIO, NamedTuple
+
+import click
+
+#: Bytes of one request. The server takes 7 MiB; fewer keep this program small and the server's other users
+#: from waiting.
+PART_BYTES = 2 * 1024 * 1024
+
+
+class Part(NamedTuple):
+    """One piece of the data. The last three are KMIP's, None where the data are sent whole."""
+
+    data: bytes
+    correlation_value: bytes | None
+    init_indicator: bool | None
+    final_indicator: bool | None
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the answer to it is the result."""
+        is_whole = self.correlation_value is None and not self.init_indicator
+        return bool(self.final_indicator) or is_whole
+
+
+def open_data(file: BinaryIO | None, data: bytes | None) -> BinaryIO:
+    """The data: of the option where it is given, else of the file, else of stdin."""
+    if data is not None:
+        if file is not None:
+            raise click.UsageError("the data are given twice: in a file and by --data")
+        return BytesIO(data)
+    return file if file is not None else sys.stdin.buffer
+
+
+def send_in_parts(source: BinaryIO, send: Callable[[Part], Any]) -> Any:
+    """Send all the data, in one request where they fit into one; the answer to the last.
+
+    send: sends one part, and returns the response with its correlation_value.
+    """
+    part, following = source.read(PART_BYTES), source.read(PART_BYTES)
+    if not following:
+        return send(Part(part, None, None, None))
+    correlation_value, is_first = None, True
+    while True:
+        is_last = not following
+        answer = send(Part(part, correlation_value, is_first or None, is_last or None))
+        if is_last:
+            return answer
+        correlation_value, is_first = answer.correlation_value, False
+        part, following = following, source.read(PART_BYTES)
