@@ -56,6 +56,11 @@ _ENCRYPTING: Verbs = {
     "encrypt": (".encrypting:make_encrypt", "Encrypt a file of a few bytes, such as a key."),
     "decrypt": (".encrypting:make_decrypt", "Decrypt what encrypt made."),
 }
+#: The same commands as the short ones.
+_FILES: Verbs = {
+    "encrypt": ("..files:encrypt", "Encrypt files, also in ckms's format."),
+    "decrypt": ("..files:decrypt", "Decrypt files."),
+}
 
 
 class VerbGroup(Group):
@@ -101,7 +106,7 @@ def _make_noun(name: str, keys: Noun, verbs: Verbs, text: str) -> VerbGroup:
     return group
 
 
-sym = _make_noun("sym", SYMMETRIC, {}, "Symmetric keys.")
+sym = _make_noun("sym", SYMMETRIC, _FILES, "Symmetric keys.")
 rsa = _make_noun("rsa", RSA, {**_ENCRYPTING, **_SIGNING}, "RSA keys.")
 ec = _make_noun("ec", EC, _SIGNING, "Keys on elliptic curves.")
 secret_data = VerbGroup(
