@@ -152,8 +152,14 @@ class OpenAPIHandler(ServiceHandler):
         except Unavailable as exc:
             self.send_answer(render_unavailable(exc))
             return
-        issuers = () if auth is None else tuple(auth.issuers)
-        self._document = render_document(context.routes, context.prefix, issuers, operations)
+        self._document = render_document(
+            context.routes,
+            context.prefix,
+            () if auth is None else tuple(auth.issuers),
+            operations,
+            # Without credentials to check there are no statistics of it.
+            needs_token=auth is None or auth.statistics() is not None,
+        )
         self.set_header("Content-Type", JSON)
         self.set_header(
             "Cache-Control", "no-cache"

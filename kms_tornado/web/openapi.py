@@ -48,9 +48,12 @@ def render_document(
     prefix: str,
     issuers: tuple[str, ...],
     operations: tuple[Operation, ...],
+    needs_token: bool,
 ) -> APIDocument:
     """`describe_api` as it is sent."""
-    document = describe_api(routes, prefix=prefix, issuers=issuers, operations=operations)
+    document = describe_api(
+        routes, prefix=prefix, issuers=issuers, operations=operations, needs_token=needs_token
+    )
     body = json.dumps(document, ensure_ascii=False).encode()
     return APIDocument(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
 
@@ -61,11 +64,13 @@ def describe_api(
     prefix: str,
     issuers: Iterable[str],
     operations: Iterable[Operation],
+    needs_token: bool = True,
 ) -> JSON:
     """The document.
 
     routes: the patterns of the application's table. prefix: the path below which they are mounted.
     issuers: the URIs of those whose tokens are accepted. operations: those that the server offers.
+    needs_token: False with --insecure-no-auth.
     Raises KeyError for a route that the template lacks.
     """
     document: JSON = json.loads(
@@ -77,8 +82,10 @@ def describe_api(
     document["paths"] = dict(_place_entry(entries, route, prefix) for route in routes)
     schemes = _describe_issuers(issuers)
     document["components"]["securitySchemes"] |= schemes
-    for operation in iterate_operations(document):
-        if operation["security"]:
+    for operation in _iterate_operations(document):
+        if not needs_token:
+            operation["security"] = []
+        elif operation["security"]:
             operation["security"] += [{name: []} for name in schemes]
     document["components"]["schemas"] |= _describe_operations(
         document["components"]["schemas"], tuple(operations)
@@ -86,7 +93,7 @@ def describe_api(
     return document
 
 
-def iterate_operations(document: JSON) -> Iterator[JSON]:
+def _iterate_operations(document: JSON) -> Iterator[JSON]:
     """The HTTP operations of a document."""
     for entry in document["paths"].values():
         yield from (entry[name] for name in ("get", "post") if name in entry)

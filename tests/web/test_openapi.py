@@ -134,6 +134,13 @@ def test_tokens_come_from_the_issuers_that_are_urls(
     assert set(only_named["components"]["securitySchemes"]) == {"bearer"}
 
 
+def test_document_asks_for_no_token_where_none_is_checked(tmp_path: Any) -> None:
+    with serving(*NO_AUTH, "--kmip-interop", cwd=tmp_path) as server:
+        document = server.client.get("/openapi.json").json()
+    assert list(protected(document)) == []
+    assert "InteropRequest" in document["components"]["schemas"]
+
+
 def test_document_names_the_version_and_needs_no_token(document: dict[str, Any]) -> None:
     assert document["openapi"].startswith("3.1.")
     assert document["info"]["version"] == __version__
