@@ -23,10 +23,11 @@ from kms_tornado import options
 from kms_tornado.kmip.tables import TAG_NUMBERS
 from kms_tornado.web.app import METRICS_ROUTE, ROUTES
 
-from . import test_answers, test_backup, test_embedding, test_sessions
+from . import test_answers, test_backup, test_embedding, test_file_format, test_sessions
 from .blocks import ROOT, Block, blocks
 
-_RUN = {*test_backup.BLOCKS, *test_embedding.BLOCKS, *test_answers.BLOCKS, *test_sessions.BLOCKS}
+_RUNNERS = (test_answers, test_backup, test_embedding, test_file_format, test_sessions)
+_RUN = {each for runner in _RUNNERS for each in runner.BLOCKS}
 BLOCKS = [
     each
     for each in blocks()
