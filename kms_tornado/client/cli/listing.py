@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .output import Cell, show_json, show_table, show_value
+from .output import Cell, say, show_json, show_table, show_value
 from .parameters import KMIPName
 from .session import Session
 
@@ -39,6 +39,8 @@ def list_objects(session: Session, shows_all: bool) -> None:
     kmsctl ls
     """
     rows = [row for row in _objects(session) if shows_all or row[1] not in GONE]
+    if not rows:
+        say("There is nothing yet: kmsctl create NAME makes a key.")
     described = _describe(session, [row[0] for row in rows])
     show_table(
         ("unique_identifier", "names", "type", "algorithm", "length", "state", "owner"),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
 import pty
 import select
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -81,12 +83,14 @@ class Kmsctl:
         return Outcome(done.returncode, done.stdout, done.stderr.decode())
 
     def terminal(self, *argv: str | Path, answer: str = "", **more: str) -> Outcome:
-        """Run it in a pseudo-terminal. answer: typed once the program has printed something."""
+        """Run it in a pseudo-terminal. answer: typed when the program asks, with a colon at the end."""
         main_end, terminal_end = pty.openpty()
         process = subprocess.Popen(
             [*COMMAND, *map(str, argv)],
             env=self.environment(**{"TERM": "xterm-256color", **more}),
-            stdin=terminal_end, stdout=terminal_end, stderr=terminal_end, close_fds=True,
+            stdin=terminal_end, stdout=terminal_end, stderr=terminal_end,
+            # Ctrl-C is for the session that the terminal belongs to.
+            start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )  # fmt: skip
         os.close(terminal_end)
         try:
@@ -123,7 +127,7 @@ def _read_terminal(descriptor: int, answer: str) -> bytes:
         if not piece:
             break
         shown += piece
-        if answer:
+        if answer and shown.endswith(b": "):
             os.write(descriptor, f"{answer}\n".encode())
             answer = ""
     return shown.replace(b"\r\n", b"\n")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from .conftest import Place
 from .runner import ROOT, Kmsctl
 
 #: What may not be loaded before it is used: each takes longer than all the rest together.
@@ -44,6 +45,7 @@ def loaded_by(kmsctl: Kmsctl, *argv: str, **variables: str) -> tuple[int, set[st
         pytest.param(["--help"], {}, id="help"),
         pytest.param(["--version"], {}, id="version"),
         pytest.param(["server-version", "--help"], {}, id="help of a command"),
+        pytest.param(["completion", "bash"], {}, id="completion script"),
         pytest.param(
             [],
             {"_KMSCTL_COMPLETE": "bash_complete", "COMP_WORDS": "kmsctl se", "COMP_CWORD": "1"},
@@ -58,6 +60,17 @@ def test_help_and_completion_load_next_to_nothing(
     assert code == 0
     assert not {name for name in names if name.startswith(HEAVY)}
     assert len(names) <= 150  # the interpreter has some 60 of its own, click 70
+
+
+def test_plain_command_loads_what_one_request_needs(place: Place, kmsctl: Kmsctl) -> None:
+    code, names = loaded_by(
+        kmsctl, "server-version", KMS_URL=place.url, KMS_TOKEN=place.token("alice@example.com")
+    )
+    assert code == 0
+    assert "urllib3" in names
+    unwanted = set(HEAVY) - {"urllib3", "kms_tornado.kmip"}
+    assert not names & {*unwanted, "asyncio", "tornado", "sqlalchemy", "tomlkit", "jose"}
+    assert len(names) <= 320
 
 
 # --- mistakes on the command line ---------------------------------------------------------------
