@@ -10,7 +10,7 @@ from pathlib import Path
 class Fault:
     """A rule undone.
 
-    rule: the group of faults, S1 to S10, that the rule answers (`RULES`). name: what the faulty server does.
+    rule: the group of faults, S1 to S11, that the rule answers (`RULES`). name: what the faulty server does.
     file: below kms_tornado. old: a part of one line, which occurs once in the file. new: what replaces it.
     tests: what must catch it, below tests: files, or single tests in files.
     """
@@ -46,6 +46,7 @@ RULES = {
     "S8": "limits, dates and names",
     "S9": "the process shows its secrets to nobody",
     "S10": "the web does not sign in at the issuer of --dev",
+    "S11": "what the client keeps is its user's alone",
 }
 
 FAULTS: tuple[Fault, ...] = (
@@ -872,5 +873,78 @@ FAULTS: tuple[Fault, ...] = (
         "request = self.sign_in.tickets.take(",
         "request = self.sign_in.tickets.get(",
         ("web/process/test_dev_sign_in.py",),
+    ),
+    # --- S11: the client's files and tokens -------------------------------------------------------
+    Fault(
+        "S11",
+        "the group may read a file with secrets",
+        "client/private_files.py",
+        "if status.st_mode & 0o077:",
+        "if status.st_mode & 0o007:",
+        ("client/test_private_files.py",),
+    ),
+    Fault(
+        "S11",
+        "a configuration with secrets may be read by everybody",
+        "client/configuration_file.py",
+        "if configuration.has_secret:",
+        "if not configuration:",
+        ("client/test_configuration_file.py",),
+    ),
+    Fault(
+        "S11",
+        "everybody may change where the tokens are sent",
+        "client/configuration_file.py",
+        "if status.st_mode & stat.S_IWOTH:",
+        "if status.st_mode == 0:",
+        ("client/test_configuration_file.py",),
+    ),
+    Fault(
+        "S11",
+        "a password in a URL is no secret",
+        "client/configuration_keys.py",
+        " or _SECRET_URL.match(text) is not None",
+        "",
+        ("client/test_configuration.py",),
+    ),
+    Fault(
+        "S11",
+        "what is written may be read by others",
+        "client/private_files.py",
+        "os.O_NOFOLLOW, 0o600",
+        "os.O_NOFOLLOW, 0o644",
+        ("client/test_private_files.py",),
+    ),
+    Fault(
+        "S11",
+        "tokens of one server are sent to another",
+        "client/tokens.py",
+        'server_url.rstrip("/"), issuer',
+        '"-", issuer',
+        ("client/test_token_file.py",),
+    ),
+    Fault(
+        "S11",
+        "a keyring in plain text is good enough",
+        "client/token_keyring.py",
+        "limit=core.recommended",
+        "limit=bool",
+        ("client/test_token_keyring.py",),
+    ),
+    Fault(
+        "S11",
+        "two processes renew one refresh token",
+        "client/token_file.py",
+        "fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)",
+        "fcntl.flock(descriptor, fcntl.LOCK_UN)",
+        ("client/test_token_file.py",),
+    ),
+    Fault(
+        "S11",
+        "an error quotes what stands in the configuration",
+        "client/toml_values.py",
+        "is not TOML at {place}: is a quote missing?",
+        "is not TOML at {place}: {text}",
+        ("client/test_configuration.py",),
     ),
 )

@@ -72,7 +72,7 @@ def test_backend_may_be_named_in_the_configuration_of_keyring(tmp_path: Path) ->
 @pytest.mark.parametrize(
     "backend",
     [
-        pytest.param(None, id="nothing but a plaintext file, which nobody asked for"),
+        pytest.param(None, id="no session"),
         pytest.param("keyring.backends.fail.Keyring", id="fail"),
         pytest.param("keyring.backends.null.Keyring", id="null"),
         pytest.param("keyring.backends.SecretService.Keyring", id="no D-Bus"),
@@ -89,6 +89,15 @@ def test_keyring_that_keeps_nothing_is_none(
     for call in (store.load, lambda: store.save(TOKENS), store.forget):
         with pytest.raises(KeyringUnavailable):
             call()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_plaintext_file_is_no_keyring_unless_the_user_names_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", f"unix:path={tmp_path / 'absent'}")
+    with pytest.raises(KeyringUnavailable):
+        KeyringTokenStore("a").save(TOKENS)
     assert list(tmp_path.iterdir()) == []
 
 
