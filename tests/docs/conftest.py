@@ -28,12 +28,12 @@ def dev_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, s
     )
     try:
         printed = ""
-        while "curl " not in printed:
+        while "kmsctl decrypt" not in printed:
             line = process.stdout.readline()
             assert line, "the server ended"
             printed += line
         alice, bob = re.findall(r"^eyJ\S+", printed, re.M)
-        url = re.search(r"(http://\S+)/kmip_2_1", printed)
+        url = re.search(r"^export KMS_URL=(\S+)", printed, re.M)
         yield {"KMS_URL": url[1], "KMS_TOKEN": alice, "ALICE": alice, "BOB": bob}
     finally:
         process.terminate()

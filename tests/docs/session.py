@@ -12,10 +12,10 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ..terminal import path_with_kmsctl
 from .blocks import ROOT, Block
 from .placeholders import Values
 
@@ -35,7 +35,7 @@ def run_session(page: Sequence[Block], directory: Path, variables: Mapping[str, 
         if each.language in {"text", "json"} and behind_sh:
             shown[-1] = each
         elif each.language == "sh":
-            script += [*_commands(each, variables), f"echo; echo '{_MARK}'"]
+            script += [*commands_to_run(each, variables), f"echo; echo '{_MARK}'"]
             shown.append(None)
         elif each.language == "python":
             name = re.match(r"# (\w+\.py)\n", each.text)
@@ -51,7 +51,8 @@ def run_session(page: Sequence[Block], directory: Path, variables: Mapping[str, 
     return printed
 
 
-def _commands(each: Block, variables: Mapping[str, str]) -> list[str]:
+def commands_to_run(each: Block, variables: Mapping[str, str]) -> list[str]:
+    """Lines of a block of sh, without those that are done already. variables: known to the test."""
     if _NOT_RUN.match(each.text):
         return []
     lines = ((line, _PASTED.match(line)) for line in each.text.splitlines())
@@ -61,7 +62,7 @@ def _commands(each: Block, variables: Mapping[str, str]) -> list[str]:
 def _run(script: str, directory: Path, variables: Mapping[str, str]) -> str:
     (directory / "site").mkdir()
     (directory / "site" / "sitecustomize.py").write_text(_SITE)
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    path = path_with_kmsctl(directory)
     python_path = f"{directory / 'site'}:{ROOT}"
     done = subprocess.run(
         ["bash", "-c", script],

@@ -23,10 +23,24 @@ from kms_tornado import options
 from kms_tornado.kmip.tables import TAG_NUMBERS
 from kms_tornado.web.app import METRICS_ROUTE, ROUTES
 
-from . import test_answers, test_backup, test_embedding, test_file_format, test_sessions
+from . import (
+    test_answers,
+    test_backup,
+    test_embedding,
+    test_file_format,
+    test_sessions,
+    test_tutorial,
+)
 from .blocks import ROOT, Block, blocks
 
-_RUNNERS = (test_answers, test_backup, test_embedding, test_file_format, test_sessions)
+_RUNNERS = (
+    test_answers,
+    test_backup,
+    test_embedding,
+    test_file_format,
+    test_sessions,
+    test_tutorial,
+)
 _RUN = {each for runner in _RUNNERS for each in runner.BLOCKS}
 BLOCKS = [
     each

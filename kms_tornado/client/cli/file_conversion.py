@@ -134,7 +134,8 @@ def _convert_all(
                 _convert(job, file, output, convert)
         except UntrueFile as exc:
             raise UntrueFile(f"{file}: {exc}") from exc
-        say(f"{output} is written")
+        if output != STREAM:
+            say(f"{output} is written")
         done.append({"file": str(file), "output": str(output)})
     if job.session.is_json:
         show_json(done)

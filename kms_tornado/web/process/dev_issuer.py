@@ -1,4 +1,4 @@
-"""DevIssuer: the throw-away token issuer of --dev, on loopback only, and the text that --dev prints."""
+"""DevIssuer: the throw-away token issuer of --dev, on loopback only."""
 
 from __future__ import annotations
 
@@ -91,23 +91,3 @@ class DevIssuer:
     def mint_token(self, user: str) -> str:
         """A token for `user`, valid for LIFETIME_S."""
         return self._mint.mint_access_token(user, now=int(time.time()), lifetime_s=LIFETIME_S)
-
-
-def format_dev_text(issuer: DevIssuer, server_url: str) -> str:
-    """The text that --dev prints: the issuer, a token for each user, and a command to paste."""
-    tokens = {user: issuer.mint_token(user) for user in USERS}
-    lines = [f"issuer: {issuer.uri}", ""]
-    for user, token in tokens.items():
-        lines += [f"token for {user}:", token, ""]
-    insecure = " --insecure" if server_url.startswith("https:") else ""
-    lines += [
-        "make a key as alice:",
-        f"curl -sS{insecure} {server_url}/kmip_2_1 -H 'Content-Type: application/json' "
-        f"-H 'Authorization: Bearer {tokens[USERS[0]]}' "
-        """-d '{"tag":"Create","type":"Structure","value":["""
-        """{"tag":"ObjectType","type":"Enumeration","value":"SymmetricKey"},"""
-        """{"tag":"Attributes","type":"Structure","value":["""
-        """{"tag":"CryptographicAlgorithm","type":"Enumeration","value":"AES"},"""
-        """{"tag":"CryptographicLength","type":"Integer","value":256}]}]}'""",
-    ]
-    return "\n".join(lines)

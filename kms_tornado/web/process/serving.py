@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from types import FrameType
 
 from ...settings import Settings
-from .dev_issuer import format_dev_text
+from .dev_text import format_dev_text
 from .server import Server
 from .workers import Worker
 
@@ -43,7 +43,9 @@ async def _serve(
     _on_signal(signal.SIGHUP, server.reload)
     async with _waking_on_signals(), server:
         if server.dev_issuer is not None:
-            print(format_dev_text(server.dev_issuer, server.url), flush=True)
+            print(
+                format_dev_text(server.dev_issuer, server.url, settings.tls_cert_file), flush=True
+            )
         if worker is not None:
             asyncio.get_running_loop().add_reader(worker.supervisor_gone, stop.set)
             worker.report_ready()

@@ -1,4 +1,4 @@
-"""The issuer of --dev on a thread, and a browser and a program that talk to it."""
+"""The issuer of --dev on a thread, a browser and a program that talk to it, and what --dev prints."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from tornado.web import Application
 from kms_tornado.auth.compact import parse_token
 from kms_tornado.web.process.dev_issuer import DevIssuer
 
+from ...server import ServerProcess
 from ...support import Response, running
 
 CLIENT = "kmsctl"
@@ -139,3 +140,20 @@ def dev_issuer(host: str = "127.0.0.1") -> Iterator[Visitor]:
 
     with running(Application, started()):
         yield Visitor(issuer.uri)
+
+
+class Printed:
+    """What --dev says on stdout.
+
+    paragraphs: {heading, without its colon: the lines below it}.
+    """
+
+    def __init__(self, server: ServerProcess) -> None:
+        server.wait_for_line(r"kmsctl decrypt .*-o -$", stream="stdout")
+        self.text = server.stdout
+        (_, self.issuer), *paragraphs = (
+            paragraph.split(": " if paragraph.startswith("issuer") else ":\n", 1)
+            for paragraph in self.text.split("\n\n")
+        )
+        self.paragraphs = {heading: lines.splitlines() for heading, lines in paragraphs}
+        (self.alice,), (self.bob,) = (self.paragraphs[f"token for {user}"] for user in (ALICE, BOB))

@@ -3,35 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 import signal
-import ssl
-import subprocess
 import tempfile
 import urllib.request
 from pathlib import Path
 
 import pytest
 
-from ...issuer import write_tls_files
-from ...keys import certificate, private_key, private_pem
-from ...server import Client, ServerProcess, check_refused, node, run, serving
-from .dev_browser import BOB, Visitor
-
-
-class Printed:
-    """What --dev says on stdout."""
-
-    def __init__(self, server):
-        server.wait_for_line("^curl ", stream="stdout")
-        self.text = server.stdout
-        self.issuer = re.search(r"issuer: (\S+)", self.text)[1]
-        self.alice = self._token("alice@example.com")
-        self.bob = self._token("bob@example.com")
-        self.curl = re.search(r"^curl .*$", self.text, re.MULTILINE)[0]
-
-    def _token(self, user):
-        return re.search(rf"{re.escape(user)}\D*?\s(ey[\w.-]+)", self.text)[1]
+from ...server import Client, ServerProcess, check_refused, run, serving
+from .dev_browser import BOB, Printed, Visitor
 
 
 @pytest.fixture(scope="module")
@@ -46,24 +26,12 @@ def fetch(url):
         return json.load(answer)
 
 
-def sh(line):
-    return subprocess.run(
-        ["sh", "-c", line], capture_output=True, text=True, timeout=20, check=False
-    )
-
-
 def test_tokens_are_on_stdout_and_not_in_the_log(dev):
     for token in (dev.printed.alice, dev.printed.bob):
         assert dev.client.create(token)
         assert token in dev.stdout
         assert token.split(".")[2] not in dev.log
-    assert "curl" not in dev.log
-
-
-def test_curl_line_works_when_pasted_into_a_shell(dev):
-    finished = sh(dev.printed.curl)
-    assert finished.returncode == 0, finished.stderr
-    assert json.loads(finished.stdout)["tag"] == "CreateResponse"
+    assert "kmsctl" not in dev.log
 
 
 def test_key_of_alice_is_not_there_for_bob(dev):
@@ -144,7 +112,8 @@ def test_dev_refuses_to_listen_off_loopback(tmp_path, host):
 
 
 def test_dev_listens_on_localhost_too(on_localhost):
-    assert json.loads(sh(on_localhost.printed.curl).stdout)["tag"] == "CreateResponse"
+    assert on_localhost.client.create(on_localhost.printed.alice)
+    assert on_localhost.printed.issuer.startswith("http://localhost:")
 
 
 def dev_directories():
@@ -172,20 +141,6 @@ def test_dev_with_a_data_directory_keeps_its_data(tmp_path):
         assert server.client.get_key(printed.alice, uid).status == 200
         assert server.client.get_key(printed.bob, uid).status == 422
     assert (tmp_path / "mine" / "kms.db").exists()
-
-
-def test_dev_over_tls_prints_a_curl_line_that_works(tmp_path):
-    key = private_key("ES256", "dev tls")
-    pem = certificate(key)
-    write_tls_files(tmp_path, pem, private_pem(key))
-    argv = ("--dev", "--tls-cert-file", "cert.pem", "--tls-key-file", "key.pem")
-    context = ssl.create_default_context(cadata=pem.decode())
-    with serving(*argv, cwd=tmp_path, tls=context) as server:
-        printed = Printed(server)
-        assert "https://" in printed.curl
-        assert json.loads(sh(printed.curl).stdout)["tag"] == "CreateResponse"
-        locate = node("Locate")
-        assert server.client.kmip(printed.alice, locate).status == 200
 
 
 def test_dev_and_an_issuer_go_not_together(tmp_path):

@@ -1,0 +1,57 @@
+"""What --dev prints: the issuer, a token for each user, and lines to paste into a shell.
+
+The lines are the same for bash, zsh and sh. Between those that are pasted together stands no comment,
+which an interactive zsh would run as a command.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+from .dev_issuer import USERS, DevIssuer
+
+
+def format_dev_text(issuer: DevIssuer, server_url: str, certificate: Path | None) -> str:
+    """certificate: the server's, where it serves over TLS."""
+    tokens = {user: issuer.mint_token(user) for user in USERS}
+    return "\n".join(_lines(issuer.uri, tokens, server_url, certificate))
+
+
+def _lines(
+    issuer: str, tokens: dict[str, str], server_url: str, certificate: Path | None
+) -> Iterator[str]:
+    alice, bob = USERS
+    yield f"issuer: {issuer}"
+    for user, token in tokens.items():
+        yield from ("", f"token for {user}:", token)
+    yield from (
+        "",
+        "for a second terminal, where kmsctl is not installed yet:",
+        "pip install 'kms-tornado[client]'",
+        "or, in the directory of the source:",
+        "pip install '.[client]'",
+    )
+    if certificate is not None:
+        # Verified, and not just accepted: who answers in the server's place gets no token.
+        yield from (
+            "",
+            "where no authority of this machine vouches for the certificate:",
+            f"export SSL_CERT_FILE={shlex.quote(str(certificate.absolute()))}",
+        )
+    yield from (
+        "",
+        "as alice:",
+        f"export KMS_URL={shlex.quote(server_url)}",
+        f"export KMS_TOKEN={tokens[alice]}",
+        f"export BOB={tokens[bob]}",
+        "",
+        "make a key, encrypt a file, let bob decrypt it:",
+        "kmsctl create invoices",
+        "echo 'pay 12 EUR' > kms-dev.txt && kmsctl encrypt kms-dev.txt --for invoices --force",
+        f"kmsctl share invoices {bob} decrypt",
+        "",
+        "as bob:",
+        "KMS_TOKEN=$BOB kmsctl decrypt kms-dev.txt.kms -o -",
+    )
