@@ -35,12 +35,13 @@ PAUSE_S = 10.0
 class StoredTokenSource:
     """A TokenSource over a TokenStore. Threads may share it.
 
-    refresh: new tokens for old ones; raises ClientError where there are none to be had.
+    tokens: what the store holds. refresh: new tokens for old ones; raises ClientError where there are none to be had.
     """
 
     def __init__(
         self,
         store: TokenStore,
+        tokens: Tokens,
         refresh: Callable[[Tokens], Tokens],
         *,
         choice: TokenChoice | None = None,
@@ -50,24 +51,24 @@ class StoredTokenSource:
         self._refresh = refresh
         self._choice = choice
         self._now = now
-        self._tokens = store.load()
+        self._tokens = tokens
         self._lock = threading.Lock()
         self._renewed_at = self._failed_at = float("-inf")
 
-    def token(self) -> str | None:
-        """The token for the server, or None where nobody is signed in.
+    def token(self) -> str:
+        """The token for the server.
 
         Raises SessionEnded, ConnectionFailed and others where the token is over and no other to be had.
         """
         with self._lock:
-            if self._tokens is not None and self._is_due(self._tokens):
+            if self._is_due(self._tokens):
                 self._renew_due(self._tokens)
-            return None if self._tokens is None else choose_token(self._tokens, self._choice)
+            return choose_token(self._tokens, self._choice)
 
     def renew(self) -> bool:
         """After the server's word that the token has expired, which counts more than the clock here."""
         with self._lock:
-            if self._tokens is None or self._tokens.refresh_token is None:
+            if self._tokens.refresh_token is None:
                 return False
             # Threads hear of one expiry together: the first renews for all.
             if time.monotonic() - self._renewed_at > ONE_EXPIRY_S:
@@ -136,14 +137,14 @@ def choose_token(tokens: Tokens, choice: TokenChoice | None) -> str:
 
 
 def stored_token_source(
-    store: TokenStore, connection: ConnectionSettings, settings: LoginSettings
+    store: TokenStore, tokens: Tokens, connection: ConnectionSettings, settings: LoginSettings
 ) -> StoredTokenSource:
     """The source for a session at the configured issuer."""
 
-    def refresh_at_issuer(tokens: Tokens) -> Tokens:
+    def refresh_at_issuer(spent: Tokens) -> Tokens:
         from .login import open_issuer, refresh
 
         with open_issuer(connection, settings) as issuer:
-            return refresh(issuer, tokens)
+            return refresh(issuer, spent)
 
-    return StoredTokenSource(store, refresh_at_issuer, choice=settings.token)
+    return StoredTokenSource(store, tokens, refresh_at_issuer, choice=settings.token)

@@ -41,8 +41,17 @@ class OAuthIssuer:
     requests: (path, parameters) as they come.
     """
 
-    def __init__(self, *, lifetime_s: int = 600, is_opaque: bool = False) -> None:
-        self.lifetime_s, self.is_opaque = lifetime_s, is_opaque
+    def __init__(self) -> None:
+        self.reset()
+        self._server = _Server(self)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.02,), daemon=True
+        )
+
+    def reset(self) -> None:
+        """Honest again, and nobody is signed in."""
+        self.lifetime_s = 600
+        self.is_opaque = False
         self.metadata: dict[str, Any] = {}
         self.claims: dict[str, Any] = {}
         self.answer: dict[str, str | None] = {}
@@ -55,10 +64,6 @@ class OAuthIssuer:
         self.refresh_tokens: set[str] = set()
         self.revoked: list[str] = []
         self.is_over = False
-        self._server = _Server(self)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.02,), daemon=True
-        )
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -70,11 +70,10 @@ def issuer() -> Issuer:
 
 
 def source_of(
-    store: FileTokenStore, issuer: Issuer, first: Tokens | None, clock: Clock, **more: Any
+    store: FileTokenStore, issuer: Issuer, first: Tokens, clock: Clock, **more: Any
 ) -> StoredTokenSource:
-    if first is not None:
-        store.save(first)
-    return StoredTokenSource(store, issuer.refresh, now=clock, **more)
+    store.save(first)
+    return StoredTokenSource(store, first, issuer.refresh, now=clock, **more)
 
 
 # --- when -----------------------------------------------------------------------------------------
@@ -117,12 +116,6 @@ def test_servers_word_counts_more_than_the_clock(store: FileTokenStore, issuer: 
     assert source.renew()
     assert source.token() == jwt("2", iat=3600, exp=7200)
     assert issuer.asked == ["refresh 1"]
-
-
-def test_nobody_signed_in_is_no_token(store: FileTokenStore, issuer: Issuer) -> None:
-    source = source_of(store, issuer, None, Clock())
-    assert source.token() is None
-    assert not source.renew()
 
 
 def test_without_a_refresh_token_the_expiry_is_final(store: FileTokenStore, issuer: Issuer) -> None:
@@ -247,7 +240,8 @@ def _renew_in_a_process(directory: Path, barrier: Any, spent: Any) -> None:
         spent.append(given.refresh_token)
         return tokens(f"{given.refresh_token}+", access_token=jwt("n", iat=3600, exp=7200))
 
-    source = StoredTokenSource(FileTokenStore("account", directory), refresh, now=Clock(3541))
+    store = FileTokenStore("account", directory)
+    source = StoredTokenSource(store, tokens("1"), refresh, now=Clock(3541))
     barrier.wait()
     spent.append(f"sent {source.token() == jwt('n', iat=3600, exp=7200)}")
 
@@ -281,8 +275,10 @@ from kms_tornado.client.connection import ConnectionSettings
 from kms_tornado.client.login_settings import LoginSettings
 from kms_tornado.client.stored_tokens import stored_token_source
 from kms_tornado.client.token_file import FileTokenStore
+store = FileTokenStore("account", Path({str(tmp_path)!r}))
 source = stored_token_source(
-    FileTokenStore("account", Path({str(tmp_path)!r})),
+    store,
+    store.load(),
     ConnectionSettings(server_url="https://kms.example"),
     LoginSettings(client_id="kmsctl", issuer="https://issuer.example"),
 )

@@ -73,6 +73,14 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "kms_tornado.client.cli.access:access_rights",
         "Grant, withdraw and list access rights.",
     ),
+    "login": (
+        "kms_tornado.client.cli.login_commands:login",
+        "Sign in, by a browser or on another device.",
+    ),
+    "logout": (
+        "kms_tornado.client.cli.login_commands:logout",
+        "End the login, and forget its tokens.",
+    ),
     "whoami": (
         "kms_tornado.client.cli.account:whoami",
         "Print who you are to the server.",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..blocking import KMSClient
     from ..configuration import Configuration
     from ..connection import ConnectionSettings, TokenSource
+    from ..login_settings import LoginSettings
     from ..tokens import Tokens, TokenStore
 
 
@@ -91,6 +92,20 @@ class Session:
 
         return open_token_store(account)
 
+    @property
+    def required_token_store(self) -> TokenStore:
+        """Where to keep the tokens. Raises InvalidSettings where no login is configured."""
+        _ = self.login_settings
+        assert self.token_store is not None  # whoever may log in has an account
+        return self.token_store
+
+    @cached_property
+    def login_settings(self) -> LoginSettings:
+        """How to sign in. Raises InvalidSettings where that is not configured."""
+        from ..login_settings import make_login_settings
+
+        return make_login_settings(self.configuration.oauth2, self.environ)
+
     @cached_property
     def client(self) -> KMSClient:
         """The client of the configured server."""
@@ -119,8 +134,12 @@ class Session:
 
     def _token(self) -> str | TokenSource | None:
         """Of the environment, else of a login, else of the file, where `ckms login` writes it."""
-        return (
-            self.configuration.access_token if self._tokens is None else self._tokens.access_token
+        if self._tokens is None or self.token_store is None:
+            return self.configuration.access_token
+        from ..stored_tokens import stored_token_source
+
+        return stored_token_source(
+            self.token_store, self._tokens, self.connection_settings, self.login_settings
         )
 
 
