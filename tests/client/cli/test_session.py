@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -102,3 +104,53 @@ def test_print_json_of_the_file_shows_the_exchange(
     assert outcome.code == 0
     assert outcome.stderr
     assert token not in outcome.stderr
+
+
+# --- files that are none ------------------------------------------------------------------------
+
+
+def make_directory(path: Path) -> None:
+    path.mkdir()
+
+
+def make_fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def make_large_file(path: Path) -> None:
+    path.write_bytes(b"# a comment\n" * 1_000_000)
+
+
+def make_binary_file(path: Path) -> None:
+    path.write_bytes(bytes(range(256)))
+
+
+def make_deep_file(path: Path) -> None:
+    path.write_text("a = " + "[" * 100_000)
+
+
+def make_link_to_itself(path: Path) -> None:
+    path.symlink_to(path)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        make_directory,
+        make_fifo,
+        make_large_file,
+        make_binary_file,
+        make_deep_file,
+        make_link_to_itself,
+    ],
+)
+def test_what_is_no_configuration_is_one_line_and_exit_code_2(
+    make: Callable[[Path], None], kmsctl: Kmsctl, tmp_path: Path
+) -> None:
+    path = tmp_path / "file"
+    make(path)
+    outcome = kmsctl("server-version", "--conf", path)
+    assert outcome.code == 2
+    assert outcome.output == b""
+    assert outcome.stderr.startswith(f"kmsctl: {path} ")
+    assert outcome.stderr.count("\n") == 1
