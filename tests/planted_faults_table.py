@@ -538,7 +538,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "S5",
         "a tag list means what is granted to everybody",
-        "store/sql/search.py",
+        "store/sql/search_statements.py",
         "_search_granted(tags, conditions, serials_of_rights_by_name)",
         "_search_granted(tags, conditions, serials_for_everyone)",
         ("operations/test_names.py",),
@@ -554,7 +554,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "S5",
         "Locate lists the newest first, whosever they are",
-        "store/sql/search.py",
+        "store/sql/search_statements.py",
         "(created_at - write_constant(standing * _APART))",
         "(created_at - write_constant(0))",
         (
@@ -573,7 +573,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "S5",
         "the placeholder means what several users granted",
-        "store/sql/search.py",
+        "store/sql/search_statements.py",
         "return None if matches.has_several_owners else Standing",
         "return Standing",
         ("operations/test_names.py",),

@@ -29,7 +29,8 @@ from .queries import PreparedQueries
 from .row_macs import AlteredRow, RowAuthenticator, altered_object, log_altered
 from .rows import GRANTS, RowParser
 from .sealing import bring_under_macs, log_sealed
-from .search import SearchStatements, parse_page, shape_locate, shape_tag_search
+from .search import SearchStatements, shape_locate, shape_tag_search
+from .search_statements import parse_page
 from .statements import NO_VALUES, Prepared, Rows, Runner, Values
 from .tombstones import is_taken
 

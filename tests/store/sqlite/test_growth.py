@@ -21,7 +21,8 @@ from kms_tornado.kmip.structures import Link
 from kms_tornado.store.base import Grant
 from kms_tornado.store.sql import queries
 from kms_tornado.store.sql.attribute_rows import collect_leaves, format_attributes, parse_rows
-from kms_tornado.store.sql.search import SearchStatements, parse_page, shape_locate
+from kms_tornado.store.sql.search import SearchStatements, shape_locate
+from kms_tornado.store.sql.search_statements import parse_page
 from kms_tornado.store.sql.statements import SQLITE, Prepared
 from kms_tornado.store.sqlite.reader import SQLiteReader, TooLong
 
