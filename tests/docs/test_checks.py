@@ -28,6 +28,7 @@ from . import (
     test_backup,
     test_embedding,
     test_file_format,
+    test_python_client,
     test_sessions,
     test_tutorial,
 )
@@ -38,6 +39,7 @@ _RUNNERS = (
     test_backup,
     test_embedding,
     test_file_format,
+    test_python_client,
     test_sessions,
     test_tutorial,
 )
