@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
@@ -34,33 +34,59 @@ def _unknown_command(name: str, known: list[str]) -> str:
     return f"no such command {name!r}: {', '.join(known)} are the commands here"
 
 
-class RootGroup(Group):
-    """The commands of `COMMANDS`, whose modules are imported when their command is called."""
+class LazyGroup(Group):
+    """Commands whose modules are imported when they are called.
+
+    table: {name: (where the command is defined, what the list of commands says about it)}; package: of
+    modules whose names begin with a dot.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        table: Mapping[str, tuple[str, str]],
+        *,
+        package: str | None = None,
+        **settings: Any,
+    ) -> None:
+        super().__init__(name, **settings)
+        self._table = table
+        self._package = package
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return [*super().list_commands(ctx), *self._table]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
-        command = getattr(import_module(module), attribute)
-        assert isinstance(command, click.Command)
+        if cmd_name not in self._table:
+            return super().get_command(ctx, cmd_name)
+        module, _, attribute = self._table[cmd_name][0].partition(":")
+        command = self.make_command(
+            cmd_name, getattr(import_module(module, self._package), attribute)
+        )
         attach_global_options(command)
         return command
 
+    def make_command(self, name: str, found: Any) -> click.Command:
+        """The command, of what was found where the table says that it is defined."""
+        assert isinstance(found, click.Command)
+        return found
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+            formatter.write_dl(self._described())
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """As click does it, without importing every command for its help."""
         names = [
             CompletionItem(name, help=text)
-            for name, (_, text) in COMMANDS.items()
+            for name, text in self._described()
             if name.startswith(incomplete)
         ]
         return names + click.Command.shell_complete(self, ctx, incomplete)
+
+    def _described(self) -> list[tuple[str, str]]:
+        loaded = [(name, one.get_short_help_str(limit=80)) for name, one in self.commands.items()]
+        return loaded + [(name, text) for name, (_, text) in self._table.items()]
 
 
 def _store(ctx: click.Context, param: click.Parameter, value: Any) -> None:
@@ -113,13 +139,14 @@ def attach_global_options(command: click.Command) -> None:
     )
 
 
-def _root(callback: Callable[[], None]) -> RootGroup:
+def _root(callback: Callable[[], None]) -> LazyGroup:
     version = click.Option(
         ["--version"], is_flag=True, expose_value=False, is_eager=True, callback=_print_version,
         help="Print the version and exit.",
     )  # fmt: skip
-    return RootGroup(
+    return LazyGroup(
         "kmsctl",
+        COMMANDS,
         callback=callback,
         params=[*_global_options(hidden=False), version],
         help=callback.__doc__,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
+from typing import Any
 
 import click
 
-from ..root import Group, attach_global_options
+from ..root import LazyGroup
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,33 +63,20 @@ _FILES: Verbs = {
 }
 
 
-class VerbGroup(Group):
-    """The verbs of a noun, whose modules are imported when their verb is called."""
+class VerbGroup(LazyGroup):
+    """The verbs of a noun. What the table names is a function that makes the command, or the command itself."""
 
     def __init__(self, noun: Noun, verbs: Verbs, text: str) -> None:
-        super().__init__(noun.words.split()[-1], help=text)
+        super().__init__(noun.words.split()[-1], verbs, package=__package__, help=text)
         self._noun = noun
-        self._verbs = verbs
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*super().list_commands(ctx), *self._verbs]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in self._verbs:
-            return super().get_command(ctx, cmd_name)
-        module, _, attribute = self._verbs[cmd_name][0].partition(":")
-        command = getattr(import_module(module, __package__), attribute)
-        if not isinstance(command, click.Command):
-            command = command(self._noun)
-            command.name = cmd_name
-        attach_global_options(command)
+    def make_command(self, name: str, found: Any) -> click.Command:
+        if isinstance(found, click.Command):
+            return found
+        command = found(self._noun)
         assert isinstance(command, click.Command)
+        command.name = name
         return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        rows = [(name, one.get_short_help_str(limit=80)) for name, one in self.commands.items()]
-        with formatter.section("Commands"):
-            formatter.write_dl(rows + [(name, text) for name, (_, text) in self._verbs.items()])
 
 
 def _make_noun(name: str, keys: Noun, verbs: Verbs, text: str) -> VerbGroup:
