@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kms_tornado.client.configuration import Configuration, override, parse_configuration
-from kms_tornado.client.configuration_keys import holds_secret
+from kms_tornado.client.configuration import (
+    TOKEN_VARIABLES,
+    URL_VARIABLES,
+    Configuration,
+    override,
+    parse_configuration,
+)
+from kms_tornado.client.configuration_keys import KEYS, OF_OTHER_PROGRAMS, holds_secret
 from kms_tornado.client.connection import PEMPair, PKCS12File, ProxySettings
 from kms_tornado.errors import ConfigurationError, KMSError
+
+ROOT = Path(__file__).parents[2]
 
 #: As Cosmian documents it, with every key of theirs.
 CKMS = '''
@@ -465,3 +474,24 @@ def check_outcome(text: str) -> None:
     for line in shown:
         assert "\n" not in line
         assert SECRET not in line.replace(f"http_config.{SECRET}", "")
+
+
+# --- the page -----------------------------------------------------------------------------------
+
+
+def test_page_has_every_key_with_its_type() -> None:
+    page = (ROOT / "docs/kmsctl-configuration.md").read_text()
+    tables = {}
+    for section in re.split(r"^### ", page.partition("## Keys")[2], flags=re.MULTILINE)[1:]:
+        title, _, text = section.partition("\n")
+        rows = re.findall(r"^\| `(\w+)` \| ([\w ]+) \|", text, re.MULTILINE)
+        tables["" if title == "The file itself" else title.strip("`[]")] = dict(rows)
+    assert tables == {
+        table: {name: key.type for name, key in keys.items()} for table, keys in KEYS.items()
+    }
+
+
+def test_page_names_what_is_passed_over_and_every_variable() -> None:
+    page = (ROOT / "docs/kmsctl-configuration.md").read_text()
+    for name in (*OF_OTHER_PROGRAMS, *URL_VARIABLES, *TOKEN_VARIABLES, "KMSCTL_CONF", "CKMS_CONF"):
+        assert f"`{name}`" in page
