@@ -27,7 +27,7 @@ _CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07|\x1b[=>]")
 #: {name: its command}. Line editing would draw what is typed; without it the output is the commands' own.
 SHELLS = {
     "bash": ["bash", "--norc", "--noprofile", "--noediting", "-i"],
-    "zsh": ["zsh", "-f", "-i", "+Z"],
+    "zsh": ["zsh", "-f", "-i", "+Z", "-o", "no_prompt_cr", "-o", "no_prompt_sp"],
     "sh": ["sh", "-i"],
 }
 
@@ -123,7 +123,7 @@ def terminal(
         "HOME": str(directory),
         "TERM": "xterm-256color",
         "LANG": "C.UTF-8",
-        "PS1": "<<$?>>",
+        "PS1": "<<%?>>" if shell == "zsh" else "<<$?>>",
         "PS2": "",
         **variables,
     }
