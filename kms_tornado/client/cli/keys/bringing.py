@@ -69,8 +69,6 @@ def import_one(
 ) -> str:  # fmt: skip
     """Import one object; its identifier."""
     wrap_type = KeyWrapType.NOT_WRAPPED if unwraps else KeyWrapType.AS_REGISTERED
-    if unwraps and not is_wrapped(managed):
-        raise click.UsageError("the key is not wrapped: leave --unwrap out")
     uid: str = session.client.import_object(
         managed, unique_identifier=identifier, replace_existing=replaces, name=name, tags=tags,
         key_wrap_type=wrap_type if is_wrapped(managed) else None, attributes=attributes,

@@ -47,7 +47,7 @@ def make_export(noun: Noun) -> click.Command:
     flags = ("--format", "-f") if is_certificate else ("--key-format", "-f")
     file_format = click.option(
         "file_format", *flags, type=click.Choice(formats), show_default=True,
-        default="pem" if is_certificate else "json-ttlv", help="The format of the file.",
+        default="json-ttlv", help="The format of the file.",
     )  # fmt: skip
     allows_revoked = click.option(
         "allows_revoked", "--allow-revoked", "-r" if is_certificate else "-i", is_flag=True,

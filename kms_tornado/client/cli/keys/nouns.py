@@ -28,8 +28,8 @@ class Noun:
 SYMMETRIC = Noun("sym keys", "symmetric key")
 RSA = Noun("rsa keys", "RSA key", family="RSA")
 EC = Noun("ec keys", "elliptic-curve key", family="elliptic-curve")
-SECRET = Noun("secret-data", "secret", ("--secret-data-id", "--key-id", "-s"))
-CERTIFICATE = Noun("certificates", "certificate", ("--certificate-id", "-c"))
+SECRET = Noun("secret-data", "secret", ("--secret-data-id", "--key-id", "-s", "-k"))
+CERTIFICATE = Noun("certificates", "certificate", ("--certificate-id", "--key-id", "-c", "-k"))
 
 #: Verb → the module and the function that makes its command for a noun, or the command itself, and what the
 #: list of verbs says about it.

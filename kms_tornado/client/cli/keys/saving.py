@@ -53,7 +53,7 @@ def write_output(
         if replaces:
             temporary.replace(target)
         else:
-            os.link(temporary, target)  # unlike a rename, it fails where there is a file by now
+            _rename_unless_taken(temporary, target)
     except FileExistsError:
         raise _refusal(path) from None
     except OSError as exc:
@@ -61,6 +61,18 @@ def write_output(
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def _rename_unless_taken(temporary: Path, target: Path) -> None:
+    """Raises FileExistsError. A link fails where a file has come meanwhile; a rename would replace it."""
+    try:
+        os.link(temporary, target)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links, such as that of a memory stick
+        if target.exists():
+            raise FileExistsError from None
+        temporary.rename(target)
 
 
 def check_replaceable(path: str, *, replaces: bool) -> None:

@@ -76,7 +76,7 @@ def test_certificate_comes_back_as_it_was_brought(
     path = tmp_path / "certificate"
     assert alice("certificates", "export", "-c", uid, path, "-f", file_format).code == 0
     (again,) = brought(alice("certificates", "import", path))
-    assert alice("certificates", "export", again, "-").output == pem(LEAF)
+    assert alice("certificates", "export", again, "-", "-f", "pem").output == pem(LEAF)
 
 
 def test_certificate_has_the_links_that_are_given(alice: Kmsctl, client: KMSClient) -> None:
@@ -96,11 +96,11 @@ def test_chain_is_linked_in_whatever_order_it_stands(
 ) -> None:
     outcome = alice("certificates", "import", "-", "-f", "chain", stdin=pem(*order))
     leaf, *_ = brought(outcome)
-    assert alice("certificates", "export", leaf, "-").output == pem(LEAF)
+    assert alice("certificates", "export", leaf, "-", "-f", "pem").output == pem(LEAF)
     middle = links_of(client, leaf)[LinkType.CERTIFICATE_LINK]
-    assert alice("certificates", "export", middle, "-").output == pem(MIDDLE)
+    assert alice("certificates", "export", middle, "-", "-f", "pem").output == pem(MIDDLE)
     root = links_of(client, middle)[LinkType.CERTIFICATE_LINK]
-    assert alice("certificates", "export", root, "-").output == pem(ROOT)
+    assert alice("certificates", "export", root, "-", "-f", "pem").output == pem(ROOT)
     assert links_of(client, root) == {}
 
 
@@ -190,7 +190,7 @@ def test_certificate_is_revoked_and_destroyed(alice: Kmsctl, client: KMSClient) 
     revoke = ("certificates", "revoke", "-c", uid, "left", "-r", "affiliation-changed", "--yes")
     assert brought(alice(*revoke)) == [uid]
     assert alice("certificates", "export", uid, "-").code == 1
-    assert alice("certificates", "export", uid, "-", "-r").output == pem(LEAF)
+    assert alice("certificates", "export", uid, "-", "-r", "-f", "pem").output == pem(LEAF)
     assert brought(alice("certificates", "destroy", uid, "--yes")) == [uid]
     assert client.get_attributes(uid).state is State.DESTROYED
 

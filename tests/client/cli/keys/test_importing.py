@@ -223,6 +223,10 @@ def test_wrapped_file_is_no_use_to_who_may_not_use_the_wrapping_key(
     imported(bob("sym", "keys", "import", path, "--unwrap"))
 
 
+def test_unwrap_has_nothing_to_do_where_the_key_is_not_wrapped(alice: Kmsctl) -> None:
+    imported(alice("sym", "keys", "import", "-", "--unwrap", stdin=bytes(32)))
+
+
 # --- refused ------------------------------------------------------------------------------------
 
 PEM = {
@@ -242,7 +246,6 @@ REFUSED = [
     ("sym", [], b"00" * 32, 1, "name --key-format base64 or raw"),
     ("sym", ["-f", "raw"], bytes(17), 1, "128, 192, 256 bits"),
     ("sym", ["-f", "p12"], bytes(32), 2, "'p12' is not one of"),
-    ("sym", ["--unwrap"], bytes(32), 2, "the key is not wrapped: leave --unwrap out"),
     ("sym", ["-m", "aes-gcm"], bytes(32), 2, "goes with --unwrapping-key-id"),
     ("sym", ["--unwrapping-key-id", "no-such-key"], bytes(32), 1, "Item_Not_Found"),
     ("sym", ["--unwrapping-key-id", "kek"], bytes(40), 1, "unwrapping failed"),
