@@ -193,7 +193,7 @@ def verify(
     """Print Valid where the code is that of FILE, or of stdin; else Invalid, and exit with 1.
 
     \b
-    kmsctl mac verify signer report.pdf --mac 7f83…
+    kmsctl mac verify signer report.pdf --mac 7f83b1657ff1fc53b92dc18148a1d65d
     """  # fmt: skip
     from ...kmip.enums import ValidityIndicator
     from ...kmip.payloads import MACVerifyRequest
