@@ -46,6 +46,7 @@ class OAuth2Configuration:
     token_url: str | None = None
     scopes: tuple[str, ...] = ()
     issuer: str | None = None
+    device_authorization_url: str | None = None
     token: str | None = None
     audience: str | None = None
     resource: str | None = None

@@ -59,6 +59,7 @@ KEYS: Final[Mapping[str, Mapping[str, Key]]] = {
         "token_url": _STRING,
         "scopes": _STRINGS,
         "issuer": _STRING,  # ours, as all below
+        "device_authorization_url": _STRING,
         "token": _STRING,
         "audience": _STRING,
         "resource": _STRING,

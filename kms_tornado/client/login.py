@@ -71,7 +71,7 @@ class Issuer:
         if url is None:
             raise LoginFailed(
                 f"there is no {kind} for this sign-in: the issuer's metadata names none, and "
-                "authorize_url and token_url can be configured"
+                "authorize_url, token_url and device_authorization_url can be configured"
             )
         return url
 
@@ -81,7 +81,7 @@ def open_issuer(connection: ConnectionSettings, settings: LoginSettings) -> Iter
     """Find the endpoints; configured ones win over those that the issuer names."""
     configured = {
         name: url
-        for name in ("authorize_url", "token_url")
+        for name in ("authorize_url", "token_url", "device_authorization_url")
         if (url := getattr(settings, name)) is not None
     }
     session = open_issuer_session(connection, settings)

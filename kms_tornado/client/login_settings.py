@@ -38,6 +38,7 @@ class LoginSettings:
     issuer: str | None = None
     authorize_url: str | None = None
     token_url: str | None = None
+    device_authorization_url: str | None = None
     scopes: tuple[str, ...] = ()
     token: TokenChoice | None = None
     audience: str | None = None
@@ -71,6 +72,7 @@ def make_login_settings(
         issuer=configuration.issuer,
         authorize_url=configuration.authorize_url,
         token_url=configuration.token_url,
+        device_authorization_url=configuration.device_authorization_url,
         scopes=configuration.scopes,
         token=_TOKEN_CHOICES[configuration.token],
         audience=configuration.audience,

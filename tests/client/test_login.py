@@ -453,6 +453,13 @@ def test_issuer_without_device_sign_in_is_told(issuer: OAuthIssuer) -> None:
         device_sign_in(issuer, Clock(issuer))
 
 
+def test_configured_url_serves_where_the_issuer_names_none(issuer: OAuthIssuer) -> None:
+    issuer.metadata = {"device_authorization_endpoint": None}
+    url = f"{issuer.uri}/device_authorization"
+    clock = Clock(issuer, approve_after=1)
+    assert device_sign_in(issuer, clock, device_authorization_url=url).access_token
+
+
 # --- refresh and revocation -----------------------------------------------------------------------
 
 

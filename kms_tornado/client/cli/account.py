@@ -28,6 +28,7 @@ def whoami(session: Session) -> None:
             "subject": _text(answer.get("subject")),
             "scopes": _texts(answer.get("scopes")),
             **_expiry(answer.get("expires_at"), session),
+            "is_renewed": session.is_token_renewed,
             "server_url": session.connection_settings.server_url,
             "token_from": session.token_place,
         }

@@ -20,6 +20,9 @@ LOCAL_SERVER = "http://localhost:9998"
 #: What the client is called at an issuer where nobody chose another name.
 CLIENT_ID = "kmsctl"
 
+#: Keys that mean nothing to another issuer, and would send it what is not for it.
+OF_AN_ISSUER = ("authorize_url", "token_url", "device_authorization_url", "client_secret")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flags:
@@ -97,7 +100,7 @@ def ask_for_login(
             return {}
         login["issuer"] = issuer
         if issuer != before.issuer:  # what belonged to another one
-            login |= {"authorize_url": None, "token_url": None, "client_secret": None}
+            login |= dict.fromkeys(OF_AN_ISSUER)
     login["client_id"] = flags.client_id or ask(
         "Client ID", "--client-id", known=before.client_id, proposed=CLIENT_ID
     )

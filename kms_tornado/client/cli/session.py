@@ -125,6 +125,11 @@ class Session:
             return self.token_store.place
         return self.configuration.access_token_source
 
+    @property
+    def is_token_renewed(self) -> bool:
+        """Whether another token is fetched unasked when this one ends."""
+        return self._tokens is not None and self._tokens.refresh_token is not None
+
     @cached_property
     def _tokens(self) -> Tokens | None:
         """Those of a login, unless the environment has a token, which stands above them."""

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from kms_tornado.client.cli.account import describe_duration
+from kms_tornado.client.token_file import FileTokenStore
+from kms_tornado.client.tokens import Tokens, token_account
 
 from .conftest import Place
 from .runner import Kmsctl
@@ -23,6 +25,7 @@ def test_whoami_prints_a_field_a_line_in_a_pipe(alice: Kmsctl, place: Place) -> 
     assert fields["expires_at"].endswith("Z")
     assert fields["server_url"] == place.url
     assert fields["token_from"] == "KMS_TOKEN"
+    assert fields["is_renewed"] == "false"
 
 
 def test_whoami_prints_one_document_for_programs(place: Place, tmp_path: Path) -> None:
@@ -43,6 +46,33 @@ def test_whoami_tells_people_the_time_that_is_left(place: Place, tmp_path: Path)
     assert "49 min" in shown
     assert "Time left" in shown
     assert "alice" in shown
+
+
+CONFIGURATION = """
+[http_config]
+server_url = "{url}"
+access_token = "{stale}"
+
+[http_config.oauth2_conf]
+issuer = "{issuer}"
+client_id = "kmsctl"
+"""
+
+
+def test_whoami_tells_where_the_token_of_a_login_is(place: Place, tmp_path: Path) -> None:
+    path = tmp_path / ".kms_tornado" / "kmsctl.toml"
+    path.parent.mkdir()
+    stale = place.issuer.token(aud="kms", exp=1)
+    path.write_text(CONFIGURATION.format(url=place.url, stale=stale, issuer=place.issuer.uri))
+    path.chmod(0o600)
+    store = FileTokenStore(
+        token_account(place.url, issuer=place.issuer.uri, client_id="kmsctl"), path.parent
+    )
+    store.save(Tokens(access_token=place.token("bob@example.com"), refresh_token="secret"))
+    document = json.loads(Kmsctl(tmp_path)("whoami", "--json").stdout)
+    assert document["name"] == "bob@example.com"
+    assert document["token_from"] == store.place
+    assert document["is_renewed"] is True
 
 
 def test_whoami_without_a_token_says_what_to_do(place: Place, tmp_path: Path) -> None:
