@@ -9,11 +9,17 @@ import click
 from ....kmip.enums import HashingAlgorithm, PaddingMethod
 from ....kmip.structures import CryptographicParameters
 from ..key_names import Key, use_key
-from ..output import say
 from ..session import Session
 from .nouns import Noun
 from .options import existing, name_of, with_options
-from .saving import STREAM, check_replaceable, read_input, write_output
+from .saving import (
+    STREAM,
+    check_replaceable,
+    is_printable,
+    read_input,
+    show_written,
+    write_output,
+)
 
 #: ckms's names of the algorithms, which are PKCS#11's.
 ALGORITHMS = {
@@ -81,9 +87,8 @@ def _make(noun: Noun, verb: str, suffix: str) -> click.Command:
         parameters = make_parameters(algorithm, digest)
         key = name_of(None, key_id)
         result = use_key(session, key, tags, lambda one: use(session, one, data, parameters))
-        write_output(output, result, replaces=replaces)
-        if output != STREAM:
-            say(f"{output} is written.")
+        write_output(output, result, is_text=is_printable(result), replaces=replaces)
+        show_written(session, output, f"{output} is written.")
 
     command.help = _HELP[verb]
     return command

@@ -14,11 +14,10 @@ from ....kmip.payloads import AttributeReference, ExportRequest, ExportResponse
 from ...key_files.kmip_objects import is_wrapped
 from ...key_files.writing import FORMAT_NAMES, TEXT_FORMATS, write_key_file
 from ..key_names import resolve_key, use_key
-from ..output import say
 from ..session import Session
 from .nouns import CERTIFICATE, SECRET, SYMMETRIC, Noun
 from .options import existing, name_of, with_options
-from .saving import STREAM, check_replaceable, write_output
+from .saving import check_replaceable, show_written, write_output
 from .targets import describe_object, format_state
 from .wrapping import WRAPPING_ALGORITHMS, specify_wrapping
 
@@ -102,11 +101,10 @@ def _export_file(
     write_output(
         file, octets, secret=secret, is_text=file_format in TEXT_FORMATS, replaces=replaces
     )
-    if file != STREAM:
-        say(
-            f"{file}: {secret or describe_object(response.unique_identifier, response.attributes)}"
-            f"{'. Whoever has this file has the key.' if secret else ''}"
-        )
+    uid = response.unique_identifier
+    described = secret or describe_object(uid, response.attributes)
+    advice = ". Whoever has this file has the key." if secret else ""
+    show_written(session, file, f"{file}: {described}{advice}", unique_identifier=uid)
 
 
 def _choose_encoding(session: Session, key: str, file_format: str) -> EncodingOption:

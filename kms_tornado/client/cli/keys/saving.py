@@ -11,7 +11,8 @@ from pathlib import Path
 
 import click
 
-from ..output import confirm
+from ..output import confirm, say, show_json
+from ..session import Session
 
 #: More is no key, but a file that was named by mistake.
 MOST_BYTES = 1024 * 1024
@@ -61,6 +62,24 @@ def write_output(
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def is_printable(octets: bytes) -> bool:
+    """Whether a terminal may be shown these: text in UTF-8 without control characters."""
+    try:
+        text = octets.decode()
+    except UnicodeDecodeError:
+        return False
+    return all(character.isprintable() or character in "\n\t" for character in text)
+
+
+def show_written(session: Session, file: str, text: str, **more: str) -> None:
+    """What was written, for `--json`, and for a person at a terminal; nothing where the file is stdout."""
+    if file == STREAM:
+        return
+    if session.is_json:
+        show_json({**more, "file": file})
+    say(text)
 
 
 def _rename_unless_taken(temporary: Path, target: Path) -> None:

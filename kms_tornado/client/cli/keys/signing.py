@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 
 from ..key_names import use_key
-from ..output import say, show_json
+from ..output import show_json
 from ..session import Session
 from .encrypting import default_output
 from .nouns import Noun
 from .options import existing, name_of
-from .saving import STREAM, check_replaceable, read_input, write_output
+from .saving import STREAM, check_replaceable, read_input, show_written, write_output
 
 
 def make_sign(noun: Noun) -> click.Command:
@@ -49,8 +49,7 @@ def make_sign(noun: Noun) -> click.Command:
             lambda key: session.client.sign(key, data, digest=digest),
         )
         write_output(output, signature, replaces=replaces)
-        if output != STREAM:
-            say(f"{output} holds the signature.")
+        show_written(session, output, f"{output} holds the signature.")
 
     return sign
 

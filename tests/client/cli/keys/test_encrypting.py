@@ -55,6 +55,17 @@ def test_what_any_program_encrypts_with_oaep_is_decrypted(
     assert (outcome.code, outcome.output) == (0, b"hello"), outcome.stderr
 
 
+def test_terminal_is_shown_a_plaintext_that_is_text_and_nothing_else(
+    alice: Kmsctl, pair: str, tmp_path: Path
+) -> None:
+    for plaintext, code in ((b"gr\xc3\xbc\xc3\x9fe\n", 0), (b"\x1b]0;owned\x07", 2)):
+        (tmp_path / "note").write_bytes(plaintext)
+        alice("rsa", "encrypt", "-k", "pair_pk", tmp_path / "note", "--force")
+        outcome = alice.terminal("rsa", "decrypt", "-k", pair, tmp_path / "note.enc", "-o", "-")
+        assert outcome.code == code
+        assert (plaintext in outcome.output) is (code == 0)
+
+
 def test_key_is_named_by_tags(alice: Kmsctl, pair: str) -> None:
     ciphertext = alice("rsa", "encrypt", "-t", "x", "-t", "_pk", "-", stdin=b"hello").output
     assert alice("rsa", "decrypt", "-t", "x", "-t", "_sk", "-", stdin=ciphertext).output == b"hello"

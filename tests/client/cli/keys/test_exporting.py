@@ -127,6 +127,14 @@ def test_key_is_shown_on_a_terminal_only_after_a_question(alice: Kmsctl, client:
     ).stdout  # fmt: skip
 
 
+def test_json_names_the_object_and_the_file(
+    alice: Kmsctl, client: KMSClient, tmp_path: Path
+) -> None:
+    key, path = client.create_symmetric_key(name="as-json"), tmp_path / "key.json"
+    outcome = alice("sym", "keys", "export", "as-json", path, "--json")
+    assert json.loads(outcome.stdout) == {"unique_identifier": key, "file": str(path)}
+
+
 # --- which object -------------------------------------------------------------------------------
 
 
