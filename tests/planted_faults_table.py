@@ -10,7 +10,7 @@ from pathlib import Path
 class Fault:
     """A rule undone.
 
-    rule: the group of faults, S1 to S11, that the rule answers (`RULES`). name: what the faulty server does.
+    rule: the group of faults, S1 to S12, that the rule answers (`RULES`). name: what the faulty server does.
     file: below kms_tornado. old: a part of one line, which occurs once in the file. new: what replaces it.
     tests: what must catch it, below tests: files, or single tests in files.
     """
@@ -47,6 +47,7 @@ RULES = {
     "S9": "the process shows its secrets to nobody",
     "S10": "the web does not sign in at the issuer of --dev",
     "S11": "what the client keeps is its user's alone",
+    "S12": "the client repeats nothing that counts twice, and tells its secrets to its server alone",
 }
 
 FAULTS: tuple[Fault, ...] = (
@@ -946,5 +947,121 @@ FAULTS: tuple[Fault, ...] = (
         "is not TOML at {place}: is a quote missing?",
         "is not TOML at {place}: {text}",
         ("client/test_configuration.py",),
+    ),
+    # --- S12: the client on the wire ---------------------------------------------------------------
+    Fault(
+        "S12",
+        "an encryption with the caller's nonce is repeated",
+        "client/catalogue.py",
+        "return request.iv_counter_nonce is None and _is_whole(request)",
+        "return _is_whole(request)",
+        (
+            "client/test_catalogue.py",
+            "client/test_repeats.py",
+        ),
+    ),
+    Fault(
+        "S12",
+        "what names its object by tags is repeated",
+        "client/catalogue.py",
+        'return uid is not None and not uid.startswith("[")',
+        "return uid is not None",
+        ("client/test_catalogue.py",),
+    ),
+    Fault(
+        "S12",
+        "a part of a stream is repeated",
+        "client/catalogue.py",
+        "return not (request.init_indicator or request.final_indicator or request.correlation_value)",
+        "return True",
+        ("client/test_catalogue.py",),
+    ),
+    Fault(
+        "S12",
+        "everything is repeated",
+        "client/repeats.py",
+        'allowed_methods=None if is_repeatable else frozenset({"none"})',
+        "allowed_methods=None",
+        ("client/test_repeats.py",),
+    ),
+    Fault(
+        "S12",
+        "every refusal of a repeat counts as done",
+        "client/exchanges.py",
+        "if created is not None and isinstance(error, ObjectAlreadyExists):",
+        "if created is not None:",
+        ("client/test_exchanges.py",),
+    ),
+    Fault(
+        "S12",
+        "no tags are a list of tags",
+        "client/calls/arguments.py",
+        "    if not key:",
+        "    if key is None:",
+        ("client/test_exchanges.py",),
+    ),
+    Fault(
+        "S12",
+        "a pinned certificate is not compared",
+        "client/pool.py",
+        'options["assert_fingerprint"] = fingerprint(settings.verified_cert)',
+        "fingerprint(settings.verified_cert)",
+        ("client/test_tls.py",),
+    ),
+    Fault(
+        "S12",
+        "any cipher suite is good enough",
+        "client/tls.py",
+        "agreed[0] not in self._permitted",
+        "not agreed[0]",
+        ("client/test_tls.py",),
+    ),
+    Fault(
+        "S12",
+        "a token may end its header",
+        "client/transport.py",
+        "{FixedToken(token).value}",
+        "{token}",
+        ("client/test_transport.py",),
+    ),
+    Fault(
+        "S12",
+        "a token goes over http without a word",
+        "client/transport.py",
+        "self._may_warn = _is_readable_by_others(settings.server_url)",
+        "self._may_warn = False",
+        ("client/test_transport.py",),
+    ),
+    Fault(
+        "S12",
+        "a redirect is shown with its query",
+        "client/statuses.py",
+        'return f"{url.scheme}://{host}"',
+        "return url.geturl()",
+        ("client/test_statuses.py",),
+    ),
+    Fault(
+        "S12",
+        "this machine is reached through the environment's proxy",
+        "client/pool.py",
+        'exclusion_list=(*exclusions.split(","), *_THIS_MACHINE)',
+        'exclusion_list=(*exclusions.split(","),)',
+        ("client/test_pool.py",),
+    ),
+    Fault(
+        "S12",
+        "headers with secrets are shown",
+        "client/connection.py",
+        "custom_headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)",
+        "custom_headers: tuple[tuple[str, str], ...] = ()",
+        ("client/test_connection.py",),
+    ),
+    Fault(
+        "S12",
+        "a text that is no token is quoted",
+        "client/connection.py",
+        '"the token has characters that no bearer token has: give it without quotes and spaces"',
+        'f"{self.value}: the token has characters that no bearer token has"',
+        ("client/test_connection.py",),
     ),
 )

@@ -31,9 +31,7 @@ def make_pool(settings: ConnectionSettings) -> urllib3.PoolManager:
     proxy = settings.proxy or find_proxy(url.scheme, os.environ)
     if proxy is None or is_excluded(url.hostname or "", proxy.exclusion_list):
         return urllib3.PoolManager(**options)
-    return urllib3.ProxyManager(
-        _without_credentials(proxy.url), proxy_headers=_proxy_headers(proxy), **options
-    )
+    return urllib3.ProxyManager(proxy.url, proxy_headers=_proxy_headers(proxy), **options)
 
 
 def find_proxy(scheme: str, environ: Mapping[str, str]) -> ProxySettings | None:
@@ -87,9 +85,3 @@ def _proxy_headers(proxy: ProxySettings) -> dict[str, str]:
     if name is None:
         return {}
     return urllib3.make_headers(proxy_basic_auth=f"{name}:{password}")
-
-
-def _without_credentials(url: str) -> str:
-    """They are sent as a header; in the URL they would stand in texts of errors."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
