@@ -98,10 +98,14 @@ def render_options(options: list[click.Option]) -> str:
     for option in options:
         if option.hidden:
             continue
-        metavar = "" if option.is_flag else f" {option.make_metavar(click.Context(kmsctl))}"
-        names = ", ".join(f"`{name}{metavar}`" for name in sorted(option.opts, key=len))
-        names = names.replace("|", "\\|")
-        rows.append(f"| {names} | {_escape(' '.join((option.help or '').split()))} |")
+        names = sorted(option.opts, key=len)
+        text = " ".join((option.help or "").split())
+        if isinstance(option.type, click.Choice):
+            text = f"{text.removesuffix('.')}: {', '.join(map(str, option.type.choices))}."
+        elif not option.is_flag:
+            names[-1] += f" {option.make_metavar(click.Context(kmsctl))}"
+        shown = ", ".join(f"`{name}`" for name in names)
+        rows.append(f"| {shown} | {_escape(text)} |")
     return "\n".join(["| option | |", "|---|---|", *rows]) if rows else ""
 
 

@@ -58,7 +58,7 @@ def attributes() -> None:
     "--link-type",
     "-l",
     "link_types",
-    type=KMIPName("LinkType"),
+    type=KMIPName("LinkType", suffix="Link"),
     metavar="TYPE",
     multiple=True,
     help="Of the links only those of this type; repeatable.",

@@ -13,65 +13,9 @@ from typing import Final
 #: Every command: where it is defined, and what the list of commands says about it. The modules are imported
 #: when their command is called, so that `--help` and completion load none of them.
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
-    "encrypt": (
-        "kms_tornado.client.cli.files:encrypt",
-        "Encrypt files for a key.",
-    ),
-    "decrypt": (
-        "kms_tornado.client.cli.files:decrypt",
-        "Decrypt files.",
-    ),
     "configure": (
         "kms_tornado.client.cli.configure:configure",
         "Write down which server you use, and where you sign in.",
-    ),
-    "create": (
-        "kms_tornado.client.cli.keys.creating:create",
-        "Make a key with a Name.",
-    ),
-    "ls": (
-        "kms_tornado.client.cli.listing:list_objects",
-        "List your objects and those that others share with you.",
-    ),
-    "share": (
-        "kms_tornado.client.cli.access:share",
-        "Let somebody use a key of yours.",
-    ),
-    "unshare": (
-        "kms_tornado.client.cli.access:unshare",
-        "Take rights on a key of yours from somebody.",
-    ),
-    "locate": (
-        "kms_tornado.client.cli.listing:locate",
-        "Print the identifiers of the objects that fit.",
-    ),
-    "hash": (
-        "kms_tornado.client.cli.digests:hash_data",
-        "Print the digest of a file.",
-    ),
-    "mac": (
-        "kms_tornado.client.cli.digests:mac",
-        "Compute and verify message authentication codes.",
-    ),
-    "derive-key": (
-        "kms_tornado.client.cli.derivation:derive_key",
-        "Derive a new key from another, or from a password.",
-    ),
-    "batch": (
-        "kms_tornado.client.cli.batch:batch",
-        "Send a file of KMIP operations in one request.",
-    ),
-    "completion": (
-        "kms_tornado.client.cli.completion:completion",
-        "Print the script that completes commands in a shell.",
-    ),
-    "attributes": (
-        "kms_tornado.client.cli.attributes:attributes",
-        "Look at the attributes of an object, and change them.",
-    ),
-    "access-rights": (
-        "kms_tornado.client.cli.access:access_rights",
-        "Grant, withdraw and list access rights.",
     ),
     "login": (
         "kms_tornado.client.cli.login_commands:login",
@@ -85,15 +29,79 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "kms_tornado.client.cli.account:whoami",
         "Print who you are to the server.",
     ),
+    "create": (
+        "kms_tornado.client.cli.keys.creating:create",
+        "Make a key with a Name.",
+    ),
+    "ls": (
+        "kms_tornado.client.cli.listing:list_objects",
+        "List your objects and those that others share with you.",
+    ),
+    "encrypt": (
+        "kms_tornado.client.cli.files:encrypt",
+        "Encrypt files for a key.",
+    ),
+    "decrypt": (
+        "kms_tornado.client.cli.files:decrypt",
+        "Decrypt files.",
+    ),
+    "share": (
+        "kms_tornado.client.cli.access:share",
+        "Let somebody use a key of yours.",
+    ),
+    "unshare": (
+        "kms_tornado.client.cli.access:unshare",
+        "Take rights on a key of yours from somebody.",
+    ),
     "sym": ("kms_tornado.client.cli.keys.nouns:sym", "Symmetric keys."),
     "rsa": ("kms_tornado.client.cli.keys.nouns:rsa", "RSA keys."),
     "ec": ("kms_tornado.client.cli.keys.nouns:ec", "Keys on elliptic curves."),
     "secret-data": ("kms_tornado.client.cli.keys.nouns:secret_data", "Passwords and seeds."),
     "certificates": ("kms_tornado.client.cli.keys.nouns:certificates", "X.509 certificates."),
+    "attributes": (
+        "kms_tornado.client.cli.attributes:attributes",
+        "Look at the attributes of an object, and change them.",
+    ),
+    "access-rights": (
+        "kms_tornado.client.cli.access:access_rights",
+        "Grant, withdraw and list access rights.",
+    ),
+    "locate": (
+        "kms_tornado.client.cli.listing:locate",
+        "Print the identifiers of the objects that fit.",
+    ),
+    "mac": (
+        "kms_tornado.client.cli.digests:mac",
+        "Compute and verify message authentication codes.",
+    ),
+    "hash": (
+        "kms_tornado.client.cli.digests:hash_data",
+        "Print the digest of a file.",
+    ),
+    "derive-key": (
+        "kms_tornado.client.cli.derivation:derive_key",
+        "Derive a new key from another, or from a password.",
+    ),
+    "batch": (
+        "kms_tornado.client.cli.batch:batch",
+        "Send a file of KMIP operations in one request.",
+    ),
     "server-version": (
         "kms_tornado.client.cli.server:server_version",
         "Print the version of the server.",
     ),
+    "completion": (
+        "kms_tornado.client.cli.completion:completion",
+        "Print the script that completes commands in a shell.",
+    ),
+}
+
+#: Where `--help` begins a new list: the first command of each, and its title.
+SECTIONS: Final = {
+    "configure": "To begin",
+    "create": "Keys and files",
+    "sym": "Everything that can be done, named as in ckms",
+    "server-version": "Besides",
 }
 
 #: The distributions of the extra `client`, by the names under which they are imported.

@@ -12,12 +12,14 @@ from click.shell_completion import CompletionItem
 class KMIPName(click.ParamType):  # type: ignore[type-arg]
     """A value of an enumeration of KMIP, by its name in any spelling: SHA-256, sha256.
 
-    enumeration: the name of its class in `kmip.enums`, which is imported when a value is given.
+    enumeration: the name of its class in `kmip.enums`, which is imported when a value is given. suffix:
+    what the names end with and people leave out, as ckms does: public-key for PublicKeyLink.
     """
 
-    def __init__(self, enumeration: str) -> None:
+    def __init__(self, enumeration: str, *, suffix: str = "") -> None:
         self.name = enumeration
         self.enumeration = enumeration
+        self.suffix = suffix
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -29,6 +31,8 @@ class KMIPName(click.ParamType):  # type: ignore[type-arg]
 
         table = ENUMERATIONS[self.enumeration]
         number = table.number(value)
+        if number is None and self.suffix:
+            number = table.number(value + self.suffix)
         if number is None:
             self.fail(f"{value!r} is none: {_advice(value, list(table.cosmian.values()))}")
         try:

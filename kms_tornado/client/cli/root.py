@@ -11,7 +11,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from .main import COMMANDS
+from .main import COMMANDS, SECTIONS
 from .session import Session
 
 
@@ -72,8 +72,11 @@ class LazyGroup(Group):
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(self._described())
+        starts = [*map(list(COMMANDS).index, SECTIONS), len(COMMANDS)]
+        rows = [(name, text) for name, (_, text) in COMMANDS.items()]
+        for title, start, end in zip(SECTIONS.values(), starts, starts[1:], strict=False):
+            with formatter.section(title):
+                formatter.write_dl(rows[start:end], col_max=16)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """As click does it, without importing every command for its help."""
