@@ -17,21 +17,21 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import click
 import pytest
 
 from kms_tornado import options
-from kms_tornado.client.cli.root import kmsctl
 from kms_tornado.client.cli.session import Session
 from kms_tornado.client.configuration import parse_configuration
 from kms_tornado.kmip.tables import TAG_NUMBERS
 from kms_tornado.web.app import METRICS_ROUTE, ROUTES
 
+from .. import kmsctl_page
 from . import (
     test_answers,
     test_backup,
     test_embedding,
     test_file_format,
+    test_kmsctl_page,
     test_python_client,
     test_sessions,
     test_tutorial,
@@ -43,6 +43,7 @@ _RUNNERS = (
     test_backup,
     test_embedding,
     test_file_format,
+    test_kmsctl_page,
     test_python_client,
     test_sessions,
     test_tutorial,
@@ -132,14 +133,9 @@ def check_options(arguments: list[str]) -> None:
 
 
 def check_kmsctl(arguments: list[str]) -> None:
-    """As kmsctl reads them, down to the command that it would call."""
-    command, context = kmsctl, kmsctl.make_context("kmsctl", arguments, obj=Session({}))
-    while isinstance(command, click.Group):
-        name, found, arguments = command.resolve_command(
-            context, [*context._protected_args, *context.args]
-        )
-        assert found is not None
-        command, context = found, found.make_context(name, arguments, parent=context)
+    command, rest = kmsctl_page.find_command(arguments)
+    with command.make_context("kmsctl", list(rest), obj=Session({})):
+        pass
 
 
 def check_route(path: str) -> None:
