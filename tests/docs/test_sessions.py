@@ -29,8 +29,8 @@ BLOCKS = [each for page in SESSIONS.values() for each in page]
 def test_page_can_be_followed_as_it_stands(
     page: str, dev_server: dict[str, str], tmp_path: Path
 ) -> None:
-    (tmp_path / "invoice.pdf").write_bytes(b"pay 12 EUR")
+    (tmp_path / "report.pdf").write_bytes(b"pay 12 EUR")
     printed = run_session(SESSIONS[page], tmp_path, dev_server)
     if page == "README.md":  # which shows no outputs
         assert "decrypt" in printed.splitlines()
-        assert b"pay" not in (tmp_path / "invoice.pdf.kms").read_bytes()
+        assert b"pay" not in (tmp_path / "report.pdf.kms").read_bytes()

@@ -23,6 +23,7 @@ _PRINTABLE = re.compile(r"[\x20-\x7e]{1,255}")  # VSCHAR, RFC 6749 appendix A
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*")  # RFC 6749 §3.3
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")  # a SHA-256 digest in base64url
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")  # RFC 7636 §4.1
+_MOST_BYTES = 4096  # of any parameter: an access token to be revoked has about a thousand
 _MOST_CHARACTERS = 1000  # of a scope, a state or a nonce
 
 
@@ -43,10 +44,12 @@ class Parameters:
     """
 
     def __init__(self, values: Mapping[str, Sequence[bytes]]) -> None:
-        """Raises OAuthError for a parameter that comes twice, or that is not UTF-8."""
+        """Raises OAuthError for a parameter that comes twice, is too long, or is not UTF-8."""
         self._values: dict[str, str] = {}
         for name, sent in values.items():
             given = [value for value in sent if value]
+            if any(len(value) > _MOST_BYTES for value in given):  # what is kept stays small
+                raise OAuthError("invalid_request", "a parameter is too long")
             if len(given) > 1:
                 raise OAuthError("invalid_request", "a parameter is there twice")
             if given:

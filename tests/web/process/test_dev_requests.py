@@ -120,12 +120,14 @@ def test_client_that_brings_a_secret_is_none_of_ours(name: str) -> None:
     assert refusal.value.status == 401
 
 
-def test_parameter_that_comes_twice_is_refused_and_an_empty_one_is_absent() -> None:
+def test_parameter_is_there_once_and_short_and_an_empty_one_is_absent() -> None:
     with pytest.raises(OAuthError, match="twice"):
         Parameters({"scope": [b"a", b"a"]})
     assert Parameters({"scope": [b"", b"a"]}).get("scope") == "a"
     with pytest.raises(OAuthError, match="scope is missing"):
         Parameters({"scope": [b""]}).require("scope")
+    with pytest.raises(OAuthError, match="too long"):
+        Parameters({"redirect_uri": [b"http://127.0.0.1/" + b"a" * 4096]})
     with pytest.raises(OAuthError, match="UTF-8"):
         Parameters({"scope": [b"\xff"]})
 

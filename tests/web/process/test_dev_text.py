@@ -38,7 +38,7 @@ def screen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Terminal]
 def test_bob_decrypts_only_what_the_third_line_shares(dev: ServerProcess, screen: Terminal) -> None:
     paragraphs = Printed(dev).paragraphs
     screen.paste(paragraphs[EXPORTS])
-    create, encrypt, share = (line.replace("invoices", "letters") for line in paragraphs[LINES])
+    create, encrypt, share = (line.replace("demo", "letters") for line in paragraphs[LINES])
     assert [code for _, code in screen.paste([create, encrypt])] == [0, 0]
     (bobs,) = paragraphs[BOBS]
     assert screen.run(bobs)[1] == 1
