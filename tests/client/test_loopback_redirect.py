@@ -93,6 +93,9 @@ def _address(redirect: LoopbackRedirect) -> tuple[str, int]:
     [
         pytest.param({"state": "another"}, 400, id="state of another sign-in"),
         pytest.param({}, 400, id="no state"),
+        pytest.param({"error": "access_denied"}, 400, id="an error beside a code, and no state"),
+        pytest.param({"query": "error=e&state=another"}, 400, id="error of another sign-in"),
+        pytest.param({"query": ""}, 400, id="nothing"),
         pytest.param({"state": "ä" * 10}, 400, id="state outside ASCII"),
         pytest.param({"query": f"code=a&code=b&state={STATE}"}, 400, id="a parameter twice"),
         pytest.param({"state": STATE, "path": "/"}, 404, id="another path"),
@@ -130,6 +133,12 @@ def test_error_of_the_issuer_is_handed_on_and_not_shown_in_the_page(
     assert "Not signed in" in page
     assert "<b>" not in page
     assert redirect.wait_for_answer(1)["error"] == "access_denied"
+
+
+def test_error_without_a_state_ends_the_sign_in(redirect: LoopbackRedirect) -> None:
+    """As Authlib's server sends it."""
+    assert visit(redirect, error="access_denied")[0] == 200
+    assert redirect.wait_for_answer(1) == {"error": "access_denied"}
 
 
 def test_listener_is_reached_from_this_machine_alone(redirect: LoopbackRedirect) -> None:

@@ -69,7 +69,7 @@ def _text(error: Exception) -> str:
         return _usage_text(error)
     if isinstance(error, click.ClickException):
         return error.format_message()
-    if isinstance(error, TokenExpired):
+    if type(error) is TokenExpired:  # SessionEnded says more
         return "the token has expired"
     if isinstance(error, KMIPError) and type(error) is not KMIPError:
         return f"{error.reason_with_underscores}: {error}"
