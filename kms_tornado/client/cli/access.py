@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import click
 
-from .key_names import use_named
+from .key_names import resolve_key, use_named
 from .output import Cell, show_json, show_table, show_value, visible
 from .root import Group
 from .session import Session
@@ -17,12 +17,18 @@ EVERYONE = "*"
 # --- for people ---------------------------------------------------------------------------------
 
 
+def _tag_option(command: Callable[..., None]) -> Callable[..., None]:
+    return click.option(
+        "--tag", "-t", "tags", metavar="TAG", multiple=True,
+        help="The key that has this tag, in place of KEY; repeatable, it has all.",
+    )(command)  # fmt: skip
+
+
 @click.command("share")
-@click.argument("key", metavar="KEY")
-@click.argument("user", metavar="USER")
-@click.argument("operations", metavar="OPERATION...", nargs=-1, required=True)
+@click.argument("words", metavar="[KEY] USER OPERATION...", nargs=-1, required=True)
+@_tag_option
 @click.pass_obj
-def share(session: Session, key: str, user: str, operations: tuple[str, ...]) -> None:
+def share(session: Session, words: tuple[str, ...], tags: tuple[str, ...]) -> None:
     """Let USER use your KEY, and print what USER may do with it now.
 
     KEY is an identifier or a Name. USER is the name in the other's token; * stands for everybody whom
@@ -32,15 +38,15 @@ def share(session: Session, key: str, user: str, operations: tuple[str, ...]) ->
     \b
     kmsctl share invoices bob@example.com decrypt
     """
-    _change_grant(session, key, user, operations, is_given=True)
+    key, rest = _take_key(session, words, tags, others=2)
+    _change_grant(session, key, rest[0], rest[1:], is_given=True)
 
 
 @click.command("unshare")
-@click.argument("key", metavar="KEY")
-@click.argument("user", metavar="USER")
-@click.argument("operations", metavar="[OPERATION]...", nargs=-1)
+@click.argument("words", metavar="[KEY] USER [OPERATION]...", nargs=-1, required=True)
+@_tag_option
 @click.pass_obj
-def unshare(session: Session, key: str, user: str, operations: tuple[str, ...]) -> None:
+def unshare(session: Session, words: tuple[str, ...], tags: tuple[str, ...]) -> None:
     """Take rights on your KEY from USER, all of them where no OPERATION is named.
 
     Prints what USER may still do. What USER fetched before stays where it is: a key that somebody had
@@ -49,7 +55,24 @@ def unshare(session: Session, key: str, user: str, operations: tuple[str, ...]) 
     \b
     kmsctl unshare invoices bob@example.com
     """
-    _change_grant(session, key, user, operations, is_given=False)
+    key, rest = _take_key(session, words, tags, others=1)
+    _change_grant(session, key, rest[0], rest[1:], is_given=False)
+
+
+def _take_key(
+    session: Session, words: tuple[str, ...], tags: tuple[str, ...], *, others: int
+) -> tuple[str, tuple[str, ...]]:
+    """(the key, the words behind it). others: how many there have to be.
+
+    Rights are given on one object and never on tags, which may mean another one tomorrow: the key is
+    looked up first.
+    """
+    if len(words) < others + (not tags):
+        missing = ["KEY", "USER", "OPERATION"][(1 if tags else 0) + len(words)]
+        raise click.UsageError(f"{missing} is missing")
+    if tags:
+        return resolve_key(session, None, tags), words
+    return words[0], words[1:]
 
 
 def _change_grant(

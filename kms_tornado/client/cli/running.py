@@ -27,6 +27,7 @@ def run(arguments: Sequence[str]) -> int:
     session = Session(os.environ)
     if COMPLETE_VARIABLE in os.environ:
         return _complete(session)
+    _print_everything()
     try:
         with session, _warnings_on_one_line():
             code = _invoke(arguments, session)
@@ -83,6 +84,13 @@ def _complete(session: Session) -> int:
             kmsctl, {"obj": session}, PROGRAM, COMPLETE_VARIABLE, os.environ[COMPLETE_VARIABLE]
         )
     return 1
+
+
+def _print_everything() -> None:
+    """Escape what the terminal's character set lacks: a Name in Greek is no error where it is Latin-1."""
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")
 
 
 def _discard_output() -> None:

@@ -53,6 +53,15 @@ def test_share_finds_a_key_by_its_name(alice: Kmsctl, client: KMSClient) -> None
     }
 
 
+def test_share_and_unshare_find_a_key_by_its_tags(alice: Kmsctl, client: KMSClient) -> None:
+    key = client.create_symmetric_key(tags=["to share", "2024"])
+    argv = ("--tag", "to share", "-t", "2024", BOB, "decrypt")
+    assert alice("share", *argv).lines == ["decrypt"]
+    assert alice("access-rights", "list", key).lines == [f"{BOB}\tdecrypt"]
+    assert alice("unshare", "--tag", "to share", BOB).lines == []
+    assert alice("access-rights", "list", key).lines == []
+
+
 def test_unshare_takes_the_named_operations_or_all(alice: Kmsctl, key: str) -> None:
     alice("share", key, BOB, "decrypt", "encrypt", "get")
     assert alice("unshare", key, BOB, "get").lines == ["decrypt", "encrypt"]
@@ -91,7 +100,12 @@ def test_owned_lists_what_is_mine(alice: Kmsctl, key: str) -> None:
         pytest.param(["share", "KEY", BOB, "decrpt"], 1, "Invalid_Field", id="unknown operation"),
         pytest.param(["share", "KEY", "alice@example.com", "get"], 1, "owner", id="to oneself"),
         pytest.param(["share", "no-such-key", BOB, "get"], 1, "Item_Not_Found", id="no such key"),
-        pytest.param(["share", "KEY", BOB], 2, "OPERATION", id="no operation"),
+        pytest.param(["share", "KEY", BOB], 2, "OPERATION is missing", id="no operation"),
+        pytest.param(["share", "KEY"], 2, "USER is missing", id="no user"),
+        pytest.param(
+            ["share", "--tag", "t", BOB], 2, "OPERATION is missing", id="by tag, no operation"
+        ),
+        pytest.param(["unshare", "KEY"], 2, "USER is missing", id="nobody to take it from"),
         pytest.param(["access-rights", "grant", BOB, "KEY"], 2, "OPERATION", id="ckms, too few"),
         pytest.param(["access-rights", "grnt", BOB], 2, "did you mean grant?", id="misspelt verb"),
     ],

@@ -166,6 +166,13 @@ def test_closed_pipe_is_no_error(alice: Kmsctl) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_name_that_the_character_set_lacks_is_escaped(alice: Kmsctl, client: KMSClient) -> None:
+    key = client.create_symmetric_key(name="κλειδί")
+    outcome = alice.process("attributes", "get", key, "-a", "Name", PYTHONIOENCODING="latin-1")
+    assert (outcome.code, outcome.stderr) == (0, "")
+    assert outcome.output == b"\\u03ba\\u03bb\\u03b5\\u03b9\\u03b4\\u03af\n"
+
+
 def test_missing_rich_is_told_where_a_table_is_wanted(
     alice: Kmsctl, client: KMSClient, tmp_path: Path
 ) -> None:
