@@ -18,6 +18,9 @@ _BEARER_TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
 
+#: A day. Sockets refuse some larger numbers, and nobody waits that long.
+MAX_TIMEOUT_S = 86_400
+
 #: Set for each request by the client itself.
 _OWN_HEADERS = frozenset({"authorization", "content-length", "content-type", "host"})
 
@@ -43,6 +46,8 @@ class FixedToken:
     value: str = field(repr=False)
 
     def __post_init__(self) -> None:
+        if not self.value:
+            raise InvalidSettings("the token is empty: leave it out where there is none")
         if not _BEARER_TOKEN.fullmatch(self.value):
             raise InvalidSettings(
                 "the token has characters that no bearer token has: give it without quotes and spaces"
@@ -127,8 +132,8 @@ class ConnectionSettings:
             raise InvalidSettings("the server's URL has a user name: the token says who calls")
         for name, value in self.custom_headers:
             _check_header(name, value)
-        if not self.timeout_s > 0:
-            raise InvalidSettings("timeout_s must be greater than 0")
+        if not 0 < self.timeout_s <= MAX_TIMEOUT_S:
+            raise InvalidSettings(f"timeout_s must be between 0 and {MAX_TIMEOUT_S:,} seconds")
 
     @property
     def prefix(self) -> str:

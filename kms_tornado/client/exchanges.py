@@ -17,6 +17,7 @@ from ..errors import KMIPError, ObjectAlreadyExists
 from ..kmip import json_codec
 from ..kmip.schema import Declared, from_node, to_node
 from ..kmip.tables import OPERATION_TAGS
+from ..kmip.ttlv import MAX_DEPTH as KMIP_DEPTH
 from ..kmip.ttlv import Dialect, ItemType, Node, children_of, structure
 from ..kmip.versions import ProtocolVersion
 from .catalogue import find_row
@@ -152,8 +153,10 @@ def call_json(
 
 def _parse_root(body: bytes, tag: str) -> Node:
     try:
-        node, _ = json_codec.parse(body)
-    except KMIPError:
+        # Not `json_codec.load`: how many items a message may have is for those that a server reads.
+        tree = strict_json.loads(body, max_depth=2 * KMIP_DEPTH)
+        node = json_codec.parse_tree(tree, json_codec.identify_root(tree)[0])
+    except (ValueError, KMIPError):
         raise UnexpectedAnswer("the server's answer is no KMIP in JSON") from None
     if node.tag != tag:
         raise UnexpectedAnswer(f"the server answered {node.tag} where {tag} belongs")

@@ -22,12 +22,12 @@ MAX_KEPT = 32
 def make_pool(settings: ConnectionSettings) -> urllib3.PoolManager:
     """A manager whose connections are as the settings say. Raises InvalidSettings."""
     options: dict[str, Any] = {"maxsize": MAX_KEPT, "retries": False}
-    if settings.server_url.startswith("https:"):
+    url = urlsplit(settings.server_url)
+    if url.scheme == "https":
         options["ssl_context"] = make_context(settings)
         if settings.verified_cert is not None:
             options["assert_fingerprint"] = fingerprint(settings.verified_cert)
             options["assert_hostname"] = False
-    url = urlsplit(settings.server_url)
     proxy = settings.proxy or find_proxy(url.scheme, os.environ)
     if proxy is None or is_excluded(url.hostname or "", proxy.exclusion_list):
         return urllib3.PoolManager(**options)

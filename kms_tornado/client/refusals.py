@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from .. import errors
 from ..errors import KMIPError
 from ..kmip.tables import ENUMERATIONS, loosen
+from ..wording import make_printable
 from .errors import UnexpectedAnswer
 
 _REASONS = ENUMERATIONS["ResultReason"]
@@ -47,6 +48,7 @@ def parse_refusal(body: bytes) -> KMIPError:
         separator = ""
     if not separator or len(name) > 100 or not name.replace("_", "").isalnum():
         raise UnexpectedAnswer("the server refused the request without a reason that can be read")
+    message = make_printable(" ".join(message.split()))
     reason = _REASONS.number(name)
     if reason is None:
         return KMIPError(f"{name}: {message}")

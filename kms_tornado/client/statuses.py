@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import urllib3
 
 from ..errors import ExpiredToken, KMSError
+from ..wording import make_printable
 from .errors import (
     AccessDenied,
     AuthenticationFailed,
@@ -92,7 +93,7 @@ def _description(answer: urllib3.BaseHTTPResponse) -> str | None:
     description = body.get("error_description") if isinstance(body, dict) else None
     if not isinstance(description, str) or len(description) > _MAX_DESCRIPTION:
         return None
-    return " ".join("".join(c if c.isprintable() else " " for c in description).split())
+    return make_printable(" ".join(description.split()))
 
 
 def _retry_after_s(answer: urllib3.BaseHTTPResponse) -> float | None:

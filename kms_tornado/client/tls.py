@@ -47,9 +47,11 @@ def make_context(settings: ConnectionSettings) -> ssl.SSLContext:
 
 
 def fingerprint(pem: str) -> str:
-    """SHA-256 of the certificate, as hex digits. Raises InvalidSettings."""
+    """SHA-256 of the first certificate in the text, as hex digits. Raises InvalidSettings."""
+    _, begin, rest = pem.partition("-----BEGIN CERTIFICATE-----")
+    body, end, _ = rest.partition("-----END CERTIFICATE-----")
     try:
-        return hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem.strip())).hexdigest()
+        return hashlib.sha256(ssl.PEM_cert_to_DER_cert(f"{begin}{body}{end}")).hexdigest()
     except ValueError:
         raise InvalidSettings(
             "verified_cert is no certificate in PEM: it begins with -----BEGIN CERTIFICATE-----"

@@ -92,8 +92,8 @@ def test_proxy_that_cannot_be_meant_is_refused(settings: dict[str, Any], words: 
     assert SECRET not in str(caught.value)
 
 
-@pytest.mark.parametrize("timeout_s", [0, -1, float("nan")])
-def test_time_out_is_greater_than_nothing(timeout_s: float) -> None:
+@pytest.mark.parametrize("timeout_s", [0, -1, float("nan"), float("inf"), 1e9])
+def test_time_out_is_one_that_somebody_waits_for(timeout_s: float) -> None:
     with pytest.raises(InvalidSettings, match="timeout_s"):
         ConnectionSettings(server_url="https://kms.example", timeout_s=timeout_s)
 

@@ -127,6 +127,22 @@ def test_tags_are_sent_as_a_json_array_and_none_of_them_is_refused() -> None:
         objects.get([])
 
 
+def test_text_where_a_list_belongs_is_not_taken_for_its_letters() -> None:
+    for call in (
+        lambda: keys.create_symmetric_key(tags="one"),
+        lambda: objects.locate(tags="one"),
+        lambda: access.grant("key", "bob", "get"),
+    ):
+        with pytest.raises(TypeError, match=r"are a list: write \['"):
+            call()
+
+
+def test_answer_may_have_more_items_than_a_server_takes() -> None:
+    uids = [{"tag": "UniqueIdentifier", "type": "TextString", "value": "a"}] * 30_000
+    body = json.dumps({"tag": "LocateResponse", "value": uids}).encode()
+    assert len(objects.locate().parse(body)) == 30_000
+
+
 @pytest.mark.parametrize(
     ("exchange", "body"),
     [

@@ -59,6 +59,10 @@ def test_reason_that_nobody_knows_keeps_its_text() -> None:
     assert "0x7f" in str(make_refusal(0x7F, "text"))
 
 
+def test_text_of_the_server_is_put_on_one_line() -> None:
+    assert str(parse_refusal(b"Item_Not_Found: one\n two\x1b[31m")) == "one two?[31m"
+
+
 @pytest.mark.parametrize("body", [b"", b"no reason", b"<a>: b", b": text", b"\xff\xfe", b"x" * 999])
 def test_text_without_a_reason_is_no_answer_of_this_server(body: bytes) -> None:
     with pytest.raises(client.UnexpectedAnswer):

@@ -142,6 +142,19 @@ def test_pinned_certificate_is_accepted_whoever_vouches_for_it(files: Files, nam
         assert ask(server, verified_cert=f"\n{pem}\n") == "0.1.0"
 
 
+def test_scheme_in_capitals_is_the_same_scheme(files: Files) -> None:
+    with serving(files.context()) as server:
+        server.url = server.url.replace("https:", "HTTPS:")
+        assert ask(server, verified_cert=files.pem["server"].decode()) == "0.1.0"
+        with pytest.raises(ConnectionFailed, match="another certificate"):
+            ask(server, verified_cert=files.pem["other"].decode())
+
+
+def test_pin_is_the_first_certificate_of_what_was_copied(files: Files) -> None:
+    copied = "subject=CN = server\n" + files.pem["server"].decode() + files.pem["other"].decode()
+    assert fingerprint(copied) == fingerprint(files.pem["server"].decode())
+
+
 def test_certificate_for_another_name_is_refused(files: Files, tmp_path: Path) -> None:
     key = private_key("ES256", "client server")
     (tmp_path / "name.pem").write_bytes(certificate(key, addresses=("127.0.0.2",)))

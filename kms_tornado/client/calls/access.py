@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from ..errors import UnexpectedAnswer
 from ..exchanges import Exchange, call_json
+from .arguments import as_list
 
 T = TypeVar("T")
 
@@ -102,7 +103,11 @@ def server_version() -> Exchange[str]:
 
 
 def _members(key: str, user: str, operations: Sequence[str]) -> dict[str, Any]:
-    return {"unique_identifier": key, "user_id": user, "operation_types": list(operations)}
+    return {
+        "unique_identifier": key,
+        "user_id": user,
+        "operation_types": as_list("operations", operations),
+    }
 
 
 def _nothing(document: Any) -> None:

@@ -30,6 +30,13 @@ def identify(key: Key) -> str:
     return json.dumps(list(key), ensure_ascii=False)
 
 
+def as_list(subject: str, values: Sequence[str]) -> list[str]:
+    """A text is a sequence of texts, too: of its letters, which nobody means. Raises TypeError for one."""
+    if isinstance(values, str):
+        raise TypeError(f"{subject} are a list: write [{values!r}]")
+    return list(values)
+
+
 def new_identifier() -> str:
     """A random UUID, by which a repeated request is recognised."""
     return str(uuid.uuid4())
@@ -52,12 +59,12 @@ def describe(
     tags: Sequence[str] = (),
     unique_identifier: str | None = None,
 ) -> Attributes:
-    """The attributes, with those that have an argument of their own."""
+    """The attributes, with those that have an argument of their own. Raises TypeError for tags in one text."""
     described = attributes or Attributes()
     if name is not None:
         described = described.replace(names=(*described.names, Name(name)))
     if tags:
-        described = with_user_tags(described, tags)
+        described = with_user_tags(described, as_list("tags", tags))
     if unique_identifier is not None:
         described = described.replace(unique_identifier=unique_identifier)
     return described

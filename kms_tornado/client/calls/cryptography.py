@@ -77,7 +77,7 @@ def decrypt(
     parameters: CryptographicParameters | None = None,
 ) -> Exchange[bytes]:
     """The plaintext. ciphertext: bytes where the cipher has neither an IV nor a tag, as RSA."""
-    if isinstance(ciphertext, bytes):
+    if not isinstance(ciphertext, Ciphertext):
         ciphertext = Ciphertext("", ciphertext)
     request = DecryptRequest(
         unique_identifier=identify(key),
