@@ -11,10 +11,15 @@ from ..errors import ConfigurationError
 from ..wording import cut, find_closest, name_toml_type, quote, suggest
 from .configuration_keys import KEYS, OF_OTHER_PROGRAMS, Key, is_of_type
 
+#: Parts of a key, such as the two of ``http_config.server_url``.
+MOST_PARTS = 100
+
 
 def parse_toml(text: str, source: str) -> dict[str, Any]:
     """Raises ConfigurationError, whose text quotes nothing of the file."""
     try:
+        if any(_has_endless_key(line) for line in text.splitlines()):
+            raise RecursionError
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
         # Of its text only the place: it may quote what stands there, which may be half a secret.
@@ -24,6 +29,12 @@ def parse_toml(text: str, source: str) -> dict[str, Any]:
         raise ConfigurationError(
             f"{source} is not TOML: nested too deeply, or a number too long"
         ) from None
+
+
+def _has_endless_key(line: str) -> bool:
+    """Whether a key has more parts than anybody writes: tomllib takes the square of their number."""
+    key = line.partition("=")[0].strip()
+    return key.count(".") > MOST_PARTS and not key.startswith("#")
 
 
 class TOMLValues:

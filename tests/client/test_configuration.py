@@ -321,6 +321,16 @@ def test_new_name_wins_over_the_old_one() -> None:
             id="deep",
         ),
         pytest.param(
+            "a." * 500_000 + "b = 1",
+            "the file is not TOML: nested too deeply, or a number too long",
+            id="key of half a million parts",
+        ),
+        pytest.param(
+            "[" + "a." * 500_000 + "b]",
+            "the file is not TOML: nested too deeply, or a number too long",
+            id="table of half a million parts",
+        ),
+        pytest.param(
             "a = " + "1" * 5000,
             "the file is not TOML: nested too deeply, or a number too long",
             id="long number",
@@ -332,6 +342,10 @@ def test_nonsense_is_refused_with_the_key_and_the_file(text: str, error: str) ->
         parse(text)
     assert str(refusal.value) == error
     assert "secret" not in error
+
+
+def test_line_of_dots_in_a_comment_is_no_mistake() -> None:
+    assert parse("# " + ". " * 500 + "\n" + SERVER).server_url == "http://kms"
 
 
 def test_path_of_nobody_s_home_is_refused() -> None:

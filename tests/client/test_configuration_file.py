@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kms_tornado.client import configuration_file
 from kms_tornado.client.configuration import Configuration
@@ -162,3 +165,16 @@ def test_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"\xef\xbb\xbf" + OPEN.encode())
     assert read_configuration(NamedFile(path)).server_url == "http://kms"
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_configuration_or_one_line(data: bytes) -> None:
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        line = ""
+        try:
+            read_configuration(NamedFile(Path(file.name)))
+        except ConfigurationError as exc:
+            line = str(exc)
+    assert line == "" or line.isprintable()
