@@ -28,7 +28,7 @@ GET_NOTHING = {
 
 
 def message(*operations: str) -> dict[str, object]:
-    """As KMIP.md §12 has it."""
+    """A RequestMessage with one batch item for each operation."""
     return {"tag": "RequestMessage", "type": "Structure", "value": [
         {"tag": "RequestHeader", "type": "Structure", "value": [
             {"tag": "ProtocolVersion", "type": "Structure", "value": [
