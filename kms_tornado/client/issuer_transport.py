@@ -48,12 +48,17 @@ def open_issuer_session(connection: ConnectionSettings, settings: LoginSettings)
 
 def check_is_protected(url: str) -> None:
     """Refuse an URL that would carry codes and tokens over the network in the clear."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise LoginFailed("a URL of the issuer is none: check the configuration") from None
     if parts.scheme == "https" and parts.hostname:
         return
     if parts.scheme == "http" and is_loopback(parts.hostname):
         return
-    raise LoginFailed(f"{url} is not https: codes and tokens go to no other URL of an issuer")
+    raise LoginFailed(
+        f"{origin(url)} is not https: codes and tokens go to no other URL of an issuer"
+    )
 
 
 def is_loopback(host: str | None) -> bool:
@@ -149,7 +154,8 @@ def read_bounded(answer: urllib3.BaseHTTPResponse, url: str) -> bytes:
     """The decoded body; neither its size nor slow drops of it can hold the client up."""
     deadline = time.monotonic() + TIMEOUT_S
     body = bytearray()
-    for chunk in answer.stream(65536, decode_content=True):
+    # read1, as read waits until it has all that it asked for, however slowly that drops in.
+    while chunk := answer.read1(65536, decode_content=True):
         body += chunk
         if len(body) > MAX_BODY_BYTES or time.monotonic() > deadline:
             answer.close()

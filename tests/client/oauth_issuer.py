@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 import secrets
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -38,12 +39,15 @@ class OAuthIssuer:
     metadata, claims, answer: replace members of the discovery document, of id tokens, and parameters of
     the authorization response; None takes away.
     scripted: {path: answers}, given before all others, one a request.
-    requests: (path, parameters) as they come.
+    requests: (path, parameters) as they come. origin: its URL, where it is not that of the port.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, tls: ssl.SSLContext | None = None, origin: str | None = None) -> None:
         self.reset()
+        self._origin = origin
         self._server = _Server(self)
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.02,), daemon=True
         )
@@ -76,7 +80,11 @@ class OAuthIssuer:
 
     @property
     def uri(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return self._origin or f"http://127.0.0.1:{self.port}"
+
+    @property
+    def port(self) -> int:
+        return self._server.server_port
 
     def asked(self, path: str) -> list[dict[str, str]]:
         return [parameters for asked, parameters in self.requests if asked == path]
