@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.keywrap import aes_key_wrap_with_padding
 from kms_tornado.client import KMSClient
 from kms_tornado.client.key_files.writing import write_key_file
 from kms_tornado.kmip.attributes import parse_user_tags
-from kms_tornado.kmip.enums import CryptographicAlgorithm, LinkType
+from kms_tornado.kmip.enums import CryptographicAlgorithm, LinkType, State
 
 from ...key_files.samples import native, sample
 from ..conftest import BOB
@@ -115,6 +115,50 @@ def test_secret_is_brought_to_the_byte(alice: Kmsctl) -> None:
     for octets in (b"hunter2\n", b"aGVsbG8=", os.urandom(100)):
         secret = imported(alice("secret-data", "import", "-", "-t", "x", stdin=octets))
         assert alice("secret-data", "export", secret, "-", "-f", "raw").output == octets
+
+
+def test_file_of_ckms_is_brought_without_what_its_server_had_determined(
+    alice: Kmsctl, client: KMSClient
+) -> None:
+    """As version 5 writes them: structures without a type, and all attributes that its server knows."""
+    attributes = [
+        {"tag": "CryptographicAlgorithm", "type": "Enumeration", "value": "AES"},
+        {"tag": "CryptographicUsageMask", "type": "Integer", "value": 12},
+        {"tag": "ActivationDate", "type": "DateTime", "value": "2025-01-01T00:00:00Z"},
+        {"tag": "InitialDate", "type": "DateTime", "value": "2025-01-01T00:00:00Z"},
+        {"tag": "Sensitive", "type": "Boolean", "value": False},
+        {"tag": "State", "type": "Enumeration", "value": "Deactivated"},
+        {"tag": "UniqueIdentifier", "type": "TextString", "value": "theirs"},
+        {"tag": "Attribute", "value": [
+            {"tag": "VendorIdentification", "type": "TextString", "value": "cosmian"},
+            {"tag": "AttributeName", "type": "TextString", "value": "tag"},
+            {"tag": "AttributeValue", "type": "TextString", "value": '["_kk","moved"]'}]},
+    ]  # fmt: skip
+    tree = {"tag": "SymmetricKey", "value": [{"tag": "KeyBlock", "value": [
+        {"tag": "KeyFormatType", "type": "Enumeration", "value": "Raw"},
+        {"tag": "KeyValue", "value": [
+            {"tag": "KeyMaterial", "type": "ByteString", "value": bytes(range(32)).hex()},
+            {"tag": "Attributes", "value": attributes}]},
+        {"tag": "CryptographicAlgorithm", "type": "Enumeration", "value": "AES"},
+        {"tag": "CryptographicLength", "type": "Integer", "value": 256}]}]}  # fmt: skip
+    key = imported(alice("sym", "keys", "import", "-", stdin=json.dumps(tree).encode()))
+    assert key != "theirs"
+    assert alice("sym", "keys", "export", key, "-", "-f", "raw").output == bytes(range(32))
+    found = client.get_attributes(key)
+    assert found.state is State.ACTIVE
+    assert found.cryptographic_usage_mask == 12
+    assert parse_user_tags(found) == {"moved"}
+
+
+def test_key_that_left_as_json_ttlv_comes_back_with_its_tags_and_uses(
+    alice: Kmsctl, client: KMSClient, tmp_path: Path
+) -> None:
+    argv = ("--name", "goes-and-comes", "-t", "kept", "--key-usage", "wrap-key")
+    alice("sym", "keys", "create", *argv)
+    alice("sym", "keys", "export", "goes-and-comes", tmp_path / "key.json")
+    found = client.get_attributes(imported(alice("sym", "keys", "import", tmp_path / "key.json")))
+    assert parse_user_tags(found) == {"kept"}
+    assert found.cryptographic_usage_mask == 0x10
 
 
 # --- encrypted files ----------------------------------------------------------------------------
