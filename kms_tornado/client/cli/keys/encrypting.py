@@ -59,7 +59,7 @@ _OPTIONS = (
 
 def _make(noun: Noun, verb: str, suffix: str) -> click.Command:
     # A certificate encrypts, and its private key, which is named as keys are, decrypts.
-    named = Noun(noun.words, noun.title) if verb == "decrypt" else noun
+    named = Noun(noun.words, "private key") if verb == "decrypt" else noun
     output_file = click.option(
         "output", "--output-file", "-o", metavar="FILE",
         help=f"Where to; FILE.{suffix} in place of its suffix, unless given. - is stdout.",

@@ -24,7 +24,7 @@ def ask_password(what: str) -> bytes:
     """Ask the person at the terminal. Raises click.UsageError where there is none."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise click.UsageError(f"{what}: give its password with --password-file")
-    answer: str = click.prompt(f"{what}. Password", hide_input=True, err=True)
+    answer: str = click.prompt(f"{what[0].upper()}{what[1:]}. Password", hide_input=True, err=True)
     return answer.encode()
 
 
