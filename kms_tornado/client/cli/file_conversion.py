@@ -14,9 +14,8 @@ from ..files.container import DataKey, Header
 from ..files.data_keys import unwrap_data_key, wrap_new_data_key
 from ..files.encrypted_file import decrypt_stream, encrypt_stream
 from ..files.errors import UntrueFile
-from ..files.sealing import Observer
+from ..files.sealing import Observer, Writable
 from ..files.source import Source
-from ..files.target import Target
 from .ckms_options import CkmsChoice
 from .endings import ended_in_order
 from .file_names import (
@@ -35,7 +34,7 @@ from .session import Session
 T = TypeVar("T")
 
 #: Reads the source and writes the target. Where it raises, nothing that the target got may be used.
-Convert = Callable[["FileJob", Source, Target, Observer], None]
+Convert = Callable[["FileJob", Source, Writable, Observer], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,13 +79,13 @@ def decrypt_files(job: FileJob) -> None:
     _convert_all(job, outputs, _decrypt if ckms is None else _decrypt_for_ckms)
 
 
-def _encrypt(job: FileJob, source: Source, target: Target, observe: Observer) -> None:
+def _encrypt(job: FileJob, source: Source, target: Writable, observe: Observer) -> None:
     header, data_key = job.use_key(lambda key: wrap_new_data_key(job.session.client, key))
     encrypt_stream(source, target, header, data_key, observe)
     source.check_unchanged()
 
 
-def _decrypt(job: FileJob, source: Source, target: Target, observe: Observer) -> None:
+def _decrypt(job: FileJob, source: Source, target: Writable, observe: Observer) -> None:
     def unwrap(header: Header) -> DataKey:
         client = job.session.client
         if job.names_key:
@@ -96,7 +95,7 @@ def _decrypt(job: FileJob, source: Source, target: Target, observe: Observer) ->
     decrypt_stream(source, target, unwrap, observe)
 
 
-def _encrypt_for_ckms(job: FileJob, source: Source, target: Target, observe: Observer) -> None:
+def _encrypt_for_ckms(job: FileJob, source: Source, target: Writable, observe: Observer) -> None:
     from .ckms_files import encrypt_ckms
 
     assert job.ckms is not None
@@ -104,7 +103,7 @@ def _encrypt_for_ckms(job: FileJob, source: Source, target: Target, observe: Obs
     source.check_unchanged()
 
 
-def _decrypt_for_ckms(job: FileJob, source: Source, target: Target, observe: Observer) -> None:
+def _decrypt_for_ckms(job: FileJob, source: Source, target: Writable, observe: Observer) -> None:
     from .ckms_files import decrypt_ckms
 
     assert job.ckms is not None

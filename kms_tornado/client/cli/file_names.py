@@ -11,6 +11,7 @@ from typing import cast
 
 import click
 
+from ..files.sealing import Writable
 from ..files.source import Source, open_source
 from ..files.target import Target, open_target
 from .output import Refused, visible
@@ -45,7 +46,7 @@ def open_input(file: Path) -> Iterator[Source]:
 
 
 @contextmanager
-def open_output(output: Path, *, replaces: bool) -> Iterator[Target]:
+def open_output(output: Path, *, replaces: bool) -> Iterator[Writable]:
     if output == STREAM:
         yield Target("stdout", sys.stdout.buffer)
         sys.stdout.buffer.flush()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from .errors import FileError
 from .sealing import Writable
+from .write_behind import WriteBehind
 
 
 class Target:
@@ -31,7 +32,7 @@ class Target:
 
 
 @contextmanager
-def open_target(path: Path, *, replaces: bool) -> Iterator[Target]:
+def open_target(path: Path, *, replaces: bool) -> Iterator[Writable]:
     """A file that stands under its name at the end of the block, and not at all where the block raises.
 
     Until then it has a temporary name beside it, and only its owner may read it. Its mode is then what the
@@ -53,7 +54,8 @@ def open_target(path: Path, *, replaces: bool) -> Iterator[Target]:
     stream, mode = _create(temporary, path)
     try:
         with stream:
-            yield Target(str(path), stream)
+            with WriteBehind(Target(str(path), stream)) as target:
+                yield target
             os.fchmod(stream.fileno(), mode if status is None else stat.S_IMODE(status.st_mode))
         check_replaceable(path, replaces=replaces)
         temporary.rename(path)
