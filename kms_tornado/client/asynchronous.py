@@ -51,7 +51,8 @@ class AsyncKMSClient(PerformAsynchronous):
     """A client whose methods are awaited. Arguments and exceptions are those of KMSClient.
 
     At most MAX_KEPT requests run at a time; more wait for their turn. To cancel a call stops the waiting:
-    a request that was sent is carried out all the same.
+    a request that was sent is carried out all the same, and its thread ends with the answer, or after
+    timeout_s.
     """
 
     # urllib3 blocks, so each request that runs has a thread. A library with an event loop of its own would

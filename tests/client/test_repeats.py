@@ -133,7 +133,7 @@ def test_pauses_grow_and_vary(monkeypatch: pytest.MonkeyPatch, pauses: list[floa
 
 def test_server_that_does_not_answer_in_time_is_not_asked_again() -> None:
     with Scripted(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n") as server:
-        settings = ConnectionSettings(server_url=server.url, timeout_s=0.2)
+        settings = ConnectionSettings(server_url=server.url, timeout_s=0.5)
         with (
             KMSClient(settings=settings) as client,
             pytest.raises(ConnectionFailed, match="did not answer in time"),
