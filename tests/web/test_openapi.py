@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -11,7 +13,8 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from tornado.web import Application
 
-from kms_tornado import __version__
+from kms_tornado import BearerAuth, __version__
+from kms_tornado.auth.issuer import RequiredClaim
 from kms_tornado.auth.no_auth import InsecureNoAuth
 from kms_tornado.kmip.tables import OPERATION_TAGS
 from kms_tornado.service.catalogue import CATALOGUE, select_operations
@@ -21,7 +24,7 @@ from kms_tornado.web.service_handler import ProtectedHandler, _implemented_metho
 
 from ..issuer import Issuer
 from ..server import NO_AUTH, ServerProcess, eventually, serving, trusting
-from ..support import Response, running
+from ..support import Client, Response, running
 
 ALL_ROUTES = [*ROUTES, METRICS_ROUTE]
 DOCUMENT = describe_api(
@@ -102,14 +105,22 @@ def test_every_route_is_described_with_its_methods_and_its_need_of_a_token(
         assert bool(operation["security"]) == issubclass(handler, ProtectedHandler)
 
 
-def test_nothing_is_described_that_is_not_served(document: dict[str, Any], tmp_path: Any) -> None:
+@pytest.fixture(scope="module")
+def open_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """Without authentication, and with all that is off otherwise."""
+    directory = tmp_path_factory.mktemp("open")
+    with serving(*NO_AUTH, "--metrics", "--kmip-interop", cwd=directory) as server:
+        yield server
+
+
+def test_nothing_is_described_that_is_not_served(
+    document: dict[str, Any], open_server: ServerProcess
+) -> None:
     assert set(document["paths"]) == {document_path(route) for route, _ in ROUTES}
-    with serving(*NO_AUTH, "--metrics", cwd=tmp_path) as server:
-        with_metrics = server.client.get("/openapi.json").json()
-        assert set(with_metrics["paths"]) - set(document["paths"]) == {"/metrics"}
-        check_answer(
-            with_metrics, with_metrics["paths"]["/metrics"]["get"], server.client.get("/metrics")
-        )
+    with_metrics = open_server.client.get("/openapi.json").json()
+    assert set(with_metrics["paths"]) - set(document["paths"]) == {"/metrics"}
+    metrics = with_metrics["paths"]["/metrics"]["get"]
+    check_answer(with_metrics, metrics, open_server.client.get("/metrics"))
 
 
 def test_every_offered_operation_has_its_fields(document: dict[str, Any]) -> None:
@@ -134,9 +145,8 @@ def test_tokens_come_from_the_issuers_that_are_urls(
     assert set(only_named["components"]["securitySchemes"]) == {"bearer"}
 
 
-def test_document_asks_for_no_token_where_none_is_checked(tmp_path: Any) -> None:
-    with serving(*NO_AUTH, "--kmip-interop", cwd=tmp_path) as server:
-        document = server.client.get("/openapi.json").json()
+def test_document_asks_for_no_token_where_none_is_checked(open_server: ServerProcess) -> None:
+    document = open_server.client.get("/openapi.json").json()
     assert list(protected(document)) == []
     assert "InteropRequest" in document["components"]["schemas"]
 
@@ -157,7 +167,7 @@ def test_client_that_has_the_document_is_not_sent_it_again(server: ServerProcess
     assert server.client.get("/openapi.json", headers={"If-None-Match": '"x"'}).status == 200
 
 
-def test_paths_of_a_mounted_kms_are_found_below_its_prefix(tmp_path: Any) -> None:
+def test_paths_of_a_mounted_kms_are_found_below_its_prefix(tmp_path: Path) -> None:
     kms = handlers("/keys/kms", auth=InsecureNoAuth("somebody"), data_dir=tmp_path / "data")
     with running(lambda: Application(kms)) as client:
         assert client.get("/keys/kms/openapi.json").status == 503
@@ -314,23 +324,32 @@ def test_unreadable_identifier_is_answered_as_documented(
     check_answer(document, document["paths"]["/access/list/{uid}"]["get"], answer)
 
 
-def test_missing_scope_and_missing_keys_are_answered_as_documented(
-    issuer: Issuer, tmp_path: Any
-) -> None:
-    token = issuer.token(aud="kms")
-    required = trusting(issuer, "--jwt-required-claim", "scope=kms:use")
-    with serving(*required, cwd=tmp_path) as server:
-        document = server.client.get("/openapi.json").json()
-        eventually(lambda: server.client.get("/ready").status == 200)
-        for method, path, operation in protected(document):
-            answer = server.client.request(method, path, token=token, body=b"{}")
-            assert answer.status == 403
-            check_answer(document, operation, answer)
-    with serving(*trusting(issuer, "--jwks-uri", "http://127.0.0.1:9/"), cwd=tmp_path) as server:
-        for method, path, operation in protected(document):
-            answer = server.client.request(method, path, token=token, body=b"{}")
-            assert answer.status == 503
-            check_answer(document, operation, answer)
-        ready = server.client.get("/ready")
+def refusing(issuer: Issuer, directory: Path, **changes: Any) -> AbstractContextManager[Client]:
+    """A KMS that refuses the issuer's good tokens. changes: what its `BearerAuth` is made with."""
+    auth = BearerAuth.from_issuer(issuer.uri, audience="kms", **changes)
+    kms = handlers(auth=auth, data_dir=directory / "data")
+    return running(lambda: Application(kms), auth, kms)
+
+
+def check_refusals(client: Client, token: str, status: int) -> None:
+    document = client.get("/openapi.json").json()
+    for method, path, operation in protected(document):
+        answer = client.request(method, path, token=token, body=b"{}")
+        assert answer.status == status
+        check_answer(document, operation, answer)
+
+
+def test_missing_scope_is_answered_as_documented(issuer: Issuer, tmp_path: Path) -> None:
+    required = (RequiredClaim("scope", "kms:use"),)
+    with refusing(issuer, tmp_path, required_claims=required) as client:
+        eventually(lambda: client.get("/ready").status == 200)
+        check_refusals(client, issuer.token(aud="kms"), 403)
+
+
+def test_missing_keys_are_answered_as_documented(issuer: Issuer, tmp_path: Path) -> None:
+    with refusing(issuer, tmp_path, jwks_uri="http://127.0.0.1:9/") as client:
+        check_refusals(client, issuer.token(aud="kms"), 503)
+        ready = client.get("/ready")
         assert ready.status == 503
+        document = client.get("/openapi.json").json()
         check_answer(document, document["paths"]["/ready"]["get"], ready)
