@@ -24,7 +24,8 @@ from urllib.parse import quote
 
 from .issuer import Issuer
 from .operations.rules import check_answer, check_failure
-from .server import environment
+from .server import environment, warm_servers
+from .warm import WarmProcess
 
 ROOT = Path(__file__).parents[1]
 
@@ -460,7 +461,7 @@ class KMS:
         if len(issuers) > 1:
             self._options += ["--jwt-user-namespace", namespace]
         self._env = env or {}
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | WarmProcess | None = None
 
     @property
     def log(self) -> str:
@@ -472,13 +473,17 @@ class KMS:
 
     def __enter__(self) -> Self:
         with self._log_file.open("wb") as log:
-            self._process = subprocess.Popen(
-                [
-                    sys.executable, "-m", "kms_tornado", "--port", "0", "--log-level", "debug",
-                    "--data-dir", str(self.data_dir), *self._options,
-                ],
-                cwd=ROOT, env=environment(**self._env), stdout=log, stderr=log,
-            )  # fmt: skip
+            argv = [
+                "--port", "0", "--log-level", "debug", "--data-dir", str(self.data_dir),
+                *self._options,
+            ]  # fmt: skip
+            if self._env:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "kms_tornado", *argv],
+                    cwd=ROOT, env=environment(**self._env), stdout=log, stderr=log,
+                )  # fmt: skip
+            else:
+                self._process = warm_servers().start(argv, ROOT, output=log.fileno())
         deadline = time.monotonic() + 60
         start_up_line = re.compile(r'listening on http://127\.0\.0\.1:(\d+)["\n]')
         while (match := start_up_line.search(self.log)) is None:

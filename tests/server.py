@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import json
 import os
@@ -21,6 +22,7 @@ from typing import Any, Self
 from .issuer import Issuer
 from .support import Client as PlainClient
 from .support import Response
+from .warm import WarmProcess, WarmServers
 
 ROOT = Path(__file__).resolve().parent.parent
 _URL = re.compile(r"listening on (https?)://(\[[^\]]*\]|[^:\s]+):(\d+)")
@@ -35,8 +37,16 @@ def environment(**variables: str) -> dict[str, str]:
     return {**inherited, "PYTHONPATH": str(ROOT), **variables}
 
 
+@functools.cache
+def warm_servers() -> WarmServers:
+    """Where servers are forked from; one for each process of pytest."""
+    return WarmServers(environment())
+
+
 def run(*argv: str, cwd: Path, timeout_s: float = 60, **variables: str) -> Any:
     """Run the command to its end: a CompletedProcess with text output."""
+    if not variables:
+        return warm_servers().run(argv, cwd, timeout_s)
     return subprocess.run(
         [sys.executable, "-m", "kms_tornado", *argv],
         cwd=cwd,
@@ -109,7 +119,8 @@ class Client(PlainClient):
 class ServerProcess:
     """``with ServerProcess(…) as server:`` listens; at the end it is killed if it still runs.
 
-    wrapper: a command that executes the server's, as setpriv does.
+    wrapper: a command that executes the server's, as setpriv does. cold: whether it is started by its
+    command line although none of these asks for it (`warm`).
     output: {"stdout": lines, "stderr": lines}, as they come.
     """
 
@@ -122,6 +133,7 @@ class ServerProcess:
         preexec: Callable[[], None] | None = None,
         env: Mapping[str, str] | None = None,
         wrapper: Sequence[str] = (),
+        cold: bool = False,
     ) -> None:
         self.argv = [*argv, "--port", str(port)]
         self.cwd = cwd
@@ -130,22 +142,17 @@ class ServerProcess:
         self._preexec = preexec
         self._wrapper = wrapper
         self._env = dict(env or {})
+        self._is_cold = bool(cold or preexec or wrapper or env)
         self._changed = threading.Condition()
+        self.process: subprocess.Popen[str] | WarmProcess
         self.url = ""
         self.port = 0
         self.started_in_s = 0.0
 
     def start(self) -> Self:
         began = time.monotonic()
-        self.process = subprocess.Popen(
-            [*self._wrapper, sys.executable, "-m", "kms_tornado", *self.argv],
-            cwd=self.cwd,
-            env=environment(**self._env),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="surrogateescape",
-            preexec_fn=self._preexec,
+        self.process = (
+            self._start_cold() if self._is_cold else warm_servers().start(self.argv, self.cwd)
         )
         self._readers = [
             threading.Thread(target=self._read, args=(name,), daemon=True)
@@ -160,6 +167,18 @@ class ServerProcess:
         self.started_in_s = time.monotonic() - began
         self.client = Client(self.port, tls=self.tls)
         return self
+
+    def _start_cold(self) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [*self._wrapper, sys.executable, "-m", "kms_tornado", *self.argv],
+            cwd=self.cwd,
+            env=environment(**self._env),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="surrogateescape",
+            preexec_fn=self._preexec,
+        )
 
     def __enter__(self) -> Self:
         try:

@@ -56,7 +56,8 @@ def two(tmp_path_factory, issuer):
     resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
     try:
         argv = trusting(issuer, "--jwks-cooldown", "0")
-        server = ServerProcess(*argv, *TWO, cwd=tmp_path_factory.mktemp("two")).start()
+        directory = tmp_path_factory.mktemp("two")
+        server = ServerProcess(*argv, *TWO, cwd=directory, cold=True).start()
     finally:
         resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
     with contextlib.ExitStack() as stack:

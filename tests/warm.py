@@ -1,0 +1,175 @@
+"""Servers that start in a tenth of the time: forked from a process that has loaded the package already.
+
+A server takes a second to load its libraries, and the tests start hundreds of them. Each is a process of
+its own all the same, with its own directory, output, signals and exit code. Where a test is about the
+start itself (its environment, its limits, its command line), it starts `python -m kms_tornado`.
+
+    test ── WarmServers ── socket ── _serve_forever (loads once) ── _watch (one a server) ── server
+
+`_watch` is the server's parent: it tells the process ID, waits for the end and tells the exit code.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, NoReturn
+
+ROOT = Path(__file__).resolve().parent.parent
+_NUMBER = struct.Struct(">i")
+
+
+class WarmProcess:
+    """A forked server, with those methods of `subprocess.Popen` that tests use."""
+
+    def __init__(self, pid: int, status: int, stdout: IO[str] | None, stderr: IO[str] | None):
+        """status: a pipe that the exit code comes from."""
+        self.pid = pid
+        self.stdout = stdout
+        self.stderr = stderr
+        self.returncode: int | None = None
+        self._status = status
+
+    def poll(self) -> int | None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        if self.returncode is None:
+            if not select.select([self._status], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired("kms_tornado", timeout or 0)
+            [self.returncode] = _NUMBER.unpack(os.read(self._status, _NUMBER.size))
+            os.close(self._status)
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+class WarmServers:
+    """The process that servers are forked from. It ends with the one that made it."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._socket, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.warm", str(theirs.fileno())],
+                cwd=ROOT, env=environment, pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+            )  # fmt: skip
+        atexit.register(self.close)
+
+    def close(self) -> None:
+        self._socket.close()
+        self._process.wait(10)
+
+    def start(self, argv: Sequence[str], cwd: Path, output: int | None = None) -> WarmProcess:
+        """argv: behind the program's name. output: where all output goes; None makes two pipes."""
+        status, theirs = os.pipe()
+        if output is None:
+            pipes = [os.pipe(), os.pipe()]
+            files = [os.fdopen(reader, errors="surrogateescape") for reader, _ in pipes]
+            descriptors = [theirs, *(writer for _, writer in pipes)]
+        else:
+            files, descriptors = [], [theirs, output, output]
+        message = json.dumps({"argv": list(argv), "cwd": str(cwd)}).encode()
+        socket.send_fds(self._socket, [_NUMBER.pack(len(message)) + message], descriptors)
+        for descriptor in descriptors if output is None else descriptors[:1]:
+            os.close(descriptor)
+        [pid] = _NUMBER.unpack(os.read(status, _NUMBER.size))
+        return WarmProcess(pid, status, *(files or (None, None)))
+
+    def run(
+        self, argv: Sequence[str], cwd: Path, timeout_s: float
+    ) -> subprocess.CompletedProcess[str]:
+        """As `subprocess.run` does. The output has to fit into the pipes, whose 64 KiB are plenty for it."""
+        process = self.start(argv, cwd)
+        assert process.stdout is not None
+        assert process.stderr is not None
+        with process.stdout, process.stderr:
+            try:
+                code = process.wait(timeout_s)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+            return subprocess.CompletedProcess(
+                list(argv), code, process.stdout.read(), process.stderr.read()
+            )
+
+
+# --- the process that servers are forked from -----------------------------------------------------
+
+
+#: What a server loads until it listens; uvloop only where it is installed.
+_LOADED_FIRST = (
+    "alembic.command", "alembic.config", "kms_tornado.__main__", "kms_tornado.store.migrate",
+    "kms_tornado.store.sqlite.backend", "kms_tornado.web.process.serving",
+    "tornado.platform.asyncio", "uvloop",
+)  # fmt: skip
+
+
+def _serve_forever(control: socket.socket) -> None:
+    for name in _LOADED_FIRST:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    gc.freeze()  # or the first collection in each server would copy all pages
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the watchers are nobody's business
+    while True:
+        head, descriptors, _, _ = socket.recv_fds(control, _NUMBER.size, 3)
+        if not head:
+            return
+        [length] = _NUMBER.unpack(head)
+        request = json.loads(control.recv(length, socket.MSG_WAITALL))
+        if os.fork() == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            control.close()
+            _watch(request["argv"], request["cwd"], *descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _watch(argv: list[str], cwd: str, status: int, stdout: int, stderr: int) -> NoReturn:
+    pid = os.fork()
+    if pid == 0:
+        _run(argv, cwd, status, stdout, stderr)
+    for descriptor in (stdout, stderr):
+        os.close(descriptor)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal: the tests stop their servers
+    os.write(status, _NUMBER.pack(pid))
+    _, ended = os.waitpid(pid, 0)
+    os.write(status, _NUMBER.pack(os.waitstatus_to_exitcode(ended)))
+    os._exit(0)
+
+
+def _run(argv: list[str], cwd: str, status: int, stdout: int, stderr: int) -> NoReturn:
+    from kms_tornado.__main__ import main
+
+    os.close(status)
+    os.dup2(stdout, 1)
+    os.dup2(stderr, 2)
+    os.closerange(3, max(stdout, stderr) + 1)
+    os.chdir(cwd)
+    sys.argv = ["kms_tornado", *argv]
+    sys.exit(main())  # through the whole of Python's own end, as from a command line
+
+
+if __name__ == "__main__":
+    _serve_forever(socket.socket(fileno=int(sys.argv[1])))
