@@ -48,6 +48,7 @@ RULES = {
     "S10": "the web does not sign in at the issuer of --dev",
     "S11": "what the client keeps is its user's alone",
     "S12": "the client repeats nothing that counts twice, and tells its secrets to its server alone",
+    "S13": "nothing drives the user's terminal, and nothing dangerous is done unasked",
 }
 
 FAULTS: tuple[Fault, ...] = (
@@ -1167,5 +1168,54 @@ FAULTS: tuple[Fault, ...] = (
         '"the token has characters that no bearer token has: give it without quotes and spaces"',
         'f"{self.value}: the token has characters that no bearer token has"',
         ("client/test_connection.py",),
+    ),
+    # --- S13: the command line ----------------------------------------------------------------------
+    Fault(
+        "S13",
+        "a Name is printed with its escape sequences",
+        "client/cli/output.py",
+        "    if text.isprintable():",
+        "    if text:",
+        ("client/cli/test_output.py",),
+    ),
+    Fault(
+        "S13",
+        "a refusal is printed with its escape sequences",
+        "client/cli/failures.py",
+        'text = visible(" ".join(text.split()))',
+        'text = " ".join(text.split())',
+        ("client/cli/test_failures.py",),
+    ),
+    Fault(
+        "S13",
+        "JSON is printed with characters that a terminal obeys",
+        "client/cli/output.py",
+        "return json.dumps(document, indent=2, default=_json_value)",
+        "return json.dumps(document, indent=2, default=_json_value, ensure_ascii=False)",
+        ("client/cli/test_output.py",),
+    ),
+    Fault(
+        "S13",
+        "something dangerous is done where nobody can be asked",
+        "client/cli/output.py",
+        "if not (sys.stdin.isatty() and sys.stderr.isatty()):",
+        "if sys.stdin.closed:",
+        ("client/cli/test_output.py",),
+    ),
+    Fault(
+        "S13",
+        "a password to derive from stays at the server",
+        "client/cli/derivation.py",
+        "client.destroy(base, remove=True)",
+        "client.get_attributes(base)",
+        ("client/cli/test_derivation.py",),
+    ),
+    Fault(
+        "S13",
+        "a mistake of kmsctl's own tells what it worked on",
+        "client/cli/failures.py",
+        "unexpected {type(error).__name__}, a mistake",
+        "unexpected {error!r}, a mistake",
+        ("client/cli/test_failures.py",),
     ),
 )

@@ -128,6 +128,7 @@ def _read_terminal(descriptor: int, answer: str) -> bytes:
             break
         shown += piece
         if answer and shown.endswith(b": "):
-            os.write(descriptor, f"{answer}\n".encode())
+            # Ctrl-C alone: a line behind it may be read before the signal arrives.
+            os.write(descriptor, answer.encode() if answer == "\x03" else f"{answer}\n".encode())
             answer = ""
     return shown.replace(b"\r\n", b"\n")

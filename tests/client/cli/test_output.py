@@ -24,7 +24,7 @@ from .runner import Kmsctl
 TABLE = (
     ("unique_identifier", "names", "is_wrapped", "last_change", "length"),
     [
-        ("uid-1", ("a", "b\x1b[0m"), True, datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC), 256),
+        ("uid-1", ("a", "b\x1b[0m\u202e"), True, datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC), 256),
         ("uid-2", (), False, None, None),
     ],
 )
@@ -55,7 +55,7 @@ def test_control_characters_are_made_visible(text: str, shown: str) -> None:
 def test_table_in_a_pipe_is_bare_values(session: Session, capsys: Any) -> None:
     output.show_table(*TABLE)
     assert capsys.readouterr() == (
-        "uid-1\ta,b\\x1b[0m\ttrue\t2030-01-02T03:04:05Z\t256\nuid-2\t\tfalse\t\t\n",
+        "uid-1\ta,b\\x1b[0m\\u202e\ttrue\t2030-01-02T03:04:05Z\t256\nuid-2\t\tfalse\t\t\n",
         "",
     )
 
@@ -64,11 +64,12 @@ def test_table_as_json_has_names_and_everything_as_it_is(session: Session, capsy
     session.options.is_json = True
     output.show_table(*TABLE)
     printed = capsys.readouterr().out
+    assert printed.isascii()
     assert "\x1b" not in printed
     assert json.loads(printed) == [
         {
             "unique_identifier": "uid-1",
-            "names": ["a", "b\x1b[0m"],
+            "names": ["a", "b\x1b[0m\u202e"],
             "is_wrapped": True,
             "last_change": "2030-01-02T03:04:05Z",
             "length": 256,
