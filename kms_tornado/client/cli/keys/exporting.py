@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ....errors import FeatureNotSupported, KMIPError
+from ....errors import FeatureNotSupported, KMIPError, SensitiveObject
 from ....kmip.enums import EncodingOption, KeyFormatType, KeyWrapType, State
 from ....kmip.objects import Certificate, KeyWrappingSpecification, Object, OpaqueObject, PublicKey
 from ....kmip.payloads import AttributeReference, ExportRequest, ExportResponse
@@ -126,12 +126,17 @@ def _fetch(
     """The object, in a form of which the file's format can be made."""
     key_format = None if file_format == "json-ttlv" else _OCTETS.get(noun, KeyFormatType.PKCS8)
     wrap_type = KeyWrapType.NOT_WRAPPED if unwraps else None
-    response: ExportResponse = use_key(
-        session, key, tags,
-        lambda named: session.client.export(
-            named, key_format_type=key_format, key_wrap_type=wrap_type, wrapping=wrapping
-        ),
-    )  # fmt: skip
+    try:
+        response: ExportResponse = use_key(
+            session, key, tags,
+            lambda named: session.client.export(
+                named, key_format_type=key_format, key_wrap_type=wrap_type, wrapping=wrapping
+            ),
+        )  # fmt: skip
+    except SensitiveObject as exc:
+        if wrapping is not None:
+            raise
+        raise SensitiveObject(f"{exc}: name the key to wrap it with by --wrap-key-id") from None
     managed = response.object
     if managed is None or not is_wrapped(managed):
         return response

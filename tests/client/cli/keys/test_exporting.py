@@ -282,6 +282,7 @@ REFUSED = [
     (["KEY", "-w", "no-such-key"], 1, "Item_Not_Found"),
     (["KEY", "-w", "KEY"], 1, "a key does not wrap itself"),
     (["KEY", "-w", "for-encryption-alone"], 1, "Usage_Mask"),
+    (["sensitive-one"], 1, "name the key to wrap it with by --wrap-key-id"),
     (["KEY", "-k", "KEY"], 2, "named twice"),
     (["KEY", "-t", "tag"], 2, "or by --tag: give one of the two"),
     (["a", "b"], 2, "give the key and the file"),
@@ -307,6 +308,7 @@ def test_refused_export_is_one_line_and_writes_nothing(
         mask = Attributes(cryptographic_usage_mask=int(CryptographicUsageMask.ENCRYPT))
         client.create_symmetric_key(unique_identifier="for-encryption-alone", attributes=mask)
         alice("sym", "keys", "create", "kept-wrapped-too", "-w", kek)
+        alice("sym", "keys", "create", "sensitive-one", "--sensitive")
     argv = [key if word == "KEY" else word for word in argv]
     outcome = alice("sym", "keys", "export", *argv, tmp_path / "out")
     assert (outcome.code, outcome.output) == (code, b""), outcome.stderr
