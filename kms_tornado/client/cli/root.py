@@ -72,11 +72,8 @@ class LazyGroup(Group):
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        starts = [*map(list(COMMANDS).index, SECTIONS), len(COMMANDS)]
-        rows = [(name, text) for name, (_, text) in COMMANDS.items()]
-        for title, start, end in zip(SECTIONS.values(), starts, starts[1:], strict=False):
-            with formatter.section(title):
-                formatter.write_dl(rows[start:end], col_max=16)
+        with formatter.section("Commands"):
+            formatter.write_dl(self._described())
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """As click does it, without importing every command for its help."""
@@ -90,6 +87,17 @@ class LazyGroup(Group):
     def _described(self) -> list[tuple[str, str]]:
         loaded = [(name, one.get_short_help_str(limit=80)) for name, one in self.commands.items()]
         return loaded + [(name, text) for name, (_, text) in self._table.items()]
+
+
+class RootGroup(LazyGroup):
+    """The commands of `COMMANDS`, which --help lists in sections."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        starts = [*map(list(COMMANDS).index, SECTIONS), len(COMMANDS)]
+        rows = [(name, text) for name, (_, text) in COMMANDS.items()]
+        for title, start, end in zip(SECTIONS.values(), starts, starts[1:], strict=False):
+            with formatter.section(title):
+                formatter.write_dl(rows[start:end], col_max=16)
 
 
 def _store(ctx: click.Context, param: click.Parameter, value: Any) -> None:
@@ -142,12 +150,12 @@ def attach_global_options(command: click.Command) -> None:
     )
 
 
-def _root(callback: Callable[[], None]) -> LazyGroup:
+def _root(callback: Callable[[], None]) -> RootGroup:
     version = click.Option(
         ["--version"], is_flag=True, expose_value=False, is_eager=True, callback=_print_version,
         help="Print the version and exit.",
     )  # fmt: skip
-    return LazyGroup(
+    return RootGroup(
         "kmsctl",
         COMMANDS,
         callback=callback,
