@@ -25,6 +25,10 @@ from ...errors import ConfigurationError, KeySetError
 from .fetch_client import FetchClient, abandon_when_cancelled, silence_tornado
 from .proxy import Proxy, build_proxy_arguments, find_proxy, make_proxy_client
 
+#: Some servers answer 406 where none of the types is theirs: that of RFC 7517 §8.5, JSON, or what a host of
+#: static files takes the document for.
+_ACCEPT = "application/jwk-set+json, application/json;q=0.9, */*;q=0.5"
+
 
 class JWKSFetch:
     """A `Fetch` (see auth.key_source) with HTTP clients of its own, between `open` and `close`."""
@@ -79,7 +83,7 @@ class JWKSFetch:
         return self._proxy_client
 
     def _request(self, url: str, etag: str | None, proxy: Proxy | None) -> HTTPRequest:
-        headers = {"Accept": "application/json"}
+        headers = {"Accept": _ACCEPT}
         if etag is not None:
             headers["If-None-Match"] = etag
         return HTTPRequest(

@@ -31,7 +31,7 @@ def test_a_key_set_is_fetched_under_our_own_name(issuer: Issuer) -> None:
     assert json.loads(answer.body) == {"keys": issuer.keys}
     (headers,) = issuer.headers
     assert headers["user-agent"] == f"kms-tornado/{__version__}"
-    assert headers["accept"] == "application/json"
+    assert headers["accept"] == "application/jwk-set+json, application/json;q=0.9, */*;q=0.5"
     assert "authorization" not in headers
     assert "if-none-match" not in headers
 
@@ -41,6 +41,27 @@ def test_a_key_set_is_fetched_under_our_own_name(issuer: Issuer) -> None:
 )
 def test_the_content_type_is_not_looked_at(issuer: Issuer, content_type: str) -> None:
     issuer.jwks_headers = {"Content_Type": content_type}
+    assert fetch(url_of(issuer)).status == 200
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    ["application/jwk-set+json", "application/json", "text/plain", "application/octet-stream"],
+)
+def test_a_server_that_has_the_document_in_one_type_alone_does_not_answer_406(
+    issuer: Issuer, media_type: str
+) -> None:
+    """406 is a server's right where Accept names none of its types (RFC 9110 §12.5.1)."""
+
+    def negotiate(writer: asyncio.StreamWriter) -> None:
+        accepted = {
+            part.partition(";")[0].strip() for part in issuer.headers[-1]["accept"].split(",")
+        }
+        is_acceptable = not accepted.isdisjoint({media_type, "*/*"})
+        answer = response(b"{}", "200 OK" if is_acceptable else "406 Not Acceptable")
+        writer.write(answer)
+
+    issuer.answers[issuer.jwks_path] = negotiate
     assert fetch(url_of(issuer)).status == 200
 
 
