@@ -116,9 +116,13 @@ def _streams(stdin: io.BytesIO, stdout: io.BytesIO, stderr: io.BytesIO) -> Itera
 
 
 def _read_terminal(descriptor: int, answer: str) -> bytes:
-    shown, deadline = b"", time.monotonic() + 30
+    shown, interrupts, deadline = b"", False, time.monotonic() + 30
     while time.monotonic() < deadline:
         if not select.select([descriptor], [], [], 1)[0]:
+            if (
+                interrupts
+            ):  # the signal came before Python waited for the line: a person presses again
+                os.write(descriptor, b"\x03")
             continue
         try:
             piece = os.read(descriptor, 65536)
@@ -129,6 +133,7 @@ def _read_terminal(descriptor: int, answer: str) -> bytes:
         shown += piece
         if answer and shown.endswith(b": "):
             # Ctrl-C alone: a line behind it may be read before the signal arrives.
-            os.write(descriptor, answer.encode() if answer == "\x03" else f"{answer}\n".encode())
+            interrupts = answer == "\x03"
+            os.write(descriptor, answer.encode() if interrupts else f"{answer}\n".encode())
             answer = ""
     return shown.replace(b"\r\n", b"\n")
