@@ -10,7 +10,7 @@ from pathlib import Path
 class Fault:
     """A rule undone.
 
-    rule: the group of faults, S1 to S12, that the rule answers (`RULES`). name: what the faulty server does.
+    rule: the group of faults, S1 to S14, that the rule answers (`RULES`). name: what the faulty server does.
     file: below kms_tornado. old: a part of one line, which occurs once in the file. new: what replaces it.
     tests: what must catch it, below tests: files, or single tests in files.
     """
@@ -49,6 +49,7 @@ RULES = {
     "S11": "what the client keeps is its user's alone",
     "S12": "the client repeats nothing that counts twice, and tells its secrets to its server alone",
     "S13": "nothing drives the user's terminal, and nothing dangerous is done unasked",
+    "S14": "an encrypted file is whole and as it was written, or there is none",
 }
 
 FAULTS: tuple[Fault, ...] = (
@@ -1217,5 +1218,94 @@ FAULTS: tuple[Fault, ...] = (
         "unexpected {type(error).__name__}, a mistake",
         "unexpected {error!r}, a mistake",
         ("client/cli/test_failures.py",),
+    ),
+    # --- S14: encrypted files -------------------------------------------------------------------------
+    Fault(
+        "S14",
+        "a file that is cut off between chunks is whole",
+        "client/files/sealing.py",
+        'return index.to_bytes(11) + (b"\\x01" if is_last else b"\\x00")',
+        "return index.to_bytes(12)",
+        ("client/files/test_encrypted_file.py",),
+    ),
+    Fault(
+        "S14",
+        "chunks of a file may change places",
+        "client/files/sealing.py",
+        'return index.to_bytes(11) + (b"\\x01" if is_last else b"\\x00")',
+        'return bytes(11) + (b"\\x01" if is_last else b"\\x00")',
+        ("client/files/test_encrypted_file.py",),
+    ),
+    Fault(
+        "S14",
+        "an empty chunk stands behind others",
+        "client/files/sealing.py",
+        "if length < 0 or index >= MAX_CHUNKS or (length == 0 and index > 0):",
+        "if length < 0 or index >= MAX_CHUNKS:",
+        ("client/files/test_sealing.py",),
+    ),
+    Fault(
+        "S14",
+        "the header of a file is not authenticated",
+        "client/files/container.py",
+        "if not hmac.compare_digest(mac, parsed.mac):",
+        "if False:",
+        ("client/files/test_container.py",),
+    ),
+    Fault(
+        "S14",
+        "the commitment of a file is not compared",
+        "client/files/container.py",
+        "if not hmac.compare_digest(keys.commitment, parsed.commitment):",
+        "if False:",
+        ("client/files/test_container.py",),
+    ),
+    Fault(
+        "S14",
+        "a file names its reader's keys by tags",
+        "client/files/container.py",
+        'if not 0 < len(identifier) <= MAX_IDENTIFIER_BYTES or identifier.startswith(b"["):',
+        "if not 0 < len(identifier) <= MAX_IDENTIFIER_BYTES:",
+        ("client/files/test_container.py",),
+    ),
+    Fault(
+        "S14",
+        "a wrapped data key is good for any file",
+        "client/files/container.py",
+        'return _LABEL + b"data key" + salt',
+        'return _LABEL + b"data key"',
+        ("docs/test_file_format.py",),
+    ),
+    Fault(
+        "S14",
+        "the tag of ckms's file is not verified",
+        "client/files/ckms_format.py",
+        "cipher.verify_tag(bytes(buffer[:TAG_BYTES]))",
+        "bytes(buffer[:TAG_BYTES])",
+        ("client/files/test_ckms_format.py",),
+    ),
+    Fault(
+        "S14",
+        "half of a file stays where writing it failed",
+        "client/files/target.py",
+        "            temporary.unlink()",
+        "            pass",
+        ("client/files/test_target.py",),
+    ),
+    Fault(
+        "S14",
+        "others read a file before it is whole",
+        "client/files/target.py",
+        "    os.fchmod(descriptor, 0o600)",
+        "    os.fchmod(descriptor, 0o644)",
+        ("client/files/test_target.py",),
+    ),
+    Fault(
+        "S14",
+        "an error of the disk is lost behind the last chunk",
+        "client/files/write_behind.py",
+        "if error is None and self._error is not None:",
+        "if error is not None and self._error is not None:",
+        ("client/files/test_write_behind.py",),
     ),
 )
