@@ -34,8 +34,7 @@ FAILURES: Final[tuple[tuple[type[BaseException], int, str], ...]] = (
     (click.ClickException, REFUSED, ""),
     (ConfigurationError, USAGE, ""),
     (InvalidSettings, USAGE, ""),
-    (TokenExpired, REFUSED, "run kmsctl login"),
-    (AuthenticationFailed, REFUSED, "run kmsctl login, or set KMS_TOKEN"),
+    (AuthenticationFailed, REFUSED, ""),  # _advise_on_token
     (AccessDenied, REFUSED, ""),
     (ServerUnavailable, NO_CONNECTION, "try again in a while"),
     (ConnectionFailed, NO_CONNECTION, ""),
@@ -48,20 +47,31 @@ FAILURES: Final[tuple[tuple[type[BaseException], int, str], ...]] = (
 )
 
 
-def describe_failure(error: Exception) -> tuple[str, int]:
-    """What to print, on one line, and the exit code."""
+def describe_failure(error: Exception, token_variable: str | None = None) -> tuple[str, int]:
+    """What to print, on one line, and the exit code. token_variable: from which the server's token was taken."""
     if isinstance(error, ModuleNotFoundError) and error.name:
         package = error.name.partition(".")[0]
         if package in EXTRA:
             return describe_missing_package(package), REFUSED
     for kind, code, advice in FAILURES:
         if isinstance(error, kind):
+            if isinstance(error, AuthenticationFailed):
+                advice = _advise_on_token(error, token_variable)
             return _one_line(_text(error), advice), code
     return (
         f"unexpected {type(error).__name__}, a mistake in kmsctl: please report it with the traceback that "
         "KMSCTL_TRACEBACK=1 shows",
         REFUSED,
     )
+
+
+def _advise_on_token(error: Exception, token_variable: str | None) -> str:
+    """A login changes nothing while a variable holds a token, which stands above it."""
+    if token_variable is not None:
+        return f"set {token_variable} anew, or unset it and run kmsctl login"
+    if isinstance(error, TokenExpired):
+        return "run kmsctl login"
+    return "run kmsctl login, or set KMS_TOKEN"
 
 
 def _text(error: Exception) -> str:

@@ -45,7 +45,7 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as exc:  # the outermost edge: a traceback helps nobody at a prompt
         from .failures import describe_failure
 
-        line, code = describe_failure(exc)
+        line, code = describe_failure(exc, session.token_variable)
         print(f"{PROGRAM}: {line}", file=sys.stderr)
         if os.environ.get("KMSCTL_TRACEBACK"):
             raise

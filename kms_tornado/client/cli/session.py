@@ -126,6 +126,13 @@ class Session:
         return self.configuration.access_token_source
 
     @property
+    def token_variable(self) -> str | None:
+        """The environment variable that the token was taken from; None where it is from elsewhere."""
+        if "configuration" in self.__dict__ and self.configuration.is_token_of_environment:
+            return self.configuration.access_token_source
+        return None
+
+    @property
     def is_token_renewed(self) -> bool:
         """Whether another token is fetched unasked when this one ends."""
         return self._tokens is not None and self._tokens.refresh_token is not None

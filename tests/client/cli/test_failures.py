@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -75,10 +76,34 @@ def test_answer_decides_the_exit_code(kmsctl: Kmsctl, reply: bytes, code: int, w
 # --- refused: 1 ---------------------------------------------------------------------------------
 
 
-def test_expired_token_says_to_log_in(place: Place, kmsctl: Kmsctl) -> None:
+@pytest.mark.parametrize("variable", ["KMS_TOKEN", "KMSCTL_ACCESS_TOKEN"])
+@pytest.mark.parametrize(
+    ("claims", "wrong"),
+    [
+        pytest.param({"aud": "kms", "iat": -7200, "exp": -3600}, "the token has expired", id="expired"),
+        pytest.param({"aud": "another"}, "the server does not accept the token: ", id="of another"),
+    ],
+)  # fmt: skip
+def test_token_of_a_variable_that_is_refused_says_which_variable_to_set(
+    place: Place, kmsctl: Kmsctl, variable: str, claims: dict[str, Any], wrong: str
+) -> None:
+    now = time.time()
+    claims = {name: value if name == "aud" else now + value for name, value in claims.items()}
+    token = place.issuer.token(sub=ALICE, **claims)
+    outcome = kmsctl("ls", KMS_URL=place.url, **{"KMS_TOKEN": "", variable: token})
+    assert outcome.code == 1
+    (line,) = outcome.stderr.splitlines()
+    assert line.startswith(f"kmsctl: {wrong}")
+    assert line.endswith(f": set {variable} anew, or unset it and run kmsctl login")
+
+
+def test_expired_token_of_the_file_says_to_log_in(place: Place, kmsctl: Kmsctl) -> None:
     now = time.time()
     token = place.issuer.token(sub=ALICE, aud="kms", iat=now - 7200, exp=now - 3600)
-    outcome = kmsctl("ls", KMS_URL=place.url, KMS_TOKEN=token)
+    file = kmsctl.home / "ckms.toml"
+    file.write_text(f'[http_config]\nserver_url = "{place.url}"\naccess_token = "{token}"\n')
+    file.chmod(0o600)
+    outcome = kmsctl("ls", "--conf", file, KMS_TOKEN="")
     assert outcome.code == 1
     assert outcome.stderr == "kmsctl: the token has expired: run kmsctl login\n"
 
