@@ -347,6 +347,10 @@ class KeyFormatTypeNotSupported(KMIPError):
     reason = "Key Format Type Not Supported"
 
 
+class KeyCompressionTypeNotSupported(KMIPError):
+    reason = "Key Compression Type Not Supported"
+
+
 class KeyWrapTypeNotSupported(KMIPError):
     reason = "Key Wrap Type Not Supported"
 

@@ -18,7 +18,6 @@ from .enums import (
     CertificateType,
     CryptographicAlgorithm,
     EncodingOption,
-    KeyCompressionType,
     KeyFormatType,
     ObjectType,
     SecretDataType,
@@ -132,10 +131,14 @@ class KeyWrappingSpecification:
 
 @dataclass(frozen=True, slots=True)
 class KeyBlock:
-    """The key and its form (§3). key_value: None for a key whose material was destroyed."""
+    """The key and its form (§3).
+
+    key_compression_type: a number of KeyCompressionType, or a vendor's. key_value: None for a key whose
+    material was destroyed.
+    """
 
     key_format_type: KeyFormatType
-    key_compression_type: KeyCompressionType | None = None
+    key_compression_type: EnumerationNumber | None = None
     key_value: Annotated[
         KeyValue | EncodedKeyValue | None, Custom(_read_key_value, _write_key_value)
     ] = None

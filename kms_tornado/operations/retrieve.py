@@ -10,7 +10,6 @@ import dataclasses
 from ..domain.lifecycle import DESTROYED_STATES, Use
 from ..domain.managed_object import ManagedObject
 from ..errors import (
-    FeatureNotSupported,
     KeyWrapTypeNotSupported,
     NotExtractable,
     SensitiveObject,
@@ -22,6 +21,7 @@ from ..store.base import Replace
 from .common.call import Call, UsableKey
 from .common.object_attributes import describe_object
 from .objects.digests import read_digests
+from .objects.incoming import check_compression_type
 from .objects.outgoing import enclose_key_block, render_object
 from .objects.stored_wrapped import is_stored_wrapped, render_as_registered, unwrap_stored
 from .objects.wrapping import wrap_key_block
@@ -29,7 +29,7 @@ from .objects.wrapping import wrap_key_block
 
 async def get(call: Call, request: GetRequest) -> GetResponse:
     """The object, wrapped or in the clear as requested. Raises SensitiveObject, NotExtractable."""
-    _check_no_compression(request)
+    check_compression_type(request.key_compression_type)
     target = await call.fetch_for(request.unique_identifier, Use.READ)
     response = GetResponse(target.object_type, target.uid, await _render(call, target, request))
     if target.attributes.fresh:
@@ -39,7 +39,7 @@ async def get(call: Call, request: GetRequest) -> GetResponse:
 
 async def export(call: Call, request: ExportRequest) -> ExportResponse:
     """As Get, with all attributes and in any state; without the object's material once it is destroyed."""
-    _check_no_compression(request)
+    check_compression_type(request.key_compression_type)
     target = await call.fetch_for(request.unique_identifier, Use.INSPECT)
     is_destroyed = target.state in DESTROYED_STATES
     response = ExportResponse(
@@ -57,11 +57,6 @@ async def _clear_fresh(call: Call, target: ManagedObject) -> None:
     """Set Fresh to false, as the object is given out for the first time (KMIP 2.1 §4.23)."""
     after = dataclasses.replace(target, attributes=target.attributes.replace(fresh=False))
     await call.commit(Replace(after, seen=target.generation))
-
-
-def _check_no_compression(request: GetRequest | ExportRequest) -> None:
-    if request.key_compression_type is not None:
-        raise FeatureNotSupported("KeyCompressionType is not supported")
 
 
 async def _render(call: Call, target: ManagedObject, request: GetRequest | ExportRequest) -> Object:

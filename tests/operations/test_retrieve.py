@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 
-from ..kms import flag, name, spellings, structure, text, uid
+from ..kms import (
+    batch_item,
+    flag,
+    name,
+    number,
+    octets,
+    spellings,
+    structure,
+    text,
+    uid,
+)
+from .test_register import BLOCKS, normal, registered
+from .test_signing import pair
 
 BLOCK = ("Object", "KeyBlock")
 
@@ -54,8 +68,8 @@ def test_key_comes_in_the_format_that_was_asked_for(alice, operation, items, for
             id="wrapped, which must not come in the clear",
         ),
         pytest.param(
-            name("KeyCompressionType", "ECPublicKeyTypeUncompressed"),
-            "Feature_Not_Supported",
+            name("KeyCompressionType", "ECPublicKeyTypeX9_62CompressedPrime"),
+            "Key_Compression_Type_Not_Supported",
             id="compressed",
         ),
     ],
@@ -82,6 +96,76 @@ def test_key_that_may_not_leave_does_not_and_still_works(alice, operation, kept,
     assert alice.decrypt(key, alice.encrypt(key, b"x")) == b"x"
     free = alice.create(flag("Sensitive", False), flag("Extractable", True))
     assert alice.do(operation, uid(free)).uid == free
+
+
+UNCOMPRESSED = name("KeyCompressionType", "ECPublicKeyTypeUncompressed")
+WRAPPED_BY_KEK = structure(
+    "KeyWrappingData",
+    name("WrappingMethod", "Encrypt"),
+    structure("EncryptionKeyInformation", uid("kek")),
+)
+OTHER_COMPRESSIONS = {
+    "compressed, prime": "ECPublicKeyTypeX9_62CompressedPrime",
+    "compressed, char2": "ECPublicKeyTypeX9_62CompressedChar2",
+    "hybrid": "ECPublicKeyTypeX9_62Hybrid",
+    "a vendor's": "0x80000001",
+}
+
+
+def stated_compression(held, compression):
+    """The object, with the KeyCompressionType in its KeyBlock."""
+    object_ = copy.deepcopy(held)
+    object_["value"][0]["value"].insert(1, compression)
+    return object_
+
+
+@pytest.mark.parametrize("compression", [None, UNCOMPRESSED], ids=["not stated", "the default"])
+@pytest.mark.parametrize("operation", ["Get", "Export"])
+@pytest.mark.parametrize(("object_type", "held"), BLOCKS)
+def test_uncompressed_is_what_every_key_may_be_said_to_be(
+    alice, object_type, held, operation, compression
+):
+    """KeyCompressionType 1 is the default (KMIP 2.1 §3): stating it, in or out, changes nothing."""
+    key = registered(alice, object_type, stated_compression(held, UNCOMPRESSED))
+    (answer,) = alice.ask(batch_item(operation, uid(key), *([compression] if compression else [])))
+    assert answer["ResultStatus"] == "Success", answer.item
+    assert normal(answer["ResponsePayload", object_type]) == normal(held["value"])
+
+
+@pytest.mark.parametrize("form", OTHER_COMPRESSIONS)
+@pytest.mark.parametrize("operation", ["Get", "Export"])
+def test_no_key_is_given_out_compressed(alice, operation, form):
+    _, public = pair(alice, "EC", number("CryptographicLength", 256))
+    asked = name("KeyCompressionType", OTHER_COMPRESSIONS[form])
+    line = alice.refused(operation, uid(public), asked)
+    assert line.startswith("Key_Compression_Type_Not_Supported: ")
+    (answer,) = alice.ask(batch_item(operation, uid(public), asked))
+    assert answer["ResultReason"] == "KeyCompressionTypeNotSupported"
+    assert alice.do(operation, uid(public), UNCOMPRESSED).uid == public
+
+
+@pytest.mark.parametrize("form", OTHER_COMPRESSIONS)
+@pytest.mark.parametrize("operation", ["Register", "Import"])
+@pytest.mark.parametrize("wrapping", [(), (WRAPPED_BY_KEK,)], ids=["plain", "wrapped"])
+def test_no_key_comes_in_compressed(alice, operation, form, wrapping):
+    held = structure(
+        "SymmetricKey",
+        structure(
+            "KeyBlock",
+            name("KeyFormatType", "Raw"),
+            name("KeyCompressionType", OTHER_COMPRESSIONS[form]),
+            structure("KeyValue", octets("KeyMaterial", bytes(24))),
+            name("CryptographicAlgorithm", "AES"),
+            *wrapping,
+        ),
+    )
+    first = [uid("")] if operation == "Import" else []
+    (answer,) = alice.ask(
+        batch_item(
+            operation, *first, name("ObjectType", "SymmetricKey"), structure("Attributes"), held
+        )
+    )
+    assert answer["ResultReason"] == "KeyCompressionTypeNotSupported"
 
 
 def test_flags_tell_that_a_key_never_left(alice):

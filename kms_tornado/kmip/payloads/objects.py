@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from ..attributes import Attributes
-from ..enums import DerivationMethod, KeyCompressionType, KeyFormatType, KeyWrapType, ObjectType
+from ..enums import DerivationMethod, KeyFormatType, KeyWrapType, ObjectType
 from ..objects import KeyWrappingSpecification, ObjectField
-from ..schema import Sparse, Tag
+from ..schema import EnumerationNumber, Sparse, Tag
 from ..structures import DerivationParameters, ProtectionStorageMasks
 
 
@@ -98,7 +98,7 @@ class GetRequest(Sparse):
     key_format_type: KeyFormatType | None = None
     key_wrap_type: KeyWrapType | None = None
     key_wrapping_specification: KeyWrappingSpecification | None = None
-    key_compression_type: KeyCompressionType | None = None
+    key_compression_type: EnumerationNumber | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class ExportRequest(Sparse):
     key_format_type: KeyFormatType | None = None
     key_wrap_type: KeyWrapType | None = None
     key_wrapping_specification: KeyWrappingSpecification | None = None
-    key_compression_type: KeyCompressionType | None = None
+    key_compression_type: EnumerationNumber | None = None
 
 
 @dataclass(frozen=True, slots=True)

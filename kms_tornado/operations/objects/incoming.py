@@ -24,6 +24,7 @@ from ...domain.wrapped_rights import WrappedRights
 from ...errors import (
     FeatureNotSupported,
     InvalidField,
+    KeyCompressionTypeNotSupported,
     KeyFormatTypeNotSupported,
     MissingData,
 )
@@ -31,6 +32,7 @@ from ...kmip.attributes import Attributes
 from ...kmip.enums import (
     CertificateType,
     CryptographicAlgorithm,
+    KeyCompressionType,
     KeyFormatType,
     ObjectType,
     SecretDataType,
@@ -78,7 +80,8 @@ def parse_object(
 ) -> ParsedObject:
     """Parse an object that is not wrapped.
 
-    Raises MissingData, InvalidField, KeyFormatTypeNotSupported, UnsupportedCryptographicParameters.
+    Raises MissingData, InvalidField, KeyFormatTypeNotSupported, KeyCompressionTypeNotSupported,
+    UnsupportedCryptographicParameters.
     """
     if not isinstance(incoming, OBJECT_CLASSES[object_type]):
         raise MissingData(f"Object is missing, or not of the type {object_type.name}")
@@ -92,6 +95,18 @@ def parse_object(
         case SymmetricKey():
             return _parse_symmetric_key(incoming.key_block, requested)
     return _parse_asymmetric_key(object_type, incoming.key_block, requested)
+
+
+def check_compression_type(compression: int | None) -> None:
+    """Check that a key comes, or is to be given out, uncompressed: the default, which a client may state.
+
+    compression: a number of KeyCompressionType. Points on curves are stored and given out uncompressed;
+    other keys have nothing to compress. Raises KeyCompressionTypeNotSupported.
+    """
+    if compression not in {None, KeyCompressionType.EC_PUBLIC_KEY_TYPE_UNCOMPRESSED}:
+        raise KeyCompressionTypeNotSupported(
+            "keys are uncompressed here: leave KeyCompressionType out, or state ECPublicKeyTypeUncompressed"
+        )
 
 
 def merge_inner_attributes(block: KeyBlock, requested: Attributes) -> Attributes:
@@ -193,8 +208,7 @@ def _parse_asymmetric_key(
 
 
 def _read_material(block: KeyBlock) -> KeyMaterialField | TransparentKey:
-    if block.key_compression_type is not None:
-        raise FeatureNotSupported("KeyCompressionType is not supported")
+    check_compression_type(block.key_compression_type)
     if block.key_value is None:
         raise MissingData("KeyValue is missing in KeyBlock")
     if isinstance(block.key_value, EncodedKeyValue):

@@ -18,7 +18,6 @@ from ...domain.wrapped_rights import (
     restore_object,
 )
 from ...errors import (
-    FeatureNotSupported,
     InvalidAttributeValue,
     InvalidField,
     MissingData,
@@ -50,7 +49,13 @@ from ...kmip.objects import (
 from ...kmip.payloads import ExportRequest, GetRequest
 from ...kmip.structures import Link
 from ..common.call import Call, UsableKey
-from .incoming import SECRET_TYPE_TAGS, ParsedObject, merge_inner_attributes, parse_object
+from .incoming import (
+    SECRET_TYPE_TAGS,
+    ParsedObject,
+    check_compression_type,
+    merge_inner_attributes,
+    parse_object,
+)
 from .outgoing import enclose_key_block, render_inner_attributes
 from .wrapping import require_encryption_key, unwrap_key_block, wrap_key_block
 from .wrapping_policy import check_comes_back_without_rights, is_generated_here
@@ -72,7 +77,8 @@ def parse_wrapped_object(
 ) -> ParsedObject:
     """Parse an object that stays wrapped. The server knows of its content only what the client states.
 
-    Raises MissingData, InvalidField, FeatureNotSupported, KeyWrapTypeNotSupported.
+    Raises MissingData, InvalidField, FeatureNotSupported, KeyWrapTypeNotSupported,
+    KeyCompressionTypeNotSupported.
     """
     if not isinstance(incoming, OBJECT_CLASSES[object_type]):
         raise MissingData(f"Object is missing, or not of the type {object_type.name}")
@@ -80,8 +86,7 @@ def parse_wrapped_object(
     block = incoming.key_block
     if block.key_wrapping_data is None or block.key_value is None:
         raise MissingData("KeyWrappingData and KeyValue go together")
-    if block.key_compression_type is not None:
-        raise FeatureNotSupported("KeyCompressionType is not supported")
+    check_compression_type(block.key_compression_type)
     information = require_encryption_key(block.key_wrapping_data)
     if information.unique_identifier.startswith("["):
         # It would mean another key for each caller who uses the object.
@@ -252,6 +257,7 @@ def _adapt_to_client(call: Call, target: ManagedObject, block: KeyBlock) -> KeyB
             value = KeyValue(value.key_material, inner)
         block = dataclasses.replace(
             block,
+            key_compression_type=None,
             key_value=value,
             cryptographic_algorithm=target.attributes.cryptographic_algorithm,
             cryptographic_length=target.attributes.cryptographic_length,

@@ -48,6 +48,17 @@ def test_wrapped_key_is_given_out_as_it_came(alice, kek, key, items):
     assert data["value"][1] == structure("EncryptionKeyInformation", uid(kek))
 
 
+def test_wrapped_key_that_says_it_is_uncompressed_is_kept_and_used(alice, kek):
+    answer = alice.do("Get", uid(alice.import_key("", KEY)), under(kek))
+    stated = name("KeyCompressionType", "ECPublicKeyTypeUncompressed")
+    answer["Object", "KeyBlock"].insert(1, stated)
+    key = kept(alice, answer)
+    (message,) = alice.ask(batch_item("Get", uid(key), stated))
+    assert stated in message["ResponsePayload", "SymmetricKey", "KeyBlock"]
+    assert wrapped_bytes(alice.do("Get", uid(key), stated)) == wrapped_bytes(answer)
+    assert wrapped_bytes(alice.do("Get", uid(key), NOT_WRAPPED, stated)) == KEY
+
+
 def test_wrapped_key_is_unwrapped_where_that_is_asked_for(alice, key):
     answer = alice.do("Get", uid(key), NOT_WRAPPED)
     assert wrapped_bytes(answer) == KEY
