@@ -5,6 +5,7 @@ Bytes come from the `fetch` that is passed in.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urljoin, urlsplit
@@ -14,7 +15,6 @@ from .issuer import TrustedIssuer, check_issuer_url, default_jwks_uri
 from .keyset import Discovery, KeySet, parse_document
 
 MAX_DOCUMENT_BYTES = 1024 * 1024  # uncompressed; Nimbus' 51,200 bytes are too few for real issuers
-_DISCOVERY = "/.well-known/openid-configuration"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,43 +54,67 @@ class LoadedKeys:
 class KeySource:
     """Fetches the documents of one issuer; their ETags spare it those that have not changed."""
 
-    def __init__(self, issuer: TrustedIssuer, fetch: Fetch) -> None:
+    def __init__(
+        self, issuer: TrustedIssuer, fetch: Fetch, *, timeout_s: float | None = None
+    ) -> None:
+        """timeout_s: for all requests of one `load`, which the caller ends then; None means no limit."""
         self._issuer = issuer
         self._fetch = fetch
+        #: For how long the first of two places is waited for; a little is left to say what was slow.
+        self._patience_s = None if timeout_s is None else 0.45 * timeout_s
         #: {URL: (ETag, the document it belongs to)}
         self._last_documents: dict[str, tuple[str, KeySet | Discovery]] = {}
 
     async def load(self) -> LoadedKeys:
         """Fetch the issuer's current keys. Raises KeySetError.
 
-        - Without a configured URI: ``<issuer>/.well-known/jwks.json``; if that is 404, discovery.
+        - Without a configured URI: ``<issuer>/.well-known/jwks.json``, which is a guess; where no key set
+          is there, discovery at the issuer.
         - A configured URI without a path: discovery there, then at the issuer.
-        - Any other configured URI is fetched as it is.
+        - Any other configured URI is fetched as it is, and nothing else.
 
         Whichever of them answers with a discovery document: its ``jwks_uri`` is fetched.
         """
         configured = self._issuer.jwks_uri
         if configured is None:
-            url = default_jwks_uri(self._issuer.uri)
-            try:
-                document, max_age_s = await self._get(url)
-            except _NotFound:
-                return await self._discover(self._issuer.uri)
+            first = default_jwks_uri(self._issuer.uri)
         elif urlsplit(configured).scheme != "file" and urlsplit(configured).path in {"", "/"}:
-            try:
-                return await self._discover(configured)
-            except (_NotFound, _OtherIssuer):
-                # The host may be an issuer itself, other than those below it, as Okta's org server is.
-                if configured.rstrip("/") == self._issuer.uri.rstrip("/"):
-                    raise
-                return await self._discover(self._issuer.uri)
+            first = _build_discovery_url(configured)
         else:
-            url = configured
-            document, max_age_s = await self._get(url)
-        return await self._follow(document, url, max_age_s)
+            return await self._load_from(configured)
+        second = _build_discovery_url(self._issuer.uri)
+        if first == second:
+            return await self._load_from(first)
+        return await self._load_from_either(first, second)
 
-    async def _discover(self, base: str) -> LoadedKeys:
-        url = base.rstrip("/") + _DISCOVERY
+    async def _load_from_either(self, first: str, second: str) -> LoadedKeys:
+        """The keys that `first` leads to, else those of `second`.
+
+        What is at a place that nobody named says nothing about the issuer: pages for signing in, redirects to
+        them, 401, 403, 405 and silence are there as well as 404. A configured host may be an issuer itself,
+        other than those below it, as Okta's org server is.
+        """
+        attempt = asyncio.create_task(self._load_from(first))
+        try:
+            await asyncio.wait({attempt}, timeout=self._patience_s)
+            if attempt.done() and not isinstance(attempt.exception(), KeySetError):
+                return attempt.result()
+            try:
+                async with asyncio.timeout(self._patience_s):
+                    return await self._load_from(second)
+            except TimeoutError:
+                problem = f"{second}: no complete answer in time"
+            except KeySetError as exc:
+                problem = str(exc)
+            try:
+                return await attempt
+            except KeySetError as exc:
+                raise KeySetError(f"{exc}; discovery: {problem}") from None
+        finally:
+            attempt.cancel()
+            await asyncio.gather(attempt, return_exceptions=True)
+
+    async def _load_from(self, url: str) -> LoadedKeys:
         document, max_age_s = await self._get(url)
         return await self._follow(document, url, max_age_s)
 
@@ -101,9 +125,14 @@ class KeySource:
         if isinstance(document, KeySet):
             return LoadedKeys(document, max_age_s)
         self._check_discovery(document, url)
-        key_set, max_age_s = await self._get(document.jwks_uri)
+        try:
+            key_set, max_age_s = await self._get(document.jwks_uri)
+        except KeySetError as exc:
+            raise KeySetError(f"{exc} ({url} names this address)") from None
         if not isinstance(key_set, KeySet):
-            raise KeySetError(f"{document.jwks_uri} is another discovery document, not a key set")
+            raise KeySetError(
+                f"{document.jwks_uri}, which {url} names, is another discovery document, not a key set"
+            )
         return LoadedKeys(key_set, max_age_s)
 
     def _check_discovery(self, document: Discovery, url: str) -> None:
@@ -112,11 +141,11 @@ class KeySource:
         named = document.issuer
         if named != configured:
             if isinstance(named, str) and named.rstrip("/") == configured.rstrip("/"):
-                raise _OtherIssuer(
+                raise KeySetError(
                     f"{url} names the issuer {named!r}, but {configured!r} is configured: they "
                     "differ in the slash at the end; configure it as the issuer writes it"
                 )
-            raise _OtherIssuer(
+            raise KeySetError(
                 f"{url} names the issuer {named!r:.200}, but {configured!r} is configured: "
                 "configure that issuer, or the key set URI of your issuer"
             )
@@ -132,7 +161,7 @@ class KeySource:
         if answer.status == 304 and last is not None:
             return last[1], answer.max_age_s
         if answer.status == 404:
-            raise _NotFound(f"{url} answered HTTP 404: it has no keys; configure the key set URI")
+            raise KeySetError(f"{url} answered HTTP 404: it has no keys; configure the key set URI")
         if 300 <= answer.status < 400 and answer.location:
             raise KeySetError(
                 f"{url} redirects to {urljoin(url, answer.location):.200}, and redirects are not "
@@ -151,9 +180,6 @@ class KeySource:
         return document, answer.max_age_s
 
 
-class _NotFound(KeySetError):
-    """404: nothing is at the default address; discovery may know another one."""
-
-
-class _OtherIssuer(KeySetError):
-    """A discovery document of another issuer."""
+def _build_discovery_url(base: str) -> str:
+    """OpenID Connect Discovery §4: below the path of an issuer, if it has one."""
+    return base.rstrip("/") + "/.well-known/openid-configuration"

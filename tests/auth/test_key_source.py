@@ -18,6 +18,9 @@ from .samples import document
 KEYS = document(jwk("ES256", "a"))
 OTHER_KEYS = document(jwk("ES256", "b", "other"))
 I = "https://i.example"  # noqa: E741
+GUESS = f"{I}/.well-known/jwks.json"
+DISCOVERY = f"{I}/.well-known/openid-configuration"
+SILENCE = object()
 
 
 class Web:
@@ -26,6 +29,7 @@ class Web:
     def __init__(self, **answers: Any) -> None:
         self.answers: dict[str, Any] = {}
         self.asked: list[tuple[str, str | None]] = []
+        self.silent = 0  # answers that are still waited for
 
     @property
     def urls(self) -> list[str]:
@@ -36,6 +40,12 @@ class Web:
         answer = self.answers.get(url, 404)
         if isinstance(answer, Exception):
             raise answer
+        if answer is SILENCE:
+            self.silent += 1
+            try:
+                await asyncio.sleep(60)
+            finally:
+                self.silent -= 1
         if isinstance(answer, FetchResult):
             return answer
         return FetchResult(answer, b"") if isinstance(answer, int) else FetchResult(200, answer)
@@ -46,7 +56,7 @@ def discovery(issuer: Any, jwks_uri: Any) -> bytes:
 
 
 def load(web: Web, issuer: str = I, jwks_uri: str | None = None) -> LoadedKeys:
-    return asyncio.run(KeySource(TrustedIssuer(issuer, jwks_uri), web).load())
+    return asyncio.run(KeySource(TrustedIssuer(issuer, jwks_uri), web, timeout_s=0.1).load())
 
 
 @pytest.mark.parametrize(
@@ -119,8 +129,8 @@ def test_the_keys_are_found(issuer: str, jwks_uri: str | None, answers: Any, url
     ("jwks_uri", "answers", "problem"),
     [
         pytest.param(None, {}, "404", id="404 everywhere"),
-        pytest.param(None, {f"{I}/.well-known/jwks.json": 500}, "500", id="500 at the default URI: no discovery"),
-        pytest.param(None, {f"{I}/.well-known/jwks.json": 403}, "403", id="403 at the default URI: no discovery"),
+        pytest.param(None, {f"{I}/.well-known/jwks.json": 500}, "500", id="500 at the default URI, 404 by discovery"),
+        pytest.param(None, {f"{I}/.well-known/jwks.json": 403}, "403", id="403 at the default URI, 404 by discovery"),
         pytest.param(None, {f"{I}/.well-known/jwks.json": 401}, "401", id="401"),
         pytest.param(None, {f"{I}/.well-known/jwks.json": 204}, "204", id="204"),
         pytest.param(None, {f"{I}/.well-known/jwks.json": 304}, "304", id="304 that was not asked for"),
@@ -165,13 +175,138 @@ def test_a_refresh_that_finds_no_keys_fails_and_says_why(
     assert "https://new.example/keys" not in web.urls, "a redirect was followed"
 
 
-def test_a_configured_uri_that_answers_404_is_not_followed_by_discovery() -> None:
+#: What is at a place that nobody named. Each of them has been seen at a real issuer or in front of one.
+NO_KEY_SETS: dict[str, Any] = {
+    "204": FetchResult(204, b""),
+    "301 to nowhere": FetchResult(301, b""),
+    "302 to a page for signing in": FetchResult(302, b"", location="/login"),
+    "303": FetchResult(303, b"", location=f"{I}/"),
+    "307": FetchResult(307, b"", location="https://www.example/"),
+    "308 that brings keys": FetchResult(308, OTHER_KEYS, location=f"{I}/k2"),
+    "400": 400, "401": 401, "403": 403, "404": 404, "405": 405, "406": 406, "410": 410, "418": 418,
+    "429": 429, "500": 500, "501": 501, "502": 502, "503": 503,
+    "304 that was not asked for": 304,
+    "203 with keys": FetchResult(203, OTHER_KEYS),
+    "nothing": b"",
+    "HTML": b"<!doctype html><title>Sign in</title>",
+    "text": b"Not Found",
+    "{}": b"{}",
+    "a list": b"[]",
+    "null": b"null",
+    "a string": b'"keys"',
+    "an error as JSON": b'{"error": "not_found", "status": 404}',
+    "keys that is no list": b'{"keys": {}}',
+    "cut off": KEYS[:-9],
+    "no UTF-8": b"\xff" + KEYS,
+    "keys for encryption alone": document(jwk("ES256", "e") | {"use": "enc"}),
+    "another issuer's discovery document": discovery("https://other.example", f"{I}/k2"),
+    "a discovery document that leads nowhere": discovery(I, f"{I}/gone"),
+    "a reset connection": KeySetError(f"{GUESS}: the connection was reset"),
+    "an answer that is too large": KeySetError(f"{GUESS}: larger than 1048576 bytes"),
+    "silence": SILENCE,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("guessed", NO_KEY_SETS)
+def test_whatever_is_no_key_set_at_the_guessed_place_leads_to_discovery(guessed: str) -> None:
     web = Web()
-    web.answers = {f"{I}/.well-known/openid-configuration": discovery(I, f"{I}/k"), f"{I}/k": KEYS}
+    web.answers = {
+        GUESS: NO_KEY_SETS[guessed],
+        DISCOVERY: discovery(I, f"{I}/k"),
+        f"{I}/k": KEYS,
+        f"{I}/k2": OTHER_KEYS,
+    }
+    assert load(web).key_set.has_kid("a")
+    assert web.urls[0] == GUESS
+    assert web.urls[-2:] == [DISCOVERY, f"{I}/k"]
+    assert web.silent == 0, "a request that nobody waits for was left running"
+
+
+@pytest.mark.parametrize("configured", NO_KEY_SETS)
+def test_at_a_configured_place_it_is_a_failed_refresh_without_any_other_request(
+    configured: str,
+) -> None:
+    if configured in {"a discovery document that leads nowhere", "silence"}:
+        return  # its jwks_uri is asked for; KeyCache ends what takes too long
+    web = Web()
+    web.answers = {
+        f"{I}/keys": NO_KEY_SETS[configured],
+        GUESS: KEYS,
+        DISCOVERY: discovery(I, f"{I}/k"),
+        f"{I}/k": KEYS,
+    }
     with pytest.raises(KeySetError):
         load(web, I, f"{I}/keys")
     assert web.urls == [f"{I}/keys"]
-    assert load(web, I, None).key_set.has_kid("a"), "the twin: the default URI"
+
+
+@pytest.mark.parametrize("answer", NO_KEY_SETS)
+def test_whatever_a_bare_host_answers_leads_on_to_the_issuer(answer: str) -> None:
+    web = Web()
+    web.answers = {
+        "https://keys.example/.well-known/openid-configuration": NO_KEY_SETS[answer],
+        DISCOVERY: discovery(I, f"{I}/k"),
+        f"{I}/k": KEYS,
+    }
+    assert load(web, I, "https://keys.example").key_set.has_kid("a")
+
+
+@pytest.mark.parametrize(
+    ("at_discovery", "named"),
+    [
+        pytest.param(404, DISCOVERY, id="404"),
+        pytest.param(FetchResult(302, b"", location="/login"), f"{I}/login", id="a redirect"),
+        pytest.param(b"<html>", DISCOVERY, id="HTML"),
+        pytest.param(discovery(I + "/", f"{I}/k"), "slash at the end", id="another issuer"),
+        pytest.param(discovery(I, f"{I}/gone"), f"{I}/gone", id="keys that are not there"),
+        pytest.param(
+            discovery(I, "http://i.example/k"), "http is for loopback", id="keys over http"
+        ),
+        pytest.param(SILENCE, "no complete answer in time", id="silence"),
+    ],
+)
+@pytest.mark.parametrize("guessed", ["302 to a page for signing in", "401", "HTML", "{}"])
+def test_where_both_places_fail_the_log_names_both_and_why(
+    guessed: str, at_discovery: Any, named: str
+) -> None:
+    web = Web()
+    web.answers = {GUESS: NO_KEY_SETS[guessed], DISCOVERY: at_discovery}
+    with pytest.raises(KeySetError) as failed:
+        load(web)
+    first, _, second = str(failed.value).partition("; discovery: ")
+    assert first.startswith(GUESS)
+    assert DISCOVERY in second
+    assert named in second
+    assert "\n" not in str(failed.value)
+
+
+def test_a_slow_answer_at_the_guessed_place_still_counts_where_discovery_fails() -> None:
+    async def run() -> LoadedKeys:
+        async def fetch(url: str, *, etag: str | None) -> FetchResult:
+            if url != GUESS:
+                return FetchResult(404, b"")
+            await asyncio.sleep(0.08)
+            return FetchResult(200, KEYS)
+
+        return await KeySource(TrustedIssuer(I), fetch, timeout_s=0.1).load()
+
+    assert asyncio.run(run()).key_set.has_kid("a")
+
+
+def test_a_load_that_is_cancelled_leaves_no_request_behind() -> None:
+    async def run(answers: dict[str, Any]) -> None:
+        web = Web()
+        web.answers = answers
+        loading = asyncio.create_task(KeySource(TrustedIssuer(I), web, timeout_s=0.1).load())
+        await asyncio.sleep(0.06)
+        assert web.silent == len(answers)
+        loading.cancel()
+        await asyncio.wait({loading})
+        assert loading.cancelled()
+        assert web.silent == 0
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(run({GUESS: SILENCE, DISCOVERY: SILENCE}))
 
 
 def test_an_etag_is_sent_back_and_304_means_the_keys_of_last_time() -> None:

@@ -48,8 +48,13 @@ class BearerAuth:
             check_proxy_can_be_used(issuer.jwks_uri or issuer.uri)
         self.settings = settings
         self._fetch = JWKSFetch(settings.refresh)
+        refresh = settings.refresh
         self._caches = {
-            issuer.uri: KeyCache(issuer, KeySource(issuer, self._fetch).load, settings.refresh)
+            issuer.uri: KeyCache(
+                issuer,
+                KeySource(issuer, self._fetch, timeout_s=refresh.timeout_s).load,
+                refresh,
+            )
             for issuer in settings.issuers
         }
         self.authenticator = Authenticator(settings, self._caches)

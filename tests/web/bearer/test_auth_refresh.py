@@ -55,6 +55,23 @@ SURVIVED: dict[str, Answer] = {
 }
 
 
+@pytest.mark.parametrize("fault", sorted(SURVIVED.keys() - {"an empty set"}))
+def test_whatever_is_at_the_default_place_the_keys_are_found_by_discovery_in_the_same_refresh(
+    issuer: Issuer, fault: str
+) -> None:
+    issuer.answers = {
+        issuer.jwks_path: SURVIVED[fault],
+        issuer.discovery_path: response({"issuer": issuer.uri, "jwks_uri": f"{issuer.uri}/certs"}),
+        "/certs": response({"keys": issuer.keys}),
+    }
+
+    async def scenario(auth: BearerAuth) -> None:
+        assert (await check_token(auth.authenticator, issuer.token(aud="kms"))).name == "alice"
+        assert issuer.requests["/certs"] == issuer.fetches == 1
+
+    story(issuer, scenario)
+
+
 @pytest.mark.parametrize("fault", SURVIVED)
 def test_good_keys_survive_every_fault_and_the_log_has_one_line(
     issuer: Issuer, fault: str, caplog: pytest.LogCaptureFixture
