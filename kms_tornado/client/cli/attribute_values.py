@@ -43,6 +43,8 @@ def parse_reference(name: str) -> AttributeReference:
     vendor, colon, attribute_name = name.partition(":")
     if colon:
         return AttributeReference(attribute_name, vendor)
+    if loosen(name) == "linktype":  # as ckms names the links
+        name = "Link"
     return AttributeReference(_find_field(name).tag)
 
 
@@ -204,13 +206,13 @@ def _boolean(tag: str, text: str) -> bool:
 
 
 def _date(tag: str, text: str) -> str:
-    """A date with an offset, one in local time, seconds since the epoch, or now."""
+    """A date with an offset, one in local time, seconds or milliseconds since the epoch, or now."""
     text = text.strip()
     try:
         if text == "now":
             moment = datetime.now(UTC)
         elif re.fullmatch(r"-?\d{5,}", text):
-            moment = datetime.fromtimestamp(int(text), UTC)
+            moment = datetime.fromtimestamp(_epoch_s(int(text)), UTC)
         else:
             moment = datetime.fromisoformat(text).astimezone()
     except (ValueError, OverflowError, OSError):
@@ -218,6 +220,11 @@ def _date(tag: str, text: str) -> str:
             f"{text!r} is no {tag}: write now, 2030-12-31 or 2030-12-31T23:59:59+01:00"
         ) from None
     return moment.isoformat(timespec="seconds")
+
+
+def _epoch_s(number: int) -> float:
+    """Seconds since the epoch. A number beyond the year 9999 is of milliseconds, as ckms documents them."""
+    return number if abs(number) < 253_402_300_800 else number / 1000
 
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}

@@ -123,13 +123,14 @@ def _global_options(*, hidden: bool) -> list[click.Option]:
         )
 
     return [
-        option("configuration_file", "--conf", "--conf-path", metavar="FILE", type=click.Path(path_type=Path),
+        # Behind a command -c is the command's own, such as a curve.
+        option("configuration_file", "--conf", "--conf-path", *([] if hidden else ["-c"]), metavar="FILE", type=click.Path(path_type=Path),
                help="The configuration file, instead of the first that is found."),
         option("server_url", "--url", "--kms-url", metavar="URL", help="The URL of the server."),
         option("accepts_invalid_certs", "--accept-invalid-certs", is_flag=True, default=None,
                help="Accept whatever certificate the server shows. Anybody on the way can then read along."),
         option("is_json", "--json", is_flag=True, default=None, help="Print one JSON document."),
-        option("shows_kmip", "--kmip-json", "--print-json", is_flag=True, default=None,
+        option("shows_kmip", "--kmip-json", "--print-json", "--kms-print-json", is_flag=True, default=None,
                help="Show the requests and the answers on stderr: the token is not among them, but keys and "
                "plaintexts are, where the command sends or fetches any."),
         option("is_confirmed", "--yes", is_flag=True, default=None,
@@ -152,7 +153,7 @@ def attach_global_options(command: click.Command) -> None:
 
 def _root(callback: Callable[[], None]) -> RootGroup:
     version = click.Option(
-        ["--version"], is_flag=True, expose_value=False, is_eager=True, callback=_print_version,
+        ["-V", "--version"], is_flag=True, expose_value=False, is_eager=True, callback=_print_version,
         help="Print the version and exit.",
     )  # fmt: skip
     return RootGroup(

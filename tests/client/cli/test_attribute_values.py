@@ -91,6 +91,7 @@ def test_text_that_is_no_attribute_is_refused_with_what_is_expected(text: str, w
         ("State", AttributeReference("State")),
         ("activation date", AttributeReference("ActivationDate")),
         ("tags", AttributeReference("tag", "cosmian")),
+        ("LinkType", AttributeReference("Link")),  # as ckms names the links
         ("acme:room", AttributeReference("room", "acme")),
     ],
 )
@@ -102,6 +103,12 @@ def test_every_attribute_of_kmip_has_its_name_here() -> None:
     tags = {field.tag for field in fields_of(Attributes) if field.name != "vendor_attributes"}
     assert set(attribute_names()) == {*tags, TAGS}
     assert all(parse_reference(name) for name in attribute_names())
+
+
+@pytest.mark.parametrize("text", ["1900000000", "1900000000000"])
+def test_date_is_a_number_of_seconds_or_as_in_ckms_of_milliseconds(text: str) -> None:
+    shown = show_attributes(parse_attribute(f"ActivationDate={text}").attributes)
+    assert shown["ActivationDate"] == datetime.fromtimestamp(1900000000, UTC)
 
 
 def test_date_without_a_zone_is_local_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -254,7 +254,7 @@ def test_every_exception_of_the_client_has_its_line(kind: type[Exception]) -> No
 # --- --kmip-json --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("option", ["--kmip-json", "--print-json"])
+@pytest.mark.parametrize("option", ["--kmip-json", "--print-json", "--kms-print-json"])
 def test_requests_and_answers_are_shown_on_stderr_without_the_token(
     alice: Kmsctl, option: str
 ) -> None:

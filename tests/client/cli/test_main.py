@@ -121,3 +121,19 @@ def test_missing_extra_is_told_in_one_line(kmsctl: Kmsctl, package: str) -> None
     assert done.stderr == (
         f"kmsctl: the package {package} is not installed: pip install 'kms-tornado[client]'\n"
     )
+
+
+# --- the letters of ckms ------------------------------------------------------------------------
+
+
+def test_version_has_the_letter_of_ckms(kmsctl: Kmsctl) -> None:
+    assert kmsctl("-V").stdout == kmsctl("--version").stdout
+
+
+def test_letter_of_the_configuration_stands_before_the_command_and_is_the_commands_own_behind_it(
+    kmsctl: Kmsctl,
+) -> None:
+    outcome = kmsctl("-c", "no-such-file", "locate")
+    assert (outcome.code, "no-such-file" in outcome.stderr) == (2, True)
+    outcome = kmsctl("ec", "keys", "create", "-c", "no-such-curve")
+    assert "is not one of 'nist-p256'" in outcome.stderr
