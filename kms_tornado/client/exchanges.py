@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from .. import strict_json
-from ..errors import KMIPError, ObjectAlreadyExists
+from ..errors import InvalidField, KMIPError, ObjectAlreadyExists
 from ..kmip import json_codec
 from ..kmip.schema import Declared, from_node, to_node
 from ..kmip.tables import OPERATION_TAGS
@@ -88,7 +88,7 @@ def perform(request: Declared, response: type[R], *, created: R | None = None) -
         "POST",
         "/kmip_2_1",
         parse,
-        json_codec.format(to_node(request, tag), Dialect.OASIS_UNTYPED),
+        _format(to_node(request, tag), Dialect.OASIS_UNTYPED),
         is_repeatable=created is not None or row.is_repeatable(request),
         conclude=conclude if created is not None else None,
     )
@@ -123,7 +123,7 @@ def perform_batch(requests: Sequence[Declared]) -> Exchange[list[Declared | KMIP
         "POST",
         "/kmip",
         lambda body: _read_batch(body, [row.response for _, row in rows]),
-        json_codec.format(structure("RequestMessage", header, *items), Dialect.OASIS),
+        _format(structure("RequestMessage", header, *items), Dialect.OASIS),
         is_repeatable=all(
             row.is_repeatable(request) for request, (_, row) in zip(requests, rows, strict=True)
         ),
@@ -147,8 +147,28 @@ def call_json(
             raise UnexpectedAnswer("the server's answer is no JSON") from None
         return read(document)
 
-    body = None if members is None else json.dumps(members).encode()
+    body = None if members is None else _encode(json.dumps(members, ensure_ascii=False))
     return Exchange(method, path, parse, body, is_repeatable=is_repeatable)
+
+
+def _format(node: Node, dialect: Dialect) -> bytes:
+    """The body. Raises InvalidField for a text that no server could read, such as an argument in Latin-1."""
+    try:
+        return json_codec.format(node, dialect)
+    except TypeError:
+        raise _not_utf_8() from None
+
+
+def _encode(text: str) -> bytes:
+    """Raises InvalidField as `_format` does."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise _not_utf_8() from None
+
+
+def _not_utf_8() -> InvalidField:
+    return InvalidField("a text of the request is not UTF-8: nothing was sent")
 
 
 def _parse_root(body: bytes, tag: str) -> Node:

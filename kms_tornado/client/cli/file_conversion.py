@@ -25,6 +25,7 @@ from .file_names import (
     name_encrypted,
     open_input,
     open_output,
+    rename,
 )
 from .key_names import Key, use_key
 from .output import say, show_json
@@ -118,7 +119,7 @@ def _choose_outputs(job: FileJob, name: Callable[[Path], Path], ckms_suffix: str
         return [job.output]
     if job.ckms is None:
         return [name(file) for file in job.files]
-    return [file if file == STREAM else file.with_suffix(ckms_suffix) for file in job.files]
+    return [file if file == STREAM else rename(file, file.stem + ckms_suffix) for file in job.files]
 
 
 def _convert_all(

@@ -24,7 +24,7 @@ SUFFIX = ".kms"
 
 def name_encrypted(file: Path) -> Path:
     """``report.pdf.kms``; stdin goes to stdout."""
-    return STREAM if file == STREAM else file.with_name(file.name + SUFFIX)
+    return STREAM if file == STREAM else rename(file, file.name + SUFFIX)
 
 
 def name_decrypted(file: Path) -> Path:
@@ -33,7 +33,17 @@ def name_decrypted(file: Path) -> Path:
         return STREAM
     if file.suffix != SUFFIX:
         raise click.UsageError(f"{file} does not end in {SUFFIX}: name the output with -o")
-    return file.with_name(file.name.removesuffix(SUFFIX))
+    return rename(file, file.name.removesuffix(SUFFIX))
+
+
+def rename(file: Path, name: str) -> Path:
+    """The path of another name beside the file. Raises click.UsageError where that is no file's name."""
+    try:
+        return file.with_name(name)
+    except ValueError:  # /, . and ..kms
+        raise click.UsageError(
+            f"no output can be named after {file}: is it a directory? Name a file"
+        ) from None
 
 
 @contextmanager

@@ -14,6 +14,10 @@ from click.shell_completion import CompletionItem
 from .main import COMMANDS, SECTIONS
 from .session import Session
 
+#: How much of two names is the same where one is a misspelling of the other: "grnt" and "grant" 0.9, but
+#: "frobnicate" and "locate" 0.6.
+_ALIKE = 0.75
+
 
 class Group(click.Group):
     """A noun of the command line. An unknown command is answered with the ones that are spelled alike."""
@@ -28,7 +32,7 @@ class Group(click.Group):
 
 
 def _unknown_command(name: str, known: list[str]) -> str:
-    close = get_close_matches(name, known, n=3)
+    close = get_close_matches(name, known, n=3, cutoff=_ALIKE)
     if close:
         return f"no such command {name!r}: did you mean {' or '.join(close)}?"
     return f"no such command {name!r}: {', '.join(known)} are the commands here"

@@ -12,6 +12,7 @@ import click
 
 from .root import kmsctl
 from .session import Session
+from .streams import fill_missing_streams
 
 PROGRAM = "kmsctl"
 
@@ -24,6 +25,7 @@ INTERRUPTED = 130
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command, and return the exit code."""
+    fill_missing_streams()
     session = Session(os.environ)
     if COMPLETE_VARIABLE in os.environ:
         return _complete(session)
@@ -47,6 +49,7 @@ def run(arguments: Sequence[str]) -> int:
 
         line, code = describe_failure(exc, session.token_variable)
         print(f"{PROGRAM}: {line}", file=sys.stderr)
+        _flush_or_discard()
         if os.environ.get("KMSCTL_TRACEBACK"):
             raise
     return code
@@ -91,6 +94,14 @@ def _print_everything() -> None:
     reconfigure = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="backslashreplace")
+
+
+def _flush_or_discard() -> None:
+    """Print what there is; the interpreter's last flush must not change the exit code."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        _discard_output()
 
 
 def _discard_output() -> None:

@@ -43,6 +43,12 @@ def open_target(path: Path, *, replaces: bool) -> Iterator[Writable]:
     1.0 to 1.2 on an idle disk, and 5 kB 8 ms instead of 0.03. Only where the machine itself fails within
     the next seconds, the file may be cut short.
     """
+    if not replaces and os.path.islink(path) and not os.path.exists(path):
+        # Whoever may write to this directory chooses a place where they may not write themselves.
+        raise FileError(
+            f"{path} is a symbolic link that leads to no file: name another output with -o, or follow it with "
+            "--force"
+        )
     path = Path(os.path.realpath(path))  # a symbolic link stays one
     status = _status(path)
     if status is not None and not stat.S_ISREG(status.st_mode):

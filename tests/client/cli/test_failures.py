@@ -251,6 +251,30 @@ def test_every_exception_of_the_client_has_its_line(kind: type[Exception]) -> No
     assert "unexpected" not in line
 
 
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("encrypt", "FILE", "--for", "\udcff"),
+        ("encrypt", "FILE", "--tag", "\udcff"),
+        ("attributes", "get", "\udcff"),
+        ("locate", "--name", "\udcff"),
+        ("create", "\udcff"),
+        ("share", "\udcff", "bob@example.com", "get"),
+        ("share", "a-key", "\udcff", "get"),
+    ],
+    ids=lambda argv: " ".join(argv).replace("\udcff", "ÿ"),
+)
+def test_argument_that_is_not_utf_8_is_told(
+    alice: Kmsctl, tmp_path: Path, argv: tuple[str, ...]
+) -> None:
+    (tmp_path / "f").touch()
+    outcome = alice(*(str(tmp_path / "f") if word == "FILE" else word for word in argv))
+    assert (outcome.code, outcome.stdout) == (1, "")
+    assert outcome.stderr == (
+        "kmsctl: Invalid_Field: a text of the request is not UTF-8: nothing was sent\n"
+    )
+
+
 # --- --kmip-json --------------------------------------------------------------------------------
 
 

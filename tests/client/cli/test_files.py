@@ -114,6 +114,12 @@ def test_process_reads_and_writes_pipes(alice: Kmsctl, key: str) -> None:
         ),
         pytest.param(["decrypt", "report.pdf"], ["does not end in .kms", "-o"], id="no suffix"),
         pytest.param(["decrypt", ".kms"], ["does not end in .kms"], id="nothing but the suffix"),
+        pytest.param(["encrypt", ".", "--for", "k"], ["is it a directory?"], id="this directory"),
+        pytest.param(["encrypt", "/", "--for", "k"], ["is it a directory?"], id="the root"),
+        pytest.param(
+            ["encrypt", "/", "-k", "k", "--ckms"], ["is it a directory?"], id="the root for ckms"
+        ),
+        pytest.param(["decrypt", "..kms"], ["is it a directory?"], id="a dot before the suffix"),
         pytest.param(
             ["--json", "encrypt", "-", "--for", "k"], ["--json", "-o"], id="JSON amid ciphertext"
         ),

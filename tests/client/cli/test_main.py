@@ -80,6 +80,9 @@ def test_plain_command_loads_what_one_request_needs(place: Place, kmsctl: Kmsctl
     ("argv", "words"),
     [
         pytest.param(["server-versoin"], ["did you mean server-version?"], id="command"),
+        pytest.param(
+            ["frobnicate"], ["no such command", "are the commands here"], id="nothing like it"
+        ),
         pytest.param(["--jsn", "server-version"], ["--jsn", "--json"], id="option before"),
         pytest.param(["server-version", "--jsn"], ["--jsn", "--json"], id="option behind"),
         pytest.param(["server-version", "more"], ["more"], id="argument too many"),

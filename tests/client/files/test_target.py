@@ -99,9 +99,16 @@ def test_file_that_appears_meanwhile_is_not_replaced_either(tmp_path: Path) -> N
 
 def test_symbolic_link_stays_one(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "file")
-    write(tmp_path / "link")
+    write(tmp_path / "link", replaces=True)
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "file").read_bytes() == b"data"
+
+
+def test_link_to_no_file_is_not_followed_unasked(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "authorized_keys")
+    with pytest.raises(FileError, match="leads to no file: name another"):
+        write(tmp_path / "link")
+    assert list(tmp_path.iterdir()) == [tmp_path / "link"]
 
 
 def test_device_is_written_to() -> None:
