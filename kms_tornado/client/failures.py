@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 from urllib3.exceptions import (
     ConnectTimeoutError,
-    DecodeError,
     HTTPError,
     MaxRetryError,
     NewConnectionError,
@@ -18,6 +17,7 @@ from urllib3.exceptions import (
     SSLError,
 )
 
+from .answers import AnswerTooLong
 from .connection import ConnectionSettings
 from .errors import ConnectionFailed, UnexpectedAnswer
 
@@ -33,8 +33,8 @@ def explain(
     server = f"{url.scheme}://{url.netloc}"
     if _is_cut(cause):
         return UnexpectedAnswer(f"the answer of {server} ended before it was whole")
-    if isinstance(cause, DecodeError):
-        return UnexpectedAnswer(f"the answer of {server} is compressed and cannot be unpacked")
+    if isinstance(cause, AnswerTooLong):
+        return UnexpectedAnswer(f"the answer of {server} is too long or too slow: it was given up")
     text = _explain_before_request(cause, server)
     if text is not None:
         return ConnectionFailed(text, is_outcome_known=True)

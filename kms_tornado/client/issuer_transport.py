@@ -51,6 +51,8 @@ def check_is_protected(url: str) -> None:
     try:
         parts = urlsplit(url)
     except ValueError:
+        parts = None
+    if parts is None or not url.isprintable() or " " in url:
         raise LoginFailed("a URL of the issuer is none: check the configuration") from None
     if parts.scheme == "https" and parts.hostname:
         return

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from authlib.common.errors import AuthlibBaseError
 from authlib.oauth2.rfc8628 import DEVICE_CODE_GRANT_TYPE
@@ -32,6 +33,11 @@ SIGN_IN_TIMEOUT_S = 300.0
 DEFAULT_INTERVAL_S = 5.0  # RFC 8628 §3.2, where the issuer names none
 SLOWER_S = 5.0  # RFC 8628 §3.5: what slow_down adds
 DEFAULT_DEVICE_LIFETIME_S = 600.0  # expires_in is required, and yet some leave it out
+
+MAX_DEVICE_LIFETIME_S = 3600.0  # nobody waits longer, whatever the issuer says
+
+#: The year 9999, after which Python has no dates.
+LATEST = 253_402_300_800
 
 #: Without it most issuers give no refresh token (OpenID Connect Core 1.0 §11).
 OFFLINE_ACCESS = "offline_access"
@@ -154,8 +160,13 @@ def start_device_sign_in(issuer: Issuer) -> DevicePrompt:
         user_code=one_line(text(given, "user_code") or ""),
         device_code=text(given, "device_code") or "",
         interval_s=_seconds(given.get("interval"), DEFAULT_INTERVAL_S),
-        expires_in_s=_seconds(given.get("expires_in"), DEFAULT_DEVICE_LIFETIME_S),
+        expires_in_s=min(
+            _seconds(given.get("expires_in"), DEFAULT_DEVICE_LIFETIME_S), MAX_DEVICE_LIFETIME_S
+        ),
     )
+    for uri in filter(None, (prompt.verification_uri, prompt.verification_uri_complete)):
+        if urlsplit(uri).scheme not in ("http", "https"):  # javascript:, file:
+            raise LoginFailed("the page that the issuer names for the code is no web page")
     if not (prompt.verification_uri and prompt.user_code and prompt.device_code):
         raise LoginFailed("the issuer's answer has no code for this device: try again")
     return prompt
@@ -171,7 +182,7 @@ def wait_for_device_sign_in(
     """Poll until the user has decided (RFC 8628 §3.5); a connection that fails in between is bridged."""
     interval_s, ends_at = prompt.interval_s, now() + prompt.expires_in_s
     while now() < ends_at:
-        sleep(interval_s)
+        sleep(max(0.0, min(interval_s, ends_at - now())))
         try:
             given = issuer.session.fetch_token(
                 issuer.url("token_url"),
@@ -295,14 +306,14 @@ def _parse_tokens(given: Mapping[str, Any]) -> Tokens:
 
 def _expiry(token: str) -> float | None:
     expiry = read_claims(token).get("exp")
-    return float(expiry) if isinstance(expiry, int | float) else None
+    return float(expiry) if isinstance(expiry, int | float) and 0 < expiry < LATEST else None
 
 
 def _seconds(value: object, default: float) -> float:
     """A positive number of seconds; issuers write it as text, too."""
     try:
         seconds = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return default
     return seconds if 0 < seconds < 10**9 else default
 

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 import urllib3
 
+from .answers import bound_answers
 from .connection import ConnectionSettings, ProxySettings
 from .tls import fingerprint, make_context
 
@@ -30,8 +31,10 @@ def make_pool(settings: ConnectionSettings) -> urllib3.PoolManager:
             options["assert_hostname"] = False
     proxy = settings.proxy or find_proxy(url.scheme, os.environ)
     if proxy is None or is_excluded(url.hostname or "", proxy.exclusion_list):
-        return urllib3.PoolManager(**options)
-    return urllib3.ProxyManager(proxy.url, proxy_headers=_proxy_headers(proxy), **options)
+        return bound_answers(urllib3.PoolManager(**options))
+    return bound_answers(
+        urllib3.ProxyManager(proxy.url, proxy_headers=_proxy_headers(proxy), **options)
+    )
 
 
 def find_proxy(scheme: str, environ: Mapping[str, str]) -> ProxySettings | None:

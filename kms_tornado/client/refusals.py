@@ -7,8 +7,11 @@ from collections.abc import Iterator, Mapping
 from .. import errors
 from ..errors import KMIPError
 from ..kmip.tables import ENUMERATIONS, loosen
-from ..wording import make_printable
+from ..wording import cut, make_printable
 from .errors import UnexpectedAnswer
+
+#: Characters of a server's message that are shown; its own are shorter.
+MAX_MESSAGE = 1000
 
 _REASONS = ENUMERATIONS["ResultReason"]
 
@@ -34,6 +37,7 @@ EXCEPTIONS: Mapping[int, type[KMIPError]] = {
 
 def make_refusal(reason: int, message: str) -> KMIPError:
     """The exception for a result reason; for one without a class of its own, KMIPError names it in its text."""
+    message = _fit_to_print(message)
     cls = EXCEPTIONS.get(reason)
     if cls is not None:
         return cls(message)
@@ -48,8 +52,11 @@ def parse_refusal(body: bytes) -> KMIPError:
         separator = ""
     if not separator or len(name) > 100 or not name.replace("_", "").isalnum():
         raise UnexpectedAnswer("the server refused the request without a reason that can be read")
-    message = make_printable(" ".join(message.split()))
     reason = _REASONS.number(name)
     if reason is None:
-        return KMIPError(f"{name}: {message}")
+        return KMIPError(f"{name}: {_fit_to_print(message)}")
     return make_refusal(reason, message)
+
+
+def _fit_to_print(message: str) -> str:
+    return cut(make_printable(" ".join(message.split())), MAX_MESSAGE)

@@ -19,7 +19,7 @@ from urllib3.util import Timeout
 from .. import __version__
 from ..errors import KMIPError
 from .connection import ConnectionSettings, FixedToken, TokenSource
-from .errors import ClientWarning
+from .errors import ClientWarning, UnexpectedAnswer
 from .exchanges import Exchange
 from .failures import explain
 from .pool import make_pool
@@ -59,6 +59,9 @@ class Transport:
             answer = self._send(exchange)
         if self._observe is not None and answer.status in (200, 422):
             self._observe("answer", answer.data)
+        if answer.status in (200, 422) and "Content-Encoding" in answer.headers:
+            # Nobody asked for that: a few bytes would become gigabytes.
+            raise UnexpectedAnswer("the server's answer is compressed, which it was not asked for")
         if answer.status == 200:
             return exchange.parse(answer.data)
         error = make_error(answer)
@@ -87,6 +90,7 @@ class Transport:
                 headers=headers,
                 retries=make_repeats(exchange.is_repeatable),
                 redirect=False,
+                decode_content=False,
                 timeout=Timeout(connect=min(timeout_s, _CONNECT_TIMEOUT_S), read=timeout_s),
             )
         except HTTPError as exc:

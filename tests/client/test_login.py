@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,6 +16,8 @@ import requests
 
 from kms_tornado.client.connection import ConnectionSettings
 from kms_tornado.client.login import (
+    LATEST,
+    _parse_tokens,
     open_issuer,
     refresh,
     revoke,
@@ -422,6 +426,18 @@ def test_code_that_nobody_enters_expires_by_this_machines_clock(issuer: OAuthIss
             json_answer({"device_code": "x"}), "no code for this device", id="no user code"
         ),
         pytest.param(HTML, "no JSON object", id="HTML"),
+        *(
+            pytest.param(
+                json_answer({"device_code": "x", "user_code": "u", **pages}), "no web page", id=name
+            )
+            for name, pages in {
+                "script": {"verification_uri": "javascript:alert(1)"},
+                "file": {
+                    "verification_uri": "https://i.example",
+                    "verification_uri_complete": "file:///etc/passwd",
+                },
+            }.items()
+        ),
     ],
 )
 def test_device_authorization_that_gives_no_code_is_told(
@@ -432,7 +448,39 @@ def test_device_authorization_that_gives_no_code_is_told(
         device_sign_in(issuer, Clock(issuer))
 
 
-@pytest.mark.parametrize("interval", [None, "3", 0, -1, "soon", [], 1e300])
+def test_issuer_that_names_long_times_does_not_hold_the_program_up(issuer: OAuthIssuer) -> None:
+    answer = {
+        "device_code": "d", "user_code": "u", "verification_uri": "https://i.example",
+        "interval": 10**8, "expires_in": 10**8,
+    }  # fmt: skip
+    issuer.scripted["/device_authorization"] = [json_answer(answer)]
+    clock = Clock(issuer)
+    with pytest.raises(LoginFailed, match="has expired"):
+        device_sign_in(issuer, clock)
+    assert clock.waits == [3600]
+
+
+@pytest.mark.parametrize("url", ["https://i.example/\x1b[2J", "https://i.example/ a", "https://[x"])
+def test_endpoint_that_is_no_url_is_refused_and_cannot_drive_the_terminal(
+    issuer: OAuthIssuer, url: str
+) -> None:
+    issuer.metadata = {"authorization_endpoint": url}
+    with (
+        pytest.raises(LoginFailed) as caught,
+        open_issuer(CONNECTION, settings_for(issuer)),
+    ):
+        pass
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("expiry", [10**400, 10**15, -1, True])
+def test_expiry_that_is_no_date_is_none(expiry: object) -> None:
+    claims = base64.urlsafe_b64encode(json.dumps({"exp": expiry}).encode()).rstrip(b"=").decode()
+    tokens = _parse_tokens({"access_token": f"e30.{claims}.e30", "expires_in": expiry})
+    assert tokens.expires_at is None or tokens.expires_at < LATEST
+
+
+@pytest.mark.parametrize("interval", [None, "3", 0, -1, "soon", [], 1e300, 10**400])
 def test_interval_is_five_seconds_where_the_issuer_says_nothing_of_use(
     issuer: OAuthIssuer, interval: Any
 ) -> None:

@@ -26,7 +26,7 @@ def whoami(session: Session) -> None:
             "name": _text(answer.get("name")),
             "issuer": _text(answer.get("issuer")),
             "subject": _text(answer.get("subject")),
-            "scopes": _texts(answer.get("scopes")),
+            "scopes": _texts(answer.get("scopes")) or (["none"] if session.is_terminal else []),
             **_expiry(answer.get("expires_at"), session),
             "is_renewed": session.is_token_renewed,
             "server_url": session.connection_settings.server_url,

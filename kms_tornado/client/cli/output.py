@@ -97,7 +97,7 @@ def show_exchange(direction: str, body: bytes) -> None:
     """Print a body that was sent or received, for `--kmip-json`."""
     try:
         text = json.dumps(json.loads(body), indent=2, ensure_ascii=False)
-    except ValueError:  # a refusal in plain text
+    except (ValueError, RecursionError):  # a refusal in plain text, or nonsense
         text = body.decode(errors="replace")
     lines = "\n".join(visible(line) for line in text.splitlines())
     print(f"{direction}:\n{lines}", file=sys.stderr)
@@ -123,13 +123,14 @@ def current_session() -> Session:
 def _heading(column: str) -> str:
     if column == "unique_identifier":
         return "Identifier"
-    return column.replace("_", " ").capitalize() if column.islower() else column
+    words = column.replace("_", " ").capitalize() if column.islower() else column
+    return words.removesuffix(" url") + " URL" if words.endswith(" url") else words
 
 
 def _shown(cell: Cell) -> str:
     """A cell for a person: local time with its zone, words for truth."""
     if isinstance(cell, datetime):
-        return cell.astimezone().isoformat(sep=" ", timespec="seconds")
+        return _local(cell)
     if isinstance(cell, bool):
         return "yes" if cell else "no"
     return _joined(cell, ", ")
@@ -150,6 +151,13 @@ def _joined(cell: str | int | Sequence[str] | None, separator: str) -> str:
     if isinstance(cell, str | int):
         return visible(str(cell))
     return separator.join(visible(item) for item in cell)
+
+
+def _local(time: datetime) -> str:
+    try:
+        return time.astimezone().isoformat(sep=" ", timespec="seconds")
+    except (OverflowError, ValueError):  # on the last day of the year 9999 it is 10000 elsewhere
+        return _utc(time)
 
 
 def _utc(time: datetime) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from kms_tornado.client.cli.account import describe_duration
 from kms_tornado.client.token_file import FileTokenStore
 from kms_tornado.client.tokens import Tokens, token_account
 
+from ..faulty import Scripted, answer
 from .conftest import Place
 from .runner import Kmsctl
 
@@ -37,6 +39,18 @@ def test_whoami_prints_one_document_for_programs(place: Place, tmp_path: Path) -
     assert document["scopes"] == ["openid", "email"]
     assert 590 <= document["seconds_left"] <= 600
     assert document["issuer"] == place.issuer.uri
+
+
+@pytest.mark.parametrize("expires_at", ["253402300799", "-62135596800", "1e30", '"soon"', "[]"])
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York"])
+def test_whoami_takes_any_time(tmp_path: Path, expires_at: str, zone: str) -> None:
+    with Scripted(answer(f'{{"name": "alice", "expires_at": {expires_at}}}')) as server:
+        kmsctl = Kmsctl(tmp_path, {"KMS_URL": server.url, "KMS_TOKEN": "a-token", "TZ": zone})
+        outcome = kmsctl.terminal("whoami")
+    assert outcome.code == 0
+    assert "alice" in outcome.stdout
+    assert "Server URL" in outcome.stdout
+    assert re.search(r"Scopes +none", outcome.stdout)
 
 
 def test_whoami_tells_people_the_time_that_is_left(place: Place, tmp_path: Path) -> None:

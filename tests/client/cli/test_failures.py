@@ -291,6 +291,22 @@ def test_requests_and_answers_are_shown_on_stderr_without_the_token(
     assert "answer" not in outcome.stdout
 
 
+@pytest.mark.parametrize("status", ["200 OK", "422 No"])
+def test_nonsense_is_shown_as_it_is(kmsctl: Kmsctl, status: str) -> None:
+    with Scripted(answer("[" * 100_000 + "]" * 100_000, status)) as scripted:
+        outcome = kmsctl("locate", "--kmip-json", "--url", scripted.url)
+    assert outcome.code == 3
+    assert "answer:\n[[[" in outcome.stderr
+    assert "unexpected" not in outcome.stderr.splitlines()[-1]
+
+
+def test_long_refusal_is_cut(kmsctl: Kmsctl) -> None:
+    with Scripted(answer("Item_Not_Found: " + "x" * 1_000_000, "422 No")) as scripted:
+        outcome = kmsctl("locate", "--url", scripted.url)
+    assert outcome.code == 1
+    assert len(outcome.stderr) < 1200
+
+
 def test_refusals_are_shown_too(alice: Kmsctl) -> None:
     outcome = alice("attributes", "get", "no-such-key", "--kmip-json")
     assert "answer:\nItem_Not_Found: " in outcome.stderr

@@ -1,0 +1,67 @@
+"""Answers of bounded length and speed: a server that was taken over must not fill the client's memory.
+
+Below urllib3, which reads the body of an answer whole, that of an answer which it will repeat included.
+"""
+
+from __future__ import annotations
+
+import http.client
+import time
+
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError
+
+#: Of one body. The longest that a server is asked for are 64 MiB, and hexadecimal digits double them.
+MAX_ANSWER_BYTES = 256 * 1024 * 1024
+
+#: A body must come faster than this, after the first minute: one byte now and then would never end.
+SLOWEST_BYTES_PER_S = 16 * 1024
+PATIENCE_S = 60.0
+
+_PIECE_BYTES = 256 * 1024
+
+
+class AnswerTooLong(HTTPError):
+    """The body is too long, or comes too slowly. Not repeated: the next one would be no better."""
+
+
+class _Answer(http.client.HTTPResponse):
+    def read(self, amt: int | None = None) -> bytes:
+        """As much as asked for; all of it is read in pieces, and given up where there is no end."""
+        if amt is not None:
+            return super().read(amt)
+        begun, body = time.monotonic(), bytearray()
+        while piece := self.read1(_PIECE_BYTES):
+            body += piece
+            allowed_s = PATIENCE_S + len(body) / SLOWEST_BYTES_PER_S
+            if len(body) > MAX_ANSWER_BYTES or time.monotonic() - begun > allowed_s:
+                self.close()
+                raise AnswerTooLong
+        if self.length:  # closed before all of it was there
+            raise http.client.IncompleteRead(bytes(body), self.length)
+        super().read()  # nothing, and the connection is free for the next request
+        return bytes(body)
+
+
+class _Connection(HTTPConnection):
+    response_class = _Answer
+
+
+class _TLSConnection(HTTPSConnection):
+    response_class = _Answer
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TLSPool(HTTPSConnectionPool):
+    ConnectionCls = _TLSConnection
+
+
+def bound_answers(manager: urllib3.PoolManager) -> urllib3.PoolManager:
+    """The same manager, whose connections give bounded answers. Before the first connection is made."""
+    manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
+    return manager
