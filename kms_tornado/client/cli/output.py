@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -177,12 +178,51 @@ def _print_table(headings: Sequence[str] | None, rows: Sequence[Sequence[Cell]])
     from rich.table import Table
     from rich.text import Text
 
+    console = Console(highlight=False, markup=False, emoji=False)
+    shown = [[_shown(cell) for cell in row] for row in rows]
+    if headings is not None and _least_width([headings, *shown]) > console.width:
+        _print_narrow(headings, rows, console.width)
+        return
     table = Table(box=None, show_header=headings is not None, header_style="bold", pad_edge=False)
     width = len(headings or rows[0])
     for index in range(width):
         # The first column names the row: it stays in one piece, so that it can be selected and pasted.
         heading = headings[index] if headings else ""
         table.add_column(heading, overflow="fold", no_wrap=index == 0)
-    for row in rows:
-        table.add_row(*(Text(_shown(cell)) for cell in row))
-    Console(highlight=False, markup=False, emoji=False).print(table)
+    for row in shown:
+        table.add_row(*map(Text, row))
+    console.print(table)
+
+
+def _least_width(rows: Sequence[Sequence[str]]) -> int:
+    """Of the table without a broken word; words that are too long for any column may be broken."""
+    from rich.cells import cell_len
+
+    first, *others = zip(*rows, strict=True)
+    words = [[word for text in column for word in text.split()] for column in others]
+    least = [min(max(map(cell_len, column), default=0), _LONG_WORD) for column in words]
+    return max(map(cell_len, first)) + sum(_BETWEEN_COLUMNS + width for width in least)
+
+
+_LONG_WORD = 20
+_BETWEEN_COLUMNS = 2
+
+
+def _print_narrow(headings: Sequence[str], rows: Sequence[Sequence[Cell]], width: int) -> None:
+    """Each row on two lines, where columns would break words into pieces."""
+    for first, *others in rows:
+        print(_shown(first))
+        texts = [_without_heading(*pair) for pair in zip(headings[1:], others, strict=True)]
+        text = "  ".join(filter(None, texts))
+        print(
+            textwrap.fill(
+                text, width, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
+            )
+        )
+
+
+def _without_heading(heading: str, cell: Cell) -> str:
+    """A yes or no means nothing without its heading: what is true is named, the rest is left out."""
+    if isinstance(cell, bool):
+        return heading.lower() if cell else ""
+    return _shown(cell)

@@ -74,6 +74,15 @@ def test_identifier_stays_in_one_piece_in_a_narrow_terminal(
     assert max(map(len, shown.splitlines())) <= 60
 
 
+def test_row_that_would_break_words_stands_on_two_lines(
+    alice: Kmsctl, keys: dict[str, str]
+) -> None:
+    shown = without_styles(alice.terminal("ls", COLUMNS="80").stdout)
+    lines = shown.splitlines()
+    row = lines.index(keys["aes"])
+    assert lines[row + 1] == "  invoices  SymmetricKey  AES  256  Active  mine"
+
+
 def test_name_with_an_escape_sequence_does_not_reach_the_terminal(
     alice: Kmsctl, keys: dict[str, str]
 ) -> None:

@@ -172,6 +172,19 @@ def test_terminal_gets_headings_and_local_times(tmp_path: Path) -> None:
     ]
 
 
+def test_rows_too_wide_for_the_terminal_take_two_lines_and_truth_is_named(tmp_path: Path) -> None:
+    columns = ("unique_identifier", "state", "is_wrapped", "is_owned", "owner")
+    rows = [("uid", "Active", True, False, None), ("u", "Pre-Active", False, True, "bob")]
+    body = f"output.show_table({columns!r}, {rows!r})"
+    shown = in_terminal(tmp_path, body, TERM="dumb", COLUMNS="30").stdout
+    assert shown.splitlines() == [
+        "uid",
+        "  Active  is wrapped",
+        "u",
+        "  Pre-Active  is owned  bob",
+    ]
+
+
 def test_terminal_gets_no_colours_where_none_are_wanted(tmp_path: Path) -> None:
     assert "\x1b[1m" in in_terminal(tmp_path, ROW).stdout
     assert "\x1b" not in in_terminal(tmp_path, ROW, TERM="dumb").stdout
