@@ -176,7 +176,7 @@ def test_rows_too_wide_for_the_terminal_take_two_lines_and_truth_is_named(tmp_pa
     columns = ("unique_identifier", "state", "is_wrapped", "is_owned", "owner")
     rows = [("uid", "Active", True, False, None), ("u", "Pre-Active", False, True, "bob")]
     body = f"output.show_table({columns!r}, {rows!r})"
-    shown = in_terminal(tmp_path, body, TERM="dumb", COLUMNS="30").stdout
+    shown = in_terminal(tmp_path, body, COLUMNS="30").stdout
     assert shown.splitlines() == [
         "uid",
         "  Active  is wrapped",
