@@ -15,10 +15,11 @@ PACKAGE = Path(__file__).parent.parent / "kms_tornado"
 ALLOWED = {
     "errors": set(),
     "strict_json": set(),
+    "lenient_json": set(),
     "logs": set(),
     "user_names": set(),
     "wording": set(),
-    "auth": {"errors", "strict_json", "user_names"},
+    "auth": {"errors", "strict_json", "lenient_json", "user_names"},
     "kmip": {"errors", "strict_json", "wording"},
     "domain": {"errors", "kmip", "user_names"},
     "crypto": {"errors", "kmip", "domain"},

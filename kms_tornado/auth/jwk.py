@@ -14,6 +14,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
+from .. import lenient_json
 from ..errors import MalformedToken
 from .compact import MAX_KID_LENGTH, decode_segment
 from .signature import PublicKey, list_algorithms
@@ -57,6 +58,10 @@ _ROCA_RESIDUES = tuple(
 #: The members of a private key (RFC 7518 §6.2.2, §6.3.2, RFC 8037 §2).
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
 
+#: The members that count: what they say decides about tokens. Others are not looked at.
+_COMMON_MEMBERS = ("kty", "kid", "use", "key_ops", "alg")
+_MATERIAL = {"RSA": ("n", "e"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x")}
+
 
 class UnusableKey(Exception):
     """This member cannot verify tokens; others of its set may. ``str()`` tells the operator why."""
@@ -81,6 +86,7 @@ def key_from_jwk(member: object) -> SigningKey:
     """Parse one member of a JWK Set. Raises UnusableKey."""
     if not isinstance(member, dict):
         raise UnusableKey("not a JSON object")
+    _check_for_oddities(member)
     kid = _parse_kid(member)
     _check_purpose(member)
     kty = member.get("kty")
@@ -108,6 +114,8 @@ def key_from_certificate(kid: str, pem: object) -> SigningKey:
     """
     if not kid or len(kid) > MAX_KID_LENGTH:
         raise UnusableKey("the key ID is empty or too long")
+    if lenient_json.has_surrogate(kid):
+        raise UnusableKey("the key ID has characters that are not Unicode")
     if not isinstance(pem, str):
         raise UnusableKey("not a PEM certificate")
     try:
@@ -152,6 +160,15 @@ def _check_ed25519(key: ed25519.Ed25519PublicKey) -> None:
     y = int.from_bytes(key.public_bytes_raw(), "little") & (2**255 - 1)
     if y % _P25519 in _SMALL_ORDER_Y:
         raise UnusableKey("the Ed25519 point has a small order")
+
+
+def _check_for_oddities(member: Mapping[str, Any]) -> None:
+    """Two parsers may read an odd member differently, so one that counts makes its key unusable."""
+    kty = member.get("kty")
+    material = _MATERIAL.get(kty, ()) if isinstance(kty, str) else ()
+    for name in (*_COMMON_MEMBERS, *material):
+        if problem := lenient_json.find_oddity(member, name):
+            raise UnusableKey(problem)
 
 
 def _parse_kid(member: Mapping[str, Any]) -> str | None:

@@ -1,30 +1,31 @@
 """KeySet: an issuer's usable keys by key ID and algorithm (RFC 7517 §5), and how it is parsed.
 
 Three kinds of document are understood: a JWK Set, a map from key ID to X.509 certificate, and an OpenID
-Connect discovery document. Members that cannot be used are skipped and reported, as RFC 7517 §5 asks:
-one odd key must not make the others unusable.
+Connect discovery document. They are read leniently: what nobody reads may be as odd as it likes, and keys
+that cannot be used are skipped and reported, as RFC 7517 §5 asks. One odd key must not make the others
+unusable.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from .. import strict_json
+from .. import lenient_json
 from ..errors import KeySetError
+from ..lenient_json import LenientObject
 from .jwk import SigningKey, UnusableKey, key_from_certificate, key_from_jwk
 from .signature import Verify, build_verify
 
 #: A token without ``kid`` costs one signature check per key; no more keys than these are tried.
 MAX_KEYS_WITHOUT_KID = 8
 MAX_KEYS = 1000  # a document of 1 MiB could have more; no issuer's rotation does
-_MAX_DEPTH = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,18 +111,28 @@ def parse_document(body: bytes) -> KeySet | Discovery:
     Raises KeySetError, with a text for the operator.
     """
     try:
-        document = strict_json.loads(body, max_depth=_MAX_DEPTH)
+        document = lenient_json.loads(body)
     except ValueError as exc:
         hint = " (it looks like an HTML page)" if body.lstrip()[:1] == b"<" else ""
         raise KeySetError(f"the answer cannot be parsed{hint}: {exc}") from None
-    if not isinstance(document, dict):
+    if not isinstance(document, LenientObject):
         raise KeySetError("the answer is not a JSON object")
+    if "keys" in document.repeated:
+        raise KeySetError("the answer has the member keys more than once")
     if "keys" in document and not isinstance(document["keys"], str):
         return _parse_jwk_set(document["keys"])
-    jwks_uri = document.get("jwks_uri")
-    if isinstance(jwks_uri, str):
-        return Discovery(issuer=document.get("issuer"), jwks_uri=jwks_uri)
+    if isinstance(document.get("jwks_uri"), str):
+        return _parse_discovery(document)
     return _parse_certificates(document)
+
+
+def _parse_discovery(document: LenientObject) -> Discovery:
+    for name in ("issuer", "jwks_uri"):
+        if document.repeated.get(name):
+            continue  # twice the same is not ambiguous
+        if problem := lenient_json.find_oddity(document, name):
+            raise KeySetError(f"the discovery document cannot be used: {problem}")
+    return Discovery(issuer=document.get("issuer"), jwks_uri=document["jwks_uri"])
 
 
 def _parse_jwk_set(members: Any) -> KeySet:
@@ -136,16 +147,19 @@ def _parse_jwk_set(members: Any) -> KeySet:
     )
 
 
-def _parse_certificates(document: Mapping[str, Any]) -> KeySet:
+def _parse_certificates(document: LenientObject) -> KeySet:
     if not any(isinstance(v, str) and "BEGIN CERTIFICATE" in v for v in document.values()):
         raise KeySetError("neither a key set, nor certificates, nor a discovery document")
     return _collect(
-        (
-            (f"key {kid!r:.60}", partial(key_from_certificate, kid, pem))
-            for kid, pem in document.items()
-        ),
+        ((f"key {kid!r:.60}", partial(_build_from_map, document, kid)) for kid in document),
         len(document),
     )
+
+
+def _build_from_map(document: LenientObject, kid: str) -> SigningKey:
+    if kid in document.repeated:
+        raise UnusableKey("its key ID occurs more than once")
+    return key_from_certificate(kid, document[kid])
 
 
 def _collect(members: Iterable[tuple[str, Callable[[], SigningKey]]], count: int) -> KeySet:

@@ -150,6 +150,114 @@ def test_one_odd_key_is_skipped_and_named_and_the_others_serve(odd: Any, place: 
     assert skipped.why
 
 
+#: Text of an odd member value, whatever the member is.
+ODD_VALUES = {
+    "NaN": "NaN",
+    "a huge number": "1e999",
+    "a number of 5000 digits": "7" * 5000,
+    "a lone surrogate": '"\\ud800"',
+    "deep nesting": "[" * 5000 + "]" * 5000,
+    "nesting near Python's limit": "[" * 900 + "]" * 900,
+    "a duplicate further in": '{"a": 1, "a": 2}',
+}
+NOT_READ = ("x5t", "x5c", "nbf", "oth", "zzz", "tfp", "")
+COUNTS = {
+    "RS256": ("kty", "kid", "use", "key_ops", "alg", "n", "e"),
+    "ES256": ("kty", "kid", "use", "key_ops", "alg", "crv", "x", "y"),
+    "EdDSA": ("kty", "kid", "use", "key_ops", "alg", "crv", "x"),
+}
+
+
+def with_member(alg: str, kid: str, name: str, value: str) -> bytes:
+    """A good key with one more member in front of it, and a twin of its own behind where it has one."""
+    return json.dumps(jwk(alg, kid)).replace("{", f'{{"{name}": {value}, ', 1).encode()
+
+
+def with_value(alg: str, kid: str, name: str, value: str) -> bytes:
+    """A good key of which one member has another value."""
+    return json.dumps(jwk(alg, kid) | {name: "PLACE"}).replace('"PLACE"', value, 1).encode()
+
+
+def set_of(*keys: bytes) -> bytes:
+    return b'{"keys": [' + b", ".join(keys) + b"]}"
+
+
+@pytest.mark.parametrize("odd", ODD_VALUES)
+@pytest.mark.parametrize("name", NOT_READ)
+def test_an_odd_member_that_nobody_reads_costs_nothing(name: str, odd: str) -> None:
+    keys = parse(set_of(with_member("ES256", "a", name, ODD_VALUES[odd])))
+    assert isinstance(keys, KeySet)
+    assert number(keys, "a", "ES256") == 1
+    assert keys.skipped == ()
+    twice = with_member("ES256", "a", name, ODD_VALUES[odd])
+    twice = twice.replace(b"{", b'{"' + name.encode() + b'": 1, ', 1)
+    assert parse(set_of(twice)).size == 1  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("odd", ODD_VALUES)
+@pytest.mark.parametrize(
+    ("alg", "name"), [(alg, name) for alg, names in COUNTS.items() for name in names]
+)
+def test_an_odd_member_that_counts_skips_that_key_alone_and_names_it(
+    alg: str, name: str, odd: str
+) -> None:
+    good = json.dumps(jwk("RS256", "good")).encode()
+    keys = parse(set_of(with_value(alg, "odd", name, ODD_VALUES[odd]), good))
+    assert isinstance(keys, KeySet)
+    assert (keys.size, number(keys, "good", "RS256")) == (1, 1)
+    (skipped,) = keys.skipped
+    assert skipped.name.startswith("key 0")
+    assert name == "kid" or "'odd'" in skipped.name
+    assert f"its member {name}" in skipped.why
+
+
+@pytest.mark.parametrize("is_same", [True, False])
+@pytest.mark.parametrize(
+    ("alg", "name"), [(alg, name) for alg, names in COUNTS.items() for name in names]
+)
+def test_a_member_that_counts_and_occurs_twice_skips_that_key_alone(
+    alg: str, name: str, is_same: bool
+) -> None:
+    value = json.dumps(jwk(alg, "odd").get(name, ["verify"])) if is_same else '"other"'
+    odd = with_member(alg, "odd", name, value)
+    if name == "key_ops":  # jwk() has none
+        odd = odd.replace(b"{", b'{"key_ops": ["verify"], ', 1)
+    keys = parse(set_of(json.dumps(jwk("RS256", "good")).encode(), odd))
+    assert isinstance(keys, KeySet)
+    assert (keys.size, number(keys, "good", "RS256")) == (1, 1)
+    assert [(s.name, s.why) for s in keys.skipped] == [
+        ("key 1 kid 'odd'", f"its member {name} occurs more than once")
+    ]
+
+
+@pytest.mark.parametrize("octets", [b"\xff", b"\xed\xa0\x80", "\u00e9".encode("latin-1")])
+def test_octets_that_are_no_utf_8_skip_a_key_only_in_a_member_that_counts(octets: bytes) -> None:
+    good = json.dumps(jwk("ES256", "good")).encode()
+    for name, size in (("zzz", 2), ("kid", 1)):
+        odd = with_value("ES256", "odd", name, '"PLACE"').replace(b"PLACE", octets)
+        assert parse(set_of(odd, good)).size == size  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("odd", ODD_VALUES)
+def test_odd_members_of_the_document_itself_that_nobody_reads_cost_nothing(odd: str) -> None:
+    value = ODD_VALUES[odd].encode()
+    keys = document(jwk("ES256", "a"))
+    for text in (
+        keys[:-1] + b', "zzz": ' + value + b"}",
+        b'{"zzz": 1, "zzz": ' + value + b", " + keys[1:],
+    ):
+        assert parse(text).size == 1  # type: ignore[union-attr]
+
+
+def test_a_byte_order_mark_before_any_of_the_three_documents_is_passed_over() -> None:
+    for text in (
+        document(jwk("ES256", "a")),
+        json.dumps({"a": certificate(private_key("RS256")).decode()}).encode(),
+        b'{"issuer": "https://i/", "jwks_uri": "https://i/k"}',
+    ):
+        assert type(parse(b"\xef\xbb\xbf" + text)) is type(parse(text))
+
+
 def test_a_shared_secret_is_never_a_candidate() -> None:
     keys = key_set(OCT | {"alg": "HS256"}, jwk("ES256", "good"))
     for alg in ("HS256", "HS384", "HS512", "none", "ES256"):
@@ -195,10 +303,16 @@ def test_a_published_private_key_is_warned_of_loudly(order: int) -> None:
         pytest.param(b"<!DOCTYPE html><html></html>", id="HTML"),
         pytest.param(b'{"keys":[', id="cut off"),
         pytest.param(b'{"keys":[],"keys":[]}', id="duplicate member"),
-        pytest.param(b"\xef\xbb\xbf" + document(jwk("ES256")), id="byte order mark"),
+        pytest.param(b'{"keys":[{}],"keys":' + document(jwk("ES256"))[8:], id="two sets in one"),
+        pytest.param(document(jwk("ES256"))[:-1] + b',"keys":"text"}', id="a set and a text in one"),
         pytest.param(document(jwk("ES256")).decode().encode("utf-16"), id="UTF-16"),
         pytest.param(b'{"keys":' + b"[" * 100_000, id="very deep"),
         pytest.param(b'{"keys":' + b"[" * 30 + b"]" * 30 + b"}", id="deep"),
+        pytest.param(b'{"keys":NaN}', id="keys NaN"),
+        pytest.param(b'{"issuer":"https://i/","jwks_uri":"https://i/k","jwks_uri":"https://e/k"}', id="two key set URIs"),
+        pytest.param(b'{"issuer":"https://i/","issuer":"https://e/","jwks_uri":"https://i/k"}', id="two issuers"),
+        pytest.param(b'{"issuer":"https://i/","jwks_uri":"https://i/k\\ud800"}', id="a surrogate in the key set URI"),
+        pytest.param(b'{"issuer":' + b"[" * 900 + b"]" * 900 + b',"jwks_uri":"https://i/k"}', id="a deep issuer"),
         pytest.param(b"\x1f\x8b\x08", id="compressed"),
     ],
 )  # fmt: skip
@@ -259,6 +373,37 @@ def test_a_discovery_document_is_told_by_its_jwks_uri() -> None:
         {"issuer": "https://i/", "jwks_uri": "https://i/k", "authorization_endpoint": "x"}
     )
     assert document == Discovery("https://i/", "https://i/k")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        b'"scopes_supported": ["a"], "scopes_supported": ["b"]',
+        b'"issuer": "https://i/"',
+        b'"jwks_uri": "https://i/k"',
+        b'"x": NaN',
+        b'"x": 1e999',
+        b'"x": "\\ud800"',
+        b'"x": "\xff"',
+        b'"x": {"issuer": 1, "issuer": 2}',
+        b'"x": ' + b"[" * 5000 + b"]" * 5000,
+    ],
+)
+@pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf"])
+def test_oddities_of_a_discovery_document_that_leave_no_doubt_cost_nothing(
+    start: bytes, more: bytes
+) -> None:
+    text = start + b'{"issuer": "https://i/", "jwks_uri": "https://i/k", ' + more + b"}"
+    assert parse(text) == Discovery("https://i/", "https://i/k")
+
+
+def test_a_certificate_whose_key_id_is_odd_is_skipped_alone() -> None:
+    pem = json.dumps(certificate(private_key("RS256")).decode()).encode()
+    for odd in (b'"\\ud800": ' + pem, b'"\xff": ' + pem, b'"odd": 1, "odd": ' + pem, b'"odd": NaN'):
+        keys = parse(b'{"good": ' + pem + b", " + odd + b"}")
+        assert isinstance(keys, KeySet)
+        assert (keys.size, len(keys.skipped)) == (1, 1)
+        assert number(keys, "good", "RS256") == 1
 
 
 def test_a_document_with_keys_is_a_key_set_whatever_else_it_says() -> None:
