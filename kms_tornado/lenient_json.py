@@ -13,7 +13,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 _MAX_DEPTH = 16  # of a value that is read; nothing that counts in these documents has more than 2
 
@@ -68,6 +68,14 @@ _decoder = json.JSONDecoder(
 )
 
 
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+#: Knows the grammar alone: numbers of any size are well-formed.
+_json_decoder = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=str, parse_float=str)
+
+
 def loads(data: bytes) -> Any:
     """Parse one JSON text; all objects in it are LenientObjects.
 
@@ -106,6 +114,15 @@ def find_oddity(members: Mapping[str, Any], name: str) -> str | None:
             return None
         level = inner
     return f"its member {name} is nested too deep"
+
+
+def is_well_formed(data: bytes) -> bool:
+    """Whether the text is JSON by the grammar of RFC 8259, a byte order mark left aside."""
+    try:
+        _json_decoder.decode(data.removeprefix(codecs.BOM_UTF8).decode("utf-8"))
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def has_surrogate(text: str) -> bool:

@@ -49,6 +49,9 @@ _LEAST_BACKOFF_S = 1.0
 # replaces it. Remembered tokens are bound to the object (see token_cache), so a change of the keys
 # invalidates all of them, and fetching the same keys again invalidates none.
 #
+# Empty set. `{"keys": []}` is an answer like any other: the issuer has taken all keys out, because one of
+# them leaked, perhaps. It is a good refresh, after which no token verifies.
+#
 # Failure. A refresh that fails for whatever reason (no answer, no JSON, no usable key) changes no key:
 # the last good ones go on serving. They become stale when refreshes fail and the last good one is
 # more than max_stale_s ago. Then tokens are answered 503, for a key that the issuer has withdrawn
@@ -239,10 +242,16 @@ class KeyCache:
             # A new object only where the keys differ: remembered tokens are bound to it.
             self._key_set = loaded.key_set
             self._generation += 1
-            log.info(
-                "issuer %s: %s %d signing keys", self.issuer.uri,
-                "loaded" if previous is None else "now has", loaded.key_set.size,
-            )  # fmt: skip
+            if loaded.key_set.size == 0:
+                log.warning(
+                    "issuer %s: its key set is empty: it has taken all keys out, and its tokens are refused",
+                    self.issuer.uri,
+                )
+            else:
+                log.info(
+                    "issuer %s: %s %d signing keys", self.issuer.uri,
+                    "loaded" if previous is None else "now has", loaded.key_set.size,
+                )  # fmt: skip
         self._log_problems(loaded.key_set)
         if self._failing_since is not None:
             log.warning(

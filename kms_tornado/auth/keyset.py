@@ -57,7 +57,10 @@ class KeySet:
     __slots__ = ("_by_kid", "_kids", "_without_kid", "fingerprint", "size", "skipped", "warnings")
 
     def __init__(self, keys: Iterable[SigningKey], skipped: tuple[SkippedKey, ...] = ()) -> None:
-        """Raises KeySetError where no usable key is left."""
+        """Raises KeySetError where keys were skipped, and no usable one is left.
+
+        Without any key, skipped or not, it is the set of an issuer that has taken all of them out.
+        """
         by_kid: defaultdict[tuple[str, str], list[Verify]] = defaultdict(list)
         any_kid: defaultdict[str, list[Verify]] = defaultdict(list)
         digests: set[bytes] = set()
@@ -77,7 +80,7 @@ class KeySet:
                 if key.kid is not None:
                     by_kid[key.kid, alg].append(verify)
                 any_kid[alg].append(verify)
-        if not digests:
+        if skipped and not digests:
             raise KeySetError(
                 "no usable key" + "".join(f"; {s.name}: {s.why}" for s in skipped[:3])
             )
@@ -120,6 +123,8 @@ def parse_document(body: bytes) -> KeySet | Discovery:
     if "keys" in document.repeated:
         raise KeySetError("the answer has the member keys more than once")
     if "keys" in document and not isinstance(document["keys"], str):
+        if document["keys"] == [] and not lenient_json.is_well_formed(body):
+            raise KeySetError("the answer has no keys, and is not well-formed JSON")
         return _parse_jwk_set(document["keys"])
     if isinstance(document.get("jwks_uri"), str):
         return _parse_discovery(document)

@@ -136,7 +136,7 @@ def test_the_keys_are_found(issuer: str, jwks_uri: str | None, answers: Any, url
         pytest.param(None, {f"{I}/.well-known/jwks.json": 304}, "304", id="304 that was not asked for"),
         pytest.param(None, {f"{I}/.well-known/jwks.json": b"<html>"}, "HTML", id="HTML"),
         pytest.param(None, {f"{I}/.well-known/jwks.json": b'{"keys":['}, "not JSON", id="broken JSON"),
-        pytest.param(None, {f"{I}/.well-known/jwks.json": b'{"keys":[]}'}, "no usable key", id="an empty set"),
+        pytest.param(None, {f"{I}/.well-known/jwks.json": b'{"keys":[{}]}'}, "no usable key", id="a set of no usable key"),
         pytest.param(None, {f"{I}/.well-known/jwks.json": KeySetError("no connection")}, "no connection", id="no connection"),
         pytest.param(f"{I}/keys", {}, f"{I}/keys answered HTTP 404", id="404 at a configured URI: no discovery"),
         pytest.param(
@@ -280,6 +280,19 @@ def test_where_both_places_fail_the_log_names_both_and_why(
     assert "\n" not in str(failed.value)
 
 
+@pytest.mark.parametrize("jwks_uri", [None, GUESS, f"{I}/d"])
+def test_an_empty_set_is_the_answer_wherever_it_is(jwks_uri: str | None) -> None:
+    web = Web()
+    web.answers = {
+        GUESS: b'{"keys":[]}',
+        f"{I}/d": discovery(I, GUESS),
+        DISCOVERY: discovery(I, f"{I}/k"),
+        f"{I}/k": KEYS,
+    }
+    assert load(web, I, jwks_uri).key_set.size == 0
+    assert web.urls[-1] == GUESS
+
+
 def test_a_slow_answer_at_the_guessed_place_still_counts_where_discovery_fails() -> None:
     async def run() -> LoadedKeys:
         async def fetch(url: str, *, etag: str | None) -> FetchResult:
@@ -352,7 +365,7 @@ def test_a_document_that_cannot_be_used_leaves_no_etag_behind() -> None:
     source = KeySource(TrustedIssuer(I, url), web)
 
     async def run() -> None:
-        web.answers[url] = FetchResult(200, b'{"keys":[]}', etag='"broken"')
+        web.answers[url] = FetchResult(200, b'{"keys":[', etag='"broken"')
         with pytest.raises(KeySetError):
             await source.load()
         web.answers[url] = KEYS

@@ -280,7 +280,6 @@ def test_a_published_private_key_is_warned_of_loudly(order: int) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        pytest.param({"keys": []}, id="an empty set"),
         pytest.param({"keys": [OCT]}, id="a shared secret alone"),
         pytest.param({"keys": [jwk("RS256") | {"use": "enc"}]}, id="a key for encryption alone"),
         pytest.param({"keys": [None, 5, []]}, id="no key at all"),
@@ -319,6 +318,39 @@ def test_a_published_private_key_is_warned_of_loudly(order: int) -> None:
 def test_a_document_without_usable_keys_is_an_error(value: Any) -> None:
     with pytest.raises(KeySetError):
         parse(value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"keys":[]}',
+        b' \n{ "keys" : [ ] }\r\n',
+        b'\xef\xbb\xbf{"keys":[]}',
+        b'{"keys":[],"x":"\\ud800","x":1e999,"y":' + b"7" * 5000 + b"}",
+        b'{"keys":[],"jwks_uri":"https://i/k","issuer":"https://i/"}',
+    ],
+)
+def test_a_well_formed_empty_set_is_a_set_in_which_no_key_is_found(text: bytes) -> None:
+    keys = parse(text)
+    assert isinstance(keys, KeySet)
+    assert (keys.size, keys.skipped) == (0, ())
+    assert not keys.has_kid("a")
+    assert keys.find_candidates(None, "ES256") == ()
+    assert keys.fingerprint != key_set(jwk("ES256")).fingerprint
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"keys":[]', b'{"keys":[}', b'{"keys":[],}', b'{"keys":[]}}', b'{"keys":[]} x', b'{"keys":[],"x":NaN}', b'{"keys":[],"x":-Infinity}',
+        b'{"keys":[],"x":"\xff"}', b'{"keys":[],"x":"\n"}', b'{"keys":[],"keys":[]}', b'{"keys":[{}],"keys":[]}', b"{'keys':[]}",
+        b'{"keys":[,]}', b'{"Keys":[]}', b"[]", b'{"keys":{}}', b'{"keys":null}', b'{"keys":""}', b'{"keys":0}', b'{"keys":false}',
+        b'{"keys":[null]}', b'{"keys":[{}]}', b'{"keys":[[]]}', b'{"keys":[],"x":' + b"[" * 99_999 + b"]" * 99_999 + b"}",
+    ],
+)  # fmt: skip
+def test_what_only_resembles_an_empty_set_is_an_error(text: bytes) -> None:
+    with pytest.raises(KeySetError):
+        parse(text)
 
 
 def test_the_error_tells_an_operator_what_came() -> None:
@@ -444,7 +476,7 @@ def test_any_json_is_a_key_set_a_discovery_or_an_error(value: Any) -> None:
         return
     assert isinstance(document, (KeySet, Discovery))
     if isinstance(document, KeySet):
-        assert document.size > 0
+        assert (document.size > 0) == (value["keys"] != [] if "keys" in value else True)
 
 
 @given(st.binary(max_size=80))

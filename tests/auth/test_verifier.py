@@ -28,7 +28,6 @@ from kms_tornado.errors import (
     InsufficientScope,
     InvalidClaim,
     InvalidToken,
-    KeySetError,
     MalformedToken,
     MissingClaim,
     TokenNotYetValid,
@@ -702,6 +701,8 @@ def test_parts_of_good_tokens_make_no_other_good_token(three: list[str]) -> None
             verify(mixed, SETTINGS, KEYS)
 
 
-def test_an_empty_key_set_cannot_exist() -> None:
-    with pytest.raises(KeySetError):
-        KeySet([])
+@pytest.mark.parametrize("kid", ["ES256-1", None])
+def test_an_empty_key_set_verifies_nothing(kid: str | None) -> None:
+    with pytest.raises(InvalidToken) as refused:
+        verify(token({"kid": kid or ABSENT}), SETTINGS, {ISSUER: KeySet([])})
+    assert isinstance(refused.value, UnknownKey if kid else AlgorithmNotAllowed)

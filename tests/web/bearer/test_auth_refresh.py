@@ -48,14 +48,16 @@ SURVIVED: dict[str, Answer] = {
     "500": response(b"{}", "500 Oops"),
     "HTML": response(b"<html>maintenance</html>"),
     "broken JSON": response(b'{"keys":['),
-    "an empty set": response({"keys": []}),
+    "an empty set that is cut off": response(b'{"keys": []'),
+    "an empty set with NaN": response(b'{"keys": [], "x": NaN}'),
+    "an empty set, twice": response(b'{"keys": [], "keys": []}'),
     "a set of useless keys": response({"keys": [{"kty": "oct", "k": "AA"}]}),
     "a redirect": response(b"", "302 Found", Location="https://elsewhere.example/"),
     "304 that was not asked for": response(b"", "304 Not Modified"),
 }
 
 
-@pytest.mark.parametrize("fault", sorted(SURVIVED.keys() - {"an empty set"}))
+@pytest.mark.parametrize("fault", sorted(SURVIVED))
 def test_whatever_is_at_the_default_place_the_keys_are_found_by_discovery_in_the_same_refresh(
     issuer: Issuer, fault: str
 ) -> None:
@@ -68,6 +70,36 @@ def test_whatever_is_at_the_default_place_the_keys_are_found_by_discovery_in_the
     async def scenario(auth: BearerAuth) -> None:
         assert (await check_token(auth.authenticator, issuer.token(aud="kms"))).name == "alice"
         assert issuer.requests["/certs"] == issuer.fetches == 1
+
+    story(issuer, scenario)
+
+
+def test_an_empty_set_takes_every_key_out_with_the_next_refresh_and_a_full_one_brings_them_back(
+    issuer: Issuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Remembered tokens included: this is how a leaked key is taken out at once."""
+    remembered, other, without_kid = (
+        issuer.token(aud="kms", **changes)
+        for changes in ({}, {"sub": "bob"}, {"header": {"kid": None}})
+    )
+    full = response({"keys": issuer.keys})
+
+    async def scenario(auth: BearerAuth) -> None:
+        for _ in range(2):
+            issuer.answers[issuer.jwks_path] = full
+            await refreshed(auth)
+            assert (await check_token(auth.authenticator, remembered)).name == "alice"
+            caplog.clear()
+            issuer.answers[issuer.jwks_path] = response({"keys": []})
+            for _ in range(2):
+                await refreshed(auth)
+            for text in (remembered, other, without_kid):
+                with pytest.raises(InvalidToken):
+                    await check_token(auth.authenticator, text)
+            (status,) = auth.status()
+            assert (status.state, status.keys, status.problem) == ("ok", 0, None)
+            (line,) = [r.getMessage() for r in caplog.records]
+            assert f"issuer {issuer.uri}: its key set is empty" in line
 
     story(issuer, scenario)
 
