@@ -66,9 +66,9 @@ OWNERS = {
     "other attributes of the tags' vendor": (None, vendor_attribute("cosmian", "x", b"x")),
     "Link": (None, structure("Link", name("LinkType", "NextLink"), text("LinkedObjectIdentifier", "x"))),
     "ObjectGroup": (None, text("ObjectGroup", "g")),
-    "ProcessStartDate": (None, date("ProcessStartDate", after(900))),
-    "DeactivationDate, later": (date("DeactivationDate", after(600)), date("DeactivationDate", after(900))),
-    "ProtectStopDate, later": (date("ProtectStopDate", after(600)), date("ProtectStopDate", after(900))),
+    "ProcessStartDate": (None, date("ProcessStartDate", after(90_000))),
+    "DeactivationDate, later": (date("DeactivationDate", after(86_400)), date("DeactivationDate", after(90_000))),
+    "ProtectStopDate, later": (date("ProtectStopDate", after(86_400)), date("ProtectStopDate", after(90_000))),
 }  # fmt: skip
 
 

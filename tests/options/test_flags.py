@@ -45,7 +45,9 @@ def test_only_options_imports_configargparse():
     importers = set()
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
-            names = [a.name for a in getattr(node, "names", [])] + [getattr(node, "module", "")]
-            if isinstance(node, ast.Import | ast.ImportFrom) and "configargparse" in names:
+            if not isinstance(node, ast.Import | ast.ImportFrom):
+                continue
+            names = [alias.name for alias in node.names] + [getattr(node, "module", "")]
+            if "configargparse" in names:
                 importers.add(path.relative_to(PACKAGE).as_posix())
     assert importers == {"options/flags.py"}
