@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ...errors import CryptographicFailure, InvalidField, ItemNotFound
+from ...wording import cut
 from .container import (
     DATA_KEY_BYTES,
     SALT_BYTES,
@@ -71,7 +72,7 @@ def unwrap_data_key(
         return _unwrap(client, header, named)
     except ItemNotFound as exc:
         raise FileError(
-            f"the file is for the key {named!r}, which this server does not have, or not for you: ask its owner "
+            f"the file is for the key {_shown(named)}, which this server does not have, or not for you: ask its owner "
             "to share it (kmsctl share), or name another key with --with"
         ) from exc
 
@@ -89,7 +90,7 @@ def _unwrap(client: KMSClient, header: Header, key: str | Sequence[str]) -> Data
         return DataKey(client.decrypt(key, ciphertext, additional_data=additional_data))
     except CryptographicFailure as exc:
         raise UntrueFile(
-            f"the server cannot unwrap the file's data key with {key!r}: the file is for another key, or its "
+            f"the server cannot unwrap the file's data key with {_shown(key)}: the file is for another key, or its "
             "header was edited"
         ) from exc
 
@@ -104,6 +105,11 @@ def find_private_key(client: KMSClient, public_key: str) -> str:
         if link.link_type is LinkType.PRIVATE_KEY_LINK:
             return link.linked_object_identifier
     raise FileError(
-        f"the file is for the public key {public_key!r}, which has no link to its private key: name that with "
+        f"the file is for the public key {_shown(public_key)}, which has no link to its private key: name that with "
         "--with"
     )
+
+
+def _shown(key: str | Sequence[str]) -> str:
+    """As an error names it: what a file says is as long as whoever made the file likes."""
+    return cut(repr(key), 100)

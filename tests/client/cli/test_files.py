@@ -9,6 +9,13 @@ from pathlib import Path
 import pytest
 
 from kms_tornado.client import KMSClient
+from kms_tornado.client.files.container import (
+    DataKey,
+    Header,
+    WrappedDataKey,
+    derive_keys,
+    render_header,
+)
 from kms_tornado.kmip.attributes import Attributes
 from kms_tornado.kmip.enums import BlockCipherMode
 from kms_tornado.kmip.structures import CryptographicParameters
@@ -361,6 +368,18 @@ def test_what_cannot_be_read_or_written_is_told(
     monkeypatch.chdir(file.parent)
     check_refused(alice("encrypt", source, "--for", key, "-o", output), *words)
     assert [file] == list(file.parent.iterdir())
+
+
+def test_key_that_a_file_names_at_length_is_cut_in_the_error(alice: Kmsctl, tmp_path: Path) -> None:
+    wrapped = WrappedDataKey(
+        key_identifier="k" * 4000, ciphertext=bytes(32), nonce=bytes(12), tag=bytes(16)
+    )
+    header, data_key = Header(salt=bytes(32), wrapped=wrapped), DataKey(bytes(32))
+    (tmp_path / "f.kms").write_bytes(render_header(header, derive_keys(data_key, header.salt)))
+    outcome = alice("decrypt", tmp_path / "f.kms")
+    assert outcome.code == 1
+    assert "kkk…, which this server does not have" in outcome.stderr
+    assert len(outcome.stderr) < 500
 
 
 def test_empty_file_comes_back_empty(alice: Kmsctl, key: str, file: Path) -> None:
