@@ -208,6 +208,10 @@ class BadCryptographicParameters(KMIPError):
     reason = "Bad Cryptographic Parameters"
 
 
+class ImpossibleTagLength(BadCryptographicParameters):
+    """An authentication tag that no cipher has, as opposed to one that is only not offered."""
+
+
 class NonceReused(KMIPError):
     """The client's nonce was used with this key before; a second message under it would expose both."""
 
@@ -240,6 +244,10 @@ class InvalidMessage(KMIPError):
 
 class InvalidField(KMIPError):
     reason = "Invalid Field"
+
+
+class MalformedKey(InvalidField):
+    """The octets of a key are not in the format that was stated."""
 
 
 class InvalidAttribute(KMIPError):
@@ -331,8 +339,8 @@ class UnsupportedCryptographicParameters(KMIPError):
     reason = "Unsupported Cryptographic Parameters"
 
 
-class BadTagLength(KMIPError):
-    """The length of the authentication tag is not supported. The OASIS cases expect this reason."""
+class TagLengthFailure(KMIPError):
+    """A tag that no cipher has, in a message: the OASIS cases expect this reason (`ImpossibleTagLength`)."""
 
     reason = "General Failure"
 

@@ -24,7 +24,7 @@ SERIES = ("TL-M", "SASED-M")
 #: Listed by Query in four cases and used by none: not offered here, so not claimed.
 NOT_HERE = {
     "AdjustAttribute", "Archive", "Cancel", "Certify", "CreateSplitKey", "GetUsageAllocation",
-    "JoinSplitKey", "Notify", "ObtainLease", "Poll", "Put", "ReCertify", "Recover", "SetEndpointRole",
+    "JoinSplitKey", "Notify", "Poll", "Put", "ReCertify", "Recover", "SetEndpointRole",
     "CertificateRequest", "PGPKey", "SplitKey",
 }  # fmt: skip
 

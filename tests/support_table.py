@@ -51,6 +51,7 @@ NOTES: Mapping[Operation, str] = {
     Operation.GET: "formats below; Sensitive objects only wrapped",
     Operation.GET_ATTRIBUTES: "also of destroyed objects",
     Operation.GET_ATTRIBUTE_LIST: "also of destroyed objects",
+    Operation.OBTAIN_LEASE: "of 3600 seconds; none while Compromised",
     Operation.MODIFY_ATTRIBUTE: "Sensitive and Extractable can only be tightened",
     Operation.DESTROY: "wipes the key, keeps the attributes; not while Active",
     Operation.DISCOVER_VERSIONS: "2.1 and 2.0",

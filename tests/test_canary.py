@@ -210,6 +210,7 @@ REQUESTS: dict[Operation, list[list[Item]]] = {
     Operation.DELETE_ATTRIBUTE: [[uid("key"), new_attribute("CurrentAttribute")]],
     Operation.LOCATE: [[]],
     Operation.CHECK: [[uid("key")]],
+    Operation.OBTAIN_LEASE: [[uid("key")]],
     Operation.RE_KEY: [[uid("key")]],
     Operation.RE_KEY_KEY_PAIR: [[text("PrivateKeyUniqueIdentifier", "p")]],
     Operation.ACTIVATE: [[uid("key")]],

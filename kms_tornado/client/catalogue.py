@@ -70,6 +70,7 @@ ROWS: Mapping[Operation, Row] = {
     Operation.ADD_ATTRIBUTE: Row(p.AddAttributeRequest, p.AddAttributeResponse, _never),
     Operation.MODIFY_ATTRIBUTE: Row(p.ModifyAttributeRequest, p.ModifyAttributeResponse, _never),
     Operation.DELETE_ATTRIBUTE: Row(p.DeleteAttributeRequest, p.DeleteAttributeResponse, _never),
+    Operation.OBTAIN_LEASE: Row(p.ObtainLeaseRequest, p.ObtainLeaseResponse, _always),
     Operation.ACTIVATE: Row(p.ActivateRequest, p.ActivateResponse, _never),
     Operation.REVOKE: Row(p.RevokeRequest, p.RevokeResponse, _names_one_object),
     Operation.DESTROY: Row(p.DestroyRequest, p.DestroyResponse, _leaves_object),

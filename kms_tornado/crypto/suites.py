@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from ..errors import (
     BadCryptographicParameters,
-    BadTagLength,
+    ImpossibleTagLength,
     InvalidField,
     UnsupportedCryptographicParameters,
 )
@@ -24,7 +24,8 @@ from ..kmip.structures import CryptographicParameters
 from .policy import Technique
 
 FULL_TAG_BYTES = 16
-SHORTEST_TAG_BYTES = 12  # SP 800-38D §5.2.1.2; the 4 and 8 bytes of its appendix C are not offered
+SHORTEST_TAG_BYTES = 12  # SP 800-38D §5.2.1.2
+SHORTEST_KNOWN_TAG_BYTES = 4  # its appendix C has tags of 4 and 8 bytes, which are not offered here
 
 _A, _M = CryptographicAlgorithm, BlockCipherMode
 _AES = _A.AES  # Python 3.11 looks a member of an enumeration up in a function
@@ -149,7 +150,8 @@ def choose_suite(
 
     iv: as the caller sent it. Its length tells bare ChaCha20 (8 bytes), which the OASIS cases mean
     by ``ChaCha20``, from ChaCha20-Poly1305 (12 bytes), which the published clients mean.
-    Raises UnsupportedCryptographicParameters, BadCryptographicParameters, BadTagLength, InvalidField.
+    Raises UnsupportedCryptographicParameters, BadCryptographicParameters (ImpossibleTagLength for a tag
+    that no cipher has), InvalidField.
     """
     if algorithm is None:
         raise UnsupportedCryptographicParameters("the key has no algorithm")
@@ -230,8 +232,13 @@ def _apply_padding(suite: Suite, padding: PaddingMethod | None) -> Suite:
 def _apply_tag_length(suite: Suite, length: int | None) -> Suite:
     if length is None or length == suite.tag_bytes:
         return suite
-    if not SHORTEST_TAG_BYTES <= length <= FULL_TAG_BYTES:
-        raise BadTagLength(f"the tag has {SHORTEST_TAG_BYTES} to {FULL_TAG_BYTES} bytes")
+    wording = (
+        f"the tag has {SHORTEST_TAG_BYTES} to {FULL_TAG_BYTES} bytes, by default {FULL_TAG_BYTES}"
+    )
+    if not SHORTEST_KNOWN_TAG_BYTES <= length <= FULL_TAG_BYTES:
+        raise ImpossibleTagLength(wording)
+    if length < SHORTEST_TAG_BYTES:
+        raise BadCryptographicParameters(wording)
     return dataclasses.replace(suite, tag_bytes=length)
 
 

@@ -1,4 +1,4 @@
-"""Activate, Check, Revoke and Destroy (KMIP 2.1 §6.1)."""
+"""Activate, Check, Obtain Lease, Revoke and Destroy (KMIP 2.1 §6.1)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ..domain.dates import check_date_range, check_use_dates, has_come
 from ..domain.lifecycle import Event, Use, check_state, next_state
 from ..domain.usage import PROTECTING, check_units_left, check_usage_mask, split_usage_mask
 from ..errors import InvalidField, PermissionDenied, WrongKeyLifecycleState
-from ..kmip.enums import RevocationReasonCode
+from ..kmip.enums import RevocationReasonCode, State
 from ..kmip.payloads import (
     ActivateRequest,
     ActivateResponse,
@@ -16,6 +16,8 @@ from ..kmip.payloads import (
     CheckResponse,
     DestroyRequest,
     DestroyResponse,
+    ObtainLeaseRequest,
+    ObtainLeaseResponse,
     RevokeRequest,
     RevokeResponse,
 )
@@ -59,6 +61,20 @@ async def check(call: Call, request: CheckRequest) -> CheckResponse:
     if request.lease_time is not None and request.lease_time > LEASE_TIME_S:
         raise PermissionDenied(f"a lease lasts {LEASE_TIME_S} seconds")
     return CheckResponse(unique_identifier=target.uid)
+
+
+async def obtain_lease(call: Call, request: ObtainLeaseRequest) -> ObtainLeaseResponse:
+    """Tell for how long, and since when unchanged, the client may rely on what it knows of the object.
+
+    No lease is recorded: it binds the client alone, who asks for another one when it is over. A compromised
+    object has none, so that its users notice. Raises PermissionDenied for it, ObjectDestroyed.
+    """
+    target = await call.fetch_for(request.unique_identifier, Use.READ)
+    if target.state is State.COMPROMISED:
+        raise PermissionDenied("the object is Compromised: no lease is given for it")
+    changed_at = target.attributes.last_change_date
+    assert changed_at is not None  # every object has it from the start
+    return ObtainLeaseResponse(target.uid, LEASE_TIME_S, changed_at)
 
 
 async def revoke(call: Call, request: RevokeRequest) -> RevokeResponse:

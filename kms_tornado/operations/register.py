@@ -20,7 +20,7 @@ from ..store.base import Conflict, Insert, Replace
 from .common.call import Call
 from .common.identifiers import new_identifier
 from .common.new_object import check_object_type, make_object
-from .objects.incoming import ParsedObject, parse_object
+from .objects.incoming import ParsedObject, parse_object, parse_sent_object
 from .objects.stored_wrapped import parse_wrapped_object
 from .objects.wrapping import unwrap_key_block
 from .objects.wrapping_policy import check_comes_back_without_rights
@@ -102,7 +102,7 @@ async def _parse(
     if incoming is None or isinstance(incoming, Certificate | OpaqueObject):
         return parse_object(object_type, incoming, requested)
     if incoming.key_block.key_wrapping_data is None:
-        return parse_object(object_type, incoming, requested)
+        return parse_sent_object(object_type, incoming, requested)
     if wrap_type is not KeyWrapType.NOT_WRAPPED:  # §6.1.21: else it is stored as provided
         return parse_wrapped_object(object_type, incoming, requested)
     unwrapped = await unwrap_key_block(call, incoming.key_block)

@@ -152,6 +152,9 @@ CATALOGUE: Mapping[Operation, OperationRow] = MappingProxyType(
         Operation.CHECK: OperationRow(
             lifecycle.check, p.CheckRequest, p.CheckResponse, ALL_OBJECT_TYPES
         ),
+        Operation.OBTAIN_LEASE: OperationRow(
+            lifecycle.obtain_lease, p.ObtainLeaseRequest, p.ObtainLeaseResponse, ALL_OBJECT_TYPES
+        ),
         Operation.ACTIVATE: OperationRow(
             lifecycle.activate, p.ActivateRequest, p.ActivateResponse, ALL_OBJECT_TYPES
         ),

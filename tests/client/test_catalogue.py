@@ -48,6 +48,7 @@ def test_anything_else_is_no_request() -> None:
 REPEATABLE = [
     p.LocateRequest(),
     p.CheckRequest("uid"),
+    p.ObtainLeaseRequest("uid"),
     p.GetRequest(unique_identifier="uid"),
     p.GetRequest(unique_identifier=TAGS),
     p.ExportRequest(unique_identifier="uid"),

@@ -39,6 +39,7 @@ ON_AN_OBJECT = {
     Operation.SET_ATTRIBUTE: [[structure("NewAttribute", text("Comment", "x"))]],
     Operation.MODIFY_ATTRIBUTE: [[structure("NewAttribute", text("Comment", "y"))]],
     Operation.DELETE_ATTRIBUTE: [[name("AttributeReference", "Comment")]],
+    Operation.OBTAIN_LEASE: [[]],
     Operation.CHECK: [[], [number("CryptographicUsageMask", 4)]],
     Operation.ACTIVATE: [[]],
     Operation.ENCRYPT: [[octets("Data", b"x")]],

@@ -6,6 +6,7 @@ import ssl
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import keywrap
 from cryptography.hazmat.primitives import serialization as s
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -122,6 +123,65 @@ def normal(tree):
     if tree["type"] == "BigInteger":
         value = int(str(value), 16) if isinstance(value, str) else value
     return (tree["tag"], normal(value) if isinstance(value, list) else value)
+
+
+@pytest.mark.parametrize(
+    ("object_type", "stated", "octets_", "words"),
+    [
+        pytest.param("PrivateKey", "PKCS_8", RSA.private_bytes(
+            DER, s.PrivateFormat.TraditionalOpenSSL, PLAIN), "PKCS_1", id="PKCS#1 as PKCS#8"),
+        pytest.param("PrivateKey", "PKCS_1", RSA.private_bytes(
+            DER, s.PrivateFormat.PKCS8, PLAIN), "PKCS_8", id="PKCS#8 as PKCS#1"),
+        pytest.param("PrivateKey", "PKCS_8", EC.private_bytes(
+            DER, s.PrivateFormat.TraditionalOpenSSL, PLAIN), "ECPrivateKey", id="SEC1 as PKCS#8"),
+        pytest.param("PublicKey", "X_509", RSA.public_key().public_bytes(
+            DER, s.PublicFormat.PKCS1), "PKCS_1", id="PKCS#1 as SPKI"),
+        pytest.param("PublicKey", "X_509", RSA.public_key().public_bytes(
+            s.Encoding.PEM, SPKI), "PEM", id="PEM"),
+    ],
+)  # fmt: skip
+def test_key_in_another_format_than_stated_is_told_which_it_looks_like(
+    alice, object_type, stated, octets_, words
+):
+    held = structure(object_type, key_block(stated, octets("KeyMaterial", octets_)))
+    reason, message = refused(alice, object_type, held)
+    assert reason == "InvalidField"
+    assert message.startswith("the key material is not what its KeyFormatType says; it looks like ")
+    assert words in message
+
+
+def test_wrapped_key_is_not_told_what_it_looks_like(alice):
+    """Who unwraps it may not read it."""
+    kek = alice.import_key("", bytes(32))
+    secret = RSA.private_bytes(DER, s.PrivateFormat.TraditionalOpenSSL, PLAIN)
+    held = structure(
+        "PrivateKey",
+        structure(
+            "KeyBlock",
+            name("KeyFormatType", "PKCS_8"),
+            structure(
+                "KeyValue",
+                octets("KeyMaterial", keywrap.aes_key_wrap_with_padding(bytes(32), secret)),
+            ),
+            structure(
+                "KeyWrappingData",
+                name("WrappingMethod", "Encrypt"),
+                structure("EncryptionKeyInformation", uid(kek)),
+                name("EncodingOption", "NoEncoding"),
+            ),
+        ),
+    )
+    (answer,) = alice.ask(
+        batch_item(
+            "Import",
+            uid(""),
+            name("ObjectType", "PrivateKey"),
+            name("KeyWrapType", "NotWrapped"),
+            structure("Attributes"),
+            held,
+        )
+    )
+    assert answer["ResultMessage"] == "the key material is not what its KeyFormatType says"
 
 
 PRIVATE_FORMATS = ["PKCS_1", "PKCS_8", "TransparentRSAPrivateKey"]

@@ -9,25 +9,29 @@ import pytest
 from kms_tornado.errors import (
     AttributeReadOnly,
     InvalidAttributeValue,
+    ObjectDestroyed,
     PermissionDenied,
     UsageLimitExceeded,
     WrongKeyLifecycleState,
 )
 from kms_tornado.kmip.attributes import Attributes, with_user_tags
 from kms_tornado.kmip.enums import CryptographicUsageMask as Mask
-from kms_tornado.kmip.enums import Operation, State, UsageLimitsUnit
+from kms_tornado.kmip.enums import Operation, RevocationReasonCode, State, UsageLimitsUnit
 from kms_tornado.kmip.payloads import (
     ActivateRequest,
     AttributeReference,
     CheckRequest,
     DestroyRequest,
     EncryptRequest,
+    GetAttributesRequest,
     LocateCriteria,
     LocateRequest,
+    ObtainLeaseRequest,
+    ObtainLeaseResponse,
     RevokeRequest,
 )
 from kms_tornado.kmip.schema import tag_of, to_node
-from kms_tornado.kmip.structures import UsageLimits
+from kms_tornado.kmip.structures import RevocationReason, UsageLimits
 from kms_tornado.kmip.ttlv import children_of
 
 from .inside import ALICE, BOB, START, Inside
@@ -244,6 +248,51 @@ def test_check_asks_without_spending(kms):
     with pytest.raises(PermissionDenied):
         kms.do(ALICE, Operation.CHECK, CheckRequest(key, lease_time=3601))
     assert left(kms, key) == 10
+
+
+LEASES = {
+    "Pre-Active": (lambda kms: kms.create(activation_date=START + 10), True),
+    "Active": (lambda kms: kms.create(), True),
+    "Deactivated": (lambda kms: ended(kms, RevocationReasonCode.SUPERSEDED), True),
+    "Compromised": (lambda kms: ended(kms, RevocationReasonCode.KEY_COMPROMISE), False),
+}
+
+
+def ended(kms, reason):
+    key = kms.create()
+    kms.do(ALICE, Operation.REVOKE, RevokeRequest(key, RevocationReason(reason)))
+    return key
+
+
+@pytest.mark.parametrize("state", LEASES)
+def test_lease_of_the_length_that_the_attribute_tells_can_be_had(kms, state):
+    """As the OASIS case TC-95 has it: no lease for a compromised key, so that who uses it notices."""
+    make, is_given = LEASES[state]
+    key = make(kms)
+    request = ObtainLeaseRequest(key)
+    if not is_given:
+        with pytest.raises(PermissionDenied, match="Compromised"):
+            kms.do(ALICE, Operation.OBTAIN_LEASE, request)
+        return
+    lease = kms.do(ALICE, Operation.OBTAIN_LEASE, request)
+    attributes = kms.do(ALICE, Operation.GET_ATTRIBUTES, GetAttributesRequest(key)).attributes
+    assert lease == ObtainLeaseResponse(key, attributes.lease_time, attributes.last_change_date)
+
+
+def test_lease_tells_when_the_object_last_changed(kms):
+    key = kms.create()
+    kms.clock = START + 7
+    kms.set(key, "comment", "new")
+    assert (
+        kms.do(ALICE, Operation.OBTAIN_LEASE, ObtainLeaseRequest(key)).last_change_date == START + 7
+    )
+
+
+def test_destroyed_object_has_no_lease(kms):
+    key = ended(kms, RevocationReasonCode.SUPERSEDED)
+    kms.do(ALICE, Operation.DESTROY, DestroyRequest(key))
+    with pytest.raises(ObjectDestroyed):
+        kms.do(ALICE, Operation.OBTAIN_LEASE, ObtainLeaseRequest(key))
 
 
 @pytest.mark.parametrize(

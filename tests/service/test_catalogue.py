@@ -81,6 +81,7 @@ WITH: Mapping[Operation, list[Item]] = {
     Operation.ADD_ATTRIBUTE: [_NEW],
     Operation.SET_ATTRIBUTE: [_NEW],
     Operation.CHECK: [],
+    Operation.OBTAIN_LEASE: [],
     Operation.REVOKE: [],
     Operation.SIGN: [_PSS, _DATA],
     Operation.SIGNATURE_VERIFY: [_PSS, _DATA, octets("SignatureData", bytes(256))],

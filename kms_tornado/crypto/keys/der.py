@@ -29,14 +29,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...errors import InvalidField
+from ...errors import MalformedKey
 
 INTEGER, BIT_STRING, OCTET_STRING, NULL, OID, SEQUENCE = 0x02, 0x03, 0x04, 0x05, 0x06, 0x30
 
 
-def malformed_key_error() -> InvalidField:
+def malformed_key_error() -> MalformedKey:
     """The same error for every fault of an encoding."""
-    return InvalidField("the key material is not what its KeyFormatType says")
+    return MalformedKey("the key material is not what its KeyFormatType says")
 
 
 class DERReader:

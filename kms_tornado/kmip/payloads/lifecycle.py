@@ -21,6 +21,20 @@ class ActivateResponse:
 
 
 @dataclass(frozen=True, slots=True)
+class ObtainLeaseRequest:
+    unique_identifier: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ObtainLeaseResponse:
+    """lease_time: in seconds. last_change_date: tells whether what the client has cached is stale."""
+
+    unique_identifier: str
+    lease_time: Interval
+    last_change_date: DateTime
+
+
+@dataclass(frozen=True, slots=True)
 class CheckRequest:
     """What the client intends to do. usage_limits_count: in the unit of the limits. lease_time: in seconds."""
 

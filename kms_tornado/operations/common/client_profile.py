@@ -12,7 +12,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...errors import InvalidMessage, KMIPError, MissingInitializationVector
+from ...errors import (
+    BadCryptographicParameters,
+    InvalidMessage,
+    KMIPError,
+    MissingInitializationVector,
+    TagLengthFailure,
+)
 from ...kmip.enums import BlockCipherMode, EncodingOption, KeyFormatType
 from ...kmip.structures import CryptographicParameters
 
@@ -29,6 +35,7 @@ class ClientProfile:
 
     - returns_given_iv: the answer repeats an IV that came with the request, not only a new one.
     - missing_iv_error: raised where the request must have an IV and has none.
+    - impossible_tag_error: raised for an authentication tag of a length that no cipher has.
 
     Keys that are given out ("What an answer may contain"):
 
@@ -47,6 +54,7 @@ class ClientProfile:
     activates_new_objects: bool
     returns_given_iv: bool
     missing_iv_error: type[KMIPError]
+    impossible_tag_error: type[KMIPError]
     attributes_in_key_value: bool
     default_symmetric_format: KeyFormatType | None
     key_pairs_in_der: bool
@@ -63,6 +71,7 @@ BARE_OPERATION = ClientProfile(
     activates_new_objects=True,
     returns_given_iv=True,
     missing_iv_error=MissingInitializationVector,
+    impossible_tag_error=BadCryptographicParameters,
     attributes_in_key_value=True,
     default_symmetric_format=KeyFormatType.RAW,
     key_pairs_in_der=True,
@@ -77,6 +86,7 @@ MESSAGE_2 = ClientProfile(
     activates_new_objects=False,
     returns_given_iv=False,
     missing_iv_error=InvalidMessage,  # OASIS cases CS-BC-M-11 to CS-BC-M-13
+    impossible_tag_error=TagLengthFailure,  # CS-BC-M-GCM-1 and CS-BC-M-CHACHA20POLY1305-1
     attributes_in_key_value=False,
     default_symmetric_format=None,
     key_pairs_in_der=False,

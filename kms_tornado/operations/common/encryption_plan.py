@@ -18,7 +18,7 @@ from ...crypto.suites import Suite, check_aad, check_iv, choose_suite
 from ...domain.key_parameters import bind_parameters
 from ...domain.lifecycle import Use
 from ...domain.nonces import check_caller_may_choose, check_server_may_choose
-from ...errors import BadCryptographicParameters
+from ...errors import BadCryptographicParameters, ImpossibleTagLength
 from ...kmip.attributes import Attributes
 from ...kmip.payloads import DecryptRequest, EncryptRequest
 from ...kmip.structures import CryptographicParameters
@@ -81,13 +81,13 @@ def plan_encryption(
 
     attributes, nonce_source: the key's.
     Raises BadCryptographicParameters (also where the request contradicts the key's),
-    UnsupportedCryptographicParameters (also where the policy refuses), BadTagLength, InvalidField,
-    WrongNonceSource, and the client's `missing_iv_error` for Random IV false without an IV.
+    UnsupportedCryptographicParameters (also where the policy refuses), InvalidField, WrongNonceSource,
+    the client's `impossible_tag_error`, and its `missing_iv_error` for Random IV false without an IV.
     """
     own = attributes.cryptographic_parameters
     requested = bind_parameters(own, request.cryptographic_parameters)
     request_iv = request.iv_counter_nonce
-    suite = _choose_allowed_suite(attributes, requested, request_iv, policy, _PROTECT)
+    suite = _choose_allowed_suite(attributes, requested, request_iv, policy, client, _PROTECT)
     recorded_nonce = None
     if request_iv is None:
         if suite.new_iv_bytes and requested is not None and requested.random_iv is False:
@@ -137,14 +137,14 @@ def plan_decryption(
     `ciphers` checks the length of the IV, so that a wrong one raises the same error as any other fault.
 
     Raises BadCryptographicParameters (also where the request contradicts the key's),
-    UnsupportedCryptographicParameters (also where the policy refuses), BadTagLength, InvalidField,
-    and the client's `missing_iv_error`.
+    UnsupportedCryptographicParameters (also where the policy refuses), InvalidField, and the client's
+    `impossible_tag_error` and `missing_iv_error`.
     """
     requested = bind_parameters(
         attributes.cryptographic_parameters, request.cryptographic_parameters
     )
     iv = request.iv_counter_nonce
-    suite = _choose_allowed_suite(attributes, requested, iv, policy, _PROCESS)
+    suite = _choose_allowed_suite(attributes, requested, iv, policy, client, _PROCESS)
     if suite.new_iv_bytes and iv is None:
         raise client.missing_iv_error("decryption needs the IV that the encryption returned")
     aad = request.authenticated_encryption_additional_data or b""
@@ -159,10 +159,14 @@ def _choose_allowed_suite(
     requested: CryptographicParameters | None,
     iv: bytes | None,
     policy: CryptoPolicy,
+    client: ClientProfile,
     use: Use,
 ) -> Suite:
     """The suite that the parameters ask for. Raises where the key or the policy does not allow it."""
-    suite = choose_suite(attributes.cryptographic_algorithm, requested, iv)
+    try:
+        suite = choose_suite(attributes.cryptographic_algorithm, requested, iv)
+    except ImpossibleTagLength as exc:
+        raise client.impossible_tag_error(str(exc)) from exc
     for technique in suite.list_techniques(iv):
         check_policy(policy, technique, use)
     return suite

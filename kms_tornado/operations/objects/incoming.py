@@ -17,6 +17,7 @@ from ...crypto.keys.numbers import (
     determine_algorithm,
     measure_key_length,
 )
+from ...crypto.keys.recognition import recognise_key
 from ...crypto.keys.symmetric import check_key_length
 from ...crypto.keys.transparent import parse_transparent
 from ...crypto.material import KeyMaterial
@@ -26,6 +27,7 @@ from ...errors import (
     InvalidField,
     KeyCompressionTypeNotSupported,
     KeyFormatTypeNotSupported,
+    MalformedKey,
     MissingData,
 )
 from ...kmip.attributes import Attributes
@@ -46,6 +48,8 @@ from ...kmip.objects import (
     KeyValue,
     Object,
     OpaqueObject,
+    PrivateKey,
+    PublicKey,
     SecretData,
     SymmetricKey,
 )
@@ -95,6 +99,32 @@ def parse_object(
         case SymmetricKey():
             return _parse_symmetric_key(incoming.key_block, requested)
     return _parse_asymmetric_key(object_type, incoming.key_block, requested)
+
+
+def parse_sent_object(
+    object_type: ObjectType, incoming: Object, requested: Attributes
+) -> ParsedObject:
+    """As `parse_object`, for one that was not unwrapped: the error says what its octets look like.
+
+    Of octets that were unwrapped, that would tell something to somebody who may not read them.
+    """
+    try:
+        return parse_object(object_type, incoming, requested)
+    except MalformedKey as exc:
+        look = _recognise_octets(incoming)
+        if look is None:
+            raise
+        raise InvalidField(f"{exc}; it looks like {look}") from exc
+
+
+def _recognise_octets(incoming: Object) -> str | None:
+    """What the octets look like of a key that has some, and that stated another format."""
+    if not isinstance(incoming, PrivateKey | PublicKey):
+        return None
+    value = incoming.key_block.key_value
+    if not isinstance(value, KeyValue) or not isinstance(value.key_material, KeyMaterialField):
+        return None
+    return recognise_key(value.key_material.octets, incoming.key_block.key_format_type)
 
 
 def check_compression_type(compression: int | None) -> None:

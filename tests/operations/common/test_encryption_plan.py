@@ -9,7 +9,7 @@ import pytest
 from kms_tornado.crypto.policy import CryptoPolicy, Technique
 from kms_tornado.domain.nonces import NonceSource
 from kms_tornado.errors import (
-    BadTagLength,
+    BadCryptographicParameters,
     InvalidField,
     InvalidMessage,
     MissingInitializationVector,
@@ -364,8 +364,12 @@ def test_conservative_policy_refuses_before_the_iv_is_looked_at(plan, request_fi
         pytest.param(
             {"parameters": P(counter_length=4)}, UnsupportedCryptographicParameters, id="counter"
         ),
-        pytest.param({"parameters": P(tag_length=11)}, BadTagLength, id="tag of 11 bytes"),
-        pytest.param({"parameters": P(tag_length=17)}, BadTagLength, id="tag of 17 bytes"),
+        pytest.param(
+            {"parameters": P(tag_length=11)}, BadCryptographicParameters, id="tag of 11 bytes"
+        ),
+        pytest.param(
+            {"parameters": P(tag_length=17)}, BadCryptographicParameters, id="tag of 17 bytes"
+        ),
         pytest.param(
             {"parameters": mode(M.CBC), "iv": IV16, "aad": AAD, "policy": PERMISSIVE},
             InvalidField,

@@ -10,7 +10,7 @@ import pytest
 from kms_tornado.domain import nonces
 from kms_tornado.domain.nonces import RESERVED_BLOCK, NonceSource
 from kms_tornado.errors import (
-    BadTagLength,
+    BadCryptographicParameters,
     NoncesSpent,
     PermissionDenied,
     Unavailable,
@@ -303,7 +303,7 @@ def test_refused_request_takes_no_nonce(open_kms, small):
         key = kms.create()
         refused = EncryptRequest(key, CryptographicParameters(tag_length=1), b"x")
         for _ in range(50):
-            with pytest.raises(BadTagLength):
+            with pytest.raises(BadCryptographicParameters):
                 kms.do(ALICE, Operation.ENCRYPT, refused)
         for _ in range(40):
             kms.encrypt(key)
