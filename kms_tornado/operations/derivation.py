@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from ..crypto import ciphers, key_derivation
 from ..crypto.key_derivation import DerivationInputs
-from ..crypto.keys.symmetric import check_key_length
+from ..crypto.keys.symmetric import check_key_length, count_octets
 from ..crypto.mac import HMACS
 from ..crypto.material import KeyMaterial
 from ..crypto.policy import Technique
@@ -143,6 +143,7 @@ def _determine_length(request: DeriveKeyRequest) -> int:
         if attributes.cryptographic_algorithm is None:
             raise MissingData("CryptographicAlgorithm is missing in Attributes")
         check_key_length(attributes.cryptographic_algorithm, bits)
+        return count_octets(attributes.cryptographic_algorithm, bits)
     return bits // 8
 
 

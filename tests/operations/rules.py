@@ -332,9 +332,8 @@ def _check_key_value(fields: dict[str, Any]) -> None:
         assert key_format == fields["KeyFormatType"]
     elif known["ObjectType"] == "SymmetricKey" and "KeyWrappingData" not in fields:
         held = len(value["KeyMaterial"][0]["value"]) * 4
-        assert fields["CryptographicLength"] == (
-            held // 8 * 7 if fields["CryptographicAlgorithm"] == "THREE_DES" else held
-        )
+        is_tdes = fields["CryptographicAlgorithm"] == "THREE_DES"  # told as it was stated
+        assert fields["CryptographicLength"] in ({held // 8 * 7, held} if is_tdes else {held})
 
 
 def _check_located(root: Item) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ..kms import batch_item, name, number, octets, structure, uid
+from ..kms import attributes, batch_item, name, number, octets, structure, uid
 
 DATA = bytes(range(64))
 
@@ -66,6 +66,22 @@ def test_3des_key_is_made_under_permissive_alone(alice, carol):
         "Create", name("ObjectType", "SymmetricKey"), structure("Attributes", *items)
     )
     assert line.startswith("Unsupported_Cryptographic_Parameters: 3DES keys: off")
+
+
+@pytest.mark.parametrize("bits", [168, 192])
+def test_3des_key_is_derived_whole_whether_its_parity_is_counted(carol, bits):
+    base = carol.create(mask=0x200)
+    derived = carol.do(
+        "DeriveKey",
+        name("ObjectType", "SymmetricKey"),
+        uid(base),
+        name("DerivationMethod", "HKDF"),
+        structure("DerivationParameters", octets("DerivationData", b"label")),
+        attributes(algorithm="3DES", bits=bits),
+    ).uid
+    assert len(carol.key_of(derived)) == 24
+    told = carol.do("GetAttributes", uid(derived))
+    assert told["Attributes", "CryptographicLength"] == bits
 
 
 def test_parameters_of_the_key_are_under_the_policy_too(alice):

@@ -10,6 +10,8 @@ from cryptography.hazmat.primitives import keywrap
 from cryptography.hazmat.primitives import serialization as s
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from kms_tornado.crypto.keys.symmetric import set_odd_parity
+
 from ..keys import certificate, private_key, rsa_key
 from ..kms import batch_item, flag, name, number, octets, structure, text, uid
 from .test_signing import import_object, imported
@@ -182,6 +184,82 @@ def test_wrapped_key_is_not_told_what_it_looks_like(alice):
         )
     )
     assert answer["ResultMessage"] == "the key material is not what its KeyFormatType says"
+
+
+#: Octets, what the KeyBlock and the Attributes state, and what is told.
+TDES_LENGTHS = {
+    "three keys, parity counted": (24, 192, None, 192),
+    "three keys, parity not counted": (24, 168, None, 168),
+    "two keys, parity counted": (16, 128, None, 128),
+    "two keys, parity not counted": (16, 112, None, 112),
+    "stated in the attributes": (24, None, 192, 192),
+    "stated in both": (24, 192, 192, 192),
+    "stated in both, differently": (24, 168, 192, 192),
+    "not stated": (24, None, None, 168),
+    "stated wrong": (24, 256, None, 168),
+    "that of two keys for three": (24, 128, None, 168),
+    "that of three keys for two": (16, 192, None, 112),
+}
+
+
+@pytest.mark.parametrize(
+    ("size", "in_block", "in_attributes", "told"), TDES_LENGTHS.values(), ids=TDES_LENGTHS
+)
+@pytest.mark.parametrize("key_format", ["Raw", "TransparentSymmetricKey"])
+def test_length_that_a_3des_key_is_stated_to_have_stays(
+    alice, size, in_block, in_attributes, told, key_format
+):
+    """With parity bits or without: both are counted in the field, and neither is told otherwise."""
+    held = octets(
+        "Key" if key_format != "Raw" else "KeyMaterial", set_odd_parity(bytes(range(size)))
+    )
+    block = key_block(key_format, held, algorithm="DES3", length=in_block)
+    stated = [number("CryptographicLength", in_attributes)] if in_attributes else []
+    key = registered(alice, "SymmetricKey", structure("SymmetricKey", block), *stated)
+    found = alice.do("GetAttributes", uid(key))
+    assert found["Attributes", "CryptographicLength"] == told
+    assert alice.do("Get", uid(key))["Object", "KeyBlock", "CryptographicLength"] == told
+    again = import_wrapped_and_back(alice, key)
+    assert alice.do("Get", uid(again))["Object", "KeyBlock", "CryptographicLength"] == told
+
+
+def import_wrapped_and_back(user, key):
+    """The key, as it comes back after it left wrapped."""
+    kek = user.import_key("", bytes(32))
+    specification = structure(
+        "KeyWrappingSpecification",
+        name("WrappingMethod", "Encrypt"),
+        structure("EncryptionKeyInformation", uid(kek)),
+    )
+    wrapped = got(user, key, specification)["ResponsePayload", "SymmetricKey"]
+    (answer,) = user.ask(
+        batch_item(
+            "Import",
+            uid(""),
+            name("ObjectType", "SymmetricKey"),
+            name("KeyWrapType", "NotWrapped"),
+            structure("Attributes"),
+            structure("SymmetricKey", *wrapped),
+        )
+    )
+    assert answer["ResultStatus"] == "Success", answer.item
+    return answer["ResponsePayload", "UniqueIdentifier"]
+
+
+@pytest.mark.parametrize(
+    ("stated", "told"),
+    [(2047, 2047), (2048, 2048), (2040, 2047), (4096, 2047), (None, 2047)],
+)
+def test_modulus_that_begins_with_a_zero_bit_keeps_its_stated_length(alice, stated, told):
+    block = key_block(
+        "TransparentRSAPublicKey",
+        big("Modulus", (1 << 2046) | 1),
+        big("PublicExponent", 65537),
+        algorithm="RSA",
+        length=stated,
+    )
+    key = registered(alice, "PublicKey", structure("PublicKey", block))
+    assert alice.do("GetAttributes", uid(key))["Attributes", "CryptographicLength"] == told
 
 
 PRIVATE_FORMATS = ["PKCS_1", "PKCS_8", "TransparentRSAPrivateKey"]

@@ -6,7 +6,7 @@ whether they make a key that works. A repr never shows secret numbers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -205,6 +205,25 @@ def measure_key_length(key: KeyNumbers) -> int:
             return key.p.bit_length()
         case _:
             return 256 if key.curve.size == 32 else key.curve.bits
+
+
+def list_key_lengths(key: KeyNumbers) -> tuple[int, ...]:
+    """The lengths that the key may be said to have, the usual one first.
+
+    A modulus may begin with zero bits, which its maker counts; the 256 bits of Ed25519 and X25519 are 255 in
+    other books.
+    """
+    measured = measure_key_length(key)
+    match key:
+        case RSAPublic() | RSAPrivate() | DSAPublic() | DSAPrivate():
+            return (measured, -(-measured // 8) * 8)
+        case _:
+            return (measured, key.curve.bits)
+
+
+def choose_length(possible: tuple[int, ...], stated: Sequence[int | None]) -> int:
+    """The first stated length that the key may be said to have, else the usual one: clients state wrong ones."""
+    return next((length for length in stated if length in possible), possible[0])
 
 
 _EC = CryptographicAlgorithm.EC

@@ -93,6 +93,23 @@ def check_key_length(algorithm: CryptographicAlgorithm, length: int) -> None:
         raise _length_error(algorithm, lengths)
 
 
+def list_lengths(algorithm: CryptographicAlgorithm, bits: int) -> tuple[int, ...]:
+    """The lengths that a key of so many bits may be said to have, the usual one first.
+
+    KMIP counts the bits of 3DES without those of parity (profile case SKFF-M-12), and many clients with them.
+    """
+    if algorithm is _A.THREE_DES:
+        return (bits // 8 * 7, bits)
+    return (bits,)
+
+
+def count_octets(algorithm: CryptographicAlgorithm, length: int) -> int:
+    """The size of a key of this length in bits: a 3DES key has its parity bits, counted or not."""
+    if algorithm is _A.THREE_DES and length % 7 == 0:
+        return length // 7
+    return length // 8
+
+
 def set_odd_parity(octets: bytes) -> bytes:
     """A DES key with its parity bits: the lowest bit of each byte makes its number of ones odd."""
     return bytes(octet ^ (octet.bit_count() + 1) % 2 for octet in octets)

@@ -7,6 +7,7 @@ KeyFormatType.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ...crypto.keys import formats as key_formats
@@ -14,11 +15,12 @@ from ...crypto.keys.asymmetric import normalise_key
 from ...crypto.keys.numbers import (
     PrivateNumbers,
     PublicNumbers,
+    choose_length,
     determine_algorithm,
-    measure_key_length,
+    list_key_lengths,
 )
 from ...crypto.keys.recognition import recognise_key
-from ...crypto.keys.symmetric import check_key_length
+from ...crypto.keys.symmetric import check_key_length, list_lengths
 from ...crypto.keys.transparent import parse_transparent
 from ...crypto.material import KeyMaterial
 from ...domain.wrapped_rights import WrappedRights
@@ -181,7 +183,8 @@ def _parse_symmetric_key(block: KeyBlock, requested: Attributes) -> ParsedObject
     algorithm = requested.cryptographic_algorithm or block.cryptographic_algorithm
     if algorithm is None:
         raise MissingData("CryptographicAlgorithm is missing")
-    length = _measure_symmetric_key(algorithm, material)  # measured, as clients state wrong lengths
+    stated = (requested.cryptographic_length, block.cryptographic_length)
+    length = choose_length(list_lengths(algorithm, material.bits), stated)
     check_key_length(algorithm, length)
     if requested.key_format_type not in {None, *SYMMETRIC_FORMATS}:
         raise KeyFormatTypeNotSupported("a symmetric key is Raw or TransparentSymmetricKey")
@@ -194,13 +197,6 @@ def _parse_symmetric_key(block: KeyBlock, requested: Attributes) -> ParsedObject
             key_format_type=requested.key_format_type or block.key_format_type,
         ),
     )
-
-
-def _measure_symmetric_key(algorithm: CryptographicAlgorithm, material: KeyMaterial) -> int:
-    """The length in bits; of 3DES without parity bits, as KMIP counts them (profile case SKFF-M-12)."""
-    if algorithm is CryptographicAlgorithm.THREE_DES:
-        return material.bits // 8 * 7
-    return material.bits
 
 
 def _parse_octets(block: KeyBlock, formats: frozenset[KeyFormatType], text: str) -> KeyMaterial:
@@ -233,7 +229,12 @@ def _parse_asymmetric_key(
     return ParsedObject(
         key_formats.encode_canonical(key),
         requested,
-        describe_asymmetric_key(key, key_format, algorithm),
+        describe_asymmetric_key(
+            key,
+            key_format,
+            algorithm,
+            (requested.cryptographic_length, block.cryptographic_length),
+        ),
     )
 
 
@@ -250,14 +251,17 @@ def describe_asymmetric_key(
     key: PrivateNumbers | PublicNumbers,
     key_format: KeyFormatType,
     algorithm: CryptographicAlgorithm | None = None,
+    stated_lengths: Sequence[int | None] = (),
 ) -> Attributes:
-    """The attributes that the server determines from a key. algorithm: as the client stated it, or None.
+    """The attributes that the server determines from a key.
+
+    algorithm: as the client stated it, or None. stated_lengths: likewise, the one that counts first.
 
     Raises InvalidField where the key is of another algorithm than stated.
     """
     return Attributes(
         cryptographic_algorithm=determine_algorithm(key, algorithm),
-        cryptographic_length=measure_key_length(key),
+        cryptographic_length=choose_length(list_key_lengths(key), stated_lengths),
         key_format_type=key_format,
         digests=() if isinstance(key, PrivateNumbers) else (digest_key(key, key_format),),
     )

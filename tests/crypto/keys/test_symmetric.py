@@ -7,7 +7,9 @@ import pytest
 from kms_tornado.crypto.keys.symmetric import (
     KEY_LENGTHS,
     check_key_length,
+    count_octets,
     generate_key,
+    list_lengths,
     set_odd_parity,
 )
 from kms_tornado.errors import InvalidAttributeValue, UnsupportedCryptographicParameters
@@ -45,6 +47,22 @@ def test_3des_keys_have_three_parts_and_odd_parity(length):
     key = generate_key(THREE_DES, length)
     assert key.bits == 192
     assert all(each.bit_count() % 2 for each in key.reveal())
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "length", "octets"),
+    [
+        (THREE_DES, 168, 24),
+        (THREE_DES, 192, 24),
+        (THREE_DES, 112, 16),
+        (THREE_DES, 128, 16),
+        (AES, 128, 16),
+        (HMAC_SHA256, 112, 14),
+    ],
+)
+def test_key_of_a_length_has_so_many_octets(algorithm, length, octets):
+    assert count_octets(algorithm, length) == octets
+    assert length in list_lengths(algorithm, octets * 8)
 
 
 def test_parity_changes_the_lowest_bit_alone():
