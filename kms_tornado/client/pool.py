@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -87,4 +88,6 @@ def _proxy_headers(proxy: ProxySettings) -> dict[str, str]:
         name, password = unquote(url.username), unquote(url.password or "")
     if name is None:
         return {}
-    return urllib3.make_headers(proxy_basic_auth=f"{name}:{password}")
+    # Not urllib3's: that takes Latin-1 alone.
+    credentials = b64encode(f"{name}:{password}".encode(errors="surrogateescape")).decode()
+    return {"Proxy-Authorization": f"Basic {credentials}"}

@@ -39,6 +39,7 @@ def test_requests_go_through_the_proxy() -> None:
             {"basic_auth_username": "alice", "basic_auth_password": SECRET},
             basic(f"alice:{SECRET}"),
         ),
+        ({"basic_auth_username": "Ā", "basic_auth_password": "пароль"}, basic("Ā:пароль")),
         ({"custom_auth_header": "Bearer for-the-proxy"}, "Bearer for-the-proxy"),
     ],
 )
