@@ -14,7 +14,7 @@ from ..errors import ConfigurationError
 from .configuration_keys import KEYS, OLD_ROOT, holds_secret
 from .connection import ConnectionSettings, PEMPair, PKCS12File, ProxySettings
 from .errors import InvalidSettings
-from .tokens import token_account
+from .login.tokens import token_account
 from .toml_values import TOMLValues, parse_toml
 
 #: The vendor that this package keeps tags under, as cKMS does unless it is told otherwise.

@@ -13,8 +13,8 @@ from .output import show_fields, visible, warn
 from .session import Session
 
 if TYPE_CHECKING:
-    from ..login import DevicePrompt, Issuer
-    from ..tokens import Tokens, TokenStore
+    from ..login.login import DevicePrompt, Issuer
+    from ..login.tokens import Tokens, TokenStore
 
 
 @click.command()
@@ -41,7 +41,7 @@ def login(session: Session, device: bool, no_browser: bool, timeout: float) -> N
     kmsctl login
     kmsctl login --device
     """
-    from ..login import open_issuer, sign_in_with_browser
+    from ..login.login import open_issuer, sign_in_with_browser
 
     store, settings = session.required_token_store, session.login_settings
     with open_issuer(session.connection_settings, settings) as issuer:
@@ -63,7 +63,7 @@ def logout(session: Session) -> None:
     \b
     kmsctl logout
     """
-    from ..login_errors import IssuerUnreachable, LoginFailed
+    from ..login.login_errors import IssuerUnreachable, LoginFailed
 
     store = session.required_token_store
     with store.locked():
@@ -89,7 +89,7 @@ def logout(session: Session) -> None:
 
 
 def _revoke(session: Session, tokens: Tokens) -> bool:
-    from ..login import open_issuer, revoke
+    from ..login.login import open_issuer, revoke
 
     with open_issuer(session.connection_settings, session.login_settings) as issuer:
         return revoke(issuer, tokens)
@@ -119,7 +119,7 @@ def _has_browser() -> bool:
 
 
 def _sign_in_on_another_device(issuer: Issuer) -> Tokens:
-    from ..login import start_device_sign_in, wait_for_device_sign_in
+    from ..login.login import start_device_sign_in, wait_for_device_sign_in
 
     prompt = start_device_sign_in(issuer)
     print(_describe(prompt), file=sys.stderr, flush=True)
@@ -169,7 +169,7 @@ def _report(session: Session, store: TokenStore, tokens: Tokens) -> None:
 
 def _user_of(tokens: Tokens) -> str:
     """The name in the tokens; the server may go by another claim, which kmsctl whoami tells."""
-    from ..id_tokens import read_claims
+    from ..login.id_tokens import read_claims
 
     claims = {**read_claims(tokens.access_token), **read_claims(tokens.id_token or "")}
     for name in ("email", "preferred_username", "sub"):

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from ..blocking import KMSClient
     from ..configuration import Configuration
     from ..connection import ConnectionSettings, TokenSource
-    from ..login_settings import LoginSettings
-    from ..tokens import Tokens, TokenStore
+    from ..login.login_settings import LoginSettings
+    from ..login.tokens import Tokens, TokenStore
 
 
 @dataclass(slots=True)
@@ -88,7 +88,7 @@ class Session:
         account = self.configuration.token_account
         if account is None:
             return None
-        from ..token_store import open_token_store
+        from ..login.token_store import open_token_store
 
         return open_token_store(account)
 
@@ -102,7 +102,7 @@ class Session:
     @cached_property
     def login_settings(self) -> LoginSettings:
         """How to sign in. Raises InvalidSettings where that is not configured."""
-        from ..login_settings import make_login_settings
+        from ..login.login_settings import make_login_settings
 
         return make_login_settings(self.configuration.oauth2, self.environ)
 
@@ -148,7 +148,7 @@ class Session:
         """Of the environment, else of a login, else of the file, where `ckms login` writes it."""
         if self._tokens is None or self.token_store is None:
             return self.configuration.access_token
-        from ..stored_tokens import stored_token_source
+        from ..login.stored_tokens import stored_token_source
 
         return stored_token_source(
             self.token_store, self._tokens, self.connection_settings, self.login_settings

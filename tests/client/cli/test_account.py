@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from kms_tornado.client.cli.account import describe_duration
-from kms_tornado.client.token_file import FileTokenStore
-from kms_tornado.client.tokens import Tokens, token_account
+from kms_tornado.client.login.token_file import FileTokenStore
+from kms_tornado.client.login.tokens import Tokens, token_account
 
 from ..faulty import Scripted, answer
 from .conftest import Place

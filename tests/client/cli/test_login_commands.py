@@ -17,10 +17,10 @@ import pytest
 
 from kms_tornado.client import KMSClient
 from kms_tornado.client.connection import ConnectionSettings
-from kms_tornado.client.login_settings import LoginSettings
-from kms_tornado.client.stored_tokens import stored_token_source
-from kms_tornado.client.token_store import open_token_store
-from kms_tornado.client.tokens import token_account
+from kms_tornado.client.login.login_settings import LoginSettings
+from kms_tornado.client.login.stored_tokens import stored_token_source
+from kms_tornado.client.login.token_store import open_token_store
+from kms_tornado.client.login.tokens import token_account
 
 from ...server import ServerProcess
 from ..oauth_issuer import Browser, OAuthIssuer, error

@@ -8,7 +8,7 @@ import pytest
 
 from kms_tornado.client.configuration import OAuth2Configuration
 from kms_tornado.client.errors import InvalidSettings
-from kms_tornado.client.login_settings import LoginSettings, make_login_settings
+from kms_tornado.client.login.login_settings import LoginSettings, make_login_settings
 
 ISSUER = "https://issuer.example"
 

@@ -11,8 +11,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from .connection import ConnectionSettings
-from .errors import ClientError
+from ..connection import ConnectionSettings
+from ..errors import ClientError
 from .id_tokens import read_claims
 from .login_errors import SessionEnded
 from .login_settings import LoginSettings, TokenChoice

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .. import strict_json
+from ... import strict_json
 from .tokens import KeyringUnavailable, Tokens, format_tokens, parse_tokens
 
 SERVICE = "kms_tornado"

@@ -17,7 +17,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
-from .private_files import user_directory
+from ..private_files import user_directory
 from .token_file import FileTokenStore
 from .token_keyring import KeyringTokenStore
 from .tokens import KeyringUnavailable, Tokens, TokenStore

@@ -14,8 +14,8 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from kms_tornado.client.login_errors import LoginFailed
-from kms_tornado.client.loopback_redirect import LoopbackRedirect, check_answer
+from kms_tornado.client.login.login_errors import LoginFailed
+from kms_tornado.client.login.loopback_redirect import LoopbackRedirect, check_answer
 
 STATE = "state-of-this-sign-in"
 ISSUER = "https://issuer.example"

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .. import strict_json
-from ..errors import ConfigurationError
-from .private_files import (
+from ... import strict_json
+from ...errors import ConfigurationError
+from ..private_files import (
     check_private,
     read_regular_file,
     reason_of,

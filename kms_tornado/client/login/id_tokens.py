@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .. import strict_json
+from ... import strict_json
 from .login_errors import LoginFailed, one_line
 
 #: Between the clocks of this machine and of the issuer; the server's own default is the same.

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from .configuration import OAuth2Configuration
-from .errors import InvalidSettings
+from ..configuration import OAuth2Configuration
+from ..errors import InvalidSettings
 
 #: Where ckms listens, so that a redirect URI registered for it serves here as well.
 DEFAULT_REDIRECT_PORT: Final = 17899

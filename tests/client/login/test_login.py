@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from kms_tornado.client.connection import ConnectionSettings
-from kms_tornado.client.login import (
+from kms_tornado.client.login.login import (
     LATEST,
     _parse_tokens,
     open_issuer,
@@ -25,11 +25,11 @@ from kms_tornado.client.login import (
     start_device_sign_in,
     wait_for_device_sign_in,
 )
-from kms_tornado.client.login_errors import IssuerUnreachable, LoginFailed, SessionEnded
-from kms_tornado.client.login_settings import LoginSettings
-from kms_tornado.client.tokens import Tokens
+from kms_tornado.client.login.login_errors import IssuerUnreachable, LoginFailed, SessionEnded
+from kms_tornado.client.login.login_settings import LoginSettings
+from kms_tornado.client.login.tokens import Tokens
 
-from .oauth_issuer import Browser, OAuthIssuer, error, json_answer
+from ..oauth_issuer import Browser, OAuthIssuer, error, json_answer
 
 CONNECTION = ConnectionSettings(
     server_url="https://kms.example", custom_headers=(("X-Vault-Token", "secret-header"),)

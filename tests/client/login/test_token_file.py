@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from kms_tornado.client.token_file import FileLock, FileTokenStore
-from kms_tornado.client.tokens import Tokens, token_account
+from kms_tornado.client.login.token_file import FileLock, FileTokenStore
+from kms_tornado.client.login.tokens import Tokens, token_account
 from kms_tornado.errors import ConfigurationError
 
 TOKENS = Tokens(

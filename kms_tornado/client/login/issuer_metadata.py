@@ -12,7 +12,7 @@ from typing import Any
 from authlib.oauth2.rfc8414 import get_well_known_url as oauth_well_known_url
 from authlib.oidc.discovery import get_well_known_url as openid_well_known_url
 
-from .. import strict_json
+from ... import strict_json
 from .issuer_transport import check_is_protected
 from .login_errors import LoginFailed, one_line
 

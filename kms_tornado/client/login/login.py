@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from authlib.common.errors import AuthlibBaseError
 from authlib.oauth2.rfc8628 import DEVICE_CODE_GRANT_TYPE
 
-from .connection import ConnectionSettings
+from ..connection import ConnectionSettings
 from .id_tokens import ExpectedIDToken, check_id_token, read_claims
 from .issuer_metadata import IssuerMetadata, discover, fetch_key_set, json_object, text
 from .issuer_transport import open_issuer_session

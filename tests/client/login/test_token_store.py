@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from kms_tornado.client.token_file import FileTokenStore
-from kms_tornado.client.token_store import open_token_store
-from kms_tornado.client.tokens import Tokens
+from kms_tornado.client.login.token_file import FileTokenStore
+from kms_tornado.client.login.token_store import open_token_store
+from kms_tornado.client.login.tokens import Tokens
 
 TOKENS = Tokens(access_token="secret-1", refresh_token="secret-2")
 NEWER = Tokens(access_token="secret-3", refresh_token="secret-4")

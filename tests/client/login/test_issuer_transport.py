@@ -11,17 +11,17 @@ from typing import Any
 
 import pytest
 
-from kms_tornado.client import issuer_transport
 from kms_tornado.client.connection import ConnectionSettings, ProxySettings
 from kms_tornado.client.errors import ClientError
-from kms_tornado.client.login import open_issuer
-from kms_tornado.client.login_errors import IssuerUnreachable, LoginFailed
-from kms_tornado.client.login_settings import LoginSettings
+from kms_tornado.client.login import issuer_transport
+from kms_tornado.client.login.login import open_issuer
+from kms_tornado.client.login.login_errors import IssuerUnreachable, LoginFailed
+from kms_tornado.client.login.login_settings import LoginSettings
 
-from ..connect_proxy import ConnectProxy
-from ..issuer import Issuer, response, write_tls_files
-from ..keys import certificate, private_key
-from .oauth_issuer import OAuthIssuer
+from ...connect_proxy import ConnectProxy
+from ...issuer import Issuer, response, write_tls_files
+from ...keys import certificate, private_key
+from ..oauth_issuer import OAuthIssuer
 
 ISSUER = "https://issuer.example"
 

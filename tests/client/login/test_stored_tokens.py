@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from kms_tornado.client.login_errors import IssuerUnreachable, SessionEnded
-from kms_tornado.client.stored_tokens import StoredTokenSource, choose_token
-from kms_tornado.client.token_file import FileTokenStore
-from kms_tornado.client.tokens import Tokens
+from kms_tornado.client.login.login_errors import IssuerUnreachable, SessionEnded
+from kms_tornado.client.login.stored_tokens import StoredTokenSource, choose_token
+from kms_tornado.client.login.token_file import FileTokenStore
+from kms_tornado.client.login.tokens import Tokens
 
-from ..keys import b64
+from ...keys import b64
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def jwt(name: str, *, exp: float | None = None, iat: float | None = None) -> str:
@@ -272,9 +272,9 @@ def test_a_token_that_is_not_due_loads_no_library_of_the_sign_in(tmp_path: Path)
 import sys
 from pathlib import Path
 from kms_tornado.client.connection import ConnectionSettings
-from kms_tornado.client.login_settings import LoginSettings
-from kms_tornado.client.stored_tokens import stored_token_source
-from kms_tornado.client.token_file import FileTokenStore
+from kms_tornado.client.login.login_settings import LoginSettings
+from kms_tornado.client.login.stored_tokens import stored_token_source
+from kms_tornado.client.login.token_file import FileTokenStore
 store = FileTokenStore("account", Path({str(tmp_path)!r}))
 source = stored_token_source(
     store,

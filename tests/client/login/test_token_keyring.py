@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from kms_tornado.client.token_keyring import KeyringTokenStore
-from kms_tornado.client.tokens import KeyringUnavailable, Tokens
+from kms_tornado.client.login.token_keyring import KeyringTokenStore
+from kms_tornado.client.login.tokens import KeyringUnavailable, Tokens
 
 TOKENS = Tokens(access_token="secret-1", refresh_token="secret-2", expires_at=1.0, scopes=("a",))
 
@@ -111,7 +111,7 @@ def test_keyring_without_the_package_is_none(monkeypatch: pytest.MonkeyPatch) ->
 def test_nothing_of_keyring_is_loaded_where_there_is_no_session() -> None:
     code = (
         "import sys\n"
-        "from kms_tornado.client.token_keyring import KeyringTokenStore\n"
+        "from kms_tornado.client.login.token_keyring import KeyringTokenStore\n"
         "try: KeyringTokenStore('a').load()\n"
         "except Exception: print('keyring' in sys.modules)"
     )
@@ -146,8 +146,8 @@ eval "$(printf '%s' "$PASSWORD" | gnome-keyring-daemon --unlock --components=sec
 exec "$PYTHON" -c "$CODE"
 """
 SAVE_AND_LOAD = """
-from kms_tornado.client.token_store import open_token_store
-from kms_tornado.client.tokens import Tokens
+from kms_tornado.client.login.token_store import open_token_store
+from kms_tornado.client.login.tokens import Tokens
 store = open_token_store("a")
 store.save(Tokens(access_token="secret-1"))
 print(store.place)
@@ -158,9 +158,9 @@ print(open_token_store("a").load())
 """
 LOCKED = """
 import secretstorage
-from kms_tornado.client import token_keyring
-from kms_tornado.client.token_store import open_token_store
-from kms_tornado.client.tokens import Tokens
+from kms_tornado.client.login import token_keyring
+from kms_tornado.client.login.token_store import open_token_store
+from kms_tornado.client.login.tokens import Tokens
 secretstorage.get_default_collection(secretstorage.dbus_init()).lock()
 token_keyring.TIMEOUT_S = 2
 store = open_token_store("a")

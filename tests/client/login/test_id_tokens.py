@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from kms_tornado.client.id_tokens import ExpectedIDToken, check_id_token, read_claims
-from kms_tornado.client.login_errors import LoginFailed
+from kms_tornado.client.login.id_tokens import ExpectedIDToken, check_id_token, read_claims
+from kms_tornado.client.login.login_errors import LoginFailed
 
-from ..keys import b64, compact, jwk, private_key
+from ...keys import b64, compact, jwk, private_key
 
 ISSUER = "https://issuer.example"
 ACCESS_TOKEN = "an access token"

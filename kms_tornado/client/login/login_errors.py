@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .errors import ClientError, ConnectionFailed, TokenExpired
+from ..errors import ClientError, ConnectionFailed, TokenExpired
 
 #: An issuer's description is shown for help, not for reading: a page of HTML is cut.
 MAX_SHOWN = 200

@@ -19,10 +19,10 @@ import urllib3
 from authlib.integrations.requests_client import OAuth2Session
 from requests.adapters import BaseAdapter, HTTPAdapter
 
-from .connection import ConnectionSettings
+from ..connection import ConnectionSettings
+from ..pool import make_pool
 from .login_errors import IssuerUnreachable, LoginFailed
 from .login_settings import LoginSettings
-from .pool import make_pool
 
 #: A whole answer; issuers answer in a fraction of a second, and a person waits for it.
 TIMEOUT_S = 15.0
