@@ -115,6 +115,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         from .running import run
 
         return run(arguments)
+    except KeyboardInterrupt:  # while click is loaded; later `run` hears it
+        return 130
     except ModuleNotFoundError as exc:  # click: the others are told by `failures`
         package = (exc.name or "").partition(".")[0]
         if package not in EXTRA:

@@ -106,6 +106,22 @@ def test_no_command_at_all_shows_the_help_and_exits_with_2(kmsctl: Kmsctl) -> No
     assert outcome.stdout == ""
 
 
+def test_ctrl_c_while_the_program_is_loaded_is_no_traceback(kmsctl: Kmsctl) -> None:
+    program = (
+        "import sys\n"
+        "class Interrupted:\n"
+        "    def find_spec(self, name, *more):\n"
+        "        if name == 'click': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupted())\n"
+        "from kms_tornado.client.cli.main import main; sys.exit(main(['ls']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=kmsctl.environment(), cwd=ROOT,
+        capture_output=True, text=True, check=False, timeout=30,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 # --- without the extra --------------------------------------------------------------------------
 
 
