@@ -306,11 +306,25 @@ def entra_token(host: Issuer, **changes: Any) -> str:
     )
 
 
-def test_entra_keys_have_no_alg_and_the_user_is_oid(host: Issuer) -> None:
-    keys = [jwk("RS256", "k1", x5t="thumb", issuer=host.origin)]
+@pytest.mark.parametrize("tenant", ["TENANT-ID", "{tenantid}"])
+def test_entra_keys_have_no_alg_and_the_user_is_oid(host: Issuer, tenant: str) -> None:
+    """The keys name their issuer; those for all tenants have a place for the tenant's ID in it."""
+    keys = [jwk("RS256", "k1", x5t="thumb", issuer=f"{host.origin}/{tenant}/v2.0")]
     del keys[0]["alg"]
     serve(host, {"/TENANT-ID/discovery/v2.0/keys": {"keys": keys}})
     assert check(configured("entra", host), entra_token(host)).name == "11111111-2222"
+
+
+@pytest.mark.parametrize(
+    "issuer", ["/OTHER-TENANT/v2.0", "/TENANT-ID/v2.0/", "/TENANT-ID/", "/{tenantid}/", ""]
+)
+def test_entra_key_of_another_issuer_verifies_no_token_of_this_one(
+    host: Issuer, issuer: str
+) -> None:
+    keys = [jwk("RS256", "k1", x5t="thumb", issuer=host.origin + issuer)]
+    serve(host, {"/TENANT-ID/discovery/v2.0/keys": {"keys": keys}})
+    with pytest.raises(errors.BadSignature):
+        check(configured("entra", host), entra_token(host))
 
 
 def test_entra_token_of_version_1_is_of_another_issuer(host: Issuer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -21,6 +22,14 @@ ALGORITHMS = (
 
 #: RFC 9068 §2.1 and RFC 7519 §5.1; None stands for a header without ``typ``.
 DEFAULT_TOKEN_TYPES: frozenset[str | None] = frozenset({None, "jwt", "at+jwt"})
+
+_TENANT_ID = re.compile(r"(\{|%7b)tenant_?id(\}|%7d)", re.IGNORECASE)
+_PLACEHOLDER = re.compile(r"[{}<>]|%7[bd]|%3[ce]", re.IGNORECASE)
+#: Addresses at which users of any tenant sign in; the tokens that they get have their own tenant's issuer.
+_ENTRA_HOSTS = frozenset(
+    {"login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn"}
+)
+_ENTRA_ALIASES = (["common"], ["organizations"], ["consumers"])
 
 _GOOGLE = "https://accounts.google.com"
 
@@ -59,6 +68,25 @@ def check_issuer_url(url: str, what: str) -> None:
         raise ConfigurationError(f"{what}: a URL with a fragment is not accepted")
 
 
+def _check_for_placeholders(uri: str) -> None:
+    """Refuse an issuer that no token can name: the server would start, and refuse everything."""
+    if _TENANT_ID.search(uri):
+        raise ConfigurationError(
+            "issuer URI: {tenantid} is not supported: every tenant is an issuer of its own, so name yours, "
+            "as https://login.microsoftonline.com/TENANT-ID/v2.0"
+        )
+    if _PLACEHOLDER.search(uri):
+        raise ConfigurationError(
+            "issuer URI: braces and angle brackets do not occur in URLs: put your own name there"
+        )
+    parts = urlsplit(uri)
+    if parts.hostname in _ENTRA_HOSTS and parts.path.split("/")[1:2] in _ENTRA_ALIASES:
+        raise ConfigurationError(
+            "issuer URI: no token names it: Entra ID's tokens have the ID of the tenant in this place, so "
+            "name yours, as https://login.microsoftonline.com/TENANT-ID/v2.0"
+        )
+
+
 def default_jwks_uri(issuer: str) -> str:
     """``<issuer>/.well-known/jwks.json``, with one slash between the two."""
     return issuer.rstrip("/") + "/.well-known/jwks.json"
@@ -81,6 +109,7 @@ class TrustedIssuer:
 
     def __post_init__(self) -> None:
         check_issuer_url(self.uri, "issuer URI")
+        _check_for_placeholders(self.uri)
         if "?" in self.uri:
             # OpenID Connect Core §2: an issuer has no query or fragment, not even an empty one.
             raise ConfigurationError("issuer URI: a URL with a query is not accepted")
@@ -96,6 +125,8 @@ class TrustedIssuer:
                     raise ConfigurationError("key set URI: in a file name, ? is %3F and # is %23")
             else:
                 check_issuer_url(self.jwks_uri, "key set URI")
+                if _TENANT_ID.search(self.jwks_uri):
+                    raise ConfigurationError("key set URI: put your tenant's ID for {tenantid}")
         if "" in self.audiences:
             raise ConfigurationError("audience: an empty one accepts no token")
 

@@ -59,7 +59,7 @@ _ROCA_RESIDUES = tuple(
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
 
 #: The members that count: what they say decides about tokens. Others are not looked at.
-_COMMON_MEMBERS = ("kty", "kid", "use", "key_ops", "alg")
+_COMMON_MEMBERS = ("kty", "kid", "use", "key_ops", "alg", "issuer")
 _MATERIAL = {"RSA": ("n", "e"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x")}
 
 
@@ -74,12 +74,15 @@ class SigningKey:
     kid: None where the issuer names none.
     algorithms: those that the key's type, its curve and its ``alg`` allow.
     was_private: whether the issuer publishes the private part as well.
+    issuer: the only issuer whose tokens it verifies, as Entra ID has it; ``{tenantid}`` in it stands for
+    the token's ``tid``. None where the key does not say.
     """
 
     kid: str | None
     algorithms: frozenset[str]
     public_key: PublicKey = field(repr=False)
     was_private: bool = False
+    issuer: str | None = None
 
 
 def key_from_jwk(member: object) -> SigningKey:
@@ -103,6 +106,7 @@ def key_from_jwk(member: object) -> SigningKey:
         algorithms=_restrict_to_alg(check_strength(public_key), member),
         public_key=public_key,
         was_private=not _PRIVATE_MEMBERS.isdisjoint(member),
+        issuer=_parse_issuer(member),
     )
 
 
@@ -178,6 +182,16 @@ def _parse_kid(member: Mapping[str, Any]) -> str | None:
     if not isinstance(kid, str) or not 0 < len(kid) <= MAX_KID_LENGTH:
         raise UnusableKey("kid is not a string of 1 to 256 characters")
     return kid
+
+
+def _parse_issuer(member: Mapping[str, Any]) -> str | None:
+    """Entra ID serves the keys of several tenants and clouds in one document, and says whose each is."""
+    if "issuer" not in member:
+        return None
+    issuer = member["issuer"]
+    if not isinstance(issuer, str) or not issuer:
+        raise UnusableKey(f"its issuer is {_abbreviate(issuer)}, not a text")
+    return issuer
 
 
 def _check_purpose(member: Mapping[str, Any]) -> None:

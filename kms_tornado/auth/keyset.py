@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -47,22 +47,27 @@ class SkippedKey:
     why: str
 
 
+#: The check of a key, and the issuer that the key is bound to, if it is to any.
+_BoundVerify = tuple[Verify, str | None]
+
+
 class KeySet:
     """Usable keys of one issuer. Immutable.
 
     size: the number of keys. skipped: members that cannot be used. warnings: faults of the document
-    that an operator has to know. fingerprint: equal for equal keys with equal key IDs and algorithms.
+    that an operator has to know. fingerprint: equal for equal keys with equal key IDs, algorithms and
+    issuers.
     """
 
-    __slots__ = ("_by_kid", "_kids", "_without_kid", "fingerprint", "size", "skipped", "warnings")
+    __slots__ = ("_by_alg", "_by_kid", "_kids", "fingerprint", "size", "skipped", "warnings")
 
     def __init__(self, keys: Iterable[SigningKey], skipped: tuple[SkippedKey, ...] = ()) -> None:
         """Raises KeySetError where keys were skipped, and no usable one is left.
 
         Without any key, skipped or not, it is the set of an issuer that has taken all of them out.
         """
-        by_kid: defaultdict[tuple[str, str], list[Verify]] = defaultdict(list)
-        any_kid: defaultdict[str, list[Verify]] = defaultdict(list)
+        by_kid: defaultdict[tuple[str, str], list[_BoundVerify]] = defaultdict(list)
+        by_alg: defaultdict[str, list[_BoundVerify]] = defaultdict(list)
         digests: set[bytes] = set()
         kids: set[str] = set()
         warnings: list[str] = []
@@ -76,32 +81,44 @@ class KeySet:
             if key.kid is not None:
                 kids.add(key.kid)
             for alg in key.algorithms:
-                verify = build_verify(key.public_key, alg)
+                verify = (build_verify(key.public_key, alg), key.issuer)
                 if key.kid is not None:
                     by_kid[key.kid, alg].append(verify)
-                any_kid[alg].append(verify)
+                by_alg[alg].append(verify)
         if skipped and not digests:
             raise KeySetError(
                 "no usable key" + "".join(f"; {s.name}: {s.why}" for s in skipped[:3])
             )
         self._by_kid = {name: tuple(verifiers) for name, verifiers in by_kid.items()}
-        self._without_kid = {
-            alg: tuple(verifiers[:MAX_KEYS_WITHOUT_KID]) for alg, verifiers in any_kid.items()
-        }
+        self._by_alg = {alg: tuple(verifiers) for alg, verifiers in by_alg.items()}
         self._kids = frozenset(kids)
         self.size = len(digests)
         self.skipped = skipped
         self.warnings = tuple(warnings)
         self.fingerprint = hashlib.sha256(b"".join(sorted(digests))).hexdigest()
 
-    def find_candidates(self, kid: str | None, alg: str) -> tuple[Verify, ...]:
+    def find_candidates(
+        self, kid: str | None, alg: str, issuers: Sequence[str] = (), tenant: object = None
+    ) -> tuple[Verify, ...]:
         """The checks of the keys that may have signed a token.
 
         kid: the token's key ID; None tries every key that fits `alg`, up to MAX_KEYS_WITHOUT_KID.
+        issuers: the spellings of the token's issuer; keys that are bound to another one are left out.
+        tenant: the token's ``tid``, for keys whose issuer has a place for it.
         """
-        if kid is None:
-            return self._without_kid.get(alg, ())
-        return self._by_kid.get((kid, alg), ())
+        found = tuple(
+            verify
+            for verify, bound_to in self._find(kid, alg)
+            if bound_to is None or _fill_in(bound_to, tenant) in issuers
+        )
+        return found[:MAX_KEYS_WITHOUT_KID] if kid is None else found
+
+    def has_key(self, kid: str | None, alg: str) -> bool:
+        """Whether a key of any issuer fits; `kid` as for find_candidates."""
+        return bool(self._find(kid, alg))
+
+    def _find(self, kid: str | None, alg: str) -> tuple[_BoundVerify, ...]:
+        return self._by_alg.get(alg, ()) if kid is None else self._by_kid.get((kid, alg), ())
 
     def has_kid(self, kid: str) -> bool:
         """Whether a key of any algorithm has this key ID."""
@@ -181,16 +198,22 @@ def _collect(members: Iterable[tuple[str, Callable[[], SigningKey]]], count: int
     return KeySet(keys, tuple(skipped))
 
 
+def _fill_in(issuer: str, tenant: object) -> str:
+    """Entra ID's keys for all tenants have a place in their issuer, which a token's ``tid`` fills."""
+    return issuer.replace("{tenantid}", tenant) if isinstance(tenant, str) else issuer
+
+
 def _describe_kid(member: object) -> str:
     kid = member.get("kid") if isinstance(member, dict) else None
     return f"kid {kid!r:.60}" if isinstance(kid, str) else "without kid"
 
 
 def _digest(key: SigningKey) -> bytes:
-    """Digest key ID, key and the algorithms that it is bound to."""
+    """Digest key ID, key, and the algorithms and the issuer that it is bound to."""
     digest = hashlib.sha256()
     for part in (
         b"-" if key.kid is None else b"+" + key.kid.encode("utf-8"),
+        b"-" if key.issuer is None else b"+" + key.issuer.encode("utf-8"),
         " ".join(sorted(key.algorithms)).encode("ascii"),
         key.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
     ):

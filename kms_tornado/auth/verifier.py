@@ -60,10 +60,14 @@ class TokenVerifier:
         Raises UnknownKey (a refresh may help), another InvalidToken, or InsufficientScope.
         """
         header = unverified.header
-        candidates = key_set.find_candidates(header.kid, header.alg)
+        candidates = key_set.find_candidates(
+            header.kid, header.alg, issuer.spellings, unverified.claims.get("tid")
+        )
         if not candidates:
             if header.kid is not None and not key_set.has_kid(header.kid):
                 raise UnknownKey("no key has this kid")
+            if key_set.has_key(header.kid, header.alg):
+                raise BadSignature("the member issuer of the key names another issuer")
             raise AlgorithmNotAllowed("no key of the issuer fits alg")
         for verify_signature in candidates:
             if verify_signature(unverified.signing_input, unverified.signature):

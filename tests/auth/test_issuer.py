@@ -83,6 +83,47 @@ def test_an_issuer_has_no_query(url: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "jwks_uri", [None, "https://login.microsoftonline.com/common/discovery/v2.0/keys"]
+)
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("https://login.microsoftonline.com/{tenantid}/v2.0", "{tenantid} is not supported: every tenant"),
+        ("https://login.microsoftonline.com/{tenantId}/v2.0", "{tenantid} is not supported"),
+        ("https://login.microsoftonline.com/%7Btenantid%7D/v2.0", "{tenantid} is not supported"),
+        ("https://sts.windows.net/{tenantid}/", "{tenantid} is not supported"),
+        ("https://{tenantid}.ciamlogin.com/{tenantid}/v2.0", "{tenantid} is not supported"),
+        ("https://login.microsoftonline.com/{tenant}/v2.0", "put your own name there"),
+        ("https://idp.example/realms/{realm}", "put your own name there"),
+        ("https://<domain>.auth0.com/", "put your own name there"),
+        ("https://idp.example/%3Crealm%3E", "put your own name there"),
+        ("https://login.microsoftonline.com/common/v2.0", "no token names it"),
+        ("https://login.microsoftonline.com/organizations/v2.0", "no token names it"),
+        ("https://LOGIN.microsoftonline.us/consumers/v2.0", "no token names it"),
+    ],
+)  # fmt: skip
+def test_an_issuer_that_no_token_can_name_is_refused_with_the_reason(
+    url: str, reason: str, jwks_uri: str | None
+) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        TrustedIssuer(url, jwks_uri)
+    assert reason in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_place_for_a_tenant_in_the_key_set_uri_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="put your tenant"):
+        TrustedIssuer("https://i.example/", "https://i.example/{tenantid}/keys")
+
+
+@pytest.mark.parametrize(
+    "url", ["https://login.microsoftonline.com/common-ltd/v2.0", "https://idp.example/common/v2.0"]
+)
+def test_names_that_resemble_those_are_taken(url: str) -> None:
+    assert TrustedIssuer(url).uri == url
+
+
+@pytest.mark.parametrize(
     "url", ["file:///etc/kms/jwks.json", "file://localhost/x", "file:///a%20b"]
 )
 def test_a_file_may_hold_the_keys(url: str) -> None:

@@ -92,6 +92,17 @@ def test_an_alg_of_a_wrong_type_makes_the_key_unusable(alg: Any) -> None:
         key_from_jwk(rsa_jwk(alg=alg))
 
 
+def test_a_key_may_name_the_issuer_that_it_is_bound_to() -> None:
+    assert key_from_jwk(ec_jwk()).issuer is None
+    assert key_from_jwk(ec_jwk(issuer="https://i.example/")).issuer == "https://i.example/"
+
+
+@pytest.mark.parametrize("issuer", [None, "", 5, True, ["https://i.example/"], {}])
+def test_an_issuer_that_is_no_text_makes_the_key_unusable(issuer: Any) -> None:
+    with pytest.raises(UnusableKey, match="issuer"):
+        key_from_jwk(ec_jwk(issuer=issuer))
+
+
 # --- weak and broken keys ---------------------------------------------------------------------------
 
 

@@ -111,7 +111,7 @@ def test_equal_fingerprints_mean_equal_keys() -> None:
     assert key_set(a, b, a).fingerprint == first, "the same key twice"
     assert key_set(a, b, OCT).fingerprint == first, "skipped keys"
     assert key_set(a | {"x5t": "x"}, b).fingerprint == first, "what is not read"
-    for others in ([a], [b], [a | {"kid": "c"}, b], [a, b | {"alg": "PS256"}], [jwk("ES256", "a", "x"), b],
+    for others in ([a], [b], [a | {"kid": "c"}, b], [a | {"issuer": "i"}, b], [a, b | {"alg": "PS256"}], [jwk("ES256", "a", "x"), b],
                    [jwk("ES256", None), b]):  # fmt: skip
         assert key_set(*others).fingerprint != first
 
@@ -162,9 +162,9 @@ ODD_VALUES = {
 }
 NOT_READ = ("x5t", "x5c", "nbf", "oth", "zzz", "tfp", "")
 COUNTS = {
-    "RS256": ("kty", "kid", "use", "key_ops", "alg", "n", "e"),
-    "ES256": ("kty", "kid", "use", "key_ops", "alg", "crv", "x", "y"),
-    "EdDSA": ("kty", "kid", "use", "key_ops", "alg", "crv", "x"),
+    "RS256": ("kty", "kid", "use", "key_ops", "alg", "issuer", "n", "e"),
+    "ES256": ("kty", "kid", "use", "key_ops", "alg", "issuer", "crv", "x", "y"),
+    "EdDSA": ("kty", "kid", "use", "key_ops", "alg", "issuer", "crv", "x"),
 }
 
 
@@ -220,8 +220,8 @@ def test_a_member_that_counts_and_occurs_twice_skips_that_key_alone(
 ) -> None:
     value = json.dumps(jwk(alg, "odd").get(name, ["verify"])) if is_same else '"other"'
     odd = with_member(alg, "odd", name, value)
-    if name == "key_ops":  # jwk() has none
-        odd = odd.replace(b"{", b'{"key_ops": ["verify"], ', 1)
+    if name in {"key_ops", "issuer"}:  # jwk() has none
+        odd = odd.replace(b"{", b'{"' + name.encode() + b'": ["verify"], ', 1)
     keys = parse(set_of(json.dumps(jwk("RS256", "good")).encode(), odd))
     assert isinstance(keys, KeySet)
     assert (keys.size, number(keys, "good", "RS256")) == (1, 1)

@@ -706,3 +706,61 @@ def test_an_empty_key_set_verifies_nothing(kid: str | None) -> None:
     with pytest.raises(InvalidToken) as refused:
         verify(token({"kid": kid or ABSENT}), SETTINGS, {ISSUER: KeySet([])})
     assert isinstance(refused.value, UnknownKey if kid else AlgorithmNotAllowed)
+
+
+# --- keys that name an issuer ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kid", ["ES256-1", None])
+@pytest.mark.parametrize(
+    ("bound_to", "tid", "is_good"),
+    [
+        pytest.param(ISSUER, ABSENT, True, id="the token's issuer"),
+        pytest.param(ISSUER, "other", True, id="the token's issuer, and a tenant"),
+        pytest.param(OTHER, ABSENT, False, id="another issuer"),
+        pytest.param(ISSUER.rstrip("/"), ABSENT, False, id="without the slash"),
+        pytest.param(ISSUER.upper(), ABSENT, False, id="in capitals"),
+        pytest.param("https://{tenantid}.example/", "issuer", True, id="the tenant fills the place"),
+        pytest.param("https://{tenantid}.example/", "other", False, id="another tenant"),
+        pytest.param("https://{tenantid}.example/", ABSENT, False, id="no tenant"),
+        pytest.param("https://{tenantid}.example/", None, False, id="tenant null"),
+        pytest.param("https://{tenantid}.example/", 5, False, id="a number for a tenant"),
+        pytest.param("https://{tenantid}.example/", ["issuer"], False, id="a list for a tenant"),
+        pytest.param("https://{tenantid}.example/", "", False, id="an empty tenant"),
+        pytest.param("{tenantid}", ISSUER, True, id="nothing but a place"),
+    ],
+)  # fmt: skip
+def test_a_key_that_names_an_issuer_verifies_that_issuers_tokens_alone(
+    bound_to: str, tid: Any, is_good: bool, kid: str | None
+) -> None:
+    keys = {ISSUER: key_set(jwk("ES256", "ES256-1") | {"issuer": bound_to})}
+    text = token({"kid": kid or ABSENT}, {"tid": tid})
+    if is_good:
+        assert verify(text, SETTINGS, keys).issuer == ISSUER
+    else:
+        with pytest.raises(BadSignature):
+            verify(text, SETTINGS, keys)
+
+
+def test_of_keys_that_share_a_kid_the_one_of_the_tokens_issuer_is_taken() -> None:
+    foreign = jwk("ES256", "ES256-1", "other") | {"issuer": OTHER}
+    own = jwk("ES256", "ES256-1") | {"issuer": ISSUER}
+    for keys in ((foreign, own), (own, foreign)):
+        assert verify(token(), SETTINGS, {ISSUER: key_set(*keys)}).name == "alice"
+        with pytest.raises(BadSignature):
+            verify(token(name="other"), SETTINGS, {ISSUER: key_set(*keys)})
+
+
+def test_keys_of_other_issuers_take_no_place_among_those_tried_for_a_token_without_kid() -> None:
+    foreign = [jwk("ES256", f"k{i}", f"other {i}") | {"issuer": OTHER} for i in range(9)]
+    keys = {ISSUER: key_set(*foreign, jwk("ES256", "k"))}
+    assert verify(token({"kid": ABSENT}), SETTINGS, keys).name == "alice"
+
+
+def test_a_key_of_google_serves_both_spellings_of_its_issuer() -> None:
+    google = "https://accounts.google.com"
+    settings = trust(TrustedIssuer(google, audiences=frozenset({"kms"})))
+    for bound_to in (google, "accounts.google.com"):
+        keys = {google: key_set(jwk("ES256", "ES256-1") | {"issuer": bound_to})}
+        for iss in (google, "accounts.google.com"):
+            assert verify(token(claims={"iss": iss}), settings, keys).issuer == google

@@ -65,6 +65,12 @@ def test_switch_is_on_in_the_file(toml, text):
         ("jwt-required-claim", "n=1e999", "the number is too large; put it in quotes"),
         ("jwt-auth-provider", ",https://a.example/k", "the issuer is missing"),
         ("jwt-auth-provider", "http://a.example", "issuer URI: http is for loopback hosts only"),
+        (
+            "jwt-auth-provider",
+            "https://a.example/{tenantid}/v2.0",
+            "issuer URI: {tenantid} is not supported",
+        ),
+        ("jwt-issuer-uri", "https://a.example/{tenantid}/v2.0", "{tenantid} is not supported"),
         ("jwt-auth-provider", "https://a.example,aud", "key set URI: an https:// URL is needed"),
         ("jwt-auth-provider", "https://a.example,file://[", "key set URI: not a valid URL"),
         ("hostname", "http://localhost", "'http://localhost' is not a host name or an address"),
