@@ -643,8 +643,8 @@ FAULTS: tuple[Fault, ...] = (
         "S7",
         "a request strips the rights from the key",
         "operations/objects/wrapping.py",
-        "if isinstance(value, EncodedKeyValue) or is_encoded_key_value(plain)",
-        "if isinstance(value, EncodedKeyValue)",
+        "if encoding is EncodingOption.TTLV_ENCODING or is_encoded_key_value(plain)",
+        "if encoding is EncodingOption.TTLV_ENCODING",
         ("operations/objects/test_wrapped_rights.py",),
     ),
     Fault(

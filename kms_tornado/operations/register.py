@@ -103,9 +103,10 @@ async def _parse(
         return parse_object(object_type, incoming, requested)
     if incoming.key_block.key_wrapping_data is None:
         return parse_sent_object(object_type, incoming, requested)
+    structure_default = call.client.default_encoding_option
     if wrap_type is not KeyWrapType.NOT_WRAPPED:  # §6.1.21: else it is stored as provided
-        return parse_wrapped_object(object_type, incoming, requested)
-    unwrapped = await unwrap_key_block(call, incoming.key_block)
+        return parse_wrapped_object(object_type, incoming, requested, structure_default)
+    unwrapped = await unwrap_key_block(call, incoming.key_block, structure_default)
     plain = dataclasses.replace(incoming, key_block=unwrapped.block)
     if unwrapped.rights is not None:
         check_comes_back(unwrapped.rights, call.principal, object_type)

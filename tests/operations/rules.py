@@ -311,6 +311,11 @@ def _check_object(item: Item) -> None:
     if "SecretDataType" not in held:
         needed |= {"CryptographicAlgorithm", "CryptographicLength"}
     assert needed <= set(fields) <= needed | {"KeyWrappingData"}
+    if isinstance(
+        fields["KeyValue"], str
+    ):  # in TTLV and wrapped, which no published client asks for
+        assert "KeyWrappingData" in fields
+        return
     _check_key_value(fields)
 
 

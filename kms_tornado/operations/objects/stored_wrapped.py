@@ -25,6 +25,7 @@ from ...errors import (
 )
 from ...kmip.attributes import Attributes
 from ...kmip.enums import (
+    EncodingOption,
     KeyFormatType,
     LinkType,
     ObjectType,
@@ -57,7 +58,12 @@ from .incoming import (
     parse_object,
 )
 from .outgoing import enclose_key_block, render_inner_attributes
-from .wrapping import require_encryption_key, unwrap_key_block, wrap_key_block
+from .wrapping import (
+    determine_encoding,
+    require_encryption_key,
+    unwrap_key_block,
+    wrap_key_block,
+)
 from .wrapping_policy import check_comes_back_without_rights, is_generated_here
 
 #: The vendor attribute by which cosmian_kms asks for a new key that is stored wrapped.
@@ -73,10 +79,14 @@ def is_stored_wrapped(target: ManagedObject) -> bool:
 
 
 def parse_wrapped_object(
-    object_type: ObjectType, incoming: Object, requested: Attributes
+    object_type: ObjectType,
+    incoming: Object,
+    requested: Attributes,
+    structure_default: EncodingOption,
 ) -> ParsedObject:
     """Parse an object that stays wrapped. The server knows of its content only what the client states.
 
+    structure_default: as for `determine_encoding`.
     Raises MissingData, InvalidField, FeatureNotSupported, KeyWrapTypeNotSupported,
     KeyCompressionTypeNotSupported.
     """
@@ -99,10 +109,8 @@ def parse_wrapped_object(
     tags = {STORED_WRAPPED_TAG}
     if isinstance(incoming, SecretData) and incoming.secret_data_type in SECRET_TYPE_TAGS:
         tags.add(SECRET_TYPE_TAGS[incoming.secret_data_type])
-    value = block.key_value
-    stored_value = KeyValue(value.key_material) if isinstance(value, KeyValue) else value
     return ParsedObject(
-        KeyMaterial(encode_key_block(dataclasses.replace(block, key_value=stored_value))),
+        KeyMaterial(encode_key_block(_complete_block(block, structure_default))),
         requested,
         Attributes(
             cryptographic_algorithm=algorithm,
@@ -154,7 +162,10 @@ async def wrap_new_object(call: Call, plain: ManagedObject, wrapping_uid: str) -
         call, call.as_usable(extractable), specification, KeyFormatType.RAW
     )
     wrapped = parse_wrapped_object(
-        plain.object_type, enclose_key_block(plain, block), plain.attributes
+        plain.object_type,
+        enclose_key_block(plain, block),
+        plain.attributes,
+        call.client.default_encoding_option,
     )
     attributes = dataclasses.replace(
         plain.attributes,
@@ -166,6 +177,23 @@ async def wrap_new_object(call: Call, plain: ManagedObject, wrapping_uid: str) -
         attributes=attributes,
         tags=plain.tags | wrapped.system_tags,
         sealed=call.seal(plain, wrapped.material),
+    )
+
+
+def _complete_block(block: KeyBlock, structure_default: EncodingOption) -> KeyBlock:
+    """The block to store: attributes stand elsewhere, and the EncodingOption that a Structure lacks is stated.
+
+    Otherwise it would depend on the client that uses the key what the one that sent it meant.
+    """
+    value, data = block.key_value, block.key_wrapping_data
+    if not isinstance(value, KeyValue) or data is None:
+        return block
+    return dataclasses.replace(
+        block,
+        key_value=KeyValue(value.key_material),
+        key_wrapping_data=dataclasses.replace(
+            data, encoding_option=determine_encoding(block, structure_default)
+        ),
     )
 
 
@@ -210,7 +238,9 @@ async def unwrap_stored(call: Call, target: ManagedObject) -> UsableKey:
     Raises the errors of fetching the wrapping key, PermissionDenied where the material is not its owner's,
     CryptographicFailure, InvalidField.
     """
-    unwrapped = await unwrap_key_block(call, _read_stored_block(call, target))
+    # Blocks of older versions do not state the encoding of a Structure: it was that of bare operations.
+    block = _read_stored_block(call, target)
+    unwrapped = await unwrap_key_block(call, block, EncodingOption.NO_ENCODING)
     if unwrapped.rights is not None:
         target = _bind_target(call, target, unwrapped.rights)
     elif not is_generated_here(

@@ -106,15 +106,14 @@ async def wrap_key_block(
     if target.attributes.sensitive:
         check_scheme_protects(scheme)
     plain = render_key_block(target, key.open(), requested_format, call.client)
-    # A client whose keys are Structures by default reads a wrapped one as such, too.
-    form = specification.encoding_option or call.client.default_encoding_option
-    encoding = EncodingOption.TTLV_ENCODING if target.attributes.sensitive else form
+    requested = specification.encoding_option or call.client.default_encoding_option
+    encoding = EncodingOption.TTLV_ENCODING if target.attributes.sensitive else requested
     octets = _encode_key_value(plain, encoding, _select_attributes(target, specification))
     wrapped = await _wrap_octets(call, wrapping_key, scheme, octets)
     await call.consume_usage(wrapping_key.target, len(octets))
     return dataclasses.replace(
         plain,
-        key_value=_make_wrapped_value(plain, form, wrapped),
+        key_value=_make_wrapped_value(call, plain, requested, wrapped),
         key_wrapping_data=_describe_wrapping(
             call, wrapping_key.target, information, scheme, encoding
         ),
@@ -186,9 +185,10 @@ def _encode_key_value(
 
 
 def _make_wrapped_value(
-    plain: KeyBlock, encoding: EncodingOption, wrapped: bytes
+    call: Call, plain: KeyBlock, requested: EncodingOption, wrapped: bytes
 ) -> KeyValue | EncodedKeyValue:
-    if encoding is EncodingOption.TTLV_ENCODING:
+    """A ByteString (KMIP 2.1 §3.2). A client whose keys are Structures by default reads a wrapped one as such, too."""
+    if EncodingOption.TTLV_ENCODING in {requested, call.client.default_encoding_option}:
         return EncodedKeyValue(wrapped)
     inner = plain.key_value.attributes if isinstance(plain.key_value, KeyValue) else None
     return KeyValue(KeyMaterialField(wrapped), inner)
@@ -232,8 +232,23 @@ class UnwrappedBlock:
         return bool(self.wrapping_key.attributes.sensitive)
 
 
-async def unwrap_key_block(call: Call, block: KeyBlock) -> UnwrappedBlock:
-    """Unwrap a KeyBlock that came with KeyWrappingData.
+def determine_encoding(block: KeyBlock, structure_default: EncodingOption) -> EncodingOption:
+    """How the KeyValue of a wrapped block is encoded: as its EncodingOption says, in whatever form it came.
+
+    structure_default: for a Structure without the option. A ByteString is in TTLV by default (KMIP 2.1 §3.2).
+    """
+    data = block.key_wrapping_data
+    if data is not None and data.encoding_option is not None:
+        return data.encoding_option
+    if isinstance(block.key_value, EncodedKeyValue):
+        return EncodingOption.TTLV_ENCODING
+    return structure_default
+
+
+async def unwrap_key_block(
+    call: Call, block: KeyBlock, structure_default: EncodingOption
+) -> UnwrappedBlock:
+    """Unwrap a KeyBlock that came with KeyWrappingData. structure_default: as for `determine_encoding`.
 
     Raises the errors of fetching the wrapping key, MissingData, CryptographicFailure,
     FeatureNotSupported, InvalidField.
@@ -254,7 +269,8 @@ async def unwrap_key_block(call: Call, block: KeyBlock) -> UnwrappedBlock:
         plain = await run_with_private_key(call, wrapping_key.target, work)
     else:
         plain = work()
-    plain_value, rights = _decode_plain_value(block, value, plain)
+    encoding = determine_encoding(block, structure_default)
+    plain_value, rights = _decode_plain_value(block, value, plain, encoding)
     return UnwrappedBlock(
         dataclasses.replace(block, key_value=plain_value, key_wrapping_data=None),
         wrapping_key.target,
@@ -290,12 +306,12 @@ def _read_wrapped_octets(value: KeyValue | EncodedKeyValue) -> bytes:
 
 
 def _decode_plain_value(
-    block: KeyBlock, value: KeyValue | EncodedKeyValue, plain: bytes
+    block: KeyBlock, value: KeyValue | EncodedKeyValue, plain: bytes, encoding: EncodingOption
 ) -> tuple[KeyValue, WrappedRights | None]:
     """The KeyValue, and the rights that were wrapped with the key, never those that stand beside it in the clear."""
     clear = value.attributes if isinstance(value, KeyValue) else None
     # Whatever the request calls it: otherwise it could strip the rights from a key that was wrapped with them.
-    if isinstance(value, EncodedKeyValue) or is_encoded_key_value(plain):
+    if encoding is EncodingOption.TTLV_ENCODING or is_encoded_key_value(plain):
         decoded = decode_key_value(plain, block.key_format_type)
         rights, others = split_rights(decoded.attributes)
         if clear is not None:  # the client's, as those of the request

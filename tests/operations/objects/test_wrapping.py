@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from cryptography.hazmat.primitives import hashes, keywrap, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from kms_tornado.kmip import binary_codec
+from kms_tornado.kmip.ttlv import ItemType, Node
 
 from ...keys import rsa_key
 from ...kms import (
@@ -17,6 +20,7 @@ from ...kms import (
     import_items,
     name,
     number,
+    octets,
     structure,
     text,
     uid,
@@ -211,9 +215,11 @@ def test_what_left_in_a_message_comes_back_in_one(alice, kek, encoding, operatio
 def test_no_encoding_wraps_the_octets_alone(alice, kek, key, mode, size):
     result = in_a_message(alice, "Get", uid(key), under(kek, mode, "NoEncoding"))
     block = result["ResponsePayload", "SymmetricKey", "KeyBlock"]
-    wrapped = bytes.fromhex(
-        next(each for each in block if each["tag"] == "KeyValue")["value"][0]["value"]
+    value = next(each for each in block if each["tag"] == "KeyValue")
+    assert value["type"] == "ByteString", (
+        "a wrapped KeyValue is one in either encoding (KMIP 2.1 §3.2)"
     )
+    wrapped = bytes.fromhex(value["value"])
     unwrap = {
         "NISTKeyWrap": lambda: keywrap.aes_key_unwrap(KEK, wrapped),
         "AESKeyWrapPadding": lambda: keywrap.aes_key_unwrap_with_padding(KEK, wrapped),
@@ -221,6 +227,137 @@ def test_no_encoding_wraps_the_octets_alone(alice, kek, key, mode, size):
     }[mode]
     assert unwrap() == KEY
     assert len(KEY) == size
+
+
+# --- which encoding a key that comes in has -------------------------------------------------------
+
+BARE_KEY, TTLV_KEY = (
+    KEY,
+    binary_codec.format(
+        Node("KeyValue", ItemType.STRUCTURE, (Node("KeyMaterial", ItemType.BYTE_STRING, KEY),))
+    ),
+)
+#: Message or bare operation, form of the KeyValue, EncodingOption → what is unwrapped then.
+ENCODINGS = {
+    ("message", "Structure", None): TTLV_KEY,
+    ("message", "Structure", "TTLVEncoding"): TTLV_KEY,
+    ("message", "Structure", "NoEncoding"): BARE_KEY,
+    ("message", "ByteString", None): TTLV_KEY,
+    ("message", "ByteString", "TTLVEncoding"): TTLV_KEY,
+    ("message", "ByteString", "NoEncoding"): BARE_KEY,
+    ("bare", "Structure", None): BARE_KEY,
+    ("bare", "Structure", "TTLVEncoding"): TTLV_KEY,
+    ("bare", "Structure", "NoEncoding"): BARE_KEY,
+    ("bare", "ByteString", None): TTLV_KEY,
+    ("bare", "ByteString", "TTLVEncoding"): TTLV_KEY,
+    ("bare", "ByteString", "NoEncoding"): BARE_KEY,
+}
+
+
+def brought_in(user, kek, content, way, form, encoding, *wrap_type):
+    """Import of the content, wrapped by KEK, in a message or bare: the identifier, or the refusal."""
+    wrapped = keywrap.aes_key_wrap_with_padding(KEK, content)
+    value = (
+        octets("KeyValue", wrapped)
+        if form == "ByteString"
+        else structure("KeyValue", octets("KeyMaterial", wrapped))
+    )
+    data = structure(
+        "KeyWrappingData",
+        name("WrappingMethod", "Encrypt"),
+        structure(
+            "EncryptionKeyInformation",
+            uid(kek),
+            structure("CryptographicParameters", name("BlockCipherMode", "AESKeyWrapPadding")),
+        ),
+        *([name("EncodingOption", encoding)] if encoding else []),
+    )
+    block = structure(
+        "KeyBlock",
+        name("KeyFormatType", "Raw"),
+        value,
+        name("CryptographicAlgorithm", "AES"),
+        number("CryptographicLength", 128),
+        data,
+    )
+    items = [uid(""), name("ObjectType", "SymmetricKey"), *wrap_type, structure("Attributes")]
+    if way == "bare":
+        return user.send(structure("Import", *items, structure("Object", block)))
+    (result,) = user.ask(batch_item("Import", *items, structure("SymmetricKey", block)))
+    return result
+
+
+def imported_uid(user, way, answer):
+    if way == "bare":
+        assert answer.status == 200, answer.text
+        (held,) = json.loads(answer.body)["value"]
+        return held["value"]
+    assert answer["ResultStatus"] == "Success", answer.item
+    return answer["ResponsePayload", "UniqueIdentifier"]
+
+
+def is_refused(way, answer):
+    if way == "bare":
+        return answer.status == 422 and answer.text.startswith("Invalid_Field: ")
+    return (answer["ResultStatus"], answer["ResultReason"]) == ("OperationFailed", "InvalidField")
+
+
+UNWRAPPED = name("KeyWrapType", "NotWrapped")
+
+
+@pytest.mark.parametrize(("way", "form", "encoding"), ENCODINGS)
+def test_encoding_option_decides_what_was_wrapped_whatever_the_form(
+    alice, kek, way, form, encoding
+):
+    content = ENCODINGS[way, form, encoding]
+    answer = brought_in(alice, kek, content, way, form, encoding, UNWRAPPED)
+    assert alice.key_of(imported_uid(alice, way, answer)) == KEY
+
+
+@pytest.mark.parametrize(("way", "form", "encoding"), ENCODINGS)
+@pytest.mark.parametrize("used", ["message", "bare"])
+def test_encoding_of_a_key_that_is_stored_wrapped_is_that_of_its_import(
+    alice, kek, way, form, encoding, used
+):
+    """Whoever uses it later, and in whatever way: it is what the client that sent it meant."""
+    content = ENCODINGS[way, form, encoding]
+    key = imported_uid(alice, way, brought_in(alice, kek, content, way, form, encoding))
+    if used == "bare":
+        assert wrapped_bytes(alice.do("Get", uid(key), UNWRAPPED)) == KEY
+        return
+    block = in_a_message(alice, "Get", uid(key), UNWRAPPED)[
+        "ResponsePayload", "SymmetricKey", "KeyBlock"
+    ]
+    (held,) = next(each["value"] for each in block if each["tag"] == "KeyValue")
+    assert bytes.fromhex(held["value"]) == KEY
+
+
+@pytest.mark.parametrize(
+    ("way", "form", "encoding"),
+    [each for each, content in ENCODINGS.items() if content is TTLV_KEY],
+)
+def test_bare_octets_are_no_key_value_in_ttlv(alice, kek, way, form, encoding):
+    assert is_refused(way, brought_in(alice, kek, BARE_KEY, way, form, encoding, UNWRAPPED))
+    key = imported_uid(alice, way, brought_in(alice, kek, BARE_KEY, way, form, encoding))
+    assert alice.refused("Get", uid(key), UNWRAPPED).startswith("Invalid_Field: ")
+
+
+@pytest.mark.parametrize("encoding", ["TTLVEncoding", "NoEncoding", None])
+@pytest.mark.parametrize("way", ["message", "bare"])
+def test_key_that_left_wrapped_comes_back_in_either_way(alice, kek, key, way, encoding):
+    """What Get gave is sent back as it is, as Go clients do it."""
+    specification = under(kek, "AESKeyWrapPadding", encoding)
+    if way == "bare":
+        again = come_back(alice, alice.do("Get", uid(key), specification))
+    else:
+        got = in_a_message(alice, "Get", uid(key), specification)
+        held = structure("SymmetricKey", *got["ResponsePayload", "SymmetricKey"])
+        made = in_a_message(
+            alice, "Import", uid(""), name("ObjectType", "SymmetricKey"), UNWRAPPED,
+            structure("Attributes"), held,
+        )  # fmt: skip
+        again = made["ResponsePayload", "UniqueIdentifier"]
+    assert alice.key_of(again) == KEY
 
 
 # --- rights, state, mask ------------------------------------------------------------------------
