@@ -123,12 +123,14 @@ class IssuerAdapter(BaseAdapter):
     ) -> tuple[urllib3.BaseHTTPResponse, bytes]:
         parts = urlsplit(url)
         pool = make_pool(replace(self._settings, server_url=f"{parts.scheme}://{parts.netloc}"))
+        # Authlib sends forms, whose text is whole and not a stream.
+        body = request.body if isinstance(request.body, str | bytes) else None
         try:
             answer = pool.request(
                 str(request.method),
                 url,
-                body=request.body,
-                headers=dict(request.headers),
+                body=body,
+                headers={name: _text(value) for name, value in request.headers.items()},
                 redirect=False,
                 retries=False,
                 preload_content=False,
@@ -169,3 +171,8 @@ def origin(url: str) -> str:
     """What an error shows of an URL: a query may contain what is nobody's business."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _text(header: str | bytes) -> str:
+    """Authlib writes some headers as octets (RFC 9110 §5.5: those of Latin-1)."""
+    return header.decode("latin-1") if isinstance(header, bytes) else header
