@@ -155,7 +155,10 @@ def _format(node: Node, dialect: Dialect) -> bytes:
     """The body. Raises InvalidField for a text that no server could read, such as an argument in Latin-1."""
     try:
         return json_codec.format(node, dialect)
-    except TypeError:
+    except (
+        TypeError,
+        UnicodeEncodeError,
+    ):  # the former from orjson, where the extra `fast` is there
         raise _not_utf_8() from None
 
 
