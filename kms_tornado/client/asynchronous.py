@@ -6,7 +6,7 @@ import asyncio
 import functools
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Generic, ParamSpec, Self, TypeVar, overload
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from ..errors import KMIPError
 from ..kmip.schema import Declared
@@ -23,20 +23,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class _AsynchronousCall(Generic[P, T]):
-    """What type checkers see of a method; what runs is the function that `asynchronous` makes."""
-
-    @overload
-    def __get__(self, client: None, owner: type[Any]) -> Self: ...
-    @overload
-    def __get__(
-        self, client: AsyncKMSClient, owner: type[Any]
-    ) -> Callable[P, Coroutine[Any, Any, T]]: ...
-    def __get__(self, client: Any, owner: type[Any]) -> Any:
-        raise NotImplementedError
-
-
-def asynchronous(prepare: Callable[P, Exchange[T]]) -> _AsynchronousCall[P, T]:
+def asynchronous(
+    prepare: Callable[P, Exchange[T]],
+) -> Callable[Concatenate[AsyncKMSClient, P], Coroutine[Any, Any, T]]:
     """The method of AsyncKMSClient that runs the exchange of the function."""
 
     @functools.wraps(prepare)
@@ -44,7 +33,7 @@ def asynchronous(prepare: Callable[P, Exchange[T]]) -> _AsynchronousCall[P, T]:
         return await self.run(lambda: prepare(*args, **kwargs))
 
     describe_method(call, prepare)
-    return call  # type: ignore[return-value]
+    return call
 
 
 class AsyncKMSClient(PerformAsynchronous):

@@ -10,7 +10,7 @@ import functools
 import inspect
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, ParamSpec, Self, TypeVar, overload
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from ..errors import KMIPError
 from ..kmip.schema import Declared
@@ -26,18 +26,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class _BlockingCall(Generic[P, T]):
-    """What type checkers see of a method; what runs is the function that `blocking` makes."""
-
-    @overload
-    def __get__(self, client: None, owner: type[Any]) -> Self: ...
-    @overload
-    def __get__(self, client: KMSClient, owner: type[Any]) -> Callable[P, T]: ...
-    def __get__(self, client: Any, owner: type[Any]) -> Any:
-        raise NotImplementedError
-
-
-def blocking(prepare: Callable[P, Exchange[T]]) -> _BlockingCall[P, T]:
+def blocking(prepare: Callable[P, Exchange[T]]) -> Callable[Concatenate[KMSClient, P], T]:
     """The method of KMSClient that runs the exchange of the function."""
 
     @functools.wraps(prepare)
@@ -45,7 +34,7 @@ def blocking(prepare: Callable[P, Exchange[T]]) -> _BlockingCall[P, T]:
         return self._transport.run(prepare(*args, **kwargs))
 
     describe_method(call, prepare)
-    return call  # type: ignore[return-value]
+    return call
 
 
 def describe_method(method: Any, prepare: Callable[..., Any]) -> None:
