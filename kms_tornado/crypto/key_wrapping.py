@@ -1,12 +1,14 @@
 """Wrapping of keys with other keys, and the algorithm that a wrapping key and its parameters select.
 
-AES-KW (RFC 3394), AES-KWP (RFC 5649), AES-GCM, and RSA encryption. A key is wrapped as octets; the
-caller decides whether they are its material alone or a KMIP KeyValue in TTLV, and checks the crypto
+AES-KW (RFC 3394), AES-KWP (RFC 5649), AES-GCM, RSA encryption, and CKM_RSA_AES_KEY_WRAP (PKCS#11 v3.0 §2.1.21),
+which is how cloud providers take keys: an AES key of its own wraps, and RSA encrypts that. A key is wrapped as
+octets; the caller decides whether they are its material alone or a KMIP KeyValue in TTLV, and checks the crypto
 policy. Unwrapping has one error for every fault.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,8 +20,9 @@ from cryptography.hazmat.primitives import keywrap
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ..errors import CryptographicFailure, InvalidField, UnsupportedCryptographicParameters
-from ..kmip.enums import BlockCipherMode, CryptographicAlgorithm
+from ..kmip.enums import BlockCipherMode, CryptographicAlgorithm, PaddingMethod
 from ..kmip.structures import CryptographicParameters
+from .keys.asymmetric import measure_rsa_modulus
 from .material import KeyMaterial
 from .policy import Technique
 from .rsa_encryption import RSAEncryptionScheme, choose_rsa_encryption, rsa_decrypt, rsa_encrypt
@@ -28,15 +31,18 @@ GCM_NONCE_BYTES = 12
 GCM_TAG_BYTES = 16
 
 _AES_KEY_BYTES = frozenset({16, 24, 32})
+#: Of the AES key that RSA_AES makes for each key that it wraps: the strongest, as all providers take it.
+_EPHEMERAL_KEY_BYTES = 32
 
 
 class WrapAlgorithm(Enum):
-    """The value is the Block Cipher Mode that names the algorithm to other parties."""
+    """RSA_AES: an AES key that is used once wraps by AES-KWP, and RSA-OAEP encrypts that key."""
 
-    KW = BlockCipherMode.NIST_KEY_WRAP
-    KWP = BlockCipherMode.AES_KEY_WRAP_PADDING
-    GCM = BlockCipherMode.GCM
-    RSA = None
+    KW = "AES-KW"
+    KWP = "AES-KWP"
+    GCM = "AES-GCM"
+    RSA = "RSA"
+    RSA_AES = "RSA and AES-KWP"
 
 
 _ALGORITHM_OF_MODE: Mapping[BlockCipherMode | None, WrapAlgorithm] = MappingProxyType(
@@ -48,6 +54,14 @@ _ALGORITHM_OF_MODE: Mapping[BlockCipherMode | None, WrapAlgorithm] = MappingProx
         BlockCipherMode.NIST_KEY_WRAP: WrapAlgorithm.KW,
         BlockCipherMode.GCM: WrapAlgorithm.GCM,
         BlockCipherMode.AEAD: WrapAlgorithm.GCM,
+    }
+)
+#: The Block Cipher Mode that names the algorithm to other parties.
+_MODES: Mapping[WrapAlgorithm, BlockCipherMode] = MappingProxyType(
+    {
+        WrapAlgorithm.KW: BlockCipherMode.NIST_KEY_WRAP,
+        WrapAlgorithm.KWP: BlockCipherMode.AES_KEY_WRAP_PADDING,
+        WrapAlgorithm.GCM: BlockCipherMode.GCM,
     }
 )
 _TECHNIQUES: Mapping[WrapAlgorithm, Technique] = MappingProxyType(
@@ -63,7 +77,7 @@ _TECHNIQUES: Mapping[WrapAlgorithm, Technique] = MappingProxyType(
 class WrappingScheme:
     """An algorithm with its parameters.
 
-    technique: what the crypto policy must allow. rsa: present for WrapAlgorithm.RSA only.
+    technique: what the crypto policy must allow. rsa: present for WrapAlgorithm.RSA and RSA_AES only.
     """
 
     algorithm: WrapAlgorithm
@@ -76,9 +90,14 @@ class WrappingScheme:
 
         None where the type of the wrapping key says enough.
         """
-        if self.algorithm.value is None:
-            return None
-        return CryptographicParameters(self.algorithm.value)
+        if self.algorithm is WrapAlgorithm.RSA_AES and self.rsa is not None:
+            return CryptographicParameters(
+                padding_method=PaddingMethod.NONE,
+                hashing_algorithm=self.rsa.hashing,
+                cryptographic_algorithm=CryptographicAlgorithm.RSA,
+            )
+        mode = _MODES.get(self.algorithm)
+        return None if mode is None else CryptographicParameters(mode)
 
 
 def choose_wrapping_scheme(
@@ -89,14 +108,37 @@ def choose_wrapping_scheme(
     Raises UnsupportedCryptographicParameters.
     """
     if key_algorithm is CryptographicAlgorithm.RSA:
-        scheme = choose_rsa_encryption(requested or CryptographicParameters())
-        return WrappingScheme(WrapAlgorithm.RSA, scheme.technique, scheme)
+        return _choose_rsa_scheme(requested or CryptographicParameters())
     if key_algorithm is not CryptographicAlgorithm.AES:
         raise UnsupportedCryptographicParameters("keys are wrapped by AES and RSA keys")
     algorithm = _ALGORITHM_OF_MODE.get(requested.block_cipher_mode if requested else None)
     if algorithm is None:
         raise UnsupportedCryptographicParameters("AES wraps as AES-KW, AES-KWP or AES-GCM")
     return WrappingScheme(algorithm, _TECHNIQUES[algorithm])
+
+
+def _choose_rsa_scheme(requested: CryptographicParameters) -> WrappingScheme:
+    """RSA encryption, or RSA_AES where the parameters ask for it.
+
+    KMIP has no name for CKM_RSA_AES_KEY_WRAP. Cosmian's clients ask for it by PaddingMethod None, and older ones
+    by the algorithm AES, which together with an RSA key means nothing else.
+    """
+    names_aes = (
+        requested.cryptographic_algorithm is CryptographicAlgorithm.AES
+        and requested.padding_method in {None, PaddingMethod.OAEP, PaddingMethod.NONE}
+        and _ALGORITHM_OF_MODE.get(requested.block_cipher_mode) is WrapAlgorithm.KWP
+    )
+    if not names_aes and requested.padding_method is not PaddingMethod.NONE:
+        scheme = choose_rsa_encryption(requested)
+        return WrappingScheme(WrapAlgorithm.RSA, scheme.technique, scheme)
+    scheme = choose_rsa_encryption(
+        dataclasses.replace(
+            requested,
+            padding_method=PaddingMethod.OAEP,
+            cryptographic_algorithm=None if names_aes else requested.cryptographic_algorithm,
+        )
+    )
+    return WrappingScheme(WrapAlgorithm.RSA_AES, scheme.technique, scheme)
 
 
 def wrap_key(scheme: WrappingScheme, wrapping_key: KeyMaterial, octets: bytes) -> bytes:
@@ -106,6 +148,8 @@ def wrap_key(scheme: WrappingScheme, wrapping_key: KeyMaterial, octets: bytes) -
     Raises InvalidField for a length that the algorithm does not take.
     """
     if scheme.rsa is not None:
+        if scheme.algorithm is WrapAlgorithm.RSA_AES:
+            return _wrap_rsa_aes(wrapping_key, scheme.rsa, octets)
         return rsa_encrypt(wrapping_key.reveal(), scheme.rsa, octets)
     return _WRAP[scheme.algorithm](wrapping_key, octets)
 
@@ -118,10 +162,31 @@ def unwrap_key(scheme: WrappingScheme, wrapping_key: KeyMaterial, wrapped: bytes
     """
     if scheme.rsa is not None:
         try:
+            if scheme.algorithm is WrapAlgorithm.RSA_AES:
+                return _unwrap_rsa_aes(wrapping_key, scheme.rsa, wrapped)
             return rsa_decrypt(wrapping_key, scheme.rsa, wrapped)
         except CryptographicFailure:
             raise unwrapping_error() from None
     return _UNWRAP[scheme.algorithm](wrapping_key, wrapped)
+
+
+# --- RSA and AES --------------------------------------------------------------------------------
+
+
+def _wrap_rsa_aes(public: KeyMaterial, scheme: RSAEncryptionScheme, octets: bytes) -> bytes:
+    """The encrypted AES key, as long as the modulus, then the octets that it wraps."""
+    ephemeral = KeyMaterial(os.urandom(_EPHEMERAL_KEY_BYTES))
+    wrapped = wrap_kwp(ephemeral, octets)
+    return rsa_encrypt(public.reveal(), scheme, ephemeral.reveal()) + wrapped
+
+
+def _unwrap_rsa_aes(private: KeyMaterial, scheme: RSAEncryptionScheme, wrapped: bytes) -> bytes:
+    """The octets that `_wrap_rsa_aes` took. Raises CryptographicFailure."""
+    size = measure_rsa_modulus(private)
+    ephemeral = rsa_decrypt(private, scheme, wrapped[:size])
+    if len(ephemeral) not in _AES_KEY_BYTES:
+        raise unwrapping_error()
+    return unwrap_kwp(KeyMaterial(ephemeral), wrapped[size:])
 
 
 # --- the AES algorithms -------------------------------------------------------------------------

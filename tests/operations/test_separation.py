@@ -139,7 +139,7 @@ def test_every_operation_says_what_it_computes():
 
 
 def test_every_way_to_wrap_and_to_sign_is_known():
-    assert {each.name for each in WrapAlgorithm} == {"KW", "KWP", "GCM", "RSA"}
+    assert {each.name for each in WrapAlgorithm} == {"KW", "KWP", "GCM", "RSA", "RSA_AES"}
     assert {each.name for each in SignatureAlgorithm} == {"PSS", "PKCS1", "ECDSA", "EDDSA"}
 
 

@@ -210,6 +210,17 @@ def load_public(spki: bytes) -> PublicKey:
     raise _unusable_key_error()
 
 
+def measure_rsa_modulus(private: KeyMaterial) -> int:
+    """The length of an RSA key's modulus, and so of what it encrypts, in bytes.
+
+    Raises UnsupportedCryptographicParameters for a key of another type.
+    """
+    key = read_private(private)
+    if not isinstance(key, RSAPrivate):
+        raise _unusable_key_error()
+    return (key.n.bit_length() + 7) // 8
+
+
 def check_rsa_public(key: RSAPublic | RSAPrivate) -> None:
     """Check size and exponent, and that the modulus is odd.
 

@@ -265,7 +265,7 @@ async def unwrap_key_block(
         check_scheme_protects(scheme)
     octets = _read_wrapped_octets(value)
     work = partial(unwrap_key, scheme, wrapping_key.open(), octets)
-    if scheme.algorithm is WrapAlgorithm.RSA:
+    if scheme.rsa is not None:
         plain = await run_with_private_key(call, wrapping_key.target, work)
     else:
         plain = work()

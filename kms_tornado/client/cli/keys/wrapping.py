@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ....kmip.enums import (
     BlockCipherMode,
+    CryptographicAlgorithm,
     EncodingOption,
     HashingAlgorithm,
     PaddingMethod,
@@ -13,19 +14,33 @@ from ....kmip.objects import EncryptionKeyInformation, KeyWrappingSpecification
 from ....kmip.structures import CryptographicParameters
 
 _KWP = CryptographicParameters(block_cipher_mode=BlockCipherMode.AES_KEY_WRAP_PADDING)
+_PKCS1_V1_5 = CryptographicParameters(padding_method=PaddingMethod.PKCS1_V1_5)
 
-#: The first two are RFC 5649, which ckms calls by both names.
+
+def _oaep(hashing: HashingAlgorithm) -> CryptographicParameters:
+    return CryptographicParameters(padding_method=PaddingMethod.OAEP, hashing_algorithm=hashing)
+
+
+def _rsa_aes(hashing: HashingAlgorithm) -> CryptographicParameters:
+    """CKM_RSA_AES_KEY_WRAP, as ckms asks for it."""
+    return CryptographicParameters(
+        padding_method=PaddingMethod.NONE,
+        hashing_algorithm=hashing,
+        cryptographic_algorithm=CryptographicAlgorithm.RSA,
+    )
+
+
+#: The first two are RFC 5649, which ckms calls by both names. PKCS#1 v1.5 has no hash, though ckms names one.
 WRAPPING_ALGORITHMS = {
     "aes-key-wrap-padding": _KWP,
     "nist-key-wrap": _KWP,
     "aes-gcm": CryptographicParameters(block_cipher_mode=BlockCipherMode.GCM),
-    "rsa-oaep": CryptographicParameters(
-        padding_method=PaddingMethod.OAEP, hashing_algorithm=HashingAlgorithm.SHA_256
-    ),
-    "rsa-oaep-sha1": CryptographicParameters(
-        padding_method=PaddingMethod.OAEP, hashing_algorithm=HashingAlgorithm.SHA_1
-    ),
-    "rsa-pkcs-v15": CryptographicParameters(padding_method=PaddingMethod.PKCS1_V1_5),
+    "rsa-oaep": _oaep(HashingAlgorithm.SHA_256),
+    "rsa-oaep-sha1": _oaep(HashingAlgorithm.SHA_1),
+    "rsa-aes-key-wrap": _rsa_aes(HashingAlgorithm.SHA_256),
+    "rsa-aes-key-wrap-sha1": _rsa_aes(HashingAlgorithm.SHA_1),
+    "rsa-pkcs-v15": _PKCS1_V1_5,
+    "rsa-pkcs-v15-sha1": _PKCS1_V1_5,
 }
 
 

@@ -8,7 +8,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.keywrap import aes_key_unwrap_with_padding
+from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from kms_tornado.client import KMSClient
 from kms_tornado.client.key_files.kmip_objects import octets_of
@@ -211,7 +214,7 @@ def test_private_key_is_wrapped_by_a_symmetric_one_and_comes_back(
     assert alice(*argv, brought).output == alice(*argv, "rsa").output
 
 
-@pytest.mark.parametrize("algorithm", [None, "rsa-oaep"])
+@pytest.mark.parametrize("algorithm", [None, "rsa-oaep", "rsa-aes-key-wrap"])
 def test_symmetric_key_is_wrapped_by_an_rsa_key_and_comes_back(
     alice: Kmsctl, client: KMSClient, pairs, tmp_path: Path, algorithm: str | None
 ) -> None:
@@ -223,6 +226,28 @@ def test_symmetric_key_is_wrapped_by_an_rsa_key_and_comes_back(
     (brought,) = alice("sym", "keys", "import", path, "-u").lines
     raw = ("sym", "keys", "export", "-", "-f", "raw", "-k")
     assert alice(*raw, brought).output == alice(*raw, key).output
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "hashing"),
+    [("rsa-aes-key-wrap", hashes.SHA256()), ("rsa-aes-key-wrap-sha1", hashes.SHA1())],
+)
+def test_private_key_leaves_for_a_cloud_provider_and_comes_in_from_one(
+    alice: Kmsctl, pairs, algorithm: str, hashing: hashes.HashAlgorithm
+) -> None:
+    """CKM_RSA_AES_KEY_WRAP, to and from somebody who has the RSA key without this program."""
+    plain = alice("ec", "keys", "export", "p256", "-", "-f", "pkcs8-der").output
+    theirs = load_der_private_key(
+        alice("rsa", "keys", "export", "rsa", "-", "-f", "pkcs8-der").output, None
+    )
+    argv = ("-f", "raw", "-w", "rsa_pk", "-m", algorithm)
+    wrapped = alice("ec", "keys", "export", "p256", "-", *argv).output
+    oaep = padding.OAEP(padding.MGF1(hashing), hashing, None)
+    ephemeral = theirs.decrypt(wrapped[:256], oaep)
+    assert aes_key_unwrap_with_padding(ephemeral, wrapped[256:]) == plain
+    argv = ("-", "--unwrapping-key-id", "rsa", "-m", algorithm)
+    (brought,) = alice("ec", "keys", "import", *argv, stdin=wrapped).lines
+    assert alice("ec", "keys", "export", brought, "-", "-f", "pkcs8-der").output == plain
 
 
 def test_sensitive_key_leaves_wrapped_with_its_rights_and_comes_back_sensitive(
