@@ -38,6 +38,14 @@ def parse_authorization(values: Sequence[str]) -> str:
     return token
 
 
+def has_bearer_scheme(value: str) -> bool:
+    """Whether the value of an ``Authorization`` header is a bearer token's, which no browser sends unasked.
+
+    Browsers do send the credentials of other schemes (Basic, Negotiate) by themselves.
+    """
+    return value.lstrip(" \t")[:7].lower() == "bearer "
+
+
 def is_compact(token: str) -> bool:
     """Whether a token has only characters of a compact JWS, and so is a b64token as well.
 
