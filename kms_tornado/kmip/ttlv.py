@@ -37,8 +37,8 @@ MAX_DEPTH = 32
 #: process for half a second.
 MAX_ITEMS = 20_000
 
-#: 16384 bits: no key in use needs longer integers, and an unlimited length would cost memory.
-MAX_BIG_INTEGER_OCTETS = 2048
+#: 16384 bits and a sign: no key in use needs longer integers, and an unlimited length would cost memory.
+MAX_BIG_INTEGER_OCTETS = 2048 + 8
 
 #: The item type as JSON and error texts spell it: "ByteString".
 TYPE_NAMES: Mapping[ItemType, str] = {

@@ -20,6 +20,7 @@ from ..store.base import Conflict, Insert, Replace
 from .common.call import Call
 from .common.identifiers import new_identifier
 from .common.new_object import check_object_type, make_object
+from .objects.completion import complete_numbers
 from .objects.incoming import ParsedObject, parse_object, parse_sent_object
 from .objects.stored_wrapped import parse_wrapped_object
 from .objects.wrapping import unwrap_key_block
@@ -102,12 +103,13 @@ async def _parse(
     if incoming is None or isinstance(incoming, Certificate | OpaqueObject):
         return parse_object(object_type, incoming, requested)
     if incoming.key_block.key_wrapping_data is None:
+        incoming = await complete_numbers(call, incoming)
         return parse_sent_object(object_type, incoming, requested)
     structure_default = call.client.default_encoding_option
     if wrap_type is not KeyWrapType.NOT_WRAPPED:  # §6.1.21: else it is stored as provided
         return parse_wrapped_object(object_type, incoming, requested, structure_default)
     unwrapped = await unwrap_key_block(call, incoming.key_block, structure_default)
-    plain = dataclasses.replace(incoming, key_block=unwrapped.block)
+    plain = await complete_numbers(call, dataclasses.replace(incoming, key_block=unwrapped.block))
     if unwrapped.rights is not None:
         check_comes_back(unwrapped.rights, call.principal, object_type)
         requested = bind_rights(requested, unwrapped.rights)

@@ -39,6 +39,7 @@ from .numbers import (
     RSAPrivate,
     RSAPublic,
 )
+from .rsa_numbers import is_consistent
 
 #: Bits of the modulus. Below 2048 is too weak, and above 4096 a single request costs seconds.
 RSA_LENGTHS = (2048, 3072, 4096)
@@ -244,20 +245,7 @@ def _load_rsa(key: RSAPrivate) -> rsa.RSAPrivateKey:
     """
     check_rsa_public(key)
     min_prime_bits = key.n.bit_length() * 3 // 8  # a smaller prime might be found by factoring
-    is_consistent = (
-        min(key.p.bit_length(), key.q.bit_length()) >= min_prime_bits
-        and key.p * key.q == key.n
-        and key.p != key.q
-        and key.p & key.q & 1
-        and 1 < key.d < key.n
-        and key.d % (key.p - 1) == key.dp
-        and key.d % (key.q - 1) == key.dq
-        and key.dp * key.e % (key.p - 1) == 1
-        and key.dq * key.e % (key.q - 1) == 1
-        and key.qi < key.p
-        and key.qi * key.q % key.p == 1
-    )
-    if not is_consistent:
+    if min(key.p.bit_length(), key.q.bit_length()) < min_prime_bits or not is_consistent(key):
         raise _inconsistent_key_error()
     numbers = rsa.RSAPrivateNumbers(
         key.p, key.q, key.d, key.dp, key.dq, key.qi, rsa.RSAPublicNumbers(key.e, key.n)

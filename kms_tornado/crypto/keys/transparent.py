@@ -1,9 +1,9 @@
 """Transparent keys (KMIP 2.1 §4.30): KMIP structures of a key's numbers, to and from `numbers`.
 
-Missing numbers of an RSA private key, except its primes, are computed from the others. Beyond the
-sign and the length of the numbers nothing is checked here: OASIS profile case BL-M-9 registers an
-RSA key whose primes are not prime, and expects to get it back. `asymmetric` checks when a key is
-used whether the numbers make a key that works.
+The numbers of an RSA private key that are missing are computed from the others, and then all must fit
+together. Beyond that, and the sign and the length of the numbers, nothing is checked here: OASIS profile case
+BL-M-9 registers an RSA key whose primes are not prime, and expects to get it back. `asymmetric` checks when a
+key is used whether the numbers make a key that works.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 from ...errors import (
     InvalidField,
     KeyFormatTypeNotSupported,
-    MissingData,
     UnsupportedCryptographicParameters,
 )
 from ...kmip.enums import CryptographicAlgorithm, KeyFormatType, RecommendedCurve
@@ -36,6 +35,7 @@ from .numbers import (
     RSAPublic,
     find_curve_by_number,
 )
+from .rsa_numbers import complete_rsa_private, is_complete
 
 
 def parse_transparent(
@@ -49,7 +49,7 @@ def parse_transparent(
         case TransparentRSAPublicKey():
             return RSAPublic(*_check_natural(key.modulus, key.public_exponent))
         case TransparentRSAPrivateKey():
-            return _complete_rsa_private(key)
+            return _parse_rsa_private(key)
         case TransparentDSAPublicKey():
             return DSAPublic(*_check_natural(key.p, key.q, key.g, key.y))
         case TransparentDSAPrivateKey():
@@ -93,35 +93,23 @@ def render_transparent(key: KeyNumbers, key_format: KeyFormatType) -> Transparen
     raise KeyFormatTypeNotSupported(f"this key has no format {key_format.name}")
 
 
-def _complete_rsa_private(key: TransparentRSAPrivateKey) -> RSAPrivate:
-    """All eight numbers; those that are missing follow from the others (RFC 8017 §3.2)."""
+def _parse_rsa_private(key: TransparentRSAPrivateKey) -> RSAPrivate:
+    """All eight numbers. Where some are missing, that takes long: see `rsa_numbers`."""
+    if not is_complete(key):
+        return complete_rsa_private(key)
     n, e, d, p, q, dp, dq, qi = (
         key.modulus, key.public_exponent, key.private_exponent, key.p, key.q,
         key.prime_exponent_p, key.prime_exponent_q, key.crt_coefficient,
     )  # fmt: skip
-    _check_natural(*(number for number in (n, e, d, p, q, dp, dq, qi) if number is not None))
-    try:
-        # Primes can be computed from e and d, but that would block the server for 0.1 s.
-        if p is None or q is None:
-            raise MissingData("an RSA private key needs its primes, P and Q")
-        if d is None and e is not None:
-            d = pow(e, -1, (p - 1) * (q - 1))
-        if e is None and d is not None:
-            e = pow(d, -1, (p - 1) * (q - 1))
-        if d is None or e is None:
-            raise MissingData("an RSA private key needs PublicExponent or PrivateExponent")
-        dp = d % (p - 1) if dp is None else dp
-        dq = d % (q - 1) if dq is None else dq
-        qi = pow(q, -1, p) if qi is None else qi
-    except (ValueError, ZeroDivisionError):
-        raise InvalidField("the numbers of the RSA key contradict each other") from None
-    return RSAPrivate(n, e, d, p, q, dp, dq, qi)
+    numbers = (number for number in (n, e, d, p, q, dp, dq, qi) if number is not None)
+    return RSAPrivate(*_check_natural(*numbers))
 
 
 def _check_natural(*numbers: int) -> tuple[int, ...]:
     """The numbers, checked before any arithmetic, which would take long with long numbers."""
     if any(number < 0 or number.bit_length() > MAX_STORED_BITS for number in numbers):
         raise InvalidField(
-            f"a key's numbers are not negative and have at most {MAX_STORED_BITS} bits"
+            f"a key's numbers have at most {MAX_STORED_BITS} bits and are not negative: a BigInteger is signed, so a"
+            " number whose first bit is set begins with zeros"
         )
     return numbers

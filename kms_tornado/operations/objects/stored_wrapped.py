@@ -50,6 +50,7 @@ from ...kmip.objects import (
 from ...kmip.payloads import ExportRequest, GetRequest
 from ...kmip.structures import Link
 from ..common.call import Call, UsableKey
+from .completion import complete_numbers
 from .incoming import (
     SECRET_TYPE_TAGS,
     ParsedObject,
@@ -247,7 +248,7 @@ async def unwrap_stored(call: Call, target: ManagedObject) -> UsableKey:
         target
     ):  # one that was made here has all its rights in its attributes
         check_comes_back_without_rights(unwrapped.wrapping_key, target.owner)
-    material = _parse_material(target, unwrapped.block)
+    material = await _parse_material(call, target, unwrapped.block)
     if unwrapped.is_sensitive:
         attributes = target.attributes.replace(sensitive=True)
         target = dataclasses.replace(target, attributes=attributes)
@@ -269,13 +270,14 @@ def _read_stored_block(call: Call, target: ManagedObject) -> KeyBlock:
     return decode_key_block(call.open_envelope(target).reveal())
 
 
-def _parse_material(target: ManagedObject, block: KeyBlock) -> KeyMaterial:
+async def _parse_material(call: Call, target: ManagedObject, block: KeyBlock) -> KeyMaterial:
     """The material of an unwrapped block in canonical form, as in objects that are not stored wrapped."""
     stated = Attributes(
         cryptographic_algorithm=target.attributes.cryptographic_algorithm,
         key_format_type=target.attributes.key_format_type,
     )
-    return parse_object(target.object_type, enclose_key_block(target, block), stated).material
+    incoming = await complete_numbers(call, enclose_key_block(target, block))
+    return parse_object(target.object_type, incoming, stated).material
 
 
 def _adapt_to_client(call: Call, target: ManagedObject, block: KeyBlock) -> KeyBlock:

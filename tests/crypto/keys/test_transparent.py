@@ -1,4 +1,4 @@
-"""Transparent keys: both ways, what is computed where it is missing, and what is refused."""
+"""Transparent keys: both ways, and what is refused. `test_rsa_numbers` has RSA keys that lack numbers."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ import pytest
 from kms_tornado.crypto.keys import formats as key_formats
 from kms_tornado.crypto.keys.numbers import ED25519, X25519, DSAPrivate, DSAPublic
 from kms_tornado.crypto.keys.transparent import parse_transparent, render_transparent
-from kms_tornado.errors import InvalidField, KeyFormatTypeNotSupported, MissingData
+from kms_tornado.errors import InvalidField, KeyFormatTypeNotSupported
 from kms_tornado.kmip.enums import CryptographicAlgorithm as A
 from kms_tornado.kmip.enums import KeyFormatType as F
 from kms_tornado.kmip.enums import RecommendedCurve
 from kms_tornado.kmip.key_material import (
     TransparentECPrivateKey,
     TransparentECPublicKey,
-    TransparentRSAPrivateKey,
     TransparentRSAPublicKey,
 )
 
@@ -57,57 +56,6 @@ def test_algorithm_tells_the_two_curves_of_one_number_apart(algorithm, curve):
     number = RecommendedCurve(curve.recommended)
     assert parse_transparent(TransparentECPublicKey(number, bytes(32)), algorithm).curve is curve
     assert parse_transparent(TransparentECPrivateKey(number, 1), algorithm).curve is curve
-
-
-@pytest.mark.parametrize(
-    "missing",
-    [
-        pytest.param({"public_exponent"}, id="e"),
-        pytest.param({"private_exponent"}, id="d"),
-        pytest.param({"prime_exponent_p", "prime_exponent_q", "crt_coefficient"}, id="CRT"),
-        pytest.param(
-            {"public_exponent", "prime_exponent_p", "prime_exponent_q", "crt_coefficient"},
-            id="all but n, d, p, q",
-        ),
-    ],
-)
-def test_missing_numbers_of_an_rsa_key_are_computed(missing):
-    key = private("RSA")
-    full = render_transparent(key, F.TRANSPARENT_RSA_PRIVATE_KEY)
-    assert isinstance(full, TransparentRSAPrivateKey)
-    fields = {
-        "modulus": full.modulus,
-        "private_exponent": full.private_exponent,
-        "public_exponent": full.public_exponent,
-        "p": full.p,
-        "q": full.q,
-        "prime_exponent_p": full.prime_exponent_p,
-        "prime_exponent_q": full.prime_exponent_q,
-        "crt_coefficient": full.crt_coefficient,
-    }
-    left = {name: value for name, value in fields.items() if name not in missing}
-    completed = parse_transparent(TransparentRSAPrivateKey(**left))
-    assert (completed.n, completed.p, completed.q) == (key.n, key.p, key.q)
-    assert completed.e * completed.d % (completed.p - 1) == 1
-    assert completed.dp * completed.e % (completed.p - 1) == 1
-    assert (completed.qi, completed.dq) == (key.qi, key.dq)
-
-
-@pytest.mark.parametrize(
-    ("fields", "error"),
-    [
-        pytest.param({"private_exponent": 3}, MissingData, id="no primes"),
-        pytest.param({"p": 5, "q": 7}, MissingData, id="no exponent"),
-        pytest.param({"p": 5, "q": 7, "public_exponent": 3}, InvalidField, id="e not invertible"),
-        pytest.param({"p": 5, "q": 5, "public_exponent": 3}, InvalidField, id="p is q"),
-        pytest.param({"p": 1, "q": 7, "public_exponent": 5}, InvalidField, id="p is one"),
-        pytest.param({"p": -5, "q": 7, "public_exponent": 5}, InvalidField, id="negative"),
-        pytest.param({"p": 1 << 20000, "q": 7, "public_exponent": 5}, InvalidField, id="long"),
-    ],
-)
-def test_numbers_that_make_no_rsa_key_are_refused(fields, error):
-    with pytest.raises(error):
-        parse_transparent(TransparentRSAPrivateKey(35, **fields))
 
 
 @pytest.mark.parametrize(
