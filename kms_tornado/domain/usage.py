@@ -10,12 +10,14 @@ from ..errors import (
     IncompatibleCryptographicUsageMask,
     InvalidAttributeValue,
     InvalidField,
+    KeyFormatTypeNotSupported,
     PermissionDenied,
     UsageLimitExceeded,
 )
 from ..kmip.enums import (
     CryptographicAlgorithm,
     CryptographicUsageMask,
+    KeyFormatType,
     ObjectType,
     UsageLimitsUnit,
 )
@@ -105,6 +107,26 @@ def split_usage_mask(mask: int) -> tuple[CryptographicUsageMask, ...]:
     if mask < 0 or sum(bits) != mask:
         raise InvalidField("CryptographicUsageMask has bits that mean nothing")
     return bits
+
+
+def is_opaque_key(target: ManagedObject) -> bool:
+    """Whether the object is a symmetric key of which only its client knows what its octets mean.
+
+    Not secret data: its octets are the secret in either format, and PyKMIP calls all of it Opaque.
+    """
+    return (
+        target.object_type is ObjectType.SYMMETRIC_KEY
+        and target.attributes.key_format_type is KeyFormatType.OPAQUE
+    )
+
+
+def check_is_not_opaque(target: ManagedObject) -> None:
+    """Refuse to use a key that is only kept. Raises KeyFormatTypeNotSupported."""
+    if is_opaque_key(target):
+        raise KeyFormatTypeNotSupported(
+            "the key is Opaque: it is kept and given back, and not used, as only its client knows what its "
+            "octets mean: register it as Raw to use it"
+        )
 
 
 def check_usage_mask(target: ManagedObject, needed: CryptographicUsageMask) -> None:

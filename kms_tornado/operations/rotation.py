@@ -24,6 +24,7 @@ from ..domain.rotation import (
     mark_latest,
     mark_replaced,
 )
+from ..domain.usage import check_is_not_opaque
 from ..errors import FeatureNotSupported, InvalidField, UnsupportedCryptographicParameters
 from ..kmip.attributes import Attributes, with_user_tags
 from ..kmip.enums import LinkType, ObjectType
@@ -47,6 +48,7 @@ async def re_key(call: Call, request: ReKeyRequest) -> ReKeyResponse:
     check_not_cover_crypt(request.attributes)
     old = await call.fetch_for(request.unique_identifier, Use.READ, types=ObjectType.SYMMETRIC_KEY)
     check_not_replaced(old.attributes)
+    check_is_not_opaque(old)
     if STORED_WRAPPED_TAG in old.tags:
         raise FeatureNotSupported("a key that is kept wrapped is not replaced: create another one")
     attributes = _replacement_attributes(call, old, request.attributes, request.offset)

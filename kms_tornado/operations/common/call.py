@@ -47,7 +47,12 @@ from ...domain.managed_object import (
     UniqueIdentifier,
 )
 from ...domain.search import TagSearch
-from ...domain.usage import check_usage_left, check_usage_mask, consume_usage
+from ...domain.usage import (
+    check_is_not_opaque,
+    check_usage_left,
+    check_usage_mask,
+    consume_usage,
+)
 from ...errors import (
     InvalidField,
     ItemNotFound,
@@ -201,8 +206,8 @@ class Call:
 
         use: PROTECT (encrypt, sign, MAC, wrap) or PROCESS (decrypt, verify, unwrap). needed: the bit
         of the usage mask. An operation that protects must call `consume_usage` before it answers.
-        Raises also IncompatibleCryptographicUsageMask and PermissionDenied (the limit), and if the object
-        is stored wrapped, the errors of fetching its wrapping key.
+        Raises also IncompatibleCryptographicUsageMask, PermissionDenied (the limit), KeyFormatTypeNotSupported
+        for a key that is Opaque, and if the object is stored wrapped, the errors of fetching its wrapping key.
         """
         target = await self.fetch_for(identifier, use, types=types)
         self._check_usable(target, use, needed)
@@ -217,6 +222,7 @@ class Call:
         self, target: ManagedObject, use: Use, needed: CryptographicUsageMask
     ) -> None:
         attributes = target.attributes
+        check_is_not_opaque(target)
         check_use_dates(attributes, use, now=self.now)
         check_usage_mask(target, needed)
         if attributes.usage_limits is not None and use is Use.PROTECT:

@@ -14,6 +14,7 @@ from ...crypto.material import KeyMaterial
 from ...domain.access import is_owner
 from ...domain.lifecycle import Use
 from ...domain.managed_object import STORED_WRAPPED_TAG, ManagedObject
+from ...domain.usage import is_opaque_key
 from ...kmip.enums import KeyFormatType, ObjectType, Operation
 from ...kmip.key_material import TRANSPARENT_KEYS
 from ...kmip.structures import Digest
@@ -51,7 +52,10 @@ async def _may_read(call: Call, target: ManagedObject) -> bool:
 def _compute_digest(target: ManagedObject, material: KeyMaterial) -> Digest:
     """Of a symmetric key the digest of its raw octets, in whatever format the key is given out."""
     if target.object_type is ObjectType.SYMMETRIC_KEY:
-        return make_digest(material.reveal(), KeyFormatType.RAW)
+        is_opaque = is_opaque_key(target)
+        return make_digest(
+            material.reveal(), KeyFormatType.OPAQUE if is_opaque else KeyFormatType.RAW
+        )
     key_format = target.attributes.key_format_type or KeyFormatType.PKCS8
     return digest_key(key_formats.read_private(material), key_format)
 

@@ -176,8 +176,10 @@ def _parse_secret_data(secret: SecretData, requested: Attributes) -> ParsedObjec
 
 
 def _parse_symmetric_key(block: KeyBlock, requested: Attributes) -> ParsedObject:
+    if block.key_format_type is KeyFormatType.OPAQUE:
+        return _parse_opaque_key(block, requested)
     material = _parse_octets(
-        block, SYMMETRIC_FORMATS, "a symmetric key is Raw or TransparentSymmetricKey"
+        block, SYMMETRIC_FORMATS, "a symmetric key is Raw, TransparentSymmetricKey or Opaque"
     )
     requested = merge_inner_attributes(block, requested)
     algorithm = requested.cryptographic_algorithm or block.cryptographic_algorithm
@@ -199,6 +201,24 @@ def _parse_symmetric_key(block: KeyBlock, requested: Attributes) -> ParsedObject
     )
 
 
+def _parse_opaque_key(block: KeyBlock, requested: Attributes) -> ParsedObject:
+    """A key of which only its client knows what its octets mean: its algorithm and length are as it states them."""
+    material = _parse_octets(
+        block, frozenset({KeyFormatType.OPAQUE}), "an Opaque key is a ByteString"
+    )
+    requested = merge_inner_attributes(block, requested)
+    return ParsedObject(
+        material,
+        requested,
+        Attributes(
+            cryptographic_algorithm=requested.cryptographic_algorithm
+            or block.cryptographic_algorithm,
+            cryptographic_length=requested.cryptographic_length or block.cryptographic_length,
+            key_format_type=KeyFormatType.OPAQUE,
+        ),
+    )
+
+
 def _parse_octets(block: KeyBlock, formats: frozenset[KeyFormatType], text: str) -> KeyMaterial:
     """The octets of the block's key. text: of the error for a block in another format."""
     material = _read_material(block)
@@ -210,6 +230,11 @@ def _parse_octets(block: KeyBlock, formats: frozenset[KeyFormatType], text: str)
 def _parse_asymmetric_key(
     object_type: ObjectType, block: KeyBlock, requested: Attributes
 ) -> ParsedObject:
+    if block.key_format_type is KeyFormatType.OPAQUE:
+        raise KeyFormatTypeNotSupported(
+            "symmetric keys and secret data are kept Opaque: state the format of this key, or register its "
+            "octets as an OpaqueObject"
+        )
     requested = merge_inner_attributes(block, requested)
     algorithm = requested.cryptographic_algorithm or block.cryptographic_algorithm
     material, key_format = _read_material(block), block.key_format_type

@@ -13,6 +13,7 @@ from ...crypto.keys import formats as key_formats
 from ...crypto.keys.transparent import render_transparent
 from ...crypto.material import KeyMaterial
 from ...domain.managed_object import ManagedObject
+from ...domain.usage import is_opaque_key
 from ...errors import KeyFormatTypeNotSupported
 from ...kmip.attributes import Attributes, with_user_tags
 from ...kmip.enums import (
@@ -79,8 +80,8 @@ def render_key_block(
 ) -> KeyBlock:
     """The KeyBlock, in the clear, of an object that has one. Raises KeyFormatTypeNotSupported."""
     attributes = target.attributes
-    if requested_format is None and target.object_type is _SYMMETRIC_KEY:
-        requested_format = client.default_symmetric_format
+    if target.object_type is _SYMMETRIC_KEY:
+        requested_format = _choose_symmetric_format(target, requested_format, client)
     key_format = requested_format or attributes.key_format_type or _RAW
     return KeyBlock(
         key_format_type=key_format,
@@ -93,6 +94,22 @@ def render_key_block(
     )
 
 
+def _choose_symmetric_format(
+    target: ManagedObject, requested_format: KeyFormatType | None, client: ClientProfile
+) -> KeyFormatType | None:
+    """The format to give a symmetric key out in; None for the one that it was registered in."""
+    if not is_opaque_key(target):
+        if requested_format is KeyFormatType.OPAQUE:
+            raise _symmetric_format_error()
+        return requested_format or client.default_symmetric_format
+    _check_only_format(
+        requested_format,
+        KeyFormatType.OPAQUE,
+        "the key is Opaque, and only its client knows what its octets mean: leave KeyFormatType out, or ask for Opaque",
+    )
+    return KeyFormatType.OPAQUE
+
+
 def render_material(
     object_type: ObjectType, material: KeyMaterial, key_format: KeyFormatType
 ) -> KeyMaterialField | TransparentKey:
@@ -101,9 +118,15 @@ def render_material(
 
 
 def _render_symmetric_key(material: KeyMaterial, key_format: KeyFormatType) -> KeyMaterialField:
-    if key_format not in SYMMETRIC_FORMATS:
-        raise KeyFormatTypeNotSupported("a symmetric key is Raw or TransparentSymmetricKey")
-    return KeyMaterialField(material.reveal(), transparent=key_format is not _RAW)
+    if key_format not in {*SYMMETRIC_FORMATS, KeyFormatType.OPAQUE}:
+        raise _symmetric_format_error()
+    return KeyMaterialField(
+        material.reveal(), transparent=key_format is KeyFormatType.TRANSPARENT_SYMMETRIC_KEY
+    )
+
+
+def _symmetric_format_error() -> KeyFormatTypeNotSupported:
+    return KeyFormatTypeNotSupported("a symmetric key is Raw or TransparentSymmetricKey")
 
 
 def _render_secret_data(material: KeyMaterial, key_format: KeyFormatType) -> KeyMaterialField:

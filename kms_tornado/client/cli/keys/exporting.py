@@ -7,7 +7,12 @@ from typing import Any
 
 import click
 
-from ....errors import FeatureNotSupported, KMIPError, SensitiveObject
+from ....errors import (
+    FeatureNotSupported,
+    KeyFormatTypeNotSupported,
+    KMIPError,
+    SensitiveObject,
+)
 from ....kmip.enums import EncodingOption, KeyFormatType, KeyWrapType, State
 from ....kmip.objects import Certificate, KeyWrappingSpecification, Object, OpaqueObject, PublicKey
 from ....kmip.payloads import AttributeReference, ExportRequest, ExportResponse
@@ -126,13 +131,25 @@ def _fetch(
     """The object, in a form of which the file's format can be made."""
     key_format = None if file_format == "json-ttlv" else _OCTETS.get(noun, KeyFormatType.PKCS8)
     wrap_type = KeyWrapType.NOT_WRAPPED if unwraps else None
-    try:
-        response: ExportResponse = use_key(
-            session, key, tags,
-            lambda named: session.client.export(
+
+    def export(named: str | tuple[str, ...]) -> ExportResponse:
+        try:
+            response = session.client.export(
                 named, key_format_type=key_format, key_wrap_type=wrap_type, wrapping=wrapping
-            ),
-        )  # fmt: skip
+            )
+        except KeyFormatTypeNotSupported:
+            if key_format is not KeyFormatType.RAW:
+                raise
+            response = session.client.export(  # a key that is kept Opaque: its octets, as they came
+                named,
+                key_format_type=KeyFormatType.OPAQUE,
+                key_wrap_type=wrap_type,
+                wrapping=wrapping,
+            )
+        return response
+
+    try:
+        response: ExportResponse = use_key(session, key, tags, export)
     except SensitiveObject as exc:
         if wrapping is not None:
             raise

@@ -17,7 +17,14 @@ from kms_tornado.client import KMSClient
 from kms_tornado.client.key_files.kmip_objects import octets_of
 from kms_tornado.client.key_files.reading import ReadingOptions, read_key_file
 from kms_tornado.kmip.attributes import Attributes
-from kms_tornado.kmip.enums import BlockCipherMode, CryptographicUsageMask, ObjectType
+from kms_tornado.kmip.enums import (
+    BlockCipherMode,
+    CryptographicUsageMask,
+    KeyFormatType,
+    ObjectType,
+)
+from kms_tornado.kmip.key_material import KeyMaterialField
+from kms_tornado.kmip.objects import KeyBlock, KeyValue, SymmetricKey
 
 from ..runner import Kmsctl
 
@@ -340,3 +347,11 @@ def test_refused_export_is_one_line_and_writes_nothing(
     assert words in outcome.stderr
     assert len(outcome.stderr.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_opaque_key_is_exported_to_the_byte(alice: Kmsctl, client: KMSClient) -> None:
+    value = KeyValue(KeyMaterialField(b"only we know what this is"))
+    managed = SymmetricKey(KeyBlock(KeyFormatType.OPAQUE, key_value=value))
+    key = client.register(managed)
+    outcome = alice("sym", "keys", "export", key, "-", "-f", "raw")
+    assert (outcome.code, outcome.output) == (0, b"only we know what this is")
