@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from . import logs, options
-from .errors import ConfigurationError, KMSError
+from .errors import ConfigurationError, KMSError, Unavailable
 from .options.result import ParsedOptions
 from .web.process.hardening import harden_process
 
@@ -54,7 +54,9 @@ def _run(
         return _refuse(options.format_fault(exc, parsed), 2)
     except OSError as exc:
         return _refuse(exc.strerror or str(exc), 1)
-    except KMSError as exc:  # the database went away during the start
+    except Unavailable as exc:  # of the database; nobody but the operator reads this
+        return _refuse(f"{exc}: {exc.detail}", 1)
+    except KMSError as exc:
         return _refuse(str(exc), 1)
     return 0
 
@@ -78,11 +80,18 @@ def _supervise(parsed: ParsedOptions) -> int:
         log.info("listening on %s", server_url(settings, sockets))
         log.info("%d workers share the port", count)
 
+    def close_sockets() -> None:
+        # The port is closed once no process has it open: then a new connection is refused at once, rather
+        # than left waiting for workers that are about to end.
+        for one in sockets:
+            one.close()
+
     return Supervisor(
         lambda worker: _run(parsed, sockets, worker),
         count=count,
         shutdown_timeout_s=settings.shutdown_timeout_s,
         on_started=log_start,
+        on_stopping=close_sockets,
     ).run()
 
 

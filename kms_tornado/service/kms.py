@@ -24,12 +24,21 @@ KEY_FILE = "master.key"
 
 
 class KMS:
-    """The key service: open within ``async with KMS(settings)``, raises Unavailable outside of it."""
+    """The key service: open within ``async with KMS(settings)``, raises Unavailable outside of it.
+
+    may_make_database: whether the start makes one where there is none.
+    """
 
     def __init__(
-        self, settings: ServiceSettings, *, light: LaneSize = LIGHT, heavy: LaneSize = HEAVY
+        self,
+        settings: ServiceSettings,
+        *,
+        light: LaneSize = LIGHT,
+        heavy: LaneSize = HEAVY,
+        may_make_database: bool = True,
     ) -> None:
         self._settings = settings
+        self._may_make_database = may_make_database
         self._lane_sizes = light, heavy
         self._stack = contextlib.AsyncExitStack()
         self.executor: Executor | None = None
@@ -78,7 +87,10 @@ class KMS:
             return function()
 
     async def __aenter__(self) -> Self:
-        """Raises ConfigurationError where directory, database or master key cannot be used."""
+        """Raises ConfigurationError where directory, database or master key cannot be used.
+
+        Raises Unavailable where the database is out of reach for now.
+        """
         try:
             await self._open()
         except BaseException:
@@ -98,7 +110,9 @@ class KMS:
         self.executor = Executor(light=light, heavy=heavy)
         self._stack.callback(self.executor.close)
         make_data_dir(data_dir)
-        store = await _start_store(self._settings.database_url, data_dir)
+        store = await _start_store(
+            self._settings.database_url, data_dir, may_make=self._may_make_database
+        )
         self._stack.push_async_callback(store.stop)
         master_key = await _load_master_key(self._settings, data_dir, store)
         self._store = store
@@ -106,10 +120,10 @@ class KMS:
         self._service = Service(store, master_key, self.offload, self._settings)
 
 
-async def _start_store(database_url: str, data_dir: Path) -> ObjectStore:
-    """Raises ConfigurationError about database_url."""
+async def _start_store(database_url: str, data_dir: Path, *, may_make: bool) -> ObjectStore:
+    """Raises ConfigurationError about database_url, and Unavailable."""
     try:
-        store = open_store(database_url, data_dir)
+        store = open_store(database_url, data_dir, may_make=may_make)
         await store.start()
     except ConfigurationError as exc:
         if exc.fields:

@@ -8,16 +8,18 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect
 
 from ..errors import ConfigurationError
+from .base import make_unavailable
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def upgrade(connection: Connection, *, name: str) -> None:
+def upgrade(connection: Connection, *, name: str, may_make: bool = True) -> None:
     """Run the revisions that are missing, in the transaction that the connection is in.
 
     The caller must hold the write lock before calling, and until it commits: of two servers that start
-    at once, the second then finds nothing left to do. name: of the database, for messages.
-    Raises ConfigurationError.
+    at once, the second then finds nothing left to do. name: of the database, for messages. may_make:
+    whether an empty database is taken as a new one.
+    Raises ConfigurationError, and Unavailable for an empty database that is not.
     """
     # Imported here: only a start needs alembic, and it takes a tenth of a second.
     from alembic import command
@@ -43,5 +45,7 @@ def upgrade(connection: Connection, *, name: str) -> None:
             )
     if not present and inspect(connection).get_table_names():
         raise ConfigurationError(f"database {name}: belongs to another program")
+    if not present and not may_make:
+        raise make_unavailable(f"database {name}: is empty, and was not when the server started")
     if set(present) != set(scripts.get_heads()):
         command.upgrade(config, "head")

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..errors import ConfigurationError
 from .base import ObjectStore
 from .data_dir import is_sqlite, resolve_database_url
 from .sql.store import SQLStore
 from .sqlite.backend import SQLiteBackend
 
 
-def open_store(url: str, data_dir: Path) -> ObjectStore:
+def open_store(url: str, data_dir: Path, *, may_make: bool = True) -> ObjectStore:
     """The store that the URL names, not started yet.
 
+    may_make: whether its start makes a database where there is none.
     Raises ConfigurationError for a URL that names no usable database, or if its driver is not installed.
     """
     resolved = resolve_database_url(url, data_dir)
     if is_sqlite(resolved):
-        return SQLStore(SQLiteBackend(Path(str(resolved.database))))
-    from .postgres.backend import PostgresBackend  # imported here: it needs an extra
+        return SQLStore(SQLiteBackend(Path(str(resolved.database)), may_make=may_make))
+    try:
+        from .postgres.backend import PostgresBackend  # imported here: it needs an extra
 
-    return SQLStore(PostgresBackend(resolved))
+        return SQLStore(PostgresBackend(resolved, may_make=may_make))
+    except ImportError as exc:
+        raise ConfigurationError(
+            "PostgreSQL needs an extra: pip install 'kms-tornado[postgresql]'", "database_url"
+        ) from exc

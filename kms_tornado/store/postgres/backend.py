@@ -29,12 +29,13 @@ POSTGRESQL: Dialect = PostgresDialect(paramstyle="format")  # type: ignore[no-un
 
 
 class PostgresBackend:
-    """A `Backend`."""
+    """A `Backend`. may_make: whether its start makes the tables in an empty database."""
 
     dialect: Dialect = POSTGRESQL
 
-    def __init__(self, url: URL) -> None:
-        """Raises ConfigurationError where the driver is not installed."""
+    def __init__(self, url: URL, *, may_make: bool = True) -> None:
+        """Raises ImportError where the driver is not installed, ConfigurationError for a wrong URL."""
+        self._may_make = may_make
         self._url = url.set(drivername="postgresql+psycopg")
         self._name = _hide_password(self._url)
         # All are None while the backend is stopped.
@@ -46,7 +47,7 @@ class PostgresBackend:
     async def start(self) -> None:
         write_engine = open_engine(self._url, size=CONNECTIONS, is_for_reading=False)
         try:
-            await prepare(write_engine, name=self._name)
+            await prepare(write_engine, name=self._name, may_make=self._may_make)
         except BaseException:
             await write_engine.dispose()
             raise

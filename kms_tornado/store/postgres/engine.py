@@ -49,7 +49,8 @@ def open_engine(url: URL, *, size: int, is_for_reading: bool) -> AsyncEngine:
     """An engine that has not opened a connection yet. size: most connections at the same time.
 
     is_for_reading: each statement is a transaction of its own, without the round trips of BEGIN and
-    ROLLBACK. Raises ConfigurationError where the extra is missing, or the URL has wrong parameters.
+    ROLLBACK. Raises ImportError where the driver is missing, ConfigurationError for a URL with wrong
+    parameters.
     """
     arguments = {k: v for k, v in _CONNECT_ARGUMENTS.items() if k not in url.query}
     try:
@@ -64,10 +65,6 @@ def open_engine(url: URL, *, size: int, is_for_reading: bool) -> AsyncEngine:
             use_native_hstore=False,  # saves a query on each new connection
             connect_args=arguments,
         )
-    except ImportError as exc:
-        raise ConfigurationError(
-            "PostgreSQL needs an extra: pip install 'kms-tornado[postgresql]'", "database_url"
-        ) from exc
     except (SQLAlchemyError, TypeError, ValueError):
         raise ConfigurationError("is not a database URL", "database_url") from None
     event.listen(engine.sync_engine, "connect", _set_timeouts)
@@ -86,17 +83,20 @@ def _set_timeouts(connection: Any, _record: object) -> None:
     connection.commit()
 
 
-async def prepare(engine: AsyncEngine, *, name: str) -> None:
+async def prepare(engine: AsyncEngine, *, name: str, may_make: bool = True) -> None:
     """Bring the schema up to date, one server at a time. name: of the database, for messages.
 
-    Raises ConfigurationError.
+    may_make: as for `upgrade`. Raises ConfigurationError for what waiting cannot mend, Unavailable for what
+    it can.
     """
     try:
         async with engine.connect() as connection:
             await _check_server(connection, name)
     except (SQLAlchemyError, OSError) as exc:
-        raise ConfigurationError(f"database {name}: {describe_error(exc)}") from None
-    await run_exclusively(engine, lambda connection: upgrade(connection, name=name), name)
+        raise _make_start_error(exc, name) from None
+    await run_exclusively(
+        engine, lambda connection: upgrade(connection, name=name, may_make=may_make), name
+    )
 
 
 async def run_exclusively(
@@ -104,7 +104,7 @@ async def run_exclusively(
 ) -> Any:
     """Run the function in a transaction, while no other server runs one here, however long it takes.
 
-    Raises what the function raises, and ConfigurationError where the database does not answer.
+    Raises what the function raises, and errors as `prepare` does.
     """
     try:
         async with engine.connect() as connection, connection.begin():
@@ -117,7 +117,21 @@ async def run_exclusively(
             await connection.execute(text(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})"))
             return await connection.run_sync(function)
     except (SQLAlchemyError, OSError) as exc:
-        raise ConfigurationError(f"database {name}: {describe_error(exc)}") from None
+        raise _make_start_error(exc, name) from None
+
+
+def _make_start_error(exc: BaseException, name: str) -> ConfigurationError | Unavailable:
+    """ConfigurationError where libpq does not know a parameter of the URL, else Unavailable.
+
+    A wrong password or name of a database cannot be told from a server that is not ready: libpq gives no
+    SQLSTATE for a connection that failed. The text says which it was.
+    """
+    import psycopg
+
+    text = f"database {name}: {describe_error(exc)}"
+    if isinstance(_unwrap_error(exc), psycopg.ProgrammingError) and read_sqlstate(exc) is None:
+        return ConfigurationError(text)
+    return make_unavailable(text)
 
 
 async def _check_server(connection: AsyncConnection, name: str) -> None:
@@ -133,7 +147,7 @@ async def _check_server(connection: AsyncConnection, name: str) -> None:
     if encoding != "UTF8":
         raise ConfigurationError(f"database {name}: its encoding is {encoding}, not UTF8")
     if is_standby:
-        raise ConfigurationError(f"database {name}: is a standby, which cannot be written to")
+        raise make_unavailable(f"database {name}: is a standby, which cannot be written to")
 
 
 # --- errors -------------------------------------------------------------------------------------

@@ -28,12 +28,17 @@ _SHORT_ATTEMPTS = 3
 
 
 class SQLiteBackend:
-    """A `Backend`. path: the absolute path of the file. busy_timeout_s: how long a write waits for a lock."""
+    """A `Backend`. path: the absolute path of the file. busy_timeout_s: how long a write waits for a lock.
+
+    may_make: as for `SQLiteFile`.
+    """
 
     dialect: Dialect = SQLITE
 
-    def __init__(self, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
-        self.file = SQLiteFile(path, busy_timeout_s=busy_timeout_s)
+    def __init__(
+        self, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S, may_make: bool = True
+    ) -> None:
+        self.file = SQLiteFile(path, busy_timeout_s=busy_timeout_s, may_make=may_make)
         self._reader = SQLiteReader(self.file, only_short=True)
         self._thread_reader = SQLiteReader(self.file)
         # Both are None while the backend is stopped.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import os
@@ -50,11 +51,32 @@ _FOR_WRITERS = (
 _FOR_READERS = (*_FOR_WRITERS, "PRAGMA query_only=ON")
 
 
-class SQLiteFile:
-    """Opens connections to the file, after `prepare`. path: absolute. busy_timeout_s: of a writer."""
+# What only a person mends, not time: a path that leads nowhere, rights, a file that is no database. All else
+# may pass: a full disk, a lock that is held, a disk that does not answer.
+_LASTING_FAULTS = frozenset(
+    {
+        *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG),
+        *(errno.EACCES, errno.EPERM, errno.EROFS),
+    }
+)
+_LASTING_CODES = frozenset(
+    {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}
+)
 
-    def __init__(self, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
+
+class SQLiteFile:
+    """Opens connections to the file, after `prepare`.
+
+    path: absolute. busy_timeout_s: of a writer. may_make: whether `prepare` makes a database where there
+    is none. Where a server has served already it must not: the file is away for a while (unmounted, moved),
+    and keys that went into another one would be lost once it is back.
+    """
+
+    def __init__(
+        self, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S, may_make: bool = True
+    ) -> None:
         self.path = path
+        self._may_make = may_make
         self._name = str(path)
         #: (device, inode) of the file when it was prepared.
         self._identity: tuple[int, int] | None = None
@@ -65,34 +87,32 @@ class SQLiteFile:
         )
 
     def prepare(self) -> None:
-        """Create the file if there is none, and bring its schema up to date. Raises ConfigurationError."""
-        try:
-            with _lock_directory(self.path.parent):
+        """Create the file if there is none, where that is allowed, and bring its schema up to date.
+
+        Raises ConfigurationError for what waiting cannot mend, Unavailable for what it can.
+        """
+        with self._translating_errors(), _lock_directory(self.path.parent):
+            if self._may_make:
                 self._make_private()
-                with self._writers.connect() as connection:
-                    self._migrate(connection)
-                self._identity = self._current_identity()
-        except OSError as exc:
-            raise self._refusal((exc.strerror or type(exc).__name__).lower()) from exc
-        except SQLAlchemyError as exc:
-            raise self._refusal(_describe_error(exc)) from exc
+            with self._writers.connect() as connection:
+                self._migrate(connection)
+            self._identity = self._current_identity()
 
     def run_exclusively(self, job: Callable[[DriverRunner], Any]) -> Any:
         """Run the job in a transaction of its own while no other process prepares this database.
 
-        Raises what the job raises, and ConfigurationError.
+        Raises what the job raises, and errors as `prepare` does.
         """
-        try:
-            with _lock_directory(self.path.parent), self._writers.connect() as connection:
-                runner = DriverRunner(connection)
-                runner.command("BEGIN IMMEDIATE")
-                result = job(runner)
-                runner.command("COMMIT")
-                return result
-        except OSError as exc:
-            raise self._refusal((exc.strerror or type(exc).__name__).lower()) from exc
-        except DATABASE_ERRORS as exc:
-            raise self._refusal(_describe_error(exc)) from exc
+        with (
+            self._translating_errors(),
+            _lock_directory(self.path.parent),
+            self._writers.connect() as connection,
+        ):
+            runner = DriverRunner(connection)
+            runner.command("BEGIN IMMEDIATE")
+            result = job(runner)
+            runner.command("COMMIT")
+            return result
 
     def open_writer(self) -> Connection:
         """A connection in autocommit mode: only an explicit BEGIN starts a transaction. Raises Unavailable."""
@@ -178,7 +198,7 @@ class SQLiteFile:
     def _migrate(self, connection: Connection) -> None:
         """Bring the schema up to date. Another program's database is left unchanged: `upgrade` refuses it."""
         connection.exec_driver_sql("BEGIN IMMEDIATE")
-        upgrade(connection, name=str(self.path))
+        upgrade(connection, name=str(self.path), may_make=self._may_make)
         connection.exec_driver_sql("COMMIT")
         self._close_to_others()
         if connection.exec_driver_sql("PRAGMA journal_mode=WAL").scalar() != "wal":
@@ -186,6 +206,22 @@ class SQLiteFile:
 
     def _refusal(self, fault: str) -> ConfigurationError:
         return ConfigurationError(f"database {self.path}: {fault}")
+
+    @contextmanager
+    def _translating_errors(self) -> Iterator[None]:
+        """Errors of a start: ConfigurationError for what waiting cannot mend, else Unavailable."""
+        try:
+            yield
+        except OSError as exc:
+            text = (exc.strerror or type(exc).__name__).lower()
+            if exc.errno in _LASTING_FAULTS and self._may_make:
+                raise self._refusal(text) from exc
+            raise make_unavailable(f"database {self.path}: {text}") from exc
+        except DATABASE_ERRORS as exc:
+            text = _describe_error(exc)
+            if _primary_code(exc) in _LASTING_CODES:
+                raise self._refusal(text) from exc
+            raise make_unavailable(f"database {self.path}: {text}") from exc
 
 
 def _make_engine(connect: Callable[[], sqlite3.Connection]) -> Engine:
@@ -199,6 +235,12 @@ def _make_engine(connect: Callable[[], sqlite3.Connection]) -> Engine:
 def translate_error(exc: SQLAlchemyError | sqlite3.Error) -> Unavailable:
     """Unavailable for the client; the log gets SQLite's own message, which holds no value."""
     return make_unavailable(_describe_error(exc))
+
+
+def _primary_code(exc: SQLAlchemyError | sqlite3.Error) -> int | None:
+    """SQLite's result code without its extension; None for an error of another origin."""
+    code: int | None = getattr(getattr(exc, "orig", exc), "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF
 
 
 def _describe_error(exc: SQLAlchemyError | sqlite3.Error) -> str:

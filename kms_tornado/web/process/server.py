@@ -66,7 +66,7 @@ class Server:
         self._closing: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Server:
-        """Start all parts. Raises ConfigurationError, or OSError where the port is not free."""
+        """Start all parts. Raises ConfigurationError, Unavailable, or OSError where the port is not free."""
         try:
             await self._start()
         except BaseException:
@@ -81,7 +81,10 @@ class Server:
         settings = self.settings
         check_tornado(TOKEN_LAYER + SERVER)
         self._ssl = tls.make_context(settings)
-        kms = await self._stack.enter_async_context(KMS(self._service_settings()))
+        may_make = self._worker is None or self._worker.is_first
+        kms = await self._stack.enter_async_context(
+            KMS(self._service_settings(), may_make_database=may_make)
+        )
         self._auth = await self._start_auth()
         context = ServerContext(
             kms=kms,

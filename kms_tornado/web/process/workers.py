@@ -3,9 +3,10 @@
 The supervisor opens the port, forks the workers, and then only waits: for signals to forward, and for
 workers that end. It has no event loop and no threads, so that a later fork is as safe as the first.
 
-A worker that dies is replaced, after a pause that doubles while workers keep dying. If a worker ends
-before any worker has served, or for a bad configuration, the supervisor stops all of them and exits with
-that worker's code: a single process would have failed as well, and so would a replacement.
+A worker that ends is replaced, after a pause that doubles while workers keep ending: a replacement that
+cannot start (a disk that is full, a database that is away, a file that is being edited) leaves the others
+to serve. Only where a worker ends before any worker has served does the supervisor stop, and exit with
+that worker's code: a single process would have failed as well.
 
 Three pipes, none of which ever blocks, connect them:
 
@@ -35,7 +36,6 @@ _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
 _STEADY_S = 60.0  # a worker that lived this long did not fail at its start
 _GRACE_S = 5.0  # beyond the shutdown timeout, before a worker that does not end is killed
-_BAD_CONFIGURATION = 2  # exit code: a replacement would end in the same way
 _FORWARDED_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -43,11 +43,13 @@ _FORWARDED_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 class Worker:
     """A worker's number, and its means to communicate with the supervisor and the other workers.
 
-    number: from 1; the replacement of a dead worker has its number. directory: shared by all workers.
+    number: from 1; the replacement of a dead worker has its number. is_first: whether no worker has served
+    before it, so that it alone may meet a place without a database. directory: shared by all workers.
     supervisor_gone: a file descriptor that becomes readable once the supervisor is gone.
     """
 
     number: int
+    is_first: bool
     directory: Path
     supervisor_gone: int
     _readiness: int
@@ -61,7 +63,8 @@ class Supervisor:
     """Runs `work` in `count` processes until a signal stops it.
 
     work: runs in each worker, and returns its exit code. shutdown_timeout_s: how long workers may take to
-    stop; a grace period of 5 s is added. on_started: called once all workers serve.
+    stop; a grace period of 5 s is added. on_started: called once all workers serve. on_stopping: called
+    when a stop begins, before the workers are told.
     """
 
     def __init__(
@@ -71,11 +74,13 @@ class Supervisor:
         count: int,
         shutdown_timeout_s: float,
         on_started: Callable[[], None],
+        on_stopping: Callable[[], None],
     ) -> None:
         self._work = work
         self._count = count
         self._shutdown_timeout_s = shutdown_timeout_s
         self._on_started = on_started
+        self._on_stopping = on_stopping
         #: Process ID → (number of the worker, time of its start by the monotonic clock).
         self._workers: dict[int, tuple[int, float]] = {}
         #: (time of the restart by the monotonic clock, number of the worker).
@@ -111,6 +116,8 @@ class Supervisor:
                     self._on_signal(signal.Signals(byte))
             self._reap()
             self._run_due_actions()
+        for number in _FORWARDED_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)  # there is nothing left to stop
         return self._exit_code
 
     # --- events ---------------------------------------------------------------------------------
@@ -140,7 +147,7 @@ class Supervisor:
         worker_number, started = self._workers.pop(pid)
         if self._kill_at is not None:
             return
-        if code == _BAD_CONFIGURATION or not self._ready_count:
+        if not self._ready_count:
             self._exit_code = max(code, 1)
             self._stop()
             return
@@ -172,6 +179,7 @@ class Supervisor:
         self._restarts.clear()
         if self._kill_at is None:
             self._kill_at = time.monotonic() + self._shutdown_timeout_s + _GRACE_S
+            self._on_stopping()
             self._send(signal.SIGTERM)
 
     def _send(self, number: signal.Signals) -> None:
@@ -205,7 +213,13 @@ class Supervisor:
         for end in (self._signals_out, self._signals_in, self._readiness_in, self._lifeline_out):
             os.close(end)
         return self._work(
-            Worker(worker_number, self._directory, self._lifeline_in, self._readiness_out)
+            Worker(
+                worker_number,
+                not self._ready_count,
+                self._directory,
+                self._lifeline_in,
+                self._readiness_out,
+            )
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import subprocess
 import sys
 
 import pytest
@@ -13,7 +14,6 @@ from kms_tornado.domain.search import LocateSearch, ObjectFilter, TagSearch
 from kms_tornado.errors import ConfigurationError, InvalidField, Unavailable
 from kms_tornado.kmip.enums import State
 from kms_tornado.store.base import Conflict, Insert, Replace
-from kms_tornado.store.opening import open_store
 from kms_tornado.store.postgres import engine as postgres_engine
 from kms_tornado.store.postgres import reader as postgres_reader
 from kms_tornado.store.postgres.backend import POSTGRESQL, READERS
@@ -21,6 +21,7 @@ from kms_tornado.store.sql import search
 from kms_tornado.store.sql.search import SearchStatements
 
 from ... import postgres
+from ...server import environment
 from ..conftest import postgres_or_skip
 from ..helpers import ALICE, CHECK, an_object, locate, opened, run, seeking, with_store
 
@@ -48,10 +49,28 @@ def execute(url, *statements):
 # --- starts -------------------------------------------------------------------------------------
 
 
-def test_without_the_driver_the_extra_is_named(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "psycopg", None)
-    with pytest.raises(ConfigurationError, match=r"kms-tornado\[postgresql\]"):
-        open_store("postgresql://kms:s3cret@db/kms", tmp_path)
+@pytest.mark.parametrize("missing", ["psycopg", "greenlet"])
+def test_without_what_the_extra_installs_a_start_is_refused_and_names_the_extra(tmp_path, missing):
+    program = (
+        f"import sys; sys.modules[{missing!r}] = None; from kms_tornado.__main__ import main; "
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    argv = ("--insecure-no-auth", "--port", "0", "--database-url", "postgresql://kms:s3cret@db/kms")
+    result = subprocess.run(
+        [sys.executable, "-c", program, *argv],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.returncode == 2
+    line = result.stderr.splitlines()[-1]  # after the warning about --insecure-no-auth
+    assert "Traceback" not in result.stderr
+    assert "--database-url (flag)" in line
+    assert "pip install 'kms-tornado[postgresql]'" in line
+    assert "s3cret" not in line
 
 
 def make_newer(url):
@@ -73,10 +92,6 @@ def with_password(url):
         pytest.param(make_newer, str, "9999.*newer version", id="a newer version's"),
         pytest.param(make_foreign, str, "another program", id="another program's"),
         pytest.param(
-            None, lambda url: url.replace("test_", "absent_"), "does not exist", id="absent"
-        ),
-        pytest.param(None, lambda url: url + "%2Fabsent", "No such file", id="nobody listening"),
-        pytest.param(
             None, lambda url: url + "&colour=red", "invalid connection option", id="odd parameter"
         ),
     ],
@@ -90,6 +105,32 @@ def test_what_cannot_be_used_is_refused_in_one_line(new_url, make, change, fault
     assert line.startswith("database postgresql://kms:***@")
     assert "\n" not in line
     assert "s3cret" not in line + caplog.text
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        pytest.param(lambda url: url + "%2Fabsent", "No such file", id="nobody listens"),
+        pytest.param(lambda url: url.replace("test_", "absent_"), "does not exist", id="absent"),
+    ],
+)
+def test_start_is_out_of_reach_for_now_where(new_url, change, fault, caplog):
+    with pytest.raises(Unavailable) as caught:
+        with_store(with_password(change(new_url)), nothing)
+    line = caught.value.detail
+    assert line.startswith("database postgresql://kms:***@")
+    assert fault in line
+    assert "\n" not in line
+    assert "s3cret" not in line + str(caught.value) + caplog.text
+
+
+def test_database_that_was_emptied_is_not_taken_as_new_once_a_server_has_served(new_url):
+    with pytest.raises(Unavailable) as caught:
+        with_store(new_url, nothing, may_make=False)
+    assert "is empty" in caught.value.detail
+    with postgres.cluster().connect(postgres.name_of(new_url)) as connection:
+        tables = connection.execute("SELECT 1 FROM pg_tables WHERE schemaname = 'public'")
+        assert tables.fetchall() == []
 
 
 def test_another_encoding_is_refused(new_url):

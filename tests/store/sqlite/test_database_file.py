@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import resource
 import sqlite3
 import stat
 
@@ -11,7 +13,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from kms_tornado.errors import ConfigurationError
+from kms_tornado.errors import ConfigurationError, Unavailable
 from kms_tornado.store.base import Insert
 from kms_tornado.store.sql.schema import metadata
 
@@ -154,6 +156,59 @@ def test_what_is_no_database_of_ours_is_refused_and_not_touched(path, make, faul
 def test_a_missing_directory_is_refused(tmp_path):
     with pytest.raises(ConfigurationError, match="no such file"):
         with_store(tmp_path / "absent" / "kms.db", nothing)
+
+
+def make_absent(path):
+    pass
+
+
+def make_empty(path):
+    path.touch()
+
+
+@pytest.mark.parametrize(
+    ("make", "fault"),
+    [
+        pytest.param(make_absent, "unable to open database file", id="unmounted"),
+        pytest.param(make_empty, "is empty", id="emptied"),
+    ],
+)
+def test_once_a_server_has_served_no_database_is_made_in_place_of_one_that_is_away(
+    path, make, fault
+):
+    make(path)
+    with pytest.raises(Unavailable) as caught:
+        with_store(path, nothing, may_make=False)
+    assert fault in caught.value.detail
+    assert str(path) in caught.value.detail
+    assert not path.exists() or not path.read_bytes()
+
+
+def test_once_a_server_has_served_a_database_that_is_there_is_opened(path):
+    with_store(path, lambda store: store.commit([Insert(an_object("one"))]))
+    assert with_store(path, lambda store: store.get("one"), may_make=False) == an_object("one")
+
+
+def test_a_start_while_another_holds_the_lock_is_out_of_reach_for_now(path):
+    with_store(path, nothing)
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(Unavailable) as caught:
+            with_store(path, nothing, busy_timeout_s=0.05)
+    assert "locked" in caught.value.detail
+    with_store(path, nothing)
+
+
+def test_a_start_on_a_full_disk_is_out_of_reach_for_now(path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, hard))  # Python ignores SIGXFSZ
+    try:
+        with pytest.raises(Unavailable) as caught:
+            with_store(path, nothing)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "database or disk is full" in caught.value.detail or "I/O" in caught.value.detail
+    with_store(path, nothing)
 
 
 def test_an_empty_file_is_a_new_database(path):

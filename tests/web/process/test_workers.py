@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import resource
@@ -39,7 +40,7 @@ def workers_of(server):
 def is_running(pid):
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # ended before, or while it is read
         return False
 
 
@@ -151,6 +152,71 @@ def test_workers_end_with_their_supervisor(tmp_path):
         pids = workers_of(server)
         server.kill()
         eventually(lambda: not any(map(is_running, pids)))
+
+
+def test_database_that_is_away_is_waited_for_and_never_made_anew(tmp_path):
+    data, away = tmp_path / "kms-data", tmp_path / "away"
+    away.mkdir()
+    with ServerProcess(*NO_AUTH, *TWO, cwd=tmp_path) as server:
+        uid = server.client.create("x")
+        for file in data.glob("kms.db*"):
+            file.rename(away / file.name)
+        victim = workers_of(server)[0]
+        os.kill(victim, signal.SIGKILL)
+        server.wait_for_line("unable to open database file")
+        assert server.client.kmip("x", CREATE).status == 503
+        assert list(data.glob("kms.db*")) == []
+        for file in away.iterdir():
+            file.rename(data / file.name)
+        eventually(lambda: len(workers_of(server)) == 2 and victim not in workers_of(server))
+        assert {server.client.get_key("x", uid).status for _ in range(10)} == {200}
+        assert server.stop() == 0
+
+
+def test_replacement_that_finds_a_mistake_leaves_the_others_to_serve(tmp_path):
+    with ServerProcess(*NO_AUTH, *TWO, cwd=tmp_path) as server:
+        key_file = tmp_path / "kms-data" / "master.key"
+        key_file.chmod(0o644)
+        victim, other = workers_of(server)
+        os.kill(victim, signal.SIGKILL)
+        server.wait_for_line("open to others")
+        server.wait_for_line("ended with 2; another one starts")
+        assert server.client.kmip("x", CREATE).status == 200
+        key_file.chmod(0o600)
+        eventually(lambda: len(workers_of(server)) == 2)
+        assert other in workers_of(server)
+        assert server.stop() == 0
+
+
+def test_port_is_closed_as_soon_as_a_stop_begins(tmp_path):
+    body = json.dumps(CREATE).encode()
+    with ServerProcess(*NO_AUTH, *TWO, cwd=tmp_path) as server:
+        sock = send_head(server.client, len(body), "x")
+        eventually(lambda: server.client.get("/health").status == 200)
+        server.send(signal.SIGTERM)
+        server.wait_for_line("stopping")
+        eventually(lambda: is_refused(server))  # well within the 10 s that the request may take
+        sock.sendall(body)
+        assert b" 200 OK" in read_all(sock)
+        sock.close()
+        assert server.wait() == 0
+
+
+def is_refused(server):
+    try:
+        server.client.connect(timeout_s=1).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def test_signals_until_the_very_end_of_a_stop_are_harmless(tmp_path):
+    with ServerProcess(*NO_AUTH, *TWO, cwd=tmp_path) as server:
+        pid = server.process.pid
+        while is_running(pid):
+            with contextlib.suppress(ProcessLookupError):
+                server.send(signal.SIGTERM)
+        assert server.wait() == 0
 
 
 def test_bad_configuration_that_shows_at_the_start_is_said_once_with_exit_code_2(tmp_path):
