@@ -110,6 +110,7 @@ HOMES = {
 #: What an application loads that embeds the handlers.
 EMBEDDED = (
     "web/bearer/mixin.py",
+    "web/bearer/refusals.py",
     "web/bearer/auth.py",
     "web/bearer/jwks_fetch.py",
     "web/bearer/fetch_client.py",

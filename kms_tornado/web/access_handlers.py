@@ -10,6 +10,7 @@ from ..domain.access import format_operation_names
 from ..errors import KMIPError, Unavailable
 from ..service.access_rights import AccessRequest, AccessRights, parse_access_request
 from .answers import JSON, Answer, render_failure
+from .bearer.refusals import refuse
 from .service_handler import ProtectedHandler
 
 
@@ -28,7 +29,7 @@ class AccessHandler(ProtectedHandler):
             self.log_entry["result"] = exc.reason_with_underscores
             self.send_answer(render_failure(exc))
         except Unavailable as exc:
-            self.refuse_for_now(exc)
+            refuse(self, exc)
         else:
             self.log_entry["result"] = "Success"
             self.send_answer(Answer(200, JSON, text.encode()))

@@ -9,6 +9,7 @@ from .. import __version__
 from ..auth.claims import list_scopes
 from ..errors import Unavailable
 from .answers import JSON, Answer, render_unavailable
+from .bearer.refusals import refuse
 from .kmip_exchange import Exchange
 from .openapi import APIDocument, render_document
 from .service_handler import ProtectedHandler, ServiceHandler, resource_url
@@ -110,7 +111,7 @@ class WhoAmIHandler(ProtectedHandler, JSONHandler):
         try:
             may_create = self.context.kms.service.may_create_objects(principal)
         except Unavailable as exc:
-            self.refuse_for_now(exc)
+            refuse(self, exc)
             return
         self.answer_json(
             {

@@ -17,6 +17,7 @@ from ..auth.request_auth import RequestAuth
 from ..service.kms import KMS
 from .answers import COMMON_HEADERS, JSON_ERROR, Answer, render_error
 from .bearer.mixin import BearerAuthMixin
+from .bearer.refusals import Hooks
 from .metrics import Metrics
 from .worker_metrics import WorkerMetrics
 
@@ -211,6 +212,11 @@ class ProtectedHandler(BearerAuthMixin, ServiceHandler):
 
     def resource_metadata_url(self) -> str | None:
         return metadata_url(self)
+
+    def _send_refusal(self, body: bytes, hooks: Hooks) -> None:
+        self.finish(
+            body
+        )  # no host has overridden it, and it knows what to do with the request's body
 
     def compute_etag(self) -> None:
         """None: an ETag is of no use for an answer that no cache may store."""

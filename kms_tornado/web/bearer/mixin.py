@@ -7,24 +7,21 @@ refuses to run without a principal, whatever a subclass forgets.
 from __future__ import annotations
 
 import functools
-import json
-import logging
 from asyncio import Future
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, TypeVar, cast
 
 from tornado.concurrent import future_set_result_unless_cancelled
-from tornado.web import OutputTransform, RequestHandler
+from tornado.web import Finish, OutputTransform, RequestHandler
 
-from ...auth.bearer import format_challenge, has_bearer_scheme
+from ...auth.bearer import has_bearer_scheme
 from ...auth.claims import has_claim
 from ...auth.credentials import Credentials
 from ...auth.issuer import RequiredClaim
 from ...auth.principal import Principal
 from ...auth.request_auth import RequestAuth
-from ...errors import AuthenticationError, InsufficientScope, MissingToken, Unavailable
-
-log = logging.getLogger("kms_tornado.auth")
+from ...errors import AuthenticationError, InsufficientScope, MissingToken
+from .refusals import Hooks, refuse, send_past_hooks
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -35,8 +32,8 @@ def _guard_method(method: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(method)
     def guarded(self: Any, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
         if self._principal is None and not self.is_public_method():
-            self.refuse(MissingToken("the handler was reached without authentication"))
-            return None
+            refuse(self, MissingToken("the handler was reached without authentication"))
+            raise Finish
         result: Awaitable[None] | None = method(self, *args, **kwargs)
         return result
 
@@ -66,6 +63,26 @@ class BearerAuthMixin(RequestHandler):
             method = getattr(cls, name.lower(), None)
             if method is not None and getattr(method, "_guard", None) is not method:
                 setattr(cls, name.lower(), _guard_method(method))
+        # A base class that stands before the mixin does not say who the user is: it would name somebody
+        # else than the token. A subclass of the mixin may, on purpose.
+        owner = next(base for base in cls.__mro__ if "current_user" in vars(base))
+        if not issubclass(owner, BearerAuthMixin):
+            setattr(cls, "current_user", BearerAuthMixin.current_user)  # noqa: B010
+
+    @property
+    def current_user(self) -> Principal:
+        """Who the request's token speaks for; None in a public method.
+
+        A handler may assign something else in its `prepare`.
+        """
+        if not hasattr(self, "_current_user"):
+            self._current_user: Any = self.get_current_user()
+        user: Principal = self._current_user
+        return user
+
+    @current_user.setter
+    def current_user(self, value: Any) -> None:
+        self._current_user = value
 
     @property
     def bearer_auth(self) -> RequestAuth | None:
@@ -77,25 +94,26 @@ class BearerAuthMixin(RequestHandler):
     # The token must be checked before all of these, and even if a subclass's `prepare` does not call
     # super(). So the check stands in front of Tornado's `_execute`. Should a release of Tornado stop
     # calling that, the guard of each method refuses every request.
-    def _execute(
-        self, transforms: list[OutputTransform], *args: bytes, **kwargs: bytes
-    ) -> Coroutine[Any, Any, None]:
+    #
+    # It returns a coroutine. Any: pyright knows Tornado's by a type that mypy does not know, and finds
+    # a fault in every class that has the mixin before another base where the two differ.
+    def _execute(self, transforms: list[OutputTransform], *args: bytes, **kwargs: bytes) -> Any:
         self._transforms = transforms
-        if self.is_public_method():
-            return super()._execute(transforms, *args, **kwargs)
         try:
+            if self.is_public_method():
+                return super()._execute(transforms, *args, **kwargs)
             auth = self.bearer_auth
             if auth is None:
                 raise LookupError("the application's settings have no bearer_auth")
             credentials = Credentials(self.request.headers.get_list("Authorization"))
             principal = auth.check_now(credentials)
+            if principal is not None:
+                # Nearly every request ends up here, so there is no coroutine around this.
+                self._accept(principal)
+                return super()._execute(transforms, *args, **kwargs)
         except Exception as exc:
             return self._execute_refusal(exc)
-        if principal is None:
-            return self._execute_after_refresh(auth, credentials, transforms, *args, **kwargs)
-        # Nearly every request ends up here, so there is no coroutine around this.
-        self._principal = self.current_user = principal
-        return super()._execute(transforms, *args, **kwargs)
+        return self._execute_after_refresh(auth, credentials, transforms, *args, **kwargs)
 
     async def _execute_after_refresh(
         self,
@@ -107,11 +125,21 @@ class BearerAuthMixin(RequestHandler):
     ) -> None:
         """Decide once the issuer's current keys have been fetched."""
         try:
-            self._principal = self.current_user = await auth.check_refreshing(credentials)
+            self._accept(await auth.check_refreshing(credentials))
         except Exception as exc:
             await self._execute_refusal(exc)
         else:
             await super()._execute(transforms, *args, **kwargs)
+
+    def _accept(self, principal: Principal) -> None:
+        self._principal = self._current_user = principal
+        user = type(self).current_user
+        # A property of the subclass's own that can be assigned may keep the user elsewhere.
+        if (
+            user is not BearerAuthMixin.current_user
+            and getattr(user, "fset", self._accept) is not None
+        ):
+            self.current_user = principal
 
     # Tornado calls it before `prepare`, for all methods but GET, HEAD and OPTIONS. A browser sends cookies
     # by itself, whichever page makes it send a request, but never a bearer token: that came from a
@@ -126,56 +154,24 @@ class BearerAuthMixin(RequestHandler):
 
     async def _execute_refusal(self, error: Exception) -> None:
         """Answer in place of the handler."""
-        if isinstance(error, AuthenticationError):
-            self.refuse(error)
-        elif isinstance(error, Unavailable):
-            self.refuse_for_now(error)
-        else:
-            # Tornado catches no exception out here: the client would wait for an answer for ever.
-            log.error("a request's credentials could not be checked", exc_info=error)
-            self.send_error(500)
-        body_may_come = cast("Future[None] | None", self._prepared_future)
-        if body_may_come is not None:  # only of a handler that streams; the body is dropped
-            future_set_result_unless_cancelled(body_may_come, None)
+        try:
+            refuse(self, error)
+        finally:
+            body_may_come = cast("Future[None] | None", self._prepared_future)
+            if body_may_come is not None:  # only of a handler that streams; the body is dropped
+                future_set_result_unless_cancelled(body_may_come, None)
+
+    def _send_refusal(self, body: bytes, hooks: Hooks) -> None:
+        """Send it, and call what is called at the end of a request. Not for applications to override."""
+        send_past_hooks(self, body, hooks)
 
     def is_public_method(self) -> bool:
         """Whether this request's method needs no token."""
         return self.request.method in self.public_methods
 
-    def refuse(self, error: AuthenticationError) -> None:
-        """Answer with the error's status, its challenge (RFC 6750 §3) and its fixed description."""
-        log.info(
-            "refused %s %s from %s: %s%s",
-            self.request.method, self.request.path, self.request.remote_ip,
-            error, f" ({error.detail})" if error.detail else "",
-        )  # fmt: skip
-        auth = self.bearer_auth
-        self._write_error_body(error.status, error.code or "unauthorized", str(error))
-        self.set_header(
-            "WWW-Authenticate",
-            format_challenge(
-                auth.realm if auth else "", error, resource_metadata=self.resource_metadata_url()
-            ),
-        )
-        self.finish()
-
-    def refuse_for_now(self, error: Unavailable) -> None:
-        """Answer 503 without a challenge: neither the token nor its holder is at fault."""
-        log.warning("%s %s: %s (%s)", self.request.method, self.request.path, error, error.detail)
-        self._write_error_body(503, "temporarily_unavailable", str(error))
-        self.set_header("Retry-After", str(error.retry_after_s))
-        self.finish()
-
     def resource_metadata_url(self) -> str | None:
         """The URL of this application's metadata (RFC 9728 §3), for the challenge; None without any."""
         return None
-
-    def _write_error_body(self, status: int, error: str, description: str) -> None:
-        self.clear()
-        self.set_status(status)
-        self.set_header("Content-Type", "application/json; charset=UTF-8")
-        self.set_header("Cache-Control", "no-store")
-        self.write(json.dumps({"error": error, "error_description": description}))
 
 
 class BearerRequestHandler(BearerAuthMixin):
@@ -198,17 +194,26 @@ def requires(**claims: str | int | float | bool) -> Callable[[Method], Method]:
     def decorate(method: Method) -> Method:
         @functools.wraps(method)
         def guarded(self: BearerAuthMixin, *args: Any, **kwargs: Any) -> Any:
-            principal = self._principal
-            if principal is None:  # a public method: there are no claims
-                return self.refuse(MissingToken())
-            for claim in required:
-                if not _has_claim_or_scp(principal, claim):
-                    return self.refuse(InsufficientScope(f"{claim.name} lacks a required value"))
+            refusal = _find_refusal(self._principal, required)
+            if refusal is not None:
+                refuse(self, refusal)
+                raise Finish  # what called this method by super() must not go on either
             return method(self, *args, **kwargs)
 
         return cast(Method, guarded)
 
     return decorate
+
+
+def _find_refusal(
+    principal: Principal | None, required: list[RequiredClaim]
+) -> AuthenticationError | None:
+    if principal is None:  # a public method: there are no claims
+        return MissingToken()
+    for claim in required:
+        if not _has_claim_or_scp(principal, claim):
+            return InsufficientScope(f"{claim.name} lacks a required value")
+    return None
 
 
 def _has_claim_or_scp(principal: Principal, claim: RequiredClaim) -> bool:

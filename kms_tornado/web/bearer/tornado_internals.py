@@ -37,7 +37,7 @@ _CLIENT = "tornado.simple_httpclient.SimpleAsyncHTTPClient"
 _CLIENT_CONNECTION = "tornado.simple_httpclient._HTTPConnection"
 _TCP_CLIENT = "tornado.tcpclient.TCPClient"
 
-#: Of the token layer, which applications embed: `mixin` and `fetch_client`.
+#: Of the token layer, which applications embed: `mixin`, `refusals` and `fetch_client`.
 TOKEN_LAYER = (
     InternalName(_HANDLER, "_execute", "overridden: the token is checked before all else"),
     InternalName(
@@ -46,6 +46,13 @@ TOKEN_LAYER = (
     InternalName(
         _HANDLER, "_prepared_future", "a refused request's streamed body waits for it", "__init__"
     ),
+    InternalName(_HANDLER, "_headers", "those of a refusal, which no hook sends", "clear"),
+    InternalName(_HANDLER, "_status_code", "that of a refusal, which no hook sends", "set_status"),
+    InternalName(_HANDLER, "_reason", "that of a refusal, which no hook sends", "set_status"),
+    InternalName(_HANDLER, "_headers_written", "a refusal is sent once", "flush"),
+    InternalName(_HANDLER, "_finished", "nothing is sent after a refusal", "finish"),
+    InternalName(_HANDLER, "_log", "the access log has refusals"),
+    InternalName(_HANDLER, "_break_cycles", "a refused request's handler is freed at once"),
     InternalName(
         _HANDLER, "_cross_origin_protection", "overridden: a checked token makes it needless"
     ),
@@ -71,7 +78,6 @@ SERVER = (
     InternalName(
         _HANDLER, "_unimplemented_method", "tells which methods a handler has (405's Allow)"
     ),
-    InternalName(_HANDLER, "_reason", "the text of a status without words of ours", "set_status"),
     InternalName(
         _SERVER_CONNECTION, "set_body_timeout", "limits the time that a refused body may take"
     ),

@@ -1,0 +1,187 @@
+"""How a refused request ends: with an answer that no code of the handler can prevent or change.
+
+A handler of an application may override `finish`, `write`, `set_status`, `write_error` and whatever else
+Tornado has, and its overrides may need what its `prepare` sets, which has not run for a refused request.
+Tornado sends an answer through all of these. One that raised, or called no super(), left a stranger's
+connection open without an answer. So a refusal is put on the connection directly. Of the host's hooks
+only these are called, and what they raise is logged: `set_default_headers` before, because pages of other
+origins cannot read a 401 without the headers of CORS; the access log and `on_finish` after.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+from tornado.httputil import ResponseStartLine
+from tornado.web import RequestHandler
+
+from ...auth.bearer import format_challenge
+from ...errors import AuthenticationError, Unavailable
+
+if TYPE_CHECKING:
+    from .mixin import BearerAuthMixin
+
+log = logging.getLogger("kms_tornado.auth")
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """The answer, and the line in the log about it.
+
+    error: the member of that name in the body. fault: an exception whose traceback is logged.
+    """
+
+    status: int
+    error: str
+    description: str
+    level: int
+    line: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    fault: Exception | None = None
+
+
+class Hooks:
+    """Calls code of the host. What it raises goes no further; the first exception is kept for the log."""
+
+    def __init__(self) -> None:
+        self.fault: Exception | None = None
+
+    def call(self, hook: Callable[..., object], *args: object) -> bool:
+        """Whether the hook returned."""
+        try:
+            hook(*args)
+        except Exception as exc:
+            self.fault = self.fault or exc
+            return False
+        return True
+
+
+def refuse(handler: BearerAuthMixin, error: Exception) -> None:
+    """Answer the request in the handler's place, and log it in one line. Raises nothing.
+
+    error: an AuthenticationError is answered with its status and a challenge (RFC 6750 §3), Unavailable
+    with 503. Anything else is a fault on this side, 500.
+    """
+    if handler._finished:
+        return
+    hooks = Hooks()
+    refusal = _describe(handler, error, hooks)
+    if handler._principal is None:
+        handler._current_user = None  # a log that asks for it must not call get_current_user
+    hooks.call(RequestHandler.clear, handler)  # it calls set_default_headers
+    RequestHandler.set_status(handler, refusal.status)
+    body = json.dumps({"error": refusal.error, "error_description": refusal.description}).encode()
+    headers = {
+        "Content-Type": "application/json; charset=UTF-8",
+        "Cache-Control": "no-store",
+        "Content-Length": str(len(body)),
+        **refusal.headers,
+    }
+    for name, value in headers.items():
+        RequestHandler.set_header(handler, name, value)
+    if not hooks.call(handler._send_refusal, body, hooks):
+        connection: Any = handler.request.connection
+        connection.close()
+    _log(handler, refusal, hooks.fault)
+
+
+def send_past_hooks(handler: RequestHandler, body: bytes, hooks: Hooks) -> None:
+    """Send the status and the headers that the handler has, with this body; then do what ends a request.
+
+    The connection is closed where headers of the handler's own were sent before.
+    """
+    connection: Any = handler.request.connection
+    connection.set_close_callback(None)
+    has_begun = handler._headers_written
+    handler._headers_written = handler._finished = True  # from now on Tornado sends nothing
+    if cast("object", handler._prepared_future) is not None:
+        # Of a handler that streams, Tornado calls it at the end of the body that nobody reads.
+        own = functools.partial(RequestHandler.on_connection_close, handler)
+        setattr(handler, "on_connection_close", own)  # noqa: B010
+    if has_begun:
+        connection.close()
+    else:
+        start_line = ResponseStartLine("", handler._status_code, handler._reason)
+        chunk = b"" if handler.request.method == "HEAD" else body
+        connection.write_headers(start_line, handler._headers, chunk)
+        connection.finish()
+    hooks.call(handler._log)
+    hooks.call(handler.on_finish)
+    handler._break_cycles()
+
+
+def _describe(handler: BearerAuthMixin, error: Exception, hooks: Hooks) -> _Refusal:
+    request = handler.request
+    if isinstance(error, AuthenticationError):
+        return _Refusal(
+            error.status,
+            error.code or "unauthorized",
+            str(error),
+            logging.INFO,
+            f"refused {request.method} {request.path} from {request.remote_ip}: {error}"
+            + (f" ({error.detail})" if error.detail else ""),
+            {"WWW-Authenticate": _format_challenge(handler, error, hooks)},
+        )
+    if isinstance(error, Unavailable):
+        return _Refusal(
+            503,
+            "temporarily_unavailable",
+            str(error),
+            logging.WARNING,
+            f"{request.method} {request.path}: {error} ({error.detail})",
+            {"Retry-After": str(error.retry_after_s)},
+        )
+    missing = _describe_missing_auth(handler)
+    return _Refusal(
+        500,
+        "server_error",
+        "the request's credentials could not be checked",
+        logging.ERROR,
+        f"{request.method} {request.path}: {missing or 'the credentials could not be checked'}",
+        fault=error if missing is None else None,
+    )
+
+
+def _describe_missing_auth(handler: BearerAuthMixin) -> str | None:
+    """What to write where the application names nothing that checks tokens; None where it does."""
+    try:
+        auth: object = handler.bearer_auth
+    except Exception:
+        return None
+    if hasattr(auth, "check_now") and not isinstance(auth, type):
+        return None
+    found = "no bearer_auth" if auth is None else f"as bearer_auth a {type(auth).__name__}"
+    return (
+        f"{type(handler).__name__} refuses every request, because the application's settings have {found}: "
+        "write tornado.web.Application(routes, bearer_auth=BearerAuth.from_issuer(…))"
+    )
+
+
+def _format_challenge(handler: BearerAuthMixin, error: AuthenticationError, hooks: Hooks) -> str:
+    """The challenge, without what a hook of the host failed to tell."""
+    told: dict[str, str | None] = {}
+
+    def ask_host() -> None:
+        auth = handler.bearer_auth
+        told["realm"] = auth.realm if auth else ""
+        told["resource_metadata"] = handler.resource_metadata_url()
+
+    hooks.call(ask_host)
+    return format_challenge(
+        told.get("realm") or "", error, resource_metadata=told.get("resource_metadata")
+    )
+
+
+def _log(handler: BearerAuthMixin, refusal: _Refusal, fault: Exception | None) -> None:
+    fault = refusal.fault or fault
+    if fault is None:
+        log.log(refusal.level, "%s", refusal.line)
+    elif refusal.fault is not None:
+        log.error("%s", refusal.line, exc_info=fault)
+    else:
+        log.error("%s; a hook of %s failed", refusal.line, type(handler).__name__, exc_info=fault)
