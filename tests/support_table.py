@@ -21,12 +21,14 @@ from kms_tornado.kmip.tables import ENUMERATIONS, OPERATION_TAGS
 from kms_tornado.kmip.ttlv import MAX_DEPTH, MAX_ITEMS
 from kms_tornado.operations.common.identifiers import MAX_IDENTIFIER_LENGTH, MAX_TAG_LIST_LENGTH
 from kms_tornado.operations.common.new_object import MAX_OBJECT_BYTES
-from kms_tornado.operations.common.object_attributes import MAX_ATTRIBUTES_LENGTH
+from kms_tornado.operations.common.object_attributes import (
+    MAX_ATTRIBUTES_LENGTH,
+    MAX_REVOCATION_MESSAGE_LENGTH,
+)
 from kms_tornado.operations.common.streams import (
     MAX_HELD_BYTES_OF_A_PRINCIPAL,
     MAX_STREAMS_OF_A_PRINCIPAL,
 )
-from kms_tornado.operations.lifecycle import MAX_REVOCATION_MESSAGE_LENGTH
 from kms_tornado.operations.locate import MAX_LOCATED
 from kms_tornado.service.access_rights import MAX_BODY_LENGTH
 from kms_tornado.service.catalogue import ALL_OBJECT_TYPES, CATALOGUE
@@ -64,7 +66,7 @@ NOTES: Mapping[Operation, str] = {
     Operation.HASH: "SHA-1, SHA-2, SHA-3; whole, or in parts",
     Operation.RNG_RETRIEVE: "random octets of the operating system",
     Operation.RNG_SEED: "accepted, and not needed",
-    Operation.IMPORT: "as Register, under an identifier of the client's choice; KeyWrapType NotWrapped unwraps",
+    Operation.IMPORT: "as Register, under an identifier of the client's choice, with all attributes as supplied; KeyWrapType NotWrapped unwraps",
     Operation.EXPORT: "as Get, with the attributes, in any state",
     Operation.INTEROP: "only with `--kmip-interop`: logs Begin and End",
     Operation.LOG: "only with `--kmip-interop`: writes one line to the log",

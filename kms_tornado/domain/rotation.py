@@ -27,6 +27,8 @@ from .managed_object import ManagedObject
 _NOT_TAKEN_OVER = frozenset({"links", "unique_identifier", "object_type", "fresh"})
 #: A request may repeat these, with the same value as the old key's.
 _REPEATABLE = ("cryptographic_algorithm", "cryptographic_length")
+#: The greatest Integer, from which an imported key may start.
+_LAST_GENERATION = 2**31 - 1
 #: With an offset, these keep their distance from the Activation Date.
 _SHIFTED_DATES = ("process_start_date", "protect_stop_date", "deactivation_date")
 
@@ -115,7 +117,7 @@ def mark_latest(new: Attributes, old: Attributes, *, now: int) -> Attributes:
     """The replacement's attributes, marked as those of the latest key of its line."""
     return dataclasses.replace(
         new,
-        rotate_generation=(old.rotate_generation or 0) + 1,
+        rotate_generation=min((old.rotate_generation or 0) + 1, _LAST_GENERATION),
         rotate_latest=True,
         rotate_date=now,
     )

@@ -30,6 +30,9 @@ from .usage import remaining_units
 SERVER_VENDOR = "kms_tornado"
 _OWNER_NAME = "owner"
 
+#: States that an object keeps when it leaves and comes back.
+_ENDED = frozenset({State.DEACTIVATED, State.COMPROMISED})
+
 
 @dataclass(frozen=True, slots=True)
 class WrappedRights:
@@ -49,7 +52,8 @@ def describe_rights(target: ManagedObject) -> Attributes:
     owner = VendorAttribute.of_bytes(SERVER_VENDOR, _OWNER_NAME, target.owner.encode())
     return Attributes(**values).replace(
         object_type=target.object_type,
-        state=State.COMPROMISED if target.state is State.COMPROMISED else None,
+        # An imported object may be Deactivated without a date by which one could tell.
+        state=target.state if target.state in _ENDED else None,
         vendor_attributes=(owner,),
     )
 
@@ -126,7 +130,9 @@ def restore_object(
     state = target.state
     if wrapped.state is State.COMPROMISED:
         state = State.COMPROMISED
-        values["compromise_date"] = wrapped.compromise_date
+        values["compromise_date"] = wrapped.compromise_date or attributes.compromise_date
+    elif wrapped.state is State.DEACTIVATED and state is not State.COMPROMISED:
+        state = State.DEACTIVATED
     restored = dataclasses.replace(target, attributes=attributes.replace(**values), state=state)
     return apply_dates(restored, now)
 

@@ -24,10 +24,7 @@ from ..kmip.payloads import (
 from ..kmip.structures import RevocationReason
 from ..store.base import Remove, Replace
 from .common.call import Call
-from .common.object_attributes import LEASE_TIME_S
-
-#: In characters. Apart from the limit of all attributes, so that a key with many can still be revoked.
-MAX_REVOCATION_MESSAGE_LENGTH = 4096
+from .common.object_attributes import check_revocation_message, lease_time_of
 
 _COMPROMISES = frozenset({RevocationReasonCode.KEY_COMPROMISE, RevocationReasonCode.CA_COMPROMISE})
 
@@ -48,7 +45,7 @@ async def check(call: Call, request: CheckRequest) -> CheckResponse:
     """Check that the object may now be used as the client intends, without reserving any usage.
 
     Raises IncompatibleCryptographicUsageMask, UsageLimitExceeded, WrongKeyLifecycleState, and
-    PermissionDenied for a lease time above LEASE_TIME_S.
+    PermissionDenied for a lease time above the object's.
     """
     target = await call.fetch_for(request.unique_identifier, Use.READ)
     attributes = target.attributes
@@ -58,8 +55,9 @@ async def check(call: Call, request: CheckRequest) -> CheckResponse:
         check_state(target.state, use)
         check_use_dates(attributes, use, now=call.now)
     check_units_left(attributes.usage_limits, request.usage_limits_count or 0)
-    if request.lease_time is not None and request.lease_time > LEASE_TIME_S:
-        raise PermissionDenied(f"a lease lasts {LEASE_TIME_S} seconds")
+    lease_time = lease_time_of(target)
+    if request.lease_time is not None and request.lease_time > lease_time:
+        raise PermissionDenied(f"a lease lasts {lease_time} seconds")
     return CheckResponse(unique_identifier=target.uid)
 
 
@@ -74,15 +72,12 @@ async def obtain_lease(call: Call, request: ObtainLeaseRequest) -> ObtainLeaseRe
         raise PermissionDenied("the object is Compromised: no lease is given for it")
     changed_at = target.attributes.last_change_date
     assert changed_at is not None  # every object has it from the start
-    return ObtainLeaseResponse(target.uid, LEASE_TIME_S, changed_at)
+    return ObtainLeaseResponse(target.uid, lease_time_of(target), changed_at)
 
 
 async def revoke(call: Call, request: RevokeRequest) -> RevokeResponse:
     """Deactivate an object, or record that it was compromised. A repetition has no effect and succeeds."""
-    if len(request.message or "") > MAX_REVOCATION_MESSAGE_LENGTH:
-        raise InvalidField(
-            f"RevocationMessage has at most {MAX_REVOCATION_MESSAGE_LENGTH} characters"
-        )
+    check_revocation_message(request.message)
     if request.compromise_occurrence_date is not None:
         if request.reason not in _COMPROMISES:
             raise InvalidField("CompromiseOccurrenceDate goes with a compromise only")

@@ -1,6 +1,7 @@
-"""Register and Import, which store objects from outside the server (KMIP 2.1 §6.1.39, §6.1.21).
+"""Register and Import, which store objects from outside the server (KMIP 2.1 §6.1.39, §6.1.25).
 
-`operations.objects` shows the steps from the request to the stored object.
+`operations.objects` shows the steps from the request to the stored object. The two differ in the identifier and
+in the attributes that a client may set: Register leaves to the server what Import takes (`domain.import_rules`).
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ import dataclasses
 
 from ..crypto.material import KeyMaterial
 from ..domain.access import identifier_taken, is_owner
-from ..domain.managed_object import ManagedObject, UniqueIdentifier
+from ..domain.import_rules import is_supplied_destroyed
+from ..domain.managed_object import ManagedObject
 from ..domain.wrapped_rights import bind_rights, check_comes_back, restore_object
 from ..errors import FeatureNotSupported, ObjectAlreadyExists
 from ..kmip.attributes import Attributes
@@ -21,6 +23,7 @@ from .common.call import Call
 from .common.identifiers import new_identifier
 from .common.new_object import check_object_type, make_object
 from .objects.completion import complete_numbers
+from .objects.imported import make_destroyed_object, make_imported_object
 from .objects.incoming import ParsedObject, parse_object, parse_sent_object
 from .objects.stored_wrapped import parse_wrapped_object
 from .objects.wrapping import unwrap_key_block
@@ -33,63 +36,69 @@ async def register(call: Call, request: RegisterRequest) -> RegisterResponse:
     _check_object_type(request.object_type, request.attributes)
     parsed = await _parse(call, request.object_type, request.object, request.attributes, None)
     uid = new_identifier(parsed.requested.unique_identifier)
-    await call.commit(Insert(_make_object(call, uid, request.object_type, parsed)))
+    new = make_object(
+        call,
+        uid,
+        request.object_type,
+        parsed.requested,
+        parsed.material,
+        parsed.server_attributes,
+        system_tags=parsed.system_tags,
+    )
+    await call.commit(Insert(new))
     return RegisterResponse(unique_identifier=uid)
 
 
 async def import_(call: Call, request: ImportRequest) -> ImportResponse:
-    """Store an object from outside under the identifier that the client chose, or a new one for ""."""
+    """Store an object from outside under the identifier that the client chose, or a new one for "".
+
+    One that was destroyed has no Object: what is known of it is stored, and that it is destroyed.
+    """
     call.check_may_create()
     _check_object_type(request.object_type, request.attributes)
-    parsed = await _parse(
-        call, request.object_type, request.object, request.attributes, request.key_wrap_type
-    )
-    uid = new_identifier(request.unique_identifier or parsed.requested.unique_identifier)
-    new = _make_object(call, uid, request.object_type, parsed)
-    existing = await call.store.get(uid)  # regardless of owner
+    new, material = await _make_imported(call, request)
+    existing = await call.store.get(new.uid)  # regardless of owner
     if existing is None:
         try:
             await call.commit(Insert(new))
         except ObjectAlreadyExists:
             # Added in between, perhaps by the caller, who may replace it; or an object had the identifier
             # that is gone, and was another owner's.
-            if request.replace_existing and await call.store.get(uid) is not None:
+            if request.replace_existing and await call.store.get(new.uid) is not None:
                 raise Conflict from None
             raise
     elif request.replace_existing and is_owner(call.principal, existing):
-        replacement = _replace(call, existing, new, parsed.material)
+        replacement = _replace(call, existing, new, material)
         await call.commit(Replace(replacement, existing.generation))
     else:
         # The same text for every owner; that the identifier is taken cannot be hidden.
         raise identifier_taken()
-    return ImportResponse(unique_identifier=uid)
+    return ImportResponse(unique_identifier=new.uid)
 
 
 def _replace(
-    call: Call, existing: ManagedObject, new: ManagedObject, material: KeyMaterial
+    call: Call, existing: ManagedObject, new: ManagedObject, material: KeyMaterial | None
 ) -> ManagedObject:
     """The new object as the next version of the existing one, sealed anew: the envelope binds the version."""
     new = dataclasses.replace(new, version=existing.version + 1)
-    return dataclasses.replace(new, sealed=call.seal(new, material))
+    sealed = None if material is None else call.seal(new, material)
+    return dataclasses.replace(new, sealed=sealed)
 
 
-def _make_object(
-    call: Call, uid: UniqueIdentifier, object_type: ObjectType, parsed: ParsedObject
-) -> ManagedObject:
-    new = make_object(
-        call,
-        uid,
-        object_type,
-        parsed.requested,
-        parsed.material,
-        parsed.server_attributes,
-        system_tags=parsed.system_tags,
-    )
-    return (
-        new
-        if parsed.rights is None
-        else restore_object(new, parsed.rights, parsed.requested, call.now)
-    )
+async def _make_imported(
+    call: Call, request: ImportRequest
+) -> tuple[ManagedObject, KeyMaterial | None]:
+    """(the new object, its material, which a destroyed one has not)."""
+    object_type, attributes = request.object_type, request.attributes
+    if request.object is None and is_supplied_destroyed(attributes):
+        uid = new_identifier(request.unique_identifier or attributes.unique_identifier)
+        return make_destroyed_object(call, uid, object_type, attributes), None
+    parsed = await _parse(call, object_type, request.object, attributes, request.key_wrap_type)
+    uid = new_identifier(request.unique_identifier or parsed.requested.unique_identifier)
+    new = make_imported_object(call, uid, object_type, parsed, request.object)
+    if parsed.rights is not None:
+        new = restore_object(new, parsed.rights, parsed.requested, call.now)
+    return new, parsed.material
 
 
 async def _parse(
@@ -106,7 +115,7 @@ async def _parse(
         incoming = await complete_numbers(call, incoming)
         return parse_sent_object(object_type, incoming, requested)
     structure_default = call.client.default_encoding_option
-    if wrap_type is not KeyWrapType.NOT_WRAPPED:  # §6.1.21: else it is stored as provided
+    if wrap_type is not KeyWrapType.NOT_WRAPPED:  # §6.1.25: else it is stored as provided
         return parse_wrapped_object(object_type, incoming, requested, structure_default)
     unwrapped = await unwrap_key_block(call, incoming.key_block, structure_default)
     plain = await complete_numbers(call, dataclasses.replace(incoming, key_block=unwrapped.block))

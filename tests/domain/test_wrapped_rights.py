@@ -171,6 +171,27 @@ def test_compromised_object_comes_back_compromised_and_an_ended_one_deactivated(
     assert restored.state is State.DEACTIVATED
 
 
+def test_object_that_is_deactivated_without_a_date_comes_back_so():
+    """Only Import makes one. A compromise that the request tells of is not lost by it."""
+    wrapped, _ = split_rights(describe_rights(an_object(State.DEACTIVATED)))
+    assert wrapped is not None
+    for state, after in [
+        (State.ACTIVE, State.DEACTIVATED),
+        (State.PRE_ACTIVE, State.DEACTIVATED),
+        (State.COMPROMISED, State.COMPROMISED),
+    ]:
+        new = an_object(state)
+        assert restore_object(new, wrapped, new.attributes, NOW).state is after
+
+
+def test_compromise_without_a_date_leaves_the_request_s():
+    wrapped, _ = split_rights(describe_rights(an_object(State.COMPROMISED)))
+    assert wrapped is not None
+    new = an_object(State.ACTIVE, compromise_date=NOW - 9)
+    restored = restore_object(new, wrapped, new.attributes, NOW)
+    assert (restored.state, restored.attributes.compromise_date) == (State.COMPROMISED, NOW - 9)
+
+
 def test_every_right_that_the_server_enforces_is_wrapped():
     """A new attribute that limits use belongs into the table."""
     values = {field: rows[0][0] for field, rows in BOUND.items()}

@@ -1,12 +1,16 @@
-"""Import (KMIP 2.1 §6.1.21): shapes of key material, identifiers, ReplaceExisting."""
+"""Import (KMIP 2.1 §6.1.25): shapes of key material, identifiers, ReplaceExisting, attributes as supplied."""
 
 from __future__ import annotations
+
+import hashlib
 
 import pytest
 
 from ..kms import (
+    ACTIVATED,
     attributes,
     batch_item,
+    date,
     flag,
     import_items,
     key_object,
@@ -318,3 +322,144 @@ def test_stated_flags_of_wrapping_do_not_disturb_a_plain_key(alice, fresh):
             key_object(KEY),
         )  # fmt: skip
         assert alice.key_of(f"{fresh}{position}") == KEY
+
+
+# --- attributes as supplied ---------------------------------------------------------------------
+
+PAST, FUTURE = "2020-01-01T00:00:00Z", "2100-01-01T00:00:00Z"
+
+
+def state(value):
+    return name("State", value)
+
+
+def long(tag, value):
+    return {"tag": tag, "type": "LongInteger", "value": f"0x{value:016X}"}
+
+
+def limits(total, count):
+    return structure(
+        "UsageLimits", long("UsageLimitsTotal", total), long("UsageLimitsCount", count),
+        name("UsageLimitsUnit", "Object"),
+    )  # fmt: skip
+
+
+def told(user, key):
+    return {each["tag"]: each["value"] for each in user.do("GetAttributes", uid(key))["Attributes"]}
+
+
+def encrypt_refused(user, key):
+    return user.refused("Encrypt", uid(key), octets("Data", b"data"))
+
+
+@pytest.mark.parametrize("value", ["Deactivated", "Compromised"])
+def test_key_that_was_revoked_elsewhere_is_not_usable_here(alice, fresh, value):
+    alice.import_key(fresh, KEY, ACTIVATED, state(value))
+    assert told(alice, fresh)["State"] == value
+    assert encrypt_refused(alice, fresh).startswith("Wrong_Key_Lifecycle_State: ")
+
+
+def test_state_holds_for_clients_whose_objects_are_active_at_once(alice, fresh):
+    alice.import_key(fresh, KEY, state("PreActive"))
+    assert told(alice, fresh)["State"] == "PreActive"
+    assert "ActivationDate" not in told(alice, fresh)
+    assert encrypt_refused(alice, fresh).startswith("Wrong_Key_Lifecycle_State: ")
+
+
+@pytest.mark.parametrize(
+    ("supplied", "after"),
+    [
+        ([state("PreActive"), date("ActivationDate", PAST)], "Active"),
+        ([state("PreActive"), date("ActivationDate", FUTURE)], "PreActive"),
+        ([state("Active"), date("DeactivationDate", PAST)], "Deactivated"),
+        ([state("Active"), date("DeactivationDate", FUTURE)], "Active"),
+        ([date("DeactivationDate", PAST)], "Deactivated"),
+        ([date("CompromiseDate", PAST)], "Compromised"),
+        ([text("RevocationReason", "rotated")], "Deactivated"),
+        ([number("RevocationReason", 2)], "Compromised"),
+    ],
+)
+def test_dates_that_have_passed_and_reasons_have_their_effect_at_once(
+    alice, fresh, supplied, after
+):
+    alice.import_key(fresh, KEY, *supplied)
+    assert told(alice, fresh)["State"] == after
+
+
+@pytest.mark.parametrize(
+    ("supplied", "line"),
+    [
+        ([state("Destroyed")], "Invalid_Field: a destroyed object has no key material"),
+        ([date("DestroyDate", PAST)], "Invalid_Field: a destroyed object has no key material"),
+        ([state("Active"), date("CompromiseDate", PAST)], "Invalid_Attribute_Value: State contradicts"),
+        ([state("Active"), date("ActivationDate", FUTURE)], "Invalid_Attribute_Value: State is Active"),
+        ([limits(100, 101)], "Invalid_Attribute_Value: UsageLimitsCount"),
+        ([flag("AlwaysSensitive", True)], "Invalid_Attribute_Value: AlwaysSensitive"),
+        ([flag("KeyValuePresent", False)], "Invalid_Attribute_Value: KeyValuePresent"),
+        ([name("ObjectGroupMember", 1)], "Invalid_Attribute: ObjectGroupMember"),
+        ([structure("VendorAttributes", vendor("owner", b"mallory", "kms_tornado"))],
+         "Invalid_Attribute: "),
+        ([flag("QuantumSafe", True)], "Invalid_Attribute_Value: a key of this"),
+    ],
+)  # fmt: skip
+def test_attributes_that_cannot_be_true_here_are_refused_in_words(alice, fresh, supplied, line):
+    assert alice.refused("Import", *import_items(fresh, KEY, *supplied)).startswith(line)
+
+
+def test_limits_begin_with_the_count_that_is_left(alice, fresh):
+    alice.import_key(fresh, KEY, limits(100, 1))
+    alice.encrypt(fresh, b"last")
+    assert encrypt_refused(alice, fresh).startswith("Permission_Denied: ")
+
+
+def test_destroyed_object_takes_the_place_of_none_but_one_s_own(alice, bob, fresh):
+    alice.import_key(fresh, KEY)
+    gone = [uid(fresh), SYMMETRIC, flag("ReplaceExisting", True), attributes(state("Destroyed"))]
+    assert bob.refused("Import", *gone).startswith("Object_Already_Exists: ")
+    assert alice.key_of(fresh) == KEY
+    alice.do("Import", *gone)
+    assert told(alice, fresh)["State"] == "Destroyed"
+    assert alice.refused("Get", uid(fresh)).startswith("Object_Destroyed: ")
+
+
+def digest(octets_of, algorithm="SHA256", **more):
+    value = hashlib.new(algorithm, octets_of).digest()
+    return structure(
+        "Digest", name("HashingAlgorithm", algorithm), octets("DigestValue", value),
+        *(name(tag, each) for tag, each in more.items()),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("algorithm", ["SHA256", "SHA1", "SHA512"])
+def test_digest_is_compared_with_the_key(alice, fresh, algorithm):
+    wrong = digest(b"another key", algorithm)
+    line = alice.refused("Import", *import_items(fresh, KEY, wrong))
+    assert line.startswith("Invalid_Attribute_Value: Digest is not that of the object")
+    alice.import_key(fresh, KEY, digest(KEY, algorithm, KeyFormatType="Raw"))
+    assert alice.key_of(fresh) == KEY
+
+
+def test_generator_cannot_be_claimed_nor_the_past_of_a_wrapping_key(alice, fresh):
+    """Keys that this server made may wrap Sensitive ones; whoever brings one knows it."""
+    claims = [
+        flag("Sensitive", True), flag("AlwaysSensitive", True), number("CryptographicUsageMask", 48),
+        flag("Extractable", False), flag("NeverExtractable", True), state("Active"), ACTIVATED,
+        structure("RandomNumberGenerator", name("RNGAlgorithm", "Unspecified")),
+    ]  # fmt: skip
+    alice.import_key(fresh, KEY, *claims)
+    assert "RandomNumberGenerator" not in told(alice, fresh)
+    assert told(alice, fresh)["AlwaysSensitive"] is True
+    key = alice.create(flag("Sensitive", True))
+    how = structure(
+        "KeyWrappingSpecification",
+        name("WrappingMethod", "Encrypt"),
+        structure("EncryptionKeyInformation", uid(fresh)),
+    )
+    assert alice.refused("Get", uid(key), how).startswith("Sensitive: ")
+
+
+def test_lease_lasts_as_long_as_the_imported_object_says(alice, fresh):
+    alice.import_key(fresh, KEY, {"tag": "LeaseTime", "type": "Interval", "value": 90})
+    assert alice.do("ObtainLease", uid(fresh))["LeaseTime"] == 90
+    longer = {"tag": "LeaseTime", "type": "Interval", "value": 91}
+    assert alice.refused("Check", uid(fresh), longer).startswith("Permission_Denied: ")

@@ -14,9 +14,11 @@ from kms_tornado.kmip.requests import MAX_BATCH_ITEMS
 from kms_tornado.kmip.ttlv import MAX_DEPTH, MAX_ITEMS
 from kms_tornado.operations.common.identifiers import MAX_IDENTIFIER_LENGTH, MAX_TAG_LIST_LENGTH
 from kms_tornado.operations.common.new_object import MAX_OBJECT_BYTES
-from kms_tornado.operations.common.object_attributes import MAX_ATTRIBUTES_LENGTH
+from kms_tornado.operations.common.object_attributes import (
+    MAX_ATTRIBUTES_LENGTH,
+    MAX_REVOCATION_MESSAGE_LENGTH,
+)
 from kms_tornado.operations.common.streams import MAX_HELD_BYTES_OF_A_PRINCIPAL, Stream, Streams
-from kms_tornado.operations.lifecycle import MAX_REVOCATION_MESSAGE_LENGTH
 from kms_tornado.operations.locate import MAX_LOCATED
 from kms_tornado.options import parse
 from kms_tornado.service.access_rights import MAX_BODY_LENGTH

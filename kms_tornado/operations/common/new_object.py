@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from ...crypto.material import KeyMaterial
+from ...domain.attribute_rules import check_quantum_safe
 from ...domain.dates import check_date_order, state_at
 from ...domain.lifecycle import choose_activation_date
 from ...domain.managed_object import ManagedObject, UniqueIdentifier
@@ -63,31 +64,47 @@ def make_object(
     the one for the type.
     Raises InvalidAttribute for attributes that a client may not set, InvalidField.
     """
-    if material.bits > 8 * MAX_OBJECT_BYTES:
-        raise InvalidField(f"an object has at most {MAX_OBJECT_BYTES} bytes")
+    check_material_size(material)
     check_object_type(object_type, requested)
     check_settable(requested)
-    server_attributes = server_attributes or Attributes()
-    tags = parse_user_tags(requested) | system_tags | {SYSTEM_TAGS[object_type]}
-    attributes = _first_attributes(
-        call, object_type, requested, server_attributes, is_generated=is_generated
+    attributes = make_first_attributes(
+        call, object_type, requested, server_attributes or Attributes(), is_generated=is_generated
     )
     check_date_order(attributes)
+    check_quantum_safe(attributes)
+    tags = parse_user_tags(requested) | system_tags
     check_attributes_length(attributes, tags)
-    new = ManagedObject(
+    new = make_unsealed_object(call, uid, object_type, attributes, tags)
+    return _seal_in_first_state(call, new, material)
+
+
+def check_material_size(material: KeyMaterial) -> None:
+    """Raises InvalidField for more than MAX_OBJECT_BYTES."""
+    if material.bits > 8 * MAX_OBJECT_BYTES:
+        raise InvalidField(f"an object has at most {MAX_OBJECT_BYTES} bytes")
+
+
+def make_unsealed_object(
+    call: Call,
+    uid: UniqueIdentifier,
+    object_type: ObjectType,
+    attributes: Attributes,
+    tags: frozenset[str],
+) -> ManagedObject:
+    """A new object of the caller's, Pre-Active and without material. tags: besides the one for the type."""
+    return ManagedObject(
         uid=uid,
         owner=call.principal,
         object_type=object_type,
         state=State.PRE_ACTIVE,
         attributes=attributes,
-        tags=tags,
+        tags=tags | {SYSTEM_TAGS[object_type]},
         sealed=None,
         created_at=call.now,
     )
-    return _seal_in_first_state(call, new, material)
 
 
-def _first_attributes(
+def make_first_attributes(
     call: Call,
     object_type: ObjectType,
     requested: Attributes,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 
-from ...domain.attribute_rules import check_quantum_safe, rule_for
+from ...domain.attribute_rules import rule_for
 from ...domain.managed_object import ManagedObject
 from ...domain.wrapped_rights import SERVER_VENDOR
 from ...errors import InvalidAttribute, InvalidAttributeValue, InvalidField
@@ -22,6 +22,9 @@ MAX_ATTRIBUTES_LENGTH = 64 * 1024
 
 #: Seconds for which a client may rely on an answer about an object before it should ask again.
 LEASE_TIME_S = 3600
+
+#: In characters. Apart from the limit of all attributes, so that a key with many can still be revoked.
+MAX_REVOCATION_MESSAGE_LENGTH = 4096
 
 #: Software: this process protects all material, wherever the master key is kept (KMIP 2.1 §4.44, §12.2).
 PROTECTION_STORAGE_MASK = 0x1
@@ -41,11 +44,15 @@ def check_settable(requested: Attributes) -> None:
     for field in requested.set_fields():
         if not rule_for(field).create:
             raise InvalidAttribute(f"{tag_of(Attributes, field)} cannot be set by a client here")
+    check_references(requested)
+
+
+def check_references(requested: Attributes) -> None:
+    """Check the vendor attributes and the links of a new object. Raises as `check_settable` does."""
     for attribute in requested.vendor_attributes:
         check_vendor_attribute(attribute)
     for link in requested.links:
         check_link(link)
-    check_quantum_safe(requested)
 
 
 def check_vendor_attribute(attribute: VendorAttribute) -> None:
@@ -60,6 +67,14 @@ def check_link(link: Link) -> None:
     """Raises InvalidAttributeValue for a link to a list of tags: it would lead each caller somewhere else."""
     if link.linked_object_identifier.startswith("["):
         raise InvalidAttributeValue("a link names an object by its identifier")
+
+
+def check_revocation_message(message: str | None) -> None:
+    """Raises InvalidField for more than MAX_REVOCATION_MESSAGE_LENGTH characters."""
+    if len(message or "") > MAX_REVOCATION_MESSAGE_LENGTH:
+        raise InvalidField(
+            f"RevocationMessage has at most {MAX_REVOCATION_MESSAGE_LENGTH} characters"
+        )
 
 
 def check_attributes_length(attributes: Attributes, tags: frozenset[str]) -> None:
@@ -85,11 +100,17 @@ def describe_object(target: ManagedObject) -> Attributes:
             object_type=target.object_type,
             state=target.state,
             fresh=bool(attributes.fresh),
-            lease_time=LEASE_TIME_S,
+            lease_time=lease_time_of(target),
             protection_storage_mask=PROTECTION_STORAGE_MASK,
         ),
         select_user_tags(target.tags),
     )
+
+
+def lease_time_of(target: ManagedObject) -> int:
+    """Seconds for which a client may rely on what it knows of the object: as it was imported, or LEASE_TIME_S."""
+    lease_time = target.attributes.lease_time
+    return LEASE_TIME_S if lease_time is None else lease_time
 
 
 def select_user_tags(tags: frozenset[str]) -> frozenset[str]:

@@ -2,11 +2,11 @@
 
 The way in (Register, Import)::
 
-    Object ── incoming.parse_object ─────────────────────► ParsedObject ── new_object.make_object ──► ManagedObject
-       │                                                        ▲              (attributes, dates,        (sealed)
-       │ has KeyWrappingData                                    │               tags, digest, seal)
-       ├── wrapping.unwrap_key_block, then as above ────────────┤   KeyWrapType is Not Wrapped
-       └── stored_wrapped.parse_wrapped_object ─────────────────┘   otherwise: it is stored as it came
+    Object ── incoming.parse_object ──────────────┬──► ParsedObject ─┬─ new_object.make_object ─────────┬─► ManagedObject
+       │                                          │                  └─ imported.make_imported_object ──┘     (sealed)
+       │ has KeyWrappingData                      │                     (attributes, dates, tags, digest)
+       ├── wrapping.unwrap_key_block, then as above    KeyWrapType is Not Wrapped
+       └── stored_wrapped.parse_wrapped_object ───┘    otherwise: it is stored as it came
 
 `parse_object` brings every format into one canonical form per object type: raw octets of symmetric keys,
 secret data and opaque objects, DER of the others (PKCS#8, SPKI, X.509). An envelope seals that form under a

@@ -8,6 +8,9 @@ certificate is stored with its attributes until the object is destroyed.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
+from ...crypto.hashes import HASHES, compute_digest
 from ...crypto.keys import formats as key_formats
 from ...crypto.keys.numbers import PrivateNumbers, PublicNumbers
 from ...crypto.material import KeyMaterial
@@ -15,6 +18,7 @@ from ...domain.access import is_owner
 from ...domain.lifecycle import Use
 from ...domain.managed_object import STORED_WRAPPED_TAG, ManagedObject
 from ...domain.usage import is_opaque_key
+from ...errors import InvalidAttributeValue, KeyFormatTypeNotSupported
 from ...kmip.enums import KeyFormatType, ObjectType, Operation
 from ...kmip.key_material import TRANSPARENT_KEYS
 from ...kmip.structures import Digest
@@ -68,3 +72,57 @@ def digest_key(key: PrivateNumbers | PublicNumbers, key_format: KeyFormatType) -
     if isinstance(key, PrivateNumbers):
         return make_digest(key_formats.export_private(key, key_format), key_format)
     return make_digest(key_formats.export_public(key, key_format), key_format)
+
+
+# --- digests that a client supplies -----------------------------------------------------------------
+
+#: The formats in octets that a digest may be of.
+_FORMATS = {
+    ObjectType.PRIVATE_KEY: (
+        *(KeyFormatType.PKCS8, KeyFormatType.PKCS1, KeyFormatType.EC_PRIVATE_KEY),
+        KeyFormatType.RAW,
+    ),
+    ObjectType.PUBLIC_KEY: (KeyFormatType.X509, KeyFormatType.PKCS1, KeyFormatType.RAW),
+}
+
+
+def select_true_digests(
+    object_type: ObjectType, material: KeyMaterial, sent: bytes | None, supplied: Iterable[Digest]
+) -> tuple[Digest, ...]:
+    """The supplied digests, each of which was compared with the object.
+
+    sent: the octets as the client sent them, which may be encoded otherwise than the server does; None where
+    they are not known. A digest by a hash that is not offered here is left out, and so is one without a value.
+    Raises InvalidAttributeValue for a digest of something else.
+    """
+    true_digests = []
+    for digest in supplied:
+        if digest.digest_value is None or digest.hashing_algorithm not in HASHES:
+            continue
+        octets = {*_list_encodings(object_type, material), *(() if sent is None else (sent,))}
+        if digest.digest_value not in {
+            compute_digest(digest.hashing_algorithm, each) for each in octets
+        }:
+            raise InvalidAttributeValue(
+                "Digest is not that of the object: check that it came whole, or leave Digest out"
+            )
+        true_digests.append(digest)
+    return tuple(true_digests)
+
+
+def _list_encodings(object_type: ObjectType, material: KeyMaterial) -> Iterator[bytes]:
+    """The octets of the object in every format that it has."""
+    yield material.reveal()
+    if object_type not in _FORMATS:
+        return
+    private = key_formats.read_private(material) if object_type is ObjectType.PRIVATE_KEY else None
+    for key_format in _FORMATS[object_type]:
+        try:
+            if private is not None:
+                yield key_formats.export_private(private, key_format)
+            else:
+                yield key_formats.export_public(
+                    key_formats.read_public(material.reveal()), key_format
+                )
+        except KeyFormatTypeNotSupported:
+            continue
