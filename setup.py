@@ -64,6 +64,7 @@ setup(
             "cryptography-vectors>=45",  # NIST and RFC vectors, as files
             # The published client that every release must serve; a compiled extension.
             "cosmian-kms==4.22.1",
+            "pykmip>=0.11",  # a client of KMIP 2.0, which knows nothing of 2.1
             "keyrings.alt>=5",  # keyrings without a desktop
             "pycurl>=7.45",  # a proxy is tested with a real one
             *CLIENT,

@@ -25,7 +25,8 @@ from .enums import BatchErrorContinuationOption, Operation
 from .schema import Custom, DateTime, Declared, EnumerationNumber, Tag, from_node
 from .tables import OPERATION_TAGS
 from .ttlv import Dialect, ItemType, Node, children_of
-from .versions import DEFAULT_VERSION, GATES, ProtocolVersion, VersionGate, check_supported
+from .version_gate import GATES, VersionGate
+from .versions import DEFAULT_VERSION, ProtocolVersion, check_supported
 
 #: A message occupies one connection and one turn in the queue; a client with more items sends another message.
 MAX_BATCH_ITEMS = 100
@@ -121,6 +122,11 @@ class RequestMessage:
     header: RequestHeader | None
     items: tuple[RequestItem, ...]
 
+    @property
+    def gate(self) -> VersionGate | None:
+        """What the answer may not hold; None where it may hold everything."""
+        return GATES[self.version]
+
 
 def refuse_message(
     error: KMIPError, dialect: Dialect, version: ProtocolVersion = DEFAULT_VERSION
@@ -150,7 +156,13 @@ def read_message(root: Node, dialect: Dialect, payloads: Payloads) -> RequestMes
     except KMIPError as exc:
         return refuse_message(exc, dialect, version)
     return RequestMessage(
-        dialect, version, header, tuple(_read_item(item, payloads, gate) for item in items)
+        dialect,
+        version,
+        header,
+        tuple(
+            _read_item(item, node, payloads, gate)
+            for item, node in zip(items, item_nodes, strict=True)
+        ),
     )
 
 
@@ -203,26 +215,26 @@ def _check_extensions(items: Sequence[_BatchItem]) -> None:
         raise UnknownMessageExtension("a critical MessageExtension is not known here")
 
 
-def _read_item(item: _BatchItem, payloads: Payloads, gate: VersionGate | None) -> RequestItem:
+def _read_item(
+    item: _BatchItem, node: Node, payloads: Payloads, gate: VersionGate | None
+) -> RequestItem:
     try:
-        request: Declared | KMIPError = _read_request(item, payloads, gate)
+        if gate is not None:
+            gate.check_item(node)
+        request: Declared | KMIPError = _read_request(item, payloads)
     except KMIPError as exc:
         request = exc
     return RequestItem(item.operation, request, item.unique_batch_item_id)
 
 
-def _read_request(item: _BatchItem, payloads: Payloads, gate: VersionGate | None) -> Declared:
+def _read_request(item: _BatchItem, payloads: Payloads) -> Declared:
     operation = item.operation
     types = payloads.get(operation)
     if types is None:
         raise OperationNotSupported(f"{OPERATION_TAGS[operation]} is not offered by this server")
     if item.ephemeral:
         raise FeatureNotSupported("Ephemeral is not supported")
-    payload = _without_placeholder(item.request_payload)
-    if gate is not None:
-        gate.check_operation(operation)
-        gate.check(OPERATION_TAGS[operation], payload)
-    return from_node(types.request, payload)
+    return from_node(types.request, _without_placeholder(item.request_payload))
 
 
 def _without_placeholder(payload: Node) -> Node:

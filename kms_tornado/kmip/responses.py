@@ -11,7 +11,7 @@ from .requests import RequestItem, RequestMessage
 from .schema import Declared, to_node
 from .tables import ENUMERATIONS, loosen
 from .ttlv import Dialect, ItemType, Node, structure
-from .versions import GATES
+from .version_gate import VersionGate
 
 
 def render_response(
@@ -22,6 +22,8 @@ def render_response(
     server_correlation_value: str | None = None,
 ) -> Node:
     """The answer to a message. items: its answered batch items. now: seconds since the Unix epoch.
+
+    Payloads have passed the gate of the version when they were rendered, so that their length is known.
 
     The client's correlation value is for our log and not sent back; ours is in the answer (§9).
     A missing object is ItemNotFound in JSON with types throughout, as the published servers write it
@@ -39,10 +41,10 @@ def render_response(
         )
     fields.append(Node("BatchCount", ItemType.INTEGER, len(items)))
     header = structure("ResponseHeader", *fields)
-    gate = GATES[message.version]
+    gate = message.gate
     if gate is not None:
         header = gate.restrict("ResponseHeader", header)
-        items = [gate.restrict_item(item) for item in items]
+        items = [gate.replace_reason(item) for item in items]
     return structure("ResponseMessage", header, *items)
 
 
@@ -65,8 +67,12 @@ def make_correlation_value(message: RequestMessage) -> str | None:
     return str(uuid.uuid4())
 
 
-def render_success(item: RequestItem, response: Declared) -> Node:
-    return _render_item(item, ResultStatus.SUCCESS, to_node(response, "ResponsePayload"))
+def render_success(item: RequestItem, response: Declared, gate: VersionGate | None = None) -> Node:
+    """Raises FeatureNotSupported where the version of the message has no words for the answer."""
+    payload = to_node(response, "ResponsePayload")
+    if gate is not None and item.operation is not None:
+        payload = gate.restrict_payload(item.operation, payload, type(response))
+    return _render_item(item, ResultStatus.SUCCESS, payload)
 
 
 def render_failure(item: RequestItem, error: KMIPError) -> Node:

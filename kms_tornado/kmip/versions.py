@@ -1,30 +1,27 @@
 """Protocol versions: which ones the server speaks, and what each has that another lacks.
 
-Every decision by protocol version is made here. The declarations of the other modules are KMIP 2.1's;
-`HISTORY` says how the other versions differ from it, and a `VersionGate` made from it stands between
-a message and the declarations, in both directions: neither a request of KMIP 2.0 nor its answer may
-hold anything that came with 2.1.
+The declarations of the other modules are KMIP 2.1's; `HISTORY` says how the other versions differ from
+it, and is the only place that does. `version_gate` makes from it what stands between a message and the
+declarations, in both directions: neither a request of KMIP 2.0 nor its answer may hold anything that
+came with 2.1. A bare operation has no version and passes no gate.
 
 To add a version, put it at its place in HISTORY with its `Changes` against the version before it. From
 then on the server speaks it: it is accepted in requests, listed by Discover Versions and named in the
 text of a refusal. What a version has that the declarations lack (because 2.1 dropped it) has to be
-declared first, and is then `removed` in the row of the version that dropped it. A field
-of an operation's payload is spelled by the tag of the operation, ("Encrypt", "Data") in the request
-and ("EncryptResponse", "Data") in the answer; an attribute by its tag alone, since it may stand in
-many places; a value by the tag that holds it, ("Operation", 52).
-
-The row of 2.0 says nothing yet: both versions are read and answered by the same declarations. A bare
-operation has no version and passes no gate.
+declared first, and is then `removed` in the row of the version that dropped it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import dataclasses
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from ..errors import InvalidField, OperationNotSupported, UnsupportedProtocolVersion
-from .tables import OPERATION_TAGS, TAG_NUMBERS
-from .ttlv import ItemType, Node, children_of
+from ..errors import UnsupportedProtocolVersion
+from .enums import Operation, ResultReason
+from .ttlv import ItemType
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,34 +35,126 @@ class ProtocolVersion:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """Parts of KMIP's language. attributes: tags. fields: (tag of the structure, tag of the field).
-    values: (tag of the field, number of the enumeration's value)."""
+    """Parts of KMIP's language.
+
+    attributes: tags, where attributes stand and where a reference names them. Elsewhere the same tag may
+    be older: Key Format Type is in every key block and an attribute since 2.0 only.
+    tags: wherever they stand, and whatever is in them.
+    fields: (tag of the structure, tag of the field). A field of an operation's payload is spelled by the
+    tag of the operation: ("Encrypt", "Data") in the request, ("EncryptResponse", "Data") in the answer.
+    values: (name of the enumeration, number), for every tag that holds such values.
+    bits: (tag of the mask, one bit). item_types: of any item.
+    """
 
     attributes: frozenset[str] = frozenset()
+    tags: frozenset[str] = frozenset()
     fields: frozenset[tuple[str, str]] = frozenset()
     values: frozenset[tuple[str, int]] = frozenset()
+    bits: frozenset[tuple[str, int]] = frozenset()
+    item_types: frozenset[ItemType] = frozenset()
 
     def __or__(self, other: Vocabulary) -> Vocabulary:
-        return Vocabulary(
-            self.attributes | other.attributes,
-            self.fields | other.fields,
-            self.values | other.values,
-        )
+        return self._combine(other, operator.or_)
+
+    def __sub__(self, other: Vocabulary) -> Vocabulary:
+        return self._combine(other, operator.sub)
+
+    def _combine(self, other: Vocabulary, combine: Callable[[Any, Any], Any]) -> Vocabulary:
+        names = [part.name for part in dataclasses.fields(self)]
+        return Vocabulary(*(combine(getattr(self, name), getattr(other, name)) for name in names))
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What first appears in a version, and what of the version before it is gone."""
+    """How a version differs from the one before it. All but `removed` tell what first appears in it.
+
+    taken_early: what of `added` is nevertheless accepted in requests of earlier versions, because
+    clients send it; the answers to them are without it all the same.
+    stand_ins: for values among `added` that no answer can do without, what earlier versions get in their
+    place: (name of the enumeration, number) → number. If that is too new as well, its own row tells more.
+    """
 
     added: Vocabulary = field(default_factory=Vocabulary)
     removed: Vocabulary = field(default_factory=Vocabulary)
+    taken_early: Vocabulary = field(default_factory=Vocabulary)
+    stand_ins: Mapping[tuple[str, int], int] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for a result reason without which a refusal could not be answered."""
+        reasons = {value for value in self.added.values if value[0] == "ResultReason"}
+        if reasons - self.stand_ins.keys():
+            raise ValueError("a result reason needs a stand-in for the versions that lack it")
+
+
+# KMIP 2.1, against kmip-spec-v2.0-os. Everything that the server declares was compared, and what PyKMIP 0.11,
+# whose newest version is 2.0, knows. The two versions are equal in object types, usage masks, Query
+# functions, item types, the fields of headers and batch items, and those of all payloads declared here.
+
+#: 2.1 §4; 2.0 §4 has no attribute of rotation. Every replacement key has some of them.
+_ROTATION = frozenset(
+    {
+        "RotateAutomatic",
+        "RotateDate",
+        "RotateGeneration",
+        "RotateInterval",
+        "RotateLatest",
+        "RotateName",
+        "RotateOffset",
+    }
+)
+
+#: 2.1 §11.56 goes on where 2.0 §11.54 ends, at 420165. Most are parts of the attributes above and of the
+#: operations below; they may also stand in the value of a vendor attribute.
+_TAGS_OF_2_1 = _ROTATION | {
+    "AsynchronousCorrelationValues",
+    "AsynchronousRequest",
+    "Constraint",
+    "Constraints",
+    "ObjectGroups",
+    "ObjectTypes",
+    "ProcessingStage",
+    "RotateNameType",
+    "RotateNameValue",
+    "SubmissionDate",
+}
+
+#: 2.1 §11.36.
+_OPERATIONS_OF_2_1 = (
+    Operation.SET_DEFAULTS,
+    Operation.SET_CONSTRAINTS,
+    Operation.GET_CONSTRAINTS,
+    Operation.QUERY_ASYNCHRONOUS_REQUESTS,
+    Operation.PROCESS,
+    Operation.PING,
+)
+
+#: 2.1 §11.46 → what comes nearest in 2.0 §11.45.
+_REASONS_OF_2_1 = {
+    ResultReason.UNKNOWN_OBJECT_GROUP: ResultReason.INVALID_FIELD,
+    ResultReason.CONSTRAINT_VIOLATION: ResultReason.PERMISSION_DENIED,
+    ResultReason.DUPLICATE_PROCESS_REQUEST: ResultReason.GENERAL_FAILURE,
+}
 
 #: Each version that the server speaks and what it changed, oldest first. KMIP 2.1 §9 has every server
 #: speak all versions of its own major version.
 HISTORY: Mapping[ProtocolVersion, Changes] = {
     ProtocolVersion(2, 0): Changes(),
-    ProtocolVersion(2, 1): Changes(),
+    ProtocolVersion(2, 1): Changes(
+        added=Vocabulary(
+            attributes=_ROTATION,
+            tags=_TAGS_OF_2_1,
+            values=frozenset(
+                {
+                    *(("Operation", int(operation)) for operation in _OPERATIONS_OF_2_1),
+                    *(("ResultReason", int(reason)) for reason in _REASONS_OF_2_1),
+                }
+            ),
+        ),
+        stand_ins={
+            ("ResultReason", int(reason)): int(nearest)
+            for reason, nearest in _REASONS_OF_2_1.items()
+        },
+    ),
 }
 
 #: In order of preference, the newest first: as Discover Versions lists them.
@@ -90,86 +179,3 @@ def format_versions() -> str:
 def select_versions(offered: Sequence[ProtocolVersion]) -> tuple[ProtocolVersion, ...]:
     """The supported versions among those that a client offers, newest first; all where it offers none."""
     return tuple(version for version in SUPPORTED_VERSIONS if not offered or version in offered)
-
-
-# --- the gate -----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class VersionGate:
-    """What a message of one version may not hold. absent: what the version lacks."""
-
-    version: ProtocolVersion
-    absent: Vocabulary
-
-    def check(self, name: str, node: Node) -> None:
-        """Raises InvalidField for what the version lacks. name: of the structure, as in `Vocabulary.fields`."""
-        for child in children_of(node):
-            if self._lacks(name, child):
-                raise InvalidField(f"KMIP {self.version} does not have this {child.tag} in {name}")
-            self.check(child.tag, child)
-
-    def check_operation(self, operation: int) -> None:
-        """Raises OperationNotSupported."""
-        if ("Operation", operation) in self.absent.values:
-            name = OPERATION_TAGS[operation]
-            raise OperationNotSupported(f"KMIP {self.version} has no operation {name}")
-
-    def restrict(self, name: str, node: Node) -> Node:
-        """The structure without the parts that the version lacks. name: as for `check`."""
-        if not isinstance(node.value, tuple):
-            return node
-        return node._replace(
-            value=tuple(
-                self.restrict(child.tag, child)
-                for child in node.value
-                if not self._lacks(name, child)
-            )
-        )
-
-    def restrict_item(self, item: Node) -> Node:
-        """As `restrict`, for a batch item of an answer, whose payload is named after its operation."""
-        operation = next(
-            (child.value for child in children_of(item) if child.tag == "Operation"), None
-        )
-        if not isinstance(operation, int):
-            return item
-        name = f"{OPERATION_TAGS[operation]}Response"
-        return item._replace(
-            value=tuple(
-                self.restrict(name, child) if child.tag == "ResponsePayload" else child
-                for child in children_of(item)
-            )
-        )
-
-    def _lacks(self, name: str, child: Node) -> bool:
-        absent = self.absent
-        if child.tag in absent.attributes or (name, child.tag) in absent.fields:
-            return True
-        return child.type is ItemType.ENUMERATION and (child.tag, child.value) in absent.values
-
-
-def make_gate(
-    version: ProtocolVersion, history: Mapping[ProtocolVersion, Changes] = HISTORY
-) -> VersionGate | None:
-    """The gate of a version; None where it lacks nothing, so that its messages need no check."""
-    absent = Vocabulary()
-    for changed_in, changes in history.items():  # oldest first
-        absent |= changes.removed if _order(changed_in) <= _order(version) else changes.added
-    absent |= Vocabulary(values=frozenset(_references_to(absent.attributes)))
-    return None if absent == Vocabulary() else VersionGate(version, absent)
-
-
-def _order(version: ProtocolVersion) -> tuple[int, int]:
-    return version.protocol_version_major, version.protocol_version_minor
-
-
-def _references_to(attributes: Iterable[str]) -> Iterable[tuple[str, int]]:
-    """An attribute that a version lacks cannot be asked for or listed by reference either."""
-    return (("AttributeReference", TAG_NUMBERS[tag]) for tag in attributes)
-
-
-#: {version: its gate, or None where everything passes}
-GATES: Mapping[ProtocolVersion, VersionGate | None] = {
-    version: make_gate(version) for version in HISTORY
-}

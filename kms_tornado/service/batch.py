@@ -132,6 +132,7 @@ class _BatchRun:
         self.service = service
         self.principal = principal
         self.items = message.items
+        self.gate = message.gate
         self.option = message.header.batch_error_continuation_option
         self.monotonic = monotonic
         self.turn_ends = time.perf_counter() + TURN_S
@@ -246,7 +247,7 @@ class _BatchRun:
             response = await self.service.attempt(
                 self.principal, item.operation, request, transaction
             )
-            node = responses.render_success(item, response)
+            node = responses.render_success(item, response, self.gate)
             length = encoded_length(node)
             if length > self.room:
                 raise ResponseTooLarge("the answer is longer than there is room for")

@@ -1,0 +1,320 @@
+"""The gate between a message and the declarations: what a version lacks passes in neither direction.
+
+A request that holds such a thing fails, in words: a server of that version would not know it either. From
+an answer it is left out, with as much around it as makes no sense without it.
+"""
+
+# What is left out of an answer, and how much with it.
+#
+# An attribute, a tag or a field that the version lacks is left out alone: to that version, the structure around
+# it is complete. A bit is taken out of its mask. A value is different. The field exists in that version
+# and may be required there, so:
+#
+#   - a value with a stand-in is replaced by it (a result reason always has one);
+#   - else its field is left out, if the field is optional;
+#   - else the structure around it is, if that is optional in the structure around it, and so on: a
+#     Link of a type that the client does not know is no Link;
+#   - a payload that is left with nothing to say fails instead, before anything is committed.
+#
+# The value of a vendor attribute is its owner's: it is shown whole or, with its attribute, not at all.
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from ..errors import FeatureNotSupported, InvalidField, OperationNotSupported
+from .attributes import Attributes
+from .objects import OBJECT_CLASSES, KeyBlock
+from .schema import Declared, fields_of
+from .tables import ENUMERATIONS, OPERATION_TAGS, SHARED_ENUMERATIONS, TAG_NUMBERS
+from .ttlv import TYPE_NAMES, ItemType, Node, Value, children_of
+from .versions import HISTORY, Changes, ProtocolVersion, Vocabulary
+
+_ENUMERATION, _INTEGER = ItemType.ENUMERATION, ItemType.INTEGER
+
+#: The structures that hold attributes.
+_ATTRIBUTE_SETS = frozenset(
+    {
+        "Attributes",
+        "CommonAttributes",
+        "CurrentAttribute",
+        "NewAttribute",
+        "PrivateKeyAttributes",
+        "PublicKeyAttributes",
+    }
+)
+
+#: {structure: the tags that it cannot do without}
+_Required = Mapping[str, frozenset[str]]
+
+
+class _CannotLeaveOutError(Exception):
+    """The structure that is being written requires what the version has no value for."""
+
+    def __init__(self, node: Node) -> None:
+        super().__init__()
+        self.node = node
+
+
+@dataclass(frozen=True, slots=True)
+class VersionGate:
+    """What a message of one version may not hold.
+
+    absent: what the version lacks, and no answer has. refused: the same for requests, without what they
+    may hold early. stand_ins: (tag, value) → the value that an answer has instead.
+    """
+
+    version: ProtocolVersion
+    absent: Vocabulary
+    refused: Vocabulary
+    stand_ins: Mapping[tuple[str, int], int]
+
+    # --- requests -------------------------------------------------------------------------------
+
+    def check_item(self, item: Node) -> None:
+        """Check a batch item of a request. Raises OperationNotSupported and InvalidField."""
+        operation = _operation_of(item)
+        if ("Operation", operation) in self.refused.values:
+            name = OPERATION_TAGS[operation]
+            raise OperationNotSupported(f"KMIP {self.version} has no operation {name}{_WAY_OUT}")
+        for child in children_of(item):
+            self._check_child("BatchItem", child)
+            if child.tag == "RequestPayload":
+                self.check(OPERATION_TAGS.get(operation, child.tag), child)
+
+    def check(self, name: str, node: Node) -> None:
+        """Raises InvalidField for what the version lacks. name: of the structure, as in `Vocabulary.fields`."""
+        for child in children_of(node):
+            self._check_child(name, child)
+            self.check(child.tag, child)
+
+    def _check_child(self, name: str, child: Node) -> None:
+        tag, item_type, value = child
+        refused = self.refused
+        if name in _ATTRIBUTE_SETS and tag in refused.attributes:
+            lacking = f"attribute {tag}"
+        elif tag in refused.tags or (name, tag) in refused.fields:
+            lacking = f"{tag} in {name}"
+        elif item_type in refused.item_types:
+            lacking = f"item of type {TYPE_NAMES[item_type]}, as {tag} is"
+        elif item_type is _ENUMERATION and (tag, value) in refused.values:
+            lacking = f"{tag} {_name_value(child)}"
+        elif item_type is _INTEGER and (too_new := _sum_bits(tag, value, refused)):
+            lacking = f"bit 0x{too_new:X} in {tag}"
+        elif (name, tag) == ("KeyWrappingSpecification", "AttributeName") and (
+            isinstance(value, str) and value.replace(" ", "") in refused.attributes
+        ):
+            lacking = f"attribute {value}"
+        else:
+            return
+        raise InvalidField(f"KMIP {self.version} has no {lacking}{_WAY_OUT}")
+
+    # --- answers --------------------------------------------------------------------------------
+
+    def restrict(self, name: str, node: Node) -> Node:
+        """The structure without the parts that the version lacks. name: as for `check`."""
+        return self._restrict(name, node, {})
+
+    def restrict_payload(self, operation: int, payload: Node, cls: type[Declared]) -> Node:
+        """As `restrict`, for the payload of an answer, which is declared by the class.
+
+        Raises FeatureNotSupported where the version has no value for something that it requires.
+        """
+        name = f"{OPERATION_TAGS[operation]}Response"
+        try:
+            return self._restrict(name, payload, _collect_required(cls, name))
+        except _CannotLeaveOutError as exc:
+            value = f"{exc.node.tag} {_name_value(exc.node)}"
+            raise FeatureNotSupported(
+                f"KMIP {self.version} has no {value}, which the answer cannot do without: "
+                "ask in a newer version"
+            ) from None
+
+    def replace_reason(self, item: Node) -> Node:
+        """The batch item of an answer with a result reason that the version has."""
+        children = children_of(item)
+        if not any(child.tag == "ResultReason" for child in children):
+            return item
+        return item._replace(
+            value=tuple(
+                self._restrict_leaf(child) if child.tag == "ResultReason" else child
+                for child in children
+            )
+        )
+
+    def _restrict(self, name: str, node: Node, required: _Required) -> Node:
+        """Raises _CannotLeaveOutError."""
+        absent = self.absent
+        has_attributes = name in _ATTRIBUTE_SETS
+        kept, is_changed = [], False
+        for child in children_of(node):
+            tag = child.tag
+            if (
+                tag in absent.tags
+                or (has_attributes and tag in absent.attributes)
+                or (name, tag) in absent.fields
+            ):
+                is_changed = True
+                continue
+            try:
+                shown = self._restrict_child(child, required)
+            except _CannotLeaveOutError:
+                if tag in required.get(name, ()):
+                    raise
+                is_changed = True
+                continue
+            is_changed = is_changed or shown is not child
+            kept.append(shown)
+        return node._replace(value=tuple(kept)) if is_changed else node
+
+    def _restrict_child(self, child: Node, required: _Required) -> Node:
+        if child.tag == "AttributeValue":
+            self._check_whole(child)
+            return child
+        if isinstance(child.value, tuple):
+            return self._restrict(child.tag, child, required)
+        return self._restrict_leaf(child)
+
+    def _restrict_leaf(self, leaf: Node) -> Node:
+        tag, item_type, value = leaf
+        absent = self.absent
+        if item_type in absent.item_types:
+            raise _CannotLeaveOutError(leaf)
+        if not isinstance(value, int):
+            return leaf
+        if item_type is _ENUMERATION and (tag, value) in absent.values:
+            stand_in = self.stand_ins.get((tag, value))
+            if stand_in is None:
+                raise _CannotLeaveOutError(leaf)
+            return leaf._replace(value=stand_in)
+        if item_type is _INTEGER:
+            too_new = _sum_bits(tag, value, absent)
+            return leaf._replace(value=value & ~too_new) if too_new else leaf
+        return leaf
+
+    def _check_whole(self, node: Node) -> None:
+        """Raises _CannotLeaveOutError where anything in it would be left out or changed."""
+        if node.tag in self.absent.tags or (
+            not isinstance(node.value, tuple) and self._restrict_leaf(node) != node
+        ):
+            raise _CannotLeaveOutError(node)
+        for child in children_of(node):
+            self._check_whole(child)
+
+
+_WAY_OUT = ": leave it out, or send the message in a newer version"
+
+
+def _operation_of(item: Node) -> int:
+    """0 where the item has none that could be looked up."""
+    for child in children_of(item):
+        if child.tag == "Operation" and isinstance(child.value, int):
+            return child.value
+    return 0
+
+
+def _sum_bits(tag: str, value: Value, words: Vocabulary) -> int:
+    """Those bits of an Integer that are among the words; 0 where it is no mask."""
+    if not isinstance(value, int):
+        return 0
+    return sum(bit for mask, bit in words.bits if mask == tag and value & bit)
+
+
+def _name_value(node: Node) -> str:
+    enumeration = ENUMERATIONS.get(node.tag)
+    names = enumeration.oasis if enumeration and node.type is _ENUMERATION else {}
+    return names.get(node.value, "") if isinstance(node.value, int) else ""
+
+
+# --- what a structure requires ------------------------------------------------------------------
+
+
+@cache  # one entry for each operation that was answered in a version with a gate
+def _collect_required(cls: type[Declared], name: str) -> _Required:
+    """For the class, under this name, and all structures that may stand in it."""
+    required: dict[str, frozenset[str]] = {}
+    _add_required(required, name, cls)
+    for object_cls in (*OBJECT_CLASSES.values(), KeyBlock):  # behind a `Custom`, as unions are
+        _add_required(required, object_cls.__name__, object_cls)
+    for tag in _ATTRIBUTE_SETS:
+        _add_required(required, tag, Attributes)
+    return required
+
+
+def _add_required(required: dict[str, frozenset[str]], name: str, cls: type[Declared]) -> None:
+    if name in required:
+        return
+    fields = fields_of(cls)
+    required[name] = frozenset(
+        tag
+        for field in fields
+        if field.required and not field.repeated
+        for tag in (field.tag, *field.other_tags)
+    )
+    for field in fields:
+        if field.inner is not None:
+            _add_required(required, field.tag, field.inner)
+
+
+# --- gates --------------------------------------------------------------------------------------
+
+
+def make_gate(
+    version: ProtocolVersion, history: Mapping[ProtocolVersion, Changes] = HISTORY
+) -> VersionGate | None:
+    """The gate of a version; None where it lacks nothing, so that its messages need no check."""
+    absent, early = Vocabulary(), Vocabulary()
+    stand_ins: dict[tuple[str, int], int] = {}
+    rows = sorted(history.items(), key=lambda row: _order(row[0]))
+    for changed_in, changes in reversed(rows):
+        if _order(changed_in) > _order(version):
+            absent = (absent | changes.added) - changes.removed
+            early |= changes.taken_early
+            stand_ins |= changes.stand_ins
+    for changed_in, changes in rows:
+        if _order(changed_in) <= _order(version):
+            absent = (absent - changes.added) | changes.removed
+    if absent == Vocabulary():
+        return None
+    return VersionGate(
+        version,
+        _complete(absent),
+        _complete(absent - early),
+        dict(_resolve(stand_ins, absent)),
+    )
+
+
+def _order(version: ProtocolVersion) -> tuple[int, int]:
+    return version.protocol_version_major, version.protocol_version_minor
+
+
+def _complete(words: Vocabulary) -> Vocabulary:
+    """With the references to attributes, and with the values under all tags that hold such values."""
+    references = {("Tag", TAG_NUMBERS[tag]) for tag in words.attributes | words.tags}
+    values = words.values | references
+    return words | Vocabulary(
+        values=frozenset((tag, value) for name, value in values for tag in _tags_of(name))
+    )
+
+
+def _tags_of(enumeration: str) -> Iterable[str]:
+    return enumeration, *(tag for tag, name in SHARED_ENUMERATIONS.items() if name == enumeration)
+
+
+def _resolve(
+    stand_ins: Mapping[tuple[str, int], int], absent: Vocabulary
+) -> Iterable[tuple[tuple[str, int], int]]:
+    """The stand-ins that the version has: one that it lacks is followed to its own stand-in."""
+    for (name, value), stand_in in stand_ins.items():
+        while (name, stand_in) in absent.values:
+            stand_in = stand_ins[name, stand_in]
+        for tag in _tags_of(name):
+            yield (tag, value), stand_in
+
+
+#: {version: its gate, or None where everything passes}
+GATES: Mapping[ProtocolVersion, VersionGate | None] = {
+    version: make_gate(version) for version in HISTORY
+}
