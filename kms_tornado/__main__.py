@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 import sys
 from collections.abc import Sequence
@@ -31,6 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if parsed.print_config:
         print(options.format_effective(parsed), end="")
         return 0
+    # Until it is handled: nothing has been read that would have to be read again, and it would end us.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     harden_process()
     logs.configure(parsed.settings.log_level, parsed.settings.log_format)
     for warning in parsed.warnings:

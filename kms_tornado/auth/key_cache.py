@@ -25,21 +25,28 @@ Load = Callable[[], Awaitable[LoadedKeys]]
 
 #: A failing issuer is asked again after this pause at the earliest, however short the cooldown.
 _LEAST_BACKOFF_S = 1.0
+#: While no keys can be used, all its tokens are answered 503, and it is asked at least this often.
+_WITHOUT_KEYS_S = 5.0
 
 # The life of an issuer's key set
 #
-# Schedule. A periodic callback calls `tick` every half second. A refresh is due interval_s after the
-# last good one, or sooner where the answer's Cache-Control says so; up to a tenth of that time is
-# taken off at random, so that many servers do not ask in the same second. After a failure the next
-# try is due after a pause that doubles with every failure in a row, from the cooldown up to the
-# interval.
+# Schedule. Somebody calls `tick`, when the next refresh is due and every half second besides. A refresh is
+# due interval_s after the last good one, or sooner where the answer's Cache-Control says so; up to a
+# tenth of that time is taken off at random, so that many servers do not ask in the same second. After a
+# failure the next try is due after a pause that doubles with every failure in a row, from the cooldown
+# up to the interval; while there are no keys to verify with, after 5 s at most. All times count from
+# the start of a refresh, and on the monotonic clock.
 #
 # On demand. A token with an unknown `kid` asks for a refresh at once (`refresh`): the issuer may have
 # begun to sign with a new key. So a rotation needs no restart and refuses no request.
 #
 # Cooldown. Whatever asks, two refreshes never start within cooldown_s of each other. The time is
 # stamped when a refresh starts, not when it ends well: an issuer that hangs or fails is not asked more
-# often either. Anybody can send made-up `kid`s, and one refresh per cooldown is all that they cause.
+# often either. Anybody can send made-up `kid`s, and one refresh per cooldown is all that they cause. While
+# there are no keys to verify with, the cooldown is 5 s at most.
+#
+# Asking. An operator's signal (`refresh_soon`) means the keys as they are now, so a refresh in flight is
+# not enough: one that starts later is, whatever starts it. It starts the moment the cooldown ends.
 #
 # Shared refresh. At most one refresh runs. It is a task of its own, and requests only wait for it
 # (`join`), so a request that is cancelled leaves it to the others. Requests whose key is known never
@@ -121,6 +128,10 @@ class KeyCache:
         self._failing_since: float | None = None
         self._problem: str | None = None
         self._is_staleness_logged = False
+        self._is_asked = False  # for a refresh that starts from now on
+        self._is_answer_awaited = (
+            False  # whoever asked wants to read what came of the one in flight
+        )
         self._logged_problems: tuple[object, object] = ((), ())
         self._task: asyncio.Task[None] | None = None
 
@@ -159,10 +170,17 @@ class KeyCache:
 
     # --- for the periodic callback and the server -----------------------------------------------
 
-    def tick(self) -> None:
-        """Start a refresh if one is due. To be called once a second or more often."""
-        if self._clock() >= self._next_at:
+    def tick(self) -> float:
+        """Start a refresh if one is due. To be called once a second or more often.
+
+        Returns the seconds until the next one is due, infinite while one is in flight.
+        """
+        if self._clock() >= self._compute_due_at():
             self.start_refresh()
+        self._log_staleness()
+        return math.inf if self._task is not None else self._compute_due_at() - self._clock()
+
+    def _log_staleness(self) -> None:
         if self._key_set is not None and self._is_stale() and not self._is_staleness_logged:
             self._is_staleness_logged = True
             log.error(
@@ -178,13 +196,32 @@ class KeyCache:
         Returns whether it was started.
         """
         now = self._clock()
-        if self._task is not None or now < self._started_at + self._policy.cooldown_s:
+        if self._task is not None or now < self._compute_cooldown_end():
             return False
         # Stamped before the fetch, so that an issuer that hangs or fails is not asked more often.
         self._started_at = now
+        self._is_answer_awaited, self._is_asked = self._is_asked, False
         self._task = asyncio.get_running_loop().create_task(self._refresh())
         self._task.add_done_callback(self._end_refresh)
         return True
+
+    def refresh_soon(self) -> None:
+        """Have a refresh start now, or the moment the cooldown ends; the log says which, and what came of it.
+
+        `tick` starts the latter. To ask more than once before it starts changes nothing.
+        """
+        self._is_asked = True
+        if self.start_refresh():
+            log.info("issuer %s: its keys are fetched again now, as asked", self.issuer.uri)
+            return
+        # The refresh in flight may end without keys, and then the cooldown is shorter.
+        end = self._started_at + self._policy.cooldown_s if self._task else self._compute_due_at()
+        log.info(
+            "issuer %s: its keys will be fetched again, as asked, when the cooldown ends, %s%.1f s from now",
+            self.issuer.uri,
+            "" if self._task is None else "at most ",
+            max(0.0, end - self._clock()),
+        )
 
     async def stop(self) -> None:
         """Cancel the refresh in flight and wait until it is gone."""
@@ -238,6 +275,12 @@ class KeyCache:
     def _record_success(self, loaded: LoadedKeys) -> None:
         now = self._clock()
         previous = self._key_set
+        if self._is_answer_awaited:
+            is_same = previous is not None and previous.fingerprint == loaded.key_set.fingerprint
+            log.info(
+                "issuer %s: its keys were fetched again, as asked: %d keys, %s",
+                self.issuer.uri, loaded.key_set.size, "the same as before" if is_same else "changed",
+            )  # fmt: skip
         if previous is None or previous.fingerprint != loaded.key_set.fingerprint:
             # A new object only where the keys differ: remembered tokens are bound to it.
             self._key_set = loaded.key_set
@@ -286,15 +329,16 @@ class KeyCache:
                 "issuer %s: fetching keys failed: %s; %s", self.issuer.uri, problem, consequence
             )
         else:
-            log.debug("issuer %s: fetching keys failed again: %s", self.issuer.uri, problem)
-        least_s = max(self._policy.cooldown_s, _LEAST_BACKOFF_S)
+            level = logging.WARNING if self._is_answer_awaited else logging.DEBUG
+            log.log(level, "issuer %s: fetching keys failed again: %s", self.issuer.uri, problem)
+        least_s = max(self._compute_cooldown_s(), _LEAST_BACKOFF_S)
         backoff_s = least_s * 2 ** min(self._failures - 1, 16) * self._jitter(1.0, 1.25)
         # Spread below the cap as well, or all servers would ask at once when a long outage ends.
         cap_s = max(self._policy.interval_s, least_s) * self._jitter(0.9, 1.0)
         self._schedule(min(backoff_s, cap_s))
 
     def _schedule(self, delay_s: float) -> None:
-        self._next_at = max(self._clock() + delay_s, self._started_at + self._policy.cooldown_s)
+        self._next_at = self._started_at + delay_s
 
     def _log_problems(self, key_set: KeySet) -> None:
         """Log unusable and private keys, once per change of them.
@@ -324,5 +368,25 @@ class KeyCache:
         """Whole seconds until the next try: when it is due, or when a request may cause it."""
         if self._task is not None:
             return 1
-        due_at = min(self._next_at, self._started_at + self._policy.cooldown_s)
-        return max(1, math.ceil(due_at - self._clock())) if math.isfinite(due_at) else 1
+        end = self._compute_cooldown_end()
+        return max(1, math.ceil(end - self._clock())) if math.isfinite(end) else 1
+
+    def _compute_due_at(self) -> float:
+        """When the next refresh is to start by itself."""
+        end = self._compute_cooldown_end()
+        if self._is_asked:
+            return end
+        due_at = self._next_at
+        if (
+            self.find_key_set() is None
+        ):  # perhaps they have become stale in the middle of a long pause
+            due_at = min(due_at, self._started_at + _WITHOUT_KEYS_S)
+        return max(due_at, end)
+
+    def _compute_cooldown_end(self) -> float:
+        return self._started_at + self._compute_cooldown_s()
+
+    def _compute_cooldown_s(self) -> float:
+        """While there are no keys to verify with, 5 s at most: an issuer that is back is noticed soon."""
+        cooldown_s = self._policy.cooldown_s
+        return cooldown_s if self.find_key_set() is not None else min(cooldown_s, _WITHOUT_KEYS_S)

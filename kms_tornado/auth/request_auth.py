@@ -65,7 +65,7 @@ class RequestAuth(Protocol):
         """End what runs in the background, and wait until it has ended."""
 
     def refresh_soon(self) -> None:
-        """Fetch the issuers' keys again, except within their cooldown; called on SIGHUP."""
+        """Fetch the issuers' keys again, now or the moment their cooldown ends; called on SIGHUP."""
 
     def status(self) -> Sequence[KeyStatus]:
         """The state of each issuer's keys, in the order of `issuers`."""

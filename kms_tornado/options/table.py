@@ -204,7 +204,8 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
             Option(
                 "jwks-cooldown",
                 Seconds(),
-                "the least time between two refreshes of an issuer's keys, whatever asks for them",
+                "the least time between two refreshes of an issuer's keys, whatever asks for them; while "
+                "no keys are held, 5 s at most",
                 30,
                 setting="cooldown_s",
             ),

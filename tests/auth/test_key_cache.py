@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
+import math
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -109,13 +111,33 @@ def test_an_issuer_that_is_down_at_the_start_is_asked_again() -> None:
         assert rig.cache.status().state == "missing"
         with pytest.raises(KeysUnavailable) as refused:
             rig.cache.require_key_set()
-        assert refused.value.retry_after_s == 30
+        assert refused.value.retry_after_s == 5
         assert "HTTP 500" in refused.value.detail
         assert "HTTP 500" not in str(refused.value), "the operator's text is not the caller's"
-        await rig.at(29.9)
+        await rig.at(4.9)
         assert rig.loads == 1
-        await rig.at(30)
+        await rig.at(5)
         assert rig.cache.require_key_set() is A
+
+    run(story())
+
+
+def test_tick_says_when_the_next_refresh_is_due() -> None:
+    async def story() -> None:
+        gate = asyncio.Event()
+
+        async def gated() -> LoadedKeys:
+            await gate.wait()
+            raise FAILED
+
+        rig = Rig(gated, A, jitter="most")
+        assert rig.cache.tick() == math.inf, "one is in flight"
+        gate.set()
+        await rig.settle()
+        rig.time += 2
+        assert rig.cache.tick() == 3
+        await rig.at(5)
+        assert rig.cache.tick() == 300
 
     run(story())
 
@@ -134,18 +156,20 @@ def test_an_issuer_that_is_down_at_the_start_is_asked_again() -> None:
 )
 def test_two_refreshes_are_a_cooldown_apart_whatever_came_of_the_first(first: Step) -> None:
     async def story() -> None:
-        rig = Rig(first, B)
+        rig = Rig(A, first, B)
+        await rig.at(0)
+        rig.time = 1030
         await rig.cache.refresh()
-        for seconds in (0, 10, 29.99):
+        for seconds in (30, 40, 59.99):
             rig.time = 1000 + seconds
             assert not rig.cache.start_refresh()
             await rig.cache.refresh()
             rig.cache.tick()
             await rig.settle()
-        assert rig.loads == 1
-        rig.time = 1030
-        await rig.cache.refresh()
         assert rig.loads == 2
+        rig.time = 1060
+        await rig.cache.refresh()
+        assert rig.loads == 3
         assert rig.cache.require_key_set() is B
 
     run(story())
@@ -189,17 +213,17 @@ def test_the_cooldown_holds_over_stop_and_start() -> None:
 @pytest.mark.parametrize("asking", ["unknown kids", "SIGHUP", "ticks"])
 def test_nothing_asks_an_issuer_more_often_than_the_cooldown(asking: str) -> None:
     async def story() -> None:
-        rig = Rig(FAILED, A, B, FAILED, A, cooldown_s=10, interval_s=1)
+        rig = Rig(A, FAILED, A, B, FAILED, A, cooldown_s=10, interval_s=1)
         for _ in range(400):
             rig.time += 0.25
             if asking == "unknown kids":
                 await rig.cache.refresh()
             elif asking == "SIGHUP":
-                rig.cache.start_refresh()
+                rig.cache.refresh_soon()
             rig.cache.tick()
             await rig.settle()
         assert rig.loads <= 11
-        gaps = [b - a for a, b in zip(rig.started_at, rig.started_at[1:], strict=False)]
+        gaps = [b - a for a, b in itertools.pairwise(rig.started_at)]
         assert min(gaps) >= 10
 
     run(story())
@@ -357,19 +381,88 @@ def test_an_unknown_key_is_asked_for_however_long_the_lifetime_says() -> None:
 @pytest.mark.parametrize(
     ("jitter", "expected"),
     [
-        pytest.param("least", [0, 30, 90, 210, 450, 720, 990], id="no jitter: 30, 60, 120, 240, cap less a tenth"),
-        pytest.param("most", [0, 37.5, 112.5, 262.5, 562.5, 862.5], id="most jitter: a quarter more, up to the interval"),
+        pytest.param("least", [30, 60, 120, 240, 270, 270], id="no jitter: 30, 60, 120, 240, cap less a tenth"),
+        pytest.param("most", [37.5, 75, 150, 300, 300], id="most jitter: a quarter more, up to the interval"),
     ],
 )  # fmt: skip
 def test_failures_back_off_exponentially_up_to_the_interval(
     jitter: str, expected: list[float]
 ) -> None:
     async def story() -> None:
-        rig = Rig(FAILED, jitter=jitter)
+        rig = Rig(A, FAILED, jitter=jitter)
         rig.cache.tick()
         await rig.settle()
-        await rig.ticking_until(expected[-1] + 1)
-        assert rig.starts == expected
+        await rig.ticking_until(3000)
+        first = rig.starts[1:]
+        gaps = [b - a for a, b in itertools.pairwise(first)]
+        assert gaps[: len(expected)] == expected
+
+    run(story())
+
+
+@pytest.mark.parametrize("jitter", ["least", "most"])
+@pytest.mark.parametrize(
+    ("policy", "pauses"),
+    [
+        pytest.param({}, [5], id="the default cooldown of 30 s"),
+        pytest.param({"cooldown_s": 300}, [5], id="a longer cooldown"),
+        pytest.param({"cooldown_s": 4}, [4, 5], id="a shorter cooldown"),
+        pytest.param({"cooldown_s": 0}, [1, 2, 4, 5], id="no cooldown"),
+    ],
+)
+@pytest.mark.parametrize("lost", ["never loaded", "too stale"])
+def test_without_keys_the_issuer_is_asked_every_five_seconds_at_least(
+    lost: str, policy: dict[str, float], pauses: list[float], jitter: str
+) -> None:
+    """So the service is back that long after the issuer is. With keys, the pauses grow to minutes."""
+
+    async def story() -> None:
+        rig = Rig(*([A] * (lost == "too stale")), FAILED, jitter=jitter, max_stale_s=1000, **policy)
+        await rig.ticking_until(900 if lost == "too stale" else 1, step=0.5)
+        await rig.ticking_until(1200, step=0.5)
+        assert rig.cache.find_key_set() is None
+        starts = [at for at in rig.starts if lost == "never loaded" or at > 1006]
+        gaps = [b - a for a, b in itertools.pairwise(starts)]
+        assert max(gaps) <= 5
+        if lost == "never loaded":
+            expected = [min(5, p * (1.25 if jitter == "most" else 1)) for p in pauses]
+            assert gaps[: len(pauses)] == [math.ceil(2 * gap) / 2 for gap in expected]
+        assert starts[0] < 1012
+        rig.plan = [B]
+        await rig.ticking_until(1205, step=0.5)
+        assert rig.cache.require_key_set() is B
+
+    run(story())
+
+
+@pytest.mark.parametrize("asking", ["made-up kids", "SIGHUP"])
+def test_without_keys_nobody_makes_us_ask_more_often_than_every_five_seconds(asking: str) -> None:
+    async def story() -> None:
+        rig = Rig(FAILED)
+        for _ in range(400):
+            rig.time += 0.25
+            if asking == "SIGHUP":
+                rig.cache.refresh_soon()
+            else:
+                await rig.cache.refresh()
+            rig.cache.tick()
+            await rig.settle()
+        gaps = [b - a for a, b in itertools.pairwise(rig.started_at)]
+        assert set(gaps) == {5}
+
+    run(story())
+
+
+def test_the_pauses_count_from_the_start_of_a_refresh_however_long_it_took() -> None:
+    async def story() -> None:
+        async def slow() -> LoadedKeys:
+            rig.time += 4
+            raise FAILED
+
+        rig = Rig(slow)
+        rig.cache.tick()
+        await rig.settle()
+        assert rig.cache.tick() == 1
 
     run(story())
 
@@ -402,13 +495,124 @@ def test_the_jitter_is_really_random_unless_told_otherwise() -> None:
 def test_a_good_refresh_ends_the_backoff() -> None:
     async def story() -> None:
         rig = Rig(FAILED, FAILED, FAILED, A, FAILED)
-        for seconds in (0, 30, 90, 210):
+        for seconds in (0, 5, 10, 15):
             await rig.at(seconds)
         assert rig.cache.require_key_set() is A
-        await rig.at(210 + 270)
+        await rig.at(15 + 270)
         assert rig.loads == 5
-        await rig.at(210 + 270 + 30)
+        await rig.at(15 + 270 + 30)
         assert rig.loads == 6
+
+    run(story())
+
+
+# --- a signal -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("times", [1, 3])
+@pytest.mark.parametrize("second", [B, FAILED], ids=["other keys", "a failure"])
+def test_a_signal_within_the_cooldown_is_carried_out_once_the_moment_it_ends(
+    second: Step, times: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story() -> None:
+        rig = Rig(A, second)
+        await rig.at(0)
+        caplog.clear()
+        rig.time += 12.5
+        for _ in range(times):
+            rig.cache.refresh_soon()
+        assert rig.loads == 1
+        assert all("when the cooldown ends, 17.5 s from now" in line for line in lines(caplog))
+        assert len(lines(caplog)) == times
+        assert rig.cache.tick() == 17.5
+        await rig.at(29.9)
+        assert rig.loads == 1
+        caplog.clear()
+        await rig.at(30)
+        assert rig.loads == 2
+        assert "fetched again, as asked: 1 keys, changed" in caplog.text or second is FAILED
+        await rig.at(60)
+        assert rig.loads == (2 if second is B else 3)
+
+    caplog.set_level(logging.INFO, "kms_tornado")
+    run(story())
+
+
+def test_a_signal_outside_the_cooldown_is_carried_out_at_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def story() -> None:
+        rig = Rig(A)
+        await rig.at(0)
+        caplog.clear()
+        rig.time += 30
+        rig.cache.refresh_soon()
+        await rig.settle()
+        assert rig.loads == 2
+        assert [line.removeprefix(f"issuer {ISSUER}: ") for line in lines(caplog)] == [
+            "its keys are fetched again now, as asked",
+            "its keys were fetched again, as asked: 1 keys, the same as before",
+        ]
+
+    caplog.set_level(logging.INFO, "kms_tornado")
+    run(story())
+
+
+@pytest.mark.parametrize("first", [A, FAILED], ids=["that brings keys", "that fails"])
+def test_a_signal_while_a_refresh_is_in_flight_has_another_one_follow(
+    first: KeySet | KeySetError,
+) -> None:
+    """The answer that is on its way may have been made before the key was taken out."""
+
+    async def story() -> None:
+        gate = asyncio.Event()
+
+        async def gated() -> LoadedKeys:
+            await gate.wait()
+            if isinstance(first, KeySetError):
+                raise first
+            return LoadedKeys(first, None)
+
+        rig = Rig(gated, B)
+        rig.cache.tick()  # the first load is no different
+        await rig.settle()
+        rig.cache.refresh_soon()
+        gate.set()
+        await rig.settle()
+        assert rig.loads == 1
+        due = 30 if first is A else 5
+        await rig.at(due - 0.1)
+        assert rig.loads == 1
+        await rig.at(due)
+        assert rig.cache.require_key_set() is B
+
+    run(story())
+
+
+def test_a_refresh_that_a_token_caused_meanwhile_is_what_the_signal_asked_for() -> None:
+    async def story() -> None:
+        rig = Rig(A)
+        await rig.at(0)
+        rig.time += 10
+        rig.cache.refresh_soon()
+        rig.time += 20
+        await rig.cache.refresh()
+        await rig.at(60)
+        assert rig.loads == 2
+
+    run(story())
+
+
+def test_a_signal_during_an_outage_says_that_it_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    async def story() -> None:
+        rig = Rig(A, FAILED)
+        await rig.at(0)
+        await rig.at(300)
+        caplog.clear()
+        rig.cache.refresh_soon()
+        await rig.at(330)
+        assert rig.loads == 3
+        assert "failed again: https://i/k answered HTTP 500" in lines(caplog, logging.WARNING)[0]
 
     run(story())
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
-
-from tornado.ioloop import PeriodicCallback
 
 from ...auth.authenticator import Authenticator
 from ...auth.bearer import is_compact, parse_authorization
@@ -25,7 +24,8 @@ from .tornado_internals import TOKEN_LAYER, check_tornado
 
 log = logging.getLogger("kms_tornado.auth")
 
-_TICK_MS = 500  # at most this long after it is due, a refresh starts
+_TICK_S = 0.5  # the longest pause between two looks at what is due
+_LEAST_TICK_S = 0.01  # a clock that is coarser than the timer's must not make a busy loop
 
 
 class BearerAuth:
@@ -58,7 +58,9 @@ class BearerAuth:
             for issuer in settings.issuers
         }
         self.authenticator = Authenticator(settings, self._caches)
-        self._callback: PeriodicCallback | None = None
+        #: While started. Timers of the loop count on the monotonic clock; Tornado's PeriodicCallback
+        #: counts on time.time(), and would wait for as long as that clock is set back.
+        self._timer: asyncio.TimerHandle | None = None
 
     @classmethod
     def from_issuer(
@@ -150,7 +152,7 @@ class BearerAuth:
 
         Requests that come before the first answer wait for it, up to `RefreshPolicy.timeout_s`.
         """
-        if self._callback is not None:
+        if self._timer is not None:
             return
         for issuer in self.settings.issuers:
             if not issuer.audiences:
@@ -160,15 +162,13 @@ class BearerAuth:
                     issuer.uri,
                 )
         self._fetch.open()
-        self._callback = PeriodicCallback(self._tick, _TICK_MS, jitter=0.1)
-        self._callback.start()
-        self._tick()  # the callback's own first run comes only after its period
+        self._tick()
 
     async def stop(self) -> None:
         """Stop refreshing, and wait until nothing is running. `start` may follow."""
-        if self._callback is not None:
-            self._callback.stop()
-            self._callback = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         for cache in self._caches.values():
             await cache.stop()
         self._fetch.close()
@@ -186,9 +186,16 @@ class BearerAuth:
         await self.stop()
 
     def refresh_soon(self) -> None:
-        """Begin to fetch the keys of all issuers again, except within their cooldown; for SIGHUP."""
+        """Fetch the keys of all issuers again, now or the moment their cooldown ends; for SIGHUP.
+
+        Before `start` it does nothing: the keys will be fetched then.
+        """
+        if self._timer is None:
+            return
         for cache in self._caches.values():
-            cache.start_refresh()
+            cache.refresh_soon()
+        self._timer.cancel()
+        self._tick()  # the timer is set anew
 
     def status(self) -> Sequence[KeyStatus]:
         """The state of each issuer's keys, in the order of the settings."""
@@ -215,5 +222,11 @@ class BearerAuth:
         self.authenticator.observe_verification = observe
 
     def _tick(self) -> None:
-        for cache in self._caches.values():
-            cache.tick()
+        pause_s = _TICK_S
+        try:
+            for cache in self._caches.values():
+                pause_s = min(pause_s, cache.tick())
+        finally:
+            self._timer = asyncio.get_running_loop().call_later(
+                max(pause_s, _LEAST_TICK_S), self._tick
+            )

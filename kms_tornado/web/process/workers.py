@@ -209,6 +209,8 @@ class Supervisor:
         signal.set_wakeup_fd(-1)
         for number in (*_FORWARDED_SIGNALS, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
+        # Until it handles them, it has read nothing that would have to be read again.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _FORWARDED_SIGNALS)
         for end in (self._signals_out, self._signals_in, self._readiness_in, self._lifeline_out):
             os.close(end)

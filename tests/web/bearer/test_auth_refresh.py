@@ -286,6 +286,35 @@ def test_start_returns_before_the_issuer_has_answered_and_stop_does_not_wait(
     assert time.monotonic() - begun < 5
 
 
+def test_a_wall_clock_that_is_set_back_delays_no_refresh(
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key that was taken out would verify tokens for as long as the clock was set back."""
+    issuer.jwks_headers = {"Cache-Control": "max-age=0"}
+    real = time.time
+
+    async def scenario(auth: BearerAuth) -> None:
+        await asyncio.to_thread(issuer.wait_for_fetches, 1)
+        monkeypatch.setattr(time, "time", lambda: real() - 86400)
+        await asyncio.to_thread(issuer.wait_for_fetches, 4, 3)
+
+    story(issuer, scenario, refresh=RefreshPolicy(cooldown_s=0.1))
+
+
+def test_a_signal_before_the_start_or_after_the_stop_fetches_nothing(issuer: Issuer) -> None:
+    async def run() -> None:
+        auth = BearerAuth.from_issuer(issuer.uri, audience="kms", refresh=LIVELY)
+        auth.refresh_soon()
+        await auth.start()
+        await auth.stop()
+        fetches = issuer.fetches
+        auth.refresh_soon()
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        assert issuer.fetches == fetches
+
+    asyncio.run(run())
+
+
 def test_start_and_stop_may_be_repeated(issuer: Issuer) -> None:
     async def run() -> None:
         auth = BearerAuth.from_issuer(issuer.uri, audience="kms", refresh=LIVELY)

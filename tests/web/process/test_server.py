@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import threading
@@ -16,7 +17,6 @@ from ...server import (
     QUICK,
     ServerProcess,
     check_log,
-    eventually,
     send_head,
     serving,
     trusting,
@@ -122,21 +122,49 @@ def test_every_request_that_was_sent_before_the_stop_is_answered_whole(tmp_path)
     assert wrong == []
 
 
-def test_sighup_fetches_the_keys_again(tmp_path):
+def test_sighup_takes_a_removed_key_out_the_moment_the_cooldown_ends_and_says_so(tmp_path):
+    """Several of them are one fetch."""
     with Issuer("ES256") as issuer:
-        argv = trusting(issuer, "--jwks-cooldown", "0")
+        argv = trusting(issuer, "--jwks-cooldown", "1.5")
         with serving(*argv, cwd=tmp_path) as server:
-            issuer.wait_for_fetches(1)
-            # The whole of the first fetch is over: one that is under way would be joined.
-            eventually(lambda: server.client.get("/ready").status == 200)
-            server.send(signal.SIGHUP)
-            issuer.wait_for_fetches(2)
+            token = issuer.token(aud="kms")
+            server.wait_for_line("loaded 1 signing keys")
+            begun = time.monotonic()
+            issuer.rotate(keep_old=False)
+            for _ in range(3):
+                server.send(signal.SIGHUP)
+                server.wait_for_line(
+                    r"as asked, when the cooldown ends, (at most )?[01]\.\d s from now", timeout_s=5
+                )
+            assert server.client.create(token), "the old keys serve until then"
+            server.wait_for_line("fetched again, as asked: 1 keys, changed")
+            assert time.monotonic() - begun < 1.9
+            assert server.client.get_key(token, "*").status == 401
+            assert issuer.fetches == 2
 
 
-def test_sighup_within_the_cooldown_fetches_nothing(tmp_path):
-    with Issuer("ES256") as issuer, serving(*trusting(issuer), cwd=tmp_path) as server:
-        server.wait_for_line("loaded 1 signing keys")
-        server.send(signal.SIGHUP)
-        time.sleep(0.5)
-        assert issuer.fetches == 1
+def test_sighup_while_the_server_is_still_starting_is_harmless(tmp_path):
+    argv = ("--jwt-issuer-uri", "http://127.0.0.1:9", "--jwks-refresh-interval", "1")
+    server = ServerProcess(*argv, cwd=tmp_path, cold=True)
+    with signalling(server, r"--jwks-refresh-interval"), server:
         assert server.client.get("/health").status == 200
+        assert server.stop() == 0
+
+
+@contextlib.contextmanager
+def signalling(server, first_line):
+    """From that line of its log on, SIGHUP goes to it again and again."""
+    ending = threading.Event()
+
+    def signal_it():
+        while not ending.wait(0.01):
+            if any(first_line in line for line in server.output["stderr"]):
+                server.send(signal.SIGHUP)
+
+    thread = threading.Thread(target=signal_it)
+    thread.start()
+    try:
+        yield
+    finally:
+        ending.set()
+        thread.join()

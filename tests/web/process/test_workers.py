@@ -27,6 +27,7 @@ from ...server import (
     serving,
     trusting,
 )
+from .test_server import signalling
 
 TWO = ("--workers", "2")
 
@@ -56,7 +57,7 @@ def two(tmp_path_factory, issuer):
     soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
     try:
-        argv = trusting(issuer, "--jwks-cooldown", "0")
+        argv = trusting(issuer, "--jwks-cooldown", "0.5")
         directory = tmp_path_factory.mktemp("two")
         server = ServerProcess(*argv, *TWO, cwd=directory, cold=True).start()
     finally:
@@ -141,10 +142,21 @@ def test_signal_stops_all_of_them_and_lets_the_request_in_flight_end(tmp_path, i
         assert not any(map(is_running, pids))
 
 
-def test_sighup_reaches_every_worker(two, issuer):
-    before = issuer.fetches
-    two.send(signal.SIGHUP)
-    issuer.wait_for_fetches(before + 2)
+def test_sighup_reaches_every_worker_within_its_cooldown_too(two, issuer):
+    for _ in range(2):
+        before, seen = issuer.fetches, len(two.output["stderr"])
+        two.send(signal.SIGHUP)
+        issuer.wait_for_fetches(before + 2)
+        eventually(lambda seen=seen: sum("fetched again, as asked:" in x for x in two.output["stderr"][seen:]) == 2)  # fmt: skip
+
+
+def test_sighup_that_a_worker_gets_while_it_starts_does_not_end_it(tmp_path):
+    """The supervisor handles it by then, and passes it on."""
+    server = ServerProcess(*NO_AUTH, *TWO, cwd=tmp_path, cold=True)
+    with signalling(server, "NO TOKEN"), server:
+        eventually(lambda: server.client.get("/health").status == 200)
+        assert "ended with" not in server.log
+        assert server.stop() == 0
 
 
 def test_workers_end_with_their_supervisor(tmp_path):
