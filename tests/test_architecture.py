@@ -111,6 +111,7 @@ HOMES = {
 EMBEDDED = (
     "web/bearer/mixin.py",
     "web/bearer/refusals.py",
+    "web/bearer/arguments.py",
     "web/bearer/auth.py",
     "web/bearer/jwks_fetch.py",
     "web/bearer/fetch_client.py",

@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import zipfile
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from .wheels import ROOT, build_wheel
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
-    """The wheel that `pip install .` would install, built from a copy without leftovers."""
-    copy = tmp_path_factory.mktemp("source")
-    for name in ("kms_tornado", "setup.py", "README.md", "LICENSE"):
-        subprocess.run(["cp", "-r", str(ROOT / name), str(copy)], check=True)
-    out = tmp_path_factory.mktemp("wheel")
-    subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", str(out), str(copy)],
-        check=True,
-        capture_output=True,
-        timeout=120,
-    )
-    (path,) = out.glob("*.whl")
-    return zipfile.ZipFile(path)
+    return zipfile.ZipFile(build_wheel(tmp_path_factory.mktemp("packaging")))
 
 
 def test_wheel_has_every_module_and_data_file(wheel: zipfile.ZipFile) -> None:

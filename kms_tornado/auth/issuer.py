@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from types import MappingProxyType
+from typing import Any, TypedDict, Unpack
 from urllib.parse import urlsplit
 
 from ..errors import ConfigurationError
@@ -200,6 +201,34 @@ class TokenPolicy:
         object.__setattr__(
             self, "token_types", frozenset(normalise_type(t) for t in self.token_types)
         )
+
+
+class TokenPolicyArguments(TypedDict, total=False):
+    """The fields of TokenPolicy as an application writes them down; a string alone counts as one entry."""
+
+    algorithms: str | Iterable[str]
+    leeway_s: float
+    max_age_s: float | None
+    user_claim: str
+    allow_unverified_email: bool
+    namespace_by_issuer: bool
+    token_types: str | Iterable[str | None]
+    required_claims: Iterable[RequiredClaim]
+
+
+def make_token_policy(**arguments: Unpack[TokenPolicyArguments]) -> TokenPolicy:
+    """Convert an application's arguments; what is left out keeps its default.
+
+    Raises ConfigurationError as TokenPolicy does.
+    """
+    fields: dict[str, Any] = dict(arguments)
+    for name in ("algorithms", "token_types"):
+        if name in fields:
+            value = fields[name]
+            fields[name] = frozenset({value} if isinstance(value, str) else value)
+    if "required_claims" in fields:
+        fields["required_claims"] = tuple(fields["required_claims"])
+    return TokenPolicy(**fields)
 
 
 def normalise_type(typ: str | None) -> str | None:

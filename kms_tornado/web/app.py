@@ -18,6 +18,7 @@ from .access_handlers import (
     WithdrawHandler,
 )
 from .access_log import log_handled_request
+from .bearer.arguments import check_argument_names
 from .bearer.tornado_internals import SERVER, TOKEN_LAYER, check_tornado
 from .handlers import (
     HealthHandler,
@@ -102,11 +103,12 @@ def handlers(
     ``async with auth, kms:``. The arguments mean what the options of the same names do.
     max_body_size: in bytes. auth: the token checker, if it is not the application's ``bearer_auth``.
     service: the fields of `settings.ServiceArguments`, by name.
-    Raises ValueError for a prefix that does not start with a slash or that ends with one, and
-    ConfigurationError for invalid settings.
+    Raises ValueError for a prefix that does not start with a slash or that ends with one, TypeError for an
+    argument that does not exist, and ConfigurationError for invalid settings.
     """
     if prefix and (not prefix.startswith("/") or prefix.endswith("/")):
         raise ValueError("a prefix starts with a slash and does not end with one")
+    check_argument_names("handlers", service, ServiceArguments.__annotations__)
     check_tornado(TOKEN_LAYER + SERVER)
     kms = KMS(make_service_settings(**service))
     context = ServerContext(

@@ -86,8 +86,11 @@ class ReadyHandler(JSONHandler):
 
     def _check_issuers(self) -> dict[str, dict[str, Any]]:
         auth = self.auth
+        if auth is None:
+            problem = "the application's settings have no bearer_auth"
+            return {"tokens": {"status": "DOWN", "problem": problem}}
         checks: dict[str, dict[str, Any]] = {}
-        for status in () if auth is None else auth.status():
+        for status in auth.status():
             check: dict[str, Any] = {
                 "status": "UP" if status.state in {"ok", "failing"} else "DOWN",
                 "keys": status.keys,

@@ -6,18 +6,25 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Self, Unpack
 
 from ...auth.authenticator import Authenticator
 from ...auth.bearer import is_compact, parse_authorization
 from ...auth.credentials import Credentials
-from ...auth.issuer import RefreshPolicy, TokenPolicy, TrustedIssuer, TrustSettings
+from ...auth.issuer import (
+    RefreshPolicy,
+    TokenPolicyArguments,
+    TrustedIssuer,
+    TrustSettings,
+    make_token_policy,
+)
 from ...auth.key_cache import KeyCache, KeyStatus
 from ...auth.key_source import KeySource
 from ...auth.principal import Principal
 from ...auth.request_auth import AuthStatistics
 from ...auth.signature import check_backend
 from ...errors import AuthenticationError
+from .arguments import check_argument_names
 from .jwks_fetch import JWKSFetch
 from .proxy import check_proxy_can_be_used
 from .tornado_internals import TOKEN_LAYER, check_tornado
@@ -72,7 +79,7 @@ class BearerAuth:
         refresh: RefreshPolicy | None = None,
         realm: str = "kms",
         cache_size: int = 10_000,
-        **policy: Any,
+        **policy: Unpack[TokenPolicyArguments],
     ) -> Self:
         """A token check for a single issuer.
 
@@ -83,13 +90,15 @@ class BearerAuth:
         refresh: when keys are fetched. realm: that of the challenge.
         cache_size: how many verified tokens are remembered; 0 remembers none.
         policy: fields of `TokenPolicy`, such as ``leeway_s=30`` or ``user_claim="email"``.
-        Raises ConfigurationError as the constructor does, and for values that cannot be used.
+        Raises ConfigurationError as the constructor does, and for values that cannot be used; TypeError
+        for an argument that does not exist.
         """
+        check_argument_names("BearerAuth.from_issuer", policy, TokenPolicyArguments.__annotations__)
         audiences = frozenset({audience} if isinstance(audience, str) else audience)
         return cls(
             TrustSettings(
                 issuers=(TrustedIssuer(issuer, jwks_uri, audiences),),
-                policy=TokenPolicy(**policy),
+                policy=make_token_policy(**policy),
                 refresh=refresh or RefreshPolicy(),
                 realm=realm,
                 cache_size=cache_size,

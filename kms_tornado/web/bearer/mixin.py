@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from asyncio import Future
 from collections.abc import Awaitable, Callable
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar, cast
 
 from tornado.concurrent import future_set_result_unless_cancelled
 from tornado.web import Finish, OutputTransform, RequestHandler
@@ -23,7 +23,9 @@ from ...auth.request_auth import RequestAuth
 from ...errors import AuthenticationError, InsufficientScope, MissingToken
 from .refusals import Hooks, refuse, send_past_hooks
 
-Method = TypeVar("Method", bound=Callable[..., Any])
+Handler = TypeVar("Handler", bound="BearerAuthMixin")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def _guard_method(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -40,6 +42,14 @@ def _guard_method(method: Callable[..., Any]) -> Callable[..., Any]:
     # The function itself, not a flag: functools.wraps copies flags to a function that wraps this one.
     guarded._guard = guarded  # type: ignore[attr-defined]
     return guarded
+
+
+def _check_public_methods(handler: str, public: object, supported: tuple[str, ...]) -> None:
+    """Refuse a class whose public methods would be others than its author meant."""
+    if not isinstance(public, (tuple, list, set, frozenset)) or not set(public) <= set(supported):
+        raise TypeError(
+            f'{handler}.public_methods must be a tuple of HTTP methods in capitals, such as ("GET",)'
+        )
 
 
 class BearerAuthMixin(RequestHandler):
@@ -63,6 +73,7 @@ class BearerAuthMixin(RequestHandler):
             method = getattr(cls, name.lower(), None)
             if method is not None and getattr(method, "_guard", None) is not method:
                 setattr(cls, name.lower(), _guard_method(method))
+        _check_public_methods(cls.__name__, cls.public_methods, cls.SUPPORTED_METHODS)
         # A base class that stands before the mixin does not say who the user is: it would name somebody
         # else than the token. A subclass of the mixin may, on purpose.
         owner = next(base for base in cls.__mro__ if "current_user" in vars(base))
@@ -178,29 +189,43 @@ class BearerRequestHandler(BearerAuthMixin):
     """A RequestHandler whose methods all need a good bearer token; see `BearerAuthMixin`."""
 
 
-def requires(**claims: str | int | float | bool) -> Callable[[Method], Method]:
+def requires(
+    **claims: str | int | float | bool,
+) -> Callable[[Callable[Concatenate[Handler, P], R]], Callable[Concatenate[Handler, P], R]]:
     """Guard one HTTP method: the token must carry the claims, or the answer is 403 insufficient_scope.
 
     ``@requires(scope="orders:write")``. Each claim must equal the value, or be a list that contains it.
     A ``scope`` with spaces requires all of its scopes; they may also stand in ``scp``, where some
     issuers put them. In a public method the answer is 401, as there is no token to look at.
+    Raises TypeError for what would guard nothing or nobody could meet.
     """
     required = [
         RequiredClaim(name, part)
         for name, value in claims.items()
         for part in (value.split() if name == "scope" and isinstance(value, str) else [value])
     ]
+    values: list[object] = [claim.value for claim in required]
+    if not values or not all(isinstance(value, (str, int, float)) for value in values):
+        raise TypeError(
+            'requires() takes claims, each a text, a number, True or False: @requires(scope="orders:write")'
+        )
 
-    def decorate(method: Method) -> Method:
+    def decorate(
+        method: Callable[Concatenate[Handler, P], R],
+    ) -> Callable[Concatenate[Handler, P], R]:
         @functools.wraps(method)
-        def guarded(self: BearerAuthMixin, *args: Any, **kwargs: Any) -> Any:
+        def guarded(self: Handler, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            if not isinstance(self, BearerAuthMixin):
+                raise TypeError(
+                    f"@requires needs a handler with BearerAuthMixin, not {type(self).__name__}"
+                )
             refusal = _find_refusal(self._principal, required)
             if refusal is not None:
                 refuse(self, refusal)
                 raise Finish  # what called this method by super() must not go on either
             return method(self, *args, **kwargs)
 
-        return cast(Method, guarded)
+        return guarded
 
     return decorate
 

@@ -1,0 +1,135 @@
+"""Mistakes of an application that embeds the handlers are told where they are made, in one line that helps."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tornado.web import Application, RequestHandler
+
+from kms_tornado import BearerAuth, BearerRequestHandler, RequiredClaim, handlers, requires
+from kms_tornado.auth.issuer import TokenPolicy, TrustedIssuer, TrustSettings
+
+from ...support import running
+
+ISSUER = "https://issuer.example/"
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("leeway", "did you mean leeway_s?"),
+        ("user", "did you mean user_claim?"),
+        ("algorithm", "did you mean algorithms?"),
+        ("required_claim", "did you mean required_claims?"),
+        ("zzz", "it has algorithms, allow_unverified_email, leeway_s, "),
+    ],
+)
+def test_argument_that_from_issuer_does_not_have_is_told(name: str, hint: str) -> None:
+    arguments: Any = {name: 30}
+    with pytest.raises(TypeError) as refused:
+        BearerAuth.from_issuer(ISSUER, audience="a", **arguments)
+    message = str(refused.value)
+    assert message.startswith(f"BearerAuth.from_issuer() has no argument {name}: {hint}")
+    assert "\n" not in message
+
+
+def test_argument_that_handlers_does_not_have_is_told(tmp_path: Path) -> None:
+    arguments: Any = {"datadir": tmp_path}
+    with pytest.raises(
+        TypeError, match=r"^handlers\(\) has no argument datadir: did you mean data_dir"
+    ):
+        handlers("/kms", **arguments)  # fmt: skip
+
+
+def test_policy_takes_any_iterable_and_a_single_text() -> None:
+    claim = RequiredClaim("role", "clerk")
+    for algorithms, types in (
+        ("RS256", "at+jwt"),
+        (["RS256"], ["at+jwt"]),
+        ({"RS256"}, ("at+jwt",)),
+    ):
+        auth = BearerAuth.from_issuer(
+            ISSUER, audience="a", algorithms=algorithms, token_types=types, required_claims=[claim]
+        )
+        assert auth.settings.policy == TokenPolicy(
+            algorithms=frozenset({"RS256"}), token_types=frozenset({"at+jwt"}), required_claims=(claim,)
+        )  # fmt: skip
+    assert BearerAuth.from_issuer(ISSUER, audience="a").settings.policy == TokenPolicy()
+
+
+@pytest.mark.parametrize(
+    "claims", [{}, {"scope": ""}, {"scope": "  "}, {"scope": ["a"]}, {"role": None}, {"role": {"a"}}]
+)  # fmt: skip
+def test_requires_refuses_what_guards_nothing_or_nobody_could_meet(claims: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match=r"^requires\(\) takes claims"):
+        requires(**claims)
+
+
+@pytest.mark.parametrize("methods", ["GET", ("get",), ("GET", "FETCH"), None, 7, ["GET", "post"]])
+def test_public_methods_that_would_mean_others_are_refused_with_the_class(methods: Any) -> None:
+    with pytest.raises(TypeError, match=r"^Orders\.public_methods must be a tuple of HTTP methods"):
+        type("Orders", (BearerRequestHandler,), {"public_methods": methods})
+
+
+class Orders(BearerRequestHandler):
+    def get(self) -> None:
+        self.write("never")
+
+
+class Unprotected(RequestHandler):
+    @requires(scope="a")  # type: ignore[type-var]
+    def get(self) -> None:
+        self.write("never")
+
+
+@pytest.mark.parametrize(
+    ("settings", "found"),
+    [
+        ({}, "no bearer_auth"),
+        ({"bearer_auth": None}, "no bearer_auth"),
+        ({"bearer_auth": ISSUER}, "as bearer_auth a str"),
+        ({"bearer_auth": BearerAuth}, "as bearer_auth a type"),
+        (
+            {"bearer_auth": TrustSettings(issuers=(TrustedIssuer(ISSUER),))},
+            "as bearer_auth a TrustSettings",
+        ),
+    ],
+    ids=["missing", "None", "text", "class", "settings"],
+)
+def test_missing_bearer_auth_is_a_500_and_the_log_says_what_to_write(
+    settings: dict[str, Any], found: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with running(lambda: Application([("/orders", Orders)], **settings)) as client:
+        for token in (None, "x.y.z"):
+            answer = client.get("/orders", token=token)
+            assert (answer.status, answer.json()["error"]) == (500, "server_error")
+    lines = [record for record in caplog.records if record.name == "kms_tornado.auth"]
+    assert len(lines) == 2
+    for line in lines:
+        assert line.levelno == logging.ERROR
+        assert line.exc_info is None
+        assert line.getMessage() == (
+            "GET /orders: Orders refuses every request, because the application's settings have "
+            f"{found}: write tornado.web.Application(routes, bearer_auth=BearerAuth.from_issuer(…))"
+        )
+
+
+def test_mounted_kms_without_bearer_auth_is_not_ready_and_says_why(tmp_path: Path) -> None:
+    """A probe of readiness finds it before the first request does."""
+    kms = handlers("/kms", data_dir=tmp_path / "data")
+    with running(lambda: Application([*kms]), kms) as client:
+        answer = client.get("/kms/ready")
+        assert answer.status == 503
+        assert "the application's settings have no bearer_auth" in answer.text
+        assert client.get("/kms/whoami", token="x.y.z").status == 500
+
+
+def test_requires_on_a_handler_that_knows_no_token_lets_nobody_in(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with running(lambda: Application([("/", Unprotected)])) as client:
+        assert client.get("/", token="x.y.z").status == 500
+    assert "@requires needs a handler with BearerAuthMixin, not Unprotected" in caplog.text

@@ -1,0 +1,164 @@
+"""A user's application, which type checkers accept and whose types they know. It is not run."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Any, assert_type
+
+import tornado.web
+import tornado.websocket
+
+import kms_tornado
+from kms_tornado import (
+    BearerAuth,
+    BearerAuthMixin,
+    BearerRequestHandler,
+    Principal,
+    RefreshPolicy,
+    RequiredClaim,
+    TokenPolicy,
+    TrustedIssuer,
+    TrustSettings,
+    requires,
+)
+
+auth = BearerAuth.from_issuer(
+    "https://tenant.eu.auth0.com/",
+    audience=["my-api", "other-api"],
+    jwks_uri="https://tenant.eu.auth0.com/keys",
+    refresh=RefreshPolicy(interval_s=60),
+    realm="orders",
+    cache_size=100,
+    algorithms=["RS256"],
+    leeway_s=30,
+    max_age_s=3600,
+    user_claim="email",
+    allow_unverified_email=True,
+    namespace_by_issuer=True,
+    token_types={"at+jwt", None},
+    required_claims=[RequiredClaim("role", "clerk")],
+)
+several = BearerAuth(
+    TrustSettings(
+        issuers=(TrustedIssuer("https://login.example.com/", audiences=frozenset({"my-api"})),),
+        policy=TokenPolicy(leeway_s=10),
+    )
+)
+
+
+class Orders(BearerRequestHandler):
+    public_methods = ("HEAD", "OPTIONS")
+
+    def get(self) -> None:
+        assert_type(self.current_user, Principal)
+        assert_type(self.current_user.name, str)
+        self.write({"user": self.current_user.name, "claims": self.current_user.claims})
+
+    async def post(self, number: str) -> None:
+        assert_type(self.current_user, Principal)
+
+    @requires(scope="orders:write")
+    def put(self, number: str) -> None:
+        self.set_status(204)
+
+    @requires(scope="orders:write", role="clerk", level=3)
+    async def delete(self, number: str, *, soft: bool = False) -> None:
+        self.set_status(204)
+
+    async def patch(self, number: str) -> None:
+        self.put(number)
+        await self.delete(number, soft=True)
+
+
+class SomeOrders(Orders):
+    async def delete(self, number: str, *, soft: bool = False) -> None:
+        await super().delete(number)
+
+
+class Base(tornado.web.RequestHandler):
+    def initialize(self, database: str) -> None:
+        self.database = database
+
+    def prepare(self) -> None:
+        self.set_header("X-Application", "orders")
+
+    def get_current_user(self) -> str:
+        return "somebody"
+
+
+class AsyncBase(tornado.web.RequestHandler):
+    async def prepare(self) -> None:
+        self.set_header("X-Application", "orders")
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        return None
+
+
+class MixinFirst(BearerAuthMixin, Base):
+    def get(self) -> None:
+        assert_type(self.current_user, Principal)
+        self.write(self.database)
+
+
+class MixinLast(Base, BearerAuthMixin):
+    @requires(admin=True)
+    def get(self) -> None:
+        assert_type(self.current_user, Principal)
+        self.write(self.database)
+
+
+@tornado.web.stream_request_body
+class AsyncFirst(BearerAuthMixin, AsyncBase):
+    async def prepare(self) -> None:
+        await super().prepare()
+
+
+class AsyncLast(AsyncBase, BearerAuthMixin):
+    @requires(scope="read")
+    async def get(self) -> None:
+        assert_type(self.current_user, Principal)
+
+
+class Events(BearerAuthMixin, tornado.websocket.WebSocketHandler):
+    async def open(self, *args: str, **kwargs: str) -> None:
+        assert_type(self.current_user, Principal)
+
+    def on_message(self, message: str | bytes) -> None:
+        self.write_message(f"{self.current_user.name}: {message!r}")
+
+
+class EventsLast(tornado.websocket.WebSocketHandler, BearerAuthMixin):
+    def on_message(self, message: str | bytes) -> None:
+        assert_type(self.current_user, Principal)
+
+
+class Files(BearerAuthMixin, tornado.web.StaticFileHandler):
+    pass
+
+
+class FilesLast(tornado.web.StaticFileHandler, BearerAuthMixin):
+    pass
+
+
+class Accounts(BearerRequestHandler):
+    def resource_metadata_url(self) -> str:
+        return "https://api.example.com/.well-known/oauth-protected-resource"
+
+    async def prepare(self) -> None:
+        self.current_user = {"account": self.current_user.name}
+
+
+kms = kms_tornado.handlers(
+    "/kms", auth=auth, data_dir="kms-data", privileged_users=["alice"], max_body_size=1024
+)
+routes: list[Any] = [*kms, ("/orders", Orders), ("/first", MixinFirst, {"database": "orders"})]
+app = tornado.web.Application(routes, bearer_auth=auth)
+
+
+async def main() -> None:
+    async with auth, kms, several as other:
+        assert_type(other, BearerAuth)
+        auth.refresh_soon()
+        assert_type([status.keys for status in auth.status()], list[int])
+    await auth.start()
+    await auth.stop()
