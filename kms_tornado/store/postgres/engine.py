@@ -121,17 +121,26 @@ async def run_exclusively(
 
 
 def _make_start_error(exc: BaseException, name: str) -> ConfigurationError | Unavailable:
-    """ConfigurationError where libpq does not know a parameter of the URL, else Unavailable.
+    """Unavailable for what may pass, ConfigurationError for what only a person mends.
 
     A wrong password or name of a database cannot be told from a server that is not ready: libpq gives no
     SQLSTATE for a connection that failed. The text says which it was.
     """
     import psycopg
 
+    state = read_sqlstate(exc)
+    if state is None:
+        # libpq's error about a parameter of the URL that it does not know
+        is_passing = not isinstance(_unwrap_error(exc), psycopg.ProgrammingError)
+    else:
+        is_passing = state.startswith(_PASSING_STATES)
     text = f"database {name}: {describe_error(exc)}"
-    if isinstance(_unwrap_error(exc), psycopg.ProgrammingError) and read_sqlstate(exc) is None:
-        return ConfigurationError(text)
-    return make_unavailable(text)
+    return make_unavailable(text) if is_passing else ConfigurationError(text)
+
+
+# Classes of SQLSTATE: connection exception, read-only transaction, transaction rollback, insufficient
+# resources, object not in prerequisite state (a lock), operator intervention, system error.
+_PASSING_STATES = ("08", "25006", "40", "53", "55", "57", "58")
 
 
 async def _check_server(connection: AsyncConnection, name: str) -> None:

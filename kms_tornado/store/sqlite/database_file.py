@@ -51,16 +51,19 @@ _FOR_WRITERS = (
 _FOR_READERS = (*_FOR_WRITERS, "PRAGMA query_only=ON")
 
 
-# What only a person mends, not time: a path that leads nowhere, rights, a file that is no database. All else
-# may pass: a full disk, a lock that is held, a disk that does not answer.
+# What only a person mends, not time: a path that leads nowhere, and rights.
 _LASTING_FAULTS = frozenset(
     {
         *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG),
         *(errno.EACCES, errno.EPERM, errno.EROFS),
     }
 )
-_LASTING_CODES = frozenset(
-    {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}
+# SQLite's codes for what may pass: a lock that is held, a full disk, one that does not answer or is away.
+_PASSING_CODES = frozenset(
+    {
+        *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL),
+        *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM),
+    }
 )
 
 
@@ -219,9 +222,9 @@ class SQLiteFile:
             raise make_unavailable(f"database {self.path}: {text}") from exc
         except DATABASE_ERRORS as exc:
             text = _describe_error(exc)
-            if _primary_code(exc) in _LASTING_CODES:
-                raise self._refusal(text) from exc
-            raise make_unavailable(f"database {self.path}: {text}") from exc
+            if _primary_code(exc) in _PASSING_CODES:
+                raise make_unavailable(f"database {self.path}: {text}") from exc
+            raise self._refusal(text) from exc
 
 
 def _make_engine(connect: Callable[[], sqlite3.Connection]) -> Engine:
