@@ -22,32 +22,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
 
 from ..errors import FeatureNotSupported, InvalidField, OperationNotSupported
-from .attributes import Attributes
-from .objects import OBJECT_CLASSES, KeyBlock
-from .schema import Declared, fields_of
+from .required_fields import ATTRIBUTE_SETS, Required, collect_required
+from .schema import Declared
 from .tables import ENUMERATIONS, OPERATION_TAGS, SHARED_ENUMERATIONS, TAG_NUMBERS
 from .ttlv import TYPE_NAMES, ItemType, Node, Value, children_of
 from .versions import HISTORY, Changes, ProtocolVersion, Vocabulary
 
 _ENUMERATION, _INTEGER = ItemType.ENUMERATION, ItemType.INTEGER
-
-#: The structures that hold attributes.
-_ATTRIBUTE_SETS = frozenset(
-    {
-        "Attributes",
-        "CommonAttributes",
-        "CurrentAttribute",
-        "NewAttribute",
-        "PrivateKeyAttributes",
-        "PublicKeyAttributes",
-    }
-)
-
-#: {structure: the tags that it cannot do without}
-_Required = Mapping[str, frozenset[str]]
 
 
 class _CannotLeaveOutError(Exception):
@@ -63,13 +46,15 @@ class VersionGate:
     """What a message of one version may not hold.
 
     absent: what the version lacks, and no answer has. refused: the same for requests, without what they
-    may hold early. stand_ins: (tag, value) → the value that an answer has instead.
+    may hold early. stand_ins: (tag, value) → the value that an answer has instead. watched: all tags of
+    which anything is absent; most leaves of most messages have another one, and are not looked at.
     """
 
     version: ProtocolVersion
     absent: Vocabulary
     refused: Vocabulary
     stand_ins: Mapping[tuple[str, int], int]
+    watched: frozenset[str]
 
     # --- requests -------------------------------------------------------------------------------
 
@@ -87,13 +72,18 @@ class VersionGate:
     def check(self, name: str, node: Node) -> None:
         """Raises InvalidField for what the version lacks. name: of the structure, as in `Vocabulary.fields`."""
         for child in children_of(node):
-            self._check_child(name, child)
-            self.check(child.tag, child)
+            if self._is_watched(child):
+                self._check_child(name, child)
+            if isinstance(child.value, tuple):
+                self.check(child.tag, child)
+
+    def _is_watched(self, node: Node) -> bool:
+        return node.tag in self.watched or node.type in self.absent.item_types
 
     def _check_child(self, name: str, child: Node) -> None:
         tag, item_type, value = child
         refused = self.refused
-        if name in _ATTRIBUTE_SETS and tag in refused.attributes:
+        if name in ATTRIBUTE_SETS and tag in refused.attributes:
             lacking = f"attribute {tag}"
         elif tag in refused.tags or (name, tag) in refused.fields:
             lacking = f"{tag} in {name}"
@@ -124,7 +114,7 @@ class VersionGate:
         """
         name = f"{OPERATION_TAGS[operation]}Response"
         try:
-            return self._restrict(name, payload, _collect_required(cls, name))
+            return self._restrict(name, payload, collect_required(cls, name))
         except _CannotLeaveOutError as exc:
             value = f"{exc.node.tag} {_name_value(exc.node)}"
             raise FeatureNotSupported(
@@ -144,13 +134,16 @@ class VersionGate:
             )
         )
 
-    def _restrict(self, name: str, node: Node, required: _Required) -> Node:
+    def _restrict(self, name: str, node: Node, required: Required) -> Node:
         """Raises _CannotLeaveOutError."""
         absent = self.absent
-        has_attributes = name in _ATTRIBUTE_SETS
+        has_attributes = name in ATTRIBUTE_SETS
         kept, is_changed = [], False
         for child in children_of(node):
             tag = child.tag
+            if not isinstance(child.value, tuple) and not self._is_watched(child):
+                kept.append(child)
+                continue
             if (
                 tag in absent.tags
                 or (has_attributes and tag in absent.attributes)
@@ -169,7 +162,7 @@ class VersionGate:
             kept.append(shown)
         return node._replace(value=tuple(kept)) if is_changed else node
 
-    def _restrict_child(self, child: Node, required: _Required) -> Node:
+    def _restrict_child(self, child: Node, required: Required) -> Node:
         if child.tag == "AttributeValue":
             self._check_whole(child)
             return child
@@ -228,36 +221,6 @@ def _name_value(node: Node) -> str:
     return names.get(node.value, "") if isinstance(node.value, int) else ""
 
 
-# --- what a structure requires ------------------------------------------------------------------
-
-
-@cache  # one entry for each operation that was answered in a version with a gate
-def _collect_required(cls: type[Declared], name: str) -> _Required:
-    """For the class, under this name, and all structures that may stand in it."""
-    required: dict[str, frozenset[str]] = {}
-    _add_required(required, name, cls)
-    for object_cls in (*OBJECT_CLASSES.values(), KeyBlock):  # behind a `Custom`, as unions are
-        _add_required(required, object_cls.__name__, object_cls)
-    for tag in _ATTRIBUTE_SETS:
-        _add_required(required, tag, Attributes)
-    return required
-
-
-def _add_required(required: dict[str, frozenset[str]], name: str, cls: type[Declared]) -> None:
-    if name in required:
-        return
-    fields = fields_of(cls)
-    required[name] = frozenset(
-        tag
-        for field in fields
-        if field.required and not field.repeated
-        for tag in (field.tag, *field.other_tags)
-    )
-    for field in fields:
-        if field.inner is not None:
-            _add_required(required, field.tag, field.inner)
-
-
 # --- gates --------------------------------------------------------------------------------------
 
 
@@ -278,11 +241,13 @@ def make_gate(
             absent = (absent - changes.added) | changes.removed
     if absent == Vocabulary():
         return None
+    complete = _complete(absent)
     return VersionGate(
         version,
-        _complete(absent),
+        complete,
         _complete(absent - early),
         dict(_resolve(stand_ins, absent)),
+        frozenset(_tags_concerned(complete)),
     )
 
 
@@ -297,6 +262,15 @@ def _complete(words: Vocabulary) -> Vocabulary:
     return words | Vocabulary(
         values=frozenset((tag, value) for name, value in values for tag in _tags_of(name))
     )
+
+
+def _tags_concerned(words: Vocabulary) -> Iterable[str]:
+    yield from words.attributes | words.tags
+    for _, tag in words.fields:
+        yield tag
+    for tag, _ in words.values | words.bits:
+        yield tag
+    yield from ("AttributeName", "AttributeValue")  # may name an attribute, and hold anything
 
 
 def _tags_of(enumeration: str) -> Iterable[str]:
