@@ -42,10 +42,12 @@ async def export(call: Call, request: ExportRequest) -> ExportResponse:
     check_compression_type(request.key_compression_type)
     target = await call.fetch_for(request.unique_identifier, Use.INSPECT)
     is_destroyed = target.state in DESTROYED_STATES
+    attributes = describe_object(target).replace(digests=await read_digests(call, target))
     response = ExportResponse(
         object_type=target.object_type,
         unique_identifier=target.uid,
-        attributes=describe_object(target).replace(digests=await read_digests(call, target)),
+        # Whoever imports it elsewhere has an object that was given out: by this answer.
+        attributes=attributes if is_destroyed else attributes.replace(fresh=False),
         object=None if is_destroyed else await _render(call, target, request),
     )
     if not is_destroyed and target.attributes.fresh:

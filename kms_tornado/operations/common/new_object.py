@@ -135,6 +135,7 @@ def make_first_attributes(
         ),
         original_creation_date=call.now,
         last_change_date=call.now,
+        fresh=requested.fresh is not False,
         digests=server_attributes.digests,  # never a client's: it would be a secret's, in clear
         random_number_generator=SERVER_RNG if is_generated else None,
         usage_limits=requested.usage_limits and reset_usage_limits(requested.usage_limits),

@@ -89,8 +89,8 @@ def check_attributes_length(attributes: Attributes, tags: frozenset[str]) -> Non
 def describe_object(target: ManagedObject) -> Attributes:
     """The object's attributes, with those that are stored apart or computed.
 
-    Fresh is true only where a client set it and the object was not given out yet. For other objects the
-    server does not keep track of that, so that their first Get need not write.
+    Fresh is true from the start until the object is given out for the first time, unless a client said otherwise;
+    for objects that are older than this rule it is false.
     """
     attributes = target.attributes
     return with_user_tags(
