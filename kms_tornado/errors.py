@@ -351,6 +351,12 @@ class InvalidCorrelationValue(KMIPError):
     reason = "Invalid Correlation Value"
 
 
+class BadPassword(KMIPError):
+    """The password of a PKCS#12 is missing, or not the right one."""
+
+    reason = "Bad Password"
+
+
 class KeyFormatTypeNotSupported(KMIPError):
     reason = "Key Format Type Not Supported"
 

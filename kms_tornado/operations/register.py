@@ -16,7 +16,7 @@ from ..domain.wrapped_rights import bind_rights, check_comes_back, restore_objec
 from ..errors import FeatureNotSupported, ObjectAlreadyExists
 from ..kmip.attributes import Attributes
 from ..kmip.enums import KeyWrapType, ObjectType
-from ..kmip.objects import OBJECT_CLASSES, Certificate, Object, OpaqueObject
+from ..kmip.objects import OBJECT_CLASSES, Certificate, Object, OpaqueObject, PrivateKey
 from ..kmip.payloads import ImportRequest, ImportResponse, RegisterRequest, RegisterResponse
 from ..store.base import Conflict, Insert, Replace
 from .common.call import Call
@@ -25,6 +25,7 @@ from .common.new_object import check_object_type, make_object
 from .objects.completion import complete_numbers
 from .objects.imported import make_destroyed_object, make_imported_object
 from .objects.incoming import ParsedObject, parse_object, parse_sent_object
+from .objects.pkcs12 import ParsedPKCS12, is_pkcs12, make_certificates, parse_pkcs12
 from .objects.stored_wrapped import parse_wrapped_object
 from .objects.wrapping import unwrap_key_block
 from .objects.wrapping_policy import check_comes_back_without_rights
@@ -34,7 +35,7 @@ async def register(call: Call, request: RegisterRequest) -> RegisterResponse:
     """Store an object from outside under a new identifier."""
     call.check_may_create()
     _check_object_type(request.object_type, request.attributes)
-    parsed = await _parse(call, request.object_type, request.object, request.attributes, None)
+    parsed, file = await _parse_all(call, request, None)
     uid = new_identifier(parsed.requested.unique_identifier)
     new = make_object(
         call,
@@ -45,7 +46,7 @@ async def register(call: Call, request: RegisterRequest) -> RegisterResponse:
         parsed.server_attributes,
         system_tags=parsed.system_tags,
     )
-    await call.commit(Insert(new))
+    await call.commit(Insert(new), *_insert_certificates(call, file, new))
     return RegisterResponse(unique_identifier=uid)
 
 
@@ -56,11 +57,11 @@ async def import_(call: Call, request: ImportRequest) -> ImportResponse:
     """
     call.check_may_create()
     _check_object_type(request.object_type, request.attributes)
-    new, material = await _make_imported(call, request)
+    new, material, beside = await _make_imported(call, request)
     existing = await call.store.get(new.uid)  # regardless of owner
     if existing is None:
         try:
-            await call.commit(Insert(new))
+            await call.commit(Insert(new), *beside)
         except ObjectAlreadyExists:
             # Added in between, perhaps by the caller, who may replace it; or an object had the identifier
             # that is gone, and was another owner's.
@@ -69,7 +70,7 @@ async def import_(call: Call, request: ImportRequest) -> ImportResponse:
             raise
     elif request.replace_existing and is_owner(call.principal, existing):
         replacement = _replace(call, existing, new, material)
-        await call.commit(Replace(replacement, existing.generation))
+        await call.commit(Replace(replacement, existing.generation), *beside)
     else:
         # The same text for every owner; that the identifier is taken cannot be hidden.
         raise identifier_taken()
@@ -87,18 +88,36 @@ def _replace(
 
 async def _make_imported(
     call: Call, request: ImportRequest
-) -> tuple[ManagedObject, KeyMaterial | None]:
-    """(the new object, its material, which a destroyed one has not)."""
+) -> tuple[ManagedObject, KeyMaterial | None, tuple[Insert, ...]]:
+    """(the new object, its material, which a destroyed one has not, what is inserted beside it)."""
     object_type, attributes = request.object_type, request.attributes
     if request.object is None and is_supplied_destroyed(attributes):
         uid = new_identifier(request.unique_identifier or attributes.unique_identifier)
-        return make_destroyed_object(call, uid, object_type, attributes), None
-    parsed = await _parse(call, object_type, request.object, attributes, request.key_wrap_type)
+        return make_destroyed_object(call, uid, object_type, attributes), None, ()
+    parsed, file = await _parse_all(call, request, request.key_wrap_type)
     uid = new_identifier(request.unique_identifier or parsed.requested.unique_identifier)
     new = make_imported_object(call, uid, object_type, parsed, request.object)
     if parsed.rights is not None:
         new = restore_object(new, parsed.rights, parsed.requested, call.now)
-    return new, parsed.material
+    return new, parsed.material, _insert_certificates(call, file, new)
+
+
+async def _parse_all(
+    call: Call, request: RegisterRequest | ImportRequest, wrap_type: KeyWrapType | None
+) -> tuple[ParsedObject, ParsedPKCS12 | None]:
+    """The object, and where it came as a PKCS#12, what else is in that."""
+    incoming = request.object
+    if isinstance(incoming, PrivateKey) and is_pkcs12(request.object_type, incoming):
+        file = await parse_pkcs12(call, incoming, request.attributes)
+        return file.key, file
+    parsed = await _parse(call, request.object_type, incoming, request.attributes, wrap_type)
+    return parsed, None
+
+
+def _insert_certificates(
+    call: Call, file: ParsedPKCS12 | None, key: ManagedObject
+) -> tuple[Insert, ...]:
+    return () if file is None else tuple(map(Insert, make_certificates(call, file, key)))
 
 
 async def _parse(

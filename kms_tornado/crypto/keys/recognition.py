@@ -35,7 +35,7 @@ _HEXADECIMAL = re.compile(rb"30[0-9A-Fa-f\s]{40,}")
 
 _CERTIFICATE = "X.509: register a Certificate, or send its public key (SubjectPublicKeyInfo)"
 _ENCRYPTED = "an encrypted PKCS#8: decrypt it first, as no request has its password"
-_PKCS12 = "PKCS#12: take the key out of it first"
+_PKCS12 = "PKCS#12: state KeyFormatType PKCS_12, or let `kmsctl certificates import` take it apart"
 #: The tags of the elements in a SEQUENCE → what it looks like, and the format that it then has.
 _SHAPES: Mapping[tuple[int, ...], tuple[str, _F | None]] = MappingProxyType(
     {
@@ -51,8 +51,8 @@ _SHAPES: Mapping[tuple[int, ...], tuple[str, _F | None]] = MappingProxyType(
         ),
         (SEQUENCE, SEQUENCE, BIT_STRING): (_CERTIFICATE, None),
         (SEQUENCE, OCTET_STRING): (_ENCRYPTED, None),
-        (INTEGER, SEQUENCE): (_PKCS12, None),
-        (INTEGER, SEQUENCE, SEQUENCE): (_PKCS12, None),
+        (INTEGER, SEQUENCE): (_PKCS12, _F.PKCS12),
+        (INTEGER, SEQUENCE, SEQUENCE): (_PKCS12, _F.PKCS12),
         **dict.fromkeys(
             (
                 (INTEGER, OCTET_STRING),

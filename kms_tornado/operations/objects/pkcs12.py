@@ -1,0 +1,177 @@
+"""A PKCS#12 that comes in as a private key, taken apart (KMIP 2.1 §4.26, §4.39; RFC 7292).
+
+The private key, its certificate and those above it become objects of their own, linked to one another, all of
+them or none. The password is that of the link PKCS12PasswordLink: by the specification, an Active SecretData of
+the caller's; Cosmian's clients write the password itself there. Such a password is in no object, log or error.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from dataclasses import dataclass
+
+from ...crypto.keys.pkcs12 import PKCS12Contents, PKCS12Entry, open_pkcs12
+from ...crypto.keys.pkcs12_parts import choose_key, find_certificate, find_issuer, select_chain
+from ...crypto.keys.recognition import recognise_key
+from ...crypto.material import KeyMaterial
+from ...domain.dates import state_at
+from ...domain.lifecycle import Use
+from ...domain.managed_object import STORED_WRAPPED_TAG, ManagedObject, UniqueIdentifier
+from ...errors import BadPassword, InvalidField, ItemNotFound, MalformedKey, PermissionDenied
+from ...kmip.attributes import Attributes, parse_user_tags, with_user_tags
+from ...kmip.enums import KeyFormatType, LinkType, ObjectType, Operation, State
+from ...kmip.key_material import KeyMaterialField
+from ...kmip.objects import KeyBlock, KeyValue, PrivateKey
+from ...kmip.structures import Link
+from ..common.call import Call
+from ..common.new_object import MAX_OBJECT_BYTES, make_object
+from .certificate_attributes import describe_certificate
+from .incoming import ParsedObject, merge_inner_attributes, parse_object
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedPKCS12:
+    """key: the private key, linked to its certificate. certificates: (identifier, DER, links), its own first."""
+
+    key: ParsedObject
+    certificates: tuple[tuple[UniqueIdentifier, KeyMaterial, tuple[Link, ...]], ...]
+    has_own_certificate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """leaf: the index of the key's certificate in contents; None where it has none."""
+
+    contents: PKCS12Contents
+    key: PKCS12Entry
+    leaf: int | None
+
+
+def is_pkcs12(object_type: ObjectType, incoming: PrivateKey) -> bool:
+    """Whether the object is a PKCS#12 that no key wraps: it has an encryption of its own."""
+    return (
+        object_type is ObjectType.PRIVATE_KEY
+        and incoming.key_block.key_format_type is KeyFormatType.PKCS12
+        and incoming.key_block.key_wrapping_data is None
+    )
+
+
+async def parse_pkcs12(call: Call, incoming: PrivateKey, requested: Attributes) -> ParsedPKCS12:
+    """Take the file apart. Raises BadPassword, InvalidField, MissingData, UnsupportedCryptographicParameters."""
+    requested = merge_inner_attributes(incoming.key_block, requested)
+    octets = _read_octets(incoming.key_block)
+    password, requested = await _take_password(call, requested)
+    name = requested.pkcs_12_friendly_name
+
+    def take_apart() -> _Parts:
+        contents = open_pkcs12(octets, password)
+        key = choose_key(contents, name)
+        return _Parts(contents, key, find_certificate(contents, key))
+
+    try:
+        parts = await call.offload(take_apart, heavy=True)
+    except MalformedKey as exc:
+        look = recognise_key(octets, KeyFormatType.PKCS12)
+        if look is None:
+            raise
+        raise InvalidField(f"{exc}; it looks like {look}") from exc
+    indexes = select_chain(parts.contents, parts.leaf)
+    uids = {index: UniqueIdentifier(str(uuid.uuid4())) for index in indexes}
+    links = requested.links
+    if parts.leaf is not None:
+        links = (
+            *(link for link in links if link.link_type is not LinkType.PKCS12_CERTIFICATE_LINK),
+            Link(LinkType.PKCS12_CERTIFICATE_LINK, uids[parts.leaf]),
+        )
+    requested = requested.replace(
+        key_format_type=None, links=links, pkcs_12_friendly_name=name or parts.key.friendly_name
+    )
+    block = KeyBlock(
+        KeyFormatType.PKCS8, key_value=KeyValue(KeyMaterialField(parts.key.octets.reveal()))
+    )
+    key = parse_object(ObjectType.PRIVATE_KEY, PrivateKey(block), requested)
+    certificates = parts.contents.certificates
+    return ParsedPKCS12(
+        key,
+        tuple(
+            (uids[index], certificates[index].octets, _link_to_issuer(certificates, index, uids))
+            for index in indexes
+        ),
+        parts.leaf is not None,
+    )
+
+
+def make_certificates(
+    call: Call, parsed: ParsedPKCS12, key: ManagedObject
+) -> tuple[ManagedObject, ...]:
+    """The certificates as new objects, with the key's tags and its Activation Date, its own linked to it."""
+    requested = parsed.key.requested
+    common = with_user_tags(
+        Attributes(activation_date=requested.activation_date), parse_user_tags(requested)
+    )
+    made: list[ManagedObject] = []
+    for uid, octets, links in parsed.certificates:
+        if parsed.has_own_certificate and not made:
+            links = (Link(LinkType.PRIVATE_KEY_LINK, key.uid), *links)
+        attributes = common.replace(links=links)
+        described = describe_certificate(octets.reveal())
+        made.append(make_object(call, uid, ObjectType.CERTIFICATE, attributes, octets, described))
+    return tuple(made)
+
+
+def _read_octets(block: KeyBlock) -> bytes:
+    value = block.key_value
+    if not isinstance(value, KeyValue) or not isinstance(value.key_material, KeyMaterialField):
+        raise InvalidField("a PKCS#12 is a ByteString")
+    octets = value.key_material.octets
+    if len(octets) > MAX_OBJECT_BYTES:
+        raise InvalidField(f"a PKCS#12 has at most {MAX_OBJECT_BYTES} bytes")
+    return octets
+
+
+def _link_to_issuer(
+    certificates: tuple[PKCS12Entry, ...], index: int, uids: dict[int, UniqueIdentifier]
+) -> tuple[Link, ...]:
+    issuer = find_issuer(certificates, index)
+    return (Link(LinkType.CERTIFICATE_LINK, uids[issuer]),) if issuer in uids else ()
+
+
+# --- the password -------------------------------------------------------------------------------
+
+
+async def _take_password(call: Call, requested: Attributes) -> tuple[bytes | None, Attributes]:
+    """The password that the request names or has, and the attributes without one that is in them."""
+    links = [link for link in requested.links if link.link_type is LinkType.PKCS12_PASSWORD_LINK]
+    if not links:
+        return None, requested
+    if len(links) > 1:
+        raise BadPassword("there are several links to the password of the PKCS#12")
+    stated = links[0].linked_object_identifier
+    secret = await _fetch_secret(call, stated)
+    if secret is not None:
+        return _reveal_secret(call, secret), requested
+    others = tuple(link for link in requested.links if link not in links)
+    return stated.encode(), dataclasses.replace(requested, links=others)
+
+
+async def _fetch_secret(call: Call, identifier: str) -> ManagedObject | None:
+    """The caller's SecretData of this identifier; None where there is none, so that it is a password."""
+    if not identifier or identifier.startswith("["):
+        return None
+    try:
+        return await call.for_operation(Operation.GET).fetch_for(
+            identifier, Use.INSPECT, types=ObjectType.SECRET_DATA
+        )
+    except (ItemNotFound, InvalidField, PermissionDenied):
+        return None
+
+
+def _reveal_secret(call: Call, secret: ManagedObject) -> bytes:
+    if state_at(secret, call.now) is not State.ACTIVE:
+        raise BadPassword("the secret that PKCS12PasswordLink names is not Active")
+    if STORED_WRAPPED_TAG in secret.tags:
+        raise BadPassword("the secret that PKCS12PasswordLink names is kept wrapped")
+    if secret.attributes.sensitive:  # each file would tell whether one guess is right
+        raise BadPassword("the secret that PKCS12PasswordLink names is Sensitive")
+    return call.open(secret).reveal()

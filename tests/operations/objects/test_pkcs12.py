@@ -1,0 +1,303 @@
+"""PKCS#12 in Register and Import: its parts become objects, and its password is nowhere afterwards."""
+
+from __future__ import annotations
+
+import datetime
+import sqlite3
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import serialization as s
+from cryptography.hazmat.primitives.serialization import pkcs12
+from cryptography.x509.oid import NameOID
+
+from ...crypto.keys import pkcs12_files as files
+from ...keys import private_key, rsa_key
+from ...kms import (
+    ACTIVATED,
+    batch_item,
+    flag,
+    name,
+    number,
+    octets,
+    structure,
+    tagged,
+    text,
+    uid,
+)
+from ..test_register import key_block, registered
+
+RSA, EC = rsa_key(2048), private_key("ES256")
+#: No other test has it: it must not be found anywhere.
+PASSWORD = "Xk7-päss wörd-42"
+ENCRYPTION = (
+    s.PrivateFormat.PKCS12.encryption_builder()
+    .kdf_rounds(2000)
+    .hmac_hash(hashes.SHA256())
+    .build(PASSWORD.encode())
+)
+
+
+def certificate(subject, key, issuer, issuer_key):
+    now = datetime.datetime.now(datetime.UTC)
+    names = [
+        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, each)]) for each in (subject, issuer)
+    ]
+    return (
+        x509.CertificateBuilder(names[1], names[0], key.public_key(), x509.random_serial_number(),
+                                now, now + datetime.timedelta(days=9))
+        .sign(issuer_key, hashes.SHA256())
+    )  # fmt: skip
+
+
+ROOT_KEY, MIDDLE_KEY = private_key("ES256", "root"), private_key("ES256", "middle")
+ROOT = certificate("root", ROOT_KEY, "root", ROOT_KEY)
+MIDDLE = certificate("middle", MIDDLE_KEY, "root", ROOT_KEY)
+LEAF = certificate("leaf", RSA, "middle", MIDDLE_KEY)
+CHAIN = [each.public_bytes(s.Encoding.DER) for each in (LEAF, MIDDLE, ROOT)]
+FILE = pkcs12.serialize_key_and_certificates(b"Billing", RSA, LEAF, [ROOT, MIDDLE], ENCRYPTION)
+PKCS8 = files.pkcs8(RSA)
+
+
+def password_link(value):
+    return structure("Link", name("LinkType", "PKCS12PasswordLink"),
+                     text("LinkedObjectIdentifier", value))  # fmt: skip
+
+
+def items(
+    octets_of_file, *attributes, operation="Import", tag="PrivateKey", identifier="", more=()
+):
+    held = structure(tag, key_block("PKCS_12", octets("KeyMaterial", octets_of_file)))
+    first = [uid(identifier)] if operation == "Import" else []
+    return [
+        *first,
+        name("ObjectType", "PrivateKey"),
+        *more,
+        structure("Attributes", *attributes),
+        held,
+    ]
+
+
+def ask(user, octets_of_file, *attributes, operation="Import", **more):
+    (result,) = user.ask(
+        batch_item(operation, *items(octets_of_file, *attributes, operation=operation, **more))
+    )
+    return result
+
+
+def imported(user, octets_of_file, *attributes, **more):
+    result = ask(user, octets_of_file, *attributes, **more)
+    assert result["ResultStatus"] == "Success", result.item
+    return result["ResponsePayload", "UniqueIdentifier"]
+
+
+def refused(user, octets_of_file, *attributes, **more):
+    """(reason, message); nothing is stored."""
+    before = user.locate()
+    result = ask(user, octets_of_file, *attributes, **more)
+    assert result["ResultStatus"] == "OperationFailed", result.item
+    assert user.locate() == before
+    return result["ResultReason"], result["ResultMessage"]
+
+
+def attributes_of(user, key):
+    (result,) = user.ask(batch_item("GetAttributes", uid(key)))
+    return result["ResponsePayload", "Attributes"]
+
+
+def links_of(user, key):
+    """{LinkType: identifier}."""
+    found = {}
+    for each in attributes_of(user, key):
+        if each["tag"] == "Link":
+            fields = {part["tag"]: part["value"] for part in each["value"]}
+            found[fields["LinkType"]] = fields["LinkedObjectIdentifier"]
+    return found
+
+
+def certificate_of(user, key):
+    (result,) = user.ask(batch_item("Get", uid(key)))
+    fields = {e["tag"]: e["value"] for e in result["ResponsePayload", "Certificate"]}
+    return bytes.fromhex(fields["CertificateValue"])
+
+
+def key_of(user, key):
+    (result,) = user.ask(batch_item("Get", uid(key), name("KeyFormatType", "PKCS_8")))
+    block = {e["tag"]: e["value"] for e in result["ResponsePayload", "PrivateKey", "KeyBlock"]}
+    return bytes.fromhex(block["KeyValue"][0]["value"])
+
+
+@pytest.mark.parametrize("operation", ["Import", "Register"])
+def test_file_becomes_its_parts_linked_to_one_another(alice, operation):
+    key = imported(alice, FILE, password_link(PASSWORD), operation=operation)
+    assert key_of(alice, key) == PKCS8
+    uids = [links_of(alice, key)["PKCS_12CertificateLink"]]
+    assert links_of(alice, uids[0])["PrivateKeyLink"] == key
+    for _ in range(2):
+        uids.append(links_of(alice, uids[-1])["CertificateLink"])
+    assert [certificate_of(alice, each) for each in uids] == CHAIN
+    assert links_of(alice, uids[-1]) == {}
+    assert alice.locate()[0] == 4
+
+
+def test_cosmian_s_client_brings_one(alice):
+    """A bare Import, with the password in the attributes."""
+    block = structure("Object", key_block("PKCS12", octets("KeyMaterial", FILE)))
+    link = structure("Link", *[structure("Link", *password_link(PASSWORD)["value"])])
+    key = alice.do("Import", uid("p12"), name("ObjectType", "PrivateKey"),
+                   structure("Attributes", link, tagged("mail")), block).uid  # fmt: skip
+    assert key == "p12"
+    assert alice.state_of(key) == "Active"
+    assert alice.do("Get", uid(["mail", "_cert"]))["ObjectType"] == "Certificate"
+    assert alice.locate()[0] == 4
+
+
+def test_what_describes_the_key_is_the_key_s(alice):
+    key = imported(alice, FILE, password_link(PASSWORD), ACTIVATED, flag("Sensitive", True),
+                   structure("Name", text("NameValue", "billing"),
+                             name("NameType", "UninterpretedTextString")))  # fmt: skip
+    assert alice.state_of(key) == "Active"
+    leaf = links_of(alice, key)["PKCS_12CertificateLink"]
+    assert certificate_of(alice, leaf) == CHAIN[0]
+    assert alice.state_of(leaf) == "Active"
+    fields = {each["tag"]: each["value"] for each in attributes_of(alice, key)}
+    assert fields["PKCS_12FriendlyName"] == "Billing"
+    assert fields["KeyFormatType"] == "PKCS_8"
+    assert fields["CryptographicAlgorithm"] == "RSA"
+
+
+def test_key_that_is_named_is_taken_with_its_own_certificates(alice):
+    both = files.pfx(files.safe(
+        files.key_bag(RSA, files.named("a")), files.key_bag(EC, files.named("b")),
+        files.certificate_bag(CHAIN[0]), files.certificate_bag(files.certificate_of(EC)),
+    ))  # fmt: skip
+    reason, message = refused(alice, both)
+    assert (reason, "2 private keys: say which by PKCS12FriendlyName" in message) == (
+        "InvalidField",
+        True,
+    )
+    key = imported(alice, both, text("PKCS_12FriendlyName", "B"))
+    assert key_of(alice, key) == files.pkcs8(EC)
+    assert alice.locate()[0] == 2
+
+
+def test_file_without_certificates_is_a_key(alice):
+    key = imported(alice, files.pfx(files.safe(files.key_bag(EC))))
+    assert links_of(alice, key) == {}
+    assert alice.locate()[0] == 1
+
+
+@pytest.mark.parametrize("length", [1000, 100, 40, 1, 0])
+def test_file_that_is_cut_off_leaves_nothing(alice, length):
+    reason, _ = refused(alice, FILE[:length], password_link(PASSWORD))
+    assert reason in {"InvalidField", "BadPassword"}
+
+
+def test_certificate_that_is_none_leaves_nothing(alice):
+    bad = files.pfx(files.safe(files.key_bag(EC), files.certificate_bag(b"none")))
+    assert refused(alice, bad)[0] == "InvalidField"
+
+
+def test_name_that_is_taken_leaves_nothing(alice):
+    held = structure(
+        "Name", text("NameValue", "taken"), name("NameType", "UninterpretedTextString")
+    )
+    imported(alice, files.pfx(files.safe(files.key_bag(EC))), held)
+    assert refused(alice, FILE, password_link(PASSWORD), held)[0] == "NonUniqueNameAttribute"
+
+
+def test_import_replaces_the_key_where_that_is_asked_for(alice):
+    key = imported(alice, files.pfx(files.safe(files.key_bag(EC))))
+    assert refused(alice, FILE, password_link(PASSWORD), identifier=key)[0] == "ObjectAlreadyExists"
+    again = imported(alice, FILE, password_link(PASSWORD), identifier=key,
+                     more=[flag("ReplaceExisting", True)])  # fmt: skip
+    assert again == key
+    assert key_of(alice, key) == PKCS8
+    assert alice.locate()[0] == 4
+
+
+def test_file_that_asks_for_endless_work_is_refused(alice):
+    bomb = files.pfx(mac=files.mac(10**8))
+    assert refused(alice, bomb)[0] == "InvalidField"
+
+
+def test_key_that_is_no_pkcs12_is_told_what_it_looks_like(alice):
+    reason, message = refused(alice, PKCS8)
+    assert (reason, "state KeyFormatType PKCS_8" in message) == ("InvalidField", True)
+
+
+@pytest.mark.parametrize("object_type", ["PublicKey", "SymmetricKey"])
+def test_other_objects_are_no_pkcs12(alice, object_type):
+    held = structure(
+        object_type, key_block("PKCS_12", octets("KeyMaterial", FILE), algorithm="AES", length=128)
+    )
+    (result,) = alice.ask(
+        batch_item("Register", name("ObjectType", object_type), structure("Attributes"), held)
+    )
+    assert result["ResultReason"] == "KeyFormatTypeNotSupported"
+
+
+# --- the password -------------------------------------------------------------------------------
+
+
+def secret(user, value, *more, key_format="Raw"):
+    held = structure("SecretData", name("SecretDataType", "Password"),
+                     key_block(key_format, octets("KeyMaterial", value)))  # fmt: skip
+    return registered(user, "SecretData", held, number("CryptographicUsageMask", 0x200), *more)
+
+
+@pytest.mark.parametrize("key_format", ["Raw", "Opaque"])
+def test_password_may_be_a_secret_that_the_link_names(alice, key_format):
+    """As the specification has it: the link stays, for who gets the key."""
+    held = secret(alice, PASSWORD.encode(), ACTIVATED, key_format=key_format)
+    key = imported(alice, FILE, password_link(held))
+    assert links_of(alice, key)["PKCS_12PasswordLink"] == held
+
+
+@pytest.mark.parametrize(
+    ("more", "wording"),
+    [
+        pytest.param([], "not Active", id="Pre-Active"),
+        pytest.param([ACTIVATED, flag("Sensitive", True)], "is Sensitive", id="Sensitive"),
+    ],
+)
+def test_secret_that_cannot_be_used_is_told(alice, more, wording):
+    held = secret(alice, PASSWORD.encode(), *more)
+    reason, message = refused(alice, FILE, password_link(held))
+    assert (reason, wording in message) == ("BadPassword", True)
+
+
+def test_secret_of_somebody_else_is_none(alice, bob):
+    held = secret(bob, PASSWORD.encode(), ACTIVATED)
+    reason, message = refused(alice, FILE, password_link(held))
+    assert (reason, "does not open" in message) == ("BadPassword", True)
+    assert held not in message
+
+
+def test_several_passwords_are_none(alice):
+    links = [password_link(PASSWORD), password_link("other")]
+    assert refused(alice, FILE, *links)[0] == "BadPassword"
+
+
+@pytest.mark.parametrize("wrong", ["xk7", '["a"]', "[", "x" * 5000])
+def test_wrong_password_is_told_and_not_repeated(alice, wrong):
+    reason, message = refused(alice, FILE, password_link(wrong))
+    assert reason == "BadPassword"
+    assert wrong not in message
+
+
+def test_missing_password_is_told(alice):
+    reason, message = refused(alice, FILE)
+    assert (reason, message) == (
+        "BadPassword", "the PKCS#12 is encrypted, and no password came with it",
+    )  # fmt: skip
+
+
+def test_password_is_in_no_log_no_attribute_and_no_database(alice, kms):
+    imported(alice, FILE, password_link(PASSWORD))
+    refused(alice, FILE[:-1] + b"\1", password_link(PASSWORD))
+    assert PASSWORD not in str([attributes_of(alice, each) for each in alice.locate()[1]])
+    assert PASSWORD not in kms.log
+    with sqlite3.connect(kms.data_dir / "kms.db") as database:
+        assert PASSWORD not in "\n".join(database.iterdump())
