@@ -171,6 +171,8 @@ def build_filter(
 
 
 def _count_values(node: Node) -> int:
+    if node.tag == "AttributeValue":  # compared as one, whatever it holds
+        return 1
     return sum(map(_count_values, children_of(node))) or 1
 
 

@@ -16,8 +16,8 @@ from .. import strict_json
 from ..errors import InvalidField, InvalidMessage
 from .json_text import to_bytes, to_text
 from .json_values import READERS, WRITERS, quote
-from .suggestions import map_loosely, suggest_name, suggest_root, suggest_tag
-from .tables import ENUMERATIONS, MASKS, TAG_SPELLINGS, find_tag
+from .suggestions import UnknownName, map_loosely, suggest_name, suggest_root, suggest_tag
+from .tables import ENUMERATIONS, MASKS, TAG_SPELLINGS, find_tag, is_vendor_tag
 from .ttlv import MAX_DEPTH, MAX_ITEMS, TYPE_NAMES, Dialect, ItemType, Node, new_node, structure
 
 # In Python 3.11, ItemType.STRUCTURE calls a function each time.
@@ -81,6 +81,14 @@ def parse_tree(tree: Any, root: str) -> Node:
     return node
 
 
+def parse_item(item: Any) -> Node:
+    """One item of the result of `load`. Raises InvalidMessage, InvalidField."""
+    node = _parse_item(item)
+    if not isinstance(node, Node):
+        raise InvalidMessage(f"{item['tag']} must be one item here")
+    return node
+
+
 def identify_root(tree: Any) -> tuple[str, Dialect]:
     """(the canonical tag of the root, the dialect to answer in). Raises InvalidMessage."""
     spelling = tree.get("tag") if isinstance(tree, dict) else None
@@ -97,8 +105,12 @@ def identify_root(tree: Any) -> tuple[str, Dialect]:
     return root, Dialect.OASIS if in_envelope else Dialect.COSMIAN
 
 
-def _parse_item(item: Any) -> Node | list[Node]:
-    """One item, or the list of items of an array in Cosmian's dialect."""
+def _parse_item(item: Any, is_plain: bool = False) -> Node | list[Node]:
+    """One item, or the list of items of an array in Cosmian's dialect.
+
+    is_plain: it stands in the value of a vendor attribute, which means nothing here: it is taken as the profile
+    has it, without what is peculiar to Cosmian's dialect.
+    """
     if not isinstance(item, dict):
         raise InvalidMessage("an item must be an object with tag, type and value")
     try:
@@ -109,21 +121,30 @@ def _parse_item(item: Any) -> Node | list[Node]:
         raise InvalidMessage("the tag of an item must be a string")
     tag = _TAGS.get(spelling) or find_tag(spelling)
     if tag is None:
-        raise InvalidField(f"unknown tag {quote(spelling)}{suggest_tag(spelling)}")
+        raise UnknownName(f"unknown tag {quote(spelling)}", suggest_tag, spelling)
     type_name = item.get("type", "Structure")
-    if len(item) != 2 + ("type" in item):
+    if len(item) != 2 + ("type" in item) and not _is_named_extension(tag, item):
         raise InvalidMessage(f"{tag} has other members than tag, type and value")
     if type_name == "Structure":
-        return _parse_structure(tag, value)
+        return _parse_structure(tag, value, is_plain or tag == "AttributeValue")
     reader = READERS.get(type_name) if isinstance(type_name, str) else None
     if reader is None:
         meant = suggest_name(type_name, _TYPE_NAMES) if isinstance(type_name, str) else ""
         raise InvalidMessage(f"{tag} has no valid type{meant}")
     item_type, read = reader
-    if item_type is _ENUMERATION and tag in MASKS:  # cloudproof_kms_js sends masks this way
-        item_type, read = READERS["Integer"]
+    if item_type is _ENUMERATION and tag in MASKS and not is_plain:
+        item_type, read = READERS["Integer"]  # cloudproof_kms_js sends masks this way
     node = new_node(Node, (tag, item_type, read(tag, value)))
-    return _expand_reason(node) if tag == "RevocationReason" else node
+    return _expand_reason(node) if tag == "RevocationReason" and not is_plain else node
+
+
+def _is_named_extension(tag: str, item: Mapping[str, Any]) -> bool:
+    """Whether the item has a vendor's tag and a `name` beside it, which the profile allows and nobody needs."""
+    return (
+        is_vendor_tag(tag)
+        and isinstance(item.get("name"), str)
+        and len(item) - 1 == 2 + ("type" in item)
+    )
 
 
 _TYPE_NAMES = map_loosely(TYPE_NAMES.values())
@@ -160,16 +181,18 @@ ARRAYS = frozenset(
 _EMPTY_ARRAYS = frozenset({"Attribute", "AttributeReference", "Link", "UniqueIdentifier"})
 
 
-def _parse_structure(tag: str, items: Any) -> Node | list[Node]:
+def _parse_structure(tag: str, items: Any, is_plain: bool) -> Node | list[Node]:
     if not isinstance(items, list):
         raise InvalidMessage(f"the value of {tag} must be an array of items")
     children: list[Node] = []
     for item in items:
-        node = _parse_item(item)
+        node = _parse_item(item, is_plain)
         if isinstance(node, Node):
             children.append(node)
         else:
             children += node
+    if is_plain:
+        return new_node(Node, (tag, _STRUCTURE, tuple(children)))
     if tag in _EMPTY_ARRAYS if not children else tag in ARRAYS and children[0].tag == tag:
         if any(child.tag != tag for child in children):
             raise InvalidField(f"an array of {tag} holds something else")

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ..errors import InvalidField
-from .suggestions import suggest_value
+from .suggestions import UnknownName, suggest_value
 from .tables import ENUMERATIONS, MASKS
 from .ttlv import MAX_BIG_INTEGER_OCTETS, TYPE_NAMES, Dialect, ItemType, Value
 
@@ -91,7 +91,7 @@ def _read_enumeration(tag: str, value: Any) -> int:
         enumeration = ENUMERATIONS.get(tag)
         number = enumeration.number(value) if enumeration else None
     if number is None:
-        raise InvalidField(f"{tag} has no value {quote(value)}{suggest_value(tag, value)}")
+        raise UnknownName(f"{tag} has no value {quote(value)}", suggest_value, tag, value)
     if not 0 <= number < 2**32:
         raise InvalidField(f"{tag} does not fit an Enumeration of 32 bits")
     return number
@@ -180,7 +180,7 @@ def _read_mask(tag: str, value: str) -> int:
         else:
             bit = ENUMERATIONS[tag].number(name)
         if bit is None:
-            raise InvalidField(f"{tag} has no value {quote(name)}{suggest_value(tag, name)}")
+            raise UnknownName(f"{tag} has no value {quote(name)}", suggest_value, tag, name)
         bits |= bit
     return bits
 
@@ -232,7 +232,10 @@ def _make_enumeration_writer(
     no_names: Mapping[int, str] = {}
 
     def write(tag: str, value: Any) -> str:
-        return names.get(tag, no_names).get(value) or f"0x{value:08X}"
+        name = names.get(tag, no_names).get(value)
+        if name is None:  # a text is an operation of that name, which the client has made up
+            return value if isinstance(value, str) else f"0x{value:08X}"
+        return name
 
     return write
 

@@ -11,8 +11,10 @@ from typing import NamedTuple
 
 from ..errors import InvalidMessage, KMIPError, OperationNotSupported
 from . import binary_codec, json_codec
+from .batch_items import Payloads
 from .enums import Operation
-from .requests import Payloads, RequestMessage, read_message, refuse_message
+from .requests import RequestMessage, read_message, read_parts, refuse_message
+from .salvage import Encoded, open_binary, open_json, salvage_message
 from .schema import Declared, from_node, to_node
 from .suggestions import suggest_root
 from .tables import OPERATION_TAGS
@@ -66,7 +68,11 @@ def parse_binary_message(octets: bytes, payloads: Payloads) -> RequestMessage:
     try:
         root = binary_codec.parse(octets)
     except KMIPError as exc:
-        return refuse_message(exc, Dialect.BINARY)
+        try:
+            binary_codec.check_frame(octets, "RequestMessage")
+        except InvalidMessage:
+            return refuse_message(InvalidMessage(str(exc)), Dialect.BINARY)
+        return _read_damaged(open_binary(octets), Dialect.BINARY, payloads)
     if root.tag != "RequestMessage":
         error = InvalidMessage(f"a RequestMessage is expected here, not {root.tag}")
         return refuse_message(error, Dialect.BINARY)
@@ -88,9 +94,18 @@ def format_bare_response(operation: Operation, payload: Declared, dialect: Diale
 def _read_message_tree(tree: object, dialect: Dialect, payloads: Payloads) -> RequestMessage:
     try:
         root = json_codec.parse_tree(tree, "RequestMessage")
+    except KMIPError:
+        return _read_damaged(open_json(tree), dialect, payloads)
+    return read_message(root, dialect, payloads)
+
+
+def _read_damaged(root: Encoded, dialect: Dialect, payloads: Payloads) -> RequestMessage:
+    """A message that could not be parsed as a whole: its damaged items, or all of it, are refused."""
+    try:
+        parts = salvage_message(root)
     except KMIPError as exc:
         return refuse_message(InvalidMessage(str(exc)), dialect)
-    return read_message(root, dialect, payloads)
+    return read_parts(parts, dialect, payloads)
 
 
 def _read_bare_operation(root: Node, dialect: Dialect, payloads: Payloads) -> BareOperation:

@@ -1,13 +1,13 @@
 """RequestMessage: its header and batch items, and the reasons to refuse a whole message.
 
 KMIP 2.1 §8 and §9; docs/dialects.md, "Batches". Nothing is executed here. A message is refused whole,
-before any of its items runs, where the reader cannot be sure what was asked; a payload that does not
-fit its declaration fails its own item only.
+before any of its items runs, for its frame and its header, which govern all of them, and for a critical
+extension. What is wrong with one item fails that one alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, NamedTuple
 
@@ -18,13 +18,22 @@ from ..errors import (
     InvalidMessage,
     KMIPError,
     MissingData,
-    OperationNotSupported,
     UnknownMessageExtension,
 )
-from .enums import BatchErrorContinuationOption, Operation
-from .schema import Custom, DateTime, Declared, EnumerationNumber, Tag, from_node
-from .tables import OPERATION_TAGS
-from .ttlv import Dialect, ItemType, Node, children_of
+from .batch_items import (
+    AnyNode,
+    BatchItem,
+    Damaged,
+    Payloads,
+    RequestItem,
+    fail_item,
+    has_critical_extension,
+    read_batch_item,
+    read_item,
+)
+from .enums import BatchErrorContinuationOption
+from .schema import DateTime, EnumerationNumber, Tag, from_node
+from .ttlv import Dialect, Node, children_of
 from .version_gate import GATES, VersionGate
 from .versions import DEFAULT_VERSION, ProtocolVersion, check_supported
 
@@ -36,30 +45,6 @@ MAX_BATCH_ITEMS = 100
 DEFAULT_OPTION = BatchErrorContinuationOption.CONTINUE
 
 _MANDATORY = 1  # Asynchronous Indicator, §11.3
-_ID_PLACEHOLDER = 1  # Unique Identifier Enumeration, §11.58
-
-
-def _read_node(node: Node) -> Node:
-    return node
-
-
-def _write_node(tag: str, node: Node) -> Node:
-    return node
-
-
-#: A field that is kept as it was sent, to be read later or not at all.
-_AnyNode = Annotated[Node, Custom(_read_node, _write_node)]
-
-
-class PayloadTypes(NamedTuple):
-    """How the payloads of one operation are declared."""
-
-    request: type[Declared]
-    response: type[Declared]
-
-
-#: The operations that a server offers; the payload of any other operation is not read.
-Payloads = Mapping[Operation, PayloadTypes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,39 +63,18 @@ class RequestHeader:
     asynchronous_indicator: EnumerationNumber | None = None
     attestation_capable_indicator: bool | None = None
     attestation_types: Annotated[tuple[EnumerationNumber, ...], Tag("AttestationType")] = ()
-    authentication: _AnyNode | None = None
+    authentication: AnyNode | None = None
     batch_error_continuation_option: BatchErrorContinuationOption = DEFAULT_OPTION
     batch_order_option: bool | None = None
     time_stamp: DateTime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _MessageExtension:
-    vendor_identification: str
-    criticality_indicator: bool
-    vendor_extension: _AnyNode
+class MessageParts(NamedTuple):
+    """number_of_items: known before any of the items is read."""
 
-
-@dataclass(frozen=True, slots=True)
-class _BatchItem:
-    operation: Operation
-    request_payload: _AnyNode
-    unique_batch_item_id: bytes | None = None
-    ephemeral: bool | None = None
-    message_extensions: Annotated[tuple[_MessageExtension, ...], Tag("MessageExtension")] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class RequestItem:
-    """One batch item.
-
-    operation: None in the answer to a message that is refused whole. request: the payload, or the
-    error to answer with where it does not fit its declaration.
-    """
-
-    operation: Operation | None
-    request: Declared | KMIPError
-    unique_batch_item_id: bytes | None = None
+    header: Node | Damaged
+    number_of_items: int
+    items: Iterable[Node | Damaged]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,34 +104,35 @@ def read_message(root: Node, dialect: Dialect, payloads: Payloads) -> RequestMes
 
     payloads: of the operations that are offered.
     """
+    try:
+        parts = _split_message(root)
+    except InvalidMessage as exc:
+        return refuse_message(exc, dialect)
+    return read_parts(parts, dialect, payloads)
+
+
+def read_parts(parts: MessageParts, dialect: Dialect, payloads: Payloads) -> RequestMessage:
+    """As `read_message`, of a message whose parts were parsed one by one."""
     version = DEFAULT_VERSION
     try:
-        header_node, item_nodes = _split_message(root)
-        version = _read_version(header_node)
+        version = _read_version(parts.header)
         gate = GATES[version]
-        if gate is not None:
-            gate.check("RequestHeader", header_node)
-        header = from_node(RequestHeader, header_node)
-        _check_header(header, len(item_nodes))
-        items = [from_node(_BatchItem, node) for node in item_nodes]
-        _check_extensions(items)
+        header = _read_header(parts.header, gate)
+        _check_header(header, parts.number_of_items)
     except (InvalidField, MissingData) as exc:
         return refuse_message(InvalidMessage(str(exc)), dialect, version)
     except KMIPError as exc:
         return refuse_message(exc, dialect, version)
+    items = [read_batch_item(part, gate) for part in parts.items]
+    if any(map(has_critical_extension, items)):
+        return _refuse_extension(items, dialect, version)
     return RequestMessage(
-        dialect,
-        version,
-        header,
-        tuple(
-            _read_item(item, node, payloads, gate)
-            for item, node in zip(items, item_nodes, strict=True)
-        ),
+        dialect, version, header, tuple(read_item(item, payloads) for item in items)
     )
 
 
-def _split_message(root: Node) -> tuple[Node, list[Node]]:
-    """(the header, the batch items)"""
+def _split_message(root: Node) -> MessageParts:
+    """Raises InvalidMessage."""
     children = children_of(root)
     headers = [child for child in children if child.tag == "RequestHeader"]
     items = [child for child in children if child.tag == "BatchItem"]
@@ -175,17 +140,27 @@ def _split_message(root: Node) -> tuple[Node, list[Node]]:
         raise InvalidMessage("a RequestMessage has one RequestHeader")
     if len(headers) + len(items) != len(children):
         raise InvalidMessage("a RequestMessage has a RequestHeader and BatchItems, nothing else")
-    return headers[0], items
+    return MessageParts(headers[0], len(items), items)
 
 
-def _read_version(header: Node) -> ProtocolVersion:
+def _read_version(header: Node | Damaged) -> ProtocolVersion:
     """The version is read before all other fields, because they may differ by version."""
-    for child in children_of(header):
+    for child in header.fields if isinstance(header, Damaged) else children_of(header):
         if child.tag == "ProtocolVersion":
             version = from_node(ProtocolVersion, child)
             check_supported(version)
             return version
+    if isinstance(header, Damaged):
+        raise header.error
     raise InvalidMessage("ProtocolVersion is missing in RequestHeader")
+
+
+def _read_header(header: Node | Damaged, gate: VersionGate | None) -> RequestHeader:
+    if isinstance(header, Damaged):
+        raise header.error
+    if gate is not None:
+        gate.check("RequestHeader", header)
+    return from_node(RequestHeader, header)
 
 
 def _check_header(header: RequestHeader, number_of_items: int) -> None:
@@ -207,52 +182,15 @@ def _check_header(header: RequestHeader, number_of_items: int) -> None:
         raise FeatureNotSupported("this server answers at once, never asynchronously")
 
 
-def _check_extensions(items: Sequence[_BatchItem]) -> None:
-    """A critical extension that the server does not know refuses the entire message (§9)."""
-    if any(
-        extension.criticality_indicator for item in items for extension in item.message_extensions
-    ):
-        raise UnknownMessageExtension("a critical MessageExtension is not known here")
+def _refuse_extension(
+    items: Sequence[BatchItem | Damaged], dialect: Dialect, version: ProtocolVersion
+) -> RequestMessage:
+    """A critical extension that the receiver does not know refuses the entire message (§9).
 
-
-def _read_item(
-    item: _BatchItem, node: Node, payloads: Payloads, gate: VersionGate | None
-) -> RequestItem:
-    try:
-        if gate is not None:
-            gate.check_item(node)
-        request: Declared | KMIPError = _read_request(item, payloads)
-    except KMIPError as exc:
-        request = exc
-    return RequestItem(item.operation, request, item.unique_batch_item_id)
-
-
-def _read_request(item: _BatchItem, payloads: Payloads) -> Declared:
-    operation = item.operation
-    types = payloads.get(operation)
-    if types is None:
-        raise OperationNotSupported(f"{OPERATION_TAGS[operation]} is not offered by this server")
-    if item.ephemeral:
-        raise FeatureNotSupported("Ephemeral is not supported")
-    return from_node(types.request, _without_placeholder(item.request_payload))
-
-
-def _without_placeholder(payload: Node) -> Node:
-    """The payload without an identifier that names the ID placeholder, which means the same as none.
-
-    Raises FeatureNotSupported where other identifiers stand beside it, as they may in DeriveKey.
+    The answer has one item for all, without an operation; but if the message has only one, it is that one's,
+    as in the test case TC-72.
     """
-    children = children_of(payload)
-    placeholder = next((child for child in children if child in _PLACEHOLDERS), None)
-    if placeholder is None:
-        return payload
-    tag = placeholder.tag
-    if sum(child.tag == tag for child in children) > 1:
-        raise FeatureNotSupported("the ID placeholder stands alone")
-    return payload._replace(value=tuple(child for child in children if child.tag != tag))
-
-
-_PLACEHOLDERS = (
-    Node("UniqueIdentifier", ItemType.ENUMERATION, _ID_PLACEHOLDER),
-    Node("PrivateKeyUniqueIdentifier", ItemType.ENUMERATION, _ID_PLACEHOLDER),
-)
+    error = UnknownMessageExtension("a critical MessageExtension is not known here")
+    if len(items) > 1:
+        return refuse_message(error, dialect, version)
+    return RequestMessage(dialect, version, None, (fail_item(items[0], error),))

@@ -6,8 +6,9 @@ import uuid
 from collections.abc import Sequence
 
 from ..errors import KMIPError
+from .batch_items import RequestItem
 from .enums import Operation, ResultReason, ResultStatus
-from .requests import RequestItem, RequestMessage
+from .requests import RequestMessage
 from .schema import Declared, to_node
 from .tables import ENUMERATIONS, loosen
 from .ttlv import Dialect, ItemType, Node, structure
@@ -104,6 +105,8 @@ def _render_item(item: RequestItem, status: ResultStatus, *more: Node) -> Node:
     children = []
     if item.operation is not None:
         children.append(_OPERATIONS[item.operation])
+    elif item.strange_operation is not None:
+        children.append(Node("Operation", ItemType.ENUMERATION, item.strange_operation))
     if item.unique_batch_item_id is not None:
         children.append(Node("UniqueBatchItemID", ItemType.BYTE_STRING, item.unique_batch_item_id))
     return structure("BatchItem", *children, _STATUSES[status], *more)

@@ -16,7 +16,7 @@ for reading and writing.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from operator import itemgetter
 from typing import Any, TypeVar
 
@@ -32,7 +32,8 @@ from .schema_plan import LongInteger as LongInteger
 from .schema_plan import NotSent as NotSent
 from .schema_plan import Sparse as Sparse
 from .schema_plan import Tag as Tag
-from .suggestions import map_loosely, suggest_name
+from .suggestions import UnknownName, map_loosely, suggest_name
+from .tables import is_vendor_tag
 from .ttlv import ItemType, Node, new_node
 
 _STRUCTURE = ItemType.STRUCTURE  # in Python 3.11, ItemType.STRUCTURE calls a function each time
@@ -200,7 +201,11 @@ def _field_of(cls: type[Declared], field_name: str) -> Field:
 
 def _refuse_tag(cls: type[Declared], tag: str, parent: str) -> InvalidField:
     """The error for a tag that the class does not declare. parent: the tag around it."""
-    return InvalidField(f"{tag} is not supported in {parent}{_suggest_field(cls, tag)}")
+    if is_vendor_tag(tag):
+        return InvalidField(
+            f"{tag} cannot stand in {parent}: a vendor's tags are for AttributeValue and VendorExtension"
+        )
+    return UnknownName(f"{tag} is not supported in {parent}", partial(_suggest_field, cls), tag)
 
 
 # Bounded, because clients choose the tag, out of all those of KMIP. A message may have a hundred such items.

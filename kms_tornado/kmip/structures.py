@@ -23,7 +23,7 @@ from .enums import (
     UsageLimitsUnit,
 )
 from .schema import Custom, EnumerationNumber, LongInteger, Sparse, Tag
-from .tables import TAG_NUMBERS
+from .tables import TAG_NUMBERS, is_vendor_tag
 from .ttlv import ItemType, Node, children_of
 
 
@@ -76,7 +76,7 @@ def _read_value(node: Node) -> Node:
     unchecked = [node]
     while unchecked:
         item = unchecked.pop()
-        if item.tag not in TAG_NUMBERS:
+        if item.tag not in TAG_NUMBERS and not is_vendor_tag(item.tag):
             raise InvalidField(f"{item.tag} cannot stand in {node.tag}")
         unchecked += children_of(item)
     return node

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 
+from ..errors import InvalidField, KMIPError, OperationNotSupported
 from ..wording import find_closest, suggest
 from .tables import (
     COSMIAN_TAGS,
@@ -17,6 +18,29 @@ from .tables import (
 
 #: Characters. A longer text is not a misspelt name, and comparing it takes time.
 MAX_MISSPELT_LENGTH = 60
+
+
+class _Misspelt(KMIPError):
+    """A name that nothing has here; the text ends with the name that was probably meant.
+
+    That one is found when the text is read, since it takes milliseconds: a batch may have a hundred such items.
+    """
+
+    def __init__(self, text: str, suggest: Callable[..., str], *arguments: str) -> None:
+        """suggest: finds the end of the text, from the arguments."""
+        super().__init__(text)
+        self._suggest, self._arguments = suggest, arguments
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}{self._suggest(*self._arguments)}"
+
+
+class UnknownName(_Misspelt, InvalidField):
+    """A tag or a value of an enumeration that there is not."""
+
+
+class UnknownOperation(_Misspelt, OperationNotSupported):
+    pass
 
 
 def suggest_name(misspelt: str, names: Mapping[str, str]) -> str:

@@ -173,10 +173,25 @@ TAG_SPELLINGS: Mapping[str, str] = MappingProxyType(
 
 _HEX_TAG = re.compile(r"0x[0-9A-Fa-f]{6}", re.ASCII)
 
+#: The tags that vendors define themselves (§11.56, "Extensions"). Such a tag has no name but its number, as the
+#: JSON profile writes it: "0x540001".
+_VENDOR_TAGS = range(0x540000, 0x550000)
+
 
 def find_tag(spelling: str) -> str | None:
     """The canonical name of a tag from its name or "0x420094"; None where there is no such tag."""
     name = TAG_SPELLINGS.get(spelling)
     if name is None and _HEX_TAG.fullmatch(spelling):
-        name = TAG_NAMES.get(int(spelling, 16))
+        name = name_tag(int(spelling, 16))
     return name
+
+
+def name_tag(number: int) -> str | None:
+    """The canonical name of the tag with this number; None where there is no such tag."""
+    name = TAG_NAMES.get(number)
+    return f"0x{number:06X}" if name is None and number in _VENDOR_TAGS else name
+
+
+def is_vendor_tag(tag: str) -> bool:
+    """tag: a canonical name."""
+    return tag[:4] == "0x54"

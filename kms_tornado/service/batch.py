@@ -47,8 +47,9 @@ from ..errors import (
     Unavailable,
 )
 from ..kmip import responses
+from ..kmip.batch_items import RequestItem
 from ..kmip.enums import BatchErrorContinuationOption
-from ..kmip.requests import RequestItem, RequestMessage
+from ..kmip.requests import RequestMessage
 from ..kmip.tables import OPERATION_TAGS
 from ..kmip.ttlv import Node, encoded_length
 from ..operations.common.transaction import Transaction

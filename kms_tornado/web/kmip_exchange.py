@@ -12,6 +12,7 @@ from typing import Any
 
 from ..auth.principal import Principal
 from ..errors import KMIPError, Unavailable
+from ..kmip.batch_items import Payloads
 from ..kmip.messages import (
     BareOperation,
     format_bare_response,
@@ -20,7 +21,7 @@ from ..kmip.messages import (
     parse_message,
     parse_request,
 )
-from ..kmip.requests import Payloads, RequestMessage
+from ..kmip.requests import RequestMessage
 from ..kmip.responses import make_correlation_value, render_response
 from ..kmip.tables import OPERATION_TAGS
 from ..kmip.ttlv import Dialect, encoded_length

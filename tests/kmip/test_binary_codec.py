@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kms_tornado.errors import InvalidMessage
+from kms_tornado.errors import InvalidField, InvalidMessage
 from kms_tornado.kmip import binary_codec
 from kms_tornado.kmip.binary_codec import parse
 from kms_tornado.kmip.tables import TAG_NUMBERS
@@ -141,7 +141,8 @@ DATE = item(9, 8, "0000000047DA67F8")
         pytest.param(within(DATE, length=12), "not a multiple of 8", id="structure of 12"),
         pytest.param(within(bytes(8)), "there is no tag 0x000000", id="tag 0"),
         pytest.param(within(item(2, 4, "0" * 16, "420000")), "no tag 0x420000", id="unknown tag"),
-        pytest.param(within(item(2, 4, "0" * 16, "540001")), "no tag 0x540001", id="extension"),
+        pytest.param(within(item(2, 4, "0" * 16, "53FFFF")), "no tag 0x53FFFF", id="below vendors"),
+        pytest.param(within(item(2, 4, "0" * 16, "550000")), "no tag 0x550000", id="above vendors"),
         pytest.param(within(item(0, 0, "")), "no valid type", id="type 0"),
         pytest.param(within(item(12, 0, "")), "no valid type", id="type 12"),
         pytest.param(within(item(2, 8, "0" * 16)), "no Integer of 4 bytes", id="Integer of 8"),
@@ -182,7 +183,7 @@ DATE = item(9, 8, "0000000047DA67F8")
     ],
 )
 def test_what_is_no_ttlv_is_an_invalid_message(octets, message):
-    with pytest.raises(InvalidMessage, match=message):
+    with pytest.raises((InvalidMessage, InvalidField), match=message):
         parse(octets)
 
 
@@ -214,7 +215,7 @@ def test_refusal_quotes_no_value():
 @given(st.binary(max_size=200))
 @example(b"\x42\x00\x79\x01" + bytes(4))
 def test_any_bytes_are_a_tree_or_an_invalid_message(octets):
-    with contextlib.suppress(InvalidMessage):
+    with contextlib.suppress(InvalidMessage, InvalidField):
         assert binary_codec.format(parse(octets))[:4] == octets[:4]
 
 
@@ -228,6 +229,6 @@ def test_damaged_tree_is_a_tree_or_an_invalid_message(data):
         octets[position : position + data.draw(st.integers(0, 9))] = data.draw(
             st.binary(min_size=1, max_size=9)
         )
-    with contextlib.suppress(InvalidMessage):
+    with contextlib.suppress(InvalidMessage, InvalidField):
         node = parse(bytes(octets))
         assert parse(binary_codec.format(node)) == node

@@ -319,7 +319,9 @@ MALFORMED = [
 BAD_FIELDS = [
     pytest.param(item(tag="Foo", type="TextString", value="x"), id="unknown tag"),
     pytest.param(item(tag="", type="TextString", value="x"), id="empty tag"),
-    pytest.param(item(tag="0x540001", type="Integer", value=1), id="vendor tag number"),
+    pytest.param(item(tag="0x42FFFF", type="Integer", value=1), id="reserved tag number"),
+    pytest.param(item(tag="0x550000", type="Integer", value=1), id="tag number of nobody"),
+    pytest.param(item(tag="0x54000", type="Integer", value=1), id="tag number too short"),
     pytest.param(item(tag="Data\n", type="ByteString", value=""), id="tag with a line break"),
     pytest.param(item(tag="CryptographicLength", type="Integer", value=True), id="true as Integer"),
     pytest.param(item(tag="Data", type="ByteString", value="0"), id="odd hex"),

@@ -8,10 +8,10 @@ import pytest
 
 from kms_tornado import errors
 from kms_tornado.kmip import json_codec
+from kms_tornado.kmip.batch_items import RequestItem
 from kms_tornado.kmip.enums import ObjectType, Operation
 from kms_tornado.kmip.messages import parse_message
 from kms_tornado.kmip.payloads import CreateResponse
-from kms_tornado.kmip.requests import RequestItem
 from kms_tornado.kmip.responses import (
     make_correlation_value,
     render_failure,

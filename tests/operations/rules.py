@@ -184,7 +184,7 @@ def check_message(body: bytes) -> None:
             assert (item["type"] == "Structure") is is_structure
         # The specification's names, not the clients'.
         assert item["tag"] not in {"IvCounterNonce", "VendorAttributes", "Object"}
-        if item["type" if "type" in item else "tag"] == "Enumeration":
+        if item.get("type") == "Enumeration" and item["tag"] != "Operation":
             assert _NAME_OR_EXTENSION.fullmatch(item["value"]), item
     header, *items = root["value"]
     assert header["tag"] == "ResponseHeader"
