@@ -8,6 +8,7 @@ from tornado.routing import URLSpec
 from tornado.web import Application
 
 from ..auth.request_auth import RequestAuth
+from ..redaction import mask_logs
 from ..service.kms import KMS
 from ..settings import ServiceArguments, make_service_settings
 from .access_handlers import (
@@ -110,6 +111,7 @@ def handlers(
         raise ValueError("a prefix starts with a slash and does not end with one")
     check_argument_names("handlers", service, ServiceArguments.__annotations__)
     check_tornado(TOKEN_LAYER + SERVER)
+    mask_logs()
     kms = KMS(make_service_settings(**service))
     context = ServerContext(
         kms=kms,

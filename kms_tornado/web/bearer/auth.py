@@ -24,6 +24,7 @@ from ...auth.principal import Principal
 from ...auth.request_auth import AuthStatistics
 from ...auth.signature import check_backend
 from ...errors import AuthenticationError
+from ...redaction import mask_logs
 from .arguments import check_argument_names
 from .jwks_fetch import JWKSFetch
 from .proxy import check_proxy_can_be_used
@@ -50,6 +51,7 @@ class BearerAuth:
         its cryptography backend, and for a Tornado that lacks a name which the token layer needs.
         """
         check_tornado(TOKEN_LAYER)
+        mask_logs()
         check_backend()
         for issuer in settings.issuers:
             check_proxy_can_be_used(issuer.jwks_uri or issuer.uri)
