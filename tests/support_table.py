@@ -44,7 +44,7 @@ PLACES = {"operations": "docs/keys.md", "limits": "docs/http.md"}
 #: Operation → what the table says beside the objects that it works on.
 NOTES: Mapping[Operation, str] = {
     Operation.CREATE: "AES, ChaCha20, HMAC; Active at once, but in a message Pre-Active",
-    Operation.CREATE_KEY_PAIR: "RSA, EC P-256, P-384, P-521, Ed25519, X25519",
+    Operation.CREATE_KEY_PAIR: "RSA, and on curves as in the table of keys below",
     Operation.REGISTER: "formats below; a wrapped key is stored wrapped",
     Operation.RE_KEY: "the old key still decrypts; its Name goes to the new one",
     Operation.RE_KEY_KEY_PAIR: "as ReKey",
@@ -59,7 +59,7 @@ NOTES: Mapping[Operation, str] = {
     Operation.DISCOVER_VERSIONS: "2.1 and 2.0",
     Operation.ENCRYPT: "symmetric: whole, or in parts by Correlation Value",
     Operation.DECRYPT: "as Encrypt",
-    Operation.SIGN: "RSA PSS and PKCS#1 v1.5, ECDSA, Ed25519; whole, or in parts",
+    Operation.SIGN: "RSA PSS and PKCS#1 v1.5, ECDSA, EdDSA; whole, or in parts",
     Operation.SIGNATURE_VERIFY: "as Sign",
     Operation.MAC: "HMAC with SHA-1, SHA-2, SHA-3, AES-CMAC; whole, or in parts",
     Operation.MAC_VERIFY: "as MAC",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
 
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa
 
 from ..errors import UnsupportedCryptographicParameters
 from ..kmip.enums import CryptographicAlgorithm, HashingAlgorithm, MaskGenerator, PaddingMethod
@@ -21,7 +21,8 @@ class SignatureAlgorithm(Enum):
     PSS = "RSASSA-PSS"
     PKCS1 = "RSASSA-PKCS1-v1_5"
     ECDSA = "ECDSA"
-    EDDSA = "Ed25519"
+    ED25519 = "Ed25519"
+    ED448 = "Ed448"
 
 
 _TECHNIQUES: Mapping[SignatureAlgorithm, Technique] = MappingProxyType(
@@ -29,7 +30,8 @@ _TECHNIQUES: Mapping[SignatureAlgorithm, Technique] = MappingProxyType(
         SignatureAlgorithm.PSS: Technique.RSA_PSS,
         SignatureAlgorithm.PKCS1: Technique.RSA_PKCS1_V1_5_SIGNATURE,
         SignatureAlgorithm.ECDSA: Technique.ECDSA,
-        SignatureAlgorithm.EDDSA: Technique.EDDSA,
+        SignatureAlgorithm.ED25519: Technique.EDDSA,
+        SignatureAlgorithm.ED448: Technique.EDDSA,
     }
 )
 
@@ -38,7 +40,7 @@ _TECHNIQUES: Mapping[SignatureAlgorithm, Technique] = MappingProxyType(
 class SignatureScheme:
     """A signature algorithm with its parameters.
 
-    hashing: None for Ed25519, which has a hash of its own. mask_hashing, salt_length: of PSS.
+    hashing: None for Ed25519 and Ed448, which have a hash of their own. mask_hashing, salt_length: of PSS.
     salt_length None: as long as the hash when signing, any length when verifying.
     """
 
@@ -113,11 +115,14 @@ def choose_signature_scheme(
             return SignatureScheme(
                 SignatureAlgorithm.ECDSA, hashing or _choose_hash_for_curve(key.curve.key_size)
             )
+        case ed448.Ed448PrivateKey() | ed448.Ed448PublicKey():
+            own, own_hashing = SignatureAlgorithm.ED448, None  # KMIP has no name for its SHAKE256
         case _:
-            _check_algorithm(algorithm, SignatureAlgorithm.EDDSA, requested)
-            if hashing not in {None, HashingAlgorithm.SHA_512}:  # Ed25519's own
-                raise UnsupportedCryptographicParameters("Ed25519 brings its own hash")
-            return SignatureScheme(SignatureAlgorithm.EDDSA)
+            own, own_hashing = SignatureAlgorithm.ED25519, HashingAlgorithm.SHA_512
+    _check_algorithm(algorithm, own, requested)
+    if hashing not in {None, own_hashing}:
+        raise UnsupportedCryptographicParameters(f"{own.value} brings its own hash")
+    return SignatureScheme(own)
 
 
 def _look_up_algorithm(
@@ -171,12 +176,7 @@ def _check_algorithm(
     own: SignatureAlgorithm,
     requested: CryptographicParameters,
 ) -> None:
-    algorithms = {None, CryptographicAlgorithm.EC}
-    algorithms.add(
-        CryptographicAlgorithm.ECDSA
-        if own is SignatureAlgorithm.ECDSA
-        else CryptographicAlgorithm.ED25519
-    )
+    algorithms = {None, CryptographicAlgorithm.EC, CryptographicAlgorithm[own.value.upper()]}
     if algorithm not in {None, own} or requested.cryptographic_algorithm not in algorithms:
         raise _mismatch_error()
     if requested.padding_method not in {None, PaddingMethod.NONE}:

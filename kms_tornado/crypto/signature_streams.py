@@ -10,7 +10,7 @@ from .signatures import Signer, Verifier
 
 
 class SigningStream:
-    """Signs data that comes in parts. Ed25519 reads its data twice, so it takes a single part."""
+    """Signs data that comes in parts. Ed25519 and Ed448 read their data twice, so they take a single part."""
 
     __slots__ = ("_digest", "_signer", "_whole")
 

@@ -1,4 +1,5 @@
-"""Signatures: RSASSA-PSS and PKCS#1 v1.5 (RFC 8017 §8), ECDSA (RFC 3279), Ed25519 (RFC 8032).
+"""Signatures: RSASSA-PSS and PKCS#1 v1.5 (RFC 8017 §8), ECDSA (RFC 3279), Ed25519 and
+Ed448 (RFC 8032).
 
 `signature_schemes` decides which of them a key and a request select.
 """
@@ -7,7 +8,7 @@ from __future__ import annotations
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, utils
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, utils
 
 from ..errors import (
     CryptographicFailure,
@@ -39,7 +40,7 @@ class Signer:
         scheme, key = self.scheme, self._key
         hash_algorithm = _choose_hash(scheme, data, is_digest=is_digest)
         try:
-            if isinstance(key, ed25519.Ed25519PrivateKey):
+            if isinstance(key, ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey):
                 return key.sign(data)
             if isinstance(key, ec.EllipticCurvePrivateKey):
                 return key.sign(data, ec.ECDSA(_require_hash(hash_algorithm)))
@@ -77,7 +78,7 @@ _Hash = hashes.HashAlgorithm | utils.Prehashed
 def _choose_hash(scheme: SignatureScheme, data: bytes, *, is_digest: bool) -> _Hash | None:
     if scheme.hashing is None:
         if is_digest:
-            raise InvalidField("Ed25519 signs the data itself, not its digest")
+            raise InvalidField(f"{scheme.algorithm.value} signs the data itself, not its digest")
         return None
     hashing = HASHES[scheme.hashing]
     if not is_digest:
@@ -88,7 +89,7 @@ def _choose_hash(scheme: SignatureScheme, data: bytes, *, is_digest: bool) -> _H
 
 
 def _require_hash(hash_algorithm: _Hash | None) -> _Hash:
-    if hash_algorithm is None:  # only the scheme of Ed25519 has none
+    if hash_algorithm is None:  # only the schemes of Ed25519 and Ed448 have none
         raise MissingData("HashingAlgorithm is missing")
     return hash_algorithm
 
@@ -101,7 +102,7 @@ def _is_valid(
     hash_algorithm: _Hash | None,
 ) -> bool:
     try:
-        if isinstance(key, ed25519.Ed25519PublicKey):
+        if isinstance(key, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
             key.verify(signature, data)
         elif isinstance(key, ec.EllipticCurvePublicKey):
             key.verify(signature, data, ec.ECDSA(_require_hash(hash_algorithm)))

@@ -29,6 +29,7 @@ SYNONYMS: Mapping[str, tuple[frozenset[int], ...]] = MappingProxyType(
             frozenset({_A.CHACHA20, _A.CHACHA20_POLY1305}),
             frozenset({_A.EC, _A.ECDSA}),
             frozenset({_A.EC, _A.ED25519}),
+            frozenset({_A.EC, _A.ED448}),
         ),
     }
 )

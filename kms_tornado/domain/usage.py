@@ -47,7 +47,7 @@ _A, _M, _O = CryptographicAlgorithm, CryptographicUsageMask, ObjectType
 _ENCRYPTION = _M.ENCRYPT | _M.DECRYPT
 _WRAPPING = _M.WRAP_KEY | _M.UNWRAP_KEY
 _MACS = _M.MAC_GENERATE | _M.MAC_VERIFY
-_SIGNING = frozenset({_A.EC, _A.ECDSA, _A.ED25519, _A.DSA})
+_SIGNING = frozenset({_A.EC, _A.ECDSA, _A.ED25519, _A.ED448, _A.DSA})
 
 #: (object type, algorithm) → the uses of an object for which no client named any: what keys of the
 #: algorithm are for, and nothing else. Two uses of one key may give the same result; one of them may show
@@ -75,8 +75,9 @@ _DEFAULT_MASKS: Mapping[tuple[ObjectType, CryptographicAlgorithm], int] = Mappin
             for algorithm in _SIGNING
         },
         **{
-            (object_type, _A.ECDH): int(_M.KEY_AGREEMENT)
+            (object_type, algorithm): int(_M.KEY_AGREEMENT)
             for object_type in (_O.PRIVATE_KEY, _O.PUBLIC_KEY, _O.CERTIFICATE)
+            for algorithm in (_A.ECDH, _A.ECMQV, _A.DH)
         },
     }
 )

@@ -11,17 +11,17 @@ from ..crypto.keys.asymmetric import (
     generate_ec,
     generate_rsa,
 )
-from ..crypto.keys.formats import choose_default_format, read_private, read_public
-from ..crypto.keys.numbers import (
+from ..crypto.keys.curves import (
+    ED448,
     ED25519,
     NIST_CURVES,
     P256,
-    X25519,
+    RFC8410_CURVES,
     Curve,
-    PrivateNumbers,
-    PublicNumbers,
     find_curve_by_number,
 )
+from ..crypto.keys.formats import choose_default_format, read_private, read_public
+from ..crypto.keys.numbers import PrivateNumbers, PublicNumbers
 from ..crypto.material import KeyMaterial
 from ..domain.managed_object import ManagedObject, UniqueIdentifier
 from ..errors import (
@@ -45,6 +45,7 @@ from .objects.outgoing import render_material
 
 _A = CryptographicAlgorithm
 _ON_CURVES = frozenset({_A.EC, _A.ECDSA, _A.ECDH})
+_EDWARDS_CURVES = {_A.ED25519: ED25519, _A.ED448: ED448}
 
 
 async def create_key_pair(call: Call, request: CreateKeyPairRequest) -> CreateKeyPairResponse:
@@ -169,8 +170,8 @@ def _choose_curve(
     length: in bits. number: of RecommendedCurve.
     Raises UnsupportedCryptographicParameters, InvalidAttributeValue, InvalidField.
     """
-    if algorithm is _A.ED25519:
-        curve: Curve | None = ED25519
+    if algorithm in _EDWARDS_CURVES:
+        curve: Curve | None = _EDWARDS_CURVES[algorithm]
     elif algorithm not in _ON_CURVES:
         raise UnsupportedCryptographicParameters(f"{algorithm.name} makes no key pair here")
     elif number is not None:
@@ -180,9 +181,13 @@ def _choose_curve(
     else:
         curve = next((nist for nist in NIST_CURVES if nist.bits == length), None)
     if curve is None:
-        raise InvalidAttributeValue("keys on curves have 256, 384 or 521 bits")
-    if curve is X25519 and algorithm is _A.ECDSA:
-        raise UnsupportedCryptographicParameters("CURVE25519 signs as Ed25519")
+        raise InvalidAttributeValue(
+            "keys on curves have 256, 384 or 521 bits, or a RecommendedCurve"
+        )
+    if curve in RFC8410_CURVES and algorithm is _A.ECDSA:
+        raise UnsupportedCryptographicParameters(
+            "CURVE25519 signs as Ed25519, and CURVE448 as Ed448"
+        )
     if number is not None and number != curve.recommended:
         raise InvalidField("CryptographicAlgorithm and RecommendedCurve contradict each other")
     if length is not None and length not in {curve.bits, 8 * curve.size}:

@@ -141,7 +141,7 @@ async def _generate_like(call: Call, private: ManagedObject) -> KeyPair:
     """
     key = read_private(call.open(private))
     match key:
-        case RSAPrivate():
+        case RSAPrivate(pss=None):
             bits = key.n.bit_length()
             return await call.offload(lambda: generate_rsa(bits), heavy=True)
         case ECPrivate():

@@ -6,7 +6,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization as s
 
 from kms_tornado.crypto.keys.asymmetric import derive_public_key, generate_ec
-from kms_tornado.crypto.keys.numbers import P256
+from kms_tornado.crypto.keys.curves import P256
 from kms_tornado.crypto.material import KeyMaterial
 from kms_tornado.crypto.policy import Technique
 from kms_tornado.crypto.rsa_encryption import choose_rsa_encryption, rsa_decrypt, rsa_encrypt

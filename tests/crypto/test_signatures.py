@@ -12,16 +12,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat
 
 from kms_tornado.crypto.keys import formats as key_formats
 from kms_tornado.crypto.keys.asymmetric import derive_public_key, generate_ec
-from kms_tornado.crypto.keys.numbers import (
-    ED25519,
-    P256,
-    P384,
-    P521,
-    X25519,
-    ECPublic,
-    RSAPrivate,
-    RSAPublic,
-)
+from kms_tornado.crypto.keys.curves import ED25519, P256, P384, P521, X25519
+from kms_tornado.crypto.keys.numbers import ECPublic, RSAPrivate, RSAPublic
 from kms_tornado.crypto.material import KeyMaterial
 from kms_tornado.crypto.policy import Technique
 from kms_tornado.crypto.signature_schemes import SignatureAlgorithm

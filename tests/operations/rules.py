@@ -19,12 +19,14 @@ SPELLINGS = {
     },
     "CryptographicAlgorithm": {
         "AES", "ChaCha20", "ChaCha20Poly1305", "THREE_DES", "HMACSHA1", "HMACSHA224", "HMACSHA256",
-        "HMACSHA384", "HMACSHA512", "RSA", "EC", "ECDSA", "ECDH", "Ed25519", "DSA",
+        "HMACSHA384", "HMACSHA512", "RSA", "EC", "ECDSA", "ECDH", "ECMQV", "Ed25519", "Ed448", "DSA",
+        "DH",
     },
     "KeyFormatType": {
         "Raw", "Opaque", "PKCS1", "PKCS8", "X509", "ECPrivateKey", "TransparentSymmetricKey",
         "TransparentRSAPrivateKey", "TransparentRSAPublicKey", "TransparentECPrivateKey",
         "TransparentECPublicKey", "TransparentDSAPrivateKey", "TransparentDSAPublicKey",
+        "TransparentDHPrivateKey", "TransparentDHPublicKey",
     },
     "State": {
         "PreActive", "Active", "Deactivated", "Compromised", "Destroyed", "Destroyed_Compromised",

@@ -36,6 +36,10 @@ KINDS = {
     "P-521 by name": ([name("CryptographicAlgorithm", "ECDH"), curve("P_521")], 521),
     "Ed25519": ([name("CryptographicAlgorithm", "Ed25519")], 256),
     "X25519": ([name("CryptographicAlgorithm", "ECDH"), curve("CURVE25519")], 256),
+    "Ed448": ([name("CryptographicAlgorithm", "Ed448")], 448),
+    "X448": ([name("CryptographicAlgorithm", "ECDH"), curve("CURVE448")], 448),
+    "secp256k1": ([name("CryptographicAlgorithm", "ECDSA"), curve("SECP256K1")], 256),
+    "brainpool": ([name("CryptographicAlgorithm", "EC"), curve("BRAINPOOLP512R1")], 512),
 }  # fmt: skip
 
 
@@ -123,7 +127,6 @@ def test_private_key_does_not_come_with_a_right_to_the_public_one(alice, bob):
     [
         pytest.param([], "Missing_Data", id="no algorithm"),
         pytest.param([name("CryptographicAlgorithm", "AES")], "Unsupported", id="AES"),
-        pytest.param([name("CryptographicAlgorithm", "DSA")], "Unsupported", id="DSA"),
         pytest.param(
             [name("CryptographicAlgorithm", "CoverCrypt")], "Unsupported", id="CoverCrypt"
         ),
@@ -141,7 +144,7 @@ def test_private_key_does_not_come_with_a_right_to_the_public_one(alice, bob):
             id="EC 224",
         ),
         pytest.param(
-            [name("CryptographicAlgorithm", "EC"), curve("SECP256K1")], "Unsupported", id="K-256"
+            [name("CryptographicAlgorithm", "EC"), curve("P_192")], "Unsupported", id="P-192"
         ),
         pytest.param(
             [
@@ -166,6 +169,14 @@ def test_private_key_does_not_come_with_a_right_to_the_public_one(alice, bob):
             [name("CryptographicAlgorithm", "ECDSA"), curve("CURVE25519")],
             "Unsupported",
             id="X25519",
+        ),
+        pytest.param(
+            [name("CryptographicAlgorithm", "ECDSA"), curve("CURVE448")], "Unsupported", id="X448"
+        ),
+        pytest.param(
+            [name("CryptographicAlgorithm", "EC"), curve("BRAINPOOLP320T1")],
+            "Unsupported",
+            id="320",
         ),
         pytest.param(
             [name("CryptographicAlgorithm", "EC"), name("KeyFormatType", "PKCS1")],

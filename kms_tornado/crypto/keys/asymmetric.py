@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa, x25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa, x448, x25519
 
 from ...errors import (
     CryptographicFailure,
@@ -24,15 +24,25 @@ from ...errors import (
     UnsupportedCryptographicParameters,
 )
 from ..material import KeyMaterial
-from .formats import read_private, read_public
-from .numbers import (
+from .curves import (
+    BRAINPOOLP256R1,
+    BRAINPOOLP384R1,
+    BRAINPOOLP512R1,
+    ED448,
     ED25519,
-    NIST_CURVES,
+    P192,
+    P224,
     P256,
     P384,
     P521,
+    SECP256K1,
+    X448,
     X25519,
     Curve,
+    uncompress_point,
+)
+from .formats import read_private, read_public
+from .numbers import (
     ECPrivate,
     ECPublic,
     KeyNumbers,
@@ -50,13 +60,44 @@ MIN_RSA_BITS, MAX_RSA_BITS = RSA_LENGTHS[0], RSA_LENGTHS[-1]
 #: been broken often.
 MIN_RSA_EXPONENT, MAX_RSA_EXPONENT = 1 << 16, 1 << 256
 
+#: Those on which keys are made and sign. P-192 and P-224 are too weak to begin anything new with.
+SIGNING_CURVES: Mapping[Curve, ec.EllipticCurve] = MappingProxyType(
+    {
+        P256: ec.SECP256R1(),
+        P384: ec.SECP384R1(),
+        P521: ec.SECP521R1(),
+        SECP256K1: ec.SECP256K1(),
+        BRAINPOOLP256R1: ec.BrainpoolP256R1(),
+        BRAINPOOLP384R1: ec.BrainpoolP384R1(),
+        BRAINPOOLP512R1: ec.BrainpoolP512R1(),
+    }
+)
+#: Those whose public keys the library computes.
 LIBRARY_CURVES: Mapping[Curve, ec.EllipticCurve] = MappingProxyType(
-    {P256: ec.SECP256R1(), P384: ec.SECP384R1(), P521: ec.SECP521R1()}
+    {**SIGNING_CURVES, P192: ec.SECP192R1(), P224: ec.SECP224R1()}
 )
 
+AgreementPrivateKey = x25519.X25519PrivateKey | x448.X448PrivateKey
+EdwardsPrivateKey = ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
+_AGREEMENT_CLASSES: Mapping[Curve, type[AgreementPrivateKey]] = MappingProxyType(
+    {X25519: x25519.X25519PrivateKey, X448: x448.X448PrivateKey}
+)
+_EDWARDS_CLASSES: Mapping[Curve, type[EdwardsPrivateKey]] = MappingProxyType(
+    {ED25519: ed25519.Ed25519PrivateKey, ED448: ed448.Ed448PrivateKey}
+)
+_EDWARDS_PUBLIC_CLASSES: Mapping[
+    Curve, type[ed25519.Ed25519PublicKey] | type[ed448.Ed448PublicKey]
+] = MappingProxyType({ED25519: ed25519.Ed25519PublicKey, ED448: ed448.Ed448PublicKey})
+
+#: Curves on which a pair can be made, the usual one first.
+GENERATED_CURVES = (*SIGNING_CURVES, *_EDWARDS_CLASSES, *_AGREEMENT_CLASSES)
+
 K = TypeVar("K", bound=KeyNumbers)
-PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
-PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
+PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | EdwardsPrivateKey
+PublicKey = (
+    rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | ed448.Ed448PublicKey
+)
+AgreementPublicKey = x25519.X25519PublicKey | x448.X448PublicKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +128,17 @@ def generate_rsa(bits: int) -> KeyPair:
 
 
 def generate_ec(curve: Curve) -> KeyPair:
-    """A new pair on a NIST curve, Ed25519 or X25519, in a fraction of a millisecond."""
-    if curve is ED25519:
-        return _encode_pair(ed25519.Ed25519PrivateKey.generate())
-    if curve is X25519:
-        return _encode_pair(x25519.X25519PrivateKey.generate())
-    return _encode_pair(ec.generate_private_key(LIBRARY_CURVES[curve]))
+    """A new pair on one of GENERATED_CURVES, in a fraction of a millisecond.
+
+    Raises UnsupportedCryptographicParameters for another curve.
+    """
+    if curve not in GENERATED_CURVES:
+        raise UnsupportedCryptographicParameters(
+            f"no key pair is made on {curve.name}: take {', '.join(one.name for one in GENERATED_CURVES)}"
+        )
+    if curve in SIGNING_CURVES:
+        return _encode_pair(ec.generate_private_key(SIGNING_CURVES[curve]))
+    return _encode_pair((_EDWARDS_CLASSES.get(curve) or _AGREEMENT_CLASSES[curve]).generate())
 
 
 def derive_public_key(private: KeyMaterial) -> KeyMaterial:
@@ -101,13 +147,13 @@ def derive_public_key(private: KeyMaterial) -> KeyMaterial:
     Raises as `load_private`.
     """
     key = read_private(private)
-    if isinstance(key, ECPrivate) and key.curve is X25519:
-        public = x25519.X25519PrivateKey.from_private_bytes(key.scalar).public_key()
-        return KeyMaterial(_encode_spki(public))
+    if isinstance(key, ECPrivate) and key.curve in _AGREEMENT_CLASSES:
+        agreement_key = _AGREEMENT_CLASSES[key.curve].from_private_bytes(key.scalar)
+        return KeyMaterial(_encode_spki(agreement_key.public_key()))
     return KeyMaterial(_encode_spki(load_private(private).public_key()))
 
 
-def _encode_pair(key: PrivateKey | x25519.X25519PrivateKey) -> KeyPair:
+def _encode_pair(key: PrivateKey | AgreementPrivateKey) -> KeyPair:
     return KeyPair(
         KeyMaterial(
             key.private_bytes(
@@ -120,7 +166,7 @@ def _encode_pair(key: PrivateKey | x25519.X25519PrivateKey) -> KeyPair:
     )
 
 
-def _encode_spki(key: PublicKey | x25519.X25519PublicKey) -> bytes:
+def _encode_spki(key: PublicKey | AgreementPublicKey) -> bytes:
     return key.public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
@@ -132,17 +178,39 @@ def _encode_spki(key: PublicKey | x25519.X25519PublicKey) -> bytes:
 def normalise_key(key: K) -> K:
     """The key in the form in which it is stored, after the checks that are cheap.
 
-    An RSA or DSA key is returned as it is. A point must lie on its curve and is uncompressed; a
-    scalar must be in range and fit the point that came with it. Raises InvalidField.
+    An RSA, DSA or DH key is returned as it is. A point must lie on its curve and is uncompressed; a scalar
+    must be in range, and fit the point that came with it where the library has the curve. Raises InvalidField.
     """
     match key:
-        case ECPublic() if key.curve in NIST_CURVES:
-            return dataclasses.replace(key, point=_encode_uncompressed(_load_point(key)))
-        case ECPrivate() if key.curve in NIST_CURVES:
-            return dataclasses.replace(
-                key, point=_encode_uncompressed(_load_scalar(key).public_key())
-            )
+        case ECPublic() if key.curve.equation is not None:
+            return dataclasses.replace(key, point=uncompress_point(key.curve, key.point))
+        case ECPrivate() if key.curve.equation is not None:
+            return dataclasses.replace(key, point=_find_point(key))
     return key
+
+
+def _find_point(key: ECPrivate) -> bytes | None:
+    """The uncompressed public point of a private key; None where it did not come and cannot be computed."""
+    stated = None if key.point is None else uncompress_point(key.curve, key.point)
+    if key.curve not in LIBRARY_CURVES:
+        _check_scalar(key)
+        return stated
+    computed = _encode_uncompressed(_load_scalar(key).public_key())
+    if stated not in {None, computed}:
+        raise InvalidField("the two halves of the private key do not belong together")
+    return computed
+
+
+def _check_scalar(key: ECPrivate) -> int:
+    equation, number = key.curve.equation, int.from_bytes(key.scalar, "big")
+    if equation is None or not 0 < number < equation.order:
+        raise InvalidField("the private key is not a scalar of its curve")
+    return number
+
+
+def _load_scalar(key: ECPrivate) -> ec.EllipticCurvePrivateKey:
+    """Raises InvalidField for a scalar that is out of range."""
+    return ec.derive_private_key(_check_scalar(key), LIBRARY_CURVES[key.curve])
 
 
 def _load_point(key: ECPublic) -> ec.EllipticCurvePublicKey:
@@ -150,19 +218,6 @@ def _load_point(key: ECPublic) -> ec.EllipticCurvePublicKey:
         return ec.EllipticCurvePublicKey.from_encoded_point(LIBRARY_CURVES[key.curve], key.point)
     except ValueError:
         raise InvalidField("the public key is not a point on its curve") from None
-
-
-def _load_scalar(key: ECPrivate) -> ec.EllipticCurvePrivateKey:
-    """Raises InvalidField for a scalar that is out of range or does not fit the key's point."""
-    number = int.from_bytes(key.scalar, "big")
-    if key.curve.order is None or not 0 < number < key.curve.order:
-        raise InvalidField("the private key is not a scalar of its curve")
-    loaded = ec.derive_private_key(number, LIBRARY_CURVES[key.curve])
-    if key.point is not None:
-        stated_point = _load_point(ECPublic(key.curve, key.point))
-        if stated_point.public_numbers() != loaded.public_key().public_numbers():
-            raise InvalidField("the two halves of the private key do not belong together")
-    return loaded
 
 
 def _encode_uncompressed(key: ec.EllipticCurvePublicKey) -> bytes:
@@ -182,33 +237,33 @@ def load_private(material: KeyMaterial) -> PrivateKey:
     """
     key = read_private(material)
     match key:
-        case RSAPrivate():
+        case RSAPrivate(pss=None):
             return _load_rsa(key)
-        case ECPrivate() if key.curve in NIST_CURVES:
+        case ECPrivate() if key.curve in SIGNING_CURVES:
             return _load_scalar(key)
-        case ECPrivate() if key.curve is ED25519:
-            return ed25519.Ed25519PrivateKey.from_private_bytes(key.scalar)
-    raise _unusable_key_error()
+        case ECPrivate() if key.curve in _EDWARDS_CLASSES:
+            return _EDWARDS_CLASSES[key.curve].from_private_bytes(key.scalar)
+    raise _unusable_key_error(key)
 
 
 def load_public(spki: bytes) -> PublicKey:
     """As `load_private`, for the SPKI of a public key."""
     key = read_public(spki)
     match key:
-        case RSAPublic():
+        case RSAPublic(pss=None):
             check_rsa_public(key)
             try:
                 return rsa.RSAPublicNumbers(key.e, key.n).public_key()
             except ValueError:
                 raise _inconsistent_key_error() from None
-        case ECPublic() if key.curve in NIST_CURVES:
+        case ECPublic() if key.curve in SIGNING_CURVES:
             return _load_point(key)
-        case ECPublic() if key.curve is ED25519:
+        case ECPublic() if key.curve in _EDWARDS_PUBLIC_CLASSES:
             try:
-                return ed25519.Ed25519PublicKey.from_public_bytes(key.point)
+                return _EDWARDS_PUBLIC_CLASSES[key.curve].from_public_bytes(key.point)
             except (ValueError, UnsupportedAlgorithm):
                 raise _inconsistent_key_error() from None
-    raise _unusable_key_error()
+    raise _unusable_key_error(key)
 
 
 def measure_rsa_modulus(private: KeyMaterial) -> int:
@@ -217,8 +272,8 @@ def measure_rsa_modulus(private: KeyMaterial) -> int:
     Raises UnsupportedCryptographicParameters for a key of another type.
     """
     key = read_private(private)
-    if not isinstance(key, RSAPrivate):
-        raise _unusable_key_error()
+    if not isinstance(key, RSAPrivate) or key.pss is not None:
+        raise _unusable_key_error(key)
     return (key.n.bit_length() + 7) // 8
 
 
@@ -260,5 +315,14 @@ def _inconsistent_key_error() -> CryptographicFailure:
     return CryptographicFailure("the key's numbers do not make a key that works")
 
 
-def _unusable_key_error() -> UnsupportedCryptographicParameters:
-    return UnsupportedCryptographicParameters("no operation of this server uses a key of this kind")
+def _unusable_key_error(key: KeyNumbers) -> UnsupportedCryptographicParameters:
+    match key:
+        case RSAPrivate() | RSAPublic():
+            kind = "RSASSA-PSS keys: register the same numbers as an RSA key to sign with PSS"
+        case ECPrivate() | ECPublic():
+            kind = f"keys on {key.curve.name}"
+        case _:
+            kind = "keys of this algorithm"
+    return UnsupportedCryptographicParameters(
+        f"no operation of this server uses {kind}; they are kept and given out"
+    )

@@ -6,8 +6,12 @@ malformed key, and UnsupportedCryptographicParameters for a curve that the serve
 
 from __future__ import annotations
 
+import dataclasses
+
 from ...errors import InvalidField
+from .curves import RFC8410_CURVES, Curve, find_curve_by_oid
 from .der import (
+    INTEGER,
     NULL,
     OCTET_STRING,
     OID,
@@ -22,6 +26,7 @@ from .der import (
 )
 from .encodings import (
     CONTEXT_0,
+    read_curve,
     read_pkcs1_private,
     read_pkcs1_public,
     read_sec1,
@@ -30,9 +35,8 @@ from .encodings import (
     write_sec1,
 )
 from .numbers import (
-    NIST_CURVES,
-    RFC8410_CURVES,
-    Curve,
+    DHPrivate,
+    DHPublic,
     DSAPrivate,
     DSAPublic,
     ECPrivate,
@@ -41,12 +45,18 @@ from .numbers import (
     PublicNumbers,
     RSAPrivate,
     RSAPublic,
-    find_curve_by_oid,
 )
 
 _RSA = bytes.fromhex("2a864886f70d010101")
 _EC = bytes.fromhex("2a8648ce3d0201")
 _DSA = bytes.fromhex("2a8648ce380401")
+_RSA_PSS = bytes.fromhex("2a864886f70d01010a")
+_DH_PKCS3 = bytes.fromhex("2a864886f70d010301")  # PKCS#3: p, g
+_DH_X942 = bytes.fromhex("2a8648ce3e0201")  # RFC 3279 §2.3.3: p, g, q
+_DH_OIDS = frozenset({_DH_PKCS3, _DH_X942})
+
+#: In bytes, of the parameters of an RSASSA-PSS key: three names of hashes and two numbers.
+_MAX_PSS_PARAMETERS = 256
 _CONTEXT_1_PRIMITIVE = 0x81
 
 
@@ -70,12 +80,15 @@ def read_pkcs8(octets: bytes) -> PrivateNumbers:
         _read_null(algorithm)
         return read_pkcs1_private(inner)
     if oid == _EC:
-        curve = find_curve_by_oid(algorithm.read(OID))
-        algorithm.check_end()
-        return read_sec1(inner, curve)
+        return read_sec1(inner, read_curve(algorithm))
     if oid == _DSA:
         p, q, g = _read_dsa_domain(algorithm)
         return DSAPrivate(p, q, g, _read_single_integer(inner))
+    if oid == _RSA_PSS:
+        pss = _read_pss_parameters(algorithm)
+        return dataclasses.replace(read_pkcs1_private(inner), pss=pss)
+    if oid in _DH_OIDS:
+        return DHPrivate(*_read_dh_domain(oid, algorithm), _read_single_integer(inner))
     algorithm.check_end()
     curve = _find_rfc8410_curve(oid)
     outer = DERReader(inner)
@@ -87,12 +100,13 @@ def read_pkcs8(octets: bytes) -> PrivateNumbers:
 def write_pkcs8(key: PrivateNumbers) -> bytes:
     match key:
         case RSAPrivate():
-            algorithm = encode_sequence(encode(OID, _RSA), encode(NULL, b""))
-            inner = write_pkcs1_private(key)
+            algorithm, inner = _write_rsa_algorithm(key), write_pkcs1_private(key)
         case DSAPrivate():
             algorithm = _write_dsa_algorithm(key)
             inner = encode_integer(key.x)
-        case ECPrivate() if key.curve in NIST_CURVES:
+        case DHPrivate():
+            algorithm, inner = _write_dh_algorithm(key), encode_integer(key.x)
+        case ECPrivate() if key.curve.equation is not None:
             algorithm = encode_sequence(encode(OID, _EC), encode(OID, key.curve.oid))
             inner = write_sec1(key, with_curve=False)
         case ECPrivate():
@@ -111,12 +125,15 @@ def read_spki(octets: bytes) -> PublicNumbers:
         _read_null(algorithm)
         return read_pkcs1_public(inner)
     if oid == _EC:
-        curve = find_curve_by_oid(algorithm.read(OID))
-        algorithm.check_end()
-        return ECPublic(curve, inner)
+        return ECPublic(read_curve(algorithm), inner)
     if oid == _DSA:
         p, q, g = _read_dsa_domain(algorithm)
         return DSAPublic(p, q, g, _read_single_integer(inner))
+    if oid == _RSA_PSS:
+        pss = _read_pss_parameters(algorithm)
+        return dataclasses.replace(read_pkcs1_public(inner), pss=pss)
+    if oid in _DH_OIDS:
+        return DHPublic(*_read_dh_domain(oid, algorithm), _read_single_integer(inner))
     algorithm.check_end()
     curve = _find_rfc8410_curve(oid)
     return ECPublic(curve, check_size(inner, curve))
@@ -125,12 +142,13 @@ def read_spki(octets: bytes) -> PublicNumbers:
 def write_spki(key: PublicNumbers) -> bytes:
     match key:
         case RSAPublic():
-            algorithm = encode_sequence(encode(OID, _RSA), encode(NULL, b""))
-            inner = write_pkcs1_public(key)
+            algorithm, inner = _write_rsa_algorithm(key), write_pkcs1_public(key)
         case DSAPublic():
             algorithm = _write_dsa_algorithm(key)
             inner = encode_integer(key.y)
-        case ECPublic() if key.curve in NIST_CURVES:
+        case DHPublic():
+            algorithm, inner = _write_dh_algorithm(key), encode_integer(key.y)
+        case ECPublic() if key.curve.equation is not None:
             algorithm = encode_sequence(encode(OID, _EC), encode(OID, key.curve.oid))
             inner = key.point
         case ECPublic():
@@ -144,6 +162,42 @@ def _read_null(algorithm: DERReader) -> None:
     if algorithm.has_next(NULL) and algorithm.read(NULL):
         raise malformed_key_error()
     algorithm.check_end()
+
+
+def _read_pss_parameters(algorithm: DERReader) -> bytes:
+    """They are kept as they are."""
+    parameters = algorithm.read_raw(SEQUENCE) if algorithm.has_next(SEQUENCE) else b""
+    algorithm.check_end()
+    if len(parameters) > _MAX_PSS_PARAMETERS:
+        raise malformed_key_error()
+    return parameters
+
+
+def _write_rsa_algorithm(key: RSAPrivate | RSAPublic) -> bytes:
+    if key.pss is not None:
+        return encode_sequence(encode(OID, _RSA_PSS), key.pss)
+    return encode_sequence(encode(OID, _RSA), encode(NULL, b""))
+
+
+def _read_dh_domain(
+    oid: bytes, algorithm: DERReader
+) -> tuple[int, int, int | None, int | None, int | None]:
+    """p, g, q, j, and the length of x."""
+    domain = algorithm.read_sequence()
+    algorithm.check_end()
+    p, g = domain.read_integer(), domain.read_integer()
+    q = domain.read_integer() if oid == _DH_X942 else None
+    last = domain.read_integer() if domain.has_next(INTEGER) else None
+    if q is not None and domain.has_next(SEQUENCE):
+        domain.read(SEQUENCE)  # how p and q were found, which no transparent format can hold
+    domain.check_end()
+    return (p, g, None, None, last) if q is None else (p, g, q, last, None)
+
+
+def _write_dh_algorithm(key: DHPrivate | DHPublic) -> bytes:
+    oid, optional = (_DH_PKCS3, (key.length,)) if key.q is None else (_DH_X942, (key.q, key.j))
+    numbers = (key.p, key.g, *(number for number in optional if number is not None))
+    return encode_sequence(encode(OID, oid), encode_sequence(*map(encode_integer, numbers)))
 
 
 def _read_dsa_domain(algorithm: DERReader) -> tuple[int, int, int]:

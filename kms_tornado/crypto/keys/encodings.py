@@ -7,7 +7,10 @@ InvalidField for a malformed key.
 from __future__ import annotations
 
 from ...errors import InvalidField
+from .curves import Curve, find_curve_by_oid, find_described_curve, unsupported_curve_error
 from .der import (
+    BIT_STRING,
+    INTEGER,
     OCTET_STRING,
     OID,
     DERReader,
@@ -18,7 +21,7 @@ from .der import (
     malformed_key_error,
     read_sequence,
 )
-from .numbers import NIST_CURVES, Curve, ECPrivate, RSAPrivate, RSAPublic, find_curve_by_oid
+from .numbers import ECPrivate, RSAPrivate, RSAPublic
 
 CONTEXT_0, CONTEXT_1 = 0xA0, 0xA1
 
@@ -48,6 +51,43 @@ def write_pkcs1_public(key: RSAPublic) -> bytes:
     return encode_sequence(encode_integer(key.n), encode_integer(key.e))
 
 
+_PRIME_FIELD = bytes.fromhex("2a8648ce3d0101")
+
+
+def read_curve(parameters: DERReader) -> Curve:
+    """The curve of id-ecPublicKey, the last element: an OID, or the whole equation (RFC 3279 §2.3.5).
+
+    Old programs describe a curve instead of naming it. The description must be the one of the curve in every
+    number: who chooses the base point has a key to any public key. Raises UnsupportedCryptographicParameters.
+    """
+    if parameters.has_next(OID):
+        curve = find_curve_by_oid(parameters.read(OID))
+    else:
+        curve = _read_described_curve(parameters.read_sequence())
+    parameters.check_end()
+    return curve
+
+
+def _read_described_curve(described: DERReader) -> Curve:
+    if described.read_integer() not in {1, 2, 3}:
+        raise malformed_key_error()
+    field = described.read_sequence()
+    if field.read(OID) != _PRIME_FIELD:
+        raise unsupported_curve_error()
+    p = field.read_integer()
+    field.check_end()
+    coefficients = described.read_sequence()
+    a, b = (int.from_bytes(coefficients.read(OCTET_STRING), "big") for _ in range(2))
+    if coefficients.has_next(BIT_STRING):  # the seed of a curve that was chosen at random
+        coefficients.read(BIT_STRING)
+    coefficients.check_end()
+    base, order = described.read(OCTET_STRING), described.read_integer()
+    if described.has_next(INTEGER) and described.read_integer() != 1:
+        raise unsupported_curve_error()
+    described.check_end()
+    return find_described_curve(p, a, b, base, order)
+
+
 def read_sec1(octets: bytes, outer_curve: Curve | None) -> ECPrivate:
     """outer_curve: the one that PKCS#8 names; None where the key itself must name its curve.
 
@@ -60,9 +100,8 @@ def read_sec1(octets: bytes, outer_curve: Curve | None) -> ECPrivate:
     curve = outer_curve
     if body.has_next(CONTEXT_0):
         parameters = DERReader(body.read(CONTEXT_0))
-        curve = find_curve_by_oid(parameters.read(OID))
-        parameters.check_end()
-    if curve is None or curve not in NIST_CURVES or outer_curve not in {None, curve}:
+        curve = read_curve(parameters)
+    if curve is None or curve.equation is None or outer_curve not in {None, curve}:
         raise malformed_key_error()
     point = None
     if body.has_next(CONTEXT_1):

@@ -13,6 +13,7 @@ from ...errors import KeyFormatTypeNotSupported
 from ...kmip.enums import CryptographicAlgorithm, KeyFormatType
 from ..material import KeyMaterial
 from .containers import check_size, read_pkcs8, read_spki, write_pkcs8, write_spki
+from .curves import ED448, ED25519, RFC8410_CURVES, X448, X25519, Curve
 from .encodings import (
     read_pkcs1_private,
     read_pkcs1_public,
@@ -22,11 +23,8 @@ from .encodings import (
     write_sec1,
 )
 from .numbers import (
-    ED25519,
-    NIST_CURVES,
-    RFC8410_CURVES,
-    X25519,
-    Curve,
+    DHPrivate,
+    DHPublic,
     DSAPrivate,
     DSAPublic,
     ECPrivate,
@@ -76,7 +74,7 @@ def import_private(
         case KeyFormatType.EC_PRIVATE_KEY:
             return read_sec1(octets, None)
         case KeyFormatType.RAW:
-            curve = _choose_raw_curve(algorithm)
+            curve = _choose_raw_curve(algorithm, len(octets))
             return ECPrivate(curve, check_size(octets, curve))
     raise _unsupported_format_error("a private key", key_format)
 
@@ -91,7 +89,7 @@ def import_public(
         case KeyFormatType.PKCS1:
             return read_pkcs1_public(octets)
         case KeyFormatType.RAW:
-            curve = _choose_raw_curve(algorithm)
+            curve = _choose_raw_curve(algorithm, len(octets))
             return ECPublic(curve, check_size(octets, curve))
     raise _unsupported_format_error("a public key", key_format)
 
@@ -103,7 +101,7 @@ def export_private(key: PrivateNumbers, key_format: KeyFormatType) -> bytes:
             return write_pkcs8(key)
         case KeyFormatType.PKCS1, RSAPrivate():
             return write_pkcs1_private(key)
-        case KeyFormatType.EC_PRIVATE_KEY, ECPrivate() if key.curve in NIST_CURVES:
+        case KeyFormatType.EC_PRIVATE_KEY, ECPrivate() if key.curve.equation is not None:
             return write_sec1(key, with_curve=True)
         case KeyFormatType.RAW, ECPrivate() if key.curve in RFC8410_CURVES:
             return key.scalar
@@ -125,7 +123,7 @@ def export_public(key: PublicNumbers, key_format: KeyFormatType) -> bytes:
 def choose_default_format(key: KeyNumbers) -> KeyFormatType:
     """The format in which a key that is made here is returned by default (KMIP 2.1 §4.26).
 
-    No transparent format tells the two curves of RFC 8410 apart, so their keys are PKCS#8 and X.509.
+    No transparent format tells the curves of RFC 8410 apart that have one number, so their keys are PKCS#8 and X.509.
     """
     match key:
         case RSAPublic() | RSAPrivate():
@@ -134,6 +132,10 @@ def choose_default_format(key: KeyNumbers) -> KeyFormatType:
             return KeyFormatType.TRANSPARENT_DSA_PUBLIC_KEY
         case DSAPrivate():
             return KeyFormatType.TRANSPARENT_DSA_PRIVATE_KEY
+        case DHPublic():
+            return KeyFormatType.TRANSPARENT_DH_PUBLIC_KEY
+        case DHPrivate():
+            return KeyFormatType.TRANSPARENT_DH_PRIVATE_KEY
     if key.curve in RFC8410_CURVES:
         return KeyFormatType.PKCS8 if isinstance(key, ECPrivate) else KeyFormatType.X509
     if isinstance(key, ECPrivate):
@@ -141,13 +143,17 @@ def choose_default_format(key: KeyNumbers) -> KeyFormatType:
     return KeyFormatType.TRANSPARENT_EC_PUBLIC_KEY
 
 
-def _choose_raw_curve(algorithm: CryptographicAlgorithm | None) -> Curve:
-    """Raw octets do not name their curve; only the algorithm does."""
+def _choose_raw_curve(algorithm: CryptographicAlgorithm | None, size: int) -> Curve:
+    """Raw octets do not name their curve; only the algorithm does, and for ECDH their number."""
     if algorithm is CryptographicAlgorithm.ED25519:
         return ED25519
+    if algorithm is CryptographicAlgorithm.ED448:
+        return ED448
     if algorithm is CryptographicAlgorithm.ECDH:
-        return X25519
-    raise KeyFormatTypeNotSupported("only Ed25519 and X25519 keys (algorithm ECDH) can be Raw")
+        return X448 if size == X448.size else X25519
+    raise KeyFormatTypeNotSupported(
+        "only keys of Ed25519, Ed448, X25519 and X448 (algorithm ECDH) can be Raw"
+    )
 
 
 def _unsupported_format_error(what: str, key_format: KeyFormatType) -> KeyFormatTypeNotSupported:

@@ -1,4 +1,4 @@
-"""Private and public keys as the numbers that they consist of, and the curves they lie on.
+"""Private and public keys as the numbers that they consist of, and what these say of a key.
 
 The numbers are read and written without arithmetic; `asymmetric` checks whenever a key is used
 whether they make a key that works. A repr never shows secret numbers.
@@ -6,96 +6,13 @@ whether they make a key that works. A repr never shows secret numbers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
-from ...errors import InvalidField, UnsupportedCryptographicParameters
-from ...kmip.enums import CryptographicAlgorithm
-
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """An elliptic curve.
-
-    recommended: its number in KMIP's Recommended Curve. bits: of its field. size: of a scalar or
-    coordinate, in bytes. order: of the base point; None where every scalar is valid (RFC 7748,
-    RFC 8032).
-    """
-
-    name: str
-    recommended: int
-    oid: bytes
-    bits: int
-    size: int
-    order: int | None = None
-
-
-P256 = Curve(
-    "P-256",
-    7,
-    bytes.fromhex("2a8648ce3d030107"),
-    256,
-    32,
-    0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
-)
-P384 = Curve(
-    "P-384",
-    10,
-    bytes.fromhex("2b81040022"),
-    384,
-    48,
-    int("f" * 48 + "c7634d81f4372ddf581a0db248b0a77aecec196accc52973", 16),
-)
-P521 = Curve(
-    "P-521",
-    13,
-    bytes.fromhex("2b81040023"),
-    521,
-    66,
-    int("01" + "f" * 64 + "fa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409", 16),
-)
-X25519 = Curve("X25519", 0x45, bytes.fromhex("2b656e"), 255, 32)
-ED25519 = Curve("Ed25519", 0x45, bytes.fromhex("2b6570"), 255, 32)
-
-#: Short Weierstrass curves: in PKCS#8 and SPKI each is a parameter of the algorithm id-ecPublicKey.
-NIST_CURVES = (P256, P384, P521)
-#: Curves each of which is an algorithm of its own in PKCS#8 and SPKI.
-RFC8410_CURVES = (X25519, ED25519)
-_BY_OID: Mapping[bytes, Curve] = MappingProxyType(
-    {curve.oid: curve for curve in NIST_CURVES + RFC8410_CURVES}
-)
-_NIST_BY_NUMBER: Mapping[int, Curve] = MappingProxyType(
-    {curve.recommended: curve for curve in NIST_CURVES}
-)
-
-
-def find_curve_by_oid(oid: bytes) -> Curve:
-    """The curve of an OID, in DER without header. Raises UnsupportedCryptographicParameters."""
-    curve = _BY_OID.get(oid)
-    if curve is None:
-        raise unsupported_curve_error()
-    return curve
-
-
-def find_curve_by_number(number: int, algorithm: CryptographicAlgorithm | None) -> Curve:
-    """The curve of a Recommended Curve. algorithm: tells Ed25519 from X25519 for CURVE25519.
-
-    Raises UnsupportedCryptographicParameters.
-    """
-    if number == ED25519.recommended:
-        return ED25519 if algorithm is CryptographicAlgorithm.ED25519 else X25519
-    curve = _NIST_BY_NUMBER.get(number)
-    if curve is None:
-        raise unsupported_curve_error()
-    return curve
-
-
-def unsupported_curve_error() -> UnsupportedCryptographicParameters:
-    return UnsupportedCryptographicParameters(
-        "keys are RSA, or on P-256, P-384, P-521, Ed25519 or X25519"
-    )
-
+from ...errors import InvalidField
+from ...kmip.enums import CryptographicAlgorithm, RecommendedCurve
+from ...kmip.structures import CryptographicDomainParameters
+from .curves import EDWARDS_CURVES, RFC8410_CURVES, Curve
 
 #: Bits of any number of a stored key; for keys in use `asymmetric` has tighter bounds.
 MAX_STORED_BITS = 16384
@@ -108,8 +25,13 @@ def _check_numbers(*numbers: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class RSAPublic:
+    """pss: None for a key of rsaEncryption. For one of id-RSASSA-PSS (RFC 4055 §3.1) the parameters in DER, or b""
+    where it has none.
+    """
+
     n: int
     e: int
+    pss: bytes | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         _check_numbers(self.n, self.e)
@@ -117,7 +39,7 @@ class RSAPublic:
 
 @dataclass(frozen=True, slots=True)
 class RSAPrivate:
-    """RFC 8017 §3.2, the second representation, with two primes."""
+    """RFC 8017 §3.2, the second representation, with two primes. pss: as in `RSAPublic`."""
 
     n: int
     e: int
@@ -127,6 +49,7 @@ class RSAPrivate:
     dp: int = field(repr=False)
     dq: int = field(repr=False)
     qi: int = field(repr=False)
+    pss: bytes | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         _check_numbers(self.n, self.e, self.d, self.p, self.q, self.dp, self.dq, self.qi)
@@ -134,7 +57,7 @@ class RSAPrivate:
 
 @dataclass(frozen=True, slots=True)
 class ECPublic:
-    """point: uncompressed (SEC 1 §2.3.3) on a NIST curve, 32 octets on the others."""
+    """point: as in SEC 1 §2.3.3 on a Weierstrass curve, `curve.size` octets on the others."""
 
     curve: Curve
     point: bytes
@@ -175,8 +98,38 @@ class DSAPrivate:
         _check_numbers(self.p, self.q, self.g, self.x)
 
 
-PrivateNumbers = RSAPrivate | ECPrivate | DSAPrivate
-PublicNumbers = RSAPublic | ECPublic | DSAPublic
+@dataclass(frozen=True, slots=True)
+class DHPublic:
+    """Stored and returned; no operation uses it. q, j: of X9.42, where p is j·q + 1. length: of x in bits, of PKCS#3."""
+
+    p: int
+    g: int
+    q: int | None
+    j: int | None
+    length: int | None
+    y: int
+
+    def __post_init__(self) -> None:
+        _check_numbers(self.p, self.g, self.y, self.q or 0, self.j or 0, self.length or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class DHPrivate:
+    """As `DHPublic`."""
+
+    p: int
+    g: int
+    q: int | None
+    j: int | None
+    length: int | None
+    x: int = field(repr=False)
+
+    def __post_init__(self) -> None:
+        _check_numbers(self.p, self.g, self.x, self.q or 0, self.j or 0, self.length or 0)
+
+
+PrivateNumbers = RSAPrivate | ECPrivate | DSAPrivate | DHPrivate
+PublicNumbers = RSAPublic | ECPublic | DSAPublic | DHPublic
 KeyNumbers = PrivateNumbers | PublicNumbers
 
 
@@ -185,7 +138,7 @@ def determine_algorithm(
 ) -> CryptographicAlgorithm:
     """The stated algorithm where the key fits it; by default the one that the key's type implies.
 
-    A key on a NIST curve, for example, may be stated to be for ECDSA or ECDH.
+    A key on P-256, for example, may be stated to be for ECDSA or ECDH.
     Raises InvalidField where the stated algorithm does not fit the key.
     """
     allowed = _list_algorithms(key)
@@ -201,7 +154,7 @@ def measure_key_length(key: KeyNumbers) -> int:
     match key:
         case RSAPublic() | RSAPrivate():
             return key.n.bit_length()
-        case DSAPublic() | DSAPrivate():
+        case DSAPublic() | DSAPrivate() | DHPublic() | DHPrivate():
             return key.p.bit_length()
         case _:
             return 256 if key.curve.size == 32 else key.curve.bits
@@ -215,10 +168,22 @@ def list_key_lengths(key: KeyNumbers) -> tuple[int, ...]:
     """
     measured = measure_key_length(key)
     match key:
-        case RSAPublic() | RSAPrivate() | DSAPublic() | DSAPrivate():
-            return (measured, -(-measured // 8) * 8)
-        case _:
+        case ECPublic() | ECPrivate():
             return (measured, key.curve.bits)
+        case _:
+            return (measured, -(-measured // 8) * 8)
+
+
+def describe_domain(key: KeyNumbers) -> CryptographicDomainParameters | None:
+    """The curve of a key, or the bits of q. None where it has neither."""
+    match key:
+        case ECPublic() | ECPrivate():
+            return CryptographicDomainParameters(
+                recommended_curve=RecommendedCurve(key.curve.recommended)
+            )
+        case DSAPublic() | DSAPrivate() | DHPublic() | DHPrivate() if key.q:
+            return CryptographicDomainParameters(qlength=key.q.bit_length())
+    return None
 
 
 def choose_length(possible: tuple[int, ...], stated: Sequence[int | None]) -> int:
@@ -226,17 +191,19 @@ def choose_length(possible: tuple[int, ...], stated: Sequence[int | None]) -> in
     return next((length for length in stated if length in possible), possible[0])
 
 
-_EC = CryptographicAlgorithm.EC
+_A = CryptographicAlgorithm
 
 
 def _list_algorithms(key: KeyNumbers) -> tuple[CryptographicAlgorithm, ...]:
     match key:
         case RSAPublic() | RSAPrivate():
-            return (CryptographicAlgorithm.RSA,)
+            return (_A.RSA,)
         case DSAPublic() | DSAPrivate():
-            return (CryptographicAlgorithm.DSA,)
-    if key.curve is ED25519:
-        return (CryptographicAlgorithm.ED25519, _EC)
-    if key.curve is X25519:
-        return (CryptographicAlgorithm.ECDH, _EC)
-    return (_EC, CryptographicAlgorithm.ECDSA, CryptographicAlgorithm.ECDH)
+            return (_A.DSA,)
+        case DHPublic() | DHPrivate():
+            return (_A.DH,)
+    if key.curve in EDWARDS_CURVES:
+        return (CryptographicAlgorithm[key.curve.name.upper()], _A.EC)
+    if key.curve in RFC8410_CURVES:
+        return (_A.ECDH, _A.EC)
+    return (_A.EC, _A.ECDSA, _A.ECDH, _A.ECMQV)

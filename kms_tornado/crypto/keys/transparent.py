@@ -11,10 +11,11 @@ from __future__ import annotations
 from ...errors import (
     InvalidField,
     KeyFormatTypeNotSupported,
-    UnsupportedCryptographicParameters,
 )
 from ...kmip.enums import CryptographicAlgorithm, KeyFormatType, RecommendedCurve
 from ...kmip.key_material import (
+    TransparentDHPrivateKey,
+    TransparentDHPublicKey,
     TransparentDSAPrivateKey,
     TransparentDSAPublicKey,
     TransparentECPrivateKey,
@@ -23,9 +24,11 @@ from ...kmip.key_material import (
     TransparentRSAPrivateKey,
     TransparentRSAPublicKey,
 )
+from .curves import find_curve_by_number
 from .numbers import (
     MAX_STORED_BITS,
-    NIST_CURVES,
+    DHPrivate,
+    DHPublic,
     DSAPrivate,
     DSAPublic,
     ECPrivate,
@@ -33,7 +36,6 @@ from .numbers import (
     KeyNumbers,
     RSAPrivate,
     RSAPublic,
-    find_curve_by_number,
 )
 from .rsa_numbers import complete_rsa_private, is_complete
 
@@ -41,7 +43,7 @@ from .rsa_numbers import complete_rsa_private, is_complete
 def parse_transparent(
     key: TransparentKey, algorithm: CryptographicAlgorithm | None = None
 ) -> KeyNumbers:
-    """The numbers of a transparent key. algorithm: tells Ed25519 from X25519 for CURVE25519.
+    """The numbers of a transparent key. algorithm: tells Ed25519 from X25519, and Ed448 from X448.
 
     Raises InvalidField, MissingData, UnsupportedCryptographicParameters.
     """
@@ -56,7 +58,7 @@ def parse_transparent(
             return DSAPrivate(*_check_natural(key.p, key.q, key.g, key.x))
         case TransparentECPublicKey():
             curve = find_curve_by_number(key.recommended_curve, algorithm)
-            if curve not in NIST_CURVES and len(key.q) != curve.size:
+            if curve.equation is None and len(key.q) != curve.size:
                 raise InvalidField("the public key is not a point on its curve")
             return ECPublic(curve, key.q)
         case TransparentECPrivateKey():
@@ -65,7 +67,12 @@ def parse_transparent(
             if scalar.bit_length() > 8 * curve.size:
                 raise InvalidField("the private key is not a scalar of its curve")
             return ECPrivate(curve, scalar.to_bytes(curve.size, "big"))
-    raise UnsupportedCryptographicParameters("Diffie-Hellman keys are not supported")
+        case TransparentDHPublicKey():
+            _check_natural(key.p, key.g, key.y, key.q or 0, key.j or 0)
+            return DHPublic(key.p, key.g, key.q, key.j, None, key.y)
+        case TransparentDHPrivateKey():
+            _check_natural(key.p, key.g, key.x, key.q or 0, key.j or 0)
+            return DHPrivate(key.p, key.g, key.q, key.j, None, key.x)
 
 
 def render_transparent(key: KeyNumbers, key_format: KeyFormatType) -> TransparentKey:
@@ -84,6 +91,10 @@ def render_transparent(key: KeyNumbers, key_format: KeyFormatType) -> Transparen
             return TransparentDSAPublicKey(key.p, key.q, key.g, key.y)
         case KeyFormatType.TRANSPARENT_DSA_PRIVATE_KEY, DSAPrivate():
             return TransparentDSAPrivateKey(key.p, key.q, key.g, key.x)
+        case KeyFormatType.TRANSPARENT_DH_PUBLIC_KEY, DHPublic():
+            return TransparentDHPublicKey(key.p, key.g, key.q, key.j, y=key.y)
+        case KeyFormatType.TRANSPARENT_DH_PRIVATE_KEY, DHPrivate():
+            return TransparentDHPrivateKey(key.p, key.g, key.q, key.j, x=key.x)
         case KeyFormatType.TRANSPARENT_EC_PUBLIC_KEY, ECPublic():
             return TransparentECPublicKey(RecommendedCurve(key.curve.recommended), key.point)
         case KeyFormatType.TRANSPARENT_EC_PRIVATE_KEY, ECPrivate():

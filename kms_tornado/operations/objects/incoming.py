@@ -16,6 +16,7 @@ from ...crypto.keys.numbers import (
     PrivateNumbers,
     PublicNumbers,
     choose_length,
+    describe_domain,
     determine_algorithm,
     list_key_lengths,
 )
@@ -287,6 +288,7 @@ def describe_asymmetric_key(
     return Attributes(
         cryptographic_algorithm=determine_algorithm(key, algorithm),
         cryptographic_length=choose_length(list_key_lengths(key), stated_lengths),
+        cryptographic_domain_parameters=describe_domain(key),
         key_format_type=key_format,
         digests=() if isinstance(key, PrivateNumbers) else (digest_key(key, key_format),),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cryptography.hazmat.primitives import serialization as s
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, x25519
 
-from kms_tornado.crypto.keys.numbers import ED25519, P256, P384, P521, X25519
+from kms_tornado.crypto.keys.curves import ED25519, P256, P384, P521, X25519
 
 from ... import keys
 

@@ -7,13 +7,8 @@ from cryptography.hazmat.primitives import serialization as s
 
 from kms_tornado.crypto.keys import formats as key_formats
 from kms_tornado.crypto.keys.asymmetric import check_rsa_length, generate_ec, normalise_key
-from kms_tornado.crypto.keys.numbers import (
-    P256,
-    P384,
-    P521,
-    ECPrivate,
-    ECPublic,
-)
+from kms_tornado.crypto.keys.curves import P256, P384, P521
+from kms_tornado.crypto.keys.numbers import ECPrivate, ECPublic
 from kms_tornado.errors import (
     InvalidAttributeValue,
     InvalidField,
@@ -40,7 +35,7 @@ def test_point_at_infinity_is_refused():
 @pytest.mark.parametrize("curve", [P256, P384, P521], ids=lambda curve: curve.name)
 @pytest.mark.parametrize("scalar", [0, -1, -2], ids=["zero", "the order", "the order + 1"])
 def test_scalar_out_of_range_is_refused(curve, scalar):
-    number = 0 if scalar == 0 else curve.order - scalar - 1
+    number = 0 if scalar == 0 else curve.equation.order - scalar - 1
     with pytest.raises(InvalidField, match="scalar"):
         normalise_key(ECPrivate(curve, number.to_bytes(curve.size, "big")))
 

@@ -13,15 +13,8 @@ from kms_tornado.crypto.keys.asymmetric import (
     derive_public_key,
     normalise_key,
 )
-from kms_tornado.crypto.keys.numbers import (
-    ED25519,
-    P256,
-    P384,
-    P521,
-    X25519,
-    DSAPrivate,
-    DSAPublic,
-)
+from kms_tornado.crypto.keys.curves import ED25519, P256, P384, P521, X25519
+from kms_tornado.crypto.keys.numbers import DSAPrivate, DSAPublic
 from kms_tornado.errors import (
     InvalidField,
     KeyFormatTypeNotSupported,

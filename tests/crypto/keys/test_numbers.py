@@ -5,12 +5,9 @@ from __future__ import annotations
 import pytest
 
 from kms_tornado.crypto.keys import formats as key_formats
+from kms_tornado.crypto.keys.curves import P256
 from kms_tornado.crypto.keys.der import encode_integer, encode_sequence
-from kms_tornado.crypto.keys.numbers import (
-    P256,
-    determine_algorithm,
-    measure_key_length,
-)
+from kms_tornado.crypto.keys.numbers import determine_algorithm, measure_key_length
 from kms_tornado.crypto.material import KeyMaterial
 from kms_tornado.errors import (
     InvalidField,

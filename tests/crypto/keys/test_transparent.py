@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from kms_tornado.crypto.keys import formats as key_formats
-from kms_tornado.crypto.keys.numbers import ED25519, X25519, DSAPrivate, DSAPublic
+from kms_tornado.crypto.keys.curves import ED25519, X25519
+from kms_tornado.crypto.keys.numbers import DSAPrivate, DSAPublic
 from kms_tornado.crypto.keys.transparent import parse_transparent, render_transparent
 from kms_tornado.errors import InvalidField, KeyFormatTypeNotSupported
 from kms_tornado.kmip.enums import CryptographicAlgorithm as A

@@ -27,13 +27,19 @@ ALGORITHMS = {
     "hmac-sha512": ("HMAC-SHA512", 512),
 }
 
-#: ckms's curve → KMIP's algorithm and curve.
+#: ckms's curve → KMIP's algorithm and curve. The brainpool curves have openssl's names.
 CURVES = {
     "nist-p256": ("EC", "P-256"),
     "nist-p384": ("EC", "P-384"),
     "nist-p521": ("EC", "P-521"),
     "ed25519": ("Ed25519", "CURVE25519"),
     "x25519": ("ECDH", "CURVE25519"),
+    "ed448": ("Ed448", "CURVE448"),
+    "x448": ("ECDH", "CURVE448"),
+    "secp256k1": ("EC", "SECP256K1"),
+    "brainpoolp256r1": ("EC", "BRAINPOOLP256R1"),
+    "brainpoolp384r1": ("EC", "BRAINPOOLP384R1"),
+    "brainpoolp512r1": ("EC", "BRAINPOOLP512R1"),
 }
 
 #: Of a seed that is made here.

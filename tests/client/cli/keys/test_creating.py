@@ -70,7 +70,16 @@ def test_bytes_in_the_arguments_are_taken_with_a_warning(alice: Kmsctl) -> None:
 
 @pytest.mark.parametrize(
     ("curve", "algorithm"),
-    [("nist-p256", A.EC), ("nist-p521", A.EC), ("ed25519", A.ED25519), ("x25519", A.ECDH)],
+    [
+        ("nist-p256", A.EC),
+        ("nist-p521", A.EC),
+        ("ed25519", A.ED25519),
+        ("x25519", A.ECDH),
+        ("ed448", A.ED448),
+        ("x448", A.ECDH),
+        ("secp256k1", A.EC),
+        ("brainpoolp384r1", A.EC),
+    ],
 )
 def test_pair_on_a_curve_is_private_then_public(
     alice: Kmsctl, client: KMSClient, curve: str, algorithm
@@ -146,7 +155,7 @@ REFUSED = [
     (["create"], 2, "Missing argument"),
     (["create", "taken-name"], 1, "Name"),
     (["rsa", "keys", "create", "-s", "1024"], 1, "bits"),
-    (["ec", "keys", "create", "-c", "secp256k1"], 2, "'secp256k1' is not one of"),
+    (["ec", "keys", "create", "-c", "nist-p192"], 2, "'nist-p192' is not one of"),
     (["secret-data", "create", "--type", "password"], 2, "give --value-file"),
     (["secret-data", "create", "--value", ""], 2, "the secret is empty"),
     (["secret-data", "create", "--value", "a", "--value-file", "-"], 2, "give one of them"),

@@ -283,7 +283,6 @@ REFUSED = [
     ("rsa", [], PEM["p256 public"], 1, "public key: kmsctl ec keys import brings it"),
     ("rsa", [], PEM["certificate"], 1, "a certificate: kmsctl certificates import brings it"),
     ("rsa", [], write_key_file(sample("aes"), "jwk"), 1, "kmsctl sym keys import brings it"),
-    ("ec", [], write_key_file(sample("secp256k1 private"), "pem"), 1, "P-256, P-384"),
     ("rsa", [], b"", 1, "the file is empty"),
     ("rsa", [], b"hello", 1, "the file is none of PEM"),
     ("sym", [], bytes(17), 1, "nor a raw key of 16"),
