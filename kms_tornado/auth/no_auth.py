@@ -36,6 +36,9 @@ class InsecureNoAuth:
     async def stop(self) -> None:
         """There is nothing to end."""
 
+    def check_files(self) -> None:
+        """There is none."""
+
     def refresh_soon(self) -> None:
         """There is nothing to fetch."""
 

@@ -64,6 +64,9 @@ class RequestAuth(Protocol):
     async def stop(self) -> None:
         """End what runs in the background, and wait until it has ended."""
 
+    def check_files(self) -> None:
+        """Raise ConfigurationError where a file that is read again and again cannot be used now."""
+
     def refresh_soon(self) -> None:
         """Fetch the issuers' keys again, now or the moment their cooldown ends; called on SIGHUP."""
 

@@ -226,7 +226,7 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
             Option(
                 "jwks-ca-file",
                 Text("PEM", lambda text: str(parse_readable_file(text))),
-                "CA bundle for the issuer (default: the system's)",
+                "CA bundle for the issuer, read again at every refresh (default: the system's)",
                 unset="system",
                 setting="ca_file",
             ),

@@ -196,6 +196,10 @@ class BearerAuth:
     ) -> None:
         await self.stop()
 
+    def check_files(self) -> None:
+        """Raise ConfigurationError where the CA file cannot be used now; fetches then use the old one."""
+        self._fetch.check_ca_file()
+
     def refresh_soon(self) -> None:
         """Fetch the keys of all issuers again, now or the moment their cooldown ends; for SIGHUP.
 

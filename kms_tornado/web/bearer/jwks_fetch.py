@@ -7,6 +7,7 @@ KeySetError with a text that an operator can act on.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
 import socket
@@ -25,6 +26,8 @@ from ...errors import ConfigurationError, KeySetError
 from .fetch_client import FetchClient, abandon_when_cancelled, silence_tornado
 from .proxy import Proxy, build_proxy_arguments, find_proxy, make_proxy_client
 
+log = logging.getLogger("kms_tornado.keys")
+
 #: Some servers answer 406 where none of the types is theirs: that of RFC 7517 §8.5, JSON, or what a host of
 #: static files takes the document for.
 _ACCEPT = "application/jwk-set+json, application/json;q=0.9, */*;q=0.5"
@@ -38,7 +41,8 @@ class JWKSFetch:
         # A little shorter than the refresh as a whole: only the fetch can say what was slow.
         self._timeout_s = 0.95 * policy.timeout_s
         self._ca_file = policy.ca_file
-        self._ssl = _ssl_context(policy.ca_file)
+        self._ssl = _make_context(policy.ca_file)
+        self._ca_problem: str | None = None
         self._client: AsyncHTTPClient | None = None
         self._proxy_client: AsyncHTTPClient | None = None
 
@@ -59,6 +63,22 @@ class JWKSFetch:
                 client.close()
         self._client = self._proxy_client = None
 
+    def check_ca_file(self) -> None:
+        """Raise ConfigurationError where a CA file is configured that cannot be used now."""
+        if self._ca_file is not None:  # reading the system's takes too long for the event loop
+            _make_context(self._ca_file)
+
+    async def _read_ca_file(self) -> None:
+        """Have the fetch trust what the file has now, or the system; what was read last if it cannot be used."""
+        try:
+            self._ssl = await asyncio.to_thread(_make_context, self._ca_file)
+        except ConfigurationError as exc:
+            if str(exc) != self._ca_problem:  # once, and not for every fetch
+                self._ca_problem = str(exc)
+                log.error("the CA certificates that were read before stay in use: %s", exc)
+        else:
+            self._ca_problem = None
+
     async def __call__(self, url: str, *, etag: str | None) -> FetchResult:
         if urlsplit(url).scheme == "file":
             path = os.fsdecode(unquote_to_bytes(urlsplit(url).path))
@@ -68,6 +88,8 @@ class JWKSFetch:
         try:
             async with abandon_when_cancelled():
                 proxy = find_proxy(url)
+                if urlsplit(url).scheme == "https":
+                    await self._read_ca_file()
                 client = self._client if proxy is None else self._client_for_proxies()
                 # raise_error=False concerns answers such as 404; without any answer, fetch still raises.
                 response = await client.fetch(self._request(url, etag, proxy), raise_error=False)
@@ -102,7 +124,7 @@ class JWKSFetch:
         )
 
 
-def _ssl_context(ca_file: str | None) -> ssl.SSLContext:
+def _make_context(ca_file: str | None) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=ca_file)
     except (OSError, ssl.SSLError) as exc:

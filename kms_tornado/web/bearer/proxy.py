@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 import urllib.request
 from dataclasses import dataclass, field
@@ -19,6 +20,9 @@ _MISSING = (
     "a proxy needs the extra 'proxy': pip install 'kms-tornado[proxy]'; "
     "or exempt the host in NO_PROXY"
 )
+
+
+_CA_CACHE_TIMEOUT = 321  # CURLOPT_CA_CACHE_TIMEOUT, a day by default; pycurl has no name for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,22 @@ def build_proxy_arguments(proxy: Proxy, ca_file: str | None) -> dict[str, Any]:
         "proxy_password": proxy.password,
         # The same roots as without a proxy: those in libcurl's wheel are not the system's.
         "ca_certs": ca_file or ssl.get_default_verify_paths().cafile,
+        "prepare_curl_callback": _forget_the_last_request,
     }
+
+
+def _forget_the_last_request(curl: Any) -> None:
+    """Have libcurl make a new connection, a new TLS session, and read the CA file for this request.
+
+    Otherwise it may use a connection that was made under a CA which has been taken out since.
+    """
+    import pycurl
+
+    curl.setopt(pycurl.FRESH_CONNECT, 1)
+    curl.setopt(pycurl.FORBID_REUSE, 1)
+    curl.setopt(pycurl.SSL_SESSIONID_CACHE, 0)
+    with contextlib.suppress(pycurl.error):  # before libcurl 7.87 there is neither cache nor option
+        curl.setopt(_CA_CACHE_TIMEOUT, 0)
 
 
 def _is_exempt(netloc: str, proxies: dict[str, str]) -> bool:

@@ -63,6 +63,7 @@ class Server:
         self._stack = contextlib.AsyncExitStack()
         self._auth: RequestAuth | None = None
         self._ssl: ssl.SSLContext | None = None
+        self._http_server: HTTPServer | None = None
         self._closing: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Server:
@@ -101,22 +102,30 @@ class Server:
         await self._stack.enter_async_context(self._listen(context))
 
     def reload(self) -> None:
-        """On SIGHUP: fetch the issuers' keys, subject to the cooldown, and read the TLS files again.
+        """On SIGHUP: read all TLS files again, and fetch the issuers' keys, when their cooldown is over.
 
-        If the new pair of TLS files cannot be used, the old one stays in use, and the log says so.
+        If one of the files cannot be used, the old ones stay in use, all of them, and the log says so.
         """
+        self._read_tls_files()
         if self._auth is not None:
             self._auth.refresh_soon()
-        if self._ssl is not None:
-            try:
-                tls.make_context(
-                    self.settings
-                )  # a trial: loading a broken pair would replace half of it
-                tls.load_pair(self._ssl, self.settings)
-            except ConfigurationError as exc:
-                log.error("the old TLS files stay in use: %s", exc)
-            else:
-                log.info("the TLS files were read again")
+
+    def _read_tls_files(self) -> None:
+        try:
+            context = tls.make_context(self.settings)
+            if self._auth is not None:
+                self._auth.check_files()  # every fetch reads them for itself
+        except ConfigurationError as exc:
+            log.error("the old TLS files stay in use, all of them: %s", exc)
+            return
+        if context is not None:
+            # A new context and not new files in the old one: that would go on to trust a CA that was
+            # taken out, and to resume sessions of clients whose certificates are that CA's.
+            self._ssl = context
+            if self._http_server is not None:
+                self._http_server.ssl_options = context
+        if files := tls.list_files(self.settings):
+            log.info("these TLS files were read again: %s", ", ".join(files))
 
     def _service_settings(self) -> ServiceSettings:
         """The settings of the KMS, with a temporary data directory if none is set, as with --dev."""
@@ -162,7 +171,7 @@ class Server:
     async def _listen(self, context: ServerContext) -> AsyncIterator[None]:
         settings = self.settings
         assert self._auth is not None
-        server = HTTPServer(
+        server = self._http_server = HTTPServer(
             FastLane(make_app(context), context, self._auth, body_timeout_s=_BODY_S),
             ssl_options=self._ssl,
             max_body_size=settings.max_body_size,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 
 from ...errors import ConfigurationError
@@ -18,17 +19,25 @@ def make_context(settings: Settings) -> ssl.SSLContext | None:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    load_pair(context, settings)
+    _load_pair(context, settings)
     if settings.clients_ca_cert_file is not None:
         _require_client_certificates(context, settings.clients_ca_cert_file)
     return context
 
 
-def load_pair(context: ssl.SSLContext, settings: Settings) -> None:
-    """Read the configured certificate and key into the context, for connections made from now on.
+def list_files(settings: Settings) -> Sequence[str]:
+    """What SIGHUP reads again, in words: the purpose and the name of each file that is configured."""
+    refresh = None if settings.trust is None else settings.trust.refresh
+    files = {
+        "certificate": settings.tls_cert_file,
+        "key": settings.tls_key_file,
+        "CAs of clients": settings.clients_ca_cert_file,
+        "CAs of issuers": None if refresh is None else refresh.ca_file,
+    }
+    return [f"{purpose} {file}" for purpose, file in files.items() if file is not None]
 
-    Raises ConfigurationError, which names the setting and the file.
-    """
+
+def _load_pair(context: ssl.SSLContext, settings: Settings) -> None:
     cert, key = settings.tls_cert_file, settings.tls_key_file
     assert cert is not None
     assert key is not None

@@ -20,6 +20,7 @@ from kms_tornado.errors import ConfigurationError, KeySetError
 from kms_tornado.web.bearer.jwks_fetch import JWKSFetch, _parse_max_age_s
 
 from ...issuer import Issuer, response
+from ...keys import certificate, private_key
 from .fetching import BROKEN, TIMEOUT_S, fetch, url_of
 
 # --- a good answer ----------------------------------------------------------------------------------
@@ -211,6 +212,41 @@ def test_plain_http_on_a_tls_port_is_an_error(tls: Callable[..., tuple[Issuer, P
     issuer, _ = tls()
     with pytest.raises(KeySetError, match="closed before a complete HTTP answer"):
         fetch(url_of(issuer).replace("https:", "http:"))
+
+
+def test_the_ca_file_is_read_again_for_every_fetch_and_a_broken_one_changes_nothing(
+    tls: Callable[..., tuple[Issuer, Path]], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    issuer, cert_file = tls()
+    file = tmp_path / "issuers.pem"
+    good, other = (
+        cert_file.read_bytes(),
+        certificate(private_key("ES256", "another CA"), names=("other",)),
+    )
+    steps = [
+        (good, True), (b"rubbish", True), (b"", True), (other, False), (b"rubbish", False), (other + good, True),
+    ]  # fmt: skip
+
+    async def run() -> None:
+        file.write_bytes(good)
+        fetching = JWKSFetch(RefreshPolicy(timeout_s=5, ca_file=str(file)))
+        fetching.open()
+        try:
+            for content, is_trusted in steps:
+                file.write_bytes(content)
+                for _ in range(2):
+                    if is_trusted:
+                        await fetching(url_of(issuer), etag=None)
+                    else:
+                        with pytest.raises(KeySetError, match="certificate is not accepted"):
+                            await fetching(url_of(issuer), etag=None)
+        finally:
+            fetching.close()
+
+    asyncio.run(run())
+    said = [r.getMessage() for r in caplog.records if "stay in use" in r.getMessage()]
+    assert len(said) == 2, "once for each time that it broke"
+    assert all("issuers.pem" in line for line in said)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"text", b"-----BEGIN CERTIFICATE-----\n"])

@@ -13,10 +13,11 @@ import pytest
 
 from kms_tornado import BearerAuth, RefreshPolicy, errors
 from kms_tornado.web.bearer import proxy as proxy_module
+from kms_tornado.web.bearer.jwks_fetch import JWKSFetch
 from kms_tornado.web.bearer.proxy import Proxy, find_proxy
 from tests.auth.checking import check_token
 from tests.connect_proxy import ConnectProxy
-from tests.issuer import Issuer, write_tls_files
+from tests.issuer import Issuer, response, write_tls_files
 from tests.keys import certificate, private_pem, rsa_key
 
 NAME = "issuer.test"  # resolves nowhere: only the proxy knows the way
@@ -82,6 +83,34 @@ def test_certificate_is_checked_behind_the_proxy(
     with contextlib.closing(proxy), pytest.raises(errors.KeysUnavailable):
         asyncio.run(check(str(other), running.token(iss=f"https://{NAME}/")))
     assert "certificate" in check.problem  # type: ignore[attr-defined]
+
+
+@needs_pycurl
+def test_ca_that_was_taken_out_is_trusted_for_no_later_fetch_behind_the_proxy(
+    issuer: tuple[Issuer, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """libcurl keeps connections, TLS sessions, and for a day the certificates of a CA file."""
+    running, ca_file = issuer
+    running.answers["/keys"] = response({"keys": []}).replace(b"Connection: close\r\n", b"")
+    file = tmp_path / "issuers.pem"
+    file.write_bytes(Path(ca_file).read_bytes())
+    proxy = ConnectProxy(running._port)
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+
+    async def run() -> None:
+        fetching = JWKSFetch(RefreshPolicy(ca_file=str(file), timeout_s=5))
+        fetching.open()
+        try:
+            for _ in range(2):
+                assert (await fetching(f"https://{NAME}/keys", etag=None)).status == 200
+            file.write_bytes(certificate(rsa_key(2048, "other"), names=(NAME,)))
+            with pytest.raises(errors.KeySetError, match="certificate"):
+                await fetching(f"https://{NAME}/keys", etag=None)
+        finally:
+            fetching.close()
+
+    with contextlib.closing(proxy):
+        asyncio.run(run())
 
 
 @needs_pycurl

@@ -12,7 +12,16 @@ from cryptography.hazmat.primitives import serialization
 
 from ...issuer import Issuer, write_tls_files
 from ...keys import certificate, private_key, private_pem
-from ...server import NO_AUTH, Client, check_refused, eventually, run, serving, trusting
+from ...server import (
+    NO_AUTH,
+    Client,
+    ServerProcess,
+    check_refused,
+    eventually,
+    run,
+    serving,
+    trusting,
+)
 
 FILES = ("--tls-cert-file", "cert.pem", "--tls-key-file", "key.pem")
 
@@ -113,14 +122,12 @@ def test_sighup_with_a_broken_file_logs_it_and_keeps_the_old_ones(tmp_path):
         assert server.client.get("/health").status == 200
         write_pair(tmp_path, "healed tls")
         server.send(signal.SIGHUP)
-        server.wait_for_line("were read again")
+        server.wait_for_line("read again: certificate cert.pem, key key.pem$")
         assert served_certificate(server) != before
 
 
 def serving_broken(directory, pem):
     """Its log is to have errors."""
-    from ...server import ServerProcess
-
     return ServerProcess(*NO_AUTH, *FILES, cwd=directory, tls=trusting_context(pem))
 
 
@@ -229,3 +236,129 @@ def test_file_without_certificates_ends_the_start(tmp_path):
     line = check_refused(run(*argv, cwd=tmp_path), 2)
     assert "--clients-ca-cert-file (flag)" in line
     assert "no PEM certificate" in line
+
+
+# --- authorities that are taken out ---------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def reading(tmp_path_factory):
+    """A server with every TLS file there is; its log is to have errors."""
+    directory = tmp_path_factory.mktemp("reading")
+    pem = write_pair(directory, "reading tls")
+    for name in ("a", "b"):
+        key = private_key("ES256", f"client {name}")
+        own = certificate(key, names=(name,))
+        (directory / f"{name}.pem").write_bytes(own)
+        (directory / f"client-{name}.pem").write_bytes(own + private_pem(key))
+    write_authorities(directory, "a", "b")
+    issuer_context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    issuer_context.load_cert_chain(directory / "client-a.pem")
+    (directory / "issuers.pem").write_bytes((directory / "a.pem").read_bytes())
+    context = trusting_context(pem)
+    context.load_cert_chain(directory / "client-b.pem")
+    files = ("--clients-ca-cert-file", "ca.pem", "--jwks-ca-file", "issuers.pem")
+    with (
+        Issuer("ES256", tls=issuer_context) as issuer,
+        ServerProcess(
+            *trusting(issuer, "--jwks-cooldown", "0"), *FILES, *files, cwd=directory, tls=context
+        ) as server,
+    ):
+        server.issuer, server.pem = issuer, pem
+        yield server
+        assert server.stop() == 0
+
+
+def write_authorities(directory, *names):
+    (directory / "ca.pem").write_bytes(
+        b"".join((directory / f"{n}.pem").read_bytes() for n in names)
+    )
+
+
+def signal_and_wait(server, line):
+    seen = len(server.output["stderr"])
+    server.send(signal.SIGHUP)
+    return server.wait_for_line(line, after=seen)
+
+
+def ask_health(server, context, session=None):
+    """(whether the session was resumed, a session for next time). Raises OSError where it is refused."""
+    with (
+        server.client.connect() as plain,
+        context.wrap_socket(plain, server_hostname="127.0.0.1", session=session) as sock,
+    ):
+        sock.sendall(b"GET /health HTTP/1.1\r\nHost: k\r\n\r\n")
+        if not sock.recv(65536).startswith(b"HTTP/1.1 200"):
+            raise ConnectionError("closed")
+        return sock.session_reused, sock.session
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_authority_of_clients_that_is_taken_out_is_trusted_no_longer_by_resumed_sessions_either(
+    reading, version
+):
+    write_authorities(reading.cwd, "a", "b")
+    signal_and_wait(reading, "read again")
+    contexts = {}
+    for name in ("a", "b"):
+        contexts[name] = trusting_context(reading.pem)
+        contexts[name].load_cert_chain(reading.cwd / f"client-{name}.pem")
+        contexts[name].minimum_version = contexts[name].maximum_version = version
+    _, session = ask_health(reading, contexts["a"])
+    is_resumed, session = ask_health(reading, contexts["a"], session)
+    assert is_resumed
+    write_authorities(reading.cwd, "b")
+    line = signal_and_wait(reading, "read again")
+    assert line.endswith(
+        "certificate cert.pem, key key.pem, CAs of clients ca.pem, CAs of issuers issuers.pem"
+    )
+    for old in (None, session):
+        with pytest.raises(OSError):
+            ask_health(reading, contexts["a"], old)
+    assert ask_health(reading, contexts["b"])[0] is False
+    write_authorities(reading.cwd, "a", "b")
+    signal_and_wait(reading, "read again")
+    ask_health(reading, contexts["a"])
+
+
+@pytest.mark.parametrize("file", ["cert.pem", "key.pem", "ca.pem", "issuers.pem"])
+@pytest.mark.parametrize("fault", ["rubbish", "empty", "gone"])
+def test_one_broken_file_leaves_all_the_old_ones_in_use_with_one_line_that_names_it(
+    reading, file, fault
+):
+    names = ("cert.pem", "key.pem", "ca.pem", "issuers.pem")
+    good = {name: (reading.cwd / name).read_bytes() for name in names}
+    before, seen = served_certificate_for(reading), len(reading.output["stderr"])
+    try:
+        write_pair(reading.cwd, "second reading tls")
+        write_authorities(reading.cwd, "a")  # the client of these tests is b
+        if fault == "gone":
+            (reading.cwd / file).unlink()
+        else:
+            (reading.cwd / file).write_bytes(b"rubbish" if fault == "rubbish" else b"")
+        assert file in signal_and_wait(reading, "the old TLS files stay in use, all of them: ")
+        assert reading.client.get("/health").status == 200
+        assert served_certificate_for(reading) == before
+        assert sum("the old TLS files" in x for x in reading.output["stderr"][seen:]) == 1
+    finally:
+        for name, content in good.items():
+            (reading.cwd / name).write_bytes(content)
+        signal_and_wait(reading, "read again")
+
+
+def served_certificate_for(server):
+    with (
+        server.client.connect() as plain,
+        server.tls.wrap_socket(plain, server_hostname="127.0.0.1") as sock,
+    ):
+        return sock.getpeercert(binary_form=True)
+
+
+def test_authority_of_the_issuer_that_is_taken_out_is_trusted_by_no_fetch_from_then_on(reading):
+    signal_and_wait(reading, "as asked: 1 keys, the same as before")
+    file = reading.cwd / "issuers.pem"
+    good = file.read_bytes()
+    file.write_bytes((reading.cwd / "b.pem").read_bytes())
+    signal_and_wait(reading, "fetching keys failed: .* its TLS certificate is not accepted")
+    file.write_bytes(good)
+    signal_and_wait(reading, "as asked: 1 keys, the same as before")
