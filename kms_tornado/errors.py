@@ -5,6 +5,7 @@
     ├─ AuthenticationError       refuses a request; knows its status and its RFC 6750 §3.1 code
     │  ├─ MissingToken           401, a challenge without an error code
     │  ├─ InvalidRequest         400 invalid_request: the header, not the token, is malformed
+    │  ├─ ForeignPage            403, only with --insecure-no-auth
     │  ├─ InvalidToken           401 invalid_token
     │  │  └─ MalformedToken, AlgorithmNotAllowed, WrongTokenType, UnknownIssuer, UnknownKey,
     │  │     BadSignature, MissingClaim, InvalidClaim, InvalidUserName, ExpiredToken,
@@ -84,6 +85,15 @@ class InvalidRequest(AuthenticationError):
     code = "invalid_request"
     reason = "invalid_request"
     description = "malformed Authorization header"
+
+
+class ForeignPage(AuthenticationError):
+    """Without token checks: a page in a browser may have caused the request."""
+
+    status = 403
+    code = "access_denied"
+    reason = "foreign_page"
+    description = "refused: a web page may have sent this request"
 
 
 class InvalidToken(AuthenticationError):

@@ -319,7 +319,7 @@ def send_head(client: Client, length: int, token: str, path: str = "/kmip_2_1") 
     """A connection on which the head of a request has been sent."""
     sock = client.connect()
     sock.sendall(
-        f"POST {path} HTTP/1.1\r\nHost: kms\r\nAuthorization: Bearer {token}\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n"
         f"Content-Length: {length}\r\n\r\n".encode()
     )
     return sock

@@ -16,11 +16,13 @@ class Credentials:
     ignores the others, so that a new kind of credential changes no signature in between.
 
     authorization: the values of the ``Authorization`` header fields, in the order received.
+    headers: all header fields of an HTTP request, by names in any case; None over another transport.
     peer_certificate: the client's certificate of the TLS connection, DER; None without one.
     kmip_credential: the Credential in the header of a KMIP request, as
     ``{field name: value}``; None without one.
     """
 
     authorization: Sequence[str] = ()
+    headers: Mapping[str, str] | None = None
     peer_certificate: bytes | None = None
     kmip_credential: Mapping[str, Any] | None = None

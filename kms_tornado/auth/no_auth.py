@@ -1,17 +1,35 @@
-"""InsecureNoAuth: for --insecure-no-auth, where every request counts as one configured user's."""
+"""InsecureNoAuth: for --insecure-no-auth, where every request counts as one configured user's.
+
+Only programs of this machine reach a loopback address, but a browser is one, and it sends requests for
+whatever page is open in it. So requests that a page could cause are refused:
+
+- The Host is not a name of the loopback interface: the page's own name was made to lead here (DNS
+  rebinding), and the browser takes the server for the page's.
+- The Origin is another one, or Sec-Fetch-Site says that another site's page sends this.
+- A body without Authorization has a type that a browser sends to other origins unasked: a form's, plain text,
+  or none (https://fetch.spec.whatwg.org/#cors-safelisted-request-header).
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from urllib.parse import urlsplit
 
+from ..errors import ForeignPage
 from .credentials import Credentials
+from .issuer import is_loopback_host
 from .key_cache import KeyStatus
 from .principal import Claims, Principal
 
+#: What programs send here; a browser asks before it sends these to another origin.
+_BODY_TYPES = ("application/json", "application/octet-stream")
+#: Where the browser itself, or a page of this server, sends the request.
+_OWN_SITES = ("same-origin", "none")
+
 
 class InsecureNoAuth:
-    """A `RequestAuth` that checks nothing. The options allow it on loopback addresses only."""
+    """A `RequestAuth` that asks for no token. The options allow it on loopback addresses only."""
 
     realm = "kms"
     issuers: Sequence[str] = ()
@@ -21,14 +39,17 @@ class InsecureNoAuth:
             name=username, subject=username, issuer="", claims=Claims(), expires_at=math.inf
         )
 
-    def recall(self, credentials: Credentials) -> Principal:
-        return self._principal
+    def recall(self, credentials: Credentials) -> Principal | None:
+        return None if find_foreign_page(credentials) else self._principal
 
     def check_now(self, credentials: Credentials) -> Principal:
+        fault = find_foreign_page(credentials)
+        if fault:
+            raise ForeignPage(fault)
         return self._principal
 
     async def check_refreshing(self, credentials: Credentials) -> Principal:
-        return self._principal
+        return self.check_now(credentials)
 
     async def start(self) -> None:
         """There is nothing to run."""
@@ -50,3 +71,36 @@ class InsecureNoAuth:
 
     def observe_verifications(self, observe: Callable[[float], None]) -> None:
         """There is nothing to observe."""
+
+
+def find_foreign_page(credentials: Credentials) -> str | None:
+    """Why a page in a browser may have caused the request; None where none can have."""
+    headers = credentials.headers
+    if headers is None:
+        return None
+    host = headers.get("Host")
+    if host is not None and not is_loopback_host(_host_name(host)):
+        return "the Host is not a name of this machine's loopback interface"
+    origin = headers.get("Origin")
+    if origin is not None and urlsplit(origin).netloc != host:
+        return "the Origin is another one"
+    if headers.get("Sec-Fetch-Site", "none") not in _OWN_SITES:
+        return "another site's page sent it"
+    if credentials.authorization or not _has_body(headers):
+        return None
+    body_type = headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if body_type not in _BODY_TYPES:
+        return f"its Content-Type is none of {', '.join(_BODY_TYPES)}"
+    return None
+
+
+def _host_name(host: str) -> str | None:
+    """The name or address without the port; None for what is none."""
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:
+        return None
+
+
+def _has_body(headers: Mapping[str, str]) -> bool:
+    return "Transfer-Encoding" in headers or headers.get("Content-Length", "0") != "0"

@@ -124,7 +124,7 @@ class FastLane(HTTPServerConnectionDelegate):
         length = parse_content_length(headers)
         if not length or length > self.context.max_body_size:
             return None
-        return self.auth.recall(Credentials(headers.get_list("Authorization")))
+        return self.auth.recall(Credentials(headers.get_list("Authorization"), headers))
 
 
 class _HeadReader(HTTPMessageDelegate):

@@ -13,7 +13,17 @@ from kms_tornado.web.app import ROUTES, handlers
 from kms_tornado.web.service_handler import ProtectedHandler, ServiceHandler
 
 from ..issuer import Issuer
-from ..server import CREATE, LOCATE, NO_AUTH, check_log, eventually, serving, trusting
+from ..server import (
+    CREATE,
+    LOCATE,
+    NO_AUTH,
+    check_log,
+    eventually,
+    node,
+    serving,
+    trusting,
+    value_of,
+)
 from ..support import running
 
 METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD", "BREW", "TRACE", "post"]
@@ -176,6 +186,32 @@ def test_whoami_without_authentication_has_neither_issuer_nor_end(tmp_path):
             "scopes": [],
             "may_create_objects": True,
         }
+
+
+def test_without_authentication_a_web_page_makes_no_key_and_reads_none(tmp_path):
+    """What a page in the user's browser can send by itself, with and without DNS rebinding."""
+    with serving(*NO_AUTH, cwd=tmp_path) as server:
+        own = {"Content-Type": "application/json", "Origin": server.url}
+        made = server.client.post("/kmip_2_1", headers=own, body=CREATE)
+        assert made.status == 200
+        key = value_of(made.json(), "UniqueIdentifier")
+        get = node("Get", node("UniqueIdentifier", key))
+        assert server.client.post("/kmip_2_1", headers=own, body=get).status == 200
+        rebound = {**own, "Host": f"evil.example:{server.port}", "Origin": "http://evil.example"}
+        for headers in (
+            {"Content-Type": "text/plain"},
+            {"Content-Type": "application/json", "Origin": "https://evil.example"},
+            {"Content-Type": "application/json", "Sec-Fetch-Site": "cross-site"},
+            rebound,
+        ):
+            for body in (CREATE, get):
+                answer = server.client.post("/kmip_2_1", headers=headers, body=body)
+                assert (answer.status, answer.json()["error"]) == (403, "access_denied")
+        grant = {"unique_identifier": key, "user_id": "*", "operation_types": ["get"]}
+        plain = {"Content-Type": "text/plain"}
+        assert server.client.post("/access/grant", headers=plain, body=grant).status == 403
+        assert server.client.get("/access/owned", headers=rebound).status == 403
+        assert len(server.client.get("/access/owned").json()) == 1
 
 
 def test_mounted_kms_that_is_not_open_says_so_and_is_no_fault(tmp_path):

@@ -61,7 +61,8 @@ class Server:
         self.jobs.clear()
 
     def post(self, body: Any) -> Any:
-        return self.client.post("/kmip_2_1", body=json.dumps(body).encode())
+        headers = {"Content-Type": "application/json"}
+        return self.client.post("/kmip_2_1", body=json.dumps(body).encode(), headers=headers)
 
 
 @pytest.fixture(params=["fast lane", "long way"])

@@ -228,13 +228,16 @@ def test_both_ways_count_requests_and_operations(host):
 def test_requests_that_come_at_once_on_one_connection_are_answered_in_order(host):
     def request(tree: Any) -> bytes:
         body = encoded(tree)
-        return b"POST /kmip_2_1 HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (
-            len(body),
-            body,
+        return (
+            b"POST /kmip_2_1 HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+            % (
+                len(body),
+                body,
+            )
         )
 
     gets = [structure("Get", uid(f"absent-{number}")) for number in range(5)]
-    last = request(QUERY).replace(b"Host: x", b"Host: x\r\nConnection: close")
+    last = request(QUERY).replace(b"Host: localhost", b"Host: localhost\r\nConnection: close")
     answer = host.client.raw(b"".join(map(request, gets)) + last)
     assert re.findall(rb"absent-\d", answer) == [b"absent-%d" % number for number in range(5)]
     assert answer.count(b"HTTP/1.1 ") == 6
@@ -242,7 +245,7 @@ def test_requests_that_come_at_once_on_one_connection_are_answered_in_order(host
 
 # --- faults -------------------------------------------------------------------------------------
 
-HEAD = b"POST /kmip_2_1 HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"
+HEAD = b"POST /kmip_2_1 HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
 
 
 @pytest.mark.parametrize("begun", [b"", b"{"], ids=["no byte", "one byte"])
@@ -295,7 +298,8 @@ def test_key_service_that_is_closed_is_503_with_a_time_to_come_back(tmp_path):
     context = ServerContext(kms=kms, auth=auth, max_body_size=LIMIT)
     with running(lambda: FastLane(make_app(context), context, auth, body_timeout_s=5)) as client:
         fast, long = (
-            client.post("/kmip_2_1", body=body) for body in (encoded(QUERY), iter([encoded(QUERY)]))
+            client.post("/kmip_2_1", body=body, headers={"Content-Type": JSON})
+            for body in (encoded(QUERY), iter([encoded(QUERY)]))
         )
     assert fast.status == long.status == 503
     assert fast.json() == long.json()

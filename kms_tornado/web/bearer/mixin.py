@@ -116,7 +116,8 @@ class BearerAuthMixin(RequestHandler):
             auth = self.bearer_auth
             if auth is None:
                 raise LookupError("the application's settings have no bearer_auth")
-            credentials = Credentials(self.request.headers.get_list("Authorization"))
+            headers = self.request.headers
+            credentials = Credentials(headers.get_list("Authorization"), headers)
             principal = auth.check_now(credentials)
             if principal is not None:
                 # Nearly every request ends up here, so there is no coroutine around this.

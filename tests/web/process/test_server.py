@@ -57,7 +57,7 @@ def test_start_up_line_in_json_names_the_url_too(tmp_path):
 
 def test_idle_connection_does_not_hold_the_stop_up(tmp_path):
     with ServerProcess(*NO_AUTH, cwd=tmp_path) as server, server.client.connect() as idle:
-        idle.sendall(b"GET /health HTTP/1.1\r\nHost: kms\r\n\r\n")
+        idle.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
         idle.recv(65536)
         began = time.monotonic()
         assert server.stop() == 0
@@ -97,7 +97,8 @@ def test_every_request_that_was_sent_before_the_stop_is_answered_whole(tmp_path)
             connection = server.client.connection()
             try:
                 while not ending.is_set():
-                    connection.request("POST", "/kmip_2_1", body=json.dumps(CREATE))
+                    headers = {"Content-Type": "application/json"}
+                    connection.request("POST", "/kmip_2_1", json.dumps(CREATE), headers)
                     answer = connection.getresponse()
                     body = answer.read()
                     if answer.status != 200 or not body.endswith(b"}"):

@@ -19,7 +19,7 @@ def test_signal_lets_the_request_in_flight_end_and_exits_0(tmp_path, number):
     body = json.dumps(CREATE).encode()
     with ServerProcess(*NO_AUTH, cwd=tmp_path) as server:
         idle = server.client.connect()
-        idle.sendall(b"GET /health HTTP/1.1\r\nHost: kms\r\n\r\n")
+        idle.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert idle.recv(65536).startswith(b"HTTP/1.1 200")
         sock = send_head(server.client, len(body), "x")
         sock.sendall(body[:-10])
