@@ -21,7 +21,7 @@ from ...auth.issuer import RequiredClaim
 from ...auth.principal import Principal
 from ...auth.request_auth import RequestAuth
 from ...errors import AuthenticationError, InsufficientScope, MissingToken
-from .refusals import Hooks, refuse, send_past_hooks
+from .refusals import Hooks, end_failed, refuse, send_past_hooks
 
 Handler = TypeVar("Handler", bound="BearerAuthMixin")
 P = ParamSpec("P")
@@ -163,6 +163,18 @@ class BearerAuthMixin(RequestHandler):
             self.request.headers.get("Authorization", "")
         ):
             super()._cross_origin_protection()
+
+    # Tornado logs what this raises, and leaves the client waiting. It does the same for a broken answer.
+    # So it would be for Tornado's own refusals before `prepare` (a malformed body, an unknown method, the
+    # XSRF check), where the handler's hooks need what `prepare` sets: strangers reach public methods.
+    def _handle_request_exception(self, e: BaseException) -> None:
+        try:
+            super()._handle_request_exception(e)
+        except Exception as exc:
+            end_failed(self, exc)
+        if self._headers_written and not self._finished:
+            connection: Any = self.request.connection
+            connection.close()
 
     async def _execute_refusal(self, error: Exception) -> None:
         """Answer in place of the handler."""

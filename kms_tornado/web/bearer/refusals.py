@@ -67,13 +67,25 @@ def refuse(handler: BearerAuthMixin, error: Exception) -> None:
     error: an AuthenticationError is answered with its status and a challenge (RFC 6750 §3), Unavailable
     with 503. Anything else is a fault on this side, 500.
     """
-    if handler._finished:
-        return
-    hooks = Hooks()
-    refusal = _describe(handler, error, hooks)
+    if not handler._finished:
+        hooks = Hooks()
+        _answer(handler, _describe(handler, error, hooks), hooks)
+
+
+def end_failed(handler: BearerAuthMixin, error: Exception) -> None:
+    """Answer 500 where the handler failed and then its own answer to that did; cut off what was begun."""
+    if not handler._finished:
+        request = handler.request
+        line = f"{request.method} {request.path} failed, and so did the handler's answer to it"
+        refusal = _Refusal(500, "server_error", "internal error", logging.ERROR, line, fault=error)
+        _answer(handler, refusal, Hooks())
+
+
+def _answer(handler: BearerAuthMixin, refusal: _Refusal, hooks: Hooks) -> None:
     if handler._principal is None:
         handler._current_user = None  # a log that asks for it must not call get_current_user
-    hooks.call(RequestHandler.clear, handler)  # it calls set_default_headers
+    if not handler._headers_written:
+        hooks.call(RequestHandler.clear, handler)  # it calls set_default_headers
     RequestHandler.set_status(handler, refusal.status)
     body = json.dumps({"error": refusal.error, "error_description": refusal.description}).encode()
     headers = {

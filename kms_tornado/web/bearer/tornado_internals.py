@@ -51,6 +51,11 @@ TOKEN_LAYER = (
     InternalName(_HANDLER, "_reason", "that of a refusal, which no hook sends", "set_status"),
     InternalName(_HANDLER, "_headers_written", "a refusal is sent once", "flush"),
     InternalName(_HANDLER, "_finished", "nothing is sent after a refusal", "finish"),
+    InternalName(
+        _HANDLER,
+        "_handle_request_exception",
+        "overridden: a handler that fails twice has an answer",
+    ),
     InternalName(_HANDLER, "_log", "the access log has refusals"),
     InternalName(_HANDLER, "_break_cycles", "a refused request's handler is freed at once"),
     InternalName(

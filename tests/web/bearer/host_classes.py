@@ -40,11 +40,13 @@ class HostClass:
 
 
 def host_classes() -> Iterator[HostClass]:
-    for hook in HOOKS + MADE_BY:
-        for calls_super in (True, False):
-            for arrangement in ARRANGEMENTS:
-                if (hook, calls_super) != ("current_user", True):  # nothing above it answers
-                    yield HostClass(hook, calls_super, arrangement)
+    """Each override with and without super(), each in two arrangements, all of which come equally often."""
+    kinds = [(hook, calls_super) for hook in HOOKS + MADE_BY for calls_super in (True, False)]
+    kinds.remove(("current_user", True))  # nothing above it answers
+    for number, (hook, calls_super) in enumerate(kinds):
+        for step in (0, 3):
+            arrangement = ARRANGEMENTS[(number + step) % len(ARRANGEMENTS)]
+            yield HostClass(hook, calls_super, arrangement)
 
 
 def make_override(owner: list[type], hook: str, calls_super: bool) -> Any:
@@ -62,7 +64,7 @@ def make_override(owner: list[type], hook: str, calls_super: bool) -> Any:
 
 
 def _methods() -> dict[str, Callable[..., Any]]:
-    """The same for all: GET is synchronous, POST is not, and PUT and PATCH need a scope."""
+    """The same for all: GET is synchronous, POST is not, PUT and PATCH need a scope, DELETE no token."""
 
     def get(self: Any, *args: str) -> None:
         self.write(f"hello {self.session}")
@@ -78,7 +80,7 @@ def _methods() -> dict[str, Callable[..., Any]]:
         self.write("never")
 
     return {
-        "get": get, "post": post, "put": requires(scope="w")(put), "patch": requires(scope="w")(patch),
+        "public_methods": ("DELETE",), "delete": get, "get": get, "post": post, "put": requires(scope="w")(put), "patch": requires(scope="w")(patch),
         "data_received": lambda self, chunk: None,
     }  # fmt: skip
 
@@ -108,5 +110,5 @@ def make_handler(host: HostClass) -> type[RequestHandler]:
         owner.append(type("Base", bases, overrides))
         first = host.arrangement in {"mixin first", "static files"}
         pair = (BearerAuthMixin, owner[0]) if first else (owner[0], BearerAuthMixin)
-        made = type("Host", pair, {})
+        made = type("Host", pair, {"public_methods": ("DELETE",)})
     return stream_request_body(made) if host.arrangement == "streamed" else made

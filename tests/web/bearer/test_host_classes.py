@@ -62,9 +62,12 @@ class Server:
         """One that was never seen before."""
         return self.issuer.token(**{"aud": "kms", "jti": str(next(self.numbers)), **changes})
 
-    def send(self, method: str, path: str, *authorization: str) -> Response | None:
+    def send(
+        self, method: str, path: str, *authorization: str, content_type: str = "text/plain"
+    ) -> Response | None:
         """The answer; None where the connection was closed instead."""
         lines = "".join(f"Authorization: {value}\r\n" for value in authorization)
+        lines += f"Content-Type: {content_type}\r\n"
         request = f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n{lines}\r\nbody"
         with socket.create_connection(("127.0.0.1", self.client.port), timeout=SOON_S) as sock:
             sock.sendall(request.encode())
@@ -210,3 +213,19 @@ def test_good_token_is_served_cold_and_warm(server: Server, hook: str) -> None:
                 assert answer is not None
                 assert (answer.status, answer.text) == (200, "hello session"), host
     assert server.records.take(server.client) == []
+
+
+@pytest.mark.parametrize("hook", sorted({*HOOKS, *MADE_BY} - {"_handle_request_exception"}))
+def test_refusal_of_tornados_own_before_prepare_ends_as_well(server: Server, hook: str) -> None:
+    """Strangers reach public methods; holders of a good token, methods that do not exist."""
+    for host in (host for host in CLASSES if host.hook == hook):
+        token = f"Bearer {server.token()}"
+        multipart = "multipart/form-data"  # without a boundary
+        if host.arrangement != "streamed":  # it parses no body
+            answer = server.send("DELETE", host.path, content_type=multipart)
+            assert answer is None or answer.status in {400, 500}, host
+            answer = server.send("GET", host.path, token, content_type=multipart)
+            assert answer is None or answer.status in {400, 500}, host
+        answer = server.send("FETCH", host.path, token)
+        assert answer is None or answer.status in {405, 500}, host
+    assert server.client.get("/plain", token=server.token()).text == "alice"
