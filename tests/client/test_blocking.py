@@ -369,3 +369,36 @@ def test_methods_show_their_own_arguments_and_results() -> None:
     assert [*signature.parameters][:3] == ["self", "key", "data"]
     assert signature.return_annotation == "Ciphertext"
     assert "Encrypt data" in (inspect.getdoc(KMSClient.encrypt) or "")
+
+
+# --- export and import --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("end", ["none", "revoked", "compromised", "destroyed"])
+def test_what_is_exported_is_imported_as_it_was(alice: KMSClient, bob: KMSClient, end: str) -> None:
+    key = alice.create_symmetric_key(name=f"moves-{end}", tags=["moved"])
+    if end != "none":
+        alice.revoke(key, "Key Compromise" if end == "compromised" else "Superseded", "moved")
+    if end == "destroyed":
+        alice.destroy(key)
+    exported = alice.export(key)
+    copy = bob.import_object(
+        exported.object, unique_identifier=f"copy-{end}", attributes=exported.attributes
+    )
+    again = bob.export(copy)
+    own = {"unique_identifier", "short_unique_identifier", "random_number_generator"}
+    before, after = (
+        {name: value for name, value in each.attributes.set_fields().items() if name not in own}
+        for each in (exported, again)
+    )
+    assert (after, again.object) == (before, exported.object)
+    assert before["state"] is {
+        "none": State.ACTIVE, "revoked": State.DEACTIVATED, "compromised": State.COMPROMISED,
+        "destroyed": State.DESTROYED,
+    }[end]  # fmt: skip
+
+
+def test_object_that_was_destroyed_says_of_what_type_it_was(alice: KMSClient) -> None:
+    for attributes in (None, Attributes(state=State.DESTROYED)):
+        with pytest.raises(TypeError, match="ObjectType"):
+            alice.import_object(None, attributes=attributes)

@@ -41,7 +41,7 @@ from .arguments import Key, describe, find_value, identify, new_identifier
 
 
 def import_object(
-    value: Object,
+    value: Object | None,
     *,
     unique_identifier: str | None = None,
     replace_existing: bool = False,
@@ -52,13 +52,15 @@ def import_object(
 ) -> Exchange[str]:
     """Bring an object of one's own, under an identifier of one's own; its identifier.
 
+    value: None for one that was destroyed; its attributes then have State and ObjectType. attributes: those of
+    an ExportResponse are kept as they are, State and dates too.
     replace_existing: the object that has the identifier, if it is the caller's, is replaced.
     key_wrap_type: As Registered keeps a wrapped key wrapped.
     """
     uid = unique_identifier or new_identifier()
     request = ImportRequest(
         unique_identifier=uid,
-        object_type=_type_of(value),
+        object_type=_type_of(value) if value is not None else _stated_type(attributes),
         replace_existing=replace_existing or None,
         key_wrap_type=key_wrap_type,
         attributes=describe(attributes, name=name, tags=tags),
@@ -161,6 +163,12 @@ def locate(
         offset_items=offset_items,
     )
     return perform(request, LocateResponse).then(lambda response: list(response.unique_identifiers))
+
+
+def _stated_type(attributes: Attributes | None) -> ObjectType:
+    if attributes is None or attributes.object_type is None:
+        raise TypeError("without an object, its attributes say of what ObjectType it was")
+    return attributes.object_type
 
 
 def _type_of(value: Object) -> ObjectType:

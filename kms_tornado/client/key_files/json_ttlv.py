@@ -1,7 +1,8 @@
 """JSON TTLV files: one KMIP object as it is, wrapped or not, with the attributes that are in its key value.
 
 The root is the tag of the object's type, as Cosmian's command line writes and reads such files. That writes
-every attribute that its server knows; those that a server determines, such as the state, are not read.
+every attribute that its server knows. What ends or limits the use of the key is read, and so are the attributes
+that go with the key wherever it goes; identifier, names and other dates are not.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 from ...errors import KMIPError
 from ...kmip import json_codec
 from ...kmip.attributes import Attributes, parse_search_tags, with_user_tags
+from ...kmip.enums import State
 from ...kmip.objects import OBJECT_CLASSES, Certificate, KeyValue, Object, OpaqueObject
 from ...kmip.schema import from_node, to_node
 from ...kmip.ttlv import Dialect
@@ -20,7 +22,7 @@ from .errors import KeyFileError
 _CLASSES = {cls.__name__: cls for cls in OBJECT_CLASSES.values()}
 
 
-#: Attributes in a key value that go with the key wherever it goes. No server takes the others from a client.
+#: Attributes in a key value that go with the key wherever it goes.
 _KEPT = (
     "cryptographic_algorithm",
     "cryptographic_domain_parameters",
@@ -34,6 +36,19 @@ _KEPT = (
     "sensitive",
     "vendor_attributes",
 )
+
+#: Attributes that end or limit the use of a key. A key that was revoked must not be Active in its next place.
+_LIMITING = (
+    "activation_date",
+    "compromise_date",
+    "compromise_occurrence_date",
+    "deactivation_date",
+    "process_start_date",
+    "protect_stop_date",
+    "revocation_reason",
+    "usage_limits",
+)
+_ENDED = frozenset({State.DEACTIVATED, State.COMPROMISED})
 
 
 def read_json_ttlv(octets: bytes) -> Object:
@@ -52,18 +67,50 @@ def read_json_ttlv(octets: bytes) -> Object:
 
 
 def _without_attributes_of_servers(managed: Object) -> Object:
-    """The object without the state, dates, identifier and tags that the server had given to it."""
+    """The object without the identifier, names, dates and tags that are no part of it, or of its use."""
     if isinstance(managed, Certificate | OpaqueObject):
         return managed
     value = managed.key_block.key_value
     if not isinstance(value, KeyValue) or value.attributes is None:
         return managed
     fields = value.attributes.set_fields()
-    kept = Attributes(**{name: fields[name] for name in _KEPT if name in fields})
+    kept = _select_limiting(value.attributes).replace(
+        **{name: fields[name] for name in _KEPT if name in fields}
+    )
     tags = {tag for tag in parse_search_tags(kept) if tag and not tag.startswith("_")}
     value = dataclasses.replace(value, attributes=with_user_tags(kept, tags))
     block = dataclasses.replace(managed.key_block, key_value=value)
     return dataclasses.replace(managed, key_block=block)
+
+
+def _select_limiting(attributes: Attributes) -> Attributes:
+    """Those that end or limit the use of the key. A State that does neither is left to the next server."""
+    fields = attributes.set_fields()
+    return Attributes(
+        **{name: fields[name] for name in _LIMITING if name in fields},
+        state=attributes.state if attributes.state in _ENDED else None,
+    )
+
+
+def with_limits(managed: Object, attributes: Attributes) -> Object:
+    """The object, with those of the attributes in its key value that end or limit its use.
+
+    Unchanged where it has no key value that could hold them: a certificate, an opaque object, a key that was wrapped
+    together with its rights.
+    """
+    if isinstance(managed, Certificate | OpaqueObject):
+        return managed
+    value = managed.key_block.key_value
+    if not isinstance(value, KeyValue):
+        return managed
+    limiting = _select_limiting(attributes)
+    if attributes.state is not State.PRE_ACTIVE:
+        limiting = limiting.replace(activation_date=None)  # it has come, and limits nothing
+    inner = (value.attributes or Attributes()).replace(**limiting.set_fields())
+    value = dataclasses.replace(value, attributes=inner if inner.set_fields() else None)
+    return dataclasses.replace(
+        managed, key_block=dataclasses.replace(managed.key_block, key_value=value)
+    )
 
 
 def write_json_ttlv(managed: Object) -> bytes:

@@ -16,6 +16,7 @@ from ....errors import (
 from ....kmip.enums import EncodingOption, KeyFormatType, KeyWrapType, State
 from ....kmip.objects import Certificate, KeyWrappingSpecification, Object, OpaqueObject, PublicKey
 from ....kmip.payloads import AttributeReference, ExportRequest, ExportResponse
+from ...key_files.json_ttlv import with_limits
 from ...key_files.kmip_objects import is_wrapped
 from ...key_files.writing import FORMAT_NAMES, TEXT_FORMATS, write_key_file
 from ..key_names import resolve_key, use_key
@@ -101,7 +102,8 @@ def _export_file(
         raise click.ClickException(
             f"the {noun.title} is {format_state(state)}: add --allow-revoked to export it nevertheless"
         )
-    octets = write_key_file(response.object, file_format, response.unique_identifier)
+    managed = with_limits(response.object, response.attributes)
+    octets = write_key_file(managed, file_format, response.unique_identifier)
     secret = _name_secret(response)
     write_output(
         file, octets, secret=secret, is_text=file_format in TEXT_FORMATS, replaces=replaces

@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives.keywrap import aes_key_wrap_with_padding
 
 from kms_tornado.client import KMSClient
 from kms_tornado.client.key_files.writing import write_key_file
-from kms_tornado.kmip.attributes import parse_user_tags
-from kms_tornado.kmip.enums import CryptographicAlgorithm, LinkType, State
+from kms_tornado.kmip.attributes import Attributes, parse_user_tags
+from kms_tornado.kmip.enums import CryptographicAlgorithm, LinkType, State, UsageLimitsUnit
+from kms_tornado.kmip.structures import UsageLimits
 
 from ...key_files.samples import native, sample
 from ..conftest import BOB
@@ -117,8 +118,17 @@ def test_secret_is_brought_to_the_byte(alice: Kmsctl) -> None:
         assert alice("secret-data", "export", secret, "-", "-f", "raw").output == octets
 
 
-def test_file_of_ckms_is_brought_without_what_its_server_had_determined(
-    alice: Kmsctl, client: KMSClient
+@pytest.mark.parametrize(
+    ("state", "after"),
+    [
+        ("PreActive", State.ACTIVE),
+        ("Active", State.ACTIVE),
+        ("Deactivated", State.DEACTIVATED),
+        ("Compromised", State.COMPROMISED),
+    ],
+)
+def test_file_of_ckms_is_brought_without_what_its_server_had_determined_but_its_end(
+    alice: Kmsctl, client: KMSClient, state: str, after: State
 ) -> None:
     """As version 5 writes them: structures without a type, and all attributes that its server knows."""
     attributes = [
@@ -127,7 +137,7 @@ def test_file_of_ckms_is_brought_without_what_its_server_had_determined(
         {"tag": "ActivationDate", "type": "DateTime", "value": "2025-01-01T00:00:00Z"},
         {"tag": "InitialDate", "type": "DateTime", "value": "2025-01-01T00:00:00Z"},
         {"tag": "Sensitive", "type": "Boolean", "value": False},
-        {"tag": "State", "type": "Enumeration", "value": "Deactivated"},
+        {"tag": "State", "type": "Enumeration", "value": state},
         {"tag": "UniqueIdentifier", "type": "TextString", "value": "theirs"},
         {"tag": "Attribute", "value": [
             {"tag": "VendorIdentification", "type": "TextString", "value": "cosmian"},
@@ -143,9 +153,9 @@ def test_file_of_ckms_is_brought_without_what_its_server_had_determined(
         {"tag": "CryptographicLength", "type": "Integer", "value": 256}]}]}  # fmt: skip
     key = imported(alice("sym", "keys", "import", "-", stdin=json.dumps(tree).encode()))
     assert key != "theirs"
-    assert alice("sym", "keys", "export", key, "-", "-f", "raw").output == bytes(range(32))
+    assert alice("sym", "keys", "export", key, "-", "-f", "raw", "-i").output == bytes(range(32))
     found = client.get_attributes(key)
-    assert found.state is State.ACTIVE
+    assert found.state is after
     assert found.cryptographic_usage_mask == 12
     assert parse_user_tags(found) == {"moved"}
 
@@ -159,6 +169,37 @@ def test_key_that_left_as_json_ttlv_comes_back_with_its_tags_and_uses(
     found = client.get_attributes(imported(alice("sym", "keys", "import", tmp_path / "key.json")))
     assert parse_user_tags(found) == {"kept"}
     assert found.cryptographic_usage_mask == 0x10
+
+
+@pytest.mark.parametrize("reason", ["Key Compromise", "Superseded"])
+@pytest.mark.parametrize("file_format", ["json-ttlv", "wrapped"])
+def test_revoked_key_that_left_as_json_ttlv_comes_back_revoked(
+    alice: Kmsctl, client: KMSClient, tmp_path: Path, reason: str, file_format: str
+) -> None:
+    """With why and when; it was Active again, and encrypted."""
+    key, kek = client.create_symmetric_key(), client.create_symmetric_key()
+    client.revoke(key, reason, "lost")
+    path = tmp_path / "key.json"
+    wrapped = ["--wrap-key-id", kek] if file_format == "wrapped" else []
+    assert alice("sym", "keys", "export", key, path, "-i", *wrapped).code == 0
+    more = ["--unwrap"] if wrapped else []
+    copy = client.get_attributes(imported(alice("sym", "keys", "import", path, *more)))
+    original = client.get_attributes(key)
+    for name in ("state", "revocation_reason", "compromise_date", "deactivation_date"):
+        assert getattr(copy, name) == getattr(original, name), name
+
+
+def test_limits_of_a_key_that_left_as_json_ttlv_come_with_it(
+    alice: Kmsctl, client: KMSClient, tmp_path: Path
+) -> None:
+    limits = UsageLimits(10, None, UsageLimitsUnit.OBJECT)
+    key = client.create_symmetric_key(attributes=Attributes(usage_limits=limits))
+    client.encrypt(key, b"once")
+    alice("sym", "keys", "export", key, tmp_path / "key.json")
+    copy = client.get_attributes(imported(alice("sym", "keys", "import", tmp_path / "key.json")))
+    assert copy.usage_limits is not None
+    assert copy.usage_limits.usage_limits_count == 9
+    assert copy.state is State.ACTIVE
 
 
 # --- encrypted files ----------------------------------------------------------------------------
