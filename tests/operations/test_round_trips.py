@@ -68,7 +68,9 @@ from kms_tornado.kmip.structures import (
 from kms_tornado.kmip.ttlv import Dialect, ItemType, Node
 
 from ..keys import private_key, rsa_key
+from ..kms import ACTIVATED, Fields, batch_item, flag, name, number, octets, structure, text, uid
 from .inside import ALICE, START, Inside
+from .objects.test_wrapping import under
 from .test_signing import DER, PLAIN, certificate_der
 
 #: What an imported object has from the server that holds it, not from the one that it comes from.
@@ -296,9 +298,9 @@ def perform(server, dialect, operation, request):
     return server.told(ALICE, operation, request, None)
 
 
-def export(server, uid, dialect, **how):
+def export(server, key, dialect, **how):
     """The answer to Export, on the wire."""
-    answer = perform(server, dialect, Operation.EXPORT, ExportRequest(uid, **how))
+    answer = perform(server, dialect, Operation.EXPORT, ExportRequest(key, **how))
     node = to_node(answer, "ResponsePayload" if dialect is BINARY else "ExportResponse")
     return binary_codec.format(node) if dialect is BINARY else json_codec.format(node, dialect)
 
@@ -310,13 +312,13 @@ def read(wire, dialect):
     return json.loads(wire)["value"]
 
 
-def to_import(wire, dialect, uid):
+def to_import(wire, dialect, key):
     """The request that brings what an answer to Export holds, unchanged, under another identifier."""
     children = [child for child in read(wire, dialect) if tag(child) != "UniqueIdentifier"]
     if dialect is BINARY:
-        named = Node("UniqueIdentifier", ItemType.TEXT_STRING, uid)
+        named = Node("UniqueIdentifier", ItemType.TEXT_STRING, key)
         return from_node(ImportRequest, Node("Import", ItemType.STRUCTURE, (named, *children)))
-    named = {"tag": "UniqueIdentifier", "type": "TextString", "value": uid}
+    named = {"tag": "UniqueIdentifier", "type": "TextString", "value": key}
     tree = {"tag": "Import", "type": "Structure", "value": [named, *children]}
     return from_node(ImportRequest, json_codec.parse_tree(tree, "Import"))
 
@@ -339,11 +341,11 @@ def comparable(wire, dialect):
     return rest
 
 
-def check_round_trip(servers, uid, dialect, **how):
+def check_round_trip(servers, key, dialect, **how):
     """Export from the first server, import on the second, export from that; returns the identifier there."""
     first, second = servers
-    there = f"copy-of-{uid}"
-    wire = export(first, uid, dialect, **how)
+    there = f"copy-of-{key}"
+    wire = export(first, key, dialect, **how)
     perform(second, dialect, Operation.IMPORT, to_import(wire, dialect, there))
     assert comparable(export(second, there, dialect, **how), dialect) == comparable(wire, dialect)
     return there
@@ -355,9 +357,9 @@ def test_import_of_an_export_is_the_same_object_in_any_state_with_any_attributes
     servers, kind, dialect
 ):
     make, formats = OBJECTS[kind]
-    for number, state in enumerate(ALIVE):
-        pick = random.Random(f"{kind} {dialect} {number}")
-        uid = f"{kind}-{dialect.value}-{number}"
+    for attempt, state in enumerate(ALIVE):
+        pick = random.Random(f"{kind} {dialect} {attempt}")
+        key = f"{kind}-{dialect.value}-{attempt}"
         managed = make()
         supplied = attributes_of(pick, state).replace(
             key_format_type=pick.choice(formats),
@@ -369,16 +371,16 @@ def test_import_of_an_export_is_the_same_object_in_any_state_with_any_attributes
             servers[0],
             dialect,
             Operation.IMPORT,
-            ImportRequest(uid, _TYPES[type(managed)], attributes=supplied, object=managed),
+            ImportRequest(key, _TYPES[type(managed)], attributes=supplied, object=managed),
         )
-        told = servers[0].known(uid)
+        told = servers[0].known(key)
         kept = {name: getattr(told, name) for name in supplied.set_fields()}
         wanted = supplied.set_fields()
         assert {**kept, "vendor_attributes": told.vendor_attributes} == {
             "vendor_attributes": (),
             **wanted,
         }, "as supplied"
-        there = check_round_trip(servers, uid, dialect)
+        there = check_round_trip(servers, key, dialect)
         assert servers[1].state(there) is state
 
 
@@ -389,12 +391,12 @@ def test_destroyed_object_is_imported_without_material_and_stays_destroyed(
     servers, object_type, state, dialect
 ):
     pick = random.Random(f"{object_type} {state} {dialect}")
-    uid = f"{object_type.name}-{state.name}-{dialect.value}"
+    key = f"{object_type.name}-{state.name}-{dialect.value}"
     supplied = attributes_of(pick, state)
     perform(
-        servers[0], dialect, Operation.IMPORT, ImportRequest(uid, object_type, attributes=supplied)
+        servers[0], dialect, Operation.IMPORT, ImportRequest(key, object_type, attributes=supplied)
     )
-    there = check_round_trip(servers, uid, dialect)
+    there = check_round_trip(servers, key, dialect)
     assert servers[1].state(there) is state
 
 
@@ -406,41 +408,41 @@ def created(server, **attributes):
 
 
 def revoked(server):
-    uid = created(server, names=(Name(f"n-{random.random()}"),))
-    server.do(ALICE, Operation.REVOKE, RevokeRequest(uid))
-    return uid
+    key = created(server, names=(Name(f"n-{random.random()}"),))
+    server.do(ALICE, Operation.REVOKE, RevokeRequest(key))
+    return key
 
 
 def compromised(server):
-    uid = created(server)
+    key = created(server)
     reason = RevocationReason(RevocationReasonCode.KEY_COMPROMISE, "lost")
-    server.do(ALICE, Operation.REVOKE, RevokeRequest(uid, reason, START - 10**6))
-    return uid
+    server.do(ALICE, Operation.REVOKE, RevokeRequest(key, reason, START - 10**6))
+    return key
 
 
 def destroyed(server):
-    uid = revoked(server)
-    server.do(ALICE, Operation.DESTROY, DestroyRequest(uid))
-    return uid
+    key = revoked(server)
+    server.do(ALICE, Operation.DESTROY, DestroyRequest(key))
+    return key
 
 
 def compromised_and_destroyed(server):
-    uid = compromised(server)
-    server.do(ALICE, Operation.DESTROY, DestroyRequest(uid))
-    return uid
+    key = compromised(server)
+    server.do(ALICE, Operation.DESTROY, DestroyRequest(key))
+    return key
 
 
 def used(server):
-    uid = created(server, usage_limits=UsageLimits(100, None, UsageLimitsUnit.OBJECT))
+    key = created(server, usage_limits=UsageLimits(100, None, UsageLimitsUnit.OBJECT))
     for _ in range(3):
-        server.encrypt(uid)
-    return uid
+        server.encrypt(key)
+    return key
 
 
 def re_keyed(server):
-    uid = created(server)
-    server.do(ALICE, Operation.RE_KEY, ReKeyRequest(uid))
-    return uid
+    key = created(server)
+    server.do(ALICE, Operation.RE_KEY, ReKeyRequest(key))
+    return key
 
 
 def replacement(server):
@@ -454,9 +456,9 @@ def waiting(server):
 
 def activated_late(server):
     """Activated after the start that was planned for its use: its dates are in no order."""
-    uid = server.create(bare=False, process_start_date=START - 5000)
-    server.do(ALICE, Operation.ACTIVATE, ActivateRequest(uid))
-    return uid
+    key = server.create(bare=False, process_start_date=START - 5000)
+    server.do(ALICE, Operation.ACTIVATE, ActivateRequest(key))
+    return key
 
 
 def half_of_a_pair(server, half):
@@ -484,9 +486,9 @@ def public_half(server):
 )  # fmt: skip
 def test_what_became_of_a_key_here_is_true_of_its_copy(servers, make, dialect):
     first, second = servers
-    uid = make(first)
-    there = check_round_trip(servers, uid, dialect)
-    assert second.state(there) is first.state(uid)
+    key = make(first)
+    there = check_round_trip(servers, key, dialect)
+    assert second.state(there) is first.state(key)
 
 
 def test_limits_go_on_where_they_were(servers):
@@ -501,11 +503,103 @@ def test_limits_go_on_where_they_were(servers):
 def test_export_in_another_format_imports_as_the_format_that_the_attribute_names(
     servers, key_format
 ):
-    uid = f"rsa-{key_format.name}"
+    key = f"rsa-{key_format.name}"
     servers[0].do(
         ALICE,
         Operation.IMPORT,
-        ImportRequest(uid, O.PRIVATE_KEY, object=private("RS256")()),
+        ImportRequest(key, O.PRIVATE_KEY, object=private("RS256")()),
     )
-    there = check_round_trip(servers, uid, OASIS, key_format_type=key_format)
+    there = check_round_trip(servers, key, OASIS, key_format_type=key_format)
     assert servers[1].known(there).key_format_type is F.PKCS8
+
+
+# --- on real servers --------------------------------------------------------------------------------
+
+
+def elsewhere(user):
+    """An identifier that nobody has. With an empty one the object would have that among its attributes."""
+    return f"copy-{user.name}-{random.random()}"
+
+
+def brought(exported, there, *more, replace=False):
+    """The items of an Import that holds all that an Export answered."""
+    items = [each for each in exported.item["value"] if each["tag"] != "UniqueIdentifier"]
+    return [uid(there), *([flag("ReplaceExisting", True)] if replace else []), *more, *items]
+
+
+def told_by(exported):
+    """{tag: values} of the attributes, without what a server says of itself."""
+    told = {}
+    for each in exported["Attributes"]:
+        if each["tag"] not in NOT_TAKEN_OVER:
+            told.setdefault(each["tag"], []).append(each["value"])
+    return told
+
+
+def ended(user):
+    key = user.create(tags=["t"])
+    user.encrypt(key, b"x")
+    user.revoke(key, number("RevocationReason", 2))
+    return key
+
+
+def test_real_server_gives_a_compromised_key_to_another_user_as_it_is(alice, bob):
+    exported = alice.do("Export", uid(ended(alice)))
+    copy = bob.do("Import", *brought(exported, elsewhere(alice))).uid
+    again = bob.do("Export", uid(copy))
+    assert again["Object"] == exported["Object"]
+    assert told_by(again) == told_by(exported)
+    assert bob.state_of(copy) == "Compromised"
+    assert bob.refused("Encrypt", uid(copy), octets("Data", b"")).startswith("Wrong_Key_Lifecycle")
+
+
+def test_real_server_takes_what_it_exported_in_messages_too(alice, bob):
+    (exported,) = alice.ask(batch_item("Export", uid(ended(alice))))
+    payload = Fields({"tag": "", "value": exported["ResponsePayload"]})
+    (done,) = bob.ask(batch_item("Import", *brought(payload, f"copy-{bob.name}")))
+    assert done["ResultStatus"] == "Success", done
+    (again,) = bob.ask(batch_item("Export", uid(f"copy-{bob.name}")))
+    assert again["ResponsePayload", "SymmetricKey"] == payload["SymmetricKey"]
+    assert told_by(Fields({"tag": "", "value": again["ResponsePayload"]})) == told_by(payload)
+
+
+def test_object_takes_its_own_place_with_its_names(alice):
+    named = structure(
+        "Name",
+        text("NameValue", f"of {alice.name}"),
+        name("NameType", "UninterpretedTextString"),
+    )
+    key = alice.create(named)
+    exported = alice.do("Export", uid(key))
+    line = alice.refused("Import", *brought(exported, elsewhere(alice)))
+    assert line.startswith("Non_Unique_Name_Attribute: ")
+    assert alice.do("Import", *brought(exported, key, replace=True)).uid == key
+    again = alice.do("Export", uid(key))
+    assert (told_by(again), again["Object"]) == (told_by(exported), exported["Object"])
+
+
+def test_sensitive_key_comes_back_from_an_export_as_it_left(alice):
+    kek = alice.create(flag("Sensitive", True), mask=0x30)
+    key = alice.create(flag("Sensitive", True), ACTIVATED, text("Comment", "c"))
+    alice.revoke(key)
+    exported = alice.do("Export", uid(key), under(kek))
+    copy = alice.do(
+        "Import", *brought(exported, elsewhere(alice), name("KeyWrapType", "NotWrapped"))
+    ).uid
+    again = alice.do("Export", uid(copy), under(kek))
+    assert told_by(again) == told_by(exported)
+    assert told_by(again)["AlwaysSensitive"] == [True]
+
+
+def test_key_that_is_stored_wrapped_stays_what_it_is(alice, bob):
+    """Under another owner, too, who cannot unwrap it."""
+    kek = alice.create()
+    left = alice.do("Export", uid(alice.create(ACTIVATED)), under(kek))
+    kept = alice.do(
+        "Import", *brought(left, elsewhere(alice), name("KeyWrapType", "AsRegistered"))
+    ).uid
+    alice.revoke(kept, number("RevocationReason", 2))
+    exported = alice.do("Export", uid(kept))
+    copy = bob.do("Import", *brought(exported, elsewhere(alice))).uid
+    again = bob.do("Export", uid(copy))
+    assert (told_by(again), again["Object"]) == (told_by(exported), exported["Object"])

@@ -183,15 +183,55 @@ def test_locate_compares_no_digest_of_a_secret(alice, kms, kind):
         assert user.locate(value) == (0, [])
 
 
-def test_client_states_no_digest_of_a_secret(alice):
-    stated = structure(
-        "Digest", name("HashingAlgorithm", "SHA_256"), octets("DigestValue", bytes(32))
+def stated_digest(octets_of_key, key_format="Raw", hashing="SHA_256"):
+    value = hashlib.new(hashing.replace("_", "").lower(), octets_of_key).digest()
+    return structure(
+        "Digest",
+        name("HashingAlgorithm", hashing),
+        octets("DigestValue", value),
+        name("KeyFormatType", key_format),
     )
-    answer = alice.send(structure("Import", *import_items("", KEY, stated)))
-    if answer.status == 200:
-        found = alice.locate(stated)
-        assert found == (0, [])
-    key = alice.import_key("", KEY)
+
+
+@pytest.mark.parametrize("kind", SECRETS)
+def test_right_digest_of_a_secret_is_taken_and_kept_nowhere(kms, alice, kind):
+    """Not even one by another hash, which the server would not compute itself."""
+    make, octets_of_key = SECRETS[kind]
+    key_format = {"symmetric": "Raw", "private": "PKCS8"}[kind]
+    for hashing in ("SHA_256", "SHA_512"):
+        stated = stated_digest(octets_of_key, key_format, hashing)
+        make(alice, stated)
+        assert alice.locate(stated) == (0, [])
+        value = stated["value"][1]["value"].lower().encode()
+        for file in kms.data_dir.iterdir():
+            held = file.read_bytes()
+            assert value not in held
+            assert bytes.fromhex(value.decode()) not in held
+
+
+@pytest.mark.parametrize("kind", SECRETS)
+def test_wrong_digest_is_refused(alice, kind):
+    make, _ = SECRETS[kind]
+    with pytest.raises(AssertionError, match="Digest is not that of the object"):
+        make(alice, stated_digest(b"another key"))
+
+
+def test_right_digest_of_what_is_public_is_told_beside_the_server_s_own(alice):
+    der = (
+        rsa_key(2048)
+        .public_key()
+        .public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    )
+    stated = stated_digest(der, "X509", "SHA_512")
+    key = import_object(alice, "PublicKey", "X509", der, stated)
+    assert key in alice.locate(stated)[1]
+    (answer,) = alice.ask(batch_item("GetAttributes", uid(key)))
+    found = [each for each in answer["ResponsePayload", "Attributes"] if each["tag"] == "Digest"]
+    assert [each["value"][0]["value"] for each in found] == ["SHA_256", "SHA_512"]
+
+
+def test_client_gives_no_digest_to_a_secret_that_is_there(alice):
+    stated, key = stated_digest(KEY), alice.import_key("", KEY)
     for operation in ("AddAttribute", "SetAttribute"):
         line = alice.refused(operation, uid(key), structure("NewAttribute", stated))
         assert line.startswith("Attribute_Read_Only: ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import pytest
@@ -32,12 +33,15 @@ MODES = ["NISTKeyWrap", "AESKeyWrapPadding", "GCM"]
 ACTIVE = date("ActivationDate", "2020-01-01T00:00:00Z")
 
 
-def limits(total):
+def limits(total, count=None):
     return structure(
         "UsageLimits",
         {"tag": "UsageLimitsTotal", "type": "LongInteger", "value": f"0x{total:016X}"},
+        *([] if count is None else [
+            {"tag": "UsageLimitsCount", "type": "LongInteger", "value": f"0x{count:016X}"}
+        ]),
         name("UsageLimitsUnit", "Object"),
-    )
+    )  # fmt: skip
 
 
 def secret(user, *more, mask=ENCRYPT, **how):
@@ -133,6 +137,9 @@ WIDER = {
     "ProtectStopDate": date("ProtectStopDate", "2998-01-01T00:00:00Z"),
     "ProcessStartDate": date("ProcessStartDate", "2020-01-01T00:00:00Z"),
     "UsageLimits": limits(10**6),
+    "UsageLimits, with all of its count": limits(10**6, 10**6),
+    "State": name("State", "Active"),
+    "AlwaysSensitive": flag("AlwaysSensitive", True),
     "CryptographicParameters": structure("CryptographicParameters", name("BlockCipherMode", "ECB")),
     "CryptographicAlgorithm": name("CryptographicAlgorithm", "ChaCha20"),
     "nothing": None,
@@ -264,10 +271,43 @@ def test_key_that_ended_comes_back_ended(alice, how):
     kept = come_back(
         alice, held, ACTIVE, name("CryptographicAlgorithm", "AES"), wrap_type=AS_REGISTERED
     )
-    assert alice.state_of(again) == alice.state_of(key)
-    for each in (again, kept):
+    revived = come_back(alice, held, name("State", "Active"), ACTIVE)
+    assert alice.state_of(again) == alice.state_of(revived) == alice.state_of(key)
+    for each in (again, kept, revived):
         line = alice.refused("Encrypt", uid(each), octets("Data", b""))
         assert line.startswith("Wrong_Key_Lifecycle_State: ")
+
+
+@pytest.mark.parametrize("wrap_type", [NOT_WRAPPED, AS_REGISTERED], ids=["unwrapped", "kept"])
+def test_digest_beside_a_wrapped_key_is_no_way_to_guess_it(alice, wrap_type):
+    """Who brings a Sensitive key back may not read it, so a right guess and a wrong one look the same."""
+    key, kek = alice.import_key("", KEY, flag("Sensitive", True)), sensitive_kek(alice)
+    held = leave(alice, key, kek)
+    for guess in (KEY, bytes(16)):
+        digest = structure(
+            "Digest",
+            name("HashingAlgorithm", "SHA256"),
+            octets("DigestValue", hashlib.sha256(guess).digest()),
+        )
+        algorithm = name("CryptographicAlgorithm", "AES")
+        again = come_back(alice, held, digest, algorithm, wrap_type=wrap_type)
+        assert "Digest" not in told(alice, again)
+
+
+def test_digest_of_a_key_that_came_wrapped_and_may_be_read_is_compared(alice):
+    kek = alice.create()
+    held = leave(alice, alice.import_key("", KEY), kek)
+    for octets_of, is_right in ((KEY, True), (bytes(16), False)):
+        digest = structure(
+            "Digest",
+            name("HashingAlgorithm", "SHA256"),
+            octets("DigestValue", hashlib.sha256(octets_of).digest()),
+        )
+        if is_right:
+            assert alice.key_of(come_back(alice, held, digest)) == KEY
+        else:
+            line = alice.refused("Import", *items(held, digest))
+            assert line.startswith("Invalid_Attribute_Value: Digest is not that of the object")
 
 
 def test_key_comes_back_as_no_other_type_of_object(alice):
