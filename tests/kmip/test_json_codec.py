@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kms_tornado.errors import InvalidField, InvalidMessage, KMIPError
-from kms_tornado.kmip import json_codec
+from kms_tornado.kmip import binary_codec, json_codec
 from kms_tornado.kmip.json_codec import ARRAYS, DIALECTS, parse
 from kms_tornado.kmip.tables import COSMIAN_TAGS, ENUMERATIONS, MASKS, OPERATION_TAGS, TAG_NUMBERS
 from kms_tornado.kmip.ttlv import MAX_DEPTH, MAX_ITEMS, Dialect, ItemType, Node, structure
@@ -439,3 +439,16 @@ def test_name_that_is_too_long_is_refused_unread(leaf):
 def test_empty_structure_is_not_dropped(tag):
     """Locate by an empty name would find what has none."""
     assert children(encode("Locate", {"tag": tag, "value": []})) == (structure(tag),)
+
+
+ANY_TAG = st.sampled_from([*TAG_NUMBERS, "0x540000", "0x54FFFF"])
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    st.lists(nodes(ANY_TAG), max_size=4), st.sampled_from([Dialect.OASIS, Dialect.OASIS_UNTYPED])
+)
+def test_value_of_a_vendor_comes_back_whatever_its_tags_mean_elsewhere(parts, dialect):
+    value = structure("AttributeValue", *parts)
+    assert children(json_codec.format(structure("Get", value), dialect)) == (value,)
+    assert binary_codec.parse(binary_codec.format(value)) == value

@@ -279,9 +279,11 @@ def _show_node(node: Node) -> Any:
     value: Any = node.value
     match node.type:
         case ItemType.STRUCTURE:
-            return {child.tag: _show_node(child) for child in value}
+            return _show_fields(value)
         case ItemType.BYTE_STRING:
             return value.hex()
+        case ItemType.BIG_INTEGER:
+            return hex(value)  # Python refuses to write thousands of decimal digits
         case ItemType.DATE_TIME:
             return _show_date(value)
         case ItemType.ENUMERATION:
@@ -291,6 +293,14 @@ def _show_node(node: Node) -> Any:
             return [name for bit, name in ENUMERATIONS[node.tag].oasis.items() if value & bit]
         case _:
             return value
+
+
+def _show_fields(fields: Sequence[Node]) -> dict[str, Any]:
+    """Of a structure, in which a vendor may repeat what it likes: then there is a list."""
+    values: dict[str, list[Any]] = {}
+    for field in fields:
+        values.setdefault(field.tag, []).append(_show_node(field))
+    return {tag: shown[0] if len(shown) == 1 else shown for tag, shown in values.items()}
 
 
 def _show_date(seconds: int) -> datetime | int:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 from ...errors import KMIPError
 from ...kmip import json_codec
@@ -16,8 +18,10 @@ from ...kmip.attributes import Attributes, parse_search_tags, with_user_tags
 from ...kmip.enums import State
 from ...kmip.objects import OBJECT_CLASSES, Certificate, KeyValue, Object, OpaqueObject
 from ...kmip.schema import from_node, to_node
-from ...kmip.ttlv import Dialect
+from ...kmip.ttlv import Dialect, Node, children_of
 from .errors import KeyFileError
+
+T = TypeVar("T", Node, dict[str, Any])
 
 _CLASSES = {cls.__name__: cls for cls in OBJECT_CLASSES.values()}
 
@@ -117,4 +121,32 @@ def write_json_ttlv(managed: Object) -> bytes:
     node = to_node(managed, type(managed).__name__)
     tree = json.loads(json_codec.format(node, Dialect.COSMIAN))
     tree["tag"] = node.tag  # the codec writes the `Object` of a message
+    _keep_structures(tree, node)
     return json.dumps(tree, indent=2).encode() + b"\n"
+
+
+def _keep_structures(tree: dict[str, Any], node: Node) -> None:
+    """Write the values of vendor attributes that are structures as such.
+
+    In the dialect of Cosmian's clients they would be octets, and stay octets when the file is read.
+    """
+    values = _find(node, children_of, lambda child: child.tag == "AttributeValue")
+    items = _find(tree, _items_of, lambda item: item["tag"] == "AttributeValue")
+    for item, value in zip(items, values, strict=True):
+        if isinstance(value.value, tuple):
+            item |= json.loads(json_codec.format(value, Dialect.OASIS))
+
+
+def _items_of(item: dict[str, Any]) -> Sequence[dict[str, Any]]:
+    return item["value"] if isinstance(item["value"], list) else ()
+
+
+def _find(
+    root: T, open_: Callable[[T], Sequence[T]], is_sought: Callable[[T], bool]
+) -> Iterator[T]:
+    """What is sought, in the order in which it is written; nothing inside of it is looked at."""
+    if is_sought(root):
+        yield root
+        return
+    for child in open_(root):
+        yield from _find(child, open_, is_sought)

@@ -18,6 +18,8 @@ from kms_tornado.client.cli.attribute_values import (
 from kms_tornado.kmip.attributes import Attributes
 from kms_tornado.kmip.payloads import AttributeReference
 from kms_tornado.kmip.schema import fields_of
+from kms_tornado.kmip.structures import VendorAttribute
+from kms_tornado.kmip.ttlv import ItemType, Node, structure
 
 
 @pytest.mark.parametrize(
@@ -114,3 +116,16 @@ def test_date_is_a_number_of_seconds_or_as_in_ckms_of_milliseconds(text: str) ->
 def test_date_without_a_zone_is_local_time(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = show_attributes(parse_attribute("ActivationDate=2030-01-02T03:04:05").attributes)
     assert shown["ActivationDate"] == datetime.fromisoformat("2030-01-02T03:04:05").astimezone()
+
+
+def test_value_of_a_vendor_is_shown_with_all_that_it_repeats() -> None:
+    value = structure(
+        "AttributeValue",
+        Node("0x540001", ItemType.INTEGER, 1),
+        structure("0x540002", Node("0x540003", ItemType.BIG_INTEGER, 2**16_000)),
+        Node("0x540001", ItemType.INTEGER, 2),
+    )
+    attributes = Attributes(vendor_attributes=(VendorAttribute("acme", "box", value),))
+    assert show_attributes(attributes) == {
+        "acme:box": {"0x540001": [1, 2], "0x540002": {"0x540003": hex(2**16_000)}}
+    }

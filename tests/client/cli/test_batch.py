@@ -146,3 +146,23 @@ def test_message_says_itself_what_a_failure_means(alice: Kmsctl) -> None:
     outcome = alice("batch", "-", "--on-error", "undo", stdin=text.encode())
     assert outcome.code == 2
     assert "says itself" in outcome.stderr
+
+
+def test_message_goes_as_it_is_and_each_item_is_told_of(alice: Kmsctl) -> None:
+    """What nobody knows fails its item, and a vendor's extension is none of kmsctl's business."""
+    sent = message("Create", "Fly", "Create")
+    extension = {"tag": "MessageExtension", "type": "Structure", "value": [
+        {"tag": "VendorIdentification", "type": "TextString", "value": "acme"},
+        {"tag": "CriticalityIndicator", "type": "Boolean", "value": False},
+        {"tag": "VendorExtension", "type": "Structure", "value": [
+            {"tag": "0x540001", "name": "Colour", "type": "TextString", "value": "red"},
+            {"tag": "Colour", "type": "Hue", "value": "red"}]}]}  # fmt: skip
+    sent["value"][1]["value"].append(extension)  # type: ignore[index]
+    outcome = alice("batch", "-", "--kmip-json", stdin=json.dumps(sent).encode())
+    assert outcome.code == 1
+    rows = [line.split("\t")[:3] for line in outcome.lines]
+    assert rows == [
+        ["1", "Create", "Success"],
+        ["2", "Fly", "OperationNotSupported"],
+        ["3", "Create", "Success"],
+    ]

@@ -17,6 +17,7 @@ from kms_tornado.client.key_files.writing import (
     TEXT_FORMATS,
     write_key_file,
 )
+from kms_tornado.kmip.attributes import Attributes
 from kms_tornado.kmip.enums import (
     BlockCipherMode,
     EncodingOption,
@@ -34,7 +35,8 @@ from kms_tornado.kmip.objects import (
     PrivateKey,
     SymmetricKey,
 )
-from kms_tornado.kmip.structures import CryptographicParameters
+from kms_tornado.kmip.structures import CryptographicParameters, VendorAttribute
+from kms_tornado.kmip.ttlv import ItemType, Node, structure
 
 from .samples import TYPES, sample
 
@@ -139,3 +141,21 @@ def test_transparent_key_is_in_json_ttlv_alone() -> None:
 def test_key_that_was_destroyed_has_no_octets() -> None:
     with pytest.raises(KeyFileError, match="it was destroyed"):
         octets_of(SymmetricKey(KeyBlock(KeyFormatType.RAW)))
+
+
+def test_structures_of_vendors_stay_structures_in_json_ttlv() -> None:
+    box = structure(
+        "AttributeValue",
+        structure("0x540001", Node("0x540002", ItemType.BOOLEAN, True)),
+        structure("AttributeValue"),
+    )
+    attributes = Attributes(
+        vendor_attributes=(
+            VendorAttribute.of_bytes("acme", "before", b"1"),
+            VendorAttribute("acme", "box", box),
+            VendorAttribute.of_bytes("acme", "after", b"2"),
+        )
+    )
+    value = KeyValue(KeyMaterialField(b"k" * 16), attributes)
+    managed = SymmetricKey(KeyBlock(KeyFormatType.RAW, None, value))
+    assert read_key_file(write_key_file(managed, "json-ttlv"), ReadingOptions()) == (managed,)
