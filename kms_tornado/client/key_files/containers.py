@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+import contextlib
 import re
 from collections.abc import Callable
 
@@ -19,21 +22,29 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs12,
 )
 
+from ...kmip.enums import CryptographicAlgorithm
 from ...kmip.objects import Object
+from .der import find_key_algorithm, is_pkcs8, is_spki
 from .errors import KeyFileError, PasswordRequired, WrongPassword
-from .kmip_objects import make_certificate, make_private_key, make_public_key
+from .kmip_objects import (
+    enclose_private_key,
+    enclose_public_key,
+    make_certificate,
+    make_private_key,
+    make_public_key,
+)
 
 _PEM_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----[ \t]*\r?\n.*?-----END \1-----", re.DOTALL)
 _PRIVATE_LABELS = frozenset(
-    {"PRIVATE KEY", "ENCRYPTED PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "DSA PRIVATE KEY"}
+    {"ENCRYPTED PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "DSA PRIVATE KEY"}
 )
-_PUBLIC_LABELS = frozenset({"PUBLIC KEY", "RSA PUBLIC KEY"})
 _CERTIFICATE_LABELS = frozenset({"CERTIFICATE", "X509 CERTIFICATE"})
 _SKIPPED_LABELS = frozenset(
     {"EC PARAMETERS"}
 )  # OpenSSL writes them before the key, which repeats them
 
 _SSH_PUBLIC = (b"ssh-", b"ecdsa-sha2-")
+_SSH2_BEGIN = b"---- BEGIN SSH2 PUBLIC KEY ----"
 
 #: What `cryptography` raises for a file that is no key of the kind that it was asked to load.
 _UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm)
@@ -66,17 +77,58 @@ def _read_block(label: str, block: bytes, password: bytes | None) -> list[Object
         if label in _CERTIFICATE_LABELS:
             block = block.replace(b"X509 CERTIFICATE", b"CERTIFICATE")
             return [make_certificate(x509.load_pem_x509_certificate(block))]
-        if label in _PUBLIC_LABELS:
+        if label == "PUBLIC KEY":
+            return [_read_spki(_decode_pem(block))]
+        if label == "RSA PUBLIC KEY":
             return [make_public_key(load_pem_public_key(block))]
         if label == "PKCS7":
             return [make_certificate(one) for one in pkcs7.load_pem_pkcs7_certificates(block)]
     except _UNREADABLE:
         raise KeyFileError(f"the PEM block {label} is malformed") from None
+    if label == "PRIVATE KEY":
+        return [_read_pkcs8(_decode_pem(block), "the PEM block PRIVATE KEY")]
     if label in _PRIVATE_LABELS:
         return [_load_private(load_pem_private_key, block, password, f"the PEM block {label}")]
     if label == "OPENSSH PRIVATE KEY":
         return [_load_private(load_ssh_private_key, block, password, "the OpenSSH key")]
     raise KeyFileError(f"the file has a PEM block {label}, which is no key and no certificate")
+
+
+def _decode_pem(block: bytes) -> bytes:
+    """The octets of a block without headers; none where it is no base64."""
+    lines = block.strip().splitlines()[1:-1]
+    try:
+        return base64.b64decode(b"".join(line.strip() for line in lines), validate=True)
+    except binascii.Error:
+        return b""
+
+
+def _read_pkcs8(octets: bytes, what: str) -> Object:
+    """The private key as the octets that it is."""
+    algorithm = find_key_algorithm(octets)
+    if algorithm is None or not is_pkcs8(octets):
+        return _load_private(load_der_private_key, octets, None, what)
+    if algorithm is not CryptographicAlgorithm.DH:  # the library warns of each of them
+        try:
+            load_der_private_key(octets, None)
+        except UnsupportedAlgorithm:  # of a curve, say: the server knows more
+            pass
+        except (ValueError, TypeError):
+            raise KeyFileError(
+                f"{what} is malformed, or no private key of a supported type"
+            ) from None
+    return enclose_private_key(octets, algorithm)
+
+
+def _read_spki(octets: bytes) -> Object:
+    """As `_read_pkcs8`, for a public key. Raises one of _UNREADABLE."""
+    algorithm = find_key_algorithm(octets)
+    if algorithm is None or not is_spki(octets):
+        return make_public_key(load_der_public_key(octets))
+    if algorithm is not CryptographicAlgorithm.DH:
+        with contextlib.suppress(UnsupportedAlgorithm):
+            load_der_public_key(octets)
+    return enclose_public_key(octets, algorithm)
 
 
 def _load_private(
@@ -131,20 +183,18 @@ def read_der(octets: bytes, password: bytes | None = None) -> tuple[Object, ...]
         raise KeyFileError("the file is no DER, or it is truncated")
     if is_pkcs12(octets):
         return read_pkcs12(octets, password)
-    for load in (_load_der_certificate, _load_der_public):
+    for read in (_read_der_certificate, _read_spki):
         try:
-            return (load(octets),)
+            return (read(octets),)
         except _UNREADABLE:
             continue
+    if is_pkcs8(octets):
+        return (_read_pkcs8(octets, "the DER file"),)
     return (_load_private(load_der_private_key, octets, password, "the DER file"),)
 
 
-def _load_der_certificate(octets: bytes) -> Object:
+def _read_der_certificate(octets: bytes) -> Object:
     return make_certificate(x509.load_der_x509_certificate(octets))
-
-
-def _load_der_public(octets: bytes) -> Object:
-    return make_public_key(load_der_public_key(octets))
 
 
 # --- PKCS#12 ------------------------------------------------------------------------------------
@@ -181,14 +231,30 @@ def read_pkcs12(octets: bytes, password: bytes | None = None) -> tuple[Object, .
 
 
 def is_ssh_public(octets: bytes) -> bool:
-    return octets.startswith(_SSH_PUBLIC)
+    return octets.startswith((*_SSH_PUBLIC, _SSH2_BEGIN))
 
 
 def read_ssh_public(octets: bytes) -> tuple[Object, ...]:
-    """The public key of a line such as `ssh-ed25519 AAAA…`. Raises KeyFileError."""
+    """The public key of a line such as `ssh-ed25519 AAAA…`, or of a file of RFC 4716. Raises KeyFileError."""
     try:
-        return (make_public_key(load_ssh_public_key(octets)),)
+        line = _read_rfc4716(octets) if octets.startswith(_SSH2_BEGIN) else octets
+        return (make_public_key(load_ssh_public_key(line)),)
     except _UNREADABLE:
         raise KeyFileError(
             "the OpenSSH public key is malformed, or of a type that is not supported"
         ) from None
+
+
+def _read_rfc4716(octets: bytes) -> bytes:
+    """The same key as one line (RFC 4716 §3.3): headers are `Name: value`, and go on after a backslash."""
+    body, is_header = [], False
+    for line in map(bytes.strip, octets.splitlines()[1:]):
+        if line.startswith(b"----"):
+            break
+        if is_header or b":" in line:
+            is_header = line.endswith(b"\\")
+        else:
+            body.append(line)
+    encoded = b"".join(body)
+    blob = base64.b64decode(encoded, validate=True)
+    return blob[4 : 4 + int.from_bytes(blob[:4], "big")] + b" " + encoded

@@ -51,6 +51,7 @@ from ...kmip.objects import (
     SecretData,
     SymmetricKey,
 )
+from .der import find_key_algorithm
 from .errors import KeyFileError
 
 _A = CryptographicAlgorithm
@@ -77,6 +78,7 @@ _ALGORITHMS: Mapping[type, CryptographicAlgorithm] = {
 _FAMILIES: Mapping[CryptographicAlgorithm, str] = {
     _A.RSA: "RSA",
     _A.DSA: "DSA",
+    _A.DH: "Diffie-Hellman",
     **dict.fromkeys((_A.EC, _A.ECDSA, _A.ECDH, _A.ED25519, _A.ED448), "elliptic-curve"),
 }
 
@@ -96,12 +98,20 @@ def make_secret_data(
 
 def make_private_key(key: PrivateKeyTypes) -> PrivateKey:
     octets = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    return PrivateKey(_make_block(KeyFormatType.PKCS8, octets, determine_algorithm(key)))
+    return enclose_private_key(octets, determine_algorithm(key))
 
 
 def make_public_key(key: PublicKeyTypes) -> PublicKey:
     octets = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return PublicKey(_make_block(KeyFormatType.X509, octets, determine_algorithm(key)))
+    return enclose_public_key(octets, determine_algorithm(key))
+
+
+def enclose_private_key(pkcs8: bytes, algorithm: CryptographicAlgorithm) -> PrivateKey:
+    return PrivateKey(_make_block(KeyFormatType.PKCS8, pkcs8, algorithm))
+
+
+def enclose_public_key(spki: bytes, algorithm: CryptographicAlgorithm) -> PublicKey:
+    return PublicKey(_make_block(KeyFormatType.X509, spki, algorithm))
 
 
 def make_certificate(certificate: x509.Certificate) -> Certificate:
@@ -127,7 +137,7 @@ def _make_block(
 
 @dataclass(frozen=True, slots=True)
 class ObjectSummary:
-    """What an object is, in words for people. family: "RSA", "elliptic-curve", "DSA", or "" for others."""
+    """What an object is, in words for people. family: "RSA", "elliptic-curve", "DSA", "Diffie-Hellman", or "" for others."""
 
     text: str
     family: str = ""
@@ -191,6 +201,8 @@ def determine_algorithm(key: PrivateKeyTypes | PublicKeyTypes) -> CryptographicA
 def load_asymmetric_key(managed: PrivateKey | PublicKey) -> PrivateKeyTypes | PublicKeyTypes:
     """The key of an object in PKCS#8 or SPKI. Raises KeyFileError for any other."""
     octets = octets_of(managed)
+    if find_key_algorithm(octets) is _A.DH:  # the library warns of each of them
+        raise KeyFileError("a Diffie-Hellman key is written as pkcs8-pem, spki-pem or in DER")
     try:
         if isinstance(managed, PrivateKey):
             return load_der_private_key(octets, None)

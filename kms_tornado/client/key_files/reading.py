@@ -161,6 +161,12 @@ def _read_pem_or_der(octets: bytes, options: ReadingOptions) -> tuple[Object, ..
     return read(octets, options.password)
 
 
+def _read_openssh(octets: bytes, options: ReadingOptions) -> tuple[Object, ...]:
+    if is_ssh_public(octets):
+        return read_ssh_public(octets)
+    return read_pem(octets, options.password)
+
+
 def _read_algorithm(
     algorithm: CryptographicAlgorithm,
 ) -> Callable[[bytes, ReadingOptions], tuple[Object, ...]]:
@@ -196,6 +202,7 @@ FORMATS: Mapping[str, tuple[Reader, set[ObjectType]]] = {
     "chain": (_read_pem_or_der, {_T.CERTIFICATE}),
     "pkcs12": (_read_pkcs12, set()),
     "jwk": (_read_jwk, set()),
+    "openssh": (_read_openssh, _KEYS),
     "sec1": (_read_pem_or_der, _PRIVATE),
     "sec1-pem": (_read_pem_or_der, _PRIVATE),
     "sec1-der": (_read_pem_or_der, _PRIVATE),

@@ -9,9 +9,10 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -20,10 +21,21 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from ...kmip.objects import Certificate, Object, PrivateKey, PublicKey
+from .der import is_pkcs8, is_spki
 from .errors import KeyFileError
 from .json_ttlv import write_json_ttlv
 from .jwk import write_jwk
 from .kmip_objects import is_wrapped, load_asymmetric_key, octets_of, summarise_object
+
+_PEM, _DER = Encoding.PEM, Encoding.DER
+
+_OPENSSH_TYPES = (
+    rsa.RSAPrivateKey,
+    rsa.RSAPublicKey,
+    ed25519.Ed25519PrivateKey,
+    ed25519.Ed25519PublicKey,
+)
+_OPENSSH_CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})
 
 #: Those that hold an object in whatever form the server keeps it, wrapped or not.
 FORMATS_OF_ANY_OBJECT = frozenset({"json-ttlv", "raw", "base64"})
@@ -35,6 +47,7 @@ TEXT_FORMATS = frozenset(
         "jwk",
         "jwk-set",
         "base64",
+        "openssh",
         "pem",
         "sec1-pem",
         "pkcs1-pem",
@@ -82,17 +95,55 @@ def _load_certificate(managed: Certificate) -> x509.Certificate:
 
 
 def _write_private(managed: Object, *, encoding: Encoding) -> bytes:
+    """PKCS#8 as the server gave it, so that nothing of the key is lost."""
     if not isinstance(managed, PrivateKey):
         raise _refusal(managed, "PKCS#8 holds private keys")
-    key = load_asymmetric_key(managed)
-    return key.private_bytes(encoding, PrivateFormat.PKCS8, NoEncryption())  # type: ignore[union-attr]
+    octets = octets_of(managed)
+    if not is_pkcs8(octets):
+        key = load_asymmetric_key(managed)
+        octets = key.private_bytes(_DER, PrivateFormat.PKCS8, NoEncryption())  # type: ignore[union-attr]
+    return _encode(octets, "PRIVATE KEY", encoding)
 
 
 def _write_spki(managed: Object, *, encoding: Encoding) -> bytes:
     if not isinstance(managed, PublicKey):
         raise _refusal(managed, "SPKI holds public keys")
-    key = load_asymmetric_key(managed)
-    return key.public_bytes(encoding, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[union-attr]
+    octets = octets_of(managed)
+    if not is_spki(octets):
+        key = load_asymmetric_key(managed)
+        octets = key.public_bytes(_DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[union-attr]
+    return _encode(octets, "PUBLIC KEY", encoding)
+
+
+def _encode(octets: bytes, label: str, encoding: Encoding) -> bytes:
+    if encoding is _DER:
+        return octets
+    body = base64.b64encode(octets)
+    lines = [body[at : at + 64] for at in range(0, len(body), 64)]
+    return b"\n".join(
+        (f"-----BEGIN {label}-----".encode(), *lines, f"-----END {label}-----\n".encode())
+    )
+
+
+def _write_openssh(managed: Object) -> bytes:
+    if not isinstance(managed, PrivateKey | PublicKey):
+        raise _refusal(managed, "OpenSSH has private and public keys")
+    key: Any = load_asymmetric_key(managed)
+    if not _has_openssh_type(key):
+        raise KeyFileError(
+            "OpenSSH has RSA keys and those on P-256, P-384, P-521 and Ed25519: export this one as pem"
+        )
+    if isinstance(managed, PrivateKey):
+        written: bytes = key.private_bytes(_PEM, PrivateFormat.OpenSSH, NoEncryption())
+        return written
+    line: bytes = key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    return line + b"\n"
+
+
+def _has_openssh_type(key: object) -> bool:
+    if isinstance(key, ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey):
+        return key.curve.name in _OPENSSH_CURVES
+    return isinstance(key, _OPENSSH_TYPES)
 
 
 def _write_pkcs1(managed: Object, *, encoding: Encoding) -> bytes:
@@ -110,14 +161,12 @@ def _write_sec1(managed: Object, *, encoding: Encoding) -> bytes:
         key = load_asymmetric_key(managed)
         if isinstance(key, ec.EllipticCurvePrivateKey):
             return key.private_bytes(encoding, PrivateFormat.TraditionalOpenSSL, NoEncryption())
-    raise _refusal(managed, "SEC1 holds private keys on NIST curves")
+    raise _refusal(managed, "SEC1 holds private keys on curves such as P-256")
 
 
 def _refusal(managed: Object, text: str) -> KeyFileError:
     return KeyFileError(f"{text}, and this is {summarise_object(managed).text}")
 
-
-_PEM, _DER = Encoding.PEM, Encoding.DER
 
 #: Format → its writer; those of JWK take the identifier, too.
 FORMATS: Mapping[str, Callable[[Object], bytes]] = {
@@ -132,6 +181,7 @@ FORMATS: Mapping[str, Callable[[Object], bytes]] = {
     "pkcs8-der": partial(_write_private, encoding=_DER),
     "spki-pem": partial(_write_spki, encoding=_PEM),
     "spki-der": partial(_write_spki, encoding=_DER),
+    "openssh": _write_openssh,
     "base64": _write_base64,
     "raw": octets_of,
 }

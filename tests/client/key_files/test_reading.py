@@ -43,6 +43,11 @@ WRITABLE = {
     "pkcs1-der": {"rsa private", "rsa public"},
     "sec1-pem": {f"{curve} private" for curve in ON_NIST_CURVES},
     "sec1-der": {f"{curve} private" for curve in ON_NIST_CURVES},
+    "openssh": {
+        f"{kind} {half}"
+        for kind in ("rsa", "p256", "p384", "p521", "ed25519")
+        for half in ("private", "public")
+    },
     "jwk": (PRIVATE | PUBLIC | {"aes", "hmac"}) - {"dsa private", "dsa public"},
     "jwk-set": (PRIVATE | PUBLIC | {"aes", "hmac"}) - {"dsa private", "dsa public"},
 }

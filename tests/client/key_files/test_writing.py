@@ -48,7 +48,7 @@ REFUSED = {
     ("certificate", "pkcs8-pem"): "PKCS#8 holds private keys, and this is a certificate",
     ("rsa public", "pkcs8-pem"): "PKCS#8 holds private keys, and this is an RSA public key",
     ("rsa private", "spki-pem"): "SPKI holds public keys, and this is an RSA private key",
-    ("ed25519 private", "sec1-pem"): "SEC1 holds private keys on NIST curves",
+    ("ed25519 private", "sec1-pem"): "SEC1 holds private keys on curves such as P-256",
     (
         "p256 private",
         "pkcs1-pem",
