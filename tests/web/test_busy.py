@@ -60,9 +60,9 @@ class Server:
             assert job.result(10)
         self.jobs.clear()
 
-    def post(self, body: Any) -> Any:
+    def post(self, body: Any, path: str = "/kmip_2_1") -> Any:
         headers = {"Content-Type": "application/json"}
-        return self.client.post("/kmip_2_1", body=json.dumps(body).encode(), headers=headers)
+        return self.client.post(path, body=json.dumps(body).encode(), headers=headers)
 
 
 @pytest.fixture(params=["fast lane", "long way"])
@@ -142,7 +142,7 @@ def test_what_was_done_is_told_however_full_the_server_is(server):
     key = value_of(made, "UniqueIdentifier")
     grant = {"unique_identifier": key, "user_id": "bob", "operation_types": ["get"]}
     server.fill(heavy=False)
-    answer = server.client.post("/access/grant", body=json.dumps(grant).encode())
+    answer = server.post(grant, "/access/grant")
     assert answer.status == 200
     assert server.client.get(f"/access/list/{key}").json()[0]["user_id"] == "bob"
 
