@@ -11,8 +11,8 @@ which nothing is missing is stored as it came (see `transparent`). No prime is t
 
 Python computes a power in one call, during which no other thread runs. So the powers here are computed in
 steps of about a millisecond, and between two of them the event loop has its turn. What a request may cost
-is bounded by MAX_COMPLETED_BITS and by the number of powers: one for numbers that contradict each other, and
-one more for a modulus that is a power of one prime.
+is bounded by the length of the modulus and by the number of powers: one for numbers that contradict each
+other, and one more for a modulus that is a power of one prime.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from .numbers import MAX_STORED_BITS, RSAPrivate
 
 #: Bits of a modulus. Below, the key is none; above, the longest single step takes over 20 ms.
 MIN_COMPLETED_BITS, MAX_COMPLETED_BITS = 512, 8192
+#: Bits of a modulus whose primes are searched for. A power takes half a second then, with twice the bits four.
+MAX_SEARCHED_BITS = 4096
 MAX_EXPONENT_BITS = 256  # FIPS 186-5 §5.4
 
 #: Public exponents that are tried where only private ones were sent, those in use first.
@@ -64,6 +66,10 @@ def check_can_be_completed(key: TransparentRSAPrivateKey) -> None:
         raise InvalidField(
             f"an RSA key has {MIN_COMPLETED_BITS} to {MAX_COMPLETED_BITS} bits where numbers of it are missing:"
             " send all eight of another one"
+        )
+    if not has_primes(key) and n.bit_length() > MAX_SEARCHED_BITS:
+        raise InvalidField(
+            f"the primes of an RSA key of over {MAX_SEARCHED_BITS} bits are not searched for: send P and Q, too"
         )
     if not n & 1 or any(number >= n for number in numbers[1:]):
         raise _contradiction()

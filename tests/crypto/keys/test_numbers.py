@@ -34,7 +34,7 @@ def test_key_knows_its_algorithm_and_length(name, algorithm, length):
     assert (determine_algorithm(key), measure_key_length(key)) == (algorithm, length)
 
 
-@pytest.mark.parametrize("stated", [A.EC, A.ECDSA, A.ECDH])
+@pytest.mark.parametrize("stated", [A.EC, A.ECDSA, A.ECDH, A.ECMQV])
 def test_use_of_a_nist_curve_is_what_was_stated(stated):
     key = key_formats.import_private(pkcs8(EC_KEYS[P256]), F.PKCS8)
     assert determine_algorithm(key, stated) is stated

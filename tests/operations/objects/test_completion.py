@@ -5,17 +5,25 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from cryptography.hazmat.primitives import hashes, keywrap
 from cryptography.hazmat.primitives import serialization as s
+from cryptography.hazmat.primitives.asymmetric import padding
 
 from kms_tornado.crypto.keys.rsa_numbers import is_complete
 from kms_tornado.errors import InvalidField, Unavailable
 from kms_tornado.kmip.enums import KeyFormatType
 from kms_tornado.kmip.key_material import TransparentRSAPrivateKey
-from kms_tornado.kmip.objects import KeyBlock, KeyValue, PrivateKey, PublicKey
+from kms_tornado.kmip.objects import (
+    KeyBlock,
+    KeyValue,
+    PrivateKey,
+    PublicKey,
+    encode_key_value,
+)
 from kms_tornado.operations.objects.completion import complete_numbers
 
 from ...keys import rsa_key
-from ...kms import name, octets, structure, uid
+from ...kms import name, number, octets, structure, uid
 from ..test_register import big, got, key_block, refused, registered
 
 NUMBERS = rsa_key(2048).private_numbers()
@@ -85,6 +93,41 @@ def test_numbers_that_make_no_key_are_refused_in_words(alice, held, words):
     reason, message = refused(alice, "PrivateKey", held)
     assert reason in {"InvalidField", "MissingData"}
     assert words in message
+
+
+@pytest.mark.parametrize("wrap_type", ["NotWrapped", "AsRegistered"])
+def test_key_that_was_wrapped_without_its_primes_signs(alice, wrap_type):
+    """The TTLV of a KeyValue is what was wrapped; it may stay wrapped until it is used."""
+    kek = alice.import_key("", bytes(32))
+    value = encode_key_value(KeyValue(TransparentRSAPrivateKey(N, NUMBERS.d, E)))
+    held = structure(
+        "PrivateKey",
+        structure(
+            "KeyBlock",
+            name("KeyFormatType", "TransparentRSAPrivateKey"),
+            octets("KeyValue", keywrap.aes_key_wrap_with_padding(bytes(32), value)),
+            name("CryptographicAlgorithm", "RSA"),
+            number("CryptographicLength", 2048),
+            structure(
+                "KeyWrappingData",
+                name("WrappingMethod", "Encrypt"),
+                structure("EncryptionKeyInformation", uid(kek)),
+                name("EncodingOption", "TTLVEncoding"),
+            ),
+        ),
+    )
+    mask = {"tag": "CryptographicUsageMask", "type": "Integer", "value": "Sign"}
+    made = alice.do(
+        "Import",
+        uid(""),
+        name("ObjectType", "PrivateKey"),
+        name("KeyWrapType", wrap_type),
+        structure("Attributes", mask),
+        held,
+    )
+    signature = alice.do("Sign", uid(made.uid), octets("Data", b"data")).octets("SignatureData")
+    pss = padding.PSS(padding.MGF1(hashes.SHA256()), 32)
+    rsa_key(2048).public_key().verify(signature, b"data", pss, hashes.SHA256())
 
 
 class Threads:
