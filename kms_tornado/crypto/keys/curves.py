@@ -116,7 +116,8 @@ def find_curve_by_number(number: int, algorithm: CryptographicAlgorithm | None) 
 
 def unsupported_curve_error() -> UnsupportedCryptographicParameters:
     return UnsupportedCryptographicParameters(
-        "keys on curves are on P-192 to P-521, secp256k1, the brainpool curves, Ed25519, Ed448, X25519 or X448"
+        "keys are of RSA, DSA or Diffie-Hellman, or on P-192 to P-521, secp256k1, the brainpool curves,"
+        " Ed25519, Ed448, X25519 or X448"
     )
 
 
