@@ -17,6 +17,7 @@ from kms_tornado.kmip.attributes import Attributes, parse_user_tags
 from kms_tornado.kmip.enums import CryptographicAlgorithm, LinkType, State, UsageLimitsUnit
 from kms_tornado.kmip.structures import UsageLimits
 
+from ....outside_keys import openssl
 from ...key_files.samples import native, sample
 from ..conftest import BOB
 from ..runner import Kmsctl
@@ -43,6 +44,33 @@ def test_key_comes_back_as_it_was_brought(
         key = imported(alice(noun, "keys", "import", path))
         again = alice(noun, "keys", "export", key, "-", "-f", "der").output
         assert again == write_key_file(sample(f"{kind} {half}"), "der")
+
+
+@pytest.mark.parametrize(
+    ("noun", "argv", "is_kept"),
+    [
+        ("rsa", ["-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:2048",
+                 "-pkeyopt", "rsa_pss_keygen_md:sha384"], True),
+        ("ec", ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:brainpoolP320t1"], True),
+        ("ec", ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:secp256k1"], True),
+        ("ec", ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:secp384r1",
+                "-pkeyopt", "ec_param_enc:explicit"], False),
+        ("ec", ["-algorithm", "Ed448"], True),
+        ("ec", ["-algorithm", "X448"], True),
+    ],
+    ids=["RSA-PSS", "brainpool", "secp256k1", "explicit", "Ed448", "X448"],
+)  # fmt: skip
+def test_file_of_openssl_comes_back_as_it_was(
+    alice: Kmsctl, noun: str, argv: list[str], is_kept: bool
+) -> None:
+    private = openssl("genpkey", *argv)
+    for octets in (private, openssl("pkey", "-pubout", stdin=private)):
+        key = imported(alice(noun, "keys", "import", "-", stdin=octets))
+        again = alice(noun, "keys", "export", key, "-", "-f", "pem").output
+        assert (again == octets) is is_kept
+    if not is_kept:
+        named = ("pkey", "-pubin", "-pubout", "-ec_param_enc", "named_curve")
+        assert openssl(*named, stdin=octets) == again
 
 
 @pytest.mark.parametrize(
