@@ -162,7 +162,8 @@ class BearerAuthMixin(RequestHandler):
         if self._principal is None or not has_bearer_scheme(
             self.request.headers.get("Authorization", "")
         ):
-            super()._cross_origin_protection()
+            # Not super(): the key server's own handlers, which need no token, have none of it.
+            RequestHandler._cross_origin_protection(self)
 
     # Tornado logs what this raises, and leaves the client waiting. It does the same for a broken answer.
     # So it would be for Tornado's own refusals before `prepare` (a malformed body, an unknown method, the

@@ -193,6 +193,12 @@ def test_mounted_kms_takes_every_request_with_a_good_token(host: Host) -> None:
     is_refused(host.client.post("/kms/access/grant", body=grant, headers=ELSEWHERE), 401, None)
 
 
+def test_mounted_kms_answers_a_wrong_method_as_the_server_does(host: Host) -> None:
+    for path in ("/kms/version", "/kms/health", "/kms/openapi.json"):
+        assert host.client.post(path, body=b"", headers=ELSEWHERE).status == 405
+    assert host.client.post("/kms/owned", body=b"").status == 404
+
+
 def test_public_method_keeps_the_protection_whatever_token_is_sent(host: Host) -> None:
     """It reads no token, so what lets a request in may be a cookie."""
     for token in (None, host.token(), "x.y.z"):
@@ -212,12 +218,17 @@ def test_public_method_takes_what_the_applications_own_page_sends(host: Host) ->
     assert host.client.post("/form", body=b"", headers=headers).text == "done"
 
 
-def test_principal_without_a_token_of_the_request_keeps_the_protection() -> None:
+def test_principal_without_a_token_of_the_request_keeps_the_protection(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
     """Whoever lets requests in by something else (here: nothing) must not lose it."""
-    routes: list[Any] = list(BEARER.items())
+    kms = handlers("/kms", data_dir=tmp_path_factory.mktemp("kms") / "data")
+    routes: list[Any] = [*kms, *BEARER.items()]
     app = Application(routes, bearer_auth=InsecureNoAuth("somebody"), xsrf_cookies=True)
-    with running(lambda: app) as client:
+    with running(lambda: app, kms) as client:
         for headers in ({}, {"Authorization": "Basic YTpi"}, {"Authorization": "Negotiate x"}):
-            for path in ("/plain", "/first", "/last", "/own-first", "/own-here"):
+            for path in (
+                "/plain", "/first", "/last", "/own-first", "/own-here", "/kms/kmip_2_1", "/kms/access/grant"
+            ):  # fmt: skip
                 assert client.post(path, headers=headers, body=b"").status == 403
         assert client.post("/plain", token="whatever", body=b"").status == 200
