@@ -10,7 +10,7 @@ from pathlib import Path
 class Fault:
     """A rule undone.
 
-    rule: the group of faults, S1 to S14, that the rule answers (`RULES`). name: what the faulty server does.
+    rule: the group of faults, S1 to S15, that the rule answers (`RULES`). name: what the faulty server does.
     file: below kms_tornado. old: a part of one line, which occurs once in the file. new: what replaces it.
     tests: what must catch it, below tests: files, or single tests in files.
     """
@@ -50,6 +50,7 @@ RULES = {
     "S12": "the client repeats nothing that counts twice, and tells its secrets to its server alone",
     "S13": "nothing drives the user's terminal, and nothing dangerous is done unasked",
     "S14": "an encrypted file is whole and as it was written, or there is none",
+    "S15": "no class of an application's undoes the token check",
 }
 
 FAULTS: tuple[Fault, ...] = (
@@ -1307,5 +1308,54 @@ FAULTS: tuple[Fault, ...] = (
         "if error is None and self._error is not None:",
         "if error is not None and self._error is not None:",
         ("client/files/test_write_behind.py",),
+    ),
+    # --- S15: what applications embed --------------------------------------------------------------
+    Fault(
+        "S15",
+        "a principal that came by no token loses the protection against forged requests",
+        "web/bearer/mixin.py",
+        "if self._principal is None or not has_bearer_scheme(",
+        "if self._principal is None and not has_bearer_scheme(",
+        ("web/bearer/test_cross_site_requests.py",),
+    ),
+    Fault(
+        "S15",
+        "a refusal goes through what the handler overrides",
+        "web/bearer/refusals.py",
+        "hooks.call(handler._send_refusal, body, hooks)",
+        "hooks.call(handler.finish, body)",
+        ("web/bearer/test_host_classes.py",),
+    ),
+    Fault(
+        "S15",
+        "the method that called one with @requires goes on after the refusal",
+        "web/bearer/mixin.py",
+        "raise Finish  # what called this",
+        "return None  # what called this",
+        ("web/bearer/test_refusals.py",),
+    ),
+    Fault(
+        "S15",
+        "a property of another base class says who the user is",
+        "web/bearer/mixin.py",
+        "if not issubclass(owner, BearerAuthMixin):",
+        "if owner is None:",
+        ("web/bearer/test_refusals.py",),
+    ),
+    Fault(
+        "S15",
+        "a scope without a word guards nothing, and nobody is told",
+        "web/bearer/mixin.py",
+        "if not values or not all(",
+        "if not all(",
+        ("web/bearer/test_arguments.py",),
+    ),
+    Fault(
+        "S15",
+        "Tornado's logs keep the tokens of a query",
+        "redaction.py",
+        "record.msg, record.args = masked, None",
+        "record.msg = record.msg",
+        ("web/bearer/test_tokens_in_queries.py",),
     ),
 )

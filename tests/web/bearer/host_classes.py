@@ -44,8 +44,10 @@ def host_classes() -> Iterator[HostClass]:
     kinds = [(hook, calls_super) for hook in HOOKS + MADE_BY for calls_super in (True, False)]
     kinds.remove(("current_user", True))  # nothing above it answers
     for number, (hook, calls_super) in enumerate(kinds):
-        for step in (0, 3):
-            arrangement = ARRANGEMENTS[(number + step) % len(ARRANGEMENTS)]
+        arrangements = {ARRANGEMENTS[(number + step) % len(ARRANGEMENTS)] for step in (0, 3)}
+        if hook in {"data_received", "on_connection_close"}:
+            arrangements.add("streamed")  # Tornado calls them in no other
+        for arrangement in sorted(arrangements):
             yield HostClass(hook, calls_super, arrangement)
 
 

@@ -188,6 +188,21 @@ def test_refused_request_is_answered_whatever_its_handler_overrides(
     assert server.client.get("/plain", token=server.token()).text == "alice"
 
 
+def test_refusal_of_a_streamed_body_waits_for_none_of_it(server: Server) -> None:
+    for host in (host for host in CLASSES if host.arrangement == "streamed"):
+        for sent in (b"", b"x" * 1000):
+            with socket.create_connection(
+                ("127.0.0.1", server.client.port), timeout=SOON_S
+            ) as sock:
+                head = f"POST {host.path} HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n"
+                sock.sendall(head.encode() + sent)
+                assert sock.recv(100).startswith(b"HTTP/1.1 401"), host
+                logged = server.records.take(server.client)
+                assert [record.name for record in logged] == ["kms_tornado.auth"], host
+        server.records.take(server.client)
+    assert server.client.get("/plain", token=server.token()).text == "alice"
+
+
 @pytest.mark.parametrize("hook", HOOKS + MADE_BY)
 def test_token_without_the_scope_is_answered_whatever_its_handler_overrides(
     server: Server, hook: str
