@@ -741,6 +741,52 @@ FAULTS: tuple[Fault, ...] = (
         ("domain/test_access.py",),
     ),
     Fault(
+        "S7",
+        "an imported key says that it was made here",
+        "domain/import_rules.py",
+        '"random_number_generator": _OWN',
+        '"random_number_generator": _KEPT',
+        (
+            "operations/test_import.py::test_generator_cannot_be_claimed_nor_the_past_of_a_wrapping_key",
+        ),
+    ),
+    Fault(
+        "S7",
+        "a revoked Sensitive key comes back Active where the request says so",
+        "domain/wrapped_rights.py",
+        "if wrapped.state is State.COMPROMISED:",
+        "if wrapped.state is NotImplemented:",
+        ("domain/test_wrapped_rights.py",),
+    ),
+    Fault(
+        "S2",
+        "a digest beside a wrapped key says which guess of it is right",
+        "operations/objects/imported.py",
+        "or (was_wrapped and not is_readable)",
+        "or (was_wrapped and is_readable)",
+        (
+            "operations/objects/test_wrapped_rights.py::test_digest_beside_a_wrapped_key_is_no_way_to_guess_it",
+        ),
+    ),
+    Fault(
+        "S2",
+        "the digest of an imported secret is kept",
+        "operations/objects/imported.py",
+        "if object_type not in _PUBLIC:",
+        "if object_type is None:",
+        (
+            "operations/objects/test_digests.py::test_right_digest_of_a_secret_is_taken_and_kept_nowhere",
+        ),
+    ),
+    Fault(
+        "S8",
+        "spent limits are whole again once the key is imported",
+        "operations/objects/imported.py",
+        'changes["usage_limits"] = keep_usage_limits(supplied.usage_limits)',
+        "keep_usage_limits(supplied.usage_limits)",
+        ("operations/test_import.py::test_limits_begin_with_the_count_that_is_left",),
+    ),
+    Fault(
         "S8",
         "who may set attributes revokes by a date",
         "domain/attribute_rules.py",

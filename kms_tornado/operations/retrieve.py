@@ -1,4 +1,4 @@
-"""Get and Export (KMIP 2.1 §6.1.17, §6.1.16).
+"""Get and Export (KMIP 2.1 §6.1.19, §6.1.18).
 
 `operations.objects` shows the steps from the stored object to the answer.
 """

@@ -1,4 +1,4 @@
-"""Keys that are stored wrapped by another key, which this server may or may not have (KMIP 2.1 §6.1.21).
+"""Keys that are stored wrapped by another key, which this server may or may not have (KMIP 2.1 §6.1.25).
 
 The envelope contains the KeyBlock as it came, in binary TTLV. It can be given out as it is. For any use, and
 to be given out in another form, it is unwrapped each time, for which the caller needs a right to the wrapping
