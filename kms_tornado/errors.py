@@ -425,7 +425,14 @@ class GeneralFailure(KMIPError):
 
 
 class KeySetError(KMSError):
-    """An issuer's key set could not be fetched, parsed or used. ``str()`` is for the operator."""
+    """An issuer's key set could not be fetched, parsed or used.
+
+    ``str()`` is for the operator; cause: a few fixed words that may be told to anybody.
+    """
+
+    def __init__(self, text: str, cause: str = "not a key set") -> None:
+        super().__init__(text)
+        self.cause = cause
 
 
 class Unavailable(KMSError):

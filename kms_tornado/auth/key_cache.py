@@ -12,11 +12,12 @@ import random
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from ..errors import KeySetError, KeysUnavailable
 from .issuer import RefreshPolicy, TrustedIssuer
+from .kept_keys import KeptKeys
 from .key_source import LoadedKeys
+from .key_status import KeyStatus, compute_level
 from .keyset import KeySet
 
 log = logging.getLogger("kms_tornado.keys")
@@ -65,41 +66,27 @@ _WITHOUT_KEYS_S = 5.0
 # meanwhile could still verify one. The next good refresh ends this. Keys never become
 # stale for a long interval alone.
 #
+# Keeping. A good refresh is written to a file before its keys are used, so no key that was refused once comes
+# back with a restart. The file of a former run serves from the start until the first good refresh, however
+# long that takes, up to max_stale_s after it was fetched. Where it cannot be written, keys serve all
+# the same.
+#
 #   KeyStatus.state   keys     refreshes                                  a token is
 #   loading           none     the first one has not ended                answered 503 after a wait
 #   missing           none     have failed since the start                answered 503
+#   kept              good     none has succeeded since the start         checked with a former run's keys
 #   ok                good     the last one succeeded                     checked
 #   failing           good     the last one failed                        checked with the last good keys
 #   stale             too old  have failed for longer than max_stale_s    answered 503
-
-
-@dataclass(frozen=True, slots=True)
-class KeyStatus:
-    """What an operator needs to know about one issuer's keys.
-
-    issuer: its URI. state: "loading" (no answer yet), "ok", "failing" (the last good keys serve),
-    "stale" (they no longer do), "missing" (there never were any).
-    keys: the number of usable keys.
-    age_s: seconds since the last good refresh, None before the first one.
-    failing_for_s: seconds since the first of the failures in a row, None while refreshes succeed.
-    problem: why the last refresh failed, for an operator; None while refreshes succeed.
-    generation: counts the changes of the key set.
-    """
-
-    issuer: str
-    state: str
-    keys: int
-    age_s: float | None
-    failing_for_s: float | None
-    problem: str | None
-    generation: int
 
 
 class KeyCache:
     """Owns one issuer's current KeySet. Belongs to one event loop.
 
     load: fetches the key set. Raises KeySetError.
-    clock: monotonic, in seconds. jitter: (low, high) → a number between the two.
+    kept: the file for a restart, None without one.
+    clock: monotonic, in seconds. jitter: (low, high) → a number between the two. wall_clock: seconds since
+    the epoch, for what people read, and for the age of what is kept.
     """
 
     def __init__(
@@ -108,14 +95,18 @@ class KeyCache:
         load: Load,
         policy: RefreshPolicy,
         *,
+        kept: KeptKeys | None = None,
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[float, float], float] = random.uniform,
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self.issuer = issuer
         self.fetches: Counter[str] = Counter()  # {"ok" or "failed": number}
         self._load = load
         self._policy = policy
+        self._kept = kept
         self._clock = clock
+        self._wall_clock = wall_clock
         self._jitter = jitter
         #: What find_key_set returns while refreshes succeed; None while they fail.
         self.fresh_key_set: KeySet | None = None
@@ -126,7 +117,9 @@ class KeyCache:
         self._next_at = -math.inf
         self._failures = 0  # in a row
         self._failing_since: float | None = None
-        self._problem: str | None = None
+        self._problem: KeySetError | None = None
+        self._is_from_former_run = False  # the keys: no refresh has succeeded since the start
+        self._level, self._level_since = "DOWN", wall_clock()
         self._is_staleness_logged = False
         self._is_asked = False  # for a refresh that starts from now on
         self._is_answer_awaited = (
@@ -144,15 +137,13 @@ class KeyCache:
             raise KeysUnavailable(
                 "the issuer's keys are not available",
                 retry_after_s=self._compute_retry_after_s(),
-                detail=self._problem or "the first fetch has not ended yet",
+                detail=str(self._problem or "the first fetch has not ended yet"),
             )
         return key_set
 
     def find_key_set(self) -> KeySet | None:
         """As require_key_set, but None where that raises."""
-        if self._failing_since is not None and self._is_stale():
-            return None
-        return self._key_set
+        return None if self._is_stale() else self._key_set
 
     async def refresh(self) -> None:
         """Join the refresh in flight, or start one if the cooldown is over; then wait for its end.
@@ -170,6 +161,23 @@ class KeyCache:
 
     # --- for the periodic callback and the server -----------------------------------------------
 
+    def load_kept(self) -> None:
+        """Serve what a former run has kept until the first good refresh. To be called before the first tick."""
+        if self._kept is None or self._key_set is not None:
+            return
+        found = self._kept.load()
+        if found is None:
+            return
+        self._key_set, age_s = found
+        self._generation += 1
+        self._succeeded_at = self._clock() - age_s
+        self._is_from_former_run = True
+        log.info(
+            "issuer %s: %d signing keys that were fetched %.0f s ago by a former run serve until a fetch succeeds",
+            self.issuer.uri, self._key_set.size, age_s,
+        )  # fmt: skip
+        self._note_level()
+
     def tick(self) -> float:
         """Start a refresh if one is due. To be called once a second or more often.
 
@@ -178,6 +186,7 @@ class KeyCache:
         if self._clock() >= self._compute_due_at():
             self.start_refresh()
         self._log_staleness()
+        self._note_level()
         return math.inf if self._task is not None else self._compute_due_at() - self._clock()
 
     def _log_staleness(self) -> None:
@@ -232,21 +241,35 @@ class KeyCache:
     def status(self) -> KeyStatus:
         """The state at this moment."""
         now = self._clock()
-        if self._key_set is None:
-            state = "loading" if self._failing_since is None else "missing"
-        elif self._failing_since is None:
-            state = "ok"
-        else:
-            state = "stale" if self._is_stale() else "failing"
+        self._note_level()
+        cause = None if self._problem is None else self._problem.cause
+        if self._failing_since is None and self._state() in {"loading", "kept"}:
+            cause = "not fetched yet"
         return KeyStatus(
             issuer=self.issuer.uri,
-            state=state,
+            state=self._state(),
             keys=0 if self._key_set is None else self._key_set.size,
             age_s=None if self._succeeded_at is None else now - self._succeeded_at,
             failing_for_s=None if self._failing_since is None else now - self._failing_since,
-            problem=self._problem,
+            problem=None if self._problem is None else str(self._problem),
+            cause=cause,
+            since=self._level_since,
             generation=self._generation,
         )
+
+    def _state(self) -> str:
+        if self._key_set is None:
+            return "loading" if self._failing_since is None else "missing"
+        if self._is_stale():
+            return "stale"
+        if self._is_from_former_run:
+            return "kept"
+        return "ok" if self._failing_since is None else "failing"
+
+    def _note_level(self) -> None:
+        level = compute_level(self._state())
+        if level != self._level:
+            self._level, self._level_since = level, self._wall_clock()
 
     # --- one refresh ----------------------------------------------------------------------------
 
@@ -261,16 +284,26 @@ class KeyCache:
         try:
             async with asyncio.timeout(self._policy.timeout_s):
                 loaded = await self._load()
+            if self._kept is not None:
+                await self._kept.keep(
+                    loaded.document,
+                    loaded.key_set,
+                    self._wall_clock(),
+                    timeout_s=self._policy.timeout_s,
+                )
         except TimeoutError:
-            self._record_failure(f"no complete answer within {self._policy.timeout_s:g} s")
+            text = f"no complete answer within {self._policy.timeout_s:g} s"
+            self._record_failure(KeySetError(text, "timeout"))
         except KeySetError as exc:
-            self._record_failure(str(exc))
+            self._record_failure(exc)
         except Exception as exc:
             # Whatever a document triggers in our code, the schedule must go on.
             log.exception("issuer %s: a refresh failed because of a bug", self.issuer.uri)
-            self._record_failure(f"internal error ({type(exc).__name__})")
+            text = f"internal error ({type(exc).__name__})"
+            self._record_failure(KeySetError(text, "internal error"))
         else:
             self._record_success(loaded)
+        self._note_level()
 
     def _record_success(self, loaded: LoadedKeys) -> None:
         now = self._clock()
@@ -295,6 +328,9 @@ class KeyCache:
                     "issuer %s: %s %d signing keys", self.issuer.uri,
                     "loaded" if previous is None else "now has", loaded.key_set.size,
                 )  # fmt: skip
+        elif self._is_from_former_run:
+            log.info("issuer %s: a fetch brought the same keys", self.issuer.uri)
+        self._is_from_former_run = False
         self._log_problems(loaded.key_set)
         if self._failing_since is not None:
             log.warning(
@@ -314,7 +350,7 @@ class KeyCache:
         # Spread downwards, so that many servers do not ask in the same second.
         self._schedule(interval_s * self._jitter(0.9, 1.0))
 
-    def _record_failure(self, problem: str) -> None:
+    def _record_failure(self, problem: KeySetError) -> None:
         self.fresh_key_set = None
         self.fetches["failed"] += 1
         self._failures += 1
@@ -357,9 +393,9 @@ class KeyCache:
     # --- time -----------------------------------------------------------------------------------
 
     def _is_stale(self) -> bool:
-        """Whether refreshes fail and the last good one is too long ago."""
+        """Whether refreshes fail, or none has ended since the start, and the last good one is too long ago."""
         return (
-            self._failing_since is not None
+            (self._failing_since is not None or self._is_from_former_run)
             and self._succeeded_at is not None
             and self._clock() - self._succeeded_at > self._policy.max_stale_s
         )

@@ -6,6 +6,7 @@ Bytes come from the `fetch` that is passed in.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urljoin, urlsplit
@@ -45,9 +46,19 @@ class Fetch(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LoadedKeys:
-    """An issuer's keys, and for how many seconds its answer may be cached (None: it does not say)."""
+    """An issuer's keys, for how many seconds its answer may be cached (None: it does not say), and its document."""
 
     key_set: KeySet
+    max_age_s: float | None
+    document: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    """What was fetched, and what it says."""
+
+    content: KeySet | Discovery
+    body: bytes
     max_age_s: float | None
 
 
@@ -63,7 +74,7 @@ class KeySource:
         #: For how long the first of two places is waited for; a little is left to say what was slow.
         self._patience_s = None if timeout_s is None else 0.45 * timeout_s
         #: {URL: (ETag, the document it belongs to)}
-        self._last_documents: dict[str, tuple[str, KeySet | Discovery]] = {}
+        self._last_documents: dict[str, tuple[str, _Document]] = {}
 
     async def load(self) -> LoadedKeys:
         """Fetch the issuer's current keys. Raises KeySetError.
@@ -103,37 +114,34 @@ class KeySource:
                 async with asyncio.timeout(self._patience_s):
                     return await self._load_from(second)
             except TimeoutError:
-                problem = f"{second}: no complete answer in time"
+                problem = KeySetError(f"{second}: no complete answer in time", "timeout")
             except KeySetError as exc:
-                problem = str(exc)
+                problem = exc
             try:
                 return await attempt
             except KeySetError as exc:
-                raise KeySetError(f"{exc}; discovery: {problem}") from None
+                cause = problem.cause if exc.cause == "HTTP 404" else exc.cause
+                raise KeySetError(f"{exc}; discovery: {problem}", cause) from None
         finally:
             attempt.cancel()
             await asyncio.gather(attempt, return_exceptions=True)
 
     async def _load_from(self, url: str) -> LoadedKeys:
-        document, max_age_s = await self._get(url)
-        return await self._follow(document, url, max_age_s)
-
-    async def _follow(
-        self, document: KeySet | Discovery, url: str, max_age_s: float | None
-    ) -> LoadedKeys:
-        """From a document to the keys: a discovery document leads there in exactly one step."""
-        if isinstance(document, KeySet):
-            return LoadedKeys(document, max_age_s)
-        self._check_discovery(document, url)
-        try:
-            key_set, max_age_s = await self._get(document.jwks_uri)
-        except KeySetError as exc:
-            raise KeySetError(f"{exc} ({url} names this address)") from None
-        if not isinstance(key_set, KeySet):
+        """From a place to the keys: a discovery document leads there in exactly one step."""
+        document = await self._get(url)
+        discovery = document.content
+        if isinstance(discovery, Discovery):
+            self._check_discovery(discovery, url)
+            try:
+                document = await self._get(discovery.jwks_uri)
+            except KeySetError as exc:
+                raise KeySetError(f"{exc} ({url} names this address)", exc.cause) from None
+        if not isinstance(document.content, KeySet):
+            assert isinstance(discovery, Discovery)
             raise KeySetError(
-                f"{document.jwks_uri}, which {url} names, is another discovery document, not a key set"
+                f"{discovery.jwks_uri}, which {url} names, is another discovery document, not a key set"
             )
-        return LoadedKeys(key_set, max_age_s)
+        return LoadedKeys(document.content, document.max_age_s, document.body)
 
     def _check_discovery(self, document: Discovery, url: str) -> None:
         """The document must name the configured issuer (OpenID Connect Discovery §4.3)."""
@@ -143,41 +151,48 @@ class KeySource:
             if isinstance(named, str) and named.rstrip("/") == configured.rstrip("/"):
                 raise KeySetError(
                     f"{url} names the issuer {named!r}, but {configured!r} is configured: they "
-                    "differ in the slash at the end; configure it as the issuer writes it"
+                    "differ in the slash at the end; configure it as the issuer writes it",
+                    "another issuer",
                 )
             raise KeySetError(
                 f"{url} names the issuer {named!r:.200}, but {configured!r} is configured: "
-                "configure that issuer, or the key set URI of your issuer"
+                "configure that issuer, or the key set URI of your issuer",
+                "another issuer",
             )
         try:
             check_issuer_url(document.jwks_uri, "its jwks_uri")
         except ConfigurationError as exc:
             raise KeySetError(f"{url}: {exc}") from None
 
-    async def _get(self, url: str) -> tuple[KeySet | Discovery, float | None]:
-        """(document, max-age in seconds). An answer 304 stands for the document of last time."""
+    async def _get(self, url: str) -> _Document:
+        """An answer 304 stands for the document of last time."""
         last = self._last_documents.get(url)
         answer = await self._fetch(url, etag=last[0] if last else None)
         if answer.status == 304 and last is not None:
-            return last[1], answer.max_age_s
+            return dataclasses.replace(last[1], max_age_s=answer.max_age_s)
+        cause = f"HTTP {answer.status}"
         if answer.status == 404:
-            raise KeySetError(f"{url} answered HTTP 404: it has no keys; configure the key set URI")
+            raise KeySetError(
+                f"{url} answered HTTP 404: it has no keys; configure the key set URI", cause
+            )
         if 300 <= answer.status < 400 and answer.location:
             raise KeySetError(
                 f"{url} redirects to {urljoin(url, answer.location):.200}, and redirects are not "
-                "followed: configure that address if you trust it"
+                "followed: configure that address if you trust it",
+                cause,
             )
         if answer.status != 200:
-            raise KeySetError(f"{url} answered HTTP {answer.status}")
+            raise KeySetError(f"{url} answered HTTP {answer.status}", cause)
         try:
-            document = parse_document(answer.body)
+            content = parse_document(answer.body)
         except KeySetError as exc:
-            raise KeySetError(f"{url}: {exc}") from None
+            raise KeySetError(f"{url}: {exc}", exc.cause) from None
+        document = _Document(content, answer.body, answer.max_age_s)
         if answer.etag is not None:
             self._last_documents[url] = (answer.etag, document)
         else:
             self._last_documents.pop(url, None)
-        return document, answer.max_age_s
+        return document
 
 
 def _build_discovery_url(base: str) -> str:

@@ -9,6 +9,7 @@ unusable.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -87,7 +88,8 @@ class KeySet:
                 by_alg[alg].append(verify)
         if skipped and not digests:
             raise KeySetError(
-                "no usable key" + "".join(f"; {s.name}: {s.why}" for s in skipped[:3])
+                "no usable key" + "".join(f"; {s.name}: {s.why}" for s in skipped[:3]),
+                "no usable key",
             )
         self._by_kid = {name: tuple(verifiers) for name, verifiers in by_kid.items()}
         self._by_alg = {alg: tuple(verifiers) for alg, verifiers in by_alg.items()}
@@ -146,6 +148,29 @@ def parse_document(body: bytes) -> KeySet | Discovery:
     if isinstance(document.get("jwks_uri"), str):
         return _parse_discovery(document)
     return _parse_certificates(document)
+
+
+#: Members of a JWK that are secret (RFC 7518 §6.2.2, §6.3.2, §6.4).
+_SECRET_MEMBERS = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
+
+
+def remove_secrets(body: bytes) -> bytes:
+    """The document of a key set without the private and symmetric keys in it; as it is where it has none.
+
+    Oddities that make a key unusable may be lost with the secrets: compare the fingerprints.
+    """
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return body
+    members = document.get("keys") if isinstance(document, dict) else None
+    found = False
+    for member in members if isinstance(members, list) else ():
+        for name in _SECRET_MEMBERS:
+            if isinstance(member, dict) and name in member:
+                found = True
+                del member[name]
+    return json.dumps(document).encode("ascii") if found else body
 
 
 def _parse_discovery(document: LenientObject) -> Discovery:

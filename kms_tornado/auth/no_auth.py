@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from ..errors import ForeignPage
 from .credentials import Credentials
 from .issuer import is_loopback_host
-from .key_cache import KeyStatus
+from .key_status import KeyStatus
 from .principal import Claims, Principal
 
 #: What programs send here; a browser asks before it sends these to another origin.

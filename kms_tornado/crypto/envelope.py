@@ -14,6 +14,7 @@ The database holds key material only in this form, with its lengths in bytes:
 #       +--> key id (8)      in the clear in every envelope; tells master keys apart
 #       +--> check value     in the database; reveals a start with the wrong master key
 #       +--> row MAC key     shows that the server wrote a row itself (`row_mac`)
+#       +--> kept keys key   shows that the server wrote a file with an issuer's keys itself
 #       +--> identity key    names key material for the records of its nonces
 #       +--> wrapping key    seals the data keys
 #                |  AES-256-GCM
@@ -102,7 +103,7 @@ class MasterKey:
     """The key that protects everything in the database; only values derived from it are in memory.
 
     key_id: tells master keys apart; it stands in the clear in every envelope and reveals nothing.
-    row_mac: authenticates the rows of the database.
+    row_mac: authenticates the rows of the database. kept_keys_mac: the issuers' keys that a restart uses.
     """
 
     __slots__ = (
@@ -113,6 +114,7 @@ class MasterKey:
         "_header",
         "_identify",
         "_material_label",
+        "kept_keys_mac",
         "key_id",
         "row_mac",
     )
@@ -125,6 +127,7 @@ class MasterKey:
         self._former_check = _derive_subkey(material, b"check value", 32)
         self._identify = RowMAC(_derive_subkey(material, b"identity of key material", 32))
         self.row_mac = RowMAC(_derive_subkey(material, b"row MAC", 32))
+        self.kept_keys_mac = RowMAC(_derive_subkey(material, b"kept keys of issuers", 32))
         self.key_id = _derive_subkey(material, b"key id", _KEY_ID)
         self._header = bytes((_FORMAT,)) + self.key_id
         self._data_key_label = self._header + _DATA_KEY_LABEL

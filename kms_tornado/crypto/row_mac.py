@@ -1,4 +1,4 @@
-"""RowMAC: the code by which the server knows that it wrote a row of its database itself.
+"""RowMAC: the code by which the server knows that it wrote a row of its database, or a file, itself.
 
 Keyed BLAKE2b with 32 bytes (RFC 7693 §2.9), which takes less than half the time of HMAC-SHA-256 for the
 few hundred bytes of a row. The store decides what a row's message is; it has no access to the key.

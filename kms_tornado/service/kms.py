@@ -45,6 +45,7 @@ class KMS:
         self._store: ObjectStore | None = None
         self._service: Service | None = None
         self._access: AccessRights | None = None
+        self._master_key: MasterKey | None = None
 
     @property
     def service(self) -> Service:
@@ -66,6 +67,13 @@ class KMS:
         if self._store is None:
             raise Unavailable("the key service is not started")
         return self._store
+
+    @property
+    def kept_keys_mac(self) -> Callable[[bytes], bytes]:
+        """The code of a message, under a key for the issuers' keys that are kept. Raises Unavailable."""
+        if self._master_key is None:
+            raise Unavailable("the key service is not started")
+        return self._master_key.kept_keys_mac
 
     async def offload(self, function: Callable[[], T], *, principal: str, heavy: bool = False) -> T:
         """Run on a thread what would block the event loop for more than about a millisecond.
@@ -99,7 +107,7 @@ class KMS:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        self._service = self._access = None
+        self._service = self._access = self._master_key = None
         await self._stack.aclose()
 
     async def _open(self) -> None:
@@ -115,7 +123,7 @@ class KMS:
         )
         self._stack.push_async_callback(store.stop)
         master_key = await _load_master_key(self._settings, data_dir, store)
-        self._store = store
+        self._store, self._master_key = store, master_key
         self._access = AccessRights(store, self.offload)
         self._service = Service(store, master_key, self.offload, self._settings)
 

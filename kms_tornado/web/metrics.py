@@ -161,6 +161,11 @@ class _TokenLayerCollector(Collector):
         failing = GaugeMetricFamily(
             "kms_auth_issuer_failing", "1 where the last refresh failed", labels=["issuer"]
         )
+        kept = GaugeMetricFamily(
+            "kms_auth_keys_kept",
+            "1 while keys that a former run has kept serve, as none were fetched since the start",
+            labels=["issuer"],
+        )
         for uri, counts in statistics.key_fetches.items():
             for result, number in counts.items():
                 fetches.add_metric([uri, result], number)
@@ -171,6 +176,7 @@ class _TokenLayerCollector(Collector):
                 success.add_metric(label, time.time() - status.age_s)
             generation.add_metric(label, status.generation)
             keys.add_metric(label, status.keys)
-            served.add_metric(label, status.state in {"ok", "failing"})
+            served.add_metric(label, status.is_served)
+            kept.add_metric(label, status.state == "kept")
             failing.add_metric(label, status.failing_for_s is not None)
-        yield from (fetches, age, success, generation, keys, served, failing)
+        yield from (fetches, age, success, generation, keys, served, failing, kept)

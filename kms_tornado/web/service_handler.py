@@ -19,6 +19,7 @@ from .answers import COMMON_HEADERS, JSON_ERROR, Answer, render_error
 from .bearer.mixin import BearerAuthMixin
 from .bearer.refusals import Hooks
 from .metrics import Metrics
+from .readiness import Readiness
 from .worker_metrics import WorkerMetrics
 
 log = logging.getLogger("kms_tornado.web")
@@ -36,7 +37,7 @@ class ServerContext:
     metrics: None without --metrics. worker_metrics: the metrics of all workers; None where there is
     one process. prefix: the path below which the routes are mounted. routes: their patterns, without it.
     is_stopping: set once, when the server begins to stop. in_flight: an element for each request
-    whose answer has not been sent; a server that stops waits for them.
+    whose answer has not been sent; a server that stops waits for them. readiness: what `/ready` asks.
     """
 
     kms: KMS
@@ -48,6 +49,7 @@ class ServerContext:
     routes: tuple[str, ...] = ()
     is_stopping: bool = False
     in_flight: set[object] = field(default_factory=set)
+    readiness: Readiness = field(default_factory=Readiness)
 
 
 @stream_request_body

@@ -830,3 +830,129 @@ def test_a_bug_is_logged_with_its_traceback_and_counts_as_a_failure(
 
     run(story())
     assert any(record.exc_info for record in caplog.records)
+
+
+# --- what is kept for a restart -----------------------------------------------------------------------
+
+WALL = 1_700_000_000.0
+
+
+class Kept:
+    """Stands for the file: what it has, and what is written to it."""
+
+    file = "F"
+
+    def __init__(self, found: tuple[KeySet, float] | None = None) -> None:
+        self.found = found
+        self.written: list[tuple[bytes, KeySet, float]] = []
+        self.before: Callable[[], None] = lambda: None
+
+    def load(self) -> tuple[KeySet, float] | None:
+        return self.found
+
+    async def keep(
+        self, document: bytes, key_set: KeySet, fetched_at: float, *, timeout_s: float
+    ) -> None:
+        self.before()
+        self.written.append((document, key_set, fetched_at))
+
+
+def keeping(kept: Any, *plan: Step, **policy: float) -> Rig:
+    rig = Rig(*plan, **policy)
+    rig.cache = KeyCache(
+        TrustedIssuer(ISSUER),
+        rig.load,
+        RefreshPolicy(**policy),
+        kept=kept,
+        clock=lambda: rig.time,
+        jitter=lambda a, b: a,
+        wall_clock=lambda: WALL + rig.time - 1000,
+    )
+    rig.cache.load_kept()
+    return rig
+
+
+def test_kept_keys_serve_from_the_start_until_a_refresh_succeeds_and_say_so() -> None:
+    async def story() -> None:
+        rig = keeping(Kept((A, 60.0)), FAILED, FAILED, B)
+        before = rig.cache.status()
+        assert rig.cache.require_key_set() is A
+        assert (before.state, before.level, before.cause) == ("kept", "DEGRADED", "not fetched yet")
+        assert (before.age_s, before.since) == (60, WALL)
+        await rig.at(0)
+        await rig.at(30)
+        failing = rig.cache.status()
+        assert (failing.state, failing.since, failing.age_s) == ("kept", WALL, 90)
+        assert rig.cache.require_key_set() is A
+        await rig.at(200)
+        after = rig.cache.status()
+        assert rig.cache.require_key_set() is B
+        assert (after.state, after.level, after.cause) == ("ok", "OK", None)
+        assert (after.since, after.age_s) == (WALL + 200, 0)
+
+    run(story())
+
+
+def test_kept_keys_become_stale_counted_from_their_fetch_also_while_the_first_refresh_hangs() -> (
+    None
+):
+    async def story() -> None:
+        async def hanging() -> LoadedKeys:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        for step in (hanging, FAILED):
+            rig = keeping(Kept((A, 90.0)), step, max_stale_s=100)
+            await rig.at(0)
+            await rig.at(10)
+            assert rig.cache.require_key_set() is A
+            await rig.at(10.1)
+            assert rig.cache.status().state == "stale"
+            with pytest.raises(KeysUnavailable):
+                rig.cache.require_key_set()
+            await rig.cache.stop()
+
+    run(story())
+
+
+@pytest.mark.parametrize("found", [None, (A, 60.0)], ids=["nothing kept", "kept"])
+def test_keys_are_written_before_they_are_used(found: tuple[KeySet, float] | None) -> None:
+    """So that no key which was refused once comes back after a sudden end."""
+
+    async def story() -> None:
+        kept = Kept(found)
+        rig = keeping(kept, LoadedKeys(B, None, b"B"), LoadedKeys(B, None, b"B"), FAILED)
+        seen = []
+        kept.before = lambda: seen.append(rig.cache.find_key_set() is B)
+        await rig.at(0)
+        await rig.at(300)
+        await rig.at(600)
+        assert seen == [False, True]
+        assert kept.written == [(b"B", B, WALL), (b"B", B, WALL + 300)], "the age is kept anew"
+
+    run(story())
+
+
+def test_an_empty_set_is_kept_and_serves_as_any_other() -> None:
+    async def story() -> None:
+        empty = KeySet(())
+        rig = keeping(Kept((empty, 5.0)), FAILED)
+        await rig.at(0)
+        assert rig.cache.require_key_set() is empty
+
+    run(story())
+
+
+def test_the_level_says_since_when_by_the_clock_on_the_wall() -> None:
+    async def story() -> None:
+        rig = keeping(None, FAILED, A, FAILED, max_stale_s=400)
+        assert rig.cache.status().cause == "not fetched yet"
+        seen = []
+        for seconds in (0, 5, 300, 350, 406, 500):
+            await rig.at(seconds)
+            status = rig.cache.status()
+            seen.append((status.level, status.since - WALL))
+        down, ok, degraded = ("DOWN", 0), ("OK", 5), ("DEGRADED", 300)
+        assert seen == [down, ok, degraded, degraded, ("DOWN", 406), ("DOWN", 406)]
+
+    run(story())

@@ -337,6 +337,7 @@ def test_an_etag_is_sent_back_and_304_means_the_keys_of_last_time() -> None:
     assert web.asked == [(url, None), (url, '"1"')]
     assert second.key_set is first.key_set
     assert (first.max_age_s, second.max_age_s) == (60, 90)
+    assert first.document == second.document == KEYS, "what is kept for a restart"
 
 
 def test_an_etag_that_is_no_longer_sent_is_forgotten() -> None:

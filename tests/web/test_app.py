@@ -230,7 +230,7 @@ def test_health_says_it_lives(server):
 def test_ready_names_each_check(server):
     checks = server.client.get("/ready").json()["checks"]
     assert set(checks) == {"database", f"issuer {server.issuer.uri}"}
-    assert all(check["status"] == "UP" for check in checks.values())
+    assert all(check["state"] == "OK" for check in checks.values())
 
 
 def test_metadata_says_where_tokens_come_from(server):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 import pytest
@@ -24,6 +25,16 @@ def good(server, issuer):
     return call(server, issuer.token(aud="kms"))
 
 
+def check_of(server, issuer, key_state):
+    """The issuer's part of /ready, once its keys are in that state."""
+
+    def find():
+        check = server.client.ready()[f"issuer {issuer.uri}"]
+        return check if check["key_state"] == key_state else None
+
+    return eventually(find)
+
+
 def is_ready(server):
     return server.client.get("/ready").status == 200
 
@@ -36,11 +47,9 @@ def test_issuer_that_is_down_at_start_is_503_until_it_comes_and_then_heals_by_it
         health, ready = server.client.get("/health"), server.client.get("/ready")
         assert health.status == 200
         assert ready.status == 503
-        eventually(lambda: "problem" in server.client.ready()[f"issuer {issuer.uri}"])
-        check = server.client.ready()[f"issuer {issuer.uri}"]
-        assert check["status"] == "DOWN"
-        assert "refused" in check["problem"].lower()
-        assert server.client.ready()["database"] == {"status": "UP"}
+        check = check_of(server, issuer, "missing")
+        assert (check["state"], check["cause"]) == ("DOWN", "connection refused")
+        assert server.client.ready()["database"]["state"] == "OK"
         answer = good(server, issuer)
         assert answer.status == 503
         assert int(answer.headers["Retry-After"]) >= 1
@@ -58,12 +67,10 @@ def test_issuer_that_dies_later_is_named_while_its_last_keys_serve(issuer, tmp_p
     with serving(*trusting(issuer, *QUICK), cwd=tmp_path) as server:
         eventually(lambda: is_ready(server))
         issuer.refuse()
-        eventually(lambda: "problem" in server.client.ready()[f"issuer {issuer.uri}"])
+        check = check_of(server, issuer, "failing")
         ready = server.client.get("/ready")
-        check = ready.json()["checks"][f"issuer {issuer.uri}"]
-        assert ready.status == 200
-        assert check["status"] == "UP"
-        assert "refused" in check["problem"].lower()
+        assert (ready.status, ready.json()["state"]) == (200, "DEGRADED")
+        assert (check["state"], check["cause"]) == ("DEGRADED", "connection refused")
         assert check["keys"] == 1
         assert good(server, issuer).status == 200
         time.sleep(1.5)
@@ -80,7 +87,7 @@ def test_keys_that_are_too_stale_serve_no_longer(issuer, tmp_path):
         answer = eventually(lambda: (a := call(server, token)).status == 503 and a)
         assert "WWW-Authenticate" not in answer.headers
         assert int(answer.headers["Retry-After"]) >= 1
-        assert server.client.ready()[f"issuer {issuer.uri}"]["status"] == "DOWN"
+        assert check_of(server, issuer, "stale")["state"] == "DOWN"
         issuer.listen()
         eventually(lambda: call(server, token).status == 200)
         assert server.stop() == 0
@@ -111,3 +118,96 @@ def test_silent_issuer_holds_a_request_no_longer_than_the_timeout(issuer, tmp_pa
         assert good(server, issuer).status == 503
         assert time.monotonic() - began < 2.5
         assert server.client.get("/health").status == 200
+
+
+# --- restarts while the issuer is away ----------------------------------------------------------
+
+
+def restarted(server, *argv):
+    """Killed, and started anew in the same directory; its log is that of the new process."""
+    server.kill()
+    return ServerProcess(*argv, cwd=server.cwd).start()
+
+
+@pytest.mark.parametrize("workers", [(), ("--workers", "2")], ids=["one process", "two workers"])
+def test_restart_without_the_issuer_serves_with_the_kept_keys_and_brings_no_removed_key_back(
+    issuer, tmp_path, workers
+):
+    argv = (*trusting(issuer, *QUICK), "--metrics", *workers)
+    old = issuer.token(aud="kms")
+    with contextlib.ExitStack() as stack:
+        server = ServerProcess(*argv, cwd=tmp_path).start()
+        stack.callback(lambda: server.kill())
+        eventually(lambda: call(server, old).status == 200)
+
+        issuer.refuse()
+        server = restarted(server, *argv)
+        ready = server.client.get("/ready")
+        assert (ready.status, ready.json()["state"]) == (200, "DEGRADED")
+        assert call(server, old).status == 200
+        check = eventually(
+            lambda: (c := check_of(server, issuer, "kept"))["cause"] != "not fetched yet" and c
+        )
+        assert (check["state"], check["cause"]) == ("DEGRADED", "connection refused")
+        assert check["age_seconds"] < 60
+        assert f'kms_auth_keys_kept{{issuer="{issuer.uri}"' in server.client.get("/metrics").text
+        server.wait_for_line("1 signing keys that were fetched [0-9]+ s ago by a former run")
+
+        issuer.rotate(keep_old=False)
+        issuer.listen()
+        new = issuer.token(aud="kms")
+        eventually(lambda: call(server, old).status == 401)
+        eventually(lambda: call(server, new).status == 200)
+
+        issuer.refuse()
+        server = restarted(server, *argv)
+        for _ in range(6):  # whichever worker answers
+            assert call(server, new).status == 200
+            assert call(server, old).status == 401
+
+
+def test_kept_file_that_was_edited_or_is_too_old_serves_nobody(issuer, tmp_path):
+    argv = trusting(issuer, *QUICK)
+    with contextlib.ExitStack() as stack:
+        server = ServerProcess(*argv, cwd=tmp_path).start()
+        stack.callback(lambda: server.kill())
+        eventually(lambda: is_ready(server))
+        (file,) = (tmp_path / "kms-data" / "issuer-keys").glob("*.keys")
+        issuer.refuse()
+        content = file.read_bytes()
+        file.write_bytes(content.replace(b'"k1"', b'"k2"'))
+        server = restarted(server, *argv)
+        server.wait_for_line("WARNING .*are not used: its code does not match")
+        assert good(server, issuer).status == 503
+        assert server.client.get("/ready").status == 503
+        file.write_bytes(content)
+        server = restarted(server, *argv, "--jwks-max-stale", "0.001")
+        server.wait_for_line("WARNING .*are not used: they were fetched")
+        assert good(server, issuer).status == 503
+
+
+def test_one_of_two_issuers_is_enough_to_be_ready(issuer, tmp_path):
+    dead = "http://127.0.0.1:9"
+    provider = ("--jwt-auth-provider", dead, "--jwt-user-namespace", "issuer")
+    with serving(*trusting(issuer, *QUICK, *provider), cwd=tmp_path) as server:
+        eventually(lambda: is_ready(server))
+        assert server.client.get("/ready").json()["state"] == "DEGRADED"
+        checks = server.client.ready()
+        assert checks[f"issuer {issuer.uri}"]["state"] == "OK"
+        assert checks[f"issuer {dead}"]["state"] == "DOWN"
+
+
+def test_with_dev_no_keys_are_kept(tmp_path):
+    with serving("--dev", "--data-dir", "data", cwd=tmp_path) as server:
+        eventually(lambda: is_ready(server))
+        assert not (tmp_path / "data" / "issuer-keys").exists()
+
+
+def test_directory_that_cannot_be_written_to_stops_nobody(issuer, tmp_path):
+    (tmp_path / "kms-data").mkdir(mode=0o700)
+    (tmp_path / "kms-data" / "issuer-keys").write_text("no directory")
+    with serving(*trusting(issuer, *QUICK), cwd=tmp_path) as server:
+        eventually(lambda: is_ready(server))
+        assert good(server, issuer).status == 200
+        issuer.wait_for_fetches(3)
+        assert sum("cannot be kept" in line for line in server.output["stderr"]) == 1

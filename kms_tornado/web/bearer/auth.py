@@ -18,8 +18,10 @@ from ...auth.issuer import (
     TrustSettings,
     make_token_policy,
 )
-from ...auth.key_cache import KeyCache, KeyStatus
+from ...auth.kept_keys import KeptKeys
+from ...auth.key_cache import KeyCache
 from ...auth.key_source import KeySource
+from ...auth.key_status import KeyStatus
 from ...auth.principal import Principal
 from ...auth.request_auth import AuthStatistics
 from ...auth.signature import check_backend
@@ -44,9 +46,15 @@ class BearerAuth:
     have several. Before `start` it has no keys, and every token is answered 503.
     """
 
-    def __init__(self, settings: TrustSettings) -> None:
+    def __init__(
+        self,
+        settings: TrustSettings,
+        *,
+        keep: Callable[[TrustedIssuer], KeptKeys] | None = None,
+    ) -> None:
         """Make a token check; nothing is fetched yet.
 
+        keep: makes the place where an issuer's last good keys are kept for a restart; None keeps none.
         Raises ConfigurationError for a CA file or a proxy that cannot be used, for python-jose without
         its cryptography backend, and for a Tornado that lacks a name which the token layer needs.
         """
@@ -63,6 +71,7 @@ class BearerAuth:
                 issuer,
                 KeySource(issuer, self._fetch, timeout_s=refresh.timeout_s).load,
                 refresh,
+                kept=None if keep is None else keep(issuer),
             )
             for issuer in settings.issuers
         }
@@ -172,6 +181,8 @@ class BearerAuth:
                     "even those made for other services",
                     issuer.uri,
                 )
+        for cache in self._caches.values():
+            cache.load_kept()
         self._fetch.open()
         self._tick()
 

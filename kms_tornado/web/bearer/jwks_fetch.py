@@ -84,7 +84,7 @@ class JWKSFetch:
             path = os.fsdecode(unquote_to_bytes(urlsplit(url).path))
             return await asyncio.to_thread(_read_file, path)
         if self._client is None:
-            raise KeySetError("the token layer is not started")
+            raise KeySetError("the token layer is not started", "not started")
         try:
             async with abandon_when_cancelled():
                 proxy = find_proxy(url)
@@ -94,9 +94,9 @@ class JWKSFetch:
                 # raise_error=False concerns answers such as 404; without any answer, fetch still raises.
                 response = await client.fetch(self._request(url, etag, proxy), raise_error=False)
         except ConfigurationError as exc:  # a discovered URL that needs a proxy
-            raise KeySetError(f"{url}: {exc}") from exc
+            raise KeySetError(f"{url}: {exc}", "proxy") from exc
         except (OSError, ValueError, HTTPClientError, UnsatisfiableReadError) as exc:
-            raise KeySetError(f"{url}: {_explain(exc)}") from exc
+            raise KeySetError(f"{url}: {_explain(exc)}", _name_cause(exc)) from exc
         return _convert_response(response)
 
     def _client_for_proxies(self) -> AsyncHTTPClient:
@@ -152,8 +152,7 @@ def _parse_max_age_s(cache_control: str) -> float | None:
 
 def _explain(error: BaseException) -> str:
     """The cause of a failed fetch for an operator; the most specific one of a chain."""
-    while isinstance(error, StreamClosedError) and error.real_error is not None:
-        error = error.real_error
+    error = _find_innermost(error)
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its TLS certificate is not accepted: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
@@ -176,18 +175,41 @@ def _explain(error: BaseException) -> str:
     return f"the request could not be made ({type(error).__name__}: {error})"
 
 
+def _name_cause(error: BaseException) -> str:
+    """The cause of a failed fetch in words that may be told to anybody."""
+    causes: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
+        (ssl.SSLCertVerificationError, "certificate"),
+        (ssl.SSLError, "TLS"),
+        (socket.gaierror, "host name not found"),
+        ((HTTPTimeoutError, TimeoutError), "timeout"),
+        (ConnectionRefusedError, "connection refused"),
+        ((HTTPStreamClosedError, StreamClosedError, UnsatisfiableReadError), "connection closed"),
+        (ConnectionError, "connection closed"),
+        (HTTPClientError, "proxy"),
+        (OSError, "no connection"),
+    )
+    error = _find_innermost(error)
+    return next((cause for types, cause in causes if isinstance(error, types)), "no connection")
+
+
+def _find_innermost(error: BaseException) -> BaseException:
+    while isinstance(error, StreamClosedError) and error.real_error is not None:
+        error = error.real_error
+    return error
+
+
 def _read_file(path: str) -> FetchResult:
     """Read a key set from disk, for a site without a network. Raises KeySetError."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise KeySetError(f"file {path}: not a regular file")
+                raise KeySetError(f"file {path}: not a regular file", "file")
             body = file.read(MAX_DOCUMENT_BYTES + 1)
     except OSError as exc:
-        raise KeySetError(f"file {path}: {exc.strerror}") from None
+        raise KeySetError(f"file {path}: {exc.strerror}", "file") from None
     except ValueError:  # a zero byte, or a character that the file system's encoding lacks
-        raise KeySetError("the file name is not valid") from None
+        raise KeySetError("the file name is not valid", "file") from None
     if len(body) > MAX_DOCUMENT_BYTES:
-        raise KeySetError(f"file {path}: larger than {MAX_DOCUMENT_BYTES} bytes")
+        raise KeySetError(f"file {path}: larger than {MAX_DOCUMENT_BYTES} bytes", "file")
     return FetchResult(status=200, body=body)

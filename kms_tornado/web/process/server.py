@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import logging
 import socket
 import ssl
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from tornado.httpserver import HTTPServer
 
+from ...auth.kept_keys import KeptKeys
 from ...auth.minting import ALGORITHM
 from ...auth.no_auth import InsecureNoAuth
 from ...auth.request_auth import RequestAuth
@@ -86,7 +88,7 @@ class Server:
         kms = await self._stack.enter_async_context(
             KMS(self._service_settings(), may_make_database=may_make)
         )
-        self._auth = await self._start_auth()
+        self._auth = await self._start_auth(kms)
         context = ServerContext(
             kms=kms,
             auth=self._auth,
@@ -135,13 +137,13 @@ class Server:
         directory = tempfile.TemporaryDirectory(prefix="kms-tornado-dev-")
         return dataclasses.replace(settings, data_dir=Path(self._stack.enter_context(directory)))
 
-    async def _start_auth(self) -> RequestAuth:
-        auth = self._make_auth()
+    async def _start_auth(self, kms: KMS) -> RequestAuth:
+        auth = self._make_auth(kms)
         self._stack.push_async_callback(auth.stop)
         await auth.start()
         return auth
 
-    def _make_auth(self) -> RequestAuth:
+    def _make_auth(self, kms: KMS) -> RequestAuth:
         settings = self.settings
         if settings.insecure_no_auth:
             log.warning(
@@ -149,10 +151,19 @@ class Server:
                 settings.default_username,
             )
             return InsecureNoAuth(settings.default_username)
-        trust = settings.trust
-        if trust is None:
-            trust = settings.make_trust(self._start_dev_issuer().trusted_issuer())
-        return BearerAuth(trust)
+        trust, data_dir = settings.trust, settings.service.data_dir
+        if trust is None or data_dir is None:
+            # The keys of --dev's issuer end with it, so none are kept for the next start.
+            return BearerAuth(settings.make_trust(self._start_dev_issuer().trusted_issuer()))
+        return BearerAuth(
+            trust,
+            keep=functools.partial(
+                KeptKeys,
+                data_dir / "issuer-keys",
+                kms.kept_keys_mac,
+                max_age_s=trust.refresh.max_stale_s,
+            ),
+        )
 
     def _start_dev_issuer(self) -> DevIssuer:
         """Start the issuer of --dev.

@@ -104,6 +104,12 @@ def test_an_empty_set_takes_every_key_out_with_the_next_refresh_and_a_full_one_b
     story(issuer, scenario)
 
 
+#: What /ready may tell anybody of these faults.
+CAUSES = {
+    "timeout", "connection closed", "HTTP 302", "HTTP 304", "HTTP 404", "HTTP 500", "not a key set", "no usable key",
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("fault", SURVIVED)
 def test_good_keys_survive_every_fault_and_the_log_has_one_line(
     issuer: Issuer, fault: str, caplog: pytest.LogCaptureFixture
@@ -120,6 +126,7 @@ def test_good_keys_survive_every_fault_and_the_log_has_one_line(
         assert (status.state, status.keys) == ("failing", 1)
         assert status.problem
         assert "internal error" not in status.problem
+        assert status.cause in CAUSES
         assert (await check_token(auth.authenticator, text)).name == "alice"
         assert (
             await check_token(auth.authenticator, issuer.token(aud="kms", sub="bob"))
@@ -144,6 +151,7 @@ def test_a_refused_connection_keeps_the_keys_too(caplog: pytest.LogCaptureFixtur
             issuer.refuse()
             await refreshed(auth)
             assert "Connection refused" in str(auth.status()[0].problem)
+            assert auth.status()[0].cause == "connection refused"
             assert (await check_token(auth.authenticator, text)).name == "alice"
             issuer.listen()
             await refreshed(auth)

@@ -204,6 +204,7 @@ def test_a_bad_certificate_is_an_error_that_says_why(
     with pytest.raises(KeySetError, match="its TLS certificate is not accepted") as failed:
         fetch(url_of(issuer), ca=ca if trusted else None, timeout_s=5)
     assert problem in str(failed.value)
+    assert failed.value.cause == "certificate"
     assert issuer.fetches == 0, "nothing was asked over a connection that is not trusted"
     assert [r.name for r in caplog.records if r.name.startswith("tornado")] == []
 

@@ -144,7 +144,7 @@ def test_deleted_database_is_503_and_not_ready(tmp_path):
         assert server.client.kmip("x", CREATE).status == 503
         answer = server.client.get("/ready")
         assert answer.status == 503
-        assert answer.json()["checks"]["database"]["status"] == "DOWN"
+        assert answer.json()["checks"]["database"]["state"] == "DOWN"
         assert server.client.get("/health").status == 200
         assert server.stop() == 0
         assert "Traceback" not in server.log

@@ -1,0 +1,114 @@
+"""What /ready says: the state of each check and of the whole, in words that strangers may read."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from kms_tornado.auth.key_status import KeyStatus
+from kms_tornado.errors import Unavailable
+from kms_tornado.web.readiness import Readiness
+
+
+def status(state: str, number: int = 1) -> KeyStatus:
+    return KeyStatus(
+        issuer=f"https://i{number}.example",
+        state=state,
+        keys=2,
+        age_s=12.4,
+        failing_for_s=3.0,
+        problem="http://10.1.2.3/keys answered HTTP 500",
+        cause=None if state == "ok" else "HTTP 500",
+        since=0.0,
+        generation=1,
+    )
+
+
+def check(
+    readiness: Readiness, *states: str, database: str = "up", is_stopping: bool = False
+) -> dict[str, Any]:
+    class Store:
+        async def ping(self) -> None:
+            if database == "away":
+                raise Unavailable("the database is out of reach", detail="10.1.2.4:5432 refused")
+
+    class Closed:
+        @property
+        def store(self) -> Any:
+            raise Unavailable("the key service is not started")
+
+    kms: Any = Closed() if database == "closed" else SimpleNamespace(store=Store())
+    statuses = [status(state, number) for number, state in enumerate(states)]
+    auth: Any = SimpleNamespace(status=lambda: statuses)
+    return asyncio.run(readiness.check(kms, auth, is_stopping=is_stopping))
+
+
+@pytest.mark.parametrize(
+    ("states", "whole", "each"),
+    [
+        pytest.param((), "OK", [], id="no issuer, as with --insecure-no-auth"),
+        pytest.param(("ok",), "OK", ["OK"], id="one that is served"),
+        pytest.param(("failing",), "DEGRADED", ["DEGRADED"], id="the last good keys serve"),
+        pytest.param(("kept",), "DEGRADED", ["DEGRADED"], id="kept keys serve"),
+        pytest.param(("loading",), "DOWN", ["DOWN"], id="nothing fetched yet"),
+        pytest.param(("missing",), "DOWN", ["DOWN"], id="never fetched"),
+        pytest.param(("stale",), "DOWN", ["DOWN"], id="too stale"),
+        pytest.param(("ok", "missing"), "DEGRADED", ["OK", "DOWN"], id="one of two is served"),
+        pytest.param(("stale", "kept"), "DEGRADED", ["DOWN", "DEGRADED"], id="one of two has kept"),
+        pytest.param(("stale", "loading"), "DOWN", ["DOWN", "DOWN"], id="neither is"),
+    ],
+)
+def test_the_server_is_ready_where_one_issuer_is_served(
+    states: tuple[str, ...], whole: str, each: list[str]
+) -> None:
+    answer = check(Readiness(), *states)
+    assert answer["state"] == whole
+    checks = [c for name, c in answer["checks"].items() if name.startswith("issuer ")]
+    assert [c["state"] for c in checks] == each
+    assert all(("cause" in c) == (c["state"] != "OK") for c in checks)
+    assert all(c["age_seconds"] == 12 for c in checks)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name", "cause"),
+    [
+        ({"database": "away"}, "database", "out of reach"),
+        ({"database": "closed"}, "database", "not started"),
+        ({"is_stopping": True}, "server", "stopping"),
+    ],
+)
+def test_without_the_database_and_while_it_stops_it_is_not(
+    arguments: dict[str, Any], name: str, cause: str
+) -> None:
+    answer = check(Readiness(), "ok", **arguments)
+    assert answer["state"] == answer["checks"][name]["state"] == "DOWN"
+    assert answer["checks"][name]["cause"] == cause
+
+
+def test_an_application_without_a_token_check_is_not_ready() -> None:
+    kms: Any = SimpleNamespace(store=SimpleNamespace(ping=lambda: asyncio.sleep(0)))
+    answer = asyncio.run(Readiness().check(kms, None, is_stopping=False))
+    assert answer["state"] == answer["checks"]["tokens"]["state"] == "DOWN"
+
+
+def test_strangers_read_no_address_but_that_of_the_issuer_and_a_time_in_utc() -> None:
+    text = str(check(Readiness(), "failing", database="away"))
+    assert "10.1.2" not in text
+    assert "'since': '1970-01-01T00:00:00Z'" in text
+    assert re.search(r"'database': {'state': 'DOWN', 'since': '20\d\d-\d\d-\d\dT[\d:]{8}Z'", text)
+
+
+def test_since_is_the_time_of_the_last_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr("kms_tornado.web.readiness.time.time", lambda: clock[0])
+    readiness = Readiness()
+    seen = []
+    for at, database in [(110, "up"), (120, "away"), (130, "away"), (140, "up"), (150, "up")]:
+        clock[0] = at
+        since = check(readiness, "ok", database=database)["checks"]["database"]["since"]
+        seen.append(since[-3:-1])
+    assert seen == ["40", "00", "00", "20", "20"]
