@@ -19,32 +19,19 @@ from .kept_keys import KeptKeys
 from .key_source import LoadedKeys
 from .key_status import KeyStatus, compute_level
 from .keyset import KeySet
+from .refresh_schedule import RefreshSchedule
 
 log = logging.getLogger("kms_tornado.keys")
 
 Load = Callable[[], Awaitable[LoadedKeys]]
 
-#: A failing issuer is asked again after this pause at the earliest, however short the cooldown.
-_LEAST_BACKOFF_S = 1.0
-#: While no keys can be used, all its tokens are answered 503, and it is asked at least this often.
-_WITHOUT_KEYS_S = 5.0
-
 # The life of an issuer's key set
 #
-# Schedule. Somebody calls `tick`, when the next refresh is due and every half second besides. A refresh is
-# due interval_s after the last good one, or sooner where the answer's Cache-Control says so; up to a
-# tenth of that time is taken off at random, so that many servers do not ask in the same second. After a
-# failure the next try is due after a pause that doubles with every failure in a row, from the cooldown
-# up to the interval; while there are no keys to verify with, after 5 s at most. All times count from
-# the start of a refresh, and on the monotonic clock.
+# Schedule. Somebody calls `tick`, when the next refresh is due and every half second besides. When that is,
+# and how soon a refresh may follow the last one (the cooldown), is decided in `refresh_schedule`.
 #
 # On demand. A token with an unknown `kid` asks for a refresh at once (`refresh`): the issuer may have
 # begun to sign with a new key. So a rotation needs no restart and refuses no request.
-#
-# Cooldown. Whatever asks, two refreshes never start within cooldown_s of each other. The time is
-# stamped when a refresh starts, not when it ends well: an issuer that hangs or fails is not asked more
-# often either. Anybody can send made-up `kid`s, and one refresh per cooldown is all that they cause. While
-# there are no keys to verify with, the cooldown is 5 s at most.
 #
 # Asking. An operator's signal (`refresh_soon`) means the keys as they are now, so a refresh in flight is
 # not enough: one that starts later is, whatever starts it. It starts the moment the cooldown ends.
@@ -107,21 +94,17 @@ class KeyCache:
         self._kept = kept
         self._clock = clock
         self._wall_clock = wall_clock
-        self._jitter = jitter
+        self._schedule = RefreshSchedule(policy, clock, jitter)
         #: What find_key_set returns while refreshes succeed; None while they fail.
         self.fresh_key_set: KeySet | None = None
         self._key_set: KeySet | None = None
         self._generation = 0
-        self._started_at = -math.inf  # when the last refresh started, good or not
         self._succeeded_at: float | None = None
-        self._next_at = -math.inf
-        self._failures = 0  # in a row
         self._failing_since: float | None = None
         self._problem: KeySetError | None = None
         self._is_from_former_run = False  # the keys: no refresh has succeeded since the start
         self._level, self._level_since = "DOWN", wall_clock()
         self._is_staleness_logged = False
-        self._is_asked = False  # for a refresh that starts from now on
         self._is_answer_awaited = (
             False  # whoever asked wants to read what came of the one in flight
         )
@@ -183,11 +166,13 @@ class KeyCache:
 
         Returns the seconds until the next one is due, infinite while one is in flight.
         """
-        if self._clock() >= self._compute_due_at():
+        if self._schedule.is_due(has_keys=self._has_keys()):
             self.start_refresh()
         self._log_staleness()
         self._note_level()
-        return math.inf if self._task is not None else self._compute_due_at() - self._clock()
+        if self._task is not None:
+            return math.inf
+        return self._schedule.compute_pause_s(has_keys=self._has_keys())
 
     def _log_staleness(self) -> None:
         if self._key_set is not None and self._is_stale() and not self._is_staleness_logged:
@@ -204,12 +189,10 @@ class KeyCache:
 
         Returns whether it was started.
         """
-        now = self._clock()
-        if self._task is not None or now < self._compute_cooldown_end():
+        if self._task is not None or self._schedule.is_cooling_down(has_keys=self._has_keys()):
             return False
         # Stamped before the fetch, so that an issuer that hangs or fails is not asked more often.
-        self._started_at = now
-        self._is_answer_awaited, self._is_asked = self._is_asked, False
+        self._is_answer_awaited = self._schedule.note_start()
         self._task = asyncio.get_running_loop().create_task(self._refresh())
         self._task.add_done_callback(self._end_refresh)
         return True
@@ -219,17 +202,17 @@ class KeyCache:
 
         `tick` starts the latter. To ask more than once before it starts changes nothing.
         """
-        self._is_asked = True
+        self._schedule.is_asked = True
         if self.start_refresh():
             log.info("issuer %s: its keys are fetched again now, as asked", self.issuer.uri)
             return
         # The refresh in flight may end without keys, and then the cooldown is shorter.
-        end = self._started_at + self._policy.cooldown_s if self._task else self._compute_due_at()
+        is_running = self._task is not None
         log.info(
             "issuer %s: its keys will be fetched again, as asked, when the cooldown ends, %s%.1f s from now",
             self.issuer.uri,
-            "" if self._task is None else "at most ",
-            max(0.0, end - self._clock()),
+            "at most " if is_running else "",
+            self._schedule.compute_cooldown_left_s(has_keys=is_running or self._has_keys()),
         )
 
     async def stop(self) -> None:
@@ -341,19 +324,13 @@ class KeyCache:
         self.fresh_key_set = self._key_set
         self.fetches["ok"] += 1
         self._succeeded_at = now
-        self._failures = 0
         self._failing_since = self._problem = None
         self._is_staleness_logged = False
-        interval_s = self._policy.interval_s
-        if loaded.max_age_s is not None:  # it may shorten the interval, never lengthen it
-            interval_s = min(interval_s, loaded.max_age_s)
-        # Spread downwards, so that many servers do not ask in the same second.
-        self._schedule(interval_s * self._jitter(0.9, 1.0))
+        self._schedule.note_success(loaded.max_age_s)
 
     def _record_failure(self, problem: KeySetError) -> None:
         self.fresh_key_set = None
         self.fetches["failed"] += 1
-        self._failures += 1
         self._problem = problem
         if self._failing_since is None:
             self._failing_since = self._clock()
@@ -367,14 +344,7 @@ class KeyCache:
         else:
             level = logging.WARNING if self._is_answer_awaited else logging.DEBUG
             log.log(level, "issuer %s: fetching keys failed again: %s", self.issuer.uri, problem)
-        least_s = max(self._compute_cooldown_s(), _LEAST_BACKOFF_S)
-        backoff_s = least_s * 2 ** min(self._failures - 1, 16) * self._jitter(1.0, 1.25)
-        # Spread below the cap as well, or all servers would ask at once when a long outage ends.
-        cap_s = max(self._policy.interval_s, least_s) * self._jitter(0.9, 1.0)
-        self._schedule(min(backoff_s, cap_s))
-
-    def _schedule(self, delay_s: float) -> None:
-        self._next_at = self._started_at + delay_s
+        self._schedule.note_failure(has_keys=self._has_keys())
 
     def _log_problems(self, key_set: KeySet) -> None:
         """Log unusable and private keys, once per change of them.
@@ -404,25 +374,9 @@ class KeyCache:
         """Whole seconds until the next try: when it is due, or when a request may cause it."""
         if self._task is not None:
             return 1
-        end = self._compute_cooldown_end()
-        return max(1, math.ceil(end - self._clock())) if math.isfinite(end) else 1
+        left_s = self._schedule.compute_cooldown_left_s(has_keys=self._has_keys())
+        return max(1, math.ceil(left_s))
 
-    def _compute_due_at(self) -> float:
-        """When the next refresh is to start by itself."""
-        end = self._compute_cooldown_end()
-        if self._is_asked:
-            return end
-        due_at = self._next_at
-        if (
-            self.find_key_set() is None
-        ):  # perhaps they have become stale in the middle of a long pause
-            due_at = min(due_at, self._started_at + _WITHOUT_KEYS_S)
-        return max(due_at, end)
-
-    def _compute_cooldown_end(self) -> float:
-        return self._started_at + self._compute_cooldown_s()
-
-    def _compute_cooldown_s(self) -> float:
-        """While there are no keys to verify with, 5 s at most: an issuer that is back is noticed soon."""
-        cooldown_s = self._policy.cooldown_s
-        return cooldown_s if self.find_key_set() is not None else min(cooldown_s, _WITHOUT_KEYS_S)
+    def _has_keys(self) -> bool:
+        """Whether there are keys to verify with."""
+        return self.find_key_set() is not None

@@ -15,14 +15,16 @@ if TYPE_CHECKING:
 
 
 class Readiness:
-    """The checks of one process, and since when the database is as it is.
+    """The checks of one process, and since when each is as it is.
 
     A check has a state: "OK", "DEGRADED" (it serves, but not for ever) or "DOWN"; since when; and, where it is
     not OK, the cause in a few fixed words. Addresses and texts of other programs are for the log alone.
     """
 
     def __init__(self) -> None:
-        self._database: tuple[str, float] = ("OK", time.time())
+        self._started = time.time()
+        #: {name of a check: (its state, since when)}; the issuers know theirs themselves.
+        self._history: dict[str, tuple[str, float]] = {}
 
     async def check(
         self, kms: KMS, auth: RequestAuth | None, *, is_stopping: bool
@@ -36,12 +38,10 @@ class Readiness:
         checks = {"database": await self._check_database(kms)}
         checks.update((f"issuer {status.issuer}", _describe(status)) for status in statuses)
         if is_stopping:
-            checks["server"] = {"state": "DOWN", "cause": "stopping"}
+            checks["server"] = self._note("server", "stopping")
         if auth is None:
-            checks["tokens"] = {
-                "state": "DOWN",
-                "cause": "the application's settings have no bearer_auth",
-            }
+            cause = "the application's settings have no bearer_auth"
+            checks["tokens"] = self._note("tokens", cause)
         is_any_served = not statuses or any(status.is_served for status in statuses)
         is_down = is_stopping or auth is None or checks["database"]["state"] == "DOWN"
         if is_down or not is_any_served:
@@ -52,19 +52,24 @@ class Readiness:
         return {"state": state, "checks": checks}
 
     async def _check_database(self, kms: KMS) -> dict[str, Any]:
-        state, cause = "OK", None
         try:
             store = kms.store
         except Unavailable:
-            state, cause = "DOWN", "not started"
-        else:
-            try:
-                await store.ping()
-            except Unavailable:
-                state, cause = "DOWN", "out of reach"
-        if state != self._database[0]:
-            self._database = (state, time.time())
-        check = {"state": state, "since": _format_time(self._database[1])}
+            return self._note("database", "not started")
+        try:
+            await store.ping()
+        except Unavailable:
+            return self._note("database", "out of reach")
+        return self._note("database", None)
+
+    def _note(self, name: str, cause: str | None) -> dict[str, Any]:
+        """The check as it is told; without a cause it is OK."""
+        state = "OK" if cause is None else "DOWN"
+        known, since = self._history.get(name, ("OK", self._started))
+        if state != known:
+            since = time.time()
+        self._history[name] = (state, since)
+        check = {"state": state, "since": _format_time(since)}
         return check if cause is None else {**check, "cause": cause}
 
 

@@ -485,7 +485,7 @@ def test_the_jitter_is_really_random_unless_told_otherwise() -> None:
             rig = Rig(A)
             cache = KeyCache(TrustedIssuer(ISSUER), rig.load, RefreshPolicy(), clock=lambda: 0.0)
             await cache.refresh()
-            nexts.add(cache._next_at)
+            nexts.add(cache._schedule._next_at)
         assert len(nexts) > 10
         assert all(270 <= at <= 300 for at in nexts)
 

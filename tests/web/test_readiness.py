@@ -87,6 +87,7 @@ def test_without_the_database_and_while_it_stops_it_is_not(
     answer = check(Readiness(), "ok", **arguments)
     assert answer["state"] == answer["checks"][name]["state"] == "DOWN"
     assert answer["checks"][name]["cause"] == cause
+    assert all("since" in c for c in answer["checks"].values())
 
 
 def test_an_application_without_a_token_check_is_not_ready() -> None:
