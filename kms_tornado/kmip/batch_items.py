@@ -100,7 +100,8 @@ def has_critical_extension(item: BatchItem | Damaged) -> bool:
     if isinstance(item, Damaged):
         extensions = [field for field in item.fields if field.tag == "MessageExtension"]
         return any(_is_sure_to_be_critical(extension) for extension in extensions)
-    return any(map(_is_critical, item.message_extensions))
+    extended = item.message_extensions
+    return bool(extended) and any(map(_is_critical, extended))
 
 
 def _is_critical(extension: Node) -> bool:

@@ -124,10 +124,10 @@ def read_parts(parts: MessageParts, dialect: Dialect, payloads: Payloads) -> Req
     except KMIPError as exc:
         return refuse_message(exc, dialect, version)
     items = [read_batch_item(part, gate) for part in parts.items]
-    if any(map(has_critical_extension, items)):
+    if True in map(has_critical_extension, items):
         return _refuse_extension(items, dialect, version)
     return RequestMessage(
-        dialect, version, header, tuple(read_item(item, payloads) for item in items)
+        dialect, version, header, tuple([read_item(item, payloads) for item in items])
     )
 
 

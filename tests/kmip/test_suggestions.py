@@ -7,15 +7,18 @@ import time
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kms_tornado.domain.access import parse_operation_name
 from kms_tornado.errors import InvalidField, InvalidMessage, KMIPError
 from kms_tornado.kmip.enums import Operation
 from kms_tornado.kmip.messages import parse_message, parse_request
 from kms_tornado.kmip.requests import RequestMessage
-from kms_tornado.kmip.suggestions import suggest_root, suggest_tag, suggest_value
-from kms_tornado.kmip.tables import ENUMERATIONS
+from kms_tornado.kmip.suggestions import suggest_name, suggest_root, suggest_tag, suggest_value
+from kms_tornado.kmip.tables import ENUMERATIONS, TAG_NUMBERS, loosen
 from kms_tornado.service.catalogue import CATALOGUE, collect_payload_types
+from kms_tornado.wording import find_closest, suggest
 
 PAYLOADS = collect_payload_types(CATALOGUE)
 
@@ -215,3 +218,17 @@ def test_the_right_names_pass() -> None:
     assert not isinstance(parsed, RequestMessage)
     assert parsed.operation is Operation.CREATE
     assert parse_operation_name("Re_Key") is Operation.RE_KEY
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.sampled_from(sorted(TAG_NUMBERS)), st.data())
+def test_misspelt_name_is_told_what_is_closest_of_all(name: str, data: st.DataObject) -> None:
+    letters = list(name)
+    for _ in range(data.draw(st.integers(1, 6))):
+        place = data.draw(st.integers(0, len(letters)))
+        letters[place : place + data.draw(st.integers(0, 2))] = data.draw(
+            st.text("eanXé7", max_size=2)
+        )
+    names = {loosen(each): each for each in TAG_NUMBERS}
+    closest = find_closest(loosen("".join(letters)), names)
+    assert suggest_name("".join(letters), names) == suggest([names[each] for each in closest])
