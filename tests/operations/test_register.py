@@ -362,6 +362,29 @@ def test_certificate_with_odd_content_is_kept_or_refused_and_never_a_fault(alice
     assert answer.status in {200, 422}
 
 
+@pytest.mark.parametrize(
+    ("encoding", "key_format"),
+    [
+        pytest.param(DER, s.PrivateFormat.PKCS8, id="PKCS#8 in DER"),
+        pytest.param(s.Encoding.PEM, s.PrivateFormat.PKCS8, id="PKCS#8 in PEM"),
+        pytest.param(s.Encoding.PEM, s.PrivateFormat.TraditionalOpenSSL, id="with a DEK-Info"),
+    ],
+)
+@pytest.mark.parametrize("stated", ["PKCS_8", "PKCS_1", "PKCS_12"])
+def test_encrypted_key_is_refused_with_the_command_that_decrypts_it(
+    alice, kms, encoding, key_format, stated
+):
+    """With its password as well, which is then in no answer and no log."""
+    encrypted = RSA.private_bytes(encoding, key_format, s.BestAvailableEncryption(b"hunter2-4711"))
+    link = structure("Link", name("LinkType", "PKCS_12PasswordLink"),
+                     text("LinkedObjectIdentifier", "hunter2-4711"))  # fmt: skip
+    held = structure("PrivateKey", key_block(stated, octets("KeyMaterial", encrypted)))
+    reason, message = refused(alice, "PrivateKey", held, link)
+    assert reason == "InvalidField"
+    assert "decrypt it first, as no request carries its password: `openssl pkey -in KEY" in message
+    assert "hunter2-4711" not in message + kms.log
+
+
 @pytest.mark.parametrize("kind", ["Password", "Seed"])
 def test_secret_data_comes_back_with_its_type(alice, kind):
     held = structure(

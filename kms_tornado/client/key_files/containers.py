@@ -34,7 +34,7 @@ from .kmip_objects import (
     make_public_key,
 )
 
-_PEM_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----[ \t]*\r?\n.*?-----END \1-----", re.DOTALL)
+_PEM_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----\n.*?-----END \1-----", re.DOTALL)
 _PRIVATE_LABELS = frozenset(
     {"ENCRYPTED PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "DSA PRIVATE KEY"}
 )
@@ -63,7 +63,9 @@ def read_pem(octets: bytes, password: bytes | None = None) -> tuple[Object, ...]
     Raises KeyFileError, and PasswordRequired or WrongPassword for an encrypted key.
     """
     objects: list[Object] = []
-    for match in _PEM_BLOCK.finditer(octets):
+    # Lines end as they do on any system, and may be indented, as in YAML.
+    text = b"\n".join(line.strip() for line in octets.splitlines())
+    for match in _PEM_BLOCK.finditer(text):
         objects += _read_block(match[1].decode(), match[0] + b"\n", password)
     if not objects:
         raise KeyFileError("the file has no complete PEM block with a key or a certificate")
@@ -183,6 +185,8 @@ def read_der(octets: bytes, password: bytes | None = None) -> tuple[Object, ...]
         raise KeyFileError("the file is no DER, or it is truncated")
     if is_pkcs12(octets):
         return read_pkcs12(octets, password)
+    if _begins_with_type(octets):
+        return _read_der_pkcs7(octets)
     for read in (_read_der_certificate, _read_spki):
         try:
             return (read(octets),)
@@ -191,6 +195,22 @@ def read_der(octets: bytes, password: bytes | None = None) -> tuple[Object, ...]
     if is_pkcs8(octets):
         return (_read_pkcs8(octets, "the DER file"),)
     return (_load_private(load_der_private_key, octets, password, "the DER file"),)
+
+
+def _begins_with_type(octets: bytes) -> bool:
+    """Whether the SEQUENCE begins with an OBJECT IDENTIFIER, as PKCS#7 does and no key (RFC 2315 §7)."""
+    header = 2 if octets[1] < 0x80 else octets[1] - 0x80 + 2
+    return octets[header : header + 1] == b"\x06"
+
+
+def _read_der_pkcs7(octets: bytes) -> tuple[Object, ...]:
+    try:
+        certificates = pkcs7.load_der_pkcs7_certificates(octets)
+    except _UNREADABLE:
+        certificates = []
+    if not certificates:
+        raise KeyFileError("the file looks like PKCS#7, and has no certificates that can be read")
+    return tuple(map(make_certificate, certificates))
 
 
 def _read_der_certificate(octets: bytes) -> Object:

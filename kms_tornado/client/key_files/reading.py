@@ -71,7 +71,32 @@ def read_key_file(
 # --- detection ----------------------------------------------------------------------------------
 
 
+def _decode_utf_16(octets: bytes) -> bytes:
+    """PEM that PowerShell's > wrote, in UTF-8; anything else as it is."""
+    if not octets.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return octets
+    try:
+        text = octets.decode("utf-16").encode()
+    except UnicodeError:
+        return octets
+    return text if is_pem(text) else octets
+
+
+_KEYSTORE = "`keytool -importkeystore -srckeystore STORE -destkeystore COPY.p12 -deststoretype PKCS12` converts it"
+#: How files begin that are not read here → what they are, and what to do.
+_FOREIGN: Mapping[bytes, str] = {
+    b"\xfe\xed\xfe\xed": f"a Java keystore (JKS): {_KEYSTORE}",
+    b"\xce\xce\xce\xce": f"a Java keystore (JCEKS): {_KEYSTORE}",
+    b"PuTTY-User-Key-File-": "a key of PuTTY: `puttygen KEY.ppk -O private-openssh-new -o COPY` converts it",
+}
+
+
 def _detect(octets: bytes, options: ReadingOptions) -> tuple[Object, ...]:
+    if options.raw_type is None:  # a secret may begin with anything
+        for beginning, wording in _FOREIGN.items():
+            if octets.startswith(beginning):
+                raise KeyFileError(f"the file is {wording}")
+        octets = _decode_utf_16(octets)
     if is_pem(octets):
         return read_pem(octets, options.password)
     if is_der(octets):
@@ -157,6 +182,7 @@ def _decode_base64(text: bytes) -> bytes | None:
 
 
 def _read_pem_or_der(octets: bytes, options: ReadingOptions) -> tuple[Object, ...]:
+    octets = _decode_utf_16(octets)
     read = read_pem if is_pem(octets) else read_der
     return read(octets, options.password)
 

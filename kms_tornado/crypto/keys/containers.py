@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 
-from ...errors import InvalidField
 from .curves import RFC8410_CURVES, Curve, find_curve_by_oid
 from .der import (
     INTEGER,
@@ -62,10 +61,6 @@ _CONTEXT_1_PRIMITIVE = 0x81
 
 def read_pkcs8(octets: bytes) -> PrivateNumbers:
     body = read_sequence(octets)
-    if body.has_next(SEQUENCE):  # EncryptedPrivateKeyInfo begins with its algorithm
-        raise InvalidField(
-            "an encrypted PKCS#8 key is not accepted: a request cannot carry its password"
-        )
     if body.read_integer() not in {0, 1}:
         raise malformed_key_error()
     algorithm = body.read_sequence()

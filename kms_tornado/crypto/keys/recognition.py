@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from ...errors import InvalidField
 from ...kmip.enums import KeyFormatType
-from .der import BIT_STRING, INTEGER, OCTET_STRING, SEQUENCE, read_sequence
+from .der import BIT_STRING, INTEGER, OCTET_STRING, OID, SEQUENCE, read_sequence
 from .encodings import CONTEXT_0, CONTEXT_1
 
 _F = KeyFormatType
@@ -20,21 +20,37 @@ _F = KeyFormatType
 #: Keys are smaller. What is longer is not looked at, so that a wrong guess costs nothing.
 _MAX_OCTETS = 64 * 1024
 
-#: How octets begin that are no DER → what they look like.
+_OPENSSH = (
+    "an OpenSSH private key: `ssh-keygen -p -N '' -m PKCS8 -f COPY` makes a copy of it PKCS#8 without a passphrase, "
+    "and `openssl pkey` DER of that"
+)
+_OPENSSH_PUBLIC = "an OpenSSH public key: `ssh-keygen -e -m PKCS8` converts it"
+_KEYSTORE = "`keytool -importkeystore -srckeystore STORE -destkeystore COPY.p12 -deststoretype PKCS12` converts it"
+#: How octets begin that are neither DER nor PEM → what they look like.
 _BEGINNINGS: Mapping[bytes, str] = MappingProxyType(
     {
-        b"-----BEGIN": "PEM: send the DER inside it, as `-outform DER` of openssl writes it",
-        b"openssh-key-v1\0": "an OpenSSH private key: `ssh-keygen -p -m PKCS8` converts it",
-        b"ssh-": "an OpenSSH public key: `ssh-keygen -e -m PKCS8` converts it",
-        b"ecdsa-sha2-": "an OpenSSH public key: `ssh-keygen -e -m PKCS8` converts it",
+        b"openssh-key-v1\0": _OPENSSH,
+        b"ssh-": _OPENSSH_PUBLIC,
+        b"ecdsa-sha2-": _OPENSSH_PUBLIC,
+        b"---- BEGIN SSH2": "an SSH2 public key: `ssh-keygen -i` makes an OpenSSH public key of it, and `ssh-keygen -e -m PKCS8` PEM of that",
+        b"PuTTY-User-Key-File-": "a key of PuTTY: `puttygen KEY.ppk -O private-openssh-new -o COPY` and then `ssh-keygen` convert it",
+        b"\xfe\xed\xfe\xed": f"a Java keystore (JKS): {_KEYSTORE}",
+        b"\xce\xce\xce\xce": f"a Java keystore (JCEKS): {_KEYSTORE}",
         b"{": "a JSON Web Key: send the key in DER",
+        b"\xff\xfe-\0": "PEM in UTF-16, as PowerShell's > writes it: send the DER inside it",
     }
+)
+_PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----")
+_DECRYPT = (
+    "decrypt it first, as no request carries its password: `openssl pkey -in KEY -outform DER -out COPY`, or let "
+    "`kmsctl` import the file, which asks for the password"
 )
 _BASE64 = re.compile(rb"M[A-Za-z0-9+/_-]{20,}[A-Za-z0-9+/_\s-]*=*\s*")  # M: of a SEQUENCE
 _HEXADECIMAL = re.compile(rb"30[0-9A-Fa-f\s]{40,}")
 
 _CERTIFICATE = "X.509: register a Certificate, or send its public key (SubjectPublicKeyInfo)"
-_ENCRYPTED = "an encrypted PKCS#8: decrypt it first, as no request has its password"
+_ENCRYPTED = f"an encrypted PKCS#8: {_DECRYPT}"
+_PKCS7 = "PKCS#7: `openssl pkcs7 -inform DER -print_certs` takes the certificates out; register each as a Certificate"
 _PKCS12 = "PKCS#12: state KeyFormatType PKCS_12, or let `kmsctl certificates import` take it apart"
 #: The tags of the elements in a SEQUENCE → what it looks like, and the format that it then has.
 _SHAPES: Mapping[tuple[int, ...], tuple[str, _F | None]] = MappingProxyType(
@@ -51,6 +67,7 @@ _SHAPES: Mapping[tuple[int, ...], tuple[str, _F | None]] = MappingProxyType(
         ),
         (SEQUENCE, SEQUENCE, BIT_STRING): (_CERTIFICATE, None),
         (SEQUENCE, OCTET_STRING): (_ENCRYPTED, None),
+        (OID, CONTEXT_0): (_PKCS7, None),
         (INTEGER, SEQUENCE): (_PKCS12, _F.PKCS12),
         (INTEGER, SEQUENCE, SEQUENCE): (_PKCS12, _F.PKCS12),
         **dict.fromkeys(
@@ -80,6 +97,9 @@ def recognise_key(octets: bytes, stated: KeyFormatType) -> str | None:
     for beginning, wording in _BEGINNINGS.items():
         if text.startswith(beginning):
             return wording
+    block = _PEM.search(text)
+    if block is not None:
+        return _recognise_pem(block[1], text)
     if _BASE64.fullmatch(text):
         return "Base64: send the octets that it encodes"
     if _HEXADECIMAL.fullmatch(text):
@@ -90,3 +110,15 @@ def recognise_key(octets: bytes, stated: KeyFormatType) -> str | None:
         return None
     look = _PKCS8 if tags[:3] == _PKCS8_BEGINNING else _SHAPES.get(tags)
     return None if look is None or look[1] is stated else look[0]
+
+
+def _recognise_pem(label: bytes, text: bytes) -> str:
+    if label == b"OPENSSH PRIVATE KEY":
+        return _OPENSSH
+    if label == b"ENCRYPTED PRIVATE KEY" or b"Proc-Type: 4,ENCRYPTED" in text:
+        return f"PEM of an encrypted private key: {_DECRYPT}"
+    if label.startswith(b"PGP "):
+        return "an OpenPGP key, which no operation uses: register it as an OpaqueObject to keep it"
+    if label == b"PKCS7":
+        return "PKCS#7 in PEM: register each of its certificates, in DER, as a Certificate"
+    return "PEM: send the DER inside it, as `-outform DER` of openssl writes it"

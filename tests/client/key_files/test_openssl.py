@@ -85,6 +85,8 @@ def test_pkcs7_bundle_of_openssl_is_read_as_certificates(tmp_path: Path) -> None
     )
     bundle = run("openssl", "crl2pkcs7", "-nocrl", "-certfile", str(path))
     assert read(bundle) == read(path.read_bytes())
+    der = run("openssl", "crl2pkcs7", "-nocrl", "-certfile", str(path), "-outform", "DER")
+    assert read(der) == read(path.read_bytes())
 
 
 @pytest.mark.parametrize("kind", ["rsa", "p256", "p521", "ed25519", "x25519"])

@@ -180,6 +180,44 @@ def test_pem_bundle_is_read_in_its_order_with_text_between() -> None:
     assert read_key_file(octets, PLAIN) == (sample("certificate"), sample("rsa private"))
 
 
+#: What programs and people do to PEM.
+TREATMENTS = {
+    "lines of Windows": lambda pem: pem.replace(b"\n", b"\r\n"),
+    "lines of an old Mac": lambda pem: pem.replace(b"\n", b"\r"),
+    "indented, as in YAML": lambda pem: b"key: |\n" + pem.replace(b"\n", b"\n    "),
+    "spaces at the ends of lines": lambda pem: pem.replace(b"\n", b"  \t\n"),
+    "byte order mark": lambda pem: b"\xef\xbb\xbf" + pem,
+    "no line break at the end": lambda pem: pem.rstrip(b"\n"),
+    "UTF-16 of PowerShell": lambda pem: pem.decode().encode("utf-16"),
+    "UTF-16, the other way round": lambda pem: ("\ufeff" + pem.decode()).encode("utf-16-be"),
+    "text around it": lambda pem: b"subject=CN = a\n\n" + pem + b"\nthe end\n",
+}
+
+
+@pytest.mark.parametrize("treatment", TREATMENTS.values(), ids=TREATMENTS)
+@pytest.mark.parametrize("kind", ["rsa private", "p256 public", "certificate"])
+@pytest.mark.parametrize("file_format", [None, "pem"])
+def test_pem_is_read_whatever_was_done_to_it(kind: str, treatment, file_format) -> None:
+    octets = treatment(write_key_file(sample(kind), "pem"))
+    assert read_key_file(octets, PLAIN, file_format) == (sample(kind),)
+
+
+@pytest.mark.parametrize("treatment", TREATMENTS.values(), ids=TREATMENTS)
+def test_encrypted_pem_is_read_whatever_was_done_to_it(treatment) -> None:
+    pem = native("rsa").private_bytes(
+        s.Encoding.PEM, s.PrivateFormat.TraditionalOpenSSL, s.BestAvailableEncryption(b"hunter2")
+    )
+    assert read_key_file(treatment(pem), ReadingOptions(password=b"hunter2")) == (
+        sample("rsa private"),
+    )
+
+
+def test_secret_that_looks_like_text_in_utf_16_stays_to_the_byte() -> None:
+    octets = write_key_file(sample("certificate"), "pem").decode().encode("utf-16")
+    (managed,) = read_key_file(octets, SECRET, "raw")
+    assert octets_of(managed) == octets
+
+
 def test_jwk_set_is_read_key_by_key() -> None:
     keys = [json.loads(write_key_file(sample(kind), "jwk")) for kind in ("aes", "ed25519 public")]
     assert read_key_file(json.dumps({"keys": keys}).encode(), PLAIN) == (
@@ -269,6 +307,10 @@ REFUSED = {
     "JSON TTLV without its parts": (
         b'{"tag": "SymmetricKey", "type": "Structure", "value": []}', PLAIN, None, "JSON TTLV",
     ),
+    "keystore of Java": (b"\xfe\xed\xfe\xed\0\0\0\2", PLAIN, None, "keytool -importkeystore"),
+    "older keystore of Java": (b"\xce\xce\xce\xce\0\0\0\2", PLAIN, None, "keytool -importkeystore"),
+    "key of PuTTY": (b"PuTTY-User-Key-File-3: ssh-rsa\n", PLAIN, None, "puttygen"),
+    "PKCS#7 of nothing": (bytes.fromhex("300b06092a864886f70d010702"), PLAIN, None, "no certificates"),
     "OpenSSH line that is cut": (b"ssh-ed25519 AAAAC3Nz", PLAIN, None, "OpenSSH"),
     "certificate named as a key": (
         write_key_file(sample("certificate"), "pem"), PLAIN, "pkcs8-pem", "a certificate, not",

@@ -46,7 +46,45 @@ LOOKS = {
     ),
     "SEC1": (traditional(NIST), F.PKCS8, "SEC1: state KeyFormatType ECPrivateKey"),
     "DSA of an old openssl": (traditional(dsa.generate_private_key(1024)), F.PKCS8, "DSA"),
-    "encrypted": (RSA.private_bytes(DER, s.PrivateFormat.PKCS8, ENCRYPTION), F.PKCS1, "decrypt it"),
+    **{
+        f"encrypted, sent as {stated.name}": (
+            RSA.private_bytes(DER, s.PrivateFormat.PKCS8, ENCRYPTION),
+            stated,
+            "decrypt it first, as no request carries its password: `openssl pkey",
+        )
+        for stated in (F.PKCS1, F.PKCS8, F.EC_PRIVATE_KEY)
+    },
+    **{
+        f"encrypted PEM, {name}": (
+            key.private_bytes(s.Encoding.PEM, key_format, ENCRYPTION),
+            F.PKCS8,
+            "PEM of an encrypted private key: decrypt it first",
+        )
+        for name, key, key_format in (
+            ("PKCS#8", RSA, s.PrivateFormat.PKCS8),
+            ("PKCS#1", RSA, s.PrivateFormat.TraditionalOpenSSL),
+            ("SEC1", NIST, s.PrivateFormat.TraditionalOpenSSL),
+        )
+    },
+    "OpenSSH in PEM": (
+        b"-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaA==\n",
+        F.PKCS8,
+        "ssh-keygen -p",
+    ),
+    "PEM behind text": (
+        b"Bag Attributes\n    friendlyName: x\n-----BEGIN PRIVATE KEY-----\n",
+        F.PKCS8,
+        "PEM",
+    ),
+    "PEM of Windows": (b"-----BEGIN PRIVATE KEY-----\r\nMA==\r\n", F.PKCS8, "PEM"),
+    "PEM in UTF-16": ("\ufeff-----BEGIN PRIVATE KEY-----".encode("utf-16-le"), F.PKCS8, "UTF-16"),
+    "OpenPGP": (b"-----BEGIN PGP PRIVATE KEY BLOCK-----\n", F.PKCS8, "OpaqueObject"),
+    "PKCS#7 in PEM": (b"-----BEGIN PKCS7-----\n", F.X509, "register each of its certificates"),
+    "PKCS#7": (bytes.fromhex("300f06092a864886f70d010702a0023000"), F.X509, "PKCS#7"),
+    "SSH2, public": (b"---- BEGIN SSH2 PUBLIC KEY ----\n", F.X509, "ssh-keygen -i"),
+    "PuTTY": (b"PuTTY-User-Key-File-3: ssh-ed25519\n", F.PKCS8, "puttygen"),
+    "JKS": (bytes.fromhex("feedfeed00000002"), F.PKCS8, "keytool -importkeystore"),
+    "JCEKS": (bytes.fromhex("cececece00000002"), F.PKCS8, "keytool -importkeystore"),
     "PKCS#12": (
         pkcs12.serialize_key_and_certificates(b"n", RSA, None, None, ENCRYPTION),
         F.PKCS8,
