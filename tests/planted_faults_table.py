@@ -609,6 +609,30 @@ FAULTS: tuple[Fault, ...] = (
     ),
     # --- S7: wrapping -----------------------------------------------------------------------------
     Fault(
+        "S6",
+        "a curve that a key describes may have another base point",
+        "crypto/keys/curves.py",
+        "if uncompress_point(curve, base)[1:] == own_base:",
+        "if uncompress_point(curve, base):",
+        ("crypto/keys/test_curves.py",),
+    ),
+    Fault(
+        "S6",
+        "a key for RSASSA-PSS alone makes other signatures",
+        "crypto/keys/asymmetric.py",
+        "case RSAPrivate(pss=None):",
+        "case RSAPrivate():",
+        ("operations/test_outside_keys.py::test_key_signs_or_is_told_what_it_is_kept_for",),
+    ),
+    Fault(
+        "S6",
+        "a scalar is as long as the order of its curve",
+        "crypto/keys/asymmetric.py",
+        "if equation is None or not 0 < number < equation.order:",
+        "if equation is None or not 0 < number <= equation.order:",
+        ("crypto/keys/test_asymmetric.py", "crypto/keys/test_curves.py"),
+    ),
+    Fault(
         "S7",
         "a Sensitive object leaves under a key of anybody's",
         "operations/objects/wrapping_policy.py",
