@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from .. import strict_json
 from ..errors import MalformedToken
-from .issuer import normalise_type
+from .issuer import normalise_algorithm, normalise_type
 
 # Why this is parsed by hand
 #
@@ -40,7 +40,7 @@ _CANONICAL_ENDS = {2: frozenset(b"AQgw"), 3: frozenset(b"AEIMQUYcgkosw048")}
 class UnverifiedHeader:
     """A well-formed JOSE header. What it says is not trusted yet.
 
-    kid: None where absent. typ: lower case, without ``application/``; None where absent.
+    alg: Ed25519 stands as EdDSA. kid: None where absent. typ: lower case, without ``application/``; None where absent.
     """
 
     alg: str
@@ -73,7 +73,7 @@ def parse_header(segment: bytes) -> UnverifiedHeader:
     if "typ" in header and not isinstance(typ, str):
         raise MalformedToken("typ is not a string")
     # jwk, jku, x5u and x5c name a key of the sender's choice: ignored, never followed (RFC 8725 §3.10).
-    return UnverifiedHeader(alg=alg, kid=kid, typ=normalise_type(typ))
+    return UnverifiedHeader(alg=normalise_algorithm(alg), kid=kid, typ=normalise_type(typ))
 
 
 def parse_token(

@@ -69,6 +69,16 @@ def check_issuer_url(url: str, what: str) -> None:
         raise ConfigurationError(f"{what}: a URL with a fragment is not accepted")
 
 
+def check_loopback(url: str, issuer: str, what: str) -> None:
+    """Refuse http, which is for loopback hosts, where the issuer is on another host.
+
+    Such an issuer may not choose what this machine asks of its own services. Who configures it may.
+    what: the words with which the ConfigurationError starts.
+    """
+    if urlsplit(url).scheme == "http" and not is_loopback_host(urlsplit(issuer).hostname):
+        raise ConfigurationError(f"{what}: http is for issuers on loopback hosts, use https")
+
+
 def _check_for_placeholders(uri: str) -> None:
     """Refuse an issuer that no token can name: the server would start, and refuse everything."""
     if _TENANT_ID.search(uri):
@@ -159,7 +169,7 @@ class RequiredClaim:
 class TokenPolicy:
     """What every token must satisfy, whichever issuer it is from.
 
-    algorithms: those of `ALGORITHMS` that are accepted.
+    algorithms: those of `ALGORITHMS` that are accepted; Ed25519 means EdDSA.
     leeway_s: seconds of clock skew, 0 to 300, allowed for ``exp``, ``nbf``, ``iat`` and the maximum
     age.
     max_age_s: the greatest age in seconds, counted from ``iat``; None accepts any age.
@@ -183,6 +193,7 @@ class TokenPolicy:
     required_claims: tuple[RequiredClaim, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "algorithms", frozenset(map(normalise_algorithm, self.algorithms)))
         unknown = sorted(self.algorithms - set(ALGORITHMS))
         if unknown:
             raise ConfigurationError(
@@ -229,6 +240,11 @@ def make_token_policy(**arguments: Unpack[TokenPolicyArguments]) -> TokenPolicy:
     if "required_claims" in fields:
         fields["required_claims"] = tuple(fields["required_claims"])
     return TokenPolicy(**fields)
+
+
+def normalise_algorithm(alg: str) -> str:
+    """EdDSA for Ed25519: RFC 9864 names the curve with the algorithm, and this is the only one of EdDSA here."""
+    return "EdDSA" if alg == "Ed25519" else alg
 
 
 def normalise_type(typ: str | None) -> str | None:

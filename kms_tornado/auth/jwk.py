@@ -13,10 +13,12 @@ from typing import Any
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from .. import lenient_json
 from ..errors import MalformedToken
 from .compact import MAX_KID_LENGTH, decode_segment
+from .issuer import normalise_algorithm
 from .signature import PublicKey, list_algorithms
 
 RSA_BITS = (2048, 8192)  # below: factored in practice; above: a verification costs milliseconds
@@ -60,6 +62,10 @@ _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
 
 #: The members that count: what they say decides about tokens. Others are not looked at.
 _COMMON_MEMBERS = ("kty", "kid", "use", "key_ops", "alg", "issuer")
+#: SPIFFE §5.1 of "JWT-SVID" has a use of its own for what verifies its tokens.
+_USES = ("sig", "jwt-svid")
+#: How a public key begins in the map that Google's Identity-Aware Proxy has.
+PEM_PUBLIC_KEY = b"-----BEGIN PUBLIC KEY-----"
 _MATERIAL = {"RSA": ("n", "e"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x")}
 
 
@@ -110,10 +116,10 @@ def key_from_jwk(member: object) -> SigningKey:
     )
 
 
-def key_from_certificate(kid: str, pem: object) -> SigningKey:
-    """Parse one value of a map from key ID to X.509 certificate (Google Firebase). Raises UnusableKey.
+def key_from_pem(kid: str, pem: object) -> SigningKey:
+    """Parse one value of a map from key ID to X.509 certificate (Google Firebase) or public key (Google IAP).
 
-    Neither the certificate's dates nor its signature are checked: the publisher withdraws a key by
+    Raises UnusableKey. Neither a certificate's dates nor its signature are checked: the publisher withdraws a key by
     taking it out of the map, and only the map vouches for the certificate.
     """
     if not kid or len(kid) > MAX_KID_LENGTH:
@@ -121,15 +127,19 @@ def key_from_certificate(kid: str, pem: object) -> SigningKey:
     if lenient_json.has_surrogate(kid):
         raise UnusableKey("the key ID has characters that are not Unicode")
     if not isinstance(pem, str):
-        raise UnusableKey("not a PEM certificate")
+        raise UnusableKey("not PEM")
     try:
-        public_key = x509.load_pem_x509_certificate(pem.strip().encode("ascii")).public_key()
+        octets = pem.strip().encode("ascii")
+        if octets.startswith(PEM_PUBLIC_KEY):
+            public_key = load_pem_public_key(octets)
+        else:
+            public_key = x509.load_pem_x509_certificate(octets).public_key()
     except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
-        raise UnusableKey("not a readable PEM certificate") from None
+        raise UnusableKey("not a readable PEM certificate or public key") from None
     if not isinstance(
         public_key, (rsa.RSAPublicKey, ec.EllipticCurvePublicKey, ed25519.Ed25519PublicKey)
     ):
-        raise UnusableKey("the certificate's key is not for signatures we accept")
+        raise UnusableKey("the key is not for signatures we accept")
     return SigningKey(kid=kid, algorithms=check_strength(public_key), public_key=public_key)
 
 
@@ -196,7 +206,7 @@ def _parse_issuer(member: Mapping[str, Any]) -> str | None:
 
 def _check_purpose(member: Mapping[str, Any]) -> None:
     """``use`` and ``key_ops`` must allow verifying signatures (RFC 7517 §4.2, §4.3)."""
-    if "use" in member and member["use"] != "sig":
+    if "use" in member and member["use"] not in _USES:
         raise UnusableKey(f"its use is {_abbreviate(member['use'])}, not sig")
     if "key_ops" in member:
         operations = member["key_ops"]
@@ -213,9 +223,9 @@ def _restrict_to_alg(algorithms: frozenset[str], member: Mapping[str, Any]) -> f
     if "alg" not in member:
         return algorithms
     alg = member["alg"]
-    if not isinstance(alg, str) or alg not in algorithms:
+    if not isinstance(alg, str) or normalise_algorithm(alg) not in algorithms:
         raise UnusableKey(f"its alg {_abbreviate(alg)} does not fit its type or is not accepted")
-    return frozenset({alg})
+    return frozenset({normalise_algorithm(alg)})
 
 
 def _build_rsa(member: Mapping[str, Any]) -> PublicKey:

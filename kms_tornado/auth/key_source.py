@@ -12,7 +12,7 @@ from typing import Protocol
 from urllib.parse import urljoin, urlsplit
 
 from ..errors import ConfigurationError, KeySetError
-from .issuer import TrustedIssuer, check_issuer_url, default_jwks_uri
+from .issuer import TrustedIssuer, check_issuer_url, check_loopback, default_jwks_uri
 from .keyset import Discovery, KeySet, parse_document
 
 MAX_DOCUMENT_BYTES = 1024 * 1024  # uncompressed; Nimbus' 51,200 bytes are too few for real issuers
@@ -161,6 +161,7 @@ class KeySource:
             )
         try:
             check_issuer_url(document.jwks_uri, "its jwks_uri")
+            check_loopback(document.jwks_uri, configured, "its jwks_uri")
         except ConfigurationError as exc:
             raise KeySetError(f"{url}: {exc}") from None
 

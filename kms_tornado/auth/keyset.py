@@ -1,7 +1,7 @@
 """KeySet: an issuer's usable keys by key ID and algorithm (RFC 7517 §5), and how it is parsed.
 
-Three kinds of document are understood: a JWK Set, a map from key ID to X.509 certificate, and an OpenID
-Connect discovery document. They are read leniently: what nobody reads may be as odd as it likes, and keys
+Three kinds of document are understood: a JWK Set, a map from key ID to X.509 certificate or public key, and an
+OpenID Connect discovery document. They are read leniently: what nobody reads may be as odd as it likes, and keys
 that cannot be used are skipped and reported, as RFC 7517 §5 asks. One odd key must not make the others
 unusable.
 """
@@ -21,8 +21,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from .. import lenient_json
 from ..errors import KeySetError
 from ..lenient_json import LenientObject
-from .jwk import SigningKey, UnusableKey, key_from_certificate, key_from_jwk
+from .jwk import SigningKey, UnusableKey, key_from_jwk, key_from_pem
 from .signature import Verify, build_verify
+
+#: What tells a map of PEM texts from a document of another kind.
+_PEM_MARKS = ("BEGIN CERTIFICATE", "BEGIN PUBLIC KEY")
 
 #: A token without ``kid`` costs one signature check per key; no more keys than these are tried.
 MAX_KEYS_WITHOUT_KID = 8
@@ -147,7 +150,7 @@ def parse_document(body: bytes) -> KeySet | Discovery:
         return _parse_jwk_set(document["keys"])
     if isinstance(document.get("jwks_uri"), str):
         return _parse_discovery(document)
-    return _parse_certificates(document)
+    return _parse_map(document)
 
 
 #: Members of a JWK that are secret (RFC 7518 §6.2.2, §6.3.2, §6.4).
@@ -194,9 +197,13 @@ def _parse_jwk_set(members: Any) -> KeySet:
     )
 
 
-def _parse_certificates(document: LenientObject) -> KeySet:
-    if not any(isinstance(v, str) and "BEGIN CERTIFICATE" in v for v in document.values()):
-        raise KeySetError("neither a key set, nor certificates, nor a discovery document")
+def _parse_map(document: LenientObject) -> KeySet:
+    if not any(
+        isinstance(v, str) and any(mark in v for mark in _PEM_MARKS) for v in document.values()
+    ):
+        raise KeySetError(
+            "neither a key set, nor a map of certificates or keys, nor a discovery document"
+        )
     return _collect(
         ((f"key {kid!r:.60}", partial(_build_from_map, document, kid)) for kid in document),
         len(document),
@@ -206,7 +213,7 @@ def _parse_certificates(document: LenientObject) -> KeySet:
 def _build_from_map(document: LenientObject, kid: str) -> SigningKey:
     if kid in document.repeated:
         raise UnusableKey("its key ID occurs more than once")
-    return key_from_certificate(kid, document[kid])
+    return key_from_pem(kid, document[kid])
 
 
 def _collect(members: Iterable[tuple[str, Callable[[], SigningKey]]], count: int) -> KeySet:

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kms_tornado.auth.jwk import UnusableKey, key_from_certificate, key_from_jwk
+from kms_tornado.auth.jwk import UnusableKey, key_from_jwk, key_from_pem
 
 from ..keys import b64, b64int, certificate, jwk, private_key, rsa_key
 from .samples import ABSENT, ALGORITHMS, changed
@@ -271,6 +271,7 @@ def test_another_octet_key_pair_is_unusable(key: dict[str, Any]) -> None:
     [
         pytest.param({}, id="nothing said"),
         pytest.param({"use": "sig"}, id="use sig"),
+        pytest.param({"use": "jwt-svid"}, id="use jwt-svid, of SPIFFE"),
         pytest.param({"key_ops": ["verify"]}, id="key_ops verify"),
         pytest.param({"key_ops": ["sign", "verify"]}, id="key_ops sign and verify"),
         pytest.param({"use": "sig", "key_ops": ["verify"]}, id="both"),
@@ -287,6 +288,7 @@ def test_a_key_for_signatures_is_used(purpose: dict[str, Any]) -> None:
     [
         pytest.param({"use": "enc"}, id="use enc"),
         pytest.param({"use": "SIG"}, id="use in capitals"),
+        pytest.param({"use": "x509-svid"}, id="use x509-svid, of SPIFFE"),
         pytest.param({"use": ""}, id="use empty"),
         pytest.param({"use": None}, id="use null"),
         pytest.param({"use": ["sig"]}, id="use a list"),
@@ -395,7 +397,7 @@ def pem(key: Any, **kwargs: Any) -> str:
     ],
 )  # fmt: skip
 def test_the_key_of_a_certificate_is_used(text: str, algorithms: frozenset[str]) -> None:
-    key = key_from_certificate("k", text)
+    key = key_from_pem("k", text)
     assert (key.kid, key.algorithms) == ("k", algorithms)
 
 
@@ -432,13 +434,13 @@ def der_with_version(version: int) -> str:
 )  # fmt: skip
 def test_another_value_of_the_map_is_unusable(text: Any) -> None:
     with pytest.raises(UnusableKey):
-        key_from_certificate("k", text)
+        key_from_pem("k", text)
 
 
 @pytest.mark.parametrize("kid", ["", "x" * 257])
 def test_a_certificate_needs_a_key_id_of_sane_length(kid: str) -> None:
     with pytest.raises(UnusableKey):
-        key_from_certificate(kid, pem(private_key("ES256")))
+        key_from_pem(kid, pem(private_key("ES256")))
 
 
 @pytest.mark.parametrize(
@@ -455,7 +457,7 @@ def test_a_certificate_of_another_key_type_is_unusable(make: Any) -> None:
         .sign(signer, hashes.SHA256())
     )  # fmt: skip
     with pytest.raises(UnusableKey):
-        key_from_certificate("k", built.public_bytes(Encoding.PEM).decode())
+        key_from_pem("k", built.public_bytes(Encoding.PEM).decode())
 
 
 @pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
@@ -464,8 +466,6 @@ def test_any_bytes_for_a_certificate_are_unusable_or_a_key(data: bytes, at: int)
     der = base64.b64decode("".join(pem(private_key("EdDSA")).splitlines()[1:-1]))
     mutated = base64.encodebytes(der[:at] + data + der[at + len(data) :]).decode()
     try:
-        key_from_certificate(
-            "k", f"-----BEGIN CERTIFICATE-----\n{mutated}-----END CERTIFICATE-----\n"
-        )
+        key_from_pem("k", f"-----BEGIN CERTIFICATE-----\n{mutated}-----END CERTIFICATE-----\n")
     except UnusableKey:
         return

@@ -18,6 +18,7 @@ from .samples import document
 KEYS = document(jwk("ES256", "a"))
 OTHER_KEYS = document(jwk("ES256", "b", "other"))
 I = "https://i.example"  # noqa: E741
+L = "http://localhost:9"
 GUESS = f"{I}/.well-known/jwks.json"
 DISCOVERY = f"{I}/.well-known/openid-configuration"
 SILENCE = object()
@@ -104,8 +105,8 @@ def load(web: Web, issuer: str = I, jwks_uri: str | None = None) -> LoadedKeys:
             2, id="a discovery document at the default URI",
         ),
         pytest.param(
-            I, f"{I}/x", {f"{I}/x": discovery(I, "http://127.0.0.1:9/k"), "http://127.0.0.1:9/k": KEYS},
-            2, id="keys on loopback over http",
+            L, f"{L}/x", {f"{L}/x": discovery(L, "http://127.0.0.1:9/k"), "http://127.0.0.1:9/k": KEYS},
+            2, id="keys and issuer on loopback over http",
         ),
         pytest.param(
             I, f"{I}/x509", {f"{I}/x509": json.dumps({"a": certificate(private_key("ES256")).decode()}).encode()},
@@ -149,6 +150,7 @@ def test_the_keys_are_found(issuer: str, jwks_uri: str | None, answers: Any, url
         pytest.param(f"{I}/d", {f"{I}/d": discovery(None, f"{I}/k")}, "names the issuer", id="discovery: no issuer"),
         pytest.param(f"{I}/d", {f"{I}/d": discovery([I], f"{I}/k")}, "names the issuer", id="discovery: issuer a list"),
         pytest.param(f"{I}/d", {f"{I}/d": discovery(I, "http://i.example/k")}, "http is for loopback", id="discovery: keys over http"),
+        pytest.param(f"{I}/d", {f"{I}/d": discovery(I, "http://127.0.0.1:9/k")}, "issuers on loopback", id="discovery of a remote issuer: keys on loopback over http"),
         pytest.param(f"{I}/d", {f"{I}/d": discovery(I, "file:///etc/passwd")}, "https:// URL", id="discovery: keys in a file"),
         pytest.param(f"{I}/d", {f"{I}/d": discovery(I, "k")}, "https:// URL", id="discovery: a relative URI"),
         pytest.param(f"{I}/d", {f"{I}/d": discovery(I, "")}, "https:// URL", id="discovery: an empty URI"),

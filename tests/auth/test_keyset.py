@@ -6,13 +6,20 @@ import json
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kms_tornado.auth.keyset import MAX_KEYS_WITHOUT_KID, Discovery, KeySet, parse_document
 from kms_tornado.errors import KeySetError
 
-from ..keys import b64, certificate, jwk, private_key, sign
+from ..keys import b64, certificate, jwk, private_key, rsa_key, sign
 from .samples import document, key_set
 
 OCT = {"kty": "oct", "k": b64(bytes(32)), "kid": "shared"}
@@ -377,6 +384,54 @@ def test_a_map_of_certificates_is_read_as_firebase_has_it() -> None:
     assert check(b"m", sign(b"m", "RS256", private_key("RS256")))
     assert number(keys, "b", "ES256") == 1
     assert number(keys, "a", "ES256") == 0
+
+
+def pem(key: Any) -> str:
+    public = key.public_key()
+    return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def test_a_map_of_public_keys_is_read_as_identity_aware_proxy_has_it() -> None:
+    """https://www.gstatic.com/iap/verify/public_key; certificates may stand beside them."""
+    keys = parse(
+        {
+            "f9R3yg": pem(private_key("ES256")),
+            "2nMJtw": pem(private_key("ES256", "other")).replace("\n", "\r\n"),
+            "rsa": "\n" + pem(private_key("RS256")),
+            "ed": pem(private_key("EdDSA")),
+            "certificate": certificate(private_key("ES384")).decode(),
+        }
+    )
+    assert isinstance(keys, KeySet)
+    (check,) = keys.find_candidates("f9R3yg", "ES256")
+    assert check(b"m", sign(b"m", "ES256", private_key("ES256")))
+    (check,) = keys.find_candidates("2nMJtw", "ES256")
+    assert check(b"m", sign(b"m", "ES256", private_key("ES256", "other")))
+    assert number(keys, "rsa", "PS512") == number(keys, "ed", "EdDSA") == 1
+    assert number(keys, "certificate", "ES384") == 1
+    assert keys.skipped == ()
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "-----BEGIN PUBLIC KEY-----\nMII=\n-----END PUBLIC KEY-----",
+        "-----BEGIN PUBLIC KEY-----",
+        pem(rsa_key(1024)),
+        pem(ec.generate_private_key(ec.SECP256K1())),
+        private_key("ES256")
+        .private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        .decode(),
+        pem(private_key("RS256")).replace("PUBLIC", "RSA PUBLIC"),
+        {"a": pem(private_key("RS256"))},
+    ],
+    ids=["broken", "cut off", "weak", "another curve", "private", "PKCS#1", "nested"],
+)
+def test_one_public_key_that_cannot_be_used_is_skipped(odd: Any) -> None:
+    keys = parse({"odd": odd, "good": pem(private_key("RS256"))})
+    assert isinstance(keys, KeySet)
+    assert number(keys, "good", "RS256") == 1
+    assert [s.name for s in keys.skipped] == ["key 'odd'"]
 
 
 def test_one_odd_certificate_is_skipped() -> None:

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from kms_tornado.auth.compact import MAX_TOKEN_LENGTH
 from kms_tornado.auth.issuer import RequiredClaim, TrustedIssuer
+from kms_tornado.auth.jwk import key_from_jwk
 from kms_tornado.auth.keyset import KeySet
 from kms_tornado.errors import (
     AlgorithmNotAllowed,
@@ -47,6 +48,7 @@ from .samples import (
     NOW,
     OTHER,
     all_keys,
+    changed,
     good_claims,
     good_header,
     key_set,
@@ -546,6 +548,24 @@ def test_only_allowed_algorithms_pass() -> None:
         else:
             with pytest.raises(AlgorithmNotAllowed):
                 verify(token(alg=alg), settings, KEYS)
+
+
+@pytest.mark.parametrize("allowed", ["EdDSA", "Ed25519"])
+@pytest.mark.parametrize("of_key", ["EdDSA", "Ed25519", None])
+@pytest.mark.parametrize("of_token", ["EdDSA", "Ed25519"])
+def test_ed25519_is_eddsa_in_tokens_keys_and_settings(
+    allowed: str, of_key: str | None, of_token: str
+) -> None:
+    """RFC 9864 names the curve with the algorithm, and calls the old name deprecated."""
+    key = key_from_jwk(changed(jwk("EdDSA", "k-EdDSA"), {"alg": of_key or ABSENT}))
+    text = token({"alg": of_token, "kid": "k-EdDSA"}, alg="EdDSA")
+    verify(text, trust(algorithms=frozenset({allowed})), {ISSUER: KeySet([key])})
+
+
+@pytest.mark.parametrize("alg", ["ed25519", "Ed448", "EDDSA", "ES256K"])
+def test_other_names_are_not_ed25519(alg: str) -> None:
+    with pytest.raises(AlgorithmNotAllowed):
+        verify(token({"alg": alg}, alg="EdDSA"), trust(), KEYS)
 
 
 def test_google_may_leave_the_scheme_out_and_stays_one_issuer() -> None:
