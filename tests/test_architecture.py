@@ -49,7 +49,7 @@ ALLOWED = {
     },
     "settings": {"errors", "auth", "user_names"},
     "options": {"errors", "auth", "settings", "user_names", "wording"},
-    "client": {"errors", "strict_json", "user_names", "kmip", "wording"},
+    "client": {"errors", "strict_json", "lenient_json", "user_names", "kmip", "wording"},
     "web": {
         "errors",
         "redaction",

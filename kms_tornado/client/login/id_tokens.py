@@ -6,12 +6,14 @@ Pure: keys and times are arguments.
 from __future__ import annotations
 
 import base64
+import contextlib
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ... import strict_json
+from ...lenient_json import find_oddity
 from .login_errors import LoginFailed, one_line
 
 #: Between the clocks of this machine and of the issuer; the server's own default is the same.
@@ -89,19 +91,24 @@ def _verify_signature(
     id_token: str, expected: ExpectedIDToken
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     from joserfc import jwt
-    from joserfc.errors import SecurityWarning
-    from joserfc.jwk import KeySet
+    from joserfc.errors import JoseError, SecurityWarning
+    from joserfc.jwk import JWKRegistry, KeySet
     from joserfc.jws import JWSRegistry
 
     assert expected.key_set is not None
-    keys: Any = {"keys": [key for key in expected.key_set["keys"] if isinstance(key, dict)]}
+    keys: list[Any] = []
+    for member in expected.key_set["keys"]:
+        # One odd key, or one of a type that is still to come, must not take the others away.
+        with contextlib.suppress(JoseError, ValueError, TypeError, KeyError):
+            if isinstance(member, dict) and not any(find_oddity(member, name) for name in member):
+                keys.append(JWKRegistry.import_key(member))
     with warnings.catch_warnings():
         warnings.simplefilter(
             "ignore", SecurityWarning
         )  # EdDSA is called deprecated since RFC 9864
         token = jwt.decode(
             id_token,
-            KeySet.import_key_set(keys),
+            KeySet(keys),
             registry=JWSRegistry(algorithms=sorted(expected.algorithms), strict_check_header=False),
         )
     return token.header, token.claims

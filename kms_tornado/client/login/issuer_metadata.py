@@ -5,14 +5,16 @@ OpenID Connect Discovery 1.0 §4, and RFC 8414 §3 for issuers that publish only
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from authlib.oauth2.rfc8414 import get_well_known_url as oauth_well_known_url
 from authlib.oidc.discovery import get_well_known_url as openid_well_known_url
 
-from ... import strict_json
+from ... import lenient_json, strict_json
+from ...lenient_json import LenientObject
 from .issuer_transport import check_is_protected
 from .login_errors import LoginFailed, one_line
 
@@ -83,12 +85,12 @@ def fetch_key_set(session: Any, metadata: IssuerMetadata) -> Mapping[str, Any] |
     answer = session.get(metadata.jwks_url, withhold_token=True)
     if answer.status_code != 200:
         raise LoginFailed(f"the issuer's key set is not there (HTTP {answer.status_code})")
-    return json_object(answer, "the issuer's key set")
+    return _read_document(answer, "the issuer's key set")
 
 
 def parse_metadata(answer: Any, issuer: str) -> IssuerMetadata:
-    document = json_object(answer, "the issuer's metadata")
-    named = document.get("issuer")
+    document = _read_document(answer, "the issuer's metadata")
+    named = text(document, "issuer")
     if named != issuer:
         # Another issuer's metadata would send codes and refresh tokens there: RFC 8414 §3.3.
         raise LoginFailed(
@@ -111,10 +113,22 @@ def parse_metadata(answer: Any, issuer: str) -> IssuerMetadata:
     )
 
 
+def _read_document(answer: Any, what: str) -> Mapping[str, Any]:
+    """The object in a document of the issuer, which is read as leniently as the server reads it.
+
+    What is odd in a member that nobody reads harms nobody; `text` refuses it in one that counts.
+    """
+    return _require_object(answer.content, what, lenient_json.loads)
+
+
 def json_object(answer: Any, what: str) -> Mapping[str, Any]:
     """The object in an answer of the issuer; a page of HTML is a common mistake."""
+    return _require_object(answer.content, what, partial(strict_json.loads, max_depth=20))
+
+
+def _require_object(content: bytes, what: str, loads: Callable[[bytes], Any]) -> Mapping[str, Any]:
     try:
-        document = strict_json.loads(answer.content, max_depth=20)
+        document = loads(content)
     except ValueError:
         document = None
     if not isinstance(document, dict):
@@ -123,6 +137,9 @@ def json_object(answer: Any, what: str) -> Mapping[str, Any]:
 
 
 def text(document: Mapping[str, Any], name: str) -> str | None:
+    is_same_twice = isinstance(document, LenientObject) and document.repeated.get(name)
+    if not is_same_twice and (problem := lenient_json.find_oddity(document, name)):
+        raise LoginFailed(f"the issuer's answer cannot be used: {problem}")
     value = document.get(name)
     if value is None or isinstance(value, str):
         return value
@@ -130,7 +147,7 @@ def text(document: Mapping[str, Any], name: str) -> str | None:
 
 
 def strings(document: Mapping[str, Any], name: str) -> frozenset[str]:
-    value = document.get(name)
+    value = None if lenient_json.find_oddity(document, name) else document.get(name)
     return (
         frozenset(v for v in value if isinstance(v, str))
         if isinstance(value, list)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from kms_tornado import lenient_json
 from kms_tornado.client.login.id_tokens import ExpectedIDToken, check_id_token, read_claims
 from kms_tornado.client.login.login_errors import LoginFailed
 
@@ -99,6 +101,26 @@ def test_what_is_no_signed_token_is_refused_without_quoting_it(token: str) -> No
 def test_key_of_an_unknown_type_beside_the_signing_one_is_passed_over() -> None:
     keys = [{"kty": "AKP", "alg": "ML-DSA-44"}, "damaged", jwk("ES256", "k1")]
     assert check(id_token(), replace(EXPECTED, key_set={"keys": keys}))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        b'{"kty": "EC", "kid": "a", "kid": "b"}',
+        b'{"kty": "EC", "kid": "a", "crv": "P-256", "x": NaN, "y": "x"}',
+        b'{"kty": "RSA", "kid": "a", "n": "", "e": "AQAB"}',
+        b'{"kty": "EC", "kid": "\\ud800"}',
+        b"[" * 5000 + b"]" * 5000,
+    ],
+    ids=["a duplicate", "NaN", "no modulus", "a lone surrogate", "nesting"],
+)
+def test_odd_key_beside_the_signing_one_is_passed_over(odd: bytes) -> None:
+    """Documents are read as leniently as the server reads them."""
+    good = json.dumps(jwk("ES256", "k1")).encode()
+    key_set = lenient_json.loads(
+        b'\xef\xbb\xbf{"keys": [' + odd + b", " + good + b'], "x": 1, "x": 2}'
+    )
+    assert check(id_token(), replace(EXPECTED, key_set=key_set))
 
 
 @pytest.mark.parametrize("key_set", [{}, {"keys": None}, {"keys": []}, {"keys": [{"kty": "EC"}]}])

@@ -248,7 +248,7 @@ HTML = (200, {"Content-Type": "text/html"}, b"<html>Please accept our cookies</h
         ),
         pytest.param(
             "/.well-known/openid-configuration",
-            (200, {}, b'{"issuer": "a", "issuer": "b"}'), "no JSON", id="ambiguous metadata",
+            (200, {}, b'{"issuer": "a", "issuer": "b"}'), "issuer occurs more than once", id="ambiguous metadata",
         ),
     ],
 )  # fmt: skip
@@ -284,6 +284,18 @@ def test_second_answer_of_the_browser_changes_nothing(issuer: OAuthIssuer) -> No
     assert sign_in(issuer, browser).access_token
     browser.close()
     assert len(issuer.asked("/token")) == 1
+
+
+def test_oddities_that_nobody_reads_harm_no_metadata(issuer: OAuthIssuer, browser: Browser) -> None:
+    document = json.dumps(issuer.discovery_document()).encode()
+    odd = (
+        b'\xef\xbb\xbf{"x": 1, "x": 2, "y": NaN, "issuer": "'
+        + issuer.uri.encode()
+        + b'", '
+        + document[1:]
+    )
+    issuer.scripted["/.well-known/openid-configuration"] = [(200, {}, odd)]
+    assert sign_in(issuer, browser).access_token
 
 
 def test_metadata_of_rfc_8414_serves_where_there_is_no_other(
