@@ -277,6 +277,7 @@ def _check_siblings(item: Item) -> None:
             "IssuerAlternativeName",
             "AlternativeName",
             "ApplicationSpecificInformation",
+            *(tag for tag in tags if tag.startswith("CertificateSubject")),
         }
         once = [tag for tag in tags if tag not in repeatable]
         assert len(once) == len(set(once)), tags

@@ -338,17 +338,6 @@ def test_certificate_for_a_thousand_hosts_is_kept(alice):
     assert bytes.fromhex(value) == octets_
 
 
-@pytest.mark.parametrize(
-    "bad",
-    [b"", b"\0", CERTIFICATE[:-1], CERTIFICATE + b"\0", b"\x30\x03\x02\x01\x01", CERTIFICATE[4:]],
-    ids=len,
-)
-def test_what_is_no_certificate_is_refused(alice, bad):
-    reason, said = refused(alice, "Certificate", held_certificate(bad))
-    assert reason == "InvalidField"
-    assert said == "the certificate is not an X.509 certificate in DER"
-
-
 @pytest.mark.parametrize("at", range(4, len(CERTIFICATE), 37))
 def test_certificate_with_odd_content_is_kept_or_refused_and_never_a_fault(alice, at):
     odd = bytearray(CERTIFICATE)

@@ -8,10 +8,10 @@ import contextlib
 import re
 from collections.abc import Callable
 
-from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import (
+    Encoding,
     load_der_private_key,
     load_der_public_key,
     load_pem_private_key,
@@ -43,6 +43,7 @@ _SKIPPED_LABELS = frozenset(
     {"EC PARAMETERS"}
 )  # OpenSSL writes them before the key, which repeats them
 
+_SEQUENCE = 0x30
 _SSH_PUBLIC = (b"ssh-", b"ecdsa-sha2-")
 _SSH2_BEGIN = b"---- BEGIN SSH2 PUBLIC KEY ----"
 
@@ -77,14 +78,14 @@ def _read_block(label: str, block: bytes, password: bytes | None) -> list[Object
         return []
     try:
         if label in _CERTIFICATE_LABELS:
-            block = block.replace(b"X509 CERTIFICATE", b"CERTIFICATE")
-            return [make_certificate(x509.load_pem_x509_certificate(block))]
+            return [_read_certificate(_decode_pem(block))]
         if label == "PUBLIC KEY":
             return [_read_spki(_decode_pem(block))]
         if label == "RSA PUBLIC KEY":
             return [make_public_key(load_pem_public_key(block))]
         if label == "PKCS7":
-            return [make_certificate(one) for one in pkcs7.load_pem_pkcs7_certificates(block)]
+            certificates = pkcs7.load_pem_pkcs7_certificates(block)
+            return [make_certificate(one.public_bytes(Encoding.DER)) for one in certificates]
     except _UNREADABLE:
         raise KeyFileError(f"the PEM block {label} is malformed") from None
     if label == "PRIVATE KEY":
@@ -133,6 +134,13 @@ def _read_spki(octets: bytes) -> Object:
     return enclose_public_key(octets, algorithm)
 
 
+def _read_certificate(octets: bytes) -> Object:
+    """The certificate, byte for byte. Raises ValueError."""
+    if not is_der(octets):
+        raise ValueError
+    return make_certificate(octets)
+
+
 def _load_private(
     load: Callable[[bytes, bytes | None], PrivateKeyTypes],
     octets: bytes,
@@ -161,16 +169,44 @@ def _load_private(
 
 
 def is_der(octets: bytes) -> bool:
-    """Whether the octets are one DER SEQUENCE, to the byte."""
-    if len(octets) < 2 or octets[0] != 0x30:
+    """Whether the octets are one SEQUENCE, to the byte; with an end that is marked, as BER may have it."""
+    if len(octets) < 2 or octets[0] != _SEQUENCE:
         return False
-    header, length = 2, octets[1]
-    if length == 0x80 or length > 0x84:
+    content_at, length = _measure(octets)
+    if length is None:
+        return octets.endswith(b"\0\0")
+    return len(octets) == content_at + length
+
+
+def _measure(element: bytes) -> tuple[int, int | None]:
+    """(where the content begins, its length) of an element; the length is None where the end is marked."""
+    length = element[1] if len(element) > 1 else 0
+    if length == 0x80:
+        return 2, None
+    if length < 0x80:
+        return 2, length
+    content_at = 2 + length - 0x80
+    return content_at, int.from_bytes(element[2:content_at], "big")
+
+
+def is_certificate(octets: bytes) -> bool:
+    """Whether a DER file begins as a certificate does: signed, and with a version, or a number and an OID.
+
+    `cryptography` reads fewer certificates than there are, so it is not asked.
+    """
+    body = octets[_measure(octets)[0] :]
+    if body[:1] != bytes((_SEQUENCE,)):
         return False
-    if length > 0x80:
-        header = 2 + length - 0x80
-        length = int.from_bytes(octets[2:header], "big")
-    return len(octets) == header + length
+    first = body[_measure(body)[0] :]
+    if first[:1] == b"\xa0":
+        return True
+    content_at, length = _measure(first)
+    algorithm = first[content_at + (length or 0) :]
+    return (
+        first[:1] == b"\x02"
+        and algorithm[:1] == bytes((_SEQUENCE,))
+        and algorithm[_measure(algorithm)[0] :][:1] == b"\x06"
+    )
 
 
 def is_pkcs12(octets: bytes) -> bool:
@@ -187,11 +223,10 @@ def read_der(octets: bytes, password: bytes | None = None) -> tuple[Object, ...]
         return read_pkcs12(octets, password)
     if _begins_with_type(octets):
         return _read_der_pkcs7(octets)
-    for read in (_read_der_certificate, _read_spki):
-        try:
-            return (read(octets),)
-        except _UNREADABLE:
-            continue
+    if is_certificate(octets):
+        return (make_certificate(octets),)
+    with contextlib.suppress(*_UNREADABLE):
+        return (_read_spki(octets),)
     if is_pkcs8(octets):
         return (_read_pkcs8(octets, "the DER file"),)
     return (_load_private(load_der_private_key, octets, password, "the DER file"),)
@@ -210,11 +245,7 @@ def _read_der_pkcs7(octets: bytes) -> tuple[Object, ...]:
         certificates = []
     if not certificates:
         raise KeyFileError("the file looks like PKCS#7, and has no certificates that can be read")
-    return tuple(map(make_certificate, certificates))
-
-
-def _read_der_certificate(octets: bytes) -> Object:
-    return make_certificate(x509.load_der_x509_certificate(octets))
+    return tuple(make_certificate(one.public_bytes(Encoding.DER)) for one in certificates)
 
 
 # --- PKCS#12 ------------------------------------------------------------------------------------
@@ -240,8 +271,11 @@ def read_pkcs12(octets: bytes, password: bytes | None = None) -> tuple[Object, .
     if store.key is not None:
         objects.append(make_private_key(store.key))
     if store.cert is not None:
-        objects.append(make_certificate(store.cert.certificate))
-    objects += [make_certificate(one.certificate) for one in store.additional_certs]
+        objects.append(make_certificate(store.cert.certificate.public_bytes(Encoding.DER)))
+    objects += [
+        make_certificate(one.certificate.public_bytes(Encoding.DER))
+        for one in store.additional_certs
+    ]
     if not objects:
         raise KeyFileError("the PKCS#12 file is empty")
     return tuple(objects)

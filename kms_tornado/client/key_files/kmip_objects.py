@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import (
     dsa,
@@ -114,8 +113,9 @@ def enclose_public_key(spki: bytes, algorithm: CryptographicAlgorithm) -> Public
     return PublicKey(_make_block(KeyFormatType.X509, spki, algorithm))
 
 
-def make_certificate(certificate: x509.Certificate) -> Certificate:
-    return Certificate(CertificateType.X509, certificate.public_bytes(Encoding.DER))
+def make_certificate(octets: bytes) -> Certificate:
+    """octets: DER. The server says what is wrong with it: it reads more certificates than `cryptography` does."""
+    return Certificate(CertificateType.X509, octets)
 
 
 def _make_block(

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -79,19 +78,12 @@ def _write_base64(managed: Object) -> bytes:
 def _write_natural(managed: Object, *, encoding: Encoding) -> bytes:
     """PKCS#8, SPKI or X.509, as the type of the object has it."""
     if isinstance(managed, Certificate):
-        return _load_certificate(managed).public_bytes(encoding)
+        return _encode(managed.certificate_value, "CERTIFICATE", encoding)
     if isinstance(managed, PrivateKey):
         return _write_private(managed, encoding=encoding)
     if isinstance(managed, PublicKey):
         return _write_spki(managed, encoding=encoding)
     raise _refusal(managed, "pem and der hold certificates, private and public keys")
-
-
-def _load_certificate(managed: Certificate) -> x509.Certificate:
-    try:
-        return x509.load_der_x509_certificate(managed.certificate_value)
-    except ValueError:
-        raise KeyFileError("the certificate is malformed: export it as raw") from None
 
 
 def _write_private(managed: Object, *, encoding: Encoding) -> bytes:

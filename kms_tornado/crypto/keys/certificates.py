@@ -1,46 +1,53 @@
 """The contents of an X.509 certificate (RFC 5280): what KMIP's attributes repeat, and its public key.
 
 No signature is checked and no chain is built: a KMIP server stores certificates, and whether to
-trust them is the client's decision.
+trust them is the client's decision. So a certificate is read for what it says, and not measured against the
+rules: what OpenSSL and Java read is taken, and given back byte for byte. `cryptography` would refuse a name
+with an asterisk in a PrintableString.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.x509.oid import ExtensionOID, NameOID, SignatureAlgorithmOID
+from cryptography.x509.oid import (
+    ExtensionOID,
+    ObjectIdentifier,
+    PublicKeyAlgorithmOID,
+    SignatureAlgorithmOID,
+)
 
 from ...errors import InvalidField, KMIPError
 from ...kmip.enums import CryptographicAlgorithm, KeyFormatType
-from .der import INTEGER, SEQUENCE, read_sequence
+from .ber_reader import CONSTRUCTED, BERReader, Element, MalformedBER, encode_oid, read_single
+from .certificate_names import (
+    MAX_ALTERNATIVE_NAMES_BYTES,
+    MAX_NAME_BYTES,
+    Entity,
+    read_entity,
+)
+from .der import BIT_STRING, INTEGER, OCTET_STRING, OID, SEQUENCE
 from .formats import import_public
 from .numbers import determine_algorithm, measure_key_length
+from .recognition import recognise_certificate
 
-#: Part of a distinguished name → the suffix of the attribute that holds it (KMIP 2.1 §4.8 ff.).
-NAME_PARTS: Mapping[x509.ObjectIdentifier, str] = MappingProxyType(
-    {
-        NameOID.COMMON_NAME: "cn",
-        NameOID.ORGANIZATION_NAME: "o",
-        NameOID.ORGANIZATIONAL_UNIT_NAME: "ou",
-        NameOID.EMAIL_ADDRESS: "email",
-        NameOID.COUNTRY_NAME: "c",
-        NameOID.STATE_OR_PROVINCE_NAME: "st",
-        NameOID.LOCALITY_NAME: "l",
-        NameOID.USER_ID: "uid",
-        NameOID.SERIAL_NUMBER: "serial_number",
-        NameOID.TITLE: "title",
-        NameOID.DOMAIN_COMPONENT: "dc",
-        NameOID.DN_QUALIFIER: "dn_qualifier",
-    }
-)
+_A = CryptographicAlgorithm
+
+
+def _by_oid(table: Mapping[ObjectIdentifier | str, int]) -> Mapping[bytes, int]:
+    return MappingProxyType(
+        {
+            encode_oid(oid if isinstance(oid, str) else oid.dotted_string): number
+            for oid, number in table.items()
+        }
+    )
+
 
 #: Signature algorithm → Digital Signature Algorithm (KMIP 2.1 §11.16).
-_SIGNATURES: Mapping[x509.ObjectIdentifier, int] = MappingProxyType(
+_SIGNATURES = _by_oid(
     {
         SignatureAlgorithmOID.RSA_WITH_MD5: 0x02,
         SignatureAlgorithmOID.RSA_WITH_SHA1: 0x03,
@@ -60,141 +67,203 @@ _SIGNATURES: Mapping[x509.ObjectIdentifier, int] = MappingProxyType(
     }
 )
 
+#: Type of a public key → its algorithm, for keys that the server only keeps.
+_KEY_TYPES = _by_oid(
+    {
+        PublicKeyAlgorithmOID.RSAES_PKCS1_v1_5: _A.RSA,
+        PublicKeyAlgorithmOID.RSASSA_PSS: _A.RSA,
+        "1.2.840.113549.1.1.7": _A.RSA,  # RSAES-OAEP
+        PublicKeyAlgorithmOID.DSA: _A.DSA,
+        PublicKeyAlgorithmOID.EC_PUBLIC_KEY: _A.EC,
+        PublicKeyAlgorithmOID.X25519: _A.ECDH,
+        PublicKeyAlgorithmOID.X448: _A.ECDH,
+        PublicKeyAlgorithmOID.ED25519: _A.ED25519,
+        PublicKeyAlgorithmOID.ED448: _A.ED448,
+        "1.2.840.10046.2.1": _A.DH,  # X9.42
+        "1.2.840.113549.1.3.1": _A.DH,  # PKCS#3
+    }
+)
+_RSA_TYPES = frozenset(oid for oid, number in _KEY_TYPES.items() if number == _A.RSA)
+
 #: The longest in use have some 50 KiB. They are parsed on the event loop while all other requests
 #: wait, and names of megabytes took minutes.
 MAX_CERTIFICATE_BYTES = 128 * 1024
 
-#: The names of a certificate for a thousand hosts stay in the certificate; attributes do not repeat
-#: them.
-MAX_ALTERNATIVE_NAMES_BYTES = 8 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Entity:
-    """Subject or issuer.
-
-    distinguished_name: DER. alternative_names: one DER GeneralName each.
-    parts: {suffix of the attribute: values}.
-    """
-
-    distinguished_name: bytes
-    alternative_names: tuple[bytes, ...] = ()
-    parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+#: Extensions of a certificate that are looked through for alternative names, and their bytes besides those.
+_MAX_EXTENSIONS = 1000
+#: Certificate authorities number with up to 20 octets.
+_MAX_SERIAL_BYTES = 512
 
 
 @dataclass(frozen=True, slots=True)
 class CertificateFacts:
     """What KMIP's attributes say about a certificate.
 
-    serial_number: DER. public_key: SPKI. algorithm, length: None for a type of key that this server
-    does not know. signature_algorithm: None for one that has no number in KMIP.
+    serial_number: encoded; None where it is too long to be told. public_key: SPKI. algorithm, length: None for a
+    type of key that this server does not know. signature_algorithm: None for one that has no number in KMIP.
     """
 
     subject: Entity
     issuer: Entity
-    serial_number: bytes
+    serial_number: bytes | None
     public_key: bytes
     algorithm: CryptographicAlgorithm | None
     length: int | None
     signature_algorithm: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Fields:
+    """Those of RFC 5280 §4.1, as they stand in the certificate. extensions: the content of the SEQUENCE."""
+
+    serial_number: Element
+    issuer: Element
+    subject: Element
+    public_key: Element
+    extensions: bytes
+    signature_algorithm: bytes
+
+
 def read_certificate(octets: bytes) -> CertificateFacts:
-    """The facts of a certificate in DER.
+    """The facts of a certificate in DER, or in BER.
 
     Raises InvalidField for anything else, and for more than MAX_CERTIFICATE_BYTES.
     """
     if len(octets) > MAX_CERTIFICATE_BYTES:
         raise InvalidField(f"a certificate has at most {MAX_CERTIFICATE_BYTES} bytes")
-    certificate = _load(octets)
-    try:
-        return _collect_facts(certificate)
-    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
-        raise _malformed_certificate_error() from None
+    fields = _split_fields(octets)
+    algorithm, length = _describe_key(fields.public_key)
+    subject_names, issuer_names = _find_alternative_names(fields.extensions)
+    serial = fields.serial_number.raw
+    return CertificateFacts(
+        subject=read_entity(fields.subject, subject_names, MAX_ALTERNATIVE_NAMES_BYTES),
+        issuer=read_entity(fields.issuer, issuer_names, MAX_NAME_BYTES),
+        serial_number=serial if len(serial) <= _MAX_SERIAL_BYTES else None,
+        public_key=fields.public_key.raw,
+        algorithm=algorithm,
+        length=length,
+        signature_algorithm=_SIGNATURES.get(fields.signature_algorithm),
+    )
 
 
 def extract_public_key(octets: bytes) -> bytes:
     """The SPKI of a certificate's key. Raises InvalidField."""
-    return _split_fields(_load(octets))[-1]
+    return _split_fields(octets).public_key.raw
 
 
-def _load(octets: bytes) -> x509.Certificate:
+# --- structure ----------------------------------------------------------------------------------
+
+
+def _split_fields(octets: bytes) -> _Fields:
+    """Raises InvalidField, which says what the octets look like where they are no certificate."""
+    outer = BERReader(octets)
     try:
-        return x509.load_der_x509_certificate(octets)
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion):
-        raise _malformed_certificate_error() from None
+        whole = BERReader(outer.read(SEQUENCE).content)
+        body = BERReader(whole.read(SEQUENCE).content)
+        signature_algorithm = _read_oid(whole)
+        whole.read(BIT_STRING)  # the signature
+        _check_end(whole)
+        fields = _split_body(body, signature_algorithm)
+    except MalformedBER:
+        look = recognise_certificate(octets)
+        raise InvalidField(
+            "the certificate is not an X.509 certificate in DER"
+            + ("" if look is None else f"; it looks like {look}")
+        ) from None
+    if outer.remaining:
+        raise InvalidField(
+            f"bytes follow the certificate, {outer.remaining} of them: send each certificate by itself,"
+            " and nothing with it"
+        )
+    return fields
 
 
-def _collect_facts(certificate: x509.Certificate) -> CertificateFacts:
-    serial, issuer, subject, public_key = _split_fields(certificate)
-    algorithm = length = None
-    with contextlib.suppress(KMIPError):  # a type of key that is stored but not used
-        key = import_public(public_key, KeyFormatType.X509)
-        algorithm, length = determine_algorithm(key), measure_key_length(key)
-    return CertificateFacts(
-        subject=Entity(
-            subject,
-            _read_alternative_names(certificate, ExtensionOID.SUBJECT_ALTERNATIVE_NAME),
-            _collect_name_parts(certificate.subject),
-        ),
-        issuer=Entity(
-            issuer,
-            _read_alternative_names(certificate, ExtensionOID.ISSUER_ALTERNATIVE_NAME),
-            _collect_name_parts(certificate.issuer),
-        ),
-        serial_number=serial,
-        public_key=public_key,
-        algorithm=algorithm,
-        length=length,
-        signature_algorithm=_SIGNATURES.get(certificate.signature_algorithm_oid),
-    )
-
-
-def _split_fields(certificate: x509.Certificate) -> tuple[bytes, bytes, bytes, bytes]:
-    """(serial number, issuer, subject, SPKI) of RFC 5280 §4.1, in the certificate's own DER."""
-    body = read_sequence(certificate.tbs_certificate_bytes)
+def _split_body(body: BERReader, signature_algorithm: bytes) -> _Fields:
     if body.has_next(_VERSION):
-        body.read(_VERSION)
-    serial = body.read_raw(INTEGER)
-    body.read(SEQUENCE)  # the signature's algorithm
-    issuer = body.read_raw(SEQUENCE)
-    body.read(SEQUENCE)  # validity
-    return serial, issuer, body.read_raw(SEQUENCE), body.read_raw(SEQUENCE)
+        body.read_any()
+    serial = body.read(INTEGER)
+    _read_oid(body)  # the signature's algorithm once more
+    issuer = body.read(SEQUENCE)
+    validity = BERReader(body.read(SEQUENCE).content)
+    if any(time.tag not in _TIMES for time in (validity.read_any(), validity.read_any())):
+        raise MalformedBER
+    subject, public_key = body.read(SEQUENCE), body.read(SEQUENCE)
+    key = BERReader(public_key.content)
+    _read_oid(key)
+    key.read(BIT_STRING)
+    _check_end(key)
+    for unique_identifier in _UNIQUE_IDENTIFIERS:
+        if body.has_next(unique_identifier):
+            body.read_any()
+    extensions = b""
+    if body.has_next(_EXTENSIONS):
+        extensions = body.read_any().content
+    _check_end(body)
+    return _Fields(serial, issuer, subject, public_key, extensions, signature_algorithm)
 
 
-def _collect_name_parts(name: x509.Name) -> Mapping[str, tuple[str, ...]]:
-    values_by_suffix: dict[str, list[str]] = {}
-    for attribute in name:
-        suffix = NAME_PARTS.get(attribute.oid)
-        value = attribute.value
-        # PostgreSQL stores no null characters, and they are an old trick to fool readers of a name.
-        if suffix is not None and isinstance(value, str) and "\0" not in value:
-            values_by_suffix.setdefault(suffix, []).append(value)
-    return {suffix: tuple(values) for suffix, values in values_by_suffix.items()}
+def _read_oid(reader: BERReader) -> bytes:
+    """The type of an AlgorithmIdentifier, which comes next."""
+    return BERReader(reader.read(SEQUENCE).content).read(OID).content
 
 
-def _read_alternative_names(
-    certificate: x509.Certificate, oid: x509.ObjectIdentifier
-) -> tuple[bytes, ...]:
-    """The names in the extension; () where it is absent, cannot be read, or is too long."""
-    try:
-        extension = certificate.extensions.get_extension_for_oid(oid).value
-    except _UNREADABLE:
-        return ()
-    names = extension.public_bytes()
-    if len(names) > MAX_ALTERNATIVE_NAMES_BYTES:
-        return ()
-    return tuple(read_sequence(names).read_rest())
+def _check_end(reader: BERReader) -> None:
+    if reader.remaining:
+        raise MalformedBER
 
 
-_VERSION = 0xA0
-_UNREADABLE = (
-    x509.ExtensionNotFound,
-    x509.DuplicateExtension,
-    x509.UnsupportedGeneralNameType,
-    ValueError,
+_VERSION, _EXTENSIONS = 0xA0, 0xA3
+_UNIQUE_IDENTIFIERS = (0x81, 0x82)
+_TIMES = (0x17, 0x18)  # UTCTime, GeneralizedTime; what they say is not read
+
+
+# --- extensions ---------------------------------------------------------------------------------
+
+_SUBJECT_NAMES, _ISSUER_NAMES = (
+    encode_oid(oid.dotted_string)
+    for oid in (ExtensionOID.SUBJECT_ALTERNATIVE_NAME, ExtensionOID.ISSUER_ALTERNATIVE_NAME)
 )
+_UNREADABLE_NAMES = [b""]  # which is no SEQUENCE, and so is told to be malformed
 
 
-def _malformed_certificate_error() -> InvalidField:
-    return InvalidField("the certificate is not an X.509 certificate in DER")
+def _find_alternative_names(extensions: bytes) -> tuple[list[bytes], list[bytes]]:
+    """The values of the two extensions, for each time that they occur: of the subject, of the issuer."""
+    found: dict[bytes, list[bytes]] = {_SUBJECT_NAMES: [], _ISSUER_NAMES: []}
+    if extensions:
+        try:
+            for extension in read_single(extensions, SEQUENCE).read_all(most=_MAX_EXTENSIONS):
+                fields = BERReader(extension.content)
+                oid = fields.read(OID).content
+                if oid in found:
+                    found[oid].append(_read_value(fields))
+        except MalformedBER:
+            return _UNREADABLE_NAMES, _UNREADABLE_NAMES
+    return found[_SUBJECT_NAMES], found[_ISSUER_NAMES]
+
+
+def _read_value(fields: BERReader) -> bytes:
+    """The value of an extension, after its OID and whether it is critical. It may be malformed itself."""
+    rest = fields.read_all(most=2)
+    is_there = bool(rest) and rest[-1].tag & ~CONSTRUCTED == OCTET_STRING
+    return rest[-1].read_string() if is_there else b""
+
+
+# --- key ----------------------------------------------------------------------------------------
+
+
+def _describe_key(public_key: Element) -> tuple[CryptographicAlgorithm | None, int | None]:
+    """(algorithm, length): of a key that the server can use, else as far as the encoding tells them."""
+    with contextlib.suppress(KMIPError):
+        key = import_public(public_key.raw, KeyFormatType.X509)
+        return determine_algorithm(key), measure_key_length(key)
+    fields = BERReader(public_key.content)
+    oid = _read_oid(fields)
+    number = _KEY_TYPES.get(oid)
+    if number is None:
+        return None, None
+    length = None
+    if oid in _RSA_TYPES:
+        with contextlib.suppress(MalformedBER):
+            numbers = read_single(fields.read(BIT_STRING).read_string()[1:], SEQUENCE)
+            length = int.from_bytes(numbers.read(INTEGER).content, "big").bit_length()
+    return CryptographicAlgorithm(number), length

@@ -1,4 +1,4 @@
-"""What the octets of a key look like, for the error where they are not in the format that was stated.
+"""What the octets of a key or a certificate look like, for the error where they are not what was stated.
 
 Only shapes are looked at: the first bytes, and the types of the elements in DER. It tells somebody who mixed
 two formats up which one to state; nothing is read from a key because it looks like one.
@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from ...errors import InvalidField
 from ...kmip.enums import KeyFormatType
+from .ber_reader import BERReader, MalformedBER, read_single
 from .der import BIT_STRING, INTEGER, OCTET_STRING, OID, SEQUENCE, read_sequence
 from .encodings import CONTEXT_0, CONTEXT_1
 
@@ -93,6 +94,17 @@ def recognise_key(octets: bytes, stated: KeyFormatType) -> str | None:
     """
     if len(octets) > _MAX_OCTETS:
         return None
+    if (text := _recognise_text(octets)) is not None:
+        return text
+    try:
+        tags = tuple(element[0] for element in read_sequence(octets).read_rest())
+    except InvalidField:
+        return None
+    look = _PKCS8 if tags[:3] == _PKCS8_BEGINNING else _SHAPES.get(tags)
+    return None if look is None or look[1] is stated else look[0]
+
+
+def _recognise_text(octets: bytes) -> str | None:
     text = octets.removeprefix(b"\xef\xbb\xbf").lstrip()
     for beginning, wording in _BEGINNINGS.items():
         if text.startswith(beginning):
@@ -104,12 +116,7 @@ def recognise_key(octets: bytes, stated: KeyFormatType) -> str | None:
         return "Base64: send the octets that it encodes"
     if _HEXADECIMAL.fullmatch(text):
         return "hexadecimal digits encoded once more: send the octets that they stand for"
-    try:
-        tags = tuple(element[0] for element in read_sequence(octets).read_rest())
-    except InvalidField:
-        return None
-    look = _PKCS8 if tags[:3] == _PKCS8_BEGINNING else _SHAPES.get(tags)
-    return None if look is None or look[1] is stated else look[0]
+    return None
 
 
 def _recognise_pem(label: bytes, text: bytes) -> str:
@@ -122,3 +129,59 @@ def _recognise_pem(label: bytes, text: bytes) -> str:
     if label == b"PKCS7":
         return "PKCS#7 in PEM: register each of its certificates, in DER, as a Certificate"
     return "PEM: send the DER inside it, as `-outform DER` of openssl writes it"
+
+
+# --- certificates -------------------------------------------------------------------------------
+
+_TIMES = (0x17, 0x18)
+_PRIVATE_KEY = "a private key: register a PrivateKey"
+#: The tags of the elements in a SEQUENCE → what it looks like.
+_SHAPES_BESIDE: Mapping[tuple[int, ...], str] = MappingProxyType(
+    {
+        (OID, CONTEXT_0): _PKCS7,
+        (INTEGER, SEQUENCE): "PKCS#12: take the certificate out of it first",
+        (INTEGER, SEQUENCE, SEQUENCE): "PKCS#12: take the certificate out of it first",
+        (SEQUENCE, BIT_STRING): "a public key: register a PublicKey",
+        (SEQUENCE, OCTET_STRING): "an encrypted private key",
+        (INTEGER, SEQUENCE, OCTET_STRING): _PRIVATE_KEY,
+        (INTEGER,) * 9: _PRIVATE_KEY,
+    }
+)
+
+
+def recognise_certificate(octets: bytes) -> str | None:
+    """What octets look like that are no certificate, and what to do then; None for what is not known here."""
+    if len(octets) > _MAX_OCTETS:
+        return None
+    if (text := _recognise_text(octets)) is not None:
+        return text
+    try:
+        elements = read_single(octets, SEQUENCE).read_all(most=9)
+    except MalformedBER:
+        return _recognise_beginning(octets)
+    tags = tuple(element.tag for element in elements)
+    if tags == (SEQUENCE, SEQUENCE, BIT_STRING):
+        return _recognise_signed(elements[0].content)
+    return _SHAPES_BESIDE.get(tags)
+
+
+def _recognise_signed(body: bytes) -> str | None:
+    """What else is signed as a certificate is."""
+    try:
+        tags = tuple(element.tag for element in BERReader(body).read_all(most=8))
+    except MalformedBER:
+        return None
+    if tags == (INTEGER, SEQUENCE, SEQUENCE, CONTEXT_0):
+        return "a certificate request: send the certificate that its issuer makes of it"
+    if any(tags[at : at + 3] == (SEQUENCE, SEQUENCE, time) for at in (0, 1) for time in _TIMES):
+        return "a list of revoked certificates, which this server does not keep"
+    return None
+
+
+def _recognise_beginning(octets: bytes) -> str | None:
+    """Whether the end of a DER SEQUENCE is missing, as its length says."""
+    if octets[:2] == b"\x30\x82" and len(octets) >= 4:
+        stated = 4 + int.from_bytes(octets[2:4], "big")
+        if len(octets) < stated:
+            return f"DER that was cut off: {len(octets)} of {stated} bytes are here"
+    return None

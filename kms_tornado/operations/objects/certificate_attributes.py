@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import logging
 from typing import Any
 
-from ...crypto.keys.certificates import CertificateFacts, Entity, read_certificate
+from ...crypto.keys.certificate_names import ALTERNATIVE_NAMES, NAME, Entity
+from ...crypto.keys.certificates import CertificateFacts, read_certificate
 from ...kmip.attributes import Attributes
 from ...kmip.enums import CertificateType, KeyFormatType
+from ...kmip.schema import tag_of
 from ...kmip.structures import (
     X509CertificateIdentifier,
     X509CertificateIssuer,
@@ -14,14 +18,23 @@ from ...kmip.structures import (
 )
 from ..common.new_object import make_digest
 
+_log = logging.getLogger(__name__)
+
 
 def describe_certificate(octets: bytes) -> Attributes:
     """The attributes of a certificate in DER (KMIP 2.1 §4.6 to §4.9, §4.21, §4.65 to §4.67).
 
-    Raises InvalidField for octets that are not such a certificate.
+    What cannot be told of it is left out, and a warning says so. Raises InvalidField for octets that are not such
+    a certificate.
     """
     facts = read_certificate(octets)
     signature = facts.signature_algorithm
+    if left_out := _list_left_out(facts):
+        _log.warning(
+            "the certificate with the SHA-256 %s is kept as it is, but told without: %s",
+            hashlib.sha256(octets).hexdigest(),
+            "; ".join(left_out),
+        )
     attributes = Attributes(
         certificate_type=CertificateType.X509,
         certificate_length=len(octets),
@@ -30,17 +43,50 @@ def describe_certificate(octets: bytes) -> Attributes:
         digital_signature_algorithms=() if signature is None else (signature,),
         digests=(make_digest(octets, KeyFormatType.X509),),
         key_format_type=KeyFormatType.X509,
-        x_509_certificate_identifier=X509CertificateIdentifier(
-            facts.issuer.distinguished_name, facts.serial_number
-        ),
-        x_509_certificate_issuer=X509CertificateIssuer(
-            facts.issuer.distinguished_name, facts.issuer.alternative_names
-        ),
-        x_509_certificate_subject=X509CertificateSubject(
-            facts.subject.distinguished_name, facts.subject.alternative_names
-        ),
+        **_describe_entities(facts),
     )
     return attributes.replace(**_describe_names(facts))
+
+
+def _describe_entities(facts: CertificateFacts) -> dict[str, Any]:
+    """The attributes with encoded names, without those that are too long to be told."""
+    issuer, subject = facts.issuer, facts.subject
+    described: dict[str, Any] = {}
+    if issuer.distinguished_name is not None:
+        described["x_509_certificate_issuer"] = X509CertificateIssuer(
+            issuer.distinguished_name, issuer.alternative_names
+        )
+        if facts.serial_number is not None:
+            described["x_509_certificate_identifier"] = X509CertificateIdentifier(
+                issuer.distinguished_name, facts.serial_number
+            )
+    if subject.distinguished_name is not None:
+        described["x_509_certificate_subject"] = X509CertificateSubject(
+            subject.distinguished_name, subject.alternative_names
+        )
+    return described
+
+
+def _list_left_out(facts: CertificateFacts) -> list[str]:
+    """What of the certificate its attributes do not tell, each with the reason, for the log."""
+    listed: list[str] = []
+    for role, entity in (("subject", facts.subject), ("issuer", facts.issuer)):
+        for what, why in entity.left_out.items():
+            listed.append(f"{_name_left_out(role, what)} ({why})")
+    if facts.serial_number is None:
+        listed.append(
+            f"{tag_of(Attributes, 'x_509_certificate_identifier')} (a huge serial number)"
+        )
+    return listed
+
+
+def _name_left_out(role: str, what: str) -> str:
+    whole = tag_of(Attributes, f"x_509_certificate_{role}")
+    if what == ALTERNATIVE_NAMES:
+        return f"the alternative names in {whole}"
+    if what == NAME:
+        return f"the Certificate{role.title()} attributes"
+    return tag_of(Attributes, f"certificate_{role}_{what}")
 
 
 def _describe_names(facts: CertificateFacts) -> dict[str, Any]:

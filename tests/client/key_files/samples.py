@@ -8,6 +8,7 @@ from functools import lru_cache
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa, x448, x25519
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from kms_tornado.client.key_files.kmip_objects import (
     make_certificate,
@@ -93,7 +94,7 @@ def sample(kind: str) -> Object:
         case "secret":
             return make_secret_data("pässword\n".encode())
         case "certificate":
-            return make_certificate(certificate())
+            return make_certificate(certificate().public_bytes(Encoding.DER))
     name, _, half = kind.partition(" ")
     key = native(name)
     return make_private_key(key) if half == "private" else make_public_key(key.public_key())

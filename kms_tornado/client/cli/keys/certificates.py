@@ -119,11 +119,11 @@ def _arrange(objects: Sequence[Object], identifier: str | None) -> list[_Part]:
         raise KeyFileError(
             f"the file holds {found}: certificates come alone, or with one private key"
         )
-    loaded = [_load(one) for one in certificates]
-    leaf = _find_leaf(loaded, keys[0] if keys else None)
-    order = [leaf, *(index for index in range(len(loaded)) if index != leaf)]
     if len(objects) == 1:
         return [_Part(certificates[0], identifier)]
+    loaded = [_load(one) for one in certificates]
+    leaf = _find_leaf(certificates, loaded, keys[0] if keys else None)
+    order = [leaf, *(index for index in range(len(loaded)) if index != leaf)]
     uids = [str(uuid.uuid4()) for _ in loaded]
     if identifier and not keys:
         uids[leaf] = identifier
@@ -140,33 +140,39 @@ def _arrange(objects: Sequence[Object], identifier: str | None) -> list[_Part]:
     return parts
 
 
-def _load(certificate: Certificate) -> x509.Certificate:
+def _load(certificate: Certificate) -> x509.Certificate | None:
+    """None for one that `cryptography` does not read: it is imported, but who issued it is not known."""
     try:
         return x509.load_der_x509_certificate(certificate.certificate_value)
-    except ValueError:
-        raise KeyFileError("a certificate of the file is malformed") from None
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion):
+        return None
 
 
-def _find_leaf(certificates: Sequence[x509.Certificate], key: PrivateKey | None) -> int:
+def _find_leaf(
+    certificates: Sequence[Certificate],
+    loaded: Sequence[x509.Certificate | None],
+    key: PrivateKey | None,
+) -> int:
     """The certificate of the key; without a key, the first that issued none of the others."""
     if key is not None:
         native = load_asymmetric_key(key)
         public = native.public_key() if hasattr(native, "public_key") else native
         wanted = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         for index, one in enumerate(certificates):
-            spki = one.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-            if spki == wanted:
+            if wanted in one.certificate_value:
                 return index
         raise KeyFileError("the private key belongs to none of the certificates in the file")
-    issuers = {_find_issuer(certificates, index) for index in range(len(certificates))}
-    return next((index for index in range(len(certificates)) if index not in issuers), 0)
+    issuers = {_find_issuer(loaded, index) for index in range(len(loaded))}
+    return next((index for index in range(len(loaded)) if index not in issuers), 0)
 
 
-def _find_issuer(certificates: Sequence[x509.Certificate], index: int) -> int | None:
+def _find_issuer(certificates: Sequence[x509.Certificate | None], index: int) -> int | None:
     """The certificate of the file that signed this one; None for a root, and where it is not in the file."""
     issued = certificates[index]
+    if issued is None:
+        return None
     for candidate, other in enumerate(certificates):
-        if candidate == index:
+        if candidate == index or other is None:
             continue
         try:
             issued.verify_directly_issued_by(other)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 from pathlib import Path
+from ssl import DER_cert_to_PEM_cert
 
 import pytest
 from cryptography import x509
@@ -22,6 +23,8 @@ from kms_tornado.client.cli.keys import certificates
 from kms_tornado.client.errors import ServerUnavailable
 from kms_tornado.kmip.enums import LinkType, ObjectType, State
 
+from ....keys import rsa_key
+from ....odd_certificates import CORPUS
 from ...key_files.samples import native
 from ..runner import Kmsctl
 
@@ -219,3 +222,40 @@ def test_refused_import_is_one_line(
     assert (outcome.code, outcome.output) == (code, b""), outcome.stderr
     assert words in outcome.stderr
     assert len(outcome.stderr.splitlines()) == 1
+
+
+ODD = (
+    "PrintableString with an asterisk",
+    "T61String with Latin-1",
+    "a set out of order",
+    "UTCTime with an offset",
+    "version 1",
+    "lengths that are not the shortest",
+    "a certificate whose end is marked",
+    "a key of a type that is still to come",
+    "a negative serial number",
+)
+
+
+@pytest.mark.parametrize("file_format", ["pem", "der"])
+@pytest.mark.parametrize("kind", ODD)
+def test_certificate_that_breaks_the_rules_comes_back_byte_for_byte(
+    alice: Kmsctl, tmp_path: Path, kind: str, file_format: str
+) -> None:
+    octets = CORPUS[kind].octets
+    path = tmp_path / "certificate"
+    path.write_bytes(DER_cert_to_PEM_cert(octets).encode() if file_format == "pem" else octets)
+    (uid,) = brought(alice("certificates", "import", path))
+    assert alice("certificates", "export", uid, "-", "-f", "der").output == octets
+    exported = alice("certificates", "export", uid, "-", "-f", "pem")
+    assert exported.output == DER_cert_to_PEM_cert(octets).encode()
+
+
+def test_private_key_is_found_to_belong_to_a_certificate_that_breaks_the_rules(
+    alice: Kmsctl, client: KMSClient
+) -> None:
+    key = rsa_key(2048).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    octets = DER_cert_to_PEM_cert(CORPUS["PrintableString with an asterisk"].octets).encode()
+    outcome = alice("certificates", "import", "-", stdin=pem(ROOT) + octets + key)
+    private, leaf, _ = brought(outcome)
+    assert links_of(client, leaf)[LinkType.PRIVATE_KEY_LINK] == private
