@@ -31,6 +31,7 @@ Op = Operation
 #: (user, operation, request) → how it ended.
 Question = tuple[str, str, str]
 Answers = dict[Question, Outcome]
+Asked = tuple[Operation, Any]
 
 
 class WriterPlay(MessagePlay):
@@ -61,24 +62,20 @@ class WriterPlay(MessagePlay):
                 self.keys[uid].is_lost = False
 
     def ask(self, uids: Sequence[str]) -> Answers:
-        """Questions that change nothing."""
+        """Questions that change nothing, once the first of them has made whatever it gives out no longer Fresh."""
         answers: Answers = {}
-        for user in USERS:
-            asked: list[tuple[Operation, Any]] = [
-                (operation, request(what))
-                for operation, request in (
-                    (Op.GET_ATTRIBUTES, GetAttributesRequest),
-                    (Op.GET_ATTRIBUTE_LIST, GetAttributeListRequest),
-                    (Op.GET, GetRequest),
-                    (Op.EXPORT, ExportRequest),
-                )
-                for what in (*uids, '["a"]')
-            ]
-            asked += [(Op.LOCATE, locating(Attributes(), tags)) for tags in (frozenset(), frozenset("a"))]  # fmt: skip
-            for operation, request in asked:
-                outcome = self.act(user, operation, request)
-                self.see(user, outcome, operation.name)
-                answers[user, operation.name, repr(request)] = outcome
+        whats = (*uids, '["a"]')
+        given_out: list[Asked] = [(Op.GET, GetRequest(what)) for what in whats]
+        given_out += [(Op.EXPORT, ExportRequest(what)) for what in whats]
+        told: list[Asked] = [(Op.GET_ATTRIBUTES, GetAttributesRequest(what)) for what in whats]
+        told += [(Op.GET_ATTRIBUTE_LIST, GetAttributeListRequest(what)) for what in whats]
+        told += [(Op.LOCATE, locating(Attributes(), tags)) for tags in (frozenset(), frozenset("a"))]  # fmt: skip
+        for asked in (given_out, told):
+            for user in USERS:
+                for operation, request in asked:
+                    outcome = self.act(user, operation, request)
+                    self.see(user, outcome, operation.name)
+                    answers[user, operation.name, repr(request)] = outcome
         return answers
 
     def compare(self, before: Answers, after: Answers, edit: Edit) -> None:
