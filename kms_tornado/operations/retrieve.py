@@ -13,6 +13,7 @@ from ..errors import (
     KeyWrapTypeNotSupported,
     NotExtractable,
     SensitiveObject,
+    Unavailable,
 )
 from ..kmip.enums import KeyFormatType, KeyWrapType, ObjectType
 from ..kmip.objects import Object
@@ -56,9 +57,17 @@ async def export(call: Call, request: ExportRequest) -> ExportResponse:
 
 
 async def _clear_fresh(call: Call, target: ManagedObject) -> None:
-    """Set Fresh to false, as the object is given out for the first time (KMIP 2.1 §4.23)."""
+    """Set Fresh to false, as the object is given out for the first time (KMIP 2.1 §4.23).
+
+    Raises Unavailable for a member of a group alone, which must not be given out as Fresh twice. Any other
+    object is better given out than kept back while the database takes no changes (a full disk).
+    """
     after = dataclasses.replace(target, attributes=target.attributes.replace(fresh=False))
-    await call.commit(Replace(after, seen=target.generation))
+    try:
+        await call.commit(Replace(after, seen=target.generation))
+    except Unavailable:
+        if target.attributes.object_groups:
+            raise
 
 
 async def _render(call: Call, target: ManagedObject, request: GetRequest | ExportRequest) -> Object:

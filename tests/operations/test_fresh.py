@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
 
+from kms_tornado.errors import Unavailable
 from kms_tornado.kmip.attributes import Attributes
 from kms_tornado.kmip.enums import CryptographicAlgorithm, ObjectType, Operation
 from kms_tornado.kmip.payloads import CreateRequest, GetRequest
+from kms_tornado.store.base import make_unavailable
 
 from ..kms import batch_item, flag, name, number, structure, text, uid
 from .inside import ALICE, Inside
@@ -141,31 +141,49 @@ def test_client_cannot_make_a_used_object_fresh_again(alice):
 
 
 def test_pool_is_emptied_by_locate_and_get_in_one_batch(alice):
-    """Each client takes the one that is found first; nobody gets a key twice."""
+    """Each takes the one that is found first, which is not found again."""
     pool = {alice.create(POOL) for _ in range(3)}
     take = [
         batch_item("Locate", number("MaximumItems", 1), MEMBER, structure("Attributes", POOL)),
         batch_item("Get"),
     ]
 
-    def take_one(_):
-        _, got = alice.again().ask(*take)
+    def take_one():
+        _, got = alice.ask(*take)
         return got["ResponsePayload", "UniqueIdentifier"]
 
-    with ThreadPoolExecutor(3) as threads:
-        taken = list(threads.map(take_one, range(3)))
-    assert set(taken) == pool
+    assert {take_one() for _ in range(3)} == pool
     assert fresh_members(alice) == set()
     _, got = alice.ask(*take)
     assert got["ResultStatus"] == "OperationFailed"
 
 
+def create(kms, **attributes):
+    requested = Attributes(
+        cryptographic_algorithm=CryptographicAlgorithm.AES, cryptographic_length=256, **attributes
+    )
+    return kms.do(ALICE, Operation.CREATE, CreateRequest(ObjectType.SYMMETRIC_KEY, requested))
+
+
+def test_key_is_given_out_while_nothing_can_be_written_but_not_a_member_of_a_pool(
+    tmp_path, monkeypatch
+):
+    async def refuse(changes):
+        raise make_unavailable("database or disk is full")
+
+    with Inside(tmp_path) as kms:
+        alone, member = create(kms), create(kms, object_groups=("pool",))
+        with monkeypatch.context() as patch:
+            patch.setattr(kms.store, "commit", refuse)
+            assert kms.do(ALICE, Operation.GET, GetRequest(alone.unique_identifier)).object
+            with pytest.raises(Unavailable):
+                kms.do(ALICE, Operation.GET, GetRequest(member.unique_identifier))
+        assert kms.do(ALICE, Operation.GET, GetRequest(member.unique_identifier)).object
+
+
 def test_only_the_first_get_writes(tmp_path, monkeypatch):
     with Inside(tmp_path) as kms:
-        attributes = Attributes(
-            cryptographic_algorithm=CryptographicAlgorithm.AES, cryptographic_length=256
-        )
-        made = kms.do(ALICE, Operation.CREATE, CreateRequest(ObjectType.SYMMETRIC_KEY, attributes))
+        made = create(kms)
         written = []
         commit = kms.store.commit
 
