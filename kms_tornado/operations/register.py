@@ -46,7 +46,7 @@ async def register(call: Call, request: RegisterRequest) -> RegisterResponse:
         parsed.server_attributes,
         system_tags=parsed.system_tags,
     )
-    await call.commit(Insert(new), *_insert_certificates(call, file, new))
+    await call.commit(Insert(new), *await _insert_certificates(call, file, new))
     return RegisterResponse(unique_identifier=uid)
 
 
@@ -99,7 +99,7 @@ async def _make_imported(
     new = make_imported_object(call, uid, object_type, parsed, request.object)
     if parsed.rights is not None:
         new = restore_object(new, parsed.rights, parsed.requested, call.now)
-    return new, parsed.material, _insert_certificates(call, file, new)
+    return new, parsed.material, await _insert_certificates(call, file, new)
 
 
 async def _parse_all(
@@ -114,10 +114,10 @@ async def _parse_all(
     return parsed, None
 
 
-def _insert_certificates(
+async def _insert_certificates(
     call: Call, file: ParsedPKCS12 | None, key: ManagedObject
 ) -> tuple[Insert, ...]:
-    return () if file is None else tuple(map(Insert, make_certificates(call, file, key)))
+    return () if file is None else tuple(map(Insert, await make_certificates(call, file, key)))
 
 
 async def _parse(

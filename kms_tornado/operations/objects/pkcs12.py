@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...crypto.keys.pkcs12 import PKCS12Contents, PKCS12Entry, open_pkcs12
@@ -41,11 +42,15 @@ class ParsedPKCS12:
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """leaf: the index of the key's certificate in contents; None where it has none."""
+    """leaf: the index of the key's certificate in contents; None where it has none.
+
+    issuers: of each certificate to keep, its own first, the index → that of its issuer's, if the file has it.
+    """
 
     contents: PKCS12Contents
     key: PKCS12Entry
     leaf: int | None
+    issuers: Mapping[int, int | None]
 
 
 def is_pkcs12(object_type: ObjectType, incoming: PrivateKey) -> bool:
@@ -67,7 +72,10 @@ async def parse_pkcs12(call: Call, incoming: PrivateKey, requested: Attributes) 
     def take_apart() -> _Parts:
         contents = open_pkcs12(octets, password)
         key = choose_key(contents, name)
-        return _Parts(contents, key, find_certificate(contents, key))
+        leaf = find_certificate(contents, key)
+        chain = select_chain(contents, leaf)
+        issuers = {index: find_issuer(contents.certificates, index) for index in chain}
+        return _Parts(contents, key, leaf, issuers)
 
     try:
         parts = await call.offload(take_apart, heavy=True)
@@ -76,8 +84,7 @@ async def parse_pkcs12(call: Call, incoming: PrivateKey, requested: Attributes) 
         if look is None:
             raise
         raise InvalidField(f"{exc}; it looks like {look}") from exc
-    indexes = select_chain(parts.contents, parts.leaf)
-    uids = {index: UniqueIdentifier(str(uuid.uuid4())) for index in indexes}
+    uids = {index: UniqueIdentifier(str(uuid.uuid4())) for index in parts.issuers}
     links = requested.links
     if parts.leaf is not None:
         links = (
@@ -95,17 +102,26 @@ async def parse_pkcs12(call: Call, incoming: PrivateKey, requested: Attributes) 
     return ParsedPKCS12(
         key,
         tuple(
-            (uids[index], certificates[index].octets, _link_to_issuer(certificates, index, uids))
-            for index in indexes
+            (uids[index], certificates[index].octets, _link_to_issuer(uids, issuer))
+            for index, issuer in parts.issuers.items()
         ),
         parts.leaf is not None,
     )
 
 
-def make_certificates(
+async def make_certificates(
     call: Call, parsed: ParsedPKCS12, key: ManagedObject
 ) -> tuple[ManagedObject, ...]:
-    """The certificates as new objects, with the key's tags and its Activation Date, its own linked to it."""
+    """The certificates as new objects, with the key's tags and its Activation Date, its own linked to it.
+
+    Off the event loop: one with long names takes milliseconds, and a file may have dozens.
+    """
+    return await call.offload(lambda: _make_certificates(call, parsed, key), heavy=True)
+
+
+def _make_certificates(
+    call: Call, parsed: ParsedPKCS12, key: ManagedObject
+) -> tuple[ManagedObject, ...]:
     requested = parsed.key.requested
     common = with_user_tags(
         Attributes(activation_date=requested.activation_date), parse_user_tags(requested)
@@ -130,11 +146,10 @@ def _read_octets(block: KeyBlock) -> bytes:
     return octets
 
 
-def _link_to_issuer(
-    certificates: tuple[PKCS12Entry, ...], index: int, uids: dict[int, UniqueIdentifier]
-) -> tuple[Link, ...]:
-    issuer = find_issuer(certificates, index)
-    return (Link(LinkType.CERTIFICATE_LINK, uids[issuer]),) if issuer in uids else ()
+def _link_to_issuer(uids: Mapping[int, UniqueIdentifier], issuer: int | None) -> tuple[Link, ...]:
+    if issuer is None or issuer not in uids:
+        return ()
+    return (Link(LinkType.CERTIFICATE_LINK, uids[issuer]),)
 
 
 # --- the password -------------------------------------------------------------------------------
@@ -172,6 +187,9 @@ def _reveal_secret(call: Call, secret: ManagedObject) -> bytes:
         raise BadPassword("the secret that PKCS12PasswordLink names is not Active")
     if STORED_WRAPPED_TAG in secret.tags:
         raise BadPassword("the secret that PKCS12PasswordLink names is kept wrapped")
-    if secret.attributes.sensitive:  # each file would tell whether one guess is right
+    # Otherwise each file would tell whether one guess is right.
+    if secret.attributes.sensitive:
         raise BadPassword("the secret that PKCS12PasswordLink names is Sensitive")
+    if secret.attributes.extractable is False:
+        raise BadPassword("the secret that PKCS12PasswordLink names is not Extractable")
     return call.open(secret).reveal()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import sqlite3
+import threading
 
 import pytest
 from cryptography import x509
@@ -11,6 +13,14 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives import serialization as s
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
+
+from kms_tornado.kmip.attributes import Attributes
+from kms_tornado.kmip.enums import KeyFormatType, LinkType, ObjectType, Operation
+from kms_tornado.kmip.key_material import KeyMaterialField
+from kms_tornado.kmip.objects import KeyBlock, KeyValue, PrivateKey
+from kms_tornado.kmip.payloads import RegisterRequest
+from kms_tornado.kmip.structures import Link
+from kms_tornado.operations.objects import pkcs12 as parts
 
 from ...crypto.keys import pkcs12_files as files
 from ...keys import private_key, rsa_key
@@ -26,6 +36,7 @@ from ...kms import (
     text,
     uid,
 )
+from .. import inside
 from ..test_register import key_block, registered
 
 RSA, EC = rsa_key(2048), private_key("ES256")
@@ -238,6 +249,32 @@ def test_other_objects_are_no_pkcs12(alice, object_type):
     assert result["ResultReason"] == "KeyFormatTypeNotSupported"
 
 
+def test_certificates_are_read_off_the_event_loop(tmp_path, monkeypatch):
+    """A file may have dozens, each with hundreds of names."""
+
+    async def on_a_thread(function, *, principal, heavy=False):
+        return await asyncio.to_thread(function)
+
+    def spy(function):
+        def called(*args):
+            assert threading.current_thread() is not threading.main_thread()
+            read.append(function.__name__)
+            return function(*args)
+
+        return called
+
+    read = []
+    monkeypatch.setattr(inside, "at_once", on_a_thread)
+    for function in (parts.find_issuer, parts.describe_certificate):
+        monkeypatch.setattr(parts, function.__name__, spy(function))
+    key = PrivateKey(KeyBlock(KeyFormatType.PKCS12, key_value=KeyValue(KeyMaterialField(FILE))))
+    password = Attributes(links=(Link(LinkType.PKCS12_PASSWORD_LINK, PASSWORD),))
+    with inside.Inside(tmp_path) as kms:
+        request = RegisterRequest(ObjectType.PRIVATE_KEY, password, key)
+        kms.do(inside.ALICE, Operation.REGISTER, request)
+    assert read == 3 * ["find_issuer"] + 3 * ["describe_certificate"]
+
+
 # --- the password -------------------------------------------------------------------------------
 
 
@@ -260,6 +297,7 @@ def test_password_may_be_a_secret_that_the_link_names(alice, key_format):
     [
         pytest.param([], "not Active", id="Pre-Active"),
         pytest.param([ACTIVATED, flag("Sensitive", True)], "is Sensitive", id="Sensitive"),
+        pytest.param([ACTIVATED, flag("Extractable", False)], "not Extractable", id="kept inside"),
     ],
 )
 def test_secret_that_cannot_be_used_is_told(alice, more, wording):
