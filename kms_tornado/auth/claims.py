@@ -46,7 +46,7 @@ def check_claims(
     """
     check_times(claims, policy=policy, now=now)
     check_audience(claims, accepted=issuer.audiences)
-    parse_name(claims, "sub")
+    check_subject(claims, policy=policy)
 
 
 def check_times(claims: UnverifiedClaims, *, policy: TokenPolicy, now: float) -> None:
@@ -106,6 +106,18 @@ def check_audience(claims: UnverifiedClaims, *, accepted: frozenset[str]) -> Non
         raise WrongAudience("aud names only other audiences")
 
 
+def check_subject(claims: UnverifiedClaims, *, policy: TokenPolicy) -> None:
+    """``sub`` is required where it names the user; else it is a string where it is given (RFC 7519 §4.1.2).
+
+    Tokens of machines may have none, and whatever does not name the user is bounded by the token alone.
+    Raises MissingClaim, InvalidClaim.
+    """
+    if policy.user_claim == "sub":
+        parse_name(claims, "sub")
+    elif not isinstance(claims.get("sub", ""), str):
+        raise InvalidClaim("sub is not a string")
+
+
 def parse_name(claims: UnverifiedClaims, name: str) -> str:
     """The value of a claim that names somebody: 1 to 255 characters, no control characters.
 
@@ -125,16 +137,18 @@ def parse_name(claims: UnverifiedClaims, name: str) -> str:
 def build_user_name(claims: UnverifiedClaims, *, issuer: TrustedIssuer, policy: TokenPolicy) -> str:
     """The principal's name: the user claim, after ``<issuer>#`` where namespaces are on.
 
-    An e-mail address counts only with ``email_verified: true``, for anybody can register with an
-    address that is not theirs. Raises MissingClaim, InvalidClaim, InvalidUserName, UnverifiedEmail.
+    An e-mail address counts only with ``email_verified: true`` (or the text, which some issuers write), for
+    anybody can register with an address that is not theirs. Raises MissingClaim, InvalidClaim, InvalidUserName, UnverifiedEmail.
     """
     name = parse_name(claims, policy.user_claim)
+    verified = claims.get("email_verified")
     if fault := find_name_fault(name):
         raise InvalidUserName(f"{policy.user_claim} {fault}")
     if (
         policy.user_claim == "email"
         and not policy.allow_unverified_email
-        and claims.get("email_verified") is not True
+        and verified is not True
+        and verified != "true"
     ):
         raise UnverifiedEmail("email_verified is not true")
     return f"{issuer.uri}#{name}" if policy.namespace_by_issuer else name

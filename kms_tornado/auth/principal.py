@@ -69,7 +69,7 @@ class Principal:
 
     name: the user's name, to which access rights are granted: the value of the user claim, after
     ``<issuer>#`` where `TokenPolicy.namespace_by_issuer` is set.
-    subject: the token's ``sub``. issuer: its issuer's URI, as configured.
+    subject: the token's ``sub``; empty where another claim names the user and it has none. issuer: its issuer's URI, as configured.
     claims: all claims of the token, unchangeable. They are not in the repr, so in no log either.
     expires_at: the token's ``exp``, seconds since the Unix epoch.
     """

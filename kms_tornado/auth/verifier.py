@@ -80,7 +80,7 @@ class TokenVerifier:
         check_required(claims, self._policy.required_claims)
         return Principal(
             name=name,
-            subject=claims["sub"],
+            subject=claims.get("sub", ""),
             issuer=issuer.uri,
             claims=claims,
             expires_at=claims["exp"],

@@ -89,7 +89,7 @@ class WhoAmIHandler(ProtectedHandler, JSONHandler):
         self.answer_json(
             {
                 "name": principal.name,
-                "subject": principal.subject,
+                "subject": principal.subject or None,
                 # With --insecure-no-auth there is neither an issuer nor an end.
                 "issuer": principal.issuer or None,
                 "expires_at": int(principal.expires_at) if principal.issuer else None,

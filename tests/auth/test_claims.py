@@ -262,11 +262,27 @@ def test_no_accepted_name_breaks_a_line_or_a_database(name: str) -> None:
 ALICE = TrustedIssuer(ISSUER)
 
 
-def test_sub_is_required_even_where_another_claim_names_the_user() -> None:
-    policy = TokenPolicy(user_claim="name")
-    check_claims(good_claims(name="x"), issuer=ALICE, policy=policy, now=NOW)
-    with pytest.raises(MissingClaim):
-        check_claims(good_claims(name="x", sub=ABSENT), issuer=ALICE, policy=policy, now=NOW)
+@pytest.mark.parametrize(
+    ("sub", "by_sub", "by_name"),
+    [
+        pytest.param("alice", None, None, id="a name"),
+        pytest.param(ABSENT, MissingClaim, None, id="absent, as in tokens of machines"),
+        pytest.param("", InvalidClaim, None, id="empty"),
+        pytest.param("x" * 256, InvalidClaim, None, id="long"),
+        pytest.param("a\nb", InvalidClaim, None, id="a newline"),
+        pytest.param(None, InvalidClaim, InvalidClaim, id="null"),
+        pytest.param(7, InvalidClaim, InvalidClaim, id="a number"),
+        pytest.param(["alice"], InvalidClaim, InvalidClaim, id="a list"),
+    ],
+)
+def test_sub_is_required_where_it_names_the_user_and_is_a_string_elsewhere(
+    sub: Any, by_sub: type[InvalidToken] | None, by_name: type[InvalidToken] | None
+) -> None:
+    claims = good_claims(name="x", sub=sub)
+    for user_claim, error in (("sub", by_sub), ("name", by_name)):
+        policy = TokenPolicy(user_claim=user_claim)
+        with pytest.raises(error) if error else nullcontext():
+            check_claims(claims, issuer=ALICE, policy=policy, now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -276,6 +292,7 @@ def test_sub_is_required_even_where_another_claim_names_the_user() -> None:
         pytest.param({"email": "a@x"}, {}, "alice", id="email does not count unless configured"),
         pytest.param({"name": "A"}, {"user_claim": "name"}, "A", id="another claim"),
         pytest.param({"email": "a@x", "email_verified": True}, {"user_claim": "email"}, "a@x", id="verified"),
+        pytest.param({"email": "a@x", "email_verified": "true"}, {"user_claim": "email"}, "a@x", id="verified in text"),
         pytest.param({"email": "a@x"}, {"user_claim": "email", "allow_unverified_email": True}, "a@x", id="allowed"),
         pytest.param({}, {"namespace_by_issuer": True}, ISSUER + "#alice", id="issuer in front"),
         pytest.param({"name": "A"}, {"user_claim": "name", "namespace_by_issuer": True}, ISSUER + "#A", id="both"),
@@ -295,7 +312,8 @@ def test_the_user_claim_names_the_principal(
         pytest.param({"email": "a@x"}, {}, UnverifiedEmail, id="email_verified is absent"),
         pytest.param({"email": "a@x", "email_verified": False}, {}, UnverifiedEmail, id="false"),
         pytest.param({"email": "a@x", "email_verified": None}, {}, UnverifiedEmail, id="null"),
-        pytest.param({"email": "a@x", "email_verified": "true"}, {}, UnverifiedEmail, id="the string true"),
+        pytest.param({"email": "a@x", "email_verified": "True"}, {}, UnverifiedEmail, id="the string True"),
+        pytest.param({"email": "a@x", "email_verified": "false"}, {}, UnverifiedEmail, id="the string false"),
         pytest.param({"email": "a@x", "email_verified": 1}, {}, UnverifiedEmail, id="the number 1"),
         pytest.param({"email": "a@x", "email_verified": [True]}, {}, UnverifiedEmail, id="a list"),
         pytest.param({"email_verified": True}, {}, MissingClaim, id="no email"),

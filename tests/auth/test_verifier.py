@@ -603,6 +603,8 @@ def test_namespaces_keep_the_same_name_of_two_issuers_apart() -> None:
         pytest.param({"user_claim": "email"}, {"email": "a@x"}, UnverifiedEmail, id="unverified"),
         pytest.param({"user_claim": "email"}, {"email_verified": True}, MissingClaim, id="no email"),
         pytest.param({"user_claim": "name"}, {"name": "A\n"}, InvalidClaim, id="user claim with newline"),
+        pytest.param({"user_claim": "azp"}, {"azp": "robot", "sub": ABSENT}, None, id="a machine's token without sub"),
+        pytest.param({}, {"azp": "robot", "sub": ABSENT}, MissingClaim, id="without the sub that names the user"),
         pytest.param({"required_claims": (RequiredClaim("scope", "kms"),)}, {"scope": "a kms"}, None, id="scope"),
         pytest.param({"required_claims": (RequiredClaim("scope", "kms"),)}, {"scope": "a"}, InsufficientScope, id="other scope"),
     ],
