@@ -10,7 +10,7 @@ from pathlib import Path
 class Fault:
     """A rule undone.
 
-    rule: the group of faults, S1 to S15, that the rule answers (`RULES`). name: what the faulty server does.
+    rule: the group of faults, S1 to S16, that the rule answers (`RULES`). name: what the faulty server does.
     file: below kms_tornado. old: a part of one line, which occurs once in the file. new: what replaces it.
     tests: what must catch it, below tests: files, or single tests in files.
     """
@@ -51,6 +51,7 @@ RULES = {
     "S13": "nothing drives the user's terminal, and nothing dangerous is done unasked",
     "S14": "an encrypted file is whole and as it was written, or there is none",
     "S15": "no class of an application's undoes the token check",
+    "S16": "what an issuer takes out stays out, and what a page sends is refused",
 }
 
 FAULTS: tuple[Fault, ...] = (
@@ -1427,5 +1428,102 @@ FAULTS: tuple[Fault, ...] = (
         "record.msg, record.args = masked, None",
         "record.msg = record.msg",
         ("web/bearer/test_tokens_in_queries.py",),
+    ),
+    # --- S16: keys of issuers, and requests without tokens ------------------------------------------
+    Fault(
+        "S16",
+        "a file of kept keys that something else wrote is used",
+        "auth/kept_keys.py",
+        'if not hmac.compare_digest(code, self._authenticate(message).hex().encode("ascii")):',
+        "if not code:",
+        ("auth/test_kept_keys.py",),
+    ),
+    Fault(
+        "S16",
+        "one issuer's kept keys serve for another",
+        "auth/kept_keys.py",
+        "if kept.issuer != self._issuer.uri:",
+        "if not kept.issuer:",
+        ("auth/test_kept_keys.py",),
+    ),
+    Fault(
+        "S16",
+        "kept keys serve for ever",
+        "auth/kept_keys.py",
+        "if age_s > self._max_age_s:",
+        "if age_s == self._max_age_s:",
+        ("auth/test_kept_keys.py",),
+    ),
+    Fault(
+        "S16",
+        "a slow answer takes the place of a later one",
+        "auth/key_cache.py",
+        "loaded.document, loaded.key_set, asked_at, timeout_s",
+        "loaded.document, loaded.key_set, self._wall_clock(), timeout_s",
+        ("auth/test_key_cache.py",),
+    ),
+    Fault(
+        "S16",
+        "removed keys stay kept where the new ones cannot be",
+        "auth/kept_keys.py",
+        "if not self._is_as_good(key_set, fetched_at):",
+        "if self._is_as_good(key_set, fetched_at) is None:",
+        ("auth/test_kept_keys.py",),
+    ),
+    Fault(
+        "S16",
+        "a secret that an issuer publishes is written to the disk",
+        "auth/keyset.py",
+        "if not _list_secrets(lenient_json.loads(body)):",
+        "if body:",
+        ("auth/test_kept_keys.py",),
+    ),
+    Fault(
+        "S16",
+        "a key of another issuer in the same document verifies",
+        "auth/keyset.py",
+        "if bound_to is None or _fill_in(bound_to, tenant) in issuers",
+        "if bound_to is None or _fill_in(bound_to, tenant)",
+        ("auth/test_keyset.py",),
+    ),
+    Fault(
+        "S16",
+        "an issuer has this machine ask its own services",
+        "auth/key_source.py",
+        'check_loopback(document.jwks_uri, configured, "its jwks_uri")',
+        'check_loopback(document.jwks_uri, document.jwks_uri, "its jwks_uri")',
+        ("auth/test_key_source.py",),
+    ),
+    Fault(
+        "S16",
+        "without token checks, any name leads a page here",
+        "auth/no_auth.py",
+        "if host is not None and not is_loopback_host(_host_name(host)):",
+        'if host == "":',
+        ("auth/test_no_auth.py",),
+    ),
+    Fault(
+        "S16",
+        "without token checks, a page of another origin is served",
+        "auth/no_auth.py",
+        "if origin is not None and urlsplit(origin).netloc != host:",
+        "if origin == host:",
+        ("auth/test_no_auth.py",),
+    ),
+    Fault(
+        "S16",
+        "without token checks, another site's page is served",
+        "auth/no_auth.py",
+        'if headers.get("Sec-Fetch-Site", "none") not in _OWN_SITES:',
+        'if "Sec-Fetch-Site" in _OWN_SITES:',
+        ("auth/test_no_auth.py",),
+    ),
+    Fault(
+        "S16",
+        "without token checks, a form is served",
+        "auth/no_auth.py",
+        "if body_type not in _BODY_TYPES:",
+        "if body_type is None:",
+        ("auth/test_no_auth.py",),
     ),
 )

@@ -32,6 +32,8 @@ from .keyset import KeySet, parse_document, remove_secrets
 log = logging.getLogger("kms_tornado.keys")
 
 _MAX_FILE_BYTES = MAX_DOCUMENT_BYTES + 64 * 1024
+_LONGEST_LOCK_S = 2.0  # to write takes milliseconds
+_LOCK_POLL_S = 0.01
 
 
 class _NotUsable(Exception):
@@ -118,9 +120,19 @@ class KeptKeys:
     def save(self, document: bytes, key_set: KeySet, fetched_at: float) -> None:
         """Replace the file, unless another process has kept keys that were fetched later.
 
-        The file is there whole, as it was or as it is to be, whenever the process ends.
+        The file is there whole, as it was or as it is to be, whenever the process ends. Where it cannot be
+        replaced, one with other keys is removed: among them may be one that the issuer has taken out.
         Raises OSError, and KeySetError where the document cannot be kept without the secrets in it.
         """
+        try:
+            self._replace(document, key_set, fetched_at)
+        except (OSError, KeySetError):
+            if not self._is_as_good(key_set, fetched_at):
+                with contextlib.suppress(OSError):  # a full disk lets one remove a file
+                    self.file.unlink()
+            raise
+
+    def _replace(self, document: bytes, key_set: KeySet, fetched_at: float) -> None:
         public = remove_secrets(document)
         if public != document and not _has_same_keys(public, key_set):
             raise KeySetError("it cannot be written without the secrets that are in it")
@@ -133,16 +145,15 @@ class KeptKeys:
         self.file.parent.mkdir(mode=0o700, exist_ok=True)
         with self._locked():
             previous = self._find_valid()
-            if previous is not None and previous.fetched_at > fetched_at:
-                return
-            try:
+            if previous is None or previous.fetched_at <= fetched_at:
                 self._write(self._authenticate(message).hex().encode("ascii") + b"\n" + message)
-            except OSError:
-                if previous is not None and previous.document != public:
-                    # It may have a key that the issuer has removed. A full disk lets one remove a file.
-                    with contextlib.suppress(OSError):
-                        self.file.unlink()
-                raise
+
+    def _is_as_good(self, key_set: KeySet, fetched_at: float) -> bool:
+        """Whether the file holds the same keys, or some that were fetched later."""
+        kept = self._find_valid()
+        return kept is not None and (
+            kept.fetched_at > fetched_at or _has_same_keys(kept.document, key_set)
+        )
 
     def _find_valid(self) -> _Kept | None:
         """What the file holds, where `load` would use it."""
@@ -155,10 +166,8 @@ class KeptKeys:
 
     def _read(self) -> _Kept:
         """Raises _NotUsable for a file that is not as this server wrote it."""
-        # Non-blocking: opening a named pipe would otherwise wait for a writer.
-        descriptor = os.open(self.file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        with open(self.file, "rb", opener=_open_without_waiting) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise _NotUsable("it is no regular file")
             content = file.read(_MAX_FILE_BYTES + 1)
         code, _, message = content.partition(b"\n")
@@ -188,26 +197,25 @@ class KeptKeys:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        """Only one process at a time compares and replaces the file."""
+        """Only one process at a time compares and replaces the file. Raises OSError where another one takes too long."""
         lock = os.open(
             self.file.with_suffix(".lock"),
             os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW,
             0o600,
         )
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            _wait_for_lock(lock)
             yield
         finally:
             os.close(lock)
 
     def _write(self, content: bytes) -> None:
-        draft = self.file.with_suffix(
-            ".draft"
-        )  # one name: what a killed process left is overwritten
+        draft = self.file.with_suffix(".draft")  # one name, so that killed processes leave one file
+        draft.unlink(missing_ok=True)  # and not written into: it may be a pipe or a link
         try:
             descriptor = os.open(
                 draft,
-                os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW,
+                os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC,
                 0o600,
             )
             with open(descriptor, "wb") as file:
@@ -225,6 +233,25 @@ class KeptKeys:
             os.fsync(directory)
         finally:
             os.close(directory)
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    """For `open`: a named pipe would wait for a writer."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def _wait_for_lock(descriptor: int) -> None:
+    """Not for ever: a process that is suspended keeps its lock, and the stop waits for this thread."""
+    deadline = time.monotonic() + _LONGEST_LOCK_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            if time.monotonic() >= deadline:
+                raise OSError(exc.errno, "another process holds its lock") from None
+            time.sleep(_LOCK_POLL_S)
+        else:
+            return
 
 
 def _has_same_keys(document: bytes, key_set: KeySet) -> bool:

@@ -264,15 +264,14 @@ class KeyCache:
             )
 
     async def _refresh(self) -> None:
+        # An answer is as old as its request may be: of two processes, the one that asked later knows more.
+        asked_at = self._wall_clock()
         try:
             async with asyncio.timeout(self._policy.timeout_s):
                 loaded = await self._load()
             if self._kept is not None:
                 await self._kept.keep(
-                    loaded.document,
-                    loaded.key_set,
-                    self._wall_clock(),
-                    timeout_s=self._policy.timeout_s,
+                    loaded.document, loaded.key_set, asked_at, timeout_s=self._policy.timeout_s
                 )
         except TimeoutError:
             text = f"no complete answer within {self._policy.timeout_s:g} s"

@@ -161,19 +161,29 @@ def remove_secrets(body: bytes) -> bytes:
     """The document of a key set without the private and symmetric keys in it; as it is where it has none.
 
     Oddities that make a key unusable may be lost with the secrets: compare the fingerprints.
+    Raises KeySetError where there are secrets in a document that is too odd to be written anew.
     """
+    if not _list_secrets(lenient_json.loads(body)):
+        return body
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
-        return body
-    members = document.get("keys") if isinstance(document, dict) else None
-    found = False
-    for member in members if isinstance(members, list) else ():
-        for name in _SECRET_MEMBERS:
-            if isinstance(member, dict) and name in member:
-                found = True
-                del member[name]
-    return json.dumps(document).encode("ascii") if found else body
+        raise KeySetError("it cannot be written without the secrets that are in it") from None
+    for members, name in _list_secrets(document):
+        del members[name]
+    return json.dumps(document).encode("ascii")
+
+
+def _list_secrets(document: Any) -> list[tuple[dict[str, Any], str]]:
+    """Where they are: the object and the name of its member."""
+    if not isinstance(document, dict):
+        return []
+    keys = document.get("keys")
+    if isinstance(keys, list):
+        jwks = [member for member in keys if isinstance(member, dict)]
+        return [(jwk, name) for jwk in jwks for name in _SECRET_MEMBERS if name in jwk]
+    pems = document.items()
+    return [(document, name) for name, pem in pems if isinstance(pem, str) and "PRIVATE KEY" in pem]
 
 
 def _parse_discovery(document: LenientObject) -> Discovery:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import fcntl
 import hashlib
 import json
 import logging
 import multiprocessing
 import os
+import resource
 import signal
 import stat
 import time
@@ -17,12 +20,13 @@ from typing import Any
 
 import pytest
 
+from kms_tornado.auth import kept_keys
 from kms_tornado.auth.issuer import TrustedIssuer
 from kms_tornado.auth.kept_keys import KeptKeys
 from kms_tornado.auth.keyset import KeySet, parse_document
 from kms_tornado.errors import KeySetError
 
-from ..keys import b64, jwk
+from ..keys import b64, certificate, jwk, private_key
 from .samples import ISSUER
 
 DOCUMENT = json.dumps({"keys": [jwk("ES256", "a")]}).encode()
@@ -209,6 +213,64 @@ def test_on_a_full_disk_no_key_stays_that_the_issuer_has_removed(
     assert not place.file.with_suffix(".draft").exists()
 
 
+BOTH = json.dumps({"keys": [jwk("ES256", "a"), jwk("ES256", "b", "other")]}).encode()
+
+
+@pytest.mark.parametrize(("new", "stays"), [(DOCUMENT, True), (OTHER, False), (EMPTY, False)])
+def test_a_lock_that_is_never_released_ends_soon_and_keeps_no_removed_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new: bytes, stays: bool
+) -> None:
+    monkeypatch.setattr(kept_keys, "_LONGEST_LOCK_S", 0.05)
+    place = kept(tmp_path)
+    save(place, DOCUMENT, 900.0)
+    with place.file.with_suffix(".lock").open("rb") as other_process:
+        fcntl.flock(other_process, fcntl.LOCK_EX)
+        with pytest.raises(OSError, match="another process holds its lock"):
+            save(place, new)
+    assert (fingerprint(place) is not None) is stays
+
+
+def test_without_descriptors_left_no_key_stays_that_the_issuer_may_have_removed(
+    tmp_path: Path,
+) -> None:
+    place = kept(tmp_path)
+    save(place, BOTH, 900.0)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            save(place, DOCUMENT)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert not place.file.exists()
+
+
+@pytest.mark.parametrize("suffix", [".keys", ".draft", ".lock"])
+def test_what_else_has_the_name_of_a_file_neither_hangs_nor_leaks_and_is_not_written_into(
+    tmp_path: Path, suffix: str
+) -> None:
+    outside = tmp_path / "outside"
+    open_before = len(os.listdir("/proc/self/fd"))
+    for number, make in enumerate((Path.mkdir, os.mkfifo, _link_to(outside), _symlink_to(outside))):
+        outside.write_bytes(b"of somebody else")
+        place = kept(tmp_path / str(number))
+        place.file.parent.mkdir()
+        make(place.file.with_suffix(suffix))
+        with contextlib.suppress(OSError):
+            save(place)
+        place.load()
+        assert outside.read_bytes() == b"of somebody else"
+    assert len(os.listdir("/proc/self/fd")) == open_before
+
+
+def _link_to(target: Path) -> Callable[[Path], None]:
+    return lambda path: path.hardlink_to(target)
+
+
+def _symlink_to(target: Path) -> Callable[[Path], None]:
+    return lambda path: path.symlink_to(target)
+
+
 def test_what_prevents_keeping_is_one_warning_and_its_end_another(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -267,6 +329,47 @@ def test_a_key_that_was_skipped_for_an_oddity_does_not_come_back_without_it(tmp_
         pytest.fail("the key is no longer odd: find another oddity")
     with pytest.raises(KeySetError, match="secrets"):
         save(kept(tmp_path), document)
+    assert kept(tmp_path).load() is None
+
+
+@pytest.mark.parametrize(
+    "oddity",
+    [b'"A\tB"', b'"\xff"', b"1" * 5000, b"[" * 3000 + b"]" * 3000, b"NaN", b"1e999"],
+    ids=["a control character", "no UTF-8", "many digits", "nesting", "NaN", "a huge number"],
+)
+def test_no_secret_is_written_from_a_document_that_is_read_leniently(
+    tmp_path: Path, oddity: bytes
+) -> None:
+    leaky = json.dumps({**jwk("ES256", "a"), "d": "PRIVATE-PART"}).encode()
+    document = b'{"keys": [' + leaky + b'], "odd": ' + oddity + b"}"
+    assert parsed(document).size == 1
+    with contextlib.suppress(KeySetError):
+        save(kept(tmp_path), document)
+    for file in tmp_path.iterdir():
+        assert b"PRIVATE-PART" not in file.read_bytes()
+    public = document.replace(b', "d": "PRIVATE-PART"', b"")
+    save(kept(tmp_path), public)
+    assert kept(tmp_path).file.read_bytes().endswith(public)
+    assert fingerprint(kept(tmp_path)) == parsed(document).fingerprint
+
+
+def test_no_private_key_is_written_from_a_map_of_pem_texts(tmp_path: Path) -> None:
+    document = json.dumps(
+        {
+            "a": certificate(private_key("ES256")).decode(),
+            "b": "-----BEGIN PRIVATE KEY-----\nSECRET\n-----END PRIVATE KEY-----",
+        }
+    ).encode()
+    save(kept(tmp_path), document)
+    assert b"SECRET" not in kept(tmp_path).file.read_bytes()
+    assert fingerprint(kept(tmp_path)) == parsed(document).fingerprint
+
+
+def test_where_the_new_keys_cannot_be_written_no_removed_key_stays(tmp_path: Path) -> None:
+    save(kept(tmp_path), BOTH, 900.0)
+    leaky = json.dumps({**jwk("ES256", "a"), "d": "AA"})
+    with pytest.raises(KeySetError, match="secrets"):
+        save(kept(tmp_path), f'{{"keys": [{leaky}], "odd": "\t"}}'.encode())
     assert kept(tmp_path).load() is None
 
 

@@ -933,6 +933,27 @@ def test_keys_are_written_before_they_are_used(found: tuple[KeySet, float] | Non
     run(story())
 
 
+def test_an_answer_is_as_old_as_its_request() -> None:
+    """Of two processes, the one that asked later knows more, however long the other one's answer took."""
+
+    async def story() -> None:
+        kept = Kept()
+        has_answered = asyncio.Event()
+
+        async def slow() -> LoadedKeys:
+            await has_answered.wait()
+            return LoadedKeys(B, None, b"B")
+
+        rig = keeping(kept, slow)
+        await rig.at(0)
+        rig.time += 4
+        has_answered.set()
+        await rig.settle()
+        assert kept.written == [(b"B", B, WALL)]
+
+    run(story())
+
+
 def test_an_empty_set_is_kept_and_serves_as_any_other() -> None:
     async def story() -> None:
         empty = KeySet(())

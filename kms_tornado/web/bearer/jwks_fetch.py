@@ -201,9 +201,8 @@ def _find_innermost(error: BaseException) -> BaseException:
 def _read_file(path: str) -> FetchResult:
     """Read a key set from disk, for a site without a network. Raises KeySetError."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        with open(path, "rb", opener=_open_without_waiting) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise KeySetError(f"file {path}: not a regular file", "file")
             body = file.read(MAX_DOCUMENT_BYTES + 1)
     except OSError as exc:
@@ -213,3 +212,8 @@ def _read_file(path: str) -> FetchResult:
     if len(body) > MAX_DOCUMENT_BYTES:
         raise KeySetError(f"file {path}: larger than {MAX_DOCUMENT_BYTES} bytes", "file")
     return FetchResult(status=200, body=body)
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    """For `open`, which closes the file where it turns out to be a directory; a named pipe would wait for a writer."""
+    return os.open(path, flags | os.O_NONBLOCK)

@@ -288,3 +288,7 @@ def test_a_file_that_is_no_file_is_an_error_and_never_hangs(tmp_path: Path) -> N
             fetch(f"{tmp_path.as_uri()}/{name}")
     with pytest.raises(KeySetError, match="not a regular file"):
         fetch("file:///dev/zero")
+    open_before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(KeySetError, match="Is a directory"):
+        fetch(tmp_path.as_uri())
+    assert len(os.listdir("/proc/self/fd")) == open_before
