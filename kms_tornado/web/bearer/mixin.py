@@ -6,8 +6,8 @@ refuses to run without a principal, whatever a subclass forgets.
 
 from __future__ import annotations
 
+import asyncio
 import functools
-from asyncio import Future
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar, cast
 
@@ -171,7 +171,7 @@ class BearerAuthMixin(RequestHandler):
     def _handle_request_exception(self, e: BaseException) -> None:
         try:
             super()._handle_request_exception(e)
-        except Exception as exc:
+        except (Exception, asyncio.CancelledError) as exc:
             end_failed(self, exc)
         if self._headers_written and not self._finished:
             connection: Any = self.request.connection
@@ -182,7 +182,7 @@ class BearerAuthMixin(RequestHandler):
         try:
             refuse(self, error)
         finally:
-            body_may_come = cast("Future[None] | None", self._prepared_future)
+            body_may_come = cast("asyncio.Future[None] | None", self._prepared_future)
             if body_may_come is not None:  # only of a handler that streams; the body is dropped
                 future_set_result_unless_cancelled(body_may_come, None)
 

@@ -10,6 +10,7 @@ origins cannot read a 401 without the headers of CORS; the access log and `on_fi
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import json
 import logging
@@ -42,20 +43,20 @@ class _Refusal:
     level: int
     line: str
     headers: Mapping[str, str] = field(default_factory=dict)
-    fault: Exception | None = None
+    fault: BaseException | None = None
 
 
 class Hooks:
     """Calls code of the host. What it raises goes no further; the first exception is kept for the log."""
 
     def __init__(self) -> None:
-        self.fault: Exception | None = None
+        self.fault: BaseException | None = None
 
     def call(self, hook: Callable[..., object], *args: object) -> bool:
         """Whether the hook returned."""
         try:
             hook(*args)
-        except Exception as exc:
+        except (Exception, asyncio.CancelledError) as exc:  # Tornado, too, takes both for a fault
             self.fault = self.fault or exc
             return False
         return True
@@ -72,7 +73,7 @@ def refuse(handler: BearerAuthMixin, error: Exception) -> None:
         _answer(handler, _describe(handler, error, hooks), hooks)
 
 
-def end_failed(handler: BearerAuthMixin, error: Exception) -> None:
+def end_failed(handler: BearerAuthMixin, error: BaseException) -> None:
     """Answer 500 where the handler failed and then its own answer to that did; cut off what was begun."""
     if not handler._finished:
         request = handler.request
@@ -175,21 +176,21 @@ def _describe_missing_auth(handler: BearerAuthMixin) -> str | None:
 
 
 def _format_challenge(handler: BearerAuthMixin, error: AuthenticationError, hooks: Hooks) -> str:
-    """The challenge, without what a hook of the host failed to tell."""
-    told: dict[str, str | None] = {}
+    """The challenge, without what a hook of the host failed to tell, or what is no text."""
+    challenges = [format_challenge("", error)]
 
     def ask_host() -> None:
         auth = handler.bearer_auth
-        told["realm"] = auth.realm if auth else ""
-        told["resource_metadata"] = handler.resource_metadata_url()
+        realm = auth.realm if auth else ""
+        challenges.append(format_challenge(realm, error))
+        url = handler.resource_metadata_url()
+        challenges.append(format_challenge(realm, error, resource_metadata=url))
 
     hooks.call(ask_host)
-    return format_challenge(
-        told.get("realm") or "", error, resource_metadata=told.get("resource_metadata")
-    )
+    return challenges[-1]
 
 
-def _log(handler: BearerAuthMixin, refusal: _Refusal, fault: Exception | None) -> None:
+def _log(handler: BearerAuthMixin, refusal: _Refusal, fault: BaseException | None) -> None:
     fault = refusal.fault or fault
     if fault is None:
         log.log(refusal.level, "%s", refusal.line)

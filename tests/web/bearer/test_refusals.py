@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import http.client
 import logging
@@ -9,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from tornado.web import Application, RequestHandler
+from tornado.web import Application, HTTPError, RequestHandler
 
 from kms_tornado.web.bearer.auth import BearerAuth
 from kms_tornado.web.bearer.mixin import BearerAuthMixin, BearerRequestHandler, requires
@@ -103,6 +104,27 @@ class MakesNone(Answering):
 class Metadata(Answering):
     def resource_metadata_url(self) -> str:
         raise KeyError("url")
+
+
+@routed("/metadata-no-text")
+class MetadataNoText(Answering):
+    def resource_metadata_url(self) -> Any:
+        return 5
+
+
+@routed("/cancelled")
+class Cancelled(Answering):
+    def set_default_headers(self) -> None:
+        if hasattr(self, "_transforms"):
+            raise asyncio.CancelledError
+
+
+@routed("/cancelled-twice")
+class CancelledTwice(Cancelled):
+    public_methods = ("GET",)
+
+    def get(self) -> None:
+        raise HTTPError(404)
 
 
 @routed("/no-auth")
@@ -314,6 +336,20 @@ def test_hook_that_fails_in_a_refusal_costs_one_line(
     assert message.startswith("refused GET ")
     assert " failed" in message
     assert exception == f"KeyError('{key}')"
+
+
+@pytest.mark.parametrize(
+    ("path", "exception"),
+    [("/metadata-no-text", "TypeError"), ("/cancelled", "CancelledError"), ("/cancelled-twice", "CancelledError")],
+)  # fmt: skip
+def test_hook_that_tells_no_text_or_is_cancelled_leaves_nobody_waiting(
+    host: Host, records: Records, path: str, exception: str
+) -> None:
+    for method in ("GET", "POST"):
+        answer = host.client.request(method, path)
+        expected = 500 if (method, path) == ("GET", "/cancelled-twice") else 401
+        assert answer.status == expected
+        assert exception in failures(records, host.client)[-1][2]
 
 
 @pytest.mark.parametrize("path", ["/no-auth", "/public", "/failing-setter"])
