@@ -95,19 +95,25 @@ def select_true_digests(
     they are not known. A digest by a hash that is not offered here is left out, and so is one without a value.
     Raises InvalidAttributeValue for a digest of something else.
     """
-    true_digests = []
-    for digest in supplied:
-        if digest.digest_value is None or digest.hashing_algorithm not in HASHES:
-            continue
-        octets = {*_list_encodings(object_type, material), *(() if sent is None else (sent,))}
-        if digest.digest_value not in {
-            compute_digest(digest.hashing_algorithm, each) for each in octets
-        }:
-            raise InvalidAttributeValue(
-                "Digest is not that of the object: check that it came whole, or leave Digest out"
-            )
-        true_digests.append(digest)
-    return tuple(true_digests)
+    comparable = [
+        digest
+        for digest in supplied
+        if digest.digest_value is not None and digest.hashing_algorithm in HASHES
+    ]
+    if not comparable:
+        return ()
+    encodings = {*_list_encodings(object_type, material), *(() if sent is None else (sent,))}
+    # Each hash once: a request has room for thousands of digests, and an object for 256 KiB.
+    right = {
+        (hashing, compute_digest(hashing, octets))
+        for hashing in {digest.hashing_algorithm for digest in comparable}
+        for octets in encodings
+    }
+    if any((digest.hashing_algorithm, digest.digest_value) not in right for digest in comparable):
+        raise InvalidAttributeValue(
+            "Digest is not that of the object: check that it came whole, or leave Digest out"
+        )
+    return tuple(comparable)
 
 
 def _list_encodings(object_type: ObjectType, material: KeyMaterial) -> Iterator[bytes]:

@@ -7,6 +7,12 @@ import hashlib
 import pytest
 from cryptography.hazmat.primitives import keywrap, serialization
 
+from kms_tornado.crypto.hashes import compute_digest
+from kms_tornado.crypto.material import KeyMaterial
+from kms_tornado.kmip.enums import HashingAlgorithm, KeyFormatType, ObjectType
+from kms_tornado.kmip.structures import Digest
+from kms_tornado.operations.objects import digests
+
 from ...keys import rsa_key
 from ...kms import (
     attributes,
@@ -214,6 +220,17 @@ def test_wrong_digest_is_refused(alice, kind):
     make, _ = SECRETS[kind]
     with pytest.raises(AssertionError, match="Digest is not that of the object"):
         make(alice, stated_digest(b"another key"))
+
+
+def test_thousands_of_digests_cost_one_hash(monkeypatch):
+    """On the event loop, of an object of up to 256 KiB."""
+    hashed = []
+    monkeypatch.setattr(
+        digests, "compute_digest", lambda *args: hashed.append(args) or compute_digest(*args)
+    )
+    supplied = 3000 * (Digest(HashingAlgorithm.SHA_256, DIGEST, KeyFormatType.RAW),)
+    checked = digests.select_true_digests(ObjectType.SYMMETRIC_KEY, KeyMaterial(KEY), KEY, supplied)
+    assert (checked, len(hashed)) == (supplied, 1)
 
 
 def test_right_digest_of_what_is_public_is_told_beside_the_server_s_own(alice):
