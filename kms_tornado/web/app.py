@@ -109,7 +109,7 @@ def handlers(
     """
     if prefix and (not prefix.startswith("/") or prefix.endswith("/")):
         raise ValueError("a prefix starts with a slash and does not end with one")
-    check_argument_names("handlers", service, ServiceArguments.__annotations__)
+    check_argument_names(handlers, service, ServiceArguments.__annotations__)
     check_tornado(TOKEN_LAYER + SERVER)
     mask_logs()
     kms = KMS(make_service_settings(**service))

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import inspect
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 
 
-def check_argument_names(function: str, given: Mapping[str, object], known: Iterable[str]) -> None:
-    """Raise TypeError for the first name that is not known, as Python does for a function's own arguments."""
-    names = sorted(known)
-    for name in given:
-        if name not in names:
+def check_argument_names(
+    function: Callable[..., object], rest: Mapping[str, object], known: Iterable[str]
+) -> None:
+    """Raise TypeError for the first name that is not known, as Python does for a function's own arguments.
+
+    rest: what `function` hands on, of which it knows these names. Its own arguments may have been meant, too.
+    """
+    own = [
+        parameter.name
+        for parameter in inspect.signature(function).parameters.values()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    ]
+    names = sorted({*known, *own})
+    for name in rest:
+        if name not in known:
             close = get_close_matches(name, names, n=1, cutoff=0.5)
             hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(names)}"
-            raise TypeError(f"{function}() has no argument {name}: {hint}")
+            raise TypeError(f"{function.__qualname__}() has no argument {name}: {hint}")

@@ -104,7 +104,7 @@ class BearerAuth:
         Raises ConfigurationError as the constructor does, and for values that cannot be used; TypeError
         for an argument that does not exist.
         """
-        check_argument_names("BearerAuth.from_issuer", policy, TokenPolicyArguments.__annotations__)
+        check_argument_names(cls.from_issuer, policy, TokenPolicyArguments.__annotations__)
         audiences = frozenset({audience} if isinstance(audience, str) else audience)
         return cls(
             TrustSettings(

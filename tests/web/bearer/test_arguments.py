@@ -24,24 +24,28 @@ ISSUER = "https://issuer.example/"
         ("user", "did you mean user_claim?"),
         ("algorithm", "did you mean algorithms?"),
         ("required_claim", "did you mean required_claims?"),
-        ("zzz", "it has algorithms, allow_unverified_email, leeway_s, "),
+        ("audiences", "did you mean audience?"),
+        ("jwks_url", "did you mean jwks_uri?"),
+        ("caching_size", "did you mean cache_size?"),
+        ("zzz", "it has algorithms, allow_unverified_email, audience, cache_size, "),
     ],
 )
 def test_argument_that_from_issuer_does_not_have_is_told(name: str, hint: str) -> None:
     arguments: Any = {name: 30}
     with pytest.raises(TypeError) as refused:
-        BearerAuth.from_issuer(ISSUER, audience="a", **arguments)
+        BearerAuth.from_issuer(ISSUER, **arguments)
     message = str(refused.value)
     assert message.startswith(f"BearerAuth.from_issuer() has no argument {name}: {hint}")
     assert "\n" not in message
 
 
 def test_argument_that_handlers_does_not_have_is_told(tmp_path: Path) -> None:
-    arguments: Any = {"datadir": tmp_path}
-    with pytest.raises(
-        TypeError, match=r"^handlers\(\) has no argument datadir: did you mean data_dir"
-    ):
-        handlers("/kms", **arguments)  # fmt: skip
+    for name, meant in {"datadir": "data_dir", "max_body_bytes": "max_body_size"}.items():
+        arguments: Any = {name: tmp_path}
+        with pytest.raises(
+            TypeError, match=rf"^handlers\(\) has no argument {name}: did you mean {meant}"
+        ):
+            handlers("/kms", **arguments)
 
 
 def test_policy_takes_any_iterable_and_a_single_text() -> None:
