@@ -113,7 +113,7 @@ class CertificateFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class _Fields:
+class CertificateFields:
     """Those of RFC 5280 §4.1, as they stand in the certificate. extensions: the content of the SEQUENCE."""
 
     serial_number: Element
@@ -131,7 +131,7 @@ def read_certificate(octets: bytes) -> CertificateFacts:
     """
     if len(octets) > MAX_CERTIFICATE_BYTES:
         raise InvalidField(f"a certificate has at most {MAX_CERTIFICATE_BYTES} bytes")
-    fields = _split_fields(octets)
+    fields = split_fields(octets)
     algorithm, length = _describe_key(fields.public_key)
     subject_names, issuer_names = _find_alternative_names(fields.extensions)
     serial = fields.serial_number.raw
@@ -148,13 +148,13 @@ def read_certificate(octets: bytes) -> CertificateFacts:
 
 def extract_public_key(octets: bytes) -> bytes:
     """The SPKI of a certificate's key. Raises InvalidField."""
-    return _split_fields(octets).public_key.raw
+    return split_fields(octets).public_key.raw
 
 
 # --- structure ----------------------------------------------------------------------------------
 
 
-def _split_fields(octets: bytes) -> _Fields:
+def split_fields(octets: bytes) -> CertificateFields:
     """Raises InvalidField, which says what the octets look like where they are no certificate."""
     outer = BERReader(octets)
     try:
@@ -178,7 +178,7 @@ def _split_fields(octets: bytes) -> _Fields:
     return fields
 
 
-def _split_body(body: BERReader, signature_algorithm: bytes) -> _Fields:
+def _split_body(body: BERReader, signature_algorithm: bytes) -> CertificateFields:
     if body.has_next(_VERSION):
         body.read_any()
     serial = body.read(INTEGER)
@@ -199,7 +199,7 @@ def _split_body(body: BERReader, signature_algorithm: bytes) -> _Fields:
     if body.has_next(_EXTENSIONS):
         extensions = body.read_any().content
     _check_end(body)
-    return _Fields(serial, issuer, subject, public_key, extensions, signature_algorithm)
+    return CertificateFields(serial, issuer, subject, public_key, extensions, signature_algorithm)
 
 
 def _read_oid(reader: BERReader) -> bytes:

@@ -188,8 +188,11 @@ def _read_bags(octets: bytes, opening: _Opening, depth: int) -> None:
 
 
 def _decrypt_key(value: bytes, opening: _Opening) -> bytes:
+    """Raises MalformedKey for what is no SEQUENCE: a wrong password gives such a key."""
     shrouded = read_sequence(value)
-    return opening.decrypt(shrouded.read_sequence(), shrouded.read(OCTET_STRING))
+    key = opening.decrypt(shrouded.read_sequence(), shrouded.read(OCTET_STRING))
+    read_sequence(convert_to_der(key))
+    return key
 
 
 def _read_certificate(value: bytes) -> bytes:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...errors import InvalidField, KMIPError, MalformedKey
+from ...errors import InvalidField, KMIPError
 from .asymmetric import derive_public_key
-from .der import INTEGER, SEQUENCE, read_sequence
+from .certificates import CertificateFields, split_fields
 from .pkcs12 import PKCS12Contents, PKCS12Entry
-
-_VERSION = 0xA0
 
 
 def choose_key(contents: PKCS12Contents, friendly_name: str | None) -> PKCS12Entry:
@@ -42,15 +40,17 @@ def find_certificate(contents: PKCS12Contents, key: PKCS12Entry) -> int | None:
         if public is None:
             if key.key_id is not None and certificate.key_id == key.key_id:
                 return index
-        elif _read_fields(certificate.octets.reveal())[2] == public:
+        elif (fields := _split(certificate)) is not None and fields.public_key.raw == public:
             return index
     return None
 
 
-def select_chain(contents: PKCS12Contents, leaf: int | None) -> tuple[int, ...]:
+def select_chain(
+    contents: PKCS12Contents, leaf: int | None, issuers: Sequence[int | None]
+) -> tuple[int, ...]:
     """The certificates to keep beside the key: its own first. Those of other keys are left out, with their chains.
 
-    Where the file has one key, all of its certificates are kept.
+    Where the file has one key, all of its certificates are kept. issuers: from `find_issuers`.
     """
     indexes = range(len(contents.certificates))
     if len(contents.keys) == 1:
@@ -58,34 +58,29 @@ def select_chain(contents: PKCS12Contents, leaf: int | None) -> tuple[int, ...]:
     chain: list[int] = []
     while leaf is not None and leaf not in chain:
         chain.append(leaf)
-        leaf = find_issuer(contents.certificates, leaf)
+        leaf = issuers[leaf]
     return tuple(chain)
 
 
-def find_issuer(certificates: Sequence[PKCS12Entry], index: int) -> int | None:
-    """The index of the certificate whose subject is this one's issuer; None for a root, or where it is not there.
+def find_issuers(certificates: Sequence[PKCS12Entry]) -> tuple[int | None, ...]:
+    """For each, the index of the one whose subject is its issuer; None for a root, or where that is not there.
 
     Names are compared, and no signature is checked: whom to trust is the client's decision.
     """
-    issuer, subject, _ = _read_fields(certificates[index].octets.reveal())
-    if not issuer or issuer == subject:
-        return None
-    for candidate, other in enumerate(certificates):
-        if candidate != index and _read_fields(other.octets.reveal())[1] == issuer:
-            return candidate
-    return None
+    fields = [_split(certificate) for certificate in certificates]
+    by_subject: dict[bytes, int] = {}
+    for index, own in enumerate(fields):
+        if own is not None:
+            by_subject.setdefault(own.subject.raw, index)
+    return tuple(
+        None if own is None or own.issuer.raw == own.subject.raw else by_subject.get(own.issuer.raw)
+        for own in fields
+    )
 
 
-def _read_fields(octets: bytes) -> tuple[bytes, bytes, bytes]:
-    """(issuer, subject, SPKI) of a certificate, in DER; empty for octets that are none."""
+def _split(certificate: PKCS12Entry) -> CertificateFields | None:
+    """None for octets that are no certificate."""
     try:
-        body = read_sequence(octets).read_sequence()
-        if body.has_next(_VERSION):
-            body.read(_VERSION)
-        body.read(INTEGER)
-        body.read(SEQUENCE)
-        issuer = body.read_raw(SEQUENCE)
-        body.read(SEQUENCE)
-        return issuer, body.read_raw(SEQUENCE), body.read_raw(SEQUENCE)
-    except MalformedKey:
-        return b"", b"", b""
+        return split_fields(certificate.octets.reveal())
+    except InvalidField:
+        return None

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...crypto.keys.pkcs12 import PKCS12Contents, PKCS12Entry, open_pkcs12
-from ...crypto.keys.pkcs12_parts import choose_key, find_certificate, find_issuer, select_chain
+from ...crypto.keys.pkcs12_parts import choose_key, find_certificate, find_issuers, select_chain
 from ...crypto.keys.recognition import recognise_key
 from ...crypto.material import KeyMaterial
 from ...domain.dates import state_at
@@ -73,9 +73,9 @@ async def parse_pkcs12(call: Call, incoming: PrivateKey, requested: Attributes) 
         contents = open_pkcs12(octets, password)
         key = choose_key(contents, name)
         leaf = find_certificate(contents, key)
-        chain = select_chain(contents, leaf)
-        issuers = {index: find_issuer(contents.certificates, index) for index in chain}
-        return _Parts(contents, key, leaf, issuers)
+        issuers = find_issuers(contents.certificates)
+        chain = select_chain(contents, leaf, issuers)
+        return _Parts(contents, key, leaf, {index: issuers[index] for index in chain})
 
     try:
         parts = await call.offload(take_apart, heavy=True)

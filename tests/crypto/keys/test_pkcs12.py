@@ -13,7 +13,7 @@ from kms_tornado.crypto.keys.pkcs12 import MAX_OBJECTS, open_pkcs12
 from kms_tornado.crypto.keys.pkcs12_parts import (
     choose_key,
     find_certificate,
-    find_issuer,
+    find_issuers,
     select_chain,
 )
 from kms_tornado.errors import (
@@ -24,6 +24,7 @@ from kms_tornado.errors import (
     UnsupportedCryptographicParameters,
 )
 
+from ... import odd_certificates as odd
 from . import pkcs12_files as files
 from .pkcs12_files import EC, EC_CERTIFICATE, PASSWORD, RSA, RSA_CERTIFICATE, by_openssl
 
@@ -69,6 +70,14 @@ def test_wrong_password_is_the_same_refusal(tmp_path, options, wrong):
 
 
 @pytest.mark.skipif(shutil.which("keytool") is None, reason="needs Java's keytool")
+def test_wrong_password_is_told_where_the_padding_happens_to_be_right(tmp_path):
+    """As for one in 256: without a MAC, and with certificates in the clear, nothing else checks it."""
+    octets = by_openssl(tmp_path, "-nomac", "-noiter", "-certpbe", "NONE")
+    for number in range(800):
+        with pytest.raises(BadPassword, match="does not open"):
+            open_pkcs12(octets, b"wrong %d" % number)
+
+
 def test_keystore_of_java_is_taken_apart(tmp_path):
     command = ["keytool", "-J-XX:TieredStopAtLevel=1", "-genkeypair", "-alias", "Billing", "-keyalg", "EC",
                "-keystore", "store.p12", "-storepass", "changeit", "-dname", "CN=x"]  # fmt: skip
@@ -231,7 +240,7 @@ def test_certificate_of_the_key_is_the_one_with_its_public_key_wherever_it_stand
         files.certificate_bag(RSA_CERTIFICATE),
     )  # fmt: skip
     assert find_certificate(contents, contents.keys[0]) == 1
-    assert select_chain(contents, 1) == (1, 0)
+    assert select_chain(contents, 1, find_issuers(contents.certificates)) == (1, 0)
 
 
 def test_of_several_keys_each_has_its_own_chain():
@@ -241,7 +250,22 @@ def test_of_several_keys_each_has_its_own_chain():
     )  # fmt: skip
     leaves = [find_certificate(contents, key) for key in contents.keys]
     assert leaves == [1, 0]
-    assert [select_chain(contents, leaf) for leaf in leaves] == [(1,), (0,)]
+    issuers = find_issuers(contents.certificates)
+    assert [select_chain(contents, leaf, issuers) for leaf in leaves] == [(1,), (0,)]
+
+
+def test_certificates_that_only_ber_reads_are_put_together_like_others():
+    serial, root = odd.long_form(0x02, b"\1"), odd.common_name("root")
+    leaf = odd.certificate(issuer=root, key=odd.spki(RSA), serial=serial)
+    contents = contents_of(
+        files.certificate_bag(
+            odd.certificate(issuer=root, subject=root, key=odd.spki(EC), serial=serial)
+        ),
+        files.certificate_bag(leaf),
+        files.key_bag(RSA),
+    )
+    assert find_certificate(contents, contents.keys[0]) == 1
+    assert find_issuers(contents.certificates) == (None, 0)
 
 
 def test_identifier_that_lies_is_not_believed():
@@ -254,4 +278,4 @@ def test_root_has_no_issuer_and_what_is_no_certificate_neither():
     contents = contents_of(
         files.certificate_bag(EC_CERTIFICATE), files.certificate_bag(b"none"), files.key_bag(EC)
     )
-    assert [find_issuer(contents.certificates, at) for at in (0, 1)] == [None, None]
+    assert find_issuers(contents.certificates) == (None, None)

@@ -265,14 +265,14 @@ def test_certificates_are_read_off_the_event_loop(tmp_path, monkeypatch):
 
     read = []
     monkeypatch.setattr(inside, "at_once", on_a_thread)
-    for function in (parts.find_issuer, parts.describe_certificate):
+    for function in (parts.find_issuers, parts.describe_certificate):
         monkeypatch.setattr(parts, function.__name__, spy(function))
     key = PrivateKey(KeyBlock(KeyFormatType.PKCS12, key_value=KeyValue(KeyMaterialField(FILE))))
     password = Attributes(links=(Link(LinkType.PKCS12_PASSWORD_LINK, PASSWORD),))
     with inside.Inside(tmp_path) as kms:
         request = RegisterRequest(ObjectType.PRIVATE_KEY, password, key)
         kms.do(inside.ALICE, Operation.REGISTER, request)
-    assert read == 3 * ["find_issuer"] + 3 * ["describe_certificate"]
+    assert read == ["find_issuers"] + 3 * ["describe_certificate"]
 
 
 # --- the password -------------------------------------------------------------------------------
