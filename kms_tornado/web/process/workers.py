@@ -63,7 +63,7 @@ class Supervisor:
     """Runs `work` in `count` processes until a signal stops it.
 
     work: runs in each worker, and returns its exit code. shutdown_timeout_s: how long workers may take to
-    stop; a grace period of 5 s is added. on_started: called once all workers serve. on_stopping: called
+    stop; a grace period of 5 s is added. on_started: called once all workers serve, unless a stop has begun. on_stopping: called
     when a stop begins, before the workers are told.
     """
 
@@ -127,7 +127,7 @@ class Supervisor:
         if not before and self._kill_at is None:
             for worker_number in range(2, self._count + 1):
                 self._fork(worker_number)
-        if before < self._count <= self._ready_count:
+        if before < self._count <= self._ready_count and self._kill_at is None:
             self._on_started()
 
     def _on_signal(self, number: signal.Signals) -> None:

@@ -9,6 +9,8 @@ import re
 import resource
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -229,6 +231,35 @@ def test_signals_until_the_very_end_of_a_stop_are_harmless(tmp_path):
             with contextlib.suppress(ProcessLookupError):
                 server.send(signal.SIGTERM)
         assert server.wait() == 0
+
+
+STOPPED_WHILE_IT_STARTS = """
+import os, signal
+from kms_tornado.web.process.workers import Supervisor
+
+def work(worker):
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    if worker.number == 1:
+        worker.report_ready()
+    else:
+        os.kill(os.getppid(), signal.SIGTERM)
+    signal.sigwait({signal.SIGTERM})
+    if worker.number == 2:
+        worker.report_ready()
+    return 0
+
+raise SystemExit(Supervisor(
+    work, count=2, shutdown_timeout_s=5,
+    on_started=lambda: print("started", flush=True), on_stopping=lambda: print("stopping", flush=True),
+).run())
+"""
+
+
+def test_a_stop_while_workers_still_start_is_a_clean_one():
+    """What is done at the end of a start would use the port, which is closed by then."""
+    argv = [sys.executable, "-c", STOPPED_WHILE_IT_STARTS]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=20)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "stopping\n", "")
 
 
 def test_bad_configuration_that_shows_at_the_start_is_said_once_with_exit_code_2(tmp_path):
