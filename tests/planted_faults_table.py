@@ -1506,7 +1506,7 @@ FAULTS: tuple[Fault, ...] = (
         "S16",
         "without token checks, a page of another origin is served",
         "auth/no_auth.py",
-        "if origin is not None and urlsplit(origin).netloc != host:",
+        "if origin is not None and _split(origin).netloc != host:",
         "if origin == host:",
         ("auth/test_no_auth.py",),
     ),

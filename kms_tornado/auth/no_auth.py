@@ -6,7 +6,7 @@ whatever page is open in it. So requests that a page could cause are refused:
 - The Host is not a name of the loopback interface: the page's own name was made to lead here (DNS
   rebinding), and the browser takes the server for the page's.
 - The Origin is another one, or Sec-Fetch-Site says that another site's page sends this.
-- A body without Authorization has a type that a browser sends to other origins unasked: a form's, plain text,
+- A body without a bearer token has a type that a browser sends to other origins unasked: a form's, plain text,
   or none (https://fetch.spec.whatwg.org/#cors-safelisted-request-header).
 """
 
@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from ..errors import ForeignPage
+from .bearer import has_bearer_scheme
 from .credentials import Credentials
 from .issuer import is_loopback_host
 from .key_status import KeyStatus
@@ -82,11 +83,11 @@ def find_foreign_page(credentials: Credentials) -> str | None:
     if host is not None and not is_loopback_host(_host_name(host)):
         return "the Host is not a name of this machine's loopback interface"
     origin = headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc != host:
+    if origin is not None and _split(origin).netloc != host:
         return "the Origin is another one"
     if headers.get("Sec-Fetch-Site", "none") not in _OWN_SITES:
         return "another site's page sent it"
-    if credentials.authorization or not _has_body(headers):
+    if any(map(has_bearer_scheme, credentials.authorization)) or not _has_body(headers):
         return None
     body_type = headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if body_type not in _BODY_TYPES:
@@ -96,10 +97,15 @@ def find_foreign_page(credentials: Credentials) -> str | None:
 
 def _host_name(host: str) -> str | None:
     """The name or address without the port; None for what is none."""
+    return _split(f"//{host}").hostname
+
+
+def _split(url: str) -> SplitResult:
+    """The parts of a URL; of what is none, empty ones."""
     try:
-        return urlsplit(f"//{host}").hostname
+        return urlsplit(url)
     except ValueError:
-        return None
+        return urlsplit("")
 
 
 def _has_body(headers: Mapping[str, str]) -> bool:
