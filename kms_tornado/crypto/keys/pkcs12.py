@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from ...errors import BadPassword, InvalidField, MalformedKey, UnsupportedCryptographicParameters
 from ..material import KeyMaterial
-from .ber import convert_to_der, join_parts
+from .ber_to_der import convert_to_der, join_parts
 from .der import (
     INTEGER,
     OCTET_STRING,

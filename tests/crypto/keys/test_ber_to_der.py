@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kms_tornado.crypto.keys.ber import convert_to_der
+from kms_tornado.crypto.keys.ber_to_der import convert_to_der
 from kms_tornado.errors import MalformedKey
 
 

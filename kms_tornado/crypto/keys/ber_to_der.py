@@ -1,6 +1,7 @@
 """BER to DER (ITU-T X.690 §8, §10), as far as PKCS#12 files have it: some programs write indefinite lengths.
 
-What is DER already stays as it is, to the byte.
+What is DER already stays as it is, to the byte. Every element is looked at once, so that a file that nests them
+costs no more than another one of its size. `ber_reader` is for values that are kept as they came.
 """
 
 from __future__ import annotations
