@@ -6,7 +6,6 @@ The clock, the source of keys and the jitter are arguments, so that a test needs
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 import random
 import time
@@ -16,12 +15,11 @@ from collections.abc import Awaitable, Callable
 from ..errors import KeySetError, KeysUnavailable
 from .issuer import RefreshPolicy, TrustedIssuer
 from .kept_keys import KeptKeys
+from .key_log import KeyLog
 from .key_source import LoadedKeys
 from .key_status import KeyStatus, compute_level
 from .keyset import KeySet
 from .refresh_schedule import RefreshSchedule
-
-log = logging.getLogger("kms_tornado.keys")
 
 Load = Callable[[], Awaitable[LoadedKeys]]
 
@@ -104,11 +102,8 @@ class KeyCache:
         self._problem: KeySetError | None = None
         self._is_from_former_run = False  # the keys: no refresh has succeeded since the start
         self._level, self._level_since = "DOWN", wall_clock()
-        self._is_staleness_logged = False
-        self._is_answer_awaited = (
-            False  # whoever asked wants to read what came of the one in flight
-        )
-        self._logged_problems: tuple[object, object] = ((), ())
+        self._is_answer_awaited = False  # who asked wants to read what came of the one in flight
+        self._log = KeyLog(issuer.uri, policy.max_stale_s)
         self._task: asyncio.Task[None] | None = None
 
     # --- for requests ---------------------------------------------------------------------------
@@ -155,10 +150,7 @@ class KeyCache:
         self._generation += 1
         self._succeeded_at = self._clock() - age_s
         self._is_from_former_run = True
-        log.info(
-            "issuer %s: %d signing keys that were fetched %.0f s ago by a former run serve until a fetch succeeds",
-            self.issuer.uri, self._key_set.size, age_s,
-        )  # fmt: skip
+        self._log.log_kept(self._key_set, age_s)
         self._note_level()
 
     def tick(self) -> float:
@@ -168,21 +160,12 @@ class KeyCache:
         """
         if self._schedule.is_due(has_keys=self._has_keys()):
             self.start_refresh()
-        self._log_staleness()
+        if self._is_stale():
+            self._log.log_staleness()
         self._note_level()
         if self._task is not None:
             return math.inf
         return self._schedule.compute_pause_s(has_keys=self._has_keys())
-
-    def _log_staleness(self) -> None:
-        if self._key_set is not None and self._is_stale() and not self._is_staleness_logged:
-            self._is_staleness_logged = True
-            log.error(
-                "issuer %s: the last good keys are older than the maximum staleness of %g s; its "
-                "tokens are answered 503 from now on",
-                self.issuer.uri,
-                self._policy.max_stale_s,
-            )
 
     def start_refresh(self) -> bool:
         """Start a refresh in the background, unless one is running or the cooldown is not over.
@@ -204,16 +187,12 @@ class KeyCache:
         """
         self._schedule.is_asked = True
         if self.start_refresh():
-            log.info("issuer %s: its keys are fetched again now, as asked", self.issuer.uri)
+            self._log.log_asked_refresh(None, is_running=True)
             return
         # The refresh in flight may end without keys, and then the cooldown is shorter.
         is_running = self._task is not None
-        log.info(
-            "issuer %s: its keys will be fetched again, as asked, when the cooldown ends, %s%.1f s from now",
-            self.issuer.uri,
-            "at most " if is_running else "",
-            self._schedule.compute_cooldown_left_s(has_keys=is_running or self._has_keys()),
-        )
+        wait_s = self._schedule.compute_cooldown_left_s(has_keys=is_running or self._has_keys())
+        self._log.log_asked_refresh(wait_s, is_running=is_running)
 
     async def stop(self) -> None:
         """Cancel the refresh in flight and wait until it is gone."""
@@ -259,9 +238,7 @@ class KeyCache:
     def _end_refresh(self, task: asyncio.Task[None]) -> None:
         self._task = None
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error(
-                "issuer %s: a refresh failed because of a bug", self.issuer.uri, exc_info=error
-            )
+            self._log.log_bug(error)
 
     async def _refresh(self) -> None:
         # An answer is as old as its request may be: of two processes, the one that asked later knows more.
@@ -280,7 +257,7 @@ class KeyCache:
             self._record_failure(exc)
         except Exception as exc:
             # Whatever a document triggers in our code, the schedule must go on.
-            log.exception("issuer %s: a refresh failed because of a bug", self.issuer.uri)
+            self._log.log_bug(exc)
             text = f"internal error ({type(exc).__name__})"
             self._record_failure(KeySetError(text, "internal error"))
         else:
@@ -290,74 +267,37 @@ class KeyCache:
     def _record_success(self, loaded: LoadedKeys) -> None:
         now = self._clock()
         previous = self._key_set
-        if self._is_answer_awaited:
-            is_same = previous is not None and previous.fingerprint == loaded.key_set.fingerprint
-            log.info(
-                "issuer %s: its keys were fetched again, as asked: %d keys, %s",
-                self.issuer.uri, loaded.key_set.size, "the same as before" if is_same else "changed",
-            )  # fmt: skip
+        self._log.log_success(
+            loaded.key_set,
+            previous,
+            is_asked=self._is_answer_awaited,
+            is_from_former_run=self._is_from_former_run,
+            failing_for_s=None if self._failing_since is None else now - self._failing_since,
+        )
         if previous is None or previous.fingerprint != loaded.key_set.fingerprint:
             # A new object only where the keys differ: remembered tokens are bound to it.
             self._key_set = loaded.key_set
             self._generation += 1
-            if loaded.key_set.size == 0:
-                log.warning(
-                    "issuer %s: its key set is empty: it has taken all keys out, and its tokens are refused",
-                    self.issuer.uri,
-                )
-            else:
-                log.info(
-                    "issuer %s: %s %d signing keys", self.issuer.uri,
-                    "loaded" if previous is None else "now has", loaded.key_set.size,
-                )  # fmt: skip
-        elif self._is_from_former_run:
-            log.info("issuer %s: a fetch brought the same keys", self.issuer.uri)
         self._is_from_former_run = False
-        self._log_problems(loaded.key_set)
-        if self._failing_since is not None:
-            log.warning(
-                "issuer %s: fetching keys works again after %.0f s of failures",
-                self.issuer.uri,
-                now - self._failing_since,
-            )
         self.fresh_key_set = self._key_set
         self.fetches["ok"] += 1
         self._succeeded_at = now
         self._failing_since = self._problem = None
-        self._is_staleness_logged = False
         self._schedule.note_success(loaded.max_age_s)
 
     def _record_failure(self, problem: KeySetError) -> None:
         self.fresh_key_set = None
         self.fetches["failed"] += 1
         self._problem = problem
+        self._log.log_failure(
+            problem,
+            is_first=self._failing_since is None,
+            has_keys=self._key_set is not None,
+            is_asked=self._is_answer_awaited,
+        )
         if self._failing_since is None:
             self._failing_since = self._clock()
-            if self._key_set is None:
-                consequence = "there are no keys yet, so its tokens are answered 503"
-            else:
-                consequence = f"the last good keys serve for at most {self._policy.max_stale_s:g} s"
-            log.warning(
-                "issuer %s: fetching keys failed: %s; %s", self.issuer.uri, problem, consequence
-            )
-        else:
-            level = logging.WARNING if self._is_answer_awaited else logging.DEBUG
-            log.log(level, "issuer %s: fetching keys failed again: %s", self.issuer.uri, problem)
         self._schedule.note_failure(has_keys=self._has_keys())
-
-    def _log_problems(self, key_set: KeySet) -> None:
-        """Log unusable and private keys, once per change of them.
-
-        They may change while the usable keys, and so the fingerprint, stay the same.
-        """
-        problems = (key_set.skipped, key_set.warnings)
-        if problems == self._logged_problems:
-            return
-        self._logged_problems = problems
-        for skipped in key_set.skipped:
-            log.warning("issuer %s: %s is not used: %s", self.issuer.uri, skipped.name, skipped.why)
-        for warning in key_set.warnings:
-            log.error("issuer %s: %s; only the public part is used", self.issuer.uri, warning)
 
     # --- time -----------------------------------------------------------------------------------
 
