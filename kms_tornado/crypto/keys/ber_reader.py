@@ -13,6 +13,11 @@ CONSTRUCTED = 0x20
 #: Low bits of a first octet that say that more octets with the number of the tag follow.
 _LONG_TAG = 0x1F
 _END_OF_CONTENTS = b"\0\0"
+#: Types that are never in parts (X.690 §8.3.1, §8.19.1): INTEGER, OBJECT IDENTIFIER.
+_PRIMITIVE_TAGS = frozenset({0x02, 0x06})
+#: Elements that one reader passes over to find ends that are marked, and parts of a string: certificates have
+#: dozens. A thousand take two milliseconds, and the event loop waits.
+MAX_STEPS = 1000
 
 
 class MalformedBER(ValueError):
@@ -30,7 +35,7 @@ class Element(NamedTuple):
         """The octets of a string, whose parts are put together where it came in parts (X.690 §8.7.3)."""
         if not self.tag & CONSTRUCTED:
             return self.content
-        parts = BERReader(self.content).read_all()
+        parts = BERReader(self.content).read_all(most=MAX_STEPS)
         if any(part.tag & CONSTRUCTED for part in parts):
             raise MalformedBER  # parts of parts, which nobody makes
         return b"".join(part.content for part in parts)
@@ -42,10 +47,10 @@ class BERReader:
     It does not recurse, so that nested input cannot exhaust the stack. Every method may raise MalformedBER.
     """
 
-    __slots__ = ("_at", "_octets")
+    __slots__ = ("_at", "_octets", "_steps_left")
 
     def __init__(self, octets: bytes) -> None:
-        self._octets, self._at = octets, 0
+        self._octets, self._at, self._steps_left = octets, 0, MAX_STEPS
 
     @property
     def remaining(self) -> int:
@@ -57,21 +62,26 @@ class BERReader:
         start = self._at
         tag, content_at, length = _read_header(self._octets, start)
         if length is None:
-            content_end = _find_end(self._octets, content_at)
+            content_end = self._find_end(content_at)
             self._at = content_end + len(_END_OF_CONTENTS)
         else:
             content_end = self._at = content_at + length
         return Element(tag, self._octets[start : self._at], self._octets[content_at:content_end])
 
     def read(self, tag: int) -> Element:
-        """The next element, which must have this tag, constructed or not."""
+        """The next element, which must have this tag; that of a string, constructed or not."""
         if not self.has_next(tag):
             raise MalformedBER
         return self.read_any()
 
     def has_next(self, tag: int) -> bool:
-        """Whether an element with this tag comes next, constructed or not."""
-        return bool(self.remaining) and self._octets[self._at] | CONSTRUCTED == tag | CONSTRUCTED
+        """Whether an element with this tag comes next; of a string, constructed or not."""
+        if not self.remaining:
+            return False
+        found = self._octets[self._at]
+        return found == tag or (
+            found | CONSTRUCTED == tag | CONSTRUCTED and tag not in _PRIMITIVE_TAGS
+        )
 
     def read_all(self, most: int | None = None) -> list[Element]:
         """The remaining elements. most: how many there may be."""
@@ -81,6 +91,23 @@ class BERReader:
                 raise MalformedBER
             found.append(self.read_any())
         return found
+
+    def _find_end(self, at: int) -> int:
+        """Where the end of the contents is marked that begin here."""
+        octets, open_ends = self._octets, 1
+        while self._steps_left:
+            self._steps_left -= 1
+            if octets[at : at + 2] == _END_OF_CONTENTS:
+                open_ends -= 1
+                if not open_ends:
+                    return at
+                at += len(_END_OF_CONTENTS)
+                continue
+            _, content_at, length = _read_header(octets, at)
+            if length is None:
+                open_ends += 1
+            at = content_at + (length or 0)
+        raise MalformedBER
 
 
 def _read_header(octets: bytes, at: int) -> tuple[int, int, int | None]:
@@ -106,22 +133,6 @@ def _read_header(octets: bytes, at: int) -> tuple[int, int, int | None]:
     if at + length > len(octets):
         raise MalformedBER
     return tag, at, length
-
-
-def _find_end(octets: bytes, at: int) -> int:
-    """Where the end of the contents is marked that begin here."""
-    open_ends = 1
-    while True:
-        if octets[at : at + 2] == _END_OF_CONTENTS:
-            open_ends -= 1
-            if not open_ends:
-                return at
-            at += len(_END_OF_CONTENTS)
-            continue
-        _, content_at, length = _read_header(octets, at)
-        if length is None:
-            open_ends += 1
-        at = content_at + (length or 0)
 
 
 def read_single(octets: bytes, tag: int) -> BERReader:

@@ -91,6 +91,8 @@ MAX_CERTIFICATE_BYTES = 128 * 1024
 
 #: Extensions of a certificate that are looked through for alternative names, and their bytes besides those.
 _MAX_EXTENSIONS = 1000
+#: RFC 5280 §4.2 has each of them once.
+_MAX_OCCURRENCES = 2
 #: Certificate authorities number with up to 20 octets.
 _MAX_SERIAL_BYTES = 512
 
@@ -235,6 +237,8 @@ def _find_alternative_names(extensions: bytes) -> tuple[list[bytes], list[bytes]
                 fields = BERReader(extension.content)
                 oid = fields.read(OID).content
                 if oid in found:
+                    if len(found[oid]) == _MAX_OCCURRENCES:
+                        raise MalformedBER
                     found[oid].append(_read_value(fields))
         except MalformedBER:
             return _UNREADABLE_NAMES, _UNREADABLE_NAMES

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import keywrap, serialization
@@ -209,7 +210,7 @@ def test_right_digest_of_a_secret_is_taken_and_kept_nowhere(kms, alice, kind):
         make(alice, stated)
         assert alice.locate(stated) == (0, [])
         value = stated["value"][1]["value"].lower().encode()
-        for file in kms.data_dir.iterdir():
+        for file in filter(Path.is_file, kms.data_dir.rglob("*")):
             held = file.read_bytes()
             assert value not in held
             assert bytes.fromhex(value.decode()) not in held
