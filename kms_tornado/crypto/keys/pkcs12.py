@@ -204,14 +204,16 @@ def _read_certificate(value: bytes) -> bytes:
 
 def _read_attributes(bag: DERReader) -> tuple[str | None, bytes | None]:
     """(friendlyName, localKeyId). Other attributes, and odd values of these, say nothing that is kept."""
-    name, key_id = None, None
+    name: str | None = None
+    key_id: bytes | None = None
     attributes = DERReader(bag.read(_SET)) if bag.has_next(_SET) else DERReader(b"")
     bag.check_end()
     while attributes.has_next(SEQUENCE):
         attribute = attributes.read_sequence()
         oid, values = attribute.read(OID), DERReader(attribute.read(_SET))
         if oid == _FRIENDLY_NAME and values.has_next(_BMP_STRING):
-            name = values.read(_BMP_STRING).decode("utf-16-be", "replace").rstrip("\0") or None
+            name = values.read(_BMP_STRING).decode("utf-16-be", "replace").rstrip("\0")
         elif oid == _LOCAL_KEY_ID and values.has_next(OCTET_STRING):
             key_id = values.read(OCTET_STRING)
-    return name, key_id
+    # A TextString has no null character: neither a database nor another server would take it.
+    return name if name and "\0" not in name else None, key_id

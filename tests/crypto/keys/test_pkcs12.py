@@ -99,6 +99,7 @@ def test_attributes_that_are_not_known_say_nothing():
         files.attribute("2b0601040182371101", files.der(files.BMP, b"\0C")),
         files.attribute(files.FRIENDLY_NAME, files.number(1)),
         files.attribute(files.KEY_ID, files.number(1)),
+        files.named("null \0 character"),
     ]
     contents = open_pkcs12(files.pfx(files.safe(files.key_bag(RSA, *odd))), b"")
     assert [(key.friendly_name, key.key_id) for key in contents.keys] == [(None, None)]
