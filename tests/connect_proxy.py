@@ -8,10 +8,13 @@ import threading
 
 
 class ConnectProxy:
-    """Takes CONNECT for any host, and leads to one port of loopback."""
+    """Takes CONNECT for any host, and leads to one port of loopback; for the host `silent` it answers nothing."""
 
-    def __init__(self, target_port: int) -> None:
+    def __init__(self, target_port: int, silent: str = "") -> None:
         self.target_port = target_port
+        self.silent = silent
+        self.asked = threading.Semaphore(0)
+        self.waiting: list[socket.socket] = []
         self.heads: list[str] = []
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._socket.getsockname()[1]
@@ -32,13 +35,18 @@ class ConnectProxy:
                 return
             head += received
         self.heads.append(head.decode())
+        self.asked.release()
+        if self.silent and self.silent in self.heads[-1]:
+            self.waiting.append(client)
+            return
         target = socket.create_connection(("127.0.0.1", self.target_port))
         client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
         for source, sink in ((client, target), (target, client)):
             threading.Thread(target=_pump, args=(source, sink), daemon=True).start()
 
     def close(self) -> None:
-        self._socket.close()
+        for sock in (self._socket, *self.waiting):
+            sock.close()
 
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:

@@ -16,6 +16,8 @@ from tornado.httpclient import AsyncHTTPClient
 from ...auth.issuer import is_loopback_host
 from ...errors import ConfigurationError
 
+#: At once. Tornado queues the others, and those of issuers that do not answer would hold up all that do.
+_MAX_FETCHES = 500
 _MISSING = (
     "a proxy needs the extra 'proxy': pip install 'kms-tornado[proxy]'; "
     "or exempt the host in NO_PROXY"
@@ -77,7 +79,9 @@ def make_proxy_client(max_body_size: int) -> AsyncHTTPClient:
         from tornado.curl_httpclient import CurlAsyncHTTPClient
     except ImportError:
         raise ConfigurationError(_MISSING) from None
-    return CurlAsyncHTTPClient(force_instance=True, max_body_size=max_body_size)
+    return CurlAsyncHTTPClient(
+        force_instance=True, max_body_size=max_body_size, max_clients=_MAX_FETCHES
+    )
 
 
 def build_proxy_arguments(proxy: Proxy, ca_file: str | None) -> dict[str, Any]:

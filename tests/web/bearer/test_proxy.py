@@ -114,6 +114,37 @@ def test_ca_that_was_taken_out_is_trusted_for_no_later_fetch_behind_the_proxy(
 
 
 @needs_pycurl
+def test_issuers_that_do_not_answer_hold_up_no_other_behind_the_proxy(
+    issuer: tuple[Issuer, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running, ca_file = issuer
+    running.answers["/keys"] = response({"keys": []})
+    proxy = ConnectProxy(running._port, silent="silent.example")
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+
+    async def run() -> None:
+        fetching = JWKSFetch(RefreshPolicy(ca_file=ca_file, timeout_s=5))
+        fetching.open()
+        try:
+            silent = [
+                asyncio.create_task(fetching(f"https://silent.example/{i}", etag=None))
+                for i in range(20)
+            ]
+            for _ in range(10):
+                assert await asyncio.to_thread(proxy.asked.acquire, timeout=5)
+            assert (await fetching(f"https://{NAME}/keys", etag=None)).status == 200
+            assert not any(fetch.done() for fetch in silent)
+            for fetch in silent:
+                fetch.cancel()
+            await asyncio.gather(*silent, return_exceptions=True)
+        finally:
+            fetching.close()
+
+    with contextlib.closing(proxy):
+        asyncio.run(run())
+
+
+@needs_pycurl
 def test_huge_answer_behind_the_proxy_is_refused(
     issuer: tuple[Issuer, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
