@@ -42,18 +42,17 @@ class PostgresBackend:
         self._reader: PostgresReader | None = None
         self._write_engine: AsyncEngine | None = None
         self._writer: PostgresWriter | None = None
-        open_engine(self._url, size=1, is_for_reading=True)
+        open_engine(self._url, size=1)
 
     async def start(self) -> None:
-        write_engine = open_engine(self._url, size=CONNECTIONS, is_for_reading=False)
+        write_engine = open_engine(self._url, size=CONNECTIONS)
         try:
             await prepare(write_engine, name=self._name, may_make=self._may_make)
         except BaseException:
             await write_engine.dispose()
             raise
         self._write_engine = write_engine
-        read_engine = open_engine(self._url, size=READERS, is_for_reading=True)
-        self._reader = PostgresReader(read_engine, size=READERS)
+        self._reader = PostgresReader(write_engine, size=READERS)
         self._writer = PostgresWriter(write_engine)
         self._writer.start()
 
@@ -71,6 +70,11 @@ class PostgresBackend:
         if self._reader is None:
             raise make_unavailable(NOT_OPEN)
         return await self._reader.fetch_rows(statement, values)
+
+    async def ping(self, statement: Prepared) -> None:
+        if self._reader is None:
+            raise make_unavailable(NOT_OPEN)
+        await self._reader.ping(statement, NO_VALUES)
 
     async def search(self, statement: Prepared, values: Values) -> Rows:
         return await self.read(statement, values)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Mapping
-from typing import Any
+import asyncio
+import os
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Connection, event, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -14,7 +18,8 @@ from ...errors import ConfigurationError, Unavailable
 from ..base import make_unavailable
 from ..migrate import upgrade
 
-_log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    import psycopg
 
 # The oldest major version that the PostgreSQL project still supported when this was written.
 _OLDEST_VERSION = 13
@@ -43,24 +48,25 @@ _UPGRADE_LOCK = int.from_bytes(b"kms_torn", "big")
 
 #: How long to wait for a connection while all of them are in use.
 POOL_TIMEOUT_S = 5.0
+#: How long opening a connection may take, all hosts of the URL and the first statement included.
+OPEN_TIMEOUT_S = 10.0
+#: How long PostgreSQL may say nothing: it ends every statement itself a little before.
+REPLY_TIMEOUT_S = _STATEMENT_TIMEOUT_MS / 1000 + 2.0
 
 
-def open_engine(url: URL, *, size: int, is_for_reading: bool) -> AsyncEngine:
+def open_engine(url: URL, *, size: int) -> AsyncEngine:
     """An engine that has not opened a connection yet. size: most connections at the same time.
 
-    is_for_reading: each statement is a transaction of its own, without the round trips of BEGIN and
-    ROLLBACK. Raises ImportError where the driver is missing, ConfigurationError for a URL with wrong
-    parameters.
+    Raises ImportError where the driver is missing, ConfigurationError for a URL with wrong parameters.
     """
     arguments = {k: v for k, v in _CONNECT_ARGUMENTS.items() if k not in url.query}
     try:
         engine = create_async_engine(
             url,
-            isolation_level="AUTOCOMMIT" if is_for_reading else "READ COMMITTED",
+            isolation_level="READ COMMITTED",
             pool_size=size,
             max_overflow=0,
             pool_timeout=POOL_TIMEOUT_S,
-            pool_reset_on_return=None if is_for_reading else "rollback",
             hide_parameters=True,  # an exception may end in a log
             use_native_hstore=False,  # saves a query on each new connection
             connect_args=arguments,
@@ -72,15 +78,84 @@ def open_engine(url: URL, *, size: int, is_for_reading: bool) -> AsyncEngine:
 
 
 def _set_timeouts(connection: Any, _record: object) -> None:
-    """Set timeouts on a new connection, not with the parameter `options`, which poolers refuse."""
+    """Set timeouts on a new connection of SQLAlchemy's."""
     cursor = connection.cursor()
-    cursor.execute(
+    with reply_within(connection.driver_connection, OPEN_TIMEOUT_S):
+        cursor.execute(_first_statement())
+        cursor.close()
+        connection.commit()
+
+
+def _first_statement() -> str:
+    """Sets timeouts, which the parameter `options` could do as well, but poolers refuse that."""
+    return (
         f"SET statement_timeout = {_STATEMENT_TIMEOUT_MS}; SET lock_timeout = {_LOCK_TIMEOUT_MS}; "
         f"SET idle_in_transaction_session_timeout = {_IDLE_TIMEOUT_MS}; "
         "SET jit = off"  # compiling a search takes a hundred times as long as running it
     )
-    cursor.close()
-    connection.commit()
+
+
+async def open_connection(engine: AsyncEngine, *, within_s: float) -> psycopg.AsyncConnection[Any]:
+    """A connection of psycopg's own in autocommit, not of the engine's pool. Raises Unavailable."""
+    import psycopg
+
+    arguments, options = engine.dialect.create_connect_args(engine.url)
+    options = {**_CONNECT_ARGUMENTS, **options}
+    connection: psycopg.AsyncConnection[Any] | None = None
+    try:
+        async with asyncio.timeout(min(within_s, OPEN_TIMEOUT_S)):
+            connection = await psycopg.AsyncConnection.connect(
+                *arguments, autocommit=True, **options
+            )
+            with reply_within(connection, within_s):
+                await connection.execute(_first_statement())
+    except BaseException as exc:
+        if connection is not None:
+            await connection.close()
+        if isinstance(exc, (psycopg.Error, OSError)):  # TimeoutError is an OSError
+            raise translate_error(exc) from None
+        raise
+    return connection
+
+
+# --- silence ------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Reply:
+    """What is waited for. was_late: whether the connection was cut, as PostgreSQL said nothing."""
+
+    was_late: bool = False
+
+
+@contextmanager
+def reply_within(connection: psycopg.AsyncConnection[Any], seconds: float) -> Iterator[Reply]:
+    """Cut the connection if the block takes longer: then the driver's call fails at once.
+
+    The database may be stopped, or the network may lose every packet, for hours. Cancelling the call would
+    not do: psycopg then asks the same database to cancel the statement, and waits for its answer.
+    """
+    reply = Reply()
+
+    def cut() -> None:
+        reply.was_late = True
+        _shut_down(connection)
+
+    timer = asyncio.get_running_loop().call_later(max(seconds, 0.0), cut)
+    try:
+        yield reply
+    finally:
+        timer.cancel()
+
+
+def _shut_down(connection: psycopg.AsyncConnection[Any]) -> None:
+    if connection.closed:
+        return
+    with socket.socket(fileno=os.dup(connection.fileno())) as end:
+        try:
+            end.shutdown(socket.SHUT_RDWR)
+        except OSError:  # the peer has closed it
+            pass
 
 
 async def prepare(engine: AsyncEngine, *, name: str, may_make: bool = True) -> None:

@@ -9,18 +9,26 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from ...errors import InvalidField, KMSError
-from ..base import Conflict, Refused
+from ...errors import InvalidField, KMSError, Unavailable
+from ..base import Conflict, Refused, make_unavailable
 from ..sql.commits import Commit, Job, join_commits
 from ..sql.statements import Runner, SQLAlchemyRunner
-from .engine import is_bad_value, is_disconnected, may_succeed_again, translate_error
+from . import engine as connections
+from .engine import (
+    is_bad_value,
+    is_disconnected,
+    may_succeed_again,
+    reply_within,
+    translate_error,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -103,6 +111,10 @@ class PostgresWriter:
             for waiting in batch:
                 _resolve_future(waiting.future, error=translate_error(exc.reason))
             return True
+        except Unavailable as exc:  # alone, each would wait as long, one after another
+            for waiting in batch:
+                _resolve_future(waiting.future, error=exc)
+            return True
         except Exception:
             return False  # running each alone shows which of them it was
         for waiting, result in zip_longest(batch, results):  # joined commits have no results
@@ -134,25 +146,46 @@ class PostgresWriter:
         Raises what a job raises, with nothing done, and _CommitUnanswered where the connection was lost
         during COMMIT.
         """
-        async with self._engine.connect() as connection:
-            transaction = await connection.begin()
-            try:
-                results = await connection.run_sync(
-                    lambda sync: _run_jobs(jobs, SQLAlchemyRunner(sync))
-                )
-            except BaseException:
-                await _roll_back(transaction)
-                raise
-            if undoes:
-                await _roll_back(transaction)
-                return results
-            try:
-                await transaction.commit()
-            except SQLAlchemyError as exc:
-                if is_disconnected(exc):
-                    raise _CommitUnanswered(exc) from exc
-                raise
-            return results
+        async with aclosing(await self._connect()) as connection:
+            raw = await connection.get_raw_connection()
+            driver: Any = raw.driver_connection
+            with reply_within(driver, connections.REPLY_TIMEOUT_S) as reply:
+                try:
+                    return await _run_transaction(connection, jobs, undoes=undoes)
+                except SQLAlchemyError:
+                    if reply.was_late:
+                        raise make_unavailable(
+                            f"no answer within {connections.REPLY_TIMEOUT_S:.3g} s"
+                        ) from None
+                    raise
+
+    async def _connect(self) -> AsyncConnection:
+        try:
+            async with asyncio.timeout(connections.OPEN_TIMEOUT_S):
+                return await self._engine.connect()
+        except (SQLAlchemyError, OSError) as exc:  # TimeoutError is an OSError
+            raise translate_error(exc) from None
+
+
+async def _run_transaction(
+    connection: AsyncConnection, jobs: Sequence[Job], *, undoes: bool
+) -> list[Any]:
+    transaction = await connection.begin()
+    try:
+        results = await connection.run_sync(lambda sync: _run_jobs(jobs, SQLAlchemyRunner(sync)))
+    except BaseException:
+        await _roll_back(transaction)
+        raise
+    if undoes:
+        await _roll_back(transaction)
+        return results
+    try:
+        await transaction.commit()
+    except SQLAlchemyError as exc:
+        if is_disconnected(exc):
+            raise _CommitUnanswered(exc) from exc
+        raise
+    return results
 
 
 def _run_jobs(jobs: Sequence[Job], runner: Runner) -> list[Any]:

@@ -59,6 +59,9 @@ class Backend(Protocol):
         surrogate pair, a number of 70 bits).
         """
 
+    async def ping(self, statement: Prepared) -> None:
+        """Run a statement without values; raises Unavailable within two seconds."""
+
     async def search(self, statement: Prepared, values: Values) -> Rows:
         """Run a statement that may take long."""
 
@@ -119,7 +122,7 @@ class SQLStore:
         await self.backend.stop()
 
     async def ping(self) -> None:
-        await self.backend.read(self._queries.any_object)
+        await self.backend.ping(self._queries.any_object)
 
     # --- objects --------------------------------------------------------------------------------
 

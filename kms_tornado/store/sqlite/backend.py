@@ -66,6 +66,9 @@ class SQLiteBackend:
             raise make_unavailable(NOT_OPEN)
         return self._reader.fetch_rows(statement, values)
 
+    async def ping(self, statement: Prepared) -> None:
+        await self.read(statement)
+
     async def search(self, statement: Prepared, values: Values) -> Rows:
         if self._thread is None:
             raise make_unavailable(NOT_OPEN)

@@ -15,7 +15,6 @@ from kms_tornado.errors import ConfigurationError, InvalidField, Unavailable
 from kms_tornado.kmip.enums import State
 from kms_tornado.store.base import Conflict, Insert, Replace
 from kms_tornado.store.postgres import engine as postgres_engine
-from kms_tornado.store.postgres import reader as postgres_reader
 from kms_tornado.store.postgres.backend import POSTGRESQL, READERS
 from kms_tornado.store.sql import search
 from kms_tornado.store.sql.search import SearchStatements
@@ -225,7 +224,7 @@ def test_reads_that_are_given_up_leave_no_answer_to_the_next(url):
 
 
 def test_who_finds_all_connections_busy_waits_for_one_but_not_for_ever(url, monkeypatch):
-    monkeypatch.setattr(postgres_reader, "POOL_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(postgres_engine, "POOL_TIMEOUT_S", 0.05)
 
     async def body(store):
         await store.commit([Insert(an_object("one"))])

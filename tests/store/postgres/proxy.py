@@ -1,0 +1,73 @@
+"""A proxy in front of a PostgreSQL: it can delay, fall silent, and count round trips."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from ... import postgres
+
+_SOCKET = ".s.PGSQL.5432"
+
+
+class Proxy:
+    """round_trips: how often a client sent something after the database had said something."""
+
+    def __init__(self, delay_s: float) -> None:
+        self.delay_s = delay_s
+        self.round_trips = 0
+        self.talks = asyncio.Event()  # cleared: nothing passes, and every connection stays open
+        self.talks.set()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        target = str(postgres.cluster().directory / _SOCKET)
+        upstream_reader, upstream_writer = await asyncio.open_unix_connection(target)
+        answered = [True]
+        try:
+            await asyncio.gather(
+                self._forward(reader, upstream_writer, answered, counts=True),
+                self._forward(upstream_reader, writer, answered, counts=False),
+            )
+        except (OSError, asyncio.CancelledError):  # the test has ended
+            pass
+        finally:
+            for end in (writer, upstream_writer):
+                end.close()
+
+    async def _forward(
+        self,
+        source: asyncio.StreamReader,
+        target: asyncio.StreamWriter,
+        answered: list[bool],
+        *,
+        counts: bool,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        while data := await source.read(65536):
+            if counts and answered[0]:
+                self.round_trips += 1
+            answered[0] = not counts
+            await self.talks.wait()
+            if self.delay_s:  # what comes meanwhile is delayed as long, and no longer
+                loop.call_later(self.delay_s, target.write, data)
+            else:
+                target.write(data)
+        loop.call_later(self.delay_s, target.close)
+
+
+@asynccontextmanager
+async def proxied(
+    url: str, directory: Path, *, delay_s: float = 0.0
+) -> AsyncIterator[tuple[str, Proxy]]:
+    """The database's URL by way of a proxy, and the proxy. delay_s: each way."""
+    proxy = Proxy(delay_s)
+    server = await asyncio.start_unix_server(proxy.serve, directory / _SOCKET)
+    try:
+        host = quote(str(directory), safe="")
+        yield f"postgresql://{postgres.USER}@/{postgres.name_of(url)}?host={host}", proxy
+    finally:
+        proxy.talks.set()
+        server.close()
