@@ -288,6 +288,29 @@ def test_a_conflict_on_one_server_hurts_nobody_on_the_other(url):
     assert run(main())[0] == 6
 
 
+def test_all_of_an_owners_first_objects_at_once_are_made(url):
+    """Two servers and two writers each: who loses the race for the owner's row adds to it."""
+
+    async def main():
+        async with opened(url) as one, opened(url) as other:
+            for turn in range(4):
+                owner = f"owner {turn}"
+                outcomes = await asyncio.gather(
+                    *(
+                        store.commit([Insert(an_object(f"{turn} {n} {id(store)}", owner=owner))])
+                        for n in range(25)
+                        for store in (one, other)
+                    ),
+                    return_exceptions=True,
+                )
+                assert outcomes == [None] * 50
+            with postgres.cluster().connect(postgres.name_of(url)) as connection:
+                rows = connection.execute("SELECT objects, count(*) FROM owners GROUP BY objects")
+                assert rows.fetchall() == [(50, 4)]
+
+    run(main())
+
+
 def test_what_no_index_can_hold_is_an_invalid_field(url):
     async def body(store):
         huge = "".join(chr(0x4E00 + n * 7919 % 20000) for n in range(4000))
