@@ -56,13 +56,13 @@ class PostgresBackend:
         self._writer = PostgresWriter(write_engine)
         self._writer.start()
 
-    async def stop(self) -> None:
+    async def stop(self, *, within_s: float) -> None:
         writer, self._writer = self._writer, None
         reader, self._reader = self._reader, None
         write_engine, self._write_engine = self._write_engine, None
         if writer is None or reader is None or write_engine is None:
             return
-        await writer.stop()
+        await writer.stop(within_s=within_s)
         await reader.close()
         await write_engine.dispose()
 

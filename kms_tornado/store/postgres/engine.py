@@ -139,7 +139,7 @@ def reply_within(connection: psycopg.AsyncConnection[Any], seconds: float) -> It
 
     def cut() -> None:
         reply.was_late = True
-        _shut_down(connection)
+        cut_off(connection)
 
     timer = asyncio.get_running_loop().call_later(max(seconds, 0.0), cut)
     try:
@@ -148,7 +148,8 @@ def reply_within(connection: psycopg.AsyncConnection[Any], seconds: float) -> It
         timer.cancel()
 
 
-def _shut_down(connection: psycopg.AsyncConnection[Any]) -> None:
+def cut_off(connection: psycopg.AsyncConnection[Any]) -> None:
+    """Shut its socket down, so that whoever waits for an answer on it gets an error."""
     if connection.closed:
         return
     with socket.socket(fileno=os.dup(connection.fileno())) as end:
@@ -285,7 +286,13 @@ def read_sqlstate(exc: BaseException) -> str | None:
 
 
 def is_disconnected(exc: BaseException) -> bool:
-    """Whether the connection was lost, and with it everything that was not committed."""
+    """Whether the connection was lost, and with it everything that was not committed.
+
+    One to a database that has become read-only is of no more use: after a failover, a new one may lead to
+    the database that has taken over.
+    """
+    if read_sqlstate(exc) == "25006":
+        return True
     return isinstance(exc, DBAPIError) and exc.connection_invalidated
 
 

@@ -1,7 +1,12 @@
 """The tasks that write to PostgreSQL; jobs that wait share a transaction (`sql.commits` explains why).
 
-There are no savepoints, which would cost two round trips each: if one of the jobs fails, all are rolled
-back, and each is run again in a transaction of its own.
+There are two queues, each with tasks of its own: jobs that only add objects, and jobs that change objects
+that are there. The latter wait for the locks of their rows, and another server or an administrator may
+hold one for as long as the lock timeout: nobody's new key has to wait for that.
+
+There are no savepoints, which would cost two round trips each: if one of the jobs fails by itself, all are
+rolled back, and each is run again in a transaction of its own. If a lock or the connection fails them, they
+fail together: one after another, each would wait as long again.
 """
 
 from __future__ import annotations
@@ -10,42 +15,46 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ...errors import InvalidField, KMSError, Unavailable
-from ..base import Conflict, Refused, make_unavailable
-from ..sql.commits import Commit, Job, join_commits
+from ..base import NOT_OPEN, Conflict, Refused, make_unavailable
+from ..sql.commits import Commit, GroupCommit, Job, join_commits
 from ..sql.statements import Runner, SQLAlchemyRunner
 from . import engine as connections
 from .engine import (
+    cut_off,
     is_bad_value,
     is_disconnected,
     may_succeed_again,
     reply_within,
     translate_error,
 )
+from .queue import JobQueue, Waiting
+
+if TYPE_CHECKING:
+    import psycopg
 
 _log = logging.getLogger(__name__)
 
-#: Concurrent transactions: while one is written to disk, the next runs its jobs.
+#: Concurrent transactions of each queue: while one is written to disk, the next runs its jobs.
 WRITERS = 2
 #: One for each writer, and two for rehearsals.
-CONNECTIONS = WRITERS + 2
+CONNECTIONS = 2 * WRITERS + 2
 # Most jobs in one transaction: beyond this, their changes cost more than the commit that they share.
 _MAX_TOGETHER = 64
-# How often a job is tried in a transaction of its own while other transactions get in its way.
+# How often a transaction is tried while others get in its way.
 _ATTEMPTS = 5
-
-
-@dataclass(slots=True, eq=False)
-class _Waiting:
-    job: Job
-    future: asyncio.Future[Any]
+# How often it is tried while connections are lost: the second one is new.
+_CONNECTIONS_TRIED = 2
+# How long a job waits for its transaction: twice the time that a lock may take from those before it.
+_MAX_AGE_S = 10.0
+# How long tasks whose connections were cut take to say so to their callers.
+_GIVING_UP_S = 1.0
 
 
 class PostgresWriter:
@@ -53,91 +62,115 @@ class PostgresWriter:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._queue: asyncio.Queue[_Waiting | None] = asyncio.Queue()
+        self._additions = JobQueue(max_age_s=_MAX_AGE_S)
+        self._changes = JobQueue(max_age_s=_MAX_AGE_S)
         self._tasks: list[asyncio.Task[None]] = []
+        #: Connections on which a transaction is under way.
+        self._in_use: set[psycopg.AsyncConnection[Any]] = set()
+        self._gives_up = False
 
     def start(self) -> None:
         self._tasks = [
-            asyncio.create_task(self._run(), name=f"kms-store-writer-{number}")
+            asyncio.create_task(self._run(queue), name=f"kms-store-writer-{name}-{number}")
+            for name, queue in (("additions", self._additions), ("changes", self._changes))
             for number in range(WRITERS)
         ]
 
-    async def stop(self) -> None:
-        """Wait until all jobs that were submitted are done."""
-        for _ in self._tasks:
-            self._queue.put_nowait(None)
-        await asyncio.gather(*self._tasks)
+    async def stop(self, *, within_s: float) -> None:
+        """Wait until all jobs that were submitted are done; what is not done in time fails."""
+        for queue in (self._additions, self._changes):
+            queue.close()
+        if not self._tasks:
+            return
+        _, unfinished = await asyncio.wait(self._tasks, timeout=within_s)
+        if not unfinished:
+            return
+        for queue in (self._additions, self._changes):
+            queue.fail_all(make_unavailable(NOT_OPEN))
+        self._gives_up = True
+        for driver in self._in_use:
+            cut_off(driver)
+        _log.warning("writes to the database were given up: they took longer than the stop may")
+        _, unfinished = await asyncio.wait(unfinished, timeout=_GIVING_UP_S)
+        for task in unfinished:
+            task.cancel()
 
     def submit(self, job: Job) -> asyncio.Future[Any]:
         """As `Backend.submit`."""
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._queue.put_nowait(_Waiting(job, future))
-        return future
+        only_adds = isinstance(job, (Commit, GroupCommit)) and job.only_adds
+        return (self._additions if only_adds else self._changes).put(job)
 
     async def rehearse(self, job: Job) -> Any:
         """As `Backend.rehearse`."""
         return await self._run_alone(job, undoes=True)
 
-    async def _run(self) -> None:
-        while (first := await self._queue.get()) is not None:
-            batch = [first]
-            while len(batch) < _MAX_TOGETHER and not self._queue.empty():
-                waiting = self._queue.get_nowait()
-                if waiting is None:
-                    self._queue.put_nowait(None)  # ends the loop after this batch
-                    break
-                batch.append(waiting)
-            await self._write(batch)
+    async def _run(self, queue: JobQueue) -> None:
+        while batch := await queue.take(_MAX_TOGETHER):
+            try:
+                await self._write(batch)
+            except Unavailable as exc:
+                for waiting in batch:  # those that are done already stay as they are
+                    waiting.resolve(error=exc)
 
-    async def _write(self, batch: Sequence[_Waiting]) -> None:
+    async def _write(self, batch: Sequence[Waiting]) -> None:
+        """Raises Unavailable where a lock or the connection failed, for all whose future is not done."""
         if len(batch) > 1 and await self._run_together(batch):
             return
         for waiting in batch:
             try:
-                _resolve_future(waiting.future, result=await self._run_alone(waiting.job))
+                waiting.resolve(result=await self._run_alone(waiting.job))
+            except Unavailable:
+                raise
             except (KMSError, Conflict, Refused) as exc:
-                _resolve_future(waiting.future, error=exc)
+                waiting.resolve(error=exc)
             except (
                 Exception
             ) as exc:  # the edge of the task: otherwise the caller would wait for ever
                 _log.exception("unexpected error in the database writer")
-                _resolve_future(waiting.future, error=translate_error(exc))
+                waiting.resolve(error=translate_error(exc))
 
-    async def _run_together(self, batch: Sequence[_Waiting]) -> bool:
+    async def _run_together(self, batch: Sequence[Waiting]) -> bool:
         """Run all jobs in one transaction; False if one of them failed, so that none was done."""
         try:
-            results = await self._transaction(_join([waiting.job for waiting in batch]))
-        except _CommitUnanswered as exc:  # the jobs may be done, and must not be done again
-            for waiting in batch:
-                _resolve_future(waiting.future, error=translate_error(exc.reason))
-            return True
-        except Unavailable as exc:  # alone, each would wait as long, one after another
-            for waiting in batch:
-                _resolve_future(waiting.future, error=exc)
-            return True
+            results = await self._repeat(_join([waiting.job for waiting in batch]))
+        except Unavailable:
+            raise
         except Exception:
             return False  # running each alone shows which of them it was
         for waiting, result in zip_longest(batch, results):  # joined commits have no results
-            _resolve_future(waiting.future, result=result)
+            waiting.resolve(result=result)
         return True
 
     async def _run_alone(self, job: Job, *, undoes: bool = False) -> Any:
         for _ in range(_ATTEMPTS):
             try:
-                (result,) = await self._transaction([job], undoes=undoes)
+                (result,) = await self._repeat([job], undoes=undoes)
                 return result
-            except _CommitUnanswered as exc:
+            except IntegrityError:  # what it read before has changed meanwhile
+                continue
+        raise Conflict
+
+    async def _repeat(self, jobs: Sequence[Job], *, undoes: bool = False) -> list[Any]:
+        """`_transaction`, again while others get in its way.
+
+        Raises what a job raises, InvalidField, Conflict, IntegrityError, and Unavailable.
+        """
+        lost = 0
+        for _ in range(_ATTEMPTS):
+            try:
+                return await self._transaction(jobs, undoes=undoes)
+            except _CommitUnanswered as exc:  # the jobs may be done, and must not be done again
                 raise translate_error(exc.reason) from None
+            except IntegrityError:
+                raise
             except (SQLAlchemyError, UnicodeEncodeError, OverflowError) as exc:
                 if is_bad_value(exc):
                     # No `from`: SQLAlchemy's exception holds the row.
                     raise InvalidField("a value cannot be stored") from None
-                is_in_the_way = may_succeed_again(exc) or isinstance(exc, IntegrityError)
-                if not is_in_the_way and not is_disconnected(exc):
+                lost += is_disconnected(exc)
+                may_repeat = is_disconnected(exc) or may_succeed_again(exc)
+                if not may_repeat or lost == _CONNECTIONS_TRIED:
                     raise translate_error(exc) from None
-                last = exc
-        if is_disconnected(last):
-            raise translate_error(last) from None
         raise Conflict
 
     async def _transaction(self, jobs: Sequence[Job], *, undoes: bool = False) -> list[Any]:
@@ -149,17 +182,23 @@ class PostgresWriter:
         async with aclosing(await self._connect()) as connection:
             raw = await connection.get_raw_connection()
             driver: Any = raw.driver_connection
-            with reply_within(driver, connections.REPLY_TIMEOUT_S) as reply:
-                try:
+            self._in_use.add(driver)
+            try:
+                with reply_within(driver, connections.REPLY_TIMEOUT_S) as reply:
                     return await _run_transaction(connection, jobs, undoes=undoes)
-                except SQLAlchemyError:
-                    if reply.was_late:
-                        raise make_unavailable(
-                            f"no answer within {connections.REPLY_TIMEOUT_S:.3g} s"
-                        ) from None
-                    raise
+            except SQLAlchemyError as exc:
+                if reply.was_late:
+                    detail = f"no answer within {connections.REPLY_TIMEOUT_S:.3g} s"
+                    raise make_unavailable(detail) from None
+                if is_disconnected(exc):  # by a failover, too, which leaves it open
+                    await connection.invalidate()
+                raise
+            finally:
+                self._in_use.discard(driver)
 
     async def _connect(self) -> AsyncConnection:
+        if self._gives_up:
+            raise make_unavailable(NOT_OPEN)
         try:
             async with asyncio.timeout(connections.OPEN_TIMEOUT_S):
                 return await self._engine.connect()
@@ -211,14 +250,3 @@ async def _roll_back(transaction: Any) -> None:
         await transaction.rollback()
     except SQLAlchemyError:  # the connection was lost, which rolls back as well
         pass
-
-
-def _resolve_future(
-    future: asyncio.Future[Any], *, result: Any = None, error: BaseException | None = None
-) -> None:
-    if future.done():  # cancelled
-        return
-    if error is None:
-        future.set_result(result)
-    else:
-        future.set_exception(error)

@@ -24,9 +24,9 @@ commit is on its way to the disk, others queue up, and the next transaction take
 
 - SQLite has one writer thread. Each job has a savepoint of its own, so that a failed job is undone alone
   (`sqlite.writer`).
-- PostgreSQL has two tasks that write. A savepoint would be two round trips for each job, so there are
-  none: if a job fails, all are rolled back, and each is done again in its own transaction
-  (`postgres.writer`).
+- PostgreSQL has tasks that write, some for jobs that only add and some for the others. A savepoint would be
+  two round trips for each job, so there are none: if a job fails, all are rolled back, and each is done
+  again in its own transaction (`postgres.writer`).
 - Jobs that only add objects are joined into one (`join_commits`), so that a statement adds the rows of
   all of them.
 
@@ -119,6 +119,11 @@ class GroupCommit:
         if not failures:  # each group can be applied, but not all of them at once
             raise Conflict
         raise Refused(failures)
+
+    @property
+    def only_adds(self) -> bool:
+        """Whether every change is an Insert."""
+        return all(isinstance(change, Insert) for changes in self.groups for change in changes)
 
     @property
     def erases(self) -> bool:

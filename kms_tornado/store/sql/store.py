@@ -49,8 +49,11 @@ class Backend(Protocol):
     async def start(self) -> None:
         """Bring the schema up to date, and open the database. Raises ConfigurationError."""
 
-    async def stop(self) -> None:
-        """Finish the jobs that were submitted, then close. Does nothing where it is not started."""
+    async def stop(self, *, within_s: float) -> None:
+        """Finish the jobs that were submitted, then close. Does nothing where it is not started.
+
+        Jobs that are not done in time are given up.
+        """
 
     async def read(self, statement: Prepared, values: Values = NO_VALUES) -> Rows:
         """Run a statement that looks up a single row by a key.
@@ -89,6 +92,9 @@ class Backend(Protocol):
         """
 
 
+# How long a stop waits for writes: whoever waited for their answers has waited the shutdown timeout already.
+_STOP_S = 3.0
+
 # Comparing the rows of one object takes less than a tenth of a millisecond, if its attributes are few.
 _MAX_CHECKED_ON_LOOP = 16
 
@@ -119,7 +125,7 @@ class SQLStore:
         self._authenticator.use(row_mac)
 
     async def stop(self) -> None:
-        await self.backend.stop()
+        await self.backend.stop(within_s=_STOP_S)
 
     async def ping(self) -> None:
         await self.backend.ping(self._queries.any_object)

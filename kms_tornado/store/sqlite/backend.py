@@ -51,7 +51,7 @@ class SQLiteBackend:
         self.writer = SQLiteWriter(self.file)
         self.writer.start()
 
-    async def stop(self) -> None:
+    async def stop(self, *, within_s: float) -> None:
         writer, self.writer = self.writer, None
         thread, self._thread = self._thread, None
         if writer is None or thread is None:
@@ -59,7 +59,7 @@ class SQLiteBackend:
         self._reader.close()
         await asyncio.to_thread(thread.shutdown)
         self._thread_reader.close()
-        await writer.stop()  # last, so that it empties the write-ahead log
+        await writer.stop(within_s=within_s)  # last, so that it empties the write-ahead log
 
     async def read(self, statement: Prepared, values: Values = NO_VALUES) -> Rows:
         if self.writer is None:

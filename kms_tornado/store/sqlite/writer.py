@@ -68,11 +68,13 @@ class SQLiteWriter:
     def start(self) -> None:
         self._thread.start()
 
-    async def stop(self) -> None:
-        """Wait until all jobs that were submitted are done."""
+    async def stop(self, *, within_s: float) -> None:
+        """Wait until all jobs that were submitted are done, but no longer: the thread ends with the process."""
         self._hand_over()
         self._queue.put(None)
-        await asyncio.to_thread(self._thread.join)
+        await asyncio.to_thread(self._thread.join, within_s)
+        if self._thread.is_alive():
+            _log.warning("writes to the database were given up: they took longer than the stop may")
 
     def submit(
         self, job: Job, *, erases: bool = False, undoes: bool = False
