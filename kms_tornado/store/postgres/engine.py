@@ -7,7 +7,6 @@ import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Connection, event, text
@@ -121,11 +120,28 @@ async def open_connection(engine: AsyncEngine, *, within_s: float) -> psycopg.As
 # --- silence ------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
 class Reply:
     """What is waited for. was_late: whether the connection was cut, as PostgreSQL said nothing."""
 
-    was_late: bool = False
+    def __init__(self, connection: psycopg.AsyncConnection[Any], seconds: float) -> None:
+        self.was_late = False
+        self._connection = connection
+        self._seconds = max(seconds, 0.0)
+        self._timer: asyncio.TimerHandle | None = None
+        self.restart()
+
+    def restart(self) -> None:
+        """PostgreSQL has answered, and is asked again."""
+        self.end()
+        self._timer = asyncio.get_running_loop().call_later(self._seconds, self._cut)
+
+    def end(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _cut(self) -> None:
+        self.was_late = True
+        cut_off(self._connection)
 
 
 @contextmanager
@@ -135,17 +151,11 @@ def reply_within(connection: psycopg.AsyncConnection[Any], seconds: float) -> It
     The database may be stopped, or the network may lose every packet, for hours. Cancelling the call would
     not do: psycopg then asks the same database to cancel the statement, and waits for its answer.
     """
-    reply = Reply()
-
-    def cut() -> None:
-        reply.was_late = True
-        cut_off(connection)
-
-    timer = asyncio.get_running_loop().call_later(max(seconds, 0.0), cut)
+    reply = Reply(connection, seconds)
     try:
         yield reply
     finally:
-        timer.cancel()
+        reply.end()
 
 
 def cut_off(connection: psycopg.AsyncConnection[Any]) -> None:

@@ -18,6 +18,7 @@ from contextlib import aclosing
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -185,6 +186,8 @@ class PostgresWriter:
             self._in_use.add(driver)
             try:
                 with reply_within(driver, connections.REPLY_TIMEOUT_S) as reply:
+                    for name in ("before_cursor_execute", "commit"):  # many statements take long
+                        event.listen(connection.sync_connection, name, lambda *_: reply.restart())
                     return await _run_transaction(connection, jobs, undoes=undoes)
             except SQLAlchemyError as exc:
                 if reply.was_late:

@@ -78,6 +78,20 @@ def test_of_a_stopped_process_calls_end_and_the_next_are_served_by_others(url, s
     run(main())
 
 
+def test_a_transaction_of_many_statements_may_take_longer_than_one_reply(url, soon):
+    async def main():
+        async with opened(url) as store:
+
+            def job(runner):
+                for _ in range(3):
+                    runner.command("SELECT pg_sleep(0.2)")
+                return "done"
+
+            assert await store.backend.submit(job) == "done"
+
+    run(main())
+
+
 def test_of_a_silent_network_calls_end_until_it_is_back(url, soon, tmp_path):
     async def main():
         async with proxied(url, tmp_path) as (through, proxy), opened(through) as store:
