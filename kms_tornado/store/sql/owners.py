@@ -5,9 +5,10 @@ To count the rows for every new object would take longer than to insert it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cache
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import BindParameter, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from ...domain.managed_object import MAX_OBJECTS_OF_AN_OWNER
@@ -17,11 +18,23 @@ from .schema import objects, owners
 from .statements import Runner, Statement
 
 _is_owner = owners.c.owner == bindparam("of_owner")
-_select = Statement(select(owners.c.objects, owners.c.mac).where(_is_owner).with_for_update())
 _update = Statement(update(owners).where(_is_owner), ("objects", "mac"))
 # The dialects of both databases write "ON CONFLICT DO NOTHING".
 _insert = Statement(insert(owners).on_conflict_do_nothing(), owners.columns.keys())
+_MAX_OWNERS = 512  # in one statement, a power of two
 _count = Statement(select(func.count()).where(objects.c.owner == bindparam("of_owner")))
+
+
+@cache  # ten statements at most, as `number` is a power of two
+def _select(number: int) -> Statement:
+    """Locks the rows in the order of the owners, so that two writers do not deadlock."""
+    names: list[BindParameter[str]] = [bindparam(f"owner_{place}") for place in range(number)]
+    return Statement(
+        select(owners.c.owner, owners.c.objects, owners.c.mac)
+        .where(owners.c.owner.in_(names))
+        .order_by(owners.c.owner)
+        .with_for_update()
+    )
 
 
 def count_objects(
@@ -32,18 +45,20 @@ def count_objects(
     Called after the objects were added and removed. Raises ServerLimitExceeded for more than
     MAX_OBJECTS_OF_AN_OWNER, and AlteredRow.
     """
+    differences = {owner: number for owner, number in differences.items() if number}
+    present = _read_counts(runner, sorted(differences), authenticator)
+    rows = []
     for owner, difference in sorted(differences.items()):
-        if not difference:
-            continue
-        present = _read_count(runner, owner, authenticator)
-        if present is None:
+        if owner not in present:
             if _begin_count(runner, owner, difference, authenticator):
                 continue
             # Another transaction added the owner's first object, and this one has waited for it.
-            present = _read_count(runner, owner, authenticator) or 0
-        number = _add_up(present, difference)
+            present |= _read_counts(runner, [owner], authenticator)
+        number = _add_up(present.get(owner, 0), difference)
         mac = count_mac(authenticator, owner, number)
-        runner.change(_update, {"of_owner": owner, "objects": number, "mac": mac})
+        rows.append({"of_owner": owner, "objects": number, "mac": mac})
+    if rows:
+        runner.change_all(_update, rows)
 
 
 def _begin_count(runner: Runner, owner: str, number: int, authenticator: RowAuthenticator) -> bool:
@@ -68,12 +83,17 @@ def count_mac(authenticator: RowAuthenticator, owner: str, number: int) -> bytes
     return authenticator.row_mac("owners", owner, number)
 
 
-def _read_count(runner: Runner, owner: str, authenticator: RowAuthenticator) -> int | None:
-    """The number, with its row locked; None where the owner never had an object."""
-    rows = runner.select(_select, {"of_owner": owner})
-    if not rows:
-        return None
-    number, mac = rows[0]
-    authenticator.check_row(f"the count of {owner}'s objects", mac, "owners", owner, number)
-    present: int = number
-    return present
+def _read_counts(
+    runner: Runner, names: Sequence[str], authenticator: RowAuthenticator
+) -> dict[str, int]:
+    """{owner: number} with the rows locked, without owners who never had an object."""
+    counts: dict[str, int] = {}
+    for start in range(0, len(names), _MAX_OWNERS):
+        part = list(names[start : start + _MAX_OWNERS])
+        number_of_values = 1 << (len(part) - 1).bit_length()
+        part += part[-1:] * (number_of_values - len(part))
+        values = {f"owner_{place}": owner for place, owner in enumerate(part)}
+        for owner, number, mac in runner.select(_select(number_of_values), values):
+            authenticator.check_row(f"the count of {owner}'s objects", mac, "owners", owner, number)
+            counts[owner] = number
+    return counts

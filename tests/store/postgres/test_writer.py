@@ -16,7 +16,8 @@ from kms_tornado.store.sql import store as sql_store
 
 from ... import postgres
 from ..conftest import postgres_or_skip
-from ..helpers import an_object, run, with_store
+from ..helpers import an_object, opened, run, with_store
+from .proxy import proxied
 
 
 @pytest.fixture
@@ -104,6 +105,28 @@ def test_what_waits_too_long_for_a_transaction_fails_and_is_not_begun(url, monke
         assert (await store.get("1")).generation == 1
 
     with_store(url, body)
+
+
+# --- round trips --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("owners", [1, 8])
+def test_creates_that_wait_together_take_few_round_trips(url, tmp_path, owners):
+    """Whoever they belong to: with 200 ms to the database, each round trip is 200 ms for all of them."""
+
+    async def main():
+        async with proxied(url, tmp_path) as (through, proxy), opened(through) as store:
+            added = [
+                [Insert(an_object(f"{n} {turn}", owner=f"owner {n % owners}")) for n in range(16)]
+                for turn in range(3)
+            ]
+            for changes in added[:2]:  # the owners' first, and what drivers prepare
+                await store.commit(changes)
+            before = proxy.round_trips
+            await store.commit(added[2])
+            assert proxy.round_trips - before <= 8
+
+    run(main())
 
 
 # --- stops and failovers ------------------------------------------------------------------------
