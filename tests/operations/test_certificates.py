@@ -1,4 +1,4 @@
-"""Certificates of every kind are kept byte for byte, and told as far as they can be read (row K3)."""
+"""Certificates of every kind are kept byte for byte, and told as far as they can be read."""
 
 from __future__ import annotations
 
@@ -76,6 +76,65 @@ def test_certificate_is_imported_and_exported_byte_for_byte(alice, kind):
     ).uid
     exported = alice.do("Export", uid(key))["Object"]
     assert {"tag": "CertificateValue", **octets("CertificateValue", odd.octets)} in exported
+
+
+_CURVE = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:{}")
+_RSA = ("-key", "{key}")
+
+
+def on_curve(name):
+    return tuple(each.format(name) for each in _CURVE)
+
+
+def extended(extension):
+    return (*_RSA, "-addext", extension)
+
+
+#: Kind → arguments of `openssl req -x509`; "{key}" is a file with an RSA key.
+MADE_BY_OPENSSL = {
+    "RSA": _RSA,
+    "RSA signed with PSS": (*_RSA, "-sigopt", "rsa_padding_mode:pss"),
+    "RSA signed with SHA-1": (*_RSA, "-sha1"),
+    "RSA signed with SHA3-512": (*_RSA, "-sha3-512"),
+    "P-256": on_curve("P-256"),
+    "P-521": on_curve("P-521"),
+    "explicit curve": (*on_curve("P-256"), "-pkeyopt", "ec_param_enc:explicit"),
+    "secp256k1": on_curve("secp256k1"),
+    "brainpool": on_curve("brainpoolP256r1"),
+    "Ed25519": ("-newkey", "ed25519"),
+    "Ed448": ("-newkey", "ed448"),
+    "serial 0": (*_RSA, "-set_serial", "0"),
+    "negative serial": (*_RSA, "-set_serial", "-5"),
+    "long serial": (*_RSA, "-set_serial", "0x" + "7f" * 30),
+    "beyond 2050": (*_RSA, "-days", "20000"),
+    "alternative names": extended(
+        "subjectAltName=DNS:*.example.com,IP:::1,URI:urn:x,email:a@example.com,RID:1.2.3"
+    ),
+    "name constraints": extended("nameConstraints=critical,permitted;DNS:.example.com"),
+    "must staple": extended("tlsfeature=status_request"),
+    "policies": extended("certificatePolicies=1.2.3.4,2.5.29.32.0"),
+    "key use": extended("keyUsage=critical,digitalSignature,keyAgreement"),
+    "unknown critical extension": extended("1.2.3.4.5=critical,DER:0500"),
+}
+
+
+@pytest.mark.parametrize("kind", MADE_BY_OPENSSL)
+def test_certificate_that_openssl_made_comes_back_byte_for_byte(alice, tmp_path, kind):
+    key = tmp_path / "key.pem"
+    key.write_bytes(rsa_key(2048).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    made = tmp_path / "certificate.der"
+    arguments = [each.replace("{key}", str(key)) for each in MADE_BY_OPENSSL[kind]]
+    subject = ("-subj", "/CN=*.example.com/O=Müller & Söhne/emailAddress=a@example.com", "-utf8")
+    files = ("-nodes", "-keyout", str(tmp_path / "made.pem"), "-outform", "DER", "-out", str(made))
+    openssl("req", "-x509", *arguments, *subject, *files)
+    held = made.read_bytes()
+    stored = registered(alice, "Certificate", held_certificate(held))
+    assert certificate_of(got(alice, stored)) == held
+    attributes = alice.do("GetAttributes", uid(stored))["Attributes"]
+    told = {each["tag"]: each["value"] for each in attributes}
+    assert told["CertificateSubjectCN"] == "*.example.com"
+    assert told["CertificateSubjectO"] == "Müller & Söhne"
+    assert told["CertificateSubjectEmail"] == "a@example.com"
 
 
 # --- told ---------------------------------------------------------------------------------------

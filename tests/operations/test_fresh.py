@@ -1,4 +1,4 @@
-"""Fresh: an object was not given out yet, and members of a group are taken by it (KMIP 2.1 §4.24, row K9)."""
+"""Fresh: an object was not given out yet, and members of a group are taken by it (KMIP 2.1 §4.24)."""
 
 from __future__ import annotations
 
