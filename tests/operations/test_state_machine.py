@@ -205,6 +205,8 @@ def machine(kms: Inside) -> type[RuleBasedStateMachine]:
         )  # fmt: skip
         def come(self, mask, sensitive, extractable, dates, total, is_made):
             number = next(numbers)
+            # Import keeps the count that is supplied.
+            left = total if is_made or total is None else total // 2
             given = {
                 name: None if each is None else START + each
                 for name, each in zip(DATES, dates, strict=True)
@@ -217,7 +219,7 @@ def machine(kms: Inside) -> type[RuleBasedStateMachine]:
                 extractable=extractable,
                 usage_limits=None
                 if total is None
-                else UsageLimits(total, 10**6, UsageLimitsUnit.BYTE),
+                else UsageLimits(total, 10**6 if is_made else left, UsageLimitsUnit.BYTE),
                 **given,
             )
             material = None if is_made else (2**200 + number).to_bytes(32, "big")
@@ -231,10 +233,11 @@ def machine(kms: Inside) -> type[RuleBasedStateMachine]:
                 assert any(each is not None for each in dates)
                 return uid
             if given["activation_date"] is None:
-                given["activation_date"] = self.now
+                ended = not is_made and given["deactivation_date"]
+                given["activation_date"] = min(self.now, ended or self.now)  # not after its end
             key = Key(
                 material, S.PRE_ACTIVE, int(DEFAULT_MASK if mask is None else mask), sensitive,
-                extractable, given, total, total,
+                extractable, given, total, left,
             )  # fmt: skip
             key.settle(self.now)
             self.model[uid] = key
