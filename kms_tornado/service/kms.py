@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self, TypeVar
@@ -11,7 +13,7 @@ from ..crypto.envelope import MasterKey
 from ..errors import ConfigurationError, Unavailable
 from ..settings import ServiceSettings
 from ..store.base import CheckValues, ObjectStore, OtherMasterKey
-from ..store.data_dir import make_data_dir
+from ..store.data_dir import describe_database, make_data_dir
 from ..store.opening import open_store
 from .access_rights import AccessRights
 from .executor import HEAVY, LIGHT, Executor, LaneSize
@@ -19,6 +21,8 @@ from .master_key import load_master_key
 from .service import Service
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 KEY_FILE = "master.key"
 
@@ -148,12 +152,14 @@ async def _load_master_key(
     Raises ConfigurationError before serving.
     """
     value = None if settings.master_key is None else settings.master_key.value
-    check_value = await store.master_key_check()
+    is_new = await store.master_key_check() is None and not await store.holds_objects()
+    if is_new:
+        _warn_of_a_lost_database(settings, data_dir)
     master_key = load_master_key(
         value=value,
         file=settings.master_key_file,
         default_file=data_dir / KEY_FILE,
-        may_make=check_value is None and not await store.holds_objects(),
+        may_make=is_new,
     )
     check = CheckValues(master_key.check_value, master_key.former_check_value)
     try:
@@ -164,3 +170,20 @@ async def _load_master_key(
             "master_key" if value else "master_key_file",
         ) from None
     return master_key
+
+
+def _warn_of_a_lost_database(settings: ServiceSettings, data_dir: Path) -> None:
+    """One line where the master key of an empty database was there before.
+
+    A first start with a key that was made elsewhere looks the same, so it is no error.
+    """
+    key_file = settings.master_key_file or data_dir / KEY_FILE
+    has_value = settings.master_key is not None and settings.master_key.value
+    if not has_value and not os.path.lexists(key_file):
+        return
+    _log.warning(
+        "the database %s is empty, and its master key was there before: if this server has had keys, "
+        "stop it and put its database back, with the file -wal beside it where there is one; on a first "
+        "start with a key that you made, all is well",
+        describe_database(settings.database_url, data_dir),
+    )

@@ -67,6 +67,12 @@ def resolve_database_url(url: str, data_dir: Path) -> URL:
     return URL.create("sqlite", database=str(data_dir.absolute() / database))
 
 
+def describe_database(url: str, data_dir: Path) -> str:
+    """The database's URL for the log: without its password, and without parameters, which may hold one."""
+    resolved = resolve_database_url(url, data_dir)
+    return resolved.set(query={}).render_as_string(hide_password=True)
+
+
 def is_sqlite(url: URL) -> bool:
     return url.drivername in _SQLITE
 

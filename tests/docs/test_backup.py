@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -15,8 +17,10 @@ from ..kms import KMS
 from .blocks import block
 
 BACKUP = block("docs/operating.md", "sh", "kms-backup.db\"))'")
+VACUUM = block("docs/operating.md", "sh", "VACUUM INTO")
+COPY = block("docs/operating.md", "sh", "mkdir kms-copied")
 RESTORE = block("docs/operating.md", "sh", "mkdir kms-restored")
-BLOCKS = [BACKUP, RESTORE]
+BLOCKS = [BACKUP, VACUUM, COPY, RESTORE]
 
 
 def run(script: str, directory: Path) -> None:
@@ -26,31 +30,79 @@ def run(script: str, directory: Path) -> None:
     )
 
 
-@pytest.fixture
-def issuer():
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[Issuer]:
     with Issuer("ES256") as running:
         yield running
 
 
-def test_restored_backup_has_the_keys_of_the_server(issuer: Issuer, tmp_path: Path) -> None:
-    (tmp_path / "kms-data").mkdir(mode=0o700)
-    (tmp_path / "data").symlink_to("kms-data")
-    with KMS(tmp_path, issuer) as kms:
+@dataclass
+class Copies:
+    """What a server at work, a stopped one and a killed one left behind, and the key that each has."""
+
+    directory: Path
+    key: str
+    material: bytes
+    later: str
+
+
+@pytest.fixture(scope="module")
+def copies(issuer: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Copies:
+    directory = tmp_path_factory.mktemp("copies")
+    (directory / "kms-data").mkdir(mode=0o700)
+    (directory / "data").symlink_to("kms-data")
+    with KMS(directory, issuer) as kms:
         alice = kms.user("alice")
-        before = alice.create()
-        material = alice.key_of(before)
-        run(BACKUP.text, tmp_path)
-        after = alice.create()
-    shutil.copy(tmp_path / "kms-data/master.key", tmp_path)
+        key = alice.create()
+        material = alice.key_of(key)
+        run(BACKUP.text, directory)
+        if shutil.which("sqlite3"):
+            run(VACUUM.text, directory)
+        shutil.copy(directory / "kms-data/kms.db", directory / "bare.db")
+        run(COPY.text, directory)  # as a crash of this moment leaves the files
+        later = alice.create()
+    shutil.copy(directory / "kms-data/master.key", directory)
+    (directory / "data").unlink()
+    return Copies(directory, key, material, later)
+
+
+def restored(copies: Copies, source: str, tmp_path: Path) -> Path:
+    """The data directory that the page has the reader make of this copy."""
+    shutil.copy(copies.directory / "master.key", tmp_path)
+    shutil.copy(copies.directory / source, tmp_path / "kms-backup.db")
     run(RESTORE.text, tmp_path)
-    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "kms-restored").iterdir()} == {
-        0o600
-    }
-    (tmp_path / "data").unlink()
-    (tmp_path / "data").symlink_to("kms-restored")
+    (tmp_path / "kms-restored").rename(tmp_path / "data")
+    return tmp_path / "data"
+
+
+@pytest.mark.parametrize("source", ["kms-backup.db", "kms-compact.db"])
+def test_restored_backup_has_the_keys_of_the_server(
+    issuer: Issuer, copies: Copies, tmp_path: Path, source: str
+) -> None:
+    if not (copies.directory / source).exists():
+        pytest.skip("the program sqlite3 is not installed")
+    data = restored(copies, source, tmp_path)
+    assert {path.stat().st_mode & 0o777 for path in data.iterdir()} == {0o600}
     with KMS(tmp_path, issuer) as kms:
         alice = kms.user("alice")
-        assert alice.key_of(before) == material
+        assert alice.key_of(copies.key) == copies.material
         assert alice.refused(
-            "Get", {"tag": "UniqueIdentifier", "type": "TextString", "value": after}
+            "Get", {"tag": "UniqueIdentifier", "type": "TextString", "value": copies.later}
         )
+
+
+def test_files_of_a_stopped_server_have_its_keys(
+    issuer: Issuer, copies: Copies, tmp_path: Path
+) -> None:
+    shutil.copytree(copies.directory / "kms-copied", tmp_path / "data")
+    shutil.copy(copies.directory / "master.key", tmp_path / "data")
+    with KMS(tmp_path, issuer) as kms:
+        assert kms.user("alice").key_of(copies.key) == copies.material
+
+
+def test_database_without_its_log_is_warned_of_when_it_has_nothing_else(
+    issuer: Issuer, copies: Copies, tmp_path: Path
+) -> None:
+    restored(copies, "bare.db", tmp_path)
+    with KMS(tmp_path, issuer) as kms:
+        assert "data/kms.db is empty, and its master key was there before" in kms.log

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import sqlite3
 
 import pytest
 
@@ -42,6 +43,41 @@ def test_first_start_makes_a_master_key_and_the_next_takes_it(tmp_path):
     key = (tmp_path / "data" / KEY_FILE).read_bytes()
     open_and_close(settings)
     assert (tmp_path / "data" / KEY_FILE).read_bytes() == key
+
+
+def _empty(database):
+    database.write_bytes(b"")
+
+
+def _lack_log(database):
+    """What `cp kms.db` leaves of a server's first keys, which are in kms.db-wal."""
+    connection = sqlite3.connect(database, isolation_level=None)
+    connection.execute("DELETE FROM server_state")
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    "lose", [_empty, os.unlink, _lack_log], ids=["0 bytes", "absent", "without its log"]
+)
+def test_empty_database_beside_a_master_key_is_warned_of_once(tmp_path, caplog, lose):
+    settings = ServiceSettings(data_dir=tmp_path / "data")
+    open_and_close(settings)
+    lose(tmp_path / "data" / "kms.db")
+    caplog.clear()
+    open_and_close(settings)
+    [warning] = caplog.messages
+    assert f"{tmp_path}/data/kms.db is empty, and its master key was there before" in warning
+    caplog.clear()
+    open_and_close(settings)
+    assert caplog.messages == []
+
+
+def test_empty_database_and_a_master_key_from_elsewhere_are_warned_of_too(tmp_path, caplog):
+    key = Secret(base64.b64encode(bytes(32)).decode())
+    open_and_close(ServiceSettings(data_dir=tmp_path, master_key=key))
+    [warning] = caplog.messages
+    assert "all is well" in warning
+    assert key.value not in warning
 
 
 @pytest.mark.parametrize(

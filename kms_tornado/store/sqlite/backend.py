@@ -67,6 +67,7 @@ class SQLiteBackend:
         return self._reader.fetch_rows(statement, values)
 
     async def ping(self, statement: Prepared) -> None:
+        self.file.check_writable()
         await self.read(statement)
 
     async def search(self, statement: Prepared, values: Values) -> Rows:

@@ -23,6 +23,7 @@ from ...errors import ConfigurationError, Unavailable
 from ..base import make_unavailable
 from ..migrate import upgrade
 from ..sql.statements import DATABASE_ERRORS, DriverRunner
+from .file_access import SUFFIXES, find_write_fault
 
 _log = logging.getLogger(__name__)
 
@@ -97,6 +98,10 @@ class SQLiteFile:
         with self._translating_errors(), _lock_directory(self.path.parent):
             if self._may_make:
                 self._make_private()
+            if fault := find_write_fault(self.path):
+                if self._may_make:
+                    raise self._refusal(fault)
+                raise make_unavailable(f"database {self.path}: {fault}")
             with self._writers.connect() as connection:
                 self._migrate(connection)
             self._identity = self._current_identity()
@@ -151,6 +156,15 @@ class SQLiteFile:
         if not in_place:
             raise make_unavailable(f"{self.path} was replaced; restart to use it")
 
+    def check_writable(self) -> None:
+        """Raises Unavailable where every change would fail: the disk was made read-only, say."""
+        try:
+            fault = find_write_fault(self.path)
+        except OSError as exc:
+            fault = (exc.strerror or type(exc).__name__).lower()
+        if fault:
+            raise make_unavailable(f"database {self.path}: {fault}")
+
     def _current_identity(self) -> tuple[int, int]:
         status = os.stat(self._name)
         return status.st_dev, status.st_ino
@@ -191,7 +205,7 @@ class SQLiteFile:
     def _close_to_others(self) -> None:
         if not stat.S_IMODE(os.stat(self.path).st_mode) & 0o077:
             return
-        for suffix in ("", "-wal", "-shm"):
+        for suffix in SUFFIXES:
             try:
                 os.chmod(f"{self.path}{suffix}", 0o600)
             except FileNotFoundError:
@@ -206,6 +220,10 @@ class SQLiteFile:
         self._close_to_others()
         if connection.exec_driver_sql("PRAGMA journal_mode=WAL").scalar() != "wal":
             raise self._refusal("its file system allows no write-ahead log")
+        # A change that is undone: on a database that is read-only, a transaction begins without an error.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.exec_driver_sql("PRAGMA user_version = 1")
+        connection.exec_driver_sql("ROLLBACK")
 
     def _refusal(self, fault: str) -> ConfigurationError:
         return ConfigurationError(f"database {self.path}: {fault}")
