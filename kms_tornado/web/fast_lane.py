@@ -255,7 +255,7 @@ class _FastRequest(HTTPMessageDelegate):
         metrics = self._context.metrics
         if metrics is not None:
             metrics.observe_request(self._path, "POST", status, seconds)
-            metrics.observe_operations(entries)
+            metrics.observe_operations(entries, seconds)
 
 
 _START_LINES = {

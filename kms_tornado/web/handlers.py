@@ -38,7 +38,7 @@ class KMIPHandler(ProtectedHandler):
     def on_finish(self) -> None:
         super().on_finish()
         if self.context.metrics is not None:
-            self.context.metrics.observe_operations(self.log_entries)
+            self.context.metrics.observe_operations(self.log_entries, self.request.request_time())
 
 
 class JSONHandler(ServiceHandler):

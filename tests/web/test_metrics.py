@@ -78,6 +78,18 @@ def test_operation_is_counted_by_its_result(server: ServerProcess, issuer: Issue
     assert sample(server, name) == before + 1
 
 
+def test_time_of_an_operation_is_observed_under_its_name_and_that_of_a_batch_apart(
+    server: ServerProcess, issuer: Issuer
+) -> None:
+    names = [f'kms_operation_seconds_count{{operation="{name}"}}' for name in ("Get", "batch")]
+    before = [sample(server, name) for name in names]
+    token = issuer.token(aud="kms")
+    server.client.get_key(token, "no-such-key")
+    body = message(batch_item("Get", uid("a")), batch_item("Get", uid("b")))
+    server.client.post("/kmip", token=token, body=body)
+    assert [sample(server, name) for name in names] == [before[0] + 1, before[1] + 1]
+
+
 def test_state_of_an_issuer_s_keys_is_shown(server: ServerProcess, issuer: Issuer) -> None:
     label = f'{{issuer="{issuer.uri}"}}'
     assert sample(server, f"kms_auth_keys{label}") == 1

@@ -1,0 +1,105 @@
+"""The figures of the parts that know nothing of metrics: threads, tokens, issuers' keys."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from ..auth.key_status import KeyStatus
+from ..auth.request_auth import RequestAuth
+from ..service.executor import Executor
+from .figures import Figure, counter, gauge
+
+
+def executor_figures(executor: Executor) -> Iterator[Figure]:
+    lanes = (executor.light, executor.heavy)
+    yield gauge(
+        "kms_work_running", "Threads at work", {lane.name: lane.running for lane in lanes}, "lane"
+    )
+    yield gauge(
+        "kms_work_waiting",
+        "Jobs that wait for a thread",
+        {lane.name: lane.waiting for lane in lanes},
+        "lane",
+    )
+    yield counter(
+        "kms_work_refused_total",
+        "Jobs that found no place to wait (503)",
+        {lane.name: lane.refused for lane in lanes},
+        "lane",
+    )
+
+
+def token_figures(auth: RequestAuth) -> Iterator[Figure]:
+    """None where no credentials are checked."""
+    statistics = auth.statistics()
+    if statistics is None:
+        return
+    yield counter(
+        "kms_auth_outcomes_total",
+        "Token checks by outcome: ok, or why refused",
+        statistics.outcomes,
+        "outcome",
+    )
+    yield counter(
+        "kms_auth_token_cache_hits_total",
+        "Tokens found among those remembered",
+        statistics.remembered_hits,
+    )
+    yield counter(
+        "kms_auth_token_cache_misses_total", "Tokens not found there", statistics.remembered_misses
+    )
+    yield gauge("kms_auth_token_cache_size", "Tokens remembered now", statistics.remembered)
+    yield counter(
+        "kms_auth_key_fetches_total",
+        "Refreshes of key sets",
+        {
+            (issuer, result): number
+            for issuer, counts in statistics.key_fetches.items()
+            for result, number in counts.items()
+        },
+        "issuer",
+        "result",
+    )
+    yield from _key_set_figures({status.issuer: status for status in auth.status()})
+
+
+def _key_set_figures(statuses: dict[str, KeyStatus]) -> Iterator[Figure]:
+    ages = {issuer: status.age_s for issuer, status in statuses.items()}
+    known = {issuer: age for issuer, age in ages.items() if age is not None}
+    now = time.time()
+    yield gauge("kms_auth_key_age_seconds", "Since the last good refresh", known, "issuer")
+    yield gauge(
+        "kms_auth_key_last_success_timestamp_seconds",
+        "When the last good refresh was",
+        {issuer: now - age for issuer, age in known.items()},
+        "issuer",
+    )
+    for name, help_text, values in (
+        (
+            "kms_auth_key_set_generation",
+            "Counts changes of the key set",
+            {issuer: status.generation for issuer, status in statuses.items()},
+        ),
+        (
+            "kms_auth_keys",
+            "Usable signing keys",
+            {issuer: status.keys for issuer, status in statuses.items()},
+        ),
+        (
+            "kms_auth_issuer_served",
+            "1 where tokens of the issuer can be checked now, last good keys included",
+            {issuer: status.is_served for issuer, status in statuses.items()},
+        ),
+        (
+            "kms_auth_issuer_failing",
+            "1 where the last refresh failed",
+            {issuer: status.failing_for_s is not None for issuer, status in statuses.items()},
+        ),
+        (
+            "kms_auth_keys_kept",
+            "1 while keys that a former run has kept serve, as none were fetched since the start",
+            {issuer: status.state == "kept" for issuer, status in statuses.items()},
+        ),
+    ):
+        yield gauge(name, help_text, values, "issuer")
