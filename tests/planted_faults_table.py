@@ -52,6 +52,7 @@ RULES = {
     "S14": "an encrypted file is whole and as it was written, or there is none",
     "S15": "no class of an application's undoes the token check",
     "S16": "what an issuer takes out stays out, and what a page sends is refused",
+    "S17": "one user's load keeps nobody else out",
 }
 
 FAULTS: tuple[Fault, ...] = (
@@ -1525,5 +1526,22 @@ FAULTS: tuple[Fault, ...] = (
         "if body_type not in _BODY_TYPES:",
         "if body_type is None:",
         ("auth/test_no_auth.py",),
+    ),
+    # --- S17: load --------------------------------------------------------------------------------
+    Fault(
+        "S17",
+        "two users who fill a lane shut out a third",
+        "service/fair_queue.py",
+        "if not self._may_make_room(size):",
+        "if self._is_full(size):",
+        ("service/test_fair_queue.py", "service/test_executor.py"),
+    ),
+    Fault(
+        "S17",
+        "one user fills a whole lane",
+        "service/fair_queue.py",
+        "or len(share.items) >= bounds.items_per_principal",
+        "or not share.items",
+        ("service/test_fair_queue.py", "service/test_executor.py"),
     ),
 )

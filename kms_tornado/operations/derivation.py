@@ -111,7 +111,8 @@ async def derive_key(call: Call, request: DeriveKeyRequest) -> DeriveKeyResponse
     derivation = Derivation(call, bases[0], keys[0].open(), parameters, inputs)
     if rule.is_slow:
         key_derivation.check_iterations(inputs, parameters.iteration_count or 0)
-        material = await call.offload(lambda: rule.derive(derivation), heavy=True)
+        size = len(inputs.data) + len(inputs.salt)
+        material = await call.offload(lambda: rule.derive(derivation), heavy=True, size=size)
     else:
         material = rule.derive(derivation)
     new = _make_derived_object(call, request, attributes, bases, material)

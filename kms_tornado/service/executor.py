@@ -1,9 +1,11 @@
 """Executor: the threads for work that would block the event loop, with bounded and fair queues.
 
 There are two lanes, so that work of milliseconds never waits for work of seconds. In each lane jobs
-wait by principal, and principals take turns: a principal who sends a hundred jobs delays nobody else's
-first one. Where the lane, or one principal's share of it, is full, a job is refused at once: an answer
-that says when to come back beats one that comes after the client has given up.
+wait in a `FairQueue`, where principals take turns: a principal who sends a hundred jobs delays nobody
+else's first one, and two who fill the lane keep no third one out: whoever has no job waiting takes the
+place of the newest job of whoever has most. What finds no place, or loses it, is refused at once, and
+nothing of it was begun: an answer that says when to come back beats one that comes after the client has
+given up. Each process of `--workers` has lanes of its own.
 """
 
 from __future__ import annotations
@@ -12,13 +14,13 @@ import asyncio
 import contextlib
 import os
 import threading
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ..errors import Unavailable
+from .fair_queue import FairQueue, Full, QueueBounds
 
 T = TypeVar("T")
 
@@ -31,16 +33,22 @@ class Busy(Unavailable):
     reason = "busy"
 
 
+_MIB = 1024 * 1024
+
+
 @dataclass(frozen=True, slots=True)
 class LaneSize:
     """waiting, waiting_per_principal: how many jobs may wait for a thread, in all and of one principal.
 
+    waiting_bytes, waiting_bytes_per_principal: of data that these jobs hold until they are done.
     niceness: of the threads, above that of the event loop's thread (on Linux; elsewhere ignored).
     """
 
     threads: int
     waiting: int
     waiting_per_principal: int
+    waiting_bytes: int = 128 * _MIB
+    waiting_bytes_per_principal: int = 64 * _MIB
     retry_after_s: int = 1
     niceness: int = 0
 
@@ -67,50 +75,61 @@ class Lane:
 
     def __init__(self, name: str, size: LaneSize) -> None:
         self.name = name
-        self.waiting = self.running = self.refused = 0
+        self.running = self.refused = 0
         self._size = size
-        #: {principal: its waiting jobs, at least one}. The first principal is the next to get a thread.
-        self._queues: dict[str, deque[_Job]] = {}
+        self._queue: FairQueue[_Job] = FairQueue(
+            QueueBounds(
+                size.waiting,
+                size.waiting_per_principal,
+                size.waiting_bytes,
+                size.waiting_bytes_per_principal,
+            )
+        )
         self._pool = ThreadPoolExecutor(
             size.threads, thread_name_prefix=f"kms-{name}", initializer=_set_niceness, initargs=(size.niceness,)
         )  # fmt: skip
 
-    async def run(self, function: Callable[[], T], principal: str) -> T:
-        """The function's result, or what it raises. Raises Busy where the queue is full."""
+    @property
+    def waiting(self) -> int:
+        return len(self._queue)
+
+    async def run(self, function: Callable[[], T], principal: str, size: int = 0) -> T:
+        """The function's result, or what it raises. size: bytes that the job holds while it waits.
+
+        Raises Busy where the queue is full, or another principal's first job took this one's place in it.
+        """
         job = _Job(function, asyncio.get_running_loop().create_future())
         if self.running < self._size.threads:
             self._start(job)
         else:
-            self._enqueue(job, principal)
+            self._enqueue(job, principal, size)
         result: T = await job.result
         return result
 
     def close(self) -> None:
         """Refuse the jobs that wait, and wait for those that run."""
-        for queue in self._queues.values():
-            for job in queue:
-                if not job.result.done():
-                    job.result.set_exception(Busy("the server is stopping"))
-        self._queues.clear()
-        self.waiting = 0
+        while (job := self._queue.take()) is not None:
+            if not job.result.done():
+                job.result.set_exception(Busy("the server is stopping"))
         self._pool.shutdown()
 
-    def _enqueue(self, job: _Job, principal: str) -> None:
-        queue = self._queues.get(principal)
-        if (
-            self.waiting >= self._size.waiting
-            or len(queue or ()) >= self._size.waiting_per_principal
-        ):
-            self.refused += 1
-            raise Busy(
-                "the server is too busy with work of this kind; try again later",
-                retry_after_s=self._size.retry_after_s,
-                detail=f"lane {self.name}: {self.waiting} waiting, {len(queue or ())} of this principal",
-            )
-        if queue is None:
-            queue = self._queues[principal] = deque()
-        queue.append(job)
-        self.waiting += 1
+    def _enqueue(self, job: _Job, principal: str, size: int) -> None:
+        try:
+            displaced = self._queue.add(principal, job, size)
+        except Full as exc:
+            raise self._refuse(f"{exc.waiting} of this principal") from None
+        for other in displaced:
+            if not other.result.done():
+                error = self._refuse("this one gave its place to a principal who had none")
+                other.result.set_exception(error)
+
+    def _refuse(self, detail: str) -> Busy:
+        self.refused += 1
+        return Busy(
+            "the server is too busy with work of this kind; try again later",
+            retry_after_s=self._size.retry_after_s,
+            detail=f"lane {self.name}: {self.waiting} waiting, {detail}",
+        )
 
     def _start(self, job: _Job) -> None:
         self.running += 1
@@ -128,13 +147,7 @@ class Lane:
             job.result.set_result(done.result())
 
     def _start_next(self) -> None:
-        while self._queues:
-            principal = next(iter(self._queues))
-            queue = self._queues.pop(principal)
-            job = queue.popleft()
-            self.waiting -= 1
-            if queue:
-                self._queues[principal] = queue  # at the end, behind all other principals
+        while (job := self._queue.take()) is not None:
             if not job.result.done():
                 self._start(job)
                 return
@@ -148,10 +161,10 @@ class Executor:
         self.heavy = Lane("heavy", heavy)
 
     async def run(
-        self, function: Callable[[], T], *, principal: str = "", heavy: bool = False
+        self, function: Callable[[], T], *, principal: str = "", heavy: bool = False, size: int = 0
     ) -> T:
         """As `Lane.run`. heavy: the function may take longer than some 50 ms."""
-        return await (self.heavy if heavy else self.light).run(function, principal)
+        return await (self.heavy if heavy else self.light).run(function, principal, size)
 
     def close(self) -> None:
         self.light.close()

@@ -79,14 +79,17 @@ class KMS:
             raise Unavailable("the key service is not started")
         return self._master_key.kept_keys_mac
 
-    async def offload(self, function: Callable[[], T], *, principal: str, heavy: bool = False) -> T:
+    async def offload(
+        self, function: Callable[[], T], *, principal: str, heavy: bool = False, size: int = 0
+    ) -> T:
         """Run on a thread what would block the event loop for more than about a millisecond.
 
+        size: bytes of data that the function holds while it waits for a thread.
         Raises Unavailable where the queue is full, and while the KMS is not open.
         """
         if self.executor is None:
             raise Unavailable("the key service is not started")
-        return await self.executor.run(function, principal=principal, heavy=heavy)
+        return await self.executor.run(function, principal=principal, heavy=heavy, size=size)
 
     async def run_offloaded_or_inline(self, function: Callable[[], T], *, principal: str) -> T:
         """As `offload`; where the queue is full, the function runs on the event loop.

@@ -96,7 +96,9 @@ class Exchange:
         is_long = len(body) > OFFLOAD_BYTES
         if is_long:
             name = self._principal.name
-            parsed = await self._kms.offload(lambda: parse(body, payloads), principal=name)
+            parsed = await self._kms.offload(
+                lambda: parse(body, payloads), principal=name, size=len(body)
+            )
         else:
             parsed = parse(body, payloads)
         if isinstance(parsed, RequestMessage):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import threading
 
@@ -85,6 +86,39 @@ def test_what_has_no_thread_and_no_place_to_wait_is_refused_with_a_time_to_come_
         assert "e1" not in held.began
 
     with_executor(body)
+
+
+def test_two_principals_who_fill_the_lane_do_not_keep_a_third_one_out():
+    async def body(executor, held):
+        tasks = submit(executor, held, "a0", "a1", "a2", "b1", "b2", "c1")
+        await settled()
+        with pytest.raises(Busy) as caught:
+            await tasks.pop(4)
+        assert caught.value.retry_after_s == 7
+        assert (executor.heavy.waiting, executor.heavy.refused) == (4, 1)
+        held.gate.set()
+        await asyncio.gather(*tasks)
+        assert held.began == ["a0", "a1", "b1", "c1", "a2"]
+
+    with_executor(body)
+
+
+def test_lane_is_bounded_in_bytes_too():
+    async def body(executor, held):
+        tasks = submit(executor, held, "a0")
+        tasks += [
+            asyncio.create_task(
+                executor.run(held.job(name), principal=name[0], heavy=True, size=60)
+            )
+            for name in ("a1", "b1")
+        ]
+        await settled()
+        assert isinstance(tasks.pop().exception(), Busy)
+        held.gate.set()
+        await asyncio.gather(*tasks)
+        assert held.began == ["a0", "a1"]
+
+    with_executor(body, heavy=dataclasses.replace(SMALL, waiting_bytes=100))
 
 
 def test_place_is_free_again_once_work_has_ended():

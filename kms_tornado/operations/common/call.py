@@ -81,7 +81,7 @@ class SharedOffload(Protocol):
     """Runs functions on the service's threads, where principals take turns. See `Call.offload`."""
 
     def __call__(
-        self, function: Callable[[], T], *, principal: str, heavy: bool = False
+        self, function: Callable[[], T], *, principal: str, heavy: bool = False, size: int = 0
     ) -> Awaitable[T]: ...
 
 
@@ -144,13 +144,16 @@ class Call:
     client: ClientProfile
     context: ServiceContext
 
-    def offload(self, function: Callable[[], T], *, heavy: bool = False) -> Awaitable[T]:
+    def offload(
+        self, function: Callable[[], T], *, heavy: bool = False, size: int = 0
+    ) -> Awaitable[T]:
         """Run a function on a thread: for one that would block the event loop for over a millisecond.
 
         heavy: it may take longer than about 50 ms (RSA keys, PBKDF2), so it waits in a queue apart from
-        faster ones. Raises Unavailable where the queue is full: call it before anything is changed.
+        faster ones. size: bytes of data that it holds until it has run.
+        Raises Unavailable where the queue is full: call it before anything is changed.
         """
-        return self.context.offload(function, principal=self.principal, heavy=heavy)
+        return self.context.offload(function, principal=self.principal, heavy=heavy, size=size)
 
     @property
     def streams(self) -> Streams:

@@ -68,7 +68,7 @@ async def run_maybe_offloaded(call: Call, size: int, work: Callable[[], T]) -> T
 
     Raises Unavailable where no thread is free: call it before anything is changed.
     """
-    return await call.offload(work) if size > OFFLOAD_BYTES else work()
+    return await call.offload(work, size=size) if size > OFFLOAD_BYTES else work()
 
 
 async def run_offloaded_or_inline(call: Call, size: int, work: Callable[[], T]) -> T:

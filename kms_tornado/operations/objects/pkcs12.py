@@ -78,7 +78,7 @@ async def parse_pkcs12(call: Call, incoming: PrivateKey, requested: Attributes) 
         return _Parts(contents, key, leaf, {index: issuers[index] for index in chain})
 
     try:
-        parts = await call.offload(take_apart, heavy=True)
+        parts = await call.offload(take_apart, heavy=True, size=len(octets))
     except MalformedKey as exc:
         look = recognise_key(octets, KeyFormatType.PKCS12)
         if look is None:
