@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL with SQLAlchemy's async engine over psycopg, and the meaning of its errors."""
+"""Connections to PostgreSQL with SQLAlchemy's async engine over psycopg."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Connection, event, text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from ...errors import ConfigurationError, Unavailable
 from ..base import make_unavailable
 from ..migrate import upgrade
+from .errors import describe_error, is_passing, translate_error
 
 if TYPE_CHECKING:
     import psycopg
@@ -207,26 +208,9 @@ async def run_exclusively(
 
 
 def _make_start_error(exc: BaseException, name: str) -> ConfigurationError | Unavailable:
-    """Unavailable for what may pass, ConfigurationError for what only a person mends.
-
-    A wrong password or name of a database cannot be told from a server that is not ready: libpq gives no
-    SQLSTATE for a connection that failed. The text says which it was.
-    """
-    import psycopg
-
-    state = read_sqlstate(exc)
-    if state is None:
-        # libpq's error about a parameter of the URL that it does not know
-        is_passing = not isinstance(_unwrap_error(exc), psycopg.ProgrammingError)
-    else:
-        is_passing = state.startswith(_PASSING_STATES)
+    """Unavailable for what may pass, ConfigurationError for what only a person mends."""
     text = f"database {name}: {describe_error(exc)}"
-    return make_unavailable(text) if is_passing else ConfigurationError(text)
-
-
-# Classes of SQLSTATE: connection exception, read-only transaction, transaction rollback, insufficient
-# resources, object not in prerequisite state (a lock), operator intervention, system error.
-_PASSING_STATES = ("08", "25006", "40", "53", "55", "57", "58")
+    return make_unavailable(text) if is_passing(exc) else ConfigurationError(text)
 
 
 async def _check_server(connection: AsyncConnection, name: str) -> None:
@@ -243,77 +227,3 @@ async def _check_server(connection: AsyncConnection, name: str) -> None:
         raise ConfigurationError(f"database {name}: its encoding is {encoding}, not UTF8")
     if is_standby:
         raise make_unavailable(f"database {name}: is a standby, which cannot be written to")
-
-
-# --- errors -------------------------------------------------------------------------------------
-
-
-def translate_error(exc: BaseException) -> Unavailable:
-    """Unavailable for the client; the log gets PostgreSQL's own message where that holds no value."""
-    return make_unavailable(describe_error(exc))
-
-
-def describe_error(exc: BaseException) -> str:
-    """One line for the log; only the SQLSTATE of an error in a statement, whose text may quote a value."""
-    origin = _unwrap_error(exc)
-    state = read_sqlstate(exc)
-    if state is not None and not state.startswith(_STATES_WITHOUT_VALUES):
-        return f"{type(origin).__name__} ({state})"
-    if isinstance(origin, (OSError, *_load_connection_errors())):
-        # "connection failed: connection to server at "…", port 5432 failed: Connection refused"
-        lines = [line.strip() for line in str(origin).splitlines() if line.strip()]
-        return lines[0] if lines else type(origin).__name__
-    return type(origin).__name__
-
-
-# Classes of SQLSTATE whose messages hold no value: connection exception, invalid authorization, invalid
-# catalog name, insufficient resources, operator intervention.
-_STATES_WITHOUT_VALUES = ("08", "28", "3D", "53", "57")
-
-
-def _load_connection_errors() -> tuple[type[BaseException], ...]:
-    import psycopg
-
-    return psycopg.OperationalError, psycopg.ProgrammingError
-
-
-def load_driver_error() -> type[BaseException]:
-    """The base class of the driver's errors, for where it is used without SQLAlchemy."""
-    import psycopg
-
-    return psycopg.Error
-
-
-def _unwrap_error(exc: BaseException) -> BaseException:
-    """The driver's error inside one of SQLAlchemy's; any other error as it is."""
-    return getattr(exc, "orig", None) or exc
-
-
-def read_sqlstate(exc: BaseException) -> str | None:
-    """PostgreSQL's five-character error code; None for an error that did not come from the server."""
-    state: str | None = getattr(_unwrap_error(exc), "sqlstate", None)
-    return state
-
-
-def is_disconnected(exc: BaseException) -> bool:
-    """Whether the connection was lost, and with it everything that was not committed.
-
-    One to a database that has become read-only is of no more use: after a failover, a new one may lead to
-    the database that has taken over.
-    """
-    if read_sqlstate(exc) == "25006":
-        return True
-    return isinstance(exc, DBAPIError) and exc.connection_invalidated
-
-
-def may_succeed_again(exc: BaseException) -> bool:
-    """Whether another transaction caused the error: serialization failure, deadlock."""
-    return read_sqlstate(exc) in {"40001", "40P01"}
-
-
-def is_bad_value(exc: BaseException) -> bool:
-    """Whether no row can hold a value: out of range, half a surrogate pair, too long for an index."""
-    import psycopg
-
-    faults = (psycopg.DataError, UnicodeEncodeError, OverflowError)
-    return isinstance(_unwrap_error(exc), faults) or read_sqlstate(exc) == "54000"

@@ -12,17 +12,21 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from ...errors import Unavailable
 from ..base import NOT_OPEN, make_unavailable
 from ..sql.statements import Prepared, Rows, Values
 from . import engine as connections
-from .engine import describe_error, is_bad_value, load_driver_error, reply_within, translate_error
+from .engine import reply_within
+from .errors import Meaning, describe_error, judge_error, load_driver_error, translate_error
 
 if TYPE_CHECKING:
     import psycopg
 
 # How long a probe waits for the database: who asks for it gives up after a few seconds.
 _PING_TIMEOUT_S = 1.5
+# How often a read is tried while other transactions get in its way.
+_ATTEMPTS = 5
+# How often it is tried while connections are lost: the second one is new.
+_CONNECTIONS_TRIED = 2
 
 
 class PostgresReader:
@@ -69,17 +73,22 @@ class PostgresReader:
             raise translate_error(exc) from None
 
     async def _run(self, statement: Prepared, values: tuple[Any, ...], end: float) -> Rows:
-        """end: when the read must have ended, in the loop's time."""
-        time_left = _measure_from(end)
-        connection = self._idle.pop() if self._idle else await self._open(time_left())
-        try:
-            return await self._run_on(connection, statement, values, time_left())
-        except (
-            _ConnectionLost
-        ):  # probably the database was restarted, so the idle ones are lost, too
-            await self._close_idle()
-        connection = await self._open(time_left())
-        return await self._run_on(connection, statement, values, time_left())
+        """The statement, again where that may help. end: when it must have ended, in the loop's time."""
+        lost = 0
+        for attempt in range(1, _ATTEMPTS + 1):
+            time_left = _measure_from(end)
+            connection = self._idle.pop() if self._idle else await self._open(time_left())
+            try:
+                return await self._run_on(connection, statement, values, time_left())
+            except _Failure as exc:
+                if exc.meaning is Meaning.RECONNECT:
+                    # Probably the database was restarted or demoted, so the idle ones are of no use either.
+                    await self._close_idle()
+                    lost += 1
+                is_repeated = exc.meaning in (Meaning.RECONNECT, Meaning.TRY_AGAIN)
+                if not is_repeated or lost == _CONNECTIONS_TRIED or attempt == _ATTEMPTS:
+                    raise make_unavailable(exc.detail) from None
+        raise AssertionError("the last attempt returns or raises")
 
     async def _run_on(
         self,
@@ -88,22 +97,23 @@ class PostgresReader:
         values: tuple[Any, ...],
         seconds: float,
     ) -> Rows:
+        """Raises _Failure, and Unavailable where the database says nothing."""
         with reply_within(connection, seconds) as reply:
             try:
                 cursor = await connection.execute(statement.text, values)
                 rows: Rows = await cursor.fetchall()
             except BaseException as exc:  # a cancelled read must give its connection back, too
-                was_lost = connection.closed
+                meaning = judge_error(exc)
+                if meaning is Meaning.RECONNECT:
+                    await connection.close()
                 await self._give_back(connection)
-                if is_bad_value(exc):
+                if meaning is Meaning.BAD_VALUE:
                     return ()
                 if isinstance(exc, (self._driver_error, OSError)):
                     if reply.was_late:  # the idle ones are not heard from either
                         await self._close_idle()
                         raise make_unavailable(f"no answer within {seconds:.3g} s") from None
-                    error_type = _ConnectionLost if was_lost else Unavailable
-                    detail = describe_error(exc)
-                    raise error_type("the database is out of reach", detail=detail) from None
+                    raise _Failure(meaning, describe_error(exc)) from None
                 raise
         await self._give_back(connection)
         return rows
@@ -134,5 +144,10 @@ def _is_usable(connection: psycopg.AsyncConnection[Any]) -> bool:
     return not connection.closed and connection.info.transaction_status.name == "IDLE"
 
 
-class _ConnectionLost(Unavailable):
-    """The connection broke while it was used."""
+class _Failure(Exception):
+    """A statement failed. detail: for the log."""
+
+    def __init__(self, meaning: Meaning, detail: str) -> None:
+        super().__init__()
+        self.meaning = meaning
+        self.detail = detail

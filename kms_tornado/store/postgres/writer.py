@@ -27,14 +27,8 @@ from ..base import NOT_OPEN, Conflict, Refused, make_unavailable
 from ..sql.commits import Commit, GroupCommit, Job, join_commits
 from ..sql.statements import Runner, SQLAlchemyRunner
 from . import engine as connections
-from .engine import (
-    cut_off,
-    is_bad_value,
-    is_disconnected,
-    may_succeed_again,
-    reply_within,
-    translate_error,
-)
+from .engine import cut_off, reply_within
+from .errors import Meaning, judge_error, translate_error
 from .queue import JobQueue, Waiting
 
 if TYPE_CHECKING:
@@ -165,11 +159,12 @@ class PostgresWriter:
             except IntegrityError:
                 raise
             except (SQLAlchemyError, UnicodeEncodeError, OverflowError) as exc:
-                if is_bad_value(exc):
+                meaning = judge_error(exc)
+                if meaning is Meaning.BAD_VALUE:
                     # No `from`: SQLAlchemy's exception holds the row.
                     raise InvalidField("a value cannot be stored") from None
-                lost += is_disconnected(exc)
-                may_repeat = is_disconnected(exc) or may_succeed_again(exc)
+                lost += meaning is Meaning.RECONNECT
+                may_repeat = meaning in (Meaning.RECONNECT, Meaning.TRY_AGAIN)
                 if not may_repeat or lost == _CONNECTIONS_TRIED:
                     raise translate_error(exc) from None
         raise Conflict
@@ -193,7 +188,9 @@ class PostgresWriter:
                 if reply.was_late:
                     detail = f"no answer within {connections.REPLY_TIMEOUT_S:.3g} s"
                     raise make_unavailable(detail) from None
-                if is_disconnected(exc):  # by a failover, too, which leaves it open
+                if (
+                    judge_error(exc) is Meaning.RECONNECT
+                ):  # by a failover, too, which leaves it open
                     await connection.invalidate()
                 raise
             finally:
@@ -224,7 +221,7 @@ async def _run_transaction(
     try:
         await transaction.commit()
     except SQLAlchemyError as exc:
-        if is_disconnected(exc):
+        if judge_error(exc) in (Meaning.RECONNECT, Meaning.UNAVAILABLE):
             raise _CommitUnanswered(exc) from exc
         raise
     return results
