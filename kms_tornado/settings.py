@@ -19,6 +19,7 @@ from .auth.issuer import (
     is_loopback_host,
 )
 from .errors import ConfigurationError
+from .networks import Network
 from .user_names import find_user_fault
 
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
@@ -114,6 +115,7 @@ class Settings:
     --insecure-no-auth, where default_username is the principal of every request.
     policy, refresh, cache_size: what `trust` was made with, or what `make_trust` will use.
     clients_ca_cert_file: the CAs that may issue client certificates; None asks for no certificate.
+    trusted_proxies: networks of the proxies whose X-Forwarded-For, -Proto and X-Request-ID are believed.
     workers: processes that share the port; 0 means one per core.
     service: the settings of the key service behind it; its data_dir may be None only with --dev.
 
@@ -130,6 +132,7 @@ class Settings:
     tls_cert_file: Path | None = None
     tls_key_file: Path | None = None
     clients_ca_cert_file: Path | None = None
+    trusted_proxies: tuple[Network, ...] = ()
     max_body_size: int = 16 * 1024 * 1024
     shutdown_timeout_s: float = 10.0
     log_level: str = "info"

@@ -10,7 +10,7 @@ from pathlib import Path
 class Fault:
     """A rule undone.
 
-    rule: the group of faults, S1 to S16, that the rule answers (`RULES`). name: what the faulty server does.
+    rule: the group of faults, S1 to S18, that the rule answers (`RULES`). name: what the faulty server does.
     file: below kms_tornado. old: a part of one line, which occurs once in the file. new: what replaces it.
     tests: what must catch it, below tests: files, or single tests in files.
     """
@@ -53,6 +53,7 @@ RULES = {
     "S15": "no class of an application's undoes the token check",
     "S16": "what an issuer takes out stays out, and what a page sends is refused",
     "S17": "one user's load keeps nobody else out",
+    "S18": "where a request comes from is said by trusted proxies alone",
 }
 
 FAULTS: tuple[Fault, ...] = (
@@ -1543,5 +1544,30 @@ FAULTS: tuple[Fault, ...] = (
         "or len(share.items) >= bounds.items_per_principal",
         "or not share.items",
         ("service/test_fair_queue.py", "service/test_executor.py"),
+    ),
+    # --- S18: whose word counts about where a request comes from ------------------------------------
+    Fault(
+        "S18",
+        "anybody is believed about where a request comes from",
+        "web/trusted_proxies.py",
+        "self._remembered[address] = self._contains(parse_address(address))",
+        "self._remembered[address] = True",
+        ("web/test_trusted_proxies.py",),
+    ),
+    Fault(
+        "S18",
+        "the client chooses its address by what it said before the proxy",
+        "web/trusted_proxies.py",
+        "            if not self._contains(address):",
+        "            if address is None:",
+        ("web/test_trusted_proxies.py",),
+    ),
+    Fault(
+        "S18",
+        "the address of a request is that of the next one on its connection",
+        "web/fast_lane.py",
+        "            forget_client(request_conn.context)",
+        "            pass",
+        ("web/test_trusted_proxies.py",),
     ),
 )

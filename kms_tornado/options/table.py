@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..auth.issuer import ALGORITHMS
+from ..networks import parse_network
 from ..settings import CRYPTO_POLICIES, LOG_FORMATS, LOG_LEVELS, Secret
 from ..wording import find_closest
 from .converters import (
@@ -271,6 +272,13 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
                 Text("PEM", parse_readable_file),
                 "let in only clients that have a certificate of one of these CAs; their bearer "
                 "token is needed all the same (default: no certificate is asked for)",
+            ),
+            Option(
+                "trusted-proxies",
+                Text("CIDR", parse_network),
+                "networks or addresses of proxies; from these alone X-Forwarded-For, X-Forwarded-Proto and "
+                "X-Request-ID are believed (default: from nobody)",
+                repeatable=True,
             ),
             Option(
                 "max-body-size",

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from ..auth.issuer import is_loopback_host
+from ..networks import find_everyone
 from ..settings import Settings
 from ..wording import cut, find_closest, make_printable, suggest
 from .converters import mask_url
@@ -47,8 +48,22 @@ def find_warnings(settings: Settings, values: Mapping[str, OptionValue]) -> Iter
                 yield warning(name, "has no effect with --insecure-no-auth")
     elif values["default-username"].source != "default":
         yield warning("default-username", "has no effect without --insecure-no-auth")
-    if settings.tls_cert_file is None and not is_loopback_host(settings.hostname):
-        yield warning("hostname", "bearer tokens pass in clear text unless a proxy adds TLS")
+    if (
+        settings.tls_cert_file is None
+        and not settings.trusted_proxies
+        and not is_loopback_host(settings.hostname)
+    ):
+        yield warning(
+            "hostname",
+            "NO TLS: everybody on the way reads the bearer tokens and the keys; set --tls-cert-file and "
+            "--tls-key-file, or name the proxies that add TLS with --trusted-proxies",
+        )
+    if everyone := find_everyone(settings.trusted_proxies):
+        yield warning(
+            "trusted-proxies",
+            f"EVERYBODY IS TRUSTED ({everyone}): any client chooses the address that the log and the limits "
+            "know it by; name the proxies' own networks",
+        )
     database_url = values["database-url"]
     if database_url.source == "flag" and mask_url(database_url.value) != database_url.value:
         yield warning(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Self, Unpack
 
 from tornado.routing import URLSpec
 from tornado.web import Application
 
 from ..auth.request_auth import RequestAuth
+from ..networks import parse_networks
 from ..redaction import mask_logs
 from ..service.kms import KMS
 from ..settings import ServiceArguments, make_service_settings
@@ -38,6 +40,7 @@ from .service_handler import (
     ServerContext,
     ServiceHandler,
 )
+from .trusted_proxies import TrustedProxies
 
 ROUTES: list[tuple[str, type[ServiceHandler]]] = [
     *((route, KMIPHandler) for route in KMIP_ROUTES),
@@ -96,6 +99,7 @@ def handlers(
     *,
     max_body_size: int = 16 * 1024 * 1024,
     auth: RequestAuth | None = None,
+    trusted_proxies: Iterable[str] = (),
     **service: Unpack[ServiceArguments],
 ) -> MountedKMS:
     """The whole KMS as routes below a path of an existing application.
@@ -103,6 +107,8 @@ def handlers(
     ``kms = handlers(prefix="/kms", data_dir=…)``, ``Application([*kms, …], bearer_auth=auth)`` and
     ``async with auth, kms:``. The arguments mean what the options of the same names do.
     max_body_size: in bytes. auth: the token checker, if it is not the application's ``bearer_auth``.
+    trusted_proxies: networks whose ``X-Forwarded-For``, ``X-Forwarded-Proto`` and ``X-Request-ID`` are believed;
+    ``HTTPServer(xheaders=True)`` believes everybody's. On a Unix socket every peer is ``0.0.0.0``.
     service: the fields of `settings.ServiceArguments`, by name.
     Raises ValueError for a prefix that does not start with a slash or that ends with one, TypeError for an
     argument that does not exist, and ConfigurationError for invalid settings.
@@ -119,6 +125,7 @@ def handlers(
         max_body_size=max_body_size,
         prefix=prefix,
         routes=tuple(path for path, _ in ROUTES),
+        trusted_proxies=TrustedProxies(parse_networks(trusted_proxies, "trusted_proxies")),
     )
     return MountedKMS(prefix, kms, context)
 

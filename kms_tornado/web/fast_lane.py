@@ -76,6 +76,7 @@ from .access_log import AnsweredRequest, log_answered_request
 from .answers import COMMON_HEADERS, Answer, render_internal_error
 from .kmip_exchange import ROUTES, Exchange
 from .service_handler import ServerContext, parse_content_length
+from .trusted_proxies import forget_client
 
 log = logging.getLogger("kms_tornado.web")
 
@@ -103,6 +104,8 @@ class FastLane(HTTPServerConnectionDelegate):
         self.body_timeout_s = body_timeout_s
 
     def start_request(self, server_conn: object, request_conn: Any) -> HTTPMessageDelegate:
+        if self.context.trusted_proxies:
+            forget_client(request_conn.context)
         return _HeadReader(self, server_conn, request_conn)
 
     def on_close(self, server_conn: object) -> None:
@@ -139,6 +142,9 @@ class _HeadReader(HTTPMessageDelegate):
         self._delegate: HTTPMessageDelegate | None = None
 
     def headers_received(self, start_line: Any, headers: HTTPHeaders) -> Awaitable[None] | None:
+        proxies = self._lane.context.trusted_proxies
+        if proxies:
+            proxies.apply(self._connection.context, headers)
         principal = self._lane.recall_principal(start_line, headers)
         if principal is None:
             application = self._lane.application
@@ -174,6 +180,7 @@ class _FastRequest(HTTPMessageDelegate):
 
     def headers_received(self, start_line: Any, headers: HTTPHeaders) -> None:
         self._path = path = start_line.path
+        self._remote_ip = self._connection.context.remote_ip
         self._exchange = Exchange(
             self._context.kms,
             self._principal,
@@ -247,9 +254,10 @@ class _FastRequest(HTTPMessageDelegate):
     def _record(self, status: int) -> None:
         """Log and count the request, as the long way does."""
         seconds, entries = time.time() - self._started, self._exchange.log_entries
-        remote_ip = self._connection.context.remote_ip
         log_answered_request(
-            AnsweredRequest(status, "POST", self._path, remote_ip, seconds, self._principal.name),
+            AnsweredRequest(
+                status, "POST", self._path, self._remote_ip, seconds, self._principal.name
+            ),
             entries,
         )
         metrics = self._context.metrics

@@ -20,6 +20,7 @@ from .bearer.mixin import BearerAuthMixin
 from .bearer.refusals import Hooks
 from .metrics import Metrics
 from .readiness import Readiness
+from .trusted_proxies import TrustedProxies
 from .worker_metrics import WorkerMetrics
 
 log = logging.getLogger("kms_tornado.web")
@@ -38,6 +39,7 @@ class ServerContext:
     one process. prefix: the path below which the routes are mounted. routes: their patterns, without it.
     is_stopping: set once, when the server begins to stop. in_flight: an element for each request
     whose answer has not been sent; a server that stops waits for them. readiness: what `/ready` asks.
+    trusted_proxies: whose word counts about where a request comes from.
     """
 
     kms: KMS
@@ -50,6 +52,7 @@ class ServerContext:
     is_stopping: bool = False
     in_flight: set[object] = field(default_factory=set)
     readiness: Readiness = field(default_factory=Readiness)
+    trusted_proxies: TrustedProxies = field(default_factory=TrustedProxies)
 
 
 @stream_request_body
@@ -77,6 +80,12 @@ class ServiceHandler(RequestHandler):
         self._close_after_body = False
         context.in_flight.add(self)
         connection: Any = self.request.connection
+        if context.trusted_proxies and context.trusted_proxies.apply(
+            connection.context, self.request.headers
+        ):
+            # Mounted in an application, where no fast lane has done so before the request was made.
+            self.request.remote_ip = connection.context.remote_ip
+            self.request.protocol = connection.context.protocol
         # `data_received` enforces the limit: Tornado would answer 400 and reset the connection.
         connection.set_max_body_size(_NO_LIMIT)
 

@@ -8,6 +8,15 @@ from kms_tornado.options import parse
 
 from .helpers import TRUSTING
 
+NO_TLS = (
+    "NO TLS: everybody on the way reads the bearer tokens and the keys; set --tls-cert-file and "
+    "--tls-key-file, or name the proxies that add TLS with --trusted-proxies"
+)
+EVERYBODY = (
+    "EVERYBODY IS TRUSTED ({}): any client chooses the address that the log and the limits know it by; "
+    "name the proxies' own networks"
+)
+
 
 @pytest.mark.parametrize(
     ("argv", "environ", "warnings"),
@@ -28,8 +37,49 @@ from .helpers import TRUSTING
         pytest.param(
             [*TRUSTING, "--jwt-audience=a", "--hostname=0.0.0.0"],
             {},
-            ["--hostname (flag): bearer tokens pass in clear text unless a proxy adds TLS"],
+            [f"--hostname (flag): {NO_TLS}"],
             id="clear text",
+        ),
+        pytest.param(
+            [*TRUSTING, "--jwt-audience=a"],
+            {"KMS_HOSTNAME": "kms.example"},
+            [f"--hostname (environment KMS_HOSTNAME): {NO_TLS}"],
+            id="clear text by a name",
+        ),
+        pytest.param(
+            [*TRUSTING, "--jwt-audience=a", "--hostname=::", "--trusted-proxies=10.0.0.7"],
+            {},
+            [],
+            id="clear text to a proxy",
+        ),
+        pytest.param(
+            [*TRUSTING, "--jwt-audience=a", "--hostname=localhost"], {}, [], id="loopback by name"
+        ),
+        pytest.param(
+            ["--dev", "--trusted-proxies=0.0.0.0/0"],
+            {},
+            [f"--trusted-proxies (flag): {EVERYBODY.format('0.0.0.0/0')}"],
+            id="everybody is a proxy",
+        ),
+        pytest.param(
+            ["--dev", "--trusted-proxies=::/1", "--trusted-proxies=8000::/1"],
+            {},
+            [f"--trusted-proxies (flag): {EVERYBODY.format('::/0')}"],
+            id="everybody is one, in two halves",
+        ),
+        pytest.param(
+            ["--dev"],
+            {"KMS_TRUSTED_PROXIES": "::ffff:0:0/96"},
+            [
+                f"--trusted-proxies (environment KMS_TRUSTED_PROXIES): {EVERYBODY.format('0.0.0.0/0')}"
+            ],
+            id="everybody is one, in mapped addresses",
+        ),
+        pytest.param(
+            ["--dev", "--trusted-proxies=10.0.0.0/8", "--trusted-proxies=fd00::/8"],
+            {},
+            [],
+            id="proxies of one's own",
         ),
         pytest.param(
             ["--dev", "--jwks-refresh-interval=1"],

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import FunctionType
 
 import tornado
-from tornado import http1connection, simple_httpclient, tcpclient, web
+from tornado import http1connection, httpserver, simple_httpclient, tcpclient, web
 
 from ...errors import ConfigurationError
 
@@ -33,6 +33,7 @@ class InternalName:
 
 _HANDLER = "tornado.web.RequestHandler"
 _SERVER_CONNECTION = "tornado.http1connection.HTTP1Connection"
+_CONNECTION_CONTEXT = "tornado.httpserver._HTTPRequestContext"
 _CLIENT = "tornado.simple_httpclient.SimpleAsyncHTTPClient"
 _CLIENT_CONNECTION = "tornado.simple_httpclient._HTTPConnection"
 _TCP_CLIENT = "tornado.tcpclient.TCPClient"
@@ -98,10 +99,23 @@ SERVER = (
         "such an answer leaves the connection open",
         "__init__",
     ),
+    InternalName(
+        _CONNECTION_CONTEXT,
+        "_orig_remote_ip",
+        "the peer of the connection, whose word may count about where a request comes from",
+        "__init__",
+    ),
+    InternalName(
+        _CONNECTION_CONTEXT,
+        "_orig_protocol",
+        "the protocol of the connection, which a proxy's request may be told to differ from",
+        "__init__",
+    ),
 )
 
 _MODULES = {
-    module.__name__: module for module in (http1connection, simple_httpclient, tcpclient, web)
+    module.__name__: module
+    for module in (http1connection, httpserver, simple_httpclient, tcpclient, web)
 }
 
 

@@ -28,6 +28,7 @@ from ..bearer.tornado_internals import SERVER, TOKEN_LAYER, check_tornado
 from ..fast_lane import FastLane
 from ..metrics import Metrics
 from ..service_handler import ServerContext
+from ..trusted_proxies import TrustedProxies
 from ..worker_metrics import WorkerMetrics
 from . import tls
 from .dev_issuer import DevIssuer
@@ -94,6 +95,7 @@ class Server:
             auth=self._auth,
             max_body_size=settings.max_body_size,
             metrics=Metrics(self._auth, kms.executor) if settings.metrics else None,
+            trusted_proxies=TrustedProxies(settings.trusted_proxies),
         )
         if context.metrics is not None and self._worker is not None:
             context.worker_metrics = await self._stack.enter_async_context(
