@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kms_tornado.crypto import key_derivation, random
+from kms_tornado.crypto.key_wrapping import MAX_KEY_WRAP_BYTES
 from kms_tornado.crypto.keys.asymmetric import MAX_RSA_BITS
 from kms_tornado.crypto.keys.certificates import MAX_CERTIFICATE_BYTES
 from kms_tornado.domain.managed_object import MAX_OBJECTS_OF_AN_OWNER
@@ -30,6 +31,7 @@ from kms_tornado.operations.common.streams import (
     MAX_STREAMS_OF_A_PRINCIPAL,
 )
 from kms_tornado.operations.locate import MAX_LOCATED
+from kms_tornado.operations.objects.wrapping import MAX_WRAPPED_BYTES
 from kms_tornado.service.access_rights import MAX_BODY_LENGTH
 from kms_tornado.service.catalogue import ALL_OBJECT_TYPES, CATALOGUE
 from kms_tornado.service.limits import MAX_DATA_BYTES, MAX_RESPONSE_BYTES
@@ -107,6 +109,8 @@ LIMITS = (
     Limit("users with rights on one object", MAX_GRANTEES, "users", "Server_Limit_Exceeded"),
     Limit("values in one search by Locate", MAX_SOUGHT_VALUES, "values", "Invalid_Field"),
     Limit("object", MAX_OBJECT_BYTES, "bytes", "Invalid_Field"),
+    Limit("wrapped object", MAX_WRAPPED_BYTES, "bytes", "Invalid_Field"),
+    Limit("key that AES-KW or AES-KWP wraps", MAX_KEY_WRAP_BYTES, "bytes", "Invalid_Field"),
     Limit("certificate", MAX_CERTIFICATE_BYTES, "bytes", "Invalid_Field"),
     Limit("reason of a revocation", MAX_REVOCATION_MESSAGE_LENGTH, "characters", "Invalid_Field"),
     Limit("RSA key", MAX_RSA_BITS, "bits", "Invalid_Attribute_Value"),

@@ -22,6 +22,7 @@ from .issuer import normalise_algorithm
 from .signature import PublicKey, list_algorithms
 
 RSA_BITS = (2048, 8192)  # below: factored in practice; above: a verification costs milliseconds
+MAX_PEM_LENGTH = 64 * 1024  # of characters; a certificate has a few thousand
 MAX_RSA_EXPONENT_BITS = 64  # with an exponent of 2048 bits, one verification takes 1.4 ms
 
 _CURVES: dict[str, ec.EllipticCurve] = {
@@ -128,6 +129,8 @@ def key_from_pem(kid: str, pem: object) -> SigningKey:
         raise UnusableKey("the key ID has characters that are not Unicode")
     if not isinstance(pem, str):
         raise UnusableKey("not PEM")
+    if len(pem) > MAX_PEM_LENGTH:
+        raise UnusableKey(f"its PEM has more than {MAX_PEM_LENGTH} characters")
     try:
         octets = pem.strip().encode("ascii")
         if octets.startswith(PEM_PUBLIC_KEY):

@@ -139,11 +139,11 @@ class KeyCache:
 
     # --- for the periodic callback and the server -----------------------------------------------
 
-    def load_kept(self) -> None:
+    async def load_kept(self) -> None:
         """Serve what a former run has kept until the first good refresh. To be called before the first tick."""
         if self._kept is None or self._key_set is not None:
             return
-        found = self._kept.load()
+        found = await asyncio.to_thread(self._kept.load)
         if found is None:
             return
         self._key_set, age_s = found

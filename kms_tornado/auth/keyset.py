@@ -30,6 +30,9 @@ _PEM_MARKS = ("BEGIN CERTIFICATE", "BEGIN PUBLIC KEY")
 #: A token without ``kid`` costs one signature check per key; no more keys than these are tried.
 MAX_KEYS_WITHOUT_KID = 8
 MAX_KEYS = 1000  # a document of 1 MiB could have more; no issuer's rotation does
+#: Arrays and objects in a document, with room for a few beside each key's. They are counted before `json` parses
+#: the text, as that holds the interpreter's lock while it makes them: 400 ms for 1 MiB of empty arrays.
+_MAX_STRUCTURES = 10 * MAX_KEYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +136,10 @@ class KeySet:
 def parse_document(body: bytes) -> KeySet | Discovery:
     """Parse what was fetched. Its members tell which kind of document it is, not the Content-Type.
 
-    Raises KeySetError, with a text for the operator.
+    Takes up to a second for MAX_KEYS: run it on a thread. Raises KeySetError, with a text for the operator.
     """
+    if body.count(b"{") + body.count(b"[") > _MAX_STRUCTURES:
+        raise KeySetError(f"the answer has more than {_MAX_STRUCTURES} arrays and objects")
     try:
         document = lenient_json.loads(body)
     except ValueError as exc:

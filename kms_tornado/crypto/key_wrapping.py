@@ -30,6 +30,12 @@ from .rsa_encryption import RSAEncryptionScheme, choose_rsa_encryption, rsa_decr
 GCM_NONCE_BYTES = 12
 GCM_TAG_BYTES = 16
 
+#: Most bytes that AES-KW and AES-KWP take: they go over all of them six times, eight bytes at once, in one call that
+#: holds the interpreter's lock. 128 KiB take some 10 ms; no key is as long.
+MAX_KEY_WRAP_BYTES = 128 * 1024
+#: What an algorithm adds to the octets at most: a checksum and padding of AES-KWP.
+_KEY_WRAP_OVERHEAD = 16
+
 _AES_KEY_BYTES = frozenset({16, 24, 32})
 #: Of the AES key that RSA_AES makes for each key that it wraps: the strongest, as all providers take it.
 _EPHEMERAL_KEY_BYTES = 32
@@ -158,7 +164,8 @@ def unwrap_key(scheme: WrappingScheme, wrapping_key: KeyMaterial, wrapped: bytes
     """The octets that `wrap_key` took.
 
     wrapping_key: an AES key, or the PKCS#8 of an RSA key.
-    Raises CryptographicFailure, the same one for every fault of the wrapped octets.
+    Raises CryptographicFailure, the same one for every fault of the wrapped octets, and InvalidField for more
+    octets than the algorithm takes.
     """
     if scheme.rsa is not None:
         try:
@@ -195,8 +202,9 @@ def _unwrap_rsa_aes(private: KeyMaterial, scheme: RSAEncryptionScheme, wrapped: 
 def wrap_kw(wrapping_key: KeyMaterial, octets: bytes) -> bytes:
     """RFC 3394: 8 bytes longer than the octets.
 
-    Raises InvalidField unless the octets are a multiple of 8 bytes and at least 16.
+    Raises InvalidField unless the octets are a multiple of 8 bytes, at least 16 and not too many.
     """
+    _check_key_wrap_size(len(octets))
     if len(octets) < 16 or len(octets) % 8:
         raise InvalidField(
             "AES-KW wraps a multiple of 8 bytes, at least 16: AES-KWP (AESKeyWrapPadding) takes any"
@@ -205,7 +213,8 @@ def wrap_kw(wrapping_key: KeyMaterial, octets: bytes) -> bytes:
 
 
 def unwrap_kw(wrapping_key: KeyMaterial, wrapped: bytes) -> bytes:
-    """The octets that `wrap_kw` took. Raises CryptographicFailure."""
+    """The octets that `wrap_kw` took. Raises CryptographicFailure, and InvalidField for too many."""
+    _check_key_wrap_size(len(wrapped) - _KEY_WRAP_OVERHEAD)
     key = _reveal_aes_key(wrapping_key)
     try:
         return keywrap.aes_key_unwrap(key, wrapped)
@@ -214,14 +223,16 @@ def unwrap_kw(wrapping_key: KeyMaterial, wrapped: bytes) -> bytes:
 
 
 def wrap_kwp(wrapping_key: KeyMaterial, octets: bytes) -> bytes:
-    """RFC 5649: up to 15 bytes longer than the octets. Raises InvalidField for no octets."""
+    """RFC 5649: up to 15 bytes longer than the octets. Raises InvalidField for none, or too many."""
+    _check_key_wrap_size(len(octets))
     if not octets:
         raise InvalidField("there is nothing to wrap")
     return keywrap.aes_key_wrap_with_padding(_reveal_aes_key(wrapping_key), octets)
 
 
 def unwrap_kwp(wrapping_key: KeyMaterial, wrapped: bytes) -> bytes:
-    """The octets that `wrap_kwp` took. Raises CryptographicFailure."""
+    """The octets that `wrap_kwp` took. Raises CryptographicFailure, and InvalidField for too many."""
+    _check_key_wrap_size(len(wrapped) - _KEY_WRAP_OVERHEAD)
     key = _reveal_aes_key(wrapping_key)
     try:
         return keywrap.aes_key_unwrap_with_padding(key, wrapped)
@@ -258,6 +269,13 @@ _UNWRAP = {
 def unwrapping_error() -> CryptographicFailure:
     """The same error whatever was wrong, so that nobody learns which check failed."""
     return CryptographicFailure("unwrapping failed")
+
+
+def _check_key_wrap_size(size: int) -> None:
+    if size > MAX_KEY_WRAP_BYTES:
+        raise InvalidField(
+            f"AES key wrap takes at most {MAX_KEY_WRAP_BYTES} bytes: AES-GCM (BlockCipherMode GCM) takes more"
+        )
 
 
 def _reveal_aes_key(wrapping_key: KeyMaterial) -> bytes:

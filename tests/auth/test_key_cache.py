@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import logging
 import math
+import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -857,7 +858,7 @@ class Kept:
         self.written.append((document, key_set, fetched_at))
 
 
-def keeping(kept: Any, *plan: Step, **policy: float) -> Rig:
+async def keeping(kept: Any, *plan: Step, **policy: float) -> Rig:
     rig = Rig(*plan, **policy)
     rig.cache = KeyCache(
         TrustedIssuer(ISSUER),
@@ -868,13 +869,25 @@ def keeping(kept: Any, *plan: Step, **policy: float) -> Rig:
         jitter=lambda a, b: a,
         wall_clock=lambda: WALL + rig.time - 1000,
     )
-    rig.cache.load_kept()
+    await rig.cache.load_kept()
     return rig
+
+
+def test_kept_keys_are_read_off_the_event_loop() -> None:
+    class Watched(Kept):
+        def load(self) -> Any:
+            read_by.append(threading.current_thread())
+            return super().load()
+
+    read_by: list[threading.Thread] = []
+    asyncio.run(keeping(Watched((A, 60.0))))
+    assert len(read_by) == 1
+    assert read_by != [threading.main_thread()]
 
 
 def test_kept_keys_serve_from_the_start_until_a_refresh_succeeds_and_say_so() -> None:
     async def story() -> None:
-        rig = keeping(Kept((A, 60.0)), FAILED, FAILED, B)
+        rig = await keeping(Kept((A, 60.0)), FAILED, FAILED, B)
         before = rig.cache.status()
         assert rig.cache.require_key_set() is A
         assert (before.state, before.level, before.cause) == ("kept", "DEGRADED", "not fetched yet")
@@ -902,7 +915,7 @@ def test_kept_keys_become_stale_counted_from_their_fetch_also_while_the_first_re
             raise AssertionError
 
         for step in (hanging, FAILED):
-            rig = keeping(Kept((A, 90.0)), step, max_stale_s=100)
+            rig = await keeping(Kept((A, 90.0)), step, max_stale_s=100)
             await rig.at(0)
             await rig.at(10)
             assert rig.cache.require_key_set() is A
@@ -921,7 +934,7 @@ def test_keys_are_written_before_they_are_used(found: tuple[KeySet, float] | Non
 
     async def story() -> None:
         kept = Kept(found)
-        rig = keeping(kept, LoadedKeys(B, None, b"B"), LoadedKeys(B, None, b"B"), FAILED)
+        rig = await keeping(kept, LoadedKeys(B, None, b"B"), LoadedKeys(B, None, b"B"), FAILED)
         seen = []
         kept.before = lambda: seen.append(rig.cache.find_key_set() is B)
         await rig.at(0)
@@ -944,7 +957,7 @@ def test_an_answer_is_as_old_as_its_request() -> None:
             await has_answered.wait()
             return LoadedKeys(B, None, b"B")
 
-        rig = keeping(kept, slow)
+        rig = await keeping(kept, slow)
         await rig.at(0)
         rig.time += 4
         has_answered.set()
@@ -957,7 +970,7 @@ def test_an_answer_is_as_old_as_its_request() -> None:
 def test_an_empty_set_is_kept_and_serves_as_any_other() -> None:
     async def story() -> None:
         empty = KeySet(())
-        rig = keeping(Kept((empty, 5.0)), FAILED)
+        rig = await keeping(Kept((empty, 5.0)), FAILED)
         await rig.at(0)
         assert rig.cache.require_key_set() is empty
 
@@ -966,7 +979,7 @@ def test_an_empty_set_is_kept_and_serves_as_any_other() -> None:
 
 def test_the_level_says_since_when_by_the_clock_on_the_wall() -> None:
     async def story() -> None:
-        rig = keeping(None, FAILED, A, FAILED, max_stale_s=400)
+        rig = await keeping(None, FAILED, A, FAILED, max_stale_s=400)
         assert rig.cache.status().cause == "not fetched yet"
         seen = []
         for seconds in (0, 5, 300, 350, 406, 500):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from typing import Any
 
 import pytest
 
+from kms_tornado.auth import key_source
 from kms_tornado.auth.issuer import TrustedIssuer
 from kms_tornado.auth.key_source import FetchResult, KeySource, LoadedKeys
+from kms_tornado.auth.keyset import parse_document
 from kms_tornado.errors import KeySetError
 
 from ..keys import certificate, jwk, private_key
@@ -376,6 +379,22 @@ def test_a_document_that_cannot_be_used_leaves_no_etag_behind() -> None:
 
     asyncio.run(run())
     assert [etag for _, etag in web.asked] == [None, None]
+
+
+def test_key_set_is_parsed_off_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand keys take a fifth of a second, certificates longer."""
+    parsed_by = []
+
+    def parse(body: bytes) -> Any:
+        parsed_by.append(threading.current_thread())
+        return parse_document(body)
+
+    monkeypatch.setattr(key_source, "parse_document", parse)
+    web = Web()
+    web.answers = {f"{I}/k": KEYS}
+    load(web, jwks_uri=f"{I}/k")
+    assert len(parsed_by) == 1
+    assert parsed_by != [threading.main_thread()]
 
 
 def test_the_etags_of_discovery_and_keys_are_kept_apart() -> None:

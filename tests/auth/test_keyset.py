@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kms_tornado.auth.jwk import MAX_PEM_LENGTH
 from kms_tornado.auth.keyset import MAX_KEYS_WITHOUT_KID, Discovery, KeySet, parse_document
 from kms_tornado.errors import KeySetError
 
@@ -538,3 +539,28 @@ def test_any_json_is_a_key_set_a_discovery_or_an_error(value: Any) -> None:
 def test_any_bytes_are_a_key_set_or_an_error(data: bytes) -> None:
     with pytest.raises(KeySetError):
         parse(data)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b'{"keys":[],"x":[' + b"[]," * 20_000 + b"[]]}", id="arrays"),
+        pytest.param(b'{"keys":[],"x":[' + b"{}," * 20_000 + b"{}]}", id="objects"),
+    ],
+)
+def test_document_of_more_parts_than_a_thousand_keys_have_is_refused_before_it_is_parsed(
+    body: bytes,
+) -> None:
+    """To parse 1 MiB of them holds the interpreter's lock for 0.4 s."""
+    with pytest.raises(KeySetError, match="more than 10000 arrays and objects"):
+        parse_document(body)
+
+
+def test_certificate_of_a_size_that_no_certificate_has_is_skipped_unread() -> None:
+    pem = "-----BEGIN CERTIFICATE-----\n" + "A" * MAX_PEM_LENGTH
+    keys = parse({"a": pem, "b": certificate(private_key("RS256")).decode()})
+    assert isinstance(keys, KeySet)
+    assert [skipped.why for skipped in keys.skipped] == [
+        f"its PEM has more than {MAX_PEM_LENGTH} characters"
+    ]
+    assert keys.has_kid("b")

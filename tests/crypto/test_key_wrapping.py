@@ -85,6 +85,18 @@ def test_kw_refuses_what_it_cannot_wrap_and_names_what_can(size):
         key_wrapping.wrap_kw(KEK, bytes(size))
 
 
+@pytest.mark.parametrize("algorithm", ["KW", "KWP"])
+def test_key_wrap_takes_no_more_than_it_wraps_in_a_moment(algorithm):
+    """It holds the interpreter's lock meanwhile, on whatever thread it runs."""
+    wrap, unwrap = ALGORITHMS[algorithm]
+    most = bytes(key_wrapping.MAX_KEY_WRAP_BYTES)
+    assert unwrap(KEK, wrap(KEK, most)) == most
+    with pytest.raises(InvalidField, match="GCM"):
+        wrap(KEK, most + bytes(8))
+    with pytest.raises(InvalidField, match="GCM"):
+        unwrap(KEK, most + bytes(24))
+
+
 def test_kwp_refuses_nothing():
     with pytest.raises(InvalidField):
         key_wrapping.wrap_kwp(KEK, b"")

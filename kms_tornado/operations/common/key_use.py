@@ -63,12 +63,14 @@ def require_data(data: bytes | None, stage: Stage) -> bytes:
 # --- threads ------------------------------------------------------------------------------------
 
 
-async def run_maybe_offloaded(call: Call, size: int, work: Callable[[], T]) -> T:
-    """Run the work, on a thread if it is about more than OFFLOAD_BYTES. size: in bytes.
+async def run_maybe_offloaded(
+    call: Call, size: int, work: Callable[[], T], *, above: int = OFFLOAD_BYTES
+) -> T:
+    """Run the work, on a thread if its size is `above` a millisecond's. size: in bytes.
 
     Raises Unavailable where no thread is free: call it before anything is changed.
     """
-    return await call.offload(work, size=size) if size > OFFLOAD_BYTES else work()
+    return await call.offload(work, size=size) if size > above else work()
 
 
 async def run_offloaded_or_inline(call: Call, size: int, work: Callable[[], T]) -> T:

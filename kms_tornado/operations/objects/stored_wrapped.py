@@ -31,11 +31,9 @@ from ...kmip.enums import (
     ObjectType,
     WrappingMethod,
 )
-from ...kmip.key_material import KeyMaterialField
 from ...kmip.objects import (
     OBJECT_CLASSES,
     Certificate,
-    EncodedKeyValue,
     EncryptionKeyInformation,
     KeyBlock,
     KeyValue,
@@ -61,6 +59,7 @@ from .incoming import (
 from .outgoing import enclose_key_block, render_inner_attributes
 from .wrapping import (
     determine_encoding,
+    read_wrapped_octets,
     require_encryption_key,
     unwrap_key_block,
     wrap_key_block,
@@ -102,7 +101,7 @@ def parse_wrapped_object(
     if information.unique_identifier.startswith("["):
         # It would mean another key for each caller who uses the object.
         raise InvalidField("what is stored wrapped names the wrapping key by its identifier")
-    _check_is_octets(block)
+    read_wrapped_octets(block.key_value)
     requested = merge_inner_attributes(block, requested)
     algorithm = requested.cryptographic_algorithm or block.cryptographic_algorithm
     if algorithm is None and object_type is not ObjectType.SECRET_DATA:
@@ -196,14 +195,6 @@ def _complete_block(block: KeyBlock, structure_default: EncodingOption) -> KeyBl
             data, encoding_option=determine_encoding(block, structure_default)
         ),
     )
-
-
-def _check_is_octets(block: KeyBlock) -> None:
-    value = block.key_value
-    if isinstance(value, EncodedKeyValue):
-        return
-    if not isinstance(value, KeyValue) or not isinstance(value.key_material, KeyMaterialField):
-        raise InvalidField("a wrapped key is a ByteString")
 
 
 def _link_to(wrapping_uid: str, links: tuple[Link, ...]) -> tuple[Link, ...]:

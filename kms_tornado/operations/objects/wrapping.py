@@ -54,7 +54,8 @@ from ...kmip.objects import (
 from ...kmip.schema import tag_of
 from ...kmip.structures import CryptographicParameters
 from ..common.call import Call, UsableKey
-from ..common.key_use import run_with_private_key
+from ..common.key_use import run_maybe_offloaded, run_with_private_key
+from ..common.new_object import MAX_OBJECT_BYTES
 from ..common.nonces import take_server_nonce
 from ..common.object_attributes import describe_object, merge_attributes
 from .outgoing import render_key_block
@@ -65,6 +66,11 @@ from .wrapping_policy import (
     check_wrapping_key_protects,
     fetch_private_key_of,
 )
+
+#: Most bytes of a wrapped object: its material, and what may be wrapped with it, such as attributes.
+MAX_WRAPPED_BYTES = 2 * MAX_OBJECT_BYTES
+#: Bytes above which wrapping or unwrapping is worth a thread: AES-KW takes a millisecond for them.
+_OFFLOAD_BYTES = 8 * 1024
 
 _WRAPPING_TYPES = frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.PUBLIC_KEY})
 _UNWRAPPING_TYPES = frozenset(
@@ -128,7 +134,8 @@ async def _wrap_octets(
     if scheme.algorithm is WrapAlgorithm.GCM:
         check_server_may_choose(wrapping_key.target.nonce_source, instead="wrap with AES-KWP")
         await take_server_nonce(call, wrapping_key.target, material)
-    return wrap_key(scheme, material, octets)
+    work = partial(wrap_key, scheme, material, octets)
+    return await run_maybe_offloaded(call, len(octets), work, above=_OFFLOAD_BYTES)
 
 
 def require_encryption_key(
@@ -263,14 +270,19 @@ async def unwrap_key_block(
     scheme = _choose_scheme(call, wrapping_key.target, information, Use.PROCESS)
     if wrapping_key.target.attributes.sensitive:
         check_scheme_protects(scheme)
-    octets = _read_wrapped_octets(value)
-    work = partial(unwrap_key, scheme, wrapping_key.open(), octets)
-    if scheme.rsa is not None:
-        plain = await run_with_private_key(call, wrapping_key.target, work)
-    else:
-        plain = work()
+    octets = read_wrapped_octets(value)
     encoding = determine_encoding(block, structure_default)
-    plain_value, rights = _decode_plain_value(block, value, plain, encoding)
+    unwrap = partial(unwrap_key, scheme, wrapping_key.open(), octets)
+
+    def work() -> tuple[KeyValue, WrappedRights | None]:
+        return _decode_plain_value(block, value, unwrap(), encoding)
+
+    if scheme.rsa is not None and len(octets) <= _OFFLOAD_BYTES:
+        plain_value, rights = await run_with_private_key(call, wrapping_key.target, work)
+    else:
+        plain_value, rights = await run_maybe_offloaded(
+            call, len(octets), work, above=_OFFLOAD_BYTES
+        )
     return UnwrappedBlock(
         dataclasses.replace(block, key_value=plain_value, key_wrapping_data=None),
         wrapping_key.target,
@@ -297,12 +309,17 @@ async def _fetch_to_unwrap(call: Call, identifier: str) -> UsableKey:
     )
 
 
-def _read_wrapped_octets(value: KeyValue | EncodedKeyValue) -> bytes:
+def read_wrapped_octets(value: KeyValue | EncodedKeyValue) -> bytes:
+    """The octets of a wrapped block. Raises InvalidField for more than MAX_WRAPPED_BYTES, and for no octets."""
     if isinstance(value, EncodedKeyValue):
-        return value.octets
-    if not isinstance(value.key_material, KeyMaterialField):
+        octets = value.octets
+    elif isinstance(value.key_material, KeyMaterialField):
+        octets = value.key_material.octets
+    else:
         raise InvalidField("a wrapped key is a ByteString")
-    return value.key_material.octets
+    if len(octets) > MAX_WRAPPED_BYTES:
+        raise InvalidField(f"a wrapped object has at most {MAX_WRAPPED_BYTES} bytes")
+    return octets
 
 
 def _decode_plain_value(

@@ -182,7 +182,7 @@ class BearerAuth:
                     issuer.uri,
                 )
         for cache in self._caches.values():
-            cache.load_kept()
+            await cache.load_kept()
         self._fetch.open()
         self._tick()
 
