@@ -360,6 +360,14 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "S3",
+        "the naming of users is believed without its code",
+        "store/sql/naming.py",
+        "    authenticator.check_row(_SUBJECT, code, server_state.name, _NAME, text)",
+        "    pass",
+        ("store/sql/test_naming.py",),
+    ),
+    Fault(
+        "S3",
         "rights come from the index and not from the row",
         "store/sql/store.py",
         "check_index_rows(uid, row[GRANTS], principal,",

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Self, TypeVar
 
 from ..crypto.envelope import MasterKey
-from ..errors import ConfigurationError, Unavailable
+from ..domain.user_naming import UserNaming, find_naming_fault
+from ..errors import ConfigurationError, GeneralFailure, Unavailable
 from ..settings import ServiceSettings
 from ..store.base import CheckValues, ObjectStore, OtherMasterKey
 from ..store.data_dir import describe_database, make_data_dir
@@ -78,6 +79,22 @@ class KMS:
         if self._master_key is None:
             raise Unavailable("the key service is not started")
         return self._master_key.kept_keys_mac
+
+    async def check_user_naming(self, naming: UserNaming, issuers: Collection[str]) -> None:
+        """Refuse a naming of users under which the owners of the objects would find none of them.
+
+        Called by a server, before it serves; an application that mounts the KMS names its users itself.
+        Raises ConfigurationError, and Unavailable while the KMS is not open.
+        """
+        try:
+            kept = await self.store.settle_naming(naming, issuers)
+        except GeneralFailure as exc:
+            raise ConfigurationError(
+                "the database's row about the naming of users was changed by something else than this "
+                "server; restore a backup"
+            ) from exc
+        if fault := find_naming_fault(kept, naming):
+            raise ConfigurationError(*fault)
 
     async def offload(
         self, function: Callable[[], T], *, principal: str, heavy: bool = False, size: int = 0

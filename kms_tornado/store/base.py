@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 from ..domain.managed_object import ManagedObject, UniqueIdentifier
 from ..domain.search import LocatedPage, LocateSearch, TagSearch
+from ..domain.user_naming import UserNaming
 from ..errors import KMIPError, Unavailable
 from ..kmip.enums import Operation
 
@@ -248,6 +249,13 @@ class ObjectStore(Objects, Protocol):
         taken as they are and get their codes, all at once, which a warning in the log says.
         Raises OtherMasterKey for any other check value, and ConfigurationError where there are objects and
         none, or rows with codes beside the former one: neither is how a server leaves a database.
+        """
+
+    async def settle_naming(self, configured: UserNaming, issuers: Collection[str]) -> UserNaming:
+        """How the owners of the objects are named; the configured naming is stored where there are none.
+
+        issuers: that are configured, by which the objects of an older version are told apart. Called
+        after `authenticate_rows`. Raises GeneralFailure for a row that something else wrote.
         """
 
     async def stop(self) -> None:

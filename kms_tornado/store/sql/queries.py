@@ -91,6 +91,7 @@ granted = (
 any_object = select(objects.c.serial).limit(write_constant(1))
 
 check_value = select(server_state.c.value).where(server_state.c.name == "master_key_check")
+naming_value = select(server_state.c.value).where(server_state.c.name == "user_naming")
 
 
 class PreparedQueries:
@@ -103,4 +104,5 @@ class PreparedQueries:
         self.check_value = Prepared(check_value, dialect)
         self.granted = Prepared(granted, dialect)
         self.identifier = Prepared(tombstones.by_uid, dialect)
+        self.naming_value = Prepared(naming_value, dialect)
         self.owned = Prepared(owned, dialect)

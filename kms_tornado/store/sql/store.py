@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from sqlalchemy import Dialect
 
 from ...domain.managed_object import ManagedObject, UniqueIdentifier
 from ...domain.search import LocatedPage, LocateSearch, TagSearch
+from ...domain.user_naming import UserNaming
 from ...kmip.enums import Operation
 from ..base import (
     Change,
@@ -25,6 +27,7 @@ from ..bounds import check_tags, check_tags_of_changes
 from .commits import Commit, GroupCommit, Job
 from .grants import check_index_rows, parse_grants, rights_of
 from .index_check import IndexCheck
+from .naming import parse_naming, settle_naming
 from .queries import PreparedQueries
 from .row_macs import AlteredRow, RowAuthenticator, altered_object, log_altered
 from .rows import GRANTS, RowParser
@@ -123,6 +126,20 @@ class SQLStore:
             if sealed is not None:
                 log_sealed(sealed)
         self._authenticator.use(row_mac)
+
+    async def settle_naming(self, configured: UserNaming, issuers: Collection[str]) -> UserNaming:
+        with _logging_altered_rows:
+            rows = await self.backend.read(self._queries.naming_value)
+            if rows and (kept := parse_naming(rows[0][0], self._authenticator)) == configured:
+                return kept
+            job = partial(
+                settle_naming,
+                authenticator=self._authenticator,
+                configured=configured,
+                issuers=issuers,
+            )
+            settled: UserNaming = await self.backend.run_exclusively(job)
+            return settled
 
     async def stop(self) -> None:
         await self.backend.stop(within_s=_STOP_S)

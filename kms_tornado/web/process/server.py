@@ -19,6 +19,7 @@ from ...auth.kept_keys import KeptKeys
 from ...auth.minting import ALGORITHM
 from ...auth.no_auth import InsecureNoAuth
 from ...auth.request_auth import RequestAuth
+from ...domain.user_naming import UserNaming
 from ...errors import ConfigurationError
 from ...service.kms import KMS
 from ...settings import ServiceSettings, Settings
@@ -89,6 +90,11 @@ class Server:
         kms = await self._stack.enter_async_context(
             KMS(self._service_settings(), may_make_database=may_make)
         )
+        if (trust := settings.trust) is not None:
+            await kms.check_user_naming(
+                UserNaming(trust.policy.namespace_by_issuer, trust.policy.user_claim),
+                [issuer.uri for issuer in trust.issuers],
+            )
         self._auth = await self._start_auth(kms)
         context = ServerContext(
             kms=kms,

@@ -1,0 +1,36 @@
+"""Under which naming of users the owners of objects keep them."""
+
+from __future__ import annotations
+
+import pytest
+
+from kms_tornado.domain.user_naming import UserNaming, find_naming_fault
+
+PLAIN, BY_ISSUER = UserNaming(False, "sub"), UserNaming(True, "sub")
+EMAIL = UserNaming(False, "email")
+
+
+@pytest.mark.parametrize("naming", [PLAIN, BY_ISSUER, EMAIL])
+def test_same_naming_has_no_fault(naming: UserNaming) -> None:
+    assert find_naming_fault(naming, naming) is None
+
+
+@pytest.mark.parametrize(
+    ("kept", "configured", "field", "way"),
+    [
+        pytest.param(PLAIN, BY_ISSUER, "namespace_by_issuer", "set it to shared", id="2nd issuer"),
+        pytest.param(BY_ISSUER, PLAIN, "namespace_by_issuer", "set it to issuer", id="taken out"),
+        pytest.param(PLAIN, EMAIL, "user_claim", "set it to sub", id="another claim"),
+        pytest.param(EMAIL, PLAIN, "user_claim", "set it to email", id="the default claim"),
+        pytest.param(
+            EMAIL, BY_ISSUER, "namespace_by_issuer", "set it to shared", id="both: the first"
+        ),
+    ],
+)
+def test_other_naming_is_a_fault_that_names_the_setting_and_the_way(
+    kept: UserNaming, configured: UserNaming, field: str, way: str
+) -> None:
+    fault = find_naming_fault(kept, configured)
+    assert fault is not None
+    assert fault[1] == field
+    assert way in fault[0]
