@@ -1,0 +1,1 @@
+"""How it is put into operation: the files of conf/, tried with the programs that read them."""
