@@ -117,5 +117,6 @@ def mask_url(text: str) -> str:
     if at:
         user, colon, _ = user_info.partition(":")
         rest = f"{user}{':***' if colon else ''}@{place}"
-    parameter = r"(?i)([?&][^=&#]*(?:pass|pwd|secret|token)[^=&#]*=)[^&#]*"
+    # libpq decodes names, takes a # for part of a value, and reads "password = x" without a URL, too.
+    parameter = r"(?i)((?:^|[?&\s])(?!passfile=)[^=&\s?/:]*(?:pass|pwd|secret|token|%)[^=&\s?/:]*\s*=\s*)[^&]*"
     return re.sub(parameter, r"\1***", f"{scheme}{separator}{rest}")

@@ -14,8 +14,8 @@ from ..domain.user_naming import UserNaming, find_naming_fault
 from ..errors import ConfigurationError, GeneralFailure, Unavailable
 from ..settings import ServiceSettings
 from ..store.base import CheckValues, ObjectStore, OtherMasterKey
-from ..store.data_dir import describe_database, make_data_dir
-from ..store.opening import open_store
+from ..store.data_dir import make_data_dir
+from ..store.opening import describe_database, open_store
 from .access_rights import AccessRights
 from .executor import HEAVY, LIGHT, Executor, LaneSize
 from .master_key import load_master_key

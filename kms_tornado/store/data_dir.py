@@ -7,7 +7,7 @@ import os
 import stat
 from pathlib import Path
 
-from sqlalchemy import URL, make_url
+from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from ..errors import ConfigurationError
@@ -41,8 +41,12 @@ def make_data_dir(path: Path) -> Path:
     return path
 
 
-def resolve_database_url(url: str, data_dir: Path) -> URL:
-    """Parse the database URL, with the path of an SQLite file made absolute, from the data directory on.
+def is_postgresql(url: str) -> bool:
+    return url.partition("://")[0] in _POSTGRESQL
+
+
+def resolve_sqlite_url(url: str, data_dir: Path) -> Path:
+    """The absolute path of the file that the URL names, from the data directory on.
 
     Raises ConfigurationError, which never repeats the URL: there may be a password in it.
     """
@@ -50,10 +54,6 @@ def resolve_database_url(url: str, data_dir: Path) -> URL:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
         raise _url_refusal("is not a database URL") from None
-    if parsed.drivername in _POSTGRESQL:
-        if not parsed.database:
-            raise _url_refusal("names no database: postgresql://user@host/database")
-        return parsed.set(drivername="postgresql")
     if parsed.drivername not in _SQLITE:
         raise _url_refusal("is neither sqlite:///... nor postgresql://...")
     if parsed.host or parsed.username or parsed.password or parsed.port:
@@ -64,17 +64,7 @@ def resolve_database_url(url: str, data_dir: Path) -> URL:
     # An in-memory database forgets every key at the end, and each connection has its own.
     if not database or database == ":memory:" or database.startswith("file:"):
         raise _url_refusal("must name a file: sqlite:///kms.db")
-    return URL.create("sqlite", database=str(data_dir.absolute() / database))
-
-
-def describe_database(url: str, data_dir: Path) -> str:
-    """The database's URL for the log: without its password, and without parameters, which may hold one."""
-    resolved = resolve_database_url(url, data_dir)
-    return resolved.set(query={}).render_as_string(hide_password=True)
-
-
-def is_sqlite(url: URL) -> bool:
-    return url.drivername in _SQLITE
+    return data_dir.absolute() / database
 
 
 def _refusal(path: Path, fault: str) -> ConfigurationError:

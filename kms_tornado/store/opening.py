@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..errors import ConfigurationError
 from .base import ObjectStore
-from .data_dir import is_sqlite, resolve_database_url
+from .data_dir import is_postgresql, resolve_sqlite_url
 from .sql.store import SQLStore
 from .sqlite.backend import SQLiteBackend
 
@@ -17,14 +17,22 @@ def open_store(url: str, data_dir: Path, *, may_make: bool = True) -> ObjectStor
     may_make: whether its start makes a database where there is none.
     Raises ConfigurationError for a URL that names no usable database, or if its driver is not installed.
     """
-    resolved = resolve_database_url(url, data_dir)
-    if is_sqlite(resolved):
-        return SQLStore(SQLiteBackend(Path(str(resolved.database)), may_make=may_make))
+    if not is_postgresql(url):
+        return SQLStore(SQLiteBackend(resolve_sqlite_url(url, data_dir), may_make=may_make))
     try:
         from .postgres.backend import PostgresBackend  # imported here: it needs an extra
 
-        return SQLStore(PostgresBackend(resolved, may_make=may_make))
+        return SQLStore(PostgresBackend(url, may_make=may_make))
     except ImportError as exc:
         raise ConfigurationError(
             "PostgreSQL needs an extra: pip install 'kms-tornado[postgresql]'", "database_url"
         ) from exc
+
+
+def describe_database(url: str, data_dir: Path) -> str:
+    """The URL of a store that was opened, for the log: without password and parameters."""
+    if not is_postgresql(url):
+        return f"sqlite:///{resolve_sqlite_url(url, data_dir)}"
+    from .postgres.address import parse_address  # imported here: it needs an extra
+
+    return parse_address(url).name

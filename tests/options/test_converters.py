@@ -69,7 +69,18 @@ def test_auth_provider_is_split_at_commas(text, issuer):
         ("postgresql://u:x@h/d", "postgresql://u:***@h/d"),
         ("postgresql://:x@h/d", "postgresql://:***@h/d"),
         ("postgresql://u:x/y@z:w@h/d", "postgresql://u:***@h/d"),
-        ("postgresql://h/d?user=u&password=x#y", "postgresql://h/d?user=u&password=***#y"),
+        (
+            "postgresql://h/d?user=u&password=x#y&port=1",
+            "postgresql://h/d?user=u&password=***&port=1",
+        ),
+        ("postgresql://h/d?p%61ssword=x", "postgresql://h/d?p%61ssword=***"),
+        (
+            "postgresql://h/d?passfile=/f&sslmode=require",
+            "postgresql://h/d?passfile=/f&sslmode=require",
+        ),
+        ("postgresql://u:x@h1:1,[::1]:2/d?a=b", "postgresql://u:***@h1:1,[::1]:2/d?a=b"),
+        ("postgresql://%2Ftmp/d?host=%2Frun", "postgresql://%2Ftmp/d?host=%2Frun"),
+        ("host=h password = 'x y' dbname=d", "host=h password = ***"),
         ("postgresql://h/d?sslPassword=x", "postgresql://h/d?sslPassword=***"),
     ],
 )

@@ -69,7 +69,7 @@ def store_at(place: Place, **options: Any) -> ObjectStore:
     """options: of the backend."""
     if isinstance(place, Path):
         return SQLStore(SQLiteBackend(place, **options))
-    return SQLStore(PostgresBackend(make_url(place), **options))
+    return SQLStore(PostgresBackend(place, **options))
 
 
 def place_from(text: str) -> Place:

@@ -9,7 +9,7 @@ import stat
 import pytest
 
 from kms_tornado.errors import ConfigurationError
-from kms_tornado.store.data_dir import make_data_dir, resolve_database_url
+from kms_tornado.store.data_dir import make_data_dir, resolve_sqlite_url
 from kms_tornado.store.opening import open_store
 from kms_tornado.store.postgres.backend import PostgresBackend
 from kms_tornado.store.sqlite.backend import SQLiteBackend
@@ -88,9 +88,7 @@ def test_a_directory_that_cannot_be_written_to_is_refused(tmp_path, monkeypatch)
     ],
 )
 def test_a_database_url_names_a_file(tmp_path, url, expected):
-    resolved = resolve_database_url(url, tmp_path)
-    assert resolved.drivername == "sqlite"
-    assert resolved.database == expected.format(data=tmp_path)
+    assert str(resolve_sqlite_url(url, tmp_path)) == expected.format(data=tmp_path)
     assert isinstance(open_store(url, tmp_path).backend, SQLiteBackend)
 
 

@@ -10,14 +10,16 @@ import asyncio
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import URL, Dialect
+from sqlalchemy import Dialect, func, select
 from sqlalchemy.dialects.postgresql.psycopg import PGDialectAsync_psycopg as PostgresDialect
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ..base import NOT_OPEN, make_unavailable
 from ..sql.commits import Job
 from ..sql.statements import NO_VALUES, Prepared, Rows, SQLAlchemyRunner, Values
-from .engine import open_engine, prepare, run_exclusively
+from .address import parse_address
+from .connector import Connector
+from .engine import OPEN_TIMEOUT_S, open_engine, prepare, run_exclusively
 from .reader import PostgresReader
 from .writer import CONNECTIONS, PostgresWriter
 
@@ -27,33 +29,34 @@ READERS = 8
 #: psycopg's style of parameters. It stands here, so that a server on SQLite does not load psycopg.
 POSTGRESQL: Dialect = PostgresDialect(paramstyle="format")  # type: ignore[no-untyped-call]
 
+_READ_ONLY = Prepared(select(func.current_setting("transaction_read_only")), POSTGRESQL)
+
 
 class PostgresBackend:
     """A `Backend`. may_make: whether its start makes the tables in an empty database."""
 
     dialect: Dialect = POSTGRESQL
 
-    def __init__(self, url: URL, *, may_make: bool = True) -> None:
+    def __init__(self, url: str, *, may_make: bool = True) -> None:
         """Raises ImportError where the driver is not installed, ConfigurationError for a wrong URL."""
         self._may_make = may_make
-        self._url = url.set(drivername="postgresql+psycopg")
-        self._name = _hide_password(self._url)
+        self._connector = Connector(parse_address(url))
         # All are None while the backend is stopped.
         self._reader: PostgresReader | None = None
         self._write_engine: AsyncEngine | None = None
         self._writer: PostgresWriter | None = None
-        open_engine(self._url, size=1)
+        self._make_engine()
 
     async def start(self) -> None:
-        write_engine = open_engine(self._url, size=CONNECTIONS)
+        write_engine = self._make_engine()
         try:
-            await prepare(write_engine, name=self._name, may_make=self._may_make)
+            await prepare(write_engine, name=self._connector.name, may_make=self._may_make)
         except BaseException:
             await write_engine.dispose()
             raise
         self._write_engine = write_engine
-        self._reader = PostgresReader(write_engine, size=READERS)
-        self._writer = PostgresWriter(write_engine)
+        self._reader = PostgresReader(self._connector, size=READERS)
+        self._writer = PostgresWriter(write_engine, self._connector)
         self._writer.start()
 
     async def stop(self, *, within_s: float) -> None:
@@ -74,7 +77,7 @@ class PostgresBackend:
     async def ping(self, statement: Prepared) -> None:
         if self._reader is None:
             raise make_unavailable(NOT_OPEN)
-        await self._reader.ping(statement, NO_VALUES)
+        await self._reader.ping(statement, _READ_ONLY)
 
     async def search(self, statement: Prepared, values: Values) -> Rows:
         return await self.read(statement, values)
@@ -97,9 +100,14 @@ class PostgresBackend:
         if self._write_engine is None:
             raise make_unavailable(NOT_OPEN)
         return await run_exclusively(
-            self._write_engine, lambda connection: job(SQLAlchemyRunner(connection)), self._name
+            self._write_engine,
+            lambda connection: job(SQLAlchemyRunner(connection)),
+            self._connector.name,
         )
 
-
-def _hide_password(url: URL) -> str:
-    return url.set(drivername="postgresql", query={}).render_as_string(hide_password=True)
+    def _make_engine(self) -> AsyncEngine:
+        """Raises ImportError where greenlet is not installed."""
+        return open_engine(
+            lambda: self._connector.open(within_s=OPEN_TIMEOUT_S, autocommit=False),
+            size=CONNECTIONS,
+        )

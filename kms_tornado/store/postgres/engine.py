@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import URL, Connection, event, text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from ...errors import ConfigurationError, Unavailable
 from ..base import make_unavailable
 from ..migrate import upgrade
-from .errors import describe_error, is_passing, translate_error
+from .errors import describe_error, is_passing
 
 if TYPE_CHECKING:
     import psycopg
@@ -31,20 +31,12 @@ _STATEMENT_TIMEOUT_MS = 15_000
 _LOCK_TIMEOUT_MS = 5_000
 _IDLE_TIMEOUT_MS = 4_000
 
-# A database host that vanishes is noticed within seconds; with TCP's defaults it would take hours.
-_CONNECT_ARGUMENTS: Mapping[str, Any] = {
-    "application_name": "kms_tornado",
-    "client_encoding": "utf8",
-    "connect_timeout": 5,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 10_000,
-}
-
 #: The number of the advisory lock that lets one server at a time upgrade the schema: "kms_torn" in
 #: ASCII.
 _UPGRADE_LOCK = int.from_bytes(b"kms_torn", "big")
+
+#: Where PostgreSQL listens unless told otherwise.
+DEFAULT_PORT = 5432
 
 #: How long to wait for a connection while all of them are in use.
 POOL_TIMEOUT_S = 5.0
@@ -54,68 +46,30 @@ OPEN_TIMEOUT_S = 10.0
 REPLY_TIMEOUT_S = _STATEMENT_TIMEOUT_MS / 1000 + 2.0
 
 
-def open_engine(url: URL, *, size: int) -> AsyncEngine:
+def open_engine(open_connection: Callable[[], Awaitable[Any]], *, size: int) -> AsyncEngine:
     """An engine that has not opened a connection yet. size: most connections at the same time.
 
-    Raises ImportError where the driver is missing, ConfigurationError for a URL with wrong parameters.
+    open_connection: opens one of psycopg's own, not in autocommit.
     """
-    arguments = {k: v for k, v in _CONNECT_ARGUMENTS.items() if k not in url.query}
-    try:
-        engine = create_async_engine(
-            url,
-            isolation_level="READ COMMITTED",
-            pool_size=size,
-            max_overflow=0,
-            pool_timeout=POOL_TIMEOUT_S,
-            hide_parameters=True,  # an exception may end in a log
-            use_native_hstore=False,  # saves a query on each new connection
-            connect_args=arguments,
-        )
-    except (SQLAlchemyError, TypeError, ValueError):
-        raise ConfigurationError("is not a database URL", "database_url") from None
-    event.listen(engine.sync_engine, "connect", _set_timeouts)
-    return engine
+    return create_async_engine(
+        "postgresql+psycopg://",
+        async_creator=open_connection,
+        isolation_level="READ COMMITTED",
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=POOL_TIMEOUT_S,
+        hide_parameters=True,  # an exception may end in a log
+        use_native_hstore=False,  # saves a query on each new connection
+    )
 
 
-def _set_timeouts(connection: Any, _record: object) -> None:
-    """Set timeouts on a new connection of SQLAlchemy's."""
-    cursor = connection.cursor()
-    with reply_within(connection.driver_connection, OPEN_TIMEOUT_S):
-        cursor.execute(_first_statement())
-        cursor.close()
-        connection.commit()
-
-
-def _first_statement() -> str:
+def first_statement() -> str:
     """Sets timeouts, which the parameter `options` could do as well, but poolers refuse that."""
     return (
         f"SET statement_timeout = {_STATEMENT_TIMEOUT_MS}; SET lock_timeout = {_LOCK_TIMEOUT_MS}; "
         f"SET idle_in_transaction_session_timeout = {_IDLE_TIMEOUT_MS}; "
         "SET jit = off"  # compiling a search takes a hundred times as long as running it
     )
-
-
-async def open_connection(engine: AsyncEngine, *, within_s: float) -> psycopg.AsyncConnection[Any]:
-    """A connection of psycopg's own in autocommit, not of the engine's pool. Raises Unavailable."""
-    import psycopg
-
-    arguments, options = engine.dialect.create_connect_args(engine.url)
-    options = {**_CONNECT_ARGUMENTS, **options}
-    connection: psycopg.AsyncConnection[Any] | None = None
-    try:
-        async with asyncio.timeout(min(within_s, OPEN_TIMEOUT_S)):
-            connection = await psycopg.AsyncConnection.connect(
-                *arguments, autocommit=True, **options
-            )
-            with reply_within(connection, within_s):
-                await connection.execute(_first_statement())
-    except BaseException as exc:
-        if connection is not None:
-            await connection.close()
-        if isinstance(exc, (psycopg.Error, OSError)):  # TimeoutError is an OSError
-            raise translate_error(exc) from None
-        raise
-    return connection
 
 
 # --- silence ------------------------------------------------------------------------------------
@@ -179,7 +133,7 @@ async def prepare(engine: AsyncEngine, *, name: str, may_make: bool = True) -> N
     try:
         async with engine.connect() as connection:
             await _check_server(connection, name)
-    except (SQLAlchemyError, OSError) as exc:
+    except (SQLAlchemyError, OSError, Unavailable) as exc:
         raise _make_start_error(exc, name) from None
     await run_exclusively(
         engine, lambda connection: upgrade(connection, name=name, may_make=may_make), name
@@ -203,12 +157,16 @@ async def run_exclusively(
                 await connection.execute(text(f"SET LOCAL {parameter} = 0"))
             await connection.execute(text(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})"))
             return await connection.run_sync(function)
-    except (SQLAlchemyError, OSError) as exc:
+    except (SQLAlchemyError, OSError, Unavailable) as exc:
         raise _make_start_error(exc, name) from None
 
 
 def _make_start_error(exc: BaseException, name: str) -> ConfigurationError | Unavailable:
     """Unavailable for what may pass, ConfigurationError for what only a person mends."""
+    if isinstance(exc, Unavailable):
+        return make_unavailable(
+            exc.detail if name in exc.detail else f"database {name}: {exc.detail}"
+        )
     text = f"database {name}: {describe_error(exc)}"
     return make_unavailable(text) if is_passing(exc) else ConfigurationError(text)
 

@@ -104,11 +104,24 @@ def describe_error(exc: BaseException) -> str:
     if state is not None and not state.startswith(_STATES_WITHOUT_VALUES):
         return f"{type(origin).__name__} ({state})"
     if isinstance(origin, (OSError, psycopg.OperationalError, psycopg.ProgrammingError)):
-        # "connection failed: connection to server at "…", port 5432 failed: Connection refused"
-        lines = [line.strip() for line in str(origin).splitlines() if line.strip()]
-        return lines[0] if lines else type(origin).__name__
+        return _join_lines(str(origin)) or type(origin).__name__
     return type(origin).__name__
 
+
+def _join_lines(text: str) -> str:
+    """One line of the driver's text about a connection; of several hosts, what each of them answered.
+
+    "connection failed: connection to server at "…", port 5432 failed: Connection refused"; for several
+    hosts the last one's, a heading, and lines "- host: 'a', port: '1', hostaddr: '::1': …".
+    """
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    hosts = [line.partition("hostaddr: ")[2] for line in lines if line.startswith("- host: ")]
+    answers = [line.partition(": ")[2] for line in hosts]
+    return "; ".join(answers or lines[:1])[:_MOST_SHOWN]
+
+
+# Characters of the driver's text in a line of the log.
+_MOST_SHOWN = 600
 
 # Classes of SQLSTATE whose messages hold no value: connection exception, invalid authorization, invalid
 # catalog name, insufficient resources, operator intervention.

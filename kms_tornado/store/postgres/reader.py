@@ -10,19 +10,18 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from ..base import NOT_OPEN, make_unavailable
-from ..sql.statements import Prepared, Rows, Values
+from ..sql.statements import NO_VALUES, Prepared, Rows, Values
 from . import engine as connections
+from .connector import Connector
 from .engine import reply_within
 from .errors import Meaning, describe_error, judge_error, load_driver_error, translate_error
 
 if TYPE_CHECKING:
     import psycopg
 
-# How long a probe waits for the database: who asks for it gives up after a few seconds.
-_PING_TIMEOUT_S = 1.5
+# How long each of a probe's two statements waits for the database: who asks gives up after a few seconds.
+_PING_TIMEOUT_S = 0.9
 # How often a read is tried while other transactions get in its way.
 _ATTEMPTS = 5
 # How often it is tried while connections are lost: the second one is new.
@@ -30,13 +29,10 @@ _CONNECTIONS_TRIED = 2
 
 
 class PostgresReader:
-    """Runs reads on at most `size` connections, opened when they are needed. For one event loop.
+    """Runs reads on at most `size` connections, opened when they are needed. For one event loop."""
 
-    engine: says where the database is.
-    """
-
-    def __init__(self, engine: AsyncEngine, *, size: int) -> None:
-        self._engine = engine
+    def __init__(self, connector: Connector, *, size: int) -> None:
+        self._connector = connector
         self._turns = asyncio.Semaphore(size)
         #: A stack: the connection used last is used next, as it has prepared the most statements.
         self._idle: list[psycopg.AsyncConnection[Any]] = []
@@ -47,9 +43,16 @@ class PostgresReader:
         """All rows; none for a value that no row can hold. Raises Unavailable."""
         return await self._fetch_within(connections.REPLY_TIMEOUT_S, statement, values)
 
-    async def ping(self, statement: Prepared, values: Values) -> None:
-        """Run the statement; raises Unavailable within two seconds."""
-        await self._fetch_within(_PING_TIMEOUT_S, statement, values)
+    async def ping(self, statement: Prepared, read_only: Prepared) -> None:
+        """Run the statement; raises Unavailable within two seconds, and where nothing can be written.
+
+        read_only: asks whether transactions are read-only, "on" or "off".
+        """
+        await self._fetch_within(_PING_TIMEOUT_S, statement, NO_VALUES)
+        ((state,),) = await self._fetch_within(_PING_TIMEOUT_S, read_only, NO_VALUES)
+        if state != "off":
+            self._connector.drop_all()
+            raise make_unavailable("the database has become read-only: demoted, or a standby")
 
     async def close(self) -> None:
         self._is_open = False
@@ -77,14 +80,11 @@ class PostgresReader:
         lost = 0
         for attempt in range(1, _ATTEMPTS + 1):
             time_left = _measure_from(end)
-            connection = self._idle.pop() if self._idle else await self._open(time_left())
+            connection = await self._take(time_left())
             try:
                 return await self._run_on(connection, statement, values, time_left())
             except _Failure as exc:
-                if exc.meaning is Meaning.RECONNECT:
-                    # Probably the database was restarted or demoted, so the idle ones are of no use either.
-                    await self._close_idle()
-                    lost += 1
+                lost += exc.meaning is Meaning.RECONNECT
                 is_repeated = exc.meaning in (Meaning.RECONNECT, Meaning.TRY_AGAIN)
                 if not is_repeated or lost == _CONNECTIONS_TRIED or attempt == _ATTEMPTS:
                     raise make_unavailable(exc.detail) from None
@@ -104,8 +104,8 @@ class PostgresReader:
                 rows: Rows = await cursor.fetchall()
             except BaseException as exc:  # a cancelled read must give its connection back, too
                 meaning = judge_error(exc)
-                if meaning is Meaning.RECONNECT:
-                    await connection.close()
+                if meaning is Meaning.RECONNECT:  # probably the others are of no use either
+                    self._connector.drop_all(because_of=connection)
                 await self._give_back(connection)
                 if meaning is Meaning.BAD_VALUE:
                     return ()
@@ -118,13 +118,18 @@ class PostgresReader:
         await self._give_back(connection)
         return rows
 
-    async def _open(self, seconds: float) -> psycopg.AsyncConnection[Any]:
+    async def _take(self, seconds: float) -> psycopg.AsyncConnection[Any]:
+        while self._idle:
+            connection = self._idle.pop()
+            if self._connector.is_current(connection):
+                return connection
+            await connection.close()
         if not self._is_open:
             raise make_unavailable(NOT_OPEN)
-        return await connections.open_connection(self._engine, within_s=seconds)
+        return await self._connector.open(within_s=seconds)
 
     async def _give_back(self, connection: psycopg.AsyncConnection[Any]) -> None:
-        if self._is_open and _is_usable(connection):
+        if self._is_open and self._connector.is_usable(connection):
             self._idle.append(connection)
         else:
             await connection.close()
@@ -137,11 +142,6 @@ class PostgresReader:
 def _measure_from(end: float) -> Callable[[], float]:
     loop = asyncio.get_running_loop()
     return lambda: end - loop.time()
-
-
-def _is_usable(connection: psycopg.AsyncConnection[Any]) -> bool:
-    """Whether the connection is open and in no transaction."""
-    return not connection.closed and connection.info.transaction_status.name == "IDLE"
 
 
 class _Failure(Exception):

@@ -27,6 +27,7 @@ from ..base import NOT_OPEN, Conflict, Refused, make_unavailable
 from ..sql.commits import Commit, GroupCommit, Job, join_commits
 from ..sql.statements import Runner, SQLAlchemyRunner
 from . import engine as connections
+from .connector import Connector
 from .engine import cut_off, reply_within
 from .errors import Meaning, judge_error, translate_error
 from .queue import JobQueue, Waiting
@@ -55,8 +56,9 @@ _GIVING_UP_S = 1.0
 class PostgresWriter:
     """Runs jobs in transactions. Started and stopped once, in one event loop."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, connector: Connector) -> None:
         self._engine = engine
+        self._connector = connector
         self._additions = JobQueue(max_age_s=_MAX_AGE_S)
         self._changes = JobQueue(max_age_s=_MAX_AGE_S)
         self._tasks: list[asyncio.Task[None]] = []
@@ -176,8 +178,10 @@ class PostgresWriter:
         during COMMIT.
         """
         async with aclosing(await self._connect()) as connection:
-            raw = await connection.get_raw_connection()
-            driver: Any = raw.driver_connection
+            driver: Any = (await connection.get_raw_connection()).driver_connection
+            if not self._connector.is_current(driver):
+                await connection.invalidate()
+                driver = (await connection.get_raw_connection()).driver_connection
             self._in_use.add(driver)
             try:
                 with reply_within(driver, connections.REPLY_TIMEOUT_S) as reply:

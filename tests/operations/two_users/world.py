@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import make_url
-
 from kms_tornado.crypto.key_wrapping import unwrap_gcm, unwrap_kw, unwrap_kwp
 from kms_tornado.crypto.material import KeyMaterial
 from kms_tornado.domain.managed_object import STORED_WRAPPED_TAG, ManagedObject, UniqueIdentifier
@@ -101,7 +99,7 @@ class World(Inside):
             backend: Any = SQLiteBackend(place / "kms.db")
             url = f"sqlite:///{place / 'kms.db'}"
         else:
-            backend = PostgresBackend(make_url(place))
+            backend = PostgresBackend(place)
             url = place.replace("postgresql:", "postgresql+psycopg:", 1)
         super().__init__(Path(), backend=backend, crypto_policy=crypto_policy)
         self.crypto_policy = crypto_policy

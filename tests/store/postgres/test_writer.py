@@ -166,7 +166,7 @@ def test_a_database_that_became_read_only_is_unavailable_and_its_connection_is_d
                 admin.execute(cut_off)
                 with pytest.raises(Unavailable) as caught:
                     await store.commit(insert("two"))
-                assert caught.value.detail == "ReadOnlySqlTransaction (25006)"
+                assert caught.value.detail.endswith("session is read-only")
             finally:
                 admin.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
         await store.commit(insert("two"))
