@@ -35,10 +35,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Until it is handled: nothing has been read that would have to be read again, and it would end us.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     harden_process()
-    logs.configure(parsed.settings.log_level, parsed.settings.log_format)
+    is_alone = parsed.settings.workers == 1
+    logs.configure(
+        parsed.settings.log_level, parsed.settings.log_format, worker=None if is_alone else 0
+    )
     for warning in parsed.warnings:
         log.warning("%s", warning)
-    if parsed.settings.workers == 1:
+    if is_alone:
         return _run(parsed)
     return _supervise(parsed)
 
@@ -51,6 +54,9 @@ def _run(
     """Serve in this process, and return its exit code."""
     from .web.process.serving import serve
 
+    if worker is not None:
+        settings = parsed.settings
+        logs.configure(settings.log_level, settings.log_format, worker=worker.number)
     try:
         serve(parsed.settings, sockets, worker)
     except ConfigurationError as exc:

@@ -61,12 +61,16 @@ class AuthenticationError(KMSError):
 
     status: the HTTP status; code: the ``error`` of RFC 6750 §3.1, or None;
     reason: the label for logs and metrics; description: the fixed text for the caller.
+    issuer, key_id: for the log, whose token it is, as far as it is known: a configured issuer, and the
+    ``kid`` that the token names. Empty otherwise.
     """
 
     status: ClassVar[int] = 401
     code: ClassVar[str | None] = "invalid_token"
     reason: ClassVar[str] = "invalid"
     description: ClassVar[str] = "token not accepted"
+    issuer: str = ""
+    key_id: str = ""
 
     def __init__(self, detail: str = "", description: str | None = None) -> None:
         self.detail = detail
@@ -447,4 +451,8 @@ class Unavailable(KMSError):
 
 
 class KeysUnavailable(Unavailable):
+    """issuer, key_id: as of an AuthenticationError."""
+
     reason = "keys_unavailable"
+    issuer: str = ""
+    key_id: str = ""

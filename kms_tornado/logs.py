@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import sys
 from datetime import UTC, datetime
@@ -11,6 +12,13 @@ from functools import lru_cache
 from typing import Any, TextIO
 
 from .redaction import mask_logs, mask_tokens
+from .request_context import current_request_id
+from .wording import cut
+
+#: Characters. Whoever writes a line cuts what clients send much shorter (`wording.cut_value`); this is for
+#: what was forgotten, and for what libraries quote.
+_LONGEST_MESSAGE = 4000
+_LONGEST_TRACEBACK = 40_000
 
 _LINE = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
@@ -20,10 +28,20 @@ _UNPRINTABLE = re.compile(
 )
 
 
-def configure(level: str, form: str, stream: TextIO | None = None) -> None:
-    """Send all logging to stderr. level: a name of `logging`; form: "text" or "json"."""
+def configure(
+    level: str, form: str, stream: TextIO | None = None, *, worker: int | None = None
+) -> None:
+    """Send all logging to stderr. level: a name of `logging`; form: "text" or "json".
+
+    worker: the number of this process where there are several, 0 of the one that supervises them; each of
+    them calls it again.
+    """
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(JSONFormatter() if form == "json" else TextFormatter(_LINE))
+    handler.setFormatter(
+        JSONFormatter(1 if worker is None else worker)
+        if form == "json"
+        else TextFormatter(_LINE, worker)
+    )
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -37,22 +55,35 @@ def configure(level: str, form: str, stream: TextIO | None = None) -> None:
     mask_logs()
 
 
-def redact(text: str) -> str:
-    """The text without anything that looks like a token, and on one line."""
-    text = mask_tokens(text)
+def redact(text: str, longest: int = _LONGEST_MESSAGE) -> str:
+    """The text without anything that looks like a token, on one line, and cut to the length."""
+    text = cut(mask_tokens(text), longest)
     if text.isprintable():
         return text
     return _UNPRINTABLE.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
 
 
 class TextFormatter(logging.Formatter):
-    """RFC 3339 time in UTC, level, logger, message; a traceback follows on lines of its own."""
+    """RFC 3339 time in UTC, level, logger, message; a traceback follows on lines of its own.
+
+    Behind the message stand the identifier of the request and the number of the worker, where there are any.
+    """
+
+    def __init__(self, form: str = _LINE, worker: int | None = None) -> None:
+        super().__init__(form)
+        self._suffix = f" worker={worker}" if worker else ""
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
         return _time(record)
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
-        record.message = redact(record.message)
+        message = redact(record.message)
+        request_id = current_request_id.get()
+        if request_id and "request_id" not in getattr(
+            record, "fields", ()
+        ):  # else the message has it
+            message += f" request_id={request_id}"
+        record.message = message + self._suffix
         return super().formatMessage(record)
 
     def formatException(self, ei: Any) -> str:  # noqa: N802
@@ -62,17 +93,25 @@ class TextFormatter(logging.Formatter):
 class JSONFormatter(logging.Formatter):
     """One JSON object a line. The record's `fields`, passed by extra=, stand beside the message."""
 
+    def __init__(self, worker: int = 1) -> None:
+        super().__init__()
+        self._process = {"worker": worker, "pid": os.getpid()}
+
     def format(self, record: logging.LogRecord) -> str:
         entry: dict[str, Any] = {
             "time": _time(record),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": redact(record.getMessage()),
+            **self._process,
         }
+        if request_id := current_request_id.get():
+            entry["request_id"] = request_id
         for name, value in getattr(record, "fields", {}).items():
             entry[name] = redact(value) if isinstance(value, str) else value
         if record.exc_info:
-            entry["exception"] = redact(self.formatException(record.exc_info))
+            text = self.formatException(record.exc_info)
+            entry["exception"] = redact(text, _LONGEST_TRACEBACK)
         return json.dumps(entry, ensure_ascii=False)
 
 

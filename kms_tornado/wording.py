@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 import difflib
+import json
+import re
 from collections.abc import Collection, Sequence
+
+#: Characters of one value of a client's in a line of the log.
+MAX_VALUE_LENGTH = 300
+
+_NEEDS_NO_QUOTES = re.compile(r"[\w.@:#/+-]+")
 
 
 def cut(text: str, length: int = 40) -> str:
     return text if len(text) <= length else text[:length] + "…"
+
+
+def cut_value(value: str) -> str:
+    """What a client sent, for a line of the log: a path may have 64 KiB."""
+    return cut(value, MAX_VALUE_LENGTH)
+
+
+def format_value(value: str) -> str:
+    """The value of ``name=value``, cut, and quoted where it could be read as several of them."""
+    value = cut_value(value)
+    return value if _NEEDS_NO_QUOTES.fullmatch(value) else json.dumps(value)
 
 
 def quote(text: str) -> str:

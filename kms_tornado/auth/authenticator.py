@@ -19,7 +19,7 @@ from .issuer import TrustSettings
 from .key_cache import KeyCache
 from .principal import Principal
 from .token_cache import TokenCache
-from .verifier import TokenVerifier
+from .verifier import TokenVerifier, name_token
 
 log = logging.getLogger("kms_tornado.auth")
 
@@ -130,8 +130,9 @@ class Authenticator:
     def _verify(self, token: str, digest: bytes) -> Principal:
         try:
             unverified, issuer = self._verifier.parse(token)
-            key_set = self._caches[issuer.uri].require_key_set()
-            principal = self._verifier.verify(unverified, issuer, key_set, now=self._now())
+            with name_token(unverified, issuer):
+                key_set = self._caches[issuer.uri].require_key_set()
+                principal = self._verifier.verify(unverified, issuer, key_set, now=self._now())
         except KMSError:
             raise
         except Exception as exc:
@@ -144,15 +145,16 @@ class Authenticator:
     async def _verify_refreshing(self, token: str) -> Principal:
         unverified, issuer = self._verifier.parse(token)
         cache = self._caches[issuer.uri]
-        try:
-            self._verifier.check_unverified_claims(unverified, issuer, now=self._now())
-        except InvalidToken:
-            # Not worth a request to the issuer; but without keys, KeysUnavailable comes first.
+        with name_token(unverified, issuer):
             try:
-                cache.require_key_set()
-            except KeysUnavailable:
-                await cache.join()
-                cache.require_key_set()
-            raise
+                self._verifier.check_unverified_claims(unverified, issuer, now=self._now())
+            except InvalidToken:
+                # Not worth a request to the issuer; but without keys, KeysUnavailable comes first.
+                try:
+                    cache.require_key_set()
+                except KeysUnavailable:
+                    await cache.join()
+                    cache.require_key_set()
+                raise
         await cache.refresh()
         return self._verify(token, self.tokens.digest(token))

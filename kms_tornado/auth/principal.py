@@ -72,6 +72,7 @@ class Principal:
     subject: the token's ``sub``; empty where another claim names the user and it has none. issuer: its issuer's URI, as configured.
     claims: all claims of the token, unchangeable. They are not in the repr, so in no log either.
     expires_at: the token's ``exp``, seconds since the Unix epoch.
+    key_id: the ``kid`` of the key that verified the token, for logs; empty where the token names none.
     """
 
     name: str
@@ -79,3 +80,4 @@ class Principal:
     issuer: str
     claims: Mapping[str, Any] = field(repr=False, hash=False)
     expires_at: float
+    key_id: str = field(default="", compare=False)

@@ -5,9 +5,19 @@ Pure: the time is an argument and key sets are passed in; a missing key is raise
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from functools import lru_cache
 
-from ..errors import AlgorithmNotAllowed, BadSignature, UnknownIssuer, UnknownKey, WrongTokenType
+from ..errors import (
+    AlgorithmNotAllowed,
+    AuthenticationError,
+    BadSignature,
+    KeysUnavailable,
+    UnknownIssuer,
+    UnknownKey,
+    WrongTokenType,
+)
 from .claims import build_user_name, check_claims, check_required
 from .compact import UnverifiedToken, parse_header, parse_token
 from .issuer import TrustedIssuer, TrustSettings
@@ -17,6 +27,18 @@ from .principal import Claims, Principal
 # An issuer signs all its tokens with one or two headers. Only well-formed headers are remembered:
 # lru_cache keeps no exception. 256 headers of at most 16 KiB bound what a flood can occupy.
 _REMEMBERED_HEADERS = 256
+
+
+@contextlib.contextmanager
+def name_token(unverified: UnverifiedToken, issuer: TrustedIssuer | None = None) -> Iterator[None]:
+    """Have what refuses the token within say in the log which key and which issuer it names."""
+    try:
+        yield
+    except (AuthenticationError, KeysUnavailable) as exc:
+        exc.key_id = unverified.header.kid or ""
+        if issuer is not None:
+            exc.issuer = issuer.uri
+        raise
 
 
 class TokenVerifier:
@@ -33,6 +55,10 @@ class TokenVerifier:
         Raises MalformedToken, AlgorithmNotAllowed, WrongTokenType, UnknownIssuer.
         """
         unverified = parse_token(token, self._parse_header)
+        with name_token(unverified):
+            return unverified, self._find_issuer(unverified)
+
+    def _find_issuer(self, unverified: UnverifiedToken) -> TrustedIssuer:
         header = unverified.header
         if header.alg not in self._policy.algorithms:
             raise AlgorithmNotAllowed("alg is not in the allow-list")
@@ -42,7 +68,7 @@ class TokenVerifier:
         issuer = self._issuers.get(iss) if isinstance(iss, str) else None
         if issuer is None:
             raise UnknownIssuer(self._explain_unknown_issuer(iss))
-        return unverified, issuer
+        return issuer
 
     def check_unverified_claims(
         self, unverified: UnverifiedToken, issuer: TrustedIssuer, *, now: float
@@ -84,6 +110,7 @@ class TokenVerifier:
             issuer=issuer.uri,
             claims=claims,
             expires_at=claims["exp"],
+            key_id=header.kid or "",
         )
 
     def compute_good_until(self, principal: Principal) -> float:

@@ -10,6 +10,7 @@ import logging
 from ..errors import FeatureNotSupported, InvalidField
 from ..kmip.enums import InteropFunction
 from ..kmip.payloads.interop import InteropRequest, InteropResponse, LogRequest, LogResponse
+from ..wording import cut_value
 from .common.call import Call
 
 log = logging.getLogger("kms_tornado.interop")
@@ -22,13 +23,16 @@ async def interop(call: Call, request: InteropRequest) -> InteropResponse:
     if request.interop_function is InteropFunction.RESET:
         raise FeatureNotSupported("Reset is not supported: nothing is deleted on such a request")
     identifier = _check_length(request.interop_identifier or "", "InteropIdentifier")
-    log.info("%s: %s %s", call.principal, request.interop_function.name.lower(), identifier)
+    log.info(
+        "%s: %s %s", call.principal, request.interop_function.name.lower(), cut_value(identifier)
+    )
     return InteropResponse()
 
 
 async def log_(call: Call, request: LogRequest) -> LogResponse:
     """Log the message, always as one line: the format of the log escapes line breaks."""
-    log.info("%s says: %s", call.principal, _check_length(request.log_message, "LogMessage"))
+    message = _check_length(request.log_message, "LogMessage")
+    log.info("%s says: %s", call.principal, cut_value(message))
     return LogResponse()
 
 

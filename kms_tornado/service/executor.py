@@ -16,7 +16,8 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextvars import Context, copy_context
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from ..errors import Unavailable
@@ -63,8 +64,11 @@ HEAVY = LaneSize(threads=_CORES, waiting=64, waiting_per_principal=32, retry_aft
 
 @dataclass(frozen=True, slots=True)
 class _Job:
+    """context: of the request that the job is for, whichever job's end starts it; lines of the log name that."""
+
     function: Callable[[], Any]
     result: asyncio.Future[Any]
+    context: Context = field(default_factory=copy_context)
 
 
 class Lane:
@@ -133,7 +137,7 @@ class Lane:
 
     def _start(self, job: _Job) -> None:
         self.running += 1
-        work = asyncio.get_running_loop().run_in_executor(self._pool, job.function)
+        work = asyncio.get_running_loop().run_in_executor(self._pool, job.context.run, job.function)
         work.add_done_callback(lambda done: self._finish(job, done))
 
     def _finish(self, job: _Job, done: asyncio.Future[Any]) -> None:

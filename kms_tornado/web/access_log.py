@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tornado.web import RequestHandler
 
-log = logging.getLogger("kms_tornado.access")
+from ..wording import cut_value, format_value
 
-_NEEDS_NO_QUOTES = re.compile(r"[\w.@:#/+-]+")
-_LONGEST_VALUE = 300  # characters of one value in a line; a path may have 64 KiB
+log = logging.getLogger("kms_tornado.access")
 
 
 class AnsweredRequest(NamedTuple):
     """A request whose answer was sent.
 
     path: without its query, where careless clients put tokens. seconds: from the request's headers to
-    its answer. user: None where nobody was authenticated.
+    its answer. principal: None where nobody was authenticated; an application may have put something else
+    in its place.
     """
 
     status: int
@@ -28,7 +26,7 @@ class AnsweredRequest(NamedTuple):
     path: str
     remote_ip: str | None
     seconds: float
-    user: str | None
+    principal: Any
 
 
 def log_handled_request(handler: RequestHandler) -> None:
@@ -43,7 +41,7 @@ def log_handled_request(handler: RequestHandler) -> None:
         request.path,
         request.remote_ip,
         request.request_time(),
-        getattr(handler.current_user, "name", None),
+        handler.current_user,
     )
     log_answered_request(answered, getattr(handler, "log_entries", [{}]))
 
@@ -58,27 +56,26 @@ def log_answered_request(answered: AnsweredRequest, entries: Sequence[Mapping[st
     level = logging.ERROR if status >= 500 and status != 503 else logging.INFO
     if not log.isEnabledFor(level):
         return
-    path, took_ms = _truncate(answered.path), 1000.0 * answered.seconds
+    method, path = cut_value(answered.method or ""), cut_value(answered.path)
+    took_ms = 1000.0 * answered.seconds
     common = {
-        "status": status, "method": answered.method, "path": path,
+        "status": status, "method": method, "path": path,
         "remote_ip": answered.remote_ip, "ms": round(took_ms, 1),
     }  # fmt: skip
-    user = {} if answered.user is None else {"user": answered.user}
+    principal, user = answered.principal, {}
+    name = getattr(principal, "name", None)
+    if name is not None:
+        user["user"] = name
+        if issuer := getattr(principal, "issuer", ""):
+            common["issuer"] = issuer
+        if key_id := getattr(principal, "key_id", ""):
+            common["key_id"] = key_id
     for entry in entries:
-        fields = {**user, **{name: _truncate(value) for name, value in entry.items()}}
+        fields = {**user, **{name: cut_value(value) for name, value in entry.items()}}
         log.log(
             level,
             "%d %s %s %s %.1fms%s",
-            status, answered.method, path, answered.remote_ip, took_ms,
-            "".join([f" {name}={_format_value(value)}" for name, value in fields.items()]),
+            status, method, path, answered.remote_ip, took_ms,
+            "".join([f" {name}={format_value(value)}" for name, value in fields.items()]),
             extra={"fields": {**common, **fields}},
         )  # fmt: skip
-
-
-def _format_value(value: str) -> str:
-    """The value of ``name=value``, quoted where it could be read as several of them."""
-    return value if _NEEDS_NO_QUOTES.fullmatch(value) else json.dumps(value)
-
-
-def _truncate(value: str) -> str:
-    return value if len(value) <= _LONGEST_VALUE else value[:_LONGEST_VALUE] + "…"

@@ -72,11 +72,12 @@ from tornado.httputil import (
 from ..auth.credentials import Credentials
 from ..auth.principal import Principal
 from ..auth.request_auth import RequestAuth
+from ..request_context import HEADER
 from .access_log import AnsweredRequest, log_answered_request
 from .answers import COMMON_HEADERS, Answer, render_internal_error
 from .kmip_exchange import ROUTES, Exchange
+from .request_identity import begin_request, read_proxy_headers, request_id_of
 from .service_handler import ServerContext, parse_content_length
-from .trusted_proxies import forget_client
 
 log = logging.getLogger("kms_tornado.web")
 
@@ -104,8 +105,7 @@ class FastLane(HTTPServerConnectionDelegate):
         self.body_timeout_s = body_timeout_s
 
     def start_request(self, server_conn: object, request_conn: Any) -> HTTPMessageDelegate:
-        if self.context.trusted_proxies:
-            forget_client(request_conn.context)
+        begin_request(request_conn, self.context.trusted_proxies)
         return _HeadReader(self, server_conn, request_conn)
 
     def on_close(self, server_conn: object) -> None:
@@ -144,7 +144,7 @@ class _HeadReader(HTTPMessageDelegate):
     def headers_received(self, start_line: Any, headers: HTTPHeaders) -> Awaitable[None] | None:
         proxies = self._lane.context.trusted_proxies
         if proxies:
-            proxies.apply(self._connection.context, headers)
+            read_proxy_headers(self._connection, headers, proxies)
         principal = self._lane.recall_principal(start_line, headers)
         if principal is None:
             application = self._lane.application
@@ -237,6 +237,7 @@ class _FastRequest(HTTPMessageDelegate):
         headers = HTTPHeaders()
         for name, value in COMMON_HEADERS:
             headers[name] = value
+        headers[HEADER] = request_id_of(self._connection)
         headers["Date"] = _format_date(int(time.time()))
         headers["Content-Length"] = str(len(answer.body))
         answer.set_headers(headers.__setitem__)
@@ -255,9 +256,7 @@ class _FastRequest(HTTPMessageDelegate):
         """Log and count the request, as the long way does."""
         seconds, entries = time.time() - self._started, self._exchange.log_entries
         log_answered_request(
-            AnsweredRequest(
-                status, "POST", self._path, self._remote_ip, seconds, self._principal.name
-            ),
+            AnsweredRequest(status, "POST", self._path, self._remote_ip, seconds, self._principal),
             entries,
         )
         metrics = self._context.metrics

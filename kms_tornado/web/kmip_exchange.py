@@ -27,6 +27,7 @@ from ..kmip.tables import OPERATION_TAGS
 from ..kmip.ttlv import Dialect, encoded_length
 from ..service import batch
 from ..service.kms import KMS
+from ..wording import cut_value
 from .answers import BINARY, JSON, Answer, render_failure, render_unavailable
 
 log = logging.getLogger("kms_tornado.web")
@@ -86,7 +87,8 @@ class Exchange:
             self._entry["result"] = exc.reason_with_underscores
             return render_failure(exc)
         except Unavailable as exc:
-            log.warning("POST %s: %s (%s)", self._path, exc, exc.detail)
+            self._entry["reason"] = exc.reason
+            log.warning("POST %s: %s (%s)", cut_value(self._path), exc, exc.detail)
             return render_unavailable(exc)
         self._entry.setdefault("result", "Success")
         return answer

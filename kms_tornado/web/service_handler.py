@@ -10,16 +10,19 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
-from tornado.httputil import HTTPHeaders
-from tornado.web import HTTPError, RequestHandler, stream_request_body
+from tornado.httputil import HTTPHeaders, HTTPServerRequest
+from tornado.web import Application, HTTPError, RequestHandler, stream_request_body
 
 from ..auth.request_auth import RequestAuth
+from ..request_context import HEADER
 from ..service.kms import KMS
+from ..wording import cut_value
 from .answers import COMMON_HEADERS, JSON_ERROR, Answer, render_error
 from .bearer.mixin import BearerAuthMixin
 from .bearer.refusals import Hooks
 from .metrics import Metrics
 from .readiness import Readiness
+from .request_identity import identify_request
 from .trusted_proxies import TrustedProxies
 from .worker_metrics import WorkerMetrics
 
@@ -70,6 +73,18 @@ class ServiceHandler(RequestHandler):
     #: [{field: value}] for access log and metrics: one entry for the request or each operation of a batch.
     log_entries: list[dict[str, Any]]
 
+    def __init__(
+        self,
+        application: Application,
+        request: HTTPServerRequest,
+        *,
+        context: ServerContext,
+        route: str,
+    ) -> None:
+        #: First of all: `set_default_headers` is called before `initialize`, and for each error again.
+        self.request_id = identify_request(request, context.trusted_proxies)
+        super().__init__(application, request, context=context, route=route)
+
     def initialize(self, context: ServerContext, route: str) -> None:
         self.context = context
         self.route = route
@@ -80,12 +95,6 @@ class ServiceHandler(RequestHandler):
         self._close_after_body = False
         context.in_flight.add(self)
         connection: Any = self.request.connection
-        if context.trusted_proxies and context.trusted_proxies.apply(
-            connection.context, self.request.headers
-        ):
-            # Mounted in an application, where no fast lane has done so before the request was made.
-            self.request.remote_ip = connection.context.remote_ip
-            self.request.protocol = connection.context.protocol
         # `data_received` enforces the limit: Tornado would answer 400 and reset the connection.
         connection.set_max_body_size(_NO_LIMIT)
 
@@ -103,6 +112,7 @@ class ServiceHandler(RequestHandler):
     def set_default_headers(self) -> None:
         for name, value in COMMON_HEADERS:
             self.set_header(name, value)
+        self.set_header(HEADER, self.request_id)
 
     def _cross_origin_protection(self) -> None:
         """Nothing: a handler that takes no credentials changes nothing, and another method is answered 405.
@@ -216,7 +226,7 @@ class ServiceHandler(RequestHandler):
         if isinstance(value, HTTPError):
             return  # the access log has its status
         log.error(
-            "%s %s failed", self.request.method, self.request.path,
+            "%s %s failed", cut_value(self.request.method or ""), cut_value(self.request.path),
             exc_info=(typ, value, tb) if typ and value else None,
         )  # fmt: skip
 
@@ -231,10 +241,10 @@ class ProtectedHandler(BearerAuthMixin, ServiceHandler):
     def resource_metadata_url(self) -> str | None:
         return metadata_url(self)
 
-    def _send_refusal(self, body: bytes, hooks: Hooks) -> None:
-        self.finish(
-            body
-        )  # no host has overridden it, and it knows what to do with the request's body
+    def _send_refusal(self, body: bytes, hooks: Hooks, reason: str) -> None:
+        self.log_entry["reason"] = reason
+        # No host has overridden it, and it knows what to do with the request's body.
+        self.finish(body)
 
     def compute_etag(self) -> None:
         """None: an ETag is of no use for an answer that no cache may store."""

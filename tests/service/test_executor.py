@@ -10,6 +10,7 @@ import threading
 import pytest
 
 from kms_tornado.errors import Unavailable
+from kms_tornado.request_context import current_request_id
 from kms_tornado.service.executor import Busy, Executor, LaneSize
 
 SMALL = LaneSize(threads=1, waiting=4, waiting_per_principal=2, retry_after_s=7)
@@ -207,3 +208,21 @@ def test_heavy_threads_stand_back_behind_the_loop():
         assert await executor.run(niceness) == niceness() == mine
 
     with_executor(body, heavy=LaneSize(threads=1, waiting=1, waiting_per_principal=1, niceness=5))
+
+
+def test_lines_that_a_job_writes_name_the_request_that_it_is_for():
+    """Not the request whose job's end has started it."""
+
+    async def body(executor, held):
+        async def ask(request_id):
+            current_request_id.set(request_id)
+            return await executor.run(current_request_id.get, principal=request_id)
+
+        first = asyncio.create_task(executor.run(held.job("a"), principal="a"))
+        await settled()
+        waiting = [asyncio.create_task(ask(request_id)) for request_id in ("r1", "r2")]
+        await settled()
+        held.gate.set()
+        assert await asyncio.gather(first, *waiting) == ["a", "r1", "r2"]
+
+    with_executor(body)

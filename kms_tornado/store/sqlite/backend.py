@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,7 @@ class SQLiteBackend:
             raise make_unavailable(NOT_OPEN)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(
-            self._thread, self._thread_reader.fetch_rows, statement, values
+            self._thread, copy_context().run, self._thread_reader.fetch_rows, statement, values
         )
 
     async def search_tagged(self, statement: Prepared, values: Iterator[Values]) -> Rows:

@@ -186,7 +186,7 @@ class BearerAuthMixin(RequestHandler):
             if body_may_come is not None:  # only of a handler that streams; the body is dropped
                 future_set_result_unless_cancelled(body_may_come, None)
 
-    def _send_refusal(self, body: bytes, hooks: Hooks) -> None:
+    def _send_refusal(self, body: bytes, hooks: Hooks, reason: str) -> None:
         """Send it, and call what is called at the end of a request. Not for applications to override."""
         send_past_hooks(self, body, hooks)
 

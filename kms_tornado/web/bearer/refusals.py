@@ -18,11 +18,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from tornado.httputil import ResponseStartLine
+from tornado.httputil import HTTPServerRequest, ResponseStartLine
 from tornado.web import RequestHandler
 
 from ...auth.bearer import format_challenge
 from ...errors import AuthenticationError, Unavailable
+from ...redaction import mask_tokens
+from ...request_context import HEADER, is_request_id, make_request_id
+from ...wording import cut_value, format_value
 
 if TYPE_CHECKING:
     from .mixin import BearerAuthMixin
@@ -34,7 +37,9 @@ log = logging.getLogger("kms_tornado.auth")
 class _Refusal:
     """The answer, and the line in the log about it.
 
-    error: the member of that name in the body. fault: an exception whose traceback is logged.
+    error: the member of that name in the body. reason: fixed words for logs, as metrics have them.
+    cause: the exception that was raised, whose issuer and key ID go to the log. fault: one whose traceback
+    is logged.
     """
 
     status: int
@@ -42,6 +47,8 @@ class _Refusal:
     description: str
     level: int
     line: str
+    reason: str = "internal_error"
+    cause: BaseException | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     fault: BaseException | None = None
 
@@ -77,7 +84,7 @@ def end_failed(handler: BearerAuthMixin, error: BaseException) -> None:
     """Answer 500 where the handler failed and then its own answer to that did; cut off what was begun."""
     if not handler._finished:
         request = handler.request
-        line = f"{request.method} {request.path} failed, and so did the handler's answer to it"
+        line = f"{_name(request)} failed, and so did the handler's answer to it"
         refusal = _Refusal(500, "server_error", "internal error", logging.ERROR, line, fault=error)
         _answer(handler, refusal, Hooks())
 
@@ -88,19 +95,35 @@ def _answer(handler: BearerAuthMixin, refusal: _Refusal, hooks: Hooks) -> None:
     if not handler._headers_written:
         hooks.call(RequestHandler.clear, handler)  # it calls set_default_headers
     RequestHandler.set_status(handler, refusal.status)
+    request_id = _choose_request_id(handler, hooks)
     body = json.dumps({"error": refusal.error, "error_description": refusal.description}).encode()
     headers = {
         "Content-Type": "application/json; charset=UTF-8",
         "Cache-Control": "no-store",
         "Content-Length": str(len(body)),
+        HEADER: request_id,
         **refusal.headers,
     }
     for name, value in headers.items():
         RequestHandler.set_header(handler, name, value)
-    if not hooks.call(handler._send_refusal, body, hooks):
+    if not hooks.call(handler._send_refusal, body, hooks, refusal.reason):
         connection: Any = handler.request.connection
         connection.close()
-    _log(handler, refusal, hooks.fault)
+    _log(handler, refusal, request_id, hooks.fault)
+
+
+def _choose_request_id(handler: BearerAuthMixin, hooks: Hooks) -> str:
+    """The handler's own: its attribute `request_id`, or the header that its set_default_headers sets.
+
+    Else a new one, so that who was refused can ask about it.
+    """
+    candidates: list[object] = []
+    hooks.call(lambda: candidates.append(getattr(handler, "request_id", None)))
+    candidates.append(handler._headers.get(HEADER))
+    for candidate in candidates:
+        if is_request_id(candidate):
+            return str(candidate)
+    return make_request_id()
 
 
 def send_past_hooks(handler: RequestHandler, body: bytes, hooks: Hooks) -> None:
@@ -136,8 +159,10 @@ def _describe(handler: BearerAuthMixin, error: Exception, hooks: Hooks) -> _Refu
             error.code or "unauthorized",
             str(error),
             logging.INFO,
-            f"refused {request.method} {request.path} from {request.remote_ip}: {error}"
-            + (f" ({error.detail})" if error.detail else ""),
+            f"refused {_name(request)} from {request.remote_ip}: {error}"
+            + (f" ({cut_value(error.detail)})" if error.detail else ""),
+            error.reason,
+            error,
             {"WWW-Authenticate": _format_challenge(handler, error, hooks)},
         )
     if isinstance(error, Unavailable):
@@ -146,7 +171,9 @@ def _describe(handler: BearerAuthMixin, error: Exception, hooks: Hooks) -> _Refu
             "temporarily_unavailable",
             str(error),
             logging.WARNING,
-            f"{request.method} {request.path}: {error} ({error.detail})",
+            f"{_name(request)}: {error} ({error.detail})",
+            error.reason,
+            error,
             {"Retry-After": str(error.retry_after_s)},
         )
     missing = _describe_missing_auth(handler)
@@ -155,7 +182,7 @@ def _describe(handler: BearerAuthMixin, error: Exception, hooks: Hooks) -> _Refu
         "server_error",
         "the request's credentials could not be checked",
         logging.ERROR,
-        f"{request.method} {request.path}: {missing or 'the credentials could not be checked'}",
+        f"{_name(request)}: {missing or 'the credentials could not be checked'}",
         fault=error if missing is None else None,
     )
 
@@ -190,11 +217,39 @@ def _format_challenge(handler: BearerAuthMixin, error: AuthenticationError, hook
     return challenges[-1]
 
 
-def _log(handler: BearerAuthMixin, refusal: _Refusal, fault: BaseException | None) -> None:
+def _name(request: HTTPServerRequest) -> str:
+    """Method and path, cut: either may have 64 KiB."""
+    return f"{cut_value(request.method or '')} {cut_value(request.path)}"
+
+
+def _log(
+    handler: BearerAuthMixin, refusal: _Refusal, request_id: str, fault: BaseException | None
+) -> None:
+    fields = _list_fields(handler, refusal, request_id)
+    shown = [name for name in ("issuer", "key_id", "request_id") if name in fields]
+    line = refusal.line
     fault = refusal.fault or fault
-    if fault is None:
-        log.log(refusal.level, "%s", refusal.line)
-    elif refusal.fault is not None:
-        log.error("%s", refusal.line, exc_info=fault)
-    else:
-        log.error("%s; a hook of %s failed", refusal.line, type(handler).__name__, exc_info=fault)
+    if fault is not None and refusal.fault is None:
+        line += f"; a hook of {type(handler).__name__} failed"
+    line += "".join([f" {name}={format_value(str(fields[name]))}" for name in shown])
+    level = refusal.level if fault is None else logging.ERROR
+    log.log(level, "%s", line, exc_info=fault, extra={"fields": fields})
+
+
+def _list_fields(handler: BearerAuthMixin, refusal: _Refusal, request_id: str) -> dict[str, object]:
+    """{name: value} for logs that are read by machines: `fields` of the log record."""
+    request, principal, cause = handler.request, handler._principal, refusal.cause
+    fields: dict[str, object] = {
+        "request_id": request_id,
+        "status": refusal.status,
+        "method": cut_value(request.method or ""),
+        "path": mask_tokens(cut_value(request.path)),
+        "remote_ip": request.remote_ip,
+        "reason": refusal.reason,
+    }
+    if principal is not None:  # of a token that is good, and not enough
+        fields |= {"user": principal.name, "issuer": principal.issuer, "key_id": principal.key_id}
+    for name in ("issuer", "key_id"):
+        if value := getattr(cause, name, ""):
+            fields[name] = mask_tokens(cut_value(value))
+    return {name: value for name, value in fields.items() if value not in (None, "")}

@@ -1,0 +1,31 @@
+"""The identifier of the request that is being worked on, by which each line of the log names it.
+
+It is a context variable: tasks and threads that a request starts find it, whatever lies between. It says
+nothing about who asks, and nothing is decided by it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from contextvars import ContextVar
+
+#: Empty where no request is being worked on.
+current_request_id: ContextVar[str] = ContextVar("kms_tornado_request_id", default="")
+
+#: The header in which an identifier comes from a trusted proxy and goes back to the client.
+HEADER = "X-Request-ID"
+
+# What proxies and tracing make: UUIDs, ULIDs, base64, `1-67891233-abcdef012345678912345678`. No comma, so
+# that two headers are none, and no quotes or spaces, so that it reads as one word in a line.
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:+/=@-]{0,127}", re.ASCII)
+
+
+def make_request_id() -> str:
+    """16 hexadecimal digits that nobody can guess: whoever knows one can ask an operator about a request."""
+    return os.urandom(8).hex()
+
+
+def is_request_id(value: object) -> bool:
+    """Whether it is a text that may stand in a header and a line of the log as it is."""
+    return isinstance(value, str) and _PLAIN.fullmatch(value) is not None
