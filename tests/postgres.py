@@ -109,12 +109,8 @@ class Cluster:
             raise NoPostgres(f"initdb: {reason.strip().splitlines()[-1]}") from exc
 
     def _start(self, programs_dir: Path) -> subprocess.Popen[bytes]:
-        settings = {
-            "listen_addresses": "", "unix_socket_directories": str(self.directory), "fsync": "off",
-            "full_page_writes": "off", "synchronous_commit": "on", "max_connections": "80",
-            "shared_buffers": "64MB", "deadlock_timeout": "100ms", "autovacuum": "off",
-        }  # fmt: skip
-        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        settings = self._settings().items()
+        options = [part for name, value in settings for part in ("-c", f"{name}={value}")]
         with (self.directory / "log").open("wb") as log:
             return subprocess.Popen(
                 [str(programs_dir / "postgres"), "-D", str(self.directory / "data"), *options],
@@ -124,6 +120,13 @@ class Cluster:
                 preexec_fn=_end_with_us,
                 **self._as_somebody,
             )
+
+    def _settings(self) -> dict[str, str]:
+        return {
+            "listen_addresses": "", "unix_socket_directories": str(self.directory), "fsync": "off",
+            "full_page_writes": "off", "max_connections": "80",
+            "shared_buffers": "64MB", "deadlock_timeout": "100ms", "autovacuum": "off",
+        }  # fmt: skip
 
     def _await(self) -> None:
         import psycopg
