@@ -6,10 +6,12 @@ the source in front of each fault found here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
+from urllib.parse import urlsplit
 
 from .auth.issuer import (
     RefreshPolicy,
@@ -21,6 +23,7 @@ from .auth.issuer import (
 from .errors import ConfigurationError
 from .networks import Network
 from .user_names import find_user_fault
+from .wording import quote
 
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 LOG_FORMATS = ("text", "json")
@@ -115,6 +118,8 @@ class Settings:
     --insecure-no-auth, where default_username is the principal of every request.
     policy, refresh, cache_size: what `trust` was made with, or what `make_trust` will use.
     clients_ca_cert_file: the CAs that may issue client certificates; None asks for no certificate.
+    public_url: the URL by which clients reach the server, as `parse_public_url` gives it; empty means the Host
+    that was asked, if it is one listened for.
     trusted_proxies: networks of the proxies whose X-Forwarded-For, -Proto and X-Request-ID are believed.
     workers: processes that share the port; 0 means one per core.
     service: the settings of the key service behind it; its data_dir may be None only with --dev.
@@ -132,6 +137,7 @@ class Settings:
     tls_cert_file: Path | None = None
     tls_key_file: Path | None = None
     clients_ca_cert_file: Path | None = None
+    public_url: str = ""
     trusted_proxies: tuple[Network, ...] = ()
     max_body_size: int = 16 * 1024 * 1024
     shutdown_timeout_s: float = 10.0
@@ -151,6 +157,40 @@ class Settings:
         return TrustSettings(
             issuers=(issuer,), policy=self.policy, refresh=self.refresh, cache_size=self.cache_size
         )
+
+
+def parse_public_url(text: str) -> str:
+    """The URL in the form in which the server names it: without a slash at its end.
+
+    Raises ConfigurationError. What stands in it is repeated in headers, so it is plain.
+    """
+    text = text.strip()
+    try:
+        parts = urlsplit(text)
+        port, host = parts.port, parts.hostname or ""
+    except ValueError:
+        raise ConfigurationError(f"{quote(text)} is no URL") from None
+    if parts.scheme.lower() not in ("http", "https") or not host:
+        raise ConfigurationError(f"{quote(text)}: write it as https://kms.example.com")
+    if "@" in parts.netloc or "?" in text or "#" in text:
+        raise ConfigurationError("a URL of scheme, host, port and path alone is needed")
+    if port == 0 or parts.netloc.endswith(":"):
+        raise ConfigurationError(f"{quote(text)} has a port that is none")
+    is_address = re.fullmatch(r"\[[0-9A-Fa-f:.]+\](:[0-9]+)?", parts.netloc, re.ASCII)
+    if not is_address and not re.fullmatch(r"[A-Za-z0-9._-]+(:[0-9]+)?", parts.netloc, re.ASCII):
+        raise ConfigurationError(
+            f"{quote(text)}: the host is no name of ASCII letters and no address"
+        )
+    segments = parts.path.rstrip("/").split("/")[1:]
+    if not all(
+        re.fullmatch(r"[A-Za-z0-9._~%!$&'()*+,;=:@-]+", part, re.ASCII) for part in segments
+    ) or ({".", ".."} & set(segments)):
+        raise ConfigurationError(
+            f"{quote(text)}: the path has parts that clients would write otherwise"
+        )
+    return f"{parts.scheme.lower()}://{parts.netloc.lower()}" + "".join(
+        f"/{part}" for part in segments
+    )
 
 
 def _refuse(faults: Iterable[ConfigurationError]) -> None:

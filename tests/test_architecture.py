@@ -50,7 +50,7 @@ ALLOWED = {
         "settings",
         "wording",
     },
-    "settings": {"errors", "auth", "networks", "user_names"},
+    "settings": {"errors", "auth", "networks", "user_names", "wording"},
     "options": {"errors", "auth", "networks", "settings", "user_names", "wording"},
     "client": {"errors", "strict_json", "lenient_json", "user_names", "kmip", "wording"},
     "web": {

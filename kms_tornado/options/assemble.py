@@ -28,6 +28,7 @@ def assemble(values: Mapping[str, OptionValue], faults: Faults) -> Settings | No
     fields["namespace_by_issuer"] = values["jwt-user-namespace"].value == "issuer"
     if fields["dev"] and values["data-dir"].source == "default":
         fields["data_dir"] = None  # a temporary directory
+    fields["public_url"] = fields["public_url"] or ""
     fields["policy"] = _fill(TokenPolicy, fields)
     fields["refresh"] = _fill(RefreshPolicy, fields)
     fields["trust"] = _make_trust(values, fields, faults)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..auth.issuer import ALGORITHMS
 from ..networks import parse_network
-from ..settings import CRYPTO_POLICIES, LOG_FORMATS, LOG_LEVELS, Secret
+from ..settings import CRYPTO_POLICIES, LOG_FORMATS, LOG_LEVELS, Secret, parse_public_url
 from ..wording import find_closest
 from .converters import (
     mask_url,
@@ -272,6 +272,13 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
                 Text("PEM", parse_readable_file),
                 "let in only clients that have a certificate of one of these CAs; their bearer "
                 "token is needed all the same (default: no certificate is asked for)",
+            ),
+            Option(
+                "public-url",
+                Text("URL", parse_public_url),
+                "the URL by which clients reach the server, named in metadata and challenges (default: the "
+                "Host that was asked, if it is one listened for)",
+                unset="the Host that was asked, if it is one listened for",
             ),
             Option(
                 "trusted-proxies",

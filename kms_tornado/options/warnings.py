@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from urllib.parse import urlsplit
 
 from ..auth.issuer import is_loopback_host
 from ..networks import find_everyone
@@ -58,6 +59,10 @@ def find_warnings(settings: Settings, values: Mapping[str, OptionValue]) -> Iter
             "NO TLS: everybody on the way reads the bearer tokens and the keys; set --tls-cert-file and "
             "--tls-key-file, or name the proxies that add TLS with --trusted-proxies",
         )
+    if settings.public_url.startswith("http:") and not is_loopback_host(
+        urlsplit(settings.public_url).hostname
+    ):
+        yield warning("public-url", "clients that follow it send their bearer tokens in clear text")
     if everyone := find_everyone(settings.trusted_proxies):
         yield warning(
             "trusted-proxies",

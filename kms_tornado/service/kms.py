@@ -31,7 +31,8 @@ KEY_FILE = "master.key"
 class KMS:
     """The key service: open within ``async with KMS(settings)``, raises Unavailable outside of it.
 
-    may_make_database: whether the start makes one where there is none.
+    may_make_database: whether the start makes one where there is none. is_throw_away: whether the data directory
+    is removed at the end.
     """
 
     def __init__(
@@ -41,9 +42,11 @@ class KMS:
         light: LaneSize = LIGHT,
         heavy: LaneSize = HEAVY,
         may_make_database: bool = True,
+        is_throw_away: bool = False,
     ) -> None:
         self._settings = settings
         self._may_make_database = may_make_database
+        self._is_throw_away = is_throw_away
         self._lane_sizes = light, heavy
         self._stack = contextlib.AsyncExitStack()
         self.executor: Executor | None = None
@@ -146,7 +149,9 @@ class KMS:
             self._settings.database_url, data_dir, may_make=self._may_make_database
         )
         self._stack.push_async_callback(store.stop)
-        master_key = await _load_master_key(self._settings, data_dir, store)
+        master_key = await _load_master_key(
+            self._settings, data_dir, store, is_throw_away=self._is_throw_away
+        )
         self._store, self._master_key = store, master_key
         self._access = AccessRights(store, self.offload)
         self._service = Service(store, master_key, self.offload, self._settings)
@@ -165,7 +170,7 @@ async def _start_store(database_url: str, data_dir: Path, *, may_make: bool) -> 
 
 
 async def _load_master_key(
-    settings: ServiceSettings, data_dir: Path, store: ObjectStore
+    settings: ServiceSettings, data_dir: Path, store: ObjectStore, *, is_throw_away: bool
 ) -> MasterKey:
     """The master key that this database belongs to, by which its rows are known from now on.
 
@@ -180,6 +185,7 @@ async def _load_master_key(
         file=settings.master_key_file,
         default_file=data_dir / KEY_FILE,
         may_make=is_new,
+        is_throw_away=is_throw_away,
     )
     check = CheckValues(master_key.check_value, master_key.former_check_value)
     try:

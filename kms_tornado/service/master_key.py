@@ -26,11 +26,17 @@ _MAX_FILE_BYTES = 1024  # a key takes 45; more is some other file
 
 
 def load_master_key(
-    *, value: str | None, file: Path | None, default_file: Path, may_make: bool
+    *,
+    value: str | None,
+    file: Path | None,
+    default_file: Path,
+    may_make: bool,
+    is_throw_away: bool = False,
 ) -> MasterKey:
     """The master key from the value or the file, where one is set, else from default_file.
 
     value: of KMS_MASTER_KEY; an empty one counts as not set. file: of --master-key-file.
+    is_throw_away: whether default_file is removed at the end, so that there is nothing to back up.
     may_make: whether a missing file is made, as it may be where the database is new. Otherwise a new
     key would hide that the old one is lost. Raises ConfigurationError about master_key or master_key_file.
     """
@@ -38,7 +44,13 @@ def load_master_key(
         return parse_master_key(value)
     path = default_file if file is None else file
     if may_make and not os.path.lexists(path):
-        make_key_file(path)
+        made = make_key_file(path)
+        if made and (file is not None or not is_throw_away):
+            _log.warning(
+                "made a new master key in %s: back it up, apart from the database; "
+                "without it no stored key can be used again",
+                path,
+            )
     return read_key_file(path)
 
 
@@ -112,8 +124,8 @@ def find_access_fault(status: os.stat_result, *, our_uid: int) -> str | None:
     return None
 
 
-def make_key_file(path: Path) -> None:
-    """Make the file with a new random key, unless another process has just done so.
+def make_key_file(path: Path) -> bool:
+    """Make the file with a new random key; False where another process has just done so.
 
     Under its own name the file appears whole or not at all: it is written and flushed under another
     name and then linked, which never overwrites. Of two processes that start at once the second finds
@@ -126,17 +138,13 @@ def make_key_file(path: Path) -> None:
             _write_new(draft, text)
             os.link(draft, path)
         except FileExistsError:
-            return
+            return False
         finally:
             draft.unlink(missing_ok=True)
         _flush_directory(path.parent)
     except OSError as exc:
         raise _make_refusal(path, f"cannot be made: {_describe(exc)}") from exc
-    _log.warning(
-        "made a new master key in %s: back it up, apart from the database; "
-        "without it no stored key can be used again",
-        path,
-    )
+    return True
 
 
 def _write_new(path: Path, content: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any, Self, Unpack
 
@@ -9,10 +10,11 @@ from tornado.routing import URLSpec
 from tornado.web import Application
 
 from ..auth.request_auth import RequestAuth
+from ..errors import ConfigurationError
 from ..networks import parse_networks
 from ..redaction import mask_logs
 from ..service.kms import KMS
-from ..settings import ServiceArguments, make_service_settings
+from ..settings import ServiceArguments, make_service_settings, parse_public_url
 from .access_handlers import (
     GrantHandler,
     GrantsHandler,
@@ -34,6 +36,7 @@ from .handlers import (
     WhoAmIHandler,
 )
 from .kmip_exchange import ROUTES as KMIP_ROUTES
+from .public_url import PublicURL
 from .service_handler import (
     METADATA_PATH,
     NotFoundHandler,
@@ -63,8 +66,13 @@ def make_app(context: ServerContext) -> Application:
     """An application with all routes. It has /metrics only where the context has metrics."""
     routes = ROUTES if context.metrics is None else [*ROUTES, METRICS_ROUTE]
     context.routes = tuple(path for path, _ in routes)
+    specs = [_make_spec(path, handler, context, path) for path, handler in routes]
+    if public_path := context.public_url.path:
+        # A proxy takes the path away, but for the metadata, which stand beside it: RFC 9728 §3.1.
+        path = METADATA_PATH + re.escape(public_path)
+        specs.append(_make_spec(path, MetadataHandler, context, METADATA_PATH))
     return Application(
-        [_make_spec(path, handler, context, path) for path, handler in routes],
+        specs,
         default_handler_class=NotFoundHandler,
         default_handler_args={"context": context, "route": "other"},
         log_function=log_handled_request,
@@ -84,6 +92,9 @@ class MountedKMS(list[Any]):
             )
             for path, handler in ROUTES
         )
+        if public_path := context.public_url.path:
+            path = METADATA_PATH + re.escape(public_path) + prefix
+            self.append(_make_spec(path, MetadataHandler, context, METADATA_PATH))
         self._kms = kms
 
     async def __aenter__(self) -> Self:
@@ -99,6 +110,7 @@ def handlers(
     *,
     max_body_size: int = 16 * 1024 * 1024,
     auth: RequestAuth | None = None,
+    public_url: str | None = None,
     trusted_proxies: Iterable[str] = (),
     **service: Unpack[ServiceArguments],
 ) -> MountedKMS:
@@ -107,6 +119,8 @@ def handlers(
     ``kms = handlers(prefix="/kms", data_dir=…)``, ``Application([*kms, …], bearer_auth=auth)`` and
     ``async with auth, kms:``. The arguments mean what the options of the same names do.
     max_body_size: in bytes. auth: the token checker, if it is not the application's ``bearer_auth``.
+    public_url: the URL by which clients reach the application, without the prefix; None means the Host that was
+    asked, if it is the address that the connection came to.
     trusted_proxies: networks whose ``X-Forwarded-For``, ``X-Forwarded-Proto`` and ``X-Request-ID`` are believed;
     ``HTTPServer(xheaders=True)`` believes everybody's. On a Unix socket every peer is ``0.0.0.0``.
     service: the fields of `settings.ServiceArguments`, by name.
@@ -125,9 +139,17 @@ def handlers(
         max_body_size=max_body_size,
         prefix=prefix,
         routes=tuple(path for path, _ in ROUTES),
+        public_url=PublicURL(_parse_public_url(public_url)),
         trusted_proxies=TrustedProxies(parse_networks(trusted_proxies, "trusted_proxies")),
     )
     return MountedKMS(prefix, kms, context)
+
+
+def _parse_public_url(text: str | None) -> str:
+    try:
+        return "" if text is None else parse_public_url(text)
+    except ConfigurationError as exc:
+        raise ConfigurationError(exc.text, "public_url") from None
 
 
 def _make_spec(

@@ -9,6 +9,7 @@ from asyncio import Future
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
+from urllib.parse import urlsplit
 
 from tornado.httputil import HTTPHeaders, HTTPServerRequest
 from tornado.web import Application, HTTPError, RequestHandler, stream_request_body
@@ -21,6 +22,7 @@ from .answers import COMMON_HEADERS, JSON_ERROR, Answer, render_error
 from .bearer.mixin import BearerAuthMixin
 from .bearer.refusals import Hooks
 from .metrics import Metrics
+from .public_url import PublicURL
 from .readiness import Readiness
 from .request_identity import identify_request
 from .trusted_proxies import TrustedProxies
@@ -42,7 +44,7 @@ class ServerContext:
     one process. prefix: the path below which the routes are mounted. routes: their patterns, without it.
     is_stopping: set once, when the server begins to stop. in_flight: an element for each request
     whose answer has not been sent; a server that stops waits for them. readiness: what `/ready` asks.
-    trusted_proxies: whose word counts about where a request comes from.
+    trusted_proxies: whose word counts about where a request comes from. public_url: where clients reach it.
     """
 
     kms: KMS
@@ -56,6 +58,7 @@ class ServerContext:
     in_flight: set[object] = field(default_factory=set)
     readiness: Readiness = field(default_factory=Readiness)
     trusted_proxies: TrustedProxies = field(default_factory=TrustedProxies)
+    public_url: PublicURL = field(default_factory=PublicURL)
 
 
 @stream_request_body
@@ -254,14 +257,15 @@ METADATA_PATH = "/.well-known/oauth-protected-resource"
 
 
 def resource_url(handler: ServiceHandler) -> str:
-    """The URL by which the client called this server: the resource identifier of RFC 9728 §1.2."""
-    return f"{handler.request.protocol}://{handler.request.host}{handler.context.prefix}"
+    """The URL by which clients reach this server: the resource identifier of RFC 9728 §1.2."""
+    context = handler.context
+    return context.public_url.find_base(handler.request) + context.prefix
 
 
 def metadata_url(handler: ServiceHandler) -> str:
-    """The URL of the resource's metadata, with the well-known path before the prefix (RFC 9728 §3.1)."""
-    request = handler.request
-    return f"{request.protocol}://{request.host}{METADATA_PATH}{handler.context.prefix}"
+    """The URL of the resource's metadata, with the well-known path before the resource's own (RFC 9728 §3.1)."""
+    resource = urlsplit(resource_url(handler))
+    return f"{resource.scheme}://{resource.netloc}{METADATA_PATH}{resource.path}"
 
 
 class NotFoundHandler(ServiceHandler):

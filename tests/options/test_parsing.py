@@ -95,6 +95,7 @@ def test_every_option_can_be_set_in_the_environment(tmp_path):
         "KMS_TLS_KEY_FILE": str(pem),
         "KMS_WORKERS": "0",
         "KMS_CLIENTS_CA_CERT_FILE": str(pem),
+        "KMS_PUBLIC_URL": "HTTPS://KMS.example.com:8443/Kms/",
         "KMS_TRUSTED_PROXIES": "10.0.0.0/8, ::1",
         "KMS_MAX_BODY_SIZE": "1",
         "KMS_SHUTDOWN_TIMEOUT": "2.5",
@@ -129,6 +130,7 @@ def test_every_option_can_be_set_in_the_environment(tmp_path):
     assert (refresh.max_stale_s, refresh.ca_file) == (0, str(pem))
     assert (got.default_username, got.hostname, got.port) == ("root", "::1", 0)
     assert (got.tls_cert_file, got.tls_key_file) == (pem, pem)
+    assert got.public_url == "https://kms.example.com:8443/Kms"
     assert list(map(str, got.trusted_proxies)) == ["10.0.0.0/8", "::1/128"]
     assert (got.max_body_size, got.shutdown_timeout_s) == (1, 2.5)
     assert (got.log_level, got.log_format) == ("debug", "json")

@@ -179,6 +179,15 @@ def test_the_first_start_makes_a_private_file_and_says_to_back_it_up(tmp_path, c
     assert path.read_text().strip() not in caplog.text
 
 
+@pytest.mark.parametrize(("named", "lines"), [(False, 0), (True, 1)])
+def test_key_that_is_thrown_away_is_not_to_be_backed_up(tmp_path, caplog, named, lines):
+    path = tmp_path / "master.key"
+    file = tmp_path / "mine.key" if named else None  # one that --master-key-file names stays
+    with caplog.at_level(logging.WARNING):
+        load_master_key(value=None, file=file, default_file=path, may_make=True, is_throw_away=True)
+    assert len(caplog.messages) == lines
+
+
 def test_the_mode_does_not_depend_on_the_umask(tmp_path):
     before = os.umask(0o777)
     try:

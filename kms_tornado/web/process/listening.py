@@ -30,6 +30,15 @@ def open_sockets(settings: Settings) -> list[socket.socket]:
         raise OSError(exc.errno, f"cannot listen on {host}, port {port}: {reason}") from None
 
 
+def try_port(settings: Settings) -> None:
+    """Listen for a moment, to find out now what `open_sockets` would raise later.
+
+    The sockets are not kept: clients would connect, and wait, while the start goes on or fails.
+    """
+    for one in open_sockets(settings):
+        one.close()
+
+
 def server_url(settings: Settings, sockets: Sequence[socket.socket]) -> str:
     """The URL for the start-up log line, with the actual port where port 0 is configured."""
     host = f"[{settings.hostname}]" if ":" in settings.hostname else settings.hostname

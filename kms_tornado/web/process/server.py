@@ -28,12 +28,13 @@ from ..bearer.auth import BearerAuth
 from ..bearer.tornado_internals import SERVER, TOKEN_LAYER, check_tornado
 from ..fast_lane import FastLane
 from ..metrics import Metrics
+from ..public_url import PublicURL
 from ..service_handler import ServerContext
 from ..trusted_proxies import TrustedProxies
 from ..worker_metrics import WorkerMetrics
 from . import tls
 from .dev_issuer import DevIssuer
-from .listening import open_sockets, server_url
+from .listening import open_sockets, server_url, try_port
 from .workers import Worker
 
 log = logging.getLogger("kms_tornado.server")
@@ -68,6 +69,7 @@ class Server:
         self._auth: RequestAuth | None = None
         self._ssl: ssl.SSLContext | None = None
         self._http_server: HTTPServer | None = None
+        self._public_url = PublicURL(settings.public_url, settings.hostname)
         self._closing: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Server:
@@ -86,9 +88,16 @@ class Server:
         settings = self.settings
         check_tornado(TOKEN_LAYER + SERVER)
         self._ssl = tls.make_context(settings)
+        if self._sockets is None:
+            try_port(settings)  # before the start leaves a database and a master key behind
+        self._public_url.certificate_names = tls.read_certificate_names(settings)
         may_make = self._worker is None or self._worker.is_first
         kms = await self._stack.enter_async_context(
-            KMS(self._service_settings(), may_make_database=may_make)
+            KMS(
+                self._service_settings(),
+                may_make_database=may_make,
+                is_throw_away=settings.service.data_dir is None,
+            )
         )
         if (trust := settings.trust) is not None:
             await kms.check_user_naming(
@@ -102,6 +111,7 @@ class Server:
             max_body_size=settings.max_body_size,
             metrics=Metrics(self._auth, kms.executor) if settings.metrics else None,
             trusted_proxies=TrustedProxies(settings.trusted_proxies),
+            public_url=self._public_url,
         )
         if context.metrics is not None and self._worker is not None:
             context.worker_metrics = await self._stack.enter_async_context(
@@ -132,6 +142,7 @@ class Server:
             # A new context and not new files in the old one: that would go on to trust a CA that was
             # taken out, and to resume sessions of clients whose certificates are that CA's.
             self._ssl = context
+            self._public_url.certificate_names = tls.read_certificate_names(self.settings)
             if self._http_server is not None:
                 self._http_server.ssl_options = context
         if files := tls.list_files(self.settings):

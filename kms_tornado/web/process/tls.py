@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Sequence
 from pathlib import Path
 
+from ...crypto.host_names import read_host_names
 from ...errors import ConfigurationError
 from ...settings import Settings
 
@@ -23,6 +24,16 @@ def make_context(settings: Settings) -> ssl.SSLContext | None:
     if settings.clients_ca_cert_file is not None:
         _require_client_certificates(context, settings.clients_ca_cert_file)
     return context
+
+
+def read_certificate_names(settings: Settings) -> frozenset[str]:
+    """The hosts that the server's certificate is for; empty without one."""
+    if settings.tls_cert_file is None:
+        return frozenset()
+    try:
+        return read_host_names(settings.tls_cert_file.read_bytes())
+    except OSError:  # taken away since it was loaded
+        return frozenset()
 
 
 def list_files(settings: Settings) -> Sequence[str]:

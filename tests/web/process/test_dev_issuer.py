@@ -104,6 +104,11 @@ def test_dev_is_ready(dev):
     assert f"issuer {dev.printed.issuer}" in answer.json()["checks"]
 
 
+def test_key_of_dev_that_is_thrown_away_is_not_to_be_backed_up(dev):
+    assert "listening on" in dev.log
+    assert "back it up" not in dev.log
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com"])
 def test_dev_refuses_to_listen_off_loopback(tmp_path, host):
     line = check_refused(run("--dev", "--hostname", host, "--port", "0", cwd=tmp_path), 2)

@@ -38,3 +38,15 @@ def test_port_in_use_is_one_line_and_exit_code_1(tmp_path):
         line = check_refused(run(*NO_AUTH, "--port", str(port), cwd=tmp_path), 1)
     assert f"port {port}" in line
     assert "in use" in line
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_port_in_use_leaves_no_files_behind(tmp_path, workers):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        finished = run(*NO_AUTH, "--port", port, "--workers", workers, cwd=tmp_path)
+    assert "in use" in check_refused(finished, 1)
+    assert list(tmp_path.iterdir()) == []
+    assert "master key" not in finished.stderr

@@ -78,6 +78,22 @@ def test_challenge_names_its_metadata_over_https(https):
     assert f'resource_metadata="{https.url}/.well-known/oauth-protected-resource"' in challenge
 
 
+def test_host_of_the_certificate_is_named_and_no_other(https):
+    def resource(host):
+        path = "/.well-known/oauth-protected-resource"
+        return https.client.get(path, headers={"Host": host}).json()["resource"]
+
+    [name] = re.findall(
+        r"DNS:([\w-]+)",
+        subprocess.run(
+            ["openssl", "x509", "-noout", "-ext", "subjectAltName"],
+            input=served_certificate(https), capture_output=True, check=True,
+        ).stdout.decode(),
+    )  # fmt: skip
+    assert resource(f"{name}:{https.port}") == f"https://{name}:{https.port}"
+    assert resource(f"other-{name}:{https.port}") == https.url
+
+
 def test_plain_http_gets_no_answer_and_hurts_nobody(https):
     assert b"200" not in Client(https.port).raw(b"GET /health HTTP/1.1\r\nHost: k\r\n\r\n")
     assert https.client.get("/health").status == 200
