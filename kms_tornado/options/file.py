@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigurationError
-from ..wording import cut, name_toml_type, quote, suggest
+from ..wording import cut, find_closest, name_toml_type, quote, suggest
 from .option_value import Faults, OptionValue, convert
 from .table import BY_NAME, find_closest_option
 
 _MAX_FILE_BYTES = 1024 * 1024
+_MOST_NAMES = 5  # of the keys in one fault
 
 
 def read_file(config: OptionValue, faults: Faults) -> dict[str, OptionValue]:
@@ -63,11 +64,22 @@ def _load(path: Path) -> dict[str, Any]:
 
 
 def _note_outside(document: Mapping[str, Any], place: str, faults: Faults) -> None:
+    """One fault for all of them: the usual reason is one missing line, or a misspelt one, above them all."""
+    names, hints = [], []
     for key, value in document.items():
         for inner in value if isinstance(value, dict) and value else [None]:
             name = _format_key(key) if inner is None else f"{_format_key(key)}.{_format_key(inner)}"
-            meant = find_closest_option(inner or key)
-            faults.add(name, place, "stands outside the table [kms]", *meant)
+            names.append(name)
+            faults.unusable.update(find_closest_option(inner or key))
+        if isinstance(value, dict) and (hint := suggest(find_closest(key.lower(), ("kms",)), "[")):
+            hints.append(hint.replace("?", "]?"))
+    if not names:
+        return
+    shown = ", ".join(names[:_MOST_NAMES])
+    if len(names) > _MOST_NAMES:
+        shown += f" and {len(names) - _MOST_NAMES} more"
+    verb = "stands" if len(names) == 1 else "stand"
+    faults.add(shown, place, f"{verb} outside the table [kms]{''.join(hints[:1])}")
 
 
 def _format_key(key: str) -> str:

@@ -41,11 +41,13 @@ class ParsedOptions:
 def format_effective(parsed: ParsedOptions) -> str:
     """``option = value  # source`` lines; below a line ``[kms]`` they are a configuration file.
 
-    What cannot stand in a file (no value, the default of another option, a secret) is a comment.
+    What cannot stand in a file (no value, the default of another option, a secret) is a comment, and so are
+    the warnings at the end, such as about misspelt variables.
     """
-    return "".join(
+    options = [
         f"{'' if e.is_set else '# '}{e.name} = {e.value}  # {e.source}\n" for e in parsed.effective
-    )
+    ]
+    return "".join([*options, *(f"# warning: {warning}\n" for warning in parsed.warnings)])
 
 
 def format_fault(error: ConfigurationError, parsed: ParsedOptions) -> str:

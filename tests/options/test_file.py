@@ -56,6 +56,33 @@ def test_key_above_the_table_is_refused(toml):
     assert line == f"port (file {path}): stands outside the table [kms]"
 
 
+@pytest.mark.parametrize(
+    ("table", "keys", "fault"),
+    [
+        ("", ["port", "hostname"], "port, hostname (file FILE): stand outside the table [kms]"),
+        (
+            "[kmss]",
+            ["port", "hostname"],
+            "kmss.port, kmss.hostname (file FILE): stand outside the table [kms]; did you mean [kms]?",
+        ),
+        (
+            "[KMS]",
+            ["port"],
+            "KMS.port (file FILE): stands outside the table [kms]; did you mean [kms]?",
+        ),
+        (
+            "[server]",
+            ["a", "b", "c", "d", "e", "f", "g"],
+            "server.a, server.b, server.c, server.d, server.e and 2 more (file FILE): "
+            "stand outside the table [kms]",
+        ),
+    ],
+)
+def test_keys_in_a_wrong_table_are_one_fault_that_says_its_sentence_once(toml, table, keys, fault):
+    path = toml("\n".join([table, *(f"{key} = 1" for key in keys)]))
+    assert refusal([*TRUSTING, "-c", path]) == fault.replace("FILE", path)
+
+
 def test_key_named_kms_is_no_table(toml):
     path = toml("kms = 1")
     assert refusal(["-c", path]) == f"kms (file {path}): needs a table [kms], not an integer"

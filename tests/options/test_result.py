@@ -30,6 +30,18 @@ def test_effective_configuration_has_every_option_in_order_with_its_source(toml)
     assert f'# jwks-uri = "{ISSUER}.well-known/jwks.json"  # default' in lines
 
 
+def test_effective_configuration_ends_with_the_warnings_of_the_start(toml):
+    environ = {"KMS_PROT": "80", "KMS_URL": "http://127.0.0.1:9998", "KMS_TOKEN": "x"}
+    parsed = parse([*TRUSTING, "--hostname=0.0.0.0"], environ)
+    lines = format_effective(parsed).splitlines()
+    assert lines[len(OPTIONS) :] == [f"# warning: {warning}" for warning in parsed.warnings]
+    assert lines[len(OPTIONS)] == (
+        "# warning: KMS_PROT (environment): unknown variable, not read; did you mean KMS_PORT?"
+    )
+    again = parse(["-c", toml("[kms]\n" + format_effective(parsed))], {})
+    assert again.settings == parsed.settings
+
+
 def test_effective_configuration_is_a_configuration_file(toml):
     argv = [
         *TRUSTING,
