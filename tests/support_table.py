@@ -17,6 +17,7 @@ from kms_tornado.crypto.keys.certificates import MAX_CERTIFICATE_BYTES
 from kms_tornado.domain.managed_object import MAX_OBJECTS_OF_AN_OWNER
 from kms_tornado.domain.search import MAX_SOUGHT_VALUES
 from kms_tornado.kmip.enums import ObjectType, Operation
+from kms_tornado.kmip.long_json import MAX_REST_BYTES, MAX_TEXT_BYTES
 from kms_tornado.kmip.requests import MAX_BATCH_ITEMS
 from kms_tornado.kmip.tables import ENUMERATIONS, OPERATION_TAGS
 from kms_tornado.kmip.ttlv import MAX_DEPTH, MAX_ITEMS
@@ -89,6 +90,8 @@ class Limit:
 LIMITS = (
     Limit("body of a request", 16 * 1024 * 1024, "bytes", "413", "--max-body-size"),
     Limit("body of `/access/grant`, `/access/revoke`", MAX_BODY_LENGTH, "bytes", "Invalid_Message"),
+    Limit("JSON beside strings of over 4 KiB", MAX_REST_BYTES, "bytes", "Invalid_Message"),
+    Limit("text in JSON with escapes or beyond ASCII", MAX_TEXT_BYTES, "bytes", "Invalid_Message"),
     Limit("nesting of a message", MAX_DEPTH, "levels", "Invalid_Message"),
     Limit("items of TTLV in a message", MAX_ITEMS, "items", "Invalid_Message"),
     Limit("operations in a message", MAX_BATCH_ITEMS, "items", "Invalid_Message"),

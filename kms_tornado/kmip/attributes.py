@@ -182,6 +182,15 @@ def _init_set_fields(self: Attributes, **values: Any) -> None:
 Attributes.__init__ = _init_set_fields  # type: ignore[method-assign]
 
 
+#: Values of attributes above which it takes over a millisecond to go through them all.
+MANY_VALUES = 50
+
+
+def count_values(attributes: Attributes) -> int:
+    """How many values the attributes have that may have any number of them: what work on them grows with."""
+    return sum([len(value) for value in vars(attributes).values() if type(value) is tuple])
+
+
 # --- tags ---------------------------------------------------------------------------------------
 
 

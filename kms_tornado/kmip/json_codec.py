@@ -14,6 +14,7 @@ from typing import Any
 
 from .. import strict_json
 from ..errors import InvalidField, InvalidMessage
+from . import long_json
 from .json_text import to_bytes, to_text
 from .json_values import READERS, WRITERS, quote
 from .suggestions import UnknownName, map_loosely, suggest_name, suggest_root, suggest_tag
@@ -35,6 +36,9 @@ _TAGS = dict(
 #: counted before `json` parses the text, because `json` blocks the whole process while it creates its
 #: objects: six seconds for 16 MiB of empty arrays.
 _MAX_OCCURRENCES = {b"{": MAX_ITEMS, b"[": MAX_ITEMS, b",": 4 * MAX_ITEMS}
+
+#: Bytes of a text above which it takes `json` more than a millisecond.
+_LONG = 64 * 1024
 
 #: How a RequestMessage in binary TTLV begins: with its tag and the type Structure.
 _BINARY_START = b"\x42\x00\x78\x01"
@@ -61,7 +65,8 @@ def load(body: bytes) -> Any:
     ):
         raise InvalidMessage("the message has too many items")
     try:
-        return strict_json.loads(body, max_depth=2 * MAX_DEPTH)
+        parse = long_json.loads if len(body) > _LONG else strict_json.loads
+        return parse(body, max_depth=2 * MAX_DEPTH)
     except ValueError as exc:
         if body.startswith(_BINARY_START):
             raise InvalidMessage(

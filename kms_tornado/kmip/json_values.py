@@ -26,6 +26,8 @@ MAX_SAFE_NUMBER = 2**52
 #: Characters of a mask that is written by names: five times as many as all its names have together.
 MAX_MASK_LENGTH = 1000
 
+_HEX_SLICE = 1024 * 1024  # digits, an even number
+
 MAX_QUOTED = 60  # characters of a client's word in an error text: enough to recognise a typo
 
 
@@ -119,11 +121,19 @@ def _read_text_string(tag: str, value: Any) -> str:
 def _read_byte_string(tag: str, value: Any) -> bytes:
     try:
         if isinstance(value, str):
-            # Not bytes.fromhex, which skips white space.
-            return unhexlify(value)
+            return _read_hex(value)
     except ValueError:
         pass
     raise InvalidField(f"{tag} must be a ByteString: an even number of hexadecimal digits")
+
+
+def _read_hex(text: str) -> bytes:
+    """Raises ValueError. A long text is read in slices: each holds the interpreter's lock."""
+    if len(text) <= _HEX_SLICE:
+        # Not bytes.fromhex, which skips white space.
+        return unhexlify(text)
+    slices = (text[place : place + _HEX_SLICE] for place in range(0, len(text), _HEX_SLICE))
+    return b"".join(map(unhexlify, slices))
 
 
 def _read_date_time(tag: str, value: Any) -> int:

@@ -13,6 +13,7 @@ from ..errors import InvalidMessage, KMIPError, OperationNotSupported
 from . import binary_codec, json_codec
 from .batch_items import Payloads
 from .enums import Operation
+from .long_answers import format_long
 from .requests import RequestMessage, read_message, read_parts, refuse_message
 from .salvage import Encoded, open_binary, open_json, salvage_message
 from .schema import Declared, from_node, to_node
@@ -79,16 +80,19 @@ def parse_binary_message(octets: bytes, payloads: Payloads) -> RequestMessage:
     return read_message(root, Dialect.BINARY, payloads)
 
 
-def format_message(root: Node, dialect: Dialect) -> bytes:
-    """The ResponseMessage in the dialect of the request."""
+def format_message(root: Node, dialect: Dialect, *, is_long: bool = False) -> bytes:
+    """The ResponseMessage in the dialect of the request. is_long: it may have more than some 64 KiB."""
     if dialect is Dialect.BINARY:
         return binary_codec.format(root)
-    return json_codec.format(root, dialect)
+    return format_long(root, dialect) if is_long else json_codec.format(root, dialect)
 
 
-def format_bare_response(operation: Operation, payload: Declared, dialect: Dialect) -> bytes:
-    """The answer to a bare operation: a root with the tag `<Operation>Response`."""
-    return json_codec.format(to_node(payload, f"{OPERATION_TAGS[operation]}Response"), dialect)
+def format_bare_response(
+    operation: Operation, payload: Declared, dialect: Dialect, *, is_long: bool = False
+) -> bytes:
+    """The answer to a bare operation: a root with the tag `<Operation>Response`. is_long: as above."""
+    root = to_node(payload, f"{OPERATION_TAGS[operation]}Response")
+    return format_long(root, dialect) if is_long else json_codec.format(root, dialect)
 
 
 def _read_message_tree(tree: object, dialect: Dialect, payloads: Payloads) -> RequestMessage:

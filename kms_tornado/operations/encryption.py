@@ -31,7 +31,7 @@ from .common.key_use import (
     require_data,
     resume_stream,
     run_maybe_offloaded,
-    run_offloaded_or_inline,
+    run_surely,
     start_stream,
     update_stream,
 )
@@ -214,7 +214,7 @@ async def _decrypt_part(
             correlation_value=call.streams.keep(stream, now=call.now),
         )
     finish = partial(stream.computation.finish, request.authenticated_encryption_tag)
-    rest = await run_offloaded_or_inline(call, stream.held_bytes, finish)
+    rest = await run_surely(call, stream.held_bytes, finish)
     return DecryptResponse(unique_identifier=target.uid, data=plaintext + rest)
 
 

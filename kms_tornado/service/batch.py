@@ -54,7 +54,7 @@ from ..kmip.tables import OPERATION_TAGS
 from ..kmip.ttlv import Node, encoded_length
 from ..operations.common.transaction import Transaction
 from ..store.base import Conflict, Refused
-from .limits import MAX_RESPONSE_BYTES
+from .limits import MAX_RESPONSE_BYTES, has_many_values
 from .service import ATTEMPTS, Service, TooManyConflicts
 
 #: Seconds after which no further item is begun; most clients have given up by then.
@@ -248,8 +248,7 @@ class _BatchRun:
             response = await self.service.attempt(
                 self.principal, item.operation, request, transaction
             )
-            node = responses.render_success(item, response, self.gate)
-            length = encoded_length(node)
+            node, length = await self._render(item, response)
             if length > self.room:
                 raise ResponseTooLarge("the answer is longer than there is room for")
         except KMIPError as exc:
@@ -259,6 +258,17 @@ class _BatchRun:
         return ItemResult(
             item, node, length, "Success", getattr(response, "unique_identifier", None)
         )
+
+    async def _render(self, item: RequestItem, response: Any) -> tuple[Node, int]:
+        """The item of the response, and its length."""
+
+        def render() -> tuple[Node, int]:
+            node = responses.render_success(item, response, self.gate)
+            return node, encoded_length(node)
+
+        if not has_many_values(response):
+            return render()
+        return await self.service.run_surely(self.principal, render)
 
     def _check_deadline(self) -> None:
         if self.monotonic() > self.deadline:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -111,15 +112,15 @@ class KMS:
             raise Unavailable("the key service is not started")
         return await self.executor.run(function, principal=principal, heavy=heavy, size=size)
 
-    async def run_offloaded_or_inline(self, function: Callable[[], T], *, principal: str) -> T:
-        """As `offload`; where the queue is full, the function runs on the event loop.
+    async def run_surely(self, function: Callable[[], T], *, principal: str) -> T:
+        """As `offload`; where the queue is full, the function runs on a thread apart from it.
 
         For the answer to an operation that is done: a 503 would say that nothing was changed.
         """
         try:
             return await self.offload(function, principal=principal)
         except Unavailable:
-            return function()
+            return await asyncio.to_thread(function)
 
     async def __aenter__(self) -> Self:
         """Raises ConfigurationError where directory, database or master key cannot be used.

@@ -5,7 +5,10 @@ The other limits stand where they are enforced; the table of them all is `tests/
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..errors import InvalidField
+from ..kmip.attributes import MANY_VALUES, count_values
 from ..wording import format_size
 
 #: Bytes of data of one cryptographic operation. AES-GCM in one piece holds Python's lock all the time,
@@ -21,3 +24,13 @@ def check_data(request: object) -> None:
     data = getattr(request, "data", None)
     if isinstance(data, bytes) and len(data) > MAX_DATA_BYTES:
         raise InvalidField(f"Data has at most {format_size(MAX_DATA_BYTES)}: send more in parts")
+
+
+def has_many_values(response: Any) -> bool:
+    """Whether to write the response takes longer than about a millisecond."""
+    listed = getattr(response, "unique_identifiers", ()) or getattr(
+        response, "attribute_references", ()
+    )
+    attributes = getattr(response, "attributes", None)
+    count = len(listed) + (0 if attributes is None else count_values(attributes))
+    return count > MANY_VALUES

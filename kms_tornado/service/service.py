@@ -22,14 +22,14 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from ..auth.principal import Principal
 from ..crypto.envelope import MasterKey
 from ..crypto.policy import CryptoPolicy
 from ..domain.access import may_create_objects, sufficient_rights
-from ..errors import GeneralFailure, OperationNotSupported
+from ..errors import GeneralFailure, OperationNotSupported, Unavailable
 from ..kmip.enums import Operation
 from ..operations.common.call import Call, ServiceContext, SharedOffload
 from ..operations.common.client_profile import BARE_OPERATION, MESSAGE_2, ClientProfile
@@ -39,6 +39,8 @@ from ..settings import ServiceSettings
 from ..store.base import Conflict, Objects, ObjectStore
 from .catalogue import collect_object_types, collect_payload_types, select_operations
 from .limits import check_data
+
+T = TypeVar("T")
 
 #: How many times an operation is run if other writers keep changing its object in between.
 ATTEMPTS = 10
@@ -144,6 +146,13 @@ class Service:
     def may_create_objects(self, principal: Principal) -> bool:
         """Whether the principal may create, register and import objects (--privileged-users)."""
         return may_create_objects(principal.name, self._context.settings.privileged_users)
+
+    async def run_surely(self, principal: Principal, function: Callable[[], T]) -> T:
+        """Run the function on a thread, also where the queue is full: for the answer to what is done."""
+        try:
+            return await self._context.offload(function, principal=principal.name)
+        except Unavailable:
+            return await asyncio.to_thread(function)
 
     def now(self) -> int:
         """Whole seconds since the Unix epoch."""

@@ -22,9 +22,7 @@ class AccessHandler(ProtectedHandler):
         kms, principal = self.context.kms, self.current_user.name
         try:
             value = await act(kms.access, principal)
-            text = await kms.run_offloaded_or_inline(
-                lambda: _format_json(value), principal=principal
-            )
+            text = await kms.run_surely(lambda: _format_json(value), principal=principal)
         except KMIPError as exc:
             self.log_entry["result"] = exc.reason_with_underscores
             self.send_answer(render_failure(exc))

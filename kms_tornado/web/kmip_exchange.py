@@ -27,6 +27,7 @@ from ..kmip.tables import OPERATION_TAGS
 from ..kmip.ttlv import Dialect, encoded_length
 from ..service import batch
 from ..service.kms import KMS
+from ..service.limits import has_many_values
 from ..wording import cut_value
 from .answers import BINARY, JSON, Answer, render_failure, render_unavailable
 
@@ -113,9 +114,10 @@ class Exchange:
         self._log_identifier(request)
         response = await self._kms.service.execute(self._principal, operation, request)
         self._log_identifier(response)
+        is_long = is_long or has_many_values(response)
 
         def format_answer() -> bytes:
-            return format_bare_response(operation, response, dialect)
+            return format_bare_response(operation, response, dialect, is_long=is_long)
 
         return Answer(200, JSON, await self._run_maybe_offloaded(format_answer, is_long=is_long))
 
@@ -135,9 +137,10 @@ class Exchange:
         )
 
         def format_answer() -> bytes:
-            return format_message(answer, message.dialect)
+            return format_message(answer, message.dialect, is_long=is_long)
 
-        is_long = encoded_length(answer) > OFFLOAD_BYTES
+        # Not `encoded_length(answer)`: to go through all items of a long one takes a tenth of a second.
+        is_long = overhead + sum(result.length for result in results) > OFFLOAD_BYTES
         octets = await self._run_maybe_offloaded(format_answer, is_long=is_long)
         return Answer(200, BINARY if message.dialect is Dialect.BINARY else JSON, octets)
 
@@ -146,9 +149,7 @@ class Exchange:
     ) -> bytes:
         if not is_long:
             return format_answer()
-        return await self._kms.run_offloaded_or_inline(
-            format_answer, principal=self._principal.name
-        )
+        return await self._kms.run_surely(format_answer, principal=self._principal.name)
 
     def _log_results(
         self, message: RequestMessage, results: list[batch.ItemResult], correlation: str | None

@@ -10,6 +10,7 @@ from kms_tornado.crypto.keys.certificates import MAX_CERTIFICATE_BYTES
 from kms_tornado.domain.search import MAX_SOUGHT_VALUES
 from kms_tornado.errors import ServerLimitExceeded
 from kms_tornado.kmip.enums import Operation
+from kms_tornado.kmip.long_json import MAX_REST_BYTES, MAX_TEXT_BYTES
 from kms_tornado.kmip.requests import MAX_BATCH_ITEMS
 from kms_tornado.kmip.ttlv import MAX_DEPTH, MAX_ITEMS
 from kms_tornado.operations.common.identifiers import MAX_IDENTIFIER_LENGTH, MAX_TAG_LIST_LENGTH
@@ -51,12 +52,20 @@ MORE_ELSEWHERE = {
     "derived key": "tests/crypto",
     "iterations of PBKDF2": "tests/crypto",
     "random data": "tests/crypto",
+    "wrapped object": "tests/operations/test_off_the_loop.py",
+    "key that AES-KW or AES-KWP wraps": "tests/operations/test_off_the_loop.py",
 }
 
 
 def body(alice, length):
     held = json.dumps(structure("Locate")).encode()
     return alice.send(held + b" " * (length - len(held)))
+
+
+def foreign_text(alice, length):
+    held = json.dumps(structure("Locate", structure("Attributes", text("ObjectGroup", "TEXT"))))
+    foreign = "é" * (length // 2) + "x" * (length % 2)
+    return alice.send(held.replace("TEXT", foreign).encode())
 
 
 def access_body(alice, length):
@@ -141,6 +150,10 @@ def certificate(alice, length):
 CASES = {
     "body of a request": (body, 16 * 1024 * 1024, "content_too_large"),
     "body of `/access/grant`, `/access/revoke`": (access_body, MAX_BODY_LENGTH, "is larger than"),
+    "JSON beside strings of over 4 KiB": (body, MAX_REST_BYTES, "beside its long values"),
+    "text in JSON with escapes or beyond ASCII": (
+        foreign_text, MAX_TEXT_BYTES, "with escapes or characters beyond ASCII",
+    ),
     "nesting of a message": (nested, MAX_DEPTH, "Invalid_Message: "),
     "items of TTLV in a message": (many_items, MAX_ITEMS, "Invalid_Message: "),
     "operations in a message": (batch_of, MAX_BATCH_ITEMS, "at most 100 batch items"),

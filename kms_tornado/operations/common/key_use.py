@@ -6,6 +6,7 @@ explains how data in parts is processed.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol, TypeVar
@@ -73,8 +74,8 @@ async def run_maybe_offloaded(
     return await call.offload(work, size=size) if size > above else work()
 
 
-async def run_offloaded_or_inline(call: Call, size: int, work: Callable[[], T]) -> T:
-    """As `run_maybe_offloaded`, but on the event loop where no thread is free: for after usage is consumed.
+async def run_surely(call: Call, size: int, work: Callable[[], T]) -> T:
+    """As `run_maybe_offloaded`, but on a thread apart where the queue is full: for after usage is consumed.
 
     Unavailable would tell the client that nothing was changed, and the stream that was taken out of
     the table would be lost.
@@ -82,7 +83,7 @@ async def run_offloaded_or_inline(call: Call, size: int, work: Callable[[], T]) 
     try:
         return await run_maybe_offloaded(call, size, work)
     except Unavailable:
-        return work()
+        return await asyncio.to_thread(work)
 
 
 async def run_with_private_key(call: Call, target: ManagedObject, work: Callable[[], T]) -> T:
@@ -121,7 +122,7 @@ async def start_stream(
     if protected_bytes is not None:
         protected_bytes += len(aad)
     await _consume_now(call, target, protected_bytes, *changes)
-    stream = _make_stream(call, target, await run_offloaded_or_inline(call, len(aad), start))
+    stream = _make_stream(call, target, await run_surely(call, len(aad), start))
     stream.held_bytes = len(aad)
     return stream
 
@@ -153,7 +154,7 @@ async def resume_stream(
 async def update_stream(call: Call, stream: Stream, data: bytes) -> bytes:
     """Feed the data to the stream's cipher, and return the output that this gives."""
     update = partial(stream.computation.update, data)
-    output: bytes = await run_offloaded_or_inline(call, len(data), update)
+    output: bytes = await run_surely(call, len(data), update)
     held_back = len(data) - len(output)
     if held_back > 0:
         stream.held_bytes += held_back + _OVERHEAD_BYTES
@@ -186,7 +187,7 @@ async def feed_stream(
         stream = await start_stream(call, target, protected_bytes, start)
     else:
         stream = await resume_stream(call, target, request.correlation_value, protected_bytes)
-    await run_offloaded_or_inline(call, len(data), partial(stream.computation.update, data))
+    await run_surely(call, len(data), partial(stream.computation.update, data))
     return stream
 
 
