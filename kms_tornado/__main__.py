@@ -74,6 +74,7 @@ def _supervise(parsed: ParsedOptions) -> int:
     """Supervise workers, which serve, and return the exit code."""
     from .web.process import serving  # noqa: F401  # before the fork: workers share what is loaded
     from .web.process.listening import open_sockets, server_url
+    from .web.process.notify import notify_manager
     from .web.process.workers import Supervisor
 
     settings = parsed.settings
@@ -88,8 +89,10 @@ def _supervise(parsed: ParsedOptions) -> int:
     def log_start() -> None:
         log.info("listening on %s", server_url(settings, sockets))
         log.info("%d workers share the port", count)
+        notify_manager("READY=1")
 
     def close_sockets() -> None:
+        notify_manager("STOPPING=1")
         # The port is closed once no process has it open: then a new connection is refused at once, rather
         # than left waiting for workers that are about to end.
         for one in sockets:

@@ -12,6 +12,7 @@ from types import FrameType
 
 from ...settings import Settings
 from .dev_text import format_dev_text
+from .notify import notify_manager
 from .server import Server
 from .workers import Worker
 
@@ -49,9 +50,13 @@ async def _serve(
         if worker is not None:
             asyncio.get_running_loop().add_reader(worker.supervisor_gone, stop.set)
             worker.report_ready()
+        else:
+            notify_manager("READY=1")  # of workers, their supervisor tells
         await stop.wait()
         if worker is not None:
             asyncio.get_running_loop().remove_reader(worker.supervisor_gone)
+        else:
+            notify_manager("STOPPING=1")
         log.info("stopping: finishing the requests in flight")
     log.info("stopped")
     for number in (*stopping, signal.SIGHUP):

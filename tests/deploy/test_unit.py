@@ -1,0 +1,252 @@
+"""conf/kms-tornado.service: what it forbids, the server never needs; what it names, there is."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import ssl
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from kms_tornado.options.table import BY_NAME
+
+from .. import postgres
+from ..issuer import Issuer
+from ..server import ROOT, Client, ServerProcess, eventually, trusting
+from .installation import Host
+from .proxies import replace, write_certificate
+
+UNIT = ROOT / "conf/kms-tornado.service"
+
+
+def systemd_analyze(*arguments: str) -> str:
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not installed")
+    done = subprocess.run(["systemd-analyze", *arguments], capture_output=True, text=True)
+    return done.stdout + done.stderr
+
+
+def settings_of(section: str) -> dict[str, list[str]]:
+    """{name: its values, in their order}."""
+    found: dict[str, list[str]] = {}
+    current = ""
+    for line in UNIT.read_text().splitlines():
+        if line.startswith("["):
+            current = line.strip("[]")
+        elif current == section and line and not line.startswith("#"):
+            name, _, value = line.partition("=")
+            found.setdefault(name, []).append(value)
+    return found
+
+
+SERVICE = settings_of("Service")
+
+
+def test_unit_exposes_little() -> None:
+    text = systemd_analyze("security", "--offline=true", "--no-pager", str(UNIT))
+    level = re.search(r"Overall exposure level for \S+: ([\d.]+)", text)
+    assert level, text
+    assert float(level[1]) < 2.0
+
+
+def test_unit_is_one_that_systemd_takes(tmp_path: Path) -> None:
+    text = replace(UNIT.read_text(), {"/opt/kms-tornado/venv/bin/kms-tornado": "/bin/true"})
+    (tmp_path / UNIT.name).write_text(text)
+    assert systemd_analyze("verify", str(tmp_path / UNIT.name)) == ""
+
+
+def test_unit_starts_after_the_network_and_the_database() -> None:
+    unit = settings_of("Unit")
+    assert unit["After"] == ["network-online.target postgresql.service"]
+    assert unit["Wants"] == ["network-online.target"]
+
+
+def test_unit_starts_again_what_time_may_mend_and_nothing_else() -> None:
+    assert SERVICE["Restart"] == ["on-failure"]
+    assert SERVICE["RestartPreventExitStatus"] == ["2"]
+    assert int(SERVICE["RestartSec"][0]) * 5 > 10  # else systemd gives up: 5 starts in 10 s
+
+
+def test_stop_has_the_time_that_the_server_takes() -> None:
+    for_writes_s = 3
+    shutdown_timeout_s = BY_NAME["shutdown-timeout"].default
+    assert int(SERVICE["TimeoutStopSec"][0]) > shutdown_timeout_s + for_writes_s + 5
+
+
+# --- its own lines about installing it ------------------------------------------------------------
+
+
+def install_lines() -> str:
+    """What the comment at the top has the reader type."""
+    top = UNIT.read_text().partition("\n\n")[0]
+    return "\n".join(line.removeprefix("#   ") for line in top.splitlines() if line[:4] == "#   ")
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Host:
+    """One where the lines were typed."""
+    if os.geteuid() != 0 or shutil.which("useradd", path="/usr/sbin:/usr/bin") is None:
+        pytest.skip("the lines are for root, on a host with useradd")
+    host = Host(tmp_path_factory.mktemp("host"))
+    host.type(install_lines())
+    return host
+
+
+def test_installed_command_is_the_one_that_the_unit_starts(host: Host) -> None:
+    [start] = SERVICE["ExecStart"]
+    assert host.type(f"{start.split()[0]} --version").startswith("kms-tornado ")
+
+
+def test_installed_unit_is_one_that_systemd_takes(host: Host, tmp_path: Path) -> None:
+    unit = host.place("/etc/systemd/system") / UNIT.name
+    (tmp_path / UNIT.name).write_text(host.text(unit.read_text()))
+    assert systemd_analyze("verify", str(tmp_path / UNIT.name)) == ""
+    assert host.systemctl == ["daemon-reload", "enable --now kms-tornado"]
+
+
+def test_installed_configuration_needs_an_issuer_and_nothing_else(host: Host) -> None:
+    command = SERVICE["ExecStart"][0] + " --print-config"
+    assert "jwt-issuer-uri" in host.type(f"! {command} 2>&1")
+    printed = host.type(command, KMS_JWT_ISSUER_URI="https://login.example.com/")
+    assert 'data-dir = "/var/lib/kms-tornado"' in printed
+
+
+def test_user_of_the_unit_is_made_with_its_group_and_no_shell(host: Host) -> None:
+    [user] = host.place("/etc/passwd").read_text().splitlines()
+    name, *_, home, shell = user.split(":")
+    assert [name] == SERVICE["User"]
+    assert (home, shell) == ("/var/lib/" + SERVICE["StateDirectory"][0], "/usr/sbin/nologin")
+    [group] = host.place("/etc/group").read_text().splitlines()
+    assert [group.split(":")[0]] == SERVICE["Group"]
+
+
+# --- system calls -------------------------------------------------------------------------------
+
+
+def groups() -> dict[str, set[str]]:
+    """{"@group": its system calls}, as this systemd has them."""
+    found: dict[str, set[str]] = {}
+    name = ""
+    for line in systemd_analyze("syscall-filter").splitlines():
+        if line.startswith("@"):
+            name = line
+            found[name] = set()
+        elif name and not line.strip().startswith("#") and line.strip():
+            found[name].add(line.strip())
+    return found
+
+
+def members(names: Iterable[str], known: dict[str, set[str]]) -> set[str]:
+    calls: set[str] = set()
+    for name in names:
+        calls |= members(known[name], known) if name.startswith("@") else {name}
+    return calls
+
+
+def allowed() -> set[str]:
+    """What the lines SystemCallFilter= leave; systemd itself adds @default."""
+    known = groups()
+    calls = members(["@default"], known)
+    for line in SERVICE["SystemCallFilter"]:
+        named = members(line.lstrip("~").split(), known)
+        calls = calls - named if line.startswith("~") else calls | named
+    return calls
+
+
+CALL = re.compile(r"^(?:\d+ +)?(\w+)\(")
+
+
+@pytest.fixture(scope="module")
+def trace(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The system calls of a server with workers, TLS and PostgreSQL: it starts, serves, reloads and stops.
+
+    Slow, as strace stops the server at every call.
+    """
+    if shutil.which("strace") is None:
+        pytest.skip("strace is not installed")
+    directory = tmp_path_factory.mktemp("trace")
+    write_certificate(directory)
+    try:
+        database = postgres.cluster().new_database()
+    except postgres.NoPostgres as exc:
+        pytest.skip(str(exc))
+    tls = ("--tls-cert-file", "kms.crt", "--tls-key-file", "kms.key")
+    with (
+        Issuer("ES256") as issuer,
+        ServerProcess(
+            *trusting(issuer, *tls, "--workers", "2", "--database-url", database),
+            cwd=directory,
+            wrapper=["strace", "-f", "-qq", "-o", "trace"],
+        ) as server,
+    ):
+        client = Client(server.port, tls=ssl.create_default_context(cafile=directory / "kms.crt"))
+        eventually(lambda: client.get("/ready").status == 200, timeout_s=60)
+        client.create(issuer.token(aud="kms"))
+        [main] = _children(server.process.pid)
+        for number, line in ((signal.SIGHUP, "TLS files were read again"), (signal.SIGTERM, None)):
+            subprocess.run(["kill", f"-{number}", str(main)], check=True)
+            if line:
+                server.wait_for_line(line)
+        server.wait(60)
+    return (directory / "trace").read_text(errors="replace").splitlines()
+
+
+def _children(pid: int) -> list[int]:
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(word) for word in text.split()]
+
+
+def test_every_system_call_of_the_server_is_allowed(trace: list[str]) -> None:
+    calls = {match[1] for line in trace if (match := CALL.match(line))}
+    assert {"accept4", "fsync", "setsockopt"} <= calls  # or it was no trace of a server at work
+    assert calls - allowed() == set()
+
+
+def test_server_makes_no_memory_both_writable_and_executable(trace: list[str]) -> None:
+    """MemoryDenyWriteExecute=: libffi and compiled extensions are the usual ones that do."""
+    assert "MemoryDenyWriteExecute" in SERVICE
+    refused = [
+        line
+        for line in trace
+        if ("mmap(" in line and "PROT_WRITE|PROT_EXEC" in line)
+        or (re.search(r"\b(pkey_)?mprotect\(", line) and "PROT_EXEC" in line)
+        or ("shmat(" in line and "SHM_EXEC" in line)
+    ]
+    assert refused == []
+
+
+def test_server_uses_only_the_families_of_addresses_that_are_allowed(trace: list[str]) -> None:
+    families = set(re.findall(r"\bsocket\((AF_\w+)", "\n".join(trace)))
+    # glibc asks by AF_NETLINK which addresses the host has, and goes on without an answer.
+    assert families - {"AF_NETLINK"} <= set(SERVICE["RestrictAddressFamilies"][0].split())
+
+
+def test_server_finds_in_proc_what_it_reads(trace: list[str]) -> None:
+    """ProcSubset=pid would hide /proc/stat, and with it all of the metrics about the process."""
+    read = set(re.findall(r'openat\(\w+, "(/proc/[^"]+)"[^=]*\) = \d', "\n".join(trace)))
+    assert {path for path in read if not re.match(r"/proc/(self|\d+)/", path)} == {"/proc/stat"}
+    assert "ProcSubset" not in SERVICE
+
+
+def test_server_writes_below_its_state_directory_and_to_temporary_files_alone(
+    trace: list[str],
+) -> None:
+    written = {
+        match[1]
+        for line in trace
+        if "O_WRONLY" in line or "O_RDWR" in line or "O_CREAT" in line
+        if " ENOENT" not in line and (match := re.search(r'openat\(\w+, "([^"]+)"', line))
+    }
+    foreign = [
+        path
+        for path in written
+        if not path.startswith(("/tmp/", "/dev/null", "/proc/self/", "kms-data"))
+        and not path.endswith((".pyc", ".pyc.tmp"))
+        and "/__pycache__/" not in path
+    ]
+    assert foreign == []
