@@ -440,14 +440,30 @@ class KeySetError(KMSError):
 
 
 class Unavailable(KMSError):
-    """503. retry_after_s: whole seconds after which another try makes sense."""
+    """503. retry_after_s: whole seconds after which another try makes sense.
+
+    cause: of an error of the database, the detail in a few fixed words for anybody; else None.
+    """
 
     reason: ClassVar[str] = "unavailable"
 
-    def __init__(self, description: str, *, retry_after_s: int = 1, detail: str = "") -> None:
+    def __init__(
+        self,
+        description: str,
+        *,
+        retry_after_s: int = 1,
+        detail: str = "",
+        cause: str | None = None,
+    ) -> None:
         self.retry_after_s = retry_after_s
         self.detail = detail
+        self.cause = cause
         super().__init__(description)
+
+    @property
+    def is_told_once(self) -> bool:
+        """Whether the log has a line for the outage, so that it needs none for each request."""
+        return self.cause is not None
 
 
 class KeysUnavailable(Unavailable):
@@ -456,3 +472,7 @@ class KeysUnavailable(Unavailable):
     reason = "keys_unavailable"
     issuer: str = ""
     key_id: str = ""
+
+    @property
+    def is_told_once(self) -> bool:
+        return True

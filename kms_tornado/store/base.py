@@ -11,6 +11,7 @@ from ..domain.search import LocatedPage, LocateSearch, TagSearch
 from ..domain.user_naming import UserNaming
 from ..errors import KMIPError, Unavailable
 from ..kmip.enums import Operation
+from .health import DatabaseStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +125,12 @@ class Refused(Exception):  # an expected outcome, too
         self.failures = failures
 
 
-def make_unavailable(detail: str) -> Unavailable:
-    """The error for a database out of reach. detail: the reason, for the log alone."""
-    return Unavailable("the database is out of reach", detail=detail)
+def make_unavailable(detail: str, cause: str = "out of reach") -> Unavailable:
+    """The error for a database out of reach.
+
+    detail: the reason, for the log alone. cause: the same in a few fixed words for anybody.
+    """
+    return Unavailable("the database is out of reach", detail=detail, cause=cause)
 
 
 #: The detail of every call on a store before `start` or after `stop`.
@@ -263,6 +267,12 @@ class ObjectStore(Objects, Protocol):
 
     async def ping(self) -> None:
         """Return if the database answers a read; raise Unavailable otherwise."""
+
+    async def check(self) -> DatabaseStatus:
+        """Have a look at the database now, for two seconds at most."""
+
+    def status(self) -> DatabaseStatus:
+        """How the database was when it was last used or looked at."""
 
     async def list_grants(
         self, uid: UniqueIdentifier, *, owner: str

@@ -89,7 +89,8 @@ class Exchange:
             return render_failure(exc)
         except Unavailable as exc:
             self._entry["reason"] = exc.reason
-            log.warning("POST %s: %s (%s)", cut_value(self._path), exc, exc.detail)
+            level = logging.DEBUG if exc.is_told_once else logging.WARNING
+            log.log(level, "POST %s: %s (%s)", cut_value(self._path), exc, exc.detail)
             return render_unavailable(exc)
         self._entry.setdefault("result", "Success")
         return answer

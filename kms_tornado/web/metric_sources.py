@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from ..auth.key_status import KeyStatus
 from ..auth.request_auth import RequestAuth
 from ..service.executor import Executor
+from ..service.kms import KMS
+from ..store.health import STATES, UP
 from .figures import Figure, counter, gauge
 
 
@@ -27,6 +29,25 @@ def executor_figures(executor: Executor) -> Iterator[Figure]:
         "Jobs that found no place to wait (503)",
         {lane.name: lane.refused for lane in lanes},
         "lane",
+    )
+
+
+def database_figures(kms: KMS) -> Iterator[Figure]:
+    status = kms.store.status()
+    yield gauge(
+        "kms_database_up", "1 while the database takes reads and writes", status.state == UP
+    )
+    yield gauge(
+        "kms_database_state",
+        "1 for the state that the database is in: up, read-only, down",
+        {state: state == status.state for state in STATES},
+        "state",
+    )
+    yield gauge(
+        "kms_database_state_seconds", "Since the last change of the database's state", status.age_s
+    )
+    yield counter(
+        "kms_database_outages_total", "How often the database has left the state up", status.outages
     )
 
 

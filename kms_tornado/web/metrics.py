@@ -24,9 +24,9 @@ from tornado.web import RequestHandler
 
 from .. import __version__
 from ..auth.request_auth import RequestAuth
-from ..service.executor import Executor
+from ..service.kms import KMS
 from .figures import Figure, Source, gauge
-from .metric_sources import executor_figures, token_figures
+from .metric_sources import database_figures, executor_figures, token_figures
 
 #: Upper bounds of the histograms' buckets, in seconds.
 _REQUEST_BUCKETS_S = (
@@ -43,13 +43,16 @@ class Metrics:
 
     content_type = CONTENT_TYPE_LATEST
 
-    def __init__(self, auth: RequestAuth, executor: Executor | None = None) -> None:
+    def __init__(self, auth: RequestAuth, kms: KMS | None = None) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for every one
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         self.add(_build_figures)
-        if executor is not None:
-            self.add(lambda: executor_figures(executor))
+        if kms is not None:
+            self.add(lambda: database_figures(kms))
+            if kms.executor is not None:
+                executor = kms.executor
+                self.add(lambda: executor_figures(executor))
         requests = Counter(
             "kms_http_requests",
             "Answered requests by route, method and status",

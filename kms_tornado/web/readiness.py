@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..auth.key_status import KeyStatus
 from ..errors import Unavailable
+from ..store.health import DOWN, READ_ONLY, UP
 
 if TYPE_CHECKING:
     from ..auth.request_auth import RequestAuth
     from ..service.kms import KMS
+
+#: {DatabaseStatus.state: what is told}
+_LEVELS = {UP: "OK", READ_ONLY: "DEGRADED", DOWN: "DOWN"}
 
 
 class Readiness:
@@ -23,7 +27,7 @@ class Readiness:
 
     def __init__(self) -> None:
         self._started = time.time()
-        #: {name of a check: (its state, since when)}; the issuers know theirs themselves.
+        #: {name of a check: (its state, since when)}; the issuers and the database know theirs themselves.
         self._history: dict[str, tuple[str, float]] = {}
 
     async def check(
@@ -56,11 +60,9 @@ class Readiness:
             store = kms.store
         except Unavailable:
             return self._note("database", "not started")
-        try:
-            await store.ping()
-        except Unavailable:
-            return self._note("database", "out of reach")
-        return self._note("database", None)
+        status = await store.check()
+        check = {"state": _LEVELS[status.state], "since": _format_time(status.since)}
+        return check if status.cause is None else {**check, "cause": status.cause}
 
     def _note(self, name: str, cause: str | None) -> dict[str, Any]:
         """The check as it is told; without a cause it is OK."""
@@ -84,5 +86,5 @@ def _describe(status: KeyStatus) -> dict[str, Any]:
 
 
 def _format_time(seconds: float) -> str:
-    """ISO 8601, UTC."""
+    """RFC 3339, UTC."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
@@ -132,3 +133,12 @@ def write_behind(place: Place, statement: str, **values: Any) -> None:
     engine = create_engine(make_url(url).set(drivername=drivername), poolclass=NullPool)
     with engine.begin() as connection:
         assert connection.execute(text(statement), values).rowcount
+
+
+async def until(check: Callable[[], object], timeout_s: float = 30) -> None:
+    """Return once the check is true, while the event loop goes on."""
+    async with asyncio.timeout(timeout_s):
+        for _ in itertools.count():
+            if check():
+                return
+            await asyncio.sleep(0.002)

@@ -72,7 +72,7 @@ def server(tmp_path, request):
     auth = InsecureNoAuth("admin")
 
     def app() -> Any:
-        metrics = Metrics(auth, kms.executor)  # the KMS is open by then
+        metrics = Metrics(auth, kms)  # the KMS is open by then
         context = ServerContext(kms=kms, auth=auth, max_body_size=2**20, metrics=metrics)
         application = make_app(context)
         if request.param == "long way":

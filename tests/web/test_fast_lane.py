@@ -134,7 +134,7 @@ def host(tmp_path_factory):
     lanes = []
 
     def app() -> FastLane:
-        metrics = Metrics(auth, kms.executor)
+        metrics = Metrics(auth, kms)
         context = ServerContext(kms=kms, auth=auth, max_body_size=LIMIT, metrics=metrics)
         lanes.append(FastLane(make_app(context), context, auth, body_timeout_s=BODY_TIMEOUT_S))
         return lanes[0]

@@ -20,6 +20,7 @@ from ..sql.statements import NO_VALUES, Prepared, Rows, SQLAlchemyRunner, Values
 from .address import parse_address
 from .connector import Connector
 from .engine import OPEN_TIMEOUT_S, open_engine, prepare, run_exclusively
+from .probe import probe_writes
 from .reader import PostgresReader
 from .writer import CONNECTIONS, PostgresWriter
 
@@ -84,6 +85,11 @@ class PostgresBackend:
 
     async def search_tagged(self, statement: Prepared, values: Iterator[Values]) -> Rows:
         return await self.read(statement, next(values))
+
+    async def probe_writes(self) -> None:
+        if self._writer is None:
+            raise make_unavailable(NOT_OPEN)
+        await probe_writes(self._connector)
 
     def submit(self, job: Job, *, erases: bool = False) -> asyncio.Future[Any]:
         """erases: ignored, as PostgreSQL clears deleted rows by its own schedule (VACUUM)."""

@@ -92,7 +92,34 @@ _PASSING_STATES = ("08", "25006", "40", "53", "55", "57", "58")
 
 def translate_error(exc: BaseException) -> Unavailable:
     """Unavailable for the client; the log gets PostgreSQL's own message where that holds no value."""
-    return make_unavailable(describe_error(exc))
+    return make_unavailable(describe_error(exc), name_cause(exc))
+
+
+def name_cause(exc: BaseException) -> str:
+    """What strangers read of an error. Why libpq has no connection, it tells in words alone, which vary."""
+    import psycopg
+
+    state = read_sqlstate(exc)
+    if state is not None:
+        return _CAUSES.get(state) or _CAUSES.get(state[:2], "out of reach")
+    if isinstance(_unwrap_error(exc), (TimeoutError, psycopg.errors.ConnectionTimeout)):
+        return "timeout"
+    is_lost = isinstance(exc, DBAPIError) and exc.connection_invalidated
+    return "connection closed" if is_lost else "no connection"
+
+
+#: {SQLSTATE, or its class: words}
+_CAUSES = {
+    "25006": "read-only",
+    "53100": "disk full",
+    "53300": "too many connections",
+    "55P03": "row locked",
+    "57014": "timeout",
+    "57": "connection closed",
+    "08": "connection closed",
+    "28": "credentials",
+    "3D": "no such database",
+}
 
 
 def describe_error(exc: BaseException) -> str:

@@ -10,12 +10,13 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ...errors import Unavailable
 from ..base import NOT_OPEN, make_unavailable
 from ..sql.statements import NO_VALUES, Prepared, Rows, Values
 from . import engine as connections
 from .connector import Connector
 from .engine import reply_within
-from .errors import Meaning, describe_error, judge_error, load_driver_error, translate_error
+from .errors import Meaning, judge_error, load_driver_error, translate_error
 
 if TYPE_CHECKING:
     import psycopg
@@ -52,7 +53,9 @@ class PostgresReader:
         ((state,),) = await self._fetch_within(_PING_TIMEOUT_S, read_only, NO_VALUES)
         if state != "off":
             self._connector.drop_all()
-            raise make_unavailable("the database has become read-only: demoted, or a standby")
+            raise make_unavailable(
+                "the database has become read-only: demoted, or a standby", "read-only"
+            )
 
     async def close(self) -> None:
         self._is_open = False
@@ -87,7 +90,7 @@ class PostgresReader:
                 lost += exc.meaning is Meaning.RECONNECT
                 is_repeated = exc.meaning in (Meaning.RECONNECT, Meaning.TRY_AGAIN)
                 if not is_repeated or lost == _CONNECTIONS_TRIED or attempt == _ATTEMPTS:
-                    raise make_unavailable(exc.detail) from None
+                    raise exc.error from None
         raise AssertionError("the last attempt returns or raises")
 
     async def _run_on(
@@ -112,8 +115,10 @@ class PostgresReader:
                 if isinstance(exc, (self._driver_error, OSError)):
                     if reply.was_late:  # the idle ones are not heard from either
                         await self._close_idle()
-                        raise make_unavailable(f"no answer within {seconds:.3g} s") from None
-                    raise _Failure(meaning, describe_error(exc)) from None
+                        raise make_unavailable(
+                            f"no answer within {seconds:.3g} s", "timeout"
+                        ) from None
+                    raise _Failure(meaning, translate_error(exc)) from None
                 raise
         await self._give_back(connection)
         return rows
@@ -145,9 +150,9 @@ def _measure_from(end: float) -> Callable[[], float]:
 
 
 class _Failure(Exception):
-    """A statement failed. detail: for the log."""
+    """A statement failed. error: what the caller gets where it is not tried again."""
 
-    def __init__(self, meaning: Meaning, detail: str) -> None:
+    def __init__(self, meaning: Meaning, error: Unavailable) -> None:
         super().__init__()
         self.meaning = meaning
-        self.detail = detail
+        self.error = error

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol
-
-from sqlalchemy import Dialect
+from typing import Any
 
 from ...domain.managed_object import ManagedObject, UniqueIdentifier
 from ...domain.search import LocatedPage, LocateSearch, TagSearch
@@ -24,6 +22,8 @@ from ..base import (
     RowMAC,
 )
 from ..bounds import check_tags, check_tags_of_changes
+from ..health import DatabaseHealth, DatabaseStatus
+from .backend import Backend
 from .commits import Commit, GroupCommit, Job
 from .grants import check_index_rows, parse_grants, rights_of
 from .index_check import IndexCheck
@@ -34,66 +34,9 @@ from .rows import GRANTS, RowParser
 from .sealing import bring_under_macs, log_sealed
 from .search import SearchStatements, shape_locate, shape_tag_search
 from .search_statements import parse_page
-from .statements import NO_VALUES, Prepared, Rows, Runner, Values
+from .statements import Prepared, Rows, Runner, Values
 from .tombstones import is_taken
-
-
-class Backend(Protocol):
-    """One database: how its statements are run, and by which thread or connection.
-
-    Used from one event loop. Every method but `start` and `stop` raises Unavailable where the database
-    is out of reach or the backend is not started.
-    """
-
-    @property
-    def dialect(self) -> Dialect:
-        """The dialect of SQL that statements are compiled for."""
-
-    async def start(self) -> None:
-        """Bring the schema up to date, and open the database. Raises ConfigurationError."""
-
-    async def stop(self, *, within_s: float) -> None:
-        """Finish the jobs that were submitted, then close. Does nothing where it is not started.
-
-        Jobs that are not done in time are given up.
-        """
-
-    async def read(self, statement: Prepared, values: Values = NO_VALUES) -> Rows:
-        """Run a statement that looks up a single row by a key.
-
-        This and the other reads return all rows, and no rows for a value that no row can hold (half a
-        surrogate pair, a number of 70 bits).
-        """
-
-    async def ping(self, statement: Prepared) -> None:
-        """Run a statement without values; raises Unavailable within two seconds."""
-
-    async def search(self, statement: Prepared, values: Values) -> Rows:
-        """Run a statement that may take long."""
-
-    async def search_tagged(self, statement: Prepared, values: Iterator[Values]) -> Rows:
-        """Run a statement that rarely takes long.
-
-        values: sets of values, at least one, that all give the same rows; the first probably soonest.
-        """
-
-    def submit(self, job: Job, *, erases: bool = False) -> Awaitable[Any]:
-        """Run the job in a transaction that it shares with others; its result, once that is on disk.
-
-        Raises what the job raises, whose changes are then undone. A job may run several times. It runs
-        even if its caller stops waiting.
-        erases: the job deletes sealed key material, which should soon be gone from the disk, too.
-        """
-
-    async def rehearse(self, job: Job) -> Any:
-        """Run the job in a transaction, undo its changes, and return its result."""
-
-    async def run_exclusively(self, job: Job) -> Any:
-        """Run the job in a transaction of its own while no other server starts, however long it takes.
-
-        Raises what the job raises, and ConfigurationError where the database does not answer.
-        """
-
+from .watched import WatchedBackend
 
 # How long a stop waits for writes: whoever waited for their answers has waited the shutdown timeout already.
 _STOP_S = 3.0
@@ -108,6 +51,8 @@ class SQLStore:
     def __init__(self, backend: Backend, *, clock: Callable[[], float] = time.time) -> None:
         self.backend = backend
         self._clock = clock
+        self._health = DatabaseHealth(self.ping, backend.probe_writes)
+        self._database = WatchedBackend(backend, self._health)
         self._authenticator = RowAuthenticator()
         self._parser = RowParser(self._authenticator)
         self._queries = PreparedQueries(backend.dialect)
@@ -116,6 +61,7 @@ class SQLStore:
 
     async def start(self) -> None:
         await self.backend.start()
+        self._health.start()
 
     async def authenticate_rows(self, row_mac: RowMAC, check: CheckValues) -> None:
         if await self.master_key_check() != check.current:
@@ -142,27 +88,34 @@ class SQLStore:
             return settled
 
     async def stop(self) -> None:
+        await self._health.stop()
         await self.backend.stop(within_s=_STOP_S)
 
     async def ping(self) -> None:
         await self.backend.ping(self._queries.any_object)
 
+    async def check(self) -> DatabaseStatus:
+        return await self._health.check()
+
+    def status(self) -> DatabaseStatus:
+        return self._health.status()
+
     # --- objects --------------------------------------------------------------------------------
 
     async def get(self, uid: UniqueIdentifier) -> ManagedObject | None:
-        rows = await self.backend.read(self._queries.by_uid, {"uid": uid})
+        rows = await self._database.read(self._queries.by_uid, {"uid": uid})
         with _logging_altered_rows:
             return self._parser.parse_row(rows[0]) if rows else None
 
     async def is_taken(self, uid: UniqueIdentifier, *, owner: str) -> bool:
-        rows = await self.backend.read(self._queries.identifier, {"uid": uid})
+        rows = await self._database.read(self._queries.identifier, {"uid": uid})
         with _logging_altered_rows:
             return is_taken(rows, uid, owner, self._authenticator)
 
     async def get_for(
         self, uid: UniqueIdentifier, *, principal: str, rights: Collection[Operation] = ()
     ) -> ManagedObject | None:
-        rows = await self.backend.read(self._queries.by_uid, {"uid": uid})
+        rows = await self._database.read(self._queries.by_uid, {"uid": uid})
         if not rows:
             return None
         with _logging_altered_rows:
@@ -176,7 +129,7 @@ class SQLStore:
     ) -> ManagedObject | None:
         """Decides alone, from a row that is read together with its index of grants."""
         values = {"uid": uid, "principal": principal}
-        rows = await self.backend.read(self._queries.by_uid_with_grants, values)
+        rows = await self._database.read(self._queries.by_uid_with_grants, values)
         if not rows:
             return None
         row = rows[0][:-2]
@@ -194,7 +147,7 @@ class SQLStore:
         if any(after):
             rows = await self._search_after(after, statement, next(values))
         else:
-            rows = await self.backend.search_tagged(statement, values)
+            rows = await self._database.search_tagged(statement, values)
         with _logging_altered_rows:
             return [self._parse_tagged(row, search) for row in rows]
 
@@ -216,9 +169,9 @@ class SQLStore:
         if any(after):
             page, rows = await self._locate_after(after, statement, values)
         else:
-            page, rows = parse_page(await self.backend.search(statement, values)), []
+            page, rows = parse_page(await self._database.search(statement, values)), []
             for check, uids in self._index_check.prepare(page.uids):
-                rows += await self.backend.search(check, uids)
+                rows += await self._database.search(check, uids)
         with _logging_altered_rows:
             if len(rows) > _MAX_CHECKED_ON_LOOP:
                 await asyncio.to_thread(self._index_check.check_rows, rows)
@@ -260,7 +213,7 @@ class SQLStore:
             return search(runner)
 
         with _logging_altered_rows:
-            return await self.backend.rehearse(job)
+            return await self._database.rehearse(job)
 
     # --- listings -------------------------------------------------------------------------------
 
@@ -268,7 +221,7 @@ class SQLStore:
         self, uid: UniqueIdentifier, *, owner: str
     ) -> Mapping[str, frozenset[Operation]] | None:
         ((statement, values),) = self._index_check.prepare([uid])
-        rows = await self.backend.read(statement, values)
+        rows = await self._database.read(statement, values)
         with _logging_altered_rows:
             for row in self._index_check.check_rows(rows):
                 if row["owner"] == owner:
@@ -277,12 +230,12 @@ class SQLStore:
         return None
 
     async def list_owned(self, principal: str) -> Sequence[ManagedObject]:
-        rows = await self.backend.search(self._queries.owned, {"principal": principal})
+        rows = await self._database.search(self._queries.owned, {"principal": principal})
         # A thousand objects may have 64 KiB of attributes each: they are not parsed on the loop.
         return await asyncio.to_thread(self._parser.parse_list, rows)
 
     async def list_granted(self, principal: str) -> Sequence[GrantedObject]:
-        rows = await self.backend.search(self._queries.granted, {"principal": principal})
+        rows = await self._database.search(self._queries.granted, {"principal": principal})
         return await asyncio.to_thread(self._parser.parse_granted, rows)
 
     # --- changes --------------------------------------------------------------------------------
@@ -291,14 +244,14 @@ class SQLStore:
         check_tags_of_changes(changes)
         commit = Commit(changes, self._authenticator, int(self._clock()))
         with _logging_altered_rows:
-            await self.backend.submit(commit, erases=commit.erases)
+            await self._database.submit(commit, erases=commit.erases)
 
     async def commit_groups(self, groups: Groups) -> None:
         for changes in groups:
             check_tags_of_changes(changes)
         commit = GroupCommit(groups, self._authenticator, int(self._clock()))
         with _logging_altered_rows:
-            await self.backend.submit(commit, erases=commit.erases)
+            await self._database.submit(commit, erases=commit.erases)
 
     async def commit_now(self) -> None:
         """Do nothing: whatever `commit` returned from is durable."""
@@ -313,10 +266,10 @@ class SQLStore:
     # --- the database as a whole ----------------------------------------------------------------
 
     async def holds_objects(self) -> bool:
-        return bool(await self.backend.read(self._queries.any_object))
+        return bool(await self._database.read(self._queries.any_object))
 
     async def master_key_check(self) -> bytes | None:
-        rows = await self.backend.read(self._queries.check_value)
+        rows = await self._database.read(self._queries.check_value)
         return rows[0][0] if rows else None
 
 

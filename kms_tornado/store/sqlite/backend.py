@@ -90,6 +90,9 @@ class SQLiteBackend:
                 continue
         return await self.search(statement, attempt)
 
+    async def probe_writes(self) -> None:
+        await self.submit(self.file.probe_write)
+
     def submit(self, job: Job, *, erases: bool = False) -> asyncio.Future[Any]:
         if self.writer is None:
             raise make_unavailable(NOT_OPEN)

@@ -8,6 +8,7 @@ import logging
 import os
 import sqlite3
 import stat
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from sqlalchemy.pool import NullPool
 from ...errors import ConfigurationError, Unavailable
 from ..base import make_unavailable
 from ..migrate import upgrade
-from ..sql.statements import DATABASE_ERRORS, DriverRunner
+from ..sql.statements import DATABASE_ERRORS, DriverRunner, Runner
 from .file_access import SUFFIXES, find_write_fault
 
 _log = logging.getLogger(__name__)
@@ -66,6 +67,20 @@ _PASSING_CODES = frozenset(
         *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM),
     }
 )
+
+#: What strangers read of SQLite's codes; see `store.health`.
+_CAUSES = {
+    sqlite3.SQLITE_FULL: "disk full",
+    sqlite3.SQLITE_IOERR: "disk error",
+    sqlite3.SQLITE_BUSY: "locked",
+    sqlite3.SQLITE_LOCKED: "locked",
+    sqlite3.SQLITE_PROTOCOL: "locked",
+    sqlite3.SQLITE_READONLY: "read-only",
+    sqlite3.SQLITE_CANTOPEN: "file",
+}
+_FULL_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+# As much as the largest object takes.
+_ROOM_BYTES = 1024 * 1024
 
 
 class SQLiteFile:
@@ -152,9 +167,24 @@ class SQLiteFile:
         try:
             in_place = self._current_identity() == self._identity
         except OSError as exc:
-            raise make_unavailable(str(exc)) from exc
+            raise make_unavailable(str(exc), "file") from exc
         if not in_place:
-            raise make_unavailable(f"{self.path} was replaced; restart to use it")
+            raise make_unavailable(f"{self.path} was replaced; restart to use it", "file")
+
+    def probe_write(self, runner: Runner) -> None:
+        """A job that writes a page, the same as before. Raises Unavailable where there is no room for more.
+
+        A page alone may still fit into a log file on a disk that is full, and the next object would not.
+        """
+        try:
+            with tempfile.TemporaryFile(dir=self.path.parent, buffering=0) as file:
+                room = memoryview(bytes(_ROOM_BYTES))
+                while room:  # a write that does not fit ends in the middle; the next one fails
+                    room = room[file.write(room) :]
+        except OSError as exc:
+            cause = "disk full" if exc.errno in _FULL_ERRORS else "disk error"
+            raise make_unavailable(f"{self.path.parent}: {exc.strerror}", cause) from exc
+        runner.command("PRAGMA user_version = 0")  # as it is, and written all the same
 
     def check_writable(self) -> None:
         """Raises Unavailable where every change would fail: the disk was made read-only, say."""
@@ -255,7 +285,8 @@ def _make_engine(connect: Callable[[], sqlite3.Connection]) -> Engine:
 
 def translate_error(exc: SQLAlchemyError | sqlite3.Error) -> Unavailable:
     """Unavailable for the client; the log gets SQLite's own message, which holds no value."""
-    return make_unavailable(_describe_error(exc))
+    cause = _CAUSES.get(_primary_code(exc) or 0, "out of reach")
+    return make_unavailable(_describe_error(exc), cause)
 
 
 def _primary_code(exc: SQLAlchemyError | sqlite3.Error) -> int | None:

@@ -135,24 +135,24 @@ class SQLiteWriter:
             runner.command("COMMIT")
             self._file.check_in_place()  # otherwise the commit went to a deleted file
         except Unavailable as exc:
-            self._fail(batch, exc.detail)
+            self._fail(batch, exc)
         except DATABASE_ERRORS as exc:
-            self._fail(batch, translate_error(exc).detail)
+            self._fail(batch, translate_error(exc))
         except (
             Exception
         ) as exc:  # the edge of the thread: otherwise the callers would wait for ever
             _log.exception("unexpected error in the database writer")
-            self._fail(batch, type(exc).__name__)
+            self._fail(batch, make_unavailable(type(exc).__name__))
         else:
             self._erased = self._erased or any(
                 waiting.erases and waiting.error is None for waiting in batch
             )
 
-    def _fail(self, batch: list[_Waiting], detail: str) -> None:
-        """Fail all jobs with Unavailable. Closing the connection rolls back what they changed."""
+    def _fail(self, batch: list[_Waiting], error: Unavailable) -> None:
+        """Fail all jobs. Closing the connection rolls back what they changed."""
         self._drop_connection()
         for waiting in batch:
-            waiting.error = make_unavailable(detail)
+            waiting.error = error
 
     def _wake_callers(self, batch: list[_Waiting]) -> None:
         """Resolve the futures, with one call into the event loop."""

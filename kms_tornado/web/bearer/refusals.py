@@ -170,7 +170,7 @@ def _describe(handler: BearerAuthMixin, error: Exception, hooks: Hooks) -> _Refu
             503,
             "temporarily_unavailable",
             str(error),
-            logging.WARNING,
+            logging.INFO if error.is_told_once else logging.WARNING,
             f"{_name(request)}: {error} ({error.detail})",
             error.reason,
             error,

@@ -109,7 +109,7 @@ class Server:
             kms=kms,
             auth=self._auth,
             max_body_size=settings.max_body_size,
-            metrics=Metrics(self._auth, kms.executor) if settings.metrics else None,
+            metrics=Metrics(self._auth, kms) if settings.metrics else None,
             trusted_proxies=TrustedProxies(settings.trusted_proxies),
             public_url=self._public_url,
         )

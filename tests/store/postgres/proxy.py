@@ -21,11 +21,27 @@ class Proxy:
         self.round_trips = 0
         self.talks = asyncio.Event()  # cleared: nothing passes, and every connection stays open
         self.talks.set()
+        self._connections: set[asyncio.StreamWriter] = set()
+        self._server: asyncio.Server | None = None
+        self._path = Path()
+
+    async def listen(self, path: Path | None = None) -> None:
+        self._path = path or self._path
+        self._server = await asyncio.start_unix_server(self.serve, self._path)
+
+    def refuse(self) -> None:
+        """Cut all connections, and take no more, as where the database has ended."""
+        assert self._server is not None
+        self._server.close()
+        self._path.unlink(missing_ok=True)
+        for writer in list(self._connections):
+            writer.transport.abort()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         target = str(postgres.cluster().directory / _SOCKET)
         upstream_reader, upstream_writer = await asyncio.open_unix_connection(target)
         answered = [True]
+        self._connections.add(writer)
         try:
             await asyncio.gather(
                 self._forward(reader, upstream_writer, answered, counts=True),
@@ -34,6 +50,7 @@ class Proxy:
         except (OSError, asyncio.CancelledError):  # the test has ended
             pass
         finally:
+            self._connections.discard(writer)
             for end in (writer, upstream_writer):
                 end.close()
 
@@ -64,10 +81,10 @@ async def proxied(
 ) -> AsyncIterator[tuple[str, Proxy]]:
     """The database's URL by way of a proxy, and the proxy. delay_s: each way."""
     proxy = Proxy(delay_s)
-    server = await asyncio.start_unix_server(proxy.serve, directory / _SOCKET)
+    await proxy.listen(directory / _SOCKET)
     try:
         host = quote(str(directory), safe="")
         yield f"postgresql://{postgres.USER}@/{postgres.name_of(url)}?host={host}", proxy
     finally:
         proxy.talks.set()
-        server.close()
+        proxy.refuse()

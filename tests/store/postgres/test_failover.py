@@ -30,7 +30,9 @@ def server(pair, tmp_path_factory):
     with pair.primary.connect() as connection:
         connection.execute("CREATE DATABASE kms TEMPLATE template0")
     argv = (*NO_AUTH, "--database-url", pair.url("kms"))
-    with serving(*argv, cwd=tmp_path_factory.mktemp("server")) as process:
+    told = "kms_tornado.store: the database is out of reach: "
+    cwd = tmp_path_factory.mktemp("server")
+    with serving(*argv, cwd=cwd, expected_error=told) as process:
         yield process
 
 

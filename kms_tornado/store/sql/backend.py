@@ -1,0 +1,71 @@
+"""Backend: the interface between the store's SQL, written once, and the database that runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Iterator
+from typing import Any, Protocol
+
+from sqlalchemy import Dialect
+
+from .commits import Job
+from .statements import NO_VALUES, Prepared, Rows, Values
+
+
+class Backend(Protocol):
+    """One database: how its statements are run, and by which thread or connection.
+
+    Used from one event loop. Every method but `start` and `stop` raises Unavailable where the database
+    is out of reach or the backend is not started.
+    """
+
+    @property
+    def dialect(self) -> Dialect:
+        """The dialect of SQL that statements are compiled for."""
+
+    async def start(self) -> None:
+        """Bring the schema up to date, and open the database. Raises ConfigurationError."""
+
+    async def stop(self, *, within_s: float) -> None:
+        """Finish the jobs that were submitted, then close. Does nothing where it is not started.
+
+        Jobs that are not done in time are given up.
+        """
+
+    async def read(self, statement: Prepared, values: Values = NO_VALUES) -> Rows:
+        """Run a statement that looks up a single row by a key.
+
+        This and the other reads return all rows, and no rows for a value that no row can hold (half a
+        surrogate pair, a number of 70 bits).
+        """
+
+    async def ping(self, statement: Prepared) -> None:
+        """Run a statement without values; raises Unavailable within two seconds."""
+
+    async def search(self, statement: Prepared, values: Values) -> Rows:
+        """Run a statement that may take long."""
+
+    async def search_tagged(self, statement: Prepared, values: Iterator[Values]) -> Rows:
+        """Run a statement that rarely takes long.
+
+        values: sets of values, at least one, that all give the same rows; the first probably soonest.
+        """
+
+    async def probe_writes(self) -> None:
+        """Return if the database takes a write, of which nothing is left; raise Unavailable otherwise."""
+
+    def submit(self, job: Job, *, erases: bool = False) -> Awaitable[Any]:
+        """Run the job in a transaction that it shares with others; its result, once that is on disk.
+
+        Raises what the job raises, whose changes are then undone. A job may run several times. It runs
+        even if its caller stops waiting.
+        erases: the job deletes sealed key material, which should soon be gone from the disk, too.
+        """
+
+    async def rehearse(self, job: Job) -> Any:
+        """Run the job in a transaction, undo its changes, and return its result."""
+
+    async def run_exclusively(self, job: Job) -> Any:
+        """Run the job in a transaction of its own while no other server starts, however long it takes.
+
+        Raises what the job raises, and ConfigurationError where the database does not answer.
+        """
