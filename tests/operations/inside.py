@@ -39,7 +39,9 @@ START = 1_800_000_000
 ALICE, BOB = "alice", "bob"
 
 
-async def at_once(function: Callable[[], T], *, principal: str, heavy: bool = False) -> T:
+async def at_once(
+    function: Callable[[], T], *, principal: str, heavy: bool = False, size: int = 0
+) -> T:
     return function()
 
 

@@ -34,7 +34,7 @@ class ConflictingStore:
         raise LookupError("the end of the conflicts")
 
 
-async def at_once(function, *, principal, heavy=False):
+async def at_once(function, *, principal, heavy=False, size=0):
     return function()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import logging
 import signal
 import socket
@@ -78,11 +79,14 @@ def _on_signal(number: signal.Signals, act: Callable[[], None]) -> None:
 
     loop.add_signal_handler is not used: its handlers are removed with the loop, a moment before the
     process ends, and a second SIGTERM in that moment would kill a process that is about to exit cleanly.
+
+    `act` runs in the context of this call: a signal interrupts any request, and is none of its business.
     """
     loop = asyncio.get_running_loop()
+    context = contextvars.copy_context()
 
     def handle(number: int, frame: FrameType | None) -> None:
-        loop.call_soon_threadsafe(act)
+        loop.call_soon_threadsafe(act, context=context)
 
     signal.signal(number, handle)
 

@@ -252,7 +252,7 @@ def test_other_objects_are_no_pkcs12(alice, object_type):
 def test_certificates_are_read_off_the_event_loop(tmp_path, monkeypatch):
     """A file may have dozens, each with hundreds of names."""
 
-    async def on_a_thread(function, *, principal, heavy=False):
+    async def on_a_thread(function, *, principal, heavy=False, size=0):
         return await asyncio.to_thread(function)
 
     def spy(function):
