@@ -105,12 +105,13 @@ def certificate(
     names: tuple[str, ...] = ("localhost",),
     addresses: tuple[str, ...] = ("127.0.0.1",),
     expired: bool = False,
+    ends_in_days: int = 10,
 ) -> bytes:
     """A self-signed PEM certificate of the key."""
     import ipaddress
 
     now = datetime.datetime.now(datetime.UTC)
-    start, end = (-20, -10) if expired else (-1, 10)
+    start, end = (-20, -10) if expired else (-1, ends_in_days)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
     alternatives: list[x509.GeneralName] = [x509.DNSName(name) for name in names]
     alternatives += [x509.IPAddress(ipaddress.ip_address(a)) for a in addresses]

@@ -11,7 +11,7 @@ from ..domain.search import LocatedPage, LocateSearch, TagSearch
 from ..domain.user_naming import UserNaming
 from ..errors import KMIPError, Unavailable
 from ..kmip.enums import Operation
-from .health import DatabaseStatus
+from .health import DatabaseLoad, DatabaseStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +273,9 @@ class ObjectStore(Objects, Protocol):
 
     def status(self) -> DatabaseStatus:
         """How the database was when it was last used or looked at."""
+
+    def load(self) -> DatabaseLoad:
+        """What the database has to do now for this process."""
 
     async def list_grants(
         self, uid: UniqueIdentifier, *, owner: str

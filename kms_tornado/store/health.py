@@ -56,6 +56,26 @@ class DatabaseStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class PoolLoad:
+    """Connections for reading. limit: how many there may be. waiting: reads that wait for one."""
+
+    limit: int
+    in_use: int
+    idle: int
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseLoad:
+    """Statements that have been asked for and have not ended. pool: None where the database has none."""
+
+    reads: int
+    searches: int
+    writes: int
+    pool: PoolLoad | None
+
+
+@dataclass(frozen=True, slots=True)
 class _Failure:
     error: Unavailable
     wrote: bool

@@ -10,7 +10,7 @@ costs a request nothing:
 
 Names follow Prometheus: they begin with ``kms_``, have base units (seconds, bytes) and end with ``_total``
 where they count. Values of labels come from a fixed set or from the configuration, never from a client.
-The tables in docs/operating.md have a row for each name; a test compares them with a real server.
+The table in docs/operating.md has a row for each name; a test compares it with a real server.
 """
 
 from __future__ import annotations

@@ -50,6 +50,42 @@ def database_figures(kms: KMS) -> Iterator[Figure]:
         "kms_database_outages_total", "How often the database has left the state up", status.outages
     )
 
+    yield from _load_figures(kms)
+
+
+def _load_figures(kms: KMS) -> Iterator[Figure]:
+    load = kms.store.load()
+    yield gauge(
+        "kms_database_pending",
+        "Statements that have been asked for and have not ended",
+        {"read": load.reads, "search": load.searches, "write": load.writes},
+        "kind",
+    )
+    pool = load.pool
+    connections = {} if pool is None else {"in_use": pool.in_use, "idle": pool.idle}
+    yield gauge(
+        "kms_database_connections", "Connections for reading from PostgreSQL", connections, "state"
+    )
+    yield gauge(
+        "kms_database_connections_limit",
+        "How many connections for reading from PostgreSQL there may be",
+        {} if pool is None else pool.limit,
+    )
+    yield gauge(
+        "kms_database_connections_waiting",
+        "Reads that wait for a connection to PostgreSQL",
+        {} if pool is None else pool.waiting,
+    )
+
+
+def tls_figures(certificate_end: float | None) -> Iterator[Figure]:
+    """certificate_end: of the certificate in use, in seconds since the epoch; None without TLS."""
+    yield gauge(
+        "kms_tls_certificate_expiry_timestamp_seconds",
+        "When the TLS certificate that is in use ends",
+        {} if certificate_end is None else certificate_end,
+    )
+
 
 def token_figures(auth: RequestAuth) -> Iterator[Figure]:
     """None where no credentials are checked."""

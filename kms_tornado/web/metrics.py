@@ -32,6 +32,7 @@ from .metric_sources import database_figures, executor_figures, token_figures
 _REQUEST_BUCKETS_S = (
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0
 )  # fmt: skip
+_LAG_BUCKETS_S = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _VERIFICATION_BUCKETS_S = (0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.005)
 
 #: The label of a message with several operations, whose time is that of all of them.
@@ -79,19 +80,30 @@ class Metrics:
             buckets=_REQUEST_BUCKETS_S,
             registry=self._registry,
         )
+        lag = Histogram(
+            "kms_event_loop_lag_seconds",
+            "By how much a timer was late, four times a second: every request waits for that long",
+            buckets=_LAG_BUCKETS_S,
+            registry=self._registry,
+        )
+        #: Takes seconds.
+        self.observe_lag: Callable[[float], None] = lag.observe
         self._count_request = _Children(lambda key: requests.labels(*key).inc)
         self._observe_request = _Children(lambda route: seconds.labels(route).observe)
         self._count_operation = _Children(lambda key: operations.labels(*key).inc)
         self._observe_operation = _Children(lambda name: operation_seconds.labels(name).observe)
         if auth.statistics() is not None:
-            self.add(lambda: token_figures(auth))
-            verification = Histogram(
-                "kms_auth_verification_seconds",
-                "Time to verify a token that was not remembered, its signature included",
-                buckets=_VERIFICATION_BUCKETS_S,
-                registry=self._registry,
-            )
-            auth.observe_verifications(verification.observe)
+            self._add_tokens(auth)
+
+    def _add_tokens(self, auth: RequestAuth) -> None:
+        self.add(lambda: token_figures(auth))
+        verification = Histogram(
+            "kms_auth_verification_seconds",
+            "Time to verify a token that was not remembered, its signature included",
+            buckets=_VERIFICATION_BUCKETS_S,
+            registry=self._registry,
+        )
+        auth.observe_verifications(verification.observe)
 
     def add(self, source: Source) -> None:
         """Show the figures of one more part from now on."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 import time
 from collections.abc import Iterator
 
@@ -10,9 +12,10 @@ import pytest
 
 from kms_tornado.auth.no_auth import InsecureNoAuth
 from kms_tornado.web.metrics import Metrics
+from tests.docs.blocks import ROOT
 from tests.issuer import Issuer, response
 from tests.kms import batch_item, message, uid
-from tests.server import QUICK, ServerProcess, trusting
+from tests.server import QUICK, ServerProcess, eventually, trusting
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +148,33 @@ def test_made_up_methods_share_one_series(server: ServerProcess) -> None:
     text = server.client.get("/metrics").text
     assert "MADEUP" not in text
     assert 'method="other"' in text
+
+
+def test_docs_have_a_row_for_each_metric_and_none_for_another(server: ServerProcess) -> None:
+    text = server.client.get("/metrics").text
+    served = set(re.findall(r"^# TYPE (kms_\w+) ", text, re.M))
+    page = (ROOT / "docs/operating.md").read_text()
+    section = page.partition("\n## Metrics\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (`kms_.*?) \|", section, re.M)
+    documented = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    assert sorted(documented) == sorted(served)
+
+
+def test_promtool_finds_no_fault(server: ServerProcess) -> None:
+    if shutil.which("promtool") is None:
+        pytest.skip("promtool is not installed")
+    finished = subprocess.run(
+        ["promtool", "check", "metrics"],
+        input=server.client.get("/metrics").text,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (finished.returncode, finished.stdout + finished.stderr) == (0, "")
+
+
+def test_a_lag_of_the_event_loop_is_observed(server: ServerProcess) -> None:
+    eventually(lambda: sample(server, "kms_event_loop_lag_seconds_count") > 1)
 
 
 def test_authentication_that_checks_nothing_has_no_series() -> None:

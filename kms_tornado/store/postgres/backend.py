@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialectAsync_psycopg as Pos
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ..base import NOT_OPEN, make_unavailable
+from ..health import PoolLoad
 from ..sql.commits import Job
 from ..sql.statements import NO_VALUES, Prepared, Rows, SQLAlchemyRunner, Values
 from .address import parse_address
@@ -85,6 +86,9 @@ class PostgresBackend:
 
     async def search_tagged(self, statement: Prepared, values: Iterator[Values]) -> Rows:
         return await self.read(statement, next(values))
+
+    def pool_load(self) -> PoolLoad | None:
+        return None if self._reader is None else self._reader.load()
 
     async def probe_writes(self) -> None:
         if self._writer is None:

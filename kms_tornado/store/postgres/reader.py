@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import Unavailable
 from ..base import NOT_OPEN, make_unavailable
+from ..health import PoolLoad
 from ..sql.statements import NO_VALUES, Prepared, Rows, Values
 from . import engine as connections
 from .connector import Connector
@@ -34,7 +35,9 @@ class PostgresReader:
 
     def __init__(self, connector: Connector, *, size: int) -> None:
         self._connector = connector
+        self._size = size
         self._turns = asyncio.Semaphore(size)
+        self._in_use = self._waiting = 0
         #: A stack: the connection used last is used next, as it has prepared the most statements.
         self._idle: list[psycopg.AsyncConnection[Any]] = []
         self._is_open = True
@@ -57,6 +60,9 @@ class PostgresReader:
                 "the database has become read-only: demoted, or a standby", "read-only"
             )
 
+    def load(self) -> PoolLoad:
+        return PoolLoad(self._size, self._in_use, len(self._idle), self._waiting)
+
     async def close(self) -> None:
         self._is_open = False
         await self._close_idle()
@@ -64,19 +70,24 @@ class PostgresReader:
     async def _fetch_within(self, seconds: float, statement: Prepared, values: Values) -> Rows:
         end = asyncio.get_running_loop().time() + seconds
         await self._take_turn(seconds)
+        self._in_use += 1
         try:
             return await self._run(statement, statement.values(values), end)
         finally:
+            self._in_use -= 1
             self._turns.release()
 
     async def _take_turn(self, seconds: float) -> None:
         if not self._turns.locked():
             await self._turns.acquire()
             return
+        self._waiting += 1
         try:
             await asyncio.wait_for(self._turns.acquire(), min(seconds, connections.POOL_TIMEOUT_S))
         except TimeoutError as exc:
             raise translate_error(exc) from None
+        finally:
+            self._waiting -= 1
 
     async def _run(self, statement: Prepared, values: tuple[Any, ...], end: float) -> Rows:
         """The statement, again where that may help. end: when it must have ended, in the loop's time."""

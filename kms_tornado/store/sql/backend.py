@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Dialect
 
+from ..health import PoolLoad
 from .commits import Job
 from .statements import NO_VALUES, Prepared, Rows, Values
 
@@ -49,6 +50,9 @@ class Backend(Protocol):
 
         values: sets of values, at least one, that all give the same rows; the first probably soonest.
         """
+
+    def pool_load(self) -> PoolLoad | None:
+        """Of the connections that statements wait for; None where there are none to wait for."""
 
     async def probe_writes(self) -> None:
         """Return if the database takes a write, of which nothing is left; raise Unavailable otherwise."""

@@ -22,7 +22,7 @@ from ..base import (
     RowMAC,
 )
 from ..bounds import check_tags, check_tags_of_changes
-from ..health import DatabaseHealth, DatabaseStatus
+from ..health import DatabaseHealth, DatabaseLoad, DatabaseStatus
 from .backend import Backend
 from .commits import Commit, GroupCommit, Job
 from .grants import check_index_rows, parse_grants, rights_of
@@ -99,6 +99,9 @@ class SQLStore:
 
     def status(self) -> DatabaseStatus:
         return self._health.status()
+
+    def load(self) -> DatabaseLoad:
+        return self._database.load()
 
     # --- objects --------------------------------------------------------------------------------
 

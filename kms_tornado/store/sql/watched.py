@@ -1,4 +1,4 @@
-"""WatchedBackend: a backend whose failures are told to what watches over the database."""
+"""WatchedBackend: a backend whose calls are counted while they last, and whose failures are told to `DatabaseHealth`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ...errors import Unavailable
-from ..health import DatabaseHealth
+from ..health import DatabaseHealth, DatabaseLoad
 from .backend import Backend
 from .commits import Job
 from .statements import NO_VALUES, Prepared, Rows, Values
@@ -15,43 +15,62 @@ from .statements import NO_VALUES, Prepared, Rows, Values
 class WatchedBackend:
     """What requests use of a `Backend`. Where nothing fails, a call costs one more step."""
 
-    __slots__ = ("_backend", "_health")
+    __slots__ = ("_backend", "_health", "_reads", "_searches", "_writes")
 
     def __init__(self, backend: Backend, health: DatabaseHealth) -> None:
         self._backend = backend
         self._health = health
+        self._reads = self._searches = self._writes = 0
+
+    def load(self) -> DatabaseLoad:
+        return DatabaseLoad(self._reads, self._searches, self._writes, self._backend.pool_load())
 
     async def read(self, statement: Prepared, values: Values = NO_VALUES) -> Rows:
+        self._reads += 1
         try:
             return await self._backend.read(statement, values)
         except Unavailable as exc:
             self._health.note_failure(exc, wrote=False)
             raise
+        finally:
+            self._reads -= 1
 
     async def search(self, statement: Prepared, values: Values) -> Rows:
+        self._searches += 1
         try:
             return await self._backend.search(statement, values)
         except Unavailable as exc:
             self._health.note_failure(exc, wrote=False)
             raise
+        finally:
+            self._searches -= 1
 
     async def search_tagged(self, statement: Prepared, values: Iterator[Values]) -> Rows:
+        self._searches += 1
         try:
             return await self._backend.search_tagged(statement, values)
         except Unavailable as exc:
             self._health.note_failure(exc, wrote=False)
             raise
+        finally:
+            self._searches -= 1
 
     async def submit(self, job: Job, *, erases: bool = False) -> Any:
+        self._writes += 1
         try:
             return await self._backend.submit(job, erases=erases)
         except Unavailable as exc:
             self._health.note_failure(exc, wrote=True)
             raise
+        finally:
+            self._writes -= 1
 
     async def rehearse(self, job: Job) -> Any:
+        self._searches += 1
         try:
             return await self._backend.rehearse(job)
         except Unavailable as exc:
             self._health.note_failure(exc, wrote=True)
             raise
+        finally:
+            self._searches -= 1

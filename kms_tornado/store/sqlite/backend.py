@@ -90,6 +90,9 @@ class SQLiteBackend:
                 continue
         return await self.search(statement, attempt)
 
+    def pool_load(self) -> None:
+        """None: it is a file."""
+
     async def probe_writes(self) -> None:
         await self.submit(self.file.probe_write)
 

@@ -27,6 +27,7 @@ from ..app import make_app
 from ..bearer.auth import BearerAuth
 from ..bearer.tornado_internals import SERVER, TOKEN_LAYER, check_tornado
 from ..fast_lane import FastLane
+from ..metric_sources import tls_figures
 from ..metrics import Metrics
 from ..public_url import PublicURL
 from ..service_handler import ServerContext
@@ -35,6 +36,7 @@ from ..worker_metrics import WorkerMetrics
 from . import tls
 from .dev_issuer import DevIssuer
 from .listening import open_sockets, server_url, try_port
+from .loop_lag import LoopLag
 from .workers import Worker
 
 log = logging.getLogger("kms_tornado.server")
@@ -68,6 +70,7 @@ class Server:
         self._stack = contextlib.AsyncExitStack()
         self._auth: RequestAuth | None = None
         self._ssl: ssl.SSLContext | None = None
+        self._certificate_end: float | None = None
         self._http_server: HTTPServer | None = None
         self._public_url = PublicURL(settings.public_url, settings.hostname)
         self._closing: asyncio.Task[None] | None = None
@@ -91,6 +94,7 @@ class Server:
         if self._sockets is None:
             try_port(settings)  # before the start leaves a database and a master key behind
         self._public_url.certificate_names = tls.read_certificate_names(settings)
+        self._certificate_end = tls.read_certificate_end(settings)
         may_make = self._worker is None or self._worker.is_first
         kms = await self._stack.enter_async_context(
             KMS(
@@ -113,13 +117,17 @@ class Server:
             trusted_proxies=TrustedProxies(settings.trusted_proxies),
             public_url=self._public_url,
         )
-        if context.metrics is not None and self._worker is not None:
-            context.worker_metrics = await self._stack.enter_async_context(
-                WorkerMetrics(
-                    self._worker.directory, self._worker.number, context.metrics.render_text
-                )
-            )
+        if context.metrics is not None:
+            await self._start_metrics(context, context.metrics)
         await self._stack.enter_async_context(self._listen(context))
+
+    async def _start_metrics(self, context: ServerContext, metrics: Metrics) -> None:
+        metrics.add(lambda: tls_figures(self._certificate_end))
+        await self._stack.enter_async_context(LoopLag(metrics.observe_lag))
+        if self._worker is not None:
+            context.worker_metrics = await self._stack.enter_async_context(
+                WorkerMetrics(self._worker.directory, self._worker.number, metrics.render_text)
+            )
 
     def reload(self) -> None:
         """On SIGHUP: read all TLS files again, and fetch the issuers' keys, when their cooldown is over.
@@ -143,6 +151,7 @@ class Server:
             # taken out, and to resume sessions of clients whose certificates are that CA's.
             self._ssl = context
             self._public_url.certificate_names = tls.read_certificate_names(self.settings)
+            self._certificate_end = tls.read_certificate_end(self.settings)
             if self._http_server is not None:
                 self._http_server.ssl_options = context
         if files := tls.list_files(self.settings):

@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Sequence
 from pathlib import Path
 
+from ...crypto.certificate_end import read_end
 from ...crypto.host_names import read_host_names
 from ...errors import ConfigurationError
 from ...settings import Settings
@@ -34,6 +35,16 @@ def read_certificate_names(settings: Settings) -> frozenset[str]:
         return read_host_names(settings.tls_cert_file.read_bytes())
     except OSError:  # taken away since it was loaded
         return frozenset()
+
+
+def read_certificate_end(settings: Settings) -> float | None:
+    """When the server's certificate ends, in seconds since the epoch; None without one."""
+    if settings.tls_cert_file is None:
+        return None
+    try:
+        return read_end(settings.tls_cert_file.read_bytes())
+    except OSError:  # taken away since it was loaded
+        return None
 
 
 def list_files(settings: Settings) -> Sequence[str]:

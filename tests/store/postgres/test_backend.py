@@ -14,6 +14,7 @@ from kms_tornado.domain.search import LocateSearch, ObjectFilter, TagSearch
 from kms_tornado.errors import ConfigurationError, InvalidField, Unavailable
 from kms_tornado.kmip.enums import State
 from kms_tornado.store.base import Conflict, Insert, Replace
+from kms_tornado.store.health import PoolLoad
 from kms_tornado.store.postgres import engine as postgres_engine
 from kms_tornado.store.postgres.backend import POSTGRESQL, READERS
 from kms_tornado.store.sql import search
@@ -22,7 +23,7 @@ from kms_tornado.store.sql.search import SearchStatements
 from ... import postgres
 from ...server import environment
 from ..conftest import postgres_or_skip
-from ..helpers import ALICE, CHECK, an_object, locate, opened, run, seeking, with_store
+from ..helpers import ALICE, CHECK, an_object, locate, opened, run, seeking, until, with_store
 
 
 @pytest.fixture
@@ -199,6 +200,22 @@ def test_nobody_waits_for_a_lock_for_ever(url, monkeypatch):
         assert [type(each) for each in outcomes] == [Unavailable] * 2
         assert await store.get("two") is None
         await store.commit([Insert(an_object("two"))])
+
+    with_store(url, body)
+
+
+def test_reads_that_wait_for_a_connection_are_counted(url):
+    async def body(store):
+        await store.commit([Insert(an_object("one"))])
+        with postgres.cluster().connect(postgres.name_of(url)) as other, other.transaction():
+            other.execute("LOCK TABLE objects IN ACCESS EXCLUSIVE MODE")
+            reads = [asyncio.create_task(store.get("one")) for _ in range(READERS + 2)]
+            await until(lambda: store.load().pool == PoolLoad(READERS, READERS, 0, 2))
+            assert store.load().reads == READERS + 2
+        await asyncio.gather(*reads)
+        load = store.load()
+        assert (load.reads, load.pool.in_use, load.pool.waiting) == (0, 0, 0)
+        assert load.pool.idle > 0
 
     with_store(url, body)
 

@@ -8,6 +8,7 @@ import ssl
 import subprocess
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from ...issuer import Issuer, write_tls_files
@@ -26,9 +27,9 @@ from ...server import (
 FILES = ("--tls-cert-file", "cert.pem", "--tls-key-file", "key.pem")
 
 
-def write_pair(directory, name):
+def write_pair(directory, name, ends_in_days=10):
     key = private_key("ES256", name)
-    pem = certificate(key, names=(name.replace(" ", "-"),))
+    pem = certificate(key, names=(name.replace(" ", "-"),), ends_in_days=ends_in_days)
     write_tls_files(directory, pem, private_pem(key))
     return pem
 
@@ -54,6 +55,7 @@ def https(tmp_path_factory):
         serving(
             *trusting(issuer, "--jwks-cooldown", "0"),
             *FILES,
+            "--metrics",
             cwd=directory,
             tls=trusting_context(*pems),
         ) as server,
@@ -118,6 +120,23 @@ def test_sighup_reads_the_tls_files_and_the_keys_again(https):
     https.send(signal.SIGHUP)
     eventually(lambda: served_certificate(https) != old)
     https.issuer.wait_for_fetches(fetches + 1)
+
+
+def test_metrics_have_the_end_of_the_certificate_in_use_after_sighup_too(https):
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    client = Client(https.port, tls=context)
+
+    def told():
+        text = client.get("/metrics").text
+        name = "kms_tls_certificate_expiry_timestamp_seconds"
+        return float(re.search(rf"^{name} (\S+)$", text, re.M)[1])
+
+    for days in (5, 10):
+        pem = write_pair(https.cwd, "first tls", ends_in_days=days)
+        https.send(signal.SIGHUP)
+        eventually(lambda pem=pem: body_of(served_certificate(https)) == body_of(pem))
+        assert told() == x509.load_pem_x509_certificate(pem).not_valid_after_utc.timestamp()
 
 
 def test_sighup_with_a_broken_file_logs_it_and_keeps_the_old_ones(tmp_path):
