@@ -25,8 +25,11 @@ log = logging.getLogger("kms_tornado.server")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the server, and return the exit code: 0 clean stop, 2 bad configuration, 1 anything else."""
+    argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] == ["health"]:
+        return _check_health(argv[1:])
     try:
-        parsed = options.parse(sys.argv[1:] if argv is None else argv, os.environ)
+        parsed = options.parse(argv, os.environ)
     except ConfigurationError as exc:
         return _refuse(str(exc), 2)
     if parsed.print_config:
@@ -44,6 +47,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     if is_alone:
         return _run(parsed)
     return _supervise(parsed)
+
+
+def _check_health(argv: Sequence[str]) -> int:
+    """Ask the server of this configuration; 0: it answers, 1: it does not, 2: bad configuration."""
+    from .web.process.health_check import check_health
+
+    rest = [word for word in argv if word != "--ready"]
+    try:
+        parsed = options.parse(rest, os.environ)
+    except ConfigurationError as exc:
+        return _refuse(str(exc), 2)
+    try:
+        print(check_health(parsed.settings, is_ready_wanted=len(rest) < len(argv)))
+    except ConfigurationError as exc:
+        return _refuse(options.format_fault(exc, parsed), 2)
+    except Unavailable as exc:
+        return _refuse(str(exc), 1)
+    return 0
 
 
 def _run(

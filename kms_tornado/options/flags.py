@@ -43,10 +43,12 @@ def read_flags(argv: Sequence[str], faults: Faults) -> tuple[dict[str, list[str]
 def _make_parser() -> Any:
     parser = configargparse.ArgumentParser(
         prog="kms-tornado",
-        usage="%(prog)s [option ...]",
+        usage="%(prog)s [option ...]\n       %(prog)s health [--ready] [option ...]",
         description="A key management server: KMIP 2.1 over JSON, JWT bearer authentication.",
-        epilog="An empty environment variable counts as not set. Switches take true, false, 1 or "
-        "0 there. Options marked (repeatable) are comma-separated there and lists in the file.",
+        epilog="`kms-tornado health` asks the server of the same configuration whether it lives, with "
+        "--ready whether it can serve; exit code 0: yes, 1: no. An empty environment variable "
+        "counts as not set. Switches take true, false, 1 or 0 there. Options marked (repeatable) are "
+        "comma-separated there and lists in the file.",
         allow_abbrev=False,  # the next option could make an abbreviation ambiguous
         exit_on_error=False,
         config_file_parser_class=configargparse.TomlConfigParser(["kms"]),
