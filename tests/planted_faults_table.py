@@ -54,6 +54,7 @@ RULES = {
     "S16": "what an issuer takes out stays out, and what a page sends is refused",
     "S17": "one user's load keeps nobody else out",
     "S18": "where a request comes from is said by trusted proxies alone",
+    "S19": "no failover takes back what was acknowledged, and no URL shows its password",
 }
 
 FAULTS: tuple[Fault, ...] = (
@@ -1601,5 +1602,29 @@ FAULTS: tuple[Fault, ...] = (
         "if asked_port == port and self._is_listened_for(name, local_host):",
         "if asked_port == port:",
         ("web/test_public_url.py",),
+    ),
+    Fault(
+        "S19",
+        "a write that the standby may lack is acknowledged",
+        "store/postgres/connector.py",
+        "        if connection in self._unreplicated:",
+        "        if False:",
+        ("store/postgres/test_failover.py",),
+    ),
+    Fault(
+        "S19",
+        "the end of a password with an @ is taken for the name of a host",
+        "store/postgres/address.py",
+        '    if place.count("@") > 1 or',
+        "    if",
+        ("store/postgres/test_address.py",),
+    ),
+    Fault(
+        "S19",
+        "behind a pooler, a statement of another client is run",
+        "store/postgres/connector.py",
+        "        connection.prepare_threshold = None",
+        "        pass",
+        ("store/postgres/test_pooler.py",),
     ),
 )

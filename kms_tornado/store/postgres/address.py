@@ -79,10 +79,9 @@ def parse_address(url: str) -> Address:
 
 
 def _check_escapes(rest: str) -> None:
-    before, _, _ = rest.partition("?")
     place, _, path = rest.partition("/")
     # In libpq a user and a password may contain a ?, so the first / ends them.
-    if place.count("@") > 1 or "@" in path.partition("?")[0] or before.count("@") > 1:
+    if place.count("@") > 1 or "@" in path.partition("?")[0]:
         raise _refusal("has a / or an @ in a password or a name that is not written %2F or %40")
 
 

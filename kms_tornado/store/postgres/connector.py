@@ -12,8 +12,9 @@ import logging
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet, ref
 
+from ..base import make_unavailable
 from . import engine as connections
 from .address import Address
 from .engine import first_statement, reply_within
@@ -55,6 +56,8 @@ class Connector:
         self._generations: WeakKeyDictionary[psycopg.AsyncConnection[Any], int] = (
             WeakKeyDictionary()
         )
+        #: Those whose COMMIT is done here, while the synchronous standby may not have it.
+        self._unreplicated: WeakSet[psycopg.AsyncConnection[Any]] = WeakSet()
         self._has_told_of_pooler = False
 
     async def open(
@@ -79,6 +82,7 @@ class Connector:
                 raise translate_error(exc) from None
             raise
         self._generations[connection] = generation
+        self._watch_replication(connection)
         self._prefer(connection)
         return connection
 
@@ -101,6 +105,26 @@ class Connector:
         """
         if because_of is None or self.is_current(because_of):
             self._generation += 1
+
+    def check_replicated(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        """Called after COMMIT. Raises Unavailable where the wait for the synchronous standby was given up.
+
+        PostgreSQL then says that the transaction is done, but a failover would lose it: somebody cancelled the
+        statement (`pg_cancel_backend`), or the database was about to end. It must not be acknowledged.
+        """
+        if connection in self._unreplicated:
+            self._unreplicated.discard(connection)
+            raise make_unavailable("the wait for the synchronous standby was cancelled")
+
+    def _watch_replication(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        watched = ref(connection)
+
+        def take_notice(notice: psycopg.errors.Diagnostic) -> None:
+            # Texts are translated, and the SQLSTATE is that of any warning.
+            if notice.source_function == "SyncRepWaitForLSN" and (lost := watched()) is not None:
+                self._unreplicated.add(lost)
+
+        connection.add_notice_handler(take_notice)
 
     async def _begin_session(self, connection: psycopg.AsyncConnection[Any]) -> None:
         """Set timeouts, and prepare no statements behind a pooler.

@@ -35,6 +35,10 @@ _IDLE_TIMEOUT_MS = 4_000
 #: ASCII.
 _UPGRADE_LOCK = int.from_bytes(b"kms_torn", "big")
 
+#: Rows are locked before they are changed, so nothing stricter is needed. Engines with optimistic
+#: transactions may give a stricter one.
+WRITE_ISOLATION = "READ COMMITTED"
+
 #: Where PostgreSQL listens unless told otherwise.
 DEFAULT_PORT = 5432
 
@@ -54,7 +58,7 @@ def open_engine(open_connection: Callable[[], Awaitable[Any]], *, size: int) -> 
     return create_async_engine(
         "postgresql+psycopg://",
         async_creator=open_connection,
-        isolation_level="READ COMMITTED",
+        isolation_level=WRITE_ISOLATION,
         pool_size=size,
         max_overflow=0,
         pool_timeout=POOL_TIMEOUT_S,

@@ -187,7 +187,9 @@ class PostgresWriter:
                 with reply_within(driver, connections.REPLY_TIMEOUT_S) as reply:
                     for name in ("before_cursor_execute", "commit"):  # many statements take long
                         event.listen(connection.sync_connection, name, lambda *_: reply.restart())
-                    return await _run_transaction(connection, jobs, undoes=undoes)
+                    results = await _run_transaction(connection, jobs, undoes=undoes)
+                self._connector.check_replicated(driver)
+                return results
             except SQLAlchemyError as exc:
                 if reply.was_late:
                     detail = f"no answer within {connections.REPLY_TIMEOUT_S:.3g} s"

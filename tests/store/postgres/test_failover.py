@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -141,6 +142,18 @@ def test_a_primary_that_was_demoted_in_place_is_unavailable_until_it_is_promoted
     assert eventually(lambda: kmip(server, CREATE).status == 200)
     assert server.client.get("/ready").status == 200
     assert "25006" in server.log or "read-only" in server.log
+
+
+def test_a_write_whose_wait_for_the_standby_was_cancelled_is_not_acknowledged(server, pair):
+    """PostgreSQL answers COMMIT all the same, with a warning: a failover would lose what it has done."""
+    waiting = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+    with ThreadPoolExecutor(1) as pool, pair.primary.connect() as admin:
+        with pair.standby.frozen():
+            answer = pool.submit(kmip, server, CREATE)
+            assert eventually(lambda: admin.execute(waiting).fetchall(), timeout_s=SOON_S)
+            assert answer.result(SOON_S).status == 503
+        assert kmip(server, CREATE).status == 200
+    assert "the wait for the synchronous standby was cancelled" in server.log
 
 
 def test_nothing_acknowledged_is_lost_when_the_standby_is_promoted_in_the_middle_of_writes(
