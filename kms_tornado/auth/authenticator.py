@@ -139,7 +139,8 @@ class Authenticator:
             # A bug of ours that a stranger's token triggered: refuse, count it and log it.
             log.exception("a token could not be checked because of a bug")
             raise InvalidToken(f"internal error ({type(exc).__name__})") from None
-        self.tokens.put(digest, principal, key_set, self._verifier.compute_good_until(principal))
+        good_until = self._verifier.compute_good_until(principal)
+        self.tokens.put(digest, principal, key_set, good_until, len(token))
         return principal
 
     async def _verify_refreshing(self, token: str) -> Principal:

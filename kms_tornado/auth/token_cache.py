@@ -8,9 +8,15 @@ from hashlib import blake2b
 from .keyset import KeySet
 from .principal import Principal
 
+#: Characters of a token of which as many as the size says are remembered. Most have half of it; without this bound
+#: 10,000 of the longest would take hundreds of MiB.
+COMMON_LENGTH = 2048
+
 
 class TokenCache:
     """At most `size` verified tokens; the least recently used one goes first. 0 remembers nothing.
+
+    Fewer are remembered where they are long: together they have at most `size` times COMMON_LENGTH characters.
 
     Entries are found by a 256-bit digest of the whole token: a core dump of the cache leaks no token,
     and no two tokens share an entry. Each is bound to the very KeySet that verified it, and worthless
@@ -20,6 +26,8 @@ class TokenCache:
     def __init__(self, size: int) -> None:
         self._size = size
         self._entries: OrderedDict[bytes, tuple[Principal, KeySet, float]] = OrderedDict()
+        self._lengths: dict[bytes, int] = {}  # apart, because only changes need them
+        self._length = 0
         self.hits = 0
         self.misses = 0
 
@@ -47,14 +55,26 @@ class TokenCache:
         self._entries.move_to_end(digest)
         return entry
 
-    def put(self, digest: bytes, principal: Principal, key_set: KeySet, good_until: float) -> None:
-        """Remember a verified token. good_until: seconds since the Unix epoch, leeway included."""
+    def put(
+        self, digest: bytes, principal: Principal, key_set: KeySet, good_until: float, length: int
+    ) -> None:
+        """Remember a verified token. good_until: seconds since the Unix epoch, leeway included.
+
+        length: the token's, as its claims take memory in proportion to it.
+        """
         if self._size == 0:
             return
+        self.forget(digest)
         self._entries[digest] = (principal, key_set, good_until)
-        if len(self._entries) > self._size:
-            self._entries.popitem(last=False)
+        self._lengths[digest] = length
+        self._length += length
+        while len(self._entries) > self._size or (
+            self._length > self._size * COMMON_LENGTH and len(self._entries) > 1
+        ):
+            oldest, _ = self._entries.popitem(last=False)
+            self._length -= self._lengths.pop(oldest)
 
     def forget(self, digest: bytes) -> None:
         """Drop the entry, if there is one."""
-        self._entries.pop(digest, None)
+        if self._entries.pop(digest, None) is not None:
+            self._length -= self._lengths.pop(digest)

@@ -326,15 +326,23 @@ def _nest(arrays: tuple[str, ...], children: tuple[Node, ...]) -> list[dict[str,
 
 
 #: The attributes in a key block are the same for thousands of keys and hold no part of the key, so their JSON
-#: is cached. The cache is bounded, and belongs to the module because nothing owns the codec.
+#: is cached. The cache is bounded, and belongs to the module because nothing owns the codec. Attributes with many
+#: items are no common ones: 256 of them would take 300 MiB.
 _format_attributes = lru_cache(maxsize=256)(_format_cosmian)
+_MAX_CACHED_ITEMS = 16
 
 
 def _format_key_value(children: tuple[Node, ...]) -> list[dict[str, Any]]:
     return [
-        _format_attributes(child) if child.tag == "Attributes" else _format_cosmian(child)
+        _format_attributes(child) if _is_common(child) else _format_cosmian(child)
         for child in children
     ]
+
+
+def _is_common(node: Node) -> bool:
+    """Whether the node is the attributes that many keys have."""
+    value = node.value
+    return node.tag == "Attributes" and isinstance(value, tuple) and len(value) <= _MAX_CACHED_ITEMS
 
 
 def _format_material(node: Node) -> dict[str, Any]:

@@ -53,7 +53,7 @@ MORE_ELSEWHERE = {
     "iterations of PBKDF2": "tests/crypto",
     "random data": "tests/crypto",
     "wrapped object": "tests/operations/test_off_the_loop.py",
-    "key that AES-KW or AES-KWP wraps": "tests/operations/test_off_the_loop.py",
+    "key that AES-KW or AES-KWP wraps": "tests/crypto/test_key_wrapping.py",
 }
 
 

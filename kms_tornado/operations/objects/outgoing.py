@@ -181,7 +181,9 @@ def render_inner_attributes(target: ManagedObject, key_format: KeyFormatType) ->
     formats in DER.
     """
     attributes = target.attributes
-    return _render_inner_attributes(
+    values = len(attributes.links) + len(attributes.vendor_attributes) + len(target.tags)
+    render = _render_common if values <= _MAX_COMMON_VALUES else _render_inner_attributes
+    return render(
         attributes.cryptographic_algorithm,
         attributes.cryptographic_length,
         attributes.cryptographic_usage_mask,
@@ -193,7 +195,6 @@ def render_inner_attributes(target: ManagedObject, key_format: KeyFormatType) ->
     )
 
 
-@lru_cache(maxsize=256)  # most keys have the same ones
 def _render_inner_attributes(
     algorithm: CryptographicAlgorithm | None,
     length: int | None,
@@ -217,6 +218,11 @@ def _render_inner_attributes(
         vendor_attributes=vendor_attributes,
     )
     return with_user_tags(attributes, select_user_tags(tags))
+
+
+#: Most keys have the same ones. Those with many values are not common, and 256 of them would take much memory.
+_render_common = lru_cache(maxsize=256)(_render_inner_attributes)
+_MAX_COMMON_VALUES = 16
 
 
 def _secret_data_type(target: ManagedObject) -> SecretDataType:

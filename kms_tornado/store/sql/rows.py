@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from ...domain.managed_object import ManagedObject, SealedMaterial
 from ...errors import KMIPError
@@ -107,8 +107,29 @@ def check_row(row: Sequence[Any], authenticator: RowAuthenticator) -> dict[str, 
     return values
 
 
-# Bytes and characters of a row that is remembered: most have fewer than a thousand.
-_MAX_KNOWN = 4096
+_T = TypeVar("_T")
+
+#: Characters and bytes of what is cached (most rows have fewer than a thousand), and how many of that length. What is
+#: parsed and was written once takes up to seven times as much memory as its text: 70 MiB at most.
+_SHORT, _MIDDLE, _LONG = 1024, 4096, 131_072
+_SHORT_ONES, _MIDDLE_ONES, _LONG_ONES = 4096, 512, 32
+
+
+def cache_by_length(parse: Callable[[str], _T]) -> Callable[[str], _T]:
+    """The function with caches of its own that are bounded in bytes: of longer texts fewer are remembered."""
+    parse_short = lru_cache(_SHORT_ONES)(parse)
+    parse_middle = lru_cache(_MIDDLE_ONES)(parse)
+    parse_long = lru_cache(_LONG_ONES)(parse)
+
+    def parse_cached(text: str) -> _T:
+        length = len(text)
+        if length <= _SHORT:
+            return parse_short(text)
+        if length <= _MIDDLE:
+            return parse_middle(text)
+        return parse_long(text) if length <= _LONG else parse(text)
+
+    return parse_cached
 
 
 class RowParser:
@@ -120,19 +141,22 @@ class RowParser:
 
     def __init__(self, authenticator: RowAuthenticator) -> None:
         self._check_object = authenticator.check_object
-        self._parse_attributes = lru_cache(maxsize=4096)(_parse_stored)
-        self._parse_tags = lru_cache(maxsize=1024)(_parse_tags)
+        self._parse_attributes = cache_by_length(_parse_stored)
+        self._parse_tags = cache_by_length(_parse_tags)
         # By the whole row, code included: a row with one other byte is another row, and is checked. To
         # check a row takes 16 µs, a tenth of Get; to find it here takes one.
-        self._parse_known = lru_cache(maxsize=4096)(self._parse_checked)
+        self._parse_short = lru_cache(_SHORT_ONES)(self._parse_checked)
+        self._parse_middle = lru_cache(_MIDDLE_ONES)(self._parse_checked)
 
     def parse_row(self, row: Sequence[Any]) -> ManagedObject:
         """The object of a row with the columns of OBJECT_ROW, if this server wrote it. Raises AlteredRow."""
         try:
-            is_small = sum(map(len, row[UID:_MAC])) + len(row[_SEALED]) <= _MAX_KNOWN
+            length = sum(map(len, row[UID:_MAC])) + len(row[_SEALED])
         except TypeError:  # no material, or values of types that this server never writes
-            is_small = False
-        return (self._parse_known if is_small else self._parse_checked)(row)
+            return self._parse_checked(row)
+        if length <= _SHORT:
+            return self._parse_short(row)
+        return (self._parse_middle if length <= _MIDDLE else self._parse_checked)(row)
 
     def _parse_checked(self, row: Sequence[Any]) -> ManagedObject:
         self._check_object(row, row[_MAC])
