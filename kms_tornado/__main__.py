@@ -71,6 +71,7 @@ def _run(
     parsed: ParsedOptions,
     sockets: Sequence[socket.socket] | None = None,
     worker: Worker | None = None,
+    metrics_sockets: Sequence[socket.socket] = (),
 ) -> int:
     """Serve in this process, and return its exit code."""
     from .web.process.serving import serve
@@ -79,7 +80,7 @@ def _run(
         settings = parsed.settings
         logs.configure(settings.log_level, settings.log_format, worker=worker.number)
     try:
-        serve(parsed.settings, sockets, worker)
+        serve(parsed.settings, sockets, worker, metrics_sockets)
     except ConfigurationError as exc:
         return _refuse(options.format_fault(exc, parsed), 2)
     except OSError as exc:
@@ -94,13 +95,19 @@ def _run(
 def _supervise(parsed: ParsedOptions) -> int:
     """Supervise workers, which serve, and return the exit code."""
     from .web.process import serving  # noqa: F401  # before the fork: workers share what is loaded
-    from .web.process.listening import open_sockets, server_url
+    from .web.process.listening import (
+        metrics_url,
+        open_metrics_sockets,
+        open_sockets,
+        server_url,
+    )
     from .web.process.notify import notify_manager
     from .web.process.workers import Supervisor
 
     settings = parsed.settings
     try:
         sockets = open_sockets(settings)
+        metrics_sockets = open_metrics_sockets(settings)
     except ConfigurationError as exc:
         return _refuse(options.format_fault(exc, parsed), 2)
     except OSError as exc:
@@ -109,6 +116,8 @@ def _supervise(parsed: ParsedOptions) -> int:
 
     def log_start() -> None:
         log.info("listening on %s", server_url(settings, sockets))
+        if metrics_sockets:
+            log.info("metrics are at %s", metrics_url(settings, metrics_sockets))
         log.info("%d workers share the port", count)
         notify_manager("READY=1")
 
@@ -116,11 +125,11 @@ def _supervise(parsed: ParsedOptions) -> int:
         notify_manager("STOPPING=1")
         # The port is closed once no process has it open: then a new connection is refused at once, rather
         # than left waiting for workers that are about to end.
-        for one in sockets:
+        for one in (*sockets, *metrics_sockets):
             one.close()
 
     return Supervisor(
-        lambda worker: _run(parsed, sockets, worker),
+        lambda worker: _run(parsed, sockets, worker, metrics_sockets),
         count=count,
         shutdown_timeout_s=settings.shutdown_timeout_s,
         on_started=log_start,

@@ -122,6 +122,8 @@ class Settings:
     that was asked, if it is one listened for.
     trusted_proxies: networks of the proxies whose X-Forwarded-For, -Proto and X-Request-ID are believed.
     workers: processes that share the port; 0 means one per core.
+    metrics_listen: (host, port) that the metrics have to themselves; None means the port of everything else,
+    and that only with `metrics`.
     service: the settings of the key service behind it; its data_dir may be None only with --dev.
 
     Raises InconsistentSettings.
@@ -144,6 +146,7 @@ class Settings:
     log_level: str = "info"
     log_format: str = "text"
     metrics: bool = False
+    metrics_listen: tuple[str, int] | None = None
     policy: TokenPolicy = field(default_factory=TokenPolicy)
     refresh: RefreshPolicy = field(default_factory=RefreshPolicy)
     cache_size: int = 10_000
@@ -151,6 +154,10 @@ class Settings:
 
     def __post_init__(self) -> None:
         _refuse((*_find_field_faults(self), *_find_trust_faults(self), *_find_pair_faults(self)))
+
+    @property
+    def has_metrics(self) -> bool:
+        return self.metrics or self.metrics_listen is not None
 
     def make_trust(self, issuer: TrustedIssuer) -> TrustSettings:
         """Trust only the throw-away issuer of --dev, under the configured policy."""
@@ -230,6 +237,10 @@ def _find_field_faults(settings: Settings) -> Iterator[ConfigurationError]:
         yield ConfigurationError("a host is needed", "hostname")
     if fault := find_user_fault(settings.default_username):
         yield ConfigurationError(f"the name {fault}", "default_username")
+    if settings.metrics_listen is not None and not 0 <= settings.metrics_listen[1] <= 65535:
+        yield ConfigurationError("the port is 0 to 65535", "metrics_listen")
+    if settings.metrics_listen == (settings.hostname, settings.port) and settings.port != 0:
+        yield ConfigurationError("is where everything else is served", "metrics_listen")
     if settings.cache_size < 0:
         yield ConfigurationError("not negative", "cache_size")
 

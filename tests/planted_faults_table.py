@@ -58,6 +58,14 @@ RULES = {
 }
 
 FAULTS: tuple[Fault, ...] = (
+    Fault(
+        "S9",
+        "metrics that have a port to themselves are served to everybody, too",
+        "web/app.py",
+        "has_metrics = context.metrics is not None and not context.metrics_are_apart",
+        "has_metrics = context.metrics is not None",
+        ("web/process/test_metrics_listener.py",),
+    ),
     # --- S1: nonces -------------------------------------------------------------------------------
     Fault(
         "S1",

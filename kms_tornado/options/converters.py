@@ -95,6 +95,16 @@ def parse_host(text: str) -> str:
     return bare
 
 
+def parse_listen_address(text: str) -> tuple[str, int]:
+    """``HOST:PORT``, an IPv6 address in brackets."""
+    host, colon, port = text.strip().rpartition(":")
+    if not colon or not host or (":" in host and not host.startswith("[")):
+        raise ConfigurationError(f"{quote(text)}: write it as 127.0.0.1:9100 or [::1]:9100")
+    if not re.fullmatch(r"[0-9]{1,5}", port, re.ASCII) or int(port) > 65535:
+        raise ConfigurationError(f"{quote(text)}: the port is not 0 to 65535")
+    return parse_host(host), int(port)
+
+
 def parse_readable_file(text: str) -> Path:
     """The path of a file that is there now. Not opened: it may be a pipe that is read once."""
     path = Path(text)

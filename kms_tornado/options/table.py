@@ -18,6 +18,7 @@ from .converters import (
     parse_host,
     parse_issuer_uri,
     parse_key_set_uri,
+    parse_listen_address,
     parse_readable_file,
     parse_required_claim,
     parse_token_type,
@@ -304,6 +305,11 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
             Option("log-format", make_choice(LOG_FORMATS), "form of the log lines", "text"),
             Option(
                 "metrics", Switch(), "serve Prometheus metrics at /metrics, without a token", False
+            ),
+            Option(
+                "metrics-listen",
+                Text("HOST:PORT", parse_listen_address),
+                "serve the metrics there, over plain HTTP, and not on the port of everything else",
             ),
         ),
     ),

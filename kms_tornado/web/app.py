@@ -63,14 +63,25 @@ METRICS_ROUTE: tuple[str, type[ServiceHandler]] = ("/metrics", MetricsHandler)
 
 
 def make_app(context: ServerContext) -> Application:
-    """An application with all routes. It has /metrics only where the context has metrics."""
-    routes = ROUTES if context.metrics is None else [*ROUTES, METRICS_ROUTE]
+    """An application with all routes. It has /metrics only where they are served with everything else."""
+    has_metrics = context.metrics is not None and not context.metrics_are_apart
+    routes = [*ROUTES, METRICS_ROUTE] if has_metrics else ROUTES
     context.routes = tuple(path for path, _ in routes)
     specs = [_make_spec(path, handler, context, path) for path, handler in routes]
     if public_path := context.public_url.path:
         # A proxy takes the path away, but for the metadata, which stand beside it: RFC 9728 §3.1.
         path = METADATA_PATH + re.escape(public_path)
         specs.append(_make_spec(path, MetadataHandler, context, METADATA_PATH))
+    return _make_application(context, specs)
+
+
+def make_metrics_app(context: ServerContext) -> Application:
+    """An application with /metrics alone."""
+    path, handler = METRICS_ROUTE
+    return _make_application(context, [_make_spec(path, handler, context, path)])
+
+
+def _make_application(context: ServerContext, specs: list[URLSpec]) -> Application:
     return Application(
         specs,
         default_handler_class=NotFoundHandler,

@@ -41,7 +41,7 @@ class ServerContext:
 
     auth: None means the ``bearer_auth`` of the application's settings. max_body_size: in bytes.
     metrics: None without --metrics. worker_metrics: the metrics of all workers; None where there is
-    one process. prefix: the path below which the routes are mounted. routes: their patterns, without it.
+    one process. metrics_are_apart: they have a port to themselves. prefix: the path below which the routes are mounted. routes: their patterns, without it.
     is_stopping: set once, when the server begins to stop. in_flight: an element for each request
     whose answer has not been sent; a server that stops waits for them. readiness: what `/ready` asks.
     trusted_proxies: whose word counts about where a request comes from. public_url: where clients reach it.
@@ -52,6 +52,7 @@ class ServerContext:
     max_body_size: int
     metrics: Metrics | None = None
     worker_metrics: WorkerMetrics | None = None
+    metrics_are_apart: bool = False
     prefix: str = ""
     routes: tuple[str, ...] = ()
     is_stopping: bool = False

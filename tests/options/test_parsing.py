@@ -102,6 +102,7 @@ def test_every_option_can_be_set_in_the_environment(tmp_path):
         "KMS_LOG_LEVEL": "DEBUG",
         "KMS_LOG_FORMAT": "json",
         "KMS_METRICS": "1",
+        "KMS_METRICS_LISTEN": "[::1]:9100",
         "KMS_DATA_DIR": "/d",
         "KMS_DATABASE_URL": "postgresql://h/d",
         "KMS_MASTER_KEY_FILE": "/m",
@@ -131,6 +132,7 @@ def test_every_option_can_be_set_in_the_environment(tmp_path):
     assert (got.default_username, got.hostname, got.port) == ("root", "::1", 0)
     assert (got.tls_cert_file, got.tls_key_file) == (pem, pem)
     assert got.public_url == "https://kms.example.com:8443/Kms"
+    assert got.metrics_listen == ("::1", 9100)
     assert list(map(str, got.trusted_proxies)) == ["10.0.0.0/8", "::1/128"]
     assert (got.max_body_size, got.shutdown_timeout_s) == (1, 2.5)
     assert (got.log_level, got.log_format) == ("debug", "json")

@@ -35,8 +35,9 @@ from ..trusted_proxies import TrustedProxies
 from ..worker_metrics import WorkerMetrics
 from . import tls
 from .dev_issuer import DevIssuer
-from .listening import open_sockets, server_url, try_port
+from .listening import metrics_url, open_metrics_sockets, open_sockets, server_url, try_ports
 from .loop_lag import LoopLag
+from .metrics_listener import serve_metrics
 from .workers import Worker
 
 log = logging.getLogger("kms_tornado.server")
@@ -51,7 +52,7 @@ _POLL_S = 0.02
 class Server:
     """The whole server of one process. ``async with Server(settings)`` listens; `url` says where.
 
-    sockets: what to listen on where workers share it; None opens what the settings say.
+    sockets, metrics_sockets: what to listen on where workers share it; None opens what the settings say.
     worker: which of the workers this process is; None where there is one process.
     dev_issuer: the issuer of --dev, while it runs; else None.
     """
@@ -61,9 +62,11 @@ class Server:
         settings: Settings,
         sockets: Sequence[socket.socket] | None = None,
         worker: Worker | None = None,
+        metrics_sockets: Sequence[socket.socket] = (),
     ) -> None:
         self.settings = settings
         self._sockets = sockets
+        self._metrics_sockets = metrics_sockets
         self._worker = worker
         self.url = ""
         self.dev_issuer: DevIssuer | None = None
@@ -92,7 +95,7 @@ class Server:
         check_tornado(TOKEN_LAYER + SERVER)
         self._ssl = tls.make_context(settings)
         if self._sockets is None:
-            try_port(settings)  # before the start leaves a database and a master key behind
+            try_ports(settings)  # before the start leaves a database and a master key behind
         self._public_url.certificate_names = tls.read_certificate_names(settings)
         self._certificate_end = tls.read_certificate_end(settings)
         may_make = self._worker is None or self._worker.is_first
@@ -113,7 +116,8 @@ class Server:
             kms=kms,
             auth=self._auth,
             max_body_size=settings.max_body_size,
-            metrics=Metrics(self._auth, kms) if settings.metrics else None,
+            metrics=Metrics(self._auth, kms) if settings.has_metrics else None,
+            metrics_are_apart=settings.metrics_listen is not None,
             trusted_proxies=TrustedProxies(settings.trusted_proxies),
             public_url=self._public_url,
         )
@@ -128,6 +132,13 @@ class Server:
             context.worker_metrics = await self._stack.enter_async_context(
                 WorkerMetrics(self._worker.directory, self._worker.number, metrics.render_text)
             )
+        if self.settings.metrics_listen is None:
+            return
+        sockets = self._metrics_sockets
+        if self._sockets is None:
+            sockets = open_metrics_sockets(self.settings)
+            log.info("metrics are at %s", metrics_url(self.settings, sockets))
+        await self._stack.enter_async_context(serve_metrics(context, sockets))
 
     def reload(self) -> None:
         """On SIGHUP: read all TLS files again, and fetch the issuers' keys, when their cooldown is over.

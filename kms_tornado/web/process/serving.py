@@ -24,21 +24,20 @@ def serve(
     settings: Settings,
     sockets: Sequence[socket.socket] | None = None,
     worker: Worker | None = None,
+    metrics_sockets: Sequence[socket.socket] = (),
 ) -> None:
     """Serve until SIGTERM or SIGINT; a second signal changes nothing.
 
-    sockets, worker: as for `Server`. A worker also stops when its supervisor is gone.
+    sockets, worker, metrics_sockets: as for `Server`. A worker also stops when its supervisor is gone.
     Raises ConfigurationError, KMSError, or OSError where the start fails.
     """
     with asyncio.Runner(loop_factory=_choose_loop_factory()) as runner:
-        runner.run(_serve(settings, sockets, worker))
+        runner.run(_serve(Server(settings, sockets, worker, metrics_sockets), worker))
 
 
-async def _serve(
-    settings: Settings, sockets: Sequence[socket.socket] | None, worker: Worker | None
-) -> None:
+async def _serve(server: Server, worker: Worker | None) -> None:
     stop = asyncio.Event()
-    server = Server(settings, sockets, worker)
+    settings = server.settings
     stopping = (signal.SIGTERM, signal.SIGINT)
     for number in stopping:
         _on_signal(number, stop.set)
