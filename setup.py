@@ -59,6 +59,7 @@ setup(
         "test": [
             "pytest>=8",
             "pytest-xdist>=3.6",
+            "PyYAML>=6",  # reads compose.yaml
             "hypothesis>=6.100",
             "openapi-spec-validator>=0.7",
             "cryptography-vectors>=45",  # NIST and RFC vectors, as files

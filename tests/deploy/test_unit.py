@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import signal
@@ -17,11 +16,9 @@ from kms_tornado.options.table import BY_NAME
 
 from .. import postgres
 from ..issuer import Issuer
-from ..server import ROOT, Client, ServerProcess, eventually, trusting
-from .installation import Host
+from ..server import Client, ServerProcess, eventually, trusting
+from .installation import UNIT, Host, installed_host
 from .proxies import replace, write_certificate
-
-UNIT = ROOT / "conf/kms-tornado.service"
 
 
 def systemd_analyze(*arguments: str) -> str:
@@ -81,20 +78,9 @@ def test_stop_has_the_time_that_the_server_takes() -> None:
 # --- its own lines about installing it ------------------------------------------------------------
 
 
-def install_lines() -> str:
-    """What the comment at the top has the reader type."""
-    top = UNIT.read_text().partition("\n\n")[0]
-    return "\n".join(line.removeprefix("#   ") for line in top.splitlines() if line[:4] == "#   ")
-
-
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Host:
-    """One where the lines were typed."""
-    if os.geteuid() != 0 or shutil.which("useradd", path="/usr/sbin:/usr/bin") is None:
-        pytest.skip("the lines are for root, on a host with useradd")
-    host = Host(tmp_path_factory.mktemp("host"))
-    host.type(install_lines())
-    return host
+def host() -> Host:
+    return installed_host()
 
 
 def test_installed_command_is_the_one_that_the_unit_starts(host: Host) -> None:
@@ -106,14 +92,13 @@ def test_installed_unit_is_one_that_systemd_takes(host: Host, tmp_path: Path) ->
     unit = host.place("/etc/systemd/system") / UNIT.name
     (tmp_path / UNIT.name).write_text(host.text(unit.read_text()))
     assert systemd_analyze("verify", str(tmp_path / UNIT.name)) == ""
-    assert host.systemctl == ["daemon-reload", "enable --now kms-tornado"]
 
 
 def test_installed_configuration_needs_an_issuer_and_nothing_else(host: Host) -> None:
     command = SERVICE["ExecStart"][0] + " --print-config"
     assert "jwt-issuer-uri" in host.type(f"! {command} 2>&1")
     printed = host.type(command, KMS_JWT_ISSUER_URI="https://login.example.com/")
-    assert 'data-dir = "/var/lib/kms-tornado"' in printed
+    assert host.text('data-dir = "/var/lib/kms-tornado"') in printed
 
 
 def test_user_of_the_unit_is_made_with_its_group_and_no_shell(host: Host) -> None:
