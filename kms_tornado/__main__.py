@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from . import logs, options
 from .errors import ConfigurationError, KMSError, Unavailable
 from .options.result import ParsedOptions
+from .web.process.descriptors import raise_limit
 from .web.process.hardening import harden_process
 
 # The server is imported where it is started: that takes most of a second, and --help, --version and
@@ -38,6 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Until it is handled: nothing has been read that would have to be read again, and it would end us.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     harden_process()
+    raise_limit()
     is_alone = parsed.settings.workers == 1
     logs.configure(
         parsed.settings.log_level, parsed.settings.log_format, worker=None if is_alone else 0

@@ -124,6 +124,7 @@ class Settings:
     workers: processes that share the port; 0 means one per core.
     metrics_listen: (host, port) that the metrics have to themselves; None means the port of everything else,
     and that only with `metrics`.
+    max_connections: of one process. send_timeout_s: for how long an answer may wait for its reader.
     service: the settings of the key service behind it; its data_dir may be None only with --dev.
 
     Raises InconsistentSettings.
@@ -141,6 +142,8 @@ class Settings:
     clients_ca_cert_file: Path | None = None
     public_url: str = ""
     trusted_proxies: tuple[Network, ...] = ()
+    max_connections: int = 4096
+    send_timeout_s: float = 60.0
     max_body_size: int = 16 * 1024 * 1024
     shutdown_timeout_s: float = 10.0
     log_level: str = "info"
@@ -224,6 +227,10 @@ def _find_field_faults(settings: Settings) -> Iterator[ConfigurationError]:
         yield ConfigurationError("0 to 65535", "port")
     if settings.workers < 0:
         yield ConfigurationError("not negative", "workers")
+    if settings.max_connections < 1:
+        yield ConfigurationError("at least 1", "max_connections")
+    if not 0 < settings.send_timeout_s < float("inf"):
+        yield ConfigurationError("seconds, more than 0", "send_timeout_s")
     if settings.max_body_size < 1:
         yield ConfigurationError("at least 1 byte", "max_body_size")
     if not 0 <= settings.shutdown_timeout_s < float("inf"):

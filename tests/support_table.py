@@ -33,10 +33,12 @@ from kms_tornado.operations.common.streams import (
 )
 from kms_tornado.operations.locate import MAX_LOCATED
 from kms_tornado.operations.objects.wrapping import MAX_WRAPPED_BYTES
+from kms_tornado.options import parse
 from kms_tornado.service.access_rights import MAX_BODY_LENGTH
 from kms_tornado.service.catalogue import ALL_OBJECT_TYPES, CATALOGUE
 from kms_tornado.service.limits import MAX_DATA_BYTES, MAX_RESPONSE_BYTES
 from kms_tornado.store.bounds import MAX_GRANTEES, MAX_LISTED
+from kms_tornado.web import connections
 
 ROOT = Path(__file__).parent.parent
 
@@ -87,8 +89,34 @@ class Limit:
     option: str = ""
 
 
+_ENDS = "the connection is closed"
+DEFAULTS = parse(["--dev"], {}).settings
 LIMITS = (
     Limit("body of a request", 16 * 1024 * 1024, "bytes", "413", "--max-body-size"),
+    Limit(
+        "connections of a process",
+        DEFAULTS.max_connections,
+        "connections",
+        "one that is quiet is closed, else the new one gets 503",
+        "--max-connections",
+    ),
+    Limit(
+        "connections of one address, not of loopback and trusted proxies",
+        DEFAULTS.max_connections // 2,
+        "connections",
+        "the same, among its own",
+    ),
+    Limit(
+        "time for an answer to be read on",
+        int(DEFAULTS.send_timeout_s),
+        "seconds",
+        _ENDS,
+        "--send-timeout",
+    ),
+    Limit("time for a handshake of TLS", int(connections.HANDSHAKE_S), "seconds", _ENDS),
+    Limit("time for the head of a request", int(connections.HEAD_S), "seconds", _ENDS),
+    Limit("time for the body of a request", int(connections.BODY_S), "seconds", _ENDS),
+    Limit("time between two requests", int(connections.IDLE_S), "seconds", _ENDS),
     Limit("body of `/access/grant`, `/access/revoke`", MAX_BODY_LENGTH, "bytes", "Invalid_Message"),
     Limit("JSON beside strings of over 4 KiB", MAX_REST_BYTES, "bytes", "Invalid_Message"),
     Limit("text in JSON with escapes or beyond ASCII", MAX_TEXT_BYTES, "bytes", "Invalid_Message"),

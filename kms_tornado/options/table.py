@@ -289,6 +289,20 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
                 repeatable=True,
             ),
             Option(
+                "max-connections",
+                Integer(1, 1_000_000),
+                "connections that a process holds, at most what its file descriptors allow; half of "
+                "them from one address",
+                4096,
+            ),
+            Option(
+                "send-timeout",
+                Seconds(0, 86400, above=True),
+                "an answer is dropped when its reader takes nothing of it for this long",
+                60,
+                setting="send_timeout_s",
+            ),
+            Option(
                 "max-body-size",
                 Integer(1, 2**40, "BYTES"),
                 "larger request bodies are answered 413",

@@ -95,14 +95,10 @@ class FastLane(HTTPServerConnectionDelegate):
         application: HTTPServerConnectionDelegate,
         context: ServerContext,
         auth: RequestAuth,
-        *,
-        body_timeout_s: float,
     ) -> None:
-        """body_timeout_s: how long a body may take to arrive, in seconds from its headers."""
         self.application = application
         self.context = context
         self.auth = auth
-        self.body_timeout_s = body_timeout_s
 
     def start_request(self, server_conn: object, request_conn: Any) -> HTTPMessageDelegate:
         begin_request(request_conn, self.context.trusted_proxies)
@@ -189,19 +185,13 @@ class _FastRequest(HTTPMessageDelegate):
             content_type=headers.get("Content-Type", ""),
         )
         self._bytes_to_come = int(headers["Content-Length"])
-        self._context.in_flight.add(self)
-        # Tornado's own timeout costs a task for each body, though nearly all have arrived already.
-        self._connection.set_body_timeout(None)
-        self._timer = asyncio.get_running_loop().call_later(
-            self._lane.body_timeout_s, self._close_for_timeout
-        )
+        self._context.in_flight.begin(self, self._connection)
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         self._chunks.append(chunk)
         self._bytes_to_come -= len(chunk)
         if self._bytes_to_come:
             return None
-        self._timer.cancel()
         return self._find_answer(b"".join(self._chunks))
 
     def finish(self) -> None:
@@ -212,12 +202,7 @@ class _FastRequest(HTTPMessageDelegate):
 
     def on_connection_close(self) -> None:
         """Tornado calls it where the connection ends before the body does."""
-        self._timer.cancel()
-        self._context.in_flight.discard(self)
-
-    def _close_for_timeout(self) -> None:
-        log.info("POST %s: the body did not arrive in time", self._path)
-        self._connection.close()
+        self._context.in_flight.end(self, self._connection)
 
     async def _find_answer(self, body: bytes) -> None:
         await asyncio.sleep(0)  # lets the other connections read their bodies
@@ -226,7 +211,7 @@ class _FastRequest(HTTPMessageDelegate):
         except asyncio.CancelledError:
             # The process ends. If this were raised again, Tornado would log it as a fault.
             self._connection.close()
-            self._context.in_flight.discard(self)
+            self._context.in_flight.end(self, self._connection)
             return
         except Exception:  # the edge of a request: without an answer the client would wait for ever
             log.exception("POST %s failed", self._path)
@@ -248,7 +233,7 @@ class _FastRequest(HTTPMessageDelegate):
         self._connection.finish()
 
     def _mark_answered(self, flushed: asyncio.Future[None]) -> None:
-        self._context.in_flight.discard(self)
+        self._context.in_flight.end(self, self._connection)
         if not flushed.cancelled():
             flushed.exception()  # retrieved, or asyncio would log it: a client that left is not a fault
 

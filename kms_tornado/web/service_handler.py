@@ -21,6 +21,7 @@ from ..wording import cut_value
 from .answers import COMMON_HEADERS, JSON_ERROR, Answer, render_error
 from .bearer.mixin import BearerAuthMixin
 from .bearer.refusals import Hooks
+from .in_flight import InFlight
 from .metrics import Metrics
 from .public_url import PublicURL
 from .readiness import Readiness
@@ -41,9 +42,9 @@ class ServerContext:
 
     auth: None means the ``bearer_auth`` of the application's settings. max_body_size: in bytes.
     metrics: None without --metrics. worker_metrics: the metrics of all workers; None where there is
-    one process. metrics_are_apart: they have a port to themselves. prefix: the path below which the routes are mounted. routes: their patterns, without it.
-    is_stopping: set once, when the server begins to stop. in_flight: an element for each request
-    whose answer has not been sent; a server that stops waits for them. readiness: what `/ready` asks.
+    one process. metrics_are_apart: they have a port to themselves. prefix: the path below which the routes
+    are mounted. routes: their patterns, without it.
+    is_stopping: set once, when the server begins to stop. readiness: what `/ready` asks.
     trusted_proxies: whose word counts about where a request comes from. public_url: where clients reach it.
     """
 
@@ -56,7 +57,7 @@ class ServerContext:
     prefix: str = ""
     routes: tuple[str, ...] = ()
     is_stopping: bool = False
-    in_flight: set[object] = field(default_factory=set)
+    in_flight: InFlight = field(default_factory=InFlight)
     readiness: Readiness = field(default_factory=Readiness)
     trusted_proxies: TrustedProxies = field(default_factory=TrustedProxies)
     public_url: PublicURL = field(default_factory=PublicURL)
@@ -97,8 +98,8 @@ class ServiceHandler(RequestHandler):
         self._received = 0
         self._limit = context.max_body_size
         self._close_after_body = False
-        context.in_flight.add(self)
         connection: Any = self.request.connection
+        context.in_flight.begin(self, connection)
         # `data_received` enforces the limit: Tornado would answer 400 and reset the connection.
         connection.set_max_body_size(_NO_LIMIT)
 
@@ -178,7 +179,7 @@ class ServiceHandler(RequestHandler):
             flushed = super().finish(chunk)
         else:
             flushed = self._finish_early(connection, chunk)
-        flushed.add_done_callback(lambda _: self.context.in_flight.discard(self))
+        flushed.add_done_callback(lambda _: self.context.in_flight.end(self, connection))
         return flushed
 
     def _finish_early(
@@ -214,10 +215,10 @@ class ServiceHandler(RequestHandler):
 
     def on_connection_close(self) -> None:
         """Tornado calls it at the end of a dropped body, too."""
-        self.context.in_flight.discard(self)
+        connection: Any = self.request.connection
+        self.context.in_flight.end(self, connection)
         super().on_connection_close()
         if self._close_after_body:
-            connection: Any = self.request.connection
             connection.close()
 
     def log_exception(

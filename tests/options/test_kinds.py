@@ -45,6 +45,8 @@ def test_switch_is_on_in_the_file(toml, text):
         ("jwks-cooldown", "-0.1", "out of range: 0 to 1000000000 seconds"),
         ("jwks-max-stale", "-1", "out of range: 0 to 1000000000 seconds"),
         ("max-body-size", "0", "out of range: 1 to 1099511627776"),
+        ("max-connections", "0", "out of range: 1 to 1000000"),
+        ("send-timeout", "0", "out of range: more than 0 and at most 86400 seconds"),
         ("shutdown-timeout", "-1", "out of range: 0 to 86400 seconds"),
         ("log-level", "loud", "'loud' is none of debug, info, warning, error, critical"),
         ("log-format", "xml", "'xml' is none of text, json"),

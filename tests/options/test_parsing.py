@@ -97,6 +97,8 @@ def test_every_option_can_be_set_in_the_environment(tmp_path):
         "KMS_CLIENTS_CA_CERT_FILE": str(pem),
         "KMS_PUBLIC_URL": "HTTPS://KMS.example.com:8443/Kms/",
         "KMS_TRUSTED_PROXIES": "10.0.0.0/8, ::1",
+        "KMS_MAX_CONNECTIONS": "100",
+        "KMS_SEND_TIMEOUT": "0.5",
         "KMS_MAX_BODY_SIZE": "1",
         "KMS_SHUTDOWN_TIMEOUT": "2.5",
         "KMS_LOG_LEVEL": "DEBUG",
@@ -134,6 +136,7 @@ def test_every_option_can_be_set_in_the_environment(tmp_path):
     assert got.public_url == "https://kms.example.com:8443/Kms"
     assert got.metrics_listen == ("::1", 9100)
     assert list(map(str, got.trusted_proxies)) == ["10.0.0.0/8", "::1/128"]
+    assert (got.max_connections, got.send_timeout_s) == (100, 0.5)
     assert (got.max_body_size, got.shutdown_timeout_s) == (1, 2.5)
     assert (got.log_level, got.log_format) == ("debug", "json")
     assert (got.service.data_dir, got.service.database_url) == (Path("/d"), "postgresql://h/d")

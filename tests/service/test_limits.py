@@ -54,6 +54,13 @@ MORE_ELSEWHERE = {
     "random data": "tests/crypto",
     "wrapped object": "tests/operations/test_off_the_loop.py",
     "key that AES-KW or AES-KWP wraps": "tests/crypto/test_key_wrapping.py",
+    "connections of a process": "tests/web/process/test_accepting.py",
+    "connections of one address, not of loopback and trusted proxies": "the same",
+    "time for an answer to be read on": "tests/web/process/test_http_front.py",
+    "time for a handshake of TLS": "the same",
+    "time for the head of a request": "the same",
+    "time for the body of a request": "the same",
+    "time between two requests": "the same",
 }
 
 

@@ -77,7 +77,7 @@ def server(tmp_path, request):
         application = make_app(context)
         if request.param == "long way":
             return application
-        return FastLane(application, context, auth, body_timeout_s=10)
+        return FastLane(application, context, auth)
 
     with running(app, kms) as client:
         server = Server(client, kms, gate)

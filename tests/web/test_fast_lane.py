@@ -29,7 +29,6 @@ from ..server import eventually
 from ..support import running
 
 LIMIT = 2**20
-BODY_TIMEOUT_S = 0.3
 CREATE = structure("Create", name("ObjectType", "SymmetricKey"), attributes(bits=256, mask=0x0C))
 JSON = "application/json"
 BINARY = "application/octet-stream"
@@ -52,7 +51,7 @@ def principal_for(
     fields.update({tag.replace("_", "-"): value for tag, value in changes.items()})
     headers = HTTPHeaders({tag: value for tag, value in fields.items() if value})
     context = ServerContext(kms=None, auth=None, max_body_size=LIMIT, is_stopping=stopping)  # type: ignore[arg-type]
-    lane = FastLane(None, context, RemembersAll(), body_timeout_s=1)  # type: ignore[arg-type]
+    lane = FastLane(None, context, RemembersAll())  # type: ignore[arg-type]
     return lane.recall_principal(RequestStartLine(*line.split(" ")), headers)
 
 
@@ -136,7 +135,7 @@ def host(tmp_path_factory):
     def app() -> FastLane:
         metrics = Metrics(auth, kms)
         context = ServerContext(kms=kms, auth=auth, max_body_size=LIMIT, metrics=metrics)
-        lanes.append(FastLane(make_app(context), context, auth, body_timeout_s=BODY_TIMEOUT_S))
+        lanes.append(FastLane(make_app(context), context, auth))
         return lanes[0]
 
     with running(app, kms) as client:
@@ -250,12 +249,6 @@ def test_requests_that_come_at_once_on_one_connection_are_answered_in_order(host
 HEAD = b"POST /kmip_2_1 HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
 
 
-@pytest.mark.parametrize("begun", [b"", b"{"], ids=["no byte", "one byte"])
-def test_body_that_does_not_come_in_time_ends_its_connection(host, begun):
-    assert host.client.raw(HEAD + begun, timeout_s=10 * BODY_TIMEOUT_S + 5) == b""
-    eventually(lambda: nothing_in_flight(host))
-
-
 def test_client_that_goes_before_its_body_is_whole_leaves_nothing_behind(host):
     with socket.create_connection(("127.0.0.1", host.client.port)) as gone:
         gone.sendall(HEAD + b"{")
@@ -298,7 +291,7 @@ def test_key_service_that_is_closed_is_503_with_a_time_to_come_back(tmp_path):
     kms = KMS(ServiceSettings(data_dir=tmp_path / "never opened"))
     auth = InsecureNoAuth("admin")
     context = ServerContext(kms=kms, auth=auth, max_body_size=LIMIT)
-    with running(lambda: FastLane(make_app(context), context, auth, body_timeout_s=5)) as client:
+    with running(lambda: FastLane(make_app(context), context, auth)) as client:
         fast, long = (
             client.post("/kmip_2_1", body=body, headers={"Content-Type": JSON})
             for body in (encoded(QUERY), iter([encoded(QUERY)]))
@@ -337,7 +330,7 @@ def test_end_of_the_process_in_the_middle_of_an_operation_is_no_fault_in_the_log
         auth = InsecureNoAuth("admin")
         async with KMS(ServiceSettings(data_dir=tmp_path / "data")) as kms:
             context = ServerContext(kms=kms, auth=auth, max_body_size=LIMIT)
-            server = HTTPServer(FastLane(make_app(context), context, auth, body_timeout_s=5))
+            server = HTTPServer(FastLane(make_app(context), context, auth))
             sock, port = bind_unused_port()
             server.add_socket(sock)
             _, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import FunctionType
 
 import tornado
-from tornado import http1connection, httpserver, simple_httpclient, tcpclient, web
+from tornado import http1connection, httpserver, iostream, simple_httpclient, tcpclient, web
 
 from ...errors import ConfigurationError
 
@@ -34,6 +34,7 @@ class InternalName:
 _HANDLER = "tornado.web.RequestHandler"
 _SERVER_CONNECTION = "tornado.http1connection.HTTP1Connection"
 _CONNECTION_CONTEXT = "tornado.httpserver._HTTPRequestContext"
+_STREAM = "tornado.iostream.BaseIOStream"
 _CLIENT = "tornado.simple_httpclient.SimpleAsyncHTTPClient"
 _CLIENT_CONNECTION = "tornado.simple_httpclient._HTTPConnection"
 _TCP_CLIENT = "tornado.tcpclient.TCPClient"
@@ -79,7 +80,8 @@ TOKEN_LAYER = (
     InternalName(_CLIENT_CONNECTION, "stream", "a cancelled fetch closes it", "run"),
 )
 
-#: Of the server itself, beside those of the token layer: `service_handler` and `fast_lane`.
+#: Of the server itself, beside those of the token layer: `service_handler`, `process.streams` and
+#: `process.http_front`.
 SERVER = (
     InternalName(
         _HANDLER, "_unimplemented_method", "tells which methods a handler has (405's Allow)"
@@ -111,11 +113,26 @@ SERVER = (
         "the protocol of the connection, which a proxy's request may be told to differ from",
         "__init__",
     ),
+    InternalName(
+        "tornado.httpserver.HTTPServer", "conn_params", "heads have no timers", "initialize"
+    ),
+    InternalName(
+        _STREAM, "_handle_events", "overridden: a half-closed connection is not listened to"
+    ),
+    InternalName(_STREAM, "_state", "a half-closed connection is not listened to", "__init__"),
+    InternalName(_STREAM, "_read_buffer_size", "tells a head that does not end", "__init__"),
+    InternalName(_STREAM, "_total_write_done_index", "tells whether anybody reads", "__init__"),
+    InternalName(
+        "tornado.iostream.SSLIOStream",
+        "_ssl_accepting",
+        "tells a handshake that does not end",
+        "__init__",
+    ),
 )
 
 _MODULES = {
     module.__name__: module
-    for module in (http1connection, httpserver, simple_httpclient, tcpclient, web)
+    for module in (http1connection, httpserver, iostream, simple_httpclient, tcpclient, web)
 }
 
 

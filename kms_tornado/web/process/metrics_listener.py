@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+import dataclasses
 import socket
 from collections.abc import AsyncIterator, Collection
 
-from tornado.httpserver import HTTPServer
-
 from ..app import make_metrics_app
+from ..connections import Connections
+from ..in_flight import InFlight
 from ..service_handler import ServerContext
+from .http_front import HTTPFront
 
-# Whoever scrapes sends a short request without a body every few seconds.
-_IDLE_S = 120.0
-_BODY_S = 5.0
+# Places of their own: the metrics are wanted most when all others are taken. Whoever scrapes sends a
+# short request without a body every few seconds, and reads the answer at once.
+_MOST = 32
 _MOST_BYTES = 16 * 1024
+_SEND_TIMEOUT_S = 10.0
 _CLOSING_S = 0.5
 
 
@@ -24,18 +26,17 @@ async def serve_metrics(
     context: ServerContext, sockets: Collection[socket.socket]
 ) -> AsyncIterator[None]:
     """Serve the metrics on the sockets, which are closed at the end."""
-    server = HTTPServer(
-        make_metrics_app(context),
+    connections = Connections(_MOST, _SEND_TIMEOUT_S, lambda address: True)
+    in_flight = InFlight(connections)
+    front = HTTPFront(
+        make_metrics_app(dataclasses.replace(context, in_flight=in_flight)),
+        connections,
+        tls=None,
         max_body_size=_MOST_BYTES,
-        max_header_size=_MOST_BYTES,
-        max_buffer_size=2 * _MOST_BYTES,
-        idle_connection_timeout=_IDLE_S,
-        body_timeout=_BODY_S,
+        send_timeout_s=_SEND_TIMEOUT_S,
     )
-    server.add_sockets(sockets)
+    front.start(sockets)
     try:
         yield
     finally:
-        server.stop()
-        closing = asyncio.create_task(server.close_all_connections())
-        await asyncio.wait({closing}, timeout=_CLOSING_S)
+        await front.stop(in_flight, _CLOSING_S)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import dataclasses
 import functools
@@ -10,10 +9,8 @@ import logging
 import socket
 import ssl
 import tempfile
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-
-from tornado.httpserver import HTTPServer
 
 from ...auth.kept_keys import KeptKeys
 from ...auth.minting import ALGORITHM
@@ -26,7 +23,9 @@ from ...settings import ServiceSettings, Settings
 from ..app import make_app
 from ..bearer.auth import BearerAuth
 from ..bearer.tornado_internals import SERVER, TOKEN_LAYER, check_tornado
+from ..connections import Connections
 from ..fast_lane import FastLane
+from ..in_flight import InFlight
 from ..metric_sources import tls_figures
 from ..metrics import Metrics
 from ..public_url import PublicURL
@@ -35,18 +34,13 @@ from ..trusted_proxies import TrustedProxies
 from ..worker_metrics import WorkerMetrics
 from . import tls
 from .dev_issuer import DevIssuer
+from .http_front import HTTPFront, limit_connections
 from .listening import metrics_url, open_metrics_sockets, open_sockets, server_url, try_ports
 from .loop_lag import LoopLag
 from .metrics_listener import serve_metrics
 from .workers import Worker
 
 log = logging.getLogger("kms_tornado.server")
-
-_IDLE_S = 120.0  # longer than the 90 s for which clients' pools keep a connection
-_BODY_S = 60.0  # a client that takes longer to send a body is holding the connection on purpose
-_CLOSING_S = 0.5  # for the last connections to notice that they are closed
-_UNREAD_S = 0.05  # for requests that have been sent, but not read yet
-_POLL_S = 0.02
 
 
 class Server:
@@ -74,9 +68,8 @@ class Server:
         self._auth: RequestAuth | None = None
         self._ssl: ssl.SSLContext | None = None
         self._certificate_end: float | None = None
-        self._http_server: HTTPServer | None = None
         self._public_url = PublicURL(settings.public_url, settings.hostname)
-        self._closing: asyncio.Task[None] | None = None
+        self._front: HTTPFront | None = None
 
     async def __aenter__(self) -> Server:
         """Start all parts. Raises ConfigurationError, Unavailable, or OSError where the port is not free."""
@@ -98,11 +91,11 @@ class Server:
             try_ports(settings)  # before the start leaves a database and a master key behind
         self._public_url.certificate_names = tls.read_certificate_names(settings)
         self._certificate_end = tls.read_certificate_end(settings)
-        may_make = self._worker is None or self._worker.is_first
+        is_first = self._worker is None or self._worker.is_first
         kms = await self._stack.enter_async_context(
             KMS(
                 self._service_settings(),
-                may_make_database=may_make,
+                may_make_database=is_first,
                 is_throw_away=settings.service.data_dir is None,
             )
         )
@@ -112,18 +105,21 @@ class Server:
                 [issuer.uri for issuer in trust.issuers],
             )
         self._auth = await self._start_auth(kms)
+        trusted_proxies = TrustedProxies(settings.trusted_proxies)
+        connections = limit_connections(settings, trusted_proxies, is_told=is_first)
         context = ServerContext(
             kms=kms,
             auth=self._auth,
             max_body_size=settings.max_body_size,
             metrics=Metrics(self._auth, kms) if settings.has_metrics else None,
             metrics_are_apart=settings.metrics_listen is not None,
-            trusted_proxies=TrustedProxies(settings.trusted_proxies),
+            trusted_proxies=trusted_proxies,
+            in_flight=InFlight(connections),
             public_url=self._public_url,
         )
         if context.metrics is not None:
             await self._start_metrics(context, context.metrics)
-        await self._stack.enter_async_context(self._listen(context))
+        await self._stack.enter_async_context(self._listen(context, connections))
 
     async def _start_metrics(self, context: ServerContext, metrics: Metrics) -> None:
         metrics.add(lambda: tls_figures(self._certificate_end))
@@ -163,8 +159,8 @@ class Server:
             self._ssl = context
             self._public_url.certificate_names = tls.read_certificate_names(self.settings)
             self._certificate_end = tls.read_certificate_end(self.settings)
-            if self._http_server is not None:
-                self._http_server.ssl_options = context
+            if self._front is not None:
+                self._front.tls = context
         if files := tls.list_files(self.settings):
             log.info("these TLS files were read again: %s", ", ".join(files))
 
@@ -218,43 +214,25 @@ class Server:
         return self.dev_issuer
 
     @contextlib.asynccontextmanager
-    async def _listen(self, context: ServerContext) -> AsyncIterator[None]:
+    async def _listen(
+        self, context: ServerContext, connections: Connections
+    ) -> AsyncIterator[None]:
         settings = self.settings
         assert self._auth is not None
-        server = self._http_server = HTTPServer(
-            FastLane(make_app(context), context, self._auth, body_timeout_s=_BODY_S),
-            ssl_options=self._ssl,
+        front = self._front = HTTPFront(
+            FastLane(make_app(context), context, self._auth),
+            connections,
+            tls=self._ssl,
             max_body_size=settings.max_body_size,
-            max_buffer_size=max(settings.max_body_size, 1024 * 1024) + 64 * 1024,
-            max_header_size=64 * 1024,
-            idle_connection_timeout=_IDLE_S,
-            body_timeout=_BODY_S,
+            send_timeout_s=settings.send_timeout_s,
         )
         sockets = open_sockets(settings) if self._sockets is None else self._sockets
-        server.add_sockets(sockets)
         self.url = server_url(settings, sockets)
+        front.start(sockets)
         if self._sockets is None:  # otherwise the supervisor logs this, once for all workers
             log.info("listening on %s", self.url)
         try:
             yield
         finally:
             context.is_stopping = True
-            server.stop()
-            await _wait_for_answers(context.in_flight, settings.shutdown_timeout_s)
-            # Closing its connection does not wake a request that waits for an issuer's keys. Stopping
-            # the token layer does, and that comes next, so this waits for a moment only. Cancelling
-            # the task instead would log a fault for each such request.
-            self._closing = asyncio.create_task(server.close_all_connections())
-            await asyncio.wait({self._closing}, timeout=_CLOSING_S)
-
-
-async def _wait_for_answers(in_flight: Collection[object], timeout_s: float) -> None:
-    """Wait until no request is in flight, for at most timeout_s."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + timeout_s
-    await asyncio.sleep(min(_UNREAD_S, timeout_s))
-    while in_flight:
-        if loop.time() >= deadline:
-            log.warning("%d requests were still in flight when the wait ended", len(in_flight))
-            return
-        await asyncio.sleep(_POLL_S)
+            await front.stop(context.in_flight, settings.shutdown_timeout_s)

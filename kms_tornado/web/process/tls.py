@@ -21,6 +21,9 @@ def make_context(settings: Settings) -> ssl.SSLContext | None:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # A client that closes its sending side without TLS's own message still reads its answer. What it sent
+    # is whole or not by HTTP's own measure.
+    context.options |= getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)  # since OpenSSL 3
     _load_pair(context, settings)
     if settings.clients_ca_cert_file is not None:
         _require_client_certificates(context, settings.clients_ca_cert_file)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import tornado
-from tornado import http1connection, httpserver, simple_httpclient, tcpclient, web
+from tornado import http1connection, httpserver, iostream, simple_httpclient, tcpclient, web
 
 from kms_tornado import BearerAuth, handlers
 from kms_tornado.errors import ConfigurationError
@@ -20,7 +20,10 @@ from kms_tornado.web.bearer.tornado_internals import (
 )
 
 ALL = TOKEN_LAYER + SERVER
-MODULES = {m.__name__: m for m in (http1connection, httpserver, simple_httpclient, tcpclient, web)}
+MODULES = {
+    m.__name__: m
+    for m in (http1connection, httpserver, iostream, simple_httpclient, tcpclient, web)
+}
 
 
 def full_name(internal: InternalName) -> str:

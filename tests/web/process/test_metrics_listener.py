@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 from collections.abc import Iterator
@@ -9,7 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from ...server import NO_AUTH, Client, ServerProcess, check_refused, free_port, run, serving
+from ...server import (
+    NO_AUTH,
+    Client,
+    ServerProcess,
+    check_refused,
+    eventually,
+    free_port,
+    run,
+    serving,
+)
 
 OWN = ("--metrics-listen", "127.0.0.1:0")
 
@@ -121,3 +131,19 @@ def test_an_ipv6_address_stands_in_brackets(tmp_path: Path) -> None:
         pytest.skip("no IPv6")
     with serving(*NO_AUTH, "--metrics-listen", "[::1]:0", cwd=tmp_path) as server:
         assert "http://[::1]:" in server.wait_for_line("metrics are at")
+
+
+def test_silent_connections_keep_nobody_from_the_metrics_and_take_no_place_elsewhere(
+    server: ServerProcess, metrics: Client
+) -> None:
+    with contextlib.ExitStack() as stack:
+        for _ in range(150):
+            stack.enter_context(socket.create_connection(("127.0.0.1", metrics.port), timeout=10))
+        eventually(lambda: is_scraped(metrics))
+        assert server.client.get("/health").status == 200
+
+
+def is_scraped(metrics: Client) -> bool:
+    with contextlib.suppress(OSError):
+        return metrics.get("/metrics").status == 200
+    return False

@@ -1,0 +1,239 @@
+"""Connections: how many clients may be connected, and how long each may wait for what.
+
+A connection is *busy* from the head of a request to the end of its answer, and *quiet* otherwise. Where
+all places are taken, a newcomer takes the place of one that has been quiet for a second: of the oldest
+that never sent a request, else of the one that is quiet longest. So neither silent sockets nor idle ones
+keep anybody out. Where all are busy, the newcomer is refused. The same holds for the places of one
+address, which has half of them at most, so that no address has all.
+
+Nothing is done for a single wait: a sweep goes over all connections every second, and ends those that
+wait too long for their client. A timer for each request would cost more than all else here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from ipaddress import IPv6Network
+from typing import Protocol
+
+from ..networks import parse_address
+
+log = logging.getLogger("kms_tornado.server")
+
+_QUIET_S = 1.0  # a client that connects, or has an answer, sends within that time
+_SOUGHT = 64  # of an address's connections, the oldest, among which a quiet one is looked for
+
+HANDSHAKE_S = 10.0
+HEAD_S = 20.0  # from its first byte
+BODY_S = 60.0  # a client that takes longer to send a body is holding the connection on purpose
+IDLE_S = 120.0  # longer than the 90 s for which clients' pools keep a connection
+_SWEEP_S = 1.0
+
+_CALM_S = 60.0  # between two lines of the log about refused connections
+
+#: What a connection may be closed for, as in metrics and log.
+DROPS = {
+    "quiet": "another one needed its place",
+    "handshake": "its TLS handshake took too long",
+    "head": "the head of its request took too long",
+    "body": "the body of its request took too long",
+    "idle": "no request came",
+    "answer": "nobody read its answer",
+}
+#: Those that count from the last change, not from the last progress.
+_WHOLE = {"handshake", "body", "idle"}
+
+
+class Stream(Protocol):
+    """What this module needs to know of a connection (`process.streams.ServedStream`)."""
+
+    client: str | None
+    is_busy: bool
+    has_asked: bool
+    changed_at: float
+    waiting: tuple[object, float]
+
+    @property
+    def is_shaking_hands(self) -> bool: ...
+    @property
+    def unread(self) -> int: ...
+    @property
+    def sent(self) -> tuple[int, int]: ...
+    def reading(self) -> bool: ...
+    def writing(self) -> bool: ...
+    def closed(self) -> bool: ...
+    def abort(self) -> None: ...
+
+
+class Connections:
+    """All connections of one process.
+
+    most: how many there may be. send_timeout_s: for how long an answer may wait for its reader. is_trusted:
+    whether an address is a trusted proxy's, which may have all places, as loopback may.
+    refused: {"full" | "address": number}. dropped: {a key of DROPS: number}.
+    """
+
+    def __init__(
+        self,
+        most: int,
+        send_timeout_s: float,
+        is_trusted: Callable[[str], bool],
+    ) -> None:
+        self.most = most
+        self.refused = {"full": 0, "address": 0}
+        self.dropped = dict.fromkeys(DROPS, 0)
+        self._send_timeout_s = send_timeout_s
+        self._is_trusted = is_trusted
+        self._open: dict[Stream, None] = {}
+        #: In the order in which they became quiet; without those that are busy.
+        self._fresh: dict[Stream, None] = {}
+        self._idle: dict[Stream, None] = {}
+        self._of_client: dict[str, dict[Stream, None]] = {}
+        self._sweeping: asyncio.TimerHandle | None = None
+        self._told_at = dict.fromkeys(self.refused, -_CALM_S)
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    @property
+    def most_of_client(self) -> int:
+        """How many connections one address may have."""
+        return max(1, self.most // 2)
+
+    # --- coming and going -----------------------------------------------------------------------
+
+    def find_client(self, address: str) -> str | None:
+        """Whom a connection from the address counts for: the address, of IPv6 its /64; None: nobody.
+
+        A site or a device has a /64 at least, and its computers choose any address of it.
+        """
+        ip = parse_address(address)
+        if ip is None or ip.is_loopback or self._is_trusted(address):
+            return None
+        return str(ip) if ip.version == 4 else str(IPv6Network((ip, 64), strict=False))
+
+    def admit(self, client: str | None) -> bool:
+        """Whether there is a place for another connection of the client; a quiet one may lose its own."""
+        if client is not None:
+            own = self._of_client.get(client, {})
+            if len(own) >= self.most_of_client and not self._drop_quiet(
+                itertools.islice(own, _SOUGHT)
+            ):
+                self._refuse("address", f"{client} has {len(own):,} connections open")
+                return False
+        if len(self._open) >= self.most and not self.make_room():
+            self._refuse(
+                "full", f"all {self.most:,} that there may be are busy (--max-connections)"
+            )
+            return False
+        return True
+
+    def make_room(self, count: int = 1) -> int:
+        """Close as many quiet connections, if there are; how many it was."""
+        return sum(
+            self._drop_quiet(
+                next(iter(streams)) for streams in (self._fresh, self._idle) if streams
+            )
+            for _ in range(count)
+        )
+
+    def add(self, stream: Stream) -> None:
+        self._open[stream] = self._fresh[stream] = None
+        if stream.client is not None:
+            self._of_client.setdefault(stream.client, {})[stream] = None
+
+    def remove(self, stream: Stream) -> None:
+        """A stream that is closed."""
+        for streams in (self._open, self._fresh, self._idle):
+            streams.pop(stream, None)
+        if stream.client is not None and (own := self._of_client.get(stream.client)) is not None:
+            own.pop(stream, None)
+            if not own:
+                del self._of_client[stream.client]
+
+    def mark_busy(self, stream: Stream) -> None:
+        """A request has begun."""
+        (self._idle if stream.has_asked else self._fresh).pop(stream, None)
+        stream.is_busy = stream.has_asked = True
+        stream.changed_at = time.monotonic()
+
+    def mark_quiet(self, stream: Stream) -> None:
+        """Its answer was sent."""
+        stream.is_busy = False
+        stream.changed_at = time.monotonic()
+        if stream in self._open:
+            self._idle[stream] = None
+
+    def _drop_quiet(self, streams: Iterable[Stream]) -> bool:
+        """Close the first of the streams that has been quiet for long enough; whether there was one."""
+        since = time.monotonic() - _QUIET_S
+        for stream in streams:
+            if not stream.is_busy and stream.changed_at <= since:
+                self._drop(stream, "quiet")
+                return True
+        return False
+
+    def _drop(self, stream: Stream, reason: str) -> None:
+        self.dropped[reason] += 1
+        log.debug("a connection was closed: %s", DROPS[reason])
+        stream.abort()
+
+    def _refuse(self, reason: str, why: str) -> None:
+        self.refused[reason] += 1
+        now = time.monotonic()
+        if now - self._told_at[reason] >= _CALM_S:
+            self._told_at[reason] = now
+            log.warning("connections are refused: %s", why)
+
+    # --- waiting --------------------------------------------------------------------------------
+
+    def start_sweeping(self) -> None:
+        interval_s = min(_SWEEP_S, self._send_timeout_s / 4)
+        loop = asyncio.get_running_loop()
+
+        def sweep() -> None:
+            self._sweeping = loop.call_later(interval_s, sweep)
+            self.sweep(time.monotonic())
+
+        self._sweeping = loop.call_later(interval_s, sweep)
+
+    def stop_sweeping(self) -> None:
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+
+    def sweep(self, now: float) -> None:
+        """End the connections whose client has taken too long. now: by the monotonic clock."""
+        for stream, reason in tuple(self._find_overdue(now)):
+            if reason == "answer":
+                log.warning("an answer was dropped: %s", DROPS[reason])
+            self._drop(stream, reason)
+
+    def _find_overdue(self, now: float) -> Iterator[tuple[Stream, str]]:
+        """What has not moved since the last sweep waits since then, else since now."""
+        for stream in self._open:
+            reason, progress, limit_s = self._find_wait(stream)
+            if reason in _WHOLE:
+                since = stream.changed_at
+            elif stream.waiting[0] == (reason, progress):
+                since = stream.waiting[1]
+            else:
+                stream.waiting = ((reason, progress), now)
+                continue
+            if now - since > limit_s:
+                yield stream, reason
+
+    def _find_wait(self, stream: Stream) -> tuple[str, object, float]:
+        """What it waits for, how far that is, and for how long it may."""
+        if stream.is_shaking_hands:
+            return "handshake", 0, HANDSHAKE_S
+        if stream.writing():
+            return "answer", stream.sent, self._send_timeout_s
+        if stream.is_busy:
+            return "body", 0, BODY_S if stream.reading() else float("inf")
+        if stream.unread:
+            return "head", stream.changed_at, HEAD_S  # bytes that drip in are no progress
+        return "idle", 0, IDLE_S

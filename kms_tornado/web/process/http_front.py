@@ -1,0 +1,133 @@
+"""HTTPFront: the listening sockets of a server, its connections, and Tornado's HTTP on them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Collection, Sized
+from typing import Any
+
+from tornado.httpserver import HTTPServer
+from tornado.httputil import HTTPServerConnectionDelegate
+
+from ...settings import Settings
+from ..connections import Connections
+from ..trusted_proxies import TrustedProxies
+from .accepting import Acceptor
+from .descriptors import count_free, count_open, read_limit
+from .streams import ServedStream, TLSStream
+
+log = logging.getLogger("kms_tornado.server")
+
+_CLOSING_S = 0.5  # for the last connections to notice that they are closed
+_UNREAD_S = 0.05  # for requests that have been sent, but not read yet
+_POLL_S = 0.02
+_KERNEL_MARGIN_S = 5.0
+
+
+def limit_connections(
+    settings: Settings, trusted_proxies: TrustedProxies, *, is_told: bool
+) -> Connections:
+    """As many as the settings say and the descriptors allow. is_told: whether the log says of the latter."""
+    most = count_free(count_open())
+    if most < settings.max_connections and is_told:
+        log.warning(
+            "--max-connections %d: the limit of %d file descriptors leaves room for %d connections; "
+            "raise it (LimitNOFILE in a unit, ulimit -Hn in a shell)",
+            settings.max_connections, read_limit(), most,
+        )  # fmt: skip
+    return Connections(
+        min(most, settings.max_connections), settings.send_timeout_s, trusted_proxies.is_trusted
+    )
+
+
+class HTTPFront:
+    """Hands the requests of all clients to a delegate, from `start` to `stop`.
+
+    tls: of handshakes from now on; None without TLS. Another context may be assigned.
+    """
+
+    def __init__(
+        self,
+        delegate: HTTPServerConnectionDelegate,
+        connections: Connections,
+        *,
+        tls: ssl.SSLContext | None,
+        max_body_size: int,
+        send_timeout_s: float,
+    ) -> None:
+        self.tls = tls
+        self._connections = connections
+        # The sweep comes first; it counts and logs.
+        self._kernel_timeout_ms = int(1000 * (send_timeout_s + _KERNEL_MARGIN_S))
+        self._max_buffer_size = max(max_body_size, 1024 * 1024) + 64 * 1024
+        self._server = HTTPServer(delegate, max_body_size=max_body_size, max_header_size=64 * 1024)
+        # Tornado makes a timer for each head; the sweep of `Connections` does without.
+        self._server.conn_params.header_timeout = None
+        self._acceptor: Acceptor | None = None
+        self._closing: asyncio.Task[None] | None = None
+
+    @property
+    def accept_pauses(self) -> int:
+        return 0 if self._acceptor is None else self._acceptor.pauses
+
+    def start(self, sockets: Collection[socket.socket]) -> None:
+        self._acceptor = Acceptor(
+            sockets,
+            self._connections,
+            self._serve,
+            speaks_tls=self.tls is not None,
+            in_use=count_open(),
+        )
+        self._acceptor.start()
+        self._connections.start_sweeping()
+
+    async def stop(self, in_flight: Sized, timeout_s: float) -> None:
+        """Accept nothing more, wait for the requests in flight, for at most timeout_s, and close all."""
+        if self._acceptor is not None:
+            self._acceptor.stop()
+        await _wait_for_answers(in_flight, timeout_s)
+        self._connections.stop_sweeping()
+        # Closing its connection does not wake a request that waits for an issuer's keys. Stopping
+        # the token layer does, and that comes next, so this waits for a moment only. Cancelling
+        # the task instead would log a fault for each such request.
+        self._closing = asyncio.create_task(self._server.close_all_connections())
+        await asyncio.wait({self._closing}, timeout=_CLOSING_S)
+
+    def _serve(self, connection: socket.socket, address: Any, client: str | None) -> None:
+        try:
+            stream = self._make_stream(connection, client)
+        except OSError:  # the client has left again
+            connection.close()
+            return
+        self._connections.add(stream)
+        self._server.handle_stream(stream, address)
+
+    def _make_stream(self, connection: socket.socket, client: str | None) -> ServedStream:
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # for what the kernel has taken, and cannot send
+            connection.setsockopt(
+                socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, self._kernel_timeout_ms
+            )
+        options: dict[str, Any] = {
+            "client": client,
+            "on_close": self._connections.remove,
+            "max_buffer_size": self._max_buffer_size,
+        }
+        if self.tls is None:
+            return ServedStream(connection, **options)
+        secured = self.tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        return TLSStream(secured, ssl_options=self.tls, **options)
+
+
+async def _wait_for_answers(in_flight: Sized, timeout_s: float) -> None:
+    """Wait until no request is in flight, for at most timeout_s."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout_s
+    await asyncio.sleep(min(_UNREAD_S, timeout_s))
+    while in_flight:
+        if loop.time() >= deadline:
+            log.warning("%d requests were still in flight when the wait ended", len(in_flight))
+            return
+        await asyncio.sleep(_POLL_S)

@@ -1,0 +1,107 @@
+"""The streams of a server's connections: Tornado's, and what a server must know of its clients.
+
+- A client that has sent its request may close its sending side and wait for the answer (RFC 9112 §9.6).
+  Tornado takes the end of its input for the end of the connection, and drops the answer.
+- `Connections` counts the streams, and closes those that wait too long; so a stream knows since when it
+  has been quiet, and whether its reader makes progress.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import socket
+import struct
+import termios
+import time
+from collections.abc import Callable
+from typing import Any
+
+from tornado.iostream import IOStream, SSLIOStream
+
+_INT = struct.Struct("i")
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: what was not sent is dropped
+
+
+class ServedStream(IOStream):
+    """One connection, from its acceptance to its end.
+
+    client: whom it counts for, see `Connections`; None where it counts for nobody.
+    is_busy: whether a request has begun whose answer is not sent yet. changed_at: when that changed last,
+    by the monotonic clock. has_asked: whether a whole head ever came. waiting: what `Connections` saw it
+    wait for last, and since when.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        client: str | None,
+        on_close: Callable[[ServedStream], None],
+        **options: Any,
+    ) -> None:
+        self.client = client
+        self.is_busy = self.has_asked = False
+        self.changed_at = time.monotonic()
+        self.waiting: tuple[object, float] = (None, 0.0)
+        self._on_close = on_close
+        self._has_input_ended = False
+        super().__init__(*args, **options)
+
+    @property
+    def is_shaking_hands(self) -> bool:
+        """Whether its TLS handshake is not over."""
+        return False
+
+    @property
+    def unread(self) -> int:
+        """How many bytes have come that are no whole head yet."""
+        return self._read_buffer_size
+
+    @property
+    def sent(self) -> tuple[int, int]:
+        """What changes whenever the reader takes something: bytes the kernel has taken, and has yet to send.
+
+        The kernel takes megabytes at a time. Of those alone, a reader of 10 kB/s would seem to stand still
+        for minutes.
+        """
+        return self._total_write_done_index, self._count_in_kernel()
+
+    def _count_in_kernel(self) -> int:
+        """Bytes that the client has not acknowledged; 0 where the system does not tell."""
+        count = 0
+        with contextlib.suppress(OSError):
+            (count,) = _INT.unpack(fcntl.ioctl(self.fileno(), termios.TIOCOUTQ, bytes(_INT.size)))
+        return count
+
+    def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
+        """As Tornado's, but an end of the input that comes when nobody reads is kept for the next read."""
+        count = super().read_from_fd(buf)
+        if count == 0 and not self.reading():
+            self._has_input_ended = True
+            return None
+        return count
+
+    def _handle_events(self, fd: Any, events: int) -> None:
+        super()._handle_events(fd, events)
+        if self._has_input_ended and self._state is not None and not self.closed():
+            # The end is readable for ever: the loop would report it again and again.
+            self._state &= ~self.io_loop.READ
+            self.io_loop.update_handler(self.fileno(), self._state)
+
+    def close_fd(self) -> None:
+        super().close_fd()
+        self._on_close(self)
+
+    def abort(self) -> None:
+        """Close it, and have the kernel forget at once what was not sent."""
+        if not self.closed():
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            self.close()
+
+
+class TLSStream(ServedStream, SSLIOStream):
+    """A connection over TLS."""
+
+    @property
+    def is_shaking_hands(self) -> bool:
+        return self._ssl_accepting

@@ -1,0 +1,248 @@
+"""How long a connection may wait for its client: for a handshake, a head, a body, a reader, a request."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+import ssl
+import threading
+import time
+
+import pytest
+from tornado.testing import bind_unused_port
+
+from kms_tornado.auth.no_auth import InsecureNoAuth
+from kms_tornado.service.kms import KMS
+from kms_tornado.settings import ServiceSettings
+from kms_tornado.web import connections as limits
+from kms_tornado.web.app import make_app
+from kms_tornado.web.connections import Connections
+from kms_tornado.web.fast_lane import FastLane
+from kms_tornado.web.in_flight import InFlight
+from kms_tornado.web.process.http_front import HTTPFront
+from kms_tornado.web.service_handler import ServerContext
+
+from ...issuer import write_tls_files
+from ...keys import certificate, private_key, private_pem
+from ...server import eventually
+from ...support import Client
+
+WAIT_S = 0.4
+FIELDS = "Host: localhost\r\nContent-Type: application/json\r\n"
+HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+RNG = json.dumps(
+    {"tag": "RNGRetrieve", "type": "Structure", "value": [
+        {"tag": "DataLength", "type": "Integer", "value": 65536}
+    ]}
+).encode()  # fmt: skip
+
+
+def post(body: bytes) -> bytes:
+    return f"POST /kmip_2_1 HTTP/1.1\r\n{FIELDS}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+class Front:
+    """A front in a thread, whose waits are short."""
+
+    def __init__(self, directory, tls=None, send_timeout_s=WAIT_S):
+        self._started, self._tls, self._send_timeout_s = threading.Event(), tls, send_timeout_s
+        self._kms = KMS(ServiceSettings(data_dir=directory))
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._main()), daemon=True)
+        self._thread.start()
+        assert self._started.wait(30)
+        self.client = Client(self.port)
+
+    async def _main(self):
+        self._stop, self._loop = asyncio.Event(), asyncio.get_running_loop()
+        async with self._kms as kms:
+            auth = InsecureNoAuth("admin")
+            self.connections = Connections(4096, self._send_timeout_s, lambda address: False)
+            self.context = ServerContext(kms, auth, 2**24, in_flight=InFlight(self.connections))
+            front = HTTPFront(
+                FastLane(make_app(self.context), self.context, auth),
+                self.connections,
+                tls=self._tls,
+                max_body_size=2**24,
+                send_timeout_s=self._send_timeout_s,
+            )
+            sock, self.port = bind_unused_port()
+            front.start([sock])
+            self._started.set()
+            await self._stop.wait()
+            await front.stop(self.context.in_flight, 5)
+
+    def close(self):
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(20)
+        assert not self._thread.is_alive()
+        # A connection that is forgotten would take a place for ever.
+        assert not self.connections._open
+
+    def connect(self, **options):
+        sock = socket.socket()
+        for name, value in options.items():
+            sock.setsockopt(socket.SOL_SOCKET, getattr(socket, name), value)
+        sock.settimeout(20)
+        sock.connect(("127.0.0.1", self.port))
+        return sock
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short_waits():
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("HANDSHAKE_S", "HEAD_S", "BODY_S"):
+            patch.setattr(limits, name, WAIT_S)
+        patch.setattr(limits, "IDLE_S", 3 * WAIT_S)
+        yield
+
+
+@pytest.fixture(scope="module")
+def front(tmp_path_factory):
+    with contextlib.closing(Front(tmp_path_factory.mktemp("front"))) as front:
+        yield front
+
+
+@pytest.fixture(scope="module")
+def https(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("https")
+    key = private_key("ES256", "tls")
+    write_tls_files(directory, certificate(key, names=("localhost",)), private_pem(key))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(directory / "cert.pem", directory / "key.pem")
+    with contextlib.closing(Front(directory / "data", context)) as front:
+        yield front
+
+
+def handshake(front):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context.wrap_socket(front.connect())
+
+
+def is_ended(sock):
+    """Whether the server closes within the socket's timeout, having sent nothing."""
+    try:
+        return sock.recv(65536) == b""
+    except ConnectionError:
+        return True
+
+
+def drip(sock, data):
+    """One byte after the other, until the server has enough of it."""
+    with contextlib.suppress(OSError):
+        for byte in data:
+            sock.sendall(bytes([byte]))
+            time.sleep(WAIT_S / 8)
+
+
+@pytest.mark.parametrize(
+    ("sent", "reason"),
+    [
+        (b"", "idle"),
+        (b"GET /hea", "head"),
+        (b"GET /health HTTP/1.1\r\nX-Long: " + b"x" * 60_000, "head"),
+        (post(b"{" + b" " * 1000)[:-1000], "body"),
+        (post(b" " * 1000)[:-1000], "body"),
+        (post(b"{}").replace(b"Content-Length: 2", b"Transfer-Encoding: chunked")[:-2], "body"),
+        (b"GET /health HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n", "body"),
+    ],
+)
+def test_connection_whose_client_says_no_more_is_closed(front, sent, reason):
+    before = front.connections.dropped[reason]
+    with front.connect() as sock:
+        sock.sendall(sent)
+        assert is_ended(sock)
+    assert front.connections.dropped[reason] == before + 1
+    eventually(lambda: not front.context.in_flight)
+
+
+@pytest.mark.parametrize(
+    ("head", "rest", "reason"),
+    [
+        (b"", b"GET /health HTTP/1.1\r\nX: " + b"x" * 100, "head"),
+        (post(b" " * 100)[:-100], b" " * 100, "body"),
+    ],
+    ids=["head", "body"],
+)
+def test_what_drips_in_ends_its_connection_all_the_same(front, head, rest, reason):
+    before = front.connections.dropped[reason]
+    with front.connect() as sock:
+        sock.sendall(head)
+        drip(sock, rest)
+        assert is_ended(sock)
+    assert front.connections.dropped[reason] == before + 1
+    eventually(lambda: not front.context.in_flight)
+
+
+@pytest.mark.parametrize("sent", [b"", b"\x16", b"\x16\x03\x01\x02\x00\x01"])
+def test_handshake_that_does_not_end_is_ended(https, sent):
+    before = https.connections.dropped["handshake"]
+    with https.connect() as sock:
+        sock.sendall(sent)
+        assert is_ended(sock)
+    assert https.connections.dropped["handshake"] == before + 1
+
+
+def test_idle_connection_that_has_served_a_request_is_closed_later(front):
+    with front.connect() as sock:
+        sock.sendall(HEALTH)
+        assert sock.recv(65536).startswith(b"HTTP/1.1 200")
+        time.sleep(1.5 * WAIT_S)  # longer than a head may take
+        sock.sendall(HEALTH)
+        assert sock.recv(65536).startswith(b"HTTP/1.1 200")
+        assert is_ended(sock)
+
+
+# --- readers ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        pytest.param(post(RNG), id="fast lane"),
+        pytest.param(post(RNG).replace(b"/kmip_2_1", b"/kmip_2_1?long"), id="handler of KMIP"),
+        pytest.param(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n", id="public handler"),
+    ],
+)
+@pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
+def test_answer_that_nobody_reads_is_dropped_with_its_connection(request, request_, tls):
+    front = request.getfixturevalue("https" if tls else "front")
+    before = front.connections.dropped["answer"]
+    # Answers of 128 KiB and more, until the kernel takes no more of them.
+    with handshake(front) if tls else front.connect(SO_RCVBUF=4096) as sock:
+
+        def send_all():
+            with contextlib.suppress(OSError):
+                for _ in range(100):
+                    sock.sendall(request_)
+
+        sender = threading.Thread(target=send_all)
+        sender.start()
+        eventually(lambda: front.connections.dropped["answer"] == before + 1, 30)
+        eventually(lambda: not front.context.in_flight)
+        sender.join(20)
+        assert not sender.is_alive()
+
+
+def test_slow_reader_that_goes_on_reading_gets_all_of_its_answer(tmp_path):
+    """For longer than the timeout, less than what the kernel asks the server for at a time."""
+    count, timeout_s = 60, 1.0
+    with (
+        contextlib.closing(Front(tmp_path, send_timeout_s=timeout_s)) as front,
+        front.connect(SO_RCVBUF=65536) as sock,
+    ):
+        sender = threading.Thread(target=lambda: sock.sendall(post(RNG) * count))
+        sender.start()
+        eventually(lambda: any(stream.writing() for stream in tuple(front.connections._open)))
+        began, received = time.monotonic(), 0
+        while time.monotonic() - began < 2.5 * timeout_s:
+            time.sleep(0.03)
+            received += len(sock.recv(8192))
+        while received < count * 131_072:
+            chunk = sock.recv(65536)
+            assert chunk
+            received += len(chunk)
+        sender.join(20)
+        assert not sum(front.connections.dropped.values())

@@ -1,0 +1,162 @@
+"""Clients that close their sending side behind the request, and wait for the answer."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import ssl
+import time
+
+import pytest
+
+from ...bench.load import cpu_seconds
+from ...issuer import Issuer, write_tls_files
+from ...keys import certificate, private_key, private_pem
+from ...server import CREATE, ServerProcess, check_log, trusting
+from .test_tls import FILES, trusting_context
+
+KEY_PAIR = {
+    "tag": "CreateKeyPair", "type": "Structure", "value": [
+        {"tag": "CommonAttributes", "type": "Structure", "value": [
+            {"tag": "CryptographicAlgorithm", "type": "Enumeration", "value": "RSA"},
+            {"tag": "CryptographicLength", "type": "Integer", "value": 2048},
+        ]},
+    ],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=["http", "https"])
+def server(request, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("half-closed")
+    argv, tls = (), None
+    if request.param == "https":
+        key = private_key("ES256", "tls")
+        pem = certificate(key, names=("localhost",))
+        write_tls_files(directory, pem, private_pem(key))
+        argv, tls = FILES, trusting_context(pem)
+        tls.check_hostname = False
+    with (
+        Issuer("ES256") as issuer,
+        ServerProcess(*trusting(issuer), *argv, cwd=directory, tls=tls) as server,
+    ):
+        server.issuer = issuer
+        yield server
+        assert server.stop() == 0
+        check_log(server)
+
+
+def half_closed(server, data, *, abruptly=False):
+    """All that comes back when the data is sent, and the sending side closed at once.
+
+    abruptly: without a closing message of TLS.
+    """
+    sock = server.client.connect()
+    if server.tls is None:
+        with sock:
+            sock.sendall(data)
+            sock.shutdown(socket.SHUT_WR)
+            return b"".join(iter(lambda: sock.recv(65536), b""))
+    # The module for sockets closes both directions; in memory there are two of them.
+    inbound, outbound = ssl.MemoryBIO(), ssl.MemoryBIO()
+    secured = server.tls.wrap_bio(inbound, outbound)
+
+    def pump(step):
+        while True:
+            try:
+                result = step()
+                sock.sendall(outbound.read())
+                return result
+            except ssl.SSLWantReadError:
+                sock.sendall(outbound.read())
+                chunk = sock.recv(65536)
+                inbound.write(chunk) if chunk else inbound.write_eof()
+
+    with sock:
+        pump(secured.do_handshake)
+        pump(lambda: secured.write(data))
+        if not abruptly:
+            with contextlib.suppress(ssl.SSLWantReadError):
+                secured.unwrap()
+            sock.sendall(outbound.read())
+        sock.shutdown(socket.SHUT_WR)
+        received = b""
+        while chunk := sock.recv(65536):
+            inbound.write(chunk)
+        inbound.write_eof()
+        with contextlib.suppress(ssl.SSLError):
+            while chunk := secured.read(65536):
+                received += chunk
+        return received
+
+
+def post(token, body, path="/kmip_2_1"):
+    data = json.dumps(body).encode()
+    return (
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
+    ).encode() + data
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["remembered token", "new token"])
+@pytest.mark.parametrize("body", [CREATE, KEY_PAIR], ids=["on the loop", "on a thread"])
+@pytest.mark.parametrize("abruptly", [False, True], ids=["closed in order", "cut off"])
+def test_half_closed_client_gets_its_answer(server, is_known, body, abruptly):
+    token = server.issuer.token(sub=f"user {time.monotonic_ns()}", aud="kms")
+    if is_known:
+        assert server.client.kmip(token, CREATE).status == 200
+    answer = half_closed(server, post(token, body), abruptly=abruptly)
+    assert answer.startswith(b"HTTP/1.1 200"), answer
+    assert b"Response" in answer
+
+
+def test_half_closed_client_gets_its_answer_once_the_issuers_keys_have_come(server):
+    """The token names a key that only a new fetch knows."""
+    issuer = server.issuer
+    token = issuer.token(sub="somebody", aud="kms", exp=1)
+    answer = half_closed(server, post(token, CREATE))
+    assert answer.startswith(b"HTTP/1.1 401")
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n", b"200"),
+        (b"GET /ready HTTP/1.1\r\nHost: localhost\r\n\r\n", b"200"),
+        (b"GET /whoami HTTP/1.1\r\nHost: localhost\r\n\r\n", b"401"),
+        (b"GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n", b"404"),
+    ],
+)
+def test_every_route_answers_a_half_closed_client(server, request_, status):
+    assert half_closed(server, request_).startswith(b"HTTP/1.1 " + status)
+
+
+def test_requests_that_were_sent_together_are_all_answered(server):
+    token = server.issuer.token(sub="alice", aud="kms")
+    assert half_closed(server, post(token, CREATE) * 5).count(b"HTTP/1.1 200") == 5
+
+
+def test_request_that_is_not_whole_ends_with_its_connection(server):
+    token = server.issuer.token(sub="alice", aud="kms")
+    assert half_closed(server, post(token, CREATE)[:-5]) == b""
+
+
+def test_half_closed_connection_costs_nothing_while_its_answer_is_made(server):
+    """The end of its input stays readable: a loop that listened to it would spin."""
+    token = server.issuer.token(sub="alice", aud="kms")
+    assert server.client.kmip(token, CREATE).status == 200
+    issuer, waiting = server.issuer, []
+    issuer.answers[issuer.jwks_path] = Issuer.silent
+    try:
+        unknown = issuer.token(sub="alice", aud="kms", kid="unknown")
+        sock = server.client.connect()
+        with sock if server.tls is None else server.tls.wrap_socket(sock) as waiting:
+            waiting.sendall(post(unknown, CREATE))
+            if server.tls is None:
+                waiting.shutdown(socket.SHUT_WR)
+            before, began = cpu_seconds(server.process.pid), time.monotonic()
+            time.sleep(0.8)
+            took = time.monotonic() - began
+            assert cpu_seconds(server.process.pid) - before < 0.5 * took
+    finally:
+        issuer.answers.pop(issuer.jwks_path)
