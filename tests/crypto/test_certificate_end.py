@@ -30,6 +30,10 @@ def test_of_a_chain_it_is_that_of_the_first() -> None:
     assert read_end(FIRST + SECOND) == read_end(FIRST) != read_end(SECOND)
 
 
-@pytest.mark.parametrize("text", [b"", b"rubbish", FIRST[:100], FIRST[:300] + FIRST[-100:]])
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"rubbish", FIRST[:100], FIRST[:300] + FIRST[-100:]],
+    ids=["nothing", "rubbish", "cut short", "a piece missing"],
+)
 def test_of_what_is_no_certificate_there_is_none(text: bytes) -> None:
     assert read_end(text) is None

@@ -29,6 +29,7 @@ from .. import kmsctl_page
 from . import (
     test_answers,
     test_backup,
+    test_deploying,
     test_embedding,
     test_file_format,
     test_kmsctl_page,
@@ -41,6 +42,7 @@ from .blocks import ROOT, Block, blocks
 _RUNNERS = (
     test_answers,
     test_backup,
+    test_deploying,
     test_embedding,
     test_file_format,
     test_kmsctl_page,
