@@ -74,7 +74,8 @@ class Connections:
 
     most: how many there may be. send_timeout_s: for how long an answer may wait for its reader. is_trusted:
     whether an address is a trusted proxy's, which may have all places, as loopback may.
-    refused: {"full" | "address": number}. dropped: {a key of DROPS: number}.
+    refused: {"full" | "address": number}. dropped: {a key of DROPS: number}. accept_pauses: how often there
+    were no descriptors.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class Connections:
         self.most = most
         self.refused = {"full": 0, "address": 0}
         self.dropped = dict.fromkeys(DROPS, 0)
+        self.accept_pauses = 0
         self._send_timeout_s = send_timeout_s
         self._is_trusted = is_trusted
         self._open: dict[Stream, None] = {}
@@ -98,6 +100,11 @@ class Connections:
 
     def __len__(self) -> int:
         return len(self._open)
+
+    @property
+    def quiet(self) -> int:
+        """How many are not busy."""
+        return len(self._fresh) + len(self._idle)
 
     @property
     def most_of_client(self) -> int:

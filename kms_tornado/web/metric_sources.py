@@ -1,4 +1,4 @@
-"""The figures of the parts that know nothing of metrics: threads, tokens, issuers' keys."""
+"""The figures of the parts that know nothing of metrics: threads, tokens, issuers' keys, connections."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ..auth.request_auth import RequestAuth
 from ..service.executor import Executor
 from ..service.kms import KMS
 from ..store.health import STATES, UP
+from .connections import Connections
 from .figures import Figure, counter, gauge
 
 
@@ -160,3 +161,31 @@ def _key_set_figures(statuses: dict[str, KeyStatus]) -> Iterator[Figure]:
         ),
     ):
         yield gauge(name, help_text, values, "issuer")
+
+
+def connection_figures(connections: Connections) -> Iterator[Figure]:
+    quiet = connections.quiet
+    yield gauge(
+        "kms_connections",
+        "Connections that are open: those with a request that is not answered, and quiet ones",
+        {"busy": len(connections) - quiet, "quiet": quiet},
+        "state",
+    )
+    yield gauge("kms_connections_limit", "How many there may be", connections.most)
+    yield counter(
+        "kms_connections_refused_total",
+        "Connections that found no place, of all (full) or of those of their address",
+        connections.refused,
+        "reason",
+    )
+    yield counter(
+        "kms_connections_dropped_total",
+        "Connections that the server closed, by what they waited for too long; quiet: for others",
+        connections.dropped,
+        "reason",
+    )
+    yield counter(
+        "kms_accept_pauses_total",
+        "How often no connection could be accepted for want of file descriptors",
+        connections.accept_pauses,
+    )

@@ -50,7 +50,6 @@ class Acceptor:
     serve: takes over a connection that is admitted, its address, and whom it counts for.
     speaks_tls: whether a refusal would be no text that its client understands.
     in_use: descriptors that were open before the first connection came.
-    pauses: how often the process or the system had no descriptors.
     """
 
     def __init__(
@@ -62,7 +61,6 @@ class Acceptor:
         speaks_tls: bool,
         in_use: int,
     ) -> None:
-        self.pauses = 0
         self._sockets = sockets
         self._connections = connections
         self._serve = serve
@@ -113,7 +111,7 @@ class Acceptor:
         """Accept nothing for a moment. The first time, the log says so."""
         for one in self._sockets:
             self._loop.remove_reader(one)
-        self.pauses += 1
+        self._connections.accept_pauses += 1
         if self._timer is None:
             reason = os.strerror(error.errno) if error.errno else str(error)
             log.error("no connections are accepted for a moment: %s", reason)

@@ -69,10 +69,6 @@ class HTTPFront:
         self._acceptor: Acceptor | None = None
         self._closing: asyncio.Task[None] | None = None
 
-    @property
-    def accept_pauses(self) -> int:
-        return 0 if self._acceptor is None else self._acceptor.pauses
-
     def start(self, sockets: Collection[socket.socket]) -> None:
         self._acceptor = Acceptor(
             sockets,

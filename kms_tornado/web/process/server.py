@@ -26,7 +26,7 @@ from ..bearer.tornado_internals import SERVER, TOKEN_LAYER, check_tornado
 from ..connections import Connections
 from ..fast_lane import FastLane
 from ..in_flight import InFlight
-from ..metric_sources import tls_figures
+from ..metric_sources import connection_figures, tls_figures
 from ..metrics import Metrics
 from ..public_url import PublicURL
 from ..service_handler import ServerContext
@@ -123,6 +123,8 @@ class Server:
 
     async def _start_metrics(self, context: ServerContext, metrics: Metrics) -> None:
         metrics.add(lambda: tls_figures(self._certificate_end))
+        if (connections := context.in_flight.connections) is not None:
+            metrics.add(lambda: connection_figures(connections))
         await self._stack.enter_async_context(LoopLag(metrics.observe_lag))
         if self._worker is not None:
             context.worker_metrics = await self._stack.enter_async_context(

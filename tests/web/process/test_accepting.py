@@ -36,7 +36,7 @@ def limited(directory, *argv, tls=False):
         pem = certificate(key, names=("localhost",))
         write_tls_files(directory, pem, private_pem(key))
         context, argv = trusting_context(pem), (*FILES, *argv)
-    with ServerProcess(*NO_AUTH, *argv, cwd=directory, tls=context) as server:
+    with ServerProcess(*NO_AUTH, "--metrics", *argv, cwd=directory, tls=context) as server:
         yield server
         assert server.stop() == 0
         assert "Traceback" not in server.log
@@ -54,6 +54,20 @@ def silent(port, count, host="127.0.0.1", data=b""):
                     sock.sendall(data)
             socks.append(sock)
         yield socks
+
+
+def count(server, series):
+    """The number of a series, of all workers."""
+    text = server.client.get("/metrics").text
+    name, _, labels = series.partition("{")
+    found = re.findall(rf"^{name}(\{{.*\}})? (\S+)$", text, re.M)
+    assert found
+    return sum(float(value) for given, value in found if labels.rstrip("}") in given)
+
+
+def made_room_or_refused(server):
+    dropped = count(server, 'kms_connections_dropped_total{reason="quiet"}')
+    return dropped + count(server, 'kms_connections_refused_total{reason="full"}')
 
 
 def is_answered(server):
@@ -74,6 +88,9 @@ def test_hundreds_of_silent_connections_beyond_the_limit_keep_nobody_out(tmp_pat
             took = time.monotonic() - began
             assert cpu_seconds(server.process.pid) - before < 0.5 * took  # a loop that spins: 1.0
             assert is_answered(server)
+            # Each of those beyond the limit had a place and lost it, or got none.
+            assert eventually(lambda: made_room_or_refused(server) >= 300 - 50 * int(workers))
+            assert count(server, 'kms_connections{state="quiet"}') <= 50 * int(workers)
         check_log(server)
 
 
@@ -121,6 +138,8 @@ def test_newcomer_is_refused_at_once_where_all_are_busy_and_the_others_are_not_d
                 assert sock.recv(65536).startswith(b"HTTP/1.1 422")
             assert re.search(r"connections are refused: all 5 .*--max-connections", server.log)
         assert eventually(lambda: is_answered(server))
+        assert count(server, 'kms_connections_refused_total{reason="full"}') >= 1
+        assert count(server, "kms_connections_limit") == 5
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -146,6 +165,7 @@ def test_without_descriptors_accepting_pauses_with_one_line_and_goes_on_when_the
             assert eventually(lambda: is_answered(server))
             server.wait_for_line("connections are accepted as before")
             assert len(re.findall("for a moment", server.log)) <= int(workers)
+            assert count(server, "kms_accept_pauses_total") >= 1
             assert len(server.output["stderr"]) < 20 + 100 * (workers == "2")
 
 
@@ -166,6 +186,9 @@ def test_busy_site_of_500_connections_meets_no_limit(tmp_path):
             for sock in socks:
                 assert sock.recv(65536).startswith(b"HTTP/1.1 200")
         assert not re.search("refused|dropped|for a moment", server.log)
+        for name in ("refused_total", "dropped_total"):
+            assert count(server, f"kms_connections_{name}") == 0
+        assert count(server, 'kms_connections{state="busy"}') == 1  # that which asks
 
 
 # --- one address --------------------------------------------------------------------------------
@@ -201,7 +224,8 @@ def test_one_address_has_half_of_the_places_and_loopback_needs_none_of_them(
         with ServerProcess(*argv, cwd=tmp_path) as server:
             with silent(server.port, 10, host=address, data=begun):
                 eventually(lambda: refused(address, server.port))
-                assert len(re.findall(r"refused: \S+ has 10 connections open", server.log)) == 1
+                server.wait_for_line("has 10 connections open")
+                assert server.log.count("connections are refused") == 1
                 with silent(server.port, 8, host=loopback, data=HEALTH) as others:
                     for sock in others:
                         assert sock.recv(65536).startswith(b"HTTP/1.1 200")
