@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import json
 import platform
 import signal
@@ -10,6 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+from kms_tornado.web.process.serving import exempt_from_collection
 
 from ...server import CREATE, NO_AUTH, ServerProcess, check_log, eventually, read_all, send_head
 
@@ -85,3 +88,13 @@ def test_signals_in_the_last_moment_are_harmless(tmp_path):
                 server.send(signal.SIGHUP)
                 time.sleep(0.002)
             assert server.wait() == 0
+
+
+def test_collections_while_serving_pass_over_what_the_start_made():
+    made_at_the_start = [[] for _ in range(1000)]
+    try:
+        exempt_from_collection()
+        looked_at = {id(each) for each in gc.get_objects()}
+    finally:
+        gc.unfreeze()
+    assert looked_at.isdisjoint(map(id, made_at_the_start))
