@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import Dialect, func, select
-from sqlalchemy.dialects.postgresql.psycopg import PGDialectAsync_psycopg as PostgresDialect
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ..base import NOT_OPEN, make_unavailable
 from ..health import PoolLoad
@@ -20,16 +18,14 @@ from ..sql.commits import Job
 from ..sql.statements import NO_VALUES, Prepared, Rows, SQLAlchemyRunner, Values
 from .address import parse_address
 from .connector import Connector
+from .dialect import POSTGRESQL
 from .engine import OPEN_TIMEOUT_S, open_engine, prepare, run_exclusively
 from .probe import probe_writes
 from .reader import PostgresReader
-from .writer import CONNECTIONS, PostgresWriter
+from .writer import PostgresWriter
 
 #: Connections for reading: a process with one event loop cannot keep more of them busy.
 READERS = 8
-
-#: psycopg's style of parameters. It stands here, so that a server on SQLite does not load psycopg.
-POSTGRESQL: Dialect = PostgresDialect(paramstyle="format")  # type: ignore[no-untyped-call]
 
 _READ_ONLY = Prepared(select(func.current_setting("transaction_read_only")), POSTGRESQL)
 
@@ -43,33 +39,26 @@ class PostgresBackend:
         """Raises ImportError where the driver is not installed, ConfigurationError for a wrong URL."""
         self._may_make = may_make
         self._connector = Connector(parse_address(url))
-        # All are None while the backend is stopped.
+        # Both are None while the backend is stopped.
         self._reader: PostgresReader | None = None
-        self._write_engine: AsyncEngine | None = None
         self._writer: PostgresWriter | None = None
-        self._make_engine()
+        self._engine = open_engine(
+            lambda: self._connector.open(within_s=OPEN_TIMEOUT_S, autocommit=False)
+        )
 
     async def start(self) -> None:
-        write_engine = self._make_engine()
-        try:
-            await prepare(write_engine, name=self._connector.name, may_make=self._may_make)
-        except BaseException:
-            await write_engine.dispose()
-            raise
-        self._write_engine = write_engine
+        await prepare(self._engine, name=self._connector.name, may_make=self._may_make)
         self._reader = PostgresReader(self._connector, size=READERS)
-        self._writer = PostgresWriter(write_engine, self._connector)
+        self._writer = PostgresWriter(self._connector)
         self._writer.start()
 
     async def stop(self, *, within_s: float) -> None:
         writer, self._writer = self._writer, None
         reader, self._reader = self._reader, None
-        write_engine, self._write_engine = self._write_engine, None
-        if writer is None or reader is None or write_engine is None:
+        if writer is None or reader is None:
             return
         await writer.stop(within_s=within_s)
         await reader.close()
-        await write_engine.dispose()
 
     async def read(self, statement: Prepared, values: Values = NO_VALUES) -> Rows:
         if self._reader is None:
@@ -107,17 +96,10 @@ class PostgresBackend:
         return await self._writer.rehearse(job)
 
     async def run_exclusively(self, job: Job) -> Any:
-        if self._write_engine is None:
+        if self._writer is None:
             raise make_unavailable(NOT_OPEN)
         return await run_exclusively(
-            self._write_engine,
+            self._engine,
             lambda connection: job(SQLAlchemyRunner(connection)),
             self._connector.name,
-        )
-
-    def _make_engine(self) -> AsyncEngine:
-        """Raises ImportError where greenlet is not installed."""
-        return open_engine(
-            lambda: self._connector.open(within_s=OPEN_TIMEOUT_S, autocommit=False),
-            size=CONNECTIONS,
         )

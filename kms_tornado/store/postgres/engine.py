@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL with SQLAlchemy's async engine over psycopg."""
+"""Timeouts of connections to PostgreSQL, and SQLAlchemy's engine, with which a start prepares the database."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
 
 from ...errors import ConfigurationError, Unavailable
 from ..base import make_unavailable
@@ -28,7 +29,7 @@ _OLDEST_VERSION = 13
 _STATEMENT_TIMEOUT_MS = 15_000
 # This server's transactions take milliseconds: one that waits longer for a row waits for a server that
 # hangs, whose transaction the idle timeout ends.
-_LOCK_TIMEOUT_MS = 5_000
+LOCK_TIMEOUT_MS = 5_000
 _IDLE_TIMEOUT_MS = 4_000
 
 #: The number of the advisory lock that lets one server at a time upgrade the schema: "kms_torn" in
@@ -50,8 +51,8 @@ OPEN_TIMEOUT_S = 10.0
 REPLY_TIMEOUT_S = _STATEMENT_TIMEOUT_MS / 1000 + 2.0
 
 
-def open_engine(open_connection: Callable[[], Awaitable[Any]], *, size: int) -> AsyncEngine:
-    """An engine that has not opened a connection yet. size: most connections at the same time.
+def open_engine(open_connection: Callable[[], Awaitable[Any]]) -> AsyncEngine:
+    """An engine that keeps no connection open. Raises ImportError where greenlet is not installed.
 
     open_connection: opens one of psycopg's own, not in autocommit.
     """
@@ -59,9 +60,7 @@ def open_engine(open_connection: Callable[[], Awaitable[Any]], *, size: int) -> 
         "postgresql+psycopg://",
         async_creator=open_connection,
         isolation_level=WRITE_ISOLATION,
-        pool_size=size,
-        max_overflow=0,
-        pool_timeout=POOL_TIMEOUT_S,
+        poolclass=NullPool,
         hide_parameters=True,  # an exception may end in a log
         use_native_hstore=False,  # saves a query on each new connection
     )
@@ -70,7 +69,7 @@ def open_engine(open_connection: Callable[[], Awaitable[Any]], *, size: int) -> 
 def first_statement() -> str:
     """Sets timeouts, which the parameter `options` could do as well, but poolers refuse that."""
     return (
-        f"SET statement_timeout = {_STATEMENT_TIMEOUT_MS}; SET lock_timeout = {_LOCK_TIMEOUT_MS}; "
+        f"SET statement_timeout = {_STATEMENT_TIMEOUT_MS}; SET lock_timeout = {LOCK_TIMEOUT_MS}; "
         f"SET idle_in_transaction_session_timeout = {_IDLE_TIMEOUT_MS}; "
         "SET jit = off"  # compiling a search takes a hundred times as long as running it
     )

@@ -29,7 +29,7 @@ from ..base import (
     Withdraw,
 )
 from . import grants, side_tables, tombstones
-from .attribute_rows import format_attributes, parse_rows
+from .attribute_rows import parse_rows
 from .nonces import KeyOfObject, NonceRecords
 from .owners import count_objects
 from .row_macs import RowAuthenticator
@@ -115,7 +115,7 @@ class _ChangeApplier:
         self._names: dict[int, OwnedNames] = {}
 
     def apply(self, changes: Sequence[Change]) -> None:
-        self._read_stored(_collect_uids(changes))
+        self._read_stored(collect_uids(changes))
         for adds, group in groupby(changes, key=lambda change: isinstance(change, Insert)):
             if adds:  # one statement for all of them: a batch may make a hundred objects
                 self._add([change.new for change in group if isinstance(change, Insert)])
@@ -169,6 +169,7 @@ class _ChangeApplier:
             format_row(new, self._authenticator, generation=new.generation, now=self._now)
             for new in added
         ]
+        self._runner.settle()
         try:
             serials = self._runner.add_objects(rows)
         except INTEGRITY_ERRORS:  # the rows made here can break no other constraint
@@ -178,11 +179,11 @@ class _ChangeApplier:
         by_serial = list(zip(serials, added, strict=True))
         side_tables.add_tags(self._runner, by_serial)
         side_tables.add_values(
-            self._runner, [(serial, _index_attributes(new)) for serial, new in by_serial]
+            self._runner, [(serial, side_tables.index_attributes(new)) for serial, new in by_serial]
         )
         for (serial, new), row in zip(by_serial, rows, strict=True):
             if new.attributes.names:
-                self._names[serial] = _collect_names(new)
+                self._names[serial] = side_tables.names_of(new)
             self._differences[new.owner] += 1
             self._stored[new.uid] = _StoredObject(serial, row)
 
@@ -196,8 +197,8 @@ class _ChangeApplier:
         if any(before[name] != row[name] for name in ("tags", "owner", "created_at")):
             side_tables.change_tags(self._runner, serial, new)
         indexed = IndexedAttributes(before["owner"], parse_rows(before["attributes"]))
-        side_tables.change_values(self._runner, serial, indexed, _index_attributes(new))
-        names = _collect_names(new)
+        side_tables.change_values(self._runner, serial, indexed, side_tables.index_attributes(new))
+        names = side_tables.names_of(new)
         if names != collect_names(before["owner"], before["state"], indexed.rows):
             self._names[serial] = names
         if before["owner"] != new.owner:  # the old owner's grants must not bind the new one
@@ -267,7 +268,7 @@ class _ChangeApplier:
         self._runner.change(_update_grants, {**row, "of_serial": stored.serial})
 
 
-def _collect_uids(changes: Sequence[Change]) -> set[str]:
+def collect_uids(changes: Sequence[Change]) -> set[str]:
     """The identifiers of the objects that the commit changes without adding them."""
     uids: set[str] = set()
     for change in changes:
@@ -276,11 +277,3 @@ def _collect_uids(changes: Sequence[Change]) -> set[str]:
         elif not isinstance(change, Insert):
             uids.add(change.uid)
     return uids
-
-
-def _index_attributes(new: ManagedObject) -> IndexedAttributes:
-    return IndexedAttributes(new.owner, format_attributes(new.attributes).rows)
-
-
-def _collect_names(new: ManagedObject) -> OwnedNames:
-    return collect_names(new.owner, new.state, format_attributes(new.attributes).rows)

@@ -24,9 +24,8 @@ commit is on its way to the disk, others queue up, and the next transaction take
 
 - SQLite has one writer thread. Each job has a savepoint of its own, so that a failed job is undone alone
   (`sqlite.writer`).
-- PostgreSQL has tasks that write, some for jobs that only add and some for the others. A savepoint would be
-  two round trips for each job, so there are none: if a job fails, all are rolled back, and each is done
-  again in its own transaction (`postgres.writer`).
+- PostgreSQL has tasks that write, some for jobs that only add and some for the others, and sends statements
+  together, as each round trip counts (`postgres.writer`).
 - Jobs that only add objects are joined into one (`join_commits`), so that a statement adds the rows of
   all of them.
 
@@ -38,8 +37,8 @@ with Undo nothing is done; otherwise it runs the batch again without the items t
 **Durable or not.** The future of a job is done after COMMIT has returned, and COMMIT returns after the
 disk has confirmed (SQLite: synchronous=FULL; PostgreSQL: its default, synchronous_commit=on). A process
 that is killed before that leaves a transaction that the database rolls back when it is opened next. On
-PostgreSQL the connection may be lost *during* COMMIT. The outcome is then unknown, so the job is not run
-again, and its caller gets Unavailable.
+PostgreSQL the connection may be lost *during* COMMIT. The outcome is then unknown: new objects are looked
+for (`postgres.additions`), other jobs are not run again, and their callers get Unavailable.
 
 docs/commits.md, "How a commit works", follows a commit from `Call.commit` to the disk.
 """
@@ -100,8 +99,7 @@ class GroupCommit:
         places = [place for place, changes in enumerate(self.groups) if changes]
         try:
             with _savepoint(runner):
-                changes = [change for changes in self.groups for change in changes]
-                apply_changes(runner, changes, self.authenticator, now=self.now)
+                apply_changes(runner, self.changes, self.authenticator, now=self.now)
             return
         except KMIPError as exc:
             if len(places) == 1:
@@ -121,20 +119,25 @@ class GroupCommit:
         raise Refused(failures)
 
     @property
+    def changes(self) -> Sequence[Change]:
+        return [change for changes in self.groups for change in changes]
+
+    @property
     def only_adds(self) -> bool:
         """Whether every change is an Insert."""
-        return all(isinstance(change, Insert) for changes in self.groups for change in changes)
+        return all(isinstance(change, Insert) for change in self.changes)
 
     @property
     def erases(self) -> bool:
         """Whether sealed key material is deleted."""
-        return any(_erases(change) for changes in self.groups for change in changes)
+        return any(_erases(change) for change in self.changes)
 
 
-def join_commits(commits: Sequence[Commit]) -> Commit:
+def join_commits(commits: Sequence[Commit | GroupCommit]) -> Commit:
     """One commit with the changes of all, which is done as a whole or not at all.
 
-    For commits that only add: one statement for all the new objects costs little more than for one.
+    For commits that do not change the same object: a statement for all of them costs little more than for
+    one.
     """
     changes = [change for commit in commits for change in commit.changes]
     now = max(commit.now for commit in commits)

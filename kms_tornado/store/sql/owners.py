@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from typing import Any
 
 from sqlalchemy import BindParameter, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -54,7 +55,7 @@ def count_objects(
                 continue
             # Another transaction added the owner's first object, and this one has waited for it.
             present |= _read_counts(runner, [owner], authenticator)
-        number = _add_up(present.get(owner, 0), difference)
+        number = add_up(present.get(owner, 0), difference)
         mac = count_mac(authenticator, owner, number)
         rows.append({"of_owner": owner, "objects": number, "mac": mac})
     if rows:
@@ -63,8 +64,8 @@ def count_objects(
 
 def _begin_count(runner: Runner, owner: str, number: int, authenticator: RowAuthenticator) -> bool:
     """Add the row of an owner who never had an object; False where it is there by now."""
-    mac = count_mac(authenticator, owner, _add_up(0, number))
-    if not runner.change(_insert, {"owner": owner, "objects": number, "mac": mac}):
+    mac = count_mac(authenticator, owner, add_up(0, number))
+    if not runner.change_counted(_insert, {"owner": owner, "objects": number, "mac": mac}):
         return False
     ((counted,),) = runner.select(_count, {"of_owner": owner})
     if counted != number:
@@ -72,7 +73,8 @@ def _begin_count(runner: Runner, owner: str, number: int, authenticator: RowAuth
     return True
 
 
-def _add_up(present: int, difference: int) -> int:
+def add_up(present: int, difference: int) -> int:
+    """The new number. Raises ServerLimitExceeded."""
     number = present + difference
     if difference > 0 and number > MAX_OBJECTS_OF_AN_OWNER:
         raise ServerLimitExceeded(f"nobody owns more than {MAX_OBJECTS_OF_AN_OWNER} objects")
@@ -81,6 +83,11 @@ def _add_up(present: int, difference: int) -> int:
 
 def count_mac(authenticator: RowAuthenticator, owner: str, number: int) -> bytes:
     return authenticator.row_mac("owners", owner, number)
+
+
+def check_count(authenticator: RowAuthenticator, owner: str, number: Any, mac: Any) -> None:
+    """Raises AlteredRow."""
+    authenticator.check_row(f"the count of {owner}'s objects", mac, "owners", owner, number)
 
 
 def _read_counts(
@@ -94,6 +101,6 @@ def _read_counts(
         part += part[-1:] * (number_of_values - len(part))
         values = {f"owner_{place}": owner for place, owner in enumerate(part)}
         for owner, number, mac in runner.select(_select(number_of_values), values):
-            authenticator.check_row(f"the count of {owner}'s objects", mac, "owners", owner, number)
+            check_count(authenticator, owner, number, mac)
             counts[owner] = number
     return counts

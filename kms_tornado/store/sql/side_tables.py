@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, delete, insert
 
@@ -12,13 +12,16 @@ from ...domain.managed_object import ManagedObject
 from ...errors import NonUniqueName
 from .attribute_rows import (
     AttributeRow,
-    Leaf,
     collect_leaves,
+    format_attributes,
     format_index_value,
     select_leaf_rows,
 )
 from .schema import object_names, object_tags, object_values
 from .statements import INTEGRITY_ERRORS, Runner, Statement
+
+#: What stands for the object in a row: its serial, or its identifier where it has no serial yet.
+Key = int | str
 
 # --- tags ---------------------------------------------------------------------------------------
 
@@ -28,13 +31,16 @@ _delete_tags = Statement(delete(object_tags).where(object_tags.c.object == bindp
 
 def add_tags(runner: Runner, added: Iterable[tuple[int, ManagedObject]]) -> None:
     """Add the rows of the tags. added: (serial, object) of new objects."""
-    rows = [
-        {"object": serial, "tag": tag, "owner": new.owner, "created_at": new.created_at}
-        for serial, new in added
+    if rows := make_tag_rows(added):
+        runner.change_all(_insert_tags, rows)
+
+
+def make_tag_rows(added: Iterable[tuple[Key, ManagedObject]]) -> list[dict[str, Any]]:
+    return [
+        {"object": key, "tag": tag, "owner": new.owner, "created_at": new.created_at}
+        for key, new in added
         for tag in sorted(new.tags)
     ]
-    if rows:
-        runner.change_all(_insert_tags, rows)
 
 
 def change_tags(runner: Runner, serial: int, new: ManagedObject) -> None:
@@ -60,9 +66,12 @@ class IndexedAttributes(NamedTuple):
 
 def add_values(runner: Runner, added: Iterable[tuple[int, IndexedAttributes]]) -> None:
     """Add the rows of the values. added: (serial, attributes) of new objects."""
-    _insert_leaves(
-        runner, [(serial, owner, collect_leaves(rows)) for serial, (owner, rows) in added]
-    )
+    if rows := make_value_rows(added):
+        runner.change_all(_insert_values, rows)
+
+
+def index_attributes(new: ManagedObject) -> IndexedAttributes:
+    return IndexedAttributes(new.owner, format_attributes(new.attributes).rows)
 
 
 def change_values(
@@ -72,7 +81,7 @@ def change_values(
     if before.owner == after.owner and _have_same_leaves(before.rows, after.rows):
         return
     runner.change(_delete_values, {"of_object": serial})
-    _insert_leaves(runner, [(serial, after.owner, collect_leaves(after.rows))])
+    add_values(runner, [(serial, after)])
 
 
 def _have_same_leaves(rows: Sequence[AttributeRow], others: Sequence[AttributeRow]) -> bool:
@@ -82,10 +91,10 @@ def _have_same_leaves(rows: Sequence[AttributeRow], others: Sequence[AttributeRo
     ) == collect_leaves(others)
 
 
-def _insert_leaves(runner: Runner, indexed: Iterable[tuple[int, str, list[Leaf]]]) -> None:
-    rows = [
+def make_value_rows(added: Iterable[tuple[Key, IndexedAttributes]]) -> list[dict[str, Any]]:
+    return [
         {
-            "object": serial,
+            "object": key,
             "position": position,
             "instance": instance,
             "owner": owner,
@@ -93,11 +102,9 @@ def _insert_leaves(runner: Runner, indexed: Iterable[tuple[int, str, list[Leaf]]
             "value": value,
             "number": number,
         }
-        for serial, owner, leaves in indexed
-        for position, (instance, path, value, number) in enumerate(leaves)
+        for key, (owner, rows) in added
+        for position, (instance, path, value, number) in enumerate(collect_leaves(rows))
     ]
-    if rows:
-        runner.change_all(_insert_values, rows)
 
 
 # --- names --------------------------------------------------------------------------------------
@@ -127,6 +134,10 @@ def collect_names(owner: str, state: int, attributes: Iterable[AttributeRow]) ->
     return OwnedNames(owner, frozenset(names))
 
 
+def names_of(new: ManagedObject) -> OwnedNames:
+    return collect_names(new.owner, new.state, format_attributes(new.attributes).rows)
+
+
 def claim_names(runner: Runner, names: Mapping[int, OwnedNames]) -> None:
     """Write the names of the objects whose names change. names: {serial: names}.
 
@@ -135,16 +146,28 @@ def claim_names(runner: Runner, names: Mapping[int, OwnedNames]) -> None:
     if not names:
         return
     runner.change_all(_delete_names, [{"of_object": serial} for serial in names])
-    rows = [
-        {"object": serial, "owner": owner, "name": name, "type": name_type}
-        for serial, (owner, owned) in names.items()
-        for name, name_type in owned
-    ]
+    rows = make_name_rows(names)
     if not rows:
         return
-    # All servers insert in the same order, so that two of them do not deadlock here.
-    rows.sort(key=lambda row: (row["owner"], row["name"], row["type"]))
+    runner.settle()
     try:
         runner.change_all(_insert_names, rows)
+        runner.settle()
     except INTEGRITY_ERRORS:
-        raise NonUniqueName("another object of yours has this Name") from None
+        raise name_taken() from None
+
+
+def make_name_rows(names: Mapping[Any, OwnedNames]) -> list[dict[str, Any]]:
+    """names: {key: names}."""
+    rows = [
+        {"object": key, "owner": owner, "name": name, "type": name_type}
+        for key, (owner, owned) in names.items()
+        for name, name_type in owned
+    ]
+    # All servers insert in the same order, so that two of them do not deadlock here.
+    rows.sort(key=lambda row: (row["owner"], row["name"], row["type"]))
+    return rows
+
+
+def name_taken() -> NonUniqueName:
+    return NonUniqueName("another object of yours has this Name")

@@ -64,18 +64,21 @@ def _make_picker(names: tuple[str, ...], constants: Values) -> Callable[[Values]
 class Statement:
     """A statement within a transaction. clause: for SQLAlchemy. on_sqlite: compiled for SQLite's driver."""
 
-    __slots__ = ("clause", "on_sqlite")
+    __slots__ = ("clause", "columns", "on_sqlite")
 
     def __init__(self, clause: Select[Any] | UpdateBase, columns: Sequence[str] | None = None):
         """columns: what an INSERT or an UPDATE sets, where it does not say so itself."""
         self.clause = clause
+        self.columns = columns
         self.on_sqlite = Prepared(clause, SQLITE, columns)
 
 
 class Runner(Protocol):
     """Runs statements in the current transaction.
 
-    Every method raises DATABASE_ERRORS, and what a driver raises for values that it cannot send.
+    Every method raises DATABASE_ERRORS, and what a driver raises for values that it cannot send. What a
+    statement without a result raises, `settle` or a later method may raise in its place: a database that is
+    far away is sent such statements together with the next one.
     """
 
     def command(self, text: str) -> None:
@@ -86,11 +89,16 @@ class Runner(Protocol):
     def select_prepared(self, statement: Prepared, values: Values) -> Rows:
         """statement: compiled for this runner's database."""
 
-    def change(self, statement: Statement, values: Values) -> int:
+    def change(self, statement: Statement, values: Values) -> None: ...
+
+    def change_counted(self, statement: Statement, values: Values) -> int:
         """Run the statement, and return the number of rows that it changed."""
 
     def change_all(self, statement: Statement, values: Sequence[Values]) -> None:
         """Run the statement once for each set of values, of which there is at least one."""
+
+    def settle(self) -> None:
+        """Wait for the statements before, so that an error is known to be theirs."""
 
     def add_objects(self, rows: Sequence[Values]) -> Sequence[int]:
         """Insert the rows into `objects`, and return their serials in the same order."""
@@ -111,11 +119,17 @@ class SQLAlchemyRunner:
     def select_prepared(self, statement: Prepared, values: Values) -> Rows:
         return self._connection.exec_driver_sql(statement.text, statement.values(values)).all()
 
-    def change(self, statement: Statement, values: Values) -> int:
+    def change(self, statement: Statement, values: Values) -> None:
+        self._connection.execute(statement.clause, values)
+
+    def change_counted(self, statement: Statement, values: Values) -> int:
         return self._connection.execute(statement.clause, values).rowcount
 
     def change_all(self, statement: Statement, values: Sequence[Values]) -> None:
         self._connection.execute(statement.clause, values)
+
+    def settle(self) -> None:
+        """Every statement was waited for."""
 
     def add_objects(self, rows: Sequence[Values]) -> Sequence[int]:
         inserted = self._connection.execute(_insert_returning_serials, rows)
@@ -145,13 +159,20 @@ class DriverRunner:
     def select_prepared(self, statement: Prepared, values: Values) -> Rows:
         return self._driver.execute(statement.text, statement.values(values)).fetchall()
 
-    def change(self, statement: Statement, values: Values) -> int:
+    def change(self, statement: Statement, values: Values) -> None:
+        prepared = statement.on_sqlite
+        self._driver.execute(prepared.text, prepared.values(values))
+
+    def change_counted(self, statement: Statement, values: Values) -> int:
         prepared = statement.on_sqlite
         return self._driver.execute(prepared.text, prepared.values(values)).rowcount
 
     def change_all(self, statement: Statement, values: Sequence[Values]) -> None:
         prepared = statement.on_sqlite
         self._driver.executemany(prepared.text, map(prepared.values, values))
+
+    def settle(self) -> None:
+        """Every statement was waited for."""
 
     def add_objects(self, rows: Sequence[Values]) -> Sequence[int]:
         return [self._add(row) for row in rows]

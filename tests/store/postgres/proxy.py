@@ -1,4 +1,4 @@
-"""A proxy in front of a PostgreSQL: it can delay, fall silent, and count round trips."""
+"""A proxy in front of a PostgreSQL: it can delay, fall silent, cut connections, and count round trips."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ class Proxy:
         self.round_trips = 0
         self.talks = asyncio.Event()  # cleared: nothing passes, and every connection stays open
         self.talks.set()
+        #: What the connection is cut for that sends COMMIT next: "request", "answer" (is lost with it), or "".
+        self.loses_next = ""
         self._connections: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
         self._path = Path()
@@ -68,6 +70,11 @@ class Proxy:
                 self.round_trips += 1
             answered[0] = not counts
             await self.talks.wait()
+            if counts and self.loses_next and b"COMMIT\0" in data:
+                lost, self.loses_next = self.loses_next, ""
+                if lost == "answer":  # PostgreSQL has it all, and whatever it says is not passed on
+                    target.write(data)
+                raise ConnectionResetError
             if self.delay_s:  # what comes meanwhile is delayed as long, and no longer
                 loop.call_later(self.delay_s, target.write, data)
             else:

@@ -16,7 +16,8 @@ from kms_tornado.kmip.enums import State
 from kms_tornado.store.base import Conflict, Insert, Replace
 from kms_tornado.store.health import PoolLoad
 from kms_tornado.store.postgres import engine as postgres_engine
-from kms_tornado.store.postgres.backend import POSTGRESQL, READERS
+from kms_tornado.store.postgres.backend import READERS
+from kms_tornado.store.postgres.dialect import POSTGRESQL
 from kms_tornado.store.sql import search
 from kms_tornado.store.sql.search import SearchStatements
 
@@ -189,7 +190,7 @@ def test_a_database_that_is_away_is_unavailable_until_it_is_back(new_url, caplog
 
 def test_nobody_waits_for_a_lock_for_ever(url, monkeypatch):
     monkeypatch.setattr(postgres_engine, "_STATEMENT_TIMEOUT_MS", 150)
-    monkeypatch.setattr(postgres_engine, "_LOCK_TIMEOUT_MS", 100)
+    monkeypatch.setattr(postgres_engine, "LOCK_TIMEOUT_MS", 100)
 
     async def body(store):
         await store.commit([Insert(an_object("one"))])

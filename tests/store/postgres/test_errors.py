@@ -194,7 +194,7 @@ def test_what_may_succeed_now_is_done_again_unseen(outcome, path, state):
     ("path", "state", "expected"),
     [
         ("read", "40001", Unavailable),
-        ("write", "40001", Conflict),
+        ("write", "40001", Unavailable),
         ("read", "25006", Unavailable),
         ("write", "25006", Unavailable),
         ("write", "57P01", Unavailable),

@@ -153,7 +153,30 @@ def test_a_write_whose_wait_for_the_standby_was_cancelled_is_not_acknowledged(se
             assert eventually(lambda: admin.execute(waiting).fetchall(), timeout_s=SOON_S)
             assert answer.result(SOON_S).status == 503
         assert kmip(server, CREATE).status == 200
-    assert "the wait for the synchronous standby was cancelled" in server.log
+    # The database is looked at before the line is written.
+    assert eventually(lambda: "wait for the synchronous standby was cancelled" in server.log)
+
+
+def test_a_create_whose_connection_ends_in_the_wait_for_the_standby_waits_for_it_on_another(
+    server, pair
+):
+    """It is done on the primary and can be seen there, but a failover would lose it."""
+    waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND pid <> %s"
+    with ThreadPoolExecutor(1) as pool, pair.primary.connect() as admin:
+
+        def wait_for_other(pid):
+            rows = eventually(lambda: admin.execute(waiting, [pid]).fetchall(), timeout_s=SOON_S)
+            return rows[0][0]
+
+        with pair.standby.frozen():
+            answer = pool.submit(kmip, server, CREATE)
+            first = wait_for_other(0)
+            admin.execute("SELECT pg_terminate_backend(%s)", [first])
+            wait_for_other(first)
+            assert not answer.done()
+        created = answer.result(SOON_S)
+    uid = value_of(created.json(), "UniqueIdentifier")
+    assert kmip(server, node("Get", identifier(uid))).status == 200
 
 
 def test_nothing_acknowledged_is_lost_when_the_standby_is_promoted_in_the_middle_of_writes(

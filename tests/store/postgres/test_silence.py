@@ -8,16 +8,20 @@ import signal
 import time
 
 import pytest
+from sqlalchemy import text
 
 from kms_tornado.errors import Unavailable
 from kms_tornado.store.base import Insert
 from kms_tornado.store.postgres import engine, reader
+from kms_tornado.store.postgres.dialect import POSTGRESQL
+from kms_tornado.store.sql.statements import Prepared
 
 from ... import postgres
 from ..conftest import postgres_or_skip
 from ..helpers import an_object, opened, run
 from .proxy import proxied
 
+SLEEP = Prepared(text("SELECT pg_sleep(0.2)"), POSTGRESQL)
 PIDS = (
     "SELECT pid FROM pg_stat_activity"
     " WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -84,7 +88,7 @@ def test_a_transaction_of_many_statements_may_take_longer_than_one_reply(url, so
 
             def job(runner):
                 for _ in range(3):
-                    runner.command("SELECT pg_sleep(0.2)")
+                    runner.select_prepared(SLEEP, {})
                 return "done"
 
             assert await store.backend.submit(job) == "done"

@@ -1,0 +1,102 @@
+"""The statements that add objects, each one for any number of them: the values of a column are one array.
+
+Checks stand among them as statements that divide by zero where they fail, which ends the transaction in
+PostgreSQL itself: to read the answer and then decide would take a round trip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Table
+
+from ..sql.additions import Addition, Row
+from ..sql.schema import object_names, object_tags, object_values, objects, owners
+from ..sql.statements import OBJECT_COLUMNS
+from .dialect import POSTGRESQL
+from .transaction import Command
+
+
+def _unnest(table: Table, names: Sequence[str]) -> str:
+    """A table of the arrays that are bound, as text: a list of NULLs alone has no type in binary."""
+    types = (table.c[name].type.compile(dialect=POSTGRESQL) for name in names)
+    return f"unnest({', '.join(f'%t::{type_}[]' for type_ in types)})"
+
+
+def _insert_beside(table: Table) -> str:
+    """An INSERT into a table whose rows name the new object by its identifier."""
+    names = [column.name for column in table.c]
+    others = [name for name in names if name != "object"]
+    arrays = ", ".join(f"%t::{table.c[name].type.compile(dialect=POSTGRESQL)}[]" for name in others)
+    values = ", ".join(f"row.{name}" for name in others)
+    return (
+        f"INSERT INTO {table.name} (object, {', '.join(others)}) SELECT added.serial, {values}"  # noqa: S608
+        f" FROM unnest(%t::text[], {arrays}) WITH ORDINALITY AS row(uid, {', '.join(others)}, place)"
+        " JOIN added ON added.uid = row.uid ORDER BY row.place"
+    )
+
+
+_BESIDE = (object_tags, object_values, object_names)
+# One statement, so that the rows of the other tables get the serials without a look-up.
+_ADD = (
+    f"WITH added AS (INSERT INTO objects ({', '.join(OBJECT_COLUMNS)})"  # noqa: S608
+    f" SELECT * FROM {_unnest(objects, OBJECT_COLUMNS)} RETURNING uid, serial), "
+    + ", ".join(f"into_{table.name} AS ({_insert_beside(table)})" for table in _BESIDE)
+    + " SELECT 1"
+)
+# Whatever tombstone there is: whose it is, and whether it is authentic, is looked up without hurry.
+# After the objects were added, as `sql.tombstones.check_free` explains.
+_CHECK_TOMBSTONES = "SELECT 1 / (count(*) = 0)::int FROM tombstones WHERE uid = ANY(%t::text[])"
+
+#: Reads the counts, (owner, objects, mac).
+READ_COUNTS = "SELECT owner, objects, mac FROM owners WHERE owner = ANY(%t::text[])"
+#: As READ_COUNTS, in the order of the owners, so that two writers do not deadlock.
+LOCK_COUNTS = f"{READ_COUNTS} ORDER BY owner FOR UPDATE"
+_OWNER_ARRAYS = _unnest(owners, ("owner", "objects", "mac"))
+# A code fits one number of one owner, so a row with the former code has the former number.
+_CHANGE_COUNTS = (
+    "WITH changed AS (UPDATE owners SET objects = row.objects, mac = row.mac"  # noqa: S608
+    f" FROM {_unnest(owners, ('owner', 'mac', 'objects', 'mac'))} AS row(owner, former, objects, mac)"
+    " WHERE owners.owner = row.owner AND owners.mac = row.former RETURNING 1)"
+    " SELECT 1 / (count(*) = %t::bigint)::int FROM changed"
+)
+_BEGIN_COUNTS = f"INSERT INTO owners (owner, objects, mac) SELECT * FROM {_OWNER_ARRAYS} ORDER BY 1"  # noqa: S608
+# An owner with objects and without a count had one, which somebody deleted.
+_CHECK_NEW_OWNERS = (
+    "SELECT 1 / bool_and((SELECT count(*) FROM objects WHERE objects.owner = row.owner) = row.objects)::int"
+    " FROM unnest(%t::text[], %t::bigint[]) AS row(owner, objects)"
+)
+#: The texts that fail where the database has another count than the one remembered.
+COUNT_TEXTS = (_CHANGE_COUNTS, _BEGIN_COUNTS)
+#: Which of the identifiers there are, (uid, mac). A transaction that locks rows ends when the synchronous
+#: standby has it, and all before it.
+FIND_OBJECTS = "SELECT uid, mac FROM objects WHERE uid = ANY(%t::text[]) FOR KEY SHARE"
+
+
+def lock_counts(names: Sequence[str]) -> Command:
+    return LOCK_COUNTS, (list(names),)
+
+
+def change_counts(rows: Sequence[tuple[str, bytes, int, bytes]]) -> Command:
+    """rows: (owner, former code, new number, new code). Fails where a former code is another one."""
+    return _CHANGE_COUNTS, (*map(list, zip(*rows, strict=True)), len(rows))
+
+
+def begin_counts(rows: Sequence[tuple[str, int, bytes]]) -> list[Command]:
+    """rows: (owner, number, code) of owners without a count. Fails where there is one or was one."""
+    names, numbers, macs = map(list, zip(*rows, strict=True))
+    return [(_BEGIN_COUNTS, (names, numbers, macs)), (_CHECK_NEW_OWNERS, (names, numbers))]
+
+
+def add_objects(addition: Addition) -> list[Command]:
+    values = _collect_arrays(addition.objects, OBJECT_COLUMNS)
+    for table, rows in zip(_BESIDE, (addition.tags, addition.values, addition.names), strict=True):
+        others = [column.name for column in table.c if column.name != "object"]
+        values += _collect_arrays(rows, ("object", *others))
+    uids = [row["uid"] for row in addition.objects]
+    return [(_ADD, values), (_CHECK_TOMBSTONES, (uids,))]
+
+
+def _collect_arrays(rows: Sequence[Row], names: Sequence[str]) -> list[list[Any]]:
+    return [[row[name] for row in rows] for name in names]

@@ -1,0 +1,11 @@
+"""SQLAlchemy's dialect for psycopg, with psycopg's own style of parameters.
+
+It stands here, so that a server on SQLite does not load psycopg.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Dialect
+from sqlalchemy.dialects.postgresql.psycopg import PGDialectAsync_psycopg as PostgresDialect
+
+POSTGRESQL: Dialect = PostgresDialect(paramstyle="format")  # type: ignore[no-untyped-call]

@@ -1,0 +1,109 @@
+"""The `Runner` of PostgreSQL, which runs jobs over a pipeline: a statement whose result nobody needs costs
+no round trip of its own.
+
+Jobs are ordinary functions, as SQLite's writer thread runs them. SQLAlchemy's greenlets let them wait for
+the event loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import TypeVar
+
+from sqlalchemy import insert
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.util import await_only, greenlet_spawn
+
+from ..sql.schema import objects
+from ..sql.statements import OBJECT_COLUMNS, Prepared, Rows, Runner, Statement, Values
+from .dialect import POSTGRESQL
+from .transaction import COMMIT, Command, Pipeline, check_committed, make_beginning
+
+Result = TypeVar("Result")
+
+_insert_object = Prepared(insert(objects).returning(objects.c.serial), POSTGRESQL, OBJECT_COLUMNS)
+
+
+async def run_job(
+    pipeline: Pipeline, job: Callable[[Runner], Result], *, lock_timeout_ms: int, undoes: bool
+) -> Result:
+    """Run the job in a transaction, and commit it, or leave it to be rolled back where `undoes` says so.
+
+    Raises what the job raises, and what statements raise, which is SQLAlchemy's IntegrityError for a
+    constraint.
+    """
+    runner = PipelinedRunner(pipeline, make_beginning(lock_timeout_ms))
+    result: Result = await greenlet_spawn(job, runner)
+    if not undoes:
+        await runner.commit()
+    return result
+
+
+class PipelinedRunner:
+    """A `Runner`. waiting: commands that are sent with the first of its own."""
+
+    def __init__(self, pipeline: Pipeline, waiting: Sequence[Command]) -> None:
+        self._pipeline = pipeline
+        self._waiting = list(waiting)
+
+    async def commit(self) -> None:
+        await self._send([COMMIT])
+        check_committed(self._pipeline)
+
+    # --- called in a greenlet -------------------------------------------------------------------
+
+    def command(self, text: str) -> None:
+        self._waiting.append((text, None))
+
+    def select(self, statement: Statement, values: Values) -> Rows:
+        return self.select_prepared(_prepare(statement), values)
+
+    def select_prepared(self, statement: Prepared, values: Values) -> Rows:
+        await_only(self._send([(statement.text, statement.values(values))]))
+        rows: Rows = await_only(self._pipeline.cursors[-1].fetchall())
+        return rows
+
+    def change(self, statement: Statement, values: Values) -> None:
+        self.change_all(statement, (values,))
+
+    def change_counted(self, statement: Statement, values: Values) -> int:
+        prepared = _prepare(statement)
+        await_only(self._send([(prepared.text, prepared.values(values))]))
+        return self._pipeline.cursors[-1].rowcount
+
+    def change_all(self, statement: Statement, values: Sequence[Values]) -> None:
+        prepared = _prepare(statement)
+        self._waiting += [(prepared.text, prepared.values(row)) for row in values]
+
+    def settle(self) -> None:
+        if any(values is not None for _, values in self._waiting):  # BEGIN and the like never fail
+            await_only(self._send([]))
+
+    def add_objects(self, rows: Sequence[Values]) -> Sequence[int]:
+        text, pick = _insert_object.text, _insert_object.values
+        await_only(self._send([(text, pick(row)) for row in rows]))
+        serials = []
+        for cursor in self._pipeline.cursors[-len(rows) :]:
+            ((serial,),) = await_only(cursor.fetchall())
+            serials.append(serial)
+        return serials
+
+    async def _send(self, commands: Sequence[Command]) -> None:
+        commands, self._waiting = [*self._waiting, *commands], []
+        try:
+            await self._pipeline.send(commands)
+        except _load_integrity_error() as exc:
+            raise IntegrityError(None, None, exc) from None
+
+
+@cache
+def _prepare(statement: Statement) -> Prepared:
+    return Prepared(statement.clause, POSTGRESQL, statement.columns)
+
+
+@cache
+def _load_integrity_error() -> type[BaseException]:
+    import psycopg
+
+    return psycopg.IntegrityError

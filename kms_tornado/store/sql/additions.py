@@ -1,0 +1,52 @@
+"""New objects as rows, for a database that adds them in one statement."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..base import Insert
+from .commits import Commit, GroupCommit
+from .row_macs import RowAuthenticator
+from .rows import format_row
+from .side_tables import index_attributes, make_name_rows, make_tag_rows, make_value_rows, names_of
+
+#: {column: value}
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """The rows that commits add. In `tags`, `values` and `names`, `object` is the identifier.
+
+    differences: {owner: number of their new objects}
+    """
+
+    objects: Sequence[Row]
+    tags: Sequence[Row]
+    values: Sequence[Row]
+    names: Sequence[Row]
+    differences: Mapping[str, int]
+    authenticator: RowAuthenticator
+
+
+def make_addition(commits: Sequence[Commit | GroupCommit]) -> Addition:
+    """commits: at least one, and all of them only add."""
+    authenticator = commits[0].authenticator
+    added = [
+        (change.new, commit.now)
+        for commit in commits
+        for change in commit.changes
+        if isinstance(change, Insert)
+    ]
+    by_uid = [(new.uid, new) for new, _ in added]
+    return Addition(
+        [format_row(new, authenticator, generation=new.generation, now=now) for new, now in added],
+        make_tag_rows(by_uid),
+        make_value_rows([(uid, index_attributes(new)) for uid, new in by_uid]),
+        make_name_rows({uid: names_of(new) for uid, new in by_uid if new.attributes.names}),
+        Counter(new.owner for new, _ in added),
+        authenticator,
+    )
