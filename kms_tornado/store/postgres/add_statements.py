@@ -54,11 +54,13 @@ READ_COUNTS = "SELECT owner, objects, mac FROM owners WHERE owner = ANY(%t::text
 #: As READ_COUNTS, in the order of the owners, so that two writers do not deadlock.
 LOCK_COUNTS = f"{READ_COUNTS} ORDER BY owner FOR UPDATE"
 _OWNER_ARRAYS = _unnest(owners, ("owner", "objects", "mac"))
-# A code fits one number of one owner, so a row with the former code has the former number.
+# The code is compared as well as the number: a row that something else wrote is not rewritten.
 _CHANGE_COUNTS = (
     "WITH changed AS (UPDATE owners SET objects = row.objects, mac = row.mac"  # noqa: S608
-    f" FROM {_unnest(owners, ('owner', 'mac', 'objects', 'mac'))} AS row(owner, former, objects, mac)"
-    " WHERE owners.owner = row.owner AND owners.mac = row.former RETURNING 1)"
+    f" FROM {_unnest(owners, ('owner', 'objects', 'mac', 'objects', 'mac'))}"
+    " AS row(owner, former, former_mac, objects, mac)"
+    " WHERE owners.owner = row.owner AND owners.objects = row.former AND owners.mac = row.former_mac"
+    " RETURNING 1)"
     " SELECT 1 / (count(*) = %t::bigint)::int FROM changed"
 )
 _BEGIN_COUNTS = f"INSERT INTO owners (owner, objects, mac) SELECT * FROM {_OWNER_ARRAYS} ORDER BY 1"  # noqa: S608
@@ -78,8 +80,8 @@ def lock_counts(names: Sequence[str]) -> Command:
     return LOCK_COUNTS, (list(names),)
 
 
-def change_counts(rows: Sequence[tuple[str, bytes, int, bytes]]) -> Command:
-    """rows: (owner, former code, new number, new code). Fails where a former code is another one."""
+def change_counts(rows: Sequence[tuple[str, int, bytes, int, bytes]]) -> Command:
+    """rows: (owner, former number, its code, new number, its code). Fails where one is not as it was."""
     return _CHANGE_COUNTS, (*map(list, zip(*rows, strict=True)), len(rows))
 
 

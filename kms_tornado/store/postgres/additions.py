@@ -183,8 +183,8 @@ class AdditionWriter:
             if before is None:
                 begun.append((owner, number, mac))
             else:
-                former = count_mac(addition.authenticator, owner, before)
-                changed.append((owner, former, number, mac))
+                former_mac = count_mac(addition.authenticator, owner, before)
+                changed.append((owner, before, former_mac, number, mac))
                 self._count(owner, number)
         counting = [lock_counts([row[0] for row in changed]), change_counts(changed)]
         return [
