@@ -15,6 +15,7 @@
     │  └─ ItemNotFound, ObjectAlreadyExists, InvalidMessage, InvalidField, MissingData,
     │     OperationNotSupported, … (one class a reason)
     ├─ KeySetError               an issuer's keys could not be fetched or used; KeyCache handles it
+    ├─ TooManyRequests           one principal sends more than its share: 429
     └─ Unavailable               something that this request needs is out of reach: 503
        └─ KeysUnavailable        the issuer's keys were never loaded or are too stale
 
@@ -437,6 +438,17 @@ class KeySetError(KMSError):
     def __init__(self, text: str, cause: str = "not a key set") -> None:
         super().__init__(text)
         self.cause = cause
+
+
+class TooManyRequests(KMSError):
+    """429, and nothing was done. limit: what is exceeded, "rate" or "concurrency"; retry_after_s: whole seconds."""
+
+    reason: ClassVar[str] = "too_many_requests"
+
+    def __init__(self, description: str, *, limit: str, retry_after_s: int = 1) -> None:
+        self.limit = limit
+        self.retry_after_s = retry_after_s
+        super().__init__(description)
 
 
 class Unavailable(KMSError):

@@ -125,6 +125,7 @@ class Settings:
     metrics_listen: (host, port) that the metrics have to themselves; None means the port of everything else,
     and that only with `metrics`.
     max_connections: of one process. send_timeout_s: for how long an answer may wait for its reader.
+    user_rate, user_concurrency: of one principal and process, 0 means unbounded (`service.admission`).
     service: the settings of the key service behind it; its data_dir may be None only with --dev.
 
     Raises InconsistentSettings.
@@ -145,6 +146,8 @@ class Settings:
     max_connections: int = 4096
     send_timeout_s: float = 60.0
     max_body_size: int = 16 * 1024 * 1024
+    user_rate: int = 0
+    user_concurrency: int = 64
     shutdown_timeout_s: float = 10.0
     log_level: str = "info"
     log_format: str = "text"
@@ -233,6 +236,10 @@ def _find_field_faults(settings: Settings) -> Iterator[ConfigurationError]:
         yield ConfigurationError("seconds, more than 0", "send_timeout_s")
     if settings.max_body_size < 1:
         yield ConfigurationError("at least 1 byte", "max_body_size")
+    if settings.user_rate < 0:
+        yield ConfigurationError("not negative", "user_rate")
+    if settings.user_concurrency < 0:
+        yield ConfigurationError("not negative", "user_concurrency")
     if not 0 <= settings.shutdown_timeout_s < float("inf"):
         yield ConfigurationError("seconds, not negative", "shutdown_timeout_s")
     if settings.log_level not in LOG_LEVELS:

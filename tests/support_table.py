@@ -35,6 +35,7 @@ from kms_tornado.operations.locate import MAX_LOCATED
 from kms_tornado.operations.objects.wrapping import MAX_WRAPPED_BYTES
 from kms_tornado.options import parse
 from kms_tornado.service.access_rights import MAX_BODY_LENGTH
+from kms_tornado.service.admission import CONCURRENCY
 from kms_tornado.service.catalogue import ALL_OBJECT_TYPES, CATALOGUE
 from kms_tornado.service.limits import MAX_DATA_BYTES, MAX_RESPONSE_BYTES
 from kms_tornado.store.bounds import MAX_GRANTEES, MAX_LISTED
@@ -117,6 +118,7 @@ LIMITS = (
     Limit("time for the head of a request", int(connections.HEAD_S), "seconds", _ENDS),
     Limit("time for the body of a request", int(connections.BODY_S), "seconds", _ENDS),
     Limit("time between two requests", int(connections.IDLE_S), "seconds", _ENDS),
+    Limit("requests of one user at once", CONCURRENCY, "requests", "429", "--user-concurrency"),
     Limit("body of `/access/grant`, `/access/revoke`", MAX_BODY_LENGTH, "bytes", "Invalid_Message"),
     Limit("JSON beside strings of over 4 KiB", MAX_REST_BYTES, "bytes", "Invalid_Message"),
     Limit("text in JSON with escapes or beyond ASCII", MAX_TEXT_BYTES, "bytes", "Invalid_Message"),

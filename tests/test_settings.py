@@ -67,6 +67,8 @@ def test_settings_that_go_together_exist(values):
         pytest.param({"trust": TRUST, "max_body_size": 0}, ["max_body_size"], id="no body"),
         pytest.param({"trust": TRUST, "max_connections": 0}, ["max_connections"], id="nobody"),
         pytest.param({"trust": TRUST, "send_timeout_s": 0}, ["send_timeout_s"], id="at once"),
+        pytest.param({"trust": TRUST, "user_rate": -1}, ["user_rate"], id="no rate"),
+        pytest.param({"trust": TRUST, "user_concurrency": -1}, ["user_concurrency"], id="none"),
         pytest.param({"trust": TRUST, "shutdown_timeout_s": -1}, ["shutdown_timeout_s"], id="past"),
         pytest.param(
             {"trust": TRUST, "shutdown_timeout_s": float("nan")}, ["shutdown_timeout_s"], id="nan"

@@ -25,7 +25,11 @@ MAX_RETRY_AFTER_S = 30
 
 
 class _Repeats(Retry):
-    """Of urllib3's rules, all but two."""
+    """Of urllib3's rules, all but three."""
+
+    def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
+        """429 says that nothing was done (RFC 6585 §4): so whatever the request is, it may come again."""
+        return status_code == 429 or super().is_retry(method, status_code, has_retry_after)
 
     def increment(
         self,

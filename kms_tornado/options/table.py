@@ -309,6 +309,20 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
                 16 * 1024 * 1024,
             ),
             Option(
+                "user-rate",
+                Integer(0, 1_000_000),
+                "requests a second of one user, a message of many operations counting as one; more "
+                "are answered 429; counted in each process of --workers; 0: any number",
+                0,
+            ),
+            Option(
+                "user-concurrency",
+                Integer(0, 1_000_000),
+                "requests at once of one user; more are answered 429; counted in each process of "
+                "--workers; 0: any number",
+                64,
+            ),
+            Option(
                 "shutdown-timeout",
                 Seconds(0, 86400),
                 "time for requests in flight after SIGTERM",

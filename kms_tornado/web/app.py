@@ -13,6 +13,7 @@ from ..auth.request_auth import RequestAuth
 from ..errors import ConfigurationError
 from ..networks import parse_networks
 from ..redaction import mask_logs
+from ..service.admission import CONCURRENCY, Admission, AdmissionBounds
 from ..service.kms import KMS
 from ..settings import ServiceArguments, make_service_settings, parse_public_url
 from .access_handlers import (
@@ -120,6 +121,8 @@ def handlers(
     prefix: str = "",
     *,
     max_body_size: int = 16 * 1024 * 1024,
+    user_rate: int = 0,
+    user_concurrency: int = CONCURRENCY,
     auth: RequestAuth | None = None,
     public_url: str | None = None,
     trusted_proxies: Iterable[str] = (),
@@ -129,7 +132,8 @@ def handlers(
 
     ``kms = handlers(prefix="/kms", data_dir=…)``, ``Application([*kms, …], bearer_auth=auth)`` and
     ``async with auth, kms:``. The arguments mean what the options of the same names do.
-    max_body_size: in bytes. auth: the token checker, if it is not the application's ``bearer_auth``.
+    max_body_size: in bytes. user_rate, user_concurrency: of one process, 0 means any number.
+    auth: the token checker, if it is not the application's ``bearer_auth``.
     public_url: the URL by which clients reach the application, without the prefix; None means the Host that was
     asked, if it is the address that the connection came to.
     trusted_proxies: networks whose ``X-Forwarded-For``, ``X-Forwarded-Proto`` and ``X-Request-ID`` are believed;
@@ -148,6 +152,7 @@ def handlers(
         kms=kms,
         auth=auth,
         max_body_size=max_body_size,
+        admission=Admission(AdmissionBounds(user_rate, user_concurrency)),
         prefix=prefix,
         routes=tuple(path for path, _ in ROUTES),
         public_url=PublicURL(_parse_public_url(public_url)),

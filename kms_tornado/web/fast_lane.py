@@ -27,6 +27,7 @@
 # - One Authorization header with a bearer token that was verified before and is still good. A token
 #   that is new, expired or wrong needs a signature check, perhaps a wait for the issuer's keys, and an
 #   outcome that is counted; the long way does all of this. (--insecure-no-auth accepts every request.)
+# - Its principal has not too many requests under way, or in this second (`Admission`): 429.
 #
 # Three stages
 # ------------
@@ -123,7 +124,10 @@ class FastLane(HTTPServerConnectionDelegate):
         length = parse_content_length(headers)
         if not length or length > self.context.max_body_size:
             return None
-        return self.auth.recall(Credentials(headers.get_list("Authorization"), headers))
+        principal = self.auth.recall(Credentials(headers.get_list("Authorization"), headers))
+        if principal is None or self.context.admission.find_refusal(principal.name) is not None:
+            return None
+        return principal
 
 
 class _HeadReader(HTTPMessageDelegate):
@@ -186,6 +190,7 @@ class _FastRequest(HTTPMessageDelegate):
         )
         self._bytes_to_come = int(headers["Content-Length"])
         self._context.in_flight.begin(self, self._connection)
+        self._context.admission.admit(self, self._principal.name)
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         self._chunks.append(chunk)
@@ -202,7 +207,7 @@ class _FastRequest(HTTPMessageDelegate):
 
     def on_connection_close(self) -> None:
         """Tornado calls it where the connection ends before the body does."""
-        self._context.in_flight.end(self, self._connection)
+        self._context.end_request(self, self._connection)
 
     async def _find_answer(self, body: bytes) -> None:
         await asyncio.sleep(0)  # lets the other connections read their bodies
@@ -211,7 +216,7 @@ class _FastRequest(HTTPMessageDelegate):
         except asyncio.CancelledError:
             # The process ends. If this were raised again, Tornado would log it as a fault.
             self._connection.close()
-            self._context.in_flight.end(self, self._connection)
+            self._context.end_request(self, self._connection)
             return
         except Exception:  # the edge of a request: without an answer the client would wait for ever
             log.exception("POST %s failed", self._path)
@@ -233,7 +238,7 @@ class _FastRequest(HTTPMessageDelegate):
         self._connection.finish()
 
     def _mark_answered(self, flushed: asyncio.Future[None]) -> None:
-        self._context.in_flight.end(self, self._connection)
+        self._context.end_request(self, self._connection)
         if not flushed.cancelled():
             flushed.exception()  # retrieved, or asyncio would log it: a client that left is not a fault
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from ..auth.key_status import KeyStatus
 from ..auth.request_auth import RequestAuth
+from ..service.admission import Admission
 from ..service.executor import Executor
 from ..service.kms import KMS
 from ..store.health import STATES, UP
@@ -85,6 +86,20 @@ def tls_figures(certificate_end: float | None) -> Iterator[Figure]:
         "kms_tls_certificate_expiry_timestamp_seconds",
         "When the TLS certificate that is in use ends",
         {} if certificate_end is None else certificate_end,
+    )
+
+
+def admission_figures(admission: Admission) -> Iterator[Figure]:
+    yield gauge(
+        "kms_user_requests_in_flight",
+        "Requests with a known user that are not answered",
+        admission.in_flight,
+    )
+    yield counter(
+        "kms_user_requests_refused_total",
+        "Requests of users with too many at once or in a second (429)",
+        admission.refused,
+        "limit",
     )
 
 

@@ -14,8 +14,10 @@ from urllib.parse import urlsplit
 from tornado.httputil import HTTPHeaders, HTTPServerRequest
 from tornado.web import Application, HTTPError, RequestHandler, stream_request_body
 
+from ..auth.principal import Principal
 from ..auth.request_auth import RequestAuth
 from ..request_context import HEADER
+from ..service.admission import Admission
 from ..service.kms import KMS
 from ..wording import cut_value
 from .answers import COMMON_HEADERS, JSON_ERROR, Answer, render_error
@@ -46,6 +48,7 @@ class ServerContext:
     are mounted. routes: their patterns, without it.
     is_stopping: set once, when the server begins to stop. readiness: what `/ready` asks.
     trusted_proxies: whose word counts about where a request comes from. public_url: where clients reach it.
+    admission: the requests of each principal that are under way.
     """
 
     kms: KMS
@@ -61,6 +64,12 @@ class ServerContext:
     readiness: Readiness = field(default_factory=Readiness)
     trusted_proxies: TrustedProxies = field(default_factory=TrustedProxies)
     public_url: PublicURL = field(default_factory=PublicURL)
+    admission: Admission = field(default_factory=Admission)
+
+    def end_request(self, request: object, connection: Any) -> None:
+        """Its answer was sent, or nobody will read it. The second time, this does nothing."""
+        self.in_flight.end(request, connection)
+        self.admission.leave(request)
 
 
 @stream_request_body
@@ -98,6 +107,7 @@ class ServiceHandler(RequestHandler):
         self._received = 0
         self._limit = context.max_body_size
         self._close_after_body = False
+        self._will_not_run = False
         connection: Any = self.request.connection
         context.in_flight.begin(self, connection)
         # `data_received` enforces the limit: Tornado would answer 400 and reset the connection.
@@ -179,7 +189,7 @@ class ServiceHandler(RequestHandler):
             flushed = super().finish(chunk)
         else:
             flushed = self._finish_early(connection, chunk)
-        flushed.add_done_callback(lambda _: self.context.in_flight.end(self, connection))
+        flushed.add_done_callback(lambda _: self.context.end_request(self, connection))
         return flushed
 
     def _finish_early(
@@ -214,9 +224,17 @@ class ServiceHandler(RequestHandler):
             )
 
     def on_connection_close(self) -> None:
-        """Tornado calls it at the end of a dropped body, too."""
+        """Tornado calls it at the end of a dropped body, too.
+
+        The admission of a request whose handler runs ends with the handler: a client that closes its
+        connections would have any number at once.
+        """
         connection: Any = self.request.connection
-        self.context.in_flight.end(self, connection)
+        if connection._read_finished:
+            self.context.in_flight.end(self, connection)
+        else:
+            self._will_not_run = True
+            self.context.end_request(self, connection)
         super().on_connection_close()
         if self._close_after_body:
             connection.close()
@@ -242,6 +260,12 @@ class ProtectedHandler(BearerAuthMixin, ServiceHandler):
     @property
     def bearer_auth(self) -> RequestAuth | None:
         return self.auth
+
+    def _accept(self, principal: Principal) -> None:
+        """Raises TooManyRequests, before the body has been read."""
+        super()._accept(principal)
+        if not self._will_not_run:  # else it would never leave
+            self.context.admission.enter(self, principal.name)
 
     def resource_metadata_url(self) -> str | None:
         return metadata_url(self)

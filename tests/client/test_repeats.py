@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from kms_tornado.client import (
+    AsyncKMSClient,
     ConnectionFailed,
     ConnectionSettings,
     KMSClient,
@@ -115,6 +117,33 @@ def test_too_many_requests_are_an_error_of_their_own_in_the_end(pauses: list[flo
     ):
         client.server_version()
     assert pauses == [2] * repeats.MAX_REPEATS
+
+
+def test_what_carries_its_own_nonce_is_repeated_after_429_and_not_after_503(
+    pauses: list[float],
+) -> None:
+    """Nothing of the first was begun; a 503 of a proxy may come after the server has worked."""
+    slow = refusal("429 Too Many Requests", "slow down", Retry_After="1")
+    for first, number in ((slow, 2), (UNAVAILABLE, 1)):
+        with (
+            Scripted(first, UNAVAILABLE) as server,
+            KMSClient(server.url) as client,
+            pytest.raises(ServerUnavailable),
+        ):
+            client.encrypt("key", b"data", iv=bytes(12))
+        assert len(server.requests) == number
+
+
+def test_asynchronous_client_waits_and_repeats_after_429_too(pauses: list[float]) -> None:
+    async def ask(url: str) -> str:
+        async with AsyncKMSClient(url) as client:
+            return await client.server_version()
+
+    slow = refusal("429 Too Many Requests", "slow down", Retry_After="3")
+    with Scripted(slow, VERSION) as server:
+        assert asyncio.run(ask(server.url)) == "0.1.0"
+        assert len(server.requests) == 2
+    assert pauses == [3]
 
 
 def test_pauses_grow_and_vary(monkeypatch: pytest.MonkeyPatch, pauses: list[float]) -> None:

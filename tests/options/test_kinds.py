@@ -44,6 +44,8 @@ def test_switch_is_on_in_the_file(toml, text):
         ("jwks-refresh-interval", "0", "out of range: 1 to 1000000000 seconds"),
         ("jwks-cooldown", "-0.1", "out of range: 0 to 1000000000 seconds"),
         ("jwks-max-stale", "-1", "out of range: 0 to 1000000000 seconds"),
+        ("user-rate", "-1", "out of range: 0 to 1000000"),
+        ("user-concurrency", "1000001", "out of range: 0 to 1000000"),
         ("max-body-size", "0", "out of range: 1 to 1099511627776"),
         ("max-connections", "0", "out of range: 1 to 1000000"),
         ("send-timeout", "0", "out of range: more than 0 and at most 86400 seconds"),

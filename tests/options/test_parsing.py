@@ -100,6 +100,8 @@ def test_every_option_can_be_set_in_the_environment(tmp_path):
         "KMS_MAX_CONNECTIONS": "100",
         "KMS_SEND_TIMEOUT": "0.5",
         "KMS_MAX_BODY_SIZE": "1",
+        "KMS_USER_RATE": "100",
+        "KMS_USER_CONCURRENCY": "0",
         "KMS_SHUTDOWN_TIMEOUT": "2.5",
         "KMS_LOG_LEVEL": "DEBUG",
         "KMS_LOG_FORMAT": "json",
@@ -138,6 +140,7 @@ def test_every_option_can_be_set_in_the_environment(tmp_path):
     assert list(map(str, got.trusted_proxies)) == ["10.0.0.0/8", "::1/128"]
     assert (got.max_connections, got.send_timeout_s) == (100, 0.5)
     assert (got.max_body_size, got.shutdown_timeout_s) == (1, 2.5)
+    assert (got.user_rate, got.user_concurrency) == (100, 0)
     assert (got.log_level, got.log_format) == ("debug", "json")
     assert (got.service.data_dir, got.service.database_url) == (Path("/d"), "postgresql://h/d")
     assert got.service.master_key_file == Path("/m")

@@ -61,6 +61,7 @@ MORE_ELSEWHERE = {
     "time for the head of a request": "the same",
     "time for the body of a request": "the same",
     "time between two requests": "the same",
+    "requests of one user at once": "tests/web/test_admission.py",
 }
 
 

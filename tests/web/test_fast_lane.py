@@ -15,6 +15,7 @@ from tornado.httputil import HTTPHeaders, RequestStartLine
 
 from kms_tornado.auth.credentials import Credentials
 from kms_tornado.auth.no_auth import InsecureNoAuth
+from kms_tornado.auth.principal import Principal
 from kms_tornado.kmip import binary_codec, json_codec
 from kms_tornado.service.kms import KMS
 from kms_tornado.settings import ServiceSettings
@@ -37,11 +38,14 @@ BINARY = "application/octet-stream"
 # --- which requests may take it ------------------------------------------------------------------
 
 
+SOMEBODY = Principal("somebody", "somebody", "", {}, 0)
+
+
 class RemembersAll:
     """A token layer that remembers every token."""
 
     def recall(self, credentials: Credentials) -> Any:
-        return "somebody" if credentials.authorization else None
+        return SOMEBODY if credentials.authorization else None
 
 
 def principal_for(
@@ -68,7 +72,7 @@ def principal_for(
     ],
 )
 def test_ordinary_request_with_a_known_token_takes_the_fast_lane(line, changes):
-    assert principal_for(line, **changes) == "somebody"
+    assert principal_for(line, **changes) is SOMEBODY
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from tornado.httputil import HTTPServerRequest, ResponseStartLine
 from tornado.web import RequestHandler
 
 from ...auth.bearer import format_challenge
-from ...errors import AuthenticationError, Unavailable
+from ...errors import AuthenticationError, TooManyRequests, Unavailable
 from ...redaction import mask_tokens
 from ...request_context import HEADER, is_request_id, make_request_id
 from ...wording import cut_value, format_value
@@ -73,7 +73,7 @@ def refuse(handler: BearerAuthMixin, error: Exception) -> None:
     """Answer the request in the handler's place, and log it in one line. Raises nothing.
 
     error: an AuthenticationError is answered with its status and a challenge (RFC 6750 §3), Unavailable
-    with 503. Anything else is a fault on this side, 500.
+    with 503, TooManyRequests with 429. Anything else is a fault on this side, 500.
     """
     if not handler._finished:
         hooks = Hooks()
@@ -164,6 +164,17 @@ def _describe(handler: BearerAuthMixin, error: Exception, hooks: Hooks) -> _Refu
             error.reason,
             error,
             {"WWW-Authenticate": _format_challenge(handler, error, hooks)},
+        )
+    if isinstance(error, TooManyRequests):
+        return _Refusal(
+            429,
+            "too_many_requests",
+            str(error),
+            logging.INFO,
+            f"refused {_name(request)} from {request.remote_ip}: {error}",
+            error.reason,
+            error,
+            {"Retry-After": str(error.retry_after_s)},
         )
     if isinstance(error, Unavailable):
         return _Refusal(

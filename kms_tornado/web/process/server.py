@@ -18,6 +18,7 @@ from ...auth.no_auth import InsecureNoAuth
 from ...auth.request_auth import RequestAuth
 from ...domain.user_naming import UserNaming
 from ...errors import ConfigurationError
+from ...service.admission import Admission, AdmissionBounds
 from ...service.kms import KMS
 from ...settings import ServiceSettings, Settings
 from ..app import make_app
@@ -26,7 +27,7 @@ from ..bearer.tornado_internals import SERVER, TOKEN_LAYER, check_tornado
 from ..connections import Connections
 from ..fast_lane import FastLane
 from ..in_flight import InFlight
-from ..metric_sources import connection_figures, tls_figures
+from ..metric_sources import admission_figures, connection_figures, tls_figures
 from ..metrics import Metrics
 from ..public_url import PublicURL
 from ..service_handler import ServerContext
@@ -111,6 +112,7 @@ class Server:
             kms=kms,
             auth=self._auth,
             max_body_size=settings.max_body_size,
+            admission=Admission(AdmissionBounds(settings.user_rate, settings.user_concurrency)),
             metrics=Metrics(self._auth, kms) if settings.has_metrics else None,
             metrics_are_apart=settings.metrics_listen is not None,
             trusted_proxies=trusted_proxies,
@@ -122,6 +124,7 @@ class Server:
         await self._stack.enter_async_context(self._listen(context, connections))
 
     async def _start_metrics(self, context: ServerContext, metrics: Metrics) -> None:
+        metrics.add(lambda: admission_figures(context.admission))
         metrics.add(lambda: tls_figures(self._certificate_end))
         if (connections := context.in_flight.connections) is not None:
             metrics.add(lambda: connection_figures(connections))
