@@ -104,6 +104,10 @@ class Runner(Protocol):
         """Insert the rows into `objects`, and return their serials in the same order."""
 
 
+#: Without it SQLAlchemy forgets the number of an INSERT and says -1, which is as true as 1.
+_COUNTED = {"preserve_rowcount": True}
+
+
 class SQLAlchemyRunner:
     """A `Runner` for any database. New rows are sent together, in one round trip."""
 
@@ -123,7 +127,11 @@ class SQLAlchemyRunner:
         self._connection.execute(statement.clause, values)
 
     def change_counted(self, statement: Statement, values: Values) -> int:
-        return self._connection.execute(statement.clause, values).rowcount
+        changed = self._connection.execute(
+            statement.clause, values, execution_options=_COUNTED
+        ).rowcount
+        assert changed >= 0, "the driver did not count the rows"
+        return changed
 
     def change_all(self, statement: Statement, values: Sequence[Values]) -> None:
         self._connection.execute(statement.clause, values)

@@ -12,7 +12,9 @@ from kms_tornado.kmip.enums import State
 from kms_tornado.store.base import Insert, Remove, Replace
 from kms_tornado.store.sql import owners
 
-from ..helpers import ALICE, BOB, an_object, with_store
+from ... import postgres
+from ..conftest import postgres_or_skip
+from ..helpers import ALICE, BOB, an_object, opened, run, with_store
 
 
 @pytest.fixture
@@ -55,3 +57,19 @@ def test_refused_objects_do_not_count(place, at_most_three):
         await store.commit([Insert(an_object("2")), Insert(an_object("3"))])
 
     with_store(place, body)
+
+
+def test_an_owners_first_objects_may_come_by_two_servers_at_once():
+    url = postgres_or_skip(postgres.empty_database)
+
+    async def main():
+        async with opened(url) as one, opened(url) as another:
+            for number in range(20):
+                owner = f"owner {number}"
+                firsts = [
+                    store.commit([Insert(an_object(f"{number} {place}", owner=owner))])
+                    for place, store in enumerate((one, another))
+                ]
+                await asyncio.gather(*firsts)
+
+    run(main())
