@@ -36,6 +36,7 @@ from kms_tornado.operations.objects.wrapping import MAX_WRAPPED_BYTES
 from kms_tornado.options import parse
 from kms_tornado.service.access_rights import MAX_BODY_LENGTH
 from kms_tornado.service.admission import CONCURRENCY
+from kms_tornado.service.bytes_in_flight import MOST, MOST_OF_PRINCIPAL
 from kms_tornado.service.catalogue import ALL_OBJECT_TYPES, CATALOGUE
 from kms_tornado.service.limits import MAX_DATA_BYTES, MAX_RESPONSE_BYTES
 from kms_tornado.store.bounds import MAX_GRANTEES, MAX_LISTED
@@ -118,6 +119,8 @@ LIMITS = (
     Limit("time for the head of a request", int(connections.HEAD_S), "seconds", _ENDS),
     Limit("time for the body of a request", int(connections.BODY_S), "seconds", _ENDS),
     Limit("time between two requests", int(connections.IDLE_S), "seconds", _ENDS),
+    Limit("bytes of bodies and answers in flight", MOST, "bytes", "503"),
+    Limit("bytes of bodies and answers of one user in flight", MOST_OF_PRINCIPAL, "bytes", "503"),
     Limit("requests of one user at once", CONCURRENCY, "requests", "429", "--user-concurrency"),
     Limit("body of `/access/grant`, `/access/revoke`", MAX_BODY_LENGTH, "bytes", "Invalid_Message"),
     Limit("JSON beside strings of over 4 KiB", MAX_REST_BYTES, "bytes", "Invalid_Message"),
@@ -126,7 +129,7 @@ LIMITS = (
     Limit("items of TTLV in a message", MAX_ITEMS, "items", "Invalid_Message"),
     Limit("operations in a message", MAX_BATCH_ITEMS, "items", "Invalid_Message"),
     Limit("data of one operation", MAX_DATA_BYTES, "bytes", "Invalid_Field"),
-    Limit("answer to a message", MAX_RESPONSE_BYTES, "bytes of binary TTLV", "Response_Too_Large"),
+    Limit("answer to a message", MAX_RESPONSE_BYTES, "bytes", "Response_Too_Large"),
     Limit("streams of one user", MAX_STREAMS_OF_A_PRINCIPAL, "streams", "the oldest is dropped"),
     Limit(
         "data decrypted in parts",

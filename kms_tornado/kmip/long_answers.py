@@ -32,6 +32,14 @@ def format_long(node: Node, dialect: Dialect) -> bytes:
     return b"".join((empty[: -len(b"]}")], *parts, b"]}"))
 
 
+def measure_json(node: Node, dialect: Dialect) -> int:
+    """The bytes of the node in JSON, without writing its long octets."""
+    long_values: list[bytes] = []
+    shortened = _shorten(node, bytes(_MARK_OCTETS), long_values)
+    missing = [len(value) - _MARK_OCTETS - _NUMBER_OCTETS for value in long_values]
+    return len(json_codec.format(shortened, dialect)) + 2 * sum(missing)
+
+
 def _format_in_slices(node: Node, dialect: Dialect) -> Iterator[bytes]:
     mark = secrets.token_bytes(_MARK_OCTETS)  # nobody can guess it, so it stands nowhere else
     long_values: list[bytes] = []

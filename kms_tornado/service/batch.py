@@ -9,7 +9,8 @@ step, durable before the answer is sent. The option decides what a failed item u
     Undo       everything: nothing is committed, and the items before it are answered Operation Undone
 
 An item whose answer does not fit into the response fails like any other, so that nobody has to guess
-what was done.
+what was done. The client's MaximumResponseSize counts binary TTLV, whatever the encoding; the server's
+own limit counts what will be sent, as JSON has up to ten times as many bytes.
 
 Two things may go wrong at the commit. **Conflict**: another writer changed an object after an item had
 read it. Nothing was written, and the whole batch is run again, from the second attempt on in turn
@@ -49,6 +50,7 @@ from ..errors import (
 from ..kmip import responses
 from ..kmip.batch_items import RequestItem
 from ..kmip.enums import BatchErrorContinuationOption
+from ..kmip.messages import measure_item
 from ..kmip.requests import RequestMessage
 from ..kmip.tables import OPERATION_TAGS
 from ..kmip.ttlv import Node, encoded_length
@@ -66,7 +68,10 @@ TURN_S = 0.001
 
 @dataclass(frozen=True, slots=True)
 class ItemResult:
-    """node: the item of the response. length: its bytes in TTLV. result, uid: for log and metrics."""
+    """node: the item of the response. length: its bytes in TTLV. result, uid: for log and metrics.
+
+    sent_length: its bytes as sent, or some more; 0 for a failure, which is always sent.
+    """
 
     item: RequestItem
     node: Node
@@ -74,6 +79,7 @@ class ItemResult:
     result: str
     uid: str | None = None
     has_failed: bool = False
+    sent_length: int = 0
 
     @property
     def operation(self) -> str:
@@ -86,12 +92,14 @@ async def run(
     message: RequestMessage,
     *,
     overhead: int,
+    hold: Callable[[int], None] = lambda size: None,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> list[ItemResult]:
     """The results of the items that were reached. Failures are results.
 
-    overhead: bytes of TTLV in the answer before its first item.
-    Raises Unavailable where the store is out of reach before anything was done.
+    overhead: bytes of TTLV in the answer before its first item. hold: is told how many bytes the answer has so
+    far, and may raise Unavailable.
+    Raises Unavailable where the store is out of reach, or memory for the answer, before anything was done.
     """
     if message.header is None:
         return [
@@ -99,7 +107,7 @@ async def run(
             for item in message.items
             if isinstance(item.request, KMIPError)
         ]
-    batch_run = _BatchRun(service, principal, message, overhead, monotonic)
+    batch_run = _BatchRun(service, principal, message, overhead, hold, monotonic)
     if message.header.batch_error_continuation_option is BatchErrorContinuationOption.UNDO:
         return await batch_run.run_all_or_nothing()
     return await batch_run.run_item_by_item()
@@ -113,10 +121,13 @@ class _Checkpoint:
     results: tuple[ItemResult, ...]
     placeholder: str | None
     room: int
+    sent: int
 
 
 class _BatchRun:
-    """placeholder: the ID placeholder. room: bytes that the response may still grow by.
+    """placeholder: the ID placeholder. room: bytes of TTLV that the response may still grow by.
+
+    sent: its bytes so far as they will be sent.
 
     A failure is answered even where there is no room: it is short, and silence would be worse.
     """
@@ -127,6 +138,7 @@ class _BatchRun:
         principal: Principal,
         message: RequestMessage,
         overhead: int,
+        hold: Callable[[int], None],
         monotonic: Callable[[], float],
     ) -> None:
         assert message.header is not None
@@ -134,6 +146,8 @@ class _BatchRun:
         self.principal = principal
         self.items = message.items
         self.gate = message.gate
+        self.dialect = message.dialect
+        self.hold = hold
         self.option = message.header.batch_error_continuation_option
         self.monotonic = monotonic
         self.turn_ends = time.perf_counter() + TURN_S
@@ -142,8 +156,8 @@ class _BatchRun:
         limit = MAX_RESPONSE_BYTES if size is None else min(size, MAX_RESPONSE_BYTES)
         self.room_for_items = limit - overhead
         self.placeholder: str | None = None
-        self.room = self.room_for_items
-        self.checkpoint = _Checkpoint(0, (), None, self.room_for_items)
+        self.room, self.sent = self.room_for_items, 0
+        self.checkpoint = _Checkpoint(0, (), None, self.room, self.sent)
         #: Items whose changes the database refused, when all of them were to be committed.
         self.refused: dict[int, KMIPError] = {}
 
@@ -169,7 +183,7 @@ class _BatchRun:
         async with contextlib.AsyncExitStack() as turn:
             for number in range(ATTEMPTS):
                 await self._take_turn(number, turn)
-                self.placeholder, self.room = None, self.room_for_items
+                self.placeholder, self.room, self.sent = None, self.room_for_items, 0
                 try:
                     return await self._attempt_all_or_nothing()
                 except Conflict:
@@ -188,18 +202,19 @@ class _BatchRun:
         """Raises Conflict, Refused and Unavailable."""
         transaction = self.service.begin_transaction()
         results = [*self.checkpoint.results]
-        self.placeholder, self.room = self.checkpoint.placeholder, self.checkpoint.room
+        checkpoint = self.checkpoint
+        self.placeholder, self.room = checkpoint.placeholder, checkpoint.room
+        self.sent = checkpoint.sent
         for position in range(self.checkpoint.position, len(self.items)):
             result = await self._execute_item(position, transaction)
             if result.has_failed:
                 transaction.roll_back_item()
-            results.append(result)
-            self.room -= result.length
+            self._add(result, results)
             if transaction.has_committed_early:
                 await transaction.finish()
                 transaction.has_committed_early = False
                 self.checkpoint = _Checkpoint(
-                    position + 1, tuple(results), self.placeholder, self.room
+                    position + 1, tuple(results), self.placeholder, self.room, self.sent
                 )
             if result.has_failed and self.option is BatchErrorContinuationOption.STOP:
                 break
@@ -215,11 +230,15 @@ class _BatchRun:
             result = await self._execute_item(position, transaction)
             if result.has_failed:
                 return _mark_undone(results, result)
-            results.append(result)
-            self.room -= result.length
+            self._add(result, results)
             await self._let_others_run()
         await transaction.finish()
         return results
+
+    def _add(self, result: ItemResult, results: list[ItemResult]) -> None:
+        results.append(result)
+        self.room -= result.length
+        self.sent += result.sent_length
 
     async def _let_others_run(self) -> None:
         if time.perf_counter() > self.turn_ends:
@@ -248,23 +267,23 @@ class _BatchRun:
             response = await self.service.attempt(
                 self.principal, item.operation, request, transaction
             )
-            node, length = await self._render(item, response)
-            if length > self.room:
+            node, length, sent_length = await self._render(item, response)
+            if length > self.room or self.sent + sent_length > MAX_RESPONSE_BYTES:
                 raise ResponseTooLarge("the answer is longer than there is room for")
+            self.hold(self.sent + sent_length)
         except KMIPError as exc:
             self._clear_placeholder(item)
             return _make_failure(item, exc, uid)
         self._set_placeholder(item, response)
-        return ItemResult(
-            item, node, length, "Success", getattr(response, "unique_identifier", None)
-        )
+        uid = getattr(response, "unique_identifier", None)
+        return ItemResult(item, node, length, "Success", uid, sent_length=sent_length)
 
-    async def _render(self, item: RequestItem, response: Any) -> tuple[Node, int]:
-        """The item of the response, and its length."""
+    async def _render(self, item: RequestItem, response: Any) -> tuple[Node, int, int]:
+        """The item of the response, its length in TTLV, and as it will be sent."""
 
-        def render() -> tuple[Node, int]:
+        def render() -> tuple[Node, int, int]:
             node = responses.render_success(item, response, self.gate)
-            return node, encoded_length(node)
+            return node, *measure_item(node, self.dialect)
 
         if not has_many_values(response):
             return render()

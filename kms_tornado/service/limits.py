@@ -15,7 +15,7 @@ from ..wording import format_size
 #: about a millisecond a MiB; more data is sent in parts. Written in hex it just fits into the largest body.
 MAX_DATA_BYTES = 7 * 1024 * 1024
 
-#: Bytes of binary TTLV, whatever the encoding. A hundred answers to Locate could be a hundred megabytes.
+#: Bytes of an answer as it is sent. A hundred answers to Locate could be a hundred megabytes.
 MAX_RESPONSE_BYTES = 16 * 1024 * 1024
 
 

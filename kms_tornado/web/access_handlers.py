@@ -37,7 +37,7 @@ class AccessHandler(ProtectedHandler):
 
         Raises KMIPError for a malformed body.
         """
-        request = parse_access_request(self.body)
+        request = parse_access_request(self.take_body())
         self.log_entry["uid"], self.log_entry["grantee"] = request.uid, request.user
         self.log_entry["rights"] = ",".join(format_operation_names(request.operations))
         return request

@@ -27,7 +27,8 @@
 # - One Authorization header with a bearer token that was verified before and is still good. A token
 #   that is new, expired or wrong needs a signature check, perhaps a wait for the issuer's keys, and an
 #   outcome that is counted; the long way does all of this. (--insecure-no-auth accepts every request.)
-# - Its principal has not too many requests under way, or in this second (`Admission`): 429.
+# - Its principal has not too many requests under way, or in this second (`Admission`): 429; and there
+#   is room for its body (`BytesInFlight`): 503.
 #
 # Three stages
 # ------------
@@ -125,7 +126,11 @@ class FastLane(HTTPServerConnectionDelegate):
         if not length or length > self.context.max_body_size:
             return None
         principal = self.auth.recall(Credentials(headers.get_list("Authorization"), headers))
-        if principal is None or self.context.admission.find_refusal(principal.name) is not None:
+        if (
+            principal is None
+            or self.context.admission.find_refusal(principal.name) is not None
+            or not self.context.bytes_in_flight.has_room(principal.name, length)
+        ):
             return None
         return principal
 
@@ -181,29 +186,37 @@ class _FastRequest(HTTPMessageDelegate):
     def headers_received(self, start_line: Any, headers: HTTPHeaders) -> None:
         self._path = path = start_line.path
         self._remote_ip = self._connection.context.remote_ip
+        self._bytes_to_come = int(headers["Content-Length"])
+        self._context.in_flight.begin(self, self._connection)
+        self._context.admission.admit(self, self._principal.name)
+        self._held = self._context.bytes_in_flight.enter(
+            self, self._principal.name, self._bytes_to_come
+        )
         self._exchange = Exchange(
             self._context.kms,
             self._principal,
             route=path,
             path=path,
             content_type=headers.get("Content-Type", ""),
+            held=self._held,
         )
-        self._bytes_to_come = int(headers["Content-Length"])
-        self._context.in_flight.begin(self, self._connection)
-        self._context.admission.admit(self, self._principal.name)
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         self._chunks.append(chunk)
         self._bytes_to_come -= len(chunk)
         if self._bytes_to_come:
             return None
-        return self._find_answer(b"".join(self._chunks))
+        body = b"".join(self._chunks)
+        self._chunks.clear()  # long before this request ends
+        return self._find_answer(body)
 
     def finish(self) -> None:
         """Tornado calls it when the body is complete and the future of `data_received` is done."""
-        if self._answer is not None:
-            self._send(self._answer)
-            self._record(self._answer.status)
+        answer, self._answer = self._answer, None
+        if answer is not None:
+            self._held.keep_answer(len(answer.body))
+            self._send(answer)
+            self._record(answer.status)
 
     def on_connection_close(self) -> None:
         """Tornado calls it where the connection ends before the body does."""

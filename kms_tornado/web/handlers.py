@@ -31,9 +31,10 @@ class KMIPHandler(ProtectedHandler):
             route=self.route,
             path=self.request.path,
             content_type=self.request.headers.get("Content-Type", ""),
+            held=self._held,
         )
         self.log_entries = exchange.log_entries
-        self.send_answer(await exchange.find_answer(self.body))
+        self.send_answer(await exchange.find_answer(self.take_body()))
 
     def on_finish(self) -> None:
         super().on_finish()

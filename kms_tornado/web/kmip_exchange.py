@@ -26,6 +26,7 @@ from ..kmip.responses import make_correlation_value, render_response
 from ..kmip.tables import OPERATION_TAGS
 from ..kmip.ttlv import Dialect, encoded_length
 from ..service import batch
+from ..service.bytes_in_flight import HeldBytes
 from ..service.kms import KMS
 from ..service.limits import has_many_values
 from ..wording import cut_value
@@ -56,6 +57,10 @@ def choose_parser(route: str, content_type: str) -> ParseBody:
     return parse_binary_message if is_binary else parse_message
 
 
+def _hold_nothing(size: int) -> None:
+    pass
+
+
 class Exchange:
     """One request of one principal.
 
@@ -63,15 +68,26 @@ class Exchange:
     for the request. The list stays the same object, so callers may keep it.
     """
 
-    __slots__ = ("_entry", "_kms", "_parse", "_path", "_principal", "log_entries")
+    __slots__ = ("_entry", "_held", "_kms", "_parse", "_path", "_principal", "log_entries")
 
     def __init__(
-        self, kms: KMS, principal: Principal, *, route: str, path: str, content_type: str
+        self,
+        kms: KMS,
+        principal: Principal,
+        *,
+        route: str,
+        path: str,
+        content_type: str,
+        held: HeldBytes | None,
     ) -> None:
-        """path: of the request, which includes the prefix of a mounted KMS; route does not."""
+        """path: of the request, which includes the prefix of a mounted KMS; route does not.
+
+        held: what the request holds, for answers that grow; None where nobody waits for one.
+        """
         self._kms = kms
         self._principal = principal
         self._path = path
+        self._held = held
         self._parse = choose_parser(route, content_type)
         self._entry: dict[str, Any] = {}
         self.log_entries: list[dict[str, Any]] = [self._entry]
@@ -128,7 +144,8 @@ class Exchange:
         correlation = make_correlation_value(message)
         empty = render_response(message, (), now=now, server_correlation_value=correlation)
         overhead = encoded_length(empty)
-        results = await batch.run(service, self._principal, message, overhead=overhead)
+        hold = _hold_nothing if self._held is None else self._held.grow_answer
+        results = await batch.run(service, self._principal, message, overhead=overhead, hold=hold)
         self._log_results(message, results, correlation)
         answer = render_response(
             message,

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from ..auth.key_status import KeyStatus
 from ..auth.request_auth import RequestAuth
 from ..service.admission import Admission
+from ..service.bytes_in_flight import BytesInFlight
 from ..service.executor import Executor
 from ..service.kms import KMS
 from ..store.health import STATES, UP
@@ -99,6 +100,21 @@ def admission_figures(admission: Admission) -> Iterator[Figure]:
         "kms_user_requests_refused_total",
         "Requests of users with too many at once or in a second (429)",
         admission.refused,
+        "limit",
+    )
+
+
+def bytes_figures(bytes_in_flight: BytesInFlight) -> Iterator[Figure]:
+    yield gauge(
+        "kms_bytes_in_flight",
+        "Bytes of bodies and answers of requests with a known user that are not answered",
+        bytes_in_flight.size,
+    )
+    yield gauge("kms_bytes_in_flight_limit", "How many there may be", bytes_in_flight.most)
+    yield counter(
+        "kms_bytes_refused_total",
+        "Requests whose body or answer found no room, of one user or of all (503)",
+        dict(bytes_in_flight.refused),
         "limit",
     )
 

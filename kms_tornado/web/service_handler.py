@@ -18,11 +18,12 @@ from ..auth.principal import Principal
 from ..auth.request_auth import RequestAuth
 from ..request_context import HEADER
 from ..service.admission import Admission
+from ..service.bytes_in_flight import BytesInFlight, HeldBytes, TooManyBytes
 from ..service.kms import KMS
 from ..wording import cut_value
 from .answers import COMMON_HEADERS, JSON_ERROR, Answer, render_error
 from .bearer.mixin import BearerAuthMixin
-from .bearer.refusals import Hooks
+from .bearer.refusals import Hooks, refuse
 from .in_flight import InFlight
 from .metrics import Metrics
 from .public_url import PublicURL
@@ -48,7 +49,7 @@ class ServerContext:
     are mounted. routes: their patterns, without it.
     is_stopping: set once, when the server begins to stop. readiness: what `/ready` asks.
     trusted_proxies: whose word counts about where a request comes from. public_url: where clients reach it.
-    admission: the requests of each principal that are under way.
+    admission: the requests of each principal that are under way; bytes_in_flight: their bodies and answers.
     """
 
     kms: KMS
@@ -65,11 +66,16 @@ class ServerContext:
     trusted_proxies: TrustedProxies = field(default_factory=TrustedProxies)
     public_url: PublicURL = field(default_factory=PublicURL)
     admission: Admission = field(default_factory=Admission)
+    bytes_in_flight: BytesInFlight = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.bytes_in_flight = BytesInFlight(self.max_body_size)
 
     def end_request(self, request: object, connection: Any) -> None:
         """Its answer was sent, or nobody will read it. The second time, this does nothing."""
         self.in_flight.end(request, connection)
         self.admission.leave(request)
+        self.bytes_in_flight.leave(request)
 
 
 @stream_request_body
@@ -147,12 +153,16 @@ class ServiceHandler(RequestHandler):
             self._chunks.clear()
             self.send_error(413)
         elif self.takes_body:
-            self._chunks += chunk
+            self._keep(chunk)
 
-    @property
-    def body(self) -> bytes:
-        """The whole body, of a handler with takes_body."""
-        return bytes(self._chunks)
+    def _keep(self, chunk: bytes) -> None:
+        self._chunks += chunk
+
+    def take_body(self) -> bytes:
+        """The whole body, once, of a handler with takes_body. Nothing keeps it here while it is worked on."""
+        body = bytes(self._chunks)
+        self._chunks = bytearray()
+        return body
 
     def decode_argument(self, value: bytes, name: str | None = None) -> str:
         """A percent-decoded part of the path as text. Raises HTTPError 404 where it is not UTF-8."""
@@ -255,17 +265,45 @@ class ServiceHandler(RequestHandler):
 
 
 class ProtectedHandler(BearerAuthMixin, ServiceHandler):
-    """A ServiceHandler that needs a bearer token."""
+    """A ServiceHandler that needs a bearer token.
+
+    _held: what its request holds, from when it is accepted. _grows: whether that is told chunk by chunk.
+    """
+
+    _held: HeldBytes | None = None
+    _grows = False
 
     @property
     def bearer_auth(self) -> RequestAuth | None:
         return self.auth
 
     def _accept(self, principal: Principal) -> None:
-        """Raises TooManyRequests, before the body has been read."""
+        """Raises TooManyRequests and TooManyBytes, before the body has been read."""
         super()._accept(principal)
-        if not self._will_not_run:  # else it would never leave
-            self.context.admission.enter(self, principal.name)
+        if self._will_not_run:  # it would never leave
+            return
+        self.context.admission.enter(self, principal.name)
+        length = parse_content_length(self.request.headers)
+        self._grows = length is None
+        # A longer one is answered 413.
+        size = length if length is not None and self.takes_body and length <= self._limit else 0
+        self._held = self.context.bytes_in_flight.enter(self, principal.name, size)
+
+    def _keep(self, chunk: bytes) -> None:
+        held = self._held
+        if held is not None and self._grows:
+            try:
+                held.add_body(len(chunk))
+            except TooManyBytes as exc:
+                self._chunks.clear()
+                refuse(self, exc)
+                return
+        super()._keep(chunk)
+
+    def send_answer(self, answer: Answer) -> None:
+        if self._held is not None:
+            self._held.keep_answer(len(answer.body))
+        super().send_answer(answer)
 
     def resource_metadata_url(self) -> str | None:
         return metadata_url(self)

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from kms_tornado.service.limits import MAX_RESPONSE_BYTES
+
 from ..kms import (
     ACTIVATED,
     attributes,
@@ -480,6 +482,20 @@ def test_room_is_shared_by_the_items(alice):
     assert found[0] == "Success"
     assert found[-1] == "ResponseTooLarge"
     assert alice.locate()[0] == found.count("Success")
+
+
+def test_answer_in_json_is_as_long_as_it_may_be_and_not_twice_that(alice):
+    """Octets have two characters each in JSON; three such answers took 348 MiB."""
+    held = [number("OpaqueDataType", 0x80000001), octets("OpaqueDataValue", bytes(100_000))]
+    held[0]["type"] = "Enumeration"
+    uid_ = alice.do(
+        "Register", name("ObjectType", "OpaqueObject"), structure("Attributes"),
+        structure("Object", *held),
+    )["UniqueIdentifier"]  # fmt: skip
+    answer = alice.send(message(*[batch_item("Get", uid(uid_))] * 100))
+    assert 0.98 * MAX_RESPONSE_BYTES < len(answer.body) < MAX_RESPONSE_BYTES + 50_000
+    assert answer.body.count(b'"Success"') == MAX_RESPONSE_BYTES // 200_600
+    assert answer.body.count(b'"ResponseTooLarge"') == 100 - MAX_RESPONSE_BYTES // 200_600
 
 
 # --- undo ---------------------------------------------------------------------------------------

@@ -54,6 +54,8 @@ MORE_ELSEWHERE = {
     "random data": "tests/crypto",
     "wrapped object": "tests/operations/test_off_the_loop.py",
     "key that AES-KW or AES-KWP wraps": "tests/crypto/test_key_wrapping.py",
+    "bytes of bodies and answers in flight": "tests/service/test_bytes_in_flight.py",
+    "bytes of bodies and answers of one user in flight": "the same",
     "connections of a process": "tests/web/process/test_accepting.py",
     "connections of one address, not of loopback and trusted proxies": "the same",
     "time for an answer to be read on": "tests/web/process/test_http_front.py",

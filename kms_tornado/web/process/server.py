@@ -27,7 +27,7 @@ from ..bearer.tornado_internals import SERVER, TOKEN_LAYER, check_tornado
 from ..connections import Connections
 from ..fast_lane import FastLane
 from ..in_flight import InFlight
-from ..metric_sources import admission_figures, connection_figures, tls_figures
+from ..metric_sources import admission_figures, bytes_figures, connection_figures, tls_figures
 from ..metrics import Metrics
 from ..public_url import PublicURL
 from ..service_handler import ServerContext
@@ -125,6 +125,7 @@ class Server:
 
     async def _start_metrics(self, context: ServerContext, metrics: Metrics) -> None:
         metrics.add(lambda: admission_figures(context.admission))
+        metrics.add(lambda: bytes_figures(context.bytes_in_flight))
         metrics.add(lambda: tls_figures(self._certificate_end))
         if (connections := context.in_flight.connections) is not None:
             metrics.add(lambda: connection_figures(connections))
