@@ -468,6 +468,16 @@ class KMS:
         return self._log_file.read_text("utf-8", "backslashreplace")
 
     @property
+    def log_size(self) -> int:
+        """In bytes, for `log_since`."""
+        return self._log_file.stat().st_size
+
+    def log_since(self, size: int) -> str:
+        with self._log_file.open("rb") as file:
+            file.seek(size)
+            return file.read().decode("utf-8", "backslashreplace")
+
+    @property
     def data_dir(self) -> Path:
         return self.directory / "data"
 

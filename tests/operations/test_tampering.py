@@ -8,14 +8,14 @@ nothing can notice, so that whoever changes that changes a test.
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from sqlalchemy import Integer, LargeBinary, Text, create_engine, make_url
+from sqlalchemy import Engine, Integer, LargeBinary, Text, create_engine, make_url
 from sqlalchemy import text as sql
-from sqlalchemy.pool import NullPool
 
 from kms_tornado.store.sql.schema import metadata
 
@@ -49,23 +49,25 @@ class Place:
     server: KMS
     url: str
 
+    @functools.cached_property
+    def engine(self) -> Engine:
+        return create_engine(self.url)
+
     def write(self, statement: str, **values: Any) -> int:
         """Run SQL as an intruder does, for whom no constraint holds; the number of rows."""
-        engine = create_engine(self.url, poolclass=NullPool)
-        with engine.begin() as connection:
+        with self.engine.begin() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(sql("SET session_replication_role = replica"))
             return connection.execute(sql(statement), values).rowcount
 
     def read(self, statement: str, **values: Any) -> list[dict[str, Any]]:
-        engine = create_engine(self.url, poolclass=NullPool)
-        with engine.connect() as connection:
+        with self.engine.connect() as connection:
             return [dict(row) for row in connection.execute(sql(statement), values).mappings()]
 
     @contextlib.contextmanager
     def one_error_line(self, *subjects: str):
         """The block makes the server log one line at the level ERROR, which names one of the subjects."""
-        before = len(self.server.log)
+        before = self.server.log_size
         yield
         deadline = time.monotonic() + 5
         while not (lines := self._errors(before)) and time.monotonic() < deadline:
@@ -75,12 +77,12 @@ class Place:
 
     @contextlib.contextmanager
     def no_error_line(self):
-        before = len(self.server.log)
+        before = self.server.log_size
         yield
         assert self._errors(before) == []
 
     def _errors(self, start: int) -> list[str]:
-        return [line for line in self.server.log[start:].splitlines() if " ERROR " in line]
+        return [line for line in self.server.log_since(start).splitlines() if " ERROR " in line]
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -95,7 +97,9 @@ def place(request, tmp_path_factory):
         options = ["--database-url", url]
         url = make_url(url).set(drivername="postgresql+psycopg")
     with two_issuers() as issuers, KMS(directory, *issuers, options=options) as server:
-        yield Place(server, url or f"sqlite:///{server.data_dir / 'kms.db'}")
+        place = Place(server, url or f"sqlite:///{server.data_dir / 'kms.db'}")
+        yield place
+        place.engine.dispose()
 
 
 @dataclass
