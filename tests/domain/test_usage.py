@@ -104,11 +104,11 @@ def test_every_symmetric_algorithm_of_the_server_has_a_default_mask():
 
 
 @pytest.mark.parametrize("object_type", ObjectType)
-@pytest.mark.parametrize("algorithm", [None, *Algorithm])
-def test_no_default_mask_derives_and_does_something_else(object_type, algorithm):
-    mask = default_usage_mask(object_type, algorithm)
-    assert not mask & Mask.UNRESTRICTED
-    assert not mask & Mask.DERIVE_KEY or mask == Mask.DERIVE_KEY
+def test_no_default_mask_derives_and_does_something_else(object_type):
+    for algorithm in [None, *Algorithm]:
+        mask = default_usage_mask(object_type, algorithm)
+        assert not mask & Mask.UNRESTRICTED, algorithm
+        assert not mask & Mask.DERIVE_KEY or mask == Mask.DERIVE_KEY, algorithm
 
 
 # --- usage limits -------------------------------------------------------------------------------

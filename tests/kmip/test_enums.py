@@ -22,11 +22,12 @@ CLASSES = {
 MEMBERS = [(name, member) for name, cls in CLASSES.items() for member in cls]
 
 
-@pytest.mark.parametrize(
-    ("name", "member"), MEMBERS, ids=[f"{name}.{member.name}" for name, member in MEMBERS]
-)
-def test_member_has_the_number_that_its_name_has_in_the_table(name, member):
-    assert ENUMERATIONS[name].number(member.name) == member.value
+def test_member_has_the_number_that_its_name_has_in_the_table():
+    ours = {f"{name}.{member.name}": member.value for name, member in MEMBERS}
+    of_the_table = {
+        f"{name}.{member.name}": ENUMERATIONS[name].number(member.name) for name, member in MEMBERS
+    }
+    assert ours == of_the_table
 
 
 @pytest.mark.parametrize("name", CLASSES)
@@ -61,6 +62,5 @@ def test_tag_has_the_number_of_the_appendix(tag, number):
     assert TAG_NUMBERS[tag] == number
 
 
-@pytest.mark.parametrize("tag", sorted(TAG_NUMBERS))
-def test_tag_names_are_normalised(tag):
-    assert normalise(tag) == tag
+def test_tag_names_are_normalised():
+    assert [normalise(tag) for tag in TAG_NUMBERS] == list(TAG_NUMBERS)

@@ -118,24 +118,32 @@ def stranger(request, kms):
     return kms.user("the-owner", issuer=1)
 
 
-@pytest.mark.parametrize("state", ["Active", "Deactivated", "Destroyed"])
-@pytest.mark.parametrize(("operation", "items"), ROWS)
-def test_what_is_not_yours_reads_like_what_is_not_there(owner, stranger, operation, items, state):
-    key = owner.create(tags=["theirs"])
-    if state != "Active":
-        owner.revoke(key)
-    if state == "Destroyed":
-        owner.destroy(key)
-    absent = "0" * len(key)
-    lines = [stranger.refused(operation, uid(each), *items) for each in (key, absent)]
-    assert lines[0].replace(key, absent) == lines[1]
-    assert lines[1] == f"Item_Not_Found: no object to be used for this operation: {absent}"
-    assert owner.state_of(key) == state
+STATES = ["Active", "Deactivated", "Destroyed"]
+
+
+@pytest.fixture(scope="module")
+def theirs(owner):
+    """State → a key of the owner's in it. It stays so, whatever strangers try."""
+    keys = {state: owner.create(tags=["theirs"]) for state in STATES}
+    for state in STATES[1:]:
+        owner.revoke(keys[state])
+    owner.destroy(keys["Destroyed"])
+    return keys
 
 
 @pytest.mark.parametrize(("operation", "items"), ROWS)
-def test_tags_of_others_read_like_no_tags(owner, stranger, operation, items):
-    owner.create(tags=["theirs"])
+def test_what_is_not_yours_reads_like_what_is_not_there(owner, theirs, stranger, operation, items):
+    for state, key in theirs.items():
+        absent = "0" * len(key)
+        lines = [stranger.refused(operation, uid(each), *items) for each in (key, absent)]
+        assert lines[0].replace(key, absent) == lines[1], state
+        assert lines[1] == f"Item_Not_Found: no object to be used for this operation: {absent}"
+        assert owner.state_of(key) == state
+
+
+@pytest.mark.parametrize(("operation", "items"), ROWS)
+@pytest.mark.usefixtures("theirs")
+def test_tags_of_others_read_like_no_tags(stranger, operation, items):
     lines = [stranger.refused(operation, uid([each]), *items) for each in ("theirs", "no-one")]
     assert lines[0].replace("theirs", "no-one") == lines[1]
     assert lines[1].startswith("Item_Not_Found: ")
@@ -208,26 +216,30 @@ def granted(owner, key, kms, way, *rights):
             owner.withdraw(key, named, *rights)
 
 
-@pytest.mark.parametrize("right", sorted(each.name.lower() for each in OPERATIONS))
+RIGHTS = sorted(OPERATIONS_NAMES.values())
+
+
 @pytest.mark.parametrize(("operation", "items"), ROWS)
-def test_a_right_allows_exactly_its_operation_and_what_get_covers(
-    kms, owner, right, operation, items
-):
-    is_allowed = right.replace("_", "") == operation.lower() or (
-        right == "get" and operation in COVERED_BY_GET
-    )
+def test_a_right_allows_exactly_its_operation_and_what_get_covers(kms, owner, operation, items):
+    allowing = {operation_name(operation), *(["get"] if operation in COVERED_BY_GET else [])}
+    grantee, stranger = kms.user(), kms.user()
+    namesake = kms.user(grantee.name.rpartition("#")[2], issuer=1)
+    for right in sorted(allowing):
+        key = a_key_for(owner, operation)
+        owner.grant(key, grantee, right)
+        for user in (namesake, stranger, grantee):
+            assert is_answered(user, operation, key, items) == (user is grantee), right
+
     key = a_key_for(owner, operation)
-    with granted(owner, key, kms, "by name", right) as grantee:
-        assert is_answered(grantee, operation, key, items) == is_allowed
-        namesake = kms.user(grantee.name.rpartition("#")[2], issuer=1)
-        assert not is_answered(namesake, operation, key, items)
-        assert not is_answered(kms.user(), operation, key, items)
-    if not is_allowed:
-        state = {"Destroy": "Deactivated", "Activate": "PreActive"}.get(operation, "Active")
-        assert owner.state_of(key) == state
-        others = {OPERATIONS_NAMES[each] for each in OPERATIONS} - {right, "get"}
-        owner.grant(key, grantee, right, *(others - {operation_name(operation)}))
-        assert not is_answered(grantee, operation, key, items), "nor all the others together"
+    state = {"Destroy": "Deactivated", "Activate": "PreActive"}.get(operation, "Active")
+    for right in sorted(set(RIGHTS) - allowing):
+        owner.grant(key, grantee, right)
+        for user in (grantee, namesake, stranger):
+            assert not is_answered(user, operation, key, items), right
+        assert owner.state_of(key) == state, right
+        owner.withdraw(key, grantee, right)
+    owner.grant(key, grantee, *(set(RIGHTS) - allowing - {"get"}))
+    assert not is_answered(grantee, operation, key, items), "all the others together"
 
 
 @pytest.mark.parametrize("way", WAYS)
