@@ -272,6 +272,12 @@ def format(node: Node) -> bytes:  # noqa: A001 - the pair of parse
     return b"".join(parts)
 
 
+def enclose(structure: Node, items: Sequence[bytes]) -> bytes:
+    """The structure with these items, which have been formatted already."""
+    header = _HEADER.pack(_TAG_NUMBERS[structure.tag] << 8 | _STRUCTURE, sum(map(len, items)))
+    return b"".join((header, *items))
+
+
 def _append(node: Node, parts: list[bytes]) -> int:
     """Append the item; return its length in bytes."""
     tag, item_type, value = node

@@ -2,6 +2,9 @@
 
 `json` writes a tree in one call, and every other thread waits meanwhile, that of the event loop too. So the items of
 a message are written one by one, and long octets in slices, which are put where a mark stands in for them.
+
+An item of many values is written as soon as it is done: as a tree it would be ten times as large, and the garbage
+collector would go through the trees of a whole batch again and again, while no thread runs.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ import secrets
 from binascii import hexlify
 from collections.abc import Iterator
 
-from . import json_codec
+from . import binary_codec, json_codec
 from .ttlv import Dialect, ItemType, Node
 
 _LONG = 64 * 1024  # octets of a value that are written in slices; no attribute has as many
@@ -19,17 +22,40 @@ _MARK_OCTETS = 16
 _NUMBER_OCTETS = 4
 
 
+def write_item(item: Node, dialect: Dialect) -> bytes:
+    """The item of a message in its final form."""
+    return _format(item, dialect)
+
+
+def replace_by_written(item: Node, octets: bytes) -> Node:
+    """The item as `write_item` wrote it, which `format_long` copies into the answer."""
+    return item._replace(value=octets)
+
+
+def is_written(item: Node) -> bool:
+    return item.type is ItemType.STRUCTURE and isinstance(item.value, bytes)
+
+
 def format_long(node: Node, dialect: Dialect) -> bytes:
-    """As `json_codec.format`, for answers that take longer than a few milliseconds."""
+    """The answer in its dialect, for one that takes longer than a few milliseconds or has written items."""
     if node.tag != "ResponseMessage" or not isinstance(node.value, tuple):
-        return b"".join(_format_in_slices(node, dialect))
+        return _format(node, dialect)
+    empty = node._replace(value=())
+    if dialect is Dialect.BINARY:
+        return binary_codec.enclose(empty, [_format(child, dialect) for child in node.value])
     parts: list[bytes] = []
     for child in node.value:
-        parts.append(b"," if parts else b"")
-        parts += _format_in_slices(child, dialect)
+        parts += b"," if parts else b"", _format(child, dialect)
     # The members of a message stand in the order tag, type, value in every dialect that has messages.
-    empty = json_codec.format(node._replace(value=()), dialect)
-    return b"".join((empty[: -len(b"]}")], *parts, b"]}"))
+    return b"".join((json_codec.format(empty, dialect)[: -len(b"]}")], *parts, b"]}"))
+
+
+def _format(node: Node, dialect: Dialect) -> bytes:
+    if node.type is ItemType.STRUCTURE and isinstance(node.value, bytes):
+        return node.value
+    if dialect is Dialect.BINARY:
+        return binary_codec.format(node)
+    return b"".join(_format_in_slices(node, dialect))
 
 
 def measure_json(node: Node, dialect: Dialect) -> int:

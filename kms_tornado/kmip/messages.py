@@ -81,10 +81,15 @@ def parse_binary_message(octets: bytes, payloads: Payloads) -> RequestMessage:
 
 
 def format_message(root: Node, dialect: Dialect, *, is_long: bool = False) -> bytes:
-    """The ResponseMessage in the dialect of the request. is_long: it may have more than some 64 KiB."""
+    """The ResponseMessage in the dialect of the request.
+
+    is_long: it may have more than some 64 KiB, or items that `write_item` has written.
+    """
+    if is_long:
+        return format_long(root, dialect)
     if dialect is Dialect.BINARY:
         return binary_codec.format(root)
-    return format_long(root, dialect) if is_long else json_codec.format(root, dialect)
+    return json_codec.format(root, dialect)
 
 
 #: Bytes of TTLV up to which an item is not measured in JSON: formatting small ones twice would cost a batch a tenth.

@@ -15,7 +15,7 @@ from typing import NamedTuple
 class ItemType(IntEnum):
     """KMIP 2.1 §11.23; behind each member, the Python type of Node.value."""
 
-    STRUCTURE = 1  # tuple[Node, ...]
+    STRUCTURE = 1  # tuple[Node, ...]; bytes: see `long_answers.replace_by_written`
     INTEGER = 2  # int, 32 bits, signed
     LONG_INTEGER = 3  # int, 64 bits, signed
     BIG_INTEGER = 4  # int

@@ -83,10 +83,13 @@ class AccessRights:
         grants = await self._store.list_grants(UniqueIdentifier(uid), owner=principal)
         if grants is None:
             raise item_not_found(uid)
-        return [
-            {"user_id": user, "operations": format_operation_names(operations)}
-            for user, operations in grants.items()
-        ]
+        return await self._offload(
+            lambda: [
+                {"user_id": user, "operations": format_operation_names(operations)}
+                for user, operations in grants.items()
+            ],
+            principal=principal,
+        )
 
     async def list_owned(self, principal: str) -> list[JSON]:
         """The principal's newest objects, destroyed ones included; `store.bounds` says how many."""

@@ -50,6 +50,7 @@ from ..errors import (
 from ..kmip import responses
 from ..kmip.batch_items import RequestItem
 from ..kmip.enums import BatchErrorContinuationOption
+from ..kmip.long_answers import replace_by_written, write_item
 from ..kmip.messages import measure_item
 from ..kmip.requests import RequestMessage
 from ..kmip.tables import OPERATION_TAGS
@@ -68,8 +69,9 @@ TURN_S = 0.001
 
 @dataclass(frozen=True, slots=True)
 class ItemResult:
-    """node: the item of the response. length: its bytes in TTLV. result, uid: for log and metrics.
+    """node: the item of the response, written already where it is long (`long_answers.replace_by_written`).
 
+    length: its bytes in TTLV. result, uid: for log and metrics.
     sent_length: its bytes as sent, or some more; 0 for a failure, which is always sent.
     """
 
@@ -281,13 +283,18 @@ class _BatchRun:
     async def _render(self, item: RequestItem, response: Any) -> tuple[Node, int, int]:
         """The item of the response, its length in TTLV, and as it will be sent."""
 
-        def render() -> tuple[Node, int, int]:
-            node = responses.render_success(item, response, self.gate)
-            return node, *measure_item(node, self.dialect)
+        def render() -> Node:
+            return responses.render_success(item, response, self.gate)
+
+        def render_and_write() -> tuple[Node, int, int]:
+            node = render()
+            octets = write_item(node, self.dialect)
+            return replace_by_written(node, octets), encoded_length(node), len(octets)
 
         if not has_many_values(response):
-            return render()
-        return await self.service.run_surely(self.principal, render)
+            node = render()
+            return node, *measure_item(node, self.dialect)
+        return await self.service.run_surely(self.principal, render_and_write)
 
     def _check_deadline(self) -> None:
         if self.monotonic() > self.deadline:

@@ -31,6 +31,8 @@ def has_many_values(response: Any) -> bool:
     listed = getattr(response, "unique_identifiers", ()) or getattr(
         response, "attribute_references", ()
     )
-    attributes = getattr(response, "attributes", None)
-    count = len(listed) + (0 if attributes is None else count_values(attributes))
-    return count > MANY_VALUES
+    block = getattr(getattr(response, "object", None), "key_block", None)
+    inner = getattr(getattr(block, "key_value", None), "attributes", None)
+    all_attributes = (getattr(response, "attributes", None), inner)
+    count = sum([count_values(attributes) for attributes in all_attributes if attributes])
+    return len(listed) + count > MANY_VALUES

@@ -13,6 +13,7 @@ from typing import Any
 from ..auth.principal import Principal
 from ..errors import KMIPError, Unavailable
 from ..kmip.batch_items import Payloads
+from ..kmip.long_answers import is_written
 from ..kmip.messages import (
     BareOperation,
     format_bare_response,
@@ -147,18 +148,15 @@ class Exchange:
         hold = _hold_nothing if self._held is None else self._held.grow_answer
         results = await batch.run(service, self._principal, message, overhead=overhead, hold=hold)
         self._log_results(message, results, correlation)
-        answer = render_response(
-            message,
-            [result.node for result in results],
-            now=now,
-            server_correlation_value=correlation,
-        )
+        items = [result.node for result in results]
+        answer = render_response(message, items, now=now, server_correlation_value=correlation)
 
         def format_answer() -> bytes:
             return format_message(answer, message.dialect, is_long=is_long)
 
         # Not `encoded_length(answer)`: to go through all items of a long one takes a tenth of a second.
-        is_long = overhead + sum(result.length for result in results) > OFFLOAD_BYTES
+        length = overhead + sum([result.length for result in results])
+        is_long = length > OFFLOAD_BYTES or any(map(is_written, items))
         octets = await self._run_maybe_offloaded(format_answer, is_long=is_long)
         return Answer(200, BINARY if message.dialect is Dialect.BINARY else JSON, octets)
 

@@ -5,8 +5,14 @@ from __future__ import annotations
 import pytest
 
 from kms_tornado.kmip import json_codec, long_answers
-from kms_tornado.kmip.long_answers import format_long, measure_json
-from kms_tornado.kmip.messages import measure_item
+from kms_tornado.kmip.long_answers import (
+    format_long,
+    is_written,
+    measure_json,
+    replace_by_written,
+    write_item,
+)
+from kms_tornado.kmip.messages import format_message, measure_item
 from kms_tornado.kmip.ttlv import Dialect, ItemType, Node, structure
 
 JSON_DIALECTS = [dialect for dialect in Dialect if dialect is not Dialect.BINARY]
@@ -97,3 +103,16 @@ def test_no_call_of_the_encoder_gets_a_long_value_or_more_than_one_item(
     items = [ITEM] * 10
     assert len(format_long(structure("ResponseMessage", *items), Dialect.OASIS)) > 14_000_000
     assert max(written) < 1000
+
+
+@pytest.mark.parametrize("dialect", [Dialect.OASIS, Dialect.OASIS_UNTYPED, Dialect.BINARY])
+def test_item_that_was_written_before_stands_in_the_message_as_one_that_was_not(
+    dialect: Dialect,
+) -> None:
+    header = structure("ResponseHeader", text("ServerCorrelationValue", "x"))
+    written = replace_by_written(ITEM, write_item(ITEM, dialect))
+    assert is_written(written)
+    assert not is_written(ITEM)
+    message = format_message(structure("ResponseMessage", header, ITEM, ITEM), dialect)
+    other = structure("ResponseMessage", header, written, ITEM)
+    assert format_message(other, dialect, is_long=True) == message

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from kms_tornado.kmip import binary_codec, json_codec
 from kms_tornado.service.limits import MAX_RESPONSE_BYTES
 
 from ..kms import (
@@ -464,6 +465,38 @@ def test_answer_that_is_too_long_is_refused_and_its_work_taken_back(alice):
     assert alice.locate()[0] == 0
     assert statuses(alice.ask(create(), header=limited(1000))) == ["Success"]
     assert alice.locate()[0] == 1
+
+
+def test_items_of_many_values_are_answered_as_they_are_alone(alice):
+    """They are written one by one, and others stand between them as they come."""
+    groups = [text("ObjectGroup", f"g{number}") for number in range(200)]
+    key = alice.create(*groups)
+    items = [
+        batch_item("GetAttributes", uid(key), item_id=b"a"),
+        batch_item("GetAttributes", uid("absent"), item_id=b"b"),
+        batch_item("GetAttributes", uid(key), item_id=b"c"),
+        batch_item("GetAttributeList", uid(key)),
+    ]
+    first, failed, second, listed = alice.ask(*items, header=[CONTINUE])
+    assert [*map(strip_id, (first, second))] == [strip_id(alice.ask(items[0])[0])] * 2
+    assert first["ResponsePayload", "UniqueIdentifier"] == key
+    assert [item["value"] for item in first["ResponsePayload", "Attributes"]].count("g7") == 1
+    assert [each["UniqueBatchItemID"] for each in (first, failed, second)] == ["61", "62", "63"]
+    assert statuses([failed, listed]) == ["ItemNotFound", "Success"]
+
+    root = json_codec.parse(json.dumps(message(*items, header=[CONTINUE])).encode())[0]
+    answer = binary_codec.parse(alice.send_binary(binary_codec.format(root)))
+    alone = binary_codec.parse(
+        alice.send_binary(
+            binary_codec.format(json_codec.parse(json.dumps(message(items[0])).encode())[0])
+        )
+    )
+    assert answer.value[1] == alone.value[1]
+    assert [item.tag for item in answer.value[1:]] == ["BatchItem"] * 4
+
+
+def strip_id(item):
+    return [field for field in item.item["value"] if field["tag"] != "UniqueBatchItemID"]
 
 
 def test_size_is_that_of_binary_ttlv(alice):

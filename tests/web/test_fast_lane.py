@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import re
 import socket
 import threading
@@ -19,6 +20,7 @@ from kms_tornado.auth.principal import Principal
 from kms_tornado.kmip import binary_codec, json_codec
 from kms_tornado.service.kms import KMS
 from kms_tornado.settings import ServiceSettings
+from kms_tornado.web.answers import Answer
 from kms_tornado.web.app import make_app
 from kms_tornado.web.fast_lane import FastLane
 from kms_tornado.web.kmip_exchange import OFFLOAD_BYTES, Exchange
@@ -276,6 +278,37 @@ def test_client_that_goes_before_its_answer_leaves_nothing_behind(host, monkeypa
         assert began.wait(10)
     may_end.set()
     eventually(lambda: nothing_in_flight(host))
+
+
+def test_long_answer_is_whole_and_in_flight_until_its_client_has_it(host, monkeypatch):
+    octets = os.urandom(1024) * 20_000
+
+    async def at_length(self: Exchange, body: bytes) -> Answer:
+        return Answer(200, JSON, octets)
+
+    monkeypatch.setattr(Exchange, "find_answer", at_length)
+    with socket.create_connection(("127.0.0.1", host.client.port)) as client:
+        client.sendall(HEAD.replace(b"1000", b"7") + b"1234567")
+        head, start = client.recv(4096).split(b"\r\n\r\n")
+        assert b"Content-Length: %d" % len(octets) in head
+        assert not nothing_in_flight(host)
+        rest = client.makefile("rb").read(len(octets) - len(start))
+    assert start + rest == octets
+    eventually(lambda: nothing_in_flight(host))
+
+
+def test_client_that_goes_in_the_middle_of_a_long_answer_leaves_nothing_behind(
+    host, monkeypatch, caplog
+):
+    async def at_length(self: Exchange, body: bytes) -> Answer:
+        return Answer(200, JSON, bytes(20_000_000))
+
+    monkeypatch.setattr(Exchange, "find_answer", at_length)
+    with socket.create_connection(("127.0.0.1", host.client.port)) as gone:
+        gone.sendall(HEAD.replace(b"1000", b"7") + b"1234567")
+        assert gone.recv(4096)
+    eventually(lambda: nothing_in_flight(host))
+    assert "Traceback" not in caplog.text
 
 
 def test_bug_is_500_that_says_nothing_and_a_traceback_in_the_log(host, monkeypatch, caplog):

@@ -40,6 +40,7 @@ ROW_TO_CHECK = (*AUTHENTIC_COLUMNS, objects.c.mac, *_DERIVED)
 #: Places in a row of any of these kinds.
 UID = AUTHENTIC_NAMES.index("uid")
 OWNER = AUTHENTIC_NAMES.index("owner")
+_ATTRIBUTES = AUTHENTIC_NAMES.index("attributes")
 GRANTS = AUTHENTIC_NAMES.index("grants")
 _DIGEST = len(AUTHENTIC_COLUMNS) - 1
 _MAC = len(AUTHENTIC_COLUMNS)
@@ -130,6 +131,21 @@ def cache_by_length(parse: Callable[[str], _T]) -> Callable[[str], _T]:
         return parse_long(text) if length <= _LONG else parse(text)
 
     return parse_cached
+
+
+#: Characters of attributes and grants in a row, which are parsed in a few milliseconds. No common row has as many.
+_MAX_PARSED_ON_LOOP = 16_384
+
+
+def is_long(row: Sequence[Any]) -> bool:
+    """Whether to parse and check the row, of any of the kinds above, would hold the event loop."""
+    attributes, grants = row[_ATTRIBUTES], row[GRANTS]
+    # Of no other type, unless something else than this server wrote the row.
+    return (
+        isinstance(attributes, str)
+        and isinstance(grants, str)
+        and len(attributes) + len(grants) > _MAX_PARSED_ON_LOOP
+    )
 
 
 class RowParser:

@@ -30,7 +30,7 @@ from .index_check import IndexCheck
 from .naming import parse_naming, settle_naming
 from .queries import PreparedQueries
 from .row_macs import AlteredRow, RowAuthenticator, altered_object, log_altered
-from .rows import GRANTS, RowParser
+from .rows import GRANTS, RowParser, is_long
 from .sealing import bring_under_macs, log_sealed
 from .search import SearchStatements, shape_locate, shape_tag_search
 from .search_statements import parse_page
@@ -43,6 +43,9 @@ _STOP_S = 3.0
 
 # Comparing the rows of one object takes less than a tenth of a millisecond, if its attributes are few.
 _MAX_CHECKED_ON_LOOP = 16
+
+# SQLite only compiles a statement for more tags in a millisecond or more.
+_MAX_TAGS_ON_LOOP = 32
 
 
 class SQLStore:
@@ -108,7 +111,13 @@ class SQLStore:
     async def get(self, uid: UniqueIdentifier) -> ManagedObject | None:
         rows = await self._database.read(self._queries.by_uid, {"uid": uid})
         with _logging_altered_rows:
-            return self._parser.parse_row(rows[0]) if rows else None
+            return await self._parse_row(rows[0]) if rows else None
+
+    async def _parse_row(self, row: Sequence[Any]) -> ManagedObject:
+        """The object of the row. Raises AlteredRow."""
+        if is_long(row):
+            return await asyncio.to_thread(self._parser.parse_row, row)
+        return self._parser.parse_row(row)
 
     async def is_taken(self, uid: UniqueIdentifier, *, owner: str) -> bool:
         rows = await self._database.read(self._queries.identifier, {"uid": uid})
@@ -122,7 +131,7 @@ class SQLStore:
         if not rows:
             return None
         with _logging_altered_rows:
-            target = self._parser.parse_row(rows[0])
+            target = await self._parse_row(rows[0])
         if target.owner == principal:
             return target
         return await self._get_granted(uid, principal, rights) if rights else None
@@ -135,11 +144,15 @@ class SQLStore:
         rows = await self._database.read(self._queries.by_uid_with_grants, values)
         if not rows:
             return None
-        row = rows[0][:-2]
-        with _logging_altered_rows:
+
+        def decide() -> ManagedObject | None:
+            row = rows[0][:-2]
             target = self._parser.parse_row(row)
             check_index_rows(uid, row[GRANTS], principal, [row[-2:] for row in rows])
-        return target if rights_of(row[GRANTS], principal).intersection(rights) else None
+            return target if rights_of(row[GRANTS], principal).intersection(rights) else None
+
+        with _logging_altered_rows:
+            return await asyncio.to_thread(decide) if is_long(rows[0]) else decide()
 
     async def find_tagged(self, search: TagSearch, after: Groups = ()) -> Sequence[ManagedObject]:
         if not search.tags:  # every object has all the tags of an empty list
@@ -149,10 +162,15 @@ class SQLStore:
         statement = await self._searches.tagged.get(shape)
         if any(after):
             rows = await self._search_after(after, statement, next(values))
+        elif len(search.tags) > _MAX_TAGS_ON_LOOP:
+            rows = await self._database.search(statement, next(values))
         else:
             rows = await self._database.search_tagged(statement, values)
         with _logging_altered_rows:
-            return [self._parse_tagged(row, search) for row in rows]
+            parse = partial(self._parse_tagged, search=search)
+            if any(map(is_long, rows)):
+                return await asyncio.to_thread(lambda: [*map(parse, rows)])
+            return [*map(parse, rows)]
 
     def _parse_tagged(self, row: Sequence[Any], search: TagSearch) -> ManagedObject:
         """The object, which the statement found by its rows in other tables, if it is one to be found."""
@@ -175,12 +193,15 @@ class SQLStore:
             page, rows = parse_page(await self._database.search(statement, values)), []
             for check, uids in self._index_check.prepare(page.uids):
                 rows += await self._database.search(check, uids)
-        with _logging_altered_rows:
-            if len(rows) > _MAX_CHECKED_ON_LOOP:
-                await asyncio.to_thread(self._index_check.check_rows, rows)
-            else:
-                self._index_check.check_rows(rows)
+        await self._check_index(rows)
         return page
+
+    async def _check_index(self, rows: Rows) -> list[dict[str, Any]]:
+        """As `IndexCheck.check_rows`."""
+        with _logging_altered_rows:
+            if len(rows) > _MAX_CHECKED_ON_LOOP or any(map(is_long, rows)):
+                return await asyncio.to_thread(self._index_check.check_rows, rows)
+            return self._index_check.check_rows(rows)
 
     async def _locate_after(
         self, groups: Groups, statement: Prepared, values: Values
@@ -225,11 +246,10 @@ class SQLStore:
     ) -> Mapping[str, frozenset[Operation]] | None:
         ((statement, values),) = self._index_check.prepare([uid])
         rows = await self._database.read(statement, values)
-        with _logging_altered_rows:
-            for row in self._index_check.check_rows(rows):
-                if row["owner"] == owner:
-                    table = parse_grants(row["grants"])
-                    return {user: frozenset(map(Operation, table[user])) for user in sorted(table)}
+        for row in await self._check_index(rows):
+            if row["owner"] == owner:
+                table = parse_grants(row["grants"])
+                return {user: frozenset(map(Operation, table[user])) for user in sorted(table)}
         return None
 
     async def list_owned(self, principal: str) -> Sequence[ManagedObject]:

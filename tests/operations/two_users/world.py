@@ -13,8 +13,10 @@ from kms_tornado.crypto.key_wrapping import unwrap_gcm, unwrap_kw, unwrap_kwp
 from kms_tornado.crypto.material import KeyMaterial
 from kms_tornado.domain.managed_object import STORED_WRAPPED_TAG, ManagedObject, UniqueIdentifier
 from kms_tornado.errors import KMIPError
+from kms_tornado.kmip import json_codec
 from kms_tornado.kmip.batch_items import RequestItem
 from kms_tornado.kmip.enums import BatchErrorContinuationOption, Operation
+from kms_tornado.kmip.long_answers import is_written
 from kms_tornado.kmip.objects import EncodedKeyValue, KeyBlock, decode_key_block, decode_key_value
 from kms_tornado.kmip.requests import RequestHeader, RequestMessage
 from kms_tornado.kmip.schema import to_node
@@ -225,7 +227,9 @@ def _is_same(attempted: Any, sent: Any) -> bool:
 def strings_in(node: Node) -> Iterator[bytes]:
     """All octets and texts of an answer, and whole numbers of any length as octets."""
     value = node.value
-    if isinstance(value, tuple):
+    if is_written(node):
+        yield from strings_in(json_codec.parse(value)[0])
+    elif isinstance(value, tuple):
         for child in value:
             yield from strings_in(child)
     elif isinstance(value, bytes):

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from contextlib import nullcontext
 
 import pytest
 
 from kms_tornado.domain.search import LocateSearch, ObjectFilter, TagSearch
 from kms_tornado.errors import Unavailable
-from kms_tornado.kmip.enums import State
-from kms_tornado.store.base import CheckValues, Insert, OtherMasterKey
+from kms_tornado.kmip.enums import Operation, State
+from kms_tornado.store.base import CheckValues, Grant, Insert, OtherMasterKey
+from kms_tornado.store.sql.rows import RowParser
 
-from ..helpers import ALICE, CHECK, ROW_MAC, an_object, locate, run, store_at, with_store
+from ..helpers import (
+    ALICE,
+    CHECK,
+    KEY_ATTRIBUTES,
+    ROW_MAC,
+    an_object,
+    locate,
+    run,
+    store_at,
+    with_store,
+)
 
 # --- the server's own ---------------------------------------------------------------------------
 
@@ -74,6 +86,49 @@ def test_a_closed_store_is_unavailable(place, call, opening):
             await call(store)
 
     with_store(place, body)
+
+
+GRANTEES = [f"user-{number}-{'x' * 40}" for number in range(300)]
+LONG = {"attributes": KEY_ATTRIBUTES.replace(object_groups=tuple(map(str, range(2000))))}
+READS = {
+    "get": lambda store: store.get("one"),
+    "get_for, the owner": lambda store: store.get_for("one", principal=ALICE),
+    "get_for, a grantee": lambda store: store.get_for(
+        "one", principal=GRANTEES[0], rights={Operation.GET}
+    ),
+    "find_tagged": lambda store: store.find_tagged(TagSearch(frozenset({"_kk"}), principal=ALICE)),
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "grantees", "is_long"),
+    [
+        pytest.param({}, GRANTEES[:1], False, id="an ordinary object"),
+        pytest.param(LONG, GRANTEES[:1], True, id="long attributes"),
+        pytest.param({}, GRANTEES, True, id="many grantees"),
+    ],
+)
+@pytest.mark.parametrize("read", READS.values(), ids=READS)
+def test_only_a_row_that_takes_long_to_parse_is_parsed_off_the_event_loop(
+    place, read, changes, grantees, is_long, monkeypatch
+):
+    threads = set()
+    parse = RowParser.parse_row
+
+    def watched(self, row):
+        threads.add(threading.get_ident())
+        return parse(self, row)
+
+    async def body(store):
+        await store.commit([Insert(an_object("one", **changes))])
+        rights = frozenset({Operation.GET})
+        await store.commit([Grant("one", ALICE, grantee, rights) for grantee in grantees])
+        monkeypatch.setattr(RowParser, "parse_row", watched)
+        found = await read(store)
+        assert (found[0] if isinstance(found, list) else found).uid == "one"
+        return threading.get_ident() in threads
+
+    assert with_store(place, body) is not is_long
 
 
 def test_stopping_finishes_the_writes_that_were_accepted(place):
