@@ -39,7 +39,7 @@ from kms_tornado.service.admission import CONCURRENCY
 from kms_tornado.service.bytes_in_flight import MOST, MOST_OF_PRINCIPAL
 from kms_tornado.service.catalogue import ALL_OBJECT_TYPES, CATALOGUE
 from kms_tornado.service.limits import MAX_DATA_BYTES, MAX_RESPONSE_BYTES
-from kms_tornado.store.bounds import MAX_GRANTEES, MAX_LISTED
+from kms_tornado.store.bounds import MAX_GRANTED_TO_EVERYONE, MAX_GRANTEES, MAX_LISTED
 from kms_tornado.web import connections
 
 ROOT = Path(__file__).parent.parent
@@ -143,6 +143,12 @@ LIMITS = (
     Limit("identifiers in one answer to Locate", MAX_LOCATED, "items", "a page of that many"),
     Limit("objects in a listing", MAX_LISTED, "objects", "the newest; Locate finds the others"),
     Limit("users with rights on one object", MAX_GRANTEES, "users", "Server_Limit_Exceeded"),
+    Limit(
+        "objects of one owner that are granted to `*`",
+        MAX_GRANTED_TO_EVERYONE,
+        "objects",
+        "Server_Limit_Exceeded",
+    ),
     Limit("values in one search by Locate", MAX_SOUGHT_VALUES, "values", "Invalid_Field"),
     Limit("object", MAX_OBJECT_BYTES, "bytes", "Invalid_Field"),
     Limit("wrapped object", MAX_WRAPPED_BYTES, "bytes", "Invalid_Field"),

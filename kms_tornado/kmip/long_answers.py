@@ -22,11 +22,6 @@ _MARK_OCTETS = 16
 _NUMBER_OCTETS = 4
 
 
-def write_item(item: Node, dialect: Dialect) -> bytes:
-    """The item of a message in its final form."""
-    return _format(item, dialect)
-
-
 def replace_by_written(item: Node, octets: bytes) -> Node:
     """The item as `write_item` wrote it, which `format_long` copies into the answer."""
     return item._replace(value=octets)
@@ -39,18 +34,19 @@ def is_written(item: Node) -> bool:
 def format_long(node: Node, dialect: Dialect) -> bytes:
     """The answer in its dialect, for one that takes longer than a few milliseconds or has written items."""
     if node.tag != "ResponseMessage" or not isinstance(node.value, tuple):
-        return _format(node, dialect)
+        return write_item(node, dialect)
     empty = node._replace(value=())
     if dialect is Dialect.BINARY:
-        return binary_codec.enclose(empty, [_format(child, dialect) for child in node.value])
+        return binary_codec.enclose(empty, [write_item(child, dialect) for child in node.value])
     parts: list[bytes] = []
     for child in node.value:
-        parts += b"," if parts else b"", _format(child, dialect)
+        parts += b"," if parts else b"", write_item(child, dialect)
     # The members of a message stand in the order tag, type, value in every dialect that has messages.
     return b"".join((json_codec.format(empty, dialect)[: -len(b"]}")], *parts, b"]}"))
 
 
-def _format(node: Node, dialect: Dialect) -> bytes:
+def write_item(node: Node, dialect: Dialect) -> bytes:
+    """The item of a message, or a whole answer that is none, in its final form."""
     if node.type is ItemType.STRUCTURE and isinstance(node.value, bytes):
         return node.value
     if dialect is Dialect.BINARY:

@@ -17,6 +17,9 @@ MAX_LISTED = 1000
 #: Users with rights on one object: the listing for its owner has no pages.
 MAX_GRANTEES = 1000
 
+#: Objects of one owner that are granted to everyone: each user's Locate looks at all of them.
+MAX_GRANTED_TO_EVERYONE = 250
+
 _LARGEST_NUMBER = 2**63 - 1
 
 

@@ -46,6 +46,7 @@ MORE_ELSEWHERE = {
     "objects of one owner": "tests/store",
     "objects in a listing": "tests/store/sql/test_grants.py",
     "users with rights on one object": "tests/store/sql/test_grants.py",
+    "objects of one owner that are granted to `*`": "the same",
     "streams of one user": "tests/operations/common/test_streams.py",
     "data decrypted in parts": "below",
     "RSA key": "tests/crypto",

@@ -253,7 +253,7 @@ class _ChangeApplier:
 
     def _index_grants(self, uid: str, owner: str) -> grants.IndexedObject:
         stored = self._check_owner(uid, owner)
-        return grants.IndexedObject(uid, stored.serial, stored.values["grants"])
+        return grants.IndexedObject(uid, owner, stored.serial, stored.values["grants"])
 
     def _write_grants(self, uid: str, text: str) -> None:
         stored = self._stored[uid]

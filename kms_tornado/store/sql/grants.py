@@ -14,14 +14,14 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import bindparam, delete, func, insert, select
 
 from ...errors import ServerLimitExceeded
 from ...kmip.enums import Operation
 from ...user_names import EVERYONE
-from ..bounds import MAX_GRANTEES
+from ..bounds import MAX_GRANTED_TO_EVERYONE, MAX_GRANTEES
 from .row_macs import altered_object
-from .schema import grants
+from .schema import grants, objects
 from .statements import Runner, Statement
 
 #: {grantee: operations}, none of them empty.
@@ -56,9 +56,10 @@ def rights_of(text: str, principal: str) -> frozenset[int]:
 
 
 class IndexedObject(NamedTuple):
-    """An object whose grants are changed. text: of its verified row."""
+    """An object whose grants are changed. owner, text: of its verified row."""
 
     uid: str
+    owner: str
     serial: int
     text: str
 
@@ -70,6 +71,12 @@ _insert = Statement(insert(grants), grants.columns.keys())
 _delete = Statement(
     delete(grants).where(*_of_grantee, grants.c.operation == bindparam("of_operation"))
 )
+# From the grants to their objects: of those there are fewer than an owner may have objects.
+_count_for_everyone = Statement(
+    select(func.count(grants.c.object.distinct()))
+    .join_from(grants, objects, objects.c.serial == grants.c.object)
+    .where(grants.c.grantee == bindparam("everyone"), objects.c.owner == bindparam("of_owner"))
+)
 _delete_all = Statement(delete(grants).where(_of_object))
 
 
@@ -78,7 +85,8 @@ def grant(
 ) -> str:
     """Add the rights that the grantee does not have yet; the new text.
 
-    Raises ServerLimitExceeded for a grantee beyond MAX_GRANTEES, and AlteredRow.
+    Raises ServerLimitExceeded for a grantee beyond MAX_GRANTEES, and for EVERYONE beyond
+    MAX_GRANTED_TO_EVERYONE objects of the owner; and AlteredRow.
     """
     table = parse_grants(target.text)
     granted = table.get(grantee, frozenset())
@@ -90,6 +98,8 @@ def grant(
         raise ServerLimitExceeded(
             f"at most {MAX_GRANTEES} users have rights on one object: * stands for everyone"
         )
+    if grantee == EVERYONE and not granted:
+        _check_granted_to_everyone(runner, target.owner)
     runner.change_all(
         _insert,
         [
@@ -98,6 +108,17 @@ def grant(
         ],
     )
     return format_grants({**table, grantee: granted | new})
+
+
+def _check_granted_to_everyone(runner: Runner, owner: str) -> None:
+    """Raises ServerLimitExceeded where the owner has granted as many objects to everyone as may be."""
+    values = {"everyone": EVERYONE, "of_owner": owner}
+    ((number,),) = runner.select(_count_for_everyone, values)
+    if number >= MAX_GRANTED_TO_EVERYONE:
+        raise ServerLimitExceeded(
+            f"at most {MAX_GRANTED_TO_EVERYONE} of one owner's objects are granted to *: "
+            "withdraw * from another one, or grant this one to users by name"
+        )
 
 
 def withdraw(

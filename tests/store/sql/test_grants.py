@@ -12,7 +12,7 @@ from kms_tornado.errors import InvalidField, ServerLimitExceeded
 from kms_tornado.kmip.enums import ObjectType, Operation, State
 from kms_tornado.kmip.payloads import DateRange
 from kms_tornado.store.base import Conflict, Grant, Insert, Remove, Replace, Withdraw
-from kms_tornado.store.bounds import MAX_GRANTEES, MAX_LISTED
+from kms_tornado.store.bounds import MAX_GRANTED_TO_EVERYONE, MAX_GRANTEES, MAX_LISTED
 
 from ..helpers import ALICE, BOB, an_object, locate, seeking, uids, with_store
 
@@ -329,6 +329,29 @@ def test_so_many_users_have_rights_on_an_object_and_no_more(place):
         await store.commit([withdraw("one", GET, grantee=users[1])])
         await store.commit([grant("one", GET, grantee="one more")])
         assert len(await store.list_grants("one", owner=ALICE)) == MAX_GRANTEES
+
+    run(place, body)
+
+
+def test_so_many_objects_of_an_owner_are_granted_to_everyone_and_no_more(place):
+    """Every user's Locate looks at all of them."""
+
+    async def body(store):
+        public = [str(number) for number in range(MAX_GRANTED_TO_EVERYONE)]
+        await store.commit([Insert(an_object(uid)) for uid in [*public, "more"]])
+        await store.commit([Insert(an_object("bob's", owner=BOB))])
+        await store.commit([grant(uid, GET, ENCRYPT, grantee="*") for uid in public])
+        with pytest.raises(ServerLimitExceeded, match=r"withdraw \* from another"):
+            await store.commit([grant("more", GET, grantee="*")])
+        assert await store.list_grants("more", owner=ALICE) == {}
+        # Nothing else is refused: other users, more rights to such an object, other owners.
+        await store.commit([grant("more", GET, grantee=BOB)])
+        await store.commit([grant(public[0], DESTROY, grantee="*")])
+        await store.commit([grant("bob's", GET, grantee="*", owner=BOB)])
+        await store.commit([withdraw(public[1], GET, ENCRYPT, grantee="*")])
+        await store.commit([grant("more", GET, grantee="*")])
+        with pytest.raises(ServerLimitExceeded):
+            await store.commit([grant(public[1], GET, grantee="*")])
 
     run(place, body)
 
