@@ -135,7 +135,7 @@ class AdditionWriter:
     ) -> None:
         began = time.monotonic()
         try:
-            with pipelined(connection) as pipeline:
+            with pipelined(connection, prepares=True) as pipeline:
                 await self._recall(pipeline, addition)
                 commands = [*make_beginning(lock_timeout_ms), *self._make_commands(addition)]
                 await self._send(pipeline, commands)

@@ -61,13 +61,19 @@ class ConnectionLost(Interrupted):
 class Pipeline:
     """One connection during one transaction. was_commit_sent: whether the transaction may be done.
 
+    prepares: whether statements are prepared. psycopg takes one for prepared whose preparation a failed command
+    before it prevented, until the transaction is rolled back; so none are where a transaction goes on after an error.
+
     cursors: of the commands that were sent last. After an error, `pgresult` is None for the command that
     failed and those behind it, which may be missing.
     """
 
-    def __init__(self, connection: psycopg.AsyncConnection[Any], reply: Reply) -> None:
+    def __init__(
+        self, connection: psycopg.AsyncConnection[Any], reply: Reply, *, prepares: bool
+    ) -> None:
         self._connection = connection
         self._reply = reply
+        self._prepare = None if prepares else False
         self.was_commit_sent = False
         self.cursors: list[psycopg.AsyncCursor[Any]] = []
 
@@ -96,8 +102,7 @@ class Pipeline:
             self.was_commit_sent = self.was_commit_sent or command is COMMIT
             cursor = self._connection.cursor()
             self.cursors.append(cursor)
-            # psycopg takes a statement for prepared whose preparation a failed command before it prevented.
-            await cursor.execute(*command, prepare=False)
+            await cursor.execute(*command, prepare=self._prepare)
 
 
 def make_beginning(lock_timeout_ms: int) -> list[Command]:
@@ -115,10 +120,12 @@ def check_committed(pipeline: Pipeline) -> None:
 
 
 @contextmanager
-def pipelined(connection: psycopg.AsyncConnection[Any]) -> Iterator[Pipeline]:
+def pipelined(
+    connection: psycopg.AsyncConnection[Any], *, prepares: bool = False
+) -> Iterator[Pipeline]:
     """Raises the errors that this module names, and what else the block raises."""
     with reply_within(connection, connections.REPLY_TIMEOUT_S) as reply:
-        pipeline = Pipeline(connection, reply)
+        pipeline = Pipeline(connection, reply, prepares=prepares)
         try:
             yield pipeline
         except (load_driver_error(), OSError) as exc:

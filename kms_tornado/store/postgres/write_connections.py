@@ -85,7 +85,7 @@ class WriteConnections:
         if self._is_open and connection.info.transaction_status.name in {"INTRANS", "INERROR"}:
             try:
                 with reply_within(connection, connections.REPLY_TIMEOUT_S):
-                    await connection.execute("ROLLBACK")
+                    await connection.rollback()  # psycopg forgets what it took for prepared, too
             except (self._driver_error, OSError):  # lost, which rolls back as well
                 pass
         if self._is_open and self._connector.is_usable(connection):

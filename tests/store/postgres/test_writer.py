@@ -12,6 +12,7 @@ from kms_tornado.errors import ObjectAlreadyExists, Unavailable
 from kms_tornado.store.base import Conflict, Insert, Replace
 from kms_tornado.store.postgres import engine, writer
 from kms_tornado.store.postgres.additions import AdditionWriter
+from kms_tornado.store.postgres.connector import Connector
 from kms_tornado.store.postgres.queue import JobQueue
 from kms_tornado.store.sql import store as sql_store
 from kms_tornado.store.sql.row_macs import AlteredRow
@@ -211,6 +212,24 @@ def test_an_edited_number_of_objects_stops_its_owners_creates_alone(url):
         assert outcomes[1::2] == [None] * 3
 
     with_store(url, body)
+
+
+def test_no_statement_is_taken_for_prepared_that_stood_behind_one_that_failed(url, monkeypatch):
+    """PostgreSQL would not know it, and the connection would be given up."""
+    given_up = []
+    monkeypatch.setattr(Connector, "drop_all", lambda self, **_: given_up.append(self))
+
+    async def main():
+        async with opened(url) as one, opened(url) as other:
+            # In the last turns, the first attempt fails at the number that is remembered, and the second succeeds.
+            # psycopg prepares a statement at the sixth time, which is the first attempt of the last turn.
+            for turn, creates in enumerate([1, 2, 1, 1]):
+                for n in range(creates):
+                    await one.commit(insert(f"{turn} {n}"))
+                await other.commit(insert(f"{turn}"))
+
+    run(main())
+    assert not given_up
 
 
 # --- others in the way --------------------------------------------------------------------------
