@@ -30,7 +30,8 @@ POOL_SIZES = {"transaction": 3, "session": 40}
 class PgBouncer:
     """As nobody, who runs the cluster, too: it refuses to run as root."""
 
-    def __init__(self, database_url, pool_mode):
+    def __init__(self, database_url, configuration):
+        """configuration: how it pools, at the end in the section [pgbouncer]."""
         program = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
         if program is None:
             pytest.skip("no PgBouncer on this machine")
@@ -38,18 +39,9 @@ class PgBouncer:
         self.directory = Path(tempfile.mkdtemp(prefix="kms-pgbouncer-", dir="/tmp"))
         self.database = postgres.name_of(database_url)
         (self.directory / "pgbouncer.ini").write_text(
-            f"""
-            [databases]
-            * = host={cluster.directory} user={postgres.USER}
-            [pgbouncer]
-            listen_addr =
-            listen_port = 5432
-            unix_socket_dir = {self.directory}
-            auth_type = any
-            pool_mode = {pool_mode}
-            default_pool_size = {POOL_SIZES[pool_mode]}
-            logfile = {self.directory}/log
-            """.replace("            ", "")
+            f"{configuration}\n"
+            f"listen_addr =\nlisten_port = 5432\nunix_socket_dir = {self.directory}\n"
+            f"auth_type = any\nlogfile = {self.directory}/log\n"
         )
         account = cluster._as_somebody
         if account:
@@ -84,7 +76,11 @@ class PgBouncer:
 @pytest.fixture(scope="module", params=POOL_SIZES)
 def url(request):
     database = postgres_or_skip(lambda: postgres.cluster().new_database())
-    pooler = PgBouncer(database, request.param)
+    pooler = PgBouncer(
+        database,
+        f"[databases]\n* = host={postgres.cluster().directory} user={postgres.USER}\n[pgbouncer]\n"
+        f"pool_mode = {request.param}\ndefault_pool_size = {POOL_SIZES[request.param]}",
+    )
     yield pooler.url
     pooler.stop()
 
