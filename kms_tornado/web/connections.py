@@ -66,6 +66,7 @@ class Stream(Protocol):
     def reading(self) -> bool: ...
     def writing(self) -> bool: ...
     def closed(self) -> bool: ...
+    def close(self) -> None: ...
     def abort(self) -> None: ...
 
 
@@ -161,6 +162,10 @@ class Connections:
             own.pop(stream, None)
             if not own:
                 del self._of_client[stream.client]
+
+    def close_all(self) -> None:
+        for stream in list(self._open):
+            stream.close()
 
     def mark_busy(self, stream: Stream) -> None:
         """A request has begun."""

@@ -84,8 +84,11 @@ class HTTPFront:
         """Accept nothing more, wait for the requests in flight, for at most timeout_s, and close all."""
         if self._acceptor is not None:
             self._acceptor.stop()
+        # A client that ignores `Connection: close` would otherwise be served until the time is over.
+        self._server.conn_params.no_keep_alive = True
         await _wait_for_answers(in_flight, timeout_s)
         self._connections.stop_sweeping()
+        self._connections.close_all()  # at once: Tornado closes the next one when the last one has ended
         # Closing its connection does not wake a request that waits for an issuer's keys. Stopping
         # the token layer does, and that comes next, so this waits for a moment only. Cancelling
         # the task instead would log a fault for each such request.

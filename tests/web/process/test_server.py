@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
+import sqlite3
 import threading
 import time
 
@@ -17,6 +18,7 @@ from ...server import (
     QUICK,
     ServerProcess,
     check_log,
+    read_all,
     send_head,
     serving,
     trusting,
@@ -50,6 +52,19 @@ def test_start_up_line_in_json_names_the_url_too(tmp_path):
         pass
     entries = [json.loads(line) for line in server.output["stderr"]]
     assert f"listening on {server.url}" in [entry["message"] for entry in entries]
+
+
+_BODY = json.dumps(CREATE).encode()
+CREATE_REQUEST = (
+    b"POST /kmip_2_1 HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    b"Content-Length: %d\r\n\r\n%b" % (len(_BODY), _BODY)
+)
+
+
+def send_create(client):
+    sock = client.connect()
+    sock.sendall(CREATE_REQUEST)
+    return sock
 
 
 # --- stopping -----------------------------------------------------------------------------------
@@ -86,6 +101,52 @@ def test_shutdown_timeout_bounds_a_request_that_waits_for_a_silent_issuer(tmp_pa
                 assert server.stop() == 0
             assert time.monotonic() - began < 4
             check_log(server)
+
+
+def test_requests_that_a_stop_does_not_wait_for_get_no_answer_and_leave_no_error(tmp_path):
+    """Whatever they wait for: here another process has locked the database."""
+    with ServerProcess(*NO_AUTH, "--shutdown-timeout", "0.3", cwd=tmp_path) as server:
+        with send_create(server.client) as sock:
+            assert sock.recv(12) == b"HTTP/1.1 200"
+        with contextlib.closing(sqlite3.connect(tmp_path / "kms-data" / "kms.db")) as other:
+            other.execute("BEGIN IMMEDIATE")
+            clients = [send_create(server.client) for _ in range(4)]
+            time.sleep(0.2)
+            assert server.stop() == 0
+        answers = []
+        for client in clients:
+            with client, contextlib.suppress(ConnectionError):
+                answers.append(read_all(client))
+        assert b"".join(answers) == b""
+        check_log(server)
+
+
+def test_a_connection_that_is_told_to_close_is_closed_though_its_client_asks_on(tmp_path):
+    """Else a busy client holds the stop up, and its last request is cut off."""
+    told = []
+    with ServerProcess(*NO_AUTH, cwd=tmp_path) as server:
+
+        def hammer():
+            with server.client.connect() as client, contextlib.suppress(ConnectionError):
+                answers_after = -1
+                while True:
+                    client.sendall(CREATE_REQUEST)
+                    head = client.recv(65536)
+                    if not head:
+                        break
+                    if b"Connection: close" in head or answers_after >= 0:
+                        answers_after += 1
+                told.append(answers_after)
+
+        threads = [threading.Thread(target=hammer) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.3)
+        assert server.stop() == 0
+        for thread in threads:
+            thread.join(10)
+        check_log(server)
+    assert max(told, default=0) <= 1
 
 
 def test_every_request_that_was_sent_before_the_stop_is_answered_whole(tmp_path):
