@@ -41,6 +41,7 @@ from kms_tornado.service.catalogue import ALL_OBJECT_TYPES, CATALOGUE
 from kms_tornado.service.limits import MAX_DATA_BYTES, MAX_RESPONSE_BYTES
 from kms_tornado.store.bounds import MAX_GRANTED_TO_EVERYONE, MAX_GRANTEES, MAX_LISTED
 from kms_tornado.web import connections
+from kms_tornado.web.process.streams import MAX_HEAD_LINES
 
 ROOT = Path(__file__).parent.parent
 
@@ -116,6 +117,14 @@ LIMITS = (
         "--send-timeout",
     ),
     Limit("time for a handshake of TLS", int(connections.HANDSHAKE_S), "seconds", _ENDS),
+    Limit("head of a request", 64 * 1024, "bytes", _ENDS),
+    Limit("lines of a head", MAX_HEAD_LINES, "lines", _ENDS),
+    Limit(
+        "unfinished heads of all connections",
+        connections.MOST_UNREAD,
+        "bytes",
+        "the longest are closed",
+    ),
     Limit("time for the head of a request", int(connections.HEAD_S), "seconds", _ENDS),
     Limit("time for the body of a request", int(connections.BODY_S), "seconds", _ENDS),
     Limit("time between two requests", int(connections.IDLE_S), "seconds", _ENDS),

@@ -33,6 +33,9 @@ BODY_S = 60.0  # a client that takes longer to send a body is holding the connec
 IDLE_S = 120.0  # longer than the 90 s for which clients' pools keep a connection
 _SWEEP_S = 1.0
 
+#: Bytes of heads that have begun and do not end, of all connections. They come at once, so a busy site has few.
+MOST_UNREAD = 32 * 1024 * 1024
+
 _CALM_S = 60.0  # between two lines of the log about refused connections
 
 #: What a connection may be closed for, as in metrics and log.
@@ -223,6 +226,20 @@ class Connections:
             if reason == "answer":
                 log.warning("an answer was dropped: %s", DROPS[reason])
             self._drop(stream, reason)
+
+        self._drop_long_heads()
+
+    def _drop_long_heads(self) -> None:
+        """Where unfinished heads take too much memory, end the longest, until half of it is free."""
+        heads = [stream for stream in itertools.chain(self._fresh, self._idle) if stream.unread]
+        size = sum([stream.unread for stream in heads])
+        if size <= MOST_UNREAD:
+            return
+        for stream in sorted(heads, key=lambda stream: stream.unread, reverse=True):
+            if size <= MOST_UNREAD // 2:
+                return
+            size -= stream.unread
+            self._drop(stream, "head")
 
     def _find_overdue(self, now: float) -> Iterator[tuple[Stream, str]]:
         """What has not moved since the last sweep waits since then, else since now."""

@@ -121,6 +121,14 @@ SERVER = (
     ),
     InternalName(_STREAM, "_state", "a half-closed connection is not listened to", "__init__"),
     InternalName(_STREAM, "_read_buffer_size", "tells a head that does not end", "__init__"),
+    InternalName(
+        _STREAM,
+        "_find_read_pos",
+        "overridden: a head that drips in is not searched again and again",
+    ),
+    InternalName(_STREAM, "_check_max_bytes", "a head that is too long ends its connection"),
+    InternalName(_STREAM, "_read_buffer", "a head is searched for its end", "__init__"),
+    InternalName(_STREAM, "_read_regex", "tells that a head is read", "__init__"),
     InternalName(_STREAM, "_total_write_done_index", "tells whether anybody reads", "__init__"),
     InternalName(
         "tornado.iostream.SSLIOStream",

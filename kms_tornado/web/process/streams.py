@@ -2,6 +2,9 @@
 
 - A client that has sent its request may close its sending side and wait for the answer (RFC 9112 §9.6).
   Tornado takes the end of its input for the end of the connection, and drops the answer.
+- A head may drip in byte by byte. Tornado searches all of it for its end at each byte, a millisecond for 60 kB:
+  one client could keep the loop busy. Here each byte is searched once. And a head has a bounded number of
+  lines, of which Tornado makes an object each.
 - `Connections` counts the streams, and closes those that wait too long; so a stream knows since when it
   has been quiet, and whether its reader makes progress.
 """
@@ -14,10 +17,15 @@ import socket
 import struct
 import termios
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from tornado.iostream import IOStream, SSLIOStream
+from tornado.iostream import IOStream, SSLIOStream, UnsatisfiableReadError
+
+#: Of the head of a request, which has at most 64 KiB. 13,000 empty fields take 20 ms to parse.
+MAX_HEAD_LINES = 500
+
+_BLANK_LINE = 4  # bytes, at most, by which a head ends
 
 _INT = struct.Struct("i")
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: what was not sent is dropped
@@ -45,6 +53,7 @@ class ServedStream(IOStream):
         self.waiting: tuple[object, float] = (None, 0.0)
         self._on_close = on_close
         self._has_input_ended = False
+        self._searched = self._lines = 0
         super().__init__(*args, **options)
 
     @property
@@ -72,6 +81,24 @@ class ServedStream(IOStream):
         with contextlib.suppress(OSError):
             (count,) = _INT.unpack(fcntl.ioctl(self.fileno(), termios.TIOCOUTQ, bytes(_INT.size)))
         return count
+
+    def read_until_regex(self, regex: bytes, max_bytes: int | None = None) -> Awaitable[bytes]:
+        """Only heads are read this way."""
+        self._searched = self._lines = 0
+        return super().read_until_regex(regex, max_bytes)
+
+    def _find_read_pos(self) -> int | None:
+        """As Tornado's, but what was searched for the end of a head is not searched again."""
+        if self._read_regex is None:
+            return super()._find_read_pos()
+        match = self._read_regex.search(self._read_buffer, max(0, self._searched - _BLANK_LINE + 1))
+        end = self._read_buffer_size if match is None else match.end()
+        self._lines += self._read_buffer.count(b"\n", self._searched, end)
+        self._searched = end
+        self._check_max_bytes(self._read_regex, end)
+        if self._lines > MAX_HEAD_LINES:
+            raise UnsatisfiableReadError(f"the head has more than {MAX_HEAD_LINES} lines")
+        return None if match is None else end
 
     def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
         """As Tornado's, but an end of the input that comes when nobody reads is kept for the next read."""

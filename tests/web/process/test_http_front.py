@@ -22,6 +22,7 @@ from kms_tornado.web.connections import Connections
 from kms_tornado.web.fast_lane import FastLane
 from kms_tornado.web.in_flight import InFlight
 from kms_tornado.web.process.http_front import HTTPFront
+from kms_tornado.web.process.streams import MAX_HEAD_LINES
 from kms_tornado.web.service_handler import ServerContext
 
 from ...issuer import write_tls_files
@@ -193,6 +194,39 @@ def test_idle_connection_that_has_served_a_request_is_closed_later(front):
         sock.sendall(HEALTH)
         assert sock.recv(65536).startswith(b"HTTP/1.1 200")
         assert is_ended(sock)
+
+
+@pytest.mark.parametrize(
+    ("lines", "is_served"), [(MAX_HEAD_LINES - 2, True), (MAX_HEAD_LINES, False)]
+)
+@pytest.mark.parametrize("end", [b"\r\n", b""], ids=["whole", "without its end"])
+def test_head_of_too_many_lines_ends_its_connection(front, lines, is_served, end):
+    """A head of 64 KiB may have 13,000 of them, which take 20 ms to parse."""
+    head = HEALTH[:-2] + b"a:\r\n" * (lines - 2) + end
+    with front.connect() as sock:
+        sock.sendall(head)
+        if is_served:
+            sock.sendall(b"" if end else b"\r\n")
+            assert sock.recv(65536).startswith(b"HTTP/1.1 200")
+        else:
+            assert is_ended(sock)
+
+
+def test_unfinished_heads_that_take_too_much_memory_are_ended_the_longest_first(front, monkeypatch):
+    monkeypatch.setattr(limits, "HEAD_S", 30)
+    monkeypatch.setattr(limits, "MOST_UNREAD", 200_000)
+    begun = b"GET /health HTTP/1.1\r\nHost: localhost\r\nX: "
+    before = front.connections.dropped["head"]
+    with contextlib.ExitStack() as stack:
+        short = stack.enter_context(front.connect())
+        short.sendall(begun)
+        long = [stack.enter_context(front.connect()) for _ in range(5)]
+        for sock in long:
+            sock.sendall(begun + b"x" * 60_000)
+        eventually(lambda: front.connections.dropped["head"] == before + 4)
+        assert sum(stream.unread for stream in tuple(front.connections._open)) <= 100_000
+        short.sendall(b"\r\n\r\n")
+        assert short.recv(65536).startswith(b"HTTP/1.1 200")
 
 
 # --- readers ------------------------------------------------------------------------------------

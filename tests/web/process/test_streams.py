@@ -1,14 +1,18 @@
-"""Clients that close their sending side behind the request, and wait for the answer."""
+"""Clients that close their sending side behind the request and wait for the answer, and heads that drip in."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
+import re
 import socket
 import ssl
 import time
 
 import pytest
+
+from kms_tornado.web.process.streams import ServedStream
 
 from ...bench.load import cpu_seconds
 from ...issuer import Issuer, write_tls_files
@@ -160,3 +164,51 @@ def test_half_closed_connection_costs_nothing_while_its_answer_is_made(server):
             assert cpu_seconds(server.process.pid) - before < 0.5 * took
     finally:
         issuer.answers.pop(issuer.jwks_path)
+
+
+# --- heads --------------------------------------------------------------------------------------
+
+END = re.compile(rb"\r?\n\r?\n")
+
+
+def read_head(*parts):
+    """What is read of a head that comes in these parts, and what stays."""
+
+    async def main():
+        near, far = socket.socketpair()
+        near.setblocking(False)
+        stream = ServedStream(near, client=None, on_close=lambda stream: None)
+        with contextlib.closing(stream), far:
+            reading = asyncio.ensure_future(stream.read_until_regex(END.pattern, 65536))
+            for part in parts:
+                far.sendall(part)
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+            return await asyncio.wait_for(reading, 20), bytes(stream._read_buffer)
+
+    return asyncio.run(main())
+
+
+@pytest.mark.parametrize("end", [b"\r\n\r\n", b"\n\n", b"\r\n\n", b"\n\r\n"])
+def test_head_is_found_wherever_its_parts_begin(end):
+    head = b"GET / HTTP/1.1\r\nHost: localhost" + end
+    rest = b"\r\n\r\n"
+    for place in range(len(head) - 6, len(head)):
+        for other in range(place, len(head) + 1):
+            parts = head[:place], head[place:other], head[other:] + rest
+            assert read_head(*filter(None, parts)) == (head, rest)
+
+
+def test_head_that_drips_in_is_searched_once_and_not_at_each_byte(monkeypatch):
+    searched = 0
+
+    class Counting:
+        def search(self, buffer, start=0):
+            nonlocal searched
+            searched += len(buffer) - start
+            return END.search(buffer, start)
+
+    monkeypatch.setattr(re, "compile", lambda pattern: Counting())
+    head = b"GET / HTTP/1.1\r\nX: " + b"x" * 3000 + b"\r\n\r\n"
+    assert read_head(*[bytes([byte]) for byte in head]) == (head, b"")
+    assert len(head) < searched < 10 * len(head)
