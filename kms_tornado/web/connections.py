@@ -2,9 +2,9 @@
 
 A connection is *busy* from the head of a request to the end of its answer, and *quiet* otherwise. Where
 all places are taken, a newcomer takes the place of one that has been quiet for a second: of the oldest
-that never sent a request, else of the one that is quiet longest. So neither silent sockets nor idle ones
-keep anybody out. Where all are busy, the newcomer is refused. The same holds for the places of one
-address, which has half of them at most, so that no address has all.
+that never sent a request, else of the one that is quiet longest, else of one whose body has been coming for
+seconds. So neither silent sockets nor idle nor slow ones keep anybody out. Where all others are busy, the
+newcomer is refused. The same holds for the quiet ones of one address, which has half of the places at most.
 
 Nothing is done for a single wait: a sweep goes over all connections every second, and ends those that
 wait too long for their client. A timer for each request would cost more than all else here.
@@ -16,7 +16,9 @@ import asyncio
 import itertools
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from ipaddress import IPv6Network
 from typing import Protocol
 
@@ -25,7 +27,7 @@ from ..networks import parse_address
 log = logging.getLogger("kms_tornado.server")
 
 _QUIET_S = 1.0  # a client that connects, or has an answer, sends within that time
-_SOUGHT = 64  # of an address's connections, the oldest, among which a quiet one is looked for
+_STALLED_S = 5.0  # a body that takes longer gives its place to others, where there is none
 
 HANDSHAKE_S = 10.0
 HEAD_S = 20.0  # from its first byte
@@ -73,6 +75,14 @@ class Stream(Protocol):
     def abort(self) -> None: ...
 
 
+@dataclass(slots=True)
+class _Share:
+    """The connections of one address. quiet: those that are, the one that is so longest first."""
+
+    count: int = 0
+    quiet: dict[Stream, None] = field(default_factory=dict)
+
+
 class Connections:
     """All connections of one process.
 
@@ -98,7 +108,9 @@ class Connections:
         #: In the order in which they became quiet; without those that are busy.
         self._fresh: dict[Stream, None] = {}
         self._idle: dict[Stream, None] = {}
-        self._of_client: dict[str, dict[Stream, None]] = {}
+        #: Those whose body takes long, the longest first. Empty where there are places.
+        self._stalled: deque[Stream] = deque()
+        self._of_client: dict[str, _Share] = {}
         self._sweeping: asyncio.TimerHandle | None = None
         self._told_at = dict.fromkeys(self.refused, -_CALM_S)
 
@@ -130,11 +142,13 @@ class Connections:
     def admit(self, client: str | None) -> bool:
         """Whether there is a place for another connection of the client; a quiet one may lose its own."""
         if client is not None:
-            own = self._of_client.get(client, {})
-            if len(own) >= self.most_of_client and not self._drop_quiet(
-                itertools.islice(own, _SOUGHT)
+            share = self._of_client.get(client)
+            if (
+                share is not None
+                and share.count >= self.most_of_client
+                and not self._drop_quiet(itertools.islice(share.quiet, 1))
             ):
-                self._refuse("address", f"{client} has {len(own):,} connections open")
+                self._refuse("address", f"{client} has {share.count:,} connections open")
                 return False
         if len(self._open) >= self.most and not self.make_room():
             self._refuse(
@@ -144,26 +158,33 @@ class Connections:
         return True
 
     def make_room(self, count: int = 1) -> int:
-        """Close as many quiet connections, if there are; how many it was."""
+        """Close as many quiet connections, if there are, else stalled ones; how many it was."""
         return sum(
             self._drop_quiet(
                 next(iter(streams)) for streams in (self._fresh, self._idle) if streams
             )
+            or self._drop_stalled()
             for _ in range(count)
         )
 
     def add(self, stream: Stream) -> None:
         self._open[stream] = self._fresh[stream] = None
         if stream.client is not None:
-            self._of_client.setdefault(stream.client, {})[stream] = None
+            share = self._of_client.setdefault(stream.client, _Share())
+            share.count += 1
+            share.quiet[stream] = None
 
     def remove(self, stream: Stream) -> None:
         """A stream that is closed."""
+        if stream not in self._open:
+            return
         for streams in (self._open, self._fresh, self._idle):
             streams.pop(stream, None)
-        if stream.client is not None and (own := self._of_client.get(stream.client)) is not None:
-            own.pop(stream, None)
-            if not own:
+        if stream.client is not None:
+            share = self._of_client[stream.client]
+            share.count -= 1
+            share.quiet.pop(stream, None)
+            if not share.count:
                 del self._of_client[stream.client]
 
     def close_all(self) -> None:
@@ -173,6 +194,8 @@ class Connections:
     def mark_busy(self, stream: Stream) -> None:
         """A request has begun."""
         (self._idle if stream.has_asked else self._fresh).pop(stream, None)
+        if stream.client is not None and (share := self._of_client.get(stream.client)) is not None:
+            share.quiet.pop(stream, None)
         stream.is_busy = stream.has_asked = True
         stream.changed_at = time.monotonic()
 
@@ -182,6 +205,8 @@ class Connections:
         stream.changed_at = time.monotonic()
         if stream in self._open:
             self._idle[stream] = None
+            if stream.client is not None:
+                self._of_client[stream.client].quiet[stream] = None
 
     def _drop_quiet(self, streams: Iterable[Stream]) -> bool:
         """Close the first of the streams that has been quiet for long enough; whether there was one."""
@@ -189,6 +214,14 @@ class Connections:
         for stream in streams:
             if not stream.is_busy and stream.changed_at <= since:
                 self._drop(stream, "quiet")
+                return True
+        return False
+
+    def _drop_stalled(self) -> bool:
+        while self._stalled:
+            stream = self._stalled.popleft()
+            if stream.is_busy and stream.reading() and not stream.closed():
+                self._drop(stream, "body")
                 return True
         return False
 
@@ -228,6 +261,19 @@ class Connections:
             self._drop(stream, reason)
 
         self._drop_long_heads()
+        self._stalled = deque(self._find_stalled(now))
+
+    def _find_stalled(self, now: float) -> list[Stream]:
+        """Here, and not for each newcomer, as it takes a look at all connections."""
+        if len(self._open) < self.most:
+            return []
+        since = now - _STALLED_S
+        stalled = [
+            stream
+            for stream in self._open
+            if stream.is_busy and stream.changed_at < since and stream.reading()
+        ]
+        return sorted(stalled, key=lambda stream: stream.changed_at)
 
     def _drop_long_heads(self) -> None:
         """Where unfinished heads take too much memory, end the longest, until half of it is free."""

@@ -151,8 +151,6 @@ class MetricsHandler(ServiceHandler):
     async def get(self) -> None:
         metrics, worker_metrics = self.context.metrics, self.context.worker_metrics
         assert metrics is not None
-        text = (
-            metrics.render_text() if worker_metrics is None else await worker_metrics.render_text()
-        )
+        text = await (metrics if worker_metrics is None else worker_metrics).scrape()
         self.set_header("Content-Type", metrics.content_type)
         self.finish(text)

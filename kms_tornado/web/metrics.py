@@ -27,6 +27,7 @@ from ..auth.request_auth import RequestAuth
 from ..service.kms import KMS
 from .figures import Figure, Source, gauge
 from .metric_sources import database_figures, executor_figures, token_figures
+from .paced import Paced
 
 #: Upper bounds of the histograms' buckets, in seconds.
 _REQUEST_BUCKETS_S = (
@@ -34,6 +35,9 @@ _REQUEST_BUCKETS_S = (
 )  # fmt: skip
 _LAG_BUCKETS_S = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _VERIFICATION_BUCKETS_S = (0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.005)
+
+#: Between two renderings, each of which takes milliseconds of the event loop, and no token.
+_PAUSE_S = 0.05
 
 #: The label of a message with several operations, whose time is that of all of them.
 _BATCH = "batch"
@@ -47,6 +51,7 @@ class Metrics:
     def __init__(self, auth: RequestAuth, kms: KMS | None = None) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for every one
         self._registry = CollectorRegistry()
+        self._scrapes = Paced(self._render, _PAUSE_S)
         ProcessCollector(registry=self._registry)
         self.add(_build_figures)
         if kms is not None:
@@ -129,9 +134,16 @@ class Metrics:
         if names:
             self._observe_operation[names[0] if len(names) == 1 else _BATCH](seconds)
 
+    async def scrape(self) -> bytes:
+        """The metrics as Prometheus text, for whoever asks: no flood of them holds the event loop."""
+        return await self._scrapes.run()
+
     def render_text(self) -> bytes:
-        """The metrics as Prometheus text."""
+        """The metrics as Prometheus text, at once."""
         return generate_latest(self._registry)
+
+    async def _render(self) -> bytes:
+        return self.render_text()
 
 
 class _Children(dict[Any, Callable[..., None]]):

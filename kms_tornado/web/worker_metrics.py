@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -18,19 +18,25 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
+from .paced import Paced
+
+_PAUSE_S = 0.2  # between two mergings, each of which takes some 10 ms a worker on a thread
 _FETCH_TIMEOUT_S = 2.0  # for a worker that is busy; the socket of a dead one refuses at once
 
 
 class WorkerMetrics:
     """Serves this worker's metrics to the others, within ``async with``.
 
-    number: this worker's. render_own_text: returns this worker's metrics as Prometheus text.
+    number: this worker's. scrape_own: returns this worker's metrics as Prometheus text.
     """
 
-    def __init__(self, directory: Path, number: int, render_own_text: Callable[[], bytes]) -> None:
+    def __init__(
+        self, directory: Path, number: int, scrape_own: Callable[[], Awaitable[bytes]]
+    ) -> None:
         self._directory = directory
         self._path = directory / f"{number}.sock"
-        self._render_own_text = render_own_text
+        self._scrape_own = scrape_own
+        self._scrapes = Paced(self._merge_all, _PAUSE_S)
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> WorkerMetrics:
@@ -43,8 +49,11 @@ class WorkerMetrics:
         self._server.close()
         self._path.unlink(missing_ok=True)
 
-    async def render_text(self) -> bytes:
+    async def scrape(self) -> bytes:
         """The metrics of all workers that answer, as Prometheus text."""
+        return await self._scrapes.run()
+
+    async def _merge_all(self) -> bytes:
         paths = sorted(self._directory.glob("*.sock"), key=lambda path: int(path.stem))
         texts = await asyncio.gather(*map(_fetch_text, paths))
         by_worker = {
@@ -56,7 +65,7 @@ class WorkerMetrics:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):
-            writer.write(self._render_own_text())
+            writer.write(await self._scrape_own())
             await writer.drain()
         writer.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shutil
 import subprocess
@@ -181,3 +182,16 @@ def test_authentication_that_checks_nothing_has_no_series() -> None:
     text = Metrics(InsecureNoAuth("admin")).render_text()
     assert b"kms_http_requests" in text
     assert b"kms_auth" not in text
+
+
+def test_flood_of_scrapes_is_rendered_once_for_all_who_wait(monkeypatch):
+    """Each takes milliseconds of the loop that serves keys, and no token."""
+    metrics, rendered = Metrics(InsecureNoAuth("admin")), []
+    monkeypatch.setattr(metrics, "render_text", lambda: rendered.append(1) or b"text")
+
+    async def flood():
+        for _ in range(3):
+            assert await asyncio.gather(*[metrics.scrape() for _ in range(100)]) == [b"text"] * 100
+
+    asyncio.run(flood())
+    assert len(rendered) == 3

@@ -132,7 +132,7 @@ class Server:
         await self._stack.enter_async_context(LoopLag(metrics.observe_lag))
         if self._worker is not None:
             context.worker_metrics = await self._stack.enter_async_context(
-                WorkerMetrics(self._worker.directory, self._worker.number, metrics.render_text)
+                WorkerMetrics(self._worker.directory, self._worker.number, metrics.scrape)
             )
         if self.settings.metrics_listen is None:
             return

@@ -237,6 +237,41 @@ def test_one_address_has_half_of_the_places_and_loopback_needs_none_of_them(
             check_log(server)
 
 
+def test_quiet_connection_of_an_address_makes_room_behind_any_number_of_its_busy_ones(tmp_path):
+    address = own_address(socket.AF_INET)
+    with Issuer("ES256") as issuer:
+        argv = trusting(issuer, "--hostname", "0.0.0.0", "--max-connections", "160")
+        begun = BEGUN.replace(
+            b"Content-Type", b"Authorization: Bearer TOKEN\r\nContent-Type"
+        )  # fmt: skip
+        with ServerProcess(*argv, cwd=tmp_path) as server, contextlib.ExitStack() as stack:
+            for user in ("alice", "bob"):  # the busy ones came first
+                data = begun.replace(b"TOKEN", issuer.token(aud="kms", sub=user).encode())
+                stack.enter_context(silent(server.port, 39, host=address, data=data))
+            stack.enter_context(silent(server.port, 2, host=address))
+            assert eventually(lambda: not refused(address, server.port))
+
+
+def test_busy_site_behind_one_trusted_proxy_has_all_places(tmp_path):
+    """An application's address is no proxy's: it has half of them."""
+    address = own_address(socket.AF_INET)
+    with Issuer("ES256") as issuer:
+        argv = trusting(issuer, "--hostname", "0.0.0.0", "--max-connections", "20")
+        argv = (*argv, "--trusted-proxies", address)
+        begun = BEGUN.replace(
+            b"Content-Type", b"Authorization: Bearer " + issuer.token(aud="kms").encode() + b"\r\nContent-Type"
+        )  # fmt: skip
+        with ServerProcess(*argv, cwd=tmp_path) as server:
+            with silent(server.port, 19, host=address, data=begun) as socks:
+                assert eventually(lambda: not refused(address, server.port))
+                for sock in socks:
+                    sock.sendall(b'"a": 11}')
+                    assert sock.recv(65536).startswith(b"HTTP/1.1 422")
+            assert "connections are refused" not in server.log
+            assert server.stop() == 0
+            check_log(server)
+
+
 def refused(host, port):
     with socket.create_connection((host, port), timeout=10) as sock:
         sock.sendall(HEALTH)

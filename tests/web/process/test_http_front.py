@@ -229,6 +229,32 @@ def test_unfinished_heads_that_take_too_much_memory_are_ended_the_longest_first(
         assert short.recv(65536).startswith(b"HTTP/1.1 200")
 
 
+def test_body_that_takes_long_gives_its_place_to_a_newcomer_where_there_is_none(front, monkeypatch):
+    for name, value in {"BODY_S": 30, "_STALLED_S": 0.3}.items():
+        monkeypatch.setattr(limits, name, value)
+    eventually(lambda: not len(front.connections))
+    monkeypatch.setattr(front.connections, "most", 3)
+    before = front.connections.dropped["body"]
+    with contextlib.ExitStack() as stack:
+        slow = [stack.enter_context(front.connect()) for _ in range(3)]
+        for sock in slow:
+            sock.sendall(post(b" " * 100)[:-50])
+        eventually(lambda: len(front.connections._stalled) == 3)
+        with front.connect() as sock:
+            sock.sendall(HEALTH)
+            assert sock.recv(65536).startswith(b"HTTP/1.1 200")
+        assert front.connections.dropped["body"] == before + 1
+        assert sorted(map(finish, slow)) == [b"", b"HTTP/1.1 422", b"HTTP/1.1 422"]
+
+
+def finish(sock):
+    """The beginning of the answer when the rest of the body is sent; nothing where the connection was closed."""
+    with contextlib.suppress(ConnectionError):
+        sock.sendall(b" " * 50)
+        return sock.recv(65536)[:12]
+    return b""
+
+
 # --- readers ------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,40 @@
+"""Paced: work that anybody may ask for at any rate, done once for all who wait, with a pause behind it.
+
+Everybody gets a result that was begun after they asked, so nothing is older than without it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Paced(Generic[T]):
+    """pause_s: between the end of the work and its next beginning. Who asks after that need not wait."""
+
+    def __init__(self, work: Callable[[], Awaitable[T]], pause_s: float) -> None:
+        self._work = work
+        self._pause_s = pause_s
+        self._may_begin_at = 0.0
+        #: That which has not begun; others' requests join it. One at most runs beside it.
+        self._next: asyncio.Task[T] | None = None
+        self._turn = asyncio.Lock()
+
+    async def run(self) -> T:
+        """The result, or what the work raises. Whoever leaves takes it from nobody else."""
+        if self._next is None:
+            self._next = asyncio.create_task(self._run_in_turn())
+        return await asyncio.shield(self._next)
+
+    async def _run_in_turn(self) -> T:
+        async with self._turn:
+            await asyncio.sleep(max(0.0, self._may_begin_at - time.monotonic()))
+            self._next = None
+            try:
+                return await self._work()
+            finally:
+                self._may_begin_at = time.monotonic() + self._pause_s
