@@ -1594,6 +1594,22 @@ FAULTS: tuple[Fault, ...] = (
         "or not share.items",
         ("service/test_fair_queue.py", "service/test_executor.py"),
     ),
+    Fault(
+        "S17",
+        "one user has all threads of a lane, and so the interpreter's lock",
+        "service/executor.py",
+        "and principal not in self._at_most:",
+        "and principal:",
+        ("service/test_executor.py",),
+    ),
+    Fault(
+        "S17",
+        "messages of many operations have the event loop one after the other",
+        "service/loop_turns.py",
+        "                break",
+        "                continue",
+        ("service/test_loop_turns.py",),
+    ),
     # --- S18: whose word counts about where a request comes from ------------------------------------
     Fault(
         "S18",

@@ -31,7 +31,6 @@ after it were not meant for another object.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import dataclasses
 import time
@@ -63,7 +62,7 @@ from .service import ATTEMPTS, Service, TooManyConflicts
 #: Seconds after which no further item is begun; most clients have given up by then.
 DEADLINE_S = 30.0
 
-#: Seconds after which a batch lets the other requests of the process run.
+#: Seconds after which a batch lets the other requests of the process run, and waits for its turn.
 TURN_S = 0.001
 
 
@@ -244,7 +243,7 @@ class _BatchRun:
 
     async def _let_others_run(self) -> None:
         if time.perf_counter() > self.turn_ends:
-            await asyncio.sleep(0)
+            await self.service.loop_turns.wait(self.principal.name)
             self.turn_ends = time.perf_counter() + TURN_S
 
     def _fail_rest(self, error: KMIPError) -> list[ItemResult]:

@@ -13,7 +13,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sys
 import threading
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context, copy_context
@@ -41,6 +43,7 @@ _MIB = 1024 * 1024
 class LaneSize:
     """waiting, waiting_per_principal: how many jobs may wait for a thread, in all and of one principal.
 
+    running_per_principal: how many of one principal may run at once.
     waiting_bytes, waiting_bytes_per_principal: of data that these jobs hold until they are done.
     niceness: of the threads, above that of the event loop's thread (on Linux; elsewhere ignored).
     """
@@ -48,14 +51,17 @@ class LaneSize:
     threads: int
     waiting: int
     waiting_per_principal: int
+    running_per_principal: int = sys.maxsize
     waiting_bytes: int = 128 * _MIB
     waiting_bytes_per_principal: int = 64 * _MIB
     retry_after_s: int = 1
     niceness: int = 0
 
 
-#: For work of milliseconds: long bodies, large data. More threads only compete for the interpreter's lock.
-LIGHT = LaneSize(threads=4, waiting=128, waiting_per_principal=64)
+#: For work of milliseconds: long bodies, large data. It holds the interpreter's lock most of the time, so that more
+#: threads get no more done, and the event loop waits for each of them: with four of one user at work, short requests
+#: of others took three times as long as with one.
+LIGHT = LaneSize(threads=4, waiting=128, waiting_per_principal=64, running_per_principal=1)
 
 #: For work of up to seconds that releases the interpreter's lock: RSA keys, PBKDF2. One thread a core,
 #: and nice, so that the event loop gets a core the moment it needs one.
@@ -67,6 +73,7 @@ class _Job:
     """context: of the request that the job is for, whichever job's end starts it; lines of the log name that."""
 
     function: Callable[[], Any]
+    principal: str
     result: asyncio.Future[Any]
     context: Context = field(default_factory=copy_context)
 
@@ -81,6 +88,8 @@ class Lane:
         self.name = name
         self.running = self.refused = 0
         self._size = size
+        self._running_of: Counter[str] = Counter()  # principals with none are not in it
+        self._at_most: set[str] = set()  # principals with as many as may run at once
         self._queue: FairQueue[_Job] = FairQueue(
             QueueBounds(
                 size.waiting,
@@ -102,11 +111,11 @@ class Lane:
 
         Raises Busy where the queue is full, or another principal's first job took this one's place in it.
         """
-        job = _Job(function, asyncio.get_running_loop().create_future())
-        if self.running < self._size.threads:
+        job = _Job(function, principal, asyncio.get_running_loop().create_future())
+        if self.running < self._size.threads and principal not in self._at_most:
             self._start(job)
         else:
-            self._enqueue(job, principal, size)
+            self._enqueue(job, size)
         result: T = await job.result
         return result
 
@@ -117,9 +126,9 @@ class Lane:
                 job.result.set_exception(Busy("the server is stopping"))
         self._pool.shutdown()
 
-    def _enqueue(self, job: _Job, principal: str, size: int) -> None:
+    def _enqueue(self, job: _Job, size: int) -> None:
         try:
-            displaced = self._queue.add(principal, job, size)
+            displaced = self._queue.add(job.principal, job, size)
         except Full as exc:
             raise self._refuse(f"{exc.waiting} of this principal") from None
         for other in displaced:
@@ -137,11 +146,18 @@ class Lane:
 
     def _start(self, job: _Job) -> None:
         self.running += 1
+        self._running_of[job.principal] += 1
+        if self._running_of[job.principal] >= self._size.running_per_principal:
+            self._at_most.add(job.principal)
         work = asyncio.get_running_loop().run_in_executor(self._pool, job.context.run, job.function)
         work.add_done_callback(lambda done: self._finish(job, done))
 
     def _finish(self, job: _Job, done: asyncio.Future[Any]) -> None:
         self.running -= 1
+        self._at_most.discard(job.principal)
+        self._running_of[job.principal] -= 1
+        if not self._running_of[job.principal]:
+            del self._running_of[job.principal]
         self._start_next()
         if job.result.done():  # nobody waits for it any more
             done.exception()  # read, or asyncio would log that it never was
@@ -151,7 +167,7 @@ class Lane:
             job.result.set_result(done.result())
 
     def _start_next(self) -> None:
-        while (job := self._queue.take()) is not None:
+        while (job := self._queue.take(passing_over=self._at_most)) is not None:
             if not job.result.done():
                 self._start(job)
                 return

@@ -6,7 +6,7 @@ Pure: it holds items and hands them out; nothing waits here, and no clock is rea
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -77,11 +77,11 @@ class FairQueue(Generic[T]):
         self.size += size
         return displaced
 
-    def take(self) -> T | None:
-        """The next item; None where none waits."""
-        if not self._shares:
+    def take(self, passing_over: Container[str] = ()) -> T | None:
+        """The next item, of somebody who is not passed over; None where there is none."""
+        principal = next((name for name in self._shares if name not in passing_over), None)
+        if principal is None:
             return None
-        principal = next(iter(self._shares))
         share = self._shares.pop(principal)
         item, size = share.items.popleft()
         if share.items:

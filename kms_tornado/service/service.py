@@ -39,6 +39,7 @@ from ..settings import ServiceSettings
 from ..store.base import Conflict, Objects, ObjectStore
 from .catalogue import collect_object_types, collect_payload_types, select_operations
 from .limits import check_data
+from .loop_turns import LoopTurns
 
 T = TypeVar("T")
 
@@ -57,7 +58,7 @@ class Service:
     """Runs operations for verified principals. Knows nothing of HTTP and JSON.
 
     operations: the rows of the operations that this server offers, which Query lists. payloads: the
-    classes of their requests and responses, for the codecs.
+    classes of their requests and responses, for the codecs. loop_turns: of messages that take long.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Service:
     ) -> None:
         self._store = store
         self._now = now
+        self.loop_turns = LoopTurns()
         #: (principal, identifier) → the lock of its turns. An entry lasts as long as a request uses it.
         self._turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
         self.operations = select_operations(kmip_interop=settings.kmip_interop)

@@ -79,7 +79,7 @@ from .access_log import AnsweredRequest, log_answered_request
 from .answers import COMMON_HEADERS, Answer, render_internal_error
 from .kmip_exchange import ROUTES, Exchange
 from .request_identity import begin_request, read_proxy_headers, request_id_of
-from .service_handler import ServerContext, parse_content_length
+from .service_handler import LONG_CHUNK, ServerContext, parse_content_length
 
 log = logging.getLogger("kms_tornado.web")
 
@@ -205,7 +205,9 @@ class _FastRequest(HTTPMessageDelegate):
         self._chunks.append(chunk)
         self._bytes_to_come -= len(chunk)
         if self._bytes_to_come:
-            return None
+            if len(chunk) < LONG_CHUNK:
+                return None
+            return self._context.body_turns.wait(self._principal.name)
         body = b"".join(self._chunks)
         self._chunks.clear()  # long before this request ends
         return self._find_answer(body)

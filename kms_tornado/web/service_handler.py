@@ -6,6 +6,7 @@ import inspect
 import logging
 import re
 from asyncio import Future
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -20,6 +21,7 @@ from ..request_context import HEADER
 from ..service.admission import Admission
 from ..service.bytes_in_flight import BytesInFlight, HeldBytes, TooManyBytes
 from ..service.kms import KMS
+from ..service.loop_turns import LoopTurns
 from ..wording import cut_value
 from .answers import COMMON_HEADERS, JSON_ERROR, Answer, render_error
 from .bearer.mixin import BearerAuthMixin
@@ -38,6 +40,10 @@ log = logging.getLogger("kms_tornado.web")
 _DRAIN_S = 30.0
 _NO_LIMIT = 1 << 62
 
+#: Bytes of a body that come at once where more of it may have come already. Tornado reads 64 KiB at a time, and reads
+#: on without a pause: over TLS, a MiB takes it 2 ms or more.
+LONG_CHUNK = 32 * 1024
+
 
 @dataclass(slots=True)
 class ServerContext:
@@ -50,6 +56,7 @@ class ServerContext:
     is_stopping: set once, when the server begins to stop. readiness: what `/ready` asks.
     trusted_proxies: whose word counts about where a request comes from. public_url: where clients reach it.
     admission: the requests of each principal that are under way; bytes_in_flight: their bodies and answers.
+    body_turns: of long bodies, at each piece of which another one is read on.
     """
 
     kms: KMS
@@ -66,6 +73,7 @@ class ServerContext:
     trusted_proxies: TrustedProxies = field(default_factory=TrustedProxies)
     public_url: PublicURL = field(default_factory=PublicURL)
     admission: Admission = field(default_factory=Admission)
+    body_turns: LoopTurns = field(default_factory=LoopTurns)
     bytes_in_flight: BytesInFlight = field(init=False)
 
     def __post_init__(self) -> None:
@@ -147,13 +155,22 @@ class ServiceHandler(RequestHandler):
         if length is not None and length > self._limit:
             raise HTTPError(413)
 
-    def data_received(self, chunk: bytes) -> None:
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        """Returns what Tornado waits for before it reads on."""
         self._received += len(chunk)
         if self._received > self._limit:
             self._chunks.clear()
             self.send_error(413)
         elif self.takes_body:
             self._keep(chunk)
+        if len(chunk) < LONG_CHUNK:
+            return None
+        return self.context.body_turns.wait(self._sender)
+
+    @property
+    def _sender(self) -> str:
+        """Whose turn it is when the body is read on."""
+        return self.request.remote_ip or ""
 
     def _keep(self, chunk: bytes) -> None:
         self._chunks += chunk
@@ -288,6 +305,10 @@ class ProtectedHandler(BearerAuthMixin, ServiceHandler):
         # A longer one is answered 413.
         size = length if length is not None and self.takes_body and length <= self._limit else 0
         self._held = self.context.bytes_in_flight.enter(self, principal.name, size)
+
+    @property
+    def _sender(self) -> str:
+        return super()._sender if self._principal is None else self._principal.name
 
     def _keep(self, chunk: bytes) -> None:
         held = self._held

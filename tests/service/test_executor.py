@@ -226,3 +226,31 @@ def test_lines_that_a_job_writes_name_the_request_that_it_is_for():
         assert await asyncio.gather(first, *waiting) == ["a", "r1", "r2"]
 
     with_executor(body)
+
+
+def test_principal_has_only_so_many_jobs_at_once_and_the_threads_left_are_for_others():
+    lane = dataclasses.replace(SMALL, threads=3, running_per_principal=1)
+
+    async def body(executor, held):
+        tasks = submit(executor, held, "a1", "a2", "a3", "b1", "b2", heavy=False)
+        await settled()
+        assert (executor.light.running, executor.light.waiting) == (2, 3)
+        held.gate.set()
+        await asyncio.gather(*tasks)
+        assert set(held.began[:2]) == {"a1", "b1"}
+        assert (executor.light.running, executor.light.waiting) == (0, 0)
+
+    with_executor(body, light=lane)
+
+
+def test_waiting_job_of_a_busy_principal_is_passed_over_and_not_lost():
+    lane = dataclasses.replace(SMALL, threads=2, running_per_principal=1)
+
+    async def body(executor, held):
+        first = submit(executor, held, "a1", "b1", heavy=False)
+        waiting = submit(executor, held, "a2", "a3", "b2", heavy=False)
+        await settled()
+        held.gate.set()
+        assert await asyncio.gather(*first, *waiting) == ["a1", "b1", "a2", "a3", "b2"]
+
+    with_executor(body, light=lane)

@@ -125,3 +125,10 @@ def test_length_and_size_count_what_waits():
     assert (len(queue), queue.size) == (3, 35)
     drain(queue)
     assert (len(queue), queue.size) == (0, 0)
+
+
+def test_principals_that_are_passed_over_keep_their_items_and_their_order():
+    queue = queue_of("a1", "a2", "b1")
+    assert queue.take(passing_over={"a"}) == "b1"
+    assert queue.take(passing_over={"a"}) is None
+    assert [queue.take(), queue.take(), queue.take()] == ["a1", "a2", None]

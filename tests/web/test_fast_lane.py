@@ -9,7 +9,8 @@ import os
 import re
 import socket
 import threading
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from tornado.httputil import HTTPHeaders, RequestStartLine
@@ -19,13 +20,14 @@ from kms_tornado.auth.no_auth import InsecureNoAuth
 from kms_tornado.auth.principal import Principal
 from kms_tornado.kmip import binary_codec, json_codec
 from kms_tornado.service.kms import KMS
+from kms_tornado.service.loop_turns import LoopTurns
 from kms_tornado.settings import ServiceSettings
 from kms_tornado.web.answers import Answer
 from kms_tornado.web.app import make_app
-from kms_tornado.web.fast_lane import FastLane
+from kms_tornado.web.fast_lane import FastLane, _FastRequest
 from kms_tornado.web.kmip_exchange import OFFLOAD_BYTES, Exchange
 from kms_tornado.web.metrics import Metrics
-from kms_tornado.web.service_handler import ServerContext
+from kms_tornado.web.service_handler import LONG_CHUNK, ServerContext
 
 from ..kms import attributes, batch_item, message, name, octets, structure, uid
 from ..server import eventually
@@ -380,3 +382,20 @@ def test_end_of_the_process_in_the_middle_of_an_operation_is_no_fault_in_the_log
     with contextlib.suppress(asyncio.CancelledError):
         asyncio.run(scenario())  # cancels what is left
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+# --- long bodies ---------------------------------------------------------------------------------
+
+
+def test_long_body_is_read_on_in_turn_and_a_short_piece_at_once():
+    async def scenario() -> None:
+        context = SimpleNamespace(body_turns=LoopTurns())
+        request = _FastRequest(cast(FastLane, SimpleNamespace(context=context)), None, SOMEBODY)
+        request._bytes_to_come = 10 * LONG_CHUNK
+        assert request.data_received(bytes(LONG_CHUNK - 1)) is None
+        turn = request.data_received(bytes(LONG_CHUNK))
+        assert isinstance(turn, asyncio.Future)
+        assert not turn.done()
+        await asyncio.wait_for(turn, 10)
+
+    asyncio.run(scenario())

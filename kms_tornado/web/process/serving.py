@@ -9,6 +9,7 @@ import gc
 import logging
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from types import FrameType
 
@@ -19,6 +20,10 @@ from .server import Server
 from .workers import Worker
 
 log = logging.getLogger("kms_tornado.server")
+
+#: Seconds for which a thread that computes may keep the interpreter's lock from the event loop, which lets go of it
+#: several times in each request. Python's own 5 ms would make a request ten times as long while others are busy.
+_SWITCH_S = 0.0005
 
 
 def serve(
@@ -32,6 +37,7 @@ def serve(
     sockets, worker, metrics_sockets: as for `Server`. A worker also stops when its supervisor is gone.
     Raises ConfigurationError, KMSError, or OSError where the start fails.
     """
+    sys.setswitchinterval(_SWITCH_S)
     with asyncio.Runner(loop_factory=_choose_loop_factory()) as runner:
         runner.run(_serve(Server(settings, sockets, worker, metrics_sockets), worker))
 
