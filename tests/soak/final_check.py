@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import collections
+import functools
 import itertools
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from ..kms import Fields, Item, batch_item, uid
 from . import messages as m
 from . import reading
+from .client import Server
 from .ledger import Ledger
 from .model import (
     ABSENT,
@@ -29,26 +32,50 @@ _IN_A_MESSAGE = 30
 _SETTLES_WITHIN_S = 60.0
 
 
-async def check_everything(player: Player, site: Site) -> None:
-    """Nothing else asks for anything meanwhile."""
-    ledger = player.ledger
-    await _settle(player)
-    made = [await _find_unanswered(player, tag) for tag in list(ledger.unanswered)]
+async def check_everything(players: Sequence[Player], site: Site) -> None:
+    """Nothing else asks for anything meanwhile; the players share the work."""
+    ledger = players[0].ledger
+    await _settle(players[0])
+    made = [await _find_unanswered(players[0], tag) for tag in list(ledger.unanswered)]
     ledger.counts["objects of unanswered requests that are there"] = sum(made)
+    looks = collections.deque([*_looks_at_objects(ledger), *_looks_at_rights(ledger, site)])
+
+    async def look(player: Player) -> None:
+        while looks:
+            await looks.popleft()(player)
+
+    await asyncio.gather(*[look(player) for player in players])
+    _check_rows(ledger, site)
+
+
+_Look = Callable[[Player], Awaitable[None]]
+
+
+def _looks_at_objects(ledger: Ledger) -> Iterator[_Look]:
+    """Each at all objects of a message, as their owner."""
     by_owner: dict[str, list[Record]] = {user: [] for user in ledger.users}
     for record in ledger.records.values():
         by_owner[record.owner].append(record)
     for user, records in by_owner.items():
         for chunk in _chunks(records):
-            await _check_objects(player, user, chunk)
+            yield functools.partial(_check_objects, user=user, records=chunk)
+
+
+def _looks_at_rights(ledger: Ledger, site: Site) -> Iterator[_Look]:
+    """As everybody to whom something was granted, on either server."""
     for user in ledger.users:
-        granted = [record for record in ledger.records.values() if user in record.grants]
+        granted = [
+            record
+            for record in ledger.records.values()
+            if (right := record.grants.get(user)) is not None and right.was_written
+        ]
         for chunk, server in itertools.product(_chunks(granted), site.servers):
-            await _check_batch(
-                player, user, [(r, "Get", [uid(r.uid)], _get_outcome, expect_reading,
-                                (r.state, r.right_of(user))) for r in chunk], server.seen,
-            )  # fmt: skip
-    _check_rows(ledger, site)
+            checks = [
+                (record, "Get", [uid(record.uid)], _get_outcome, expect_reading,
+                 (record.state, record.right_of(user)))
+                for record in chunk
+            ]  # fmt: skip
+            yield functools.partial(_check_batch, user=user, checks=checks, server=server.seen)
 
 
 async def _settle(player: Player) -> None:
@@ -115,10 +142,12 @@ async def _check_objects(player: Player, user: str, records: Sequence[Record]) -
         for _, seal in record.sealed[:1]:
             items = m.decrypt_items(record.uid, seal)
             checks.append((record, "Decrypt", items, _get_outcome, expect_reading, (state, right)))
-    await _check_batch(player, user, checks, None)
+    await _check_batch(player, user, checks)
 
 
-async def _check_batch(player: Player, user: str, checks: list[_Check], server: Any) -> None:
+async def _check_batch(
+    player: Player, user: str, checks: Sequence[_Check], server: Server | None = None
+) -> None:
     body = m.batch(*[batch_item(operation, *items) for _, operation, items, *_ in checks])
     asked_at = time.monotonic()
     for _ in range(3):

@@ -58,12 +58,13 @@ class Write:
 
 
 class Register:
-    """One value. confirmed: the last acknowledged one."""
+    """One value. confirmed: the last acknowledged one. was_written: whether anybody ever tried to change it."""
 
-    __slots__ = ("_pending", "_readings", "_write", "confirmed")
+    __slots__ = ("_pending", "_readings", "_write", "confirmed", "was_written")
 
     def __init__(self, value: Hashable) -> None:
         self.confirmed = value
+        self.was_written = False
         self._write: Write | None = None
         self._pending: Hashable = None
         self._readings: list[Reading] = []
@@ -81,7 +82,7 @@ class Register:
     def begin(self, write: Write, value: Hashable) -> None:
         assert self._write is None, "one writer at a time"
         assert value != self.confirmed, "a write that changes nothing shows nothing"
-        self._write, self._pending = write, value
+        self._write, self._pending, self.was_written = write, value, True
         for reading in self._readings:
             reading.possible.append(value)
 

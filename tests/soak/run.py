@@ -44,7 +44,7 @@ async def run(site: Site, issuer: Issuer, total: int) -> Report:
     samples.append(take_sample("end", site))
     if not ledger.is_hopeless:
         await injecting
-        await check_everything(players[0], site)
+        await check_everything(players[:8], site)
     for task in (injecting, sampling, rotation):
         task.cancel()
     for player in players:
@@ -91,8 +91,9 @@ def check_logs(directory: Path) -> list[str]:
     """Lines that only a fault of a server leaves."""
     bad = []
     for file in directory.glob("*/log.txt"):
-        for line in file.read_text("utf-8", "backslashreplace").splitlines():
-            is_bad = any(word in line for word in ("Traceback", " ERROR ", "never retrieved"))
-            if is_bad and not any(word in line for word in _CAUSED):
-                bad.append(f"{file.parent.name}: {line[:300]}")
+        with file.open(encoding="utf-8", errors="backslashreplace") as lines:
+            for line in lines:
+                is_bad = any(word in line for word in ("Traceback", " ERROR ", "never retrieved"))
+                if is_bad and not any(word in line for word in _CAUSED):
+                    bad.append(f"{file.parent.name}: {line[:300]}")
     return bad
