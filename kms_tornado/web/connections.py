@@ -58,6 +58,7 @@ class Stream(Protocol):
 
     client: str | None
     is_busy: bool
+    takes_body: bool
     has_asked: bool
     changed_at: float
     waiting: tuple[object, float]
@@ -191,12 +192,13 @@ class Connections:
         for stream in list(self._open):
             stream.close()
 
-    def mark_busy(self, stream: Stream) -> None:
-        """A request has begun."""
+    def mark_busy(self, stream: Stream, *, takes_body: bool) -> None:
+        """A request has begun. takes_body: whether anything is done with its body; anybody may send one to /health."""
         (self._idle if stream.has_asked else self._fresh).pop(stream, None)
         if stream.client is not None and (share := self._of_client.get(stream.client)) is not None:
             share.quiet.pop(stream, None)
         stream.is_busy = stream.has_asked = True
+        stream.takes_body = takes_body
         stream.changed_at = time.monotonic()
 
     def mark_quiet(self, stream: Stream) -> None:
@@ -267,11 +269,11 @@ class Connections:
         """Here, and not for each newcomer, as it takes a look at all connections."""
         if len(self._open) < self.most:
             return []
-        since = now - _STALLED_S
+        since = {True: now - _STALLED_S, False: now - _QUIET_S}
         stalled = [
             stream
             for stream in self._open
-            if stream.is_busy and stream.changed_at < since and stream.reading()
+            if stream.is_busy and stream.changed_at < since[stream.takes_body] and stream.reading()
         ]
         return sorted(stalled, key=lambda stream: stream.changed_at)
 

@@ -20,11 +20,14 @@ class InFlight:
     def __len__(self) -> int:
         return len(self._requests)
 
-    def begin(self, request: object, connection: Any) -> None:
-        """The head of the request has come. connection: Tornado's, of this request."""
+    def begin(self, request: object, connection: Any, *, takes_body: bool = True) -> None:
+        """The head of the request has come. connection: Tornado's, of this request.
+
+        takes_body: whether anything is done with its body.
+        """
         self._requests.add(request)
         if self.connections is not None:
-            self.connections.mark_busy(connection.stream)
+            self.connections.mark_busy(connection.stream, takes_body=takes_body)
 
     def end(self, request: object, connection: Any) -> None:
         """Its answer was sent, or nobody will read it. The second time, this does nothing."""

@@ -123,7 +123,7 @@ class ServiceHandler(RequestHandler):
         self._close_after_body = False
         self._will_not_run = False
         connection: Any = self.request.connection
-        context.in_flight.begin(self, connection)
+        context.in_flight.begin(self, connection, takes_body=self.takes_body)
         # `data_received` enforces the limit: Tornado would answer 400 and reset the connection.
         connection.set_max_body_size(_NO_LIMIT)
 

@@ -37,7 +37,7 @@ class ServedStream(IOStream):
     client: whom it counts for, see `Connections`; None where it counts for nobody.
     is_busy: whether a request has begun whose answer is not sent yet. changed_at: when that changed last,
     by the monotonic clock. has_asked: whether a whole head ever came. waiting: what `Connections` saw it
-    wait for last, and since when.
+    wait for last, and since when. takes_body: whether anything is done with the body of its request.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class ServedStream(IOStream):
         **options: Any,
     ) -> None:
         self.client = client
-        self.is_busy = self.has_asked = False
+        self.is_busy = self.has_asked = self.takes_body = False
         self.changed_at = time.monotonic()
         self.waiting: tuple[object, float] = (None, 0.0)
         self._on_close = on_close
