@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import re
 import time
 from dataclasses import dataclass, field
 
 #: No answer takes as long: it is 17 s at most where PostgreSQL says nothing.
 ANSWER_WITHIN_S = 60.0
+_REQUESTS_A_CONNECTION = (50, 150)
 _LENGTH = re.compile(rb"\r\nContent-Length: (\d+)", re.IGNORECASE)
 
 
@@ -92,17 +94,23 @@ class _Exchange(asyncio.Protocol):
 
 
 class Connection:
-    """To one server; it is opened where it is closed."""
+    """To one server; it is opened where it is closed, and now and then: workers that were restarted get some, too."""
 
     def __init__(self, server: Server) -> None:
         self.server = server
         self._exchange: _Exchange | None = None
+        self._requests_left = 0
 
     async def ask(self, request: bytes) -> tuple[int, bytes]:
         """Status and body. Raises NotSentError, UnansweredError, TooLateError."""
         exchange = self._exchange
-        if exchange is None or not exchange.is_open or exchange.transport.is_closing():
+        is_usable = (
+            exchange is not None and exchange.is_open and not exchange.transport.is_closing()
+        )
+        if exchange is None or not is_usable or not self._requests_left:
+            self.close()
             exchange = await self._connect()
+        self._requests_left -= 1
         answer = exchange.send(request)
         loop = asyncio.get_running_loop()
         limit = loop.call_later(ANSWER_WITHIN_S, self._give_up, answer)
@@ -122,6 +130,7 @@ class Connection:
         except OSError as exc:
             self.server.refused += 1
             raise NotSentError from exc
+        self._requests_left = random.randint(*_REQUESTS_A_CONNECTION)
         return self._exchange
 
     def _give_up(self, answer: asyncio.Future[tuple[int, bytes]]) -> None:
