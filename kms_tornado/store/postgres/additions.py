@@ -11,13 +11,16 @@ transaction is still being done, the second waits for it at the unique identifie
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...errors import KMSError
 from ..base import make_unavailable
-from ..sql.additions import Addition
+from ..sql.additions import Addition, is_long_addition, make_addition
+from ..sql.commits import Commit, GroupCommit
 from ..sql.owners import add_up, check_count, count_mac
 from .add_statements import (
     COUNT_TEXTS,
@@ -64,6 +67,25 @@ class Contended(NotAdded):
     """Other servers add objects of the same owners all the time: the numbers have to be read under a lock."""
 
 
+@dataclass(frozen=True, slots=True)
+class PreparedAddition:
+    """commands: what adds the rows of the addition, without what counts them."""
+
+    addition: Addition
+    commands: Sequence[Command]
+
+
+async def prepare_addition(commits: Sequence[Commit | GroupCommit]) -> PreparedAddition:
+    """commits: as for `make_addition`."""
+    is_long = is_long_addition(commits)
+
+    def prepare() -> PreparedAddition:
+        addition = make_addition(commits)
+        return PreparedAddition(addition, add_objects(addition, is_long=is_long))
+
+    return await asyncio.to_thread(prepare) if is_long else prepare()
+
+
 class AdditionWriter:
     """Adds objects. For one event loop."""
 
@@ -84,8 +106,9 @@ class AdditionWriter:
         """
         return min(self._last_s / 10, _LONGEST_COMPANY_S) if self._last_s > _FAR_S else 0.0
 
-    async def add(self, addition: Addition, *, lock_timeout_ms: int) -> None:
+    async def add(self, prepared: PreparedAddition, *, lock_timeout_ms: int) -> None:
         """Raises NotAdded, Contended, LockedOut, and Unavailable, after which the objects may be there."""
+        addition = prepared.addition
         lost = contended = 0
         may_be_done = False
         for attempt in range(ATTEMPTS):
@@ -93,7 +116,7 @@ class AdditionWriter:
                 async with self._connections.use() as connection:
                     if may_be_done and await self._was_added(connection, addition):
                         return
-                    await self._try(connection, addition, lock_timeout_ms)
+                    await self._try(connection, prepared, lock_timeout_ms)
                     return
             except ConnectionLost as exc:
                 may_be_done = may_be_done or exc.may_be_done
@@ -131,13 +154,17 @@ class AdditionWriter:
         return bool(found)
 
     async def _try(
-        self, connection: psycopg.AsyncConnection[Any], addition: Addition, lock_timeout_ms: int
+        self,
+        connection: psycopg.AsyncConnection[Any],
+        prepared: PreparedAddition,
+        lock_timeout_ms: int,
     ) -> None:
+        addition = prepared.addition
         began = time.monotonic()
         try:
             with pipelined(connection, prepares=True) as pipeline:
                 await self._recall(pipeline, addition)
-                commands = [*make_beginning(lock_timeout_ms), *self._make_commands(addition)]
+                commands = [*make_beginning(lock_timeout_ms), *self._make_commands(prepared)]
                 await self._send(pipeline, commands)
             self._last_s = time.monotonic() - began
         except BaseException:
@@ -170,8 +197,9 @@ class AdditionWriter:
         for owner in names:
             self._counts.pop(owner, None)
 
-    def _make_commands(self, addition: Addition) -> list[Command]:
+    def _make_commands(self, prepared: PreparedAddition) -> list[Command]:
         """All that the transaction consists of. What is sent next counts on its being done."""
+        addition = prepared.addition
         changed, begun = [], []
         for owner, difference in sorted(addition.differences.items()):
             before = self._counts.get(owner)
@@ -189,7 +217,7 @@ class AdditionWriter:
         counting = [lock_counts([row[0] for row in changed]), change_counts(changed)]
         return [
             *(counting if changed else ()),
-            *add_objects(addition),
+            *prepared.commands,
             *(begin_counts(begun) if begun else ()),
             COMMIT,
         ]

@@ -9,11 +9,10 @@ from typing import Any
 
 from ...errors import KMIPError, KMSError, Unavailable
 from ..base import Conflict, Insert, Refused, make_unavailable
-from ..sql.additions import make_addition
 from ..sql.changes import collect_uids
 from ..sql.commits import Commit, GroupCommit, Job, join_commits
 from ..sql.statements import Runner
-from .additions import AdditionWriter, Contended, NotAdded
+from .additions import AdditionWriter, Contended, NotAdded, prepare_addition
 from .errors import translate_error
 from .queue import Keys, Waiting, collect_keys
 from .transaction import LockedOut
@@ -51,8 +50,8 @@ class BatchWriter:
             return _NO_KEYS
         commits = [waiting.job for waiting in batch if isinstance(waiting.job, COMMITS)]
         try:
-            addition = make_addition(commits)
-            await self._adder.add(addition, lock_timeout_ms=lock_timeout_ms)
+            prepared = await prepare_addition(commits)
+            await self._adder.add(prepared, lock_timeout_ms=lock_timeout_ms)
         except Contended:
             if not await self._try_together(_join_all(commits), batch, lock_timeout_ms):
                 return await self._add_parts(batch, lock_timeout_ms)

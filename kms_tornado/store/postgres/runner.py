@@ -7,6 +7,7 @@ the event loop.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TypeVar
@@ -79,6 +80,10 @@ class PipelinedRunner:
     def settle(self) -> None:
         if any(values is not None for _, values in self._waiting):  # BEGIN and the like never fail
             await_only(self._send([]))
+
+    def compute(self, function: Callable[[], Result]) -> Result:
+        result: Result = await_only(asyncio.to_thread(function))
+        return result
 
     def add_objects(self, rows: Sequence[Values]) -> Sequence[int]:
         text, pick = _insert_object.text, _insert_object.values

@@ -7,6 +7,7 @@ for which a statement itself is to blame.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,8 @@ COMMIT: Command = ("COMMIT", None)
 
 # A far longer series of statements might take longer than PostgreSQL may be silent.
 _MAX_AT_ONCE = 512
+# Commands after which the other requests of the process get a turn.
+_TURN = 16
 
 # Lock not available, and the statement timeout, which counts the time spent waiting for locks.
 _LOCKED_STATES = ("55P03", "57014")
@@ -98,7 +101,9 @@ class Pipeline:
             raise error
 
     async def _execute(self, commands: Sequence[Command]) -> None:
-        for command in commands:
+        for number, command in enumerate(commands, 1):
+            if number % _TURN == 0:
+                await asyncio.sleep(0)  # psycopg waits for nothing here
             self.was_commit_sent = self.was_commit_sent or command is COMMIT
             cursor = self._connection.cursor()
             self.cursors.append(cursor)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ...kmip.attributes import count_values
 from ..base import Insert
 from .commits import Commit, GroupCommit
 from .row_macs import RowAuthenticator
@@ -30,6 +31,21 @@ class Addition:
     names: Sequence[Row]
     differences: Mapping[str, int]
     authenticator: RowAuthenticator
+
+
+#: Values of the attributes and tags, and objects, whose rows are made in a few milliseconds.
+_FEW = 200
+
+
+def is_long_addition(commits: Sequence[Commit | GroupCommit]) -> bool:
+    """Whether to make the addition of these commits would hold the event loop."""
+    count = sum(
+        1 + count_values(change.new.attributes) + len(change.new.tags)
+        for commit in commits
+        for change in commit.changes
+        if isinstance(change, Insert)
+    )
+    return count > _FEW
 
 
 def make_addition(commits: Sequence[Commit | GroupCommit]) -> Addition:

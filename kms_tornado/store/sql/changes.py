@@ -10,13 +10,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import BindParameter, bindparam, delete, select, update
 
 from ...domain.access import identifier_taken
 from ...domain.managed_object import ManagedObject
 from ...domain.nonces import NonceSource
+from ...kmip.attributes import count_values
 from ..base import (
     Change,
     Conflict,
@@ -36,7 +37,7 @@ from .row_macs import RowAuthenticator
 from .rows import ROW_TO_CHECK, check_row, format_row
 from .schema import objects
 from .side_tables import IndexedAttributes, OwnedNames, collect_names
-from .statements import INTEGRITY_ERRORS, OBJECT_COLUMNS, Runner, Statement
+from .statements import INTEGRITY_ERRORS, OBJECT_COLUMNS, Runner, Statement, Values
 
 
 @cache  # ten statements at most, as `number` is a power of two; compiled when they are first needed
@@ -93,6 +94,21 @@ class _StoredObject:
     def owner(self) -> str:
         owner: str = self.values["owner"]
         return owner
+
+
+class _Replacement(NamedTuple):
+    """What a Replace writes. values: the rows of its values; None where they stay as they are."""
+
+    row: dict[str, Any]
+    values: Sequence[Values] | None
+    names_before: OwnedNames
+    names: OwnedNames
+
+
+# Characters of attributes, of which the rows are made in a few milliseconds.
+_LONG = 16_384
+# Values of attributes, likewise.
+_MANY = 200
 
 
 class _ChangeApplier:
@@ -190,16 +206,28 @@ class _ChangeApplier:
     def _replace(self, new: ManagedObject, seen: int) -> None:
         stored = self._check_generation(new.uid, seen)
         before, serial = stored.values, stored.serial
-        row = format_row(
-            new, self._authenticator, generation=seen + 1, now=self._now, before=before
-        )
+
+        def prepare() -> _Replacement:
+            row = format_row(
+                new, self._authenticator, generation=seen + 1, now=self._now, before=before
+            )
+            indexed = IndexedAttributes(before["owner"], parse_rows(before["attributes"]))
+            after = side_tables.index_attributes(new)
+            return _Replacement(
+                row,
+                side_tables.find_changed_values(serial, indexed, after),
+                collect_names(before["owner"], before["state"], indexed.rows),
+                side_tables.names_of(new),
+            )
+
+        is_long = len(before["attributes"]) > _LONG or count_values(new.attributes) > _MANY
+        row, values, names_before, names = self._runner.compute(prepare) if is_long else prepare()
         self._runner.change(_update, {**row, "of_serial": serial})
         if any(before[name] != row[name] for name in ("tags", "owner", "created_at")):
             side_tables.change_tags(self._runner, serial, new)
-        indexed = IndexedAttributes(before["owner"], parse_rows(before["attributes"]))
-        side_tables.change_values(self._runner, serial, indexed, side_tables.index_attributes(new))
-        names = side_tables.names_of(new)
-        if names != collect_names(before["owner"], before["state"], indexed.rows):
+        if values is not None:
+            side_tables.replace_values(self._runner, serial, values)
+        if names != names_before:
             self._names[serial] = names
         if before["owner"] != new.owner:  # the old owner's grants must not bind the new one
             grants.withdraw_all(self._runner, serial)

@@ -18,7 +18,7 @@ from .attribute_rows import (
     select_leaf_rows,
 )
 from .schema import object_names, object_tags, object_values
-from .statements import INTEGRITY_ERRORS, Runner, Statement
+from .statements import INTEGRITY_ERRORS, Runner, Statement, Values
 
 #: What stands for the object in a row: its serial, or its identifier where it has no serial yet.
 Key = int | str
@@ -78,10 +78,25 @@ def change_values(
     runner: Runner, serial: int, before: IndexedAttributes, after: IndexedAttributes
 ) -> None:
     """Replace the rows of an object's values, if they differ."""
+    rows = find_changed_values(serial, before, after)
+    if rows is not None:
+        replace_values(runner, serial, rows)
+
+
+def find_changed_values(
+    serial: int, before: IndexedAttributes, after: IndexedAttributes
+) -> list[dict[str, Any]] | None:
+    """The new rows of an object's values; None where they stay as they are."""
     if before.owner == after.owner and _have_same_leaves(before.rows, after.rows):
-        return
+        return None
+    return make_value_rows([(serial, after)])
+
+
+def replace_values(runner: Runner, serial: int, rows: Sequence[Values]) -> None:
+    """Replace the rows of an object's values."""
     runner.change(_delete_values, {"of_object": serial})
-    add_values(runner, [(serial, after)])
+    if rows:
+        runner.change_all(_insert_values, rows)
 
 
 def _have_same_leaves(rows: Sequence[AttributeRow], others: Sequence[AttributeRow]) -> bool:

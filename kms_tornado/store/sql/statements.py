@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import sqlalchemy.exc
 from sqlalchemy import ClauseElement, Connection, Dialect, Select, UpdateBase, insert
@@ -25,6 +25,8 @@ Values = Mapping[str, Any]
 Rows = Sequence[Sequence[Any]]
 
 NO_VALUES: Values = MappingProxyType({})
+
+T = TypeVar("T")
 
 SQLITE: Dialect = SQLiteDialect()
 
@@ -100,6 +102,9 @@ class Runner(Protocol):
     def settle(self) -> None:
         """Wait for the statements before, so that an error is known to be theirs."""
 
+    def compute(self, function: Callable[[], T]) -> T:
+        """Run a long function that uses no statement: on a thread, where the runner is on the event loop."""
+
     def add_objects(self, rows: Sequence[Values]) -> Sequence[int]:
         """Insert the rows into `objects`, and return their serials in the same order."""
 
@@ -138,6 +143,9 @@ class SQLAlchemyRunner:
 
     def settle(self) -> None:
         """Every statement was waited for."""
+
+    def compute(self, function: Callable[[], T]) -> T:
+        return function()
 
     def add_objects(self, rows: Sequence[Values]) -> Sequence[int]:
         inserted = self._connection.execute(_insert_returning_serials, rows)
@@ -181,6 +189,9 @@ class DriverRunner:
 
     def settle(self) -> None:
         """Every statement was waited for."""
+
+    def compute(self, function: Callable[[], T]) -> T:
+        return function()
 
     def add_objects(self, rows: Sequence[Values]) -> Sequence[int]:
         return [self._add(row) for row in rows]

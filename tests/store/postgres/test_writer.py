@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from contextlib import contextmanager
 
 import pytest
 
+from kms_tornado.domain.search import LocateSearch, TagSearch
 from kms_tornado.errors import ObjectAlreadyExists, Unavailable
 from kms_tornado.store.base import Conflict, Insert, Replace
-from kms_tornado.store.postgres import engine, writer
+from kms_tornado.store.postgres import additions, engine, writer
 from kms_tornado.store.postgres.additions import AdditionWriter
 from kms_tornado.store.postgres.connector import Connector
 from kms_tornado.store.postgres.queue import JobQueue
+from kms_tornado.store.sql import changes
 from kms_tornado.store.sql import store as sql_store
 from kms_tornado.store.sql.row_macs import AlteredRow
+from kms_tornado.store.sql.search_statements import MAX_TAGGED
 
 from ... import postgres
 from ..conftest import postgres_or_skip
-from ..helpers import ALICE, an_object, opened, run, with_store
+from ..helpers import ALICE, KEY_ATTRIBUTES, an_object, locate, opened, run, seeking, with_store
 from .proxy import proxied
 
 
@@ -453,3 +457,70 @@ def test_jobs_are_taken_in_their_order_and_what_is_left_is_taken_after_the_end()
         ]
 
     run(main())
+
+
+@pytest.mark.parametrize("number", [1, 300])
+def test_values_are_stored_as_they_are_by_one_and_by_hundreds(url, number):
+    """Hundreds are written as the text of an array, in which some characters have a meaning."""
+    odd = ('"', "\\", "{a,b}", "NULL", "", " ", "\\x61", "'", "é😀", "a\nb\tc", "%s", "\\\\\"'")
+    groups = (*odd, *map(str, range(number)))
+    attributes = KEY_ATTRIBUTES.replace(object_groups=groups)
+    tags = frozenset({*odd, "_kk"} - {""})
+
+    async def body(store):
+        await store.commit([Insert(an_object("one", attributes=attributes, tags=tags))])
+        await store.commit([Insert(an_object(str(each), tags=tags)) for each in range(number)])
+        stored = await store.get("one")
+        assert (stored.attributes.object_groups, stored.tags) == (groups, tags)
+        assert stored.sealed == an_object("one").sealed
+        for group in odd:
+            search = LocateSearch(seeking(object_groups=(group,)), ALICE, offset=0, maximum=10)
+            assert await locate(store, search) == (1, ["one"]), group
+        found = await store.find_tagged(TagSearch(tags, principal=ALICE))
+        assert len(found) == min(number + 1, MAX_TAGGED)
+
+    with_store(url, body)
+    assert count_of(url) == (number + 1, number + 1)
+
+
+@pytest.mark.parametrize(("number", "is_on_loop"), [(1, True), (300, False)])
+def test_only_rows_that_take_long_to_make_are_made_off_the_event_loop(
+    url, number, is_on_loop, monkeypatch
+):
+    threads = []
+    make = additions.make_addition
+
+    def watched(commits):
+        threads.append(threading.get_ident())
+        return make(commits)
+
+    async def body(store):
+        monkeypatch.setattr(additions, "make_addition", watched)
+        await store.commit([Insert(an_object(str(each))) for each in range(number)])
+        return threads == [threading.get_ident()]
+
+    assert with_store(url, body) is is_on_loop
+
+
+@pytest.mark.parametrize(("number", "is_on_loop"), [(1, True), (300, False)])
+def test_only_a_change_of_many_values_is_prepared_off_the_event_loop(
+    url, number, is_on_loop, monkeypatch
+):
+    threads = []
+    format_row = changes.format_row
+
+    def watched(*arguments, **options):
+        threads.append(threading.get_ident())
+        return format_row(*arguments, **options)
+
+    def grouped(count):
+        return KEY_ATTRIBUTES.replace(object_groups=tuple(map(str, range(count))))
+
+    async def body(store):
+        await store.commit(insert("one"))
+        monkeypatch.setattr(changes, "format_row", watched)
+        await store.commit(replace("one", attributes=grouped(number)))
+        assert (await store.get("one")).attributes.object_groups == grouped(number).object_groups
+        return threads == [threading.get_ident()]
+
+    assert with_store(url, body) is is_on_loop
