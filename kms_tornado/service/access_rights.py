@@ -31,6 +31,8 @@ from .service import ATTEMPTS, TooManyConflicts
 
 #: Bytes. No sensible body is longer, and it is parsed on the event loop.
 MAX_BODY_LENGTH = 64 * 1024
+
+_FEW_GRANTS = 50  # are rendered at once, and so even where no thread is free
 _MEMBERS = frozenset({"unique_identifier", "user_id", "operation_types", "operation_type"})
 
 JSON = dict[str, Any]
@@ -83,13 +85,16 @@ class AccessRights:
         grants = await self._store.list_grants(UniqueIdentifier(uid), owner=principal)
         if grants is None:
             raise item_not_found(uid)
-        return await self._offload(
-            lambda: [
+
+        def render() -> list[JSON]:
+            return [
                 {"user_id": user, "operations": format_operation_names(operations)}
                 for user, operations in grants.items()
-            ],
-            principal=principal,
-        )
+            ]
+
+        if len(grants) <= _FEW_GRANTS:
+            return render()
+        return await self._offload(render, principal=principal)
 
     async def list_owned(self, principal: str) -> list[JSON]:
         """The principal's newest objects, destroyed ones included; `store.bounds` says how many."""
