@@ -1599,7 +1599,7 @@ FAULTS: tuple[Fault, ...] = (
         "one user has all threads of a lane, and so the interpreter's lock",
         "service/executor.py",
         "and principal not in self._at_most:",
-        "and principal:",
+        "and principal is not None:",
         ("service/test_executor.py",),
     ),
     Fault(
