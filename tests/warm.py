@@ -23,6 +23,7 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, NoReturn
@@ -168,7 +169,26 @@ def _run(argv: list[str], cwd: str, status: int, stdout: int, stderr: int) -> No
     os.closerange(3, max(stdout, stderr) + 1)
     os.chdir(cwd)
     sys.argv = ["kms_tornado", *argv]
-    sys.exit(main())  # through the whole of Python's own end, as from a command line
+    try:
+        code: object = main()
+    except SystemExit as exc:
+        code = exc.code
+    if not isinstance(code, int | None):
+        sys.exit(code)  # a text, which Python prints
+    _end(code or 0)
+
+
+def _end(code: int) -> NoReturn:
+    """As Python ends, but for the taking apart of all modules.
+
+    That writes to each page that is shared with our parent, and took as long as the server's start. Servers
+    that are started by a command line go all the way.
+    """
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

@@ -59,6 +59,7 @@ class Kmsctl:
             "PYTHONWARNINGS": "default",
             "LANG": "C.UTF-8",
             "COLUMNS": "200",
+            "SSL_CERT_FILE": os.devnull,  # see tests/conftest.py
             "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
             **self.variables,
             **more,
