@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import re
 import ssl
@@ -349,15 +350,12 @@ def test_refusal_reaches_the_client(alice):
     )
 
 
-@pytest.mark.parametrize("at", range(4, len(GOOD), 11))
-def test_each_octet_may_be_damaged_without_a_fault(at):
-    for damage in (0x01, 0x80, 0xFF):
+def test_each_octet_may_be_damaged_without_a_fault():
+    for at, damage in itertools.product(range(4, len(GOOD), 11), (0x01, 0x80, 0xFF)):
         odd = bytearray(GOOD)
         odd[at] ^= damage
-        try:
+        with contextlib.suppress(InvalidField):
             describe_certificate(bytes(odd))
-        except InvalidField:
-            continue
 
 
 def test_key_in_an_odd_certificate_verifies(alice):

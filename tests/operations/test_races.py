@@ -335,7 +335,7 @@ def test_granting_at_once_is_granting_once(two):
 def test_an_identifier_does_not_change_hands_while_its_object_is_removed(two):
     """The owner removes it and grants, while somebody else keeps trying to import it."""
     alice, carol, bob = (two[0].user() for _ in range(3))
-    for turn in range(10):
+    for turn in range(5):
         wanted = f"hands-{turn}"
         alice.import_key(wanted, bytes(16))
         alice.revoke(wanted)

@@ -51,19 +51,12 @@ def test_extended_file_is_refused() -> None:
             decrypted(FILE + more)
 
 
-@pytest.mark.parametrize(
-    "order",
-    [
-        order
-        for length in range(5)
-        for order in itertools.product(range(3), repeat=length)
-        if order != (0, 1, 2)
-    ],
-    ids=str,
-)
-def test_chunks_that_are_missing_moved_or_doubled_are_refused(order: tuple[int, ...]) -> None:
-    with pytest.raises(UntrueFile):
-        decrypted(HEADER + b"".join(CHUNKS[index] for index in order))
+@pytest.mark.parametrize("length", range(5))
+def test_chunks_that_are_missing_moved_or_doubled_are_refused(length: int) -> None:
+    for order in itertools.product(range(3), repeat=length):
+        if order != (0, 1, 2):
+            with pytest.raises(UntrueFile):
+                pytest.fail(f"{decrypted(HEADER + b''.join(CHUNKS[n] for n in order))!r}: {order}")
 
 
 def test_whole_chunks_alone_are_no_file_either() -> None:

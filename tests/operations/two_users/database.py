@@ -96,6 +96,11 @@ class DatabaseWriter:
 
     # --- moves ----------------------------------------------------------------------------------
 
+    def values_of(self, table: Table, column: Column[Any]) -> int:
+        """How many values `edit` might give this column of the newest row."""
+        rows = self.rows(table)
+        return sum(each != rows[-1][column.name] for each in _values(column, rows[-1], rows))
+
     def edit(self, which: int, column: int, value: int) -> Edit:
         """One column of one row, to another value of its type or of another row."""
         table, rows = self._table_with_rows(which)
@@ -269,7 +274,7 @@ def _values(column: Column[Any], row: Row, rows: Sequence[Row]) -> list[Any]:
     old = row[column.name]
     others = list({each[column.name]: None for each in rows})
     nothing = [None] if column.nullable else []
-    return nothing + _NEAR[_kind(column)](old) + others
+    return list(dict.fromkeys(nothing + _NEAR[_kind(column)](old) + others))
 
 
 def _kind(column: Column[Any]) -> type:

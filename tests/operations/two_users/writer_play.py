@@ -40,10 +40,10 @@ class WriterPlay(MessagePlay):
         #: What was done, for whoever reads a failure.
         self.edits: list[str] = []
 
-    def tamper(self, edit: Edit, before: Answers, asked: Sequence[str], *, stays: bool) -> None:
+    def tamper(self, edit: Edit, before: Answers, asked: Sequence[str], *, stays: bool) -> Answers:
         """Check the answers after the edit, and let bob try; then put the rows back, unless it stays.
 
-        before, asked: of `ask`, from before the edit.
+        before, asked: of `ask`, from before the edit. The answers at the end are returned.
         """
         self.edits.append(edit.what)
         was_hidden = self.is_hidden_from_searches
@@ -52,14 +52,17 @@ class WriterPlay(MessagePlay):
         if edit.removes:
             for uid in touched:
                 self.keys[uid].is_lost = True
-        self.compare(before, self.ask(asked), edit)
+        after = self.ask(asked)
+        self.compare(before, after, edit)
         self.try_everything(touched)
         if not stays and self.world.database.undo(edit):
             self.edits.append("put back")
-            self.compare_again(before, self.ask(asked))
+            after = self.ask(asked)
+            self.compare_again(before, after)
             self.is_hidden_from_searches = was_hidden
             for uid in touched:
                 self.keys[uid].is_lost = False
+        return after
 
     def ask(self, uids: Sequence[str]) -> Answers:
         """Questions that change nothing, once the first of them has made whatever it gives out no longer Fresh."""
