@@ -144,7 +144,6 @@ def test_what_was_done_is_told_however_full_the_server_is(server):
     server.fill(heavy=False)
     answer = server.post(grant, "/access/grant")
     assert answer.status == 200
-    server.release()  # to list is done on a thread, too
     assert server.client.get(f"/access/list/{key}").json()[0]["user_id"] == "bob"
 
 
