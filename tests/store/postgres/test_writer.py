@@ -397,7 +397,7 @@ def test_changes_of_different_objects_that_wait_together_take_two_round_trips(ur
 
 
 def test_a_stop_waits_for_writes_but_not_for_ever(url, monkeypatch):
-    monkeypatch.setattr(sql_store, "_STOP_S", 0.2)
+    monkeypatch.setattr(sql_store, "_STOP_S", 1.0)
 
     async def body(store):
         await store.commit(insert("x"))
@@ -410,7 +410,7 @@ def test_a_stop_waits_for_writes_but_not_for_ever(url, monkeypatch):
             started = time.monotonic()
             await asyncio.sleep(0)
             await store.stop()
-            assert time.monotonic() - started < 1.5
+            assert time.monotonic() - started < 5
             outcomes = await asyncio.gather(*stuck, return_exceptions=True)
             assert {type(outcome) for outcome in outcomes} == {Unavailable}
             assert await last is None
