@@ -39,8 +39,10 @@ FILES = {
         "operations/test_off_the_loop.py",
         "service/test_admission.py", "service/test_bytes_in_flight.py",
         "service/test_executor.py", "service/test_fair_queue.py", "service/test_limits.py",
+        "service/test_loop_turns.py",
         "store/sql/test_rows.py",
         "web/test_admission.py", "web/test_busy.py", "web/test_bytes_in_flight.py",
+        "web/test_paced.py",
     ),
     "a stranger, or a page in a browser, asks what is not for him": (
         "test_request_context.py", "web/bearer/test_cross_site_requests.py",
