@@ -98,6 +98,7 @@ def _supervise(parsed: ParsedOptions) -> int:
     """Supervise workers, which serve, and return the exit code."""
     from .web.process import serving  # noqa: F401  # before the fork: workers share what is loaded
     from .web.process.listening import (
+        close_for_all,
         metrics_url,
         open_metrics_sockets,
         open_sockets,
@@ -125,10 +126,7 @@ def _supervise(parsed: ParsedOptions) -> int:
 
     def close_sockets() -> None:
         notify_manager("STOPPING=1")
-        # The port is closed once no process has it open: then a new connection is refused at once, rather
-        # than left waiting for workers that are about to end.
-        for one in (*sockets, *metrics_sockets):
-            one.close()
+        close_for_all((*sockets, *metrics_sockets))
 
     return Supervisor(
         lambda worker: _run(parsed, sockets, worker, metrics_sockets),

@@ -95,7 +95,10 @@ class Acceptor:
             except ConnectionError:  # the client has left again
                 continue
             except OSError as exc:
-                self._pause(exc)
+                if exc.errno == errno.EINVAL:  # it listens no longer: `close_for_all`
+                    self._loop.remove_reader(listening)
+                else:
+                    self._pause(exc)
                 return
             self._pause_s = _PAUSES_S[0]
             connection.setblocking(False)

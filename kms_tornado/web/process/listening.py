@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from tornado.netutil import bind_sockets
 
@@ -39,6 +40,17 @@ def try_ports(settings: Settings) -> None:
     finally:
         for one in sockets:
             one.close()
+
+
+def close_for_all(sockets: Iterable[socket.socket]) -> None:
+    """Close sockets that other processes have open as well: new connections are refused at once.
+
+    A worker that is busy, or only starting, would keep them waiting until it closes its own.
+    """
+    for one in sockets:
+        with contextlib.suppress(OSError):  # only Linux shuts down a socket that listens
+            one.shutdown(socket.SHUT_RDWR)
+        one.close()
 
 
 def _bind(host: str, port: int, setting: str) -> list[socket.socket]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 
 import pytest
+
+from kms_tornado.web.process.listening import close_for_all
 
 from ...server import NO_AUTH, check_refused, free_port, run, serving
 
@@ -50,3 +53,13 @@ def test_port_in_use_leaves_no_files_behind(tmp_path, workers):
     assert "in use" in check_refused(finished, 1)
     assert list(tmp_path.iterdir()) == []
     assert "master key" not in finished.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shuts down a socket that listens")
+def test_port_is_closed_where_other_processes_have_its_socket_open():
+    one = socket.create_server(("127.0.0.1", 0))
+    address = one.getsockname()
+    with one.dup():
+        close_for_all([one])
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(address, timeout=5)

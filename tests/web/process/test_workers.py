@@ -216,6 +216,20 @@ def test_port_is_closed_as_soon_as_a_stop_begins(tmp_path):
         assert server.wait() == 0
 
 
+def test_port_is_closed_at_once_where_a_worker_is_busy_or_only_starting(tmp_path):
+    with ServerProcess(*NO_AUTH, *TWO, cwd=tmp_path) as server:
+        busy, _ = workers_of(server)
+        os.kill(busy, signal.SIGSTOP)
+        try:
+            server.send(signal.SIGTERM)
+            server.wait_for_line("stopping")
+            eventually(lambda: is_refused(server), 5)
+        finally:
+            os.kill(busy, signal.SIGCONT)
+        assert server.wait() == 0
+        assert "accepted for a moment" not in server.log
+
+
 def is_refused(server):
     try:
         server.client.connect(timeout_s=1).close()
