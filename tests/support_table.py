@@ -40,6 +40,7 @@ from kms_tornado.service.bytes_in_flight import MOST, MOST_OF_PRINCIPAL
 from kms_tornado.service.catalogue import ALL_OBJECT_TYPES, CATALOGUE
 from kms_tornado.service.limits import MAX_DATA_BYTES, MAX_RESPONSE_BYTES
 from kms_tornado.store.bounds import MAX_GRANTED_TO_EVERYONE, MAX_GRANTEES, MAX_LISTED
+from kms_tornado.store.sql.owners import UNIT_BYTES
 from kms_tornado.web import connections
 from kms_tornado.web.process.streams import MAX_HEAD_LINES
 
@@ -169,6 +170,12 @@ LIMITS = (
     Limit("iterations of PBKDF2", key_derivation.MAX_PBKDF2_ROUNDS, "rounds", "Invalid_Field"),
     Limit("random data", random.MAX_RANDOM_BYTES, "bytes", "Invalid_Field"),
     Limit("objects of one owner", MAX_OBJECTS_OF_AN_OWNER, "objects", "Server_Limit_Exceeded"),
+    Limit(
+        "bytes of one owner's objects",
+        MAX_OBJECTS_OF_AN_OWNER * UNIT_BYTES,
+        "bytes",
+        "Server_Limit_Exceeded",
+    ),
 )
 
 

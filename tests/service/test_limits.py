@@ -43,7 +43,8 @@ from ..support_table import LIMITS
 MORE_ELSEWHERE = {
     "answer to a message": "tests/service/test_batch.py",
     "identifiers in one answer to Locate": "tests/store",
-    "objects of one owner": "tests/store",
+    "objects of one owner": "tests/store/sql/test_owners.py",
+    "bytes of one owner's objects": "the same",
     "objects in a listing": "tests/store/sql/test_grants.py",
     "users with rights on one object": "tests/store/sql/test_grants.py",
     "objects of one owner that are granted to `*`": "the same",

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Table
 
 from ..sql.additions import Addition, Row
+from ..sql.owners import SUM_OF_UNITS
 from ..sql.schema import object_names, object_tags, object_values, objects, owners
 from ..sql.statements import OBJECT_COLUMNS
 from .dialect import POSTGRESQL
@@ -64,9 +65,10 @@ _CHANGE_COUNTS = (
     " SELECT 1 / (count(*) = %t::bigint)::int FROM changed"
 )
 _BEGIN_COUNTS = f"INSERT INTO owners (owner, objects, mac) SELECT * FROM {_OWNER_ARRAYS} ORDER BY 1"  # noqa: S608
+_UNITS = SUM_OF_UNITS.compile(dialect=POSTGRESQL, compile_kwargs={"literal_binds": True})
 # An owner with objects and without a count had one, which somebody deleted.
 _CHECK_NEW_OWNERS = (
-    "SELECT 1 / bool_and((SELECT count(*) FROM objects WHERE objects.owner = row.owner) = row.objects)::int"
+    f"SELECT 1 / bool_and((SELECT {_UNITS} FROM objects WHERE objects.owner = row.owner) = row.objects)::int"  # noqa: S608
     " FROM unnest(%t::text[], %t::bigint[]) AS row(owner, objects)"
 )
 #: The texts that fail where the database has another count than the one remembered.

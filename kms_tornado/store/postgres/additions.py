@@ -1,6 +1,6 @@
 """Adding objects in one round trip: all statements of the transaction are sent together, COMMIT included.
 
-That needs everything to be known beforehand. What has to be read, the number of each owner's objects, is
+That needs everything to be known beforehand. What has to be read, the count of each owner's units, is
 *remembered*, and the transaction fails by itself where the database has another number, because another
 server has added objects of the same owner. It is then done again on what the database has.
 
@@ -21,7 +21,7 @@ from ...errors import KMSError
 from ..base import make_unavailable
 from ..sql.additions import Addition, is_long_addition, make_addition
 from ..sql.commits import Commit, GroupCommit
-from ..sql.owners import add_up, check_count, count_mac
+from ..sql.owners import add_up, count_mac, is_of_units
 from .add_statements import (
     COUNT_TEXTS,
     FIND_OBJECTS,
@@ -91,7 +91,7 @@ class AdditionWriter:
 
     def __init__(self, connections: WriteConnections) -> None:
         self._connections = connections
-        #: Owner → number of objects, once everything that was sent is done.
+        #: Owner → number of units, once everything that was sent is done.
         self._counts: dict[str, int] = {}
         self._driver_error = load_driver_error()
         #: How long the last transaction took.
@@ -182,9 +182,11 @@ class AdditionWriter:
         """rows: (owner, number, code)."""
         for owner, number, mac in rows:
             try:
-                check_count(addition.authenticator, owner, number, mac)
+                is_counted = is_of_units(addition.authenticator, owner, number, mac)
             except KMSError as exc:
                 raise NotAdded from exc
+            if not is_counted:  # adding alone counts the units
+                raise NotAdded
             self._count(owner, number)
 
     def _count(self, owner: str, number: int) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from ...kmip.attributes import count_values
 from ..base import Insert
 from .commits import Commit, GroupCommit
+from .owners import units_of
 from .row_macs import RowAuthenticator
 from .rows import format_row
 from .side_tables import index_attributes, make_name_rows, make_tag_rows, make_value_rows, names_of
@@ -22,7 +23,7 @@ Row = Mapping[str, Any]
 class Addition:
     """The rows that commits add. In `tags`, `values` and `names`, `object` is the identifier.
 
-    differences: {owner: number of their new objects}
+    differences: {owner: units of their new objects}
     """
 
     objects: Sequence[Row]
@@ -58,11 +59,17 @@ def make_addition(commits: Sequence[Commit | GroupCommit]) -> Addition:
         if isinstance(change, Insert)
     ]
     by_uid = [(new.uid, new) for new, _ in added]
+    rows = [
+        format_row(new, authenticator, generation=new.generation, now=now) for new, now in added
+    ]
+    differences: Counter[str] = Counter()
+    for row in rows:
+        differences[row["owner"]] += units_of(row, len(row["sealed"] or b""))
     return Addition(
-        [format_row(new, authenticator, generation=new.generation, now=now) for new, now in added],
+        rows,
         make_tag_rows(by_uid),
         make_value_rows([(uid, index_attributes(new)) for uid, new in by_uid]),
         make_name_rows({uid: names_of(new) for uid, new in by_uid if new.attributes.names}),
-        Counter(new.owner for new, _ in added),
+        differences,
         authenticator,
     )

@@ -32,7 +32,7 @@ from ..base import (
 from . import grants, side_tables, tombstones
 from .attribute_rows import parse_rows
 from .nonces import KeyOfObject, NonceRecords
-from .owners import count_objects
+from .owners import SEALED_BYTES, units_of, update_counts
 from .row_macs import RowAuthenticator
 from .rows import ROW_TO_CHECK, check_row, format_row
 from .schema import objects
@@ -49,7 +49,7 @@ def _select_for_update(number: int) -> Statement:
     """
     uids: list[BindParameter[str]] = [bindparam(f"uid_{place}") for place in range(number)]
     return Statement(
-        select(*ROW_TO_CHECK, objects.c.serial)
+        select(*ROW_TO_CHECK, objects.c.serial, SEALED_BYTES)
         .where(objects.c.uid.in_(uids))
         .order_by(objects.c.uid)
         .with_for_update()
@@ -84,6 +84,7 @@ class _StoredObject:
 
     serial: int
     values: dict[str, Any]
+    sealed_bytes: int
 
     @property
     def generation(self) -> int:
@@ -94,6 +95,10 @@ class _StoredObject:
     def owner(self) -> str:
         owner: str = self.values["owner"]
         return owner
+
+    @property
+    def units(self) -> int:
+        return units_of(self.values, self.sealed_bytes)
 
 
 class _Replacement(NamedTuple):
@@ -114,7 +119,7 @@ _MANY = 200
 class _ChangeApplier:
     """Applies the changes of one commit.
 
-    Names and object counts are written last, because a name may pass from one object to another within
+    Names and the owners' counts are written last, because a name may pass from one object to another within
     a commit.
     """
 
@@ -125,7 +130,7 @@ class _ChangeApplier:
         self._now = now
         #: By unique identifier.
         self._stored: dict[str, _StoredObject] = {}
-        #: Owner → change of the number of their objects.
+        #: Owner → change of the units that their objects take.
         self._differences: Counter[str] = Counter()
         #: Serial → names, of the objects whose names the commit changes.
         self._names: dict[int, OwnedNames] = {}
@@ -138,7 +143,7 @@ class _ChangeApplier:
             else:
                 self._change(group)
         side_tables.claim_names(self._runner, self._names)
-        count_objects(self._runner, self._differences, self._authenticator)
+        update_counts(self._runner, self._differences, self._authenticator)
 
     def _change(self, changes: Iterable[Change]) -> None:
         for change in changes:
@@ -164,9 +169,9 @@ class _ChangeApplier:
             number = 1 << (len(part) - 1).bit_length()
             part += part[-1:] * (number - len(part))
             values = {f"uid_{place}": uid for place, uid in enumerate(part)}
-            for *row, serial in self._runner.select(_select_for_update(number), values):
+            for *row, serial, length in self._runner.select(_select_for_update(number), values):
                 columns = check_row(row, self._authenticator)
-                self._stored[columns["uid"]] = _StoredObject(serial, columns)
+                self._stored[columns["uid"]] = _StoredObject(serial, columns, length or 0)
 
     def _check_generation(self, uid: str, seen: int) -> _StoredObject:
         stored = self._stored.get(uid)
@@ -200,8 +205,9 @@ class _ChangeApplier:
         for (serial, new), row in zip(by_serial, rows, strict=True):
             if new.attributes.names:
                 self._names[serial] = side_tables.names_of(new)
-            self._differences[new.owner] += 1
-            self._stored[new.uid] = _StoredObject(serial, row)
+            stored = _StoredObject(serial, row, len(new.sealed or b""))
+            self._differences[new.owner] += stored.units
+            self._stored[new.uid] = stored
 
     def _replace(self, new: ManagedObject, seen: int) -> None:
         stored = self._check_generation(new.uid, seen)
@@ -231,16 +237,16 @@ class _ChangeApplier:
             self._names[serial] = names
         if before["owner"] != new.owner:  # the old owner's grants must not bind the new one
             grants.withdraw_all(self._runner, serial)
-            self._differences[before["owner"]] -= 1
-            self._differences[new.owner] += 1
-        stored.values = row
+        self._differences[stored.owner] -= stored.units
+        stored.values, stored.sealed_bytes = row, len(new.sealed or b"")
+        self._differences[stored.owner] += stored.units
 
     def _remove(self, uid: str, seen: int) -> None:
         before = self._check_generation(uid, seen)
         self._runner.change(_delete, {"of_serial": before.serial})
         tombstones.bury(self._runner, uid, before.owner, self._authenticator)
         self._names.pop(before.serial, None)
-        self._differences[before.owner] -= 1
+        self._differences[before.owner] -= before.units
         del self._stored[uid]
 
     def _use_nonce(self, change: UseNonce) -> None:
@@ -287,7 +293,9 @@ class _ChangeApplier:
         stored = self._stored[uid]
         if text == stored.values["grants"]:
             return
+        self._differences[stored.owner] -= stored.units
         stored.values["grants"] = text
+        self._differences[stored.owner] += stored.units
         row = {
             "generation": stored.generation,
             "grants": text,

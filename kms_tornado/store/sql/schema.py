@@ -163,8 +163,8 @@ tombstones = Table(
     Column("mac", LargeBinary, nullable=False),
 )
 
-# The number of each owner's objects, in any state: to count the rows for every new object would take
-# longer than to insert it.
+# objects: the units that each owner's objects take, in any state (`owners`), or the number of the objects
+# as long as nothing of an owner was changed since a version that counted them.
 owners = Table(
     "owners",
     metadata,

@@ -21,7 +21,7 @@ from ..base import CheckValues, OtherMasterKey
 from .attribute_rows import collect_columns, format_rows, parse_rows
 from .grants import format_grants
 from .nonces import NonceRecords
-from .owners import count_mac
+from .owners import former_count_mac
 from .queries import any_object, check_value
 from .row_macs import RowAuthenticator, digest_sealed
 from .schema import grants, object_names, objects, owners, server_state
@@ -205,7 +205,7 @@ def _drop_lost_names(
 
 def _seal_owners(runner: Runner, authenticator: RowAuthenticator, sealed: Sealed) -> None:
     rows = [
-        {"of_owner": owner, "mac": count_mac(authenticator, owner, number)}
+        {"of_owner": owner, "mac": former_count_mac(authenticator, owner, number)}
         for owner, number in runner.select(_select_owners, NO_VALUES)
     ]
     if rows:
