@@ -14,7 +14,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from urllib.parse import quote
 
 from .issuer import Issuer
 from .operations.rules import check_answer, check_failure
-from .server import environment, warm_servers
+from .server import warm_servers
 from .warm import WarmProcess
 
 ROOT = Path(__file__).parents[1]
@@ -449,7 +448,6 @@ class KMS:
         *issuers: Issuer,
         options: Sequence[str] = (),
         namespace: str = "issuer",
-        env: dict[str, str] | None = None,
     ) -> None:
         self.directory = directory
         self.issuers = issuers
@@ -460,8 +458,7 @@ class KMS:
             self._options += ["--jwt-auth-provider", f"{issuer.uri},"]
         if len(issuers) > 1:
             self._options += ["--jwt-user-namespace", namespace]
-        self._env = env or {}
-        self._process: subprocess.Popen[bytes] | WarmProcess | None = None
+        self._process: WarmProcess | None = None
 
     @property
     def log(self) -> str:
@@ -487,13 +484,7 @@ class KMS:
                 "--port", "0", "--log-level", "debug", "--data-dir", str(self.data_dir),
                 *self._options,
             ]  # fmt: skip
-            if self._env:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-m", "kms_tornado", *argv],
-                    cwd=ROOT, env=environment(**self._env), stdout=log, stderr=log,
-                )  # fmt: skip
-            else:
-                self._process = warm_servers().start(argv, ROOT, output=log.fileno())
+            self._process = warm_servers().start(argv, ROOT, output=log.fileno())
         deadline = time.monotonic() + 60
         start_up_line = re.compile(r'listening on http://127\.0\.0\.1:(\d+)["\n]')
         while (match := start_up_line.search(self.log)) is None:

@@ -45,17 +45,7 @@ def warm_servers() -> WarmServers:
 
 def run(*argv: str, cwd: Path, timeout_s: float = 60, **variables: str) -> Any:
     """Run the command to its end: a CompletedProcess with text output."""
-    if not variables:
-        return warm_servers().run(argv, cwd, timeout_s)
-    return subprocess.run(
-        [sys.executable, "-m", "kms_tornado", *argv],
-        cwd=cwd,
-        env=environment(**variables),
-        capture_output=True,
-        text=True,
-        timeout=timeout_s,
-        check=False,
-    )
+    return warm_servers().run(argv, cwd, timeout_s, **variables)
 
 
 def trusting(issuer: Issuer, *more: str) -> tuple[str, ...]:
@@ -119,8 +109,8 @@ class Client(PlainClient):
 class ServerProcess:
     """``with ServerProcess(…) as server:`` listens; at the end it is killed if it still runs.
 
-    wrapper: a command that executes the server's, as setpriv does. cold: whether it is started by its
-    command line although none of these asks for it (`warm`).
+    env, limits, constants: as of `WarmServers.start`. wrapper: a command that executes the server's, as setpriv does.
+    cold: whether it is started by its command line although no wrapper asks for it.
     output: {"stdout": lines, "stderr": lines}, as they come.
     """
 
@@ -130,8 +120,9 @@ class ServerProcess:
         cwd: Path,
         port: int = 0,
         tls: ssl.SSLContext | None = None,
-        preexec: Callable[[], None] | None = None,
+        limits: Mapping[int, tuple[int, int]] | None = None,
         env: Mapping[str, str] | None = None,
+        constants: Mapping[str, float] | None = None,
         wrapper: Sequence[str] = (),
         cold: bool = False,
     ) -> None:
@@ -139,10 +130,11 @@ class ServerProcess:
         self.cwd = cwd
         self.tls = tls
         self.output: dict[str, list[str]] = {"stdout": [], "stderr": []}
-        self._preexec = preexec
+        self._limits = limits
+        self._constants = constants
         self._wrapper = wrapper
         self._env = dict(env or {})
-        self._is_cold = bool(cold or preexec or wrapper or env)
+        self._is_cold = bool(cold or wrapper)
         self._changed = threading.Condition()
         self.process: subprocess.Popen[str] | WarmProcess
         self.url = ""
@@ -151,9 +143,7 @@ class ServerProcess:
 
     def start(self) -> Self:
         began = time.monotonic()
-        self.process = (
-            self._start_cold() if self._is_cold else warm_servers().start(self.argv, self.cwd)
-        )
+        self.process = self._start_cold() if self._is_cold else self._start_warm()
         self._readers = [
             threading.Thread(target=self._read, args=(name,), daemon=True)
             for name in ("stdout", "stderr")
@@ -168,6 +158,15 @@ class ServerProcess:
         self.client = Client(self.port, tls=self.tls)
         return self
 
+    def _start_warm(self) -> WarmProcess:
+        return warm_servers().start(
+            self.argv,
+            self.cwd,
+            variables=self._env,
+            limits=self._limits,
+            constants=self._constants,
+        )
+
     def _start_cold(self) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [*self._wrapper, sys.executable, "-m", "kms_tornado", *self.argv],
@@ -177,7 +176,6 @@ class ServerProcess:
             stderr=subprocess.PIPE,
             text=True,
             errors="surrogateescape",
-            preexec_fn=self._preexec,
         )
 
     def __enter__(self) -> Self:

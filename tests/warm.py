@@ -1,8 +1,8 @@
 """Servers that start in a tenth of the time: forked from a process that has loaded the package already.
 
 A server takes a second to load its libraries, and the tests start hundreds of them. Each is a process of
-its own all the same, with its own directory, output, signals and exit code. Where a test is about the
-start itself (its environment, its limits, its command line), it starts `python -m kms_tornado`.
+its own all the same, with its own directory, output, signals, variables, limits and exit code. Where a test
+is about the start of the process itself, it starts `python -m kms_tornado`.
 
     test ── WarmServers ── socket ── _serve_forever (loads once) ── _watch (one a server) ── server
 
@@ -17,6 +17,7 @@ import gc
 import importlib
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -24,9 +25,9 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import IO, Any, NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 _NUMBER = struct.Struct(">i")
@@ -82,8 +83,21 @@ class WarmServers:
         self._socket.close()
         self._process.wait(10)
 
-    def start(self, argv: Sequence[str], cwd: Path, output: int | None = None) -> WarmProcess:
-        """argv: behind the program's name. output: where all output goes; None makes two pipes."""
+    def start(
+        self,
+        argv: Sequence[str],
+        cwd: Path,
+        output: int | None = None,
+        *,
+        variables: Mapping[str, str] | None = None,
+        limits: Mapping[int, tuple[int, int]] | None = None,
+        constants: Mapping[str, float] | None = None,
+    ) -> WarmProcess:
+        """argv: behind the program's name. output: where all output goes; None makes two pipes.
+
+        variables: added to the environment. limits: of the resources that `resource` numbers, soft and hard.
+        constants: "module.NAME" in the package → what it has in this server, so that a test need not wait long.
+        """
         status, theirs = os.pipe()
         if output is None:
             pipes = [os.pipe(), os.pipe()]
@@ -91,7 +105,15 @@ class WarmServers:
             descriptors = [theirs, *(writer for _, writer in pipes)]
         else:
             files, descriptors = [], [theirs, output, output]
-        message = json.dumps({"argv": list(argv), "cwd": str(cwd)}).encode()
+        message = json.dumps(
+            {
+                "argv": list(argv),
+                "cwd": str(cwd),
+                "variables": dict(variables or {}),
+                "limits": list((limits or {}).items()),
+                "constants": dict(constants or {}),
+            }
+        ).encode()
         socket.send_fds(self._socket, [_NUMBER.pack(len(message)) + message], descriptors)
         for descriptor in descriptors if output is None else descriptors[:1]:
             os.close(descriptor)
@@ -99,10 +121,10 @@ class WarmServers:
         return WarmProcess(pid, status, *(files or (None, None)))
 
     def run(
-        self, argv: Sequence[str], cwd: Path, timeout_s: float
+        self, argv: Sequence[str], cwd: Path, timeout_s: float, **variables: str
     ) -> subprocess.CompletedProcess[str]:
         """As `subprocess.run` does. The output has to fit into the pipes, whose 64 KiB are plenty for it."""
-        process = self.start(argv, cwd)
+        process = self.start(argv, cwd, variables=variables)
         assert process.stdout is not None
         assert process.stderr is not None
         with process.stdout, process.stderr:
@@ -142,15 +164,15 @@ def _serve_forever(control: socket.socket) -> None:
         if os.fork() == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             control.close()
-            _watch(request["argv"], request["cwd"], *descriptors)
+            _watch(request, *descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
 
 
-def _watch(argv: list[str], cwd: str, status: int, stdout: int, stderr: int) -> NoReturn:
+def _watch(request: dict[str, Any], status: int, stdout: int, stderr: int) -> NoReturn:
     pid = os.fork()
     if pid == 0:
-        _run(argv, cwd, status, stdout, stderr)
+        _run(request, status, stdout, stderr)
     for descriptor in (stdout, stderr):
         os.close(descriptor)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal: the tests stop their servers
@@ -160,15 +182,20 @@ def _watch(argv: list[str], cwd: str, status: int, stdout: int, stderr: int) -> 
     os._exit(0)
 
 
-def _run(argv: list[str], cwd: str, status: int, stdout: int, stderr: int) -> NoReturn:
+def _run(request: dict[str, Any], status: int, stdout: int, stderr: int) -> NoReturn:
     from kms_tornado.__main__ import main
 
     os.close(status)
     os.dup2(stdout, 1)
     os.dup2(stderr, 2)
     os.closerange(3, max(stdout, stderr) + 1)
-    os.chdir(cwd)
-    sys.argv = ["kms_tornado", *argv]
+    os.chdir(request["cwd"])
+    os.environ.update(request["variables"])
+    for which, limit in request["limits"]:
+        resource.setrlimit(which, tuple(limit))
+    for name, value in request["constants"].items():
+        _set_constant(name, value)
+    sys.argv = ["kms_tornado", *request["argv"]]
     try:
         code: object = main()
     except SystemExit as exc:
@@ -176,6 +203,13 @@ def _run(argv: list[str], cwd: str, status: int, stdout: int, stderr: int) -> No
     if not isinstance(code, int | None):
         sys.exit(code)  # a text, which Python prints
     _end(code or 0)
+
+
+def _set_constant(name: str, value: float) -> None:
+    module_name, _, constant = name.rpartition(".")
+    module = importlib.import_module(f"kms_tornado.{module_name}")
+    assert hasattr(module, constant), f"there is no {name}"
+    setattr(module, constant, value)
 
 
 def _end(code: int) -> NoReturn:

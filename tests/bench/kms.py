@@ -155,7 +155,7 @@ def our_server(
         *more,
     )
     server = ServerProcess(
-        *argv, cwd=directory, tls=context, preexec=lambda: os.sched_setaffinity(0, {core})
+        *argv, cwd=directory, tls=context, wrapper=["taskset", "--cpu-list", str(core)]
     )
     with server:
         token = issuer.token(aud="kms", exp=int(time.time()) + 36_000)

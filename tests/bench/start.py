@@ -31,7 +31,7 @@ def start_server() -> float:
     """Seconds to the line that names the URL, in a new data directory."""
     with (
         tempfile.TemporaryDirectory() as directory,
-        ServerProcess(*NO_AUTH, cwd=Path(directory)) as server,
+        ServerProcess(*NO_AUTH, cwd=Path(directory), cold=True) as server,
     ):
         return server.started_in_s
 

@@ -109,13 +109,11 @@ def test_wrong_master_key_ends_the_start_before_listening(used_data_dir, argv, v
 
 
 def test_full_disk_is_503_and_loses_nothing(tmp_path):
-    def no_large_files():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
-
+    no_large_files = {resource.RLIMIT_FSIZE: (300_000, 300_000)}
     created, statuses = [], []
     with serving(*NO_AUTH, cwd=tmp_path) as server:
         created.append(server.client.create("x"))
-    with ServerProcess(*NO_AUTH, cwd=tmp_path, preexec=no_large_files) as server:
+    with ServerProcess(*NO_AUTH, cwd=tmp_path, limits=no_large_files) as server:
         for _ in range(600):
             answer = server.client.kmip("x", CREATE)
             statuses.append(answer.status)

@@ -52,11 +52,9 @@ def test_open_descriptors_are_counted():
 
 
 def test_server_raises_the_soft_limit_and_says_in_one_line_what_it_cannot_reach(tmp_path):
-    def limit():
-        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 160))
-
+    limits = {resource.RLIMIT_NOFILE: (64, 160)}
     with (
-        serving(*NO_AUTH, "--workers", "2", cwd=tmp_path, preexec=limit) as server,
+        serving(*NO_AUTH, "--workers", "2", cwd=tmp_path, limits=limits) as server,
         silent(server.port, 400),
     ):
         said = [line for line in server.output["stderr"] if "descriptors" in line]

@@ -58,7 +58,8 @@ def processes_of(server: ServerProcess) -> list[int]:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_no_secret_of_the_environment_is_left_in_any_process(tmp_path: Path, workers: int) -> None:
     argv = (*NO_AUTH, "--workers", str(workers))
-    with serving(*argv, cwd=tmp_path, env={**SECRETS, "LEFT_ALONE": "yes"}) as server:
+    variables = {**SECRETS, "LEFT_ALONE": "yes"}
+    with serving(*argv, cwd=tmp_path, env=variables, cold=True) as server:
         eventually(lambda: len(processes_of(server)) == (1 if workers == 1 else 3))
         for pid in processes_of(server):
             content = read_environment(pid)
