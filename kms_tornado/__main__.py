@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from . import logs, options
-from .errors import ConfigurationError, KMSError, Unavailable
+from .commands import COMMANDS, find_command, find_unknown_command
+from .commands.exit_codes import refuse, run_to_exit_code
+from .errors import ConfigurationError
 from .options.result import ParsedOptions
 from .web.process.descriptors import raise_limit
 from .web.process.hardening import harden_process
@@ -25,14 +27,19 @@ log = logging.getLogger("kms_tornado.server")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the server, and return the exit code: 0 clean stop, 2 bad configuration, 1 anything else."""
+    """Run the server or a command, and return the exit code: 0 done, 2 bad configuration, 1 anything else."""
     argv = sys.argv[1:] if argv is None else argv
-    if argv[:1] == ["health"]:
-        return _check_health(argv[1:])
+    command, rest = find_command(argv)
+    if command is not None:
+        from .commands.running import run_command
+
+        return run_command(command, rest)
+    if (fault := find_unknown_command(argv)) is not None:
+        return refuse(fault, 2)
     try:
-        parsed = options.parse(argv, os.environ)
+        parsed = options.parse(argv, os.environ, commands=tuple(COMMANDS.values()))
     except ConfigurationError as exc:
-        return _refuse(str(exc), 2)
+        return refuse(str(exc), 2)
     if parsed.print_config:
         print(options.format_effective(parsed), end="")
         return 0
@@ -51,24 +58,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     return _supervise(parsed)
 
 
-def _check_health(argv: Sequence[str]) -> int:
-    """Ask the server of this configuration; 0: it answers, 1: it does not, 2: bad configuration."""
-    from .web.process.health_check import check_health
-
-    rest = [word for word in argv if word != "--ready"]
-    try:
-        parsed = options.parse(rest, os.environ)
-    except ConfigurationError as exc:
-        return _refuse(str(exc), 2)
-    try:
-        print(check_health(parsed.settings, is_ready_wanted=len(rest) < len(argv)))
-    except ConfigurationError as exc:
-        return _refuse(options.format_fault(exc, parsed), 2)
-    except Unavailable as exc:
-        return _refuse(str(exc), 1)
-    return 0
-
-
 def _run(
     parsed: ParsedOptions,
     sockets: Sequence[socket.socket] | None = None,
@@ -81,17 +70,12 @@ def _run(
     if worker is not None:
         settings = parsed.settings
         logs.configure(settings.log_level, settings.log_format, worker=worker.number)
-    try:
+
+    def serve_to_the_end() -> int:
         serve(parsed.settings, sockets, worker, metrics_sockets)
-    except ConfigurationError as exc:
-        return _refuse(options.format_fault(exc, parsed), 2)
-    except OSError as exc:
-        return _refuse(exc.strerror or str(exc), 1)
-    except Unavailable as exc:  # of the database; nobody but the operator reads this
-        return _refuse(f"{exc}: {exc.detail}", 1)
-    except KMSError as exc:
-        return _refuse(str(exc), 1)
-    return 0
+        return 0
+
+    return run_to_exit_code(serve_to_the_end, parsed)
 
 
 def _supervise(parsed: ParsedOptions) -> int:
@@ -112,9 +96,9 @@ def _supervise(parsed: ParsedOptions) -> int:
         sockets = open_sockets(settings)
         metrics_sockets = open_metrics_sockets(settings)
     except ConfigurationError as exc:
-        return _refuse(options.format_fault(exc, parsed), 2)
+        return refuse(options.format_fault(exc, parsed), 2)
     except OSError as exc:
-        return _refuse(exc.strerror or str(exc), 1)
+        return refuse(exc.strerror or str(exc), 1)
     count = settings.workers or os.cpu_count() or 1
 
     def log_start() -> None:
@@ -135,12 +119,6 @@ def _supervise(parsed: ParsedOptions) -> int:
         on_started=log_start,
         on_stopping=close_sockets,
     ).run()
-
-
-def _refuse(text: str, code: int) -> int:
-    """Print the reason on one line, even if a library's text has several; return the exit code."""
-    print(f"kms-tornado: {' '.join(text.split())}", file=sys.stderr)
-    return code
 
 
 if __name__ == "__main__":

@@ -50,11 +50,12 @@ FILES = {
         "web/test_trusted_proxies.py",
     ),
     "an operator restores, watches, upgrades, configures": (
+        "commands/test_health.py",
         "deploy/test_containers.py", "deploy/test_monitoring.py", "deploy/test_proxies.py",
         "deploy/test_unit.py", "docs/test_backup.py",
         "domain/test_user_naming.py", "options/test_result.py", "options/test_warnings.py",
         "store/sql/test_naming.py",
-        "web/process/test_health_check.py", "web/process/test_loop_lag.py",
+        "web/process/test_loop_lag.py",
         "web/process/test_metrics_listener.py", "web/process/test_user_naming.py",
         "web/test_metrics.py", "web/test_readiness.py",
     ),

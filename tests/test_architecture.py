@@ -52,7 +52,15 @@ ALLOWED = {
         "wording",
     },
     "settings": {"errors", "auth", "networks", "user_names", "wording"},
-    "options": {"errors", "auth", "networks", "settings", "user_names", "wording"},
+    "options": {
+        "errors",
+        "auth",
+        "networks",
+        "redaction",
+        "settings",
+        "user_names",
+        "wording",
+    },
     "client": {"errors", "strict_json", "lenient_json", "user_names", "kmip", "wording"},
     "web": {
         "errors",
@@ -69,7 +77,8 @@ ALLOWED = {
         "settings",
         "wording",
     },
-    "__main__": {"errors", "logs", "options", "settings", "web"},
+    "commands": {"errors", "logs", "options", "redaction", "settings", "web", "wording"},
+    "__main__": {"commands", "errors", "logs", "options", "settings", "web"},
     "__init__": {"auth", "web"},  # for type checkers, and on demand
 }
 

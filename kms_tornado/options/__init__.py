@@ -4,10 +4,11 @@
 print: for each fault the option, where it was set, and what is wrong. It never shows the value
 of a secret. A new option is one row in `table`, the field of `settings` that it fills, and its use.
 
-Imports point one way: kinds | converters → table → option_value → flags | file | assemble |
+Imports point one way: kinds | converters → table → option_value → arguments → flags | file | assemble |
 warnings | result → parsing.
 """
 
+from .arguments import Argument, Command
 from .converters import mask_url
 from .kinds import Integer, OptionKind, Seconds, Switch, Text
 from .parsing import parse
@@ -17,6 +18,8 @@ from .table import GROUPS, OPTIONS, Option
 __all__ = [
     "GROUPS",
     "OPTIONS",
+    "Argument",
+    "Command",
     "EffectiveOption",
     "Integer",
     "Option",

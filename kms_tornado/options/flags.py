@@ -10,24 +10,47 @@ from __future__ import annotations
 import argparse
 import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import configargparse
 
 from .. import __version__
 from ..errors import ConfigurationError
+from ..redaction import mask_tokens
 from ..wording import cut, quote, suggest
+from .arguments import Argument, Command, assign_words
 from .converters import mask_url
 from .kinds import Switch
 from .option_value import Faults
 from .table import GROUPS, OPTIONS, Option, find_closest_option
 
+_DESCRIPTION = "A key management server: KMIP 2.1 over JSON, JWT bearer authentication."
+_EPILOG = (
+    "An empty environment variable counts as not set. Switches take true, false, 1 or 0 there. Options "
+    "marked (repeatable) are comma-separated there and lists in the file."
+)
 
-def read_flags(argv: Sequence[str], faults: Faults) -> tuple[dict[str, list[str]], bool]:
-    """{option: its texts}, and whether --print-config is there."""
+
+@dataclass(frozen=True, slots=True)
+class CommandLine:
+    """texts: {option: its texts}. arguments: {field: its texts} of the command's arguments."""
+
+    texts: dict[str, list[str]]
+    arguments: dict[str, list[str]]
+    print_config: bool
+
+
+def read_flags(
+    argv: Sequence[str],
+    faults: Faults,
+    command: Command | None = None,
+    commands: Sequence[Command] = (),
+) -> CommandLine:
+    """Read the command line behind the command's name. commands: those that the help names."""
     try:
         # No file and no variables: see the top of this module.
-        namespace, rest = _make_parser().parse_known_args(
+        namespace, rest = _make_parser(command, commands).parse_known_args(
             list(argv), config_file_contents="", env_vars={}
         )
     except argparse.ArgumentError as exc:
@@ -35,25 +58,39 @@ def read_flags(argv: Sequence[str], faults: Faults) -> tuple[dict[str, list[str]
         flag = (exc.argument_name or "command line").rpartition("/")[2]
         text = {"expected one argument": "needs a value"}.get(exc.message, "takes no value")
         raise ConfigurationError(f"{flag} (flag): {text}") from None
-    _note_unknown_flags(rest, faults)
+    words: Sequence[str] = _find_words(rest, faults)
+    arguments: dict[str, list[str]] = {}
+    if command is not None:
+        arguments, words = assign_words(command, words, faults)
+        for argument in command.arguments:
+            if not argument.is_positional and (texts := getattr(namespace, _dest(argument))):
+                arguments[argument.field] = texts
+    for word in words:
+        hidden = mask_url(mask_tokens(word))
+        faults.add(quote(hidden), "flag", "belongs to no option; is a quote missing?")
     texts = {o.name: getattr(namespace, o.name.replace("-", "_")) for o in OPTIONS if o.is_flag}
-    return {name: values for name, values in texts.items() if values}, namespace.print_config
+    texts = {name: values for name, values in texts.items() if values}
+    return CommandLine(texts, arguments, namespace.print_config)
 
 
-def _make_parser() -> Any:
+def _make_parser(command: Command | None, commands: Sequence[Command]) -> Any:
+    usage = "%(prog)s [option ...]"
+    if command is not None:
+        usage = f"%(prog)s {command.usage}"
+    elif commands:
+        usage += "\n       %(prog)s COMMAND [argument ...] [option ...]"
     parser = configargparse.ArgumentParser(
         prog="kms-tornado",
-        usage="%(prog)s [option ...]\n       %(prog)s health [--ready] [option ...]",
-        description="A key management server: KMIP 2.1 over JSON, JWT bearer authentication.",
-        epilog="`kms-tornado health` asks the server of the same configuration whether it lives, with "
-        "--ready whether it can serve; exit code 0: yes, 1: no. An empty environment variable "
-        "counts as not set. Switches take true, false, 1 or 0 there. Options marked (repeatable) are "
-        "comma-separated there and lists in the file.",
+        usage=usage,
+        description=command.summary if command else _DESCRIPTION,
+        epilog="\n".join([*_list_commands(commands), _EPILOG]),
         allow_abbrev=False,  # the next option could make an abbreviation ambiguous
         exit_on_error=False,
         config_file_parser_class=configargparse.TomlConfigParser(["kms"]),
         formatter_class=lambda prog: _Help(prog, max_help_position=30),
     )
+    if command is not None:
+        _add_arguments(parser, command)
     for title, options in GROUPS:
         group = parser.add_argument_group(title)
         for option in options:
@@ -69,6 +106,41 @@ def _make_parser() -> Any:
         "--version", action="version", version=f"kms-tornado {__version__}", help="name and version"
     )
     return parser
+
+
+def _list_commands(commands: Sequence[Command]) -> list[str]:
+    """Lines for the help; a command's own help tells its arguments."""
+    if not commands:
+        return []
+    lines = [f"  {command.name}: {command.summary}" for command in commands]
+    return ["commands, which read the same options (COMMAND --help tells more):", *lines, ""]
+
+
+def _add_arguments(parser: Any, command: Command) -> None:
+    """Positional arguments are found in what is left over: argparse takes them for given, though not there,
+    where an option comes first."""
+    positional = [argument for argument in command.arguments if argument.is_positional]
+    told = "; ".join(f"{argument.label}: {argument.help}" for argument in positional)
+    if not command.arguments:
+        return
+    group = parser.add_argument_group("arguments", told or None)
+    for argument in command.arguments:
+        if argument.is_positional:
+            continue
+        text = argument.help + (" (repeatable)" if argument.repeatable else "")
+        is_switch = isinstance(argument.kind, Switch)
+        how: dict[str, Any] = (
+            {"action": "store_const", "const": ["true"]}
+            if is_switch
+            else {"action": _Append, "metavar": argument.kind.metavar}
+        )
+        group.add_argument(
+            argument.label, dest=_dest(argument), help=text.replace("%", "%%"), **how
+        )
+
+
+def _dest(argument: Argument) -> str:
+    return f"argument {argument.field}"
 
 
 def _add_flag(group: Any, option: Option) -> None:
@@ -111,8 +183,20 @@ class _Help(argparse.HelpFormatter):
     def _split_lines(self, text: str, width: int) -> list[str]:
         return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)
 
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        """The lines of the text, each of them wrapped."""
+        lines = [
+            textwrap.fill(line, width, break_on_hyphens=False, subsequent_indent="    ")
+            if line.startswith(" ")
+            else textwrap.fill(line, width, break_on_hyphens=False)
+            for line in text.split("\n")
+        ]
+        return textwrap.indent("\n".join(lines), indent)
 
-def _note_unknown_flags(rest: Sequence[str], faults: Faults) -> None:
+
+def _find_words(rest: Sequence[str], faults: Faults) -> list[str]:
+    """The words that are no flags, nor values of unknown flags, which are noted."""
+    words = []
     follows_unknown = False
     for word in rest:
         name, equals, _ = word.partition("=")
@@ -124,5 +208,5 @@ def _note_unknown_flags(rest: Sequence[str], faults: Faults) -> None:
         elif follows_unknown:  # its value, which may be a secret
             follows_unknown = False
         else:
-            text = "belongs to no option; is a quote missing?"
-            faults.add(quote(mask_url(word)), "flag", text)
+            words.append(word)
+    return words

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..errors import ConfigurationError
+from .arguments import Command, convert_arguments
 from .assemble import assemble
 from .file import read_file
 from .flags import read_flags
@@ -18,14 +19,23 @@ from .table import BY_NAME, OPTIONS, Option
 from .warnings import find_unknown_variables, find_warnings
 
 
-def parse(argv: Sequence[str], environ: Mapping[str, str]) -> ParsedOptions:
-    """Read the command line (without the program's name), the environment and the file they name.
+def parse(
+    argv: Sequence[str],
+    environ: Mapping[str, str],
+    *,
+    command: Command | None = None,
+    commands: Sequence[Command] = (),
+) -> ParsedOptions:
+    """Read the command line, the environment and the file they name.
 
+    argv: behind the program's name, and behind the command's, if there is one. commands: for the help.
     --help and --version print and raise SystemExit(0), as with argparse.
     Raises ConfigurationError, which names every fault in one line.
     """
     faults = Faults()
-    flags, print_config = read_flags(argv, faults)
+    line = read_flags(argv, faults, command, commands)
+    flags = line.texts
+    arguments = convert_arguments(command, line.arguments, faults) if command else {}
     # Stripped of the line end that a secrets file may bring. Spaces alone count as set, and as a fault.
     variables = {o.name: environ[o.variable].strip() for o in OPTIONS if environ.get(o.variable)}
 
@@ -49,5 +59,6 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> ParsedOptions:
         settings=settings,
         effective=tuple(make_effective(option, values, settings) for option in OPTIONS),
         warnings=(*find_unknown_variables(environ), *find_warnings(settings, values)),
-        print_config=print_config,
+        print_config=line.print_config,
+        arguments=arguments,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..auth.issuer import default_jwks_uri
@@ -30,12 +30,16 @@ class EffectiveOption:
 
 @dataclass(frozen=True, slots=True)
 class ParsedOptions:
-    """warnings: for the log at start. print_config: --print-config was given."""
+    """warnings: for the log at start. print_config: --print-config was given.
+
+    arguments: {field: value} of the command's arguments.
+    """
 
     settings: Settings
     effective: tuple[EffectiveOption, ...]
     warnings: tuple[str, ...]
     print_config: bool
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
 def format_effective(parsed: ParsedOptions) -> str:

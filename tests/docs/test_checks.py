@@ -22,6 +22,7 @@ import pytest
 from kms_tornado import options
 from kms_tornado.client.cli.session import Session
 from kms_tornado.client.configuration import parse_configuration
+from kms_tornado.commands import find_command, find_unknown_command
 from kms_tornado.kmip.tables import TAG_NUMBERS
 from kms_tornado.web.app import METRICS_ROUTE, ROUTES
 
@@ -132,8 +133,10 @@ def check_options(arguments: list[str]) -> None:
             arguments[place + 1] = "/dev/null" if word in {"-c", "--config"} else __file__
     needs_issuer = not {"--dev", "--insecure-no-auth", "--jwt-issuer-uri"} & {*arguments}
     trust = _TRUST if needs_issuer else []
+    command, rest = find_command(arguments)
+    assert find_unknown_command(rest) is None or command is not None
     with contextlib.suppress(SystemExit):  # --help, --version
-        options.parse([*arguments, *trust], {})
+        options.parse([*rest, *trust], {}, command=command)
 
 
 def check_kmsctl(arguments: list[str]) -> None:

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from kms_tornado.commands.health import check_health
 from kms_tornado.errors import Unavailable
 from kms_tornado.settings import Settings
-from kms_tornado.web.process.health_check import check_health
 
-from ...deploy.proxies import write_certificate
-from ...issuer import Issuer
-from ...server import (
+from ..deploy.proxies import write_certificate
+from ..issuer import Issuer
+from ..server import (
     NO_AUTH,
     ServerProcess,
     check_refused,

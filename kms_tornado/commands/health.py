@@ -10,12 +10,18 @@ import json
 import ssl
 from typing import Any
 
-from ...errors import ConfigurationError, Unavailable
-from ...settings import Settings
+from ..errors import ConfigurationError, Unavailable
+from ..settings import Settings
+from .running import CommandContext
 
 #: Hosts that mean every address of the machine, and one that leads to it.
 _LOOPBACK = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # compared only
 _MOST_BYTES = 1 << 20
+
+
+async def run(context: CommandContext) -> int:
+    print(check_health(context.settings, is_ready_wanted=context.arguments["ready"]))
+    return 0
 
 
 def check_health(settings: Settings, *, is_ready_wanted: bool, timeout_s: float = 5.0) -> str:

@@ -1,0 +1,43 @@
+"""What an operator does beside the server: `kms-tornado COMMAND …`, with the configuration of the server.
+
+This is the table of the commands. A new one is a row, and its module, which has `async def run(context)`
+that returns the exit code; the module is imported when the command is run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ..options import Argument, Command, Switch, mask_url
+from ..redaction import mask_tokens
+from ..wording import find_closest, make_printable, quote, suggest
+
+_ROWS = (
+    Command(
+        "health",
+        "health",
+        "ask the server of this configuration whether it lives; exit code 0: yes, 1: no",
+        (Argument("ready", Switch(), "ask whether it can serve", default=False),),
+    ),
+)
+
+COMMANDS: Mapping[str, Command] = {command.name: command for command in _ROWS}
+
+
+def find_command(argv: Sequence[str]) -> tuple[Command | None, Sequence[str]]:
+    """The command that the command line names first, and what stands behind its name."""
+    for count in (2, 1):  # a name may be two words
+        command = COMMANDS.get(" ".join(argv[:count]))
+        if command is not None:
+            return command, argv[count:]
+    return None, argv
+
+
+def find_unknown_command(argv: Sequence[str]) -> str | None:
+    """What is wrong with a first word that is neither an option nor a command; else None."""
+    if not argv or argv[0].startswith("-"):
+        return None
+    meant = find_closest(argv[0].lower(), [name.partition(" ")[0] for name in COMMANDS])
+    text = suggest(meant) or f"; the commands are: {', '.join(COMMANDS)}"
+    word = mask_url(mask_tokens(argv[0]))
+    return make_printable(f"{quote(word)} is no command{text}")

@@ -1,0 +1,29 @@
+"""How the program ends: a line on stderr that says why, and the exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from ..errors import ConfigurationError, KMSError, Unavailable
+from ..options.result import ParsedOptions, format_fault
+
+
+def refuse(text: str, code: int) -> int:
+    """Print the reason on one line, even if a library's text has several; return the exit code."""
+    print(f"kms-tornado: {' '.join(text.split())}", file=sys.stderr)
+    return code
+
+
+def run_to_exit_code(work: Callable[[], int], parsed: ParsedOptions) -> int:
+    """Do the work, and return its exit code: 2 for bad configuration, 1 for anything else that failed."""
+    try:
+        return work()
+    except ConfigurationError as exc:
+        return refuse(format_fault(exc, parsed), 2)
+    except OSError as exc:
+        return refuse(exc.strerror or str(exc), 1)
+    except Unavailable as exc:  # nobody but the operator reads this, so the detail may be told
+        return refuse(f"{exc}: {exc.detail}" if exc.detail else str(exc), 1)
+    except KMSError as exc:
+        return refuse(str(exc), 1)

@@ -1,0 +1,54 @@
+"""Runs one command: options, log, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .. import logs, options
+from ..errors import ConfigurationError
+from ..options.result import ParsedOptions
+from ..settings import Settings
+from ..web.process.hardening import harden_process
+from .exit_codes import refuse, run_to_exit_code
+
+
+@dataclass(frozen=True, slots=True)
+class CommandContext:
+    """What a command is given: the configuration of the server, and the command's own arguments."""
+
+    parsed: ParsedOptions
+
+    @property
+    def settings(self) -> Settings:
+        return self.parsed.settings
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """{field: value}, see `options.Argument`."""
+        return self.parsed.arguments
+
+
+def run_command(command: options.Command, argv: Sequence[str]) -> int:
+    """Run the command, and return its exit code. argv: behind its name.
+
+    What it finds is on stdout; a failure is one line on stderr, below warnings of the log.
+    """
+    try:
+        parsed = options.parse(argv, os.environ, command=command)
+    except ConfigurationError as exc:
+        return refuse(str(exc), 2)
+    if parsed.print_config:
+        print(options.format_effective(parsed), end="")
+        return 0
+    harden_process()  # a command may hold the master key, as the server does
+    logs.configure("warning", parsed.settings.log_format)
+    module = importlib.import_module(f".{command.module}", __package__)
+    try:
+        return run_to_exit_code(lambda: asyncio.run(module.run(CommandContext(parsed))), parsed)
+    except KeyboardInterrupt:
+        return refuse("interrupted", 1)
