@@ -3,8 +3,7 @@
 `json` writes a tree in one call, and every other thread waits meanwhile, that of the event loop too. So the items of
 a message are written one by one, and long octets in slices, which are put where a mark stands in for them.
 
-An item of many values is written as soon as it is done: as a tree it would be ten times as large, and the garbage
-collector would go through the trees of a whole batch again and again, while no thread runs.
+The items of a batch are written as soon as each is done (`service.batch`).
 """
 
 from __future__ import annotations
@@ -14,7 +13,10 @@ from binascii import hexlify
 from collections.abc import Iterator
 
 from . import binary_codec, json_codec
-from .ttlv import Dialect, ItemType, Node
+from .ttlv import Dialect, ItemType, Node, encoded_length
+
+#: Bytes of TTLV up to which an item takes less than a millisecond to write, unless it has many values.
+LONG_ITEM = 64 * 1024
 
 _LONG = 64 * 1024  # octets of a value that are written in slices; no attribute has as many
 _SLICE = 512 * 1024
@@ -47,19 +49,13 @@ def format_long(node: Node, dialect: Dialect) -> bytes:
 
 def write_item(node: Node, dialect: Dialect) -> bytes:
     """The item of a message, or a whole answer that is none, in its final form."""
-    if node.type is ItemType.STRUCTURE and isinstance(node.value, bytes):
+    if isinstance(node.value, bytes) and is_written(node):
         return node.value
     if dialect is Dialect.BINARY:
         return binary_codec.format(node)
+    if encoded_length(node) <= LONG_ITEM:
+        return json_codec.format(node, dialect)
     return b"".join(_format_in_slices(node, dialect))
-
-
-def measure_json(node: Node, dialect: Dialect) -> int:
-    """The bytes of the node in JSON, without writing its long octets."""
-    long_values: list[bytes] = []
-    shortened = _shorten(node, bytes(_MARK_OCTETS), long_values)
-    missing = [len(value) - _MARK_OCTETS - _NUMBER_OCTETS for value in long_values]
-    return len(json_codec.format(shortened, dialect)) + 2 * sum(missing)
 
 
 def _format_in_slices(node: Node, dialect: Dialect) -> Iterator[bytes]:

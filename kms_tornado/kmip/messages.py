@@ -13,13 +13,13 @@ from ..errors import InvalidMessage, KMIPError, OperationNotSupported
 from . import binary_codec, json_codec
 from .batch_items import Payloads
 from .enums import Operation
-from .long_answers import format_long, measure_json
+from .long_answers import format_long
 from .requests import RequestMessage, read_message, read_parts, refuse_message
 from .salvage import Encoded, open_binary, open_json, salvage_message
 from .schema import Declared, from_node, to_node
 from .suggestions import suggest_root
 from .tables import OPERATION_TAGS
-from .ttlv import Dialect, Node, encoded_length
+from .ttlv import Dialect, Node
 
 _OPERATIONS: Mapping[str, Operation] = {
     OPERATION_TAGS[operation]: operation for operation in Operation
@@ -80,40 +80,13 @@ def parse_binary_message(octets: bytes, payloads: Payloads) -> RequestMessage:
     return read_message(root, Dialect.BINARY, payloads)
 
 
-def format_message(root: Node, dialect: Dialect, *, is_long: bool = False) -> bytes:
-    """The ResponseMessage in the dialect of the request.
-
-    is_long: it may have more than some 64 KiB, or items that `write_item` has written.
-    """
-    if is_long:
-        return format_long(root, dialect)
-    if dialect is Dialect.BINARY:
-        return binary_codec.format(root)
-    return json_codec.format(root, dialect)
-
-
-#: Bytes of TTLV up to which an item is not measured in JSON: formatting small ones twice would cost a batch a tenth.
-_SHORT_ITEM = 1024
-
-#: A structure of nothing, 8 bytes of TTLV, has its tag, its type and an empty list in JSON, some 80. A mask with
-#: all of its names is longer, but the items around it are not.
-_MOST_JSON_PER_BYTE = 12
-
-
-def measure_item(item: Node, dialect: Dialect) -> tuple[int, int]:
-    """The bytes of an item of a ResponseMessage in binary TTLV, and in the dialect; of a short one at most."""
-    length = encoded_length(item)
-    if dialect is Dialect.BINARY:
-        return length, length
-    if length <= _SHORT_ITEM:
-        return length, _MOST_JSON_PER_BYTE * length
-    return length, measure_json(item, dialect)
-
-
 def format_bare_response(
     operation: Operation, payload: Declared, dialect: Dialect, *, is_long: bool = False
 ) -> bytes:
-    """The answer to a bare operation: a root with the tag `<Operation>Response`. is_long: as above."""
+    """The answer to a bare operation: a root with the tag `<Operation>Response`.
+
+    is_long: it may have more than some 64 KiB.
+    """
     root = to_node(payload, f"{OPERATION_TAGS[operation]}Response")
     return format_long(root, dialect) if is_long else json_codec.format(root, dialect)
 

@@ -49,8 +49,7 @@ from ..errors import (
 from ..kmip import responses
 from ..kmip.batch_items import RequestItem
 from ..kmip.enums import BatchErrorContinuationOption
-from ..kmip.long_answers import replace_by_written, write_item
-from ..kmip.messages import measure_item
+from ..kmip.long_answers import LONG_ITEM, replace_by_written, write_item
 from ..kmip.requests import RequestMessage
 from ..kmip.tables import OPERATION_TAGS
 from ..kmip.ttlv import Node, encoded_length
@@ -68,10 +67,10 @@ TURN_S = 0.001
 
 @dataclass(frozen=True, slots=True)
 class ItemResult:
-    """node: the item of the response, written already where it is long (`long_answers.replace_by_written`).
+    """node: the item of the response; of a success as it is written (`long_answers.replace_by_written`).
 
     length: its bytes in TTLV. result, uid: for log and metrics.
-    sent_length: its bytes as sent, or some more; 0 for a failure, which is always sent.
+    sent_length: its bytes as sent; 0 for a failure, which is always sent.
     """
 
     item: RequestItem
@@ -280,20 +279,28 @@ class _BatchRun:
         return ItemResult(item, node, length, "Success", uid, sent_length=sent_length)
 
     async def _render(self, item: RequestItem, response: Any) -> tuple[Node, int, int]:
-        """The item of the response, its length in TTLV, and as it will be sent."""
+        """The item of the response, its length in TTLV, and as it will be sent.
 
-        def render() -> Node:
-            return responses.render_success(item, response, self.gate)
+        Each item is written when it is done: a hundred of them at the end would hold the loop, and a thread holds
+        it up, too. As a tree each would be ten times as large, and the garbage collector would go through
+        the trees of whole batches again and again.
+        """
 
-        def render_and_write() -> tuple[Node, int, int]:
-            node = render()
-            octets = write_item(node, self.dialect)
-            return replace_by_written(node, octets), encoded_length(node), len(octets)
+        def render() -> tuple[Node, int]:
+            node = responses.render_success(item, response, self.gate)
+            return node, encoded_length(node)
 
-        if not has_many_values(response):
-            node = render()
-            return node, *measure_item(node, self.dialect)
-        return await self.service.run_surely(self.principal, render_and_write)
+        def write() -> bytes:
+            return write_item(node, self.dialect)
+
+        if has_many_values(response):
+            node, length = await self.service.run_surely(self.principal, render)
+            octets = await self.service.run_surely(self.principal, write)
+        else:
+            node, length = render()
+            is_long = length > LONG_ITEM
+            octets = await self.service.run_surely(self.principal, write) if is_long else write()
+        return replace_by_written(node, octets), length, len(octets)
 
     def _check_deadline(self) -> None:
         if self.monotonic() > self.deadline:

@@ -58,14 +58,23 @@ class LaneSize:
     niceness: int = 0
 
 
-#: For work of milliseconds: long bodies, large data. It holds the interpreter's lock most of the time, so that more
-#: threads get no more done, and the event loop waits for each of them: with four of one user at work, short requests
-#: of others took three times as long as with one.
-LIGHT = LaneSize(threads=4, waiting=128, waiting_per_principal=64, running_per_principal=1)
+#: For work of milliseconds: long bodies, large data, searches and what they find. It holds the interpreter's lock most
+#: of the time, so that more threads get no more done. And the event loop, which lets go of the lock several times in
+#: each request, waits for each of them: beside four threads and two of the store, the slowest short requests took
+#: thirteen times as long as alone; beside one thread that does the work of all, two and a half times.
+LIGHT = LaneSize(threads=1, waiting=128, waiting_per_principal=64)
 
-#: For work of up to seconds that releases the interpreter's lock: RSA keys, PBKDF2. One thread a core,
-#: and nice, so that the event loop gets a core the moment it needs one.
-HEAVY = LaneSize(threads=_CORES, waiting=64, waiting_per_principal=32, retry_after_s=5, niceness=10)
+#: For work of up to seconds that releases the interpreter's lock: RSA keys, PBKDF2. One principal has a thread a core at
+#: most, and there is one more, so that another's first job need not wait until one of these ends. They are nice, so
+#: that the event loop gets a core the moment it needs one.
+HEAVY = LaneSize(
+    threads=_CORES + 1,
+    waiting=64,
+    waiting_per_principal=32,
+    running_per_principal=_CORES,
+    retry_after_s=5,
+    niceness=10,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from ..crypto.envelope import MasterKey
 from ..domain.user_naming import UserNaming, find_naming_fault
 from ..errors import ConfigurationError, GeneralFailure, Unavailable
 from ..settings import ServiceSettings
-from ..store.base import CheckValues, ObjectStore, OtherMasterKey
+from ..store.base import CheckValues, Compute, ObjectStore, OtherMasterKey
 from ..store.data_dir import make_data_dir
 from ..store.opening import describe_database, open_store
 from .access_rights import AccessRights
@@ -147,7 +147,10 @@ class KMS:
         self._stack.callback(self.executor.close)
         make_data_dir(data_dir)
         store = await _start_store(
-            self._settings.database_url, data_dir, may_make=self._may_make_database
+            self._settings.database_url,
+            data_dir,
+            may_make=self._may_make_database,
+            compute=self.executor.run,
         )
         self._stack.push_async_callback(store.stop)
         master_key = await _load_master_key(
@@ -158,10 +161,12 @@ class KMS:
         self._service = Service(store, master_key, self.offload, self._settings)
 
 
-async def _start_store(database_url: str, data_dir: Path, *, may_make: bool) -> ObjectStore:
+async def _start_store(
+    database_url: str, data_dir: Path, *, may_make: bool, compute: Compute
+) -> ObjectStore:
     """Raises ConfigurationError about database_url, and Unavailable."""
     try:
-        store = open_store(database_url, data_dir, may_make=may_make)
+        store = open_store(database_url, data_dir, may_make=may_make, compute=compute)
         await store.start()
     except ConfigurationError as exc:
         if exc.fields:

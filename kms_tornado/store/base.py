@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from ..domain.managed_object import ManagedObject, UniqueIdentifier
 from ..domain.search import LocatedPage, LocateSearch, TagSearch
@@ -12,6 +13,22 @@ from ..domain.user_naming import UserNaming
 from ..errors import KMIPError, Unavailable
 from ..kmip.enums import Operation
 from .health import DatabaseLoad, DatabaseStatus
+
+T = TypeVar("T")
+
+
+class Compute(Protocol):
+    """Runs a function on a thread, where it does not hold up the event loop; its result, or what it raises.
+
+    Principals take turns. May raise Unavailable before it has begun.
+    """
+
+    def __call__(self, function: Callable[[], T], *, principal: str) -> Awaitable[T]: ...
+
+
+async def compute_on_any_thread(function: Callable[[], T], *, principal: str) -> T:
+    """For a store that no server shares among principals."""
+    return await asyncio.to_thread(function)
 
 
 @dataclass(frozen=True, slots=True)

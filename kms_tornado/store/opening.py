@@ -5,24 +5,31 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import ConfigurationError
-from .base import ObjectStore
+from .base import Compute, ObjectStore, compute_on_any_thread
 from .data_dir import is_postgresql, resolve_sqlite_url
 from .sql.store import SQLStore
 from .sqlite.backend import SQLiteBackend
 
 
-def open_store(url: str, data_dir: Path, *, may_make: bool = True) -> ObjectStore:
+def open_store(
+    url: str,
+    data_dir: Path,
+    *,
+    may_make: bool = True,
+    compute: Compute = compute_on_any_thread,
+) -> ObjectStore:
     """The store that the URL names, not started yet.
 
-    may_make: whether its start makes a database where there is none.
+    may_make: whether its start makes a database where there is none. compute: for what takes milliseconds.
     Raises ConfigurationError for a URL that names no usable database, or if its driver is not installed.
     """
     if not is_postgresql(url):
-        return SQLStore(SQLiteBackend(resolve_sqlite_url(url, data_dir), may_make=may_make))
+        path = resolve_sqlite_url(url, data_dir)
+        return SQLStore(SQLiteBackend(path, may_make=may_make, compute=compute), compute=compute)
     try:
         from .postgres.backend import PostgresBackend  # imported here: it needs an extra
 
-        return SQLStore(PostgresBackend(url, may_make=may_make))
+        return SQLStore(PostgresBackend(url, may_make=may_make), compute=compute)
     except ImportError as exc:
         raise ConfigurationError(
             "PostgreSQL needs an extra: pip install 'kms-tornado[postgresql]'", "database_url"

@@ -13,11 +13,10 @@ from typing import Any
 from ..auth.principal import Principal
 from ..errors import KMIPError, Unavailable
 from ..kmip.batch_items import Payloads
-from ..kmip.long_answers import is_written
+from ..kmip.long_answers import format_long
 from ..kmip.messages import (
     BareOperation,
     format_bare_response,
-    format_message,
     parse_binary_message,
     parse_message,
     parse_request,
@@ -38,8 +37,19 @@ log = logging.getLogger("kms_tornado.web")
 #: A longer body is parsed, and a longer answer written, on a thread: 64 KiB take about a millisecond.
 OFFLOAD_BYTES = 64 * 1024
 
+#: A body with more items is parsed on a thread, too: each takes some 10 µs.
+OFFLOAD_ITEMS = 150
+
+#: No shorter body has as many.
+_FEW_BYTES = 4096
+
 #: (body, payloads of the operations that the server offers) → the parsed request. Raises KMIPError.
 ParseBody = Callable[[bytes, Payloads], BareOperation | RequestMessage]
+
+_BINARY_TAG = b"\x42\x00"  # the first two octets of every standard tag (KMIP 2.1 §9.1.1.1)
+
+#: Bytes of an answer that are copied on a thread.
+_LONG_TO_COPY = 1024 * 1024
 
 _MESSAGES_ONLY = "/kmip"
 #: The paths to which KMIP is posted, as the application's routes have them.
@@ -56,6 +66,13 @@ def choose_parser(route: str, content_type: str) -> ParseBody:
         return parse_request
     is_binary = content_type.partition(";")[0].strip().lower() == BINARY
     return parse_binary_message if is_binary else parse_message
+
+
+def has_many_items(body: bytes) -> bool:
+    """Whether the body, JSON or binary TTLV, has so many items that to parse it takes a millisecond or two."""
+    if len(body) <= _FEW_BYTES:
+        return False
+    return body.count(b'"tag"') + body.count(_BINARY_TAG) > OFFLOAD_ITEMS
 
 
 def _hold_nothing(size: int) -> None:
@@ -115,7 +132,7 @@ class Exchange:
     async def _carry_out(self, body: bytes) -> Answer:
         parse, payloads = self._parse, self._kms.service.payloads
         is_long = len(body) > OFFLOAD_BYTES
-        if is_long:
+        if is_long or has_many_items(body):
             name = self._principal.name
             parsed = await self._kms.offload(
                 lambda: parse(body, payloads), principal=name, size=len(body)
@@ -152,11 +169,10 @@ class Exchange:
         answer = render_response(message, items, now=now, server_correlation_value=correlation)
 
         def format_answer() -> bytes:
-            return format_message(answer, message.dialect, is_long=is_long)
+            return format_long(answer, message.dialect)
 
-        # Not `encoded_length(answer)`: to go through all items of a long one takes a tenth of a second.
-        length = overhead + sum([result.length for result in results])
-        is_long = length > OFFLOAD_BYTES or any(map(is_written, items))
+        # Its items are written: what is left is to copy them, a millisecond for some MiB.
+        is_long = sum([result.sent_length for result in results]) > _LONG_TO_COPY
         octets = await self._run_maybe_offloaded(format_answer, is_long=is_long)
         return Answer(200, BINARY if message.dialect is Dialect.BINARY else JSON, octets)
 

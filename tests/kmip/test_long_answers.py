@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
-from kms_tornado.kmip import json_codec, long_answers
+from kms_tornado.kmip import binary_codec, json_codec, long_answers
 from kms_tornado.kmip.long_answers import (
     format_long,
     is_written,
-    measure_json,
     replace_by_written,
     write_item,
 )
-from kms_tornado.kmip.messages import format_message, measure_item
 from kms_tornado.kmip.ttlv import Dialect, ItemType, Node, structure
 
 JSON_DIALECTS = [dialect for dialect in Dialect if dialect is not Dialect.BINARY]
@@ -58,36 +58,6 @@ def test_long_message_is_written_as_a_short_one_is(answer: Node, dialect: Dialec
     assert format_long(answer, dialect) == json_codec.format(answer, dialect)
 
 
-@pytest.mark.parametrize("dialect", [Dialect.OASIS, Dialect.OASIS_UNTYPED])
-@pytest.mark.parametrize("answer", ANSWERS)
-def test_answer_is_measured_to_the_byte_without_writing_its_long_values(
-    answer: Node, dialect: Dialect
-) -> None:
-    assert measure_json(answer, dialect) == len(json_codec.format(answer, dialect))
-
-
-@pytest.mark.parametrize(
-    "item",
-    [
-        structure("BatchItem"),
-        structure("BatchItem", *[structure("DerivationParameters")] * 50),
-        structure("BatchItem", *[text("UniqueIdentifier", "")] * 50),
-        structure("BatchItem", *[text("UniqueIdentifier", "\x00" * 36)] * 20),
-        structure("BatchItem", text("UniqueIdentifier", "\x1f" * 900)),
-        structure("BatchItem", octets("Data", 512), Node("Operation", ItemType.ENUMERATION, 31)),
-        structure("BatchItem", *[Node("CertificateType", ItemType.ENUMERATION, 1)] * 60),
-        structure("BatchItem", *[Node("CompromiseOccurrenceDate", ItemType.DATE_TIME, 0)] * 60),
-    ],
-    ids=["nothing", "structures", "texts", "escapes", "escapes alone", "octets", "names", "dates"],
-)
-def test_short_item_is_measured_as_no_shorter_than_it_is(item: Node) -> None:
-    for dialect in (Dialect.OASIS, Dialect.OASIS_UNTYPED):
-        length, at_most = measure_item(item, dialect)
-        assert length <= 1024
-        assert at_most >= len(json_codec.format(item, dialect))
-    assert measure_item(item, Dialect.BINARY) == (length, length)
-
-
 def test_no_call_of_the_encoder_gets_a_long_value_or_more_than_one_item(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -113,6 +83,11 @@ def test_item_that_was_written_before_stands_in_the_message_as_one_that_was_not(
     written = replace_by_written(ITEM, write_item(ITEM, dialect))
     assert is_written(written)
     assert not is_written(ITEM)
-    message = format_message(structure("ResponseMessage", header, ITEM, ITEM), dialect)
+    format_short = (
+        binary_codec.format
+        if dialect is Dialect.BINARY
+        else partial(json_codec.format, dialect=dialect)
+    )
+    message = format_short(structure("ResponseMessage", header, ITEM, ITEM))
     other = structure("ResponseMessage", header, written, ITEM)
-    assert format_message(other, dialect, is_long=True) == message
+    assert format_long(other, dialect) == message

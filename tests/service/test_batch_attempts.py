@@ -162,7 +162,7 @@ def test_others_run_between_items_once_the_batch_has_had_its_turn(monkeypatch, o
 
 
 def test_answers_are_bounded_without_a_wish_of_the_client(monkeypatch):
-    monkeypatch.setattr(batch, "MAX_RESPONSE_BYTES", 2500)
+    monkeypatch.setattr(batch, "MAX_RESPONSE_BYTES", 600)
     found = results(Scripted(), *[CREATE] * 3)
     assert found[0] == "Success"
     assert found[-1] == "Response_Too_Large"

@@ -136,3 +136,26 @@ def test_answer_to_what_is_done_is_formatted_even_where_no_thread_is_free_and_no
             return answer
 
     assert asyncio.run(run()) is not threading.main_thread()
+
+
+def test_one_users_searches_do_not_wait_behind_all_those_of_another(tmp_path):
+    async def run():
+        answered = []
+
+        async def search(kms, user):
+            await kms.store.list_owned(user)
+            answered.append(user)
+
+        gate = threading.Event()
+        async with KMS(ServiceSettings(data_dir=tmp_path / "data")) as kms:
+            busy = asyncio.create_task(kms.offload(gate.wait, principal="carol"))
+            searches = [asyncio.create_task(search(kms, "alice")) for _ in range(8)]
+            searches.append(asyncio.create_task(search(kms, "bob")))
+            for _ in range(5):  # until all of them wait
+                await asyncio.sleep(0)
+            assert kms.executor.light.waiting == len(searches)
+            gate.set()
+            await asyncio.gather(busy, *searches)
+        assert "bob" in answered[:2]
+
+    asyncio.run(run())

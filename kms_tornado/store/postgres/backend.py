@@ -70,10 +70,12 @@ class PostgresBackend:
             raise make_unavailable(NOT_OPEN)
         await self._reader.ping(statement, _READ_ONLY)
 
-    async def search(self, statement: Prepared, values: Values) -> Rows:
+    async def search(self, statement: Prepared, values: Values, *, principal: str) -> Rows:
         return await self.read(statement, values)
 
-    async def search_tagged(self, statement: Prepared, values: Iterator[Values]) -> Rows:
+    async def search_tagged(
+        self, statement: Prepared, values: Iterator[Values], *, principal: str
+    ) -> Rows:
         return await self.read(statement, next(values))
 
     def pool_load(self) -> PoolLoad | None:

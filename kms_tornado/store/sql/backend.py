@@ -42,10 +42,12 @@ class Backend(Protocol):
     async def ping(self, statement: Prepared) -> None:
         """Run a statement without values; raises Unavailable within two seconds."""
 
-    async def search(self, statement: Prepared, values: Values) -> Rows:
-        """Run a statement that may take long."""
+    async def search(self, statement: Prepared, values: Values, *, principal: str) -> Rows:
+        """Run a statement that may take long. principal: for whom, where principals take turns."""
 
-    async def search_tagged(self, statement: Prepared, values: Iterator[Values]) -> Rows:
+    async def search_tagged(
+        self, statement: Prepared, values: Iterator[Values], *, principal: str
+    ) -> Rows:
         """Run a statement that rarely takes long.
 
         values: sets of values, at least one, that all give the same rows; the first probably soonest.

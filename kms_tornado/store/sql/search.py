@@ -22,8 +22,7 @@ of microseconds to milliseconds. Hence three steps:
    - PostgreSQL plans and runs it on one of its connections for reading.
    - SQLite runs a tag search on the event loop, as it rarely takes more than a fraction of a
      millisecond. A statement that takes longer is interrupted (`TooLong`), and tried again along another
-     tag; in the end it goes to the reader thread. Locate goes to the reader thread at once, as
-     it counts all matches.
+     tag; in the end it goes to a thread. Locate goes to a thread at once, as it counts all matches.
    - Within a transaction (a batch), a search has to see changes that are not made yet: the writer makes
      them, runs the same statement, and rolls everything back (`Backend.rehearse`).
 
@@ -32,14 +31,15 @@ How a statement finds its objects quickly is told in `search_statements`.
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Dialect
 
 from ...domain.search import LocateSearch, TagSearch
+from ..base import Compute, compute_on_any_thread
 from ..bounds import clamp
 from .queries import bind_caller
 from .search_filter import FilterShape, shape_filter
@@ -98,14 +98,17 @@ def _bind_tags(tags: Sequence[str]) -> dict[str, str]:
 class StatementCache(Generic[ShapeT]):
     """Statements by shape, each written when its shape first occurs; the oldest are dropped."""
 
-    def __init__(self, prepare: Callable[[ShapeT], Prepared]) -> None:
+    def __init__(self, prepare: Callable[[ShapeT], Prepared], compute: Compute) -> None:
         self._prepare = prepare
+        self._compute = compute
         self._statements: OrderedDict[ShapeT, Prepared] = OrderedDict()
 
-    async def get(self, shape: ShapeT) -> Prepared:
+    async def get(self, shape: ShapeT, *, principal: str) -> Prepared:
         """The statement of the shape; a new one is written in a thread, off the event loop."""
         statement = self._statements.get(shape)
-        return await asyncio.to_thread(self.write, shape) if statement is None else statement
+        if statement is None:
+            return await self._compute(partial(self.write, shape), principal=principal)
+        return statement
 
     def write(self, shape: ShapeT) -> Prepared:
         """Write the statement of the shape, and cache it. Runs in any thread."""
@@ -118,11 +121,11 @@ class StatementCache(Generic[ShapeT]):
 class SearchStatements:
     """The statements of searches, compiled for one database. Each store has its own."""
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: Dialect, compute: Compute = compute_on_any_thread) -> None:
         merges = dialect is SQLITE
         self.locate = StatementCache[FilterShape](
-            lambda shape: Prepared(write_locate(shape, merges=merges), dialect)
+            lambda shape: Prepared(write_locate(shape, merges=merges), dialect), compute
         )
         self.tagged = StatementCache[TagShape](
-            lambda shape: Prepared(write_tag_search(shape), dialect)
+            lambda shape: Prepared(write_tag_search(shape), dialect), compute
         )

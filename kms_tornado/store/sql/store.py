@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,11 +14,13 @@ from ...kmip.enums import Operation
 from ..base import (
     Change,
     CheckValues,
+    Compute,
     GrantedObject,
     Groups,
     Refused,
     ReserveNonces,
     RowMAC,
+    compute_on_any_thread,
 )
 from ..bounds import check_tags, check_tags_of_changes
 from ..health import DatabaseHealth, DatabaseLoad, DatabaseStatus
@@ -49,17 +50,27 @@ _MAX_TAGS_ON_LOOP = 32
 
 
 class SQLStore:
-    """An `ObjectStore`, used from one event loop. clock: gives seconds since the Unix epoch."""
+    """An `ObjectStore`, used from one event loop.
 
-    def __init__(self, backend: Backend, *, clock: Callable[[], float] = time.time) -> None:
+    clock: gives seconds since the Unix epoch. compute: for what takes more than a millisecond.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        clock: Callable[[], float] = time.time,
+        compute: Compute = compute_on_any_thread,
+    ) -> None:
         self.backend = backend
+        self._compute = compute
         self._clock = clock
         self._health = DatabaseHealth(self.ping, backend.probe_writes)
         self._database = WatchedBackend(backend, self._health)
         self._authenticator = RowAuthenticator()
         self._parser = RowParser(self._authenticator)
         self._queries = PreparedQueries(backend.dialect)
-        self._searches = SearchStatements(backend.dialect)
+        self._searches = SearchStatements(backend.dialect, compute)
         self._index_check = IndexCheck(backend.dialect, self._authenticator)
 
     async def start(self) -> None:
@@ -113,10 +124,10 @@ class SQLStore:
         with _logging_altered_rows:
             return await self._parse_row(rows[0]) if rows else None
 
-    async def _parse_row(self, row: Sequence[Any]) -> ManagedObject:
+    async def _parse_row(self, row: Sequence[Any], principal: str = "") -> ManagedObject:
         """The object of the row. Raises AlteredRow."""
         if is_long(row):
-            return await asyncio.to_thread(self._parser.parse_row, row)
+            return await self._compute(partial(self._parser.parse_row, row), principal=principal)
         return self._parser.parse_row(row)
 
     async def is_taken(self, uid: UniqueIdentifier, *, owner: str) -> bool:
@@ -131,7 +142,7 @@ class SQLStore:
         if not rows:
             return None
         with _logging_altered_rows:
-            target = await self._parse_row(rows[0])
+            target = await self._parse_row(rows[0], principal)
         if target.owner == principal:
             return target
         return await self._get_granted(uid, principal, rights) if rights else None
@@ -152,24 +163,26 @@ class SQLStore:
             return target if rights_of(row[GRANTS], principal).intersection(rights) else None
 
         with _logging_altered_rows:
-            return await asyncio.to_thread(decide) if is_long(rows[0]) else decide()
+            if is_long(rows[0]):
+                return await self._compute(decide, principal=principal)
+            return decide()
 
     async def find_tagged(self, search: TagSearch, after: Groups = ()) -> Sequence[ManagedObject]:
         if not search.tags:  # every object has all the tags of an empty list
             return ()
         check_tags(search.tags)
         shape, values = shape_tag_search(search)
-        statement = await self._searches.tagged.get(shape)
+        statement = await self._searches.tagged.get(shape, principal=search.principal)
         if any(after):
             rows = await self._search_after(after, statement, next(values))
         elif len(search.tags) > _MAX_TAGS_ON_LOOP:
-            rows = await self._database.search(statement, next(values))
+            rows = await self._search(statement, next(values), search.principal)
         else:
-            rows = await self._database.search_tagged(statement, values)
+            rows = await self._database.search_tagged(statement, values, principal=search.principal)
         with _logging_altered_rows:
             parse = partial(self._parse_tagged, search=search)
             if any(map(is_long, rows)):
-                return await asyncio.to_thread(lambda: [*map(parse, rows)])
+                return await self._compute(lambda: [*map(parse, rows)], principal=search.principal)
             return [*map(parse, rows)]
 
     def _parse_tagged(self, row: Sequence[Any], search: TagSearch) -> ManagedObject:
@@ -186,21 +199,25 @@ class SQLStore:
     async def locate(self, search: LocateSearch, after: Groups = ()) -> LocatedPage:
         check_tags(search.filter.tags)
         shape, values = shape_locate(search)
-        statement = await self._searches.locate.get(shape)
+        statement = await self._searches.locate.get(shape, principal=search.principal)
         if any(after):
             page, rows = await self._locate_after(after, statement, values)
         else:
-            page, rows = parse_page(await self._database.search(statement, values)), []
+            page, rows = parse_page(await self._search(statement, values, search.principal)), []
             for check, uids in self._index_check.prepare(page.uids):
-                rows += await self._database.search(check, uids)
-        await self._check_index(rows)
+                rows += await self._search(check, uids, search.principal)
+        await self._check_index(rows, search.principal)
         return page
 
-    async def _check_index(self, rows: Rows) -> list[dict[str, Any]]:
+    def _search(self, statement: Prepared, values: Values, principal: str) -> Awaitable[Rows]:
+        return self._database.search(statement, values, principal=principal)
+
+    async def _check_index(self, rows: Rows, principal: str) -> list[dict[str, Any]]:
         """As `IndexCheck.check_rows`."""
         with _logging_altered_rows:
             if len(rows) > _MAX_CHECKED_ON_LOOP or any(map(is_long, rows)):
-                return await asyncio.to_thread(self._index_check.check_rows, rows)
+                check = partial(self._index_check.check_rows, rows)
+                return await self._compute(check, principal=principal)
             return self._index_check.check_rows(rows)
 
     async def _locate_after(
@@ -246,20 +263,20 @@ class SQLStore:
     ) -> Mapping[str, frozenset[Operation]] | None:
         ((statement, values),) = self._index_check.prepare([uid])
         rows = await self._database.read(statement, values)
-        for row in await self._check_index(rows):
+        for row in await self._check_index(rows, owner):
             if row["owner"] == owner:
                 table = parse_grants(row["grants"])
                 return {user: frozenset(map(Operation, table[user])) for user in sorted(table)}
         return None
 
     async def list_owned(self, principal: str) -> Sequence[ManagedObject]:
-        rows = await self._database.search(self._queries.owned, {"principal": principal})
+        rows = await self._search(self._queries.owned, {"principal": principal}, principal)
         # A thousand objects may have 64 KiB of attributes each: they are not parsed on the loop.
-        return await asyncio.to_thread(self._parser.parse_list, rows)
+        return await self._compute(partial(self._parser.parse_list, rows), principal=principal)
 
     async def list_granted(self, principal: str) -> Sequence[GrantedObject]:
-        rows = await self._database.search(self._queries.granted, {"principal": principal})
-        return await asyncio.to_thread(self._parser.parse_granted, rows)
+        rows = await self._search(self._queries.granted, {"principal": principal}, principal)
+        return await self._compute(partial(self._parser.parse_granted, rows), principal=principal)
 
     # --- changes --------------------------------------------------------------------------------
 

@@ -35,20 +35,22 @@ class WatchedBackend:
         finally:
             self._reads -= 1
 
-    async def search(self, statement: Prepared, values: Values) -> Rows:
+    async def search(self, statement: Prepared, values: Values, *, principal: str) -> Rows:
         self._searches += 1
         try:
-            return await self._backend.search(statement, values)
+            return await self._backend.search(statement, values, principal=principal)
         except Unavailable as exc:
             self._health.note_failure(exc, wrote=False)
             raise
         finally:
             self._searches -= 1
 
-    async def search_tagged(self, statement: Prepared, values: Iterator[Values]) -> Rows:
+    async def search_tagged(
+        self, statement: Prepared, values: Iterator[Values], *, principal: str
+    ) -> Rows:
         self._searches += 1
         try:
-            return await self._backend.search_tagged(statement, values)
+            return await self._backend.search_tagged(statement, values, principal=principal)
         except Unavailable as exc:
             self._health.note_failure(exc, wrote=False)
             raise

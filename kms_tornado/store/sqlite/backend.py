@@ -1,23 +1,22 @@
 """SQLite as a backend of the store: one file, which several processes may share on one machine.
 
 reads by identifier, short searches   on the event loop: 20 µs, a thread would cost ten times that
-Locate, listings, long searches       on a reader thread with a connection of its own
+Locate, listings, long searches       on a thread for computing, with a connection of their own, one at a time
 writes                                on the writer thread, where waiting jobs share a commit
 """
 
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Dialect
 
-from ..base import NOT_OPEN, make_unavailable
+from ..base import NOT_OPEN, Compute, compute_on_any_thread, make_unavailable
 from ..sql.commits import Job
 from ..sql.statements import NO_VALUES, SQLITE, Prepared, Rows, Values
 from .database_file import BUSY_TIMEOUT_S, SQLiteFile
@@ -31,35 +30,38 @@ _SHORT_ATTEMPTS = 3
 class SQLiteBackend:
     """A `Backend`. path: the absolute path of the file. busy_timeout_s: how long a write waits for a lock.
 
-    may_make: as for `SQLiteFile`.
+    may_make: as for `SQLiteFile`. compute: what searches run on.
     """
 
     dialect: Dialect = SQLITE
 
     def __init__(
-        self, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S, may_make: bool = True
+        self,
+        path: Path,
+        *,
+        busy_timeout_s: float = BUSY_TIMEOUT_S,
+        may_make: bool = True,
+        compute: Compute = compute_on_any_thread,
     ) -> None:
         self.file = SQLiteFile(path, busy_timeout_s=busy_timeout_s, may_make=may_make)
         self._reader = SQLiteReader(self.file, only_short=True)
-        self._thread_reader = SQLiteReader(self.file)
-        # Both are None while the backend is stopped.
-        self._thread: ThreadPoolExecutor | None = None
+        self._search_reader = SQLiteReader(self.file)
+        self._one_search = threading.Lock()
+        self._compute = compute
+        #: None while the backend is stopped.
         self.writer: SQLiteWriter | None = None
 
     async def start(self) -> None:
         await asyncio.to_thread(self.file.prepare)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="kms-store-reader")
         self.writer = SQLiteWriter(self.file)
         self.writer.start()
 
     async def stop(self, *, within_s: float) -> None:
         writer, self.writer = self.writer, None
-        thread, self._thread = self._thread, None
-        if writer is None or thread is None:
+        if writer is None:
             return
         self._reader.close()
-        await asyncio.to_thread(thread.shutdown)
-        self._thread_reader.close()
+        await asyncio.to_thread(self._end_searches)
         await writer.stop(within_s=within_s)  # last, so that it empties the write-ahead log
 
     async def read(self, statement: Prepared, values: Values = NO_VALUES) -> Rows:
@@ -71,15 +73,25 @@ class SQLiteBackend:
         self.file.check_writable()
         await self.read(statement)
 
-    async def search(self, statement: Prepared, values: Values) -> Rows:
-        if self._thread is None:
+    async def search(self, statement: Prepared, values: Values, *, principal: str) -> Rows:
+        if self.writer is None:
             raise make_unavailable(NOT_OPEN)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(
-            self._thread, copy_context().run, self._thread_reader.fetch_rows, statement, values
-        )
 
-    async def search_tagged(self, statement: Prepared, values: Iterator[Values]) -> Rows:
+        def search() -> Rows:
+            with self._one_search:
+                if self.writer is None:  # stopped meanwhile
+                    raise make_unavailable(NOT_OPEN)
+                return self._search_reader.fetch_rows(statement, values)
+
+        return await self._compute(search, principal=principal)
+
+    def _end_searches(self) -> None:
+        with self._one_search:
+            self._search_reader.close()
+
+    async def search_tagged(
+        self, statement: Prepared, values: Iterator[Values], *, principal: str
+    ) -> Rows:
         if self.writer is None:
             raise make_unavailable(NOT_OPEN)
         # Which tag is rare is not known: if scanning the first takes long, scanning the next may not.
@@ -88,7 +100,7 @@ class SQLiteBackend:
                 return self._reader.fetch_rows(statement, attempt)
             except TooLong:
                 continue
-        return await self.search(statement, attempt)
+        return await self.search(statement, attempt, principal=principal)
 
     def pool_load(self) -> None:
         """None: it is a file."""

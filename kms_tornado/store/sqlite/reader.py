@@ -1,4 +1,4 @@
-"""SQLiteReader: reads from SQLite over one connection that it keeps open, for one thread."""
+"""SQLiteReader: reads from SQLite over one connection that it keeps open, for one thread at a time."""
 
 from __future__ import annotations
 

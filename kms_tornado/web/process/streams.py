@@ -5,6 +5,8 @@
 - A head may drip in byte by byte. Tornado searches all of it for its end at each byte, a millisecond for 60 kB:
   one client could keep the loop busy. Here each byte is searched once. And a head has a bounded number of
   lines, of which Tornado makes an object each.
+- An answer of megabytes is encrypted and sent in one call, while the other connections wait. Here each stream
+  sends one piece of it in a turn of the loop.
 - `Connections` counts the streams, and closes those that wait too long; so a stream knows since when it
   has been quiet, and whether its reader makes progress.
 """
@@ -24,6 +26,9 @@ from tornado.iostream import IOStream, SSLIOStream, UnsatisfiableReadError
 
 #: Of the head of a request, which has at most 64 KiB. 13,000 empty fields take 20 ms to parse.
 MAX_HEAD_LINES = 500
+
+#: Bytes that a stream sends in one turn of the event loop: some 0.2 ms over TLS, and the other streams send, too.
+_PIECE = 128 * 1024
 
 _BLANK_LINE = 4  # bytes, at most, by which a head ends
 
@@ -52,7 +57,7 @@ class ServedStream(IOStream):
         self.changed_at = time.monotonic()
         self.waiting: tuple[object, float] = (None, 0.0)
         self._on_close = on_close
-        self._has_input_ended = False
+        self._has_input_ended = self._has_sent_piece = False
         self._searched = self._lines = 0
         super().__init__(*args, **options)
 
@@ -107,6 +112,18 @@ class ServedStream(IOStream):
             self._has_input_ended = True
             return None
         return count
+
+    def _handle_write(self) -> None:
+        """Called where there is something to send, and once in each turn of the loop in which it can be sent."""
+        self._has_sent_piece = False
+        super()._handle_write()
+
+    def write_to_fd(self, data: memoryview) -> int:
+        """As Tornado's, which calls it until it returns 0; that a piece was sent reads as if no more could be."""
+        if self._has_sent_piece:
+            return 0
+        self._has_sent_piece = len(data) > _PIECE
+        return super().write_to_fd(data[:_PIECE])
 
     def _handle_events(self, fd: Any, events: int) -> None:
         super()._handle_events(fd, events)

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from kms_tornado.web.process.streams import ServedStream
+from kms_tornado.web.process.streams import _PIECE, ServedStream
 
 from ...bench.load import cpu_seconds
 from ...issuer import Issuer, write_tls_files
@@ -212,3 +212,31 @@ def test_head_that_drips_in_is_searched_once_and_not_at_each_byte(monkeypatch):
     head = b"GET / HTTP/1.1\r\nX: " + b"x" * 3000 + b"\r\n\r\n"
     assert read_head(*[bytes([byte]) for byte in head]) == (head, b"")
     assert len(head) < searched < 10 * len(head)
+
+
+# --- answers ------------------------------------------------------------------------------------
+
+
+def test_long_answer_is_sent_in_pieces_between_which_other_connections_have_their_turn():
+    answer, turns = bytes(range(256)) * 8192, 0  # 2 MiB
+
+    async def main():
+        nonlocal turns
+        near, far = socket.socketpair()
+        for end in (near, far):
+            end.setblocking(False)
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * len(answer))
+        stream = ServedStream(near, client=None, on_close=lambda stream: None)
+        with contextlib.closing(stream), far:
+            sending = asyncio.ensure_future(stream.write(answer))
+            received = b""
+            while not sending.done() or len(received) < len(answer):
+                before = len(received)
+                with contextlib.suppress(BlockingIOError):
+                    received += far.recv(len(answer))
+                turns += len(received) > before
+                await asyncio.sleep(0)
+            return received
+
+    assert asyncio.run(asyncio.wait_for(main(), 60)) == answer
+    assert turns >= len(answer) // _PIECE
