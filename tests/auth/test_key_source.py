@@ -60,7 +60,7 @@ def discovery(issuer: Any, jwks_uri: Any) -> bytes:
 
 
 def load(web: Web, issuer: str = I, jwks_uri: str | None = None) -> LoadedKeys:
-    timeout_s = 0.1 if any(answer is SILENCE for answer in web.answers.values()) else 5.0
+    timeout_s = 0.5 if any(answer is SILENCE for answer in web.answers.values()) else 5.0
     return asyncio.run(KeySource(TrustedIssuer(issuer, jwks_uri), web, timeout_s=timeout_s).load())
 
 

