@@ -153,6 +153,7 @@ def _serve_forever(control: socket.socket) -> None:
     for name in _LOADED_FIRST:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    _prepare()
     gc.freeze()  # or the first collection in each server would copy all pages
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the watchers are nobody's business
     while True:
@@ -167,6 +168,14 @@ def _serve_forever(control: socket.socket) -> None:
             _watch(request, *descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
+
+
+def _prepare() -> None:
+    """What each server would do once at its start, and its successors find done."""
+    from kms_tornado.store.sql.queries import prepare_queries
+    from kms_tornado.store.sql.statements import SQLITE
+
+    prepare_queries(SQLITE)
 
 
 def _watch(request: dict[str, Any], status: int, stdout: int, stderr: int) -> NoReturn:

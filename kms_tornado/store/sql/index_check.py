@@ -11,6 +11,7 @@ identifier does not depend on these tables, and every Locate that finds it in an
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -51,8 +52,6 @@ class IndexCheck:
     def __init__(self, dialect: Dialect, authenticator: RowAuthenticator) -> None:
         self._dialect = dialect
         self._authenticator = authenticator
-        #: By the number of identifiers, a power of two.
-        self._statements: dict[int, Prepared] = {}
 
     def prepare(self, uids: Sequence[UniqueIdentifier]) -> Iterator[tuple[Prepared, Values]]:
         """(statement, values) to read the objects with their rows in the indexes."""
@@ -60,11 +59,8 @@ class IndexCheck:
             part = list(uids[start : start + _MAX_UIDS])
             number = 1 << (len(part) - 1).bit_length()
             part += part[-1:] * (number - len(part))
-            if number not in self._statements:
-                statement = _write_statement(number, self._dialect)
-                self._statements[number] = Prepared(statement, self._dialect)
             yield (
-                self._statements[number],
+                _prepare(number, self._dialect),
                 {f"uid_{place}": uid for place, uid in enumerate(part)},
             )
 
@@ -97,6 +93,12 @@ def _expect(values: Mapping[str, Any]) -> Iterator[set[tuple[Any, ...]]]:
         for grantee, operations in parse_grants(values["grants"]).items()
         for operation in operations
     }
+
+
+@functools.cache
+def _prepare(number: int, dialect: Dialect) -> Prepared:
+    """number: of identifiers, a power of two."""
+    return Prepared(_write_statement(number, dialect), dialect)
 
 
 def _write_statement(number: int, dialect: Dialect) -> Select[Any]:

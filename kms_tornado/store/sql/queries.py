@@ -6,6 +6,7 @@ in one row. Only searches and lists select by owner and by the index of grants.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection
 from typing import Any
 
@@ -106,3 +107,9 @@ class PreparedQueries:
         self.identifier = Prepared(tombstones.by_uid, dialect)
         self.naming_value = Prepared(naming_value, dialect)
         self.owned = Prepared(owned, dialect)
+
+
+@functools.cache
+def prepare_queries(dialect: Dialect) -> PreparedQueries:
+    """They depend on the kind of database alone, and are compiled once a process."""
+    return PreparedQueries(dialect)

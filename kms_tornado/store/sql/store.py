@@ -29,7 +29,7 @@ from .commits import Commit, GroupCommit, Job
 from .grants import check_index_rows, parse_grants, rights_of
 from .index_check import IndexCheck
 from .naming import parse_naming, settle_naming
-from .queries import PreparedQueries
+from .queries import prepare_queries
 from .row_macs import AlteredRow, RowAuthenticator, altered_object, log_altered
 from .rows import GRANTS, RowParser, is_long
 from .sealing import bring_under_macs, log_sealed
@@ -69,7 +69,7 @@ class SQLStore:
         self._database = WatchedBackend(backend, self._health)
         self._authenticator = RowAuthenticator()
         self._parser = RowParser(self._authenticator)
-        self._queries = PreparedQueries(backend.dialect)
+        self._queries = prepare_queries(backend.dialect)
         self._searches = SearchStatements(backend.dialect, compute)
         self._index_check = IndexCheck(backend.dialect, self._authenticator)
 
