@@ -12,7 +12,7 @@ import pytest
 from _pytest.runner import runtestprotocol
 from hypothesis import settings
 
-from . import pressure
+from . import longest_first, pressure
 from .kms import KMS, User, two_issuers
 
 # Without a limit of time for one example: it fails on a machine that others use, too, and proves nothing.
@@ -50,6 +50,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path in pressure.PATHS and item.get_closest_marker("soak") is None:
             item.add_marker(pytest.mark.pressure)
+    items.sort(key=lambda item: longest_first.place_of(item.path))
 
 
 @pytest.hookimpl(tryfirst=True)
