@@ -15,11 +15,9 @@ def build_wheel(directory: Path) -> Path:
     copy.mkdir()
     for name in ("kms_tornado", "setup.py", "README.md", "LICENSE"):
         subprocess.run(["cp", "-r", str(ROOT / name), str(copy)], check=True)
+    argv = ["wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", str(out), str(copy)]
     subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", str(out), str(copy)],
-        check=True,
-        capture_output=True,
-        timeout=120,
+        [sys.executable, "-m", "pip", *argv], check=True, capture_output=True, timeout=120
     )
     (path,) = out.glob("*.whl")
     return path

@@ -1,8 +1,8 @@
 """Lines that an operator types as root, run below a directory that stands for the host's root.
 
 What would change this machine is replaced: `useradd` works on files below the directory, `systemctl` and
-`docker` are written down, `runuser` stays who we are. `python3 -m venv` makes an environment that sees the libraries of this one, so that `pip`
-installs the checkout alone.
+`docker` are written down, `runuser` stays who we are. `python3 -m venv` makes an environment that sees the
+libraries of this one, so that `pip install` builds and installs the checkout alone.
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ set -eu
 [ "$1 $2" = "-m venv" ]
 "{python}" -m venv --without-pip "$3"
 echo "{libraries}" > "$3/{site}/libraries.pth"
-printf '#!/bin/bash\\nexec "%s/bin/python" -m pip "$@"\\n' "$3" > "$3/bin/pip"
+cat > "$3/bin/pip" <<END
+#!/bin/bash
+exec "$3/bin/python" -m pip "\\$1" --no-build-isolation "\\${{@:2}}"
+END
 chmod +x "$3/bin/pip"
 """
 _USERADD = """#!/bin/bash
