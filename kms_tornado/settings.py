@@ -57,7 +57,8 @@ class ServiceSettings:
     data_dir: the directory of the database and the master key. With --dev it is None until the server
     creates a temporary one; a KMS does not start without a directory.
     database_url: of SQLite or PostgreSQL; a relative path of SQLite begins at data_dir.
-    master_key_file: None means the file in data_dir. master_key: base64 text, not yet decoded.
+    master_key_file: each with one or several master keys; the first seals. () means the file in data_dir.
+    master_key: the same as base64 texts with commas between them, not yet decoded.
     privileged_users: who may create objects; empty means everyone.
     crypto_policy: one of CRYPTO_POLICIES (`crypto.policy`).
     kmip_interop: whether the operations Interop and Log are offered.
@@ -68,7 +69,7 @@ class ServiceSettings:
     data_dir: Path | None = Path("kms-data")
     # may hold a password, so no repr; options masks it for --print-config
     database_url: str = field(default="sqlite:///kms.db", repr=False)
-    master_key_file: Path | None = None
+    master_key_file: tuple[Path, ...] = ()
     master_key: Secret | None = None
     privileged_users: frozenset[str] = frozenset()
     crypto_policy: str = "conservative"
@@ -83,7 +84,7 @@ class ServiceArguments(TypedDict, total=False):
 
     data_dir: str | Path
     database_url: str
-    master_key_file: str | Path | None
+    master_key_file: str | Path | Iterable[str | Path] | None
     master_key: str | None
     privileged_users: Iterable[str]
     crypto_policy: str
@@ -96,15 +97,21 @@ def make_service_settings(**arguments: Unpack[ServiceArguments]) -> ServiceSetti
     Raises InconsistentSettings.
     """
     fields: dict[str, Any] = dict(arguments)
+    if fields.get("master_key_file") is None:
+        fields.pop("master_key_file", None)
     for name, convert in _FROM_ARGUMENT.items():
         if fields.get(name) is not None:
             fields[name] = convert(fields[name])
     return ServiceSettings(**fields)
 
 
+def _make_paths(value: str | Path | Iterable[str | Path]) -> tuple[Path, ...]:
+    return (Path(value),) if isinstance(value, str | Path) else tuple(map(Path, value))
+
+
 _FROM_ARGUMENT: Mapping[str, Callable[[Any], object]] = {
     "data_dir": Path,
-    "master_key_file": Path,
+    "master_key_file": _make_paths,
     "master_key": Secret,
     "privileged_users": frozenset,
 }
@@ -217,7 +224,7 @@ def _find_service_faults(settings: ServiceSettings) -> Iterator[ConfigurationErr
     for user in sorted(settings.privileged_users):
         if fault := find_user_fault(user):  # nobody would ever be that user
             yield ConfigurationError(f"{user!r} {fault}", "privileged_users")
-    if settings.master_key is not None and settings.master_key_file is not None:
+    if settings.master_key is not None and settings.master_key_file:
         # Which one wins would decide whether the stored objects can be read.
         yield ConfigurationError(
             "not together with KMS_MASTER_KEY", "master_key_file", "master_key"

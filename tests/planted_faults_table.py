@@ -10,7 +10,7 @@ from pathlib import Path
 class Fault:
     """A rule undone.
 
-    rule: the group of faults, S1 to S18, that the rule answers (`RULES`). name: what the faulty server does.
+    rule: the group of faults, S1 to S22, that the rule answers (`RULES`). name: what the faulty server does.
     file: below kms_tornado. old: a part of one line, which occurs once in the file. new: what replaces it.
     tests: what must catch it, below tests: files, or single tests in files.
     """
@@ -55,6 +55,7 @@ RULES = {
     "S17": "one user's load keeps nobody else out",
     "S18": "where a request comes from is said by trusted proxies alone",
     "S19": "no failover takes back what was acknowledged, and no URL shows its password",
+    "S22": "a master key is replaced without anything else changing",
 }
 
 FAULTS: tuple[Fault, ...] = (
@@ -1826,5 +1827,54 @@ FAULTS: tuple[Fault, ...] = (
         "return replace_by_written(node, octets), length, len(octets)",
         "return replace_by_written(node, octets), length, length",
         ("service/test_batch.py",),
+    ),
+    # --- S22: master keys -------------------------------------------------------------------------
+    Fault(
+        "S22",
+        "a key bundle opens for another database",
+        "crypto/envelope.py",
+        "sealed = self._bundle_aead.encrypt(nonce, bundle.reveal(), _BUNDLE_LABEL + check)",
+        "check = b''; sealed = self._bundle_aead.encrypt(nonce, bundle.reveal(), _BUNDLE_LABEL)",
+        ("crypto/test_envelope.py",),
+    ),
+    Fault(
+        "S22",
+        "a key bundle that differs from the database's own is taken",
+        "service/key_ring.py",
+        "elif not key.open_bundle(stored[key.key_id], check).is_same_as(bundle):",
+        "elif False:",
+        ("service/test_key_ring.py",),
+    ),
+    Fault(
+        "S22",
+        "the newest key seals before the database has its bundle",
+        "service/key_ring.py",
+        "await store.add_key_bundles(missing)",
+        "pass",
+        ("service/test_key_ring.py",),
+    ),
+    Fault(
+        "S22",
+        "the identity of key material is of the newest key, so that nonces are forgotten",
+        "crypto/envelope.py",
+        "return self._bundle.identify(material)",
+        "return self.newest.own_bundle.identify(material)",
+        ("service/test_key_ring.py",),
+    ),
+    Fault(
+        "S22",
+        "a key that was read again seals",
+        "crypto/envelope.py",
+        "self._by_id.setdefault(added.key_id, added)",
+        "self._by_id.setdefault(added.key_id, added); self.newest = self._by_id.get(key_id, added)",
+        ("crypto/test_envelope.py", "service/test_key_ring.py"),
+    ),
+    Fault(
+        "S22",
+        "made-up key identifiers have the files read at every use",
+        "service/key_ring.py",
+        "self._next = self._clock() + 1.0",
+        "self._next = 0.0",
+        ("service/test_key_ring.py",),
     ),
 )

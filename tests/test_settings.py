@@ -129,9 +129,9 @@ def test_issuer_of_dev_is_trusted_under_the_policy_that_was_configured():
     ("values", "faulty"),
     [
         pytest.param({"master_key": Secret("AA==")}, [], id="master key"),
-        pytest.param({"master_key_file": PEM}, [], id="master key file"),
+        pytest.param({"master_key_file": (PEM,)}, [], id="master key file"),
         pytest.param(
-            {"master_key": Secret("x"), "master_key_file": PEM},
+            {"master_key": Secret("x"), "master_key_file": (PEM,)},
             ["master_key_file"],
             id="two master keys",
         ),
@@ -174,7 +174,10 @@ def test_settings_that_an_application_writes_down_become_values_of_their_types()
         crypto_policy="permissive",
         kmip_interop=True,
     )
-    assert make_service_settings(master_key_file="k").master_key_file == Path("k")
+    assert make_service_settings(master_key_file="k").master_key_file == (Path("k"),)
+    several = make_service_settings(master_key_file=["k", Path("l")])
+    assert several.master_key_file == (Path("k"), Path("l"))
+    assert make_service_settings(master_key_file=None).master_key_file == ()
 
 
 def test_what_an_application_leaves_out_is_as_an_option_that_is_not_set():

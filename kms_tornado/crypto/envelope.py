@@ -13,9 +13,11 @@ The database holds key material only in this form, with its lengths in bytes:
 #       |  HKDF-Expand, with a label for each use
 #       +--> key id (8)      in the clear in every envelope; tells master keys apart
 #       +--> check value     in the database; reveals a start with the wrong master key
-#       +--> row MAC key     shows that the server wrote a row itself (`row_mac`)
-#       +--> kept keys key   shows that the server wrote a file with an issuer's keys itself
-#       +--> identity key    names key material for the records of its nonces
+#       +--> bundle          of a database's first master key (`key_bundle`); it serves every later one, too:
+#       |      row MAC key      shows that the server wrote a row itself (`row_mac`)
+#       |      kept keys key    shows that the server wrote a file with an issuer's keys itself
+#       |      identity key     names key material for the records of its nonces
+#       +--> bundle key      seals that bundle, if this is not the database's first master key
 #       +--> wrapping key    seals the data keys
 #                |  AES-256-GCM
 #                +--> data key    new and random with every seal, used for this one material
@@ -36,12 +38,17 @@ The database holds key material only in this form, with its lengths in bytes:
 # The row MAC binds the envelope to the rest of its row. What neither can notice is that a whole row was
 # removed, or replaced by an older copy of itself.
 #
+# A server may hold several master keys (`KeyRing`): the newest seals, and each opens what it sealed. So a
+# master key is replaced while servers run. The keys of the bundle stay as they are meanwhile: codes of rows
+# need not be made anew, and a nonce that was used stays used.
+#
 # Opening has one error, SealBroken; its reason is for the log only.
 
 from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from cryptography.exceptions import InvalidTag
@@ -51,6 +58,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from ..domain.managed_object import SealedMaterial
 from ..errors import ConfigurationError, GeneralFailure
+from .key_bundle import BUNDLE_BYTES, KeyBundle
 from .material import KeyMaterial
 from .row_mac import RowMAC
 
@@ -77,6 +85,9 @@ _LENGTH, _NUMBERS = struct.Struct(">I"), struct.Struct(">QQ")
 
 _DATA_KEY_LABEL = b"kms_tornado envelope: data key"
 _MATERIAL_LABEL = b"kms_tornado envelope: material"
+_BUNDLE_LABEL = b"kms_tornado key bundle"
+
+_BUNDLE_FORMAT = b"\1"
 
 
 class SealBroken(GeneralFailure):
@@ -100,23 +111,22 @@ class EnvelopeContext(NamedTuple):
 
 
 class MasterKey:
-    """The key that protects everything in the database; only values derived from it are in memory.
+    """A key that protects everything in the database; only values derived from it are in memory.
 
     key_id: tells master keys apart; it stands in the clear in every envelope and reveals nothing.
-    row_mac: authenticates the rows of the database. kept_keys_mac: the issuers' keys that a restart uses.
+    own_bundle: of a database whose first master key this is.
     """
 
     __slots__ = (
         "_aead",
+        "_bundle_aead",
         "_check",
         "_data_key_label",
         "_former_check",
         "_header",
-        "_identify",
         "_material_label",
-        "kept_keys_mac",
         "key_id",
-        "row_mac",
+        "own_bundle",
     )
 
     def __init__(self, material: KeyMaterial) -> None:
@@ -125,9 +135,9 @@ class MasterKey:
         self._aead = AESGCM(_derive_subkey(material, b"wrap data keys", 32))
         self._check = _derive_subkey(material, b"check value of authenticated rows", 32)
         self._former_check = _derive_subkey(material, b"check value", 32)
-        self._identify = RowMAC(_derive_subkey(material, b"identity of key material", 32))
-        self.row_mac = RowMAC(_derive_subkey(material, b"row MAC", 32))
-        self.kept_keys_mac = RowMAC(_derive_subkey(material, b"kept keys of issuers", 32))
+        self._bundle_aead = AESGCM(_derive_subkey(material, b"seal key bundles", 32))
+        uses = (b"row MAC", b"identity of key material", b"kept keys of issuers")
+        self.own_bundle = KeyBundle(b"".join(_derive_subkey(material, use, 32) for use in uses))
         self.key_id = _derive_subkey(material, b"key id", _KEY_ID)
         self._header = bytes((_FORMAT,)) + self.key_id
         self._data_key_label = self._header + _DATA_KEY_LABEL
@@ -146,12 +156,24 @@ class MasterKey:
         """The check value of a database that a version without row MACs wrote."""
         return self._former_check
 
-    def identify_material(self, material: bytes) -> bytes:
-        """32 bytes that are the same for the same key material, whatever object holds it.
+    def seal_bundle(self, bundle: KeyBundle, check: bytes) -> bytes:
+        """Seal a database's bundle. check: the database's check value, of its first master key."""
+        nonce = os.urandom(_NONCE)
+        sealed = self._bundle_aead.encrypt(nonce, bundle.reveal(), _BUNDLE_LABEL + check)
+        return _BUNDLE_FORMAT + nonce + sealed
 
-        Without the master key they reveal nothing of the material.
-        """
-        return self._identify(material)
+    def open_bundle(self, sealed: bytes, check: bytes) -> KeyBundle:
+        """The bundle, if it was sealed under this master key for this database. Raises SealBroken."""
+        try:
+            if not sealed.startswith(_BUNDLE_FORMAT):
+                raise ValueError("of an unknown format")
+            nonce = sealed[1 : 1 + _NONCE]
+            keys = self._bundle_aead.decrypt(nonce, sealed[1 + _NONCE :], _BUNDLE_LABEL + check)
+        except (InvalidTag, ValueError):
+            raise SealBroken("a key bundle was altered or belongs to another database") from None
+        if len(keys) != BUNDLE_BYTES:
+            raise SealBroken("a key bundle is of another length")
+        return KeyBundle(keys)
 
     def __repr__(self) -> str:
         return f"MasterKey(key_id={self.key_id.hex()})"
@@ -160,8 +182,66 @@ class MasterKey:
         raise TypeError("a master key does not leave the process")
 
 
-def seal(master_key: MasterKey, material: KeyMaterial, context: EnvelopeContext) -> SealedMaterial:
-    """Seal the material for this object, under a new data key with every call."""
+class KeyRing:
+    """The master keys of this server: the newest seals, and each opens what it sealed.
+
+    row_mac, kept_keys_mac: as in `KeyBundle`. read_again: gives the master keys as they are configured now,
+    or () where they were read a moment ago; asked when an envelope names a key that is not here.
+    """
+
+    __slots__ = ("_bundle", "_by_id", "_read_again", "kept_keys_mac", "newest", "row_mac")
+
+    def __init__(
+        self,
+        keys: Sequence[MasterKey],
+        bundle: KeyBundle,
+        read_again: Callable[[], Sequence[MasterKey]] = tuple,
+    ) -> None:
+        """keys: at least one, the newest first."""
+        self._bundle = bundle
+        self._read_again = read_again
+        self.row_mac: RowMAC = bundle.row_mac
+        self.kept_keys_mac: RowMAC = bundle.kept_keys_mac
+        self.use(keys)
+
+    def use(self, keys: Sequence[MasterKey]) -> None:
+        """Take these keys from now on, the first of them to seal."""
+        self.newest = keys[0]
+        self._by_id = {key.key_id: key for key in keys}
+
+    @property
+    def keys(self) -> Sequence[MasterKey]:
+        return tuple(self._by_id.values())
+
+    @property
+    def bundle(self) -> KeyBundle:
+        return self._bundle
+
+    def find(self, key_id: bytes) -> MasterKey | None:
+        """The key that sealed an envelope, if it is here or, by now, configured."""
+        key = self._by_id.get(key_id)
+        if key is None:
+            # Another server seals under it already. Here it only opens: what seals is chosen by
+            # `use` alone, once the database has its bundle.
+            for added in self._read_again():
+                self._by_id.setdefault(added.key_id, added)
+            key = self._by_id.get(key_id)
+        return key
+
+    def identify_material(self, material: bytes) -> bytes:
+        """32 bytes that are the same for the same key material, whatever object holds it.
+
+        Without the master key they reveal nothing of the material.
+        """
+        return self._bundle.identify(material)
+
+    def __repr__(self) -> str:
+        return f"KeyRing({', '.join(key_id.hex() for key_id in self._by_id)})"
+
+
+def seal(ring: KeyRing, material: KeyMaterial, context: EnvelopeContext) -> SealedMaterial:
+    """Seal the material for this object under the newest key, with a new data key at every call."""
+    master_key = ring.newest
     random = os.urandom(_DATA_KEY + 2 * _NONCE)
     data_key, outer, inner = random[:_DATA_KEY], random[_DATA_KEY:-_NONCE], random[-_NONCE:]
     context_bytes = _encode_context(context)
@@ -182,18 +262,22 @@ def seal(master_key: MasterKey, material: KeyMaterial, context: EnvelopeContext)
     )
 
 
-def open_sealed(
-    master_key: MasterKey, sealed: SealedMaterial, context: EnvelopeContext
-) -> KeyMaterial:
-    """The material, if it was sealed under this master key for exactly this object.
+def open_sealed(ring: KeyRing, sealed: SealedMaterial, context: EnvelopeContext) -> KeyMaterial:
+    """The material, if it was sealed under a master key of the ring for exactly this object.
 
     Raises SealBroken for anything else.
     """
     if len(sealed) < _SHORTEST or sealed[0] != _FORMAT:
         raise SealBroken("sealed material is cut short or of an unknown format")
+    master_key = ring.newest
     if not sealed.startswith(master_key._header):
-        key_id = sealed[1:_HEADER_END].hex()
-        raise SealBroken(f"sealed under the master key {key_id}, ours is {master_key!r}")
+        key_id = sealed[1:_HEADER_END]
+        older = ring.find(key_id)
+        if older is None:
+            raise SealBroken(
+                f"sealed under the master key {key_id.hex()}, which is not in {ring!r}"
+            )
+        master_key = older
     context_bytes = _encode_context(context)
     try:
         data_key = master_key._aead.decrypt(

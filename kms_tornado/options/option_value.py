@@ -9,7 +9,7 @@ from ..errors import ConfigurationError
 from ..wording import make_printable, name_toml_type
 from .table import Option
 
-Source = Literal["flag", "environment", "file", "default"]
+Source = Literal["flag", "environment", "file", "credential", "default"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,8 @@ def convert(option: Option, raw: Any, source: Source, place: str, faults: Faults
 
     raw: the list of texts of a flag, the text of a variable, or a TOML value.
     """
-    from_entry = option.kind.from_toml if source in {"file", "default"} else option.kind.from_text
+    is_text = source in {"flag", "environment"}
+    from_entry = option.kind.from_text if is_text else option.kind.from_toml
     values: list[Any] = []
     as_toml: list[Any] = []
     texts: list[str] = []
@@ -91,6 +92,8 @@ def _split_entries(option: Option, raw: Any, source: Source) -> list[Any]:
         if not entries:  # as "not set" it might switch a check off
             raise ConfigurationError("contains no value")
         return entries
+    if option.may_be_single and isinstance(raw, str):
+        return [raw]
     if not isinstance(raw, list | tuple):
         raise ConfigurationError(f"needs a list of strings, not {name_toml_type(raw)}")
     if not raw and option.default:

@@ -1,4 +1,4 @@
-"""The order of sources: flag, environment, file, default, each option as a whole.
+"""The order of sources: flag, environment, file, credential, default, each option as a whole.
 
 The file is checked as a whole, overridden keys included. A variable that is overridden is not looked at,
 because the environment is shared (Kubernetes sets KMS_PORT for a service named "kms").
@@ -6,7 +6,9 @@ because the environment is shared (Kubernetes sets KMS_PORT for a service named 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from ..errors import ConfigurationError
 from .arguments import Command, convert_arguments
@@ -45,7 +47,11 @@ def parse(
         if option.name in variables:
             place = f"environment {option.variable}" if option.is_flag else "environment"
             return convert(option, variables[option.name], "environment", place, faults)
-        return file[option.name] if option.name in file else make_default(option)
+        if option.name in file:
+            return file[option.name]
+        if (path := find_credential(option, environ)) is not None and "master-key" not in variables:
+            return convert(option, path, "credential", f"credential {option.credential}", faults)
+        return make_default(option)
 
     config = choose(BY_NAME["config"], {})
     if "config" in faults.unusable:
@@ -62,3 +68,12 @@ def parse(
         print_config=line.print_config,
         arguments=arguments,
     )
+
+
+def find_credential(option: Option, environ: Mapping[str, str]) -> str | None:
+    """The path of the file that the service manager hands over for the option, if it does (systemd.exec(5))."""
+    directory = environ.get("CREDENTIALS_DIRECTORY")
+    if not directory or option.credential is None:
+        return None
+    path = Path(directory) / option.credential
+    return str(path) if os.path.lexists(path) else None

@@ -37,7 +37,9 @@ class Option:
     collect: what the values of a repeatable option are put into. separator: between entries in the
     environment.
     is_flag and in_file: False where that source would be wrong for this option. mask: hides what is
-    secret in a value that is shown.
+    secret in a value that is shown. may_be_single: a repeatable option that may be a string in the file, as
+    it was not always repeatable. credential: the name of the file in $CREDENTIALS_DIRECTORY that the
+    option names by default.
     """
 
     name: str
@@ -53,6 +55,8 @@ class Option:
     is_flag: bool = True
     in_file: bool = True
     mask: Callable[[str], str] | None = None
+    may_be_single: bool = False
+    credential: str | None = None
 
     @property
     def flag(self) -> str:
@@ -360,14 +364,19 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
             Option(
                 "master-key-file",
                 Text("FILE", Path),
-                "file with the master key, 32 bytes in base64; or give the key itself in the "
-                "variable KMS_MASTER_KEY (default: made on first start in the data directory)",
+                "file with the master key, 32 bytes in base64, or with several, one in a line; the first "
+                "of all seals, each opens what it sealed; or give the key itself in the variable "
+                "KMS_MASTER_KEY (default: $CREDENTIALS_DIRECTORY/kms-master-key where there is one, else "
+                "made on first start in the data directory)",
+                repeatable=True,
+                may_be_single=True,
+                credential="kms-master-key",
             ),
             Option(
                 # No flag, which `ps` would show to everyone, and not beside the other settings.
                 "master-key",
                 Text("BASE64", lambda text: Secret(text.strip())),
-                "the master key itself",
+                "the master key itself, or several with commas between them",
                 is_flag=False,
                 in_file=False,
                 mask=lambda text: "***",

@@ -5,28 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Self, TypeVar
 
-from ..crypto.envelope import MasterKey
+from ..crypto.envelope import KeyRing
 from ..domain.user_naming import UserNaming, find_naming_fault
 from ..errors import ConfigurationError, GeneralFailure, Unavailable
 from ..settings import ServiceSettings
-from ..store.base import CheckValues, Compute, ObjectStore, OtherMasterKey
+from ..store.base import Compute, ObjectStore
 from ..store.data_dir import make_data_dir
-from ..store.opening import describe_database, open_store
+from ..store.opening import open_store
 from .access_rights import AccessRights
 from .executor import HEAVY, LIGHT, Executor, LaneSize
-from .master_key import load_master_key
+from .key_ring import open_ring, reload_ring
 from .service import Service
 
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
-
-KEY_FILE = "master.key"
 
 
 class KMS:
@@ -54,7 +51,8 @@ class KMS:
         self._store: ObjectStore | None = None
         self._service: Service | None = None
         self._access: AccessRights | None = None
-        self._master_key: MasterKey | None = None
+        self._ring: KeyRing | None = None
+        self._reload: asyncio.Future[None] | None = None
 
     @property
     def service(self) -> Service:
@@ -80,9 +78,27 @@ class KMS:
     @property
     def kept_keys_mac(self) -> Callable[[bytes], bytes]:
         """The code of a message, under a key for the issuers' keys that are kept. Raises Unavailable."""
-        if self._master_key is None:
+        if self._ring is None:
             raise Unavailable("the key service is not started")
-        return self._master_key.kept_keys_mac
+        return self._ring.kept_keys_mac
+
+    def reload_master_keys_soon(self) -> None:
+        """Read the master keys again, as on SIGHUP; the log says which ones count from then on."""
+        if self._ring is not None:
+            self._reload = asyncio.ensure_future(self._reload_master_keys(self._ring))
+
+    async def _reload_master_keys(self, ring: KeyRing) -> None:
+        settings, data_dir = self._settings, self._settings.data_dir
+        assert data_dir is not None  # it is open
+        try:
+            await reload_ring(ring, settings, data_dir, self.store)
+        except (ConfigurationError, Unavailable) as exc:
+            _log.error("the old master keys stay in use: %s", exc)
+            return
+        newest, *older = (key.key_id.hex() for key in ring.keys)
+        _log.info(
+            "master keys: %s seals%s", newest, "".join(f", {key_id} opens" for key_id in older)
+        )
 
     async def check_user_naming(self, naming: UserNaming, issuers: Collection[str]) -> None:
         """Refuse a naming of users under which the owners of the objects would find none of them.
@@ -135,7 +151,9 @@ class KMS:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        self._service = self._access = self._master_key = None
+        self._service = self._access = self._ring = None
+        if self._reload is not None:
+            self._reload.cancel()
         await self._stack.aclose()
 
     async def _open(self) -> None:
@@ -153,12 +171,10 @@ class KMS:
             compute=self.executor.run,
         )
         self._stack.push_async_callback(store.stop)
-        master_key = await _load_master_key(
-            self._settings, data_dir, store, is_throw_away=self._is_throw_away
-        )
-        self._store, self._master_key = store, master_key
+        ring = await open_ring(self._settings, data_dir, store, is_throw_away=self._is_throw_away)
+        self._store, self._ring = store, ring
         self._access = AccessRights(store, self.offload)
-        self._service = Service(store, master_key, self.offload, self._settings)
+        self._service = Service(store, ring, self.offload, self._settings)
 
 
 async def _start_store(
@@ -173,49 +189,3 @@ async def _start_store(
             raise
         raise ConfigurationError(exc.text, "database_url") from exc
     return store
-
-
-async def _load_master_key(
-    settings: ServiceSettings, data_dir: Path, store: ObjectStore, *, is_throw_away: bool
-) -> MasterKey:
-    """The master key that this database belongs to, by which its rows are known from now on.
-
-    Raises ConfigurationError before serving.
-    """
-    value = None if settings.master_key is None else settings.master_key.value
-    is_new = await store.master_key_check() is None and not await store.holds_objects()
-    if is_new:
-        _warn_of_a_lost_database(settings, data_dir)
-    master_key = load_master_key(
-        value=value,
-        file=settings.master_key_file,
-        default_file=data_dir / KEY_FILE,
-        may_make=is_new,
-        is_throw_away=is_throw_away,
-    )
-    check = CheckValues(master_key.check_value, master_key.former_check_value)
-    try:
-        await store.authenticate_rows(master_key.row_mac, check)
-    except OtherMasterKey:
-        raise ConfigurationError(
-            "the master key is not the one that this database was made with",
-            "master_key" if value else "master_key_file",
-        ) from None
-    return master_key
-
-
-def _warn_of_a_lost_database(settings: ServiceSettings, data_dir: Path) -> None:
-    """One line where the master key of an empty database was there before.
-
-    A first start with a key that was made elsewhere looks the same, so it is no error.
-    """
-    key_file = settings.master_key_file or data_dir / KEY_FILE
-    has_value = settings.master_key is not None and settings.master_key.value
-    if not has_value and not os.path.lexists(key_file):
-        return
-    _log.warning(
-        "the database %s is empty, and its master key was there before: if this server has had keys, "
-        "stop it and put its database back, with the file -wal beside it where there is one; on a first "
-        "start with a key that you made, all is well",
-        describe_database(settings.database_url, data_dir),
-    )

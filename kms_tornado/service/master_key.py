@@ -1,9 +1,9 @@
-"""The source of the master key: the environment, or a file that nobody else can read.
+"""The sources of the master keys: the environment, or files that nobody else can read.
 
-    value of KMS_MASTER_KEY   base64 of 32 bytes
-    key file                  the same in one line; made on the first start, never afterwards
+    value of KMS_MASTER_KEY   base64 of 32 bytes; or several keys with commas between them
+    key file                  the same, a key in a line; made on the first start, never afterwards
 
-No message repeats anything that was read.
+The first key seals. No message repeats anything that was read.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import logging
 import os
 import secrets
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..crypto.envelope import MASTER_KEY_BYTES, MasterKey
@@ -22,48 +23,53 @@ from ..errors import ConfigurationError
 
 _log = logging.getLogger(__name__)
 
-_MAX_FILE_BYTES = 1024  # a key takes 45; more is some other file
+_MAX_FILE_BYTES = 4096  # a key takes 45; more is some other file
 
 
-def load_master_key(
+def load_master_keys(
     *,
     value: str | None,
-    file: Path | None,
+    files: Sequence[Path],
     default_file: Path,
     may_make: bool,
     is_throw_away: bool = False,
-) -> MasterKey:
-    """The master key from the value or the file, where one is set, else from default_file.
+) -> Sequence[MasterKey]:
+    """The master keys from the value or the files, where they are set, else from default_file.
 
-    value: of KMS_MASTER_KEY; an empty one counts as not set. file: of --master-key-file.
+    value: of KMS_MASTER_KEY; an empty one counts as not set. files: of --master-key-file.
     is_throw_away: whether default_file is removed at the end, so that there is nothing to back up.
-    may_make: whether a missing file is made, as it may be where the database is new. Otherwise a new
-    key would hide that the old one is lost. Raises ConfigurationError about master_key or master_key_file.
+    may_make: whether the first file is made if it is missing, as it may be where the database is new.
+    Otherwise a new key would hide that the old one is lost.
+    Raises ConfigurationError about master_key or master_key_file.
     """
     if value:
-        return parse_master_key(value)
-    path = default_file if file is None else file
+        return parse_master_keys(value)
+    path = files[0] if files else default_file
     if may_make and not os.path.lexists(path):
         made = make_key_file(path)
-        if made and (file is not None or not is_throw_away):
+        if made and (files or not is_throw_away):
             _log.warning(
                 "made a new master key in %s: back it up, apart from the database; "
                 "without it no stored key can be used again",
                 path,
             )
-    return read_key_file(path)
+    keys: dict[bytes, MasterKey] = {}
+    for file in files or (default_file,):
+        for key in read_key_file(file):
+            keys.setdefault(key.key_id, key)
+    return tuple(keys.values())
 
 
-def parse_master_key(text: str) -> MasterKey:
-    """The key of KMS_MASTER_KEY. Raises ConfigurationError."""
+def parse_master_keys(text: str) -> Sequence[MasterKey]:
+    """The keys of KMS_MASTER_KEY. Raises ConfigurationError."""
     try:
-        return _decode_key(text)
+        return _decode_keys(text.split(","), "key")
     except ValueError as exc:
         raise ConfigurationError(str(exc), "master_key") from None
 
 
-def read_key_file(path: Path) -> MasterKey:
-    """Raises ConfigurationError, which names the file and the fault."""
+def read_key_file(path: Path) -> Sequence[MasterKey]:
+    """The keys of the file, at least one. Raises ConfigurationError, which names the file and the fault."""
     try:
         # Non-blocking: opening a named pipe would otherwise wait for a writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -84,13 +90,24 @@ def read_key_file(path: Path) -> MasterKey:
     if len(content) > _MAX_FILE_BYTES:
         raise _make_refusal(path, "is too long for a key")
     try:
-        text = content.decode("ascii").removesuffix("\n").removesuffix("\r")
+        text = content.decode("ascii").removesuffix("\n")
     except UnicodeDecodeError:
         raise _make_refusal(path, "is not base64") from None
     try:
-        return _decode_key(text)
+        return _decode_keys([line.removesuffix("\r") for line in text.split("\n")], "line")
     except ValueError as exc:
         raise _make_refusal(path, str(exc)) from None
+
+
+def _decode_keys(texts: Sequence[str], unit: str) -> Sequence[MasterKey]:
+    """Raises ValueError that says what is wrong, of several keys with which of them."""
+    keys = []
+    for number, text in enumerate(texts, 1):
+        try:
+            keys.append(_decode_key(text))
+        except ValueError as exc:
+            raise ValueError(f"{unit} {number} {exc}" if len(texts) > 1 else str(exc)) from None
+    return keys
 
 
 def _decode_key(text: str) -> MasterKey:

@@ -26,7 +26,7 @@ from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from ..auth.principal import Principal
-from ..crypto.envelope import MasterKey
+from ..crypto.envelope import KeyRing
 from ..crypto.policy import CryptoPolicy
 from ..domain.access import may_create_objects, sufficient_rights
 from ..errors import GeneralFailure, OperationNotSupported, Unavailable
@@ -64,7 +64,7 @@ class Service:
     def __init__(
         self,
         store: ObjectStore,
-        master_key: MasterKey,
+        ring: KeyRing,
         offload: SharedOffload,
         settings: ServiceSettings,
         *,
@@ -78,7 +78,7 @@ class Service:
         self.operations = select_operations(kmip_interop=settings.kmip_interop)
         self.payloads = collect_payload_types(self.operations)
         self._context = ServiceContext(
-            master_key,
+            ring,
             offload,
             stored_wrapped.unwrap_stored,
             tuple(self.operations),

@@ -172,7 +172,7 @@ class RowMAC(Protocol):
 
 
 class CheckValues(NamedTuple):
-    """By what a database recognises its master key.
+    """By what a database recognises its first master key.
 
     current: in a database whose rows have codes. former: in one that an older version wrote, without.
     """
@@ -315,4 +315,10 @@ class ObjectStore(Objects, Protocol):
         """Whether there is any object, in any state."""
 
     async def master_key_check(self) -> bytes | None:
-        """The value that shows which master key this database belongs to; None in a new database."""
+        """The value that shows which master key this database began with; None in a new database."""
+
+    async def key_bundles(self) -> Mapping[bytes, bytes]:
+        """{identifier of a later master key: the database's key bundle, sealed under it}."""
+
+    async def add_key_bundles(self, bundles: Mapping[bytes, bytes]) -> None:
+        """Store bundles, but not in the place of one that is there. Raises ConfigurationError, too."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from kms_tornado.auth.principal import Principal
-from kms_tornado.crypto.envelope import MasterKey
+from kms_tornado.crypto.envelope import KeyRing, MasterKey
 from kms_tornado.crypto.material import KeyMaterial
 from kms_tornado.kmip.attribute_instance import AttributeInstance
 from kms_tornado.kmip.attributes import Attributes
@@ -55,10 +55,11 @@ class Inside:
         self.clock = START
         self._loop = asyncio.new_event_loop()
         self.master_key = MasterKey(KeyMaterial(bytes(32)))
+        self.ring = KeyRing([self.master_key], self.master_key.own_bundle)
         self.store = SQLStore(backend or SQLiteBackend(directory / "kms.db"))
         self.service = Service(
             self.store,
-            self.master_key,
+            self.ring,
             at_once,
             ServiceSettings(crypto_policy=crypto_policy),
             now=lambda: self.clock,
@@ -68,7 +69,7 @@ class Inside:
     def __enter__(self) -> Self:
         self.run(self.store.start())
         check = CheckValues(self.master_key.check_value, self.master_key.former_check_value)
-        self.run(self.store.authenticate_rows(self.master_key.row_mac, check))
+        self.run(self.store.authenticate_rows(self.ring.row_mac, check))
         return self
 
     def __exit__(self, *exc: object) -> None:

@@ -143,7 +143,7 @@ def test_every_option_can_be_set_in_the_environment(tmp_path):
     assert (got.user_rate, got.user_concurrency) == (100, 0)
     assert (got.log_level, got.log_format) == ("debug", "json")
     assert (got.service.data_dir, got.service.database_url) == (Path("/d"), "postgresql://h/d")
-    assert got.service.master_key_file == Path("/m")
+    assert got.service.master_key_file == (Path("/m"),)
     assert got.service.privileged_users == {"alice", "bob"}
     assert got.service.crypto_policy == "permissive"
 
@@ -288,3 +288,39 @@ def format_toml(value):
 )
 def test_no_command_line_raises_anything_else(argv):
     only_refuses(argv, {"PATH": os.defpath})
+
+
+# --- credentials of the service manager ---------------------------------------------------------
+
+
+@pytest.fixture
+def credentials(tmp_path):
+    """The variables of a unit with LoadCredential=kms-master-key:…"""
+    (tmp_path / "kms-master-key").write_text("a key\n")
+    return {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+
+
+def test_master_key_is_taken_from_the_credentials_where_nothing_names_one(tmp_path, credentials):
+    parsed = parse(TRUSTING, credentials)
+    assert parsed.settings.service.master_key_file == (tmp_path / "kms-master-key",)
+    assert effective(parsed, "master-key-file") == (f'["{tmp_path}/kms-master-key"]', "credential")
+    (tmp_path / "kms-master-key").unlink()
+    assert parse(TRUSTING, credentials).settings.service.master_key_file == ()
+    assert parse(TRUSTING, {"CREDENTIALS_DIRECTORY": ""}).settings.service.master_key_file == ()
+
+
+def test_option_that_names_the_master_key_comes_before_the_credentials(toml, credentials):
+    flags = ["--master-key-file", "/a", "--master-key-file", "/b"]
+    file = ["-c", toml('[kms]\nmaster-key-file = ["/a", "/b"]\n')]
+    for argv, more in ((flags, {}), (file, {}), ([], {"KMS_MASTER_KEY_FILE": "/a, /b"})):
+        parsed = parse([*TRUSTING, *argv], {**credentials, **more})
+        assert parsed.settings.service.master_key_file == (Path("/a"), Path("/b"))
+    parsed = parse(TRUSTING, {**credentials, "KMS_MASTER_KEY": "c2VjcmV0"})
+    assert parsed.settings.service.master_key_file == ()
+
+
+def test_single_master_key_file_may_be_a_string_in_the_file_as_before(toml):
+    parsed = parse([*TRUSTING, "-c", toml('[kms]\nmaster-key-file = "/a"\n')], {})
+    assert parsed.settings.service.master_key_file == (Path("/a"),)
+    line = refusal([*TRUSTING, "-c", toml("[kms]\nmaster-key-file = 1\n")])
+    assert "needs a list of strings, not an integer" in line

@@ -12,7 +12,8 @@ import pytest
 
 from kms_tornado.errors import ConfigurationError, Unavailable
 from kms_tornado.service.executor import Busy, LaneSize
-from kms_tornado.service.kms import KEY_FILE, KMS
+from kms_tornado.service.key_ring import KEY_FILE
+from kms_tornado.service.kms import KMS
 from kms_tornado.settings import Secret, ServiceSettings
 
 
@@ -106,7 +107,7 @@ def test_another_master_key_than_that_of_the_database_is_refused(tmp_path, name)
     file = tmp_path / "other"
     file.touch(0o600)
     file.write_text(other)
-    values = {"master_key": Secret(other), "master_key_file": file}
+    values = {"master_key": Secret(other), "master_key_file": (file,)}
     with pytest.raises(ConfigurationError, match="not the one that this database") as caught:
         open_and_close(ServiceSettings(data_dir=data_dir, **{name: values[name]}))
     assert caught.value.field == name

@@ -16,15 +16,30 @@ from kms_tornado.crypto.material import KeyMaterial
 from kms_tornado.errors import ConfigurationError
 from kms_tornado.service.master_key import (
     find_access_fault,
-    load_master_key,
+    load_master_keys,
     make_key_file,
-    parse_master_key,
+    parse_master_keys,
     read_key_file,
 )
 
 KEY = bytes(range(100, 132))
 TEXT = base64.b64encode(KEY).decode()
 CHECK = MasterKey(KeyMaterial(KEY)).check_value
+
+
+def parse_one(text: str) -> MasterKey:
+    [key] = parse_master_keys(text)
+    return key
+
+
+def read_one(path: Path) -> MasterKey:
+    [key] = read_key_file(path)
+    return key
+
+
+def load_one(**places: object) -> MasterKey:
+    [key] = load_master_keys(**places)
+    return key
 
 
 def key_file(path: Path, content: bytes = TEXT.encode() + b"\n", mode: int = 0o600) -> Path:
@@ -37,7 +52,7 @@ def key_file(path: Path, content: bytes = TEXT.encode() + b"\n", mode: int = 0o6
 
 
 def test_the_value_is_base64_of_32_bytes():
-    assert parse_master_key(TEXT).check_value == CHECK
+    assert parse_one(TEXT).check_value == CHECK
 
 
 @pytest.mark.parametrize(
@@ -60,7 +75,7 @@ def test_the_value_is_base64_of_32_bytes():
 )
 def test_other_values_are_refused_without_being_shown(text):
     with pytest.raises(ConfigurationError) as caught:
-        parse_master_key(text)
+        parse_one(text)
     message = str(caught.value)
     assert message.startswith("master_key: ")
     assert "\n" not in message
@@ -80,12 +95,12 @@ def test_other_values_are_refused_without_being_shown(text):
     ],
 )
 def test_a_key_file_is_read(tmp_path, content):
-    assert read_key_file(key_file(tmp_path / "key", content)).check_value == CHECK
+    assert read_one(key_file(tmp_path / "key", content)).check_value == CHECK
 
 
 def test_a_key_file_may_be_a_link_to_one(tmp_path):
     (tmp_path / "link").symlink_to(key_file(tmp_path / "key"))
-    assert read_key_file(tmp_path / "link").check_value == CHECK
+    assert read_one(tmp_path / "link").check_value == CHECK
 
 
 @pytest.mark.parametrize(
@@ -95,8 +110,8 @@ def test_a_key_file_may_be_a_link_to_one(tmp_path):
         pytest.param(b"\n", "0 bytes", id="an empty line"),
         pytest.param(KEY, "is not base64", id="raw bytes"),
         pytest.param(b"\xff" * 32, "is not base64", id="no text"),
-        pytest.param(TEXT.encode() + b"\n\n", "is not base64", id="two line ends"),
-        pytest.param((TEXT.encode() + b"\n") * 2, "is not base64", id="two lines"),
+        pytest.param(TEXT.encode() + b"\n\n", "line 2 has 0 bytes", id="two line ends"),
+        pytest.param(TEXT.encode() + b"\nQQ==\n", "line 2 has 1 bytes", id="no key behind one"),
         pytest.param(base64.b64encode(KEY[:24]), "24 bytes", id="24 bytes"),
         pytest.param(b"A" * 5000, "is too long", id="far too long"),
     ],
@@ -104,43 +119,70 @@ def test_a_key_file_may_be_a_link_to_one(tmp_path):
 def test_a_file_with_other_content_is_refused_by_name(tmp_path, content, fault):
     path = key_file(tmp_path / "key", content)
     with pytest.raises(ConfigurationError, match=fault) as caught:
-        read_key_file(path)
+        read_one(path)
     assert str(caught.value).startswith(f"master_key_file: master key file {path}: ")
     assert "\n" not in str(caught.value)
     if content.strip():
         assert content.decode("latin-1").strip() not in str(caught.value)
 
 
+def test_a_file_may_have_a_key_in_each_line(tmp_path):
+    other = base64.b64encode(bytes(32))
+    for end in (b"\n", b"\r\n"):
+        path = key_file(tmp_path / "key", end.join((TEXT.encode(), other, b"")))
+        first, second = read_key_file(path)
+        assert first.check_value == CHECK
+        assert second.check_value == parse_one(other.decode()).check_value
+
+
+def test_the_value_may_have_several_keys_with_commas(tmp_path):
+    other = base64.b64encode(bytes(32)).decode()
+    first, second = parse_master_keys(f"{TEXT},{other}")
+    assert (first.check_value, second.check_value) == (CHECK, parse_one(other).check_value)
+    with pytest.raises(ConfigurationError, match="key 2 has 0 bytes"):
+        parse_master_keys(f"{TEXT},")
+
+
+def test_a_key_that_stands_in_several_places_counts_once_in_the_first(tmp_path):
+    other = base64.b64encode(bytes(32))
+    one = key_file(tmp_path / "one", TEXT.encode() + b"\n" + other + b"\n")
+    two = key_file(tmp_path / "two", other + b"\n" + TEXT.encode() + b"\n")
+    for files, first in (((one, two), CHECK), ((two, one), parse_one(other.decode()).check_value)):
+        keys = load_master_keys(value=None, files=files, default_file=tmp_path, may_make=False)
+        assert len(keys) == 2
+        assert keys[0].check_value == first
+
+
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(ConfigurationError, match="no such file"):
-        read_key_file(tmp_path / "key")
+        read_one(tmp_path / "key")
 
 
 def test_a_directory_is_refused(tmp_path):
     with pytest.raises(ConfigurationError, match="is a directory"):
-        read_key_file(tmp_path)
+        read_one(tmp_path)
 
 
 def test_a_loop_of_links_is_refused(tmp_path):
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
     with pytest.raises(ConfigurationError, match="symbolic links"):
-        read_key_file(tmp_path / "a")
+        read_one(tmp_path / "a")
 
 
 def test_a_named_pipe_is_refused_and_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe", 0o600)
     with pytest.raises(ConfigurationError, match="is not a regular file"):
-        read_key_file(tmp_path / "pipe")
+        read_one(tmp_path / "pipe")
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o620, 0o610, 0o604, 0o602, 0o601, 0o644, 0o666, 0o777])
 def test_a_file_that_is_open_to_others_is_refused(tmp_path, mode):
     path = key_file(tmp_path / "key", mode=mode)
     with pytest.raises(ConfigurationError, match=f"open to others.*{mode:04o}"):
-        read_key_file(path)
+        read_one(path)
     path.chmod(0o400)
-    assert read_key_file(path).check_value == CHECK
+    assert read_one(path).check_value == CHECK
 
 
 @pytest.mark.parametrize(
@@ -169,10 +211,10 @@ def test_owner_and_mode_follow_the_rule_of_postgresql(owner, us, mode, fault):
 def test_the_first_start_makes_a_private_file_and_says_to_back_it_up(tmp_path, caplog):
     path = tmp_path / "master.key"
     with caplog.at_level(logging.WARNING):
-        made = load_master_key(value=None, file=None, default_file=path, may_make=True)
+        made = load_one(value=None, files=(), default_file=path, may_make=True)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [entry.name for entry in tmp_path.iterdir()] == ["master.key"]
-    assert read_key_file(path).check_value == made.check_value
+    assert read_one(path).check_value == made.check_value
     [line] = caplog.messages
     assert "back it up" in line
     assert str(path) in line
@@ -182,9 +224,9 @@ def test_the_first_start_makes_a_private_file_and_says_to_back_it_up(tmp_path, c
 @pytest.mark.parametrize(("named", "lines"), [(False, 0), (True, 1)])
 def test_key_that_is_thrown_away_is_not_to_be_backed_up(tmp_path, caplog, named, lines):
     path = tmp_path / "master.key"
-    file = tmp_path / "mine.key" if named else None  # one that --master-key-file names stays
+    file = [tmp_path / "mine.key"] if named else []  # one that --master-key-file names stays
     with caplog.at_level(logging.WARNING):
-        load_master_key(value=None, file=file, default_file=path, may_make=True, is_throw_away=True)
+        load_one(value=None, files=file, default_file=path, may_make=True, is_throw_away=True)
     assert len(caplog.messages) == lines
 
 
@@ -199,34 +241,34 @@ def test_the_mode_does_not_depend_on_the_umask(tmp_path):
 
 def test_the_second_start_reads_the_file_of_the_first(tmp_path):
     path = tmp_path / "master.key"
-    one = load_master_key(value=None, file=None, default_file=path, may_make=True)
-    two = load_master_key(value=None, file=None, default_file=path, may_make=True)
+    one = load_one(value=None, files=(), default_file=path, may_make=True)
+    two = load_one(value=None, files=(), default_file=path, may_make=True)
     assert two.check_value == one.check_value
 
 
 def test_a_key_is_never_made_when_the_database_is_not_new(tmp_path):
     with pytest.raises(ConfigurationError, match="no such file"):
-        load_master_key(value=None, file=None, default_file=tmp_path / "master.key", may_make=False)
+        load_one(value=None, files=(), default_file=tmp_path / "master.key", may_make=False)
     assert not list(tmp_path.iterdir())
 
 
 def test_an_existing_file_is_never_overwritten(tmp_path):
     path = key_file(tmp_path / "key")
     make_key_file(path)
-    assert read_key_file(path).check_value == CHECK
+    assert read_one(path).check_value == CHECK
     assert [entry.name for entry in tmp_path.iterdir()] == ["key"]
 
 
 def test_an_empty_file_is_not_taken_for_a_missing_one(tmp_path):
     path = key_file(tmp_path / "key", b"")
     with pytest.raises(ConfigurationError, match="is empty"):
-        load_master_key(value=None, file=None, default_file=path, may_make=True)
+        load_one(value=None, files=(), default_file=path, may_make=True)
 
 
 def test_a_link_to_nowhere_is_not_taken_for_a_missing_file(tmp_path):
     (tmp_path / "key").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(ConfigurationError, match="no such file"):
-        load_master_key(value=None, file=None, default_file=tmp_path / "key", may_make=True)
+        load_one(value=None, files=(), default_file=tmp_path / "key", may_make=True)
     assert not (tmp_path / "elsewhere").exists()
 
 
@@ -247,7 +289,7 @@ def test_a_start_that_dies_while_writing_leaves_no_key_file(tmp_path, monkeypatc
 
 def _start(path: Path, barrier, results) -> None:
     barrier.wait()
-    key = load_master_key(value=None, file=None, default_file=path, may_make=True)
+    key = load_one(value=None, files=(), default_file=path, may_make=True)
     results.put(key.check_value)
 
 
@@ -263,7 +305,7 @@ def test_first_starts_at_once_end_with_one_key(tmp_path):
         for process in starts:
             process.join()
         assert len(values) == 1
-        assert read_key_file(path).check_value == values.pop()
+        assert read_one(path).check_value == values.pop()
     assert len(list(tmp_path.iterdir())) == 5
 
 
@@ -271,9 +313,7 @@ def test_first_starts_at_once_end_with_one_key(tmp_path):
 
 
 def test_the_environment_comes_before_the_default_file(tmp_path):
-    key = load_master_key(
-        value=TEXT, file=None, default_file=tmp_path / "master.key", may_make=True
-    )
+    key = load_one(value=TEXT, files=(), default_file=tmp_path / "master.key", may_make=True)
     assert key.check_value == CHECK
     assert not list(tmp_path.iterdir())
 
@@ -281,13 +321,11 @@ def test_the_environment_comes_before_the_default_file(tmp_path):
 def test_a_file_that_is_named_comes_before_the_default_file(tmp_path):
     make_key_file(tmp_path / "master.key")
     named = key_file(tmp_path / "named")
-    key = load_master_key(
-        value=None, file=named, default_file=tmp_path / "master.key", may_make=False
-    )
+    key = load_one(value=None, files=[named], default_file=tmp_path / "master.key", may_make=False)
     assert key.check_value == CHECK
 
 
 def test_an_empty_environment_variable_counts_as_not_set(tmp_path):
     named = key_file(tmp_path / "named")
-    key = load_master_key(value="", file=named, default_file=tmp_path / "x", may_make=False)
+    key = load_one(value="", files=[named], default_file=tmp_path / "x", may_make=False)
     assert key.check_value == CHECK

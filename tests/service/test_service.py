@@ -8,7 +8,7 @@ import time
 import pytest
 
 from kms_tornado.auth.principal import Principal
-from kms_tornado.crypto.envelope import MasterKey
+from kms_tornado.crypto.envelope import KeyRing, MasterKey
 from kms_tornado.crypto.material import KeyMaterial
 from kms_tornado.errors import OperationNotSupported
 from kms_tornado.kmip.enums import Operation
@@ -40,7 +40,9 @@ async def at_once(function, *, principal, heavy=False, size=0):
 
 def make_service(store, **settings):
     key = MasterKey(KeyMaterial(bytes(32)))
-    return Service(store, key, at_once, ServiceSettings(**settings), now=time.time)
+    return Service(
+        store, KeyRing([key], key.own_bundle), at_once, ServiceSettings(**settings), now=time.time
+    )
 
 
 @pytest.mark.parametrize("conflicts", [0, 1, ATTEMPTS - 1])

@@ -34,7 +34,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol, TypeVar
 
-from ...crypto.envelope import EnvelopeContext, MasterKey, SealBroken, open_sealed, seal
+from ...crypto.envelope import EnvelopeContext, KeyRing, SealBroken, open_sealed, seal
 from ...crypto.material import KeyMaterial
 from ...crypto.policy import CryptoPolicy, Technique, check_policy
 from ...domain.access import item_not_found, may_create_objects
@@ -116,7 +116,7 @@ class ServiceContext:
     server_nonces: the nonces that this process may make.
     """
 
-    master_key: MasterKey
+    ring: KeyRing
     offload: SharedOffload
     unwrap_stored: UnwrapStored
     offered: tuple[Operation, ...]
@@ -296,14 +296,14 @@ class Call:
         if target.sealed is None:
             raise ObjectDestroyed("the object's key material is gone")
         try:
-            return open_sealed(self.context.master_key, target.sealed, _envelope_context(target))
+            return open_sealed(self.context.ring, target.sealed, _envelope_context(target))
         except SealBroken as exc:  # another program wrote to the database
             _log.error("the stored object %s cannot be used: %s", target.uid, exc.detail)
             raise
 
     def seal(self, target: ManagedObject, material: KeyMaterial) -> SealedMaterial:
         """Seal the material in an envelope that is bound to this object, owner, type and version."""
-        return seal(self.context.master_key, material, _envelope_context(target))
+        return seal(self.context.ring, material, _envelope_context(target))
 
     # --- changes --------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ async def claim_nonce(
     if plan.makes_nonce:
         await take_server_nonce(call, target, material)
     elif plan.recorded_nonce is not None:
-        key = call.context.master_key.identify_material(material.reveal())
+        key = call.context.ring.identify_material(material.reveal())
         by_object = _counts_by_object(call)
         return (UseNonce(target.uid, key, plan.recorded_nonce, target.generation, by_object),)
     return ()
@@ -30,7 +30,7 @@ async def claim_nonce(
 
 async def take_server_nonce(call: Call, target: ManagedObject, material: KeyMaterial) -> None:
     """Count a nonce that the server makes for an encryption. Raises the errors of `ServerNonces.take`."""
-    key = call.context.master_key.identify_material(material.reveal())
+    key = call.context.ring.identify_material(material.reveal())
     await call.context.server_nonces.take(
         call.store, target, key, by_object=_counts_by_object(call)
     )

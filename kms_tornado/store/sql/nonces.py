@@ -1,6 +1,6 @@
 """The records of nonces: for each key its source, how many the server reserved, and those of callers.
 
-Key means key material here (`MasterKey.identify_material`): objects with the same material share the
+Key means key material here (`KeyRing.identify_material`): objects with the same material share the
 records, which outlive them all.
 
 A record that somebody deletes would make a used nonce look new, and no row's code can show that another

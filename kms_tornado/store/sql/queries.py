@@ -23,6 +23,7 @@ from ...kmip.enums import Operation
 from ...user_names import EVERYONE
 from ..bounds import MAX_LISTED
 from . import tombstones
+from .bundles import select_bundles
 from .rows import LISTED_ROW, OBJECT_ROW
 from .schema import grants, objects, server_state
 from .search_filter import write_constant
@@ -104,6 +105,7 @@ class PreparedQueries:
         self.by_uid_with_grants = Prepared(by_uid_with_grants, dialect)
         self.check_value = Prepared(check_value, dialect)
         self.granted = Prepared(granted, dialect)
+        self.bundles = Prepared(select_bundles, dialect)
         self.identifier = Prepared(tombstones.by_uid, dialect)
         self.naming_value = Prepared(naming_value, dialect)
         self.owned = Prepared(owned, dialect)

@@ -131,7 +131,7 @@ object_names = Table(
 )
 
 # The nonces that callers brought for encryption under a key; each may be used once. Records are kept by the
-# key's material (`MasterKey.identify_material`), and outlive every object that has it.
+# key's material (`KeyRing.identify_material`), and outlive every object that has it.
 # nonce, next: as `nonces` writes them, so that a record that is missing is noticed. The empty key has all
 # keys instead of nonces.
 used_nonces = Table(

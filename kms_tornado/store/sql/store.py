@@ -25,6 +25,7 @@ from ..base import (
 from ..bounds import check_tags, check_tags_of_changes
 from ..health import DatabaseHealth, DatabaseLoad, DatabaseStatus
 from .backend import Backend
+from .bundles import add_bundles, parse_bundles
 from .commits import Commit, GroupCommit, Job
 from .grants import check_index_rows, parse_grants, rights_of
 from .index_check import IndexCheck
@@ -311,6 +312,12 @@ class SQLStore:
     async def master_key_check(self) -> bytes | None:
         rows = await self._database.read(self._queries.check_value)
         return rows[0][0] if rows else None
+
+    async def key_bundles(self) -> Mapping[bytes, bytes]:
+        return parse_bundles(await self._database.read(self._queries.bundles))
+
+    async def add_key_bundles(self, bundles: Mapping[bytes, bytes]) -> None:
+        await self.backend.run_exclusively(lambda runner: add_bundles(runner, bundles))
 
 
 class _LoggingAlteredRows:

@@ -66,6 +66,7 @@ class Server:
         self.url = ""
         self.dev_issuer: DevIssuer | None = None
         self._stack = contextlib.AsyncExitStack()
+        self._kms: KMS | None = None
         self._auth: RequestAuth | None = None
         self._ssl: ssl.SSLContext | None = None
         self._certificate_end: float | None = None
@@ -93,7 +94,7 @@ class Server:
         self._public_url.certificate_names = tls.read_certificate_names(settings)
         self._certificate_end = tls.read_certificate_end(settings)
         is_first = self._worker is None or self._worker.is_first
-        kms = await self._stack.enter_async_context(
+        kms = self._kms = await self._stack.enter_async_context(
             KMS(
                 self._service_settings(),
                 may_make_database=is_first,
@@ -143,13 +144,15 @@ class Server:
         await self._stack.enter_async_context(serve_metrics(context, sockets))
 
     def reload(self) -> None:
-        """On SIGHUP: read all TLS files again, and fetch the issuers' keys, when their cooldown is over.
+        """On SIGHUP: read TLS files and master keys again; fetch the issuers' keys when their cooldown is over.
 
         If one of the files cannot be used, the old ones stay in use, all of them, and the log says so.
         """
         self._read_tls_files()
         if self._auth is not None:
             self._auth.refresh_soon()
+        if self._kms is not None:
+            self._kms.reload_master_keys_soon()
 
     def _read_tls_files(self) -> None:
         try:

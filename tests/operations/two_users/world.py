@@ -127,7 +127,7 @@ class World(Inside):
     def _begin_service(self) -> None:
         settings = ServiceSettings(crypto_policy=self.crypto_policy)
         self.service = RecordingService(
-            self.store, self.master_key, at_once, settings, now=lambda: self.clock
+            self.store, self.ring, at_once, settings, now=lambda: self.clock
         )
 
     def restart(self) -> None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import event
 
-from kms_tornado.crypto.envelope import EnvelopeContext, MasterKey, open_sealed, seal
+from kms_tornado.crypto.envelope import EnvelopeContext, KeyRing, MasterKey, open_sealed, seal
 from kms_tornado.crypto.material import KeyMaterial
 from kms_tornado.domain.search import LocateSearch, ObjectFilter
 from kms_tornado.errors import GeneralFailure, Unavailable
@@ -283,12 +283,13 @@ def test_a_row_that_is_not_ours_is_our_failure_not_the_callers(path):
 # --- destroyed material -------------------------------------------------------------------------
 
 MASTER = MasterKey(KeyMaterial(bytes(range(32))))
+RING = KeyRing([MASTER], MASTER.own_bundle)
 CANARY = b"canary-of-32-bytes-in-plain-text"
 
 
 def sealed_object(uid):
     context = EnvelopeContext(uid, ALICE, 2, 1)
-    return an_object(uid, sealed=seal(MASTER, KeyMaterial(CANARY), context))
+    return an_object(uid, sealed=seal(RING, KeyMaterial(CANARY), context))
 
 
 def on_disk(directory):
@@ -309,7 +310,7 @@ def test_plaintext_never_reaches_a_file(path, tmp_path):
         assert form not in on_disk(tmp_path)
     found = with_store(path, lambda store: store.get("one"))
     context = EnvelopeContext(found.uid, found.owner, found.object_type, found.version)
-    assert open_sealed(MASTER, found.sealed, context).reveal() == CANARY
+    assert open_sealed(RING, found.sealed, context).reveal() == CANARY
 
 
 DESTRUCTIONS = {
@@ -322,7 +323,7 @@ DESTRUCTIONS = {
 @pytest.mark.parametrize("destroy", DESTRUCTIONS.values(), ids=DESTRUCTIONS)
 def test_destroyed_material_leaves_the_files(path, tmp_path, destroy, length):
     material = KeyMaterial((CANARY * 1000)[:length])
-    kept = an_object("one", sealed=seal(MASTER, material, EnvelopeContext("one", ALICE, 2, 1)))
+    kept = an_object("one", sealed=seal(RING, material, EnvelopeContext("one", ALICE, 2, 1)))
     neighbour = sealed_object("two")
     pieces = [kept.sealed[start : start + 16] for start in range(0, len(kept.sealed) - 16, 1000)]
 
