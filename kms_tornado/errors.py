@@ -8,8 +8,8 @@
     │  ├─ ForeignPage            403, only with --insecure-no-auth
     │  ├─ InvalidToken           401 invalid_token
     │  │  └─ MalformedToken, AlgorithmNotAllowed, WrongTokenType, UnknownIssuer, UnknownKey,
-    │  │     BadSignature, MissingClaim, InvalidClaim, InvalidUserName, ExpiredToken,
-    │  │     TokenNotYetValid, TokenTooOld, WrongAudience, UnverifiedEmail
+    │  │     BadSignature, MissingClaim, InvalidClaim, InvalidUserName, TooManyGroups,
+    │  │     ExpiredToken, TokenNotYetValid, TokenTooOld, WrongAudience, UnverifiedEmail
     │  └─ InsufficientScope      403 insufficient_scope
     ├─ KMIPError                 carries a Result Reason (KMIP 2.1 §11.46)
     │  └─ ItemNotFound, ObjectAlreadyExists, InvalidMessage, InvalidField, MissingData,
@@ -148,6 +148,13 @@ class InvalidClaim(InvalidToken):
 class InvalidUserName(InvalidToken):
     reason = "user_name"
     description = "user name not accepted"
+
+
+class TooManyGroups(InvalidToken):
+    """To pass some of them over would take rights away without a word."""
+
+    reason = "groups"
+    description = "token names too many groups"
 
 
 class ExpiredToken(InvalidToken):

@@ -11,6 +11,11 @@ import unicodedata
 
 #: The user who stands for every authenticated user, in grants alone: nobody has that name.
 EVERYONE = "*"
+#: Before the name of a group, in grants alone.
+GROUP_PREFIX = "group:"
+#: What no user's name begins with, in any letter case: a user whose name a grant could take for a group
+#: would have the rights of its members.
+RESERVED_PREFIXES = (GROUP_PREFIX, "cert:")
 #: Characters of a name. RFC 7519 puts no bound on `sub`; OpenID Connect Core §2 says 255.
 MAX_NAME_LENGTH = 255
 #: Characters of a name with its issuer in front, as `--jwt-user-namespace issuer` has it.
@@ -49,6 +54,8 @@ def find_name_fault(name: str) -> str | None:
         return f"has more than {MAX_NAME_LENGTH} characters"
     if name == EVERYONE:
         return "stands for every user, and is nobody's name"
+    if name.casefold().startswith(RESERVED_PREFIXES):
+        return "begins with group: or cert:, which stand before names of groups and of certificates"
     return _find_spelling_fault(name)
 
 
@@ -63,6 +70,14 @@ def find_user_fault(user: str) -> str | None:
     if separator and "://" in issuer:
         return _find_spelling_fault(issuer) or find_name_fault(name)
     return find_name_fault(user)
+
+
+def find_grantee_fault(grantee: str) -> str | None:
+    """As `find_user_fault`, for what a grant may name besides: EVERYONE, a group, the user of a certificate."""
+    if grantee == EVERYONE:
+        return None
+    prefix = next(filter(grantee.startswith, RESERVED_PREFIXES), "")
+    return find_user_fault(grantee.removeprefix(prefix))
 
 
 def _find_spelling_fault(name: str) -> str | None:

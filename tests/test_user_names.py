@@ -18,6 +18,7 @@ from kms_tornado.user_names import (
 
 ISSUER = "https://issuer.example"
 HIDDEN = "has characters that show nothing: control, format or separator characters"
+PREFIX = "begins with group: or cert:, which stand before names of groups and of certificates"
 SPACE = "begins or ends with a space"
 
 
@@ -40,6 +41,8 @@ def of_categories(*categories: str) -> list[str]:
         pytest.param("Jos\u00e9 \u5f20", id="letters of the world"),
         pytest.param("\u0915\u094d\u0937", id="marks that compose nothing"),
         pytest.param("**", id="two stars"),
+        pytest.param("groups:devs", id="not quite a group"),
+        pytest.param("a group:", id="a group's prefix within"),
         pytest.param("\U0001f511", id="a picture"),
         pytest.param("\ue000", id="a private character"),
     ],
@@ -53,6 +56,10 @@ def test_good_names_pass_alone_and_behind_an_issuer(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "fault"),
     [
+        pytest.param("group:", PREFIX, id="a group's prefix"),
+        pytest.param("group:devs", PREFIX, id="a group"),
+        pytest.param("gRoUp:devs", PREFIX, id="a group in other letters"),
+        pytest.param("cert:bob", PREFIX, id="the user of a certificate"),
         pytest.param("", "is empty", id="empty"),
         pytest.param("*", "stands for every user, and is nobody's name", id="everyone"),
         pytest.param("x" * 256, "has more than 255 characters", id="256 characters"),

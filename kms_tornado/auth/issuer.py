@@ -175,11 +175,12 @@ class TokenPolicy:
     max_age_s: the greatest age in seconds, counted from ``iat``; None accepts any age.
     user_claim: the claim that names the user; with ``email``, ``email_verified`` must be true
     unless allow_unverified_email is set.
-    namespace_by_issuer: user names become ``<issuer>#<name>``, so that two issuers cannot name
-    the same user.
+    namespace_by_issuer: names of users and groups become ``<issuer>#<name>``, so that two issuers cannot
+    name the same one.
     token_types: accepted values of ``typ``, lower case without ``application/``; None stands for a
     token without ``typ``.
     required_claims: all of them must be met, or the answer is 403 insufficient_scope.
+    group_claim: the claim that names the user's groups; None reads none.
     Raises ConfigurationError for values that make no sense.
     """
 
@@ -191,6 +192,7 @@ class TokenPolicy:
     namespace_by_issuer: bool = False
     token_types: frozenset[str | None] = DEFAULT_TOKEN_TYPES
     required_claims: tuple[RequiredClaim, ...] = ()
+    group_claim: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "algorithms", frozenset(map(normalise_algorithm, self.algorithms)))
@@ -207,6 +209,8 @@ class TokenPolicy:
             raise ConfigurationError("maximum age: more than 0 seconds")
         if not self.user_claim:
             raise ConfigurationError("user claim: a name is needed")
+        if self.group_claim == "":
+            raise ConfigurationError("group claim: a name is needed")
         if not self.token_types:
             raise ConfigurationError("token types: at least one is needed")
         object.__setattr__(
@@ -225,6 +229,7 @@ class TokenPolicyArguments(TypedDict, total=False):
     namespace_by_issuer: bool
     token_types: str | Iterable[str | None]
     required_claims: Iterable[RequiredClaim]
+    group_claim: str | None
 
 
 def make_token_policy(**arguments: Unpack[TokenPolicyArguments]) -> TokenPolicy:

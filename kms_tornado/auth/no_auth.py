@@ -34,6 +34,7 @@ class InsecureNoAuth:
 
     realm = "kms"
     issuers: Sequence[str] = ()
+    has_groups = False
 
     def __init__(self, username: str) -> None:
         self._principal = Principal(

@@ -73,6 +73,8 @@ class Principal:
     claims: all claims of the token, unchangeable. They are not in the repr, so in no log either.
     expires_at: the token's ``exp``, seconds since the Unix epoch.
     key_id: the ``kid`` of the key that verified the token, for logs; empty where the token names none.
+    groups: to which access rights are granted, too, each as a grant names it: ``group:<name>``, or
+    ``group:<issuer>#<name>``. Empty unless `TokenPolicy.group_claim` is set.
     """
 
     name: str
@@ -81,3 +83,4 @@ class Principal:
     claims: Mapping[str, Any] = field(repr=False, hash=False)
     expires_at: float
     key_id: str = field(default="", compare=False)
+    groups: frozenset[str] = frozenset()

@@ -43,6 +43,10 @@ class RequestAuth(Protocol):
     def issuers(self) -> Sequence[str]:
         """The URIs of the issuers whose tokens are accepted, for RFC 9728; empty without any."""
 
+    @property
+    def has_groups(self) -> bool:
+        """Whether principals may have groups, so that a grant to one is of use."""
+
     def recall(self, credentials: Credentials) -> Principal | None:
         """The principal of credentials that were verified before and are still good.
 

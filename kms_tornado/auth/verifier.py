@@ -20,6 +20,7 @@ from ..errors import (
 )
 from .claims import build_user_name, check_claims, check_required
 from .compact import UnverifiedToken, parse_header, parse_token
+from .groups import build_groups
 from .issuer import TrustedIssuer, TrustSettings
 from .keyset import KeySet
 from .principal import Claims, Principal
@@ -103,6 +104,7 @@ class TokenVerifier:
         claims = Claims.freeze(unverified.claims)  # from here on they are the issuer's words
         check_claims(claims, issuer=issuer, policy=self._policy, now=now)
         name = build_user_name(claims, issuer=issuer, policy=self._policy)
+        groups = build_groups(claims, issuer=issuer, policy=self._policy)
         check_required(claims, self._policy.required_claims)
         return Principal(
             name=name,
@@ -111,6 +113,7 @@ class TokenVerifier:
             claims=claims,
             expires_at=claims["exp"],
             key_id=header.kid or "",
+            groups=groups,
         )
 
     def compute_good_until(self, principal: Principal) -> float:

@@ -12,7 +12,7 @@ from ..errors import InvalidField, ItemNotFound, ObjectAlreadyExists
 from ..kmip.enums import Operation
 from ..kmip.suggestions import map_loosely, suggest_name
 from ..kmip.tables import ENUMERATIONS
-from ..user_names import EVERYONE, find_user_fault
+from ..user_names import EVERYONE, GROUP_PREFIX, find_grantee_fault, find_user_fault
 from .managed_object import ManagedObject
 
 _OPERATION_NAMES = ENUMERATIONS["Operation"]
@@ -67,9 +67,21 @@ def _suggest_operation(misspelt: str) -> str:
 
 
 def check_grantee(user: str) -> None:
-    """Raises InvalidField for a name that is neither EVERYONE nor one that a verified token could carry."""
-    if user != EVERYONE and (fault := find_user_fault(user)):
+    """Raises InvalidField for what can be no grantee: a user, a group or EVERYONE."""
+    if fault := find_grantee_fault(user):
         raise InvalidField(f"user_id {fault}")
+
+
+def check_new_grantee(user: str, *, has_groups: bool) -> None:
+    """Raises InvalidField for a grantee that nobody here could be; what it has may be withdrawn all the same.
+
+    has_groups: whether tokens say to which groups a user belongs.
+    """
+    if not user.startswith(GROUP_PREFIX):
+        if user != EVERYONE and (fault := find_user_fault(user)):
+            raise InvalidField(f"user_id {fault}")
+    elif not has_groups:
+        raise InvalidField("user_id is a group, and this server reads groups from no claim")
 
 
 def item_not_found(identifier: str) -> ItemNotFound:

@@ -57,6 +57,8 @@ class ObjectFilter:
 class TagSearch:
     """The objects with all of the tags: the principal's own, or those granted to it by name; newest first.
 
+    What was granted to one of the principal's groups was granted by name: the owner named the group.
+
     rights: granted operations any of which is enough, two at most (`domain.access.sufficient_rights`).
     Without rights, the principal's own objects are searched; with rights, those of other owners alone.
     What is granted to everybody is never found by its tags, which anybody could have chosen.
@@ -73,6 +75,7 @@ class TagSearch:
     states: frozenset[State] | None = None
     now: int | None = None
     other_than: str | None = None
+    groups: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +98,14 @@ class LocateSearch:
     maximum: int
     now: int | None = None
     readers: Collection[Operation] = ()
+    groups: frozenset[str] = frozenset()
 
 
 class Standing(IntEnum):
     """How a principal comes to find an object, the nearest first."""
 
     OWN = 0
-    GRANTED_BY_NAME = 1
+    GRANTED_BY_NAME = 1  # to the principal, or to one of its groups
     GRANTED_TO_EVERYONE = 2
 
 

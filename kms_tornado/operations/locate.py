@@ -30,6 +30,7 @@ async def locate(call: Call, request: LocateRequest) -> LocateResponse:
         else min(MAX_LOCATED, request.maximum_items or MAX_LOCATED),
         now=call.now,
         readers=call.context.sufficient_rights[Operation.GET_ATTRIBUTES],
+        groups=call.groups,
     )
     page = await call.store.locate(search)
     return LocateResponse(

@@ -160,7 +160,7 @@ def _replacement_attributes(
 
 
 def _as_owner(call: Call, old: ManagedObject) -> Call:
-    return dataclasses.replace(call, principal=old.owner)
+    return dataclasses.replace(call, principal=old.owner, groups=frozenset())
 
 
 def _mark_latest(call: Call, new: ManagedObject, old: ManagedObject) -> ManagedObject:

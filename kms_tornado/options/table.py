@@ -146,6 +146,13 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
                 setting="user_claim",
             ),
             Option(
+                "jwt-group-claim",
+                Text("CLAIM"),
+                "the claim that names the user's groups, a list of strings or one string; rights granted "
+                "to group:<name> are those of its members (default: groups are not read)",
+                setting="group_claim",
+            ),
+            Option(
                 "jwt-allow-unverified-email",
                 Switch(),
                 "with --jwt-user-claim email, take addresses that the issuer has not verified",

@@ -7,13 +7,14 @@ Bodies and answers are plain JSON (docs/http.md, "Access rights"). Which right a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from .. import strict_json
 from ..domain.access import (
     check_grantee,
+    check_new_grantee,
     format_operation_names,
     is_owner,
     item_not_found,
@@ -42,7 +43,7 @@ JSON = dict[str, Any]
 class AccessRequest:
     """Which operations on which object are granted to a user or withdrawn.
 
-    user: a name as in tokens, or `user_names.EVERYONE`.
+    user: a name as in tokens, a group's with `user_names.GROUP_PREFIX`, or `user_names.EVERYONE`.
     """
 
     uid: UniqueIdentifier
@@ -64,12 +65,16 @@ class AccessRights:
         self._offload = offload
         self._now = now
 
-    async def grant(self, principal: str, request: AccessRequest) -> None:
+    async def grant(
+        self, principal: str, request: AccessRequest, *, has_groups: bool = False
+    ) -> None:
         """Grant what is not granted yet.
 
-        Raises ItemNotFound to all but the owner, InvalidField for a grant to the owner, and
-        ServerLimitExceeded.
+        has_groups: whether tokens say to which groups a user belongs.
+        Raises ItemNotFound to all but the owner, InvalidField for a grant to the owner or to what nobody
+        can be, and ServerLimitExceeded.
         """
+        check_new_grantee(request.user, has_groups=has_groups)
         await self._change(Grant, principal, request)
 
     async def withdraw(self, principal: str, request: AccessRequest) -> None:
@@ -104,9 +109,9 @@ class AccessRights:
             principal=principal,
         )
 
-    async def list_granted(self, principal: str) -> list[JSON]:
-        """The newest objects of others that were granted to the principal or to everyone."""
-        granted, now = await self._store.list_granted(principal), int(self._now())
+    async def list_granted(self, principal: str, groups: Collection[str] = ()) -> list[JSON]:
+        """The newest objects of others that were granted to the principal, to a group of its or to everyone."""
+        granted, now = await self._store.list_granted(principal, groups), int(self._now())
         return await self._offload(
             lambda: [_render_granted(item, apply_dates(item.target, now)) for item in granted],
             principal=principal,

@@ -138,7 +138,9 @@ class Service:
         if row is None:
             raise OperationNotSupported(f"{operation.name} is not offered by this server")
         check_data(request)
-        call = Call(principal.name, operation, objects, self.now(), client, self._context)
+        call = Call(
+            principal.name, operation, objects, self.now(), client, self._context, principal.groups
+        )
         return await row.function(call, request)
 
     def begin_transaction(self, *, undoes: bool = False) -> Transaction:

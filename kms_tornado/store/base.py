@@ -67,7 +67,7 @@ class Remove:
 class Grant:
     """Let another user do these operations as well. Fails with Conflict where the object is not the owner's.
 
-    grantee: a user's name, or EVERYONE.
+    grantee: a user's name, a group's with GROUP_PREFIX, or EVERYONE.
     """
 
     uid: UniqueIdentifier
@@ -188,7 +188,7 @@ class OtherMasterKey(Exception):
 class Objects(Protocol):
     """What an operation may do with the objects: read them, and commit changes.
 
-    principal: the name of the caller. rights: granted operations, any of which is enough (at most two,
+    principal: the name of the caller. groups: the caller's, as `auth.principal.Principal` has them. rights: granted operations, any of which is enough (at most two,
     `domain.access.sufficient_rights`); an owner needs none. `operations.common.call` alone decides which
     rights those are. Object and rights are in one row, so that no right outlives its withdrawal.
     """
@@ -203,7 +203,12 @@ class Objects(Protocol):
         """Whether an Insert of the owner's with this identifier fails with ObjectAlreadyExists."""
 
     async def get_for(
-        self, uid: UniqueIdentifier, *, principal: str, rights: Collection[Operation] = ()
+        self,
+        uid: UniqueIdentifier,
+        *,
+        principal: str,
+        groups: Collection[str] = (),
+        rights: Collection[Operation] = (),
     ) -> ManagedObject | None:
         """The object if it is the principal's or one of the rights is granted, else None.
 
@@ -305,8 +310,10 @@ class ObjectStore(Objects, Protocol):
         Without material: `sealed` is None.
         """
 
-    async def list_granted(self, principal: str) -> Sequence[GrantedObject]:
-        """The objects that others granted to the principal or to everyone.
+    async def list_granted(
+        self, principal: str, groups: Collection[str] = ()
+    ) -> Sequence[GrantedObject]:
+        """The objects that others granted to the principal, to one of its groups or to everyone.
 
         Ordered and limited as in `list_owned`, and without material.
         """

@@ -44,14 +44,15 @@ class AccessHandler(ProtectedHandler):
 
 
 class GrantHandler(AccessHandler):
-    """Grants a user access rights on an object of the caller's."""
+    """Grants a user or a group access rights on an object of the caller's."""
 
     takes_body = True
 
     async def post(self) -> None:
         async def grant(rights: AccessRights, principal: str) -> dict[str, str]:
             request = self.parse_body()
-            await rights.grant(principal, request)
+            has_groups = self.auth is not None and self.auth.has_groups
+            await rights.grant(principal, request, has_groups=has_groups)
             return {"success": f"Access for {request.user} successfully added"}
 
         await self.answer_with(grant)
@@ -90,7 +91,8 @@ class ObtainedHandler(AccessHandler):
     """Lists the objects of others on which the caller has access rights."""
 
     async def get(self) -> None:
-        await self.answer_with(AccessRights.list_granted)
+        groups = self.current_user.groups
+        await self.answer_with(lambda rights, principal: rights.list_granted(principal, groups))
 
 
 def _format_json(value: Any) -> str:

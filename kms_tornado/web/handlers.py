@@ -91,6 +91,7 @@ class WhoAmIHandler(ProtectedHandler, JSONHandler):
             {
                 "name": principal.name,
                 "subject": principal.subject or None,
+                "groups": sorted(principal.groups),
                 # With --insecure-no-auth there is neither an issuer nor an end.
                 "issuer": principal.issuer or None,
                 "expires_at": int(principal.expires_at) if principal.issuer else None,

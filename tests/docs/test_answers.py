@@ -34,7 +34,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KMS]:
     directory = tmp_path_factory.mktemp("docs")
     with (
         Issuer("ES256") as issuer,
-        KMS(directory, issuer, options=["--kmip-interop", "--metrics"]) as kms,
+        KMS(
+            directory, issuer, options=["--kmip-interop", "--metrics", "--jwt-group-claim=groups"]
+        ) as kms,
     ):
         yield kms
 
@@ -59,7 +61,10 @@ def test_every_answer_is_what_the_server_says(server: KMS) -> None:
 def test_caller_is_described_as_shown(server: KMS) -> None:
     shown = json.loads(WHOAMI.text)
     token = server.issuers[0].token(
-        sub=shown["subject"], exp=shown["expires_at"], scope=" ".join(shown["scopes"])
+        sub=shown["subject"],
+        exp=shown["expires_at"],
+        scope=" ".join(shown["scopes"]),
+        groups=[name.removeprefix("group:") for name in shown["groups"]],
     )
     answer = User(server.port, token).exchange("GET", "/whoami")
     assert json.loads(answer.body) == {**shown, "issuer": server.issuers[0].uri}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from kms_tornado.domain.access import (
     check_grantee,
+    check_new_grantee,
     format_operation_names,
     is_owner,
     item_not_found,
@@ -95,6 +98,14 @@ def test_an_unknown_name_is_refused_and_not_quoted(name):
         ("a\nb", False),
         ("a\0", False),
         ("\x85", False),
+        ("group:devs", True),
+        ("group:https://a.example#devs", True),
+        ("group:*", False),
+        ("group:", False),
+        ("group: devs", False),
+        ("group:a\0", False),
+        ("Group:devs", False),
+        ("cert:bob", True),
     ],
 )
 def test_a_grantee_is_a_name_that_a_token_may_carry(user, is_good):
@@ -103,6 +114,22 @@ def test_a_grantee_is_a_name_that_a_token_may_carry(user, is_good):
     else:
         with pytest.raises(InvalidField):
             check_grantee(user)
+
+
+@pytest.mark.parametrize(
+    ("user", "with_groups", "without"),
+    [
+        ("alice", True, True),
+        ("*", True, True),
+        ("group:devs", True, False),
+        ("cert:bob", False, False),
+        ("Group:devs", False, False),
+    ],
+)
+def test_a_new_grantee_is_somebody_whom_a_token_here_may_name(user, with_groups, without):
+    for has_groups, is_good in ((True, with_groups), (False, without)):
+        with contextlib.nullcontext() if is_good else pytest.raises(InvalidField):
+            check_new_grantee(user, has_groups=has_groups)
 
 
 def test_refusal_names_the_identifier():

@@ -75,6 +75,7 @@ def test_every_option_can_be_set_in_the_environment(tmp_path):
         "KMS_JWT_AUTH_PROVIDER": "https://b.example, https://b.example/k, x,y ; https://c.example",
         "KMS_JWT_USER_NAMESPACE": "issuer",
         "KMS_JWT_USER_CLAIM": "email",
+        "KMS_JWT_GROUP_CLAIM": "groups",
         "KMS_JWT_ALLOW_UNVERIFIED_EMAIL": "1",
         "KMS_JWT_ALGORITHMS": "ES256,EdDSA",
         "KMS_JWT_LEEWAY": "0",
@@ -125,6 +126,7 @@ def test_every_option_can_be_set_in_the_environment(tmp_path):
     assert (got.workers, got.clients_ca_cert_file, got.service.kmip_interop) == (0, pem, True)
     policy, refresh = got.trust.policy, got.trust.refresh
     assert (policy.namespace_by_issuer, policy.user_claim) == (True, "email")
+    assert policy.group_claim == "groups"
     assert policy.allow_unverified_email
     assert policy.algorithms == {"ES256", "EdDSA"}
     assert (policy.leeway_s, policy.max_age_s) == (0, 3600)

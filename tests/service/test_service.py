@@ -27,7 +27,7 @@ class ConflictingStore:
         self.conflicts = conflicts
         self.reads = 0
 
-    async def get_for(self, uid, *, principal, rights=()):
+    async def get_for(self, uid, *, principal, groups=(), rights=()):
         self.reads += 1
         if self.reads <= self.conflicts:
             raise Conflict

@@ -159,6 +159,7 @@ def test_whoami_names_the_caller_and_what_they_may_do(server):
     assert answer.json() == {
         "name": "alice",
         "subject": "alice",
+        "groups": [],
         "issuer": server.issuer.uri,
         "expires_at": 4_000_000_000,
         "scopes": ["kms:use", "openid", "b"],
@@ -181,6 +182,7 @@ def test_whoami_without_authentication_has_neither_issuer_nor_end(tmp_path):
         assert server.client.get("/whoami").json() == {
             "name": "somebody",
             "subject": "somebody",
+            "groups": [],
             "issuer": None,
             "expires_at": None,
             "scopes": [],

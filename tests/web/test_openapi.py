@@ -44,9 +44,12 @@ def issuer() -> Iterator[Issuer]:
 @pytest.fixture(scope="module")
 def server(issuer: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     directory = tmp_path_factory.mktemp("openapi")
-    with serving(*trusting(issuer, "--max-body-size", "100000"), cwd=directory) as server:
+    with serving(*trusting(issuer, *OPTIONS), cwd=directory) as server:
         eventually(lambda: server.client.get("/ready").status == 200)
         yield server
+
+
+OPTIONS = ("--max-body-size", "100000", "--jwt-group-claim", "groups")
 
 
 @pytest.fixture(scope="module")
@@ -259,7 +262,9 @@ def test_every_example_is_answered_as_it_says(server: ServerProcess, issuer: Iss
 def test_every_get_is_answered_as_it_says(
     server: ServerProcess, issuer: Issuer, document: dict[str, Any]
 ) -> None:
-    alice = issuer.token(aud="kms", sub="alice@example.com", exp=4102444800, scope="kms:use")
+    alice = issuer.token(
+        aud="kms", sub="alice@example.com", exp=4102444800, scope="kms:use", groups=["billing"]
+    )
     for path, entry in document["paths"].items():
         if "get" in entry and "{" not in path:
             answer = server.client.get(path, token=alice)

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What one user may do with an object. user: ``*`` for every authenticated user."""
+    """What one user may do with an object. user: ``group:NAME`` for its members, ``*`` for everybody."""
 
     user: str
     operations: tuple[str, ...]

@@ -12,6 +12,7 @@ from .root import Group
 from .session import Session
 
 EVERYONE = "*"
+GROUP_PREFIX = "group:"
 
 
 # --- for people ---------------------------------------------------------------------------------
@@ -31,12 +32,13 @@ def _tag_option(command: Callable[..., None]) -> Callable[..., None]:
 def share(session: Session, words: tuple[str, ...], tags: tuple[str, ...]) -> None:
     """Let USER use your KEY, and print what USER may do with it now.
 
-    KEY is an identifier or a Name. USER is the name in the other's token; * stands for everybody whom
-    the server lets in. OPERATION is decrypt, encrypt, get, sign and so on; get includes what whoever
-    holds the key can do anyway.
+    KEY is an identifier or a Name. USER is the name in the other's token, or group:NAME for all whose
+    tokens name that group; * stands for everybody whom the server lets in. OPERATION is decrypt,
+    encrypt, get, sign and so on; get includes what whoever holds the key can do anyway.
 
     \b
     kmsctl share invoices bob@example.com decrypt
+    kmsctl share invoices group:billing decrypt
     """
     key, rest = _take_key(session, words, tags, others=2)
     _change_grant(session, key, rest[0], rest[1:], is_given=True)
@@ -110,9 +112,15 @@ def _show_granted(
         for operation in operations:
             show_value(operation)
     else:
-        who = "everybody" if user == EVERYONE else user
+        who = _describe_grantee(user)
         may = f"may {', '.join(operations)}" if operations else "may do nothing"
         click.echo(visible(f"{who} {may} with {identifier}"))
+
+
+def _describe_grantee(user: str) -> str:
+    if user.startswith(GROUP_PREFIX):
+        return f"everybody in the group {user.removeprefix(GROUP_PREFIX)}"
+    return "everybody" if user == EVERYONE else user
 
 
 # --- as ckms has it -----------------------------------------------------------------------------
@@ -132,7 +140,7 @@ def access_rights() -> None:
 @click.option("--object-uid", "-i", metavar="UID", help="The object, where it is not an argument.")
 @click.pass_obj
 def grant(session: Session, user: str, words: tuple[str, ...], object_uid: str | None) -> None:
-    """Let USER do OPERATIONs with an object of yours.
+    """Let USER, or the members of group:NAME, do OPERATIONs with an object of yours.
 
     \b
     kmsctl access-rights grant bob@example.com invoices decrypt encrypt

@@ -26,7 +26,8 @@ def whoami(session: Session) -> None:
             "name": _text(answer.get("name")),
             "issuer": _text(answer.get("issuer")),
             "subject": _text(answer.get("subject")),
-            "scopes": _texts(answer.get("scopes")) or (["none"] if session.is_terminal else []),
+            "groups": _list(answer.get("groups"), session),
+            "scopes": _list(answer.get("scopes"), session),
             **_expiry(answer.get("expires_at"), session),
             "is_renewed": session.is_token_renewed,
             "server_url": session.connection_settings.server_url,
@@ -65,5 +66,6 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _texts(value: Any) -> list[str]:
-    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+def _list(value: Any, session: Session) -> list[str]:
+    texts = [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+    return texts or (["none"] if session.is_terminal else [])

@@ -132,7 +132,7 @@ class ServiceContext:
 class Call:
     """The context of one operation, and its access to objects.
 
-    principal: the caller's name. operation: set by the dispatcher, never by the operation itself.
+    principal: the caller's name. groups: the caller's, as grants name them. operation: set by the dispatcher, never by the operation itself.
     now: whole seconds since the Unix epoch, the same throughout a request.
     client: the profile of the kind of client that sent the request.
     """
@@ -143,6 +143,7 @@ class Call:
     now: int
     client: ClientProfile
     context: ServiceContext
+    groups: frozenset[str] = frozenset()
 
     def offload(
         self, function: Callable[[], T], *, heavy: bool = False, size: int = 0
@@ -187,6 +188,7 @@ class Call:
             target = await self.store.get_for(
                 UniqueIdentifier(identifier),
                 principal=self.principal,
+                groups=self.groups,
                 rights=self.context.sufficient_rights[self.operation],
             )
         if target is None:
@@ -248,7 +250,7 @@ class Call:
         if await self.store.find_tagged(dataclasses.replace(own, states=DESTROYED_STATES)):
             raise ItemNotFound("your only objects with these tags are destroyed")
         rights = self.context.sufficient_rights[self.operation]
-        granted = TagSearch(tags, self.principal, rights, now=self.now)
+        granted = TagSearch(tags, self.principal, rights, now=self.now, groups=self.groups)
         best = await self._best_of(granted, use, types)
         if best is not None and await self.store.find_tagged(
             dataclasses.replace(granted, other_than=best.owner)
@@ -337,6 +339,14 @@ class Call:
         await self.store.commit_now()
 
     # --- what a caller may do -------------------------------------------------------------------
+
+    async def is_allowed(self, target: ManagedObject, operation: Operation) -> bool:
+        """Whether the caller may do the operation with an object that was fetched for another one."""
+        rights = self.context.sufficient_rights[operation]
+        permitted = await self.store.get_for(
+            target.uid, principal=self.principal, groups=self.groups, rights=rights
+        )
+        return permitted is not None
 
     def check_may_create(self) -> None:
         """Raises PermissionDenied where only privileged users create objects."""

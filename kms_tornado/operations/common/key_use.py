@@ -46,8 +46,7 @@ async def check_also_allowed(
     """
     if is_owner(call.principal, target):
         return
-    rights = call.context.sufficient_rights[operation]
-    if await call.store.get_for(target.uid, principal=call.principal, rights=rights) is None:
+    if not await call.is_allowed(target, operation):
         raise PermissionDenied(f"{subject} needs the right {operation.name.lower()} as well")
 
 

@@ -77,15 +77,24 @@ class Transaction:
         return await self._objects.is_taken(uid, owner=owner)
 
     async def get_for(
-        self, uid: UniqueIdentifier, *, principal: str, rights: Collection[Operation] = ()
+        self,
+        uid: UniqueIdentifier,
+        *,
+        principal: str,
+        groups: Collection[str] = (),
+        rights: Collection[Operation] = (),
     ) -> ManagedObject | None:
         if uid not in self._after:
-            return await self._objects.get_for(uid, principal=principal, rights=rights)
+            return await self._objects.get_for(
+                uid, principal=principal, groups=groups, rights=rights
+            )
         after = self._after[uid]
         if after is None or after.owner == principal:
             return after
         # No operation in a batch changes rights, so the database's are up to date.
-        permitted = await self._objects.get_for(uid, principal=principal, rights=rights)
+        permitted = await self._objects.get_for(
+            uid, principal=principal, groups=groups, rights=rights
+        )
         return None if permitted is None else after
 
     async def find_tagged(self, search: TagSearch, after: Groups = ()) -> Sequence[ManagedObject]:

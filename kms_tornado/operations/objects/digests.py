@@ -48,9 +48,7 @@ async def _may_read(call: Call, target: ManagedObject) -> bool:
         return False
     if is_owner(call.principal, target) or call.operation is Operation.EXPORT:
         return True
-    rights = call.context.sufficient_rights[Operation.EXPORT]
-    readable = await call.store.get_for(target.uid, principal=call.principal, rights=rights)
-    return readable is not None
+    return await call.is_allowed(target, Operation.EXPORT)
 
 
 def _compute_digest(target: ManagedObject, material: KeyMaterial) -> Digest:

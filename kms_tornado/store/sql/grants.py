@@ -44,12 +44,16 @@ def format_grants(table: GrantTable) -> str:
     return _to_json({grantee: sorted(operations) for grantee, operations in table.items()})
 
 
-def rights_of(text: str, principal: str) -> frozenset[int]:
-    """What the text lets the principal do, by name or as one of everybody."""
-    if not text:
-        return frozenset()
-    table = parse_grants(text)
-    return table.get(principal, frozenset()) | table.get(EVERYONE, frozenset())
+_NOTHING: frozenset[int] = frozenset()
+
+
+def rights_of(table: GrantTable, grantees: Iterable[str]) -> frozenset[int]:
+    """What any of the grantees may do."""
+    rights = _NOTHING
+    for grantee in grantees:
+        if grantee in table:
+            rights |= table[grantee]
+    return rights
 
 
 # --- its index ----------------------------------------------------------------------------------
@@ -151,16 +155,15 @@ def _check_index(
         raise altered_object(target.uid, "rows of grants do not fit its rights")
 
 
-def check_index_rows(uid: str, text: str, principal: str, rows: Iterable[Sequence[Any]]) -> None:
-    """Compare the index rows (grantee, operation) of the principal and of everyone with the text.
+def check_index_rows(
+    uid: str, table: GrantTable, grantees: Iterable[str], rows: Iterable[Sequence[Any]]
+) -> None:
+    """Compare the index rows (grantee, operation) of these grantees with the text, of which the table is.
 
     Raises AlteredRow.
     """
-    table = parse_grants(text)
     expected = {
-        (grantee, operation)
-        for grantee in (principal, EVERYONE)
-        for operation in table.get(grantee, ())
+        (grantee, operation) for grantee in grantees for operation in table.get(grantee, ())
     }
     if {tuple(row) for row in rows if row[0] is not None} != expected:
         raise altered_object(uid, "rows of grants do not fit its rights")

@@ -2,18 +2,23 @@
 
 Owner and rights are decided in Python, from rows whose codes were checked: the object and its rights come
 in one row. Only searches and lists select by owner and by the index of grants.
+
+Statements that look for the caller's grants compare the grantee with the caller's name, and with the names of
+the caller's groups. Each is written for a number of groups, a power of two, so that there are ten texts of it
+at most; the text without groups has no parameter for one.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Dialect,
+    Select,
     bindparam,
     literal_column,
     select,
@@ -32,16 +37,39 @@ from .statements import Prepared
 principal_parameter: BindParameter[Any] = bindparam("principal")
 # EVERYONE is part of the text: as a parameter it would be bound anew for every read.
 _everyone: ColumnElement[str] = literal_column(f"'{EVERYONE}'", grants.c.grantee.type)
-_is_grantee = grants.c.grantee.in_([principal_parameter, _everyone])
 _is_right = grants.c.operation.in_([bindparam("right"), bindparam("other_right")])
 _NO_RIGHT = 0  # no operation has this number
 
-#: The serials of all objects on which the principal has any right.
-serials_of_any_right = select(grants.c.object).where(_is_grantee)
-#: The serials of the objects on which the principal itself was granted any right.
-serials_by_name = select(grants.c.object).where(grants.c.grantee == principal_parameter)
-#: The serials of the objects on which the principal itself was granted one of the rights.
-serials_of_rights_by_name = serials_by_name.where(_is_right)
+
+def _list_names(group_count: int) -> list[ColumnElement[Any]]:
+    """The caller's name and those of the groups, as parameters."""
+    return [principal_parameter, *(bindparam(_name_group(place)) for place in range(group_count))]
+
+
+def _name_group(place: int) -> str:
+    return f"group_{place}"
+
+
+def _is_grantee(group_count: int) -> ColumnElement[bool]:
+    """Whether the grantee is the caller, one of its groups, or everyone."""
+    return grants.c.grantee.in_([*_list_names(group_count), _everyone])
+
+
+@cache
+def serials_by_name(group_count: int = 0) -> Select[Any]:
+    """The serials of the objects on which the caller or one of its groups was granted any right."""
+    search = select(grants.c.object)
+    if not group_count:
+        return search.where(grants.c.grantee == principal_parameter)
+    return search.where(grants.c.grantee.in_(_list_names(group_count)))
+
+
+@cache
+def serials_of_rights_by_name(group_count: int = 0) -> Select[Any]:
+    """The serials of the objects on which the caller or one of its groups was granted one of the rights."""
+    return serials_by_name(group_count).where(_is_right)
+
+
 #: The serials of the objects on which everyone has any right.
 serials_for_everyone = select(grants.c.object).where(grants.c.grantee == _everyone)
 #: The serials of the objects on which everyone has one of the rights.
@@ -50,19 +78,41 @@ serials_of_rights_for_everyone = serials_for_everyone.where(_is_right)
 
 by_uid = select(*OBJECT_ROW).where(objects.c.uid == bindparam("uid"))
 
-#: The row once for each right of the principal or of everyone in the index, with (grantee, operation);
-#: once with NULLs where there is none.
-by_uid_with_grants = (
-    select(*OBJECT_ROW, grants.c.grantee, grants.c.operation)
-    .select_from(objects.outerjoin(grants, (grants.c.object == objects.c.serial) & _is_grantee))
-    .where(objects.c.uid == bindparam("uid"))
-)
+
+def write_by_uid_with_grants(group_count: int) -> Select[Any]:
+    """The row once for each right of the caller or of everyone in the index, with (grantee, operation).
+
+    Once with NULLs where there is none.
+    """
+    is_right_here = (grants.c.object == objects.c.serial) & _is_grantee(group_count)
+    return (
+        select(*OBJECT_ROW, grants.c.grantee, grants.c.operation)
+        .select_from(objects.outerjoin(grants, is_right_here))
+        .where(objects.c.uid == bindparam("uid"))
+    )
 
 
-def bind_caller(principal: str, rights: Collection[Operation]) -> dict[str, Any]:
-    """{parameter: value} for the principal and the rights in the statements above. rights: two at most."""
+def bind_caller(
+    principal: str, rights: Collection[Operation], groups: Collection[str] = ()
+) -> dict[str, Any]:
+    """{parameter: value} for the caller and the rights in the statements above. rights: two at most."""
     right, other_right = (*rights, _NO_RIGHT, _NO_RIGHT)[:2]
-    return {"principal": principal, "right": right, "other_right": other_right}
+    caller = {"principal": principal, "right": right, "other_right": other_right}
+    return {**caller, **bind_groups(groups)} if groups else caller
+
+
+def count_slots(groups: Collection[str]) -> int:
+    """For how many groups the statement is written that takes these."""
+    return 1 << (len(groups) - 1).bit_length() if groups else 0
+
+
+def bind_groups(groups: Collection[str]) -> dict[str, str]:
+    """{parameter: value} for a statement with `count_slots` groups: the last one fills the rest."""
+    if not groups:
+        return {}
+    names = [*groups]
+    names += names[-1:] * (count_slots(groups) - len(names))
+    return {_name_group(place): name for place, name in enumerate(names)}
 
 
 # --- listings -----------------------------------------------------------------------------------
@@ -74,19 +124,24 @@ owned = (
     .limit(write_constant(MAX_LISTED))
 )
 
-_newest_granted = (
-    select(objects.c.serial)
-    .where(objects.c.serial.in_(serials_of_any_right), objects.c.owner != principal_parameter)
-    .order_by(objects.c.created_at.desc(), objects.c.serial.desc())
-    .limit(write_constant(MAX_LISTED))
-)
-#: A row for each granted operation, the rows of one object next to each other.
-granted = (
-    select(*LISTED_ROW, grants.c.operation)
-    .join_from(grants, objects, objects.c.serial == grants.c.object)
-    .where(_is_grantee, objects.c.serial.in_(_newest_granted))
-    .order_by(objects.c.created_at.desc(), objects.c.serial.desc())
-)
+
+def write_granted(group_count: int) -> Select[Any]:
+    """A row for each operation that was granted to the caller, the rows of one object next to each other."""
+    is_grantee = _is_grantee(group_count)
+    serials_of_any_right = select(grants.c.object).where(is_grantee)
+    newest_granted = (
+        select(objects.c.serial)
+        .where(objects.c.serial.in_(serials_of_any_right), objects.c.owner != principal_parameter)
+        .order_by(objects.c.created_at.desc(), objects.c.serial.desc())
+        .limit(write_constant(MAX_LISTED))
+    )
+    return (
+        select(*LISTED_ROW, grants.c.operation)
+        .join_from(grants, objects, objects.c.serial == grants.c.object)
+        .where(is_grantee, objects.c.serial.in_(newest_granted))
+        .order_by(objects.c.created_at.desc(), objects.c.serial.desc())
+    )
+
 
 # --- the database as a whole --------------------------------------------------------------------
 
@@ -96,22 +151,34 @@ check_value = select(server_state.c.value).where(server_state.c.name == "master_
 naming_value = select(server_state.c.value).where(server_state.c.name == "user_naming")
 
 
+class PreparedForGroups:
+    """A statement of this module for each number of groups, compiled when it is first needed."""
+
+    def __init__(self, write: Callable[[int], Select[Any]], dialect: Dialect) -> None:
+        self._prepare = cache(lambda group_count: Prepared(write(group_count), dialect))
+        self.without_groups: Prepared = self._prepare(0)
+
+    def choose(self, groups: Collection[str]) -> Prepared:
+        """The statement for a caller with these groups."""
+        return self._prepare(count_slots(groups)) if groups else self.without_groups
+
+
 class PreparedQueries:
     """The statements of this module that `SQLStore` runs on any backend, compiled for its database."""
 
     def __init__(self, dialect: Dialect) -> None:
         self.any_object = Prepared(any_object, dialect)
         self.by_uid = Prepared(by_uid, dialect)
-        self.by_uid_with_grants = Prepared(by_uid_with_grants, dialect)
+        self.by_uid_with_grants = PreparedForGroups(write_by_uid_with_grants, dialect)
         self.check_value = Prepared(check_value, dialect)
-        self.granted = Prepared(granted, dialect)
+        self.granted = PreparedForGroups(write_granted, dialect)
         self.bundles = Prepared(select_bundles, dialect)
         self.identifier = Prepared(tombstones.by_uid, dialect)
         self.naming_value = Prepared(naming_value, dialect)
         self.owned = Prepared(owned, dialect)
 
 
-@functools.cache
+@cache
 def prepare_queries(dialect: Dialect) -> PreparedQueries:
     """They depend on the kind of database alone, and are compiled once a process."""
     return PreparedQueries(dialect)

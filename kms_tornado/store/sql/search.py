@@ -41,9 +41,9 @@ from sqlalchemy import Dialect
 from ...domain.search import LocateSearch, TagSearch
 from ..base import Compute, compute_on_any_thread
 from ..bounds import clamp
-from .queries import bind_caller
-from .search_filter import FilterShape, shape_filter
-from .search_statements import TagShape, write_locate, write_tag_search
+from .queries import bind_caller, count_slots
+from .search_filter import shape_filter
+from .search_statements import LocateShape, TagShape, write_locate, write_tag_search
 from .statements import SQLITE, Prepared, Values
 
 ShapeT = TypeVar("ShapeT", bound=Hashable)
@@ -60,27 +60,36 @@ def shape_tag_search(search: TagSearch) -> tuple[TagShape, Iterator[Values]]:
 
     Every set of values gives the same rows; the first is likely to give them soonest.
     """
-    shape = TagShape(len(search.tags), search.states, bool(search.rights), search.now is not None)
+    # The principal's own objects are found without groups.
+    group_count = count_slots(search.groups) if search.rights else 0
+    shape = TagShape(
+        len(search.tags), search.states, bool(search.rights), search.now is not None, group_count
+    )
     return shape, _rotate_tags(search)
 
 
 def _rotate_tags(search: TagSearch) -> Iterator[Values]:
     tags = order_tags(search.tags)
-    caller = bind_caller(search.principal, search.rights)
+    caller = bind_caller(search.principal, search.rights, search.groups)
     passed_over = search.principal if search.other_than is None else search.other_than
     for _ in range(len(tags)):
         yield {**_bind_tags(tags), **caller, "now": search.now, "other_than": passed_over}
         tags.append(tags.pop(0))
 
 
-def shape_locate(search: LocateSearch) -> tuple[FilterShape, Mapping[str, Any]]:
+def shape_locate(search: LocateSearch) -> tuple[LocateShape, Mapping[str, Any]]:
     """(shape, values of the parameters)."""
     tags = order_tags(search.filter.tags)
     shape, values = shape_filter(search.filter, search.now)
     offset, maximum = clamp(search.offset), clamp(search.maximum)
     page = {"offset": offset, "maximum": maximum, "end": clamp(offset + maximum)}
-    caller = bind_caller(search.principal, search.readers)
-    return shape, {**_bind_tags(tags), **values, **page, **caller}
+    caller = bind_caller(search.principal, search.readers, search.groups)
+    return LocateShape(shape, count_slots(search.groups)), {
+        **_bind_tags(tags),
+        **values,
+        **page,
+        **caller,
+    }
 
 
 def order_tags(tags: frozenset[str]) -> list[str]:
@@ -123,7 +132,7 @@ class SearchStatements:
 
     def __init__(self, dialect: Dialect, compute: Compute = compute_on_any_thread) -> None:
         merges = dialect is SQLITE
-        self.locate = StatementCache[FilterShape](
+        self.locate = StatementCache[LocateShape](
             lambda shape: Prepared(write_locate(shape, merges=merges), dialect), compute
         )
         self.tagged = StatementCache[TagShape](

@@ -64,12 +64,21 @@ class TagShape(NamedTuple):
 
     is_granted: whether it searches granted objects instead of the principal's own. uses_dates: whether
     dates that have passed count for the state, so that the statement has the parameter `now`.
+    group_count: as `queries.count_slots` has it.
     """
 
     tag_count: int
     states: frozenset[State] | None
     is_granted: bool
     uses_dates: bool
+    group_count: int = 0
+
+
+class LocateShape(NamedTuple):
+    """What decides the statement of a Locate. group_count: as `queries.count_slots` has it."""
+
+    filter: FilterShape
+    group_count: int = 0
 
 
 def write_tag_search(shape: TagShape) -> Select[Any]:
@@ -77,7 +86,8 @@ def write_tag_search(shape: TagShape) -> Select[Any]:
     tags = _make_tag_parameters(shape.tag_count)
     conditions = write_states(shape.states, bind_now(shape.uses_dates))
     if shape.is_granted:
-        search = _search_granted(tags, conditions, serials_of_rights_by_name)
+        serials = serials_of_rights_by_name(shape.group_count)
+        search = _search_granted(tags, conditions, serials)
         search = search.where(objects.c.owner != bindparam("other_than"))
     else:
         search = _search_own(tags, conditions)
@@ -89,7 +99,7 @@ def write_tag_search(shape: TagShape) -> Select[Any]:
     )
 
 
-def write_locate(shape: FilterShape, *, merges: bool) -> Select[Any]:
+def write_locate(shape: LocateShape, *, merges: bool) -> Select[Any]:
     """A statement for rows of `_NumbersOfMatches`, identifier and standing.
 
     For an empty page it gives one row, without identifier and standing.
@@ -144,27 +154,33 @@ def _count_matches(own: Select[Any], by_name: Select[Any], everyones: Select[Any
     )
 
 
-def _search_by_standing(shape: FilterShape) -> list[Select[Any]]:
+def _search_by_standing(located: LocateShape) -> list[Select[Any]]:
     """A search for each `Standing`, in its order; no object is found by two of them.
 
     Those among other owners' objects compare attributes where the principal may read them, and tags
     where it may read them or has any right by name.
     """
+    shape, by_name = located.filter, serials_by_name(located.group_count)
     tags = _make_tag_parameters(shape.tag_count)
     conditions = write_filter(shape, principal_parameter)
     serial = objects.c.serial
     may_read = (
-        [or_(serial.in_(serials_of_rights_by_name), serial.in_(serials_of_rights_for_everyone))]
+        [
+            or_(
+                serial.in_(serials_of_rights_by_name(located.group_count)),
+                serial.in_(serials_of_rights_for_everyone),
+            )
+        ]
         if shape.compares_attributes
         else []
     )
     is_for_all = shape.compares_attributes or shape.tag_count
     searches = [
         _search_own(tags, conditions.rest, conditions.start),
-        _search_granted(tags, [*conditions.whole, *may_read], serials_by_name),
+        _search_granted(tags, [*conditions.whole, *may_read], by_name),
         _search_granted(
             tags,
-            [*conditions.whole, serial.not_in(serials_by_name)],
+            [*conditions.whole, serial.not_in(by_name)],
             serials_of_rights_for_everyone if is_for_all else serials_for_everyone,
         ),
     ]

@@ -11,6 +11,7 @@ from ...domain.managed_object import ManagedObject, UniqueIdentifier
 from ...domain.search import LocatedPage, LocateSearch, TagSearch
 from ...domain.user_naming import UserNaming
 from ...kmip.enums import Operation
+from ...user_names import EVERYONE
 from ..base import (
     Change,
     CheckValues,
@@ -30,7 +31,7 @@ from .commits import Commit, GroupCommit, Job
 from .grants import check_index_rows, parse_grants, rights_of
 from .index_check import IndexCheck
 from .naming import parse_naming, settle_naming
-from .queries import prepare_queries
+from .queries import bind_groups, prepare_queries
 from .row_macs import AlteredRow, RowAuthenticator, altered_object, log_altered
 from .rows import GRANTS, RowParser, is_long
 from .sealing import bring_under_macs, log_sealed
@@ -137,7 +138,12 @@ class SQLStore:
             return is_taken(rows, uid, owner, self._authenticator)
 
     async def get_for(
-        self, uid: UniqueIdentifier, *, principal: str, rights: Collection[Operation] = ()
+        self,
+        uid: UniqueIdentifier,
+        *,
+        principal: str,
+        groups: Collection[str] = (),
+        rights: Collection[Operation] = (),
     ) -> ManagedObject | None:
         rows = await self._database.read(self._queries.by_uid, {"uid": uid})
         if not rows:
@@ -146,22 +152,28 @@ class SQLStore:
             target = await self._parse_row(rows[0], principal)
         if target.owner == principal:
             return target
-        return await self._get_granted(uid, principal, rights) if rights else None
+        return await self._get_granted(uid, principal, groups, rights) if rights else None
 
     async def _get_granted(
-        self, uid: UniqueIdentifier, principal: str, rights: Collection[Operation]
+        self,
+        uid: UniqueIdentifier,
+        principal: str,
+        groups: Collection[str],
+        rights: Collection[Operation],
     ) -> ManagedObject | None:
         """Decides alone, from a row that is read together with its index of grants."""
-        values = {"uid": uid, "principal": principal}
-        rows = await self._database.read(self._queries.by_uid_with_grants, values)
+        values = {"uid": uid, "principal": principal, **bind_groups(groups)}
+        statement = self._queries.by_uid_with_grants.choose(groups)
+        rows = await self._database.read(statement, values)
         if not rows:
             return None
 
         def decide() -> ManagedObject | None:
-            row = rows[0][:-2]
+            row, grantees = rows[0][:-2], (principal, *groups, EVERYONE)
             target = self._parser.parse_row(row)
-            check_index_rows(uid, row[GRANTS], principal, [row[-2:] for row in rows])
-            return target if rights_of(row[GRANTS], principal).intersection(rights) else None
+            table = parse_grants(row[GRANTS])
+            check_index_rows(uid, table, grantees, [row[-2:] for row in rows])
+            return target if rights_of(table, grantees).intersection(rights) else None
 
         with _logging_altered_rows:
             if is_long(rows[0]):
@@ -192,7 +204,7 @@ class SQLStore:
         if not search.tags <= target.tags:
             raise altered_object(target.uid, "rows of object_tags do not fit it")
         if target.owner != search.principal:
-            rights = parse_grants(row[GRANTS]).get(search.principal, frozenset())
+            rights = rights_of(parse_grants(row[GRANTS]), (search.principal, *search.groups))
             if not rights.intersection(search.rights):  # what everyone may do does not count
                 raise altered_object(target.uid, "rows of grants do not fit it")
         return target
@@ -275,8 +287,12 @@ class SQLStore:
         # A thousand objects may have 64 KiB of attributes each: they are not parsed on the loop.
         return await self._compute(partial(self._parser.parse_list, rows), principal=principal)
 
-    async def list_granted(self, principal: str) -> Sequence[GrantedObject]:
-        rows = await self._search(self._queries.granted, {"principal": principal}, principal)
+    async def list_granted(
+        self, principal: str, groups: Collection[str] = ()
+    ) -> Sequence[GrantedObject]:
+        statement = self._queries.granted.choose(groups)
+        values = {"principal": principal, **bind_groups(groups)}
+        rows = await self._search(statement, values, principal)
         return await self._compute(partial(self._parser.parse_granted, rows), principal=principal)
 
     # --- changes --------------------------------------------------------------------------------

@@ -126,6 +126,11 @@ class BearerAuth:
         """The issuers' URIs, in the order of the settings."""
         return [issuer.uri for issuer in self.settings.issuers]
 
+    @property
+    def has_groups(self) -> bool:
+        """Whether a claim is configured that names the user's groups."""
+        return self.settings.policy.group_claim is not None
+
     def check_now(self, credentials: Credentials) -> Principal | None:
         """Decide without waiting; None where only a refresh of an issuer's keys can tell.
 

@@ -8,14 +8,14 @@ from dataclasses import replace
 import pytest
 
 from kms_tornado.domain.search import LocateSearch, ObjectFilter, Standing, TagSearch
-from kms_tornado.errors import InvalidField, ServerLimitExceeded
+from kms_tornado.errors import GeneralFailure, InvalidField, ServerLimitExceeded
 from kms_tornado.kmip.enums import ObjectType, Operation, State
 from kms_tornado.kmip.payloads import DateRange
 from kms_tornado.store.base import Conflict, Grant, Insert, Remove, Replace, Withdraw
 from kms_tornado.store.bounds import MAX_GRANTED_TO_EVERYONE, MAX_LISTED
 from kms_tornado.store.sql import grants
 
-from ..helpers import ALICE, BOB, an_object, locate, seeking, uids, with_store
+from ..helpers import ALICE, BOB, an_object, locate, seeking, uids, with_store, write_behind
 
 GET, ENCRYPT, DESTROY = Operation.GET, Operation.ENCRYPT, Operation.DESTROY
 
@@ -73,6 +73,71 @@ def test_a_tag_search_is_among_ones_own_objects_or_among_those_granted_by_name(p
         assert await tagged(store, ENCRYPT, principal="eve") == [], "granted to everyone"
         assert await tagged(store, GET, other_than=ALICE) == []
         assert await tagged(store, GET, other_than="carol") == ["one"]
+
+    run(place, body)
+
+
+DEVS, OPS = "group:devs", "group:ops"
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 9, 256])
+def test_what_a_group_may_its_members_may(place, count):
+    groups = frozenset({DEVS, *(f"group:{number}" for number in range(count - 1))})
+
+    async def found(store, groups):
+        """By identifier, by tag, by Locate, in the list."""
+        search = LocateSearch(seeking(tags={"t"}), BOB, 0, 10, groups=groups)
+        tagged = TagSearch(frozenset({"t"}), BOB, [GET], groups=groups)
+        return [
+            await store.get_for("one", principal=BOB, groups=groups, rights=[GET]) is not None,
+            uids(await store.find_tagged(tagged)) == ["one"],
+            [located.standing for located in (await store.locate(search)).objects]
+            == [Standing.GRANTED_BY_NAME],
+            [granted.operations for granted in await store.list_granted(BOB, groups)] == [{GET}],
+        ]
+
+    async def body(store):
+        assert await found(store, groups) == [False] * 4
+        await store.commit([grant("one", GET, grantee=DEVS), grant("one", GET, grantee="eve")])
+        assert await found(store, groups) == [True] * 4
+        assert await found(store, groups - {DEVS}) == [False] * 4
+        assert await found(store, frozenset({OPS})) == [False] * 4
+        assert await found(store, frozenset()) == [False] * 4
+        await store.commit([withdraw("one", GET, grantee=DEVS)])
+        assert await found(store, groups) == [False] * 4
+
+    run(place, body)
+
+
+def test_rights_of_name_groups_and_everyone_are_one_list(place):
+    async def body(store):
+        grantees = {
+            BOB: GET,
+            DEVS: ENCRYPT,
+            OPS: DESTROY,
+            "*": Operation.MAC,
+            "group:x": Operation.SIGN,
+        }
+        await store.commit([grant("one", right, grantee=name) for name, right in grantees.items()])
+        listed = await store.list_granted(BOB, {DEVS, OPS})
+        assert [granted.operations for granted in listed] == [
+            {GET, ENCRYPT, DESTROY, Operation.MAC}
+        ]
+        assert await store.list_granted(ALICE, {DEVS}) == [], "one's own"
+
+    run(place, body)
+
+
+def test_row_of_a_group_that_was_written_into_the_index_gives_nobody_a_right(place):
+    async def body(store):
+        await store.commit([grant("one", ENCRYPT, grantee=DEVS)])
+        write_behind(place, f"INSERT INTO grants SELECT serial, '{OPS}', {int(GET)} FROM objects")
+        for groups in ({OPS}, {DEVS, OPS}):
+            with pytest.raises(GeneralFailure):
+                await store.get_for("one", principal=BOB, groups=groups, rights=[GET, ENCRYPT])
+        search = TagSearch(frozenset({"t"}), BOB, [GET], groups=frozenset({OPS}))
+        with pytest.raises(GeneralFailure):
+            await store.find_tagged(search)
 
     run(place, body)
 
