@@ -276,6 +276,17 @@ def sign_100(user: User) -> Request:
     return in_json(message(*[batch_item("Sign", uid(key), octets("Data", b"d"))] * 100))
 
 
+def change_100(operation: str, *more: Item) -> Case:
+    """Of objects with 190 groups each."""
+
+    def make(user: User) -> Request:
+        groups = [text("ObjectGroup", f"g{each}") for each in range(190)]
+        keys = [user.create(*groups) for _ in range(100)]
+        return in_json(message(*[batch_item(operation, uid(key), *more) for key in keys]))
+
+    return fresh(make)
+
+
 def create_tagged(user: User) -> Request:
     tags = [f"t{each:03}" + "x" * 100 for each in range(450)]
     return in_json(
@@ -301,6 +312,10 @@ CASES: Mapping[str, Case] = {
     "Create × 100, 190 groups each": fresh(
         lambda user: create_100(*[text("ObjectGroup", f"g{each}") for each in range(190)])
     ),
+    "AddAttribute × 100, 190 groups each": change_100(
+        "AddAttribute", structure("NewAttribute", text("Comment", "c"))
+    ),
+    "ReKey × 100, 190 groups each": change_100("ReKey"),
     "Create, 450 tags": fresh(create_tagged),
     "Sign × 100": repeated(sign_100),
     "Get by 499 tags × 100": repeated(get_by_tags),

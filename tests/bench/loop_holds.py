@@ -1,5 +1,7 @@
 """How long one request holds the event loop: ``python -m tests.bench.loop_holds [PART OF A NAME …]``.
 
+With ``--postgresql`` as the first word, the server's database is a PostgreSQL of the benchmark's own.
+
 Each case of `loop_cases` is sent at about the largest size that the limits allow. The table has the longest hold
 of each case. One that is too long is measured again, three times at most: what another program takes from the
 machine is not the server's.
@@ -17,6 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests import postgres
 from tests.bench.loop_cases import CASES, Request, idle
 from tests.issuer import Issuer
 from tests.kms import ROOT, Answer, User, environment
@@ -29,9 +32,10 @@ MOST_MS = 20.0
 class ProbedKMS:
     """``with ProbedKMS(directory, issuer) as kms:``; a server whose loop `loop_probe` watches."""
 
-    def __init__(self, directory: Path, issuer: Issuer) -> None:
+    def __init__(self, directory: Path, issuer: Issuer, *options: str) -> None:
         self._directory = directory
         self._issuer = issuer
+        self._options = options
         self._port = 0
 
     def __enter__(self) -> ProbedKMS:
@@ -41,7 +45,7 @@ class ProbedKMS:
         argv = [
             sys.executable, "-m", "tests.bench.loop_probe", "--port", "0",
             "--data-dir", str(self._directory / "data"),
-            "--jwt-auth-provider", f"{self._issuer.uri},",
+            "--jwt-auth-provider", f"{self._issuer.uri},", *self._options,
         ]  # fmt: skip
         with log.open("wb") as output:
             self._process = subprocess.Popen(
@@ -100,7 +104,9 @@ def measure(kms: ProbedKMS, user: User, requests: list[Request]) -> tuple[str, f
 
 
 def main() -> None:
-    parts = sys.argv[1:]
+    on_postgres = sys.argv[1:2] == ["--postgresql"]
+    options = ["--database-url", postgres.cluster().new_database()] if on_postgres else []
+    parts = sys.argv[1 + on_postgres :]
     cases = {
         name: case
         for name, case in CASES.items()
@@ -110,7 +116,7 @@ def main() -> None:
     with (
         tempfile.TemporaryDirectory() as directory,
         Issuer("ES256") as issuer,
-        ProbedKMS(Path(directory), issuer) as kms,
+        ProbedKMS(Path(directory), issuer, *options) as kms,
     ):
         for number, (name, case) in enumerate(cases.items()):
             user = kms.user(f"user-{number}")

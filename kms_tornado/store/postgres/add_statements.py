@@ -7,22 +7,16 @@ PostgreSQL itself: to read the answer and then decide would take a round trip.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from sqlalchemy import Table
 
-from ..sql.additions import Addition, Row
+from ..sql.additions import Addition
 from ..sql.owners import SUM_OF_UNITS
 from ..sql.schema import object_names, object_tags, object_values, objects, owners
 from ..sql.statements import OBJECT_COLUMNS
+from .arrays import collect_columns, unnest, write_array
 from .dialect import POSTGRESQL
 from .transaction import Command
-
-
-def _unnest(table: Table, names: Sequence[str]) -> str:
-    """A table of the arrays that are bound, as text: a list of NULLs alone has no type in binary."""
-    types = (table.c[name].type.compile(dialect=POSTGRESQL) for name in names)
-    return f"unnest({', '.join(f'%t::{type_}[]' for type_ in types)})"
 
 
 def _insert_beside(table: Table) -> str:
@@ -42,7 +36,7 @@ _BESIDE = (object_tags, object_values, object_names)
 # One statement, so that the rows of the other tables get the serials without a look-up.
 _ADD = (
     f"WITH added AS (INSERT INTO objects ({', '.join(OBJECT_COLUMNS)})"  # noqa: S608
-    f" SELECT * FROM {_unnest(objects, OBJECT_COLUMNS)} RETURNING uid, serial), "
+    f" SELECT * FROM {unnest(objects, OBJECT_COLUMNS)} RETURNING uid, serial), "
     + ", ".join(f"into_{table.name} AS ({_insert_beside(table)})" for table in _BESIDE)
     + " SELECT 1"
 )
@@ -54,11 +48,11 @@ _CHECK_TOMBSTONES = "SELECT 1 / (count(*) = 0)::int FROM tombstones WHERE uid = 
 READ_COUNTS = "SELECT owner, objects, mac FROM owners WHERE owner = ANY(%t::text[])"
 #: As READ_COUNTS, in the order of the owners, so that two writers do not deadlock.
 LOCK_COUNTS = f"{READ_COUNTS} ORDER BY owner FOR UPDATE"
-_OWNER_ARRAYS = _unnest(owners, ("owner", "objects", "mac"))
+_OWNER_ARRAYS = unnest(owners, ("owner", "objects", "mac"))
 # The code is compared as well as the number: a row that something else wrote is not rewritten.
 _CHANGE_COUNTS = (
     "WITH changed AS (UPDATE owners SET objects = row.objects, mac = row.mac"  # noqa: S608
-    f" FROM {_unnest(owners, ('owner', 'objects', 'mac', 'objects', 'mac'))}"
+    f" FROM {unnest(owners, ('owner', 'objects', 'mac', 'objects', 'mac'))}"
     " AS row(owner, former, former_mac, objects, mac)"
     " WHERE owners.owner = row.owner AND owners.objects = row.former AND owners.mac = row.former_mac"
     " RETURNING 1)"
@@ -95,31 +89,11 @@ def begin_counts(rows: Sequence[tuple[str, int, bytes]]) -> list[Command]:
 
 def add_objects(addition: Addition, *, is_long: bool) -> list[Command]:
     """is_long: write the arrays here, on a thread. psycopg does it on the event loop, in up to 0.3 s."""
-    values = _collect_arrays(addition.objects, OBJECT_COLUMNS)
+    values = collect_columns(addition.objects, OBJECT_COLUMNS)
     for table, rows in zip(_BESIDE, (addition.tags, addition.values, addition.names), strict=True):
         others = [column.name for column in table.c if column.name != "object"]
-        values += _collect_arrays(rows, ("object", *others))
+        values += collect_columns(rows, ("object", *others))
     uids = [row["uid"] for row in addition.objects]
     if is_long:
-        return [(_ADD, [*map(_write_array, values)]), (_CHECK_TOMBSTONES, (uids,))]
+        return [(_ADD, [*map(write_array, values)]), (_CHECK_TOMBSTONES, (uids,))]
     return [(_ADD, values), (_CHECK_TOMBSTONES, (uids,))]
-
-
-def _collect_arrays(rows: Sequence[Row], names: Sequence[str]) -> list[list[Any]]:
-    return [[row[name] for row in rows] for name in names]
-
-
-def _write_array(values: Sequence[Any]) -> str:
-    """The array in PostgreSQL's own text form, as psycopg would send it."""
-    return f"{{{','.join(map(_write_element, values))}}}"
-
-
-def _write_element(value: Any) -> str:
-    if value is None:
-        return "NULL"
-    if isinstance(value, int):
-        return str(int(value))
-    if isinstance(value, bytes):
-        return f'"\\\\x{value.hex()}"'
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'

@@ -2,26 +2,35 @@
 no round trip of its own.
 
 Jobs are ordinary functions, as SQLite's writer thread runs them. SQLAlchemy's greenlets let them wait for
-the event loop.
+the event loop. A job of many changes may compute for long between two answers of the database, so other
+requests get a turn at its statements, too.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TypeVar
 
-from sqlalchemy import insert
+from sqlalchemy import Table, insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.util import await_only, greenlet_spawn
 
 from ..sql.schema import objects
 from ..sql.statements import OBJECT_COLUMNS, Prepared, Rows, Runner, Statement, Values
+from .arrays import collect_columns, unnest, write_array
 from .dialect import POSTGRESQL
 from .transaction import COMMIT, Command, Pipeline, check_committed, make_beginning
 
 Result = TypeVar("Result")
+
+# Rows of few values each, which are written as arrays in a millisecond.
+_FEW = 200
+
+# How long a job computes before others get a turn.
+_TURN_S = 0.004
 
 _insert_object = Prepared(insert(objects).returning(objects.c.serial), POSTGRESQL, OBJECT_COLUMNS)
 
@@ -47,6 +56,7 @@ class PipelinedRunner:
     def __init__(self, pipeline: Pipeline, waiting: Sequence[Command]) -> None:
         self._pipeline = pipeline
         self._waiting = list(waiting)
+        self._turn_began = time.monotonic()
 
     async def commit(self) -> None:
         await self._send([COMMIT])
@@ -55,7 +65,7 @@ class PipelinedRunner:
     # --- called in a greenlet -------------------------------------------------------------------
 
     def command(self, text: str) -> None:
-        self._waiting.append((text, None))
+        self._keep([(text, None)])
 
     def select(self, statement: Statement, values: Values) -> Rows:
         return self.select_prepared(_prepare(statement), values)
@@ -75,7 +85,16 @@ class PipelinedRunner:
 
     def change_all(self, statement: Statement, values: Sequence[Values]) -> None:
         prepared = _prepare(statement)
-        self._waiting += [(prepared.text, prepared.values(row)) for row in values]
+        self._keep([(prepared.text, prepared.values(row)) for row in values])
+
+    def add_rows(self, table: Table, rows: Sequence[Values]) -> None:
+        names = table.columns.keys()
+
+        def write() -> list[str]:
+            return [write_array(column) for column in collect_columns(rows, names)]
+
+        arrays = self.compute(write) if len(rows) > _FEW else write()
+        self._keep([(_write_insert(table), arrays)])
 
     def settle(self) -> None:
         if any(values is not None for _, values in self._waiting):  # BEGIN and the like never fail
@@ -83,6 +102,7 @@ class PipelinedRunner:
 
     def compute(self, function: Callable[[], Result]) -> Result:
         result: Result = await_only(asyncio.to_thread(function))
+        self._turn_began = time.monotonic()
         return result
 
     def add_objects(self, rows: Sequence[Values]) -> Sequence[int]:
@@ -94,12 +114,27 @@ class PipelinedRunner:
             serials.append(serial)
         return serials
 
+    def _keep(self, commands: Sequence[Command]) -> None:
+        """Send the commands with the next ones whose answer is needed."""
+        self._waiting += commands
+        if time.monotonic() - self._turn_began > _TURN_S:
+            await_only(asyncio.sleep(0))
+            self._turn_began = time.monotonic()
+
     async def _send(self, commands: Sequence[Command]) -> None:
         commands, self._waiting = [*self._waiting, *commands], []
         try:
             await self._pipeline.send(commands)
         except _load_integrity_error() as exc:
             raise IntegrityError(None, None, exc) from None
+        finally:
+            self._turn_began = time.monotonic()
+
+
+@cache
+def _write_insert(table: Table) -> str:
+    names = table.columns.keys()
+    return f"INSERT INTO {table.name} ({', '.join(names)}) SELECT * FROM {unnest(table, names)}"  # noqa: S608
 
 
 @cache

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -34,10 +34,10 @@ from .attribute_rows import parse_rows
 from .nonces import KeyOfObject, NonceRecords
 from .owners import SEALED_BYTES, units_of, update_counts
 from .row_macs import RowAuthenticator
-from .rows import ROW_TO_CHECK, check_row, format_row
+from .rows import ROW_TO_CHECK, check_row, format_row, is_long
 from .schema import objects
 from .side_tables import IndexedAttributes, OwnedNames, collect_names
-from .statements import INTEGRITY_ERRORS, OBJECT_COLUMNS, Runner, Statement, Values
+from .statements import INTEGRITY_ERRORS, OBJECT_COLUMNS, Rows, Runner, Statement, Values
 
 
 @cache  # ten statements at most, as `number` is a power of two; compiled when they are first needed
@@ -113,7 +113,7 @@ class _Replacement(NamedTuple):
 # Characters of attributes, of which the rows are made in a few milliseconds.
 _LONG = 16_384
 # Values of attributes, likewise.
-_MANY = 200
+_MANY = 100
 
 
 class _ChangeApplier:
@@ -169,9 +169,17 @@ class _ChangeApplier:
             number = 1 << (len(part) - 1).bit_length()
             part += part[-1:] * (number - len(part))
             values = {f"uid_{place}": uid for place, uid in enumerate(part)}
-            for *row, serial, length in self._runner.select(_select_for_update(number), values):
-                columns = check_row(row, self._authenticator)
-                self._stored[columns["uid"]] = _StoredObject(serial, columns, length or 0)
+            rows = self._runner.select(_select_for_update(number), values)
+            check = partial(self._check_rows, rows)
+            self._stored |= self._runner.compute(check) if is_long(*rows) else check()
+
+    def _check_rows(self, rows: Rows) -> dict[str, _StoredObject]:
+        """rows: of `_select_for_update`."""
+        stored = {}
+        for *row, serial, length in rows:
+            columns = check_row(row, self._authenticator)
+            stored[columns["uid"]] = _StoredObject(serial, columns, length or 0)
+        return stored
 
     def _check_generation(self, uid: str, seen: int) -> _StoredObject:
         stored = self._stored.get(uid)
@@ -186,10 +194,14 @@ class _ChangeApplier:
         return stored
 
     def _add(self, added: Sequence[ManagedObject]) -> None:
-        rows = [
-            format_row(new, self._authenticator, generation=new.generation, now=self._now)
-            for new in added
-        ]
+        def prepare() -> list[dict[str, Any]]:
+            return [
+                format_row(new, self._authenticator, generation=new.generation, now=self._now)
+                for new in added
+            ]
+
+        are_many = sum(count_values(new.attributes) + len(new.tags) for new in added) > _MANY
+        rows = self._runner.compute(prepare) if are_many else prepare()
         self._runner.settle()
         try:
             serials = self._runner.add_objects(rows)
@@ -198,10 +210,7 @@ class _ChangeApplier:
             raise identifier_taken() from None
         tombstones.check_free(self._runner, added, self._authenticator)
         by_serial = list(zip(serials, added, strict=True))
-        side_tables.add_tags(self._runner, by_serial)
-        side_tables.add_values(
-            self._runner, [(serial, side_tables.index_attributes(new)) for serial, new in by_serial]
-        )
+        side_tables.add_tags_and_values(self._runner, by_serial, are_many=are_many)
         for (serial, new), row in zip(by_serial, rows, strict=True):
             if new.attributes.names:
                 self._names[serial] = side_tables.names_of(new)
@@ -226,8 +235,10 @@ class _ChangeApplier:
                 side_tables.names_of(new),
             )
 
-        is_long = len(before["attributes"]) > _LONG or count_values(new.attributes) > _MANY
-        row, values, names_before, names = self._runner.compute(prepare) if is_long else prepare()
+        takes_long = len(before["attributes"]) > _LONG or count_values(new.attributes) > _MANY
+        row, values, names_before, names = (
+            self._runner.compute(prepare) if takes_long else prepare()
+        )
         self._runner.change(_update, {**row, "of_serial": serial})
         if any(before[name] != row[name] for name in ("tags", "owner", "created_at")):
             side_tables.change_tags(self._runner, serial, new)

@@ -14,7 +14,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, delete, func, insert, select
+from sqlalchemy import bindparam, delete, func, select
 
 from ...errors import ServerLimitExceeded
 from ...kmip.enums import Operation
@@ -71,7 +71,6 @@ class IndexedObject(NamedTuple):
 _of_object = grants.c.object == bindparam("of_object")
 _of_grantee = (_of_object, grants.c.grantee == bindparam("of_grantee"))
 _operations = Statement(select(grants.c.operation).where(*_of_grantee))
-_insert = Statement(insert(grants), grants.columns.keys())
 _delete = Statement(
     delete(grants).where(*_of_grantee, grants.c.operation == bindparam("of_operation"))
 )
@@ -104,8 +103,8 @@ def grant(
         )
     if grantee == EVERYONE and not granted:
         _check_granted_to_everyone(runner, target.owner)
-    runner.change_all(
-        _insert,
+    runner.add_rows(
+        grants,
         [
             {"object": target.serial, "grantee": grantee, "operation": operation}
             for operation in sorted(new)

@@ -133,19 +133,20 @@ def cache_by_length(parse: Callable[[str], _T]) -> Callable[[str], _T]:
     return parse_cached
 
 
-#: Characters of attributes and grants in a row, which are parsed in a few milliseconds. No common row has as many.
+#: Characters of attributes and grants, which are parsed in a few milliseconds. No common row has as many.
 _MAX_PARSED_ON_LOOP = 16_384
 
 
-def is_long(row: Sequence[Any]) -> bool:
-    """Whether to parse and check the row, of any of the kinds above, would hold the event loop."""
-    attributes, grants = row[_ATTRIBUTES], row[GRANTS]
+def is_long(*rows: Sequence[Any]) -> bool:
+    """Whether to parse and check the rows, of any of the kinds above, would hold the event loop."""
     # Of no other type, unless something else than this server wrote the row.
-    return (
-        isinstance(attributes, str)
-        and isinstance(grants, str)
-        and len(attributes) + len(grants) > _MAX_PARSED_ON_LOOP
+    length = sum(
+        len(text)
+        for row in rows
+        for text in (row[_ATTRIBUTES], row[GRANTS])
+        if isinstance(text, str)
     )
+    return length > _MAX_PARSED_ON_LOOP
 
 
 class RowParser:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, delete, insert
+from sqlalchemy import bindparam, delete
 
 from ...domain.lifecycle import DESTROYED_STATES
 from ...domain.managed_object import ManagedObject
@@ -25,14 +25,7 @@ Key = int | str
 
 # --- tags ---------------------------------------------------------------------------------------
 
-_insert_tags = Statement(insert(object_tags), object_tags.columns.keys())
 _delete_tags = Statement(delete(object_tags).where(object_tags.c.object == bindparam("of_object")))
-
-
-def add_tags(runner: Runner, added: Iterable[tuple[int, ManagedObject]]) -> None:
-    """Add the rows of the tags. added: (serial, object) of new objects."""
-    if rows := make_tag_rows(added):
-        runner.change_all(_insert_tags, rows)
 
 
 def make_tag_rows(added: Iterable[tuple[Key, ManagedObject]]) -> list[dict[str, Any]]:
@@ -46,12 +39,12 @@ def make_tag_rows(added: Iterable[tuple[Key, ManagedObject]]) -> list[dict[str, 
 def change_tags(runner: Runner, serial: int, new: ManagedObject) -> None:
     """Replace the rows of an object's tags."""
     runner.change(_delete_tags, {"of_object": serial})
-    add_tags(runner, [(serial, new)])
+    if rows := make_tag_rows([(serial, new)]):
+        runner.add_rows(object_tags, rows)
 
 
 # --- values to search by ------------------------------------------------------------------------
 
-_insert_values = Statement(insert(object_values), object_values.columns.keys())
 _delete_values = Statement(
     delete(object_values).where(object_values.c.object == bindparam("of_object"))
 )
@@ -64,10 +57,20 @@ class IndexedAttributes(NamedTuple):
     rows: Sequence[AttributeRow]
 
 
-def add_values(runner: Runner, added: Iterable[tuple[int, IndexedAttributes]]) -> None:
-    """Add the rows of the values. added: (serial, attributes) of new objects."""
-    if rows := make_value_rows(added):
-        runner.change_all(_insert_values, rows)
+def add_tags_and_values(
+    runner: Runner, added: Sequence[tuple[int, ManagedObject]], *, are_many: bool
+) -> None:
+    """Add the rows of new objects. added: (serial, object). are_many: to make the rows takes milliseconds."""
+
+    def make() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        values = make_value_rows([(serial, index_attributes(new)) for serial, new in added])
+        return make_tag_rows(added), values
+
+    tags, values = runner.compute(make) if are_many else make()
+    if tags:
+        runner.add_rows(object_tags, tags)
+    if values:
+        runner.add_rows(object_values, values)
 
 
 def index_attributes(new: ManagedObject) -> IndexedAttributes:
@@ -96,7 +99,7 @@ def replace_values(runner: Runner, serial: int, rows: Sequence[Values]) -> None:
     """Replace the rows of an object's values."""
     runner.change(_delete_values, {"of_object": serial})
     if rows:
-        runner.change_all(_insert_values, rows)
+        runner.add_rows(object_values, rows)
 
 
 def _have_same_leaves(rows: Sequence[AttributeRow], others: Sequence[AttributeRow]) -> bool:
@@ -124,7 +127,6 @@ def make_value_rows(added: Iterable[tuple[Key, IndexedAttributes]]) -> list[dict
 
 # --- names --------------------------------------------------------------------------------------
 
-_insert_names = Statement(insert(object_names), object_names.columns.keys())
 _delete_names = Statement(
     delete(object_names).where(object_names.c.object == bindparam("of_object"))
 )
@@ -166,7 +168,7 @@ def claim_names(runner: Runner, names: Mapping[int, OwnedNames]) -> None:
         return
     runner.settle()
     try:
-        runner.change_all(_insert_names, rows)
+        runner.add_rows(object_names, rows)
         runner.settle()
     except INTEGRITY_ERRORS:
         raise name_taken() from None

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
 import sqlalchemy.exc
-from sqlalchemy import ClauseElement, Connection, Dialect, Select, UpdateBase, insert
+from sqlalchemy import ClauseElement, Connection, Dialect, Select, Table, UpdateBase, insert
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite as SQLiteDialect
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -99,6 +100,9 @@ class Runner(Protocol):
     def change_all(self, statement: Statement, values: Sequence[Values]) -> None:
         """Run the statement once for each set of values, of which there is at least one."""
 
+    def add_rows(self, table: Table, rows: Sequence[Values]) -> None:
+        """Insert the rows, at least one, each with a value for every column of the table."""
+
     def settle(self) -> None:
         """Wait for the statements before, so that an error is known to be theirs."""
 
@@ -140,6 +144,9 @@ class SQLAlchemyRunner:
 
     def change_all(self, statement: Statement, values: Sequence[Values]) -> None:
         self._connection.execute(statement.clause, values)
+
+    def add_rows(self, table: Table, rows: Sequence[Values]) -> None:
+        self._connection.execute(insert(table), rows)
 
     def settle(self) -> None:
         """Every statement was waited for."""
@@ -187,6 +194,10 @@ class DriverRunner:
         prepared = statement.on_sqlite
         self._driver.executemany(prepared.text, map(prepared.values, values))
 
+    def add_rows(self, table: Table, rows: Sequence[Values]) -> None:
+        prepared = _prepare_insert(table)
+        self._driver.executemany(prepared.text, map(prepared.values, rows))
+
     def settle(self) -> None:
         """Every statement was waited for."""
 
@@ -204,6 +215,12 @@ class DriverRunner:
 
 #: The columns of `objects` that an INSERT or an UPDATE sets.
 OBJECT_COLUMNS = tuple(column.name for column in objects.c if column is not objects.c.serial)
+
+
+@cache
+def _prepare_insert(table: Table) -> Prepared:
+    return Prepared(insert(table), SQLITE, table.columns.keys())
+
 
 _insert = Prepared(insert(objects), SQLITE, OBJECT_COLUMNS)
 _insert_returning_serials = insert(objects).returning(objects.c.uid, objects.c.serial)
