@@ -36,9 +36,17 @@ _NUMBER = struct.Struct(">i")
 class WarmProcess:
     """A forked server, with those methods of `subprocess.Popen` that tests use."""
 
-    def __init__(self, pid: int, status: int, stdout: IO[str] | None, stderr: IO[str] | None):
+    def __init__(
+        self,
+        pid: int,
+        status: int,
+        stdout: IO[str] | None,
+        stderr: IO[str] | None,
+        stdin: IO[str] | None = None,
+    ):
         """status: a pipe that the exit code comes from."""
         self.pid = pid
+        self.stdin = stdin
         self.stdout = stdout
         self.stderr = stderr
         self.returncode: int | None = None
@@ -56,6 +64,15 @@ class WarmProcess:
             [self.returncode] = _NUMBER.unpack(os.read(self._status, _NUMBER.size))
             os.close(self._status)
         return self.returncode
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, None]:
+        """What it still writes until it ends; all pipes are closed."""
+        assert self.stdin is not None
+        assert self.stdout is not None
+        self.stdin.close()
+        with self.stdout:
+            self.wait(timeout)
+            return self.stdout.read(), None
 
     def send_signal(self, number: int) -> None:
         if self.poll() is None:
@@ -98,27 +115,42 @@ class WarmServers:
         variables: added to the environment. limits: of the resources that `resource` numbers, soft and hard.
         constants: "module.NAME" in the package → what it has in this server, so that a test need not wait long.
         """
-        status, theirs = os.pipe()
-        if output is None:
+        request = {
+            "argv": list(argv),
+            "cwd": str(cwd),
+            "variables": dict(variables or {}),
+            "limits": list((limits or {}).items()),
+            "constants": dict(constants or {}),
+        }
+        with open(os.devnull) as nothing:
+            if output is not None:
+                pid, status = self._start(request, nothing.fileno(), output, output)
+                return WarmProcess(pid, status, None, None)
             pipes = [os.pipe(), os.pipe()]
-            files = [os.fdopen(reader, errors="surrogateescape") for reader, _ in pipes]
-            descriptors = [theirs, *(writer for _, writer in pipes)]
-        else:
-            files, descriptors = [], [theirs, output, output]
-        message = json.dumps(
-            {
-                "argv": list(argv),
-                "cwd": str(cwd),
-                "variables": dict(variables or {}),
-                "limits": list((limits or {}).items()),
-                "constants": dict(constants or {}),
-            }
-        ).encode()
-        socket.send_fds(self._socket, [_NUMBER.pack(len(message)) + message], descriptors)
-        for descriptor in descriptors if output is None else descriptors[:1]:
-            os.close(descriptor)
+            pid, status = self._start(request, nothing.fileno(), *(writer for _, writer in pipes))
+        files = []
+        for reader, writer in pipes:
+            os.close(writer)
+            files.append(os.fdopen(reader, errors="surrogateescape"))
+        return WarmProcess(pid, status, *files)
+
+    def start_program(self, program: str, *argv: str) -> WarmProcess:
+        """Python's text is run, in place of the server, with pipes to its stdin and from its stdout."""
+        (reads, stdin), (stdout, writes) = os.pipe(), os.pipe()
+        request = {"program": program, "argv": argv, "cwd": str(ROOT)}
+        pid, status = self._start(request, reads, writes, 2)
+        os.close(reads)
+        os.close(writes)
+        return WarmProcess(pid, status, os.fdopen(stdout), None, os.fdopen(stdin, "w"))
+
+    def _start(self, request: dict[str, Any], *files: int) -> tuple[int, int]:
+        """(the process ID, the pipe that the exit code comes from). files: its stdin, stdout and stderr."""
+        status, theirs = os.pipe()
+        message = json.dumps(request).encode()
+        socket.send_fds(self._socket, [_NUMBER.pack(len(message)) + message], [theirs, *files])
+        os.close(theirs)
         [pid] = _NUMBER.unpack(os.read(status, _NUMBER.size))
-        return WarmProcess(pid, status, *(files or (None, None)))
+        return pid, status
 
     def run(
         self, argv: Sequence[str], cwd: Path, timeout_s: float, **variables: str
@@ -157,7 +189,7 @@ def _serve_forever(control: socket.socket) -> None:
     gc.freeze()  # or the first collection in each server would copy all pages
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the watchers are nobody's business
     while True:
-        head, descriptors, _, _ = socket.recv_fds(control, _NUMBER.size, 3)
+        head, descriptors, _, _ = socket.recv_fds(control, _NUMBER.size, 4)
         if not head:
             return
         [length] = _NUMBER.unpack(head)
@@ -178,11 +210,12 @@ def _prepare() -> None:
     prepare_queries(SQLITE)
 
 
-def _watch(request: dict[str, Any], status: int, stdout: int, stderr: int) -> NoReturn:
+def _watch(request: dict[str, Any], status: int, *files: int) -> NoReturn:
     pid = os.fork()
     if pid == 0:
-        _run(request, status, stdout, stderr)
-    for descriptor in (stdout, stderr):
+        os.close(status)
+        _run(request, *files)
+    for descriptor in files:
         os.close(descriptor)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal: the tests stop their servers
     os.write(status, _NUMBER.pack(pid))
@@ -191,27 +224,34 @@ def _watch(request: dict[str, Any], status: int, stdout: int, stderr: int) -> No
     os._exit(0)
 
 
-def _run(request: dict[str, Any], status: int, stdout: int, stderr: int) -> NoReturn:
-    from kms_tornado.__main__ import main
-
-    os.close(status)
-    os.dup2(stdout, 1)
-    os.dup2(stderr, 2)
-    os.closerange(3, max(stdout, stderr) + 1)
+def _run(request: dict[str, Any], *files: int) -> NoReturn:
+    for descriptor, file in enumerate(files):
+        os.dup2(file, descriptor)
+    os.closerange(len(files), max(files) + 1)
     os.chdir(request["cwd"])
-    os.environ.update(request["variables"])
-    for which, limit in request["limits"]:
-        resource.setrlimit(which, tuple(limit))
-    for name, value in request["constants"].items():
-        _set_constant(name, value)
     sys.argv = ["kms_tornado", *request["argv"]]
     try:
-        code: object = main()
+        code = _run_program(request) if "program" in request else _run_server(request)
     except SystemExit as exc:
         code = exc.code
     if not isinstance(code, int | None):
         sys.exit(code)  # a text, which Python prints
     _end(code or 0)
+
+
+def _run_program(request: dict[str, Any]) -> None:
+    exec(compile(request["program"], "program", "exec"), {"__name__": "__main__"})
+
+
+def _run_server(request: dict[str, Any]) -> object:
+    from kms_tornado.__main__ import main
+
+    os.environ.update(request["variables"])
+    for which, limit in request["limits"]:
+        resource.setrlimit(which, tuple(limit))
+    for name, value in request["constants"].items():
+        _set_constant(name, value)
+    return main()
 
 
 def _set_constant(name: str, value: float) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -26,6 +24,9 @@ from kms_tornado.store.postgres.backend import PostgresBackend
 from kms_tornado.store.sql.row_macs import RowAuthenticator
 from kms_tornado.store.sql.store import SQLStore
 from kms_tornado.store.sqlite.backend import SQLiteBackend
+
+from ..server import warm_servers
+from ..warm import WarmProcess
 
 #: What stands for the master key: the key of rows' codes, and its check values.
 ROW_MAC = RowMAC(bytes(32))
@@ -115,15 +116,9 @@ def uids(found: Iterable[ManagedObject]) -> list[str]:
     return [each.uid for each in found]
 
 
-def python(program: str, *arguments: str) -> subprocess.Popen[str]:
+def python(program: str, *arguments: str) -> WarmProcess:
     """Another process with our helpers at hand."""
-    return subprocess.Popen(
-        [sys.executable, "-c", program, *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=Path(__file__).parents[2],
-    )
+    return warm_servers().start_program(program, *arguments)
 
 
 def write_behind(place: Place, statement: str, **values: Any) -> None:

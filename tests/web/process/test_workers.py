@@ -56,14 +56,11 @@ def issuer():
 @pytest.fixture(scope="module")
 def two(tmp_path_factory, issuer):
     """A server of two workers, both with their keys. It was started where core dumps are allowed."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
-    resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
-    try:
-        argv = trusting(issuer, "--jwks-cooldown", "0.5")
-        directory = tmp_path_factory.mktemp("two")
-        server = ServerProcess(*argv, *TWO, cwd=directory, cold=True).start()
-    finally:
-        resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    argv = trusting(issuer, "--jwks-cooldown", "0.5")
+    directory = tmp_path_factory.mktemp("two")
+    limits = {resource.RLIMIT_CORE: (hard, hard)}
+    server = ServerProcess(*argv, *TWO, cwd=directory, limits=limits).start()
     with contextlib.ExitStack() as stack:
         stack.callback(server.kill)
         # Whichever answers: while keys are on their way, nothing is fetched besides.
