@@ -23,7 +23,7 @@ ALLOWED = {
     "logs": {"redaction", "request_context", "wording"},
     "user_names": set(),
     "wording": set(),
-    "auth": {"errors", "strict_json", "lenient_json", "user_names"},
+    "auth": {"errors", "strict_json", "lenient_json", "user_names", "wording"},
     "kmip": {"errors", "strict_json", "wording"},
     "domain": {"errors", "kmip", "user_names"},
     "crypto": {"errors", "kmip", "domain"},
@@ -77,7 +77,7 @@ ALLOWED = {
         "settings",
         "wording",
     },
-    "commands": {"errors", "logs", "options", "redaction", "settings", "web", "wording"},
+    "commands": {"auth", "errors", "logs", "options", "redaction", "settings", "web", "wording"},
     "__main__": {"commands", "errors", "logs", "options", "settings", "web"},
     "__init__": {"auth", "web"},  # for type checkers, and on demand
 }

@@ -1,12 +1,14 @@
 """TokenVerifier: the rules for one token, in order; each step is a function of another module.
 
+`explaining` takes the same steps, and goes on after one that fails.
+
 Pure: the time is an argument and key sets are passed in; a missing key is raised, not fetched.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from ..errors import (
@@ -19,11 +21,12 @@ from ..errors import (
     WrongTokenType,
 )
 from .claims import build_user_name, check_claims, check_required
-from .compact import UnverifiedToken, parse_header, parse_token
+from .compact import UnverifiedHeader, UnverifiedToken, parse_header, parse_token
 from .groups import build_groups
 from .issuer import TrustedIssuer, TrustSettings
 from .keyset import KeySet
 from .principal import Claims, Principal
+from .signature import Verify
 
 # An issuer signs all its tokens with one or two headers. Only well-formed headers are remembered:
 # lru_cache keeps no exception. 256 headers of at most 16 KiB bound what a flood can occupy.
@@ -57,14 +60,22 @@ class TokenVerifier:
         """
         unverified = parse_token(token, self._parse_header)
         with name_token(unverified):
-            return unverified, self._find_issuer(unverified)
+            self.check_algorithm(unverified.header)
+            self.check_type(unverified.header)
+            return unverified, self.find_issuer(unverified)
 
-    def _find_issuer(self, unverified: UnverifiedToken) -> TrustedIssuer:
-        header = unverified.header
+    def check_algorithm(self, header: UnverifiedHeader) -> None:
+        """Raises AlgorithmNotAllowed."""
         if header.alg not in self._policy.algorithms:
             raise AlgorithmNotAllowed("alg is not in the allow-list")
+
+    def check_type(self, header: UnverifiedHeader) -> None:
+        """Raises WrongTokenType."""
         if header.typ not in self._policy.token_types:
             raise WrongTokenType("typ is not accepted")
+
+    def find_issuer(self, unverified: UnverifiedToken) -> TrustedIssuer:
+        """The issuer that the token names, by which everything else is chosen. Raises UnknownIssuer."""
         iss = unverified.claims.get("iss")
         issuer = self._issuers.get(iss) if isinstance(iss, str) else None
         if issuer is None:
@@ -86,21 +97,7 @@ class TokenVerifier:
         now: seconds since the Unix epoch.
         Raises UnknownKey (a refresh may help), another InvalidToken, or InsufficientScope.
         """
-        header = unverified.header
-        candidates = key_set.find_candidates(
-            header.kid, header.alg, issuer.spellings, unverified.claims.get("tid")
-        )
-        if not candidates:
-            if header.kid is not None and not key_set.has_kid(header.kid):
-                raise UnknownKey("no key has this kid")
-            if key_set.has_key(header.kid, header.alg):
-                raise BadSignature("the member issuer of the key names another issuer")
-            raise AlgorithmNotAllowed("no key of the issuer fits alg")
-        for verify_signature in candidates:
-            if verify_signature(unverified.signing_input, unverified.signature):
-                break
-        else:
-            raise BadSignature("no candidate key verifies the signature")
+        check_signature(unverified, find_keys(unverified, issuer, key_set))
         claims = Claims.freeze(unverified.claims)  # from here on they are the issuer's words
         check_claims(claims, issuer=issuer, policy=self._policy, now=now)
         name = build_user_name(claims, issuer=issuer, policy=self._policy)
@@ -112,7 +109,7 @@ class TokenVerifier:
             issuer=issuer.uri,
             claims=claims,
             expires_at=claims["exp"],
-            key_id=header.kid or "",
+            key_id=unverified.header.kid or "",
             groups=groups,
         )
 
@@ -132,3 +129,31 @@ class TokenVerifier:
             if iss.rstrip("/") == configured.rstrip("/"):
                 return f"iss differs from the configured {configured} only in the slash at its end"
         return "iss is not configured"
+
+
+def find_keys(
+    unverified: UnverifiedToken, issuer: TrustedIssuer, key_set: KeySet
+) -> Sequence[Verify]:
+    """The checks of the issuer's keys that may have signed the token, at least one.
+
+    Raises UnknownKey (a refresh may help), BadSignature, AlgorithmNotAllowed.
+    """
+    header = unverified.header
+    candidates = key_set.find_candidates(
+        header.kid, header.alg, issuer.spellings, unverified.claims.get("tid")
+    )
+    if not candidates:
+        if header.kid is not None and not key_set.has_kid(header.kid):
+            raise UnknownKey("no key has this kid")
+        if key_set.has_key(header.kid, header.alg):
+            raise BadSignature("the member issuer of the key names another issuer")
+        raise AlgorithmNotAllowed("no key of the issuer fits alg")
+    return candidates
+
+
+def check_signature(unverified: UnverifiedToken, candidates: Sequence[Verify]) -> None:
+    """Raises BadSignature."""
+    for verify_signature in candidates:
+        if verify_signature(unverified.signing_input, unverified.signature):
+            return
+    raise BadSignature("no candidate key verifies the signature")

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ..options import Argument, Command, Switch, mask_url
+from ..options import Argument, Command, Switch, Text, mask_url
+from ..options.converters import parse_readable_file
 from ..redaction import mask_tokens
 from ..wording import find_closest, make_printable, quote, suggest
 
@@ -18,6 +19,18 @@ _ROWS = (
         "health",
         "ask the server of this configuration whether it lives; exit code 0: yes, 1: no",
         (Argument("ready", Switch(), "ask whether it can serve", default=False),),
+    ),
+    Command(
+        "explain",
+        "explain",
+        "tell which checks of this configuration a token passes or fails, and why; exit code 0: accepted, "
+        "1: refused",
+        (
+            Argument("TOKEN", Text("TOKEN"), "the token, or - to read it from stdin", True, True),
+            Argument(
+                "keys", Text("FILE", parse_readable_file), "read the issuer's keys from a file"
+            ),
+        ),
     ),
 )
 

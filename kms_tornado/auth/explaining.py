@@ -1,0 +1,218 @@
+"""Explains what becomes of a token: every check by itself, also those behind the one that fails.
+
+Pure, and by the very functions with which `verifier` decides. Meant for an operator's eyes: the texts show the
+claims that count, but never the signature, by which the token could be used.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from ..errors import AuthenticationError, KMSError, UnknownKey
+from ..wording import cut, make_printable
+from .claims import (
+    build_user_name,
+    check_audience,
+    check_required,
+    check_subject,
+    check_times,
+)
+from .compact import UnverifiedToken, parse_token
+from .groups import build_groups
+from .issuer import TrustedIssuer, TrustSettings
+from .keyset import KeySet
+from .verifier import TokenVerifier, check_signature, find_keys
+
+_MAX_SHOWN = 200  # characters of a value
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One check. text: what was found, or why it failed. error: None where it passed or was not made."""
+
+    name: str
+    text: str
+    error: KMSError | None = None
+    is_made: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A token as far as it can be read without a key.
+
+    unverified: None where it is malformed. issuer: None where the token names none that is trusted.
+    """
+
+    steps: Sequence[Step]
+    unverified: UnverifiedToken | None = None
+    issuer: TrustedIssuer | None = None
+
+
+def explain_reading(token: str, settings: TrustSettings) -> Reading:
+    """The checks that need no key: form, algorithm, type, issuer."""
+    verifier = TokenVerifier(settings)
+    try:
+        unverified = parse_token(token)
+    except AuthenticationError as exc:
+        return Reading([Step("form", exc.detail, exc)])
+    header = unverified.header
+    steps = [
+        Step("form", "three parts, each of which can be read in one way"),
+        _check("algorithm", lambda: verifier.check_algorithm(header), f"{show(header.alg)} is allowed"),
+        _check("type", lambda: verifier.check_type(header), f"{_show_type(header.typ)} is accepted"),
+    ]  # fmt: skip
+    try:
+        issuer = verifier.find_issuer(unverified)
+    except AuthenticationError as exc:
+        return Reading([*steps, Step("issuer", exc.detail, exc)], unverified)
+    steps.append(Step("issuer", f"{show(issuer.uri)} is configured"))
+    return Reading(steps, unverified, issuer)
+
+
+def explain_keys(reading: Reading, key_set: KeySet) -> list[Step]:
+    """Which of the issuer's keys may have signed the token, and whether one has."""
+    unverified, issuer = reading.unverified, reading.issuer
+    if unverified is None or issuer is None:
+        return []
+    kid = unverified.header.kid
+    named = "no kid" if kid is None else f"the kid {show(kid)}"
+    try:
+        candidates = find_keys(unverified, issuer, key_set)
+    except AuthenticationError as exc:
+        step = Step(
+            "key", f"{exc.detail}: the token has {named}, the key set {key_set.size} keys", exc
+        )
+        return [step, skip("signature")]  # fmt: skip
+    text = f"the token has {named}; of {key_set.size} keys {len(candidates)} may have signed it"
+    return [
+        Step("key", text),
+        _check("signature", lambda: check_signature(unverified, candidates), "one of them has"),
+    ]
+
+
+def explain_claims(reading: Reading, settings: TrustSettings, *, now: float) -> list[Step]:
+    """The checks of the claims, in the order in which a server makes them. now: seconds since the Unix epoch."""
+    unverified, issuer, policy = reading.unverified, reading.issuer, settings.policy
+    if unverified is None:
+        return []
+    claims = unverified.claims
+    times = _check(
+        "times", lambda: check_times(claims, policy=policy, now=now), _show_times(claims)
+    )
+    if issuer is None:  # which audience counts, and how names begin, depends on it
+        names = ("audience", "subject", "user name", "groups", "required claims")
+        return [times, *map(skip, names)]
+    trusted = issuer
+    audience = f"aud is {show(claims.get('aud'))}" if issuer.audiences else "is not checked"
+    steps = [
+        times,
+        _check("audience", lambda: check_audience(claims, accepted=trusted.audiences), audience),
+        _check("subject", lambda: check_subject(claims, policy=policy), f"sub is {show(claims.get('sub'))}"),
+    ]  # fmt: skip
+    return [*steps, *_explain_names(claims, trusted, settings)]
+
+
+def _explain_names(
+    claims: Mapping[str, Any], issuer: TrustedIssuer, settings: TrustSettings
+) -> list[Step]:
+    policy = settings.policy
+
+    def find_name() -> str:
+        name = build_user_name(claims, issuer=issuer, policy=policy)
+        return f"{policy.user_claim} makes the user {show(name)}"
+
+    def find_groups() -> str:
+        if policy.group_claim is None:
+            return "are not read"
+        groups = build_groups(claims, issuer=issuer, policy=policy)
+        return f"{policy.group_claim} makes {show(sorted(groups))}"
+
+    required = [requirement.name for requirement in policy.required_claims]
+    return [
+        _check("user name", find_name),
+        _check("groups", find_groups),
+        _check(
+            "required claims",
+            lambda: check_required(claims, policy.required_claims),
+            f"{', '.join(required)} as required" if required else "there are none",
+        ),
+    ]
+
+
+def find_answer(steps: Sequence[Step]) -> KMSError | None:
+    """The error with which a server answers; None where it accepts the token.
+
+    That is the first one, as steps come in the server's order. But where the key is unknown, the claims are looked
+    at before the issuer's keys are fetched again.
+    """
+    failed = [step for step in steps if step.error is not None]
+    if not failed:
+        return None
+    if (
+        isinstance(failed[0].error, UnknownKey)
+        and failed[1:]
+        and failed[1].name in _BEFORE_A_REFRESH
+    ):
+        return failed[1].error
+    return failed[0].error
+
+
+#: The steps of `claims.check_claims`.
+_BEFORE_A_REFRESH = ("times", "audience", "subject")
+
+
+def list_counting_claims(reading: Reading, settings: TrustSettings) -> dict[str, str]:
+    """{name: value as text} of the claims that decide anything here, and are in the token."""
+    if reading.unverified is None:
+        return {}
+    policy, claims = settings.policy, reading.unverified.claims
+    names = ["iss", "exp", "nbf", "iat", "aud", "sub", policy.user_claim]
+    names += ["email_verified"] if policy.user_claim == "email" else []
+    names += [policy.group_claim] if policy.group_claim is not None else []
+    names += [requirement.name for requirement in policy.required_claims]
+    return {show_name(name): show(claims[name]) for name in names if name in claims}
+
+
+def skip(name: str) -> Step:
+    """A check that cannot be made, as one before it failed."""
+    return Step(name, "cannot be checked without that", is_made=False)
+
+
+def show(value: object) -> str:
+    """A value of the token as JSON, cut, on one line."""
+    return make_printable(cut(json.dumps(value, ensure_ascii=False), _MAX_SHOWN))
+
+
+def show_name(name: str) -> str:
+    return make_printable(cut(name, _MAX_SHOWN))
+
+
+def _check(name: str, check: Callable[[], object], text: str = "") -> Step:
+    """The step of a check. text: what it found; without one, the check returns it."""
+    try:
+        found = check()
+    except AuthenticationError as exc:
+        return Step(name, exc.detail, exc)
+    return Step(name, text or str(found))
+
+
+def _show_type(typ: str | None) -> str:
+    return "a header without typ" if typ is None else show(typ)
+
+
+def _show_times(claims: Mapping[str, Any]) -> str:
+    shown = [
+        f"{name} {_show_time(claims[name])}" for name in ("exp", "nbf", "iat") if name in claims
+    ]
+    return ", ".join(shown)  # fmt: skip
+
+
+def _show_time(value: Any) -> str:
+    try:
+        return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (TypeError, ValueError, OverflowError, OSError):
+        return show(value)

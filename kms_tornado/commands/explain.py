@@ -1,0 +1,181 @@
+"""`kms-tornado explain TOKEN|-`: which check of this configuration a token passes or fails, and what would change that.
+
+Asks no server. The issuer's keys are fetched as the server would, or read from a file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from .. import errors
+from ..auth.compact import MAX_TOKEN_LENGTH
+from ..auth.explaining import (
+    Reading,
+    Step,
+    explain_claims,
+    explain_keys,
+    explain_reading,
+    find_answer,
+    list_counting_claims,
+    show,
+    skip,
+)
+from ..auth.issuer import TrustedIssuer, TrustSettings
+from ..auth.key_source import KeySource
+from ..auth.keyset import KeySet
+from ..errors import AuthenticationError, ConfigurationError, KeySetError, KMSError
+from ..web.bearer.jwks_fetch import JWKSFetch
+from ..wording import make_printable
+from .running import CommandContext
+
+#: Class of the error, or (step, class) → what would have to change. Filled in from `_collect_facts`.
+ADVICE: Mapping[type[KMSError] | tuple[str, type[KMSError]], str] = {
+    errors.MalformedToken: "give the JWT itself, whole: three parts with dots between them; a token without dots "
+    "is one that its issuer alone can read",
+    errors.AlgorithmNotAllowed: "have the issuer sign with one of {algorithms}, or allow {alg} by --jwt-algorithms",
+    ("key", errors.AlgorithmNotAllowed): "the issuer publishes no key for {alg}: look at its key set",
+    errors.WrongTokenType: "send an access token; if it is one, add its type to --jwt-token-types",
+    errors.UnknownIssuer: "if tokens of {iss} are to be accepted, configure it exactly so (--jwt-issuer-uri, "
+    "--jwt-auth-provider); configured are {issuers}",
+    errors.UnknownKey: "get a new token; if this one is new, the issuer publishes its keys elsewhere (--jwks-uri)",
+    errors.BadSignature: "get the token anew from the issuer: it was changed, or another key signed it",
+    errors.MissingClaim: "have the issuer put the claim into its tokens",
+    ("times", errors.MissingClaim): "have the issuer put exp into its tokens, and iat where --jwt-max-age is set",
+    ("subject", errors.MissingClaim): "have the issuer put sub in, or name another claim by --jwt-user-claim",
+    ("user name", errors.MissingClaim): "have the issuer put {user_claim} in, or name another claim by "
+    "--jwt-user-claim",
+    errors.InvalidClaim: "have the issuer write the claim as RFC 7519 §4.1 has it",
+    ("user name", errors.InvalidClaim): "name a claim by --jwt-user-claim that is a name of 1 to 255 characters",
+    errors.InvalidUserName: "name another claim by --jwt-user-claim, or give the user another name at the issuer",
+    errors.TooManyGroups: "have the issuer put those groups alone into the token that are of use here",
+    errors.ExpiredToken: "get a new token; if this one is new, compare the clocks (--jwt-leeway is {leeway} s)",
+    errors.TokenNotYetValid: "compare the clocks of the issuer and of this machine (--jwt-leeway is {leeway} s)",
+    errors.TokenTooOld: "get a new token, or accept older ones (--jwt-max-age is {max_age} s)",
+    errors.WrongAudience: "ask the issuer for a token for {audiences}, or accept what it is for by --jwt-audience",
+    errors.UnverifiedEmail: "have the issuer verify the address; --jwt-allow-unverified-email takes any",
+    errors.InsufficientScope: "the token is good; its holder needs {required} at the issuer (--jwt-required-claim)",
+    errors.KeySetError: "mend that, or name a file that has the keys: --keys FILE",
+}  # fmt: skip
+
+
+async def run(context: CommandContext) -> int:
+    trust = context.settings.trust
+    if trust is None:
+        raise ConfigurationError(
+            "there is no issuer to trust, so there is nothing that a token is compared with",
+            "trust",
+        )
+    token = _read_token(context.arguments["token"])
+    reading = explain_reading(token, trust)
+    _print_token(reading, trust)
+    steps = [
+        *reading.steps,
+        *await _explain_keys(reading, trust, context.arguments["keys"]),
+        *explain_claims(reading, trust, now=time.time()),
+    ]
+    facts = _collect_facts(reading, trust)
+    for step in steps:
+        _print_step(step, facts)
+    answer = find_answer(steps)
+    print(f"\n{_describe_answer(answer)}")
+    return 0 if answer is None else 1
+
+
+def _read_token(argument: str) -> str:
+    """The token of the argument, or of stdin for ``-``. Raises ConfigurationError where there is none."""
+    if argument != "-":
+        print(
+            "kms-tornado: warning: other users of this machine see arguments, and the shell keeps them; "
+            "`explain -` reads the token from stdin",
+            file=sys.stderr,
+        )
+    # A token that is too long is told so, whatever follows in it.
+    octets = sys.stdin.buffer.read(4 * MAX_TOKEN_LENGTH) if argument == "-" else argument.encode()
+    text = octets.decode("utf-8", "replace").strip()
+    scheme, _, rest = text.partition(" ")
+    token = rest.strip() if scheme.lower() == "bearer" else text
+    if not token:
+        raise ConfigurationError("there is no token on stdin" if argument == "-" else "it is empty")
+    return token
+
+
+async def _explain_keys(reading: Reading, trust: TrustSettings, file: Path | None) -> list[Step]:
+    if reading.issuer is None:
+        return [] if reading.unverified is None else [skip("key"), skip("signature")]
+    issuer = reading.issuer if file is None else _with_keys_of(reading.issuer, file)
+    try:
+        key_set = await _load_keys(issuer, trust)
+    except KeySetError as exc:
+        return [Step("key", make_printable(str(exc)), exc), skip("signature")]
+    return explain_keys(reading, key_set)
+
+
+def _with_keys_of(issuer: TrustedIssuer, file: Path) -> TrustedIssuer:
+    return dataclasses.replace(issuer, jwks_uri=file.absolute().as_uri())
+
+
+async def _load_keys(issuer: TrustedIssuer, trust: TrustSettings) -> KeySet:
+    """As the server does at its start. Raises KeySetError."""
+    fetch = JWKSFetch(trust.refresh)
+    fetch.open()
+    try:
+        async with asyncio.timeout(trust.refresh.timeout_s):
+            loaded = await KeySource(issuer, fetch, timeout_s=trust.refresh.timeout_s).load()
+    except TimeoutError:
+        raise KeySetError("no complete answer in time (--jwks-timeout)", "timeout") from None
+    finally:
+        fetch.close()
+    return loaded.key_set
+
+
+def _print_token(reading: Reading, trust: TrustSettings) -> None:
+    if reading.unverified is None:
+        return
+    header = reading.unverified.header
+    print(f"header   alg {show(header.alg)}, kid {show(header.kid)}, typ {show(header.typ)}")
+    counting = list_counting_claims(reading, trust)
+    for name, value in counting.items():
+        print(f"claim    {name} {value}")
+    others = len(reading.unverified.claims) - len(counting)
+    print(f"claims   {others} more, which decide nothing here\n")
+
+
+def _print_step(step: Step, facts: Mapping[str, str]) -> None:
+    mark = "FAILED" if step.error is not None else "passed" if step.is_made else "  -   "
+    print(f"{mark}  {step.name}: {step.text}")
+    if step.error is not None:
+        print(f"        to pass: {advise(step.name, step.error).format_map(facts)}")
+
+
+def advise(step: str, error: KMSError) -> str:
+    """What would have to change, with places for facts."""
+    return ADVICE.get((step, type(error))) or ADVICE[type(error)]
+
+
+def _collect_facts(reading: Reading, trust: TrustSettings) -> dict[str, str]:
+    policy, unverified = trust.policy, reading.unverified
+    audiences = reading.issuer.audiences if reading.issuer is not None else ()
+    return {
+        "algorithms": " ".join(sorted(policy.algorithms)),
+        "alg": "" if unverified is None else show(unverified.header.alg),
+        "iss": "" if unverified is None else show(unverified.claims.get("iss")),
+        "issuers": ", ".join(show(issuer.uri) for issuer in trust.issuers),
+        "audiences": " or ".join(map(show, sorted(audiences))),
+        "user_claim": policy.user_claim,
+        "leeway": f"{policy.leeway_s:g}",
+        "max_age": f"{policy.max_age_s:g}" if policy.max_age_s is not None else "",
+        "required": ", ".join(f"{each.name}={show(each.value)}" for each in policy.required_claims),
+    }
+
+
+def _describe_answer(error: KMSError | None) -> str:
+    if error is None:
+        return "accepted"
+    if isinstance(error, AuthenticationError):
+        return f"refused: {error.status} {error.code}: {error}"
+    return "not decided: the issuer's keys cannot be had; a server that has none answers 503"
