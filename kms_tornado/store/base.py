@@ -150,6 +150,14 @@ def make_unavailable(detail: str, cause: str = "out of reach") -> Unavailable:
     return Unavailable("the database is out of reach", detail=detail, cause=cause)
 
 
+def make_fault() -> RuntimeError:
+    """The error for one of those who wait for a writer that failed by a fault of its own: no 503, but 500.
+
+    The writer logs the fault, with its traceback.
+    """
+    return RuntimeError("the database writer failed; the line before says why")
+
+
 #: The detail of every call on a store before `start` or after `stop`.
 NOT_OPEN = "the store is not open"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,12 +12,9 @@ from ..sql.changes import collect_uids
 from ..sql.commits import Commit, GroupCommit, Job, join_commits
 from ..sql.statements import Runner
 from .additions import AdditionWriter, Contended, NotAdded, prepare_addition
-from .errors import translate_error
 from .queue import Keys, Waiting, collect_keys
 from .transaction import LockedOut
 from .transactions import TransactionRunner
-
-_log = logging.getLogger(__name__)
 
 #: The jobs whose changes are known.
 COMMITS = (Commit, GroupCommit)
@@ -51,11 +47,14 @@ class BatchWriter:
         commits = [waiting.job for waiting in batch if isinstance(waiting.job, COMMITS)]
         try:
             prepared = await prepare_addition(commits)
+        except Exception:  # a value without a code, or a fault: running each alone shows whose
+            return await self._add_parts(batch, lock_timeout_ms)
+        try:
             await self._adder.add(prepared, lock_timeout_ms=lock_timeout_ms)
         except Contended:
             if not await self._try_together(_join_all(commits), batch, lock_timeout_ms):
                 return await self._add_parts(batch, lock_timeout_ms)
-        except (NotAdded, UnicodeEncodeError, OverflowError):  # half a character has no code
+        except NotAdded:
             return await self._add_parts(batch, lock_timeout_ms)
         for waiting in batch:
             waiting.resolve()
@@ -102,9 +101,8 @@ class BatchWriter:
         except _REFUSALS as exc:
             waiting.resolve(error=exc)
             return waiting.keys
-        except Exception as exc:  # a fault in the job: its caller would wait for ever
-            _log.exception("unexpected error in the database writer")
-            waiting.resolve(error=translate_error(exc))
+        except Exception as exc:  # a fault in the job: its caller logs it, and answers 500
+            waiting.resolve(error=exc)
             return waiting.keys
         waiting.resolve(result=result)
         return _NO_KEYS

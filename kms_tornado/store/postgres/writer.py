@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from ...errors import Unavailable
-from ..base import NOT_OPEN, make_unavailable
+from ..base import NOT_OPEN, make_fault, make_unavailable
 from ..sql.commits import Job
 from . import engine as connections
 from .additions import AdditionWriter
@@ -136,11 +136,10 @@ class PostgresWriter:
                     await self._set_apart(queue, batch, exc)
             except Unavailable as exc:
                 _fail(batch, exc)
-            except (
-                Exception
-            ) as exc:  # the edge of the task: otherwise the callers would wait for ever
+            except Exception:  # the edge of the task: otherwise the callers would wait for ever
                 _log.exception("unexpected error in the database writer")
-                _fail(batch, translate_error(exc))
+                for waiting in batch:
+                    waiting.resolve(error=make_fault())
             finally:
                 queue.finish(batch)
 

@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy import exc as errors
 
 from ...errors import InvalidField, Unavailable
-from ..base import make_unavailable
+from ..base import make_fault
 from ..sql.commits import Commit, Job, join_commits
 from ..sql.statements import DATABASE_ERRORS, DriverRunner, Runner
 from .database_file import SQLiteFile, translate_error
@@ -138,11 +138,11 @@ class SQLiteWriter:
             self._fail(batch, exc)
         except DATABASE_ERRORS as exc:
             self._fail(batch, translate_error(exc))
-        except (
-            Exception
-        ) as exc:  # the edge of the thread: otherwise the callers would wait for ever
+        except Exception:  # the edge of the thread: otherwise the callers would wait for ever
             _log.exception("unexpected error in the database writer")
-            self._fail(batch, make_unavailable(type(exc).__name__))
+            self._drop_connection()
+            for waiting in batch:
+                waiting.error = make_fault()
         else:
             self._erased = self._erased or any(
                 waiting.erases and waiting.error is None for waiting in batch
