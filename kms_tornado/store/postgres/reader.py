@@ -11,13 +11,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ...errors import Unavailable
-from ..base import NOT_OPEN, make_unavailable
+from ..base import make_unavailable
 from ..health import PoolLoad
 from ..sql.statements import NO_VALUES, Prepared, Rows, Values
 from . import engine as connections
 from .connector import Connector
 from .engine import reply_within
 from .errors import Meaning, judge_error, load_driver_error, translate_error
+from .idle_connections import IdleConnections
 
 if TYPE_CHECKING:
     import psycopg
@@ -38,9 +39,7 @@ class PostgresReader:
         self._size = size
         self._turns = asyncio.Semaphore(size)
         self._in_use = self._waiting = 0
-        #: A stack: the connection used last is used next, as it has prepared the most statements.
-        self._idle: list[psycopg.AsyncConnection[Any]] = []
-        self._is_open = True
+        self._idle = IdleConnections(connector)
         self._driver_error = load_driver_error()
 
     async def fetch_rows(self, statement: Prepared, values: Values) -> Rows:
@@ -64,8 +63,7 @@ class PostgresReader:
         return PoolLoad(self._size, self._in_use, len(self._idle), self._waiting)
 
     async def close(self) -> None:
-        self._is_open = False
-        await self._close_idle()
+        await self._idle.close()
 
     async def _fetch_within(self, seconds: float, statement: Prepared, values: Values) -> Rows:
         end = asyncio.get_running_loop().time() + seconds
@@ -94,7 +92,7 @@ class PostgresReader:
         lost = 0
         for attempt in range(1, _ATTEMPTS + 1):
             time_left = _measure_from(end)
-            connection = await self._take(time_left())
+            connection = await self._idle.take(within_s=time_left())
             try:
                 return await self._run_on(connection, statement, values, time_left())
             except _Failure as exc:
@@ -120,39 +118,19 @@ class PostgresReader:
                 meaning = judge_error(exc)
                 if meaning is Meaning.RECONNECT:  # probably the others are of no use either
                     self._connector.drop_all(because_of=connection)
-                await self._give_back(connection)
+                await self._idle.give_back(connection)
                 if meaning is Meaning.BAD_VALUE:
                     return ()
                 if isinstance(exc, (self._driver_error, OSError)):
                     if reply.was_late:  # the idle ones are not heard from either
-                        await self._close_idle()
+                        await self._idle.drop()
                         raise make_unavailable(
                             f"no answer within {seconds:.3g} s", "timeout"
                         ) from None
                     raise _Failure(meaning, translate_error(exc)) from None
                 raise
-        await self._give_back(connection)
+        await self._idle.give_back(connection)
         return rows
-
-    async def _take(self, seconds: float) -> psycopg.AsyncConnection[Any]:
-        while self._idle:
-            connection = self._idle.pop()
-            if self._connector.is_current(connection):
-                return connection
-            await connection.close()
-        if not self._is_open:
-            raise make_unavailable(NOT_OPEN)
-        return await self._connector.open(within_s=seconds)
-
-    async def _give_back(self, connection: psycopg.AsyncConnection[Any]) -> None:
-        if self._is_open and self._connector.is_usable(connection):
-            self._idle.append(connection)
-        else:
-            await connection.close()
-
-    async def _close_idle(self) -> None:
-        while self._idle:
-            await self._idle.pop().close()
 
 
 def _measure_from(end: float) -> Callable[[], float]:

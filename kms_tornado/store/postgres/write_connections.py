@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from ..base import NOT_OPEN, make_unavailable
 from . import engine as connections
 from .connector import Connector
 from .engine import cut_off, reply_within
 from .errors import load_driver_error, translate_error
+from .idle_connections import IdleConnections
 from .transaction import ConnectionLost
 
 if TYPE_CHECKING:
@@ -24,10 +24,8 @@ class WriteConnections:
     def __init__(self, connector: Connector, *, size: int) -> None:
         self._connector = connector
         self._turns = asyncio.Semaphore(size)
-        #: A stack: the connection used last is used next, and those that nobody needs stay below.
-        self._idle: list[psycopg.AsyncConnection[Any]] = []
+        self._idle = IdleConnections(connector)
         self._in_use: set[psycopg.AsyncConnection[Any]] = set()
-        self._is_open = True
         self._driver_error = load_driver_error()
 
     @asynccontextmanager
@@ -42,7 +40,7 @@ class WriteConnections:
         except TimeoutError as exc:
             raise translate_error(exc) from None
         try:
-            connection = await self._take()
+            connection = await self._idle.take(within_s=connections.OPEN_TIMEOUT_S)
             self._in_use.add(connection)
             try:
                 yield connection
@@ -58,41 +56,22 @@ class WriteConnections:
 
     def cut_all(self) -> None:
         """End the transactions that are under way, and let none begin."""
-        self._is_open = False
+        self._idle.is_open = False
         for connection in self._in_use:
             cut_off(connection)
 
     async def close(self) -> None:
-        self._is_open = False
-        await self._close_idle()
-
-    async def _take(self) -> psycopg.AsyncConnection[Any]:
-        while self._idle:
-            connection = self._idle.pop()
-            if self._connector.is_current(connection):
-                return connection
-            await connection.close()
-        if not self._is_open:
-            raise make_unavailable(NOT_OPEN)
-        return await self._connector.open(within_s=connections.OPEN_TIMEOUT_S)
+        await self._idle.close()
 
     async def _give_back(self, connection: psycopg.AsyncConnection[Any]) -> None:
-        if (
-            connection.closed
-        ):  # lost or cut as it was silent, and the idle ones are not heard from either
-            await self._close_idle()
+        # Lost, or cut as it was silent: the idle ones are not heard from either.
+        if connection.closed:
+            await self._idle.drop()
             return
-        if self._is_open and connection.info.transaction_status.name in {"INTRANS", "INERROR"}:
+        if self._idle.is_open and connection.info.transaction_status.name in {"INTRANS", "INERROR"}:
             try:
                 with reply_within(connection, connections.REPLY_TIMEOUT_S):
                     await connection.rollback()  # psycopg forgets what it took for prepared, too
             except (self._driver_error, OSError):  # lost, which rolls back as well
                 pass
-        if self._is_open and self._connector.is_usable(connection):
-            self._idle.append(connection)
-        else:
-            await connection.close()
-
-    async def _close_idle(self) -> None:
-        while self._idle:
-            await self._idle.pop().close()
+        await self._idle.give_back(connection)
