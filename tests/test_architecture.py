@@ -137,6 +137,7 @@ EMBEDDED = (
 )
 
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
+_NAMES = frozenset(module.as_posix() for module in MODULES)
 
 
 def part_of(module: Path) -> str:
@@ -216,15 +217,18 @@ def test_every_module_says_what_it_owns() -> None:
 
 def module_named(name: tuple[str, ...]) -> Path | None:
     """The module that a dotted name stands for; None where it is none of ours."""
-    path = Path(*name[1:])
-    for candidate in (path.with_suffix(".py") if name[1:] else path, path / "__init__.py"):
-        if candidate in MODULES:
-            return candidate
-    return None
+    path = "/".join(name[1:])
+    candidates = (f"{path}.py", f"{path}/__init__.py" if path else "__init__.py")
+    return next((Path(candidate) for candidate in candidates if candidate in _NAMES), None)
 
 
-def imported_modules(module: Path) -> Iterator[Path]:
+@functools.cache
+def imported_modules(module: Path) -> frozenset[Path]:
     """The modules of ours that are loaded together with this one."""
+    return frozenset(_imported_modules(module))
+
+
+def _imported_modules(module: Path) -> Iterator[Path]:
     package = ("kms_tornado", *module.parts[:-1])
     for node in parsed(module).body:
         if not isinstance(node, ast.ImportFrom):
@@ -240,10 +244,7 @@ def imported_modules(module: Path) -> Iterator[Path]:
 
 
 def test_no_modules_import_one_another_in_a_circle() -> None:
-    graph = {
-        module: {imported for imported in imported_modules(module) if imported != module}
-        for module in MODULES
-    }
+    graph = {module: imported_modules(module) - {module} for module in MODULES}
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as exc:

@@ -118,16 +118,16 @@ def test_altered_data_in_parts_gives_nothing_at_all(alice, algorithm, fault):
 )  # fmt: skip
 @pytest.mark.parametrize("step", [7, 16, 1280])
 def test_bare_modes_work_in_parts_in_both_directions(carol, algorithm, mode, padding, step):
-    key = carol.create(algorithm=algorithm, bits=192)
+    key, data = carol.create(algorithm=algorithm, bits=192), DATA[: 48 * step]
     how = parameters(mode=mode, padding=padding)
-    answers = in_parts(carol, "Encrypt", key, pieces(DATA, step), how)
+    answers = in_parts(carol, "Encrypt", key, pieces(data, step), how)
     ciphertext = b"".join(each.octets("Data") for each in answers)
     iv = answers[0].get("IvCounterNonce")
     ivs = [] if iv is None else [octets("IvCounterNonce", bytes.fromhex(iv))]
     whole = carol.do("Decrypt", uid(key), octets("Data", ciphertext), how, *ivs)
-    assert whole.octets("Data") == DATA
+    assert whole.octets("Data") == data
     answers = in_parts(carol, "Decrypt", key, pieces(ciphertext, step), how, *ivs)
-    assert b"".join(each.octets("Data") for each in answers) == DATA
+    assert b"".join(each.octets("Data") for each in answers) == data
 
 
 @pytest.mark.parametrize("step", [1, 64, 100])

@@ -157,83 +157,79 @@ STOCK = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("wanted", "expected"),
-    [
-        pytest.param(ObjectFilter(), "aes-256 aes-128 chacha secret revoked", id="anything"),
-        pytest.param(ObjectFilter(tags=frozenset({"invoices"})), "aes-256 aes-128", id="a tag"),
-        pytest.param(ObjectFilter(tags=frozenset({"invoices", "old"})), "aes-128", id="two tags"),
-        pytest.param(ObjectFilter(tags=frozenset({"absent"})), "", id="an unknown tag"),
-        pytest.param(ObjectFilter(tags=frozenset({"\ud800"})), "", id="a tag that cannot be"),
-        pytest.param(seeking(unique_identifier="chacha"), "chacha", id="an identifier"),
-        pytest.param(seeking(unique_identifier="bobs"), "", id="another user's identifier"),
-        pytest.param(seeking(object_type=ObjectType.SECRET_DATA), "secret", id="a type"),
-        pytest.param(
-            seeking(cryptographic_algorithm=CryptographicAlgorithm.CHACHA20),
-            "chacha",
-            id="an algorithm",
+#: What is asked for → the filter, and the identifiers of what matches.
+MATCHES = {
+    "anything": (ObjectFilter(), "aes-256 aes-128 chacha secret revoked"),
+    "a tag": (ObjectFilter(tags=frozenset({"invoices"})), "aes-256 aes-128"),
+    "two tags": (ObjectFilter(tags=frozenset({"invoices", "old"})), "aes-128"),
+    "an unknown tag": (ObjectFilter(tags=frozenset({"absent"})), ""),
+    "a tag that cannot be": (ObjectFilter(tags=frozenset({"\ud800"})), ""),
+    "an identifier": (seeking(unique_identifier="chacha"), "chacha"),
+    "another user's identifier": (seeking(unique_identifier="bobs"), ""),
+    "a type": (seeking(object_type=ObjectType.SECRET_DATA), "secret"),
+    "an algorithm": (seeking(cryptographic_algorithm=CryptographicAlgorithm.CHACHA20), "chacha"),
+    "a length": (seeking(cryptographic_length=128), "aes-128"),
+    "a length that cannot be": (seeking(cryptographic_length=2**70), ""),
+    "a length of zero": (seeking(cryptographic_length=0), ""),
+    "one usage": (seeking(cryptographic_usage_mask=0x04), "aes-256 aes-128 revoked"),
+    "two usages": (seeking(cryptographic_usage_mask=0x30), "aes-256 revoked"),
+    "one usage too many": (seeking(cryptographic_usage_mask=0x31), ""),
+    "raw": (seeking(key_format_type=KeyFormatType.RAW), "aes-256 aes-128 revoked"),
+    "one state": (ObjectFilter(states=frozenset({State.DEACTIVATED})), "revoked"),
+    "two states": (
+        ObjectFilter(states=frozenset({State.DEACTIVATED, State.DESTROYED})),
+        "revoked destroyed",
+    ),
+    "no state": (ObjectFilter(states=frozenset()), ""),
+    "all at once": (
+        seeking(
+            tags=frozenset({"_kk"}),
+            object_type=ObjectType.SYMMETRIC_KEY,
+            cryptographic_algorithm=CryptographicAlgorithm.AES,
+            cryptographic_length=256,
+            cryptographic_usage_mask=0x0C,
+            states=frozenset({State.ACTIVE}),
         ),
-        pytest.param(seeking(cryptographic_length=128), "aes-128", id="a length"),
-        pytest.param(seeking(cryptographic_length=2**70), "", id="a length that cannot be"),
-        pytest.param(seeking(cryptographic_length=0), "", id="a length of zero"),
-        pytest.param(
-            seeking(cryptographic_usage_mask=0x04), "aes-256 aes-128 revoked", id="one usage"
-        ),
-        pytest.param(seeking(cryptographic_usage_mask=0x30), "aes-256 revoked", id="two usages"),
-        pytest.param(seeking(cryptographic_usage_mask=0x31), "", id="one usage too many"),
-        pytest.param(
-            seeking(key_format_type=KeyFormatType.RAW), "aes-256 aes-128 revoked", id="raw"
-        ),
-        pytest.param(
-            ObjectFilter(states=frozenset({State.DEACTIVATED})), "revoked", id="one state"
-        ),
-        pytest.param(
-            ObjectFilter(states=frozenset({State.DEACTIVATED, State.DESTROYED})),
-            "revoked destroyed",
-            id="two states",
-        ),
-        pytest.param(ObjectFilter(states=frozenset()), "", id="no state"),
-        pytest.param(
-            seeking(
-                tags=frozenset({"_kk"}),
-                object_type=ObjectType.SYMMETRIC_KEY,
-                cryptographic_algorithm=CryptographicAlgorithm.AES,
-                cryptographic_length=256,
-                cryptographic_usage_mask=0x0C,
-                states=frozenset({State.ACTIVE}),
-            ),
-            "aes-256",
-            id="all at once",
-        ),
-    ],
-)
-def test_locate_finds_what_matches_in_all(place, wanted, expected):
+        "aes-256",
+    ),
+}
+
+
+def test_locate_finds_what_matches_in_all(place):
     async def body(store):
         await store.commit([Insert(each) for each in STOCK])
-        return await locate(store, LocateSearch(wanted, principal=ALICE, offset=0, maximum=100))
+        searches = {
+            name: LocateSearch(wanted, principal=ALICE, offset=0, maximum=100)
+            for name, (wanted, _) in MATCHES.items()
+        }
+        return {name: await locate(store, search) for name, search in searches.items()}
 
-    total, found = with_store(place, body)
-    assert (total, sorted(found)) == (len(expected.split()), sorted(expected.split()))
+    found = {name: (total, sorted(uids)) for name, (total, uids) in with_store(place, body).items()}
+    split = {name: sorted(expected.split()) for name, (_, expected) in MATCHES.items()}
+    assert found == {name: (len(expected), expected) for name, expected in split.items()}
 
 
-@pytest.mark.parametrize(
-    ("offset", "maximum", "expected"),
-    [
-        pytest.param(0, 3, ["9", "8", "7"], id="the first page"),
-        pytest.param(3, 3, ["6", "5", "4"], id="the second page"),
-        pytest.param(9, 3, ["0"], id="the last page"),
-        pytest.param(10, 3, [], id="past the end"),
-        pytest.param(2**70, 3, [], id="far past the end"),
-        pytest.param(0, 0, [], id="nothing wanted"),
-        pytest.param(0, -1, [], id="less than nothing wanted"),
-        pytest.param(-1, 1, ["9"], id="before the start"),
-    ],
-)
-def test_locate_pages_and_always_tells_the_number_of_all(place, offset, maximum, expected):
+#: Which page → its offset, its length, and what is on it.
+PAGES = {
+    "the first page": (0, 3, ["9", "8", "7"]),
+    "the second page": (3, 3, ["6", "5", "4"]),
+    "the last page": (9, 3, ["0"]),
+    "past the end": (10, 3, []),
+    "far past the end": (2**70, 3, []),
+    "nothing wanted": (0, 0, []),
+    "less than nothing wanted": (0, -1, []),
+    "before the start": (-1, 1, ["9"]),
+}
+
+
+def test_locate_pages_and_always_tells_the_number_of_all(place):
     async def body(store):
         await store.commit([Insert(an_object(str(n), created_at=n)) for n in range(10)])
-        return await locate(
-            store, LocateSearch(ObjectFilter(), principal=ALICE, offset=offset, maximum=maximum)
-        )
+        searches = {
+            name: LocateSearch(ObjectFilter(), principal=ALICE, offset=offset, maximum=maximum)
+            for name, (offset, maximum, _) in PAGES.items()
+        }
+        return {name: await locate(store, search) for name, search in searches.items()}
 
-    assert with_store(place, body) == (10, expected)
+    expected = {name: (10, page) for name, (_, _, page) in PAGES.items()}
+    assert with_store(place, body) == expected

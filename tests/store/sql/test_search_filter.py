@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from kms_tornado.domain import dates
 from kms_tornado.domain.search import LocateSearch, ObjectFilter, TagSearch
 from kms_tornado.kmip.attributes import Attributes
 from kms_tornado.kmip.enums import (
@@ -307,39 +308,40 @@ def dated(state, activation, deactivation):
     return an_object(f"{state.name}-{activation}-{deactivation}", state=state, attributes=dates)
 
 
-@pytest.mark.parametrize(
-    ("one", "at_10"),
-    [
-        pytest.param(dated(State.PRE_ACTIVE, None, None), State.PRE_ACTIVE, id="no dates"),
-        pytest.param(dated(State.PRE_ACTIVE, 11, None), State.PRE_ACTIVE, id="to be activated"),
-        pytest.param(dated(State.PRE_ACTIVE, 10, None), State.ACTIVE, id="activated"),
-        pytest.param(dated(State.PRE_ACTIVE, 10, 11), State.ACTIVE, id="not over yet"),
-        pytest.param(dated(State.PRE_ACTIVE, 9, 10), State.DEACTIVATED, id="over"),
-        pytest.param(dated(State.PRE_ACTIVE, None, 10), State.PRE_ACTIVE, id="never activated"),
-        pytest.param(dated(State.ACTIVE, None, 10), State.DEACTIVATED, id="active and over"),
-        pytest.param(dated(State.ACTIVE, 11, 11), State.ACTIVE, id="active before its time"),
-        pytest.param(dated(State.COMPROMISED, 9, 9), State.COMPROMISED, id="compromised"),
-        pytest.param(dated(State.DESTROYED, 9, None), State.DESTROYED, id="destroyed"),
-    ],
-)
-def test_dates_that_have_passed_count_for_the_state(place, one, at_10):
-    from kms_tornado.domain import dates
+#: What becomes of its dates → an object, and its state at 10.
+DATED = {
+    "no dates": (dated(State.PRE_ACTIVE, None, None), State.PRE_ACTIVE),
+    "to be activated": (dated(State.PRE_ACTIVE, 11, None), State.PRE_ACTIVE),
+    "activated": (dated(State.PRE_ACTIVE, 10, None), State.ACTIVE),
+    "not over yet": (dated(State.PRE_ACTIVE, 10, 11), State.ACTIVE),
+    "over": (dated(State.PRE_ACTIVE, 9, 10), State.DEACTIVATED),
+    "never activated": (dated(State.PRE_ACTIVE, None, 10), State.PRE_ACTIVE),
+    "active and over": (dated(State.ACTIVE, None, 10), State.DEACTIVATED),
+    "active before its time": (dated(State.ACTIVE, 11, 11), State.ACTIVE),
+    "compromised": (dated(State.COMPROMISED, 9, 9), State.COMPROMISED),
+    "destroyed": (dated(State.DESTROYED, 9, None), State.DESTROYED),
+}
 
-    assert dates.state_at(one, 10) is at_10
+
+def test_dates_that_have_passed_count_for_the_state(place):
+    assert {name: dates.state_at(one, 10) for name, (one, _) in DATED.items()} == {
+        name: at_10 for name, (_, at_10) in DATED.items()
+    }
 
     async def body(store):
-        await store.commit([Insert(one)])
+        await store.commit([Insert(one) for one, _ in DATED.values()])
         for state in State:
+            expected = {one.uid: one for one, at_10 in DATED.values() if at_10 is state}
             wanted = ObjectFilter(states=frozenset({state}))
-            total, _ = await locate(
-                store, LocateSearch(wanted, principal=ALICE, offset=0, maximum=9, now=10)
+            total, found = await locate(
+                store, LocateSearch(wanted, principal=ALICE, offset=0, maximum=99, now=10)
             )
-            assert total == (state is at_10)
+            assert (total, set(found)) == (len(expected), set(expected)), state
             tagged = await store.find_tagged(
                 TagSearch(frozenset({"_kk"}), principal=ALICE, states=frozenset({state}), now=10)
             )
-            is_listed = state is at_10 and state is not State.DESTROYED
-            assert tagged == ([one] if is_listed or state is at_10 else [])
+            assert {each.uid: each for each in tagged} == expected, state
+            assert len(tagged) == len(expected), state
 
     with_store(place, body)
 
@@ -360,16 +362,22 @@ def test_no_value_is_taken_for_sql(place, hostile):
     )
     one = an_object("one", attributes=same)
     held = {each.name: getattr(same, each.name) for each in dataclasses.fields(Attributes)}
-    assert located(place, [other, one], seeking(**held)) == "one"
-    assert located(place, [], seeking(unique_identifier=hostile)) == ""
-    assert located(place, [], seeking(comment="plain")) == "other"
+
+    async def body(store):
+        await store.commit([Insert(other), Insert(one)])
+        assert await found_in(store, seeking(**held)) == "one"
+        assert await found_in(store, seeking(unique_identifier=hostile)) == ""
+        assert await found_in(store, seeking(comment="plain")) == "other"
+
+    with_store(place, body)
 
 
 def test_object_types_are_told_apart(place):
-    stock = [an_object(each.name, object_type=each) for each in ObjectType]
-    for each in ObjectType:
-        assert located(place, stock, seeking(object_type=each)) == each.name
-        stock = []
+    async def body(store):
+        await store.commit([Insert(an_object(each.name, object_type=each)) for each in ObjectType])
+        return {each: await found_in(store, seeking(object_type=each)) for each in ObjectType}
+
+    assert with_store(place, body) == {each: each.name for each in ObjectType}
 
 
 def shape_of(wanted, **asked):
