@@ -26,40 +26,43 @@ URI = Name("payroll", NameType.URI)
 LONG = "x" * 60_000
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "is_free"),
-    [
-        pytest.param(named("1", "a"), named("2", "a"), False, id="the same"),
-        pytest.param(named("1", "a", "b"), named("2", "c", "b"), False, id="one of several"),
-        pytest.param(named("1", LONG), named("2", LONG), False, id="long"),
-        pytest.param(named("1", "a\0"), named("2", "a\0"), False, id="with a null character"),
-        pytest.param(named("1", "a", state=State.DEACTIVATED), named("2", "a"), False, id="revoked"),
-        pytest.param(named("1", "a"), named("2", "b"), True, id="another"),
-        pytest.param(named("1", "a"), named("2", "A"), True, id="in capitals"),
-        pytest.param(named("1", "a"), named("2", "a "), True, id="with a blank"),
-        pytest.param(named("1", "%"), named("2", "_"), True, id="wildcards"),
-        pytest.param(named("1", LONG), named("2", LONG + "y"), True, id="another long one"),
-        pytest.param(named("1", "payroll"), named("2", URI), True, id="of another type"),
-        pytest.param(named("1", "a"), named("2", "a", owner=BOB), True, id="of another owner"),
-        pytest.param(named("1"), named("2"), True, id="none"),
-        pytest.param(
-            named("1", "a", state=State.DESTROYED), named("2", "a"), True, id="of the destroyed"
-        ),
-        pytest.param(
-            named("1", "a"), named("2", "a", state=State.DESTROYED), True, id="for the destroyed"
-        ),
-    ],
-)  # fmt: skip
-def test_a_name_is_unique_among_an_owners_objects(place, first, second, is_free):
+#: What the names of two objects are to each other → the objects, and whether there may be both.
+PAIRS = {
+    "the same": (named("1", "a"), named("2", "a"), False),
+    "one of several": (named("1", "a", "b"), named("2", "c", "b"), False),
+    "long": (named("1", LONG), named("2", LONG), False),
+    "with a null character": (named("1", "a\0"), named("2", "a\0"), False),
+    "revoked": (named("1", "a", state=State.DEACTIVATED), named("2", "a"), False),
+    "another": (named("1", "a"), named("2", "b"), True),
+    "in capitals": (named("1", "a"), named("2", "A"), True),
+    "with a blank": (named("1", "a"), named("2", "a "), True),
+    "wildcards": (named("1", "%"), named("2", "_"), True),
+    "another long one": (named("1", LONG), named("2", LONG + "y"), True),
+    "of another type": (named("1", "payroll"), named("2", URI), True),
+    "of another owner": (named("1", "a"), named("2", "a", owner=BOB), True),
+    "none": (named("1"), named("2"), True),
+    "of the destroyed": (named("1", "a", state=State.DESTROYED), named("2", "a"), True),
+    "for the destroyed": (named("1", "a"), named("2", "a", state=State.DESTROYED), True),
+}
+
+
+def test_a_name_is_unique_among_an_owners_objects(place):
+    """Each pair has owners and identifiers of its own."""
+
     async def body(store):
-        await store.commit([Insert(first)])
-        if not is_free:
-            with pytest.raises(NonUniqueName):
-                await store.commit([Insert(an_object("too")), Insert(second)])
-            assert await store.get("too") is None
-        else:
-            await store.commit([Insert(second)])
-        assert (await store.get(second.uid) is not None) is is_free
+        for case, (*pair, is_free) in PAIRS.items():
+            first, second = (
+                replace(each, uid=f"{case} {each.uid}", owner=f"{each.owner} {case}")
+                for each in pair
+            )
+            await store.commit([Insert(first)])
+            too = an_object(f"{case} too", owner=first.owner)
+            try:
+                await store.commit([Insert(too), Insert(second)])
+            except NonUniqueName:
+                assert not is_free, case
+            stored = [await store.get(each.uid) for each in (first, too, second)]
+            assert stored == [first, *((too, second) if is_free else (None, None))], case
 
     with_store(place, body)
 
