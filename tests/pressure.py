@@ -40,7 +40,7 @@ FILES = {
         "service/test_admission.py", "service/test_bytes_in_flight.py",
         "service/test_executor.py", "service/test_fair_queue.py", "service/test_limits.py",
         "service/test_loop_turns.py",
-        "store/sql/test_rows.py",
+        "store/postgres/test_runner.py", "store/sql/test_rows.py",
         "web/test_admission.py", "web/test_busy.py", "web/test_bytes_in_flight.py",
         "web/test_paced.py",
     ),
