@@ -51,6 +51,7 @@ setup(
         "urllib3>=2.6,<3",  # the client library: connections, proxies, retries; needs nothing itself
     ],
     extras_require={
+        "ops": ["rich>=13"],  # a bar for commands that take long
         "fast": ["uvloop>=0.20", "orjson>=3.10"],
         "proxy": ["pycurl>=7.45"],
         "postgresql": POSTGRESQL,

@@ -28,6 +28,7 @@ FILES = {
         "auth/test_key_cache.py", "web/bearer/test_auth_refresh.py",
     ),
     "a process is stopped, interrupted or killed": (
+        "commands/test_rotate_master_key.py", "service/test_rewrapping.py",
         "web/process/test_notify.py", "web/process/test_serving.py", "web/process/test_workers.py",
     ),
     "connections are too many, silent, half-closed, or read nothing": (
@@ -50,7 +51,7 @@ FILES = {
         "web/test_trusted_proxies.py",
     ),
     "an operator restores, watches, upgrades, configures": (
-        "commands/test_health.py",
+        "commands/test_health.py", "commands/test_rewrap.py",
         "deploy/test_containers.py", "deploy/test_monitoring.py", "deploy/test_proxies.py",
         "deploy/test_unit.py", "docs/test_backup.py",
         "domain/test_user_naming.py", "options/test_result.py", "options/test_warnings.py",

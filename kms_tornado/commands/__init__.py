@@ -32,6 +32,24 @@ _ROWS = (
             ),
         ),
     ),
+    Command(
+        "rotate-master-key",
+        "rotate_master_key",
+        "make a new master key, which seals from now on; the old one goes on to open",
+        (
+            Argument(
+                "prepare",
+                Switch(),
+                "make it, but have it only open, until every server has the file",
+                default=False,
+            ),
+        ),
+    ),
+    Command(
+        "rewrap",
+        "rewrap",
+        "seal every object under the newest master key, while servers serve; it can be ended and run again",
+    ),
 )
 
 COMMANDS: Mapping[str, Command] = {command.name: command for command in _ROWS}

@@ -3,7 +3,8 @@
     value of KMS_MASTER_KEY   base64 of 32 bytes; or several keys with commas between them
     key file                  the same, a key in a line; made on the first start, never afterwards
 
-The first key seals. No message repeats anything that was read.
+The first key seals. In a file, "next:" in front of a key says that it does not seal yet, wherever it stands; the
+command rotate-master-key writes that. No message repeats anything that was read.
 """
 
 from __future__ import annotations
@@ -12,16 +13,20 @@ import base64
 import binascii
 import logging
 import os
-import secrets
 import stat
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from ..crypto.envelope import MASTER_KEY_BYTES, MasterKey
 from ..crypto.material import KeyMaterial
 from ..errors import ConfigurationError
+from .private_file import make_private_file
 
 _log = logging.getLogger(__name__)
+
+#: In front of a key that does not seal yet.
+NEXT = "next:"
 
 _MAX_FILE_BYTES = 4096  # a key takes 45; more is some other file
 
@@ -53,10 +58,12 @@ def load_master_keys(
                 "without it no stored key can be used again",
                 path,
             )
+    lines = [line for file in files or (default_file,) for line in read_key_file(file)]
     keys: dict[bytes, MasterKey] = {}
-    for file in files or (default_file,):
-        for key in read_key_file(file):
-            keys.setdefault(key.key_id, key)
+    for line in sorted(lines, key=lambda line: line.is_next):  # the order among the others stays
+        keys.setdefault(line.key.key_id, line.key)
+    if all(line.is_next for line in lines):
+        raise make_refusal(path, "has no key that seals: every one is marked as the next")
     return tuple(keys.values())
 
 
@@ -68,35 +75,44 @@ def parse_master_keys(text: str) -> Sequence[MasterKey]:
         raise ConfigurationError(str(exc), "master_key") from None
 
 
-def read_key_file(path: Path) -> Sequence[MasterKey]:
+class KeyLine(NamedTuple):
+    """A line of a key file. is_next: whether the key does not seal yet."""
+
+    key: MasterKey
+    is_next: bool
+
+
+def read_key_file(path: Path) -> Sequence[KeyLine]:
     """The keys of the file, at least one. Raises ConfigurationError, which names the file and the fault."""
     try:
         # Non-blocking: opening a named pipe would otherwise wait for a writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as exc:
-        raise _make_refusal(path, _describe(exc)) from exc
+        raise make_refusal(path, describe_error(exc)) from exc
     try:
         # Checked on the open file, because its name may point elsewhere a moment later.
         fault = find_access_fault(os.fstat(descriptor), our_uid=os.geteuid())
         if fault:
-            raise _make_refusal(path, fault)
+            raise make_refusal(path, fault)
         content = os.read(descriptor, _MAX_FILE_BYTES + 1)
     except OSError as exc:
-        raise _make_refusal(path, _describe(exc)) from exc
+        raise make_refusal(path, describe_error(exc)) from exc
     finally:
         os.close(descriptor)
     if not content:
-        raise _make_refusal(path, "is empty")
+        raise make_refusal(path, "is empty")
     if len(content) > _MAX_FILE_BYTES:
-        raise _make_refusal(path, "is too long for a key")
+        raise make_refusal(path, "is too long for a key")
     try:
         text = content.decode("ascii").removesuffix("\n")
     except UnicodeDecodeError:
-        raise _make_refusal(path, "is not base64") from None
+        raise make_refusal(path, "is not base64") from None
     try:
-        return _decode_keys([line.removesuffix("\r") for line in text.split("\n")], "line")
+        lines = [line.removesuffix("\r") for line in text.split("\n")]
+        keys = _decode_keys([line.removeprefix(NEXT) for line in lines], "line")
     except ValueError as exc:
-        raise _make_refusal(path, str(exc)) from None
+        raise make_refusal(path, str(exc)) from None
+    return [KeyLine(key, line.startswith(NEXT)) for key, line in zip(keys, lines, strict=True)]
 
 
 def _decode_keys(texts: Sequence[str], unit: str) -> Sequence[MasterKey]:
@@ -142,49 +158,21 @@ def find_access_fault(status: os.stat_result, *, our_uid: int) -> str | None:
 
 
 def make_key_file(path: Path) -> bool:
-    """Make the file with a new random key; False where another process has just done so.
-
-    Under its own name the file appears whole or not at all: it is written and flushed under another
-    name and then linked, which never overwrites. Of two processes that start at once the second finds
-    the file of the first.
-    """
-    text = base64.b64encode(os.urandom(MASTER_KEY_BYTES)) + b"\n"
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    """Make the file with a new random key; False where another process has just done so."""
     try:
-        try:
-            _write_new(draft, text)
-            os.link(draft, path)
-        except FileExistsError:
-            return False
-        finally:
-            draft.unlink(missing_ok=True)
-        _flush_directory(path.parent)
+        return make_private_file(path, make_key_line())
     except OSError as exc:
-        raise _make_refusal(path, f"cannot be made: {_describe(exc)}") from exc
-    return True
+        raise make_refusal(path, f"cannot be made: {describe_error(exc)}") from exc
 
 
-def _write_new(path: Path, content: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        os.fchmod(descriptor, 0o600)  # the umask may have taken permissions away
-        file.write(content)
-        file.flush()
-        os.fsync(descriptor)
+def make_key_line() -> bytes:
+    """A new random key as a line of a key file."""
+    return base64.b64encode(os.urandom(MASTER_KEY_BYTES)) + b"\n"
 
 
-def _flush_directory(path: Path) -> None:
-    """Write the directory's entries to disk, so that a new name survives a power cut."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _describe(exc: OSError) -> str:
+def describe_error(exc: OSError) -> str:
     return (exc.strerror or type(exc).__name__).lower()
 
 
-def _make_refusal(path: Path, fault: str) -> ConfigurationError:
+def make_refusal(path: Path, fault: str) -> ConfigurationError:
     return ConfigurationError(f"master key file {path}: {fault}", "master_key_file")

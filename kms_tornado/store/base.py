@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeVar
 
-from ..domain.managed_object import ManagedObject, UniqueIdentifier
+from ..domain.managed_object import ManagedObject, SealedMaterial, UniqueIdentifier
 from ..domain.search import LocatedPage, LocateSearch, TagSearch
 from ..domain.user_naming import UserNaming
 from ..errors import KMIPError, Unavailable
@@ -193,6 +193,38 @@ class OtherMasterKey(Exception):
     """The database belongs to another master key."""
 
 
+class StoredEnvelope(NamedTuple):
+    """The sealed material of an object, with what it is bound to."""
+
+    uid: str
+    owner: str
+    object_type: int
+    version: int
+    sealed: SealedMaterial
+
+
+class Reseal(Protocol):
+    """Seals the material of an envelope anew. Raises CannotReseal where the envelope cannot be opened."""
+
+    def __call__(self, envelope: StoredEnvelope) -> SealedMaterial: ...
+
+
+class CannotReseal(Exception):
+    """An envelope cannot be opened. Its text says why, for the operator."""
+
+
+class ResealedPage(NamedTuple):
+    """last: the serial to go on behind. found, written: how many objects.
+
+    Those that are not written were changed meanwhile, or stand in failures: {identifier: why}.
+    """
+
+    last: int
+    found: int
+    written: int
+    failures: Mapping[str, str]
+
+
 class Objects(Protocol):
     """What an operation may do with the objects: read them, and commit changes.
 
@@ -334,6 +366,12 @@ class ObjectStore(Objects, Protocol):
 
     async def key_bundles(self) -> Mapping[bytes, bytes]:
         """{identifier of a later master key: the database's key bundle, sealed under it}."""
+
+    async def count_envelopes(self) -> Mapping[bytes, int]:
+        """{identifier of a master key: how many objects are sealed under it}."""
+
+    async def reseal_page(self, after: int, key_id: bytes, reseal: Reseal) -> ResealedPage | None:
+        """Seal some objects anew that are not sealed under this master key, behind a serial; None: no more."""
 
     async def add_key_bundles(self, bundles: Mapping[bytes, bytes]) -> None:
         """Store bundles, but not in the place of one that is there. Raises ConfigurationError, too."""

@@ -13,12 +13,14 @@ from .base import make_unavailable
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def upgrade(connection: Connection, *, name: str, may_make: bool = True) -> None:
+def upgrade(
+    connection: Connection, *, name: str, may_make: bool = True, may_upgrade: bool = True
+) -> None:
     """Run the revisions that are missing, in the transaction that the connection is in.
 
     The caller must hold the write lock before calling, and until it commits: of two servers that start
     at once, the second then finds nothing left to do. name: of the database, for messages. may_make:
-    whether an empty database is taken as a new one.
+    whether an empty database is taken as a new one. may_upgrade: whether one of an older version is changed.
     Raises ConfigurationError, and Unavailable for an empty database that is not.
     """
     # Imported here: only a start needs alembic, and it takes a tenth of a second.
@@ -48,4 +50,9 @@ def upgrade(connection: Connection, *, name: str, may_make: bool = True) -> None
     if not present and not may_make:
         raise make_unavailable(f"database {name}: is empty, and was not when the server started")
     if set(present) != set(scripts.get_heads()):
+        if not may_upgrade:
+            raise ConfigurationError(
+                f"database {name}: an older version of kms_tornado has written it; start the server once, "
+                "which brings it up to date"
+            )
         command.upgrade(config, "head")

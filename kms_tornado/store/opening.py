@@ -16,20 +16,27 @@ def open_store(
     data_dir: Path,
     *,
     may_make: bool = True,
+    may_upgrade: bool = True,
     compute: Compute = compute_on_any_thread,
 ) -> ObjectStore:
     """The store that the URL names, not started yet.
 
-    may_make: whether its start makes a database where there is none. compute: for what takes milliseconds.
+    may_make: whether its start makes a database where there is none. may_upgrade: whether it changes one of an
+    older version. compute: for what takes milliseconds.
     Raises ConfigurationError for a URL that names no usable database, or if its driver is not installed.
     """
     if not is_postgresql(url):
         path = resolve_sqlite_url(url, data_dir)
-        return SQLStore(SQLiteBackend(path, may_make=may_make, compute=compute), compute=compute)
+        return SQLStore(
+            SQLiteBackend(path, may_make=may_make, may_upgrade=may_upgrade, compute=compute),
+            compute=compute,
+        )
     try:
         from .postgres.backend import PostgresBackend  # imported here: it needs an extra
 
-        return SQLStore(PostgresBackend(url, may_make=may_make), compute=compute)
+        return SQLStore(
+            PostgresBackend(url, may_make=may_make, may_upgrade=may_upgrade), compute=compute
+        )
     except ImportError as exc:
         raise ConfigurationError(
             "PostgreSQL needs an extra: pip install 'kms-tornado[postgresql]'", "database_url"

@@ -33,8 +33,9 @@ def parse_one(text: str) -> MasterKey:
 
 
 def read_one(path: Path) -> MasterKey:
-    [key] = read_key_file(path)
-    return key
+    [line] = read_key_file(path)
+    assert not line.is_next
+    return line.key
 
 
 def load_one(**places: object) -> MasterKey:
@@ -131,8 +132,19 @@ def test_a_file_may_have_a_key_in_each_line(tmp_path):
     for end in (b"\n", b"\r\n"):
         path = key_file(tmp_path / "key", end.join((TEXT.encode(), other, b"")))
         first, second = read_key_file(path)
-        assert first.check_value == CHECK
-        assert second.check_value == parse_one(other.decode()).check_value
+        assert first.key.check_value == CHECK
+        assert second.key.check_value == parse_one(other.decode()).check_value
+
+
+def test_a_key_that_is_marked_as_the_next_opens_and_does_not_seal(tmp_path):
+    other = parse_one(base64.b64encode(bytes(32)).decode())
+    line = b"next:" + base64.b64encode(bytes(32)) + b"\n"
+    path = key_file(tmp_path / "key", line + TEXT.encode() + b"\n")
+    keys = load_master_keys(value=None, files=[path], default_file=tmp_path, may_make=False)
+    assert [key.check_value for key in keys] == [CHECK, other.check_value]
+    key_file(path, line)
+    with pytest.raises(ConfigurationError, match="has no key that seals"):
+        load_master_keys(value=None, files=[path], default_file=tmp_path, may_make=False)
 
 
 def test_the_value_may_have_several_keys_with_commas(tmp_path):

@@ -31,13 +31,14 @@ _READ_ONLY = Prepared(select(func.current_setting("transaction_read_only")), POS
 
 
 class PostgresBackend:
-    """A `Backend`. may_make: whether its start makes the tables in an empty database."""
+    """A `Backend`. may_make: whether its start makes the tables in an empty database. may_upgrade:
+    whether it changes those of an older version."""
 
     dialect: Dialect = POSTGRESQL
 
-    def __init__(self, url: str, *, may_make: bool = True) -> None:
+    def __init__(self, url: str, *, may_make: bool = True, may_upgrade: bool = True) -> None:
         """Raises ImportError where the driver is not installed, ConfigurationError for a wrong URL."""
-        self._may_make = may_make
+        self._may_make, self._may_upgrade = may_make, may_upgrade
         self._connector = Connector(parse_address(url))
         # Both are None while the backend is stopped.
         self._reader: PostgresReader | None = None
@@ -47,7 +48,12 @@ class PostgresBackend:
         )
 
     async def start(self) -> None:
-        await prepare(self._engine, name=self._connector.name, may_make=self._may_make)
+        await prepare(
+            self._engine,
+            name=self._connector.name,
+            may_make=self._may_make,
+            may_upgrade=self._may_upgrade,
+        )
         self._reader = PostgresReader(self._connector, size=READERS)
         self._writer = PostgresWriter(self._connector)
         self._writer.start()

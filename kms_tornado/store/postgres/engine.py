@@ -127,11 +127,13 @@ def cut_off(connection: psycopg.AsyncConnection[Any]) -> None:
             pass
 
 
-async def prepare(engine: AsyncEngine, *, name: str, may_make: bool = True) -> None:
+async def prepare(
+    engine: AsyncEngine, *, name: str, may_make: bool = True, may_upgrade: bool = True
+) -> None:
     """Bring the schema up to date, one server at a time. name: of the database, for messages.
 
-    may_make: as for `upgrade`. Raises ConfigurationError for what waiting cannot mend, Unavailable for what
-    it can.
+    may_make, may_upgrade: as for `upgrade`. Raises ConfigurationError for what waiting cannot mend,
+    Unavailable for what it can.
     """
     try:
         async with engine.connect() as connection:
@@ -139,7 +141,11 @@ async def prepare(engine: AsyncEngine, *, name: str, may_make: bool = True) -> N
     except (SQLAlchemyError, OSError, Unavailable) as exc:
         raise _make_start_error(exc, name) from None
     await run_exclusively(
-        engine, lambda connection: upgrade(connection, name=name, may_make=may_make), name
+        engine,
+        lambda connection: upgrade(
+            connection, name=name, may_make=may_make, may_upgrade=may_upgrade
+        ),
+        name,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from ...domain.managed_object import ManagedObject, UniqueIdentifier
@@ -19,6 +19,8 @@ from ..base import (
     GrantedObject,
     Groups,
     Refused,
+    Reseal,
+    ResealedPage,
     ReserveNonces,
     RowMAC,
     compute_on_any_thread,
@@ -32,6 +34,7 @@ from .grants import check_index_rows, parse_grants, rights_of
 from .index_check import IndexCheck
 from .naming import parse_naming, settle_naming
 from .queries import bind_groups, prepare_queries
+from .rewrap import EnvelopeRewriter
 from .row_macs import AlteredRow, RowAuthenticator, altered_object, log_altered
 from .rows import GRANTS, RowParser, is_long
 from .sealing import bring_under_macs, log_sealed
@@ -331,6 +334,16 @@ class SQLStore:
 
     async def key_bundles(self) -> Mapping[bytes, bytes]:
         return parse_bundles(await self._database.read(self._queries.bundles))
+
+    @cached_property  # commands alone need its statements
+    def _envelopes(self) -> EnvelopeRewriter:
+        return EnvelopeRewriter(self.backend, self._authenticator)
+
+    async def count_envelopes(self) -> Mapping[bytes, int]:
+        return await self._envelopes.count_by_key()
+
+    async def reseal_page(self, after: int, key_id: bytes, reseal: Reseal) -> ResealedPage | None:
+        return await self._envelopes.rewrite_page(after, key_id, reseal)
 
     async def add_key_bundles(self, bundles: Mapping[bytes, bytes]) -> None:
         await self.backend.run_exclusively(lambda runner: add_bundles(runner, bundles))

@@ -30,7 +30,7 @@ _SHORT_ATTEMPTS = 3
 class SQLiteBackend:
     """A `Backend`. path: the absolute path of the file. busy_timeout_s: how long a write waits for a lock.
 
-    may_make: as for `SQLiteFile`. compute: what searches run on.
+    may_make, may_upgrade: as for `SQLiteFile`. compute: what searches run on.
     """
 
     dialect: Dialect = SQLITE
@@ -41,9 +41,12 @@ class SQLiteBackend:
         *,
         busy_timeout_s: float = BUSY_TIMEOUT_S,
         may_make: bool = True,
+        may_upgrade: bool = True,
         compute: Compute = compute_on_any_thread,
     ) -> None:
-        self.file = SQLiteFile(path, busy_timeout_s=busy_timeout_s, may_make=may_make)
+        self.file = SQLiteFile(
+            path, busy_timeout_s=busy_timeout_s, may_make=may_make, may_upgrade=may_upgrade
+        )
         self._reader = SQLiteReader(self.file, only_short=True)
         self._search_reader = SQLiteReader(self.file)
         self._one_search = threading.Lock()

@@ -88,14 +88,21 @@ class SQLiteFile:
 
     path: absolute. busy_timeout_s: of a writer. may_make: whether `prepare` makes a database where there
     is none. Where a server has served already it must not: the file is away for a while (unmounted, moved),
-    and keys that went into another one would be lost once it is back.
+    and keys that went into another one would be lost once it is back. may_upgrade: whether it changes a
+    database of an older version: a command must not, beside servers of that version.
     """
 
     def __init__(
-        self, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S, may_make: bool = True
+        self,
+        path: Path,
+        *,
+        busy_timeout_s: float = BUSY_TIMEOUT_S,
+        may_make: bool = True,
+        may_upgrade: bool = True,
     ) -> None:
         self.path = path
         self._may_make = may_make
+        self._may_upgrade = may_upgrade
         self._name = str(path)
         #: (device, inode) of the file when it was prepared.
         self._identity: tuple[int, int] | None = None
@@ -245,7 +252,12 @@ class SQLiteFile:
     def _migrate(self, connection: Connection) -> None:
         """Bring the schema up to date. Another program's database is left unchanged: `upgrade` refuses it."""
         connection.exec_driver_sql("BEGIN IMMEDIATE")
-        upgrade(connection, name=str(self.path), may_make=self._may_make)
+        upgrade(
+            connection,
+            name=str(self.path),
+            may_make=self._may_make,
+            may_upgrade=self._may_upgrade,
+        )
         connection.exec_driver_sql("COMMIT")
         self._close_to_others()
         if connection.exec_driver_sql("PRAGMA journal_mode=WAL").scalar() != "wal":

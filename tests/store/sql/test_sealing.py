@@ -26,6 +26,7 @@ from kms_tornado.service.access_rights import AccessRequest
 from kms_tornado.service.kms import KMS
 from kms_tornado.settings import Secret, ServiceSettings
 from kms_tornado.store import migrate
+from kms_tornado.store.opening import open_store
 
 from ...operations.inside import a_principal
 
@@ -302,3 +303,16 @@ def test_states_of_old_objects_are_kept(old):
         return [each.state for each in found]
 
     assert old.start(body) == [State.ACTIVE, State.DEACTIVATED, State.DESTROYED]
+
+
+def test_command_changes_no_database_of_an_older_version(old):
+    before = old.rows()
+
+    async def start():
+        store = open_store(old.url, old.directory, may_make=False, may_upgrade=False)
+        with pytest.raises(ConfigurationError, match="an older version of kms_tornado has written"):
+            await store.start()
+        await store.stop()
+
+    asyncio.run(start())
+    assert old.rows() == before

@@ -1,0 +1,48 @@
+"""The database of a command, with the master keys: opened beside servers that serve, and never made or upgraded."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from ..crypto.envelope import KeyRing
+from ..errors import ConfigurationError
+from ..service.key_ring import open_ring
+from ..store.base import ObjectStore
+from ..store.opening import open_store
+from .running import CommandContext
+
+
+class OpenDatabase(NamedTuple):
+    """store: knows its rows by the ring's bundle."""
+
+    store: ObjectStore
+    ring: KeyRing
+
+
+def find_data_dir(context: CommandContext) -> Path:
+    """The data directory of the configuration. Raises ConfigurationError."""
+    data_dir = context.settings.service.data_dir
+    if data_dir is None:
+        raise ConfigurationError(
+            "the data of --dev is gone with its server; name a directory that is kept", "data_dir"
+        )
+    if not data_dir.is_dir():
+        raise ConfigurationError(f"{data_dir.absolute()}: is no directory", "data_dir")
+    return data_dir.absolute()
+
+
+@asynccontextmanager
+async def open_database(context: CommandContext) -> AsyncIterator[OpenDatabase]:
+    """Raises ConfigurationError, and Unavailable where the database is out of reach for now."""
+    settings, data_dir = context.settings.service, find_data_dir(context)
+    store = open_store(settings.database_url, data_dir, may_make=False, may_upgrade=False)
+    try:
+        await store.start()
+        if await store.master_key_check() is None:
+            raise ConfigurationError("the database is empty", "database_url")
+        yield OpenDatabase(store, await open_ring(settings, data_dir, store))
+    finally:
+        await store.stop()

@@ -1,0 +1,56 @@
+"""`kms-tornado rotate-master-key`: a new master key seals from now on; the old one goes on to open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import ConfigurationError
+from ..service.key_ring import KEY_FILE, reload_ring
+from ..service.key_rotation import edit_key_file
+from .opening import find_data_dir, open_database
+from .running import CommandContext
+
+
+async def run(context: CommandContext) -> int:
+    """Exit code 0: the key file has a new key; of --prepare, one that does not seal yet."""
+    data_dir = find_data_dir(context)
+    file = _find_file(context, data_dir)
+    async with open_database(context) as (store, ring):  # refused before anything is changed
+        old = ring.newest.key_id.hex()
+        with edit_key_file(file) as edit:
+            new = edit.add_next().hex()
+            # The database's bundle is stored under the new key before anything can be sealed under it.
+            await reload_ring(ring, context.settings.service, data_dir, store)
+            if context.arguments["prepare"]:
+                print(
+                    f"the master key {new} is in {file}, and opens; {old} goes on "
+                    "to seal. Give the file to every server, send SIGHUP to all, and run rotate-master-key"
+                )
+                return 0
+            edit.promote_next()
+    print(
+        f"the master key {new} seals from now on, and {old} opens: {file} has "
+        "both. Back it up, apart from the database, send SIGHUP to every server, and run rewrap"
+    )
+    return 0
+
+
+def _find_file(context: CommandContext, data_dir: Path) -> Path:
+    """The file with the key that seals. Raises ConfigurationError where it is not one that can be changed."""
+    settings = context.settings.service
+    if settings.master_key is not None:
+        raise ConfigurationError(
+            "no command can change a variable: put a new key behind the old one, with a comma, in every "
+            "server's environment and restart it, then put it in front, restart again, and run rewrap",
+            "master_key",
+        )
+    if not settings.master_key_file:
+        return data_dir / KEY_FILE
+    sources = {option.name: option.source for option in context.parsed.effective}
+    if sources["master-key-file"] == "credential":
+        raise ConfigurationError(
+            "the service manager hands it over as a copy: name the file that it is loaded from with "
+            "--master-key-file, as a user who may replace it",
+            "master_key_file",
+        )
+    return settings.master_key_file[0]
