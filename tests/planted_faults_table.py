@@ -1635,6 +1635,23 @@ FAULTS: tuple[Fault, ...] = (
         "                continue",
         ("service/test_loop_turns.py",),
     ),
+    # --- S5: owners ---------------------------------------------------------------------------------
+    Fault(
+        "S5",
+        "a transfer moves what is another owner's by now",
+        "service/transferring.py",
+        "if target is not None and target.owner == transfer.old:",
+        "if target is not None:",
+        ("service/test_transferring.py",),
+    ),
+    Fault(
+        "S5",
+        "rights that are to end with a transfer stay",
+        "service/transferring.py",
+        "        if transfer.keeps_grants:",
+        "        if transfer is not None:",
+        ("service/test_transferring.py",),
+    ),
     # --- S5: groups ---------------------------------------------------------------------------------
     Fault(
         "S5",

@@ -87,6 +87,7 @@ ALLOWED = {
         "service",
         "settings",
         "store",
+        "user_names",
         "web",
         "wording",
     },

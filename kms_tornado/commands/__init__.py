@@ -50,6 +50,28 @@ _ROWS = (
         "rewrap",
         "seal every object under the newest master key, while servers serve; it can be ended and run again",
     ),
+    Command(
+        "transfer",
+        "transfer",
+        "give all objects of one user to another one, while servers serve; it can be ended and run again",
+        (
+            Argument("OLD", Text("NAME"), "the user whose objects they are", is_positional=True),
+            Argument("NEW", Text("NAME"), "the user whose they shall be", is_positional=True),
+            Argument(
+                "map",
+                Text("FILE", parse_readable_file),
+                "lines of an old name, a tab, and a new one",
+            ),
+            Argument("uid", Text("UID"), "this object alone", repeatable=True),
+            Argument(
+                "drop-grants",
+                Switch(),
+                "take from others the rights that the old owner granted (default: they stay)",
+                default=False,
+            ),
+            Argument("dry-run", Switch(), "tell what would be moved and what not", default=False),
+        ),
+    ),
 )
 
 COMMANDS: Mapping[str, Command] = {command.name: command for command in _ROWS}

@@ -358,6 +358,14 @@ class ObjectStore(Objects, Protocol):
         Ordered and limited as in `list_owned`, and without material.
         """
 
+    async def list_uids(
+        self, owner: str, *, after: int, limit: int
+    ) -> Sequence[tuple[int, UniqueIdentifier]]:
+        """(serial, identifier) of the owner's objects behind a serial, in the order of serials.
+
+        The rows are not looked at: `get` tells whether they are this server's.
+        """
+
     async def holds_objects(self) -> bool:
         """Whether there is any object, in any state."""
 

@@ -143,6 +143,17 @@ def write_granted(group_count: int) -> Select[Any]:
     )
 
 
+#: (serial, identifier) of some of an owner's objects, behind a serial.
+uids_of_owner = (
+    select(objects.c.serial, objects.c.uid)
+    .where(
+        objects.c.owner == principal_parameter,
+        objects.c.serial > bindparam("after", type_=objects.c.serial.type),
+    )
+    .order_by(objects.c.serial)
+    .limit(bindparam("limit", type_=objects.c.serial.type))
+)
+
 # --- the database as a whole --------------------------------------------------------------------
 
 any_object = select(objects.c.serial).limit(write_constant(1))
@@ -176,6 +187,7 @@ class PreparedQueries:
         self.identifier = Prepared(tombstones.by_uid, dialect)
         self.naming_value = Prepared(naming_value, dialect)
         self.owned = Prepared(owned, dialect)
+        self.uids_of_owner = Prepared(uids_of_owner, dialect)
 
 
 @cache

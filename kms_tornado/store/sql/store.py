@@ -298,6 +298,13 @@ class SQLStore:
         rows = await self._search(statement, values, principal)
         return await self._compute(partial(self._parser.parse_granted, rows), principal=principal)
 
+    async def list_uids(
+        self, owner: str, *, after: int, limit: int
+    ) -> Sequence[tuple[int, UniqueIdentifier]]:
+        values = {"principal": owner, "after": after, "limit": limit}
+        rows = await self._search(self._queries.uids_of_owner, values, owner)
+        return [(serial, UniqueIdentifier(uid)) for serial, uid in rows]
+
     # --- changes --------------------------------------------------------------------------------
 
     async def commit(self, changes: Sequence[Change]) -> None:

@@ -1,0 +1,163 @@
+"""`kms-tornado transfer`: beside a server that serves, and what it refuses before it moves anything."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .. import postgres
+from ..issuer import Issuer
+from ..kms import KMS, User, uid
+from ..server import run
+
+
+class Place:
+    """A server, and the same configuration for commands."""
+
+    def __init__(self, kms: KMS, issuer: Issuer, options: list[str]) -> None:
+        self.kms = kms
+        self.options = ["--jwt-issuer-uri", issuer.uri, "--data-dir", str(kms.data_dir), *options]
+
+    def transfer(self, *words: str, code: int = 0) -> str:
+        """What it says."""
+        done = run("transfer", *words, *self.options, cwd=self.kms.directory)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout if code != 2 else done.stderr
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def place(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Place]:
+    options: list[str] = []
+    if request.param == "postgresql":
+        try:
+            options = ["--database-url", postgres.cluster().new_database()]
+        except postgres.NoPostgres as exc:
+            pytest.skip(str(exc))
+    with (
+        Issuer("ES256") as issuer,
+        KMS(tmp_path_factory.mktemp("transfer"), issuer, options=options) as kms,
+    ):
+        yield Place(kms, issuer, options)
+
+
+@pytest.fixture
+def old(place: Place) -> User:
+    return place.kms.user()
+
+
+@pytest.fixture
+def new(place: Place) -> User:
+    return place.kms.user()
+
+
+def test_server_that_serves_knows_the_new_owner_at_once(place: Place, old: User, new: User) -> None:
+    friend = place.kms.user()
+    key = old.create()
+    octets = old.key_of(key)
+    old.grant(key, friend, "get")
+    assert place.transfer(old.name, new.name, "--dry-run") == (
+        f"1 object of {old.name} would become those of {new.name}\n"
+    )
+    assert old.key_of(key) == octets
+    assert (
+        place.transfer(old.name, new.name) == f"1 object of {old.name} became those of {new.name}\n"
+    )
+    assert new.key_of(key) == friend.key_of(key) == octets
+    assert old.refused("Get", uid(key)).startswith("Item_Not_Found: ")
+    assert new.grants_on(key) == {friend.name: ["get"]}
+    assert (
+        place.transfer(old.name, new.name)
+        == f"0 objects of {old.name} became those of {new.name}\n"
+    )
+
+
+def test_named_objects_move_without_the_rights_of_others(
+    place: Place, old: User, new: User
+) -> None:
+    keys = [old.create() for _ in range(3)]
+    for key in keys:
+        old.grant(key, "*", "get")
+    place.transfer(old.name, new.name, "--uid", keys[0], "--uid", keys[1], "--drop-grants")
+    assert {item["object_id"] for item in new.listed("owned")} == set(keys[:2])
+    assert new.grants_on(keys[0]) == {}
+    assert old.grants_on(keys[2]) == {"*": ["get"]}
+
+
+def test_object_that_stays_is_told(place: Place, old: User, new: User) -> None:
+    from ..operations.test_groups import name_attribute
+
+    new.create(name_attribute("invoices"))
+    key = old.create(name_attribute("invoices"))
+    old.create()
+    said = place.transfer(old.name, new.name, code=1)
+    assert said == (
+        f"1 object of {old.name} became those of {new.name}\n"
+        f"{key} stays: {new.name} has another object with one of its names: 'invoices'\n"
+    )
+
+
+def test_many_users_move_by_a_map(place: Place, old: User, new: User) -> None:
+    third = place.kms.user()
+    keys = old.create(), third.create()
+    file = place.kms.directory / "names.tsv"
+    file.write_text(
+        f"{old.name}\t{new.name}\r\n\n{third.name}\t{new.name}\nnobody-{os.getpid()}\t{new.name}\n"
+    )
+    assert place.transfer("--map", str(file)).count("\n") == 3
+    assert {item["object_id"] for item in new.listed("owned")} == set(keys)
+
+
+@pytest.mark.parametrize(
+    ("words", "lines", "fault"),
+    [
+        pytest.param([], None, "OLD and NEW are needed, or --map FILE", id="nothing"),
+        pytest.param(["a"], None, "OLD and NEW are needed", id="one name"),
+        pytest.param(["a", "a"], None, "a would go to itself", id="the same name"),
+        pytest.param(["a", "*"], None, "'*' stands for every user", id="everyone"),
+        pytest.param(["a", "group:b"], None, "'group:b' begins with group: or cert:", id="a group"),
+        pytest.param(["a", " b"], None, "' b' begins or ends with a space", id="no name"),
+        pytest.param(["a", "{issuer}#b"], None, "begins with an issuer, as no name does here", id="an issuer's"),
+        pytest.param(["a", "b", "--map", "{file}"], "x\ty", "or --map FILE, not both", id="both"),
+        pytest.param(["--map", "{file}", "--uid", "u"], "x\ty\nz\ty", "--uid goes with OLD and NEW", id="a map and an object"),
+        pytest.param(["--map", "{file}"], "x y", "line 1: two names with a tab", id="no tab"),
+        pytest.param(["--map", "{file}"], "x\ty\nx\tz", "line 2: the old name stands there twice", id="twice"),
+        pytest.param(["--map", "{file}"], "x\ty\ny\tz", "y is an old name, too", id="one behind the other"),
+        pytest.param(["--map", "{file}"], "x\t\udcff", "is not in UTF-8", id="not UTF-8"),
+    ],
+)  # fmt: skip
+def test_mistake_is_told_before_anything_moves(
+    place: Place, words: list[str], lines: str | None, fault: str
+) -> None:
+    file = place.kms.directory / "faulty.tsv"
+    file.write_bytes((lines or "").encode("utf-8", "surrogateescape"))
+    issuer = place.kms.issuers[0].uri
+    line = place.transfer(*(word.format(file=file, issuer=issuer) for word in words), code=2)
+    assert fault in line
+    assert line.count("\n") == 1
+
+
+def test_without_a_database_nothing_is_made(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    done = run("transfer", "a", "b", "--insecure-no-auth", "--data-dir", "data", cwd=tmp_path)
+    assert done.returncode in {1, 2}
+    assert list((tmp_path / "data").iterdir()) == []
+
+
+def test_names_of_an_issuer_are_asked_for_where_names_have_one(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    trust = (
+        "--jwt-issuer-uri",
+        "https://a.example",
+        "--jwt-user-namespace",
+        "issuer",
+        "--data-dir",
+        "data",
+    )
+    done = run("transfer", "https://a.example#a", "b", *trust, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "b does not begin with an issuer and #, as names do here" in done.stderr
