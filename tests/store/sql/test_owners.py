@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import text
 
 from kms_tornado.domain import managed_object
 from kms_tornado.errors import ServerLimitExceeded
@@ -35,6 +35,7 @@ from ..helpers import (
     BOB,
     KEY_ATTRIBUTES,
     an_object,
+    engine_behind,
     opened,
     run,
     with_store,
@@ -113,17 +114,10 @@ def sized(uid, units, **changes):
 
 def count_of(place, owner=ALICE):
     """The stored count; None where there is none."""
-    url = make_url(f"sqlite:///{place}" if isinstance(place, Path) else place)
-    if url.drivername == "postgresql":
-        url = url.set(drivername="postgresql+psycopg")
-    engine = create_engine(url)
-    try:
-        with engine.connect() as connection:
-            return connection.execute(
-                text("SELECT objects FROM owners WHERE owner = :owner"), {"owner": owner}
-            ).scalar()
-    finally:
-        engine.dispose()
+    with engine_behind(place).connect() as connection:
+        return connection.execute(
+            text("SELECT objects FROM owners WHERE owner = :owner"), {"owner": owner}
+        ).scalar()
 
 
 def edit_count(place, number, mac, owner=ALICE):
