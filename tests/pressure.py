@@ -28,7 +28,7 @@ FILES = {
         "auth/test_key_cache.py", "web/bearer/test_auth_refresh.py",
     ),
     "a process is stopped, interrupted or killed": (
-        "commands/test_rotate_master_key.py", "service/test_rewrapping.py",
+        "commands/test_backup.py", "commands/test_rotate_master_key.py", "service/test_rewrapping.py",
         "web/process/test_notify.py", "web/process/test_serving.py", "web/process/test_workers.py",
     ),
     "connections are too many, silent, half-closed, or read nothing": (

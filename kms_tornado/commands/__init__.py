@@ -7,6 +7,7 @@ that returns the exit code; the module is imported when the command is run.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from ..options import Argument, Command, Switch, Text, mask_url
 from ..options.converters import parse_readable_file
@@ -31,6 +32,21 @@ _ROWS = (
                 "keys", Text("FILE", parse_readable_file), "read the issuer's keys from a file"
             ),
         ),
+    ),
+    Command(
+        "backup",
+        "backup",
+        "write all that the database has at this moment into a new file, sealed as it is, while servers serve",
+        (
+            Argument("FILE", Text("FILE", Path), "the file of the backup", True, True),
+            Argument("check", Switch(), "only check that the file is whole", default=False),
+        ),
+    ),
+    Command(
+        "restore",
+        "restore",
+        "make a new database with all that a backup has, after the file was checked",
+        (Argument("FILE", Text("FILE", Path), "the file of the backup", True, True),),
     ),
     Command(
         "rotate-master-key",

@@ -17,7 +17,7 @@ class Progress:
     unit: of what is counted. The bar is rich's, of the extra `ops`; without it there are lines on a terminal, too.
     """
 
-    def __init__(self, unit: str, total: int) -> None:
+    def __init__(self, unit: str, total: int = 0) -> None:
         self._unit = unit
         self._total = total
         self._stack = ExitStack()
@@ -32,7 +32,9 @@ class Progress:
     def __exit__(self, *exc: object) -> None:
         self._stack.close()
 
-    def update(self, done: int) -> None:
+    def update(self, done: int, total: int | None = None) -> None:
+        """total: where it was not known before."""
+        self._total = self._total if total is None else total
         self._show(done)
 
     def _open_bar(self) -> Callable[[int], None] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ..crypto.envelope import KeyRing, MasterKey, SealBroken
@@ -31,7 +31,7 @@ async def open_ring(
     is_new = await store.master_key_check() is None and not await store.holds_objects()
     if is_new:
         _warn_of_a_lost_database(settings, data_dir)
-    keys = _load(settings, data_dir, may_make=is_new, is_throw_away=is_throw_away)
+    keys = load_keys(settings, data_dir, may_make=is_new, is_throw_away=is_throw_away)
     try:
         bundle = await _authenticate(keys, store)
     except OtherMasterKey:
@@ -51,7 +51,7 @@ async def reload_ring(
 
     Raises ConfigurationError, and Unavailable, where the old ones stay in use.
     """
-    keys = _load(settings, data_dir, may_make=False)
+    keys = load_keys(settings, data_dir, may_make=False)
     check = await store.master_key_check()
     if check is None:
         raise ConfigurationError("the database is empty", _name_setting(settings))
@@ -84,15 +84,16 @@ class ReadAgain:
             return ()
         self._next = self._clock() + 1.0
         try:
-            return _load(self._settings, self._data_dir, may_make=False)
+            return load_keys(self._settings, self._data_dir, may_make=False)
         except ConfigurationError as exc:
             _log.error("an object is sealed under a master key that is not here: %s", exc)
             return ()
 
 
-def _load(
+def load_keys(
     settings: ServiceSettings, data_dir: Path, *, may_make: bool, is_throw_away: bool = False
 ) -> Sequence[MasterKey]:
+    """The master keys that are configured. Raises ConfigurationError."""
     return load_master_keys(
         value=_value_of(settings),
         files=settings.master_key_file,
@@ -158,10 +159,22 @@ async def _find_bundle(
         if check in (None, key.check_value, key.former_check_value):
             return key.own_bundle, CheckValues(key.check_value, key.former_check_value)
     assert check is not None  # there is at least one key
-    stored = await store.key_bundles()
+    return choose_bundle(keys, check, await store.key_bundles()), CheckValues(check, check)
+
+
+def choose_bundle(
+    keys: Sequence[MasterKey], check: bytes, stored: Mapping[bytes, bytes]
+) -> KeyBundle:
+    """The bundle of a database with that check value. stored: {identifier of a master key: sealed bundle}.
+
+    Raises OtherMasterKey where none of the keys opens it, and SealBroken.
+    """
+    for key in keys:
+        if key.check_value == check:
+            return key.own_bundle
     for key in keys:
         if key.key_id in stored:
-            return key.open_bundle(stored[key.key_id], check), CheckValues(check, check)
+            return key.open_bundle(stored[key.key_id], check)
     raise OtherMasterKey
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -12,6 +12,7 @@ from ..domain.search import LocatedPage, LocateSearch, TagSearch
 from ..domain.user_naming import UserNaming
 from ..errors import KMIPError, Unavailable
 from ..kmip.enums import Operation
+from .dump import Dumped, DumpHeader, DumpRow, DumpWriter, Report
 from .health import DatabaseLoad, DatabaseStatus
 
 T = TypeVar("T")
@@ -380,6 +381,16 @@ class ObjectStore(Objects, Protocol):
 
     async def reseal_page(self, after: int, key_id: bytes, reseal: Reseal) -> ResealedPage | None:
         """Seal some objects anew that are not sealed under this master key, behind a serial; None: no more."""
+
+    async def dump(self, writer: DumpWriter, report: Report) -> Dumped:
+        """Write all rows as they are at one moment, while they go on to change."""
+
+    async def fill(self, header: DumpHeader, rows: Iterable[DumpRow], report: Report) -> None:
+        """In place of `start`: make a database that is new that of a dump, as a whole or not at all.
+
+        Raises ConfigurationError where the database is not empty or in use, or the dump is of a newer version,
+        and what reading the rows raises.
+        """
 
     async def add_key_bundles(self, bundles: Mapping[bytes, bytes]) -> None:
         """Store bundles, but not in the place of one that is there. Raises ConfigurationError, too."""

@@ -14,13 +14,19 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def upgrade(
-    connection: Connection, *, name: str, may_make: bool = True, may_upgrade: bool = True
+    connection: Connection,
+    *,
+    name: str,
+    may_make: bool = True,
+    may_upgrade: bool = True,
+    revision: str = "head",
 ) -> None:
     """Run the revisions that are missing, in the transaction that the connection is in.
 
     The caller must hold the write lock before calling, and until it commits: of two servers that start
     at once, the second then finds nothing left to do. name: of the database, for messages. may_make:
     whether an empty database is taken as a new one. may_upgrade: whether one of an older version is changed.
+    revision: to stop at, for rows that a server of then wrote.
     Raises ConfigurationError, and Unavailable for an empty database that is not.
     """
     # Imported here: only a start needs alembic, and it takes a tenth of a second.
@@ -39,10 +45,10 @@ def upgrade(
     scripts = ScriptDirectory.from_config(config)
     known = {script.revision for script in scripts.walk_revisions()}
     present = MigrationContext.configure(connection).get_current_heads()
-    for revision in present:
-        if revision not in known:
+    for each in (*present, revision):
+        if each not in known | {"head"}:
             raise ConfigurationError(
-                f"database {name}: is at revision {revision!r}, which this version does not know; "
+                f"database {name}: is at revision {each!r}, which this version does not know; "
                 "a newer version of kms_tornado has written it"
             )
     if not present and inspect(connection).get_table_names():
@@ -55,4 +61,12 @@ def upgrade(
                 f"database {name}: an older version of kms_tornado has written it; start the server once, "
                 "which brings it up to date"
             )
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
+
+
+def read_revision(connection: Connection) -> str:
+    """The revision of a database that `upgrade` has brought up to date."""
+    from alembic.runtime.migration import MigrationContext
+
+    (revision,) = MigrationContext.configure(connection).get_current_heads()
+    return revision

@@ -10,16 +10,24 @@ import asyncio
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Dialect, func, select
+from sqlalchemy import Connection, Dialect, func, select
 
 from ..base import NOT_OPEN, make_unavailable
 from ..health import PoolLoad
+from ..sql.backend import ConnectionJob
 from ..sql.commits import Job
 from ..sql.statements import NO_VALUES, Prepared, Rows, SQLAlchemyRunner, Values
 from .address import parse_address
 from .connector import Connector
 from .dialect import POSTGRESQL
-from .engine import OPEN_TIMEOUT_S, open_engine, prepare, run_exclusively
+from .engine import (
+    OPEN_TIMEOUT_S,
+    open_engine,
+    prepare,
+    refuse_served,
+    run_exclusively,
+    run_on_snapshot,
+)
 from .probe import probe_writes
 from .reader import PostgresReader
 from .writer import PostgresWriter
@@ -111,3 +119,19 @@ class PostgresBackend:
             lambda connection: job(SQLAlchemyRunner(connection)),
             self._connector.name,
         )
+
+    async def run_on_snapshot(self, job: ConnectionJob) -> Any:
+        if self._writer is None:
+            raise make_unavailable(NOT_OPEN)
+        return await run_on_snapshot(self._engine, job)
+
+    async def fill(self, job: ConnectionJob) -> None:
+        def fill(connection: Connection) -> None:
+            refuse_served(connection, self.name)
+            job(connection)
+
+        await run_exclusively(self._engine, fill, self.name)
+
+    @property
+    def name(self) -> str:
+        return self._connector.name

@@ -158,16 +158,47 @@ async def run_exclusively(
     """
     try:
         async with engine.connect() as connection, connection.begin():
-            for parameter in (
-                "statement_timeout",
-                "lock_timeout",
-                "idle_in_transaction_session_timeout",
-            ):
-                await connection.execute(text(f"SET LOCAL {parameter} = 0"))
+            await _wait_for_ever(connection)
             await connection.execute(text(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})"))
             return await connection.run_sync(function)
     except (SQLAlchemyError, OSError, Unavailable) as exc:
         raise _make_start_error(exc, name) from None
+
+
+async def run_on_snapshot(engine: AsyncEngine, function: Callable[[Connection], Any]) -> Any:
+    """Run the function in a transaction that reads one state of the database, however long it takes.
+
+    Raises what the function raises, and Unavailable.
+    """
+    try:
+        async with engine.connect() as connection:
+            await connection.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+            async with connection.begin():
+                await _wait_for_ever(connection)
+                return await connection.run_sync(function)
+    except (SQLAlchemyError, OSError) as exc:
+        raise make_unavailable(describe_error(exc)) from None
+
+
+def refuse_served(connection: Connection, name: str) -> None:
+    """Raises ConfigurationError where another process of ours has the database open."""
+    sessions = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+        "AND application_name = current_setting('application_name') AND pid <> pg_backend_pid()"
+    )
+    if connection.execute(sessions).scalar_one():
+        raise ConfigurationError(f"database {name}: a server has it open; stop it")
+
+
+async def _wait_for_ever(connection: AsyncConnection) -> None:
+    for parameter in (
+        "statement_timeout",
+        "lock_timeout",
+        "idle_in_transaction_session_timeout",
+    ):
+        await connection.execute(text(f"SET LOCAL {parameter} = 0"))
 
 
 def _make_start_error(exc: BaseException, name: str) -> ConfigurationError | Unavailable:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Protocol
 
-from sqlalchemy import Dialect
+from sqlalchemy import Connection, Dialect
 
 from ..health import PoolLoad
 from .commits import Job
 from .statements import NO_VALUES, Prepared, Rows, Values
+
+#: A function that is given a connection of SQLAlchemy's, within a transaction.
+ConnectionJob = Callable[[Connection], Any]
 
 
 class Backend(Protocol):
@@ -75,3 +78,16 @@ class Backend(Protocol):
 
         Raises what the job raises, and ConfigurationError where the database does not answer.
         """
+
+    async def run_on_snapshot(self, job: ConnectionJob) -> Any:
+        """Run the job in a transaction that reads one state of the database, however long it takes."""
+
+    async def fill(self, job: ConnectionJob) -> None:
+        """Before `start`: have the job fill a database that is new, in one transaction.
+
+        Raises what the job raises, ConfigurationError where a server uses the database, and errors as `start` does.
+        """
+
+    @property
+    def name(self) -> str:
+        """Of the database, for messages: without a password."""

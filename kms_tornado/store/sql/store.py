@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any
 
@@ -26,10 +26,12 @@ from ..base import (
     compute_on_any_thread,
 )
 from ..bounds import check_tags, check_tags_of_changes
+from ..dump import Dumped, DumpHeader, DumpRow, DumpWriter, Report
 from ..health import DatabaseHealth, DatabaseLoad, DatabaseStatus
 from .backend import Backend
 from .bundles import add_bundles, parse_bundles
 from .commits import Commit, GroupCommit, Job
+from .dump import dump_rows, fill_rows
 from .grants import check_index_rows, parse_grants, rights_of
 from .index_check import IndexCheck
 from .naming import parse_naming, settle_naming
@@ -341,6 +343,18 @@ class SQLStore:
 
     async def key_bundles(self) -> Mapping[bytes, bytes]:
         return parse_bundles(await self._database.read(self._queries.bundles))
+
+    async def dump(self, writer: DumpWriter, report: Report) -> Dumped:
+        dumped: Dumped = await self.backend.run_on_snapshot(
+            lambda connection: dump_rows(connection, writer, self._authenticator, report)
+        )
+        return dumped
+
+    async def fill(self, header: DumpHeader, rows: Iterable[DumpRow], report: Report) -> None:
+        name = self.backend.name
+        await self.backend.fill(
+            lambda connection: fill_rows(connection, header, rows, report, name=name)
+        )
 
     @cached_property  # commands alone need its statements
     def _envelopes(self) -> EnvelopeRewriter:

@@ -17,10 +17,12 @@ from typing import Any
 from sqlalchemy import Dialect
 
 from ..base import NOT_OPEN, Compute, compute_on_any_thread, make_unavailable
+from ..sql.backend import ConnectionJob
 from ..sql.commits import Job
 from ..sql.statements import NO_VALUES, SQLITE, Prepared, Rows, Values
 from .database_file import BUSY_TIMEOUT_S, SQLiteFile
 from .reader import SQLiteReader, TooLong
+from .serving_mark import ServingMark
 from .writer import SQLiteWriter
 
 # How often a tag search is tried on the event loop, for a millisecond or two each.
@@ -53,9 +55,11 @@ class SQLiteBackend:
         self._compute = compute
         #: None while the backend is stopped.
         self.writer: SQLiteWriter | None = None
+        self._mark: ServingMark | None = None
 
     async def start(self) -> None:
         await asyncio.to_thread(self.file.prepare)
+        self._mark = ServingMark(self.file.path)
         self.writer = SQLiteWriter(self.file)
         self.writer.start()
 
@@ -66,6 +70,8 @@ class SQLiteBackend:
         self._reader.close()
         await asyncio.to_thread(self._end_searches)
         await writer.stop(within_s=within_s)  # last, so that it empties the write-ahead log
+        if self._mark is not None:
+            self._mark.close()
 
     async def read(self, statement: Prepared, values: Values = NO_VALUES) -> Rows:
         if self.writer is None:
@@ -125,3 +131,15 @@ class SQLiteBackend:
         if self.writer is None:
             raise make_unavailable(NOT_OPEN)
         return await asyncio.to_thread(self.file.run_exclusively, job)
+
+    async def run_on_snapshot(self, job: ConnectionJob) -> Any:
+        if self.writer is None:
+            raise make_unavailable(NOT_OPEN)
+        return await asyncio.to_thread(self.file.run_on_snapshot, job)
+
+    async def fill(self, job: ConnectionJob) -> None:
+        await asyncio.to_thread(self.file.fill, job)
+
+    @property
+    def name(self) -> str:
+        return str(self.file.path)

@@ -25,6 +25,7 @@ from ..base import make_unavailable
 from ..migrate import upgrade
 from ..sql.statements import DATABASE_ERRORS, DriverRunner, Runner
 from .file_access import SUFFIXES, find_write_fault
+from .serving_mark import is_served
 
 _log = logging.getLogger(__name__)
 
@@ -143,6 +144,37 @@ class SQLiteFile:
             result = job(runner)
             runner.command("COMMIT")
             return result
+
+    def run_on_snapshot(self, job: Callable[[Connection], Any]) -> Any:
+        """Run the job in a transaction that reads one state of the database, however long it takes.
+
+        Meanwhile the write-ahead log grows by all that is written. Raises what the job raises, and Unavailable.
+        """
+        try:
+            with self._open(self._readers) as connection:
+                connection.exec_driver_sql("BEGIN")
+                try:
+                    return job(connection)
+                finally:
+                    connection.exec_driver_sql("ROLLBACK")
+        except DATABASE_ERRORS as exc:
+            raise translate_error(exc) from exc
+
+    def fill(self, job: Callable[[Connection], None]) -> None:
+        """Have the job fill a database that is new, in one transaction.
+
+        Raises what the job raises, ConfigurationError where a process serves it, and errors as `prepare` does.
+        """
+        with self._translating_errors(), _lock_directory(self.path.parent):
+            if is_served(self.path):
+                raise self._refusal("a server has it open, or had it when it was deleted; stop it")
+            self._make_private()
+            with self._writers.connect() as connection:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                job(connection)
+                connection.exec_driver_sql("COMMIT")
+                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+            self._close_to_others()
 
     def open_writer(self) -> Connection:
         """A connection in autocommit mode: only an explicit BEGIN starts a transaction. Raises Unavailable."""

@@ -1,0 +1,67 @@
+"""`kms-tornado backup FILE`: all that the database has at one moment, in a file, while servers serve."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from ..errors import ConfigurationError
+from ..service.private_file import flush_directory
+from ..store.dump import DumpWriter
+from ..wording import format_size
+from .dump_file import check_file
+from .opening import open_database
+from .progress import Progress
+from .running import CommandContext
+
+
+async def run(context: CommandContext) -> int:
+    """Exit code 0: the file is whole; 1: it is, and has rows that something else than a server wrote."""
+    file: Path = context.arguments["file"]
+    if context.arguments["check"]:
+        dump = check_file(context, file)
+        print(f"{file} is whole: {dump.rows:,} rows, as of {dump.header.made}")
+        return 0
+    async with open_database(context) as (store, ring):
+        with _new_file(file) as stream, Progress("rows") as progress:
+            dumped = await store.dump(DumpWriter(stream, ring.row_mac), progress.update)
+        key_ids = sorted(key_id.hex() for key_id in await store.count_envelopes())
+    print(f"{file} has {dumped.objects:,} objects in {dumped.rows:,} rows, {_measure(file)}")
+    if key_ids:
+        print(f"key material in it is sealed under the master key {', '.join(key_ids)}")
+    for uid in dumped.altered:
+        print(f"{uid} is in it as something else than a server wrote it")
+    return 1 if dumped.altered else 0
+
+
+def _measure(file: Path) -> str:
+    return format_size(file.stat().st_size)
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[BinaryIO]:
+    """A file that is there under its name when it is whole and on disk. Raises ConfigurationError."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        if os.path.lexists(path):
+            raise FileExistsError
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        with os.fdopen(os.open(draft, flags, 0o600), "wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.link(draft, path)  # never overwrites
+        flush_directory(path.parent)
+    except FileExistsError:
+        raise ConfigurationError(
+            f"{path}: is there already, and no backup is overwritten"
+        ) from None
+    except OSError as exc:
+        text = (exc.strerror or type(exc).__name__).lower()
+        raise ConfigurationError(f"{path}: cannot be written: {text}") from exc
+    finally:
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,36 @@
+"""`kms-tornado restore FILE`: a new database with all that a backup has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import ConfigurationError
+from ..store.data_dir import make_data_dir
+from ..store.opening import describe_database, open_store
+from .dump_file import check_file, naming_faults
+from .opening import open_database
+from .progress import Progress
+from .running import CommandContext
+
+
+async def run(context: CommandContext) -> int:
+    """Exit code 0: the database is there, and opens with the master keys of the configuration."""
+    file: Path = context.arguments["file"]
+    dump = check_file(context, file)
+    settings = context.settings.service
+    if settings.data_dir is None:
+        raise ConfigurationError("name a directory that is kept", "data_dir")
+    data_dir = make_data_dir(settings.data_dir)
+    store = open_store(settings.database_url, data_dir)
+    with naming_faults(file), Progress("rows", dump.header.rows) as progress:
+        # Read again, and so checked again: it may be another file by now. Nothing is there before the end.
+        rows = dump.reader.read_rows(dump.bundle.row_mac)
+        await store.fill(dump.header, rows, progress.update)
+    async with open_database(context) as (opened, _):
+        number = sum((await opened.count_envelopes()).values())
+    name = describe_database(settings.database_url, data_dir)
+    print(f"{name} has {dump.rows:,} rows as of {dump.header.made}, with {number:,} sealed objects")
+    print(
+        "everything that was done later is undone, also what was revoked, destroyed and withdrawn"
+    )
+    return 0
