@@ -1640,8 +1640,8 @@ FAULTS: tuple[Fault, ...] = (
         "S5",
         "a transfer moves what is another owner's by now",
         "service/transferring.py",
-        "if target is not None and target.owner == transfer.old:",
-        "if target is not None:",
+        "if target is None or target.owner != transfer.old:",
+        "if target is None:",
         ("service/test_transferring.py",),
     ),
     Fault(
@@ -1651,6 +1651,22 @@ FAULTS: tuple[Fault, ...] = (
         "        if transfer.keeps_grants:",
         "        if transfer is not None:",
         ("service/test_transferring.py",),
+    ),
+    Fault(
+        "S5",
+        "who is named as if moved gets the objects of the other by the move of names",
+        "service/renaming.py",
+        "    if early := [name for name in sorted(names) if move.is_new(name)]:",
+        "    if early := []:",
+        ("service/test_renaming.py",),
+    ),
+    Fault(
+        "S5",
+        "two users become one by the move of names",
+        "service/renaming.py",
+        "    if joined := [name for name in sorted(names) if counts[renamed[name]] > 1]:",
+        "    if joined := []:",
+        ("service/test_renaming.py",),
     ),
     # --- S5: groups ---------------------------------------------------------------------------------
     Fault(

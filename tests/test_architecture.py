@@ -50,6 +50,7 @@ ALLOWED = {
         "operations",
         "settings",
         "wording",
+        "user_names",
     },
     "settings": {"errors", "auth", "networks", "user_names", "wording"},
     "options": {
@@ -80,6 +81,7 @@ ALLOWED = {
     "commands": {
         "auth",
         "crypto",
+        "domain",
         "errors",
         "logs",
         "options",

@@ -86,6 +86,15 @@ _ROWS = (
                 default=False,
             ),
             Argument("dry-run", Switch(), "tell what would be moved and what not", default=False),
+            Argument(
+                "naming",
+                Switch(),
+                "move all objects to the names that users have by --jwt-user-namespace and --jwt-user-claim",
+                default=False,
+            ),
+            Argument(
+                "issuer", Text("URI"), "with --naming: whose users names without an issuer are"
+            ),
         ),
     ),
 )

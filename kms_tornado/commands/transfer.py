@@ -1,4 +1,4 @@
-"""`kms-tornado transfer OLD NEW`: an owner's objects become another user's."""
+"""`kms-tornado transfer`: an owner's objects become another user's, or all objects get users' new names."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..auth.issuer import TrustSettings
+from ..domain.user_naming import UserNaming, find_naming_fault
 from ..errors import ConfigurationError
-from ..service.transferring import Transfer, Transferrer
+from ..service.renaming import NamingMove, move_to_naming
+from ..service.transferring import Transfer, Transferrer, TransferResult
+from ..store.opening import is_database_in_use
 from ..user_names import find_user_fault
 from ..wording import make_printable
-from .opening import open_database
+from .opening import find_data_dir, open_database
 from .progress import Progress
 from .running import CommandContext
 
@@ -20,6 +23,10 @@ _MAX_FAULTS = 5  # that are told
 async def run(context: CommandContext) -> int:
     """Exit code 0: all of it is the new owner's; 1: something is left, which is told."""
     arguments = context.arguments
+    if arguments["naming"]:
+        return await _move_to_naming(context)
+    if arguments["issuer"] is not None:
+        raise ConfigurationError("--issuer goes with --naming")
     pairs = _read_pairs(arguments["old"], arguments["new"], arguments["map"])
     _check_new_names(pairs, context.settings.trust)
     uids, is_rehearsal = frozenset(arguments["uid"]), arguments["dry_run"]
@@ -35,12 +42,92 @@ async def run(context: CommandContext) -> int:
                     transfer, is_rehearsal=is_rehearsal, report=progress.update
                 )
             verb = "would become" if is_rehearsal else "became"
-            count = f"{result.moved} object{'s' * (result.moved != 1)}"
-            print(make_printable(f"{count} of {old} {verb} those of {new}"))
-            for uid, why in sorted(result.failures.items()):
-                print(make_printable(f"{uid} stays: {why}"))
+            _print_result(result, f"of {old} {verb} those of {new}")
             is_all_moved = is_all_moved and not result.failures
     return 0 if is_all_moved else 1
+
+
+async def _move_to_naming(context: CommandContext) -> int:
+    """Move everything to the naming of the configuration."""
+    arguments, settings = context.arguments, context.settings
+    if arguments["old"] is not None or arguments["uid"] or arguments["drop_grants"]:
+        raise ConfigurationError(
+            "--naming moves everything: it goes with --issuer, --map and --dry-run"
+        )
+    trust, is_rehearsal = settings.trust, arguments["dry_run"]
+    if trust is None:
+        raise ConfigurationError("there is no issuer whose users could be named", "trust")
+    data_dir, url = find_data_dir(context), settings.service.database_url
+    if not is_rehearsal and await is_database_in_use(url, data_dir):
+        raise ConfigurationError(
+            "a server has the database open: stop all servers, as none may make objects under the old names"
+        )
+    async with open_database(context) as (store, ring):
+        issuers = [issuer.uri for issuer in trust.issuers]
+        wanted = UserNaming(trust.policy.namespace_by_issuer, trust.policy.user_claim)
+        seen = await store.settle_naming(wanted, issuers)
+        if seen == wanted:
+            print("users are named so already")
+            return 0
+        move = _plan_move(seen, wanted, trust, arguments["issuer"], arguments["map"])
+        with Progress("objects", 0) as progress:
+            result = await move_to_naming(
+                store, ring, move, is_rehearsal=is_rehearsal, report=progress.update
+            )
+    verb = "would get" if is_rehearsal else "got"
+    _print_result(result, f"{verb} the new names of users")
+    return 1 if result.failures else 0
+
+
+def _plan_move(
+    seen: UserNaming,
+    wanted: UserNaming,
+    trust: TrustSettings,
+    issuer: str | None,
+    file: Path | None,
+) -> NamingMove:
+    """Raises ConfigurationError where the arguments do not fit what is to be done."""
+    if seen.former is not None and (seen.by_issuer, seen.claim) != (wanted.by_issuer, wanted.claim):
+        text, setting = find_naming_fault(seen, wanted) or ("", "")
+        raise ConfigurationError(text, setting)
+    _check_what_changes(seen.former or seen, wanted, has_map=file is not None)
+    renamed: Mapping[str, str] | None = None
+    if file is not None:
+        renamed, faults = _parse_map(file)
+        chained = sorted({new for old, new in renamed.items() if old != new} & set(renamed))
+        faults += [f"{new} is an old name, too" for new in chained]
+        if faults:
+            raise ConfigurationError("; ".join(map(make_printable, faults[:_MAX_FAULTS])))
+        _check_new_names(renamed, trust)
+    issuers = [configured.uri for configured in trust.issuers]
+    if wanted.by_issuer and renamed is None:
+        issuer = issuer or (issuers[0] if len(issuers) == 1 else None)
+        if issuer not in issuers:
+            raise ConfigurationError(
+                "--issuer URI is needed: the issuer, of those configured, whose users the objects are of"
+            )
+    return NamingMove(seen, wanted, issuers, issuer, renamed)
+
+
+def _check_what_changes(seen: UserNaming, wanted: UserNaming, *, has_map: bool) -> None:
+    changes_claim = seen.claim != wanted.claim
+    if changes_claim and seen.by_issuer != wanted.by_issuer:
+        raise ConfigurationError(
+            "change the namespace and the user claim one after the other", "user_claim"
+        )
+    if changes_claim and not has_map:
+        raise ConfigurationError(
+            f"--map FILE is needed: for each name by {seen.claim}, a tab and the name by {wanted.claim}"
+        )
+    if has_map and not changes_claim:
+        raise ConfigurationError("--map FILE goes with another --jwt-user-claim, which is the same")
+
+
+def _print_result(result: TransferResult, text: str) -> None:
+    """text: behind the number of objects."""
+    print(make_printable(f"{result.moved} object{'s' * (result.moved != 1)} {text}"))
+    for uid, why in sorted(result.failures.items()):
+        print(make_printable(f"{uid} stays: {why}"))
 
 
 def _read_pairs(old: str | None, new: str | None, file: Path | None) -> Mapping[str, str]:

@@ -15,7 +15,7 @@ from ..crypto.envelope import EnvelopeContext, KeyRing, open_sealed, seal
 from ..domain.managed_object import ManagedObject, SealedMaterial, UniqueIdentifier
 from ..domain.search import LocateSearch, ObjectFilter
 from ..errors import KMIPError, NonUniqueName
-from ..store.base import Change, Conflict, Grant, ObjectStore, Refused, Replace
+from ..store.base import Change, Conflict, Grant, ObjectStore, Refused, Replace, Withdraw
 from .service import ATTEMPTS
 
 #: Objects in one transaction: a few milliseconds, for which other writers wait.
@@ -26,13 +26,15 @@ _PAGE = 100
 class Transfer:
     """What is to be done. uids: these objects alone; () for all.
 
-    keeps_grants: whether others keep the rights that the old owner gave them.
+    keeps_grants: whether others keep the rights that the old owner gave them. rename: gives the new name of each
+    of them; of such a transfer, old and new may be one name.
     """
 
     old: str
     new: str
     uids: Collection[str] = ()
     keeps_grants: bool = True
+    rename: Callable[[str], str] | None = None
 
 
 @dataclass(slots=True)
@@ -113,13 +115,17 @@ class Transferrer:
                 continue
             try:
                 target = await self._store.get(uid)
-                if target is not None and target.owner == transfer.old:
-                    planned[uid] = await self._plan_one(transfer, target)
+                if target is None or target.owner != transfer.old:
+                    continue
+                if changes := await self._plan_one(transfer, target):
+                    planned[uid] = changes
             except KMIPError as exc:  # a row or an envelope that something else wrote
                 result.failures[uid] = str(exc)
         return planned
 
     async def _plan_one(self, transfer: Transfer, target: ManagedObject) -> Sequence[Change]:
+        if transfer.old == transfer.new:
+            return await self._plan_grants(transfer, target)
         after = dataclasses.replace(
             target, owner=transfer.new, sealed=self._seal_for(transfer.new, target)
         )
@@ -127,11 +133,27 @@ class Transferrer:
         if transfer.keeps_grants:
             # A grant that is withdrawn meanwhile counts the generation up, and the Replace meets a Conflict.
             grants = await self._store.list_grants(target.uid, owner=transfer.old) or {}
+            renamed = (
+                (transfer.rename(grantee) if transfer.rename else grantee, operations)
+                for grantee, operations in grants.items()
+            )
             changes += [
                 Grant(target.uid, transfer.new, grantee, operations)
-                for grantee, operations in grants.items()
+                for grantee, operations in renamed
                 if grantee != transfer.new  # the owner has every right already
             ]
+        return changes
+
+    async def _plan_grants(self, transfer: Transfer, target: ManagedObject) -> Sequence[Change]:
+        """The changes that give the rights to the new names of those who have them, while the owner stays."""
+        owner = transfer.old
+        changes: list[Change] = []
+        grants = await self._store.list_grants(target.uid, owner=owner) or {}
+        for grantee, operations in grants.items():
+            renamed = transfer.rename(grantee) if transfer.rename else grantee
+            if renamed != grantee:
+                changes.append(Withdraw(target.uid, owner, grantee, operations))
+                changes.append(Grant(target.uid, owner, renamed, operations))
         return changes
 
     def _seal_for(self, owner: str, target: ManagedObject) -> SealedMaterial | None:

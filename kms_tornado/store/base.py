@@ -367,6 +367,15 @@ class ObjectStore(Objects, Protocol):
         The rows are not looked at: `get` tells whether they are this server's.
         """
 
+    async def list_names(self) -> Collection[str]:
+        """Every name that owns an object or the identifier of a removed one, or has a right but as EVERYONE."""
+
+    async def rename_in_tombstones(self, rename: Callable[[str], str]) -> None:
+        """Give the identifiers of removed objects to the new names of their owners, page by page."""
+
+    async def change_naming(self, seen: UserNaming, new: UserNaming) -> None:
+        """Store how the owners are named, once they are. Raises Conflict where it was not as seen."""
+
     async def holds_objects(self) -> bool:
         """Whether there is any object, in any state."""
 

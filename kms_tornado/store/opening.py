@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from ..errors import ConfigurationError
@@ -9,6 +10,7 @@ from .base import Compute, ObjectStore, compute_on_any_thread
 from .data_dir import is_postgresql, resolve_sqlite_url
 from .sql.store import SQLStore
 from .sqlite.backend import SQLiteBackend
+from .sqlite.in_use import is_in_use
 
 
 def open_store(
@@ -41,6 +43,16 @@ def open_store(
         raise ConfigurationError(
             "PostgreSQL needs an extra: pip install 'kms-tornado[postgresql]'", "database_url"
         ) from exc
+
+
+async def is_database_in_use(url: str, data_dir: Path) -> bool:
+    """Whether another process has the database open, as far as the database can tell. Raises Unavailable."""
+    if is_postgresql(url):
+        from .postgres.in_use import has_other_sessions  # imported here: it needs an extra
+
+        return await has_other_sessions(url)
+    path = resolve_sqlite_url(url, data_dir)
+    return await asyncio.to_thread(is_in_use, path)
 
 
 def describe_database(url: str, data_dir: Path) -> str:

@@ -161,3 +161,84 @@ def test_names_of_an_issuer_are_asked_for_where_names_have_one(tmp_path: Path) -
     done = run("transfer", "https://a.example#a", "b", *trust, cwd=tmp_path)
     assert done.returncode == 2
     assert "b does not begin with an issuer and #, as names do here" in done.stderr
+
+
+# --- another naming -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_objects_get_the_names_of_another_naming_and_the_start_that_was_refused_serves(
+    database: str, tmp_path: Path
+) -> None:
+    options: list[str] = []
+    if database == "postgresql":
+        try:
+            options = ["--database-url", postgres.cluster().new_database()]
+        except postgres.NoPostgres as exc:
+            pytest.skip(str(exc))
+    with Issuer("ES256") as issuer:
+        same = ["--jwt-issuer-uri", issuer.uri, "--data-dir", str(tmp_path / "data"), *options]
+        by_issuer = [*same, "--jwt-user-namespace", "issuer"]
+        by_email = [*by_issuer, "--jwt-user-claim", "email"]
+
+        def transfer(*words: str) -> tuple[int, str]:
+            done = run("transfer", "--naming", *words, cwd=tmp_path)
+            return done.returncode, done.stdout + done.stderr
+
+        with KMS(tmp_path, issuer, options=options) as kms:
+            alice, bob = kms.user("alice"), kms.user("bob")
+            key = alice.create()
+            alice.grant(key, bob, "get")
+            code, said = transfer(*by_issuer)
+            assert code == 2
+            assert "a server has the database open: stop all servers" in said
+        refused = run(*by_issuer, "--port", "0", cwd=tmp_path)
+        assert refused.returncode == 2
+        assert "kms-tornado transfer --naming --issuer URI" in refused.stderr
+        assert transfer("--dry-run", *by_issuer) == (
+            0,
+            "1 object would get the new names of users\n",
+        )
+        assert transfer(*by_issuer) == (0, "1 object got the new names of users\n")
+        assert transfer(*by_issuer) == (0, "users are named so already\n")
+        with KMS(tmp_path, issuer, options=[*options, "--jwt-user-namespace", "issuer"]) as kms:
+            assert kms.user("alice").key_of(key)
+            assert kms.user("alice").grants_on(key) == {f"{issuer.uri}#bob": ["get"]}
+            assert kms.user("bob").key_of(key)
+        (tmp_path / "names.tsv").write_text(f"{issuer.uri}#alice\t{issuer.uri}#alice@x\n")
+        code, said = transfer("--map", "names.tsv", *by_email)
+        assert code == 2
+        assert f"the map has no new name for {issuer.uri}#bob" in said
+        with (tmp_path / "names.tsv").open("a") as file:
+            file.write(f"{issuer.uri}#bob\t{issuer.uri}#bob@x\n")
+        assert transfer("--map", "names.tsv", *by_email)[0] == 0
+        assert run(*by_issuer, "--port", "0", cwd=tmp_path).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "fault"),
+    [
+        pytest.param(["a", "b"], "--naming moves everything", id="names"),
+        pytest.param(["--uid", "u"], "--naming moves everything", id="an object"),
+        pytest.param(["--jwt-user-claim", "email"], "--map FILE is needed", id="a claim without a map"),
+        pytest.param(["--jwt-user-claim", "email", "--jwt-user-namespace", "issuer"], "one after the other", id="both"),
+        pytest.param(["--jwt-user-namespace", "issuer", "--issuer", "https://x.example"], "--issuer URI is needed", id="an issuer that is not configured"),
+        pytest.param(["--jwt-user-namespace", "issuer", "--map", "{file}"], "--map FILE goes with another", id="a map for a namespace"),
+        pytest.param([], "a server has the database open", id="servers at work"),
+    ],
+)  # fmt: skip
+def test_move_to_a_naming_that_cannot_be_meant_so_is_refused(
+    place: Place, old: User, words: list[str], fault: str
+) -> None:
+    old.create()
+    file = place.kms.directory / "map.tsv"
+    file.write_text("x\ty\n")
+    # What is rehearsed needs no stop of the servers.
+    rehearsal = [] if words == [] else ["--dry-run"]
+    words = [word.format(file=file) for word in words]
+    line = place.transfer("--naming", *rehearsal, *words, code=2)
+    assert fault in line
+    assert line.count("\n") == 1
+    assert place.transfer("--issuer", "https://x.example", code=2).count(
+        "--issuer goes with --naming"
+    )

@@ -15,6 +15,15 @@ def test_same_naming_has_no_fault(naming: UserNaming) -> None:
     assert find_naming_fault(naming, naming) is None
 
 
+@pytest.mark.parametrize("configured", [PLAIN, BY_ISSUER, EMAIL])
+def test_move_that_has_not_ended_is_a_fault_under_any_naming(configured: UserNaming) -> None:
+    kept = UserNaming(True, "sub", former=PLAIN)
+    fault = find_naming_fault(kept, configured)
+    assert fault is not None
+    assert "run kms-tornado transfer --naming again" in fault[0]
+    assert "the namespace issuer and the user claim sub" in fault[0]
+
+
 @pytest.mark.parametrize(
     ("kept", "configured", "field", "way"),
     [
@@ -34,3 +43,4 @@ def test_other_naming_is_a_fault_that_names_the_setting_and_the_way(
     assert fault is not None
     assert fault[1] == field
     assert way in fault[0]
+    assert "kms-tornado transfer --naming" in fault[0]

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete, func, insert, select
 
 from ...domain.user_naming import UserNaming
+from ..base import Conflict
 from .queries import any_object, naming_value
 from .row_macs import AlteredRow, RowAuthenticator
 from .schema import objects, server_state
@@ -63,12 +64,27 @@ def parse_naming(value: Any, authenticator: RowAuthenticator) -> UserNaming:
     except (AttributeError, TypeError, ValueError):
         raise AlteredRow(_SUBJECT) from None
     authenticator.check_row(_SUBJECT, code, server_state.name, _NAME, text)
-    by_issuer, claim = json.loads(text)
-    return UserNaming(by_issuer, claim)
+    by_issuer, claim, *former = json.loads(text)
+    return UserNaming(by_issuer, claim, UserNaming(*former) if former else None)
+
+
+def change_naming(
+    runner: Runner, authenticator: RowAuthenticator, seen: UserNaming, new: UserNaming
+) -> None:
+    """Store the new naming in the place of the one that was seen. Raises Conflict for another one."""
+    rows = runner.select(_select_naming, NO_VALUES)
+    if rows and parse_naming(rows[0][0], authenticator) != seen:
+        raise Conflict
+    runner.change(_delete_naming, {"of_name": _NAME})
+    value = _format_naming(new, authenticator)
+    runner.change(_insert_naming, {"name": _NAME, "value": value})
 
 
 def _format_naming(naming: UserNaming, authenticator: RowAuthenticator) -> bytes:
-    text = json.dumps([naming.by_issuer, naming.claim]).encode()
+    fields = [naming.by_issuer, naming.claim]
+    if naming.former is not None:
+        fields += [naming.former.by_issuer, naming.former.claim]
+    text = json.dumps(fields).encode()
     return authenticator.row_mac(server_state.name, _NAME, text).hex().encode() + b"|" + text
 
 

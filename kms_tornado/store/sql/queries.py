@@ -22,12 +22,13 @@ from sqlalchemy import (
     bindparam,
     literal_column,
     select,
+    union,
 )
 
 from ...kmip.enums import Operation
 from ...user_names import EVERYONE
 from ..bounds import MAX_LISTED
-from . import tombstones
+from . import schema, tombstones
 from .bundles import select_bundles
 from .rows import LISTED_ROW, OBJECT_ROW
 from .schema import grants, objects, server_state
@@ -154,6 +155,14 @@ uids_of_owner = (
     .limit(bindparam("limit", type_=objects.c.serial.type))
 )
 
+#: Every name of a user in the database: owners, grantees but everyone, and whose the identifiers of removed
+#: objects stay.
+names = union(
+    select(objects.c.owner),
+    select(grants.c.grantee).where(grants.c.grantee != _everyone),
+    select(schema.tombstones.c.owner),
+)
+
 # --- the database as a whole --------------------------------------------------------------------
 
 any_object = select(objects.c.serial).limit(write_constant(1))
@@ -185,6 +194,7 @@ class PreparedQueries:
         self.granted = PreparedForGroups(write_granted, dialect)
         self.bundles = Prepared(select_bundles, dialect)
         self.identifier = Prepared(tombstones.by_uid, dialect)
+        self.names = Prepared(names, dialect)
         self.naming_value = Prepared(naming_value, dialect)
         self.owned = Prepared(owned, dialect)
         self.uids_of_owner = Prepared(uids_of_owner, dialect)

@@ -34,7 +34,7 @@ from .commits import Commit, GroupCommit, Job
 from .dump import dump_rows, fill_rows
 from .grants import check_index_rows, parse_grants, rights_of
 from .index_check import IndexCheck
-from .naming import parse_naming, settle_naming
+from .naming import change_naming, parse_naming, settle_naming
 from .queries import bind_groups, prepare_queries
 from .rewrap import EnvelopeRewriter
 from .row_macs import AlteredRow, RowAuthenticator, altered_object, log_altered
@@ -43,7 +43,7 @@ from .sealing import bring_under_macs, log_sealed
 from .search import SearchStatements, shape_locate, shape_tag_search
 from .search_statements import parse_page
 from .statements import Prepared, Rows, Runner, Values
-from .tombstones import is_taken
+from .tombstones import is_taken, rename_page
 from .watched import WatchedBackend
 
 # How long a stop waits for writes: whoever waited for their answers has waited the shutdown timeout already.
@@ -306,6 +306,23 @@ class SQLStore:
         values = {"principal": owner, "after": after, "limit": limit}
         rows = await self._search(self._queries.uids_of_owner, values, owner)
         return [(serial, UniqueIdentifier(uid)) for serial, uid in rows]
+
+    async def list_names(self) -> Collection[str]:
+        return [name for (name,) in await self._search(self._queries.names, {}, "")]
+
+    async def rename_in_tombstones(self, rename: Callable[[str], str]) -> None:
+        after: str | None = ""
+        while after is not None:
+            job = partial(
+                rename_page, after=after, rename=rename, authenticator=self._authenticator
+            )
+            with _logging_altered_rows:
+                after = await self._database.submit(job)
+
+    async def change_naming(self, seen: UserNaming, new: UserNaming) -> None:
+        job = partial(change_naming, authenticator=self._authenticator, seen=seen, new=new)
+        with _logging_altered_rows:
+            await self._database.submit(job)
 
     # --- changes --------------------------------------------------------------------------------
 

@@ -6,11 +6,21 @@ identifier of a removed key, they would encrypt with a stranger's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BindParameter, LargeBinary, Text, bindparam, delete, insert, null, select
+from sqlalchemy import (
+    BindParameter,
+    LargeBinary,
+    Text,
+    bindparam,
+    delete,
+    insert,
+    null,
+    select,
+    update,
+)
 
 from ...domain.access import identifier_taken
 from ...domain.managed_object import ManagedObject
@@ -21,7 +31,18 @@ from .statements import Runner, Statement
 _insert = Statement(insert(tombstones), tombstones.columns.keys())
 _delete = Statement(delete(tombstones).where(tombstones.c.uid == bindparam("of_uid")))
 
+_update = Statement(
+    update(tombstones).where(tombstones.c.uid == bindparam("of_uid")), ("owner", "mac")
+)
+
 _MAX_UIDS = 512  # in one statement, a power of two
+
+_page = Statement(
+    select(tombstones)
+    .where(tombstones.c.uid > bindparam("after"))
+    .order_by(tombstones.c.uid)
+    .limit(_MAX_UIDS)
+)
 
 #: (owner, code) of the identifier's tombstone; NULLs for an object that has the identifier.
 by_uid = (
@@ -65,6 +86,22 @@ def check_free(
             _check(uid, owner, mac, authenticator)
             if owner != owners[uid]:
                 raise identifier_taken()
+
+
+def rename_page(
+    runner: Runner, after: str, rename: Callable[[str], str], authenticator: RowAuthenticator
+) -> str | None:
+    """Give some identifiers to the owners' new names, behind one; the last of them, None: no more."""
+    rows = runner.select(_page, {"after": after})
+    changed = []
+    for uid, owner, mac in rows:
+        _check(uid, owner, mac, authenticator)
+        if (new := rename(owner)) != owner:
+            mac = _make_mac(authenticator, uid, new)
+            changed.append({"of_uid": uid, "owner": new, "mac": mac})
+    if changed:
+        runner.change_all(_update, changed)
+    return rows[-1][0] if rows else None
 
 
 def is_taken(
