@@ -43,6 +43,12 @@ WRITE_ISOLATION = "READ COMMITTED"
 #: Where PostgreSQL listens unless told otherwise.
 DEFAULT_PORT = 5432
 
+#: The number of sessions of other processes of ours. A role sees the names of its own ones without further rights.
+COUNT_OTHER_SESSIONS = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+    "AND application_name = current_setting('application_name') AND pid <> pg_backend_pid()"
+)
+
 #: How long to wait for a connection while all of them are in use.
 POOL_TIMEOUT_S = 5.0
 #: How long opening a connection may take, all hosts of the URL and the first statement included.
@@ -184,11 +190,7 @@ async def run_on_snapshot(engine: AsyncEngine, function: Callable[[Connection], 
 
 def refuse_served(connection: Connection, name: str) -> None:
     """Raises ConfigurationError where another process of ours has the database open."""
-    sessions = text(
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-        "AND application_name = current_setting('application_name') AND pid <> pg_backend_pid()"
-    )
-    if connection.execute(sessions).scalar_one():
+    if connection.execute(text(COUNT_OTHER_SESSIONS)).scalar_one():
         raise ConfigurationError(f"database {name}: a server has it open; stop it")
 
 

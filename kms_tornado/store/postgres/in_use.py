@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from .address import parse_address
 from .connector import Connector
-from .engine import OPEN_TIMEOUT_S
-
-# A role sees the names of its own sessions without further rights.
-_OTHERS = (
-    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-    "AND application_name = current_setting('application_name') AND pid <> pg_backend_pid()"
-)
+from .engine import COUNT_OTHER_SESSIONS, OPEN_TIMEOUT_S
 
 
 async def has_other_sessions(url: str) -> bool:
@@ -20,7 +14,7 @@ async def has_other_sessions(url: str) -> bool:
     """
     connection = await Connector(parse_address(url)).open(within_s=OPEN_TIMEOUT_S)
     try:
-        row = await (await connection.execute(_OTHERS)).fetchone()
+        row = await (await connection.execute(COUNT_OTHER_SESSIONS)).fetchone()
     finally:
         await connection.close()
     return row is not None and row[0] > 0
