@@ -13,6 +13,9 @@ VERSION = re.search(
 # SQLAlchemy's async engine stands on greenlet.
 POSTGRESQL = ["psycopg[binary]>=3.2", "greenlet>=3.1"]
 
+# A master key in a hardware security module.
+HSM = ["python-pkcs11>=0.9"]
+
 # The command line kmsctl. Authlib speaks through requests, which stands on urllib3.
 CLIENT = [
     "click>=8.2",
@@ -52,6 +55,7 @@ setup(
     ],
     extras_require={
         "ops": ["rich>=13"],  # a bar for commands that take long
+        "hsm": HSM,
         "fast": ["uvloop>=0.20", "orjson>=3.10"],
         "proxy": ["pycurl>=7.45"],
         "postgresql": POSTGRESQL,
@@ -71,6 +75,7 @@ setup(
             "keyrings.alt>=5",  # keyrings without a desktop
             "pycurl>=7.45",  # a proxy is tested with a real one
             *CLIENT,
+            *HSM,  # tested with SoftHSM, where it is installed
             "oidc-provider-mock>=0.3",  # an issuer that is not ours; another one comes by npm
             *POSTGRESQL,
             # PostgreSQL itself, where the machine has none: programs and nothing else.

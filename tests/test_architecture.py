@@ -128,6 +128,7 @@ HOMES = {
     "psycopg": {"store"},
     "click": {"client/cli"},
     "rich": {"client/cli", "commands/progress.py"},
+    "pkcs11": {"service/hsm.py"},
     "urllib3": {"client"},
     "authlib": {"client/login"},
     "joserfc": {"client/key_files/jwk.py", "client/login/id_tokens.py"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import ConfigurationError
+from ..service.hsm import is_hsm_uri
 from ..service.key_ring import KEY_FILE, reload_ring
 from ..service.key_rotation import edit_key_file
 from .opening import find_data_dir, open_database
@@ -46,6 +47,12 @@ def _find_file(context: CommandContext, data_dir: Path) -> Path:
         )
     if not settings.master_key_file:
         return data_dir / KEY_FILE
+    if is_hsm_uri(settings.master_key_file[0]):
+        raise ConfigurationError(
+            "the key is in a module: make another one there, name it behind the first on every server and "
+            "restart or reload all, then name it in front, again, and run rewrap",
+            "master_key_file",
+        )
     sources = {option.name: option.source for option in context.parsed.effective}
     if sources["master-key-file"] == "credential":
         raise ConfigurationError(

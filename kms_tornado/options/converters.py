@@ -14,6 +14,11 @@ from ..user_names import find_user_fault
 from ..wording import quote
 
 
+def mask_pin(text: str) -> str:
+    """A PKCS #11 URI without its PIN, which may stand in it (RFC 7512); other texts as they are."""
+    return re.sub(r"(?i)(pin-value=)[^&]*", r"\1***", text) if text.startswith("pkcs11:") else text
+
+
 def parse_issuer_uri(text: str) -> str:
     try:
         return TrustedIssuer(text).uri

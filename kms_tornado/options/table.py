@@ -12,6 +12,7 @@ from ..networks import parse_network
 from ..settings import CRYPTO_POLICIES, LOG_FORMATS, LOG_LEVELS, Secret, parse_public_url
 from ..wording import find_closest
 from .converters import (
+    mask_pin,
     mask_url,
     parse_algorithm,
     parse_auth_provider,
@@ -372,11 +373,13 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
                 "master-key-file",
                 Text("FILE", Path),
                 "file with the master key, 32 bytes in base64, or with several, one in a line; the first "
-                "of all seals, each opens what it sealed; or give the key itself in the variable "
+                "of all seals, each opens what it sealed; or a pkcs11: URI (RFC 7512) of a key in a hardware "
+                "security module, with the extra hsm; or give the key itself in the variable "
                 "KMS_MASTER_KEY (default: $CREDENTIALS_DIRECTORY/kms-master-key where there is one, else "
                 "made on first start in the data directory)",
                 repeatable=True,
                 may_be_single=True,
+                mask=mask_pin,
                 credential="kms-master-key",
             ),
             Option(

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from ..crypto.envelope import KeyRing, MasterKey, SealBroken
 from ..crypto.key_bundle import KeyBundle
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, Unavailable
 from ..settings import ServiceSettings
 from ..store.base import CheckValues, ObjectStore, OtherMasterKey
 from ..store.opening import describe_database
+from .hsm import is_hsm_uri
 from .master_key import load_master_keys
 
 _log = logging.getLogger(__name__)
@@ -85,7 +86,7 @@ class ReadAgain:
         self._next = self._clock() + 1.0
         try:
             return load_keys(self._settings, self._data_dir, may_make=False)
-        except ConfigurationError as exc:
+        except (ConfigurationError, Unavailable) as exc:
             _log.error("an object is sealed under a master key that is not here: %s", exc)
             return ()
 
@@ -192,7 +193,9 @@ def _warn_of_a_lost_database(settings: ServiceSettings, data_dir: Path) -> None:
     A first start with a key that was made elsewhere looks the same, so it is no error.
     """
     files = settings.master_key_file or (data_dir / KEY_FILE,)
-    if not _value_of(settings) and not any(map(os.path.lexists, files)):
+    if not _value_of(settings) and not any(
+        is_hsm_uri(file) or os.path.lexists(file) for file in files
+    ):
         return
     _log.warning(
         "the database %s is empty, and its master key was there before: if this server has had keys, "

@@ -1,4 +1,4 @@
-"""The sources of the master keys: the environment, or files that nobody else can read.
+"""The sources of the master keys: the environment, files that nobody else can read, or a module (`hsm`).
 
     value of KMS_MASTER_KEY   base64 of 32 bytes; or several keys with commas between them
     key file                  the same, a key in a line; made on the first start, never afterwards
@@ -21,6 +21,7 @@ from typing import NamedTuple
 from ..crypto.envelope import MASTER_KEY_BYTES, MasterKey
 from ..crypto.material import KeyMaterial
 from ..errors import ConfigurationError
+from .hsm import is_hsm_uri, load_hsm_key, parse_uri
 from .private_file import make_private_file
 
 _log = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ def load_master_keys(
     if value:
         return parse_master_keys(value)
     path = files[0] if files else default_file
-    if may_make and not os.path.lexists(path):
+    if may_make and not is_hsm_uri(path) and not os.path.lexists(path):
         made = make_key_file(path)
         if made and (files or not is_throw_away):
             _log.warning(
@@ -58,7 +59,7 @@ def load_master_keys(
                 "without it no stored key can be used again",
                 path,
             )
-    lines = [line for file in files or (default_file,) for line in read_key_file(file)]
+    lines = [line for file in files or (default_file,) for line in _read_keys(file)]
     keys: dict[bytes, MasterKey] = {}
     for line in sorted(lines, key=lambda line: line.is_next):  # the order among the others stays
         keys.setdefault(line.key.key_id, line.key)
@@ -75,6 +76,21 @@ def parse_master_keys(text: str) -> Sequence[MasterKey]:
         raise ConfigurationError(str(exc), "master_key") from None
 
 
+def _read_keys(file: Path) -> Sequence[KeyLine]:
+    """file: or the URI of a key in a hardware security module."""
+    if not is_hsm_uri(file):
+        return read_key_file(file)
+    key = parse_uri(str(file))
+    pin = key.pin
+    if key.pin_file is not None:
+        pin = _read_private(key.pin_file).decode("utf-8", "replace").removesuffix("\n")
+    elif pin is not None:
+        _log.warning(
+            "the PIN of a PKCS #11 token is in the configuration: put it into a file, with pin-source="
+        )
+    return [KeyLine(load_hsm_key(key, pin), False)]
+
+
 class KeyLine(NamedTuple):
     """A line of a key file. is_next: whether the key does not seal yet."""
 
@@ -84,6 +100,21 @@ class KeyLine(NamedTuple):
 
 def read_key_file(path: Path) -> Sequence[KeyLine]:
     """The keys of the file, at least one. Raises ConfigurationError, which names the file and the fault."""
+    content = _read_private(path)
+    try:
+        text = content.decode("ascii").removesuffix("\n")
+    except UnicodeDecodeError:
+        raise make_refusal(path, "is not base64") from None
+    try:
+        lines = [line.removesuffix("\r") for line in text.split("\n")]
+        keys = _decode_keys([line.removeprefix(NEXT) for line in lines], "line")
+    except ValueError as exc:
+        raise make_refusal(path, str(exc)) from None
+    return [KeyLine(key, line.startswith(NEXT)) for key, line in zip(keys, lines, strict=True)]
+
+
+def _read_private(path: Path) -> bytes:
+    """What is in a file that nobody else can read. Raises ConfigurationError, as `read_key_file` does."""
     try:
         # Non-blocking: opening a named pipe would otherwise wait for a writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -103,16 +134,7 @@ def read_key_file(path: Path) -> Sequence[KeyLine]:
         raise make_refusal(path, "is empty")
     if len(content) > _MAX_FILE_BYTES:
         raise make_refusal(path, "is too long for a key")
-    try:
-        text = content.decode("ascii").removesuffix("\n")
-    except UnicodeDecodeError:
-        raise make_refusal(path, "is not base64") from None
-    try:
-        lines = [line.removesuffix("\r") for line in text.split("\n")]
-        keys = _decode_keys([line.removeprefix(NEXT) for line in lines], "line")
-    except ValueError as exc:
-        raise make_refusal(path, str(exc)) from None
-    return [KeyLine(key, line.startswith(NEXT)) for key, line in zip(keys, lines, strict=True)]
+    return content
 
 
 def _decode_keys(texts: Sequence[str], unit: str) -> Sequence[MasterKey]:
