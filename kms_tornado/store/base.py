@@ -7,6 +7,10 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeVar
 
+from ..audit.chain import ChainHead
+from ..audit.checkpoint import Checkpoint
+from ..audit.record import Draft
+from ..audit.rollback import AuditPosition
 from ..domain.managed_object import ManagedObject, SealedMaterial, UniqueIdentifier
 from ..domain.search import LocatedPage, LocateSearch, TagSearch
 from ..domain.user_naming import UserNaming
@@ -269,14 +273,14 @@ class Objects(Protocol):
         after: as for `find_tagged`. Raises InvalidField for more tags than an object may have.
         """
 
-    async def commit(self, changes: Sequence[Change]) -> None:
+    async def commit(self, changes: Sequence[Change], drafts: Sequence[Draft] = ()) -> None:
         """Make all of the changes or none; they are durable on return.
 
-        Raises Conflict, and the KMIPErrors that the classes of changes name.
+        drafts: the audit's records of them, in the same transaction; none records nothing. Raises Conflict, and the KMIPErrors that the classes of changes name.
         """
 
-    async def commit_groups(self, groups: Groups) -> None:
-        """Commit all groups at once. Raises Conflict, and Refused with the errors by group."""
+    async def commit_groups(self, groups: Groups, drafts: Sequence[Draft] = ()) -> None:
+        """Commit all groups at once. drafts: as for `commit`. Raises Conflict, and Refused with the errors by group."""
 
     async def commit_now(self) -> None:
         """Make durable on return whatever `commit` accepted, even within a transaction of several steps.
@@ -285,14 +289,78 @@ class Objects(Protocol):
         where the steps may have to be undone.
         """
 
-    async def reserve_nonces(self, reservation: ReserveNonces) -> None:
+    async def reserve_nonces(
+        self, reservation: ReserveNonces, drafts: Sequence[Draft] = ()
+    ) -> None:
         """Commit the reservation at once, even within a transaction of several steps.
 
-        Raises what `commit` raises. Not for objects that `holds_back` names.
+        drafts: as for `commit`. Raises what `commit` raises. Not for objects that `holds_back` names.
         """
 
     def holds_back(self, uid: UniqueIdentifier) -> bool:
         """Whether changes of the object are held back, so that the database has not what was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSegment:
+    """Records of one chain that were written together. is_ours: whether its code is this server's."""
+
+    chain: int
+    first: int
+    last: int
+    lines: Sequence[bytes]
+    is_ours: bool
+
+
+class AuditStore(Protocol):
+    """The audit of one database, but for the records that commits append. Every method raises Unavailable.
+
+    changes, reads: transactions with records of changes, and of anything else, that this process had committed.
+    """
+
+    changes: int
+    reads: int
+
+    def on_altered(self, told: Callable[[ChainHead, ChainHead], None]) -> None:
+        """Have `told` called, on any thread, where a chain of this process was changed by something else.
+
+        With the head that the process left, and the one that it found.
+        """
+
+    async def open(self) -> int:
+        """Begin, once the rows are authentic. Returns how many objects of an older version were recorded."""
+
+    async def append(self, drafts: Sequence[Draft]) -> None:
+        """Record what changed no object; durable on return."""
+
+    async def make_checkpoint(
+        self, sign: Callable[[Checkpoint], str], time: str, *, rollback: int | None = None
+    ) -> str:
+        """The line of the newest checkpoint, which is made where records were added since the one before.
+
+        time: RFC 3339. rollback: the number of an anchor that this database is accepted in spite of.
+        """
+
+    async def retire_chains(self, named: int) -> None:
+        """Leave all chains as they are, and begin beyond them. named: the highest chain that an anchor names."""
+
+    async def newest_checkpoint(self) -> str | None:
+        """Its line."""
+
+    async def position(self, anchor: Checkpoint) -> AuditPosition:
+        """What the database has of what the anchor names. Called before anything is recorded."""
+
+    async def heads(self) -> Mapping[int, ChainHead]:
+        """Of every chain that has a record."""
+
+    async def read_checkpoints(self, after: int) -> Sequence[tuple[int, str]]:
+        """(number, line) of those behind that number, a page of them."""
+
+    async def read_segments(self, chain: int, after: int) -> Sequence[StoredSegment]:
+        """The segments behind record `after` of the chain, in the order of chains and records, a page of them."""
+
+    async def read_objects(self, after: int) -> tuple[int, Sequence[tuple[str, bytes, str | None]]]:
+        """(serial of the last one, (identifier, code, why its row is not ours) of a page of objects)."""
 
 
 class ObjectStore(Objects, Protocol):
@@ -305,6 +373,9 @@ class ObjectStore(Objects, Protocol):
     Every method raises errors.Unavailable where the database is out of reach or refuses (full disk,
     locked for too long, closed). No exception of SQLAlchemy or of a driver leaves the store.
     """
+
+    @property
+    def audit(self) -> AuditStore: ...
 
     async def start(self) -> None:
         """Open the database and bring its schema up to date. Raises ConfigurationError."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ...audit.record import Draft
 from ...kmip.attributes import count_values
 from ..base import Insert
 from .commits import Commit, GroupCommit
@@ -14,6 +15,7 @@ from .owners import units_of
 from .row_macs import RowAuthenticator
 from .rows import format_row
 from .side_tables import index_attributes, make_name_rows, make_tag_rows, make_value_rows, names_of
+from .statements import Noted
 
 #: {column: value}
 Row = Mapping[str, Any]
@@ -32,6 +34,14 @@ class Addition:
     names: Sequence[Row]
     differences: Mapping[str, int]
     authenticator: RowAuthenticator
+    drafts: Sequence[Draft] = ()
+
+    @property
+    def noted(self) -> Noted:
+        """What the audit is to record of them."""
+        if not self.drafts:
+            return ()
+        return [(self.drafts, {row["uid"]: (None, row["mac"]) for row in self.objects})]
 
 
 #: Values of the attributes and tags, and objects, whose rows are made in a few milliseconds.
@@ -72,4 +82,5 @@ def make_addition(commits: Sequence[Commit | GroupCommit]) -> Addition:
         make_name_rows({uid: names_of(new) for uid, new in by_uid if new.attributes.names}),
         differences,
         authenticator,
+        [draft for commit in commits for draft in commit.drafts],
     )

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from sqlalchemy import Connection, Dialect
 
 from ..health import PoolLoad
+from .audit_chains import AuditChains
 from .commits import Job
 from .statements import NO_VALUES, Prepared, Rows, Values
 
@@ -26,8 +27,11 @@ class Backend(Protocol):
     def dialect(self) -> Dialect:
         """The dialect of SQL that statements are compiled for."""
 
-    async def start(self) -> None:
-        """Bring the schema up to date, and open the database. Raises ConfigurationError."""
+    async def start(self, chains: AuditChains) -> None:
+        """Bring the schema up to date, and open the database. Raises ConfigurationError.
+
+        chains: to which the transactions append what their jobs note.
+        """
 
     async def stop(self, *, within_s: float) -> None:
         """Finish the jobs that were submitted, then close. Does nothing where it is not started.

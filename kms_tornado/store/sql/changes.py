@@ -34,10 +34,18 @@ from .attribute_rows import parse_rows
 from .nonces import KeyOfObject, NonceRecords
 from .owners import SEALED_BYTES, units_of, update_counts
 from .row_macs import RowAuthenticator
-from .rows import ROW_TO_CHECK, check_row, format_row, is_long
+from .rows import MAC, UID, ROW_TO_CHECK, check_row, format_row, is_long
 from .schema import objects
 from .side_tables import IndexedAttributes, OwnedNames, collect_names
-from .statements import INTEGRITY_ERRORS, OBJECT_COLUMNS, Rows, Runner, Statement, Values
+from .statements import (
+    INTEGRITY_ERRORS,
+    OBJECT_COLUMNS,
+    Rows,
+    Runner,
+    Statement,
+    States,
+    Values,
+)
 
 
 @cache  # ten statements at most, as `number` is a power of two; compiled when they are first needed
@@ -68,14 +76,16 @@ _MAX_UIDS = 512
 
 def apply_changes(
     runner: Runner, changes: Sequence[Change], authenticator: RowAuthenticator, *, now: int
-) -> None:
+) -> States:
     """Make the changes. After a Conflict or a KMIPError the caller must undo those that were made.
 
-    Every row that is written gets its code, and every row that is changed must have had the right one:
+    Returns the codes of the changed objects' rows. Every row that is written gets its code, and every row that is changed must have had the right one:
     otherwise a change would make a row of ours out of one that somebody else wrote. Raises AlteredRow.
     now: seconds since the Unix epoch.
     """
-    _ChangeApplier(runner, authenticator, now).apply(changes)
+    applier = _ChangeApplier(runner, authenticator, now)
+    applier.apply(changes)
+    return applier.states
 
 
 @dataclass(slots=True)
@@ -134,6 +144,9 @@ class _ChangeApplier:
         self._differences: Counter[str] = Counter()
         #: Serial → names, of the objects whose names the commit changes.
         self._names: dict[int, OwnedNames] = {}
+        #: Identifier → the code of the row that the transaction found.
+        self._codes: dict[str, bytes] = {}
+        self.states: dict[str, tuple[bytes | None, bytes | None]] = {}
 
     def apply(self, changes: Sequence[Change]) -> None:
         self._read_stored(collect_uids(changes))
@@ -172,6 +185,8 @@ class _ChangeApplier:
             rows = self._runner.select(_select_for_update(number), values)
             check = partial(self._check_rows, rows)
             self._stored |= self._runner.compute(check) if is_long(*rows) else check()
+            for row in rows:
+                self._codes[row[UID]] = row[MAC]
 
     def _check_rows(self, rows: Rows) -> dict[str, _StoredObject]:
         """rows: of `_select_for_update`."""
@@ -180,6 +195,11 @@ class _ChangeApplier:
             columns = check_row(row, self._authenticator)
             stored[columns["uid"]] = _StoredObject(serial, columns, length or 0)
         return stored
+
+    def _mark(self, uid: str, code: bytes | None) -> None:
+        """The object's row has this code now; None: it is gone."""
+        was = self.states[uid][0] if uid in self.states else self._codes.get(uid)
+        self.states[uid] = (was, code)
 
     def _check_generation(self, uid: str, seen: int) -> _StoredObject:
         stored = self._stored.get(uid)
@@ -217,6 +237,7 @@ class _ChangeApplier:
             stored = _StoredObject(serial, row, len(new.sealed or b""))
             self._differences[new.owner] += stored.units
             self._stored[new.uid] = stored
+            self._mark(new.uid, row["mac"])
 
     def _replace(self, new: ManagedObject, seen: int) -> None:
         stored = self._check_generation(new.uid, seen)
@@ -251,6 +272,7 @@ class _ChangeApplier:
         self._differences[stored.owner] -= stored.units
         stored.values, stored.sealed_bytes = row, len(new.sealed or b"")
         self._differences[stored.owner] += stored.units
+        self._mark(new.uid, row["mac"])
 
     def _remove(self, uid: str, seen: int) -> None:
         before = self._check_generation(uid, seen)
@@ -259,6 +281,7 @@ class _ChangeApplier:
         self._names.pop(before.serial, None)
         self._differences[before.owner] -= before.units
         del self._stored[uid]
+        self._mark(uid, None)
 
     def _use_nonce(self, change: UseNonce) -> None:
         target = self._find_key(change)
@@ -280,8 +303,12 @@ class _ChangeApplier:
         if stored.values["nonce_source"] == source:
             return
         stored.values["nonce_source"] = int(source)
-        row = {"nonce_source": int(source), "mac": self._authenticator.object_mac(stored.values)}
+        row: dict[str, Any] = {
+            "nonce_source": int(source),
+            "mac": self._authenticator.object_mac(stored.values),
+        }
         self._runner.change(_update_nonce_source, {**row, "of_serial": stored.serial})
+        self._mark(uid, row["mac"])
 
     def _grant(self, change: Grant) -> None:
         target = self._index_grants(change.uid, change.owner)
@@ -307,12 +334,13 @@ class _ChangeApplier:
         self._differences[stored.owner] -= stored.units
         stored.values["grants"] = text
         self._differences[stored.owner] += stored.units
-        row = {
+        row: dict[str, Any] = {
             "generation": stored.generation,
             "grants": text,
             "mac": self._authenticator.object_mac(stored.values),
         }
         self._runner.change(_update_grants, {**row, "of_serial": stored.serial})
+        self._mark(uid, row["mac"])
 
 
 def collect_uids(changes: Sequence[Change]) -> set[str]:

@@ -50,6 +50,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from ...audit.record import Draft
 from ...errors import KMIPError
 from ..base import Change, Conflict, Groups, Insert, Refused, Remove, Replace
 from .changes import apply_changes
@@ -62,15 +63,18 @@ Job = Callable[[Runner], Any]
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """The changes of one operation. now: seconds since the Unix epoch."""
+    """The changes of one operation. now: seconds since the Unix epoch. drafts: the audit's records of them."""
 
     changes: Sequence[Change]
     authenticator: RowAuthenticator
     now: int
+    drafts: Sequence[Draft] = ()
 
     def __call__(self, runner: Runner) -> None:
         """Make the changes. After a Conflict or a KMIPError the caller must undo those that were made."""
-        apply_changes(runner, self.changes, self.authenticator, now=self.now)
+        states = apply_changes(runner, self.changes, self.authenticator, now=self.now)
+        if self.drafts:
+            runner.note(self.drafts, states)
 
     @property
     def only_adds(self) -> bool:
@@ -90,6 +94,7 @@ class GroupCommit:
     groups: Groups
     authenticator: RowAuthenticator
     now: int
+    drafts: Sequence[Draft] = ()
 
     def __call__(self, runner: Runner) -> None:
         """Apply all groups at once; if that fails, one by one, to find out which of them fail.
@@ -99,7 +104,9 @@ class GroupCommit:
         places = [place for place, changes in enumerate(self.groups) if changes]
         try:
             with _savepoint(runner):
-                apply_changes(runner, self.changes, self.authenticator, now=self.now)
+                states = apply_changes(runner, self.changes, self.authenticator, now=self.now)
+            if self.drafts:
+                runner.note(self.drafts, states)
             return
         except KMIPError as exc:
             if len(places) == 1:
@@ -141,7 +148,8 @@ def join_commits(commits: Sequence[Commit | GroupCommit]) -> Commit:
     """
     changes = [change for commit in commits for change in commit.changes]
     now = max(commit.now for commit in commits)
-    return Commit(changes, commits[0].authenticator, now)
+    drafts = [draft for commit in commits for draft in commit.drafts]
+    return Commit(changes, commits[0].authenticator, now, drafts)
 
 
 def _erases(change: Change) -> bool:

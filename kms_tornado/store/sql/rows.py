@@ -43,8 +43,8 @@ OWNER = AUTHENTIC_NAMES.index("owner")
 _ATTRIBUTES = AUTHENTIC_NAMES.index("attributes")
 GRANTS = AUTHENTIC_NAMES.index("grants")
 _DIGEST = len(AUTHENTIC_COLUMNS) - 1
-_MAC = len(AUTHENTIC_COLUMNS)
-_SEALED = _MAC + 1
+MAC = len(AUTHENTIC_COLUMNS)
+_SEALED = MAC + 1
 
 # Looking a member up in a dict costs a third of calling the class.
 _OBJECT_TYPES: Mapping[int, ObjectType] = {int(member): member for member in ObjectType}
@@ -100,10 +100,10 @@ def check_row(row: Sequence[Any], authenticator: RowAuthenticator) -> dict[str, 
 
     Raises AlteredRow where this server did not write the row.
     """
-    authenticator.check_object(row, row[_MAC])
+    authenticator.check_object(row, row[MAC])
     values = dict(zip(AUTHENTIC_NAMES, row, strict=False))
     columns = collect_columns(parse_rows(values["attributes"]))
-    if tuple(row[_MAC + 1 :]) != tuple(columns.values()):
+    if tuple(row[MAC + 1 :]) != tuple(columns.values()):
         raise altered_object(values["uid"], "a column does not fit the attributes")
     return values
 
@@ -168,7 +168,7 @@ class RowParser:
     def parse_row(self, row: Sequence[Any]) -> ManagedObject:
         """The object of a row with the columns of OBJECT_ROW, if this server wrote it. Raises AlteredRow."""
         try:
-            length = sum(map(len, row[UID:_MAC])) + len(row[_SEALED])
+            length = sum(map(len, row[UID:MAC])) + len(row[_SEALED])
         except TypeError:  # no material, or values of types that this server never writes
             return self._parse_checked(row)
         if length <= _SHORT:
@@ -176,7 +176,7 @@ class RowParser:
         return (self._parse_middle if length <= _MIDDLE else self._parse_checked)(row)
 
     def _parse_checked(self, row: Sequence[Any]) -> ManagedObject:
-        self._check_object(row, row[_MAC])
+        self._check_object(row, row[MAC])
         sealed = row[_SEALED]
         if digest_sealed(sealed) != row[_DIGEST]:
             raise altered_object(row[UID], "sealed_digest does not fit the sealed material")

@@ -15,6 +15,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    UniqueConstraint,
 )
 
 # Every constraint has a name, by which a later migration can refer to it on any database.
@@ -191,4 +192,41 @@ server_state = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("value", LargeBinary, nullable=False),
+)
+
+# The heads of the audit's chains. session: of the process that has the chain; NULL where none has. seen: seconds
+# since the Unix epoch of its last record. No index beside the key: each commit updates a row, which PostgreSQL
+# does in place as long as no indexed column changes.
+audit_chains = Table(
+    "audit_chains",
+    metadata,
+    Column("chain", _serial, primary_key=True),
+    Column("session", Text),
+    Column("seen", BigInteger, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("head", Text, nullable=False),
+)
+
+# The audit's records, those of one chain and transaction in one row. lines: one record each (`audit.record`).
+# since, until: milliseconds since the Unix epoch.
+audit_segments = Table(
+    "audit_segments",
+    metadata,
+    Column("serial", _serial, primary_key=True),
+    Column("chain", BigInteger, nullable=False),
+    Column("first", BigInteger, nullable=False),
+    Column("last", BigInteger, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("lines", LargeBinary, nullable=False),
+    Column("mac", LargeBinary, nullable=False),
+    UniqueConstraint("chain", "first"),
+)
+
+# line: signed (`audit.checkpoint`).
+audit_checkpoints = Table(
+    "audit_checkpoints",
+    metadata,
+    Column("checkpoint", _serial, primary_key=True),
+    Column("line", Text, nullable=False),
 )

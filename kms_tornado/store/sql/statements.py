@@ -19,6 +19,7 @@ from sqlalchemy import ClauseElement, Connection, Dialect, Select, Table, Update
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite as SQLiteDialect
 from sqlalchemy.sql.compiler import SQLCompiler
 
+from ...audit.record import Draft
 from .schema import objects
 
 #: The values of a statement's parameters, by name.
@@ -26,6 +27,11 @@ Values = Mapping[str, Any]
 Rows = Sequence[Sequence[Any]]
 
 NO_VALUES: Values = MappingProxyType({})
+
+#: The codes of changed objects, identifier → (before, after); None: there was or is no row.
+States = Mapping[str, tuple[bytes | None, bytes | None]]
+#: What the jobs of a transaction had recorded: (drafts, codes of the objects that they changed).
+Noted = Sequence[tuple[Sequence[Draft], States]]
 
 T = TypeVar("T")
 
@@ -112,6 +118,9 @@ class Runner(Protocol):
     def add_objects(self, rows: Sequence[Values]) -> Sequence[int]:
         """Insert the rows into `objects`, and return their serials in the same order."""
 
+    def note(self, drafts: Sequence[Draft], states: States) -> None:
+        """Have these recorded if the transaction is committed. The last act of a job that has succeeded."""
+
 
 #: Without it SQLAlchemy forgets the number of an INSERT and says -1, which is as true as 1.
 _COUNTED = {"preserve_rowcount": True}
@@ -122,6 +131,10 @@ class SQLAlchemyRunner:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self.noted: list[tuple[Sequence[Draft], States]] = []
+
+    def note(self, drafts: Sequence[Draft], states: States) -> None:
+        self.noted.append((drafts, states))
 
     def command(self, text: str) -> None:
         self._connection.exec_driver_sql(text)
@@ -167,6 +180,10 @@ class DriverRunner:
         self._connection = connection
         driver: Any = connection.connection.driver_connection
         self._driver: sqlite3.Connection = driver
+        self.noted: list[tuple[Sequence[Draft], States]] = []
+
+    def note(self, drafts: Sequence[Draft], states: States) -> None:
+        self.noted.append((drafts, states))
 
     def close(self) -> None:
         """Close the connection, which rolls back an open transaction."""

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from functools import cached_property, partial
 from typing import Any
 
+from ...audit.record import Draft
 from ...domain.managed_object import ManagedObject, UniqueIdentifier
 from ...domain.search import LocatedPage, LocateSearch, TagSearch
 from ...domain.user_naming import UserNaming
@@ -28,6 +29,8 @@ from ..base import (
 from ..bounds import check_tags, check_tags_of_changes
 from ..dump import Dumped, DumpHeader, DumpRow, DumpWriter, Report
 from ..health import DatabaseHealth, DatabaseLoad, DatabaseStatus
+from .audit_chains import AuditChains
+from .audit_log import AuditLog
 from .backend import Backend
 from .bundles import add_bundles, parse_bundles
 from .commits import Commit, GroupCommit, Job
@@ -79,9 +82,11 @@ class SQLStore:
         self._queries = prepare_queries(backend.dialect)
         self._searches = SearchStatements(backend.dialect, compute)
         self._index_check = IndexCheck(backend.dialect, self._authenticator)
+        self._chains = AuditChains(self._authenticator, clock)
+        self.audit = AuditLog(backend, self._database, self._authenticator, self._chains)
 
     async def start(self) -> None:
-        await self.backend.start()
+        await self.backend.start(self._chains)
         self._health.start()
 
     async def authenticate_rows(self, row_mac: RowMAC, check: CheckValues) -> None:
@@ -326,24 +331,28 @@ class SQLStore:
 
     # --- changes --------------------------------------------------------------------------------
 
-    async def commit(self, changes: Sequence[Change]) -> None:
+    async def commit(self, changes: Sequence[Change], drafts: Sequence[Draft] = ()) -> None:
         check_tags_of_changes(changes)
-        commit = Commit(changes, self._authenticator, int(self._clock()))
-        with _logging_altered_rows:
-            await self._database.submit(commit, erases=commit.erases)
+        await self._commit(Commit(changes, self._authenticator, int(self._clock()), drafts))
 
-    async def commit_groups(self, groups: Groups) -> None:
+    async def commit_groups(self, groups: Groups, drafts: Sequence[Draft] = ()) -> None:
         for changes in groups:
             check_tags_of_changes(changes)
-        commit = GroupCommit(groups, self._authenticator, int(self._clock()))
+        await self._commit(GroupCommit(groups, self._authenticator, int(self._clock()), drafts))
+
+    async def _commit(self, commit: Commit | GroupCommit) -> None:
         with _logging_altered_rows:
             await self._database.submit(commit, erases=commit.erases)
+        if commit.drafts:
+            self.audit.changes += 1
 
     async def commit_now(self) -> None:
         """Do nothing: whatever `commit` returned from is durable."""
 
-    async def reserve_nonces(self, reservation: ReserveNonces) -> None:
-        await self.commit([reservation])
+    async def reserve_nonces(
+        self, reservation: ReserveNonces, drafts: Sequence[Draft] = ()
+    ) -> None:
+        await self.commit([reservation], drafts)
 
     def holds_back(self, uid: UniqueIdentifier) -> bool:
         """Nothing is held back here."""

@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import Dialect
 
 from ..base import NOT_OPEN, Compute, compute_on_any_thread, make_unavailable
+from ..sql.audit_chains import AuditChains
 from ..sql.backend import ConnectionJob
 from ..sql.commits import Job
 from ..sql.statements import NO_VALUES, SQLITE, Prepared, Rows, Values
@@ -57,10 +58,10 @@ class SQLiteBackend:
         self.writer: SQLiteWriter | None = None
         self._mark: ServingMark | None = None
 
-    async def start(self) -> None:
+    async def start(self, chains: AuditChains) -> None:
         await asyncio.to_thread(self.file.prepare)
         self._mark = ServingMark(self.file.path)
-        self.writer = SQLiteWriter(self.file)
+        self.writer = SQLiteWriter(self.file, chains)
         self.writer.start()
 
     async def stop(self, *, within_s: float) -> None:

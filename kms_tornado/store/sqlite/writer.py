@@ -19,6 +19,7 @@ from sqlalchemy import exc as errors
 
 from ...errors import InvalidField, Unavailable
 from ..base import make_fault
+from ..sql.audit_chains import AuditChains, Lease
 from ..sql.commits import Commit, Job, join_commits
 from ..sql.statements import DATABASE_ERRORS, DriverRunner, Runner
 from .database_file import SQLiteFile, translate_error
@@ -53,8 +54,11 @@ class _Waiting:
 class SQLiteWriter:
     """Runs jobs in transactions. Started and stopped once, in one event loop."""
 
-    def __init__(self, file: SQLiteFile) -> None:
+    def __init__(self, file: SQLiteFile, chains: AuditChains) -> None:
         self._file = file
+        self._chains = chains
+        #: The chain to which this thread appends; None where it has none yet, or whose head is in doubt.
+        self._lease: Lease | None = None
         self._loop = asyncio.get_running_loop()
         #: Jobs that were submitted in this iteration of the event loop.
         self._gathered: list[_Waiting] = []
@@ -109,6 +113,7 @@ class SQLiteWriter:
                 self._erased = (
                     not self._file.truncate_log()
                 )  # False: tried again after the next commit
+        self._release_chain()
         self._drop_connection()
 
     def _take(self) -> tuple[list[_Waiting], bool]:
@@ -131,9 +136,14 @@ class SQLiteWriter:
             if runner is None:
                 runner = self._runner = DriverRunner(self._file.open_writer())
             runner.command("BEGIN IMMEDIATE")
+            runner.noted.clear()
             _run_all(runner, batch)
+            lease = self._lease
+            if runner.noted:
+                lease = self._chains.append(runner, lease, runner.noted)
             runner.command("COMMIT")
             self._file.check_in_place()  # otherwise the commit went to a deleted file
+            self._lease = lease
         except Unavailable as exc:
             self._fail(batch, exc)
         except DATABASE_ERRORS as exc:
@@ -149,8 +159,9 @@ class SQLiteWriter:
             )
 
     def _fail(self, batch: list[_Waiting], error: Unavailable) -> None:
-        """Fail all jobs. Closing the connection rolls back what they changed."""
+        """Fail all jobs. Closing the connection rolls back what they changed, if it was not committed."""
         self._drop_connection()
+        self._lease = None
         for waiting in batch:
             waiting.error = error
 
@@ -159,6 +170,15 @@ class SQLiteWriter:
         try:
             self._loop.call_soon_threadsafe(_resolve_futures, batch)
         except RuntimeError:  # the loop is closed, so nobody waits any more
+            pass
+
+    def _release_chain(self) -> None:
+        """At the end, so that the next process goes on with it."""
+        if self._runner is None or self._lease is None:
+            return
+        try:
+            self._chains.release(self._runner, [self._lease.session])
+        except DATABASE_ERRORS:  # it is free in a minute
             pass
 
     def _drop_connection(self) -> None:

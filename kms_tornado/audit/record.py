@@ -1,0 +1,312 @@
+"""A record of the audit: one line of canonical JSON, which is stored, hashed and exported as the same bytes.
+
+How the audit works
+===================
+
+Every operation and every refusal is a *record*. A change's record is written in the change's own transaction;
+all others are collected in memory and written in a transaction of their own, within a second
+(`service.audit_trail`).
+
+    draft       what a record says, rendered but for its place in a chain; made on the event loop
+    note        a job of the store says in its transaction which drafts are to be recorded if it is committed
+    chain       the writer gives them numbers, and each the hash of the line before it (`chain`); the last act of
+                a transaction moves the chain's head from where this process left it, and fails where it is not
+    segment     the lines of one transaction, one row of the database, under a row MAC
+    checkpoint  the heads of all chains under the server's signature, every few seconds (`checkpoint`)
+    anchor      the newest checkpoint in a file apart from the database: an older database is noticed (`rollback`)
+
+A process has a chain for each transaction that it has under way at once, so that nobody waits for a chain of
+another's. As only a commit moves a head, a chain has no holes: a transaction that is rolled back leaves its
+numbers to the next one.
+
+A change's record also tells the codes of the objects' rows before and after it. So each object has a path
+through the records, at whose end the row must be that is stored: a row of long ago is not.
+
+The line is RFC 8785 with objects, arrays, strings, integers and null alone, whose members' names are ASCII: so
+`canonical` is all there is to it. `render` writes the same text faster, which a test compares.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from json.encoder import encode_basestring
+from typing import Any, NamedTuple
+
+#: Which members a record may have besides those that all have, and which all have.
+OPTIONAL = frozenset({"also", "count", "detail", "item", "objects"})
+REQUIRED = frozenset(
+    {"chain", "issuer", "operation", "prev", "principal", "protocol", "reason"}
+    | {"remote_ip", "request_id", "result", "seq", "time", "uid", "v"}
+)
+
+#: The results of operations. Refused: before an operation was begun. Undone: by a batch that failed.
+SUCCESS, FAILED, REFUSED, UNDONE = "Success", "Failed", "Refused", "Undone"
+
+#: Characters of a text that a client sent, and identifiers of one record beside its own.
+_MOST_CHARACTERS = 255
+_MOST_ALSO = 32
+
+#: (identifier, code before, code after), in hexadecimal; None: there was or is no row.
+State = tuple[str, str | None, str | None]
+
+
+class MalformedRecord(ValueError):
+    """A line is no record, or no checkpoint. ``str()`` says why, in words of ours."""
+
+
+class Origin:
+    """Where a request comes from; one is made for each, so it is a plain class.
+
+    principal: None before a token was accepted. issuer: of the principal, or of a refused token as far as known.
+    protocol: http, kmip, command or server. is_noted: whether any record tells of this request.
+    """
+
+    __slots__ = ("is_noted", "issuer", "principal", "protocol", "remote_ip", "request_id")
+
+    def __init__(
+        self,
+        principal: str | None,
+        issuer: str | None,
+        remote_ip: str | None,
+        request_id: str | None,
+        protocol: str = "http",
+    ) -> None:
+        self.principal = principal
+        self.issuer = issuer
+        self.remote_ip = remote_ip
+        self.request_id = request_id
+        self.protocol = protocol
+        self.is_noted = False
+
+
+class Draft(NamedTuple):
+    """A record without its place in a chain, in the pieces around that.
+
+    uids: of the objects whose codes the record is to tell, if it is one of a change.
+    is_read: whether it tells of no change.
+    """
+
+    before_chain: str
+    before_objects: str
+    before_prev: str
+    before_seq: str
+    end: str
+    time_ms: int
+    uids: Sequence[str] = ()
+    is_read: bool = True
+
+
+class AuditEntry:
+    """One operation while it runs, and what its record will say.
+
+    touched: the identifiers of the objects that it was given, in order. is_recorded: a commit took its record.
+    """
+
+    __slots__ = ("is_recorded", "item", "operation", "origin", "time_ms", "touched")
+
+    def __init__(self, origin: Origin, operation: str, item: str | None = None) -> None:
+        self.origin = origin
+        self.operation = operation
+        self.item = item
+        self.time_ms = time.time_ns() // 1_000_000
+        self.touched: list[str] = []
+        self.is_recorded = False
+
+    def begin_again(self) -> None:
+        """The operation is run once more, from its start."""
+        self.touched.clear()
+        self.is_recorded = False
+
+    def draft_change(self, uids: Sequence[str], detail: Mapping[str, Any] | None = None) -> Draft:
+        """The record of a change of these objects, the first of which is the one that it is about."""
+        also = list(dict.fromkeys((*uids[1:], *(uid for uid in self.touched if uid not in uids))))
+        return make_draft(
+            self.origin, self.operation, uid=uids[0] if uids else None, time_ms=self.time_ms,
+            item=self.item, also=also, detail=detail, changes=uids,
+        )  # fmt: skip
+
+    def draft_outcome(
+        self,
+        uid: str | None,
+        *,
+        result: str = SUCCESS,
+        reason: str | None = None,
+        detail: Mapping[str, Any] | None = None,
+    ) -> Draft:
+        """The record of an operation that changed nothing. uid: as the answer or the request names it."""
+        touched = self.touched
+        if uid is None and touched:
+            uid = touched[0]
+        also: Sequence[str] = ()
+        if touched and (len(touched) > 1 or touched[0] != uid):
+            also = [other for other in dict.fromkeys(touched) if other != uid]
+        return make_draft(
+            self.origin, self.operation, result=result, reason=reason, uid=uid,
+            time_ms=self.time_ms, item=self.item, also=also, detail=detail,
+        )  # fmt: skip
+
+
+def make_draft(
+    origin: Origin,
+    operation: str,
+    *,
+    result: str = SUCCESS,
+    reason: str | None = None,
+    uid: str | None = None,
+    time_ms: int | None = None,
+    item: str | None = None,
+    also: Sequence[str] = (),
+    count: int = 1,
+    detail: Mapping[str, Any] | None = None,
+    changes: Sequence[str] | None = None,
+) -> Draft:
+    """Render what does not depend on the record's place. changes: the objects that a change's record is about.
+
+    detail: texts, numbers and lists of them, none of which comes from a key, a token or a plaintext.
+    """
+    if time_ms is None:
+        time_ms = time.time_ns() // 1_000_000
+    before_objects, before_prev, before_request = _render_origin(
+        origin.principal, origin.issuer, origin.remote_ip, origin.protocol, operation, reason
+    )
+    before_chain = "{"
+    if also:
+        before_chain = f'{{"also":[{",".join(map(_quote_uid, also[:_MOST_ALSO]))}],'
+    if count > 1 or detail or item:
+        before_objects = "".join(
+            (
+                f',"count":{count}' if count > 1 else "",
+                f',"detail":{canonical(clean(detail)).decode()}' if detail else "",
+                before_objects,
+                f',"item":"{item}"' if item else "",
+            )
+        )
+    request_id = origin.request_id
+    seconds, milliseconds = divmod(time_ms, 1000)
+    return Draft(
+        before_chain,
+        before_objects,
+        before_prev,
+        f'{before_request}{"null" if request_id is None else encode_basestring(request_id)}'
+        f',"result":"{result}","seq":',
+        f',"time":"{_format_second(seconds)}.{milliseconds:03d}Z"'
+        f',"uid":{"null" if uid is None else _quote_uid(uid)},"v":1}}',
+        time_ms,
+        () if changes is None else changes,
+        changes is None,
+    )
+
+
+@lru_cache(maxsize=2048)  # most requests are of few principals, and most of their records say the same of them
+def _render_origin(
+    principal: str | None,
+    issuer: str | None,
+    remote_ip: str | None,
+    protocol: str,
+    operation: str,
+    reason: str | None,
+) -> tuple[str, str, str]:
+    """The pieces before `objects`, before the value of `prev`, and behind that up to `request_id`."""
+    return (
+        f',"issuer":{_quote(issuer)}',
+        f',"operation":{_quote(operation)},"prev":"',
+        f'","principal":{_quote(principal)},"protocol":"{protocol}","reason":{_quote(reason)}'
+        f',"remote_ip":{_quote(remote_ip)},"request_id":',
+    )
+
+
+def render(draft: Draft, chain: int, seq: int, prev: str, objects: Sequence[State] = ()) -> str:
+    """The line of the draft in this place of a chain, without its end. objects: sorted by `State`'s identifier."""
+    told = f',"objects":{canonical(list(map(list, objects))).decode()}' if objects else ""
+    return (
+        f'{draft.before_chain}"chain":{chain}{draft.before_objects}{told}{draft.before_prev}{prev}'
+        f"{draft.before_seq}{seq}{draft.end}"
+    )
+
+
+def canonical(value: Any) -> bytes:
+    """RFC 8785 of a value without fractions, whose members' names are ASCII and whose texts are whole characters."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return text.encode()
+
+
+def parse_line(line: bytes) -> dict[str, Any]:
+    """The members of a record. Raises MalformedRecord."""
+    members = parse_object(line)
+    missing, unknown = REQUIRED - members.keys(), members.keys() - REQUIRED - OPTIONAL
+    if missing:
+        raise MalformedRecord(f"the record has no {min(missing)}")
+    if unknown:
+        raise MalformedRecord("the record has a member that none has")
+    for name in ("chain", "seq", "v"):
+        if type(members[name]) is not int or members[name] < 1:
+            raise MalformedRecord(f"{name} is no number from 1")
+    if members["v"] != 1:
+        raise MalformedRecord("the record is of a version that is not known")
+    if not isinstance(members["prev"], str):
+        raise MalformedRecord("prev is no text")
+    return members
+
+
+def parse_object(line: bytes) -> dict[str, Any]:
+    """A JSON object without duplicate members and fractions. Raises MalformedRecord."""
+    try:
+        value = json.loads(
+            line.decode(), object_pairs_hook=_collect_members, parse_float=_refuse_number,
+            parse_constant=_refuse_number,
+        )  # fmt: skip
+    except MalformedRecord:
+        raise
+    except (ValueError, RecursionError):
+        raise MalformedRecord("the line is no JSON") from None
+    if not isinstance(value, dict):
+        raise MalformedRecord("the line is no JSON object")
+    return value
+
+
+def clean(value: Any) -> Any:
+    """The value with texts that can be written: half a character becomes U+FFFD, and what is long is cut."""
+    if isinstance(value, str):
+        return _clean_text(value)
+    if isinstance(value, Mapping):
+        return {name: clean(member) for name, member in value.items()}
+    if isinstance(value, Iterable):
+        return [clean(member) for member in value]
+    return value
+
+
+def _collect_members(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise MalformedRecord("a member stands twice")
+    return members
+
+
+def _refuse_number(text: str) -> Any:
+    raise MalformedRecord("a number is no whole number")
+
+
+def _clean_text(text: str) -> str:
+    if len(text) > _MOST_CHARACTERS:
+        text = text[:_MOST_CHARACTERS]
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _quote_uid(uid: str) -> str:
+    if len(uid) <= _MOST_CHARACTERS and uid.isascii():
+        return encode_basestring(uid)
+    return encode_basestring(_clean_text(uid))
+
+
+def _quote(text: str | None) -> str:
+    return "null" if text is None else encode_basestring(_clean_text(text))
+
+
+@lru_cache(maxsize=4)  # most records are of this second or the one before
+def _format_second(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
