@@ -13,7 +13,9 @@ from .record import MalformedRecord, canonical, parse_object
 from .signing import AuditKey, AuditPublicKey
 
 _CONTEXT = b"kms_tornado audit checkpoint 1\n"
-_MEMBERS = frozenset({"chains", "checkpoint", "database", "key", "previous", "signature", "time", "v"})
+_MEMBERS = frozenset(
+    {"chains", "checkpoint", "database", "key", "previous", "signature", "time", "v"}
+)
 
 
 class UnknownSigner(MalformedRecord):

@@ -190,7 +190,7 @@ def make_draft(
         before_chain,
         before_objects,
         before_prev,
-        f'{before_request}{"null" if request_id is None else encode_basestring(request_id)}'
+        f"{before_request}{'null' if request_id is None else encode_basestring(request_id)}"
         f',"result":"{result}","seq":',
         f',"time":"{_format_second(seconds)}.{milliseconds:03d}Z"'
         f',"uid":{"null" if uid is None else _quote_uid(uid)},"v":1}}',
@@ -200,7 +200,9 @@ def make_draft(
     )
 
 
-@lru_cache(maxsize=2048)  # most requests are of few principals, and most of their records say the same of them
+@lru_cache(
+    maxsize=2048
+)  # most requests are of few principals, and most of their records say the same of them
 def _render_origin(
     principal: str | None,
     issuer: str | None,

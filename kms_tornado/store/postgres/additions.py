@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import KMSError
 from ..base import make_unavailable
 from ..sql.additions import Addition, is_long_addition, make_addition
+from ..sql.audit_chains import ChainTaken
 from ..sql.commits import Commit, GroupCommit
 from ..sql.owners import add_up, count_mac, is_of_units
 from .add_statements import (
@@ -32,6 +33,7 @@ from .add_statements import (
     change_counts,
     lock_counts,
 )
+from .audit_leases import MOVE_HEAD, ChainInUse
 from .errors import Meaning, judge_error, load_driver_error, translate_error
 from .transaction import (
     COMMIT,
@@ -41,10 +43,11 @@ from .transaction import (
     LockedOut,
     Pipeline,
     check_committed,
+    find_failed,
     make_beginning,
     pipelined,
 )
-from .transactions import ATTEMPTS, CONNECTIONS_TRIED, pause
+from .transactions import ATTEMPTS, CONNECTIONS_TRIED, TransactionRunner, pause
 from .write_connections import WriteConnections
 
 if TYPE_CHECKING:
@@ -89,8 +92,11 @@ async def prepare_addition(commits: Sequence[Commit | GroupCommit]) -> PreparedA
 class AdditionWriter:
     """Adds objects. For one event loop."""
 
-    def __init__(self, connections: WriteConnections) -> None:
+    def __init__(self, connections: WriteConnections, transactions: TransactionRunner) -> None:
+        """transactions: for what cannot be done in one round trip."""
         self._connections = connections
+        self._transactions = transactions
+        self._leases = transactions.leases
         #: Owner → number of units, once everything that was sent is done.
         self._counts: dict[str, int] = {}
         self._driver_error = load_driver_error()
@@ -113,11 +119,16 @@ class AdditionWriter:
         may_be_done = False
         for attempt in range(ATTEMPTS):
             try:
-                async with self._connections.use() as connection:
-                    if may_be_done and await self._was_added(connection, addition):
+                if addition.drafts:
+                    await self._transactions.claim_chain(lock_timeout_ms=lock_timeout_ms)
+                with self._leases.use() as chain:
+                    async with self._connections.use() as connection:
+                        if may_be_done and await self._was_added(connection, addition):
+                            return
+                        await self._try(connection, prepared, chain, lock_timeout_ms)
                         return
-                    await self._try(connection, prepared, lock_timeout_ms)
-                    return
+            except ChainTaken as exc:
+                await self._transactions.look_at_chain(exc)
             except ConnectionLost as exc:
                 may_be_done = may_be_done or exc.may_be_done
                 lost += 1
@@ -157,6 +168,7 @@ class AdditionWriter:
         self,
         connection: psycopg.AsyncConnection[Any],
         prepared: PreparedAddition,
+        chain: ChainInUse,
         lock_timeout_ms: int,
     ) -> None:
         addition = prepared.addition
@@ -164,8 +176,12 @@ class AdditionWriter:
         try:
             with pipelined(connection, prepares=True) as pipeline:
                 await self._recall(pipeline, addition)
-                commands = [*make_beginning(lock_timeout_ms), *self._make_commands(prepared)]
-                await self._send(pipeline, commands)
+                adding = self._make_commands(prepared)
+                recording = chain.make_commands(addition.noted) if addition.drafts else ()
+                await self._send(
+                    pipeline, [*make_beginning(lock_timeout_ms), *adding, *recording, COMMIT]
+                )
+            chain.committed()
             self._last_s = time.monotonic() - began
         except BaseException:
             self._forget(addition.differences)
@@ -200,7 +216,7 @@ class AdditionWriter:
             self._counts.pop(owner, None)
 
     def _make_commands(self, prepared: PreparedAddition) -> list[Command]:
-        """All that the transaction consists of. What is sent next counts on its being done."""
+        """All that adds the objects. What is sent next counts on its being done."""
         addition = prepared.addition
         changed, begun = [], []
         for owner, difference in sorted(addition.differences.items()):
@@ -221,7 +237,6 @@ class AdditionWriter:
             *(counting if changed else ()),
             *prepared.commands,
             *(begin_counts(begun) if begun else ()),
-            COMMIT,
         ]
 
     async def _send(self, pipeline: Pipeline, commands: Sequence[Command]) -> None:
@@ -230,8 +245,10 @@ class AdditionWriter:
         except (UnicodeEncodeError, OverflowError):
             raise NotAdded from None
         except self._driver_error as exc:
-            failed = _find_failed(pipeline, commands)
+            failed = find_failed(pipeline, commands)
             if judge_error(exc) in (Meaning.BAD_VALUE, Meaning.TAKEN):
+                if failed == MOVE_HEAD:
+                    raise ChainTaken from None
                 if failed in COUNT_TEXTS:
                     raise _OtherCount(await _read_locked(pipeline, commands)) from None
                 raise NotAdded from None
@@ -245,14 +262,6 @@ class _OtherCount(Exception):
     def __init__(self, rows: Sequence[Sequence[Any]]) -> None:
         super().__init__()
         self.rows = rows
-
-
-def _find_failed(pipeline: Pipeline, commands: Sequence[Command]) -> str | None:
-    """The text of the command that failed."""
-    for (text, _), cursor in zip(commands, pipeline.cursors, strict=False):
-        if cursor.pgresult is None:
-            return text
-    return None
 
 
 async def _read_locked(pipeline: Pipeline, commands: Sequence[Command]) -> Sequence[Sequence[Any]]:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Dialect, func, select
 
 from ..base import NOT_OPEN, make_unavailable
 from ..health import PoolLoad
+from ..sql.audit_chains import AuditChains
 from ..sql.backend import ConnectionJob
 from ..sql.commits import Job
 from ..sql.statements import NO_VALUES, Prepared, Rows, SQLAlchemyRunner, Values
@@ -55,7 +56,7 @@ class PostgresBackend:
             lambda: self._connector.open(within_s=OPEN_TIMEOUT_S, autocommit=False)
         )
 
-    async def start(self) -> None:
+    async def start(self, chains: AuditChains) -> None:
         await prepare(
             self._engine,
             name=self._connector.name,
@@ -63,7 +64,7 @@ class PostgresBackend:
             may_upgrade=self._may_upgrade,
         )
         self._reader = PostgresReader(self._connector, size=READERS)
-        self._writer = PostgresWriter(self._connector)
+        self._writer = PostgresWriter(self._connector, chains)
         self._writer.start()
 
     async def stop(self, *, within_s: float) -> None:

@@ -18,11 +18,15 @@ from sqlalchemy import Table, insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.util import await_only, greenlet_spawn
 
+from ...audit.record import Draft
+from ..sql.audit_chains import ChainTaken
 from ..sql.schema import objects
-from ..sql.statements import OBJECT_COLUMNS, Prepared, Rows, Runner, Statement, Values
+from ..sql.statements import OBJECT_COLUMNS, Prepared, Rows, Runner, Statement, States, Values
 from .arrays import collect_columns, unnest, write_array
+from .audit_leases import MOVE_HEAD, ChainInUse, is_long
 from .dialect import POSTGRESQL
-from .transaction import COMMIT, Command, Pipeline, check_committed, make_beginning
+from .errors import load_driver_error
+from .transaction import COMMIT, Command, Pipeline, check_committed, find_failed, make_beginning
 
 Result = TypeVar("Result")
 
@@ -36,17 +40,33 @@ _insert_object = Prepared(insert(objects).returning(objects.c.serial), POSTGRESQ
 
 
 async def run_job(
-    pipeline: Pipeline, job: Callable[[Runner], Result], *, lock_timeout_ms: int, undoes: bool
+    pipeline: Pipeline,
+    job: Callable[[Runner], Result],
+    chain: ChainInUse,
+    *,
+    lock_timeout_ms: int,
+    undoes: bool,
 ) -> Result:
     """Run the job in a transaction, and commit it, or leave it to be rolled back where `undoes` says so.
 
+    chain: to which is appended what the job notes.
     Raises what the job raises, and what statements raise, which is SQLAlchemy's IntegrityError for a
-    constraint.
+    constraint, and ChainTaken.
     """
     runner = PipelinedRunner(pipeline, make_beginning(lock_timeout_ms))
     result: Result = await greenlet_spawn(job, runner)
-    if not undoes:
-        await runner.commit()
+    if undoes:
+        return result
+    commands: Sequence[Command] = ()
+    if runner.noted:
+        if chain.lease is None:
+            await greenlet_spawn(chain.claim, runner)
+        if is_long(runner.noted):
+            commands = await asyncio.to_thread(chain.make_commands, runner.noted)
+        else:
+            commands = chain.make_commands(runner.noted)
+    await runner.commit(commands)
+    chain.committed()
     return result
 
 
@@ -56,13 +76,24 @@ class PipelinedRunner:
     def __init__(self, pipeline: Pipeline, waiting: Sequence[Command]) -> None:
         self._pipeline = pipeline
         self._waiting = list(waiting)
+        self.noted: list[tuple[Sequence[Draft], States]] = []
         self._turn_began = time.monotonic()
 
-    async def commit(self) -> None:
-        await self._send([COMMIT])
+    async def commit(self, recording: Sequence[Command] = ()) -> None:
+        """recording: what moves the chain's head, and the segments. Raises ChainTaken."""
+        commands = [*self._waiting, *recording, COMMIT]
+        try:
+            await self._send([*recording, COMMIT])
+        except _load_driver_error():
+            if recording and find_failed(self._pipeline, commands) == MOVE_HEAD:
+                raise ChainTaken from None
+            raise
         check_committed(self._pipeline)
 
     # --- called in a greenlet -------------------------------------------------------------------
+
+    def note(self, drafts: Sequence[Draft], states: States) -> None:
+        self.noted.append((drafts, states))
 
     def command(self, text: str) -> None:
         self._keep([(text, None)])
@@ -140,6 +171,9 @@ def _write_insert(table: Table) -> str:
 @cache
 def _prepare(statement: Statement) -> Prepared:
     return Prepared(statement.clause, POSTGRESQL, statement.columns)
+
+
+_load_driver_error = cache(load_driver_error)
 
 
 @cache

@@ -124,6 +124,14 @@ def check_committed(pipeline: Pipeline) -> None:
         raise make_unavailable("the database rolled the transaction back instead of committing it")
 
 
+def find_failed(pipeline: Pipeline, commands: Sequence[Command]) -> str | None:
+    """The text of the command that failed, of those that were sent last."""
+    for (text, _), cursor in zip(commands, pipeline.cursors, strict=False):
+        if cursor.pgresult is None:
+            return text
+    return None
+
+
 @contextmanager
 def pipelined(
     connection: psycopg.AsyncConnection[Any], *, prepares: bool = False

@@ -10,8 +10,10 @@ from typing import TypeVar
 from sqlalchemy.exc import IntegrityError
 
 from ...errors import InvalidField, Unavailable
-from ..base import Conflict
+from ..base import Conflict, make_unavailable
+from ..sql.audit_chains import ChainTaken
 from ..sql.statements import Runner
+from .audit_leases import ChainLeases
 from .errors import Meaning, judge_error, load_driver_error, translate_error
 from .runner import run_job
 from .transaction import ConnectionLost, Disturbed, Interrupted, pipelined
@@ -26,6 +28,8 @@ CONNECTIONS_TRIED = 2
 # How long to stay out of the way of others at most before the second attempt, twice as long before each
 # further one.
 _PAUSE_S = 0.02
+# It waits for no lock.
+_LOOKING_MS = 1000
 
 
 async def pause(attempt: int) -> None:
@@ -41,8 +45,10 @@ class TransactionRunner:
     again.
     """
 
-    def __init__(self, connections: WriteConnections) -> None:
+    def __init__(self, connections: WriteConnections, leases: ChainLeases) -> None:
+        """leases: of the chains to which transactions append what their jobs note."""
         self._connections = connections
+        self.leases = leases
         self._errors = (load_driver_error(), UnicodeEncodeError, OverflowError)
 
     async def run_alone(
@@ -63,11 +69,17 @@ class TransactionRunner:
         lost = attempt = 0
         while True:
             try:
-                async with self._connections.use() as connection:
-                    with pipelined(connection) as pipeline:
-                        return await run_job(
-                            pipeline, job, lock_timeout_ms=lock_timeout_ms, undoes=undoes
-                        )
+                with self.leases.use() as chain:
+                    async with self._connections.use() as connection:
+                        with pipelined(connection) as pipeline:
+                            return await run_job(
+                                pipeline, job, chain, lock_timeout_ms=lock_timeout_ms, undoes=undoes
+                            )
+            except ChainTaken as exc:
+                attempt += 1
+                if attempt == ATTEMPTS:
+                    raise make_unavailable("the audit's chain cannot be continued") from None
+                await self.look_at_chain(exc)
             except ConnectionLost as exc:
                 lost += 1
                 if exc.may_be_done or lost == CONNECTIONS_TRIED:
@@ -83,6 +95,20 @@ class TransactionRunner:
                 ):  # no `from`: the error may quote the value
                     raise InvalidField("a value cannot be stored") from None
                 raise translate_error(exc) from None
+
+    async def claim_chain(self, *, lock_timeout_ms: int) -> None:
+        """Have a chain ready for a transaction that has no time to claim one itself."""
+        if not self.leases.has_idle:
+            lease = await self.run_alone(self.leases.claim, lock_timeout_ms=lock_timeout_ms)
+            self.leases.keep(lease)
+
+    async def look_at_chain(self, taken: ChainTaken) -> None:
+        """Have it told where something else than another process moved the chain's head."""
+        lease = taken.lease
+        if lease is not None:
+            await self.run_alone(
+                lambda runner: self.leases.look(runner, lease), lock_timeout_ms=_LOOKING_MS
+            )
 
     async def find_free(self, text: str, keys: Collection[str]) -> frozenset[str]:
         """Those of the keys whose rows are there and not locked; none where that is not known.

@@ -17,9 +17,11 @@ from typing import Any, Protocol
 
 from ...errors import Unavailable
 from ..base import NOT_OPEN, make_fault, make_unavailable
+from ..sql.audit_chains import AuditChains
 from ..sql.commits import Job
 from . import engine as connections
 from .additions import AdditionWriter
+from .audit_leases import ChainLeases
 from .batches import BatchWriter, adds_alone, find_keys
 from .connector import Connector
 from .errors import translate_error
@@ -62,10 +64,11 @@ class _Write(Protocol):
 class PostgresWriter:
     """Runs jobs in transactions. Started and stopped once, in one event loop."""
 
-    def __init__(self, connector: Connector) -> None:
+    def __init__(self, connector: Connector, chains: AuditChains) -> None:
         self._connections = WriteConnections(connector, size=CONNECTIONS)
-        self._transactions = TransactionRunner(self._connections)
-        self._adder = AdditionWriter(self._connections)
+        self._leases = ChainLeases(chains)
+        self._transactions = TransactionRunner(self._connections, self._leases)
+        self._adder = AdditionWriter(self._connections, self._transactions)
         self._batches = BatchWriter(self._transactions, self._adder)
         self._additions = JobQueue(max_age_s=_MAX_AGE_S)
         self._changes = JobQueue(max_age_s=_MAX_AGE_S)
@@ -94,7 +97,21 @@ class PostgresWriter:
             _, unfinished = await asyncio.wait(self._tasks, timeout=within_s)
             if unfinished:
                 await self._give_up(unfinished)
+            else:
+                await self._release_chains()
         await self._connections.close()
+
+    async def _release_chains(self) -> None:
+        """So that the next process goes on with them."""
+        if not self._leases.has_idle:
+            return
+        try:
+            async with asyncio.timeout(_GIVING_UP_S):
+                await self._transactions.run_alone(
+                    self._leases.release, lock_timeout_ms=connections.LOCK_TIMEOUT_MS
+                )
+        except (TimeoutError, Unavailable, LockedOut):  # they are free in a minute
+            pass
 
     async def _give_up(self, unfinished: set[asyncio.Task[None]]) -> None:
         for queue in (self._additions, self._changes):

@@ -69,6 +69,8 @@ _insert_segment = Statement(insert(audit_segments), SEGMENT_COLUMNS)
 class ChainTaken(Exception):  # an expected outcome, not a fault
     """Another process has the chain, or something else moved its head: take another one. Nothing was done."""
 
+    lease: Lease | None = None
+
 
 class Lease(NamedTuple):
     """A chain that this process has. session: of this lease alone."""
@@ -97,7 +99,7 @@ class AuditChains:
         """A chain for this process, in the runner's transaction. held: sessions of leases that it has."""
         now, session = int(self._clock()), self._process + secrets.token_hex(4)
         chains = runner.select(_select_chains, NO_VALUES)
-        for chain, former, seen in sorted(chains):
+        for chain, former, seen in sorted(chains, key=lambda row: row[0]):
             if former is None or self._is_free(former, seen, now, held):
                 values = {"of_chain": chain, "of_session": former, "session": session, "seen": now}
                 if runner.change_counted(_lease, values):

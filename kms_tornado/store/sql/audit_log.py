@@ -36,7 +36,9 @@ _C, _S, _P = audit_chains.c, audit_segments.c, audit_checkpoints.c
 _select_id = select(server_state.c.value).where(server_state.c.name == _NAME)
 _insert_state = Statement(insert(server_state), server_state.columns.keys())
 _select_heads = select(_C.chain, _C.seq, _C.head).order_by(_C.chain)
-_select_newest = select(_P.checkpoint, _P.line).order_by(_P.checkpoint.desc()).limit(write_constant(1))
+_select_newest = (
+    select(_P.checkpoint, _P.line).order_by(_P.checkpoint.desc()).limit(write_constant(1))
+)
 _select_checkpoint = select(_P.line).where(_P.checkpoint == bindparam("number"))
 _select_checkpoints = (
     select(_P.checkpoint, _P.line)
@@ -46,7 +48,9 @@ _select_checkpoints = (
 )
 _insert_checkpoint = Statement(insert(audit_checkpoints), audit_checkpoints.columns.keys())
 _segment_columns = (_S.chain, _S.first, _S.last, _S.lines, _S.mac)
-_select_ending = select(_S.lines).where(_S.chain == bindparam("of_chain"), _S.last == bindparam("at"))
+_select_ending = select(_S.lines).where(
+    _S.chain == bindparam("of_chain"), _S.last == bindparam("at")
+)
 _select_segments = (
     select(*_segment_columns)
     .where(
@@ -163,7 +167,9 @@ class AuditLog:
     ) -> str:
         # In this order: a checkpoint never has older heads than the one before it.
         rows = runner.select(_newest_statement, NO_VALUES)
-        heads = {row[0]: ChainHead(*row) for row in runner.select(_heads_statement, NO_VALUES) if row[1]}
+        heads = {
+            row[0]: ChainHead(*row) for row in runner.select(_heads_statement, NO_VALUES) if row[1]
+        }
         number, previous = 0, None
         if rows:
             number, line = rows[0]

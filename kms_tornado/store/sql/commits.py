@@ -148,7 +148,7 @@ def join_commits(commits: Sequence[Commit | GroupCommit]) -> Commit:
     """
     changes = [change for commit in commits for change in commit.changes]
     now = max(commit.now for commit in commits)
-    drafts = [draft for commit in commits for draft in commit.drafts]
+    drafts = tuple(draft for commit in commits for draft in commit.drafts)
     return Commit(changes, commits[0].authenticator, now, drafts)
 
 

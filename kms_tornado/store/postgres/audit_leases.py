@@ -1,0 +1,136 @@
+"""The audit's chains of one process on PostgreSQL: one for each transaction that is under way at once.
+
+The chain that was used last is used next, so that a server which has little to do uses one. What moves a chain's
+head is sent together with COMMIT, so that it costs no round trip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import insert
+
+from ...errors import Unavailable
+from ..sql.audit_chains import SEGMENT_COLUMNS, AuditChains, ChainTaken, Lease
+from ..sql.schema import audit_segments
+from ..sql.statements import Noted, Prepared, Runner
+from .dialect import POSTGRESQL
+from .transaction import Command, ConnectionLost
+
+#: Fails where the head is not where this process left it.
+MOVE_HEAD = (
+    "WITH moved AS (UPDATE audit_chains SET seen = %t::bigint, seq = %t::bigint, head = %t::text"
+    " WHERE chain = %t::bigint AND session = %t::text AND seq = %t::bigint AND head = %t::text"
+    " RETURNING 1) SELECT 1 / count(*)::int FROM moved"
+)
+_MOVE_VALUES = ("seen", "seq", "head", "of_chain", "of_session", "of_seq", "of_head")
+_insert_segment = Prepared(insert(audit_segments), POSTGRESQL, SEGMENT_COLUMNS)
+
+
+class ChainInUse:
+    """The chain of one transaction. lease: None until one is claimed, within the transaction or before it."""
+
+    def __init__(self, chains: AuditChains, leases: ChainLeases, lease: Lease | None) -> None:
+        self._chains = chains
+        self._leases = leases
+        self.lease = lease
+        #: Whether the lease is of this transaction, and gone where that is rolled back.
+        self.is_new = False
+        self._moved: Lease | None = None
+
+    def claim(self, runner: Runner) -> None:
+        """In the runner's transaction, which must be committed for it."""
+        self.lease, self.is_new = self._leases.claim(runner), True
+
+    def make_commands(self, noted: Noted) -> list[Command]:
+        """What records it, to be sent right before COMMIT. Called with a lease."""
+        assert self.lease is not None, "a chain is claimed first"
+        segments = self._chains.extend(self.lease, noted)
+        head = segments[-1].head
+        values = self._chains.move_values(self.lease, head)
+        self._moved = Lease(self.lease.session, head)
+        # In this order: a segment of the same number would be taken for an object's identifier.
+        return [
+            (MOVE_HEAD, [values[name] for name in _MOVE_VALUES]),
+            *(
+                (_insert_segment.text, _insert_segment.values(self._chains.make_row(segment)))
+                for segment in segments
+            ),
+        ]
+
+    def committed(self) -> None:
+        """The transaction is done."""
+        self.lease = self._moved or self.lease
+
+
+class ChainLeases:
+    """For one event loop."""
+
+    def __init__(self, chains: AuditChains) -> None:
+        self._chains = chains
+        self._idle: list[Lease] = []
+        #: The sessions of all leases, but those that were given up.
+        self._held: set[str] = set()
+
+    @contextmanager
+    def use(self) -> Iterator[ChainInUse]:
+        """A chain for the transaction of the block. It is given up where nobody knows whether that was done."""
+        chain = ChainInUse(self._chains, self, self._idle.pop() if self._idle else None)
+        try:
+            yield chain
+        except ChainTaken as exc:
+            exc.lease = chain.lease
+            self._give_up(chain.lease)
+            raise
+        except (ConnectionLost, Unavailable):
+            self._give_up(chain.lease)
+            raise
+        except Exception:  # rolled back
+            if chain.is_new:
+                self._give_up(chain.lease)
+            else:
+                self._give_back(chain.lease)
+            raise
+        except BaseException:  # cancelled
+            self._give_up(chain.lease)
+            raise
+        self._give_back(chain.lease)
+
+    def claim(self, runner: Runner) -> Lease:
+        lease = self._chains.claim(runner, self._held)
+        self._held.add(lease.session)
+        return lease
+
+    def look(self, runner: Runner, lease: Lease) -> None:
+        """As `AuditChains.look`."""
+        self._chains.look(runner, lease)
+
+    def keep(self, lease: Lease) -> None:
+        """A lease that was claimed in a transaction of its own, which is committed."""
+        self._idle.append(lease)
+
+    @property
+    def has_idle(self) -> bool:
+        return bool(self._idle)
+
+    def release(self, runner: Runner) -> None:
+        """At the end: let others have the chains at once."""
+        self._chains.release(runner, [lease.session for lease in self._idle])
+
+    def _give_back(self, lease: Lease | None) -> None:
+        if lease is not None:
+            self._idle.append(lease)
+
+    def _give_up(self, lease: Lease | None) -> None:
+        if lease is not None:
+            self._held.discard(lease.session)
+
+
+#: Records whose rendering takes a millisecond or so.
+_FEW = 100
+
+
+def is_long(noted: Noted) -> bool:
+    """Whether to render the records would hold the event loop for more than about a millisecond."""
+    return sum(len(drafts) for drafts, _ in noted) > _FEW
