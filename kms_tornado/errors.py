@@ -485,6 +485,12 @@ class Unavailable(KMSError):
         return self.cause is not None
 
 
+class AuditUnavailable(Unavailable):
+    """503: the audit cannot be written, so that nothing may be done that would not be recorded."""
+
+    reason = "audit"
+
+
 class KeysUnavailable(Unavailable):
     """issuer, key_id: as of an AuthenticationError."""
 

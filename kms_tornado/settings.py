@@ -62,6 +62,9 @@ class ServiceSettings:
     privileged_users: who may create objects; empty means everyone.
     crypto_policy: one of CRYPTO_POLICIES (`crypto.policy`).
     kmip_interop: whether the operations Interop and Log are offered.
+    audit_key_file: of the key that signs the audit's checkpoints; None means the file in data_dir.
+    audit_reads: whether operations that change nothing are recorded, too.
+    accept_rollback: whether a database is served that is older than its anchor.
 
     Raises InconsistentSettings.
     """
@@ -74,6 +77,9 @@ class ServiceSettings:
     privileged_users: frozenset[str] = frozenset()
     crypto_policy: str = "conservative"
     kmip_interop: bool = False
+    audit_key_file: Path | None = None
+    audit_reads: bool = True
+    accept_rollback: bool = False
 
     def __post_init__(self) -> None:
         _refuse(_find_service_faults(self))
@@ -89,6 +95,9 @@ class ServiceArguments(TypedDict, total=False):
     privileged_users: Iterable[str]
     crypto_policy: str
     kmip_interop: bool
+    audit_key_file: str | Path | None
+    audit_reads: bool
+    accept_rollback: bool
 
 
 def make_service_settings(**arguments: Unpack[ServiceArguments]) -> ServiceSettings:
@@ -112,6 +121,7 @@ def _make_paths(value: str | Path | Iterable[str | Path]) -> tuple[Path, ...]:
 _FROM_ARGUMENT: Mapping[str, Callable[[Any], object]] = {
     "data_dir": Path,
     "master_key_file": _make_paths,
+    "audit_key_file": Path,
     "master_key": Secret,
     "privileged_users": frozenset,
 }

@@ -27,8 +27,9 @@ ALLOWED = {
     "kmip": {"errors", "strict_json", "wording"},
     "domain": {"errors", "kmip", "user_names"},
     "crypto": {"errors", "kmip", "domain"},
-    "store": {"errors", "kmip", "domain", "user_names"},
+    "store": {"audit", "errors", "kmip", "domain", "user_names"},
     "operations": {
+        "audit",
         "errors",
         "strict_json",
         "auth",
@@ -40,6 +41,7 @@ ALLOWED = {
         "wording",
     },
     "service": {
+        "audit",
         "errors",
         "strict_json",
         "auth",
@@ -64,6 +66,7 @@ ALLOWED = {
     },
     "client": {"errors", "strict_json", "lenient_json", "user_names", "kmip", "wording"},
     "web": {
+        "audit",
         "errors",
         "networks",
         "redaction",
@@ -78,7 +81,9 @@ ALLOWED = {
         "settings",
         "wording",
     },
+    "audit": set(),
     "commands": {
+        "audit",
         "auth",
         "crypto",
         "domain",
@@ -135,7 +140,7 @@ HOMES = {
     "requests": {"client/login/issuer_transport.py"},
     "keyring": {"client/login/token_keyring.py"},
     "cryptography": {
-        "crypto", "auth/jwk.py", "auth/keyset.py", "auth/signature.py", "auth/minting.py",
+        "crypto", "audit/signing.py", "auth/jwk.py", "auth/keyset.py", "auth/signature.py", "auth/minting.py",
         "client/tls.py", "client/key_files", "client/files", "client/cli/keys",
     },
 }  # fmt: skip

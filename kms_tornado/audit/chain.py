@@ -30,12 +30,15 @@ class ChainHead(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Lines of one chain that are stored together. head: behind them. since_ms, until_ms: of the records."""
+    """Records of one chain that are stored together. head: behind them. lines: joined by line feeds.
+
+    since_ms, until_ms: the times of the oldest and of the newest.
+    """
 
     chain: int
     first: int
     head: ChainHead
-    lines: Sequence[str]
+    lines: bytes
     since_ms: int
     until_ms: int
 
@@ -55,20 +58,31 @@ def hash_line(line: bytes) -> str:
 def extend(head: ChainHead, recorded: Sequence[Recorded]) -> Iterator[Segment]:
     """The segments that continue the chain, at least one for at least one record."""
     chain, seq, prev = head
-    lines: list[str] = []
-    size, first, since, until = 0, seq + 1, 0, 0
-    for draft, objects in recorded:
-        for start in range(0, max(len(objects), 1), MOST_OBJECTS):
-            line = render(draft, chain, seq + 1, prev, objects[start : start + MOST_OBJECTS])
-            octets = line.encode()
-            if lines and (size + len(octets) > _MOST_BYTES or len(lines) == _MOST_LINES):
-                yield Segment(chain, first, ChainHead(chain, seq, prev), lines, since, until)
-                lines, size, first = [], 0, seq + 1
-            since = min(since, draft.time_ms) if lines else draft.time_ms
-            until = max(until, draft.time_ms) if lines else draft.time_ms
-            seq += 1
-            prev = hashlib.sha256(octets).hexdigest()
-            lines.append(line)
-            size += len(octets)
+    sha256 = hashlib.sha256
+    lines: list[bytes] = []
+    times: list[int] = []
+    size, first = 0, seq + 1
+    for draft, objects in _split(recorded):
+        seq += 1
+        line = render(draft, chain, seq, prev, objects).encode()
+        size += len(line)
+        if lines and (size > _MOST_BYTES or len(lines) == _MOST_LINES):
+            head = ChainHead(chain, seq - 1, prev)
+            yield Segment(chain, first, head, b"\n".join(lines), min(times), max(times))
+            lines, times, size, first = [], [], len(line), seq
+        prev = sha256(line).hexdigest()
+        lines.append(line)
+        times.append(draft.time_ms)
     if lines:
-        yield Segment(chain, first, ChainHead(chain, seq, prev), lines, since, until)
+        head = ChainHead(chain, seq, prev)
+        yield Segment(chain, first, head, b"\n".join(lines), min(times), max(times))
+
+
+def _split(recorded: Sequence[Recorded]) -> Iterator[Recorded]:
+    """Records of at most MOST_OBJECTS objects each."""
+    for one in recorded:
+        if len(one.objects) <= MOST_OBJECTS:
+            yield one
+            continue
+        for start in range(0, len(one.objects), MOST_OBJECTS):
+            yield Recorded(one.draft, one.objects[start : start + MOST_OBJECTS])

@@ -140,6 +140,14 @@ class AuditEntry:
         touched = self.touched
         if uid is None and touched:
             uid = touched[0]
+        if (
+            uid is not None
+            and result is SUCCESS
+            and detail is None
+            and self.item is None
+            and (not touched or touched == [uid])
+        ):
+            return self._draft_use(uid)
         also: Sequence[str] = ()
         if touched and (len(touched) > 1 or touched[0] != uid):
             also = [other for other in dict.fromkeys(touched) if other != uid]
@@ -147,6 +155,29 @@ class AuditEntry:
             self.origin, self.operation, result=result, reason=reason, uid=uid,
             time_ms=self.time_ms, item=self.item, also=also, detail=detail,
         )  # fmt: skip
+
+    def _draft_use(self, uid: str) -> Draft:
+        """As `make_draft` for a use of one object, of which there are more than of all others."""
+        origin, time_ms = self.origin, self.time_ms
+        before_objects, before_prev, before_request = _render_origin(
+            origin.principal,
+            origin.issuer,
+            origin.remote_ip,
+            origin.protocol,
+            self.operation,
+            None,
+        )
+        request_id = origin.request_id
+        told = "null" if request_id is None else encode_basestring(request_id)
+        return Draft(
+            "{",
+            before_objects,
+            before_prev,
+            f'{before_request}{told},"result":"Success","seq":',
+            f',"time":"{_format_second(time_ms // 1000)}.{time_ms % 1000:03d}Z"'
+            f',"uid":{_quote_uid(uid)},"v":1}}',
+            time_ms,
+        )
 
 
 def make_draft(

@@ -16,6 +16,20 @@ from ..wording import find_closest, make_printable, quote, suggest
 
 _ROWS = (
     Command(
+        "audit verify",
+        "audit_verify",
+        "compare every record of the audit, every checkpoint and every stored object with one another; exit "
+        "code 0: all is well, 1: something was changed",
+        (
+            Argument(
+                "key",
+                Text("PEM", Path),
+                "a public key that may have signed checkpoints, beside the one of --audit-key-file",
+                repeatable=True,
+            ),
+        ),
+    ),
+    Command(
         "health",
         "health",
         "ask the server of this configuration whether it lives; exit code 0: yes, 1: no",

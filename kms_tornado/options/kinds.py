@@ -1,4 +1,4 @@
-"""The kinds of option values: a switch, an integer, a number of seconds or a text.
+"""The kinds of option values: a switch, a boolean, an integer, a number of seconds or a text.
 
 A kind turns one flag, variable or list entry (text) or one TOML value into the value that
 Settings is made of. It raises ConfigurationError that says what is wrong, and nothing else.
@@ -33,6 +33,19 @@ class Switch:
         if isinstance(value, int) and value in (0, 1):
             return bool(value)
         raise ConfigurationError(f"needs true or false, not {name_toml_type(value)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Boolean:
+    """On or off, said with a word in the flag, too: for what is on unless it is turned off."""
+
+    metavar: str = "true|false"
+
+    def from_text(self, text: str) -> bool:
+        return Switch().from_text(text)
+
+    def from_toml(self, value: object) -> bool:
+        return Switch().from_toml(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +127,7 @@ class Text:
         return self.from_text(value)
 
 
-OptionKind = Switch | Integer | Seconds | Text
+OptionKind = Switch | Boolean | Integer | Seconds | Text
 
 
 def make_choice(words: Sequence[str]) -> Text:

@@ -25,7 +25,7 @@ from .converters import (
     parse_token_type,
     parse_user,
 )
-from .kinds import Integer, OptionKind, Seconds, Switch, Text, make_choice
+from .kinds import Boolean, Integer, OptionKind, Seconds, Switch, Text, make_choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -390,6 +390,24 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
                 is_flag=False,
                 in_file=False,
                 mask=lambda text: "***",
+            ),
+            Option(
+                "audit-key-file",
+                Text("FILE", Path),
+                "file with the key that signs the audit's checkpoints, Ed25519 in PEM (default: made on first "
+                "start in the data directory)",
+            ),
+            Option(
+                "audit-reads",
+                Boolean(),
+                "whether operations that change nothing are recorded in the audit, too",
+                True,
+            ),
+            Option(
+                "accept-rollback",
+                Switch(),
+                "serve a database that is older than the audit's anchor, which is recorded; for one start",
+                False,
             ),
             Option(
                 "privileged-users",

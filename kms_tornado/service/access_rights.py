@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 from .. import strict_json
+from ..audit.record import AuditEntry, Origin
 from ..domain.access import (
     check_grantee,
     check_new_grantee,
@@ -28,6 +30,7 @@ from ..kmip.tables import ENUMERATIONS
 from ..operations.common.call import SharedOffload
 from ..store.base import Conflict, Grant, GrantedObject, ObjectStore, Withdraw
 from ..wording import format_size
+from .auditing import Auditor
 from .service import ATTEMPTS, TooManyConflicts
 
 #: Bytes. No sensible body is longer, and it is parsed on the event loop.
@@ -52,7 +55,10 @@ class AccessRequest:
 
 
 class AccessRights:
-    """The access rights of one key service. `principal` is the name in a verified token."""
+    """The access rights of one key service. `principal` is the name in a verified token.
+
+    auditor: makes the records of calls that have an origin.
+    """
 
     def __init__(
         self,
@@ -60,13 +66,20 @@ class AccessRights:
         offload: SharedOffload,
         *,
         now: Callable[[], float] = time.time,
+        auditor: Auditor | None = None,
     ) -> None:
         self._store = store
+        self._auditor = auditor
         self._offload = offload
         self._now = now
 
     async def grant(
-        self, principal: str, request: AccessRequest, *, has_groups: bool = False
+        self,
+        principal: str,
+        request: AccessRequest,
+        origin: Origin | None = None,
+        *,
+        has_groups: bool = False,
     ) -> None:
         """Grant what is not granted yet.
 
@@ -74,18 +87,28 @@ class AccessRights:
         Raises ItemNotFound to all but the owner, InvalidField for a grant to the owner or to what nobody
         can be, and ServerLimitExceeded.
         """
-        check_new_grantee(request.user, has_groups=has_groups)
-        await self._change(Grant, principal, request)
+        with self._record(origin, "AccessGrant", request.uid, _describe(request)) as entry:
+            check_new_grantee(request.user, has_groups=has_groups)
+            await self._change(Grant, principal, request, entry)
 
-    async def withdraw(self, principal: str, request: AccessRequest) -> None:
+    async def withdraw(
+        self, principal: str, request: AccessRequest, origin: Origin | None = None
+    ) -> None:
         """Withdraw what is granted; rights that are not granted are passed over.
 
         Raises ItemNotFound to all but the owner.
         """
-        await self._change(Withdraw, principal, request)
+        with self._record(origin, "AccessRevoke", request.uid, _describe(request)) as entry:
+            await self._change(Withdraw, principal, request, entry)
 
-    async def list_grants(self, principal: str, uid: str) -> list[JSON]:
+    async def list_grants(
+        self, principal: str, uid: str, origin: Origin | None = None
+    ) -> list[JSON]:
         """``[{"user_id": …, "operations": […]}]`` of the principal's object. Raises ItemNotFound."""
+        with self._record(origin, "AccessList", uid):
+            return await self._list_grants(principal, uid)
+
+    async def _list_grants(self, principal: str, uid: str) -> list[JSON]:
         _check_identifier(uid)
         grants = await self._store.list_grants(UniqueIdentifier(uid), owner=principal)
         if grants is None:
@@ -101,24 +124,43 @@ class AccessRights:
             return render()
         return await self._offload(render, principal=principal)
 
-    async def list_owned(self, principal: str) -> list[JSON]:
+    async def list_owned(self, principal: str, origin: Origin | None = None) -> list[JSON]:
         """The principal's newest objects, destroyed ones included; `store.bounds` says how many."""
-        objects, now = await self._store.list_owned(principal), int(self._now())
-        return await self._offload(
-            lambda: [_render_owned(apply_dates(target, now)) for target in objects],
-            principal=principal,
-        )
+        with self._record(origin, "AccessOwned"):
+            objects, now = await self._store.list_owned(principal), int(self._now())
+            return await self._offload(
+                lambda: [_render_owned(apply_dates(target, now)) for target in objects],
+                principal=principal,
+            )
 
-    async def list_granted(self, principal: str, groups: Collection[str] = ()) -> list[JSON]:
+    async def list_granted(
+        self, principal: str, groups: Collection[str] = (), origin: Origin | None = None
+    ) -> list[JSON]:
         """The newest objects of others that were granted to the principal, to a group of its or to everyone."""
-        granted, now = await self._store.list_granted(principal, groups), int(self._now())
-        return await self._offload(
-            lambda: [_render_granted(item, apply_dates(item.target, now)) for item in granted],
-            principal=principal,
-        )
+        with self._record(origin, "AccessObtained"):
+            granted, now = await self._store.list_granted(principal, groups), int(self._now())
+            return await self._offload(
+                lambda: [_render_granted(item, apply_dates(item.target, now)) for item in granted],
+                principal=principal,
+            )
+
+    def _record(
+        self,
+        origin: Origin | None,
+        operation: str,
+        uid: str | None = None,
+        detail: Mapping[str, Any] | None = None,
+    ) -> AbstractContextManager[AuditEntry | None]:
+        if self._auditor is None or origin is None:
+            return nullcontext()
+        return self._auditor.recording(origin, operation, uid, detail)
 
     async def _change(
-        self, change_type: type[Grant] | type[Withdraw], principal: str, request: AccessRequest
+        self,
+        change_type: type[Grant] | type[Withdraw],
+        principal: str,
+        request: AccessRequest,
+        entry: AuditEntry | None,
     ) -> None:
         for _ in range(ATTEMPTS):
             # Ownership first: only the owner may learn what else is wrong with the request.
@@ -128,11 +170,22 @@ class AccessRights:
             if change_type is Grant and request.user == principal:
                 raise InvalidField("the owner has every right already")
             change = change_type(request.uid, principal, request.user, request.operations)
+            drafts = (
+                () if entry is None else [entry.draft_change([request.uid], _describe(request))]
+            )
             try:
-                return await self._store.commit([change])
+                await self._store.commit([change], drafts)
             except Conflict:
                 continue  # the object was removed in between
+            if entry is not None:
+                entry.is_recorded = True
+            return
         raise TooManyConflicts
+
+
+def _describe(request: AccessRequest) -> Mapping[str, Any]:
+    """What a record says of a grant beside its object."""
+    return {"grantee": request.user, "rights": format_operation_names(request.operations)}
 
 
 def parse_access_request(body: bytes) -> AccessRequest:

@@ -38,6 +38,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..audit.record import Origin
 from ..auth.principal import Principal
 from ..errors import (
     GeneralFailure,
@@ -55,8 +56,9 @@ from ..kmip.tables import OPERATION_TAGS
 from ..kmip.ttlv import Node, encoded_length
 from ..operations.common.transaction import Transaction
 from ..store.base import Conflict, Refused
+from .item_records import ItemRecorder
 from .limits import MAX_RESPONSE_BYTES, has_many_values
-from .service import ATTEMPTS, Service, TooManyConflicts
+from .service import ATTEMPTS, Service, TooManyConflicts, find_identifier
 
 #: Seconds after which no further item is begun; most clients have given up by then.
 DEADLINE_S = 30.0
@@ -71,6 +73,7 @@ class ItemResult:
 
     length: its bytes in TTLV. result, uid: for log and metrics.
     sent_length: its bytes as sent; 0 for a failure, which is always sent.
+    is_undone: whether the operation was done and taken back.
     """
 
     item: RequestItem
@@ -80,6 +83,7 @@ class ItemResult:
     uid: str | None = None
     has_failed: bool = False
     sent_length: int = 0
+    is_undone: bool = False
 
     @property
     def operation(self) -> str:
@@ -94,23 +98,36 @@ async def run(
     overhead: int,
     hold: Callable[[int], None] = lambda size: None,
     monotonic: Callable[[], float] = time.monotonic,
+    origin: Origin | None = None,
 ) -> list[ItemResult]:
     """The results of the items that were reached. Failures are results.
 
     overhead: bytes of TTLV in the answer before its first item. hold: is told how many bytes the answer has so
-    far, and may raise Unavailable.
+    far, and may raise Unavailable. origin: under which each item is recorded; None records nothing.
     Raises Unavailable where the store is out of reach, or memory for the answer, before anything was done.
     """
+    recorder = ItemRecorder(service.auditor, origin, message.items)
     if message.header is None:
-        return [
+        results = [
             _make_failure(item, item.request)
             for item in message.items
             if isinstance(item.request, KMIPError)
         ]
-    batch_run = _BatchRun(service, principal, message, overhead, hold, monotonic)
-    if message.header.batch_error_continuation_option is BatchErrorContinuationOption.UNDO:
-        return await batch_run.run_all_or_nothing()
-    return await batch_run.run_item_by_item()
+    else:
+        batch_run = _BatchRun(service, principal, message, overhead, hold, monotonic, recorder)
+        if message.header.batch_error_continuation_option is BatchErrorContinuationOption.UNDO:
+            results = await batch_run.run_all_or_nothing()
+        else:
+            results = await batch_run.run_item_by_item()
+    for position, result in enumerate(results):
+        recorder.finish(
+            position,
+            result.result,
+            result.uid,
+            has_failed=result.has_failed,
+            is_undone=result.is_undone,
+        )
+    return results
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +157,10 @@ class _BatchRun:
         overhead: int,
         hold: Callable[[int], None],
         monotonic: Callable[[], float],
+        recorder: ItemRecorder,
     ) -> None:
         assert message.header is not None
+        self.recorder = recorder
         self.service = service
         self.principal = principal
         self.items = message.items
@@ -265,7 +284,11 @@ class _BatchRun:
             uid = getattr(request, "unique_identifier", None)
             assert item.operation is not None
             response = await self.service.attempt(
-                self.principal, item.operation, request, transaction
+                self.principal,
+                item.operation,
+                request,
+                transaction,
+                entry=self.recorder.begin(position),
             )
             node, length, sent_length = await self._render(item, response)
             if length > self.room or self.sent + sent_length > MAX_RESPONSE_BYTES:
@@ -275,7 +298,7 @@ class _BatchRun:
             self._clear_placeholder(item)
             return _make_failure(item, exc, uid)
         self._set_placeholder(item, response)
-        uid = getattr(response, "unique_identifier", None)
+        uid = find_identifier(response) or uid
         return ItemResult(item, node, length, "Success", uid, sent_length=sent_length)
 
     async def _render(self, item: RequestItem, response: Any) -> tuple[Node, int, int]:
@@ -341,6 +364,7 @@ def _mark_undone(results: Sequence[ItemResult], failure: ItemResult) -> list[Ite
             result,
             node=responses.render_undone(result.item, result.uid),
             result="Operation_Undone",
+            is_undone=True,
         )
         for result in results
     ] + [failure]

@@ -17,6 +17,11 @@ from ..store.base import Compute, ObjectStore
 from ..store.data_dir import make_data_dir
 from ..store.opening import open_store
 from .access_rights import AccessRights
+from .anchor_file import Anchor, AnchorFile
+from .audit import Audit, find_accepted_rollback
+from .audit_key import KEY_FILE as AUDIT_KEY_FILE
+from .audit_key import load_audit_key
+from .auditing import Auditor
 from .executor import HEAVY, LIGHT, Executor, LaneSize
 from .key_ring import open_ring, reload_ring
 from .service import Service
@@ -30,7 +35,8 @@ class KMS:
     """The key service: open within ``async with KMS(settings)``, raises Unavailable outside of it.
 
     may_make_database: whether the start makes one where there is none. is_throw_away: whether the data directory
-    is removed at the end.
+    is removed at the end. serves: False opens the store alone, for a command that only reads: nothing is made, and
+    nothing is brought up to date.
     """
 
     def __init__(
@@ -41,7 +47,9 @@ class KMS:
         heavy: LaneSize = HEAVY,
         may_make_database: bool = True,
         is_throw_away: bool = False,
+        serves: bool = True,
     ) -> None:
+        self._serves = serves
         self._settings = settings
         self._may_make_database = may_make_database
         self._is_throw_away = is_throw_away
@@ -53,6 +61,13 @@ class KMS:
         self._access: AccessRights | None = None
         self._ring: KeyRing | None = None
         self._reload: asyncio.Future[None] | None = None
+        #: None while the KMS is not open.
+        self.audit: Audit | None = None
+
+    @property
+    def auditor(self) -> Auditor | None:
+        """None while the KMS is not open: then nothing is done."""
+        return None if self.audit is None else self.audit.auditor
 
     @property
     def service(self) -> Service:
@@ -151,7 +166,7 @@ class KMS:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        self._service = self._access = self._ring = None
+        self._service = self._access = self._ring = self.audit = None
         if self._reload is not None:
             self._reload.cancel()
         await self._stack.aclose()
@@ -163,26 +178,90 @@ class KMS:
         light, heavy = self._lane_sizes
         self.executor = Executor(light=light, heavy=heavy)
         self._stack.callback(self.executor.close)
+        if not self._serves:
+            await self._open_store(data_dir)
+            return
         make_data_dir(data_dir)
+        anchor_file = AnchorFile(self._settings.master_key_file, data_dir)
+        # Before the database is read: another process may add to both of them meanwhile.
+        anchor = await asyncio.to_thread(anchor_file.read)
         store = await _start_store(
             self._settings.database_url,
             data_dir,
             may_make=self._may_make_database,
+            may_upgrade=True,
             compute=self.executor.run,
         )
         self._stack.push_async_callback(store.stop)
+        await self._refuse_lost_database(store, anchor)
         ring = await open_ring(self._settings, data_dir, store, is_throw_away=self._is_throw_away)
-        self._store, self._ring = store, ring
-        self._access = AccessRights(store, self.offload)
-        self._service = Service(store, ring, self.offload, self._settings)
+        audit = await self._start_audit(data_dir, store, anchor_file, anchor)
+        self._stack.push_async_callback(audit.stop)
+        self._store, self._ring, self.audit = store, ring, audit
+        self._access = AccessRights(store, self.offload, auditor=audit.auditor)
+        self._service = Service(store, ring, self.offload, self._settings, auditor=audit.auditor)
+
+    async def _open_store(self, data_dir: Path) -> None:
+        assert self.executor is not None
+        store = await _start_store(
+            self._settings.database_url,
+            data_dir,
+            may_make=False,
+            may_upgrade=False,
+            compute=self.executor.run,
+        )
+        self._stack.push_async_callback(store.stop)
+        if await store.master_key_check() is None:
+            raise ConfigurationError("the database is new: no server has used it", "database_url")
+        await open_ring(self._settings, data_dir, store)
+        self._store = store
+
+    async def _refuse_lost_database(self, store: ObjectStore, anchor: Anchor | None) -> None:
+        """Before a new database becomes one that is known. Raises ConfigurationError."""
+        if anchor is None or await store.master_key_check() is not None:
+            return
+        if not await store.holds_objects():
+            await find_accepted_rollback(
+                store.audit, anchor, accepts=self._settings.accept_rollback
+            )
+
+    async def _start_audit(
+        self, data_dir: Path, store: ObjectStore, anchor_file: AnchorFile, anchor: Anchor | None
+    ) -> Audit:
+        settings = self._settings
+        key = await asyncio.to_thread(
+            load_audit_key,
+            settings.audit_key_file,
+            data_dir / AUDIT_KEY_FILE,
+            is_throw_away=self._is_throw_away,
+        )
+        try:
+            accepted = await find_accepted_rollback(
+                store.audit, anchor, accepts=settings.accept_rollback
+            )
+            adopted = await store.audit.open()
+        except GeneralFailure as exc:
+            raise ConfigurationError(
+                "the identifier of the database was changed by something else than this server; restore a "
+                "backup"
+            ) from exc
+        if adopted:
+            _log.warning(
+                "the audit begins: the %d objects that are there were recorded as they are", adopted
+            )
+        audit = Audit(store.audit, key, anchor_file, records_reads=settings.audit_reads)
+        await audit.start(accepted=accepted)
+        return audit
 
 
 async def _start_store(
-    database_url: str, data_dir: Path, *, may_make: bool, compute: Compute
+    database_url: str, data_dir: Path, *, may_make: bool, may_upgrade: bool, compute: Compute
 ) -> ObjectStore:
     """Raises ConfigurationError about database_url, and Unavailable."""
     try:
-        store = open_store(database_url, data_dir, may_make=may_make, compute=compute)
+        store = open_store(
+            database_url, data_dir, may_make=may_make, may_upgrade=may_upgrade, compute=compute
+        )
         await store.start()
     except ConfigurationError as exc:
         if exc.fields:

@@ -25,18 +25,21 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
+from ..audit.record import AuditEntry, Origin
 from ..auth.principal import Principal
 from ..crypto.envelope import KeyRing
 from ..crypto.policy import CryptoPolicy
 from ..domain.access import may_create_objects, sufficient_rights
 from ..errors import GeneralFailure, OperationNotSupported, Unavailable
 from ..kmip.enums import Operation
+from ..kmip.tables import OPERATION_TAGS
 from ..operations.common.call import Call, ServiceContext, SharedOffload
 from ..operations.common.client_profile import BARE_OPERATION, MESSAGE_2, ClientProfile
 from ..operations.common.transaction import Transaction
 from ..operations.objects import stored_wrapped
 from ..settings import ServiceSettings
 from ..store.base import Conflict, Objects, ObjectStore
+from .auditing import Auditor, name_reason
 from .catalogue import collect_object_types, collect_payload_types, select_operations
 from .limits import check_data
 from .loop_turns import LoopTurns
@@ -69,8 +72,11 @@ class Service:
         settings: ServiceSettings,
         *,
         now: Callable[[], float] = time.time,
+        auditor: Auditor | None = None,
     ) -> None:
+        """auditor: makes records of operations that have an origin; None makes none."""
         self._store = store
+        self.auditor = auditor
         self._now = now
         self.loop_turns = LoopTurns()
         #: (principal, identifier) → the lock of its turns. An entry lasts as long as a request uses it.
@@ -90,19 +96,46 @@ class Service:
             CryptoPolicy(settings.crypto_policy),
         )
 
-    async def execute(self, principal: Principal, operation: Operation, request: Any) -> Any:
-        """The response payload. Raises KMIPError, or Unavailable where the store is out of reach."""
+    async def execute(
+        self, principal: Principal, operation: Operation, request: Any, origin: Origin | None = None
+    ) -> Any:
+        """The response payload. Raises KMIPError, or Unavailable where the store is out of reach.
+
+        origin: under which the operation is recorded; None records nothing.
+        """
+        auditor = self.auditor
+        if auditor is None or origin is None:
+            return await self._execute(principal, operation, request, None)
+        entry = auditor.begin(origin, OPERATION_TAGS[operation])
+        try:
+            response = await self._execute(principal, operation, request, entry)
+        except BaseException as exc:
+            auditor.fail(entry, name_reason(exc), find_identifier(request))
+            raise
+        auditor.succeed(entry, find_identifier(response) or find_identifier(request))
+        return response
+
+    async def _execute(
+        self, principal: Principal, operation: Operation, request: Any, entry: AuditEntry | None
+    ) -> Any:
         try:
             return await self.attempt(
-                principal, operation, request, self._store, client=BARE_OPERATION
+                principal, operation, request, self._store, client=BARE_OPERATION, entry=entry
             )
         except Conflict:
             pass
         async with self.take_turn(principal, request):
             for _ in range(ATTEMPTS - 1):
+                if entry is not None:
+                    entry.begin_again()
                 try:
                     return await self.attempt(
-                        principal, operation, request, self._store, client=BARE_OPERATION
+                        principal,
+                        operation,
+                        request,
+                        self._store,
+                        client=BARE_OPERATION,
+                        entry=entry,
                     )
                 except Conflict:
                     continue
@@ -132,14 +165,22 @@ class Service:
         objects: Objects,
         *,
         client: ClientProfile = MESSAGE_2,
+        entry: AuditEntry | None = None,
     ) -> Any:
-        """As `execute`, but once and on these objects. Raises Conflict, too."""
+        """As `execute`, but once and on these objects, and the entry is the caller's. Raises Conflict, too."""
         row = self.operations.get(operation)
         if row is None:
             raise OperationNotSupported(f"{operation.name} is not offered by this server")
         check_data(request)
         call = Call(
-            principal.name, operation, objects, self.now(), client, self._context, principal.groups
+            principal.name,
+            operation,
+            objects,
+            self.now(),
+            client,
+            self._context,
+            principal.groups,
+            entry,
         )
         return await row.function(call, request)
 
@@ -173,3 +214,14 @@ def _collect_identifiers(requests: Iterable[Any]) -> set[str]:
         else:
             identifiers.add(identifier)
     return identifiers
+
+
+def find_identifier(payload: Any) -> str | None:
+    """The identifier that a request or a response names: of a key pair, the private key's.
+
+    Where a request names tags, only its response has the identifier.
+    """
+    uid: Any = getattr(payload, "unique_identifier", None) or getattr(
+        payload, "private_key_unique_identifier", None
+    )
+    return uid if isinstance(uid, str) and uid else None

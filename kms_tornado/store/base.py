@@ -135,6 +135,14 @@ class ReserveNonces:
 Change = Insert | Replace | Remove | Grant | Withdraw | UseNonce | ReserveNonces
 
 
+def list_uids(changes: Sequence[Change]) -> Sequence[str]:
+    """The identifiers of the objects that are changed, each once, in the order of the changes."""
+    uids: dict[str, None] = {}
+    for change in changes:
+        uids[change.new.uid if isinstance(change, (Insert, Replace)) else change.uid] = None
+    return tuple(uids)
+
+
 class Conflict(Exception):  # an expected outcome, not a fault: hence no name in …Error
     """Another request changed the object in between: read again and decide again."""
 
@@ -315,11 +323,10 @@ class StoredSegment:
 class AuditStore(Protocol):
     """The audit of one database, but for the records that commits append. Every method raises Unavailable.
 
-    changes, reads: transactions with records of changes, and of anything else, that this process had committed.
+    changes: transactions with records of changes that this process had committed.
     """
 
     changes: int
-    reads: int
 
     def on_altered(self, told: Callable[[ChainHead, ChainHead], None]) -> None:
         """Have `told` called, on any thread, where a chain of this process was changed by something else.

@@ -6,6 +6,7 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from ..audit.record import Origin
 from ..domain.access import format_operation_names
 from ..errors import KMIPError, Unavailable
 from ..service.access_rights import AccessRequest, AccessRights, parse_access_request
@@ -17,14 +18,16 @@ from .service_handler import ProtectedHandler
 class AccessHandler(ProtectedHandler):
     """Answers with plain JSON, or with 422 and ``Result_Reason: message`` as KMIP's handlers do."""
 
-    async def answer_with(self, act: Callable[[AccessRights, str], Awaitable[Any]]) -> None:
-        """Answer with what `act` returns. It takes the access rights and the principal's name."""
+    async def answer_with(self, act: Callable[[AccessRights, str, Origin], Awaitable[Any]]) -> None:
+        """Answer with what `act` returns. It takes the access rights, the principal's name and the origin."""
         kms, principal = self.context.kms, self.current_user.name
         try:
-            value = await act(kms.access, principal)
+            value = await act(kms.access, principal, self.origin)
             text = await kms.run_surely(lambda: _format_json(value), principal=principal)
         except KMIPError as exc:
             self.log_entry["result"] = exc.reason_with_underscores
+            if kms.auditor is not None:
+                kms.auditor.note_failure(self.origin, exc.reason_with_underscores)
             self.send_answer(render_failure(exc))
         except Unavailable as exc:
             refuse(self, exc)
@@ -49,10 +52,10 @@ class GrantHandler(AccessHandler):
     takes_body = True
 
     async def post(self) -> None:
-        async def grant(rights: AccessRights, principal: str) -> dict[str, str]:
+        async def grant(rights: AccessRights, principal: str, origin: Origin) -> dict[str, str]:
             request = self.parse_body()
             has_groups = self.auth is not None and self.auth.has_groups
-            await rights.grant(principal, request, has_groups=has_groups)
+            await rights.grant(principal, request, origin, has_groups=has_groups)
             return {"success": f"Access for {request.user} successfully added"}
 
         await self.answer_with(grant)
@@ -64,9 +67,9 @@ class WithdrawHandler(AccessHandler):
     takes_body = True
 
     async def post(self) -> None:
-        async def withdraw(rights: AccessRights, principal: str) -> dict[str, str]:
+        async def withdraw(rights: AccessRights, principal: str, origin: Origin) -> dict[str, str]:
             request = self.parse_body()
-            await rights.withdraw(principal, request)
+            await rights.withdraw(principal, request, origin)
             return {"success": f"Access for {request.user} successfully deleted"}
 
         await self.answer_with(withdraw)
@@ -77,7 +80,9 @@ class GrantsHandler(AccessHandler):
 
     async def get(self, uid: str) -> None:
         self.log_entry["uid"] = uid
-        await self.answer_with(lambda rights, principal: rights.list_grants(principal, uid))
+        await self.answer_with(
+            lambda rights, principal, origin: rights.list_grants(principal, uid, origin)
+        )
 
 
 class OwnedHandler(AccessHandler):
@@ -92,7 +97,9 @@ class ObtainedHandler(AccessHandler):
 
     async def get(self) -> None:
         groups = self.current_user.groups
-        await self.answer_with(lambda rights, principal: rights.list_granted(principal, groups))
+        await self.answer_with(
+            lambda rights, principal, origin: rights.list_granted(principal, groups, origin)
+        )
 
 
 def _format_json(value: Any) -> str:

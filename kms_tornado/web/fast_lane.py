@@ -71,6 +71,7 @@ from tornado.httputil import (
     format_timestamp,
 )
 
+from ..audit.record import Origin
 from ..auth.credentials import Credentials
 from ..auth.principal import Principal
 from ..auth.request_auth import RequestAuth
@@ -195,6 +196,12 @@ class _FastRequest(HTTPMessageDelegate):
         self._exchange = Exchange(
             self._context.kms,
             self._principal,
+            Origin(
+                self._principal.name,
+                self._principal.issuer or None,
+                self._remote_ip,
+                request_id_of(self._connection),
+            ),
             route=path,
             path=path,
             content_type=headers.get("Content-Type", ""),

@@ -28,6 +28,7 @@ class KMIPHandler(ProtectedHandler):
         exchange = Exchange(
             self.context.kms,
             self.current_user,
+            self.origin,
             route=self.route,
             path=self.request.path,
             content_type=self.request.headers.get("Content-Type", ""),
@@ -81,9 +82,12 @@ class WhoAmIHandler(ProtectedHandler, JSONHandler):
     """Who the caller is to this server and what they may do here; of the claims, only the scopes."""
 
     def get(self) -> None:
-        principal = self.current_user
+        principal, kms = self.current_user, self.context.kms
         try:
-            may_create = self.context.kms.service.may_create_objects(principal)
+            may_create = kms.service.may_create_objects(principal)
+            if kms.auditor is not None:
+                with kms.auditor.recording(self.origin, "WhoAmI"):
+                    pass
         except Unavailable as exc:
             refuse(self, exc)
             return

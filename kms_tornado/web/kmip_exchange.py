@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from ..audit.record import Origin
 from ..auth.principal import Principal
 from ..errors import KMIPError, Unavailable
 from ..kmip.batch_items import Payloads
@@ -26,9 +27,11 @@ from ..kmip.responses import make_correlation_value, render_response
 from ..kmip.tables import OPERATION_TAGS
 from ..kmip.ttlv import Dialect, encoded_length
 from ..service import batch
+from ..service.auditing import name_reason
 from ..service.bytes_in_flight import HeldBytes
 from ..service.kms import KMS
 from ..service.limits import has_many_values
+from ..service.service import find_identifier
 from ..wording import cut_value
 from .answers import BINARY, JSON, Answer, render_failure, render_unavailable
 
@@ -86,24 +89,28 @@ class Exchange:
     for the request. The list stays the same object, so callers may keep it.
     """
 
-    __slots__ = ("_entry", "_held", "_kms", "_parse", "_path", "_principal", "log_entries")
+    __slots__ = (
+        "_entry", "_held", "_kms", "_origin", "_parse", "_path", "_principal", "log_entries",
+    )  # fmt: skip
 
     def __init__(
         self,
         kms: KMS,
         principal: Principal,
+        origin: Origin,
         *,
         route: str,
         path: str,
         content_type: str,
         held: HeldBytes | None,
     ) -> None:
-        """path: of the request, which includes the prefix of a mounted KMS; route does not.
+        """origin: under which it is recorded. path: of the request, which includes the prefix of a mounted KMS; route does not.
 
         held: what the request holds, for answers that grow; None where nobody waits for one.
         """
         self._kms = kms
         self._principal = principal
+        self._origin = origin
         self._path = path
         self._held = held
         self._parse = choose_parser(route, content_type)
@@ -120,12 +127,20 @@ class Exchange:
             answer = await self._carry_out(body)
         except KMIPError as exc:
             self._entry["result"] = exc.reason_with_underscores
+            if (auditor := self._kms.auditor) is not None:
+                auditor.note_failure(self._origin, exc.reason_with_underscores)
             return render_failure(exc)
         except Unavailable as exc:
             self._entry["reason"] = exc.reason
+            if (auditor := self._kms.auditor) is not None:
+                auditor.note_refusal(self._origin, exc.reason)
             level = logging.DEBUG if exc.is_told_once else logging.WARNING
             log.log(level, "POST %s: %s (%s)", cut_value(self._path), exc, exc.detail)
             return render_unavailable(exc)
+        except BaseException as exc:
+            if (auditor := self._kms.auditor) is not None:
+                auditor.note_failure(self._origin, name_reason(exc))
+            raise
         self._entry.setdefault("result", "Success")
         return answer
 
@@ -147,7 +162,9 @@ class Exchange:
         operation, request, dialect = parsed
         self._entry["operation"] = OPERATION_TAGS[operation]
         self._log_identifier(request)
-        response = await self._kms.service.execute(self._principal, operation, request)
+        response = await self._kms.service.execute(
+            self._principal, operation, request, self._origin
+        )
         self._log_identifier(response)
         is_long = is_long or has_many_values(response)
 
@@ -163,7 +180,9 @@ class Exchange:
         empty = render_response(message, (), now=now, server_correlation_value=correlation)
         overhead = encoded_length(empty)
         hold = _hold_nothing if self._held is None else self._held.grow_answer
-        results = await batch.run(service, self._principal, message, overhead=overhead, hold=hold)
+        results = await batch.run(
+            service, self._principal, message, overhead=overhead, hold=hold, origin=self._origin
+        )
         self._log_results(message, results, correlation)
         items = [result.node for result in results]
         answer = render_response(message, items, now=now, server_correlation_value=correlation)
@@ -209,8 +228,6 @@ class Exchange:
         Called with the response, too: where a request names tags, only its response has the identifier.
         For a key pair, the entry has the private key's, whose link names the public key.
         """
-        uid = getattr(payload, "unique_identifier", None) or getattr(
-            payload, "private_key_unique_identifier", None
-        )
+        uid = find_identifier(payload)
         if uid:
             self._entry["uid"] = uid

@@ -12,6 +12,7 @@ from ..store.health import DOWN, READ_ONLY, UP
 
 if TYPE_CHECKING:
     from ..auth.request_auth import RequestAuth
+    from ..service.audit import Audit
     from ..service.kms import KMS
 
 #: {DatabaseStatus.state: what is told}
@@ -35,11 +36,13 @@ class Readiness:
     ) -> dict[str, Any]:
         """{"state": the whole, "checks": {name: check}}.
 
-        The whole is DOWN where the database is, where no issuer is served although there are some, where an
+        The whole is DOWN where the database is, or the audit, where no issuer is served although there are some, where an
         application that mounts the KMS has no `bearer_auth`, and while the server stops. It is DEGRADED where any check is not OK.
         """
         statuses = () if auth is None else auth.status()
         checks = {"database": await self._check_database(kms)}
+        if (audit := kms.audit) is not None:
+            checks["audit"] = self._check_audit(audit, checks["database"])
         checks.update((f"issuer {status.issuer}", _describe(status)) for status in statuses)
         if is_stopping:
             checks["server"] = self._note("server", "stopping")
@@ -47,7 +50,13 @@ class Readiness:
             cause = "the application's settings have no bearer_auth"
             checks["tokens"] = self._note("tokens", cause)
         is_any_served = not statuses or any(status.is_served for status in statuses)
-        is_down = is_stopping or auth is None or checks["database"]["state"] == "DOWN"
+        is_down = (
+            is_stopping
+            or auth is None
+            or any(
+                checks[name]["state"] == "DOWN" for name in ("database", "audit") if name in checks
+            )
+        )
         if is_down or not is_any_served:
             state = "DOWN"
         else:
@@ -64,9 +73,19 @@ class Readiness:
         check = {"state": _LEVELS[status.state], "since": _format_time(status.since)}
         return check if status.cause is None else {**check, "cause": status.cause}
 
-    def _note(self, name: str, cause: str | None) -> dict[str, Any]:
-        """The check as it is told; without a cause it is OK."""
-        state = "OK" if cause is None else "DOWN"
+    def _check_audit(self, audit: Audit, database: dict[str, Any]) -> dict[str, Any]:
+        """DOWN where a record could not be written: also where none was to be, and the database takes no changes."""
+        health = audit.health()
+        cause = health.status.cause
+        if cause is None and audit.records_reads and database["state"] != "OK":
+            cause = database.get("cause", "database")
+        if cause is not None:
+            return self._note("audit", cause)
+        return self._note("audit", health.degraded, worst="DEGRADED")
+
+    def _note(self, name: str, cause: str | None, worst: str = "DOWN") -> dict[str, Any]:
+        """The check as it is told; without a cause it is OK, and else in the worst state."""
+        state = "OK" if cause is None else worst
         known, since = self._history.get(name, ("OK", self._started))
         if state != known:
             since = time.time()

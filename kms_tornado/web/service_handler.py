@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from tornado.httputil import HTTPHeaders, HTTPServerRequest
 from tornado.web import Application, HTTPError, RequestHandler, stream_request_body
 
+from ..audit.record import Origin
 from ..auth.principal import Principal
 from ..auth.request_auth import RequestAuth
 from ..request_context import HEADER
@@ -289,6 +290,26 @@ class ProtectedHandler(BearerAuthMixin, ServiceHandler):
 
     _held: HeldBytes | None = None
     _grows = False
+    _origin: Origin | None = None
+
+    @property
+    def origin(self) -> Origin:
+        """Of this request, under which it is recorded; of the principal, once a token was accepted."""
+        if self._origin is None:
+            self._origin = Origin(None, None, self.request.remote_ip, self.request_id)
+        principal = self._principal
+        if principal is not None:
+            self._origin.principal, self._origin.issuer = principal.name, principal.issuer or None
+        return self._origin
+
+    def on_finish(self) -> None:
+        """Whatever became of it, there is a record of the request."""
+        super().on_finish()
+        auditor = self.context.kms.auditor
+        if auditor is not None and not self.origin.is_noted:
+            auditor.note_refusal(
+                self.origin, self.log_entry.get("reason") or f"HTTP {self.get_status()}"
+            )
 
     @property
     def bearer_auth(self) -> RequestAuth | None:

@@ -25,6 +25,7 @@ class Scripted:
     """A service whose attempts and commits end as the script says; an exception is raised."""
 
     operations = CATALOGUE
+    auditor = None
 
     def __init__(self, *script, commits=()):
         self.script = list(script)
@@ -32,7 +33,7 @@ class Scripted:
         self.attempts = 0
         self.loop_turns = LoopTurns()
 
-    async def attempt(self, principal, operation, request, objects):
+    async def attempt(self, principal, operation, request, objects, entry):
         self.attempts += 1
         step = self.script.pop(0) if self.script else None
         if step is SETTLES:

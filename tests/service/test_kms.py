@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import dataclasses
 import os
 import sqlite3
 import threading
@@ -54,17 +55,31 @@ def _empty(database):
 def _lack_log(database):
     """What `cp kms.db` leaves of a server's first keys, which are in kms.db-wal."""
     connection = sqlite3.connect(database, isolation_level=None)
-    connection.execute("DELETE FROM server_state")
+    for table in ("server_state", "audit_chains", "audit_segments", "audit_checkpoints"):
+        connection.execute(f"DELETE FROM {table}")
     connection.close()
 
 
 @pytest.mark.parametrize(
     "lose", [_empty, os.unlink, _lack_log], ids=["0 bytes", "absent", "without its log"]
 )
-def test_empty_database_beside_a_master_key_is_warned_of_once(tmp_path, caplog, lose):
+def test_empty_database_in_the_place_of_one_that_is_known_is_refused(tmp_path, lose):
     settings = ServiceSettings(data_dir=tmp_path / "data")
     open_and_close(settings)
     lose(tmp_path / "data" / "kms.db")
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match="the database is empty") as caught:
+            open_and_close(settings)
+        assert caught.value.field == "accept_rollback"
+    open_and_close(dataclasses.replace(settings, accept_rollback=True))
+    open_and_close(settings)
+
+
+def test_empty_database_beside_a_master_key_is_warned_of_once(tmp_path, caplog):
+    settings = ServiceSettings(data_dir=tmp_path / "data")
+    open_and_close(settings)
+    for path in ("kms.db", "audit-anchor.json"):
+        (tmp_path / "data" / path).unlink()
     caplog.clear()
     open_and_close(settings)
     [warning] = caplog.messages
@@ -77,8 +92,9 @@ def test_empty_database_beside_a_master_key_is_warned_of_once(tmp_path, caplog, 
 def test_empty_database_and_a_master_key_from_elsewhere_are_warned_of_too(tmp_path, caplog):
     key = Secret(base64.b64encode(bytes(32)).decode())
     open_and_close(ServiceSettings(data_dir=tmp_path, master_key=key))
-    [warning] = caplog.messages
+    warning, of_audit = caplog.messages
     assert "all is well" in warning
+    assert "made a new key for the audit's checkpoints" in of_audit
     assert key.value not in warning
 
 

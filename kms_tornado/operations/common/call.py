@@ -34,6 +34,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol, TypeVar
 
+from ...audit.record import AuditEntry
 from ...crypto.envelope import EnvelopeContext, KeyRing, SealBroken, open_sealed, seal
 from ...crypto.material import KeyMaterial
 from ...crypto.policy import CryptoPolicy, Technique, check_policy
@@ -63,7 +64,7 @@ from ...errors import (
 )
 from ...kmip.enums import CryptographicUsageMask, ObjectType, Operation, State
 from ...settings import ServiceSettings
-from ...store.base import Change, Objects, Replace
+from ...store.base import Change, Objects, Replace, list_uids
 from .client_profile import ClientProfile
 from .identifiers import parse_tag_list
 from .server_nonces import ServerNonces
@@ -134,7 +135,8 @@ class Call:
 
     principal: the caller's name. groups: the caller's, as grants name them. operation: set by the dispatcher, never by the operation itself.
     now: whole seconds since the Unix epoch, the same throughout a request.
-    client: the profile of the kind of client that sent the request.
+    client: the profile of the kind of client that sent the request. audit: what is recorded of the operation;
+    None records nothing.
     """
 
     principal: str
@@ -144,6 +146,7 @@ class Call:
     client: ClientProfile
     context: ServiceContext
     groups: frozenset[str] = frozenset()
+    audit: AuditEntry | None = None
 
     def offload(
         self, function: Callable[[], T], *, heavy: bool = False, size: int = 0
@@ -193,6 +196,8 @@ class Call:
             )
         if target is None:
             raise item_not_found(identifier)
+        if self.audit is not None:
+            self.audit.touched.append(target.uid)
         if not _has_type(target, types):
             raise InvalidField(f"the object is not a {_format_types(types)}")
         target = apply_dates(target, self.now)
@@ -328,7 +333,11 @@ class Call:
 
     async def commit(self, *changes: Change) -> None:
         """Make all of the changes or none. Raises Conflict where an object changed since it was read."""
-        await self.store.commit(changes)
+        if self.audit is None:
+            await self.store.commit(changes)
+        else:
+            await self.store.commit(changes, [self.audit.draft_change(list_uids(changes))])
+            self.audit.is_recorded = True
 
     async def commit_now(self) -> None:
         """Make durable on return whatever was committed so far, even within a batch.

@@ -32,7 +32,7 @@ async def take_server_nonce(call: Call, target: ManagedObject, material: KeyMate
     """Count a nonce that the server makes for an encryption. Raises the errors of `ServerNonces.take`."""
     key = call.context.ring.identify_material(material.reveal())
     await call.context.server_nonces.take(
-        call.store, target, key, by_object=_counts_by_object(call)
+        call.store, target, key, by_object=_counts_by_object(call), audit=call.audit
     )
 
 

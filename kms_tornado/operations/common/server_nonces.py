@@ -20,8 +20,10 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ...audit.record import AuditEntry, Draft
 from ...domain.managed_object import ManagedObject, SealedMaterial, UniqueIdentifier
 from ...domain.nonces import RESERVED_BLOCK, NonceSource
 from ...store.base import Objects, ReserveNonces
@@ -58,22 +60,28 @@ class ServerNonces:
         self._budgets: OrderedDict[bytes, _Budget] = OrderedDict()
 
     async def take(
-        self, objects: Objects, target: ManagedObject, key: bytes, *, by_object: bool = False
+        self,
+        objects: Objects,
+        target: ManagedObject,
+        key: bytes,
+        *,
+        by_object: bool = False,
+        audit: AuditEntry | None = None,
     ) -> None:
         """Take one nonce, reserving a block where none is left.
 
         objects: those of the call. key: the identity of the target's material. by_object: as for
-        `ReserveNonces`.
+        `ReserveNonces`. audit: of the operation that needs it, under whose name a reservation is recorded.
         Raises WrongNonceSource, NoncesSpent, Conflict, Unavailable; nothing was taken then.
         """
         budget = self._find_budget(key)
         while not budget.covers(target):
             reservation = ReserveNonces(target.uid, key, 1, target.generation, by_object)
             if objects.holds_back(target.uid):
-                await objects.commit([reservation])
+                await objects.commit([reservation], _draft(audit, target, 1))
                 return
             if budget.pending is None:
-                reserving = _reserve(objects, budget, target, reservation)
+                reserving = _reserve(objects, budget, target, reservation, audit)
                 budget.pending = asyncio.ensure_future(reserving)
                 budget.pending.add_done_callback(_retrieve_error)
             # The reservation belongs to all who wait for it, so that none of them cancels it.
@@ -92,16 +100,29 @@ class ServerNonces:
 
 
 async def _reserve(
-    objects: Objects, budget: _Budget, target: ManagedObject, reservation: ReserveNonces
+    objects: Objects,
+    budget: _Budget,
+    target: ManagedObject,
+    reservation: ReserveNonces,
+    audit: AuditEntry | None,
 ) -> None:
     """Reserve a block, or only have the source written where the block of another object is left."""
     try:
         count = 0 if budget.left else RESERVED_BLOCK
-        await objects.reserve_nonces(dataclasses.replace(reservation, count=count))
+        await objects.reserve_nonces(
+            dataclasses.replace(reservation, count=count), _draft(audit, target, count)
+        )
         budget.left += count
         budget.fixed = (target.uid, target.sealed)
     finally:
         budget.pending = None
+
+
+def _draft(audit: AuditEntry | None, target: ManagedObject, count: int) -> Sequence[Draft]:
+    """The record of a reservation. The use itself has one of its own."""
+    if audit is None:
+        return ()
+    return [audit.draft_change([target.uid], {"reserved": count})]
 
 
 def _retrieve_error(task: asyncio.Task[None]) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Sequence
 
+from ...audit.record import Draft
 from ...domain.access import identifier_taken
 from ...domain.managed_object import ManagedObject, UniqueIdentifier
 from ...domain.nonces import NonceSource
@@ -49,6 +50,8 @@ class Transaction:
     def _reset(self) -> None:
         self._after.clear()
         self._groups: list[list[Change]] = [[]]
+        #: For each group, the audit's records of its changes.
+        self._drafts: list[list[Draft]] = [[]]
         #: For each group, the index of its item in the batch.
         self._items = [0]
         #: `_after` as it was when the item began; None while the item has committed nothing.
@@ -57,12 +60,14 @@ class Transaction:
     def begin_item(self, item: int) -> None:
         """Begin an item: the following changes belong to it. item: its index in the batch."""
         self._groups.append([])
+        self._drafts.append([])
         self._items.append(item)
         self._before = None
 
     def roll_back_item(self) -> None:
         """Drop the changes of the current item, which has failed."""
         self._groups[-1].clear()
+        self._drafts[-1].clear()
         if self._before is not None:
             self._after, self._before = self._before, None
 
@@ -109,7 +114,7 @@ class Transaction:
         except Refused as exc:
             raise self._by_item(exc) from None
 
-    async def commit(self, changes: Sequence[Change]) -> None:
+    async def commit(self, changes: Sequence[Change], drafts: Sequence[Draft] = ()) -> None:
         """Hold the changes back. Raises Conflict and ObjectAlreadyExists where they are certain already."""
         if self._before is None:
             self._before = dict(self._after)
@@ -132,10 +137,12 @@ class Transaction:
                 case ReserveNonces():
                     await self._fix_source(change, NonceSource.SERVER)
             self._groups[-1].append(change)
+        self._drafts[-1] += drafts
 
-    async def commit_groups(self, groups: Groups) -> None:
+    async def commit_groups(self, groups: Groups, drafts: Sequence[Draft] = ()) -> None:
         for changes in groups:
             await self.commit(changes)
+        self._drafts[-1] += drafts
 
     async def finish(self) -> None:
         """Commit all of the changes or none; they are durable on return.
@@ -147,7 +154,9 @@ class Transaction:
         if not any(self._groups):
             return
         try:
-            await self._objects.commit_groups(self._groups)
+            await self._objects.commit_groups(
+                self._groups, [draft for drafts in self._drafts for draft in drafts]
+            )
         except Refused as exc:
             raise self._by_item(exc) from None
         finally:
@@ -162,9 +171,11 @@ class Transaction:
         self._items = [item]
         self.has_committed_early = True
 
-    async def reserve_nonces(self, reservation: ReserveNonces) -> None:
+    async def reserve_nonces(
+        self, reservation: ReserveNonces, drafts: Sequence[Draft] = ()
+    ) -> None:
         """Not held back: what a batch reserves may be lost, but not used twice."""
-        await self._objects.reserve_nonces(reservation)
+        await self._objects.reserve_nonces(reservation, drafts)
 
     def holds_back(self, uid: UniqueIdentifier) -> bool:
         return uid in self._after

@@ -165,7 +165,7 @@ class AuditChains:
         return {
             "chain": segment.chain, "first": first, "last": last,
             "since": segment.since_ms, "until": segment.until_ms,
-            "lines": "\n".join(segment.lines).encode(),
+            "lines": segment.lines,
             "mac": segment_mac(self._authenticator, segment.chain, first, last, segment.head.hash),
         }  # fmt: skip
 

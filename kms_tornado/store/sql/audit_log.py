@@ -27,6 +27,8 @@ from .watched import WatchedBackend
 _NAME = "database_id"
 _SUBJECT = "the identifier of the database"
 _PAGE = 500
+#: Whose turn a long read takes: the server's own.
+_NOBODY = ""
 #: Segments have up to 256 KiB each.
 _SEGMENTS = 64
 #: Beyond any clock: a chain that nobody takes any more.
@@ -83,7 +85,7 @@ _insert_chain = Statement(insert(audit_chains), audit_chains.columns.keys())
 class AuditLog:
     """Used from one event loop, once the store knows its key.
 
-    changes, reads: transactions with records of changes and of anything else that this process had committed.
+    changes: transactions with records of changes that this process had committed.
     """
 
     def __init__(
@@ -97,7 +99,7 @@ class AuditLog:
         self._database = database
         self._authenticator = authenticator
         self.chains = chains
-        self.changes = self.reads = 0
+        self.changes = 0
         dialect = backend.dialect
         self._id = Prepared(_select_id, dialect)
         self._heads = Prepared(_select_heads, dialect)
@@ -148,7 +150,6 @@ class AuditLog:
     async def append(self, drafts: Sequence[Draft]) -> None:
         """Record what changed no object; durable on return. Raises Unavailable."""
         await self._database.submit(partial(_note, drafts=drafts))
-        self.reads += 1
 
     async def make_checkpoint(
         self, sign: Callable[[Checkpoint], str], time: str, *, rollback: int | None = None
@@ -205,7 +206,7 @@ class AuditLog:
     async def position(self, anchor: Checkpoint) -> AuditPosition:
         """What the database has of what the anchor names. Called before anything is recorded."""
         rows = await self._backend.read(self._id)
-        database = _parse_id(rows[0][0], self._authenticator) if rows else None
+        database = _split_id(rows[0][0])[1] if rows else None  # `open` checks its code
         newest, same = None, None
         if newest_line := await self.newest_checkpoint():
             newest = read_checkpoint(parse_object(newest_line.encode()))
@@ -225,12 +226,14 @@ class AuditLog:
 
     async def read_checkpoints(self, after: int) -> Sequence[tuple[int, str]]:
         """(number, line) of those behind that number, 500 at most."""
-        rows = await self._backend.search(self._checkpoints, {"after": after})
+        rows = await self._backend.search(self._checkpoints, {"after": after}, principal=_NOBODY)
         return [(number, line) for number, line in rows]
 
     async def read_segments(self, chain: int, after: int) -> Sequence[StoredSegment]:
         """The segments behind record `after` of the chain, in the order of chains and records, a page of them."""
-        rows = await self._backend.search(self._segments, {"of_chain": chain, "after": after})
+        rows = await self._backend.search(
+            self._segments, {"of_chain": chain, "after": after}, principal=_NOBODY
+        )
         segments = []
         for number, first, last, lines, mac in rows:
             split = tuple(bytes(lines).split(b"\n"))
@@ -240,7 +243,7 @@ class AuditLog:
 
     async def read_objects(self, after: int) -> tuple[int, Sequence[tuple[str, bytes, str | None]]]:
         """(serial of the last one, (identifier, code, why its row is not ours) of a page of objects)."""
-        rows = await self._backend.search(self._objects, {"after": after})
+        rows = await self._backend.search(self._objects, {"after": after}, principal=_NOBODY)
         found = [(row[UID], row[MAC] or b"", self._find_fault(row[:-1])) for row in rows]
         return (rows[-1][-1] if rows else after), found
 
@@ -277,11 +280,16 @@ def _heads_of(line: str) -> dict[int, ChainHead] | None:
         return None
 
 
-def _parse_id(value: Any, authenticator: RowAuthenticator) -> str:
+def _split_id(value: Any) -> tuple[bytes, str]:
+    """Code and identifier. Raises AlteredRow."""
     try:
         mac, text = bytes(value).decode("ascii").split("|", 1)
-        code = bytes.fromhex(mac)
+        return bytes.fromhex(mac), text
     except (TypeError, ValueError):
         raise AlteredRow(_SUBJECT) from None
+
+
+def _parse_id(value: Any, authenticator: RowAuthenticator) -> str:
+    code, text = _split_id(value)
     authenticator.check_row(_SUBJECT, code, server_state.name, _NAME, text)
     return text

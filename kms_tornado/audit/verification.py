@@ -1,0 +1,187 @@
+"""Verifying chains, checkpoints and the paths of objects: what is wrong, in whole sentences that name the record."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from .chain import NOTHING, ChainHead, hash_line
+from .checkpoint import Checkpoint, hash_checkpoint, parse_checkpoint
+from .record import MalformedRecord, parse_line
+from .signing import AuditPublicKey
+
+
+class ChainVerifier:
+    """Takes the records of chains, each in its order, and compares each with the one before it.
+
+    Where a record does not name the hash of the one before, either of the two was edited. The record after them
+    tells which: it names the hash of the later one, if that is as it was written.
+    paths: of the objects whose changes the records tell.
+    """
+
+    def __init__(self, heads: Mapping[int, Mapping[int, str]]) -> None:
+        """heads: chain → number of a record → its hash, of checkpoints whose signatures were checked."""
+        self.paths = ObjectPaths()
+        self.records = 0
+        #: chain → its last record.
+        self.ends: dict[int, ChainHead] = {}
+        self._heads = heads
+        #: The last record that does not name the one before it, until the next one tells which of them was edited.
+        self._doubt: ChainHead | None = None
+
+    def feed(self, chain: int, lines: Sequence[bytes]) -> Iterator[str]:
+        """What is wrong with the next records of the chain."""
+        if self._doubt is not None and self._doubt.chain != chain:
+            yield from self._settle(None)
+        for line in lines:
+            yield from self._feed_line(chain, line)
+
+    def finish(self) -> Iterator[str]:
+        """What is wrong at the end of the last chain, and with chains that end before a checkpoint's head."""
+        yield from self._settle(None)
+        for chain, heads in sorted(self._heads.items()):
+            end = self.ends.get(chain)
+            last = 0 if end is None else end.seq
+            if heads and max(heads) > last:
+                yield (
+                    f"chain {chain} is cut: records {chain}/{last + 1} to {chain}/{max(heads)} are gone, which a "
+                    "checkpoint names"
+                )
+
+    def _feed_line(self, chain: int, line: bytes) -> Iterator[str]:
+        head = self.ends.get(chain)
+        if head is None:
+            head = ChainHead(chain, 0, NOTHING)
+        self.records += 1
+        try:
+            record = parse_line(line)
+        except MalformedRecord as exc:
+            yield f"record {chain}/{head.seq + 1} cannot be read: {exc}"
+            self.ends[chain] = ChainHead(chain, head.seq + 1, hash_line(line))
+            return
+        seq, text = record["seq"], hash_line(line)
+        if record["chain"] != chain:
+            yield f"record {chain}/{head.seq + 1} says that it is {record['chain']}/{seq}"
+        elif seq != head.seq + 1:
+            yield from self._settle(None)
+            yield _describe_gap(chain, head.seq, seq)
+        elif record["prev"] != head.hash:
+            yield from self._settle(record["prev"])
+            self._doubt = ChainHead(chain, seq, text)
+        else:
+            yield from self._settle(record["prev"])
+        expected = self._heads.get(chain, {}).get(seq)
+        if expected is not None and expected != text:
+            yield f"record {chain}/{seq} is another one than the checkpoint names: it, or one before it, was edited"
+        self.ends[chain] = ChainHead(chain, seq, text)
+        self.paths.add(record)
+
+    def _settle(self, prev: str | None) -> Iterator[str]:
+        """Tell which of two records was edited. prev: the hash that the record after them names, if there is one."""
+        doubt, self._doubt = self._doubt, None
+        if doubt is None:
+            return
+        is_earlier = prev == doubt.hash or prev is None
+        seq = doubt.seq - 1 if is_earlier and doubt.seq > 1 else doubt.seq
+        if self._heads.get(doubt.chain, {}).get(doubt.seq - 1) is not None and prev is None:
+            seq = doubt.seq
+        yield f"record {doubt.chain}/{seq} was edited: its hash is not the one that the next record names"
+
+
+def _describe_gap(chain: int, last: int, seq: int) -> str:
+    if seq <= last:
+        return f"record {chain}/{seq} stands again, or in another place than its own, behind {chain}/{last}"
+    missing = f"{chain}/{last + 1}"
+    if seq > last + 2:
+        missing += f" to {chain}/{seq - 1}"
+    return f"records are gone, or stand elsewhere: {missing}"
+
+
+class ObjectPaths:
+    """Of each object, what the records leave of its codes: each came from one before it, and the last is left.
+
+    A change takes the code before it away and adds the one after it; None stands for "no row". What is left of an
+    object that is there is one code, its last; of one that is gone, nothing. Anything else is a fork: a row of
+    long ago was put back, and changed again.
+    """
+
+    def __init__(self) -> None:
+        self._left: dict[str, Counter[str | None]] = {}
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        for uid, was, code in record.get("objects", ()):
+            left = self._left.setdefault(uid, Counter())
+            for one, step in ((was, -1), (code, +1)):
+                left[one] += step
+                if not left[one]:
+                    del left[one]
+
+    def last_code(self, uid: str) -> str | None:
+        """None of an object that is gone, or never was. Raises Forked."""
+        left = self._left.get(uid)
+        if not left:
+            return None
+        ends = [code for code, number in left.items() if code is not None and number > 0]
+        if len(ends) != 1 or left != {None: -1, ends[0]: 1}:
+            raise Forked(uid)
+        return ends[0]
+
+    def __contains__(self, uid: str) -> bool:
+        return uid in self._left
+
+    def uids(self) -> Sequence[str]:
+        return list(self._left)
+
+    def find_fault(self, uid: str, code: str | None) -> str | None:
+        """What is wrong with the row that the object has. code: of the row; None where there is none."""
+        try:
+            last = self.last_code(uid)
+        except Forked:
+            return (
+                "its changes do not follow one another: a row of long ago was put back, and changed"
+            )
+        if code == last:
+            return None
+        if code is None:
+            return "it is gone, and no record tells of its removal"
+        if last is None:
+            if uid in self:
+                return "it was removed, and is there again"
+            return "no record tells of it"
+        return "its row is not the one of its last record: an older one was put back"
+
+
+class Forked(Exception):  # an expected outcome, not a fault
+    """The changes of an object do not follow one another."""
+
+
+class CheckpointVerifier:
+    """Takes the lines of checkpoints in their order. heads: as `ChainVerifier` wants them."""
+
+    def __init__(self, keys: Sequence[AuditPublicKey], database: str | None = None) -> None:
+        self._keys = keys
+        self._database = database
+        self.heads: dict[int, dict[int, str]] = {}
+        self.newest: Checkpoint | None = None
+        self.number = 0
+        self._line: str | None = None
+
+    def feed(self, line: str) -> Iterator[str]:
+        """What is wrong with it."""
+        self.number += 1
+        try:
+            checkpoint = parse_checkpoint(line.encode(), self._keys)
+        except MalformedRecord as exc:
+            yield f"a checkpoint does not count: {exc}"
+            self._line = line
+            return
+        if self._database is not None and checkpoint.database != self._database:
+            yield f"checkpoint {checkpoint.number} is of another database"
+        if self._line is not None and checkpoint.previous != hash_checkpoint(self._line):
+            yield f"the checkpoint before {checkpoint.number} is gone, or another one than it names"
+        elif self._line is None and checkpoint.previous is not None:
+            yield f"the checkpoints before {checkpoint.number} are gone"
+        for head in checkpoint.heads.values():
+            self.heads.setdefault(head.chain, {})[head.seq] = head.hash
+        self.newest, self._line = checkpoint, line

@@ -1,0 +1,63 @@
+"""`kms-tornado audit verify`: whether every record, checkpoint and object is as this server left it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..audit.signing import AuditPublicKey, parse_public_pem
+from ..errors import ConfigurationError
+from ..service.anchor_file import AnchorFile
+from ..service.audit_key import KEY_FILE
+from ..service.audit_verification import Report, verify_audit
+from ..service.kms import KMS
+from ..settings import ServiceSettings
+from .running import CommandContext
+
+
+async def run(context: CommandContext) -> int:
+    """Prints one line for each fault; exit code 0: there is none, 1: there are some."""
+    settings = context.settings.service
+    if settings.data_dir is None:
+        raise ConfigurationError("a directory is needed", "data_dir")
+    keys = _read_keys(settings, settings.data_dir, context.arguments["key"] or ())
+    anchor = AnchorFile(settings.master_key_file, settings.data_dir).read()
+    async with KMS(settings, serves=False) as kms:
+        report = await verify_audit(kms.store.audit, keys, anchor)
+    for fault in report.faults:
+        print(fault)
+    print(_summarize(report, has_anchor=anchor is not None))
+    return 1 if report.faults else 0
+
+
+def _read_keys(
+    settings: ServiceSettings, data_dir: Path, more: tuple[Path, ...]
+) -> list[AuditPublicKey]:
+    """This server's own key, if its file is here, and those of --key."""
+    own = settings.audit_key_file or data_dir / KEY_FILE
+    paths = [*([own] if own.exists() else []), *more]
+    if not paths:
+        raise ConfigurationError(
+            f"there is no key to verify with: {own} is not there, and no --key was given",
+            "audit_key_file",
+        )
+    return [_read_key(path) for path in paths]
+
+
+def _read_key(path: Path) -> AuditPublicKey:
+    try:
+        return parse_public_pem(path.read_bytes())
+    except OSError as exc:
+        raise ConfigurationError(f"the key {path}: {(exc.strerror or '').lower()}") from None
+    except ValueError as exc:
+        raise ConfigurationError(f"the key {path}: {exc}") from None
+
+
+def _summarize(report: Report, *, has_anchor: bool) -> str:
+    found = f"{len(report.faults)} faults" if report.faults else "all is well"
+    tail = sum(report.uncovered.values())
+    covered = f"; {tail} of them behind the last checkpoint" if tail else ""
+    anchor = "" if has_anchor else "; there is no anchor to compare with"
+    return (
+        f"{found}: {report.records} records{covered}, {report.checkpoints} checkpoints, "
+        f"{report.objects} objects{anchor}"
+    )
