@@ -183,7 +183,8 @@ def empty_database() -> str:
         tables = connection.execute(
             "SELECT quote_ident(tablename) FROM pg_tables"
             " WHERE schemaname = 'public' AND tablename IN ('objects', 'owners', 'server_state',"
-            " 'tombstones', 'used_nonces', 'nonce_sources')"
+            " 'tombstones', 'used_nonces', 'nonce_sources', 'audit_chains', 'audit_segments',"
+            " 'audit_checkpoints')"
         )
         for (name,) in tables.fetchall():  # the others' rows go with those of objects
             connection.execute(f"DELETE FROM {name}")

@@ -65,11 +65,11 @@ def extend(head: ChainHead, recorded: Sequence[Recorded]) -> Iterator[Segment]:
     for draft, objects in _split(recorded):
         seq += 1
         line = render(draft, chain, seq, prev, objects).encode()
-        size += len(line)
+        size += len(line) + 1
         if lines and (size > _MOST_BYTES or len(lines) == _MOST_LINES):
             head = ChainHead(chain, seq - 1, prev)
             yield Segment(chain, first, head, b"\n".join(lines), min(times), max(times))
-            lines, times, size, first = [], [], len(line), seq
+            lines, times, size, first = [], [], len(line) + 1, seq
         prev = sha256(line).hexdigest()
         lines.append(line)
         times.append(draft.time_ms)

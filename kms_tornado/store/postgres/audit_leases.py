@@ -116,7 +116,7 @@ class ChainLeases:
 
     def release(self, runner: Runner) -> None:
         """At the end: let others have the chains at once."""
-        self._chains.release(runner, [lease.session for lease in self._idle])
+        self._chains.release(runner, self._held)
 
     def _give_back(self, lease: Lease | None) -> None:
         if lease is not None:

@@ -32,6 +32,9 @@ _log = logging.getLogger(__name__)
 #: Seconds without a record after which another process may have a chain.
 _STALE_S = 60
 
+#: Instead of when a chain was used: nobody goes on with it. Beyond any clock.
+RETIRED = 1 << 62
+
 #: How many bytes of an object's code a record tells.
 CODE_BYTES = 16
 
@@ -146,10 +149,15 @@ class AuditChains:
         return [*extend(lease.head, recorded)]
 
     def look(self, runner: Runner, lease: Lease) -> None:
-        """Called where the head was not where it should be: tell whether another process has the chain."""
+        """Called where the head was not where it should be: by another process, or by something else.
+
+        The latter is told, and the chain left as it is for ever.
+        """
         rows = runner.select(_select_head, {"of_chain": lease.head.chain})
         session, *found = rows[0] if rows else (lease.session, 0, NOTHING)
         if session == lease.session:
+            aside = {"of_chain": lease.head.chain, "of_session": session}
+            runner.change(_lease, {**aside, "session": "altered", "seen": RETIRED})
             self.on_altered(lease.head, ChainHead(lease.head.chain, *found))
 
     def move_values(self, lease: Lease, head: ChainHead) -> Values:
@@ -209,4 +217,4 @@ def _is_running(pid: int) -> bool:
         return False
     except OSError:
         return True
-    return pid != os.getpid()  # a process that had our number before
+    return True

@@ -14,7 +14,7 @@ from ...audit.checkpoint import Checkpoint, hash_checkpoint, read_checkpoint
 from ...audit.record import Draft, MalformedRecord, make_draft, parse_object
 from ...audit.rollback import AuditPosition
 from ..base import StoredSegment
-from .audit_chains import SERVER, AuditChains, segment_mac
+from .audit_chains import RETIRED, SERVER, AuditChains, segment_mac
 from .backend import Backend
 from .queries import any_object
 from .row_macs import AlteredRow, RowAuthenticator
@@ -31,8 +31,6 @@ _PAGE = 500
 _NOBODY = ""
 #: Segments have up to 256 KiB each.
 _SEGMENTS = 64
-#: Beyond any clock: a chain that nobody takes any more.
-_RETIRED = 1 << 62
 
 _C, _S, _P = audit_chains.c, audit_segments.c, audit_checkpoints.c
 _select_id = select(server_state.c.value).where(server_state.c.name == _NAME)
@@ -190,7 +188,7 @@ class AuditLog:
 
         def retire(runner: Runner) -> None:
             highest = max(runner.select(_any_chain, NO_VALUES)[0][0] or 0, named)
-            runner.change(_retire, {"session": "retired", "seen": _RETIRED})
+            runner.change(_retire, {"session": "retired", "seen": RETIRED})
             row = {"chain": highest + 1, "session": None, "seen": 0, "seq": 0, "head": "0" * 64}
             runner.change(_insert_chain, row)
 
