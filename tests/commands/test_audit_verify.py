@@ -1,0 +1,205 @@
+"""`kms-tornado audit verify`: 0 where all is well, 1 where something was changed, 2 where it cannot be verified."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from ..issuer import Issuer
+from ..kms import KMS, name, structure, uid
+from ..server import NO_AUTH, run
+
+Edit = Callable[[sqlite3.Connection], object]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """What a server left behind: an object that was made, used and destroyed, and another one."""
+    directory = tmp_path_factory.mktemp("served")
+    with Issuer("ES256") as issuer, KMS(directory, issuer) as kms:
+        alice = kms.user("alice")
+        key, other = alice.create(), alice.create()
+        for one in (key, other):
+            alice.key_of(one)
+        reason = structure("RevocationReason", name("RevocationReasonCode", "CessationOfOperation"))
+        alice.do("Revoke", uid(other), reason)
+        alice.do("Destroy", uid(other))
+        result = verify(directory)  # beside a server that serves
+        assert (result.returncode, result.stderr) == (0, "")
+    yield directory
+
+
+def verify(directory: Path, *arguments: str) -> CompletedProcess[str]:
+    return run(
+        "audit",
+        "verify",
+        *arguments,
+        *NO_AUTH,
+        "--data-dir",
+        str(directory / "data"),
+        cwd=directory,
+    )
+
+
+@pytest.fixture
+def copy(served: Path, tmp_path: Path) -> Path:
+    shutil.copytree(served / "data", tmp_path / "data")
+    return tmp_path
+
+
+def edit_lines(change: Callable[[list[bytes]], list[bytes]]) -> Edit:
+    """All records of the one chain, in one row or several."""
+
+    def edit(connection: sqlite3.Connection) -> None:
+        rows = connection.execute("SELECT serial, lines FROM audit_segments").fetchall()
+        for serial, lines in rows:
+            changed = b"\n".join(change(lines.split(b"\n")))
+            connection.execute(
+                "UPDATE audit_segments SET lines = ? WHERE serial = ?", (changed, serial)
+            )
+
+    return edit
+
+
+def cut_end(connection: sqlite3.Connection) -> None:
+    connection.execute(
+        "DELETE FROM audit_segments WHERE serial = (SELECT max(serial) FROM audit_segments)"
+    )
+
+
+def cut_end_and_set_back(connection: sqlite3.Connection) -> None:
+    """As somebody does who knows how it works: the head, and the checkpoints that name what is gone."""
+    cut_end(connection)
+    lines, last = connection.execute(
+        "SELECT lines, last FROM audit_segments ORDER BY serial DESC LIMIT 1"
+    ).fetchone()
+    head = hashlib.sha256(lines.split(b"\n")[-1]).hexdigest()
+    connection.execute("UPDATE audit_chains SET seq = ?, head = ?", (last, head))
+    connection.execute(
+        "DELETE FROM audit_checkpoints"
+        " WHERE checkpoint = (SELECT max(checkpoint) FROM audit_checkpoints)"
+    )
+
+
+def sql(statement: str) -> Edit:
+    return lambda connection: connection.execute(statement)
+
+
+def test_audit_as_the_server_left_it_is_well(copy: Path) -> None:
+    result = verify(copy)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith("all is well: ")
+    assert "2 objects" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("edit", "told"),
+    [
+        pytest.param(
+            edit_lines(lambda lines: [line.replace(b"alice", b"mallo") for line in lines]),
+            "was edited",
+            id="edited field",
+        ),
+        pytest.param(
+            edit_lines(lambda lines: [line.replace(b'"prev":"', b'"prev":"0') for line in lines]),
+            "was edited",
+            id="edited prev",
+        ),
+        pytest.param(
+            sql("DELETE FROM audit_segments WHERE serial = 2"), "records are gone", id="deleted"
+        ),
+        pytest.param(
+            edit_lines(lambda lines: lines[::-1]),
+            "stands again, or in another place",
+            id="reordered",
+        ),
+        pytest.param(
+            edit_lines(lambda lines: [*lines, lines[-1]]), "stands again", id="duplicated"
+        ),
+        pytest.param(
+            edit_lines(lambda lines: [*lines[:-1], lines[-1][:-9]]),
+            "cannot be read",
+            id="truncated",
+        ),
+        pytest.param(
+            sql("UPDATE audit_segments SET mac = x'00' WHERE serial = 2"),
+            "were not written by this server",
+            id="forged",
+        ),
+        pytest.param(cut_end, "which a checkpoint names", id="chain cut"),
+        pytest.param(
+            cut_end_and_set_back,
+            "older than this server's anchor",
+            id="chain cut with its checkpoint",
+        ),
+        pytest.param(
+            sql("DELETE FROM audit_checkpoints WHERE checkpoint = 1"),
+            "the checkpoints before 2 are gone",
+            id="checkpoint deleted",
+        ),
+        pytest.param(
+            sql("UPDATE audit_checkpoints SET line = replace(line, '2026', '2025')"),
+            "the signature of checkpoint",
+            id="checkpoint edited",
+        ),
+        pytest.param(
+            sql("UPDATE objects SET state = 2 WHERE state = 5"),
+            "something else than this server wrote its row",
+            id="destroyed key revived by an edit",
+        ),
+        pytest.param(
+            sql("DELETE FROM objects"), "no record tells of its removal", id="object deleted"
+        ),
+        pytest.param(
+            sql("DELETE FROM audit_segments"), "chain 1 is cut: records 1/1 to", id="whole log"
+        ),
+    ],
+)
+def test_what_was_changed_is_told(copy: Path, edit: Edit, told: str) -> None:
+    with sqlite3.connect(copy / "data/kms.db") as connection:
+        edit(connection)
+    result = verify(copy)
+    assert (result.returncode, result.stderr) == (1, "")
+    assert told in result.stdout
+
+
+def test_without_any_key_nothing_can_be_verified(copy: Path) -> None:
+    key = copy / "data/audit.key"
+    public = copy / "public.pem"
+    shutil.move(f"{key}.pub", public)
+    key.unlink()
+    result = verify(copy)
+    assert result.returncode == 2
+    assert "there is no key to verify with" in result.stderr
+    assert verify(copy, "--key", str(public)).returncode == 0
+
+
+def make_another(directory: Path) -> Path:
+    """The data directory of another server."""
+    other = directory / "other"
+    other.mkdir(exist_ok=True)
+    with Issuer("ES256") as issuer, KMS(other, issuer):
+        return other / "data"
+
+
+def test_checkpoints_of_an_unknown_key_are_told(copy: Path, served: Path) -> None:
+    for file in ("audit.key", "audit.key.pub"):
+        shutil.copy(make_another(copy) / file, copy / "data" / file)
+    result = verify(copy)
+    assert result.returncode == 1
+    assert "is signed by an unknown key" in result.stdout
+    assert verify(copy, "--key", str(served / "data/audit.key.pub")).returncode == 0
+
+
+def test_database_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    key = make_another(tmp_path) / "audit.key.pub"
+    (tmp_path / "data").mkdir(mode=0o700)
+    result = verify(tmp_path, "--key", str(key))
+    assert result.returncode == 1
+    assert list((tmp_path / "data").iterdir()) == []

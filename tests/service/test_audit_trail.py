@@ -1,0 +1,168 @@
+"""The trail: on disk within a second, bounded, and nothing is done that could not be recorded."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from kms_tornado.audit.record import Origin, make_draft, render
+from kms_tornado.errors import AuditUnavailable, Unavailable
+from kms_tornado.service import audit_trail
+from kms_tornado.service.audit_trail import AuditTrail
+
+ORIGIN = Origin("alice", None, "192.0.2.1", "dfb8822b6b0e65ef")
+DOWN = Unavailable("the database is out of reach", detail="no room", cause="disk full")
+
+
+class Database:
+    """Takes records; `fault` is raised instead while there is one."""
+
+    def __init__(self):
+        self.fault = None
+        self.records = []
+        self.transactions = 0
+
+    async def append(self, drafts):
+        await asyncio.sleep(0)
+        if self.fault is not None:
+            raise self.fault
+        self.transactions += 1
+        self.records += [json.loads(render(draft, 1, 1, "")) for draft in drafts]
+
+
+def with_trail(body):
+    async def main():
+        database = Database()
+        trail = AuditTrail(database.append)
+        await body(trail, database)
+        await trail.stop()
+
+    asyncio.run(main())
+
+
+def read(uid="a"):
+    return make_draft(ORIGIN, "Get", uid=uid)
+
+
+def test_records_of_half_a_second_share_a_transaction(monkeypatch):
+    monkeypatch.setattr(audit_trail, "_WAIT_S", 0.01)
+
+    async def body(trail, database):
+        for number in range(20):
+            trail.add(read(str(number)))
+            await asyncio.sleep(0)
+        assert database.records == []
+        async with asyncio.timeout(10):
+            while not database.records:
+                await asyncio.sleep(0.005)
+        assert [record["uid"] for record in database.records] == [*map(str, range(20))]
+        assert database.transactions == 1
+
+    with_trail(body)
+
+
+def test_while_nothing_can_be_recorded_operations_are_refused_and_nothing_is_lost(
+    monkeypatch, caplog
+):
+    monkeypatch.setattr(audit_trail, "_RETRY_S", 0.01)
+
+    async def body(trail, database):
+        trail.check()
+        database.fault = DOWN
+        trail.add(read("answered before"))
+        await trail.flush()
+        with pytest.raises(AuditUnavailable, match="nothing can be recorded") as caught:
+            trail.check()
+        assert caught.value.cause == "disk full"
+        assert trail.status().cause == "disk full"
+        assert trail.status().pending == 1
+        database.fault = None
+        async with asyncio.timeout(10):
+            while trail.status().cause is not None:
+                await asyncio.sleep(0.005)
+        trail.check()
+        assert [record["uid"] for record in database.records] == ["answered before"]
+
+    with_trail(body)
+    assert [record.getMessage() for record in caplog.records] == [
+        "the audit cannot be written (no room): requests are refused until it can",
+        "the audit is written again",
+    ]
+
+
+def test_memory_is_bounded(monkeypatch):
+    monkeypatch.setattr(audit_trail, "_MOST_PENDING", 10)
+
+    async def body(trail, database):
+        for _ in range(9):
+            trail.add(read())
+        trail.check()
+        trail.add(read())
+        with pytest.raises(AuditUnavailable):
+            trail.check()
+        await trail.flush()
+        trail.check()
+        assert len(database.records) == 10
+
+    with_trail(body)
+
+
+def test_refusals_beyond_a_hundred_a_second_are_counted(monkeypatch):
+    monkeypatch.setattr(audit_trail.time, "time", lambda: 1_700_000_000.5)
+
+    async def body(trail, database):
+        for number in range(150):
+            origin = Origin(None, None, f"192.0.2.{number % 2}", None)
+            trail.add_refusal(origin, "Request", "expired")
+        await trail.flush()
+        counts = [record.get("count", 1) for record in database.records]
+        assert sum(counts) == 150
+        assert counts == [1] * 100 + [25, 25]
+        assert {record["remote_ip"] for record in database.records} == {"192.0.2.0", "192.0.2.1"}
+
+    with_trail(body)
+
+
+def test_refusals_from_everywhere_take_a_bounded_number_of_records(monkeypatch):
+    monkeypatch.setattr(audit_trail.time, "time", lambda: 1_700_000_000.5)
+    monkeypatch.setattr(audit_trail, "_MOST_KINDS", 5)
+
+    async def body(trail, database):
+        for number in range(200):
+            trail.add_refusal(Origin(None, None, f"192.0.2.{number}", None), "Request", "expired")
+        await trail.flush()
+        counted = [record for record in database.records if "count" in record]
+        assert [record["remote_ip"] for record in counted] == [None]
+        assert sum(record.get("count", 1) for record in database.records) == 200
+
+    with_trail(body)
+
+
+def test_fault_of_ours_refuses_operations_and_does_not_end_the_audit(monkeypatch, caplog):
+    monkeypatch.setattr(audit_trail, "_RETRY_S", 0.01)
+
+    async def body(trail, database):
+        database.fault = ValueError("a fault")
+        trail.add(read())
+        await trail.flush()
+        with pytest.raises(AuditUnavailable):
+            trail.check()
+        database.fault = None
+        await trail.flush()
+        await trail.flush()
+        assert len(database.records) == 1
+
+    with_trail(body)
+    assert "unexpected error in the audit" in caplog.text
+    caplog.clear()
+
+
+def test_what_cannot_be_written_at_the_end_is_told(caplog):
+    async def body(trail, database):
+        database.fault = DOWN
+        trail.add(read())
+
+    with_trail(body)
+    assert "1 records of the audit could not be written and are lost" in caplog.text
