@@ -61,14 +61,16 @@ def copies(issuer: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Copies:
         shutil.copy(directory / "kms-data/kms.db", directory / "bare.db")
         run(COPY.text, directory)  # as a crash of this moment leaves the files
         later = alice.create()
-    shutil.copy(directory / "kms-data/master.key", directory)
+    for file in ("master.key", "audit.key"):
+        shutil.copy(directory / "kms-data" / file, directory)
     (directory / "data").unlink()
     return Copies(directory, key, material, later)
 
 
 def restored(copies: Copies, source: str, tmp_path: Path) -> Path:
     """The data directory that the page has the reader make of this copy."""
-    shutil.copy(copies.directory / "master.key", tmp_path)
+    for key in ("master.key", "audit.key"):
+        shutil.copy(copies.directory / key, tmp_path)
     shutil.copy(copies.directory / source, tmp_path / "kms-backup.db")
     run(RESTORE.text, tmp_path)
     (tmp_path / "kms-restored").rename(tmp_path / "data")
