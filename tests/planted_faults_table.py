@@ -361,7 +361,7 @@ FAULTS: tuple[Fault, ...] = (
         "S3",
         "a change gives an edited row a code",
         "store/sql/rows.py",
-        "    authenticator.check_object(row, row[_MAC])",
+        "    authenticator.check_object(row, row[MAC])",
         "    pass",
         (
             "store/sql/test_changes.py",

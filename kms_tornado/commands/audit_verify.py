@@ -9,20 +9,18 @@ from ..errors import ConfigurationError
 from ..service.anchor_file import AnchorFile
 from ..service.audit_key import KEY_FILE
 from ..service.audit_verification import Report, verify_audit
-from ..service.kms import KMS
 from ..settings import ServiceSettings
+from .opening import find_data_dir, open_database
 from .running import CommandContext
 
 
 async def run(context: CommandContext) -> int:
     """Prints one line for each fault; exit code 0: there is none, 1: there are some."""
-    settings = context.settings.service
-    if settings.data_dir is None:
-        raise ConfigurationError("a directory is needed", "data_dir")
-    keys = _read_keys(settings, settings.data_dir, context.arguments["key"] or ())
-    anchor = AnchorFile(settings.master_key_file, settings.data_dir).read()
-    async with KMS(settings, serves=False) as kms:
-        report = await verify_audit(kms.store.audit, keys, anchor)
+    settings, data_dir = context.settings.service, find_data_dir(context)
+    keys = _read_keys(settings, data_dir, context.arguments["key"] or ())
+    anchor = AnchorFile(settings.master_key_file, data_dir).read()
+    async with open_database(context) as (store, _):
+        report = await verify_audit(store.audit, keys, anchor)
     for fault in report.faults:
         print(fault)
     print(_summarize(report, has_anchor=anchor is not None))

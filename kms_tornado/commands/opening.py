@@ -43,6 +43,8 @@ async def open_database(context: CommandContext) -> AsyncIterator[OpenDatabase]:
         await store.start()
         if await store.master_key_check() is None:
             raise ConfigurationError("the database is empty", "database_url")
-        yield OpenDatabase(store, await open_ring(settings, data_dir, store))
+        ring = await open_ring(settings, data_dir, store)
+        await store.audit.open()  # what a command changes is recorded
+        yield OpenDatabase(store, ring)
     finally:
         await store.stop()

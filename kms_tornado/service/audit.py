@@ -26,6 +26,8 @@ _log = logging.getLogger(__name__)
 _AFTER_CHANGE_S = 2.0
 # Reads have no effect that could be rolled back. More often, checkpoints would outgrow the records.
 _AFTER_READS_S = 30.0
+# For a look at an audit that could not be written.
+_LOOKING_S = 1.0
 # For the last checkpoint, at the end.
 _STOP_S = 3.0
 
@@ -92,9 +94,14 @@ class Audit:
         degraded = "altered" if self._is_altered else "anchor" if self._anchor_file.fault else None
         return AuditHealth(self._trail.status(), degraded)
 
-    async def flush(self) -> None:
-        """Return once what was done is on disk, or cannot be written now."""
-        await self._trail.flush()
+    async def try_again(self) -> None:
+        """Where nothing could be recorded a moment ago, find out whether it can be now; for a second at most."""
+        if self._trail.status().cause is not None:
+            try:
+                async with asyncio.timeout(_LOOKING_S):
+                    await self._trail.flush()
+            except TimeoutError:
+                pass
 
     def _add(self, operation: str, detail: dict[str, object] | None = None) -> None:
         self._trail.add(make_draft(_SERVER, operation, detail=detail))

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..audit.signing import AuditKey, make_private_pem, parse_private_pem
 from ..errors import ConfigurationError
 from .master_key import find_access_fault
-from .private_file import make_private_file
+from .private_file import make_private_file, replace_private_file
 
 _log = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ def _write_public_half(path: Path, key: AuditKey) -> None:
     pem = key.public.to_pem()
     try:
         if not path.exists() or path.read_bytes() != pem:
-            path.write_bytes(pem)
+            replace_private_file(path, pem)
     except OSError:
         pass
 

@@ -35,8 +35,7 @@ class KMS:
     """The key service: open within ``async with KMS(settings)``, raises Unavailable outside of it.
 
     may_make_database: whether the start makes one where there is none. is_throw_away: whether the data directory
-    is removed at the end. serves: False opens the store alone, for a command that only reads: nothing is made, and
-    nothing is brought up to date.
+    is removed at the end.
     """
 
     def __init__(
@@ -47,9 +46,7 @@ class KMS:
         heavy: LaneSize = HEAVY,
         may_make_database: bool = True,
         is_throw_away: bool = False,
-        serves: bool = True,
     ) -> None:
-        self._serves = serves
         self._settings = settings
         self._may_make_database = may_make_database
         self._is_throw_away = is_throw_away
@@ -178,9 +175,6 @@ class KMS:
         light, heavy = self._lane_sizes
         self.executor = Executor(light=light, heavy=heavy)
         self._stack.callback(self.executor.close)
-        if not self._serves:
-            await self._open_store(data_dir)
-            return
         make_data_dir(data_dir)
         anchor_file = AnchorFile(self._settings.master_key_file, data_dir)
         # Before the database is read: another process may add to both of them meanwhile.
@@ -189,7 +183,6 @@ class KMS:
             self._settings.database_url,
             data_dir,
             may_make=self._may_make_database,
-            may_upgrade=True,
             compute=self.executor.run,
         )
         self._stack.push_async_callback(store.stop)
@@ -200,21 +193,6 @@ class KMS:
         self._store, self._ring, self.audit = store, ring, audit
         self._access = AccessRights(store, self.offload, auditor=audit.auditor)
         self._service = Service(store, ring, self.offload, self._settings, auditor=audit.auditor)
-
-    async def _open_store(self, data_dir: Path) -> None:
-        assert self.executor is not None
-        store = await _start_store(
-            self._settings.database_url,
-            data_dir,
-            may_make=False,
-            may_upgrade=False,
-            compute=self.executor.run,
-        )
-        self._stack.push_async_callback(store.stop)
-        if await store.master_key_check() is None:
-            raise ConfigurationError("the database is new: no server has used it", "database_url")
-        await open_ring(self._settings, data_dir, store)
-        self._store = store
 
     async def _refuse_lost_database(self, store: ObjectStore, anchor: Anchor | None) -> None:
         """Before a new database becomes one that is known. Raises ConfigurationError."""
@@ -255,13 +233,11 @@ class KMS:
 
 
 async def _start_store(
-    database_url: str, data_dir: Path, *, may_make: bool, may_upgrade: bool, compute: Compute
+    database_url: str, data_dir: Path, *, may_make: bool, compute: Compute
 ) -> ObjectStore:
     """Raises ConfigurationError about database_url, and Unavailable."""
     try:
-        store = open_store(
-            database_url, data_dir, may_make=may_make, may_upgrade=may_upgrade, compute=compute
-        )
+        store = open_store(database_url, data_dir, may_make=may_make, compute=compute)
         await store.start()
     except ConfigurationError as exc:
         if exc.fields:

@@ -42,6 +42,8 @@ class Readiness:
         statuses = () if auth is None else auth.status()
         checks = {"database": await self._check_database(kms)}
         if (audit := kms.audit) is not None:
+            if checks["database"]["state"] == "OK":
+                await audit.try_again()
             checks["audit"] = self._check_audit(audit, checks["database"])
         checks.update((f"issuer {status.issuer}", _describe(status)) for status in statuses)
         if is_stopping:

@@ -63,7 +63,7 @@ def test_command_is_what_the_line_begins_with(
 def test_word_that_is_no_command_is_named_with_the_one_that_was_meant(tmp_path: Path) -> None:
     line = check_refused(run("helth", *NO_AUTH, cwd=tmp_path), 2)
     assert line == "kms-tornado: 'helth' is no command; did you mean health?"
-    assert "the commands are: health" in check_refused(run("serve", cwd=tmp_path), 2)
+    assert "the commands are: audit verify, " in check_refused(run("serve", cwd=tmp_path), 2)
 
 
 def test_word_that_is_no_command_shows_no_token() -> None:

@@ -253,7 +253,9 @@ def test_composition_comes_to_a_key_of_alice(container: Container, tmp_path: Pat
     )
     assert typed.returncode == 0, typed.stderr
     assert "reports" in typed.stdout
-    assert sorted(path.name for path in container.data.iterdir()) == ["issuer-keys", "master.key"]
+    assert sorted(path.name for path in container.data.iterdir()) == [
+        *("audit-anchor.json", "audit.key", "audit.key.pub", "issuer-keys", "master.key")
+    ]
 
 
 def test_token_for_another_audience_of_the_realm_is_refused(container: Container) -> None:

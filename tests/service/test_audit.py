@@ -117,13 +117,10 @@ def test_start_and_stop_are_records_and_the_last_checkpoint_covers_both(tmp_path
 
 
 def verify(directory: Path, **changes):
-    async def main():
-        settings = settings_in(directory, **changes)
-        async with KMS(settings, serves=False) as kms:
-            key = _read_public(directory)
-            return await verify_audit(kms.store.audit, [key], None)
+    async def body(kms):
+        return await verify_audit(kms.store.audit, [_read_public(directory)], None)
 
-    return asyncio.run(main())
+    return with_kms(settings_in(directory, **changes), body)
 
 
 def _read_public(directory: Path):
@@ -136,7 +133,7 @@ def test_audit_of_a_server_that_stopped_is_sound(tmp_path):
     with_kms(settings_in(tmp_path), use)
     report = verify(tmp_path)
     assert report.faults == []
-    assert (report.objects, report.checkpoints, report.uncovered) == (1, 2, {})
+    assert (report.objects, report.checkpoints, report.uncovered) == (1, 3, {})
 
 
 def keep_copy(directory: Path) -> Path:

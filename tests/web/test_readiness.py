@@ -41,7 +41,9 @@ def check(
         def store(self) -> Any:
             raise Unavailable("the key service is not started")
 
-    kms: Any = Closed() if database == "closed" else SimpleNamespace(store=Store())
+        audit = None
+
+    kms: Any = Closed() if database == "closed" else SimpleNamespace(store=Store(), audit=None)
     statuses = [status(state, number) for number, state in enumerate(states)]
     auth: Any = SimpleNamespace(status=lambda: statuses)
     return asyncio.run(readiness.check(kms, auth, is_stopping=is_stopping))

@@ -9,10 +9,11 @@ the object before may put the former envelope back, which opens as well, and is 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, LargeBinary, bindparam, func, select, update
 
+from ...audit.record import Draft, Origin, make_draft
 from ..base import CannotReseal, Reseal, ResealedPage, StoredEnvelope
 from .backend import Backend
 from .row_macs import (
@@ -66,6 +67,18 @@ _update = Statement(
 _MAC = len(AUTHENTIC_NAMES)
 
 
+_COMMAND = Origin(None, None, None, None, "command")
+
+
+class _Resealed(NamedTuple):
+    """What to write of an object. before: the code of its row. values: of `_update`."""
+
+    uid: str
+    of_serial: int
+    before: bytes
+    values: Mapping[str, Any]
+
+
 class EnvelopeRewriter:
     """Seals the envelopes of one database anew."""
 
@@ -93,18 +106,20 @@ class EnvelopeRewriter:
 
         def write(runner: Runner) -> int:
             codes = dict(map(tuple, runner.select(_lock_page, values)))
-            current = [row for row in updates if codes.get(row["of_serial"]) == row.pop("before")]
+            current = [row for row in updates if codes.get(row.of_serial) == row.before]
             if current:
-                runner.change_all(_update, current)
+                runner.change_all(_update, [row.values for row in current])
+                runner.note(
+                    [_draft([row.uid for row in current])],
+                    {row.uid: (row.before, row.values["mac"]) for row in current},
+                )
             return len(current)
 
         written = await self._backend.submit(write) if updates else 0
         return ResealedPage(values["last"], len(rows), written, failures)
 
-    def _seal(
-        self, rows: Rows, reseal: Reseal
-    ) -> tuple[Sequence[dict[str, Any]], Mapping[str, str]]:
-        """What to write, each with the code of the row before; {identifier: why it was left as it is}."""
+    def _seal(self, rows: Rows, reseal: Reseal) -> tuple[Sequence[_Resealed], Mapping[str, str]]:
+        """What to write; {identifier: why it was left as it is}."""
         updates, failures = [], {}
         for row in rows:
             try:
@@ -116,7 +131,7 @@ class EnvelopeRewriter:
                 failures[str(row[UID])] = str(exc)
         return updates, failures
 
-    def _seal_row(self, row: Sequence[Any], reseal: Reseal) -> dict[str, Any]:
+    def _seal_row(self, row: Sequence[Any], reseal: Reseal) -> _Resealed:
         *checked, sealed, serial = row
         values = check_row(checked, self._authenticator)
         uid = values["uid"]
@@ -127,13 +142,18 @@ class EnvelopeRewriter:
         )
         values["sealed"] = reseal(envelope)
         values["sealed_digest"] = digest_sealed(values["sealed"])
-        return {
+        update = {
             "of_serial": serial,
-            "before": row[_MAC],
             "sealed": values["sealed"],
             "sealed_digest": values["sealed_digest"],
             "mac": self._authenticator.object_mac(values),
         }
+        return _Resealed(uid, serial, row[_MAC], update)
+
+
+def _draft(uids: Sequence[str]) -> Draft:
+    """The audit's record of a page."""
+    return make_draft(_COMMAND, "Rewrap", detail={"objects": len(uids)}, changes=uids)
 
 
 def _choose_last(lengths: Rows) -> int:

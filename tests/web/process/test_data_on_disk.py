@@ -23,7 +23,7 @@ def test_data_directory_and_its_files_are_ours_alone(tmp_path):
         data = tmp_path / "kms-data"
         assert stat.S_IMODE(data.stat().st_mode) == 0o700
         names = {path.name for path in data.iterdir()}
-        assert {"kms.db", "master.key"} <= names
+        assert {"kms.db", "master.key", "audit.key", "audit-anchor.json"} <= names
         assert {stat.S_IMODE((data / name).stat().st_mode) for name in names} == {0o600}
         assert "back it up" in server.log
 
