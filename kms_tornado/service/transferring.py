@@ -11,12 +11,24 @@ import dataclasses
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
+from ..audit.record import Origin, make_draft
 from ..crypto.envelope import EnvelopeContext, KeyRing, open_sealed, seal
 from ..domain.managed_object import ManagedObject, SealedMaterial, UniqueIdentifier
 from ..domain.search import LocateSearch, ObjectFilter
 from ..errors import KMIPError, NonUniqueName
-from ..store.base import Change, Conflict, Grant, ObjectStore, Refused, Replace, Withdraw
+from ..store.base import (
+    Change,
+    Conflict,
+    Grant,
+    ObjectStore,
+    Refused,
+    Replace,
+    Withdraw,
+    list_uids,
+)
 from .service import ATTEMPTS
+
+_COMMAND = Origin(None, None, None, None, "command")
 
 #: Objects in one transaction: a few milliseconds, for which other writers wait.
 _PAGE = 100
@@ -86,7 +98,7 @@ class Transferrer:
             try:
                 while planned:
                     try:
-                        await self._commit([*planned.values()], is_rehearsal=is_rehearsal)
+                        await self._commit(transfer, [*planned.values()], is_rehearsal=is_rehearsal)
                     except Refused as exc:
                         _note_refused(transfer, planned, exc, result)
                     else:
@@ -97,13 +109,18 @@ class Transferrer:
             return
         result.failures |= dict.fromkeys(planned, "it is changed by others all the time")
 
-    async def _commit(self, groups: Sequence[Sequence[Change]], *, is_rehearsal: bool) -> None:
+    async def _commit(
+        self, transfer: Transfer, groups: Sequence[Sequence[Change]], *, is_rehearsal: bool
+    ) -> None:
         """Raises Conflict and Refused."""
         if is_rehearsal:  # a search as if the changes had been made finds out whether they can be
             nothing = LocateSearch(ObjectFilter(), "", 0, 0)
             await self._store.locate(nothing, groups)
         else:
-            await self._store.commit_groups(groups)
+            uids = list_uids([change for changes in groups for change in changes])
+            detail = {"from": transfer.old, "to": transfer.new}
+            draft = make_draft(_COMMAND, "Transfer", detail=detail, changes=uids)
+            await self._store.commit_groups(groups, [draft])
 
     async def _plan(
         self, transfer: Transfer, uids: Sequence[UniqueIdentifier], result: TransferResult

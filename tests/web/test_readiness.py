@@ -10,6 +10,8 @@ import pytest
 
 from kms_tornado.auth.key_status import KeyStatus
 from kms_tornado.errors import Unavailable
+from kms_tornado.service.audit import AuditHealth
+from kms_tornado.service.audit_trail import AuditStatus
 from kms_tornado.store.health import DatabaseStatus
 from kms_tornado.web.readiness import Readiness
 
@@ -28,8 +30,28 @@ def status(state: str, number: int = 1) -> KeyStatus:
     )
 
 
+class AuditOf:
+    """An audit of which this is wrong."""
+
+    def __init__(
+        self, cause: str | None = None, degraded: str | None = None, *, records_reads: bool = True
+    ) -> None:
+        self.records_reads = records_reads
+        self._health = AuditHealth(AuditStatus(cause, 0.0, 0, 0), degraded)
+
+    async def try_again(self) -> None:
+        pass
+
+    def health(self) -> AuditHealth:
+        return self._health
+
+
 def check(
-    readiness: Readiness, *states: str, database: str = "up", is_stopping: bool = False
+    readiness: Readiness,
+    *states: str,
+    database: str = "up",
+    is_stopping: bool = False,
+    audit: AuditOf | None = None,
 ) -> dict[str, Any]:
     class Store:
         async def check(self) -> DatabaseStatus:
@@ -43,7 +65,7 @@ def check(
 
         audit = None
 
-    kms: Any = Closed() if database == "closed" else SimpleNamespace(store=Store(), audit=None)
+    kms: Any = Closed() if database == "closed" else SimpleNamespace(store=Store(), audit=audit)
     statuses = [status(state, number) for number, state in enumerate(states)]
     auth: Any = SimpleNamespace(status=lambda: statuses)
     return asyncio.run(readiness.check(kms, auth, is_stopping=is_stopping))
@@ -104,7 +126,9 @@ def test_with_a_database_that_only_reads_it_is_degraded_and_serves() -> None:
 
 def test_an_application_without_a_token_check_is_not_ready() -> None:
     status = DatabaseStatus("up", 0.0, 1.0, None, 0)
-    kms: Any = SimpleNamespace(store=SimpleNamespace(check=lambda: asyncio.sleep(0, result=status)))
+    kms: Any = SimpleNamespace(
+        store=SimpleNamespace(check=lambda: asyncio.sleep(0, result=status)), audit=None
+    )
     answer = asyncio.run(Readiness().check(kms, None, is_stopping=False))
     assert answer["state"] == answer["checks"]["tokens"]["state"] == "DOWN"
 
@@ -125,3 +149,28 @@ def test_since_is_the_time_of_the_last_change(monkeypatch: pytest.MonkeyPatch) -
         since = check(readiness, "ok", database=database)["checks"]["database"]["since"]
         seen.append(since[-5:-1])
     assert seen == ["1:50", "1:50", "1:50"]
+
+
+@pytest.mark.parametrize(
+    ("audit", "database", "whole", "state", "cause"),
+    [
+        pytest.param(AuditOf(), "up", "OK", "OK", None, id="well"),
+        pytest.param(AuditOf("disk full"), "up", "DOWN", "DOWN", "disk full", id="not written"),
+        pytest.param(
+            AuditOf(degraded="anchor"), "up", "DEGRADED", "DEGRADED", "anchor", id="anchor"
+        ),
+        pytest.param(
+            AuditOf(), "read-only", "DOWN", "DOWN", "disk full", id="nothing to write yet"
+        ),
+        pytest.param(
+            AuditOf(records_reads=False), "read-only", "DEGRADED", "OK", None, id="without reads"
+        ),
+    ],
+)
+def test_the_audit_is_ready_where_it_can_be_written(
+    audit: AuditOf, database: str, whole: str, state: str, cause: str | None
+) -> None:
+    answer = check(Readiness(), "ok", database=database, audit=audit)
+    assert answer["state"] == whole
+    assert answer["checks"]["audit"]["state"] == state
+    assert answer["checks"]["audit"].get("cause") == cause
