@@ -8,8 +8,8 @@ import pytest
 
 from kms_tornado.audit.chain import ChainHead, hash_line
 from kms_tornado.audit.record import canonical
-from kms_tornado.audit.verification import ChainVerifier, CheckpointVerifier, ObjectPaths
 from kms_tornado.audit.signing import make_private_pem, parse_private_pem
+from kms_tornado.audit.verification import ChainVerifier, CheckpointVerifier, ObjectPaths
 
 from .logs import DATABASE, KEY, make_chain, make_checkpoint
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -19,7 +19,7 @@ Edit = Callable[[sqlite3.Connection], object]
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a server left behind: an object that was made, used and destroyed, and another one."""
     directory = tmp_path_factory.mktemp("served")
     with Issuer("ES256") as issuer, KMS(directory, issuer) as kms:
@@ -32,7 +32,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         alice.do("Destroy", uid(other))
         result = verify(directory)  # beside a server that serves
         assert (result.returncode, result.stderr) == (0, "")
-    yield directory
+    return directory
 
 
 def verify(directory: Path, *arguments: str) -> CompletedProcess[str]:

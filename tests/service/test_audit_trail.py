@@ -12,6 +12,8 @@ from kms_tornado.errors import AuditUnavailable, Unavailable
 from kms_tornado.service import audit_trail
 from kms_tornado.service.audit_trail import AuditTrail
 
+from ..store.helpers import until
+
 ORIGIN = Origin("alice", None, "192.0.2.1", "dfb8822b6b0e65ef")
 DOWN = Unavailable("the database is out of reach", detail="no room", cause="disk full")
 
@@ -54,9 +56,7 @@ def test_records_of_half_a_second_share_a_transaction(monkeypatch):
             trail.add(read(str(number)))
             await asyncio.sleep(0)
         assert database.records == []
-        async with asyncio.timeout(10):
-            while not database.records:
-                await asyncio.sleep(0.005)
+        await until(lambda: database.records)
         assert [record["uid"] for record in database.records] == [*map(str, range(20))]
         assert database.transactions == 1
 
@@ -79,9 +79,7 @@ def test_while_nothing_can_be_recorded_operations_are_refused_and_nothing_is_los
         assert trail.status().cause == "disk full"
         assert trail.status().pending == 1
         database.fault = None
-        async with asyncio.timeout(10):
-            while trail.status().cause is not None:
-                await asyncio.sleep(0.005)
+        await until(lambda: trail.status().cause is None)
         trail.check()
         assert [record["uid"] for record in database.records] == ["answered before"]
 

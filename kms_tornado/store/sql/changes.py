@@ -34,7 +34,7 @@ from .attribute_rows import parse_rows
 from .nonces import KeyOfObject, NonceRecords
 from .owners import SEALED_BYTES, units_of, update_counts
 from .row_macs import RowAuthenticator
-from .rows import MAC, UID, ROW_TO_CHECK, check_row, format_row, is_long
+from .rows import MAC, ROW_TO_CHECK, UID, check_row, format_row, is_long
 from .schema import objects
 from .side_tables import IndexedAttributes, OwnedNames, collect_names
 from .statements import (
