@@ -12,6 +12,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
 from typing import NamedTuple
 
 from ..audit.record import REFUSED, Draft, Origin, make_draft
@@ -29,6 +30,10 @@ _MOST_TOGETHER = 2_000
 #: Refusals of one second with a record each, and the kinds of further ones that are told apart.
 _SINGLE_REFUSALS = 100
 _MOST_KINDS = 1_024
+
+
+# What is written is of many requests, so that lines of the log name none of them.
+_NO_REQUEST = Context()
 
 
 class AuditStatus(NamedTuple):
@@ -119,7 +124,7 @@ class AuditTrail:
             )
 
     def _begin_later(self, seconds: float) -> None:
-        self._timer = self._loop.call_later(seconds, self._begin)
+        self._timer = self._loop.call_later(seconds, self._begin, context=_NO_REQUEST)
 
     def _begin(self) -> None:
         if self._timer is not None:
@@ -162,8 +167,11 @@ class AuditTrail:
     def _fail(self, exc: Unavailable) -> None:
         if self._cause is None:
             self._since = time.time()
-            _log.error(
-                "the audit cannot be written (%s): requests are refused until it can", exc.detail
+            # Of an outage of the database the store has said why, as an ERROR.
+            _log.log(
+                logging.WARNING if exc.is_told_once else logging.ERROR,
+                "the audit cannot be written (%s): requests are refused until it can",
+                exc.detail,
             )
         self._cause = exc.cause or "cannot be written"
         self._is_refusing = True
