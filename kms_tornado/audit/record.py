@@ -168,6 +168,7 @@ class AuditEntry:
             None,
         )
         request_id = origin.request_id
+        is_plain = len(uid) <= _MOST_CHARACTERS and uid.isascii()
         told = "null" if request_id is None else encode_basestring(request_id)
         return Draft(
             "{",
@@ -175,7 +176,7 @@ class AuditEntry:
             before_prev,
             f'{before_request}{told},"result":"Success","seq":',
             f',"time":"{_format_second(time_ms // 1000)}.{time_ms % 1000:03d}Z"'
-            f',"uid":{_quote_uid(uid)},"v":1}}',
+            f',"uid":{encode_basestring(uid) if is_plain else _quote_uid(uid)},"v":1}}',
             time_ms,
         )
 

@@ -194,6 +194,8 @@ def segment_mac(
 
 def _tell_states(drafts: Sequence[Any], states: States) -> list[Recorded]:
     """The drafts of one commit with the codes of its objects: the last that names an object tells them."""
+    if not states:  # thousands of uses, say
+        return [Recorded(draft, ()) for draft in drafts]
     rest = dict(states)
     recorded = []
     for number, draft in enumerate(reversed(drafts), 1):
