@@ -5,6 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import ConfigurationError
+from ..service.anchor_file import AnchorFile
+from ..service.audit import Audit
+from ..service.audit_key import KEY_FILE, load_audit_key
+from ..settings import ServiceSettings
+from ..store.base import AuditStore
 from ..store.data_dir import make_data_dir
 from ..store.opening import describe_database, open_store
 from .dump_file import check_file, naming_faults
@@ -28,9 +33,19 @@ async def run(context: CommandContext) -> int:
         await store.fill(dump.header, rows, progress.update)
     async with open_database(context) as (opened, _):
         number = sum((await opened.count_envelopes()).values())
+        await _record(opened.audit, settings, data_dir, dump.header.made)
     name = describe_database(settings.database_url, data_dir)
     print(f"{name} has {dump.rows:,} rows as of {dump.header.made}, with {number:,} sealed objects")
     print(
         "everything that was done later is undone, also what was revoked, destroyed and withdrawn"
     )
     return 0
+
+
+async def _record(store: AuditStore, settings: ServiceSettings, data_dir: Path, made: str) -> None:
+    """Have the audit say so for ever; the anchor of before counts no longer. made: the time of the backup."""
+    anchor_file = AnchorFile(settings.master_key_file, data_dir)
+    anchor = anchor_file.read()
+    key = load_audit_key(settings.audit_key_file, data_dir / KEY_FILE)
+    audit = Audit(store, key, anchor_file, records_reads=True)
+    await audit.record_restore(anchor, {"made": made})

@@ -32,6 +32,7 @@ _LOOKING_S = 1.0
 _STOP_S = 3.0
 
 _SERVER = Origin(None, None, None, None, "server")
+_COMMAND = Origin(None, None, None, None, "command")
 
 
 class AuditHealth(NamedTuple):
@@ -75,6 +76,18 @@ class Audit:
         self._trail.check()
         await self._make_checkpoint(rollback=rollback)
         self._keeper = self._loop.create_task(self._keep(), name="kms-audit-keeper")
+
+    async def record_restore(self, anchor: Anchor | None, detail: dict[str, object]) -> None:
+        """Record, as a command, that this database was made of a backup; whatever the anchor knows, it counts now.
+
+        No record that was made after the backup has the place of one that is made after the restore.
+        """
+        named = 0 if anchor is None else max(anchor.checkpoint.heads, default=0)
+        await self._store.retire_chains(named)
+        self._trail.add(make_draft(_COMMAND, "Restore", detail=detail))
+        await self._trail.flush()
+        self._trail.check()
+        await self._make_checkpoint(rollback=None if anchor is None else anchor.checkpoint.number)
 
     async def stop(self) -> None:
         if self._keeper is not None:

@@ -56,7 +56,8 @@ def test_drill(tmp_path: Path, before: str, after: str) -> None:
         server.kill()
     shutil.rmtree(tmp_path / "kms-data")
     finished = run("restore", "kms.backup", *NO_AUTH, *key, *second, cwd=tmp_path)
-    assert (finished.returncode, finished.stderr) == (0, "")
+    assert finished.returncode == 0, finished.stderr
+    assert "made a new key for the audit's checkpoints" in finished.stderr
     with serving(*NO_AUTH, *key, *second, cwd=tmp_path) as server:
         assert [server.client.get_key(ADMIN, uid).body for uid in acknowledged] == materials
         assert server.client.get_key(ADMIN, load.uids[-1]).status == 422  # it came later
@@ -98,7 +99,7 @@ def test_file_is_ours_alone_and_never_overwritten(template: Place) -> None:
     assert "backup: is there already, and no backup is overwritten" in line
     assert file.read_bytes() == before
     names = {path.name for path in template.directory.iterdir()}
-    assert names == {"backup", "data", "keys"}  # no draft is left
+    assert names == {"audit-anchor.json", "backup", "data", "keys"}  # no draft is left
 
 
 def test_file_that_cannot_be_written_is_refused(template: Place) -> None:

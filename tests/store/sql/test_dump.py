@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import create_engine, make_url, select
 from sqlalchemy.pool import NullPool
 
+from kms_tornado.audit.record import Origin, make_draft
 from kms_tornado.errors import ConfigurationError
 from kms_tornado.kmip.enums import Operation, State
 from kms_tornado.kmip.structures import Name
@@ -53,6 +54,9 @@ async def fill(store):
     await store.commit([UseNonce("named", b"k" * 32, b"nonce", 1)])
     await store.commit([Remove("gone", 1)])
     await store.add_key_bundles({b"12345678": b"sealed"})
+    await store.audit.open()
+    await store.audit.append([make_draft(Origin(ALICE, None, None, None), "Get", uid="named")])
+    await store.audit.make_checkpoint(lambda checkpoint: "{}", "2026-11-29T11:45:25Z")
 
 
 def dump(place, path, hook=lambda: None):
