@@ -35,7 +35,9 @@ class AnchorFile:
     """
 
     def __init__(self, master_key_files: Sequence[Path], data_dir: Path) -> None:
-        places = [file.parent for file in master_key_files[:1]]
+        # A key in a hardware security module is named by a URI, beside which nothing stands.
+        files = [file for file in master_key_files[:1] if not str(file).startswith("pkcs11:")]
+        places = [file.parent for file in files]
         self._paths = tuple(place / ANCHOR_FILE for place in (*places, data_dir))
         self._written = 0
         #: Why it could not be written, in fixed words; None where it was.
