@@ -52,14 +52,14 @@ class Database:
     def holds_back(self, uid):
         return uid in self.held_back
 
-    async def reserve_nonces(self, reservation):
+    async def reserve_nonces(self, reservation, drafts=()):
         await asyncio.sleep(0.001)
         if self._failures and (error := self._failures.pop(0)):
             raise error
         self.reserved[reservation.key] += reservation.count
         self.reservations.append(reservation)
 
-    async def commit(self, changes):
+    async def commit(self, changes, drafts=()):
         self.held += changes
 
 
