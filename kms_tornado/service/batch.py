@@ -63,8 +63,9 @@ from .service import ATTEMPTS, Service, TooManyConflicts, find_identifier
 #: Seconds after which no further item is begun; most clients have given up by then.
 DEADLINE_S = 30.0
 
-#: Seconds after which a batch lets the other requests of the process run, and waits for its turn.
-TURN_S = 0.001
+#: Seconds after which a batch lets the other requests of the process run, and waits for its turn. A short request takes
+#: five turns of the loop or more, and each of them may have such a step.
+TURN_S = 0.0003
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ from .access_log import AnsweredRequest, log_answered_request
 from .answers import COMMON_HEADERS, Answer, render_internal_error
 from .kmip_exchange import ROUTES, Exchange
 from .request_identity import begin_request, read_proxy_headers, request_id_of
-from .service_handler import LONG_CHUNK, ServerContext, parse_content_length
+from .service_handler import ServerContext, ends_piece, parse_content_length
 
 log = logging.getLogger("kms_tornado.web")
 
@@ -210,11 +210,12 @@ class _FastRequest(HTTPMessageDelegate):
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         self._chunks.append(chunk)
+        before = self._bytes_to_come
         self._bytes_to_come -= len(chunk)
         if self._bytes_to_come:
-            if len(chunk) < LONG_CHUNK:
-                return None
-            return self._context.body_turns.wait(self._principal.name)
+            if ends_piece(before, self._bytes_to_come):
+                return self._context.body_turns.wait(self._principal.name)
+            return None
         body = b"".join(self._chunks)
         self._chunks.clear()  # long before this request ends
         return self._find_answer(body)

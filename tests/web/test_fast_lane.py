@@ -27,7 +27,7 @@ from kms_tornado.web.app import make_app
 from kms_tornado.web.fast_lane import FastLane, _FastRequest
 from kms_tornado.web.kmip_exchange import OFFLOAD_BYTES, Exchange
 from kms_tornado.web.metrics import Metrics
-from kms_tornado.web.service_handler import LONG_CHUNK, ServerContext
+from kms_tornado.web.service_handler import BODY_PIECE, ServerContext
 
 from ..kms import attributes, batch_item, message, name, octets, structure, uid
 from ..server import eventually
@@ -387,13 +387,13 @@ def test_end_of_the_process_in_the_middle_of_an_operation_is_no_fault_in_the_log
 # --- long bodies ---------------------------------------------------------------------------------
 
 
-def test_long_body_is_read_on_in_turn_and_a_short_piece_at_once():
+def test_long_body_is_read_on_in_turn_however_small_its_parts_are():
     async def scenario() -> None:
         context = SimpleNamespace(body_turns=LoopTurns())
         request = _FastRequest(cast(FastLane, SimpleNamespace(context=context)), None, SOMEBODY)
-        request._bytes_to_come = 10 * LONG_CHUNK
-        assert request.data_received(bytes(LONG_CHUNK - 1)) is None
-        turn = request.data_received(bytes(LONG_CHUNK))
+        request._bytes_to_come = 10 * BODY_PIECE - 1
+        assert request.data_received(bytes(BODY_PIECE // 2)) is None
+        turn = request.data_received(bytes(BODY_PIECE // 2))  # TLS has 16 KiB at most
         assert isinstance(turn, asyncio.Future)
         assert not turn.done()
         await asyncio.wait_for(turn, 10)
