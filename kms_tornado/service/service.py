@@ -46,8 +46,9 @@ from .loop_turns import LoopTurns
 
 T = TypeVar("T")
 
-#: How many times an operation is run if other writers keep changing its object in between.
-ATTEMPTS = 10
+#: How many times an operation is run if other writers keep changing its object in between. Each time one of
+#: them got on, but not always another: of two servers the slower one lost ten in a row to the faster.
+ATTEMPTS = 30
 
 
 class TooManyConflicts(GeneralFailure):

@@ -40,11 +40,12 @@ class Tab:
         while True:
             answer = json.loads(str(await self._connection.read_message()))
             if answer.get("id") == number:
-                return dict(answer["result"])
+                return dict(answer)
 
     async def evaluate(self, expression: str) -> Any:
+        """None, too, where the page was left for another one meanwhile."""
         answer = await self.call("Runtime.evaluate", expression=expression)
-        return answer["result"].get("value")
+        return answer.get("result", {"result": {}})["result"].get("value")
 
     async def wait_for(self, expression: str) -> None:
         for _ in range(1000):
@@ -58,14 +59,16 @@ class Tab:
 async def tab(browser: str, url: str) -> AsyncIterator[Tab]:
     """A new tab at the URL."""
     whole = await websocket_connect(browser)
-    target = await Tab(whole).call("Target.createTarget", url=url)
-    host = urlsplit(browser).netloc
-    connection = await websocket_connect(f"ws://{host}/devtools/page/{target['targetId']}")
-    yield Tab(connection)
-    for each in (connection, whole):
-        each.close()
-        while await each.read_message() is not None:
-            pass
+    answer = await Tab(whole).call("Target.createTarget", url=url)
+    host, target = urlsplit(browser).netloc, answer["result"]["targetId"]
+    connection = await websocket_connect(f"ws://{host}/devtools/page/{target}")
+    try:
+        yield Tab(connection)
+    finally:
+        for each in (connection, whole):
+            each.close()
+            while await each.read_message() is not None:
+                pass
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +187,7 @@ def test_page_of_another_origin_neither_frames_nor_forges(browser: str, visitor:
             )
             await page.wait_for("document.querySelector('iframe').contentDocument == null")
             await page.call("Page.enable")
-            tree = await page.call("Page.getFrameTree")
+            tree = (await page.call("Page.getFrameTree"))["result"]
             framed = [child["frame"] for child in tree["frameTree"]["childFrames"]]
             await page.evaluate("document.querySelector('form').submit()")
             await page.wait_for("document.body.innerText.includes('error')")
