@@ -263,6 +263,7 @@ def _render_granted(granted: GrantedObject, target: ManagedObject) -> JSON:
         "owner_id": target.owner,
         "state": _format_name("State", target.state),
         "operations": format_operation_names(granted.operations),
+        "granted_to": sorted(granted.grantees),
         "is_wrapped": STORED_WRAPPED_TAG in target.tags,
     }
 

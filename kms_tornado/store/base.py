@@ -180,9 +180,13 @@ Groups = Sequence[Sequence[Change]]
 
 @dataclass(frozen=True, slots=True)
 class GrantedObject:
-    """An object of another owner, and the operations that were granted on it."""
+    """An object of another owner, and the operations that were granted on it.
+
+    grantees: to whom: the principal, its groups or EVERYONE, as far as they have any right on it.
+    """
 
     target: ManagedObject
+    grantees: frozenset[str]
     operations: frozenset[Operation]
 
 

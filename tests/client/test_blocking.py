@@ -312,6 +312,7 @@ def test_rights_are_granted_listed_and_withdrawn(alice: KMSClient, bob: KMSClien
     (obtained,) = bob.list_obtained()
     assert (obtained.unique_identifier, obtained.owner) == (key, "alice")
     assert (obtained.operations, obtained.state) == (("decrypt",), "Active")
+    assert obtained.granted_to == ("bob",)
     owned = next(each for each in alice.list_owned() if each.unique_identifier == key)
     assert owned.attributes["CryptographicAlgorithm"] == "AES"
     alice.withdraw(key, "bob", ["decrypt"])

@@ -133,12 +133,14 @@ def test_rights_of_name_groups_and_everyone_add_up_and_go_one_by_one(kms: KMS, a
     assert alice.grants_on(key) == {grantee: [right] for grantee, right in grants.items()}
     (obtained,) = [item for item in bob.listed("obtained") if item["object_id"] == key]
     assert obtained["operations"] == sorted(grants.values())
+    assert obtained["granted_to"] == sorted(grants)
     alice.withdraw(key, bob.name, "get")
     assert bob.encrypt(key, b"x").uid == key
     alice.withdraw(key, group(kms, "a"), "encrypt")
     assert bob.refused("Encrypt", uid(key), octets("Data", b"x")).startswith("Item_Not_Found: ")
     (obtained,) = [item for item in bob.listed("obtained") if item["object_id"] == key]
     assert obtained["operations"] == ["locate", "mac"]
+    assert obtained["granted_to"] == sorted([group(kms, "b"), "*"])
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, MAX_GROUPS])

@@ -71,6 +71,7 @@ def test_every_exchange_of_the_wire_reference_takes_place(kms, alice, bob):
             "owner_id": alice.name,
             "state": "Active",
             "operations": ["decrypt", "encrypt"],
+            "granted_to": [bob.name],
             "is_wrapped": False,
         }
     ]

@@ -34,13 +34,17 @@ class OwnedObject:
 
 @dataclass(frozen=True, slots=True)
 class ObtainedObject:
-    """An object of somebody else's, and what the caller may do with it."""
+    """An object of somebody else's, and what the caller may do with it.
+
+    granted_to: by which names the caller has the rights: the own one, a group's, ``*``.
+    """
 
     unique_identifier: str
     owner: str
     state: str
     operations: tuple[str, ...]
     is_wrapped: bool = False
+    granted_to: tuple[str, ...] = ()
 
 
 def grant(key: str, user: str, operations: Sequence[str]) -> Exchange[None]:
@@ -87,6 +91,7 @@ def list_obtained() -> Exchange[list[ObtainedObject]]:
                 item["state"],
                 tuple(item["operations"]),
                 item["is_wrapped"],
+                tuple(item.get("granted_to", ())),  # older servers do not tell
             )
         ),
     )

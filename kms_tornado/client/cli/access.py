@@ -220,7 +220,15 @@ def obtained(session: Session) -> None:
     kmsctl access-rights obtained
     """
     rows: list[tuple[Cell, ...]] = [
-        (item.unique_identifier, item.owner, item.state, item.operations, item.is_wrapped)
+        (
+            item.unique_identifier,
+            item.owner,
+            item.state,
+            item.operations,
+            item.granted_to,
+            item.is_wrapped,
+        )
         for item in session.client.list_obtained()
     ]
-    show_table(("unique_identifier", "owner", "state", "operations", "is_wrapped"), rows)
+    columns = ("unique_identifier", "owner", "state", "operations", "granted_to", "is_wrapped")
+    show_table(columns, rows)

@@ -127,7 +127,7 @@ owned = (
 
 
 def write_granted(group_count: int) -> Select[Any]:
-    """A row for each operation that was granted to the caller, the rows of one object next to each other."""
+    """A row for each grantee that stands for the caller, and operation; the rows of one object next to each other."""
     is_grantee = _is_grantee(group_count)
     serials_of_any_right = select(grants.c.object).where(is_grantee)
     newest_granted = (
@@ -137,7 +137,7 @@ def write_granted(group_count: int) -> Select[Any]:
         .limit(write_constant(MAX_LISTED))
     )
     return (
-        select(*LISTED_ROW, grants.c.operation)
+        select(*LISTED_ROW, grants.c.grantee, grants.c.operation)
         .join_from(grants, objects, objects.c.serial == grants.c.object)
         .where(is_grantee, objects.c.serial.in_(newest_granted))
         .order_by(objects.c.created_at.desc(), objects.c.serial.desc())

@@ -228,15 +228,17 @@ class RowParser:
         return [self.parse_listed(row) for row in rows]
 
     def parse_granted(self, rows: Iterable[Sequence[Any]]) -> list[GrantedObject]:
-        """The granted objects in the rows (*LISTED_ROW, operation), in the order of their first rows."""
-        granted: dict[str, tuple[ManagedObject, set[Operation]]] = {}
-        for *columns, operation in rows:
+        """The granted objects in the rows (*LISTED_ROW, grantee, operation), in the order of their first rows."""
+        granted: dict[str, tuple[ManagedObject, set[str], set[Operation]]] = {}
+        for *columns, grantee, operation in rows:
             uid = columns[UID]
             if uid not in granted:
-                granted[uid] = (self.parse_listed(columns), set())
-            granted[uid][1].add(Operation(operation))
+                granted[uid] = (self.parse_listed(columns), set(), set())
+            granted[uid][1].add(grantee)
+            granted[uid][2].add(Operation(operation))
         return [
-            GrantedObject(target, frozenset(operations)) for target, operations in granted.values()
+            GrantedObject(target, frozenset(grantees), frozenset(operations))
+            for target, grantees, operations in granted.values()
         ]
 
 

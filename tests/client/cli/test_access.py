@@ -27,6 +27,7 @@ def test_share_grants_and_prints_what_the_user_may_do_now(
         "owner": "alice@example.com",
         "state": "Active",
         "operations": ["decrypt", "encrypt"],
+        "granted_to": [BOB],
         "is_wrapped": False,
     }
 

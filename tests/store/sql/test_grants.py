@@ -382,6 +382,7 @@ def test_listings_end_with_the_newest_so_many(place):
         obtained = await store.list_granted(BOB)
         assert uids(each.target for each in obtained) == newest
         assert {each.operations for each in obtained} == {frozenset({GET, ENCRYPT})}
+        assert {each.grantees for each in obtained} == {frozenset({BOB})}
 
     run(place, body)
 
