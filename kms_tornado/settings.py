@@ -131,8 +131,9 @@ _FROM_ARGUMENT: Mapping[str, Callable[[Any], object]] = {
 class Settings:
     """All settings of the server.
 
-    trust: None with --dev (the server starts its own issuer, see `make_trust`) and with
-    --insecure-no-auth, where default_username is the principal of every request.
+    trust: None with --dev (the server starts its own issuer, see `make_trust`), with
+    --insecure-no-auth, where default_username is the principal of every request, and without checks_tokens.
+    checks_tokens: False for what works on the database alone and asks nobody who they are: no issuer is needed.
     policy, refresh, cache_size: what `trust` was made with, or what `make_trust` will use.
     clients_ca_cert_file: the CAs that may issue client certificates; None asks for no certificate.
     public_url: the URL by which clients reach the server, as `parse_public_url` gives it; empty means the Host
@@ -149,6 +150,7 @@ class Settings:
     """
 
     trust: TrustSettings | None = None
+    checks_tokens: bool = True
     insecure_no_auth: bool = False
     default_username: str = "admin"
     dev: bool = False
@@ -278,7 +280,8 @@ def _find_field_faults(settings: Settings) -> Iterator[ConfigurationError]:
 
 def _find_trust_faults(settings: Settings) -> Iterator[ConfigurationError]:
     """Exactly one of an issuer, --dev and --insecure-no-auth says who a request is from."""
-    if settings.trust is None and not settings.dev and not settings.insecure_no_auth:
+    is_open = settings.dev or settings.insecure_no_auth
+    if settings.checks_tokens and settings.trust is None and not is_open:
         yield ConfigurationError(
             "no issuer to trust; set this, --jwt-auth-provider, --dev or --insecure-no-auth",
             "trust",

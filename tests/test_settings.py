@@ -94,6 +94,7 @@ def test_settings_that_contradict_are_refused_all_at_once(values, faulty):
 def test_refusal_is_a_configuration_error():
     with pytest.raises(ConfigurationError, match="no issuer to trust"):
         Settings()
+    Settings(checks_tokens=False)
 
 
 def test_settings_cannot_be_changed():

@@ -46,6 +46,7 @@ _ROWS = (
                 "keys", Text("FILE", parse_readable_file), "read the issuer's keys from a file"
             ),
         ),
+        checks_tokens=True,
     ),
     Command(
         "backup",

@@ -52,12 +52,17 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One row. name: its words on the command line. module: of the package `commands`, that runs it."""
+    """One row.
+
+    name: its words on the command line. module: of the package `commands`, that runs it.
+    checks_tokens: whether it does, so that it needs an issuer, as the server does.
+    """
 
     name: str
     module: str
     summary: str
     arguments: tuple[Argument, ...] = ()
+    checks_tokens: bool = False
 
     @property
     def usage(self) -> str:

@@ -19,12 +19,15 @@ from .table import BY_NAME, find_options
 S = TypeVar("S")
 
 
-def assemble(values: Mapping[str, OptionValue], faults: Faults) -> Settings | None:
+def assemble(
+    values: Mapping[str, OptionValue], faults: Faults, *, checks_tokens: bool = True
+) -> Settings | None:
     """Settings, or None where the options contradict each other, which is noted.
 
-    values: {name: its value} of every option.
+    values: {name: its value} of every option. checks_tokens: as of `Settings`.
     """
     fields = {BY_NAME[name].field: value.value for name, value in values.items()}
+    fields["checks_tokens"] = checks_tokens
     fields["namespace_by_issuer"] = values["jwt-user-namespace"].value == "issuer"
     if fields["dev"] and values["data-dir"].source == "default":
         fields["data_dir"] = None  # a temporary directory
@@ -59,7 +62,7 @@ def _fill_or_note(
 def _make_trust(
     values: Mapping[str, OptionValue], fields: Mapping[str, Any], faults: Faults
 ) -> TrustSettings | None:
-    issuers = _collect_issuers(values, faults)
+    issuers = _collect_issuers(values, fields, faults)
     if not issuers:
         return None
     try:
@@ -71,7 +74,7 @@ def _make_trust(
 
 
 def _collect_issuers(
-    values: Mapping[str, OptionValue], faults: Faults
+    values: Mapping[str, OptionValue], fields: Mapping[str, Any], faults: Faults
 ) -> tuple[TrustedIssuer, ...]:
     """The issuer of --jwt-issuer-uri and those of --jwt-auth-provider."""
     uri, jwks_uri = values["jwt-issuer-uri"].value, values["jwks-uri"].value
@@ -79,7 +82,7 @@ def _collect_issuers(
     first: tuple[TrustedIssuer, ...] = ()
     if uri is not None:
         first = (TrustedIssuer(uri, jwks_uri, audiences),)
-    else:
+    elif fields["checks_tokens"]:
         if jwks_uri is not None:
             _note(values, faults, "needs --jwt-issuer-uri", "jwks-uri", "jwt-issuer-uri")
         if audiences:

@@ -58,7 +58,8 @@ def parse(
         faults.unusable.update(BY_NAME)  # any of them may be in the file
     file = {} if config.value is None else read_file(config, faults)
     values = {o.name: config if o.name == "config" else choose(o, file) for o in OPTIONS}
-    settings = assemble(values, faults)
+    checks_tokens = command is None or command.checks_tokens
+    settings = assemble(values, faults, checks_tokens=checks_tokens)
     if settings is None or faults.lines:
         raise ConfigurationError("; ".join(faults.lines))
     return ParsedOptions(

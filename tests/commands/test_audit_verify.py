@@ -13,7 +13,7 @@ import pytest
 
 from ..issuer import Issuer
 from ..kms import KMS, name, structure, uid
-from ..server import NO_AUTH, run
+from ..server import run
 
 Edit = Callable[[sqlite3.Connection], object]
 
@@ -40,7 +40,6 @@ def verify(directory: Path, *arguments: str) -> CompletedProcess[str]:
         "audit",
         "verify",
         *arguments,
-        *NO_AUTH,
         "--data-dir",
         str(directory / "data"),
         cwd=directory,

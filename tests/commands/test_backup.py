@@ -48,14 +48,14 @@ def test_drill(tmp_path: Path, before: str, after: str) -> None:
         with load.running():
             eventually(lambda: len(load.uids) >= 20 or load.failed, timeout_s=60)
             acknowledged = list(load.uids)
-            finished = run("backup", "kms.backup", *NO_AUTH, *key, *first, cwd=tmp_path)
+            finished = run("backup", "kms.backup", *key, *first, cwd=tmp_path)
             eventually(lambda: len(load.uids) > len(acknowledged) + 5 or load.failed, timeout_s=60)
         assert load.failed == []
         assert (finished.returncode, finished.stderr) == (0, "")
         materials = [server.client.get_key(ADMIN, uid).body for uid in acknowledged]
         server.kill()
     shutil.rmtree(tmp_path / "kms-data")
-    finished = run("restore", "kms.backup", *NO_AUTH, *key, *second, cwd=tmp_path)
+    finished = run("restore", "kms.backup", *key, *second, cwd=tmp_path)
     assert finished.returncode == 0, finished.stderr
     assert "made a new key for the audit's checkpoints" in finished.stderr
     with serving(*NO_AUTH, *key, *second, cwd=tmp_path) as server:
@@ -84,7 +84,7 @@ def place(template: Place, tmp_path: Path) -> Place:
 
 
 def options(place: Place) -> tuple[str, ...]:
-    return (*NO_AUTH, "--master-key-file", str(place.file), "--data-dir", "data")
+    return ("--master-key-file", str(place.file), "--data-dir", "data")
 
 
 def restore(place: Place, *more: str) -> Any:
@@ -183,7 +183,7 @@ def test_damaged_file_is_refused_before_anything_is_written(
 @pytest.mark.parametrize("remove", ["the files", "the directory"])
 def test_restore_under_a_server_that_runs_is_refused(place: Place, remove: str) -> None:
     data = place.directory / "data"
-    with ServerProcess(*options(place), cwd=place.directory) as server:
+    with ServerProcess(*NO_AUTH, *options(place), cwd=place.directory) as server:
         server.client.create(ADMIN)
         for path in list(data.iterdir()):
             path.unlink()
@@ -200,7 +200,7 @@ def test_restore_under_a_server_that_runs_on_postgresql_is_refused(
     place: Place, tmp_path: Path
 ) -> None:
     url = database("postgresql")
-    with serving(*options(place), *url, cwd=tmp_path):
+    with serving(*NO_AUTH, *options(place), *url, cwd=tmp_path):
         line = check_refused(restore(place, *url), 2)
         assert "a server has it open; stop it" in line
 

@@ -114,7 +114,6 @@ def test_server_that_wants_certificates_of_clients_is_asked_by_a_handshake(tmp_p
     ("argv", "words"),
     [
         ((*NO_AUTH, "--port", "0"), "--port (flag): 0 picks any port"),
-        ((), "--jwt-issuer-uri"),
         ((*NO_AUTH, "--raedy"), "--raedy (flag): unknown option"),
         ((*NO_AUTH, "-c", "absent.toml"), "absent.toml"),
     ],

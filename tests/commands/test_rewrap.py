@@ -38,7 +38,7 @@ def test_no_request_fails_while_everything_comes_under_the_new_key(
         before = [server.client.get_key(ADMIN, uid).body for uid in uids]
     write_keys(old_first, OLD, NEW)
     write_keys(new_first, NEW, OLD)
-    command = ("rewrap", *NO_AUTH, *database, "--master-key-file", str(new_first))
+    command = ("rewrap", *database, "--master-key-file", str(new_first))
     with (
         serving(*NO_AUTH, *database, "--master-key-file", str(old_first), cwd=tmp_path) as one,
         serving(*NO_AUTH, *database, "--master-key-file", str(new_first), cwd=tmp_path) as two,
@@ -66,7 +66,7 @@ def test_what_is_left_is_told_and_the_exit_code_is_1(tmp_path: Path) -> None:
     place.create(NEW, OLD)
     write_keys(place.file, NEW)
     finished = run(
-        "rewrap", *NO_AUTH, "--data-dir", "data", "--master-key-file", str(place.file), cwd=tmp_path
+        "rewrap", "--data-dir", "data", "--master-key-file", str(place.file), cwd=tmp_path
     )
     assert (finished.returncode, finished.stderr) == (1, "")
     assert finished.stdout.splitlines() == [

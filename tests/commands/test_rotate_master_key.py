@@ -30,7 +30,7 @@ def key_ids(path: Path) -> list[str]:
 
 def options(place: Place) -> tuple[str, ...]:
     directory = str(place.directory / "data")
-    return (*NO_AUTH, "--master-key-file", str(place.file), "--data-dir", directory)
+    return ("--master-key-file", str(place.file), "--data-dir", directory)
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_prepared_key_does_not_seal_until_the_next_run(place: Place, tmp_path: P
 def test_master_key_in_the_data_directory_is_replaced_there(tmp_path: Path) -> None:
     with serving(*NO_AUTH, cwd=tmp_path) as server:
         uid = server.client.create("x")
-        assert run("rotate-master-key", *NO_AUTH, cwd=tmp_path).returncode == 0
+        assert run("rotate-master-key", cwd=tmp_path).returncode == 0
         new, old = key_ids(tmp_path / "kms-data/master.key")
         server.send(signal.SIGHUP)
         eventually(lambda: f"master keys: {new} seals, {old} opens" in server.log)
@@ -82,13 +82,13 @@ def test_master_key_in_the_data_directory_is_replaced_there(tmp_path: Path) -> N
     ("prepare", "variables", "words"),
     [
         pytest.param(
-            lambda place: [*NO_AUTH, "--data-dir", str(place.directory / "data")],
+            lambda place: ["--data-dir", str(place.directory / "data")],
             {"KMS_MASTER_KEY": base64.b64encode(OLD).decode()},
             ("KMS_MASTER_KEY (environment): ", "no command can change a variable"),
             id="in a variable",
         ),
         pytest.param(
-            lambda place: [*NO_AUTH, "--data-dir", str(place.directory / "data")],
+            lambda place: ["--data-dir", str(place.directory / "data")],
             {"CREDENTIALS_DIRECTORY": "credentials"},
             ("--master-key-file (credential): ", "name the file that it is loaded from"),
             id="a credential",
@@ -97,13 +97,13 @@ def test_master_key_in_the_data_directory_is_replaced_there(tmp_path: Path) -> N
             lambda place: options(place), {}, ("not the one that this database",), id="another key"
         ),
         pytest.param(
-            lambda place: [*NO_AUTH, "--data-dir", str(place.directory)],
+            lambda place: ["--data-dir", str(place.directory)],
             {},
             ("kms.db: ", "unable to open"),
             id="no database",
         ),
         pytest.param(
-            lambda place: [*NO_AUTH, "--data-dir", str(place.directory / "no")],
+            lambda place: ["--data-dir", str(place.directory / "no")],
             {},
             ("--data-dir (flag): ", "is no directory"),
             id="no directory",

@@ -13,7 +13,7 @@ from kms_tornado.commands import COMMANDS, exit_codes, find_command, find_unknow
 from kms_tornado.commands import running as running_module
 from kms_tornado.commands.running import run_command
 from kms_tornado.errors import ConfigurationError, ItemNotFound, Unavailable
-from kms_tornado.options import OPTIONS, Command
+from kms_tornado.options import OPTIONS, Command, parse
 
 from ..docs.blocks import ROOT
 from ..server import NO_AUTH, check_refused, run
@@ -81,6 +81,23 @@ def test_configuration_of_a_command_is_checked_as_the_server_s(tmp_path: Path) -
     assert "--port (flag): out of range" in check_refused(
         run("health", *NO_AUTH, "--port", "99999", cwd=tmp_path), 2
     )
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+@pytest.mark.parametrize(
+    "variables",
+    [{}, {"KMS_JWT_AUDIENCE": "a", "KMS_JWKS_URI": "https://a.example"}],
+    ids=["none", "half"],
+)
+def test_commands_that_check_no_token_need_no_issuer(
+    command: Command, variables: dict[str, str]
+) -> None:
+    words = ["word" for argument in command.arguments if argument.is_required]
+    if command.name != "explain":
+        assert parse(words, variables, command=command).settings.trust is None
+        return
+    with pytest.raises(ConfigurationError, match="--jwt-issuer-uri"):
+        parse(words, variables, command=command)
 
 
 @pytest.mark.parametrize(
