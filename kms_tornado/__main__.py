@@ -15,7 +15,7 @@ from .commands import COMMANDS, find_command, find_unknown_command
 from .commands.exit_codes import refuse, run_to_exit_code
 from .errors import ConfigurationError
 from .options.result import ParsedOptions
-from .web.process.descriptors import raise_limit
+from .transport.descriptors import raise_limit
 from .web.process.hardening import harden_process
 
 # The server is imported where it is started: that takes most of a second, and --help, --version and

@@ -12,7 +12,7 @@ TESTS = Path(__file__).parent
 #: More than seven seconds, of processor or of waiting.
 FILES = (
     "operations/test_races.py", "operations/test_access.py",
-    "operations/test_two_users_examples.py", "web/process/test_accepting.py",
+    "operations/test_two_users_examples.py", "transport/test_accepting.py",
     "operations/test_tampering.py", "store/postgres/test_writer.py",
     "store/sql/test_search_filter.py", "deploy/test_unit.py", "client/cli/test_providers.py",
     "web/process/test_workers.py", "deploy/test_proxies.py", "store/sqlite/test_growth.py",

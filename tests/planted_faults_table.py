@@ -1866,15 +1866,15 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "S17",
         "each byte of a head has all of it searched again",
-        "web/process/streams.py",
+        "transport/streams.py",
         "max(0, self._searched - _BLANK_LINE + 1)",
         "0",
-        ("web/process/test_streams.py",),
+        ("transport/test_streams.py",),
     ),
     Fault(
         "S17",
         "a head may have any number of lines",
-        "web/process/streams.py",
+        "transport/streams.py",
         "if self._lines > MAX_HEAD_LINES:",
         "if False:",
         ("web/process/test_http_front.py",),
@@ -1882,7 +1882,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "S17",
         "unfinished heads may take any memory",
-        "web/connections.py",
+        "transport/connections.py",
         "if size <= MOST_UNREAD:",
         "if True:",
         ("web/process/test_http_front.py",),

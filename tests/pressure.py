@@ -32,8 +32,8 @@ FILES = {
         "web/process/test_notify.py", "web/process/test_serving.py", "web/process/test_workers.py",
     ),
     "connections are too many, silent, half-closed, or read nothing": (
-        "web/process/test_accepting.py", "web/process/test_descriptors.py",
-        "web/process/test_http_front.py", "web/process/test_streams.py", "web/test_fast_lane.py",
+        "transport/test_accepting.py", "transport/test_descriptors.py", "transport/test_streams.py",
+        "web/process/test_http_front.py", "web/test_fast_lane.py",
     ),
     "work is too much for one, or for all": (
         "auth/test_token_cache.py", "kmip/test_long_answers.py", "kmip/test_long_json.py",

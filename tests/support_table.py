@@ -41,8 +41,8 @@ from kms_tornado.service.catalogue import ALL_OBJECT_TYPES, CATALOGUE
 from kms_tornado.service.limits import MAX_DATA_BYTES, MAX_RESPONSE_BYTES
 from kms_tornado.store.bounds import MAX_GRANTED_TO_EVERYONE, MAX_GRANTEES, MAX_LISTED
 from kms_tornado.store.sql.owners import UNIT_BYTES
-from kms_tornado.web import connections
-from kms_tornado.web.process.streams import MAX_HEAD_LINES
+from kms_tornado.transport import connections
+from kms_tornado.transport.streams import MAX_HEAD_LINES
 
 ROOT = Path(__file__).parent.parent
 

@@ -65,6 +65,7 @@ ALLOWED = {
         "wording",
     },
     "client": {"errors", "strict_json", "lenient_json", "user_names", "kmip", "wording"},
+    "transport": {"errors", "networks"},
     "web": {
         "audit",
         "errors",
@@ -79,6 +80,7 @@ ALLOWED = {
         "operations",
         "service",
         "settings",
+        "transport",
         "wording",
     },
     "audit": set(),
@@ -98,7 +100,7 @@ ALLOWED = {
         "web",
         "wording",
     },
-    "__main__": {"commands", "errors", "logs", "options", "settings", "web"},
+    "__main__": {"commands", "errors", "logs", "options", "settings", "transport", "web"},
     "__init__": {"auth", "web"},  # for type checkers, and on demand
 }
 
@@ -125,7 +127,7 @@ MOST_LINES = 50
 
 #: Where a library may be imported: a whole part, a folder of one, or single modules.
 HOMES = {
-    "tornado": {"web"},
+    "tornado": {"web", "transport"},
     "jose": {"auth/signature.py", "auth/minting.py"},
     "configargparse": {"options"},
     "sqlalchemy": {"store"},

@@ -12,7 +12,7 @@ from ..service.bytes_in_flight import BytesInFlight
 from ..service.executor import Executor
 from ..service.kms import KMS
 from ..store.health import STATES, UP
-from .connections import Connections
+from ..transport.connections import Connections
 from .figures import Figure, counter, gauge
 
 

@@ -23,11 +23,11 @@ from ..service.admission import Admission
 from ..service.bytes_in_flight import BytesInFlight, HeldBytes, TooManyBytes
 from ..service.kms import KMS
 from ..service.loop_turns import LoopTurns
+from ..transport.in_flight import InFlight
 from ..wording import cut_value
 from .answers import COMMON_HEADERS, JSON_ERROR, Answer, render_error
 from .bearer.mixin import BearerAuthMixin
 from .bearer.refusals import Hooks, refuse
-from .in_flight import InFlight
 from .metrics import Metrics
 from .public_url import PublicURL
 from .readiness import Readiness

@@ -80,7 +80,7 @@ TOKEN_LAYER = (
     InternalName(_CLIENT_CONNECTION, "stream", "a cancelled fetch closes it", "run"),
 )
 
-#: Of the server itself, beside those of the token layer: `service_handler`, `process.streams` and
+#: Of the server itself, beside those of the token layer: `service_handler`, `transport.streams` and
 #: `process.http_front`.
 SERVER = (
     InternalName(

@@ -13,18 +13,17 @@ from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPServerConnectionDelegate
 
 from ...settings import Settings
-from ..connections import Connections
+from ...transport.accepting import Acceptor
+from ...transport.connections import Connections
+from ...transport.descriptors import count_free, count_open, read_limit
+from ...transport.in_flight import wait_for_answers
+from ...transport.streams import ServedStream, TLSStream, limit_sending
+from ..answers import JSON_ERROR, render_error_body
 from ..trusted_proxies import TrustedProxies
-from .accepting import Acceptor
-from .descriptors import count_free, count_open, read_limit
-from .streams import ServedStream, TLSStream
 
 log = logging.getLogger("kms_tornado.server")
 
 _CLOSING_S = 0.5  # for the last connections to notice that they are closed
-_UNREAD_S = 0.05  # for requests that have been sent, but not read yet
-_POLL_S = 0.02
-_KERNEL_MARGIN_S = 5.0
 
 
 def limit_connections(
@@ -41,6 +40,20 @@ def limit_connections(
     return Connections(
         min(most, settings.max_connections), settings.send_timeout_s, trusted_proxies.is_trusted
     )
+
+
+def _render_refusal() -> bytes:
+    body = render_error_body(
+        "temporarily_unavailable", "the server has as many connections as it may have: try again"
+    )
+    return (
+        "HTTP/1.1 503 Service Unavailable\r\nServer: kms-tornado\r\nRetry-After: 1\r\n"
+        f"Content-Type: {JSON_ERROR}\r\nCache-Control: no-store\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    ).encode() + body
+
+
+_REFUSAL = _render_refusal()
 
 
 class HTTPFront:
@@ -60,8 +73,7 @@ class HTTPFront:
     ) -> None:
         self.tls = tls
         self._connections = connections
-        # The sweep comes first; it counts and logs.
-        self._kernel_timeout_ms = int(1000 * (send_timeout_s + _KERNEL_MARGIN_S))
+        self._send_timeout_s = send_timeout_s
         self._max_buffer_size = max(max_body_size, 1024 * 1024) + 64 * 1024
         self._server = HTTPServer(delegate, max_body_size=max_body_size, max_header_size=64 * 1024)
         # Tornado makes a timer for each head; the sweep of `Connections` does without.
@@ -74,7 +86,7 @@ class HTTPFront:
             sockets,
             self._connections,
             self._serve,
-            speaks_tls=self.tls is not None,
+            refusal=_REFUSAL if self.tls is None else None,
             in_use=count_open(),
         )
         self._acceptor.start()
@@ -86,7 +98,7 @@ class HTTPFront:
             self._acceptor.stop()
         # A client that ignores `Connection: close` would otherwise be served until the time is over.
         self._server.conn_params.no_keep_alive = True
-        await _wait_for_answers(in_flight, timeout_s)
+        await wait_for_answers(in_flight, timeout_s)
         self._connections.stop_sweeping()
         self._connections.close_all()  # at once: Tornado closes the next one when the last one has ended
         # Closing its connection does not wake a request that waits for an issuer's keys. Stopping
@@ -105,10 +117,7 @@ class HTTPFront:
         self._server.handle_stream(stream, address)
 
     def _make_stream(self, connection: socket.socket, client: str | None) -> ServedStream:
-        if hasattr(socket, "TCP_USER_TIMEOUT"):  # for what the kernel has taken, and cannot send
-            connection.setsockopt(
-                socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, self._kernel_timeout_ms
-            )
+        limit_sending(connection, self._send_timeout_s)
         options: dict[str, Any] = {
             "client": client,
             "on_close": self._connections.remove,
@@ -118,15 +127,3 @@ class HTTPFront:
             return ServedStream(connection, **options)
         secured = self.tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
         return TLSStream(secured, ssl_options=self.tls, **options)
-
-
-async def _wait_for_answers(in_flight: Sized, timeout_s: float) -> None:
-    """Wait until no request is in flight, for at most timeout_s."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + timeout_s
-    await asyncio.sleep(min(_UNREAD_S, timeout_s))
-    while in_flight:
-        if loop.time() >= deadline:
-            log.warning("%d requests were still in flight when the wait ended", len(in_flight))
-            return
-        await asyncio.sleep(_POLL_S)

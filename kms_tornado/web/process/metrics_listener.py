@@ -7,9 +7,9 @@ import dataclasses
 import socket
 from collections.abc import AsyncIterator, Collection
 
+from ...transport.connections import Connections
+from ...transport.in_flight import InFlight
 from ..app import make_metrics_app
-from ..connections import Connections
-from ..in_flight import InFlight
 from ..service_handler import ServerContext
 from .http_front import HTTPFront
 

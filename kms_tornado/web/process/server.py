@@ -21,12 +21,12 @@ from ...errors import ConfigurationError
 from ...service.admission import Admission, AdmissionBounds
 from ...service.kms import KMS
 from ...settings import ServiceSettings, Settings
+from ...transport.connections import Connections
+from ...transport.in_flight import InFlight
 from ..app import make_app
 from ..bearer.auth import BearerAuth
 from ..bearer.tornado_internals import SERVER, TOKEN_LAYER, check_tornado
-from ..connections import Connections
 from ..fast_lane import FastLane
-from ..in_flight import InFlight
 from ..metric_sources import admission_figures, bytes_figures, connection_figures, tls_figures
 from ..metrics import Metrics
 from ..public_url import PublicURL

@@ -1,15 +1,14 @@
-"""The server's TLS context from the configured files, with plain messages for faults in them."""
+"""TLS of the HTTP port: its context, and what else is read from the configured files."""
 
 from __future__ import annotations
 
 import ssl
 from collections.abc import Sequence
-from pathlib import Path
 
 from ...crypto.certificate_end import read_end
 from ...crypto.host_names import read_host_names
-from ...errors import ConfigurationError
 from ...settings import Settings
+from ...transport.tls import make_server_context, require_client_certificates
 
 
 def make_context(settings: Settings) -> ssl.SSLContext | None:
@@ -19,14 +18,10 @@ def make_context(settings: Settings) -> ssl.SSLContext | None:
     """
     if settings.tls_cert_file is None:
         return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    # A client that closes its sending side without TLS's own message still reads its answer. What it sent
-    # is whole or not by HTTP's own measure.
-    context.options |= getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)  # since OpenSSL 3
-    _load_pair(context, settings)
+    assert settings.tls_key_file is not None
+    context = make_server_context(settings.tls_cert_file, settings.tls_key_file)
     if settings.clients_ca_cert_file is not None:
-        _require_client_certificates(context, settings.clients_ca_cert_file)
+        require_client_certificates(context, settings.clients_ca_cert_file, "clients_ca_cert_file")
     return context
 
 
@@ -60,46 +55,3 @@ def list_files(settings: Settings) -> Sequence[str]:
         "CAs of issuers": None if refresh is None else refresh.ca_file,
     }
     return [f"{purpose} {file}" for purpose, file in files.items() if file is not None]
-
-
-def _load_pair(context: ssl.SSLContext, settings: Settings) -> None:
-    cert, key = settings.tls_cert_file, settings.tls_key_file
-    assert cert is not None
-    assert key is not None
-    try:
-        # The empty password makes an encrypted key fail; without it OpenSSL would prompt on the terminal.
-        context.load_cert_chain(cert, key, password=lambda: b"")
-    except (OSError, ValueError) as exc:  # Python raises ValueError itself for some arguments
-        raise _diagnose_pair(cert, key, exc) from None
-
-
-def _require_client_certificates(context: ssl.SSLContext, authorities: Path) -> None:
-    """Refuse the handshake of a client without a certificate from these authorities."""
-    try:
-        context.load_verify_locations(authorities)
-    except OSError as exc:  # ssl.SSLError is an OSError
-        why = exc.strerror if exc.filename else "holds no PEM certificate"
-        raise ConfigurationError(f"{authorities}: {why}", "clients_ca_cert_file") from None
-    context.verify_mode = ssl.CERT_REQUIRED
-
-
-def _diagnose_pair(cert: Path, key: Path, error: Exception) -> ConfigurationError:
-    """An error that names the fault; OpenSSL says "[SSL] PEM lib (_ssl.c:3900)" for every one."""
-    if getattr(error, "reason", None) == "KEY_VALUES_MISMATCH":
-        return ConfigurationError(
-            f"{key}: is not the key of the certificate in {cert}", "tls_key_file"
-        )
-    try:
-        cert_text, key_text = cert.read_bytes(), key.read_bytes()
-    except OSError as exc:
-        field = "tls_key_file" if exc.filename == str(key) else "tls_cert_file"
-        return ConfigurationError(f"{exc.filename}: {exc.strerror}", field)
-    if b"-----BEGIN CERTIFICATE-----" not in cert_text:
-        return ConfigurationError(f"{cert}: holds no PEM certificate", "tls_cert_file")
-    if b"ENCRYPTED" in key_text:
-        text = f"{key}: is encrypted; it is needed without a passphrase"
-        return ConfigurationError(text, "tls_key_file")
-    if b"PRIVATE KEY-----" not in key_text:
-        return ConfigurationError(f"{key}: holds no PEM private key", "tls_key_file")
-    text = f"{cert}, or the key {key}: cannot be used: {error}"
-    return ConfigurationError(text, "tls_cert_file")

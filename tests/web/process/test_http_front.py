@@ -17,13 +17,13 @@ from tornado.testing import bind_unused_port
 from kms_tornado.auth.no_auth import InsecureNoAuth
 from kms_tornado.service.kms import KMS
 from kms_tornado.settings import ServiceSettings
-from kms_tornado.web import connections as limits
+from kms_tornado.transport import connections as limits
+from kms_tornado.transport.connections import Connections
+from kms_tornado.transport.in_flight import InFlight
+from kms_tornado.transport.streams import MAX_HEAD_LINES
 from kms_tornado.web.app import make_app
-from kms_tornado.web.connections import Connections
 from kms_tornado.web.fast_lane import FastLane
-from kms_tornado.web.in_flight import InFlight
 from kms_tornado.web.process.http_front import HTTPFront
-from kms_tornado.web.process.streams import MAX_HEAD_LINES
 from kms_tornado.web.service_handler import ServerContext
 
 from ...issuer import write_tls_files

@@ -7,9 +7,9 @@ import resource
 
 import pytest
 
-from kms_tornado.web.process import descriptors
+from kms_tornado.transport import descriptors
 
-from ...server import CREATE, NO_AUTH, eventually, serving
+from ..server import CREATE, NO_AUTH, eventually, serving
 from .test_accepting import is_answered, silent
 
 

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+from collections.abc import Sized
 from typing import Any
 
 from .connections import Connections
+
+log = logging.getLogger("kms_tornado.server")
+
+_UNREAD_S = 0.05  # for requests that have been sent, but not read yet
+_POLL_S = 0.02
 
 
 class InFlight:
@@ -35,3 +43,15 @@ class InFlight:
             self._requests.discard(request)
             if self.connections is not None:
                 self.connections.mark_quiet(connection.stream)
+
+
+async def wait_for_answers(in_flight: Sized, timeout_s: float) -> None:
+    """Wait until no request is in flight, for at most timeout_s."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout_s
+    await asyncio.sleep(min(_UNREAD_S, timeout_s))
+    while in_flight:
+        if loop.time() >= deadline:
+            log.warning("%d requests were still in flight when the wait ended", len(in_flight))
+            return
+        await asyncio.sleep(_POLL_S)

@@ -32,8 +32,23 @@ _PIECE = 128 * 1024
 
 _BLANK_LINE = 4  # bytes, at most, by which a head ends
 
+_KERNEL_MARGIN_S = 5.0
+
 _INT = struct.Struct("i")
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: what was not sent is dropped
+
+
+def limit_sending(connection: socket.socket, send_timeout_s: float) -> None:
+    """End the connection where its client takes nothing of what the kernel has yet to send.
+
+    A while after `Connections` would, which counts and logs; it is for connections that are closed already.
+    """
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        connection.setsockopt(
+            socket.IPPROTO_TCP,
+            socket.TCP_USER_TIMEOUT,
+            int(1000 * (send_timeout_s + _KERNEL_MARGIN_S)),
+        )
 
 
 class ServedStream(IOStream):

@@ -16,8 +16,7 @@ import socket
 from collections.abc import Callable, Collection
 from typing import Any
 
-from ..answers import JSON_ERROR, render_error_body
-from ..connections import Connections
+from .connections import Connections
 from .descriptors import count_free
 
 log = logging.getLogger("kms_tornado.server")
@@ -30,25 +29,11 @@ _FAREWELLS = 32  # refused clients that may read why at once, for at most so lon
 _FAREWELL_S = 1.0
 
 
-def _render_refusal() -> bytes:
-    body = render_error_body(
-        "temporarily_unavailable", "the server has as many connections as it may have: try again"
-    )
-    return (
-        "HTTP/1.1 503 Service Unavailable\r\nServer: kms-tornado\r\nRetry-After: 1\r\n"
-        f"Content-Type: {JSON_ERROR}\r\nCache-Control: no-store\r\n"
-        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-    ).encode() + body
-
-
-_REFUSAL = _render_refusal()
-
-
 class Acceptor:
     """Accepts connections until it is stopped.
 
     serve: takes over a connection that is admitted, its address, and whom it counts for.
-    speaks_tls: whether a refusal would be no text that its client understands.
+    refusal: what a client reads that finds no place; None where it would not understand a text, as over TLS.
     in_use: descriptors that were open before the first connection came.
     """
 
@@ -58,13 +43,13 @@ class Acceptor:
         connections: Connections,
         serve: Callable[[socket.socket, Any, str | None], None],
         *,
-        speaks_tls: bool,
+        refusal: bytes | None,
         in_use: int,
     ) -> None:
         self._sockets = sockets
         self._connections = connections
         self._serve = serve
-        self._speaks_tls = speaks_tls
+        self._refusal = refusal
         self._in_use = in_use
         self._loop = asyncio.get_running_loop()
         self._pause_s = _PAUSES_S[0]
@@ -140,10 +125,10 @@ class Acceptor:
     def _refuse(self, connection: socket.socket) -> None:
         """Say why, and close it once the client has read that: closed at once, it would get a reset."""
         try:
-            if self._speaks_tls or len(self._farewells) >= _FAREWELLS:
+            if self._refusal is None or len(self._farewells) >= _FAREWELLS:
                 connection.close()
                 return
-            connection.send(_REFUSAL)
+            connection.send(self._refusal)
             connection.shutdown(socket.SHUT_WR)
         except OSError:
             connection.close()

@@ -12,13 +12,13 @@ import time
 
 import pytest
 
-from kms_tornado.web.process.streams import _PIECE, ServedStream
+from kms_tornado.transport.streams import _PIECE, ServedStream
 
-from ...bench.load import cpu_seconds
-from ...issuer import Issuer, write_tls_files
-from ...keys import certificate, private_key, private_pem
-from ...server import CREATE, ServerProcess, check_log, trusting
-from .test_tls import FILES, trusting_context
+from ..bench.load import cpu_seconds
+from ..issuer import Issuer, write_tls_files
+from ..keys import certificate, private_key, private_pem
+from ..server import CREATE, ServerProcess, check_log, trusting
+from ..web.process.test_tls import FILES, trusting_context
 
 KEY_PAIR = {
     "tag": "CreateKeyPair", "type": "Structure", "value": [

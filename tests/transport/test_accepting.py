@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from ...bench.load import cpu_seconds
-from ...issuer import Issuer, write_tls_files
-from ...keys import certificate, private_key, private_pem
-from ...server import CREATE, NO_AUTH, ServerProcess, check_log, eventually, trusting
-from .test_tls import FILES, trusting_context
+from ..bench.load import cpu_seconds
+from ..issuer import Issuer, write_tls_files
+from ..keys import certificate, private_key, private_pem
+from ..server import CREATE, NO_AUTH, ServerProcess, check_log, eventually, trusting
+from ..web.process.test_tls import FILES, trusting_context
 
 HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
 #: A request that is busy until its body has come.
@@ -26,7 +26,7 @@ BEGUN = (
     b"Content-Length: 9\r\n\r\n{"
 )
 #: Less than a server's own.
-WAITS = {"web.connections._QUIET_S": 0.25, "web.process.accepting._CALM_S": 0.4}
+WAITS = {"transport.connections._QUIET_S": 0.25, "transport.accepting._CALM_S": 0.4}
 QUIET_S = 0.3  # after which a silent connection may lose its place
 WATCHED_S = 0.5  # in which a loop that spins takes all of a processor
 

@@ -54,7 +54,7 @@ _WHOLE = {"handshake", "body", "idle"}
 
 
 class Stream(Protocol):
-    """What this module needs to know of a connection (`process.streams.ServedStream`)."""
+    """What this module needs to know of a connection (`streams.ServedStream`)."""
 
     client: str | None
     is_busy: bool

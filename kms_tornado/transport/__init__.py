@@ -1,0 +1,1 @@
+"""What the transports share: their connections, from acceptance to end, and TLS."""
