@@ -82,6 +82,10 @@ class Origin:
         self.is_noted = False
 
 
+#: The server itself, and a command of its operator.
+SERVER, COMMAND = (Origin(None, None, None, None, name) for name in ("server", "command"))
+
+
 class Draft(NamedTuple):
     """A record without its place in a chain, in the pieces around that.
 

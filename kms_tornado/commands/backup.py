@@ -14,7 +14,7 @@ from ..service.private_file import flush_directory
 from ..store.dump import DumpWriter
 from ..wording import format_size
 from .dump_file import check_file
-from .opening import open_database
+from .opening import open_database, record
 from .progress import Progress
 from .running import CommandContext
 
@@ -29,6 +29,9 @@ async def run(context: CommandContext) -> int:
     async with open_database(context) as (store, ring):
         with _new_file(file) as stream, Progress("rows") as progress:
             dumped = await store.dump(DumpWriter(stream, ring.row_mac), progress.update)
+            detail = {"file": str(file.absolute()), "objects": dumped.objects}
+            # Before the file has its name: no backup is there of which no record tells.
+            await record(store, "Backup", detail)
         key_ids = sorted(key_id.hex() for key_id in await store.count_envelopes())
     print(f"{file} has {dumped.objects:,} objects in {dumped.rows:,} rows, {_measure(file)}")
     if key_ids:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from ..audit.record import COMMAND, make_draft
 from ..crypto.envelope import KeyRing
 from ..errors import ConfigurationError
 from ..service.key_ring import open_ring
@@ -48,3 +49,8 @@ async def open_database(context: CommandContext) -> AsyncIterator[OpenDatabase]:
         yield OpenDatabase(store, ring)
     finally:
         await store.stop()
+
+
+async def record(store: ObjectStore, operation: str, detail: Mapping[str, object]) -> None:
+    """Have the audit tell what a command does beside changing objects; durable on return. Raises Unavailable."""
+    await store.audit.append([make_draft(COMMAND, operation, detail=detail)])

@@ -8,7 +8,7 @@ from ..errors import ConfigurationError
 from ..service.hsm import is_hsm_uri
 from ..service.key_ring import KEY_FILE, reload_ring
 from ..service.key_rotation import edit_key_file
-from .opening import find_data_dir, open_database
+from .opening import find_data_dir, open_database, record
 from .running import CommandContext
 
 
@@ -22,7 +22,10 @@ async def run(context: CommandContext) -> int:
             new = edit.add_next().hex()
             # The database's bundle is stored under the new key before anything can be sealed under it.
             await reload_ring(ring, context.settings.service, data_dir, store)
-            if context.arguments["prepare"]:
+            is_prepared = context.arguments["prepare"]
+            detail = {"key": new, "role": "opens" if is_prepared else "seals"}
+            await record(store, "RotateMasterKey", detail)
+            if is_prepared:
                 print(
                     f"the master key {new} is in {file}, and opens; {old} goes on "
                     "to seal. Give the file to every server, send SIGHUP to all, and run rotate-master-key"

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ..audit.chain import ChainHead
 from ..audit.checkpoint import Checkpoint, read_checkpoint, sign_checkpoint
-from ..audit.record import Origin, make_draft, parse_object
+from ..audit.record import COMMAND, SERVER, make_draft, parse_object
 from ..audit.rollback import find_rollback
 from ..audit.signing import AuditKey
 from ..errors import ConfigurationError, Unavailable
@@ -30,9 +30,6 @@ _AFTER_READS_S = 30.0
 _LOOKING_S = 1.0
 # For the last checkpoint, at the end.
 _STOP_S = 3.0
-
-_SERVER = Origin(None, None, None, None, "server")
-_COMMAND = Origin(None, None, None, None, "command")
 
 
 class AuditHealth(NamedTuple):
@@ -84,7 +81,7 @@ class Audit:
         """
         named = 0 if anchor is None else max(anchor.checkpoint.heads, default=0)
         await self._store.retire_chains(named)
-        self._trail.add(make_draft(_COMMAND, "Restore", detail=detail))
+        self._trail.add(make_draft(COMMAND, "Restore", detail=detail))
         await self._trail.flush()
         self._trail.check()
         await self._make_checkpoint(rollback=None if anchor is None else anchor.checkpoint.number)
@@ -117,7 +114,7 @@ class Audit:
                 pass
 
     def _add(self, operation: str, detail: dict[str, object] | None = None) -> None:
-        self._trail.add(make_draft(_SERVER, operation, detail=detail))
+        self._trail.add(make_draft(SERVER, operation, detail=detail))
 
     async def _keep(self) -> None:
         """Sign a checkpoint soon after a change, and later after mere reads."""

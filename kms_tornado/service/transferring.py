@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
-from ..audit.record import Origin, make_draft
+from ..audit.record import COMMAND, make_draft
 from ..crypto.envelope import EnvelopeContext, KeyRing, open_sealed, seal
 from ..domain.managed_object import ManagedObject, SealedMaterial, UniqueIdentifier
 from ..domain.search import LocateSearch, ObjectFilter
@@ -27,8 +27,6 @@ from ..store.base import (
     list_uids,
 )
 from .service import ATTEMPTS
-
-_COMMAND = Origin(None, None, None, None, "command")
 
 #: Objects in one transaction: a few milliseconds, for which other writers wait.
 _PAGE = 100
@@ -119,7 +117,7 @@ class Transferrer:
         else:
             uids = list_uids([change for changes in groups for change in changes])
             detail = {"from": transfer.old, "to": transfer.new}
-            draft = make_draft(_COMMAND, "Transfer", detail=detail, changes=uids)
+            draft = make_draft(COMMAND, "Transfer", detail=detail, changes=uids)
             await self._store.commit_groups(groups, [draft])
 
     async def _plan(

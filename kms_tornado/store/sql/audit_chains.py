@@ -21,7 +21,7 @@ from sqlalchemy import bindparam, insert, select, update
 
 from ... import __version__
 from ...audit.chain import NOTHING, ChainHead, Recorded, Segment, extend
-from ...audit.record import Origin, make_draft
+from ...audit.record import SERVER, make_draft
 from ..base import make_unavailable
 from .row_macs import RowAuthenticator
 from .schema import audit_chains, audit_segments
@@ -180,10 +180,6 @@ class AuditChains:
     def _begin_chain(self) -> Recorded:
         detail = {"database": self.database, "version": __version__}
         return Recorded(make_draft(SERVER, "ChainBegin", detail=detail), ())
-
-
-#: The server itself, as the origin of a record.
-SERVER = Origin(None, None, None, None, "server")
 
 
 def segment_mac(

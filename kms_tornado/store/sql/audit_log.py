@@ -11,10 +11,10 @@ from sqlalchemy import and_, bindparam, func, insert, or_, select, update
 
 from ...audit.chain import ChainHead, hash_line
 from ...audit.checkpoint import Checkpoint, hash_checkpoint, read_checkpoint
-from ...audit.record import Draft, MalformedRecord, make_draft, parse_object
+from ...audit.record import SERVER, Draft, MalformedRecord, make_draft, parse_object
 from ...audit.rollback import AuditPosition
 from ..base import StoredSegment
-from .audit_chains import RETIRED, SERVER, AuditChains, segment_mac
+from .audit_chains import RETIRED, AuditChains, segment_mac
 from .backend import Backend
 from .queries import any_object
 from .row_macs import AlteredRow, RowAuthenticator

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, LargeBinary, bindparam, func, select, update
 
-from ...audit.record import Draft, Origin, make_draft
+from ...audit.record import COMMAND, Draft, make_draft
 from ..base import CannotReseal, Reseal, ResealedPage, StoredEnvelope
 from .backend import Backend
 from .row_macs import (
@@ -65,9 +65,6 @@ _update = Statement(
 )
 
 _MAC = len(AUTHENTIC_NAMES)
-
-
-_COMMAND = Origin(None, None, None, None, "command")
 
 
 class _Resealed(NamedTuple):
@@ -153,7 +150,7 @@ class EnvelopeRewriter:
 
 def _draft(uids: Sequence[str]) -> Draft:
     """The audit's record of a page."""
-    return make_draft(_COMMAND, "Rewrap", detail={"objects": len(uids)}, changes=uids)
+    return make_draft(COMMAND, "Rewrap", detail={"objects": len(uids)}, changes=uids)
 
 
 def _choose_last(lengths: Rows) -> int:
