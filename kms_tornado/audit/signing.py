@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any, NoReturn
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -15,6 +15,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
     load_pem_public_key,
 )
+
+#: What cryptography raises for what is no key. TypeError: for one that needs a password.
+_NO_KEY = (ValueError, TypeError, UnsupportedAlgorithm)
 
 
 class AuditPublicKey:
@@ -64,7 +67,7 @@ def parse_private_pem(content: bytes) -> AuditKey:
     """Raises ValueError that says what is wrong, and repeats nothing of the content."""
     try:
         key = load_pem_private_key(content, password=None)
-    except Exception:  # cryptography has many errors for what is no key
+    except _NO_KEY:
         raise ValueError("is no private key in PEM without a password") from None
     if not isinstance(key, Ed25519PrivateKey):
         raise ValueError("is no Ed25519 key")
@@ -77,7 +80,7 @@ def parse_public_pem(content: bytes) -> AuditPublicKey:
         return parse_private_pem(content).public
     try:
         key = load_pem_public_key(content)
-    except Exception:
+    except _NO_KEY:
         raise ValueError("is no public key in PEM") from None
     if not isinstance(key, Ed25519PublicKey):
         raise ValueError("is no Ed25519 key")

@@ -29,7 +29,7 @@ async def run(context: CommandContext) -> int:
     async with open_database(context) as (store, ring):
         with _new_file(file) as stream, Progress("rows") as progress:
             dumped = await store.dump(DumpWriter(stream, ring.row_mac), progress.update)
-            detail = {"file": str(file.absolute()), "objects": dumped.objects}
+            detail = {"file": str(file), "objects": dumped.objects}
             # Before the file has its name: no backup is there of which no record tells.
             await record(store, "Backup", detail)
         key_ids = sorted(key_id.hex() for key_id in await store.count_envelopes())

@@ -8,12 +8,16 @@ from pathlib import Path
 
 from ..audit.signing import AuditKey, make_private_pem, parse_private_pem
 from ..errors import ConfigurationError
-from .master_key import find_access_fault
-from .private_file import make_private_file, replace_private_file
+from .private_file import (
+    UnusableFile,
+    describe_error,
+    make_private_file,
+    read_private_file,
+    replace_private_file,
+)
 
 _log = logging.getLogger(__name__)
 
-_MOST_BYTES = 4096
 KEY_FILE = "audit.key"
 
 
@@ -42,25 +46,14 @@ def _make(path: Path) -> bool:
     try:
         return make_private_file(path, make_private_pem())
     except OSError as exc:
-        raise _refusal(path, f"cannot be made: {_describe(exc)}") from exc
+        raise _refusal(path, f"cannot be made: {describe_error(exc)}") from exc
 
 
 def _read(path: Path) -> AuditKey:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError as exc:
-        raise _refusal(path, _describe(exc)) from exc
-    try:
-        fault = find_access_fault(os.fstat(descriptor), our_uid=os.geteuid())
-        if fault:
-            raise _refusal(path, fault)
-        content = os.read(descriptor, _MOST_BYTES)
-    except OSError as exc:
-        raise _refusal(path, _describe(exc)) from exc
-    finally:
-        os.close(descriptor)
-    try:
-        return parse_private_pem(content)
+        return parse_private_pem(read_private_file(path))
+    except UnusableFile as exc:
+        raise _refusal(path, str(exc)) from exc
     except ValueError as exc:
         raise _refusal(path, str(exc)) from None
 
@@ -73,10 +66,6 @@ def _write_public_half(path: Path, key: AuditKey) -> None:
             replace_private_file(path, pem)
     except OSError:
         pass
-
-
-def _describe(exc: OSError) -> str:
-    return (exc.strerror or type(exc).__name__).lower()
 
 
 def _refusal(path: Path, fault: str) -> ConfigurationError:

@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import ConfigurationError
-from .master_key import NEXT, describe_error, make_key_line, make_refusal, read_key_file
-from .private_file import replace_private_file
+from .master_key import NEXT, make_key_line, make_refusal, read_key_file
+from .private_file import describe_error, replace_private_file
 
 
 class KeyFileEdit:

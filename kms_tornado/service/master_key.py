@@ -13,7 +13,6 @@ import base64
 import binascii
 import logging
 import os
-import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -22,14 +21,12 @@ from ..crypto.envelope import MASTER_KEY_BYTES, MasterKey
 from ..crypto.material import KeyMaterial
 from ..errors import ConfigurationError
 from .hsm import is_hsm_uri, load_hsm_key, parse_uri
-from .private_file import make_private_file
+from .private_file import UnusableFile, describe_error, make_private_file, read_private_file
 
 _log = logging.getLogger(__name__)
 
 #: In front of a key that does not seal yet.
 NEXT = "next:"
-
-_MAX_FILE_BYTES = 4096  # a key takes 45; more is some other file
 
 
 def load_master_keys(
@@ -114,27 +111,11 @@ def read_key_file(path: Path) -> Sequence[KeyLine]:
 
 
 def _read_private(path: Path) -> bytes:
-    """What is in a file that nobody else can read. Raises ConfigurationError, as `read_key_file` does."""
+    """As `read_private_file`. Raises ConfigurationError."""
     try:
-        # Non-blocking: opening a named pipe would otherwise wait for a writer.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError as exc:
-        raise make_refusal(path, describe_error(exc)) from exc
-    try:
-        # Checked on the open file, because its name may point elsewhere a moment later.
-        fault = find_access_fault(os.fstat(descriptor), our_uid=os.geteuid())
-        if fault:
-            raise make_refusal(path, fault)
-        content = os.read(descriptor, _MAX_FILE_BYTES + 1)
-    except OSError as exc:
-        raise make_refusal(path, describe_error(exc)) from exc
-    finally:
-        os.close(descriptor)
-    if not content:
-        raise make_refusal(path, "is empty")
-    if len(content) > _MAX_FILE_BYTES:
-        raise make_refusal(path, "is too long for a key")
-    return content
+        return read_private_file(path)
+    except UnusableFile as exc:
+        raise make_refusal(path, str(exc)) from exc
 
 
 def _decode_keys(texts: Sequence[str], unit: str) -> Sequence[MasterKey]:
@@ -161,24 +142,6 @@ def _decode_key(text: str) -> MasterKey:
     return MasterKey(KeyMaterial(key))
 
 
-def find_access_fault(status: os.stat_result, *, our_uid: int) -> str | None:
-    """What is wrong with the type, owner or mode of a key file; None where nothing is.
-
-    The rule is PostgreSQL's for its server key: the file belongs to our user and is open to nobody
-    else, or it belongs to root and its group may read it, so that an administrator can hand out a
-    file that stays root's.
-    """
-    if not stat.S_ISREG(status.st_mode):
-        return "is a directory" if stat.S_ISDIR(status.st_mode) else "is not a regular file"
-    if status.st_uid not in (our_uid, 0):
-        return "belongs to another user"
-    forbidden = 0o077 if status.st_uid == our_uid else 0o037
-    if status.st_mode & forbidden:
-        mode = stat.S_IMODE(status.st_mode)
-        return f"is open to others (mode {mode:04o}); chmod 600 makes it ours alone"
-    return None
-
-
 def make_key_file(path: Path) -> bool:
     """Make the file with a new random key; False where another process has just done so."""
     try:
@@ -190,10 +153,6 @@ def make_key_file(path: Path) -> bool:
 def make_key_line() -> bytes:
     """A new random key as a line of a key file."""
     return base64.b64encode(os.urandom(MASTER_KEY_BYTES)) + b"\n"
-
-
-def describe_error(exc: OSError) -> str:
-    return (exc.strerror or type(exc).__name__).lower()
 
 
 def make_refusal(path: Path, fault: str) -> ConfigurationError:

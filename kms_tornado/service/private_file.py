@@ -1,10 +1,64 @@
-"""New files that nobody else can read, and that are there whole or not at all."""
+"""Files that nobody else can read: refused where others can, and made whole or not at all."""
 
 from __future__ import annotations
 
 import os
 import secrets
+import stat
 from pathlib import Path
+
+# A key takes a few hundred bytes at most; more is some other file.
+_MOST_BYTES = 4096
+
+
+class UnusableFile(Exception):
+    """A file that cannot be read, or that others can. Its text says why, behind the name of the file."""
+
+
+def read_private_file(path: Path) -> bytes:
+    """What is in a file that nobody else can read: a key, or a few of them. Raises UnusableFile."""
+    try:
+        # Non-blocking: opening a named pipe would otherwise wait for a writer.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as exc:
+        raise UnusableFile(describe_error(exc)) from exc
+    try:
+        # Checked on the open file, because its name may point elsewhere a moment later.
+        fault = find_access_fault(os.fstat(descriptor), our_uid=os.geteuid())
+        if fault:
+            raise UnusableFile(fault)
+        content = os.read(descriptor, _MOST_BYTES + 1)
+    except OSError as exc:
+        raise UnusableFile(describe_error(exc)) from exc
+    finally:
+        os.close(descriptor)
+    if not content:
+        raise UnusableFile("is empty")
+    if len(content) > _MOST_BYTES:
+        raise UnusableFile("is too long for a key")
+    return content
+
+
+def find_access_fault(status: os.stat_result, *, our_uid: int) -> str | None:
+    """What is wrong with the type, owner or mode of a key file; None where nothing is.
+
+    The rule is PostgreSQL's for its server key: the file belongs to our user and is open to nobody
+    else, or it belongs to root and its group may read it, so that an administrator can hand out a
+    file that stays root's.
+    """
+    if not stat.S_ISREG(status.st_mode):
+        return "is a directory" if stat.S_ISDIR(status.st_mode) else "is not a regular file"
+    if status.st_uid not in (our_uid, 0):
+        return "belongs to another user"
+    forbidden = 0o077 if status.st_uid == our_uid else 0o037
+    if status.st_mode & forbidden:
+        mode = stat.S_IMODE(status.st_mode)
+        return f"is open to others (mode {mode:04o}); chmod 600 makes it ours alone"
+    return None
+
+
+def describe_error(exc: OSError) -> str:
+    return (exc.strerror or type(exc).__name__).lower()
 
 
 def make_private_file(path: Path, content: bytes) -> bool:

@@ -13,6 +13,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from ..crypto.envelope import KeyRing
 from ..domain.user_naming import UserNaming
@@ -119,15 +120,18 @@ async def _transfer_all(
     result = TransferResult()
     for name in sorted(names):
         transfer = Transfer(name, move.rename(name), rename=move.rename)
-        before = result.moved
         part = await transferrer.transfer(
             transfer,
             is_rehearsal=is_rehearsal,
-            report=lambda moved, before=before: report(before + moved),  # type: ignore[misc]
+            report=partial(_report_sum, report, result.moved),
         )
         result.moved += part.moved
         result.failures |= part.failures
     return result
+
+
+def _report_sum(report: Callable[[int], None], before: int, moved: int) -> None:
+    report(before + moved)
 
 
 def _check_names(move: NamingMove, names: Collection[str]) -> None:

@@ -76,7 +76,7 @@ def transfer(place: Place) -> str:
 @pytest.mark.parametrize(
     ("work", "operation", "detail", "changed"),
     [
-        pytest.param(back_up, "Backup", {"file": "{directory}/file", "objects": 1}, 0, id="backup"),
+        pytest.param(back_up, "Backup", {"file": "file", "objects": 1}, 0, id="backup"),
         pytest.param(restore, "Restore", {"made": "{any}"}, 0, id="restore"),
         pytest.param(rotate, "RotateMasterKey", {"key": "{any}", "role": "seals"}, 0, id="rotate"),
         pytest.param(
@@ -97,8 +97,6 @@ def test_command_is_recorded(
     assert record["detail"].keys() == detail.keys()
     told = {name: value for name, value in detail.items() if value != "{any}"}
     for name, value in told.items():
-        if isinstance(value, str):
-            value = value.format(directory=place.directory)
         assert record["detail"][name] == value
     assert len(record.get("objects", ())) == changed
     command(place, "audit", "verify", "--key", "data/audit.key.pub", data=data)

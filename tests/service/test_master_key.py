@@ -15,12 +15,12 @@ from kms_tornado.crypto.envelope import MasterKey
 from kms_tornado.crypto.material import KeyMaterial
 from kms_tornado.errors import ConfigurationError
 from kms_tornado.service.master_key import (
-    find_access_fault,
     load_master_keys,
     make_key_file,
     parse_master_keys,
     read_key_file,
 )
+from kms_tornado.service.private_file import find_access_fault
 
 KEY = bytes(range(100, 132))
 TEXT = base64.b64encode(KEY).decode()
