@@ -99,6 +99,20 @@ def refuse_message(
     return RequestMessage(dialect, version, None, (RequestItem(None, error),))
 
 
+def refuse_credential(message: RequestMessage) -> RequestMessage:
+    """The message, refused whole where its header has an Authentication.
+
+    For a transport whose callers are known by something else. KMIP Profiles 2.1 §3.1.3: a Credential SHALL be
+    used; it must neither be ignored silently nor overrule the token.
+    """
+    if message.header is None or message.header.authentication is None:
+        return message
+    error = AuthenticationNotSuccessful(
+        "the bearer token says who calls: send no Authentication in the header"
+    )
+    return refuse_message(error, message.dialect, message.version)
+
+
 def read_message(root: Node, dialect: Dialect, payloads: Payloads) -> RequestMessage:
     """The message; one that cannot be read is returned as refused, and nothing is raised.
 
@@ -172,12 +186,6 @@ def _check_header(header: RequestHeader, number_of_items: int) -> None:
         raise InvalidMessage(f"a message has at most {MAX_BATCH_ITEMS} batch items")
     if header.maximum_response_size is not None and header.maximum_response_size < 1:
         raise InvalidMessage("MaximumResponseSize must be positive")
-    if header.authentication is not None:
-        # KMIP Profiles 2.1 §3.1.3: a Credential SHALL be used. It must neither be ignored silently
-        # nor overrule the token, so a message that has one is refused.
-        raise AuthenticationNotSuccessful(
-            "the bearer token says who calls: send no Authentication in the header"
-        )
     if header.asynchronous_indicator == _MANDATORY:
         raise FeatureNotSupported("this server answers at once, never asynchronously")
 

@@ -63,6 +63,13 @@ class Auditor:
             raise
         self.succeed(entry, uid, detail)
 
+    def note_exception(self, origin: Origin, exc: BaseException) -> None:
+        """Record a request that ends with this, if nothing tells of it yet."""
+        if isinstance(exc, Unavailable):
+            self.note_refusal(origin, exc.reason)
+        else:
+            self.note_failure(origin, name_reason(exc))
+
     def note_failure(self, origin: Origin, reason: str) -> None:
         """Record a request of a known principal that named no operation, if nothing tells of it yet."""
         if not origin.is_noted:

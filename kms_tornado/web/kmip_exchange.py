@@ -14,7 +14,6 @@ from ..audit.record import Origin
 from ..auth.principal import Principal
 from ..errors import KMIPError, Unavailable
 from ..kmip.batch_items import Payloads
-from ..kmip.long_answers import format_long
 from ..kmip.messages import (
     BareOperation,
     format_bare_response,
@@ -22,37 +21,21 @@ from ..kmip.messages import (
     parse_message,
     parse_request,
 )
-from ..kmip.requests import RequestMessage
-from ..kmip.responses import make_correlation_value, render_response
+from ..kmip.requests import RequestMessage, refuse_credential
 from ..kmip.tables import OPERATION_TAGS
-from ..kmip.ttlv import Dialect, encoded_length
-from ..service import batch
-from ..service.auditing import name_reason
+from ..kmip.ttlv import Dialect
 from ..service.bytes_in_flight import HeldBytes
 from ..service.kms import KMS
 from ..service.limits import has_many_values
+from ..service.message_exchange import OFFLOAD_BYTES, answer_message, parse_body
 from ..service.service import find_identifier
 from ..wording import cut_value
 from .answers import BINARY, JSON, Answer, render_failure, render_unavailable
 
 log = logging.getLogger("kms_tornado.web")
 
-#: A longer body is parsed, and a longer answer written, on a thread: 64 KiB take about a millisecond.
-OFFLOAD_BYTES = 64 * 1024
-
-#: A body with more items is parsed on a thread, too: each takes some 10 µs.
-OFFLOAD_ITEMS = 150
-
-#: No shorter body has as many.
-_FEW_BYTES = 4096
-
 #: (body, payloads of the operations that the server offers) → the parsed request. Raises KMIPError.
 ParseBody = Callable[[bytes, Payloads], BareOperation | RequestMessage]
-
-_BINARY_TAG = b"\x42\x00"  # the first two octets of every standard tag (KMIP 2.1 §9.1.1.1)
-
-#: Bytes of an answer that are copied on a thread.
-_LONG_TO_COPY = 1024 * 1024
 
 _MESSAGES_ONLY = "/kmip"
 #: The paths to which KMIP is posted, as the application's routes have them.
@@ -69,17 +52,6 @@ def choose_parser(route: str, content_type: str) -> ParseBody:
         return parse_request
     is_binary = content_type.partition(";")[0].strip().lower() == BINARY
     return parse_binary_message if is_binary else parse_message
-
-
-def has_many_items(body: bytes) -> bool:
-    """Whether the body, JSON or binary TTLV, has so many items that to parse it takes a millisecond or two."""
-    if len(body) <= _FEW_BYTES:
-        return False
-    return body.count(b'"tag"') + body.count(_BINARY_TAG) > OFFLOAD_ITEMS
-
-
-def _hold_nothing(size: int) -> None:
-    pass
 
 
 class Exchange:
@@ -125,38 +97,44 @@ class Exchange:
         """
         try:
             answer = await self._carry_out(body)
-        except KMIPError as exc:
-            self._entry["result"] = exc.reason_with_underscores
-            if (auditor := self._kms.auditor) is not None:
-                auditor.note_failure(self._origin, exc.reason_with_underscores)
-            return render_failure(exc)
-        except Unavailable as exc:
-            self._entry["reason"] = exc.reason
-            if (auditor := self._kms.auditor) is not None:
-                auditor.note_refusal(self._origin, exc.reason)
-            level = logging.DEBUG if exc.is_told_once else logging.WARNING
-            log.log(level, "POST %s: %s (%s)", cut_value(self._path), exc, exc.detail)
-            return render_unavailable(exc)
         except BaseException as exc:
             if (auditor := self._kms.auditor) is not None:
-                auditor.note_failure(self._origin, name_reason(exc))
-            raise
+                auditor.note_exception(self._origin, exc)
+            return self._render_exception(exc)
         self._entry.setdefault("result", "Success")
         return answer
 
+    def _render_exception(self, exc: BaseException) -> Answer:
+        """Raises what no answer tells of."""
+        if isinstance(exc, KMIPError):
+            self._entry["result"] = exc.reason_with_underscores
+            return render_failure(exc)
+        if isinstance(exc, Unavailable):
+            self._entry["reason"] = exc.reason
+            level = logging.DEBUG if exc.is_told_once else logging.WARNING
+            log.log(level, "POST %s: %s (%s)", cut_value(self._path), exc, exc.detail)
+            return render_unavailable(exc)
+        raise exc
+
     async def _carry_out(self, body: bytes) -> Answer:
-        parse, payloads = self._parse, self._kms.service.payloads
-        is_long = len(body) > OFFLOAD_BYTES
-        if is_long or has_many_items(body):
-            name = self._principal.name
-            parsed = await self._kms.offload(
-                lambda: parse(body, payloads), principal=name, size=len(body)
-            )
-        else:
-            parsed = parse(body, payloads)
+        parsed = await parse_body(self._kms, self._principal.name, self._parse, body)
         if isinstance(parsed, RequestMessage):
             return await self._answer_message(parsed)
-        return await self._answer_operation(parsed, is_long=is_long)
+        return await self._answer_operation(parsed, is_long=len(body) > OFFLOAD_BYTES)
+
+    async def _answer_message(self, message: RequestMessage) -> Answer:
+        answer = await answer_message(
+            self._kms,
+            self._kms.service,
+            self._principal,
+            refuse_credential(message),
+            origin=self._origin,
+            held=self._held,
+        )
+        if answer.log_entries:
+            self.log_entries[:] = answer.log_entries
+        media_type = BINARY if message.dialect is Dialect.BINARY else JSON
+        return Answer(200, media_type, answer.octets)
 
     async def _answer_operation(self, parsed: BareOperation, *, is_long: bool) -> Answer:
         operation, request, dialect = parsed
@@ -171,56 +149,10 @@ class Exchange:
         def format_answer() -> bytes:
             return format_bare_response(operation, response, dialect, is_long=is_long)
 
-        return Answer(200, JSON, await self._run_maybe_offloaded(format_answer, is_long=is_long))
-
-    async def _answer_message(self, message: RequestMessage) -> Answer:
-        service = self._kms.service
-        now = service.now()
-        correlation = make_correlation_value(message)
-        empty = render_response(message, (), now=now, server_correlation_value=correlation)
-        overhead = encoded_length(empty)
-        hold = _hold_nothing if self._held is None else self._held.grow_answer
-        results = await batch.run(
-            service, self._principal, message, overhead=overhead, hold=hold, origin=self._origin
-        )
-        self._log_results(message, results, correlation)
-        items = [result.node for result in results]
-        answer = render_response(message, items, now=now, server_correlation_value=correlation)
-
-        def format_answer() -> bytes:
-            return format_long(answer, message.dialect)
-
-        # Its items are written: what is left is to copy them, a millisecond for some MiB.
-        is_long = sum([result.sent_length for result in results]) > _LONG_TO_COPY
-        octets = await self._run_maybe_offloaded(format_answer, is_long=is_long)
-        return Answer(200, BINARY if message.dialect is Dialect.BINARY else JSON, octets)
-
-    async def _run_maybe_offloaded(
-        self, format_answer: Callable[[], bytes], *, is_long: bool
-    ) -> bytes:
         if not is_long:
-            return format_answer()
-        return await self._kms.run_surely(format_answer, principal=self._principal.name)
-
-    def _log_results(
-        self, message: RequestMessage, results: list[batch.ItemResult], correlation: str | None
-    ) -> None:
-        """Replace the request's entry by one for each operation, as if each had come alone."""
-        common: dict[str, Any] = {}
-        if message.header is not None and message.header.client_correlation_value is not None:
-            common["client_correlation"] = message.header.client_correlation_value
-            common["server_correlation"] = correlation
-        entries = []
-        for position, result in enumerate(results, 1):
-            entry: dict[str, Any] = {"operation": result.operation}
-            if result.uid:
-                entry["uid"] = result.uid
-            entry["result"] = result.result
-            if len(message.items) > 1:
-                entry["item"] = f"{position}/{len(message.items)}"
-            entries.append(entry | common)
-        if entries:
-            self.log_entries[:] = entries
+            return Answer(200, JSON, format_answer())
+        name = self._principal.name
+        return Answer(200, JSON, await self._kms.run_surely(format_answer, principal=name))
 
     def _log_identifier(self, payload: Any) -> None:
         """Put the identifier of the object into the log entry.

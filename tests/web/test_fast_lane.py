@@ -21,11 +21,12 @@ from kms_tornado.auth.principal import Principal
 from kms_tornado.kmip import binary_codec, json_codec
 from kms_tornado.service.kms import KMS
 from kms_tornado.service.loop_turns import LoopTurns
+from kms_tornado.service.message_exchange import OFFLOAD_BYTES
 from kms_tornado.settings import ServiceSettings
 from kms_tornado.web.answers import Answer
 from kms_tornado.web.app import make_app
 from kms_tornado.web.fast_lane import FastLane, _FastRequest
-from kms_tornado.web.kmip_exchange import OFFLOAD_BYTES, Exchange
+from kms_tornado.web.kmip_exchange import Exchange
 from kms_tornado.web.metrics import Metrics
 from kms_tornado.web.service_handler import BODY_PIECE, ServerContext
 
