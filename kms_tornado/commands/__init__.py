@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..options import Argument, Command, Switch, Text, mask_url
-from ..options.converters import parse_readable_file
+from ..options import Argument, Command, Integer, Switch, Text, make_choice, mask_url
+from ..options.converters import parse_readable_file, parse_time
 from ..redaction import mask_tokens
 from ..wording import find_closest, make_printable, quote, suggest
 
@@ -25,6 +25,47 @@ _ROWS = (
                 "key",
                 Text("PEM", Path),
                 "a public key that may have signed checkpoints, beside the one of --audit-key-file",
+                repeatable=True,
+            ),
+        ),
+    ),
+    Command(
+        "audit tail",
+        "audit_tail",
+        "print the newest records of the audit, one JSON object a line",
+        (
+            Argument(
+                "lines", Integer(0, 100_000), "how many (default: 10)", default=10, short="-n"
+            ),
+            Argument(
+                "follow", Switch(), "go on with the records that come", default=False, short="-f"
+            ),
+        ),
+    ),
+    Command(
+        "audit export",
+        "audit_export",
+        "print every checkpoint and every record of the audit, which can be verified elsewhere, or a selection "
+        "of the records, while servers serve",
+        (
+            Argument(
+                "since",
+                Text("TIME", parse_time),
+                "those from then on: 2026-11-29T11:45:00Z, 2026-11-29",
+            ),
+            Argument("until", Text("TIME", parse_time), "those before then"),
+            Argument("principal", Text("USER"), "what this user did", repeatable=True),
+            Argument("uid", Text("UID"), "what was done with this object", repeatable=True),
+            Argument(
+                "operation",
+                Text("OPERATION"),
+                "such operations: Decrypt, AccessGrant",
+                repeatable=True,
+            ),
+            Argument(
+                "result",
+                Text("RESULT", make_choice(("success", "failed", "refused", "undone")).convert),
+                "what ended so: success, failed, refused, undone",
                 repeatable=True,
             ),
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 
@@ -21,6 +22,9 @@ def run_to_exit_code(work: Callable[[], int], parsed: ParsedOptions) -> int:
         return work()
     except ConfigurationError as exc:
         return refuse(format_fault(exc, parsed), 2)
+    except BrokenPipeError:  # as with `| head`: who read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except OSError as exc:
         return refuse(exc.strerror or str(exc), 1)
     except Unavailable as exc:  # nobody but the operator reads this, so the detail may be told

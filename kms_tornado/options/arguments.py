@@ -20,7 +20,7 @@ class Argument:
 
     name: of a flag, without its dashes, or of a positional argument, in capitals as in the usage.
     is_required: of a positional argument. default: the value where there is none.
-    repeatable: its value is a tuple. A positional one is the command's last, then.
+    repeatable: its value is a tuple. A positional one is the command's last, then. short: of a flag, with its dash.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Argument:
     is_required: bool = False
     repeatable: bool = False
     default: Any = None
+    short: str | None = None
 
     @property
     def label(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -32,6 +33,17 @@ def parse_key_set_uri(text: str) -> str:
     except ConfigurationError as exc:
         raise ConfigurationError(str(exc).removeprefix("key set URI: ")) from None
     return text
+
+
+def parse_time(text: str) -> datetime:
+    """A time or a day as RFC 3339 has it, in UTC where nothing else is said. Raises ConfigurationError."""
+    try:
+        moment = datetime.fromisoformat(text.strip())
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ConfigurationError("is no time such as 2026-11-29T11:45:00Z or 2026-11-29") from None
 
 
 def parse_auth_provider(text: str) -> TrustedIssuer:

@@ -134,9 +134,8 @@ def _add_arguments(parser: Any, command: Command) -> None:
             if is_switch
             else {"action": _Append, "metavar": argument.kind.metavar}
         )
-        group.add_argument(
-            argument.label, dest=_dest(argument), help=text.replace("%", "%%"), **how
-        )
+        names = [name for name in (argument.short, argument.label) if name]
+        group.add_argument(*names, dest=_dest(argument), help=text.replace("%", "%%"), **how)
 
 
 def _dest(argument: Argument) -> str:

@@ -324,6 +324,16 @@ class StoredSegment:
     is_ours: bool
 
 
+class Span(NamedTuple):
+    """A time in milliseconds since the Unix epoch. until_ms: the first that is not within it."""
+
+    since_ms: int
+    until_ms: int
+
+
+EVER = Span(-(1 << 62), 1 << 62)
+
+
 class AuditStore(Protocol):
     """The audit of one database, but for the records that commits append. Every method raises Unavailable.
 
@@ -367,8 +377,18 @@ class AuditStore(Protocol):
     async def read_checkpoints(self, after: int) -> Sequence[tuple[int, str]]:
         """(number, line) of those behind that number, a page of them."""
 
-    async def read_segments(self, chain: int, after: int) -> Sequence[StoredSegment]:
-        """The segments behind record `after` of the chain, in the order of chains and records, a page of them."""
+    async def read_segments(
+        self, chain: int, after: int, span: Span = EVER
+    ) -> Sequence[StoredSegment]:
+        """The segments behind record `after` of the chain, in the order of chains and records, a page of them.
+
+        span: of which they have a record at least.
+        """
+
+    async def read_newest_segments(
+        self, before: int | None = None
+    ) -> tuple[int, Sequence[StoredSegment]]:
+        """(where the next page begins, the segments that were written last, the last one first, a page of them)."""
 
     async def read_objects(self, after: int) -> tuple[int, Sequence[tuple[str, bytes, str | None]]]:
         """(serial of the last one, (identifier, code, why its row is not ours) of a page of objects)."""

@@ -1,0 +1,177 @@
+"""`kms-tornado audit export` and `audit tail`: what is stored, byte for byte, beside a server that serves."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kms_tornado.audit.signing import parse_public_pem
+from kms_tornado.audit.verification import ChainVerifier, CheckpointVerifier
+
+from .. import postgres
+from ..issuer import Issuer
+from ..kms import KMS, User, uid
+from ..server import check_refused, environment, eventually, run
+
+
+class Place:
+    """A server, and the same configuration for commands."""
+
+    def __init__(self, kms: KMS, issuer: Issuer, options: list[str]) -> None:
+        self.kms = kms
+        self.options = ["--jwt-issuer-uri", issuer.uri, "--data-dir", str(kms.data_dir), *options]
+
+    def run(self, *words: str) -> Any:
+        return run("audit", *words, *self.options, cwd=self.kms.directory)
+
+    def export(self, *words: str) -> list[dict[str, Any]]:
+        """The records of a selection, once the server has written all."""
+        done = self.run("export", *words)
+        assert done.returncode == 0, done.stderr
+        assert "a selection cannot be verified" in done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def told(self, user: User) -> list[str]:
+        """What the user did, in order."""
+        return [one["operation"] for one in self.export("--principal", user.name)]
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def place(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Place]:
+    options: list[str] = []
+    if request.param == "postgresql":
+        try:
+            options = ["--database-url", postgres.cluster().new_database()]
+        except postgres.NoPostgres as exc:
+            pytest.skip(str(exc))
+    directory = tmp_path_factory.mktemp("export")
+    with Issuer("ES256") as issuer, KMS(directory, issuer, options=options) as kms:
+        yield Place(kms, issuer, options)
+
+
+def test_export_of_everything_is_verified_without_the_database(place: Place) -> None:
+    user = place.kms.user()
+    user.key_of(user.create())
+    eventually(lambda: "Get" in place.told(user))
+    done = place.run("export")
+    assert done.returncode == 0
+    lines = done.stdout.encode().splitlines()
+    is_checkpoint = [line.startswith(b'{"chains":') for line in lines]
+    assert is_checkpoint == sorted(is_checkpoint, reverse=True)  # first
+    key = parse_public_pem((place.kms.data_dir / "audit.key.pub").read_bytes())
+    checkpoints = CheckpointVerifier([key])
+    records = []
+    for line in lines:
+        if line.startswith(b'{"chains":'):
+            assert [*checkpoints.feed(line.decode())] == []
+        else:
+            records.append(line)
+    chains = ChainVerifier(checkpoints.heads)
+    places = []
+    for line in records:
+        record = json.loads(line)
+        places.append((record["chain"], record["seq"]))
+        assert [*chains.feed(record["chain"], [line])] == []
+    assert [*chains.finish()] == []
+    assert places == sorted(places)
+    assert checkpoints.number >= 1
+    assert done.stderr.endswith(f"{len(records)} records and {checkpoints.number} checkpoints\n")
+
+
+def test_selection_by_user_object_operation_and_result(place: Place) -> None:
+    alice, bob = place.kms.user(), place.kms.user()
+    key, other = alice.create(), alice.create()
+    alice.key_of(key)
+    bob.refused("Get", uid(key))
+    eventually(lambda: place.told(bob) == ["Get"] and "Get" in place.told(alice))
+    of_key = place.export("--uid", key)
+    assert {(one["operation"], one["principal"]) for one in of_key} == {
+        ("Create", alice.name), ("Get", alice.name), ("Get", bob.name),
+    }  # fmt: skip
+    both = place.export("--uid", key, "--uid", other, "--operation", "create")
+    assert {one["uid"] for one in both} == {key, other}
+    [failed] = place.export("--uid", key, "--result", "failed", "--operation", "get")
+    assert (failed["principal"], failed["result"]) == (bob.name, "Failed")
+
+
+def test_selection_by_time(place: Place) -> None:
+    alice = place.kms.user()
+    for _ in range(3):
+        alice.create()
+    _, second, _ = (one["time"] for one in place.export("--principal", alice.name))
+    by_name = ("--principal", alice.name)
+    assert [one["time"] < second for one in place.export(*by_name, "--until", second)] == [True]
+    later = place.export(*by_name, "--since", second)
+    assert [one["time"] >= second for one in later] == [True, True]
+    assert len(place.export(*by_name, "--since", second[:10])) == 3  # the day
+    assert place.export(*by_name, "--until", second[:10]) == []
+
+
+def test_tail_prints_the_newest_records_as_they_are_stored(place: Place) -> None:
+    alice = place.kms.user()
+    keys = [alice.create() for _ in range(4)]
+    done = place.run("tail", "-n", "3")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert [json.loads(line)["uid"] for line in lines] == keys[1:]
+    exported = place.run("export").stdout.splitlines()
+    assert set(lines) <= set(exported)
+
+
+def test_tail_follows_what_is_recorded_until_it_is_ended(place: Place) -> None:
+    alice = place.kms.user()
+    alice.create()
+    argv = ["audit", "tail", "-n", "1", "--follow", *place.options]
+    with subprocess.Popen(
+        [sys.executable, "-m", "kms_tornado", *argv],
+        cwd=place.kms.directory, env=environment(), stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        try:
+            first = json.loads(process.stdout.readline())
+            keys = [alice.create(), alice.create()]
+            seen: list[str] = []
+            while keys[-1] not in seen:  # others' records come, too: of starts, of refusals
+                seen.append(json.loads(process.stdout.readline())["uid"])
+        finally:
+            process.terminate()
+    assert first["operation"] == "Create"
+    assert [one for one in seen if one in keys] == keys
+
+
+def test_reader_that_goes_away_is_no_error(place: Place) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "kms_tornado", "audit", "export", *place.options],
+            cwd=place.kms.directory, env=environment(), stdout=write, stderr=subprocess.PIPE,
+            text=True, timeout=60, check=False,
+        )  # fmt: skip
+    finally:
+        os.close(write)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("export", "--since", "yesterday"), "--since (flag): is no time such as"),
+        (("export", "--since", "2026-11-30", "--until", "2026-11-29"), "--since is not before"),
+        (("export", "--result", "good"), "--result (flag): 'good' is none of success"),
+        (("tail", "-n", "-1"), "--lines (flag): "),
+    ],
+    ids=["no time", "span without a moment", "no result", "fewer than none"],
+)
+def test_what_is_refused(tmp_path: Path, words: tuple[str, ...], told: str) -> None:
+    done = run("audit", *words, "--insecure-no-auth", cwd=tmp_path)
+    assert told in check_refused(done, 2)
