@@ -18,8 +18,8 @@ from .auth.issuer import (
     TokenPolicy,
     TrustedIssuer,
     TrustSettings,
-    is_loopback_host,
 )
+from .auth.issuer_urls import is_loopback_host
 from .errors import ConfigurationError
 from .networks import Network
 from .user_names import find_user_fault

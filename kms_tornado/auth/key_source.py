@@ -12,7 +12,8 @@ from typing import Protocol
 from urllib.parse import urljoin, urlsplit
 
 from ..errors import ConfigurationError, KeySetError
-from .issuer import TrustedIssuer, check_issuer_url, check_loopback, default_jwks_uri
+from .issuer import TrustedIssuer, default_jwks_uri
+from .issuer_urls import check_issuer_url, check_loopback
 from .keyset import Discovery, KeySet, parse_document
 
 MAX_DOCUMENT_BYTES = 1024 * 1024  # uncompressed; Nimbus' 51,200 bytes are too few for real issuers

@@ -19,7 +19,7 @@ from urllib.parse import SplitResult, urlsplit
 from ..errors import ForeignPage
 from .bearer import has_bearer_scheme
 from .credentials import Credentials
-from .issuer import is_loopback_host
+from .issuer_urls import is_loopback_host
 from .key_status import KeyStatus
 from .principal import Claims, Principal
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
-from ..auth.issuer import is_loopback_host
+from ..auth.issuer_urls import is_loopback_host
 from ..networks import find_everyone
 from ..settings import Settings
 from ..wording import cut, find_closest, make_printable, suggest

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from tornado.httputil import HTTPServerRequest
 
-from ..auth.issuer import is_loopback_host
+from ..auth.issuer_urls import is_loopback_host
 from ..crypto.host_names import is_named
 from ..networks import parse_address
 

@@ -8,7 +8,8 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
-from ...auth.issuer import TrustedIssuer, is_loopback_host
+from ...auth.issuer import TrustedIssuer
+from ...auth.issuer_urls import is_loopback_host
 from ...auth.minting import DevMint, DevSigner
 from ...errors import ConfigurationError
 from .dev_endpoints import (
