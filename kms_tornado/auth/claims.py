@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import (
@@ -22,6 +22,7 @@ from ..errors import (
     WrongAudience,
 )
 from ..user_names import MAX_NAME_LENGTH, find_name_fault
+from .claim_path import find_claim
 from .issuer import RequiredClaim, TokenPolicy, TrustedIssuer
 
 #: The last second of the year 9999: larger numbers are milliseconds or overflows.
@@ -45,7 +46,7 @@ def check_claims(
     no access token or session comes with the request.
     """
     check_times(claims, policy=policy, now=now)
-    check_audience(claims, accepted=issuer.audiences)
+    check_audience(claims, accepted=issuer.audiences, names=policy.audience_claims)
     check_subject(claims, policy=policy)
 
 
@@ -89,21 +90,25 @@ def parse_numeric_date(claims: UnverifiedClaims, name: str) -> float:
     raise InvalidClaim(f"{name} is not a time")
 
 
-def check_audience(claims: UnverifiedClaims, *, accepted: frozenset[str]) -> None:
-    """``aud`` must name one of the accepted audiences (RFC 7519 §4.1.3).
+def check_audience(
+    claims: UnverifiedClaims, *, accepted: frozenset[str], names: Sequence[str] = ("aud",)
+) -> None:
+    """One of the accepted audiences must stand in ``aud`` (RFC 7519 §4.1.3), or where the issuer has it.
 
-    accepted: empty accepts every token. Raises MissingClaim, InvalidClaim, WrongAudience.
+    accepted: empty accepts every token. names: of claims; the first that is present counts.
+    Raises MissingClaim, InvalidClaim, WrongAudience.
     """
     if not accepted:
         return
-    if "aud" not in claims:
-        raise MissingClaim("aud is absent", WrongAudience.description)
-    audience = claims["aud"]
+    name = next((name for name in names if name in claims), None)
+    if name is None:
+        raise MissingClaim(f"{_name_any(names)} is absent", WrongAudience.description)
+    audience = claims[name]
     audiences = [audience] if isinstance(audience, str) else audience
     if not isinstance(audiences, list) or not _STRINGS.issuperset(map(type, audiences)):
-        raise InvalidClaim("aud is neither a string nor a list of strings")
+        raise InvalidClaim(f"{name} is neither a string nor a list of strings")
     if accepted.isdisjoint(audiences):
-        raise WrongAudience("aud names only other audiences")
+        raise WrongAudience(f"{name} names only other audiences")
 
 
 def check_subject(claims: UnverifiedClaims, *, policy: TokenPolicy) -> None:
@@ -112,10 +117,26 @@ def check_subject(claims: UnverifiedClaims, *, policy: TokenPolicy) -> None:
     Tokens of machines may have none, and whatever does not name the user is bounded by the token alone.
     Raises MissingClaim, InvalidClaim.
     """
-    if policy.user_claim == "sub":
+    if "sub" in policy.user_claims and find_user_claim(claims, policy=policy) == "sub":
         parse_name(claims, "sub")
     elif not isinstance(claims.get("sub", ""), str):
         raise InvalidClaim("sub is not a string")
+
+
+def find_user_claim(claims: UnverifiedClaims, *, policy: TokenPolicy) -> str:
+    """Which claim names the user: the first that is present and not empty. Raises MissingClaim where none is there."""
+    names = policy.user_claims
+    present = [name for name in names if name in claims]
+    for name in present:
+        if claims[name] is not None and claims[name] != "":
+            return name
+    if not present:
+        raise MissingClaim(f"{_name_any(names)} is absent")
+    return present[0]
+
+
+def _name_any(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"each of {', '.join(names)}"
 
 
 def parse_name(claims: UnverifiedClaims, name: str) -> str:
@@ -140,37 +161,37 @@ def build_user_name(claims: UnverifiedClaims, *, issuer: TrustedIssuer, policy: 
     An e-mail address counts only with ``email_verified: true`` (or the text, which some issuers write), for
     anybody can register with an address that is not theirs. Raises MissingClaim, InvalidClaim, InvalidUserName, UnverifiedEmail.
     """
-    name = parse_name(claims, policy.user_claim)
-    verified = claims.get("email_verified")
+    claim = find_user_claim(claims, policy=policy)
+    name = parse_name(claims, claim)
     if fault := find_name_fault(name):
-        raise InvalidUserName(f"{policy.user_claim} {fault}")
-    if (
-        policy.user_claim == "email"
-        and not policy.allow_unverified_email
-        and verified is not True
-        and verified != "true"
-    ):
-        raise UnverifiedEmail("email_verified is not true")
+        raise InvalidUserName(f"{claim} {fault}")
+    if claim == "email" and not policy.allow_unverified_email:
+        verified = claims.get("email_verified")
+        if verified is not True and verified != "true":
+            raise UnverifiedEmail("email_verified is not true")
     return f"{issuer.uri}#{name}" if policy.namespace_by_issuer else name
 
 
 def check_required(claims: UnverifiedClaims, required: tuple[RequiredClaim, ...]) -> None:
-    """Raises InsufficientScope unless every required claim equals its value or contains it."""
+    """Raises InsufficientScope unless every required claim has a required value."""
     for requirement in required:
         if not has_claim(claims, requirement):
             raise InsufficientScope(f"the required claim {requirement.name} is missing or differs")
 
 
 def has_claim(claims: UnverifiedClaims, requirement: RequiredClaim) -> bool:
-    """Whether a claim has the required value: equal to it, or a list that contains it.
+    """Whether a claim has a required value: equal to it, a list that contains it, an object with a member of that name.
 
     A string in ``scope`` or ``scp`` is a list separated by spaces (RFC 8693 §4.2).
     """
-    value = claims.get(requirement.name)
-    if requirement.name in {"scope", "scp"} and isinstance(value, str):
-        value = value.split(" ")
-    values = value if isinstance(value, list) else [value]
-    return any(_is_same_value(item, requirement.value) for item in values)
+    value = find_claim(claims, requirement.name)
+    if requirement.name in {"scope", "scp"}:
+        values = value.split(" ") if isinstance(value, str) else value
+    else:
+        values = list(value) if isinstance(value, dict) else value
+    if not isinstance(values, list):
+        values = [values]
+    return any(_is_same_value(item, required) for required in requirement.values for item in values)
 
 
 def list_scopes(claims: UnverifiedClaims) -> tuple[str, ...]:

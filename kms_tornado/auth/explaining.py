@@ -14,16 +14,18 @@ from typing import Any
 
 from ..errors import AuthenticationError, KMSError, UnknownKey
 from ..wording import cut, make_printable
+from .claim_path import find_claim, find_outermost
 from .claims import (
     build_user_name,
     check_audience,
     check_required,
     check_subject,
     check_times,
+    find_user_claim,
 )
 from .compact import UnverifiedToken, parse_token
 from .groups import build_groups
-from .issuer import TrustedIssuer, TrustSettings
+from .issuer import TokenPolicy, TrustedIssuer, TrustSettings
 from .keyset import KeySet
 from .verifier import TokenVerifier, check_signature, find_keys
 
@@ -107,10 +109,10 @@ def explain_claims(reading: Reading, settings: TrustSettings, *, now: float) -> 
         names = ("audience", "subject", "user name", "groups", "required claims")
         return [times, *map(skip, names)]
     trusted = issuer
-    audience = f"aud is {show(claims.get('aud'))}" if issuer.audiences else "is not checked"
+    audience = _show_audience(claims, policy) if issuer.audiences else "is not checked"
     steps = [
         times,
-        _check("audience", lambda: check_audience(claims, accepted=trusted.audiences), audience),
+        _check("audience", lambda: check_audience(claims, accepted=trusted.audiences, names=policy.audience_claims), audience),
         _check("subject", lambda: check_subject(claims, policy=policy), f"sub is {show(claims.get('sub'))}"),
     ]  # fmt: skip
     return [*steps, *_explain_names(claims, trusted, settings)]
@@ -123,7 +125,7 @@ def _explain_names(
 
     def find_name() -> str:
         name = build_user_name(claims, issuer=issuer, policy=policy)
-        return f"{policy.user_claim} makes the user {show(name)}"
+        return f"{find_user_claim(claims, policy=policy)} makes the user {show(name)}"
 
     def find_groups() -> str:
         if policy.group_claim is None:
@@ -166,15 +168,30 @@ _BEFORE_A_REFRESH = ("times", "audience", "subject")
 
 
 def list_counting_claims(reading: Reading, settings: TrustSettings) -> dict[str, str]:
-    """{name: value as text} of the claims that decide anything here, and are in the token."""
+    """{name or path: value as text} of what decides anything here, and is in the token."""
+    return {show_name(name): show(value) for name, value in _find_counting(reading, settings)}
+
+
+def count_other_claims(reading: Reading, settings: TrustSettings) -> int:
+    """The number of the token's claims that decide nothing here."""
     if reading.unverified is None:
-        return {}
+        return 0
+    claims = reading.unverified.claims
+    counting = _find_counting(reading, settings)
+    return len(claims.keys() - {find_outermost(claims, name) for name, _ in counting})
+
+
+def _find_counting(reading: Reading, settings: TrustSettings) -> list[tuple[str, Any]]:
+    if reading.unverified is None:
+        return []
     policy, claims = settings.policy, reading.unverified.claims
-    names = ["iss", "exp", "nbf", "iat", "aud", "sub", policy.user_claim]
-    names += ["email_verified"] if policy.user_claim == "email" else []
-    names += [policy.group_claim] if policy.group_claim is not None else []
-    names += [requirement.name for requirement in policy.required_claims]
-    return {show_name(name): show(claims[name]) for name in names if name in claims}
+    names = ["iss", "exp", "nbf", "iat", *policy.audience_claims, "sub", *policy.user_claims]
+    names += ["email_verified"] if "email" in policy.user_claims else []
+    counting = {name: claims[name] for name in names if name in claims}
+    paths = [] if policy.group_claim is None else [policy.group_claim]
+    paths += [requirement.name for requirement in policy.required_claims]
+    counting |= {path: value for path in paths if (value := find_claim(claims, path)) is not None}
+    return list(counting.items())
 
 
 def skip(name: str) -> Step:
@@ -202,6 +219,11 @@ def _check(name: str, check: Callable[[], object], text: str = "") -> Step:
 
 def _show_type(typ: str | None) -> str:
     return "a header without typ" if typ is None else show(typ)
+
+
+def _show_audience(claims: Mapping[str, Any], policy: TokenPolicy) -> str:
+    name = next((name for name in policy.audience_claims if name in claims), "aud")
+    return f"{name} is {show(claims.get(name))}"
 
 
 def _show_times(claims: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ..errors import TooManyGroups
 from ..user_names import GROUP_PREFIX, find_name_fault
+from .claim_path import find_claim
 from .claims import UnverifiedClaims
 from .issuer import TokenPolicy, TrustedIssuer
 
@@ -40,7 +41,7 @@ def build_groups(
 
 
 def read_group_names(claims: UnverifiedClaims, claim: str) -> list[str]:
-    """The strings in the claim, which is a list or one string; () for anything else."""
-    value = claims.get(claim)
+    """The strings in the claim, which is a list or one string; [] for anything else."""
+    value = find_claim(claims, claim)
     values = value if isinstance(value, list) else [value]
     return [name for name in values if isinstance(name, str)]

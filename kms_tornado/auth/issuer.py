@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack, cast
 from urllib.parse import urlsplit
 
 from ..errors import ConfigurationError
+from .claim_path import check_claim_path
 from .issuer_urls import TENANT_ID, check_for_placeholders, check_issuer_url
 
 #: Every algorithm that can be allowed. Symmetric algorithms and "none" are absent, so no setting can
@@ -77,20 +78,33 @@ class TrustedIssuer:
         return (self.uri,)
 
 
+ClaimValue = str | int | float | bool
+
+
 @dataclass(frozen=True, slots=True)
 class RequiredClaim:
-    """A claim that must equal the value, or be a list that contains it.
+    """A claim that must equal the value, be a list that contains it, or an object with a member of that name.
 
+    name: of the claim, or where it stands (`claim_path`). value: or several, of which any will do.
     A string in ``scope`` or ``scp`` counts as a list separated by spaces. Numbers are compared as
-    JSON numbers, so 1 equals 1.0; true equals only true. Raises ConfigurationError for an empty name.
+    JSON numbers, so 1 equals 1.0; true equals only true. Raises ConfigurationError for an empty name, and
+    for no value.
     """
 
     name: str
-    value: str | int | float | bool
+    value: ClaimValue | tuple[ClaimValue, ...]
 
     def __post_init__(self) -> None:
         if not self.name:
             raise ConfigurationError("required claim: a name is needed, as NAME=VALUE")
+        check_claim_path(self.name, "required claim")
+        if self.value == ():
+            raise ConfigurationError("required claim: a value is needed")
+
+    @property
+    def values(self) -> tuple[ClaimValue, ...]:
+        """Those of which the claim must have one."""
+        return self.value if isinstance(self.value, tuple) else (self.value,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,21 +115,23 @@ class TokenPolicy:
     leeway_s: seconds of clock skew, 0 to 300, allowed for ``exp``, ``nbf``, ``iat`` and the maximum
     age.
     max_age_s: the greatest age in seconds, counted from ``iat``; None accepts any age.
-    user_claim: the claim that names the user; with ``email``, ``email_verified`` must be true
-    unless allow_unverified_email is set.
+    audience_claim: where the audience stands, a claim or several, of which the first that is present counts.
+    user_claim: the claim that names the user, or several, of which the first that is present and not empty
+    does; with ``email``, ``email_verified`` must be true unless allow_unverified_email is set.
     namespace_by_issuer: names of users and groups become ``<issuer>#<name>``, so that two issuers cannot
     name the same one.
     token_types: accepted values of ``typ``, lower case without ``application/``; None stands for a
     token without ``typ``.
     required_claims: all of them must be met, or the answer is 403 insufficient_scope.
-    group_claim: the claim that names the user's groups; None reads none.
+    group_claim: the claim that names the user's groups, or where it stands (`claim_path`); None reads none.
     Raises ConfigurationError for values that make no sense.
     """
 
     algorithms: frozenset[str] = frozenset(ALGORITHMS)
     leeway_s: float = 60.0  # 60 s as Envoy, Spring and Vault; Firebase users saw skews of 16 s
     max_age_s: float | None = None
-    user_claim: str = "sub"
+    audience_claim: str | tuple[str, ...] = ("aud",)
+    user_claim: str | tuple[str, ...] = ("sub",)
     allow_unverified_email: bool = False
     namespace_by_issuer: bool = False
     token_types: frozenset[str | None] = DEFAULT_TOKEN_TYPES
@@ -135,15 +151,28 @@ class TokenPolicy:
             raise ConfigurationError("leeway: 0 to 300 seconds")
         if self.max_age_s is not None and not self.max_age_s > 0:
             raise ConfigurationError("maximum age: more than 0 seconds")
-        if not self.user_claim:
-            raise ConfigurationError("user claim: a name is needed")
-        if self.group_claim == "":
-            raise ConfigurationError("group claim: a name is needed")
+        for name, what in (("audience_claim", "audience claim"), ("user_claim", "user claim")):
+            names = make_tuple(getattr(self, name))
+            if not names or "" in names:
+                raise ConfigurationError(f"{what}: a name is needed")
+            object.__setattr__(self, name, names)
+        if self.group_claim is not None:
+            check_claim_path(self.group_claim, "group claim")
         if not self.token_types:
             raise ConfigurationError("token types: at least one is needed")
         object.__setattr__(
             self, "token_types", frozenset(normalise_type(t) for t in self.token_types)
         )
+
+    @property
+    def audience_claims(self) -> tuple[str, ...]:
+        """`audience_claim` as it is kept."""
+        return cast("tuple[str, ...]", self.audience_claim)
+
+    @property
+    def user_claims(self) -> tuple[str, ...]:
+        """`user_claim` as it is kept."""
+        return cast("tuple[str, ...]", self.user_claim)
 
 
 class TokenPolicyArguments(TypedDict, total=False):
@@ -152,7 +181,8 @@ class TokenPolicyArguments(TypedDict, total=False):
     algorithms: str | Iterable[str]
     leeway_s: float
     max_age_s: float | None
-    user_claim: str
+    audience_claim: str | Iterable[str]
+    user_claim: str | Iterable[str]
     allow_unverified_email: bool
     namespace_by_issuer: bool
     token_types: str | Iterable[str | None]
@@ -170,9 +200,17 @@ def make_token_policy(**arguments: Unpack[TokenPolicyArguments]) -> TokenPolicy:
         if name in fields:
             value = fields[name]
             fields[name] = frozenset({value} if isinstance(value, str) else value)
+    for name in ("audience_claim", "user_claim"):
+        if name in fields:
+            fields[name] = make_tuple(fields[name])
     if "required_claims" in fields:
         fields["required_claims"] = tuple(fields["required_claims"])
     return TokenPolicy(**fields)
+
+
+def make_tuple(names: str | Iterable[str]) -> tuple[str, ...]:
+    """A string alone counts as one entry."""
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def normalise_algorithm(alg: str) -> str:
@@ -247,3 +285,8 @@ class TrustSettings:
                     raise ConfigurationError(f"the issuer {spelling} is configured twice")
                 issuers[spelling] = issuer
         return MappingProxyType(issuers)
+
+    @property
+    def naming_claim(self) -> str:
+        """The claims that name users, as a database remembers them."""
+        return ",".join(self.policy.user_claims)

@@ -17,6 +17,7 @@ from ..auth.compact import MAX_TOKEN_LENGTH
 from ..auth.explaining import (
     Reading,
     Step,
+    count_other_claims,
     explain_claims,
     explain_keys,
     explain_reading,
@@ -56,7 +57,8 @@ ADVICE: Mapping[type[KMSError] | tuple[str, type[KMSError]], str] = {
     errors.ExpiredToken: "get a new token; if this one is new, compare the clocks (--jwt-leeway is {leeway} s)",
     errors.TokenNotYetValid: "compare the clocks of the issuer and of this machine (--jwt-leeway is {leeway} s)",
     errors.TokenTooOld: "get a new token, or accept older ones (--jwt-max-age is {max_age} s)",
-    errors.WrongAudience: "ask the issuer for a token for {audiences}, or accept what it is for by --jwt-audience",
+    errors.WrongAudience: "ask the issuer for a token for {audiences}, or accept what it is for by --jwt-audience; "
+    "--jwt-audience-claim says where it stands",
     errors.UnverifiedEmail: "have the issuer verify the address; --jwt-allow-unverified-email takes any",
     errors.InsufficientScope: "the token is good; its holder needs {required} at the issuer (--jwt-required-claim)",
     errors.KeySetError: "mend that, or name a file that has the keys: --keys FILE",
@@ -138,10 +140,9 @@ def _print_token(reading: Reading, trust: TrustSettings) -> None:
         return
     header = reading.unverified.header
     print(f"header   alg {show(header.alg)}, kid {show(header.kid)}, typ {show(header.typ)}")
-    counting = list_counting_claims(reading, trust)
-    for name, value in counting.items():
+    for name, value in list_counting_claims(reading, trust).items():
         print(f"claim    {name} {value}")
-    others = len(reading.unverified.claims) - len(counting)
+    others = count_other_claims(reading, trust)
     print(f"claims   {others} more, which decide nothing here\n")
 
 
@@ -166,10 +167,13 @@ def _collect_facts(reading: Reading, trust: TrustSettings) -> dict[str, str]:
         "iss": "" if unverified is None else show(unverified.claims.get("iss")),
         "issuers": ", ".join(show(issuer.uri) for issuer in trust.issuers),
         "audiences": " or ".join(map(show, sorted(audiences))),
-        "user_claim": policy.user_claim,
+        "user_claim": " or ".join(policy.user_claims),
         "leeway": f"{policy.leeway_s:g}",
         "max_age": f"{policy.max_age_s:g}" if policy.max_age_s is not None else "",
-        "required": ", ".join(f"{each.name}={show(each.value)}" for each in policy.required_claims),
+        "required": ", ".join(
+            f"{required.name}={' or '.join(map(show, required.values))}"
+            for required in policy.required_claims
+        ),
     }
 
 

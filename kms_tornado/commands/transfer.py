@@ -64,7 +64,7 @@ async def _move_to_naming(context: CommandContext) -> int:
         )
     async with open_database(context) as (store, ring):
         issuers = [issuer.uri for issuer in trust.issuers]
-        wanted = UserNaming(trust.policy.namespace_by_issuer, trust.policy.user_claim)
+        wanted = UserNaming(trust.policy.namespace_by_issuer, trust.naming_claim)
         seen = await store.settle_naming(wanted, issuers)
         if seen == wanted:
             print("users are named so already")

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
 
+from ..auth.claim_path import check_claim_path
 from ..auth.issuer import RequiredClaim, TokenPolicy, TrustedIssuer
 from ..errors import ConfigurationError
 from ..user_names import find_user_fault
@@ -64,12 +65,36 @@ def parse_token_type(text: str) -> str | None:
     return None if text.lower() == "absent" else text
 
 
+def parse_claim_path(text: str) -> str:
+    try:
+        check_claim_path(text, "claim")
+    except ConfigurationError as exc:
+        raise ConfigurationError(str(exc).removeprefix("claim: ")) from None
+    return text
+
+
 def parse_required_claim(text: str) -> RequiredClaim:
-    """``NAME=VALUE``. A number or boolean as in JSON is one; `"5"` with its quotes is a string."""
+    """``NAME=VALUE`` or ``NAME=A|B``. A number or boolean as in JSON is one; `"5"` with its quotes is a string."""
     name, equals, value = text.partition("=")
     if not equals:
         raise ConfigurationError("needs NAME=VALUE")
-    return RequiredClaim(name.strip(), _parse_claim_value(value))
+    alternatives = _split_alternatives(value)
+    if len(alternatives) == 1:
+        return RequiredClaim(name.strip(), _parse_claim_value(value))
+    if "" in alternatives:
+        raise ConfigurationError("there is nothing beside a |; put a value that has one in quotes")
+    return RequiredClaim(name.strip(), tuple(map(_parse_claim_value, alternatives)))
+
+
+def _split_alternatives(text: str) -> list[str]:
+    """The parts between the bars that do not stand in a JSON string."""
+    parts = [""]
+    for piece in re.findall(r'"(?:[^"\\]|\\.)*"|.', text):
+        if piece == "|":
+            parts.append("")
+        else:
+            parts[-1] += piece
+    return parts
 
 
 def _parse_claim_value(text: str) -> str | int | float | bool:

@@ -16,6 +16,7 @@ from .converters import (
     mask_url,
     parse_algorithm,
     parse_auth_provider,
+    parse_claim_path,
     parse_host,
     parse_issuer_uri,
     parse_key_set_uri,
@@ -140,17 +141,29 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
                 setting="namespace_by_issuer",
             ),
             Option(
+                "jwt-audience-claim",
+                Text("CLAIM"),
+                "where the audience stands; of several, the first that the token has counts",
+                ("aud",),
+                setting="audience_claim",
+                repeatable=True,
+            ),
+            Option(
                 "jwt-user-claim",
                 Text("CLAIM"),
-                "the claim that names the user; email also needs email_verified: true",
-                "sub",
+                "the claim that names the user; of several, the first that the token has, and that is not "
+                "empty, does; email also needs email_verified: true",
+                ("sub",),
                 setting="user_claim",
+                repeatable=True,
+                may_be_single=True,
             ),
             Option(
                 "jwt-group-claim",
-                Text("CLAIM"),
-                "the claim that names the user's groups, a list of strings or one string; rights granted "
-                "to group:<name> are those of its members (default: groups are not read)",
+                Text("CLAIM", parse_claim_path),
+                "the claim that names the user's groups, a list of strings or one string, or a path to it as in "
+                "--jwt-required-claim; rights granted to group:<name> are those of its members (default: "
+                "groups are not read)",
                 setting="group_claim",
             ),
             Option(
@@ -185,9 +198,11 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
             Option(
                 "jwt-required-claim",
                 Text("NAME=VALUE", parse_required_claim),
-                "the claim must equal the value, or contain it where it is a list; VALUE is a "
-                "string, or a number or boolean as in JSON (put a string that looks like one in "
-                'double quotes: level="5")',
+                "the claim must equal the value, contain it where it is a list, or have a member of that name "
+                "where it is an object; NAME is the claim's own, else a path with dots "
+                "(realm_access.roles) or a JSON pointer (/realm_access/roles); A|B: any of them; VALUE is a "
+                "string, or a number or boolean as in JSON (put a string that looks like one, or has "
+                'a |, in double quotes: level="5")',
                 setting="required_claims",
                 repeatable=True,
             ),

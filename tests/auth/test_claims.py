@@ -35,7 +35,7 @@ from kms_tornado.errors import (
     WrongAudience,
 )
 
-from .samples import ABSENT, ISSUER, NOW, good_claims
+from .samples import ABSENT, ISSUER, NOW, changed, good_claims
 
 N = int(NOW)
 LEEWAY = 60
@@ -203,6 +203,29 @@ def test_without_a_configured_audience_aud_is_not_looked_at(audience: Any) -> No
     check_audience(good_claims(aud=audience), accepted=frozenset())
 
 
+@pytest.mark.parametrize(
+    ("claims", "error"),
+    [
+        pytest.param({"aud": "kms", "client_id": "x"}, None, id="the first one that is there counts"),
+        pytest.param({"aud": "x", "client_id": "kms"}, WrongAudience, id="and the others do not"),
+        pytest.param({"aud": None, "client_id": "kms"}, InvalidClaim, id="null is there"),
+        pytest.param({"aud": ABSENT, "client_id": "kms"}, None, id="the next one"),
+        pytest.param({"aud": ABSENT, "client_id": ["x", "kms"]}, None, id="a list in the next one"),
+        pytest.param({"aud": ABSENT, "client_id": "x"}, WrongAudience, id="another client"),
+        pytest.param({"aud": ABSENT, "client_id": 5}, InvalidClaim, id="a number"),
+        pytest.param({"aud": ABSENT}, MissingClaim, id="none of them"),
+        pytest.param({"aud": ABSENT, "x": {"client_id": "kms"}}, MissingClaim, id="not at the top"),
+    ],
+)  # fmt: skip
+def test_the_audience_may_stand_in_another_claim(
+    claims: dict[str, Any], error: type[AuthenticationError] | None
+) -> None:
+    issuer = TrustedIssuer(ISSUER, audiences=frozenset({"kms"}))
+    policy = TokenPolicy(audience_claim=("aud", "client_id"))
+    with refused(error):
+        check_claims(good_claims(**claims), issuer=issuer, policy=policy, now=NOW)
+
+
 def test_an_absent_audience_reads_to_the_caller_like_a_wrong_one() -> None:
     with pytest.raises(MissingClaim, match="audience not accepted"):
         check_audience({}, accepted=frozenset({"kms"}))
@@ -344,6 +367,35 @@ def test_a_user_claim_that_proves_nothing_is_refused(
         )
 
 
+@pytest.mark.parametrize(
+    ("claims", "expected"),
+    [
+        pytest.param({"email": "a@x", "email_verified": True, "sub": "s"}, "a@x", id="the first"),
+        pytest.param({"client_id": "robot", "sub": "s"}, "robot", id="the second"),
+        pytest.param({"email": "", "client_id": "robot"}, "robot", id="an empty text is passed over"),
+        pytest.param({"email": None, "client_id": "robot"}, "robot", id="so is null"),
+        pytest.param({"sub": "s"}, "s", id="the last"),
+        pytest.param({"client_id": "robot"}, "robot", id="a machine without sub"),
+        pytest.param({"email": "a@x", "client_id": "robot"}, UnverifiedEmail, id="an unverified one is not passed over"),
+        pytest.param({"client_id": ["robot"], "sub": "s"}, InvalidClaim, id="nor a list"),
+        pytest.param({"client_id": [], "sub": "s"}, InvalidClaim, id="nor an empty list"),
+        pytest.param({"client_id": "*", "sub": "s"}, InvalidUserName, id="nor a name that nobody has"),
+        pytest.param({"client_id": "robot", "sub": 7}, InvalidClaim, id="sub is no text"),
+        pytest.param({"email": "", "sub": ""}, InvalidClaim, id="all empty"),
+        pytest.param({}, MissingClaim, id="none"),
+        pytest.param({"x": {"client_id": "robot"}}, MissingClaim, id="not at the top"),
+    ],
+)  # fmt: skip
+def test_of_several_user_claims_the_first_that_is_present_and_not_empty_counts(
+    claims: dict[str, Any], expected: Any
+) -> None:
+    policy = TokenPolicy(user_claim=("email", "client_id", "sub"))
+    everything = changed(good_claims(sub=ABSENT), claims)
+    with refused(None if isinstance(expected, str) else expected):
+        check_claims(everything, issuer=ALICE, policy=policy, now=NOW)
+        assert build_user_name(everything, issuer=ALICE, policy=policy) == expected
+
+
 def test_a_name_of_another_namespace_stays_in_its_own() -> None:
     policy = TokenPolicy(namespace_by_issuer=True)
     claims = good_claims(sub="https://other.example#alice")
@@ -385,6 +437,18 @@ def test_claims_that_do_not_name_the_user_are_left_alone() -> None:
         pytest.param(("role", "admin"), "user admin", False, id="only scopes are split"),
         pytest.param(("role", "admin"), [["admin"]], False, id="a list in a list"),
         pytest.param(("role", "admin"), "administrator", False, id="a longer string"),
+        pytest.param(
+            ("role", "admin"), {"admin": {"1": "kms.example"}}, True, id="a member's name"
+        ),
+        pytest.param(("role", "admin"), {"admin": None}, True, id="whatever the member is"),
+        pytest.param(("role", "admin"), {"user": "admin"}, False, id="a member's value"),
+        pytest.param(("role", "admin"), [{"admin": 1}], False, id="an object in a list"),
+        pytest.param(("role", True), {"true": 1}, False, id="a boolean is no member's name"),
+        pytest.param(("role", ("ops", "admin")), "admin", True, id="one of several"),
+        pytest.param(("role", ("ops", "admin")), ["x", "ops"], True, id="one of several in a list"),
+        pytest.param(("role", ("ops", 5)), 5, True, id="a number among several"),
+        pytest.param(("role", ("ops", "admin")), ["x"], False, id="none of several"),
+        pytest.param(("role", ("ops", "admin")), ABSENT, False, id="absent"),
         pytest.param(("level", 5), 5, True, id="a number"),
         pytest.param(("level", 5), 5.0, True, id="the same number as JSON sees it"),
         pytest.param(("level", 5), [4, 5], True, id="a number in a list"),
@@ -406,6 +470,14 @@ def test_a_required_claim_equals_or_contains_its_value(
     claims = good_claims(**{required[0]: value})
     with refused(None if may else InsufficientScope):
         check_required(claims, (RequiredClaim(*required),))
+
+
+def test_a_required_claim_may_stand_within_another() -> None:
+    claims = {"realm_access": {"roles": ["kms"]}, "resource_access": {"my.app": {"roles": ["a"]}}}
+    check_required(claims, (RequiredClaim("realm_access.roles", ("x", "kms")),))
+    check_required(claims, (RequiredClaim("/resource_access/my.app/roles", "a"),))
+    with pytest.raises(InsufficientScope):
+        check_required(claims, (RequiredClaim("realm_access.roles", "a"),))
 
 
 def test_every_required_claim_counts() -> None:

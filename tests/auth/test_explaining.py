@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from kms_tornado import errors
 from kms_tornado.auth.explaining import (
     Step,
+    count_other_claims,
     explain_claims,
     explain_keys,
     explain_reading,
@@ -171,6 +172,30 @@ def test_claims_that_count_are_listed_and_no_others() -> None:
         "scope",
     }
     assert list_counting_claims(explain_reading("opaque", trusted), trusted) == {}
+
+
+def test_claim_within_another_is_listed_by_its_path() -> None:
+    required = (RequiredClaim("/r/a", "x"), RequiredClaim("/r/b", "x"), RequiredClaim("gone", 1))
+    trusted = trust(
+        group_claim="realm.groups",
+        required_claims=required,
+        user_claim=("email", "cid"),
+        audience_claim=("aud", "cid"),
+    )
+    text = claims(
+        aud=ABSENT, cid="kms", realm={"groups": ["g"]}, r={"a": "x", "b": "y", "c": "z"}, p=1
+    )
+    reading = explain_reading(text, trusted)
+    listed = list_counting_claims(reading, trusted)
+    assert {"cid", "realm.groups", "/r/a", "/r/b"} <= set(listed)
+    assert not {"realm", "r", "gone"} & set(listed)
+    assert listed["/r/b"] == '"y"'
+    assert count_other_claims(reading, trusted) == 1
+    steps = {step.name: step.text for step in explain(text, trusted)}
+    assert steps["audience"] == 'cid is "kms"'
+    assert steps["user name"] == 'cid makes the user "kms"'
+    assert steps["groups"] == 'realm.groups makes ["group:g"]'
+    assert steps["required claims"] == "the required claim /r/b is missing or differs"
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,24 @@ def test_groups_are_the_names_in_the_claim(claims: dict[str, object], groups: se
     assert build_groups(claims, issuer=ISSUER, policy=TokenPolicy()) == frozenset()
 
 
+@pytest.mark.parametrize(
+    ("claim", "groups"),
+    [
+        pytest.param("realm_access.roles", {"group:devs"}, id="a path"),
+        pytest.param("/resource_access/my.app/roles", {"group:ops"}, id="a pointer"),
+        pytest.param("realm_access", set(), id="an object is no list"),
+        pytest.param("realm_access.groups", set(), id="nothing there"),
+    ],
+)
+def test_claim_of_groups_may_stand_within_another(claim: str, groups: set[str]) -> None:
+    claims = {
+        "realm_access": {"roles": ["devs"]},
+        "resource_access": {"my.app": {"roles": ["ops"]}},
+    }
+    policy = TokenPolicy(group_claim=claim)
+    assert build_groups(claims, issuer=ISSUER, policy=policy) == groups
+
+
 def test_in_namespaces_a_group_is_one_issuers() -> None:
     policy = TokenPolicy(group_claim="groups", namespace_by_issuer=True)
     claims = {"groups": ["devs", "https://other.example/#devs"]}

@@ -182,6 +182,9 @@ def test_the_default_key_set_uri_has_one_slash_between(issuer: str, jwks_uri: st
         pytest.param({"max_age_s": -5}, id="negative maximum age"),
         pytest.param({"max_age_s": float("nan")}, id="maximum age NaN"),
         pytest.param({"user_claim": ""}, id="no user claim"),
+        pytest.param({"user_claim": ()}, id="none of several user claims"),
+        pytest.param({"user_claim": ("sub", "")}, id="an empty one of several user claims"),
+        pytest.param({"audience_claim": ()}, id="no audience claim"),
         pytest.param({"token_types": frozenset()}, id="no token type"),
     ],
 )
@@ -218,6 +221,7 @@ def test_the_same_issuer_twice_is_refused_and_a_slash_makes_another_one() -> Non
         pytest.param(lambda: TrustSettings((TrustedIssuer("https://a/"),), cache_size=-1), id="cache size"),
         pytest.param(lambda: TrustedIssuer("https://a/", audiences=frozenset({""})), id="empty audience"),
         pytest.param(lambda: RequiredClaim("", 1), id="required claim without a name"),
+        pytest.param(lambda: RequiredClaim("a", ()), id="required claim without a value"),
     ],
 )  # fmt: skip
 def test_settings_that_accept_nothing_or_everything_are_refused(make: Any) -> None:

@@ -28,6 +28,11 @@ from .helpers import TRUSTING
         pytest.param("n=null", "null", id="null is a string"),
         pytest.param("n=NaN", "NaN", id="NaN is a string"),
         pytest.param("n=[1]", "[1]", id="a list is a string"),
+        pytest.param("n=a|b", ("a", "b"), id="any of two"),
+        pytest.param("n=a|5|true", ("a", 5, True), id="each as in JSON"),
+        pytest.param('n="a|b"', "a|b", id="a bar in quotes"),
+        pytest.param('n="a|\\"b"|c', ('a|"b', "c"), id="a quote in quotes"),
+        pytest.param("n=a | b", ("a ", " b"), id="spaces stay"),
     ],
 )
 def test_required_claim_is_a_json_number_or_boolean_or_else_a_string(text, value):

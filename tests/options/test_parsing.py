@@ -74,7 +74,8 @@ def test_every_option_can_be_set_in_the_environment(tmp_path):
         "KMS_JWT_AUDIENCE": "a,b",
         "KMS_JWT_AUTH_PROVIDER": "https://b.example, https://b.example/k, x,y ; https://c.example",
         "KMS_JWT_USER_NAMESPACE": "issuer",
-        "KMS_JWT_USER_CLAIM": "email",
+        "KMS_JWT_AUDIENCE_CLAIM": "aud,client_id",
+        "KMS_JWT_USER_CLAIM": "email, sub",
         "KMS_JWT_GROUP_CLAIM": "groups",
         "KMS_JWT_ALLOW_UNVERIFIED_EMAIL": "1",
         "KMS_JWT_ALGORITHMS": "ES256,EdDSA",
@@ -128,7 +129,8 @@ def test_every_option_can_be_set_in_the_environment(tmp_path):
     )
     assert (got.workers, got.clients_ca_cert_file, got.service.kmip_interop) == (0, pem, True)
     policy, refresh = got.trust.policy, got.trust.refresh
-    assert (policy.namespace_by_issuer, policy.user_claim) == (True, "email")
+    assert (policy.namespace_by_issuer, policy.user_claim) == (True, ("email", "sub"))
+    assert policy.audience_claim == ("aud", "client_id")
     assert policy.group_claim == "groups"
     assert policy.allow_unverified_email
     assert policy.algorithms == {"ES256", "EdDSA"}

@@ -103,7 +103,7 @@ class Server:
         )
         if (trust := settings.trust) is not None:
             await kms.check_user_naming(
-                UserNaming(trust.policy.namespace_by_issuer, trust.policy.user_claim),
+                UserNaming(trust.policy.namespace_by_issuer, trust.naming_claim),
                 [issuer.uri for issuer in trust.issuers],
             )
         self._auth = await self._start_auth(kms)

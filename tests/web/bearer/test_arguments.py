@@ -27,7 +27,7 @@ ISSUER = "https://issuer.example/"
         ("audiences", "did you mean audience?"),
         ("jwks_url", "did you mean jwks_uri?"),
         ("caching_size", "did you mean cache_size?"),
-        ("zzz", "it has algorithms, allow_unverified_email, audience, cache_size, "),
+        ("zzz", "it has algorithms, allow_unverified_email, audience, audience_claim, "),
     ],
 )
 def test_argument_that_from_issuer_does_not_have_is_told(name: str, hint: str) -> None:
