@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from .auth.issuer import RefreshPolicy, RequiredClaim, TokenPolicy, TrustedIssuer, TrustSettings
+    from .auth.issuer import RefreshPolicy, TrustedIssuer, TrustSettings
     from .auth.principal import Principal
+    from .auth.token_policy import RequiredClaim, TokenPolicy
     from .web.app import handlers
     from .web.bearer.auth import BearerAuth
     from .web.bearer.mixin import BearerAuthMixin, BearerRequestHandler, requires
@@ -24,8 +25,8 @@ _HOMES = {
     "BearerRequestHandler": "web.bearer.mixin",
     "Principal": "auth.principal",
     "RefreshPolicy": "auth.issuer",
-    "RequiredClaim": "auth.issuer",
-    "TokenPolicy": "auth.issuer",
+    "RequiredClaim": "auth.token_policy",
+    "TokenPolicy": "auth.token_policy",
     "TrustSettings": "auth.issuer",
     "TrustedIssuer": "auth.issuer",
     "handlers": "web.app",

@@ -13,13 +13,9 @@ from pathlib import Path
 from typing import Any, TypedDict, Unpack
 from urllib.parse import urlsplit
 
-from .auth.issuer import (
-    RefreshPolicy,
-    TokenPolicy,
-    TrustedIssuer,
-    TrustSettings,
-)
+from .auth.issuer import RefreshPolicy, TrustedIssuer, TrustSettings
 from .auth.issuer_urls import is_loopback_host
+from .auth.token_policy import TokenPolicy
 from .errors import ConfigurationError
 from .networks import Network
 from .user_names import find_user_fault

@@ -23,7 +23,8 @@ from ..errors import (
 )
 from ..user_names import MAX_NAME_LENGTH, find_name_fault
 from .claim_path import find_claim
-from .issuer import RequiredClaim, TokenPolicy, TrustedIssuer
+from .issuer import TrustedIssuer
+from .token_policy import RequiredClaim, TokenPolicy
 
 #: The last second of the year 9999: larger numbers are milliseconds or overflows.
 _LAST_SECOND = 253402300799

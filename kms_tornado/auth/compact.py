@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from .. import strict_json
 from ..errors import MalformedToken
-from .issuer import normalise_algorithm, normalise_type
+from .token_policy import normalise_algorithm, normalise_type
 
 # Why this is parsed by hand
 #

@@ -25,8 +25,9 @@ from .claims import (
 )
 from .compact import UnverifiedToken, parse_token
 from .groups import build_groups
-from .issuer import TokenPolicy, TrustedIssuer, TrustSettings
+from .issuer import TrustedIssuer, TrustSettings
 from .keyset import KeySet
+from .token_policy import TokenPolicy
 from .verifier import TokenVerifier, check_signature, find_keys
 
 _MAX_SHOWN = 200  # characters of a value

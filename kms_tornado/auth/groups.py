@@ -10,7 +10,8 @@ from ..errors import TooManyGroups
 from ..user_names import GROUP_PREFIX, find_name_fault
 from .claim_path import find_claim
 from .claims import UnverifiedClaims
-from .issuer import TokenPolicy, TrustedIssuer
+from .issuer import TrustedIssuer
+from .token_policy import TokenPolicy
 
 #: Of one user. Every read of an object that others granted compares its grants with all of them.
 MAX_GROUPS = 256

@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from .. import lenient_json
 from ..errors import MalformedToken
 from .compact import MAX_KID_LENGTH, decode_segment
-from .issuer import normalise_algorithm
 from .signature import PublicKey, list_algorithms
+from .token_policy import normalise_algorithm
 
 RSA_BITS = (2048, 8192)  # below: factored in practice; above: a verification costs milliseconds
 MAX_PEM_LENGTH = 64 * 1024  # of characters; a certificate has a few thousand

@@ -10,7 +10,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from ..auth.issuer import RefreshPolicy, TokenPolicy, TrustedIssuer, TrustSettings
+from ..auth.issuer import RefreshPolicy, TrustedIssuer, TrustSettings
+from ..auth.token_policy import TokenPolicy
 from ..errors import ConfigurationError
 from ..settings import InconsistentSettings, ServiceSettings, Settings
 from .option_value import Faults, OptionValue

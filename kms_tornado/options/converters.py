@@ -10,7 +10,8 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from ..auth.claim_path import check_claim_path
-from ..auth.issuer import RequiredClaim, TokenPolicy, TrustedIssuer
+from ..auth.issuer import TrustedIssuer
+from ..auth.token_policy import RequiredClaim, TokenPolicy
 from ..errors import ConfigurationError
 from ..user_names import find_user_fault
 from ..wording import quote

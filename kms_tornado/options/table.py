@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..auth.issuer import ALGORITHMS
+from ..auth.token_policy import ALGORITHMS
 from ..networks import parse_network
 from ..settings import CRYPTO_POLICIES, LOG_FORMATS, LOG_LEVELS, Secret, parse_public_url
 from ..wording import find_closest

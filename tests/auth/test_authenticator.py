@@ -10,17 +10,12 @@ from typing import Any
 import pytest
 
 from kms_tornado.auth.authenticator import Authenticator
-from kms_tornado.auth.issuer import (
-    RefreshPolicy,
-    RequiredClaim,
-    TokenPolicy,
-    TrustedIssuer,
-    TrustSettings,
-)
+from kms_tornado.auth.issuer import RefreshPolicy, TrustedIssuer, TrustSettings
 from kms_tornado.auth.key_cache import KeyCache
 from kms_tornado.auth.key_source import LoadedKeys
 from kms_tornado.auth.keyset import KeySet
 from kms_tornado.auth.principal import Principal
+from kms_tornado.auth.token_policy import RequiredClaim, TokenPolicy
 from kms_tornado.errors import (
     AlgorithmNotAllowed,
     AuthenticationError,

@@ -19,7 +19,8 @@ from kms_tornado.auth.claims import (
     parse_name,
     parse_numeric_date,
 )
-from kms_tornado.auth.issuer import RequiredClaim, TokenPolicy, TrustedIssuer
+from kms_tornado.auth.issuer import TrustedIssuer
+from kms_tornado.auth.token_policy import RequiredClaim, TokenPolicy
 from kms_tornado.errors import (
     AuthenticationError,
     ConfigurationError,

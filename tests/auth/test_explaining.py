@@ -20,8 +20,9 @@ from kms_tornado.auth.explaining import (
     list_counting_claims,
     show,
 )
-from kms_tornado.auth.issuer import RequiredClaim, TrustedIssuer, TrustSettings
+from kms_tornado.auth.issuer import TrustedIssuer, TrustSettings
 from kms_tornado.auth.keyset import KeySet
+from kms_tornado.auth.token_policy import RequiredClaim
 from kms_tornado.auth.verifier import TokenVerifier
 from kms_tornado.errors import AuthenticationError, KMSError, UnknownKey
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from kms_tornado.auth.groups import MAX_GROUPS, build_groups
-from kms_tornado.auth.issuer import TokenPolicy, TrustedIssuer
+from kms_tornado.auth.issuer import TrustedIssuer
+from kms_tornado.auth.token_policy import TokenPolicy
 from kms_tornado.errors import ConfigurationError, TooManyGroups
 
 ISSUER = TrustedIssuer("https://issuer.example/")

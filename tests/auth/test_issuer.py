@@ -6,14 +6,8 @@ from typing import Any
 
 import pytest
 
-from kms_tornado.auth.issuer import (
-    RefreshPolicy,
-    RequiredClaim,
-    TokenPolicy,
-    TrustedIssuer,
-    TrustSettings,
-    default_jwks_uri,
-)
+from kms_tornado.auth.issuer import RefreshPolicy, TrustedIssuer, TrustSettings, default_jwks_uri
+from kms_tornado.auth.token_policy import RequiredClaim, TokenPolicy
 from kms_tornado.errors import ConfigurationError
 
 GOOD_URLS = [

@@ -18,9 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kms_tornado.auth.compact import MAX_TOKEN_LENGTH
-from kms_tornado.auth.issuer import RequiredClaim, TrustedIssuer
+from kms_tornado.auth.issuer import TrustedIssuer
 from kms_tornado.auth.jwk import key_from_jwk
 from kms_tornado.auth.keyset import KeySet
+from kms_tornado.auth.token_policy import RequiredClaim
 from kms_tornado.errors import (
     AlgorithmNotAllowed,
     AuthenticationError,

@@ -12,11 +12,12 @@ from jose import jwt as jose_jwt
 
 from kms_tornado.auth.authenticator import Authenticator
 from kms_tornado.auth.compact import decode_segment
-from kms_tornado.auth.issuer import RefreshPolicy, TokenPolicy, TrustedIssuer, TrustSettings
+from kms_tornado.auth.issuer import RefreshPolicy, TrustedIssuer, TrustSettings
 from kms_tornado.auth.jwk import key_from_jwk
 from kms_tornado.auth.key_cache import KeyCache
 from kms_tornado.auth.key_source import LoadedKeys
 from kms_tornado.auth.keyset import KeySet
+from kms_tornado.auth.token_policy import TokenPolicy
 from kms_tornado.auth.verifier import TokenVerifier
 from tests.bench.ratios import best_of, print_table
 from tests.keys import compact, jwk, private_key

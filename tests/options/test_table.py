@@ -8,13 +8,8 @@ import tomllib
 from itertools import pairwise
 from pathlib import Path
 
-from kms_tornado.auth.issuer import (
-    ALGORITHMS,
-    RefreshPolicy,
-    TokenPolicy,
-    TrustedIssuer,
-    TrustSettings,
-)
+from kms_tornado.auth.issuer import RefreshPolicy, TrustedIssuer, TrustSettings
+from kms_tornado.auth.token_policy import ALGORITHMS, TokenPolicy
 from kms_tornado.options import OPTIONS, parse
 from kms_tornado.settings import ServiceSettings, Settings
 

@@ -14,8 +14,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from tornado.web import Application
 
 from kms_tornado import BearerAuth, __version__
-from kms_tornado.auth.issuer import RequiredClaim
 from kms_tornado.auth.no_auth import InsecureNoAuth
+from kms_tornado.auth.token_policy import RequiredClaim
 from kms_tornado.kmip.tables import OPERATION_TAGS
 from kms_tornado.service.catalogue import CATALOGUE, select_operations
 from kms_tornado.web.app import METRICS_ROUTE, ROUTES, handlers

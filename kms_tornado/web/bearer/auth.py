@@ -11,13 +11,7 @@ from typing import Self, Unpack
 from ...auth.authenticator import Authenticator
 from ...auth.bearer import is_compact, parse_authorization
 from ...auth.credentials import Credentials
-from ...auth.issuer import (
-    RefreshPolicy,
-    TokenPolicyArguments,
-    TrustedIssuer,
-    TrustSettings,
-    make_token_policy,
-)
+from ...auth.issuer import RefreshPolicy, TrustedIssuer, TrustSettings
 from ...auth.kept_keys import KeptKeys
 from ...auth.key_cache import KeyCache
 from ...auth.key_source import KeySource
@@ -25,6 +19,7 @@ from ...auth.key_status import KeyStatus
 from ...auth.principal import Principal
 from ...auth.request_auth import AuthStatistics
 from ...auth.signature import check_backend
+from ...auth.token_policy import TokenPolicyArguments, make_token_policy
 from ...errors import AuthenticationError
 from ...redaction import mask_logs
 from .arguments import check_argument_names

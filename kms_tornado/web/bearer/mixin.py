@@ -17,9 +17,9 @@ from tornado.web import Finish, OutputTransform, RequestHandler
 from ...auth.bearer import has_bearer_scheme
 from ...auth.claims import has_claim
 from ...auth.credentials import Credentials
-from ...auth.issuer import RequiredClaim
 from ...auth.principal import Principal
 from ...auth.request_auth import RequestAuth
+from ...auth.token_policy import RequiredClaim
 from ...errors import AuthenticationError, InsufficientScope, MissingToken
 from .refusals import Hooks, end_failed, refuse, send_past_hooks
 

@@ -10,7 +10,8 @@ import pytest
 from tornado.web import Application, RequestHandler
 
 from kms_tornado import BearerAuth, BearerRequestHandler, RequiredClaim, handlers, requires
-from kms_tornado.auth.issuer import TokenPolicy, TrustedIssuer, TrustSettings
+from kms_tornado.auth.issuer import TrustedIssuer, TrustSettings
+from kms_tornado.auth.token_policy import TokenPolicy
 
 from ...support import running
 
