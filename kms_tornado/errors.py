@@ -280,6 +280,18 @@ class InvalidAttributeValue(KMIPError):
     reason = "Invalid Attribute Value"
 
 
+class InvalidDataType(KMIPError):
+    """The attribute is of a type that cannot be adjusted in the way that is asked for."""
+
+    reason = "Invalid Data Type"
+
+
+class NumericRange(KMIPError):
+    """The adjusted number would not fit into its type."""
+
+    reason = "Numeric Range"
+
+
 class AttributeReadOnly(KMIPError):
     """Only the server sets the attribute, or it can no longer be changed."""
 
@@ -315,7 +327,7 @@ class NotQuantumSafe(KMIPError):
 
 
 class UsageLimitExceeded(KMIPError):
-    """Check found fewer units left of the key's Usage Limits than the client intends to use."""
+    """Fewer units are left of the key's Usage Limits than the client intends to use, or asks for."""
 
     reason = "Usage Limit Exceeded"
 

@@ -56,6 +56,10 @@ def number(tag: str, value: int) -> Item:
     return {"tag": tag, "type": "Integer", "value": value}
 
 
+def long_number(tag: str, value: int) -> Item:
+    return {"tag": tag, "type": "LongInteger", "value": f"0x{value % 2**64:016X}"}
+
+
 def flag(tag: str, value: bool) -> Item:
     return {"tag": tag, "type": "Boolean", "value": value}
 

@@ -31,6 +31,7 @@ from .kms import (
     flag,
     import_items,
     key_object,
+    long_number,
     message,
     name,
     number,
@@ -211,6 +212,14 @@ REQUESTS: dict[Operation, list[list[Item]]] = {
     Operation.LOCATE: [[]],
     Operation.CHECK: [[uid("key")]],
     Operation.OBTAIN_LEASE: [[uid("key")]],
+    Operation.GET_USAGE_ALLOCATION: [[uid("key"), long_number("UsageLimitsCount", 1)]],
+    Operation.ADJUST_ATTRIBUTE: [
+        [
+            uid("key"),
+            name("AttributeReference", "RotateInterval"),
+            name("AdjustmentType", "Increment"),
+        ]
+    ],
     Operation.RE_KEY: [[uid("key")]],
     Operation.RE_KEY_KEY_PAIR: [[text("PrivateKeyUniqueIdentifier", "p")]],
     Operation.ACTIVATE: [[uid("key")]],

@@ -71,6 +71,9 @@ ROWS: Mapping[Operation, Row] = {
     Operation.MODIFY_ATTRIBUTE: Row(p.ModifyAttributeRequest, p.ModifyAttributeResponse, _never),
     Operation.DELETE_ATTRIBUTE: Row(p.DeleteAttributeRequest, p.DeleteAttributeResponse, _never),
     Operation.OBTAIN_LEASE: Row(p.ObtainLeaseRequest, p.ObtainLeaseResponse, _always),
+    Operation.GET_USAGE_ALLOCATION: Row(
+        p.GetUsageAllocationRequest, p.GetUsageAllocationResponse, _never
+    ),
     Operation.ACTIVATE: Row(p.ActivateRequest, p.ActivateResponse, _never),
     Operation.REVOKE: Row(p.RevokeRequest, p.RevokeResponse, _names_one_object),
     Operation.DESTROY: Row(p.DestroyRequest, p.DestroyResponse, _leaves_object),
@@ -91,6 +94,7 @@ ROWS: Mapping[Operation, Row] = {
     Operation.IMPORT: Row(p.ImportRequest, p.ImportResponse, _replaces),
     Operation.EXPORT: Row(p.ExportRequest, p.ExportResponse, _always),
     Operation.LOG: Row(p.LogRequest, p.LogResponse, _never),
+    Operation.ADJUST_ATTRIBUTE: Row(p.AdjustAttributeRequest, p.AdjustAttributeResponse, _never),
     Operation.SET_ATTRIBUTE: Row(p.SetAttributeRequest, p.SetAttributeResponse, _names_one_object),
     Operation.INTEROP: Row(p.InteropRequest, p.InteropResponse, _never),
 }

@@ -52,6 +52,21 @@ def check_use_dates(attributes: Attributes, use: Use, *, now: int) -> None:
         raise WrongKeyLifecycleState("the object's Protect Stop Date has passed")
 
 
+def limit_lease(lease_time_s: int, attributes: Attributes, *, now: int) -> int:
+    """The lease in seconds, ending at the latest when a use of the object is known to end.
+
+    lease_time_s: its usual length; 0 means that the object may be used without any limit (KMIP 2.1 §6.1.35),
+    and so is never returned for an object with an end ahead.
+    """
+    ends = [attributes.protect_stop_date, attributes.deactivation_date]
+    ahead = [end - now for end in ends if end is not None and not has_come(end, now)]
+    lengths = [length for length in (lease_time_s, *ahead) if length]
+    return min(_LONGEST_INTERVAL, *lengths) if lengths else 0
+
+
+#: An Interval has 32 bits.
+_LONGEST_INTERVAL = 2**32 - 1
+
 #: The years 1 to 9999, which ISO 8601 can write and every client can read.
 FIRST_DATE, LAST_DATE = -62_135_596_800, 253_402_300_799
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from ..errors import (
+    AttributeNotFound,
     IncompatibleCryptographicUsageMask,
     InvalidAttributeValue,
     InvalidField,
@@ -40,6 +41,7 @@ PROTECTING = frozenset(
         CryptographicUsageMask.FPE_ENCRYPT,
     }
 )
+_PROTECTING_BITS = sum(PROTECTING)
 
 
 _A, _M, _O = CryptographicAlgorithm, CryptographicUsageMask, ObjectType
@@ -170,9 +172,36 @@ def check_usage_left(limits: UsageLimits | None) -> None:
 
 
 def check_units_left(limits: UsageLimits | None, units: int) -> None:
-    """Raises UsageLimitExceeded where fewer units are left than the client means to use."""
+    """Raises UsageLimitExceeded where fewer units are left than the client means to use.
+
+    Raises InvalidField for a negative number.
+    """
+    if units < 0:
+        raise InvalidField("UsageLimitsCount may not be negative")
     if limits is not None and units > remaining_units(limits):
         raise UsageLimitExceeded("the key's usage limit leaves less than that")
+
+
+def check_protects(target: ManagedObject) -> None:
+    """Raises IncompatibleCryptographicUsageMask where no use of the object applies protection."""
+    if not usage_mask_of(target) & (_PROTECTING_BITS | _UNRESTRICTED):
+        raise IncompatibleCryptographicUsageMask(
+            "the key's usage mask allows nothing that protects data, so there is nothing to allocate"
+        )
+
+
+def allocate_usage(limits: UsageLimits | None, units: int) -> UsageLimits:
+    """The limits after giving the client that many units, all of which count as used (KMIP 2.1 §6.1.23).
+
+    Raises AttributeNotFound for an object without limits, InvalidField for no units at all, and
+    UsageLimitExceeded where fewer are left.
+    """
+    if limits is None:
+        raise AttributeNotFound("the object has no UsageLimits, so its use needs no allocation")
+    if units < 1:
+        raise InvalidField("UsageLimitsCount must be at least 1")
+    check_units_left(limits, units)
+    return dataclasses.replace(limits, usage_limits_count=remaining_units(limits) - units)
 
 
 def consume_usage(limits: UsageLimits, size: int) -> UsageLimits:

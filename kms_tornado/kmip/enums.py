@@ -92,6 +92,12 @@ class Operation(IntEnum):
     PING = 59
 
 
+class AdjustmentType(IntEnum):
+    INCREMENT = 1
+    DECREMENT = 2
+    NEGATE = 3
+
+
 class CryptographicAlgorithm(IntEnum):
     DES = 1
     THREE_DES = 2

@@ -1,5 +1,5 @@
 """The attributes of an object, read and changed one by one: GetAttributes, GetAttributeList, AddAttribute,
-SetAttribute, ModifyAttribute and DeleteAttribute (KMIP 2.1 §6.1).
+SetAttribute, ModifyAttribute, AdjustAttribute and DeleteAttribute (KMIP 2.1 §6.1).
 
 `domain.attribute_changes` decides which changes of an attribute are allowed, and `attribute_rules` which of
 them are the owner's. This module fetches the
@@ -12,6 +12,7 @@ import dataclasses
 from typing import Any
 
 from ..domain.access import is_owner
+from ..domain.adjustment import adjust_attribute, adjust_vendor_attribute
 from ..domain.attribute_changes import (
     add_instance,
     delete_instances,
@@ -30,6 +31,8 @@ from ..kmip.enums import Operation
 from ..kmip.payloads import (
     AddAttributeRequest,
     AddAttributeResponse,
+    AdjustAttributeRequest,
+    AdjustAttributeResponse,
     AttributeReference,
     DeleteAttributeRequest,
     DeleteAttributeResponse,
@@ -144,6 +147,26 @@ async def modify_attribute(call: Call, request: ModifyAttributeRequest) -> Modif
     return ModifyAttributeResponse(unique_identifier=target.uid)
 
 
+async def adjust_attribute_value(
+    call: Call, request: AdjustAttributeRequest
+) -> AdjustAttributeResponse:
+    """Add to a number, subtract from it, or negate a value; an attribute that is not set counts as 0 or false."""
+    target = await call.fetch_for(request.unique_identifier, Use.CHANGE)
+    field, vendor = _find_referenced(request.attribute_reference)
+    # Before the value is looked at, which the caller may be unable to read: even a refusal would tell of it.
+    await _check_caller(call, target, field, None, vendor)
+    state = _state_of(call, target)
+    how = request.adjustment_type, request.adjustment_value
+    if vendor is None:
+        new = adjust_attribute(state.attributes, field, *how)
+    else:
+        name = request.attribute_reference.attribute_name
+        new = adjust_vendor_attribute(state.attributes, vendor, name, *how)
+    await _check_new(call, target, new)
+    await _write(call, target, set_instance(state, new))
+    return AdjustAttributeResponse(unique_identifier=target.uid)
+
+
 async def delete_attribute(call: Call, request: DeleteAttributeRequest) -> DeleteAttributeResponse:
     """Delete one value (CurrentAttribute), or all values of a name (AttributeReference)."""
     target = await call.fetch_for(request.unique_identifier, Use.CHANGE)
@@ -162,12 +185,17 @@ def _find_deleted(request: DeleteAttributeRequest) -> tuple[str, str | None]:
         return current.field, _vendor_of(current)
     if reference is None:
         raise MissingData("CurrentAttribute or AttributeReference is missing")
+    return _find_referenced(reference)
+
+
+def _find_referenced(reference: AttributeReference) -> tuple[str, str | None]:
+    """(field, vendor of a vendor attribute) of an attribute that is to be changed. Raises InvalidField."""
     if reference.vendor_identification is not None:
         return "vendor_attributes", reference.vendor_identification
     field = field_of_tag(Attributes, reference.attribute_name)
-    # Deleting the attributes of all vendors at once is hardly what a client means.
+    # Changing the attributes of all vendors at once is hardly what a client means.
     if field is None or field == "vendor_attributes":
-        raise InvalidField("AttributeReference names no attribute that could be deleted")
+        raise InvalidField("AttributeReference names no attribute that could be changed")
     return field, None
 
 

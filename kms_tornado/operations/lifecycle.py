@@ -1,14 +1,22 @@
-"""Activate, Check, Obtain Lease, Revoke and Destroy (KMIP 2.1 §6.1)."""
+"""Activate, Check, Obtain Lease, Get Usage Allocation, Revoke and Destroy (KMIP 2.1 §6.1)."""
 
 from __future__ import annotations
 
 import dataclasses
 
-from ..domain.dates import check_date_range, check_use_dates, has_come
+from ..domain.dates import check_date_range, check_use_dates, has_come, limit_lease
 from ..domain.lifecycle import Event, Use, check_state, next_state
-from ..domain.usage import PROTECTING, check_units_left, check_usage_mask, split_usage_mask
+from ..domain.managed_object import ManagedObject
+from ..domain.usage import (
+    PROTECTING,
+    allocate_usage,
+    check_protects,
+    check_units_left,
+    check_usage_mask,
+    split_usage_mask,
+)
 from ..errors import InvalidField, PermissionDenied, WrongKeyLifecycleState
-from ..kmip.enums import RevocationReasonCode, State
+from ..kmip.enums import ObjectType, RevocationReasonCode, State
 from ..kmip.payloads import (
     ActivateRequest,
     ActivateResponse,
@@ -16,6 +24,8 @@ from ..kmip.payloads import (
     CheckResponse,
     DestroyRequest,
     DestroyResponse,
+    GetUsageAllocationRequest,
+    GetUsageAllocationResponse,
     ObtainLeaseRequest,
     ObtainLeaseResponse,
     RevokeRequest,
@@ -26,6 +36,7 @@ from ..store.base import Remove, Replace
 from .common.call import Call
 from .common.object_attributes import check_revocation_message, lease_time_of
 
+_PROTECTING_TYPES = frozenset(ObjectType) - {ObjectType.OPAQUE_OBJECT}
 _COMPROMISES = frozenset({RevocationReasonCode.KEY_COMPROMISE, RevocationReasonCode.CA_COMPROMISE})
 
 
@@ -45,7 +56,7 @@ async def check(call: Call, request: CheckRequest) -> CheckResponse:
     """Check that the object may now be used as the client intends, without reserving any usage.
 
     Raises IncompatibleCryptographicUsageMask, UsageLimitExceeded, WrongKeyLifecycleState, and
-    PermissionDenied for a lease time above the object's.
+    PermissionDenied for a longer lease than `obtain_lease` would give.
     """
     target = await call.fetch_for(request.unique_identifier, Use.READ)
     attributes = target.attributes
@@ -55,8 +66,8 @@ async def check(call: Call, request: CheckRequest) -> CheckResponse:
         check_state(target.state, use)
         check_use_dates(attributes, use, now=call.now)
     check_units_left(attributes.usage_limits, request.usage_limits_count or 0)
-    lease_time = lease_time_of(target)
-    if request.lease_time is not None and request.lease_time > lease_time:
+    lease_time = _lease_time_now(call, target)
+    if lease_time and (request.lease_time or 0) > lease_time:
         raise PermissionDenied(f"a lease lasts {lease_time} seconds")
     return CheckResponse(unique_identifier=target.uid)
 
@@ -64,15 +75,39 @@ async def check(call: Call, request: CheckRequest) -> CheckResponse:
 async def obtain_lease(call: Call, request: ObtainLeaseRequest) -> ObtainLeaseResponse:
     """Tell for how long, and since when unchanged, the client may rely on what it knows of the object.
 
-    No lease is recorded: it binds the client alone, who asks for another one when it is over. A compromised
-    object has none, so that its users notice. Raises PermissionDenied for it, ObjectDestroyed.
+    No lease is recorded: it binds the client alone, who asks for another one when it is over. It is as long
+    as the attribute Lease Time says, or ends with a use whose end is known. A compromised object has none,
+    so that its users notice. Raises PermissionDenied for it, ObjectDestroyed.
     """
     target = await call.fetch_for(request.unique_identifier, Use.READ)
     if target.state is State.COMPROMISED:
         raise PermissionDenied("the object is Compromised: no lease is given for it")
     changed_at = target.attributes.last_change_date
     assert changed_at is not None  # every object has it from the start
-    return ObtainLeaseResponse(target.uid, lease_time_of(target), changed_at)
+    return ObtainLeaseResponse(target.uid, _lease_time_now(call, target), changed_at)
+
+
+def _lease_time_now(call: Call, target: ManagedObject) -> int:
+    return limit_lease(lease_time_of(target), target.attributes, now=call.now)
+
+
+async def get_usage_allocation(
+    call: Call, request: GetUsageAllocationRequest
+) -> GetUsageAllocationResponse:
+    """Take units off the object's Usage Limits for a client that applies the protection itself.
+
+    All of them count as used, and none come back. Raises WrongKeyLifecycleState where the object does not
+    protect now, IncompatibleCryptographicUsageMask where it never does, AttributeNotFound, InvalidField,
+    UsageLimitExceeded.
+    """
+    target = await call.fetch_for(request.unique_identifier, Use.PROTECT, types=_PROTECTING_TYPES)
+    check_use_dates(target.attributes, Use.PROTECT, now=call.now)
+    check_protects(target)
+    limits = allocate_usage(target.attributes.usage_limits, request.usage_limits_count)
+    attributes = target.attributes.replace(usage_limits=limits)
+    after = dataclasses.replace(target, attributes=attributes)
+    await call.commit(Replace(after, seen=target.generation))
+    return GetUsageAllocationResponse(target.uid)
 
 
 async def revoke(call: Call, request: RevokeRequest) -> RevokeResponse:

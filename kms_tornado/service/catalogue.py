@@ -143,6 +143,12 @@ CATALOGUE: Mapping[Operation, OperationRow] = MappingProxyType(
             p.ModifyAttributeResponse,
             ALL_OBJECT_TYPES,
         ),
+        Operation.ADJUST_ATTRIBUTE: OperationRow(
+            attributes.adjust_attribute_value,
+            p.AdjustAttributeRequest,
+            p.AdjustAttributeResponse,
+            ALL_OBJECT_TYPES,
+        ),
         Operation.DELETE_ATTRIBUTE: OperationRow(
             attributes.delete_attribute,
             p.DeleteAttributeRequest,
@@ -154,6 +160,12 @@ CATALOGUE: Mapping[Operation, OperationRow] = MappingProxyType(
         ),
         Operation.OBTAIN_LEASE: OperationRow(
             lifecycle.obtain_lease, p.ObtainLeaseRequest, p.ObtainLeaseResponse, ALL_OBJECT_TYPES
+        ),
+        Operation.GET_USAGE_ALLOCATION: OperationRow(
+            lifecycle.get_usage_allocation,
+            p.GetUsageAllocationRequest,
+            p.GetUsageAllocationResponse,
+            (_CERTIFICATE, _SYMMETRIC, _PUBLIC, _PRIVATE, _SECRET),
         ),
         Operation.ACTIVATE: OperationRow(
             lifecycle.activate, p.ActivateRequest, p.ActivateResponse, ALL_OBJECT_TYPES

@@ -13,7 +13,7 @@ from kms_tornado.client.performing import PerformAsynchronous, PerformBlocking
 from kms_tornado.kmip import payloads as p
 from kms_tornado.kmip.attribute_instance import AttributeInstance
 from kms_tornado.kmip.attributes import Attributes
-from kms_tornado.kmip.enums import DerivationMethod, ObjectType, Operation
+from kms_tornado.kmip.enums import AdjustmentType, DerivationMethod, ObjectType, Operation
 from kms_tornado.kmip.objects import OpaqueObject
 from kms_tornado.kmip.structures import CryptographicParameters, DerivationParameters
 from kms_tornado.service.catalogue import CATALOGUE
@@ -104,6 +104,12 @@ NOT_REPEATABLE = [
     p.AddAttributeRequest(COMMENT, "uid"),
     p.ModifyAttributeRequest(COMMENT, None, "uid"),
     p.DeleteAttributeRequest("uid", COMMENT),
+    p.GetUsageAllocationRequest("uid", usage_limits_count=1),
+    p.AdjustAttributeRequest(
+        "uid",
+        attribute_reference=p.AttributeReference("RotateInterval"),
+        adjustment_type=AdjustmentType.INCREMENT,
+    ),
     p.LogRequest("text"),
     p.InteropRequest(1),  # type: ignore[arg-type]
 ]

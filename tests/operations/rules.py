@@ -84,7 +84,16 @@ CHILDREN = {
     "GetAttributeList": ({"UniqueIdentifier"}, {"AttributeReference"}),
     "ObtainLease": ({"UniqueIdentifier", "LeaseTime", "LastChangeDate"}, set()),
     **dict.fromkeys(
-        ["AddAttribute", "SetAttribute", "ModifyAttribute", "DeleteAttribute", "Activate", "Check"],
+        [
+            "AddAttribute",
+            "SetAttribute",
+            "ModifyAttribute",
+            "DeleteAttribute",
+            "Activate",
+            "Check",
+            "AdjustAttribute",
+            "GetUsageAllocation",
+        ],
         ({"UniqueIdentifier"}, set()),
     ),
     "Query": (
@@ -119,6 +128,7 @@ REASONS = {
     "Not_Extractable", "Non_Unique_Name_Attribute", "Attribute_Read_Only",
     "Attribute_Single_Valued", "Multi_Valued_Attribute", "Attribute_Not_Found",
     "Attribute_Instance_Not_Found", "Usage_Limit_Exceeded",
+    "Invalid_Data_Type", "Numeric_Range",
 }  # fmt: skip
 
 #: A vendor's number that has no name (opaque data types) is written as a number.

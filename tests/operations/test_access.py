@@ -17,6 +17,7 @@ from ..kms import (
     date,
     flag,
     import_items,
+    long_number,
     name,
     number,
     octets,
@@ -40,6 +41,15 @@ ON_AN_OBJECT = {
     Operation.MODIFY_ATTRIBUTE: [[structure("NewAttribute", text("Comment", "y"))]],
     Operation.DELETE_ATTRIBUTE: [[name("AttributeReference", "Comment")]],
     Operation.OBTAIN_LEASE: [[]],
+    Operation.GET_USAGE_ALLOCATION: [[long_number("UsageLimitsCount", 1)]],
+    Operation.ADJUST_ATTRIBUTE: [
+        [
+            structure(
+                "AttributeReference", text("VendorIdentification", "x"), text("AttributeName", "n")
+            ),
+            name("AdjustmentType", "Increment"),
+        ]
+    ],
     Operation.CHECK: [[], [number("CryptographicUsageMask", 4)]],
     Operation.ACTIVATE: [[]],
     Operation.ENCRYPT: [[octets("Data", b"x")]],
@@ -183,6 +193,18 @@ def a_key_for(owner, operation, tags=()):
             structure(f"{half}KeyAttributes", *([tagged(*tags)] if tags else []), *more),
         )
         return pair[f"{half}KeyUniqueIdentifier"]
+    if operation == "GetUsageAllocation":
+        total = long_number("UsageLimitsTotal", 1000)
+        more.append(structure("UsageLimits", total, name("UsageLimitsUnit", "Object")))
+    if operation == "AdjustAttribute":
+        more.append(
+            structure(
+                "Attribute",
+                text("VendorIdentification", "x"),
+                text("AttributeName", "n"),
+                number("AttributeValue", 1),
+            )
+        )
     if operation == "Activate":
         more.append(date("ActivationDate", "2999-01-01T00:00:00Z"))
     key = owner.create(*more, tags=tags, mask=_MASKS.get(operation))

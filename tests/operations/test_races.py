@@ -14,6 +14,7 @@ from ..kms import (
     attributes,
     batch_item,
     import_items,
+    long_number,
     name,
     number,
     octets,
@@ -170,6 +171,41 @@ def test_no_limit_is_overspent(two, unit, each):
     found = reasons(answers)
     assert found["ok"] == 10, found
     assert set(found) <= {"ok", "Permission_Denied"}
+
+
+def test_no_limit_is_overspent_by_those_who_allocate_beside_those_who_encrypt(two):
+    alice = two[0].user()
+    total = {"tag": "UsageLimitsTotal", "type": "LongInteger", "value": "0x0000000000000064"}
+    key = alice.create(structure("UsageLimits", total, name("UsageLimitsUnit", "Byte")))
+    requests = [
+        (structure("Encrypt", uid(key), octets("Data", bytes(10))), 10),
+        (structure("GetUsageAllocation", uid(key), long_number("UsageLimitsCount", 7)), 7),
+    ]
+
+    def send(user, n):
+        body, units = requests[n // 2 % 2]  # of each on both servers
+        return [(user.send(body), units) for _ in "12345"]
+
+    answers = [answer for each in at_once(crowd(alice, two, 4), send) for answer in each]
+    assert set(reasons([answer for answer, _ in answers])) <= {
+        "ok", "Permission_Denied", "Usage_Limit_Exceeded",
+    }  # fmt: skip
+    given = sum(units for answer, units in answers if answer.status == 200)
+    told = alice.do("GetAttributes", uid(key), name("AttributeReference", "UsageLimits"))
+    left = int(told["Attributes", "UsageLimits", "UsageLimitsCount"], 16)
+    assert given == 100 - left
+    assert left < 10, "none was refused that there was enough for"
+
+
+def test_of_many_who_adjust_a_number_each_is_counted(two):
+    alice = two[0].user()
+    key = alice.create()
+    reference = name("AttributeReference", "RotateInterval")
+    up = structure("AdjustAttribute", uid(key), reference, name("AdjustmentType", "Increment"))
+    answers = at_once(crowd(alice, two), lambda user, n: [user.send(up) for _ in range(3)])
+    assert reasons([answer for each in answers for answer in each]) == {"ok": 24}
+    told = alice.do("GetAttributes", uid(key), reference)
+    assert told["Attributes", "RotateInterval"] == 24
 
 
 @pytest.mark.parametrize("option", ["Continue", "Stop", "Undo"])

@@ -279,6 +279,30 @@ def test_lease_of_the_length_that_the_attribute_tells_can_be_had(kms, state):
     assert lease == ObtainLeaseResponse(key, attributes.lease_time, attributes.last_change_date)
 
 
+@pytest.mark.parametrize(
+    ("dates", "clock", "lasts"),
+    [
+        pytest.param({"deactivation_date": 60}, 0, 60, id="until it is Deactivated"),
+        pytest.param({"deactivation_date": 60}, 59, 1, id="never without an end before it"),
+        pytest.param({"deactivation_date": 60}, 60, 3600, id="afterwards as usual"),
+        pytest.param({"deactivation_date": 4000}, 0, 3600, id="no longer than usual"),
+        pytest.param({"protect_stop_date": 30, "deactivation_date": 60}, 0, 30, id="the first end"),
+        pytest.param({"protect_stop_date": 30, "deactivation_date": 60}, 30, 30, id="the next one"),
+        pytest.param({"activation_date": 30}, 0, 3600, id="a beginning ends none"),
+    ],
+)
+def test_lease_ends_when_a_use_is_known_to_end(kms, dates, clock, lasts):
+    """A client that relies on the lease would else go on when the key may be used no more."""
+    key = kms.create(**{field: START + date for field, date in dates.items()})
+    kms.clock = START + clock
+    lease = kms.do(ALICE, Operation.OBTAIN_LEASE, ObtainLeaseRequest(key))
+    assert lease.lease_time == lasts
+    assert kms.known(key).lease_time == 3600, "the attribute is the usual length (§4.28)"
+    kms.do(ALICE, Operation.CHECK, CheckRequest(key, lease_time=lasts))
+    with pytest.raises(PermissionDenied):
+        kms.do(ALICE, Operation.CHECK, CheckRequest(key, lease_time=lasts + 1))
+
+
 def test_lease_tells_when_the_object_last_changed(kms):
     key = kms.create()
     kms.clock = START + 7

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from kms_tornado.errors import PermissionDenied
+from kms_tornado.errors import (
+    AttributeNotFound,
+    IncompatibleCryptographicUsageMask,
+    InvalidField,
+    ItemNotFound,
+    PermissionDenied,
+    UsageLimitExceeded,
+    WrongKeyLifecycleState,
+)
 from kms_tornado.kmip.attributes import Attributes
 from kms_tornado.kmip.enums import (
     BlockCipherMode,
@@ -19,10 +27,12 @@ from kms_tornado.kmip.enums import (
 from kms_tornado.kmip.enums import CryptographicUsageMask as Mask
 from kms_tornado.kmip.objects import EncryptionKeyInformation, KeyWrappingSpecification
 from kms_tornado.kmip.payloads import (
+    CheckRequest,
     CreateKeyPairRequest,
     DeriveKeyRequest,
     EncryptRequest,
     GetRequest,
+    GetUsageAllocationRequest,
     MACRequest,
     SignRequest,
 )
@@ -32,7 +42,7 @@ from kms_tornado.kmip.structures import (
     UsageLimits,
 )
 
-from .inside import ALICE, Inside
+from .inside import ALICE, BOB, START, Inside
 
 LIMIT = 100
 
@@ -243,3 +253,114 @@ def test_parts_of_a_mac_take_one_byte_each_at_least(kms):
     value = first.correlation_value
     kms.do(ALICE, Operation.MAC, MACRequest(key, correlation_value=value, final_indicator=True))
     assert left(kms, key) == LIMIT - 2
+
+
+# --- GetUsageAllocation (§6.1.23) ---------------------------------------------------------------
+
+
+def allocate(kms, key, units, user=ALICE):
+    request = GetUsageAllocationRequest(key, usage_limits_count=units)
+    return kms.do(user, Operation.GET_USAGE_ALLOCATION, request)
+
+
+def test_allocation_counts_as_used_beside_what_the_server_itself_protects(kms):
+    """As the OASIS case TC-51 has it, with an Encrypt between."""
+    key = limited(kms, Mask.ENCRYPT)
+    kms.do(ALICE, Operation.CHECK, CheckRequest(key, usage_limits_count=50))
+    assert allocate(kms, key, 50).unique_identifier == key
+    kms.encrypt(key, bytes(10))
+    assert left(kms, key) == 40
+    for ask in (
+        lambda: kms.do(ALICE, Operation.CHECK, CheckRequest(key, usage_limits_count=41)),
+        lambda: allocate(kms, key, 41),
+    ):
+        with pytest.raises(UsageLimitExceeded):
+            ask()
+    allocate(kms, key, 40)
+    with pytest.raises(PermissionDenied):
+        kms.encrypt(key, b"x")
+    with pytest.raises(UsageLimitExceeded):
+        allocate(kms, key, 1)
+    assert left(kms, key) == 0
+
+
+@pytest.mark.parametrize("unit", UsageLimitsUnit)
+def test_allocation_is_in_the_unit_of_the_limits(kms, unit):
+    key = kms.create(cryptographic_usage_mask=int(Mask.ENCRYPT), usage_limits=limits(9, unit))
+    allocate(kms, key, 8)
+    assert left(kms, key) == 1
+
+
+@pytest.mark.parametrize(
+    ("units", "error"),
+    [
+        (0, InvalidField),
+        (-1, InvalidField),
+        (-(2**63), InvalidField),
+        (LIMIT + 1, UsageLimitExceeded),
+        (2**63 - 1, UsageLimitExceeded),
+    ],
+)
+def test_allocation_of_nothing_of_less_or_of_too_much_is_refused(kms, units, error):
+    key = limited(kms, Mask.ENCRYPT)
+    with pytest.raises(error):
+        allocate(kms, key, units)
+    assert left(kms, key) == LIMIT
+
+
+def test_check_of_a_negative_count_is_refused(kms):
+    key = limited(kms, Mask.ENCRYPT)
+    with pytest.raises(InvalidField):
+        kms.do(ALICE, Operation.CHECK, CheckRequest(key, usage_limits_count=-1))
+
+
+def test_key_without_limits_or_that_never_protects_has_nothing_to_allocate(kms):
+    with pytest.raises(AttributeNotFound):
+        allocate(kms, kms.create(), 1)
+    key = limited(kms, Mask.DECRYPT | Mask.UNWRAP_KEY | Mask.DERIVE_KEY)
+    with pytest.raises(IncompatibleCryptographicUsageMask):
+        allocate(kms, key, 1)
+    assert left(kms, key) == LIMIT
+
+
+@pytest.mark.parametrize(
+    ("seconds", "is_given"),
+    [
+        pytest.param(0, False, id="Pre-Active"),
+        pytest.param(10, True, id="Active"),
+        pytest.param(15, False, id="after the Protect Stop Date"),
+        pytest.param(20, False, id="Deactivated"),
+    ],
+)
+def test_allocation_is_given_while_the_key_protects(kms, seconds, is_given):
+    key = kms.create(
+        cryptographic_usage_mask=int(Mask.ENCRYPT),
+        usage_limits=limits(),
+        activation_date=START + 10,
+        protect_stop_date=START + 15,
+        deactivation_date=START + 20,
+    )
+    kms.clock = START + seconds
+    if is_given:
+        allocate(kms, key, 1)
+    else:
+        with pytest.raises(WrongKeyLifecycleState):
+            allocate(kms, key, 1)
+    assert left(kms, key) == LIMIT - is_given
+
+
+def test_right_to_get_a_key_is_none_to_use_up_its_limits(kms):
+    key = limited(kms, Mask.ENCRYPT)
+    kms.grant(key, BOB, Operation.GET, Operation.CHECK, Operation.OBTAIN_LEASE)
+    with pytest.raises(ItemNotFound):
+        allocate(kms, key, 1, user=BOB)
+    kms.grant(key, BOB, Operation.GET_USAGE_ALLOCATION)
+    allocate(kms, key, 1, user=BOB)
+    assert left(kms, key) == LIMIT - 1
+
+
+def test_limits_stay_as_they_are_once_some_of_them_are_allocated(kms):
+    key = limited(kms, Mask.ENCRYPT)
+    allocate(kms, key, 1)
+    with pytest.raises(Exception, match="UsageLimits cannot change"):
+        kms.modify(key, "usage_limits", limits(10**6))

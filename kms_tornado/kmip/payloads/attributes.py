@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
-from ...errors import InvalidField
+from ...errors import InvalidDataType, InvalidField
 from ..attribute_instance import AttributeInstance, read_instance, write_instance
 from ..attributes import Attributes
+from ..enums import AdjustmentType
 from ..schema import Custom, Tag, from_node
 from ..tables import TAG_NAMES, TAG_NUMBERS
 from ..ttlv import ItemType, Node, structure
@@ -55,6 +56,27 @@ _References = Annotated[
     Custom(_read_reference, _write_reference),
 ]
 _Instance = Annotated[AttributeInstance, Custom(read_instance, write_instance)]
+
+
+_NUMBERS = frozenset(
+    {ItemType.INTEGER, ItemType.LONG_INTEGER, ItemType.BIG_INTEGER, ItemType.INTERVAL}
+)
+
+
+def _read_number(node: Node) -> int:
+    """KMIP does not say of which type an Adjustment Value is: any number is taken."""
+    if node.type not in _NUMBERS or not isinstance(node.value, int):
+        raise InvalidDataType(f"{node.tag} must be a number")
+    return node.value
+
+
+def _write_number(tag: str, number: int) -> Node:
+    bits = number.bit_length() + 1
+    fits = ItemType.INTEGER if bits <= 32 else ItemType.LONG_INTEGER
+    return Node(tag, fits if bits <= 64 else ItemType.BIG_INTEGER, number)
+
+
+_Number = Annotated[int, Custom(_read_number, _write_number)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,4 +153,19 @@ class DeleteAttributeRequest:
 
 @dataclass(frozen=True, slots=True)
 class DeleteAttributeResponse:
+    unique_identifier: str
+
+
+@dataclass(frozen=True, slots=True)
+class AdjustAttributeRequest:
+    """adjustment_value: None stands for 1. Negate takes none."""
+
+    unique_identifier: str | None = None
+    attribute_reference: _Reference = field(kw_only=True)
+    adjustment_type: AdjustmentType = field(kw_only=True)
+    adjustment_value: _Number | None = field(default=None, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class AdjustAttributeResponse:
     unique_identifier: str

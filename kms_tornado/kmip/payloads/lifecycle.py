@@ -35,6 +35,19 @@ class ObtainLeaseResponse:
 
 
 @dataclass(frozen=True, slots=True)
+class GetUsageAllocationRequest:
+    """usage_limits_count: how many units of the Usage Limits the client is going to use."""
+
+    unique_identifier: str | None = None
+    usage_limits_count: LongInteger = field(kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class GetUsageAllocationResponse:
+    unique_identifier: str
+
+
+@dataclass(frozen=True, slots=True)
 class CheckRequest:
     """What the client intends to do. usage_limits_count: in the unit of the limits. lease_time: in seconds."""
 
