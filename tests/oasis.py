@@ -1,4 +1,4 @@
-"""The mandatory cases of the KMIP 2.1 profiles, read from ../shared: XML to JSON TTLV.
+"""The cases of the KMIP profiles and of KMIP 1's test documents, read from ../shared: XML to JSON TTLV.
 
 Nothing of them is copied into the project: where the folder is absent CASES is empty.
 """
@@ -11,11 +11,18 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from kms_tornado.kmip.kmip1.names import TAGS
 from kms_tornado.kmip.tables import MASKS
 
 from .kms import Item
 
-CASES = sorted((Path(__file__).parents[2] / "shared/kmip/oasis-2.1").glob("*.xml"))
+_FOLDER = Path(__file__).parents[2] / "shared/kmip"
+
+#: The mandatory cases of the KMIP 2.1 profiles.
+CASES = sorted((_FOLDER / "oasis-2.1").glob("*.xml"))
+
+#: Those of KMIP 1.0, 1.2 and 1.4.
+KMIP1_CASES = sorted(_FOLDER.glob("oasis-1.[024]/*.xml"))
 
 #: What a case leaves open: $UNIQUE_IDENTIFIER_0, $NOW, $NOW-3600.
 VARIABLE = re.compile(r"\$([A-Z]+(?:_[A-Z0-9]+)*)([+-]\d+)?")
@@ -33,23 +40,38 @@ def read_messages(path: Path) -> list[Item]:
     return [element_to_json(element) for element in ET.parse(path).getroot()]
 
 
-def element_to_json(element: ET.Element) -> Item:
-    """XML as JSON TTLV, with variables left in."""
+def element_to_json(element: ET.Element, spelled_as: str | None = None) -> Item:
+    """XML as JSON TTLV, with variables left in.
+
+    spelled_as: the tag as whose value it is written, for an AttributeValue of KMIP 1.
+    """
     item_type = element.get("type", "Structure")
     if item_type == "Structure":
-        return {"tag": element.tag, "value": [element_to_json(child) for child in element]}
+        value_tag = _value_tag(element) if element.tag == "Attribute" else None
+        children = [
+            element_to_json(child, value_tag if child.tag == "AttributeValue" else None)
+            for child in element
+        ]
+        return {"tag": element.tag, "value": children}
     value: Any = element.get("value", "")
     if VARIABLE.fullmatch(value):
         pass
-    elif element.tag in MASKS:
-        value = "|".join(value.split())
+    elif (spelled_as or element.tag) in MASKS:
+        value = "|".join(value.split()) or 0
     elif item_type in {"Integer", "Interval", "LongInteger"}:
         value = int(value)
     elif item_type == "Boolean":
         value = value == "true"
     elif item_type == "BigInteger":
         value = f"0x{value}"
+    elif element.tag == "AttributeName":
+        value = " ".join(value.split())
     return {"tag": element.tag, "type": item_type, "value": value}
+
+
+def _value_tag(attribute: ET.Element) -> str | None:
+    name = attribute.find("AttributeName")
+    return None if name is None else TAGS.get(" ".join(name.get("value", "").split()))
 
 
 def with_stand_ins(item: Item) -> Item:

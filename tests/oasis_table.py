@@ -1,4 +1,4 @@
-"""``python -m tests.oasis_table [--database postgresql] [case …]``: case → result, per encoding."""
+"""``python -m tests.oasis_table [--version 1.2] [--database postgresql] [case …]``: case → result, per encoding."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .kms import User
-from .oasis import CASES
+from .oasis import CASES, KMIP1_CASES
 from .oasis_case import Differs, Send, owner_of, read_case, run_case
 from .test_oasis import ENCODINGS, serving
 
@@ -27,6 +27,7 @@ def result(path: Path, user: User, over: Callable[[User], Send]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
+    parser.add_argument("--version", choices=("1.0", "1.2", "1.4", "2.1"), default="2.1")
     parser.add_argument("cases", nargs="*", help="parts of names; all where there is none")
     wanted = parser.parse_args()
     results = []
@@ -34,7 +35,9 @@ def main() -> int:
         tempfile.TemporaryDirectory() as directory,
         serving(Path(directory), wanted.database) as kms,
     ):
-        for path in CASES:
+        for path in (*KMIP1_CASES, *CASES):
+            if not path.parent.name.endswith(wanted.version):
+                continue
             if wanted.cases and not any(each in path.stem for each in wanted.cases):
                 continue
             for encoding, over in ENCODINGS.items():

@@ -67,7 +67,7 @@ NOTES: Mapping[Operation, str] = {
     Operation.MODIFY_ATTRIBUTE: "Sensitive and Extractable can only be tightened",
     Operation.ADJUST_ATTRIBUTE: "numbers, intervals and Booleans that ModifyAttribute takes",
     Operation.DESTROY: "wipes the key, keeps the attributes; not while Active",
-    Operation.DISCOVER_VERSIONS: "2.1 and 2.0",
+    Operation.DISCOVER_VERSIONS: "1.0 to 1.4, 2.0 and 2.1",
     Operation.ENCRYPT: "symmetric: whole, or in parts by Correlation Value",
     Operation.DECRYPT: "as Encrypt",
     Operation.SIGN: "RSA PSS and PKCS#1 v1.5, ECDSA, EdDSA; whole, or in parts",

@@ -130,6 +130,37 @@ def delete_vendor_instance(state: AttributeState, vendor: str, name: str) -> Att
     return _remove(state, _VENDORS, others)
 
 
+# --- instances by number ------------------------------------------------------------------------
+
+
+def find_instance(
+    state: AttributeState, field: str, index: int, vendor_key: tuple[str, str] | None = None
+) -> AttributeInstance:
+    """The value that has this number among those of the attribute: the Attribute Index of KMIP 1, from 0 on.
+
+    vendor_key: (vendor, name) of a vendor attribute. Raises AttributeNotFound, AttributeInstanceNotFound.
+    """
+    values = getattr(state.attributes, field)
+    if not is_multi_instance(field):
+        values = () if values is None else (values,)
+    elif vendor_key is not None:
+        values = tuple(value for value in values if value.key == vendor_key)
+    if not values:
+        name = tag_of(Attributes, field) if vendor_key is None else vendor_key[1]
+        raise AttributeNotFound(f"the object has no {name}")
+    if index >= len(values):
+        raise AttributeInstanceNotFound(f"{tag_of(Attributes, field)} has no value number {index}")
+    return AttributeInstance(field, values[index])
+
+
+def index_of(attributes: Attributes, instance: AttributeInstance) -> int:
+    """The number by which `find_instance` finds it; 0 where its attribute has one value."""
+    if not is_multi_instance(instance.field) or instance.field == _VENDORS:
+        return 0
+    values: tuple[Any, ...] = getattr(attributes, instance.field)
+    return values.index(instance.value)
+
+
 # --- helpers ------------------------------------------------------------------------------------
 
 

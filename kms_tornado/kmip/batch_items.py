@@ -13,7 +13,8 @@ from typing import Annotated, Any, NamedTuple
 from ..errors import FeatureNotSupported, InvalidField, KMIPError, OperationNotSupported
 from .enums import Operation
 from .json_values import quote
-from .schema import Custom, Declared, EnumerationNumber, Tag, from_node
+from .kmip1.payloads import read_payload
+from .schema import Custom, Declared, EnumerationNumber, NotSent, Tag, from_node
 from .suggestions import UnknownOperation, suggest_value
 from .tables import OPERATION_TAGS
 from .ttlv import ItemType, Node, children_of
@@ -47,13 +48,17 @@ Payloads = Mapping[Operation, PayloadTypes]
 
 @dataclass(frozen=True, slots=True)
 class BatchItem:
-    """Its payload and its extensions are as they were sent."""
+    """Its payload is KMIP 2's, its extensions are as they were sent.
+
+    attribute_index: of KMIP 1, for operations on one value of an attribute.
+    """
 
     operation: EnumerationNumber
     request_payload: AnyNode
     unique_batch_item_id: bytes | None = None
     ephemeral: bool | None = None
     message_extensions: Annotated[tuple[AnyNode, ...], Tag("MessageExtension")] = ()
+    attribute_index: Annotated[int | None, NotSent()] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +92,19 @@ def read_batch_item(part: Node | Damaged, gate: VersionGate | None) -> BatchItem
         for extension in item.message_extensions:
             _is_critical(extension)
         if gate is not None:
-            gate.check_item(part)
+            item = _translate(item, gate)
+            gate.check_item(part, item.request_payload)
     except KMIPError as exc:
         return Damaged(children_of(part), exc)
     return item
+
+
+def _translate(item: BatchItem, gate: VersionGate) -> BatchItem:
+    """The item with the payload of KMIP 2 in place of one of KMIP 1."""
+    if not gate.version.is_kmip1:
+        return item
+    payload, index = read_payload(item.operation, item.request_payload, gate)
+    return dataclasses.replace(item, request_payload=payload, attribute_index=index)
 
 
 # --- extensions ---------------------------------------------------------------------------------
@@ -189,7 +203,11 @@ def _read_request(operation: Operation, item: BatchItem, payloads: Payloads) -> 
         raise _not_offered(operation)
     if item.ephemeral:
         raise FeatureNotSupported("Ephemeral is not supported")
-    return from_node(types.request, _without_placeholder(item.request_payload))
+    request = from_node(types.request, _without_placeholder(item.request_payload))
+    if item.attribute_index is None:
+        return request
+    changes: dict[str, Any] = {"attribute_index": item.attribute_index}
+    return dataclasses.replace(request, **changes)
 
 
 def _without_placeholder(payload: Node) -> Node:

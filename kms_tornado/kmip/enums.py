@@ -15,6 +15,7 @@ class ObjectType(IntEnum):
     PUBLIC_KEY = 3
     PRIVATE_KEY = 4
     SPLIT_KEY = 5
+    TEMPLATE = 6  # of KMIP 1; there is none here, but clients ask
     SECRET_DATA = 7
     OPAQUE_OBJECT = 8
     PGP_KEY = 9

@@ -17,6 +17,7 @@ from ..errors import InvalidField, InvalidMessage
 from . import long_json
 from .json_text import to_bytes, to_text
 from .json_values import READERS, WRITERS, quote
+from .kmip1.names import TAGS as KMIP1_TAGS
 from .suggestions import UnknownName, map_loosely, suggest_name, suggest_root, suggest_tag
 from .tables import ENUMERATIONS, MASKS, TAG_SPELLINGS, find_tag, is_vendor_tag
 from .ttlv import MAX_DEPTH, MAX_ITEMS, TYPE_NAMES, Dialect, ItemType, Node, new_node, structure
@@ -190,8 +191,12 @@ def _parse_structure(tag: str, items: Any, is_plain: bool) -> Node | list[Node]:
     if not isinstance(items, list):
         raise InvalidMessage(f"the value of {tag} must be an array of items")
     children: list[Node] = []
+    value_tag = _find_value_tag(items) if tag == "Attribute" and not is_plain else None
     for item in items:
-        node = _parse_item(item, is_plain)
+        if value_tag is None:
+            node = _parse_item(item, is_plain)
+        else:
+            node = _parse_named_value(item, value_tag)
         if isinstance(node, Node):
             children.append(node)
         else:
@@ -207,6 +212,31 @@ def _parse_structure(tag: str, items: Any, is_plain: bool) -> Node | list[Node]:
     if tag in _OBJECT_HOLDERS:
         children = _name_object(children)
     return new_node(Node, (tag, _STRUCTURE, tuple(children)))
+
+
+def _find_value_tag(items: list[Any]) -> str | None:
+    """The tag that the AttributeName of KMIP 1 stands for; None for a vendor's attribute and a custom one."""
+    by_tag = {item["tag"]: item.get("value") for item in items if _has_known_tag(item)}
+    name = by_tag.get("AttributeName")
+    return (
+        KMIP1_TAGS.get(name)
+        if isinstance(name, str) and "VendorIdentification" not in by_tag
+        else None
+    )
+
+
+def _has_known_tag(item: Any) -> bool:
+    return isinstance(item, dict) and isinstance(item.get("tag"), str)
+
+
+def _parse_named_value(item: Any, value_tag: str) -> Node | list[Node]:
+    """A field of an Attribute of KMIP 1. Its value is written as that of the attribute's own tag."""
+    if not _has_known_tag(item) or item["tag"] != "AttributeValue":
+        return _parse_item(item)
+    node = _parse_item({**item, "tag": value_tag})
+    if not isinstance(node, Node):
+        raise InvalidField("an AttributeValue holds an array")
+    return node._replace(tag="AttributeValue")
 
 
 def _name_object(children: list[Node]) -> list[Node]:
@@ -242,7 +272,11 @@ def format(node: Node, dialect: Dialect) -> bytes:  # noqa: A001 - the pair of p
 def _format_oasis(node: Node) -> dict[str, Any]:
     tag, item_type, value = node
     if isinstance(value, tuple):
-        return {"tag": tag, "type": "Structure", "value": [_format_oasis(child) for child in value]}
+        if tag == "Attribute":
+            items = _format_attribute(value, _format_oasis)
+        else:
+            items = [_format_oasis(child) for child in value]
+        return {"tag": tag, "type": "Structure", "value": items}
     if item_type is _ENUMERATION:
         return _oasis_enumeration(node)
     type_name, write = _OASIS_WRITERS[item_type]
@@ -251,8 +285,28 @@ def _format_oasis(node: Node) -> dict[str, Any]:
 
 def _format_untyped(node: Node) -> dict[str, Any]:
     if isinstance(node.value, tuple):
-        return {"tag": node.tag, "value": [_format_untyped(child) for child in node.value]}
+        if node.tag == "Attribute":
+            items = _format_attribute(node.value, _format_untyped)
+        else:
+            items = [_format_untyped(child) for child in node.value]
+        return {"tag": node.tag, "value": items}
     return _format_oasis(node)
+
+
+def _format_attribute(
+    children: tuple[Node, ...], format_item: Callable[[Node], dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """The fields of an Attribute; in KMIP 1, its value is written as that of the attribute's own tag."""
+    name = children[0].value if children and children[0].tag == "AttributeName" else None
+    value_tag = KMIP1_TAGS.get(name) if isinstance(name, str) else None
+    if value_tag is None:
+        return [format_item(child) for child in children]
+    return [
+        {**format_item(child._replace(tag=value_tag)), "tag": child.tag}
+        if child.tag == "AttributeValue"
+        else format_item(child)
+        for child in children
+    ]
 
 
 _OASIS_WRITERS = WRITERS[Dialect.OASIS]

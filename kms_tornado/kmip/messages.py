@@ -6,6 +6,7 @@ A bare operation is a root node with the operation's tag. `requests` reads a Req
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from .schema import Declared, from_node, to_node
 from .suggestions import suggest_root
 from .tables import OPERATION_TAGS
 from .ttlv import Dialect, Node
+from .versions import DEFAULT_VERSION, ProtocolVersion, choose_answer_version
 
 _OPERATIONS: Mapping[str, Operation] = {
     OPERATION_TAGS[operation]: operation for operation in Operation
@@ -69,15 +71,33 @@ def parse_binary_message(octets: bytes, payloads: Payloads) -> RequestMessage:
     try:
         root = binary_codec.parse(octets)
     except KMIPError as exc:
+        version = find_version(octets)
         try:
             binary_codec.check_frame(octets, "RequestMessage")
         except InvalidMessage:
-            return refuse_message(InvalidMessage(str(exc)), Dialect.BINARY)
-        return _read_damaged(open_binary(octets), Dialect.BINARY, payloads)
+            return refuse_message(InvalidMessage(str(exc)), Dialect.BINARY, version)
+        return _read_damaged(open_binary(octets), Dialect.BINARY, payloads, version)
     if root.tag != "RequestMessage":
         error = InvalidMessage(f"a RequestMessage is expected here, not {root.tag}")
         return refuse_message(error, Dialect.BINARY)
     return read_message(root, Dialect.BINARY, payloads)
+
+
+def find_version(octets: bytes) -> ProtocolVersion:
+    """The version to answer in to a message that cannot be read, if it at least begins as one does."""
+    start = _VERSION_START.match(octets)
+    if start is None:
+        return DEFAULT_VERSION
+    major, minor = (int.from_bytes(number, "big") for number in start.groups())
+    return choose_answer_version(ProtocolVersion(major, minor))
+
+
+#: RequestMessage, RequestHeader and ProtocolVersion, structures of any length, and the two Integers in it.
+_VERSION_START = re.compile(
+    rb"\x42\x00\x78\x01.{4}\x42\x00\x77\x01.{4}\x42\x00\x69\x01.{4}"
+    rb"\x42\x00\x6a\x02.{4}(.{4}).{4}\x42\x00\x6b\x02.{4}(.{4})",
+    re.DOTALL,
+)
 
 
 def format_bare_response(
@@ -99,12 +119,20 @@ def _read_message_tree(tree: object, dialect: Dialect, payloads: Payloads) -> Re
     return read_message(root, dialect, payloads)
 
 
-def _read_damaged(root: Encoded, dialect: Dialect, payloads: Payloads) -> RequestMessage:
-    """A message that could not be parsed as a whole: its damaged items, or all of it, are refused."""
+def _read_damaged(
+    root: Encoded,
+    dialect: Dialect,
+    payloads: Payloads,
+    version: ProtocolVersion = DEFAULT_VERSION,
+) -> RequestMessage:
+    """A message that could not be parsed as a whole: its damaged items, or all of it, are refused.
+
+    version: to answer in where its header cannot be read.
+    """
     try:
         parts = salvage_message(root)
     except KMIPError as exc:
-        return refuse_message(InvalidMessage(str(exc)), dialect)
+        return refuse_message(InvalidMessage(str(exc)), dialect, version)
     return read_parts(parts, dialect, payloads)
 
 

@@ -33,15 +33,15 @@ from .batch_items import (
 )
 from .enums import BatchErrorContinuationOption
 from .schema import DateTime, EnumerationNumber, Tag, from_node
-from .ttlv import Dialect, Node, children_of
+from .ttlv import Dialect, ItemType, Node, children_of
 from .version_gate import GATES, VersionGate
-from .versions import DEFAULT_VERSION, ProtocolVersion, check_supported
+from .versions import DEFAULT_VERSION, ProtocolVersion, check_supported, choose_answer_version
 
 #: A message occupies one connection and one turn in the queue; a client with more items sends another message.
 MAX_BATCH_ITEMS = 100
 
-#: A failing item does not stop the others, as with the published servers (docs/dialects.md, "Batches").
-#: The default of KMIP 2.1 §9 itself is Stop.
+#: In KMIP 2, a failing item does not stop the others, as with the published servers (docs/dialects.md, "Batches").
+#: The default of KMIP 2.1 §9 itself is Stop, as it is in KMIP 1.
 DEFAULT_OPTION = BatchErrorContinuationOption.CONTINUE
 
 _MANDATORY = 1  # Asynchronous Indicator, §11.3
@@ -129,7 +129,9 @@ def read_parts(parts: MessageParts, dialect: Dialect, payloads: Payloads) -> Req
     """As `read_message`, of a message whose parts were parsed one by one."""
     version = DEFAULT_VERSION
     try:
-        version = _read_version(parts.header)
+        asked = _read_version(parts.header)
+        version = choose_answer_version(asked)
+        check_supported(asked)
         gate = GATES[version]
         header = _read_header(parts.header, gate)
         _check_header(header, parts.number_of_items)
@@ -158,12 +160,10 @@ def _split_message(root: Node) -> MessageParts:
 
 
 def _read_version(header: Node | Damaged) -> ProtocolVersion:
-    """The version is read before all other fields, because they may differ by version."""
+    """Read before all other fields, because they may differ by version. It may be an unsupported one."""
     for child in header.fields if isinstance(header, Damaged) else children_of(header):
         if child.tag == "ProtocolVersion":
-            version = from_node(ProtocolVersion, child)
-            check_supported(version)
-            return version
+            return from_node(ProtocolVersion, child)
     if isinstance(header, Damaged):
         raise header.error
     raise InvalidMessage("ProtocolVersion is missing in RequestHeader")
@@ -172,9 +172,34 @@ def _read_version(header: Node | Damaged) -> ProtocolVersion:
 def _read_header(header: Node | Damaged, gate: VersionGate | None) -> RequestHeader:
     if isinstance(header, Damaged):
         raise header.error
-    if gate is not None:
-        gate.check("RequestHeader", header)
+    if gate is None:
+        return from_node(RequestHeader, header)
+    if gate.version.is_kmip1:
+        header = _translate_header(header)
+    gate.check("RequestHeader", header)
     return from_node(RequestHeader, header)
+
+
+def _translate_header(header: Node) -> Node:
+    """The header of KMIP 1 as KMIP 2 has it.
+
+    AsynchronousIndicator is a Boolean there, and true only allows what this server never does. The first item that
+    fails stops the message, unless the header says otherwise.
+    """
+    fields = {child.tag: child for child in (_STOP, *children_of(header))}
+    indicator = fields.get("AsynchronousIndicator")
+    is_allowed = indicator is not None and indicator.type is ItemType.BOOLEAN
+    kept = [child for child in children_of(header) if not (is_allowed and child is indicator)]
+    if fields[_STOP.tag] is _STOP:
+        kept.append(_STOP)
+    return header._replace(value=tuple(kept))
+
+
+_STOP = Node(
+    "BatchErrorContinuationOption",
+    ItemType.ENUMERATION,
+    int(BatchErrorContinuationOption.STOP),
+)
 
 
 def _check_header(header: RequestHeader, number_of_items: int) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from ..errors import KMIPError
 from .batch_items import RequestItem
 from .enums import Operation, ResultReason, ResultStatus
+from .kmip1.payloads import write_payload
 from .requests import RequestMessage
 from .schema import Declared, to_node
 from .tables import ENUMERATIONS, loosen
@@ -72,7 +73,10 @@ def render_success(item: RequestItem, response: Declared, gate: VersionGate | No
     """Raises FeatureNotSupported where the version of the message has no words for the answer."""
     payload = to_node(response, "ResponsePayload")
     if gate is not None and item.operation is not None:
-        payload = gate.restrict_payload(item.operation, payload, type(response))
+        if gate.version.is_kmip1:
+            payload = write_payload(item.operation, payload, response, gate)
+        else:
+            payload = gate.restrict_payload(item.operation, payload, type(response))
     return _render_item(item, ResultStatus.SUCCESS, payload)
 
 

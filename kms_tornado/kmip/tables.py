@@ -24,7 +24,28 @@ ADDITIONS: Mapping[str, Mapping[str, int]] = {
     "PKCS_11ReturnCode": {"OK": 0},
     "BlockCipherMode": {"CosmianNISTKeyWrap": 0x80000001, "GCMSIV": 0x80000002},
     "OpaqueDataType": {"Unknown": 0x80000001},
+    "ObjectType": {"Template": 6},  # of KMIP 1, refused by name
     "ResultReason": {"Illegal Operation": 0x0B},
+    # Of KMIP 1, which KMIP 2 dropped.
+    "Tag": {
+        "Attribute Index": 0x420009,
+        "Certificate Identifier": 0x420014,
+        "Certificate Issuer": 0x420015,
+        "Certificate Issuer Alternative Name": 0x420016,
+        "Certificate Issuer Distinguished Name": 0x420017,
+        "Certificate Subject": 0x42001A,
+        "Certificate Subject Alternative Name": 0x42001B,
+        "Certificate Subject Distinguished Name": 0x42001C,
+        "Common Template-Attribute": 0x42001F,
+        "Custom Attribute": 0x42002D,
+        "Issuer": 0x42003B,
+        "Operation Policy Name": 0x42005D,
+        "Private Key Template-Attribute": 0x420065,
+        "Public Key Template-Attribute": 0x42006E,
+        "Serial Number": 0x420087,
+        "Template": 0x420090,
+        "Template-Attribute": 0x420091,
+    },
 }
 
 #: Further spellings in loose form that `loosen` does not derive from any other.

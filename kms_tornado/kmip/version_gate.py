@@ -24,10 +24,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ..errors import FeatureNotSupported, InvalidField, OperationNotSupported
+from .attributes import Attributes
 from .required_fields import ATTRIBUTE_SETS, Required, collect_required
 from .schema import Declared
 from .tables import ENUMERATIONS, OPERATION_TAGS, SHARED_ENUMERATIONS, TAG_NUMBERS
-from .ttlv import TYPE_NAMES, ItemType, Node, Value, children_of
+from .ttlv import TYPE_NAMES, ItemType, Node, Value, children_of, structure
 from .versions import HISTORY, Changes, ProtocolVersion, Vocabulary
 
 _ENUMERATION, _INTEGER = ItemType.ENUMERATION, ItemType.INTEGER
@@ -58,16 +59,18 @@ class VersionGate:
 
     # --- requests -------------------------------------------------------------------------------
 
-    def check_item(self, item: Node) -> None:
-        """Check a batch item of a request. Raises OperationNotSupported and InvalidField."""
+    def check_item(self, item: Node, payload: Node) -> None:
+        """Check a batch item of a request. Raises OperationNotSupported and InvalidField.
+
+        payload: its own, or for KMIP 1 what that is in KMIP 2.
+        """
         operation = _operation_of(item)
         if ("Operation", operation) in self.refused.values:
             name = OPERATION_TAGS[operation]
             raise OperationNotSupported(f"KMIP {self.version} has no operation {name}{_WAY_OUT}")
         for child in children_of(item):
             self._check_child("BatchItem", child)
-            if child.tag == "RequestPayload":
-                self.check(OPERATION_TAGS.get(operation, child.tag), child)
+        self.check(OPERATION_TAGS.get(operation, payload.tag), payload)
 
     def check(self, name: str, node: Node) -> None:
         """Raises InvalidField for what the version lacks. name: of the structure, as in `Vocabulary.fields`."""
@@ -106,6 +109,12 @@ class VersionGate:
     def restrict(self, name: str, node: Node) -> Node:
         """The structure without the parts that the version lacks. name: as for `check`."""
         return self._restrict(name, node, {})
+
+    def restrict_attribute(self, attribute: Node) -> Node | None:
+        """An attribute, as it stands in Attributes; None where the version lacks it or its value."""
+        whole = structure("Attributes", attribute)
+        shown = children_of(self._restrict("Attributes", whole, _REQUIRED_OF_ATTRIBUTES))
+        return shown[0] if shown else None
 
     def restrict_payload(self, operation: int, payload: Node, cls: type[Declared]) -> Node:
         """As `restrict`, for the payload of an answer, which is declared by the class.
@@ -197,6 +206,8 @@ class VersionGate:
             self._check_whole(child)
 
 
+_REQUIRED_OF_ATTRIBUTES = collect_required(Attributes, "Attributes")
+
 _WAY_OUT = ": leave it out, or send the message in a newer version"
 
 
@@ -230,14 +241,14 @@ def make_gate(
     """The gate of a version; None where it lacks nothing, so that its messages need no check."""
     absent, early = Vocabulary(), Vocabulary()
     stand_ins: dict[tuple[str, int], int] = {}
-    rows = sorted(history.items(), key=lambda row: _order(row[0]))
+    rows = sorted(history.items(), key=lambda row: row[0])
     for changed_in, changes in reversed(rows):
-        if _order(changed_in) > _order(version):
+        if changed_in > version:
             absent = (absent | changes.added) - changes.removed
             early |= changes.taken_early
             stand_ins |= changes.stand_ins
     for changed_in, changes in rows:
-        if _order(changed_in) <= _order(version):
+        if changed_in <= version:
             absent = (absent - changes.added) | changes.removed
     if absent == Vocabulary():
         return None
@@ -249,10 +260,6 @@ def make_gate(
         dict(_resolve(stand_ins, absent)),
         frozenset(_tags_concerned(complete)),
     )
-
-
-def _order(version: ProtocolVersion) -> tuple[int, int]:
-    return version.protocol_version_major, version.protocol_version_minor
 
 
 def _complete(words: Vocabulary) -> Vocabulary:

@@ -3,7 +3,8 @@
 The declarations of the other modules are KMIP 2.1's; `HISTORY` says how the other versions differ from
 it, and is the only place that does. `version_gate` makes from it what stands between a message and the
 declarations, in both directions: neither a request of KMIP 2.0 nor its answer may hold anything that
-came with 2.1. A bare operation has no version and passes no gate.
+came with 2.1. A bare operation has no version and passes no gate. What has another shape in KMIP 1 is
+translated by `kmip1`.
 
 To add a version, put it at its place in HISTORY with its `Changes` against the version before it. From
 then on the server speaks it: it is accepted in requests, listed by Discover Versions and named in the
@@ -13,78 +14,14 @@ declared first, and is then `removed` in the row of the version that dropped it.
 
 from __future__ import annotations
 
-import dataclasses
-import operator
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from ..errors import UnsupportedProtocolVersion
 from .enums import Operation, ResultReason
-from .ttlv import ItemType
-
-
-@dataclass(frozen=True, slots=True)
-class ProtocolVersion:
-    protocol_version_major: int
-    protocol_version_minor: int
-
-    def __str__(self) -> str:
-        return f"{self.protocol_version_major}.{self.protocol_version_minor}"
-
-
-@dataclass(frozen=True, slots=True)
-class Vocabulary:
-    """Parts of KMIP's language.
-
-    attributes: tags, where attributes stand and where a reference names them. Elsewhere the same tag may
-    be older: Key Format Type is in every key block and an attribute since 2.0 only.
-    tags: wherever they stand, and whatever is in them.
-    fields: (tag of the structure, tag of the field). A field of an operation's payload is spelled by the
-    tag of the operation: ("Encrypt", "Data") in the request, ("EncryptResponse", "Data") in the answer.
-    values: (name of the enumeration, number), for every tag that holds such values.
-    bits: (tag of the mask, one bit). item_types: of any item.
-    """
-
-    attributes: frozenset[str] = frozenset()
-    tags: frozenset[str] = frozenset()
-    fields: frozenset[tuple[str, str]] = frozenset()
-    values: frozenset[tuple[str, int]] = frozenset()
-    bits: frozenset[tuple[str, int]] = frozenset()
-    item_types: frozenset[ItemType] = frozenset()
-
-    def __or__(self, other: Vocabulary) -> Vocabulary:
-        return self._combine(other, operator.or_)
-
-    def __sub__(self, other: Vocabulary) -> Vocabulary:
-        return self._combine(other, operator.sub)
-
-    def _combine(self, other: Vocabulary, combine: Callable[[Any, Any], Any]) -> Vocabulary:
-        names = [part.name for part in dataclasses.fields(self)]
-        return Vocabulary(*(combine(getattr(self, name), getattr(other, name)) for name in names))
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """How a version differs from the one before it. All but `removed` tell what first appears in it.
-
-    taken_early: what of `added` is nevertheless accepted in requests of earlier versions, because
-    clients send it; the answers to them are without it all the same.
-    stand_ins: for values among `added` that no answer can do without, what earlier versions get in their
-    place: (name of the enumeration, number) → number. If that is too new as well, its own row tells more.
-    """
-
-    added: Vocabulary = field(default_factory=Vocabulary)
-    removed: Vocabulary = field(default_factory=Vocabulary)
-    taken_early: Vocabulary = field(default_factory=Vocabulary)
-    stand_ins: Mapping[tuple[str, int], int] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """Raises ValueError for a result reason without which a refusal could not be answered."""
-        reasons = {value for value in self.added.values if value[0] == "ResultReason"}
-        if reasons - self.stand_ins.keys():
-            raise ValueError("a result reason needs a stand-in for the versions that lack it")
-
+from .kmip1.history import CHANGES_IN_2_0, KMIP1
+from .vocabulary import Changes as Changes
+from .vocabulary import ProtocolVersion as ProtocolVersion
+from .vocabulary import Vocabulary as Vocabulary
 
 # KMIP 2.1, against kmip-spec-v2.0-os. Everything that the server declares was compared, and what PyKMIP 0.11,
 # whose newest version is 2.0, knows. The two versions are equal in object types, usage masks, Query
@@ -138,7 +75,8 @@ _REASONS_OF_2_1 = {
 #: Each version that the server speaks and what it changed, oldest first. KMIP 2.1 §9 has every server
 #: speak all versions of its own major version.
 HISTORY: Mapping[ProtocolVersion, Changes] = {
-    ProtocolVersion(2, 0): Changes(),
+    **KMIP1,
+    ProtocolVersion(2, 0): CHANGES_IN_2_0,
     ProtocolVersion(2, 1): Changes(
         added=Vocabulary(
             attributes=_ROTATION,
@@ -170,12 +108,29 @@ def check_supported(version: ProtocolVersion) -> None:
         raise UnsupportedProtocolVersion(f"this server speaks KMIP {format_versions()}")
 
 
+def choose_answer_version(version: ProtocolVersion) -> ProtocolVersion:
+    """The version to answer in: this one, else the newest of its major version, else DEFAULT_VERSION.
+
+    A client of KMIP 1 may be unable to read even a refusal of KMIP 2.
+    """
+    if version in HISTORY:
+        return version
+    major = version.protocol_version_major
+    peers = (other for other in SUPPORTED_VERSIONS if other.protocol_version_major == major)
+    return next(peers, DEFAULT_VERSION)
+
+
 def format_versions() -> str:
-    """``2.1 and 2.0``: the supported versions for people to read."""
+    """``2.1, 2.0, 1.4 and 1.3``: the supported versions for people to read."""
     *others, last = map(str, SUPPORTED_VERSIONS)
     return f"{', '.join(others)} and {last}" if others else last
 
 
 def select_versions(offered: Sequence[ProtocolVersion]) -> tuple[ProtocolVersion, ...]:
-    """The supported versions among those that a client offers, newest first; all where it offers none."""
-    return tuple(version for version in SUPPORTED_VERSIONS if not offered or version in offered)
+    """The supported ones among the versions that a client offers, in its order; all where it offers none.
+
+    Clients take the first one, and offer what they prefer first.
+    """
+    if not offered:
+        return tuple(SUPPORTED_VERSIONS)
+    return tuple(version for version in dict.fromkeys(offered) if version in HISTORY)

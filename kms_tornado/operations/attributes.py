@@ -17,10 +17,12 @@ from ..domain.attribute_changes import (
     add_instance,
     delete_instances,
     delete_vendor_instance,
+    find_instance,
+    index_of,
     modify_instance,
     set_instance,
 )
-from ..domain.attribute_rules import AttributeState, check_grantee, is_set
+from ..domain.attribute_rules import AttributeState, check_grantee, is_multi_instance, is_set
 from ..domain.dates import apply_dates
 from ..domain.lifecycle import Use
 from ..domain.managed_object import ManagedObject
@@ -124,8 +126,10 @@ async def add_attribute(call: Call, request: AddAttributeRequest) -> AddAttribut
     """Add a value. `add_instance` refuses a second one of a single-valued attribute."""
     target = await call.fetch_for(request.unique_identifier, Use.CHANGE)
     await _check_new(call, target, request.new_attribute)
-    await _write(call, target, add_instance(_state_of(call, target), request.new_attribute))
-    return AddAttributeResponse(unique_identifier=target.uid)
+    after = add_instance(_state_of(call, target), request.new_attribute)
+    await _write(call, target, after)
+    new = request.new_attribute
+    return AddAttributeResponse(target.uid, new, index_of(after, new))
 
 
 async def set_attribute(call: Call, request: SetAttributeRequest) -> SetAttributeResponse:
@@ -140,11 +144,14 @@ async def modify_attribute(call: Call, request: ModifyAttributeRequest) -> Modif
     """Replace an existing value."""
     target = await call.fetch_for(request.unique_identifier, Use.CHANGE)
     await _check_new(call, target, request.new_attribute)
-    after = modify_instance(
-        _state_of(call, target), request.new_attribute, request.current_attribute
-    )
+    state, new = _state_of(call, target), request.new_attribute
+    current = request.current_attribute
+    if request.attribute_index is not None and is_multi_instance(new.field):
+        key = new.value.key if new.field == "vendor_attributes" else None
+        current = find_instance(state, new.field, request.attribute_index, key)
+    after = modify_instance(state, new, current)
     await _write(call, target, after)
-    return ModifyAttributeResponse(unique_identifier=target.uid)
+    return ModifyAttributeResponse(target.uid, new, index_of(after, new))
 
 
 async def adjust_attribute_value(
@@ -168,12 +175,31 @@ async def adjust_attribute_value(
 
 
 async def delete_attribute(call: Call, request: DeleteAttributeRequest) -> DeleteAttributeResponse:
-    """Delete one value (CurrentAttribute), or all values of a name (AttributeReference)."""
+    """Delete one value (CurrentAttribute, or in KMIP 1 its index), or all values of a name (AttributeReference)."""
     target = await call.fetch_for(request.unique_identifier, Use.CHANGE)
     field, vendor = _find_deleted(request)
     await _check_caller(call, target, field, None, vendor)
-    await _write(call, target, _delete(_state_of(call, target), request, field, vendor))
-    return DeleteAttributeResponse(unique_identifier=target.uid)
+    state = _state_of(call, target)
+    if request.attribute_index is None:
+        await _write(call, target, _delete(state, request, field, vendor))
+        return DeleteAttributeResponse(unique_identifier=target.uid)
+    return await _delete_by_index(call, target, request, field, request.attribute_index)
+
+
+async def _delete_by_index(
+    call: Call, target: ManagedObject, request: DeleteAttributeRequest, field: str, index: int
+) -> DeleteAttributeResponse:
+    """Delete one value. It is in the answer, if the caller may read it."""
+    state, reference = _state_of(call, target), request.attribute_reference
+    key = None
+    if reference is not None and reference.vendor_identification is not None:
+        key = reference.vendor_identification, reference.attribute_name
+    deleted = find_instance(state, field, index, key)
+    await _write(call, target, delete_instances(state, field, deleted.value))
+    may_read = is_owner(call.principal, target) or await call.is_allowed(
+        target, Operation.GET_ATTRIBUTES
+    )
+    return DeleteAttributeResponse(target.uid, deleted if may_read else None, index)
 
 
 def _find_deleted(request: DeleteAttributeRequest) -> tuple[str, str | None]:

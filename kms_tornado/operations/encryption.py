@@ -87,11 +87,12 @@ async def _encrypt_symmetric(
     encrypted = await run_maybe_offloaded(call, len(data) + len(plan.aad), work)
     # A caller's nonce that was used before is refused here, and the ciphertext made with it is dropped.
     await call.consume_usage(target, len(data) + len(plan.aad), *nonce)
+    ciphertext, tag = _place_tag(call, encrypted.ciphertext, encrypted.tag)
     return EncryptResponse(
         unique_identifier=target.uid,
-        data=encrypted.ciphertext,
+        data=ciphertext,
         iv_counter_nonce=plan.returned_iv,
-        authenticated_encryption_tag=encrypted.tag,
+        authenticated_encryption_tag=tag,
     )
 
 
@@ -100,10 +101,27 @@ async def _decrypt_symmetric(
 ) -> DecryptResponse:
     target = key.target
     plan = await _plan_decryption(call, target, request)
-    tag = request.authenticated_encryption_tag
+    data, tag = _find_tag(call, plan, data, request.authenticated_encryption_tag)
     work = partial(ciphers.decrypt, plan.suite, key.open(), data, plan.aad, plan.iv, tag)
     plaintext = await run_maybe_offloaded(call, len(data) + len(plan.aad), work)
     return DecryptResponse(unique_identifier=target.uid, data=plaintext)
+
+
+def _place_tag(call: Call, ciphertext: bytes, tag: bytes | None) -> tuple[bytes, bytes | None]:
+    """(data, tag) as the client expects them in the answer."""
+    if tag is not None and call.client.has_tag_behind_data:
+        return ciphertext + tag, None
+    return ciphertext, tag
+
+
+def _find_tag(
+    call: Call, plan: DecryptionPlan, data: bytes, tag: bytes | None
+) -> tuple[bytes, bytes | None]:
+    """(ciphertext, tag) of the request. Too short data has none, and fails as one with a wrong tag does."""
+    length = plan.suite.tag_bytes
+    if tag is None and call.client.has_tag_behind_data and 0 < length <= len(data):
+        return data[:-length], data[-length:]
+    return data, tag
 
 
 async def _plan_encryption(
@@ -187,9 +205,10 @@ async def _encrypt_part(
             correlation_value=call.streams.keep(stream, now=call.now),
         )
     rest, tag = stream.computation.finish()
+    ciphertext, tag = _place_tag(call, ciphertext + rest, tag)
     return EncryptResponse(
         unique_identifier=target.uid,
-        data=ciphertext + rest,
+        data=ciphertext,
         authenticated_encryption_tag=tag,
     )
 

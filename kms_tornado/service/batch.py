@@ -54,6 +54,7 @@ from ..kmip.long_answers import LONG_ITEM, replace_by_written, write_item
 from ..kmip.requests import RequestMessage
 from ..kmip.tables import OPERATION_TAGS
 from ..kmip.ttlv import Node, encoded_length
+from ..operations.common.client_profile import choose_message_profile
 from ..operations.common.transaction import Transaction
 from ..store.base import Conflict, Refused
 from .item_records import ItemRecorder
@@ -166,6 +167,7 @@ class _BatchRun:
         self.principal = principal
         self.items = message.items
         self.gate = message.gate
+        self.client = choose_message_profile(message.version)
         self.dialect = message.dialect
         self.hold = hold
         self.option = message.header.batch_error_continuation_option
@@ -289,6 +291,7 @@ class _BatchRun:
                 item.operation,
                 request,
                 transaction,
+                client=self.client,
                 entry=self.recorder.begin(position),
             )
             node, length, sent_length = await self._render(item, response)

@@ -20,6 +20,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
+import dataclasses
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, TypeVar
@@ -96,6 +98,12 @@ class Service:
             settings,
             CryptoPolicy(settings.crypto_policy),
         )
+
+    def with_crypto_policy(self, policy: CryptoPolicy) -> Service:
+        """The same service, with all that it shares between requests, under another crypto policy."""
+        other = copy.copy(self)
+        other._context = dataclasses.replace(self._context, crypto_policy=policy)
+        return other
 
     async def execute(
         self, principal: Principal, operation: Operation, request: Any, origin: Origin | None = None

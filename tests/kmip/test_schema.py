@@ -100,9 +100,9 @@ def test_fields_are_written_in_the_order_of_declaration_and_none_is_left_out():
             id="integer as enumeration",
         ),
         pytest.param(
-            [UID, Node("ObjectType", ItemType.ENUMERATION, 6)],
+            [UID, Node("ObjectType", ItemType.ENUMERATION, 11)],
             InvalidField,
-            "ObjectType has no value 6",
+            "ObjectType has no value 11",
             id="reserved value",
         ),
         pytest.param(

@@ -16,6 +16,7 @@ from kms_tornado.kmip.versions import (
     ProtocolVersion,
     Vocabulary,
     check_supported,
+    choose_answer_version,
     format_versions,
     select_versions,
 )
@@ -26,7 +27,7 @@ V20, V21 = ProtocolVersion(2, 0), ProtocolVersion(2, 1)
 
 
 def test_newest_version_is_preferred():
-    assert SUPPORTED_VERSIONS == (V21, V20)
+    assert [*map(str, SUPPORTED_VERSIONS)] == ["2.1", "2.0", "1.4", "1.3", "1.2", "1.1", "1.0"]
 
 
 @pytest.mark.parametrize("supported", SUPPORTED_VERSIONS, ids=str)
@@ -35,23 +36,39 @@ def test_supported_version_passes(supported):
 
 
 @pytest.mark.parametrize(
-    "unsupported", [ProtocolVersion(1, 4), ProtocolVersion(2, 2), ProtocolVersion(3, 0)], ids=str
+    "unsupported", [ProtocolVersion(1, 5), ProtocolVersion(2, 2), ProtocolVersion(3, 0)], ids=str
 )
 def test_unsupported_version_is_answered_with_those_to_try(unsupported):
     with pytest.raises(
-        errors.UnsupportedProtocolVersion, match=r"this server speaks KMIP 2\.1 and 2\.0"
+        errors.UnsupportedProtocolVersion,
+        match=r"this server speaks KMIP 2\.1, 2\.0, 1\.4, .* and 1\.0",
     ):
         check_supported(unsupported)
-    assert format_versions() == "2.1 and 2.0"
+    assert format_versions() == "2.1, 2.0, 1.4, 1.3, 1.2, 1.1 and 1.0"
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered"),
+    [
+        pytest.param((1, 2), (1, 2), id="one of ours"),
+        pytest.param((1, 7), (1, 4), id="the newest of its major version"),
+        pytest.param((2, 9), (2, 1), id="the newest of all"),
+        pytest.param((3, 0), (2, 1), id="no such major version"),
+        pytest.param((0, 0), (2, 1), id="none"),
+    ],
+)
+def test_refusal_is_in_a_version_that_the_client_may_know(asked, answered):
+    assert choose_answer_version(ProtocolVersion(*asked)) == ProtocolVersion(*answered)
 
 
 @pytest.mark.parametrize(
     ("offered", "selected"),
     [
-        pytest.param((), (V21, V20), id="none: all of ours"),
-        pytest.param((V20, V21), (V21, V20), id="in our order"),
-        pytest.param((ProtocolVersion(1, 4), V20), (V20,), id="what both speak"),
-        pytest.param((ProtocolVersion(1, 4),), (), id="nothing in common"),
+        pytest.param((), tuple(SUPPORTED_VERSIONS), id="none: all of ours"),
+        pytest.param((V20, V21), (V20, V21), id="in the client's order"),
+        pytest.param((V20, V21, V20), (V20, V21), id="each once"),
+        pytest.param((ProtocolVersion(3, 0), V20), (V20,), id="what both speak"),
+        pytest.param((ProtocolVersion(3, 0),), (), id="nothing in common"),
     ],
 )
 def test_discovery_selects_what_both_sides_speak(offered, selected):

@@ -77,11 +77,15 @@ def version(major, minor):
 @pytest.mark.parametrize(
     ("asked", "found"),
     [
-        pytest.param([], [(2, 1), (2, 0)], id="all"),
+        pytest.param(
+            [], [(2, 1), (2, 0), (1, 4), (1, 3), (1, 2), (1, 1), (1, 0)], id="all, the newest first"
+        ),
         pytest.param([version(2, 1)], [(2, 1)], id="ours"),
-        pytest.param([version(3, 0), version(2, 1), version(1, 4)], [(2, 1)], id="among others"),
+        pytest.param(
+            [version(3, 0), version(1, 4), version(2, 1)], [(1, 4), (2, 1)], id="among others"
+        ),
         pytest.param([version(2, 0)], [(2, 0)], id="an older one"),
-        pytest.param([version(1, 4), version(2, 2)], [], id="others"),
+        pytest.param([version(1, 5), version(2, 2)], [], id="others"),
     ],
 )
 def test_versions_of_both_sides_are_discovered(alice, asked, found):

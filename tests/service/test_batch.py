@@ -197,9 +197,9 @@ CREDENTIAL = structure(
 @pytest.mark.parametrize(
     ("header", "reason"),
     [
-        pytest.param([version(1, 4)], "UnsupportedProtocolVersion", id="KMIP 1.4"),
-        pytest.param([version(1, 0), flag("AsynchronousIndicator", False)],
-                     "UnsupportedProtocolVersion", id="KMIP 1.0 with a field of its own"),
+        pytest.param([version(1, 5)], "InvalidMessage", id="KMIP 1.5, in the words of 1.4"),
+        pytest.param([version(3, 0), flag("AsynchronousIndicator", False)],
+                     "UnsupportedProtocolVersion", id="KMIP 3.0 with a field of its own"),
         pytest.param([version(2, 2)], "UnsupportedProtocolVersion", id="KMIP 2.2"),
         pytest.param([version(3, 0)], "UnsupportedProtocolVersion", id="KMIP 3.0"),
         pytest.param([version(-1, 0)], "UnsupportedProtocolVersion", id="negative version"),
@@ -242,11 +242,12 @@ def test_header_is_understood(alice, header):
 
 
 @pytest.mark.parametrize(
-    ("asked", "answered"), [((2, 0), 0), ((2, 1), 1), ((1, 4), 1), ((3, 0), 1)]
+    ("asked", "answered"),
+    [((2, 0), (2, 0)), ((2, 1), (2, 1)), ((1, 1), (1, 1)), ((1, 5), (1, 4)), ((3, 0), (2, 1))],
 )
 def test_answer_has_the_request_s_version_or_the_one_it_is_written_in(alice, asked, answered):
     body = json.loads(alice.send(message(QUERY, header=[version(*asked)])).body)
-    assert body["value"][0]["value"][0] == version(2, answered)
+    assert body["value"][0]["value"][0] == version(*answered)
 
 
 @pytest.mark.parametrize("count", [0, 2, 255, -1, -(2**31), 2**31 - 1])
@@ -651,7 +652,7 @@ def test_every_operation_of_a_batch_has_its_line_in_the_access_log(kms, alice):
 
 def test_refused_message_has_one_line(kms, alice):
     before = kms.log.count("operation=none result=Unsupported_Protocol_Version")
-    alice.ask(create(), create(), header=[version(1, 4)])
+    alice.ask(create(), create(), header=[version(3, 0)])
     alice.locate()
     assert kms.log.count("operation=none result=Unsupported_Protocol_Version") == before + 1
 

@@ -33,7 +33,7 @@ class Scripted:
         self.attempts = 0
         self.loop_turns = LoopTurns()
 
-    async def attempt(self, principal, operation, request, objects, entry):
+    async def attempt(self, principal, operation, request, objects, *, client, entry):
         self.attempts += 1
         step = self.script.pop(0) if self.script else None
         if step is SETTLES:

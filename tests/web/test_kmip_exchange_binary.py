@@ -79,7 +79,7 @@ def test_answer_has_the_version_of_the_request(alice, minor):
 
 
 def test_other_version_is_refused_in_binary(alice):
-    _, failed = ask(alice, batch_item("Query"), header=[version(1, 2)])
+    _, failed = ask(alice, batch_item("Query"), header=[version(3, 0)])
     assert failed["ResultReason"] == "UnsupportedProtocolVersion"
 
 

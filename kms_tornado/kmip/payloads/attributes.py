@@ -9,7 +9,7 @@ from ...errors import InvalidDataType, InvalidField
 from ..attribute_instance import AttributeInstance, read_instance, write_instance
 from ..attributes import Attributes
 from ..enums import AdjustmentType
-from ..schema import Custom, Tag, from_node
+from ..schema import Custom, NotSent, Tag, from_node
 from ..tables import TAG_NAMES, TAG_NUMBERS
 from ..ttlv import ItemType, Node, structure
 
@@ -56,6 +56,8 @@ _References = Annotated[
     Custom(_read_reference, _write_reference),
 ]
 _Instance = Annotated[AttributeInstance, Custom(read_instance, write_instance)]
+_Changed = Annotated[AttributeInstance | None, NotSent()]
+_Index = Annotated[int | None, NotSent()]
 
 
 _NUMBERS = frozenset(
@@ -112,7 +114,11 @@ class AddAttributeRequest:
 
 @dataclass(frozen=True, slots=True)
 class AddAttributeResponse:
+    """changed_attribute, attribute_index: the new value and its number, for the answer of KMIP 1."""
+
     unique_identifier: str
+    changed_attribute: _Changed = None
+    attribute_index: _Index = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,30 +136,46 @@ class SetAttributeResponse:
 
 @dataclass(frozen=True, slots=True)
 class ModifyAttributeRequest:
-    """current_attribute: the instance to change, where there is more than one."""
+    """current_attribute: the instance to change, where there is more than one.
+
+    attribute_index: in KMIP 1, its number among the values of the attribute.
+    """
 
     new_attribute: _Instance
     current_attribute: _Instance | None = None
     unique_identifier: str | None = None
+    attribute_index: _Index = None
 
 
 @dataclass(frozen=True, slots=True)
 class ModifyAttributeResponse:
+    """changed_attribute, attribute_index: the new value and its number, for the answer of KMIP 1."""
+
     unique_identifier: str
+    changed_attribute: _Changed = None
+    attribute_index: _Index = None
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteAttributeRequest:
-    """current_attribute: the instance to delete. attribute_reference: deletes every instance instead."""
+    """current_attribute: the instance to delete. attribute_reference: deletes every instance instead.
+
+    attribute_index: in KMIP 1, the number of the one instance to delete, of those of the reference.
+    """
 
     unique_identifier: str | None = None
     current_attribute: _Instance | None = None
     attribute_reference: _Reference | None = None
+    attribute_index: _Index = None
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteAttributeResponse:
+    """changed_attribute, attribute_index: the value that was deleted, for the answer of KMIP 1."""
+
     unique_identifier: str
+    changed_attribute: _Changed = None
+    attribute_index: _Index = None
 
 
 @dataclass(frozen=True, slots=True)

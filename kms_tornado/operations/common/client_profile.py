@@ -10,6 +10,7 @@ section names beside the fields are those of ``docs/dialects.md``.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 from ...errors import (
@@ -21,6 +22,7 @@ from ...errors import (
 )
 from ...kmip.enums import BlockCipherMode, EncodingOption, KeyFormatType
 from ...kmip.structures import CryptographicParameters
+from ...kmip.versions import ProtocolVersion
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class ClientProfile:
     - returns_given_iv: the answer repeats an IV that came with the request, not only a new one.
     - missing_iv_error: raised where the request must have an IV and has none.
     - impossible_tag_error: raised for an authentication tag of a length that no cipher has.
+    - has_tag_behind_data: the authentication tag stands at the end of the ciphertext, and has no field.
 
     Keys that are given out ("What an answer may contain"):
 
@@ -55,6 +58,7 @@ class ClientProfile:
     returns_given_iv: bool
     missing_iv_error: type[KMIPError]
     impossible_tag_error: type[KMIPError]
+    has_tag_behind_data: bool
     attributes_in_key_value: bool
     default_symmetric_format: KeyFormatType | None
     key_pairs_in_der: bool
@@ -72,6 +76,7 @@ BARE_OPERATION = ClientProfile(
     returns_given_iv=True,
     missing_iv_error=MissingInitializationVector,
     impossible_tag_error=BadCryptographicParameters,
+    has_tag_behind_data=False,
     attributes_in_key_value=True,
     default_symmetric_format=KeyFormatType.RAW,
     key_pairs_in_der=True,
@@ -81,12 +86,13 @@ BARE_OPERATION = ClientProfile(
     returns_wrapping_parameters=False,
 )
 
-#: A RequestMessage of KMIP 2.0 or 2.1: as the specification and its profile test cases demand.
+#: A RequestMessage of KMIP 1.4, 2.0 or 2.1: as the specification and its profile test cases demand.
 MESSAGE_2 = ClientProfile(
     activates_new_objects=False,
     returns_given_iv=False,
     missing_iv_error=InvalidMessage,  # OASIS cases CS-BC-M-11 to CS-BC-M-13
     impossible_tag_error=TagLengthFailure,  # CS-BC-M-GCM-1 and CS-BC-M-CHACHA20POLY1305-1
+    has_tag_behind_data=False,
     attributes_in_key_value=False,
     default_symmetric_format=None,
     key_pairs_in_der=False,
@@ -95,3 +101,16 @@ MESSAGE_2 = ClientProfile(
     default_wrapping_parameters=None,
     returns_wrapping_parameters=True,
 )
+
+#: KMIP 1.3 has no field for an authentication tag.
+_MESSAGE_1_3 = dataclasses.replace(MESSAGE_2, has_tag_behind_data=True)
+
+#: KMIP 1.0 to 1.2 have no transparent format that any other version has for a key on a curve.
+_MESSAGE_1_2 = dataclasses.replace(_MESSAGE_1_3, key_pairs_in_der=True)
+
+
+def choose_message_profile(version: ProtocolVersion) -> ClientProfile:
+    """The profile of a client that sends messages of this version."""
+    if version >= ProtocolVersion(1, 4):
+        return MESSAGE_2
+    return _MESSAGE_1_3 if version == ProtocolVersion(1, 3) else _MESSAGE_1_2

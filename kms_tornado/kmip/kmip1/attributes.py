@@ -1,0 +1,158 @@
+"""Attributes of KMIP 1 (``Attribute {AttributeName, [AttributeIndex], AttributeValue}``) as nodes of KMIP 2, and back.
+
+In KMIP 2 the tag says which attribute it is, and the value stands under it. The index numbers the values of an
+attribute that has several, from 0 in the order in which the object has them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from ...errors import InvalidField, MissingData
+from ..json_values import quote
+from ..tables import TAG_NUMBERS
+from ..ttlv import ItemType, Node, children_of, structure
+from ..version_gate import VersionGate
+from .names import NAMES, TAGS, VENDOR, find_vendor, name_vendor_attribute
+
+_TEXT, _INTEGER = ItemType.TEXT_STRING, ItemType.INTEGER
+
+
+class ReadAttribute(NamedTuple):
+    """node: as it stands in Attributes of KMIP 2. number: its index, 0 where none was sent."""
+
+    node: Node
+    number: int
+
+
+# --- from KMIP 1 --------------------------------------------------------------------------------
+
+
+def read_attribute(node: Node, gate: VersionGate) -> ReadAttribute:
+    """An Attribute of KMIP 1, its fields in any order. Raises InvalidField, MissingData."""
+    name = value = None
+    index = 0
+    seen = set()
+    for child in children_of(node):
+        if child.tag in seen:
+            raise InvalidField(f"{child.tag} is given twice in Attribute")
+        seen.add(child.tag)
+        if child.tag == "AttributeName":
+            name = read_name(child)
+        elif child.tag == "AttributeIndex":
+            index = read_index(child)
+        elif child.tag == "AttributeValue":
+            value = child
+        else:
+            raise InvalidField(f"{child.tag} is not supported in Attribute of KMIP 1")
+    if name is None or value is None:
+        missing = "AttributeName" if name is None else "AttributeValue"
+        raise MissingData(f"{missing} is missing in Attribute")
+    tag = _find_tag(name, gate)
+    if tag is not None:
+        return ReadAttribute(value._replace(tag=tag), index)
+    vendor = find_vendor(name)
+    if vendor is None:
+        raise InvalidField(f"KMIP {gate.version} has no attribute {quote(name)}")
+    return ReadAttribute(structure("Attribute", *_name_nodes(*vendor), value), index)
+
+
+def read_set(tag: str, attributes: Iterable[Node], gate: VersionGate) -> Node:
+    """The structure of KMIP 2 that holds these Attributes of KMIP 1. tag: of the structure."""
+    return structure(tag, *(read_attribute(node, gate).node for node in attributes))
+
+
+def read_template(tag: str, template: Node, gate: VersionGate) -> Node:
+    """TemplateAttribute and its kind as `read_set`. Raises InvalidField where it names a Template."""
+    for child in children_of(template):
+        if child.tag != "Attribute":
+            raise InvalidField(
+                f"{child.tag} is not supported in {template.tag}: this server has no Templates"
+                if child.tag == "Name"
+                else f"{child.tag} is not supported in {template.tag}"
+            )
+    return read_set(tag, children_of(template), gate)
+
+
+def read_reference(node: Node, gate: VersionGate) -> Node:
+    """AttributeName as AttributeReference. A name that the version lacks refers to what no object has."""
+    name = read_name(node)
+    tag = _find_tag(name, gate)
+    if tag is not None:
+        return Node("AttributeReference", ItemType.ENUMERATION, TAG_NUMBERS[tag])
+    return structure("AttributeReference", *_name_nodes(*(find_vendor(name) or (VENDOR, name))))
+
+
+def read_name(node: Node) -> str:
+    if not isinstance(node.value, str) or node.type is not _TEXT:
+        raise InvalidField("AttributeName must be a TextString")
+    return node.value
+
+
+def read_index(node: Node) -> int:
+    if node.type is not _INTEGER or not isinstance(node.value, int) or node.value < 0:
+        raise InvalidField("AttributeIndex must be an Integer from 0 on")
+    return node.value
+
+
+def _find_tag(name: str, gate: VersionGate) -> str | None:
+    tag = TAGS.get(name)
+    return None if tag in gate.refused.attributes else tag
+
+
+def _name_nodes(vendor: str, name: str) -> tuple[Node, Node]:
+    return Node("VendorIdentification", _TEXT, vendor), Node("AttributeName", _TEXT, name)
+
+
+# --- to KMIP 1 ----------------------------------------------------------------------------------
+
+
+def write_set(attributes: Node, gate: VersionGate) -> Iterator[Node]:
+    """The Attributes of KMIP 1 for a structure of KMIP 2, without those that the version lacks.
+
+    The values are numbered before any is left out, so that an index means the same in every version.
+    """
+    counts: Counter[str] = Counter()
+    for node in children_of(attributes):
+        index = 0 if node.tag == "Attribute" else counts[node.tag]
+        counts[node.tag] += 1
+        yield from write_attribute(node, index, gate)
+
+
+def write_attribute(node: Node, index: int, gate: VersionGate) -> Iterator[Node]:
+    """The Attribute of KMIP 1; none where the version lacks it. An index of 0 is left out."""
+    shown = gate.restrict_attribute(node)
+    name, value = (None, None) if shown is None else _name_and_value(shown)
+    if name is None or value is None:
+        return
+    number = (Node("AttributeIndex", _INTEGER, index),) if index else ()
+    yield structure(
+        "Attribute",
+        Node("AttributeName", _TEXT, name),
+        *number,
+        value._replace(tag="AttributeValue"),
+    )
+
+
+def write_reference(node: Node) -> Iterator[Node]:
+    """The AttributeName for a reference; none where KMIP 1 has no name for it."""
+    if isinstance(node.value, tuple):
+        name, _ = _name_and_value(node)
+    else:
+        name = _NAMES_BY_NUMBER.get(node.value)
+    if name is not None:
+        yield Node("AttributeName", _TEXT, name)
+
+
+_NAMES_BY_NUMBER: dict[object, str] = {TAG_NUMBERS[tag]: name for tag, name in NAMES.items()}
+
+
+def _name_and_value(node: Node) -> tuple[str | None, Node | None]:
+    """node: an attribute of KMIP 2, or a reference to one of a vendor."""
+    if node.tag not in ("Attribute", "AttributeReference"):
+        return NAMES.get(node.tag), node
+    fields = {child.tag: child for child in children_of(node)}
+    vendor, name = fields["VendorIdentification"].value, fields["AttributeName"].value
+    return name_vendor_attribute(str(vendor), str(name)), fields.get("AttributeValue")

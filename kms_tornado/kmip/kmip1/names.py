@@ -1,0 +1,54 @@
+"""The names of attributes in KMIP 1, which are texts, and the tags by which KMIP 2 calls them.
+
+A name of KMIP 1 is the specification's title of the tag ("Cryptographic Usage Mask"), exactly. A custom
+attribute is called ``x-…`` by its client or ``y-…`` by a server (KMIP 1.0 §3.36): in KMIP 2 it is the
+attribute of a vendor "x" or "y". What KMIP 2 dropped is kept as an attribute of the vendor "KMIP1".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..tables import normalise
+
+_TITLES = """
+Unique Identifier, Name, Object Type, Cryptographic Algorithm, Cryptographic Length, Cryptographic Parameters,
+Cryptographic Domain Parameters, Certificate Type, Certificate Length, X.509 Certificate Identifier,
+X.509 Certificate Subject, X.509 Certificate Issuer, Digital Signature Algorithm, Digest,
+Cryptographic Usage Mask, Lease Time, Usage Limits, State, Initial Date, Activation Date, Process Start Date,
+Protect Stop Date, Deactivation Date, Destroy Date, Compromise Occurrence Date, Compromise Date,
+Revocation Reason, Archive Date, Object Group, Fresh, Link, Application Specific Information,
+Contact Information, Last Change Date, Alternative Name, Key Value Present, Key Value Location,
+Original Creation Date, Random Number Generator, PKCS#12 Friendly Name, Description, Comment, Sensitive,
+Always Sensitive, Extractable, Never Extractable
+"""
+
+#: Name → tag, of the attributes that both KMIP 1 and KMIP 2 have.
+TAGS: Mapping[str, str] = {
+    title: normalise(title) for title in " ".join(_TITLES.split()).split(", ")
+}
+NAMES: Mapping[str, str] = {tag: title for title, tag in TAGS.items()}
+
+#: The vendor of attributes that only KMIP 1 has, by their names there.
+VENDOR = "KMIP1"
+
+#: Those that are kept. They mean nothing to this server: no policy is looked up by that name.
+KEPT = ("Operation Policy Name",)
+
+#: How names of custom attributes begin → the vendor in KMIP 2.
+_CUSTOM: Mapping[str, str] = {"x-": "x", "y-": "y"}
+
+
+def find_vendor(name: str) -> tuple[str, str] | None:
+    """(vendor, name) in KMIP 2 of a custom attribute, or of one that is kept; None for any other name."""
+    if name in KEPT:
+        return VENDOR, name
+    vendor = _CUSTOM.get(name[:2])
+    return None if vendor is None or len(name) == 2 else (vendor, name[2:])
+
+
+def name_vendor_attribute(vendor: str, name: str) -> str | None:
+    """The name in KMIP 1 of a vendor's attribute; None where it has none there."""
+    if vendor == VENDOR:
+        return name if name in KEPT else None
+    return f"{vendor}-{name}" if vendor in _CUSTOM.values() and name else None
