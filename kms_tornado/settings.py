@@ -58,6 +58,7 @@ class ServiceSettings:
     privileged_users: who may create objects; empty means everyone.
     crypto_policy: one of CRYPTO_POLICIES (`crypto.policy`).
     kmip_interop: whether the operations Interop and Log are offered.
+    audit_log: to which the audit's lines are appended, too; `-` is stdout.
     audit_key_file: of the key that signs the audit's checkpoints; None means the file in data_dir.
     audit_reads: whether operations that change nothing are recorded, too.
     accept_rollback: whether a database is served that is older than its anchor.
@@ -73,6 +74,7 @@ class ServiceSettings:
     privileged_users: frozenset[str] = frozenset()
     crypto_policy: str = "conservative"
     kmip_interop: bool = False
+    audit_log: Path | None = None
     audit_key_file: Path | None = None
     audit_reads: bool = True
     accept_rollback: bool = False
@@ -91,6 +93,7 @@ class ServiceArguments(TypedDict, total=False):
     privileged_users: Iterable[str]
     crypto_policy: str
     kmip_interop: bool
+    audit_log: str | Path | None
     audit_key_file: str | Path | None
     audit_reads: bool
     accept_rollback: bool
@@ -117,6 +120,7 @@ def _make_paths(value: str | Path | Iterable[str | Path]) -> tuple[Path, ...]:
 _FROM_ARGUMENT: Mapping[str, Callable[[Any], object]] = {
     "data_dir": Path,
     "master_key_file": _make_paths,
+    "audit_log": Path,
     "audit_key_file": Path,
     "master_key": Secret,
     "privileged_users": frozenset,

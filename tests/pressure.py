@@ -17,6 +17,9 @@ FILES = {
         "store/sqlite/test_file_access.py",
         "web/process/test_data_on_disk.py", "web/process/test_database_outage.py",
     ),
+    "the audit's log is on a disk that is full or away, or its reader stands still": (
+        "service/test_audit_stream.py", "service/test_log_target.py", "web/process/test_audit_log.py",
+    ),
     "a PostgreSQL is away, silent, locked, full of conflicts, behind a pooler, or promoted": (
         "store/postgres/test_address.py", "store/postgres/test_backend.py",
         "store/postgres/test_errors.py", "store/postgres/test_failover.py",

@@ -10,7 +10,10 @@ from typing import NamedTuple
 from ..audit.record import COMMAND, make_draft
 from ..crypto.envelope import KeyRing
 from ..errors import ConfigurationError
+from ..service.audit_stream import AuditStream
 from ..service.key_ring import open_ring
+from ..service.log_target import LogTarget
+from ..settings import ServiceSettings
 from ..store.base import ObjectStore
 from ..store.opening import open_store
 from .running import CommandContext
@@ -46,9 +49,24 @@ async def open_database(context: CommandContext) -> AsyncIterator[OpenDatabase]:
             raise ConfigurationError("the database is empty", "database_url")
         ring = await open_ring(settings, data_dir, store)
         await store.audit.open()  # what a command changes is recorded
-        yield OpenDatabase(store, ring)
+        async with _stream_of(settings, store):
+            yield OpenDatabase(store, ring)
     finally:
         await store.stop()
+
+
+@asynccontextmanager
+async def _stream_of(settings: ServiceSettings, store: ObjectStore) -> AsyncIterator[None]:
+    """Have records in the server's --audit-log, too: but not on stdout, and the file is the server's to make."""
+    path = settings.audit_log
+    if path is None or str(path) == "-" or not path.exists():
+        yield
+        return
+    stream = AuditStream(LogTarget(path, may_make=False), store.audit)
+    try:
+        yield
+    finally:
+        await stream.stop()
 
 
 async def record(store: ObjectStore, operation: str, detail: Mapping[str, object]) -> None:

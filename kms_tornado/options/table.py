@@ -407,6 +407,12 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
                 mask=lambda text: "***",
             ),
             Option(
+                "audit-log",
+                Text("FILE", Path),
+                "append every record and checkpoint of the audit to this file, too, as JSON lines; - is stdout; "
+                "opened again on SIGHUP",
+            ),
+            Option(
                 "audit-key-file",
                 Text("FILE", Path),
                 "file with the key that signs the audit's checkpoints, Ed25519 in PEM (default: made on first "

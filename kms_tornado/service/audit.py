@@ -17,6 +17,7 @@ from ..audit.signing import AuditKey
 from ..errors import ConfigurationError, Unavailable
 from ..store.base import AuditStore
 from .anchor_file import Anchor, AnchorFile
+from .audit_stream import AuditStream
 from .audit_trail import AuditStatus, AuditTrail
 from .auditing import Auditor
 
@@ -43,11 +44,18 @@ class Audit:
     """Open from `start` to `stop`. auditor: makes the records of this key service."""
 
     def __init__(
-        self, store: AuditStore, key: AuditKey, anchor_file: AnchorFile, *, records_reads: bool
+        self,
+        store: AuditStore,
+        key: AuditKey,
+        anchor_file: AnchorFile,
+        stream: AuditStream | None = None,
+        *,
+        records_reads: bool,
     ) -> None:
         self._store = store
         self._key = key
         self._anchor_file = anchor_file
+        self._stream = stream
         self._trail = AuditTrail(store.append)
         self.records_reads = records_reads
         self.auditor = Auditor(self._trail, records_reads=records_reads)
@@ -99,9 +107,16 @@ class Audit:
             _log.warning(
                 "the audit has no checkpoint of its end: %s", exc or "the database is slow"
             )
+        if self._stream is not None:  # while what it lacks can be read
+            await self._stream.flush()
 
     def health(self) -> AuditHealth:
-        degraded = "altered" if self._is_altered else "anchor" if self._anchor_file.fault else None
+        faults = {
+            "altered": self._is_altered,
+            "anchor": self._anchor_file.fault is not None,
+            "log": self._stream is not None and self._stream.fault is not None,
+        }
+        degraded = next((name for name, is_there in faults.items() if is_there), None)
         return AuditHealth(self._trail.status(), degraded)
 
     async def try_again(self) -> None:
@@ -136,8 +151,16 @@ class Audit:
             seen, last = changes, time.monotonic()
 
     async def _make_checkpoint(self, *, rollback: int | None = None) -> None:
-        sign = partial(sign_checkpoint, key=self._key)
+        signed = None
+
+        def sign(checkpoint: Checkpoint) -> str:
+            nonlocal signed
+            signed = sign_checkpoint(checkpoint, self._key)
+            return signed
+
         line = await self._store.make_checkpoint(sign, _format_time(time.time()), rollback=rollback)
+        if self._stream is not None and line == signed:  # otherwise it is one of before
+            self._stream.add_checkpoint(line)
         self._newest = read_checkpoint(parse_object(line.encode()))
         write: Callable[[], None] = partial(
             self._anchor_file.write, line, self._newest.number, goes_back=rollback is not None

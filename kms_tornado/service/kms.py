@@ -21,9 +21,11 @@ from .anchor_file import Anchor, AnchorFile
 from .audit import Audit, find_accepted_rollback
 from .audit_key import KEY_FILE as AUDIT_KEY_FILE
 from .audit_key import load_audit_key
+from .audit_stream import AuditStream
 from .auditing import Auditor
 from .executor import HEAVY, LIGHT, Executor, LaneSize
 from .key_ring import open_ring, reload_ring
+from .log_target import LogTarget
 from .service import Service
 
 T = TypeVar("T")
@@ -58,6 +60,8 @@ class KMS:
         self._access: AccessRights | None = None
         self._ring: KeyRing | None = None
         self._reload: asyncio.Future[None] | None = None
+        self._stream: AuditStream | None = None
+        self._reopening: asyncio.Future[None] | None = None
         #: None while the KMS is not open.
         self.audit: Audit | None = None
 
@@ -98,6 +102,11 @@ class KMS:
         """Read the master keys again, as on SIGHUP; the log says which ones count from then on."""
         if self._ring is not None:
             self._reload = asyncio.ensure_future(self._reload_master_keys(self._ring))
+
+    def reopen_audit_log_soon(self) -> None:
+        """Open the file of --audit-log again, as on SIGHUP, after a rotation."""
+        if self._stream is not None:
+            self._reopening = asyncio.ensure_future(self._stream.reopen())
 
     async def _reload_master_keys(self, ring: KeyRing) -> None:
         settings, data_dir = self._settings, self._settings.data_dir
@@ -185,6 +194,8 @@ class KMS:
             may_make=self._may_make_database,
             compute=self.executor.run,
         )
+        # Before the store's stop is pushed, so that what that still commits is written, too.
+        self._stream = await self._open_stream(store)
         self._stack.push_async_callback(store.stop)
         await self._refuse_lost_database(store, anchor)
         ring = await open_ring(self._settings, data_dir, store, is_throw_away=self._is_throw_away)
@@ -193,6 +204,19 @@ class KMS:
         self._store, self._ring, self.audit = store, ring, audit
         self._access = AccessRights(store, self.offload, auditor=audit.auditor)
         self._service = Service(store, ring, self.offload, self._settings, auditor=audit.auditor)
+
+    async def _open_stream(self, store: ObjectStore) -> AuditStream | None:
+        """Of --audit-log. Raises ConfigurationError where it cannot be opened."""
+        path = self._settings.audit_log
+        if path is None:
+            return None
+        stream = AuditStream(LogTarget(path), store.audit)
+        self._stack.push_async_callback(stream.stop)
+        if self._may_make_database:
+            await stream.open()
+        else:  # the replacement of a worker, which serves although the file's disk went away meanwhile
+            await stream.reopen()
+        return stream
 
     async def _refuse_lost_database(self, store: ObjectStore, anchor: Anchor | None) -> None:
         """Before a new database becomes one that is known. Raises ConfigurationError."""
@@ -227,7 +251,9 @@ class KMS:
             _log.warning(
                 "the audit begins: the %d objects that are there were recorded as they are", adopted
             )
-        audit = Audit(store.audit, key, anchor_file, records_reads=settings.audit_reads)
+        audit = Audit(
+            store.audit, key, anchor_file, self._stream, records_reads=settings.audit_reads
+        )
         await audit.start(accepted=accepted)
         return audit
 

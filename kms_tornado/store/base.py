@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeVar
 
-from ..audit.chain import ChainHead
+from ..audit.chain import ChainHead, Segment
 from ..audit.checkpoint import Checkpoint
 from ..audit.record import Draft
 from ..audit.rollback import AuditPosition
@@ -346,6 +346,12 @@ class AuditStore(Protocol):
         """Have `told` called, on any thread, where a chain of this process was changed by something else.
 
         With the head that the process left, and the one that it found.
+        """
+
+    def on_recorded(self, told: Callable[[Sequence[Segment], bool], None]) -> None:
+        """Have `told` called, on any thread, with what each transaction of this process added to a chain.
+
+        And whether that is known: False where it may or may not have been committed. Not called by `open`.
         """
 
     async def open(self) -> int:

@@ -113,6 +113,7 @@ def test_every_option_can_be_set_in_the_environment(tmp_path):
         "KMS_DATA_DIR": "/d",
         "KMS_DATABASE_URL": "postgresql://h/d",
         "KMS_MASTER_KEY_FILE": "/m",
+        "KMS_AUDIT_LOG": "/l",
         "KMS_AUDIT_KEY_FILE": "/a",
         "KMS_AUDIT_READS": "false",
         "KMS_ACCEPT_ROLLBACK": "1",
@@ -152,7 +153,7 @@ def test_every_option_can_be_set_in_the_environment(tmp_path):
     assert (got.log_level, got.log_format) == ("debug", "json")
     assert (got.service.data_dir, got.service.database_url) == (Path("/d"), "postgresql://h/d")
     assert got.service.master_key_file == (Path("/m"),)
-    assert got.service.audit_key_file == Path("/a")
+    assert (got.service.audit_log, got.service.audit_key_file) == (Path("/l"), Path("/a"))
     assert (got.service.audit_reads, got.service.accept_rollback) == (False, True)
     assert got.service.privileged_users == {"alice", "bob"}
     assert got.service.crypto_policy == "permissive"

@@ -159,6 +159,7 @@ def test_since_is_the_time_of_the_last_change(monkeypatch: pytest.MonkeyPatch) -
         pytest.param(
             AuditOf(degraded="anchor"), "up", "DEGRADED", "DEGRADED", "anchor", id="anchor"
         ),
+        pytest.param(AuditOf(degraded="log"), "up", "DEGRADED", "DEGRADED", "log", id="log"),
         pytest.param(
             AuditOf(), "read-only", "DOWN", "DOWN", "disk full", id="nothing to write yet"
         ),

@@ -6,11 +6,12 @@ head is sent together with COMMIT, so that it costs no round trip.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from sqlalchemy import insert
 
+from ...audit.chain import Segment
 from ...errors import Unavailable
 from ..sql.audit_chains import SEGMENT_COLUMNS, AuditChains, ChainTaken, Lease
 from ..sql.schema import audit_segments
@@ -38,6 +39,8 @@ class ChainInUse:
         #: Whether the lease is of this transaction, and gone where that is rolled back.
         self.is_new = False
         self._moved: Lease | None = None
+        #: What the transaction adds, once it was rendered, until it is committed.
+        self._added: Sequence[Segment] = ()
 
     def claim(self, runner: Runner) -> None:
         """In the runner's transaction, which must be committed for it."""
@@ -49,7 +52,7 @@ class ChainInUse:
         segments = self._chains.extend(self.lease, noted)
         head = segments[-1].head
         values = self._chains.move_values(self.lease, head)
-        self._moved = Lease(self.lease.session, head)
+        self._moved, self._added = Lease(self.lease.session, head), segments
         # In this order: a segment of the same number would be taken for an object's identifier.
         return [
             (MOVE_HEAD, [values[name] for name in _MOVE_VALUES]),
@@ -62,6 +65,16 @@ class ChainInUse:
     def committed(self) -> None:
         """The transaction is done."""
         self.lease = self._moved or self.lease
+        self._tell(True)
+
+    def doubted(self) -> None:
+        """Nobody knows whether the transaction was done."""
+        self._tell(False)
+
+    def _tell(self, is_certain: bool) -> None:
+        added, self._added = self._added, ()
+        if added:
+            self._chains.on_recorded(added, is_certain)
 
 
 class ChainLeases:
@@ -85,6 +98,7 @@ class ChainLeases:
             raise
         except (ConnectionLost, Unavailable):
             self._give_up(chain.lease)
+            chain.doubted()
             raise
         except Exception:  # rolled back
             if chain.is_new:
@@ -94,6 +108,7 @@ class ChainLeases:
             raise
         except BaseException:  # cancelled
             self._give_up(chain.lease)
+            chain.doubted()
             raise
         self._give_back(chain.lease)
 

@@ -86,7 +86,8 @@ class AuditChains:
     """What a process knows to append to the chains of one database. For any thread, as it changes nothing.
 
     database: its identifier, for the first record of a chain. on_altered: is told where a chain that this process
-    has was changed by something else, (head that it left, head that was found).
+    has was changed by something else, (head that it left, head that was found). on_recorded: is told what a
+    transaction added, and whether it is known to be committed.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class AuditChains:
         self._process = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(8)}/"
         self.database = ""
         self.on_altered: Callable[[ChainHead, ChainHead], None] = lambda mine, found: None
+        self.on_recorded: Callable[[Sequence[Segment], bool], None] = lambda segments, known: None
 
     def claim(self, runner: Runner, held: Collection[str] = ()) -> Lease:
         """A chain for this process, in the runner's transaction. held: sessions of leases that it has."""
@@ -129,14 +131,19 @@ class AuditChains:
         for session in sessions:
             runner.change(_release, {"of_session": session, "session": None})
 
-    def append(self, runner: Runner, lease: Lease | None, noted: Noted) -> Lease:
-        """Record what was noted, as the last act of a transaction that no other can disturb."""
+    def append(
+        self, runner: Runner, lease: Lease | None, noted: Noted
+    ) -> tuple[Lease, Sequence[Segment]]:
+        """Record what was noted, as the last act of a transaction that no other can disturb.
+
+        The lease as it is once that is committed, and what was added.
+        """
         for _ in range(2):
             lease = lease or self.claim(runner)
             segments = self.extend(lease, noted)
             if runner.change_counted(_move, self.move_values(lease, segments[-1].head)):
                 runner.change_all(_insert_segment, [*map(self.make_row, segments)])
-                return Lease(lease.session, segments[-1].head)
+                return Lease(lease.session, segments[-1].head), segments
             self.look(runner, lease)
             lease = None
         raise make_unavailable("the audit's chain cannot be continued", "audit")

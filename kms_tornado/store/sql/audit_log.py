@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, func, insert, select, update
 
-from ...audit.chain import ChainHead
+from ...audit.chain import ChainHead, Segment
 from ...audit.checkpoint import Checkpoint, hash_checkpoint, read_checkpoint
 from ...audit.record import SERVER, Draft, MalformedRecord, make_draft, parse_object
 from .audit_chains import RETIRED, AuditChains
@@ -68,6 +68,9 @@ class AuditLog(AuditReader):
     def on_altered(self, told: Callable[[ChainHead, ChainHead], None]) -> None:
         self.chains.on_altered = told
 
+    def on_recorded(self, told: Callable[[Sequence[Segment], bool], None]) -> None:
+        self.chains.on_recorded = told
+
     async def open(self) -> int:
         """Know the database's identifier, which is made where there is none.
 
@@ -96,7 +99,7 @@ class AuditLog(AuditReader):
             uids = [uid for uid, _ in page]
             draft = make_draft(SERVER, "Adopt", detail={"objects": len(page)}, changes=uids)
             noted = [([draft], {uid: (None, code) for uid, code in page})]
-            lease = self.chains.append(runner, lease, noted)
+            lease, _ = self.chains.append(runner, lease, noted)
             adopted += len(page)
         if lease is not None:
             self.chains.release(runner, [lease.session])

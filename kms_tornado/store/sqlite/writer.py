@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from queue import Empty, SimpleQueue
@@ -17,6 +18,7 @@ from typing import Any
 
 from sqlalchemy import exc as errors
 
+from ...audit.chain import Segment
 from ...errors import InvalidField, Unavailable
 from ..base import make_fault
 from ..sql.audit_chains import AuditChains, Lease
@@ -130,6 +132,7 @@ class SQLiteWriter:
         return batch, False
 
     def _write(self, batch: list[_Waiting]) -> None:
+        added: Sequence[Segment] = ()
         try:
             self._file.check_in_place()
             runner = self._runner
@@ -140,28 +143,37 @@ class SQLiteWriter:
             _run_all(runner, batch)
             lease = self._lease
             if runner.noted:
-                lease = self._chains.append(runner, lease, runner.noted)
+                lease, added = self._chains.append(runner, lease, runner.noted)
             runner.command("COMMIT")
             self._file.check_in_place()  # otherwise the commit went to a deleted file
             self._lease = lease
         except Unavailable as exc:
-            self._fail(batch, exc)
+            self._fail(batch, exc, added)
         except DATABASE_ERRORS as exc:
-            self._fail(batch, translate_error(exc))
+            self._fail(batch, translate_error(exc), added)
         except Exception:  # the edge of the thread: otherwise the callers would wait for ever
             _log.exception("unexpected error in the database writer")
             self._drop_connection()
             for waiting in batch:
                 waiting.error = make_fault()
         else:
+            if added:
+                self._chains.on_recorded(added, True)
             self._erased = self._erased or any(
                 waiting.erases and waiting.error is None for waiting in batch
             )
 
-    def _fail(self, batch: list[_Waiting], error: Unavailable) -> None:
-        """Fail all jobs. Closing the connection rolls back what they changed, if it was not committed."""
+    def _fail(
+        self, batch: list[_Waiting], error: Unavailable, added: Sequence[Segment] = ()
+    ) -> None:
+        """Fail all jobs. Closing the connection rolls back what they changed, if it was not committed.
+
+        added: to a chain, if it was.
+        """
         self._drop_connection()
         self._lease = None
+        if added:
+            self._chains.on_recorded(added, False)
         for waiting in batch:
             waiting.error = error
 

@@ -144,7 +144,7 @@ class Server:
         await self._stack.enter_async_context(serve_metrics(context, sockets))
 
     def reload(self) -> None:
-        """On SIGHUP: read TLS files and master keys again; fetch the issuers' keys when their cooldown is over.
+        """On SIGHUP: read TLS files and master keys again, open the audit's log again, and fetch the issuers' keys when their cooldown is over.
 
         If one of the files cannot be used, the old ones stay in use, all of them, and the log says so.
         """
@@ -153,6 +153,7 @@ class Server:
             self._auth.refresh_soon()
         if self._kms is not None:
             self._kms.reload_master_keys_soon()
+            self._kms.reopen_audit_log_soon()
 
     def _read_tls_files(self) -> None:
         try:

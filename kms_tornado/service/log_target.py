@@ -1,0 +1,118 @@
+"""LogTarget: whole lines at the end of a file or on stdout, which several processes may write to at once."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_STDOUT = 1
+
+
+class LogTarget:
+    """Every method blocks, and raises OSError. For one thread.
+
+    path: `-` is stdout. may_make: whether a file that is not there is made, mode 0600.
+    """
+
+    def __init__(self, path: Path, *, may_make: bool = True) -> None:
+        self.name = "stdout" if str(path) == "-" else str(path)
+        self._path = None if str(path) == "-" else path
+        self._may_make = may_make
+        self._descriptor: int | None = None
+        self._is_regular = False
+        #: Whether a line may stand there without its end, which the next one is not to continue.
+        self._is_torn = False
+
+    def open(self) -> None:
+        """Open it again where it is open: after a rotation, the name is another file's."""
+        self.close()
+        descriptor = os.dup(_STDOUT) if self._path is None else self._open_file(self._path)
+        self._descriptor = descriptor
+        self._is_regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        self._is_torn = False
+        if self._path is not None and self._is_regular:
+            with self._locked(descriptor):
+                self._is_torn = _ends_within_line(self._path)
+
+    def close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def write(self, lines: bytes) -> None:
+        """Write lines with their ends: all of them or, in a file, none.
+
+        A file that was renamed is written to until it is opened again; one that was removed is made again.
+        """
+        descriptor = self._descriptor
+        if descriptor is None or (self._path is not None and not os.fstat(descriptor).st_nlink):
+            self.open()
+            descriptor = self._descriptor
+            assert descriptor is not None
+        with self._locked(descriptor):
+            self._write_all(descriptor, b"\n" + lines if self._is_torn else lines)
+        self._is_torn = False
+
+    def _open_file(self, path: Path) -> int:
+        # Non-blocking: opening a named pipe would otherwise wait for a reader.
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
+        if self._may_make:
+            flags |= os.O_CREAT
+        descriptor = os.open(path, flags, 0o600)
+        os.set_blocking(descriptor, True)
+        return descriptor
+
+    def _write_all(self, descriptor: int, content: bytes) -> None:
+        rest = memoryview(content)
+        try:
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+        except OSError:
+            if len(rest) < len(content) and not self._take_back(
+                descriptor, len(content) - len(rest)
+            ):
+                self._is_torn = True
+            raise
+
+    def _take_back(self, descriptor: int, length: int) -> bool:
+        """Remove what was written last, as where the disk is full behind half a line."""
+        if not self._is_regular:
+            return False
+        end = os.lseek(descriptor, 0, os.SEEK_CUR)
+        try:
+            if os.fstat(descriptor).st_size != end:
+                return False
+            os.ftruncate(descriptor, end - length)
+        except OSError:
+            return False
+        return True
+
+    @contextmanager
+    def _locked(self, descriptor: int) -> Iterator[None]:
+        """Keep other processes from writing: on a pipe, what is longer than a page could be mixed with theirs."""
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX)
+        except OSError:  # a file system without locks: O_APPEND does for whole writes
+            yield
+            return
+        try:
+            yield
+        finally:
+            fcntl.lockf(descriptor, fcntl.LOCK_UN)
+
+
+def _ends_within_line(path: Path) -> bool:
+    """Whether another process was killed in the middle of a write."""
+    try:
+        reader = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:  # we may only write
+        return False
+    try:
+        size = os.fstat(reader).st_size
+        return size > 0 and os.pread(reader, 1, size - 1) != b"\n"
+    finally:
+        os.close(reader)
