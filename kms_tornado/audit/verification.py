@@ -1,13 +1,12 @@
-"""Verifying chains, checkpoints and the paths of objects: what is wrong, in whole sentences that name the record."""
+"""Verifying chains and checkpoints: what is wrong, in whole sentences that name the record."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from .chain import NOTHING, ChainHead, hash_line
 from .checkpoint import Checkpoint, hash_checkpoint, parse_checkpoint
+from .paths import ObjectPaths
 from .record import MalformedRecord, parse_line
 from .signing import AuditPublicKey
 
@@ -96,64 +95,6 @@ def _describe_gap(chain: int, last: int, seq: int) -> str:
     if seq > last + 2:
         missing += f" to {chain}/{seq - 1}"
     return f"records are gone, or stand elsewhere: {missing}"
-
-
-class ObjectPaths:
-    """Of each object, what the records leave of its codes: each came from one before it, and the last is left.
-
-    A change takes the code before it away and adds the one after it; None stands for "no row". What is left of an
-    object that is there is one code, its last; of one that is gone, nothing. Anything else is a fork: a row of
-    long ago was put back, and changed again.
-    """
-
-    def __init__(self) -> None:
-        self._left: dict[str, Counter[str | None]] = {}
-
-    def add(self, record: Mapping[str, Any]) -> None:
-        for uid, was, code in record.get("objects", ()):
-            left = self._left.setdefault(uid, Counter())
-            for one, step in ((was, -1), (code, +1)):
-                left[one] += step
-                if not left[one]:
-                    del left[one]
-
-    def last_code(self, uid: str) -> str | None:
-        """None of an object that is gone, or never was. Raises Forked."""
-        left = self._left.get(uid)
-        if not left:
-            return None
-        ends = [code for code, number in left.items() if code is not None and number > 0]
-        if len(ends) != 1 or left != {None: -1, ends[0]: 1}:
-            raise Forked(uid)
-        return ends[0]
-
-    def __contains__(self, uid: str) -> bool:
-        return uid in self._left
-
-    def uids(self) -> Sequence[str]:
-        return list(self._left)
-
-    def find_fault(self, uid: str, code: str | None) -> str | None:
-        """What is wrong with the row that the object has. code: of the row; None where there is none."""
-        try:
-            last = self.last_code(uid)
-        except Forked:
-            return (
-                "its changes do not follow one another: a row of long ago was put back, and changed"
-            )
-        if code == last:
-            return None
-        if code is None:
-            return "it is gone, and no record tells of its removal"
-        if last is None:
-            if uid in self:
-                return "it was removed, and is there again"
-            return "no record tells of it"
-        return "its row is not the one of its last record: an older one was put back"
-
-
-class Forked(Exception):  # an expected outcome, not a fault
-    """The changes of an object do not follow one another."""
 
 
 class CheckpointVerifier:

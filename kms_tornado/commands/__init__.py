@@ -71,6 +71,20 @@ _ROWS = (
         ),
     ),
     Command(
+        "verify",
+        "verify",
+        "compare every stored object with its code and its last record in the audit, while servers serve; what is "
+        "not as it should be is refused from then on; exit codes as of audit verify",
+        (
+            Argument(
+                "accept",
+                Text("UID"),
+                "take this object as it is, although its records say otherwise, which is recorded",
+                repeatable=True,
+            ),
+        ),
+    ),
+    Command(
         "health",
         "health",
         "ask the server of this configuration whether it lives; exit code 0: yes, 1: no",

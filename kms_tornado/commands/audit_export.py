@@ -10,7 +10,8 @@ from typing import Any
 from ..audit.record import MalformedRecord, parse_object
 from ..audit.selection import Selection
 from ..errors import ConfigurationError
-from ..store.base import EVER, AuditStore, Span, StoredSegment
+from ..store.base import EVER, AuditStore, Span
+from ..store.object_checks import StoredSegment
 from .line_output import write_lines
 from .opening import open_database
 from .progress import Progress

@@ -12,6 +12,7 @@ from ..service.audit_verification import Report, verify_audit
 from ..settings import ServiceSettings
 from .opening import find_data_dir, open_database
 from .running import CommandContext
+from .verify import count_faults, print_objects
 
 
 async def run(context: CommandContext) -> int:
@@ -20,11 +21,12 @@ async def run(context: CommandContext) -> int:
     keys = _read_keys(settings, data_dir, context.arguments["key"] or ())
     anchor = AnchorFile(settings.master_key_file, data_dir).read()
     async with open_database(context) as (store, _):
-        report = await verify_audit(store.audit, keys, anchor)
+        report = await verify_audit(store, keys, anchor)
     for fault in report.faults:
         print(fault)
+    print_objects(report)
     print(_summarize(report, has_anchor=anchor is not None))
-    return 1 if report.faults else 0
+    return 1 if report.faults or report.found else 0
 
 
 def _read_keys(
@@ -51,7 +53,7 @@ def _read_key(path: Path) -> AuditPublicKey:
 
 
 def _summarize(report: Report, *, has_anchor: bool) -> str:
-    found = f"{len(report.faults)} faults" if report.faults else "all is well"
+    found = count_faults(report)
     tail = sum(report.uncovered.values())
     covered = f"; {tail} of them behind the last checkpoint" if tail else ""
     anchor = "" if has_anchor else "; there is no anchor to compare with"

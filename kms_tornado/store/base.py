@@ -18,6 +18,7 @@ from ..errors import KMIPError, Unavailable
 from ..kmip.enums import Operation
 from .dump import Dumped, DumpHeader, DumpRow, DumpWriter, Report
 from .health import DatabaseLoad, DatabaseStatus
+from .object_checks import ObjectChecks, StoredSegment
 
 T = TypeVar("T")
 
@@ -313,17 +314,6 @@ class Objects(Protocol):
         """Whether changes of the object are held back, so that the database has not what was read."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredSegment:
-    """Records of one chain that were written together. is_ours: whether its code is this server's."""
-
-    chain: int
-    first: int
-    last: int
-    lines: Sequence[bytes]
-    is_ours: bool
-
-
 class Span(NamedTuple):
     """A time in milliseconds since the Unix epoch. until_ms: the first that is not within it."""
 
@@ -396,9 +386,6 @@ class AuditStore(Protocol):
     ) -> tuple[int, Sequence[StoredSegment]]:
         """(where the next page begins, the segments that were written last, the last one first, a page of them)."""
 
-    async def read_objects(self, after: int) -> tuple[int, Sequence[tuple[str, bytes, str | None]]]:
-        """(serial of the last one, (identifier, code, why its row is not ours) of a page of objects)."""
-
 
 class ObjectStore(Objects, Protocol):
     """The objects of all users, durable.
@@ -413,6 +400,9 @@ class ObjectStore(Objects, Protocol):
 
     @property
     def audit(self) -> AuditStore: ...
+
+    @property
+    def checks(self) -> ObjectChecks: ...
 
     async def start(self) -> None:
         """Open the database and bring its schema up to date. Raises ConfigurationError."""

@@ -9,7 +9,7 @@ import pytest
 from kms_tornado.audit.chain import ChainHead, hash_line
 from kms_tornado.audit.record import canonical
 from kms_tornado.audit.signing import make_private_pem, parse_private_pem
-from kms_tornado.audit.verification import ChainVerifier, CheckpointVerifier, ObjectPaths
+from kms_tornado.audit.verification import ChainVerifier, CheckpointVerifier
 
 from .logs import DATABASE, KEY, make_chain, make_checkpoint
 
@@ -134,27 +134,3 @@ def test_checkpoints_of_a_stranger_and_of_another_database_do_not_count():
     assert stranger.heads == {}
     other = CheckpointVerifier([KEY.public], "ff" * 16)
     assert "is of another database" in next(other.feed(ONE))
-
-
-@pytest.mark.parametrize(
-    ("changes", "code", "told"),
-    [
-        pytest.param([(None, "a"), ("a", "b")], "b", None, id="as it was left"),
-        pytest.param([("a", "b"), (None, "a")], "b", None, id="in any order of chains"),
-        pytest.param([(None, "a"), ("a", None)], None, None, id="removed"),
-        pytest.param([(None, "a"), ("a", None), (None, "b")], "b", None, id="made anew"),
-        pytest.param([(None, "a"), ("a", "b")], "a", "an older one was put back", id="older row"),
-        pytest.param([(None, "a"), ("a", "b")], None, "it is gone", id="deleted"),
-        pytest.param([(None, "a"), ("a", None)], "a", "is there again", id="revived"),
-        pytest.param([], "a", "no record tells of it", id="made by something else"),
-        pytest.param(
-            [(None, "a"), ("a", "b"), ("a", "c")], "c", "do not follow one another", id="fork"
-        ),
-    ],
-)
-def test_row_must_be_the_one_of_the_objects_last_record(changes, code, told):
-    paths = ObjectPaths()
-    for was, after in changes:
-        paths.add({"objects": [["uid", was, after]]})
-    fault = paths.find_fault("uid", code)
-    assert fault is None if told is None else told in str(fault)

@@ -11,12 +11,12 @@ from ...audit.chain import ChainHead, hash_line
 from ...audit.checkpoint import Checkpoint, read_checkpoint
 from ...audit.record import parse_object
 from ...audit.rollback import AuditPosition
-from ..base import EVER, Span, StoredSegment
-from .audit_chains import segment_mac
+from ..base import EVER, Span
+from ..object_checks import StoredSegment
 from .backend import Backend
+from .object_checks import SEGMENT_ROW, parse_segment
 from .row_macs import AlteredRow, RowAuthenticator
-from .rows import MAC, ROW_TO_CHECK, UID, check_row
-from .schema import audit_chains, audit_checkpoints, audit_segments, objects, server_state
+from .schema import audit_chains, audit_checkpoints, audit_segments, server_state
 from .search_filter import write_constant
 from .statements import Prepared
 
@@ -47,10 +47,9 @@ _select_checkpoints = (
 _select_ending = select(_S.lines).where(
     _S.chain == bindparam("of_chain"), _S.last == bindparam("at")
 )
-_segment_columns = (_S.chain, _S.first, _S.last, _S.lines, _S.mac)
 # As one comparison, so that each page begins where the one before it ended in the index.
 _select_segments = (
-    select(*_segment_columns)
+    select(*SEGMENT_ROW)
     .where(
         tuple_(_S.chain, _S.first)
         > tuple_(
@@ -63,16 +62,10 @@ _select_segments = (
     .limit(write_constant(_SEGMENTS))
 )
 _select_newest_segments = (
-    select(*_segment_columns, _S.serial)
+    select(*SEGMENT_ROW, _S.serial)
     .where(_S.serial < bindparam("before"))
     .order_by(_S.serial.desc())
     .limit(write_constant(_SEGMENTS))
-)
-_select_objects = (
-    select(*ROW_TO_CHECK, objects.c.serial)
-    .where(objects.c.serial > bindparam("after"))
-    .order_by(objects.c.serial)
-    .limit(write_constant(_PAGE))
 )
 
 
@@ -91,7 +84,6 @@ class AuditReader:
         self._ending = Prepared(_select_ending, dialect)
         self._segments = Prepared(_select_segments, dialect)
         self._newest_segments = Prepared(_select_newest_segments, dialect)
-        self._objects = Prepared(_select_objects, dialect)
 
     async def newest_checkpoint(self) -> str | None:
         """Its line."""
@@ -135,7 +127,7 @@ class AuditReader:
             "of_chain": chain, "after": after, "since_ms": span.since_ms, "until_ms": span.until_ms,
         }  # fmt: skip
         rows = await self._backend.search(self._segments, values, principal=_NOBODY)
-        return [self._make_segment(row) for row in rows]
+        return [parse_segment(row, self._authenticator) for row in rows]
 
     async def read_newest_segments(
         self, before: int | None = None
@@ -143,28 +135,9 @@ class AuditReader:
         """(where the next page begins, the segments that were written last, the last one first, a page of them)."""
         values = {"before": _LAST if before is None else before}
         rows = await self._backend.search(self._newest_segments, values, principal=_NOBODY)
-        return (rows[-1][-1] if rows else 0), [self._make_segment(row[:-1]) for row in rows]
-
-    def _make_segment(self, row: Sequence[Any]) -> StoredSegment:
-        number, first, last, lines, mac = row
-        split = tuple(bytes(lines).split(b"\n"))
-        code = segment_mac(self._authenticator, number, first, last, hash_line(split[-1]))
-        return StoredSegment(number, first, last, split, code == bytes(mac))
-
-    async def read_objects(self, after: int) -> tuple[int, Sequence[tuple[str, bytes, str | None]]]:
-        """(serial of the last one, (identifier, code, why its row is not ours) of a page of objects)."""
-        rows = await self._backend.search(self._objects, {"after": after}, principal=_NOBODY)
-        found = [(row[UID], row[MAC] or b"", self._find_fault(row[:-1])) for row in rows]
-        return (rows[-1][-1] if rows else after), found
-
-    def _find_fault(self, row: Sequence[Any]) -> str | None:
-        try:
-            check_row(row, self._authenticator)
-        except AlteredRow as exc:
-            return exc.detail
-        except (ValueError, TypeError, LookupError):
-            return "it cannot be read"
-        return None
+        return (rows[-1][-1] if rows else 0), [
+            parse_segment(row[:-1], self._authenticator) for row in rows
+        ]
 
 
 def split_id(value: Any) -> tuple[bytes, str]:

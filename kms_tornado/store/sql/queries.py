@@ -160,7 +160,7 @@ uids_of_owner = (
 names = union(
     select(objects.c.owner),
     select(grants.c.grantee).where(grants.c.grantee != _everyone),
-    select(schema.tombstones.c.owner),
+    select(schema.tombstones.c.owner).where(schema.tombstones.c.owner != tombstones.NOBODY),
 )
 
 # --- the database as a whole --------------------------------------------------------------------

@@ -97,7 +97,7 @@ class EnvelopeRewriter:
         lengths = await self._backend.search(self._lengths, values, principal="")
         if not lengths:
             return None
-        values["last"] = _choose_last(lengths)
+        values["last"] = choose_last(lengths)
         rows = await self._backend.search(self._page, values, principal="")
         updates, failures = self._seal(rows, reseal)
 
@@ -153,7 +153,7 @@ def _draft(uids: Sequence[str]) -> Draft:
     return make_draft(COMMAND, "Rewrap", detail={"objects": len(uids)}, changes=uids)
 
 
-def _choose_last(lengths: Rows) -> int:
+def choose_last(lengths: Rows) -> int:
     """The serial that a page ends with. lengths: (serial, length) of objects, at least one."""
     size, last = 0, int(lengths[0][0])
     for serial, length in lengths:

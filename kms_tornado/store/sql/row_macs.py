@@ -56,6 +56,10 @@ _DIGEST = len(AUTHENTIC_COLUMNS) - 1
 # numbers from texts, which SQLite stores in any column.
 _OBJECT_MESSAGE = "objects|" + "%d," * len(_TEXTS) + "%r," * len(_NUMBERS) + "%s" * len(_TEXTS)
 
+#: In front of the code of an object's row that was found not to be the one of its last record. So every use of it is
+#: refused, by whatever server, without another look; the row itself stays as it was found.
+REFUSED = b"refused|"
+
 _pick_authentic: Callable[[Mapping[str, Any]], tuple[Any, ...]] = itemgetter(*AUTHENTIC_NAMES)
 
 
@@ -79,6 +83,13 @@ def log_altered(error: AlteredRow) -> None:
         error.subject,
         error.detail,
     )
+
+
+def split_refused(mac: Any) -> tuple[bytes, bool]:
+    """(the code that a row has, or had before it was refused; whether it is refused). mac: of the column."""
+    if not isinstance(mac, bytes):  # of a type that this server never writes
+        return b"", False
+    return mac.removeprefix(REFUSED), mac.startswith(REFUSED)
 
 
 def digest_sealed(sealed: bytes | None) -> bytes | None:
@@ -108,6 +119,8 @@ class RowAuthenticator:
                 return
         except (TypeError, ValueError):  # values of types that this server never writes
             pass
+        if split_refused(mac)[1]:
+            raise altered_object(row[_UID], "it was found not to be the one of its last record")
         raise altered_object(row[_UID])
 
     def row_mac(self, table: str, *values: str | int | bytes | None) -> bytes:

@@ -38,6 +38,7 @@ from .dump import dump_rows, fill_rows
 from .grants import check_index_rows, parse_grants, rights_of
 from .index_check import IndexCheck
 from .naming import change_naming, parse_naming, settle_naming
+from .object_checks import SQLObjectChecks
 from .queries import bind_groups, prepare_queries
 from .rewrap import EnvelopeRewriter
 from .row_macs import AlteredRow, RowAuthenticator, altered_object, log_altered
@@ -84,6 +85,7 @@ class SQLStore:
         self._index_check = IndexCheck(backend.dialect, self._authenticator)
         self._chains = AuditChains(self._authenticator, clock)
         self.audit = AuditLog(backend, self._database, self._authenticator, self._chains)
+        self.checks = SQLObjectChecks(backend, self._authenticator, clock)
 
     async def start(self) -> None:
         await self.backend.start(self._chains)

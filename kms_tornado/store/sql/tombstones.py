@@ -28,6 +28,9 @@ from .row_macs import RowAuthenticator
 from .schema import objects, tombstones
 from .statements import Runner, Statement
 
+#: Owns the identifiers of objects whose rows are gone without a record: nobody gets them, until they are back.
+NOBODY = ""
+
 _insert = Statement(insert(tombstones), tombstones.columns.keys())
 _delete = Statement(delete(tombstones).where(tombstones.c.uid == bindparam("of_uid")))
 
@@ -67,6 +70,20 @@ def bury(runner: Runner, uid: str, owner: str, authenticator: RowAuthenticator) 
     runner.change(_insert, {"uid": uid, "owner": owner, "mac": mac})
 
 
+def keep_from_all(runner: Runner, uid: str, authenticator: RowAuthenticator) -> None:
+    """Have nobody take the identifier, unless it is some owner's already."""
+    if not runner.select(_select(1), {"uid_0": uid}):
+        mac = _make_mac(authenticator, uid, NOBODY)
+        runner.change(_insert, {"uid": uid, "owner": NOBODY, "mac": mac})
+
+
+def release(runner: Runner, uid: str) -> None:
+    """Undo `keep_from_all`."""
+    for _, owner, _ in runner.select(_select(1), {"uid_0": uid}):
+        if owner == NOBODY:
+            runner.change(_delete, {"of_uid": uid})
+
+
 def check_free(
     runner: Runner, added: Sequence[ManagedObject], authenticator: RowAuthenticator
 ) -> None:
@@ -96,7 +113,7 @@ def rename_page(
     changed = []
     for uid, owner, mac in rows:
         _check(uid, owner, mac, authenticator)
-        if (new := rename(owner)) != owner:
+        if owner != NOBODY and (new := rename(owner)) != owner:
             mac = _make_mac(authenticator, uid, new)
             changed.append({"of_uid": uid, "owner": new, "mac": mac})
     if changed:

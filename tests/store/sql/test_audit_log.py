@@ -14,6 +14,7 @@ from kms_tornado.audit.verification import ChainVerifier
 from kms_tornado.errors import KMIPError
 from kms_tornado.kmip.enums import Operation
 from kms_tornado.store.base import Conflict, Grant, Insert, Refused, Remove, Replace, Withdraw
+from kms_tornado.store.object_checks import ReadSoFar
 
 from ...audit.logs import KEY
 from ..helpers import ALICE, an_object, opened, with_store, write_behind
@@ -31,31 +32,30 @@ def read(operation, uid):
     return make_draft(ORIGIN, operation, uid=uid)
 
 
-async def read_chains(audit):
+async def read_chains(store):
     """{chain: its records}, after everything that a verification looks at."""
     verifier = ChainVerifier({})
     chains: dict[int, list[dict[str, object]]] = {}
     chain = first = 0
-    while segments := await audit.read_segments(chain, first):
+    while segments := await store.audit.read_segments(chain, first):
         for segment in segments:
             assert segment.is_ours
             assert [*verifier.feed(segment.chain, segment.lines)] == []
             chains.setdefault(segment.chain, []).extend(map(json.loads, segment.lines))
             chain, first = segment.chain, segment.first
     assert [*verifier.finish()] == []
-    assert verifier.ends == await audit.heads()
-    _, objects = await audit.read_objects(0)
-    for uid, code, fault in objects:
-        assert fault is None
-        assert verifier.paths.find_fault(uid, code.hex()[:32]) is None
+    assert verifier.ends == await store.audit.heads()
+    for row in (await store.checks.read_page(ReadSoFar({}, verifier.ends), 0)).rows:
+        assert (row.fault, row.is_refused) == (None, False)
+        assert verifier.paths.find_fault(row.uid, row.code.hex()[:32]) is None
     return chains
 
 
-async def read_records(audit):
+async def read_records(store):
     """All but those that begin chains."""
     return [
         record
-        for records in (await read_chains(audit)).values()
+        for records in (await read_chains(store)).values()
         for record in records
         if record["operation"] != "ChainBegin"
     ]
@@ -78,7 +78,7 @@ async def fill(store):
 def test_each_change_has_a_record_with_the_codes_before_and_after_it(place):
     async def body(store):
         await fill(store)
-        return await read_records(store.audit)
+        return await read_records(store)
 
     records = with_store(place, body)
     told = {
@@ -101,7 +101,7 @@ def test_grant_of_what_is_granted_is_a_record_without_a_change(place):
         for _ in range(2):
             grant = Grant("a", ALICE, "bob", frozenset({Operation.GET}))
             await store.commit([grant], [change("AccessGrant", "a")])
-        return await read_records(store.audit)
+        return await read_records(store)
 
     grants = [r for r in with_store(place, body) if r["operation"] == "AccessGrant"]
     assert ["objects" in record for record in grants] == [True, False]
@@ -127,7 +127,7 @@ def test_change_that_is_not_made_has_no_record(place, together):
             ]
         outcomes = await asyncio.gather(*jobs, return_exceptions=True)
         assert all(isinstance(one, KMIPError | Conflict | Refused) for one in outcomes[:3])
-        return await read_records(store.audit)
+        return await read_records(store)
 
     made = sorted(record["uid"] for record in with_store(place, body))
     assert made == (["a", "n0", "n1", "n2", "n3", "n4"] if together else ["a"])
@@ -142,7 +142,7 @@ def test_batch_has_a_record_of_each_item_in_one_transaction(place):
             [[Insert(new)], [Replace(after, 1)], [Insert(an_object("b"))]],
             [change("Create", "a"), change("ModifyAttribute", "a"), change("Create", "b")],
         )
-        return await read_records(store.audit)
+        return await read_records(store)
 
     first, second, third = with_store(place, body)
     assert [record["operation"] for record in (first, second, third)] == [
@@ -169,7 +169,7 @@ def test_many_at_once_leave_no_hole_and_no_record_twice(place):
             await store.audit.append([read("Get", uid)])
 
         await asyncio.gather(*map(work, range(80)))
-        return await read_records(store.audit)
+        return await read_records(store)
 
     records = with_store(place, body)
     assert sorted((r["operation"], r["uid"]) for r in records) == sorted(
@@ -187,7 +187,7 @@ def test_servers_that_share_a_database_have_chains_of_their_own(place):
                 await store.commit(
                     [Insert(an_object(f"u{number}"))], [change("Create", f"u{number}")]
                 )
-            return await read_chains(one.audit)
+            return await read_chains(one)
 
     chains = asyncio.run(main())
     assert [len(records) for records in chains.values()] == [3, 3]
@@ -198,7 +198,7 @@ def test_server_that_stopped_leaves_its_chain_to_the_next_one(place):
     async def add(store, uid):
         await store.audit.open()
         await store.commit([Insert(an_object(uid))], [change("Create", uid)])
-        return await read_chains(store.audit)
+        return await read_chains(store)
 
     with_store(place, lambda store: add(store, "a"))
     chains = with_store(place, lambda store: add(store, "b"))
@@ -218,7 +218,7 @@ def test_chain_that_another_process_took_is_left_to_it(place):
         )
         await store.commit([Insert(an_object("c"))], [change("Create", "c")])
         await store.audit.append([read("Get", "c")])
-        return altered, await read_chains(store.audit)
+        return altered, await read_chains(store)
 
     altered, chains = with_store(place, body)
     assert altered == []
@@ -271,7 +271,7 @@ def test_chains_of_a_database_that_was_put_back_are_never_used_again(place):
         await store.audit.append([read("Get", "a")])
         after = await store.audit.heads()
         assert {chain: after[chain] for chain in before} == before
-        return await read_chains(store.audit)
+        return await read_chains(store)
 
     chains = with_store(place, body)
     assert [record["operation"] for record in chains[18]] == ["ChainBegin", "Get"]
@@ -283,7 +283,7 @@ def test_objects_of_an_older_version_are_recorded_once_as_they_are(place):
             await store.commit([Insert(an_object(uid))])
         assert await store.audit.open() == 2
         assert await store.audit.open() == 0
-        return await read_records(store.audit)
+        return await read_records(store)
 
     (record,) = with_store(place, body)
     assert record["operation"] == "Adopt"

@@ -1,0 +1,55 @@
+"""`kms-tornado verify`: whether every stored object is as this server left it, by its code and the audit's records."""
+
+from __future__ import annotations
+
+from ..audit.verification import ChainVerifier
+from ..errors import ConfigurationError
+from ..service.audit_verification import NotAccepted, Report, verify_objects
+from ..service.object_verification import RecordReader
+from ..wording import make_printable
+from .opening import open_database
+from .progress import Progress
+from .running import CommandContext
+
+
+async def run(context: CommandContext) -> int:
+    """Prints one line for each fault; exit code 0: there is none, 1: there are some."""
+    report = Report()
+    async with open_database(context) as (store, _):
+        reader = RecordReader(store, ChainVerifier({}))
+        with Progress("objects", await store.checks.count()) as progress:
+            try:
+                await verify_objects(
+                    store,
+                    reader,
+                    report,
+                    accepted=context.arguments["accept"],
+                    progress=progress.update,
+                )
+            except NotAccepted as exc:
+                raise ConfigurationError(
+                    f"--accept {make_printable(str(exc))}: something else than a server wrote its row, or it was "
+                    "changed a moment ago; put the row of a backup in its place, or try again"
+                ) from None
+    print_objects(report)
+    if report.faults:
+        print(
+            f"{len(report.faults)} faults of the audit itself, the first: {report.faults[0]}; run kms-tornado "
+            "audit verify"
+        )
+    print(f"{count_faults(report)}: {report.objects} objects")
+    return 1 if report.faults or report.found else 0
+
+
+def print_objects(report: Report) -> None:
+    """A line for each object that is not as it should be, or is so again."""
+    for uid, fault in sorted(report.found.items()):
+        state = "not refused" if fault.is_told_only else "refused"
+        print(make_printable(f"object {uid}: {fault.text} ({state})"))
+    for uid in sorted(report.cleared):
+        print(make_printable(f"object {uid}: it is as its last record left it, and used again"))
+
+
+def count_faults(report: Report) -> str:
+    number = len(report.faults) + len(report.found)
+    return f"{number} faults" if number else "all is well"
