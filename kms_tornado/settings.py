@@ -56,6 +56,7 @@ class ServiceSettings:
     master_key_file: each with one or several master keys; the first seals. () means the file in data_dir.
     master_key: the same as base64 texts with commas between them, not yet decoded.
     privileged_users: who may create objects; empty means everyone.
+    auditors: who may read every record of the audit.
     crypto_policy: one of CRYPTO_POLICIES (`crypto.policy`).
     kmip_interop: whether the operations Interop and Log are offered.
     audit_log: to which the audit's lines are appended, too; `-` is stdout.
@@ -72,6 +73,7 @@ class ServiceSettings:
     master_key_file: tuple[Path, ...] = ()
     master_key: Secret | None = None
     privileged_users: frozenset[str] = frozenset()
+    auditors: frozenset[str] = frozenset()
     crypto_policy: str = "conservative"
     kmip_interop: bool = False
     audit_log: Path | None = None
@@ -91,6 +93,7 @@ class ServiceArguments(TypedDict, total=False):
     master_key_file: str | Path | Iterable[str | Path] | None
     master_key: str | None
     privileged_users: Iterable[str]
+    auditors: Iterable[str]
     crypto_policy: str
     kmip_interop: bool
     audit_log: str | Path | None
@@ -124,6 +127,7 @@ _FROM_ARGUMENT: Mapping[str, Callable[[Any], object]] = {
     "audit_key_file": Path,
     "master_key": Secret,
     "privileged_users": frozenset,
+    "auditors": frozenset,
 }
 
 
@@ -233,9 +237,10 @@ def _refuse(faults: Iterable[ConfigurationError]) -> None:
 def _find_service_faults(settings: ServiceSettings) -> Iterator[ConfigurationError]:
     if settings.crypto_policy not in CRYPTO_POLICIES:
         yield ConfigurationError(f"one of {' '.join(CRYPTO_POLICIES)}", "crypto_policy")
-    for user in sorted(settings.privileged_users):
-        if fault := find_user_fault(user):  # nobody would ever be that user
-            yield ConfigurationError(f"{user!r} {fault}", "privileged_users")
+    for name in ("privileged_users", "auditors"):
+        for user in sorted(getattr(settings, name)):
+            if fault := find_user_fault(user):  # nobody would ever be that user
+                yield ConfigurationError(f"{user!r} {fault}", name)
     if settings.master_key is not None and settings.master_key_file:
         # Which one wins would decide whether the stored objects can be read.
         yield ConfigurationError(

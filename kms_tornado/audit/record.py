@@ -46,7 +46,7 @@ REQUIRED = frozenset(
 SUCCESS, FAILED, REFUSED, UNDONE = "Success", "Failed", "Refused", "Undone"
 
 #: Characters of a text that a client sent, and identifiers of one record beside its own.
-_MOST_CHARACTERS = 255
+MOST_CHARACTERS = 255
 _MOST_ALSO = 32
 
 #: (identifier, code before, code after), in hexadecimal; None: there was or is no row.
@@ -172,7 +172,7 @@ class AuditEntry:
             None,
         )
         request_id = origin.request_id
-        is_plain = len(uid) <= _MOST_CHARACTERS and uid.isascii()
+        is_plain = len(uid) <= MOST_CHARACTERS and uid.isascii()
         told = "null" if request_id is None else encode_basestring(request_id)
         return Draft(
             "{",
@@ -328,15 +328,15 @@ def _refuse_number(text: str) -> Any:
 
 
 def _clean_text(text: str) -> str:
-    if len(text) > _MOST_CHARACTERS:
-        text = text[:_MOST_CHARACTERS]
+    if len(text) > MOST_CHARACTERS:
+        text = text[:MOST_CHARACTERS]
     if text.isascii():
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _quote_uid(uid: str) -> str:
-    if len(uid) <= _MOST_CHARACTERS and uid.isascii():
+    if len(uid) <= MOST_CHARACTERS and uid.isascii():
         return encode_basestring(uid)
     return encode_basestring(_clean_text(uid))
 

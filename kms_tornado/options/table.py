@@ -431,6 +431,14 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
                 False,
             ),
             Option(
+                "auditors",
+                Text("USER", parse_user),
+                "these users may read every record of the audit (default: everybody reads their own and "
+                "those of their objects)",
+                repeatable=True,
+                collect=frozenset,
+            ),
+            Option(
                 "privileged-users",
                 Text("USER", parse_user),
                 "only these users may create objects (default: every authenticated user)",

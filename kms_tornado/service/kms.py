@@ -19,8 +19,10 @@ from ..store.opening import open_store
 from .access_rights import AccessRights
 from .anchor_file import Anchor, AnchorFile
 from .audit import Audit, find_accepted_rollback
+from .audit_indexer import AuditIndexer
 from .audit_key import KEY_FILE as AUDIT_KEY_FILE
 from .audit_key import load_audit_key
+from .audit_reader import AuditReader
 from .audit_stream import AuditStream
 from .auditing import Auditor
 from .executor import HEAVY, LIGHT, Executor, LaneSize
@@ -64,6 +66,8 @@ class KMS:
         self._reopening: asyncio.Future[None] | None = None
         #: None while the KMS is not open.
         self.audit: Audit | None = None
+        self.indexer: AuditIndexer | None = None
+        self._audit_reader: AuditReader | None = None
 
     @property
     def auditor(self) -> Auditor | None:
@@ -83,6 +87,13 @@ class KMS:
         if self._access is None:
             raise Unavailable("the key service is not started")
         return self._access
+
+    @property
+    def audit_reader(self) -> AuditReader:
+        """Raises Unavailable while the KMS is not open."""
+        if self._audit_reader is None:
+            raise Unavailable("the key service is not started")
+        return self._audit_reader
 
     @property
     def store(self) -> ObjectStore:
@@ -173,6 +184,7 @@ class KMS:
 
     async def __aexit__(self, *exc: object) -> None:
         self._service = self._access = self._ring = self.audit = None
+        self.indexer = self._audit_reader = None
         if self._reload is not None:
             self._reload.cancel()
         await self._stack.aclose()
@@ -204,6 +216,12 @@ class KMS:
         self._store, self._ring, self.audit = store, ring, audit
         self._access = AccessRights(store, self.offload, auditor=audit.auditor)
         self._service = Service(store, ring, self.offload, self._settings, auditor=audit.auditor)
+        self.indexer = AuditIndexer(store.records)
+        self.indexer.start()
+        self._stack.push_async_callback(self.indexer.stop)
+        self._audit_reader = AuditReader(
+            store, self.indexer, audit.auditor, self._settings.auditors
+        )
 
     async def _open_stream(self, store: ObjectStore) -> AuditStream | None:
         """Of --audit-log. Raises ConfigurationError where it cannot be opened."""

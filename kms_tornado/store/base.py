@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from ..audit.chain import ChainHead, Segment
 from ..audit.checkpoint import Checkpoint
+from ..audit.query import FoundRecord, RecordQuery
 from ..audit.record import Draft
 from ..audit.rollback import AuditPosition
 from ..domain.managed_object import ManagedObject, SealedMaterial, UniqueIdentifier
@@ -324,6 +325,60 @@ class Span(NamedTuple):
 EVER = Span(-(1 << 62), 1 << 62)
 
 
+class IndexStep(NamedTuple):
+    """What was done for the index of the audit.
+
+    entries: of objects, principals and uses that were written. behind: how many records are not in it yet.
+    is_anothers: whether it is another process that indexes them.
+    """
+
+    records: int = 0
+    entries: int = 0
+    behind: int = 0
+    is_anothers: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPage:
+    """Some thousand records. number: from 1, the oldest first. ranges: chain → (first record, last one).
+
+    since_ms, until_ms: of its records, since the Unix epoch. ceiling_ms: the highest until_ms up to this page.
+    """
+
+    number: int
+    ranges: Mapping[int, tuple[int, int]]
+    records: int
+    since_ms: int
+    until_ms: int
+    ceiling_ms: int
+
+
+class AuditRecords(Protocol):
+    """Finds records by an index, which is some seconds behind. Every method raises Unavailable."""
+
+    async def take_step(self, now: int, *, is_urgent: bool = False) -> IndexStep:
+        """Index some records, if there are any, and no other process does that; is_urgent: in any case.
+
+        now: seconds since the Unix epoch.
+        """
+
+    async def find_pages(
+        self, keys: Sequence[int], *, up_to: int | None, limit: int, principal: str
+    ) -> Sequence[AuditPage]:
+        """The pages with records under the keys, one at most, or all of them, the newest first.
+
+        up_to: the highest number. principal: whose turn it is.
+        """
+
+    async def read_page(
+        self, page: AuditPage, query: RecordQuery, *, principal: str
+    ) -> Sequence[FoundRecord]:
+        """The records of the page that the query finds, the newest first.
+
+        Raises GeneralFailure where records are not as a server wrote them.
+        """
+
+
 class AuditStore(Protocol):
     """The audit of one database, but for the records that commits append. Every method raises Unavailable.
 
@@ -404,6 +459,9 @@ class ObjectStore(Objects, Protocol):
     @property
     def checks(self) -> ObjectChecks: ...
 
+    @property
+    def records(self) -> AuditRecords: ...
+
     async def start(self) -> None:
         """Open the database and bring its schema up to date. Raises ConfigurationError."""
 
@@ -456,6 +514,9 @@ class ObjectStore(Objects, Protocol):
 
         Ordered and limited as in `list_owned`, and without material.
         """
+
+    async def is_owned(self, uid: UniqueIdentifier, *, owner: str) -> bool:
+        """Whether the object is the owner's, or was when it was removed. Raises GeneralFailure."""
 
     async def list_uids(
         self, owner: str, *, after: int, limit: int

@@ -24,6 +24,7 @@ from .access_handlers import (
     WithdrawHandler,
 )
 from .access_log import log_handled_request
+from .audit_handler import AuditHandler
 from .bearer.arguments import check_argument_names
 from .bearer.tornado_internals import SERVER, TOKEN_LAYER, check_tornado
 from .handlers import (
@@ -53,6 +54,7 @@ ROUTES: list[tuple[str, type[ServiceHandler]]] = [
     ("/access/list/(.+)", GrantsHandler),
     ("/access/owned", OwnedHandler),
     ("/access/obtained", ObtainedHandler),
+    ("/audit", AuditHandler),
     ("/whoami", WhoAmIHandler),
     ("/version", VersionHandler),
     ("/health", HealthHandler),

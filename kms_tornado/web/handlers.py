@@ -85,6 +85,7 @@ class WhoAmIHandler(ProtectedHandler, JSONHandler):
         principal, kms = self.current_user, self.context.kms
         try:
             may_create = kms.service.may_create_objects(principal)
+            is_auditor = kms.audit_reader.may_read_all(principal.name)
             if kms.auditor is not None:
                 with kms.auditor.recording(self.origin, "WhoAmI"):
                     pass
@@ -101,6 +102,7 @@ class WhoAmIHandler(ProtectedHandler, JSONHandler):
                 "expires_at": int(principal.expires_at) if principal.issuer else None,
                 "scopes": list_scopes(principal.claims),
                 "may_create_objects": may_create,
+                "may_read_whole_audit": is_auditor,
             }
         )
 

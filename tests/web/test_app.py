@@ -164,6 +164,7 @@ def test_whoami_names_the_caller_and_what_they_may_do(server):
         "expires_at": 4_000_000_000,
         "scopes": ["kms:use", "openid", "b"],
         "may_create_objects": True,
+        "may_read_whole_audit": False,
     }
 
 
@@ -187,6 +188,7 @@ def test_whoami_without_authentication_has_neither_issuer_nor_end(tmp_path):
             "expires_at": None,
             "scopes": [],
             "may_create_objects": True,
+            "may_read_whole_audit": False,
         }
 
 

@@ -118,14 +118,15 @@ class PipelinedRunner:
         prepared = _prepare(statement)
         self._keep([(prepared.text, prepared.values(row)) for row in values])
 
-    def add_rows(self, table: Table, rows: Sequence[Values]) -> None:
+    def add_rows(self, table: Table, rows: Sequence[Values], on_conflict: str = "") -> None:
         names = table.columns.keys()
 
         def write() -> list[str]:
             return [write_array(column) for column in collect_columns(rows, names)]
 
         arrays = self.compute(write) if len(rows) > _FEW else write()
-        self._keep([(_write_insert(table), arrays)])
+        text = _write_insert(table)
+        self._keep([(f"{text} {on_conflict}" if on_conflict else text, arrays)])
 
     def settle(self) -> None:
         if any(values is not None for _, values in self._waiting):  # BEGIN and the like never fail

@@ -230,3 +230,36 @@ audit_checkpoints = Table(
     Column("checkpoint", _serial, primary_key=True),
     Column("line", Text, nullable=False),
 )
+
+# The index of the audit (`audit_index`): what can be made again from the segments at any time. A page is some
+# thousand records, those of some segments that follow one another in each chain. ranges: JSON, {chain: [first record,
+# last one]}. since, until: of the page's records. ceiling: the highest `until` of this page and all before it.
+audit_pages = Table(
+    "audit_pages",
+    metadata,
+    Column("page", BigInteger, primary_key=True, autoincrement=False),
+    Column("ranges", Text, nullable=False),
+    Column("records", BigInteger, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("ceiling", BigInteger, nullable=False),
+)
+
+# In which pages there are records of an object or a principal. key: of `audit.indexing`.
+audit_index = Table(
+    "audit_index",
+    metadata,
+    Column("key", BigInteger, primary_key=True, autoincrement=False),
+    Column("page", BigInteger, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+
+# How often each object was used, as far as the audit tells. last_used: milliseconds since the Unix epoch.
+audit_uses = Table(
+    "audit_uses",
+    metadata,
+    Column("uid", Text, primary_key=True),
+    Column("uses", BigInteger, nullable=False),
+    Column("last_used", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)

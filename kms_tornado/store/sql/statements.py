@@ -106,8 +106,11 @@ class Runner(Protocol):
     def change_all(self, statement: Statement, values: Sequence[Values]) -> None:
         """Run the statement once for each set of values, of which there is at least one."""
 
-    def add_rows(self, table: Table, rows: Sequence[Values]) -> None:
-        """Insert the rows, at least one, each with a value for every column of the table."""
+    def add_rows(self, table: Table, rows: Sequence[Values], on_conflict: str = "") -> None:
+        """Insert the rows, at least one, each with a value for every column of the table.
+
+        on_conflict: SQL that both databases know, for rows whose key is there: "ON CONFLICT DO NOTHING".
+        """
 
     def settle(self) -> None:
         """Wait for the statements before, so that an error is known to be theirs."""
@@ -158,7 +161,8 @@ class SQLAlchemyRunner:
     def change_all(self, statement: Statement, values: Sequence[Values]) -> None:
         self._connection.execute(statement.clause, values)
 
-    def add_rows(self, table: Table, rows: Sequence[Values]) -> None:
+    def add_rows(self, table: Table, rows: Sequence[Values], on_conflict: str = "") -> None:
+        assert not on_conflict, "the rows of a job without others are new"
         self._connection.execute(insert(table), rows)
 
     def settle(self) -> None:
@@ -211,9 +215,10 @@ class DriverRunner:
         prepared = statement.on_sqlite
         self._driver.executemany(prepared.text, map(prepared.values, values))
 
-    def add_rows(self, table: Table, rows: Sequence[Values]) -> None:
+    def add_rows(self, table: Table, rows: Sequence[Values], on_conflict: str = "") -> None:
         prepared = _prepare_insert(table)
-        self._driver.executemany(prepared.text, map(prepared.values, rows))
+        text = f"{prepared.text} {on_conflict}" if on_conflict else prepared.text
+        self._driver.executemany(text, map(prepared.values, rows))
 
     def settle(self) -> None:
         """Every statement was waited for."""

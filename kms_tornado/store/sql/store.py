@@ -31,6 +31,7 @@ from ..dump import Dumped, DumpHeader, DumpRow, DumpWriter, Report
 from ..health import DatabaseHealth, DatabaseLoad, DatabaseStatus
 from .audit_chains import AuditChains
 from .audit_log import AuditLog
+from .audit_pages import AuditPages
 from .backend import Backend
 from .bundles import add_bundles, parse_bundles
 from .commits import Commit, GroupCommit, Job
@@ -47,7 +48,7 @@ from .sealing import bring_under_macs, log_sealed
 from .search import SearchStatements, shape_locate, shape_tag_search
 from .search_statements import parse_page
 from .statements import Prepared, Rows, Runner, Values
-from .tombstones import is_taken, rename_page
+from .tombstones import is_left_to, is_taken, rename_page
 from .watched import WatchedBackend
 
 # How long a stop waits for writes: whoever waited for their answers has waited the shutdown timeout already.
@@ -86,6 +87,7 @@ class SQLStore:
         self._chains = AuditChains(self._authenticator, clock)
         self.audit = AuditLog(backend, self._database, self._authenticator, self._chains)
         self.checks = SQLObjectChecks(backend, self._authenticator, clock)
+        self.records = AuditPages(backend, self._database, self._authenticator, compute)
 
     async def start(self) -> None:
         await self.backend.start(self._chains)
@@ -306,6 +308,13 @@ class SQLStore:
         values = {"principal": principal, **bind_groups(groups)}
         rows = await self._search(statement, values, principal)
         return await self._compute(partial(self._parser.parse_granted, rows), principal=principal)
+
+    async def is_owned(self, uid: UniqueIdentifier, *, owner: str) -> bool:
+        if await self.get_for(uid, principal=owner) is not None:
+            return True
+        rows = await self._database.read(self._queries.identifier, {"uid": uid})
+        with _logging_altered_rows:
+            return is_left_to(rows, uid, owner, self._authenticator)
 
     async def list_uids(
         self, owner: str, *, after: int, limit: int

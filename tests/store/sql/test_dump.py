@@ -56,6 +56,8 @@ async def fill(store):
     await store.add_key_bundles({b"12345678": b"sealed"})
     await store.audit.open()
     await store.audit.append([make_draft(Origin(ALICE, None, None, None), "Get", uid="named")])
+    await store.records.take_step(100)  # makes the index
+    await store.records.take_step(100)
     await store.audit.make_checkpoint(lambda checkpoint: "{}", "2026-11-29T11:45:25Z")
 
 

@@ -1,0 +1,100 @@
+"""Which records somebody asks for, and which of them they may read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from json.encoder import encode_basestring
+from typing import Any, NamedTuple
+
+from .indexing import list_uids, object_key, parse_time, principal_key
+from .record import MOST_CHARACTERS
+
+#: Characters of an identifier or a principal by which records are found: they have the first 255 of a longer one,
+#: which others may share.
+MAX_TERM_LENGTH = MOST_CHARACTERS - 1
+
+
+class Place(NamedTuple):
+    """Where a record stands in a page: the newest come first."""
+
+    time_ms: int
+    chain: int
+    seq: int
+
+
+class FoundRecord(NamedTuple):
+    """line: as it is stored."""
+
+    place: Place
+    line: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RecordQuery:
+    """Records that are asked for; None stands for any. since_ms, until_ms: seconds since the Unix epoch × 1000.
+
+    only_of: the principal whose own doings alone may be read; None of somebody who may read all that is asked for.
+    """
+
+    uid: str | None = None
+    principal: str | None = None
+    operation: str | None = None
+    result: str | None = None
+    since_ms: int | None = None
+    until_ms: int | None = None
+    only_of: str | None = None
+
+    @property
+    def keys(self) -> Sequence[int]:
+        """By which the index finds the pages; none for all of them.
+
+        Of somebody who may not read what others did, it takes not even as long as others did much.
+        """
+        if self.only_of is not None:
+            return (principal_key(self.only_of),)
+        if self.uid is not None:
+            return (object_key(self.uid),)
+        return () if self.principal is None else (principal_key(self.principal),)
+
+    def matches_times(self, since_ms: int, until_ms: int) -> bool:
+        """Whether any record of this span may be one."""
+        return (self.since_ms is None or until_ms >= self.since_ms) and (
+            self.until_ms is None or since_ms <= self.until_ms
+        )
+
+    def find(self, chain: int, first: int, lines: Sequence[bytes]) -> Iterator[FoundRecord]:
+        """Those among some records that follow one another in a chain. A line that is none is passed over."""
+        needed = [*self._write_members()]
+        for seq, line in enumerate(lines, first):
+            if all(member in line for member in needed):
+                try:
+                    record = json.loads(line)
+                    time_ms = parse_time(record["time"])
+                    is_found = self._matches(record, time_ms)
+                except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+                    continue
+                if is_found:
+                    yield FoundRecord(Place(time_ms, chain, seq), line)
+
+    def _write_members(self) -> Iterator[bytes]:
+        """What stands in each line that is found, so that most others need not be parsed."""
+        for name, value in (
+            ("principal", self.principal), ("principal", self.only_of),
+            ("operation", self.operation), ("result", self.result),
+        ):  # fmt: skip
+            if value is not None:
+                yield f'"{name}":{encode_basestring(value)}'.encode()
+        if self.uid is not None:
+            yield encode_basestring(self.uid).encode()
+
+    def _matches(self, record: Mapping[str, Any], time_ms: int) -> bool:
+        return (
+            (self.uid is None or self.uid in list_uids(record))
+            and self.principal in (None, record["principal"])
+            and self.only_of in (None, record["principal"])
+            and self.operation in (None, record["operation"])
+            and self.result in (None, record["result"])
+            and self.matches_times(time_ms, time_ms)
+        )

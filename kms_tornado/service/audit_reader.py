@@ -1,0 +1,153 @@
+"""AuditReader: tells the records of the audit to those who may read them, a bounded number for each request."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
+
+from ..audit.query import MAX_TERM_LENGTH, RecordQuery
+from ..audit.record import Origin
+from ..domain.managed_object import UniqueIdentifier
+from ..errors import KMSError
+from ..store.base import AuditPage, ObjectStore
+from .audit_indexer import AuditIndexer
+from .audit_request import AuditRequest, Cursor
+from .auditing import Auditor
+
+#: Bytes of one answer, beside its last record.
+_MOST_BYTES = 1024 * 1024
+#: Records that one request looks at, beside those of one page, and rows of the index: some 50 ms of work.
+_MOST_LOOKED_AT = 16_000
+_MOST_ROWS = 5_000
+#: Rows of the index that are read together.
+_ROWS = 100
+
+
+class NotAnAuditor(KMSError):
+    """Somebody asks for records of others who may not read them."""
+
+
+class AuditAnswer(NamedTuple):
+    """lines: records, the newest first. next: where further ones may be; None where there are none.
+
+    There may be further ones where `lines` is empty.
+    """
+
+    lines: list[bytes]
+    next: Cursor | None
+
+
+class AuditReader:
+    """auditors: who may read every record."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        indexer: AuditIndexer,
+        auditor: Auditor,
+        auditors: Collection[str],
+    ) -> None:
+        self._store = store
+        self._indexer = indexer
+        self._auditor = auditor
+        self._auditors = auditors
+
+    def may_read_all(self, principal: str) -> bool:
+        return principal in self._auditors
+
+    async def read(self, principal: str, request: AuditRequest, origin: Origin) -> AuditAnswer:
+        """Record that the audit is read, and read it.
+
+        Raises NotAnAuditor, GeneralFailure where records are not as a server wrote them, and Unavailable.
+        """
+        query = request.query
+        detail = _describe(query)
+        with self._auditor.recording(origin, "AuditRead", query.uid, detail):
+            query = await self._limit(principal, query)
+            if request.cursor is None:
+                await self._indexer.catch_up()
+            return await _Walk(self._store, principal, query, request).run()
+
+    async def _limit(self, principal: str, query: RecordQuery) -> RecordQuery:
+        """The query for what the principal may read of it. Raises NotAnAuditor."""
+        if self.may_read_all(principal):
+            return query
+        if query.uid is not None and await self._store.is_owned(
+            UniqueIdentifier(query.uid), owner=principal
+        ):
+            return query
+        if query.principal not in (None, principal):
+            raise NotAnAuditor(
+                "records of what others did are for --auditors, and for the owner of the object that "
+                "uid names"
+            )
+        if len(principal) > MAX_TERM_LENGTH:
+            raise NotAnAuditor(
+                f"a user whose name has more than {MAX_TERM_LENGTH} characters shares the name in "
+                "records with others"
+            )
+        return dataclasses.replace(query, only_of=principal)
+
+
+def _describe(query: RecordQuery) -> Mapping[str, Any]:
+    """What a record says of a query beside its object."""
+    filters = {"principal": query.principal, "operation": query.operation, "result": query.result}
+    return {name: value for name, value in filters.items() if value is not None}
+
+
+class _Walk:
+    """From the newest record to older ones, as far as one request goes."""
+
+    def __init__(
+        self, store: ObjectStore, principal: str, query: RecordQuery, request: AuditRequest
+    ) -> None:
+        self._records = store.records
+        self._principal = principal
+        self._query = query
+        self._limit = request.limit
+        self._cursor = request.cursor
+        self._lines: list[bytes] = []
+        self._size = self._looked_at = self._rows = 0
+
+    async def run(self) -> AuditAnswer:
+        while True:
+            up_to = None if self._cursor is None else self._cursor.page
+            pages = await self._records.find_pages(
+                self._query.keys, up_to=up_to, limit=_ROWS, principal=self._principal
+            )
+            for page in pages:
+                if self._is_before(page):
+                    return AuditAnswer(self._lines, None)
+                if self._is_enough() or not await self._take(page):
+                    return AuditAnswer(self._lines, self._cursor)
+            if len(pages) < _ROWS:
+                return AuditAnswer(self._lines, None)
+
+    def _is_before(self, page: AuditPage) -> bool:
+        """Whether no page from there on has a record of the time that is asked for."""
+        since_ms = self._query.since_ms
+        return since_ms is not None and page.ceiling_ms < since_ms
+
+    def _is_enough(self) -> bool:
+        return self._looked_at >= _MOST_LOOKED_AT or self._rows >= _MOST_ROWS
+
+    async def _take(self, page: AuditPage) -> bool:
+        """Take the page's records, and move the cursor behind what was taken: False where that was not all."""
+        self._rows += 1
+        if self._cursor is None or self._cursor.page != page.number:
+            self._cursor = Cursor(page.number)
+        if self._query.matches_times(page.since_ms, page.until_ms):
+            self._looked_at += page.records
+            found = await self._records.read_page(page, self._query, principal=self._principal)
+            behind = self._cursor.place
+            for place, line in found:
+                if behind is not None and place >= behind:
+                    continue
+                if len(self._lines) >= self._limit or self._size > _MOST_BYTES:
+                    return False
+                self._lines.append(line)
+                self._size += len(line)
+                self._cursor = Cursor(page.number, place)
+        self._cursor = Cursor(page.number - 1)
+        return True

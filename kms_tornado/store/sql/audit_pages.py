@@ -1,0 +1,123 @@
+"""AuditPages: reads the audit's records by its index, and checks that they are as a server wrote them."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+from sqlalchemy import bindparam, select
+
+from ...audit.chain import hash_line
+from ...audit.query import FoundRecord, RecordQuery
+from ...errors import GeneralFailure
+from ..base import AuditPage, Compute
+from .audit_chains import segment_mac
+from .audit_index import AuditIndex, parse_ranges
+from .backend import Backend
+from .row_macs import RowAuthenticator
+from .schema import audit_index, audit_pages, audit_segments
+from .statements import Prepared, Values
+from .watched import WatchedBackend
+
+_log = logging.getLogger(__name__)
+
+_P, _S = audit_pages.c, audit_segments.c
+_PAGE = (_P.page, _P.ranges, _P.records, _P.since, _P.until, _P.ceiling)
+_up_to = bindparam("up_to", type_=_P.page.type)
+_limit = bindparam("limit", type_=_P.page.type)
+_select_pages = select(*_PAGE).where(_P.page <= _up_to).order_by(_P.page.desc()).limit(_limit)
+_select_pages_of_key = (
+    select(*_PAGE)
+    .join_from(audit_index, audit_pages, _P.page == audit_index.c.page)
+    .where(
+        audit_index.c.key == bindparam("of_key", type_=audit_index.c.key.type),
+        audit_index.c.page <= _up_to,
+    )
+    .order_by(audit_index.c.page.desc())
+    .limit(_limit)
+)
+_select_segments = (
+    select(_S.first, _S.last, _S.lines, _S.mac)
+    .where(_S.chain == bindparam("of_chain"), _S.first.between(bindparam("low"), bindparam("high")))
+    .order_by(_S.first)
+)
+
+_NEWEST = 2**63 - 1
+
+
+class AuditPages(AuditIndex):
+    """An `AuditRecords`. Used from one event loop, once the store knows its key."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        database: WatchedBackend,
+        authenticator: RowAuthenticator,
+        compute: Compute,
+    ) -> None:
+        super().__init__(backend, compute)
+        self._database = database
+        self._authenticator = authenticator
+        self._pages = Prepared(_select_pages, backend.dialect)
+        self._pages_of_key = Prepared(_select_pages_of_key, backend.dialect)
+        self._segments_of_page = Prepared(_select_segments, backend.dialect)
+
+    async def find_pages(
+        self, keys: Sequence[int], *, up_to: int | None, limit: int, principal: str
+    ) -> Sequence[AuditPage]:
+        values: dict[str, Any] = {"up_to": _NEWEST if up_to is None else up_to, "limit": limit}
+        statement = self._pages
+        if keys:
+            (values["of_key"],) = keys
+            statement = self._pages_of_key
+        rows = await self._database.search(statement, values, principal=principal)
+        try:
+            return [AuditPage(row[0], parse_ranges(json.loads(row[1])), *row[2:]) for row in rows]
+        except (ValueError, TypeError, AttributeError):
+            raise _altered("the index of the audit") from None
+
+    async def read_page(
+        self, page: AuditPage, query: RecordQuery, *, principal: str
+    ) -> Sequence[FoundRecord]:
+        found: list[FoundRecord] = []
+        for chain, (first, last) in page.ranges.items():
+            values: Values = {"of_chain": chain, "low": first, "high": last}
+            rows = await self._database.search(self._segments_of_page, values, principal=principal)
+            find = partial(self._find, query, chain, rows)
+            found += await self._compute(find, principal=principal)
+        return sorted(found, key=lambda record: record.place, reverse=True)
+
+    def _find(
+        self, query: RecordQuery, chain: int, rows: Sequence[Sequence[Any]]
+    ) -> list[FoundRecord]:
+        return [record for row in rows for record in self._find_in(query, chain, *row)]
+
+    def _find_in(
+        self, query: RecordQuery, chain: int, first: int, last: int, text: Any, mac: Any
+    ) -> Iterator[FoundRecord]:
+        lines = bytes(text).split(b"\n")
+        found = [*query.find(chain, first, lines)]
+        if found and not self._is_ours(chain, first, last, lines, bytes(mac)):
+            raise _altered(f"records {chain}/{first} to {chain}/{last} of the audit")
+        yield from found
+
+    def _is_ours(
+        self, chain: int, first: int, last: int, lines: Sequence[bytes], mac: bytes
+    ) -> bool:
+        """Whether the segment has its code, and each line in it names the one before."""
+        hashes = [hash_line(line) for line in lines]
+        if segment_mac(self._authenticator, chain, first, last, hashes[-1]) != mac:
+            return False
+        named = zip(hashes, lines[1:], strict=False)
+        is_chained = all(f'"prev":"{text}"'.encode() in line for text, line in named)
+        return is_chained and len(lines) == last - first + 1
+
+
+def _altered(subject: str) -> GeneralFailure:
+    _log.error(
+        "%s: changed by something else than this server; run kms-tornado audit verify", subject
+    )
+    return GeneralFailure("records of the audit were changed; tell the operator of the server")

@@ -1,0 +1,225 @@
+"""The index of the audit: each record is found and counted once, whoever indexes it, and it can be made again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+from sqlalchemy import select
+
+from kms_tornado.audit.query import RecordQuery
+from kms_tornado.audit.record import Origin, make_draft
+from kms_tornado.errors import GeneralFailure
+from kms_tornado.store.base import Insert, Remove
+from kms_tornado.store.sql import audit_index
+from kms_tornado.store.sql.schema import audit_uses
+from kms_tornado.store.sql.statements import Statement
+
+from ..helpers import ALICE, BOB, an_object, opened, with_store, write_behind
+
+BYTES = "BLOB", "BYTEA"
+NOW = 1_795_952_726
+NEWS = Origin(ALICE, None, "127.0.0.1", "dfb8822b6b0e65ef")
+
+
+def read(uid, number=0, operation="Get"):
+    return make_draft(NEWS, operation, uid=uid, time_ms=NOW * 1000 + number)
+
+
+async def index_all(store, now=NOW):
+    """The number of steps."""
+    for number in range(100):
+        step = await store.records.take_step(now)
+        if not step.behind:
+            return number
+    raise AssertionError("it does not catch up")
+
+
+async def find(store, query=None, **fields):
+    """[(page, number of the record)] in the order of answers."""
+    query = query or RecordQuery(**fields)
+    pages = await store.records.find_pages(query.keys, up_to=None, limit=100, principal=ALICE)
+    found = []
+    for page in pages:
+        for record in await store.records.read_page(page, query, principal=ALICE):
+            found.append((page.number, json.loads(record.line)["time"][-4:-1]))
+    return found
+
+
+async def read_uses(store):
+    statement = Statement(select(audit_uses))
+    rows = await store.backend.run_exclusively(lambda runner: runner.select(statement, {}))
+    return {uid: tuple(uses) for uid, *uses in rows}
+
+
+def test_records_are_found_by_object_the_newest_first(place):
+    async def body(store):
+        await store.audit.open()
+        await store.audit.append([read("a", 1), read("b", 2), read("a", 3)])
+        await store.audit.append([read("a", 5), read("a", 4)])
+        await index_all(store)
+        return await find(store, uid="a"), await find(store, uid="b"), await find(store, uid="c")
+
+    assert with_store(place, body) == (
+        [(1, "005"), (1, "004"), (1, "003"), (1, "001")], [(1, "002")], [],
+    )  # fmt: skip
+
+
+def test_change_is_found_as_a_use_is(place):
+    async def body(store):
+        await store.audit.open()
+        draft = make_draft(NEWS, "Create", uid="a", changes=["a"], time_ms=NOW * 1000)
+        await store.commit([Insert(an_object("a"))], [draft])
+        await index_all(store)
+        return await find(store, uid="a"), await read_uses(store)
+
+    assert with_store(place, body) == ([(1, "000")], {})
+
+
+def test_pages_hold_what_several_steps_have_indexed_until_they_are_full(place, monkeypatch):
+    monkeypatch.setattr(audit_index, "_FULL_PAGE", 3)
+
+    async def body(store):
+        await store.audit.open()
+        for number in range(6):
+            await store.audit.append([read("a", number)])
+            await index_all(store)
+        return await find(store, uid="a"), await find(store, principal=ALICE)
+
+    by_object, by_principal = with_store(place, body)
+    # The record that began the chain is the first one of the first page.
+    assert by_object == [(3, "005"), (2, "004"), (2, "003"), (2, "002"), (1, "001"), (1, "000")]
+    assert by_principal == by_object
+
+
+def test_long_backlog_is_indexed_in_bounded_steps(place, monkeypatch):
+    monkeypatch.setattr(audit_index, "_MOST_RECORDS", 10)
+    monkeypatch.setattr(audit_index, "_SEGMENTS", 2)
+
+    async def body(store):
+        await store.audit.open()
+        for start in range(0, 60, 6):
+            await store.audit.append([read("a", start + number) for number in range(6)])
+        steps = [await store.records.take_step(NOW) for _ in range(8)]
+        return steps, await find(store, uid="a"), await read_uses(store)
+
+    steps, found, uses = with_store(place, body)
+    assert max(step.records for step in steps) <= 16
+    assert steps[-1].behind == 0
+    assert len(found) == 60
+    assert uses == {"a": (60, NOW * 1000 + 59)}
+
+
+def test_each_record_is_counted_once_by_many_that_index_at_once(place):
+    async def body(first):
+        await first.audit.open()
+        async with opened(place) as second:
+            for number in range(30):
+                await first.audit.append([read("a", number)])
+                await asyncio.gather(
+                    *(store.records.take_step(NOW, is_urgent=True) for store in (first, second) * 2)
+                )
+            await index_all(first)
+            return await read_uses(first), await find(second, uid="a")
+
+    uses, found = with_store(place, body)
+    assert uses == {"a": (30, NOW * 1000 + 29)}
+    assert len(found) == len(set(found)) == 30
+
+
+def test_another_process_indexes_only_where_the_one_that_did_is_gone(place):
+    async def body(first):
+        await first.audit.open()
+        await first.audit.append([read("a")])
+        await index_all(first)
+        async with opened(place) as second:
+            await second.audit.append([read("a")])
+            early = await second.records.take_step(NOW + 9)
+            late = await second.records.take_step(NOW + 11)
+            await second.audit.append([read("a")])
+            theirs = await first.records.take_step(NOW + 12)
+        return early, late, theirs
+
+    early, late, theirs = with_store(place, body)
+    assert (early.is_anothers, early.records, early.behind > 0) == (True, 0, True)
+    assert (late.is_anothers, late.records > 0, late.behind) == (False, True, 0)
+    assert (theirs.is_anothers, theirs.records) == (True, 0)
+
+
+def test_step_that_is_not_committed_leaves_everything_as_it_was(place, monkeypatch):
+    async def body(store):
+        await store.audit.open()
+        await index_all(store)
+        await store.audit.append([read("a")])
+
+        submit = store.backend.submit
+        with monkeypatch.context() as patched:
+            patched.setattr(
+                type(store.backend), "submit",
+                lambda self, job, **more: submit(lambda runner: (job(runner), 1 / 0), **more),
+            )  # fmt: skip
+            with pytest.raises(ZeroDivisionError):
+                await store.records.take_step(NOW)
+        before = await read_uses(store), await find(store, uid="a")
+        await index_all(store)
+        return before, await read_uses(store)
+
+    before, after = with_store(place, body)
+    assert before == ({}, [])
+    assert after == {"a": (1, NOW * 1000)}
+
+
+@pytest.mark.parametrize("value", [None, b"{", b"[]", b'{"v":0}', b'{"v":1,"positions":{"1":"x"}}'])
+def test_index_without_its_row_is_made_again(place, value):
+    async def body(store):
+        await store.audit.open()
+        await store.audit.append([read("a")])
+        await index_all(store)
+        if value is None:
+            write_behind(place, "DELETE FROM server_state WHERE name = 'audit_index'")
+        else:
+            write_behind(
+                place,
+                "UPDATE server_state SET value = :value WHERE name = 'audit_index'",
+                value=value,
+            )
+        await store.audit.append([read("a", 1)])
+        await index_all(store)
+        return await read_uses(store), await find(store, uid="a")
+
+    uses, found = with_store(place, body)
+    assert uses == {"a": (2, NOW * 1000 + 1)}
+    assert len(found) == 2
+
+
+def test_segment_that_was_edited_is_refused(place):
+    async def body(store):
+        await store.audit.open()
+        await store.audit.append([read("a"), read("b")])
+        await index_all(store)
+        ways = (
+            "replace(CAST(lines AS TEXT), {})",
+            "convert_to(replace(convert_from(lines, 'UTF8'), {}), 'UTF8')",
+        )
+        edit = ways[isinstance(place, str)].format('\'"uid":"a"\', \'"uid":"b"\'')
+        write_behind(
+            place,
+            f"UPDATE audit_segments SET lines = CAST({edit} AS {BYTES[isinstance(place, str)]})",
+        )
+        with pytest.raises(GeneralFailure):
+            await find(store, uid="b")
+
+    with_store(place, body)
+
+
+def test_object_is_its_owners_even_after_its_removal(place):
+    async def body(store):
+        await store.audit.open()
+        await store.commit([Insert(an_object("a"))], [])
+        there = [await store.is_owned("a", owner=name) for name in (ALICE, BOB)]
+        await store.commit([Remove("a", 1)], [])
+        gone = [await store.is_owned("a", owner=name) for name in (ALICE, BOB)]
+        return there, gone, await store.is_owned("b", owner=ALICE)
+
+    assert with_store(place, body) == ([True, False], [True, False], False)
