@@ -24,7 +24,7 @@ _ROWS = (
             Argument(
                 "key",
                 Text("PEM", Path),
-                "a public key that may have signed checkpoints, beside the one of --audit-key-file",
+                "public keys that may have signed checkpoints, beside the one of --audit-key-file",
                 repeatable=True,
             ),
         ),
@@ -108,8 +108,19 @@ _ROWS = (
         "backup",
         "write all that the database has at this moment into a new file, sealed as it is, while servers serve",
         (
-            Argument("FILE", Text("FILE", Path), "the file of the backup", True, True),
-            Argument("check", Switch(), "only check that the file is whole", default=False),
+            Argument(
+                "FILE",
+                Text("FILE", Path),
+                "the file of the backup, or a directory, in which it is named by the time",
+                True,
+                True,
+            ),
+            Argument(
+                "check",
+                Switch(),
+                "only check that the file is whole; in a directory, the newest one",
+                default=False,
+            ),
         ),
     ),
     Command(

@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,8 +22,9 @@ from .running import CommandContext
 
 async def run(context: CommandContext) -> int:
     """Exit code 0: the file is whole; 1: it is, and has rows that something else than a server wrote."""
-    file: Path = context.arguments["file"]
-    if context.arguments["check"]:
+    is_check: bool = context.arguments["check"]
+    file = _name_file(context.arguments["file"], is_check=is_check)
+    if is_check:
         dump = check_file(context, file)
         print(f"{file} is whole: {dump.rows:,} rows, as of {dump.header.made}")
         return 0
@@ -39,6 +41,21 @@ async def run(context: CommandContext) -> int:
     for uid in dumped.altered:
         print(f"{uid} is in it as something else than a server wrote it")
     return 1 if dumped.altered else 0
+
+
+def _name_file(path: Path, *, is_check: bool) -> Path:
+    """The path, or a file in it where it is a directory: a new one, or the newest one to check.
+
+    Raises ConfigurationError.
+    """
+    if not path.is_dir():
+        return path
+    if not is_check:
+        return path / f"kms-{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}.backup"
+    names = sorted(path.glob("kms-*.backup"))
+    if not names:
+        raise ConfigurationError(f"{path}: there is no backup in it that was named by its time")
+    return names[-1]
 
 
 def _measure(file: Path) -> str:

@@ -8,6 +8,7 @@ import gzip
 import io
 import os
 import random
+import re
 import shutil
 import stat
 from collections.abc import Sequence
@@ -100,6 +101,19 @@ def test_file_is_ours_alone_and_never_overwritten(template: Place) -> None:
     assert file.read_bytes() == before
     names = {path.name for path in template.directory.iterdir()}
     assert names == {"audit-anchor.json", "backup", "data", "keys"}  # no draft is left
+
+
+def test_backup_in_a_directory_is_named_by_the_time_and_the_newest_is_checked(
+    template: Place, tmp_path: Path
+) -> None:
+    command = ("backup", str(tmp_path), *options(template))
+    line = check_refused(run(*command, "--check", cwd=template.directory), 2)
+    assert f"{tmp_path}: there is no backup in it" in line
+    (tmp_path / "kms-2026-01-01T000000Z.backup").write_text("older, and damaged")
+    assert run(*command, cwd=template.directory).returncode == 0
+    _, newest = sorted(path.name for path in tmp_path.iterdir())
+    assert re.fullmatch(r"kms-20\d\d-\d\d-\d\dT\d{6}Z\.backup", newest)
+    assert f"{newest} is whole: " in run(*command, "--check", cwd=template.directory).stdout
 
 
 def test_file_that_cannot_be_written_is_refused(template: Place) -> None:

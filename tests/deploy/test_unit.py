@@ -28,11 +28,11 @@ def systemd_analyze(*arguments: str) -> str:
     return done.stdout + done.stderr
 
 
-def settings_of(section: str) -> dict[str, list[str]]:
+def settings_of(section: str, unit: Path = UNIT) -> dict[str, list[str]]:
     """{name: its values, in their order}."""
     found: dict[str, list[str]] = {}
     current = ""
-    for line in UNIT.read_text().splitlines():
+    for line in unit.read_text().splitlines():
         if line.startswith("["):
             current = line.strip("[]")
         elif current == section and line and not line.startswith("#"):
@@ -41,20 +41,43 @@ def settings_of(section: str) -> dict[str, list[str]]:
     return found
 
 
+BACKUP = UNIT.with_name("kms-tornado-backup.service")
+TIMER = UNIT.with_name("kms-tornado-backup.timer")
 SERVICE = settings_of("Service")
 
 
-def test_unit_exposes_little() -> None:
-    text = systemd_analyze("security", "--offline=true", "--no-pager", str(UNIT))
+@pytest.mark.parametrize("unit", [UNIT, BACKUP], ids=lambda path: path.name)
+def test_unit_exposes_little(unit: Path) -> None:
+    text = systemd_analyze("security", "--offline=true", "--no-pager", str(unit))
     level = re.search(r"Overall exposure level for \S+: ([\d.]+)", text)
     assert level, text
     assert float(level[1]) < 2.0
 
 
-def test_unit_is_one_that_systemd_takes(tmp_path: Path) -> None:
-    text = replace(UNIT.read_text(), {"/opt/kms-tornado/venv/bin/kms-tornado": "/bin/true"})
-    (tmp_path / UNIT.name).write_text(text)
-    assert systemd_analyze("verify", str(tmp_path / UNIT.name)) == ""
+@pytest.mark.parametrize("unit", [UNIT, BACKUP], ids=lambda path: path.name)
+def test_unit_is_one_that_systemd_takes(unit: Path, tmp_path: Path) -> None:
+    text = replace(unit.read_text(), {"/opt/kms-tornado/venv/bin/kms-tornado": "/bin/true"})
+    (tmp_path / unit.name).write_text(text)
+    assert systemd_analyze("verify", str(tmp_path / unit.name)) == ""
+
+
+def test_timer_is_one_that_systemd_takes(tmp_path: Path) -> None:
+    """Beside the unit that it starts."""
+    for file in (TIMER, BACKUP):
+        text = file.read_text().replace("/opt/kms-tornado/venv/bin/kms-tornado", "/bin/true")
+        (tmp_path / file.name).write_text(text)
+    assert systemd_analyze("verify", str(tmp_path / TIMER.name)) == ""
+
+
+def test_backup_is_denied_what_the_server_is_denied() -> None:
+    denied = {
+        name: values
+        for name, values in SERVICE.items()
+        if re.match("Protect|Private|Restrict|SystemCall|No|Lock|Memory|Capab", name)
+    }
+    backup = settings_of("Service", BACKUP)
+    assert len(denied) > 15
+    assert {name: backup[name] for name in denied} == denied
 
 
 def test_unit_starts_after_the_network_and_the_database() -> None:
