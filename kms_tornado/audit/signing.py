@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Any, NoReturn
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -18,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 #: What cryptography raises for what is no key. TypeError: for one that needs a password.
 _NO_KEY = (ValueError, TypeError, UnsupportedAlgorithm)
+_PEM = re.compile(rb"-----BEGIN [^-]+-----.*?-----END [^-]+-----", re.DOTALL)
 
 
 class AuditPublicKey:
@@ -72,6 +74,11 @@ def parse_private_pem(content: bytes) -> AuditKey:
     if not isinstance(key, Ed25519PrivateKey):
         raise ValueError("is no Ed25519 key")
     return AuditKey(key)
+
+
+def parse_public_pems(content: bytes) -> list[AuditPublicKey]:
+    """Of one key or several, one behind the other. Raises ValueError."""
+    return [parse_public_pem(block) for block in _PEM.findall(content) or [content]]
 
 
 def parse_public_pem(content: bytes) -> AuditPublicKey:

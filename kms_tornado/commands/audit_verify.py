@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..audit.signing import AuditPublicKey, parse_public_pem
+from ..audit.signing import AuditPublicKey, parse_public_pems
 from ..errors import ConfigurationError
 from ..service.anchor_file import AnchorFile
 from ..service.audit_key import KEY_FILE
@@ -32,7 +32,7 @@ async def run(context: CommandContext) -> int:
 def _read_keys(
     settings: ServiceSettings, data_dir: Path, more: tuple[Path, ...]
 ) -> list[AuditPublicKey]:
-    """This server's own key, if its file is here, and those of --key."""
+    """This server's own key, if its file is here, and those in the files of --key."""
     own = settings.audit_key_file or data_dir / KEY_FILE
     paths = [*([own] if own.exists() else []), *more]
     if not paths:
@@ -40,12 +40,12 @@ def _read_keys(
             f"there is no key to verify with: {own} is not there, and no --key was given",
             "audit_key_file",
         )
-    return [_read_key(path) for path in paths]
+    return [key for path in paths for key in _read_file(path)]
 
 
-def _read_key(path: Path) -> AuditPublicKey:
+def _read_file(path: Path) -> list[AuditPublicKey]:
     try:
-        return parse_public_pem(path.read_bytes())
+        return parse_public_pems(path.read_bytes())
     except OSError as exc:
         raise ConfigurationError(f"the key {path}: {(exc.strerror or '').lower()}") from None
     except ValueError as exc:

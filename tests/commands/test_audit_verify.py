@@ -196,6 +196,19 @@ def test_checkpoints_of_an_unknown_key_are_told(copy: Path, served: Path) -> Non
     assert verify(copy, "--key", str(served / "data/audit.key.pub")).returncode == 0
 
 
+def test_one_file_may_have_all_keys_of_former_years(copy: Path, served: Path) -> None:
+    keys = copy / "old-keys.pem"
+    other = (make_another(copy) / "audit.key.pub").read_bytes()
+    for file in ("audit.key", "audit.key.pub"):
+        (copy / "data" / file).unlink()
+    keys.write_bytes(other + (served / "data/audit.key.pub").read_bytes())
+    assert verify(copy, "--key", str(keys)).returncode == 0
+    keys.write_bytes(other)
+    assert "is signed by an unknown key" in verify(copy, "--key", str(keys)).stdout
+    keys.write_bytes(other + other[:40])  # cut off: of a part of them, nobody would know
+    assert verify(copy, "--key", str(keys)).returncode == 1
+
+
 def test_database_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     key = make_another(tmp_path) / "audit.key.pub"
     (tmp_path / "data").mkdir(mode=0o700)
