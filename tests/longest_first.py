@@ -26,7 +26,7 @@ FILES = (
     "test_packaging.py", "store/sql/test_nonces.py", "web/test_outage.py",
     "web/process/test_http_front.py", "operations/test_usage_limits.py",
     "web/bearer/test_auth_refresh.py", "store/sqlite/test_database_file.py",
-    "docs/test_tutorial.py", "docs/test_sessions.py",
+    "docs/test_tutorial.py", "docs/test_sessions.py", "docs/test_runbook.py",
 )  # fmt: skip
 
 _PLACES = {TESTS / file: place for place, file in enumerate(FILES)}

@@ -28,7 +28,9 @@ _NOT_RUN = re.compile(r"^(pip install [^&|;]*|python -m kms_tornado --dev|&&|\s)
 _SITE = "import atexit, os, sys; atexit.register(lambda: (sys.stdout.flush(), os._exit(0)))"
 
 
-def run_session(page: Sequence[Block], directory: Path, variables: Mapping[str, str]) -> str:
+def run_session(
+    page: Sequence[Block], directory: Path, variables: Mapping[str, str], *, timeout_s: float = 60
+) -> str:
     """Run the blocks and compare what they print; everything that was printed."""
     script, shown, behind_sh = ["set -eu -o pipefail"], [], False
     for each in page:
@@ -46,7 +48,7 @@ def run_session(page: Sequence[Block], directory: Path, variables: Mapping[str, 
         else:
             raise AssertionError(f"{each.place}: nothing runs it")
         behind_sh = each.language == "sh"
-    printed = _run("\n".join(script), directory, variables)
+    printed = _run("\n".join(script), directory, variables, timeout_s)
     _compare(shown, printed.split(f"\n{_MARK}\n")[:-1])
     return printed
 
@@ -59,7 +61,7 @@ def commands_to_run(each: Block, variables: Mapping[str, str]) -> list[str]:
     return [line for line, pasted in lines if pasted is None or pasted[1] not in variables]
 
 
-def _run(script: str, directory: Path, variables: Mapping[str, str]) -> str:
+def _run(script: str, directory: Path, variables: Mapping[str, str], timeout_s: float) -> str:
     (directory / "site").mkdir()
     (directory / "site" / "sitecustomize.py").write_text(_SITE)
     path = path_with_kmsctl(directory)
@@ -70,7 +72,7 @@ def _run(script: str, directory: Path, variables: Mapping[str, str]) -> str:
         env={**os.environ, "PATH": path, "PYTHONPATH": python_path, **variables},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=timeout_s,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -36,6 +36,7 @@ from . import (
     test_kmsctl_page,
     test_postgresql,
     test_python_client,
+    test_runbook,
     test_sessions,
     test_tutorial,
 )
@@ -50,6 +51,7 @@ _RUNNERS = (
     test_kmsctl_page,
     test_postgresql,
     test_python_client,
+    test_runbook,
     test_sessions,
     test_tutorial,
 )
