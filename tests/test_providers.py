@@ -40,7 +40,12 @@ def configured(name: str, host: Issuer) -> TrustSettings:
             return uri
         return host.origin + urlsplit(uri).path
 
-    issuer = dataclasses.replace(issuer, uri=local(issuer.uri), jwks_uri=local(issuer.jwks_uri))
+    issuer = dataclasses.replace(
+        issuer,
+        uri=local(issuer.uri),
+        jwks_uri=local(issuer.jwks_uri),
+        jwks_allow_http=frozenset({"127.0.0.1"}),
+    )
     return dataclasses.replace(trust, issuers=(issuer,))
 
 

@@ -67,7 +67,12 @@ class Authenticator:
         #: Called with the seconds that it took to verify a token which was not remembered.
         self.observe_verification: Callable[[float], None] | None = None
         self._verifier = TokenVerifier(settings)
-        self._caches = caches
+        #: {URI, of one tenant: KeyCache}. Tenants of an issuer share their keys.
+        self._caches = {
+            issuer.uri: caches[configured.uri]
+            for configured in settings.issuers
+            for issuer in configured.list_tenants()
+        }
         self._now = now
 
     def recall(self, digest: bytes) -> Principal | None:

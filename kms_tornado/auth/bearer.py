@@ -33,7 +33,7 @@ def parse_authorization(values: Sequence[str]) -> str:
             raise InvalidRequest("the header does not start with a scheme")
         raise MissingToken("the scheme is not Bearer")
     token = token.lstrip(" ")  # 1*SP
-    if not _TOKEN.fullmatch(token):
+    if not is_bearer_token(token):
         raise InvalidRequest("no b64token follows the scheme")
     return token
 
@@ -44,6 +44,11 @@ def has_bearer_scheme(value: str) -> bool:
     Browsers do send the credentials of other schemes (Basic, Negotiate) by themselves.
     """
     return value.lstrip(" \t")[:7].lower() == "bearer "
+
+
+def is_bearer_token(text: str) -> bool:
+    """Whether the text is a b64token (RFC 6750 §2.1), which a header can carry."""
+    return _TOKEN.fullmatch(text) is not None
 
 
 def is_compact(token: str) -> bool:

@@ -56,7 +56,7 @@ class Reading:
 
 
 def explain_reading(token: str, settings: TrustSettings) -> Reading:
-    """The checks that need no key: form, algorithm, type, issuer."""
+    """The checks that need no key: form, algorithm, issuer, type."""
     verifier = TokenVerifier(settings)
     try:
         unverified = parse_token(token)
@@ -66,13 +66,18 @@ def explain_reading(token: str, settings: TrustSettings) -> Reading:
     steps = [
         Step("form", "three parts, each of which can be read in one way"),
         _check("algorithm", lambda: verifier.check_algorithm(header), f"{show(header.alg)} is allowed"),
-        _check("type", lambda: verifier.check_type(header), f"{_show_type(header.typ)} is accepted"),
     ]  # fmt: skip
     try:
         issuer = verifier.find_issuer(unverified)
     except AuthenticationError as exc:
-        return Reading([*steps, Step("issuer", exc.detail, exc)], unverified)
-    steps.append(Step("issuer", f"{show(issuer.uri)} is configured"))
+        return Reading([*steps, Step("issuer", exc.detail, exc), skip("type")], unverified)
+    text = f"{show(issuer.uri)} is configured"
+    if issuer.tenants:
+        text += f", for the tenant {show(unverified.claims.get('tid'))}"
+    steps += [
+        Step("issuer", text),
+        _check("type", lambda: verifier.check_type(header, issuer), f"{_show_type(header.typ)} is accepted"),
+    ]  # fmt: skip
     return Reading(steps, unverified, issuer)
 
 
@@ -99,10 +104,10 @@ def explain_keys(reading: Reading, key_set: KeySet) -> list[Step]:
 
 def explain_claims(reading: Reading, settings: TrustSettings, *, now: float) -> list[Step]:
     """The checks of the claims, in the order in which a server makes them. now: seconds since the Unix epoch."""
-    unverified, issuer, policy = reading.unverified, reading.issuer, settings.policy
+    unverified, issuer = reading.unverified, reading.issuer
     if unverified is None:
         return []
-    claims = unverified.claims
+    policy, claims = find_policy(reading, settings), unverified.claims
     times = _check(
         "times", lambda: check_times(claims, policy=policy, now=now), _show_times(claims)
     )
@@ -116,14 +121,17 @@ def explain_claims(reading: Reading, settings: TrustSettings, *, now: float) -> 
         _check("audience", lambda: check_audience(claims, accepted=trusted.audiences, names=policy.audience_claims), audience),
         _check("subject", lambda: check_subject(claims, policy=policy), f"sub is {show(claims.get('sub'))}"),
     ]  # fmt: skip
-    return [*steps, *_explain_names(claims, trusted, settings)]
+    return [*steps, *_explain_names(claims, trusted, policy)]
+
+
+def find_policy(reading: Reading, settings: TrustSettings) -> TokenPolicy:
+    """That of the token's issuer; that of all where it is unknown."""
+    return settings.policy if reading.issuer is None else settings.policy_of(reading.issuer)
 
 
 def _explain_names(
-    claims: Mapping[str, Any], issuer: TrustedIssuer, settings: TrustSettings
+    claims: Mapping[str, Any], issuer: TrustedIssuer, policy: TokenPolicy
 ) -> list[Step]:
-    policy = settings.policy
-
     def find_name() -> str:
         name = build_user_name(claims, issuer=issuer, policy=policy)
         return f"{find_user_claim(claims, policy=policy)} makes the user {show(name)}"
@@ -185,8 +193,9 @@ def count_other_claims(reading: Reading, settings: TrustSettings) -> int:
 def _find_counting(reading: Reading, settings: TrustSettings) -> list[tuple[str, Any]]:
     if reading.unverified is None:
         return []
-    policy, claims = settings.policy, reading.unverified.claims
+    policy, claims = find_policy(reading, settings), reading.unverified.claims
     names = ["iss", "exp", "nbf", "iat", *policy.audience_claims, "sub", *policy.user_claims]
+    names += ["tid"] if reading.issuer is not None and reading.issuer.tenants else []
     names += ["email_verified"] if "email" in policy.user_claims else []
     counting = {name: claims[name] for name in names if name in claims}
     paths = [] if policy.group_claim is None else [policy.group_claim]

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from urllib.parse import urlsplit
 
 from ..errors import ConfigurationError
-from .issuer_urls import TENANT_ID, check_for_placeholders, check_issuer_url
-from .token_policy import TokenPolicy
+from ..user_names import find_user_fault
+from .issuer_urls import (
+    TENANT_PLACE,
+    check_file_url,
+    check_for_placeholders,
+    check_issuer_name,
+    check_issuer_url,
+    check_key_set_place,
+    check_tenant_place,
+    find_origin,
+)
+from .token_policy import RequiredClaim, TokenPolicy
 
 _GOOGLE = "https://accounts.google.com"
+#: Fields of TokenPolicy that an issuer may have of its own.
+_OWN_RULES = ("audience_claim", "user_claim", "required_claims", "token_types")
+#: A tenant's ID takes its place in a URL.
+_TENANT = re.compile(r"[A-Za-z0-9._-]{1,255}", re.ASCII)
 
 
 def default_jwks_uri(issuer: str) -> str:
@@ -21,41 +35,76 @@ def default_jwks_uri(issuer: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TrustedIssuer:
-    """An issuer whose tokens are accepted, and where its keys are.
+    """An issuer whose tokens are accepted, where its keys are, and what differs for its tokens.
 
-    uri: compared with ``iss`` character by character, so a slash at the end counts.
-    jwks_uri: ``https://…``, ``http://…`` on a loopback host, or ``file:///…``; None means
-    ``<uri>/.well-known/jwks.json`` or what OpenID Connect discovery names.
-    audiences: a token must carry one of them in ``aud``; empty means that ``aud`` is not checked.
-    Raises ConfigurationError for a URL or an audience that cannot be used.
+    uri: compared with ``iss`` character by character, so a slash at the end counts. A URL of https, or of http
+    on a loopback host; with a jwks_uri any StringOrURI (RFC 7519 §2), in which ``{tenantid}`` stands for each
+    of the tenants.
+    jwks_uri: ``https://…``, ``http://…`` on a loopback host where the issuer is on one, or ``file:///…``; None
+    means ``<uri>/.well-known/jwks.json`` or what OpenID Connect discovery names.
+    audiences: a token must carry one of them; empty means that none is needed.
+    audience_claim, user_claim, required_claims, token_types: as in TokenPolicy, for this issuer's tokens; None
+    leaves it to the policy.
+    jwks_token_file: holds a bearer token for fetching the keys, which is sent to the hosts of uri and jwks_uri alone.
+    jwks_allow_http: hosts to which http is allowed for the keys. tenants: values of ``tid``, one of which a token must have;
+    empty means that it is not looked at.
+    Raises ConfigurationError for a name, a URL, an audience or a tenant that cannot be used.
     """
 
     uri: str
     jwks_uri: str | None = None
     audiences: frozenset[str] = frozenset()
+    audience_claim: tuple[str, ...] | None = None
+    user_claim: tuple[str, ...] | None = None
+    required_claims: tuple[RequiredClaim, ...] | None = None
+    token_types: frozenset[str | None] | None = None
+    jwks_token_file: str | None = None
+    jwks_allow_http: frozenset[str] = frozenset()
+    tenants: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        check_issuer_url(self.uri, "issuer URI")
+        hosts = frozenset(host.lower().strip("[]") for host in self.jwks_allow_http)
+        object.__setattr__(self, "jwks_allow_http", hosts)
+        if self.jwks_uri is None:
+            check_issuer_url(self.uri, "issuer URI", http_hosts=hosts)
+            if "?" in self.uri:
+                # OpenID Connect Core §2: an issuer has no query or fragment, not even an empty one.
+                raise ConfigurationError("issuer URI: a URL with a query is not accepted")
+        else:
+            check_issuer_name(self.uri, "issuer URI")
+            self._check_key_set_uri(self.jwks_uri)
+        check_tenant_place(self.uri, has_tenants=bool(self.tenants))
+        if TENANT_PLACE in self.uri and self.jwks_uri is None:
+            raise ConfigurationError(
+                f"issuer URI: with {TENANT_PLACE}, the key set URI is needed, as "
+                "https://login.microsoftonline.com/common/discovery/v2.0/keys"
+            )
         check_for_placeholders(self.uri)
-        if "?" in self.uri:
-            # OpenID Connect Core §2: an issuer has no query or fragment, not even an empty one.
-            raise ConfigurationError("issuer URI: a URL with a query is not accepted")
-        if self.jwks_uri is not None:
-            if self.jwks_uri.lower().startswith("file:"):
-                try:
-                    parts = urlsplit(self.jwks_uri)
-                except ValueError:
-                    raise ConfigurationError("key set URI: not a valid URL") from None
-                if parts.netloc not in {"", "localhost"} or not parts.path.startswith("/"):
-                    raise ConfigurationError("key set URI: file:/// and an absolute path is needed")
-                if "?" in self.jwks_uri or "#" in self.jwks_uri or "%00" in self.jwks_uri:
-                    raise ConfigurationError("key set URI: in a file name, ? is %3F and # is %23")
-            else:
-                check_issuer_url(self.jwks_uri, "key set URI")
-                if TENANT_ID.search(self.jwks_uri):
-                    raise ConfigurationError("key set URI: put your tenant's ID for {tenantid}")
         if "" in self.audiences:
             raise ConfigurationError("audience: an empty one accepts no token")
+        for tenant in self.tenants:
+            if not _TENANT.fullmatch(tenant):
+                raise ConfigurationError("tenant: letters, digits, dots, dashes and underscores")
+
+    def _check_key_set_uri(self, url: str) -> None:
+        if url.lower().startswith("file:"):
+            check_file_url(url, "key set URI")
+            return
+        check_key_set_place(url)
+        self.check_key_url(url, "key set URI")
+
+    def check_key_url(self, url: str, what: str) -> None:
+        """Refuse a URL at which this issuer's keys may not be. what: begins the text of the ConfigurationError."""
+        check_issuer_url(url, what, issuer=self.uri, http_hosts=self.jwks_allow_http)
+
+    @property
+    def has_address(self) -> bool:
+        """Whether documents may be fetched below the issuer itself; else it is only a name."""
+        try:
+            check_issuer_url(self.uri, "", http_hosts=self.jwks_allow_http)
+        except ConfigurationError:
+            return False
+        return TENANT_PLACE not in self.uri and "?" not in self.uri
 
     @property
     def spellings(self) -> tuple[str, ...]:
@@ -63,6 +112,23 @@ class TrustedIssuer:
         if self.uri == _GOOGLE:
             return (self.uri, "accounts.google.com")
         return (self.uri,)
+
+    def list_tenants(self) -> tuple[TrustedIssuer, ...]:
+        """The issuers that tokens name: itself, or one for each tenant, whose keys are the same."""
+        if TENANT_PLACE not in self.uri:
+            return (self,)
+        return tuple(
+            replace(self, uri=self.uri.replace(TENANT_PLACE, tenant), tenants=frozenset({tenant}))
+            for tenant in sorted(self.tenants)
+        )
+
+    def may_have_token(self, url: str) -> bool:
+        """Whether the token of jwks_token_file may be sent there: to the host that was configured, and to no other."""
+        origin = find_origin(url)
+        return origin is not None and origin in (
+            find_origin(self.uri),
+            None if self.jwks_uri is None else find_origin(self.jwks_uri),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +168,8 @@ class TrustSettings:
     issuers: one at least, each with keys and audiences of its own.
     cache_size: how many verified tokens are remembered; 0 remembers none.
     realm: the realm of the challenge ``WWW-Authenticate`` (RFC 6750 §3).
-    Raises ConfigurationError without an issuer, or for the same issuer twice.
+    Raises ConfigurationError without an issuer, for the same issuer twice, and for an issuer that no name of a
+    user can begin with where `TokenPolicy.namespace_by_issuer` is set.
     """
 
     issuers: tuple[TrustedIssuer, ...]
@@ -116,19 +183,36 @@ class TrustSettings:
             raise ConfigurationError("at least one issuer is needed")
         if self.cache_size < 0:
             raise ConfigurationError("token cache size: must not be negative")
-        self.by_spelling()
+        for uri, issuer in self.by_spelling().items():
+            self.policy_of(issuer)  # what it sets by itself has to make sense, too
+            if self.policy.namespace_by_issuer and ("#" in uri or find_user_fault(f"{uri}#user")):
+                # <issuer>#<name> has to tell where the issuer ends, and to be a name that a grant can have.
+                raise ConfigurationError(
+                    f"the issuer {uri} cannot stand in front of user names: it has a # or begins with group: or cert:"
+                )
 
     def by_spelling(self) -> Mapping[str, TrustedIssuer]:
-        """{value of ``iss``: issuer}."""
+        """{value of ``iss``: issuer, of one tenant}."""
         issuers: dict[str, TrustedIssuer] = {}
-        for issuer in self.issuers:
-            for spelling in issuer.spellings:
-                if spelling in issuers:
-                    raise ConfigurationError(f"the issuer {spelling} is configured twice")
-                issuers[spelling] = issuer
+        for configured in self.issuers:
+            for issuer in configured.list_tenants():
+                for spelling in issuer.spellings:
+                    if spelling in issuers:
+                        raise ConfigurationError(f"the issuer {spelling} is configured twice")
+                    issuers[spelling] = issuer
         return MappingProxyType(issuers)
+
+    def find_configured(self, issuer: TrustedIssuer) -> TrustedIssuer:
+        """The issuer of the settings, for one of its tenants; it has the keys of all of them."""
+        return next(one for one in self.issuers if issuer in one.list_tenants())
+
+    def policy_of(self, issuer: TrustedIssuer) -> TokenPolicy:
+        """What a token of the issuer must satisfy."""
+        own = {name: getattr(issuer, name) for name in _OWN_RULES}
+        changes = {name: value for name, value in own.items() if value is not None}
+        return replace(self.policy, **changes) if changes else self.policy
 
     @property
     def naming_claim(self) -> str:
-        """The claims that name users, as a database remembers them."""
+        """The claims that name users, as a database remembers them; those that an issuer has of its own are not among them."""
         return ",".join(self.policy.user_claims)

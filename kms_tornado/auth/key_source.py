@@ -13,7 +13,6 @@ from urllib.parse import urljoin, urlsplit
 
 from ..errors import ConfigurationError, KeySetError
 from .issuer import TrustedIssuer, default_jwks_uri
-from .issuer_urls import check_issuer_url, check_loopback
 from .keyset import Discovery, KeySet, parse_document
 
 MAX_DOCUMENT_BYTES = 1024 * 1024  # uncompressed; Nimbus' 51,200 bytes are too few for real issuers
@@ -67,11 +66,20 @@ class KeySource:
     """Fetches the documents of one issuer; their ETags spare it those that have not changed."""
 
     def __init__(
-        self, issuer: TrustedIssuer, fetch: Fetch, *, timeout_s: float | None = None
+        self,
+        issuer: TrustedIssuer,
+        fetch: Fetch,
+        *,
+        fetch_with_token: Fetch | None = None,
+        timeout_s: float | None = None,
     ) -> None:
-        """timeout_s: for all requests of one `load`, which the caller ends then; None means no limit."""
+        """fetch_with_token: for the hosts that may have the issuer's token; None where it has none.
+
+        timeout_s: for all requests of one `load`, which the caller ends then; None means no limit.
+        """
         self._issuer = issuer
         self._fetch = fetch
+        self._fetch_with_token = fetch_with_token
         #: For how long the first of two places is waited for; a little is left to say what was slow.
         self._patience_s = None if timeout_s is None else 0.45 * timeout_s
         #: {URL: (ETag, the document it belongs to)}
@@ -82,7 +90,7 @@ class KeySource:
 
         - Without a configured URI: ``<issuer>/.well-known/jwks.json``, which is a guess; where no key set
           is there, discovery at the issuer.
-        - A configured URI without a path: discovery there, then at the issuer.
+        - A configured URI without a path: discovery there, then at the issuer, unless that is only a name.
         - Any other configured URI is fetched as it is, and nothing else.
 
         Whichever of them answers with a discovery document: its ``jwks_uri`` is fetched.
@@ -95,7 +103,7 @@ class KeySource:
         else:
             return await self._load_from(configured)
         second = _build_discovery_url(self._issuer.uri)
-        if first == second:
+        if first == second or not self._issuer.has_address:
             return await self._load_from(first)
         return await self._load_from_either(first, second)
 
@@ -161,15 +169,17 @@ class KeySource:
                 "another issuer",
             )
         try:
-            check_issuer_url(document.jwks_uri, "its jwks_uri")
-            check_loopback(document.jwks_uri, configured, "its jwks_uri")
+            self._issuer.check_key_url(document.jwks_uri, "its jwks_uri")
         except ConfigurationError as exc:
             raise KeySetError(f"{url}: {exc}") from None
 
     async def _get(self, url: str) -> _Document:
         """An answer 304 stands for the document of last time."""
         last = self._last_documents.get(url)
-        answer = await self._fetch(url, etag=last[0] if last else None)
+        fetch = self._fetch
+        if self._fetch_with_token is not None and self._issuer.may_have_token(url):
+            fetch = self._fetch_with_token
+        answer = await fetch(url, etag=last[0] if last else None)
         if answer.status == 304 and last is not None:
             return dataclasses.replace(last[1], max_age_s=answer.max_age_s)
         cause = f"HTTP {answer.status}"

@@ -41,7 +41,7 @@ class RequestAuth(Protocol):
 
     @property
     def issuers(self) -> Sequence[str]:
-        """The URIs of the issuers whose tokens are accepted, for RFC 9728; empty without any."""
+        """The URIs of the issuers to which a client can be sent for a token, for RFC 9728; empty without any."""
 
     @property
     def has_groups(self) -> bool:
@@ -75,7 +75,7 @@ class RequestAuth(Protocol):
         """Fetch the issuers' keys again, now or the moment their cooldown ends; called on SIGHUP."""
 
     def status(self) -> Sequence[KeyStatus]:
-        """The state of each issuer's keys, in the order of `issuers`."""
+        """The state of each issuer's keys, in the order of the settings."""
 
     def statistics(self) -> AuthStatistics | None:
         """What metrics show; None where no credentials are checked."""

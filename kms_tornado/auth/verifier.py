@@ -27,6 +27,7 @@ from .issuer import TrustedIssuer, TrustSettings
 from .keyset import KeySet
 from .principal import Claims, Principal
 from .signature import Verify
+from .token_policy import TokenPolicy
 
 # An issuer signs all its tokens with one or two headers. Only well-formed headers are remembered:
 # lru_cache keeps no exception. 256 headers of at most 16 KiB bound what a flood can occupy.
@@ -50,43 +51,55 @@ class TokenVerifier:
 
     def __init__(self, settings: TrustSettings) -> None:
         self._issuers = settings.by_spelling()
-        self._policy = settings.policy
+        self._policy = settings.policy  # for what no issuer has of its own
+        self._policies = {uri: settings.policy_of(one) for uri, one in self._issuers.items()}
         self._parse_header = lru_cache(_REMEMBERED_HEADERS)(parse_header)
 
     def parse(self, token: str) -> tuple[UnverifiedToken, TrustedIssuer]:
-        """Check all that needs no key: form, algorithm, type, issuer.
+        """Check all that needs no key: form, algorithm, issuer, type.
 
-        Raises MalformedToken, AlgorithmNotAllowed, WrongTokenType, UnknownIssuer.
+        Raises MalformedToken, AlgorithmNotAllowed, UnknownIssuer, WrongTokenType.
         """
         unverified = parse_token(token, self._parse_header)
         with name_token(unverified):
             self.check_algorithm(unverified.header)
-            self.check_type(unverified.header)
-            return unverified, self.find_issuer(unverified)
+            issuer = self.find_issuer(unverified)
+            self.check_type(unverified.header, issuer)
+            return unverified, issuer
 
     def check_algorithm(self, header: UnverifiedHeader) -> None:
         """Raises AlgorithmNotAllowed."""
         if header.alg not in self._policy.algorithms:
             raise AlgorithmNotAllowed("alg is not in the allow-list")
 
-    def check_type(self, header: UnverifiedHeader) -> None:
+    def check_type(self, header: UnverifiedHeader, issuer: TrustedIssuer) -> None:
         """Raises WrongTokenType."""
-        if header.typ not in self._policy.token_types:
+        if header.typ not in self.policy_of(issuer).token_types:
             raise WrongTokenType("typ is not accepted")
 
     def find_issuer(self, unverified: UnverifiedToken) -> TrustedIssuer:
-        """The issuer that the token names, by which everything else is chosen. Raises UnknownIssuer."""
+        """The issuer that the token names, by which everything else is chosen: of one tenant, where it has many.
+
+        Raises UnknownIssuer.
+        """
         iss = unverified.claims.get("iss")
         issuer = self._issuers.get(iss) if isinstance(iss, str) else None
         if issuer is None:
             raise UnknownIssuer(self._explain_unknown_issuer(iss))
+        tenant = unverified.claims.get("tid")
+        if issuer.tenants and not (isinstance(tenant, str) and tenant in issuer.tenants):
+            raise UnknownIssuer("tid is not the tenant of iss")
         return issuer
+
+    def policy_of(self, issuer: TrustedIssuer) -> TokenPolicy:
+        """What its tokens must satisfy. issuer: as find_issuer gives it."""
+        return self._policies[issuer.uri]
 
     def check_unverified_claims(
         self, unverified: UnverifiedToken, issuer: TrustedIssuer, *, now: float
     ) -> None:
         """Refuse a token for its claims alone: it would be refused even after a refresh of the keys."""
-        check_claims(unverified.claims, issuer=issuer, policy=self._policy, now=now)
+        check_claims(unverified.claims, issuer=issuer, policy=self.policy_of(issuer), now=now)
 
     def verify(
         self, unverified: UnverifiedToken, issuer: TrustedIssuer, key_set: KeySet, *, now: float
@@ -99,10 +112,11 @@ class TokenVerifier:
         """
         check_signature(unverified, find_keys(unverified, issuer, key_set))
         claims = Claims.freeze(unverified.claims)  # from here on they are the issuer's words
-        check_claims(claims, issuer=issuer, policy=self._policy, now=now)
-        name = build_user_name(claims, issuer=issuer, policy=self._policy)
-        groups = build_groups(claims, issuer=issuer, policy=self._policy)
-        check_required(claims, self._policy.required_claims)
+        policy = self.policy_of(issuer)
+        check_claims(claims, issuer=issuer, policy=policy, now=now)
+        name = build_user_name(claims, issuer=issuer, policy=policy)
+        groups = build_groups(claims, issuer=issuer, policy=policy)
+        check_required(claims, policy.required_claims)
         return Principal(
             name=name,
             subject=claims.get("sub", ""),

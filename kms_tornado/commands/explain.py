@@ -22,14 +22,15 @@ from ..auth.explaining import (
     explain_keys,
     explain_reading,
     find_answer,
+    find_policy,
     list_counting_claims,
     show,
     skip,
 )
 from ..auth.issuer import TrustedIssuer, TrustSettings
-from ..auth.key_source import KeySource
 from ..auth.keyset import KeySet
 from ..errors import AuthenticationError, ConfigurationError, KeySetError, KMSError
+from ..web.bearer.auth import make_key_source
 from ..web.bearer.jwks_fetch import JWKSFetch
 from ..wording import make_printable
 from .running import CommandContext
@@ -42,7 +43,7 @@ ADVICE: Mapping[type[KMSError] | tuple[str, type[KMSError]], str] = {
     ("key", errors.AlgorithmNotAllowed): "the issuer publishes no key for {alg}: look at its key set",
     errors.WrongTokenType: "send an access token; if it is one, add its type to --jwt-token-types",
     errors.UnknownIssuer: "if tokens of {iss} are to be accepted, configure it exactly so (--jwt-issuer-uri, "
-    "--jwt-auth-provider); configured are {issuers}",
+    "[[kms.issuer]], --jwt-auth-provider), or its tenant {tid} (--jwt-tenants); configured are {issuers}",
     errors.UnknownKey: "get a new token; if this one is new, the issuer publishes its keys elsewhere (--jwks-uri)",
     errors.BadSignature: "get the token anew from the issuer: it was changed, or another key signed it",
     errors.MissingClaim: "have the issuer put the claim into its tokens",
@@ -109,7 +110,9 @@ def _read_token(argument: str) -> str:
 async def _explain_keys(reading: Reading, trust: TrustSettings, file: Path | None) -> list[Step]:
     if reading.issuer is None:
         return [] if reading.unverified is None else [skip("key"), skip("signature")]
-    issuer = reading.issuer if file is None else _with_keys_of(reading.issuer, file)
+    issuer = trust.find_configured(reading.issuer)
+    if file is not None:
+        issuer = _with_keys_of(issuer, file)
     try:
         key_set = await _load_keys(issuer, trust)
     except KeySetError as exc:
@@ -127,7 +130,7 @@ async def _load_keys(issuer: TrustedIssuer, trust: TrustSettings) -> KeySet:
     fetch.open()
     try:
         async with asyncio.timeout(trust.refresh.timeout_s):
-            loaded = await KeySource(issuer, fetch, timeout_s=trust.refresh.timeout_s).load()
+            loaded = await make_key_source(issuer, fetch, trust.refresh).load()
     except TimeoutError:
         raise KeySetError("no complete answer in time (--jwks-timeout)", "timeout") from None
     finally:
@@ -159,12 +162,13 @@ def advise(step: str, error: KMSError) -> str:
 
 
 def _collect_facts(reading: Reading, trust: TrustSettings) -> dict[str, str]:
-    policy, unverified = trust.policy, reading.unverified
+    policy, unverified = find_policy(reading, trust), reading.unverified
     audiences = reading.issuer.audiences if reading.issuer is not None else ()
     return {
         "algorithms": " ".join(sorted(policy.algorithms)),
         "alg": "" if unverified is None else show(unverified.header.alg),
         "iss": "" if unverified is None else show(unverified.claims.get("iss")),
+        "tid": "" if unverified is None else show(unverified.claims.get("tid")),
         "issuers": ", ".join(show(issuer.uri) for issuer in trust.issuers),
         "audiences": " or ".join(map(show, sorted(audiences))),
         "user_claim": " or ".join(policy.user_claims),

@@ -4,8 +4,8 @@
 print: for each fault the option, where it was set, and what is wrong. It never shows the value
 of a secret. A new option is one row in `table`, the field of `settings` that it fills, and its use.
 
-Imports point one way: kinds | converters → table → option_value → arguments → flags | file | assemble |
-warnings | result → parsing.
+Imports point one way: kinds | converters → table → option_value → arguments | issuer_tables → issuers → flags | file |
+assemble | warnings | result → parsing.
 """
 
 from .arguments import Argument, Command

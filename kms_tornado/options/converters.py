@@ -8,9 +8,10 @@ import re
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 from ..auth.claim_path import check_claim_path
-from ..auth.issuer import TrustedIssuer
+from ..auth.issuer_urls import check_issuer_name
 from ..auth.token_policy import RequiredClaim, TokenPolicy
 from ..errors import ConfigurationError
 from ..user_names import find_user_fault
@@ -23,17 +24,8 @@ def mask_pin(text: str) -> str:
 
 
 def parse_issuer_uri(text: str) -> str:
-    try:
-        return TrustedIssuer(text).uri
-    except ConfigurationError as exc:
-        raise ConfigurationError(str(exc).removeprefix("issuer URI: ")) from None
-
-
-def parse_key_set_uri(text: str) -> str:
-    try:
-        TrustedIssuer("https://any.invalid", jwks_uri=text)
-    except ConfigurationError as exc:
-        raise ConfigurationError(str(exc).removeprefix("key set URI: ")) from None
+    """Whether it has to be a URL depends on the key set URI."""
+    check_issuer_name(text, "issuer URI")
     return text
 
 
@@ -48,12 +40,16 @@ def parse_time(text: str) -> datetime:
         raise ConfigurationError("is no time such as 2026-11-29T11:45:00Z or 2026-11-29") from None
 
 
-def parse_auth_provider(text: str) -> TrustedIssuer:
-    """``ISSUER,JWKS_URI,AUD…``: all but the issuer may be empty or left out."""
+def parse_auth_provider(text: str) -> dict[str, Any]:
+    """``ISSUER,JWKS_URI,AUD…`` as fields of TrustedIssuer: all but the issuer may be empty or left out."""
     uri, jwks_uri, *audiences = (part.strip() for part in f"{text},".split(","))
     if not uri:
         raise ConfigurationError("the issuer is missing: ISSUER,JWKS_URI,AUD…")
-    return TrustedIssuer(uri, jwks_uri or None, frozenset(filter(None, audiences)))
+    return {
+        "uri": uri,
+        "jwks_uri": jwks_uri or None,
+        "audiences": frozenset(filter(None, audiences)),
+    }
 
 
 def parse_algorithm(text: str) -> str:

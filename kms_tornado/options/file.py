@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import ConfigurationError
 from ..wording import cut, find_closest, name_toml_type, quote, suggest
+from .issuer_tables import IssuerTable, read_issuer_tables
 from .option_value import Faults, OptionValue, convert
 from .table import BY_NAME, find_closest_option
 
@@ -17,19 +18,25 @@ _MAX_FILE_BYTES = 1024 * 1024
 _MOST_NAMES = 5  # of the keys in one fault
 
 
-def read_file(config: OptionValue, faults: Faults) -> dict[str, OptionValue]:
-    """{option: its value in the file}. config: the option --config, with a path as its value."""
+def read_file(
+    config: OptionValue, faults: Faults
+) -> tuple[dict[str, OptionValue], tuple[IssuerTable, ...]]:
+    """({option: its value in the file}, the tables of issuers).
+
+    config: the option --config, with a path as its value.
+    """
     place = f"file {config.as_toml}"
     try:
         document = _load(config.value)
     except ConfigurationError as exc:
         faults.add("--config", config.place, f"cannot read {config.as_toml}: {exc}", *BY_NAME)
-        return {}
+        return {}, ()
     table = document.pop("kms", {})
     _note_outside(document, place, faults)
     if not isinstance(table, dict):
         faults.add("kms", place, f"needs a table [kms], not {name_toml_type(table)}", *BY_NAME)
-        return {}
+        return {}, ()
+    issuers = read_issuer_tables(table.pop("issuer", []), place, faults)
 
     values = {}
     for key, value in table.items():
@@ -41,7 +48,7 @@ def read_file(config: OptionValue, faults: Faults) -> dict[str, OptionValue]:
             values[key] = convert(option, value, "file", place, faults)
         else:
             faults.add(key, place, "cannot be set in the file")
-    return values
+    return values, issuers
 
 
 def _load(path: Path) -> dict[str, Any]:

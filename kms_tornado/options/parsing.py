@@ -56,15 +56,16 @@ def parse(
     config = choose(BY_NAME["config"], {})
     if "config" in faults.unusable:
         faults.unusable.update(BY_NAME)  # any of them may be in the file
-    file = {} if config.value is None else read_file(config, faults)
+    file, tables = ({}, ()) if config.value is None else read_file(config, faults)
     values = {o.name: config if o.name == "config" else choose(o, file) for o in OPTIONS}
     checks_tokens = command is None or command.checks_tokens
-    settings = assemble(values, faults, checks_tokens=checks_tokens)
+    settings = assemble(values, tables, faults, checks_tokens=checks_tokens)
     if settings is None or faults.lines:
         raise ConfigurationError("; ".join(faults.lines))
     return ParsedOptions(
         settings=settings,
         effective=tuple(make_effective(option, values, settings) for option in OPTIONS),
+        issuer_tables=tables,
         warnings=(*find_unknown_variables(environ), *find_warnings(settings, values)),
         print_config=line.print_config,
         arguments=arguments,

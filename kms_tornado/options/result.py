@@ -10,6 +10,7 @@ from typing import Any
 from ..auth.issuer import default_jwks_uri
 from ..errors import ConfigurationError
 from ..settings import Settings
+from .issuer_tables import IssuerTable
 from .option_value import OptionValue, Source
 from .table import Option, find_options
 
@@ -30,7 +31,7 @@ class EffectiveOption:
 
 @dataclass(frozen=True, slots=True)
 class ParsedOptions:
-    """warnings: for the log at start. print_config: --print-config was given.
+    """issuer_tables: of the file. warnings: for the log at start. print_config: --print-config was given.
 
     arguments: {field: value} of the command's arguments.
     """
@@ -40,6 +41,7 @@ class ParsedOptions:
     warnings: tuple[str, ...]
     print_config: bool
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    issuer_tables: tuple[IssuerTable, ...] = ()
 
 
 def format_effective(parsed: ParsedOptions) -> str:
@@ -51,7 +53,18 @@ def format_effective(parsed: ParsedOptions) -> str:
     options = [
         f"{'' if e.is_set else '# '}{e.name} = {e.value}  # {e.source}\n" for e in parsed.effective
     ]
-    return "".join([*options, *(f"# warning: {warning}\n" for warning in parsed.warnings)])
+    tables = [_format_table(table) for table in parsed.issuer_tables]
+    warnings = [f"# warning: {warning}\n" for warning in parsed.warnings]
+    return "".join([*options, *tables, *warnings])
+
+
+def _format_table(table: IssuerTable) -> str:
+    """Behind the options, as every key that follows is the table's."""
+    keys = [
+        f"{name} = {_format_toml(value.as_toml)}  # {value.source}\n"
+        for name, value in table.values.items()
+    ]
+    return "".join(["[[kms.issuer]]\n", *keys])
 
 
 def format_fault(error: ConfigurationError, parsed: ParsedOptions) -> str:

@@ -19,7 +19,6 @@ from .converters import (
     parse_claim_path,
     parse_host,
     parse_issuer_uri,
-    parse_key_set_uri,
     parse_listen_address,
     parse_readable_file,
     parse_required_claim,
@@ -105,12 +104,13 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
             Option(
                 "jwt-issuer-uri",
                 Text("URI", parse_issuer_uri),
-                "the iss that a token must carry, compared exactly: a trailing / counts",
+                "the iss that a token must carry, compared exactly: a trailing / counts; an https URL, or with "
+                "--jwks-uri any name",
                 setting="trust",
             ),
             Option(
                 "jwks-uri",
-                Text("URI", parse_key_set_uri),
+                Text("URI"),
                 "where that issuer's keys are (default: <issuer>/.well-known/jwks.json); "
                 "file:///... for a site without network",
                 unset="<issuer>/.well-known/jwks.json",
@@ -118,8 +118,8 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
             Option(
                 "jwt-audience",
                 Text("AUD"),
-                "a token of --jwt-issuer-uri must carry at least one of these in aud (default: "
-                "aud is not checked)",
+                "a token of --jwt-issuer-uri must carry at least one of these in aud, and so must one of a "
+                "[[kms.issuer]] without audiences of its own (default: aud is not checked)",
                 setting="audiences",
                 repeatable=True,
                 collect=frozenset,
@@ -258,6 +258,28 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
                 "CA bundle for the issuer, read again at every refresh (default: the system's)",
                 unset="system",
                 setting="ca_file",
+            ),
+            Option(
+                "jwks-token-file",
+                Text("FILE", lambda text: str(parse_readable_file(text))),
+                "a bearer token for fetching the keys, as a Kubernetes API server wants one; read at every "
+                "refresh, sent to the host of the configured issuer or key URI and to no other",
+            ),
+            Option(
+                "jwks-allow-http",
+                Text("HOST", parse_host),
+                "allow http to this host for the keys, which is warned of: for a network that encrypts otherwise "
+                "(default: https, and http where the issuer and its keys are on loopback hosts)",
+                repeatable=True,
+                collect=frozenset,
+            ),
+            Option(
+                "jwt-tenants",
+                Text("ID"),
+                "for an issuer with {tenantid} in it, and needed there: the tid claims that are let in",
+                setting="tenants",
+                repeatable=True,
+                collect=frozenset,
             ),
             Option(
                 "insecure-no-auth",

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
-from ..auth.issuer_urls import is_loopback_host
+from ..auth.issuer import TrustedIssuer
+from ..auth.issuer_urls import TENANT_PLACE, is_loopback_host
 from ..networks import find_everyone
 from ..settings import Settings
 from ..wording import cut, find_closest, make_printable, suggest
@@ -49,6 +50,9 @@ def find_warnings(settings: Settings, values: Mapping[str, OptionValue]) -> Iter
                 yield warning(name, "has no effect with --insecure-no-auth")
     elif values["default-username"].source != "default":
         yield warning("default-username", "has no effect without --insecure-no-auth")
+    tenants = values["jwt-tenants"]
+    if tenants.value and not any(issuer.tenants for issuer in _list_issuers(settings)):
+        yield warning("jwt-tenants", f"has no effect: no issuer has {TENANT_PLACE} in it")
     if (
         settings.tls_cert_file is None
         and not settings.trusted_proxies
@@ -78,3 +82,7 @@ def find_warnings(settings: Settings, values: Mapping[str, OptionValue]) -> Iter
         yield warning(
             "jwks-refresh-interval", "shorter than --jwks-cooldown, which takes precedence"
         )
+
+
+def _list_issuers(settings: Settings) -> tuple[TrustedIssuer, ...]:
+    return () if settings.trust is None else settings.trust.issuers

@@ -509,3 +509,31 @@ def test_what_is_handed_out_is_a_principal() -> None:
         assert type(await check_token(rig.auth, BY_OLD)) is Principal
 
     run(story)
+
+
+# --- tenants --------------------------------------------------------------------------------------
+
+
+def test_tenants_share_their_keys_and_are_remembered_each_for_itself() -> None:
+    uri = "https://login.example/{tenantid}/v2.0"
+    issuer = TrustedIssuer(uri, "https://login.example/keys", tenants=frozenset({"t1", "t2"}))
+    texts = {
+        tenant: token({"kid": "old"}, {"iss": uri.replace("{tenantid}", tenant), "tid": tenant})
+        for tenant in ("t1", "t2")
+    }
+
+    async def story() -> None:
+        rig = Rig(trust(issuer, namespace_by_issuer=True))
+        rig.published[uri] = [OLD]
+        names = {(await check_token(rig.auth, text)).name for text in texts.values()}
+        assert names == {f"https://login.example/{tenant}/v2.0#alice" for tenant in texts}
+        assert rig.fetches == {uri: 1}
+        for text in texts.values():
+            assert rig.auth.recall(rig.auth.tokens.digest(text)) is not None
+        rig.published[uri] = []
+        rig.later(31)
+        await rig.caches[uri].refresh()
+        for text in texts.values():
+            assert rig.auth.recall(rig.auth.tokens.digest(text)) is None, "the key is withdrawn"
+
+    run(story)

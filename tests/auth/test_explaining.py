@@ -31,7 +31,7 @@ from .samples import ABSENT, ISSUER, NOW, OTHER, all_keys, key_set, token, trust
 
 KEYS = all_keys()
 NAMES = [
-    "form", "algorithm", "type", "issuer", "key", "signature",
+    "form", "algorithm", "issuer", "type", "key", "signature",
     "times", "audience", "subject", "user name", "groups", "required claims",
 ]  # fmt: skip
 
@@ -153,6 +153,22 @@ def test_issuer_is_chosen_by_what_the_token_names() -> None:
     assert steps["issuer"] == f'"{OTHER}" is configured'
     assert steps["user name"] == f'sub makes the user "{OTHER}#alice"'
     assert steps["audience"] == "is not checked"
+
+
+def test_tenant_and_the_rules_of_its_issuer_are_told() -> None:
+    uri = "https://login.example/{tenantid}/v2.0"
+    issuer = TrustedIssuer(
+        uri, "https://login.example/keys", user_claim=("oid",), tenants=frozenset({"t1", "t2"})
+    )
+    trusted = trust(issuer, namespace_by_issuer=True)
+    text = claims(iss="https://login.example/t1/v2.0", tid="t1", oid="o")
+    steps = {step.name: step.text for step in explain(text, trusted)}
+    assert steps["issuer"] == '"https://login.example/t1/v2.0" is configured, for the tenant "t1"'
+    assert steps["user name"] == 'oid makes the user "https://login.example/t1/v2.0#o"'
+    assert {"tid", "oid"} <= set(list_counting_claims(explain_reading(text, trusted), trusted))
+    other = claims(iss="https://login.example/t1/v2.0", tid="t2", oid="o")
+    failed = [step for step in explain(other, trusted) if step.error is not None]
+    assert (failed[0].name, failed[0].text) == ("issuer", "tid is not the tenant of iss")
 
 
 def test_claims_that_count_are_listed_and_no_others() -> None:

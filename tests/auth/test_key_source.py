@@ -441,3 +441,79 @@ def test_a_file_is_read_again_at_every_refresh() -> None:
     assert first.key_set.has_kid("a")
     assert second.key_set.has_kid("b")
     assert not second.key_set.has_kid("a")
+
+
+# --- issuers that are names, http, and a token for fetching ---------------------------------------
+
+
+def test_a_name_has_no_address_to_be_discovered_at() -> None:
+    web = Web()
+    web.answers = {DISCOVERY: discovery("urn:i", f"{I}/k"), f"{I}/k": KEYS}
+    assert load(web, "urn:i", I).key_set.size == 1
+    assert web.urls == [DISCOVERY, f"{I}/k"]
+    web = Web()
+    with pytest.raises(KeySetError, match="HTTP 404"):
+        load(web, "http://plain.example", I)
+    assert web.urls == [DISCOVERY], "nothing is asked of an issuer that is only compared"
+
+
+def test_a_discovery_document_of_tenants_names_the_place_for_them() -> None:
+    uri = f"{I}/{{tenantid}}/v2.0"
+    issuer = TrustedIssuer(uri, f"{I}/d", tenants=frozenset({"t"}))
+    web = Web()
+    web.answers = {f"{I}/d": discovery(uri, f"{I}/k"), f"{I}/k": KEYS}
+    assert asyncio.run(KeySource(issuer, web).load()).key_set.size == 1
+    web.answers[f"{I}/d"] = discovery(f"{I}/t/v2.0", f"{I}/k")
+    with pytest.raises(KeySetError, match="names the issuer"):
+        asyncio.run(KeySource(issuer, web).load())
+
+
+@pytest.mark.parametrize(
+    ("hosts", "is_good"), [(("keys",), True), (("localhost",), False), ((), False)]
+)
+def test_discovery_may_lead_to_http_where_that_is_allowed(
+    hosts: tuple[str, ...], is_good: bool
+) -> None:
+    issuer = TrustedIssuer(I, f"{I}/d", jwks_allow_http=frozenset(hosts))
+    web = Web()
+    web.answers = {f"{I}/d": discovery(I, "http://keys/k"), "http://keys/k": KEYS}
+    if is_good:
+        assert asyncio.run(KeySource(issuer, web).load()).key_set.size == 1
+    else:
+        with pytest.raises(KeySetError, match="http is for"):
+            asyncio.run(KeySource(issuer, web).load())
+        assert web.urls == [f"{I}/d"]
+
+
+@pytest.mark.parametrize(
+    ("uri", "jwks_uri", "answers", "with_token", "without"),
+    [
+        pytest.param(I, None, {GUESS: KEYS}, [GUESS], [], id="the default URI"),
+        pytest.param(
+            I, None, {DISCOVERY: discovery(I, f"{I}/k"), f"{I}/k": KEYS}, [GUESS, DISCOVERY, f"{I}/k"], [],
+            id="discovery on the same host",
+        ),
+        pytest.param(
+            I, None, {DISCOVERY: discovery(I, "https://cdn.example/k"), "https://cdn.example/k": KEYS},
+            [GUESS, DISCOVERY], ["https://cdn.example/k"],
+            id="discovery of another host",
+        ),
+        pytest.param(
+            I, None, {DISCOVERY: discovery(I, f"{I}:8443/k"), f"{I}:8443/k": KEYS}, [GUESS, DISCOVERY], [f"{I}:8443/k"],
+            id="discovery of another port",
+        ),
+        pytest.param("urn:i", "https://k.example/k", {"https://k.example/k": KEYS}, ["https://k.example/k"], [], id="the key URI"),
+    ],
+)  # fmt: skip
+def test_the_token_goes_to_the_configured_hosts_and_to_no_other(
+    uri: str,
+    jwks_uri: str | None,
+    answers: dict[str, Any],
+    with_token: list[str],
+    without: list[str],
+) -> None:
+    plain, trusted = Web(), Web()
+    plain.answers = trusted.answers = answers
+    source = KeySource(TrustedIssuer(uri, jwks_uri), plain, fetch_with_token=trusted)
+    assert asyncio.run(source.load()).key_set.size == 1
+    assert (trusted.urls, plain.urls) == (with_token, without)

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import hmac
 import json
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -787,3 +788,84 @@ def test_a_key_of_google_serves_both_spellings_of_its_issuer() -> None:
         keys = {google: key_set(jwk("ES256", "ES256-1") | {"issuer": bound_to})}
         for iss in (google, "accounts.google.com"):
             assert verify(token(claims={"iss": iss}), settings, keys).issuer == google
+
+
+# --- what an issuer has of its own ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("own", "header", "claims", "error"),
+    [
+        pytest.param({}, {}, {}, None, id="as the policy says"),
+        pytest.param({}, {}, {"role": ABSENT}, InsufficientScope, id="as the policy requires"),
+        pytest.param({"required_claims": ()}, {}, {"role": ABSENT}, None, id="nothing is required"),
+        pytest.param({"required_claims": (RequiredClaim("x", 1),)}, {}, {}, InsufficientScope, id="something else is required"),
+        pytest.param({"token_types": frozenset({"at+jwt"})}, {}, {}, WrongTokenType, id="other types"),
+        pytest.param({"token_types": frozenset({"at+JWT"})}, {"typ": "application/at+jwt"}, {}, None, id="another type"),
+        pytest.param({"audience_claim": ("client_id",)}, {}, {}, MissingClaim, id="the audience stands elsewhere"),
+        pytest.param({"audience_claim": ("client_id",)}, {}, {"client_id": "kms", "aud": ABSENT}, None, id="and there it is"),
+        pytest.param({"user_claim": ("email",)}, {}, {}, MissingClaim, id="another user claim"),
+    ],
+)  # fmt: skip
+def test_rules_of_an_issuer_count_for_its_tokens_and_for_no_others(
+    own: dict[str, Any], header: dict[str, Any], claims: dict[str, Any], error: Any
+) -> None:
+    kms = frozenset({"kms"})
+    settings = trust(
+        TrustedIssuer(ISSUER, audiences=kms, **own),
+        TrustedIssuer(OTHER, audiences=kms),
+        required_claims=(RequiredClaim("role", "clerk"),),
+    )
+    keys = {ISSUER: all_keys(), OTHER: all_keys()}
+    text = token(header, {"role": "clerk", **claims})
+    with pytest.raises(error) if error else nullcontext():
+        assert verify(text, settings, keys).issuer == ISSUER
+    assert verify(token(claims={"iss": OTHER, "role": "clerk"}), settings, keys).name == "alice"
+
+
+TENANTS = TrustedIssuer(
+    "https://login.example/{tenantid}/v2.0",
+    "https://login.example/keys",
+    tenants=frozenset({"t1", "t2"}),
+)
+
+
+@pytest.mark.parametrize(
+    ("iss", "tid", "is_good"),
+    [
+        pytest.param("t1", "t1", True, id="a tenant that is let in"),
+        pytest.param("t2", "t2", True, id="another one"),
+        pytest.param("t3", "t3", False, id="one that is not"),
+        pytest.param("t1", "t2", False, id="iss and tid disagree"),
+        pytest.param("t1", ABSENT, False, id="no tid"),
+        pytest.param("t1", None, False, id="null"),
+        pytest.param("t1", ["t1"], False, id="a list"),
+        pytest.param("T1", "T1", False, id="in capitals"),
+        pytest.param("{tenantid}", "{tenantid}", False, id="the place itself"),
+        pytest.param("{tenantid}", "t1", False, id="the place, and a tenant"),
+    ],
+)
+def test_of_an_issuer_with_tenants_those_that_are_named_are_let_in(
+    iss: str, tid: Any, is_good: bool
+) -> None:
+    uri = f"https://login.example/{iss}/v2.0"
+    settings = trust(TENANTS, namespace_by_issuer=True)
+    text = token(claims={"iss": uri, "tid": tid})
+    if is_good:
+        principal = verify(text, settings, {uri: all_keys()})
+        assert (principal.issuer, principal.name) == (uri, f"{uri}#alice")
+    else:
+        with pytest.raises(UnknownIssuer):
+            verify(text, settings, {uri: all_keys()})
+
+
+def test_a_key_of_one_tenant_verifies_no_token_of_another() -> None:
+    settings = trust(TENANTS, namespace_by_issuer=True)
+    uris = {tenant: f"https://login.example/{tenant}/v2.0" for tenant in ("t1", "t2")}
+    for bound_to, tenant, is_good in (
+        (uris["t1"], "t1", True), (uris["t1"], "t2", False), (TENANTS.uri, "t2", True),
+    ):  # fmt: skip
+        keys = {uris[tenant]: key_set(jwk("ES256", "ES256-1") | {"issuer": bound_to})}
+        text = token(claims={"iss": uris[tenant], "tid": tenant})
+        with nullcontext() if is_good else pytest.raises(BadSignature):
+            verify(text, settings, keys)

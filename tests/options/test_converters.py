@@ -54,9 +54,12 @@ def test_required_claim_is_a_json_number_or_boolean_or_else_a_string(text, value
             id="audiences",
         ),
         pytest.param(
-            " https://b.example , http://localhost:1/k ",
-            TrustedIssuer("https://b.example", "http://localhost:1/k"),
+            " https://b.example , https://b.example:1/k ",
+            TrustedIssuer("https://b.example", "https://b.example:1/k"),
             id="key set URI",
+        ),
+        pytest.param(
+            "urn:b,https://b.example/k", TrustedIssuer("urn:b", "https://b.example/k"), id="a name"
         ),
     ],
 )

@@ -76,9 +76,13 @@ def test_switch_is_on_in_the_file(toml, text):
         (
             "jwt-auth-provider",
             "https://a.example/{tenantid}/v2.0",
-            "issuer URI: {tenantid} is not supported",
+            "issuer URI: {tenantid} needs the IDs of the tenants",
         ),
-        ("jwt-issuer-uri", "https://a.example/{tenantid}/v2.0", "{tenantid} is not supported"),
+        (
+            "jwt-issuer-uri",
+            "https://a.example/{tenantid}/v2.0",
+            "{tenantid} needs the IDs of the tenants",
+        ),
         ("jwt-auth-provider", "https://a.example,aud", "key set URI: an https:// URL is needed"),
         ("jwt-auth-provider", "https://a.example,file://[", "key set URI: not a valid URL"),
         ("hostname", "http://localhost", "'http://localhost' is not a host name or an address"),

@@ -73,7 +73,7 @@ def test_every_option_can_be_set_in_the_environment(tmp_path):
         "KMS_JWT_ISSUER_URI": ISSUER,
         "KMS_JWKS_URI": "file:///keys.json",
         "KMS_JWT_AUDIENCE": "a,b",
-        "KMS_JWT_AUTH_PROVIDER": "https://b.example, https://b.example/k, x,y ; https://c.example",
+        "KMS_JWT_AUTH_PROVIDER": "https://b.example, https://b.example/k, x,y ; https://c.example/{tenantid}/,https://c.example/keys",
         "KMS_JWT_USER_NAMESPACE": "issuer",
         "KMS_JWT_AUDIENCE_CLAIM": "aud,client_id",
         "KMS_JWT_USER_CLAIM": "email, sub",
@@ -90,6 +90,9 @@ def test_every_option_can_be_set_in_the_environment(tmp_path):
         "KMS_JWKS_TIMEOUT": "30",
         "KMS_JWKS_MAX_STALE": "0",
         "KMS_JWKS_CA_FILE": str(pem),
+        "KMS_JWKS_TOKEN_FILE": str(pem),
+        "KMS_JWKS_ALLOW_HTTP": "Keycloak, [::1]",
+        "KMS_JWT_TENANTS": "t1, t2",
         "KMS_INSECURE_NO_AUTH": "false",
         "KMS_DEFAULT_USERNAME": "root",
         "KMS_HOSTNAME": "[::1]",
@@ -125,10 +128,27 @@ def test_every_option_can_be_set_in_the_environment(tmp_path):
     }
     assert set(environ) == {o.variable for o in OPTIONS} - {"KMS_CONFIG", "KMS_MASTER_KEY"}
     got = parse([], environ).settings
+    hosts = frozenset({"keycloak", "::1"})
     assert got.trust.issuers == (
-        TrustedIssuer(ISSUER, "file:///keys.json", frozenset({"a", "b"})),
-        TrustedIssuer("https://b.example", "https://b.example/k", frozenset({"x", "y"})),
-        TrustedIssuer("https://c.example"),
+        TrustedIssuer(
+            ISSUER,
+            "file:///keys.json",
+            frozenset({"a", "b"}),
+            jwks_token_file=str(pem),
+            jwks_allow_http=hosts,
+        ),
+        TrustedIssuer(
+            "https://b.example",
+            "https://b.example/k",
+            frozenset({"x", "y"}),
+            jwks_allow_http=hosts,
+        ),
+        TrustedIssuer(
+            "https://c.example/{tenantid}/",
+            "https://c.example/keys",
+            jwks_allow_http=hosts,
+            tenants=frozenset({"t1", "t2"}),
+        ),
     )
     assert (got.workers, got.clients_ca_cert_file, got.service.kmip_interop) == (0, pem, True)
     policy, refresh = got.trust.policy, got.trust.refresh

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self, Unpack
 
@@ -19,7 +20,7 @@ from ...auth.key_status import KeyStatus
 from ...auth.principal import Principal
 from ...auth.request_auth import AuthStatistics
 from ...auth.signature import check_backend
-from ...auth.token_policy import TokenPolicyArguments, make_token_policy
+from ...auth.token_policy import TokenPolicyArguments, make_token_policy, make_tuple
 from ...errors import AuthenticationError
 from ...redaction import mask_logs
 from .arguments import check_argument_names
@@ -31,6 +32,17 @@ log = logging.getLogger("kms_tornado.auth")
 
 _TICK_S = 0.5  # the longest pause between two looks at what is due
 _LEAST_TICK_S = 0.01  # a clock that is coarser than the timer's must not make a busy loop
+
+
+def make_key_source(issuer: TrustedIssuer, fetch: JWKSFetch, refresh: RefreshPolicy) -> KeySource:
+    """Where the issuer's keys come from, with the token for fetching them where it has one."""
+    file = issuer.jwks_token_file
+    return KeySource(
+        issuer,
+        fetch,
+        fetch_with_token=None if file is None else fetch.with_token(file),
+        timeout_s=refresh.timeout_s,
+    )
 
 
 class BearerAuth:
@@ -64,7 +76,7 @@ class BearerAuth:
         self._caches = {
             issuer.uri: KeyCache(
                 issuer,
-                KeySource(issuer, self._fetch, timeout_s=refresh.timeout_s).load,
+                make_key_source(issuer, self._fetch, refresh).load,
                 refresh,
                 kept=None if keep is None else keep(issuer),
             )
@@ -82,6 +94,9 @@ class BearerAuth:
         *,
         audience: str | Iterable[str] = (),
         jwks_uri: str | None = None,
+        jwks_token_file: str | Path | None = None,
+        jwks_allow_http: str | Iterable[str] = (),
+        tenants: str | Iterable[str] = (),
         refresh: RefreshPolicy | None = None,
         realm: str = "kms",
         cache_size: int = 10_000,
@@ -89,10 +104,13 @@ class BearerAuth:
     ) -> Self:
         """A token check for a single issuer.
 
-        issuer: the ``iss`` of its tokens, an https URL, exactly as the issuer writes it.
+        issuer: the ``iss`` of its tokens, exactly as the issuer writes it: an https URL, or with a jwks_uri
+        any name, in which ``{tenantid}`` stands for each of the tenants.
         audience: one or several values of ``aud``, of which a token must carry at least one; without
         any, tokens that the issuer made for other services are accepted, and the log warns of it.
         jwks_uri: where the keys are; None means the default below the issuer, then discovery.
+        jwks_token_file: holds a bearer token for fetching them. jwks_allow_http: hosts to which http is allowed
+        for it. tenants: the values of ``tid`` that are let in.
         refresh: when keys are fetched. realm: that of the challenge.
         cache_size: how many verified tokens are remembered; 0 remembers none.
         policy: fields of `TokenPolicy`, such as ``leeway_s=30`` or ``user_claim="email"``.
@@ -100,10 +118,17 @@ class BearerAuth:
         for an argument that does not exist.
         """
         check_argument_names(cls.from_issuer, policy, TokenPolicyArguments.__annotations__)
-        audiences = frozenset({audience} if isinstance(audience, str) else audience)
+        trusted = TrustedIssuer(
+            issuer,
+            jwks_uri,
+            frozenset(make_tuple(audience)),
+            jwks_token_file=None if jwks_token_file is None else str(jwks_token_file),
+            jwks_allow_http=frozenset(make_tuple(jwks_allow_http)),
+            tenants=frozenset(make_tuple(tenants)),
+        )
         return cls(
             TrustSettings(
-                issuers=(TrustedIssuer(issuer, jwks_uri, audiences),),
+                issuers=(trusted,),
                 policy=make_token_policy(**policy),
                 refresh=refresh or RefreshPolicy(),
                 realm=realm,
@@ -118,8 +143,9 @@ class BearerAuth:
 
     @property
     def issuers(self) -> Sequence[str]:
-        """The issuers' URIs, in the order of the settings."""
-        return [issuer.uri for issuer in self.settings.issuers]
+        """The URIs of the issuers to which a client can be sent for a token, in the order of the settings."""
+        issuers = [one for issuer in self.settings.issuers for one in issuer.list_tenants()]
+        return [issuer.uri for issuer in issuers if issuer.has_address]
 
     @property
     def has_groups(self) -> bool:
@@ -180,6 +206,13 @@ class BearerAuth:
                     "issuer %s: NO AUDIENCE is configured: every token of this issuer is accepted, "
                     "even those made for other services",
                     issuer.uri,
+                )
+            if issuer.jwks_allow_http:
+                log.warning(
+                    "issuer %s: HTTP IS ALLOWED for its keys, to %s: whoever can change what comes from there can "
+                    "make tokens of any user",
+                    issuer.uri,
+                    ", ".join(sorted(issuer.jwks_allow_http)),
                 )
         for cache in self._caches.values():
             await cache.load_kept()

@@ -7,6 +7,7 @@ KeySetError with a text that an operator can act on.
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import os
 import re
@@ -20,8 +21,9 @@ from tornado.iostream import StreamClosedError, UnsatisfiableReadError
 from tornado.simple_httpclient import HTTPStreamClosedError, HTTPTimeoutError
 
 from ... import __version__
+from ...auth.bearer import is_bearer_token
 from ...auth.issuer import RefreshPolicy
-from ...auth.key_source import MAX_DOCUMENT_BYTES, FetchResult
+from ...auth.key_source import MAX_DOCUMENT_BYTES, Fetch, FetchResult
 from ...errors import ConfigurationError, KeySetError
 from .fetch_client import FetchClient, abandon_when_cancelled, silence_tornado
 from .proxy import Proxy, build_proxy_arguments, find_proxy, make_proxy_client
@@ -31,6 +33,7 @@ log = logging.getLogger("kms_tornado.keys")
 #: Some servers answer 406 where none of the types is theirs: that of RFC 7517 §8.5, JSON, or what a host of
 #: static files takes the document for.
 _ACCEPT = "application/jwk-set+json, application/json;q=0.9, */*;q=0.5"
+_MAX_TOKEN_BYTES = 64 * 1024
 
 
 class JWKSFetch:
@@ -79,12 +82,24 @@ class JWKSFetch:
         else:
             self._ca_problem = None
 
-    async def __call__(self, url: str, *, etag: str | None) -> FetchResult:
+    def with_token(self, token_file: str) -> Fetch:
+        """The same, which sends the bearer token that the file holds at that time: for hosts that may have it."""
+        return functools.partial(self, token_file=token_file)
+
+    async def __call__(
+        self, url: str, *, etag: str | None, token_file: str | None = None
+    ) -> FetchResult:
         if urlsplit(url).scheme == "file":
             path = os.fsdecode(unquote_to_bytes(urlsplit(url).path))
-            return await asyncio.to_thread(_read_file, path)
+            body = await asyncio.to_thread(_read_file, path, MAX_DOCUMENT_BYTES)
+            return FetchResult(status=200, body=body)
         if self._client is None:
             raise KeySetError("the token layer is not started", "not started")
+        headers = {"Accept": _ACCEPT}
+        if etag is not None:
+            headers["If-None-Match"] = etag
+        if token_file is not None:
+            headers["Authorization"] = await asyncio.to_thread(_read_authorization, token_file)
         try:
             async with abandon_when_cancelled():
                 proxy = find_proxy(url)
@@ -92,7 +107,7 @@ class JWKSFetch:
                     await self._read_ca_file()
                 client = self._client if proxy is None else self._client_for_proxies()
                 # raise_error=False concerns answers such as 404; without any answer, fetch still raises.
-                response = await client.fetch(self._request(url, etag, proxy), raise_error=False)
+                response = await client.fetch(self._request(url, headers, proxy), raise_error=False)
         except ConfigurationError as exc:  # a discovered URL that needs a proxy
             raise KeySetError(f"{url}: {exc}", "proxy") from exc
         except (OSError, ValueError, HTTPClientError, UnsatisfiableReadError) as exc:
@@ -104,10 +119,7 @@ class JWKSFetch:
             self._proxy_client = make_proxy_client(MAX_DOCUMENT_BYTES)
         return self._proxy_client
 
-    def _request(self, url: str, etag: str | None, proxy: Proxy | None) -> HTTPRequest:
-        headers = {"Accept": _ACCEPT}
-        if etag is not None:
-            headers["If-None-Match"] = etag
+    def _request(self, url: str, headers: dict[str, str], proxy: Proxy | None) -> HTTPRequest:
         return HTTPRequest(
             url,
             **(
@@ -198,20 +210,28 @@ def _find_innermost(error: BaseException) -> BaseException:
     return error
 
 
-def _read_file(path: str) -> FetchResult:
-    """Read a key set from disk, for a site without a network. Raises KeySetError."""
+def _read_file(path: str, max_bytes: int) -> bytes:
+    """Raises KeySetError for anything but a regular file of this size."""
     try:
         with open(path, "rb", opener=_open_without_waiting) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise KeySetError(f"file {path}: not a regular file", "file")
-            body = file.read(MAX_DOCUMENT_BYTES + 1)
+            body = file.read(max_bytes + 1)
     except OSError as exc:
         raise KeySetError(f"file {path}: {exc.strerror}", "file") from None
     except ValueError:  # a zero byte, or a character that the file system's encoding lacks
         raise KeySetError("the file name is not valid", "file") from None
-    if len(body) > MAX_DOCUMENT_BYTES:
-        raise KeySetError(f"file {path}: larger than {MAX_DOCUMENT_BYTES} bytes", "file")
-    return FetchResult(status=200, body=body)
+    if len(body) > max_bytes:
+        raise KeySetError(f"file {path}: larger than {max_bytes} bytes", "file")
+    return body
+
+
+def _read_authorization(path: str) -> str:
+    """The value of the header, which never is in an error's text. Raises KeySetError."""
+    token = _read_file(path, _MAX_TOKEN_BYTES).strip().decode("latin-1")
+    if not is_bearer_token(token):
+        raise KeySetError(f"file {path}: it does not hold a bearer token, and nothing else", "file")
+    return f"Bearer {token}"
 
 
 def _open_without_waiting(path: str, flags: int) -> int:

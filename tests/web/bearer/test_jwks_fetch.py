@@ -15,7 +15,7 @@ import pytest
 
 from kms_tornado import __version__
 from kms_tornado.auth.issuer import RefreshPolicy
-from kms_tornado.auth.key_source import MAX_DOCUMENT_BYTES
+from kms_tornado.auth.key_source import MAX_DOCUMENT_BYTES, FetchResult
 from kms_tornado.errors import ConfigurationError, KeySetError
 from kms_tornado.web.bearer.jwks_fetch import JWKSFetch, _parse_max_age_s
 
@@ -292,3 +292,50 @@ def test_a_file_that_is_no_file_is_an_error_and_never_hangs(tmp_path: Path) -> N
     with pytest.raises(KeySetError, match="Is a directory"):
         fetch(tmp_path.as_uri())
     assert len(os.listdir("/proc/self/fd")) == open_before
+
+
+# --- a token for fetching ---------------------------------------------------------------------------
+
+
+def fetch_with_token(issuer: Issuer, file: Path) -> FetchResult:
+    async def run() -> FetchResult:
+        jwks_fetch = JWKSFetch(RefreshPolicy(timeout_s=5))
+        jwks_fetch.open()
+        try:
+            return await jwks_fetch.with_token(str(file))(url_of(issuer), etag=None)
+        finally:
+            jwks_fetch.close()
+
+    return asyncio.run(run())
+
+
+def test_the_token_is_read_for_every_fetch(issuer: Issuer, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    for token in ("first.token", "second.token"):
+        file.write_text(f"{token}\n")
+        assert fetch_with_token(issuer, file).status == 200
+        assert issuer.headers[-1]["authorization"] == f"Bearer {token}"
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        pytest.param(None, "No such file", id="no file"),
+        pytest.param(b"", "does not hold a bearer token", id="empty"),
+        pytest.param(b"a b", "does not hold a bearer token", id="a space"),
+        pytest.param(b"secret\r\nX-Admin: 1", "does not hold a bearer token", id="another header"),
+        pytest.param(b"secret\xff", "does not hold a bearer token", id="not ASCII"),
+        pytest.param(b"x" * (64 * 1024 + 1), "larger than 65536 bytes", id="too long"),
+    ],
+)
+def test_what_is_no_token_is_not_sent_and_not_shown(
+    issuer: Issuer, tmp_path: Path, content: bytes | None, why: str
+) -> None:
+    file = tmp_path / "token"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(KeySetError, match=why) as failed:
+        fetch_with_token(issuer, file)
+    assert failed.value.cause == "file"
+    assert "secret" not in str(failed.value)
+    assert issuer.headers == []
