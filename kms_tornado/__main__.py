@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import socket
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from .web.process.hardening import harden_process
 # The server is imported where it is started: that takes most of a second, and --help, --version and
 # a mistake in the options need none of it.
 if TYPE_CHECKING:
+    from .web.process.listening import Sockets
     from .web.process.workers import Worker
 
 log = logging.getLogger("kms_tornado.server")
@@ -60,9 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(
     parsed: ParsedOptions,
-    sockets: Sequence[socket.socket] | None = None,
+    sockets: Sockets | None = None,
     worker: Worker | None = None,
-    metrics_sockets: Sequence[socket.socket] = (),
 ) -> int:
     """Serve in this process, and return its exit code."""
     from .web.process.serving import serve
@@ -72,7 +71,7 @@ def _run(
         logs.configure(settings.log_level, settings.log_format, worker=worker.number)
 
     def serve_to_the_end() -> int:
-        serve(parsed.settings, sockets, worker, metrics_sockets)
+        serve(parsed.settings, sockets, worker)
         return 0
 
     return run_to_exit_code(serve_to_the_end, parsed)
@@ -81,20 +80,13 @@ def _run(
 def _supervise(parsed: ParsedOptions) -> int:
     """Supervise workers, which serve, and return the exit code."""
     from .web.process import serving  # noqa: F401  # before the fork: workers share what is loaded
-    from .web.process.listening import (
-        close_for_all,
-        metrics_url,
-        open_metrics_sockets,
-        open_sockets,
-        server_url,
-    )
+    from .web.process.listening import kmip_address, metrics_url, open_all, server_url
     from .web.process.notify import notify_manager
     from .web.process.workers import Supervisor
 
     settings = parsed.settings
     try:
-        sockets = open_sockets(settings)
-        metrics_sockets = open_metrics_sockets(settings)
+        sockets = open_all(settings)
     except ConfigurationError as exc:
         return refuse(options.format_fault(exc, parsed), 2)
     except OSError as exc:
@@ -102,18 +94,20 @@ def _supervise(parsed: ParsedOptions) -> int:
     count = settings.workers or os.cpu_count() or 1
 
     def log_start() -> None:
-        log.info("listening on %s", server_url(settings, sockets))
-        if metrics_sockets:
-            log.info("metrics are at %s", metrics_url(settings, metrics_sockets))
+        if sockets.kmip:
+            log.info("KMIP over TLS is at %s", kmip_address(settings, sockets.kmip))
+        log.info("listening on %s", server_url(settings, sockets.http))
+        if sockets.metrics:
+            log.info("metrics are at %s", metrics_url(settings, sockets.metrics))
         log.info("%d workers share the port", count)
         notify_manager("READY=1")
 
     def close_sockets() -> None:
         notify_manager("STOPPING=1")
-        close_for_all((*sockets, *metrics_sockets))
+        sockets.close_for_all()
 
     return Supervisor(
-        lambda worker: _run(parsed, sockets, worker, metrics_sockets),
+        lambda worker: _run(parsed, sockets, worker),
         count=count,
         shutdown_timeout_s=settings.shutdown_timeout_s,
         on_started=log_start,

@@ -430,7 +430,7 @@ class UnknownMessageExtension(KMIPError):
 
 
 class AuthenticationNotSuccessful(KMIPError):
-    """The message has a Credential, but only the bearer token identifies the caller."""
+    """The message's Credential, the certificate it came with, or both together name no user here."""
 
     reason = "Authentication Not Successful"
 

@@ -17,6 +17,7 @@ from .auth.issuer import RefreshPolicy, TrustedIssuer, TrustSettings
 from .auth.issuer_urls import is_loopback_host
 from .auth.token_policy import TokenPolicy
 from .errors import ConfigurationError
+from .kmip_settings import KMIPSettings, find_kmip_faults
 from .networks import Network
 from .user_names import find_user_fault
 from .wording import quote
@@ -148,6 +149,7 @@ class Settings:
     and that only with `metrics`.
     max_connections: of one process. send_timeout_s: for how long an answer may wait for its reader.
     user_rate, user_concurrency: of one principal and process, 0 means unbounded (`service.admission`).
+    kmip: of KMIP over TLS.
     service: the settings of the key service behind it; its data_dir may be None only with --dev.
 
     Raises InconsistentSettings.
@@ -179,6 +181,7 @@ class Settings:
     policy: TokenPolicy = field(default_factory=TokenPolicy)
     refresh: RefreshPolicy = field(default_factory=RefreshPolicy)
     cache_size: int = 10_000
+    kmip: KMIPSettings = field(default_factory=KMIPSettings)
     service: ServiceSettings = field(default_factory=ServiceSettings)
 
     def __post_init__(self) -> None:
@@ -187,6 +190,15 @@ class Settings:
     @property
     def has_metrics(self) -> bool:
         return self.metrics or self.metrics_listen is not None
+
+    @property
+    def has_kmip(self) -> bool:
+        """Whether it listens for KMIP over TLS."""
+        return self.kmip.kmip_port is not None or self.dev
+
+    @property
+    def kmip_hostname(self) -> str:
+        return self.kmip.kmip_hostname or self.hostname
 
     def make_trust(self, issuer: TrustedIssuer) -> TrustSettings:
         """Trust only the throw-away issuer of --dev, under the configured policy."""
@@ -305,11 +317,15 @@ def _find_trust_faults(settings: Settings) -> Iterator[ConfigurationError]:
         yield ConfigurationError(
             "not together with --dev, which starts a token issuer", "insecure_no_auth", "dev"
         )
+    hosts = [("hostname", settings.hostname)]
+    if settings.kmip.kmip_hostname is not None:
+        hosts.append(("kmip_hostname", settings.kmip.kmip_hostname))
     for name, option in (("insecure_no_auth", "--insecure-no-auth"), ("dev", "--dev")):
-        if getattr(settings, name) and not is_loopback_host(settings.hostname):
-            yield ConfigurationError(
-                f"with {option} only a loopback host is allowed", "hostname", name
-            )
+        for field_name, host in hosts:
+            if getattr(settings, name) and not is_loopback_host(host):
+                yield ConfigurationError(
+                    f"with {option} only a loopback host is allowed", field_name, name
+                )
 
 
 def _find_pair_faults(settings: Settings) -> Iterator[ConfigurationError]:
@@ -322,6 +338,15 @@ def _find_pair_faults(settings: Settings) -> Iterator[ConfigurationError]:
         yield ConfigurationError(
             "needs --tls-cert-file too", "clients_ca_cert_file", "tls_cert_file"
         )
+    yield from find_kmip_faults(
+        settings.kmip, has_pair=settings.tls_cert_file is not None, is_dev=settings.dev
+    )
+    policy = settings.kmip.kmip_crypto_policy
+    if policy is not None and policy not in CRYPTO_POLICIES:
+        yield ConfigurationError(f"one of {' '.join(CRYPTO_POLICIES)}", "kmip_crypto_policy")
+    port = settings.kmip.kmip_port
+    if port and (settings.kmip_hostname, port) == (settings.hostname, settings.port):
+        yield ConfigurationError("is where HTTP is served", "kmip_port", "port")
     if settings.dev and settings.workers != 1:
         # Each process would start a token issuer of its own.
         yield ConfigurationError("with --dev there is only one worker", "workers", "dev")

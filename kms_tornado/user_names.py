@@ -13,9 +13,11 @@ import unicodedata
 EVERYONE = "*"
 #: Before the name of a group, in grants alone.
 GROUP_PREFIX = "group:"
+#: Before the name of a user that a client certificate names, in a name space of its own.
+CERTIFICATE_PREFIX = "cert:"
 #: What no user's name begins with, in any letter case: a user whose name a grant could take for a group
 #: would have the rights of its members.
-RESERVED_PREFIXES = (GROUP_PREFIX, "cert:")
+RESERVED_PREFIXES = (GROUP_PREFIX, CERTIFICATE_PREFIX)
 #: Characters of a name. RFC 7519 puts no bound on `sub`; OpenID Connect Core §2 says 255.
 MAX_NAME_LENGTH = 255
 #: Characters of a name with its issuer in front, as `--jwt-user-namespace issuer` has it.
@@ -60,12 +62,14 @@ def find_name_fault(name: str) -> str | None:
 
 
 def find_user_fault(user: str) -> str | None:
-    """As `find_name_fault`, for a name that may have its issuer in front: ``https://…#name``.
+    """As `find_name_fault`, for a name that may have in front what vouches for it: ``https://…#name``, ``cert:name``.
 
     An issuer has no fragment, so the first ``#`` ends it, and no name reaches into another namespace.
     """
     if len(user) > MAX_USER_LENGTH:
         return f"has more than {MAX_USER_LENGTH} characters"
+    if user.startswith(CERTIFICATE_PREFIX):
+        return find_name_fault(user.removeprefix(CERTIFICATE_PREFIX))
     issuer, separator, name = user.partition("#")
     if separator and "://" in issuer:
         return _find_spelling_fault(issuer) or find_name_fault(name)
@@ -73,11 +77,10 @@ def find_user_fault(user: str) -> str | None:
 
 
 def find_grantee_fault(grantee: str) -> str | None:
-    """As `find_user_fault`, for what a grant may name besides: EVERYONE, a group, the user of a certificate."""
+    """As `find_user_fault`, for what a grant may name besides: EVERYONE, a group."""
     if grantee == EVERYONE:
         return None
-    prefix = next(filter(grantee.startswith, RESERVED_PREFIXES), "")
-    return find_user_fault(grantee.removeprefix(prefix))
+    return find_user_fault(grantee.removeprefix(GROUP_PREFIX))
 
 
 def _find_spelling_fault(name: str) -> str | None:

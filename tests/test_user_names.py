@@ -88,8 +88,16 @@ def test_good_names_pass_alone_and_behind_an_issuer(name: str) -> None:
 )
 def test_bad_names_are_refused_alone_and_behind_an_issuer(name: str, fault: str) -> None:
     assert find_name_fault(name) == fault
-    assert find_user_fault(name) == fault
     assert find_user_fault(f"{ISSUER}#{name}") == fault
+    assert find_user_fault(f"cert:{name}") == fault
+    if not name.startswith("cert:"):
+        assert find_user_fault(name) == fault
+
+
+def test_user_of_a_certificate_is_a_user_whom_no_token_names() -> None:
+    assert find_user_fault("cert:bob") is None
+    assert find_name_fault("cert:bob") == PREFIX
+    assert find_user_fault("CERT:bob") == PREFIX
 
 
 @pytest.mark.parametrize("category", ["Cc", "Cf", "Cs", "Zl", "Zp", "Zs"])

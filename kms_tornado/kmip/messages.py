@@ -83,6 +83,11 @@ def parse_binary_message(octets: bytes, payloads: Payloads) -> RequestMessage:
     return read_message(root, Dialect.BINARY, payloads)
 
 
+def refuse_binary_message(octets: bytes, error: KMIPError) -> RequestMessage:
+    """A message that is not read, in its own version. octets: at least its first 56, if it has so many."""
+    return refuse_message(error, Dialect.BINARY, find_version(octets))
+
+
 def find_version(octets: bytes) -> ProtocolVersion:
     """The version to answer in to a message that cannot be read, if it at least begins as one does."""
     start = _VERSION_START.match(octets)
@@ -98,6 +103,26 @@ _VERSION_START = re.compile(
     rb"\x42\x00\x6a\x02.{4}(.{4}).{4}\x42\x00\x6b\x02.{4}(.{4})",
     re.DOTALL,
 )
+
+
+def find_authentication(octets: bytes) -> Node | None:
+    """The Authentication in the header of a message in binary, of which nothing else is read; None without one.
+
+    Who sends a message is to be known before it is parsed. Raises InvalidMessage where it cannot be read.
+    """
+    end = 16 + int.from_bytes(octets[12:16], "big")
+    if octets[8:12] != _HEADER_TAG or end > len(octets):
+        return None  # the parser tells what is wrong
+    header = octets[8:end]
+    if _AUTHENTICATION_TAG not in header:  # nearly every message
+        return None
+    for item in binary_codec.split(header):
+        if item.startswith(_AUTHENTICATION_TAG):
+            return binary_codec.parse_item(item)
+    return None
+
+
+_HEADER_TAG, _AUTHENTICATION_TAG = b"\x42\x00\x77\x01", b"\x42\x00\x0c\x01"
 
 
 def format_bare_response(

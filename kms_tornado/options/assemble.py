@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from ..auth.issuer import RefreshPolicy, TrustSettings
 from ..auth.token_policy import TokenPolicy
 from ..errors import ConfigurationError
+from ..kmip_settings import KMIPSettings
 from ..settings import InconsistentSettings, ServiceSettings, Settings
 from .issuer_tables import IssuerTable
 from .issuers import collect_issuers, note, note_missing_namespace
@@ -41,6 +42,7 @@ def assemble(
     fields["public_url"] = fields["public_url"] or ""
     fields["policy"] = _fill(TokenPolicy, fields)
     fields["refresh"] = _fill(RefreshPolicy, fields)
+    fields["kmip"] = _fill(KMIPSettings, fields)
     fields["trust"] = _make_trust(values, tables, fields, faults)
     settings = _fill_or_note(Settings, fields, values, faults)
     service = _fill_or_note(ServiceSettings, fields, values, faults)

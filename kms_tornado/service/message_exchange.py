@@ -11,10 +11,12 @@ from typing import Any, NamedTuple, TypeVar
 
 from ..audit.record import Origin
 from ..auth.principal import Principal
+from ..errors import KMIPError
 from ..kmip.batch_items import Payloads
 from ..kmip.long_answers import format_long
+from ..kmip.messages import refuse_binary_message
 from ..kmip.requests import RequestMessage
-from ..kmip.responses import make_correlation_value, render_response
+from ..kmip.responses import make_correlation_value, render_failure, render_response
 from ..kmip.ttlv import encoded_length
 from . import batch
 from .bytes_in_flight import HeldBytes
@@ -110,6 +112,16 @@ async def answer_message(
     else:
         octets = format_answer()
     return MessageAnswer(octets, _make_log_entries(message, results, correlation))
+
+
+def render_refusal(octets: bytes, error: KMIPError, *, now: int) -> bytes:
+    """The answer in binary to a message of which nothing is done, in the version of the message.
+
+    octets: of the message, or its first 56. now: seconds since the epoch.
+    """
+    message = refuse_binary_message(octets, error)
+    items = [render_failure(item, error) for item in message.items]
+    return format_long(render_response(message, items, now=now), message.dialect)
 
 
 def _make_log_entries(

@@ -193,6 +193,17 @@ class Service:
         )
         return await row.function(call, request)
 
+    def under_policy(self, crypto_policy: str) -> Service:
+        """The same service for another transport, whose operations stand under another policy."""
+        if crypto_policy == self._context.settings.crypto_policy:
+            return self
+        other = copy.copy(self)
+        settings = dataclasses.replace(self._context.settings, crypto_policy=crypto_policy)
+        other._context = dataclasses.replace(
+            self._context, settings=settings, crypto_policy=CryptoPolicy(crypto_policy)
+        )
+        return other
+
     def begin_transaction(self, *, undoes: bool = False) -> Transaction:
         """A new transaction over the store. undoes: for a batch with Undo."""
         return Transaction(self._store, undoes=undoes)

@@ -88,8 +88,9 @@ class Connections:
     """All connections of one process.
 
     most: how many there may be. send_timeout_s: for how long an answer may wait for its reader. is_trusted:
-    whether an address is a trusted proxy's, which may have all places, as loopback may.
-    refused: {"full" | "address": number}. dropped: {a key of DROPS: number}. accept_pauses: how often there
+    whether an address is a trusted proxy's, which may have all places, as loopback may. idle_s: for how long a
+    connection may be quiet.
+    refused: {"full" | "address" | what `refuse` was called with: number}. dropped: {a key of DROPS: number}. accept_pauses: how often there
     were no descriptors.
     """
 
@@ -98,6 +99,7 @@ class Connections:
         most: int,
         send_timeout_s: float,
         is_trusted: Callable[[str], bool],
+        idle_s: float = IDLE_S,
     ) -> None:
         self.most = most
         self.refused = {"full": 0, "address": 0}
@@ -105,6 +107,7 @@ class Connections:
         self.accept_pauses = 0
         self._send_timeout_s = send_timeout_s
         self._is_trusted = is_trusted
+        self._idle_s = idle_s
         self._open: dict[Stream, None] = {}
         #: In the order in which they became quiet; without those that are busy.
         self._fresh: dict[Stream, None] = {}
@@ -149,12 +152,10 @@ class Connections:
                 and share.count >= self.most_of_client
                 and not self._drop_quiet(itertools.islice(share.quiet, 1))
             ):
-                self._refuse("address", f"{client} has {share.count:,} connections open")
+                self.refuse("address", f"{client} has {share.count:,} connections open")
                 return False
         if len(self._open) >= self.most and not self.make_room():
-            self._refuse(
-                "full", f"all {self.most:,} that there may be are busy (--max-connections)"
-            )
+            self.refuse("full", f"all {self.most:,} that there may be are busy (--max-connections)")
             return False
         return True
 
@@ -232,10 +233,11 @@ class Connections:
         log.debug("a connection was closed: %s", DROPS[reason])
         stream.abort()
 
-    def _refuse(self, reason: str, why: str) -> None:
-        self.refused[reason] += 1
+    def refuse(self, reason: str, why: str) -> None:
+        """Count a connection that has no place; the log says so once in a while."""
+        self.refused[reason] = self.refused.get(reason, 0) + 1
         now = time.monotonic()
-        if now - self._told_at[reason] >= _CALM_S:
+        if now - self._told_at.get(reason, -_CALM_S) >= _CALM_S:
             self._told_at[reason] = now
             log.warning("connections are refused: %s", why)
 
@@ -313,4 +315,4 @@ class Connections:
             return "body", 0, BODY_S if stream.reading() else float("inf")
         if stream.unread:
             return "head", stream.changed_at, HEAD_S  # bytes that drip in are no progress
-        return "idle", 0, IDLE_S
+        return "idle", 0, self._idle_s

@@ -164,3 +164,19 @@ class TLSStream(ServedStream, SSLIOStream):
     @property
     def is_shaking_hands(self) -> bool:
         return self._ssl_accepting
+
+    @property
+    def peer_certificate(self) -> bytes | None:
+        """The client's, in DER, once the handshake is over; None where it sent none."""
+        certificate: bytes | None = self.socket.getpeercert(binary_form=True)
+        return certificate
+
+    def close_notifying(self) -> None:
+        """Close it with TLS's own message (RFC 8446 §6.1), without which clients take an end for an attack.
+
+        And OpenSSL would forget the session of TLS 1.2, which could not be resumed.
+        """
+        if not self.closed() and not self._ssl_accepting:
+            with contextlib.suppress(OSError, ValueError):  # it waits for nobody's answer
+                self.socket.unwrap()
+        self.close()

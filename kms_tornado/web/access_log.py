@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 
 from tornado.web import RequestHandler
 
-from ..wording import cut_value, format_value
-
-log = logging.getLogger("kms_tornado.access")
+from ..transport.request_log import log, log_request
+from ..wording import cut_value
 
 
 class AnsweredRequest(NamedTuple):
@@ -47,11 +46,7 @@ def log_handled_request(handler: RequestHandler) -> None:
 
 
 def log_answered_request(answered: AnsweredRequest, entries: Sequence[Mapping[str, str]]) -> None:
-    """Write one line for each entry of the request.
-
-    entries: [{field: value}], one for the request or each operation of its batch. A line starts with the
-    fields that all lines of the request share.
-    """
+    """entries: [{field: value}], one for the request or each operation of its batch."""
     status = answered.status
     level = logging.ERROR if status >= 500 and status != 503 else logging.INFO
     if not log.isEnabledFor(level):
@@ -62,20 +57,5 @@ def log_answered_request(answered: AnsweredRequest, entries: Sequence[Mapping[st
         "status": status, "method": method, "path": path,
         "remote_ip": answered.remote_ip, "ms": round(took_ms, 1),
     }  # fmt: skip
-    principal, user = answered.principal, {}
-    name = getattr(principal, "name", None)
-    if name is not None:
-        user["user"] = name
-        if issuer := getattr(principal, "issuer", ""):
-            common["issuer"] = issuer
-        if key_id := getattr(principal, "key_id", ""):
-            common["key_id"] = key_id
-    for entry in entries:
-        fields = {**user, **{name: cut_value(value) for name, value in entry.items()}}
-        log.log(
-            level,
-            "%d %s %s %s %.1fms%s",
-            status, method, path, answered.remote_ip, took_ms,
-            "".join([f" {name}={format_value(value)}" for name, value in fields.items()]),
-            extra={"fields": {**common, **fields}},
-        )  # fmt: skip
+    line = f"{status} {method} {path} {answered.remote_ip} {took_ms:.1f}ms"
+    log_request(level, line, common, answered.principal, entries)

@@ -195,28 +195,49 @@ def _key_set_figures(statuses: dict[str, KeyStatus]) -> Iterator[Figure]:
 
 
 def connection_figures(connections: Connections) -> Iterator[Figure]:
-    quiet = connections.quiet
-    yield gauge(
-        "kms_connections",
-        "Connections that are open: those with a request that is not answered, and quiet ones",
-        {"busy": len(connections) - quiet, "quiet": quiet},
-        "state",
-    )
-    yield gauge("kms_connections_limit", "How many there may be", connections.most)
-    yield counter(
-        "kms_connections_refused_total",
-        "Connections that found no place, of all (full) or of those of their address",
-        connections.refused,
-        "reason",
-    )
-    yield counter(
-        "kms_connections_dropped_total",
-        "Connections that the server closed, by what they waited for too long; quiet: for others",
-        connections.dropped,
-        "reason",
-    )
+    yield from _connection_figures(connections, "kms")
     yield counter(
         "kms_accept_pauses_total",
         "How often no connection could be accepted for want of file descriptors",
         connections.accept_pauses,
+    )
+
+
+def kmip_figures(
+    connections: Connections, *, failed_handshakes: int, broken_frames: int
+) -> Iterator[Figure]:
+    """Of KMIP over TLS, whose connections have places of their own."""
+    yield from _connection_figures(connections, "kms_kmip")
+    yield counter(
+        "kms_kmip_failed_handshakes_total",
+        "Connections whose TLS handshake failed, most of them for want of a good certificate",
+        failed_handshakes,
+    )
+    yield counter(
+        "kms_kmip_broken_frames_total",
+        "Connections that were closed as what came on them was no message",
+        broken_frames,
+    )
+
+
+def _connection_figures(connections: Connections, prefix: str) -> Iterator[Figure]:
+    quiet = connections.quiet
+    yield gauge(
+        f"{prefix}_connections",
+        "Connections that are open: those with a request that is not answered, and quiet ones",
+        {"busy": len(connections) - quiet, "quiet": quiet},
+        "state",
+    )
+    yield gauge(f"{prefix}_connections_limit", "How many there may be", connections.most)
+    yield counter(
+        f"{prefix}_connections_refused_total",
+        "Connections that found no place, of all (full) or of those of their address or user",
+        connections.refused,
+        "reason",
+    )
+    yield counter(
+        f"{prefix}_connections_dropped_total",
+        "Connections that the server closed, by what they waited for too long; quiet: for others",
+        connections.dropped,
+        "reason",
     )

@@ -7,7 +7,7 @@ request next to nothing: four counts and two times.
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from prometheus_client import (
@@ -85,6 +85,15 @@ class Metrics:
             buckets=_REQUEST_BUCKETS_S,
             registry=self._registry,
         )
+        self._add_lag()
+        self._count_request = _Children(lambda key: requests.labels(*key).inc)
+        self._observe_request = _Children(lambda route: seconds.labels(route).observe)
+        self._count_operation = _Children(lambda key: operations.labels(*key).inc)
+        self._observe_operation = _Children(lambda name: operation_seconds.labels(name).observe)
+        if auth.statistics() is not None:
+            self._add_tokens(auth)
+
+    def _add_lag(self) -> None:
         lag = Histogram(
             "kms_event_loop_lag_seconds",
             "By how much a timer was late, four times a second: every request waits for that long",
@@ -93,12 +102,29 @@ class Metrics:
         )
         #: Takes seconds.
         self.observe_lag: Callable[[float], None] = lag.observe
-        self._count_request = _Children(lambda key: requests.labels(*key).inc)
-        self._observe_request = _Children(lambda route: seconds.labels(route).observe)
-        self._count_operation = _Children(lambda key: operations.labels(*key).inc)
-        self._observe_operation = _Children(lambda name: operation_seconds.labels(name).observe)
-        if auth.statistics() is not None:
-            self._add_tokens(auth)
+
+    def add_messages(self) -> Callable[[str, Sequence[Mapping[str, Any]], float], None]:
+        """What counts one message of KMIP over TLS: its outcome, its operations' log entries, its seconds."""
+        messages = Counter(
+            "kms_kmip_messages",
+            "Messages of KMIP over TLS by outcome: answered, refused, failed",
+            ["outcome"],
+            registry=self._registry,
+        )
+        message_seconds = Histogram(
+            "kms_kmip_message_seconds",
+            "Time from the head of a message of KMIP over TLS to its answer",
+            buckets=_REQUEST_BUCKETS_S,
+            registry=self._registry,
+        )
+        count_message = _Children(lambda outcome: messages.labels(outcome).inc)
+
+        def observe(outcome: str, log_entries: Sequence[Mapping[str, Any]], seconds: float) -> None:
+            count_message[outcome]()
+            message_seconds.observe(seconds)
+            self.observe_operations(log_entries, seconds)
+
+        return observe
 
     def _add_tokens(self, auth: RequestAuth) -> None:
         self.add(lambda: token_figures(auth))

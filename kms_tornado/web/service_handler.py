@@ -22,7 +22,7 @@ from ..request_context import HEADER
 from ..service.admission import Admission
 from ..service.bytes_in_flight import BytesInFlight, HeldBytes, TooManyBytes
 from ..service.kms import KMS
-from ..service.loop_turns import LoopTurns
+from ..service.loop_turns import BODY_PIECE, LoopTurns
 from ..transport.in_flight import InFlight
 from ..wording import cut_value
 from .answers import COMMON_HEADERS, JSON_ERROR, Answer, render_error
@@ -40,10 +40,6 @@ log = logging.getLogger("kms_tornado.web")
 #: Seconds for which a refused body is read and dropped, so that its client gets to read the answer.
 _DRAIN_S = 30.0
 _NO_LIMIT = 1 << 62
-
-#: Bytes of a body that are read in one turn of the event loop. Tornado reads on without a pause while there is more,
-#: over TLS 16 KiB at a time, and a MiB takes it 2 ms or more.
-BODY_PIECE = 32 * 1024
 
 
 def ends_piece(before: int, after: int) -> bool:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from kms_tornado.auth.issuer import TrustedIssuer
 from kms_tornado.auth.token_policy import RequiredClaim
 from kms_tornado.errors import ConfigurationError
+from kms_tornado.kmip_settings import KMIPSettings
 from kms_tornado.options import OPTIONS, format_effective, parse
 
 from .helpers import ISSUER, TRUSTING, effective, refusal
@@ -113,6 +114,14 @@ def test_every_option_can_be_set_in_the_environment(tmp_path):
         "KMS_LOG_FORMAT": "json",
         "KMS_METRICS": "1",
         "KMS_METRICS_LISTEN": "[::1]:9100",
+        "KMS_KMIP_PORT": "5696",
+        "KMS_KMIP_HOSTNAME": "[::1]",
+        "KMS_KMIP_CLIENTS_CA_CERT_FILE": str(pem),
+        "KMS_KMIP_CLIENTS_CRL_FILE": str(pem),
+        "KMS_KMIP_CLIENT_CERTIFICATE": "Optional",
+        "KMS_KMIP_USER_FROM": "san-uri",
+        "KMS_KMIP_USER_NAMESPACE": "shared",
+        "KMS_KMIP_CRYPTO_POLICY": "permissive",
         "KMS_DATA_DIR": "/d",
         "KMS_DATABASE_URL": "postgresql://h/d",
         "KMS_MASTER_KEY_FILE": "/m",
@@ -167,6 +176,16 @@ def test_every_option_can_be_set_in_the_environment(tmp_path):
     assert (got.tls_cert_file, got.tls_key_file) == (pem, pem)
     assert got.public_url == "https://kms.example.com:8443/Kms"
     assert got.metrics_listen == ("::1", 9100)
+    assert got.kmip == KMIPSettings(
+        kmip_port=5696,
+        kmip_hostname="::1",
+        kmip_clients_ca_cert_file=pem,
+        kmip_clients_crl_file=pem,
+        kmip_client_certificate="optional",
+        kmip_user_from="san-uri",
+        kmip_user_namespace="shared",
+        kmip_crypto_policy="permissive",
+    )
     assert list(map(str, got.trusted_proxies)) == ["10.0.0.0/8", "::1/128"]
     assert (got.max_connections, got.send_timeout_s) == (100, 0.5)
     assert (got.max_body_size, got.shutdown_timeout_s) == (1, 2.5)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from kms_tornado.auth.issuer import RefreshPolicy, TrustedIssuer, TrustSettings
 from kms_tornado.auth.token_policy import ALGORITHMS, TokenPolicy
+from kms_tornado.kmip_settings import KMIPSettings
 from kms_tornado.options import OPTIONS, parse
 from kms_tornado.settings import ServiceSettings, Settings
 
@@ -24,13 +25,13 @@ def test_defaults_of_the_table_are_the_defaults_of_the_values():
 
 
 def test_every_option_fills_a_field_and_every_field_has_its_option():
-    classes = (Settings, ServiceSettings, TokenPolicy, RefreshPolicy)
+    classes = (Settings, ServiceSettings, KMIPSettings, TokenPolicy, RefreshPolicy)
     fields = [field.name for cls in classes for field in dataclasses.fields(cls)]
     of_policy = {field.name for field in dataclasses.fields(TokenPolicy)}
     # What an issuer may have of its own is filled by the tables of issuers.
     fields += [f.name for f in dataclasses.fields(TrustedIssuer) if f.name not in of_policy]
     assert len(set(fields)) == len(fields), "a row names its field without the class"
-    made_of_others = {"uri", "policy", "refresh", "service", "checks_tokens"}
+    made_of_others = {"uri", "policy", "refresh", "service", "kmip", "checks_tokens"}
     options = {option.field for option in OPTIONS if option.name != "config"}
     assert options == set(fields) - made_of_others
 

@@ -11,12 +11,29 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .dev_issuer import USERS, DevIssuer
+from .dev_kmip import DevKMIP
 
 
-def format_dev_text(issuer: DevIssuer, server_url: str, certificate: Path | None) -> str:
-    """certificate: the server's, where it serves over TLS."""
+def format_dev_text(
+    issuer: DevIssuer, server_url: str, certificate: Path | None, kmip: DevKMIP | None = None
+) -> str:
+    """certificate: the server's, where it serves over TLS. kmip: None where certificates were configured for it."""
     tokens = {user: issuer.mint_token(user) for user in USERS}
-    return "\n".join(_lines(issuer.uri, tokens, server_url, certificate))
+    lines = [*_lines(issuer.uri, tokens, server_url, certificate)]
+    if kmip is not None:
+        lines += _kmip_lines(kmip)
+    return "\n".join(lines)
+
+
+def _kmip_lines(kmip: DevKMIP) -> Iterator[str]:
+    alice, bob = USERS
+    yield from ("", f"KMIP over TLS, as cert:{alice} or cert:{bob}:")
+    yield from (f"export {name}={shlex.quote(value)}" for name, value in kmip.variables.items())
+    yield from (
+        "",
+        "the same for PyKMIP, in the sections client and bob:",
+        shlex.quote(str(kmip.configuration)),
+    )
 
 
 def _lines(

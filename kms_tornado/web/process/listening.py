@@ -7,11 +7,51 @@ import errno
 import os
 import socket
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from tornado.netutil import bind_sockets
 
 from ...errors import ConfigurationError
+from ...kmip_settings import DEFAULT_PORT
 from ...settings import Settings
+
+
+class Sockets(NamedTuple):
+    """Those of HTTP, of the metrics where they have a port of their own, and of KMIP over TLS."""
+
+    http: Sequence[socket.socket]
+    metrics: Sequence[socket.socket]
+    kmip: Sequence[socket.socket]
+
+    def close_for_all(self) -> None:
+        """Close them, although other processes have them open as well: new connections are refused at once.
+
+        A worker that is busy, or only starting, would keep them waiting until it closes its own.
+        """
+        for one in (*self.http, *self.metrics, *self.kmip):
+            with contextlib.suppress(OSError):  # only Linux shuts down a socket that listens
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+
+
+def open_all(settings: Settings) -> Sockets:
+    """Bind all that is configured.
+
+    Raises ConfigurationError for a host that is not this machine, OSError for a port that is not free.
+    """
+    opened: list[list[socket.socket]] = []
+    try:
+        for open_some in (open_sockets, open_metrics_sockets, open_kmip_sockets):
+            opened.append(open_some(settings))
+    except BaseException:
+        _close(one for sockets in opened for one in sockets)
+        raise
+    return Sockets(*opened)
+
+
+def _close(sockets: Iterable[socket.socket]) -> None:
+    for one in sockets:
+        one.close()
 
 
 def open_sockets(settings: Settings) -> list[socket.socket]:
@@ -29,28 +69,26 @@ def open_metrics_sockets(settings: Settings) -> list[socket.socket]:
     return _bind(*settings.metrics_listen, "metrics_listen")
 
 
+def open_kmip_sockets(settings: Settings) -> list[socket.socket]:
+    """The same for KMIP over TLS; none where it is off."""
+    if not settings.has_kmip:
+        return []
+    port, host = settings.kmip.kmip_port, settings.kmip_hostname
+    if port is not None:
+        return _bind(host, port, "kmip_hostname")
+    try:
+        return _bind(host, DEFAULT_PORT, "kmip_hostname")
+    except OSError:  # another server of --dev has it, and nobody asked for this one
+        return _bind(host, 0, "kmip_hostname")
+
+
 def try_ports(settings: Settings) -> None:
-    """Listen for a moment, to find out now what the functions above would raise later.
+    """Listen for a moment, to find out now what `open_all` would raise later.
 
     The sockets are not kept: clients would connect, and wait, while the start goes on or fails.
     """
-    sockets = open_sockets(settings)
-    try:
-        sockets += open_metrics_sockets(settings)
-    finally:
-        for one in sockets:
-            one.close()
-
-
-def close_for_all(sockets: Iterable[socket.socket]) -> None:
-    """Close sockets that other processes have open as well: new connections are refused at once.
-
-    A worker that is busy, or only starting, would keep them waiting until it closes its own.
-    """
-    for one in sockets:
-        with contextlib.suppress(OSError):  # only Linux shuts down a socket that listens
-            one.shutdown(socket.SHUT_RDWR)
-        one.close()
+    sockets = open_all(settings)
+    _close((*sockets.http, *sockets.metrics, *sockets.kmip))
 
 
 def _bind(host: str, port: int, setting: str) -> list[socket.socket]:
@@ -69,6 +107,11 @@ def server_url(settings: Settings, sockets: Sequence[socket.socket]) -> str:
     """The URL for the start-up log line, with the actual port where port 0 is configured."""
     scheme = "https" if settings.tls_cert_file is not None else "http"
     return f"{scheme}://{_format_host(settings.hostname)}:{sockets[0].getsockname()[1]}"
+
+
+def kmip_address(settings: Settings, sockets: Sequence[socket.socket]) -> str:
+    """The host and the actual port of KMIP over TLS, for the start-up log line."""
+    return f"{_format_host(settings.kmip_hostname)}:{sockets[0].getsockname()[1]}"
 
 
 def metrics_url(settings: Settings, sockets: Sequence[socket.socket]) -> str:

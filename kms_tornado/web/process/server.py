@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 import functools
 import logging
-import socket
 import ssl
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from ...auth.kept_keys import KeptKeys
@@ -35,8 +35,19 @@ from ..trusted_proxies import TrustedProxies
 from ..worker_metrics import WorkerMetrics
 from . import tls
 from .dev_issuer import DevIssuer
+from .dev_kmip import DevKMIP
 from .http_front import HTTPFront, limit_connections
-from .listening import metrics_url, open_metrics_sockets, open_sockets, server_url, try_ports
+from .kmip_port import KMIPPort
+from .listening import (
+    Sockets,
+    kmip_address,
+    metrics_url,
+    open_kmip_sockets,
+    open_metrics_sockets,
+    open_sockets,
+    server_url,
+    try_ports,
+)
 from .loop_lag import LoopLag
 from .metrics_listener import serve_metrics
 from .workers import Worker
@@ -47,24 +58,23 @@ log = logging.getLogger("kms_tornado.server")
 class Server:
     """The whole server of one process. ``async with Server(settings)`` listens; `url` says where.
 
-    sockets, metrics_sockets: what to listen on where workers share it; None opens what the settings say.
+    sockets: what to listen on where workers share it; None opens what the settings say.
     worker: which of the workers this process is; None where there is one process.
-    dev_issuer: the issuer of --dev, while it runs; else None.
+    dev_issuer: the issuer of --dev, while it runs; else None. dev_kmip: what a KMIP client is told by --dev.
     """
 
     def __init__(
         self,
         settings: Settings,
-        sockets: Sequence[socket.socket] | None = None,
+        sockets: Sockets | None = None,
         worker: Worker | None = None,
-        metrics_sockets: Sequence[socket.socket] = (),
     ) -> None:
         self.settings = settings
         self._sockets = sockets
-        self._metrics_sockets = metrics_sockets
         self._worker = worker
         self.url = ""
         self.dev_issuer: DevIssuer | None = None
+        self.dev_kmip: DevKMIP | None = None
         self._stack = contextlib.AsyncExitStack()
         self._kms: KMS | None = None
         self._auth: RequestAuth | None = None
@@ -72,6 +82,7 @@ class Server:
         self._certificate_end: float | None = None
         self._public_url = PublicURL(settings.public_url, settings.hostname)
         self._front: HTTPFront | None = None
+        self._kmip: KMIPPort | None = None
 
     async def __aenter__(self) -> Server:
         """Start all parts. Raises ConfigurationError, Unavailable, or OSError where the port is not free."""
@@ -93,10 +104,14 @@ class Server:
             try_ports(settings)  # before the start leaves a database and a master key behind
         self._public_url.certificate_names = tls.read_certificate_names(settings)
         self._certificate_end = tls.read_certificate_end(settings)
+        if settings.has_kmip:
+            self._kmip = KMIPPort(settings)
+        service_settings = self._service_settings()
+        assert service_settings.data_dir is not None
         is_first = self._worker is None or self._worker.is_first
         kms = self._kms = await self._stack.enter_async_context(
             KMS(
-                self._service_settings(),
+                service_settings,
                 may_make_database=is_first,
                 is_throw_away=settings.service.data_dir is None,
             )
@@ -122,6 +137,7 @@ class Server:
         )
         if context.metrics is not None:
             await self._start_metrics(context, context.metrics)
+        self._data_dir = service_settings.data_dir
         await self._stack.enter_async_context(self._listen(context, connections))
 
     async def _start_metrics(self, context: ServerContext, metrics: Metrics) -> None:
@@ -137,8 +153,9 @@ class Server:
             )
         if self.settings.metrics_listen is None:
             return
-        sockets = self._metrics_sockets
-        if self._sockets is None:
+        if self._sockets is not None:
+            sockets = self._sockets.metrics
+        else:
             sockets = open_metrics_sockets(self.settings)
             log.info("metrics are at %s", metrics_url(self.settings, sockets))
         await self._stack.enter_async_context(serve_metrics(context, sockets))
@@ -158,6 +175,7 @@ class Server:
     def _read_tls_files(self) -> None:
         try:
             context = tls.make_context(self.settings)
+            kmip_context = None if self._kmip is None else self._kmip.read_files()
             if self._auth is not None:
                 self._auth.check_files()  # every fetch reads them for itself
         except ConfigurationError as exc:
@@ -171,6 +189,8 @@ class Server:
             self._certificate_end = tls.read_certificate_end(self.settings)
             if self._front is not None:
                 self._front.tls = context
+        if self._kmip is not None and kmip_context is not None:
+            self._kmip.use(kmip_context)
         if files := tls.list_files(self.settings):
             log.info("these TLS files were read again: %s", ", ".join(files))
 
@@ -236,13 +256,32 @@ class Server:
             max_body_size=settings.max_body_size,
             send_timeout_s=settings.send_timeout_s,
         )
-        sockets = open_sockets(settings) if self._sockets is None else self._sockets
+        sockets = open_sockets(settings) if self._sockets is None else self._sockets.http
         self.url = server_url(settings, sockets)
         front.start(sockets)
+        self._listen_for_kmip(context)
         if self._sockets is None:  # otherwise the supervisor logs this, once for all workers
             log.info("listening on %s", self.url)
         try:
             yield
         finally:
             context.is_stopping = True
-            await front.stop(context.in_flight, settings.shutdown_timeout_s)
+            stopping = [front.stop(context.in_flight, settings.shutdown_timeout_s)]
+            if self._kmip is not None:
+                stopping.append(self._kmip.stop(settings.shutdown_timeout_s))
+            await asyncio.gather(*stopping)
+
+    def _listen_for_kmip(self, context: ServerContext) -> None:
+        if self._kmip is None:
+            return
+        settings = self.settings
+        if self._sockets is not None:
+            sockets = self._sockets.kmip
+        else:
+            sockets = open_kmip_sockets(settings)
+            log.info("KMIP over TLS is at %s", kmip_address(settings, sockets))
+        self._kmip.start(context, sockets, self._data_dir / "dev-kmip")
+        if self._kmip.dev is not None:
+            self.dev_kmip = self._kmip.dev.describe(
+                settings.kmip_hostname, sockets[0].getsockname()[1]
+            )

@@ -10,11 +10,12 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from types import FrameType
 
 from ...settings import Settings
 from .dev_text import format_dev_text
+from .listening import Sockets
 from .notify import notify_manager
 from .server import Server
 from .workers import Worker
@@ -32,18 +33,17 @@ _GC_THRESHOLDS = (700, 10, 100)
 
 def serve(
     settings: Settings,
-    sockets: Sequence[socket.socket] | None = None,
+    sockets: Sockets | None = None,
     worker: Worker | None = None,
-    metrics_sockets: Sequence[socket.socket] = (),
 ) -> None:
     """Serve until SIGTERM or SIGINT; a second signal changes nothing.
 
-    sockets, worker, metrics_sockets: as for `Server`. A worker also stops when its supervisor is gone.
+    sockets, worker: as for `Server`. A worker also stops when its supervisor is gone.
     Raises ConfigurationError, KMSError, or OSError where the start fails.
     """
     sys.setswitchinterval(_SWITCH_S)
     with asyncio.Runner(loop_factory=_choose_loop_factory()) as runner:
-        runner.run(_serve(Server(settings, sockets, worker, metrics_sockets), worker))
+        runner.run(_serve(Server(settings, sockets, worker), worker))
 
 
 async def _serve(server: Server, worker: Worker | None) -> None:
@@ -56,9 +56,10 @@ async def _serve(server: Server, worker: Worker | None) -> None:
     async with _waking_on_signals(), server:
         exempt_from_collection()
         if server.dev_issuer is not None:
-            print(
-                format_dev_text(server.dev_issuer, server.url, settings.tls_cert_file), flush=True
+            text = format_dev_text(
+                server.dev_issuer, server.url, settings.tls_cert_file, server.dev_kmip
             )
+            print(text, flush=True)
         if worker is not None:
             asyncio.get_running_loop().add_reader(worker.supervisor_gone, stop.set)
             worker.report_ready()

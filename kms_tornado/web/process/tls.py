@@ -52,6 +52,8 @@ def list_files(settings: Settings) -> Sequence[str]:
         "certificate": settings.tls_cert_file,
         "key": settings.tls_key_file,
         "CAs of clients": settings.clients_ca_cert_file,
+        "CAs of KMIP clients": settings.kmip.kmip_clients_ca_cert_file,
+        "revoked certificates of KMIP clients": settings.kmip.kmip_clients_crl_file,
         "CAs of issuers": None if refresh is None else refresh.ca_file,
     }
     return [f"{purpose} {file}" for purpose, file in files.items() if file is not None]

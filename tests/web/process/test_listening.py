@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from kms_tornado.web.process.listening import close_for_all
+from kms_tornado.web.process.listening import Sockets
 
 from ...server import NO_AUTH, check_refused, free_port, run, serving
 
@@ -60,6 +60,6 @@ def test_port_is_closed_where_other_processes_have_its_socket_open():
     one = socket.create_server(("127.0.0.1", 0))
     address = one.getsockname()
     with one.dup():
-        close_for_all([one])
+        Sockets((one,), (), ()).close_for_all()
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(address, timeout=5)

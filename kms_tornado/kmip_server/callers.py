@@ -1,0 +1,110 @@
+"""Who sends a message: its connection's client certificate says so, the token in its Credential, or both."""
+
+from __future__ import annotations
+
+from ..auth.bearer import is_compact
+from ..auth.certificates import CertificatePolicy, InvalidCertificate, read_principal
+from ..auth.credentials import Credentials
+from ..auth.principal import Principal
+from ..auth.request_auth import RequestAuth
+from ..errors import AuthenticationError
+from ..kmip.ttlv import Node, children_of
+from ..user_names import CERTIFICATE_PREFIX
+
+_USERNAME_AND_PASSWORD = 1  # Credential Type, KMIP 2.1 §11.11
+
+
+class InvalidCredential(AuthenticationError):
+    """The Credential of a message is none that is taken here, or names another user than the certificate."""
+
+    reason = "credential"
+    description = "Credential not accepted"
+
+
+class MissingCredential(AuthenticationError):
+    reason = "missing"
+    description = (
+        "a client certificate is needed, or a Credential of type Username and Password with a token as its "
+        "Password"
+    )
+
+
+class Callers:
+    """auth: checks tokens. policy: how certificates name their users."""
+
+    def __init__(self, auth: RequestAuth, policy: CertificatePolicy) -> None:
+        self._auth = auth
+        self._policy = policy
+
+    def read_certificate(self, certificate: bytes) -> Principal:
+        """Whom a certificate names, in DER, that TLS has verified. Raises InvalidCertificate."""
+        return read_principal(certificate, self._policy)
+
+    async def authenticate(
+        self,
+        certificate: bytes | None,
+        named: Principal | None,
+        authentication: Node | None,
+        now: float,
+    ) -> Principal:
+        """Who sends a message. The certificate may have ended, and the token expired, since the last one.
+
+        certificate: of the connection, in DER; named: the principal whom it names; None without one.
+        authentication: the field of the header. now: seconds since the epoch.
+        Raises AuthenticationError, and Unavailable where the keys of the token's issuer are out of reach.
+        """
+        if named is not None and now >= named.expires_at:
+            raise InvalidCertificate("notAfter has passed", "the client certificate has expired")
+        if authentication is None:
+            if named is None:
+                raise MissingCredential
+            return named
+        username, password = _read_credential(authentication)
+        user = await self._check_token(password, certificate)
+        bare_name = user.name.removeprefix(f"{user.issuer}#")
+        if username not in ("", user.name, bare_name):
+            raise InvalidCredential("", "the Credential's Username is not the user of its token")
+        if named is not None and named.name.removeprefix(CERTIFICATE_PREFIX) != bare_name:
+            raise InvalidCredential(
+                f"certificate of {named.name!r}, token of {user.name!r}",
+                "the client certificate and the token name different users",
+            )
+        return user
+
+    async def _check_token(self, password: str, certificate: bytes | None) -> Principal:
+        if not self._auth.issuers:
+            raise InvalidCredential("", "this server takes no tokens: send no Credential")
+        if not is_compact(password):  # it is somebody's password, and not to be told to anybody
+            raise InvalidCredential("", "the Credential's Password is no token (a JWT)")
+        credentials = Credentials((f"Bearer {password}",), peer_certificate=certificate)
+        principal = self._auth.check_now(credentials)
+        if principal is not None:
+            return principal
+        return await self._auth.check_refreshing(credentials)
+
+
+def _read_credential(authentication: Node) -> tuple[str, str]:
+    """(Username, Password) of the only Credential. Raises InvalidCredential."""
+    credentials = _children(authentication, "Credential")
+    if len(credentials) != 1:
+        raise InvalidCredential("", "an Authentication has one Credential here")
+    [credential] = credentials
+    types = [child.value for child in _children(credential, "CredentialType")]
+    values = _children(credential, "CredentialValue")
+    if types != [_USERNAME_AND_PASSWORD] or len(values) != 1:
+        raise InvalidCredential("", "only a Credential of type Username and Password is taken here")
+    return _read_text(values[0], "Username"), _read_text(values[0], "Password")
+
+
+def _read_text(value: Node, tag: str) -> str:
+    """Of the only field of that name; empty where there is none."""
+    texts = [child.value for child in _children(value, tag)]
+    if len(texts) > 1 or not all(isinstance(text, str) for text in texts):
+        raise InvalidCredential("", f"a CredentialValue has one {tag}, a TextString")
+    return str(texts[0]) if texts else ""
+
+
+def _children(node: Node, tag: str) -> list[Node]:
+    if not isinstance(node.value, tuple):
+        raise InvalidCredential("", f"{node.tag} is no Structure")
+    return [child for child in children_of(node) if child.tag == tag]

@@ -1,0 +1,145 @@
+"""KMIPConnection: one client's connection, from its handshake to its end.
+
+A task of its own serves it. Messages are answered one after the other, in the order in which they came; while one
+is worked on, nothing more is read, so a client that sends ahead fills its own buffers and not ours.
+
+    head of 8 bytes │ who may send so much? │ body, in pieces │ who sends it? │ answer (`Message`)
+
+What is no message, or one longer than the server takes, is answered at most once, and the connection closed: where
+the next message would begin is not known. Whatever is wrong inside of a message is in its answer, and the
+connection stays.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from ..auth.certificates import InvalidCertificate
+from ..auth.principal import Principal
+from ..service.loop_turns import BODY_PIECE
+from ..transport.streams import TLSStream
+from .context import KMIPContext
+from .message import Message
+
+log = logging.getLogger("kms_tornado.kmip")
+
+#: Tag and type of a RequestMessage, which every message begins with; its length follows (KMIP 2.1 §10).
+_MESSAGE_START = b"\x42\x00\x78\x01"
+HEAD_BYTES = 8
+
+#: Bytes that tell the version of a message that is not read on.
+_BYTES_TO_VERSION = 48
+
+#: Connections of one user in a process. A rack of machines that share a certificate has fewer.
+MOST_OF_USER = 256
+
+
+class KMIPConnection:
+    """remote_ip: the client's address, for log and audit."""
+
+    def __init__(self, context: KMIPContext, stream: TLSStream, remote_ip: str) -> None:
+        self.stream = stream
+        self.remote_ip = remote_ip
+        self.certificate: bytes | None = None
+        #: Whom the certificate names; None without one, or where it names nobody.
+        self.named: Principal | None = None
+        #: Why the certificate names nobody.
+        self.fault: InvalidCertificate | None = None
+        self._context = context
+        self._ends_soon = False
+
+    @property
+    def owner(self) -> str:
+        """For whom its bytes count before a message tells who sends it."""
+        return self.named.name if self.named is not None else f"address {self.remote_ip}"
+
+    def end_soon(self) -> None:
+        """Close it, after the answer to a message that is being worked on."""
+        self._ends_soon = True
+        if not self.stream.is_busy:
+            self.stream.close_notifying()
+
+    async def serve(self) -> None:
+        """Until the client leaves, or the server ends it. Raises nothing of the connection's."""
+        try:
+            await self.stream.wait_for_handshake()
+        except OSError:  # of TLS as well; Tornado has logged it
+            self._context.failed_handshakes += 1
+            self.stream.close()
+            return
+        try:
+            if self._identify():
+                while await self._serve_message():
+                    pass
+        except OSError:  # the client has left, or waited too long
+            pass
+        finally:
+            self._forget()
+            self.stream.close_notifying()
+
+    def _identify(self) -> bool:
+        """Read the client's certificate; False where its user has too many connections."""
+        self.certificate = self.stream.peer_certificate
+        if self.certificate is None:
+            return True
+        try:
+            named = self._context.callers.read_certificate(self.certificate)
+        except InvalidCertificate as exc:
+            log.warning("%s: %s (%s)", self.remote_ip, exc, exc.detail)
+            self.fault = exc
+            return True
+        connections_of = self._context.connections_of
+        if connections_of[named.name] >= MOST_OF_USER:
+            connections = self._context.in_flight.connections
+            assert connections is not None
+            connections.refuse("user", f"{named.name} has {MOST_OF_USER} connections open")
+            return False
+        connections_of[named.name] += 1
+        self.named = named
+        return True
+
+    def _forget(self) -> None:
+        if self.named is not None:
+            connections_of = self._context.connections_of
+            connections_of[self.named.name] -= 1
+            if not connections_of[self.named.name]:
+                del connections_of[self.named.name]
+
+    async def _serve_message(self) -> bool:
+        """Read a message, and answer it; whether another one may follow. Raises OSError where the client leaves."""
+        head = await self.stream.read_bytes(HEAD_BYTES)
+        length = int.from_bytes(head[4:], "big")
+        if head[:4] != _MESSAGE_START or length % 8:
+            self._context.broken_frames += 1
+            log.debug("%s: what came is no RequestMessage", self.remote_ip)
+            return False
+        message = Message(self._context, self)
+        self._context.in_flight.begin(message, self)
+        try:
+            answer = await self._answer(message, head, length)
+            await self.stream.write(answer)
+        finally:
+            self._context.end_message(message, self)
+        return not (message.is_last or self._ends_soon or self._context.is_stopping)
+
+    async def _answer(self, message: Message, head: bytes, length: int) -> bytes:
+        """The answer. Where the body is not read, the message is marked as the last one."""
+        refusal = message.find_refusal(HEAD_BYTES + length)
+        if refusal is None:
+            octets = head + await self._read_body(length)
+            await asyncio.sleep(0)  # a client that sends ahead would keep the loop to itself
+            return await message.answer(octets)
+        message.is_last = True
+        start = await self.stream.read_bytes(min(length, _BYTES_TO_VERSION)) if length else b""
+        return message.refuse(head + start, refusal)
+
+    async def _read_body(self, length: int) -> bytes:
+        stream = self.stream
+        if length <= BODY_PIECE:
+            return await stream.read_bytes(length) if length else b""
+        body = bytearray()
+        while len(body) < length:
+            body += await stream.read_bytes(min(BODY_PIECE, length - len(body)))
+            await self._context.body_turns.wait(self.owner)
+        return bytes(body)

@@ -1,0 +1,175 @@
+"""Message: one RequestMessage of a connection, from its length to its answer, its records and its lines in the log."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from ..audit.record import Origin
+from ..auth.certificates import InvalidCertificate
+from ..auth.principal import Principal
+from ..errors import (
+    AuthenticationError,
+    AuthenticationNotSuccessful,
+    GeneralFailure,
+    KMIPError,
+    KMSError,
+    ServerLimitExceeded,
+    TooManyRequests,
+    Unavailable,
+)
+from ..kmip.messages import find_authentication, find_version, parse_binary_message
+from ..request_context import current_request_id, make_request_id
+from ..service.bytes_in_flight import HeldBytes, TooManyBytes
+from ..service.message_exchange import LogEntry, answer_message, parse_body, render_refusal
+from ..transport.request_log import log_request
+from ..wording import format_size
+from .context import KMIPContext
+
+if TYPE_CHECKING:
+    from .connection import KMIPConnection
+
+log = logging.getLogger("kms_tornado.kmip")
+
+
+class MessageTooLong(KMSError):
+    """The message is longer than the server takes."""
+
+    reason = "too_long"
+
+
+class Message:
+    """is_last: whether the connection is closed behind its answer."""
+
+    def __init__(self, context: KMIPContext, connection: KMIPConnection) -> None:
+        self.is_last = False
+        self._context = context
+        self._connection = connection
+        self._started = time.perf_counter()
+        self._principal: Principal | None = None
+        self._held: HeldBytes | None = None
+        request_id = make_request_id()
+        current_request_id.set(request_id)
+        self._origin = Origin(None, None, connection.remote_ip, request_id, "kmip")
+        self._take_principal(connection.named)
+
+    def _take_principal(self, principal: Principal | None) -> None:
+        self._principal = principal
+        if principal is not None:
+            self._origin.principal, self._origin.issuer = principal.name, principal.issuer or None
+
+    # --- before it is read --------------------------------------------------------------------------
+
+    def find_refusal(self, size: int) -> KMSError | None:
+        """Why the message is not read; None where it is. size: in bytes, head included."""
+        context = self._context
+        if self._connection.fault is not None:
+            return self._connection.fault
+        if size > context.max_message_size:
+            return MessageTooLong(
+                f"the message is longer than {format_size(context.max_message_size)} (--max-body-size): "
+                "send the data in parts"
+            )
+        try:
+            self._held = context.bytes_in_flight.enter(self, self._connection.owner, size)
+        except TooManyBytes as exc:
+            return exc
+        return None
+
+    # --- its answer ---------------------------------------------------------------------------------
+
+    async def answer(self, octets: bytes) -> bytes:
+        try:
+            await self._authenticate(octets)
+            return await self._carry_out(octets)
+        except asyncio.CancelledError as exc:  # the process ends
+            self._note(exc)
+            raise
+        except Exception as exc:
+            return self.refuse(octets, exc)
+
+    async def _authenticate(self, octets: bytes) -> None:
+        """Raises AuthenticationError, TooManyRequests, Unavailable, and InvalidMessage."""
+        context, connection = self._context, self._connection
+        principal = await context.callers.authenticate(
+            connection.certificate, connection.named, find_authentication(octets), time.time()
+        )
+        self._take_principal(principal)
+        if principal.name != connection.owner:
+            context.bytes_in_flight.leave(self)
+            self._held = context.bytes_in_flight.enter(self, principal.name, len(octets))
+        context.admission.enter(self, principal.name)
+
+    async def _carry_out(self, octets: bytes) -> bytes:
+        context, principal = self._context, self._principal
+        assert principal is not None
+        message = await parse_body(context.kms, principal.name, parse_binary_message, octets)
+        answer = await answer_message(
+            context.kms,
+            context.service,
+            principal,
+            message,
+            origin=self._origin,
+            held=self._held,
+        )
+        if self._held is not None:
+            self._held.keep_answer(len(answer.octets))
+        self._finish("answered", str(message.version), answer.log_entries)
+        return answer.octets
+
+    # --- refusals -----------------------------------------------------------------------------------
+
+    def refuse(self, octets: bytes, exc: Exception) -> bytes:
+        """The answer to a message of which nothing is done. octets: of it, or its first ones."""
+        self._note(exc)
+        error, entry, outcome = _explain(exc)
+        if isinstance(
+            exc, InvalidCertificate
+        ):  # no other message of this connection can be answered
+            self.is_last = True
+        if isinstance(exc, AuthenticationError) and exc is not self._connection.fault:
+            log.warning("%s: %s (%s)", self._connection.remote_ip, exc, exc.detail)
+        self._finish(outcome, str(find_version(octets)), [entry])
+        return render_refusal(octets, error, now=self._context.service.now())
+
+    def _note(self, exc: BaseException) -> None:
+        """Record it, if nothing tells of the message yet."""
+        auditor = self._context.kms.auditor
+        if auditor is None:
+            return
+        if isinstance(exc, AuthenticationError | TooManyRequests | MessageTooLong):
+            auditor.note_refusal(self._origin, exc.reason)
+        else:
+            auditor.note_exception(self._origin, exc)
+
+    def _finish(self, outcome: str, version: str, entries: list[LogEntry]) -> None:
+        """Log and count it."""
+        seconds = time.perf_counter() - self._started
+        remote_ip, took_ms = self._connection.remote_ip, 1000.0 * seconds
+        common = {
+            "protocol": "kmip", "version": version, "remote_ip": remote_ip, "ms": round(took_ms, 1),
+        }  # fmt: skip
+        line = f"KMIP {version} {remote_ip} {took_ms:.1f}ms"
+        level = logging.ERROR if outcome == "failed" else logging.INFO
+        log_request(level, line, common, self._principal, entries)
+        if self._context.observe is not None:
+            self._context.observe(outcome, entries, seconds)
+
+
+def _explain(exc: Exception) -> tuple[KMIPError, LogEntry, str]:
+    """(the error for the client, the entry for the log, the outcome) of a message that is refused for this."""
+    if isinstance(exc, KMIPError):
+        return exc, {"result": exc.reason_with_underscores}, "answered"
+    if isinstance(exc, AuthenticationError):
+        return AuthenticationNotSuccessful(str(exc)), {"reason": exc.reason}, "refused"
+    if isinstance(exc, TooManyRequests | TooManyBytes | MessageTooLong):
+        return ServerLimitExceeded(str(exc)), {"reason": exc.reason}, "refused"
+    if isinstance(exc, Unavailable):
+        level = logging.DEBUG if exc.is_told_once else logging.WARNING
+        log.log(level, "a message was not carried out: %s (%s)", exc, exc.detail)
+        return GeneralFailure(str(exc)), {"reason": exc.reason}, "refused"
+    log.error("a message could not be carried out because of a bug", exc_info=exc)
+    text = "the server failed; its log has the details"
+    return GeneralFailure(text), {"reason": "internal_error"}, "failed"

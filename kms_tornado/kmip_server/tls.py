@@ -1,0 +1,64 @@
+"""TLS of the KMIP port: the server's pair, the CAs of clients, and the lists of what those revoked."""
+
+from __future__ import annotations
+
+import logging
+import re
+import ssl
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ..crypto.revocation_lists import read_next_updates
+from ..errors import ConfigurationError
+from ..kmip_settings import KMIPSettings
+from ..transport.tls import make_server_context, require_client_certificates
+
+log = logging.getLogger("kms_tornado.server")
+
+
+def make_context(cert: Path, key: Path, settings: KMIPSettings) -> ssl.SSLContext:
+    """A context with the server's pair that asks for client certificates of the configured CAs alone.
+
+    Clients may resume sessions: OpenSSL keeps the verified certificate in them, and a context that takes the place
+    of this one resumes none of its sessions.
+    Raises ConfigurationError, which names the setting and the file.
+    """
+    authorities = settings.kmip_clients_ca_cert_file
+    assert authorities is not None
+    context = make_server_context(cert, key)
+    require_client_certificates(context, authorities, "kmip_clients_ca_cert_file")
+    if settings.kmip_client_certificate == "optional":
+        context.verify_mode = ssl.CERT_OPTIONAL
+    if settings.kmip_clients_crl_file is not None:
+        _check_revocation(context, settings.kmip_clients_crl_file)
+    return context
+
+
+def _check_revocation(context: ssl.SSLContext, lists: Path) -> None:
+    """Refuse certificates that are revoked, and those of a CA whose list is not there or has ended."""
+    try:
+        pem = lists.read_bytes()
+    except OSError as exc:
+        raise ConfigurationError(f"{lists}: {exc.strerror}", "kmip_clients_crl_file") from None
+    if re.search(rb"-----BEGIN [A-Z0-9 ]*CERTIFICATE-----", pem):
+        # OpenSSL would trust it as a CA.
+        text = f"{lists}: holds a certificate: it may hold nothing but lists (X509 CRL)"
+        raise ConfigurationError(text, "kmip_clients_crl_file")
+    try:
+        ends = read_next_updates(pem)
+        if not ends:
+            text = f"{lists}: holds no list in PEM; openssl crl -inform DER -in FILE makes it of one in DER"
+            raise ConfigurationError(text, "kmip_clients_crl_file")
+        context.load_verify_locations(lists)
+    except (ValueError, OSError) as exc:
+        text = f"{lists}: holds a list that cannot be read: {exc}"
+        raise ConfigurationError(text, "kmip_clients_crl_file") from None
+    if min(ends) <= time.time():
+        ended = datetime.fromtimestamp(min(ends), UTC).isoformat(" ", "seconds")
+        log.error(
+            "%s: a list ended on %s: no client of its CA gets in until there is a new one",
+            lists,
+            ended,
+        )
+    context.verify_flags |= ssl.VerifyFlags.VERIFY_CRL_CHECK_LEAF

@@ -1,0 +1,42 @@
+"""The lines of the access log, of whichever transport: one a request, or one for each operation of a message."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..wording import cut_value, format_value
+
+log = logging.getLogger("kms_tornado.access")
+
+
+def log_request(
+    level: int,
+    line: str,
+    common: Mapping[str, Any],
+    principal: Any,
+    entries: Sequence[Mapping[str, Any]],
+) -> None:
+    """Write one line for each entry of the request.
+
+    line: what all lines of the request begin with. common: the same as fields. principal: None where nobody was
+    authenticated; an application may have put something else in its place. entries: [{field: value}].
+    """
+    fields_of_all, user = dict(common), {}
+    name = getattr(principal, "name", None)
+    if name is not None:
+        user["user"] = name
+        if issuer := getattr(principal, "issuer", ""):
+            fields_of_all["issuer"] = issuer
+        if key_id := getattr(principal, "key_id", ""):
+            fields_of_all["key_id"] = key_id
+    for entry in entries:
+        fields = {**user, **{name: cut_value(value) for name, value in entry.items()}}
+        log.log(
+            level,
+            "%s%s",
+            line,
+            "".join([f" {name}={format_value(value)}" for name, value in fields.items()]),
+            extra={"fields": {**fields_of_all, **fields}},
+        )

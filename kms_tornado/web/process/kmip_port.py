@@ -1,0 +1,129 @@
+"""KMIPPort: KMIP over TLS as a part of a server, from the settings to the listener."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import socket
+import ssl
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from ...auth.certificates import CertificatePolicy
+from ...kmip_server.callers import Callers
+from ...kmip_server.context import KMIPContext
+from ...kmip_server.listener import IDLE_S, KMIPListener
+from ...kmip_server.tls import make_context
+from ...settings import Settings
+from ...transport.connections import Connections
+from ...transport.descriptors import count_free, count_open
+from ...transport.in_flight import InFlight
+from ..figures import Figure
+from ..metric_sources import kmip_figures
+from ..service_handler import ServerContext
+from .dev_kmip import DevCertificates, write_certificates
+
+log = logging.getLogger("kms_tornado.server")
+
+
+class KMIPPort:
+    """The configured files are read when it is made. Raises ConfigurationError.
+
+    dev: the certificates of --dev, from `start` on, where the settings name no CA.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.dev: DevCertificates | None = None
+        self._tls = None if settings.kmip.kmip_clients_ca_cert_file is None else self._make_tls()
+        self._trust = self._read_trust()
+        self._listener: KMIPListener | None = None
+        self._context: KMIPContext | None = None
+        self._connections: Connections | None = None
+
+    def start(
+        self, server: ServerContext, sockets: Collection[socket.socket], directory: Path
+    ) -> None:
+        """server: whose KMS, limits and metrics are these messages' as well. directory: for those of --dev.
+
+        Raises ConfigurationError where that cannot be written.
+        """
+        settings, kms, auth = self._settings, server.kms, server.auth
+        if self._tls is None:
+            self.dev = write_certificates(directory, settings.kmip_hostname)
+            self._tls = self._make_tls()
+        assert auth is not None
+        kmip = settings.kmip
+        connections = self._connections = Connections(
+            min(settings.max_connections, max(1, count_free(count_open()) // 2)),
+            settings.send_timeout_s,
+            lambda address: False,
+            idle_s=IDLE_S,
+        )
+        policy = CertificatePolicy(kmip.kmip_user_from, kmip.kmip_user_namespace == "shared")
+        self._context = KMIPContext(
+            kms=kms,
+            service=kms.service.under_policy(
+                kmip.kmip_crypto_policy or settings.service.crypto_policy
+            ),
+            callers=Callers(auth, policy),
+            max_message_size=settings.max_body_size,
+            admission=server.admission,
+            bytes_in_flight=server.bytes_in_flight,
+            body_turns=server.body_turns,
+            in_flight=InFlight(connections),
+            observe=None if server.metrics is None else server.metrics.add_messages(),
+        )
+        if server.metrics is not None:
+            server.metrics.add(self._figures)
+        self._listener = KMIPListener(
+            self._context, connections, tls=self._tls, send_timeout_s=settings.send_timeout_s
+        )
+        self._listener.start(sockets)
+
+    def _figures(self) -> Iterator[Figure]:
+        assert self._context is not None
+        assert self._connections is not None
+        return kmip_figures(
+            self._connections,
+            failed_handshakes=self._context.failed_handshakes,
+            broken_frames=self._context.broken_frames,
+        )
+
+    def read_files(self) -> ssl.SSLContext:
+        """A context from the files as they are now. Raises ConfigurationError, and changes nothing."""
+        return self._make_tls()
+
+    def use(self, tls: ssl.SSLContext) -> None:
+        """Use it for handshakes from now on.
+
+        Where CAs or their lists are others than before, open connections end, too: their certificates would no
+        longer be looked at.
+        """
+        trust, self._trust = self._trust, self._read_trust()
+        self._tls = tls
+        if self._listener is not None:
+            self._listener.replace_tls(tls, ends_connections=trust != self._trust)
+
+    async def stop(self, timeout_s: float) -> None:
+        if self._listener is not None:
+            await self._listener.stop(timeout_s)
+
+    def _make_tls(self) -> ssl.SSLContext:
+        settings, dev = self._settings, self.dev
+        if dev is not None:
+            kmip = dataclasses.replace(settings.kmip, kmip_clients_ca_cert_file=dev.authority)
+            return make_context(*dev.server, kmip)
+        cert, key = settings.tls_cert_file, settings.tls_key_file
+        assert cert is not None
+        assert key is not None
+        return make_context(cert, key, settings.kmip)
+
+    def _read_trust(self) -> list[bytes]:
+        """What says which certificates are good."""
+        kmip = self._settings.kmip
+        files = (kmip.kmip_clients_ca_cert_file, kmip.kmip_clients_crl_file)
+        try:
+            return [file.read_bytes() for file in files if file is not None]
+        except OSError:  # taken away since the context was made
+            return []

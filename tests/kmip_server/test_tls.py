@@ -1,0 +1,163 @@
+"""TLS of the KMIP port: revoked certificates, files that are read again, files that cannot serve."""
+
+from __future__ import annotations
+
+import signal
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from ..server import NO_AUTH, ServerProcess, check_refused, run
+from .authority import Authority
+from .client import CREATE, QUERY, Connection, Site, serving_kmip
+
+READ_AGAIN = "these TLS files were read again"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    return Site(tmp_path_factory.mktemp("kmip"))
+
+
+@pytest.fixture(scope="module")
+def lists(site: Site) -> Path:
+    return site.directory / "crl.pem"
+
+
+@pytest.fixture(scope="module")
+def server(site: Site, lists: Path) -> Iterator[ServerProcess]:
+    lists.write_bytes(site.authority.revoke(site.bob))
+    with serving_kmip(
+        site, *NO_AUTH, "--kmip-clients-crl-file", str(lists), expected_error="crl.pem"
+    ) as running:
+        yield running
+
+
+def read_again(server: ServerProcess, line: str = READ_AGAIN) -> str:
+    seen = len(server.output["stderr"])
+    server.send(signal.SIGHUP)
+    return server.wait_for_line(line, after=seen)
+
+
+def test_revoked_certificate_is_refused_and_others_are_not(
+    site: Site, server: ServerProcess, lists: Path
+) -> None:
+    lists.write_bytes(site.authority.revoke(site.bob))
+    read_again(server)
+    with (
+        pytest.raises((ssl.SSLError, ConnectionError)),
+        Connection(server.kmip_port, site.trust(site.bob)) as bob,
+    ):
+        bob.do(QUERY)
+    with Connection(server.kmip_port, site.trust(site.alice)) as alice:
+        assert alice.create()
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_certificate_that_is_revoked_meanwhile_loses_connections_and_sessions(
+    site: Site, server: ServerProcess, lists: Path, version: ssl.TLSVersion
+) -> None:
+    lists.write_bytes(site.authority.revoke())
+    read_again(server)
+    context = site.trust(site.bob, version)
+    with Connection(server.kmip_port, context) as bob:
+        assert bob.create()
+        session = bob.socket.session
+        lists.write_bytes(site.authority.revoke(site.bob))
+        assert "crl.pem" in read_again(server)
+        assert bob.is_closed()
+    with (
+        pytest.raises((ssl.SSLError, ConnectionError)),
+        Connection(server.kmip_port, context, session) as resumed,
+    ):
+        resumed.do(QUERY)
+
+
+def test_connections_stay_where_nothing_changed(site: Site, server: ServerProcess) -> None:
+    with Connection(server.kmip_port, site.trust(site.alice)) as alice:
+        assert alice.create()
+        read_again(server)
+        assert alice.create()
+
+
+def test_list_that_has_ended_lets_nobody_in_and_the_log_says_so(
+    site: Site, server: ServerProcess, lists: Path
+) -> None:
+    lists.write_bytes(site.authority.revoke(ends_in_s=-60))
+    read_again(server, "crl.pem: a list ended on")
+    with (
+        pytest.raises((ssl.SSLError, ConnectionError)),
+        Connection(server.kmip_port, site.trust(site.alice)) as alice,
+    ):
+        alice.do(QUERY)
+    lists.write_bytes(site.authority.revoke())
+    read_again(server)
+    with Connection(server.kmip_port, site.trust(site.alice)) as alice:
+        assert alice.create()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        pytest.param(b"", "holds no list in PEM", id="empty"),
+        pytest.param(b"-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n",
+                     "cannot be read", id="damaged"),
+        pytest.param(None, "holds a certificate", id="a certificate, which would be trusted"),
+    ],
+)  # fmt: skip
+def test_file_that_is_no_list_is_refused_and_the_old_one_stays(
+    site: Site, server: ServerProcess, lists: Path, content: bytes | None, words: str
+) -> None:
+    other = Authority(site.directory, "Other CA")
+    certificate = other.file.read_bytes()
+    lists.write_bytes(certificate + site.authority.revoke() if content is None else content)
+    assert words in read_again(server, "the old TLS files stay in use")
+    with Connection(server.kmip_port, site.trust(site.alice)) as alice:
+        assert alice.create()
+    lists.write_bytes(site.authority.revoke(site.bob))
+    read_again(server)
+
+
+def test_new_certificate_of_the_server_is_served_after_sighup(
+    site: Site, server: ServerProcess
+) -> None:
+    before = site.server.cert.read_bytes()
+    new = site.authority.issue("server", "localhost", hosts=("localhost",), usage=None)
+    assert new.cert.read_bytes() != before
+    with Connection(server.kmip_port, site.trust(site.alice)) as kept:
+        assert kept.create()
+        read_again(server)
+        with Connection(server.kmip_port, site.trust(site.alice)) as alice:
+            served = alice.socket.getpeercert(binary_form=True)
+        assert served == new.parsed.public_bytes(Encoding.DER)
+        assert kept.do(CREATE)[0]["ResultStatus"] == "Success"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        pytest.param(["--kmip-port", "0"], "--kmip-port (flag): needs --tls-cert-file too", id="no pair"),
+        pytest.param(
+            ["--kmip-port", "0", "--tls-cert-file", "server.pem", "--tls-key-file", "server.key"],
+            "--kmip-port (flag): needs --kmip-clients-ca-cert-file too", id="no CA",
+        ),
+        pytest.param(
+            ["--kmip-port", "0", "--tls-cert-file", "server.pem", "--tls-key-file", "server.key",
+             "--kmip-clients-ca-cert-file", "server.key"],
+            "--kmip-clients-ca-cert-file (flag): server.key: holds no PEM certificate", id="no certificate",
+        ),
+        pytest.param(
+            ["--kmip-port", "0", "--kmip-clients-crl-file", "server.pem"],
+            "--kmip-clients-crl-file (flag): needs --kmip-clients-ca-cert-file too", id="a list without a CA",
+        ),
+        pytest.param(["--kmip-hostname", "192.0.2.1"],
+                     "--kmip-hostname (flag): with --insecure-no-auth only a loopback host is allowed",
+                     id="another host"),
+    ],
+)  # fmt: skip
+def test_start_is_refused_in_one_line(site: Site, options: list[str], words: str) -> None:
+    finished = run(*NO_AUTH, "--port", "0", *options, cwd=site.directory)
+    assert words in check_refused(finished, 2)
