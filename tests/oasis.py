@@ -51,6 +51,7 @@ def element_to_json(element: ET.Element, spelled_as: str | None = None) -> Item:
         children = [
             element_to_json(child, value_tag if child.tag == "AttributeValue" else None)
             for child in element
+            if child.tag != "TTLV"  # stands for whatever a vendor's extension holds
         ]
         return {"tag": element.tag, "value": children}
     value: Any = element.get("value", "")

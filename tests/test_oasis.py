@@ -16,15 +16,23 @@ from pathlib import Path
 
 import pytest
 
-from kms_tornado.kmip import binary_codec, json_codec
 from kms_tornado.kmip.tables import ENUMERATIONS
-from kms_tornado.kmip.ttlv import Dialect
 from kms_tornado.operations.discovery import PROFILES
 
 from . import postgres
 from .kms import KMS, Item, User, two_issuers
 from .oasis import CASES, VARIABLE, leaves
-from .oasis_case import IGNORED, OWN, Case, Differs, Send, owner_of, read_case, run_case
+from .oasis_case import (
+    IGNORED,
+    OWN,
+    Case,
+    Differs,
+    Send,
+    over_octets,
+    owner_of,
+    read_case,
+    run_case,
+)
 
 OPTIONS = ("--crypto-policy", "permissive", "--kmip-interop")
 
@@ -35,8 +43,10 @@ FAILING = {
 
 
 def over_json(user: User) -> Send:
+    at_kmip = user.again("/kmip")
+
     def send(request: Item) -> Item:
-        answer = user.again("/kmip").send(request)
+        answer = at_kmip.send(request)
         if answer.status != 200:
             raise Differs(f"{answer.status} {answer.text}")
         found: Item = json.loads(answer.body)
@@ -46,13 +56,7 @@ def over_json(user: User) -> Send:
 
 
 def over_binary(user: User) -> Send:
-    def send(request: Item) -> Item:
-        asked, _ = json_codec.parse(json.dumps(request).encode())
-        answer = binary_codec.parse(user.send_binary(binary_codec.format(asked)))
-        found: Item = json.loads(json_codec.format(answer, Dialect.OASIS_UNTYPED))
-        return found
-
-    return send
+    return over_octets(user.send_binary)
 
 
 ENCODINGS = {"json": over_json, "binary": over_binary}

@@ -50,7 +50,7 @@ Payloads = Mapping[Operation, PayloadTypes]
 class BatchItem:
     """Its payload is KMIP 2's, its extensions are as they were sent.
 
-    attribute_index: of KMIP 1, for operations on one value of an attribute.
+    attribute_index, attribute_names: of KMIP 1, as `kmip1.payloads.ReadPayload` has them.
     """
 
     operation: EnumerationNumber
@@ -59,6 +59,7 @@ class BatchItem:
     ephemeral: bool | None = None
     message_extensions: Annotated[tuple[AnyNode, ...], Tag("MessageExtension")] = ()
     attribute_index: Annotated[int | None, NotSent()] = None
+    attribute_names: Annotated[frozenset[str], NotSent()] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +77,14 @@ class RequestItem:
     operation: None where there is none that the specification has, and in the answer to a message that is
     refused whole. request: the payload, or the error to answer with where it does not fit its declaration.
     strange_operation: its number, or in JSON its name, where the specification has no such operation.
+    attribute_names: of the attributes that KMIP 1 asks for, and of no others; empty where it asks for all.
     """
 
     operation: Operation | None
     request: Declared | KMIPError
     unique_batch_item_id: bytes | None = None
     strange_operation: int | str | None = None
+    attribute_names: frozenset[str] = frozenset()
 
 
 def read_batch_item(part: Node | Damaged, gate: VersionGate | None) -> BatchItem | Damaged:
@@ -92,19 +95,26 @@ def read_batch_item(part: Node | Damaged, gate: VersionGate | None) -> BatchItem
         for extension in item.message_extensions:
             _is_critical(extension)
         if gate is not None:
-            item = _translate(item, gate)
-            gate.check_item(part, item.request_payload)
+            item = _pass_gate(part, item, gate)
     except KMIPError as exc:
         return Damaged(children_of(part), exc)
     return item
 
 
-def _translate(item: BatchItem, gate: VersionGate) -> BatchItem:
-    """The item with the payload of KMIP 2 in place of one of KMIP 1."""
+def _pass_gate(part: Node, item: BatchItem, gate: VersionGate) -> BatchItem:
+    """The item, with the payload of KMIP 2 in place of one of KMIP 1. Raises what the gate raises."""
     if not gate.version.is_kmip1:
+        gate.check_item(part, item.request_payload)
         return item
-    payload, index = read_payload(item.operation, item.request_payload, gate)
-    return dataclasses.replace(item, request_payload=payload, attribute_index=index)
+    read = read_payload(item.operation, item.request_payload, gate)
+    gate.check_item(part, read.payload)
+    whole = (*children_of(read.payload), *read.sources)
+    return dataclasses.replace(
+        item,
+        request_payload=read.payload._replace(value=whole),
+        attribute_index=read.attribute_index,
+        attribute_names=read.attribute_names,
+    )
 
 
 # --- extensions ---------------------------------------------------------------------------------
@@ -150,7 +160,12 @@ def read_item(item: BatchItem | Damaged, payloads: Payloads) -> RequestItem:
         request: Declared | KMIPError = _read_request(operation, item, payloads)
     except KMIPError as exc:
         request = exc
-    return RequestItem(operation, request, item.unique_batch_item_id)
+    return RequestItem(
+        operation,
+        request,
+        item.unique_batch_item_id,
+        attribute_names=item.attribute_names,
+    )
 
 
 _OPERATIONS: Mapping[int, Operation] = {int(operation): operation for operation in Operation}

@@ -74,7 +74,7 @@ def render_success(item: RequestItem, response: Declared, gate: VersionGate | No
     payload = to_node(response, "ResponsePayload")
     if gate is not None and item.operation is not None:
         if gate.version.is_kmip1:
-            payload = write_payload(item.operation, payload, response, gate)
+            payload = write_payload(item.operation, payload, response, gate, item.attribute_names)
         else:
             payload = gate.restrict_payload(item.operation, payload, type(response))
     return _render_item(item, ResultStatus.SUCCESS, payload)

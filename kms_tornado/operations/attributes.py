@@ -128,8 +128,7 @@ async def add_attribute(call: Call, request: AddAttributeRequest) -> AddAttribut
     await _check_new(call, target, request.new_attribute)
     after = add_instance(_state_of(call, target), request.new_attribute)
     await _write(call, target, after)
-    new = request.new_attribute
-    return AddAttributeResponse(target.uid, new, index_of(after, new))
+    return AddAttributeResponse(target.uid, *_describe_change(after, request.new_attribute))
 
 
 async def set_attribute(call: Call, request: SetAttributeRequest) -> SetAttributeResponse:
@@ -151,7 +150,14 @@ async def modify_attribute(call: Call, request: ModifyAttributeRequest) -> Modif
         current = find_instance(state, new.field, request.attribute_index, key)
     after = modify_instance(state, new, current)
     await _write(call, target, after)
-    return ModifyAttributeResponse(target.uid, new, index_of(after, new))
+    return ModifyAttributeResponse(target.uid, *_describe_change(after, new))
+
+
+def _describe_change(after: Attributes, new: AttributeInstance) -> tuple[AttributeInstance, int]:
+    """(the value as it is kept, its number), for the answer of KMIP 1."""
+    if is_multi_instance(new.field):
+        return new, index_of(after, new)
+    return AttributeInstance(new.field, getattr(after, new.field)), 0
 
 
 async def adjust_attribute_value(

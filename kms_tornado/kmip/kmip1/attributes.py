@@ -12,9 +12,12 @@ from typing import NamedTuple
 
 from ...errors import InvalidField, MissingData
 from ..json_values import quote
-from ..tables import TAG_NUMBERS
+from ..tables import TAG_NAMES, TAG_NUMBERS
 from ..ttlv import ItemType, Node, children_of, structure
 from ..version_gate import VersionGate
+from .certificates import NAMES as CERTIFICATE_NAMES
+from .certificates import SOURCES as CERTIFICATE_SOURCES
+from .certificates import describe_certificate
 from .names import NAMES, TAGS, VENDOR, find_vendor, name_vendor_attribute
 
 _TEXT, _INTEGER = ItemType.TEXT_STRING, ItemType.INTEGER
@@ -76,13 +79,18 @@ def read_template(tag: str, template: Node, gate: VersionGate) -> Node:
     return read_set(tag, children_of(template), gate)
 
 
-def read_reference(node: Node, gate: VersionGate) -> Node:
-    """AttributeName as AttributeReference. A name that the version lacks refers to what no object has."""
-    name = read_name(node)
+def read_reference(name: str, gate: VersionGate) -> Node:
+    """The AttributeReference. A name that the version lacks refers to what no object has."""
     tag = _find_tag(name, gate)
     if tag is not None:
         return Node("AttributeReference", ItemType.ENUMERATION, TAG_NUMBERS[tag])
     return structure("AttributeReference", *_name_nodes(*(find_vendor(name) or (VENDOR, name))))
+
+
+def find_sources(names: Iterable[str]) -> tuple[Node, ...]:
+    """References to that from which the attributes of these names are made, if they are made of others."""
+    tags = {tag: None for name in names for tag in CERTIFICATE_SOURCES.get(name, ())}
+    return tuple(Node("AttributeReference", ItemType.ENUMERATION, TAG_NUMBERS[tag]) for tag in tags)
 
 
 def read_name(node: Node) -> str:
@@ -119,6 +127,8 @@ def write_set(attributes: Node, gate: VersionGate) -> Iterator[Node]:
         index = 0 if node.tag == "Attribute" else counts[node.tag]
         counts[node.tag] += 1
         yield from write_attribute(node, index, gate)
+    for name, value in describe_certificate(children_of(attributes)):
+        yield structure("Attribute", Node("AttributeName", _TEXT, name), value)
 
 
 def write_attribute(node: Node, index: int, gate: VersionGate) -> Iterator[Node]:
@@ -136,17 +146,19 @@ def write_attribute(node: Node, index: int, gate: VersionGate) -> Iterator[Node]
     )
 
 
-def write_reference(node: Node) -> Iterator[Node]:
-    """The AttributeName for a reference; none where KMIP 1 has no name for it."""
-    if isinstance(node.value, tuple):
-        name, _ = _name_and_value(node)
-    else:
-        name = _NAMES_BY_NUMBER.get(node.value)
-    if name is not None:
+def write_references(references: Iterable[Node], gate: VersionGate) -> Iterator[Node]:
+    """The names that they refer to, each once, without those that the version lacks."""
+    names: dict[str, None] = {}
+    for node in references:
+        if isinstance(node.value, tuple):
+            shown = [_name_and_value(node)[0]]
+        else:
+            tag = TAG_NAMES[node.value] if isinstance(node.value, int) else ""
+            is_absent = tag in gate.absent.attributes
+            shown = [None if is_absent else NAMES.get(tag), CERTIFICATE_NAMES.get(tag)]
+        names.update((name, None) for name in shown if name is not None)
+    for name in names:
         yield Node("AttributeName", _TEXT, name)
-
-
-_NAMES_BY_NUMBER: dict[object, str] = {TAG_NUMBERS[tag]: name for tag, name in NAMES.items()}
 
 
 def _name_and_value(node: Node) -> tuple[str | None, Node | None]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ...errors import InvalidField, MissingData, OperationNotSupported
+from ...errors import InvalidField, InvalidMessage, MissingData, OperationNotSupported
 from ..attribute_instance import AttributeInstance, write_instance
 from ..enums import Operation
 from ..schema import Declared
@@ -18,13 +18,15 @@ from ..tables import ENUMERATIONS, OPERATION_TAGS
 from ..ttlv import Node, children_of, structure
 from ..version_gate import VersionGate
 from .attributes import (
+    find_sources,
     read_attribute,
     read_index,
+    read_name,
     read_reference,
     read_set,
     read_template,
     write_attribute,
-    write_reference,
+    write_references,
     write_set,
 )
 
@@ -112,10 +114,17 @@ _OBJECT_TAGS = frozenset(ENUMERATIONS["ObjectType"].oasis.values())
 
 
 class ReadPayload(NamedTuple):
-    """payload: of KMIP 2. attribute_index: of the value that is meant, where the operation is about one."""
+    """payload: of KMIP 2. attribute_index: of the value that is meant, where the operation is about one.
+
+    attribute_names: those that are asked for; () where it is not for attributes, or for all of them.
+    sources: fields to be added to the payload once the gate has checked it: references to attributes that the
+    version lacks, from which those that it has are made.
+    """
 
     payload: Node
     attribute_index: int | None = None
+    attribute_names: frozenset[str] = frozenset()
+    sources: tuple[Node, ...] = ()
 
 
 # --- requests -----------------------------------------------------------------------------------
@@ -137,6 +146,7 @@ def read_payload(operation: int, payload: Node, gate: VersionGate) -> ReadPayloa
         raise MissingData(f"{row.required} is missing in RequestPayload")
     fields: list[Node] = []
     attributes: list[Node] = []
+    names: list[str] = []
     index = 0
     for child in children_of(payload):
         tag = child.tag
@@ -149,7 +159,8 @@ def read_payload(operation: int, payload: Node, gate: VersionGate) -> ReadPayloa
             fields.append(structure(row.instance, read.node))
             index = read.number
         elif tag == "AttributeName" and row.has_names:
-            fields.append(read_reference(child, gate))
+            names.append(read_name(child))
+            fields.append(read_reference(names[-1], gate))
         elif tag == "AttributeIndex" and row.is_numbered and row.has_names:
             index = read_index(child)
         elif tag in _ONLY_IN_2:
@@ -161,7 +172,11 @@ def read_payload(operation: int, payload: Node, gate: VersionGate) -> ReadPayloa
     if row.attributes is not None:
         fields.append(read_set(row.attributes, attributes, gate))
     translated = payload._replace(value=tuple(fields))
-    return ReadPayload(translated, index if row.is_numbered else None)
+    if row.is_numbered:
+        return ReadPayload(translated, index)
+    if len({*names}) < len(names):
+        raise InvalidMessage("an AttributeName is given twice")
+    return ReadPayload(translated, None, frozenset(names), find_sources(names))
 
 
 _ROWS_BY_NUMBER: Mapping[int, Row] = {int(operation): row for operation, row in ROWS.items()}
@@ -185,35 +200,44 @@ def _read_key_value(value: Node, gate: VersionGate) -> Node:
 # --- answers ------------------------------------------------------------------------------------
 
 
-def write_payload(operation: int, payload: Node, response: Declared, gate: VersionGate) -> Node:
+def write_payload(
+    operation: int,
+    payload: Node,
+    response: Declared,
+    gate: VersionGate,
+    attribute_names: frozenset[str] = frozenset(),
+) -> Node:
     """The payload of an answer, without what the version lacks.
 
-    payload: of KMIP 2, which the response was written as. Raises FeatureNotSupported as
-    `VersionGate.restrict_payload` does.
+    payload: of KMIP 2, which the response was written as. attribute_names: as `read_payload` found them in the
+    request. Raises FeatureNotSupported as `VersionGate.restrict_payload` does.
     """
     attributes = [child for child in children_of(payload) if child.tag == "Attributes"]
-    rest = payload._replace(
-        value=tuple(child for child in children_of(payload) if child.tag != "Attributes")
-    )
+    references = [child for child in children_of(payload) if child.tag == "AttributeReference"]
+    apart = {"Attributes", "AttributeReference"}
+    rest = tuple(child for child in children_of(payload) if child.tag not in apart)
+    restricted = gate.restrict_payload(operation, payload._replace(value=rest), type(response))
     fields: list[Node] = []
-    for child in children_of(gate.restrict_payload(operation, rest, type(response))):
-        if child.tag == "AttributeReference":
-            fields += write_reference(child)
-        elif child.tag in _OBJECT_TAGS:
+    for child in children_of(restricted):
+        if child.tag in _OBJECT_TAGS:
             # Export has the attributes before the object, and no other answer has both.
-            fields += _write_sets(attributes, gate)
+            fields += _write_sets(attributes, gate, attribute_names)
             attributes = []
             fields.append(_map_key_value(child, lambda value: _write_key_value(value, gate)))
         else:
             fields.append(child)
-    fields += _write_sets(attributes, gate)
+    fields += _write_sets(attributes, gate, attribute_names)
+    fields += write_references(references, gate)
     fields += _write_changed(response, gate)
     return payload._replace(value=tuple(fields))
 
 
-def _write_sets(sets: list[Node], gate: VersionGate) -> Iterator[Node]:
+def _write_sets(sets: list[Node], gate: VersionGate, names: frozenset[str]) -> Iterator[Node]:
+    """The Attributes, or those of the names alone, if there are any."""
     for attributes in sets:
-        yield from write_set(attributes, gate)
+        for attribute in write_set(attributes, gate):
+            if not names or children_of(attribute)[0].value in names:
+                yield attribute
 
 
 def _write_changed(response: Any, gate: VersionGate) -> Iterator[Node]:

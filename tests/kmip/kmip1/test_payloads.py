@@ -31,7 +31,12 @@ from kms_tornado.kmip.payloads import (
 )
 from kms_tornado.kmip.requests import RequestMessage
 from kms_tornado.kmip.responses import render_response, render_success
-from kms_tornado.kmip.structures import Link, Name, VendorAttribute
+from kms_tornado.kmip.structures import (
+    Link,
+    Name,
+    VendorAttribute,
+    X509CertificateIdentifier,
+)
 from kms_tornado.kmip.tables import OPERATION_TAGS
 from kms_tornado.kmip.ttlv import Dialect, ItemType, Node, children_of, structure
 from kms_tornado.kmip.version_gate import GATES, VersionGate
@@ -291,6 +296,13 @@ def test_delete_attribute_names_one_value(sent, index):
             "NewAttribute is given twice in RequestPayload",
             id="two attributes",
         ),
+        pytest.param(
+            V10,
+            Operation.GET_ATTRIBUTES,
+            [text("AttributeName", "State"), text("AttributeName", "State")],
+            "an AttributeName is given twice",
+            id="two of one name",
+        ),
     ],
 )
 def test_request_is_refused_in_words(version, operation, payload, error):
@@ -378,6 +390,48 @@ def test_list_of_attributes_is_one_of_names():
     ]
 
 
+CERTIFICATE = Attributes(
+    certificate_subject_cn=("a,b", "c"),
+    certificate_subject_c=("US",),
+    certificate_issuer_o=(" O",),
+    x_509_certificate_identifier=X509CertificateIdentifier(b"name", bytes.fromhex("020200DA")),
+)
+
+CERTIFICATE_OF_1_0 = [
+    attribute("Certificate Identifier", (text("Issuer", r"O=\ O"), text("SerialNumber", "DA"))),
+    attribute(
+        "Certificate Subject",
+        (text("CertificateSubjectDistinguishedName", r"CN=a\,b,CN=c,C=US"),),
+    ),
+    attribute("Certificate Issuer", (text("CertificateIssuerDistinguishedName", r"O=\ O"),)),
+]
+
+
+def test_certificate_has_the_attributes_of_1_0():
+    response = GetAttributesResponse("u", CERTIFICATE)
+    assert answer(V10, Operation.GET_ATTRIBUTES, response)[1:] == CERTIFICATE_OF_1_0
+
+
+def test_attributes_of_1_0_are_asked_for_by_those_they_are_made_of():
+    names = [text("AttributeName", "Certificate Identifier")]
+    request = read(V10, Operation.GET_ATTRIBUTES, *names)
+    asked = {reference.attribute_name for reference in request.attribute_references}
+    assert {"X_509CertificateIdentifier", "CertificateIssuerCN"} <= asked
+    message = parse_binary_message(
+        binary_codec.format(request_message(V14, Operation.GET_ATTRIBUTES, *names)), PAYLOADS
+    )
+    item = render_success(message.items[0], GetAttributesResponse("u", CERTIFICATE), message.gate)
+    # 1.4 has the X.509 Certificate Identifier, but was not asked for it.
+    assert children_of(children_of(item)[-1])[1:] == (CERTIFICATE_OF_1_0[0],)
+
+
+def test_list_names_what_1_0_has_of_a_certificate():
+    tags = ("CertificateSubjectCN", "CertificateSubjectC", "X_509CertificateIdentifier")
+    response = GetAttributeListResponse("u", tuple(map(AttributeReference, tags)))
+    _, *names = answer(V10, Operation.GET_ATTRIBUTE_LIST, response)
+    assert [name.value for name in names] == ["Certificate Subject", "Certificate Identifier"]
+
+
 def test_answer_to_a_change_has_the_attribute():
     response = AddAttributeResponse("u", AttributeInstance("names", Name("b")), 1)
     assert answer(V10, Operation.ADD_ATTRIBUTE, response) == [
@@ -405,6 +459,14 @@ for _version in VERSIONS:
     }
 
 
+_ONLY_IN_1 = {
+    "Certificate Identifier",
+    "Certificate Issuer",
+    "Certificate Subject",
+    "Operation Policy Name",
+}
+
+
 def find_younger(gate: VersionGate, parent: str, node: Node) -> list[str]:
     """What the version lacks, by the table, and names of attributes that it does not have."""
     found = []
@@ -421,7 +483,7 @@ def find_younger(gate: VersionGate, parent: str, node: Node) -> list[str]:
             found.append(f"{child.tag} in {parent}")
         if child.tag == "AttributeName":
             name = child.value
-            is_custom = name[:2] in ("x-", "y-") or name == "Operation Policy Name"
+            is_custom = name[:2] in ("x-", "y-") or name in _ONLY_IN_1
             if not is_custom and name not in _ATTRIBUTE_NAMES[gate.version]:
                 found.append(name)
         if child.tag == "Attribute":
