@@ -1,4 +1,7 @@
-"""Whether another process has a database of SQLite's open."""
+"""Whether another process has a database of SQLite's open, in whichever container, as long as its file is there.
+
+Where it was deleted, there is nothing left to lock: `serving_mark` tells, of the same container.
+"""
 
 from __future__ import annotations
 
