@@ -1,8 +1,10 @@
-"""`kms-tornado audit verify`: 0 where all is well, 1 where something was changed, 2 where it cannot be verified."""
+"""`kms-tornado audit verify`: 0 where all is well, 1 where something was changed, 2 where it cannot be verified.
+
+What is found of tampered records and checkpoints is in `test_tampered_audit`.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -66,26 +68,6 @@ def edit_lines(change: Callable[[list[bytes]], list[bytes]]) -> Edit:
     return edit
 
 
-def cut_end(connection: sqlite3.Connection) -> None:
-    connection.execute(
-        "DELETE FROM audit_segments WHERE serial = (SELECT max(serial) FROM audit_segments)"
-    )
-
-
-def cut_end_and_set_back(connection: sqlite3.Connection) -> None:
-    """As somebody does who knows how it works: the head, and the checkpoints that name what is gone."""
-    cut_end(connection)
-    lines, last = connection.execute(
-        "SELECT lines, last FROM audit_segments ORDER BY serial DESC LIMIT 1"
-    ).fetchone()
-    head = hashlib.sha256(lines.split(b"\n")[-1]).hexdigest()
-    connection.execute("UPDATE audit_chains SET seq = ?, head = ?", (last, head))
-    connection.execute(
-        "DELETE FROM audit_checkpoints"
-        " WHERE checkpoint = (SELECT max(checkpoint) FROM audit_checkpoints)"
-    )
-
-
 def sql(statement: str) -> Edit:
     return lambda connection: connection.execute(statement)
 
@@ -101,46 +83,9 @@ def test_audit_as_the_server_left_it_is_well(copy: Path) -> None:
     ("edit", "told"),
     [
         pytest.param(
-            edit_lines(lambda lines: [line.replace(b"alice", b"mallo") for line in lines]),
-            "was edited",
-            id="edited field",
-        ),
-        pytest.param(
             edit_lines(lambda lines: [line.replace(b'"prev":"', b'"prev":"0') for line in lines]),
             "was edited",
             id="edited prev",
-        ),
-        pytest.param(
-            sql("DELETE FROM audit_segments WHERE serial = 2"), "records are gone", id="deleted"
-        ),
-        pytest.param(
-            edit_lines(lambda lines: lines[::-1]),
-            "stands again, or in another place",
-            id="reordered",
-        ),
-        pytest.param(
-            edit_lines(lambda lines: [*lines, lines[-1]]), "stands again", id="duplicated"
-        ),
-        pytest.param(
-            edit_lines(lambda lines: [*lines[:-1], lines[-1][:-9]]),
-            "cannot be read",
-            id="truncated",
-        ),
-        pytest.param(
-            sql("UPDATE audit_segments SET mac = x'00' WHERE serial = 2"),
-            "were not written by this server",
-            id="forged",
-        ),
-        pytest.param(cut_end, "which a checkpoint names", id="chain cut"),
-        pytest.param(
-            cut_end_and_set_back,
-            "older than this server's anchor",
-            id="chain cut with its checkpoint",
-        ),
-        pytest.param(
-            sql("DELETE FROM audit_checkpoints WHERE checkpoint = 1"),
-            "the checkpoints before 2 are gone",
-            id="checkpoint deleted",
         ),
         pytest.param(
             sql("UPDATE audit_checkpoints SET line = replace(line, '2026', '2025')"),

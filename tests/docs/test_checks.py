@@ -29,6 +29,7 @@ from kms_tornado.web.app import METRICS_ROUTE, ROUTES
 from .. import kmsctl_page
 from . import (
     test_answers,
+    test_audit_format,
     test_backup,
     test_deploying,
     test_embedding,
@@ -44,6 +45,7 @@ from .blocks import ROOT, Block, blocks
 
 _RUNNERS = (
     test_answers,
+    test_audit_format,
     test_backup,
     test_deploying,
     test_embedding,
