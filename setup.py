@@ -72,6 +72,8 @@ setup(
             # The published client that every release must serve; a compiled extension.
             "cosmian-kms==4.22.1",
             "pykmip>=0.11",  # a client of KMIP 2.0, which knows nothing of 2.1
+            "pymongocrypt>=1.21",  # MongoDB's client of KMIP 1.0 and 1.2; a library with it
+            "pymongo>=4.10",  # its BSON
             "keyrings.alt>=5",  # keyrings without a desktop
             "pycurl>=7.45",  # a proxy is tested with a real one
             *CLIENT,
