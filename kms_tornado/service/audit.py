@@ -33,8 +33,12 @@ _LOOKING_S = 1.0
 _STOP_S = 3.0
 
 
+#: What may be wrong although records are written, in fixed words.
+DEGRADED = ("altered", "anchor", "log")
+
+
 class AuditHealth(NamedTuple):
-    """status: of the trail. degraded: what is wrong although records are written, in fixed words, or None."""
+    """status: of the trail. degraded: one of DEGRADED, or None."""
 
     status: AuditStatus
     degraded: str | None

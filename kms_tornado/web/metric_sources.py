@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from ..auth.key_status import KeyStatus
 from ..auth.request_auth import RequestAuth
 from ..service.admission import Admission
+from ..service.audit import DEGRADED
 from ..service.bytes_in_flight import BytesInFlight
 from ..service.executor import Executor
 from ..service.kms import KMS
@@ -78,6 +79,22 @@ def _load_figures(kms: KMS) -> Iterator[Figure]:
         "kms_database_connections_waiting",
         "Reads that wait for a connection to PostgreSQL",
         {} if pool is None else pool.waiting,
+    )
+
+
+def audit_figures(kms: KMS) -> Iterator[Figure]:
+    """Nothing while the KMS is not open."""
+    if kms.audit is None:
+        return
+    health = kms.audit.health()
+    yield gauge("kms_audit_up", "1 while records can be written", health.status.cause is None)
+    yield gauge("kms_audit_records_pending", "Records that wait in memory", health.status.pending)
+    yield counter("kms_audit_records_total", "Records that were written", health.status.records)
+    yield gauge(
+        "kms_audit_degraded",
+        "1 for what is wrong although records are written: altered, anchor, log",
+        {cause: cause == health.degraded for cause in DEGRADED},
+        "cause",
     )
 
 

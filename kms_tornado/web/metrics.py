@@ -26,7 +26,7 @@ from .. import __version__
 from ..auth.request_auth import RequestAuth
 from ..service.kms import KMS
 from .figures import Figure, Source, gauge
-from .metric_sources import database_figures, executor_figures, token_figures
+from .metric_sources import audit_figures, database_figures, executor_figures, token_figures
 from .paced import Paced
 
 #: Upper bounds of the histograms' buckets, in seconds.
@@ -56,6 +56,7 @@ class Metrics:
         self.add(_build_figures)
         if kms is not None:
             self.add(lambda: database_figures(kms))
+            self.add(lambda: audit_figures(kms))
             if kms.executor is not None:
                 executor = kms.executor
                 self.add(lambda: executor_figures(executor))
