@@ -19,14 +19,18 @@ from .runbook_host import Host
 from .session import run_session
 
 PAGE = "docs/runbook.md"
-BLOCKS = blocks(PAGE)
+BLOCKS = [each for each in blocks(PAGE) if each.language != "toml"]
 
 #: Text of a block of the page → what happens before it is typed. What that prints is what such a text shows.
 DISASTERS = {
     'echo "$LEAKED" | kms': (
         "KMS_TOKEN=$BOB kmsctl create bobs\nKMS_TOKEN=$BOB kmsctl sym keys export bobs stolen.key\n"
     ),
-    "wrong.key": "head -c 32 /dev/urandom | base64 > /var/lib/kms-tornado/master.key\n",
+    "not the one that this database": (
+        "systemctl stop kms-tornado\n"
+        "head -c 32 /dev/urandom | base64 > /var/lib/kms-tornado/master.key\n"
+        "systemctl start kms-tornado || journalctl -u kms-tornado -n 1\n"
+    ),
     "cat /mnt/vault/audit.key.pub >>": (
         "systemctl stop kms-tornado\n"
         "rm /var/lib/kms-tornado/audit.key /var/lib/kms-tornado/audit.key.pub\n"
