@@ -9,7 +9,7 @@
     │  ├─ InvalidToken           401 invalid_token
     │  │  └─ MalformedToken, AlgorithmNotAllowed, WrongTokenType, UnknownIssuer, UnknownKey,
     │  │     BadSignature, MissingClaim, InvalidClaim, InvalidUserName, TooManyGroups,
-    │  │     ExpiredToken, TokenNotYetValid, TokenTooOld, WrongAudience, UnverifiedEmail
+    │  │     ExpiredToken, TokenNotYetValid, TokenTooOld, WrongAudience, UnverifiedEmail, TokenDenied
     │  └─ InsufficientScope      403 insufficient_scope
     ├─ KMIPError                 carries a Result Reason (KMIP 2.1 §11.46)
     │  └─ ItemNotFound, ObjectAlreadyExists, InvalidMessage, InvalidField, MissingData,
@@ -180,6 +180,13 @@ class WrongAudience(InvalidToken):
 class UnverifiedEmail(InvalidToken):
     reason = "email"
     description = "email not verified"
+
+
+class TokenDenied(InvalidToken):
+    """It is good, and on the deny list."""
+
+    reason = "denied"
+    description = "token denied"
 
 
 class InsufficientScope(AuthenticationError):

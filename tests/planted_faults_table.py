@@ -1589,6 +1589,22 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "S16",
+        "a remembered token is good although it was denied",
+        "auth/authenticator.py",
+        ") and not self._is_denied(principal):",
+        ") or not self._is_denied(principal):",
+        ("auth/test_authenticator.py",),
+    ),
+    Fault(
+        "S16",
+        "a deny list that is gone denies nobody",
+        "auth/deny_file.py",
+        '            text = f"cannot read {self._path}: {_explain(exc)}"',
+        '            self.list, text = NOBODY, f"cannot read {self._path}: {_explain(exc)}"',
+        ("auth/test_deny_file.py",),
+    ),
+    Fault(
+        "S16",
         "a path goes before the claim of that exact name",
         "auth/claim_path.py",
         "    if name in claims:",

@@ -15,6 +15,7 @@ from ..errors import (
     Unavailable,
     UnknownKey,
 )
+from .deny_list import NOBODY
 from .issuer import TrustSettings
 from .key_cache import KeyCache
 from .principal import Principal
@@ -29,9 +30,10 @@ log = logging.getLogger("kms_tornado.auth")
 #
 # 1. `recall`: the token was verified before. Its digest is looked up in the TokenCache; the entry is
 #    good as long as the clock has not passed its end and its issuer still uses the very KeySet object
-#    that verified it. So a withdrawn key takes effect on remembered tokens with the next refresh. An
-#    entry that is no longer good is dropped, and the token goes on to the second way, which says what
-#    is wrong with it. This way costs about a microsecond, and nearly every request takes it.
+#    that verified it. So a withdrawn key takes effect on remembered tokens with the next refresh, and
+#    so does what comes on the deny list. An entry that is no longer good is dropped, and the token goes
+#    on to the second way, which says what is wrong with it. This way costs about a microsecond, and
+#    nearly every request takes it.
 #
 # 2. `verify_now`: TokenVerifier reads the token (form, algorithm, type, issuer), takes the issuer's
 #    current keys from its KeyCache, checks the signature, then the claims. A token that passes is
@@ -66,6 +68,8 @@ class Authenticator:
         self.outcomes: Counter[str] = Counter()  # {"ok" or an error's reason: number}
         #: Called with the seconds that it took to verify a token which was not remembered.
         self.observe_verification: Callable[[float], None] | None = None
+        #: Refused from the moment that it stands here, remembered tokens too.
+        self.denied = NOBODY
         self._verifier = TokenVerifier(settings)
         #: {URI, of one tenant: KeyCache}. Tenants of an issuer share their keys.
         self._caches = {
@@ -87,7 +91,9 @@ class Authenticator:
         if self._now() < good_until:
             cache = self._caches[principal.issuer]
             # The first comparison nearly always settles it, and costs no call.
-            if cache.fresh_key_set is verified_with or cache.find_key_set() is verified_with:
+            if (
+                cache.fresh_key_set is verified_with or cache.find_key_set() is verified_with
+            ) and not self._is_denied(principal):
                 self.outcomes["ok"] += 1
                 return principal
         self.tokens.forget(digest)
@@ -132,12 +138,18 @@ class Authenticator:
         self.outcomes["ok"] += 1
         return principal
 
+    def _is_denied(self, principal: Principal) -> bool:
+        denied = self.denied
+        return bool(denied.entries) and denied.find(principal.claims, principal.issuer) is not None
+
     def _verify(self, token: str, digest: bytes) -> Principal:
         try:
             unverified, issuer = self._verifier.parse(token)
             with name_token(unverified, issuer):
                 key_set = self._caches[issuer.uri].require_key_set()
-                principal = self._verifier.verify(unverified, issuer, key_set, now=self._now())
+                principal = self._verifier.verify(
+                    unverified, issuer, key_set, now=self._now(), denied=self.denied
+                )
         except KMSError:
             raise
         except Exception as exc:

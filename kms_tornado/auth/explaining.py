@@ -24,6 +24,7 @@ from .claims import (
     find_user_claim,
 )
 from .compact import UnverifiedToken, parse_token
+from .deny_list import NOBODY, DenyList, check_not_denied
 from .groups import build_groups
 from .issuer import TrustedIssuer, TrustSettings
 from .keyset import KeySet
@@ -102,8 +103,13 @@ def explain_keys(reading: Reading, key_set: KeySet) -> list[Step]:
     ]
 
 
-def explain_claims(reading: Reading, settings: TrustSettings, *, now: float) -> list[Step]:
-    """The checks of the claims, in the order in which a server makes them. now: seconds since the Unix epoch."""
+def explain_claims(
+    reading: Reading, settings: TrustSettings, *, now: float, denied: DenyList = NOBODY
+) -> list[Step]:
+    """The checks of the claims, in the order in which a server makes them.
+
+    now: seconds since the Unix epoch. denied: tokens that are refused all the same.
+    """
     unverified, issuer = reading.unverified, reading.issuer
     if unverified is None:
         return []
@@ -112,7 +118,7 @@ def explain_claims(reading: Reading, settings: TrustSettings, *, now: float) -> 
         "times", lambda: check_times(claims, policy=policy, now=now), _show_times(claims)
     )
     if issuer is None:  # which audience counts, and how names begin, depends on it
-        names = ("audience", "subject", "user name", "groups", "required claims")
+        names = ("audience", "subject", "deny list", "user name", "groups", "required claims")
         return [times, *map(skip, names)]
     trusted = issuer
     audience = _show_audience(claims, policy) if issuer.audiences else "is not checked"
@@ -120,6 +126,11 @@ def explain_claims(reading: Reading, settings: TrustSettings, *, now: float) -> 
         times,
         _check("audience", lambda: check_audience(claims, accepted=trusted.audiences, names=policy.audience_claims), audience),
         _check("subject", lambda: check_subject(claims, policy=policy), f"sub is {show(claims.get('sub'))}"),
+        _check(
+            "deny list",
+            lambda: check_not_denied(claims, issuer=trusted.uri, denied=denied),
+            "does not have it" if policy.deny_file is not None else "there is none",
+        ),
     ]  # fmt: skip
     return [*steps, *_explain_names(claims, trusted, policy)]
 
@@ -195,6 +206,7 @@ def _find_counting(reading: Reading, settings: TrustSettings) -> list[tuple[str,
         return []
     policy, claims = find_policy(reading, settings), reading.unverified.claims
     names = ["iss", "exp", "nbf", "iat", *policy.audience_claims, "sub", *policy.user_claims]
+    names += ["jti", "sid"] if policy.deny_file is not None else []
     names += ["tid"] if reading.issuer is not None and reading.issuer.tenants else []
     names += ["email_verified"] if "email" in policy.user_claims else []
     counting = {name: claims[name] for name in names if name in claims}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypedDict, Unpack, cast
 
 from ..errors import ConfigurationError
@@ -66,6 +67,7 @@ class TokenPolicy:
     token_types: accepted values of ``typ``, lower case without ``application/``; None stands for a
     token without ``typ``.
     required_claims: all of them must be met, or the answer is 403 insufficient_scope.
+    deny_file: lists tokens that are refused all the same (`deny_list`); None refuses none.
     group_claim: the claim that names the user's groups, or where it stands (`claim_path`); None reads none.
     Raises ConfigurationError for values that make no sense.
     """
@@ -80,6 +82,7 @@ class TokenPolicy:
     token_types: frozenset[str | None] = DEFAULT_TOKEN_TYPES
     required_claims: tuple[RequiredClaim, ...] = ()
     group_claim: str | None = None
+    deny_file: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "algorithms", frozenset(map(normalise_algorithm, self.algorithms)))
@@ -131,6 +134,7 @@ class TokenPolicyArguments(TypedDict, total=False):
     token_types: str | Iterable[str | None]
     required_claims: Iterable[RequiredClaim]
     group_claim: str | None
+    deny_file: str | Path | None
 
 
 def make_token_policy(**arguments: Unpack[TokenPolicyArguments]) -> TokenPolicy:
@@ -146,6 +150,8 @@ def make_token_policy(**arguments: Unpack[TokenPolicyArguments]) -> TokenPolicy:
     for name in ("audience_claim", "user_claim"):
         if name in fields:
             fields[name] = make_tuple(fields[name])
+    if fields.get("deny_file") is not None:
+        fields["deny_file"] = str(fields["deny_file"])
     if "required_claims" in fields:
         fields["required_claims"] = tuple(fields["required_claims"])
     return TokenPolicy(**fields)

@@ -22,6 +22,7 @@ from ..errors import (
 )
 from .claims import build_user_name, check_claims, check_required
 from .compact import UnverifiedHeader, UnverifiedToken, parse_header, parse_token
+from .deny_list import NOBODY, DenyList, check_not_denied
 from .groups import build_groups
 from .issuer import TrustedIssuer, TrustSettings
 from .keyset import KeySet
@@ -102,18 +103,25 @@ class TokenVerifier:
         check_claims(unverified.claims, issuer=issuer, policy=self.policy_of(issuer), now=now)
 
     def verify(
-        self, unverified: UnverifiedToken, issuer: TrustedIssuer, key_set: KeySet, *, now: float
+        self,
+        unverified: UnverifiedToken,
+        issuer: TrustedIssuer,
+        key_set: KeySet,
+        *,
+        now: float,
+        denied: DenyList = NOBODY,
     ) -> Principal:
         """Check the signature first, then the claims, then what the holder may do.
 
         key_set: the keys of this issuer; another issuer's never verify its tokens.
-        now: seconds since the Unix epoch.
+        now: seconds since the Unix epoch. denied: tokens that are refused all the same.
         Raises UnknownKey (a refresh may help), another InvalidToken, or InsufficientScope.
         """
         check_signature(unverified, find_keys(unverified, issuer, key_set))
         claims = Claims.freeze(unverified.claims)  # from here on they are the issuer's words
         policy = self.policy_of(issuer)
         check_claims(claims, issuer=issuer, policy=policy, now=now)
+        check_not_denied(claims, issuer=issuer.uri, denied=denied)
         name = build_user_name(claims, issuer=issuer, policy=policy)
         groups = build_groups(claims, issuer=issuer, policy=policy)
         check_required(claims, policy.required_claims)

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from .. import errors
 from ..auth.compact import MAX_TOKEN_LENGTH
+from ..auth.deny_file import DenyFile
+from ..auth.deny_list import NOBODY, DenyList
 from ..auth.explaining import (
     Reading,
     Step,
@@ -61,6 +63,8 @@ ADVICE: Mapping[type[KMSError] | tuple[str, type[KMSError]], str] = {
     errors.WrongAudience: "ask the issuer for a token for {audiences}, or accept what it is for by --jwt-audience; "
     "--jwt-audience-claim says where it stands",
     errors.UnverifiedEmail: "have the issuer verify the address; --jwt-allow-unverified-email takes any",
+    errors.TokenDenied: "get a new token if its line names this one alone; else take the line out of the deny list "
+    "(--jwt-deny-file)",
     errors.InsufficientScope: "the token is good; its holder needs {required} at the issuer (--jwt-required-claim)",
     errors.KeySetError: "mend that, or name a file that has the keys: --keys FILE",
 }  # fmt: skip
@@ -79,7 +83,7 @@ async def run(context: CommandContext) -> int:
     steps = [
         *reading.steps,
         *await _explain_keys(reading, trust, context.arguments["keys"]),
-        *explain_claims(reading, trust, now=time.time()),
+        *explain_claims(reading, trust, now=time.time(), denied=_read_deny_list(trust)),
     ]
     facts = _collect_facts(reading, trust)
     for step in steps:
@@ -118,6 +122,15 @@ async def _explain_keys(reading: Reading, trust: TrustSettings, file: Path | Non
     except KeySetError as exc:
         return [Step("key", make_printable(str(exc)), exc), skip("signature")]
     return explain_keys(reading, key_set)
+
+
+def _read_deny_list(trust: TrustSettings) -> DenyList:
+    """Raises ConfigurationError where it cannot be read."""
+    if trust.policy.deny_file is None:
+        return NOBODY
+    file = DenyFile(trust.policy.deny_file)
+    file.load()
+    return file.list
 
 
 def _with_keys_of(issuer: TrustedIssuer, file: Path) -> TrustedIssuer:

@@ -208,6 +208,13 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
                 repeatable=True,
             ),
             Option(
+                "jwt-deny-file",
+                Text("FILE", lambda text: str(parse_readable_file(text))),
+                "tokens that are refused all the same, remembered ones too, a line each: jti=..., sub=..., "
+                "sid=..., iss=... sub=...; read again within a second when it changes",
+                setting="deny_file",
+            ),
+            Option(
                 "jwt-token-types",
                 Text("TYP", parse_token_type),
                 "accepted typ headers, compared regardless of case, without a leading application/; the "

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from kms_tornado.auth.authenticator import Authenticator
+from kms_tornado.auth.deny_list import parse_deny_list
 from kms_tornado.auth.issuer import RefreshPolicy, TrustedIssuer, TrustSettings
 from kms_tornado.auth.key_cache import KeyCache
 from kms_tornado.auth.key_source import LoadedKeys
@@ -27,6 +28,7 @@ from kms_tornado.errors import (
     KeySetError,
     KeysUnavailable,
     MalformedToken,
+    TokenDenied,
     TokenNotYetValid,
     TokenTooOld,
     UnknownIssuer,
@@ -535,5 +537,36 @@ def test_tenants_share_their_keys_and_are_remembered_each_for_itself() -> None:
         await rig.caches[uri].refresh()
         for text in texts.values():
             assert rig.auth.recall(rig.auth.tokens.digest(text)) is None, "the key is withdrawn"
+
+    run(story)
+
+
+# --- the deny list --------------------------------------------------------------------------------
+
+
+def test_remembered_token_is_refused_from_the_moment_that_it_is_denied() -> None:
+    async def story() -> None:
+        rig = await Rig().loaded()
+        digest = rig.auth.tokens.digest(BY_OLD)
+        assert rig.auth.check_now(BY_OLD) is not None
+        assert rig.auth.recall(digest) is not None
+        rig.auth.denied = parse_deny_list(b"sub=bob\nsub=alice")
+        assert rig.auth.recall(digest) is None
+        assert digest not in rig.auth.tokens
+        await rig.refused(BY_OLD, TokenDenied)
+        assert rig.auth.outcomes["denied"] == 1
+        assert rig.asked == 1, "no keys are fetched for it"
+        rig.auth.denied = parse_deny_list(b"sub=bob")
+        assert rig.auth.check_now(BY_OLD) is not None
+
+    run(story)
+
+
+def test_denied_token_that_is_bad_in_another_way_says_that() -> None:
+    async def story() -> None:
+        rig = await Rig().loaded()
+        rig.auth.denied = parse_deny_list(b"sub=alice")
+        await rig.refused(token({"kid": "old"}, name="other"), BadSignature)
+        await rig.refused(token({"kid": "old"}, {"exp": NOW - 999}), ExpiredToken)
 
     run(story)

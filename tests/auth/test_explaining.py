@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kms_tornado import errors
+from kms_tornado.auth.deny_list import parse_deny_list
 from kms_tornado.auth.explaining import (
     Step,
     count_other_claims,
@@ -32,8 +33,11 @@ from .samples import ABSENT, ISSUER, NOW, OTHER, all_keys, key_set, token, trust
 KEYS = all_keys()
 NAMES = [
     "form", "algorithm", "issuer", "type", "key", "signature",
-    "times", "audience", "subject", "user name", "groups", "required claims",
+    "times", "audience", "subject", "deny list", "user name", "groups", "required claims",
 ]  # fmt: skip
+
+
+DENIED = parse_deny_list(b"sub=mallory")
 
 
 def explain(text: str, trusted: TrustSettings, keys: KeySet = KEYS) -> list[Step]:
@@ -41,7 +45,7 @@ def explain(text: str, trusted: TrustSettings, keys: KeySet = KEYS) -> list[Step
     return [
         *reading.steps,
         *explain_keys(reading, keys),
-        *explain_claims(reading, trusted, now=NOW),
+        *explain_claims(reading, trusted, now=NOW, denied=DENIED),
     ]
 
 
@@ -51,7 +55,7 @@ def decide(text: str, trusted: TrustSettings, keys: KeySet = KEYS) -> KMSError |
     try:
         unverified, issuer = verifier.parse(text)
         try:
-            verifier.verify(unverified, issuer, keys, now=NOW)
+            verifier.verify(unverified, issuer, keys, now=NOW, denied=DENIED)
         except UnknownKey:
             verifier.check_unverified_claims(unverified, issuer, now=NOW)
             raise
@@ -89,6 +93,7 @@ ROWS = [
     row(errors.InvalidClaim, "audience", "an audience that is a number", claims(aud=7)),
     row(errors.MissingClaim, "subject", "no subject", claims(sub=ABSENT)),
     row(errors.InvalidClaim, "subject", "a subject that is a number", claims(sub=7), user_claim="name"),
+    row(errors.TokenDenied, "deny list", "a denied subject", claims(sub="mallory"), deny_file="deny"),
     row(errors.InvalidUserName, "user name", "everyone", claims(sub="*")),
     row(errors.InvalidUserName, "user name", "named as a group", claims(sub="group:x")),
     row(errors.MissingClaim, "user name", "no user claim", claims(), user_claim="name"),

@@ -94,6 +94,7 @@ def test_every_option_can_be_set_in_the_environment(tmp_path):
         "KMS_JWKS_TOKEN_FILE": str(pem),
         "KMS_JWKS_ALLOW_HTTP": "Keycloak, [::1]",
         "KMS_JWT_TENANTS": "t1, t2",
+        "KMS_JWT_DENY_FILE": str(pem),
         "KMS_INSECURE_NO_AUTH": "false",
         "KMS_DEFAULT_USERNAME": "root",
         "KMS_HOSTNAME": "[::1]",
@@ -163,7 +164,7 @@ def test_every_option_can_be_set_in_the_environment(tmp_path):
     policy, refresh = got.trust.policy, got.trust.refresh
     assert (policy.namespace_by_issuer, policy.user_claim) == (True, ("email", "sub"))
     assert policy.audience_claim == ("aud", "client_id")
-    assert policy.group_claim == "groups"
+    assert (policy.group_claim, policy.deny_file) == ("groups", str(pem))
     assert policy.allow_unverified_email
     assert policy.algorithms == {"ES256", "EdDSA"}
     assert (policy.leeway_s, policy.max_age_s) == (0, 3600)

@@ -12,6 +12,7 @@ from typing import Self, Unpack
 from ...auth.authenticator import Authenticator
 from ...auth.bearer import is_compact, parse_authorization
 from ...auth.credentials import Credentials
+from ...auth.deny_file import DenyFile
 from ...auth.issuer import RefreshPolicy, TrustedIssuer, TrustSettings
 from ...auth.kept_keys import KeptKeys
 from ...auth.key_cache import KeyCache
@@ -62,7 +63,7 @@ class BearerAuth:
         """Make a token check; nothing is fetched yet.
 
         keep: makes the place where an issuer's last good keys are kept for a restart; None keeps none.
-        Raises ConfigurationError for a CA file or a proxy that cannot be used, for python-jose without
+        Raises ConfigurationError for a CA file, a deny file or a proxy that cannot be used, for python-jose without
         its cryptography backend, and for a Tornado that lacks a name which the token layer needs.
         """
         check_tornado(TOKEN_LAYER)
@@ -83,6 +84,12 @@ class BearerAuth:
             for issuer in settings.issuers
         }
         self.authenticator = Authenticator(settings, self._caches)
+        self._deny_file: DenyFile | None = None
+        if settings.policy.deny_file is not None:
+            self._deny_file = DenyFile(settings.policy.deny_file)
+            self._deny_file.load()
+            self.authenticator.denied = self._deny_file.list
+        self._look: asyncio.Task[None] | None = None  # at the deny file
         #: While started. Timers of the loop count on the monotonic clock; Tornado's PeriodicCallback
         #: counts on time.time(), and would wait for as long as that clock is set back.
         self._timer: asyncio.TimerHandle | None = None
@@ -224,6 +231,9 @@ class BearerAuth:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._look is not None:
+            await asyncio.wait({self._look})
+            self._look = None
         for cache in self._caches.values():
             await cache.stop()
         self._fetch.close()
@@ -280,8 +290,18 @@ class BearerAuth:
         """Have `observe` called with the seconds of each verification of a token."""
         self.authenticator.observe_verification = observe
 
+    async def _look_at_deny_file(self, file: DenyFile) -> None:
+        """On a thread, as the disk may be slow."""
+        try:
+            await asyncio.to_thread(file.look)
+            self.authenticator.denied = file.list
+        except Exception:  # a bug of ours: the list stays as it was, and the next look comes
+            log.exception("the deny list could not be read because of a bug")
+
     def _tick(self) -> None:
         pause_s = _TICK_S
+        if self._deny_file is not None and (self._look is None or self._look.done()):
+            self._look = asyncio.ensure_future(self._look_at_deny_file(self._deny_file))
         try:
             for cache in self._caches.values():
                 pause_s = min(pause_s, cache.tick())

@@ -13,7 +13,6 @@ import os
 import re
 import socket
 import ssl
-import stat
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HTTPResponse
@@ -24,6 +23,7 @@ from ... import __version__
 from ...auth.bearer import is_bearer_token
 from ...auth.issuer import RefreshPolicy
 from ...auth.key_source import MAX_DOCUMENT_BYTES, Fetch, FetchResult
+from ...auth.regular_file import read_regular_file
 from ...errors import ConfigurationError, KeySetError
 from .fetch_client import FetchClient, abandon_when_cancelled, silence_tornado
 from .proxy import Proxy, build_proxy_arguments, find_proxy, make_proxy_client
@@ -213,17 +213,11 @@ def _find_innermost(error: BaseException) -> BaseException:
 def _read_file(path: str, max_bytes: int) -> bytes:
     """Raises KeySetError for anything but a regular file of this size."""
     try:
-        with open(path, "rb", opener=_open_without_waiting) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise KeySetError(f"file {path}: not a regular file", "file")
-            body = file.read(max_bytes + 1)
+        return read_regular_file(path, max_bytes)
     except OSError as exc:
         raise KeySetError(f"file {path}: {exc.strerror}", "file") from None
     except ValueError:  # a zero byte, or a character that the file system's encoding lacks
         raise KeySetError("the file name is not valid", "file") from None
-    if len(body) > max_bytes:
-        raise KeySetError(f"file {path}: larger than {max_bytes} bytes", "file")
-    return body
 
 
 def _read_authorization(path: str) -> str:
@@ -232,8 +226,3 @@ def _read_authorization(path: str) -> str:
     if not is_bearer_token(token):
         raise KeySetError(f"file {path}: it does not hold a bearer token, and nothing else", "file")
     return f"Bearer {token}"
-
-
-def _open_without_waiting(path: str, flags: int) -> int:
-    """For `open`, which closes the file where it turns out to be a directory; a named pipe would wait for a writer."""
-    return os.open(path, flags | os.O_NONBLOCK)

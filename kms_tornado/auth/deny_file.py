@@ -1,0 +1,94 @@
+"""DenyFile: the deny list in a file, read again when it changes.
+
+Nobody is let in because the file is in a bad state: what cannot be read leaves the list as it was, and while a line
+is malformed, what was denied before stays denied.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+
+from ..errors import ConfigurationError
+from .deny_list import MAX_DENY_FILE_BYTES, NOBODY, DenyList, parse_deny_list
+from .regular_file import read_regular_file
+
+log = logging.getLogger("kms_tornado.auth")
+
+#: A file system may tell times of a second or two apart: what was written just now may be written again, and look
+#: the same.
+_CLOCK_STEP_S = 3.0
+_MOST_TOLD = 5  # lines in one message
+
+
+class DenyFile:
+    """list: as of the last `look`. Both methods may block for as long as the disk does."""
+
+    def __init__(self, path: str) -> None:
+        self.list = NOBODY
+        self._path = path
+        self._seen: tuple[int, ...] | None = None
+        self._problem: str | None = None
+
+    def load(self) -> None:
+        """Read it for the first time. Raises ConfigurationError: without a list nobody knows who is denied."""
+        try:
+            self.list = self._read() or NOBODY
+        except (OSError, ValueError) as exc:
+            raise ConfigurationError(
+                f"cannot read {self._path}: {_explain(exc)}", "deny_file"
+            ) from None
+        if self.list.faults:
+            raise ConfigurationError(f"{self._path}: {_name_faults(self.list)}", "deny_file")
+
+    def look(self) -> None:
+        """Read it again where it may have changed. What is wrong is logged, once."""
+        try:
+            found = self._read()
+        except (OSError, ValueError) as exc:
+            self._seen = None
+            text = f"cannot read {self._path}: {_explain(exc)}"
+            self._note(f"{text}; the list that was read last stays in force")
+        else:
+            if found is not None:
+                self._take(found)
+
+    def _read(self) -> DenyList | None:
+        """None where the file is the one that was read last. Raises OSError, ValueError."""
+        seen = _describe(os.stat(self._path))
+        if seen == self._seen:
+            return None
+        found = parse_deny_list(read_regular_file(self._path, MAX_DENY_FILE_BYTES))
+        self._seen = seen if time.time() - seen[-1] / 1e9 > _CLOCK_STEP_S else None
+        return found
+
+    def _take(self, found: DenyList) -> None:
+        if not found.faults:
+            if found != self.list or self._problem is not None:
+                log.info("deny list %s: %d entries", self._path, len(found.entries))
+            self.list, self._problem = found, None
+            return
+        self.list = DenyList(self.list.entries | found.entries)
+        self._note(f"{self._path}: {_name_faults(found)}; what was denied before stays denied, too")
+
+    def _note(self, problem: str) -> None:
+        if problem != self._problem:
+            log.error("deny list: %s", problem)
+        self._problem = problem
+
+
+def _describe(stat: os.stat_result) -> tuple[int, ...]:
+    """What differs when the file was written or replaced; its last part is the time in ns."""
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_ctime_ns, stat.st_mtime_ns
+
+
+def _name_faults(found: DenyList) -> str:
+    more = len(found.faults) - _MOST_TOLD
+    return "; ".join([*found.faults[:_MOST_TOLD], *([f"and {more} more"] if more > 0 else [])])
+
+
+def _explain(error: OSError | ValueError) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or "input/output error"
+    return "the file name is not valid"

@@ -1,0 +1,81 @@
+"""DenyList: which tokens are refused though they are good, as the lines of a file say.
+
+    jti=…          a token, by its identifier
+    sid=…          all tokens of a session at the issuer
+    sub=…          all tokens of a subject, of whichever issuer
+    iss=… sub=…    all tokens of an issuer's subject; so for jti and sid
+
+Pure. Blank lines and those that begin with # count for nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import TokenDenied
+
+#: Of the file; a list this long has some 100,000 lines.
+MAX_DENY_FILE_BYTES = 4 * 1024 * 1024
+
+_CLAIMS = ("jti", "sub", "sid")
+_LINE = re.compile(r"(?:iss=(\S.*?)[ \t]+)?(jti|sub|sid)=(\S.*)")
+#: In this order it could be part of the value.
+_ISSUER_BEHIND = re.compile(r"[ \t]iss=")
+
+
+@dataclass(frozen=True, slots=True)
+class DenyList:
+    """entries: (issuer or None for any, claim, its value) of the tokens that are refused.
+
+    faults: what is wrong with lines that could not be read; they never show what is in them.
+    """
+
+    entries: frozenset[tuple[str | None, str, str]] = frozenset()
+    faults: tuple[str, ...] = ()
+
+    def find(self, claims: Mapping[str, Any], issuer: str) -> str | None:
+        """The claim by which a token of the issuer is on the list, None where it is not."""
+        for name in _CLAIMS:
+            value = claims.get(name)
+            if type(value) is int:  # which RFC 7519 does not have, and issuers do
+                value = str(value)
+            if not isinstance(value, str):
+                continue
+            for of_issuer in (None, issuer, claims.get("iss")):
+                if (of_issuer, name, value) in self.entries:
+                    return name
+        return None
+
+
+NOBODY = DenyList()
+
+
+def check_not_denied(claims: Mapping[str, Any], *, issuer: str, denied: DenyList) -> None:
+    """Raises TokenDenied."""
+    if denied.entries and (name := denied.find(claims, issuer)) is not None:
+        raise TokenDenied(f"its {name} is on the deny list")
+
+
+def parse_deny_list(content: bytes) -> DenyList:
+    """Read all lines that can be read."""
+    entries: set[tuple[str | None, str, str]] = set()
+    faults: list[str] = []
+    for number, raw in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+        try:
+            line = raw.decode("utf-8").strip()
+        except UnicodeDecodeError:
+            faults.append(f"line {number} is not UTF-8")
+            continue
+        if not line or line.startswith("#"):
+            continue
+        match = _LINE.fullmatch(line)
+        if match is None:
+            faults.append(f"line {number} is none of jti=…, sub=…, sid=… and iss=… sub=…")
+        elif match[1] is None and _ISSUER_BEHIND.search(match[3]):
+            faults.append(f"line {number} has iss= behind, which belongs in front")
+        else:
+            entries.add((match[1], match[2], match[3]))
+    return DenyList(frozenset(entries), tuple(faults))
