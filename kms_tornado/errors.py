@@ -446,6 +446,12 @@ class ObjectDestroyed(KMIPError):
     reason = "Object Destroyed"
 
 
+class ObjectArchived(KMIPError):
+    """The object is archived, and is to be recovered before anything is done with it."""
+
+    reason = "Object Archived"
+
+
 class GeneralFailure(KMIPError):
     """The server's own fault, such as a database that refuses writes; the log has the details."""
 

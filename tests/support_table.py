@@ -66,6 +66,8 @@ NOTES: Mapping[Operation, str] = {
     Operation.GET_USAGE_ALLOCATION: "for a client that protects data itself; nothing is given back",
     Operation.MODIFY_ATTRIBUTE: "Sensitive and Extractable can only be tightened",
     Operation.ADJUST_ATTRIBUTE: "numbers, intervals and Booleans that ModifyAttribute takes",
+    Operation.ARCHIVE: "nothing but the attributes is to be had until Recover",
+    Operation.RECOVER: "on-line at once",
     Operation.DESTROY: "wipes the key, keeps the attributes; not while Active",
     Operation.DISCOVER_VERSIONS: "1.0 to 1.4, 2.0 and 2.1",
     Operation.ENCRYPT: "symmetric: whole, or in parts by Correlation Value",

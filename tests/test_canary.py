@@ -224,6 +224,8 @@ REQUESTS: dict[Operation, list[list[Item]]] = {
     Operation.RE_KEY_KEY_PAIR: [[text("PrivateKeyUniqueIdentifier", "p")]],
     Operation.ACTIVATE: [[uid("key")]],
     Operation.REVOKE: [[uid("key")]],
+    Operation.ARCHIVE: [[uid("key")]],
+    Operation.RECOVER: [[uid("key")]],
     Operation.DESTROY: [[uid("key")]],
     Operation.QUERY: [[name("QueryFunction", "QueryOperations")]],
     Operation.DISCOVER_VERSIONS: [[]],

@@ -77,6 +77,8 @@ ROWS: Mapping[Operation, Row] = {
     Operation.ACTIVATE: Row(p.ActivateRequest, p.ActivateResponse, _never),
     Operation.REVOKE: Row(p.RevokeRequest, p.RevokeResponse, _names_one_object),
     Operation.DESTROY: Row(p.DestroyRequest, p.DestroyResponse, _leaves_object),
+    Operation.ARCHIVE: Row(p.ArchiveRequest, p.ArchiveResponse, _never),
+    Operation.RECOVER: Row(p.RecoverRequest, p.RecoverResponse, _names_one_object),
     Operation.QUERY: Row(p.QueryRequest, p.QueryResponse, _always),
     Operation.RE_KEY_KEY_PAIR: Row(p.ReKeyKeyPairRequest, p.ReKeyKeyPairResponse, _never),
     Operation.DISCOVER_VERSIONS: Row(

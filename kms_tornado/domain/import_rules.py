@@ -56,7 +56,8 @@ IMPORT_RULES: Mapping[str, OnImport] = MappingProxyType(
     {
         # True is told again, and counts for nothing where the server asks whether it made a key itself.
         "always_sensitive": _KEPT,
-        "archive_date": _KEPT,
+        # Import puts the object on-line, wherever it was before.
+        "archive_date": _OWN,
         **{
             f"certificate_{entity}_{part}": _KEPT
             for entity in ("issuer", "subject")

@@ -86,19 +86,28 @@ def format_state(state: State) -> str:
 
 
 class Use(Enum):
-    """What an operation does with an object. states: those that allow it."""
+    """What an operation does with an object.
+
+    states: those that allow it. is_of_archived: whether it is allowed while the object is archived, too.
+    """
 
     PROTECT = "encrypt, sign, MAC", frozenset({ACTIVE})
     PROCESS = "decrypt, verify", frozenset({ACTIVE, DEACTIVATED, COMPROMISED})
     READ = "its material", frozenset({PRE_ACTIVE, ACTIVE, DEACTIVATED, COMPROMISED})
-    INSPECT = "its attributes, even once it is destroyed", frozenset(State)
+    EXPORT = "all of it that is left, even once it is destroyed", frozenset(State)
+    INSPECT = "its attributes, even once it is destroyed", frozenset(State), True
     CHANGE = "its attributes", frozenset({PRE_ACTIVE, ACTIVE, DEACTIVATED, COMPROMISED})
     ACTIVATE = "activate", frozenset({PRE_ACTIVE})
     REVOKE = "revoke", frozenset({PRE_ACTIVE, ACTIVE, DEACTIVATED, COMPROMISED})
     DESTROY = "destroy", frozenset({PRE_ACTIVE, DEACTIVATED, COMPROMISED})
+    ARCHIVE = "archive", frozenset({PRE_ACTIVE, ACTIVE, DEACTIVATED, COMPROMISED})
+    RECOVER = "recover", frozenset({PRE_ACTIVE, ACTIVE, DEACTIVATED, COMPROMISED}), True
 
-    def __init__(self, purpose: str, states: frozenset[State]) -> None:
+    def __init__(
+        self, purpose: str, states: frozenset[State], is_of_archived: bool = False
+    ) -> None:
         self.states = states
+        self.is_of_archived = is_of_archived
 
     def is_allowed_in(self, state: State) -> bool:
         return state in self.states

@@ -1,10 +1,10 @@
-"""Searches for objects, as values: by tags, and by the criteria of Locate (KMIP 2.1 §6.1.24). Pure."""
+"""Searches for objects, as values: by tags, and by the criteria of Locate (KMIP 2.1 §6.1.28). Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from enum import IntEnum, IntFlag
+from enum import IntEnum
 from typing import NamedTuple
 
 from ..errors import InvalidField, MissingData
@@ -16,6 +16,7 @@ from ..kmip.structures import VendorAttribute
 from ..kmip.ttlv import ItemType, Node, children_of
 from .lifecycle import DESTROYED_STATES
 from .managed_object import UniqueIdentifier
+from .storage import StorageStatus
 
 #: "If a Date attribute is set to its largest possible value, then it is equivalent to an undefined
 #: attribute."
@@ -25,14 +26,6 @@ _UNDEFINED_DATE = 2**63 - 1
 #: statement, and the time to write the statement grows with the square of their number: a thousand
 #: would keep the server busy for good.
 MAX_SOUGHT_VALUES = 32
-
-
-class StorageStatus(IntFlag):
-    """KMIP 2.1 §12.3. Nothing is ever archived here, so ARCHIVAL alone finds nothing."""
-
-    ONLINE = 1
-    ARCHIVAL = 2
-    DESTROYED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +38,14 @@ class ObjectFilter:
     no class can hold them: a structure may lack fields that its class requires (a Link with its type
     alone), and the value of a vendor attribute may be any tree of items.
     states: None means every state except the destroyed ones.
+    archived: whether the objects that are not destroyed are archived; None means either.
     """
 
     tags: frozenset[str] = frozenset()
     states: frozenset[State] | None = None
     attributes: tuple[Node, ...] = ()
     ranges: tuple[DateRange, ...] = ()
+    archived: bool | None = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +62,7 @@ class TagSearch:
     (`domain.dates.state_at`); with None, with the stored state. The objects that are found carry the
     stored state either way.
     other_than: an owner whose objects are passed over.
+    archived: as for `ObjectFilter`.
     """
 
     tags: frozenset[str]
@@ -76,6 +72,7 @@ class TagSearch:
     now: int | None = None
     other_than: str | None = None
     groups: frozenset[str] = frozenset()
+    archived: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +167,14 @@ def build_filter(
             raise InvalidField("ObjectGroupMember goes with an ObjectGroup in Attributes")
         if member is ObjectGroupMember.GROUP_MEMBER_FRESH:
             attributes.append(Node("Fresh", ItemType.BOOLEAN, True))
-    states = _restrict_to_storage(states, storage)
-    return ObjectFilter(tags, states, tuple(attributes), criteria.date_ranges)
+    statuses = _parse_storage(storage)
+    return ObjectFilter(
+        tags,
+        _restrict_to_storage(states, statuses),
+        tuple(attributes),
+        criteria.date_ranges,
+        _choose_archived(statuses),
+    )
 
 
 def _count_values(node: Node) -> int:
@@ -200,23 +203,38 @@ def _parse_tag_attribute(node: Node) -> VendorAttribute | None:
     return attribute
 
 
-def _restrict_to_storage(
-    states: frozenset[State] | None, storage: int | None
-) -> frozenset[State] | None:
-    """Destroyed objects are found only if they are asked for, by state or by storage (§6.1.24)."""
+def _parse_storage(storage: int | None) -> StorageStatus | None:
+    """Raises InvalidField for a mask without bits, and for bits that mean nothing."""
     if storage is None:
-        return states
+        return None
     if not 0 < storage <= sum(StorageStatus):
         raise InvalidField("StorageStatusMask has bits that mean nothing")
-    stored = frozenset(_states_in(StorageStatus(storage)))
+    return StorageStatus(storage)
+
+
+def _restrict_to_storage(
+    states: frozenset[State] | None, storage: StorageStatus | None
+) -> frozenset[State] | None:
+    """Destroyed objects are found only if they are asked for, by state or by storage (§6.1.28)."""
+    if storage is None:
+        return states
+    stored = frozenset(_states_in(storage))
     if states is None:
-        # On-line storage alone is what is searched anyway.
+        # What is not destroyed is what is searched anyway.
         return None if stored == frozenset(State) - DESTROYED_STATES else stored
     return stored & states
 
 
 def _states_in(storage: StorageStatus) -> Iterable[State]:
-    if StorageStatus.ONLINE in storage:
+    if storage & (StorageStatus.ONLINE | StorageStatus.ARCHIVAL):
         yield from frozenset(State) - DESTROYED_STATES
     if StorageStatus.DESTROYED in storage:
         yield from DESTROYED_STATES
+
+
+def _choose_archived(storage: StorageStatus | None) -> bool | None:
+    """`ObjectFilter.archived`: archived objects are found only if storage asks for them (§6.1.28)."""
+    if storage is None:
+        return False
+    is_online, is_archival = StorageStatus.ONLINE in storage, StorageStatus.ARCHIVAL in storage
+    return None if is_online is is_archival else is_archival

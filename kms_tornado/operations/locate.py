@@ -1,4 +1,4 @@
-"""Locate (KMIP 2.1 §6.1.24)."""
+"""Locate (KMIP 2.1 §6.1.28)."""
 
 from __future__ import annotations
 

@@ -11,7 +11,9 @@ import dataclasses
 from ..crypto.material import KeyMaterial
 from ..domain.access import identifier_taken, is_owner
 from ..domain.import_rules import is_supplied_destroyed
+from ..domain.lifecycle import Use
 from ..domain.managed_object import ManagedObject
+from ..domain.storage import check_storage
 from ..domain.wrapped_rights import bind_rights, check_comes_back, restore_object
 from ..errors import FeatureNotSupported, ObjectAlreadyExists
 from ..kmip.attributes import Attributes
@@ -69,6 +71,7 @@ async def import_(call: Call, request: ImportRequest) -> ImportResponse:
                 raise Conflict from None
             raise
     elif request.replace_existing and is_owner(call.principal, existing):
+        check_storage(existing, Use.CHANGE)
         replacement = _replace(call, existing, new, material)
         await call.commit(Replace(replacement, existing.generation), *beside)
     else:

@@ -41,7 +41,7 @@ async def get(call: Call, request: GetRequest) -> GetResponse:
 async def export(call: Call, request: ExportRequest) -> ExportResponse:
     """As Get, with all attributes and in any state; without the object's material once it is destroyed."""
     check_compression_type(request.key_compression_type)
-    target = await call.fetch_for(request.unique_identifier, Use.INSPECT)
+    target = await call.fetch_for(request.unique_identifier, Use.EXPORT)
     is_destroyed = target.state in DESTROYED_STATES
     attributes = describe_object(target).replace(digests=await read_digests(call, target))
     response = ExportResponse(

@@ -18,6 +18,7 @@ from ..kmip.batch_items import PayloadTypes
 from ..kmip.enums import ObjectType, Operation
 from ..kmip.schema import Declared
 from ..operations import (
+    archiving,
     attributes,
     create,
     derivation,
@@ -185,6 +186,16 @@ CATALOGUE: Mapping[Operation, OperationRow] = MappingProxyType(
         ),
         Operation.DESTROY: OperationRow(
             lifecycle.destroy, p.DestroyRequest, p.DestroyResponse, ALL_OBJECT_TYPES
+        ),
+        Operation.ARCHIVE: OperationRow(
+            archiving.archive, p.ArchiveRequest, p.ArchiveResponse, ALL_OBJECT_TYPES
+        ),
+        Operation.RECOVER: OperationRow(
+            archiving.recover,
+            p.RecoverRequest,
+            p.RecoverResponse,
+            ALL_OBJECT_TYPES,
+            _read_identifier,
         ),
         Operation.QUERY: OperationRow(discovery.query, p.QueryRequest, p.QueryResponse),
         Operation.DISCOVER_VERSIONS: OperationRow(

@@ -28,7 +28,9 @@ NOW = 1_800_000_000
 S, R = State, RevocationReasonCode
 FIELDS = {field.name for field in dataclasses.fields(Attributes)}
 
-OWN = {"protection_storage_mask", "random_number_generator", "short_unique_identifier"}
+OWN = {
+    "archive_date", "protection_storage_mask", "random_number_generator", "short_unique_identifier",
+}  # fmt: skip
 CHECKED = {"certificate_length", "digests", "key_value_present", "opaque_data_type"}
 #: No attribute of objects, but a criterion of Locate.
 REFUSED = {"object_group_member"}

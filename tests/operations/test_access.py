@@ -75,6 +75,8 @@ ON_AN_OBJECT = {
     Operation.RE_KEY: [[]],
     Operation.REVOKE: [[], [number("RevocationReason", 2)]],
     Operation.DESTROY: [[], [flag("Remove", True)]],
+    Operation.ARCHIVE: [[]],
+    Operation.RECOVER: [[]],
 }
 
 #: They name no object that is there, or two of them: tested one by one.

@@ -270,6 +270,21 @@ def test_destroying_at_once_is_destroying_once(two):
         assert alice.state_of(key) == "Destroyed"
 
 
+def test_archiving_at_once_is_archiving_once(two):
+    alice = two[0].user()
+    for _ in range(5):
+        key = alice.create()
+        answers = at_once(
+            crowd(alice, two), lambda user, n, key=key: user.send(structure("Archive", uid(key)))
+        )
+        assert reasons(answers) == {"ok": 1, "Object_Archived": 7}
+        answers = at_once(
+            crowd(alice, two), lambda user, n, key=key: user.send(structure("Recover", uid(key)))
+        )
+        assert reasons(answers) == {"ok": 8}
+        alice.on(two[1]).encrypt(key, b"x")
+
+
 def test_nothing_is_decrypted_after_destroy_was_answered(two):
     """Requests that begin after the answer; those on their way may end either way."""
     alice = two[0].user()

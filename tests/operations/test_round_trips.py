@@ -200,7 +200,6 @@ VALUES = {
     "application_specific_information": some(
         lambda pick: ApplicationSpecificInformation(a_text(pick), a_text(pick))
     ),
-    "archive_date": a_date,
     **{
         f"certificate_{whose}_{part}": some(a_text)
         for whose in ("issuer", "subject")
@@ -245,9 +244,10 @@ VALUES = {
     "x_509_certificate_subject": lambda pick: X509CertificateSubject(b"\x30\0", ()),
 }  # fmt: skip
 
-#: Attributes that go with a state, or come from the object itself: `of_state` and the exports have them.
+#: Attributes that go with a state, or come from the object itself: `of_state` and the exports have them. What has
+#: an Archive Date is not exported.
 ELSEWHERE = {
-    "activation_date", "always_sensitive", "certificate_length", "certificate_type", "compromise_date",
+    "activation_date", "always_sensitive", "archive_date", "certificate_length", "certificate_type", "compromise_date",
     "compromise_occurrence_date", "cryptographic_algorithm", "cryptographic_domain_parameters",
     "cryptographic_length", "deactivation_date", "destroy_date", "digests", "extractable",
     "key_format_type", "never_extractable", "object_group_member", "object_type", "opaque_data_type",

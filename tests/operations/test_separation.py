@@ -89,7 +89,7 @@ COMPUTES = {
         (
             Operation.CREATE_KEY_PAIR, Operation.LOCATE, Operation.ADD_ATTRIBUTE,
             Operation.SET_ATTRIBUTE, Operation.MODIFY_ATTRIBUTE, Operation.DELETE_ATTRIBUTE,
-            Operation.ADJUST_ATTRIBUTE, Operation.GET_USAGE_ALLOCATION,
+            Operation.ADJUST_ATTRIBUTE, Operation.GET_USAGE_ALLOCATION, Operation.ARCHIVE, Operation.RECOVER,
             Operation.CHECK, Operation.OBTAIN_LEASE, Operation.ACTIVATE, Operation.REVOKE, Operation.DESTROY,
             Operation.RE_KEY, Operation.RE_KEY_KEY_PAIR, Operation.QUERY, Operation.DISCOVER_VERSIONS,
             Operation.HASH, Operation.RNG_RETRIEVE, Operation.RNG_SEED,

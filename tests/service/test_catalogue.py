@@ -82,6 +82,8 @@ WITH: Mapping[Operation, list[Item]] = {
     Operation.SET_ATTRIBUTE: [_NEW],
     Operation.CHECK: [],
     Operation.OBTAIN_LEASE: [],
+    Operation.ARCHIVE: [],
+    Operation.RECOVER: [],
     Operation.REVOKE: [],
     Operation.SIGN: [_PSS, _DATA],
     Operation.SIGNATURE_VERIFY: [_PSS, _DATA, octets("SignatureData", bytes(256))],
@@ -140,7 +142,7 @@ def test_operations_that_set_the_id_placeholder_are_those_that_name_an_object_in
     """KMIP 2.1 §6.1: those that make or find an object; the others leave the placeholder alone."""
     assert {operation.name for operation, row in CATALOGUE.items() if row.placeholder} == {
         "CREATE", "CREATE_KEY_PAIR", "DERIVE_KEY", "REGISTER", "RE_KEY", "RE_KEY_KEY_PAIR", "IMPORT",
-        "LOCATE",
+        "LOCATE", "RECOVER",
     }  # fmt: skip
 
 

@@ -58,10 +58,16 @@ def an_object(uid: str, **changes: Any) -> ManagedObject:
     return ManagedObject(uid=UniqueIdentifier(uid), **{**values, **changes})
 
 
-def seeking(*, tags: Iterable[str] = (), states: Any = None, **attributes: Any) -> ObjectFilter:
+def seeking(
+    *,
+    tags: Iterable[str] = (),
+    states: Any = None,
+    archived: bool | None = False,
+    **attributes: Any,
+) -> ObjectFilter:
     """A filter for objects with these attributes."""
     nodes = children_of(to_node(Attributes(**attributes), "Attributes"))
-    return ObjectFilter(frozenset(tags), states, nodes)
+    return ObjectFilter(frozenset(tags), states, nodes, archived=archived)
 
 
 #: A file of SQLite's, or the URL of a PostgreSQL.

@@ -168,6 +168,32 @@ def test_old_objects_are_found_by_what_is_known_of_them(old):
     with_store(old, body)
 
 
+# --- archive dates ------------------------------------------------------------------------------
+
+#: As Import kept it before objects could be archived; a Name and a vendor attribute stand around it in the index.
+ARCHIVED = replace(NAMED, names=(Name("archived"),), archive_date=1_700_000_002, comment="behind")
+
+
+def test_archive_date_of_an_imported_object_archives_it_and_is_found(new_place):
+    make_at_first_revision(new_place, [*OBJECTS, an_object("archived", attributes=ARCHIVED, **OLD)])
+
+    async def found(store, archived, **wanted):
+        seeks = seeking(archived=archived, **wanted)
+        page = await locate(store, LocateSearch(seeks, principal=ALICE, offset=0, maximum=9))
+        return sorted(page[1])
+
+    async def body(store):
+        assert (await store.get("archived")).attributes == ARCHIVED
+        assert await found(store, True) == ["archived"]
+        assert await found(store, False) == ["named", "one"]
+        assert await found(store, None, archive_date=1_700_000_002) == ["archived"]
+        for wanted in ({"comment": "behind"}, {"names": ARCHIVED.names}):
+            assert await found(store, True, **wanted) == ["archived"], "the index fits its row"
+
+    with_store(new_place, body)
+    with_store(new_place, body)
+
+
 # --- digests ------------------------------------------------------------------------------------
 
 DIGEST = Digest(HashingAlgorithm.SHA_256, b"digest of a secret, in clear...", KeyFormatType.RAW)

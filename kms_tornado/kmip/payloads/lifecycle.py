@@ -107,6 +107,26 @@ class DestroyResponse:
 
 
 @dataclass(frozen=True, slots=True)
+class ArchiveRequest:
+    unique_identifier: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveResponse:
+    unique_identifier: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecoverRequest:
+    unique_identifier: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecoverResponse:
+    unique_identifier: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReKeyRequest:
     """offset: seconds from the Initial Date of the new key to its Activation Date."""
 

@@ -12,7 +12,8 @@ own transaction:
    operation chose: as owner, or by a sufficient right (`domain.access`). Otherwise the error is the same
    ItemNotFound as for an object that does not exist.
 3. *Whether its object type suits* the operation.
-4. *Whether its state allows the use*, as of now: dates that have passed change the state.
+4. *Whether it is archived*, and has to be recovered first.
+5. *Whether its state allows the use*, as of now: dates that have passed change the state.
 
 `Call.fetch_to_use` continues with the checks for cryptography: dates, usage mask and usage limit. It
 returns a `UsableKey`, which gives access to the plaintext. An object that is stored wrapped is unwrapped
@@ -48,6 +49,7 @@ from ...domain.managed_object import (
     UniqueIdentifier,
 )
 from ...domain.search import TagSearch
+from ...domain.storage import check_storage, is_archived
 from ...domain.usage import (
     check_is_not_opaque,
     check_usage_left,
@@ -181,7 +183,7 @@ class Call:
         types: the object types that suit the operation; None means all.
         The object's state is as of now: dates that have passed are applied (`domain.dates`).
         Raises ItemNotFound (it does not exist, or the caller has no right to it), InvalidField,
-        MissingData, WrongKeyLifecycleState, ObjectDestroyed.
+        MissingData, ObjectArchived, WrongKeyLifecycleState, ObjectDestroyed.
         """
         if identifier is None or identifier == "":
             raise MissingData("UniqueIdentifier is missing")
@@ -201,6 +203,7 @@ class Call:
         if not _has_type(target, types):
             raise InvalidField(f"the object is not a {_format_types(types)}")
         target = apply_dates(target, self.now)
+        check_storage(target, use)
         check_state(target.state, use)
         return target
 
@@ -271,16 +274,25 @@ class Call:
         """The best usable object that the search finds, else an unusable one; destroyed ones are passed over.
 
         The store is searched for one group of states after the other, not for all at once: a search
-        returns the newest hundred, and a hundred revoked keys must not hide the Active one.
+        returns the newest hundred, and a hundred revoked or archived keys must not hide the Active one.
         """
         unusable = None
-        for states in _by_preference(use):
-            found = await self.store.find_tagged(dataclasses.replace(search, states=states))
+        for states, archived in _by_preference(use):
+            found = await self.store.find_tagged(
+                dataclasses.replace(search, states=states, archived=archived)
+            )
             for candidate in found:
-                if use.is_allowed_in(state_at(candidate, self.now)) and _has_type(candidate, types):
+                if self._suits(candidate, use, types):
                     return candidate
                 unusable = unusable or candidate
         return unusable
+
+    def _suits(self, candidate: ManagedObject, use: Use, types: SuitableTypes) -> bool:
+        return (
+            use.is_allowed_in(state_at(candidate, self.now))
+            and (use.is_of_archived or not is_archived(candidate))
+            and _has_type(candidate, types)
+        )
 
     # --- its plaintext --------------------------------------------------------------------------
 
@@ -299,9 +311,13 @@ class Call:
         return self.open_envelope(target)
 
     def open_envelope(self, target: ManagedObject) -> KeyMaterial:
-        """The content of the object's envelope, wrapped or not. Raises ObjectDestroyed, SealBroken."""
+        """The content of the object's envelope, wrapped or not.
+
+        Raises ObjectDestroyed, ObjectArchived, SealBroken.
+        """
         if target.sealed is None:
             raise ObjectDestroyed("the object's key material is gone")
+        check_storage(target, Use.READ)  # also where only its attributes were wanted at first
         try:
             return open_sealed(self.context.ring, target.sealed, _envelope_context(target))
         except SealBroken as exc:  # another program wrote to the database
@@ -379,16 +395,21 @@ def _format_types(types: SuitableTypes) -> str:
     return " or ".join(object_type.name.replace("_", " ").title() for object_type in listed)
 
 
-def _by_preference(use: Use) -> Sequence[frozenset[State]]:
-    """Groups of states, best first: Active if the use allows it, other states that do, the rest.
+def _by_preference(use: Use) -> Sequence[tuple[frozenset[State], bool | None]]:
+    """(states, whether archived), best first: Active if the use allows it, other states that do, the rest.
 
-    Destroyed states are in none of them.
+    None of them has destroyed states.
     """
     alive = frozenset(State) - DESTROYED_STATES
     active = frozenset({State.ACTIVE})
     suitable = frozenset(filter(use.is_allowed_in, alive))
-    groups = (suitable & active, suitable - active, alive - suitable)
-    return [states for states in groups if states]
+    if use is Use.RECOVER:
+        groups: Sequence[tuple[frozenset[State], bool | None]] = ((alive, True), (alive, None))
+    elif use.is_of_archived:
+        groups = ((suitable & active, None), (suitable - active, None), (alive - suitable, None))
+    else:
+        groups = ((suitable & active, False), (suitable - active, False), (alive, None))
+    return [group for group in groups if group[0]]
 
 
 def _envelope_context(target: ManagedObject) -> EnvelopeContext:

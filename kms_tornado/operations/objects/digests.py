@@ -17,6 +17,7 @@ from ...crypto.material import KeyMaterial
 from ...domain.access import is_owner
 from ...domain.lifecycle import Use
 from ...domain.managed_object import STORED_WRAPPED_TAG, ManagedObject
+from ...domain.storage import is_archived
 from ...domain.usage import is_opaque_key
 from ...errors import InvalidAttributeValue, KeyFormatTypeNotSupported
 from ...kmip.enums import KeyFormatType, ObjectType, Operation
@@ -44,7 +45,7 @@ async def _may_read(call: Call, target: ManagedObject) -> bool:
     attributes = target.attributes
     if attributes.sensitive or attributes.extractable is False:
         return False
-    if not Use.READ.is_allowed_in(target.state):
+    if is_archived(target) or not Use.READ.is_allowed_in(target.state):
         return False
     if is_owner(call.principal, target) or call.operation is Operation.EXPORT:
         return True

@@ -98,6 +98,7 @@ def _to_node(tag: str, item_type: int, value: Any) -> Node:
 ATTRIBUTE_COLUMNS: Mapping[str, str] = {
     "ActivationDate": "activation_date",
     "AlwaysSensitive": "always_sensitive",
+    "ArchiveDate": "archive_date",
     "CryptographicAlgorithm": "algorithm",
     "CryptographicLength": "length",
     "CryptographicUsageMask": "usage_mask",

@@ -60,6 +60,7 @@ objects = Table(
     Column("changed_at", BigInteger, nullable=False),
     Column("activation_date", BigInteger),
     Column("always_sensitive", BigInteger),
+    Column("archive_date", BigInteger),
     Column("deactivation_date", BigInteger),
     Column("extractable", BigInteger),
     Column("fresh", BigInteger),
@@ -89,6 +90,7 @@ objects = Table(
         "key_format",
         "activation_date",
         "deactivation_date",
+        "archive_date",
     ),
 )
 

@@ -63,7 +63,12 @@ def shape_tag_search(search: TagSearch) -> tuple[TagShape, Iterator[Values]]:
     # The principal's own objects are found without groups.
     group_count = count_slots(search.groups) if search.rights else 0
     shape = TagShape(
-        len(search.tags), search.states, bool(search.rights), search.now is not None, group_count
+        len(search.tags),
+        search.states,
+        bool(search.rights),
+        search.now is not None,
+        group_count,
+        search.archived,
     )
     return shape, _rotate_tags(search)
 

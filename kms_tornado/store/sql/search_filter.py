@@ -19,6 +19,7 @@ from sqlalchemy import (
     false,
     func,
     literal_column,
+    or_,
     select,
 )
 
@@ -63,6 +64,22 @@ def write_states(states: frozenset[State] | None, now: Any) -> list[ColumnElemen
     return [state.in_([write_constant(number) for number in sorted(states)])]
 
 
+def write_storage(
+    archived: bool | None, states: frozenset[State] | None
+) -> list[ColumnElement[bool]]:
+    """The condition that an object is archived, or is not; none where archived is None.
+
+    states: those that are searched: `domain.storage.is_archived` is never true of a destroyed object.
+    """
+    if archived is None:
+        return []
+    date = objects.c.archive_date
+    condition = date.is_not(None) if archived else date.is_(None)
+    if states is None or states.isdisjoint(DESTROYED_STATES):
+        return [condition]
+    return [or_(condition, objects.c.state.in_([*map(write_constant, sorted(DESTROYED_STATES))]))]
+
+
 _CHANGED_BY_DATES = frozenset({State.PRE_ACTIVE, State.ACTIVE, State.DEACTIVATED})
 
 
@@ -104,7 +121,7 @@ class Condition(NamedTuple):
 class FilterShape(NamedTuple):
     """What decides the statement of a Locate.
 
-    uses_dates: as for `search.TagShape`. is_rare: few objects are likely to have the first value of the
+    uses_dates, archived: as for `search.TagShape`. is_rare: few objects are likely to have the first value of the
     first condition, so that the search among the principal's own objects begins with those.
     """
 
@@ -113,12 +130,20 @@ class FilterShape(NamedTuple):
     uses_dates: bool
     conditions: tuple[Condition, ...]
     is_rare: bool
+    archived: bool | None
 
     @property
     def compares_attributes(self) -> bool:
-        """Whether it compares more than identifiers and tags. Destroyed objects are passed over anyway."""
-        return self.states is not None or any(
-            condition.subject != _COLUMNS["UniqueIdentifier"] for condition in self.conditions
+        """Whether it compares more than identifiers and tags.
+
+        Destroyed and archived objects are passed over anyway.
+        """
+        return (
+            self.states is not None
+            or self.archived is not False
+            or any(
+                condition.subject != _COLUMNS["UniqueIdentifier"] for condition in self.conditions
+            )
         )
 
 
@@ -152,6 +177,7 @@ def shape_filter(
         now is not None,
         tuple([criterion.condition for criterion in criteria]),
         bool(criteria) and criteria[0].rarity > 0,
+        object_filter.archived,
     )
     values = {
         _name(index, number): value
@@ -231,7 +257,10 @@ class Conditions(NamedTuple):
 
 def write_filter(shape: FilterShape, owner: ColumnElement[Any]) -> Conditions:
     """The shape's conditions in SQL. owner: the parameter with the principal."""
-    states = write_states(shape.states, bind_now(shape.uses_dates))
+    states = [
+        *write_states(shape.states, bind_now(shape.uses_dates)),
+        *write_storage(shape.archived, shape.states),
+    ]
     parameters: list[Parameters] = [
         [bindparam(_name(index, number)) for number in range(condition.value_count)]
         for index, condition in enumerate(shape.conditions)

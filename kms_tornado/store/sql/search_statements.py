@@ -52,7 +52,14 @@ from .queries import (
 )
 from .rows import OBJECT_ROW
 from .schema import object_tags, objects
-from .search_filter import FilterShape, bind_now, write_constant, write_filter, write_states
+from .search_filter import (
+    FilterShape,
+    bind_now,
+    write_constant,
+    write_filter,
+    write_states,
+    write_storage,
+)
 from .statements import Rows
 
 #: Most objects that a tag search returns (`Objects.find_tagged`).
@@ -64,7 +71,7 @@ class TagShape(NamedTuple):
 
     is_granted: whether it searches granted objects instead of the principal's own. uses_dates: whether
     dates that have passed count for the state, so that the statement has the parameter `now`.
-    group_count: as `queries.count_slots` has it.
+    group_count: as `queries.count_slots` has it. archived: as `domain.search.ObjectFilter` has it.
     """
 
     tag_count: int
@@ -72,6 +79,7 @@ class TagShape(NamedTuple):
     is_granted: bool
     uses_dates: bool
     group_count: int = 0
+    archived: bool | None = None
 
 
 class LocateShape(NamedTuple):
@@ -84,7 +92,10 @@ class LocateShape(NamedTuple):
 def write_tag_search(shape: TagShape) -> Select[Any]:
     """A statement for the newest objects with all the tags, of which there is at least one."""
     tags = _make_tag_parameters(shape.tag_count)
-    conditions = write_states(shape.states, bind_now(shape.uses_dates))
+    conditions = [
+        *write_states(shape.states, bind_now(shape.uses_dates)),
+        *write_storage(shape.archived, shape.states),
+    ]
     if shape.is_granted:
         serials = serials_of_rights_by_name(shape.group_count)
         search = _search_granted(tags, conditions, serials)

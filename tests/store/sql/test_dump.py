@@ -75,11 +75,11 @@ def dump(place, path, hook=lambda: None):
     return dumped
 
 
-def restore(path, place, change=lambda header: header):
+def restore(path, place, change=lambda header, rows: (header, rows)):
     async def body():
         reader = DumpReader(path)
-        rows = reader.read_rows(ROW_MAC)
-        await store_at(place).fill(change(reader.read_header()), rows, lambda *_: None)
+        header, rows = change(reader.read_header(), reader.read_rows(ROW_MAC))
+        await store_at(place).fill(header, rows, lambda *_: None)
 
     asyncio.run(body())
 
@@ -152,7 +152,9 @@ def test_dump_of_a_newer_version_is_refused(place, kind, tmp_path):
     other = new_place(kind, tmp_path)
     with pytest.raises(ConfigurationError, match="a newer version of kms_tornado"):
         restore(
-            tmp_path / "dump", other, lambda header: dataclasses.replace(header, revision="9999")
+            tmp_path / "dump",
+            other,
+            lambda header, rows: (dataclasses.replace(header, revision="9999"), rows),
         )
     restore(tmp_path / "dump", other)  # nothing of it was left
 
@@ -203,10 +205,19 @@ def test_dump_of_an_older_version_is_brought_up_to_date(tmp_path):
     source = tmp_path / "source.db"
     with_store(source, few)
     dump(source, tmp_path / "dump")
-    # The revision before has the same columns.
-    restore(
-        tmp_path / "dump",
-        tmp_path / "new.db",
-        lambda header: dataclasses.replace(header, revision="0005"),
-    )
+
+    def without_newest_column(header, rows):
+        """As a version before the Archive Date had a column dumped it."""
+        columns = header.tables["objects"]
+        place = columns.index("archive_date")
+        older = [*columns[:place], *columns[place + 1 :]]
+        header = dataclasses.replace(
+            header, revision="0008", tables={**header.tables, "objects": older}
+        )
+        return header, (
+            (table, [*values[:place], *values[place + 1 :]] if table == "objects" else values)
+            for table, values in rows
+        )
+
+    restore(tmp_path / "dump", tmp_path / "new.db", without_newest_column)
     assert all_rows(tmp_path / "new.db")["objects"] == all_rows(source)["objects"]

@@ -213,11 +213,12 @@ def answers(request, tmp_path_factory):
         for field, (value, _) in VALUES.items():
             wanted = attributes_with(field, value)
             names = {each.name: getattr(wanted, each.name) for each in dataclasses.fields(wanted)}
-            found[field] = await found_in(store, seeking(**names))
+            found[field] = await found_in(store, seeking(archived=None, **names))
         for field in DATES:
             for name, (earliest, latest, _) in RANGES.items():
                 one = DateRange(tag_of(Attributes, field), earliest, latest)
-                found[field, name] = await found_in(store, ObjectFilter(ranges=(one,)), CAROL)
+                wanted = ObjectFilter(ranges=(one,), archived=None)
+                found[field, name] = await found_in(store, wanted, CAROL)
         return found
 
     if request.param == "sqlite":
@@ -235,6 +236,20 @@ def test_two_dates_are_a_range(answers, name):
         field: " ".join(f"{field} {date}" for date in RANGES[name][2].split()) for field in DATES
     }
     assert {field: answers[field, name] for field in DATES} == expected
+
+
+@pytest.mark.parametrize("archived", [True, False])
+def test_destroyed_object_is_found_whatever_its_archive_date(place, archived):
+    """One may have been imported with an Archive Date; it is destroyed, and neither archived nor on-line."""
+    gone = {"state": State.DESTROYED, "sealed": None}
+    stock = [
+        an_object("dated", attributes=Attributes(archive_date=1), **gone),
+        an_object("undated", **gone),
+        an_object("archived", attributes=Attributes(archive_date=1)),
+        an_object("on-line"),
+    ]
+    found = located(place, stock, seeking(states=frozenset(State), archived=archived))
+    assert found.split() == sorted(["dated", "undated", "archived" if archived else "on-line"])
 
 
 def of(tag, *children):
