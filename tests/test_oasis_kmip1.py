@@ -1,7 +1,6 @@
-"""The OASIS cases of KMIP 1.0, 1.2 and 1.4 against a running server, over POST /kmip in both encodings.
+"""The OASIS cases of KMIP 1.0, 1.2 and 1.4 against a running server, over POST /kmip in binary, those of 1.4 in JSON, too.
 
-As `test_oasis`. `oasis_kmip1` names what fails, with its reason; ``python -m tests.oasis_table --version 1.2`` prints
-case and result.
+As `test_oasis`; ``python -m tests.oasis_table --version 1.2`` has all of them in both encodings. `oasis_kmip1` names what fails, with its reason.
 """
 
 from __future__ import annotations
@@ -25,17 +24,18 @@ def kms(tmp_path_factory):
 @pytest.mark.parametrize("path", KMIP1_CASES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_case_of_kmip_1(kms, path):
     reason = reason_to_fail(path)
+    encodings = ["binary", "json"] if path.parent.name.endswith("1.4") else ["binary"]
     failed = []
-    for encoding, over in ENCODINGS.items():
+    for encoding in encodings:
         with contextlib.closing(kms.user(owner_of(path, encoding))) as user:
             try:
-                run_case(read_case(path), over(user))
+                run_case(read_case(path), ENCODINGS[encoding](user))
             except Differs as exc:
                 if reason is None:
                     raise
                 failed.append(str(exc))
     if reason is not None:
-        assert len(failed) == len(ENCODINGS), "it passes now: take it off the table"
+        assert len(failed) == len(encodings), "it passes now: take it off the table"
         pytest.xfail(f"{reason} ({failed[0]})")
 
 

@@ -35,6 +35,7 @@ class ReadAttribute(NamedTuple):
 
 def read_attribute(node: Node, gate: VersionGate) -> ReadAttribute:
     """An Attribute of KMIP 1, its fields in any order. Raises InvalidField, MissingData."""
+    check_structure(node)
     name = value = None
     index = 0
     seen = set()
@@ -69,6 +70,7 @@ def read_set(tag: str, attributes: Iterable[Node], gate: VersionGate) -> Node:
 
 def read_template(tag: str, template: Node, gate: VersionGate) -> Node:
     """TemplateAttribute and its kind as `read_set`. Raises InvalidField where it names a Template."""
+    check_structure(template)
     for child in children_of(template):
         if child.tag != "Attribute":
             raise InvalidField(
@@ -91,6 +93,12 @@ def find_sources(names: Iterable[str]) -> tuple[Node, ...]:
     """References to that from which the attributes of these names are made, if they are made of others."""
     tags = {tag: None for name in names for tag in CERTIFICATE_SOURCES.get(name, ())}
     return tuple(Node("AttributeReference", ItemType.ENUMERATION, TAG_NUMBERS[tag]) for tag in tags)
+
+
+def check_structure(node: Node) -> None:
+    """Raises InvalidField."""
+    if not isinstance(node.value, tuple):
+        raise InvalidField(f"{node.tag} must be a Structure")
 
 
 def read_name(node: Node) -> str:

@@ -18,6 +18,7 @@ from ..tables import ENUMERATIONS, OPERATION_TAGS
 from ..ttlv import Node, children_of, structure
 from ..version_gate import VersionGate
 from .attributes import (
+    check_structure,
     find_sources,
     read_attribute,
     read_index,
@@ -141,6 +142,7 @@ def read_payload(operation: int, payload: Node, gate: VersionGate) -> ReadPayloa
             return ReadPayload(payload)
         name = OPERATION_TAGS.get(operation, str(operation))
         raise OperationNotSupported(f"{name} is not offered by this server")
+    check_structure(payload)
     tags = {child.tag for child in children_of(payload)}
     if row.required is not None and row.required not in tags:
         raise MissingData(f"{row.required} is missing in RequestPayload")
@@ -264,6 +266,8 @@ def _map_key_value(node: Node, translate: Callable[[Node], Node]) -> Node:
 
 
 def _map_child(node: Node, tag: str, translate: Callable[[Node], Node]) -> Node:
+    if not isinstance(node.value, tuple):
+        return node  # which the declaration refuses
     return node._replace(
         value=tuple(
             translate(child) if child.tag == tag and isinstance(child.value, tuple) else child

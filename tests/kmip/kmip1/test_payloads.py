@@ -44,7 +44,7 @@ from kms_tornado.kmip.versions import HISTORY, SUPPORTED_VERSIONS, ProtocolVersi
 from kms_tornado.service.catalogue import CATALOGUE
 
 from ..payload_table import PAYLOADS
-from ..strategies import values_of
+from ..strategies import nodes, values_of
 
 VERSIONS = [version for version in SUPPORTED_VERSIONS if version.is_kmip1]
 V10, V11, V12, V14 = (ProtocolVersion(1, minor) for minor in (0, 1, 2, 4))
@@ -309,6 +309,47 @@ def test_request_is_refused_in_words(version, operation, payload, error):
     request = read(version, operation, *payload)
     assert isinstance(request, errors.KMIPError)
     assert any(str(request).startswith(text) for text in error.split("|")), str(request)
+
+
+_TAGS = st.sampled_from(
+    [
+        "Attribute",
+        "AttributeIndex",
+        "AttributeName",
+        "AttributeReference",
+        "AttributeValue",
+        "Attributes",
+        "CommonTemplateAttribute",
+        "KeyBlock",
+        "KeyMaterial",
+        "KeyValue",
+        "Name",
+        "NewAttribute",
+        "ObjectType",
+        "PrivateKeyTemplateAttribute",
+        "SymmetricKey",
+        "Template",
+        "TemplateAttribute",
+        "UniqueIdentifier",
+        "VendorIdentification",
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    "operation", [operation for operation in ROWS if operation in CATALOGUE], ids=lambda o: o.name
+)
+@settings(deadline=None, max_examples=40)
+@given(data=st.data())
+def test_whatever_a_payload_holds_is_read_or_refused(operation, data):
+    payload = data.draw(st.lists(nodes(_TAGS), max_size=4))
+    whole = data.draw(st.sampled_from([structure("RequestPayload", *payload), *payload]))
+    tree = request_message(data.draw(st.sampled_from(VERSIONS)), operation)
+    header, item = children_of(tree)
+    changed = (*children_of(item)[:-1], whole._replace(tag="RequestPayload"))
+    octets = binary_codec.format(structure(tree.tag, header, item._replace(value=changed)))
+    (read,) = parse_binary_message(octets, PAYLOADS).items
+    assert isinstance(read.request, (errors.KMIPError, PAYLOADS[operation].request))
 
 
 def test_every_operation_that_kmip_1_can_ask_for_has_a_row():

@@ -1,0 +1,569 @@
+"""What published clients of KMIP 1 say to a server, message by message, and what they need to hear.
+
+The messages were put together from what is known of these clients (protocol captures, their source, vendors'
+documentation); none of the clients runs here. The transport is POST /kmip.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from kms_tornado.kmip.enums import LinkType, ObjectType, Operation, ResultReason, State
+from kms_tornado.kmip.kmip1.names import NAMES
+from kms_tornado.kmip.ttlv import ItemType, Node, children_of, structure
+from kms_tornado.kmip.version_gate import GATES
+from kms_tornado.kmip.versions import ProtocolVersion
+
+from .kmip1_messages import (
+    V10,
+    V11,
+    V12,
+    V13,
+    V14,
+    Exchange,
+    aes,
+    ask,
+    ask_one,
+    attribute,
+    choice,
+    flag,
+    item,
+    message,
+    name,
+    number,
+    octets,
+    protocol_version,
+    read_answer,
+    template,
+    text,
+    uid,
+)
+from .kms import KMS, two_issuers
+
+OBJECT = {kind: choice("ObjectType", kind) for kind in ObjectType}
+SYMMETRIC, SECRET = OBJECT[ObjectType.SYMMETRIC_KEY], OBJECT[ObjectType.SECRET_DATA]
+RAW, OPAQUE = choice("KeyFormatType", 1), choice("KeyFormatType", 2)
+REASON = structure("RevocationReason", choice("RevocationReasonCode", 1))
+
+
+@pytest.fixture(scope="module")
+def kms(tmp_path_factory):
+    options = ("--crypto-policy", "permissive")  # CBC
+    with (
+        two_issuers() as issuers,
+        KMS(tmp_path_factory.mktemp("kms"), *issuers, options=options) as server,
+    ):
+        yield server
+
+
+@pytest.fixture
+def exchange(kms) -> Exchange:
+    """The transport, for a user without objects."""
+    return kms.user().send_binary
+
+
+def symmetric_key(key: bytes) -> Node:
+    material = structure("KeyValue", octets("KeyMaterial", key))
+    algorithm = choice("CryptographicAlgorithm", 3), number("CryptographicLength", 8 * len(key))
+    return structure("SymmetricKey", structure("KeyBlock", RAW, material, *algorithm))
+
+
+def secret_data(kind: int, secret: bytes, key_format: Node) -> Node:
+    material = structure("KeyValue", octets("KeyMaterial", secret))
+    block = structure("KeyBlock", key_format, material)
+    return structure("SecretData", choice("SecretDataType", kind), block)
+
+
+def names_of(node: Node) -> set[str]:
+    """The tags of the node and of all that is in it."""
+    return {node.tag, *(tag for child in children_of(node) for tag in names_of(child))}
+
+
+# --- the clients --------------------------------------------------------------------------------
+
+
+def test_vcenter(exchange):
+    for _ in range(2):
+        found = ask_one(exchange, V11, Operation.DISCOVER_VERSIONS)
+        assert len(found.all("ProtocolVersion")) == 7
+    query = ask_one(exchange, V11, Operation.QUERY, choice("QueryFunction", 3))
+    assert "ServerInformation" in query
+    key = ask_one(exchange, V11, Operation.CREATE, SYMMETRIC, template(*aes(256))).uid
+    product_version = text("AttributeName", "x-Product_Version")
+    absent = ask_one(exchange, V11, Operation.GET_ATTRIBUTES, uid(key), product_version)
+    assert [field.tag for field in absent.payload] == ["UniqueIdentifier"]
+    values = {
+        "x-Product_Version": "8.0.2 build-1",
+        "x-Vendor": "VMware, Inc.",
+        "x-Product": "VMware",
+    }
+    added = ask(
+        exchange,
+        V11,
+        *(
+            item(
+                Operation.ADD_ATTRIBUTE,
+                uid(key),
+                attribute(title, value),
+                item_id=b"QLKC%04d" % position,
+            )
+            for position, (title, value) in enumerate(values.items())
+        ),
+    )
+    assert [result["UniqueBatchItemID"] for result in added] == [
+        b"QLKC0000",
+        b"QLKC0001",
+        b"QLKC0002",
+    ]
+    assert [result.attributes for result in added] == [{key: values[key]} for key in values]
+    state = ask_one(
+        exchange, V11, Operation.GET_ATTRIBUTES, uid(key), text("AttributeName", "State")
+    )
+    assert state.attributes == {"State": State.PRE_ACTIVE}
+    assert ask_one(exchange, V11, Operation.ACTIVATE, uid(key)).uid == key
+    found = ask_one(exchange, V11, Operation.GET_ATTRIBUTES, uid(key), product_version)
+    assert found.attributes == {"x-Product_Version": "8.0.2 build-1"}
+    located = ask_one(exchange, V11, Operation.LOCATE, attribute("x-Product", "VMware"))
+    assert located.all("UniqueIdentifier") == [key]
+    assert [field.tag for field in ask_one(exchange, V11, Operation.GET, uid(key)).payload] == [
+        "ObjectType",
+        "UniqueIdentifier",
+        "SymmetricKey",
+    ]
+
+
+def test_synology(exchange):
+    query = ask_one(
+        exchange, V12, Operation.QUERY, *(choice("QueryFunction", n) for n in range(1, 7))
+    )
+    assert Operation.MODIFY_ATTRIBUTE in query.all("Operation")
+    first, second = "ab" * 64, "cd" * 64
+    assert ask_one(exchange, V12, Operation.LOCATE, name(first)).all("UniqueIdentifier") == []
+    key = ask_one(
+        exchange,
+        V12,
+        Operation.REGISTER,
+        SECRET,
+        template(
+            attribute("Cryptographic Usage Mask", 2),
+            name(first),
+            attribute("Operation Policy Name", "default"),
+        ),
+        secret_data(1, b"a secret of DSM", OPAQUE),
+    ).uid
+    changed = ask_one(exchange, V12, Operation.MODIFY_ATTRIBUTE, uid(key), name(second, index=0))
+    assert changed.payload == (uid(key), name(second))
+    assert ask_one(exchange, V12, Operation.LOCATE, name(second)).all("UniqueIdentifier") == [key]
+    ask_one(exchange, V12, Operation.ACTIVATE, uid(key))
+    found = ask_one(exchange, V12, Operation.GET_ATTRIBUTES, uid(key))
+    assert found.attributes["Operation Policy Name"] == "default"
+    assert found.attributes["State"] == State.ACTIVE
+    given = ask_one(exchange, V12, Operation.GET, uid(key))
+    assert given.payload[-1] == secret_data(1, b"a secret of DSM", OPAQUE)
+    ask_one(exchange, V12, Operation.REVOKE, uid(key), REASON)
+    ask_one(exchange, V12, Operation.DESTROY, uid(key))
+
+
+def test_percona_server_for_mongodb(exchange):
+    key = ask_one(
+        exchange, V10, Operation.REGISTER, SYMMETRIC, template(*aes(256)), symmetric_key(b"k" * 32)
+    ).uid
+    assert ask_one(exchange, V10, Operation.ACTIVATE, uid(key)).uid == key
+    state = ask_one(
+        exchange, V10, Operation.GET_ATTRIBUTES, uid(key), text("AttributeName", "State")
+    )
+    assert (state.uid, state.attributes) == (key, {"State": State.ACTIVE})
+    given = ask_one(exchange, V10, Operation.GET, uid(key))
+    assert given.payload == (SYMMETRIC, uid(key), symmetric_key(b"k" * 32))
+    all_of_it = ask_one(exchange, V10, Operation.GET_ATTRIBUTES, uid(key)).attributes
+    gate = GATES[V10]
+    assert gate is not None
+    assert not {*all_of_it} & {NAMES[tag] for tag in gate.absent.attributes & NAMES.keys()}
+    assert {*all_of_it} <= {*NAMES.values()}
+    (missing,) = ask(exchange, V10, item(Operation.GET, uid("nothing")))
+    assert missing.reason is ResultReason.ITEM_NOT_FOUND
+
+
+def test_keyring_of_mysql_and_pg_tde(exchange):
+    group = attribute("Object Group", "keyring")
+    size = [number("MaximumResponseSize", 8192)]
+    keys = {
+        ask_one(
+            exchange,
+            V14,
+            Operation.REGISTER,
+            SYMMETRIC,
+            template(*aes(128), name(f"key-{n}"), group),
+            symmetric_key(bytes([n]) * 16),
+        ).uid
+        for n in range(20)
+    }
+    pages = []
+    for offset in (0, 16, 32):
+        (page,) = ask(
+            exchange,
+            V10,
+            item(
+                Operation.LOCATE,
+                number("MaximumItems", 16),
+                number("OffsetItems", offset),
+                attribute("Object Type", choice("", ObjectType.SYMMETRIC_KEY)),
+                group,
+            ),
+            header=size,
+        )
+        assert "LocatedItems" not in page
+        pages.append(page.all("UniqueIdentifier"))
+    assert [len(page) for page in pages] == [16, 4, 0]
+    assert {*pages[0], *pages[1]} == keys
+    # The Name is asked for in 1.4, on the same connection.
+    (asked,) = ask(
+        exchange,
+        V14,
+        item(Operation.GET_ATTRIBUTES, uid(str(pages[1][0])), text("AttributeName", "Name")),
+        header=size,
+    )
+    (fields,) = asked.attributes.values()
+    assert str(fields[0].value).startswith("key-")
+    located = ask_one(exchange, V14, Operation.LOCATE, number("MaximumItems", 16), name("key-7"))
+    assert located["LocatedItems"] == 1
+
+
+def test_libmongocrypt_keeps_a_seed_without_a_usage(exchange):
+    secret = bytes(range(96))
+    key = ask_one(
+        exchange,
+        V10,
+        Operation.REGISTER,
+        SECRET,
+        template(attribute("Cryptographic Usage Mask", 0)),
+        secret_data(2, secret, OPAQUE),
+    ).uid
+    ask_one(exchange, V10, Operation.ACTIVATE, uid(key))
+    given = ask_one(exchange, V10, Operation.GET, uid(key))
+    assert given.payload[-1] == secret_data(2, secret, OPAQUE)
+
+
+CBC = structure(
+    "CryptographicParameters",
+    choice("BlockCipherMode", 1),
+    choice("PaddingMethod", 3),
+    choice("CryptographicAlgorithm", 3),
+    flag("RandomIV", True),
+)
+
+
+def test_libmongocrypt_delegates_encryption(exchange):
+    key = ask_one(exchange, V12, Operation.CREATE, SYMMETRIC, template(*aes(256))).uid
+    ask_one(exchange, V12, Operation.ACTIVATE, uid(key))
+    sealed = ask_one(exchange, V12, Operation.ENCRYPT, uid(key), CBC, octets("Data", b"m" * 96))
+    assert [field.tag for field in sealed.payload] == ["UniqueIdentifier", "Data", "IVCounterNonce"]
+    opened = ask_one(exchange, V12, Operation.DECRYPT, uid(key), CBC, *sealed.payload[1:])
+    assert opened["Data"] == b"m" * 96
+
+
+def test_storage_array_in_one_message_by_the_placeholder(exchange):
+    identity = [
+        attribute("x-ResourceID", "array-1"),
+        attribute("x-SystemID", octets("", b"\x01\x02")),
+        attribute("x-Slot", 7),
+    ]
+    opaque = structure(
+        "OpaqueObject", choice("OpaqueDataType", 0x80000001), octets("OpaqueDataValue", b"blob")
+    )
+    stored = ask_one(
+        exchange,
+        V10,
+        Operation.REGISTER,
+        OBJECT[ObjectType.OPAQUE_OBJECT],
+        template(*identity),
+        opaque,
+    ).uid
+    results = ask(
+        exchange,
+        V10,
+        item(Operation.QUERY, choice("QueryFunction", 1), item_id=b"1"),
+        item(Operation.LOCATE, *identity, item_id=b"2"),
+        item(Operation.GET, item_id=b"3"),
+        item(Operation.GET_ATTRIBUTES, text("AttributeName", "x-SystemID"), item_id=b"4"),
+    )
+    assert [result.reason for result in results] == [None] * 4
+    assert [result["UniqueBatchItemID"] for result in results] == [b"1", b"2", b"3", b"4"]
+    _, located, given, described = results
+    assert located.all("UniqueIdentifier") == [stored]
+    assert given.payload[-1] == opaque
+    assert described.payload == (uid(stored), identity[1])
+
+
+def test_veeam_reads_pairs_without_attributes(exchange):
+    rsa = [
+        attribute("Cryptographic Algorithm", choice("", 4)),
+        attribute("Cryptographic Length", 2048),
+    ]
+    pair = ask_one(
+        exchange,
+        V14,
+        Operation.CREATE_KEY_PAIR,
+        structure("CommonTemplateAttribute", *rsa),
+        structure("PrivateKeyTemplateAttribute", attribute("Cryptographic Usage Mask", 1)),
+        structure("PublicKeyTemplateAttribute", attribute("Cryptographic Usage Mask", 2)),
+    )
+    assert [field.tag for field in pair.payload] == [
+        "PrivateKeyUniqueIdentifier",
+        "PublicKeyUniqueIdentifier",
+    ]
+    for field in pair.payload:
+        key = str(field.value)
+        ask_one(exchange, V14, Operation.ACTIVATE, uid(key))
+        given = ask_one(exchange, V14, Operation.GET, uid(key))
+        assert not {"Attribute", "Attributes"} & names_of(given.node)
+
+
+def test_ceph_csi(exchange):
+    listed = ask_one(exchange, V14, Operation.DISCOVER_VERSIONS, protocol_version(V14))
+    assert listed.payload == (protocol_version(V14),)
+    key = ask_one(exchange, V14, Operation.CREATE, SYMMETRIC, template(*aes(256))).uid
+    ask_one(exchange, V14, Operation.ACTIVATE, uid(key))
+    mode = structure(
+        "CryptographicParameters", choice("BlockCipherMode", 1), choice("PaddingMethod", 3)
+    )
+    iv, item_id = octets("IVCounterNonce", b"i" * 16), b"0123456789abcdef"
+    data = octets("Data", b"a passphrase")
+    (sealed,) = ask(
+        exchange, V14, item(Operation.ENCRYPT, uid(key), mode, data, iv, item_id=item_id)
+    )
+    assert (sealed.reason, sealed["UniqueBatchItemID"]) == (None, item_id)
+    opened = ask_one(
+        exchange, V14, Operation.DECRYPT, uid(key), mode, octets("Data", sealed["Data"]), iv
+    )
+    assert opened["Data"] == b"a passphrase"
+
+
+GCM = structure(
+    "CryptographicParameters",
+    choice("BlockCipherMode", 9),
+    choice("CryptographicAlgorithm", 3),
+    number("IVLength", 12),
+    number("TagLength", 16),
+)
+
+
+@pytest.mark.parametrize("version", [V12, V13, V14], ids=str)
+def test_openbao(exchange, version):
+    """GCM with a nonce of its own: the tag stands behind the data, but for 1.4."""
+    key = ask_one(exchange, version, Operation.CREATE, SYMMETRIC, template(*aes(256))).uid
+    ask_one(exchange, version, Operation.ACTIVATE, uid(key))
+    asked = ("Object Type", "Cryptographic Algorithm", "Cryptographic Usage Mask", "Link")
+    names = [text("AttributeName", title) for title in asked]
+    described = ask_one(exchange, version, Operation.GET_ATTRIBUTES, uid(key), *names)
+    assert {*described.attributes} == {*asked[:3]}
+    iv = octets("IVCounterNonce", b"n" * 12)
+    sealed = ask_one(
+        exchange, version, Operation.ENCRYPT, uid(key), GCM, octets("Data", b"d" * 32), iv
+    )
+    fields = {field.tag: field for field in sealed.payload[1:]}
+    if version == V14:
+        assert [*fields] == ["Data", "AuthenticatedEncryptionTag"]
+    else:
+        assert [*fields] == ["Data"]
+        assert len(sealed["Data"]) == 32 + 16
+    opened = ask_one(exchange, version, Operation.DECRYPT, uid(key), GCM, *fields.values(), iv)
+    assert opened["Data"] == b"d" * 32
+    data = fields.pop("Data")
+    for broken in (data.value[:-1] + bytes([data.value[-1] ^ 1]), data.value[:15], b""):
+        forged = [octets("Data", broken), *fields.values(), iv]
+        (refused,) = ask(exchange, version, item(Operation.DECRYPT, uid(key), GCM, *forged))
+        assert refused.reason in {ResultReason.CRYPTOGRAPHIC_FAILURE, ResultReason.MISSING_DATA}
+
+
+def test_openbao_finds_the_public_key_of_a_pair(exchange):
+    common = (
+        attribute("Cryptographic Algorithm", choice("", 4)),
+        attribute("Cryptographic Length", 2048),
+    )
+    pair = ask_one(
+        exchange,
+        V14,
+        Operation.CREATE_KEY_PAIR,
+        structure("CommonTemplateAttribute", *common, attribute("Cryptographic Usage Mask", 12)),
+    )
+    private, public = (str(field.value) for field in pair.payload)
+    linked = ask_one(
+        exchange, V14, Operation.GET_ATTRIBUTES, uid(private), text("AttributeName", "Link")
+    )
+    assert linked.payload[1:] == (
+        attribute(
+            "Link",
+            (choice("LinkType", LinkType.PUBLIC_KEY_LINK), text("LinkedObjectIdentifier", public)),
+        ),
+    )
+
+
+def test_mysql_enterprise_writes_every_index(exchange):
+    attributes = [
+        structure(each.tag, children_of(each)[0], number("AttributeIndex", 0), children_of(each)[1])
+        for each in [*aes(256), attribute("x-Server", "a")]
+    ]
+    (created,) = ask(
+        exchange,
+        V11,
+        item(Operation.CREATE, SYMMETRIC, template(*attributes)),
+        header=[number("MaximumResponseSize", 280000)],
+    )
+    assert created.reason is None
+
+
+# --- what all of them rely on -------------------------------------------------------------------
+
+
+def test_values_of_an_attribute_are_changed_and_deleted_by_their_number(exchange):
+    key = ask_one(
+        exchange, V10, Operation.CREATE, SYMMETRIC, template(*aes(128), name("a"), name("b"))
+    ).uid
+    added = ask_one(exchange, V10, Operation.ADD_ATTRIBUTE, uid(key), name("c"))
+    assert added.payload[1] == name("c", index=2)
+    changed = ask_one(exchange, V10, Operation.MODIFY_ATTRIBUTE, uid(key), name("B", index=1))
+    assert changed.payload[1] == name("B", index=1)
+    deleted = ask_one(
+        exchange,
+        V10,
+        Operation.DELETE_ATTRIBUTE,
+        uid(key),
+        text("AttributeName", "Name"),
+        number("AttributeIndex", 0),
+    )
+    assert deleted.payload[1] == name("a")
+    found = ask_one(
+        exchange, V10, Operation.GET_ATTRIBUTES, uid(key), text("AttributeName", "Name")
+    )
+    assert found.payload[1:] == (name("B"), name("c", index=1))
+    (beyond,) = ask(exchange, V10, item(Operation.MODIFY_ATTRIBUTE, uid(key), name("d", index=2)))
+    assert beyond.reason is ResultReason.ITEM_NOT_FOUND
+
+
+def test_custom_attribute_is_changed_and_deleted(exchange):
+    key = ask_one(exchange, V10, Operation.CREATE, SYMMETRIC, template(*aes(128))).uid
+    for operation, value in (
+        (Operation.ADD_ATTRIBUTE, attribute("x-Barcode", "1")),
+        (Operation.MODIFY_ATTRIBUTE, attribute("x-Barcode", "2")),
+    ):
+        assert ask_one(exchange, V10, operation, uid(key), value).payload[1] == value
+    deleted = ask_one(
+        exchange, V10, Operation.DELETE_ATTRIBUTE, uid(key), text("AttributeName", "x-Barcode")
+    )
+    assert deleted.payload[1] == attribute("x-Barcode", "2")
+    (again,) = ask(
+        exchange,
+        V10,
+        item(Operation.DELETE_ATTRIBUTE, uid(key), text("AttributeName", "x-Barcode")),
+    )
+    assert again.reason is ResultReason.ITEM_NOT_FOUND
+
+
+def test_custom_attribute_is_the_one_of_a_vendor_in_kmip_2(kms):
+    user = kms.user()
+    key = ask_one(
+        user.send_binary,
+        V10,
+        Operation.CREATE,
+        SYMMETRIC,
+        template(*aes(128), attribute("x-Barcode", "1")),
+    ).uid
+    attributes = user.do("GetAttributes", text_item("UniqueIdentifier", key))["Attributes"]
+    ((vendor,),) = (each["value"] for each in attributes if each["tag"] == "VendorAttributes")
+    assert [each["value"] for each in vendor["value"][:2]] == ["x", "Barcode"]
+
+
+def text_item(tag, value):
+    return {"tag": tag, "type": "TextString", "value": value}
+
+
+def test_batch_stops_at_the_first_failure(exchange):
+    failing, good = (
+        item(Operation.GET, uid("nothing")),
+        item(Operation.QUERY, choice("QueryFunction", 1)),
+    )
+    assert len(ask(exchange, V12, failing, good)) == 1
+    goes_on = [choice("BatchErrorContinuationOption", 1)]
+    assert len(ask(exchange, V12, failing, good, header=goes_on)) == 2
+
+
+def test_answer_that_is_too_long_for_the_client_is_refused(exchange):
+    functions = [choice("QueryFunction", number) for number in range(1, 7)]
+    for size, reason in ((256, ResultReason.RESPONSE_TOO_LARGE), (8192, None)):
+        (result,) = ask(
+            exchange,
+            V10,
+            item(Operation.QUERY, *functions),
+            header=[number("MaximumResponseSize", size)],
+        )
+        assert result.reason is reason
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered"),
+    [
+        ((1, 5), V14),
+        ((1, 255), V14),
+        ((3, 0), ProtocolVersion(2, 1)),
+        ((2, 2), ProtocolVersion(2, 1)),
+    ],
+)
+def test_refused_version_is_answered_in_one_that_the_client_may_read(exchange, asked, answered):
+    answer = exchange(message(ProtocolVersion(*asked), item(Operation.QUERY)))
+    (refused,) = read_answer(answer, answered)
+    assert refused.reason in {
+        ResultReason.INVALID_MESSAGE,
+        ResultReason.UNSUPPORTED_PROTOCOL_VERSION,
+    }
+    assert "Operation" not in refused
+
+
+@pytest.mark.parametrize("version", [V10, V12, V14], ids=str)
+def test_message_that_cannot_be_read_is_answered_in_its_version(exchange, version):
+    octets_sent = message(version, item(Operation.QUERY, choice("QueryFunction", 1)))
+    for broken in (octets_sent[:-8], octets_sent + b"\0" * 8):
+        (refused,) = read_answer(exchange(broken), version)
+        assert refused.reason is ResultReason.INVALID_MESSAGE
+
+
+def test_operation_of_a_later_version_is_not_supported(exchange):
+    (refused,) = ask(exchange, V11, item(Operation.ENCRYPT, octets("Data", b"x"), item_id=b"z"))
+    assert refused.reason is ResultReason.OPERATION_NOT_SUPPORTED
+    assert refused["UniqueBatchItemID"] == b"z"
+    (query,) = ask(exchange, V11, item(Operation.QUERY, choice("QueryFunction", 1)))
+    assert Operation.ENCRYPT not in query.all("Operation")
+    assert Operation.DISCOVER_VERSIONS in query.all("Operation")
+
+
+@pytest.mark.parametrize("version", [V10, V12, V14], ids=str)
+def test_second_key_of_a_name_is_an_invalid_field(exchange, version):
+    first, second = (
+        item(Operation.CREATE, SYMMETRIC, template(*aes(128), name("Symmetric Key"))) for _ in "12"
+    )
+    results = ask(exchange, version, first, second)
+    assert [result.reason for result in results] == [None, ResultReason.INVALID_FIELD]
+
+
+def test_what_another_user_may_delete_is_told_only_if_they_may_read_it(kms):
+    alice, bob = kms.user(), kms.user()
+    values = attribute("x-Note", "private")
+    key = ask_one(
+        alice.send_binary, V10, Operation.CREATE, SYMMETRIC, template(*aes(128), values)
+    ).uid
+    alice.grant(key, bob, "delete_attribute")
+    payload = uid(key), text("AttributeName", "x-Note")
+    deleted = ask_one(bob.send_binary, V10, Operation.DELETE_ATTRIBUTE, *payload)
+    assert deleted.payload == (uid(key),)
+    ask_one(alice.send_binary, V10, Operation.ADD_ATTRIBUTE, uid(key), values)
+    alice.grant(key, bob, "get_attributes")
+    deleted = ask_one(bob.send_binary, V10, Operation.DELETE_ATTRIBUTE, *payload)
+    assert deleted.payload == (uid(key), values)
+
+
+def test_dates_are_whole_seconds(exchange):
+    key = ask_one(exchange, V10, Operation.CREATE, SYMMETRIC, template(*aes(128))).uid
+    found = ask_one(exchange, V10, Operation.GET_ATTRIBUTES, uid(key))
+    types = {children_of(each)[-1].type for each in found.payload[1:]}
+    assert ItemType.DATE_TIME in types
+    assert ItemType.DATE_TIME_EXTENDED not in types
