@@ -27,9 +27,8 @@ SERIES = ("TL-M", "SASED-M")
 
 #: Listed by Query in four cases and used by none: not offered here, so not claimed.
 NOT_HERE = {
-    "AdjustAttribute", "Archive", "Cancel", "Certify", "CreateSplitKey", "GetUsageAllocation",
-    "JoinSplitKey", "Notify", "Poll", "Put", "ReCertify", "Recover", "SetEndpointRole",
-    "CertificateRequest", "PGPKey", "SplitKey", "Template", "Validate",
+    "Cancel", "Certify", "CreateSplitKey", "JoinSplitKey", "Notify", "Poll", "Put", "ReCertify",
+    "SetEndpointRole", "CertificateRequest", "PGPKey", "SplitKey", "Template", "Validate",
 }  # fmt: skip
 
 #: Structures whose content is each server's own.

@@ -6,11 +6,12 @@ As `test_oasis`; ``python -m tests.oasis_table --version 1.2`` has all of them i
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 
 import pytest
 
-from .oasis import KMIP1_CASES
-from .oasis_case import Differs, owner_of, read_case, run_case
+from .oasis import KMIP1_CASES, leaves
+from .oasis_case import Case, Differs, owner_of, read_case, run_case
 from .oasis_kmip1 import reason_to_fail, unused_rows
 from .test_oasis import ENCODINGS, serving
 
@@ -37,6 +38,28 @@ def test_case_of_kmip_1(kms, path):
     if reason is not None:
         assert len(failed) == len(encodings), "it passes now: take it off the table"
         pytest.xfail(f"{reason} ({failed[0]})")
+
+
+def answered_at_once(case: Case) -> Case:
+    """The case of a client that takes no asynchronous answers: Archive gets at once what Poll got later."""
+    pairs = []
+    for request, response in case.pairs:
+        if any(leaf["value"] == "Poll" for leaf in leaves(request)):
+            pairs[-1] = (pairs[-1][0], response)
+            continue
+        header, *items = request["value"]
+        fields = [part for part in header["value"] if part["tag"] != "AsynchronousIndicator"]
+        pairs.append(({**request, "value": [{**header, "value": fields}, *items]}, response))
+    return dataclasses.replace(case, pairs=pairs)
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in KMIP1_CASES if path.stem.startswith("TC_101_")], ids=lambda path: path.stem
+)  # fmt: skip
+def test_case_of_archiving_passes_but_for_its_asynchronous_answers(kms, path):
+    for encoding, over in ENCODINGS.items():
+        with contextlib.closing(kms.user(f"at-once-{owner_of(path, encoding)}")) as user:
+            run_case(answered_at_once(read_case(path)), over(user))
 
 
 @pytest.mark.skipif(not KMIP1_CASES, reason="the cases are not here")
