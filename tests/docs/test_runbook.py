@@ -24,7 +24,9 @@ BLOCKS = [each for each in blocks(PAGE) if each.language != "toml"]
 #: Text of a block of the page → what happens before it is typed. What that prints is what such a text shows.
 DISASTERS = {
     'echo "$LEAKED" | kms': (
-        "KMS_TOKEN=$BOB kmsctl create bobs\nKMS_TOKEN=$BOB kmsctl sym keys export bobs stolen.key\n"
+        "KMS_TOKEN=$BOB kmsctl create bobs\n"
+        "KMS_TOKEN=$BOB kmsctl create others-of-bob\n"
+        "KMS_TOKEN=$BOB kmsctl sym keys export bobs stolen.key\n"
     ),
     "not the one that this database": (
         "systemctl stop kms-tornado\n"
