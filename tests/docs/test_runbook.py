@@ -33,10 +33,11 @@ DISASTERS = {
         "head -c 32 /dev/urandom | base64 > /var/lib/kms-tornado/master.key\n"
         "systemctl start kms-tornado || journalctl -u kms-tornado -n 1\n"
     ),
-    "cat /mnt/vault/audit.key.pub >>": (
+    "its fingerprint is": (
         "systemctl stop kms-tornado\n"
         "rm /var/lib/kms-tornado/audit.key /var/lib/kms-tornado/audit.key.pub\n"
         "systemctl start kms-tornado\n"
+        "journalctl -u kms-tornado | grep -o 'made a new key for the audit.*' | tail -n 1\n"
     ),
     "rm -rf /var/lib/kms-tornado/issuer-keys": "issuer rotate\n",
     "wrote its row": (
