@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import calendar
 import hashlib
 import json
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from json.encoder import encode_basestring
 from typing import Any, NamedTuple
 
 from .record import MOST_CHARACTERS, SUCCESS, clean
@@ -19,10 +20,13 @@ USES = frozenset(
 )
 
 _TEXT = rb'null|"[^"\\]*(?:\\.[^"\\]*)*"'
-# From the operation to the end of a line. Within a text every quotation mark stands behind a backslash, so
-# that nothing else than a record's own members can look like this.
+_CODE = rb'null|"[0-9a-f]*"'
+# A whole record of the kinds that are nearly all: without details and further objects. Parsing JSON takes five times
+# as long. Within a text every quotation mark stands behind a backslash, so that nothing in one looks like a member.
 _RECORD = re.compile(
-    rb'"operation":"(\w+)","prev":"[0-9a-f]{64}","principal":(' + _TEXT + rb'),"protocol":"\w+"'
+    rb'^\{"chain":\d+,"issuer":(?:' + _TEXT + rb')(?:,"item":"[0-9/]+")?'
+    rb'(?:,"objects":\[\[("[^"\\]*"),(?:' + _CODE + rb"),(?:" + _CODE + rb")\]\])?"
+    rb',"operation":"(\w+)","prev":"[0-9a-f]{64}","principal":(' + _TEXT + rb'),"protocol":"\w+"'
     rb',"reason":(?:'
     + _TEXT
     + rb'),"remote_ip":(?:'
@@ -30,11 +34,16 @@ _RECORD = re.compile(
     + rb'),"request_id":(?:'
     + _TEXT
     + rb")"
-    rb',"result":"(\w+)","seq":\d+,"time":"([^"]+)","uid":(' + _TEXT + rb'),"v":1\}(?=\n|\Z)'
+    rb',"result":"(\w+)","seq":\d+,"time":"([^"]+)","uid":(' + _TEXT + rb'),"v":1\}$',
+    re.MULTILINE,
 )
 _USES = frozenset(name.encode() for name in USES)
 _SUCCESS = SUCCESS.encode()
 _NULL = b"null"
+
+#: Of a record, in the order of `_RECORD`: changed object, or none; operation, principal, result, time and identifier.
+#: Texts of clients are in JSON.
+_Fields = tuple[bytes, bytes, bytes, bytes, bytes, bytes]
 
 
 class Uses(NamedTuple):
@@ -77,72 +86,71 @@ def index_records(segments: Iterable[bytes]) -> Indexed:
     """Of segments, each some records joined by line feeds. A line that is no record is passed over."""
     principals: set[bytes] = set()
     uids: set[bytes] = set()
-    others: set[str] = set()
     used: dict[bytes, tuple[int, bytes]] = {}
     for lines in segments:
-        found = _RECORD.findall(lines)
-        if len(found) == lines.count(b"\n") + 1 and not _names_more(lines):
-            for operation, principal, result, at, uid in found:
-                principals.add(principal)
-                uids.add(uid)
-                if result == _SUCCESS and operation in _USES:
-                    count, last = used.get(uid, (0, b""))
-                    used[uid] = (count + 1, max(last, at))
-            continue
-        for record in _parse_lines(lines):
-            principals.add(json.dumps(record["principal"]).encode())
-            named = list_uids(record)
-            others |= named
-            if record["result"] == SUCCESS and record["operation"] in USES:
-                at = record["time"].encode()
-                for name in named:
-                    text = json.dumps(name).encode()
-                    count, last = used.get(text, (0, b""))
-                    used[text] = (count + 1, max(last, at))
-    keys = {principal_key(json.loads(text)) for text in principals if text != _NULL}
-    keys |= {object_key(json.loads(text)) for text in uids if text != _NULL}
-    keys |= {object_key(uid) for uid in others}
+        for changed, operation, principal, result, at, uid in _find_fields(lines):
+            principals.add(principal)
+            uids.add(uid)
+            if changed and changed != uid:
+                uids.add(changed)
+            if result == _SUCCESS and operation in _USES:
+                count, last = used.get(uid, (0, b""))
+                used[uid] = (count + 1, max(last, at))
+    keys = {principal_key(_read(text)) for text in principals if text != _NULL}
+    keys |= {object_key(_read(text)) for text in uids if text != _NULL}
     return Indexed(frozenset(keys), _sum_up(used))
 
 
-def _names_more(lines: bytes) -> bool:
-    """Whether a record may name other objects than its `uid`."""
-    if b'{"also":[' in lines or b'],["' in lines:
-        return True
-    return b'"objects":[[' in lines and b'"uid":null' in lines
-
-
-def _parse_lines(lines: bytes) -> Iterable[Mapping[str, Any]]:
+def _find_fields(lines: bytes) -> Iterable[_Fields]:
+    """Of each record, once for each object where there are several."""
+    found: list[_Fields] = _RECORD.findall(lines)
+    if len(found) == lines.count(b"\n") + 1:
+        return found
+    found = []
     for line in lines.split(b"\n"):
         try:
-            record = json.loads(line)
-            list_uids(record)
-            parse_time(record["time"])
-            is_sound = all(
-                isinstance(record[name], str | None) for name in ("principal", "uid", "operation")
-            )
+            found += _RECORD.findall(line) or _parse_line(json.loads(line))
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
             continue
-        if is_sound:
-            yield record
+    return found
+
+
+def _parse_line(record: Mapping[str, Any]) -> Sequence[_Fields]:
+    parse_time(record["time"])
+    # That an encryption had nonces reserved, for itself and others to come, is no use.
+    operation = "" if "reserved" in record.get("detail", ()) else record["operation"]
+    principal = _NULL if record["principal"] is None else _write(record["principal"])
+    at = record["time"].encode()
+    fields = b"", operation.encode(), principal, record["result"].encode(), at
+    return [(*fields, _write(uid)) for uid in list_uids(record)] or [(*fields, _NULL)]
+
+
+def _write(text: str) -> bytes:
+    """As records have it, so that each text has one form."""
+    return encode_basestring(clean(text)).encode()
+
+
+def _read(text: bytes) -> str:
+    """A text of a record."""
+    value: str = json.loads(text) if b"\\" in text else text[1:-1].decode()
+    return value
 
 
 def _sum_up(used: Mapping[bytes, tuple[int, bytes]]) -> Mapping[str, Uses]:
     uses: dict[str, Uses] = {}
     for text, (count, last) in used.items():
-        uid = json.loads(text)
-        if (
-            uid is not None and len(uid) < MOST_CHARACTERS
-        ):  # of a longer one there is only the beginning
-            before = uses.get(uid, Uses(0, 0))  # one text has several forms in JSON
-            uses[uid] = Uses(before.uses + count, max(before.last_ms, parse_time(last.decode())))
+        uid = None if text == _NULL else _read(text)
+        # Of a longer one there is only the beginning; what has a null character is no object's.
+        if uid is not None and len(uid) < MOST_CHARACTERS and "\0" not in uid:
+            uses[uid] = Uses(count, parse_time(last.decode()))
     return uses
 
 
 def parse_time(text: str) -> int:
     """Milliseconds since the Unix epoch of a record's time. Raises ValueError."""
-    seconds = calendar.timegm(time.strptime(text[:19], "%Y-%m-%dT%H:%M:%S"))
-    return seconds * 1000 + int(text[20:23])
+    if len(text) != 24 or text[23] != "Z":
+        raise ValueError("the time is not as records have it")
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
 
 
 def format_time(time_ms: int) -> str:

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from .asynchronous import AsyncKMSClient
     from .blocking import KMSClient
     from .calls.access import Grant, ObtainedObject, OwnedObject
+    from .calls.audit import AuditRecords
     from .calls.cryptography import Ciphertext
     from .calls.keys import KeyPair
     from .connection import (
@@ -84,6 +85,7 @@ _HOMES = {
     "AsyncKMSClient": ".asynchronous",
     "KMSClient": ".blocking",
     **dict.fromkeys(("Grant", "ObtainedObject", "OwnedObject"), ".calls.access"),
+    "AuditRecords": ".calls.audit",
     "Ciphertext": ".calls.cryptography",
     "KeyPair": ".calls.keys",
     **dict.fromkeys(
@@ -115,6 +117,7 @@ __all__ = [
     "AttributeNotFound",
     "AttributeReadOnly",
     "AttributeSingleValued",
+    "AuditRecords",
     "AuthenticationFailed",
     "AuthenticationNotSuccessful",
     "BadCryptographicParameters",

@@ -12,7 +12,7 @@ from ..errors import KMIPError
 from ..kmip.schema import Declared
 from . import exchanges
 from .blocking import describe_method, make_transport
-from .calls import access, attributes, cryptography, keys, objects
+from .calls import access, attributes, audit, cryptography, keys, objects
 from .connection import ConnectionSettings, TokenSource
 from .exchanges import Exchange
 from .performing import PerformAsynchronous
@@ -112,5 +112,6 @@ class AsyncKMSClient(PerformAsynchronous):
     list_grants = asynchronous(access.list_grants)
     list_owned = asynchronous(access.list_owned)
     list_obtained = asynchronous(access.list_obtained)
+    read_audit = asynchronous(audit.read_audit)
     whoami = asynchronous(access.whoami)
     server_version = asynchronous(access.server_version)

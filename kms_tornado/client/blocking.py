@@ -15,7 +15,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 from ..errors import KMIPError
 from ..kmip.schema import Declared
 from . import exchanges
-from .calls import access, attributes, cryptography, keys, objects
+from .calls import access, attributes, audit, cryptography, keys, objects
 from .connection import ConnectionSettings, FixedToken, TokenSource
 from .errors import InvalidSettings
 from .exchanges import Exchange
@@ -157,5 +157,6 @@ class KMSClient(PerformBlocking):
     list_grants = blocking(access.list_grants)
     list_owned = blocking(access.list_owned)
     list_obtained = blocking(access.list_obtained)
+    read_audit = blocking(audit.read_audit)
     whoami = blocking(access.whoami)
     server_version = blocking(access.server_version)

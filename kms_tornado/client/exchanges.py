@@ -8,7 +8,7 @@ leave out what these cannot read. A batch is a RequestMessage of KMIP 2.1.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -42,7 +42,8 @@ class Exchange(Generic[T]):
     path: below the server's URL. parse: the body of an answer of status 200 → the result; raises KMIPError
     and UnexpectedAnswer. is_repeatable: whether it may be sent again where nobody knows if it arrived.
     conclude: the result where a repeat is refused by this error, because the first try was carried out;
-    raises the error where it means anything else.
+    raises the error where it means anything else. parse_with_headers: in place of parse, where headers of the
+    answer belong to the result.
     """
 
     method: str
@@ -51,10 +52,17 @@ class Exchange(Generic[T]):
     body: bytes | None = field(default=None, repr=False)
     is_repeatable: bool = False
     conclude: Callable[[KMIPError], T] | None = None
+    parse_with_headers: Callable[[bytes, Mapping[str, str]], T] | None = None
+
+    def read(self, body: bytes, headers: Mapping[str, str]) -> T:
+        """The result of an answer of status 200."""
+        if self.parse_with_headers is None:
+            return self.parse(body)
+        return self.parse_with_headers(body, headers)
 
     def then(self, convert: Callable[[T], U]) -> Exchange[U]:
         """The same request, of whose result the other is made."""
-        conclude = self.conclude
+        conclude, parse_with_headers = self.conclude, self.parse_with_headers
         return Exchange(
             self.method,
             self.path,
@@ -62,6 +70,9 @@ class Exchange(Generic[T]):
             self.body,
             self.is_repeatable,
             None if conclude is None else lambda error: convert(conclude(error)),
+            None
+            if parse_with_headers is None
+            else lambda body, headers: convert(parse_with_headers(body, headers)),
         )
 
 

@@ -43,6 +43,8 @@ def make_error(answer: urllib3.BaseHTTPResponse) -> KMSError:
         return AuthenticationFailed(
             f"the server does not accept the token: {description}", description
         )
+    if status == 403 and "WWW-Authenticate" not in answer.headers:
+        return AccessDenied(f"the server refuses this: {description}")
     if status == 403:
         return AccessDenied(f"the token does not give access to this server: {description}")
     if status == 413:

@@ -63,7 +63,7 @@ class Transport:
             # Nobody asked for that: a few bytes would become gigabytes.
             raise UnexpectedAnswer("the server's answer is compressed, which it was not asked for")
         if answer.status == 200:
-            return exchange.parse(answer.data)
+            return exchange.read(answer.data, answer.headers)
         error = make_error(answer)
         was_repeated = answer.retries is not None and bool(answer.retries.history)
         if isinstance(error, KMIPError) and was_repeated and exchange.conclude is not None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import strict_json
+from ..audit.indexing import format_time
 from ..audit.record import AuditEntry, Origin
 from ..domain.access import (
     check_grantee,
@@ -28,7 +29,7 @@ from ..errors import InvalidField, InvalidMessage, MissingData
 from ..kmip.enums import Operation
 from ..kmip.tables import ENUMERATIONS
 from ..operations.common.call import SharedOffload
-from ..store.base import Conflict, Grant, GrantedObject, ObjectStore, Withdraw
+from ..store.base import Conflict, Grant, GrantedObject, ObjectStore, OwnedObject, Withdraw
 from ..wording import format_size
 from .auditing import Auditor
 from .service import ATTEMPTS, TooManyConflicts
@@ -129,7 +130,7 @@ class AccessRights:
         with self._record(origin, "AccessOwned"):
             objects, now = await self._store.list_owned(principal), int(self._now())
             return await self._offload(
-                lambda: [_render_owned(apply_dates(target, now)) for target in objects],
+                lambda: [_render_owned(owned, apply_dates(owned.target, now)) for owned in objects],
                 principal=principal,
             )
 
@@ -238,7 +239,8 @@ def _read_operations(members: Mapping[str, Any]) -> frozenset[Operation]:
     return frozenset(map(parse_operation_name, names))
 
 
-def _render_owned(target: ManagedObject) -> JSON:
+def _render_owned(owned: OwnedObject, target: ManagedObject) -> JSON:
+    """target: the object of `owned`, in its state at this time."""
     attributes = target.attributes
     algorithm, key_format = attributes.cryptographic_algorithm, attributes.key_format_type
     members = {
@@ -253,6 +255,8 @@ def _render_owned(target: ManagedObject) -> JSON:
         "state": _format_name("State", target.state),
         "attributes": {name: value for name, value in members.items() if value is not None},
         "is_wrapped": STORED_WRAPPED_TAG in target.tags,
+        "uses": 0 if owned.uses is None else owned.uses.uses,
+        "last_used": None if owned.uses is None else format_time(owned.uses.last_ms),
     }
 
 

@@ -61,9 +61,8 @@ class AuditReader:
 
         Raises NotAnAuditor, GeneralFailure where records are not as a server wrote them, and Unavailable.
         """
-        query = request.query
-        detail = _describe(query)
-        with self._auditor.recording(origin, "AuditRead", query.uid, detail):
+        query, detail = request.query, _describe(request.query)
+        with self._auditor.recording(origin, "AuditRead", detail=detail):
             query = await self._limit(principal, query)
             if request.cursor is None:
                 await self._indexer.catch_up()
@@ -91,9 +90,9 @@ class AuditReader:
 
 
 def _describe(query: RecordQuery) -> Mapping[str, Any]:
-    """What a record says of a query beside its object."""
-    filters = {"principal": query.principal, "operation": query.operation, "result": query.result}
-    return {name: value for name, value in filters.items() if value is not None}
+    """What a record says of a query. It names the object here, so that it is no record about that."""
+    names = ("uid", "principal", "operation", "result")
+    return {name: value for name in names if (value := getattr(query, name)) is not None}
 
 
 class _Walk:

@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from ..audit.chain import ChainHead, Segment
 from ..audit.checkpoint import Checkpoint
+from ..audit.indexing import Uses
 from ..audit.query import FoundRecord, RecordQuery
 from ..audit.record import Draft
 from ..audit.rollback import AuditPosition
@@ -178,6 +179,14 @@ NOT_OPEN = "the store is not open"
 
 #: The changes of several steps in one commit: each group builds on those before it.
 Groups = Sequence[Sequence[Change]]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnedObject:
+    """An object in a list of the owner's. uses: as the audit's index tells; None where it knows of none."""
+
+    target: ManagedObject
+    uses: Uses | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -501,7 +510,7 @@ class ObjectStore(Objects, Protocol):
     ) -> Mapping[str, frozenset[Operation]] | None:
         """Grantee → operations, in the order of names; None where that owner has no such object."""
 
-    async def list_owned(self, principal: str) -> Sequence[ManagedObject]:
+    async def list_owned(self, principal: str) -> Sequence[OwnedObject]:
         """The principal's objects in any state, newest first, MAX_LISTED at most.
 
         Without material: `sealed` is None.

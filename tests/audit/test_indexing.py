@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -100,6 +101,7 @@ def test_uses_are_counted_with_the_time_of_the_last():
         use("a", "GetAttributes"),
         use("a" * 255),  # of a longer one there is only the beginning
         use(None, "Get"),
+        use("a", detail={"reserved": 4096}),  # nonces for the encryptions to come
     ],
 )
 def test_this_is_no_use(draft):
@@ -154,13 +156,36 @@ def test_whoever_reads_but_own_records_is_led_to_them_by_the_own_name_alone():
     assert query.keys == (principal_key(ALICE.principal),)
 
 
-def test_drafts_of_every_kind_are_read_alike(monkeypatch):
+@pytest.mark.parametrize(
+    "draft", [use("b"), use("b", item="2/5"), use("b", count=3), use("b", "Sign", detail={"n": 1})]
+)
+def test_records_of_every_kind_are_read_alike(monkeypatch, draft):
     """The quick way finds what parsing each line does."""
     entry = AuditEntry(ALICE, "Get")
     entry.touched = ["a"]
-    lines = segment(
-        entry.draft_outcome("a"), use("b", detail={"n": 1}, count=3), use("c", item="1/2")
-    )
-    quick = index_records([lines])
-    monkeypatch.setattr("kms_tornado.audit.indexing._names_more", lambda lines: True)
-    assert index_records([lines]) == quick
+    lines = segment(entry.draft_outcome("a"), draft, use("c"))
+    found = index_records([lines])
+    monkeypatch.setattr("kms_tornado.audit.indexing._RECORD", re.compile(b"nothing"))
+    assert index_records([lines]) == found
+    assert found.keys == keys("a", "b", "c")
+
+
+def test_object_that_was_changed_is_found_beside_the_one_that_the_record_is_about():
+    draft = use("a", "ReKey", changes=["b"])
+    assert index_records([segment(draft, objects=[("b", "00", None)])]).keys == keys("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("uid", 1), ("uid", []), ("also", 1), ("also", [[]]), ("objects", [[1, 2]]), ("objects", 1), ("operation", None),
+        ("principal", {}), ("result", 1), ("time", "2026"), ("time", None), ("detail", 1), ("uid", "\ud800"),
+        ("uid", "a\0b"),
+    ],
+)  # fmt: skip
+def test_member_of_a_wrong_type_stops_nothing(member, value):
+    """Somebody who writes to the database may leave such records there."""
+    forged = json.dumps({**json.loads(segment(use("x"))), member: value}).encode()
+    indexed = index_records([segment(use("a")) + b"\n" + forged])
+    assert keys("a") <= indexed.keys
+    assert {"a"} <= indexed.uses.keys() <= {"a", "x", "\ufffd"}

@@ -6,6 +6,7 @@ from typing import assert_type
 
 from kms_tornado.client import (
     AsyncKMSClient,
+    AuditRecords,
     Ciphertext,
     ConnectionSettings,
     Grant,
@@ -71,6 +72,7 @@ def blocking() -> None:
         assert_type(client.list_grants(key), list[Grant])
         assert_type(client.list_owned(), list[OwnedObject])
         assert_type(client.list_obtained(), list[ObtainedObject])
+        assert_type(client.read_audit(uid=key, limit=10), AuditRecords)
         assert_type(client.grant(key, "bob", ["decrypt"]), None)
         assert_type(client.server_version(), str)
         assert_type(client.perform(GetRequest(unique_identifier=key)), GetResponse)

@@ -63,6 +63,8 @@ def test_every_exchange_of_the_wire_reference_takes_place(kms, alice, bob):
                 "KeyFormatType": "TransparentSymmetricKey",
             },
             "is_wrapped": False,
+            "uses": 0,
+            "last_used": None,
         }
     ]
     assert bob.listed("obtained") == [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -24,12 +25,17 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class OwnedObject:
-    """An object of the caller's. attributes: {KMIP's name: value} of what describes it."""
+    """An object of the caller's. attributes: {KMIP's name: value} of what describes it.
+
+    uses, last_used: how often it was used, and when last, as far as the audit tells.
+    """
 
     unique_identifier: str
     state: str
     attributes: dict[str, Any] = field(default_factory=dict)
     is_wrapped: bool = False
+    uses: int = 0
+    last_used: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +79,12 @@ def list_owned() -> Exchange[list[OwnedObject]]:
         "/access/owned",
         _list_of(
             lambda item: OwnedObject(
-                item["object_id"], item["state"], dict(item["attributes"]), item["is_wrapped"]
+                item["object_id"],
+                item["state"],
+                dict(item["attributes"]),
+                item["is_wrapped"],
+                item.get("uses", 0),  # an older server does not tell
+                _read_time(item.get("last_used")),
             )
         ),
     )
@@ -129,6 +140,11 @@ def _read_text(document: Any) -> str:
     if not isinstance(document, str):
         raise UnexpectedAnswer("the server's answer is no JSON string")
     return document
+
+
+def _read_time(text: str | None) -> datetime | None:
+    """Raises ValueError and TypeError."""
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def _list_of(read: Callable[[Any], T]) -> Callable[[Any], list[T]]:

@@ -191,7 +191,7 @@ def list_grants(session: Session, key: str) -> None:
 @access_rights.command("owned")
 @click.pass_obj
 def owned(session: Session) -> None:
-    """List the objects that are yours.
+    """List the objects that are yours, and how often and when last each was used, as the audit tells.
 
     \b
     kmsctl access-rights owned
@@ -204,10 +204,14 @@ def owned(session: Session) -> None:
             item.attributes.get("CryptographicAlgorithm"),
             item.attributes.get("CryptographicLength"),
             item.is_wrapped,
+            item.uses,
+            item.last_used,
         )
         for item in session.client.list_owned()
     ]
-    columns = ("unique_identifier", "state", "type", "algorithm", "length", "is_wrapped")
+    columns = (
+        "unique_identifier", "state", "type", "algorithm", "length", "is_wrapped", "uses", "last_used",
+    )  # fmt: skip
     show_table(columns, rows)
 
 

@@ -37,7 +37,7 @@ def use_named(session: Session, name: str, action: Callable[[str], T]) -> T:
     try:
         return action(name)
     except ItemNotFound:
-        identifier = _find_by_name(session, name)
+        identifier = find_by_name(session, name)
         if identifier is None:
             raise
     return action(identifier)
@@ -90,7 +90,7 @@ def _stated_key(name: str | None, tags: Sequence[str]) -> Key:
     raise click.UsageError("no key is named: give its identifier or Name, or --tag")
 
 
-def _find_by_name(session: Session, name: str) -> str | None:
+def find_by_name(session: Session, name: str) -> str | None:
     """The identifier of the one object with this Name; None where there is none."""
     found = session.client.locate(name=name)
     if len(found) > 1:

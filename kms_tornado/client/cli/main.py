@@ -66,6 +66,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "kms_tornado.client.cli.access:access_rights",
         "Grant, withdraw and list access rights.",
     ),
+    "audit": (
+        "kms_tornado.client.cli.audit:audit",
+        "List what was done, with which object, by whom.",
+    ),
     "locate": (
         "kms_tornado.client.cli.listing:locate",
         "Print the identifiers of the objects that fit.",

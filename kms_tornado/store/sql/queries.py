@@ -31,7 +31,7 @@ from ..bounds import MAX_LISTED
 from . import schema, tombstones
 from .bundles import select_bundles
 from .rows import LISTED_ROW, OBJECT_ROW
-from .schema import grants, objects, server_state
+from .schema import audit_uses, grants, objects, server_state
 from .search_filter import write_constant
 from .statements import Prepared
 
@@ -118,8 +118,15 @@ def bind_groups(groups: Collection[str]) -> dict[str, str]:
 
 # --- listings -----------------------------------------------------------------------------------
 
+
+def _find_of_uses(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """A look-up for each row: a join might read all uses of all objects, for a thousand of them."""
+    return select(column).where(audit_uses.c.uid == objects.c.uid).scalar_subquery()
+
+
+#: (*LISTED_ROW, uses, last_used), with NULLs where the audit's index knows of no use.
 owned = (
-    select(*LISTED_ROW)
+    select(*LISTED_ROW, *map(_find_of_uses, (audit_uses.c.uses, audit_uses.c.last_used)))
     .where(objects.c.owner == principal_parameter)
     .order_by(objects.c.created_at.desc(), objects.c.serial.desc())
     .limit(write_constant(MAX_LISTED))

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
+from ...audit.indexing import Uses
 from ...domain.managed_object import ManagedObject, SealedMaterial
 from ...errors import KMIPError
 from ...kmip.attributes import Attributes
 from ...kmip.enums import ObjectType, Operation, State
-from ..base import GrantedObject
+from ..base import GrantedObject, OwnedObject
 from .attribute_rows import (
     DERIVED_COLUMNS,
     collect_columns,
@@ -224,8 +225,12 @@ class RowParser:
         except (ValueError, TypeError, LookupError, AttributeError, KMIPError) as exc:
             raise altered_object(uid, "it cannot be read") from exc
 
-    def parse_list(self, rows: Iterable[Sequence[Any]]) -> list[ManagedObject]:
-        return [self.parse_listed(row) for row in rows]
+    def parse_owned(self, rows: Iterable[Sequence[Any]]) -> list[OwnedObject]:
+        """The objects in the rows (*LISTED_ROW, uses, last_used)."""
+        return [
+            OwnedObject(self.parse_listed(columns), None if uses is None else Uses(uses, last_ms))
+            for *columns, uses, last_ms in rows
+        ]
 
     def parse_granted(self, rows: Iterable[Sequence[Any]]) -> list[GrantedObject]:
         """The granted objects in the rows (*LISTED_ROW, grantee, operation), in the order of their first rows."""

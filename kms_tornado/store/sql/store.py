@@ -19,6 +19,7 @@ from ..base import (
     Compute,
     GrantedObject,
     Groups,
+    OwnedObject,
     Refused,
     Reseal,
     ResealedPage,
@@ -296,10 +297,10 @@ class SQLStore:
                 return {user: frozenset(map(Operation, table[user])) for user in sorted(table)}
         return None
 
-    async def list_owned(self, principal: str) -> Sequence[ManagedObject]:
+    async def list_owned(self, principal: str) -> Sequence[OwnedObject]:
         rows = await self._search(self._queries.owned, {"principal": principal}, principal)
         # A thousand objects may have 64 KiB of attributes each: they are not parsed on the loop.
-        return await self._compute(partial(self._parser.parse_list, rows), principal=principal)
+        return await self._compute(partial(self._parser.parse_owned, rows), principal=principal)
 
     async def list_granted(
         self, principal: str, groups: Collection[str] = ()

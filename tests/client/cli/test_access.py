@@ -92,7 +92,7 @@ def test_access_rights_take_ckms_s_arguments(
 
 def test_owned_lists_what_is_mine(alice: Kmsctl, key: str) -> None:
     rows = [line.split("\t") for line in alice("access-rights", "owned").lines]
-    assert [key, "Active", "SymmetricKey", "AES", "256", "false"] in rows
+    assert [key, "Active", "SymmetricKey", "AES", "256", "false", "0", ""] in rows
 
 
 @pytest.mark.parametrize(

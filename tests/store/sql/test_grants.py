@@ -354,7 +354,7 @@ def test_listings_have_no_material(place):
     async def body(store):
         await store.commit([grant("one", GET, ENCRYPT)])
         await store.commit([Insert(an_object("two", created_at=1_800_000_000))])
-        owned = await store.list_owned(ALICE)
+        owned = [each.target for each in await store.list_owned(ALICE)]
         assert uids(owned) == ["two", "one"]
         (obtained,) = await store.list_granted(BOB)
         assert (obtained.target.uid, obtained.operations) == ("one", {GET, ENCRYPT})
@@ -378,7 +378,7 @@ def test_listings_end_with_the_newest_so_many(place):
         ]
         await store.commit(many)
         newest = [str(MAX_LISTED - number) for number in range(MAX_LISTED)]
-        assert uids(await store.list_owned(ALICE)) == newest
+        assert uids(each.target for each in await store.list_owned(ALICE)) == newest
         obtained = await store.list_granted(BOB)
         assert uids(each.target for each in obtained) == newest
         assert {each.operations for each in obtained} == {frozenset({GET, ENCRYPT})}
