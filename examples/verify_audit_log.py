@@ -132,11 +132,11 @@ def main():
     given = parser.parse_args()
     keys = {}  # fingerprint → key
     for file in given.key:
-        key = serialization.load_pem_public_key(Path(file).read_bytes())
-        keys[sha256(key.public_bytes(*SPKI)).hexdigest()] = key
+        for pem in Path(file).read_bytes().split(b"-----BEGIN ")[1:] or [b""]:  # one or several
+            key = serialization.load_pem_public_key(b"-----BEGIN " + pem)
+            keys[sha256(key.public_bytes(*SPKI)).hexdigest()] = key
     heads, checkpoints = verify_checkpoints(given.files, keys, given.anchor, given.log)
-    lines = read_lines(given.files, are_checkpoints=False)
-    count = verify_records(lines, heads, given.log, given.signed_only)
+    count = verify_records(read_lines(given.files, False), heads, given.log, given.signed_only)
     print(*FAULTS or ["all is well" if checkpoints else "nothing is signed, as in a selection"], sep="\n")
     print(f"{count} records, {checkpoints} checkpoints")
     return 2 if not checkpoints else 1 if FAULTS else 0

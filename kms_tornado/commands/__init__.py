@@ -9,10 +9,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..options import Argument, Command, Integer, Switch, Text, make_choice, mask_url
+from ..audit.record import FAILED, REFUSED, SUCCESS, UNDONE
+from ..errors import ConfigurationError
+from ..options import Argument, Command, Integer, Switch, Text, mask_url
 from ..options.converters import parse_readable_file, parse_time
 from ..redaction import mask_tokens
 from ..wording import find_closest, make_printable, quote, suggest
+
+
+def _parse_result(text: str) -> str:
+    results = (SUCCESS, FAILED, REFUSED, UNDONE)
+    for result in results:
+        if text.strip().lower() == result.lower():
+            return result
+    raise ConfigurationError(f"{quote(text)} is none of {', '.join(results)}")
+
 
 _ROWS = (
     Command(
@@ -53,20 +64,14 @@ _ROWS = (
                 Text("TIME", parse_time),
                 "those from then on: 2026-11-29T11:45:00Z, 2026-11-29",
             ),
-            Argument("until", Text("TIME", parse_time), "those before then"),
-            Argument("principal", Text("USER"), "what this user did", repeatable=True),
-            Argument("uid", Text("UID"), "what was done with this object", repeatable=True),
-            Argument(
-                "operation",
-                Text("OPERATION"),
-                "such operations: Decrypt, AccessGrant",
-                repeatable=True,
-            ),
+            Argument("until", Text("TIME", parse_time), "those up to then"),
+            Argument("principal", Text("USER"), "what this user did"),
+            Argument("uid", Text("UID"), "what was done with this object"),
+            Argument("operation", Text("NAME"), "what is called so: Decrypt, AccessGrant"),
             Argument(
                 "result",
-                Text("RESULT", make_choice(("success", "failed", "refused", "undone")).convert),
-                "what ended so: success, failed, refused, undone",
-                repeatable=True,
+                Text("RESULT", _parse_result),
+                "what ended so: Success, Failed, Refused, Undone",
             ),
         ),
     ),

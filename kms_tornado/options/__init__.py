@@ -10,7 +10,7 @@ assemble | warnings | result → parsing.
 
 from .arguments import Argument, Command
 from .converters import mask_url
-from .kinds import Integer, OptionKind, Seconds, Switch, Text, make_choice
+from .kinds import Integer, OptionKind, Seconds, Switch, Text
 from .parsing import parse
 from .result import EffectiveOption, ParsedOptions, format_effective, format_fault
 from .table import GROUPS, OPTIONS, Option
@@ -30,7 +30,6 @@ __all__ = [
     "Text",
     "format_effective",
     "format_fault",
-    "make_choice",
     "mask_url",
     "parse",
 ]

@@ -29,13 +29,16 @@ def parse_issuer_uri(text: str) -> str:
     return text
 
 
-def parse_time(text: str) -> datetime:
-    """A time or a day as RFC 3339 has it, in UTC where nothing else is said. Raises ConfigurationError."""
+def parse_time(text: str) -> int:
+    """Milliseconds since the Unix epoch of a date or a time of RFC 3339, in UTC where nothing else is said.
+
+    Raises ConfigurationError.
+    """
     try:
         moment = datetime.fromisoformat(text.strip())
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
-        return moment.astimezone(UTC)
+        return round(moment.timestamp() * 1000)
     except (ValueError, OverflowError):
         raise ConfigurationError("is no time such as 2026-11-29T11:45:00Z or 2026-11-29") from None
 

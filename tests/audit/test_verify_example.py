@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from kms_tornado.audit.signing import make_private_pem, parse_private_pem
 from kms_tornado.service.anchor_file import ANCHOR_FILE
 from kms_tornado.service.kms import KMS
 from kms_tornado.settings import ServiceSettings
@@ -182,6 +183,17 @@ def test_line_that_is_neither_is_a_fault_and_no_crash(place: Place, line: bytes)
     file = place.write("odd.jsonl", [*place.export().read_bytes().splitlines(), line])
     code, told = place.verify(file)
     assert (code, len(told.splitlines())) == (1, 2)
+
+
+def test_file_may_have_the_keys_of_former_years(place: Place) -> None:
+    keys = place.directory / "keys.pem"
+    other = parse_private_pem(make_private_pem()).public.to_pem()
+    keys.write_bytes(other + (place.data / "audit.key.pub").read_bytes())
+    assert place.verify(place.export(), key=keys)[0] == 0
+    keys.write_bytes(other)
+    code, told = place.verify(place.export(), key=keys)
+    assert code == 2
+    assert "checkpoint 1 is signed by a key that was not given" in told
 
 
 def test_accepted_rollback_is_well_in_the_export_and_in_the_log(tmp_path: Path) -> None:

@@ -97,9 +97,9 @@ def test_selection_by_user_object_operation_and_result(place: Place) -> None:
     assert {(one["operation"], one["principal"]) for one in of_key} == {
         ("Create", alice.name), ("Get", alice.name), ("Get", bob.name),
     }  # fmt: skip
-    both = place.export("--uid", key, "--uid", other, "--operation", "create")
-    assert {one["uid"] for one in both} == {key, other}
-    [failed] = place.export("--uid", key, "--result", "failed", "--operation", "get")
+    [created] = place.export("--uid", other, "--operation", "Create")
+    assert (created["uid"], created["principal"]) == (other, alice.name)
+    [failed] = place.export("--uid", key, "--result", "failed", "--operation", "Get")
     assert (failed["principal"], failed["result"]) == (bob.name, "Failed")
 
 
@@ -109,7 +109,9 @@ def test_selection_by_time(place: Place) -> None:
         alice.create()
     _, second, _ = (one["time"] for one in place.export("--principal", alice.name))
     by_name = ("--principal", alice.name)
-    assert [one["time"] < second for one in place.export(*by_name, "--until", second)] == [True]
+    assert [one["time"] <= second for one in place.export(*by_name, "--until", second)] == [
+        True
+    ] * 2
     later = place.export(*by_name, "--since", second)
     assert [one["time"] >= second for one in later] == [True, True]
     assert len(place.export(*by_name, "--since", second[:10])) == 3  # the day
@@ -166,8 +168,8 @@ def test_reader_that_goes_away_is_no_error(place: Place) -> None:
     ("words", "told"),
     [
         (("export", "--since", "yesterday"), "--since (flag): is no time such as"),
-        (("export", "--since", "2026-11-30", "--until", "2026-11-29"), "--since is not before"),
-        (("export", "--result", "good"), "--result (flag): 'good' is none of success"),
+        (("export", "--since", "2026-11-30", "--until", "2026-11-29"), "--since is behind --until"),
+        (("export", "--result", "good"), "--result (flag): 'good' is none of Success"),
         (("tail", "-n", "-1"), "--lines (flag): "),
     ],
     ids=["no time", "span without a moment", "no result", "fewer than none"],
