@@ -172,7 +172,7 @@ def test_every_option_is_in_the_list() -> None:
 def test_every_provider_has_a_section() -> None:
     page = (ROOT / "docs/providers.md").read_text()
     files = {path.name for path in (ROOT / "conf").glob("*.toml")} - {"kms.toml"}
-    included = set(re.findall(r"\{literalinclude\} \.\./conf/(\w+\.toml)", page))
+    included = set(re.findall(r"\{literalinclude\} \.\./conf/([\w-]+\.toml)", page))
     assert included == files
 
 

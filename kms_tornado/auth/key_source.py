@@ -90,7 +90,8 @@ class KeySource:
 
         - Without a configured URI: ``<issuer>/.well-known/jwks.json``, which is a guess; where no key set
           is there, discovery at the issuer.
-        - A configured URI without a path: discovery there, then at the issuer, unless that is only a name.
+        - A configured URI without a path: discovery there, then at the issuer. Where that is only a name, the
+          URI itself, as SPIFFE's bundle endpoints are.
         - Any other configured URI is fetched as it is, and nothing else.
 
         Whichever of them answers with a discovery document: its ``jwks_uri`` is fetched.
@@ -102,8 +103,11 @@ class KeySource:
             first = _build_discovery_url(configured)
         else:
             return await self._load_from(configured)
-        second = _build_discovery_url(self._issuer.uri)
-        if first == second or not self._issuer.has_address:
+        if self._issuer.has_address or configured is None:
+            second = _build_discovery_url(self._issuer.uri)
+        else:
+            second = configured
+        if first == second:
             return await self._load_from(first)
         return await self._load_from_either(first, second)
 

@@ -454,7 +454,15 @@ def test_a_name_has_no_address_to_be_discovered_at() -> None:
     web = Web()
     with pytest.raises(KeySetError, match="HTTP 404"):
         load(web, "http://plain.example", I)
-    assert web.urls == [DISCOVERY], "nothing is asked of an issuer that is only compared"
+    assert web.urls == [DISCOVERY, I], "nothing is asked of an issuer that is only compared"
+
+
+@pytest.mark.parametrize("end", ["", "/"])
+def test_a_name_may_have_its_keys_at_the_root_of_a_host(end: str) -> None:
+    web = Web()
+    web.answers = {I + end: KEYS}
+    assert load(web, "spiffe://example.org", I + end).key_set.size == 1
+    assert web.urls == [DISCOVERY, I + end]
 
 
 def test_a_discovery_document_of_tenants_names_the_place_for_them() -> None:
