@@ -64,6 +64,7 @@ class ServiceSettings:
     audit_key_file: of the key that signs the audit's checkpoints; None means the file in data_dir.
     audit_reads: whether operations that change nothing are recorded, too.
     accept_rollback: whether a database is served that is older than its anchor.
+    scrub_interval_s: in which all objects are compared with their last records once; 0: they are not.
 
     Raises InconsistentSettings.
     """
@@ -81,6 +82,8 @@ class ServiceSettings:
     audit_key_file: Path | None = None
     audit_reads: bool = True
     accept_rollback: bool = False
+    # A restore of single rows is noticed within a day, as backups are mostly made.
+    scrub_interval_s: float = 86400.0
 
     def __post_init__(self) -> None:
         _refuse(_find_service_faults(self))
@@ -101,6 +104,7 @@ class ServiceArguments(TypedDict, total=False):
     audit_key_file: str | Path | None
     audit_reads: bool
     accept_rollback: bool
+    scrub_interval_s: float
 
 
 def make_service_settings(**arguments: Unpack[ServiceArguments]) -> ServiceSettings:
@@ -249,6 +253,8 @@ def _refuse(faults: Iterable[ConfigurationError]) -> None:
 def _find_service_faults(settings: ServiceSettings) -> Iterator[ConfigurationError]:
     if settings.crypto_policy not in CRYPTO_POLICIES:
         yield ConfigurationError(f"one of {' '.join(CRYPTO_POLICIES)}", "crypto_policy")
+    if not 0 <= settings.scrub_interval_s < float("inf"):
+        yield ConfigurationError("seconds, not negative", "scrub_interval_s")
     for name in ("privileged_users", "auditors"):
         for user in sorted(getattr(settings, name)):
             if fault := find_user_fault(user):  # nobody would ever be that user

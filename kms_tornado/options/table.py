@@ -516,6 +516,14 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
                 False,
             ),
             Option(
+                "scrub-interval",
+                Seconds(),
+                "compare every stored object with its last record in the audit once in so long, and refuse what does "
+                "not fit; 0: never",
+                86400,
+                setting="scrub_interval_s",
+            ),
+            Option(
                 "auditors",
                 Text("USER", parse_user),
                 "these users may read every record of the audit (default: everybody reads their own and "

@@ -97,7 +97,7 @@ async def verify_objects(
         report.add(checked)
     for uid in sorted(objects.refused - report.found.keys() - {AUDIT}):  # rightly gone by now
         report.add(await objects.check_one(uid))
-    await objects.tell_audit()
+    await objects.tell_audit(may_clear=True)
     report.faults += reader.faults
 
 

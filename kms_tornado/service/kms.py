@@ -28,6 +28,7 @@ from .auditing import Auditor
 from .executor import HEAVY, LIGHT, Executor, LaneSize
 from .key_ring import open_ring, reload_ring
 from .log_target import LogTarget
+from .scrub import Scrubber
 from .service import Service
 
 T = TypeVar("T")
@@ -68,6 +69,8 @@ class KMS:
         self.audit: Audit | None = None
         self.indexer: AuditIndexer | None = None
         self._audit_reader: AuditReader | None = None
+        #: None while the KMS is not open.
+        self.scrubber: Scrubber | None = None
 
     @property
     def auditor(self) -> Auditor | None:
@@ -183,7 +186,7 @@ class KMS:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        self._service = self._access = self._ring = self.audit = None
+        self._service = self._access = self._ring = self.audit = self.scrubber = None
         self.indexer = self._audit_reader = None
         if self._reload is not None:
             self._reload.cancel()
@@ -214,6 +217,9 @@ class KMS:
         audit = await self._start_audit(data_dir, store, anchor_file, anchor)
         self._stack.push_async_callback(audit.stop)
         self._store, self._ring, self.audit = store, ring, audit
+        self.scrubber = Scrubber(store, interval_s=self._settings.scrub_interval_s)
+        self.scrubber.start()
+        self._stack.push_async_callback(self.scrubber.stop)
         self._access = AccessRights(store, self.offload, auditor=audit.auditor)
         self._service = Service(store, ring, self.offload, self._settings, auditor=audit.auditor)
         self.indexer = AuditIndexer(store.records)

@@ -74,10 +74,10 @@ class RecordReader:
         for place, segment in enumerate(segments, 1):
             part.append(segment)
             if place == len(segments) or sum(len(one.lines) for one in part) >= _LINES:
-                began = time.thread_time()
+                began = time.monotonic()
                 await asyncio.to_thread(self.feed, part)
                 part = []
-                await rest(max(time.thread_time() - began, 0.0))
+                await rest(time.monotonic() - began)
 
     def feed(self, segments: Sequence[StoredSegment]) -> None:
         """segments: the next ones of each chain."""
@@ -152,21 +152,24 @@ class ObjectVerification:
 
     async def check_gone(self) -> AsyncIterator[Checked]:
         """Check that no object is gone of whose removal no record tells; a page of them at a time."""
-        uids = self._reader.chains.paths.list_uids()
+        uids = await asyncio.to_thread(self._reader.chains.paths.list_uids)
         for start in range(0, len(uids), _UIDS):
             part = uids[start : start + _UIDS]
             moment = await self._store.checks.read_present(self._reader.so_far(), part)
             missing = [*set(part).difference(row.uid for row in moment.rows)]
             yield await self._check(replace(moment, rows=()), missing)
 
-    async def tell_audit(self) -> Sequence[Fault]:
-        """Record what is wrong with the records themselves, once all of them were read; what was not known before."""
+    async def tell_audit(self, *, may_clear: bool) -> Sequence[Fault]:
+        """Record what is wrong with the records themselves; returns what was not known before.
+
+        may_clear: whether all of them were read just now, so that nothing is wrong where nothing was found.
+        """
         faults = self._reader.faults
         if faults:
             more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
             fault = Fault(AUDIT, faults[0] + more, is_told_only=True)
             return await self._refuse([fault])
-        if AUDIT in self.refused:
+        if may_clear and AUDIT in self.refused:
             await self._store.checks.clear([StoredRow(AUDIT, b"", None, False)], self._origin)
             self.refused.discard(AUDIT)
         return ()

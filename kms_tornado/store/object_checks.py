@@ -137,8 +137,8 @@ class ObjectChecks(Protocol):
         another one takes its place.
         """
 
-    async def leave_scrub(self) -> None:
-        """Let another process scrub at once."""
+    async def leave_scrub(self, state: ScrubState) -> None:
+        """Let another process scrub at once, from there."""
 
     async def scrub_state(self) -> ScrubState:
         """How far the scrub is, whoever does it."""

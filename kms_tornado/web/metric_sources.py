@@ -12,6 +12,7 @@ from ..service.audit import DEGRADED
 from ..service.bytes_in_flight import BytesInFlight
 from ..service.executor import Executor
 from ..service.kms import KMS
+from ..service.scrub import Scrubber
 from ..store.health import STATES, UP
 from ..transport.connections import Connections
 from .figures import Figure, counter, gauge
@@ -55,6 +56,20 @@ def database_figures(kms: KMS) -> Iterator[Figure]:
     )
 
     yield from _load_figures(kms)
+
+
+def scrub_figures(scrubber: Scrubber) -> Iterator[Figure]:
+    status = scrubber.status()
+    yield gauge(
+        "kms_findings",
+        "Objects that are refused, as they are not as their last records left them; and 1 for records that were changed",
+        len(status.findings),
+    )
+    yield gauge(
+        "kms_scrub_last_walk_timestamp_seconds",
+        "When all objects had been compared with their last records, by any process",
+        status.ended or {},
+    )
 
 
 def _load_figures(kms: KMS) -> Iterator[Figure]:

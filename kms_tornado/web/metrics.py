@@ -26,7 +26,13 @@ from .. import __version__
 from ..auth.request_auth import RequestAuth
 from ..service.kms import KMS
 from .figures import Figure, Source, gauge
-from .metric_sources import audit_figures, database_figures, executor_figures, token_figures
+from .metric_sources import (
+    audit_figures,
+    database_figures,
+    executor_figures,
+    scrub_figures,
+    token_figures,
+)
 from .paced import Paced
 
 #: Upper bounds of the histograms' buckets, in seconds.
@@ -57,6 +63,9 @@ class Metrics:
         if kms is not None:
             self.add(lambda: database_figures(kms))
             self.add(lambda: audit_figures(kms))
+            if kms.scrubber is not None:
+                scrubber = kms.scrubber
+                self.add(lambda: scrub_figures(scrubber))
             if kms.executor is not None:
                 executor = kms.executor
                 self.add(lambda: executor_figures(executor))

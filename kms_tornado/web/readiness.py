@@ -45,6 +45,9 @@ class Readiness:
             if checks["database"]["state"] == "OK":
                 await audit.try_again()
             checks["audit"] = self._check_audit(audit, checks["database"])
+        if (scrubber := kms.scrubber) is not None:
+            cause = "refused" if scrubber.status().findings else None
+            checks["objects"] = self._note("objects", cause, worst="DEGRADED")
         checks.update((f"issuer {status.issuer}", _describe(status)) for status in statuses)
         if is_stopping:
             checks["server"] = self._note("server", "stopping")

@@ -131,6 +131,7 @@ def test_every_option_can_be_set_in_the_environment(tmp_path):
         "KMS_AUDIT_READS": "false",
         "KMS_ACCEPT_ROLLBACK": "1",
         "KMS_AUDITORS": "carol",
+        "KMS_SCRUB_INTERVAL": "0",
         "KMS_PRIVILEGED_USERS": "alice,bob",
         "KMS_CRYPTO_POLICY": "permissive",
         "KMS_KMIP_INTEROP": "true",
@@ -196,6 +197,7 @@ def test_every_option_can_be_set_in_the_environment(tmp_path):
     assert got.service.master_key_file == (Path("/m"),)
     assert (got.service.audit_log, got.service.audit_key_file) == (Path("/l"), Path("/a"))
     assert (got.service.audit_reads, got.service.accept_rollback) == (False, True)
+    assert got.service.scrub_interval_s == 0
     assert got.service.privileged_users == {"alice", "bob"}
     assert got.service.auditors == {"carol"}
     assert got.service.crypto_policy == "permissive"

@@ -52,6 +52,7 @@ def check(
     database: str = "up",
     is_stopping: bool = False,
     audit: AuditOf | None = None,
+    scrubber: Any = None,
 ) -> dict[str, Any]:
     class Store:
         async def check(self) -> DatabaseStatus:
@@ -63,9 +64,13 @@ def check(
         def store(self) -> Any:
             raise Unavailable("the key service is not started")
 
-        audit = None
+        audit = scrubber = None
 
-    kms: Any = Closed() if database == "closed" else SimpleNamespace(store=Store(), audit=audit)
+    kms: Any = (
+        Closed()
+        if database == "closed"
+        else SimpleNamespace(store=Store(), audit=audit, scrubber=scrubber)
+    )
     statuses = [status(state, number) for number, state in enumerate(states)]
     auth: Any = SimpleNamespace(status=lambda: statuses)
     return asyncio.run(readiness.check(kms, auth, is_stopping=is_stopping))
@@ -127,7 +132,9 @@ def test_with_a_database_that_only_reads_it_is_degraded_and_serves() -> None:
 def test_an_application_without_a_token_check_is_not_ready() -> None:
     status = DatabaseStatus("up", 0.0, 1.0, None, 0)
     kms: Any = SimpleNamespace(
-        store=SimpleNamespace(check=lambda: asyncio.sleep(0, result=status)), audit=None
+        store=SimpleNamespace(check=lambda: asyncio.sleep(0, result=status)),
+        audit=None,
+        scrubber=None,
     )
     answer = asyncio.run(Readiness().check(kms, None, is_stopping=False))
     assert answer["state"] == answer["checks"]["tokens"]["state"] == "DOWN"
@@ -175,3 +182,19 @@ def test_the_audit_is_ready_where_it_can_be_written(
     assert answer["state"] == whole
     assert answer["checks"]["audit"]["state"] == state
     assert answer["checks"]["audit"].get("cause") == cause
+
+
+@pytest.mark.parametrize(
+    ("findings", "whole", "told"),
+    [
+        pytest.param({}, "OK", {"state": "OK"}, id="nothing"),
+        pytest.param({"a": 1}, "DEGRADED", {"state": "DEGRADED", "cause": "refused"}, id="one"),
+    ],
+)
+def test_objects_that_are_refused_are_told_and_it_serves(
+    findings: dict[str, int], whole: str, told: dict[str, str]
+) -> None:
+    scrubber = SimpleNamespace(status=lambda: SimpleNamespace(findings=findings))
+    answer = check(Readiness(), "ok", scrubber=scrubber)
+    assert answer["state"] == whole
+    assert answer["checks"]["objects"].items() >= told.items()

@@ -33,7 +33,7 @@ from .rewrap import choose_last
 from .row_macs import AlteredRow, RowAuthenticator, altered_object, digest_sealed, split_refused
 from .rows import MAC, ROW_TO_CHECK, UID, check_row
 from .schema import audit_chains, audit_segments, objects
-from .scrub_lease import ScrubLease
+from .scrub_lease import ScrubLease, select_scrub
 from .statements import NO_VALUES, Prepared, Rows
 
 #: Objects of a page, which are checked in a few milliseconds.
@@ -62,6 +62,7 @@ class SQLObjectChecks:
         self._clock = clock
         self._lease = ScrubLease(authenticator, clock)
         self._count = Prepared(select(func.count()).select_from(objects), backend.dialect)
+        self._scrub = Prepared(select_scrub, backend.dialect)
         self._findings = Prepared(select_findings, backend.dialect)
 
     # --- reading --------------------------------------------------------------------------------
@@ -136,7 +137,7 @@ class SQLObjectChecks:
     # --- what was found -------------------------------------------------------------------------
 
     async def list_findings(self) -> Mapping[str, Finding]:
-        return parse_findings(await self._backend.read(self._findings))
+        return parse_findings(await self._backend.search(self._findings, NO_VALUES, principal=""))
 
     async def refuse(self, faults: Sequence[Fault], origin: Origin) -> Sequence[Fault]:
         if not faults:
@@ -164,17 +165,19 @@ class SQLObjectChecks:
     # --- the scrub ------------------------------------------------------------------------------
 
     async def hold_scrub(self, state: ScrubState | None, *, within_s: int) -> ScrubState | None:
+        # Without a transaction where another process has it, as most find all the time.
+        if self._lease.is_taken(await self._backend.read(self._scrub), within_s):
+            return None
         held: ScrubState | None = await self._backend.submit(
             partial(self._lease.hold, state=state, within_s=within_s)
         )
         return held
 
-    async def leave_scrub(self) -> None:
-        await self._backend.submit(self._lease.leave)
+    async def leave_scrub(self, state: ScrubState) -> None:
+        await self._backend.submit(partial(self._lease.leave, state=state))
 
     async def scrub_state(self) -> ScrubState:
-        state: ScrubState = await self._backend.submit(self._lease.read)
-        return state
+        return self._lease.parse_state(await self._backend.read(self._scrub))
 
 
 def _run(statement: Select[Any]) -> Callable[[Connection], Rows]:

@@ -18,11 +18,12 @@ from sqlalchemy.dialects.postgresql import insert
 from ..object_checks import ScrubState
 from .row_macs import AlteredRow, RowAuthenticator
 from .schema import server_state
-from .statements import NO_VALUES, Runner, Statement
+from .statements import NO_VALUES, Rows, Runner, Statement
 
 _NAME = "scrub"
 _N = server_state.c
-_select = Statement(select(_N.value).where(_N.name == _NAME))
+select_scrub = select(_N.value).where(_N.name == _NAME)
+_select = Statement(select_scrub)
 # The dialects of both databases write "ON CONFLICT DO NOTHING".
 _insert = Statement(insert(server_state).on_conflict_do_nothing(), server_state.columns.keys())
 _update = Statement(
@@ -46,26 +47,33 @@ class ScrubLease:
         self._clock = clock
         self._session = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(8)}"
 
-    def read(self, runner: Runner) -> ScrubState:
-        return self._read(runner)[1].state
+    def parse_state(self, rows: Rows) -> ScrubState:
+        """rows: of `select_scrub`."""
+        return self._parse_rows(rows)[1].state
+
+    def is_taken(self, rows: Rows, within_s: int) -> bool:
+        """Whether another process has it, which was not silent for so long."""
+        held = self._parse_rows(rows)[1]
+        is_mine = held.session in ("", self._session)
+        return not is_mine and abs(int(self._clock()) - held.seen) < within_s
 
     def hold(self, runner: Runner, state: ScrubState | None, within_s: int) -> ScrubState | None:
         """As `ObjectChecks.hold_scrub`."""
-        value, held = self._read(runner)
-        now = int(self._clock())
-        if held.session not in ("", self._session) and abs(now - held.seen) < within_s:
+        rows = runner.select(_select, NO_VALUES)
+        if self.is_taken(rows, within_s):
             return None
+        value, held = self._parse_rows(rows)
+        now = int(self._clock())
         state = state if state is not None and held.session == self._session else held.state
         return state if self._write(runner, value, _Held(self._session, now, state)) else None
 
-    def leave(self, runner: Runner) -> None:
-        value, held = self._read(runner)
+    def leave(self, runner: Runner, state: ScrubState) -> None:
+        value, held = self._parse_rows(runner.select(_select, NO_VALUES))
         if held.session == self._session:
-            self._write(runner, value, held._replace(session=""))
+            self._write(runner, value, held._replace(session="", state=state))
 
-    def _read(self, runner: Runner) -> tuple[Any, _Held]:
+    def _parse_rows(self, rows: Rows) -> tuple[Any, _Held]:
         """(value of the row, what it says)"""
-        rows = runner.select(_select, NO_VALUES)
         value = rows[0][0] if rows else None
         return value, _Held() if value is None else self._parse(value)
 
