@@ -7,6 +7,7 @@ extension. What is wrong with one item fails that one alone.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, NamedTuple
@@ -40,8 +41,8 @@ from .versions import DEFAULT_VERSION, ProtocolVersion, check_supported, choose_
 #: A message occupies one connection and one turn in the queue; a client with more items sends another message.
 MAX_BATCH_ITEMS = 100
 
-#: In KMIP 2, a failing item does not stop the others, as with the published servers (docs/dialects.md, "Batches").
-#: The default of KMIP 2.1 §9 itself is Stop, as it is in KMIP 1.
+#: In KMIP 2 over HTTP, a failing item does not stop the others, as with the published servers (docs/dialects.md,
+#: "Batches"). The default of KMIP 2.1 §9 itself is Stop, as it is in KMIP 1; see `stop_by_default`.
 DEFAULT_OPTION = BatchErrorContinuationOption.CONTINUE
 
 _MANDATORY = 1  # Asynchronous Indicator, §11.3
@@ -53,6 +54,8 @@ class RequestHeader:
 
     Some fields are declared only so that their type is checked, and are otherwise ignored: the Time Stamp
     (a token has its own), the client's means of attestation, and the order of items, which is always kept.
+
+    batch_error_continuation_option: None where the client leaves it to the server.
     """
 
     protocol_version: ProtocolVersion
@@ -64,7 +67,7 @@ class RequestHeader:
     attestation_capable_indicator: bool | None = None
     attestation_types: Annotated[tuple[EnumerationNumber, ...], Tag("AttestationType")] = ()
     authentication: AnyNode | None = None
-    batch_error_continuation_option: BatchErrorContinuationOption = DEFAULT_OPTION
+    batch_error_continuation_option: BatchErrorContinuationOption | None = None
     batch_order_option: bool | None = None
     time_stamp: DateTime | None = None
 
@@ -97,6 +100,16 @@ def refuse_message(
 ) -> RequestMessage:
     """A message of which nothing is executed, to be answered with this error alone."""
     return RequestMessage(dialect, version, None, (RequestItem(None, error),))
+
+
+def stop_by_default(message: RequestMessage) -> RequestMessage:
+    """The message, whose first item that fails stops the others unless its header says otherwise."""
+    header = message.header
+    if header is None or header.batch_error_continuation_option is not None:
+        return message
+    option = BatchErrorContinuationOption.STOP
+    header = dataclasses.replace(header, batch_error_continuation_option=option)
+    return dataclasses.replace(message, header=header)
 
 
 def refuse_credential(message: RequestMessage) -> RequestMessage:

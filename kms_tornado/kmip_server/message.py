@@ -21,6 +21,7 @@ from ..errors import (
     Unavailable,
 )
 from ..kmip.messages import find_authentication, find_version, parse_binary_message
+from ..kmip.requests import stop_by_default
 from ..request_context import current_request_id, make_request_id
 from ..service.bytes_in_flight import HeldBytes, TooManyBytes
 from ..service.message_exchange import LogEntry, answer_message, parse_body, render_refusal
@@ -110,7 +111,7 @@ class Message:
             context.kms,
             context.service,
             principal,
-            message,
+            stop_by_default(message),
             origin=self._origin,
             held=self._held,
         )

@@ -51,7 +51,7 @@ from ..kmip import responses
 from ..kmip.batch_items import RequestItem
 from ..kmip.enums import BatchErrorContinuationOption
 from ..kmip.long_answers import LONG_ITEM, replace_by_written, write_item
-from ..kmip.requests import RequestMessage
+from ..kmip.requests import DEFAULT_OPTION, RequestMessage
 from ..kmip.tables import OPERATION_TAGS
 from ..kmip.ttlv import Node, encoded_length
 from ..operations.common.client_profile import choose_message_profile
@@ -170,7 +170,7 @@ class _BatchRun:
         self.client = choose_message_profile(message.version)
         self.dialect = message.dialect
         self.hold = hold
-        self.option = message.header.batch_error_continuation_option
+        self.option = message.header.batch_error_continuation_option or DEFAULT_OPTION
         self.monotonic = monotonic
         self.turn_ends = time.perf_counter() + TURN_S
         self.deadline = monotonic() + DEADLINE_S

@@ -82,6 +82,17 @@ def test_long_message_and_long_answer_pass(alice: Connection) -> None:
     assert item.octets("ResponsePayload", "Data") == hashlib.sha256(data).digest()
 
 
+def test_first_item_that_fails_stops_the_others_unless_the_header_says_otherwise(
+    alice: Connection,
+) -> None:
+    """As every version of the specification has it; over HTTP, published clients expect the rest."""
+    items = (QUERY, get("there is none"), CREATE)
+    assert [item["ResultStatus"] for item in alice.do(*items)] == ["Success", "OperationFailed"]
+    going_on = name("BatchErrorContinuationOption", "Continue")
+    results = [item["ResultStatus"] for item in alice.do(*items, header=[going_on])]
+    assert results == ["Success", "OperationFailed", "Success"]
+
+
 @pytest.mark.parametrize("says_goodbye", [True, False])
 @pytest.mark.parametrize("version", VERSIONS)
 def test_client_that_closes_its_sending_side_reads_its_answers(
