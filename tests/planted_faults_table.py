@@ -10,7 +10,7 @@ from pathlib import Path
 class Fault:
     """A rule undone.
 
-    rule: the group of faults, S1 to S22, that the rule answers (`RULES`). name: what the faulty server does.
+    rule: the group of faults, S1 to S23, that the rule answers (`RULES`). name: what the faulty server does.
     file: below kms_tornado. old: a part of one line, which occurs once in the file. new: what replaces it.
     tests: what must catch it, below tests: files, or single tests in files.
     """
@@ -57,6 +57,7 @@ RULES = {
     "S19": "no failover takes back what was acknowledged, and no URL shows its password",
     "S20": "what is done is recorded, and an older database is noticed",
     "S22": "a master key is replaced without anything else changing",
+    "S23": "KMIP over TLS lets in those alone whom a good certificate or token names",
 }
 
 FAULTS: tuple[Fault, ...] = (
@@ -2119,5 +2120,78 @@ FAULTS: tuple[Fault, ...] = (
         "    if not key.is_signature(",
         "    if False and not key.is_signature(",
         ("audit/test_checkpoint.py",),
+    ),
+    # --- S23: KMIP over TLS --------------------------------------------------------------------------
+    Fault(
+        "S23",
+        "the user of a certificate is the token's user of that name",
+        "auth/certificates.py",
+        'name=name if policy.is_shared else f"{CERTIFICATE_PREFIX}{name}",',
+        "name=name,",
+        ("kmip_server/test_callers.py",),
+    ),
+    Fault(
+        "S23",
+        "a certificate of two names is its first one's",
+        "auth/certificates.py",
+        "    if len(names) != 1:",
+        "    if not names:",
+        ("kmip_server/test_callers.py",),
+    ),
+    Fault(
+        "S23",
+        "a connection outlives its certificate",
+        "kmip_server/callers.py",
+        "if named is not None and now >= named.expires_at:",
+        "if False:",
+        ("kmip_server/test_callers.py",),
+    ),
+    Fault(
+        "S23",
+        "a token counts beside another user's certificate",
+        "kmip_server/callers.py",
+        "if named is not None and named.name.removeprefix(CERTIFICATE_PREFIX) != bare_name:",
+        "if False:",
+        ("kmip_server/test_credentials.py",),
+    ),
+    Fault(
+        "S23",
+        "a certificate that was revoked keeps its connections",
+        "web/process/kmip_port.py",
+        "ends_connections=trust != self._trust",
+        "ends_connections=False",
+        ("kmip_server/test_tls.py",),
+    ),
+    Fault(
+        "S23",
+        "lists of revoked certificates are read and not heeded",
+        "kmip_server/tls.py",
+        "context.verify_flags |= ssl.VerifyFlags.VERIFY_CRL_CHECK_LEAF",
+        "pass",
+        ("kmip_server/test_tls.py",),
+    ),
+    Fault(
+        "S23",
+        "a certificate among the lists is a CA",
+        "kmip_server/tls.py",
+        'if re.search(rb"-----BEGIN [A-Z0-9 ]*CERTIFICATE-----", pem):',
+        "if False:",
+        ("kmip_server/test_tls.py",),
+    ),
+    Fault(
+        "S23",
+        "a message is read whatever its length",
+        "kmip_server/message.py",
+        "if size > context.max_message_size:",
+        "if False:",
+        ("kmip_server/test_listener.py",),
+    ),
+    Fault(
+        "S23",
+        "a user of KMIP over TLS may send any number of messages",
+        "kmip_server/message.py",
+        "context.admission.enter(self, principal.name)",
+        "pass",
+        ("kmip_server/test_listener.py",),
     ),
 )

@@ -21,6 +21,8 @@ from kms_tornado.kmip.long_json import MAX_REST_BYTES, MAX_TEXT_BYTES
 from kms_tornado.kmip.requests import MAX_BATCH_ITEMS
 from kms_tornado.kmip.tables import ENUMERATIONS, OPERATION_TAGS
 from kms_tornado.kmip.ttlv import MAX_DEPTH, MAX_ITEMS
+from kms_tornado.kmip_server.connection import MOST_OF_USER
+from kms_tornado.kmip_server.listener import IDLE_S
 from kms_tornado.operations.common.identifiers import MAX_IDENTIFIER_LENGTH, MAX_TAG_LIST_LENGTH
 from kms_tornado.operations.common.new_object import MAX_OBJECT_BYTES
 from kms_tornado.operations.common.object_attributes import (
@@ -133,6 +135,8 @@ LIMITS = (
     Limit("time for the head of a request", int(connections.HEAD_S), "seconds", _ENDS),
     Limit("time for the body of a request", int(connections.BODY_S), "seconds", _ENDS),
     Limit("time between two requests", int(connections.IDLE_S), "seconds", _ENDS),
+    Limit("time between two messages of KMIP over TLS", int(IDLE_S), "seconds", _ENDS),
+    Limit("connections of KMIP over TLS of one user", MOST_OF_USER, "connections", _ENDS),
     Limit("bytes of bodies and answers in flight", MOST, "bytes", "503"),
     Limit("bytes of bodies and answers of one user in flight", MOST_OF_PRINCIPAL, "bytes", "503"),
     Limit("requests of one user at once", CONCURRENCY, "requests", "429", "--user-concurrency"),

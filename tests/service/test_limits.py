@@ -68,6 +68,8 @@ MORE_ELSEWHERE = {
     "time for the head of a request": "the same",
     "time for the body of a request": "the same",
     "time between two requests": "the same",
+    "time between two messages of KMIP over TLS": "tests/kmip_server/test_hostile_clients.py",
+    "connections of KMIP over TLS of one user": "tests/kmip_server/test_listener.py",
     "requests of one user at once": "tests/web/test_admission.py",
 }
 
