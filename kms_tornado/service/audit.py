@@ -38,10 +38,16 @@ DEGRADED = ("altered", "anchor", "log")
 
 
 class AuditHealth(NamedTuple):
-    """status: of the trail. degraded: one of DEGRADED, or None."""
+    """status: of the trail. degraded: one of DEGRADED, or None.
+
+    checkpoint_age_s: since this process made a checkpoint, or found that the newest one names all records.
+    changes: transactions with records of changes that this process had committed.
+    """
 
     status: AuditStatus
     degraded: str | None
+    checkpoint_age_s: float = 0.0
+    changes: int = 0
 
 
 class Audit:
@@ -67,6 +73,8 @@ class Audit:
         self._loop = asyncio.get_running_loop()
         self._is_altered = False
         self._newest: Checkpoint | None = None
+        #: When the newest checkpoint was as new as can be.
+        self._checked = time.monotonic()
         store.on_altered(self._note_altered)
 
     @property
@@ -121,7 +129,8 @@ class Audit:
             "log": self._stream is not None and self._stream.fault is not None,
         }
         degraded = next((name for name, is_there in faults.items() if is_there), None)
-        return AuditHealth(self._trail.status(), degraded)
+        age_s = time.monotonic() - self._checked
+        return AuditHealth(self._trail.status(), degraded, age_s, self._store.changes)
 
     async def try_again(self) -> None:
         """Where nothing could be recorded a moment ago, find out whether it can be now; for a second at most."""
@@ -166,6 +175,7 @@ class Audit:
         if self._stream is not None and line == signed:  # otherwise it is one of before
             self._stream.add_checkpoint(line)
         self._newest = read_checkpoint(parse_object(line.encode()))
+        self._checked = time.monotonic()
         write: Callable[[], None] = partial(
             self._anchor_file.write, line, self._newest.number, goes_back=rollback is not None
         )

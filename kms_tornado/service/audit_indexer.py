@@ -71,8 +71,10 @@ class AuditIndexer:
             for _ in range(_MOST_STEPS):
                 if not (await self._take_step(is_urgent=True)).behind:
                     return
-        except Unavailable:
-            return  # what is indexed can be read all the same
+        except Unavailable:  # what is indexed can be read all the same
+            pass
+        except Exception:  # the edge of the task
+            _log.exception("unexpected error in the index of the audit")
 
     async def _keep(self) -> None:
         while True:

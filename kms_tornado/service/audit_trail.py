@@ -39,13 +39,16 @@ _NO_REQUEST = Context()
 class AuditStatus(NamedTuple):
     """cause: why nothing can be recorded, in fixed words; None while it can. since: seconds since the Unix epoch.
 
-    pending: records that wait in memory. records: that were written.
+    pending: records that wait in memory. records: that were written. oldest_s: how long the oldest of those that
+    wait has been waiting. failures: how often records could not be written.
     """
 
     cause: str | None
     since: float
     pending: int
     records: int
+    oldest_s: float = 0.0
+    failures: int = 0
 
 
 class AuditTrail:
@@ -62,7 +65,7 @@ class AuditTrail:
         self._task: asyncio.Task[None] | None = None
         self._cause: str | None = None
         self._since = time.time()
-        self._records = 0
+        self._records = self._failures = 0
         self._is_refusing = False
 
     def check(self) -> None:
@@ -100,7 +103,15 @@ class AuditTrail:
 
     def status(self) -> AuditStatus:
         cause = self._cause or ("too many records wait" if self._is_refusing else None)
-        return AuditStatus(cause, self._since, len(self._pending), self._records)
+        oldest_s = time.time() - self._pending[0].time_ms / 1000 if self._pending else 0.0
+        return AuditStatus(
+            cause,
+            self._since,
+            len(self._pending),
+            self._records,
+            max(0.0, oldest_s),
+            self._failures,
+        )
 
     async def flush(self) -> None:
         """Return once everything that was added is on disk, or cannot be written now."""
@@ -173,6 +184,7 @@ class AuditTrail:
                 "the audit cannot be written (%s): requests are refused until it can",
                 exc.detail,
             )
+        self._failures += 1
         self._cause = exc.cause or "cannot be written"
         self._is_refusing = True
 

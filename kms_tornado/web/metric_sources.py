@@ -104,13 +104,41 @@ def audit_figures(kms: KMS) -> Iterator[Figure]:
     health = kms.audit.health()
     yield gauge("kms_audit_up", "1 while records can be written", health.status.cause is None)
     yield gauge("kms_audit_records_pending", "Records that wait in memory", health.status.pending)
-    yield counter("kms_audit_records_total", "Records that were written", health.status.records)
+    yield gauge(
+        "kms_audit_oldest_pending_seconds",
+        "For how long the oldest of them has been waiting",
+        health.status.oldest_s,
+    )
+    yield counter(
+        "kms_audit_records_total",
+        "Records that were written, but those of changes",
+        health.status.records,
+    )
+    yield counter("kms_audit_changes_total", "Transactions with records of changes", health.changes)
+    yield counter(
+        "kms_audit_failures_total", "How often records could not be written", health.status.failures
+    )
+    yield gauge(
+        "kms_audit_checkpoint_age_seconds",
+        "Since the newest checkpoint was as new as can be",
+        health.checkpoint_age_s,
+    )
     yield gauge(
         "kms_audit_degraded",
         "1 for what is wrong although records are written: altered, anchor, log",
         {cause: cause == health.degraded for cause in DEGRADED},
         "cause",
     )
+    if kms.indexer is not None:
+        index = kms.indexer.status()
+        yield gauge(
+            "kms_audit_index_records_behind", "Records that are not in the index yet", index.behind
+        )
+        yield gauge(
+            "kms_audit_index_lag_seconds",
+            "For how long there have been some, by the process that indexes them",
+            {} if index.lag_s is None else index.lag_s,
+        )
 
 
 def tls_figures(certificate_end: float | None) -> Iterator[Figure]:

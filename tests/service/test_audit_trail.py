@@ -90,6 +90,23 @@ def test_while_nothing_can_be_recorded_operations_are_refused_and_nothing_is_los
     ]
 
 
+def test_status_tells_how_long_records_have_waited_and_how_often_they_could_not_be_written():
+    async def body(trail, database):
+        assert (trail.status().oldest_s, trail.status().failures) == (0, 0)
+        database.fault = DOWN
+        long_ago = make_draft(ORIGIN, "Get", uid="a", time_ms=1_000)
+        for draft in (long_ago, read()):
+            trail.add(draft)
+            await trail.flush()
+        assert trail.status().oldest_s > 1_000_000
+        assert trail.status().failures == 2
+        database.fault = None
+        await trail.flush()
+        assert (trail.status().oldest_s, trail.status().failures) == (0, 2)
+
+    with_trail(body)
+
+
 def test_memory_is_bounded(monkeypatch):
     monkeypatch.setattr(audit_trail, "_MOST_PENDING", 10)
 
