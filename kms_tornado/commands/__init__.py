@@ -12,7 +12,7 @@ from pathlib import Path
 from ..audit.record import FAILED, REFUSED, SUCCESS, UNDONE
 from ..errors import ConfigurationError
 from ..options import Argument, Command, Integer, Switch, Text, mask_url
-from ..options.converters import parse_readable_file, parse_time
+from ..options.converters import parse_key_id, parse_readable_file, parse_time
 from ..redaction import mask_tokens
 from ..wording import find_closest, make_printable, quote, suggest
 
@@ -151,6 +151,13 @@ _ROWS = (
         "rewrap",
         "rewrap",
         "seal every object under the newest master key, while servers serve; it can be ended and run again",
+        (
+            Argument(
+                "retire",
+                Text("KEYID", parse_key_id),
+                "then take this master key out of its file, if nothing is sealed under it any more",
+            ),
+        ),
     ),
     Command(
         "transfer",

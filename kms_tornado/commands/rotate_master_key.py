@@ -39,6 +39,12 @@ async def run(context: CommandContext) -> int:
     return 0
 
 
+def is_credential(context: CommandContext) -> bool:
+    """Whether the service manager hands the key over, as a copy that no command can change."""
+    sources = {option.name: option.source for option in context.parsed.effective}
+    return sources["master-key-file"] == "credential"
+
+
 def _find_file(context: CommandContext, data_dir: Path) -> Path:
     """The file with the key that seals. Raises ConfigurationError where it is not one that can be changed."""
     settings = context.settings.service
@@ -56,8 +62,7 @@ def _find_file(context: CommandContext, data_dir: Path) -> Path:
             "restart or reload all, then name it in front, again, and run rewrap",
             "master_key_file",
         )
-    sources = {option.name: option.source for option in context.parsed.effective}
-    if sources["master-key-file"] == "credential":
+    if is_credential(context):
         raise ConfigurationError(
             "the service manager hands it over as a copy: name the file that it is loaded from with "
             "--master-key-file, as a user who may replace it",

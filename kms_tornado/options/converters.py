@@ -29,6 +29,19 @@ def parse_issuer_uri(text: str) -> str:
     return text
 
 
+def parse_key_id(text: str) -> bytes:
+    """The identifier of a master key, in hexadecimal. Raises ConfigurationError."""
+    try:
+        key_id = bytes.fromhex(text)
+    except ValueError:
+        key_id = b""
+    if len(key_id) != 8:
+        raise ConfigurationError(
+            f"{quote(text)} is no identifier of a master key, as 361527f1fff86758 is one"
+        )
+    return key_id
+
+
 def parse_time(text: str) -> int:
     """Milliseconds since the Unix epoch of a date or a time of RFC 3339, in UTC where nothing else is said.
 

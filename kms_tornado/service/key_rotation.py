@@ -39,16 +39,47 @@ class KeyFileEdit:
         first = [line.removeprefix(mark) for line in lines if line.startswith(mark)]
         self._write([*first, *(line for line in lines if not line.startswith(mark))])
 
+    def holds(self, key_id: bytes) -> bool:
+        """Whether the key is in the file, and not as the next one. Raises ConfigurationError."""
+        return any(
+            line.key.key_id == key_id and not line.is_next for line in read_key_file(self._path)
+        )
+
+    def retire(self, key_id: bytes) -> Path:
+        """Move the key's line into another file, which is a key file, too; that file. Raises ConfigurationError.
+
+        In this order, so that a process that is killed between the two leaves the key in both.
+        """
+        keys, lines = read_key_file(self._path), self._read_lines()
+        retired = self.retired_path
+        before = retired.read_bytes().splitlines() if retired.exists() else []
+        gone = [line for key, line in zip(keys, lines, strict=True) if key.key.key_id == key_id]
+        self._write([*before, *(line for line in gone if line not in before)], retired)
+        self._write([line for line in lines if line not in gone])
+        return retired
+
+    def reinstate(self, key_id: bytes) -> None:
+        """Have the key open again, behind the others."""
+        keys, lines = read_key_file(self.retired_path), self.retired_path.read_bytes().splitlines()
+        back = [line for key, line in zip(keys, lines, strict=True) if key.key.key_id == key_id]
+        self._write([*self._read_lines(), *back])
+
+    @property
+    def retired_path(self) -> Path:
+        return self._path.with_name(f"{self._path.name}.retired")
+
     def _read_lines(self) -> list[bytes]:
         return self._path.read_bytes().splitlines()
 
-    def _write(self, lines: list[bytes]) -> None:
+    def _write(self, lines: list[bytes], path: Path | None = None) -> None:
+        """path: of another file, that gets the same owner and mode."""
         content = b"".join(line + b"\n" for line in lines)
+        path = path or self._path
         try:
-            replace_private_file(self._path, content, access=self._path.stat())
+            replace_private_file(path, content, access=self._path.stat())
         except OSError as exc:
             text = f"cannot be replaced: {describe_error(exc)}"
-            raise make_refusal(self._path, text) from exc
+            raise make_refusal(path, text) from exc
 
 
 @contextmanager

@@ -571,3 +571,6 @@ class ObjectStore(Objects, Protocol):
 
     async def add_key_bundles(self, bundles: Mapping[bytes, bytes]) -> None:
         """Store bundles, but not in the place of one that is there. Raises ConfigurationError, too."""
+
+    async def remove_key_bundle(self, key_id: bytes) -> None:
+        """Remove the bundle under a master key that is in use no longer. Raises ConfigurationError, too."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import bindparam, delete, func, insert, select
 
 from .schema import server_state
 from .search_filter import write_constant
@@ -17,6 +17,7 @@ select_bundles = select(server_state.c.name, server_state.c.value).where(
     func.substr(server_state.c.name, write_constant(1), write_constant(len(_PREFIX))) == _PREFIX
 )
 _select_bundles = Statement(select_bundles)
+_delete_bundle = Statement(delete(server_state).where(server_state.c.name == bindparam("of_name")))
 _insert_bundle = Statement(insert(server_state), server_state.columns.keys())
 
 
@@ -30,6 +31,11 @@ def parse_bundles(rows: Rows) -> dict[bytes, bytes]:
             continue
         bundles[key_id] = value if isinstance(value, bytes) else b""  # SQLite takes any type
     return bundles
+
+
+def remove_bundle(runner: Runner, key_id: bytes) -> None:
+    """Have the master key open the bundle no longer; nothing where there is none under it."""
+    runner.change(_delete_bundle, {"of_name": _PREFIX + key_id.hex()})
 
 
 def add_bundles(runner: Runner, bundles: Mapping[bytes, bytes]) -> None:

@@ -34,7 +34,7 @@ from .audit_chains import AuditChains
 from .audit_log import AuditLog
 from .audit_pages import AuditPages
 from .backend import Backend
-from .bundles import add_bundles, parse_bundles
+from .bundles import add_bundles, parse_bundles, remove_bundle
 from .commits import Commit, GroupCommit, Job
 from .dump import dump_rows, fill_rows
 from .grants import check_index_rows, parse_grants, rights_of
@@ -406,6 +406,9 @@ class SQLStore:
 
     async def add_key_bundles(self, bundles: Mapping[bytes, bytes]) -> None:
         await self.backend.run_exclusively(lambda runner: add_bundles(runner, bundles))
+
+    async def remove_key_bundle(self, key_id: bytes) -> None:
+        await self.backend.run_exclusively(lambda runner: remove_bundle(runner, key_id))
 
 
 class _LoggingAlteredRows:
