@@ -28,7 +28,7 @@ from .blocks import block
 #: What the lines may name; each stands below the directory instead.
 PLACES = (
     *("/opt/kms-tornado", "/etc/kms-tornado", "/etc/systemd/system", "/var/lib/kms-tornado"),
-    *("/var/backups/kms-tornado", "/mnt/vault", "/srv"),
+    *("/var/backups/kms-tornado", "/var/log/kms-tornado", "/mnt/vault", "/srv"),
 )
 #: Those that `Host` answers for. `command` is kms-tornado.
 ANSWERED = ("command", "systemctl", "journalctl", "issuer")

@@ -90,7 +90,8 @@ def test_runbook_is_followed_to_its_end(tmp_path: Path) -> None:
         pytest.skip(f"not installed: {', '.join(missing)}")
     checkout = tmp_path / "checkout"
     checkout.mkdir()
-    (checkout / "conf").symlink_to(ROOT / "conf")
+    for name in ("conf", "examples"):
+        (checkout / name).symlink_to(ROOT / name)
     with Issuer("ES256") as issuer, Host(tmp_path, issuer) as host:
         write_tls_files(checkout)
         write_tls_files(host.place("/etc/kms-tornado"))
