@@ -93,7 +93,7 @@ class Authenticator:
             # The first comparison nearly always settles it, and costs no call.
             if (
                 cache.fresh_key_set is verified_with or cache.find_key_set() is verified_with
-            ) and not self._is_denied(principal):
+            ) and not (self.denied.entries and self._is_denied(principal)):
                 self.outcomes["ok"] += 1
                 return principal
         self.tokens.forget(digest)
@@ -139,8 +139,7 @@ class Authenticator:
         return principal
 
     def _is_denied(self, principal: Principal) -> bool:
-        denied = self.denied
-        return bool(denied.entries) and denied.find(principal.claims, principal.issuer) is not None
+        return self.denied.find(principal.claims, principal.issuer) is not None
 
     def _verify(self, token: str, digest: bytes) -> Principal:
         try:

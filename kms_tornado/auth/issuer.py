@@ -54,8 +54,8 @@ class TrustedIssuer:
     uri: str
     jwks_uri: str | None = None
     audiences: frozenset[str] = frozenset()
-    audience_claim: tuple[str, ...] | None = None
-    user_claim: tuple[str, ...] | None = None
+    audience_claim: str | tuple[str, ...] | None = None
+    user_claim: str | tuple[str, ...] | None = None
     required_claims: tuple[RequiredClaim, ...] | None = None
     token_types: frozenset[str | None] | None = None
     jwks_token_file: str | None = None
@@ -201,6 +201,11 @@ class TrustSettings:
                         raise ConfigurationError(f"the issuer {spelling} is configured twice")
                     issuers[spelling] = issuer
         return MappingProxyType(issuers)
+
+    @property
+    def issuer_uris(self) -> list[str]:
+        """What stands in front of names of users, with namespaces: the issuers, each tenant as one."""
+        return [one.uri for issuer in self.issuers for one in issuer.list_tenants()]
 
     def find_configured(self, issuer: TrustedIssuer) -> TrustedIssuer:
         """The issuer of the settings, for one of its tenants; it has the keys of all of them."""

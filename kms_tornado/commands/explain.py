@@ -77,13 +77,14 @@ async def run(context: CommandContext) -> int:
             "there is no issuer to trust, so there is nothing that a token is compared with",
             "trust",
         )
+    denied = _read_deny_list(trust)
     token = _read_token(context.arguments["token"])
     reading = explain_reading(token, trust)
     _print_token(reading, trust)
     steps = [
         *reading.steps,
         *await _explain_keys(reading, trust, context.arguments["keys"]),
-        *explain_claims(reading, trust, now=time.time(), denied=_read_deny_list(trust)),
+        *explain_claims(reading, trust, now=time.time(), denied=denied),
     ]
     facts = _collect_facts(reading, trust)
     for step in steps:

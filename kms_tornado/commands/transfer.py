@@ -63,7 +63,7 @@ async def _move_to_naming(context: CommandContext) -> int:
             "a server has the database open: stop all servers, as none may make objects under the old names"
         )
     async with open_database(context) as (store, ring):
-        issuers = [issuer.uri for issuer in trust.issuers]
+        issuers = trust.issuer_uris
         wanted = UserNaming(trust.policy.namespace_by_issuer, trust.naming_claim)
         seen = await store.settle_naming(wanted, issuers)
         if seen == wanted:
@@ -99,7 +99,7 @@ def _plan_move(
         if faults:
             raise ConfigurationError("; ".join(map(make_printable, faults[:_MAX_FAULTS])))
         _check_new_names(renamed, trust)
-    issuers = [configured.uri for configured in trust.issuers]
+    issuers = trust.issuer_uris
     if wanted.by_issuer and renamed is None:
         issuer = issuer or (issuers[0] if len(issuers) == 1 else None)
         if issuer not in issuers:
@@ -185,7 +185,7 @@ def _check_new_names(pairs: Mapping[str, str], trust: TrustSettings | None) -> N
 
 
 def _find_naming_fault(new: str, trust: TrustSettings) -> str | None:
-    has_issuer = any(new.startswith(f"{issuer.uri}#") for issuer in trust.issuers)
+    has_issuer = any(new.startswith(f"{uri}#") for uri in trust.issuer_uris)
     if trust.policy.namespace_by_issuer and not has_issuer:
         return "does not begin with an issuer and #, as names do here (--jwt-user-namespace issuer)"
     if has_issuer and not trust.policy.namespace_by_issuer:

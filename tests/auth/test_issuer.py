@@ -167,6 +167,7 @@ def test_an_issuer_of_many_tenants_is_one_for_each_of_them() -> None:
     issuer = TrustedIssuer(ENTRA, ENTRA_KEYS, frozenset({"kms"}), tenants=frozenset({"t2", "t1"}))
     settings = TrustSettings((issuer,))
     found = settings.by_spelling()
+    assert settings.issuer_uris == sorted(found)
     assert set(found) == {ENTRA.replace("{tenantid}", tenant) for tenant in ("t1", "t2")}
     for uri, one in found.items():
         assert (one.uri, one.jwks_uri, one.audiences) == (uri, ENTRA_KEYS, frozenset({"kms"}))

@@ -214,13 +214,12 @@ class BearerAuth:
                     "even those made for other services",
                     issuer.uri,
                 )
-            if issuer.jwks_allow_http:
-                log.warning(
-                    "issuer %s: HTTP IS ALLOWED for its keys, to %s: whoever can change what comes from there can "
-                    "make tokens of any user",
-                    issuer.uri,
-                    ", ".join(sorted(issuer.jwks_allow_http)),
-                )
+        if hosts := {host for issuer in self.settings.issuers for host in issuer.jwks_allow_http}:
+            log.warning(
+                "HTTP IS ALLOWED for the issuers' keys, to %s: whoever can change what comes from there can make "
+                "tokens of any user",
+                ", ".join(sorted(hosts)),
+            )
         for cache in self._caches.values():
             await cache.load_kept()
         self._fetch.open()

@@ -119,7 +119,7 @@ class Server:
         if (trust := settings.trust) is not None:
             await kms.check_user_naming(
                 UserNaming(trust.policy.namespace_by_issuer, trust.naming_claim),
-                [issuer.uri for issuer in trust.issuers],
+                trust.issuer_uris,
             )
         self._auth = await self._start_auth(kms)
         trusted_proxies = TrustedProxies(settings.trusted_proxies)

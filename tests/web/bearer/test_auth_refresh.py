@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -349,3 +350,43 @@ def test_a_missing_audience_is_warned_of_at_the_start(
     assert "NO AUDIENCE" not in caplog.text
     asyncio.run(run(()))
     assert "NO AUDIENCE" in caplog.text
+
+
+def test_http_that_is_allowed_is_warned_of_at_the_start(
+    issuer: Issuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario(auth: BearerAuth) -> None:
+        assert auth.settings.issuers[0].jwks_allow_http == {"keycloak", "127.0.0.1"}
+
+    story(issuer, scenario, jwks_allow_http=["Keycloak", "127.0.0.1"])
+    (warning,) = [text for text in caplog.messages if "HTTP IS ALLOWED" in text]
+    assert "to 127.0.0.1, keycloak: " in warning
+    caplog.clear()
+    story(issuer, scenario_of_nothing)
+    assert "HTTP IS ALLOWED" not in caplog.text
+
+
+async def scenario_of_nothing(auth: BearerAuth) -> None:
+    assert not auth.settings.issuers[0].jwks_allow_http
+
+
+def test_the_token_for_the_keys_reaches_the_issuer_and_not_where_discovery_leads(
+    issuer: Issuer, tmp_path: Path
+) -> None:
+    file = tmp_path / "token"
+    file.write_text("of.this.server\n")
+    with Issuer("ES256") as elsewhere:
+        issuer.answers = {
+            issuer.jwks_path: response(b"{}", "404 Not Found"),
+            issuer.discovery_path: response(
+                {"issuer": issuer.uri, "jwks_uri": f"{elsewhere.origin}/keys"}
+            ),
+        }
+        elsewhere.answers = {"/keys": response({"keys": issuer.keys})}
+
+        async def scenario(auth: BearerAuth) -> None:
+            assert (await check_token(auth.authenticator, issuer.token(aud="kms"))).name == "alice"
+
+        story(issuer, scenario, jwks_token_file=file)
+        assert {sent.get("authorization") for sent in issuer.headers} == {"Bearer of.this.server"}
+        assert [sent.get("authorization") for sent in elsewhere.headers] == [None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from pathlib import Path
 from typing import Any, assert_type
 
 import tornado.web
@@ -32,15 +33,23 @@ auth = BearerAuth.from_issuer(
     algorithms=["RS256"],
     leeway_s=30,
     max_age_s=3600,
-    user_claim="email",
+    audience_claim=["aud", "client_id"],
+    user_claim=("email", "client_id"),
     allow_unverified_email=True,
     namespace_by_issuer=True,
     token_types={"at+jwt", None},
-    required_claims=[RequiredClaim("role", "clerk")],
+    required_claims=[RequiredClaim("role", "clerk"), RequiredClaim("a.b", ("x", 1))],
+    jwks_token_file=Path("token"),
+    jwks_allow_http="keycloak",
+    tenants=["t1", "t2"],
+    deny_file="deny",
 )
 several = BearerAuth(
     TrustSettings(
-        issuers=(TrustedIssuer("https://login.example.com/", audiences=frozenset({"my-api"})),),
+        issuers=(
+            TrustedIssuer("https://login.example.com/", audiences=frozenset({"my-api"})),
+            TrustedIssuer("urn:other", "https://keys.example.com/k", user_claim="email"),
+        ),
         policy=TokenPolicy(leeway_s=10),
     )
 )
