@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from ..auth.bearer import is_compact
 from ..auth.certificates import CertificatePolicy, InvalidCertificate, read_principal
 from ..auth.credentials import Credentials
@@ -10,6 +12,9 @@ from ..auth.request_auth import RequestAuth
 from ..errors import AuthenticationError
 from ..kmip.ttlv import Node, children_of
 from ..user_names import CERTIFICATE_PREFIX
+
+#: Certificates, of some 1 KiB each.
+_REMEMBERED = 1024
 
 _USERNAME_AND_PASSWORD = 1  # Credential Type, KMIP 2.1 §11.11
 
@@ -34,11 +39,14 @@ class Callers:
 
     def __init__(self, auth: RequestAuth, policy: CertificatePolicy) -> None:
         self._auth = auth
-        self._policy = policy
+        # Most clients have a connection for each message: to read a certificate takes as long as half a message.
+        self._read = functools.lru_cache(_REMEMBERED)(
+            functools.partial(read_principal, policy=policy)
+        )
 
     def read_certificate(self, certificate: bytes) -> Principal:
         """Whom a certificate names, in DER, that TLS has verified. Raises InvalidCertificate."""
-        return read_principal(certificate, self._policy)
+        return self._read(certificate)
 
     async def authenticate(
         self,
