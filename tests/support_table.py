@@ -38,6 +38,7 @@ from kms_tornado.operations.objects.wrapping import MAX_WRAPPED_BYTES
 from kms_tornado.options import parse
 from kms_tornado.service.access_rights import MAX_BODY_LENGTH
 from kms_tornado.service.admission import CONCURRENCY
+from kms_tornado.service.audit_request import MAX_RECORDS
 from kms_tornado.service.bytes_in_flight import MOST, MOST_OF_PRINCIPAL
 from kms_tornado.service.catalogue import ALL_OBJECT_TYPES, CATALOGUE
 from kms_tornado.service.limits import MAX_DATA_BYTES, MAX_RESPONSE_BYTES
@@ -139,6 +140,7 @@ LIMITS = (
     Limit("connections of KMIP over TLS of one user", MOST_OF_USER, "connections", _ENDS),
     Limit("bytes of bodies and answers in flight", MOST, "bytes", "503"),
     Limit("bytes of bodies and answers of one user in flight", MOST_OF_PRINCIPAL, "bytes", "503"),
+    Limit("records of one answer of `/audit`", MAX_RECORDS, "records", "400"),
     Limit("requests of one user at once", CONCURRENCY, "requests", "429", "--user-concurrency"),
     Limit("body of `/access/grant`, `/access/revoke`", MAX_BODY_LENGTH, "bytes", "Invalid_Message"),
     Limit("JSON beside strings of over 4 KiB", MAX_REST_BYTES, "bytes", "Invalid_Message"),

@@ -70,6 +70,7 @@ MORE_ELSEWHERE = {
     "time between two requests": "the same",
     "time between two messages of KMIP over TLS": "tests/kmip_server/test_hostile_clients.py",
     "connections of KMIP over TLS of one user": "tests/kmip_server/test_listener.py",
+    "records of one answer of `/audit`": "tests/web/test_audit_reading.py",
     "requests of one user at once": "tests/web/test_admission.py",
 }
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
+from functools import partial
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -14,8 +17,9 @@ from kms_tornado.errors import GeneralFailure
 from kms_tornado.store.base import Insert, Remove
 from kms_tornado.store.sql import audit_index
 from kms_tornado.store.sql.schema import audit_uses
-from kms_tornado.store.sql.statements import Statement
+from kms_tornado.store.sql.statements import DriverRunner, Statement
 
+from ...service.kill import count_steps, kill_at, spread
 from ..helpers import ALICE, BOB, an_object, opened, with_store, write_behind
 
 BYTES = "BLOB", "BYTEA"
@@ -168,6 +172,37 @@ def test_step_that_is_not_committed_leaves_everything_as_it_was(place, monkeypat
     before, after = with_store(place, body)
     assert before == ({}, [])
     assert after == {"a": (1, NOW * 1000)}
+
+
+def test_killed_at_eight_moments_it_counts_each_use_once(empty_file, tmp_path, monkeypatch):
+    monkeypatch.setattr(audit_index, "_MOST_RECORDS", 4)
+    template = Path(shutil.copy(empty_file, tmp_path / "template.db"))
+
+    async def use(store):
+        await store.audit.open()
+        for number in range(10):
+            await store.audit.append([read("a", number), read(str(number), number)])
+
+    with_store(template, use)
+
+    def index(place, now=NOW):
+        with_store(place, partial(index_all, now=now))
+
+    steps = [
+        (DriverRunner, "command"), (DriverRunner, "change_counted"), (DriverRunner, "add_rows"),
+        (audit_index, "_write_step"),
+    ]  # fmt: skip
+    total = count_steps(lambda: index(shutil.copy(template, tmp_path / "counted.db")), steps)
+    left = set()
+    for moment in spread(8, total):
+        place = Path(shutil.copy(template, tmp_path / f"{moment}.db"))
+        kill_at(moment, partial(index, place), steps)
+        left.add(len(with_store(place, read_uses)))
+        index(place, NOW + 60)  # the other one is gone
+        expected = {"a": (10, NOW * 1000 + 9)}
+        expected |= {str(number): (1, NOW * 1000 + number) for number in range(10)}
+        assert with_store(place, read_uses) == expected
+    assert len(left) > 2, "it was always killed at the same place"
 
 
 @pytest.mark.parametrize("value", [None, b"{", b"[]", b'{"v":0}', b'{"v":1,"positions":{"1":"x"}}'])
