@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from sqlalchemy import insert
 
 from ...audit.chain import Segment
 from ...errors import Unavailable
-from ..sql.audit_chains import SEGMENT_COLUMNS, AuditChains, ChainTaken, Lease
+from ..sql.audit_chains import SEGMENT_COLUMNS, AuditChains, ChainTaken, Lease, StoredCode
 from ..sql.schema import audit_segments
 from ..sql.statements import Noted, Prepared, Runner
 from .dialect import POSTGRESQL
@@ -41,6 +42,9 @@ class ChainInUse:
         self._moved: Lease | None = None
         #: What the transaction adds, once it was rendered, until it is committed.
         self._added: Sequence[Segment] = ()
+        #: The first segment that it adds; None until one was rendered. result: of the job, before its COMMIT was sent.
+        self._first: StoredCode | None = None
+        self.result: Any = None
 
     def claim(self, runner: Runner) -> None:
         """In the runner's transaction, which must be committed for it."""
@@ -53,14 +57,19 @@ class ChainInUse:
         head = segments[-1].head
         values = self._chains.move_values(self.lease, head)
         self._moved, self._added = Lease(self.lease.session, head), segments
+        rows = [self._chains.make_row(segment) for segment in segments]
+        self._first = rows[0]["first"], rows[0]["mac"]
         # In this order: a segment of the same number would be taken for an object's identifier.
         return [
             (MOVE_HEAD, [values[name] for name in _MOVE_VALUES]),
-            *(
-                (_insert_segment.text, _insert_segment.values(self._chains.make_row(segment)))
-                for segment in segments
-            ),
+            *((_insert_segment.text, _insert_segment.values(row)) for row in rows),
         ]
+
+    def settle(self, runner: Runner) -> bool | None:
+        """As `AuditChains.settle`, in the runner's transaction; None also where nothing was to be recorded."""
+        if self.lease is None or self._first is None:
+            return None
+        return self._chains.settle(runner, self.lease, self._first)
 
     def committed(self) -> None:
         """The transaction is done."""

@@ -65,6 +65,7 @@ async def run_job(
             commands = await asyncio.to_thread(chain.make_commands, runner.noted)
         else:
             commands = chain.make_commands(runner.noted)
+    chain.result = result
     await runner.commit(commands)
     chain.committed()
     return result

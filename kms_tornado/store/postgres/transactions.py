@@ -13,10 +13,10 @@ from ...errors import InvalidField, Unavailable
 from ..base import Conflict, make_unavailable
 from ..sql.audit_chains import ChainTaken
 from ..sql.statements import Runner
-from .audit_leases import ChainLeases
+from .audit_leases import ChainInUse, ChainLeases
 from .errors import Meaning, judge_error, load_driver_error, translate_error
 from .runner import run_job
-from .transaction import ConnectionLost, Disturbed, Interrupted, pipelined
+from .transaction import ConnectionLost, Disturbed, Interrupted, LockedOut, pipelined
 from .write_connections import WriteConnections
 
 Result = TypeVar("Result")
@@ -41,8 +41,8 @@ class TransactionRunner:
     """Runs each job in a transaction, and again while others get in its way. For one event loop.
 
     All methods raise what the job raises, LockedOut, InvalidField for a value that cannot be stored, and
-    Unavailable, also where the connection was lost during COMMIT: the job may then be done, and is not run
-    again.
+    Unavailable. Where the connection was lost during COMMIT, the audit's chain tells whether the job was done. If it
+    does not, as nothing was to be recorded or the database does not answer, the job may be done, and is not run again.
     """
 
     def __init__(self, connections: WriteConnections, leases: ChainLeases) -> None:
@@ -82,7 +82,11 @@ class TransactionRunner:
                 await self.look_at_chain(exc)
             except ConnectionLost as exc:
                 lost += 1
-                if exc.may_be_done or lost == CONNECTIONS_TRIED:
+                was_done = await self._settle(chain) if exc.may_be_done else False
+                if was_done:
+                    result: Result = chain.result
+                    return result
+                if was_done is None or lost == CONNECTIONS_TRIED:
                     raise translate_error(exc.reason) from None
             except Disturbed as exc:
                 attempt += 1
@@ -95,6 +99,13 @@ class TransactionRunner:
                 ):  # no `from`: the error may quote the value
                     raise InvalidField("a value cannot be stored") from None
                 raise translate_error(exc) from None
+
+    async def _settle(self, chain: ChainInUse) -> bool | None:
+        """Whether the transaction was done whose connection was lost during COMMIT; None where it is not known."""
+        try:
+            return await self.run_alone(chain.settle, lock_timeout_ms=_LOOKING_MS)
+        except (Conflict, LockedOut, Unavailable):
+            return None
 
     async def claim_chain(self, *, lock_timeout_ms: int) -> None:
         """Have a chain ready for a transaction that has no time to claim one itself."""

@@ -46,6 +46,15 @@ _select_chains = Statement(select(_CHAINS.chain, _CHAINS.session, _CHAINS.seen))
 _select_head = Statement(
     select(_CHAINS.session, _CHAINS.seq, _CHAINS.head).where(_CHAINS.chain == bindparam("of_chain"))
 )
+_lock_chain = Statement(
+    select(_CHAINS.chain).where(_CHAINS.chain == bindparam("of_chain")).with_for_update()
+)
+_select_code = Statement(
+    select(audit_segments.c.mac).where(
+        audit_segments.c.chain == bindparam("of_chain"),
+        audit_segments.c.first == bindparam("of_first"),
+    )
+)
 _lease = Statement(
     update(audit_chains).where(
         _CHAINS.chain == bindparam("of_chain"),
@@ -73,6 +82,10 @@ class ChainTaken(Exception):  # an expected outcome, not a fault
     """Another process has the chain, or something else moved its head: take another one. Nothing was done."""
 
     lease: Lease | None = None
+
+
+#: (first record, code) of a segment.
+StoredCode = tuple[int, bytes]
 
 
 class Lease(NamedTuple):
@@ -166,6 +179,21 @@ class AuditChains:
             aside = {"of_chain": lease.head.chain, "of_session": session}
             runner.change(_lease, {**aside, "session": "altered", "seen": RETIRED})
             self.on_altered(lease.head, ChainHead(lease.head.chain, *found))
+
+    def settle(self, runner: Runner, lease: Lease, first: StoredCode) -> bool | None:
+        """Whether a transaction was committed whose connection was lost at COMMIT; from now on it cannot be.
+
+        lease: with which it began. first: (record, code) of the first segment that it would add. None where it is not
+        known: the chain itself was to be made by it.
+        """
+        # Waits for that transaction, if it has come as far as this row. If not, it finds another session.
+        chain = {"of_chain": lease.head.chain}
+        if not runner.select(_lock_chain, chain):
+            return None
+        self.release(runner, [lease.session])
+        number, code = first
+        rows = runner.select(_select_code, {**chain, "of_first": number})
+        return bool(rows) and bytes(rows[0][0]) == code
 
     def move_values(self, lease: Lease, head: ChainHead) -> Values:
         chain, seq, text = lease.head

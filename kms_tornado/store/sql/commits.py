@@ -37,8 +37,9 @@ with Undo nothing is done; otherwise it runs the batch again without the items t
 **Durable or not.** The future of a job is done after COMMIT has returned, and COMMIT returns after the
 disk has confirmed (SQLite: synchronous=FULL; PostgreSQL: its default, synchronous_commit=on). A process
 that is killed before that leaves a transaction that the database rolls back when it is opened next. On
-PostgreSQL the connection may be lost *during* COMMIT. The outcome is then unknown: new objects are looked
-for (`postgres.additions`), other jobs are not run again, and their callers get Unavailable.
+PostgreSQL the connection may be lost *during* COMMIT. New objects are then looked for (`postgres.additions`), and
+other jobs in the audit's chain, to which they append (`AuditChains.settle`). Where neither tells the outcome, the job
+is not run again, and its caller gets Unavailable.
 
 docs/commits.md, "How a commit works", follows a commit from `Call.commit` to the disk.
 """
