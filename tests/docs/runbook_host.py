@@ -2,13 +2,15 @@
 
 What would change this machine is replaced: the places of the host stand below a directory, `systemctl` starts and
 stops one server, which `journalctl` shows, and `runuser` stays who we are. `kms-tornado` is
-forked from a process that has loaded it, as the page calls it some fifty times.
+forked from a process that has loaded it, and `kmsctl` runs within this one, as the page calls them some eighty times.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import queue
 import re
 import shlex
 import signal
@@ -17,9 +19,11 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import Future
 from pathlib import Path
 from typing import NamedTuple, Self
 
+from ..client.cli.runner import Kmsctl
 from ..issuer import Issuer
 from ..server import ROOT, free_port, warm_servers
 from ..warm import WarmProcess
@@ -31,14 +35,14 @@ PLACES = (
     *("/var/backups/kms-tornado", "/var/log/kms-tornado", "/mnt/vault", "/srv"),
 )
 #: Those that `Host` answers for. `command` is kms-tornado.
-ANSWERED = ("command", "systemctl", "journalctl", "issuer")
+ANSWERED = ("command", "systemctl", "journalctl", "issuer", "kmsctl")
 
-#: Hands its name, arguments and directory to `Host`, and ends as that says.
+#: Hands its name, arguments, directory and variables to `Host`, and ends as that says.
 _PROGRAM = """#!{python} -IS
 import json, os, socket, sys
 with socket.socket(socket.AF_UNIX) as host:
     host.connect({address!r})
-    call = os.path.basename(sys.argv[0]), sys.argv[1:], os.getcwd()
+    call = os.path.basename(sys.argv[0]), sys.argv[1:], os.getcwd(), dict(os.environ)
     host.sendall(json.dumps(call).encode() + b"\\n")
     code, out, err = json.loads(host.makefile().readline())
 sys.stdout.write(out)
@@ -59,6 +63,7 @@ class Call(NamedTuple):
     program: str
     arguments: list[str]
     directory: str
+    variables: dict[str, str]
 
 
 class Outcome(NamedTuple):
@@ -82,6 +87,7 @@ class Host:
         self._server: WarmProcess | None = None
         self._log = directory / "log"
         self._log.touch()
+        self._of_kmsctl: queue.SimpleQueue[tuple[Call, Future[Outcome]]] = queue.SimpleQueue()
         self._socket = socket.socket(socket.AF_UNIX)
         self._address = f"\0kms-runbook-{os.getpid()}"  # has no file, whose path might be too long
         for place in PLACES:
@@ -160,6 +166,20 @@ class Host:
     def _run_command(self, call: Call) -> Outcome:
         done = warm_servers().run(call.arguments, Path(call.directory), 60)
         return Outcome(done.returncode, done.stdout, done.stderr)
+
+    def _run_kmsctl(self, call: Call) -> Outcome:
+        outcome: Future[Outcome] = Future()
+        self._of_kmsctl.put((call, outcome))
+        return outcome.result()
+
+    def run_kmsctl(self, until: Future[str]) -> None:
+        """Run the calls of kmsctl until the other is done: it takes signals, so it wants the main thread."""
+        while not until.done():
+            with contextlib.suppress(queue.Empty):
+                call, outcome = self._of_kmsctl.get(timeout=0.05)
+                with contextlib.chdir(call.directory):
+                    done = Kmsctl(self._directory, call.variables)(*call.arguments)
+                outcome.set_result(Outcome(done.code, done.stdout, done.stderr))
 
     def _run_journalctl(self, call: Call) -> Outcome:
         lines = self._log.read_text().splitlines(keepends=True)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,6 @@ import pytest
 from ..deploy.proxies import write_certificate
 from ..issuer import Issuer
 from ..server import ROOT
-from ..terminal import path_with_kmsctl
 from .blocks import Block, blocks
 from .runbook_host import Host
 from .session import run_session
@@ -109,6 +111,10 @@ def test_runbook_is_followed_to_its_end(tmp_path: Path) -> None:
             "SSL_CERT_FILE": trusted,
             "CURL_CA_BUNDLE": trusted,
             "PYTHONPATH": str(ROOT),
-            "PATH": f"{host.programs}:{path_with_kmsctl(tmp_path)}",
+            "PATH": f"{host.programs}:{Path(sys.executable).parent}:{os.environ['PATH']}",
         }
-        run_session(list(blocks_on(host)), checkout, variables, timeout_s=300)
+        page = list(blocks_on(host))
+        with ThreadPoolExecutor(1) as other:
+            session = other.submit(run_session, page, checkout, variables, timeout_s=300)
+            host.run_kmsctl(until=session)
+        session.result()
