@@ -219,5 +219,15 @@ class TrustSettings:
 
     @property
     def naming_claim(self) -> str:
-        """The claims that name users, as a database remembers them; those that an issuer has of its own are not among them."""
+        """The claims that name users, as a database remembers them."""
         return ",".join(self.policy.user_claims)
+
+    @property
+    def own_naming_claims(self) -> tuple[tuple[str, str], ...]:
+        """(issuer, of one tenant; the claims that name its users) where an issuer has others than `naming_claim`."""
+        claims = {
+            one.uri: ",".join(self.policy_of(one).user_claims)
+            for issuer in self.issuers
+            for one in issuer.list_tenants()
+        }
+        return tuple(sorted(item for item in claims.items() if item[1] != self.naming_claim))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from ..auth.issuer import TrustSettings
 from ..domain.user_naming import UserNaming, find_naming_fault
 from ..errors import ConfigurationError
+from ..service.configured_naming import describe_naming
 from ..service.renaming import NamingMove, move_to_naming
 from ..service.transferring import Transfer, Transferrer, TransferResult
 from ..store.opening import is_database_in_use
@@ -64,9 +65,9 @@ async def _move_to_naming(context: CommandContext) -> int:
         )
     async with open_database(context) as (store, ring):
         issuers = trust.issuer_uris
-        wanted = UserNaming(trust.policy.namespace_by_issuer, trust.naming_claim)
+        wanted = describe_naming(trust)
         seen = await store.settle_naming(wanted, issuers)
-        if seen == wanted:
+        if seen.former is None and find_naming_fault(seen, wanted, issuers) is None:
             print("users are named so already")
             return 0
         move = _plan_move(seen, wanted, trust, arguments["issuer"], arguments["map"])
@@ -90,7 +91,7 @@ def _plan_move(
     if seen.former is not None and (seen.by_issuer, seen.claim) != (wanted.by_issuer, wanted.claim):
         text, setting = find_naming_fault(seen, wanted) or ("", "")
         raise ConfigurationError(text, setting)
-    _check_what_changes(seen.former or seen, wanted, has_map=file is not None)
+    _check_what_changes(seen.former or seen, wanted, trust.issuer_uris, has_map=file is not None)
     renamed: Mapping[str, str] | None = None
     if file is not None:
         renamed, faults = _parse_map(file)
@@ -109,15 +110,19 @@ def _plan_move(
     return NamingMove(seen, wanted, issuers, issuer, renamed)
 
 
-def _check_what_changes(seen: UserNaming, wanted: UserNaming, *, has_map: bool) -> None:
-    changes_claim = seen.claim != wanted.claim
+def _check_what_changes(
+    seen: UserNaming, wanted: UserNaming, issuers: Collection[str], *, has_map: bool
+) -> None:
+    of_issuers = [(was, now) for _, was, now in seen.list_changes(wanted, issuers)]
+    changes_claim = seen.claim != wanted.claim or bool(of_issuers)
     if changes_claim and seen.by_issuer != wanted.by_issuer:
         raise ConfigurationError(
             "change the namespace and the user claim one after the other", "user_claim"
         )
     if changes_claim and not has_map:
+        was, now = (seen.claim, wanted.claim) if seen.claim != wanted.claim else of_issuers[0]
         raise ConfigurationError(
-            f"--map FILE is needed: for each name by {seen.claim}, a tab and the name by {wanted.claim}"
+            f"--map FILE is needed: for each name by {was}, a tab and the name by {now}"
         )
     if has_map and not changes_claim:
         raise ConfigurationError("--map FILE goes with another --jwt-user-claim, which is the same")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,17 +11,36 @@ class UserNaming:
     """by_issuer: whether names are ``<issuer>#<name>``. claim: the claim that the name is taken from.
 
     former: while objects are on their way to it, and some may still belong to names of another naming: that one.
+    own: (issuer, claim) of those whose users are named by another claim, in the order of the issuers.
     """
 
     by_issuer: bool
     claim: str
     former: UserNaming | None = None
+    own: tuple[tuple[str, str], ...] = ()
+
+    def remember(self, configured: UserNaming) -> UserNaming:
+        """This naming, with the claims of issuers that have come since; those that have gone may come back."""
+        own = {**dict(self.own), **dict(configured.own)}
+        return replace(self, own=tuple(sorted(own.items())))
+
+    def list_changes(
+        self, configured: UserNaming, issuers: Collection[str]
+    ) -> Iterator[tuple[str, str, str]]:
+        """(issuer, its claim here, its configured one) where the two differ. issuers: that are configured."""
+        configured_own = dict(configured.own)
+        for issuer, claim in self.own:
+            now = configured_own.get(issuer, configured.claim)
+            if issuer in issuers and now != claim:
+                yield issuer, claim, now
 
 
-def find_naming_fault(kept: UserNaming, configured: UserNaming) -> tuple[str, str] | None:
+def find_naming_fault(
+    kept: UserNaming, configured: UserNaming, issuers: Collection[str] = ()
+) -> tuple[str, str] | None:
     """(what is wrong, the setting to change) where users would no longer have the names that own objects.
 
-    kept: of the objects in the database. None where their owners keep their names.
+    kept: of the objects in the database. issuers: that are configured. None where their owners keep their names.
     """
     if kept.former is not None:
         namespace = "issuer" if kept.by_issuer else "shared"
@@ -48,6 +68,13 @@ def find_naming_fault(kept: UserNaming, configured: UserNaming) -> tuple[str, st
         return (
             f"the objects in the database belong to users who are named by the claim {kept.claim!r}, and by "
             f"{configured.claim!r} they would find none of their keys; set it to {kept.claim}, or move the objects: "
+            "kms-tornado transfer --naming --map FILE",
+            "user_claim",
+        )
+    for issuer, claim, now in kept.list_changes(configured, issuers):
+        return (
+            f"users of the issuer {issuer} are named by the claim {claim!r} in the database, and by {now!r} they would "
+            f"find none of their keys; set user-claim of its [[kms.issuer]] to {claim}, or move the objects: "
             "kms-tornado transfer --naming --map FILE",
             "user_claim",
         )

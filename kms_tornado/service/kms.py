@@ -13,7 +13,7 @@ from ..crypto.envelope import KeyRing
 from ..domain.user_naming import UserNaming, find_naming_fault
 from ..errors import ConfigurationError, GeneralFailure, Unavailable
 from ..settings import ServiceSettings
-from ..store.base import Compute, ObjectStore
+from ..store.base import Compute, Conflict, ObjectStore
 from ..store.data_dir import make_data_dir
 from ..store.opening import open_store
 from .access_rights import AccessRights
@@ -141,15 +141,23 @@ class KMS:
         Called by a server, before it serves; an application that mounts the KMS names its users itself.
         Raises ConfigurationError, and Unavailable while the KMS is not open.
         """
+        kept = await self._settle_naming(naming, issuers)
+        if fault := find_naming_fault(kept, naming, issuers):
+            raise ConfigurationError(*fault)
+        if (remembered := kept.remember(naming)) != kept:
+            try:
+                await self.store.change_naming(kept, remembered)
+            except Conflict:  # another server, or worker, which may have remembered something else
+                await self.check_user_naming(naming, issuers)
+
+    async def _settle_naming(self, naming: UserNaming, issuers: Collection[str]) -> UserNaming:
         try:
-            kept = await self.store.settle_naming(naming, issuers)
+            return await self.store.settle_naming(naming, issuers)
         except GeneralFailure as exc:
             raise ConfigurationError(
                 "the database's row about the naming of users was changed by something else than this "
                 "server; restore a backup"
             ) from exc
-        if fault := find_naming_fault(kept, naming):
-            raise ConfigurationError(*fault)
 
     async def offload(
         self, function: Callable[[], T], *, principal: str, heavy: bool = False, size: int = 0

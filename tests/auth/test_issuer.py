@@ -207,6 +207,10 @@ def test_rules_of_an_issuer_replace_those_of_the_policy() -> None:
     plain = TrustedIssuer("https://b/")
     settings = TrustSettings((own, plain), policy)
     assert settings.policy_of(plain) is policy
+    assert (settings.naming_claim, settings.own_naming_claims) == (
+        "email",
+        (("https://a/", "sub"),),
+    )
     assert settings.policy_of(own) == replace(policy, user_claim=("sub",))
     with pytest.raises(ConfigurationError, match="token types"):
         TrustSettings((TrustedIssuer("https://a/", token_types=frozenset()),))

@@ -44,3 +44,35 @@ def test_other_naming_is_a_fault_that_names_the_setting_and_the_way(
     assert fault[1] == field
     assert way in fault[0]
     assert "kms-tornado transfer --naming" in fault[0]
+
+
+A, B = "https://a.example/", "https://b.example/"
+OWN = UserNaming(False, "sub", own=((B, "email"),))
+
+
+@pytest.mark.parametrize(
+    ("configured", "issuers", "is_fault"),
+    [
+        pytest.param(OWN, [A, B], False, id="the same"),
+        pytest.param(PLAIN, [A, B], True, id="the default claim"),
+        pytest.param(UserNaming(False, "sub", own=((B, "oid"),)), [A, B], True, id="another claim"),
+        pytest.param(PLAIN, [A], False, id="the issuer is gone"),
+        pytest.param(UserNaming(False, "sub", own=((A, "oid"), (B, "email"))), [A, B], False, id="another issuer has one, too"),
+    ],
+)  # fmt: skip
+def test_claim_of_an_issuers_own_stays_while_the_issuer_does(
+    configured: UserNaming, issuers: list[str], is_fault: bool
+) -> None:
+    fault = find_naming_fault(OWN, configured, issuers)
+    assert (fault is not None) is is_fault
+    if fault is not None:
+        assert fault[1] == "user_claim"
+        assert f"users of the issuer {B} are named by the claim 'email'" in fault[0]
+        assert "set user-claim of its [[kms.issuer]] to email" in fault[0]
+
+
+def test_claims_of_issuers_that_come_and_go_are_remembered() -> None:
+    came = UserNaming(False, "sub", own=((A, "oid"),))
+    assert OWN.remember(came).own == ((A, "oid"), (B, "email"))
+    assert OWN.remember(PLAIN) == OWN
+    assert PLAIN.remember(PLAIN) == PLAIN

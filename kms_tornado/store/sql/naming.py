@@ -64,8 +64,16 @@ def parse_naming(value: Any, authenticator: RowAuthenticator) -> UserNaming:
     except (AttributeError, TypeError, ValueError):
         raise AlteredRow(_SUBJECT) from None
     authenticator.check_row(_SUBJECT, code, server_state.name, _NAME, text)
-    by_issuer, claim, *former = json.loads(text)
-    return UserNaming(by_issuer, claim, UserNaming(*former) if former else None)
+    by_issuer, claim, *rest = json.loads(text)
+    own = rest.pop() if rest and isinstance(rest[-1], dict) else {}
+    former = None
+    if rest:
+        former = UserNaming(rest[0], rest[1], own=_parse_own(own, "former"))
+    return UserNaming(by_issuer, claim, former, _parse_own(own, "now"))
+
+
+def _parse_own(own: dict[str, Any], when: str) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(own.get(when, {}).items()))
 
 
 def change_naming(
@@ -81,9 +89,13 @@ def change_naming(
 
 
 def _format_naming(naming: UserNaming, authenticator: RowAuthenticator) -> bytes:
-    fields = [naming.by_issuer, naming.claim]
+    fields: list[Any] = [naming.by_issuer, naming.claim]
+    own = {"now": dict(naming.own)}
     if naming.former is not None:
         fields += [naming.former.by_issuer, naming.former.claim]
+        own["former"] = dict(naming.former.own)
+    if any(own.values()):  # what older versions cannot read, only where it is needed
+        fields.append(own)
     text = json.dumps(fields).encode()
     return authenticator.row_mac(server_state.name, _NAME, text).hex().encode() + b"|" + text
 

@@ -16,9 +16,9 @@ from ...auth.kept_keys import KeptKeys
 from ...auth.minting import ALGORITHM
 from ...auth.no_auth import InsecureNoAuth
 from ...auth.request_auth import RequestAuth
-from ...domain.user_naming import UserNaming
 from ...errors import ConfigurationError
 from ...service.admission import Admission, AdmissionBounds
+from ...service.configured_naming import describe_naming
 from ...service.kms import KMS
 from ...settings import ServiceSettings, Settings
 from ...transport.connections import Connections
@@ -118,7 +118,7 @@ class Server:
         )
         if (trust := settings.trust) is not None:
             await kms.check_user_naming(
-                UserNaming(trust.policy.namespace_by_issuer, trust.naming_claim),
+                describe_naming(trust),
                 trust.issuer_uris,
             )
         self._auth = await self._start_auth(kms)

@@ -8,7 +8,7 @@ import pytest
 
 from kms_tornado.domain.user_naming import UserNaming
 from kms_tornado.errors import GeneralFailure
-from kms_tornado.store.base import Insert, Remove
+from kms_tornado.store.base import Conflict, Insert, Remove
 
 from ..helpers import Place, an_object, with_store, write_behind
 
@@ -97,3 +97,26 @@ def test_row_that_something_else_wrote_is_refused(place: Place, value: bytes) ->
             await settle(store, PLAIN)
 
     with_store(place, body)
+
+
+def test_claims_of_issuers_of_their_own_are_kept_and_may_be_added_to(place: Place) -> None:
+    own = UserNaming(False, "sub", own=((ISSUER, "email"),))
+    more = UserNaming(False, "sub", own=((ISSUER, "email"), (OTHER, "oid")))
+    moving = UserNaming(False, "email", former=more, own=((OTHER, "sub"),))
+
+    async def body(store: Any) -> None:
+        assert await settle(store, own) == own
+        await store.commit([Insert(an_object("1"))])
+        assert await settle(store, more) == own
+        await store.change_naming(own, more)
+        assert await settle(store, own) == more
+        with pytest.raises(Conflict):
+            await store.change_naming(own, PLAIN)
+        await store.change_naming(more, moving)
+
+    with_store(place, body)
+
+    async def after_a_restart(store: Any) -> None:
+        assert await settle(store, PLAIN) == moving
+
+    with_store(place, after_a_restart)

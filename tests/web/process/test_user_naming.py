@@ -75,3 +75,39 @@ def test_second_issuer_may_come_before_the_first_object(issuer: Issuer, tmp_path
     line = check_refused(run(*start(issuer), "--port", "0", cwd=tmp_path), 2)
     assert line.startswith("kms-tornado: --jwt-user-namespace (default): the objects in the")
     assert "set it to issuer" in line
+
+
+def test_user_claim_of_a_table_is_remembered_and_may_be_moved(
+    issuer: Issuer, tmp_path: Path
+) -> None:
+    def write(claim: str, more: str = "") -> list[str]:
+        (tmp_path / "kms.toml").write_text(
+            f"""[kms]
+            jwt-audience = ["kms"]
+            jwt-user-namespace = "shared"
+            [[kms.issuer]]
+            uri = "{issuer.uri}"
+            user-claim = ["{claim}"]
+            {more}"""
+        )
+        return ["-c", "kms.toml", "--data-dir", str(tmp_path / "data")]
+
+    token = issuer.token(aud="kms", azp="robot", oid="o-1")
+    with serving(*write("azp"), cwd=tmp_path) as server:
+        key = server.client.create(token)
+        assert server.client.create(issuer.token(aud="kms", azp="other"))
+    second = '[[kms.issuer]]\nuri = "https://second.example/"\nuser-claim = ["oid"]'
+    with serving(*write("azp", second), cwd=tmp_path) as server:
+        assert server.client.get_key(token, key).status == 200
+    line = check_refused(run(*write("oid", second), "--port", "0", cwd=tmp_path), 2)
+    assert f"users of the issuer {issuer.uri} are named by the claim 'azp'" in line
+    changed = second.replace("oid", "azp")
+    line = check_refused(run(*write("azp", changed), "--port", "0", cwd=tmp_path), 2)
+    assert "users of the issuer https://second.example/ are named by the claim 'oid'" in line
+    (tmp_path / "names.tsv").write_text("robot\to-1\nother\tother\n")
+    moved = run("transfer", "--naming", "--map", "names.tsv", *write("oid"), cwd=tmp_path)
+    assert (moved.returncode, moved.stdout) == (0, "1 object got the new names of users\n"), (
+        moved.stderr
+    )
+    with serving(*write("oid"), cwd=tmp_path) as server:
+        assert server.client.get_key(token, key).status == 200
