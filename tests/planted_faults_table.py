@@ -2121,6 +2121,38 @@ FAULTS: tuple[Fault, ...] = (
         "    if False and not key.is_signature(",
         ("audit/test_checkpoint.py",),
     ),
+    Fault(
+        "S20",
+        "others may read the audit's log",
+        "service/log_target.py",
+        "os.open(path, flags, 0o600)",
+        "os.open(path, flags, 0o644)",
+        ("service/test_log_target.py",),
+    ),
+    Fault(
+        "S20",
+        "a full disk leaves half a record in the audit's log",
+        "service/log_target.py",
+        "os.ftruncate(descriptor, end - length)",
+        "pass",
+        ("service/test_log_target.py",),
+    ),
+    Fault(
+        "S20",
+        "the audit's log lacks for ever what it could not take at once",
+        "service/audit_stream.py",
+        "self._add_gaps([*items, *later])",
+        "pass",
+        ("service/test_audit_stream.py",),
+    ),
+    Fault(
+        "S20",
+        "an export of edited records is told to be well",
+        "commands/audit_export.py",
+        "return 1 if export.faults else 0",
+        "return 0",
+        ("commands/test_tampered_audit.py",),
+    ),
     # --- S23: KMIP over TLS --------------------------------------------------------------------------
     Fault(
         "S23",

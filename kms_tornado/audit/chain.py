@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 from .record import Draft, State, render
@@ -53,6 +54,11 @@ class Recorded(NamedTuple):
 def hash_line(line: bytes) -> str:
     """line: without its end."""
     return hashlib.sha256(line).hexdigest()
+
+
+def is_chained(lines: Sequence[bytes]) -> bool:
+    """Whether each line names the hash of the one before it: with the last one, all of them are authentic."""
+    return all(f'"prev":"{hash_line(before)}"'.encode() in line for before, line in pairwise(lines))
 
 
 def extend(head: ChainHead, recorded: Sequence[Recorded]) -> Iterator[Segment]:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from ..audit.chain import is_chained
 from ..audit.query import RecordQuery
 from ..errors import ConfigurationError
 from ..store.base import EVER, AuditStore, Span
@@ -75,12 +76,13 @@ class _Export:
             self._progress.update(self._read)
 
     def _write_segment(self, segment: StoredSegment) -> None:
-        if not segment.is_ours and len(self.faults) < self._MOST_FAULTS:
+        lines = segment.lines
+        is_ours = segment.is_ours and is_chained(lines)
+        if not is_ours and len(self.faults) < self._MOST_FAULTS:
             self.faults.append(
                 f"records {segment.chain}/{segment.first} to {segment.chain}/{segment.last} were not written by "
                 "this server, or edited"
             )
-        lines = segment.lines
         if self._query != EVERYTHING:
             lines = [one.line for one in self._query.find(segment.chain, segment.first, lines)]
         write_lines(lines)

@@ -97,6 +97,8 @@ class AuditStream:
         except OSError as exc:
             self._fail(describe_error(exc))
             self._wake()
+        else:
+            _log.info("the audit's log %s was opened again", self._target.name)
 
     def add_checkpoint(self, line: str) -> None:
         if not self._gaps:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from kms_tornado.audit.chain import NOTHING, ChainHead, Recorded, extend, hash_line
+from kms_tornado.audit.chain import NOTHING, ChainHead, Recorded, extend, hash_line, is_chained
 from kms_tornado.audit.record import AuditEntry, make_draft
 
 from .logs import ORIGIN, make_chain
@@ -46,3 +46,16 @@ def test_change_of_many_objects_has_several_records_of_them():
     told = [json.loads(line)["objects"] for line in segment.lines.split(b"\n")]
     assert [*map(len, told)] == [32, 32, 6]
     assert [tuple(one) for part in told for one in part] == objects
+
+
+def test_lines_are_chained_as_long_as_none_before_the_last_is_edited():
+    draft = make_draft(ORIGIN, "Get", uid="a")
+    (segment,) = extend(ChainHead(1, 0, NOTHING), [Recorded(draft, ())] * 4)
+    lines = segment.lines.split(b"\n")
+    assert is_chained(lines)
+    assert is_chained(lines[1:])
+    for place in range(3):
+        edited = [*lines]
+        edited[place] = edited[place].replace(b"alice", b"mallo")
+        assert not is_chained(edited)
+    assert not is_chained([lines[0], *lines[2:]])

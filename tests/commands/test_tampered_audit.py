@@ -387,3 +387,11 @@ def test_forged_record_is_told_where_unsigned_ones_are_no_fault(place: Place) ->
         told = place.verify_export(log)
     assert told.returncode == 0
     assert told.stdout.startswith("no checkpoint covers 1/")
+
+
+def test_edited_records_are_exported_as_they_are_and_told(place: Place) -> None:
+    with tampered(place.newer, edit) as log:
+        exported = place.command("export", database=place.newer)
+    assert exported.returncode == 1
+    assert exported.stdout.encode() == log.export()
+    assert "were not written by this server, or edited" in exported.stderr

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, select
 
-from ...audit.chain import hash_line
+from ...audit.chain import hash_line, is_chained
 from ...audit.query import FoundRecord, RecordQuery
 from ...errors import GeneralFailure
 from ..base import AuditPage, Compute
@@ -108,12 +108,8 @@ class AuditPages(AuditIndex):
         self, chain: int, first: int, last: int, lines: Sequence[bytes], mac: bytes
     ) -> bool:
         """Whether the segment has its code, and each line in it names the one before."""
-        hashes = [hash_line(line) for line in lines]
-        if segment_mac(self._authenticator, chain, first, last, hashes[-1]) != mac:
-            return False
-        named = zip(hashes, lines[1:], strict=False)
-        is_chained = all(f'"prev":"{text}"'.encode() in line for text, line in named)
-        return is_chained and len(lines) == last - first + 1
+        code = segment_mac(self._authenticator, chain, first, last, hash_line(lines[-1]))
+        return code == mac and is_chained(lines) and len(lines) == last - first + 1
 
 
 def _altered(subject: str) -> GeneralFailure:
