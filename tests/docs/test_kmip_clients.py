@@ -1,0 +1,104 @@
+"""docs/kmip-clients.md: what it tells to grant is enough for the client."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+
+import pytest
+
+from ..issuer import Issuer
+from ..kmip_server.client import Connection, Site, serving_kmip
+from ..kms import attributes, batch_item, name, number, octets, structure, text, uid
+from ..server import ServerProcess, trusting
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    return Site(tmp_path_factory.mktemp("clients"))
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[Issuer]:
+    with Issuer("ES256") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def server(site: Site, issuer: Issuer) -> Iterator[ServerProcess]:
+    with serving_kmip(site, *trusting(issuer)) as running:
+        yield running
+
+
+def as_client(site: Site, user: str) -> ssl.SSLContext:
+    return site.trust(site.authority.issue(user, user))
+
+
+def named_key(server: ServerProcess, token: str, title: str, *rights: str) -> str:
+    """A key of the token's user, with the rights of the page for cert:<title>."""
+    called = structure(
+        "Name", text("NameValue", title), name("NameType", "UninterpretedTextString")
+    )
+    request = structure("Create", name("ObjectType", "SymmetricKey"), attributes(called, bits=256))
+    made = server.client.post("/kmip_2_1", token=token, body=request)
+    assert made.status == 200, made.body
+    key: str = made.json()["value"][-1]["value"]
+    body = {
+        "unique_identifier": key,
+        "user_id": f"cert:{title}",
+        "operation_types": [*rights],
+    }
+    assert server.client.post("/access/grant", token=token, body=body).status == 200
+    return key
+
+
+def test_gateway_finds_by_its_name_the_key_that_it_may_get(
+    site: Site, server: ServerProcess, issuer: Issuer
+) -> None:
+    token = issuer.token(sub="alice", aud="kms")
+    key = named_key(server, token, "rgw", "get")
+    sought = structure(
+        "Attributes",
+        structure(
+            "Name",
+            text("NameValue", "rgw"),
+            name("NameType", "UninterpretedTextString"),
+        ),
+    )
+    with Connection(server.kmip_port, as_client(site, "rgw")) as gateway:
+        located, given = gateway.do(batch_item("Locate", sought), batch_item("Get"))
+    assert located["ResponsePayload", "UniqueIdentifier"] == key
+    assert given["ResultStatus"] == "Success"
+
+
+def test_openbao_encrypts_by_its_own_nonce_with_a_key_that_it_never_gets(
+    site: Site, server: ServerProcess, issuer: Issuer
+) -> None:
+    token = issuer.token(sub="alice", aud="kms")
+    key = named_key(server, token, "openbao", "encrypt", "decrypt", "get_attributes")
+    parameters = structure(
+        "CryptographicParameters",
+        name("BlockCipherMode", "GCM"),
+        number("TagLength", 16),
+    )
+    encrypt = batch_item(
+        "Encrypt", uid(key), parameters, octets("Data", b"root key"), octets("IVCounterNonce", bytes(12))
+    )  # fmt: skip
+    with Connection(server.kmip_port, as_client(site, "openbao")) as openbao:
+        [described] = openbao.do(batch_item("GetAttributes", uid(key)))
+        [sealed] = openbao.do(encrypt)
+        assert described["ResultStatus"] == sealed["ResultStatus"] == "Success"
+        decrypt = batch_item(
+            "Decrypt",
+            uid(key),
+            parameters,
+            octets("Data", sealed.octets("ResponsePayload", "Data")),
+            octets("IVCounterNonce", bytes(12)),
+            octets(
+                "AuthenticatedEncryptionTag",
+                sealed.octets("ResponsePayload", "AuthenticatedEncryptionTag"),
+            ),
+        )
+        [opened] = openbao.do(decrypt)
+        assert opened.octets("ResponsePayload", "Data") == b"root key"
+        assert openbao.reason(batch_item("Get", uid(key))) == "ObjectNotFound"
