@@ -116,10 +116,18 @@ class Connection:
     def send(self, octets: bytes) -> None:
         self.socket.sendall(octets)
 
-    def receive(self) -> list[Fields]:
+    def receive_octets(self) -> bytes:
         """The next answer."""
         head = self._read(8)
-        return decode(head + self._read(int.from_bytes(head[4:], "big")))
+        return head + self._read(int.from_bytes(head[4:], "big"))
+
+    def receive(self) -> list[Fields]:
+        """The batch items of the next answer."""
+        return decode(self.receive_octets())
+
+    def exchange(self, octets: bytes) -> bytes:
+        self.send(octets)
+        return self.receive_octets()
 
     def do(self, *items: Item, header: Sequence[Item] = ()) -> list[Fields]:
         self.send(ask(*items, header=header))

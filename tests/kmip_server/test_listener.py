@@ -134,8 +134,7 @@ def test_message_that_is_too_long_is_answered_in_its_version_before_it_is_read(
     whole = ask(CREATE, header=[structure("ProtocolVersion", number("ProtocolVersionMajor", 2),
                                           number("ProtocolVersionMinor", 0))])  # fmt: skip
     alice.send(whole[:4] + struct.pack(">I", 2**32 - 8) + whole[8:])
-    head = alice._read(8)
-    answer = head + alice._read(int.from_bytes(head[4:], "big"))
+    answer = alice.receive_octets()
     assert bytes.fromhex("42006b0200000004 00000000") in answer  # minor version 0
     [item] = decode(answer)
     assert item["ResultReason"] == "ServerLimitExceeded"
