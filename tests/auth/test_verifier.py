@@ -19,10 +19,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kms_tornado.auth.compact import MAX_TOKEN_LENGTH
+from kms_tornado.auth.deny_list import parse_deny_list
 from kms_tornado.auth.issuer import TrustedIssuer
 from kms_tornado.auth.jwk import key_from_jwk
 from kms_tornado.auth.keyset import KeySet
 from kms_tornado.auth.token_policy import RequiredClaim
+from kms_tornado.auth.verifier import TokenVerifier
 from kms_tornado.errors import (
     AlgorithmNotAllowed,
     AuthenticationError,
@@ -713,6 +715,47 @@ def test_a_well_signed_token_of_any_content_is_accepted_or_refused(
         return
     assert who.issuer == ISSUER
     assert who.subject
+
+
+_EVERYTHING = trust(
+    TrustedIssuer(
+        "https://login.example/{tenantid}/",
+        "https://login.example/keys",
+        frozenset({"kms"}),
+        tenants=frozenset({"t1", "t2"}),
+    ),
+    audience_claim=("aud", "cid"),
+    user_claim=("email", "cid", "sub"),
+    group_claim="/realm/groups",
+    required_claims=(RequiredClaim("realm.roles", ("a", 1)),),
+)
+_TENANT_TOKEN = {"iss": "https://login.example/t1/", "tid": "t1", "cid": "kms", "jti": "1"}
+_REALM = {"realm": {"roles": {"a": 1}, "groups": ["g"]}}
+_KEYS = all_keys()
+_DENIED = parse_deny_list(b"jti=2\nsub=mallory\niss=https://login.example/t1/ sid=3")
+
+
+@settings(deadline=None)
+@given(
+    st.dictionaries(
+        st.sampled_from(
+            ["tid", "cid", "aud", "email", "email_verified", "sub", "jti", "sid", "realm"]
+        ),
+        _VALUES,
+        max_size=4,
+    )
+)
+def test_a_well_signed_token_of_any_content_is_decided_by_every_rule(claims: Any) -> None:
+    text = token(claims={**_TENANT_TOKEN, **_REALM, **claims})
+    verifier = TokenVerifier(_EVERYTHING)
+    try:
+        unverified, issuer = verifier.parse(text)
+        who = verifier.verify(unverified, issuer, _KEYS, now=NOW, denied=_DENIED)
+    except AuthenticationError:
+        return
+    assert who.issuer == "https://login.example/t1/"
+    assert who.claims["tid"] == "t1"
+    assert _DENIED.find(who.claims, who.issuer) is None
 
 
 @given(st.lists(st.sampled_from(TOKENS), min_size=3, max_size=3))

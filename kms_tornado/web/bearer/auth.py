@@ -90,6 +90,8 @@ class BearerAuth:
             self._deny_file.load()
             self.authenticator.denied = self._deny_file.list
         self._look: asyncio.Task[None] | None = None  # at the deny file
+        issuers = [one for issuer in settings.issuers for one in issuer.list_tenants()]
+        self._issuers = [issuer.uri for issuer in issuers if issuer.has_address]
         #: While started. Timers of the loop count on the monotonic clock; Tornado's PeriodicCallback
         #: counts on time.time(), and would wait for as long as that clock is set back.
         self._timer: asyncio.TimerHandle | None = None
@@ -117,7 +119,7 @@ class BearerAuth:
         any, tokens that the issuer made for other services are accepted, and the log warns of it.
         jwks_uri: where the keys are; None means the default below the issuer, then discovery.
         jwks_token_file: holds a bearer token for fetching them. jwks_allow_http: hosts to which http is allowed
-        for it. tenants: the values of ``tid`` that are let in.
+        for it. tenants: the values of ``tid`` that are let in; with several, see namespace_by_issuer.
         refresh: when keys are fetched. realm: that of the challenge.
         cache_size: how many verified tokens are remembered; 0 remembers none.
         policy: fields of `TokenPolicy`, such as ``leeway_s=30`` or ``user_claim="email"``.
@@ -151,8 +153,7 @@ class BearerAuth:
     @property
     def issuers(self) -> Sequence[str]:
         """The URIs of the issuers to which a client can be sent for a token, in the order of the settings."""
-        issuers = [one for issuer in self.settings.issuers for one in issuer.list_tenants()]
-        return [issuer.uri for issuer in issuers if issuer.has_address]
+        return self._issuers
 
     @property
     def has_groups(self) -> bool:
