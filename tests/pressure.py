@@ -32,7 +32,8 @@ FILES = {
     ),
     "a process is stopped, interrupted or killed": (
         "commands/test_backup.py", "commands/test_rotate_master_key.py", "service/test_rewrapping.py",
-        "web/process/test_notify.py", "web/process/test_serving.py", "web/process/test_workers.py",
+        "service/test_transferring.py",
+        "web/process/test_audit_faults.py", "web/process/test_notify.py", "web/process/test_serving.py", "web/process/test_workers.py",
     ),
     "connections are too many, silent, half-closed, or read nothing": (
         "transport/test_accepting.py", "transport/test_descriptors.py", "transport/test_streams.py",
