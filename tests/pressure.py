@@ -32,7 +32,7 @@ FILES = {
     ),
     "a process is stopped, interrupted or killed": (
         "commands/test_backup.py", "commands/test_rotate_master_key.py", "service/test_rewrapping.py",
-        "service/test_transferring.py",
+        "service/test_transferring_killed.py",
         "web/process/test_audit_faults.py", "web/process/test_notify.py", "web/process/test_serving.py", "web/process/test_workers.py",
     ),
     "connections are too many, silent, half-closed, or read nothing": (
