@@ -14,7 +14,7 @@ _log = logging.getLogger(__name__)
 
 _EVERY_S = 2.0
 _AFTER_FAULT_S = 60.0
-# Rests after a step while there is more, so that the index takes at most one core's two-hundredth: a record takes
+# Rests after a step, so that the index takes at most one core's two-hundredth: a record takes
 # it 4 µs, and an entry 8. So it keeps up with 1,250 uses of a few keys a second, or 400 new keys.
 _REST_OF_RECORD_S = 0.0008
 _REST_OF_ENTRY_S = 0.0016
@@ -77,18 +77,19 @@ class AuditIndexer:
             _log.exception("unexpected error in the index of the audit")
 
     async def _keep(self) -> None:
+        pause = _EVERY_S
         while True:
+            await asyncio.sleep(pause)
             pause = _EVERY_S
             try:
                 step = await self._take_step()
-                if step.records and step.behind:
-                    pause = self._choose_rest(step)
+                rest = self._choose_rest(step)
+                pause = rest if step.records and step.behind else max(rest, _EVERY_S)
             except Unavailable:  # the trail finds out, too, and says so
                 pass
             except Exception:  # the edge of the task
                 _log.exception("unexpected error in the index of the audit")
                 pause = _AFTER_FAULT_S
-            await asyncio.sleep(pause)
 
     async def _take_step(self, *, is_urgent: bool = False) -> IndexStep:
         step = await self._records.take_step(int(time.time()), is_urgent=is_urgent)
