@@ -2236,6 +2236,14 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "S20",
+        "everybody reads what others did with others' objects",
+        "service/audit_reader.py",
+        "or owned & record.uids]",
+        "or record.uids]",
+        ("service/test_audit_reader.py",),
+    ),
+    Fault(
+        "S20",
         "what takes longer tells how much others did with a key",
         "audit/query.py",
         "        if self.only_of is not None:",

@@ -54,10 +54,14 @@ class Uses(NamedTuple):
 
 
 class Indexed(NamedTuple):
-    """What records are about. keys: of `object_key` and `principal_key`. uses: identifier → its uses."""
+    """What records are about. keys: of `object_key` and `principal_key`. uses: identifier → its uses.
+
+    uids: of all objects, as far as records have whole ones.
+    """
 
     keys: frozenset[int]
     uses: Mapping[str, Uses]
+    uids: frozenset[str]
 
 
 def object_key(uid: str) -> int:
@@ -68,6 +72,11 @@ def object_key(uid: str) -> int:
 def principal_key(name: str) -> int:
     """By which the index finds the records of what the principal did."""
     return _hash_key(b"principal|", name)
+
+
+def owner_key(name: str) -> int:
+    """By which the index finds the records about objects that were the owner's when they were indexed."""
+    return _hash_key(b"owner|", name)
 
 
 def _hash_key(kind: bytes, name: str) -> int:
@@ -96,9 +105,10 @@ def index_records(segments: Iterable[bytes]) -> Indexed:
             if result == _SUCCESS and operation in _USES:
                 count, last = used.get(uid, (0, b""))
                 used[uid] = (count + 1, max(last, at))
+    named = {_read(text) for text in uids if text != _NULL}
     keys = {principal_key(_read(text)) for text in principals if text != _NULL}
-    keys |= {object_key(_read(text)) for text in uids if text != _NULL}
-    return Indexed(frozenset(keys), _sum_up(used))
+    keys |= set(map(object_key, named))
+    return Indexed(frozenset(keys), _sum_up(used), frozenset(filter(is_whole, named)))
 
 
 def _find_fields(lines: bytes) -> Iterable[_Fields]:
@@ -130,6 +140,11 @@ def _write(text: str) -> bytes:
     return encode_basestring(clean(text)).encode()
 
 
+def is_whole(uid: str) -> bool:
+    """Whether it may be an object's: of a longer one there is only the beginning, and none has a null character."""
+    return len(uid) < MOST_CHARACTERS and "\0" not in uid
+
+
 def _read(text: bytes) -> str:
     """A text of a record."""
     value: str = json.loads(text) if b"\\" in text else text[1:-1].decode()
@@ -139,9 +154,7 @@ def _read(text: bytes) -> str:
 def _sum_up(used: Mapping[bytes, tuple[int, bytes]]) -> Mapping[str, Uses]:
     uses: dict[str, Uses] = {}
     for text, (count, last) in used.items():
-        uid = None if text == _NULL else _read(text)
-        # Of a longer one there is only the beginning; what has a null character is no object's.
-        if uid is not None and len(uid) < MOST_CHARACTERS and "\0" not in uid:
+        if text != _NULL and is_whole(uid := _read(text)):
             uses[uid] = Uses(count, parse_time(last.decode()))
     return uses
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from json.encoder import encode_basestring
 from typing import Any, NamedTuple
 
-from .indexing import list_uids, object_key, parse_time, principal_key
+from .indexing import is_whole, list_uids, object_key, owner_key, parse_time, principal_key
 from .record import MOST_CHARACTERS
 
 #: Characters of an identifier or a principal by which records are found: they have the first 255 of a longer one,
@@ -25,17 +25,20 @@ class Place(NamedTuple):
 
 
 class FoundRecord(NamedTuple):
-    """line: as it is stored."""
+    """line: as it is stored. principal, uids: of the record, as far as it has whole identifiers."""
 
     place: Place
     line: bytes
+    principal: str | None
+    uids: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class RecordQuery:
     """Records that are asked for; None stands for any. since_ms, until_ms: seconds since the Unix epoch × 1000.
 
-    only_of: the principal whose own doings alone may be read; None of somebody who may read all that is asked for.
+    only_of: the principal whose own doings, and records of whose own objects alone may be read; None of somebody
+    who may read all that is asked for.
     """
 
     uid: str | None = None
@@ -48,12 +51,12 @@ class RecordQuery:
 
     @property
     def keys(self) -> Sequence[int]:
-        """By which the index finds the pages; none for all of them.
+        """By any of which the index finds the pages; none for all of them.
 
-        Of somebody who may not read what others did, it takes not even as long as others did much.
+        To somebody who may not read what others did, not even the time that it takes tells how much that is.
         """
         if self.only_of is not None:
-            return (principal_key(self.only_of),)
+            return principal_key(self.only_of), owner_key(self.only_of)
         if self.uid is not None:
             return (object_key(self.uid),)
         return () if self.principal is None else (principal_key(self.principal),)
@@ -65,7 +68,10 @@ class RecordQuery:
         )
 
     def find(self, chain: int, first: int, lines: Sequence[bytes]) -> Iterator[FoundRecord]:
-        """Those among some records that follow one another in a chain. A line that is none is passed over."""
+        """Those among some records that follow one another in a chain, whoever may read them.
+
+        A line that is no record is passed over.
+        """
         needed = [*self._write_members()]
         for seq, line in enumerate(lines, first):
             if all(member in line for member in needed):
@@ -73,16 +79,16 @@ class RecordQuery:
                     record = json.loads(line)
                     time_ms = parse_time(record["time"])
                     is_found = self._matches(record, time_ms)
+                    named = frozenset(filter(is_whole, list_uids(record)))
                 except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
                     continue
                 if is_found:
-                    yield FoundRecord(Place(time_ms, chain, seq), line)
+                    yield FoundRecord(Place(time_ms, chain, seq), line, record["principal"], named)
 
     def _write_members(self) -> Iterator[bytes]:
         """What stands in each line that is found, so that most others need not be parsed."""
         for name, value in (
-            ("principal", self.principal), ("principal", self.only_of),
-            ("operation", self.operation), ("result", self.result),
+            ("principal", self.principal), ("operation", self.operation), ("result", self.result),
         ):  # fmt: skip
             if value is not None:
                 yield f'"{name}":{encode_basestring(value)}'.encode()
@@ -93,7 +99,6 @@ class RecordQuery:
         return (
             (self.uid is None or self.uid in list_uids(record))
             and self.principal in (None, record["principal"])
-            and self.only_of in (None, record["principal"])
             and self.operation in (None, record["operation"])
             and self.result in (None, record["result"])
             and self.matches_times(time_ms, time_ms)

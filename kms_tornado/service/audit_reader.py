@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..audit.query import MAX_TERM_LENGTH, RecordQuery
+from ..audit.query import MAX_TERM_LENGTH, FoundRecord, RecordQuery
 from ..audit.record import Origin
 from ..domain.managed_object import UniqueIdentifier
 from ..errors import KMSError
@@ -25,7 +25,7 @@ _ROWS = 100
 
 
 class NotAnAuditor(KMSError):
-    """Somebody asks for records of others who may not read them."""
+    """Whose own records cannot be told from those of others may not read any."""
 
 
 class AuditAnswer(NamedTuple):
@@ -76,11 +76,6 @@ class AuditReader:
             UniqueIdentifier(query.uid), owner=principal
         ):
             return query
-        if query.principal not in (None, principal):
-            raise NotAnAuditor(
-                "records of what others did are for --auditors, and for the owner of the object that "
-                "uid names"
-            )
         if len(principal) > MAX_TERM_LENGTH:
             raise NotAnAuditor(
                 f"a user whose name has more than {MAX_TERM_LENGTH} characters shares the name in "
@@ -131,6 +126,16 @@ class _Walk:
     def _is_enough(self) -> bool:
         return self._looked_at >= _MOST_LOOKED_AT or self._rows >= _MOST_ROWS
 
+    async def _read(self, page: AuditPage) -> Sequence[FoundRecord]:
+        """The page's records that are asked for and may be read."""
+        me = self._query.only_of
+        found = await self._records.read_page(page, self._query, principal=self._principal)
+        if me is None:
+            return found
+        uids = {uid for record in found if record.principal != me for uid in record.uids}
+        owned = set(await self._records.find_owned(uids, owner=me)) if uids else set()
+        return [record for record in found if record.principal == me or owned & record.uids]
+
     async def _take(self, page: AuditPage) -> bool:
         """Take the page's records, and move the cursor behind what was taken: False where that was not all."""
         self._rows += 1
@@ -138,9 +143,9 @@ class _Walk:
             self._cursor = Cursor(page.number)
         if self._query.matches_times(page.since_ms, page.until_ms):
             self._looked_at += page.records
-            found = await self._records.read_page(page, self._query, principal=self._principal)
+            found = await self._read(page)
             behind = self._cursor.place
-            for place, line in found:
+            for place, line, *_ in found:
                 if behind is not None and place >= behind:
                     continue
                 if len(self._lines) >= self._limit or self._size > _MOST_BYTES:

@@ -374,7 +374,7 @@ class AuditRecords(Protocol):
     async def find_pages(
         self, keys: Sequence[int], *, up_to: int | None, limit: int, principal: str
     ) -> Sequence[AuditPage]:
-        """The pages with records under the keys, one at most, or all of them, the newest first.
+        """The pages with records under any of the keys, two at most, or all of them, the newest first.
 
         up_to: the highest number. principal: whose turn it is.
         """
@@ -382,10 +382,13 @@ class AuditRecords(Protocol):
     async def read_page(
         self, page: AuditPage, query: RecordQuery, *, principal: str
     ) -> Sequence[FoundRecord]:
-        """The records of the page that the query finds, the newest first.
+        """The records of the page that the query finds, the newest first, whoever may read them.
 
         Raises GeneralFailure where records are not as a server wrote them.
         """
+
+    async def find_owned(self, uids: Collection[str], *, owner: str) -> Collection[str]:
+        """Which of the identifiers are of objects of the owner's, removed ones too."""
 
 
 class AuditStore(Protocol):

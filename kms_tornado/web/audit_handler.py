@@ -15,7 +15,7 @@ _JSON_LINES = "application/x-ndjson"
 
 
 class AuditHandler(ProtectedHandler):
-    """Tells the records of the caller's own doings, of the caller's objects, and to --auditors all.
+    """Tells what the caller did, what anybody did with the caller's objects, and to --auditors everything.
 
     The header `Link` names where further ones are (RFC 8288, ``rel="next"``), relative to this request.
     """

@@ -12,6 +12,7 @@ from kms_tornado.audit.indexing import (
     format_time,
     index_records,
     object_key,
+    owner_key,
     parse_time,
     principal_key,
 )
@@ -137,8 +138,7 @@ LINES = segment(
         (RecordQuery(uid="alice@example.com"), []),
         (RecordQuery(principal=ALICE.principal), [1, 2, 3, 4]),
         (RecordQuery(principal="alice"), []),
-        (RecordQuery(only_of="bob"), []),
-        (RecordQuery(uid="a", only_of=ALICE.principal), [1, 3, 4]),
+        (RecordQuery(only_of="bob"), [1, 2, 3, 4, 5]),  # whoever may read them
         (RecordQuery(principal="bob", only_of=ALICE.principal), []),
         (RecordQuery(operation="Encrypt"), [1, 3, 4]),
         (RecordQuery(result="Failed"), [3]),
@@ -152,8 +152,22 @@ def test_query_finds(query, found):
 
 
 def test_whoever_reads_but_own_records_is_led_to_them_by_the_own_name_alone():
-    query = RecordQuery(uid="a", principal="bob", only_of=ALICE.principal)
-    assert query.keys == (principal_key(ALICE.principal),)
+    query = RecordQuery(uid="a", principal="bob", only_of="carol")
+    assert query.keys == (principal_key("carol"), owner_key("carol"))
+    assert RecordQuery(uid="a", principal="bob").keys == (object_key("a"),)
+    assert RecordQuery(principal="bob").keys == (principal_key("bob"),)
+    assert RecordQuery(operation="Get").keys == ()
+
+
+def test_found_record_tells_whom_and_which_objects_it_is_about():
+    (found,) = RecordQuery(uid="c").find(1, 1, LINES)
+    assert (found.principal, found.uids) == (ALICE.principal, {"a", "c"})
+
+
+def test_identifier_of_which_there_is_but_the_beginning_is_nobodys_object():
+    lines = segment(use("a" * 300, also=["b" * 255, "c"])).split(b"\n")
+    (found,) = RecordQuery().find(1, 1, lines)
+    assert found.uids == {"c"}
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,9 @@ class Store:
     async def is_owned(self, uid, *, owner):
         return uid in self.owned
 
+    async def find_owned(self, uids, *, owner):
+        return set(uids) & set(self.owned)
+
     async def find_pages(self, keys, *, up_to, limit, principal):
         self.asked += 1
         numbers = range(1, len(self.lines) + 1)
@@ -153,10 +156,18 @@ def test_whose_name_may_be_the_beginning_of_anothers_reads_nothing(length, is_to
             ask(Store(1), request, "a" * length, ())
 
 
-@pytest.mark.parametrize(("user", "result"), [("alice", "Success"), ("bob", "Failed")])
+def test_who_may_not_read_all_reads_what_was_done_with_the_own_objects():
+    store = Store(2, uids="abc")
+    store.owned = ("b", "d")
+    answer = ask(store, AuditRequest(RecordQuery()), "bob", ())
+    assert [json.loads(line)["uid"] for line in answer.lines] == ["b"] * 7
+    assert ask(store, AuditRequest(RecordQuery(uid="a")), "bob", ()).lines == []
+
+
+@pytest.mark.parametrize(("user", "result"), [("alice", "Success"), ("b" * 255, "Failed")])
 def test_every_reading_is_recorded_with_what_was_asked_for(user, result):
     trail = Trail()
-    reader = AuditReader(Store(1), Indexer(), Auditor(trail, records_reads=True), ("alice",))
+    reader = AuditReader(Store(1), Indexer(), Auditor(trail, records_reads=True), ())
     request = AuditRequest(RecordQuery(uid="a", principal="carol"))
     with nullcontext() if user == "alice" else pytest.raises(NotAnAuditor):
         asyncio.run(reader.read(user, request, Origin(user, None, None, None)))

@@ -37,7 +37,7 @@ def read_audit(
     limit: int | None = None,
     cursor: str | None = None,
 ) -> Exchange[AuditRecords]:
-    """Records of the audit: of what the caller did; with uid of all that was done with an object of the caller's.
+    """Records of the audit: what the caller did, and what anybody did with the caller's objects.
 
     since, until: dates or times of RFC 3339. cursor: of the records before, asked for with the same other
     arguments. There may be further ones even where no record is returned.

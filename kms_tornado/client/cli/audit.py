@@ -31,9 +31,9 @@ _PAGE = 1000
 )
 @click.pass_obj
 def audit(session: Session, /, key: str | None, limit: int, **filters: str | None) -> None:
-    """List the newest records of what you did, or of what anybody did with an object of yours.
+    """List the newest records of what you did, and of what anybody did with objects of yours.
 
-    KEY is its identifier or Name. Auditors see what anybody did with anything.
+    KEY, an identifier or Name: those of one object. Auditors see what anybody did with anything.
 
     \b
     kmsctl audit invoices --operation Decrypt

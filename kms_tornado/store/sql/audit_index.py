@@ -8,7 +8,7 @@ It is made of the segments that are on disk, some time after them, so that no re
     step        one transaction that takes some segments behind the *position* of the index, and moves that
     position    chain → its last record that is indexed. A chain has no holes, so that nothing is left out
     page        the records of some steps; its row says which segments have them, and when they were made
-    entry       a key (an object or a principal, `audit.indexing`) and a page that has records about it
+    entry       a key (an object, its owner, or a principal, `audit.indexing`) and a page that has records about it
     uses        identifier → how often the object was used, and when last
 
 The position, and what is known of the page that is not full yet, stand in one row of `server_state`, which each
@@ -25,24 +25,25 @@ from __future__ import annotations
 import dataclasses
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
-from ...audit.indexing import Indexed, index_records
+from ...audit.indexing import Indexed, Uses, index_records, owner_key
 from ...errors import ConfigurationError
 from ..base import Compute, IndexStep, make_unavailable
 from .backend import Backend
+from .ownership import prepare_owners
 from .schema import audit_chains, audit_index, audit_pages, audit_segments, audit_uses, server_state
 from .search_filter import write_constant
 from .statements import NO_VALUES, Prepared, Runner, Statement
 
 _NAME = "audit_index"
 #: Of the format of entries and of the row. Another one has the index made again.
-_VERSION = 1
+_VERSION = 2
 #: Whose turn a long read takes: the server's own.
 _NOBODY = ""
 
@@ -168,12 +169,20 @@ class AuditIndex:
         indexed: Indexed = await self._compute(
             partial(index_records, [segment.lines for segment in segments]), principal=_NOBODY
         )
+        keys = indexed.keys | {owner_key(owner) for owner in await self._find_owners(indexed.uids)}
         after = self._advance(state, segments, now)
-        job = partial(_write_step, was=was, after=after, indexed=indexed)
+        job = partial(_write_step, was=was, after=after, keys=keys, uses=indexed.uses)
         if not await self._backend.submit(job):
             return IndexStep(behind=behind, is_anothers=True)
         records = sum(segment.last - segment.first + 1 for segment in segments)
-        return IndexStep(records, len(indexed.keys) + len(indexed.uses), max(0, behind - records))
+        return IndexStep(records, len(keys) + len(indexed.uses), max(0, behind - records))
+
+    async def _find_owners(self, uids: Collection[str]) -> set[str]:
+        owners: set[str] = set()
+        for statement, values in prepare_owners(uids, self._backend.dialect):
+            rows = await self._backend.search(statement, values, principal=_NOBODY)
+            owners.update(owner for (owner,) in rows)
+        return owners
 
     async def _begin(self) -> None:
         try:
@@ -240,7 +249,9 @@ def _begin(runner: Runner) -> None:
     runner.change(_insert_state, {"name": _NAME, "value": _State().format()})
 
 
-def _write_step(runner: Runner, was: bytes, after: _State, indexed: Indexed) -> bool:
+def _write_step(
+    runner: Runner, was: bytes, after: _State, keys: Collection[int], uses: Mapping[str, Uses]
+) -> bool:
     """Whether it was done: not where another process was faster. was: the row's value as it was read."""
     values = {"of_name": _NAME, "was": was, "value": after.format()}
     if not runner.change_counted(_move, values):
@@ -251,11 +262,11 @@ def _write_step(runner: Runner, was: bytes, after: _State, indexed: Indexed) -> 
     }  # fmt: skip
     runner.add_rows(audit_pages, [page], _ON_PAGE)
     # In their order, so that neighbours of the table are written together.
-    if entries := [{"key": key, "page": after.page} for key in sorted(indexed.keys)]:
+    if entries := [{"key": key, "page": after.page} for key in sorted(keys)]:
         runner.add_rows(audit_index, entries, _ON_ENTRY)
-    if uses := [
+    if counted := [
         {"uid": uid, "uses": count, "last_used": last}
-        for uid, (count, last) in sorted(indexed.uses.items())
+        for uid, (count, last) in sorted(uses.items())
     ]:
-        runner.add_rows(audit_uses, uses, _ON_USES)
+        runner.add_rows(audit_uses, counted, _ON_USES)
     return True

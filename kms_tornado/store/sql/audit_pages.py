@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Select, bindparam, select
 
 from ...audit.chain import hash_line, is_chained
 from ...audit.query import FoundRecord, RecordQuery
@@ -17,6 +17,7 @@ from ..base import AuditPage, Compute
 from .audit_chains import segment_mac
 from .audit_index import AuditIndex, parse_ranges
 from .backend import Backend
+from .ownership import prepare_owned
 from .row_macs import RowAuthenticator
 from .schema import audit_index, audit_pages, audit_segments
 from .statements import Prepared, Values
@@ -29,14 +30,28 @@ _PAGE = (_P.page, _P.ranges, _P.records, _P.since, _P.until, _P.ceiling)
 _up_to = bindparam("up_to", type_=_P.page.type)
 _limit = bindparam("limit", type_=_P.page.type)
 _select_pages = select(*_PAGE).where(_P.page <= _up_to).order_by(_P.page.desc()).limit(_limit)
-_select_pages_of_key = (
-    select(*_PAGE)
-    .join_from(audit_index, audit_pages, _P.page == audit_index.c.page)
-    .where(
-        audit_index.c.key == bindparam("of_key", type_=audit_index.c.key.type),
-        audit_index.c.page <= _up_to,
+
+
+def _select_numbers(key: str) -> Select[Any]:
+    """The highest numbers of pages under the key. key: the name of the parameter."""
+    numbers = (
+        select(audit_index.c.page)
+        .where(
+            audit_index.c.key == bindparam(key, type_=audit_index.c.key.type),
+            audit_index.c.page <= _up_to,
+        )
+        .order_by(audit_index.c.page.desc())
+        .limit(_limit)
+        .subquery()
     )
-    .order_by(audit_index.c.page.desc())
+    return select(numbers.c.page)
+
+
+_of_either = _select_numbers("of_key").union(_select_numbers("of_other_key")).subquery()
+_select_pages_of_keys = (
+    select(*_PAGE)
+    .join_from(_of_either, audit_pages, _P.page == _of_either.c.page)
+    .order_by(_P.page.desc())
     .limit(_limit)
 )
 _select_segments = (
@@ -62,7 +77,7 @@ class AuditPages(AuditIndex):
         self._database = database
         self._authenticator = authenticator
         self._pages = Prepared(_select_pages, backend.dialect)
-        self._pages_of_key = Prepared(_select_pages_of_key, backend.dialect)
+        self._pages_of_keys = Prepared(_select_pages_of_keys, backend.dialect)
         self._segments_of_page = Prepared(_select_segments, backend.dialect)
 
     async def find_pages(
@@ -71,8 +86,8 @@ class AuditPages(AuditIndex):
         values: dict[str, Any] = {"up_to": _NEWEST if up_to is None else up_to, "limit": limit}
         statement = self._pages
         if keys:
-            (values["of_key"],) = keys
-            statement = self._pages_of_key
+            values |= {"of_key": keys[0], "of_other_key": keys[-1]}
+            statement = self._pages_of_keys
         rows = await self._database.search(statement, values, principal=principal)
         try:
             return [AuditPage(row[0], parse_ranges(json.loads(row[1])), *row[2:]) for row in rows]
@@ -89,6 +104,13 @@ class AuditPages(AuditIndex):
             find = partial(self._find, query, chain, rows)
             found += await self._compute(find, principal=principal)
         return sorted(found, key=lambda record: record.place, reverse=True)
+
+    async def find_owned(self, uids: Collection[str], *, owner: str) -> Collection[str]:
+        owned: set[str] = set()
+        for statement, values in prepare_owned(uids, owner, self._backend.dialect):
+            rows = await self._database.search(statement, values, principal=owner)
+            owned.update(uid for (uid,) in rows)
+        return owned
 
     def _find(
         self, query: RecordQuery, chain: int, rows: Sequence[Sequence[Any]]

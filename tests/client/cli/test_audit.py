@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from kms_tornado.client import KMSClient
 
 from ...server import eventually
-from .conftest import ALICE, BOB
+from .conftest import ALICE, BOB, Place
 from .runner import Kmsctl
 
 
@@ -50,10 +51,16 @@ def test_records_are_whole_for_programs(alice: Kmsctl, key: str) -> None:
     assert {"chain", "seq", "prev", "request_id", "protocol"} <= record.keys()
 
 
-def test_other_users_records_are_refused_in_one_line(alice: Kmsctl) -> None:
-    outcome = alice("audit", "--principal", BOB)
+def test_what_others_did_is_told_of_own_objects_alone(alice: Kmsctl, bob: Kmsctl, key: str) -> None:
+    rows = [line.split("\t") for line in alice("audit", "--principal", BOB).lines]
+    assert [(row[2], row[3]) for row in rows] == [("Export", key)]
+    assert bob("audit", "--principal", ALICE).lines == []
+
+
+def test_refusal_is_one_line(place: Place, tmp_path: Path) -> None:
+    outcome = place.kmsctl("x" * 255, tmp_path)("audit")
     assert outcome.code == 1
-    assert "--auditors" in outcome.stderr
+    assert "the server refuses this: a user whose name" in outcome.stderr
     assert outcome.stderr.count("\n") == 1
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from kms_tornado.audit.indexing import object_key, owner_key
 from kms_tornado.audit.query import RecordQuery
 from kms_tornado.audit.record import Origin, make_draft
 from kms_tornado.errors import GeneralFailure
@@ -246,6 +247,44 @@ def test_segment_that_was_edited_is_refused(place):
             await find(store, uid="b")
 
     with_store(place, body)
+
+
+def test_records_are_found_by_the_owner_of_the_object(place):
+    async def body(store):
+        await store.audit.open()
+        for uid, owner in (("a", ALICE), ("b", BOB), ("gone", BOB), ("other", ALICE)):
+            await store.commit([Insert(an_object(uid, owner=owner))], [])
+        await store.commit([Remove("gone", 1)], [])
+        stranger = Origin("carol", None, None, None)
+        for number, uid in enumerate(("a", "b", "gone", "never", "other")):
+            await store.audit.append(
+                [make_draft(stranger, "Get", uid=uid, time_ms=NOW * 1000 + number)]
+            )
+        await index_all(store)
+        keys = [await store.records.find_pages([owner_key(name)], up_to=None, limit=9, principal=name)
+                for name in (ALICE, BOB, "carol")]  # fmt: skip
+        uids = ["a", "b", "gone", "never", *map(str, range(300))]
+        owned = [await store.records.find_owned(uids, owner=name) for name in (ALICE, BOB, "carol")]
+        return [len(pages) for pages in keys], owned
+
+    assert with_store(place, body) == ([1, 1, 0], [{"a"}, {"b", "gone"}, set()])
+
+
+def test_pages_of_two_keys_are_told_once_in_order(place, monkeypatch):
+    monkeypatch.setattr(audit_index, "_FULL_PAGE", 1)
+
+    async def body(store):
+        await store.audit.open()
+        for uid in "aababb":
+            await store.audit.append([read(uid)])
+            await index_all(store)
+        keys = [object_key("a"), object_key("b")]
+        return [
+            [page.number for page in await store.records.find_pages(keys[:count], up_to=up_to, limit=limit, principal="")]
+            for count, up_to, limit in ((1, None, 9), (2, None, 9), (2, 5, 2), (2, 1, 9), (2, 0, 9))
+        ]  # fmt: skip
+
+    assert with_store(place, body) == [[4, 2, 1], [6, 5, 4, 3, 2, 1], [5, 4], [1], []]
 
 
 def test_object_is_its_owners_even_after_its_removal(place):
