@@ -232,6 +232,7 @@ class BearerAuth:
             self._timer.cancel()
             self._timer = None
         if self._look is not None:
+            self._look.cancel()  # a disk that hangs would hold up the stop
             await asyncio.wait({self._look})
             self._look = None
         for cache in self._caches.values():
