@@ -52,7 +52,8 @@ async def _follow(store: AuditStore, told: dict[int, int]) -> None:
                 await _write_new(store, chain, told, head.seq)
         except Unavailable as exc:
             if not is_away:
-                print(f"the database is out of reach: {exc}", file=sys.stderr, flush=True)
+                why = f"{exc}: {exc.detail}" if exc.detail else str(exc)
+                print(why, file=sys.stderr, flush=True)
             is_away = True
             continue
         if is_away:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import stat
@@ -28,7 +29,10 @@ class LogTarget:
         self._is_torn = False
 
     def open(self) -> None:
-        """Open it again where it is open: after a rotation, the name is another file's."""
+        """Open it again where it is open: after a rotation, the name is another file's.
+
+        A file of something else, a key's or a database's, is refused.
+        """
         self.close()
         descriptor = os.dup(_STDOUT) if self._path is None else self._open_file(self._path)
         self._descriptor = descriptor
@@ -36,7 +40,11 @@ class LogTarget:
         self._is_torn = False
         if self._path is not None and self._is_regular:
             with self._locked(descriptor):
-                self._is_torn = _ends_within_line(self._path)
+                begin, end = _read_ends(self._path)
+            if begin not in (b"", b"{", b"\n"):
+                self.close()
+                raise OSError(errno.EINVAL, "is there, and no log of the audit")
+            self._is_torn = end not in (b"", b"\n")
 
     def close(self) -> None:
         descriptor, self._descriptor = self._descriptor, None
@@ -105,14 +113,13 @@ class LogTarget:
             fcntl.lockf(descriptor, fcntl.LOCK_UN)
 
 
-def _ends_within_line(path: Path) -> bool:
-    """Whether another process was killed in the middle of a write."""
+def _read_ends(path: Path) -> tuple[bytes, bytes]:
+    """The first byte of the file and the last one; nothing of one that is empty, or that we may only write."""
     try:
         reader = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError:  # we may only write
-        return False
+    except OSError:
+        return b"", b""
     try:
-        size = os.fstat(reader).st_size
-        return size > 0 and os.pread(reader, 1, size - 1) != b"\n"
+        return os.pread(reader, 1, 0), os.pread(reader, 1, max(os.fstat(reader).st_size - 1, 0))
     finally:
         os.close(reader)

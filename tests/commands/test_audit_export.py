@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import pty
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,8 +14,13 @@ from typing import Any
 
 import pytest
 
+from kms_tornado.audit.chain import ChainHead
 from kms_tornado.audit.signing import parse_public_pem
 from kms_tornado.audit.verification import ChainVerifier, CheckpointVerifier
+from kms_tornado.commands import audit_tail
+from kms_tornado.commands.line_output import escape_line
+from kms_tornado.errors import Unavailable
+from kms_tornado.store.object_checks import StoredSegment
 
 from .. import postgres
 from ..issuer import Issuer
@@ -150,6 +157,34 @@ def test_tail_follows_what_is_recorded_until_it_is_ended(place: Place) -> None:
     assert [one for one in seen if one in keys] == keys
 
 
+def test_tail_follows_beyond_an_outage_which_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    away = Unavailable("the database is out of reach", detail="connection refused")
+    looks = iter([away, away, {1: ChainHead(1, 3, "")}, KeyboardInterrupt()])
+
+    class Store:
+        async def heads(self) -> dict[int, ChainHead]:
+            look = next(looks)
+            if isinstance(look, BaseException):
+                raise look
+            return look
+
+        async def read_segments(self, chain: int, after: int) -> list[StoredSegment]:
+            assert (chain, after) == (1, 1)
+            return [StoredSegment(1, 2, 3, (b"two", b"three"), True)]
+
+    monkeypatch.setattr(audit_tail, "_POLL_S", 0.0)
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(audit_tail._follow(Store(), {1: 1}))
+    told = capfd.readouterr()
+    assert told.out == "two\nthree\n"
+    assert told.err.splitlines() == [
+        "the database is out of reach: connection refused",
+        "the database is back",
+    ]
+
+
 def test_reader_that_goes_away_is_no_error(place: Place) -> None:
     read, write = os.pipe()
     os.close(read)
@@ -162,6 +197,35 @@ def test_reader_that_goes_away_is_no_error(place: Place) -> None:
     finally:
         os.close(write)
     assert (done.returncode, done.stderr) == (1, "")
+
+
+@pytest.mark.parametrize("sign", ["\x1b", "\x9b", "\u202e", "\U000e0041"], ids=ascii)
+def test_terminal_is_given_nothing_that_it_obeys(sign: str) -> None:
+    line = json.dumps({"uid": f"a{sign}b", "é": 1}, ensure_ascii=False).encode()
+    escaped = escape_line(line)
+    assert escaped.decode().isprintable()
+    assert json.loads(escaped) == json.loads(line)
+    assert escape_line(b'{"uid": "\xff' + sign.encode()).decode().isprintable()
+    assert escape_line('{"é":1}'.encode()) == '{"é":1}'.encode()
+
+
+def test_terminal_has_escaped_lines_and_a_pipe_the_bytes(place: Place) -> None:
+    alice = place.kms.user()
+    alice.refused("Get", uid("a\x9b31mb"))
+    eventually(lambda: place.told(alice))
+    argv = ["audit", "export", "--principal", alice.name, *place.options]
+    terminal, end = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kms_tornado", *argv],
+        cwd=place.kms.directory, env=environment(), stdout=end, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    os.close(end)
+    with open(terminal, "rb") as stream:
+        shown = stream.readline()
+    assert process.wait(30) == 0
+    assert json.loads(shown)["uid"] == "a\x9b31mb"
+    assert shown.decode().strip().isprintable()
+    assert "\x9b" in place.run("export", "--principal", alice.name).stdout
 
 
 @pytest.mark.parametrize(

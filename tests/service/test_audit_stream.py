@@ -141,7 +141,7 @@ def away(path: Path) -> Iterator[None]:
 @contextmanager
 def full(path: Path) -> Iterator[None]:
     """The disk of the log: half a line fits. Databases of tests are smaller."""
-    path.write_bytes(b"x" * 4_000_000 + b"\n")
+    path.write_bytes(b"{" * 4_000_000 + b"\n")
     with no_file_longer_than(4_000_100):
         yield
     os.truncate(path, 0)

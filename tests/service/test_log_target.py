@@ -50,19 +50,30 @@ def test_file_is_made_for_us_alone(target: LogTarget, path: Path) -> None:
 
 
 def test_file_that_is_there_is_continued_with_the_mode_that_it_has(path: Path) -> None:
-    path.write_bytes(b"one\n")
+    path.write_bytes(b"{one\n")
     path.chmod(0o640)
     target = LogTarget(path)
     target.write(b"two\n")
     target.close()
-    assert path.read_bytes() == b"one\ntwo\n"
+    assert path.read_bytes() == b"{one\ntwo\n"
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
 def test_line_that_a_killed_process_left_is_not_continued(target: LogTarget, path: Path) -> None:
-    path.write_bytes(b"one\ntw")
+    path.write_bytes(b"{one\ntw")
     target.write(b"three\n")
-    assert path.read_bytes() == b"one\ntw\nthree\n"
+    assert path.read_bytes() == b"{one\ntw\nthree\n"
+
+
+def test_file_of_something_else_is_left_as_it_is(target: LogTarget, path: Path) -> None:
+    """A key, say, or a database."""
+    for content in (b"SQLite format 3\0", b"-----BEGIN PRIVATE KEY-----\n", b"\0"):
+        path.write_bytes(content)
+        with pytest.raises(OSError, match="no log of the audit"):
+            target.open()
+        with pytest.raises(OSError, match="no log of the audit"):
+            target.write(b"one\n")
+        assert path.read_bytes() == content
 
 
 def test_what_does_not_fit_leaves_nothing_behind(target: LogTarget, path: Path) -> None:
@@ -134,7 +145,7 @@ from pathlib import Path
 from kms_tornado.service.log_target import LogTarget
 target = LogTarget(Path(sys.argv[1]))
 for number in range(40):
-    target.write(b"".join(b"%s %d %s\\n" % (sys.argv[2].encode(), line, b"x" * 5000) for line in range(20)))
+    target.write(b"".join(b"{%s %d %s\\n" % (sys.argv[2].encode(), line, b"x" * 5000) for line in range(20)))
 """
 
 
