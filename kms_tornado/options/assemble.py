@@ -74,7 +74,8 @@ def _make_trust(
     fields: Mapping[str, Any],
     faults: Faults,
 ) -> TrustSettings | None:
-    issuers = collect_issuers(values, tables, faults)
+    checks_tokens = fields["checks_tokens"]
+    issuers = collect_issuers(values, tables, faults, checks_tokens=checks_tokens)
     if not issuers:
         return None
     if len({one.uri for issuer in issuers for one in issuer.list_tenants()}) > 1:

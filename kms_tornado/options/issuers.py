@@ -21,13 +21,20 @@ _OPTION_OF = {
 
 
 def collect_issuers(
-    values: Mapping[str, OptionValue], tables: Sequence[IssuerTable], faults: Faults
+    values: Mapping[str, OptionValue],
+    tables: Sequence[IssuerTable],
+    faults: Faults,
+    *,
+    checks_tokens: bool = True,
 ) -> tuple[TrustedIssuer, ...]:
-    """The issuer of --jwt-issuer-uri, those of the tables, and those of --jwt-auth-provider."""
+    """The issuer of --jwt-issuer-uri, those of the tables, and those of --jwt-auth-provider.
+
+    checks_tokens: as of `Settings`: where none is checked, options of an issuer may stand there without it.
+    """
     issuers: list[TrustedIssuer] = []
     if values["jwt-issuer-uri"].value is not None:
         issuers += _make_first(values, faults)
-    else:
+    elif checks_tokens:
         _note_options_without_issuer(values, tables, faults)
     for table in tables:
         issuers += _make_of_table(table, values, faults)
