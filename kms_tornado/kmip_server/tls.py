@@ -38,6 +38,16 @@ def make_context(cert: Path, key: Path, settings: KMIPSettings) -> ssl.SSLContex
     return context
 
 
+def find_list_end(settings: KMIPSettings) -> float | None:
+    """When the first of the lists ends, in seconds since the epoch; None without lists."""
+    lists = settings.kmip_clients_crl_file
+    try:
+        ends = [] if lists is None else read_next_updates(lists.read_bytes())
+    except (OSError, ValueError):  # replaced since it was loaded
+        return None
+    return min(ends, default=None)
+
+
 def _check_revocation(context: ssl.SSLContext, lists: Path) -> None:
     """Refuse certificates that are revoked, and those of a CA whose list is not there or has ended."""
     try:

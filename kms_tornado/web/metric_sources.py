@@ -264,9 +264,21 @@ def connection_figures(connections: Connections) -> Iterator[Figure]:
 
 
 def kmip_figures(
-    connections: Connections, *, failed_handshakes: int, broken_frames: int
+    connections: Connections,
+    *,
+    failed_handshakes: int,
+    broken_frames: int,
+    list_end: float | None,
 ) -> Iterator[Figure]:
-    """Of KMIP over TLS, whose connections have places of their own."""
+    """Of KMIP over TLS, whose connections have places of their own.
+
+    list_end: of the first list of revoked certificates that ends, in seconds since the epoch; None without lists.
+    """
+    yield gauge(
+        "kms_kmip_revocation_list_end_timestamp_seconds",
+        "When the first list of revoked client certificates ends: no client of its CA gets in from then on",
+        {} if list_end is None else list_end,
+    )
     yield from _connection_figures(connections, "kms_kmip")
     yield counter(
         "kms_kmip_failed_handshakes_total",

@@ -17,7 +17,8 @@ from kms_tornado import errors
 
 from ..docs.blocks import ROOT
 from ..issuer import Issuer
-from ..server import ServerProcess, trusting
+from ..kmip_server.client import Site, serving_kmip
+from ..server import trusting
 
 yaml = pytest.importorskip("yaml")
 
@@ -44,10 +45,14 @@ PAGE = (ROOT / "docs/monitoring.md").read_text()
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, set[str]]:
     """{name of a series: its labels} of a real server; no labels where it has no sample."""
-    directory = tmp_path_factory.mktemp("server")
+    site = Site(tmp_path_factory.mktemp("server"))
+    lists = site.directory / "crl.pem"
+    lists.write_bytes(site.authority.revoke())
     with (
         Issuer() as issuer,
-        ServerProcess(*trusting(issuer, "--metrics"), cwd=directory) as server,
+        serving_kmip(
+            site, *trusting(issuer, "--metrics"), "--kmip-clients-crl-file", str(lists)
+        ) as server,
     ):
         server.client.create(issuer.token(aud="kms"))
         server.client.get("/ready")

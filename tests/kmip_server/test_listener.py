@@ -9,6 +9,7 @@ import signal
 import socket
 import sqlite3
 import struct
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from kms_tornado.kmip_server.context import OUTCOMES
 
 from ..issuer import Issuer
 from ..kms import name, number, octets, structure
-from ..server import ROOT, ServerProcess, eventually, trusting
+from ..server import ROOT, ServerProcess, check_refused, eventually, run, trusting
 from .client import (
     CREATE,
     DISCOVER,
@@ -267,6 +268,24 @@ def test_workers_share_the_port(site: Site, issuer: Issuer) -> None:
         with Connection(server.kmip_port, site.trust(site.alice)) as alice:
             for key in keys:
                 assert alice.do(get(key))[0]["ResultStatus"] == "Success"
+
+
+def test_port_of_ipv6_and_port_in_use(site: Site, issuer: Issuer) -> None:
+    if not socket.has_ipv6 or not Path("/proc/net/if_inet6").exists():
+        pytest.skip("no IPv6")
+    with serving_kmip(site, *trusting(issuer), "--kmip-hostname", "::1") as server:
+        line = server.wait_for_line("KMIP over TLS is at")
+        assert f"[::1]:{server.kmip_port}" in line
+        with (
+            socket.create_connection(("::1", server.kmip_port), timeout=20) as plain,
+            site.trust(site.alice).wrap_socket(plain, server_hostname="localhost") as alice,
+        ):
+            alice.sendall(ask(CREATE))
+            assert alice.recv(4) == bytes.fromhex("42007b01")
+        options = (*site.options, *trusting(issuer), "--kmip-hostname", "::1")
+        taken = ("--port", "0", "--kmip-port", str(server.kmip_port))
+        finished = run(*options[2:], *taken, cwd=site.directory)
+        assert "cannot listen on ::1, port" in check_refused(finished, 1)
 
 
 def find_record(server: ServerProcess, uid: str) -> dict[str, Any] | None:

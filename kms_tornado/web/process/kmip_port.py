@@ -13,7 +13,7 @@ from ...auth.certificates import CertificatePolicy
 from ...kmip_server.callers import Callers
 from ...kmip_server.context import KMIPContext
 from ...kmip_server.listener import IDLE_S, KMIPListener
-from ...kmip_server.tls import make_context
+from ...kmip_server.tls import find_list_end, make_context
 from ...settings import Settings
 from ...transport.connections import Connections
 from ...transport.descriptors import count_free, count_open
@@ -37,6 +37,7 @@ class KMIPPort:
         self.dev: DevCertificates | None = None
         self._tls = None if settings.kmip.kmip_clients_ca_cert_file is None else self._make_tls()
         self._trust = self._read_trust()
+        self._list_end = find_list_end(settings.kmip)
         self._listener: KMIPListener | None = None
         self._context: KMIPContext | None = None
         self._connections: Connections | None = None
@@ -88,6 +89,7 @@ class KMIPPort:
             self._connections,
             failed_handshakes=self._context.failed_handshakes,
             broken_frames=self._context.broken_frames,
+            list_end=self._list_end,
         )
 
     def read_files(self) -> ssl.SSLContext:
@@ -102,6 +104,7 @@ class KMIPPort:
         """
         trust, self._trust = self._trust, self._read_trust()
         self._tls = tls
+        self._list_end = find_list_end(self._settings.kmip)
         if self._listener is not None:
             self._listener.replace_tls(tls, ends_connections=trust != self._trust)
 
