@@ -3,7 +3,7 @@
 A task of its own serves it. Messages are answered one after the other, in the order in which they came; while one
 is worked on, nothing more is read, so a client that sends ahead fills its own buffers and not ours.
 
-    head of 8 bytes │ who may send so much? │ body, in pieces │ who sends it? │ answer (`Message`)
+    frame of 8 bytes │ header │ who sends it, and may send so much? │ the rest, in pieces │ answer (`Message`)
 
 What is no message, or one longer than the server takes, is answered at most once, and the connection closed: where
 the next message would begin is not known. Whatever is wrong inside of a message is in its answer, and the
@@ -25,12 +25,16 @@ from .message import Message
 
 log = logging.getLogger("kms_tornado.kmip")
 
-#: Tag and type of a RequestMessage, which every message begins with; its length follows (KMIP 2.1 §10).
-_MESSAGE_START = b"\x42\x00\x78\x01"
-HEAD_BYTES = 8
+#: Tag and type of a RequestMessage, which every message begins with, and of its header, which comes next. The length
+#: of each follows (KMIP 2.1 §10).
+_MESSAGE_START, _HEADER_START = b"\x42\x00\x78\x01", b"\x42\x00\x77\x01"
+_FRAME_BYTES = 8
 
-#: Bytes that tell the version of a message that is not read on.
-_BYTES_TO_VERSION = 48
+#: Bytes of a header that are read before it is known who sends it. The longest token has 16 KiB.
+_MOST_OF_HEADER = 20 * 1024
+
+#: Bytes of a refused message that are read and dropped, so that the next one is found.
+_MOST_DROPPED = 64 * 1024
 
 #: Connections of one user in a process. A rack of machines that share a certificate has fewer.
 MOST_OF_USER = 256
@@ -49,11 +53,6 @@ class KMIPConnection:
         self.fault: InvalidCertificate | None = None
         self._context = context
         self._ends_soon = False
-
-    @property
-    def owner(self) -> str:
-        """For whom its bytes count before a message tells who sends it."""
-        return self.named.name if self.named is not None else f"address {self.remote_ip}"
 
     def end_soon(self) -> None:
         """Close it, after the answer to a message that is being worked on."""
@@ -112,41 +111,58 @@ class KMIPConnection:
 
     async def _serve_message(self) -> bool:
         """Read a message, and answer it; whether another one may follow. Raises OSError where the client leaves."""
-        head = await self.stream.read_bytes(HEAD_BYTES)
-        length = int.from_bytes(head[4:], "big")
-        if head[:4] != _MESSAGE_START or length % 8:
+        frame = await self.stream.read_bytes(_FRAME_BYTES)
+        length = int.from_bytes(frame[4:], "big")
+        if frame[:4] != _MESSAGE_START or length % 8:
             self._context.broken_frames += 1
             log.debug("%s: what came is no RequestMessage", self.remote_ip)
             return False
         message = Message(self._context, self)
         self._context.in_flight.begin(message, self)
         try:
-            answer = await self._answer(message, head, length)
+            answer = await self._answer(message, frame, length)
             await self.stream.write(answer)
         finally:
             self._context.end_message(message, self)
         return not (message.is_last or self._ends_soon or self._context.is_stopping)
 
-    async def _answer(self, message: Message, head: bytes, length: int) -> bytes:
-        """The answer. Where the body is not read, the message is marked as the last one."""
-        refusal = message.find_refusal(HEAD_BYTES + length)
+    async def _answer(self, message: Message, frame: bytes, length: int) -> bytes:
+        start = frame + await self._read_header(length)
+        rest = _FRAME_BYTES + length - len(start)
+        refusal = await message.admit(start, _FRAME_BYTES + length)
         if refusal is None:
-            octets = head + await self._read_body(length)
+            octets = start + await self._read_rest(rest, message.sender)
             await asyncio.sleep(0)  # a client that sends ahead would keep the loop to itself
             return await message.answer(octets)
-        message.is_last = True
-        start = await self.stream.read_bytes(min(length, _BYTES_TO_VERSION)) if length else b""
-        return message.refuse(head + start, refusal)
+        if rest > _MOST_DROPPED:
+            message.is_last = True
+        else:
+            await self._read(rest)
+        return message.refuse(start, refusal)
 
-    async def _read_body(self, length: int) -> bytes:
-        stream = self.stream
+    async def _read_header(self, length: int) -> bytes:
+        """What stands where the header is expected; no more than its own frame where that is none.
+
+        length: of the message, without its frame.
+        """
+        frame = await self._read(min(length, _FRAME_BYTES))
+        header_length = int.from_bytes(frame[4:], "big")
+        is_header = frame[:4] == _HEADER_START and header_length <= length - _FRAME_BYTES
+        if not is_header or header_length > _MOST_OF_HEADER:
+            return frame  # what is wrong with it, the parser tells
+        return frame + await self._read(header_length)
+
+    async def _read_rest(self, length: int, sender: str) -> bytes:
         if length <= BODY_PIECE:
-            return await stream.read_bytes(length) if length else b""
+            return await self._read(length)
         body = bytearray()
         while len(body) < length:
-            body += await stream.read_bytes(min(BODY_PIECE, length - len(body)))
-            await self._context.body_turns.wait(self.owner)
+            body += await self._read(min(BODY_PIECE, length - len(body)))
+            await self._context.body_turns.wait(sender)
         return bytes(body)
+
+    async def _read(self, length: int) -> bytes:
+        return await self.stream.read_bytes(length) if length else b""
 
 
 def _acknowledge(stream: TLSStream) -> None:

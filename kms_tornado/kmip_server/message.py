@@ -61,47 +61,54 @@ class Message:
         if principal is not None:
             self._origin.principal, self._origin.issuer = principal.name, principal.issuer or None
 
+    @property
+    def sender(self) -> str:
+        """The name of the principal; empty before it is known."""
+        return "" if self._principal is None else self._principal.name
+
     # --- before it is read --------------------------------------------------------------------------
 
-    def find_refusal(self, size: int) -> KMSError | None:
-        """Why the message is not read; None where it is. size: in bytes, head included."""
-        context = self._context
-        if self._connection.fault is not None:
-            return self._connection.fault
+    async def admit(self, start: bytes, size: int) -> Exception | None:
+        """Find out who sends it; why it is not to be read, or None where it is.
+
+        start: its octets up to the end of the header, if it has one. size: of all of it, in bytes.
+        """
+        try:
+            await self._admit(start, size)
+        except Exception as exc:
+            # No other message of this connection could be answered.
+            self.is_last = isinstance(exc, InvalidCertificate)
+            return exc
+        return None
+
+    async def _admit(self, start: bytes, size: int) -> None:
+        """Raises AuthenticationError, MessageTooLong, TooManyRequests, Unavailable, and InvalidMessage."""
+        context, connection = self._context, self._connection
+        if connection.fault is not None:
+            raise connection.fault
         if size > context.max_message_size:
-            return MessageTooLong(
+            raise MessageTooLong(
                 f"the message is longer than {format_size(context.max_message_size)} (--max-body-size): "
                 "send the data in parts"
             )
-        try:
-            self._held = context.bytes_in_flight.enter(self, self._connection.owner, size)
-        except TooManyBytes as exc:
-            return exc
-        return None
+        principal = await context.callers.authenticate(
+            connection.certificate, connection.named, find_authentication(start), time.time()
+        )
+        self._take_principal(principal)
+        context.admission.enter(self, principal.name)
+        self._held = context.bytes_in_flight.enter(self, principal.name, size)
 
     # --- its answer ---------------------------------------------------------------------------------
 
     async def answer(self, octets: bytes) -> bytes:
+        """octets: all of it. It was admitted."""
         try:
-            await self._authenticate(octets)
             return await self._carry_out(octets)
         except asyncio.CancelledError as exc:  # the process ends
             self._note(exc)
             raise
         except Exception as exc:
             return self.refuse(octets, exc)
-
-    async def _authenticate(self, octets: bytes) -> None:
-        """Raises AuthenticationError, TooManyRequests, Unavailable, and InvalidMessage."""
-        context, connection = self._context, self._connection
-        principal = await context.callers.authenticate(
-            connection.certificate, connection.named, find_authentication(octets), time.time()
-        )
-        self._take_principal(principal)
-        if principal.name != connection.owner:
-            context.bytes_in_flight.leave(self)
-            self._held = context.bytes_in_flight.enter(self, principal.name, len(octets))
-        context.admission.enter(self, principal.name)
 
     async def _carry_out(self, octets: bytes) -> bytes:
         context, principal = self._context, self._principal
@@ -126,10 +133,6 @@ class Message:
         """The answer to a message of which nothing is done. octets: of it, or its first ones."""
         self._note(exc)
         error, entry, outcome = _explain(exc)
-        if isinstance(
-            exc, InvalidCertificate
-        ):  # no other message of this connection can be answered
-            self.is_last = True
         if isinstance(exc, AuthenticationError) and exc is not self._connection.fault:
             log.warning("%s: %s (%s)", self._connection.remote_ip, exc, exc.detail)
         self._finish(outcome, str(find_version(octets)), [entry])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from ..issuer import Issuer
 from ..kms import Item, name, structure, text
 from ..server import ServerProcess, trusting
-from .client import CREATE, QUERY, Connection, Site, get, serving_kmip
+from .client import CREATE, QUERY, Connection, Site, ask, get, serving_kmip
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +107,19 @@ def test_token_is_enough_where_certificates_are_optional(
         assert item["ResultStatus"] == "Success"
     assert optional.client.get_key(token, key).status == 200
     assert token not in optional.log
+
+
+def test_stranger_is_answered_before_a_long_message_is_sent(
+    site: Site, optional: ServerProcess
+) -> None:
+    whole = ask(CREATE)
+    header_end = 16 + int.from_bytes(whole[12:16], "big")
+    length = struct.pack(">I", 10_000_000)
+    with Connection(optional.kmip_port, site.trust(None)) as stranger:
+        stranger.send(whole[:4] + length + whole[8:header_end])
+        [item] = stranger.receive()
+        assert item["ResultReason"] == "AuthenticationNotSuccessful"
+        assert stranger.is_closed()
 
 
 def test_certificate_counts_where_certificates_are_optional(

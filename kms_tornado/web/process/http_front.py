@@ -29,8 +29,13 @@ _CLOSING_S = 0.5  # for the last connections to notice that they are closed
 def limit_connections(
     settings: Settings, trusted_proxies: TrustedProxies, *, is_told: bool
 ) -> Connections:
-    """As many as the settings say and the descriptors allow. is_told: whether the log says of the latter."""
+    """As many as the settings say and the descriptors allow. is_told: whether the log says of the latter.
+
+    KMIP over TLS, where it is on, has as many of its own.
+    """
     most = count_free(count_open())
+    if settings.has_kmip:
+        most = max(1, most // 2)
     if most < settings.max_connections and is_told:
         log.warning(
             "--max-connections %d: the limit of %d file descriptors leaves room for %d connections; "

@@ -55,8 +55,9 @@ class KMIPPort:
             self._tls = self._make_tls()
         assert auth is not None
         kmip = settings.kmip
+        most_open = max(1, count_free(count_open()) // 2)  # HTTP has the others
         connections = self._connections = Connections(
-            min(settings.max_connections, max(1, count_free(count_open()) // 2)),
+            min(settings.max_connections, most_open),
             settings.send_timeout_s,
             lambda address: False,
             idle_s=IDLE_S,
