@@ -85,6 +85,35 @@ def _hash_key(kind: bytes, name: str) -> int:
     return int.from_bytes(digest, "big", signed=True)
 
 
+class RecordFields(NamedTuple):
+    """What records are found by. uids: as far as the record has whole identifiers."""
+
+    principal: str | None
+    operation: str
+    result: str
+    time_ms: int
+    uids: frozenset[str]
+
+
+def read_fields(line: bytes) -> RecordFields | None:
+    """None of a line that is no record."""
+    try:
+        if match := _RECORD.fullmatch(line):
+            changed, operation, principal, result, at, uid = match.groups()
+            uids = {_read(text) for text in (changed, uid) if text is not None and text != _NULL}
+            return RecordFields(
+                None if principal == _NULL else _read(principal), operation.decode(), result.decode(),
+                parse_time(at.decode()), frozenset(filter(is_whole, uids)),
+            )  # fmt: skip
+        record = json.loads(line)
+        return RecordFields(
+            record["principal"], record["operation"], record["result"], parse_time(record["time"]),
+            frozenset(filter(is_whole, list_uids(record))),
+        )  # fmt: skip
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        return None
+
+
 def list_uids(record: Mapping[str, Any]) -> set[str]:
     """The objects that a record is about, or that took part."""
     uids = {uid for uid, _, _ in record.get("objects", ())} | set(record.get("also", ()))

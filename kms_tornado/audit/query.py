@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from json.encoder import encode_basestring
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from .indexing import is_whole, list_uids, object_key, owner_key, parse_time, principal_key
+from .indexing import RecordFields, object_key, owner_key, principal_key, read_fields
 from .record import MOST_CHARACTERS
 
 #: Characters of an identifier or a principal by which records are found: they have the first 255 of a longer one,
@@ -75,15 +74,10 @@ class RecordQuery:
         needed = [*self._write_members()]
         for seq, line in enumerate(lines, first):
             if all(member in line for member in needed):
-                try:
-                    record = json.loads(line)
-                    time_ms = parse_time(record["time"])
-                    is_found = self._matches(record, time_ms)
-                    named = frozenset(filter(is_whole, list_uids(record)))
-                except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
-                    continue
-                if is_found:
-                    yield FoundRecord(Place(time_ms, chain, seq), line, record["principal"], named)
+                fields = read_fields(line)
+                if fields is not None and self._matches(fields):
+                    place = Place(fields.time_ms, chain, seq)
+                    yield FoundRecord(place, line, fields.principal, fields.uids)
 
     def _write_members(self) -> Iterator[bytes]:
         """What stands in each line that is found, so that most others need not be parsed."""
@@ -95,11 +89,11 @@ class RecordQuery:
         if self.uid is not None:
             yield encode_basestring(self.uid).encode()
 
-    def _matches(self, record: Mapping[str, Any], time_ms: int) -> bool:
+    def _matches(self, fields: RecordFields) -> bool:
         return (
-            (self.uid is None or self.uid in list_uids(record))
-            and self.principal in (None, record["principal"])
-            and self.operation in (None, record["operation"])
-            and self.result in (None, record["result"])
-            and self.matches_times(time_ms, time_ms)
+            (self.uid is None or self.uid in fields.uids)
+            and self.principal in (None, fields.principal)
+            and self.operation in (None, fields.operation)
+            and self.result in (None, fields.result)
+            and self.matches_times(fields.time_ms, fields.time_ms)
         )

@@ -18,7 +18,7 @@ from .auditing import Auditor
 #: Bytes of one answer, beside its last record.
 _MOST_BYTES = 1024 * 1024
 #: Records that one request looks at, beside those of one page, and rows of the index: some 50 ms of work.
-_MOST_LOOKED_AT = 16_000
+_MOST_LOOKED_AT = 8_000
 _MOST_ROWS = 5_000
 #: Rows of the index that are read together.
 _ROWS = 100

@@ -15,6 +15,7 @@ from kms_tornado.audit.indexing import (
     owner_key,
     parse_time,
     principal_key,
+    read_fields,
 )
 from kms_tornado.audit.query import RecordQuery
 from kms_tornado.audit.record import FAILED, AuditEntry, Origin, make_draft
@@ -157,6 +158,16 @@ def test_whoever_reads_but_own_records_is_led_to_them_by_the_own_name_alone():
     assert RecordQuery(uid="a", principal="bob").keys == (object_key("a"),)
     assert RecordQuery(principal="bob").keys == (principal_key("bob"),)
     assert RecordQuery(operation="Get").keys == ()
+
+
+def test_records_are_read_alike_by_their_pattern_and_as_json(monkeypatch):
+    lines = segment(
+        use("a"), use(None), use('"\\', also=["b"]), make_draft(STRANGER, "Request", result="Refused", uid="é")
+    ).split(b"\n")  # fmt: skip
+    quick = [read_fields(line) for line in lines]
+    monkeypatch.setattr("kms_tornado.audit.indexing._RECORD", re.compile(b"nothing"))
+    assert [read_fields(line) for line in lines] == quick
+    assert [fields.uids for fields in quick] == [{"a"}, set(), {'"\\', "b"}, {"é"}]
 
 
 def test_found_record_tells_whom_and_which_objects_it_is_about():
