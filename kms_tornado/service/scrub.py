@@ -35,7 +35,7 @@ LEASE_S = 60
 # Of a processor, at most: four times as long as it works, it rests.
 _RESTS = 4
 # Of what was found before, that a look tries again.
-_MOST_TRIED = 20
+_MOST_TRIED = 5
 _MOST_TOLD = 10
 # At the end.
 _LEAVE_S = 1.0

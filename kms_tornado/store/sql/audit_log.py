@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from sqlalchemy import bindparam, func, insert, select, update
 
-from ...audit.chain import ChainHead, Segment
+from ...audit.chain import NOTHING, ChainHead, Segment, hash_line
 from ...audit.checkpoint import Checkpoint, hash_checkpoint, read_checkpoint
 from ...audit.record import SERVER, Draft, MalformedRecord, make_draft, parse_object
 from .audit_chains import RETIRED, AuditChains
@@ -25,15 +25,22 @@ from .audit_reader import (
 from .backend import Backend
 from .queries import any_object
 from .row_macs import AlteredRow, RowAuthenticator
-from .schema import audit_chains, audit_checkpoints, objects, server_state
+from .schema import audit_chains, audit_checkpoints, audit_segments, objects, server_state
 from .search_filter import write_constant
 from .statements import NO_VALUES, Runner, Statement
 from .watched import WatchedBackend
 
 _PAGE = 500
 
-_C = audit_chains.c
+_C, _S = audit_chains.c, audit_segments.c
 _insert_state = Statement(insert(server_state), server_state.columns.keys())
+#: That has a record. A checkpoint's head is the last record of a segment.
+_select_segment_at = Statement(
+    select(_S.last, _S.lines)
+    .where(_S.chain == bindparam("of_chain"), _S.first <= bindparam("at"))
+    .order_by(_S.first.desc())
+    .limit(write_constant(1))
+)
 _insert_checkpoint = Statement(insert(audit_checkpoints), audit_checkpoints.columns.keys())
 _select_codes = Statement(
     select(objects.c.uid, objects.c.mac, objects.c.serial)
@@ -132,8 +139,10 @@ class AuditLog(AuditReader):
         number, previous = 0, None
         if rows:
             number, line = rows[0]
-            if rollback is None and _heads_of(line) == heads:
+            former = _heads_of(line)
+            if rollback is None and former == heads:
                 return str(line)
+            self._compare_heads(runner, former or {}, heads)
             previous = hash_checkpoint(line)
         number = max(number, rollback or 0) + 1
         checkpoint = Checkpoint(
@@ -142,6 +151,15 @@ class AuditLog(AuditReader):
         line = sign(checkpoint)
         runner.change(_insert_checkpoint, {"checkpoint": number, "line": line})
         return line
+
+    def _compare_heads(
+        self, runner: Runner, former: Mapping[int, ChainHead], heads: Mapping[int, ChainHead]
+    ) -> None:
+        """Tell which chains do not go on behind the heads that the newest checkpoint names: somebody cut them."""
+        for chain, mine in former.items():
+            found = heads.get(chain, ChainHead(chain, 0, NOTHING))
+            if found != mine and not _goes_on(runner, mine, found):
+                self.chains.on_altered(mine, found)
 
     async def retire_chains(self, named: int) -> None:
         """Leave all chains as they are, and begin beyond them. named: the highest chain that an anchor names."""
@@ -157,6 +175,17 @@ class AuditLog(AuditReader):
 
 _newest_statement = Statement(select_newest_checkpoint)
 _heads_statement = Statement(select_heads)
+
+
+def _goes_on(runner: Runner, mine: ChainHead, found: ChainHead) -> bool:
+    """Whether the chain that ends with `found` has the record `mine`."""
+    if found.seq <= mine.seq:
+        return False
+    values = {"of_chain": mine.chain, "at": mine.seq}
+    return any(
+        last == mine.seq and hash_line(bytes(lines).rpartition(b"\n")[2]) == mine.hash
+        for last, lines in runner.select(_select_segment_at, values)
+    )
 
 
 def _note(runner: Runner, drafts: Sequence[Draft]) -> None:

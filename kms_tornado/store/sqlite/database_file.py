@@ -150,13 +150,16 @@ class SQLiteFile:
 
         Meanwhile the write-ahead log grows by all that is written. Raises what the job raises, and Unavailable.
         """
+        self.check_in_place()
         try:
             with self._open(self._readers) as connection:
                 connection.exec_driver_sql("BEGIN")
                 try:
-                    return job(connection)
+                    result = job(connection)
                 finally:
                     connection.exec_driver_sql("ROLLBACK")
+                self.check_in_place()  # otherwise it was read from another file
+                return result
         except DATABASE_ERRORS as exc:
             raise translate_error(exc) from exc
 

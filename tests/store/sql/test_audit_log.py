@@ -7,7 +7,9 @@ import json
 from functools import partial
 
 import pytest
+from sqlalchemy import text
 
+from kms_tornado.audit.chain import hash_line
 from kms_tornado.audit.checkpoint import parse_checkpoint, sign_checkpoint
 from kms_tornado.audit.record import AuditEntry, Origin, make_draft
 from kms_tornado.audit.verification import ChainVerifier
@@ -17,7 +19,7 @@ from kms_tornado.store.base import Conflict, Grant, Insert, Refused, Remove, Rep
 from kms_tornado.store.object_checks import ReadSoFar
 
 from ...audit.logs import KEY
-from ..helpers import ALICE, an_object, opened, with_store, write_behind
+from ..helpers import ALICE, an_object, engine_behind, opened, with_store, write_behind
 
 ORIGIN = Origin(ALICE, None, "127.0.0.1", "dfb8822b6b0e65ef")
 TIME = "2026-11-29T11:45:25Z"
@@ -243,6 +245,48 @@ def test_head_that_something_else_moved_is_told_and_left_as_it_is(place):
     assert (mine.seq, found.seq) == (2, 1)
     assert heads[1].hash == "11" * 32
     assert heads[2].seq == 2
+
+
+@pytest.mark.parametrize("goes_on", [False, True], ids=["as it is", "and goes on"])
+def test_chain_that_was_cut_behind_a_checkpoint_is_told_by_the_next_one(place, goes_on):
+    """As somebody does who knows how it works, while no server has the chain."""
+
+    async def cut(store):
+        await fill(store)
+        await store.audit.make_checkpoint(SIGN, TIME)
+        return await store.audit.heads()
+
+    heads = with_store(place, cut)
+    (last,) = heads.values()
+    with engine_behind(place).begin() as connection:
+        connection.execute(
+            text("DELETE FROM audit_segments WHERE last = :last"), {"last": last.seq}
+        )
+        (lines,) = connection.execute(
+            text("SELECT lines FROM audit_segments ORDER BY first DESC LIMIT 1")
+        ).one()
+        head = hash_line(bytes(lines).rpartition(b"\n")[2])
+        values = {"seq": last.seq - 1, "head": head}
+        connection.execute(text("UPDATE audit_chains SET seq = :seq, head = :head"), values)
+
+    async def look(store):
+        altered = []
+        await store.audit.open()
+        store.audit.on_altered(lambda mine, found: altered.append((mine, found)))
+        if goes_on:
+            for _ in range(3):
+                await store.audit.append([read("Get", "a")])
+        await store.audit.make_checkpoint(SIGN, TIME)
+        told = list(altered)
+        await store.audit.append([read("Get", "a")])
+        await store.audit.make_checkpoint(SIGN, TIME)
+        return told, altered
+
+    told, altered = with_store(place, look)
+    ((mine, found),) = told
+    assert mine == last
+    assert found.seq == last.seq + (2 if goes_on else -1)
+    assert altered == told  # once
 
 
 def test_checkpoint_names_all_heads_and_the_one_before_it(place):
