@@ -10,7 +10,7 @@ from pathlib import Path
 class Fault:
     """A rule undone.
 
-    rule: the group of faults, S1 to S23, that the rule answers (`RULES`). name: what the faulty server does.
+    rule: the group of faults, S1 to S24, that the rule answers (`RULES`). name: what the faulty server does.
     file: below kms_tornado. old: a part of one line, which occurs once in the file. new: what replaces it.
     tests: what must catch it, below tests: files, or single tests in files.
     """
@@ -58,6 +58,7 @@ RULES = {
     "S20": "what is done is recorded, and an older database is noticed",
     "S22": "a master key is replaced without anything else changing",
     "S23": "KMIP over TLS lets in those alone whom a good certificate or token names",
+    "S24": "an answer says what its reader may read and knows the words for",
 }
 
 FAULTS: tuple[Fault, ...] = (
@@ -2281,5 +2282,38 @@ FAULTS: tuple[Fault, ...] = (
         "if len(principal) > MAX_TERM_LENGTH:",
         "if False:",
         ("service/test_audit_reader.py",),
+    ),
+    # --- S24: answers of older versions -------------------------------------------------------------
+    Fault(
+        "S24",
+        "who may delete an attribute is told what it was",
+        "operations/attributes.py",
+        "deleted if may_read else None",
+        "deleted",
+        ("test_kmip1_conversations.py",),
+    ),
+    Fault(
+        "S24",
+        "an index means another value in an older version",
+        "kmip/kmip1/attributes.py",
+        "yield from write_attribute(node, index, gate)",
+        "yield from write_attribute(node, 0, gate)",
+        ("kmip/kmip1/test_payloads.py",),
+    ),
+    Fault(
+        "S24",
+        "attributes are sent to versions that lack them",
+        "kmip/version_gate.py",
+        "        if not isinstance(attribute.value, tuple) and not self._is_watched(attribute):",
+        "        if not isinstance(attribute.value, tuple):",
+        ("kmip/kmip1/test_payloads.py",),
+    ),
+    Fault(
+        "S24",
+        "a refusal is in a version that its client cannot read",
+        "kmip/versions.py",
+        "    return next(peers, DEFAULT_VERSION)",
+        "    return DEFAULT_VERSION",
+        ("kmip/test_versions.py", "test_kmip1_conversations.py"),
     ),
 )

@@ -7,7 +7,9 @@ documentation); none of the clients runs here. The transport is POST /kmip.
 from __future__ import annotations
 
 import pytest
+from cryptography.hazmat.primitives.keywrap import aes_key_unwrap
 
+from kms_tornado.kmip import binary_codec
 from kms_tornado.kmip.enums import LinkType, ObjectType, Operation, ResultReason, State
 from kms_tornado.kmip.kmip1.names import NAMES
 from kms_tornado.kmip.ttlv import ItemType, Node, children_of, structure
@@ -559,6 +561,61 @@ def test_what_another_user_may_delete_is_told_only_if_they_may_read_it(kms):
     alice.grant(key, bob, "get_attributes")
     deleted = ask_one(bob.send_binary, V10, Operation.DELETE_ATTRIBUTE, *payload)
     assert deleted.payload == (uid(key), values)
+
+
+def specification(wrapping_key: str, *more: Node) -> Node:
+    return structure(
+        "KeyWrappingSpecification",
+        choice("WrappingMethod", 1),
+        structure(
+            "EncryptionKeyInformation",
+            uid(wrapping_key),
+            structure("CryptographicParameters", choice("BlockCipherMode", 0x0D)),
+        ),
+        *more,
+    )
+
+
+@pytest.mark.parametrize("version", [V10, V14], ids=str)
+def test_attributes_are_wrapped_with_a_key_and_come_back(exchange, version):
+    """1.0 has no EncodingOption: TTLV is what is wrapped."""
+    wrapping_key = ask_one(
+        exchange,
+        version,
+        Operation.REGISTER,
+        SYMMETRIC,
+        template(*aes(128, mask=0x30)),
+        symmetric_key(b"w" * 16),
+    ).uid
+    ask_one(exchange, version, Operation.ACTIVATE, uid(wrapping_key))
+    key = ask_one(
+        exchange,
+        version,
+        Operation.REGISTER,
+        SYMMETRIC,
+        template(*aes(128)),
+        symmetric_key(b"k" * 16),
+    ).uid
+    wanted = text("AttributeName", "Cryptographic Usage Mask")
+    given = ask_one(exchange, version, Operation.GET, uid(key), specification(wrapping_key, wanted))
+    wrapped = given.payload[-1]
+    (block,) = children_of(wrapped)
+    value, data = (
+        next(field for field in children_of(block) if field.tag == tag)
+        for tag in ("KeyValue", "KeyWrappingData")
+    )
+    assert "EncodingOption" not in names_of(data)
+    assert isinstance(value.value, bytes)
+    assert binary_codec.parse(aes_key_unwrap(b"w" * 16, value.value)) == structure(
+        "KeyValue", octets("KeyMaterial", b"k" * 16), attribute("Cryptographic Usage Mask", 12)
+    )
+    again = ask_one(
+        exchange, version, Operation.REGISTER, SYMMETRIC, template(attribute("x-A", "b")), wrapped
+    ).uid
+    found = ask_one(exchange, version, Operation.GET_ATTRIBUTES, uid(again))
+    assert found.attributes["x-A"] == "b"
+    plain = ask_one(exchange, version, Operation.GET, uid(again), choice("KeyWrapType", 1))
+    assert plain.payload[-1] == symmetric_key(b"k" * 16)
 
 
 def test_dates_are_whole_seconds(exchange):

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 
 import pytest
 
+from .kms import ROOT
 from .oasis import KMIP1_CASES, leaves
 from .oasis_case import Case, Differs, owner_of, read_case, run_case
 from .oasis_kmip1 import reason_to_fail, unused_rows
@@ -66,3 +68,13 @@ def test_case_of_archiving_passes_but_for_its_asynchronous_answers(kms, path):
 def test_table_names_cases_only():
     assert len(KMIP1_CASES) == 267
     assert unused_rows(KMIP1_CASES) == set()
+
+
+@pytest.mark.skipif(not KMIP1_CASES, reason="the cases are not here")
+@pytest.mark.parametrize("version", ["1.0", "1.2", "1.4"])
+def test_page_about_versions_has_the_figures(version):
+    cases = [path for path in KMIP1_CASES if path.parent.name.endswith(version)]
+    passing = sum(reason_to_fail(path) is None for path in cases)
+    page = (ROOT / "docs/kmip-versions.md").read_text()
+    (row,) = (line for line in page.splitlines() if f"OASIS, KMIP {version}" in line)
+    assert [int(number) for number in re.findall(r"\b\d\d+\b", row)] == [passing, len(cases)]

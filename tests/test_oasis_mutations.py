@@ -19,13 +19,20 @@ from kms_tornado.kmip.tables import ENUMERATIONS
 from kms_tornado.kmip.ttlv import Dialect, ItemType, Node, children_of
 
 from .kms import KMS, Item, User, two_issuers
-from .oasis import CASES
+from .oasis import CASES, KMIP1_CASES
 from .oasis_case import Differs, read_case, run_case
 
 OPTIONS = ("--crypto-policy", "permissive", "--kmip-interop")
 
+ALL = [*CASES, *KMIP1_CASES]
+
 #: A few cases of every kind; one second in all.
-SOME = [path for path in CASES if path.stem.endswith("-1-21")]
+SOME = [
+    path
+    for path in ALL
+    if path.stem.endswith("-1-21")
+    or path.stem.startswith(("TC_132_10", "TC_171_12", "TC_313_12", "CS-AC-M-1-14", "TC_91_10"))
+]
 
 #: Indices from the root down.
 Place = tuple[int, ...]
@@ -46,7 +53,7 @@ def test_changed_message_is_answered(kms, path):
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", ALL, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_many_changed_messages_are_answered(kms, path):
     run_with_mutants(kms, path, mutants=50)
 

@@ -1,6 +1,7 @@
-"""PyKMIP 0.11 in its versions of KMIP 1, against a real server: what its client offers, from the making to the end.
+"""PyKMIP 0.11 in its versions of KMIP 1: what differs between them, and operations that few clients ask for.
 
-As in `test_pykmip`, its messages go through HTTP, and nothing else of it is replaced.
+As in `test_pykmip`, its messages go through HTTP, and nothing else of it is replaced. `kmip_server.test_pykmip_client`
+goes over TLS.
 """
 
 from __future__ import annotations
@@ -136,23 +137,6 @@ def test_pair(client):
     signature = client.sign(b"message", private, parameters)
     verified = client.signature_verify(b"message", signature, public, parameters)
     assert verified is enums.ValidityIndicator.VALID
-
-
-def test_cryptography(client):
-    uid = client.create(AES, 256, name="cipher")
-    client.activate(uid)
-    parameters = {
-        "block_cipher_mode": enums.BlockCipherMode.CBC,
-        "padding_method": enums.PaddingMethod.PKCS5,
-        "cryptographic_algorithm": AES,
-    }
-    if not has(client, "KMIP_1_2"):
-        with pytest.raises(KmipOperationFailure) as refused:
-            client.encrypt(b"data", uid, parameters)
-        assert refused.value.reason is enums.ResultReason.OPERATION_NOT_SUPPORTED
-        return
-    ciphertext, iv = client.encrypt(b"data", uid, parameters)
-    assert client.decrypt(ciphertext, uid, parameters, iv) == b"data"
 
 
 def test_key_is_replaced_checked_and_derived_from(client):

@@ -108,6 +108,8 @@ def _pass_gate(part: Node, item: BatchItem, gate: VersionGate) -> BatchItem:
         return item
     read = read_payload(item.operation, item.request_payload, gate)
     gate.check_item(part, read.payload)
+    if read.payload is item.request_payload:
+        return item
     whole = (*children_of(read.payload), *read.sources)
     return dataclasses.replace(
         item,

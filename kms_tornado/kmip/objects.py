@@ -6,7 +6,7 @@ clients' `Object`. A repr never shows key material.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated
@@ -71,6 +71,10 @@ def encode_key_value(value: KeyValue) -> bytes:
     return binary_codec.format(to_node(value, "KeyValue"))
 
 
+def _read_as_is(node: Node) -> Node:
+    return node
+
+
 _KEY_VALUE_HEADER = TAG_NUMBERS["KeyValue"].to_bytes(3, "big") + bytes([ItemType.STRUCTURE])
 
 
@@ -79,10 +83,15 @@ def is_encoded_key_value(octets: bytes) -> bool:
     return octets[:4] == _KEY_VALUE_HEADER and int.from_bytes(octets[4:8], "big") == len(octets) - 8
 
 
-def decode_key_value(octets: bytes, key_format: KeyFormatType) -> KeyValue:
-    """The reverse of `encode_key_value`, for octets that were unwrapped. Raises InvalidField."""
+def decode_key_value(
+    octets: bytes, key_format: KeyFormatType, translate: Callable[[Node], Node] = _read_as_is
+) -> KeyValue:
+    """The reverse of `encode_key_value`, for octets that were unwrapped. Raises InvalidField.
+
+    translate: makes it what KMIP 2 has, if it is from a client of KMIP 1.
+    """
     try:
-        node = binary_codec.parse(octets)
+        node = translate(binary_codec.parse(octets))
         value = _read_key_value(node, key_format) if node.tag == "KeyValue" else None
     except KMIPError:
         value = None  # the text of the error would reveal something about the unwrapped octets

@@ -112,6 +112,8 @@ class VersionGate:
 
     def restrict_attribute(self, attribute: Node) -> Node | None:
         """An attribute, as it stands in Attributes; None where the version lacks it or its value."""
+        if not isinstance(attribute.value, tuple) and not self._is_watched(attribute):
+            return attribute
         whole = structure("Attributes", attribute)
         shown = children_of(self._restrict("Attributes", whole, _REQUIRED_OF_ATTRIBUTES))
         return shown[0] if shown else None

@@ -99,12 +99,6 @@ class Service:
             CryptoPolicy(settings.crypto_policy),
         )
 
-    def with_crypto_policy(self, policy: CryptoPolicy) -> Service:
-        """The same service, with all that it shares between requests, under another crypto policy."""
-        other = copy.copy(self)
-        other._context = dataclasses.replace(self._context, crypto_policy=policy)
-        return other
-
     async def execute(
         self, principal: Principal, operation: Operation, request: Any, origin: Origin | None = None
     ) -> Any:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from ...errors import InvalidField, MissingData
 from ..json_values import quote
 from ..tables import TAG_NAMES, TAG_NUMBERS
-from ..ttlv import ItemType, Node, children_of, structure
+from ..ttlv import ItemType, Node, children_of, new_node, structure
 from ..version_gate import VersionGate
 from .certificates import NAMES as CERTIFICATE_NAMES
 from .certificates import SOURCES as CERTIFICATE_SOURCES
@@ -146,12 +146,13 @@ def write_attribute(node: Node, index: int, gate: VersionGate) -> Iterator[Node]
     if name is None or value is None:
         return
     number = (Node("AttributeIndex", _INTEGER, index),) if index else ()
-    yield structure(
-        "Attribute",
-        Node("AttributeName", _TEXT, name),
+    _, item_type, content = value
+    fields = (
+        new_node(Node, ("AttributeName", _TEXT, name)),
         *number,
-        value._replace(tag="AttributeValue"),
+        new_node(Node, ("AttributeValue", item_type, content)),
     )
+    yield new_node(Node, ("Attribute", ItemType.STRUCTURE, fields))
 
 
 def write_references(references: Iterable[Node], gate: VersionGate) -> Iterator[Node]:

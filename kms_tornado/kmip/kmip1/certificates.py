@@ -50,7 +50,9 @@ NAMES: Mapping[str, str] = {
 
 def describe_certificate(attributes: Iterable[Node]) -> list[tuple[str, Node]]:
     """[(name, AttributeValue)] of those that the attributes of KMIP 2 allow to make."""
-    nodes = [*attributes]
+    nodes = [node for node in attributes if node.tag in NAMES]
+    if not nodes:
+        return []
     subject, issuer = (_join_name(nodes, side) for side in ("Subject", "Issuer"))
     described = []
     serial_number = _find_serial_number(nodes)

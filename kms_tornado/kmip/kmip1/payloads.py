@@ -6,6 +6,7 @@ repeated Attribute and references become names wherever they stand.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 from ...errors import InvalidField, InvalidMessage, MissingData, OperationNotSupported
 from ..attribute_instance import AttributeInstance, write_instance
 from ..enums import Operation
+from ..required_fields import ATTRIBUTE_SETS
 from ..schema import Declared
 from ..tables import ENUMERATIONS, OPERATION_TAGS
 from ..ttlv import Node, children_of, structure
@@ -30,6 +32,8 @@ from .attributes import (
     write_references,
     write_set,
 )
+from .key_values import read_key_value, write_key_value
+from .names import TAGS
 
 _ONE = {"TemplateAttribute": "Attributes"}
 _THREE = {
@@ -99,19 +103,16 @@ ROWS: Mapping[Operation, Row] = {
 }
 
 #: What KMIP 2 has in the places that the rows translate.
-_ONLY_IN_2 = frozenset(
-    {
-        "AttributeReference",
-        "Attributes",
-        "CommonAttributes",
-        "CurrentAttribute",
-        "NewAttribute",
-        "PrivateKeyAttributes",
-        "PublicKeyAttributes",
-    }
-)
+_ONLY_IN_2 = ATTRIBUTE_SETS | {"AttributeReference"}
 
 _OBJECT_TAGS = frozenset(ENUMERATIONS["ObjectType"].oasis.values())
+
+
+#: Fields that no request is left alone with.
+_CHANGED_ANYWHERE = _ONLY_IN_2 | _OBJECT_TAGS | {"KeyWrappingSpecification"}
+
+#: Fields of answers that KMIP 1 has in another shape.
+_SETS = frozenset({"Attributes", "AttributeReference"})
 
 
 class ReadPayload(NamedTuple):
@@ -144,59 +145,74 @@ def read_payload(operation: int, payload: Node, gate: VersionGate) -> ReadPayloa
         raise OperationNotSupported(f"{name} is not offered by this server")
     check_structure(payload)
     tags = {child.tag for child in children_of(payload)}
+    if row is _SAME and tags.isdisjoint(_CHANGED_ANYWHERE):
+        return ReadPayload(payload)
     if row.required is not None and row.required not in tags:
         raise MissingData(f"{row.required} is missing in RequestPayload")
-    fields: list[Node] = []
-    attributes: list[Node] = []
-    names: list[str] = []
-    index = 0
+    request = _Request(row, gate, OPERATION_TAGS[operation])
     for child in children_of(payload):
-        tag = child.tag
+        request.add(child)
+    return request.finish(payload)
+
+
+class _Request:
+    """A payload that is being translated, field by field."""
+
+    def __init__(self, row: Row, gate: VersionGate, operation: str) -> None:
+        self.row, self.gate, self.operation = row, gate, operation
+        self.fields: list[Node] = []
+        self.attributes: list[Node] = []
+        self.names: list[str] = []
+        self.index = 0
+
+    def add(self, field: Node) -> None:
+        """Raises InvalidField, MissingData."""
+        row, gate, tag = self.row, self.gate, field.tag
         if tag in row.templates:
-            fields.append(read_template(row.templates[tag], child, gate))
+            self.fields.append(read_template(row.templates[tag], field, gate))
         elif tag == "Attribute" and row.attributes is not None:
-            attributes.append(child)
+            self.attributes.append(field)
         elif tag == "Attribute" and row.instance is not None:
-            read = read_attribute(child, gate)
-            fields.append(structure(row.instance, read.node))
-            index = read.number
+            node, self.index = read_attribute(field, gate)
+            self.fields.append(structure(row.instance, node))
         elif tag == "AttributeName" and row.has_names:
-            names.append(read_name(child))
-            fields.append(read_reference(names[-1], gate))
+            self.names.append(read_name(field))
+            self.fields.append(read_reference(self.names[-1], gate))
         elif tag == "AttributeIndex" and row.is_numbered and row.has_names:
-            index = read_index(child)
+            self.index = read_index(field)
         elif tag in _ONLY_IN_2:
-            raise InvalidField(f"KMIP {gate.version} has no {tag} in {OPERATION_TAGS[operation]}")
+            raise InvalidField(f"KMIP {gate.version} has no {tag} in {self.operation}")
         elif tag in _OBJECT_TAGS:
-            fields.append(_read_object(child, gate))
+            self.fields.append(_read_object(field, gate))
+        elif tag == "KeyWrappingSpecification":
+            self.fields.append(_map_child(field, "AttributeName", _read_wrapped_name))
         else:
-            fields.append(child)
-    if row.attributes is not None:
-        fields.append(read_set(row.attributes, attributes, gate))
-    translated = payload._replace(value=tuple(fields))
-    if row.is_numbered:
-        return ReadPayload(translated, index)
-    if len({*names}) < len(names):
-        raise InvalidMessage("an AttributeName is given twice")
-    return ReadPayload(translated, None, frozenset(names), find_sources(names))
+            self.fields.append(field)
+
+    def finish(self, payload: Node) -> ReadPayload:
+        """Raises InvalidField, MissingData, InvalidMessage."""
+        if self.row.attributes is not None:
+            self.fields.append(read_set(self.row.attributes, self.attributes, self.gate))
+        translated = payload._replace(value=tuple(self.fields))
+        if self.row.is_numbered:
+            return ReadPayload(translated, self.index)
+        if len({*self.names}) < len(self.names):
+            raise InvalidMessage("an AttributeName is given twice")
+        return ReadPayload(translated, None, frozenset(self.names), find_sources(self.names))
 
 
 _ROWS_BY_NUMBER: Mapping[int, Row] = {int(operation): row for operation, row in ROWS.items()}
 
 
+def _read_wrapped_name(node: Node) -> Node:
+    """The name of an attribute to be wrapped with a key, which KMIP 2 has as a text, too, but in its own spelling."""
+    name = read_name(node)
+    return node._replace(value=TAGS.get(name, name))
+
+
 def _read_object(node: Node, gate: VersionGate) -> Node:
     """The object, with the attributes beside its key as KMIP 2 has them."""
-    return _map_key_value(node, lambda value: _read_key_value(value, gate))
-
-
-def _read_key_value(value: Node, gate: VersionGate) -> Node:
-    others = [child for child in children_of(value) if child.tag != "Attribute"]
-    attributes = [child for child in children_of(value) if child.tag == "Attribute"]
-    if any(child.tag in _ONLY_IN_2 for child in others):
-        raise InvalidField(f"KMIP {gate.version} has no Attributes in KeyValue")
-    if attributes:
-        others.append(read_set("Attributes", attributes, gate))
-    return value._replace(value=tuple(others))
+    return _map_key_value(node, lambda value: read_key_value(value, gate))
 
 
 # --- answers ------------------------------------------------------------------------------------
@@ -214,18 +230,20 @@ def write_payload(
     payload: of KMIP 2, which the response was written as. attribute_names: as `read_payload` found them in the
     request. Raises FeatureNotSupported as `VersionGate.restrict_payload` does.
     """
-    attributes = [child for child in children_of(payload) if child.tag == "Attributes"]
-    references = [child for child in children_of(payload) if child.tag == "AttributeReference"]
-    apart = {"Attributes", "AttributeReference"}
-    rest = tuple(child for child in children_of(payload) if child.tag not in apart)
-    restricted = gate.restrict_payload(operation, payload._replace(value=rest), type(response))
+    children = children_of(payload)
+    attributes = [child for child in children if child.tag == "Attributes"]
+    references = [child for child in children if child.tag == "AttributeReference"]
+    if attributes or references:
+        # Apart from the gate, because values are numbered before any is left out.
+        rest = tuple(child for child in children if child.tag not in _SETS)
+        payload = payload._replace(value=rest)
     fields: list[Node] = []
-    for child in children_of(restricted):
+    for child in children_of(gate.restrict_payload(operation, payload, type(response))):
         if child.tag in _OBJECT_TAGS:
             # Export has the attributes before the object, and no other answer has both.
             fields += _write_sets(attributes, gate, attribute_names)
             attributes = []
-            fields.append(_map_key_value(child, lambda value: _write_key_value(value, gate)))
+            fields.append(_map_key_value(child, lambda value: write_key_value(value, gate)))
         else:
             fields.append(child)
     fields += _write_sets(attributes, gate, attribute_names)
@@ -250,27 +268,24 @@ def _write_changed(response: Any, gate: VersionGate) -> Iterator[Node]:
         yield from write_attribute(node, response.attribute_index or 0, gate)
 
 
-def _write_key_value(value: Node, gate: VersionGate) -> Node:
-    fields: list[Node] = []
-    for child in children_of(value):
-        fields += write_set(child, gate) if child.tag == "Attributes" else [child]
-    return value._replace(value=tuple(fields))
-
-
 # --- objects ------------------------------------------------------------------------------------
 
 
 def _map_key_value(node: Node, translate: Callable[[Node], Node]) -> Node:
     """The object with its KeyValue translated, if it has one that is no octets."""
-    return _map_child(node, "KeyBlock", lambda block: _map_child(block, "KeyValue", translate))
+
+    def translate_structure(value: Node) -> Node:
+        return translate(value) if isinstance(value.value, tuple) else value
+
+    return _map_child(
+        node, "KeyBlock", lambda block: _map_child(block, "KeyValue", translate_structure)
+    )
 
 
 def _map_child(node: Node, tag: str, translate: Callable[[Node], Node]) -> Node:
     if not isinstance(node.value, tuple):
         return node  # which the declaration refuses
-    return node._replace(
-        value=tuple(
-            translate(child) if child.tag == tag and isinstance(child.value, tuple) else child
-            for child in children_of(node)
-        )
-    )
+    before = node.value
+    after = tuple([translate(child) if child.tag == tag else child for child in before])
+    is_same = all(map(operator.is_, before, after))
+    return node if is_same else node._replace(value=after)

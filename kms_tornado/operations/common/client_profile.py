@@ -11,6 +11,7 @@ section names beside the fields are those of ``docs/dialects.md``.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...errors import (
@@ -22,7 +23,7 @@ from ...errors import (
 )
 from ...kmip.enums import BlockCipherMode, EncodingOption, KeyFormatType
 from ...kmip.structures import CryptographicParameters
-from ...kmip.versions import ProtocolVersion
+from ...kmip.versions import SUPPORTED_VERSIONS, ProtocolVersion
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class ClientProfile:
     - nist_key_wrap: the mode that the client means by NISTKeyWrap.
     - default_wrapping_parameters: for a new key that is stored wrapped; None: the wrapping key's own.
     - returns_wrapping_parameters: KeyWrappingData has more than the wrapping key's identifier.
+    - kmip1_version: attributes that are wrapped with a key stand as in this version of KMIP 1; None: as in KMIP 2.
     """
 
     activates_new_objects: bool
@@ -66,6 +68,7 @@ class ClientProfile:
     nist_key_wrap: BlockCipherMode
     default_wrapping_parameters: CryptographicParameters | None
     returns_wrapping_parameters: bool
+    kmip1_version: ProtocolVersion | None
 
 
 #: A bare operation, without a RequestMessage: the published 4.x clients cosmian_kms and
@@ -84,9 +87,10 @@ BARE_OPERATION = ClientProfile(
     nist_key_wrap=BlockCipherMode.AES_KEY_WRAP_PADDING,
     default_wrapping_parameters=CryptographicParameters(BlockCipherMode.AES_KEY_WRAP_PADDING),
     returns_wrapping_parameters=False,
+    kmip1_version=None,
 )
 
-#: A RequestMessage of KMIP 1.4, 2.0 or 2.1: as the specification and its profile test cases demand.
+#: A RequestMessage of KMIP 2.0 or 2.1: as the specification and its profile test cases demand.
 MESSAGE_2 = ClientProfile(
     activates_new_objects=False,
     returns_given_iv=False,
@@ -100,17 +104,25 @@ MESSAGE_2 = ClientProfile(
     nist_key_wrap=BlockCipherMode.NIST_KEY_WRAP,
     default_wrapping_parameters=None,
     returns_wrapping_parameters=True,
+    kmip1_version=None,
 )
 
-#: KMIP 1.3 has no field for an authentication tag.
-_MESSAGE_1_3 = dataclasses.replace(MESSAGE_2, has_tag_behind_data=True)
+_V13, _V14 = ProtocolVersion(1, 3), ProtocolVersion(1, 4)
 
-#: KMIP 1.0 to 1.2 have no transparent format that any other version has for a key on a curve.
-_MESSAGE_1_2 = dataclasses.replace(_MESSAGE_1_3, key_pairs_in_der=True)
+#: The field of an authentication tag came with 1.4, the transparent format of keys on curves with 1.3.
+_MESSAGES: Mapping[ProtocolVersion, ClientProfile] = {
+    version: dataclasses.replace(
+        MESSAGE_2,
+        has_tag_behind_data=version < _V14,
+        key_pairs_in_der=version < _V13,
+        kmip1_version=version,
+    )
+    if version.is_kmip1
+    else MESSAGE_2
+    for version in SUPPORTED_VERSIONS
+}
 
 
 def choose_message_profile(version: ProtocolVersion) -> ClientProfile:
-    """The profile of a client that sends messages of this version."""
-    if version >= ProtocolVersion(1, 4):
-        return MESSAGE_2
-    return _MESSAGE_1_3 if version == ProtocolVersion(1, 3) else _MESSAGE_1_2
+    """The profile of a client that sends messages of this version, which is supported."""
+    return _MESSAGES[version]

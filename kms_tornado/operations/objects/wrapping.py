@@ -40,6 +40,7 @@ from ...kmip.enums import (
     WrappingMethod,
 )
 from ...kmip.key_material import KeyMaterialField
+from ...kmip.kmip1 import key_values
 from ...kmip.objects import (
     EncodedKeyValue,
     EncryptionKeyInformation,
@@ -53,6 +54,7 @@ from ...kmip.objects import (
 )
 from ...kmip.schema import tag_of
 from ...kmip.structures import CryptographicParameters
+from ...kmip.versions import ProtocolVersion
 from ..common.call import Call, UsableKey
 from ..common.key_use import run_maybe_offloaded, run_with_private_key
 from ..common.new_object import MAX_OBJECT_BYTES
@@ -114,7 +116,10 @@ async def wrap_key_block(
     plain = render_key_block(target, key.open(), requested_format, call.client)
     requested = specification.encoding_option or call.client.default_encoding_option
     encoding = EncodingOption.TTLV_ENCODING if target.attributes.sensitive else requested
-    octets = _encode_key_value(plain, encoding, _select_attributes(target, specification))
+    attributes = _select_attributes(target, specification)
+    # What a Sensitive object takes along is for this server, whatever the client speaks.
+    version = None if target.attributes.sensitive else call.client.kmip1_version
+    octets = _encode_key_value(plain, encoding, attributes, version)
     wrapped = await _wrap_octets(call, wrapping_key, scheme, octets)
     await call.consume_usage(wrapping_key.target, len(octets))
     return dataclasses.replace(
@@ -177,13 +182,22 @@ def _select_attributes(
 
 
 def _encode_key_value(
-    plain: KeyBlock, encoding: EncodingOption, attributes: Attributes | None
+    plain: KeyBlock,
+    encoding: EncodingOption,
+    attributes: Attributes | None,
+    version: ProtocolVersion | None,
 ) -> bytes:
-    """The octets to wrap: the KeyValue in TTLV, or the bare key. Raises InvalidField."""
+    """The octets to wrap: the KeyValue in TTLV, or the bare key. Raises InvalidField.
+
+    version: of KMIP 1, whose attributes the client reads; None for those of KMIP 2.
+    """
     value = plain.key_value
     assert isinstance(value, KeyValue)  # `render_key_block` made it
     if encoding is EncodingOption.TTLV_ENCODING:
-        return encode_key_value(KeyValue(value.key_material, attributes))
+        whole = KeyValue(value.key_material, attributes)
+        if version is None:
+            return encode_key_value(whole)
+        return key_values.encode_key_value(whole, version)
     if attributes is not None:
         raise InvalidField("attributes are wrapped with TTLV Encoding only")
     if not isinstance(value.key_material, KeyMaterialField):
@@ -329,7 +343,7 @@ def _decode_plain_value(
     clear = value.attributes if isinstance(value, KeyValue) else None
     # Whatever the request calls it: otherwise it could strip the rights from a key that was wrapped with them.
     if encoding is EncodingOption.TTLV_ENCODING or is_encoded_key_value(plain):
-        decoded = decode_key_value(plain, block.key_format_type)
+        decoded = decode_key_value(plain, block.key_format_type, key_values.read_unwrapped)
         rights, others = split_rights(decoded.attributes)
         if clear is not None:  # the client's, as those of the request
             others = clear if others is None else merge_attributes(others, clear)

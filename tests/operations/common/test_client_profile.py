@@ -55,7 +55,10 @@ def test_every_field_tells_the_rows_apart_and_is_asked_for_somewhere(field):
 def test_messages_of_kmip_1(minor, has_tag_behind_data, key_pairs_in_der):
     profile = choose_message_profile(ProtocolVersion(1, minor))
     assert profile == dataclasses.replace(
-        MESSAGE_2, has_tag_behind_data=has_tag_behind_data, key_pairs_in_der=key_pairs_in_der
+        MESSAGE_2,
+        has_tag_behind_data=has_tag_behind_data,
+        key_pairs_in_der=key_pairs_in_der,
+        kmip1_version=ProtocolVersion(1, minor),
     )
 
 

@@ -1,0 +1,57 @@
+"""KeyValue: a key and the attributes beside it, which stand in KMIP 1 as repeated Attribute.
+
+Where both are wrapped in TTLV, no message shows them. Whoever unwraps them reads what was wrapped.
+"""
+
+from __future__ import annotations
+
+from ...errors import InvalidField
+from .. import binary_codec
+from ..objects import KeyValue
+from ..schema import to_node
+from ..ttlv import Node, children_of
+from ..version_gate import GATES, VersionGate
+from ..versions import ProtocolVersion
+from .attributes import read_set, write_set
+
+#: It has all attributes of KMIP 1.
+_NEWEST = ProtocolVersion(1, 4)
+
+
+def read_key_value(value: Node, gate: VersionGate) -> Node:
+    """The KeyValue of KMIP 2. Raises InvalidField, MissingData."""
+    others = [child for child in children_of(value) if child.tag != "Attribute"]
+    attributes = [child for child in children_of(value) if child.tag == "Attribute"]
+    if any(child.tag == "Attributes" for child in others):
+        raise InvalidField(f"KMIP {gate.version} has no Attributes in KeyValue")
+    if attributes:
+        others.append(read_set("Attributes", attributes, gate))
+    return value._replace(value=tuple(others))
+
+
+def write_key_value(value: Node, gate: VersionGate) -> Node:
+    """The KeyValue of KMIP 1, without attributes that the version lacks."""
+    if not any(child.tag == "Attributes" for child in children_of(value)):
+        return value
+    fields: list[Node] = []
+    for child in children_of(value):
+        fields += write_set(child, gate) if child.tag == "Attributes" else [child]
+    return value._replace(value=tuple(fields))
+
+
+def read_unwrapped(node: Node) -> Node:
+    """The KeyValue of KMIP 2, of which nobody knows in which version it was wrapped. Raises as `read_key_value` does."""
+    if not any(child.tag == "Attribute" for child in children_of(node)):
+        return node
+    return read_key_value(node, _gate_of(_NEWEST))
+
+
+def encode_key_value(value: KeyValue, version: ProtocolVersion) -> bytes:
+    """As `objects.encode_key_value`, for a client of KMIP 1."""
+    return binary_codec.format(write_key_value(to_node(value, "KeyValue"), _gate_of(version)))
+
+
+def _gate_of(version: ProtocolVersion) -> VersionGate:
+    gate = GATES[version]
+    assert gate is not None  # each version of KMIP 1 lacks something
+    return gate
