@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from ..audit.chain import is_chained
@@ -26,7 +27,9 @@ async def run(context: CommandContext) -> int:
         # In this order: no checkpoint names a record that is read before it.
         checkpoints = await _write_checkpoints(store.audit) if query == EVERYTHING else 0
         total = sum(head.seq for head in (await store.audit.heads()).values())
-        with Progress("records", total) as progress:
+        progress = Progress("records", total)
+        # A bar among the records would be neither.
+        with nullcontext() if sys.stdout.isatty() else progress:
             export = _Export(query, progress)
             await export.write_records(store.audit)
     for text in export.faults:
