@@ -2230,7 +2230,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "S20",
         "who has but a right on a key reads what others did with it",
-        "service/audit_reader.py",
+        "service/record_reader.py",
         "return dataclasses.replace(query, only_of=principal)",
         "return query",
         ("web/test_audit_reading.py",),
@@ -2238,10 +2238,10 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "S20",
         "everybody reads what others did with others' objects",
-        "service/audit_reader.py",
+        "service/record_reader.py",
         "or owned & record.uids]",
         "or record.uids]",
-        ("service/test_audit_reader.py",),
+        ("service/test_record_reader.py",),
     ),
     Fault(
         "S20",
@@ -2255,8 +2255,8 @@ FAULTS: tuple[Fault, ...] = (
         "S20",
         "records are told that something else wrote",
         "store/sql/audit_pages.py",
-        "if found and not self._is_ours(",
-        "if False and not self._is_ours(",
+        "if here and not _is_whole(segment):",
+        "if here and not segment.is_ours:",
         ("store/sql/test_audit_index.py",),
     ),
     Fault(
@@ -2278,10 +2278,10 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "S20",
         "whose name is longer than records have it reads what others did",
-        "service/audit_reader.py",
+        "service/record_reader.py",
         "if len(principal) > MAX_TERM_LENGTH:",
         "if False:",
-        ("service/test_audit_reader.py",),
+        ("service/test_record_reader.py",),
     ),
     # --- S24: answers of older versions -------------------------------------------------------------
     Fault(

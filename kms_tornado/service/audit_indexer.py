@@ -14,8 +14,8 @@ _log = logging.getLogger(__name__)
 
 _EVERY_S = 2.0
 _AFTER_FAULT_S = 60.0
-# Rests after a step, so that the index takes at most one core's two-hundredth: a record takes
-# it 4 µs, and an entry 8. So it keeps up with 1,250 uses of a few keys a second, or 400 new keys.
+# Rests after a step, so that the index takes at most one core's two-hundredth: a record takes it 4 µs, and an
+# entry 8. So it keeps up with 1,250 uses of a few keys a second, or 400 new keys.
 _REST_OF_RECORD_S = 0.0008
 _REST_OF_ENTRY_S = 0.0016
 # Where the process has little else to do, it rests for a tenth of that.
@@ -94,7 +94,7 @@ class AuditIndexer:
     async def _take_step(self, *, is_urgent: bool = False) -> IndexStep:
         step = await self._records.take_step(int(time.time()), is_urgent=is_urgent)
         self._behind, self._is_anothers = step.behind, step.is_anothers
-        if not step.behind:
+        if step.is_anothers or not step.behind:
             self._caught_up = time.monotonic()
         return step
 

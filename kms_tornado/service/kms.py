@@ -22,12 +22,12 @@ from .audit import Audit, find_accepted_rollback
 from .audit_indexer import AuditIndexer
 from .audit_key import KEY_FILE as AUDIT_KEY_FILE
 from .audit_key import load_audit_key
-from .audit_reader import AuditReader
 from .audit_stream import AuditStream
 from .auditing import Auditor
 from .executor import HEAVY, LIGHT, Executor, LaneSize
 from .key_ring import open_ring, reload_ring
 from .log_target import LogTarget
+from .record_reader import RecordReader
 from .scrub import Scrubber
 from .service import Service
 
@@ -68,7 +68,7 @@ class KMS:
         #: None while the KMS is not open.
         self.audit: Audit | None = None
         self.indexer: AuditIndexer | None = None
-        self._audit_reader: AuditReader | None = None
+        self._record_reader: RecordReader | None = None
         #: None while the KMS is not open.
         self.scrubber: Scrubber | None = None
 
@@ -92,11 +92,11 @@ class KMS:
         return self._access
 
     @property
-    def audit_reader(self) -> AuditReader:
+    def record_reader(self) -> RecordReader:
         """Raises Unavailable while the KMS is not open."""
-        if self._audit_reader is None:
+        if self._record_reader is None:
             raise Unavailable("the key service is not started")
-        return self._audit_reader
+        return self._record_reader
 
     @property
     def store(self) -> ObjectStore:
@@ -195,7 +195,7 @@ class KMS:
 
     async def __aexit__(self, *exc: object) -> None:
         self._service = self._access = self._ring = self.audit = self.scrubber = None
-        self.indexer = self._audit_reader = None
+        self.indexer = self._record_reader = None
         if self._reload is not None:
             self._reload.cancel()
         await self._stack.aclose()
@@ -233,7 +233,7 @@ class KMS:
         self.indexer = AuditIndexer(store.records)
         self.indexer.start()
         self._stack.push_async_callback(self.indexer.stop)
-        self._audit_reader = AuditReader(
+        self._record_reader = RecordReader(
             store, self.indexer, audit.auditor, self._settings.auditors
         )
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from urllib.parse import urlencode
 
 from ..errors import KMIPError, Unavailable
-from ..service.audit_reader import AuditAnswer, NotAnAuditor
 from ..service.audit_request import BadAuditRequest, parse_audit_request
+from ..service.record_reader import AmbiguousName, AuditAnswer
 from .answers import JSON_ERROR, Answer, render_error_body, render_failure
 from .bearer.refusals import refuse
 from .service_handler import ProtectedHandler
@@ -27,10 +27,10 @@ class AuditHandler(ProtectedHandler):
             if request.query.uid is not None:
                 self.log_entry["uid"] = request.query.uid
             kms = self.context.kms
-            answer = await kms.audit_reader.read(self.current_user.name, request, self.origin)
+            answer = await kms.record_reader.read(self.current_user.name, request, self.origin)
         except BadAuditRequest as exc:
             self._answer_error(400, "invalid_request", str(exc))
-        except NotAnAuditor as exc:
+        except AmbiguousName as exc:
             self._answer_error(403, "access_denied", str(exc))
         except KMIPError as exc:
             self.log_entry["result"] = exc.reason_with_underscores

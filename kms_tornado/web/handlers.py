@@ -85,7 +85,7 @@ class WhoAmIHandler(ProtectedHandler, JSONHandler):
         principal, kms = self.current_user, self.context.kms
         try:
             may_create = kms.service.may_create_objects(principal)
-            is_auditor = kms.audit_reader.may_read_all(principal.name)
+            is_auditor = kms.record_reader.may_read_all(principal.name)
             if kms.auditor is not None:
                 with kms.auditor.recording(self.origin, "WhoAmI"):
                     pass

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any
 
 from sqlalchemy import Select, bindparam, select
 
-from ...audit.chain import hash_line, is_chained
+from ...audit.chain import is_chained
 from ...audit.query import FoundRecord, RecordQuery
 from ...errors import GeneralFailure
 from ..base import AuditPage, Compute
-from .audit_chains import segment_mac
+from ..object_checks import StoredSegment
 from .audit_index import AuditIndex, parse_ranges
 from .backend import Backend
+from .object_checks import SEGMENT_ROW, parse_segment
 from .ownership import prepare_owned
 from .row_macs import RowAuthenticator
 from .schema import audit_index, audit_pages, audit_segments
@@ -55,7 +56,7 @@ _select_pages_of_keys = (
     .limit(_limit)
 )
 _select_segments = (
-    select(_S.first, _S.last, _S.lines, _S.mac)
+    select(*SEGMENT_ROW)
     .where(_S.chain == bindparam("of_chain"), _S.first.between(bindparam("low"), bindparam("high")))
     .order_by(_S.first)
 )
@@ -101,7 +102,7 @@ class AuditPages(AuditIndex):
         for chain, (first, last) in page.ranges.items():
             values: Values = {"of_chain": chain, "low": first, "high": last}
             rows = await self._database.search(self._segments_of_page, values, principal=principal)
-            find = partial(self._find, query, chain, rows)
+            find = partial(self._find, query, rows)
             found += await self._compute(find, principal=principal)
         return sorted(found, key=lambda record: record.place, reverse=True)
 
@@ -112,26 +113,23 @@ class AuditPages(AuditIndex):
             owned.update(uid for (uid,) in rows)
         return owned
 
-    def _find(
-        self, query: RecordQuery, chain: int, rows: Sequence[Sequence[Any]]
-    ) -> list[FoundRecord]:
-        return [record for row in rows for record in self._find_in(query, chain, *row)]
+    def _find(self, query: RecordQuery, rows: Sequence[Sequence[Any]]) -> list[FoundRecord]:
+        found: list[FoundRecord] = []
+        for row in rows:
+            segment = parse_segment(row, self._authenticator)
+            here = [*query.find(segment.chain, segment.first, segment.lines)]
+            if here and not _is_whole(segment):
+                raise _altered(
+                    f"records {segment.chain}/{segment.first} to {segment.chain}/{segment.last} of the audit"
+                )
+            found += here
+        return found
 
-    def _find_in(
-        self, query: RecordQuery, chain: int, first: int, last: int, text: Any, mac: Any
-    ) -> Iterator[FoundRecord]:
-        lines = bytes(text).split(b"\n")
-        found = [*query.find(chain, first, lines)]
-        if found and not self._is_ours(chain, first, last, lines, bytes(mac)):
-            raise _altered(f"records {chain}/{first} to {chain}/{last} of the audit")
-        yield from found
 
-    def _is_ours(
-        self, chain: int, first: int, last: int, lines: Sequence[bytes], mac: bytes
-    ) -> bool:
-        """Whether the segment has its code, and each line in it names the one before."""
-        code = segment_mac(self._authenticator, chain, first, last, hash_line(lines[-1]))
-        return code == mac and is_chained(lines) and len(lines) == last - first + 1
+def _is_whole(segment: StoredSegment) -> bool:
+    """Whether it has the records that it was stored with."""
+    number = segment.last - segment.first + 1
+    return segment.is_ours and len(segment.lines) == number and is_chained(segment.lines)
 
 
 def _altered(subject: str) -> GeneralFailure:

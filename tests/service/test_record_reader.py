@@ -11,10 +11,10 @@ import pytest
 from kms_tornado.audit.chain import NOTHING, ChainHead, Recorded, extend
 from kms_tornado.audit.query import RecordQuery
 from kms_tornado.audit.record import Origin, make_draft, render
-from kms_tornado.service import audit_reader
-from kms_tornado.service.audit_reader import AuditReader, NotAnAuditor
+from kms_tornado.service import record_reader
 from kms_tornado.service.audit_request import AuditRequest
 from kms_tornado.service.auditing import Auditor
+from kms_tornado.service.record_reader import AmbiguousName, RecordReader
 from kms_tornado.store.base import AuditPage
 
 ALICE = Origin("alice", None, "192.0.2.1", "dfb8822b6b0e65ef")
@@ -88,7 +88,7 @@ class Store:
 
 
 def reader_of(store, auditors=("alice",)):
-    return AuditReader(store, Indexer(), Auditor(Trail(), records_reads=True), auditors)
+    return RecordReader(store, Indexer(), Auditor(Trail(), records_reads=True), auditors)
 
 
 def ask(store, request, principal="alice", auditors=("alice",)):
@@ -115,7 +115,7 @@ def test_answers_follow_one_another_without_a_gap_and_a_repetition(limit):
 
 
 def test_where_few_records_fit_an_answer_ends_after_a_bounded_amount_of_work(monkeypatch):
-    monkeypatch.setattr(audit_reader, "_MOST_LOOKED_AT", 50)
+    monkeypatch.setattr(record_reader, "_MOST_LOOKED_AT", 50)
     store = Store(20, uids=["a"] * 199 + ["b"])
     answer = ask(store, AuditRequest(RecordQuery(uid="c")))
     assert (answer.lines, store.read) == ([], 5)
@@ -124,8 +124,8 @@ def test_where_few_records_fit_an_answer_ends_after_a_bounded_amount_of_work(mon
 
 
 def test_pages_of_other_times_are_passed_over_unread_a_bounded_number_of_them(monkeypatch):
-    monkeypatch.setattr(audit_reader, "_MOST_ROWS", 30)
-    monkeypatch.setattr(audit_reader, "_ROWS", 8)
+    monkeypatch.setattr(record_reader, "_MOST_ROWS", 30)
+    monkeypatch.setattr(record_reader, "_ROWS", 8)
     store = Store(100)
     query = RecordQuery(until_ms=NOW + 12_000)
     answer = ask(store, AuditRequest(query))
@@ -140,7 +140,7 @@ def test_nothing_older_is_looked_at_than_is_asked_for():
 
 
 def test_answer_has_a_bounded_length(monkeypatch):
-    monkeypatch.setattr(audit_reader, "_MOST_BYTES", 10_000)
+    monkeypatch.setattr(record_reader, "_MOST_BYTES", 10_000)
     answers = ask_all(Store(10, length=250), RecordQuery(), 1000)
     assert [number for answer in answers for number in answer] == [*range(100, 0, -1)]
     assert max(map(len, answers)) < 25
@@ -152,7 +152,7 @@ def test_whose_name_may_be_the_beginning_of_anothers_reads_nothing(length, is_to
     if is_told:
         assert ask(Store(1), request, "a" * length, ()).lines == []
     else:
-        with pytest.raises(NotAnAuditor):
+        with pytest.raises(AmbiguousName):
             ask(Store(1), request, "a" * length, ())
 
 
@@ -167,9 +167,9 @@ def test_who_may_not_read_all_reads_what_was_done_with_the_own_objects():
 @pytest.mark.parametrize(("user", "result"), [("alice", "Success"), ("b" * 255, "Failed")])
 def test_every_reading_is_recorded_with_what_was_asked_for(user, result):
     trail = Trail()
-    reader = AuditReader(Store(1), Indexer(), Auditor(trail, records_reads=True), ())
+    reader = RecordReader(Store(1), Indexer(), Auditor(trail, records_reads=True), ())
     request = AuditRequest(RecordQuery(uid="a", principal="carol"))
-    with nullcontext() if user == "alice" else pytest.raises(NotAnAuditor):
+    with nullcontext() if user == "alice" else pytest.raises(AmbiguousName):
         asyncio.run(reader.read(user, request, Origin(user, None, None, None)))
     (record,) = [json.loads(render(draft, 1, 1, NOTHING)) for draft in trail.drafts]
     told = (record["operation"], record["principal"], record["result"], record["uid"])

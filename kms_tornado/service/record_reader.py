@@ -1,4 +1,4 @@
-"""AuditReader: tells the records of the audit to those who may read them, a bounded number for each request."""
+"""RecordReader: tells the records of the audit to those who may read them, a bounded number for each request."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _MOST_ROWS = 5_000
 _ROWS = 100
 
 
-class NotAnAuditor(KMSError):
-    """Whose own records cannot be told from those of others may not read any."""
+class AmbiguousName(KMSError):
+    """The own records of somebody with this name cannot be told from those of others, and none may be read."""
 
 
 class AuditAnswer(NamedTuple):
@@ -38,7 +38,7 @@ class AuditAnswer(NamedTuple):
     next: Cursor | None
 
 
-class AuditReader:
+class RecordReader:
     """auditors: who may read every record."""
 
     def __init__(
@@ -59,7 +59,7 @@ class AuditReader:
     async def read(self, principal: str, request: AuditRequest, origin: Origin) -> AuditAnswer:
         """Record that the audit is read, and read it.
 
-        Raises NotAnAuditor, GeneralFailure where records are not as a server wrote them, and Unavailable.
+        Raises AmbiguousName, GeneralFailure where records are not as a server wrote them, and Unavailable.
         """
         query, detail = request.query, _describe(request.query)
         with self._auditor.recording(origin, "AuditRead", detail=detail):
@@ -69,7 +69,7 @@ class AuditReader:
             return await _Walk(self._store, principal, query, request).run()
 
     async def _limit(self, principal: str, query: RecordQuery) -> RecordQuery:
-        """The query for what the principal may read of it. Raises NotAnAuditor."""
+        """The query for what the principal may read of it. Raises AmbiguousName."""
         if self.may_read_all(principal):
             return query
         if query.uid is not None and await self._store.is_owned(
@@ -77,7 +77,7 @@ class AuditReader:
         ):
             return query
         if len(principal) > MAX_TERM_LENGTH:
-            raise NotAnAuditor(
+            raise AmbiguousName(
                 f"a user whose name has more than {MAX_TERM_LENGTH} characters shares the name in "
                 "records with others"
             )
