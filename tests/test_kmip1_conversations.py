@@ -538,6 +538,14 @@ def test_operation_of_a_later_version_is_not_supported(exchange):
     assert Operation.DISCOVER_VERSIONS in query.all("Operation")
 
 
+def test_correlation_values_are_of_1_4(exchange):
+    header = [text("ClientCorrelationValue", "a")]
+    for version, fields in ((V13, 3), (V14, 4)):
+        query = item(Operation.QUERY, choice("QueryFunction", 1))
+        answer = binary_codec.parse(exchange(message(version, query, header=header)))
+        assert len(children_of(children_of(answer)[0])) == fields
+
+
 @pytest.mark.parametrize("version", [V10, V12, V14], ids=str)
 def test_second_key_of_a_name_is_an_invalid_field(exchange, version):
     first, second = (

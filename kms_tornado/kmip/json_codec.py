@@ -216,22 +216,22 @@ def _parse_structure(tag: str, items: Any, is_plain: bool) -> Node | list[Node]:
 
 def _find_value_tag(items: list[Any]) -> str | None:
     """The tag that the AttributeName of KMIP 1 stands for; None for a vendor's attribute and a custom one."""
-    by_tag = {item["tag"]: item.get("value") for item in items if _has_known_tag(item)}
-    name = by_tag.get("AttributeName")
-    return (
-        KMIP1_TAGS.get(name)
-        if isinstance(name, str) and "VendorIdentification" not in by_tag
-        else None
-    )
+    by_tag = {_find_tag_of(item): item for item in items}
+    if "AttributeName" not in by_tag or "VendorIdentification" in by_tag:
+        return None
+    name = by_tag["AttributeName"].get("value")
+    return KMIP1_TAGS.get(name) if isinstance(name, str) else None
 
 
-def _has_known_tag(item: Any) -> bool:
-    return isinstance(item, dict) and isinstance(item.get("tag"), str)
+def _find_tag_of(item: Any) -> str | None:
+    """The canonical tag of an item that was not parsed yet; None where it has none."""
+    spelling = item.get("tag") if isinstance(item, dict) else None
+    return find_tag(spelling) if isinstance(spelling, str) else None
 
 
 def _parse_named_value(item: Any, value_tag: str) -> Node | list[Node]:
     """A field of an Attribute of KMIP 1. Its value is written as that of the attribute's own tag."""
-    if not _has_known_tag(item) or item["tag"] != "AttributeValue":
+    if _find_tag_of(item) != "AttributeValue":
         return _parse_item(item)
     node = _parse_item({**item, "tag": value_tag})
     if not isinstance(node, Node):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -157,6 +159,26 @@ def test_template_attribute_becomes_attributes(version):
             VendorAttribute("KMIP1", "Operation Policy Name", text("AttributeValue", "default")),
         ),
     )
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [("Attribute", "AttributeName", "AttributeValue"), ("0x420008", "0x42000A", "0x42000B")],
+    ids=["names", "numbers"],
+)
+def test_value_is_a_name_in_json_as_under_the_tag_of_the_attribute(tags):
+    outer, name_tag, value_tag = tags
+    named = {"tag": name_tag, "type": "TextString", "value": "Cryptographic Algorithm"}
+    for spelling in ("AES", "0x00000003", 3):
+        value = {"tag": value_tag, "type": "Enumeration", "value": spelling}
+        for fields in ([named, value], [value, named]):
+            text_of_it = json.dumps({"tag": outer, "type": "Structure", "value": fields})
+            node, _ = json_codec.parse(text_of_it.encode())
+            assert Node("AttributeValue", ENUMERATION, 3) in children_of(node)
+    written = json.loads(
+        json_codec.format(attribute("Cryptographic Usage Mask", 12), Dialect.OASIS)
+    )
+    assert written["value"][1]["value"] == "Encrypt|Decrypt"
 
 
 def test_key_pair_has_three_templates():
