@@ -122,11 +122,13 @@ def test_a_grantee_is_a_name_that_a_token_may_carry(user, is_good):
         ("alice", True, True),
         ("*", True, True),
         ("group:devs", True, False),
-        ("cert:bob", False, False),
+        ("cert:bob", True, True),
         ("Group:devs", False, False),
     ],
 )
-def test_a_new_grantee_is_somebody_whom_a_token_here_may_name(user, with_groups, without):
+def test_a_new_grantee_is_somebody_whom_a_token_or_a_certificate_may_name(
+    user, with_groups, without
+):
     for has_groups, is_good in ((True, with_groups), (False, without)):
         with contextlib.nullcontext() if is_good else pytest.raises(InvalidField):
             check_new_grantee(user, has_groups=has_groups)

@@ -233,7 +233,7 @@ def test_health_says_it_lives(server):
 
 def test_ready_names_each_check(server):
     checks = server.client.get("/ready").json()["checks"]
-    assert set(checks) == {"database", "audit", f"issuer {server.issuer.uri}"}
+    assert set(checks) == {"database", "audit", "objects", f"issuer {server.issuer.uri}"}
     assert all(check["state"] == "OK" for check in checks.values())
 
 
