@@ -89,7 +89,7 @@ class Connections:
 
     most: how many there may be. send_timeout_s: for how long an answer may wait for its reader. is_trusted:
     whether an address is a trusted proxy's, which may have all places, as loopback may. idle_s: for how long a
-    connection may be quiet.
+    connection may be quiet, if not for IDLE_S.
     refused: {"full" | "address" | what `refuse` was called with: number}. dropped: {a key of DROPS: number}. accept_pauses: how often there
     were no descriptors.
     """
@@ -99,7 +99,7 @@ class Connections:
         most: int,
         send_timeout_s: float,
         is_trusted: Callable[[str], bool],
-        idle_s: float = IDLE_S,
+        idle_s: float | None = None,
     ) -> None:
         self.most = most
         self.refused = {"full": 0, "address": 0}
@@ -315,4 +315,4 @@ class Connections:
             return "body", 0, BODY_S if stream.reading() else float("inf")
         if stream.unread:
             return "head", stream.changed_at, HEAD_S  # bytes that drip in are no progress
-        return "idle", 0, self._idle_s
+        return "idle", 0, IDLE_S if self._idle_s is None else self._idle_s
