@@ -118,6 +118,7 @@ ALLOWED = {
         "wording",
     },
     "__main__": {"commands", "errors", "logs", "options", "settings", "transport", "web"},
+    "testing": {"auth", "errors", "web"},
     "__init__": {"auth", "web"},  # for type checkers, and on demand
 }
 
@@ -144,7 +145,7 @@ MOST_LINES = 50
 
 #: Where a library may be imported: a whole part, a folder of one, or single modules.
 HOMES = {
-    "tornado": {"web", "transport"},
+    "tornado": {"web", "transport", "testing"},
     "jose": {"auth/signature.py", "auth/minting.py"},
     "configargparse": {"options"},
     "sqlalchemy": {"store"},
@@ -174,6 +175,7 @@ EMBEDDED = (
     "web/bearer/fetch_client.py",
     "web/bearer/proxy.py",
     "web/bearer/tornado_internals.py",
+    "testing.py",
 )
 
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))

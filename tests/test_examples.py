@@ -184,3 +184,17 @@ def test_mounted_kms_takes_every_setting_of_the_service(issuer: Issuer, tmp_path
 def test_mounted_kms_refuses_settings_that_are_nonsense(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"^crypto_policy: "):
         kms_tornado.handlers(data_dir=tmp_path, crypto_policy="lax")
+
+
+def test_tests_of_an_example_succeed_without_network() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "unittest", "test_existing_application.py"],
+        cwd=ROOT / "examples",
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Ran 5 tests" in done.stderr

@@ -264,6 +264,11 @@ class KeyCache:
             self._record_success(loaded)
         self._note_level()
 
+    def take(self, loaded: LoadedKeys) -> None:
+        """Have keys that nothing fetched, as if a refresh had brought them now."""
+        self._record_success(loaded)
+        self._note_level()
+
     def _record_success(self, loaded: LoadedKeys) -> None:
         now = self._clock()
         previous = self._key_set

@@ -1,4 +1,4 @@
-"""DevMint: the tokens of --dev, signed with a key that lives as long as the process.
+"""The tokens of --dev and of tests, signed with a key that lives as long as the process.
 
 The token check does not use this module.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -42,10 +43,16 @@ class DevSigner:
             ]
         }
 
-    def mint(self, claims: dict[str, Any]) -> str:
-        """Sign the claims as they are, without adding any: a compact JWS."""
+    def mint(self, claims: dict[str, Any], header: Mapping[str, Any] | None = None) -> str:
+        """Sign the claims as they are, without adding any: a compact JWS.
+
+        header: members beside ``alg`` and ``kid``, or in place of ``kid`` and ``typ``.
+        """
         token: str = jws.sign(
-            claims, self._pem.decode("ascii"), headers={"kid": self._kid}, algorithm=ALGORITHM
+            claims,
+            self._pem.decode("ascii"),
+            headers={"kid": self._kid, **(header or {})},
+            algorithm=ALGORITHM,
         )
         return token
 

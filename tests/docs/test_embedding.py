@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import unittest
 from collections.abc import Iterator
 from typing import Any
 
@@ -104,3 +105,22 @@ def test_several_issuers_have_names_of_their_own(page: dict[str, Any]) -> None:
     settings = page["several"].settings
     assert len(settings.issuers) == 2
     assert settings.policy.namespace_by_issuer
+
+
+def test_test_of_the_page_succeeds(page: dict[str, Any]) -> None:
+    result = unittest.TestResult()
+    unittest.TestLoader().loadTestsFromTestCase(page["PricesTest"]).run(result)
+    assert (result.testsRun, result.errors, result.failures) == (1, [], [])
+
+
+def test_issuer_within_the_process_needs_no_start(page: dict[str, Any]) -> None:
+    with running(lambda: page["tested"]) as client:
+        assert client.request("PUT", "/prices", headers=page["headers"], body=b"").status == 204
+        assert client.get("/prices").status == 401
+
+
+def test_stand_in_lets_everybody_in_or_nobody(page: dict[str, Any]) -> None:
+    with running(lambda: page["alices"]) as client:
+        assert client.request("PUT", "/prices", body=b"").status == 204
+    with running(lambda: page["nobodys"]) as client:
+        assert client.request("PUT", "/prices", body=b"").status == 401

@@ -72,8 +72,8 @@ class BearerAuth:
         for issuer in settings.issuers:
             check_proxy_can_be_used(issuer.jwks_uri or issuer.uri)
         self.settings = settings
-        self._fetch = JWKSFetch(settings.refresh)
         refresh = settings.refresh
+        self._fetch = self._make_fetch(refresh)
         self._caches = {
             issuer.uri: KeyCache(
                 issuer,
@@ -144,6 +144,10 @@ class BearerAuth:
                 cache_size=cache_size,
             )
         )
+
+    def _make_fetch(self, policy: RefreshPolicy) -> JWKSFetch:
+        """What fetches the keys; replaced where tests need no network."""
+        return JWKSFetch(policy)
 
     @property
     def realm(self) -> str:

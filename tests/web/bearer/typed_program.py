@@ -8,6 +8,8 @@ from typing import Any, assert_type
 
 import tornado.web
 import tornado.websocket
+from tornado.httpclient import HTTPResponse
+from tornado.testing import AsyncHTTPTestCase
 
 import kms_tornado
 from kms_tornado import (
@@ -22,6 +24,7 @@ from kms_tornado import (
     TrustSettings,
     requires,
 )
+from kms_tornado.testing import BearerTestMixin, TestIssuer, fake_auth
 
 auth = BearerAuth.from_issuer(
     "https://tenant.eu.auth0.com/",
@@ -162,6 +165,23 @@ kms = kms_tornado.handlers(
 )
 routes: list[Any] = [*kms, ("/orders", Orders), ("/first", MixinFirst, {"database": "orders"})]
 app = tornado.web.Application(routes, bearer_auth=auth)
+
+
+class OrdersTest(BearerTestMixin, AsyncHTTPTestCase):
+    def get_app(self) -> tornado.web.Application:
+        return app
+
+    def test_user_is_named(self) -> None:
+        assert_type(self.issuer.token("alice", scope="read", exp=None), str)
+        response = self.fetch_as("alice", "/orders", claims={"scope": "read"}, method="GET")
+        assert_type(response, HTTPResponse)
+        self.fetch("/orders", headers=self.headers_as("alice", aud="other"))
+
+
+issuer = TestIssuer.of(auth)
+tested = tornado.web.Application(routes, bearer_auth=issuer.auth(like=auth))
+tested.settings["bearer_auth"] = fake_auth("alice", scope="read")
+tested.settings["bearer_auth"] = fake_auth(None)
 
 
 async def main() -> None:

@@ -1,0 +1,200 @@
+"""What tests of an application need that embeds the token check: real tokens, or none at all, and no network.
+
+Nothing of the server imports this module, and an application should import it in its tests only.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from tornado.httpclient import HTTPResponse
+from tornado.httputil import HTTPHeaders
+from tornado.testing import AsyncHTTPTestCase
+from tornado.web import Application
+
+from .auth.credentials import Credentials
+from .auth.issuer import RefreshPolicy, TrustedIssuer, TrustSettings
+from .auth.key_source import FetchResult, LoadedKeys
+from .auth.keyset import KeySet, parse_document
+from .auth.minting import ALGORITHM, DevSigner
+from .auth.no_auth import InsecureNoAuth
+from .auth.principal import Claims, Principal
+from .auth.request_auth import RequestAuth
+from .errors import MissingToken
+from .web.bearer.auth import BearerAuth
+from .web.bearer.jwks_fetch import JWKSFetch
+
+__all__ = ["BearerTestMixin", "TestIssuer", "fake_auth"]
+
+log = logging.getLogger("kms_tornado.auth")
+
+
+class TestIssuer:
+    """An issuer of tokens within the process: real signatures (ES256), a real key set, and no network.
+
+    uri: the ``iss`` of its tokens. audience: their ``aud``, unless a token is told otherwise.
+    """
+
+    __test__ = False  # the name begins as pytest's test classes do
+
+    def __init__(self, uri: str = "https://issuer.example", *, audience: str = "my-api") -> None:
+        self.uri = uri
+        self.audience = audience
+        self._signer = DevSigner()
+
+    @classmethod
+    def of(cls, auth: BearerAuth) -> TestIssuer:
+        """One in the place of the first issuer that `auth` trusts: with its URI, and an audience that it accepts."""
+        trusted = auth.settings.issuers[0]
+        return cls(trusted.list_tenants()[0].uri, audience=min(trusted.audiences, default="my-api"))
+
+    def key_set(self) -> bytes:
+        """The JSON text of the key set (RFC 7517 §5) that its tokens are verified with."""
+        return json.dumps(self._signer.jwks()).encode()
+
+    def token(
+        self, sub: str | None = "alice", *, header: Mapping[str, Any] | None = None, **claims: Any
+    ) -> str:
+        """A token that is good for ten minutes: a compact JWS (RFC 7515 §3.1).
+
+        header: members beside ``alg`` and ``kid``, such as ``{"typ": "at+jwt"}``. claims: beside ``iss``, ``sub``,
+        ``aud``, ``iat``, ``exp`` and ``jti``, or in place of them; None leaves one out.
+        """
+        now = int(time.time())
+        default = {"iss": self.uri, "sub": sub, "aud": self.audience, "iat": now, "exp": now + 600}
+        both = {**default, "jti": secrets.token_urlsafe(12), **claims}
+        return self._signer.mint(
+            {name: value for name, value in both.items() if value is not None}, header
+        )
+
+    def auth(self, like: BearerAuth | None = None) -> BearerAuth:
+        """A real token check that trusts this issuer, and needs no `start`.
+
+        like: the application's own, whose rules count for the tokens (audiences, claims, types, its deny file);
+        only its keys are this issuer's, and ES256 is accepted. Of several issuers it keeps the one of this URI.
+        Without it: this issuer's audience, and no other rule. Raises ValueError where `like` trusts no such issuer.
+        """
+        if like is None:
+            trusted = TrustedIssuer(self.uri, audiences=frozenset({self.audience}))
+            return _AuthWithoutNetwork(TrustSettings(issuers=(trusted,)), self)
+        settings = like.settings
+        for issuer in settings.issuers:
+            if any(one.uri == self.uri for one in issuer.list_tenants()):
+                policy = replace(
+                    settings.policy, algorithms=settings.policy.algorithms | {ALGORITHM}
+                )
+                return _AuthWithoutNetwork(
+                    replace(settings, issuers=(issuer,), policy=policy), self
+                )
+        raise ValueError(f"the application's bearer_auth trusts no issuer {self.uri}")
+
+
+class _KeysInMemory(JWKSFetch):
+    """Answers every address with the key set of an issuer within the process."""
+
+    def __init__(self, policy: RefreshPolicy, issuer: TestIssuer) -> None:
+        super().__init__(policy)
+        self._issuer = issuer
+
+    async def __call__(
+        self, url: str, *, etag: str | None, token_file: str | None = None
+    ) -> FetchResult:
+        return FetchResult(status=200, body=self._issuer.key_set())
+
+
+class _AuthWithoutNetwork(BearerAuth):
+    def __init__(self, settings: TrustSettings, issuer: TestIssuer) -> None:
+        self._issuer = issuer
+        super().__init__(settings)
+        keys = parse_document(issuer.key_set())
+        assert isinstance(keys, KeySet)
+        for (
+            cache
+        ) in self._caches.values():  # a token may come before anything has started a refresh
+            cache.take(LoadedKeys(keys, None))
+
+    def _make_fetch(self, policy: RefreshPolicy) -> JWKSFetch:
+        return _KeysInMemory(policy, self._issuer)
+
+
+class _FakeAuth(InsecureNoAuth):
+    """Decides the same for every request."""
+
+    def __init__(self, principal: Principal | None) -> None:
+        self._decision = principal
+
+    def recall(self, credentials: Credentials) -> Principal | None:
+        return self._decision
+
+    def check_now(self, credentials: Credentials) -> Principal:
+        if self._decision is None:
+            raise MissingToken("fake_auth(None) refuses every request")
+        return self._decision
+
+    async def start(self) -> None:
+        log.warning("NO TOKEN IS CHECKED: fake_auth is for tests, and was started as a server's")
+
+
+def fake_auth(principal: Principal | str | None, **claims: Any) -> RequestAuth:
+    """A stand-in for `BearerAuth` that lets every request in as this user; None refuses every request.
+
+    principal: a `Principal`, or a name, for which one with these claims is made, as ``fake_auth("alice",
+    scope="orders:write")``. Raises TypeError for claims without a name.
+    """
+    if isinstance(principal, str):
+        principal = Principal(
+            name=principal,
+            subject=principal,
+            issuer="https://issuer.example",
+            claims=Claims.freeze({"sub": principal, **claims}),
+            expires_at=math.inf,
+        )
+    elif claims:
+        raise TypeError("fake_auth() takes claims with the name of a user only")
+    return _FakeAuth(principal)
+
+
+class BearerTestMixin(AsyncHTTPTestCase):
+    """Stands before AsyncHTTPTestCase: the application of `get_app` is tested as it is, with tokens of `issuer`.
+
+    Its ``bearer_auth`` is replaced for the test by one of the same rules, whose keys are those of `issuer`.
+    Where it has none, one is set that accepts tokens of `issuer`; one that is no `BearerAuth`, such as
+    `fake_auth`, stays.
+    """
+
+    #: Makes the tokens; in the place of the first issuer that the application trusts.
+    issuer: TestIssuer
+
+    def setUp(self) -> None:
+        """Start the server, as AsyncHTTPTestCase does."""
+        super().setUp()
+        app: object = self._app
+        if not isinstance(app, Application):
+            raise TypeError("BearerTestMixin needs a tornado.web.Application from get_app()")
+        given = app.settings.get("bearer_auth")
+        self.issuer = TestIssuer.of(given) if isinstance(given, BearerAuth) else TestIssuer()
+        if given is None or isinstance(given, BearerAuth):
+            app.settings["bearer_auth"] = self.issuer.auth(given)
+            self.addCleanup(app.settings.__setitem__, "bearer_auth", given)
+
+    def headers_as(self, user: str, **claims: Any) -> dict[str, str]:
+        """The headers of a request with a good token of this user, and these claims."""
+        return {"Authorization": f"Bearer {self.issuer.token(user, **claims)}"}
+
+    def fetch_as(
+        self, user: str, path: str, *, claims: Mapping[str, Any] | None = None, **arguments: Any
+    ) -> HTTPResponse:
+        """As `fetch`, with a good token of this user.
+
+        claims: what the token says besides. arguments: those of `fetch`, such as ``method`` and ``body``.
+        """
+        headers = HTTPHeaders(arguments.pop("headers", None) or {})
+        headers.update(self.headers_as(user, **(claims or {})))
+        return self.fetch(path, headers=headers, **arguments)

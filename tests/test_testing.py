@@ -1,0 +1,142 @@
+"""kms_tornado.testing: its tokens are judged by the application's own rules, and its stand-ins by none."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+from tornado.web import Application
+
+from kms_tornado import BearerAuth, Principal, RequiredClaim
+from kms_tornado.auth.credentials import Credentials
+from kms_tornado.errors import AuthenticationError, MissingToken, UnknownKey
+from kms_tornado.testing import BearerTestMixin, TestIssuer, fake_auth
+
+
+def check(auth: Any, token: str) -> Principal | None:
+    found: Principal | None = auth.check_now(Credentials([f"Bearer {token}"]))
+    return found
+
+
+OWN = BearerAuth.from_issuer(
+    "https://login.example.com/",
+    audience=["orders", "prices"],
+    algorithms="RS256",
+    token_types={"at+jwt"},
+    user_claim="email",
+    required_claims=[RequiredClaim("role", "clerk")],
+)
+GOOD: dict[str, Any] = {
+    "email": "alice@example.com",
+    "email_verified": True,
+    "role": "clerk",
+    "header": {"typ": "at+jwt"},
+}
+
+
+def test_token_that_fits_the_rules_of_the_application_is_accepted() -> None:
+    issuer = TestIssuer.of(OWN)
+    principal = check(issuer.auth(OWN), issuer.token(**GOOD))
+    assert principal is not None
+    assert (principal.name, principal.issuer) == ("alice@example.com", "https://login.example.com/")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"role": "guest"}, id="a claim"),
+        pytest.param({"role": None}, id="a claim that is left out"),
+        pytest.param({"header": {}}, id="the type"),
+        pytest.param({"aud": "others"}, id="the audience"),
+        pytest.param({"iss": "https://other.example"}, id="the issuer"),
+        pytest.param({"exp": 0}, id="the time"),
+        pytest.param({"header": {"typ": "at+jwt", "kid": "another"}}, id="the key"),
+    ],
+)
+def test_token_that_breaks_one_rule_of_the_application_is_refused(change: dict[str, Any]) -> None:
+    issuer = TestIssuer.of(OWN)
+
+    async def decide() -> None:
+        auth = issuer.auth(OWN)
+        token = issuer.token(**(GOOD | change))
+        if check(auth, token) is None:
+            await auth.check_refreshing(Credentials([f"Bearer {token}"]))
+
+    with pytest.raises(AuthenticationError):
+        asyncio.run(decide())
+
+
+def test_token_of_another_issuer_of_the_same_name_is_refused() -> None:
+    issuer, other = TestIssuer(), TestIssuer()
+    with pytest.raises(AuthenticationError):
+        asyncio.run(issuer.auth().check_refreshing(Credentials([f"Bearer {other.token('alice')}"])))
+
+
+def test_application_without_this_issuer_is_not_stood_in_for() -> None:
+    with pytest.raises(ValueError, match=r"trusts no issuer https://issuer\.example$"):
+        TestIssuer().auth(OWN)
+
+
+def test_started_check_asks_no_network() -> None:
+    async def run() -> Principal | None:
+        issuer = TestIssuer()
+        async with issuer.auth() as auth:
+            unknown = issuer.token("alice", header={"kid": "another"})
+            with pytest.raises(UnknownKey):  # after a refresh
+                await auth.check_refreshing(Credentials([f"Bearer {unknown}"]))
+            assert auth.fetches()[issuer.uri]["ok"] > 1  # the keys that it began with are one
+            assert [status.state for status in auth.status()] == ["ok"]
+            return check(auth, issuer.token("alice"))
+
+    principal = asyncio.run(asyncio.wait_for(run(), 20))
+    assert principal is not None
+    assert principal.name == "alice"
+
+
+def test_stand_in_is_the_principal_that_it_was_given() -> None:
+    alice = Principal("alice", "1", "https://issuer.example", {}, 0)
+    assert fake_auth(alice).check_now(Credentials()) is alice
+
+
+def test_stand_in_for_nobody_refuses() -> None:
+    with pytest.raises(MissingToken):
+        fake_auth(None).check_now(Credentials())
+    assert fake_auth(None).recall(Credentials()) is None
+
+
+def test_stand_in_takes_claims_only_with_a_name() -> None:
+    with pytest.raises(TypeError, match="with the name of a user only"):
+        fake_auth(None, scope="x")
+
+
+def test_stand_in_that_is_started_as_a_server_warns(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "kms_tornado.auth"):
+        asyncio.run(fake_auth("alice").start())
+    assert "NO TOKEN IS CHECKED" in caplog.text
+
+
+class Case(BearerTestMixin):
+    __test__ = False  # the tests below run it
+
+    def get_app(self) -> Any:
+        return self.app
+
+    app: Any = None
+
+    def runTest(self) -> None:
+        """Nothing is asked."""
+
+
+def test_application_has_its_own_check_again_after_the_test() -> None:
+    Case.app = Application([], bearer_auth=OWN)
+    assert Case().run().wasSuccessful()  # type: ignore[union-attr]
+    assert Case.app.settings["bearer_auth"] is OWN
+
+
+def test_what_is_no_application_is_told() -> None:
+    Case.app = object()
+    result = Case().run()
+    assert result is not None
+    assert "needs a tornado.web.Application" in result.errors[0][1]
