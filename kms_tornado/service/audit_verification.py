@@ -12,7 +12,7 @@ from ..audit.verification import ChainVerifier, CheckpointVerifier
 from ..store.base import ObjectStore
 from ..store.object_checks import AUDIT, Fault
 from .anchor_file import Anchor
-from .object_verification import Checked, ObjectVerification, RecordReader
+from .object_verification import AuditSetBack, Checked, ObjectVerification, RecordReader
 
 
 @dataclass(slots=True)
@@ -85,6 +85,20 @@ async def verify_objects(
     await objects.begin()
     await reader.catch_up()
     reader.faults += reader.chains.finish()  # before anything is recorded here
+    try:
+        await _check_objects(objects, report, accepted, progress)
+    except AuditSetBack:  # which the reader's faults tell
+        pass
+    await objects.tell_audit(may_clear=True)
+    report.faults += reader.faults
+
+
+async def _check_objects(
+    objects: ObjectVerification,
+    report: Report,
+    accepted: Sequence[str],
+    progress: Callable[[int], None],
+) -> None:
     for uid in accepted:
         if (await objects.check_one(uid)).faults and not await objects.accept(uid):
             raise NotAccepted(uid)
@@ -97,8 +111,6 @@ async def verify_objects(
         report.add(checked)
     for uid in sorted(objects.refused - report.found.keys() - {AUDIT}):  # rightly gone by now
         report.add(await objects.check_one(uid))
-    await objects.tell_audit(may_clear=True)
-    report.faults += reader.faults
 
 
 class NotAccepted(Exception):

@@ -40,6 +40,10 @@ async def never_rest(worked_s: float) -> None:
     """For a command, for which somebody waits."""
 
 
+class AuditSetBack(Exception):
+    """The database has other records than those that were read, which say nothing of its objects any more."""
+
+
 class RecordReader:
     """Reads the records of all chains, and goes on where it was. faults: of the records, in whole sentences."""
 
@@ -49,12 +53,19 @@ class RecordReader:
         self.faults: list[str] = []
         #: chain → first record of the last segment that was read.
         self._firsts: dict[int, int] = {}
+        #: How many faults there were once all records were read; None before `settle`.
+        self._settled: int | None = None
 
     def so_far(self) -> ReadSoFar:
         return ReadSoFar(self._firsts, self.chains.ends)
 
+    def settle(self) -> None:
+        """All records are read. From now on a new fault is an AuditSetBack: they are others than those that were read."""
+        self.faults += self.chains.finish()
+        self._settled = len(self.faults)
+
     async def catch_up(self, rest: Rest = never_rest) -> None:
-        """Read those that are there by now. Raises Unavailable."""
+        """Read those that are there by now. Raises Unavailable, and AuditSetBack."""
         known = {0: 0, **self._firsts}
         for begun, after in sorted(known.items()):
             chain, first = begun, after
@@ -80,7 +91,7 @@ class RecordReader:
                 await rest(time.monotonic() - began)
 
     def feed(self, segments: Sequence[StoredSegment]) -> None:
-        """segments: the next ones of each chain."""
+        """segments: the next ones of each chain. Raises AuditSetBack."""
         for segment in segments:
             if not segment.is_ours:
                 self.faults.append(
@@ -89,9 +100,11 @@ class RecordReader:
                 )
             self.faults += self.chains.feed(segment.chain, segment.lines)
             self._firsts[segment.chain] = segment.first
+        if self._settled is not None and len(self.faults) > self._settled:
+            raise AuditSetBack
 
     def compare_heads(self, moment: StoredMoment) -> None:
-        """After the moment's segments were fed, each chain must end with its head."""
+        """After the moment's segments were fed, each chain must end with its head. Raises AuditSetBack."""
         for chain, head in sorted(moment.heads.items()):
             end = self.chains.ends.get(chain)
             if end is None or end.seq < head.seq:
@@ -107,6 +120,7 @@ class RecordReader:
                     f"the head of chain {chain} was set back to record {chain}/{head_seq}: there were more, up to "
                     f"{chain}/{end.seq}"
                 )
+                raise AuditSetBack
 
     def _note(self, fault: str) -> None:
         if fault not in self.faults:
@@ -128,7 +142,7 @@ class Checked:
 
 
 class ObjectVerification:
-    """Every method raises Unavailable. origin: of the records of what is found."""
+    """Every method raises Unavailable, and AuditSetBack. origin: of the records of what is found."""
 
     def __init__(self, store: ObjectStore, reader: RecordReader, origin: Origin) -> None:
         self._store = store

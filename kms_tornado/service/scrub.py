@@ -21,7 +21,7 @@ from ..audit.verification import ChainVerifier
 from ..errors import Unavailable
 from ..store.base import ObjectStore
 from ..store.object_checks import AUDIT, Finding, ScrubState
-from .object_verification import Checked, ObjectVerification, RecordReader
+from .object_verification import AuditSetBack, Checked, ObjectVerification, RecordReader
 
 _log = logging.getLogger(__name__)
 
@@ -113,12 +113,23 @@ class Scrubber:
                     await self._scrub()
             except _LeaseLost:
                 self._reader = self._objects = None
+            except AuditSetBack:  # otherwise all that changed since would be taken for older
+                await self._begin_anew()
             except Unavailable:  # the store says so
                 pass
             except Exception:  # the edge of the task
                 _log.exception("unexpected error while objects were compared with their records")
                 self._reader = self._objects = None
             await self._sleep(_LOOK_S)
+
+    async def _begin_anew(self) -> None:
+        """Tell what is wrong with the records, and read all of them again before anything is judged by them."""
+        objects, self._reader, self._objects = self._objects, None, None
+        try:
+            if objects is not None:
+                await self._tell_audit(objects)
+        except Unavailable:
+            pass
 
     async def _tell_known(self) -> None:
         """At the start, what was found before and is not mended."""
@@ -133,14 +144,14 @@ class Scrubber:
             )
 
     async def _scrub(self) -> None:
-        """Walk until the lease is lost. Raises _LeaseLost, and Unavailable."""
+        """Walk until the lease is lost. Raises _LeaseLost, AuditSetBack and Unavailable."""
         if self._reader is None or self._objects is None:
             reader = RecordReader(self._store, ChainVerifier({}))
             objects = ObjectVerification(self._store, reader, SERVER)
             await reader.catch_up(self._rest)
-            reader.faults += reader.chains.finish()
+            reader.settle()
             self._reader, self._objects = reader, objects
-            await self._look(may_clear=True)
+            await self._look()
         while True:
             if self._state.ended > self._state.began:
                 waits_s = self._state.began + self._interval_s - self._clock()
@@ -190,7 +201,7 @@ class Scrubber:
         if self._monotonic() - self._looked >= _LOOK_S:
             await self._look()
 
-    async def _look(self, *, may_clear: bool = False) -> None:
+    async def _look(self) -> None:
         """Keep the lease, read the records that came, and try again what was found before."""
         self._looked = self._monotonic()
         await self._hold(self._state)
@@ -199,12 +210,16 @@ class Scrubber:
         assert objects is not None, "the records were read"
         await reader.catch_up(self._rest)
         await objects.begin()
-        for fault in await objects.tell_audit(may_clear=may_clear):
-            _log.error("the audit was changed by something else than this server: %s", fault.text)
+        await self._tell_audit(objects)
         for uid in [*objects.refused][:_MOST_TRIED]:
             if uid != AUDIT:
                 self._tell(await objects.check_one(uid))
         await self._read_status()
+
+    async def _tell_audit(self, objects: ObjectVerification) -> None:
+        # Cleared by a command alone: the next reading might find nothing, as what was changed is gone.
+        for fault in await objects.tell_audit(may_clear=False):
+            _log.error("the audit was changed by something else than this server: %s", fault.text)
 
     async def _hold(self, state: ScrubState | None) -> None:
         """Raises _LeaseLost."""
