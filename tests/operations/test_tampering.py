@@ -232,8 +232,12 @@ NOTICED_BY = {
     "used_nonces": {"*": "use the nonce again"},
 }
 #: Tables whose columns tests/store/sql/test_sealing.py edits: what stands there is read at a start. And those of
-#: the audit, which tests/commands/test_audit_verify.py and tests/store/sql/test_audit_log.py edit.
-ELSEWHERE = {"server_state", "audit_chains", "audit_checkpoints", "audit_segments"}
+#: the audit, which tests/commands/test_audit_verify.py and tests/store/sql/test_audit_log.py edit, and its index, which
+#: tests/store/sql/test_audit_index.py does.
+ELSEWHERE = {
+    "server_state", "audit_chains", "audit_checkpoints", "audit_segments",
+    "audit_pages", "audit_index", "audit_uses",
+}  # fmt: skip
 
 COLUMNS = [
     pytest.param(column, id=f"{table.name}.{column.name}")

@@ -249,6 +249,41 @@ def test_segment_that_was_edited_is_refused(place):
     with_store(place, body)
 
 
+@pytest.mark.parametrize(
+    ("edit", "found"),
+    [
+        ("DELETE FROM audit_index", []),
+        ("UPDATE audit_index SET page = 999", []),
+        ("UPDATE audit_index SET key = key + 1", []),
+        ("UPDATE audit_pages SET page = 999", []),
+        ("DELETE FROM audit_pages", []),
+        ("UPDATE audit_pages SET ranges = '{}'", []),
+        ("UPDATE audit_pages SET ranges = '{\"77\":[1,9]}'", []),
+        ("UPDATE audit_pages SET ranges = '{\"1\":[9,1]}'", []),
+        ("UPDATE audit_pages SET ranges = '[1]'", None),
+        ("UPDATE audit_pages SET ranges = '{'", None),
+        ("UPDATE audit_pages SET ranges = '{\"1\": 1}'", None),
+        ("UPDATE audit_pages SET records = 0, since = 0, until = 0, ceiling = 0", ["000"]),
+        ("UPDATE audit_uses SET uses = 0, last_used = 0", ["000"]),
+    ],
+)
+def test_index_that_something_else_wrote_tells_no_record_that_is_not_authentic(place, edit, found):
+    async def body(store):
+        await store.audit.open()
+        await store.audit.append([read("a")])
+        await index_all(store)
+        write_behind(place, edit)
+        if found is None:
+            with pytest.raises(GeneralFailure):
+                await find(store, uid="a")
+        else:
+            assert [name for _, name in await find(store, uid="a")] == found
+        await store.audit.append([read("b", 1)])
+        await index_all(store)
+
+    with_store(place, body)
+
+
 def test_records_are_found_by_the_owner_of_the_object(place):
     async def body(store):
         await store.audit.open()
