@@ -23,6 +23,7 @@ FILES = (
     "operations/test_model.py", "web/process/test_dev_text.py", "operations/test_separation.py",
     "client/cli/test_files_as_process.py", "store/sql/test_store.py",
     "operations/common/test_streams.py", "store/sql/test_changes.py", "test_oasis.py",
+    "test_oasis_kmip1.py",
     "test_packaging.py", "store/sql/test_nonces.py", "web/test_outage.py",
     "web/process/test_http_front.py", "operations/test_usage_limits.py",
     "web/bearer/test_auth_refresh.py", "store/sqlite/test_database_file.py",
