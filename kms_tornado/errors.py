@@ -64,6 +64,7 @@ class AuthenticationError(KMSError):
     reason: the label for logs and metrics; description: the fixed text for the caller.
     issuer, key_id: for the log, whose token it is, as far as it is known: a configured issuer, and the
     ``kid`` that the token names. Empty otherwise.
+    scope: what the challenge says is needed (RFC 6750 §3), scopes with spaces between; empty where nothing is.
     """
 
     status: ClassVar[int] = 401
@@ -72,6 +73,7 @@ class AuthenticationError(KMSError):
     description: ClassVar[str] = "token not accepted"
     issuer: str = ""
     key_id: str = ""
+    scope: str = ""
 
     def __init__(self, detail: str = "", description: str | None = None) -> None:
         self.detail = detail

@@ -64,12 +64,15 @@ def format_challenge(
 ) -> str:
     """The value of ``WWW-Authenticate`` (RFC 6750 §3).
 
-    error: why the request is refused; its code is left out where no token was offered (§3.1).
+    error: why the request is refused; its code is left out where no token was offered (§3.1). The
+    scope that it names is said.
     resource_metadata: the URL of the document of RFC 9728 §5.1, None where none is served.
     """
     parameters = [("realm", realm)]
     if error is not None and error.code is not None:
         parameters += [("error", error.code), ("error_description", str(error))]
+    if error is not None and error.scope:
+        parameters.append(("scope", error.scope))
     if resource_metadata is not None:
         parameters.append(("resource_metadata", resource_metadata))
     return "Bearer " + ", ".join(

@@ -73,8 +73,42 @@ def test_scope_is_required_for_one_method(client: Client, issuer: Issuer, token:
     assert client.get("/prices", token=token).status == 200
     refusal = client.request("PUT", "/prices", token=token, body=b"")
     assert (refusal.status, refusal.json()["error"]) == (403, "insufficient_scope")
+    assert 'scope="prices:write"' in refusal.headers["WWW-Authenticate"]
     writer = issuer.token(aud="my-api", scope="prices:read prices:write")
     assert client.request("PUT", "/prices", token=writer, body=b"").status == 204
+
+
+def test_optional_method_uses_a_token_if_there_is_one(client: Client, token: str) -> None:
+    assert client.get("/catalogue").text == "prices for everybody\n"
+    assert client.get("/catalogue", token=token).text == "prices for alice\n"
+    assert client.get("/catalogue", token="x.y.z").status == 401
+
+
+def test_token_is_read_from_a_cookie_or_the_header_of_a_proxy(client: Client, token: str) -> None:
+    cookie = {"Cookie": f"token={token}"}
+    assert client.post("/basket", headers=cookie, body=b"").text == "alice has bought\n"
+    forged = {**cookie, "Origin": "https://other.example"}
+    assert client.post("/basket", headers=forged, body=b"").status == 403
+    assert client.post("/basket", body=b"").status == 401
+    header = {"X-Forwarded-Access-Token": token}
+    assert client.get("/reports", headers=header).text == "reports of alice\n"
+
+
+def test_token_is_read_from_a_subprotocol(client: Client, token: str) -> None:
+    async def talk(subprotocols: list[str]) -> Any:
+        url = f"ws://127.0.0.1:{client.port}/live"
+        connection = await websocket_connect(url, subprotocols=subprotocols)
+        await connection.write_message("hi")
+        answer = await connection.read_message()
+        assert connection.selected_subprotocol == "bearer"
+        connection.close()
+        assert await connection.read_message() is None
+        return answer
+
+    assert asyncio.run(talk(["bearer", token])) == "alice: hi"
+    for others in (["bearer"], ["bearer", "x.y.z"], ["other", token]):
+        with pytest.raises(HTTPClientError):
+            asyncio.run(talk(others))
 
 
 def test_websocket_and_files_are_protected(client: Client, token: str) -> None:

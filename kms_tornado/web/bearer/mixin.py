@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar, cast
 
 from tornado.concurrent import future_set_result_unless_cancelled
-from tornado.web import Finish, OutputTransform, RequestHandler
+from tornado.web import Finish, HTTPError, OutputTransform, RequestHandler
 
 from ...auth.bearer import has_bearer_scheme
 from ...auth.claims import has_claim
@@ -27,13 +27,16 @@ Handler = TypeVar("Handler", bound="BearerAuthMixin")
 P = ParamSpec("P")
 R = TypeVar("R")
 
+#: They change nothing, so nothing is gained by having a stranger's browser send them (RFC 9110 §9.2.1).
+_SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+
 
 def _guard_method(method: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap an HTTP method: reached without a principal, it does not run. The last line of defence."""
 
     @functools.wraps(method)
     def guarded(self: Any, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
-        if self._principal is None and not self.is_public_method():
+        if self._principal is None and not (self._is_anonymous or self.is_public_method()):
             refuse(self, MissingToken("the handler was reached without authentication"))
             raise Finish
         result: Awaitable[None] | None = method(self, *args, **kwargs)
@@ -44,11 +47,20 @@ def _guard_method(method: Callable[..., Any]) -> Callable[..., Any]:
     return guarded
 
 
-def _check_public_methods(handler: str, public: object, supported: tuple[str, ...]) -> None:
-    """Refuse a class whose public methods would be others than its author meant."""
-    if not isinstance(public, (tuple, list, set, frozenset)) or not set(public) <= set(supported):
+def _check_methods(handler: type[BearerAuthMixin]) -> None:
+    """Refuse a class whose public or optional methods would be others than its author meant."""
+    for name in ("public_methods", "optional_methods"):
+        methods: object = getattr(handler, name)
+        if not isinstance(methods, (tuple, list, set, frozenset)) or not set(methods) <= set(
+            handler.SUPPORTED_METHODS
+        ):
+            raise TypeError(
+                f'{handler.__name__}.{name} must be a tuple of HTTP methods in capitals, such as ("GET",)'
+            )
+    if both := set(handler.public_methods) & set(handler.optional_methods):
         raise TypeError(
-            f'{handler}.public_methods must be a tuple of HTTP methods in capitals, such as ("GET",)'
+            f"{handler.__name__}: {min(both)} stands in public_methods, where no token is looked at, "
+            "and in optional_methods"
         )
 
 
@@ -65,7 +77,12 @@ class BearerAuthMixin(RequestHandler):
     #: HTTP methods that need no token, such as ``("GET",)``; in them ``current_user`` is None.
     public_methods: ClassVar[tuple[str, ...]] = ()
 
+    #: HTTP methods in which a good token is used, none is fine (``current_user`` is None), and a bad one is refused.
+    optional_methods: ClassVar[tuple[str, ...]] = ()
+
     _principal: Principal | None = None
+    _is_anonymous = False  # no token came, and none was needed
+    _is_token_elsewhere = False  # it was not in the Authorization header
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -73,7 +90,7 @@ class BearerAuthMixin(RequestHandler):
             method = getattr(cls, name.lower(), None)
             if method is not None and getattr(method, "_guard", None) is not method:
                 setattr(cls, name.lower(), _guard_method(method))
-        _check_public_methods(cls.__name__, cls.public_methods, cls.SUPPORTED_METHODS)
+        _check_methods(cls)
         # A base class that stands before the mixin does not say who the user is: it would name somebody
         # else than the token. A subclass of the mixin may, on purpose.
         owner = next(base for base in cls.__mro__ if "current_user" in vars(base))
@@ -116,8 +133,10 @@ class BearerAuthMixin(RequestHandler):
             auth = self.bearer_auth
             if auth is None:
                 raise LookupError("the application's settings have no bearer_auth")
-            headers = self.request.headers
-            credentials = Credentials(headers.get_list("Authorization"), headers)
+            credentials = self._find_credentials()
+            if not credentials.authorization and self.request.method in self.optional_methods:
+                self._is_anonymous = True
+                return super()._execute(transforms, *args, **kwargs)
             principal = auth.check_now(credentials)
             if principal is not None:
                 # Nearly every request ends up here, so there is no coroutine around this.
@@ -126,6 +145,16 @@ class BearerAuthMixin(RequestHandler):
         except Exception as exc:
             return self._execute_refusal(exc)
         return self._execute_after_refresh(auth, credentials, transforms, *args, **kwargs)
+
+    def _find_credentials(self) -> Credentials:
+        headers = self.request.headers
+        token: object = self.bearer_token()
+        if token is None:
+            return Credentials(headers.get_list("Authorization"), headers)
+        if not isinstance(token, str):
+            raise TypeError("bearer_token() must return a text or None")
+        self._is_token_elsewhere = True
+        return Credentials([f"Bearer {token}"], headers)
 
     async def _execute_after_refresh(
         self,
@@ -159,11 +188,19 @@ class BearerAuthMixin(RequestHandler):
     # public methods and wherever else a request needs no token. (`check_xsrf_cookie` is not what is
     # overridden here, because the host's own override of it may stand in front of this class.)
     def _cross_origin_protection(self) -> None:
-        if self._principal is None or not has_bearer_scheme(
-            self.request.headers.get("Authorization", "")
+        if (
+            self._principal is None
+            or self._is_token_elsewhere
+            or not has_bearer_scheme(self.request.headers.get("Authorization", ""))
         ):
             # Not super(): the key server's own handlers, which need no token, have none of it.
             RequestHandler._cross_origin_protection(self)
+        # A cookie comes with what any page makes the browser send, and so may a proxy's header. The application
+        # may have neither of Tornado's protections, as bearer tokens need none.
+        if self._is_token_elsewhere and self.request.method not in _SAFE_METHODS:
+            problem = RequestHandler._check_cross_origin(self, self.check_trusted_origin)
+            if problem is not None:
+                raise HTTPError(403, "%s", problem)
 
     # Tornado logs what this raises, and leaves the client waiting. It does the same for a broken answer.
     # So it would be for Tornado's own refusals before `prepare` (a malformed body, an unknown method, the
@@ -194,6 +231,15 @@ class BearerAuthMixin(RequestHandler):
         """Whether this request's method needs no token."""
         return self.request.method in self.public_methods
 
+    def bearer_token(self) -> str | None:
+        """The request's token where it is not in the Authorization header; None leaves it to that header.
+
+        For a handler to override. It is called before the token is checked, so before `prepare`. A token that
+        it returns may have been sent by a browser unasked: in methods other than GET, HEAD and OPTIONS, a request
+        that the page of another origin sends is answered 403, unless Tornado's setting ``trusted_origins`` names it.
+        """
+        return None
+
     def resource_metadata_url(self) -> str | None:
         """The URL of this application's metadata (RFC 9728 §3), for the challenge; None without any."""
         return None
@@ -210,7 +256,8 @@ def requires(
 
     ``@requires(scope="orders:write")``. Each claim must equal the value, or be a list that contains it.
     A ``scope`` with spaces requires all of its scopes; they may also stand in ``scp``, where some
-    issuers put them. In a public method the answer is 401, as there is no token to look at.
+    issuers put them. The challenge names the scopes. Without a token, in a public or an optional method, the
+    answer is 401.
     Raises TypeError for what would guard nothing or nobody could meet.
     """
     required = [
@@ -218,6 +265,7 @@ def requires(
         for name, value in claims.items()
         for part in (value.split() if name == "scope" and isinstance(value, str) else [value])
     ]
+    scope = " ".join(str(claim.value) for claim in required if claim.name == "scope")
     values: list[object] = [claim.value for claim in required]
     if not values or not all(isinstance(value, (str, int, float)) for value in values):
         raise TypeError(
@@ -235,6 +283,7 @@ def requires(
                 )
             refusal = _find_refusal(self._principal, required)
             if refusal is not None:
+                refusal.scope = scope
                 refuse(self, refusal)
                 raise Finish  # what called this method by super() must not go on either
             return method(self, *args, **kwargs)

@@ -63,6 +63,9 @@ TOKEN_LAYER = (
     InternalName(
         _HANDLER, "_cross_origin_protection", "overridden: a checked token makes it needless"
     ),
+    InternalName(
+        _HANDLER, "_check_cross_origin", "tells requests of other pages, which may send a cookie"
+    ),
     InternalName(_CLIENT, "_connection_class", "overridden: fetches use our connection class"),
     InternalName(_CLIENT, "tcp_client", "replaced by one that notes its streams", "initialize"),
     InternalName(_TCP_CLIENT, "_create_stream", "overridden: a cancelled fetch closes its stream"),

@@ -82,6 +82,13 @@ class Orders(BearerRequestHandler):
         await self.delete(number, soft=True)
 
 
+class Baskets(BearerRequestHandler):
+    optional_methods = ("GET",)
+
+    def bearer_token(self) -> str | None:
+        return self.get_cookie("token")
+
+
 class SomeOrders(Orders):
     async def delete(self, number: str, *, soft: bool = False) -> None:
         await super().delete(number)

@@ -1,0 +1,182 @@
+"""What a handler may say about its tokens: whether one is needed, and where it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from tornado.web import Application
+
+from kms_tornado import BearerRequestHandler, requires
+from kms_tornado.testing import TestIssuer
+
+from ...support import Client, running
+from .handlers import Bypassed, Calls
+
+ISSUER = TestIssuer()
+
+
+class Optional(BearerRequestHandler):
+    optional_methods = ("GET", "PUT", "DELETE")
+
+    def get(self) -> None:
+        self.write({"user": self.current_user and self.current_user.name})
+
+    put = post = get
+
+    @requires(scope="a b", role="clerk")
+    def delete(self) -> None:
+        self.write("gone")
+
+
+class FromCookie(BearerRequestHandler):
+    optional_methods = ("GET",)
+
+    def bearer_token(self) -> str | None:
+        return self.get_cookie("token")
+
+    def get(self) -> None:
+        self.write({"user": self.current_user and self.current_user.name})
+
+    post = put = get
+
+
+class Faulty(BearerRequestHandler):
+    optional_methods = ("GET",)
+
+    def bearer_token(self) -> Any:
+        if self.get_argument("bytes", ""):
+            return b"token"
+        raise KeyError("no such cookie")
+
+    def get(self) -> None:
+        self.write("in")
+
+
+class BypassedOptional(Bypassed):
+    optional_methods = ("GET",)
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    def make_app() -> Application:
+        routes: list[Any] = [
+            ("/optional", Optional),
+            ("/cookie", FromCookie),
+            ("/faulty", Faulty),
+            ("/bypassed", BypassedOptional),
+        ]
+        return Application(
+            routes, bearer_auth=ISSUER.auth(), trusted_origins=["https://shop.example"]
+        )
+
+    with running(make_app) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Bearer x.y.z",
+        "Bearer",
+        "",
+        "Basic YTpi",
+        "DPoP x.y.z",
+        f"Bearer {ISSUER.token('alice', exp=0)}",
+    ],
+    ids=["bad", "empty", "blank", "another scheme", "DPoP", "expired"],
+)
+def test_optional_method_refuses_whatever_is_no_good_token(client: Client, value: str) -> None:
+    answer = client.get("/optional", headers={"Authorization": value})
+    assert answer.status in {400, 401}
+    assert "WWW-Authenticate" in answer.headers
+
+
+def test_optional_method_is_that_method_alone(client: Client) -> None:
+    assert client.get("/optional").json() == {"user": None}
+    assert client.post("/optional", body=b"").status == 401
+
+
+def test_optional_method_that_requires_a_scope_names_it(client: Client) -> None:
+    answer = client.request("DELETE", "/optional")
+    assert answer.status == 401
+    assert 'scope="a b"' in answer.headers["WWW-Authenticate"]
+    assert "error=" not in answer.headers["WWW-Authenticate"]
+
+
+@pytest.mark.parametrize("claims", [{}, {"scope": "a"}, {"scope": "a b"}, {"role": "clerk"}])
+def test_challenge_of_a_refused_token_names_all_scopes_of_the_method(
+    client: Client, claims: dict[str, str]
+) -> None:
+    answer = client.request("DELETE", "/optional", token=ISSUER.token("alice", **claims))
+    assert answer.status == 403
+    assert 'error="insufficient_scope"' in answer.headers["WWW-Authenticate"]
+    assert 'scope="a b"' in answer.headers["WWW-Authenticate"]
+
+
+def test_optional_method_that_was_reached_past_the_check_does_not_run(client: Client) -> None:
+    Calls.ran.clear()
+    assert client.get("/bypassed").status == 401
+    assert Calls.ran == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        pytest.param({}, 200, id="a program"),
+        pytest.param({"Sec-Fetch-Site": "same-origin"}, 200, id="a page of the same origin"),
+        pytest.param({"Origin": "https://shop.example"}, 200, id="a trusted origin"),
+        pytest.param({"Origin": "https://other.example"}, 403, id="another origin"),
+        pytest.param({"Origin": "null"}, 403, id="a page without an origin"),
+        pytest.param({"Sec-Fetch-Site": "cross-site"}, 403, id="another site"),
+        pytest.param({"Sec-Fetch-Site": "same-site"}, 403, id="a sister of the same site"),
+        pytest.param(
+            {"Origin": "https://other.example", "Authorization": "Bearer x"}, 403, id="a decoy"
+        ),
+    ],
+)
+def test_token_in_a_cookie_changes_nothing_for_a_page_of_another_origin(
+    client: Client, headers: dict[str, str], status: int
+) -> None:
+    cookie = {"Cookie": f"token={ISSUER.token('alice')}", **headers}
+    assert client.post("/cookie", headers=cookie, body=b"").status == status
+    assert client.get("/cookie", headers=cookie).json() == {"user": "alice"}
+
+
+def test_token_in_the_header_is_used_where_there_is_no_cookie(client: Client) -> None:
+    headers = {"Origin": "https://other.example"}
+    answer = client.post("/cookie", token=ISSUER.token("bob"), headers=headers, body=b"")
+    assert answer.json() == {"user": "bob"}
+
+
+@pytest.mark.parametrize("value", ["", "x.y.z", "x y", "ä"])
+def test_bad_token_in_a_cookie_is_refused_in_an_optional_method_too(
+    client: Client, value: str
+) -> None:
+    answer = client.raw(
+        f"GET /cookie HTTP/1.1\r\nHost: x\r\nConnection: close\r\nCookie: token={value}\r\n\r\n".encode()
+    )
+    assert answer.split()[1] in {b"400", b"401"}
+    assert client.get("/cookie").json() == {"user": None}
+
+
+@pytest.mark.parametrize("path", ["/faulty", "/faulty?bytes=1"])
+def test_hook_that_fails_lets_nobody_in(client: Client, path: str) -> None:
+    assert client.get(path).status == 500
+    assert client.get(path, token=ISSUER.token("alice")).status == 500
+
+
+@pytest.mark.parametrize("methods", ["GET", ("get",), None])
+def test_optional_methods_that_are_none_are_told(methods: Any) -> None:
+    with pytest.raises(TypeError, match=r"Mine\.optional_methods must be a tuple"):
+        type("Mine", (BearerRequestHandler,), {"optional_methods": methods})
+
+
+def test_method_is_not_public_and_optional() -> None:
+    with pytest.raises(TypeError, match="GET stands in public_methods"):
+        type(
+            "Mine",
+            (BearerRequestHandler,),
+            {"optional_methods": ("GET",), "public_methods": ("GET", "PUT")},
+        )
