@@ -54,6 +54,8 @@ class SQLiteBackend:
         self._search_reader = SQLiteReader(self.file)
         self._one_search = threading.Lock()
         self._compute = compute
+        #: Reads that are under way, each on a connection of its own.
+        self._snapshots: set[asyncio.Task[Any]] = set()
         #: None while the backend is stopped.
         self.writer: SQLiteWriter | None = None
         self._mark: ServingMark | None = None
@@ -70,6 +72,8 @@ class SQLiteBackend:
             return
         self._reader.close()
         await asyncio.to_thread(self._end_searches)
+        if self._snapshots:
+            await asyncio.wait(self._snapshots, timeout=within_s)
         await writer.stop(within_s=within_s)  # last, so that it empties the write-ahead log
         if self._mark is not None:
             self._mark.close()
@@ -136,7 +140,16 @@ class SQLiteBackend:
     async def run_on_snapshot(self, job: ConnectionJob) -> Any:
         if self.writer is None:
             raise make_unavailable(NOT_OPEN)
-        return await asyncio.to_thread(self.file.run_on_snapshot, job)
+        # A thread cannot be cancelled with its caller.
+        reading = asyncio.create_task(asyncio.to_thread(self.file.run_on_snapshot, job))
+        self._snapshots.add(reading)
+        reading.add_done_callback(self._forget_snapshot)
+        return await asyncio.shield(reading)
+
+    def _forget_snapshot(self, reading: asyncio.Task[Any]) -> None:
+        self._snapshots.discard(reading)
+        if not reading.cancelled():
+            reading.exception()  # its caller may be gone
 
     async def fill(self, job: ConnectionJob) -> None:
         await asyncio.to_thread(self.file.fill, job)

@@ -6,6 +6,7 @@ import asyncio
 import resource
 import signal
 import sqlite3
+import threading
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -19,7 +20,7 @@ from kms_tornado.errors import GeneralFailure, Unavailable
 from kms_tornado.kmip.enums import State
 from kms_tornado.store.base import Insert, Remove, Replace
 
-from ..helpers import ALICE, an_object, locate, opened, python, run, with_store
+from ..helpers import ALICE, an_object, locate, opened, python, run, store_at, with_store
 
 
 @pytest.fixture
@@ -341,3 +342,29 @@ def test_destroyed_material_leaves_the_files(path, tmp_path, destroy, length):
     with_store(path, body)
     assert not any(piece in on_disk(tmp_path) for piece in pieces)
     assert neighbour.sealed in on_disk(tmp_path)
+
+
+def test_stop_waits_for_a_read_on_a_snapshot_whose_caller_is_gone(tmp_path):
+    """Otherwise its connection would be the last one, and the write-ahead log would stay."""
+    began, ends = threading.Event(), threading.Event()
+
+    def job(connection):
+        connection.exec_driver_sql("SELECT count(*) FROM objects").all()
+        began.set()
+        assert ends.wait(10)
+
+    async def main():
+        store = store_at(tmp_path / "kms.db")
+        await store.start()
+        reading = asyncio.create_task(store.backend.run_on_snapshot(job))
+        assert await asyncio.to_thread(began.wait, 10)
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        stopping = asyncio.create_task(store.stop())
+        await asyncio.sleep(0.05)
+        assert not stopping.done()
+        ends.set()
+        await stopping
+
+    asyncio.run(main())
+    assert not (tmp_path / "kms.db-wal").exists()
