@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 import socket
 import ssl
 from collections.abc import Collection, Iterator
@@ -22,8 +21,6 @@ from ..figures import Figure
 from ..metric_sources import kmip_figures
 from ..service_handler import ServerContext
 from .dev_kmip import DevCertificates, write_certificates
-
-log = logging.getLogger("kms_tornado.server")
 
 
 class KMIPPort:
