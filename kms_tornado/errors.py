@@ -6,6 +6,7 @@
     │  ├─ MissingToken           401, a challenge without an error code
     │  ├─ InvalidRequest         400 invalid_request: the header, not the token, is malformed
     │  ├─ ForeignPage            403, only with --insecure-no-auth
+    │  ├─ UnknownUser            403, the embedding application does not know whom the token names
     │  ├─ InvalidToken           401 invalid_token
     │  │  └─ MalformedToken, AlgorithmNotAllowed, WrongTokenType, UnknownIssuer, UnknownKey,
     │  │     BadSignature, MissingClaim, InvalidClaim, InvalidUserName, TooManyGroups,
@@ -101,6 +102,15 @@ class ForeignPage(AuthenticationError):
     code = "access_denied"
     reason = "foreign_page"
     description = "refused: a web page may have sent this request"
+
+
+class UnknownUser(AuthenticationError):
+    """The token is good; the application that embeds the token check has no such user."""
+
+    status = 403
+    code = "access_denied"
+    reason = "unknown_user"
+    description = "this user is not known here"
 
 
 class InvalidToken(AuthenticationError):

@@ -175,6 +175,7 @@ EMBEDDED = (
     "web/bearer/fetch_client.py",
     "web/bearer/proxy.py",
     "web/bearer/tornado_internals.py",
+    "web/bearer/web_sockets.py",
     "testing.py",
 )
 

@@ -94,6 +94,12 @@ def test_token_is_read_from_a_cookie_or_the_header_of_a_proxy(client: Client, to
     assert client.get("/reports", headers=header).text == "reports of alice\n"
 
 
+def test_user_is_an_account(client: Client, issuer: Issuer, token: str) -> None:
+    assert client.get("/account", token=token).text == "customer 7\n"
+    refusal = client.get("/account", token=issuer.token(aud="my-api", sub="bob"))
+    assert (refusal.status, refusal.json()["error"]) == (403, "access_denied")
+
+
 def test_token_is_read_from_a_subprotocol(client: Client, token: str) -> None:
     async def talk(subprotocols: list[str]) -> Any:
         url = f"ws://127.0.0.1:{client.port}/live"

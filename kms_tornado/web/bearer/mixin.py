@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 from collections.abc import Awaitable, Callable
-from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, TypeVar, cast
 
 from tornado.concurrent import future_set_result_unless_cancelled
 from tornado.web import Finish, HTTPError, OutputTransform, RequestHandler
@@ -20,8 +21,12 @@ from ...auth.credentials import Credentials
 from ...auth.principal import Principal
 from ...auth.request_auth import RequestAuth
 from ...auth.token_policy import RequiredClaim
-from ...errors import AuthenticationError, InsufficientScope, MissingToken
+from ...errors import AuthenticationError, InsufficientScope, MissingToken, UnknownUser
 from .refusals import Hooks, end_failed, refuse, send_past_hooks
+from .web_sockets import close_when_expired
+
+if TYPE_CHECKING:
+    from tornado.websocket import WebSocketHandler
 
 Handler = TypeVar("Handler", bound="BearerAuthMixin")
 P = ParamSpec("P")
@@ -141,6 +146,8 @@ class BearerAuthMixin(RequestHandler):
             if principal is not None:
                 # Nearly every request ends up here, so there is no coroutine around this.
                 self._accept(principal)
+                if type(self).load_user is not BearerAuthMixin.load_user:
+                    return self._execute_with_user(principal, transforms, *args, **kwargs)
                 return super()._execute(transforms, *args, **kwargs)
         except Exception as exc:
             return self._execute_refusal(exc)
@@ -166,7 +173,27 @@ class BearerAuthMixin(RequestHandler):
     ) -> None:
         """Decide once the issuer's current keys have been fetched."""
         try:
-            self._accept(await auth.check_refreshing(credentials))
+            principal = await auth.check_refreshing(credentials)
+            self._accept(principal)
+        except Exception as exc:
+            await self._execute_refusal(exc)
+        else:
+            await self._execute_with_user(principal, transforms, *args, **kwargs)
+
+    async def _execute_with_user(
+        self,
+        principal: Principal,
+        transforms: list[OutputTransform],
+        *args: bytes,
+        **kwargs: bytes,
+    ) -> None:
+        try:
+            if type(self).load_user is not BearerAuthMixin.load_user:
+                loaded: Any = self.load_user(principal)
+                user = await loaded if inspect.isawaitable(loaded) else loaded
+                if user is None:
+                    raise UnknownUser("load_user returned None")
+                self.current_user = user
         except Exception as exc:
             await self._execute_refusal(exc)
         else:
@@ -181,6 +208,8 @@ class BearerAuthMixin(RequestHandler):
             and getattr(user, "fset", self._accept) is not None
         ):
             self.current_user = principal
+        if hasattr(self, "ws_connection"):  # a WebSocketHandler, whose module may not be loaded
+            close_when_expired(cast("WebSocketHandler", self), principal, self.bearer_auth)
 
     # Tornado calls it before `prepare`, for all methods but GET, HEAD and OPTIONS. A browser sends cookies
     # by itself, whichever page makes it send a request, but never a bearer token: that came from a
@@ -239,6 +268,14 @@ class BearerAuthMixin(RequestHandler):
         that the page of another origin sends is answered 403, unless Tornado's setting ``trusted_origins`` names it.
         """
         return None
+
+    def load_user(self, principal: Principal) -> Any:
+        """What ``current_user`` is: the principal, or what an override returns, which may be a coroutine.
+
+        It is called once the token is accepted, before `prepare`. None is answered 403: there is no such user. An
+        `AuthenticationError` that it raises is the answer, any other exception is answered 500.
+        """
+        return principal
 
     def resource_metadata_url(self) -> str | None:
         """The URL of this application's metadata (RFC 9728 §3), for the challenge; None without any."""

@@ -88,6 +88,9 @@ class Baskets(BearerRequestHandler):
     def bearer_token(self) -> str | None:
         return self.get_cookie("token")
 
+    async def load_user(self, principal: Principal) -> dict[str, str]:
+        return {"account": principal.name}
+
 
 class SomeOrders(Orders):
     async def delete(self, number: str, *, soft: bool = False) -> None:
