@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .auth.token_policy import RequiredClaim, TokenPolicy
     from .web.app import handlers
     from .web.bearer.auth import BearerAuth
+    from .web.bearer.metadata import ProtectedResourceMetadataHandler
     from .web.bearer.mixin import BearerAuthMixin, BearerRequestHandler, requires
 
 _HOMES = {
@@ -24,6 +25,7 @@ _HOMES = {
     "BearerAuthMixin": "web.bearer.mixin",
     "BearerRequestHandler": "web.bearer.mixin",
     "Principal": "auth.principal",
+    "ProtectedResourceMetadataHandler": "web.bearer.metadata",
     "RefreshPolicy": "auth.issuer",
     "RequiredClaim": "auth.token_policy",
     "TokenPolicy": "auth.token_policy",
@@ -38,6 +40,7 @@ __all__ = [
     "BearerAuthMixin",
     "BearerRequestHandler",
     "Principal",
+    "ProtectedResourceMetadataHandler",
     "RefreshPolicy",
     "RequiredClaim",
     "TokenPolicy",

@@ -167,6 +167,7 @@ HOMES = {
 
 #: What an application loads that embeds the handlers.
 EMBEDDED = (
+    "web/bearer/metadata.py",
     "web/bearer/mixin.py",
     "web/bearer/refusals.py",
     "web/bearer/arguments.py",

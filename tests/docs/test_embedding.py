@@ -94,6 +94,20 @@ def test_token_is_read_from_a_cookie_or_the_header_of_a_proxy(client: Client, to
     assert client.get("/reports", headers=header).text == "reports of alice\n"
 
 
+def test_client_is_led_to_the_issuer(client: Client, issuer: Issuer, token: str) -> None:
+    url = "https://api.example.com/.well-known/oauth-protected-resource"
+    assert f'resource_metadata="{url}"' in client.get("/described").headers["WWW-Authenticate"]
+    assert client.get("/described", token=token).text == "found\n"
+    answer = client.get("/.well-known/oauth-protected-resource")
+    assert answer.json() == {
+        "resource": "https://api.example.com",
+        "authorization_servers": [issuer.uri],
+        "scopes_supported": ["prices:write"],
+        "bearer_methods_supported": ["header"],
+    }
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+
+
 def test_user_is_an_account(client: Client, issuer: Issuer, token: str) -> None:
     assert client.get("/account", token=token).text == "customer 7\n"
     refusal = client.get("/account", token=issuer.token(aud="my-api", sub="bob"))
