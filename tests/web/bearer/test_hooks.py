@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tornado.httpclient import HTTPRequest
 from tornado.web import Application
-from tornado.websocket import WebSocketHandler, websocket_connect
 
-from kms_tornado import BearerAuthMixin, BearerRequestHandler, Principal, TokenPolicy, requires
+from kms_tornado import BearerRequestHandler, Principal, requires
 from kms_tornado.errors import InvalidToken
 from kms_tornado.testing import TestIssuer
 
@@ -84,14 +81,6 @@ class LoadedLater(Loaded):
         return super().load_user(principal)
 
 
-class Socket(BearerAuthMixin, WebSocketHandler):
-    def on_message(self, message: str | bytes) -> None:
-        self.write_message(message)
-
-    def close(self, code: int | None = None, reason: str | None = None) -> None:
-        """Closes nothing."""
-
-
 class BypassedOptional(Bypassed):
     optional_methods = ("GET",)
 
@@ -106,7 +95,6 @@ def client() -> Iterator[Client]:
             ("/bypassed", BypassedOptional),
             ("/loaded", Loaded),
             ("/loadedlater", LoadedLater),
-            ("/socket", Socket),
         ]
         return Application(
             routes, bearer_auth=ISSUER.auth(), trusted_origins=["https://shop.example"]
@@ -240,23 +228,3 @@ def test_user_who_cannot_be_loaded_reaches_nothing(
 
 def test_scope_is_looked_for_in_the_token_of_a_loaded_user(client: Client) -> None:
     assert client.get("/loaded", token=ISSUER.token("alice")).status == 403
-
-
-def test_web_socket_is_closed_when_its_token_expires(client: Client) -> None:
-    leeway_s = int(TokenPolicy().leeway_s)
-
-    async def wait_for_the_end() -> tuple[int | None, float]:
-        end = int(time.time()) + 3
-        url = f"ws://127.0.0.1:{client.port}/socket"
-        headers = {"Authorization": f"Bearer {ISSUER.token('alice', exp=end - leeway_s)}"}
-        connection = await websocket_connect(HTTPRequest(url, headers=headers))
-        await connection.write_message("hi")
-        assert await connection.read_message() == "hi"
-        assert await asyncio.wait_for(connection.read_message(), 30) is None
-        code, late_s = connection.close_code, time.time() - end
-        connection.close()  # the client's half
-        return code, late_s
-
-    code, late_s = asyncio.run(wait_for_the_end())
-    assert code == 4401
-    assert late_s >= 0
