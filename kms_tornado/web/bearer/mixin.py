@@ -76,7 +76,7 @@ class BearerAuthMixin(RequestHandler):
     without it every request is answered 500. In a method, ``self.current_user`` is the `Principal`.
     A request without an acceptable token is answered as RFC 6750 §3 says: 401 with a challenge, 400 for
     a malformed Authorization header; 503 while the issuer's keys are not available. None of
-    the handler's code runs for it. The mixin may stand before or after the other base class.
+    the handler's code runs for it but `bearer_token` and `load_user`. The mixin may stand before or after the other base class.
     """
 
     #: HTTP methods that need no token, such as ``("GET",)``; in them ``current_user`` is None.
