@@ -1464,8 +1464,8 @@ FAULTS: tuple[Fault, ...] = (
         "S15",
         "a principal that came by no token loses the protection against forged requests",
         "web/bearer/mixin.py",
-        "if self._principal is None or not has_bearer_scheme(",
-        "if self._principal is None and not has_bearer_scheme(",
+        "or not has_bearer_scheme(",
+        "and not has_bearer_scheme(",
         ("web/bearer/test_cross_site_requests.py",),
     ),
     Fault(

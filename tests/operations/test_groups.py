@@ -183,7 +183,7 @@ def test_user_whose_name_could_be_taken_for_a_group_is_refused(kms: KMS, prefix:
 
 
 @pytest.mark.parametrize(
-    "grantee", ["group:", "group:*", "group: devs", "group:de\u200bvs", "group:group:devs", "GROUP:devs", "cert:bob"]
+    "grantee", ["group:", "group:*", "group: devs", "group:de\u200bvs", "group:group:devs", "GROUP:devs", "CERT:bob"]
 )  # fmt: skip
 def test_what_nobody_can_be_is_granted_nothing(alice: User, kms: KMS, grantee: str) -> None:
     body = {"unique_identifier": alice.create(), "user_id": grantee, "operation_types": ["get"]}

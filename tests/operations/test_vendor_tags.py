@@ -247,7 +247,7 @@ def test_bare_operation_is_told_where_such_tags_belong(alice):
 
 
 @pytest.mark.parametrize(
-    "tag", ["0x420009", "0x42FFFF", "0x53FFFF", "0x550000", "0x000000", "0xFFFFFF"]
+    "tag", ["0x42013E", "0x42FFFF", "0x53FFFF", "0x550000", "0x000000", "0xFFFFFF"]
 )
 def test_tag_of_nobody_is_no_part_of_a_vendor_s_value(alice, tag):
     value = structure("AttributeValue", text(tag, "x"))
