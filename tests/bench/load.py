@@ -83,20 +83,27 @@ class Connection:
                 self.received += chunk
         except ssl.SSLWantReadError:
             pass
+        return self.find_body()
+
+    def find_body(self) -> bytes | None:
+        """Of an answer that is received whole."""
         head, separator, body = self.received.partition(b"\r\n\r\n")
         if not separator:
             return None
         length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
         return body if len(body) >= length else None
 
+    def is_success(self) -> bool:
+        return self.received.startswith(b"HTTP/1.1 200")
+
     def ask(self, data: bytes) -> bytes:
-        """The body of the answer to one request. Raises RuntimeError unless it is a 200."""
+        """The body of the answer to one request. Raises RuntimeError unless it is a success."""
         self.send(data)
         with selectors.DefaultSelector() as selector:
             selector.register(self.socket, selectors.EVENT_READ)
             while (body := self.answer()) is None:
                 selector.select()
-        if not self.received.startswith(b"HTTP/1.1 200"):
+        if not self.is_success():
             raise RuntimeError(self.received[:400])
         return body
 
@@ -120,7 +127,7 @@ def measure(
             connection = connections[key.data]
             if connection.answer() is None:
                 continue
-            if not connection.received.startswith(b"HTTP/1.1 200"):
+            if not connection.is_success():
                 raise RuntimeError(connection.received[:400])
             now = time.perf_counter()
             if now < end:
