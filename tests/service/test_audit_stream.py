@@ -203,6 +203,7 @@ def test_reader_that_stands_still_holds_up_nobody_and_gets_everything_later(
 
     with caplog.at_level(logging.WARNING, "kms_tornado"):
         heads = asyncio.run(main())
+    os.set_blocking(reader, True)  # the writer's thread closes its end a little later
     while rest := os.read(reader, 65536):
         received += rest
     os.close(reader)
