@@ -22,8 +22,13 @@ MAX_DENY_FILE_BYTES = 4 * 1024 * 1024
 
 _CLAIMS = ("jti", "sub", "sid")
 _LINE = re.compile(r"(?:iss=(\S.*?)[ \t]+)?(jti|sub|sid)=(\S.*)")
-#: In this order it could be part of the value.
-_ISSUER_BEHIND = re.compile(r"[ \t]iss=")
+#: Behind a value, where it would be part of it, and deny nobody.
+_BEHIND = re.compile(r"[ \t](iss=|jti=|sub=|sid=|#)")
+_EXPLAINED = {
+    "iss=": "it belongs in front",
+    "#": "a comment has a line of its own",
+    **dict.fromkeys(("jti=", "sub=", "sid="), "each has a line of its own"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +79,14 @@ def parse_deny_list(content: bytes) -> DenyList:
         match = _LINE.fullmatch(line)
         if match is None:
             faults.append(f"line {number} is none of jti=…, sub=…, sid=… and iss=… sub=…")
-        elif match[1] is None and _ISSUER_BEHIND.search(match[3]):
-            faults.append(f"line {number} has iss= behind, which belongs in front")
+        elif behind := _BEHIND.search(match[3]):
+            faults.append(
+                f"line {number} has {behind[1]} behind its value: {_EXPLAINED[behind[1]]}"
+            )
+        elif match[1] is not None and "{tenantid}" in match[1]:
+            faults.append(
+                f"line {number} has {{tenantid}} in its issuer: write it as its tokens do"
+            )
         else:
             entries.add((match[1], match[2], match[3]))
     return DenyList(frozenset(entries), tuple(faults))

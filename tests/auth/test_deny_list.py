@@ -63,6 +63,7 @@ def test_token_without_those_claims_is_not_on_the_list() -> None:
     [
         b"alice", b"sub", b"sub=", b"sub= ", b"sub =alice", b"SUB=alice", b"email=a@x", b"iss=https://a.example/",
         b"iss= sub=alice", b"iss=https://a.example/ email=x", b"sub=alice iss=https://a.example/", b"sub=\xff",
+        b"sub=alice  # left", b"sub=alice sid=1", b"iss=https://a.example/ sub=alice jti=1", b"iss=https://a/{tenantid}/ sub=alice",
         b"eyJhbGciOiJSUzI1NiJ9.e30.c2VjcmV0",
     ],
 )  # fmt: skip
