@@ -108,21 +108,28 @@ _VERSION_START = re.compile(
 def find_authentication(octets: bytes) -> Node | None:
     """The Authentication in the header of a message in binary, of which nothing else is read; None without one.
 
-    Who sends a message is to be known before it is parsed. Raises InvalidMessage where it cannot be read.
+    octets: of the message, at least up to the end of its header. Who sends a message is to be known before it is
+    parsed, so what might hide an Authentication raises InvalidMessage: another first item than the header, a header
+    that does not end within the octets, and an Authentication that cannot be read or is no Structure.
     """
+    if octets[8:12] != _HEADER_START:
+        raise InvalidMessage("a RequestMessage begins with its RequestHeader, a Structure")
     end = 16 + int.from_bytes(octets[12:16], "big")
-    if octets[8:12] != _HEADER_TAG or end > len(octets):
-        return None  # the parser tells what is wrong
+    if len(octets) < 16 or end > len(octets):
+        raise InvalidMessage("the RequestHeader is too long, or longer than the message")
     header = octets[8:end]
     if _AUTHENTICATION_TAG not in header:  # nearly every message
         return None
     for item in binary_codec.split(header):
         if item.startswith(_AUTHENTICATION_TAG):
-            return binary_codec.parse_item(item)
+            authentication = binary_codec.parse_item(item)
+            if not isinstance(authentication.value, tuple):
+                raise InvalidMessage("Authentication must be a Structure")
+            return authentication
     return None
 
 
-_HEADER_TAG, _AUTHENTICATION_TAG = b"\x42\x00\x77\x01", b"\x42\x00\x0c\x01"
+_HEADER_START, _AUTHENTICATION_TAG = b"\x42\x00\x77\x01", b"\x42\x00\x0c"
 
 
 def format_bare_response(

@@ -7,7 +7,7 @@ is worked on, nothing more is read, so a client that sends ahead fills its own b
 
 What is no message, or one longer than the server takes, is answered at most once, and the connection closed: where
 the next message would begin is not known. Whatever is wrong inside of a message is in its answer, and the
-connection stays.
+connection stays, unless much is left of one that is refused before it is read.
 """
 
 from __future__ import annotations
@@ -143,14 +143,14 @@ class KMIPConnection:
     async def _read_header(self, length: int) -> bytes:
         """What stands where the header is expected; no more than its own frame where that is none.
 
+        A header that is too long is read in part and refused: it may name somebody else, which nobody would look at.
         length: of the message, without its frame.
         """
         frame = await self._read(min(length, _FRAME_BYTES))
         header_length = int.from_bytes(frame[4:], "big")
-        is_header = frame[:4] == _HEADER_START and header_length <= length - _FRAME_BYTES
-        if not is_header or header_length > _MOST_OF_HEADER:
-            return frame  # what is wrong with it, the parser tells
-        return frame + await self._read(header_length)
+        if frame[:4] != _HEADER_START or header_length > length - _FRAME_BYTES:
+            return frame
+        return frame + await self._read(min(header_length, _MOST_OF_HEADER))
 
     async def _read_rest(self, length: int, sender: str) -> bytes:
         if length <= BODY_PIECE:

@@ -21,7 +21,7 @@ from kms_tornado.errors import (
     MissingData,
     OperationNotSupported,
 )
-from kms_tornado.kmip import json_codec
+from kms_tornado.kmip import binary_codec, json_codec
 from kms_tornado.kmip.attributes import Attributes, parse_user_tags
 from kms_tornado.kmip.enums import (
     CryptographicAlgorithm,
@@ -30,7 +30,7 @@ from kms_tornado.kmip.enums import (
     ObjectType,
     Operation,
 )
-from kms_tornado.kmip.messages import format_bare_response, parse_request
+from kms_tornado.kmip.messages import find_authentication, format_bare_response, parse_request
 from kms_tornado.kmip.objects import KeyBlock, KeyMaterialField, KeyValue, SymmetricKey
 from kms_tornado.kmip.payloads import (
     CreateResponse,
@@ -42,7 +42,7 @@ from kms_tornado.kmip.payloads import (
 )
 from kms_tornado.kmip.schema import from_node, to_node
 from kms_tornado.kmip.tables import OPERATION_TAGS
-from kms_tornado.kmip.ttlv import Dialect
+from kms_tornado.kmip.ttlv import Dialect, ItemType, Node
 
 from .payload_table import PAYLOADS
 from .strategies import values_of
@@ -339,3 +339,52 @@ def test_payload_of_an_operation_that_is_not_offered_is_not_looked_at():
         parse_request(body, {Operation.GET: PAYLOADS[Operation.GET]})
     with pytest.raises(InvalidField, match="Data is not supported"):
         parse_request(body, {Operation.ACTIVATE: PAYLOADS[Operation.ACTIVATE]})
+
+
+def binary_message(*children):
+    root = Node("RequestMessage", ItemType.STRUCTURE, children)
+    return binary_codec.format(root)
+
+
+def structure_of(tag, *children):
+    return Node(tag, ItemType.STRUCTURE, children)
+
+
+AUTHENTICATION = structure_of("Authentication")
+ITEM = structure_of("BatchItem")
+HEADER = structure_of("RequestHeader", AUTHENTICATION)
+
+
+@pytest.mark.parametrize(
+    ("children", "found"),
+    [((HEADER, ITEM), AUTHENTICATION), ((structure_of("RequestHeader"), ITEM), None)],
+)
+def test_authentication_is_found_in_the_header_alone(children, found):
+    assert find_authentication(binary_message(*children)) == found
+
+
+WHOLE = binary_message(HEADER, ITEM)
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        pytest.param(binary_message(ITEM, HEADER), id="the header behind an item"),
+        pytest.param(binary_message(), id="nothing"),
+        pytest.param(
+            binary_message(Node("RequestHeader", ItemType.TEXT_STRING, "x")),
+            id="a text for a header",
+        ),
+        pytest.param(WHOLE[:12], id="half a frame of a header"),
+        pytest.param(WHOLE[:16], id="the frame of a header alone"),
+        pytest.param(
+            binary_message(
+                structure_of("RequestHeader", Node("Authentication", ItemType.TEXT_STRING, "x"))
+            ),
+            id="a text for an Authentication",
+        ),
+    ],
+)
+def test_message_in_which_an_authentication_might_be_overlooked_is_refused(octets):
+    with pytest.raises(InvalidMessage):
+        find_authentication(octets)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from ..issuer import Issuer
-from ..kms import Item, name, structure, text
+from ..kms import Item, batch_item, message, name, structure, text, version
 from ..server import ServerProcess, trusting
-from .client import CREATE, QUERY, Connection, Site, ask, get, serving_kmip
+from .client import CREATE, QUERY, Connection, Site, ask, encode, get, serving_kmip
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +93,45 @@ def test_other_credentials_are_refused_and_never_logged(
     with Connection(server.kmip_port, site.trust(site.alice)) as alice:
         assert words in refusal(alice, header)
     assert "correct horse" not in server.log
+
+
+def hide_behind_items(authentication: Item) -> Item:
+    whole = message(CREATE, header=[authentication])
+    return structure("RequestMessage", *reversed(whole["value"]))
+
+
+def hide_in_long_header(authentication: Item) -> Item:
+    return message(CREATE, header=[text("ClientCorrelationValue", "x" * 21_000), authentication])
+
+
+def hide_in_text(authentication: Item) -> Item:
+    return message(CREATE, header=[text("Authentication", str(authentication))])
+
+
+@pytest.mark.parametrize("hide", [hide_behind_items, hide_in_long_header, hide_in_text])
+def test_message_whose_credential_might_be_overlooked_is_refused(
+    site: Site, server: ServerProcess, issuer: Issuer, hide: Callable[[Item], Item]
+) -> None:
+    locate = batch_item("Locate")
+    with Connection(server.kmip_port, site.trust(site.alice)) as alice:
+        before = alice.do(locate)
+        for password in ("junk", issuer.token(sub="bob", aud="kms")):
+            alice.send(encode(hide(credential(password))))
+            [item] = alice.receive()
+            assert item["ResultStatus"] == "OperationFailed"
+            assert item["ResultReason"] == "InvalidMessage"
+        assert [item["ResponsePayload"] for item in alice.do(locate)] == [
+            item["ResponsePayload"] for item in before
+        ]
+
+
+def test_message_with_a_long_header_is_refused_in_its_own_version(
+    site: Site, server: ServerProcess
+) -> None:
+    long = text("ClientCorrelationValue", "x" * 21_000)
+    with Connection(server.kmip_port, site.trust(site.alice)) as alice:
+        answer = alice.exchange(ask(CREATE, header=[version(1, 4), long]))
+    assert encode(version(1, 4)) in answer
 
 
 def test_token_is_enough_where_certificates_are_optional(

@@ -96,8 +96,10 @@ def send_much(connection: Connection, octets: bytes) -> None:
 
 def test_client_that_drips_loses_its_connection_too(site: Site, server: ServerProcess) -> None:
     before = dropped(server, "body")
+    whole = ask(QUERY)
+    header = whole[8 : 16 + int.from_bytes(whole[12:16], "big")]
     with Connection(server.kmip_port, site.trust(site.alice)) as slow:
-        slow.send(struct.pack(">II", 0x42007801, 96000))
+        slow.send(struct.pack(">II", 0x42007801, 96000) + header)
         slow.socket.settimeout(0.05)
         assert eventually(lambda: drip(slow))
     assert dropped(server, "body") > before

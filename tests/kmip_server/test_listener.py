@@ -155,7 +155,9 @@ def test_message_that_is_too_long_is_answered_in_its_version_before_it_is_read(
                      id="Authentication that lies"),
         pytest.param(b"".join(struct.pack(">II", 0x42007701, 8 * (200 - n)) for n in range(200)),
                      id="depth"),
-        pytest.param(struct.pack(">II", 0x42000F01, 0) * 100_000, id="100,000 items"),
+        pytest.param(struct.pack(">II", 0x42000F01, 0) * 1_000, id="items and no header"),
+        pytest.param(struct.pack(">II", 0x42007701, 0) + struct.pack(">II", 0x42000F01, 0) * 100_000,
+                     id="100,000 items"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_inside_of_a_message_is_answered_and_the_connection_stays(
