@@ -347,6 +347,14 @@ def _find_pair_faults(settings: Settings) -> Iterator[ConfigurationError]:
     yield from find_kmip_faults(
         settings.kmip, has_pair=settings.tls_cert_file is not None, is_dev=settings.dev
     )
+    by_issuer = settings.trust is not None and settings.trust.policy.namespace_by_issuer
+    if by_issuer and settings.kmip.kmip_user_namespace == "shared":
+        # A CA would speak for every issuer: its certificate of https://idp.example#alice would be that one's alice.
+        yield ConfigurationError(
+            "shared does not go together with --jwt-user-namespace issuer, where each issuer names its own users",
+            "kmip_user_namespace",
+            "namespace_by_issuer",
+        )
     policy = settings.kmip.kmip_crypto_policy
     if policy is not None and policy not in CRYPTO_POLICIES:
         yield ConfigurationError(f"one of {' '.join(CRYPTO_POLICIES)}", "kmip_crypto_policy")

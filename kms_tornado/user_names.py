@@ -70,10 +70,16 @@ def find_user_fault(user: str) -> str | None:
         return f"has more than {MAX_USER_LENGTH} characters"
     if user.startswith(CERTIFICATE_PREFIX):
         return find_name_fault(user.removeprefix(CERTIFICATE_PREFIX))
-    issuer, separator, name = user.partition("#")
-    if separator and "://" in issuer:
+    if has_issuer(user):
+        issuer, _, name = user.partition("#")
         return _find_spelling_fault(issuer) or find_name_fault(name)
     return find_name_fault(user)
+
+
+def has_issuer(user: str) -> bool:
+    """Whether it reads as ``<issuer>#<name>``, a user whom a token of that issuer names."""
+    issuer, separator, _ = user.partition("#")
+    return bool(separator) and "://" in issuer
 
 
 def find_grantee_fault(grantee: str) -> str | None:

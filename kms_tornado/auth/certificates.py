@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from ..errors import AuthenticationError
-from ..user_names import CERTIFICATE_PREFIX, find_name_fault
+from ..user_names import CERTIFICATE_PREFIX, find_name_fault, has_issuer
 from .principal import Claims, Principal
 
 #: Where the name of the user may stand: the common name, or the only alternative name of a kind.
@@ -21,6 +21,14 @@ USER_FIELDS = {
     "san-email": "e-mail address in its subjectAltName",
     "san-uri": "URI in its subjectAltName",
 }
+
+#: What the library raises for certificates that OpenSSL takes, and it does not.
+_UNREADABLE = (
+    ValueError,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
 
 
 class InvalidCertificate(AuthenticationError):
@@ -34,7 +42,8 @@ class InvalidCertificate(AuthenticationError):
 class CertificatePolicy:
     """user_from: a key of USER_FIELDS. is_shared: whether a name means the same person as in a token.
 
-    Where it is not, users are named ``cert:<name>``, so that no certificate makes anybody a token's user.
+    Where it is not, users are named ``cert:<name>``, so that no certificate makes anybody a token's user. Where it
+    is, the name has no issuer in front: a CA does not speak for an issuer's name space.
     """
 
     user_from: str = "cn"
@@ -52,7 +61,7 @@ def read_principal(certificate: bytes, policy: CertificatePolicy) -> Principal:
         names = _find_names(parsed, policy.user_from)
         subject, issuer = parsed.subject.rfc4514_string(), parsed.issuer.rfc4514_string()
         end, serial = parsed.not_valid_after_utc.timestamp(), parsed.serial_number
-    except ValueError as exc:  # OpenSSL takes certificates that the library does not
+    except _UNREADABLE as exc:
         raise InvalidCertificate(
             f"the certificate cannot be read: {exc}", "the client certificate cannot be read"
         ) from None
@@ -62,7 +71,10 @@ def read_principal(certificate: bytes, policy: CertificatePolicy) -> Principal:
         text = f"the client certificate has {count} {field} (--kmip-user-from {policy.user_from})"
         raise InvalidCertificate(f"subject {subject!r}", text)
     [name] = names
-    if fault := find_name_fault(name):
+    fault = find_name_fault(name)
+    if fault is None and policy.is_shared and has_issuer(name):
+        fault = "begins with an issuer and #, as names of an issuer's own users do"
+    if fault is not None:
         raise InvalidCertificate(
             f"{field} {name!r} {fault}", f"the {field} of the client certificate {fault}"
         )

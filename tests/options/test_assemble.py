@@ -97,6 +97,12 @@ def test_one_more_issuer_is_written_once_more(toml):
             id="same provider twice",
         ),
         pytest.param(
+            [*TRUSTING, "--jwt-user-namespace=issuer", "--kmip-user-namespace=shared"],
+            {},
+            "--kmip-user-namespace (flag): shared does not go together with --jwt-user-namespace issuer",
+            id="certificates that name any issuer's users",
+        ),
+        pytest.param(
             [*TRUSTING, *TRUSTING],
             {},
             "--jwt-issuer-uri (flag): given more than once",

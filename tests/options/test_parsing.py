@@ -75,7 +75,7 @@ def test_every_option_can_be_set_in_the_environment(tmp_path):
         "KMS_JWKS_URI": "file:///keys.json",
         "KMS_JWT_AUDIENCE": "a,b",
         "KMS_JWT_AUTH_PROVIDER": "https://b.example, https://b.example/k, x,y ; https://c.example/{tenantid}/,https://c.example/keys",
-        "KMS_JWT_USER_NAMESPACE": "issuer",
+        "KMS_JWT_USER_NAMESPACE": "shared",
         "KMS_JWT_AUDIENCE_CLAIM": "aud,client_id",
         "KMS_JWT_USER_CLAIM": "email, sub",
         "KMS_JWT_GROUP_CLAIM": "groups",
@@ -163,7 +163,7 @@ def test_every_option_can_be_set_in_the_environment(tmp_path):
     )
     assert (got.workers, got.clients_ca_cert_file, got.service.kmip_interop) == (0, pem, True)
     policy, refresh = got.trust.policy, got.trust.refresh
-    assert (policy.namespace_by_issuer, policy.user_claim) == (True, ("email", "sub"))
+    assert (policy.namespace_by_issuer, policy.user_claim) == (False, ("email", "sub"))
     assert policy.audience_claim == ("aud", "client_id")
     assert (policy.group_claim, policy.deny_file) == ("groups", str(pem))
     assert policy.allow_unverified_email
