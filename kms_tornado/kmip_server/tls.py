@@ -38,18 +38,20 @@ def make_context(cert: Path, key: Path, settings: KMIPSettings) -> ssl.SSLContex
     return context
 
 
-def find_list_end(settings: KMIPSettings) -> float | None:
-    """When the first of the lists ends, in seconds since the epoch; None without lists."""
+def find_list_ends(settings: KMIPSettings) -> list[float]:
+    """When each of the lists ends, in seconds since the epoch."""
     lists = settings.kmip_clients_crl_file
     try:
-        ends = [] if lists is None else read_next_updates(lists.read_bytes())
+        return [] if lists is None else read_next_updates(lists.read_bytes())
     except (OSError, ValueError):  # replaced since it was loaded
-        return None
-    return min(ends, default=None)
+        return []
 
 
 def _check_revocation(context: ssl.SSLContext, lists: Path) -> None:
-    """Refuse certificates that are revoked, and those of a CA whose list is not there or has ended."""
+    """Refuse certificates that are revoked, or that a revoked CA issued.
+
+    Refused as well is what has a CA above it, the root included, whose list is not there or has ended.
+    """
     try:
         pem = lists.read_bytes()
     except OSError as exc:
@@ -74,4 +76,4 @@ def _check_revocation(context: ssl.SSLContext, lists: Path) -> None:
             lists,
             ended,
         )
-    context.verify_flags |= ssl.VerifyFlags.VERIFY_CRL_CHECK_LEAF
+    context.verify_flags |= ssl.VerifyFlags.VERIFY_CRL_CHECK_CHAIN

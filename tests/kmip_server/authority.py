@@ -26,26 +26,29 @@ class Certificate(NamedTuple):
 
 
 class Authority:
-    """file: its certificate in PEM."""
+    """file: its certificate in PEM, which the parent signs, or without one itself."""
 
-    def __init__(self, directory: Path, name: str = "Test CA") -> None:
+    def __init__(
+        self, directory: Path, name: str = "Test CA", parent: Authority | None = None
+    ) -> None:
         self._directory = directory
         self._key = private_key("ES256", f"authority {name}")
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         now = datetime.datetime.now(datetime.UTC)
-        certificate = (
+        signer = parent or self
+        self.parsed = (
             x509.CertificateBuilder()
             .subject_name(self._name)
-            .issuer_name(self._name)
+            .issuer_name(signer._name)
             .public_key(self._key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - datetime.timedelta(days=1))
             .not_valid_after(now + datetime.timedelta(days=10))
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-            .sign(self._key, hashes.SHA256())
+            .sign(signer._key, hashes.SHA256())
         )
         self.file = directory / f"{name}.pem"
-        self.file.write_bytes(certificate.public_bytes(Encoding.PEM))
+        self.file.write_bytes(self.parsed.public_bytes(Encoding.PEM))
 
     def issue(
         self,
@@ -88,7 +91,7 @@ class Authority:
         issued.key.write_bytes(private_pem(key))
         return issued
 
-    def revoke(self, *certificates: Certificate, ends_in_s: float = 86400.0) -> bytes:
+    def revoke(self, *certificates: Certificate | Authority, ends_in_s: float = 86400.0) -> bytes:
         """A list of these alone, in PEM."""
         now = datetime.datetime.now(datetime.UTC)
         builder = (

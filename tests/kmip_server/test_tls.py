@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import ssl
 from collections.abc import Iterator
@@ -10,9 +11,12 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from kms_tornado.kmip_server.tls import make_context
+from kms_tornado.kmip_settings import KMIPSettings
+
 from ..server import NO_AUTH, ServerProcess, check_refused, run
 from .authority import Authority
-from .client import CREATE, QUERY, Connection, Site, serving_kmip
+from .client import CREATE, QUERY, VERSIONS, Connection, Site, serving_kmip
 
 READ_AGAIN = "these TLS files were read again"
 
@@ -97,6 +101,87 @@ def test_list_that_has_ended_lets_nobody_in_and_the_log_says_so(
     read_again(server)
     with Connection(server.kmip_port, site.trust(site.alice)) as alice:
         assert alice.create()
+
+
+@pytest.mark.parametrize("left", [None, b""], ids=["as it was", "a file without lists"])
+def test_list_that_ends_meanwhile_ends_connections_and_sessions(
+    site: Site, server: ServerProcess, lists: Path, left: bytes | None
+) -> None:
+    contexts = [site.trust(site.alice, version) for version in VERSIONS]
+    lists.write_bytes(site.authority.revoke(ends_in_s=3))
+    read_again(server)
+    if left is not None:
+        lists.write_bytes(left)
+    with contextlib.ExitStack() as stack:
+        opened = [
+            stack.enter_context(Connection(server.kmip_port, context)) for context in contexts
+        ]
+        assert all(one.create() for one in opened)
+        sessions = [one.socket.session for one in opened]
+        assert all(one.is_closed() for one in opened)
+    for context, session in zip(contexts, sessions, strict=True):
+        with (
+            pytest.raises((ssl.SSLError, ConnectionError)),
+            Connection(server.kmip_port, context, session) as resumed,
+        ):
+            resumed.do(QUERY)
+    lists.write_bytes(site.authority.revoke())
+    read_again(server)
+    with Connection(server.kmip_port, site.trust(site.alice)) as alice:
+        assert alice.create()
+
+
+def shake_hands(server: ssl.SSLContext, client: ssl.SSLContext) -> None:
+    """Raises ssl.SSLError where the server refuses the client's certificate."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = [
+        client.wrap_bio(to_client, to_server, server_hostname="localhost"),
+        server.wrap_bio(to_server, to_client, server_side=True),
+    ]
+    for _ in range(3):
+        for end in ends:
+            with contextlib.suppress(ssl.SSLWantReadError):
+                end.do_handshake()
+    assert all(end.version() == "TLSv1.3" for end in ends)
+    with contextlib.suppress(ssl.SSLWantReadError):
+        ends[1].read(1)
+
+
+@pytest.mark.parametrize(
+    ("root_has", "middle_has", "is_good"),
+    [
+        pytest.param([], [], True, id="lists that revoke nobody"),
+        pytest.param(["middle"], [], False, id="a CA that is revoked"),
+        pytest.param([], ["client"], False, id="a client that is revoked"),
+        pytest.param(None, [], False, id="no list of the root"),
+        pytest.param([], None, False, id="no list of the CA below it"),
+    ],
+)
+def test_each_certificate_of_a_chain_is_looked_for_in_the_lists(
+    tmp_path: Path, root_has: list[str] | None, middle_has: list[str] | None, is_good: bool
+) -> None:
+    root = Authority(tmp_path, "Root")
+    middle = Authority(tmp_path, "Middle", root)
+    client = middle.issue("client", "client")
+    pair = root.issue("server", "localhost", hosts=("localhost",), usage=None)
+    chain, lists = tmp_path / "chain.pem", tmp_path / "lists.pem"
+    chain.write_bytes(root.file.read_bytes() + middle.file.read_bytes())
+    named = {"middle": middle, "client": client}
+    lists.write_bytes(
+        b"".join(
+            authority.revoke(*map(named.__getitem__, revoked))
+            for authority, revoked in ((root, root_has), (middle, middle_has))
+            if revoked is not None
+        )
+    )
+    settings = KMIPSettings(kmip_clients_ca_cert_file=chain, kmip_clients_crl_file=lists)
+    context = ssl.create_default_context(cafile=root.file)
+    context.load_cert_chain(client.cert, client.key)
+    expected = (
+        contextlib.nullcontext() if is_good else pytest.raises(ssl.SSLError, match="verify failed")
+    )
+    with expected:
+        shake_hands(make_context(pair.cert, pair.key, settings), context)
 
 
 @pytest.mark.parametrize(

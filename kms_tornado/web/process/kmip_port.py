@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
+import logging
 import socket
 import ssl
+import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from ...auth.certificates import CertificatePolicy
+from ...errors import ConfigurationError
 from ...kmip_server.callers import Callers
 from ...kmip_server.context import KMIPContext
 from ...kmip_server.listener import IDLE_S, KMIPListener
-from ...kmip_server.tls import find_list_end, make_context
+from ...kmip_server.tls import find_list_ends, make_context
 from ...settings import Settings
 from ...transport.connections import Connections
 from ...transport.descriptors import count_free, count_open
@@ -21,6 +25,13 @@ from ..figures import Figure
 from ..metric_sources import kmip_figures
 from ..service_handler import ServerContext
 from .dev_kmip import DevCertificates, write_certificates
+
+log = logging.getLogger("kms_tornado.server")
+
+#: Seconds after which the clock is looked at again, at the latest: it may have been set.
+_LOOK_S = 60.0
+#: Seconds after a list's end when OpenSSL, whose clock is a coarse one, knows of it for sure.
+_SURELY_ENDED_S = 0.1
 
 
 class KMIPPort:
@@ -34,10 +45,12 @@ class KMIPPort:
         self.dev: DevCertificates | None = None
         self._tls = None if settings.kmip.kmip_clients_ca_cert_file is None else self._make_tls()
         self._trust = self._read_trust()
-        self._list_end = find_list_end(settings.kmip)
+        self._list_ends = find_list_ends(settings.kmip)
         self._listener: KMIPListener | None = None
         self._context: KMIPContext | None = None
         self._connections: Connections | None = None
+        self._next_end: float | None = None
+        self._watch: asyncio.TimerHandle | None = None
 
     def start(
         self, server: ServerContext, sockets: Collection[socket.socket], directory: Path
@@ -79,6 +92,7 @@ class KMIPPort:
             self._context, connections, tls=self._tls, send_timeout_s=settings.send_timeout_s
         )
         self._listener.start(sockets)
+        self._watch_lists()
 
     def _figures(self) -> Iterator[Figure]:
         assert self._context is not None
@@ -87,7 +101,7 @@ class KMIPPort:
             self._connections,
             failed_handshakes=self._context.failed_handshakes,
             broken_frames=self._context.broken_frames,
-            list_end=self._list_end,
+            list_end=min(self._list_ends, default=None),
         )
 
     def read_files(self) -> ssl.SSLContext:
@@ -101,12 +115,47 @@ class KMIPPort:
         longer be looked at.
         """
         trust, self._trust = self._trust, self._read_trust()
+        self._replace(tls, ends_connections=trust != self._trust)
+
+    def _replace(self, tls: ssl.SSLContext, *, ends_connections: bool) -> None:
         self._tls = tls
-        self._list_end = find_list_end(self._settings.kmip)
+        self._list_ends = find_list_ends(self._settings.kmip)
         if self._listener is not None:
-            self._listener.replace_tls(tls, ends_connections=trust != self._trust)
+            has_ended = self._next_end is not None and self._next_end <= time.time()
+            self._listener.replace_tls(tls, ends_connections=ends_connections or has_ended)
+            self._watch_lists()
+
+    def _watch_lists(self) -> None:
+        """Act when the next list ends. Those that have ended let nobody in any more."""
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+        ends = (end + _SURELY_ENDED_S for end in self._list_ends)
+        self._next_end = min((end for end in ends if end > time.time()), default=None)
+        if self._next_end is not None:
+            self._look_at_clock(self._next_end)
+
+    def _look_at_clock(self, end: float) -> None:
+        if (left := end - time.time()) > 0:
+            loop = asyncio.get_running_loop()
+            self._watch = loop.call_later(min(left, _LOOK_S), self._look_at_clock, end)
+        else:
+            self._end_trust()
+
+    def _end_trust(self) -> None:
+        """End connections and sessions that a list vouched for: OpenSSL looks at lists in whole handshakes alone."""
+        log.warning("a list of revoked certificates has ended: all KMIP connections end")
+        try:
+            tls = self._make_tls()
+        except ConfigurationError as exc:
+            log.error("no KMIP client gets in until SIGHUP finds good TLS files: %s", exc)
+            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)  # without a pair: each handshake fails
+        self._trust = self._read_trust()
+        self._replace(tls, ends_connections=True)
 
     async def stop(self, timeout_s: float) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
         if self._listener is not None:
             await self._listener.stop(timeout_s)
 
