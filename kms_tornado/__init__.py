@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from .web.app import handlers
     from .web.bearer.auth import BearerAuth
     from .web.bearer.metadata import ProtectedResourceMetadataHandler
-    from .web.bearer.mixin import BearerAuthMixin, BearerRequestHandler, requires
+    from .web.bearer.mixin import BearerAuthMixin, BearerRequestHandler
+    from .web.bearer.required_claims import requires
 
 _HOMES = {
     "BearerAuth": "web.bearer.auth",
@@ -32,7 +33,7 @@ _HOMES = {
     "TrustSettings": "auth.issuer",
     "TrustedIssuer": "auth.issuer",
     "handlers": "web.app",
-    "requires": "web.bearer.mixin",
+    "requires": "web.bearer.required_claims",
 }
 
 __all__ = [

@@ -1479,7 +1479,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "S15",
         "the method that called one with @requires goes on after the refusal",
-        "web/bearer/mixin.py",
+        "web/bearer/required_claims.py",
         "raise Finish  # what called this",
         "return None  # what called this",
         ("web/bearer/test_refusals.py",),
@@ -1495,7 +1495,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "S15",
         "a scope without a word guards nothing, and nobody is told",
-        "web/bearer/mixin.py",
+        "web/bearer/required_claims.py",
         "if not values or not all(",
         "if not all(",
         ("web/bearer/test_arguments.py",),

@@ -175,6 +175,7 @@ EMBEDDED = (
     "web/bearer/jwks_fetch.py",
     "web/bearer/fetch_client.py",
     "web/bearer/proxy.py",
+    "web/bearer/required_claims.py",
     "web/bearer/tornado_internals.py",
     "web/bearer/web_sockets.py",
     "testing.py",

@@ -10,27 +10,21 @@ import asyncio
 import functools
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from tornado.concurrent import future_set_result_unless_cancelled
 from tornado.web import Finish, HTTPError, OutputTransform, RequestHandler
 
 from ...auth.bearer import has_bearer_scheme
-from ...auth.claims import has_claim
 from ...auth.credentials import Credentials
 from ...auth.principal import Principal
 from ...auth.request_auth import RequestAuth
-from ...auth.token_policy import RequiredClaim
-from ...errors import AuthenticationError, InsufficientScope, MissingToken, UnknownUser
+from ...errors import MissingToken, UnknownUser
 from .refusals import Hooks, end_failed, refuse, send_past_hooks
 from .web_sockets import close_when_expired
 
 if TYPE_CHECKING:
     from tornado.websocket import WebSocketHandler
-
-Handler = TypeVar("Handler", bound="BearerAuthMixin")
-P = ParamSpec("P")
-R = TypeVar("R")
 
 #: They change nothing, so nothing is gained by having a stranger's browser send them (RFC 9110 §9.2.1).
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -284,64 +278,3 @@ class BearerAuthMixin(RequestHandler):
 
 class BearerRequestHandler(BearerAuthMixin):
     """A RequestHandler whose methods all need a good bearer token; see `BearerAuthMixin`."""
-
-
-def requires(
-    **claims: str | int | float | bool,
-) -> Callable[[Callable[Concatenate[Handler, P], R]], Callable[Concatenate[Handler, P], R]]:
-    """Guard one HTTP method: the token must carry the claims, or the answer is 403 insufficient_scope.
-
-    ``@requires(scope="orders:write")``. Each claim must equal the value, or be a list that contains it.
-    A ``scope`` with spaces requires all of its scopes; they may also stand in ``scp``, where some
-    issuers put them. The challenge names the scopes. Without a token, in a public or an optional method, the
-    answer is 401.
-    Raises TypeError for what would guard nothing or nobody could meet.
-    """
-    required = [
-        RequiredClaim(name, part)
-        for name, value in claims.items()
-        for part in (value.split() if name == "scope" and isinstance(value, str) else [value])
-    ]
-    scope = " ".join(str(claim.value) for claim in required if claim.name == "scope")
-    values: list[object] = [claim.value for claim in required]
-    if not values or not all(isinstance(value, (str, int, float)) for value in values):
-        raise TypeError(
-            'requires() takes claims, each a text, a number, True or False: @requires(scope="orders:write")'
-        )
-
-    def decorate(
-        method: Callable[Concatenate[Handler, P], R],
-    ) -> Callable[Concatenate[Handler, P], R]:
-        @functools.wraps(method)
-        def guarded(self: Handler, /, *args: P.args, **kwargs: P.kwargs) -> R:
-            if not isinstance(self, BearerAuthMixin):
-                raise TypeError(
-                    f"@requires needs a handler with BearerAuthMixin, not {type(self).__name__}"
-                )
-            refusal = _find_refusal(self._principal, required)
-            if refusal is not None:
-                refusal.scope = scope
-                refuse(self, refusal)
-                raise Finish  # what called this method by super() must not go on either
-            return method(self, *args, **kwargs)
-
-        return guarded
-
-    return decorate
-
-
-def _find_refusal(
-    principal: Principal | None, required: list[RequiredClaim]
-) -> AuthenticationError | None:
-    if principal is None:  # a public method: there are no claims
-        return MissingToken()
-    for claim in required:
-        if not _has_claim_or_scp(principal, claim):
-            return InsufficientScope(f"{claim.name} lacks a required value")
-    return None
-
-
-def _has_claim_or_scp(principal: Principal, claim: RequiredClaim) -> bool:
-    if has_claim(principal.claims, claim):
-        return True
-    return claim.name == "scope" and has_claim(principal.claims, RequiredClaim("scp", claim.value))

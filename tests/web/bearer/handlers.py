@@ -11,7 +11,8 @@ from tornado.web import RequestHandler, StaticFileHandler, stream_request_body
 from tornado.websocket import WebSocketHandler
 
 from kms_tornado.web.bearer.auth import BearerAuth
-from kms_tornado.web.bearer.mixin import BearerAuthMixin, BearerRequestHandler, requires
+from kms_tornado.web.bearer.mixin import BearerAuthMixin, BearerRequestHandler
+from kms_tornado.web.bearer.required_claims import requires
 
 from ...issuer import Issuer
 from ...support import Client, Response

@@ -10,7 +10,8 @@ from typing import Any
 from tornado.web import RequestHandler, StaticFileHandler, stream_request_body
 from tornado.websocket import WebSocketHandler
 
-from kms_tornado.web.bearer.mixin import BearerAuthMixin, BearerRequestHandler, requires
+from kms_tornado.web.bearer.mixin import BearerAuthMixin, BearerRequestHandler
+from kms_tornado.web.bearer.required_claims import requires
 
 #: Methods of Tornado's that an application overrides. Each override here fails before `prepare` has run.
 HOOKS = (

@@ -16,7 +16,8 @@ from tornado.websocket import WebSocketHandler
 from kms_tornado.auth.no_auth import InsecureNoAuth
 from kms_tornado.web.app import handlers
 from kms_tornado.web.bearer.auth import BearerAuth
-from kms_tornado.web.bearer.mixin import BearerAuthMixin, BearerRequestHandler, requires
+from kms_tornado.web.bearer.mixin import BearerAuthMixin, BearerRequestHandler
+from kms_tornado.web.bearer.required_claims import requires
 
 from ...issuer import Issuer
 from ...server import CREATE

@@ -11,7 +11,8 @@ def test_embedding_loads_no_kmip_no_database_and_no_option_parser() -> None:
     script = """
 import sys
 import kms_tornado
-from kms_tornado.web.bearer.mixin import BearerRequestHandler, requires
+from kms_tornado.web.bearer.mixin import BearerRequestHandler
+from kms_tornado.web.bearer.required_claims import requires
 from kms_tornado.web.bearer.auth import BearerAuth
 from tornado.web import Application
 class Orders(BearerRequestHandler):

@@ -11,7 +11,8 @@ import pytest
 from tornado.web import Application
 
 from kms_tornado.web.bearer.auth import BearerAuth
-from kms_tornado.web.bearer.mixin import BearerRequestHandler, requires
+from kms_tornado.web.bearer.mixin import BearerRequestHandler
+from kms_tornado.web.bearer.required_claims import requires
 from kms_tornado.wording import MAX_VALUE_LENGTH
 
 from ...issuer import Issuer

@@ -13,7 +13,8 @@ import pytest
 from tornado.web import Application, HTTPError, RequestHandler
 
 from kms_tornado.web.bearer.auth import BearerAuth
-from kms_tornado.web.bearer.mixin import BearerAuthMixin, BearerRequestHandler, requires
+from kms_tornado.web.bearer.mixin import BearerAuthMixin, BearerRequestHandler
+from kms_tornado.web.bearer.required_claims import requires
 
 from ...issuer import Issuer
 from ...support import Client, running

@@ -1,0 +1,81 @@
+"""requires: the guard of one HTTP method, which only tokens with certain claims may call."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, TypeVar
+
+from tornado.web import Finish
+
+from ...auth.claims import has_claim
+from ...auth.principal import Principal
+from ...auth.token_policy import RequiredClaim
+from ...errors import AuthenticationError, InsufficientScope, MissingToken
+from .mixin import BearerAuthMixin
+from .refusals import refuse
+
+Handler = TypeVar("Handler", bound=BearerAuthMixin)
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def requires(
+    **claims: str | int | float | bool,
+) -> Callable[[Callable[Concatenate[Handler, P], R]], Callable[Concatenate[Handler, P], R]]:
+    """Guard one HTTP method: the token must carry the claims, or the answer is 403 insufficient_scope.
+
+    ``@requires(scope="orders:write")``. Each claim must equal the value, or be a list that contains it.
+    A ``scope`` with spaces requires all of its scopes; they may also stand in ``scp``, where some
+    issuers put them. The challenge names the scopes. Without a token, in a public or an optional method, the
+    answer is 401.
+    Raises TypeError for what would guard nothing or nobody could meet.
+    """
+    required = [
+        RequiredClaim(name, part)
+        for name, value in claims.items()
+        for part in (value.split() if name == "scope" and isinstance(value, str) else [value])
+    ]
+    scope = " ".join(str(claim.value) for claim in required if claim.name == "scope")
+    values: list[object] = [claim.value for claim in required]
+    if not values or not all(isinstance(value, (str, int, float)) for value in values):
+        raise TypeError(
+            'requires() takes claims, each a text, a number, True or False: @requires(scope="orders:write")'
+        )
+
+    def decorate(
+        method: Callable[Concatenate[Handler, P], R],
+    ) -> Callable[Concatenate[Handler, P], R]:
+        @functools.wraps(method)
+        def guarded(self: Handler, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            if not isinstance(self, BearerAuthMixin):
+                raise TypeError(
+                    f"@requires needs a handler with BearerAuthMixin, not {type(self).__name__}"
+                )
+            refusal = _find_refusal(self._principal, required)
+            if refusal is not None:
+                refusal.scope = scope
+                refuse(self, refusal)
+                raise Finish  # what called this method by super() must not go on either
+            return method(self, *args, **kwargs)
+
+        return guarded
+
+    return decorate
+
+
+def _find_refusal(
+    principal: Principal | None, required: list[RequiredClaim]
+) -> AuthenticationError | None:
+    if principal is None:  # a public method: there are no claims
+        return MissingToken()
+    for claim in required:
+        if not _has_claim_or_scp(principal, claim):
+            return InsufficientScope(f"{claim.name} lacks a required value")
+    return None
+
+
+def _has_claim_or_scp(principal: Principal, claim: RequiredClaim) -> bool:
+    if has_claim(principal.claims, claim):
+        return True
+    return claim.name == "scope" and has_claim(principal.claims, RequiredClaim("scp", claim.value))
