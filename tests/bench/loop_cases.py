@@ -6,6 +6,7 @@ its own. The sizes are those of the limits table in `docs/http.md`, or a little 
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -160,14 +161,17 @@ DAMAGED: Mapping[str, bytes] = {
 
 # --- objects with many attributes ---------------------------------------------------------------
 
+#: For Names, of which an owner has each once.
+_NUMBERS = itertools.count()
+
 _MANY: Mapping[str, Callable[[], list[Item]]] = {
     "Names": lambda: [
         structure(
             "Name",
-            text("NameValue", f"{each}-{os.urandom(3).hex()}"),
+            text("NameValue", f"n{next(_NUMBERS):06}"),
             name("NameType", "UninterpretedTextString"),
         )
-        for each in range(1000)
+        for _ in range(1000)
     ],
     "groups": lambda: [text("ObjectGroup", f"g{each}") for each in range(2300)],
     "vendor attributes": lambda: [

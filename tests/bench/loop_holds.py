@@ -22,7 +22,8 @@ from typing import Any
 from tests import postgres
 from tests.bench.loop_cases import CASES, Request, idle
 from tests.issuer import Issuer
-from tests.kms import ROOT, Answer, User, environment
+from tests.kms import ROOT, Answer, User
+from tests.server import environment
 
 ROUNDS = 3
 #: Milliseconds. No request may hold the loop for longer.
