@@ -501,6 +501,7 @@ class Unavailable(KMSError):
     cause: of an error of the database, the detail in a few fixed words for anybody; else None.
     """
 
+    status: ClassVar[int] = 503
     reason: ClassVar[str] = "unavailable"
 
     def __init__(

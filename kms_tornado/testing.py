@@ -5,6 +5,7 @@ Nothing of the server imports this module, and an application should import it i
 
 from __future__ import annotations
 
+import inspect
 import json
 import logging
 import math
@@ -139,15 +140,19 @@ class _FakeAuth(InsecureNoAuth):
         return self._decision
 
     async def start(self) -> None:
-        log.warning("NO TOKEN IS CHECKED: fake_auth is for tests, and was started as a server's")
+        """Say what a server does that has it."""
+        _warn()
 
 
 def fake_auth(principal: Principal | str | None, **claims: Any) -> RequestAuth:
     """A stand-in for `BearerAuth` that lets every request in as this user; None refuses every request.
 
     principal: a `Principal`, or a name, for which one with these claims is made, as ``fake_auth("alice",
-    scope="orders:write")``. Raises TypeError for claims without a name.
+    scope="orders:write")``. Raises TypeError for claims without a name. Called by anything but a test of pytest or
+    unittest, it logs a warning.
     """
+    if not _is_in_test():
+        _warn()
     if isinstance(principal, str):
         principal = Principal(
             name=principal,
@@ -159,6 +164,20 @@ def fake_auth(principal: Principal | str | None, **claims: Any) -> RequestAuth:
     elif claims:
         raise TypeError("fake_auth() takes claims with the name of a user only")
     return _FakeAuth(principal)
+
+
+def _warn() -> None:
+    log.warning("NO TOKEN IS CHECKED: fake_auth is for tests, and is used outside one")
+
+
+def _is_in_test() -> bool:
+    """Whether pytest or unittest is among the callers: it runs a test, a fixture, or the import of a test file."""
+    frame = inspect.currentframe()
+    while frame is not None:
+        if str(frame.f_globals.get("__name__")).partition(".")[0] in {"_pytest", "unittest"}:
+            return True
+        frame = frame.f_back
+    return False
 
 
 class BearerTestMixin(AsyncHTTPTestCase):

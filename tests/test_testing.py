@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -115,6 +119,37 @@ def test_stand_in_that_is_started_as_a_server_warns(caplog: pytest.LogCaptureFix
     with caplog.at_level(logging.WARNING, "kms_tornado.auth"):
         asyncio.run(fake_auth("alice").start())
     assert "NO TOKEN IS CHECKED" in caplog.text
+
+
+def test_stand_in_warns_at_once_where_no_test_makes_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.WARNING, "kms_tornado.auth"):
+        fake_auth("alice")
+    assert caplog.text == ""
+    program = "from kms_tornado.testing import fake_auth; fake_auth('alice')"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "NO TOKEN IS CHECKED" in done.stderr
+
+
+def test_stand_in_made_by_a_test_of_unittest_does_not_warn(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(
+        "import unittest\nfrom kms_tornado.testing import fake_auth\nAUTH = fake_auth('alice')\n"
+        "class T(unittest.TestCase):\n    def test_it(self):\n        fake_auth('bob')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "unittest", "test_it"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert "Ran 1 test" in done.stderr
+    assert "NO TOKEN" not in done.stderr
 
 
 class Case(BearerTestMixin):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import pickle
 from typing import Any
@@ -56,3 +57,18 @@ def test_a_principal_is_frozen_and_its_claims_are_not_in_its_repr() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         who.name = "bob"  # type: ignore[misc]
     assert "123-45" not in repr(who)
+
+
+def test_token_of_a_principal_is_in_no_repr_copy_or_pickle() -> None:
+    claims = Claims.freeze({"sub": "alice"})
+    remembered = Principal("alice", "1", ISSUER, claims, NOW, "k1", frozenset({"group:a"}))
+    who = remembered.with_token("x.y.z")
+    assert (who.token, remembered.token) == ("x.y.z", "")
+    assert (who, hash(who)) == (remembered, hash(remembered))
+    assert dataclasses.astuple(who) == dataclasses.astuple(remembered)
+    for shown in (repr(who), f"{who}", str(dataclasses.asdict(who)), str(pickle.dumps(who))):
+        assert "x.y.z" not in shown
+    for copied in (copy.copy(who), copy.deepcopy(who), pickle.loads(pickle.dumps(who))):
+        assert (copied, copied.token) == (who, "")
+    with pytest.raises((AttributeError, TypeError)):
+        who.token = "a.b.c"  # type: ignore[misc]

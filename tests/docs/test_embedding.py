@@ -114,6 +114,34 @@ def test_user_is_an_account(client: Client, issuer: Issuer, token: str) -> None:
     assert (refusal.status, refusal.json()["error"]) == (403, "access_denied")
 
 
+def test_token_is_handed_on(client: Client, page: dict[str, Any], token: str) -> None:
+    page["DELIVERY_URL"] = f"http://127.0.0.1:{client.port}/invoices"
+    assert client.get("/delivery", token=token).text == "paid\n"
+
+
+def test_stranger_is_shown_a_page(client: Client, token: str) -> None:
+    refusal = client.get("/desk")
+    assert (refusal.status, refusal.headers["WWW-Authenticate"]) == (401, 'Bearer realm="kms"')
+    assert refusal.text == '<p>bearer token required. <a href="/sign-in">Sign in</a></p>'
+    assert refusal.headers["Content-Type"].startswith("text/html")
+    answer = client.get("/desk", headers={"Cookie": f"token={token}"})
+    assert answer.text == "the desk of alice\n"
+
+
+def test_browser_may_ask_without_a_token_and_read_refusals(client: Client, token: str) -> None:
+    origin = {"Origin": "https://shop.example.com"}
+    asked = {**origin, "Access-Control-Request-Headers": "authorization"}
+    for answer, status in (
+        (client.request("OPTIONS", "/stock", headers=asked), 204),
+        (client.get("/stock", headers=origin), 401),
+        (client.get("/stock", headers=origin, token=token), 200),
+    ):
+        assert answer.status == status
+        assert answer.headers["Access-Control-Allow-Origin"] == "https://shop.example.com"
+        assert "Authorization" in answer.headers["Access-Control-Allow-Headers"]
+        assert answer.headers["Access-Control-Expose-Headers"] == "WWW-Authenticate"
+
+
 def test_token_is_read_from_a_subprotocol(client: Client, token: str) -> None:
     async def talk(subprotocols: list[str]) -> Any:
         url = f"ws://127.0.0.1:{client.port}/live"

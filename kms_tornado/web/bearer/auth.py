@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
 from ...auth.authenticator import Authenticator
 from ...auth.bearer import is_compact, parse_authorization
@@ -28,11 +28,19 @@ from .arguments import check_argument_names
 from .jwks_fetch import JWKSFetch
 from .proxy import check_proxy_can_be_used
 from .tornado_internals import TOKEN_LAYER, check_tornado
+from .web_sockets import WebSockets
+
+if TYPE_CHECKING:
+    from tornado.websocket import WebSocketHandler
 
 log = logging.getLogger("kms_tornado.auth")
 
 _TICK_S = 0.5  # the longest pause between two looks at what is due
 _LEAST_TICK_S = 0.01  # a clock that is coarser than the timer's must not make a busy loop
+
+
+def _name_token(principal: Principal | None, token: str) -> Principal | None:
+    return None if principal is None else principal.with_token(token)
 
 
 def make_key_source(issuer: TrustedIssuer, fetch: JWKSFetch, refresh: RefreshPolicy) -> KeySource:
@@ -84,6 +92,7 @@ class BearerAuth:
             for issuer in settings.issuers
         }
         self.authenticator = Authenticator(settings, self._caches)
+        self._web_sockets = WebSockets()
         self._deny_file: DenyFile | None = None
         if settings.policy.deny_file is not None:
             self._deny_file = DenyFile(settings.policy.deny_file)
@@ -177,15 +186,15 @@ class BearerAuth:
             # No token that breaks the grammar was ever remembered, so a remembered one is not checked for it.
             principal = authenticator.recall(digest)
             if principal is not None:
-                return principal
+                return principal.with_token(token)
             if is_compact(token):
-                return authenticator.verify_now(token, digest)
+                return _name_token(authenticator.verify_now(token, digest), token)
         try:
             token = parse_authorization(authorization)
         except AuthenticationError as exc:
             authenticator.outcomes[exc.reason] += 1
             raise
-        return authenticator.check_now(token)
+        return _name_token(authenticator.check_now(token), token)
 
     def recall(self, credentials: Credentials) -> Principal | None:
         """The principal of a token that was verified before and is still good; None decides nothing."""
@@ -203,7 +212,11 @@ class BearerAuth:
         Raises AuthenticationError, or Unavailable where there are no usable keys.
         """
         token = parse_authorization(credentials.authorization)
-        return await self.authenticator.check_refreshing(token)
+        return (await self.authenticator.check_refreshing(token)).with_token(token)
+
+    def end_with_token(self, handler: WebSocketHandler, principal: Principal) -> None:
+        """Close the handler's web socket when its token expires, or comes on the deny list."""
+        self._web_sockets.add(handler, principal, self.settings.policy.leeway_s)
 
     async def start(self) -> None:
         """Begin to fetch keys; returns at once.
@@ -299,7 +312,9 @@ class BearerAuth:
         """On a thread, as the disk may be slow."""
         try:
             await asyncio.to_thread(file.look)
-            self.authenticator.denied = file.list
+            if file.list is not self.authenticator.denied:
+                self.authenticator.denied = file.list
+                self._web_sockets.close_denied(file.list)
         except Exception:  # a bug of ours: the list stays as it was, and the next look comes
             log.exception("the deny list could not be read because of a bug")
 

@@ -10,6 +10,7 @@ import asyncio
 import functools
 import inspect
 from collections.abc import Awaitable, Callable
+from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from tornado.concurrent import future_set_result_unless_cancelled
@@ -19,9 +20,10 @@ from ...auth.bearer import has_bearer_scheme
 from ...auth.credentials import Credentials
 from ...auth.principal import Principal
 from ...auth.request_auth import RequestAuth
-from ...errors import MissingToken, UnknownUser
+from ...errors import AuthenticationError, MissingToken, Unavailable, UnknownUser
+from .auth import BearerAuth
 from .refusals import Hooks, end_failed, refuse, send_past_hooks
-from .web_sockets import close_when_expired
+from .web_sockets import close_at
 
 if TYPE_CHECKING:
     from tornado.websocket import WebSocketHandler
@@ -61,6 +63,10 @@ def _check_methods(handler: type[BearerAuthMixin]) -> None:
             f"{handler.__name__}: {min(both)} stands in public_methods, where no token is looked at, "
             "and in optional_methods"
         )
+    if inspect.iscoroutinefunction(handler.write_refusal):
+        raise TypeError(
+            f"{handler.__name__}.write_refusal must not be a coroutine: nothing waits for it"
+        )
 
 
 class BearerAuthMixin(RequestHandler):
@@ -70,7 +76,7 @@ class BearerAuthMixin(RequestHandler):
     without it every request is answered 500. In a method, ``self.current_user`` is the `Principal`.
     A request without an acceptable token is answered as RFC 6750 §3 says: 401 with a challenge, 400 for
     a malformed Authorization header; 503 while the issuer's keys are not available. None of
-    the handler's code runs for it but `bearer_token` and `load_user`. The mixin may stand before or after the other base class.
+    the handler's code runs for it but `bearer_token`, `load_user` and `write_refusal`. The mixin may stand before or after the other base class.
     """
 
     #: HTTP methods that need no token, such as ``("GET",)``; in them ``current_user`` is None.
@@ -82,6 +88,7 @@ class BearerAuthMixin(RequestHandler):
     _principal: Principal | None = None
     _is_anonymous = False  # no token came, and none was needed
     _is_token_elsewhere = False  # it was not in the Authorization header
+    _is_web_socket: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -90,6 +97,8 @@ class BearerAuthMixin(RequestHandler):
             if method is not None and getattr(method, "_guard", None) is not method:
                 setattr(cls, name.lower(), _guard_method(method))
         _check_methods(cls)
+        # Asked of the class: a handler's own __getattr__ may need what its `prepare` sets.
+        cls._is_web_socket = hasattr(cls, "get_websocket_protocol")
         # A base class that stands before the mixin does not say who the user is: it would name somebody
         # else than the token. A subclass of the mixin may, on purpose.
         owner = next(base for base in cls.__mro__ if "current_user" in vars(base))
@@ -202,8 +211,12 @@ class BearerAuthMixin(RequestHandler):
             and getattr(user, "fset", self._accept) is not None
         ):
             self.current_user = principal
-        if hasattr(self, "ws_connection"):  # a WebSocketHandler, whose module may not be loaded
-            close_when_expired(cast("WebSocketHandler", self), principal, self.bearer_auth)
+        if self._is_web_socket:  # its module may not be loaded
+            handler, auth = cast("WebSocketHandler", self), self.bearer_auth
+            if isinstance(auth, BearerAuth):
+                auth.end_with_token(handler, principal)
+            else:
+                close_at(handler, principal.expires_at)
 
     # Tornado calls it before `prepare`, for all methods but GET, HEAD and OPTIONS. A browser sends cookies
     # by itself, whichever page makes it send a request, but never a bearer token: that came from a
@@ -229,13 +242,19 @@ class BearerAuthMixin(RequestHandler):
     # So it would be for Tornado's own refusals before `prepare` (a malformed body, an unknown method, the
     # XSRF check), where the handler's hooks need what `prepare` sets: strangers reach public methods.
     def _handle_request_exception(self, e: BaseException) -> None:
+        # Tornado asks for it when it has noted that the head is sent, and a __getattr__ of the handler may fail.
+        vars(self).setdefault("_new_cookie", SimpleCookie())
         try:
             super()._handle_request_exception(e)
         except (Exception, asyncio.CancelledError) as exc:
             end_failed(self, exc)
-        if self._headers_written and not self._finished:
+        if self._finished:
+            return
+        if self._headers_written:
             connection: Any = self.request.connection
             connection.close()
+        else:  # the handler's own `finish`, or what calls it, has done nothing
+            end_failed(self, e)
 
     async def _execute_refusal(self, error: Exception) -> None:
         """Answer in place of the handler."""
@@ -270,6 +289,14 @@ class BearerAuthMixin(RequestHandler):
         `AuthenticationError` that it raises is the answer, any other exception is answered 500.
         """
         return principal
+
+    def write_refusal(self, error: AuthenticationError | Unavailable) -> None:
+        """Write the body of a refusal, by `write`, `finish` or `render`; where it writes none, the answer is JSON.
+
+        For a handler to override. The status, which `get_status` tells, and the challenge stay, whatever it sets; other
+        headers and cookies are sent. It is called before `prepare`, but for a refusal of `requires`. ``str(error)`` may be
+        shown to the caller. What it raises is logged, and the answer is JSON.
+        """
 
     def resource_metadata_url(self) -> str | None:
         """The URL of this application's metadata (RFC 9728 §3), for the challenge; None without any."""

@@ -4,8 +4,8 @@ A handler of an application may override `finish`, `write`, `set_status`, `write
 Tornado has, and its overrides may need what its `prepare` sets, which has not run for a refused request.
 Tornado sends an answer through all of these. One that raised, or called no super(), left a stranger's
 connection open without an answer. So a refusal is put on the connection directly. Of the host's hooks
-only these are called, and what they raise is logged: `set_default_headers` before, because pages of other
-origins cannot read a 401 without the headers of CORS; the access log and `on_finish` after.
+only these are called, and what they raise is logged: before, `set_default_headers`, because pages of other
+origins cannot read a 401 without the headers of CORS, and `write_refusal`; after, the access log and `on_finish`.
 """
 
 from __future__ import annotations
@@ -95,10 +95,13 @@ def _answer(handler: BearerAuthMixin, refusal: _Refusal, hooks: Hooks) -> None:
     if not handler._headers_written:
         hooks.call(RequestHandler.clear, handler)  # it calls set_default_headers
     RequestHandler.set_status(handler, refusal.status)
+    body = _write_page(handler, refusal, hooks)
     request_id = _choose_request_id(handler, hooks)
-    body = json.dumps({"error": refusal.error, "error_description": refusal.description}).encode()
+    if not body:
+        answer = {"error": refusal.error, "error_description": refusal.description}
+        body = json.dumps(answer).encode()
+        RequestHandler.set_header(handler, "Content-Type", "application/json; charset=UTF-8")
     headers = {
-        "Content-Type": "application/json; charset=UTF-8",
         "Cache-Control": "no-store",
         "Content-Length": str(len(body)),
         HEADER: request_id,
@@ -112,13 +115,41 @@ def _answer(handler: BearerAuthMixin, refusal: _Refusal, hooks: Hooks) -> None:
     _log(handler, refusal, request_id, hooks.fault)
 
 
+def _write_page(handler: BearerAuthMixin, refusal: _Refusal, hooks: Hooks) -> bytes:
+    """What the handler's `write_refusal` has written, its headers and cookies set; empty where it wrote nothing.
+
+    Nothing is sent meanwhile, and `finish` is not the handler's own.
+    """
+    error = refusal.cause
+    if handler._headers_written or not isinstance(error, (AuthenticationError, Unavailable)):
+        return b""
+
+    def finish(chunk: str | bytes | dict[str, Any] | None = None) -> None:
+        if chunk is not None:
+            handler.write(chunk)
+
+    vars(handler).update(finish=finish, flush=lambda include_footers=False: None)
+    has_written = hooks.call(handler.write_refusal, error)
+    del vars(handler)["finish"], vars(handler)["flush"]
+    if not has_written:
+        hooks.call(RequestHandler.clear, handler)
+    RequestHandler.set_status(handler, refusal.status)
+    page = b"".join(handler._write_buffer)
+    if page:
+        for cookie in vars(handler).get("_new_cookie", {}).values():
+            RequestHandler.add_header(handler, "Set-Cookie", cookie.OutputString(None))
+    return page
+
+
 def _choose_request_id(handler: BearerAuthMixin, hooks: Hooks) -> str:
     """The handler's own: its attribute `request_id`, or the header that its set_default_headers sets.
 
     Else a new one, so that who was refused can ask about it.
     """
     candidates: list[object] = []
-    hooks.call(lambda: candidates.append(getattr(handler, "request_id", None)))
+    # Not what a __getattr__ of the handler makes up, which may need what `prepare` sets.
+    if "request_id" in vars(handler) or hasattr(type(handler), "request_id"):
+        hooks.call(lambda: candidates.append(handler.request_id))  # type: ignore[attr-defined]
     candidates.append(handler._headers.get(HEADER))
     for candidate in candidates:
         if is_request_id(candidate):

@@ -58,6 +58,10 @@ TOKEN_LAYER = (
         "_handle_request_exception",
         "overridden: a handler that fails twice has an answer",
     ),
+    InternalName(
+        _HANDLER, "_write_buffer", "the page that a handler writes for a refusal", "clear"
+    ),
+    InternalName(_HANDLER, "_new_cookie", "the cookies of such a page", "set_cookie"),
     InternalName(_HANDLER, "_log", "the access log has refusals"),
     InternalName(_HANDLER, "_break_cycles", "a refused request's handler is freed at once"),
     InternalName(

@@ -18,8 +18,10 @@ HOOKS = (
     "finish", "write", "write_error", "send_error", "set_status", "set_header", "add_header", "clear_header",
     "flush", "on_finish", "log_exception", "get_current_user", "data_received", "on_connection_close",
     "compute_etag", "decode_argument", "check_xsrf_cookie", "_log", "_request_summary", "_handle_request_exception",
-    "get_status", "render", "redirect", "xsrf_form_html", "current_user",
+    "get_status", "render", "redirect", "xsrf_form_html", "current_user", "__getattr__",
 )  # fmt: skip
+#: No super() has them, or answers.
+NOTHING_ABOVE = ("current_user", "__getattr__")
 #: What Tornado calls while it makes the handler, so that an override that fails makes none.
 MADE_BY = ("initialize", "set_default_headers", "clear")
 
@@ -43,7 +45,8 @@ class HostClass:
 def host_classes() -> Iterator[HostClass]:
     """Each override with and without super(), each in two arrangements, all of which come equally often."""
     kinds = [(hook, calls_super) for hook in HOOKS + MADE_BY for calls_super in (True, False)]
-    kinds.remove(("current_user", True))  # nothing above it answers
+    for hook in NOTHING_ABOVE:
+        kinds.remove((hook, True))
     for number, (hook, calls_super) in enumerate(kinds):
         arrangements = {ARRANGEMENTS[(number + step) % len(ARRANGEMENTS)] for step in (0, 3)}
         if hook in {"data_received", "on_connection_close"}:
@@ -63,6 +66,8 @@ def make_override(owner: list[type], hook: str, calls_super: bool) -> Any:
 
     if hook == "current_user":
         return property(lambda self: self.session)
+    if hook == "__getattr__":  # before `prepare`, it asks itself for ever
+        return lambda self, name: getattr(self.session, name)
     return override
 
 

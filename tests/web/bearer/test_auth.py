@@ -205,7 +205,7 @@ def test_token_is_recalled_once_it_was_verified_and_no_longer_than_it_is_good(
             assert auth.recall(bearer(text)) is None
             assert not auth.authenticator.tokens.misses  # nobody asked for a decision
             principal = await auth.check_refreshing(bearer(text))
-            assert auth.recall(bearer(text)) is principal
+            assert auth.recall(bearer(text)) == principal
             for odd in (
                 [],
                 [f"Bearer {text}", f"Bearer {text}"],

@@ -17,6 +17,7 @@ from ...support import Client, running
 from .handlers import Bypassed, Calls
 
 ISSUER = TestIssuer()
+AUTH = ISSUER.auth()
 
 
 class Optional(BearerRequestHandler):
@@ -42,6 +43,16 @@ class FromCookie(BearerRequestHandler):
         self.write({"user": self.current_user and self.current_user.name})
 
     post = put = get
+
+
+class Token(BearerRequestHandler):
+    def get(self) -> None:
+        self.write({"token": self.current_user.token})
+
+
+class TokenInCookie(FromCookie):
+    optional_methods = ()
+    get = Token.get
 
 
 class Faulty(BearerRequestHandler):
@@ -91,14 +102,14 @@ def client() -> Iterator[Client]:
         routes: list[Any] = [
             ("/optional", Optional),
             ("/cookie", FromCookie),
+            ("/token", Token),
+            ("/token-in-cookie", TokenInCookie),
             ("/faulty", Faulty),
             ("/bypassed", BypassedOptional),
             ("/loaded", Loaded),
             ("/loadedlater", LoadedLater),
         ]
-        return Application(
-            routes, bearer_auth=ISSUER.auth(), trusted_origins=["https://shop.example"]
-        )
+        return Application(routes, bearer_auth=AUTH, trusted_origins=["https://shop.example"])
 
     with running(make_app) as client:
         yield client
@@ -228,3 +239,16 @@ def test_user_who_cannot_be_loaded_reaches_nothing(
 
 def test_scope_is_looked_for_in_the_token_of_a_loaded_user(client: Client) -> None:
     assert client.get("/loaded", token=ISSUER.token("alice")).status == 403
+
+
+@pytest.mark.parametrize("path", ["/token", "/token-in-cookie"])
+def test_token_is_there_for_calling_on_in_each_request_and_in_no_memory(
+    client: Client, path: str
+) -> None:
+    for token in (ISSUER.token("alice"), ISSUER.token("alice")):
+        for _ in ("cold", "warm"):
+            headers = {"Cookie": f"token={token}"} if "cookie" in path else None
+            answer = client.get(path, headers=headers, token=None if headers else token)
+            assert answer.json() == {"token": token}
+    principals = [entry[0] for entry in AUTH.authenticator.tokens._entries.values()]
+    assert {principal.token for principal in principals} == {""}

@@ -323,7 +323,7 @@ def test_neither_answers_nor_logs_hold_a_token_or_expected_values(
         assert "kms" not in answer.json().get("error_description", "")
     raw_get(host, ["Bearer TOKEN x"])
     raw_get(host, ["TOKEN"])
-    eventually(lambda: caplog.text.count("refused GET") == 6)  # lines come after their answers
+    eventually(lambda: caplog.text.count("refused GET") >= 6)  # lines come after their answers
     assert not [part for part in (*parts, "their-audience", "evil.example") if part in caplog.text]
     assert "key_id=evil-kid" in caplog.text
 

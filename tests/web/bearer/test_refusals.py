@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from tornado.web import Application, HTTPError, RequestHandler
+from tornado.web import Application, Finish, HTTPError, RequestHandler
 
 from kms_tornado.web.bearer.auth import BearerAuth
 from kms_tornado.web.bearer.mixin import BearerAuthMixin, BearerRequestHandler
@@ -126,6 +126,33 @@ class CancelledTwice(Cancelled):
 
     def get(self) -> None:
         raise HTTPError(404)
+
+
+class Silent(Answering):
+    """Public, so that what Tornado refuses comes from strangers; its answers are never sent, and nothing is raised."""
+
+    public_methods = ("GET",)
+
+    def get(self) -> None:
+        raise HTTPError(404)
+
+
+@routed("/silent-finish")
+class SilentFinish(Silent):
+    def finish(self, chunk: Any = None) -> Any:
+        """Does nothing."""
+
+
+@routed("/silent-send-error")
+class SilentSendError(Silent):
+    def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
+        """Does nothing."""
+
+
+@routed("/silent-handling")
+class SilentHandling(SilentFinish):
+    def get(self) -> None:
+        raise Finish("done")
 
 
 @routed("/no-auth")
@@ -351,6 +378,17 @@ def test_hook_that_tells_no_text_or_is_cancelled_leaves_nobody_waiting(
         expected = 500 if (method, path) == ("GET", "/cancelled-twice") else 401
         assert answer.status == expected
         assert exception in failures(records, host.client)[-1][2]
+
+
+@pytest.mark.parametrize("path", ["/silent-finish", "/silent-send-error", "/silent-handling"])
+def test_handler_whose_answer_to_a_failure_is_never_sent_leaves_nobody_waiting(
+    host: Host, records: Records, path: str
+) -> None:
+    for method, headers in (("GET", {}), ("GET", {"Content-Type": "multipart/form-data"})):
+        answer = host.client.request(method, path, headers=headers, body=b"x")
+        assert (answer.status, answer.json()["error"]) == (500, "server_error")
+        assert f"{method} {path} failed, and so did" in failures(records, host.client)[-1][1]
+    assert host.client.request("FETCH", path, token=host.token()).status == 500
 
 
 @pytest.mark.parametrize("path", ["/no-auth", "/public", "/failing-setter"])

@@ -1,15 +1,21 @@
-"""A web socket ends when its token would no longer be accepted, whatever the handler's own methods do."""
+"""A web socket ends when its token is no longer accepted, whatever the handler's own methods do."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
 
 from tornado.httpclient import HTTPRequest
+from tornado.httpserver import HTTPServer
+from tornado.testing import bind_unused_port
 from tornado.web import Application
-from tornado.websocket import WebSocketHandler, websocket_connect
+from tornado.websocket import WebSocketClientConnection, WebSocketHandler, websocket_connect
 
-from kms_tornado import BearerAuthMixin, TokenPolicy
+from kms_tornado import BearerAuth, BearerAuthMixin, TokenPolicy
 from kms_tornado.testing import TestIssuer
 
 from ...support import running
@@ -44,3 +50,105 @@ def test_web_socket_is_closed_when_its_token_expires() -> None:
         code, late_s = asyncio.run(wait_for_the_end(client.port))
     assert code == 4401
     assert late_s >= 0
+
+
+class Noting(Socket):
+    """Notes what it is handed; its `prepare` takes until the test says so, where the query asks for it."""
+
+    async def prepare(self) -> None:
+        if self.request.query:
+            await self.settings["may_open"].wait()
+
+    def on_message(self, message: str | bytes) -> None:
+        self.settings["received"].append(message)
+        self.write_message(message)
+
+
+def write(file: Path, text: str) -> None:
+    file.write_text(text)
+
+
+@contextlib.asynccontextmanager
+async def serving(deny_file: Path) -> AsyncIterator[tuple[Application, int]]:
+    """The application of `Noting` and its port, started with an empty deny list."""
+    write(deny_file, "")
+    like = BearerAuth.from_issuer(ISSUER.uri, audience=ISSUER.audience, deny_file=deny_file)
+    async with ISSUER.auth(like) as auth:
+        routes: list[Any] = [("/socket", Noting)]
+        app = Application(routes, bearer_auth=auth, may_open=asyncio.Event(), received=[])
+        sock, port = bind_unused_port()
+        server = HTTPServer(app)
+        server.add_socket(sock)
+        yield app, port
+        server.stop()
+        await server.close_all_connections()
+
+
+def headers_as(user: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {ISSUER.token(user)}"}
+
+
+def test_web_sockets_of_a_denied_token_are_closed_and_no_others(tmp_path: Path) -> None:
+    async def connect(port: int, user: str, query: str = "") -> WebSocketClientConnection:
+        url = f"ws://127.0.0.1:{port}/socket{query}"
+        return await websocket_connect(HTTPRequest(url, headers=headers_as(user)))
+
+    async def read_end(connection: WebSocketClientConnection) -> tuple[int | None, str | None]:
+        assert await asyncio.wait_for(connection.read_message(), 30) is None
+        connection.close()  # the client's half
+        return connection.close_code, connection.close_reason
+
+    async def story() -> None:
+        async with serving(tmp_path / "deny") as (app, port):
+            alice, bob = await connect(port, "alice"), await connect(port, "bob")
+            opening = asyncio.ensure_future(connect(port, "alice", "?slow"))
+            gone = await connect(port, "alice")
+            gone.close()
+            assert await gone.read_message() is None
+            await bob.write_message("hi")
+            assert await bob.read_message() == "hi"
+            write(tmp_path / "deny", "sub=alice\n")
+            assert await read_end(alice) == (4401, "token denied")
+            app.settings["may_open"].set()
+            assert await read_end(await opening) == (4401, "token denied")
+            await bob.write_message("still here")
+            assert await bob.read_message() == "still here"
+            bob.close()
+            assert await bob.read_message() is None
+
+    asyncio.run(story())
+
+
+def test_message_that_comes_after_the_close_is_not_handed_over(tmp_path: Path) -> None:
+    """A client that takes no part in the closing has five seconds, in which it may send."""
+
+    async def story() -> list[str]:
+        async with serving(tmp_path / "deny") as (app, port):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            fields = {
+                "Host": "x",
+                "Upgrade": "websocket",
+                "Connection": "Upgrade",
+                "Sec-WebSocket-Version": "13",
+                "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+                **headers_as("alice"),
+            }
+            lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+            writer.write(f"GET /socket HTTP/1.1\r\n{lines}\r\n".encode() + frame(1, b"before"))
+            await reader.readuntil(b"\r\n\r\n")
+            assert (await reader.readexactly(8))[2:] == b"before"
+            write(tmp_path / "deny", "sub=alice\n")
+            head = await asyncio.wait_for(reader.readexactly(4), 30)
+            assert int.from_bytes(head[2:]) == 4401
+            writer.write(frame(1, b"after") + frame(8, (1000).to_bytes(2)))
+            await reader.read()  # until the server ends the connection
+            writer.close()
+            received: list[str] = app.settings["received"]
+            return received
+
+    assert asyncio.run(story()) == ["before"]
+
+
+def frame(opcode: int, payload: bytes) -> bytes:
+    """Of a client (RFC 6455 §5.2), masked with zeros."""
+    return bytes([0x80 | opcode, 0x80 | len(payload)]) + bytes(4) + payload

@@ -24,6 +24,7 @@ from kms_tornado import (
     TrustSettings,
     requires,
 )
+from kms_tornado.errors import AuthenticationError, Unavailable
 from kms_tornado.testing import BearerTestMixin, TestIssuer, fake_auth
 
 auth = BearerAuth.from_issuer(
@@ -89,7 +90,12 @@ class Baskets(BearerRequestHandler):
         return self.get_cookie("token")
 
     async def load_user(self, principal: Principal) -> dict[str, str]:
+        assert_type(principal.token, str)
         return {"account": principal.name}
+
+    def write_refusal(self, error: AuthenticationError | Unavailable) -> None:
+        assert_type(error.status, int)
+        self.finish(f"<p>{error}</p>")
 
 
 class SomeOrders(Orders):
