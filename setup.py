@@ -42,6 +42,7 @@ setup(
         "kms_tornado.kmip": ["*.json"],
         "kms_tornado.store": ["migrations/*.mako"],
         "kms_tornado.web": ["*.json"],
+        "kms_tornado.web.ui": ["*.html", "static/**/*"],
     },
     install_requires=[
         "tornado>=6.6,<7",
@@ -76,6 +77,7 @@ setup(
             "pymongo>=4.10",  # its BSON
             "keyrings.alt>=5",  # keyrings without a desktop
             "pycurl>=7.45",  # a proxy is tested with a real one
+            "playwright>=1.50",  # the page is tested in the machine's own chromium; none is downloaded
             *CLIENT,
             *HSM,  # tested with SoftHSM, where it is installed
             "oidc-provider-mock>=0.3",  # an issuer that is not ours; another one comes by npm

@@ -153,6 +153,8 @@ class Settings:
     and that only with `metrics`.
     max_connections: of one process. send_timeout_s: for how long an answer may wait for its reader.
     user_rate, user_concurrency: of one principal and process, 0 means unbounded (`service.admission`).
+    ui: whether the page for people is served at /ui/. ui_client_id: as which client it signs people in at the
+    first issuer; None: they paste a token.
     kmip: of KMIP over TLS.
     service: the settings of the key service behind it; its data_dir may be None only with --dev.
 
@@ -182,6 +184,8 @@ class Settings:
     log_format: str = "text"
     metrics: bool = False
     metrics_listen: tuple[str, int] | None = None
+    ui: bool = False
+    ui_client_id: str | None = None
     policy: TokenPolicy = field(default_factory=TokenPolicy)
     refresh: RefreshPolicy = field(default_factory=RefreshPolicy)
     cache_size: int = 10_000
@@ -194,6 +198,11 @@ class Settings:
     @property
     def has_metrics(self) -> bool:
         return self.metrics or self.metrics_listen is not None
+
+    @property
+    def has_ui(self) -> bool:
+        """Whether the page for people is served."""
+        return self.ui or self.dev
 
     @property
     def has_kmip(self) -> bool:
@@ -335,6 +344,8 @@ def _find_trust_faults(settings: Settings) -> Iterator[ConfigurationError]:
 
 
 def _find_pair_faults(settings: Settings) -> Iterator[ConfigurationError]:
+    if settings.ui_client_id is not None and (settings.dev or settings.insecure_no_auth):
+        yield ConfigurationError("needs an issuer that knows the client", "ui_client_id", "trust")
     if settings.tls_cert_file is not None and settings.tls_key_file is None:
         yield ConfigurationError("needs --tls-key-file too", "tls_cert_file", "tls_key_file")
     if settings.tls_key_file is not None and settings.tls_cert_file is None:

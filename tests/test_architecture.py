@@ -137,7 +137,8 @@ ALLOWED_WITHIN: dict[str, set[str]] = {
     "store/sqlite": {"store", "store/sql"},
     "store/postgres": {"store", "store/sql"},
     "web/bearer": set(),
-    "web/process": {"web", "web/bearer"},
+    "web/ui": {"web", "web/bearer"},
+    "web/process": {"web", "web/bearer", "web/ui"},
 }
 
 #: What a function may have at most, so that it is read at a glance.

@@ -18,7 +18,9 @@ def test_wheel_has_every_module_and_data_file(wheel: zipfile.ZipFile) -> None:
     wanted = {
         str(path.relative_to(ROOT))
         for path in (ROOT / "kms_tornado").rglob("*")
-        if path.is_file() and path.suffix in {".py", ".json", ".mako", ".typed"}
+        if path.is_file()
+        and path.suffix
+        in {".py", ".json", ".mako", ".typed", ".html", ".js", ".mjs", ".css", ".svg", ".LICENSE"}
     }
     assert wanted <= set(wheel.namelist())
 

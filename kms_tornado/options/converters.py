@@ -137,6 +137,15 @@ def parse_user(text: str) -> str:
     return text
 
 
+def parse_client_id(text: str) -> str:
+    """The name by which an issuer knows the page (RFC 6749 appendix A.1)."""
+    if not re.fullmatch(r"[\x20-\x7e]{1,255}", text):
+        raise ConfigurationError(
+            f"{quote(text)} is no client ID: up to 255 printable ASCII characters"
+        )
+    return text
+
+
 def parse_host(text: str) -> str:
     """A name or an address; ``[::1]`` is ``::1``, as in URLs."""
     bare = text.strip()

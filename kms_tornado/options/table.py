@@ -18,6 +18,7 @@ from .converters import (
     parse_algorithm,
     parse_auth_provider,
     parse_claim_path,
+    parse_client_id,
     parse_host,
     parse_issuer_uri,
     parse_listen_address,
@@ -395,6 +396,15 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
                 "metrics-listen",
                 Text("HOST:PORT", parse_listen_address),
                 "serve the metrics there, over plain HTTP, and not on the port of everything else",
+            ),
+            Option(
+                "ui", Switch(), "serve the page for people at /ui/ (always on with --dev)", False
+            ),
+            Option(
+                "ui-client-id",
+                Text("ID", parse_client_id),
+                "the public client as which the page signs people in at --jwt-issuer-uri, with an "
+                "authorization code and PKCE (default: they paste a token)",
             ),
         ),
     ),

@@ -46,6 +46,7 @@ from .service_handler import (
     ServiceHandler,
 )
 from .trusted_proxies import TrustedProxies
+from .ui.handlers import PAGE_ROUTES
 
 ROUTES: list[tuple[str, type[ServiceHandler]]] = [
     *((route, KMIPHandler) for route in KMIP_ROUTES),
@@ -70,6 +71,8 @@ def make_app(context: ServerContext) -> Application:
     has_metrics = context.metrics is not None and not context.metrics_are_apart
     routes = [*ROUTES, METRICS_ROUTE] if has_metrics else ROUTES
     context.routes = tuple(path for path, _ in routes)
+    if context.page is not None:  # files for people, and no part of what programs are told of
+        routes = [*routes, *PAGE_ROUTES]
     specs = [_make_spec(path, handler, context, path) for path, handler in routes]
     if public_path := context.public_url.path:
         # A proxy takes the path away, but for the metadata, which stand beside it: RFC 9728 §3.1.

@@ -33,6 +33,7 @@ from .public_url import PublicURL
 from .readiness import Readiness
 from .request_identity import identify_request
 from .trusted_proxies import TrustedProxies
+from .ui.page import Page
 from .worker_metrics import WorkerMetrics
 
 log = logging.getLogger("kms_tornado.web")
@@ -58,7 +59,7 @@ class ServerContext:
     is_stopping: set once, when the server begins to stop. readiness: what `/ready` asks.
     trusted_proxies: whose word counts about where a request comes from. public_url: where clients reach it.
     admission: the requests of each principal that are under way; bytes_in_flight: their bodies and answers.
-    body_turns: of long bodies, at each piece of which another one is read on.
+    body_turns: of long bodies, at each piece of which another one is read on. page: the page for people; None without it.
     """
 
     kms: KMS
@@ -76,6 +77,7 @@ class ServerContext:
     public_url: PublicURL = field(default_factory=PublicURL)
     admission: Admission = field(default_factory=Admission)
     body_turns: LoopTurns = field(default_factory=LoopTurns)
+    page: Page | None = None
     bytes_in_flight: BytesInFlight = field(init=False)
 
     def __post_init__(self) -> None:

@@ -115,6 +115,8 @@ def test_every_option_can_be_set_in_the_environment(tmp_path):
         "KMS_LOG_FORMAT": "json",
         "KMS_METRICS": "1",
         "KMS_METRICS_LISTEN": "[::1]:9100",
+        "KMS_UI": "1",
+        "KMS_UI_CLIENT_ID": "kms-page",
         "KMS_KMIP_PORT": "5696",
         "KMS_KMIP_HOSTNAME": "[::1]",
         "KMS_KMIP_CLIENTS_CA_CERT_FILE": str(pem),

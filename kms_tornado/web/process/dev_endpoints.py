@@ -34,7 +34,17 @@ class ProgramHandler(IssuerHandler):
 
 
 class TokenHandler(ProgramHandler):
-    """Tokens for a code, a device code or a refresh token."""
+    """Tokens for a code, a device code or a refresh token.
+
+    The server's own page asks from another origin, and its browser hands it the answer by the header of CORS.
+    """
+
+    def may_send(self, origin: str) -> bool:
+        if origin in self.sign_in.page_origins:
+            self.set_header("Access-Control-Allow-Origin", origin)
+            self.set_header("Vary", "Origin")
+            return True
+        return super().may_send(origin)
 
     def answer(self, parameters: Parameters) -> dict[str, Any]:
         client_id = parse_client_id(parameters)

@@ -4,7 +4,8 @@ Two attackers count, both outside of this laptop: a web site in the user's brows
 clicked. (A program on this laptop may sign in as alice or bob as it is; see `DevIssuer`.) Against them:
 
 - Host must be the issuer's own, or a site whose name is made to mean 127.0.0.1 reads the pages (DNS rebinding);
-- a request that another site's page sends has an Origin, and is refused;
+- a request that another site's page sends has an Origin, and is refused, but for tokens that the server's own page
+  asks for;
 - a page's form carries a ticket, which is good once, and which no other site can read;
 - codes go to loopback addresses alone, and are worth nothing without the verifier.
 """
@@ -29,11 +30,15 @@ ACCESS_LIFETIME_S = 600
 
 @dataclass(frozen=True, slots=True)
 class SignInContext:
-    """What the handlers share. uri: the issuer. tickets: of pages that wait for a choice."""
+    """What the handlers share. uri: the issuer. tickets: of pages that wait for a choice.
+
+    page_origins: of the server's own page, whose script may ask for tokens.
+    """
 
     uri: str
     users: tuple[str, ...]
     mint: DevMint
+    page_origins: set[str] = field(default_factory=set)
     grants: Grants = field(default_factory=Grants)
     tickets: Expiring[SignInRequest] = field(default_factory=lambda: Expiring(TICKET_LIFETIME_S))
     device_tickets: Expiring[str] = field(default_factory=lambda: Expiring(TICKET_LIFETIME_S))
@@ -84,8 +89,12 @@ class IssuerHandler(RequestHandler):
         request = self.request
         if request.headers.get("Host", "").lower() != self.sign_in.host:
             self._end(421, "this is not the host of the issuer")
-        elif request.headers.get("Origin", self.sign_in.uri) != self.sign_in.uri:
+        elif not self.may_send(request.headers.get("Origin", self.sign_in.uri)):
             self._end(403, "a page of another site may not send this")
+
+    def may_send(self, origin: str) -> bool:
+        """Whether a page of this origin may send the request."""
+        return origin == self.sign_in.uri
 
     def _end(self, status: int, message: str) -> None:
         self.set_status(status)

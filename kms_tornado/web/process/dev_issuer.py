@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from urllib.parse import urlsplit
 
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
@@ -12,6 +13,7 @@ from ...auth.issuer import TrustedIssuer
 from ...auth.issuer_urls import is_loopback_host
 from ...auth.minting import DevMint, DevSigner
 from ...errors import ConfigurationError
+from ..ui.page import SignIn
 from .dev_endpoints import (
     DeviceAuthorizationHandler,
     RevokeHandler,
@@ -42,6 +44,7 @@ class DevIssuer:
         self._host = host
         self._signer = DevSigner()
         self._server: HTTPServer | None = None
+        self._page_origins: set[str] = set()
         self.uri = ""
 
     def start(self) -> None:
@@ -58,7 +61,7 @@ class DevIssuer:
             extra.close()
 
     def _make_app(self) -> Application:
-        context = SignInContext(self.uri, USERS, self._mint)
+        context = SignInContext(self.uri, USERS, self._mint, self._page_origins)
         shared = {"context": context}
         discovery = {**shared, "document": discovery_document(self.uri)}
         return Application(
@@ -79,6 +82,16 @@ class DevIssuer:
             ],
             log_function=lambda handler: None,  # the access log is for the server's requests
         )
+
+    def describe_sign_in(self, client_id: str) -> SignIn:
+        """How the server's page signs people in here."""
+        return SignIn(self.uri, client_id, f"{self.uri}/authorize", f"{self.uri}/token", USERS)
+
+    def let_page_in(self, server_url: str) -> None:
+        """Have the script of the server's page fetch tokens. server_url: where it is, under any name of loopback."""
+        parts = urlsplit(server_url)
+        hosts = {parts.hostname, "localhost", "127.0.0.1", "[::1]"}
+        self._page_origins.update(f"{parts.scheme}://{host}:{parts.port}" for host in hosts)
 
     async def stop(self) -> None:
         if self._server is not None:

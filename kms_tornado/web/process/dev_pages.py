@@ -63,9 +63,9 @@ def page_headers(redirect_uri: str = "") -> dict[str, str]:
     """
     target = ""
     if redirect_uri:
-        origin = re.match(r"http://[^/?]+", redirect_uri)
+        origin = re.match(r"https?://[^/?]+", redirect_uri)
         # A policy has no words for IPv6 addresses.
-        target = " http:" if origin is None or "[" in origin[0] else f" {origin[0]}"
+        target = " http: https:" if origin is None or "[" in origin[0] else f" {origin[0]}"
     return {
         "Content-Type": "text/html; charset=utf-8",
         "Content-Security-Policy": "default-src 'none'; style-src 'self'; base-uri 'none'; "

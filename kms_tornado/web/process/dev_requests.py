@@ -13,10 +13,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-#: RFC 8252 §7.3: http, a loopback host, any port. One pattern for the whole URI, not a parser of URLs:
+#: RFC 8252 §7.3: a loopback host, any port; https, too, for the page of a server with TLS. One pattern for the whole URI, not a parser of URLs:
 #: a browser and a parser may see another host in the same text, and here is none that both can misread.
 _REDIRECT_URI = re.compile(
-    r"http://(?:127\.0\.0\.1|\[::1\]|localhost)(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/%+-]*)?"
+    r"https?://(?:127\.0\.0\.1|\[::1\]|localhost)(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/%+-]*)?"
     r"(?:\?[A-Za-z0-9._~/%+=&-]*)?"
 )
 _PRINTABLE = re.compile(r"[\x20-\x7e]{1,255}")  # VSCHAR, RFC 6749 appendix A

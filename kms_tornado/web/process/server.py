@@ -32,6 +32,7 @@ from ..metrics import Metrics
 from ..public_url import PublicURL
 from ..service_handler import ServerContext
 from ..trusted_proxies import TrustedProxies
+from ..ui.page import Page
 from ..worker_metrics import WorkerMetrics
 from . import tls
 from .dev_issuer import DevIssuer
@@ -134,11 +135,18 @@ class Server:
             trusted_proxies=trusted_proxies,
             in_flight=InFlight(connections),
             public_url=self._public_url,
+            page=self._make_page() if settings.has_ui else None,
         )
         if context.metrics is not None:
             await self._start_metrics(context, context.metrics)
         self._data_dir = service_settings.data_dir
         await self._stack.enter_async_context(self._listen(context, connections))
+
+    def _make_page(self) -> Page:
+        sign_in = None
+        if self.dev_issuer is not None:
+            sign_in = self.dev_issuer.describe_sign_in("kms_tornado page")
+        return Page(needs_token=not self.settings.insecure_no_auth, sign_in=sign_in)
 
     async def _start_metrics(self, context: ServerContext, metrics: Metrics) -> None:
         metrics.add(lambda: admission_figures(context.admission))
@@ -258,6 +266,8 @@ class Server:
         )
         sockets = open_sockets(settings) if self._sockets is None else self._sockets.http
         self.url = server_url(settings, sockets)
+        if self.dev_issuer is not None:
+            self.dev_issuer.let_page_in(self.url)
         front.start(sockets)
         self._listen_for_kmip(context)
         if self._sockets is None:  # otherwise the supervisor logs this, once for all workers

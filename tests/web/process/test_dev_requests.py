@@ -29,6 +29,7 @@ def parameters(values: dict[str, str]) -> Parameters:
         "http://127.0.0.1:65535/call/back",
         "http://[::1]:4711/",
         "http://localhost:8000/cb?a=b%20c&d",
+        "https://127.0.0.1:9998/ui/",  # the page of a server with TLS
     ],
 )
 def test_redirect_uri_is_a_loopback_address_with_any_port(uri: str) -> None:
@@ -38,7 +39,6 @@ def test_redirect_uri_is_a_loopback_address_with_any_port(uri: str) -> None:
 @pytest.mark.parametrize(
     "uri",
     [
-        "https://127.0.0.1/",  # no program has a certificate for it
         "http://127.0.0.1.evil.example/",
         "http://127.0.0.1@evil.example/",
         "http://127.0.0.1:80@evil.example/",

@@ -1,0 +1,1 @@
+"""The page: its files and headers by HTTP, and in a real browser what a person does with it."""

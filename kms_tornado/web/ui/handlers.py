@@ -1,0 +1,96 @@
+"""The handlers of the page: its shell, its static files, and what its script needs before anybody signed in."""
+
+from __future__ import annotations
+
+import json
+
+from tornado.web import HTTPError
+
+from ..answers import JSON, Answer
+from ..service_handler import ServiceHandler
+from .page import Page
+from .page_files import PageFile
+
+_FOR_EVER = "public, max-age=31536000, immutable"
+
+
+class PageHandler(ServiceHandler):
+    """Answers with something of the page's. No token is asked for: all data come from elsewhere, with one."""
+
+    _etag: str | None = None
+
+    @property
+    def page(self) -> Page:
+        page = self.context.page
+        assert page is not None  # else there are no routes to these handlers
+        return page
+
+    def compute_etag(self) -> str | None:
+        return self._etag
+
+    async def head(self, *path: str) -> None:
+        await self.get(*path)
+
+    async def get(self, *path: str) -> None:
+        raise NotImplementedError
+
+    def send_file(self, file: PageFile) -> None:
+        """Send it; Tornado answers 304 where the browser has it already."""
+        self._etag = file.etag
+        self.set_header("Content-Type", file.media_type)
+        self.set_header("Vary", "Accept-Encoding")
+        body = file.body
+        if "gzip" in self.request.headers.get("Accept-Encoding", ""):
+            self.set_header("Content-Encoding", "gzip")
+            body = file.packed
+            self._etag = f'{file.etag[:-1]}-gzip"'  # other bytes, other tag: RFC 9110 §8.8.3.3
+        self.finish(body)
+
+
+class ShellHandler(PageHandler):
+    """The page itself. Browsers ask each time whether it has changed; it names all files of its version."""
+
+    async def get(self, *path: str) -> None:
+        for name, value in self.page.shell_headers().items():
+            self.set_header(name, value)
+        self.set_header("Cache-Control", "no-cache")
+        self.send_file(self.page.files.shell)
+
+
+class RedirectHandler(PageHandler):
+    """Leads from the path without its slash to the page, below whatever path a proxy has added."""
+
+    async def get(self, *path: str) -> None:
+        self.set_status(308)
+        self.set_header("Location", self.request.path.rpartition("/")[2] + "/")
+        self.finish()
+
+
+class FileHandler(PageHandler):
+    """A static file. Its path has the digest of its version, so that browsers never ask again."""
+
+    async def get(self, *path: str) -> None:
+        digest, name = path
+        files = self.page.files
+        file = files.files.get(name)
+        if digest != files.digest or file is None:
+            raise HTTPError(404)
+        self.set_header("Cache-Control", _FOR_EVER)
+        self.set_header("Cross-Origin-Resource-Policy", "same-origin")
+        self.send_file(file)
+
+
+class SignInHandler(PageHandler):
+    """How one signs in here: at which issuer, as which client."""
+
+    async def get(self, *path: str) -> None:
+        body = json.dumps(self.page.describe_sign_in()).encode()
+        self.send_answer(Answer(200, JSON, body))
+
+
+PAGE_ROUTES: list[tuple[str, type[ServiceHandler]]] = [
+    ("/ui", RedirectHandler),
+    ("/ui/", ShellHandler),
+    ("/ui/sign-in.json", SignInHandler),
+    ("/ui/static/([0-9a-f]+)/(.+)", FileHandler),
+]

@@ -1,0 +1,67 @@
+"""A real browser for the tests of the page: one of each module, a context of its own for each visitor.
+
+    @pytest.fixture(scope="module")
+    def browser() -> Iterator[Browser]:
+        yield from launch()
+
+    page = visit(browser, server.port)
+    sign_in(page, "alice@example.com")
+
+Where the machine has no chromium, or playwright is not installed, the module is skipped.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+sync_api = pytest.importorskip("playwright.sync_api")
+
+#: What the browser complains of although nothing is wrong.
+_EXPECTED = ("Failed to load resource: the server responded with a status of 4",)
+
+
+def launch() -> Iterator[Any]:
+    """A fixture's body: the browser, and its end."""
+    executable = shutil.which("chromium") or shutil.which("chromium-browser")
+    if executable is None:
+        pytest.skip("there is no chromium on this machine")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def visit(browser: Any, port: int, path: str = "", **context: Any) -> Any:
+    """The page of a server on loopback, in a context of its own. `page.complaints`: what the console and scripts said."""
+    page = browser.new_context(**context).new_page()
+    page.set_default_timeout(15_000)
+    page.complaints = []
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    page.on("console", lambda message: _note(page, message))
+    page.goto(f"http://127.0.0.1:{port}/ui/{path}")
+    return page
+
+
+def _note(page: Any, message: Any) -> None:
+    if message.type in ("error", "warning") and not message.text.startswith(_EXPECTED):
+        page.complaints.append(message.text)
+
+
+def sign_in(page: Any, user: str) -> None:
+    """At the issuer of --dev: once on the page, once at the issuer."""
+    page.get_by_role("button", name=user).click()
+    page.wait_for_url("**/authorize?**")
+    page.get_by_role("button", name=user).click()
+    page.get_by_text("Sign out").wait_for()
+
+
+def paste_token(page: Any, token: str) -> None:
+    box = page.get_by_label("A token of your issuer (a JWT)")
+    if not box.is_visible():
+        page.get_by_text("Paste a token instead").click()
+    box.fill(token)
+    page.get_by_role("button", name="Sign in with the token").click()
