@@ -39,7 +39,7 @@ from .backend import Backend
 from .ownership import prepare_owners
 from .schema import audit_chains, audit_index, audit_pages, audit_segments, audit_uses, server_state
 from .search_filter import write_constant
-from .statements import NO_VALUES, Prepared, Runner, Statement
+from .statements import NO_VALUES, Runner, Statement, prepare
 
 _NAME = "audit_index"
 #: Of the format of entries and of the row. Another one has the index made again.
@@ -144,9 +144,9 @@ class AuditIndex:
         self._compute = compute
         #: This process.
         self._holder = secrets.token_hex(8)
-        self._state = Prepared(_select_state, backend.dialect)
-        self._heads = Prepared(_select_heads, backend.dialect)
-        self._segments = Prepared(_select_segments, backend.dialect)
+        self._state = prepare(_select_state, backend.dialect)
+        self._heads = prepare(_select_heads, backend.dialect)
+        self._segments = prepare(_select_segments, backend.dialect)
 
     async def take_step(self, now: int, *, is_urgent: bool = False) -> IndexStep:
         """Index some records, if there are any, and no other process does that; is_urgent: in any case.

@@ -21,7 +21,7 @@ from .object_checks import SEGMENT_ROW, parse_segment
 from .ownership import prepare_owned
 from .row_macs import RowAuthenticator
 from .schema import audit_index, audit_pages, audit_segments
-from .statements import Prepared, Values
+from .statements import Values, prepare
 from .watched import WatchedBackend
 
 _log = logging.getLogger(__name__)
@@ -77,9 +77,9 @@ class AuditPages(AuditIndex):
         super().__init__(backend, compute)
         self._database = database
         self._authenticator = authenticator
-        self._pages = Prepared(_select_pages, backend.dialect)
-        self._pages_of_keys = Prepared(_select_pages_of_keys, backend.dialect)
-        self._segments_of_page = Prepared(_select_segments, backend.dialect)
+        self._pages = prepare(_select_pages, backend.dialect)
+        self._pages_of_keys = prepare(_select_pages_of_keys, backend.dialect)
+        self._segments_of_page = prepare(_select_segments, backend.dialect)
 
     async def find_pages(
         self, keys: Sequence[int], *, up_to: int | None, limit: int, principal: str

@@ -18,7 +18,7 @@ from .object_checks import SEGMENT_ROW, parse_segment
 from .row_macs import AlteredRow, RowAuthenticator
 from .schema import audit_chains, audit_checkpoints, audit_segments, server_state
 from .search_filter import write_constant
-from .statements import Prepared
+from .statements import prepare
 
 #: The identifier of the database in `server_state`.
 ID_NAME = "database_id"
@@ -76,14 +76,14 @@ class AuditReader:
         self._backend = backend
         self._authenticator = authenticator
         dialect = backend.dialect
-        self._id = Prepared(select_id, dialect)
-        self._heads = Prepared(select_heads, dialect)
-        self._newest = Prepared(select_newest_checkpoint, dialect)
-        self._checkpoint = Prepared(_select_checkpoint, dialect)
-        self._checkpoints = Prepared(_select_checkpoints, dialect)
-        self._ending = Prepared(_select_ending, dialect)
-        self._segments = Prepared(_select_segments, dialect)
-        self._newest_segments = Prepared(_select_newest_segments, dialect)
+        self._id = prepare(select_id, dialect)
+        self._heads = prepare(select_heads, dialect)
+        self._newest = prepare(select_newest_checkpoint, dialect)
+        self._checkpoint = prepare(_select_checkpoint, dialect)
+        self._checkpoints = prepare(_select_checkpoints, dialect)
+        self._ending = prepare(_select_ending, dialect)
+        self._segments = prepare(_select_segments, dialect)
+        self._newest_segments = prepare(_select_newest_segments, dialect)
 
     async def newest_checkpoint(self) -> str | None:
         """Its line."""

@@ -34,12 +34,13 @@ from .row_macs import AlteredRow, RowAuthenticator, altered_object, digest_seale
 from .rows import MAC, ROW_TO_CHECK, UID, check_row
 from .schema import audit_chains, audit_segments, objects
 from .scrub_lease import ScrubLease, select_scrub
-from .statements import NO_VALUES, Prepared, Rows
+from .statements import NO_VALUES, Rows, prepare
 
 #: Objects of a page, which are checked in a few milliseconds.
 PAGE = 100
 
 _C, _S = audit_chains.c, audit_segments.c
+_count = select(func.count()).select_from(objects)
 _select_heads = select(_C.chain, _C.seq, _C.head).where(_C.seq > 0)
 #: The columns of a segment for `parse_segment`.
 SEGMENT_ROW = (_S.chain, _S.first, _S.last, _S.lines, _S.mac)
@@ -61,9 +62,9 @@ class SQLObjectChecks:
         self._authenticator = authenticator
         self._clock = clock
         self._lease = ScrubLease(authenticator, clock)
-        self._count = Prepared(select(func.count()).select_from(objects), backend.dialect)
-        self._scrub = Prepared(select_scrub, backend.dialect)
-        self._findings = Prepared(select_findings, backend.dialect)
+        self._count = prepare(_count, backend.dialect)
+        self._scrub = prepare(select_scrub, backend.dialect)
+        self._findings = prepare(select_findings, backend.dialect)
 
     # --- reading --------------------------------------------------------------------------------
 

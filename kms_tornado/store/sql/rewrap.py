@@ -27,7 +27,7 @@ from .row_macs import (
 from .rows import ROW_TO_CHECK, UID, check_row
 from .schema import objects
 from .search_filter import write_constant
-from .statements import NO_VALUES, Prepared, Rows, Runner, Statement
+from .statements import NO_VALUES, Rows, Runner, Statement, prepare
 
 #: Rows of a page, which a transaction writes in some ten milliseconds.
 PAGE = 500
@@ -82,9 +82,9 @@ class EnvelopeRewriter:
     def __init__(self, backend: Backend, authenticator: RowAuthenticator) -> None:
         self._backend = backend
         self._authenticator = authenticator
-        self._lengths = Prepared(_lengths, backend.dialect)
-        self._page = Prepared(_page, backend.dialect)
-        self._counts = Prepared(_counts, backend.dialect)
+        self._lengths = prepare(_lengths, backend.dialect)
+        self._page = prepare(_page, backend.dialect)
+        self._counts = prepare(_counts, backend.dialect)
 
     async def count_by_key(self) -> Mapping[bytes, int]:
         """As `ObjectStore.count_envelopes`."""

@@ -63,6 +63,12 @@ class Prepared:
         self.values = _make_picker(tuple(compiled.positiontup or ()), constants)
 
 
+@cache
+def prepare(clause: ClauseElement, dialect: Dialect) -> Prepared:
+    """The statement, which a module keeps, compiled once a process however many stores run it."""
+    return Prepared(clause, dialect)
+
+
 def _make_picker(names: tuple[str, ...], constants: Values) -> Callable[[Values], tuple[Any, ...]]:
     if len(names) < 2:  # itemgetter makes a tuple of several only
         return lambda values: tuple([{**constants, **values}[name] for name in names])
