@@ -204,10 +204,14 @@ def _serve_forever(control: socket.socket) -> None:
 
 def _prepare() -> None:
     """What each server would do once at its start, and its successors find done."""
-    from kms_tornado.store.sql.queries import prepare_queries
-    from kms_tornado.store.sql.statements import SQLITE
+    from kms_tornado import options
+    from kms_tornado.store.opening import open_store
 
-    prepare_queries(SQLITE)
+    settings = options.parse(["--insecure-no-auth"], {}).settings.service
+    assert settings.data_dir is not None
+    open_store(
+        settings.database_url, settings.data_dir
+    )  # compiles its statements, and opens nothing
 
 
 def _watch(request: dict[str, Any], status: int, *files: int) -> NoReturn:
