@@ -2124,6 +2124,22 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "S20",
+        "who takes an identifier reads what others asked for under it",
+        "service/record_reader.py",
+        "since_ms = max(owned[query.uid], query.since_ms or 0)",
+        "since_ms = query.since_ms or 0",
+        ("store/sql/test_audit_index.py",),
+    ),
+    Fault(
+        "S20",
+        "the list of the own objects' records has older ones of others, too",
+        "service/record_reader.py",
+        "owned.get(uid, _NEVER) <= record.place.time_ms",
+        "uid in owned",
+        ("store/sql/test_audit_index.py",),
+    ),
+    Fault(
+        "S20",
         "others may read the audit's log",
         "service/log_target.py",
         "os.open(path, flags, 0o600)",
@@ -2255,8 +2271,8 @@ FAULTS: tuple[Fault, ...] = (
         "S20",
         "everybody reads what others did with others' objects",
         "service/record_reader.py",
-        "or owned & record.uids]",
-        "or record.uids]",
+        "owned.get(uid, _NEVER) <= record",
+        "owned.get(uid, 0) <= record",
         ("service/test_record_reader.py",),
     ),
     Fault(
@@ -2278,9 +2294,9 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "S20",
         "the identifier of a removed object shows its records to everybody",
-        "store/sql/tombstones.py",
-        "return bool(buried_owner == owner)",
-        "return True",
+        "store/sql/ownership.py",
+        "tombstones.c.owner == of_owner, ",
+        "",
         ("store/sql/test_audit_index.py",),
     ),
     Fault(

@@ -6,10 +6,10 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from json.encoder import encode_basestring
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from .record import MOST_CHARACTERS, SUCCESS, clean
 
@@ -19,13 +19,18 @@ USES = frozenset(
     | {"Sign", "SignatureVerify"}
 )
 
+#: Gives objects to another owner; its detail names both.
+TRANSFER = "Transfer"
+
+T = TypeVar("T")
+
 _TEXT = rb'null|"[^"\\]*(?:\\.[^"\\]*)*"'
-_CODE = rb'null|"[0-9a-f]*"'
+_CODE = rb'"[0-9a-f]*"'
 # A whole record of the kinds that are nearly all: without details and further objects. Parsing JSON takes five times
 # as long. Within a text every quotation mark stands behind a backslash, so that nothing in one looks like a member.
 _RECORD = re.compile(
     rb'^\{"chain":\d+,"issuer":(?:' + _TEXT + rb')(?:,"item":"[0-9/]+")?'
-    rb'(?:,"objects":\[\[("[^"\\]*"),(?:' + _CODE + rb"),(?:" + _CODE + rb")\]\])?"
+    rb'(?:,"objects":\[\[("[^"\\]*"),(?:(null)|' + _CODE + rb"),(?:null|" + _CODE + rb")\]\])?"
     rb',"operation":"(\w+)","prev":"[0-9a-f]{64}","principal":(' + _TEXT + rb'),"protocol":"\w+"'
     rb',"reason":(?:'
     + _TEXT
@@ -41,9 +46,9 @@ _USES = frozenset(name.encode() for name in USES)
 _SUCCESS = SUCCESS.encode()
 _NULL = b"null"
 
-#: Of a record, in the order of `_RECORD`: changed object, or none; operation, principal, result, time and identifier.
-#: Texts of clients are in JSON.
-_Fields = tuple[bytes, bytes, bytes, bytes, bytes, bytes]
+#: Of a record, in the order of `_RECORD`: changed object, or none; null where there was no row of it before; operation,
+#: principal, result, time and identifier. Texts of clients are in JSON.
+_Fields = tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes]
 
 
 class Uses(NamedTuple):
@@ -56,12 +61,15 @@ class Uses(NamedTuple):
 class Indexed(NamedTuple):
     """What records are about. keys: of `object_key` and `principal_key`. uses: identifier → its uses.
 
-    uids: of all objects, as far as records have whole ones.
+    uids: of all objects, as far as records have whole ones. made: identifier → when a row of it was added, in
+    milliseconds since the Unix epoch. transfers: (the old owner of some objects, the new one).
     """
 
     keys: frozenset[int]
     uses: Mapping[str, Uses]
     uids: frozenset[str]
+    made: Mapping[str, int]
+    transfers: frozenset[tuple[str, str]]
 
 
 def object_key(uid: str) -> int:
@@ -99,7 +107,7 @@ def read_fields(line: bytes) -> RecordFields | None:
     """None of a line that is no record."""
     try:
         if match := _RECORD.fullmatch(line):
-            changed, operation, principal, result, at, uid = match.groups()
+            changed, _, operation, principal, result, at, uid = match.groups()
             uids = {_read(text) for text in (changed, uid) if text is not None and text != _NULL}
             return RecordFields(
                 None if principal == _NULL else _read(principal), operation.decode(), result.decode(),
@@ -125,30 +133,45 @@ def index_records(segments: Iterable[bytes]) -> Indexed:
     principals: set[bytes] = set()
     uids: set[bytes] = set()
     used: dict[bytes, tuple[int, bytes]] = {}
+    made: dict[bytes, bytes] = {}
+    transfers: set[tuple[str, str]] = set()
     for lines in segments:
-        for changed, operation, principal, result, at, uid in _find_fields(lines):
+        for changed, none, operation, principal, result, at, uid in _find_fields(lines, transfers):
             principals.add(principal)
             uids.add(uid)
             if changed and changed != uid:
                 uids.add(changed)
+            if none:
+                made[changed] = min(made.get(changed, at), at)
             if result == _SUCCESS and operation in _USES:
                 count, last = used.get(uid, (0, b""))
                 used[uid] = (count + 1, max(last, at))
     named = {_read(text) for text in uids if text != _NULL}
     keys = {principal_key(_read(text)) for text in principals if text != _NULL}
     keys |= set(map(object_key, named))
-    return Indexed(frozenset(keys), _sum_up(used), frozenset(filter(is_whole, named)))
+    return Indexed(
+        frozenset(keys),
+        {uid: Uses(count, _read_time(last)) for uid, (count, last) in _read_keys(used)},
+        frozenset(filter(is_whole, named)),
+        {uid: _read_time(at) for uid, at in _read_keys(made)},
+        frozenset(transfers),
+    )
 
 
-def _find_fields(lines: bytes) -> Iterable[_Fields]:
-    """Of each record, once for each object where there are several."""
+def _find_fields(lines: bytes, transfers: set[tuple[str, str]]) -> Iterable[_Fields]:
+    """Of each record, once for each object where there are several. transfers: gets those that there are."""
     found: list[_Fields] = _RECORD.findall(lines)
     if len(found) == lines.count(b"\n") + 1:
         return found
     found = []
     for line in lines.split(b"\n"):
         try:
-            found += _RECORD.findall(line) or _parse_line(json.loads(line))
+            if fields := _RECORD.findall(line):
+                found += fields
+                continue
+            record = json.loads(line)
+            found += _parse_line(record)
+            transfers |= _find_transfer(record)
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
             continue
     return found
@@ -160,8 +183,20 @@ def _parse_line(record: Mapping[str, Any]) -> Sequence[_Fields]:
     operation = "" if "reserved" in record.get("detail", ()) else record["operation"]
     principal = _NULL if record["principal"] is None else _write(record["principal"])
     at = record["time"].encode()
-    fields = b"", operation.encode(), principal, record["result"].encode(), at
-    return [(*fields, _write(uid)) for uid in list_uids(record)] or [(*fields, _NULL)]
+    fields = operation.encode(), principal, record["result"].encode(), at
+    made = {uid for uid, before, _ in record.get("objects", ()) if before is None}
+    return [
+        (_write(uid), _NULL, *fields, _write(uid))
+        if uid in made
+        else (b"", b"", *fields, _write(uid))
+        for uid in list_uids(record)
+    ] or [(b"", b"", *fields, _NULL)]
+
+
+def _find_transfer(record: Mapping[str, Any]) -> set[tuple[str, str]]:
+    if record["operation"] != TRANSFER or "detail" not in record:
+        return set()
+    return {(clean(record["detail"]["from"]), clean(record["detail"]["to"]))}
 
 
 def _write(text: str) -> bytes:
@@ -180,12 +215,15 @@ def _read(text: bytes) -> str:
     return value
 
 
-def _sum_up(used: Mapping[bytes, tuple[int, bytes]]) -> Mapping[str, Uses]:
-    uses: dict[str, Uses] = {}
-    for text, (count, last) in used.items():
+def _read_keys(values: Mapping[bytes, T]) -> Iterator[tuple[str, T]]:
+    """Those of whole identifiers."""
+    for text, value in values.items():
         if text != _NULL and is_whole(uid := _read(text)):
-            uses[uid] = Uses(count, parse_time(last.decode()))
-    return uses
+            yield uid, value
+
+
+def _read_time(at: bytes) -> int:
+    return parse_time(at.decode())
 
 
 def parse_time(text: str) -> int:

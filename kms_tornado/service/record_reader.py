@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from ..audit.query import MAX_TERM_LENGTH, FoundRecord, RecordQuery
 from ..audit.record import Origin
-from ..domain.managed_object import UniqueIdentifier
 from ..errors import KMSError
 from ..store.base import AuditPage, ObjectStore
 from .audit_indexer import AuditIndexer
@@ -22,6 +21,7 @@ _MOST_LOOKED_AT = 8_000
 _MOST_ROWS = 5_000
 #: Rows of the index that are read together.
 _ROWS = 100
+_NEVER = 1 << 63
 
 
 class AmbiguousName(KMSError):
@@ -63,19 +63,21 @@ class RecordReader:
         """
         query, detail = request.query, _describe(request.query)
         with self._auditor.recording(origin, "AuditRead", detail=detail):
-            query = await self._limit(principal, query)
             if request.cursor is None:
                 await self._indexer.catch_up()
+            query = await self._limit(principal, query)
             return await _Walk(self._store, principal, query, request).run()
 
     async def _limit(self, principal: str, query: RecordQuery) -> RecordQuery:
         """The query for what the principal may read of it. Raises AmbiguousName."""
         if self.may_read_all(principal):
             return query
-        if query.uid is not None and await self._store.is_owned(
-            UniqueIdentifier(query.uid), owner=principal
-        ):
-            return query
+        if query.uid is not None:
+            owned = await self._store.records.find_owned([query.uid], owner=principal)
+            if query.uid in owned:
+                # Older ones are about what others looked for under this identifier, if there are any.
+                since_ms = max(owned[query.uid], query.since_ms or 0)
+                return dataclasses.replace(query, since_ms=since_ms)
         if len(principal) > MAX_TERM_LENGTH:
             raise AmbiguousName(
                 f"a user whose name has more than {MAX_TERM_LENGTH} characters shares the name in "
@@ -133,8 +135,13 @@ class _Walk:
         if me is None:
             return found
         uids = {uid for record in found if record.principal != me for uid in record.uids}
-        owned = set(await self._records.find_owned(uids, owner=me)) if uids else set()
-        return [record for record in found if record.principal == me or owned & record.uids]
+        owned = await self._records.find_owned(uids, owner=me) if uids else {}
+        return [
+            record
+            for record in found
+            if record.principal == me
+            or any(owned.get(uid, _NEVER) <= record.place.time_ms for uid in record.uids)
+        ]
 
     async def _take(self, page: AuditPage) -> bool:
         """Take the page's records, and move the cursor behind what was taken: False where that was not all."""

@@ -11,6 +11,7 @@ import dataclasses
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
+from ..audit.indexing import TRANSFER
 from ..audit.record import COMMAND, make_draft
 from ..crypto.envelope import EnvelopeContext, KeyRing, open_sealed, seal
 from ..domain.managed_object import ManagedObject, SealedMaterial, UniqueIdentifier
@@ -117,7 +118,7 @@ class Transferrer:
         else:
             uids = list_uids([change for changes in groups for change in changes])
             detail = {"from": transfer.old, "to": transfer.new}
-            draft = make_draft(COMMAND, "Transfer", detail=detail, changes=uids)
+            draft = make_draft(COMMAND, TRANSFER, detail=detail, changes=uids)
             await self._store.commit_groups(groups, [draft])
 
     async def _plan(

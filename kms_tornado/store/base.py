@@ -387,8 +387,12 @@ class AuditRecords(Protocol):
         Raises GeneralFailure where records are not as a server wrote them.
         """
 
-    async def find_owned(self, uids: Collection[str], *, owner: str) -> Collection[str]:
-        """Which of the identifiers are of objects of the owner's, removed ones too."""
+    async def find_owned(self, uids: Collection[str], *, owner: str) -> Mapping[str, int]:
+        """Those of the identifiers that are of objects of the owner's, removed ones too, as far as indexed.
+
+        Each with the time when it became an object's for the first time, in milliseconds since the Unix epoch:
+        what others did with it before is not the owner's to read.
+        """
 
 
 class AuditStore(Protocol):
@@ -526,9 +530,6 @@ class ObjectStore(Objects, Protocol):
 
         Ordered and limited as in `list_owned`, and without material.
         """
-
-    async def is_owned(self, uid: UniqueIdentifier, *, owner: str) -> bool:
-        """Whether the object is the owner's, or was when it was removed. Raises GeneralFailure."""
 
     async def list_uids(
         self, owner: str, *, after: int, limit: int

@@ -18,7 +18,7 @@ from kms_tornado.audit.indexing import (
     read_fields,
 )
 from kms_tornado.audit.query import RecordQuery
-from kms_tornado.audit.record import FAILED, AuditEntry, Origin, make_draft
+from kms_tornado.audit.record import COMMAND, FAILED, AuditEntry, Origin, make_draft
 
 ALICE = Origin("alice@example.com", "https://issuer.example", "192.0.2.1", "dfb8822b6b0e65ef")
 STRANGER = Origin(None, None, "192.0.2.1", None)
@@ -88,6 +88,28 @@ def test_objects_that_only_a_change_names_are_found(uids):
     draft = make_draft(STRANGER, "Adopt", changes=uids)
     indexed = index_records([segment(draft, objects=[(uid, None, "00") for uid in uids])])
     assert indexed.keys == keys(*uids, principals=[])
+
+
+@pytest.mark.parametrize("uids", [["a"], ["a", "b"], ["\u2028"]], ids=ascii)
+def test_object_is_made_where_there_was_no_row_of_it(uids):
+    made = use(uids[0], "Create", changes=uids, at=NOW + 5), use("x", "Import", changes=uids)
+    changed = use("a", "Activate", changes=["c"], at=NOW - 5)
+    indexed = index_records(
+        [
+            segment(*made, objects=[(uid, None, "00") for uid in uids]),
+            segment(changed, objects=[("c", "00", None)]),
+        ]
+    )
+    assert indexed.made == dict.fromkeys(uids, NOW)
+
+
+def test_transfer_tells_both_owners():
+    detail = {"from": 'a"', "to": "b" * 300}
+    draft = make_draft(COMMAND, "Transfer", detail=detail, changes=["x", "y"])
+    indexed = index_records(
+        [segment(draft, use("a"), objects=[("x", "00", "01"), ("y", "02", "03")])]
+    )
+    assert indexed.transfers == {('a"', "b" * 255)}
 
 
 def test_uses_are_counted_with_the_time_of_the_last():

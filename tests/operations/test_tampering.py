@@ -236,7 +236,7 @@ NOTICED_BY = {
 #: tests/store/sql/test_audit_index.py does.
 ELSEWHERE = {
     "server_state", "audit_chains", "audit_checkpoints", "audit_segments",
-    "audit_pages", "audit_index", "audit_uses",
+    "audit_pages", "audit_index", "audit_uses", "audit_made",
 }  # fmt: skip
 
 COLUMNS = [

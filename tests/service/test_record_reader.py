@@ -62,11 +62,8 @@ class Store:
         ]
         self.lines = [lines[place : place + 10] for place in range(0, number * 10, 10)]
 
-    async def is_owned(self, uid, *, owner):
-        return uid in self.owned
-
     async def find_owned(self, uids, *, owner):
-        return set(uids) & set(self.owned)
+        return {uid: NOW for uid in uids if uid in self.owned}
 
     async def find_pages(self, keys, *, up_to, limit, principal):
         self.asked += 1

@@ -10,11 +10,15 @@ It is made of the segments that are on disk, some time after them, so that no re
     page        the records of some steps; its row says which segments have them, and when they were made
     entry       a key (an object, its owner, or a principal, `audit.indexing`) and a page that has records about it
     uses        identifier → how often the object was used, and when last
+    made        identifier → when it became an object's: whose that is reads nothing older of others
 
 The position, and what is known of the page that is not full yet, stand in one row of `server_state`, which each
 step replaces where it still is as it was read: else another process was faster, and the step does nothing. So
 each record is counted exactly once, whoever is killed. Which process takes steps is agreed on in that row, too,
 but for the sake of economy alone.
+
+The owner's key of an entry is that of the owner at the time of the step. The step with the record of a transfer gives
+the new owner's key to all pages that the old owner's has: too many of them perhaps, which costs a look at them.
 
 Everything here can be made again: where the row is missing, or of another version of this format, the next step
 empties the tables and begins with the first record.
@@ -32,18 +36,26 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
-from ...audit.indexing import Indexed, Uses, index_records, owner_key
+from ...audit.indexing import Indexed, index_records, owner_key
 from ...errors import ConfigurationError
 from ..base import Compute, IndexStep, make_unavailable
 from .backend import Backend
 from .ownership import prepare_owners
-from .schema import audit_chains, audit_index, audit_pages, audit_segments, audit_uses, server_state
+from .schema import (
+    audit_chains,
+    audit_index,
+    audit_made,
+    audit_pages,
+    audit_segments,
+    audit_uses,
+    server_state,
+)
 from .search_filter import write_constant
 from .statements import NO_VALUES, Runner, Statement, prepare
 
 _NAME = "audit_index"
 #: Of the format of entries and of the row. Another one has the index made again.
-_VERSION = 2
+_VERSION = 3
 #: Whose turn a long read takes: the server's own.
 _NOBODY = ""
 
@@ -73,7 +85,18 @@ _select_segments = (
     .order_by(_S.first)
     .limit(write_constant(_SEGMENTS))
 )
-_emptied = [Statement(delete(table)) for table in (audit_pages, audit_index, audit_uses)]
+_E = audit_index.c
+_copy_entries = Statement(
+    insert(audit_index).from_select(
+        ["key", "page"],
+        select(bindparam("new_key", type_=_E.key.type), _E.page)
+        .where(_E.key == bindparam("old_key"))
+        .except_(select(_E.key, _E.page).where(_E.key == bindparam("new_key", type_=_E.key.type))),
+    )
+)
+_emptied = [
+    Statement(delete(table)) for table in (audit_pages, audit_index, audit_uses, audit_made)
+]
 
 _ON_PAGE = (
     "ON CONFLICT (page) DO UPDATE SET ranges = excluded.ranges, records = excluded.records,"
@@ -83,6 +106,9 @@ _ON_ENTRY = "ON CONFLICT DO NOTHING"
 _ON_USES = (
     "ON CONFLICT (uid) DO UPDATE SET uses = audit_uses.uses + excluded.uses, last_used ="
     " CASE WHEN excluded.last_used > audit_uses.last_used THEN excluded.last_used ELSE audit_uses.last_used END"
+)
+_ON_MADE = (
+    "ON CONFLICT (uid) DO UPDATE SET made = excluded.made WHERE excluded.made < audit_made.made"
 )
 
 
@@ -171,11 +197,12 @@ class AuditIndex:
         )
         keys = indexed.keys | {owner_key(owner) for owner in await self._find_owners(indexed.uids)}
         after = self._advance(state, segments, now)
-        job = partial(_write_step, was=was, after=after, keys=keys, uses=indexed.uses)
+        job = partial(_write_step, was=was, after=after, keys=keys, indexed=indexed)
         if not await self._backend.submit(job):
             return IndexStep(behind=behind, is_anothers=True)
         records = sum(segment.last - segment.first + 1 for segment in segments)
-        return IndexStep(records, len(keys) + len(indexed.uses), max(0, behind - records))
+        entries = len(keys) + len(indexed.uses) + len(indexed.made)
+        return IndexStep(records, entries, max(0, behind - records))
 
     async def _find_owners(self, uids: Collection[str]) -> set[str]:
         owners: set[str] = set()
@@ -250,9 +277,12 @@ def _begin(runner: Runner) -> None:
 
 
 def _write_step(
-    runner: Runner, was: bytes, after: _State, keys: Collection[int], uses: Mapping[str, Uses]
+    runner: Runner, was: bytes, after: _State, keys: Collection[int], indexed: Indexed
 ) -> bool:
-    """Whether it was done: not where another process was faster. was: the row's value as it was read."""
+    """Whether it was done: not where another process was faster. was: the row's value as it was read.
+
+    keys: of `indexed`, and of owners.
+    """
     values = {"of_name": _NAME, "was": was, "value": after.format()}
     if not runner.change_counted(_move, values):
         return False
@@ -266,7 +296,11 @@ def _write_step(
         runner.add_rows(audit_index, entries, _ON_ENTRY)
     if counted := [
         {"uid": uid, "uses": count, "last_used": last}
-        for uid, (count, last) in sorted(uses.items())
+        for uid, (count, last) in sorted(indexed.uses.items())
     ]:
         runner.add_rows(audit_uses, counted, _ON_USES)
+    if made := [{"uid": uid, "made": at} for uid, at in sorted(indexed.made.items())]:
+        runner.add_rows(audit_made, made, _ON_MADE)
+    for old, new in sorted(indexed.transfers):
+        runner.change(_copy_entries, {"old_key": owner_key(old), "new_key": owner_key(new)})
     return True

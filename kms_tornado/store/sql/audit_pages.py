@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -106,11 +106,11 @@ class AuditPages(AuditIndex):
             found += await self._compute(find, principal=principal)
         return sorted(found, key=lambda record: record.place, reverse=True)
 
-    async def find_owned(self, uids: Collection[str], *, owner: str) -> Collection[str]:
-        owned: set[str] = set()
+    async def find_owned(self, uids: Collection[str], *, owner: str) -> Mapping[str, int]:
+        owned: dict[str, int] = {}
         for statement, values in prepare_owned(uids, owner, self._backend.dialect):
             rows = await self._database.search(statement, values, principal=owner)
-            owned.update(uid for (uid,) in rows)
+            owned.update((uid, made) for uid, made in rows)
         return owned
 
     def _find(self, query: RecordQuery, rows: Sequence[Sequence[Any]]) -> list[FoundRecord]:

@@ -1,4 +1,5 @@
-"""Whose the objects of some identifiers are, removed ones too, as the rows say: nothing but reading the audit follows from it.
+"""Whose the objects of some identifiers are, removed ones too, and since when they are anybody's, as the rows say:
+nothing but reading the audit follows from it.
 
 The codes of the rows are not checked. Who writes rows can read the records, which stand in the same database.
 """
@@ -9,17 +10,9 @@ from collections.abc import Collection, Iterator
 from functools import cache
 from typing import Any
 
-from sqlalchemy import (
-    BindParameter,
-    ColumnElement,
-    CompoundSelect,
-    Dialect,
-    bindparam,
-    exists,
-    select,
-)
+from sqlalchemy import BindParameter, Dialect, bindparam, exists, select
 
-from .schema import objects, tombstones
+from .schema import audit_made, objects, tombstones
 from .statements import Prepared, Values
 
 _MAX_UIDS = 128  # in one statement, a power of two
@@ -36,7 +29,10 @@ def prepare_owners(uids: Collection[str], dialect: Dialect) -> Iterator[tuple[Pr
 def prepare_owned(
     uids: Collection[str], owner: str, dialect: Dialect
 ) -> Iterator[tuple[Prepared, Values]]:
-    """(statement, values) to read which of the identifiers are the owner's."""
+    """(statement, values) to read which of the identifiers are the owner's, and when each was an object's first.
+
+    Without those of which the index of the audit does not know that yet.
+    """
     for number, values in _bind(uids):
         yield _prepare_owned(number, dialect), {**values, "of_owner": owner}
 
@@ -53,33 +49,34 @@ def _bind(uids: Collection[str]) -> Iterator[tuple[int, dict[str, Any]]]:
 @cache
 def _prepare_owners(number: int, dialect: Dialect) -> Prepared:
     """number: of identifiers, a power of two."""
-    return Prepared(_select(number, objects.c.owner, tombstones.c.owner), dialect)
+    uids = _bind_uids(number)
+    statement = (
+        select(objects.c.owner)
+        .where(objects.c.uid.in_(uids))
+        .union(select(tombstones.c.owner).where(tombstones.c.uid.in_(uids), ~_is_there_again))
+    )
+    return Prepared(statement, dialect)
 
 
 @cache
 def _prepare_owned(number: int, dialect: Dialect) -> Prepared:
+    uids = _bind_uids(number)
     of_owner: BindParameter[str] = bindparam("of_owner")
-    statement = _select(
-        number, objects.c.uid, tombstones.c.uid,
-        objects.c.owner == of_owner, tombstones.c.owner == of_owner,
-    )  # fmt: skip
+    made = audit_made.c.made
+    of_object = objects.c.uid.in_(uids), objects.c.owner == of_owner
+    of_removed = tombstones.c.uid.in_(uids), tombstones.c.owner == of_owner, ~_is_there_again
+    statement = (
+        select(objects.c.uid, made)
+        .join(audit_made, audit_made.c.uid == objects.c.uid)
+        .where(*of_object)
+        .union(
+            select(tombstones.c.uid, made)
+            .join(audit_made, audit_made.c.uid == tombstones.c.uid)
+            .where(*of_removed)
+        )
+    )
     return Prepared(statement, dialect)
 
 
-def _select(
-    number: int,
-    column: ColumnElement[str],
-    column_of_removed: ColumnElement[str],
-    *conditions: ColumnElement[bool],
-) -> CompoundSelect[Any]:
-    """conditions: on the object, and on the removed one."""
-    uids: list[BindParameter[str]] = [bindparam(f"uid_{place}") for place in range(number)]
-    return (
-        select(column)
-        .where(objects.c.uid.in_(uids), *conditions[:1])
-        .union(
-            select(column_of_removed).where(
-                tombstones.c.uid.in_(uids), ~_is_there_again, *conditions[1:]
-            )
-        )
-    )
+def _bind_uids(number: int) -> list[BindParameter[str]]:
+    return [bindparam(f"uid_{place}") for place in range(number)]

@@ -256,6 +256,15 @@ audit_index = Table(
     sqlite_with_rowid=False,
 )
 
+# When each object was made for the first time. made: milliseconds since the Unix epoch.
+audit_made = Table(
+    "audit_made",
+    metadata,
+    Column("uid", Text, primary_key=True),
+    Column("made", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 # How often each object was used, as far as the audit tells. last_used: milliseconds since the Unix epoch.
 audit_uses = Table(
     "audit_uses",

@@ -49,7 +49,7 @@ from .sealing import bring_under_macs, log_sealed
 from .search import SearchStatements, shape_locate, shape_tag_search
 from .search_statements import parse_page
 from .statements import Prepared, Rows, Runner, Values
-from .tombstones import is_left_to, is_taken, rename_page
+from .tombstones import is_taken, rename_page
 from .watched import WatchedBackend
 
 # How long a stop waits for writes: whoever waited for their answers has waited the shutdown timeout already.
@@ -309,13 +309,6 @@ class SQLStore:
         values = {"principal": principal, **bind_groups(groups)}
         rows = await self._search(statement, values, principal)
         return await self._compute(partial(self._parser.parse_granted, rows), principal=principal)
-
-    async def is_owned(self, uid: UniqueIdentifier, *, owner: str) -> bool:
-        if await self.get_for(uid, principal=owner) is not None:
-            return True
-        rows = await self._database.read(self._queries.identifier, {"uid": uid})
-        with _logging_altered_rows:
-            return is_left_to(rows, uid, owner, self._authenticator)
 
     async def list_uids(
         self, owner: str, *, after: int, limit: int

@@ -137,17 +137,6 @@ def is_taken(
     return False
 
 
-def is_left_to(
-    rows: Sequence[Sequence[Any]], uid: str, owner: str, authenticator: RowAuthenticator
-) -> bool:
-    """Whether the rows of `by_uid` leave the identifier of a removed object to the owner. Raises AlteredRow."""
-    if len(rows) != 1 or rows[0][0] is None:  # it is free, or an object has it again
-        return False
-    ((buried_owner, mac),) = rows
-    _check(uid, buried_owner, mac, authenticator)
-    return bool(buried_owner == owner)
-
-
 def _make_mac(authenticator: RowAuthenticator, uid: str, owner: str) -> bytes:
     return authenticator.row_mac("tombstones", uid, owner)
 

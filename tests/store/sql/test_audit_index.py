@@ -13,9 +13,14 @@ from sqlalchemy import select
 
 from kms_tornado.audit.indexing import object_key, owner_key
 from kms_tornado.audit.query import RecordQuery
-from kms_tornado.audit.record import Origin, make_draft
+from kms_tornado.audit.record import COMMAND, Origin, make_draft
 from kms_tornado.errors import GeneralFailure
-from kms_tornado.store.base import Insert, Remove
+from kms_tornado.service.audit_indexer import AuditIndexer
+from kms_tornado.service.audit_request import AuditRequest
+from kms_tornado.service.audit_trail import AuditTrail
+from kms_tornado.service.auditing import Auditor
+from kms_tornado.service.record_reader import RecordReader
+from kms_tornado.store.base import Insert, Remove, Replace
 from kms_tornado.store.sql import audit_index
 from kms_tornado.store.sql.schema import audit_uses
 from kms_tornado.store.sql.statements import DriverRunner, Statement
@@ -288,7 +293,7 @@ def test_records_are_found_by_the_owner_of_the_object(place):
     async def body(store):
         await store.audit.open()
         for uid, owner in (("a", ALICE), ("b", BOB), ("gone", BOB), ("other", ALICE)):
-            await store.commit([Insert(an_object(uid, owner=owner))], [])
+            await store.commit([Insert(an_object(uid, owner=owner))], [create(uid)])
         await store.commit([Remove("gone", 1)], [])
         stranger = Origin("carol", None, None, None)
         for number, uid in enumerate(("a", "b", "gone", "never", "other")):
@@ -300,7 +305,7 @@ def test_records_are_found_by_the_owner_of_the_object(place):
                 for name in (ALICE, BOB, "carol")]  # fmt: skip
         uids = ["a", "b", "gone", "never", *map(str, range(300))]
         owned = [await store.records.find_owned(uids, owner=name) for name in (ALICE, BOB, "carol")]
-        return [len(pages) for pages in keys], owned
+        return [len(pages) for pages in keys], [set(uids) for uids in owned]
 
     assert with_store(place, body) == ([1, 1, 0], [{"a"}, {"b", "gone"}, set()])
 
@@ -322,13 +327,91 @@ def test_pages_of_two_keys_are_told_once_in_order(place, monkeypatch):
     assert with_store(place, body) == [[4, 2, 1], [6, 5, 4, 3, 2, 1], [5, 4], [1], []]
 
 
-def test_object_is_its_owners_even_after_its_removal(place):
+def create(uid, number=0, owner=ALICE):
+    """The record of its creation."""
+    made_by = Origin(owner, None, "127.0.0.1", "dfb8822b6b0e65ef")
+    return make_draft(made_by, "Import", uid=uid, changes=[uid], time_ms=NOW * 1000 + number)
+
+
+def read_by(store, principal, **fields):
+    """What `/audit` tells the principal: [(who, when)], the newest first."""
+    origin = Origin(principal, None, None, None)
+
+    async def read_all():
+        trail = AuditTrail(store.audit.append)
+        reader = RecordReader(
+            store, AuditIndexer(store.records), Auditor(trail, records_reads=False), ()
+        )
+        answer = await reader.read(principal, AuditRequest(RecordQuery(**fields), 1000), origin)
+        records = map(json.loads, answer.lines)
+        return [(record["principal"], int(record["time"][-4:-1])) for record in records]
+
+    return read_all()
+
+
+def test_who_takes_an_identifier_reads_nothing_that_others_did_with_it_before(place):
+    async def body(store):
+        await store.audit.open()
+        await store.audit.append([read("a", 1), read("a", 2)])
+        await index_all(store)
+        await store.commit([Insert(an_object("a", owner=BOB))], [create("a", 5, BOB)])
+        await store.audit.append([read("a", 9)])
+        told = [await read_by(store, BOB, **fields) for fields in ({"uid": "a"}, {})]
+        await store.commit([Remove("a", 1)], [])
+        return (
+            *told,
+            await read_by(store, BOB, uid="a"),
+            await read_by(store, BOB, uid="a", since_ms=0),
+        )
+
+    assert with_store(place, body) == ([(ALICE, 9), (BOB, 5)],) * 4
+
+
+def test_what_others_do_is_told_once_the_creation_is_indexed(place):
     async def body(store):
         await store.audit.open()
         await store.commit([Insert(an_object("a"))], [])
-        there = [await store.is_owned("a", owner=name) for name in (ALICE, BOB)]
-        await store.commit([Remove("a", 1)], [])
-        gone = [await store.is_owned("a", owner=name) for name in (ALICE, BOB)]
-        return there, gone, await store.is_owned("b", owner=ALICE)
+        await store.audit.append([read("a", 9)])
+        await index_all(store)
+        return await store.records.find_owned(["a"], owner=ALICE)
 
-    assert with_store(place, body) == ([True, False], [True, False], False)
+    assert with_store(place, body) == {}
+
+
+def test_object_was_made_when_it_was_there_first(place):
+    async def body(store):
+        await store.audit.open()
+        uids = ["a", "b", 'odd "\\ 🔑']
+        several = make_draft(NEWS, "CreateKeyPair", changes=uids[1:], time_ms=NOW * 1000 + 2)
+        await store.commit([Insert(an_object(uid)) for uid in uids[1:]], [several])
+        await store.commit([Insert(an_object("a"))], [create("a", 3)])
+        await index_all(store)
+        await store.commit([Remove("a", 1)], [make_draft(NEWS, "Destroy", changes=["a"])])
+        await store.commit([Insert(an_object("a"))], [create("a", 900)])
+        await index_all(store)
+        made = await store.records.find_owned([*uids, "c"], owner=ALICE)
+        return {uid: at - NOW * 1000 for uid, at in made.items()}
+
+    assert with_store(place, body) == {"a": 3, "b": 2, 'odd "\\ 🔑': 2}
+
+
+def test_whoever_gets_objects_by_a_transfer_is_led_to_their_older_records(place, monkeypatch):
+    monkeypatch.setattr(audit_index, "_FULL_PAGE", 1)
+
+    async def body(store):
+        await store.audit.open()
+        await store.commit([Insert(an_object("a"))], [create("a", 1)])
+        await store.audit.append([read("a", 2)])
+        await index_all(store)
+        before = await read_by(store, BOB)
+        detail = {"from": ALICE, "to": BOB}
+        moved = make_draft(
+            COMMAND, "Transfer", detail=detail, changes=["a"], time_ms=NOW * 1000 + 3
+        )
+        await store.commit([Replace(an_object("a", owner=BOB), 1)], [moved])
+        return before, await read_by(store, BOB), await read_by(store, ALICE)
+
+    before, new, old = with_store(place, body)
+    assert before == []
+    assert new == [(None, 3), (ALICE, 2), (ALICE, 1)]
+    assert old == [(ALICE, 2), (ALICE, 1)]
