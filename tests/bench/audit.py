@@ -17,8 +17,8 @@ import time
 from pathlib import Path
 
 from tests.bench import certificates
-from tests.bench.kms import Ours, close
 from tests.bench.load import Measurement, measure
+from tests.bench.ours import Ours, close, operations_of
 from tests.issuer import Issuer
 from tests.server import ServerProcess, trusting
 
@@ -50,7 +50,7 @@ def main() -> None:
 
 def _compare(ours: Ours, pairs: int, seconds: float) -> None:
     os.sched_setaffinity(0, {1})
-    for name, operation in ours.operations().items():
+    for name, operation in operations_of(ours).items():
         if name not in ("get", "create", "encrypt"):
             continue
         open_ = ours.connect(16)

@@ -24,8 +24,9 @@ from typing import Any
 
 from kms_tornado.kmip import binary_codec, json_codec
 from tests.bench import certificates, pykmip_peer
-from tests.bench.kms import CREATE, Ours, close, encrypt, peer_operations
+from tests.bench.kms import peer_operations
 from tests.bench.load import Connection, Measurement, cpu_seconds, measure
+from tests.bench.ours import CREATE, Ours, close, encrypt
 from tests.issuer import Issuer
 from tests.kms import batch_item, message, structure, uid
 from tests.server import ServerProcess, trusting

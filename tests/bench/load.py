@@ -11,8 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-_TICKS = os.sysconf("SC_CLK_TCK")
-
 
 @dataclass(frozen=True)
 class Measurement:
@@ -38,12 +36,9 @@ class Measurement:
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time of a process and its children, ended threads included."""
-    total = 0.0
-    for process in (pid, *_children(pid)):
-        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-        total += (int(fields[11]) + int(fields[12])) / _TICKS
-    return total
+    """User and system time of a process and its children, ended threads included. To the nanosecond (Linux)."""
+    # The number of another process's clock, as the kernel has it: clock_getcpuclockid(3).
+    return sum(time.clock_gettime((~process << 3) | 2) for process in (pid, *_children(pid)))
 
 
 def _children(pid: int) -> list[int]:

@@ -1,0 +1,121 @@
+"""How fast the server is beside itself: ``python -m tests.bench.goals [--only TEXT]``.
+
+Get and Encrypt beside an echo of the same size behind the same token check; a create beside a get; messages of 100 operations
+beside as many messages; PostgreSQL beside SQLite; two workers beside one. 16 connections over TLS, with the
+extra `fast`, an audit of everything, each create on disk before its answer. The clients have a core to themselves, all
+processes of the server the other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from tests import postgres
+from tests.bench import certificates
+from tests.bench.figures import Ratio
+from tests.bench.harness import Side, add_arguments, report
+from tests.bench.load import Measurement
+from tests.bench.ours import TOGETHER, operations_of, our_server
+from tests.issuer import Issuer
+
+_TOLERANCE = round(1 / 1.1, 3)  # of at most 1.1 times the CPU
+
+RATIOS = (
+    Ratio("get ÷ get again (null test)", "get", "get again"),
+    Ratio("get ÷ get of a server alike (null test)", "get", "other get"),
+    Ratio("create ÷ create of a server alike (null test)", "create", "other create"),
+    Ratio("get ÷ echo", "get", "echo get", 0.75),
+    Ratio("encrypt 1 KiB ÷ echo", "encrypt", "echo encrypt", 0.75),
+    Ratio("create ÷ get", "create", "get", 0.65),
+    Ratio("100 gets in a message ÷ alone", "batch get", "get", 3),
+    Ratio("100 encrypts in a message ÷ alone", "batch encrypt", "encrypt", 3),
+    Ratio("100 creates in a message ÷ alone", "batch create", "create", 2.5),
+    Ratio("get on PostgreSQL ÷ SQLite", "pg get", "get", 0.7),
+    Ratio("create on PostgreSQL ÷ SQLite", "pg create", "create", 0.8),
+    Ratio("get by two workers ÷ one", "two get", "get", _TOLERANCE),
+    Ratio("create by two workers ÷ one", "two create", "create", _TOLERANCE),
+    Ratio("get by two workers ÷ one, PostgreSQL", "pg two get", "pg get", _TOLERANCE),
+    Ratio("create by two workers ÷ one, PostgreSQL", "pg two create", "pg create", _TOLERANCE),
+)
+#: {what the names of its sides begin with: (whether it is on PostgreSQL, further options)}
+_SERVERS: dict[str, tuple[bool, tuple[str, ...]]] = {
+    "": (False, ()),
+    "other ": (False, ()),
+    "pg ": (True, ()),
+    "two ": (False, ("--workers", "2")),
+    "pg two ": (True, ("--workers", "2")),
+}
+
+
+@contextlib.contextmanager
+def open_sides(
+    issuer: Issuer, files: certificates.TLSFiles, core: int, seconds: float, wanted: Sequence[Ratio]
+) -> Iterator[dict[str, Side]]:
+    """All servers that the rows need."""
+    names = {name for ratio in wanted for name in (ratio.of, ratio.to)}
+    sides: dict[str, Side] = {}
+    with contextlib.ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        for server, (is_postgres, more) in _SERVERS.items():
+            own = {name for name in names if _server_of(name) == server}
+            if not own:
+                continue
+            if is_postgres:
+                more += ("--database-url", postgres.cluster().new_database())
+            ours = stack.enter_context(
+                our_server(
+                    issuer, files, directory / f"{len(sides)}", core, *more,
+                    program="tests.bench.echo_server",
+                )
+            )  # fmt: skip
+            operations = {
+                server + name: operation
+                for name, operation in operations_of(ours).items()
+                if server + name in own
+            }
+            for name, side in stack.enter_context(ours.sides(operations, seconds)).items():
+                sides[name] = _count_operations(side) if "batch" in name else side
+        yield sides
+
+
+def _server_of(name: str) -> str:
+    return max((server for server in _SERVERS if name.startswith(server)), key=len)
+
+
+def _count_operations(side: Side) -> Callable[[], Measurement]:
+    """Counts operations, not messages."""
+
+    def measure() -> Measurement:
+        measured = side()
+        return replace(measured, count=measured.count * TOGETHER)
+
+    return measure
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_arguments(parser)
+    parser.add_argument("--only", default="", help="rows whose title contains this")
+    options = parser.parse_args()
+    wanted = [ratio for ratio in RATIOS if options.only in ratio.title]
+    cores = sorted(os.sched_getaffinity(0))
+    with tempfile.TemporaryDirectory() as directory, Issuer("RS256") as issuer:
+        os.sched_setaffinity(0, {cores[-1]})
+        files = certificates.make(Path(directory))
+        report(
+            "beside itself",
+            wanted,
+            partial(open_sides, issuer, files, cores[0], options.seconds, wanted),
+            options,
+        )
+
+
+if __name__ == "__main__":
+    main()
