@@ -179,11 +179,9 @@ def _find_fields(lines: bytes, transfers: set[tuple[str, str]]) -> Iterable[_Fie
 
 def _parse_line(record: Mapping[str, Any]) -> Sequence[_Fields]:
     parse_time(record["time"])
-    # That an encryption had nonces reserved, for itself and others to come, is no use.
-    operation = "" if "reserved" in record.get("detail", ()) else record["operation"]
     principal = _NULL if record["principal"] is None else _write(record["principal"])
     at = record["time"].encode()
-    fields = operation.encode(), principal, record["result"].encode(), at
+    fields = record["operation"].encode(), principal, record["result"].encode(), at
     made = {uid for uid, before, _ in record.get("objects", ()) if before is None}
     return [
         (_write(uid), _NULL, *fields, _write(uid))

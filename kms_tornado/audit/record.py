@@ -45,6 +45,9 @@ REQUIRED = frozenset(
 #: The results of operations. Refused: before an operation was begun. Undone: by a batch that failed.
 SUCCESS, FAILED, REFUSED, UNDONE = "Success", "Failed", "Refused", "Undone"
 
+#: What is recorded of a reservation of nonces, beside the operation that needed one.
+RESERVE_NONCES = "ReserveNonces"
+
 #: Characters of a text that a client sent, and identifiers of one record beside its own.
 MOST_CHARACTERS = 255
 _MOST_ALSO = 32
@@ -130,6 +133,16 @@ class AuditEntry:
         return make_draft(
             self.origin, self.operation, uid=uids[0] if uids else None, time_ms=self.time_ms,
             item=self.item, also=also, detail=detail, changes=uids,
+        )  # fmt: skip
+
+    def draft_reservation(self, uid: str, count: int) -> Draft:
+        """The record of nonces that are reserved, for this operation and others to come.
+
+        It has a name of its own: what is done with the nonces are uses, each with its own record.
+        """
+        return make_draft(
+            self.origin, RESERVE_NONCES, uid=uid, time_ms=self.time_ms, item=self.item,
+            detail={"reserved": count}, changes=[uid],
         )  # fmt: skip
 
     def draft_outcome(

@@ -125,7 +125,7 @@ def test_uses_are_counted_with_the_time_of_the_last():
         use("a", "GetAttributes"),
         use("a" * 255),  # of a longer one there is only the beginning
         use(None, "Get"),
-        use("a", detail={"reserved": 4096}),  # nonces for the encryptions to come
+        use("a", "ReserveNonces", detail={"reserved": 4096}),  # for the encryptions to come
     ],
 )
 def test_this_is_no_use(draft):

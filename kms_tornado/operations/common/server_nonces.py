@@ -71,7 +71,7 @@ class ServerNonces:
         """Take one nonce, reserving a block where none is left.
 
         objects: those of the call. key: the identity of the target's material. by_object: as for
-        `ReserveNonces`. audit: of the operation that needs it, under whose name a reservation is recorded.
+        `ReserveNonces`. audit: of the operation that needs it, by which a reservation is recorded.
         Raises WrongNonceSource, NoncesSpent, Conflict, Unavailable; nothing was taken then.
         """
         budget = self._find_budget(key)
@@ -122,7 +122,7 @@ def _draft(audit: AuditEntry | None, target: ManagedObject, count: int) -> Seque
     """The record of a reservation. The use itself has one of its own."""
     if audit is None:
         return ()
-    return [audit.draft_change([target.uid], {"reserved": count})]
+    return [audit.draft_reservation(target.uid, count)]
 
 
 def _retrieve_error(task: asyncio.Task[None]) -> None:

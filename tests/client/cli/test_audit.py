@@ -27,11 +27,12 @@ def key(client: KMSClient, alice: Kmsctl, bob: Kmsctl) -> str:
 
 def test_records_of_a_key_are_listed_the_newest_first(alice: Kmsctl, key: str) -> None:
     rows = [line.split("\t") for line in alice("audit", key).lines]
-    assert [(row[1], row[2], row[3], row[4]) for row in rows] == [
+    told = [(row[1], row[2], row[3], row[4]) for row in rows]
+    told.remove((ALICE, "ReserveNonces", key, "Success"))  # of the same moment as the use
+    assert told == [
         (BOB, "Export", key, "Failed"),
         (ALICE, "Decrypt", key, "Success"),
         (ALICE, "Encrypt", key, "Success"),
-        (ALICE, "Encrypt", key, "Success"),  # that it had nonces reserved
         (ALICE, "Create", key, "Success"),
     ]
     assert abs(datetime.fromisoformat(rows[0][0]) - datetime.now(UTC)).total_seconds() < 3600
