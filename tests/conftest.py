@@ -12,8 +12,10 @@ import pytest
 from _pytest.runner import runtestprotocol
 from hypothesis import settings
 
-from . import longest_first, pressure
+from . import longest_first, pressure, scratch
 from .kms import KMS, User, two_issuers
+
+scratch.use_directory()
 
 # Without a limit of time for one example: it fails on a machine that others use, too, and proves nothing.
 settings.register_profile("no deadline", deadline=None)

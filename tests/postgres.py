@@ -54,7 +54,7 @@ class Cluster:
 
     def __init__(self) -> None:
         programs_dir = programs()
-        self.directory = Path(tempfile.mkdtemp(prefix="kms-postgres-", dir="/tmp"))
+        self.directory = Path(tempfile.mkdtemp(prefix="kms-postgres-"))
         self._as_somebody = self._user()
         self._initialise(programs_dir)
         self._process = self._start(programs_dir)

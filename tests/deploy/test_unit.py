@@ -7,6 +7,7 @@ import shutil
 import signal
 import ssl
 import subprocess
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -253,7 +254,9 @@ def test_server_writes_below_its_state_directory_and_to_temporary_files_alone(
     foreign = [
         path
         for path in written
-        if not path.startswith(("/tmp/", "/dev/null", "/proc/self/", "kms-data"))
+        if not path.startswith(
+            (f"{tempfile.gettempdir()}/", "/dev/null", "/proc/self/", "kms-data")
+        )
         and not path.endswith((".pyc", ".pyc.tmp"))
         and "/__pycache__/" not in path
     ]

@@ -36,7 +36,7 @@ class PgBouncer:
         if program is None:
             pytest.skip("no PgBouncer on this machine")
         cluster = postgres.cluster()
-        self.directory = Path(tempfile.mkdtemp(prefix="kms-pgbouncer-", dir="/tmp"))
+        self.directory = Path(tempfile.mkdtemp(prefix="kms-pgbouncer-"))
         self.database = postgres.name_of(database_url)
         (self.directory / "pgbouncer.ini").write_text(
             f"{configuration}\n"

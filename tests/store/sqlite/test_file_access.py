@@ -24,7 +24,7 @@ NOBODY = 65534
 @pytest.fixture
 def directory() -> Iterator[Path]:
     """One that another user reaches, too, with a database of ours."""
-    path = Path(tempfile.mkdtemp(prefix="kms-access-", dir="/tmp"))
+    path = Path(tempfile.mkdtemp(prefix="kms-access-"))
     with_store(path / "kms.db", lambda store: store.commit([Insert(an_object("one"))]))
     yield path
     shutil.rmtree(path)
