@@ -78,6 +78,7 @@ setup(
             "keyrings.alt>=5",  # keyrings without a desktop
             "pycurl>=7.45",  # a proxy is tested with a real one
             "playwright>=1.50",  # the page is tested in the machine's own chromium; none is downloaded
+            "axe-playwright-python>=0.1.8",  # brings axe-core, which finds what keeps people out of a page
             *CLIENT,
             *HSM,  # tested with SoftHSM, where it is installed
             "oidc-provider-mock>=0.3",  # an issuer that is not ours; another one comes by npm

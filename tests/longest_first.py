@@ -28,6 +28,7 @@ FILES = (
     "web/process/test_http_front.py", "operations/test_usage_limits.py",
     "web/bearer/test_auth_refresh.py", "store/sqlite/test_database_file.py",
     "docs/test_tutorial.py", "docs/test_sessions.py", "docs/test_runbook.py",
+    "web/ui/test_actions.py", "web/ui/test_encrypt.py",
 )  # fmt: skip
 
 _PLACES = {TESTS / file: place for place, file in enumerate(FILES)}

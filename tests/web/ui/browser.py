@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from importlib import resources
 from typing import Any
 
 import pytest
@@ -35,9 +36,12 @@ def launch() -> Iterator[Any]:
         browser.close()
 
 
-def visit(browser: Any, port: int, path: str = "", **context: Any) -> Any:
-    """The page of a server on loopback, in a context of its own. `page.complaints`: what the console and scripts said."""
-    page = browser.new_context(**context).new_page()
+def visit(browser: Any, port: int, path: str = "", *, within: Any = None, **context: Any) -> Any:
+    """The page of a server on loopback, in a context of its own. `page.complaints`: what the console and scripts said.
+
+    within: a context that is there already.
+    """
+    page = (within or browser.new_context(**context)).new_page()
     page.set_default_timeout(15_000)
     page.complaints = []
     page.on("pageerror", lambda error: page.complaints.append(str(error)))
@@ -65,3 +69,14 @@ def paste_token(page: Any, token: str) -> None:
         page.get_by_text("Paste a token instead").click()
     box.fill(token)
     page.get_by_role("button", name="Sign in with the token").click()
+
+
+def find_violations(page: Any) -> list[str]:
+    """What axe-core finds in what is shown: "rule: where, where"."""
+    source = resources.files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
+    page.evaluate(source)
+    found = page.evaluate("axe.run().then((found) => found.violations)")
+    return [
+        f"{rule['id']}: {', '.join(str(node['target']) for node in rule['nodes'])}"
+        for rule in found
+    ]

@@ -32,18 +32,22 @@ class Place:
     def kmsctl(self, name: str, home: Path) -> Kmsctl:
         return Kmsctl(home, {"KMS_URL": self.url, "KMS_TOKEN": self.token(name)})
 
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
     def request(
         self, run: str, name: str, source: Path, target: Path, key: str | None = None
     ) -> dict[str, Any]:
         """For `node.run_files`: a file that the page's modules convert."""
         paths = {"source": str(source), "target": str(target)}
-        return {"run": run, "url": self.url, "token": self.token(name), "key": key, **paths}
+        return {"run": run, "token": self.token(name), "key": key, **paths}
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     cwd = tmp_path_factory.mktemp("server")
-    with Issuer() as issuer, ServerProcess(*trusting(issuer), cwd=cwd) as server:
+    with Issuer() as issuer, ServerProcess(*trusting(issuer), "--ui", cwd=cwd) as server:
         yield Place(server.url, issuer)
 
 

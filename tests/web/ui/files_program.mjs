@@ -1,9 +1,10 @@
 /**
- * The page's modules for files, outside of a browser. One JSON object a line on stdin, one for each on stdout:
+ * The page's modules for files, outside of a browser: node files_program.mjs MODULES URL, the latter of a server.
+ * One JSON object a line on stdin, one for each on stdout:
  *
  *     {run: "open", file, dataKey}                 → {plaintext}
  *     {run: "seal", plaintext, dataKey, header}    → {file}
- *     {run: "encrypt" | "decrypt", url, token, key, source, target}, paths of files
+ *     {run: "encrypt" | "decrypt", token, key, source, target}, paths of files
  *                                                  → {peakBytes}, of the process so far
  *
  * or {refusal, fault, kind}: the text, what the error says besides, and its class. Bytes are in hexadecimal.
@@ -13,9 +14,11 @@ import { openAsBlob } from "node:fs";
 import { open } from "node:fs/promises";
 import { createInterface } from "node:readline";
 
-const modules = process.argv[2];
-const { decryptBlob, encryptBlob } = await import(`${modules}/encrypted_file.js`);
-const { unwrapDataKey, wrapNewDataKey } = await import(`${modules}/data_keys.js`);
+const [, , modules, url] = process.argv;
+globalThis.document = { baseURI: `${url}/ui/` }; // all that the modules ask of a page
+const { decryptBlob, encryptBlob } = await import(`${modules}/files/encrypted_file.js`);
+const { unwrapDataKey, wrapNewDataKey } = await import(`${modules}/files/data_keys.js`);
+const { session } = await import(`${modules}/session.js`);
 
 const fromHex = (text) => Uint8Array.from(Buffer.from(text, "hex"));
 const toHex = (data) => Buffer.from(data).toString("hex");
@@ -44,12 +47,14 @@ const RUNS = {
     await encryptBlob(new Blob([fromHex(plaintext)]), memory, of, fromHex(dataKey));
     return { file: memory.hex };
   },
-  async encrypt({ url, token, key, source, target }) {
-    const { header, dataKey } = await wrapNewDataKey(performer(url, token), key);
+  async encrypt({ token, key, source, target }) {
+    session.set({ token });
+    const { header, dataKey } = await wrapNewDataKey(key);
     return convert(source, target, (blob, sink) => encryptBlob(blob, sink, header, dataKey));
   },
-  async decrypt({ url, token, key, source, target }) {
-    const unwrap = (header) => unwrapDataKey(performer(url, token), header, key ?? null);
+  async decrypt({ token, key, source, target }) {
+    session.set({ token });
+    const unwrap = (header) => unwrapDataKey(header, key ?? null);
     return convert(source, target, (blob, sink) => decryptBlob(blob, sink, unwrap));
   },
 };
@@ -62,19 +67,6 @@ async function convert(source, target, work) {
   } finally {
     await file.close();
   }
-}
-
-function performer(url, token) {
-  return async (operation, fields) => {
-    const answer = await fetch(`${url}/kmip_2_1`, {
-      method: "POST",
-      headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
-      body: JSON.stringify({ tag: operation, type: "Structure", value: fields }),
-    });
-    if (answer.ok) return (await answer.json()).value;
-    const [, reason, message] = /^(\w+): (.*)$/s.exec(await answer.text());
-    throw Object.assign(new Error(message), { reason });
-  };
 }
 
 for await (const line of createInterface({ input: process.stdin })) {

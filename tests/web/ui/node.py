@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[3]
-MODULES = ROOT / "kms_tornado/web/ui/static/files"
+MODULES = ROOT / "kms_tornado/web/ui/static"
 PROGRAM = Path(__file__).with_name("files_program.mjs")
 #: Which takes a module by its syntax, without a package.json beside it.
 MIN_VERSION = (20, 19)
@@ -26,13 +26,15 @@ def find_node() -> str | None:
     return program if version and tuple(map(int, version.groups())) >= MIN_VERSION else None
 
 
-def run_files(requests: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """An answer for each request, as files_program.mjs has them."""
+def run_files(
+    requests: Iterable[dict[str, Any]], url: str = "http://127.0.0.1"
+) -> list[dict[str, Any]]:
+    """An answer for each request, as files_program.mjs has them. url: of the server, where one is needed."""
     program = find_node()
     assert program is not None
     lines = "".join(json.dumps(request) + "\n" for request in requests)
     done = subprocess.run(
-        [program, "--no-warnings", str(PROGRAM), str(MODULES)],
+        [program, "--no-warnings", str(PROGRAM), str(MODULES), url],
         input=lines, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")

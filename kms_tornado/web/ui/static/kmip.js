@@ -47,6 +47,11 @@ export async function performAll(operations, options) {
 
 export const list = (value) => (value === undefined || value === null ? [] : Array.isArray(value) ? value : [value]);
 
+// The instances of a field that may occur several times, which a bare operation nests in a structure of its own tag
+// (docs/dialects.md).
+export const unnest = (value, tag) =>
+  list(value).flatMap((one) => (typeof one === "object" && (tag in one || Object.keys(one).length === 0) ? list(one[tag]) : [one]));
+
 // A node of an answer as a plain value: bytes as Uint8Array, dates as Date, long numbers as BigInt where they need it.
 export function readNode(node) {
   switch (node.type) {

@@ -3,11 +3,11 @@
 // Text in html`…` is text: Preact sets it as such, and the page's policy forbids everything that would parse it.
 
 import { h, render } from "preact";
-import { useCallback, useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import htm from "htm";
 
 export const html = htm.bind(h);
-export { render, useCallback, useEffect, useId, useMemo, useRef, useState };
+export { render, useCallback, useEffect, useMemo, useRef, useState };
 
 // {waiting, value, error, again}: what `load(signal)` resolves to. It is called anew when one of `keys` changes, or
 // by `again()`; the value stays while it is fetched again. What is not wanted any more is aborted.
@@ -35,3 +35,7 @@ export function useStore(store) {
   }, [store]);
   return state;
 }
+
+// An id that is unique in the document: Preact's own begins anew in each tree, and a dialog is a tree of its own.
+let ids = 0;
+export const useId = () => useMemo(() => `id-${++ids}`, []);

@@ -18,10 +18,12 @@
 
 import { Overview } from "./views/overview.js";
 import { Keys } from "./views/keys.js";
+import { Encrypt } from "./views/encrypt.js";
 import { Me } from "./views/me.js";
 
 export const views = [
   { path: "", label: "Overview", icon: "overview", View: Overview },
   { path: "keys", label: "Keys", icon: "key", View: Keys },
+  { path: "encrypt", label: "Files", icon: "file", View: Encrypt },
   { path: "me", label: "Me", icon: "person", View: Me },
 ];

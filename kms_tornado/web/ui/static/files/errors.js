@@ -13,3 +13,6 @@ export class UntrueFile extends FileError {
     this.fault = fault;
   }
 }
+
+/** The server does not know the key that a file names, or knows it not for the caller. */
+export class UnknownKey extends FileError {}
