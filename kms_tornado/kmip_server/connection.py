@@ -111,58 +111,70 @@ class KMIPConnection:
 
     async def _serve_message(self) -> bool:
         """Read a message, and answer it; whether another one may follow. Raises OSError where the client leaves."""
-        frame = await self.stream.read_bytes(_FRAME_BYTES)
-        length = int.from_bytes(frame[4:], "big")
-        if frame[:4] != _MESSAGE_START or length % 8:
+        octets = await self.stream.read_available(_FRAME_BYTES)
+        size = _FRAME_BYTES + int.from_bytes(octets[4:_FRAME_BYTES], "big")
+        if octets[:4] != _MESSAGE_START or size % 8:
             self._context.broken_frames += 1
             log.debug("%s: what came is no RequestMessage", self.remote_ip)
             return False
+        if len(octets) > size:  # of a client that sends ahead
+            self.stream.put_back(octets[size:])
+            octets = octets[:size]
         message = Message(self._context, self)
         self._context.in_flight.begin(message, self)
         try:
-            answer = await self._answer(message, frame, length)
+            answer = await self._answer(message, octets, size)
             await self.stream.write(answer)
         finally:
             self._context.end_message(message, self)
         return not (message.is_last or self._ends_soon or self._context.is_stopping)
 
-    async def _answer(self, message: Message, frame: bytes, length: int) -> bytes:
-        start = frame + await self._read_header(length)
-        rest = _FRAME_BYTES + length - len(start)
-        refusal = await message.admit(start, _FRAME_BYTES + length)
+    async def _answer(self, message: Message, octets: bytes, size: int) -> bytes:
+        """octets: those that have come. size: of the message."""
+        end_of_frame = min(size, 2 * _FRAME_BYTES)
+        if len(octets) < end_of_frame:
+            octets = await self._read_on(octets, end_of_frame)
+        end_of_header = _find_end_of_header(octets, size)
+        if len(octets) < end_of_header:
+            octets = await self._read_on(octets, end_of_header)
+        start = octets[:end_of_header]
+        refusal = await message.admit(start, size)
         if refusal is None:
-            octets = start + await self._read_rest(rest, message.sender)
+            if len(octets) < size:
+                octets = await self._read_rest(octets, size, message.sender)
             await asyncio.sleep(0)  # a client that sends ahead would keep the loop to itself
             return await message.answer(octets)
-        if rest > _MOST_DROPPED:
+        if size - len(octets) > _MOST_DROPPED:
             message.is_last = True
-        else:
-            await self._read(rest)
+        elif len(octets) < size:
+            await self._read_on(octets, size)
         return message.refuse(start, refusal)
 
-    async def _read_header(self, length: int) -> bytes:
-        """What stands where the header is expected; no more than its own frame where that is none.
+    async def _read_on(self, octets: bytes, size: int) -> bytes:
+        """The octets and those that follow, up to so many."""
+        return octets + await self.stream.read_bytes(size - len(octets))
 
-        A header that is too long is read in part and refused: it may name somebody else, which nobody would look at.
-        length: of the message, without its frame.
-        """
-        frame = await self._read(min(length, _FRAME_BYTES))
-        header_length = int.from_bytes(frame[4:], "big")
-        if frame[:4] != _HEADER_START or header_length > length - _FRAME_BYTES:
-            return frame
-        return frame + await self._read(min(header_length, _MOST_OF_HEADER))
-
-    async def _read_rest(self, length: int, sender: str) -> bytes:
-        if length <= BODY_PIECE:
-            return await self._read(length)
-        body = bytearray()
-        while len(body) < length:
-            body += await self._read(min(BODY_PIECE, length - len(body)))
+    async def _read_rest(self, octets: bytes, size: int, sender: str) -> bytes:
+        if size - len(octets) <= BODY_PIECE:
+            return await self._read_on(octets, size)
+        message = bytearray(octets)
+        while len(message) < size:
+            message += await self.stream.read_bytes(min(BODY_PIECE, size - len(message)))
             await self._context.body_turns.wait(sender)
-        return bytes(body)
+        return bytes(message)
 
-    async def _read(self, length: int) -> bytes:
-        return await self.stream.read_bytes(length) if length else b""
+
+def _find_end_of_header(octets: bytes, size: int) -> int:
+    """Of the message that begins so; where no header is, the end of the frame that stands where one is expected.
+
+    A header that is too long is read in part and refused: it may name somebody else, which nobody would look at.
+    size: of the message.
+    """
+    end_of_frame = min(size, 2 * _FRAME_BYTES)
+    length = int.from_bytes(octets[end_of_frame - 4 : end_of_frame], "big")
+    if octets[8:12] != _HEADER_START or length > size - end_of_frame:
+        return end_of_frame
+    return end_of_frame + min(length, _MOST_OF_HEADER)
 
 
 def _acknowledge(stream: TLSStream) -> None:

@@ -30,6 +30,10 @@ MAX_HEAD_LINES = 500
 #: Bytes that a stream sends in one turn of the event loop: some 0.2 ms over TLS, and the other streams send, too.
 _PIECE = 128 * 1024
 
+#: Bytes of one record of TLS at most (RFC 8446 §5.1), which is what one read gives. For each read Tornado makes a buffer
+#: of as many bytes as might come, and fills it with zeros.
+_RECORD = 16 * 1024
+
 _BLANK_LINE = 4  # bytes, at most, by which a head ends
 
 _KERNEL_MARGIN_S = 5.0
@@ -73,7 +77,7 @@ class ServedStream(IOStream):
         self.waiting: tuple[object, float] = (None, 0.0)
         self._on_close = on_close
         self._has_input_ended = self._has_sent_piece = False
-        self._searched = self._lines = 0
+        self._searched = self._lines = self._least = 0
         super().__init__(*args, **options)
 
     @property
@@ -102,14 +106,45 @@ class ServedStream(IOStream):
             (count,) = _INT.unpack(fcntl.ioctl(self.fileno(), termios.TIOCOUTQ, bytes(_INT.size)))
         return count
 
+    def read_available(self, least: int) -> Awaitable[bytes]:
+        """All that has come, once that is at least so many bytes: one read for what is usually a whole request."""
+        self._least = least
+        return self.read_bytes(self.max_buffer_size, partial=True)
+
+    def put_back(self, octets: bytes) -> None:
+        """The next read begins with these, which the last one gave."""
+        self._read_buffer[:0] = octets
+        self._read_buffer_size += len(octets)
+
     def read_until_regex(self, regex: bytes, max_bytes: int | None = None) -> Awaitable[bytes]:
         """Only heads are read this way."""
         self._searched = self._lines = 0
         return super().read_until_regex(regex, max_bytes)
 
+    def _try_inline_read(self) -> None:
+        """As Tornado's, but what has not come yet is not looked for: the loop tells.
+
+        Tornado tries to read first. After an answer there is nothing yet, and to find that out takes a tenth of a
+        request over TLS.
+        """
+        position = self._find_read_pos()
+        if position is not None:
+            self._read_from_buffer(position)
+        elif self._holds_more():
+            super()._try_inline_read()
+        else:
+            self._check_closed()
+            self._add_io_state(self.io_loop.READ)
+
+    def _holds_more(self) -> bool:
+        """Whether there is more to be read of which the loop does not know."""
+        return False
+
     def _find_read_pos(self) -> int | None:
         """As Tornado's, but what was searched for the end of a head is not searched again."""
         if self._read_regex is None:
+            if self._read_partial and self._read_buffer_size < self._least:
+                return None
             return super()._find_read_pos()
         match = self._read_regex.search(self._read_buffer, max(0, self._searched - _BLANK_LINE + 1))
         end = self._read_buffer_size if match is None else match.end()
@@ -160,6 +195,12 @@ class ServedStream(IOStream):
 
 class TLSStream(ServedStream, SSLIOStream):
     """A connection over TLS."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, read_chunk_size=_RECORD, **options)
+
+    def _holds_more(self) -> bool:
+        return self.socket.pending() > 0
 
     @property
     def is_shaking_hands(self) -> bool:
