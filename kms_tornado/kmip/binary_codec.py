@@ -9,13 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from struct import Struct
+from typing import Any
 
 from ..errors import InvalidField, InvalidMessage
 from .tables import TAG_NAMES, TAG_NUMBERS, name_tag
-from .ttlv import MAX_BIG_INTEGER_OCTETS, MAX_DEPTH, MAX_ITEMS, TYPE_NAMES, ItemType, Node, Value
+from .ttlv import (
+    MAX_BIG_INTEGER_OCTETS,
+    MAX_DEPTH,
+    MAX_ITEMS,
+    TYPE_NAMES,
+    ItemType,
+    Node,
+    Value,
+    new_node,
+)
 
 #: Tag (3 bytes) and item type (1), then the length of the value (4).
 _HEADER = Struct(">II")
+_unpack_header, _pack_header = _HEADER.unpack_from, _HEADER.pack
 
 
 class _TagNames(dict[int, str]):
@@ -36,7 +47,13 @@ class _TagNumbers(dict[str, int]):
 _TAG_NAMES, _TAG_NUMBERS = _TagNames(TAG_NAMES), _TagNumbers(TAG_NUMBERS)
 
 _TYPES: Mapping[int, ItemType] = {int(item_type): item_type for item_type in ItemType}
-_STRUCTURE = ItemType.STRUCTURE
+# In Python 3.11, ItemType.STRUCTURE calls a function each time.
+_STRUCTURE, _BOOLEAN, _TEXT_STRING, _BYTE_STRING = (
+    ItemType.STRUCTURE,
+    ItemType.BOOLEAN,
+    ItemType.TEXT_STRING,
+    ItemType.BYTE_STRING,
+)
 
 #: The item types whose values are big-endian numbers of a fixed length; those of 4 bytes are padded to 8.
 _NUMBERS: Mapping[ItemType, Struct] = {
@@ -77,7 +94,7 @@ def _read_structure(octets: bytes, tag: str, start: int, end: int) -> Node:
     position, count = start, 1
     while True:
         while position == end:
-            node = Node(tag, _STRUCTURE, tuple(children))
+            node = new_node(Node, (tag, _STRUCTURE, tuple(children)))
             if not outer:
                 return node
             tag, children, end = outer.pop()
@@ -93,7 +110,7 @@ def _read_structure(octets: bytes, tag: str, start: int, end: int) -> Node:
             tag, children, position, end = name, [], start, stop
         else:
             value = _read_value(name, item_type, octets, start, stop)
-            children.append(Node(name, item_type, value))
+            children.append(new_node(Node, (name, item_type, value)))
             position = stop + (start - stop) % 8  # padding, whose content does not matter
 
 
@@ -102,19 +119,33 @@ def _read_header(octets: bytes, position: int, end: int) -> tuple[str, ItemType,
 
     Raises InvalidMessage where the value, with its padding, would reach beyond the end.
     """
-    if end - position < _HEADER.size:
+    if end - position < 8:
         raise InvalidMessage("the message ends within an item")
-    tag_and_type, length = _HEADER.unpack_from(octets, position)
-    tag = _TAG_NAMES[tag_and_type >> 8]
-    item_type = _TYPES.get(tag_and_type & 0xFF)
-    if item_type is None:
-        raise InvalidMessage(f"{tag} has no valid type")
-    start = position + _HEADER.size
+    tag_and_type, length = _unpack_header(octets, position)
+    tag, item_type = _KINDS[tag_and_type]
+    start = position + 8
     if length + -length % 8 > end - start:
         raise InvalidMessage(f"{tag} is longer than what is around it")
     if item_type is _STRUCTURE and length % 8:
         raise InvalidMessage(f"the length of {tag} is not a multiple of 8")
     return tag, item_type, start, start + length
+
+
+class _Kinds(dict[int, tuple[str, ItemType]]):
+    """{tag and type, as an item begins with them: (tag, item type)}; those of vendors' tags are too many to be kept."""
+
+    def __missing__(self, tag_and_type: int) -> tuple[str, ItemType]:
+        number = tag_and_type >> 8
+        tag = _TAG_NAMES[number]
+        item_type = _TYPES.get(tag_and_type & 0xFF)
+        if item_type is None:
+            raise InvalidMessage(f"{tag} has no valid type")
+        if number in TAG_NAMES:
+            self[tag_and_type] = tag, item_type
+        return tag, item_type
+
+
+_KINDS = _Kinds()
 
 
 def _read_value(tag: str, item_type: ItemType, octets: bytes, start: int, stop: int) -> Value:
@@ -123,10 +154,10 @@ def _read_value(tag: str, item_type: ItemType, octets: bytes, start: int, stop: 
         if stop - start != number.size:
             raise InvalidMessage(f"{tag} is no {TYPE_NAMES[item_type]} of {number.size} bytes")
         value: int = number.unpack_from(octets, start)[0]
-        return _read_boolean(tag, value) if item_type is ItemType.BOOLEAN else value
-    if item_type is ItemType.BYTE_STRING:
+        return _read_boolean(tag, value) if item_type is _BOOLEAN else value
+    if item_type is _BYTE_STRING:
         return octets[start:stop]
-    if item_type is ItemType.TEXT_STRING:
+    if item_type is _TEXT_STRING:
         return _read_text(tag, octets[start:stop])
     return _read_big_integer(tag, octets[start:stop])
 
@@ -281,20 +312,37 @@ def enclose(structure: Node, items: Sequence[bytes]) -> bytes:
 def _append(node: Node, parts: list[bytes]) -> int:
     """Append the item; return its length in bytes."""
     tag, item_type, value = node
-    position = len(parts)
-    parts.append(b"")  # the header, which needs the length of the value
+    kind = _TAG_NUMBERS[tag] << 8 | item_type
+    pack = _NUMBER_ITEMS.get(item_type)
+    if pack is not None:
+        parts.append(pack(kind, value))
+        return 16
     if isinstance(value, tuple):
+        place = len(parts)
+        parts.append(b"")  # the header, which needs the length of the value
         length = 0
         for child in value:
             length += _append(child, parts)
-    else:
-        octets = _WRITERS[item_type](value)
-        length = len(octets)
-        parts.append(octets)
-        if length % 8:
-            parts.append(bytes(-length % 8))
-    parts[position] = _HEADER.pack(_TAG_NUMBERS[tag] << 8 | item_type, length)
-    return _HEADER.size + length + -length % 8
+        parts[place] = _pack_header(kind, length)
+        return 8 + length
+    octets = _WRITERS[item_type](value)
+    length = len(octets)
+    parts += _pack_header(kind, length), octets, _PADDING[length % 8]
+    return 8 + length + -length % 8
+
+
+#: {length % 8: the padding behind a value}
+_PADDING = [bytes(-length % 8) for length in range(8)]
+
+
+def _make_packer(number: Struct) -> Callable[[int, Any], bytes]:
+    """(tag and type, value) → the whole item, in one step: most items are numbers."""
+    pack = Struct(f">II{number.format[1:]}{-number.size % 8}x").pack
+    size = number.size
+    return lambda kind, value: pack(kind, size, value)
+
+
+_NUMBER_ITEMS = {item_type: _make_packer(number) for item_type, number in _NUMBERS.items()}
 
 
 def _write_big_integer(value: int) -> bytes:
@@ -302,7 +350,6 @@ def _write_big_integer(value: int) -> bytes:
 
 
 _WRITERS: Mapping[ItemType, Callable[..., bytes]] = {
-    **{item_type: number.pack for item_type, number in _NUMBERS.items()},
     ItemType.BIG_INTEGER: _write_big_integer,
     ItemType.TEXT_STRING: str.encode,
     ItemType.BYTE_STRING: bytes,

@@ -11,12 +11,16 @@ from __future__ import annotations
 import secrets
 from binascii import hexlify
 from collections.abc import Iterator
+from functools import lru_cache
 
 from . import binary_codec, json_codec
 from .ttlv import Dialect, ItemType, Node, encoded_length
 
 #: Bytes of TTLV up to which an item takes less than a millisecond to write, unless it has many values.
 LONG_ITEM = 64 * 1024
+
+# In Python 3.11, Dialect.BINARY calls a function each time.
+_BINARY, _STRUCTURE = Dialect.BINARY, ItemType.STRUCTURE
 
 _LONG = 64 * 1024  # octets of a value that are written in slices; no attribute has as many
 _SLICE = 512 * 1024
@@ -30,32 +34,41 @@ def replace_by_written(item: Node, octets: bytes) -> Node:
 
 
 def is_written(item: Node) -> bool:
-    return item.type is ItemType.STRUCTURE and isinstance(item.value, bytes)
+    return isinstance(item.value, bytes) and item.type is _STRUCTURE
 
 
 def format_long(node: Node, dialect: Dialect) -> bytes:
     """The answer in its dialect, for one that takes longer than a few milliseconds or has written items."""
     if node.tag != "ResponseMessage" or not isinstance(node.value, tuple):
         return write_item(node, dialect)
+    parts = [
+        _write_header(child, dialect)
+        if child.tag == "ResponseHeader"
+        else write_item(child, dialect)
+        for child in node.value
+    ]
     empty = node._replace(value=())
-    if dialect is Dialect.BINARY:
-        return binary_codec.enclose(empty, [write_item(child, dialect) for child in node.value])
-    parts: list[bytes] = []
-    for child in node.value:
-        parts += b"," if parts else b"", write_item(child, dialect)
+    if dialect is _BINARY:
+        return binary_codec.enclose(empty, parts)
     # The members of a message stand in the order tag, type, value in every dialect that has messages.
-    return b"".join((json_codec.format(empty, dialect)[: -len(b"]}")], *parts, b"]}"))
+    return b"".join((json_codec.format(empty, dialect)[: -len(b"]}")], b",".join(parts), b"]}"))
 
 
-def write_item(node: Node, dialect: Dialect) -> bytes:
-    """The item of a message, or a whole answer that is none, in its final form."""
+def write_item(node: Node, dialect: Dialect, length: int | None = None) -> bytes:
+    """The item of a message, or a whole answer that is none, in its final form.
+
+    length: its bytes in TTLV, where they have been counted already.
+    """
     if isinstance(node.value, bytes) and is_written(node):
         return node.value
-    if dialect is Dialect.BINARY:
+    if dialect is _BINARY:
         return binary_codec.format(node)
-    if encoded_length(node) <= LONG_ITEM:
+    if (encoded_length(node) if length is None else length) <= LONG_ITEM:
         return json_codec.format(node, dialect)
     return b"".join(_format_in_slices(node, dialect))
+
+
+_write_header = lru_cache(maxsize=256)(write_item)  # most answers of a second have the same one
 
 
 def _format_in_slices(node: Node, dialect: Dialect) -> Iterator[bytes]:

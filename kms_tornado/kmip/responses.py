@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from functools import lru_cache
 
 from ..errors import KMIPError
 from .batch_items import RequestItem
@@ -14,6 +15,7 @@ from .schema import Declared, to_node
 from .tables import ENUMERATIONS, loosen
 from .ttlv import Dialect, ItemType, Node, structure
 from .version_gate import VersionGate
+from .vocabulary import ProtocolVersion
 
 
 def render_response(
@@ -31,24 +33,30 @@ def render_response(
     A missing object is ItemNotFound in JSON with types throughout, as the published servers write it
     (docs/dialects.md, "Batches"), and ObjectNotFound in every other dialect, as in profile case BL-M-4.
     """
-    if message.dialect is not Dialect.OASIS:
+    if message.dialect is not _OASIS:
         items = [_replace_reason(item, _ITEM_NOT_FOUND, _OBJECT_NOT_FOUND) for item in items]
-    fields = [
-        to_node(message.version, "ProtocolVersion"),
-        Node("TimeStamp", ItemType.DATE_TIME, now),
-    ]
-    if server_correlation_value is not None:
-        fields.append(
-            Node("ServerCorrelationValue", ItemType.TEXT_STRING, server_correlation_value)
-        )
-    fields.append(Node("BatchCount", ItemType.INTEGER, len(items)))
-    header = structure("ResponseHeader", *fields)
+    header = _render_header(message.version, now, server_correlation_value, len(items))
     gate = message.gate
     if gate is not None:
         header = gate.restrict("ResponseHeader", header)
         items = [gate.replace_reason(item) for item in items]
     return structure("ResponseMessage", header, *items)
 
+
+@lru_cache(maxsize=256)  # most answers of a second have the same one
+def _render_header(
+    version: ProtocolVersion, now: int, server_correlation_value: str | None, batch_count: int
+) -> Node:
+    fields = [to_node(version, "ProtocolVersion"), Node("TimeStamp", ItemType.DATE_TIME, now)]
+    if server_correlation_value is not None:
+        fields.append(
+            Node("ServerCorrelationValue", ItemType.TEXT_STRING, server_correlation_value)
+        )
+    fields.append(Node("BatchCount", ItemType.INTEGER, batch_count))
+    return structure("ResponseHeader", *fields)
+
+
+_OASIS = Dialect.OASIS  # in Python 3.11, this calls a function each time
 
 _ITEM_NOT_FOUND, _OBJECT_NOT_FOUND = (
     Node("ResultReason", ItemType.ENUMERATION, int(reason))
@@ -77,7 +85,7 @@ def render_success(item: RequestItem, response: Declared, gate: VersionGate | No
             payload = write_payload(item.operation, payload, response, gate, item.attribute_names)
         else:
             payload = gate.restrict_payload(item.operation, payload, type(response))
-    return _render_item(item, ResultStatus.SUCCESS, payload)
+    return _render_item(item, _SUCCESS, payload)
 
 
 def render_failure(item: RequestItem, error: KMIPError) -> Node:
@@ -85,7 +93,7 @@ def render_failure(item: RequestItem, error: KMIPError) -> Node:
     number = ENUMERATIONS["ResultReason"].loose[loosen(error.reason)]
     return _render_item(
         item,
-        ResultStatus.OPERATION_FAILED,
+        _FAILED,
         Node("ResultReason", ItemType.ENUMERATION, number),
         Node("ResultMessage", ItemType.TEXT_STRING, str(error)),
     )
@@ -98,14 +106,12 @@ def render_undone(item: RequestItem, uid: str | None = None) -> Node:
     whose creation was undone.
     """
     if uid is None:
-        return _render_item(item, ResultStatus.OPERATION_UNDONE)
+        return _render_item(item, _UNDONE)
     identifier = Node("UniqueIdentifier", ItemType.TEXT_STRING, uid)
-    return _render_item(
-        item, ResultStatus.OPERATION_UNDONE, structure("ResponsePayload", identifier)
-    )
+    return _render_item(item, _UNDONE, structure("ResponsePayload", identifier))
 
 
-def _render_item(item: RequestItem, status: ResultStatus, *more: Node) -> Node:
+def _render_item(item: RequestItem, status: Node, *more: Node) -> Node:
     children = []
     if item.operation is not None:
         children.append(_OPERATIONS[item.operation])
@@ -113,12 +119,17 @@ def _render_item(item: RequestItem, status: ResultStatus, *more: Node) -> Node:
         children.append(Node("Operation", ItemType.ENUMERATION, item.strange_operation))
     if item.unique_batch_item_id is not None:
         children.append(Node("UniqueBatchItemID", ItemType.BYTE_STRING, item.unique_batch_item_id))
-    return structure("BatchItem", *children, _STATUSES[status], *more)
+    return structure("BatchItem", *children, status, *more)
 
 
 _OPERATIONS = {
     operation: Node("Operation", ItemType.ENUMERATION, int(operation)) for operation in Operation
 }
-_STATUSES = {
-    status: Node("ResultStatus", ItemType.ENUMERATION, int(status)) for status in ResultStatus
-}
+_SUCCESS, _FAILED, _UNDONE = (
+    Node("ResultStatus", ItemType.ENUMERATION, int(status))
+    for status in (
+        ResultStatus.SUCCESS,
+        ResultStatus.OPERATION_FAILED,
+        ResultStatus.OPERATION_UNDONE,
+    )
+)

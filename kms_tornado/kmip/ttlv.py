@@ -28,7 +28,8 @@ class ItemType(IntEnum):
     DATE_TIME_EXTENDED = 11  # int, microseconds since the Unix epoch, 64 bits, signed
 
 
-_BIG_INTEGER = ItemType.BIG_INTEGER
+# In Python 3.11, ItemType.STRUCTURE calls a function each time.
+_STRUCTURE, _BIG_INTEGER = ItemType.STRUCTURE, ItemType.BIG_INTEGER
 
 #: Items inside items. KMIP's own messages reach about 12. Each level takes two levels of JSON.
 MAX_DEPTH = 32
@@ -93,7 +94,10 @@ def encoded_length(node: Node) -> int:
     """
     _, item_type, value = node
     if isinstance(value, tuple):
-        return 8 + sum([encoded_length(child) for child in value])
+        length = 8
+        for child in value:
+            length += encoded_length(child)
+        return length
     if isinstance(value, str):
         length = len(value) if value.isascii() else len(value.encode("utf-8"))
         return 8 + (length + 7) // 8 * 8
@@ -110,4 +114,4 @@ def children_of(node: Node) -> tuple[Node, ...]:
 
 
 def structure(tag: str, *children: Node) -> Node:
-    return Node(tag, ItemType.STRUCTURE, children)
+    return new_node(Node, (tag, _STRUCTURE, children))
