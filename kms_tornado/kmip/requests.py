@@ -7,7 +7,6 @@ extension. What is wrong with one item fails that one alone.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, NamedTuple
@@ -42,7 +41,7 @@ from .versions import DEFAULT_VERSION, ProtocolVersion, check_supported, choose_
 MAX_BATCH_ITEMS = 100
 
 #: In KMIP 2 over HTTP, a failing item does not stop the others, as with the published servers (docs/dialects.md,
-#: "Batches"). The default of KMIP 2.1 §9 itself is Stop, as it is in KMIP 1; see `stop_by_default`.
+#: "Batches"). The default of KMIP 2.1 §9 itself is Stop, as it is in KMIP 1, and over TLS.
 DEFAULT_OPTION = BatchErrorContinuationOption.CONTINUE
 
 _MANDATORY = 1  # Asynchronous Indicator, §11.3
@@ -100,16 +99,6 @@ def refuse_message(
 ) -> RequestMessage:
     """A message of which nothing is executed, to be answered with this error alone."""
     return RequestMessage(dialect, version, None, (RequestItem(None, error),))
-
-
-def stop_by_default(message: RequestMessage) -> RequestMessage:
-    """The message, whose first item that fails stops the others unless its header says otherwise."""
-    header = message.header
-    if header is None or header.batch_error_continuation_option is not None:
-        return message
-    option = BatchErrorContinuationOption.STOP
-    header = dataclasses.replace(header, batch_error_continuation_option=option)
-    return dataclasses.replace(message, header=header)
 
 
 def refuse_credential(message: RequestMessage) -> RequestMessage:

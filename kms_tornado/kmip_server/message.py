@@ -20,8 +20,8 @@ from ..errors import (
     TooManyRequests,
     Unavailable,
 )
+from ..kmip.enums import BatchErrorContinuationOption
 from ..kmip.messages import find_authentication, find_version, parse_binary_message
-from ..kmip.requests import stop_by_default
 from ..request_context import current_request_id, make_request_id
 from ..service.bytes_in_flight import HeldBytes, TooManyBytes
 from ..service.message_exchange import LogEntry, answer_message, parse_body, render_refusal
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from .connection import KMIPConnection
 
 log = logging.getLogger("kms_tornado.kmip")
+
+#: An item that fails stops the others, unless the header says otherwise (KMIP 2.1 §9).
+_STOP = BatchErrorContinuationOption.STOP
 
 
 class MessageTooLong(KMSError):
@@ -118,9 +121,10 @@ class Message:
             context.kms,
             context.service,
             principal,
-            stop_by_default(message),
+            message,
             origin=self._origin,
             held=self._held,
+            default_option=_STOP,
         )
         if self._held is not None:
             self._held.keep_answer(len(answer.octets))

@@ -31,12 +31,11 @@ after it were not meant for another object.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..audit.record import Origin
 from ..auth.principal import Principal
@@ -61,6 +60,9 @@ from .item_records import ItemRecorder
 from .limits import MAX_RESPONSE_BYTES, has_many_values
 from .service import ATTEMPTS, Service, TooManyConflicts, find_identifier
 
+# In Python 3.11, BatchErrorContinuationOption.UNDO calls a function each time.
+_STOP, _UNDO = BatchErrorContinuationOption.STOP, BatchErrorContinuationOption.UNDO
+
 #: Seconds after which no further item is begun; most clients have given up by then.
 DEADLINE_S = 30.0
 
@@ -69,8 +71,7 @@ DEADLINE_S = 30.0
 TURN_S = 0.0003
 
 
-@dataclass(frozen=True, slots=True)
-class ItemResult:
+class ItemResult(NamedTuple):
     """node: the item of the response; of a success as it is written (`long_answers.replace_by_written`).
 
     length: its bytes in TTLV. result, uid: for log and metrics.
@@ -101,11 +102,13 @@ async def run(
     hold: Callable[[int], None] = lambda size: None,
     monotonic: Callable[[], float] = time.monotonic,
     origin: Origin | None = None,
+    default_option: BatchErrorContinuationOption = DEFAULT_OPTION,
 ) -> list[ItemResult]:
     """The results of the items that were reached. Failures are results.
 
     overhead: bytes of TTLV in the answer before its first item. hold: is told how many bytes the answer has so
     far, and may raise Unavailable. origin: under which each item is recorded; None records nothing.
+    default_option: where the header of the message leaves it to the server.
     Raises Unavailable where the store is out of reach, or memory for the answer, before anything was done.
     """
     recorder = ItemRecorder(service.auditor, origin, message.items)
@@ -117,7 +120,8 @@ async def run(
         ]
     else:
         batch_run = _BatchRun(service, principal, message, overhead, hold, monotonic, recorder)
-        if message.header.batch_error_continuation_option is BatchErrorContinuationOption.UNDO:
+        batch_run.option = message.header.batch_error_continuation_option or default_option
+        if batch_run.option is _UNDO:
             results = await batch_run.run_all_or_nothing()
         else:
             results = await batch_run.run_item_by_item()
@@ -170,7 +174,7 @@ class _BatchRun:
         self.client = choose_message_profile(message.version)
         self.dialect = message.dialect
         self.hold = hold
-        self.option = message.header.batch_error_continuation_option or DEFAULT_OPTION
+        self.option = DEFAULT_OPTION
         self.monotonic = monotonic
         self.turn_ends = time.perf_counter() + TURN_S
         self.deadline = monotonic() + DEADLINE_S
@@ -185,40 +189,49 @@ class _BatchRun:
 
     async def run_item_by_item(self) -> list[ItemResult]:
         """For Continue and Stop. What is on disk is answered, even if the rest cannot be done."""
-        async with contextlib.AsyncExitStack() as turn:
-            for number in range(ATTEMPTS):
-                await self._take_turn(number, turn)
-                try:
-                    return await self._attempt_item_by_item()
-                except Conflict:
-                    continue
-                except Refused as exc:
-                    self.refused.update(exc.failures)
-                except Unavailable as exc:
-                    if not self.checkpoint.results:
-                        raise
-                    return self._fail_rest(GeneralFailure(str(exc)))
-        return self._fail_rest(TooManyConflicts())
+        try:
+            results = await self._attempt_in_turn(self._attempt_item_by_item)
+        except Unavailable as exc:
+            if not self.checkpoint.results:
+                raise
+            return self._fail_rest(GeneralFailure(str(exc)))
+        return self._fail_rest(TooManyConflicts()) if results is None else results
 
     async def run_all_or_nothing(self) -> list[ItemResult]:
         """For Undo."""
-        async with contextlib.AsyncExitStack() as turn:
-            for number in range(ATTEMPTS):
-                await self._take_turn(number, turn)
-                self.placeholder, self.room, self.sent = None, self.room_for_items, 0
-                try:
-                    return await self._attempt_all_or_nothing()
-                except Conflict:
-                    continue
-                except Refused as exc:
-                    self.refused.update(exc.failures)
-        return _mark_undone([], _make_failure(self.items[0], TooManyConflicts()))
+        results = await self._attempt_in_turn(self._attempt_all_or_nothing)
+        if results is None:
+            return _mark_undone([], _make_failure(self.items[0], TooManyConflicts()))
+        return results
 
-    async def _take_turn(self, number: int, turn: contextlib.AsyncExitStack) -> None:
-        """Let the first attempt begin at once; from the second on, wait for the turn and enter it."""
-        if number == 1:
+    async def _attempt_in_turn(
+        self, attempt: Callable[[], Awaitable[list[ItemResult]]]
+    ) -> list[ItemResult] | None:
+        """The results of the attempt that nothing came between; None where something came between each.
+
+        The first one begins at once; the others wait for the turn, and keep it.
+        """
+        results = await self._try(attempt)
+        if results is None:
             requests = (item.request for item in self.items)
-            await turn.enter_async_context(self.service.take_turn(self.principal, *requests))
+            async with self.service.take_turn(self.principal, *requests):
+                for _ in range(ATTEMPTS - 1):
+                    results = await self._try(attempt)
+                    if results is not None:
+                        break
+        return results
+
+    async def _try(
+        self, attempt: Callable[[], Awaitable[list[ItemResult]]]
+    ) -> list[ItemResult] | None:
+        """The results; None where it has to be tried again."""
+        try:
+            return await attempt()
+        except Conflict:
+            pass
+        except Refused as exc:
+            self.refused.update(exc.failures)
+        return None
 
     async def _attempt_item_by_item(self) -> list[ItemResult]:
         """Raises Conflict, Refused and Unavailable."""
@@ -238,7 +251,7 @@ class _BatchRun:
                 self.checkpoint = _Checkpoint(
                     position + 1, tuple(results), self.placeholder, self.room, self.sent
                 )
-            if result.has_failed and self.option is BatchErrorContinuationOption.STOP:
+            if result.has_failed and self.option is _STOP:
                 break
             await self._let_others_run()
         await transaction.finish()
@@ -247,6 +260,7 @@ class _BatchRun:
     async def _attempt_all_or_nothing(self) -> list[ItemResult]:
         """Raises Conflict, Refused and Unavailable."""
         transaction = self.service.begin_transaction(undoes=True)
+        self.placeholder, self.room, self.sent = None, self.room_for_items, 0
         results: list[ItemResult] = []
         for position in range(len(self.items)):
             result = await self._execute_item(position, transaction)
@@ -263,14 +277,14 @@ class _BatchRun:
         self.sent += result.sent_length
 
     async def _let_others_run(self) -> None:
-        if time.perf_counter() > self.turn_ends:
+        if len(self.items) > 1 and time.perf_counter() > self.turn_ends:
             await self.service.loop_turns.wait(self.principal.name)
             self.turn_ends = time.perf_counter() + TURN_S
 
     def _fail_rest(self, error: KMIPError) -> list[ItemResult]:
         """The results of the items that are on disk, and the error for those after them."""
         rest = self.items[self.checkpoint.position :]
-        if self.option is BatchErrorContinuationOption.STOP:
+        if self.option is _STOP:
             rest = rest[:1]
         return [*self.checkpoint.results, *(_make_failure(item, error) for item in rest)]
 
@@ -318,7 +332,7 @@ class _BatchRun:
             return node, encoded_length(node)
 
         def write() -> bytes:
-            return write_item(node, self.dialect)
+            return write_item(node, self.dialect, length)
 
         if has_many_values(response):
             node, length = await self.service.run_surely(self.principal, render)
@@ -364,8 +378,7 @@ class _BatchRun:
 def _mark_undone(results: Sequence[ItemResult], failure: ItemResult) -> list[ItemResult]:
     """The results of items that were taken back because of the failure, and the failure itself."""
     return [
-        dataclasses.replace(
-            result,
+        result._replace(
             node=responses.render_undone(result.item, result.uid),
             result="Operation_Undone",
             is_undone=True,

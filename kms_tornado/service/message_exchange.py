@@ -13,9 +13,10 @@ from ..audit.record import Origin
 from ..auth.principal import Principal
 from ..errors import KMIPError
 from ..kmip.batch_items import Payloads
+from ..kmip.enums import BatchErrorContinuationOption
 from ..kmip.long_answers import format_long
 from ..kmip.messages import refuse_binary_message
-from ..kmip.requests import RequestMessage
+from ..kmip.requests import DEFAULT_OPTION, RequestMessage
 from ..kmip.responses import make_correlation_value, render_failure, render_response
 from ..kmip.ttlv import encoded_length
 from . import batch
@@ -82,11 +83,13 @@ async def answer_message(
     *,
     origin: Origin,
     held: HeldBytes | None,
+    default_option: BatchErrorContinuationOption = DEFAULT_OPTION,
 ) -> MessageAnswer:
     """Carry out the message. Failures are in the answer.
 
     service: of the KMS, under the policy of the transport. origin: under which each item is recorded.
     held: what the request holds, for an answer that grows; None where nobody waits for one.
+    default_option: of a message whose header leaves it to the server.
     Raises Unavailable where nothing was done and another try may succeed.
     """
     now = service.now()
@@ -99,6 +102,7 @@ async def answer_message(
         overhead=encoded_length(empty),
         hold=_hold_nothing if held is None else held.grow_answer,
         origin=origin,
+        default_option=default_option,
     )
     items = [result.node for result in results]
     answer = render_response(message, items, now=now, server_correlation_value=correlation)
@@ -131,13 +135,15 @@ def _make_log_entries(
     if message.header is not None and message.header.client_correlation_value is not None:
         common["client_correlation"] = message.header.client_correlation_value
         common["server_correlation"] = correlation
+    count = len(message.items)
     entries = []
     for position, result in enumerate(results, 1):
         entry: LogEntry = {"operation": result.operation}
         if result.uid:
             entry["uid"] = result.uid
         entry["result"] = result.result
-        if len(message.items) > 1:
-            entry["item"] = f"{position}/{len(message.items)}"
-        entries.append(entry | common)
+        if count > 1:
+            entry["item"] = f"{position}/{count}"
+        entry.update(common)
+        entries.append(entry)
     return entries
