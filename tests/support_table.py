@@ -23,7 +23,10 @@ from kms_tornado.kmip.tables import ENUMERATIONS, OPERATION_TAGS
 from kms_tornado.kmip.ttlv import MAX_DEPTH, MAX_ITEMS
 from kms_tornado.kmip_server.connection import MOST_OF_USER
 from kms_tornado.kmip_server.listener import IDLE_S
-from kms_tornado.operations.common.identifiers import MAX_IDENTIFIER_LENGTH, MAX_TAG_LIST_LENGTH
+from kms_tornado.operations.common.identifiers import (
+    MAX_IDENTIFIER_LENGTH,
+    MAX_TAG_LIST_LENGTH,
+)
 from kms_tornado.operations.common.new_object import MAX_OBJECT_BYTES
 from kms_tornado.operations.common.object_attributes import (
     MAX_ATTRIBUTES_LENGTH,
@@ -38,10 +41,11 @@ from kms_tornado.operations.objects.wrapping import MAX_WRAPPED_BYTES
 from kms_tornado.options import parse
 from kms_tornado.service.access_rights import MAX_BODY_LENGTH
 from kms_tornado.service.admission import CONCURRENCY
-from kms_tornado.service.audit_request import MAX_RECORDS
+from kms_tornado.service.audit_request import MAX_RECORDS, MAX_STEPS
 from kms_tornado.service.bytes_in_flight import MOST, MOST_OF_PRINCIPAL
 from kms_tornado.service.catalogue import ALL_OBJECT_TYPES, CATALOGUE
 from kms_tornado.service.limits import MAX_DATA_BYTES, MAX_RESPONSE_BYTES
+from kms_tornado.service.listing_request import MAX_OBJECTS, MAX_TEXT_LENGTH
 from kms_tornado.store.bounds import MAX_GRANTED_TO_EVERYONE, MAX_GRANTEES, MAX_LISTED
 from kms_tornado.store.sql.owners import UNIT_BYTES
 from kms_tornado.transport import connections
@@ -141,6 +145,9 @@ LIMITS = (
     Limit("bytes of bodies and answers in flight", MOST, "bytes", "503"),
     Limit("bytes of bodies and answers of one user in flight", MOST_OF_PRINCIPAL, "bytes", "503"),
     Limit("records of one answer of `/audit`", MAX_RECORDS, "records", "400"),
+    Limit("steps of one answer of `/audit/statistics`", MAX_STEPS, "steps", "400"),
+    Limit("objects of one answer of `/objects`", MAX_OBJECTS, "objects", "400"),
+    Limit("text that `/objects` searches for", MAX_TEXT_LENGTH, "characters", "400"),
     Limit("requests of one user at once", CONCURRENCY, "requests", "429", "--user-concurrency"),
     Limit("body of `/access/grant`, `/access/revoke`", MAX_BODY_LENGTH, "bytes", "Invalid_Message"),
     Limit("JSON beside strings of over 4 KiB", MAX_REST_BYTES, "bytes", "Invalid_Message"),

@@ -24,12 +24,14 @@ class Place(NamedTuple):
 
 
 class FoundRecord(NamedTuple):
-    """line: as it is stored. principal, uids: of the record, as far as it has whole identifiers."""
+    """line: as it is stored. All others are of the record; uids as far as it has whole identifiers."""
 
     place: Place
     line: bytes
     principal: str | None
     uids: frozenset[str]
+    operation: str
+    result: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,9 @@ class RecordQuery:
                 fields = read_fields(line)
                 if fields is not None and self._matches(fields):
                     place = Place(fields.time_ms, chain, seq)
-                    yield FoundRecord(place, line, fields.principal, fields.uids)
+                    yield FoundRecord(
+                        place, line, fields.principal, fields.uids, fields.operation, fields.result
+                    )
 
     def _write_members(self) -> Iterator[bytes]:
         """What stands in each line that is found, so that most others need not be parsed."""

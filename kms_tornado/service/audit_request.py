@@ -19,6 +19,10 @@ _RECORDS = 100
 _PARAMETERS = (
     "uid", "principal", "operation", "result", "since", "until", "limit", "cursor",
 )  # fmt: skip
+_STATISTICS_PARAMETERS = ("uid", "principal", "operation", "since", "until", "step")
+#: Steps of one answer of numbers.
+MAX_STEPS = 400
+_STEPS = {"minute": 60, "hour": 3600, "day": 86_400}
 _RESULTS = (SUCCESS, FAILED, REFUSED, UNDONE)
 _CURSOR = re.compile(r"(\d{1,15})(?:\.(\d{1,15})\.(\d{1,15})\.(\d{1,15}))?", re.ASCII)
 
@@ -46,14 +50,53 @@ class AuditRequest:
     cursor: Cursor | None = None
 
 
-def parse_audit_request(parameters: Mapping[str, Sequence[str]]) -> AuditRequest:
-    """parameters: name → its values. Raises BadAuditRequest, which repeats no value."""
+@dataclass(frozen=True, slots=True)
+class StatisticsRequest:
+    """Which records are counted, in steps from since_ms to until_ms: milliseconds since the Unix epoch."""
+
+    query: RecordQuery
+    since_ms: int
+    until_ms: int
+    step_ms: int
+
+
+def parse_statistics_request(
+    parameters: Mapping[str, Sequence[str]], *, now: float
+) -> StatisticsRequest:
+    """As `parse_audit_request`; without times of the last 24 hours. now: seconds since the Unix epoch."""
+    given = _read_once(parameters, _STATISTICS_PARAMETERS)
+    step_ms = _read_step(given) * 1000
+    until_ms = _read_time(given, "until")
+    until_ms = round(now * 1000) if until_ms is None else until_ms
+    since_ms = _read_time(given, "since")
+    since_ms = until_ms - 86_400_000 if since_ms is None else since_ms
+    if not since_ms < until_ms <= since_ms + MAX_STEPS * step_ms:
+        raise BadAuditRequest(
+            f"since, until and step: until is later than since, and 1 to {MAX_STEPS} steps are between them"
+        )
+    query = RecordQuery(
+        uid=_read_term(given, "uid"),
+        principal=_read_term(given, "principal"),
+        operation=_read_operation(given),
+        since_ms=since_ms,
+        until_ms=until_ms,
+    )
+    return StatisticsRequest(query, since_ms, until_ms, step_ms)
+
+
+def _read_once(parameters: Mapping[str, Sequence[str]], names: Sequence[str]) -> Mapping[str, str]:
+    """{name: its one value}."""
     for name, values in parameters.items():
-        if name not in _PARAMETERS:  # an unknown one may be meant to limit what is told
-            raise BadAuditRequest(f"there are only the parameters {', '.join(_PARAMETERS)}")
+        if name not in names:  # an unknown one may be meant to limit what is told
+            raise BadAuditRequest(f"there are only the parameters {', '.join(names)}")
         if len(values) > 1:
             raise BadAuditRequest(f"{name}: give it once")
-    given = {name: values[0] for name, values in parameters.items()}
+    return {name: values[0] for name, values in parameters.items()}
+
+
+def parse_audit_request(parameters: Mapping[str, Sequence[str]]) -> AuditRequest:
+    """parameters: name → its values. Raises BadAuditRequest, which repeats no value."""
+    given = _read_once(parameters, _PARAMETERS)
     query = RecordQuery(
         uid=_read_term(given, "uid"),
         principal=_read_term(given, "principal"),
@@ -103,6 +146,14 @@ def _read_time(given: Mapping[str, str], name: str) -> int | None:
             f"{name}: a date or a time of RFC 3339, such as 2026-11-29 or 2026-11-29T11:45:00Z; "
             "+ is written %2B"
         ) from None
+
+
+def _read_step(given: Mapping[str, str]) -> int:
+    """In seconds."""
+    value = given.get("step", "hour")
+    if value not in _STEPS:
+        raise BadAuditRequest(f"step: one of {', '.join(_STEPS)}")
+    return _STEPS[value]
 
 
 def _read_limit(given: Mapping[str, str]) -> int:

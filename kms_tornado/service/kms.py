@@ -27,6 +27,7 @@ from .auditing import Auditor
 from .executor import HEAVY, LIGHT, Executor, LaneSize
 from .key_ring import open_ring, reload_ring
 from .log_target import LogTarget
+from .object_listing import ObjectListing
 from .record_reader import RecordReader
 from .scrub import Scrubber
 from .service import Service
@@ -69,6 +70,7 @@ class KMS:
         self.audit: Audit | None = None
         self.indexer: AuditIndexer | None = None
         self._record_reader: RecordReader | None = None
+        self._listing: ObjectListing | None = None
         #: None while the KMS is not open.
         self.scrubber: Scrubber | None = None
 
@@ -97,6 +99,13 @@ class KMS:
         if self._record_reader is None:
             raise Unavailable("the key service is not started")
         return self._record_reader
+
+    @property
+    def listing(self) -> ObjectListing:
+        """Raises Unavailable while the KMS is not open."""
+        if self._listing is None:
+            raise Unavailable("the key service is not started")
+        return self._listing
 
     @property
     def store(self) -> ObjectStore:
@@ -195,7 +204,7 @@ class KMS:
 
     async def __aexit__(self, *exc: object) -> None:
         self._service = self._access = self._ring = self.audit = self.scrubber = None
-        self.indexer = self._record_reader = None
+        self.indexer = self._record_reader = self._listing = None
         if self._reload is not None:
             self._reload.cancel()
         await self._stack.aclose()
@@ -230,6 +239,12 @@ class KMS:
         self._stack.push_async_callback(self.scrubber.stop)
         self._access = AccessRights(store, self.offload, auditor=audit.auditor)
         self._service = Service(store, ring, self.offload, self._settings, auditor=audit.auditor)
+        self._listing = ObjectListing(
+            store,
+            audit.auditor,
+            readers=self._service.attribute_readers,
+            knows_uses=self._settings.audit_reads,
+        )
         self.indexer = AuditIndexer(store.records)
         self.indexer.start()
         self._stack.push_async_callback(self.indexer.stop)

@@ -23,7 +23,7 @@ import contextlib
 import copy
 import dataclasses
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
@@ -98,6 +98,11 @@ class Service:
             settings,
             CryptoPolicy(settings.crypto_policy),
         )
+
+    @property
+    def attribute_readers(self) -> Sequence[Operation]:
+        """The rights any of which lets a grantee read the attributes of an object."""
+        return self._context.sufficient_rights[Operation.GET_ATTRIBUTES]
 
     async def execute(
         self, principal: Principal, operation: Operation, request: Any, origin: Origin | None = None

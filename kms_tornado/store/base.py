@@ -17,7 +17,7 @@ from ..domain.managed_object import ManagedObject, SealedMaterial, UniqueIdentif
 from ..domain.search import LocatedPage, LocateSearch, TagSearch
 from ..domain.user_naming import UserNaming
 from ..errors import KMIPError, Unavailable
-from ..kmip.enums import Operation
+from ..kmip.enums import ObjectType, Operation, State
 from .dump import Dumped, DumpHeader, DumpRow, DumpWriter, Report
 from .health import DatabaseLoad, DatabaseStatus
 from .object_checks import ObjectChecks, StoredSegment
@@ -199,6 +199,43 @@ class GrantedObject:
     target: ManagedObject
     grantees: frozenset[str]
     operations: frozenset[Operation]
+
+
+class ListPosition(NamedTuple):
+    """Where an object stands in a list, the newest first. created_at: seconds since the Unix epoch."""
+
+    created_at: int
+    serial: int
+
+
+#: Before the first object of every list.
+LIST_START = ListPosition(2**63 - 1, 2**63 - 1)
+
+
+class StateCount(NamedTuple):
+    """How many objects of an owner are of this type and in this state now. ends_soon: whether their date comes soon."""
+
+    object_type: ObjectType
+    state: State
+    ends_soon: bool
+    objects: int
+
+
+class ObjectPages(Protocol):
+    """Lists of objects in pages, and their numbers. Rows are shown as they are, without material."""
+
+    async def list_owned(
+        self, principal: str, *, after: ListPosition, limit: int
+    ) -> Sequence[tuple[ListPosition, OwnedObject]]:
+        """The principal's objects in any state, from behind a position on, so many at most."""
+
+    async def list_granted(
+        self, principal: str, groups: Collection[str], *, after: ListPosition, limit: int
+    ) -> Sequence[tuple[ListPosition, GrantedObject]]:
+        """The objects that others granted to the principal, to one of its groups or to everyone, in the same way."""
+
+    async def count_owned(self, principal: str, *, now: int, soon: int) -> Sequence[StateCount]:
+        """The numbers of all of the principal's objects. now, soon: seconds since the Unix epoch."""
 
 
 class RowMAC(Protocol):
@@ -477,6 +514,9 @@ class ObjectStore(Objects, Protocol):
 
     @property
     def records(self) -> AuditRecords: ...
+
+    @property
+    def pages(self) -> ObjectPages: ...
 
     async def start(self) -> None:
         """Open the database and bring its schema up to date. Raises ConfigurationError."""

@@ -24,7 +24,7 @@ from .access_handlers import (
     WithdrawHandler,
 )
 from .access_log import log_handled_request
-from .audit_handler import AuditHandler
+from .audit_handler import AuditHandler, AuditStatisticsHandler
 from .bearer.arguments import check_argument_names
 from .bearer.tornado_internals import SERVER, TOKEN_LAYER, check_tornado
 from .handlers import (
@@ -38,6 +38,7 @@ from .handlers import (
     WhoAmIHandler,
 )
 from .kmip_exchange import ROUTES as KMIP_ROUTES
+from .object_handlers import ObjectsHandler, ObjectSummaryHandler
 from .public_url import PublicURL
 from .service_handler import (
     METADATA_PATH,
@@ -55,7 +56,10 @@ ROUTES: list[tuple[str, type[ServiceHandler]]] = [
     ("/access/list/(.+)", GrantsHandler),
     ("/access/owned", OwnedHandler),
     ("/access/obtained", ObtainedHandler),
+    ("/objects", ObjectsHandler),
+    ("/objects/summary", ObjectSummaryHandler),
     ("/audit", AuditHandler),
+    ("/audit/statistics", AuditStatisticsHandler),
     ("/whoami", WhoAmIHandler),
     ("/version", VersionHandler),
     ("/health", HealthHandler),

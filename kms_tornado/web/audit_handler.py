@@ -1,33 +1,32 @@
-"""The handler of `/audit`: records as JSON lines, page by page."""
+"""The handlers of `/audit`: records as JSON lines, page by page, and the numbers of them over time."""
 
 from __future__ import annotations
 
+import json
+import time
 from urllib.parse import urlencode
 
+from ..audit.query import RecordQuery
 from ..errors import KMIPError, Unavailable
-from ..service.audit_request import BadAuditRequest, parse_audit_request
-from ..service.record_reader import AmbiguousName, AuditAnswer
-from .answers import JSON_ERROR, Answer, render_error_body, render_failure
+from ..service.audit_request import (
+    BadAuditRequest,
+    parse_audit_request,
+    parse_statistics_request,
+)
+from ..service.record_reader import AmbiguousName
+from .answers import JSON, JSON_ERROR, Answer, render_error_body, render_failure
 from .bearer.refusals import refuse
 from .service_handler import ProtectedHandler
 
 _JSON_LINES = "application/x-ndjson"
 
 
-class AuditHandler(ProtectedHandler):
-    """Tells what the caller did, what anybody did with the caller's objects, and to --auditors everything.
-
-    The header `Link` names where further ones are (RFC 8288, ``rel="next"``), relative to this request.
-    """
+class RecordsHandler(ProtectedHandler):
+    """Tells what the caller did, what anybody did with the caller's objects, and to --auditors everything."""
 
     async def get(self) -> None:
         try:
-            parameters = self._read_parameters()
-            request = parse_audit_request(parameters)
-            if request.query.uid is not None:
-                self.log_entry["uid"] = request.query.uid
-            kms = self.context.kms
-            answer = await kms.record_reader.read(self.current_user.name, request, self.origin)
+            await self._answer(self._read_parameters())
         except BadAuditRequest as exc:
             self._answer_error(400, "invalid_request", str(exc))
         except AmbiguousName as exc:
@@ -39,7 +38,14 @@ class AuditHandler(ProtectedHandler):
             refuse(self, exc)
         else:
             self.log_entry["result"] = "Success"
-            self._answer_records(answer, parameters)
+
+    async def _answer(self, parameters: dict[str, list[str]]) -> None:
+        """Raises BadAuditRequest, AmbiguousName, KMIPError and Unavailable, before anything is answered."""
+        raise NotImplementedError
+
+    def _log_uid(self, query: RecordQuery) -> None:
+        if query.uid is not None:
+            self.log_entry["uid"] = query.uid
 
     def _read_parameters(self) -> dict[str, list[str]]:
         """Raises BadAuditRequest."""
@@ -51,13 +57,35 @@ class AuditHandler(ProtectedHandler):
         except UnicodeDecodeError:
             raise BadAuditRequest("the parameters are no UTF-8") from None
 
-    def _answer_records(self, answer: AuditAnswer, parameters: dict[str, list[str]]) -> None:
+    def _answer_error(self, status: int, error: str, description: str) -> None:
+        self.log_entry["result"] = error
+        self.send_answer(Answer(status, JSON_ERROR, render_error_body(error, description)))
+
+
+class AuditHandler(RecordsHandler):
+    """Records, page by page.
+
+    The header `Link` names where further ones are (RFC 8288, ``rel="next"``), relative to this request.
+    """
+
+    async def _answer(self, parameters: dict[str, list[str]]) -> None:
+        request = parse_audit_request(parameters)
+        self._log_uid(request.query)
+        reader = self.context.kms.record_reader
+        answer = await reader.read(self.current_user.name, request, self.origin)
         if answer.next is not None:
             again = {**parameters, "cursor": [answer.next.format()]}
             self.set_header("Link", f'<?{urlencode(again, doseq=True)}>; rel="next"')
         body = b"".join(line + b"\n" for line in answer.lines)
         self.send_answer(Answer(200, _JSON_LINES, body))
 
-    def _answer_error(self, status: int, error: str, description: str) -> None:
-        self.log_entry["result"] = error
-        self.send_answer(Answer(status, JSON_ERROR, render_error_body(error, description)))
+
+class AuditStatisticsHandler(RecordsHandler):
+    """How many of these records there were in each hour, or another step of time."""
+
+    async def _answer(self, parameters: dict[str, list[str]]) -> None:
+        request = parse_statistics_request(parameters, now=time.time())
+        self._log_uid(request.query)
+        reader = self.context.kms.record_reader
+        counts = await reader.count(self.current_user.name, request, self.origin)
+        self.send_answer(Answer(200, JSON, json.dumps(counts).encode()))

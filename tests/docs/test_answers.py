@@ -71,7 +71,7 @@ def test_caller_is_described_as_shown(server: KMS) -> None:
 
 
 def test_access_rights_are_granted_and_listed_as_shown(server: KMS) -> None:
-    grant, granted, listed, owned, obtained = (json.loads(each.text) for each in RIGHTS)
+    grant, granted, listed, owned, obtained, objects = (json.loads(each.text) for each in RIGHTS)
     alice, bob = server.user("alice@example.com"), server.user(grant["user_id"])
     alice.import_key("billing-1", bytes(16), number("CryptographicUsageMask", 12))
 
@@ -85,6 +85,9 @@ def test_access_rights_are_granted_and_listed_as_shown(server: KMS) -> None:
     assert ask(alice, "GET", "/access/list/billing-1") == listed
     assert ask(alice, "GET", "/access/owned") == owned
     assert ask(bob, "GET", "/access/obtained") == obtained
+    (told,) = ask(alice, "GET", "/objects?text=billing-1")
+    assert set(told) == set(objects[0])
+    assert set(told["attributes"]) <= set(objects[0]["attributes"])
 
 
 def test_every_metric_is_listed(server: KMS) -> None:

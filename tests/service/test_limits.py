@@ -71,6 +71,9 @@ MORE_ELSEWHERE = {
     "time between two messages of KMIP over TLS": "tests/kmip_server/test_hostile_clients.py",
     "connections of KMIP over TLS of one user": "tests/kmip_server/test_listener.py",
     "records of one answer of `/audit`": "tests/web/test_audit_reading.py",
+    "steps of one answer of `/audit/statistics`": "tests/service/test_record_counts.py",
+    "objects of one answer of `/objects`": "tests/service/test_listing_request.py",
+    "text that `/objects` searches for": "the same",
     "requests of one user at once": "tests/web/test_admission.py",
 }
 

@@ -11,7 +11,7 @@ import pytest
 from kms_tornado.audit.chain import NOTHING, ChainHead, Recorded, extend
 from kms_tornado.audit.query import RecordQuery
 from kms_tornado.audit.record import Origin, make_draft, render
-from kms_tornado.service import record_reader
+from kms_tornado.service import record_reader, record_walk
 from kms_tornado.service.audit_request import AuditRequest
 from kms_tornado.service.auditing import Auditor
 from kms_tornado.service.record_reader import AmbiguousName, RecordReader
@@ -121,8 +121,8 @@ def test_where_few_records_fit_an_answer_ends_after_a_bounded_amount_of_work(mon
 
 
 def test_pages_of_other_times_are_passed_over_unread_a_bounded_number_of_them(monkeypatch):
-    monkeypatch.setattr(record_reader, "_MOST_ROWS", 30)
-    monkeypatch.setattr(record_reader, "_ROWS", 8)
+    monkeypatch.setattr(record_walk, "_MOST_ROWS", 30)
+    monkeypatch.setattr(record_walk, "_ROWS", 8)
     store = Store(100)
     query = RecordQuery(until_ms=NOW + 12_000)
     answer = ask(store, AuditRequest(query))

@@ -51,7 +51,7 @@ def _name_group(place: int) -> str:
     return f"group_{place}"
 
 
-def _is_grantee(group_count: int) -> ColumnElement[bool]:
+def is_grantee(group_count: int) -> ColumnElement[bool]:
     """Whether the grantee is the caller, one of its groups, or everyone."""
     return grants.c.grantee.in_([*_list_names(group_count), _everyone])
 
@@ -85,7 +85,7 @@ def write_by_uid_with_grants(group_count: int) -> Select[Any]:
 
     Once with NULLs where there is none.
     """
-    is_right_here = (grants.c.object == objects.c.serial) & _is_grantee(group_count)
+    is_right_here = (grants.c.object == objects.c.serial) & is_grantee(group_count)
     return (
         select(*OBJECT_ROW, grants.c.grantee, grants.c.operation)
         .select_from(objects.outerjoin(grants, is_right_here))
@@ -124,30 +124,40 @@ def _find_of_uses(column: ColumnElement[Any]) -> ColumnElement[Any]:
     return select(column).where(audit_uses.c.uid == objects.c.uid).scalar_subquery()
 
 
+NEWEST_FIRST = (objects.c.created_at.desc(), objects.c.serial.desc())
+
 #: (*LISTED_ROW, uses, last_used), with NULLs where the audit's index knows of no use.
-owned = (
+all_owned = (
     select(*LISTED_ROW, *map(_find_of_uses, (audit_uses.c.uses, audit_uses.c.last_used)))
     .where(objects.c.owner == principal_parameter)
-    .order_by(objects.c.created_at.desc(), objects.c.serial.desc())
-    .limit(write_constant(MAX_LISTED))
+    .order_by(*NEWEST_FIRST)
 )
+owned = all_owned.limit(write_constant(MAX_LISTED))
 
 
 def write_granted(group_count: int) -> Select[Any]:
     """A row for each grantee that stands for the caller, and operation; the rows of one object next to each other."""
-    is_grantee = _is_grantee(group_count)
-    serials_of_any_right = select(grants.c.object).where(is_grantee)
-    newest_granted = (
+    newest = select_newest_granted(group_count).limit(write_constant(MAX_LISTED))
+    return select_granted(group_count, newest)
+
+
+def select_newest_granted(group_count: int) -> Select[Any]:
+    """The serials of the objects of others on which the caller has any right, the newest first."""
+    serials_of_any_right = select(grants.c.object).where(is_grantee(group_count))
+    return (
         select(objects.c.serial)
         .where(objects.c.serial.in_(serials_of_any_right), objects.c.owner != principal_parameter)
-        .order_by(objects.c.created_at.desc(), objects.c.serial.desc())
-        .limit(write_constant(MAX_LISTED))
+        .order_by(*NEWEST_FIRST)
     )
+
+
+def select_granted(group_count: int, serials: Select[Any]) -> Select[Any]:
+    """The rows of `write_granted` for some objects. serials: selects theirs."""
     return (
         select(*LISTED_ROW, grants.c.grantee, grants.c.operation)
         .join_from(grants, objects, objects.c.serial == grants.c.object)
-        .where(is_grantee, objects.c.serial.in_(newest_granted))
-        .order_by(objects.c.created_at.desc(), objects.c.serial.desc())
+        .where(is_grantee(group_count), objects.c.serial.in_(serials))
+        .order_by(*NEWEST_FIRST)
     )
 
 

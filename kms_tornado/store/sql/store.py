@@ -41,6 +41,7 @@ from .grants import check_index_rows, parse_grants, rights_of
 from .index_check import IndexCheck
 from .naming import change_naming, parse_naming, settle_naming
 from .object_checks import SQLObjectChecks
+from .object_pages import SQLObjectPages
 from .queries import bind_groups, prepare_queries
 from .rewrap import EnvelopeRewriter
 from .row_macs import AlteredRow, RowAuthenticator, altered_object, log_altered
@@ -88,6 +89,7 @@ class SQLStore:
         self._chains = AuditChains(self._authenticator, clock)
         self.audit = AuditLog(backend, self._database, self._authenticator, self._chains)
         self.checks = SQLObjectChecks(backend, self._authenticator, clock)
+        self.pages = SQLObjectPages(self._database, self._parser, backend.dialect, compute)
         self.records = AuditPages(backend, self._database, self._authenticator, compute)
 
     async def start(self) -> None:
