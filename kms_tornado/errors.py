@@ -10,7 +10,15 @@
     │  ├─ InvalidToken           401 invalid_token
     │  │  └─ MalformedToken, AlgorithmNotAllowed, WrongTokenType, UnknownIssuer, UnknownKey,
     │  │     BadSignature, MissingClaim, InvalidClaim, InvalidUserName, TooManyGroups,
-    │  │     ExpiredToken, TokenNotYetValid, TokenTooOld, WrongAudience, UnverifiedEmail, TokenDenied
+    │  │     ExpiredToken, TokenNotYetValid, TokenTooOld, WrongAudience, UnverifiedEmail, TokenDenied,
+    │  │     UnboundToken, UnknownBinding
+    │  │  └─ NotPossessed        what the token is bound to did not come with it
+    │  │     └─ ProofMissing, WrongProofKey, CertificateMissing, WrongCertificate
+    │  ├─ InvalidProof           401 invalid_dpop_proof (RFC 9449 §7.1)
+    │  │  └─ MalformedProof, ProofAlgorithmNotAllowed, ProofKeyRefused, WrongProofSignature, WrongProofMethod,
+    │  │     WrongProofURL, WrongProofToken, ProofReplayed
+    │  ├─ NonceNeeded            401 use_dpop_nonce (RFC 9449 §9)
+    │  │  └─ ProofNotFresh
     │  └─ InsufficientScope      403 insufficient_scope
     ├─ KMIPError                 carries a Result Reason (KMIP 2.1 §11.46)
     │  └─ ItemNotFound, ObjectAlreadyExists, InvalidMessage, InvalidField, MissingData,
@@ -66,6 +74,8 @@ class AuthenticationError(KMSError):
     issuer, key_id: for the log, whose token it is, as far as it is known: a configured issuer, and the
     ``kid`` that the token names. Empty otherwise.
     scope: what the challenge says is needed (RFC 6750 §3), scopes with spaces between; empty where nothing is.
+    scheme: of the challenge that tells the error: the one by which the token came.
+    nonce: for the next DPoP proof (RFC 9449 §9); empty where none is asked for.
     """
 
     status: ClassVar[int] = 401
@@ -75,6 +85,8 @@ class AuthenticationError(KMSError):
     issuer: str = ""
     key_id: str = ""
     scope: str = ""
+    scheme: str = "Bearer"
+    nonce: str = ""
 
     def __init__(self, detail: str = "", description: str | None = None) -> None:
         self.detail = detail
@@ -199,6 +211,113 @@ class TokenDenied(InvalidToken):
 
     reason = "denied"
     description = "token denied"
+
+
+class UnboundToken(InvalidToken):
+    """Whoever holds it can use it, and here that is not enough."""
+
+    reason = "unbound"
+    description = "token not bound to a key or certificate"
+
+
+class UnknownBinding(InvalidToken):
+    """It is bound in a way that cannot be checked here (RFC 7800 §3)."""
+
+    reason = "binding"
+    description = "token bound in a way that is not known here"
+
+
+class NotPossessed(InvalidToken):
+    """Who sent the token does not hold what it is bound to, or did not show it."""
+
+    reason = "not_possessed"
+
+
+class ProofMissing(NotPossessed):
+    """It is bound to a key (RFC 9449 §6), and no proof came with it."""
+
+    reason = "dpop_missing"
+    description = "token needs a DPoP proof"
+
+
+class WrongProofKey(NotPossessed):
+    reason = "dpop_other_key"
+    description = "token bound to another key than the DPoP proof's"
+
+
+class CertificateMissing(NotPossessed):
+    """It is bound to a client certificate (RFC 8705 §3), and none came with it."""
+
+    reason = "certificate_missing"
+    description = "token needs its client certificate"
+
+
+class WrongCertificate(NotPossessed):
+    reason = "certificate_other"
+    description = "token bound to another client certificate"
+
+
+class InvalidProof(AuthenticationError):
+    """The DPoP proof that came with a token proves nothing (RFC 9449 §4.3)."""
+
+    code = "invalid_dpop_proof"
+    reason = "dpop_proof"
+    description = "DPoP proof not accepted"
+
+
+class MalformedProof(InvalidProof):
+    reason = "dpop_malformed"
+    description = "DPoP proof malformed"
+
+
+class ProofAlgorithmNotAllowed(InvalidProof):
+    reason = "dpop_algorithm"
+    description = "DPoP proof: signature algorithm not accepted"
+
+
+class ProofKeyRefused(InvalidProof):
+    reason = "dpop_key"
+    description = "DPoP proof: key not accepted"
+
+
+class WrongProofSignature(InvalidProof):
+    reason = "dpop_signature"
+    description = "DPoP proof: signature not valid"
+
+
+class WrongProofMethod(InvalidProof):
+    reason = "dpop_method"
+    description = "DPoP proof: made for another method"
+
+
+class WrongProofURL(InvalidProof):
+    reason = "dpop_url"
+    description = "DPoP proof: made for another URL"
+
+
+class WrongProofToken(InvalidProof):
+    reason = "dpop_token"
+    description = "DPoP proof: made for another token"
+
+
+class ProofReplayed(InvalidProof):
+    reason = "dpop_replay"
+    description = "DPoP proof: used before"
+
+
+class NonceNeeded(AuthenticationError):
+    """The proof is to be made again, with the nonce that the answer brings (RFC 9449 §9)."""
+
+    code = "use_dpop_nonce"
+    reason = "dpop_nonce"
+    description = "DPoP proof: needs the nonce of this answer"
+
+
+class ProofNotFresh(NonceNeeded):
+    """By its ``iat``; with a nonce of the server's, the client's clock does not count."""
+
+    reason = "dpop_time"
+    description = "DPoP proof: too old, or from the future; use the nonce of this answer"
 
 
 class InsufficientScope(AuthenticationError):

@@ -66,7 +66,7 @@ def test_token_that_breaks_one_rule_of_the_application_is_refused(change: dict[s
         auth = issuer.auth(OWN)
         token = issuer.token(**(GOOD | change))
         if check(auth, token) is None:
-            await auth.check_refreshing(Credentials([f"Bearer {token}"]))
+            await auth.check_waiting(Credentials([f"Bearer {token}"]))
 
     with pytest.raises(AuthenticationError):
         asyncio.run(decide())
@@ -75,7 +75,7 @@ def test_token_that_breaks_one_rule_of_the_application_is_refused(change: dict[s
 def test_token_of_another_issuer_of_the_same_name_is_refused() -> None:
     issuer, other = TestIssuer(), TestIssuer()
     with pytest.raises(AuthenticationError):
-        asyncio.run(issuer.auth().check_refreshing(Credentials([f"Bearer {other.token('alice')}"])))
+        asyncio.run(issuer.auth().check_waiting(Credentials([f"Bearer {other.token('alice')}"])))
 
 
 def test_application_without_this_issuer_is_not_stood_in_for() -> None:
@@ -89,7 +89,7 @@ def test_started_check_asks_no_network() -> None:
         async with issuer.auth() as auth:
             unknown = issuer.token("alice", header={"kid": "another"})
             with pytest.raises(UnknownKey):  # after a refresh
-                await auth.check_refreshing(Credentials([f"Bearer {unknown}"]))
+                await auth.check_waiting(Credentials([f"Bearer {unknown}"]))
             assert auth.fetches()[issuer.uri]["ok"] > 1  # the keys that it began with are one
             assert [status.state for status in auth.status()] == ["ok"]
             return check(auth, issuer.token("alice"))

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from ..errors import (
     AuthenticationError,
     InvalidToken,
     KeysUnavailable,
     KMSError,
+    TooManyRequests,
     Unavailable,
     UnknownKey,
 )
+from .credentials import Credentials
 from .deny_list import NOBODY
 from .issuer import TrustSettings
 from .key_cache import KeyCache
+from .possession import PossessionCheck
 from .principal import Principal
+from .replays import SharedProofs
 from .token_cache import TokenCache
 from .verifier import TokenVerifier, name_token
 
@@ -47,6 +52,10 @@ log = logging.getLogger("kms_tornado.auth")
 #    causes no refresh: it would be refused anyway, and expired tokens are the ones that come in
 #    masses. Without any keys even such a token is answered 503: nothing can be said about a token then.
 #
+# A token that is bound to a certificate or a key (`binding`) has to come with it on each request (`possession`). So
+# the first way never decides about one, although it is remembered and costs no signature check on the others. Where
+# a proof is needed, a fourth way, `check_with_proof`, waits for a memory that other processes share.
+#
 # Every decision, on any of the ways, is counted once in `outcomes`.
 
 
@@ -54,7 +63,7 @@ class Authenticator:
     """The only way from a token to a Principal, whatever the transport.
 
     caches: {issuer URI: KeyCache}, one for each issuer of the settings.
-    now: seconds since the Unix epoch.
+    now: seconds since the Unix epoch. shared_proofs: as for `PossessionCheck`.
     """
 
     def __init__(
@@ -63,7 +72,9 @@ class Authenticator:
         caches: Mapping[str, KeyCache],
         *,
         now: Callable[[], float] = time.time,
+        shared_proofs: SharedProofs | None = None,
     ) -> None:
+        self._possession = PossessionCheck(settings.policy, now, shared_proofs)
         self.tokens = TokenCache(settings.cache_size)
         self.outcomes: Counter[str] = Counter()  # {"ok" or an error's reason: number}
         #: Called with the seconds that it took to verify a token which was not remembered.
@@ -82,8 +93,15 @@ class Authenticator:
     def recall(self, digest: bytes) -> Principal | None:
         """The principal of a token that was verified before and is still good; None means: verify it.
 
-        digest: `tokens.digest` of the token.
+        digest: `tokens.digest` of the token. None for a token that is bound, as it alone is not enough.
         """
+        principal = self._find_remembered(digest)
+        if principal is None or principal.binding is not None:
+            return None
+        self.outcomes["ok"] += 1
+        return principal
+
+    def _find_remembered(self, digest: bytes) -> Principal | None:
         entry = self.tokens.get(digest)
         if entry is None:
             return None
@@ -94,52 +112,87 @@ class Authenticator:
             if (
                 cache.fresh_key_set is verified_with or cache.find_key_set() is verified_with
             ) and not (self.denied.entries and self._is_denied(principal)):
-                self.outcomes["ok"] += 1
                 return principal
         self.tokens.forget(digest)
         return None
 
-    def check_now(self, token: str) -> Principal | None:
-        """Decide without waiting; None where only a refresh of the issuer's keys can tell.
+    def check_now(self, token: str, credentials: Credentials | None = None) -> Principal | None:
+        """Decide about a bearer token without waiting; None where only a refresh of the issuer's keys can tell.
 
-        Raises AuthenticationError.
+        credentials: that it came with, for a token that is bound. Raises AuthenticationError.
         """
         digest = self.tokens.digest(token)
-        return self.recall(digest) or self.verify_now(token, digest)
+        return self.recall(digest) or self.verify_now(token, digest, credentials)
 
-    def verify_now(self, token: str, digest: bytes) -> Principal | None:
-        """Decide about a token that is not remembered; otherwise as check_now.
+    def verify_now(
+        self, token: str, digest: bytes, credentials: Credentials | None = None
+    ) -> Principal | None:
+        """Decide about a bearer token that `recall` did not; otherwise as check_now.
 
         digest: `tokens.digest` of the token.
         """
-        started = time.perf_counter()
         try:
-            principal = self._verify(token, digest)
+            # Only one that is bound is remembered all the same.
+            principal = self._find_remembered(digest) if digest in self.tokens else None
+            if principal is None:
+                principal = self._verify_timed(token, digest)
+            self._possession.check_bearer(principal, credentials)
         except (UnknownKey, KeysUnavailable):
             return None
         except AuthenticationError as exc:
             self.outcomes[exc.reason] += 1
             raise
-        if self.observe_verification is not None:
-            self.observe_verification(time.perf_counter() - started)
         self.outcomes["ok"] += 1
         return principal
 
-    async def check_refreshing(self, token: str) -> Principal:
+    async def check_refreshing(
+        self, token: str, credentials: Credentials | None = None
+    ) -> Principal:
         """Decide what check_now could not, after one refresh that all waiting requests share.
 
         Raises AuthenticationError, or KeysUnavailable.
         """
-        try:
+        with self._counting():
             principal = await self._verify_refreshing(token)
-        except (AuthenticationError, Unavailable) as exc:
+            self._possession.check_bearer(principal, credentials)
+        return principal
+
+    async def check_with_proof(self, token: str, credentials: Credentials) -> Principal:
+        """Decide about a token that came by the scheme DPoP (RFC 9449 §7), whether or not it is remembered.
+
+        Raises AuthenticationError, Unavailable where keys or the memory of used proofs are out of reach, and
+        TooManyRequests.
+        """
+        with self._counting():
+            digest = self.tokens.digest(token)
+            principal = self._find_remembered(digest)
+            if principal is None:
+                try:
+                    principal = self._verify_timed(token, digest)
+                except (UnknownKey, KeysUnavailable):
+                    principal = await self._verify_refreshing(token)
+            await self._possession.check_proof(principal, token, credentials)
+        return principal
+
+    @contextlib.contextmanager
+    def _counting(self) -> Iterator[None]:
+        """Count the decision that is made within."""
+        try:
+            yield
+        except (AuthenticationError, Unavailable, TooManyRequests) as exc:
             self.outcomes[exc.reason] += 1
             raise
         self.outcomes["ok"] += 1
-        return principal
 
     def _is_denied(self, principal: Principal) -> bool:
         return self.denied.find(principal.claims, principal.issuer) is not None
+
+    def _verify_timed(self, token: str, digest: bytes) -> Principal:
+        started = time.perf_counter()
+        principal = self._verify(token, digest)
+        if self.observe_verification is not None:
+            self.observe_verification(time.perf_counter() - started)
+        return principal
 
     def _verify(self, token: str, digest: bytes) -> Principal:
         try:

@@ -1,9 +1,11 @@
-"""The ``Authorization`` request header and the ``WWW-Authenticate`` challenge (RFC 6750 §2.1, §3)."""
+"""The ``Authorization`` request header and the ``WWW-Authenticate`` challenges (RFC 6750 §2.1, §3, RFC 9449 §7.1)."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..errors import AuthenticationError, InvalidRequest, MissingToken
 
@@ -15,11 +17,22 @@ _COMPACT = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
 _SCHEME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 
-def parse_authorization(values: Sequence[str]) -> str:
-    """The bearer token of a request.
+class OfferedToken(NamedTuple):
+    """scheme: of SCHEMES."""
 
-    values: the values of its ``Authorization`` headers, in the order received.
-    Raises MissingToken where there is none or its scheme is not Bearer; InvalidRequest where there
+    scheme: str
+    token: str
+
+
+#: RFC 6750 §2.1, RFC 9449 §7.1.
+BEARER, DPOP = SCHEMES = ("Bearer", "DPoP")
+
+
+def parse_authorization(values: Sequence[str], schemes: Sequence[str] = (BEARER,)) -> OfferedToken:
+    """The token of a request, and the scheme by which it came.
+
+    values: the values of its ``Authorization`` headers, in the order received. schemes: that are taken here.
+    Raises MissingToken where there is none or its scheme is another one; InvalidRequest where there
     are two, or where no b64token (RFC 6750 §2.1) follows the scheme.
     """
     if not values:
@@ -28,22 +41,25 @@ def parse_authorization(values: Sequence[str]) -> str:
         # Two proxies on the way may each have relied on a different one; nothing says which counts.
         raise InvalidRequest("more than one Authorization header")
     scheme, _, token = values[0].strip(" \t").partition(" ")
-    if scheme.lower() != "bearer":
+    known = next((one for one in schemes if one.lower() == scheme.lower()), None)
+    if known is None:
         if not _SCHEME.fullmatch(scheme):  # "", "Bearer,", "Bearer:x", "Bearer<tab>x"
             raise InvalidRequest("the header does not start with a scheme")
-        raise MissingToken("the scheme is not Bearer")
+        raise MissingToken(f"the scheme is not {' or '.join(schemes)}")
     token = token.lstrip(" ")  # 1*SP
     if not is_bearer_token(token):
-        raise InvalidRequest("no b64token follows the scheme")
-    return token
+        error = InvalidRequest("no b64token follows the scheme")
+        error.scheme = known
+        raise error
+    return OfferedToken(known, token)
 
 
 def has_bearer_scheme(value: str) -> bool:
-    """Whether the value of an ``Authorization`` header is a bearer token's, which no browser sends unasked.
+    """Whether the value of an ``Authorization`` header is a token's, bound or not, which no browser sends unasked.
 
     Browsers do send the credentials of other schemes (Basic, Negotiate) by themselves.
     """
-    return value.lstrip(" \t")[:7].lower() == "bearer "
+    return value.lstrip(" \t").lower().startswith(("bearer ", "dpop "))
 
 
 def is_bearer_token(text: str) -> bool:
@@ -59,23 +75,42 @@ def is_compact(token: str) -> bool:
     return token != "" and token.isascii() and not token.encode().translate(None, _COMPACT)
 
 
-def format_challenge(
-    realm: str, error: AuthenticationError | None = None, *, resource_metadata: str | None = None
-) -> str:
-    """The value of ``WWW-Authenticate`` (RFC 6750 §3).
+@dataclass(frozen=True, slots=True)
+class ChallengeFacts:
+    """What challenges say of this resource.
 
-    error: why the request is refused; its code is left out where no token was offered (§3.1). The
-    scope that it names is said.
-    resource_metadata: the URL of the document of RFC 9728 §5.1, None where none is served.
+    algorithms: that DPoP proofs may be signed with; empty where tokens are taken as bearer tokens alone.
+    scope: that the request needs, scopes with spaces between; empty where none is.
+    resource_metadata: the URL of the document of RFC 9728 §5.1; None where none is served.
     """
-    parameters = [("realm", realm)]
-    if error is not None and error.code is not None:
+
+    realm: str = ""
+    algorithms: Sequence[str] = ()
+    scope: str = ""
+    resource_metadata: str | None = None
+
+
+def format_challenges(facts: ChallengeFacts, error: AuthenticationError | None = None) -> list[str]:
+    """The values of ``WWW-Authenticate``: one for each scheme that is taken (RFC 6750 §3, RFC 9449 §7.1).
+
+    error: why the request is refused. The challenge of its scheme tells it; its code is left out where no token was
+    offered (RFC 6750 §3.1).
+    """
+    schemes = SCHEMES if facts.algorithms else (BEARER,)
+    return [_format_challenge(scheme, facts, error) for scheme in schemes]
+
+
+def _format_challenge(scheme: str, facts: ChallengeFacts, error: AuthenticationError | None) -> str:
+    parameters = [("realm", facts.realm)]
+    if scheme == DPOP:
+        parameters.append(("algs", " ".join(facts.algorithms)))
+    if error is not None and error.code is not None and error.scheme == scheme:
         parameters += [("error", error.code), ("error_description", str(error))]
-    if error is not None and error.scope:
-        parameters.append(("scope", error.scope))
-    if resource_metadata is not None:
-        parameters.append(("resource_metadata", resource_metadata))
-    return "Bearer " + ", ".join(
+    if facts.scope:
+        parameters.append(("scope", facts.scope))
+    if facts.resource_metadata is not None:
+        parameters.append(("resource_metadata", facts.resource_metadata))
+    return f"{scheme} " + ", ".join(
         f'{name}="{_strip_unquotable(value)}"' for name, value in parameters
     )
 

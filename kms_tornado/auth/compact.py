@@ -57,9 +57,33 @@ class UnverifiedToken(NamedTuple):  # made for every new token, twice as fast as
     signature: bytes
 
 
+class CompactParts(NamedTuple):
+    """The parts of a compact JWS, still in base64url, and what its signature covers."""
+
+    header: bytes
+    payload: bytes
+    signature: bytes
+    signing_input: bytes
+
+
+def split_compact(text: str, max_length: int, what: str) -> CompactParts:
+    """Split a compact JWS of at most that many characters. what: its name, for the error. Raises MalformedToken."""
+    if len(text) > max_length:
+        raise MalformedToken(f"the {what} is longer than {max_length} characters")
+    try:
+        raw = text.encode("ascii")
+    except UnicodeEncodeError:
+        raise MalformedToken("not ASCII") from None
+    parts = raw.split(b".")
+    if len(parts) != 3:
+        raise MalformedToken("not three parts")
+    header, payload, signature = parts
+    return CompactParts(header, payload, signature, raw[: -len(signature) - 1])
+
+
 def parse_header(segment: bytes) -> UnverifiedHeader:
     """Parse the first part of a compact JWS. Raises MalformedToken."""
-    header = _parse_object(segment, "header")
+    header = parse_object(segment, "header")
     if "crit" in header or "b64" in header:
         # RFC 7515 §4.1.11: a critical extension that is not understood must be refused. We know none.
         raise MalformedToken("the header asks for an extension (crit, b64)")
@@ -83,21 +107,12 @@ def parse_token(
 
     parse_header: a caller may pass one that remembers headers.
     """
-    if len(token) > MAX_TOKEN_LENGTH:
-        raise MalformedToken(f"the token is longer than {MAX_TOKEN_LENGTH} characters")
-    try:
-        raw = token.encode("ascii")
-    except UnicodeEncodeError:
-        raise MalformedToken("not ASCII") from None
-    parts = raw.split(b".")
-    if len(parts) != 3:
-        raise MalformedToken("not three parts")
-    header_part, payload_part, signature_part = parts
+    parts = split_compact(token, MAX_TOKEN_LENGTH, "token")
     return UnverifiedToken(
-        header=parse_header(header_part),
-        claims=_parse_object(payload_part, "payload"),
-        signing_input=raw[: -len(signature_part) - 1],
-        signature=decode_segment(signature_part),
+        header=parse_header(parts.header),
+        claims=parse_object(parts.payload, "payload"),
+        signing_input=parts.signing_input,
+        signature=decode_segment(parts.signature),
     )
 
 
@@ -120,7 +135,8 @@ def decode_segment(segment: bytes) -> bytes:
         raise MalformedToken("not base64url") from None
 
 
-def _parse_object(segment: bytes, what: str) -> dict[str, Any]:
+def parse_object(segment: bytes, what: str) -> dict[str, Any]:
+    """The JSON object that a part of a compact JWS encodes. what: its name, for the error. Raises MalformedToken."""
     try:
         value = strict_json.loads(decode_segment(segment), max_depth=MAX_DEPTH)
     except ValueError as exc:

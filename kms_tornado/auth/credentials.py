@@ -4,7 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
+
+
+class HTTPRequestFacts(Protocol):
+    """What a bound token is compared to; found out only where a token is bound (`binding`)."""
+
+    def find_method(self) -> str:
+        """As it was sent."""
+
+    def find_url(self) -> str | None:
+        """That the client asked for, in any spelling; None where it is not known."""
+
+    def list_proofs(self) -> Sequence[str]:
+        """The values of the ``DPoP`` header fields, in the order received."""
+
+    def find_certificate(self) -> bytes | None:
+        """The client's, DER; None without one."""
 
 
 # One is made for every request. Not frozen: a frozen dataclass takes 0.9 µs to make, this one 0.2.
@@ -20,9 +36,19 @@ class Credentials:
     peer_certificate: the client's certificate of the TLS connection, DER; None without one.
     kmip_credential: the Credential in the header of a KMIP request, as
     ``{field name: value}``; None without one.
+    facts: of an HTTP request; None over another transport.
+    next_nonce: set by whoever checks a DPoP proof, for the answer (RFC 9449 §8.2); empty where none is needed.
     """
 
     authorization: Sequence[str] = ()
     headers: Mapping[str, str] | None = None
     peer_certificate: bytes | None = None
     kmip_credential: Mapping[str, Any] | None = None
+    facts: HTTPRequestFacts | None = None
+    next_nonce: str = ""
+
+    def find_certificate(self) -> bytes | None:
+        """The client's certificate, DER, whatever the transport; None without one."""
+        if self.peer_certificate is not None or self.facts is None:
+            return self.peer_certificate
+        return self.facts.find_certificate()

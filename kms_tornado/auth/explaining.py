@@ -14,6 +14,7 @@ from typing import Any
 
 from ..errors import AuthenticationError, KMSError, UnknownKey
 from ..wording import cut, make_printable
+from .binding import read_binding
 from .claim_path import find_claim, find_outermost
 from .claims import (
     build_user_name,
@@ -118,7 +119,9 @@ def explain_claims(
         "times", lambda: check_times(claims, policy=policy, now=now), _show_times(claims)
     )
     if issuer is None:  # which audience counts, and how names begin, depends on it
-        names = ("audience", "subject", "deny list", "user name", "groups", "required claims")
+        names = (
+            "audience", "subject", "deny list", "binding", "user name", "groups", "required claims",
+        )  # fmt: skip
         return [times, *map(skip, names)]
     trusted = issuer
     audience = _show_audience(claims, policy) if issuer.audiences else "is not checked"
@@ -131,6 +134,7 @@ def explain_claims(
             lambda: check_not_denied(claims, issuer=trusted.uri, denied=denied),
             "does not have it" if policy.deny_file is not None else "there is none",
         ),
+        _check("binding", lambda: _explain_binding(claims, policy)),
     ]  # fmt: skip
     return [*steps, *_explain_names(claims, trusted, policy)]
 
@@ -138,6 +142,23 @@ def explain_claims(
 def find_policy(reading: Reading, settings: TrustSettings) -> TokenPolicy:
     """That of the token's issuer; that of all where it is unknown."""
     return settings.policy if reading.issuer is None else settings.policy_of(reading.issuer)
+
+
+def _explain_binding(claims: Mapping[str, Any], policy: TokenPolicy) -> str:
+    if policy.bound_tokens == "off":
+        return "is not looked at"
+    binding = read_binding(claims, policy.bound_tokens)
+    if binding is None:
+        return "there is none"
+    needed = [
+        f"the client certificate with the SHA-256 digest {show(binding.certificate)}"
+        if binding.certificate is not None
+        else "",
+        f"a DPoP proof by the key with the thumbprint {show(binding.key)}"
+        if binding.key is not None
+        else "",
+    ]
+    return f"each request must come with {' and '.join(filter(None, needed))}"
 
 
 def _explain_names(
@@ -208,6 +229,7 @@ def _find_counting(reading: Reading, settings: TrustSettings) -> list[tuple[str,
     names = ["iss", "exp", "nbf", "iat", *policy.audience_claims, "sub", *policy.user_claims]
     names += ["jti", "sid"] if policy.deny_file is not None else []
     names += ["tid"] if reading.issuer is not None and reading.issuer.tenants else []
+    names += ["cnf"] if policy.bound_tokens != "off" else []
     names += ["email_verified"] if "email" in policy.user_claims else []
     counting = {name: claims[name] for name in names if name in claims}
     paths = [] if policy.group_claim is None else [policy.group_claim]

@@ -19,6 +19,7 @@ from .issuer_urls import (
     check_tenant_place,
     find_origin,
 )
+from .request_url import normalise_url
 from .token_policy import RequiredClaim, TokenPolicy
 
 _GOOGLE = "https://accounts.google.com"
@@ -168,6 +169,8 @@ class TrustSettings:
     issuers: one at least, each with keys and audiences of its own.
     cache_size: how many verified tokens are remembered; 0 remembers none.
     realm: the realm of the challenge ``WWW-Authenticate`` (RFC 6750 §3).
+    public_url: the URL by which clients reach the application, with which DPoP proofs are compared. Without one they
+    are good on a loopback address alone.
     Raises ConfigurationError without an issuer, for the same issuer twice, and for an issuer that no name of a
     user can begin with where `TokenPolicy.namespace_by_issuer` is set.
     """
@@ -177,8 +180,15 @@ class TrustSettings:
     refresh: RefreshPolicy = field(default_factory=RefreshPolicy)
     cache_size: int = 10_000
     realm: str = "kms"
+    public_url: str | None = None
 
     def __post_init__(self) -> None:
+        if self.public_url is not None:
+            object.__setattr__(self, "public_url", self.public_url.rstrip("/"))
+            if normalise_url(self.public_url) is None or {"?", "#"} & set(self.public_url):
+                raise ConfigurationError(
+                    "public URL: one of http or https is needed, without a query"
+                )
         if not self.issuers:
             raise ConfigurationError("at least one issuer is needed")
         if self.cache_size < 0:

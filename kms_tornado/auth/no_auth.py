@@ -34,6 +34,10 @@ class InsecureNoAuth:
 
     realm = "kms"
     issuers: Sequence[str] = ()
+    scopes: Sequence[str] = ()
+    proof_algorithms: Sequence[str] = ()
+    needs_binding = False
+    public_url = None
     has_groups = False
 
     def __init__(self, username: str) -> None:
@@ -50,7 +54,7 @@ class InsecureNoAuth:
             raise ForeignPage(fault)
         return self._principal
 
-    async def check_refreshing(self, credentials: Credentials) -> Principal:
+    async def check_waiting(self, credentials: Credentials) -> Principal:
         return self.check_now(credentials)
 
     async def start(self) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, NoReturn, Self
 
+from .binding import Binding
+
 
 def _refuse_change(self: object, *args: object, **kwargs: object) -> NoReturn:
     raise TypeError("verified claims cannot be changed; copy them first: dict(claims)")
@@ -81,6 +83,8 @@ class Principal(_TokenSlot):
     key_id: the ``kid`` of the key that verified the token, for logs; empty where the token names none.
     groups: to which access rights are granted, too, each as a grant names it: ``group:<name>``, or
     ``group:<issuer>#<name>``. Empty unless `TokenPolicy.group_claim` is set.
+    binding: to which certificate or key the token is bound, which came with it; None where it is bound to none, or
+    `TokenPolicy.bound_tokens` is off.
     """
 
     name: str
@@ -90,6 +94,7 @@ class Principal(_TokenSlot):
     expires_at: float
     key_id: str = field(default="", compare=False)
     groups: frozenset[str] = frozenset()
+    binding: Binding | None = None
 
     @property
     def token(self) -> str:
@@ -113,12 +118,20 @@ class Principal(_TokenSlot):
         _set_expires_at(principal, self.expires_at)
         _set_key_id(principal, self.key_id)
         _set_groups(principal, self.groups)
+        _set_binding(principal, self.binding)
         _set_token(principal, token)
         return principal
 
 
 _new = object.__new__
-_set_name, _set_subject, _set_issuer, _set_claims, _set_expires_at, _set_key_id, _set_groups = (
-    vars(Principal)[field.name].__set__ for field in fields(Principal)
-)
+(
+    _set_name,
+    _set_subject,
+    _set_issuer,
+    _set_claims,
+    _set_expires_at,
+    _set_key_id,
+    _set_groups,
+    _set_binding,
+) = (vars(Principal)[field.name].__set__ for field in fields(Principal))
 _set_token = vars(_TokenSlot)["_token"].__set__

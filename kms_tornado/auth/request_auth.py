@@ -32,7 +32,7 @@ class RequestAuth(Protocol):
     """One method of authentication, started and stopped with the server.
 
     A request asks `recall` or `check_now` first; neither waits. Only where check_now returns None
-    does the request wait for `check_refreshing`.
+    does the request wait for `check_waiting`.
     """
 
     @property
@@ -42,6 +42,22 @@ class RequestAuth(Protocol):
     @property
     def issuers(self) -> Sequence[str]:
         """The URIs of the issuers to which a client can be sent for a token, for RFC 9728; empty without any."""
+
+    @property
+    def scopes(self) -> Sequence[str]:
+        """That every token must have, for challenges and RFC 9728; empty where none is needed."""
+
+    @property
+    def proof_algorithms(self) -> Sequence[str]:
+        """That DPoP proofs may be signed with; empty where tokens are taken as bearer tokens alone."""
+
+    @property
+    def needs_binding(self) -> bool:
+        """Whether only tokens are taken that are bound to a certificate or a key."""
+
+    @property
+    def public_url(self) -> str | None:
+        """By which clients reach the application, without a slash at its end; None where it does not say."""
 
     @property
     def has_groups(self) -> bool:
@@ -54,13 +70,13 @@ class RequestAuth(Protocol):
         """
 
     def check_now(self, credentials: Credentials) -> Principal | None:
-        """Decide without waiting; None where only a refresh of an issuer's keys can tell.
+        """Decide without waiting; None where it takes a refresh of an issuer's keys, or a memory of used proofs.
 
         Raises AuthenticationError.
         """
 
-    async def check_refreshing(self, credentials: Credentials) -> Principal:
-        """Decide what check_now could not, after a refresh. Raises AuthenticationError, Unavailable."""
+    async def check_waiting(self, credentials: Credentials) -> Principal:
+        """Decide what check_now could not. Raises AuthenticationError, Unavailable, TooManyRequests."""
 
     async def start(self) -> None:
         """Begin what runs in the background; returns at once. Needs a running event loop."""

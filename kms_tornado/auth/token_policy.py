@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypedDict, Unpack, cast
 
 from ..errors import ConfigurationError
+from .binding import BINDING_RULES
 from .claim_path import check_claim_path
 
 #: Every algorithm that can be allowed. Symmetric algorithms and "none" are absent, so no setting can
@@ -69,6 +70,8 @@ class TokenPolicy:
     required_claims: all of them must be met, or the answer is 403 insufficient_scope.
     deny_file: lists tokens that are refused all the same (`deny_list`); None refuses none.
     group_claim: the claim that names the user's groups, or where it stands (`claim_path`); None reads none.
+    bound_tokens: what is done about tokens that are bound to a certificate or a key, one of `BINDING_RULES`.
+    needs_dpop_nonce: whether each DPoP proof must have a nonce that was given here (RFC 9449 §9).
     Raises ConfigurationError for values that make no sense.
     """
 
@@ -83,6 +86,8 @@ class TokenPolicy:
     required_claims: tuple[RequiredClaim, ...] = ()
     group_claim: str | None = None
     deny_file: str | None = None
+    bound_tokens: str = "checked"
+    needs_dpop_nonce: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "algorithms", frozenset(map(normalise_algorithm, self.algorithms)))
@@ -104,6 +109,8 @@ class TokenPolicy:
             object.__setattr__(self, name, names)
         if self.group_claim is not None:
             check_claim_path(self.group_claim, "group claim")
+        if self.bound_tokens not in BINDING_RULES:
+            raise ConfigurationError(f"bound tokens: one of {' '.join(BINDING_RULES)}")
         if not self.token_types:
             raise ConfigurationError("token types: at least one is needed")
         object.__setattr__(
@@ -135,6 +142,8 @@ class TokenPolicyArguments(TypedDict, total=False):
     required_claims: Iterable[RequiredClaim]
     group_claim: str | None
     deny_file: str | Path | None
+    bound_tokens: str
+    needs_dpop_nonce: bool
 
 
 def make_token_policy(**arguments: Unpack[TokenPolicyArguments]) -> TokenPolicy:

@@ -20,6 +20,7 @@ from ..errors import (
     UnknownKey,
     WrongTokenType,
 )
+from .binding import read_binding
 from .claims import build_user_name, check_claims, check_required
 from .compact import UnverifiedHeader, UnverifiedToken, parse_header, parse_token
 from .deny_list import NOBODY, DenyList, check_not_denied
@@ -122,6 +123,7 @@ class TokenVerifier:
         policy = self.policy_of(issuer)
         check_claims(claims, issuer=issuer, policy=policy, now=now)
         check_not_denied(claims, issuer=issuer.uri, denied=denied)
+        binding = read_binding(claims, policy.bound_tokens)
         name = build_user_name(claims, issuer=issuer, policy=policy)
         groups = build_groups(claims, issuer=issuer, policy=policy)
         check_required(claims, policy.required_claims)
@@ -133,6 +135,7 @@ class TokenVerifier:
             expires_at=claims["exp"],
             key_id=unverified.header.kid or "",
             groups=groups,
+            binding=binding,
         )
 
     def compute_good_until(self, principal: Principal) -> float:

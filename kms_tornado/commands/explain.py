@@ -65,6 +65,9 @@ ADVICE: Mapping[type[KMSError] | tuple[str, type[KMSError]], str] = {
     errors.UnverifiedEmail: "have the issuer verify the address; --jwt-allow-unverified-email takes any",
     errors.TokenDenied: "get a new token if its line names this one alone; else take the line out of the deny list "
     "(--jwt-deny-file)",
+    errors.UnboundToken: "have the issuer bind it to a client certificate (RFC 8705) or to a DPoP key (RFC 9449), or take "
+    "others by --jwt-bound-tokens checked",
+    errors.UnknownBinding: "have the issuer bind it by x5t#S256 or jkt alone; --jwt-bound-tokens off looks at no binding",
     errors.InsufficientScope: "the token is good; its holder needs {required} at the issuer (--jwt-required-claim)",
     errors.KeySetError: "mend that, or name a file that has the keys: --keys FILE",
 }  # fmt: skip

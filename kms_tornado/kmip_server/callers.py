@@ -88,7 +88,7 @@ class Callers:
         principal = self._auth.check_now(credentials)
         if principal is not None:
             return principal
-        return await self._auth.check_refreshing(credentials)
+        return await self._auth.check_waiting(credentials)
 
 
 def _read_credential(authentication: Node) -> tuple[str, str]:

@@ -16,6 +16,7 @@ from tornado.httputil import HTTPHeaders, HTTPServerRequest
 from tornado.web import Application, HTTPError, RequestHandler, stream_request_body
 
 from ..audit.record import Origin
+from ..auth.client_cert_header import CLIENT_CERT_HEADER, read_client_cert
 from ..auth.principal import Principal
 from ..auth.request_auth import RequestAuth
 from ..request_context import HEADER
@@ -353,6 +354,15 @@ class ProtectedHandler(BearerAuthMixin, ServiceHandler):
 
     def resource_metadata_url(self) -> str | None:
         return metadata_url(self)
+
+    def request_url(self) -> str | None:
+        return self.context.public_url.find_base(self.request) + self.request.path
+
+    def client_certificate(self) -> bytes | None:
+        """A trusted proxy's own certificate is not its client's, of which its header alone tells."""
+        if self.context.trusted_proxies.is_peer_of(self.request.connection):
+            return read_client_cert(self.request.headers.get_list(CLIENT_CERT_HEADER))
+        return super().client_certificate()
 
     def _send_refusal(self, body: bytes, hooks: Hooks, reason: str) -> None:
         self.log_entry["reason"] = reason

@@ -39,6 +39,10 @@ class TrustedProxies:
             trusted = self._remembered[address] = self._contains(parse_address(address))
         return trusted
 
+    def is_peer_of(self, connection: Any) -> bool:
+        """Whether a trusted proxy made the connection, an `HTTP1Connection`."""
+        return bool(self._networks) and self.is_trusted(connection.context._orig_remote_ip)
+
     def find_client(self, peer: str, forwarded_for: Sequence[str]) -> str:
         """The address that a request comes from: the rightmost one that is no trusted proxy's.
 

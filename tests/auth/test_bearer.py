@@ -6,13 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kms_tornado.auth.bearer import format_challenge, is_compact, parse_authorization
+from kms_tornado.auth.bearer import (
+    DPOP,
+    SCHEMES,
+    ChallengeFacts,
+    format_challenges,
+    is_compact,
+    parse_authorization,
+)
 from kms_tornado.errors import (
     AuthenticationError,
     ExpiredToken,
     InsufficientScope,
     InvalidRequest,
     MissingToken,
+    ProofReplayed,
 )
 
 
@@ -31,7 +39,7 @@ from kms_tornado.errors import (
     ],
 )
 def test_the_token_is_read(value: str, token: str) -> None:
-    assert parse_authorization([value]) == token
+    assert parse_authorization([value]) == ("Bearer", token)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +112,7 @@ def test_a_malformed_header_is_an_invalid_request(values: list[str]) -> None:
 @given(st.lists(st.text(max_size=30) | st.text(max_size=20).map("Bearer ".__add__), max_size=2))
 def test_any_header_gives_a_b64token_or_a_refusal(values: list[str]) -> None:
     try:
-        token = parse_authorization(values)
+        token = parse_authorization(values).token
     except (MissingToken, InvalidRequest):
         return
     assert token.isascii()
@@ -143,20 +151,65 @@ def test_any_header_gives_a_b64token_or_a_refusal(values: list[str]) -> None:
 def test_the_challenge_says_what_is_wrong(
     error: AuthenticationError | None, metadata: str | None, challenge: str
 ) -> None:
-    assert format_challenge("kms", error, resource_metadata=metadata) == challenge
+    facts = ChallengeFacts("kms", resource_metadata=metadata)
+    assert format_challenges(facts, error) == [challenge]
 
 
 def test_the_challenge_does_not_show_the_detail() -> None:
-    assert "5 s" not in format_challenge("kms", ExpiredToken("expired 5 s ago"))
+    facts = ChallengeFacts("kms", ("ES256",))
+    assert "5 s" not in str(format_challenges(facts, ExpiredToken("expired 5 s ago")))
 
 
 @pytest.mark.parametrize("realm", ['a"b', "a\\b", "a\r\nSet-Cookie: x", "caf\u00e9"])
 def test_a_realm_cannot_break_out_of_its_quotes(realm: str) -> None:
-    challenge = format_challenge(realm)
+    [challenge] = format_challenges(ChallengeFacts(realm))
     assert challenge.isascii()
     assert challenge.isprintable()
     assert challenge.count('"') == 2
     assert "\\" not in challenge
+
+
+def test_both_schemes_are_challenged_where_both_are_taken() -> None:
+    facts = ChallengeFacts("kms", ("ES256", "PS256"), "kms:use", "https://kms/metadata")
+    assert format_challenges(facts, MissingToken()) == [
+        'Bearer realm="kms", scope="kms:use", resource_metadata="https://kms/metadata"',
+        'DPoP realm="kms", algs="ES256 PS256", scope="kms:use", resource_metadata="https://kms/metadata"',
+    ]
+
+
+def test_the_error_stands_in_the_challenge_of_the_scheme_by_which_the_token_came() -> None:
+    facts = ChallengeFacts("kms", ("ES256",))
+    error = ProofReplayed()
+    error.scheme = DPOP
+    assert format_challenges(facts, error) == [
+        'Bearer realm="kms"',
+        'DPoP realm="kms", algs="ES256", error="invalid_dpop_proof", '
+        'error_description="DPoP proof: used before"',
+    ]
+    assert "error" in format_challenges(facts, ExpiredToken())[0]
+    assert "error" not in format_challenges(facts, ExpiredToken())[1]
+
+
+@pytest.mark.parametrize("scheme", ["DPoP", "dpop", "DPOP"])
+def test_the_scheme_dpop_is_taken_where_it_is_asked_for(scheme: str) -> None:
+    assert parse_authorization([f"{scheme}  a.b.c"], SCHEMES) == ("DPoP", "a.b.c")
+    with pytest.raises(MissingToken):
+        parse_authorization([f"{scheme} a.b.c"])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["DPoP a.b.c", "Bearer a.b.c"],
+        ["Bearer a.b.c, DPoP a.b.c"],
+        ["DPoP a.b.c,a.b.c"],
+        ["DPoP"],
+        ["DPoP "],
+    ],
+)
+def test_one_token_comes_by_one_scheme(values: list[str]) -> None:
+    with pytest.raises(InvalidRequest):
+        parse_authorization(values, SCHEMES)
 
 
 # --- the shortcut past the grammar ----------------------------------------------------------------
@@ -187,4 +240,4 @@ def test_what_is_made_of_a_compact_jws_characters_needs_no_grammar(
 @given(st.text(alphabet="aZ9-_.=+/~ ,é", max_size=20))
 def test_what_takes_the_shortcut_passes_the_grammar_unchanged(token: str) -> None:
     if is_compact(token):
-        assert parse_authorization([f"Bearer {token}"]) == token
+        assert parse_authorization([f"Bearer {token}"]).token == token

@@ -33,7 +33,8 @@ from .samples import ABSENT, ISSUER, NOW, OTHER, all_keys, key_set, token, trust
 KEYS = all_keys()
 NAMES = [
     "form", "algorithm", "issuer", "type", "key", "signature",
-    "times", "audience", "subject", "deny list", "user name", "groups", "required claims",
+    "times", "audience", "subject", "deny list", "binding", "user name", "groups",
+    "required claims",
 ]  # fmt: skip
 
 
@@ -94,6 +95,8 @@ ROWS = [
     row(errors.MissingClaim, "subject", "no subject", claims(sub=ABSENT)),
     row(errors.InvalidClaim, "subject", "a subject that is a number", claims(sub=7), user_claim="name"),
     row(errors.TokenDenied, "deny list", "a denied subject", claims(sub="mallory"), deny_file="deny"),
+    row(errors.UnknownBinding, "binding", "bound to a whole key", claims(cnf={"jwk": {}})),
+    row(errors.UnboundToken, "binding", "bound to nothing", claims(), bound_tokens="required"),
     row(errors.InvalidUserName, "user name", "everyone", claims(sub="*")),
     row(errors.InvalidUserName, "user name", "named as a group", claims(sub="group:x")),
     row(errors.MissingClaim, "user name", "no user claim", claims(), user_claim="name"),
@@ -128,7 +131,9 @@ def _leaves(cls: type) -> Iterator[type]:
 
 def test_every_way_to_refuse_a_token_has_a_row() -> None:
     shown = {error.values[0] for error in ROWS}
-    assert shown == {*_leaves(errors.InvalidToken), errors.InsufficientScope}
+    # Those of a request are no matter of the token.
+    of_request = {errors.NotPossessed, *_leaves(errors.NotPossessed)}
+    assert shown == {*_leaves(errors.InvalidToken), errors.InsufficientScope} - of_request
 
 
 @pytest.mark.parametrize(
@@ -265,3 +270,18 @@ def test_garbage_is_explained_too(text: str) -> None:
     steps = explain(text, trust())
     assert steps[0].name == "form"
     assert isinstance(find_answer(steps), AuthenticationError)
+
+
+def test_what_a_bound_token_has_to_come_with_is_told() -> None:
+    key, certificate = "A" * 43, "B" * 42 + "A"
+    text = claims(cnf={"jkt": key, "x5t#S256": certificate})
+    [step] = [each for each in explain(text, trust()) if each.name == "binding"]
+    assert step.error is None
+    assert key in step.text
+    assert certificate in step.text
+    reading = explain_reading(text, trust())
+    assert "cnf" in list_counting_claims(reading, trust())
+    off = trust(bound_tokens="off")
+    assert "cnf" not in list_counting_claims(reading, off)
+    [step] = [each for each in explain(text, off) if each.name == "binding"]
+    assert step.text == "is not looked at"

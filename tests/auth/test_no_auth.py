@@ -25,7 +25,7 @@ def test_every_request_is_the_configured_user(credentials: Credentials) -> None:
     principal = auth.check_now(credentials)
     assert (principal.name, principal.subject, principal.issuer) == ("admin", "admin", "")
     assert auth.recall(credentials) is principal
-    assert asyncio.run(auth.check_refreshing(credentials)) is principal
+    assert asyncio.run(auth.check_waiting(credentials)) is principal
 
 
 LOCAL = {"Host": "localhost:9998"}

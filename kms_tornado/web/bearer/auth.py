@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
 from ...auth.authenticator import Authenticator
-from ...auth.bearer import is_compact, parse_authorization
+from ...auth.bearer import BEARER, DPOP, SCHEMES, OfferedToken, is_compact, parse_authorization
 from ...auth.credentials import Credentials
 from ...auth.deny_file import DenyFile
 from ...auth.issuer import RefreshPolicy, TrustedIssuer, TrustSettings
@@ -19,6 +19,7 @@ from ...auth.key_cache import KeyCache
 from ...auth.key_source import KeySource
 from ...auth.key_status import KeyStatus
 from ...auth.principal import Principal
+from ...auth.replays import SharedProofs
 from ...auth.request_auth import AuthStatistics
 from ...auth.signature import check_backend
 from ...auth.token_policy import TokenPolicyArguments, make_token_policy, make_tuple
@@ -67,10 +68,12 @@ class BearerAuth:
         settings: TrustSettings,
         *,
         keep: Callable[[TrustedIssuer], KeptKeys] | None = None,
+        shared_proofs: SharedProofs | None = None,
     ) -> None:
         """Make a token check; nothing is fetched yet.
 
         keep: makes the place where an issuer's last good keys are kept for a restart; None keeps none.
+        shared_proofs: how processes share which DPoP proofs were used; None: this one is alone.
         Raises ConfigurationError for a CA file, a deny file or a proxy that cannot be used, for python-jose without
         its cryptography backend, and for a Tornado that lacks a name which the token layer needs.
         """
@@ -91,7 +94,8 @@ class BearerAuth:
             )
             for issuer in settings.issuers
         }
-        self.authenticator = Authenticator(settings, self._caches)
+        self.authenticator = Authenticator(settings, self._caches, shared_proofs=shared_proofs)
+        self._schemes = (BEARER,) if settings.policy.bound_tokens == "off" else SCHEMES
         self._web_sockets = WebSockets()
         self._deny_file: DenyFile | None = None
         if settings.policy.deny_file is not None:
@@ -118,6 +122,8 @@ class BearerAuth:
         refresh: RefreshPolicy | None = None,
         realm: str = "kms",
         cache_size: int = 10_000,
+        public_url: str | None = None,
+        shared_proofs: SharedProofs | None = None,
         **policy: Unpack[TokenPolicyArguments],
     ) -> Self:
         """A token check for a single issuer.
@@ -129,8 +135,7 @@ class BearerAuth:
         jwks_uri: where the keys are; None means the default below the issuer, then discovery.
         jwks_token_file: holds a bearer token for fetching them. jwks_allow_http: hosts to which http is allowed
         for it. tenants: the values of ``tid`` that are let in; with several, see namespace_by_issuer.
-        refresh: when keys are fetched. realm: that of the challenge.
-        cache_size: how many verified tokens are remembered; 0 remembers none.
+        refresh, realm, cache_size, public_url: as of `TrustSettings`. shared_proofs: as of the constructor.
         policy: fields of `TokenPolicy`, such as ``leeway_s=30`` or ``user_claim="email"``.
         Raises ConfigurationError as the constructor does, and for values that cannot be used; TypeError
         for an argument that does not exist.
@@ -151,7 +156,9 @@ class BearerAuth:
                 refresh=refresh or RefreshPolicy(),
                 realm=realm,
                 cache_size=cache_size,
-            )
+                public_url=public_url,
+            ),
+            shared_proofs=shared_proofs,
         )
 
     def _make_fetch(self, policy: RefreshPolicy) -> JWKSFetch:
@@ -169,12 +176,40 @@ class BearerAuth:
         return self._issuers
 
     @property
+    def scopes(self) -> Sequence[str]:
+        """Those of the required claims ``scope`` and ``scp`` that have no alternatives."""
+        required = self.settings.policy.required_claims
+        return [
+            str(claim.values[0])
+            for claim in required
+            if claim.name in ("scope", "scp") and len(claim.values) == 1
+        ]
+
+    @property
+    def proof_algorithms(self) -> Sequence[str]:
+        """That DPoP proofs may be signed with; EdDSA also by its newer name."""
+        if self._schemes == (BEARER,):
+            return ()
+        algorithms = sorted(self.settings.policy.algorithms)
+        return [*algorithms, "Ed25519"] if "EdDSA" in algorithms else algorithms
+
+    @property
+    def needs_binding(self) -> bool:
+        """Whether only tokens are taken that are bound to a certificate or a key."""
+        return self.settings.policy.bound_tokens == "required"
+
+    @property
+    def public_url(self) -> str | None:
+        """By which clients reach the application; None where it was not said."""
+        return self.settings.public_url
+
+    @property
     def has_groups(self) -> bool:
         """Whether a claim is configured that names the user's groups."""
         return self.settings.policy.group_claim is not None
 
     def check_now(self, credentials: Credentials) -> Principal | None:
-        """Decide without waiting; None where only a refresh of an issuer's keys can tell.
+        """Decide without waiting; None where it takes a refresh of an issuer's keys, or a memory of used proofs.
 
         Raises AuthenticationError.
         """
@@ -188,16 +223,22 @@ class BearerAuth:
             if principal is not None:
                 return principal.with_token(token)
             if is_compact(token):
-                return _name_token(authenticator.verify_now(token, digest), token)
+                return _name_token(authenticator.verify_now(token, digest, credentials), token)
+        offered = self._parse(credentials)
+        if offered.scheme == DPOP:
+            return None
+        principal = authenticator.check_now(offered.token, credentials)
+        return _name_token(principal, offered.token)
+
+    def _parse(self, credentials: Credentials) -> OfferedToken:
         try:
-            token = parse_authorization(authorization)
+            return parse_authorization(credentials.authorization, self._schemes)
         except AuthenticationError as exc:
-            authenticator.outcomes[exc.reason] += 1
+            self.authenticator.outcomes[exc.reason] += 1
             raise
-        return _name_token(authenticator.check_now(token), token)
 
     def recall(self, credentials: Credentials) -> Principal | None:
-        """The principal of a token that was verified before and is still good; None decides nothing."""
+        """The principal of a token that was verified before, is still good and not bound; None decides nothing."""
         authorization = credentials.authorization
         if len(authorization) != 1 or not authorization[0].startswith("Bearer "):
             return None
@@ -206,13 +247,22 @@ class BearerAuth:
         # An unknown token is not counted as a miss here: check_now, which follows, counts it.
         return self.authenticator.recall(digest) if digest in tokens else None
 
-    async def check_refreshing(self, credentials: Credentials) -> Principal:
-        """Decide what check_now could not, after one refresh that all waiting requests share.
+    async def check_waiting(self, credentials: Credentials) -> Principal:
+        """Decide what check_now could not: after one refresh that all waiting requests share, or by a DPoP proof.
 
-        Raises AuthenticationError, or Unavailable where there are no usable keys.
+        Raises AuthenticationError, Unavailable where there are no usable keys or the proof cannot be remembered, and
+        TooManyRequests.
         """
-        token = parse_authorization(credentials.authorization)
-        return (await self.authenticator.check_refreshing(token)).with_token(token)
+        offered = self._parse(credentials)
+        if offered.scheme == BEARER:
+            principal = await self.authenticator.check_refreshing(offered.token, credentials)
+            return principal.with_token(offered.token)
+        try:
+            principal = await self.authenticator.check_with_proof(offered.token, credentials)
+        except AuthenticationError as exc:
+            exc.scheme = DPOP
+            raise
+        return principal.with_token(offered.token)
 
     def end_with_token(self, handler: WebSocketHandler, principal: Principal) -> None:
         """Close the handler's web socket when its token expires, or comes on the deny list."""

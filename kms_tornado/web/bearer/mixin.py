@@ -23,6 +23,7 @@ from ...auth.request_auth import RequestAuth
 from ...errors import AuthenticationError, MissingToken, Unavailable, UnknownUser
 from .auth import BearerAuth
 from .refusals import Hooks, end_failed, refuse, send_past_hooks
+from .request_facts import NONCE_HEADER, HandlerFacts, find_request_url, find_tls_certificate
 from .web_sockets import close_at
 
 if TYPE_CHECKING:
@@ -154,19 +155,19 @@ class BearerAuthMixin(RequestHandler):
                 return super()._execute(transforms, *args, **kwargs)
         except Exception as exc:
             return self._execute_refusal(exc)
-        return self._execute_after_refresh(auth, credentials, transforms, *args, **kwargs)
+        return self._execute_after_waiting(auth, credentials, transforms, *args, **kwargs)
 
     def _find_credentials(self) -> Credentials:
         headers = self.request.headers
         token: object = self.bearer_token()
         if token is None:
-            return Credentials(headers.get_list("Authorization"), headers)
+            return Credentials(headers.get_list("Authorization"), headers, facts=HandlerFacts(self))
         if not isinstance(token, str):
             raise TypeError("bearer_token() must return a text or None")
         self._is_token_elsewhere = True
-        return Credentials([f"Bearer {token}"], headers)
+        return Credentials([f"Bearer {token}"], headers, facts=HandlerFacts(self))
 
-    async def _execute_after_refresh(
+    async def _execute_after_waiting(
         self,
         auth: RequestAuth,
         credentials: Credentials,
@@ -174,9 +175,11 @@ class BearerAuthMixin(RequestHandler):
         *args: bytes,
         **kwargs: bytes,
     ) -> None:
-        """Decide once the issuer's current keys have been fetched."""
+        """Decide once the issuer's current keys have been fetched, or a DPoP proof has been remembered."""
         try:
-            principal = await auth.check_refreshing(credentials)
+            principal = await auth.check_waiting(credentials)
+            if credentials.next_nonce:
+                RequestHandler.set_header(self, NONCE_HEADER, credentials.next_nonce)
             self._accept(principal)
         except Exception as exc:
             await self._execute_refusal(exc)
@@ -297,6 +300,23 @@ class BearerAuthMixin(RequestHandler):
         headers and cookies are sent. It is called before `prepare`, but for a refusal of `requires`. ``str(error)`` may be
         shown to the caller. What it raises is logged, and the answer is JSON.
         """
+
+    def request_url(self) -> str | None:
+        """The URL that the client asked for, with which a DPoP proof is compared; None refuses every proof.
+
+        For a handler to override that knows better than `BearerAuth`: that has its ``public_url``, in front of the
+        path of the request; without one, the Host of the request on a loopback address alone.
+        """
+        auth = self.bearer_auth
+        return find_request_url(self.request, None if auth is None else auth.public_url)
+
+    def client_certificate(self) -> bytes | None:
+        """The client's certificate in DER, with which a bound token is compared (RFC 8705); None without one.
+
+        That of the TLS connection. For a handler to override behind a proxy that ends TLS, and that alone can be
+        reached from outside: `read_client_cert` reads the header of RFC 9440.
+        """
+        return find_tls_certificate(self.request)
 
     def resource_metadata_url(self) -> str | None:
         """The URL of this application's metadata (RFC 9728 §3), for the challenge; None without any."""

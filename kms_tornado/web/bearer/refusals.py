@@ -14,20 +14,22 @@ import asyncio
 import functools
 import json
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from tornado.httputil import HTTPServerRequest, ResponseStartLine
 from tornado.web import RequestHandler
 
-from ...auth.bearer import format_challenge
-from ...errors import AuthenticationError, TooManyRequests, Unavailable
+from ...auth.bearer import ChallengeFacts, format_challenges
+from ...errors import AuthenticationError, InsufficientScope, TooManyRequests, Unavailable
 from ...redaction import mask_tokens
 from ...request_context import HEADER, is_request_id, make_request_id
 from ...wording import cut_value, format_value
+from .request_facts import NONCE_HEADER
 
 if TYPE_CHECKING:
+    from ...auth.request_auth import RequestAuth
     from .mixin import BearerAuthMixin
 
 log = logging.getLogger("kms_tornado.auth")
@@ -39,7 +41,7 @@ class _Refusal:
 
     error: the member of that name in the body. reason: fixed words for logs, as metrics have them.
     cause: the exception that was raised, whose issuer and key ID go to the log. fault: one whose traceback
-    is logged.
+    is logged. challenges: the values of ``WWW-Authenticate``.
     """
 
     status: int
@@ -51,6 +53,7 @@ class _Refusal:
     cause: BaseException | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     fault: BaseException | None = None
+    challenges: Sequence[str] = ()
 
 
 class Hooks:
@@ -109,6 +112,9 @@ def _answer(handler: BearerAuthMixin, refusal: _Refusal, hooks: Hooks) -> None:
     }
     for name, value in headers.items():
         RequestHandler.set_header(handler, name, value)
+    handler._headers.pop("WWW-Authenticate", None)
+    for challenge in refusal.challenges:
+        RequestHandler.add_header(handler, "WWW-Authenticate", challenge)
     if not hooks.call(handler._send_refusal, body, hooks, refusal.reason):
         connection: Any = handler.request.connection
         connection.close()
@@ -194,7 +200,8 @@ def _describe(handler: BearerAuthMixin, error: Exception, hooks: Hooks) -> _Refu
             + (f" ({cut_value(error.detail)})" if error.detail else ""),
             error.reason,
             error,
-            {"WWW-Authenticate": _format_challenge(handler, error, hooks)},
+            {NONCE_HEADER: error.nonce} if error.nonce else {},
+            challenges=_format_challenges(handler, error, hooks),
         )
     if isinstance(error, TooManyRequests):
         return _Refusal(
@@ -244,19 +251,39 @@ def _describe_missing_auth(handler: BearerAuthMixin) -> str | None:
     )
 
 
-def _format_challenge(handler: BearerAuthMixin, error: AuthenticationError, hooks: Hooks) -> str:
-    """The challenge, without what a hook of the host failed to tell, or what is no text."""
-    challenges = [format_challenge("", error)]
+def _format_challenges(
+    handler: BearerAuthMixin, error: AuthenticationError, hooks: Hooks
+) -> Sequence[str]:
+    """The challenges, without what a hook of the host failed to tell, or what is no text."""
+    found = [format_challenges(ChallengeFacts(), error)]
 
     def ask_host() -> None:
         auth = handler.bearer_auth
-        realm = auth.realm if auth else ""
-        challenges.append(format_challenge(realm, error))
-        url = handler.resource_metadata_url()
-        challenges.append(format_challenge(realm, error, resource_metadata=url))
+        if auth is None:
+            return
+        facts = ChallengeFacts(
+            auth.realm, auth.proof_algorithms, " ".join(_list_scopes(handler, auth, error))
+        )
+        found.append(format_challenges(facts, error))
+        facts = replace(facts, resource_metadata=handler.resource_metadata_url())
+        found.append(format_challenges(facts, error))
 
     hooks.call(ask_host)
-    return challenges[-1]
+    return found[-1]
+
+
+def _list_scopes(
+    handler: BearerAuthMixin, auth: RequestAuth, error: AuthenticationError
+) -> Sequence[str]:
+    """Those that a request needs: of every token, and of the method's `requires`.
+
+    Where a good token lacks a claim that every token needs, its holder is not told which.
+    """
+    if isinstance(error, InsufficientScope) and not error.scope:
+        return ()
+    method = getattr(handler, (handler.request.method or "").lower(), None)
+    scope: str = error.scope or getattr(method, "_required_scope", "")
+    return [*dict.fromkeys((*auth.scopes, *scope.split()))]
 
 
 def _name(request: HTTPServerRequest) -> str:

@@ -59,6 +59,8 @@ def requires(
                 raise Finish  # what called this method by super() must not go on either
             return method(self, *args, **kwargs)
 
+        # The challenge for want of a token names it, too.
+        guarded._required_scope = scope  # type: ignore[attr-defined]
         return guarded
 
     return decorate

@@ -204,7 +204,7 @@ def test_token_is_recalled_once_it_was_verified_and_no_longer_than_it_is_good(
             auth.authenticator._now = lambda: now[0]
             assert auth.recall(bearer(text)) is None
             assert not auth.authenticator.tokens.misses  # nobody asked for a decision
-            principal = await auth.check_refreshing(bearer(text))
+            principal = await auth.check_waiting(bearer(text))
             assert auth.recall(bearer(text)) == principal
             for odd in (
                 [],

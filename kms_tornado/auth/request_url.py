@@ -1,0 +1,65 @@
+"""URLs of requests in the form in which a DPoP proof's ``htu`` is compared (RFC 9449 §4.3, RFC 3986 §6.2.2, §6.2.3)."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
+_UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_ESCAPE = re.compile("%([0-9A-Fa-f]{2})")
+#: Characters of a URI (RFC 3986 §2).
+_URL = re.compile(r"https?://[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+", re.IGNORECASE)
+
+
+def normalise_url(url: str, *, removes_dots: bool = False) -> str | None:
+    """Scheme, host, port and path of an http or https URL; None for what is none.
+
+    Query and fragment are left out. Scheme and host are in lower case, without the scheme's own port; escapes of
+    unreserved characters stand as these, others in capitals. A URL with a user is none.
+    removes_dots: whether the segments ``.`` and ``..`` go, as clients take them out before they send a request. Of
+    the request that was received they stay: a server may have looked for something below ``..``.
+    """
+    if not _URL.fullmatch(url):
+        return None
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    scheme, host = parts.scheme.lower(), parts.hostname or ""
+    if not host or "@" in parts.netloc:
+        return None
+    if ":" in host:
+        host = f"[{host}]"
+    suffix = "" if port is None or str(port) == _DEFAULT_PORTS[scheme] else f":{port}"
+    path = _ESCAPE.sub(_normalise_escape, parts.path) or "/"
+    if removes_dots:
+        path = _remove_dots(path)
+    return f"{scheme}://{host}{suffix}{path}"
+
+
+def _normalise_escape(escape: re.Match[str]) -> str:
+    character = chr(int(escape[1], 16))
+    return character if character in _UNRESERVED else escape[0].upper()
+
+
+def _remove_dots(path: str) -> str:
+    """RFC 3986 §5.2.4, of an absolute path."""
+    if "/." not in path:
+        return path
+    kept: list[str] = []
+    *segments, last = path.split("/")[1:]
+    for segment in segments:
+        _walk(kept, segment)
+    is_directory = last in (".", "..")
+    _walk(kept, last)
+    return "/" + "/".join(kept) + ("/" if is_directory and kept else "")
+
+
+def _walk(kept: list[str], segment: str) -> None:
+    if segment == "..":
+        if kept:
+            kept.pop()
+    elif segment != ".":
+        kept.append(segment)

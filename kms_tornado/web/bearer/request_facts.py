@@ -1,0 +1,71 @@
+"""What the check of a bound token asks of a request of Tornado's: method, URL, DPoP proofs and client certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ssl import SSLError
+from typing import TYPE_CHECKING, Any
+
+from tornado.httputil import HTTPServerRequest
+
+from ...auth.issuer_urls import is_loopback_host
+
+if TYPE_CHECKING:
+    from .mixin import BearerAuthMixin
+
+#: The header fields of RFC 9449 §4.1 and §8.
+PROOF_HEADER, NONCE_HEADER = "DPoP", "DPoP-Nonce"
+
+
+class HandlerFacts:
+    """The `HTTPRequestFacts` of a handler, whose hooks may know better."""
+
+    __slots__ = ("_handler",)
+
+    def __init__(self, handler: BearerAuthMixin) -> None:
+        self._handler = handler
+
+    def find_method(self) -> str:
+        return self._handler.request.method or ""
+
+    def find_url(self) -> str | None:
+        return self._handler.request_url()
+
+    def list_proofs(self) -> Sequence[str]:
+        return self._handler.request.headers.get_list(PROOF_HEADER)
+
+    def find_certificate(self) -> bytes | None:
+        return self._handler.client_certificate()
+
+
+def find_request_url(request: HTTPServerRequest, public_url: str | None) -> str | None:
+    """The URL by which the client reached the application.
+
+    public_url: its base; without one, the Host is believed on a loopback address alone. Elsewhere it may be the name of
+    another server, for which the client made its proof, and which passes it on.
+    """
+    if public_url is not None:
+        return public_url + request.path
+    if is_loopback_host(request.host_name) and is_loopback_host(_find_local_host(request)):
+        return f"{request.protocol}://{request.host}{request.path}"
+    return None
+
+
+def find_tls_certificate(request: HTTPServerRequest) -> bytes | None:
+    """The certificate that the peer of the connection showed in its handshake, DER; None without one."""
+    stream: Any = getattr(request.connection, "stream", None)
+    try:
+        certificate: bytes | None = stream.socket.getpeercert(binary_form=True)
+    except (AttributeError, SSLError, ValueError):  # without TLS, or in a handshake still
+        return None
+    return certificate
+
+
+def _find_local_host(request: HTTPServerRequest) -> str | None:
+    """The address that the client connected to; None on a Unix socket, and once the connection is closed."""
+    stream: Any = getattr(request.connection, "stream", None)
+    try:
+        host = stream.socket.getsockname()[0]
+    except (AttributeError, OSError, IndexError):
+        return None
+    return host if isinstance(host, str) else None
