@@ -35,5 +35,4 @@ def open_action(page: Any, module: str, function: str, argument: Any = None) -> 
 def outcome(page: Any) -> Any:
     """What the dialog resolved to, once it is closed."""
     page.get_by_role("dialog").wait_for(state="detached")
-    page.wait_for_function("window.outcome !== 'open'")
     return page.evaluate("window.outcome")

@@ -127,11 +127,20 @@ def test_name_of_a_file_is_text_and_nothing_else(page: Any, key: str, tmp_path: 
     assert convert(page, "Decrypt", sealed).read_bytes() == b"data"
 
 
-def test_keys_are_suggested_by_name(page: Any, client: KMSClient, file: Path) -> None:
-    client.create_key_pair("EC", name="to sign alone")
+def test_keys_are_suggested_by_name_and_it_is_said_whose_they_are(
+    page: Any, client: KMSClient, place: Place, file: Path
+) -> None:
+    client.create_key_pair("EC", name="suggested, though it signs")
+    with KMSClient(place.url, place.token(BOB)) as bob:
+        theirs = bob.create_symmetric_key(name="suggested by bob")
+        bob.grant(theirs, ALICE, ["encrypt", "get_attributes"])
     page.get_by_label("File", exact=True).set_input_files(file)
-    page.locator("datalist option[value=billing]").wait_for(state="attached")
-    assert page.locator("datalist option", has_text="yours").count() >= 1
+    page.get_by_label("For the key").fill("SUGGESTED")
+    page.locator("datalist:has(option:only-child[value='suggested by bob'])").wait_for(
+        state="attached"
+    )
+    page.get_by_label("For the key").fill("suggested by bob")
+    page.get_by_text(f"{theirs}, AES 256, of {BOB}").and_(page.get_by_role("status")).wait_for()
 
 
 def test_who_may_not_use_the_key_is_told_whom_to_ask_and_opens_the_file_once_it_is_shared(

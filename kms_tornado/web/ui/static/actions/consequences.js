@@ -4,7 +4,7 @@
 import { getJSON, getPage } from "../api.js";
 import { perform, uid as identifier, unnest } from "../kmip.js";
 import { html, useData } from "../lib.js";
-import { describeOperations } from "./sharing.js";
+import { describeOperations, describeUser } from "./sharing.js";
 
 const USES = new Set(["Encrypt", "Decrypt", "Sign", "SignatureVerify", "MAC", "MACVerify", "DeriveKey", "Get", "Export"]);
 const LINKS = {
@@ -49,7 +49,7 @@ export function Consequences({ uid }) {
     <${Item} of=${value.grants} what="who else may use it">${(grants) =>
       grants.length === 0
         ? "Nobody else has rights on it."
-        : html`Others lose what they may do: ${enumerate(grants.map((one) => html`<strong>${one.user_id}</strong> (${describeOperations(one.operations)})`))}.`}<//>
+        : html`Others lose what they may do: ${enumerate(grants.map((one) => html`<strong>${describeUser(one.user_id)}</strong> (${describeOperations(one.operations)})`))}.`}<//>
     <${Item} of=${value.uses} what="when it was last used">${(uses) => describeUses(uses)}<//>
     ${value.wrapped.length > 0 && html`<li>It has wrapped other keys, which are not unwrapped without it: ${enumerate(value.wrapped.map((one) => html`<code>${one}</code>`))}.</li>`}
     <${Item} of=${value.links} what="what is linked to it">${(links) =>

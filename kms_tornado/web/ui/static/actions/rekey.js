@@ -6,7 +6,7 @@ import { html, useData, useState } from "../lib.js";
 import { ActionDialog, openDialog } from "../parts/dialog.js";
 import { say } from "../parts/messages.js";
 import { Loaded } from "../parts/page.js";
-import { describeOperations, grant } from "./sharing.js";
+import { describeOperations, describeUser, grant } from "./sharing.js";
 
 // The identifier of the new key, of the private one for a pair; undefined where none was made.
 export const rekey = (key) => openDialog(ReKey, key);
@@ -27,7 +27,7 @@ function ReKey({ uid, name, done }) {
     <${Loaded} data=${grants}>${(all) =>
       all.length === 0
         ? html`<p>Nobody else has rights on it.</p>`
-        : html`<p>Rights stay with the old key: ${all.map((one, index) => html`${index > 0 && ", "}<strong>${one.user_id}</strong> (${describeOperations(one.operations)})`)}.</p>
+        : html`<p>Rights stay with the old key: ${all.map((one, index) => html`${index > 0 && ", "}<strong>${describeUser(one.user_id)}</strong> (${describeOperations(one.operations)})`)}.</p>
           <div class="choices"><div>
             <input type="checkbox" id="rekey-share" checked=${isShared} onChange=${(event) => setShared(event.currentTarget.checked)} />
             <label for="rekey-share">Give them the same rights on the new key</label>

@@ -29,6 +29,8 @@ export function describeOperations(operations) {
   return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
 }
 
+export const describeUser = (user) => (user === "*" ? "everybody who can sign in" : user);
+
 // Resolve to true where something was done. name: what people call the key.
 export const shareKey = (key) => openDialog(ShareKey, key);
 export const withdraw = (grant) => openDialog(Withdraw, grant);
@@ -64,7 +66,7 @@ function Withdraw({ uid, name, user, operations, done }) {
     return true;
   };
   return html`<${ActionDialog} title=${`Take rights on “${name}” back`} label="Take back" isDangerous run=${run} done=${done}>
-    <p><strong>${user}</strong> may now ${describeOperations(operations)}. From their next request on they will not.</p>
+    <p><strong>${describeUser(user)}</strong> may now ${describeOperations(operations)}. From their next request on they will not.</p>
     <p>${operations.includes("get")
       ? "They may have a copy of the key itself: to be safe from that, replace the key and encrypt anew."
       : "What they have decrypted before stays with them."}</p>

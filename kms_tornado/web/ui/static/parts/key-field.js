@@ -1,22 +1,36 @@
 // A field for a key that encrypts: by its name or its identifier, with those that one may use as suggestions.
 
 import { APIError, getJSON } from "../api.js";
-import { enumeration, list, performAll, structure, text, uid, unnest } from "../kmip.js";
-import { html, useData, useId } from "../lib.js";
+import { enumeration, performAll, structure, text, uid, unnest } from "../kmip.js";
+import { html, useData, useEffect, useId, useState } from "../lib.js";
 import { Field } from "./dialog.js";
 
-// Operations in one message: docs/http.md, "Limits". The newest keys are suggested, all others found by their names.
-const SUGGESTED = 100;
-const TYPES = new Set(["SymmetricKey", "PublicKey", "Certificate"]);
+const SUGGESTED = 50;
+const TYPES = "SymmetricKey,PublicKey,Certificate";
+const ENCRYPT = 4; // in a usage mask: KMIP 2.1 §11.10
+const PAUSE_MS = 200;
 
 export function KeyField({ label, hint, value, onChange }) {
-  const { value: keys } = useData(suggestKeys, []);
+  const words = usePaused(value.trim());
+  const { value: keys = [] } = useData((signal) => suggestKeys(words, signal), [words]);
   const id = useId();
+  const meant = keys.find((key) => key.shown === value.trim());
   return html`<${Field} label=${label} hint=${hint}>${(field) => html`
     <input ...${field} list=${id} value=${value} autocomplete="off" autocapitalize="off" spellcheck=${false}
       onInput=${(event) => onChange(event.currentTarget.value)} />
-    <datalist id=${id}>${(keys ?? []).map((key) => html`<option key=${key.uid} value=${key.shown}>${key.words}</option>`)}</datalist>
+    <datalist id=${id}>${keys.map((key) => html`<option key=${key.uid} value=${key.shown}>${key.words}</option>`)}</datalist>
+    <p class="hint" role="status">${meant?.words}</p>
   `}<//>`;
+}
+
+// The value, once it has stayed the same for a moment: nobody wants a request for each letter.
+function usePaused(value) {
+  const [paused, setPaused] = useState(value);
+  useEffect(() => {
+    const timer = setTimeout(() => setPaused(value), PAUSE_MS);
+    return () => clearTimeout(timer);
+  }, [value]);
+  return paused;
 }
 
 // The identifier of the key that somebody has named by it, or by the Name. Whoever shares a key chooses both: where one
@@ -37,30 +51,28 @@ export async function resolveKey(named) {
   return [...found][0] ?? named;
 }
 
-// [{uid, shown, words}]: Active keys with which the caller may encrypt. shown: the name, where it tells the key.
-async function suggestKeys(signal) {
+// [{uid, shown, words}]: Active keys with which the caller may encrypt, those of the caller first. shown: the name,
+// where it tells the key from the others. words: what it is, and whose.
+async function suggestKeys(words, signal) {
+  const query = { state: "Active", text: words.slice(0, 200), limit: SUGGESTED };
   const [owned, obtained] = await Promise.all([
-    getJSON("access/owned", { signal }),
-    getJSON("access/obtained", { signal }),
+    getJSON("objects", { signal, query: { ...query, of: "owned", type: TYPES } }),
+    getJSON("objects", { signal, query: { ...query, of: "obtained" } }),
   ]);
+  const usable = obtained.filter(({ operations }) => operations.includes("encrypt") || operations.includes("get"));
   const keys = [
-    ...owned.filter((key) => TYPES.has(key.attributes.ObjectType)).map((key) => ({ ...key, whose: "yours" })),
-    ...obtained
-      .filter((key) => key.operations.includes("encrypt") || key.operations.includes("get"))
-      .map((key) => ({ ...key, whose: `of ${key.owner_id}` })),
-  ].filter((key) => key.state === "Active").slice(0, SUGGESTED);
-  if (keys.length === 0) return [];
-  const reference = enumeration("AttributeReference", "Name");
-  const answers = await performAll(keys.map((key) => ["GetAttributes", uid(key.object_id), reference]), { signal });
-  const names = answers.map(({ value }) => list(value?.Attributes?.Name)[0]?.NameValue);
+    ...owned.map((key) => ({ ...key, whose: "yours" })),
+    ...usable.map((key) => ({ ...key, whose: `of ${key.owner_id}` })),
+  ].filter(({ attributes }) => !attributes || attributes.CryptographicUsageMask & ENCRYPT);
+  const names = keys.map((key) => key.names?.[0]);
   return keys.map((key, index) => {
     const name = names[index];
     const isClear = name && names.indexOf(name) === names.lastIndexOf(name);
-    const algorithm = [key.attributes?.CryptographicAlgorithm, key.attributes?.CryptographicLength].filter(Boolean).join(" ");
+    const { CryptographicAlgorithm: algorithm, CryptographicLength: length } = key.attributes ?? {};
     return {
       uid: key.object_id,
       shown: isClear ? name : key.object_id,
-      words: [isClear ? key.object_id : name, algorithm, key.whose].filter(Boolean).join(", "),
+      words: [isClear ? key.object_id : name, [algorithm, length].filter(Boolean).join(" "), key.whose].filter(Boolean).join(", "),
     };
   });
 }
