@@ -217,6 +217,7 @@ def test_destroy_wants_the_name_typed_and_names_what_is_lost(page: Any, client: 
     assert inner in dialog.inner_text()
     assert "Everything that was encrypted with it is lost" in dialog.inner_text()
     assert find_violations(page) == []
+    assert "Its public key" not in dialog.inner_text()
     button = dialog.get_by_role("button", name="Destroy for ever")
     dialog.get_by_label("Type lost to confirm").fill("los")
     assert button.is_disabled()
@@ -226,6 +227,21 @@ def test_destroy_wants_the_name_typed_and_names_what_is_lost(page: Any, client: 
     button.click()
     assert outcome(page) is True
     assert client.get_attributes(key["uid"]).state is State.DESTROYED
+
+
+def test_private_key_that_is_destroyed_leaves_a_public_one_that_is_named(
+    page: Any, client: KMSClient
+) -> None:
+    pair = client.create_key_pair("RSA", 2048, name="half")
+    dialog = open_action(page, "ending", "destroyKey", {"uid": pair.private_key, "name": "half"})
+    known = dialog.get_by_role("list", name="What is known about its use")
+    known.wait_for()
+    assert "Its public key goes on encrypting" in known.inner_text()
+    assert pair.public_key in known.inner_text()
+    dialog.get_by_label("Type half to confirm").fill(pair.private_key)
+    dialog.get_by_role("button", name="Destroy for ever").click()
+    assert outcome(page) is True
+    assert client.get_attributes(pair.private_key).state is State.DESTROYED
 
 
 # --- dialogs --------------------------------------------------------------------------------------
@@ -254,7 +270,7 @@ def test_names_are_text_and_nothing_else(page: Any, client: KMSClient, place: Pl
     dialog.get_by_role("button", name="Create").click()
     key = {"uid": outcome(page), "name": HOSTILE}
     dialog = open_action(page, "sharing", "shareKey", key)
-    assert dialog.get_by_role("heading").inner_text() == f"Share “{HOSTILE}”"
+    assert dialog.get_by_role("heading").inner_text() == f"Share {quoted(HOSTILE)}"
     dialog.get_by_label("With whom").fill(HOSTILE)
     dialog.get_by_label("Encrypt").check()
     dialog.get_by_role("button", name="Share").click()
@@ -273,9 +289,14 @@ def test_names_are_text_and_nothing_else(page: Any, client: KMSClient, place: Pl
     dialog.get_by_label(f"Type {HOSTILE} to confirm").fill(HOSTILE)
     dialog.get_by_role("button", name="Destroy for ever").click()
     assert outcome(page) is True
-    page.get_by_text(f"“{HOSTILE}” was destroyed.").wait_for()
+    page.get_by_text(f"{quoted(HOSTILE)} was destroyed.").wait_for()
     assert page.locator("img").count() == 0
     assert page.evaluate("window.isHacked ?? false") is False
+
+
+def quoted(name: str) -> str:
+    """As the page has a name within a sentence: in isolates."""
+    return f"“\u2068{name}\u2069”"
 
 
 def wait_for_record(client: KMSClient, uid: str, operation: str) -> None:

@@ -20,9 +20,21 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 
 #: Where a person would say where a large file goes: the browser's own file system, which nobody sees.
 PICKER = """
+window.pauseMs = 0;
 window.showSaveFilePicker = async ({ suggestedName }) => {
   const root = await navigator.storage.getDirectory();
-  return root.getFileHandle(suggestedName, { create: true });
+  const handle = await root.getFileHandle(suggestedName, { create: true });
+  const createWritable = handle.createWritable.bind(handle);
+  handle.createWritable = async () => {
+    const writable = await createWritable();
+    const write = writable.write.bind(writable);
+    writable.write = async (data) => {
+      if (window.pauseMs) await new Promise((resolve) => setTimeout(resolve, window.pauseMs));
+      return write(data);
+    };
+    return writable;
+  };
+  return handle;
 };
 window.kept = async () => {
   const names = [];
@@ -261,7 +273,20 @@ def test_large_file_is_written_where_the_person_says_piece_by_piece(
     page.get_by_role("button", name="Decrypt").click()
     page.get_by_role("alert").get_by_text("cut off, or edited at its end").wait_for()
     assert page.evaluate("kept()") == ["large.kms"]
+    page.evaluate("() => { window.pauseMs = 50; }")
+    drop_kept(page, "large.kms", cut=0)
+    page.get_by_role("button", name="Decrypt").click()
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("progressbar").wait_for(state="detached")
+    assert page.evaluate("kept()") == ["large.kms"]
     assert page.complaints == []
+
+
+def test_browser_that_withholds_its_cryptography_is_told_of(browser: Any, place: Place) -> None:
+    context = browser.new_context()
+    context.add_init_script("Object.defineProperty(crypto, 'subtle', { value: undefined });")
+    page = enter(browser, place, ALICE, "#/encrypt", within=context)
+    page.get_by_text("as the page came over plain HTTP").wait_for()
 
 
 def drop_kept(page: Any, name: str, cut: int) -> None:

@@ -42,7 +42,8 @@ export async function findConsequences(uid, signal) {
 const isWrappedBy = (record, uid) =>
   (record.operation === "Get" || record.operation === "Export") && record.uid !== uid && (record.also ?? []).includes(uid);
 
-export function Consequences({ uid }) {
+// isDestroyed: it is going to be, not only revoked.
+export function Consequences({ uid, isDestroyed = false }) {
   const { value, waiting } = useData((signal) => findConsequences(uid, signal), [uid]);
   if (!value) return html`<p class="hint" role="status">${waiting ? "Looking at who uses it …" : ""}</p>`;
   return html`<ul class="consequences" aria-label="What is known about its use">
@@ -52,12 +53,15 @@ export function Consequences({ uid }) {
         : html`Others lose what they may do: ${enumerate(grants.map((one) => html`<strong>${describeUser(one.user_id)}</strong> (${describeOperations(one.operations)})`))}.`}<//>
     <${Item} of=${value.uses} what="when it was last used">${(uses) => describeUses(uses)}<//>
     ${value.wrapped.length > 0 && html`<li>It has wrapped other keys, which are not unwrapped without it: ${enumerate(value.wrapped.map((one) => html`<code>${one}</code>`))}.</li>`}
+    ${isDestroyed && hasPublicKey(value.links) && html`<li>Its public key goes on encrypting, and nobody can decrypt that: revoke it as well.</li>`}
     <${Item} of=${value.links} what="what is linked to it">${(links) =>
       links.length === 0
         ? "No other object is linked to it."
         : html`Linked to it, and kept: ${enumerate(links.map((link) => html`${LINKS[link.LinkType] ?? link.LinkType} <code>${link.LinkedObjectIdentifier}</code>`))}.`}<//>
   </ul>`;
 }
+
+const hasPublicKey = (links) => !(links instanceof Error) && links.some((link) => link.LinkType === "PublicKeyLink");
 
 const Item = ({ of, what, children }) =>
   html`<li>${of instanceof Error ? `It cannot be told ${what}: ${of.message}` : children(of)}</li>`;

@@ -2,7 +2,7 @@
 
 import { boolean, dateTime, enumeration, integer, octets, perform, structure, text } from "../kmip.js";
 import { html, useState } from "../lib.js";
-import { ActionDialog, Field, openDialog } from "../parts/dialog.js";
+import { ActionDialog, Field, openDialog, quote } from "../parts/dialog.js";
 import { say } from "../parts/messages.js";
 
 // [value, words, operation, attributes]; the first is what to take if nothing else is asked for.
@@ -30,7 +30,7 @@ function CreateKey({ done }) {
   const run = async () => {
     const [, , operation, algorithm] = KINDS.find(([value]) => value === kind);
     const made = await make(operation, algorithm, { name, tags: splitTags(tags), begin, end, isSensitive });
-    say(`The key “${name || made}” was made. ${begin && new Date(begin) > new Date() ? "It is used from its date on." : "It is ready to be used."}`);
+    say(`The key ${quote(name || made)} was made. ${begin && new Date(begin) > new Date() ? "It is used from its date on." : "It is ready to be used."}`);
     return made;
   };
   const set = (change) => (event) => change(event.currentTarget.value);

@@ -2,7 +2,7 @@
 
 import { enumeration, perform, structure, text, uid as identifier } from "../kmip.js";
 import { html, useState } from "../lib.js";
-import { ActionDialog, Field, openDialog } from "../parts/dialog.js";
+import { ActionDialog, Field, openDialog, quote } from "../parts/dialog.js";
 import { say } from "../parts/messages.js";
 import { Consequences } from "./consequences.js";
 
@@ -24,10 +24,10 @@ function RevokeKey({ uid, name, done }) {
   const [message, setMessage] = useState("");
   const run = async () => {
     await revoke(uid, reason, message.trim());
-    say(`“${name}” was revoked.`);
+    say(`${quote(name)} was revoked.`);
     return true;
   };
-  return html`<${ActionDialog} title=${`Revoke “${name}”`} label="Revoke" isDangerous run=${run} done=${done}>
+  return html`<${ActionDialog} title=${`Revoke ${quote(name)}`} label="Revoke" isDangerous run=${run} done=${done}>
     <p>From now on nobody encrypts, signs or makes authentication codes with it, and no state leads back. What it protected before
       can still be decrypted and verified.</p>
     <${Consequences} uid=${uid} />
@@ -42,14 +42,14 @@ function DestroyKey({ uid, name, done }) {
   const [typed, setTyped] = useState("");
   const run = async () => {
     await destroy(uid);
-    say(`“${name}” was destroyed.`);
+    say(`${quote(name)} was destroyed.`);
     return true;
   };
-  return html`<${ActionDialog} title=${`Destroy “${name}”`} label="Destroy for ever" isDangerous isReady=${typed === name} run=${run} done=${done}>
+  return html`<${ActionDialog} title=${`Destroy ${quote(name)}`} label="Destroy for ever" isDangerous isReady=${typed === name || typed === uid} run=${run} done=${done}>
     <p><strong>Everything that was encrypted with it is lost.</strong> The key itself is wiped, and nobody can bring it back here; its
       attributes and its records stay. An Active key is revoked first.</p>
-    <${Consequences} uid=${uid} />
-    <${Field} label=${html`Type <code>${name}</code> to confirm`}>
+    <${Consequences} uid=${uid} isDestroyed />
+    <${Field} label=${html`Type <code>${name}</code> to confirm`} hint=${name !== uid && html`Or its identifier, <code>${uid}</code>.`}>
       ${(field) => html`<input ...${field} value=${typed} autocomplete="off" autocapitalize="off" spellcheck=${false} onInput=${(event) => setTyped(event.currentTarget.value)} />`}<//>
   <//>`;
 }

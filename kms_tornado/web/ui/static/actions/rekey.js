@@ -3,7 +3,7 @@
 import { getJSON } from "../api.js";
 import { enumeration, perform, uid as identifier } from "../kmip.js";
 import { html, useData, useState } from "../lib.js";
-import { ActionDialog, openDialog } from "../parts/dialog.js";
+import { ActionDialog, openDialog, quote } from "../parts/dialog.js";
 import { say } from "../parts/messages.js";
 import { Loaded } from "../parts/page.js";
 import { describeOperations, describeUser, grant } from "./sharing.js";
@@ -17,11 +17,11 @@ function ReKey({ uid, name, done }) {
   const run = async () => {
     const made = await replace(uid);
     const failed = isShared ? await shareAlike(made, grants.value ?? []) : [];
-    say(`“${name}” was replaced; the new key has its name.`);
+    say(`${quote(name)} was replaced; the new key has its name.`);
     if (failed.length) say(`The new key was not shared with ${failed.join(", ")}: share it again.`, "failure");
     return made;
   };
-  return html`<${ActionDialog} title=${`Replace “${name}”`} label="Replace" isReady=${!grants.waiting} run=${run} done=${done}>
+  return html`<${ActionDialog} title=${`Replace ${quote(name)}`} label="Replace" isReady=${!grants.waiting} run=${run} done=${done}>
     <p>A new key of the same kind is made and takes the name over. The old one stays, under its identifier, and what was encrypted with
       it still opens: revoke it when nobody encrypts with it any more.</p>
     <${Loaded} data=${grants}>${(all) =>

@@ -2,7 +2,7 @@
 
 import { postJSON } from "../api.js";
 import { html, useState } from "../lib.js";
-import { ActionDialog, Choices, Field, openDialog } from "../parts/dialog.js";
+import { ActionDialog, Choices, Field, openDialog, quote } from "../parts/dialog.js";
 import { say } from "../parts/messages.js";
 
 // [operation, words, hint]
@@ -45,10 +45,10 @@ function ShareKey({ uid, name, done }) {
   const [chosen, setChosen] = useState(new Set(["decrypt"]));
   const run = async () => {
     await grant(uid, user.trim(), [...chosen]);
-    say(`“${user.trim()}” may now ${describeOperations([...chosen])} with “${name}”.`);
+    say(`${quote(user.trim())} may now ${describeOperations([...chosen])} with ${quote(name)}.`);
     return true;
   };
-  return html`<${ActionDialog} title=${`Share “${name}”`} label="Share" isReady=${user.trim() !== "" && chosen.size > 0} run=${run} done=${done}>
+  return html`<${ActionDialog} title=${`Share ${quote(name)}`} label="Share" isReady=${user.trim() !== "" && chosen.size > 0} run=${run} done=${done}>
     <${Field} label="With whom" hint="The name as the issuer has it, as bob@example.com; group:NAME for a group, * for everybody who can sign in.">
       ${(field) => html`<input ...${field} value=${user} autocomplete="off" autocapitalize="off" spellcheck=${false} onInput=${(event) => setUser(event.currentTarget.value)} />`}<//>
     <${Choices} legend="They may" options=${OPERATIONS} chosen=${chosen} onChange=${setChosen} />
@@ -62,10 +62,10 @@ function ShareKey({ uid, name, done }) {
 function Withdraw({ uid, name, user, operations, done }) {
   const run = async () => {
     await change("access/revoke", uid, user, operations);
-    say(`“${user}” may no longer ${describeOperations(operations)} with “${name}”.`);
+    say(`${quote(user)} may no longer ${describeOperations(operations)} with ${quote(name)}.`);
     return true;
   };
-  return html`<${ActionDialog} title=${`Take rights on “${name}” back`} label="Take back" isDangerous run=${run} done=${done}>
+  return html`<${ActionDialog} title=${`Take rights on ${quote(name)} back`} label="Take back" isDangerous run=${run} done=${done}>
     <p><strong>${describeUser(user)}</strong> may now ${describeOperations(operations)}. From their next request on they will not.</p>
     <p>${operations.includes("get")
       ? "They may have a copy of the key itself: to be safe from that, replace the key and encrypt anew."

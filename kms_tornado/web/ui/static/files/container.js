@@ -12,7 +12,7 @@
  * Nothing of a header is to be believed before `openHeader` has checked it; parsing it only bounds it.
  */
 
-import { FileError, UntrueFile } from "./errors.js";
+import { UntrueFile } from "./errors.js";
 
 export const PREFIX_BYTES = 14;
 export const DATA_KEY_BYTES = 32;
@@ -36,15 +36,8 @@ const GCM_TAG_BYTES = 16;
 const LABEL = "kms_tornado file v1 ";
 const encoder = new TextEncoder();
 
-/** WebCrypto. Throws FileError where the browser withholds it: it does so from pages that came over plain HTTP. */
-export function webCrypto() {
-  if (!globalThis.crypto?.subtle) {
-    throw new FileError(
-      "this browser encrypts nothing here, as the page came over plain HTTP: open it by https, or on localhost",
-    );
-  }
-  return globalThis.crypto;
-}
+/** Whether there is WebCrypto: browsers withhold it from pages that came over plain HTTP, but for loopback. */
+export const hasWebCrypto = () => Boolean(globalThis.crypto?.subtle);
 
 /**
  * What the server's Encrypt answered for the data key, as {keyIdentifier, ciphertext, nonce, tag}.
@@ -88,7 +81,7 @@ export function makeAdditionalData(salt) {
 
 /** {commitment, macKey, chunkKey} by HKDF with SHA-256 (RFC 5869); no script can read the two keys. */
 export async function deriveKeys(dataKey, salt) {
-  const { subtle } = webCrypto();
+  const { subtle } = crypto;
   const secret = await subtle.importKey("raw", dataKey, "HKDF", false, ["deriveBits", "deriveKey"]);
   const expansion = (purpose) => ({ name: "HKDF", hash: "SHA-256", salt, info: encoder.encode(LABEL + purpose) });
   const hmac = { name: "HMAC", hash: "SHA-256", length: 256 };
@@ -115,7 +108,7 @@ export async function renderHeader(header, keys) {
   const length = PREFIX_BYTES + fields.length + MAC_BYTES;
   const prefix = [VERSION, SUITE, wrappingOf(wrapped), header.chunkSizeLog2, length >> 8, length & 0xff];
   const covered = join(MAGIC, Uint8Array.from(prefix), fields);
-  return join(covered, new Uint8Array(await webCrypto().subtle.sign("HMAC", keys.macKey, covered)));
+  return join(covered, new Uint8Array(await crypto.subtle.sign("HMAC", keys.macKey, covered)));
 }
 
 /**
@@ -184,7 +177,7 @@ export async function openHeader(parsed, dataKey) {
   if (!areEqual(keys.commitment, parsed.commitment)) {
     throw new UntrueFile("the file was encrypted with another data key, or its header was edited", "key");
   }
-  if (!(await webCrypto().subtle.verify("HMAC", keys.macKey, parsed.mac, parsed.covered))) {
+  if (!(await crypto.subtle.verify("HMAC", keys.macKey, parsed.mac, parsed.covered))) {
     throw new UntrueFile("the file's header was edited", "edited");
   }
   return keys;

@@ -14,7 +14,6 @@ import {
   checkDataKey,
   checkWrapped,
   makeAdditionalData,
-  webCrypto,
   wrappingOf,
 } from "./container.js";
 import { FileError, UnknownKey, UntrueFile } from "./errors.js";
@@ -24,8 +23,8 @@ import { FileError, UnknownKey, UntrueFile } from "./errors.js";
  * costs a second request. Throws FileError where the key's cipher is not authenticated, and APIError.
  */
 export async function wrapNewDataKey(key) {
-  const dataKey = webCrypto().getRandomValues(new Uint8Array(DATA_KEY_BYTES));
-  const salt = webCrypto().getRandomValues(new Uint8Array(SALT_BYTES));
+  const dataKey = crypto.getRandomValues(new Uint8Array(DATA_KEY_BYTES));
+  const salt = crypto.getRandomValues(new Uint8Array(SALT_BYTES));
   const wrapped = await encrypt(key, dataKey, salt);
   try {
     checkWrapped(wrapped);

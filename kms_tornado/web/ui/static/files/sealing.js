@@ -8,7 +8,6 @@
  * of it, and the one that is read ahead.
  */
 
-import { webCrypto } from "./container.js";
 import { FileError, UntrueFile } from "./errors.js";
 
 export const TAG_BYTES = 16;
@@ -28,7 +27,7 @@ export async function sealStream(source, sink, chunkKey, chunkSize, observe) {
   }
   let done = 0;
   for await (const chunks of readSpans(source, chunkSize)) {
-    const sealed = chunks.map(({ data, ...place }) => webCrypto().subtle.encrypt(gcm(place), chunkKey, data));
+    const sealed = chunks.map(({ data, ...place }) => crypto.subtle.encrypt(gcm(place), chunkKey, data));
     for (const each of await Promise.all(sealed)) await sink.write(new Uint8Array(each));
     done += chunks.reduce((length, { data }) => length + data.length, 0);
     observe(done);
@@ -57,7 +56,7 @@ async function openChunk({ data, index, isLast }, chunkKey) {
   const length = data.length - TAG_BYTES;
   // An empty chunk stands for an empty file. Behind others it would be a second way to write the same.
   if (length < 0 || index >= MAX_CHUNKS || (length === 0 && index > 0)) throw new Error("no chunk");
-  return new Uint8Array(await webCrypto().subtle.decrypt(gcm({ index, isLast }), chunkKey, data));
+  return new Uint8Array(await crypto.subtle.decrypt(gcm({ index, isLast }), chunkKey, data));
 }
 
 /** Lists of {data, index, isLast}: `size` bytes each but the last chunk; one empty chunk of an empty source. */

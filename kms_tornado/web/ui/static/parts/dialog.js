@@ -30,6 +30,9 @@ export function openDialog(Content, props = {}) {
   });
 }
 
+// A name in quotes, for a sentence: whatever its letters, they turn no text around them (Unicode's UAX 9, isolates).
+export const quote = (name) => `“\u2068${name}\u2069”`;
+
 // isBusy: something is under way, and Escape waits for it.
 export function Dialog({ title, isBusy = false, done, children }) {
   const element = useRef(null);

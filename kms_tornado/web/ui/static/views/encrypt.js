@@ -1,5 +1,6 @@
 // Files: encrypt one for a key, or decrypt one, in the browser. The server wraps a data key and never sees a byte of it.
 
+import { hasWebCrypto } from "../files/container.js";
 import { readHeader } from "../files/encrypted_file.js";
 import { decryptFile, describeFailure, encryptFile } from "../files/converting.js";
 import { UntrueFile } from "../files/errors.js";
@@ -41,6 +42,10 @@ export function Encrypt({ query, who }) {
     }
   };
   const isRunning = state.progress !== undefined;
+  if (!hasWebCrypto()) {
+    return html`<${Page} title="Files"><${Notice} kind="warning">
+      This browser encrypts nothing here, as the page came over plain HTTP. Open it by https, or on the machine of the server itself.<//><//>`;
+  }
   return html`<${Page} title="Files" lead="Encrypted and decrypted here in the browser: the server wraps a key for each file, and gets no byte of it.">
     <form class="card files" onSubmit=${convert}>
       <${DropZone} chosen=${chosen} isDisabled=${isRunning} onFile=${choose} />
