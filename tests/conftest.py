@@ -74,6 +74,13 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     return True
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _databases_made_at_once() -> None:
+    from .new_databases import make_at_once
+
+    make_at_once()
+
+
 @pytest.fixture(scope="session")
 def kms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KMS]:
     with two_issuers() as issuers, KMS(tmp_path_factory.mktemp("kms"), *issuers) as server:

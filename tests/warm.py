@@ -207,6 +207,9 @@ def _prepare() -> None:
     from kms_tornado import options
     from kms_tornado.store.opening import open_store
 
+    from .new_databases import make_at_once
+
+    make_at_once()
     settings = options.parse(["--insecure-no-auth"], {}).settings.service
     assert settings.data_dir is not None
     open_store(
