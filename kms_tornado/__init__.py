@@ -17,14 +17,19 @@ if TYPE_CHECKING:
     from .auth.token_policy import RequiredClaim, TokenPolicy
     from .web.app import handlers
     from .web.bearer.auth import BearerAuth
+    from .web.bearer.fast_request import FastAnswer, FastRequest
+    from .web.bearer.fast_routes import BearerApplication
     from .web.bearer.metadata import ProtectedResourceMetadataHandler
     from .web.bearer.mixin import BearerAuthMixin, BearerRequestHandler
     from .web.bearer.required_claims import requires
 
 _HOMES = {
+    "BearerApplication": "web.bearer.fast_routes",
     "BearerAuth": "web.bearer.auth",
     "BearerAuthMixin": "web.bearer.mixin",
     "BearerRequestHandler": "web.bearer.mixin",
+    "FastAnswer": "web.bearer.fast_request",
+    "FastRequest": "web.bearer.fast_request",
     "Principal": "auth.principal",
     "ProtectedResourceMetadataHandler": "web.bearer.metadata",
     "RefreshPolicy": "auth.issuer",
@@ -37,9 +42,12 @@ _HOMES = {
 }
 
 __all__ = [
+    "BearerApplication",
     "BearerAuth",
     "BearerAuthMixin",
     "BearerRequestHandler",
+    "FastAnswer",
+    "FastRequest",
     "Principal",
     "ProtectedResourceMetadataHandler",
     "RefreshPolicy",

@@ -174,6 +174,8 @@ EMBEDDED = (
     "web/bearer/arguments.py",
     "web/bearer/auth.py",
     "web/bearer/jwks_fetch.py",
+    "web/bearer/fast_request.py",
+    "web/bearer/fast_routes.py",
     "web/bearer/fetch_client.py",
     "web/bearer/proxy.py",
     "web/bearer/required_claims.py",

@@ -55,7 +55,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import time
 from collections.abc import Awaitable
 from functools import lru_cache
@@ -78,6 +77,7 @@ from ..auth.request_auth import RequestAuth
 from ..request_context import HEADER
 from .access_log import AnsweredRequest, log_answered_request
 from .answers import COMMON_HEADERS, Answer, render_internal_error
+from .bearer.fast_routes import PLAIN_HOST
 from .kmip_exchange import ROUTES, Exchange
 from .request_identity import begin_request, read_proxy_headers, request_id_of
 from .service_handler import ServerContext, ends_piece, parse_content_length
@@ -85,8 +85,6 @@ from .service_handler import ServerContext, ends_piece, parse_content_length
 log = logging.getLogger("kms_tornado.web")
 
 _ROUTES = frozenset(ROUTES)
-#: Values of Host that are clearly one host name or address. The long way decides about all others.
-_HOST = re.compile(r"[A-Za-z0-9.-]{1,255}(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{1,5})?")
 _LONG_WAY_HEADERS = ("Transfer-Encoding", "Expect")
 
 
@@ -120,7 +118,7 @@ class FastLane(HTTPServerConnectionDelegate):
             or start_line.version != "HTTP/1.1"
             or self.context.is_stopping
             or any(name in headers for name in _LONG_WAY_HEADERS)
-            or not _HOST.fullmatch(headers.get("Host", ""))
+            or not PLAIN_HOST.fullmatch(headers.get("Host", ""))
         ):
             return None
         length = parse_content_length(headers)

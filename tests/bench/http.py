@@ -106,6 +106,10 @@ def request(text: str) -> bytes:
     return head.encode() + BODY
 
 
+def get_request(text: str) -> bytes:
+    return f"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {text}\r\n\r\n".encode()
+
+
 def exchange(sockets: Sequence[socket.socket], requests: Iterator[bytes]) -> None:
     for sock in sockets:
         sock.sendall(next(requests))
@@ -145,16 +149,21 @@ def candidates(rounds: int) -> list[Candidate]:
     same = request(token("RS256"))
     in_turn = [request(token("RS256", number)) for number in range(1000)]
     new = [request(token("RS256", 10_000 + n)) for n in range(rounds * PAIRS * (WARM_UP + BLOCK))]
-    one = [same]
+    one, one_get = [same], [get_request(token("RS256"))]
     return [
         Candidate("no token check (header sent)", "serve_tornado", 0, one),
         Candidate("a dict of headers, nothing else", "serve_tornado", 2, one),
         Candidate("protected, one token", "serve_tornado", 1, one),
         Candidate("protected, 1,000 tokens in turn", "serve_tornado", 1, in_turn),
         Candidate("protected, every token new", "serve_tornado", 1, new),
+        Candidate("fast route, one token", "serve_tornado", 5, one),
+        Candidate("fast route, GET, one token", "serve_tornado", 5, one_get),
+        Candidate("fast route, 1,000 tokens in turn", "serve_tornado", 5, in_turn),
+        Candidate("fast route, every token new", "serve_tornado", 5, new),
         Candidate("the signature check, nothing else", "serve_tornado", 3, one),
         Candidate("jose.jwt.decode", "serve_tornado", 4, one),
         Candidate("protected, one token, fast extra", "serve_fast_tornado", 1, one),
+        Candidate("fast route, one token, fast extra", "serve_fast_tornado", 5, one),
         Candidate("aiohttp + PyJWT", "serve_aiohttp", 0, one),
         Candidate("granian + PyJWT", "serve_granian", 0, one),
         Candidate("FastAPI + uvicorn + PyJWT", "serve_fastapi", 0, one),

@@ -11,6 +11,10 @@ from typing import Any
 
 from tests.bench.verify import AUDIENCE, ISSUER
 
+#: What a handler answers to GET.
+SMALL = b'{"state": "ready"}'
+_JSON = {"Content-Type": "application/json"}
+
 Keys = list[dict[str, Any]]
 
 
@@ -22,7 +26,7 @@ def serve_tornado(port: int, keys: Keys, core: int, fast: bool = False) -> None:
     os.sched_setaffinity(0, {core})
     from tornado.web import Application
 
-    from kms_tornado import BearerAuth
+    from kms_tornado import BearerApplication, BearerAuth
     from kms_tornado.auth.jwk import key_from_jwk
     from kms_tornado.auth.key_source import LoadedKeys
     from kms_tornado.auth.keyset import KeySet
@@ -37,6 +41,9 @@ def serve_tornado(port: int, keys: Keys, core: int, fast: bool = False) -> None:
         for number, handler in enumerate(handlers):
             app = Application([("/", handler)], bearer_auth=auth, log_function=lambda handler: None)
             app.listen(port + number, "127.0.0.1")
+        routes = {("POST", "/"): _make_echo(fast), ("GET", "/"): _answer_small}
+        app = BearerApplication(fast_routes=routes, bearer_auth=auth)
+        app.listen(port + len(handlers), "127.0.0.1")
         await asyncio.Event().wait()
 
     if fast:
@@ -56,14 +63,7 @@ def _make_handlers(keys: Keys, fast: bool) -> tuple[Any, ...]:
     from kms_tornado.auth.jwk import key_from_jwk
     from kms_tornado.auth.signature import build_verify
 
-    if fast:
-        from orjson import dumps, loads
-    else:
-        loads = json.loads
-
-        def dumps(value: Any) -> bytes:
-            return json.dumps(value).encode()
-
+    loads, dumps = _choose_json(fast)
     verify = build_verify(key_from_jwk(keys[0]).public_key, "RS256")
     remembered: dict[str, int] = {}
 
@@ -71,6 +71,10 @@ def _make_handlers(keys: Keys, fast: bool) -> tuple[Any, ...]:
         def post(self) -> None:
             self.set_header("Content-Type", "application/json")
             self.write(dumps(loads(self.request.body)))
+
+        def get(self) -> None:
+            self.set_header("Content-Type", "application/json")
+            self.write(SMALL)
 
     class Closed(BearerAuthMixin, Open):
         pass
@@ -96,6 +100,34 @@ def _make_handlers(keys: Keys, fast: bool) -> tuple[Any, ...]:
             jwt.decode(text, keys[0], algorithms=["RS256"], issuer=ISSUER, audience=AUDIENCE)
 
     return Open, Closed, Dict, Bare, Jose
+
+
+def _choose_json(fast: bool) -> Any:
+    """(loads, dumps) of bytes."""
+    if fast:
+        from orjson import dumps, loads
+
+        return loads, dumps
+    return json.loads, lambda value: json.dumps(value).encode()
+
+
+def _answer_small(request: Any) -> Any:
+    """The function of a fast route that has nothing to do."""
+    from kms_tornado import FastAnswer
+
+    return FastAnswer(SMALL, headers=_JSON)
+
+
+def _make_echo(fast: bool) -> Any:
+    """The function of a fast route that does what the handlers do."""
+    from kms_tornado import FastAnswer, FastRequest
+
+    loads, dumps = _choose_json(fast)
+
+    def echo(request: FastRequest) -> FastAnswer:
+        return FastAnswer(dumps(loads(request.body)), headers=_JSON)
+
+    return echo
 
 
 def serve_fast_tornado(port: int, keys: Keys, core: int) -> None:

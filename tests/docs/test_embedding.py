@@ -114,6 +114,19 @@ def test_user_is_an_account(client: Client, issuer: Issuer, token: str) -> None:
     assert (refusal.status, refusal.json()["error"]) == (403, "access_denied")
 
 
+def test_hot_route_is_a_function(client: Client, issuer: Issuer, token: str) -> None:
+    for _ in ("cold", "warm"):
+        answer = client.get("/parcels/7", token=token)
+        assert answer.json() == {"state": "packed", "asked_by": "alice"}
+        assert client.get("/parcels/8", token=token).status == 404
+        assert client.get("/parcels/7").status == 401
+        refusal = client.request("PUT", "/parcels/8", token=token, body=b"sent")
+        assert 'scope="parcels:write"' in refusal.headers["WWW-Authenticate"]
+    writer = issuer.token(aud="my-api", scope="parcels:write")
+    assert client.request("PUT", "/parcels/8", token=writer, body=b"sent").status == 204
+    assert client.get("/parcels/8", token=token).json()["state"] == "sent"
+
+
 def test_token_is_handed_on(client: Client, page: dict[str, Any], token: str) -> None:
     page["DELIVERY_URL"] = f"http://127.0.0.1:{client.port}/invoices"
     assert client.get("/delivery", token=token).text == "paid\n"

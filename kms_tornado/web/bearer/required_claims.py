@@ -12,10 +12,11 @@ from ...auth.claims import has_claim
 from ...auth.principal import Principal
 from ...auth.token_policy import RequiredClaim
 from ...errors import AuthenticationError, InsufficientScope, MissingToken
+from .fast_request import FastRequest
 from .mixin import BearerAuthMixin
 from .refusals import refuse
 
-Handler = TypeVar("Handler", bound=BearerAuthMixin)
+Handler = TypeVar("Handler", bound=BearerAuthMixin | FastRequest)
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -48,6 +49,11 @@ def requires(
     ) -> Callable[Concatenate[Handler, P], R]:
         @functools.wraps(method)
         def guarded(self: Handler, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            if isinstance(self, FastRequest):
+                if (refusal := _find_refusal(self.principal, required)) is not None:
+                    refusal.scope = scope
+                    raise refusal
+                return method(self, *args, **kwargs)
             if not isinstance(self, BearerAuthMixin):
                 raise TypeError(
                     f"@requires needs a handler with BearerAuthMixin, not {type(self).__name__}"

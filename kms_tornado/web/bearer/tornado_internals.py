@@ -11,7 +11,15 @@ from dataclasses import dataclass
 from types import FunctionType
 
 import tornado
-from tornado import http1connection, httpserver, iostream, simple_httpclient, tcpclient, web
+from tornado import (
+    http1connection,
+    httpserver,
+    httputil,
+    iostream,
+    simple_httpclient,
+    tcpclient,
+    web,
+)
 
 from ...errors import ConfigurationError
 
@@ -87,6 +95,16 @@ TOKEN_LAYER = (
     InternalName(_CLIENT_CONNECTION, "stream", "a cancelled fetch closes it", "run"),
 )
 
+#: Of `fast_routes`, beside those of the token layer.
+FAST_ROUTES = (
+    InternalName(
+        "tornado.httputil.HTTPServerRequest",
+        "_start_time",
+        "the log tells how long a request took that went the fast way",
+        "__init__",
+    ),
+)
+
 #: Of the server itself, beside those of the token layer: `service_handler`, `transport.streams` and
 #: `process.http_front`.
 SERVER = (
@@ -147,7 +165,15 @@ SERVER = (
 
 _MODULES = {
     module.__name__: module
-    for module in (http1connection, httpserver, iostream, simple_httpclient, tcpclient, web)
+    for module in (
+        http1connection,
+        httpserver,
+        httputil,
+        iostream,
+        simple_httpclient,
+        tcpclient,
+        web,
+    )
 }
 
 

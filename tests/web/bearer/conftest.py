@@ -8,14 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tornado.web import Application
-
-from kms_tornado.web.bearer.auth import BearerAuth
 
 from ...issuer import Issuer, write_tls_files
 from ...keys import certificate, private_key, private_pem
-from ...support import running
-from .handlers import Calls, Host, routes
+from .handlers import Calls, Host, hosting
 
 
 @pytest.fixture(scope="module")
@@ -56,13 +52,8 @@ def tls(tmp_path: Path) -> Iterator[Callable[..., tuple[Issuer, Path]]]:
 
 @pytest.fixture(scope="module")
 def module_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    directory = tmp_path_factory.mktemp("files")
-    (directory / "a.txt").write_text("content")
-    with Issuer("ES256") as issuer:
-        auth = BearerAuth.from_issuer(issuer.uri, audience="kms")
-        with running(lambda: Application(routes(str(directory)), bearer_auth=auth), auth) as client:
-            yield Host(issuer, client, auth)
-        assert client.state["left"] == [], "tasks that outlive stop()"  # type: ignore[attr-defined]
+    with hosting(tmp_path_factory, {}) as host:
+        yield host
 
 
 @pytest.fixture

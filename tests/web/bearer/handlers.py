@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
 import io
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from tornado.web import RequestHandler, StaticFileHandler, stream_request_body
+import pytest
+from tornado.web import Application, RequestHandler, StaticFileHandler, stream_request_body
 from tornado.websocket import WebSocketHandler
 
 from kms_tornado.web.bearer.auth import BearerAuth
+from kms_tornado.web.bearer.fast_request import (
+    FastAnswer,
+    FastFunction,
+    FastRequest,
+    FastResult,
+)
+from kms_tornado.web.bearer.fast_routes import BearerApplication
 from kms_tornado.web.bearer.mixin import BearerAuthMixin, BearerRequestHandler
 from kms_tornado.web.bearer.required_claims import requires
 
 from ...issuer import Issuer
-from ...support import Client, Response
+from ...support import Client, Response, running
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
@@ -207,6 +217,41 @@ class Bypassed(BearerRequestHandler):
     head = post = put = patch = delete = options = get
 
 
+def order(request: FastRequest) -> FastResult:
+    """As `Orders` does."""
+    who = request.principal
+    if request.method == "GET":
+        return {"user": who.name, "claims": who.claims, "type": type(who).__name__}
+    Calls.ran.append("post")
+    return {"user": who.name, "body": request.body.decode("latin-1")}
+
+
+async def read(request: FastRequest) -> FastResult:
+    return "read"
+
+
+@requires(scope="orders:write")
+def write(request: FastRequest) -> FastResult:
+    Calls.ran.append("post")
+    return b"written"
+
+
+@requires(scope="a b", tenant=7, admin=True)
+async def write_all(request: FastRequest) -> FastResult:
+    await asyncio.sleep(0)
+    return FastAnswer("all")
+
+
+#: In the place of handlers of `routes`, whose tests they pass.
+FAST_ROUTES: dict[tuple[str, str], FastFunction] = {
+    **{(method, "/orders"): order for method in METHODS},
+    ("GET", "/scoped"): read,
+    ("POST", "/scoped"): write,
+    ("PUT", "/scoped"): write_all,
+    ("GET", "/path/([^/]*)"): lambda request: request.path_args[0],
+}
+
+
 class Host:
     """A server under test and its issuer."""
 
@@ -225,6 +270,26 @@ def routes(directory: str) -> list[Any]:
         ("/upload", Upload), ("/echo", Echo), ("/echolast", EchoLast), ("/bypassed", Bypassed),
         ("/files/(.*)", Files, {"path": directory}), ("/fileslast/(.*)", FilesLast, {"path": directory}),
     ]  # fmt: skip
+
+
+@contextlib.contextmanager
+def hosting(
+    tmp_path_factory: pytest.TempPathFactory, fast_routes: Mapping[tuple[str, str], FastFunction]
+) -> Iterator[Host]:
+    directory = tmp_path_factory.mktemp("files")
+    (directory / "a.txt").write_text("content")
+    with Issuer("ES256") as issuer:
+        auth = BearerAuth.from_issuer(issuer.uri, audience="kms")
+
+        def make_app() -> Application:
+            handlers = routes(str(directory))
+            if not fast_routes:
+                return Application(handlers, bearer_auth=auth)
+            return BearerApplication(handlers, fast_routes=fast_routes, bearer_auth=auth)
+
+        with running(make_app, auth) as client:
+            yield Host(issuer, client, auth)
+        assert client.state["left"] == [], "tasks that outlive stop()"  # type: ignore[attr-defined]
 
 
 def is_refused(answer: Response, status: int, error: str | None) -> None:

@@ -5,7 +5,13 @@ from __future__ import annotations
 import tornado.web
 
 import kms_tornado
-from kms_tornado import BearerAuth, BearerRequestHandler, requires
+from kms_tornado import (
+    BearerApplication,
+    BearerAuth,
+    BearerRequestHandler,
+    FastRequest,
+    requires,
+)
 
 auth = BearerAuth.from_issuer("https://issuer.example/", audience="my-api")
 BearerAuth.from_issuer("https://issuer.example/", leeway=30)  # leeway_s
@@ -38,6 +44,13 @@ requires(Orders.get)  # the claims are missing
 class Other(tornado.web.RequestHandler):
     @requires(scope="orders:write")  # no handler that knows the token
     def put(self) -> None: ...
+
+
+def number(request: FastRequest) -> int:
+    return 7
+
+
+BearerApplication(fast_routes={("GET", "/number"): number})  # no body of an answer
 
 
 class Number(Orders):

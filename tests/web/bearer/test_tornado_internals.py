@@ -8,21 +8,30 @@ from pathlib import Path
 
 import pytest
 import tornado
-from tornado import http1connection, httpserver, iostream, simple_httpclient, tcpclient, web
+from tornado import (
+    http1connection,
+    httpserver,
+    httputil,
+    iostream,
+    simple_httpclient,
+    tcpclient,
+    web,
+)
 
 from kms_tornado import BearerAuth, handlers
 from kms_tornado.errors import ConfigurationError
 from kms_tornado.web.bearer.tornado_internals import (
+    FAST_ROUTES,
     SERVER,
     TOKEN_LAYER,
     InternalName,
     check_tornado,
 )
 
-ALL = TOKEN_LAYER + SERVER
+ALL = TOKEN_LAYER + FAST_ROUTES + SERVER
 MODULES = {
     m.__name__: m
-    for m in (http1connection, httpserver, iostream, simple_httpclient, tcpclient, web)
+    for m in (http1connection, httpserver, httputil, iostream, simple_httpclient, tcpclient, web)
 }
 
 

@@ -13,9 +13,12 @@ from tornado.testing import AsyncHTTPTestCase
 
 import kms_tornado
 from kms_tornado import (
+    BearerApplication,
     BearerAuth,
     BearerAuthMixin,
     BearerRequestHandler,
+    FastAnswer,
+    FastRequest,
     Principal,
     RefreshPolicy,
     RequiredClaim,
@@ -175,6 +178,33 @@ class Accounts(BearerRequestHandler):
     async def prepare(self) -> None:
         self.current_user = {"account": self.current_user.name}
 
+
+def get_state(request: FastRequest) -> dict[str, str]:
+    assert_type(request.principal, Principal)
+    assert_type(request.path_args, tuple[str, ...])
+    assert_type(request.query_arguments, dict[str, list[str]])
+    return {"name": request.principal.name, "header": request.headers.get("X-Mine", "")}
+
+
+@requires(scope="orders:write")
+def put_state(request: FastRequest) -> str:
+    return request.body.decode()
+
+
+@requires(scope="orders:write")
+async def delete_state(request: FastRequest) -> FastAnswer:
+    return FastAnswer(b"gone", status=202, headers={"Content-Type": "text/plain"})
+
+
+hot = BearerApplication(
+    [("/orders", Orders)],
+    fast_routes={
+        ("GET", "/state"): get_state,
+        ("PUT", "/state"): put_state,
+        ("DELETE", "/state"): delete_state,
+    },
+    bearer_auth=auth,
+)
 
 kms = kms_tornado.handlers(
     "/kms", auth=auth, data_dir="kms-data", privileged_users=["alice"], max_body_size=1024
