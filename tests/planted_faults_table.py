@@ -658,9 +658,17 @@ FAULTS: tuple[Fault, ...] = (
         "S5",
         "the placeholder means what several users granted",
         "store/sql/search_statements.py",
-        "return None if matches.has_several_owners else Standing",
+        "return None if is_of_several else Standing",
         "return Standing",
         ("operations/test_names.py",),
+    ),
+    Fault(
+        "S5",
+        "the placeholder means what was granted by more than were counted",
+        "store/sql/search_statements.py",
+        "matches.has_several_owners or matches.by_name > MAX_COUNTED",
+        "matches.has_several_owners",
+        ("store/sql/test_search.py",),
     ),
     # --- S6: a key's parameters -------------------------------------------------------------------
     Fault(

@@ -112,14 +112,14 @@ class LocatedObject(NamedTuple):
 
 
 class LocatedPage(NamedTuple):
-    """total: the number of all matches, of which objects are one page.
+    """total: the number of all matches, of which objects are one page; None where they are too many to be counted.
 
     addressable: the standing of the matches among which a later operation may find its object; None if it
     may not find one. The principal's own objects come before granted ones, and what several owners granted
     by name is of no use: anybody can give an object any Name, and grant it to anybody.
     """
 
-    total: int
+    total: int | None
     objects: Sequence[LocatedObject]
     addressable: Standing | None = None
 

@@ -200,10 +200,11 @@ def our_server(
     *more: str,
     program: str | None = None,
     tree: Path | None = None,
+    user: str = "alice",
 ) -> Iterator[Ours]:
     """program: the module that runs the server, for one that is changed; it gets the command line behind its own.
 
-    tree: the checkout whose server it is, if not this one.
+    tree: the checkout whose server it is, if not this one. user: whose token the requests have.
     """
     directory.mkdir(exist_ok=True)
     context = ssl.create_default_context(cafile=str(files.ca))
@@ -218,5 +219,5 @@ def our_server(
         wrapper += [sys.executable, "-m", program]
     env = {} if tree is None else {"PYTHONPATH": str(tree)}
     with ServerProcess(*argv, cwd=directory, tls=context, wrapper=wrapper, env=env) as server:
-        token = issuer.token(aud="kms", exp=int(time.time()) + 36_000)
+        token = issuer.token(sub=user, aud="kms", exp=int(time.time()) + 36_000)
         yield Ours(server.port, server.process.pid, token, context)

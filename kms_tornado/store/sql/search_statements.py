@@ -65,6 +65,9 @@ from .statements import Rows
 #: Most objects that a tag search returns (`Objects.find_tagged`).
 MAX_TAGGED = 100
 
+#: Most matches that a Locate counts, which takes some 15 ms: a principal may have ten times as many.
+MAX_COUNTED = 100_000
+
 
 class TagShape(NamedTuple):
     """What decides the statement of a tag search.
@@ -139,7 +142,7 @@ def write_locate(shape: LocateShape, *, merges: bool) -> Select[Any]:
 class _NumbersOfMatches(NamedTuple):
     """The numbers of matches by standing, and whether those granted by name have several owners.
 
-    has_several_owners: None where there are none.
+    A number above MAX_COUNTED means that there are at least so many. has_several_owners: None where there are none.
     """
 
     own: int
@@ -151,11 +154,14 @@ class _NumbersOfMatches(NamedTuple):
 def _count_matches(own: Select[Any], by_name: Select[Any], everyones: Select[Any]) -> Select[Any]:
     """A statement for `_NumbersOfMatches`: one row."""
     own_number, everyones_number = (
-        search.with_only_columns(func.count()).scalar_subquery() for search in (own, everyones)
+        select(func.count()).select_from(_cut(search, write_constant(1))).scalar_subquery()
+        for search in (own, everyones)
     )
-    owner = objects.c.owner
-    owners = by_name.with_only_columns(
-        func.count().label("number"), func.min(owner).label("first"), func.max(owner).label("last")
+    granted = _cut(by_name, objects.c.owner)
+    owners = select(
+        func.count().label("number"),
+        func.min(granted.c.owner).label("first"),
+        func.max(granted.c.owner).label("last"),
     ).subquery()
     return select(
         own_number.label("own"),
@@ -163,6 +169,12 @@ def _count_matches(own: Select[Any], by_name: Select[Any], everyones: Select[Any
         owners.c.number.label("by_name"),
         (owners.c.first != owners.c.last).label("has_several_owners"),
     )
+
+
+def _cut(search: Select[Any], column: ColumnElement[Any]) -> Any:
+    """One column of the first matches, one more of them than are counted."""
+    named = column.label("owner")
+    return search.with_only_columns(named).limit(write_constant(MAX_COUNTED + 1)).subquery()
 
 
 def _search_by_standing(located: LocateShape) -> list[Select[Any]]:
@@ -306,8 +318,9 @@ def parse_page(rows: Rows) -> LocatedPage:
     if not rows:
         return LocatedPage(0, ())
     matches = _NumbersOfMatches(*rows[0][:-2])
+    total = matches.own + matches.by_name + matches.everyones
     return LocatedPage(
-        matches.own + matches.by_name + matches.everyones,
+        total if total <= MAX_COUNTED else None,
         [
             LocatedObject(UniqueIdentifier(uid), Standing(standing))
             for *_, uid, standing in rows
@@ -320,4 +333,6 @@ def parse_page(rows: Rows) -> LocatedPage:
 def _choose_addressable(matches: _NumbersOfMatches) -> Standing | None:
     if matches.own:
         return Standing.OWN
-    return None if matches.has_several_owners else Standing.GRANTED_BY_NAME
+    # Of more than were counted, the owners are not known.
+    is_of_several = matches.has_several_owners or matches.by_name > MAX_COUNTED
+    return None if is_of_several else Standing.GRANTED_BY_NAME

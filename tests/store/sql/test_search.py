@@ -6,11 +6,17 @@ from dataclasses import replace
 
 import pytest
 
-from kms_tornado.domain.search import LocateSearch, ObjectFilter, TagSearch
+from kms_tornado.domain.search import LocateSearch, ObjectFilter, Standing, TagSearch
 from kms_tornado.errors import InvalidField
 from kms_tornado.kmip.attributes import Attributes
-from kms_tornado.kmip.enums import CryptographicAlgorithm, KeyFormatType, ObjectType, State
-from kms_tornado.store.base import Insert, Replace
+from kms_tornado.kmip.enums import (
+    CryptographicAlgorithm,
+    KeyFormatType,
+    ObjectType,
+    Operation,
+    State,
+)
+from kms_tornado.store.base import Grant, Insert, Replace
 from kms_tornado.store.bounds import MAX_TAGS
 
 from ..helpers import ALICE, BOB, KEY_ATTRIBUTES, an_object, locate, seeking, uids, with_store
@@ -233,3 +239,48 @@ def test_locate_pages_and_always_tells_the_number_of_all(place):
 
     expected = {name: (10, page) for name, (_, _, page) in PAGES.items()}
     assert with_store(place, body) == expected
+
+
+# --- more matches than are counted --------------------------------------------------------------
+
+
+def test_matches_are_counted_up_to_a_bound_and_paged_beyond_it(place, monkeypatch):
+    monkeypatch.setattr("kms_tornado.store.sql.search_statements.MAX_COUNTED", 3)
+
+    async def body(store):
+        everything = LocateSearch(ObjectFilter(), principal=ALICE, offset=0, maximum=2)
+        for number in range(3):
+            await store.commit([Insert(an_object(f"{number}", created_at=number))])
+        assert await locate(store, everything) == (3, ["2", "1"])
+        await store.commit(
+            [Insert(an_object("3", created_at=3)), Insert(an_object("4", created_at=4))]
+        )
+        assert await locate(store, everything) == (None, ["4", "3"])
+        assert await locate(store, replace(everything, offset=4)) == (None, ["0"])
+        assert await locate(store, replace(everything, filter=seeking(unique_identifier="1"))) == (
+            1,
+            ["1"],
+        )
+
+    with_store(place, body)
+
+
+def test_what_was_granted_by_more_than_were_counted_is_not_addressable(place, monkeypatch):
+    """Another owner may be among those that were not counted."""
+    monkeypatch.setattr("kms_tornado.store.sql.search_statements.MAX_COUNTED", 2)
+    everything = LocateSearch(ObjectFilter(), principal="carol", offset=0, maximum=1)
+
+    async def body(store):
+        found = []
+        for number in range(3):
+            grant = Grant(f"{number}", ALICE, "carol", frozenset({Operation.GET}))
+            await store.commit([Insert(an_object(f"{number}")), grant])
+            found.append(await store.locate(everything))
+        return found
+
+    *counted, beyond = with_store(place, body)
+    assert [(page.total, page.addressable) for page in counted] == [
+        (1, Standing.GRANTED_BY_NAME),
+        (2, Standing.GRANTED_BY_NAME),
+    ]
+    assert (beyond.total, beyond.addressable, beyond.uids) == (None, None, ("2",))
