@@ -11,7 +11,7 @@ TESTS = Path(__file__).parent
 
 #: More than seven seconds, of processor or of waiting.
 FILES = (
-    "operations/test_races.py", "operations/test_access.py",
+    "web/ui/test_views.py", "operations/test_races.py", "operations/test_access.py",
     "operations/test_two_users_examples.py", "transport/test_accepting.py",
     "operations/test_tampering.py", "store/postgres/test_writer.py",
     "store/sql/test_search_filter.py", "deploy/test_unit.py", "client/cli/test_providers.py",

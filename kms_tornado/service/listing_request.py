@@ -12,6 +12,7 @@ from ..kmip.enums import ObjectType, State
 from ..kmip.tables import ENUMERATIONS
 from ..operations.common.object_attributes import select_user_tags
 from ..store.base import LIST_START, ListPosition
+from ..user_names import find_grantee_fault
 
 #: Objects of one answer.
 MAX_OBJECTS = 500
@@ -19,7 +20,7 @@ _OBJECTS = 50
 #: Characters that are looked for.
 MAX_TEXT_LENGTH = 200
 
-_PARAMETERS = ("of", "state", "type", "text", "attention", "limit", "cursor")
+_PARAMETERS = ("of", "state", "type", "text", "grantee", "attention", "limit", "cursor")
 _OF = ("owned", "obtained")
 _CURSOR = re.compile(r"(\d{1,18})\.(\d{1,18})", re.ASCII)
 
@@ -32,6 +33,7 @@ class BadListingRequest(KMSError):
 class ListingRequest:
     """is_owned: whether the caller's own objects are asked for, or those of others. text: in lower case.
 
+    grantee: only objects on which this user or group has rights, by name or as everyone; empty for any.
     needs_attention: only objects with a reason for it. after: where the answer before ended.
     """
 
@@ -39,6 +41,7 @@ class ListingRequest:
     states: frozenset[State] = frozenset(State)
     object_types: frozenset[ObjectType] = frozenset(ObjectType)
     text: str = ""
+    grantee: str = ""
     needs_attention: bool = False
     limit: int = _OBJECTS
     after: ListPosition = LIST_START
@@ -81,13 +84,16 @@ def parse_listing_request(parameters: Mapping[str, Sequence[str]]) -> ListingReq
     given = {name: values[0] for name, values in parameters.items()}
     is_owned = _choose(given, "of", _OF, "owned") == "owned"
     needs_attention = _choose(given, "attention", ("true", "false"), "false") == "true"
-    if needs_attention and not is_owned:
-        raise BadListingRequest("attention: only with of=owned, as owners alone are told")
+    if (needs_attention or "grantee" in given) and not is_owned:
+        raise BadListingRequest(
+            "attention and grantee: only with of=owned, as owners alone are told"
+        )
     return ListingRequest(
         is_owned=is_owned,
         states=frozenset(map(State, _read_names(given, "state", "State"))),
         object_types=frozenset(map(ObjectType, _read_names(given, "type", "ObjectType"))),
         text=_read_text(given),
+        grantee=_read_grantee(given),
         needs_attention=needs_attention,
         limit=_read_limit(given),
         after=_read_cursor(given),
@@ -117,6 +123,14 @@ def _read_text(given: Mapping[str, str]) -> str:
     if len(text) > MAX_TEXT_LENGTH:
         raise BadListingRequest(f"text: up to {MAX_TEXT_LENGTH} characters")
     return text.lower()
+
+
+def _read_grantee(given: Mapping[str, str]) -> str:
+    if "grantee" not in given:
+        return ""
+    if find_grantee_fault(given["grantee"]):
+        raise BadListingRequest("grantee: a user, group:NAME or *, as in grants")
+    return given["grantee"]
 
 
 def _read_limit(given: Mapping[str, str]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from ..kmip.enums import Operation
 from ..kmip.tables import ENUMERATIONS
 from ..operations.common.object_attributes import select_user_tags
 from ..store.base import GrantedObject, ListPosition, ObjectStore, OwnedObject
+from ..user_names import EVERYONE
 from .auditing import Auditor
 from .listing_request import ListingRequest
 
@@ -128,6 +129,11 @@ class ObjectListing:
         target = apply_dates(owned.target, now)
         if not request.matches(target, may_read=True):
             return None
+        grants = owned.grants
+        if request.grantee:
+            grants = {name: grants[name] for name in (request.grantee, EVERYONE) if name in grants}
+            if not grants:
+                return None
         is_used = owned.uses is not None if self._knows_uses else None
         reasons = find_reasons(target, is_used=is_used, now=now)
         if request.needs_attention and not reasons:
@@ -138,6 +144,8 @@ class ObjectListing:
             "uses": 0 if owned.uses is None else owned.uses.uses,
             "last_used": None if owned.uses is None else format_time(owned.uses.last_ms),
             "attention": [*map(_render_reason, reasons)],
+            "shared_with": len(owned.grants),
+            **({"grants": _render_grants(grants)} if request.grantee else {}),
         }
 
     def _show_granted(
@@ -217,6 +225,13 @@ def _list_values(attributes: Attributes) -> Iterator[tuple[str, Any]]:
     for tag, name in _DATES.items():
         if (date := getattr(attributes, name)) is not None:
             yield tag, _format_date(date)
+
+
+def _render_grants(grants: Mapping[str, frozenset[Operation]]) -> list[JSON]:
+    return [
+        {"user_id": user, "operations": format_operation_names(operations)}
+        for user, operations in grants.items()
+    ]
 
 
 def _render_reason(reason: Reason) -> JSON:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeVar
 
 from ..audit.chain import ChainHead, Segment
@@ -183,10 +183,14 @@ Groups = Sequence[Sequence[Change]]
 
 @dataclass(frozen=True, slots=True)
 class OwnedObject:
-    """An object in a list of the owner's. uses: as the audit's index tells; None where it knows of none."""
+    """An object in a list of the owner's. uses: as the audit's index tells; None where it knows of none.
+
+    grants: {grantee: operations}, in pages alone.
+    """
 
     target: ManagedObject
     uses: Uses | None
+    grants: Mapping[str, frozenset[Operation]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,8 @@ def test_every_parameter_counts() -> None:
         pytest.param({"text": ["x" * (MAX_TEXT_LENGTH + 1)]}, id="text"),
         pytest.param({"attention": ["1"]}, id="attention"),
         pytest.param({"attention": ["true"], "of": ["obtained"]}, id="attention of others'"),
+        pytest.param({"grantee": [""]}, id="grantee"),
+        pytest.param({"grantee": ["bob"], "of": ["obtained"]}, id="grantee of others'"),
         pytest.param({"limit": ["0"]}, id="no limit"),
         pytest.param({"limit": [str(MAX_OBJECTS + 1)]}, id="limit"),
         pytest.param({"limit": ["١"]}, id="other digits"),

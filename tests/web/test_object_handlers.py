@@ -128,6 +128,17 @@ def test_attention_is_told_to_owners_with_its_reason(users: Users) -> None:
     assert users.get(BOB, "/objects", of="obtained", attention="true").status == 400
 
 
+def test_owner_asks_what_somebody_may_do(users: Users) -> None:
+    told = {key["object_id"]: key for key in users.list(ALICE, grantee=BOB)}
+    assert set(told) == {"invoices", "secret-one"}
+    assert told["invoices"]["grants"] == [
+        {"user_id": BOB, "operations": ["encrypt", "get_attributes"]}
+    ]
+    assert told["invoices"]["shared_with"] == 1
+    assert users.names(ALICE, grantee=CAROL) == users.names(BOB, grantee=BOB) == []
+    assert users.get(BOB, "/objects", of="obtained", grantee=BOB).status == 400
+
+
 def test_summary_counts_the_caller_s_own(users: Users) -> None:
     assert users.get(ALICE, "/objects/summary").json() == {
         "objects": 4,

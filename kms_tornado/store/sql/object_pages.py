@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Dialect, Select, bindparam, case, func, select, tuple_
 
 from ...domain.lifecycle import ACTIVE, DEACTIVATED, PRE_ACTIVE
-from ...kmip.enums import ObjectType, State
+from ...kmip.enums import ObjectType, Operation, State
 from ..base import Compute, GrantedObject, ListPosition, OwnedObject, StateCount
+from .grants import parse_grants
 from .queries import (
     PreparedForGroups,
     all_owned,
@@ -18,7 +20,7 @@ from .queries import (
     select_granted,
     select_newest_granted,
 )
-from .rows import UID, RowParser
+from .rows import GRANTS, UID, RowParser
 from .schema import objects
 from .search_filter import write_constant
 from .statements import Prepared
@@ -86,7 +88,10 @@ class SQLObjectPages:
         def parse() -> list[tuple[ListPosition, OwnedObject]]:
             parsed = self._parser.parse_owned(row[:-1] for row in rows)
             return [
-                (ListPosition(item.target.created_at, row[-1]), item)
+                (
+                    ListPosition(item.target.created_at, row[-1]),
+                    replace(item, grants=_parse_grants(row)) if row[GRANTS] else item,
+                )
                 for row, item in zip(rows, parsed, strict=True)
             ]
 
@@ -120,6 +125,13 @@ class SQLObjectPages:
             )
             for object_type, stored, activated, ending, number in rows
         ]
+
+
+def _parse_grants(row: Sequence[Any]) -> dict[str, frozenset[Operation]]:
+    return {
+        grantee: frozenset(map(Operation, operations))
+        for grantee, operations in parse_grants(row[GRANTS]).items()
+    }
 
 
 def _advance(stored: State, is_activated: bool, is_ended: bool) -> State:

@@ -22,8 +22,9 @@ export class APIError extends Error {
 }
 
 // The answer to a request below the server's base; throws APIError where it is no success.
-// options: method, body (an object is sent as JSON), signal, query ({name: value}, empty values left out).
-export async function request(path, { method = "GET", body, signal, query } = {}) {
+// options: method, body (an object is sent as JSON), signal, query ({name: value}, empty values left out), accept (other
+// statuses that are no refusal).
+export async function request(path, { method = "GET", body, signal, query, accept = [] } = {}) {
   const url = new URL(path, BASE);
   for (const [name, value] of Object.entries(query ?? {})) {
     if (value !== undefined && value !== null && value !== "") url.searchParams.set(name, value);
@@ -50,7 +51,7 @@ export async function request(path, { method = "GET", body, signal, query } = {}
       ? new APIError(0, "timeout", "The server has not answered for 30 seconds.", "Try again in a moment.")
       : new APIError(0, "unreachable", "The server cannot be reached.", "Check your connection, then try again.");
   }
-  if (!answer.ok) throw await readRefusal(answer, token);
+  if (!answer.ok && !accept.includes(answer.status)) throw await readRefusal(answer, token);
   return answer;
 }
 

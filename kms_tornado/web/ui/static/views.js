@@ -16,14 +16,22 @@
 // - Colours, spaces and type come from the custom properties in style.css, for light and dark alike.
 // - Words are plain: what happened, and what to do about it.
 
-import { Overview } from "./views/overview.js";
-import { Keys } from "./views/keys.js";
+import { Access } from "./views/access.js";
+import { Attention } from "./views/attention.js";
+import { Audit } from "./views/audit.js";
 import { Encrypt } from "./views/encrypt.js";
+import { Key } from "./views/key.js";
+import { Keys } from "./views/keys.js";
 import { Me } from "./views/me.js";
+import { Overview } from "./views/overview.js";
 
 export const views = [
   { path: "", label: "Overview", icon: "overview", View: Overview },
   { path: "keys", label: "Keys", icon: "key", View: Keys },
+  { path: "keys/:uid", View: Key },
+  { path: "access", label: "Access", icon: "access", View: Access },
+  { path: "attention", label: "Needs action", icon: "clock", View: Attention },
   { path: "encrypt", label: "Files", icon: "file", View: Encrypt },
+  { path: "audit", label: "Audit", icon: "list", View: Audit },
   { path: "me", label: "Me", icon: "person", View: Me },
 ];

@@ -10,6 +10,7 @@ const PATHS = {
   clock: "M12 21a9 9 0 1 1 .01 0M12 7v5l3 2",
   file: "M6 3h8l4 4v14H6zM14 3v4h4M12 11v6M9 14h6",
   list: "M8 6h12M8 12h12M8 18h12M4 6h.01M4 12h.01M4 18h.01",
+  warning: "M12 4l9 16H3zM12 10v4M12 17h.01",
   person: "M12 12a4 4 0 1 1 .01 0M4 21c0-4 4-6 8-6s8 2 8 6",
 };
 

@@ -1,0 +1,225 @@
+"""The views, in a real browser: what they show, that everybody can use them, and what they cost."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from ...kms import User
+from ...server import eventually
+from .acting import enter
+from .browser import find_violations, launch
+from .conftest import ALICE, BOB, Place
+from .keys_to_show import HOSTILE, make_keys
+
+#: Every view with something in it, and some without.
+VIEWS = (
+    "", "keys", "keys?of=obtained", "keys?text=nothing-like-this", "keys/invoices-2026", "keys/leaked",
+    "keys/no-such-key", "access", "access?user=bob%40example.com", "access?key=invoices-2026",
+    "access?user=bob%40example.com&key=backups", "attention", "audit", "me", "encrypt", "nowhere",
+)  # fmt: skip
+#: One of each kind, whose colours and widths are those of the others.
+VIEWS_OF_A_KIND = (
+    "", "keys", "keys/leaked", "access?user=bob%40example.com&key=backups", "attention", "audit"
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    yield from launch()
+
+
+@pytest.fixture(scope="module")
+def filled(place: Place) -> Place:
+    alice, bob = (User(place.port, place.token(user)) for user in (ALICE, BOB))
+    make_keys(alice, bob)
+
+    def is_indexed() -> bool:
+        answer = alice.exchange("GET", "/audit/statistics?uid=invoices-2026")
+        return b'"uses": 9' in answer.body
+
+    eventually(is_indexed)
+    return place
+
+
+@pytest.fixture(scope="module")
+def page(browser: Any, filled: Place) -> Any:
+    return enter(browser, filled, ALICE)
+
+
+def show(page: Any, view: str) -> str:
+    """Go to the view; the text of its content, once it is complete."""
+    page.evaluate("location.hash = '#/nowhere'")
+    page.get_by_role("heading", name="There is no such view").wait_for()
+    page.evaluate("view => { location.hash = `#/${view}`; }", view)
+    eventually(lambda: page.evaluate(_IS_COMPLETE) or view == "nowhere")
+    return str(page.locator("main").inner_text())
+
+
+# A function that Playwright polls for in the page is code of a text, which the page's policy forbids.
+_IS_COMPLETE = """(() => {
+    const main = document.querySelector("main");
+    return !/There is no such view|Loading/.test(main.innerText) && !main.querySelector(".waiting");
+})()"""
+
+
+# --- what they show -------------------------------------------------------------------------------
+
+
+def test_overview_says_at_a_glance_what_is_the_matter(page: Any) -> None:
+    text = show(page, "")
+    assert "4 keys need your attention." in text
+    assert re.search(r"Active\s+8\b", text), text
+    assert "Backups of the ERP" in text
+    assert "Database" in text
+
+
+def test_keys_are_searched_filtered_and_told_from_those_of_others(page: Any) -> None:
+    assert "Archive 2019" in show(page, "keys")
+    page.get_by_label("Search").fill("INVOICES")
+    page.get_by_text("2 keys").wait_for()
+    page.get_by_label("State").select_option("PreActive")
+    page.get_by_text("1 key", exact=True).wait_for()
+    assert "Invoices, next year" in page.locator("table").inner_text()
+    assert "text=INVOICES" in page.url
+    assert "Nobody shares a key with you yet" in show(page, "keys?of=obtained")
+
+
+def test_key_has_its_life_cycle_rights_uses_and_records(page: Any) -> None:
+    text = show(page, "keys/invoices-2026")
+    here = page.locator(".way [aria-current=step]")
+    assert here.inner_text().startswith("Active")
+    assert "may decrypt, encrypt and see its attributes" in text
+    assert page.get_by_role("img", name=re.compile("Uses by day: 9 used, 1 answered")).is_visible()
+    assert "there is no such key, or it was not granted to this user" in text
+    assert "billing" in text
+
+
+def test_compromised_key_shows_the_way_it_went(page: Any) -> None:
+    text = show(page, "keys/leaked")
+    assert page.locator(".way [aria-current=step]").inner_text().startswith("Compromised")
+    assert "encrypt anew what it protected" in text
+
+
+def test_key_that_is_not_there_is_told_with_what_to_do(page: Any) -> None:
+    text = show(page, "keys/no-such-key")
+    assert "its owner can share it with you" in text
+
+
+def test_access_answers_what_who_and_why_not(page: Any) -> None:
+    text = show(page, "access?user=bob%40example.com")
+    assert "Signing of tokens" in text
+    assert "as everybody" in text
+    assert "Everybody who can sign in" in show(page, "access?key=backups")
+    text = show(page, "access?user=bob%40example.com&key=next-year")
+    assert "No: nothing was granted to bob@example.com." in text
+    text = show(page, "access?user=bob%40example.com&key=invoices-2026")
+    assert "Yes: bob@example.com may decrypt, encrypt and see its attributes." in text
+
+
+def test_what_needs_action_is_told_with_what_to_do_the_urgent_first(page: Any) -> None:
+    text = show(page, "attention")
+    order = [text.index(name) for name in ("Web shop", "Signing of tokens", "Backups", "next year")]
+    assert order == sorted(order)
+    assert "Replace it in time" in text
+
+
+def test_audit_is_filtered_and_says_why_the_answer_was_no(page: Any) -> None:
+    text = show(page, "audit?result=Failed")
+    assert "the key's state or its dates do not allow it" in text
+    assert "Done" not in page.locator("table tbody").inner_text()
+
+
+def test_grantee_sees_what_was_shared(browser: Any, filled: Place) -> None:
+    page = enter(browser, filled, BOB)
+    text = show(page, "keys?of=obtained")
+    assert "invoices-2026" in text
+    assert "alice@example.com" in text
+    text = show(page, "keys/backups")
+    assert "It belongs to alice@example.com" in text
+    assert "You may encrypt." in text
+    assert page.complaints == []
+    page.context.close()
+
+
+def test_hostile_name_is_text_wherever_it_is_shown(page: Any) -> None:
+    for view in ("keys", "keys/hostile", "access?key=hostile", "audit?uid=hostile"):
+        text = show(page, view)
+        assert "taken over" not in page.title() or HOSTILE in page.title()
+        assert page.locator("main img").count() == 0
+        assert (HOSTILE in text) == (not view.startswith("audit"))
+
+
+# --- for everybody, everywhere --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("scheme", "width", "views"),
+    [
+        pytest.param("light", 1280, VIEWS, id="light and wide"),
+        pytest.param("dark", 360, VIEWS_OF_A_KIND, id="dark and narrow"),
+    ],
+)
+def test_no_view_has_a_fault_that_axe_finds(
+    browser: Any, filled: Place, scheme: str, width: int, views: Sequence[str]
+) -> None:
+    page = enter(
+        browser,
+        filled,
+        ALICE,
+        color_scheme=scheme,
+        viewport={"width": width, "height": 900},
+    )
+    faults = []
+    for view in views:
+        show(page, view)
+        faults += [(view, fault) for fault in find_violations(page)]
+        wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert wide <= 0, f"{view!r} is {wide} pixels wider than the window"
+    assert faults == []
+    page.context.close()
+
+
+def test_all_of_the_page_is_reached_by_the_keyboard(page: Any) -> None:
+    show(page, "")
+    assert page.evaluate("document.activeElement.textContent") == "Overview"
+    page.locator(".skip").focus()
+    seen = []
+    for _ in range(10):
+        seen.append(page.evaluate("document.activeElement.textContent.trim()"))
+        page.keyboard.press("Tab")
+    assert seen == [
+        "Skip to the content", "kms_tornado", "Sign out",
+        "Overview", "Keys", "Access", "Needs action", "Files", "Audit", "Me",
+    ]  # fmt: skip
+    page.get_by_role("link", name="Keys", exact=True).focus()
+    page.keyboard.press("Enter")
+    eventually(lambda: page.evaluate("document.activeElement.textContent") == "Keys")
+    assert page.title() == "Keys – kms_tornado"
+
+
+def test_no_view_makes_the_browser_complain(page: Any) -> None:
+    for view in VIEWS:
+        show(page, view)
+    assert page.complaints == []
+
+
+# --- what they cost -------------------------------------------------------------------------------
+
+
+def test_overview_asks_five_things_of_this_server_alone(browser: Any, filled: Place) -> None:
+    page = enter(browser, filled, ALICE)
+    show(page, "me")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.evaluate("location.hash = '#/'")
+    page.get_by_text("need your attention").wait_for()
+    page.wait_for_load_state("networkidle")
+    base = f"http://127.0.0.1:{filled.port}/"
+    asked = [url for url in asked if "/static/" not in url]  # the icon, whenever it likes
+    assert len(asked) <= 5, asked
+    assert all(url.startswith(base) for url in asked)
+    page.context.close()
