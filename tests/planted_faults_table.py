@@ -2311,7 +2311,7 @@ FAULTS: tuple[Fault, ...] = (
         "S20",
         "the identifier of a removed object shows its records to everybody",
         "store/sql/ownership.py",
-        "tombstones.c.owner == of_owner, ",
+        "tombstones.c.owner == of_owner,",
         "",
         ("store/sql/test_audit_index.py",),
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ _AFTER_FAULT_S = 60.0
 # entry 8. So it keeps up with 1,250 uses of a few keys a second, or 400 new keys.
 _REST_OF_RECORD_S = 0.0008
 _REST_OF_ENTRY_S = 0.0016
-# Where the process has little else to do, it rests for a tenth of that.
+# Where the process has little else to do, and the machine no more than it can, it rests for a tenth of that.
 _IDLE_SHARE = 0.5
 _IDLE_REST = 0.1
 #: Steps that a reader waits for at most, of a thousand records each.
@@ -102,5 +103,10 @@ class AuditIndexer:
         rest = step.records * _REST_OF_RECORD_S + step.entries * _REST_OF_ENTRY_S
         (before, used), self._looked = self._looked, (time.monotonic(), time.process_time())
         now, used_now = self._looked
-        is_idle = used_now - used < _IDLE_SHARE * (now - before)
+        # A process that gets no turns has little time, too.
+        is_idle = used_now - used < _IDLE_SHARE * (now - before) and not _is_overloaded()
         return rest * _IDLE_REST if is_idle else rest
+
+
+def _is_overloaded() -> bool:
+    return os.getloadavg()[0] > (os.cpu_count() or 1)

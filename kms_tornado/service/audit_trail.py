@@ -145,6 +145,8 @@ class AuditTrail:
             self._task = self._loop.create_task(self._write_all(), name="kms-audit-trail")
 
     async def _write_all(self) -> None:
+        """Write what is pending now. What comes meanwhile waits its half second, unless that is enough for another one."""
+        begun = self._loop.time()
         try:
             while self._pending or self._counted:
                 self._pending += self._render_counted()
@@ -152,6 +154,8 @@ class AuditTrail:
                 await self._append(drafts)
                 del self._pending[: len(drafts)]
                 self._records += len(drafts)
+                if len(self._pending) < _MOST_TOGETHER:
+                    break
             self._recover()
         except Unavailable as exc:
             self._fail(exc)
@@ -164,6 +168,8 @@ class AuditTrail:
             self._task = None
             if self._cause is not None:
                 self._begin_later(_RETRY_S)
+            elif self._pending or self._counted:
+                self._begin_later(max(0.0, begun + _WAIT_S - self._loop.time()))
 
     def _render_counted(self) -> list[Draft]:
         counted, self._counted = self._counted, {}

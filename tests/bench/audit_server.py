@@ -1,40 +1,53 @@
-"""A server whose audit can be turned off and on by SIGUSR2, so that both are measured in one process.
+"""A server whose audit SIGUSR2 turns off and on step by step, so that all is measured in one process.
 
-Two processes differ by 2 to 4 % by nature, which is as much as what is to be measured.
+With its index, without it, not at all, and from the beginning. Two processes differ by 2 to 4 % by nature, which is as
+much as what is to be measured.
 """
 
 from __future__ import annotations
 
+import itertools
 import signal
 import sys
 
 from kms_tornado.__main__ import main
 from kms_tornado.service.kms import KMS
+from kms_tornado.store.base import IndexStep
 
-_opened: list[KMS] = []
+MODES = ("indexed", "recorded", "bare")
 
 
-def _toggle(*_: object) -> None:
-    for kms in _opened:
-        service, audit = kms._service, kms.audit
+class _NoIndex:
+    async def take_step(self, now: int, *, is_urgent: bool = False) -> IndexStep:
+        return IndexStep()
+
+
+class _Switch:
+    def __init__(self, kms: KMS) -> None:
+        self._kms = kms
+        self._audit = kms.audit
+        assert kms.indexer is not None
+        self._records = kms.indexer._records
+        self._modes = itertools.cycle((*MODES[1:], MODES[0]))
+
+    def turn(self, *_: object) -> None:
+        mode = next(self._modes)
+        kms, service, indexer = self._kms, self._kms._service, self._kms.indexer
         assert service is not None
-        if audit is None:
-            kms.audit = kms._kept  # type: ignore[attr-defined]
-            service.auditor = kms.audit.auditor
-        else:
-            kms._kept = audit  # type: ignore[attr-defined]
-            kms.audit = service.auditor = None
+        assert indexer is not None
+        kms.audit = None if mode == "bare" else self._audit
+        service.auditor = None if kms.audit is None else kms.audit.auditor
+        indexer._records = self._records if mode == "indexed" else _NoIndex()  # type: ignore[assignment]
 
 
 def serve(argv: list[str]) -> int:
     open_kms = KMS._open
 
-    async def open_and_keep(self: KMS) -> None:
+    async def open_and_switch(self: KMS) -> None:
         await open_kms(self)
-        _opened.append(self)
-        signal.signal(signal.SIGUSR2, _toggle)
+        signal.signal(signal.SIGUSR2, _Switch(self).turn)
 
-    KMS._open = open_and_keep  # type: ignore[method-assign]
+    KMS._open = open_and_switch  # type: ignore[method-assign]
     return main(argv)
 
 

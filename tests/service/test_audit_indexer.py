@@ -87,12 +87,16 @@ def test_lag_is_told_by_the_process_that_indexes_alone():
 
 
 @pytest.mark.parametrize(
-    ("share", "rest"), [(0.0, 0.08 + 0.16), (1.0, 0.8 + 1.6)], ids=["idle", "busy"]
+    ("share", "load", "rest"),
+    [(0.0, 1.0, 0.08 + 0.16), (1.0, 1.0, 0.8 + 1.6), (0.0, 2.1, 0.8 + 1.6)],
+    ids=["idle", "busy", "without turns"],
 )
-def test_rest_is_long_where_the_process_is_busy(monkeypatch, share, rest):
+def test_rest_is_long_where_the_process_or_the_machine_is_busy(monkeypatch, share, load, rest):
     times = iter(range(10))
     monkeypatch.setattr(audit_indexer.time, "monotonic", lambda: next(times))
     monkeypatch.setattr(audit_indexer.time, "process_time", lambda: share * next(times))
+    monkeypatch.setattr(audit_indexer.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(audit_indexer.os, "getloadavg", lambda: (load, 0.0, 0.0))
     indexer = AuditIndexer(Index(IndexStep()))
     assert indexer._choose_rest(IndexStep(1000, 1000, 1)) == pytest.approx(rest)
 

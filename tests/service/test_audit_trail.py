@@ -19,10 +19,10 @@ DOWN = Unavailable("the database is out of reach", detail="no room", cause="disk
 
 
 class Database:
-    """Takes records; `fault` is raised instead while there is one."""
+    """Takes records; `fault` is raised instead while there is one. meanwhile: is called before they are there."""
 
     def __init__(self):
-        self.fault = None
+        self.fault = self.meanwhile = None
         self.records = []
         self.transactions = 0
 
@@ -30,6 +30,8 @@ class Database:
         await asyncio.sleep(0)
         if self.fault is not None:
             raise self.fault
+        if self.meanwhile is not None:
+            self.meanwhile()
         self.transactions += 1
         self.records += [json.loads(render(draft, 1, 1, "")) for draft in drafts]
 
@@ -59,6 +61,30 @@ def test_records_of_half_a_second_share_a_transaction(monkeypatch):
         await until(lambda: database.records)
         assert [record["uid"] for record in database.records] == [*map(str, range(20))]
         assert database.transactions == 1
+
+    with_trail(body)
+
+
+@pytest.mark.parametrize(("number", "pending"), [(4, 4), (5, 0)], ids=["few", "many"])
+def test_records_that_come_while_others_are_written_wait_for_more_unless_they_are_many(
+    monkeypatch, number, pending
+):
+    monkeypatch.setattr(audit_trail, "_WAIT_S", 0)
+    monkeypatch.setattr(audit_trail, "_MOST_TOGETHER", 5)
+
+    async def body(trail, database):
+        def add_more():
+            database.meanwhile = None
+            monkeypatch.setattr(audit_trail, "_WAIT_S", 3600)
+            for _ in range(number):
+                trail.add(read())
+
+        database.meanwhile = add_more
+        trail.add(read())
+        await until(lambda: database.transactions)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert trail.status().pending == pending
 
     with_trail(body)
 

@@ -33,7 +33,7 @@ from .add_statements import (
     change_counts,
     lock_counts,
 )
-from .audit_leases import MOVE_HEAD, ChainInUse
+from .audit_leases import APPEND, ChainInUse
 from .errors import Meaning, judge_error, load_driver_error, translate_error
 from .transaction import (
     COMMIT,
@@ -247,7 +247,7 @@ class AdditionWriter:
         except self._driver_error as exc:
             failed = find_failed(pipeline, commands)
             if judge_error(exc) in (Meaning.BAD_VALUE, Meaning.TAKEN):
-                if failed == MOVE_HEAD:
+                if failed == APPEND:
                     raise ChainTaken from None
                 if failed in COUNT_TEXTS:
                     raise _OtherCount(await _read_locked(pipeline, commands)) from None

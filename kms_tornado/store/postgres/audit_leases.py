@@ -20,11 +20,19 @@ from ..sql.statements import Noted, Prepared, Runner
 from .dialect import POSTGRESQL
 from .transaction import Command, ConnectionLost
 
-#: Fails where the head is not where this process left it.
-MOVE_HEAD = (
-    "WITH moved AS (UPDATE audit_chains SET seen = %t::bigint, seq = %t::bigint, head = %t::text"
+
+def _type_of(name: str) -> str:
+    return str(audit_segments.c[name].type.compile(dialect=POSTGRESQL))
+
+
+#: Moves the head, and adds the first segment, in one statement, as each costs as much as what it does. Fails where the
+#: head is not where this process left it.
+APPEND = (
+    "WITH moved AS (UPDATE audit_chains SET seen = %t::bigint, seq = %t::bigint, head = %t::text"  # noqa: S608
     " WHERE chain = %t::bigint AND session = %t::text AND seq = %t::bigint AND head = %t::text"
-    " RETURNING 1) SELECT 1 / count(*)::int FROM moved"
+    f" RETURNING 1), added AS (INSERT INTO audit_segments ({', '.join(SEGMENT_COLUMNS)})"
+    f" SELECT {', '.join(f'%s::{_type_of(name)}' for name in SEGMENT_COLUMNS)} FROM moved)"
+    " SELECT 1 / count(*)::int FROM moved"
 )
 _MOVE_VALUES = ("seen", "seq", "head", "of_chain", "of_session", "of_seq", "of_head")
 _insert_segment = Prepared(insert(audit_segments), POSTGRESQL, SEGMENT_COLUMNS)
@@ -59,10 +67,13 @@ class ChainInUse:
         self._moved, self._added = Lease(self.lease.session, head), segments
         rows = [self._chains.make_row(segment) for segment in segments]
         self._first = rows[0]["first"], rows[0]["mac"]
+        appended = [values[name] for name in _MOVE_VALUES] + [
+            rows[0][name] for name in SEGMENT_COLUMNS
+        ]
         # In this order: a segment of the same number would be taken for an object's identifier.
         return [
-            (MOVE_HEAD, [values[name] for name in _MOVE_VALUES]),
-            *((_insert_segment.text, _insert_segment.values(row)) for row in rows),
+            (APPEND, appended),
+            *((_insert_segment.text, _insert_segment.values(row)) for row in rows[1:]),
         ]
 
     def settle(self, runner: Runner) -> bool | None:

@@ -23,7 +23,7 @@ from ..sql.audit_chains import ChainTaken
 from ..sql.schema import objects
 from ..sql.statements import OBJECT_COLUMNS, Prepared, Rows, Runner, Statement, States, Values
 from .arrays import collect_columns, unnest, write_array
-from .audit_leases import MOVE_HEAD, ChainInUse, is_long
+from .audit_leases import APPEND, ChainInUse, is_long
 from .dialect import POSTGRESQL
 from .errors import load_driver_error
 from .transaction import COMMIT, Command, Pipeline, check_committed, find_failed, make_beginning
@@ -86,7 +86,7 @@ class PipelinedRunner:
         try:
             await self._send([*recording, COMMIT])
         except _load_driver_error():
-            if recording and find_failed(self._pipeline, commands) == MOVE_HEAD:
+            if recording and find_failed(self._pipeline, commands) == APPEND:
                 raise ChainTaken from None
             raise
         check_committed(self._pipeline)

@@ -205,11 +205,11 @@ class AuditIndex:
         return IndexStep(records, entries, max(0, behind - records))
 
     async def _find_owners(self, uids: Collection[str]) -> set[str]:
-        owners: set[str] = set()
-        for statement, values in prepare_owners(uids, self._backend.dialect):
-            rows = await self._backend.search(statement, values, principal=_NOBODY)
-            owners.update(owner for (owner,) in rows)
-        return owners
+        if not uids:
+            return set()
+        statement, values = prepare_owners(uids, self._backend.dialect)
+        rows = await self._backend.search(statement, values, principal=_NOBODY)
+        return {owner for (owner,) in rows}
 
     async def _begin(self) -> None:
         try:

@@ -107,11 +107,11 @@ class AuditPages(AuditIndex):
         return sorted(found, key=lambda record: record.place, reverse=True)
 
     async def find_owned(self, uids: Collection[str], *, owner: str) -> Mapping[str, int]:
-        owned: dict[str, int] = {}
-        for statement, values in prepare_owned(uids, owner, self._backend.dialect):
-            rows = await self._database.search(statement, values, principal=owner)
-            owned.update((uid, made) for uid, made in rows)
-        return owned
+        if not uids:
+            return {}
+        statement, values = prepare_owned(uids, owner, self._backend.dialect)
+        rows = await self._database.search(statement, values, principal=owner)
+        return {row[0]: row[1] for row in rows}
 
     def _find(self, query: RecordQuery, rows: Sequence[Sequence[Any]]) -> list[FoundRecord]:
         found: list[FoundRecord] = []

@@ -6,71 +6,74 @@ The codes of the rows are not checked. Who writes rows can read the records, whi
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import json
+from collections.abc import Collection
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BindParameter, Dialect, bindparam, exists, select
+from sqlalchemy import (
+    JSON,
+    BindParameter,
+    ColumnElement,
+    Dialect,
+    bindparam,
+    cast,
+    exists,
+    func,
+    select,
+)
 
 from .schema import audit_made, objects, tombstones
-from .statements import Prepared, Values
-
-_MAX_UIDS = 128  # in one statement, a power of two
+from .statements import SQLITE, Prepared, Values
 
 _is_there_again = exists().where(objects.c.uid == tombstones.c.uid)
 
 
-def prepare_owners(uids: Collection[str], dialect: Dialect) -> Iterator[tuple[Prepared, Values]]:
-    """(statement, values) to read the owners, each once for a statement."""
-    for number, values in _bind(uids):
-        yield _prepare_owners(number, dialect), values
+def prepare_owners(uids: Collection[str], dialect: Dialect) -> tuple[Prepared, Values]:
+    """(statement, values) to read the owners, each once."""
+    return _prepare_owners(dialect), _bind(uids)
 
 
-def prepare_owned(
-    uids: Collection[str], owner: str, dialect: Dialect
-) -> Iterator[tuple[Prepared, Values]]:
+def prepare_owned(uids: Collection[str], owner: str, dialect: Dialect) -> tuple[Prepared, Values]:
     """(statement, values) to read which of the identifiers are the owner's, and when each was an object's first.
 
     Without those of which the index of the audit does not know that yet.
     """
-    for number, values in _bind(uids):
-        yield _prepare_owned(number, dialect), {**values, "of_owner": owner}
+    return _prepare_owned(dialect), {**_bind(uids), "of_owner": owner}
 
 
-def _bind(uids: Collection[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    ordered = sorted(uids)
-    for start in range(0, len(ordered), _MAX_UIDS):
-        part = ordered[start : start + _MAX_UIDS]
-        number = 1 << (len(part) - 1).bit_length()
-        part += part[-1:] * (number - len(part))
-        yield number, {f"uid_{place}": uid for place, uid in enumerate(part)}
+def _bind(uids: Collection[str]) -> dict[str, Any]:
+    return {"of_uids": json.dumps(sorted(uids))}
 
 
 @cache
-def _prepare_owners(number: int, dialect: Dialect) -> Prepared:
-    """number: of identifiers, a power of two."""
-    uids = _bind_uids(number)
+def _prepare_owners(dialect: Dialect) -> Prepared:
     statement = (
         select(objects.c.owner)
-        .where(objects.c.uid.in_(uids))
-        .union(select(tombstones.c.owner).where(tombstones.c.uid.in_(uids), ~_is_there_again))
+        .where(_is_asked_for(objects.c.uid, dialect))
+        .union(
+            select(tombstones.c.owner).where(
+                _is_asked_for(tombstones.c.uid, dialect), ~_is_there_again
+            )
+        )
     )
     return Prepared(statement, dialect)
 
 
 @cache
-def _prepare_owned(number: int, dialect: Dialect) -> Prepared:
-    uids = _bind_uids(number)
+def _prepare_owned(dialect: Dialect) -> Prepared:
     of_owner: BindParameter[str] = bindparam("of_owner")
-    made = audit_made.c.made
-    of_object = objects.c.uid.in_(uids), objects.c.owner == of_owner
-    of_removed = tombstones.c.uid.in_(uids), tombstones.c.owner == of_owner, ~_is_there_again
+    of_removed = (
+        _is_asked_for(tombstones.c.uid, dialect),
+        tombstones.c.owner == of_owner,
+        ~_is_there_again,
+    )
     statement = (
-        select(objects.c.uid, made)
+        select(objects.c.uid, audit_made.c.made)
         .join(audit_made, audit_made.c.uid == objects.c.uid)
-        .where(*of_object)
+        .where(_is_asked_for(objects.c.uid, dialect), objects.c.owner == of_owner)
         .union(
-            select(tombstones.c.uid, made)
+            select(tombstones.c.uid, audit_made.c.made)
             .join(audit_made, audit_made.c.uid == tombstones.c.uid)
             .where(*of_removed)
         )
@@ -78,5 +81,10 @@ def _prepare_owned(number: int, dialect: Dialect) -> Prepared:
     return Prepared(statement, dialect)
 
 
-def _bind_uids(number: int) -> list[BindParameter[str]]:
-    return [bindparam(f"uid_{place}") for place in range(number)]
+def _is_asked_for(uid: ColumnElement[str], dialect: Dialect) -> ColumnElement[bool]:
+    """As one parameter, a JSON list: psycopg parses a statement with many of them each time, and an array is slow."""
+    given: BindParameter[str] = bindparam("of_uids")
+    if dialect.name == SQLITE.name:
+        return uid.in_(select(func.json_each(given).table_valued("value").c.value))
+    read = func.json_array_elements_text(cast(given, JSON))
+    return uid.in_(select(read.table_valued("value").c.value))
