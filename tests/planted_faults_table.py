@@ -672,6 +672,22 @@ FAULTS: tuple[Fault, ...] = (
     ),
     # --- S6: a key's parameters -------------------------------------------------------------------
     Fault(
+        "S5",
+        "kmsctl takes a stranger's identifier for the Name of one's own key",
+        "client/cli/key_names.py",
+        "    if not _UUID.fullmatch(name):",
+        "    if not name:",
+        ("client/cli/test_key_names.py",),
+    ),
+    Fault(
+        "S5",
+        "kmsctl takes a stranger's Name for the identifier of one's own key",
+        "client/cli/key_names.py",
+        "    if not found or _is_owned(session, name):",
+        "    if not found:",
+        ("client/cli/test_key_names.py",),
+    ),
+    Fault(
         "S6",
         "a request changes what the key's parameters set",
         "domain/key_parameters.py",

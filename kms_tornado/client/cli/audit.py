@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from .key_names import find_by_name
+from .key_names import find_named
 from .output import Cell, show_json, show_table
 from .session import Session
 
@@ -39,7 +39,7 @@ def audit(session: Session, /, key: str | None, limit: int, **filters: str | Non
     kmsctl audit invoices --operation Decrypt
     """
     if key is not None:  # an object that was removed has no Name any more
-        key = find_by_name(session, key) or key
+        key = find_named(session, key)
     records = [*islice(_read(session, {"uid": key, **filters}, limit), limit)]
     if session.is_json:
         show_json(records)

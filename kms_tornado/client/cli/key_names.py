@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
@@ -17,14 +19,17 @@ T = TypeVar("T")
 #: What the client's methods take: an identifier, or tags that all have to match.
 Key = str | tuple[str, ...]
 
+#: As servers and this client make identifiers.
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
 
 def use_key(
     session: Session, name: str | None, tags: Sequence[str], action: Callable[[Key], T]
 ) -> T:
     """Do something with the key that was named, and return what it returned.
 
-    A name is tried as an identifier, which costs no request of its own. Where the server knows no such
-    object, it is looked up as a Name, and the action is called once more.
+    A UUID is tried as an identifier, which costs no request of its own. Any other text is looked up first, as a
+    Name (`find_named`).
     """
     key = _stated_key(name, tags)
     return use_named(session, key, action) if isinstance(key, str) else action(key)
@@ -34,11 +39,13 @@ def use_named(session: Session, name: str, action: Callable[[str], T]) -> T:
     """As `use_key`, for what cannot be done by tags."""
     from ...errors import ItemNotFound
 
+    if not _UUID.fullmatch(name):
+        return action(find_named(session, name))
     try:
         return action(name)
     except ItemNotFound:
-        identifier = find_by_name(session, name)
-        if identifier is None:
+        identifier = find_named(session, name)
+        if identifier == name:
             raise
     return action(identifier)
 
@@ -90,11 +97,34 @@ def _stated_key(name: str | None, tags: Sequence[str]) -> Key:
     raise click.UsageError("no key is named: give its identifier or Name, or --tag")
 
 
-def find_by_name(session: Session, name: str) -> str | None:
-    """The identifier of the one object with this Name; None where there is none."""
-    found = session.client.locate(name=name)
-    if len(found) > 1:
+def find_named(session: Session, name: str) -> str:
+    """The identifier of the object that a text names; the text itself where it is nobody's Name.
+
+    Whoever makes an object chooses its identifier and its Name, and may grant rights on it to everybody: a
+    stranger's object whose identifier is the Name of the caller's key must not be used in its place, nor one
+    whose Name is its identifier. So the caller's own object is meant, and one of others only where the text
+    fits no second one. Raises click.UsageError where it fits several.
+    """
+    found = session.client.locate(name=name)  # the caller's own first
+    if not found or _is_owned(session, name):
+        return name
+    fitting = [*takewhile(lambda one: _is_owned(session, one), found)]
+    if not fitting:
+        obtained = (granted.unique_identifier for granted in session.client.list_obtained())
+        fitting = [*dict.fromkeys([*found, *(one for one in obtained if one == name)])]
+    if len(fitting) > 1:
         raise click.UsageError(
-            f"{len(found)} objects have the Name {name!r}: give one of the identifiers {', '.join(found)}"
+            f"{len(fitting)} objects have the Name {name!r}: give one of the identifiers {', '.join(fitting)}"
         )
-    return found[0] if found else None
+    return fitting[0]
+
+
+def _is_owned(session: Session, identifier: str) -> bool:
+    """Whether the caller owns the object, as nobody else may list its rights."""
+    from ...errors import ItemNotFound
+
+    try:
+        session.client.list_grants(identifier)
+    except ItemNotFound:
+        return False
+    return True

@@ -1,0 +1,84 @@
+"""A text names one's own key, whatever others have called theirs: names and identifiers are chosen by whoever makes a key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kms_tornado.client import KMSClient
+
+from .conftest import ALICE, BOB, Place
+from .runner import Kmsctl
+
+
+@pytest.fixture(scope="module")
+def bobs(place: Place) -> Iterator[KMSClient]:
+    with KMSClient(place.url, place.token(BOB)) as client:
+        yield client
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "f"
+    path.write_bytes(b"data")
+    return path
+
+
+def key_of(file: Path) -> str:
+    """The identifier of the key that an encrypted file is for."""
+    data = file.with_name(f"{file.name}.kms").read_bytes()
+    return data[48 : 48 + int.from_bytes(data[46:48])].decode()
+
+
+def test_name_of_ones_own_key_is_not_the_identifier_of_another(
+    alice: Kmsctl, client: KMSClient, bobs: KMSClient, file: Path
+) -> None:
+    own = client.create_symmetric_key(name="payroll")
+    trap = bobs.create_symmetric_key(unique_identifier="payroll")
+    bobs.grant(trap, "*", ["encrypt", "decrypt", "get_attributes"])
+    assert alice("encrypt", file, "--for", "payroll").code == 0
+    assert key_of(file) == own
+
+
+def test_identifier_of_ones_own_key_is_not_the_name_of_another(
+    alice: Kmsctl, client: KMSClient, bobs: KMSClient, file: Path
+) -> None:
+    own = client.create_symmetric_key(unique_identifier="invoices-key")
+    trap = bobs.create_symmetric_key(name=own)
+    bobs.grant(trap, ALICE, ["encrypt", "get_attributes"])
+    assert alice("encrypt", file, "--for", own).code == 0
+    assert key_of(file) == own
+
+
+def test_ones_own_key_is_meant_where_others_have_its_name(
+    alice: Kmsctl, client: KMSClient, bobs: KMSClient, file: Path
+) -> None:
+    own = client.create_symmetric_key(name="shared name")
+    bobs.grant(bobs.create_symmetric_key(name="shared name"), ALICE, ["get"])
+    assert alice("encrypt", file, "--for", "shared name").code == 0
+    assert key_of(file) == own
+
+
+@pytest.mark.parametrize("rights", [["encrypt"], ["get"]])
+def test_key_of_somebody_else_is_named_by_its_identifier(
+    alice: Kmsctl, bobs: KMSClient, file: Path, rights: list[str]
+) -> None:
+    key = bobs.create_symmetric_key(unique_identifier=f"for alice to {rights[0]}")
+    bobs.grant(key, ALICE, rights)
+    assert alice("encrypt", file, "--for", key).code == 0
+    assert key_of(file) == key
+
+
+def test_text_that_fits_two_keys_of_others_names_neither(
+    alice: Kmsctl, bobs: KMSClient, file: Path
+) -> None:
+    one = bobs.create_symmetric_key(unique_identifier="which")
+    other = bobs.create_symmetric_key(name="which")
+    bobs.grant(one, ALICE, ["encrypt"])
+    bobs.grant(other, "*", ["encrypt", "get_attributes"])
+    outcome = alice("encrypt", file, "--for", "which")
+    assert outcome.code == 2
+    assert one in outcome.stderr
+    assert other in outcome.stderr
