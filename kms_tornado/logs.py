@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -36,7 +38,7 @@ def configure(
     worker: the number of this process where there are several, 0 of the one that supervises them; each of
     them calls it again.
     """
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = TurnHandler(stream or sys.stderr)
     handler.setFormatter(
         JSONFormatter(1 if worker is None else worker)
         if form == "json"
@@ -61,6 +63,45 @@ def redact(text: str, longest: int = _LONGEST_MESSAGE) -> str:
     if text.isprintable():
         return text
     return _UNPRINTABLE.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+
+
+class TurnHandler(logging.StreamHandler[TextIO]):
+    """Writes the lines of one turn of the event loop together: to write one takes longer than to make it.
+
+    What is more than INFO, or comes from elsewhere than an event loop, is written at once, and what waits before it.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._lines: list[str] = []
+        #: Whose turn ends with `flush`.
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._lines.append(self.format(record))
+            loop = _find_loop() if record.levelno <= logging.INFO else None
+            if loop is None:
+                self.flush()
+            elif loop is not self._loop:
+                self._loop = loop
+                loop.call_soon(self.flush)
+        except Exception:
+            self.handleError(record)
+
+    def flush(self) -> None:
+        with self.lock or contextlib.nullcontext():
+            lines, self._lines, self._loop = self._lines, [], None
+            if lines:
+                self.stream.write("\n".join([*lines, ""]))
+            super().flush()
+
+
+def _find_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 class TextFormatter(logging.Formatter):

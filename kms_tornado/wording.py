@@ -24,8 +24,14 @@ def cut_value(value: str) -> str:
 
 def format_value(value: str) -> str:
     """The value of ``name=value``, cut, and quoted where it could be read as several of them."""
-    value = cut_value(value)
-    return value if _NEEDS_NO_QUOTES.fullmatch(value) else json.dumps(value)
+    return quote_value(cut_value(value))
+
+
+def quote_value(value: str) -> str:
+    """As `format_value`, of a value that has been cut."""
+    if value.isalnum() or _NEEDS_NO_QUOTES.fullmatch(value):
+        return value
+    return json.dumps(value)
 
 
 def quote(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
@@ -295,3 +296,83 @@ def test_warnings_at_start_are_json_too(tmp_path):
         assert server.stop() == 0
     levels = [json.loads(line)["level"] for line in server.output["stderr"]]
     assert levels.count("warning") >= 3
+
+
+class Writes(io.StringIO):
+    """Keeps what each call writes."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def write(self, text):
+        self.calls.append(text)
+        return super().write(text)
+
+
+@pytest.fixture
+def turns():
+    """A logger by which the server's own handler writes, and the calls that it writes with."""
+    log = logging.getLogger("kms_tornado.test_turns")
+    log.propagate = False
+    stream = Writes()
+    log.addHandler(logs.TurnHandler(stream))
+    log.setLevel(logging.INFO)
+    yield log, stream.calls
+    log.handlers.clear()
+    log.propagate = True
+
+
+def test_lines_of_one_turn_of_the_loop_are_written_together(turns):
+    log, calls = turns
+
+    async def run():
+        log.info("one")
+        log.info("two")
+        assert calls == []
+        await asyncio.sleep(0)
+        assert calls == ["one\ntwo\n"]
+        log.info("three")
+        await asyncio.sleep(0)
+
+    asyncio.run(run())
+    assert calls == ["one\ntwo\n", "three\n"]
+
+
+def test_a_warning_is_written_at_once_with_what_waits_before_it(turns):
+    log, calls = turns
+
+    async def run():
+        log.info("one")
+        log.warning("two")
+        assert calls == ["one\ntwo\n"]
+
+    asyncio.run(run())
+
+
+def test_a_line_from_elsewhere_than_an_event_loop_is_written_at_once(turns):
+    log, calls = turns
+    log.info("one")
+    assert calls == ["one\n"]
+
+
+def test_what_waits_is_written_at_the_end_and_by_another_loop(turns):
+    log, calls = turns
+
+    async def leave(text):
+        log.info(text)
+
+    def end_at_once(text):
+        loop = asyncio.new_event_loop()
+        task = loop.create_task(leave(text))
+        task.add_done_callback(lambda _: loop.stop())
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+        loop.close()
+
+    end_at_once("one")
+    log.handlers[0].flush()  # as `logging.shutdown` does
+    end_at_once("two")
+    end_at_once("three")
+    log.warning("four")
+    assert "".join(calls) == "one\ntwo\nthree\nfour\n"

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..wording import cut_value, format_value
+from ..wording import cut_value, quote_value
 
 log = logging.getLogger("kms_tornado.access")
 
@@ -26,7 +26,7 @@ def log_request(
     fields_of_all, user = dict(common), {}
     name = getattr(principal, "name", None)
     if name is not None:
-        user["user"] = name
+        user["user"] = cut_value(name)
         if issuer := getattr(principal, "issuer", ""):
             fields_of_all["issuer"] = issuer
         if key_id := getattr(principal, "key_id", ""):
@@ -37,6 +37,6 @@ def log_request(
             level,
             "%s%s",
             line,
-            "".join([f" {name}={format_value(value)}" for name, value in fields.items()]),
+            "".join([f" {name}={quote_value(value)}" for name, value in fields.items()]),
             extra={"fields": {**fields_of_all, **fields}},
         )

@@ -201,7 +201,7 @@ class Supervisor:
             log.exception("worker %d failed", os.getpid())
         finally:
             sys.stdout.flush()
-            sys.stderr.flush()
+            logging.shutdown()  # writes the lines that wait
             os._exit(code)
 
     def _run_worker(self, worker_number: int) -> int:
