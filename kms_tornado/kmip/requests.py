@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, NamedTuple
 
 from ..errors import (
@@ -165,21 +166,41 @@ def _read_version(header: Node | Damaged) -> ProtocolVersion:
     """Read before all other fields, because they may differ by version. It may be an unsupported one."""
     for child in header.fields if isinstance(header, Damaged) else children_of(header):
         if child.tag == "ProtocolVersion":
-            return from_node(ProtocolVersion, child)
+            return _parse_version(child)
     if isinstance(header, Damaged):
         raise header.error
     raise InvalidMessage("ProtocolVersion is missing in RequestHeader")
 
 
+# Bounded, because clients choose the numbers.
+@lru_cache(maxsize=256)
+def _parse_version(node: Node) -> ProtocolVersion:
+    return from_node(ProtocolVersion, node)
+
+
 def _read_header(header: Node | Damaged, gate: VersionGate | None) -> RequestHeader:
     if isinstance(header, Damaged):
         raise header.error
+    is_plain = all(
+        child.type in _PLAIN or child.tag == "ProtocolVersion" for child in children_of(header)
+    )
+    return (_recall_header if is_plain else _parse_header)(header, gate)
+
+
+def _parse_header(header: Node, gate: VersionGate | None) -> RequestHeader:
     if gate is None:
         return from_node(RequestHeader, header)
     if gate.version.is_kmip1:
         header = _translate_header(header)
     gate.check("RequestHeader", header)
     return from_node(RequestHeader, header)
+
+
+# A client's headers are all the same, but for a time. To find one takes a tenth of parsing it.
+_recall_header = lru_cache(maxsize=256)(_parse_header)
+
+#: What a header that is remembered has beside its version: no secret, and nothing of any length.
+_PLAIN = frozenset({ItemType.INTEGER, ItemType.ENUMERATION, ItemType.BOOLEAN, ItemType.DATE_TIME})
 
 
 def _translate_header(header: Node) -> Node:

@@ -20,6 +20,7 @@ an answer it is left out, with as much around it as makes no sense without it.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -42,7 +43,7 @@ class _CannotLeaveOutError(Exception):
         self.node = node
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class VersionGate:
     """What a message of one version may not hold.
 
@@ -74,11 +75,13 @@ class VersionGate:
 
     def check(self, name: str, node: Node) -> None:
         """Raises InvalidField for what the version lacks. name: of the structure, as in `Vocabulary.fields`."""
+        watched, absent_types = self.watched, self.absent.item_types
         for child in children_of(node):
-            if self._is_watched(child):
+            tag, item_type, value = child
+            if tag in watched or item_type in absent_types:
                 self._check_child(name, child)
-            if isinstance(child.value, tuple):
-                self.check(child.tag, child)
+            if isinstance(value, tuple):
+                self.check(tag, child)
 
     def _is_watched(self, node: Node) -> bool:
         return node.tag in self.watched or node.type in self.absent.item_types
@@ -147,31 +150,34 @@ class VersionGate:
 
     def _restrict(self, name: str, node: Node, required: Required) -> Node:
         """Raises _CannotLeaveOutError."""
-        absent = self.absent
-        has_attributes = name in ATTRIBUTE_SETS
-        kept, is_changed = [], False
-        for child in children_of(node):
-            tag = child.tag
-            if not isinstance(child.value, tuple) and not self._is_watched(child):
-                kept.append(child)
-                continue
-            if (
-                tag in absent.tags
-                or (has_attributes and tag in absent.attributes)
-                or (name, tag) in absent.fields
-            ):
-                is_changed = True
-                continue
-            try:
-                shown = self._restrict_child(child, required)
-            except _CannotLeaveOutError:
-                if tag in required.get(name, ()):
-                    raise
-                is_changed = True
-                continue
-            is_changed = is_changed or shown is not child
-            kept.append(shown)
-        return node._replace(value=tuple(kept)) if is_changed else node
+        watched, absent_types = self.watched, self.absent.item_types
+        children = children_of(node)
+        shown = [
+            child
+            if not isinstance(value, tuple) and tag not in watched and item_type not in absent_types
+            else self._restrict_field(name, child, required)
+            for child in children
+            for tag, item_type, value in (child,)
+        ]
+        if all(map(operator.is_, shown, children)):
+            return node
+        return node._replace(value=tuple([child for child in shown if child is not None]))
+
+    def _restrict_field(self, name: str, child: Node, required: Required) -> Node | None:
+        """What is shown of a field of the structure of this name; None where it is left out."""
+        absent, tag = self.absent, child.tag
+        if (
+            tag in absent.tags
+            or (name, tag) in absent.fields
+            or (tag in absent.attributes and name in ATTRIBUTE_SETS)
+        ):
+            return None
+        try:
+            return self._restrict_child(child, required)
+        except _CannotLeaveOutError:
+            if tag in required.get(name, ()):
+                raise
+            return None
 
     def _restrict_child(self, child: Node, required: Required) -> Node:
         if child.tag == "AttributeValue":
