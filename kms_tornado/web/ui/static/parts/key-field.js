@@ -1,11 +1,12 @@
 // A field for a key that encrypts: by its name or its identifier, with those that one may use as suggestions.
 
 import { APIError, getJSON } from "../api.js";
-import { enumeration, performAll, structure, text, uid, unnest } from "../kmip.js";
+import { enumeration, perform, structure, text, unnest } from "../kmip.js";
 import { html, useData, useEffect, useId, useState } from "../lib.js";
 import { Field } from "./dialog.js";
 
 const SUGGESTED = 50;
+const LOOKED_AT = 5;
 const TYPES = "SymmetricKey,PublicKey,Certificate";
 const ENCRYPT = 4; // in a usage mask: KMIP 2.1 §11.10
 const PAUSE_MS = 200;
@@ -33,23 +34,35 @@ function usePaused(value) {
   return paused;
 }
 
-// The identifier of the key that somebody has named by it, or by the Name. Whoever shares a key chooses both: where one
-// key has as its Name what is another's identifier, neither is taken. Throws APIError.
+// The identifier of the key that somebody has named by it, or by the Name, as kmsctl finds it. Whoever makes a key
+// chooses both: so the caller's own key is meant, and one of others only where nothing else fits. Throws APIError.
 export async function resolveKey(named) {
   const name = structure("Name", text("NameValue", named), enumeration("NameType", "UninterpretedTextString"));
-  const [byName, byIdentifier] = await performAll([
-    ["Locate", structure("Attributes", name)],
-    ["GetAttributes", uid(named), enumeration("AttributeReference", "UniqueIdentifier")],
-  ]);
-  if (byName.error) throw byName.error;
-  const found = new Set(unnest(byName.value.UniqueIdentifier, "UniqueIdentifier"));
-  if (byIdentifier.value) found.add(byIdentifier.value.UniqueIdentifier);
-  if (found.size > 1) {
-    const which = [...found].slice(0, 5).join(", ");
-    throw new APIError(0, "ambiguous", `“${named}” may be one of ${found.size} keys: ${which}.`, "Look at whose they are, and give the identifier of one.");
+  const located = await perform("Locate", structure("Attributes", name));
+  const found = unnest(located.UniqueIdentifier, "UniqueIdentifier"); // the caller's own first
+  if (found.length === 0 || (await isOwned(named))) return named;
+  const own = await Promise.all(found.slice(0, LOOKED_AT).map(isOwned));
+  let fitting = found.filter((_, index) => own[index]);
+  if (fitting.length === 0) {
+    const obtained = await getJSON("access/obtained");
+    fitting = [...new Set([...found, ...(obtained.some((key) => key.object_id === named) ? [named] : [])])];
   }
-  return [...found][0] ?? named;
+  if (fitting.length > 1) {
+    const which = fitting.slice(0, LOOKED_AT).join(", ");
+    throw new APIError(0, "ambiguous", `“${named}” may be one of ${fitting.length} keys: ${which}.`, "Look at whose they are, and give the identifier of one.");
+  }
+  return fitting[0];
 }
+
+// Nobody but the owner may list who has rights on a key.
+const isOwned = (identifier) =>
+  getJSON(`access/list/${encodeURIComponent(identifier)}`).then(
+    () => true,
+    (error) => {
+      if (error.reason === "Item_Not_Found") return false;
+      throw error;
+    },
+  );
 
 // [{uid, shown, words}]: Active keys with which the caller may encrypt, those of the caller first. shown: the name,
 // where it tells the key from the others. words: what it is, and whose.

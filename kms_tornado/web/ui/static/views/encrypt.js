@@ -25,6 +25,7 @@ export function Encrypt({ query, who }) {
   };
   const convert = async (event) => {
     event.preventDefault();
+    if (chosen === null) return; // Enter in the key's field
     const abort = new AbortController();
     const { file } = chosen;
     const observe = (done) => setState((old) => ({ ...old, progress: done }));
@@ -49,20 +50,19 @@ export function Encrypt({ query, who }) {
   return html`<${Page} title="Files" lead="Encrypted and decrypted here in the browser: the server wraps a key for each file, and gets no byte of it.">
     <form class="card files" onSubmit=${convert}>
       <${DropZone} chosen=${chosen} isDisabled=${isRunning} onFile=${choose} />
-      ${chosen && html`
-        <fieldset class="choices" disabled=${isRunning}><legend>What to do</legend>
-          <${Radio} name="do" label="Encrypt" isChosen=${!isDecryption} onChoose=${() => setDecryption(false)} />
-          <${Radio} name="do" label="Decrypt" isChosen=${isDecryption} onChoose=${() => setDecryption(true)} />
-        </fieldset>
-        ${isDecryption
-          ? html`${chosen.keyIdentifier && html`<p>The file is for the key <code>${chosen.keyIdentifier}</code>.</p>`}
-              <details><summary>With another key</summary>
-                <${KeyField} label="Key" hint="Instead of the one that the file names." value=${key} onChange=${setKey} /></details>`
-          : html`<${KeyField} label="For the key" hint="Whoever may decrypt with this key can open the file. Name or identifier." value=${key} onChange=${setKey} />`}
-        <div class="actions">
-          <button class="primary" disabled=${isRunning || (!isDecryption && !key.trim())}>${isDecryption ? "Decrypt" : "Encrypt"}</button>
-          ${isRunning && html`<button type="button" onClick=${() => state.abort.abort()}>Stop</button>`}
-        </div>`}
+      ${chosen && html`<fieldset class="choices" disabled=${isRunning}><legend>What to do</legend>
+        <${Radio} name="do" label="Encrypt" isChosen=${!isDecryption} onChoose=${() => setDecryption(false)} />
+        <${Radio} name="do" label="Decrypt" isChosen=${isDecryption} onChoose=${() => setDecryption(true)} />
+      </fieldset>`}
+      ${!isDecryption && (chosen || query.has("key")) && html`<${KeyField} label="For the key"
+        hint="Whoever may decrypt with this key can open the file. Name or identifier." value=${key} onChange=${setKey} />`}
+      ${isDecryption && chosen && html`${chosen.keyIdentifier && html`<p>The file is for the key <code>${chosen.keyIdentifier}</code>.</p>`}
+        <details><summary>With another key</summary>
+          <${KeyField} label="Key" hint="Instead of the one that the file names." value=${key} onChange=${setKey} /></details>`}
+      ${chosen && html`<div class="actions">
+        <button class="primary" disabled=${isRunning || (!isDecryption && !key.trim())}>${isDecryption ? "Decrypt" : "Encrypt"}</button>
+        ${isRunning && html`<button type="button" onClick=${() => state.abort.abort()}>Stop</button>`}
+      </div>`}
       ${isRunning && html`<${Progress} done=${state.progress} size=${chosen.file.size} />`}
     </form>
     ${state.failure && html`<${Failure} error=${state.failure} />`}
