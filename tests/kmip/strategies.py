@@ -45,12 +45,14 @@ LEAVES: dict[ItemType, st.SearchStrategy[Any]] = {
 }
 
 
+@cache  # to make a strategy takes longer than to draw from it
 def leaves(tags: st.SearchStrategy[str]) -> st.SearchStrategy[Node]:
     return st.one_of(
         st.builds(Node, tags, st.just(item_type), values) for item_type, values in LEAVES.items()
     )
 
 
+@cache
 def nodes(tags: st.SearchStrategy[str]) -> st.SearchStrategy[Node]:
     """Structures of any shape with a leaf or structure of the given tags anywhere."""
     return st.recursive(

@@ -362,9 +362,8 @@ _TAGS = st.sampled_from(
     "operation", [operation for operation in ROWS if operation in CATALOGUE], ids=lambda o: o.name
 )
 @settings(deadline=None, max_examples=40)
-@given(data=st.data())
-def test_whatever_a_payload_holds_is_read_or_refused(operation, data):
-    payload = data.draw(st.lists(nodes(_TAGS), max_size=4))
+@given(payload=st.lists(nodes(_TAGS), max_size=4), data=st.data())
+def test_whatever_a_payload_holds_is_read_or_refused(operation, payload, data):
     whole = data.draw(st.sampled_from([structure("RequestPayload", *payload), *payload]))
     tree = request_message(data.draw(st.sampled_from(VERSIONS)), operation)
     header, item = children_of(tree)
