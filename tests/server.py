@@ -43,6 +43,12 @@ def warm_servers() -> WarmServers:
     return WarmServers(environment())
 
 
+@functools.cache
+def warm_kmsctl() -> WarmServers:
+    """Where kmsctl is forked from."""
+    return WarmServers(environment(), program="kmsctl")
+
+
 def run(*argv: str, cwd: Path, timeout_s: float = 60, **variables: str) -> Any:
     """Run the command to its end: a CompletedProcess with text output."""
     return warm_servers().run(argv, cwd, timeout_s, **variables)

@@ -1,5 +1,7 @@
 """Servers that start in a tenth of the time: forked from a process that has loaded the package already.
 
+kmsctl at a terminal is forked from another such process.
+
 A server takes a second to load its libraries, and the tests start hundreds of them. Each is a process of
 its own all the same, with its own directory, output, signals, variables, limits and exit code. Where a test
 is about the start of the process itself, it starts `python -m kms_tornado`.
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import fcntl
 import gc
 import importlib
 import json
@@ -24,8 +27,11 @@ import socket
 import struct
 import subprocess
 import sys
+import termios
 import threading
-from collections.abc import Mapping, Sequence
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
@@ -86,11 +92,12 @@ class WarmProcess:
 class WarmServers:
     """The process that servers are forked from. It ends with the one that made it."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
+    def __init__(self, environment: dict[str, str], *, program: str = "server") -> None:
+        """program: what is forked, "server" or "kmsctl"."""
         self._socket, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.warm", str(theirs.fileno())],
+                [sys.executable, "-m", "tests.warm", str(theirs.fileno()), program],
                 cwd=ROOT, env=environment, pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
             )  # fmt: skip
@@ -106,12 +113,14 @@ class WarmServers:
         cwd: Path,
         output: int | None = None,
         *,
+        errors: int | None = None,
         variables: Mapping[str, str] | None = None,
         limits: Mapping[int, tuple[int, int]] | None = None,
         constants: Mapping[str, float] | None = None,
     ) -> WarmProcess:
         """argv: behind the program's name. output: where all output goes; None makes two pipes.
 
+        errors: where stderr goes instead of `output`.
         variables: added to the environment. limits: of the resources that `resource` numbers, soft and hard.
         constants: "module.NAME" in the package → what it has in this server, so that a test need not wait long.
         """
@@ -124,7 +133,9 @@ class WarmServers:
         }
         with open(os.devnull) as nothing:
             if output is not None:
-                pid, status = self._start(request, nothing.fileno(), output, output)
+                pid, status = self._start(
+                    request, nothing.fileno(), output, output if errors is None else errors
+                )
                 return WarmProcess(pid, status, None, None)
             pipes = [os.pipe(), os.pipe()]
             pid, status = self._start(request, nothing.fileno(), *(writer for _, writer in pipes))
@@ -133,6 +144,22 @@ class WarmServers:
             os.close(writer)
             files.append(os.fdopen(reader, errors="surrogateescape"))
         return WarmProcess(pid, status, *files)
+
+    def start_kmsctl(
+        self, argv: Sequence[str], environment: Mapping[str, str], terminal: int, program: str = ""
+    ) -> WarmProcess:
+        """kmsctl in a session of its own at the terminal, with no other variables than these.
+
+        program: Python's text that is run in its place.
+        """
+        request = {
+            "kmsctl": list(argv),
+            "environment": dict(environment),
+            "cwd": os.getcwd(),
+            "program": program,
+        }
+        pid, status = self._start(request, terminal, terminal, terminal)
+        return WarmProcess(pid, status, None, None)
 
     def start_program(self, program: str, *argv: str) -> WarmProcess:
         """Python's text is run, in place of the server, with pipes to its stdin and from its stdout."""
@@ -173,19 +200,26 @@ class WarmServers:
 # --- the process that servers are forked from -----------------------------------------------------
 
 
-#: What a server loads until it listens; uvloop only where it is installed.
-_LOADED_FIRST = (
-    "alembic.command", "alembic.config", "kms_tornado.__main__", "kms_tornado.store.migrate",
-    "kms_tornado.store.sqlite.backend", "kms_tornado.web.process.serving",
-    "tornado.platform.asyncio", "uvloop",
-)  # fmt: skip
+#: What a program loads until it serves, or speaks to a server; uvloop only where it is installed.
+_LOADED_FIRST = {
+    "server": (
+        "alembic.command", "alembic.config", "kms_tornado.__main__", "kms_tornado.store.migrate",
+        "kms_tornado.store.sqlite.backend", "kms_tornado.web.process.serving",
+        "tornado.platform.asyncio", "uvloop",
+    ),
+    "kmsctl": (
+        "kms_tornado.client.blocking", "kms_tornado.client.cli.account", "kms_tornado.client.cli.failures",
+        "kms_tornado.client.cli.main", "kms_tornado.client.cli.root", "kms_tornado.client.configuration_file",
+    ),
+}  # fmt: skip
 
 
-def _serve_forever(control: socket.socket) -> None:
-    for name in _LOADED_FIRST:
+def _serve_forever(control: socket.socket, program: str) -> None:
+    for name in _LOADED_FIRST[program]:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
-    _prepare()
+    if program == "server":
+        _prepare()
     gc.freeze()  # or the first collection in each server would copy all pages
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the watchers are nobody's business
     while True:
@@ -236,14 +270,38 @@ def _run(request: dict[str, Any], *files: int) -> NoReturn:
         os.dup2(file, descriptor)
     os.closerange(len(files), max(files) + 1)
     os.chdir(request["cwd"])
-    sys.argv = ["kms_tornado", *request["argv"]]
     try:
-        code = _run_program(request) if "program" in request else _run_server(request)
+        code = _choose_run(request)(request)
     except SystemExit as exc:
         code = exc.code
     if not isinstance(code, int | None):
         sys.exit(code)  # a text, which Python prints
     _end(code or 0)
+
+
+def _choose_run(request: dict[str, Any]) -> Callable[[dict[str, Any]], object]:
+    if "kmsctl" in request:
+        return _run_kmsctl
+    sys.argv = ["kms_tornado", *request["argv"]]
+    return _run_program if "program" in request else _run_server
+
+
+def _run_kmsctl(request: dict[str, Any]) -> int | None:
+    """What Python does at its start, it does again: with these variables, and for a terminal."""
+    from kms_tornado.client.cli.main import main
+
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    sys.path[:0] = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    time.tzset()
+    warnings.simplefilter("default")
+    os.setsid()
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # Ctrl-C is for the session that the terminal belongs to
+    sys.stdin = os.fdopen(0, encoding="utf-8", errors="surrogateescape", closefd=False)
+    sys.stdout = os.fdopen(1, "w", encoding="utf-8", errors="surrogateescape", closefd=False)
+    sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
+    sys.argv = ["kmsctl", *request["kmsctl"]]
+    return _run_program(request) if request["program"] else main()
 
 
 def _run_program(request: dict[str, Any]) -> None:
@@ -282,4 +340,4 @@ def _end(code: int) -> NoReturn:
 
 
 if __name__ == "__main__":
-    _serve_forever(socket.socket(fileno=int(sys.argv[1])))
+    _serve_forever(socket.socket(fileno=int(sys.argv[1])), sys.argv[2])

@@ -6,8 +6,7 @@ import asyncio
 import json
 import os
 import pty
-import subprocess
-import sys
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from kms_tornado.store.object_checks import StoredSegment
 from .. import postgres
 from ..issuer import Issuer
 from ..kms import KMS, User, uid
-from ..server import check_refused, environment, eventually, run
+from ..server import check_refused, eventually, run, warm_servers
 
 
 class Place:
@@ -140,11 +139,10 @@ def test_tail_follows_what_is_recorded_until_it_is_ended(place: Place) -> None:
     alice = place.kms.user()
     alice.create()
     argv = ["audit", "tail", "-n", "1", "--follow", *place.options]
-    with subprocess.Popen(
-        [sys.executable, "-m", "kms_tornado", *argv],
-        cwd=place.kms.directory, env=environment(), stdout=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
-        assert process.stdout is not None
+    process = warm_servers().start(argv, place.kms.directory)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    with process.stdout, process.stderr:
         try:
             first = json.loads(process.stdout.readline())
             keys = [alice.create(), alice.create()]
@@ -152,7 +150,8 @@ def test_tail_follows_what_is_recorded_until_it_is_ended(place: Place) -> None:
             while keys[-1] not in seen:  # others' records come, too: of starts, of refusals
                 seen.append(json.loads(process.stdout.readline())["uid"])
         finally:
-            process.terminate()
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
     assert first["operation"] == "Create"
     assert [one for one in seen if one in keys] == keys
 
@@ -186,17 +185,14 @@ def test_tail_follows_beyond_an_outage_which_is_told_once(
 
 
 def test_reader_that_goes_away_is_no_error(place: Place) -> None:
-    read, write = os.pipe()
+    (read, write), (told, errors) = os.pipe(), os.pipe()
     os.close(read)
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", "kms_tornado", "audit", "export", *place.options],
-            cwd=place.kms.directory, env=environment(), stdout=write, stderr=subprocess.PIPE,
-            text=True, timeout=60, check=False,
-        )  # fmt: skip
-    finally:
-        os.close(write)
-    assert (done.returncode, done.stderr) == (1, "")
+    argv = ["audit", "export", *place.options]
+    process = warm_servers().start(argv, place.kms.directory, write, errors=errors)
+    os.close(write)
+    os.close(errors)
+    with open(told) as stream:
+        assert (stream.read(), process.wait(60)) == ("", 1)
 
 
 @pytest.mark.parametrize("sign", ["\x1b", "\x9b", "\u202e", "\U000e0041"], ids=ascii)
@@ -215,14 +211,12 @@ def test_terminal_has_escaped_lines_and_a_pipe_the_bytes(place: Place) -> None:
     eventually(lambda: place.told(alice))
     argv = ["audit", "export", "--principal", alice.name, *place.options]
     terminal, end = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "kms_tornado", *argv],
-        cwd=place.kms.directory, env=environment(), stdout=end, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    with open(os.devnull, "w") as nothing:
+        process = warm_servers().start(argv, place.kms.directory, end, errors=nothing.fileno())
     os.close(end)
     with open(terminal, "rb") as stream:
         shown = stream.readline()
-    assert process.wait(30) == 0
+        assert process.wait(30) == 0
     assert json.loads(shown)["uid"] == "a\x9b31mb"
     assert shown.decode().strip().isprintable()
     assert "\x9b" in place.run("export", "--principal", alice.name).stdout

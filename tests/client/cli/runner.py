@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import io
 import os
 import pty
 import select
 import subprocess
 import sys
-import termios
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +17,8 @@ from typing import Any
 from unittest import mock
 
 from kms_tornado.client.cli.main import main
+
+from ...server import warm_kmsctl
 
 ROOT = Path(__file__).resolve().parents[3]
 #: What `kmsctl` is where the console script is not installed.
@@ -83,16 +83,20 @@ class Kmsctl:
         )  # fmt: skip
         return Outcome(done.returncode, done.stdout, done.stderr.decode())
 
-    def terminal(self, *argv: str | Path, answer: str = "", **more: str) -> Outcome:
-        """Run it in a pseudo-terminal. answer: typed when the program asks, with a colon at the end."""
+    def terminal(
+        self, *argv: str | Path, answer: str = "", program: str = "", **more: str
+    ) -> Outcome:
+        """Run it in a pseudo-terminal. answer: typed when the program asks, with a colon at the end.
+
+        program: Python's text that is run in its place.
+        """
         main_end, terminal_end = pty.openpty()
-        process = subprocess.Popen(
-            [*COMMAND, *map(str, argv)],
-            env=self.environment(**{"TERM": "xterm-256color", **more}),
-            stdin=terminal_end, stdout=terminal_end, stderr=terminal_end,
-            # Ctrl-C is for the session that the terminal belongs to.
-            start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-        )  # fmt: skip
+        process = warm_kmsctl().start_kmsctl(
+            [*map(str, argv)],
+            self.environment(**{"TERM": "xterm-256color", **more}),
+            terminal_end,
+            program,
+        )
         os.close(terminal_end)
         try:
             shown = _read_terminal(main_end, answer)

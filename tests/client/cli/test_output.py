@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +17,6 @@ from kms_tornado.client.cli import output
 from kms_tornado.client.cli.output import visible
 from kms_tornado.client.cli.session import Session
 
-from . import runner
 from .runner import Kmsctl
 
 TABLE = (
@@ -154,9 +152,8 @@ sys.exit(main.main(["server-version", *sys.argv[1:]]))
 
 def in_terminal(tmp_path: Path, body: str, *argv: str, answer: str = "", **more: str) -> Any:
     """What a command of this body prints in a terminal."""
-    command = (sys.executable, "-c", PROGRAM.format(body=body))
-    with mock.patch.object(runner, "COMMAND", command):
-        return Kmsctl(tmp_path).terminal(*argv, answer=answer, **more)
+    program = PROGRAM.format(body=body)
+    return Kmsctl(tmp_path).terminal(*argv, answer=answer, program=program, **more)
 
 
 ROW = (
