@@ -104,7 +104,7 @@ def main() -> None:
         "--database-url",
         help="`postgresql`: one of the benchmark's own; else as the server's option",
     )
-    parser.add_argument("--seconds", type=float, default=8.0, help="for each operation")
+    parser.add_argument("--seconds", type=float, default=20.0, help="for each operation")
     parser.add_argument("--only", action="append", choices=OPERATIONS, help="repeatable")
     parser.add_argument("--functions", type=int, default=0, help="print so many of each stage, too")
     parser.add_argument("--json", type=Path)

@@ -45,6 +45,9 @@ _VARIABLES = {
     "target_session_attrs": "PGTARGETSESSIONATTRS",
 }
 
+#: psycopg.pq.TransactionStatus.IDLE, which is not loaded before it is needed.
+_IDLE = 0
+
 
 class Connector:
     """Opens connections of psycopg's own. For one event loop."""
@@ -94,7 +97,7 @@ class Connector:
         """Whether the connection is current, open, and in no transaction."""
         return (
             not connection.closed
-            and connection.info.transaction_status.name == "IDLE"
+            and connection.pgconn.transaction_status == _IDLE
             and self.is_current(connection)
         )
 
