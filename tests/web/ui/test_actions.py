@@ -204,6 +204,18 @@ def test_revoke_says_before_who_loses_what(page: Any, client: KMSClient, bob: KM
     assert attributes.revocation_reason.revocation_message == "a laptop was stolen"
 
 
+def test_key_that_is_not_active_is_reported_as_compromised_and_nothing_else(
+    page: Any, client: KMSClient
+) -> None:
+    key = named(client, "gone")
+    client.revoke(key["uid"])
+    dialog = open_action(page, "ending", "revokeKey", {**key, "state": "Deactivated"})
+    assert dialog.get_by_label("Why").locator("option").count() == 1
+    dialog.get_by_role("button", name="Report").click()
+    assert outcome(page) is True
+    assert client.get_attributes(key["uid"]).state is State.COMPROMISED
+
+
 def test_destroy_wants_the_name_typed_and_names_what_is_lost(page: Any, client: KMSClient) -> None:
     key = named(client, "lost")
     inner = client.create_symmetric_key(name="wrapped by it")
@@ -262,6 +274,20 @@ def test_dialog_keeps_the_focus_and_gives_it_back(page: Any, client: KMSClient) 
     assert opener.evaluate("one => one === document.activeElement")
 
 
+def test_key_is_made_by_the_keyboard_alone(page: Any, client: KMSClient) -> None:
+    page.evaluate("() => { location.hash = '#/keys'; }")
+    opener = page.get_by_role("button", name="Create a key").first
+    opener.focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("dialog").wait_for()
+    page.keyboard.press("Tab")  # from the kind to the name
+    page.keyboard.type("typed")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="typed").wait_for()
+    uid = page.url.rpartition("/")[2]
+    assert client.get_attributes(uid).state is State.ACTIVE
+
+
 def test_names_are_text_and_nothing_else(page: Any, client: KMSClient, place: Place) -> None:
     page.evaluate("() => { window.alert = () => { window.isHacked = true; }; }")
     dialog = open_action(page, "create", "createKey")
@@ -290,6 +316,11 @@ def test_names_are_text_and_nothing_else(page: Any, client: KMSClient, place: Pl
     dialog.get_by_role("button", name="Destroy for ever").click()
     assert outcome(page) is True
     page.get_by_text(f"{quoted(HOSTILE)} was destroyed.").wait_for()
+    for view in (f"#/keys/{key['uid']}", "#/keys", "#/audit", "#/access", "#/attention", "#/"):
+        page.evaluate("view => { location.hash = view; }", view)
+        page.wait_for_load_state("networkidle")
+        page.get_by_role("heading", level=1).wait_for()
+        assert page.locator("img").count() == 0
     assert page.locator("img").count() == 0
     assert page.evaluate("window.isHacked ?? false") is False
 

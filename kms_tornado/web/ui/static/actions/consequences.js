@@ -4,19 +4,10 @@
 import { getJSON, getPage } from "../api.js";
 import { perform, uid as identifier, unnest } from "../kmip.js";
 import { html, useData } from "../lib.js";
+import { wordsOfLink } from "../parts/words.js";
 import { describeOperations, describeUser } from "./sharing.js";
 
 const USES = new Set(["Encrypt", "Decrypt", "Sign", "SignatureVerify", "MAC", "MACVerify", "DeriveKey", "Get", "Export"]);
-const LINKS = {
-  PublicKeyLink: "its public key",
-  PrivateKeyLink: "its private key",
-  ReplacementObjectLink: "the key that replaced it",
-  ReplacedObjectLink: "the key that it replaced",
-  DerivationBaseObjectLink: "the key that it was derived from",
-  DerivedKeyLink: "a key that was derived from it",
-  CertificateLink: "a certificate",
-  WrappingKeyLink: "the key that wraps it",
-};
 const SHOWN = 8;
 const RECORDS = 200;
 
@@ -57,7 +48,7 @@ export function Consequences({ uid, isDestroyed = false }) {
     <${Item} of=${value.links} what="what is linked to it">${(links) =>
       links.length === 0
         ? "No other object is linked to it."
-        : html`Linked to it, and kept: ${enumerate(links.map((link) => html`${LINKS[link.LinkType] ?? link.LinkType} <code>${link.LinkedObjectIdentifier}</code>`))}.`}<//>
+        : html`Linked to it, and kept: ${enumerate(links.map((link) => html`${wordsOfLink(link.LinkType)} <code>${link.LinkedObjectIdentifier}</code>`))}.`}<//>
   </ul>`;
 }
 

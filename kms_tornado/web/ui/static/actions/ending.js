@@ -14,25 +14,30 @@ const REASONS = [
   ["KeyCompromise", "Somebody has the key who should not: Compromised"],
   ["Unspecified", "Another reason"],
 ];
+// What is left to say of a key that is not Active: KMIP 2.1 §3.22.
+const COMPROMISES = REASONS.filter(([code]) => code === "KeyCompromise");
 
-// Resolve to true where it was done. name: what people call the key.
+// Resolve to true where it was done. name: what people call the key. state: as far as it is known.
 export const revokeKey = (key) => openDialog(RevokeKey, key);
 export const destroyKey = (key) => openDialog(DestroyKey, key);
 
-function RevokeKey({ uid, name, done }) {
-  const [reason, setReason] = useState(REASONS[0][0]);
+function RevokeKey({ uid, name, state = "Active", done }) {
+  const isActive = state === "Active";
+  const reasons = isActive ? REASONS : COMPROMISES;
+  const [reason, setReason] = useState(reasons[0][0]);
   const [message, setMessage] = useState("");
   const run = async () => {
     await revoke(uid, reason, message.trim());
-    say(`${quote(name)} was revoked.`);
+    say(`${quote(name)} was ${reason === "KeyCompromise" ? "reported as compromised" : "revoked"}.`);
     return true;
   };
-  return html`<${ActionDialog} title=${`Revoke ${quote(name)}`} label="Revoke" isDangerous run=${run} done=${done}>
-    <p>From now on nobody encrypts, signs or makes authentication codes with it, and no state leads back. What it protected before
-      can still be decrypted and verified.</p>
+  const verb = isActive ? "Revoke" : "Report";
+  return html`<${ActionDialog} title=${`${verb} ${quote(name)}${isActive ? "" : " as compromised"}`} label=${verb} isDangerous run=${run} done=${done}>
+    <p>${isActive ? "From now on nobody encrypts, signs or makes authentication codes with it" : "It is marked as known to somebody who should not have it"},
+      and no state leads back. What it protected before can still be decrypted and verified.</p>
     <${Consequences} uid=${uid} />
     <${Field} label="Why">${(field) => html`<select ...${field} value=${reason} onChange=${(event) => setReason(event.currentTarget.value)}>
-      ${REASONS.map(([code, words]) => html`<option key=${code} value=${code}>${words}</option>`)}</select>`}<//>
+      ${reasons.map(([code, words]) => html`<option key=${code} value=${code}>${words}</option>`)}</select>`}<//>
     <${Field} label="In your words" hint="It is kept with the key. May be left empty.">
       ${(field) => html`<input ...${field} value=${message} maxlength="1000" onInput=${(event) => setMessage(event.currentTarget.value)} />`}<//>
   <//>`;

@@ -21,7 +21,7 @@ function ReKey({ uid, name, done }) {
     if (failed.length) say(`The new key was not shared with ${failed.join(", ")}: share it again.`, "failure");
     return made;
   };
-  return html`<${ActionDialog} title=${`Replace ${quote(name)}`} label="Replace" isReady=${!grants.waiting} run=${run} done=${done}>
+  return html`<${ActionDialog} title=${`Replace ${quote(name)}`} label="Replace" isReadFirst isReady=${!grants.waiting} run=${run} done=${done}>
     <p>A new key of the same kind is made and takes the name over. The old one stays, under its identifier, and what was encrypted with
       it still opens: revoke it when nobody encrypts with it any more.</p>
     <${Loaded} data=${grants}>${(all) =>

@@ -33,8 +33,9 @@ export function openDialog(Content, props = {}) {
 // A name in quotes, for a sentence: whatever its letters, they turn no text around them (Unicode's UAX 9, isolates).
 export const quote = (name) => `“\u2068${name}\u2069”`;
 
-// isBusy: something is under way, and Escape waits for it.
-export function Dialog({ title, isBusy = false, done, children }) {
+// isBusy: something is under way, and Escape waits for it. isReadFirst: the focus begins at the title, for a screen
+// reader to go on from there; else at the first field.
+export function Dialog({ title, isBusy = false, isReadFirst = false, done, children }) {
   const element = useRef(null);
   const id = useId();
   useEffect(() => element.current.showModal(), []);
@@ -43,14 +44,14 @@ export function Dialog({ title, isBusy = false, done, children }) {
     if (!isBusy) done();
   };
   return html`<dialog ref=${element} aria-labelledby=${id} onCancel=${cancel} onClose=${() => done()}>
-    <h2 id=${id} tabindex="-1">${title}</h2>
+    <h2 id=${id} tabindex=${isReadFirst ? -1 : undefined}>${title}</h2>
     ${children}
   </dialog>`;
 }
 
 // A form that does one thing. run: does it, and resolves to the dialog's value; what it throws is shown, and the form
 // stays as it was filled in. isReady: whether the form may be sent.
-export function ActionDialog({ title, label, isDangerous = false, isReady = true, run, done, children }) {
+export function ActionDialog({ title, label, isDangerous = false, isReadFirst = isDangerous, isReady = true, run, done, children }) {
   const [isBusy, setBusy] = useState(false);
   const [error, setError] = useState(null);
   const send = async (event) => {
@@ -65,7 +66,7 @@ export function ActionDialog({ title, label, isDangerous = false, isReady = true
       setBusy(false);
     }
   };
-  return html`<${Dialog} title=${title} isBusy=${isBusy} done=${done}>
+  return html`<${Dialog} title=${title} isBusy=${isBusy} isReadFirst=${isReadFirst} done=${done}>
     <form onSubmit=${send} aria-busy=${isBusy}>
       ${children}
       ${error && html`<${Failure} error=${error} />`}

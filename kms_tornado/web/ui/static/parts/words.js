@@ -22,6 +22,19 @@ export const TYPES = {
   PGPKey: "PGP key",
 };
 
+// Type of a link → what stands at its other end.
+const LINKS = {
+  PublicKeyLink: "its public key",
+  PrivateKeyLink: "its private key",
+  ReplacementObjectLink: "the key that replaced it",
+  ReplacedObjectLink: "the key that it replaced",
+  DerivationBaseObjectLink: "the key that it was derived from",
+  DerivedKeyLink: "a key that was derived from it",
+  CertificateLink: "a certificate",
+  WrappingKeyLink: "the key that wraps it",
+};
+
+export const wordsOfLink = (type) => LINKS[type] ?? type;
 export const wordOfState = (state) => STATES[state]?.[0] ?? state;
 export const wordOfType = (type) => TYPES[type] ?? type ?? "Key";
 

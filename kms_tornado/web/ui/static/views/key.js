@@ -14,7 +14,7 @@ import { say } from "../parts/messages.js";
 import { Empty, Failure, Loaded, Page } from "../parts/page.js";
 import { Records } from "../parts/records.js";
 import { Time, sayDate, sayExactly } from "../parts/time.js";
-import { wordOfType } from "../parts/words.js";
+import { wordOfType, wordsOfLink } from "../parts/words.js";
 import { go, link } from "../router.js";
 
 const DAY_MS = 86_400_000;
@@ -86,7 +86,7 @@ function Actions({ value, changed }) {
   const { uid, name, state, grants, item, attributes } = value;
   const [isBusy, setBusy] = useState(false);
   const may = (operation) => grants !== null || item?.operations?.includes(operation);
-  const target = { uid, name };
+  const target = { uid, name, state };
   const after = (promise) => promise.then((isDone) => isDone && changed());
   const replace = async () => {
     const made = await rekey(target);
@@ -107,7 +107,7 @@ function Actions({ value, changed }) {
     ${grants !== null && !isGone && html`<button class=${state === "Active" ? "primary" : ""} onClick=${() => after(shareKey(target))}>Share</button>`}
     ${canEncrypt && state === "Active" && html`<a class="button" href=${link("encrypt", { key: uid })}>Encrypt a file</a>`}
     ${state === "Active" && may("rekey") && ["SymmetricKey", "PrivateKey"].includes(attributes.ObjectType) && html`<button onClick=${replace}>Replace</button>`}
-    ${!isGone && may("revoke") && html`<button onClick=${() => after(revokeKey(target))}>Revoke</button>`}
+    ${!isGone && state !== "Compromised" && may("revoke") && html`<button onClick=${() => after(revokeKey(target))}>${state === "Active" ? "Revoke" : "Report as compromised"}</button>`}
     ${!isGone && may("destroy") && html`<button class="danger" onClick=${() => after(destroyKey(target))}>Destroy</button>`}
   `;
 }
@@ -177,20 +177,11 @@ function readTags(attributes) {
   }
 }
 
-const LINKS = {
-  PublicKeyLink: "Its public key",
-  PrivateKeyLink: "Its private key",
-  ReplacementObjectLink: "Replaced by",
-  ReplacedObjectLink: "Replaces",
-  DerivationBaseObjectLink: "Derived from",
-  DerivedKeyLink: "Derived from it",
-  CertificateLink: "A certificate",
-  WrappingKeyLink: "Wrapped by",
-};
-
 function Links({ attributes }) {
   const links = list(attributes.Link);
   if (links.length === 0) return html`<p class="dim">No other key is linked to it.</p>`;
-  return html`<dl class="facts">${links.map((one, index) => html`<div key=${index}><dt>${LINKS[one.LinkType] ?? one.LinkType}</dt>
+  return html`<dl class="facts">${links.map((one, index) => html`<div key=${index}><dt>${capitalize(wordsOfLink(one.LinkType))}</dt>
     <dd><a href=${link("keys", one.LinkedObjectIdentifier)}>${one.LinkedObjectIdentifier}</a></dd></div>`)}</dl>`;
 }
+
+const capitalize = (words) => `${words[0].toUpperCase()}${words.slice(1)}`;
