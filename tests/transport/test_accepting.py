@@ -140,7 +140,7 @@ def test_newcomer_is_refused_at_once_where_all_are_busy_and_the_others_are_not_d
             for sock in busy:
                 sock.sendall(b'"a": 11}')
                 assert sock.recv(65536).startswith(b"HTTP/1.1 422")
-            assert re.search(r"connections are refused: all 5 .*--max-connections", server.log)
+            server.wait_for_line(r"connections are refused: all 5 .*--max-connections")
         assert eventually(lambda: is_answered(server))
         assert count(server, 'kms_connections_refused_total{reason="full"}') >= 1
         assert count(server, "kms_connections_limit") == 5

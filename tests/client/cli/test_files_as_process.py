@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -98,6 +98,14 @@ def test_ckms_client_side_file_needs_no_more_memory_either(
 # --- endings --------------------------------------------------------------------------------------
 
 
+def ended_by(process: subprocess.Popen[bytes], number: signal.Signals) -> bool:
+    """Sent again where it came before Python waited for the pipe, which then went on waiting."""
+    process.send_signal(number)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=10)
+    return process.returncode is not None
+
+
 @contextmanager
 def interrupted(
     kmsctl: Kmsctl, key: str, folder: Path, number: signal.Signals
@@ -111,8 +119,7 @@ def interrupted(
             eventually(
                 lambda: any(path.stat().st_size > MIB // 2 for path in folder.glob(".kmsctl-*"))
             )
-            process.send_signal(number)
-            process.wait(timeout=10)
+            eventually(lambda: ended_by(process, number), timeout_s=60)
         pipe.unlink()
         yield process
 
