@@ -42,7 +42,7 @@ def visit(browser: Any, port: int, path: str = "", *, within: Any = None, **cont
     within: a context that is there already.
     """
     page = (within or browser.new_context(**context)).new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(60_000)
     page.complaints = []
     page.on("pageerror", lambda error: page.complaints.append(str(error)))
     page.on("console", lambda message: _note(page, message))

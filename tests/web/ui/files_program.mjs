@@ -3,7 +3,8 @@
  * One JSON object a line on stdin, one for each on stdout:
  *
  *     {run: "open", file, dataKey}                 → {plaintext}
- *     {run: "seal", plaintext, dataKey, header}    → {file}
+ *     {run: "zeros", length, dataKey, header}      → {digest, isSame}: SHA-256 of so many zero bytes as a file,
+ *                                                    and whether it opens to them
  *     {run: "encrypt" | "decrypt", token, key, source, target}, paths of files
  *                                                  → {peakBytes}, of the process so far
  *
@@ -28,8 +29,8 @@ class Memory {
   async write(data) {
     this.parts.push(data);
   }
-  get hex() {
-    return toHex(Buffer.concat(this.parts));
+  get whole() {
+    return Buffer.concat(this.parts);
   }
 }
 
@@ -37,15 +38,16 @@ const RUNS = {
   async open({ file, dataKey }) {
     const memory = new Memory();
     await decryptBlob(new Blob([fromHex(file)]), memory, async () => fromHex(dataKey));
-    return { plaintext: memory.hex };
+    return { plaintext: toHex(memory.whole) };
   },
-  async seal({ plaintext, dataKey, header }) {
-    const memory = new Memory();
+  async zeros({ length, dataKey, header }) {
     const { keyIdentifier, ...parts } = header.wrapped;
     const wrapped = Object.fromEntries(Object.entries(parts).map(([name, value]) => [name, fromHex(value)]));
     const of = { ...header, salt: fromHex(header.salt), wrapped: { keyIdentifier, ...wrapped } };
-    await encryptBlob(new Blob([fromHex(plaintext)]), memory, of, fromHex(dataKey));
-    return { file: memory.hex };
+    const [sealed, opened, zeros] = [new Memory(), new Memory(), Buffer.alloc(length)];
+    await encryptBlob(new Blob([zeros]), sealed, of, fromHex(dataKey));
+    await decryptBlob(new Blob([sealed.whole]), opened, async () => fromHex(dataKey));
+    return { digest: toHex(await crypto.subtle.digest("SHA-256", sealed.whole)), isSame: opened.whole.equals(zeros) };
   },
   async encrypt({ token, key, source, target }) {
     session.set({ token });

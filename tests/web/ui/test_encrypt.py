@@ -202,6 +202,21 @@ def test_another_key_does_not_open_the_file(page: Any, client: KMSClient, sealed
     assert "Choose the key that it was encrypted for" in page.get_by_role("alert").inner_text()
 
 
+def test_file_that_is_dropped_beside_the_field_is_taken_and_the_page_stays(page: Any) -> None:
+    for names, words in ((["one"], "one, 4 bytes"), (["two", "three"], "One file at a time")):
+        page.evaluate(
+            """(names) => {
+                const dataTransfer = new DataTransfer();
+                for (const name of names) dataTransfer.items.add(new File(["data"], name));
+                const event = new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true });
+                document.querySelector("h1").dispatchEvent(event);
+                if (!event.defaultPrevented) throw new Error("the browser would open the file");
+            }""",
+            names,
+        )
+        page.get_by_text(words).wait_for()
+
+
 def test_text_names_ones_own_key_whatever_others_have_called_theirs(
     page: Any, client: KMSClient, place: Place, file: Path
 ) -> None:

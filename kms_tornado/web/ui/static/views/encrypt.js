@@ -80,27 +80,45 @@ async function look(file) {
   }
 }
 
+// A file may be dropped anywhere: beside a smaller place the browser would open it, and the page with its sign-in be gone.
 function DropZone({ chosen, isDisabled, onFile }) {
   const [isOver, setOver] = useState(false);
+  const [isMany, setMany] = useState(false);
   const id = useId();
-  const take = (files) => files.length && !isDisabled && onFile(files[0]);
-  const drop = (event) => {
-    event.preventDefault();
-    setOver(false);
-    take(event.dataTransfer.files);
+  const take = (files) => {
+    if (isDisabled || files.length === 0) return;
+    setMany(files.length > 1);
+    if (files.length === 1) onFile(files[0]);
   };
-  const over = (event) => {
-    event.preventDefault();
-    setOver(true);
-  };
+  useEffect(() => {
+    const listeners = {
+      dragover(event) {
+        event.preventDefault();
+        setOver(true);
+      },
+      dragleave(event) {
+        if (event.relatedTarget === null) setOver(false);
+      },
+      drop(event) {
+        event.preventDefault();
+        setOver(false);
+        take(event.dataTransfer.files);
+      },
+    };
+    for (const [name, listener] of Object.entries(listeners)) addEventListener(name, listener);
+    return () => {
+      for (const [name, listener] of Object.entries(listeners)) removeEventListener(name, listener);
+    };
+  }, [isDisabled, onFile]);
   // Else the same file, chosen again because it has changed, would be no change.
   const forget = (event) => {
     event.currentTarget.value = "";
   };
-  return html`<div class=${isOver ? "drop over" : "drop"} onDrop=${drop} onDragOver=${over} onDragLeave=${() => setOver(false)}>
+  return html`<div class=${isOver ? "drop over" : "drop"}>
     <label for=${id}>File</label>
     <input id=${id} type="file" disabled=${isDisabled} aria-describedby=${`${id}-hint`} onClick=${forget} onChange=${(event) => take(event.currentTarget.files)} />
     <p class="hint" id=${`${id}-hint`}>${chosen ? html`<strong>${chosen.file.name}</strong>, ${formatSize(chosen.file.size)}` : "Choose one, or drag it here."}</p>
+    <p class="hint" role="status">${isMany ? "One file at a time: each has a key of its own. kmsctl encrypt takes several." : ""}</p>
   </div>`;
 }
 
