@@ -13,7 +13,7 @@ from ...auth.issuer import TrustedIssuer
 from ...auth.issuer_urls import is_loopback_host
 from ...auth.minting import DevMint, DevSigner
 from ...errors import ConfigurationError
-from ..ui.page import SignIn
+from ..ui.discovery import SignIn
 from .dev_endpoints import (
     DeviceAuthorizationHandler,
     RevokeHandler,
@@ -85,7 +85,9 @@ class DevIssuer:
 
     def describe_sign_in(self, client_id: str) -> SignIn:
         """How the server's page signs people in here."""
-        return SignIn(self.uri, client_id, f"{self.uri}/authorize", f"{self.uri}/token", USERS)
+        return SignIn(
+            self.uri, client_id, f"{self.uri}/authorize", f"{self.uri}/token", users=USERS
+        )
 
     def let_page_in(self, server_url: str) -> None:
         """Have the script of the server's page fetch tokens. server_url: where it is, under any name of loopback."""

@@ -25,6 +25,7 @@ from ...transport.connections import Connections
 from ...transport.in_flight import InFlight
 from ..app import make_app
 from ..bearer.auth import BearerAuth
+from ..bearer.jwks_fetch import JWKSFetch
 from ..bearer.tornado_internals import SERVER, TOKEN_LAYER, check_tornado
 from ..fast_lane import FastLane
 from ..metric_sources import admission_figures, bytes_figures, connection_figures, tls_figures
@@ -32,6 +33,7 @@ from ..metrics import Metrics
 from ..public_url import PublicURL
 from ..service_handler import ServerContext
 from ..trusted_proxies import TrustedProxies
+from ..ui.discovery import Discovery
 from ..ui.page import Page
 from ..worker_metrics import WorkerMetrics
 from . import tls
@@ -143,10 +145,24 @@ class Server:
         await self._stack.enter_async_context(self._listen(context, connections))
 
     def _make_page(self) -> Page:
-        sign_in = None
+        settings = self.settings
         if self.dev_issuer is not None:
-            sign_in = self.dev_issuer.describe_sign_in("kms_tornado page")
-        return Page(needs_token=not self.settings.insecure_no_auth, sign_in=sign_in)
+            return Page(sign_in=self.dev_issuer.describe_sign_in("kms_tornado page"))
+        page = Page(needs_token=not settings.insecure_no_auth)
+        if settings.ui_client_id is not None and (trust := settings.trust) is not None:
+            fetch = JWKSFetch(trust.refresh)
+            fetch.open()
+            self._stack.callback(fetch.close)
+            page.discovery = Discovery(
+                trust.issuers[0],
+                settings.ui_client_id,
+                trust.refresh,
+                fetch,
+                scope="openid email" if "email" in trust.policy.user_claims else "openid",
+            )
+            self._stack.push_async_callback(page.discovery.stop)
+            page.discovery.start()
+        return page
 
     async def _start_metrics(self, context: ServerContext, metrics: Metrics) -> None:
         metrics.add(lambda: admission_figures(context.admission))

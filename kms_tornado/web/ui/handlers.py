@@ -51,6 +51,8 @@ class ShellHandler(PageHandler):
     """The page itself. Browsers ask each time whether it has changed; it names all files of its version."""
 
     async def get(self, *path: str) -> None:
+        if "code" in self.request.query_arguments:  # its policy has to let the code be redeemed
+            await self.page.find_sign_in()
         for name, value in self.page.shell_headers().items():
             self.set_header(name, value)
         self.set_header("Cache-Control", "no-cache")
@@ -84,7 +86,7 @@ class SignInHandler(PageHandler):
     """How one signs in here: at which issuer, as which client."""
 
     async def get(self, *path: str) -> None:
-        body = json.dumps(self.page.describe_sign_in()).encode()
+        body = json.dumps(await self.page.describe_sign_in()).encode()
         self.send_answer(Answer(200, JSON, body))
 
 

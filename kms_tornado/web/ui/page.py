@@ -5,55 +5,42 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
+from .discovery import Discovery, SignIn
 from .page_files import PageFiles, load_files
-
-
-@dataclass(frozen=True, slots=True)
-class SignIn:
-    """Where the page signs somebody in with an authorization code and PKCE (RFC 6749 §4.1, RFC 7636).
-
-    users: whom the issuer of --dev knows; empty for any other.
-    """
-
-    issuer: str
-    client_id: str
-    authorization_endpoint: str
-    token_endpoint: str
-    users: tuple[str, ...] = ()
-
-    @property
-    def origins(self) -> frozenset[str]:
-        """Where the page's script sends a code or a refresh token."""
-        parts = urlsplit(self.token_endpoint)
-        return frozenset({f"{parts.scheme}://{parts.netloc}"})
 
 
 @dataclass(slots=True)
 class Page:
-    """The page of one server. sign_in: None where a token is pasted, or none is needed."""
+    """The page of one server.
+
+    needs_token: whether one signs in at all. sign_in: where, if that is known from the start. discovery: else who finds it;
+    where both are None, a token is pasted.
+    """
 
     needs_token: bool = True
     sign_in: SignIn | None = None
+    discovery: Discovery | None = None
     files: PageFiles = field(default_factory=load_files)
 
-    def describe_sign_in(self) -> dict[str, Any]:
+    async def find_sign_in(self) -> SignIn | None:
+        """Where one signs in; None where that is nowhere, or its issuer is out of reach."""
+        return self.sign_in if self.discovery is None else await self.discovery.find()
+
+    async def describe_sign_in(self) -> dict[str, Any]:
         """What the script is told about signing in, as JSON has it."""
-        members: dict[str, Any] = {"needs_token": self.needs_token, "code": None}
-        if (sign_in := self.sign_in) is not None:
-            members["code"] = {
-                "issuer": sign_in.issuer,
-                "client_id": sign_in.client_id,
-                "authorization_endpoint": sign_in.authorization_endpoint,
-                "token_endpoint": sign_in.token_endpoint,
-                "users": list(sign_in.users),
-            }
-        return members
+        sign_in = await self.find_sign_in()
+        issuer = None if self.discovery is None else self.discovery.issuer.uri
+        return {
+            "needs_token": self.needs_token,
+            "unreachable_issuer": issuer if sign_in is None else None,
+            "code": None if sign_in is None else _render(sign_in),
+        }
 
     def shell_headers(self) -> dict[str, str]:
         """Headers of the page itself: nothing of others, in nobody's frame, and no markup out of data."""
-        origins = frozenset() if self.sign_in is None else self.sign_in.origins
+        known = self.sign_in if self.discovery is None else self.discovery.known
+        origins = () if known is None else (known.token_origin,)
         return {
             "Content-Security-Policy": _format_policy(self.files.import_map_hash, origins),
             "Referrer-Policy": "no-referrer",
@@ -62,6 +49,18 @@ class Page:
             "Cross-Origin-Resource-Policy": "same-origin",
             "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
         }
+
+
+def _render(sign_in: SignIn) -> dict[str, Any]:
+    return {
+        "issuer": sign_in.issuer,
+        "client_id": sign_in.client_id,
+        "authorization_endpoint": sign_in.authorization_endpoint,
+        "token_endpoint": sign_in.token_endpoint,
+        "scope": sign_in.scope,
+        "extra": {"audience": sign_in.audience} if sign_in.audience else {},
+        "users": list(sign_in.users),
+    }
 
 
 def _format_policy(import_map_hash: str, origins: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ BOB = "bob@example.com"
 HOSTILE = "<img src=x onerror=\"document.title='taken over'\">"
 
 
-def make_keys(alice: User, bob: User) -> None:
+def make_keys(alice: User, bob: User, *, is_hostile: bool = True) -> None:
     """Keys of Alice's; some are shared with Bob, who uses what he may, and is refused the rest."""
     create(alice, "invoices-2026", tagged("billing", "production"), named="Invoices")
     create(alice, "backups", ends_in(9), named="Backups of the ERP")
@@ -22,7 +22,8 @@ def make_keys(alice: User, bob: User) -> None:
     create(alice, "tokens", structure("UsageLimits", *limits), named="Signing of tokens")
     create(alice, "old", named="Archive 2019")
     create(alice, "leaked", named="Web shop")
-    create(alice, "hostile", named=HOSTILE)
+    if is_hostile:
+        create(alice, "hostile", named=HOSTILE)
     for number in range(1, 4):
         create(alice, f"customer-{number}", named=f"Customer {number}")
     revoke(alice, "leaked", "KeyCompromise")

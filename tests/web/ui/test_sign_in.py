@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ...server import ServerProcess
+from ...client.oauth_issuer import Answer, OAuthIssuer
+from ...server import ServerProcess, eventually
 from ..process.dev_browser import ALICE, BOB, Printed
 from .browser import launch, paste_token, sign_in, visit
 
@@ -72,3 +76,85 @@ def test_code_that_another_tab_asked_for_is_not_redeemed(browser: Any, server: A
     alert.wait_for()
     assert "not begun in this tab" in alert.inner_text()
     assert "code=" not in page.url
+
+
+# --- at an issuer of one's own --------------------------------------------------------------------
+
+
+class PageIssuer(OAuthIssuer):
+    """Lets a page of another origin ask for tokens, as issuers do for clients that are registered so."""
+
+    def respond(self, path: str, parameters: dict[str, str], authorization: str) -> Answer:
+        status, headers, body = super().respond(path, parameters, authorization)
+        return status, {**headers, "Access-Control-Allow-Origin": "*"}, body
+
+
+@pytest.fixture
+def issuer() -> Iterator[PageIssuer]:
+    with PageIssuer() as running:
+        yield running
+
+
+@pytest.fixture
+def trusting_server(issuer: PageIssuer, tmp_path: Path) -> Iterator[ServerProcess]:
+    options = (
+        "--jwt-issuer-uri",
+        issuer.uri,
+        "--jwt-audience",
+        "kms",
+        "--ui",
+        "--ui-client-id",
+        "kms-page",
+    )
+    with ServerProcess(*options, "--jwks-cooldown", "0", cwd=tmp_path) as server:
+        yield server
+
+
+def test_configured_issuer_signs_in_by_code_and_renews_unasked(
+    browser: Any, issuer: PageIssuer, trusting_server: ServerProcess
+) -> None:
+    issuer.lifetime_s = 50  # which ends within a minute, so that it is renewed at once
+    page = visit(browser, trusting_server.port, "#/me")
+    page.get_by_role("button", name=f"Sign in at 127.0.0.1:{issuer.port}").click()
+    page.get_by_role("heading", name="Me", exact=True).wait_for()
+    (asked,) = issuer.asked("/authorize")
+    assert asked["client_id"] == "kms-page"
+    assert asked["code_challenge_method"] == "S256"
+    assert asked["audience"] == "kms"
+    assert asked["redirect_uri"] == f"http://127.0.0.1:{trusting_server.port}/ui/"
+    eventually(lambda: len(issuer.asked("/token")) >= 2)
+    assert issuer.asked("/token")[1]["grant_type"] == "refresh_token"
+    assert page.get_by_text("Sign out").is_visible()
+    assert page.complaints == []
+
+
+def test_id_token_is_taken_where_the_access_token_is_none(
+    browser: Any, issuer: PageIssuer, trusting_server: ServerProcess
+) -> None:
+    issuer.is_opaque, issuer.claims = True, {"aud": "kms"}
+    page = visit(browser, trusting_server.port)
+    page.get_by_role("button", name="Sign in at").click()
+    page.get_by_text("Sign out").wait_for()
+
+
+def test_dead_issuer_is_told_and_a_token_still_signs_in(browser: Any, tmp_path: Path) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        uri = f"http://127.0.0.1:{unused.getsockname()[1]}"
+    options = ("--jwt-issuer-uri", uri, "--ui", "--ui-client-id", "kms-page")
+    with ServerProcess(*options, cwd=tmp_path) as server:
+        page = visit(browser, server.port)
+        page.get_by_text(f"The issuer {uri} does not answer").wait_for()
+        assert page.get_by_label("A token of your issuer (a JWT)").is_visible()
+
+
+def test_token_that_has_ended_signs_out_in_words(
+    browser: Any, issuer: PageIssuer, trusting_server: ServerProcess
+) -> None:
+    page = visit(browser, trusting_server.port)
+    paste_token(page, issuer.jwt(exp=int(time.time()) + 30))
+    page.get_by_text("Your sign-in ends in less than two minutes.").wait_for()
+    page.clock.install()
+    page.clock.fast_forward(120_000)
+    page.get_by_text("Your sign-in has ended").wait_for()
+    assert page.get_by_role("heading", name="Sign in", exact=True).is_visible()

@@ -22,7 +22,7 @@ async function begin() {
     }
     const tokens = await finishSignIn();
     if (tokens !== null) {
-      await session.enter(tokens.token, tokens.refreshToken);
+      await session.enterWithAny(tokens);
       return;
     }
   } catch (error) {

@@ -4,6 +4,7 @@
 // state, is in sessionStorage of this tab, is taken out on the way back, and is worth nothing without the code.
 
 import { APIError } from "./api.js";
+import { go } from "./router.js";
 
 const KEPT = "kms.sign-in";
 
@@ -37,14 +38,14 @@ export async function startSignIn(code, hint = "") {
   location.assign(url);
 }
 
-// {token, refreshToken} where this page was opened by the issuer's answer, else null; throws APIError.
+// {tokens, refreshToken} where this page was opened by the issuer's answer, else null; throws APIError.
 export async function finishSignIn() {
   const answer = new URLSearchParams(location.search);
   if (!answer.has("state") || !(answer.has("code") || answer.has("error"))) return null;
   const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "null");
   sessionStorage.removeItem(KEPT);
   // Neither the code nor what was said about it stays in the address and the history.
-  history.replaceState(null, "", redirectURI() + (kept?.hash ?? ""));
+  go(redirectURI() + (kept?.hash ?? ""), { replace: true });
   if (kept === null || answer.get("state") !== kept.state) {
     throw new APIError(0, "state", "This sign-in was not begun in this tab.", "Sign in again.");
   }
@@ -64,7 +65,7 @@ export async function finishSignIn() {
   });
 }
 
-// Another token for a refresh token.
+// The same for a refresh token.
 export const renew = (code, refreshToken) =>
   fetchTokens(code, { grant_type: "refresh_token", refresh_token: refreshToken });
 
@@ -87,10 +88,10 @@ async function fetchTokens(code, parameters) {
     const words = members.error_description || members.error || `status ${answer.status}`;
     throw new APIError(answer.status, "issuer", `The issuer did not hand out a token: ${words}.`, "Sign in again.");
   }
-  // Some issuers' access tokens are for themselves alone; then the ID token is the JWT, as kmsctl has it.
-  const token = [members.access_token, members.id_token].find((one) => one?.split(".").length === 3);
-  if (!token) {
+  // Some issuers' access tokens are for themselves alone; then the ID token may be the one that is accepted here.
+  const tokens = [members.access_token, members.id_token].filter((one) => one?.split(".").length === 3);
+  if (tokens.length === 0) {
     throw new APIError(0, "issuer", "The issuer handed out no JWT.", "Its settings for this client decide that.");
   }
-  return { token, refreshToken: members.refresh_token ?? parameters.refresh_token ?? null };
+  return { tokens, refreshToken: members.refresh_token ?? parameters.refresh_token ?? null };
 }

@@ -5,7 +5,7 @@ import { session } from "./session.js";
 import { makeStore } from "./store.js";
 
 // The answer of sign-in.json, once it is known.
-export const signInSettings = makeStore({ known: false, needs_token: true, code: null });
+export const signInSettings = makeStore({ known: false, needs_token: true, unreachable_issuer: null, code: null });
 
 const RENEW_BEFORE_MS = 60_000;
 const CHECK_EVERY_MS = 5_000;
@@ -25,7 +25,7 @@ async function check() {
     isRenewing = true;
     try {
       const tokens = await renew(signInSettings.get().code, refreshToken);
-      if (session.get().refreshToken === refreshToken) await session.enter(tokens.token, tokens.refreshToken);
+      if (session.get().refreshToken === refreshToken) await session.enterWithAny(tokens);
       return;
     } catch (error) {
       // A refresh token that was refused is not tried again; one that found no issuer is.

@@ -24,6 +24,21 @@ session.enter = async (token, refreshToken = null) => {
   }
 };
 
+// The same with the first of several that is accepted; throws what the first one was refused with.
+session.enterWithAny = async ({ tokens, refreshToken }) => {
+  let refusal = null;
+  for (const token of tokens) {
+    try {
+      await session.enter(token, refreshToken);
+      return;
+    } catch (error) {
+      refusal ??= error;
+      if (error.status !== 401) break; // the server says no to all of them, or is not there
+    }
+  }
+  throw refusal;
+};
+
 session.leave = (notice = null) => session.set({ ...OUT, notice });
 
 // The server refused this token. What came late, of one that was replaced since, ends nothing.

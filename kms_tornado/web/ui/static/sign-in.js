@@ -8,13 +8,15 @@ import { signInSettings } from "./renewing.js";
 import { session } from "./session.js";
 
 export function SignIn({ failure, onBegin }) {
-  const { known, code } = useStore(signInSettings);
+  const { known, code, unreachable_issuer: unreachable } = useStore(signInSettings);
   const { notice } = useStore(session);
   return html`<main class="sign-in">
     <h1><${Icon} name="mark" /> kms_tornado</h1>
     <p>Keys, who may use them, and what was done with them.</p>
     ${notice && html`<${Notice} kind="warning">${notice}<//>`}
     ${failure && html`<${Failure} error=${failure} again=${known ? undefined : onBegin} />`}
+    ${unreachable && html`<div class="notice warning" role="status"><div>The issuer ${unreachable} does not answer the server, so that nobody can sign in there now. A token that you have still works.</div>
+      <button onClick=${onBegin}>Try again</button></div>`}
     ${code && html`<${AtIssuer} code=${code} />`}
     ${known && html`<${PasteToken} isFirst=${!code} />`}
   </main>`;
