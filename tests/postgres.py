@@ -184,7 +184,8 @@ def empty_database() -> str:
             "SELECT quote_ident(tablename) FROM pg_tables"
             " WHERE schemaname = 'public' AND tablename IN ('objects', 'owners', 'server_state',"
             " 'tombstones', 'used_nonces', 'nonce_sources', 'audit_chains', 'audit_segments',"
-            " 'audit_checkpoints', 'audit_pages', 'audit_index', 'audit_uses', 'audit_made')"
+            " 'audit_checkpoints', 'audit_pages', 'audit_index', 'audit_uses', 'audit_made',"
+            " 'used_proofs')"
         )
         for (name,) in tables.fetchall():  # the others' rows go with those of objects
             connection.execute(f"DELETE FROM {name}")

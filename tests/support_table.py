@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from kms_tornado.auth.dpop import MAX_PROOF_LENGTH, PROOF_LIFETIME_S
+from kms_tornado.auth.proof_nonces import NONCE_LIFETIME_S
+from kms_tornado.auth.replays import SHARE
 from kms_tornado.crypto import key_derivation, random
 from kms_tornado.crypto.key_wrapping import MAX_KEY_WRAP_BYTES
 from kms_tornado.crypto.keys.asymmetric import MAX_RSA_BITS
@@ -46,6 +49,7 @@ from kms_tornado.service.bytes_in_flight import MOST, MOST_OF_PRINCIPAL
 from kms_tornado.service.catalogue import ALL_OBJECT_TYPES, CATALOGUE
 from kms_tornado.service.limits import MAX_DATA_BYTES, MAX_RESPONSE_BYTES
 from kms_tornado.service.listing_request import MAX_OBJECTS, MAX_TEXT_LENGTH
+from kms_tornado.service.proof_memory import MOST_PROOFS
 from kms_tornado.store.bounds import MAX_GRANTED_TO_EVERYONE, MAX_GRANTEES, MAX_LISTED
 from kms_tornado.store.sql.owners import UNIT_BYTES
 from kms_tornado.transport import connections
@@ -148,6 +152,11 @@ LIMITS = (
     Limit("steps of one answer of `/audit/statistics`", MAX_STEPS, "steps", "400"),
     Limit("objects of one answer of `/objects`", MAX_OBJECTS, "objects", "400"),
     Limit("text that `/objects` searches for", MAX_TEXT_LENGTH, "characters", "400"),
+    Limit("DPoP proof", MAX_PROOF_LENGTH, "characters", "401"),
+    Limit("time for which a DPoP proof is good", PROOF_LIFETIME_S, "seconds", "401"),
+    Limit("time for which a DPoP nonce is good", NONCE_LIFETIME_S, "seconds", "401"),
+    Limit("used DPoP proofs that a database remembers", MOST_PROOFS, "proofs", "503"),
+    Limit("used DPoP proofs of one user", int(MOST_PROOFS * SHARE), "proofs", "429"),
     Limit("requests of one user at once", CONCURRENCY, "requests", "429", "--user-concurrency"),
     Limit("body of `/access/grant`, `/access/revoke`", MAX_BODY_LENGTH, "bytes", "Invalid_Message"),
     Limit("JSON beside strings of over 4 KiB", MAX_REST_BYTES, "bytes", "Invalid_Message"),

@@ -9,7 +9,7 @@ from ..auth.certificates import CertificatePolicy, InvalidCertificate, read_prin
 from ..auth.credentials import Credentials
 from ..auth.principal import Principal
 from ..auth.request_auth import RequestAuth
-from ..errors import AuthenticationError
+from ..errors import AuthenticationError, ProofMissing
 from ..kmip.ttlv import Node, children_of
 from ..user_names import CERTIFICATE_PREFIX
 
@@ -85,10 +85,13 @@ class Callers:
         if not is_compact(password):  # it is somebody's password, and not to be told to anybody
             raise InvalidCredential("", "the Credential's Password is no token (a JWT)")
         credentials = Credentials((f"Bearer {password}",), peer_certificate=certificate)
-        principal = self._auth.check_now(credentials)
-        if principal is not None:
-            return principal
-        return await self._auth.check_waiting(credentials)
+        try:
+            principal = self._auth.check_now(credentials)
+            return principal or await self._auth.check_waiting(credentials)
+        except ProofMissing as exc:
+            raise ProofMissing(
+                exc.detail, "the token is bound to a DPoP key, and KMIP has no place for a proof"
+            ) from None
 
 
 def _read_credential(authentication: Node) -> tuple[str, str]:

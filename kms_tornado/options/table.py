@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..auth.binding import BINDING_RULES
 from ..auth.token_policy import ALGORITHMS
 from ..kmip_settings import CLIENT_CERTIFICATE, USER_FIELDS, USER_NAMESPACES
 from ..networks import parse_network
@@ -214,6 +215,21 @@ GROUPS: tuple[tuple[str, tuple[Option, ...]], ...] = (
                 "tokens that are refused all the same, remembered ones too, a line each: jti=..., sub=..., "
                 "sid=..., iss=... sub=...; read again within a second when it changes",
                 setting="deny_file",
+            ),
+            Option(
+                "jwt-bound-tokens",
+                make_choice(BINDING_RULES),
+                "tokens with cnf, which are bound to a client certificate (RFC 8705) or to a key (DPoP, RFC 9449): checked "
+                "refuses those that come without it, required others, too; off lets in whoever holds one",
+                "checked",
+                setting="bound_tokens",
+            ),
+            Option(
+                "jwt-dpop-nonce",
+                Switch(),
+                "each DPoP proof must have a nonce that this server gave (RFC 9449 section 9)",
+                False,
+                setting="needs_dpop_nonce",
             ),
             Option(
                 "jwt-token-types",

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Self, TypeVar
 
+from ..auth.replays import SharedProofs
 from ..crypto.envelope import KeyRing
 from ..domain.user_naming import UserNaming, find_naming_fault
 from ..errors import ConfigurationError, GeneralFailure, Unavailable
@@ -28,6 +29,7 @@ from .executor import HEAVY, LIGHT, Executor, LaneSize
 from .key_ring import open_ring, reload_ring
 from .log_target import LogTarget
 from .object_listing import ObjectListing
+from .proof_memory import ProofMemory
 from .record_reader import RecordReader
 from .scrub import Scrubber
 from .service import Service
@@ -35,6 +37,9 @@ from .service import Service
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
+
+#: Of what the key of DPoP nonces is the code.
+_NONCE_KEY = b"key of DPoP nonces"
 
 
 class KMS:
@@ -66,6 +71,7 @@ class KMS:
         self._reload: asyncio.Future[None] | None = None
         self._stream: AuditStream | None = None
         self._reopening: asyncio.Future[None] | None = None
+        self._proof_memory: ProofMemory | None = None
         #: None while the KMS is not open.
         self.audit: Audit | None = None
         self.indexer: AuditIndexer | None = None
@@ -120,6 +126,14 @@ class KMS:
         if self._ring is None:
             raise Unavailable("the key service is not started")
         return self._ring.kept_keys_mac
+
+    @property
+    def shared_proofs(self) -> SharedProofs:
+        """What all servers of the database share of DPoP. Raises Unavailable."""
+        if self._ring is None or self._proof_memory is None:
+            raise Unavailable("the key service is not started")
+        # What is kept of issuers begins otherwise, so that no code of theirs is this key.
+        return SharedProofs(self._proof_memory, self._ring.kept_keys_mac(_NONCE_KEY))
 
     def reload_master_keys_soon(self) -> None:
         """Read the master keys again, as on SIGHUP; the log says which ones count from then on."""
@@ -204,7 +218,7 @@ class KMS:
 
     async def __aexit__(self, *exc: object) -> None:
         self._service = self._access = self._ring = self.audit = self.scrubber = None
-        self.indexer = self._record_reader = self._listing = None
+        self.indexer = self._record_reader = self._listing = self._proof_memory = None
         if self._reload is not None:
             self._reload.cancel()
         await self._stack.aclose()
@@ -234,6 +248,9 @@ class KMS:
         audit = await self._start_audit(data_dir, store, anchor_file, anchor)
         self._stack.push_async_callback(audit.stop)
         self._store, self._ring, self.audit = store, ring, audit
+        self._proof_memory = ProofMemory(store.proofs)
+        self._proof_memory.start()
+        self._stack.push_async_callback(self._proof_memory.stop)
         self.scrubber = Scrubber(store, interval_s=self._settings.scrub_interval_s)
         self.scrubber.start()
         self._stack.push_async_callback(self.scrubber.stop)

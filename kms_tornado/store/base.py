@@ -499,6 +499,22 @@ class AuditStore(Protocol):
         """(where the next page begins, the segments that were written last, the last one first, a page of them)."""
 
 
+class UsedProofs(Protocol):
+    """The DPoP proofs that were used, for all servers of a database. Every method raises Unavailable."""
+
+    async def use(self, digest: bytes, until: int) -> bool:
+        """Remember one, durable on return; False where it is remembered already, or may have been forgotten.
+
+        digest: 32 bytes. until: when it stops being good, seconds since the Unix epoch.
+        """
+
+    async def forget(self, before: int) -> bool:
+        """Forget some of those that are good no longer than this time; whether there are more."""
+
+    async def count(self) -> int:
+        """How many are remembered, or one more."""
+
+
 class ObjectStore(Objects, Protocol):
     """The objects of all users, durable.
 
@@ -518,6 +534,9 @@ class ObjectStore(Objects, Protocol):
 
     @property
     def records(self) -> AuditRecords: ...
+
+    @property
+    def proofs(self) -> UsedProofs: ...
 
     @property
     def pages(self) -> ObjectPages: ...

@@ -9,6 +9,7 @@ from .. import __version__
 from ..auth.claims import list_scopes
 from ..errors import Unavailable
 from .answers import JSON, Answer, render_unavailable
+from .bearer.metadata import describe_resource
 from .bearer.refusals import refuse
 from .kmip_exchange import Exchange
 from .openapi import APIDocument, render_document
@@ -111,15 +112,13 @@ class MetadataHandler(JSONHandler):
     """Where to get a token for this server (RFC 9728 §2)."""
 
     def get(self) -> None:
-        document: dict[str, Any] = {
-            "resource": resource_url(self),
-            "bearer_methods_supported": ["header"],
-            "resource_name": "kms_tornado",
-        }
-        auth = self.auth
-        if auth is not None and auth.issuers:
-            document["authorization_servers"] = list(auth.issuers)
-        self.answer_json(document)
+        context = self.context
+        document = describe_resource(
+            self.auth,
+            resource_url(self),
+            has_certificates=context.asks_certificates or bool(context.trusted_proxies),
+        )
+        self.answer_json({**document, "resource_name": "kms_tornado"})
 
 
 class OpenAPIHandler(ServiceHandler):

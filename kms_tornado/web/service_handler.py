@@ -58,7 +58,8 @@ class ServerContext:
     one process. metrics_are_apart: they have a port to themselves. prefix: the path below which the routes
     are mounted. routes: their patterns, without it.
     is_stopping: set once, when the server begins to stop. readiness: what `/ready` asks.
-    trusted_proxies: whose word counts about where a request comes from. public_url: where clients reach it.
+    trusted_proxies: whose word counts about where a request comes from. asks_certificates: whether clients are asked
+    for one in the TLS handshake. public_url: where clients reach it.
     admission: the requests of each principal that are under way; bytes_in_flight: their bodies and answers.
     body_turns: of long bodies, at each piece of which another one is read on. page: the page for people; None without it.
     """
@@ -75,6 +76,7 @@ class ServerContext:
     in_flight: InFlight = field(default_factory=InFlight)
     readiness: Readiness = field(default_factory=Readiness)
     trusted_proxies: TrustedProxies = field(default_factory=TrustedProxies)
+    asks_certificates: bool = False
     public_url: PublicURL = field(default_factory=PublicURL)
     admission: Admission = field(default_factory=Admission)
     body_turns: LoopTurns = field(default_factory=LoopTurns)

@@ -84,7 +84,14 @@ def write_certificate(directory: Path) -> Path:
     return directory / "kms.crt"
 
 
-def nginx(directory: Path, servers: Sequence[int], file: str = "nginx.conf") -> Proxy:
+def nginx(
+    directory: Path,
+    servers: Sequence[int],
+    file: str = "nginx.conf",
+    *,
+    clients_ca: Path | None = None,
+) -> Proxy:
+    """clients_ca: the CA whose certificates clients may show."""
     port = free_port()
     changes = {
         "user www-data;": "user root;" if os.geteuid() == 0 else "",
@@ -95,6 +102,10 @@ def nginx(directory: Path, servers: Sequence[int], file: str = "nginx.conf") -> 
         "10.0.0.12:9998": f"127.0.0.1:{servers[-1]}",
     }
     if file == "nginx.conf":
+        if clients_ca is not None:
+            own = "/etc/nginx/tls/clients-ca.pem"
+            changes[f"#ssl_client_certificate {own}"] = f"ssl_client_certificate {clients_ca}"
+            changes["#ssl_verify_client"] = "ssl_verify_client"
         changes["/etc/nginx/tls/"] = f"{directory}/"
     text = replace((ROOT / "conf" / file).read_text(), changes)
     (directory / "proxy.conf").write_text(text)
@@ -104,14 +115,28 @@ def nginx(directory: Path, servers: Sequence[int], file: str = "nginx.conf") -> 
     )
 
 
-def haproxy(directory: Path, servers: Sequence[int], *, passthrough: Sequence[int] = ()) -> Proxy:
-    """passthrough: servers that end TLS themselves; the port is then that of the other way in."""
+def haproxy(
+    directory: Path,
+    servers: Sequence[int],
+    *,
+    passthrough: Sequence[int] = (),
+    clients_ca: Path | None = None,
+) -> Proxy:
+    """passthrough: servers that end TLS themselves; the port is then that of the other way in.
+
+    clients_ca: the CA whose certificates clients may show.
+    """
     ports = free_port(), free_port()
     changes = {
         "user haproxy\n    group haproxy\n": "\n",
         "log /dev/log local0": "log stdout format raw local0",
         "bind :443 ": f"bind 127.0.0.1:{ports[0]} ",
         "bind :8443": f"bind 127.0.0.1:{ports[1]}",
+        **(
+            {}
+            if clients_ca is None
+            else {"kms.pem\n": f"kms.pem ca-file {clients_ca} verify optional\n"}
+        ),
         "/etc/haproxy/tls/": f"{directory}/",
     }
     text = replace((ROOT / "conf/haproxy.cfg").read_text(), changes)

@@ -11,8 +11,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from kms_tornado.auth.client_cert_header import read_client_cert
 
 from ..issuer import Issuer
+from ..kmip_server.authority import Authority
 from ..kms import attributes, batch_item, message
 from ..kms import name as enumeration
 from ..server import CREATE, Client, ServerProcess, data, eventually, node, serving, trusting
@@ -176,7 +180,7 @@ def test_headers_that_only_a_proxy_may_set_are_its_own(
 ) -> None:
     forged = {
         "X-Request-ID": "forged", "X-Forwarded-For": "203.0.113.7", "X-Forwarded-Proto": "gopher",
-        "Host": "kms.example.com",
+        "Host": "kms.example.com", "Client-Cert": ":AAAA:",
     }  # fmt: skip
     client = client_of(proxy, tmp_path)
     for _ in range(2):
@@ -185,11 +189,35 @@ def test_headers_that_only_a_proxy_may_set_are_its_own(
     assert first["X-Forwarded-For"] == "127.0.0.1"
     assert first["X-Forwarded-Proto"] == "https"
     assert first["Host"] == "kms.example.com"
+    assert first["Client-Cert"] is None
     assert first["Authorization"] == "Bearer t"
     identifiers = {first["X-Request-ID"], second["X-Request-ID"]}
     assert len(identifiers) == 2
     assert all(re.fullmatch(r"[0-9a-f-]{32,36}", identifier) for identifier in identifiers)
     eventually(lambda: all(identifier in proxy.log for identifier in identifiers))
+
+
+def test_certificate_of_the_client_is_told_and_no_other(
+    kind: str, echo: Echo, tmp_path: Path
+) -> None:
+    write_certificate(tmp_path)
+    authority = Authority(tmp_path, "clients-ca")
+    long = tuple(f"https://clients.example/{number:0100}" for number in range(8))
+    clients = [authority.issue("short", "alice"), authority.issue("long", "bob", uris=long)]
+    with MAKE[kind](tmp_path, [echo.port], clients_ca=authority.file) as running:
+        eventually(lambda: client_of(running, tmp_path).get("/version").status == 200)
+        for certificate in clients:
+            client = client_of(running, tmp_path)
+            assert client.tls is not None
+            client.tls.load_cert_chain(certificate.cert, certificate.key)
+            echo.requests.clear()
+            client.get("/health", headers={"Client-Cert": ":AAAA:"})
+            [(_, _, headers)] = echo.requests
+            der = certificate.parsed.public_bytes(Encoding.DER)
+            assert read_client_cert(headers.get_all("Client-Cert", [])) == der
+        echo.requests.clear()
+        client_of(running, tmp_path).get("/health", headers={"Client-Cert": ":AAAA:"})
+        assert echo.requests[0][2]["Client-Cert"] is None
 
 
 def test_connections_to_the_server_are_kept(proxy: Proxy, echo: Echo, tmp_path: Path) -> None:

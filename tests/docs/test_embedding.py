@@ -11,6 +11,8 @@ import pytest
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import websocket_connect
 
+from kms_tornado.auth.token_policy import TokenPolicy
+
 from ..issuer import Issuer
 from ..server import LOCATE
 from ..support import Client, running
@@ -94,6 +96,10 @@ def test_token_is_read_from_a_cookie_or_the_header_of_a_proxy(client: Client, to
     assert client.get("/reports", headers=header).text == "reports of alice\n"
 
 
+#: That are allowed where none are chosen, EdDSA by both its names.
+ALGORITHMS = [*sorted(TokenPolicy().algorithms), "Ed25519"]
+
+
 def test_client_is_led_to_the_issuer(client: Client, issuer: Issuer, token: str) -> None:
     url = "https://api.example.com/.well-known/oauth-protected-resource"
     assert f'resource_metadata="{url}"' in client.get("/described").headers["WWW-Authenticate"]
@@ -104,6 +110,7 @@ def test_client_is_led_to_the_issuer(client: Client, issuer: Issuer, token: str)
         "authorization_servers": [issuer.uri],
         "scopes_supported": ["prices:write"],
         "bearer_methods_supported": ["header"],
+        "dpop_signing_alg_values_supported": ALGORITHMS,
     }
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
 

@@ -8,10 +8,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from kms_tornado.auth.binding import encode_digest
 
 from ..issuer import Issuer
 from ..kms import Item, batch_item, message, name, structure, text, version
+from ..proofs import thumbprint
 from ..server import ServerProcess, trusting
+from .authority import Certificate
 from .client import CREATE, QUERY, Connection, Site, ask, encode, get, serving_kmip
 
 
@@ -132,6 +137,34 @@ def test_message_with_a_long_header_is_refused_in_its_own_version(
     with Connection(server.kmip_port, site.trust(site.alice)) as alice:
         answer = alice.exchange(ask(CREATE, header=[version(1, 4), long]))
     assert encode(version(1, 4)) in answer
+
+
+def digest_of(certificate: Certificate) -> str:
+    return encode_digest(certificate.parsed.public_bytes(Encoding.DER))
+
+
+def test_token_of_a_certificate_is_good_on_that_ones_connections_alone(
+    site: Site, optional: ServerProcess, issuer: Issuer
+) -> None:
+    token = issuer.token(sub="alice", aud="kms", cnf={"x5t#S256": digest_of(site.alice)})
+    for _ in range(2):  # remembered, too
+        with Connection(optional.kmip_port, site.trust(site.alice)) as alice:
+            [item] = alice.do(CREATE, header=[credential(token)])
+            assert item["ResultStatus"] == "Success"
+        with Connection(optional.kmip_port, site.trust(None)) as thief:
+            assert refusal(thief, credential(token)) == "token needs its client certificate"
+        with Connection(optional.kmip_port, site.trust(site.bob)) as bob:
+            assert refusal(bob, credential(token)) == "token bound to another client certificate"
+
+
+def test_token_of_a_dpop_key_is_refused_and_the_reason_told(
+    site: Site, optional: ServerProcess, issuer: Issuer
+) -> None:
+    token = issuer.token(sub="alice", aud="kms", cnf={"jkt": thumbprint()})
+    with Connection(optional.kmip_port, site.trust(None)) as alice:
+        words = "the token is bound to a DPoP key, and KMIP has no place for a proof"
+        assert refusal(alice, credential(token)) == words
+        assert refusal(alice, credential(token)) == words
 
 
 def test_token_is_enough_where_certificates_are_optional(

@@ -233,10 +233,10 @@ NOTICED_BY = {
 }
 #: Tables whose columns tests/store/sql/test_sealing.py edits: what stands there is read at a start. And those of
 #: the audit, which tests/commands/test_audit_verify.py and tests/store/sql/test_audit_log.py edit, and its index, which
-#: tests/store/sql/test_audit_index.py does.
+#: tests/store/sql/test_audit_index.py does. used_proofs decides about no object.
 ELSEWHERE = {
     "server_state", "audit_chains", "audit_checkpoints", "audit_segments",
-    "audit_pages", "audit_index", "audit_uses", "audit_made",
+    "audit_pages", "audit_index", "audit_uses", "audit_made", "used_proofs",
 }  # fmt: skip
 
 COLUMNS = [

@@ -95,6 +95,8 @@ def test_every_option_can_be_set_in_the_environment(tmp_path):
         "KMS_JWKS_ALLOW_HTTP": "Keycloak, [::1]",
         "KMS_JWT_TENANTS": "t1, t2",
         "KMS_JWT_DENY_FILE": str(pem),
+        "KMS_JWT_BOUND_TOKENS": "required",
+        "KMS_JWT_DPOP_NONCE": "true",
         "KMS_INSECURE_NO_AUTH": "false",
         "KMS_DEFAULT_USERNAME": "root",
         "KMS_HOSTNAME": "[::1]",
@@ -168,6 +170,7 @@ def test_every_option_can_be_set_in_the_environment(tmp_path):
     assert (policy.namespace_by_issuer, policy.user_claim) == (False, ("email", "sub"))
     assert policy.audience_claim == ("aud", "client_id")
     assert (policy.group_claim, policy.deny_file) == ("groups", str(pem))
+    assert (policy.bound_tokens, policy.needs_dpop_nonce) == ("required", True)
     assert policy.allow_unverified_email
     assert policy.algorithms == {"ES256", "EdDSA"}
     assert (policy.leeway_s, policy.max_age_s) == (0, 3600)

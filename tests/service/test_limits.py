@@ -74,6 +74,11 @@ MORE_ELSEWHERE = {
     "steps of one answer of `/audit/statistics`": "tests/service/test_record_counts.py",
     "objects of one answer of `/objects`": "tests/service/test_listing_request.py",
     "text that `/objects` searches for": "the same",
+    "DPoP proof": "tests/auth/test_dpop.py",
+    "time for which a DPoP proof is good": "the same",
+    "time for which a DPoP nonce is good": "tests/auth/test_proof_nonces.py",
+    "used DPoP proofs that a database remembers": "tests/service/test_proof_memory.py",
+    "used DPoP proofs of one user": "the same",
     "requests of one user at once": "tests/web/test_admission.py",
 }
 

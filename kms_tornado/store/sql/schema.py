@@ -274,3 +274,14 @@ audit_uses = Table(
     Column("last_used", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
+
+# The DPoP proofs that were used (`used_proofs`). proof: a digest. until: seconds since the Unix epoch, at which it stops
+# being good. The row without a digest has the latest end of those that are deleted.
+used_proofs = Table(
+    "used_proofs",
+    metadata,
+    Column("proof", LargeBinary, primary_key=True),
+    Column("until", BigInteger, nullable=False),
+    Index("ix_used_proofs_until", "until"),
+    sqlite_with_rowid=False,
+)

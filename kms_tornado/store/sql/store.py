@@ -51,6 +51,7 @@ from .search import SearchStatements, shape_locate, shape_tag_search
 from .search_statements import parse_page
 from .statements import Prepared, Rows, Runner, Values
 from .tombstones import is_taken, rename_page
+from .used_proofs import SQLUsedProofs
 from .watched import WatchedBackend
 
 # How long a stop waits for writes: whoever waited for their answers has waited the shutdown timeout already.
@@ -90,6 +91,7 @@ class SQLStore:
         self.audit = AuditLog(backend, self._database, self._authenticator, self._chains)
         self.checks = SQLObjectChecks(backend, self._authenticator, clock)
         self.pages = SQLObjectPages(self._database, self._parser, backend.dialect, compute)
+        self.proofs = SQLUsedProofs(backend, self._database)
         self.records = AuditPages(backend, self._database, self._authenticator, compute)
 
     async def start(self) -> None:

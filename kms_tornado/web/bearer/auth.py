@@ -282,6 +282,11 @@ class BearerAuth:
                     "even those made for other services",
                     issuer.uri,
                 )
+        if self.settings.policy.bound_tokens == "off":
+            log.warning(
+                "BOUND TOKENS ARE TAKEN AS ANY OTHERS: whoever holds one gets in, without the key or the certificate "
+                "to which its issuer has bound it"
+            )
         if hosts := {host for issuer in self.settings.issuers for host in issuer.jwks_allow_http}:
             log.warning(
                 "HTTP IS ALLOWED for the issuers' keys, to %s: whoever can change what comes from there can make "

@@ -1,12 +1,40 @@
-"""ProtectedResourceMetadataHandler: where clients of an embedding application read how to get a token."""
+"""The metadata of a protected resource (RFC 9728 §2): where clients read how to get a token, and how to send it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from tornado.web import RequestHandler
 
 from ...auth.request_auth import RequestAuth
+
+
+def describe_resource(
+    auth: RequestAuth | None,
+    resource: str,
+    *,
+    scopes: Iterable[str] = (),
+    has_certificates: bool = False,
+) -> dict[str, Any]:
+    """The document, without members that would be empty or false (§2).
+
+    resource: the URL by which clients reach the resource (§1.2). scopes: () stands for those that every token needs.
+    has_certificates: whether certificates of clients are seen here.
+    """
+    members: dict[str, Any] = {"resource": resource, "bearer_methods_supported": ["header"]}
+    if auth is None:
+        return members
+    takes_bound = bool(auth.proof_algorithms)
+    members |= {
+        "authorization_servers": list(auth.issuers),
+        "scopes_supported": list(scopes) or list(auth.scopes),
+        "dpop_signing_alg_values_supported": list(auth.proof_algorithms),
+        # A token that is bound to a certificate needs no proof.
+        "dpop_bound_access_tokens_required": auth.needs_binding and not has_certificates,
+        "tls_client_certificate_bound_access_tokens": takes_bound and has_certificates,
+    }
+    return {name: value for name, value in members.items() if value}
 
 
 class ProtectedResourceMetadataHandler(RequestHandler):
@@ -16,19 +44,28 @@ class ProtectedResourceMetadataHandler(RequestHandler):
     one (§3.1). The authorization servers are the issuers of the application's ``bearer_auth``.
     """
 
-    def initialize(self, resource: str, scopes_supported: Iterable[str] = ()) -> None:
-        """resource: the URL by which clients reach the application (§1.2), as they must compare it (§3.3)."""
+    def initialize(
+        self,
+        resource: str,
+        scopes_supported: Iterable[str] = (),
+        has_client_certificates: bool = False,
+    ) -> None:
+        """resource: the URL by which clients reach the application (§1.2), as they must compare it (§3.3).
+
+        scopes_supported: () stands for those that ``bearer_auth`` requires of every token.
+        has_client_certificates: whether tokens may be bound to certificates (RFC 8705), as the application, or the
+        proxy in front of it, asks clients for theirs.
+        """
         self._resource = resource
         self._scopes = list(scopes_supported)
+        self._has_certificates = has_client_certificates
 
     def get(self) -> None:
         """The document, without members that would be empty (§2)."""
         auth: RequestAuth | None = self.settings.get("bearer_auth")
-        members = {
-            "resource": self._resource,
-            "authorization_servers": [] if auth is None else list(auth.issuers),
-            "scopes_supported": self._scopes,
-            "bearer_methods_supported": ["header"],
-        }
         self.set_header("Access-Control-Allow-Origin", "*")
-        self.write({name: value for name, value in members.items() if value})
+        self.write(
+            describe_resource(
+                auth, self._resource, scopes=self._scopes, has_certificates=self._has_certificates
+            )
+        )

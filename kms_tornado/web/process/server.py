@@ -135,6 +135,7 @@ class Server:
             metrics=Metrics(self._auth, kms) if settings.has_metrics else None,
             metrics_are_apart=settings.metrics_listen is not None,
             trusted_proxies=trusted_proxies,
+            asks_certificates=settings.clients_ca_cert_file is not None,
             in_flight=InFlight(connections),
             public_url=self._public_url,
             page=self._make_page() if settings.has_ui else None,
@@ -243,9 +244,13 @@ class Server:
         trust, data_dir = settings.trust, settings.service.data_dir
         if trust is None or data_dir is None:
             # The keys of --dev's issuer end with it, so none are kept for the next start.
-            return BearerAuth(settings.make_trust(self._start_dev_issuer().trusted_issuer()))
+            return BearerAuth(
+                settings.make_trust(self._start_dev_issuer().trusted_issuer()),
+                shared_proofs=kms.shared_proofs,
+            )
         return BearerAuth(
             trust,
+            shared_proofs=kms.shared_proofs,
             keep=functools.partial(
                 KeptKeys,
                 data_dir / "issuer-keys",

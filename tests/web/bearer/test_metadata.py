@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tornado.web import Application
 
-from kms_tornado import ProtectedResourceMetadataHandler
+from kms_tornado import BearerAuth, ProtectedResourceMetadataHandler
+from kms_tornado.auth.token_policy import RequiredClaim
 from kms_tornado.testing import TestIssuer
 
 from ...support import running
@@ -19,7 +22,48 @@ def test_document_names_the_issuers_and_no_scopes_where_there_are_none() -> None
             "resource": RESOURCE,
             "authorization_servers": ["https://issuer.example"],
             "bearer_methods_supported": ["header"],
+            "dpop_signing_alg_values_supported": [
+                *("ES256", "ES384", "ES512", "EdDSA", "PS256", "PS384", "PS512"),
+                *("RS256", "RS384", "RS512", "Ed25519"),
+            ],
         }
+
+
+def describe(auth: BearerAuth, **more: Any) -> Any:
+    route = ("/metadata", ProtectedResourceMetadataHandler, {"resource": RESOURCE, **more})
+    with running(lambda: Application([route], bearer_auth=auth)) as client:
+        return client.get("/metadata").json()
+
+
+def like(**policy: Any) -> BearerAuth:
+    """A token check with these rules."""
+    return TestIssuer().auth(BearerAuth.from_issuer("https://issuer.example", **policy))
+
+
+def test_document_says_how_tokens_are_bound_where_they_may_be() -> None:
+    document = describe(like(algorithms="ES256"), has_client_certificates=True)
+    assert document["dpop_signing_alg_values_supported"] == ["ES256"]
+    assert document["tls_client_certificate_bound_access_tokens"] is True
+    assert "dpop_bound_access_tokens_required" not in document
+
+
+def test_document_says_where_they_must_be() -> None:
+    required = like(bound_tokens="required")
+    assert describe(required)["dpop_bound_access_tokens_required"] is True
+    # A client with a certificate needs no proof.
+    document = describe(required, has_client_certificates=True)
+    assert "dpop_bound_access_tokens_required" not in document
+
+
+def test_document_promises_nothing_of_bound_tokens_where_they_are_off() -> None:
+    document = describe(like(bound_tokens="off"), has_client_certificates=True)
+    assert document.keys() == {"resource", "authorization_servers", "bearer_methods_supported"}
+
+
+def test_document_has_the_scopes_of_the_application_or_those_that_every_token_needs() -> None:
+    auth = like(required_claims=[RequiredClaim("scope", "a"), RequiredClaim("role", "clerk")])
+    assert describe(auth)["scopes_supported"] == ["a"]
+    assert describe(auth, scopes_supported=["a", "b"])["scopes_supported"] == ["a", "b"]
 
 
 def test_application_that_checks_no_tokens_names_no_issuers() -> None:

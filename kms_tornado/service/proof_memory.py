@@ -1,0 +1,88 @@
+"""ProofMemory: which DPoP proofs were used, for all servers of a database (`auth.replays`)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Callable
+
+from ..auth.replays import UserShares
+from ..errors import Unavailable
+from ..store.base import UsedProofs
+
+_log = logging.getLogger(__name__)
+
+#: Proofs that are remembered, of some 100 bytes each. Two minutes of 8,000 requests a second.
+MOST_PROOFS = 1_000_000
+
+#: Seconds between two looks at what can be forgotten.
+SWEEP_S = 30.0
+
+#: Seconds for which a proof is remembered longer than it is good, as clocks of servers differ.
+_KEPT_LONGER_S = 60
+
+
+class ProofMemory:
+    """A `ReplayMemory`, for one event loop. Where it is full, every proof is refused with Unavailable.
+
+    proofs: of the database. most: as far as this process knows of the others, which is some seconds old.
+    """
+
+    def __init__(
+        self,
+        proofs: UsedProofs,
+        *,
+        most: int = MOST_PROOFS,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._proofs = proofs
+        self._most = most
+        self._clock = clock
+        self._shares = UserShares(most)
+        #: As the database had last time, and those of this process since.
+        self._held = 0
+        self._is_idle = False
+        self._keeper: asyncio.Task[None] | None = None
+
+    async def use(self, digest: bytes, until: float, user: str) -> bool:
+        if self._held >= self._most:
+            raise Unavailable(
+                "too many requests with DPoP proofs", detail="the table of used proofs is full"
+            )
+        self._shares.count(user, self._clock())
+        was_added = await self._proofs.use(digest, math.ceil(until))
+        self._held += was_added
+        self._is_idle = False
+        return was_added
+
+    def start(self) -> None:
+        self._keeper = asyncio.create_task(self._keep(), name="kms-used-proofs")
+
+    async def stop(self) -> None:
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.wait({self._keeper})
+            self._keeper = None
+
+    async def sweep(self) -> None:
+        """Forget what is no longer good. Raises Unavailable."""
+        before = int(self._clock()) - _KEPT_LONGER_S
+        while await self._proofs.forget(before):
+            pass  # other writes come between two pages
+        self._held = await self._proofs.count()
+        # One row says what was forgotten. What others add, they see to themselves.
+        self._is_idle = self._held <= 1
+
+    async def _keep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            if self._is_idle:
+                continue
+            try:
+                await self.sweep()
+            except Unavailable:
+                pass  # the database's health tells
+            except Exception:
+                _log.exception("used DPoP proofs could not be forgotten because of a bug")
