@@ -25,7 +25,7 @@ from .possession import PossessionCheck
 from .principal import Principal
 from .replays import SharedProofs
 from .token_cache import TokenCache
-from .verifier import TokenVerifier, name_token
+from .verifier import NamedToken, TokenVerifier
 
 log = logging.getLogger("kms_tornado.auth")
 
@@ -197,7 +197,7 @@ class Authenticator:
     def _verify(self, token: str, digest: bytes) -> Principal:
         try:
             unverified, issuer = self._verifier.parse(token)
-            with name_token(unverified, issuer):
+            with NamedToken(unverified, issuer):
                 key_set = self._caches[issuer.uri].require_key_set()
                 principal = self._verifier.verify(
                     unverified, issuer, key_set, now=self._now(), denied=self.denied
@@ -215,7 +215,7 @@ class Authenticator:
     async def _verify_refreshing(self, token: str) -> Principal:
         unverified, issuer = self._verifier.parse(token)
         cache = self._caches[issuer.uri]
-        with name_token(unverified, issuer):
+        with NamedToken(unverified, issuer):
             try:
                 self._verifier.check_unverified_claims(unverified, issuer, now=self._now())
             except InvalidToken:

@@ -101,8 +101,10 @@ def check_audience(
     """
     if not accepted:
         return
-    name = next((name for name in names if name in claims), None)
-    if name is None:
+    for name in names:
+        if name in claims:
+            break
+    else:
         raise MissingClaim(f"{_name_any(names)} is absent", WrongAudience.description)
     audience = claims[name]
     audiences = [audience] if isinstance(audience, str) else audience
@@ -127,13 +129,13 @@ def check_subject(claims: UnverifiedClaims, *, policy: TokenPolicy) -> None:
 def find_user_claim(claims: UnverifiedClaims, *, policy: TokenPolicy) -> str:
     """Which claim names the user: the first that is present and not empty. Raises MissingClaim where none is there."""
     names = policy.user_claims
-    present = [name for name in names if name in claims]
-    for name in present:
-        if claims[name] is not None and claims[name] != "":
+    for name in names:
+        if claims.get(name) not in (None, ""):
             return name
-    if not present:
-        raise MissingClaim(f"{_name_any(names)} is absent")
-    return present[0]
+    for name in names:
+        if name in claims:
+            return name
+    raise MissingClaim(f"{_name_any(names)} is absent")
 
 
 def _name_any(names: Sequence[str]) -> str:

@@ -115,9 +115,11 @@ class KeySet:
         tenant: the token's ``tid``, for keys whose issuer has a place for it.
         """
         found = tuple(
-            verify
-            for verify, bound_to in self._find(kid, alg)
-            if bound_to is None or _fill_in(bound_to, tenant) in issuers
+            [
+                verify
+                for verify, bound_to in self._find(kid, alg)
+                if bound_to is None or _fill_in(bound_to, tenant) in issuers
+            ]
         )
         return found[:MAX_KEYS_WITHOUT_KID] if kid is None else found
 

@@ -40,7 +40,7 @@ _TICK_S = 0.5  # the longest pause between two looks at what is due
 _LEAST_TICK_S = 0.01  # a clock that is coarser than the timer's must not make a busy loop
 
 
-def _name_token(principal: Principal | None, token: str) -> Principal | None:
+def _add_token(principal: Principal | None, token: str) -> Principal | None:
     return None if principal is None else principal.with_token(token)
 
 
@@ -223,12 +223,12 @@ class BearerAuth:
             if principal is not None:
                 return principal.with_token(token)
             if is_compact(token):
-                return _name_token(authenticator.verify_now(token, digest, credentials), token)
+                return _add_token(authenticator.verify_now(token, digest, credentials), token)
         offered = self._parse(credentials)
         if offered.scheme == DPOP:
             return None
         principal = authenticator.check_now(offered.token, credentials)
-        return _name_token(principal, offered.token)
+        return _add_token(principal, offered.token)
 
     def _parse(self, credentials: Credentials) -> OfferedToken:
         try:
