@@ -25,6 +25,10 @@ class Place:
     url: str
     issuer: Issuer
 
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
     def token(self, name: str) -> str:
         return self.issuer.token(sub=name, aud="kms")
 

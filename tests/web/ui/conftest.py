@@ -1,47 +1,16 @@
-"""One server for each module of this folder, and two people who use it."""
+"""One server with the page for each module of this folder, and two people who use it, as those of kmsctl have it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from kms_tornado.client import KMSClient
-
-from ...client.cli.runner import Kmsctl
+from ...client.cli.conftest import ALICE, BOB, Place, alice, bob, client
 from ...issuer import Issuer
 from ...server import ServerProcess, trusting
 
-ALICE = "alice@example.com"
-BOB = "bob@example.com"
-
-
-@dataclass(frozen=True)
-class Place:
-    """A server, and the issuer that it trusts."""
-
-    url: str
-    issuer: Issuer
-
-    def token(self, name: str) -> str:
-        return self.issuer.token(sub=name, aud="kms")
-
-    def kmsctl(self, name: str, home: Path) -> Kmsctl:
-        return Kmsctl(home, {"KMS_URL": self.url, "KMS_TOKEN": self.token(name)})
-
-    @property
-    def port(self) -> int:
-        return int(self.url.rpartition(":")[2])
-
-    def request(
-        self, run: str, name: str, source: Path, target: Path, key: str | None = None
-    ) -> dict[str, Any]:
-        """For `node.run_files`: a file that the page's modules convert."""
-        paths = {"source": str(source), "target": str(target)}
-        return {"run": run, "token": self.token(name), "key": key, **paths}
+__all__ = ["ALICE", "BOB", "Place", "alice", "bob", "client"]
 
 
 @pytest.fixture(scope="module")
@@ -49,20 +18,3 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     cwd = tmp_path_factory.mktemp("server")
     with Issuer() as issuer, ServerProcess(*trusting(issuer), "--ui", cwd=cwd) as server:
         yield Place(server.url, issuer)
-
-
-@pytest.fixture(scope="module")
-def alice(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Kmsctl:
-    return place.kmsctl(ALICE, tmp_path_factory.mktemp("alice"))
-
-
-@pytest.fixture(scope="module")
-def bob(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Kmsctl:
-    return place.kmsctl(BOB, tmp_path_factory.mktemp("bob"))
-
-
-@pytest.fixture(scope="module")
-def client(place: Place) -> Iterator[KMSClient]:
-    """Alice's, to prepare what a test needs."""
-    with KMSClient(place.url, place.token(ALICE)) as client:
-        yield client

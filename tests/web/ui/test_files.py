@@ -133,7 +133,9 @@ def test_same_bytes_are_written_and_opened_for_every_length() -> None:
 def convert(place: Place, run: str, who: str, source: Path, **options: Any) -> dict[str, Any]:
     """Encrypt or decrypt a file by the page's modules; the answer, and the output beside the source."""
     target = source.with_name(f"{source.name}.out")
-    (answer,) = run_files([place.request(run, who, source, target, **options)], place.url)
+    paths = {"source": str(source), "target": str(target)}
+    request = {"run": run, "token": place.token(who), **paths, **options}
+    (answer,) = run_files([request], place.url)
     return {**answer, "output": target}
 
 

@@ -72,7 +72,7 @@ def test_key_is_made_used_shared_revoked_and_destroyed(
     assert saved(his, "Decrypt", tmp_path / "his").read_bytes() == data
 
     hers.get_by_role("button", name="Revoke").click()
-    hers.get_by_role("dialog").get_by_text(BOB).wait_for()
+    hers.get_by_role("dialog").get_by_text(BOB).first.wait_for()
     hers.get_by_role("dialog").get_by_role("button", name="Revoke").click()
     hers.get_by_text("Deactivated").first.wait_for()
     choose(his, sealed)
