@@ -37,6 +37,8 @@ _RESTS = 4
 # Of what was found before, that a look tries again.
 _MOST_TRIED = 5
 _MOST_TOLD = 10
+# Of so many, a walk tells how far it is, at each tenth.
+_MANY = 10_000
 # At the end.
 _LEAVE_S = 1.0
 
@@ -167,7 +169,9 @@ class Scrubber:
 
     async def _walk(self, objects: ObjectVerification) -> None:
         """Check all objects that were not checked yet in this walk."""
-        share_s = self._interval_s / max(await self._store.checks.count(), 1)
+        total = await self._store.checks.count()
+        share_s = self._interval_s / max(total, 1)
+        done = 0
         while True:
             began = self._monotonic()
             checked = await objects.check_page(self._state.after)
@@ -175,6 +179,11 @@ class Scrubber:
             if not checked.rows:
                 break
             self._state = self._state._replace(after=checked.last)
+            if total >= _MANY and (done + checked.rows) * 10 // total > done * 10 // total:
+                _log.info(
+                    "%d of %d objects were compared with their records", done + checked.rows, total
+                )
+            done += checked.rows
             worked_s = self._monotonic() - began
             await self._wait(max(share_s * checked.rows, worked_s * _RESTS))
         began = self._monotonic()

@@ -83,6 +83,8 @@ def measure_memory() -> tuple[float, float, float]:
         issuer = stack.enter_context(Issuer("RS256"))
         files = certificates.make(directory)
         core = min(os.sched_getaffinity(0))
+        with our_server(issuer, files, directory / "server", core):
+            pass  # makes the database, for which a start loads more
         ours = stack.enter_context(our_server(issuer, files, directory / "server", core))
         get = operations_of(ours)["get"]
         open_ = ours.connect(16)

@@ -378,3 +378,17 @@ def test_database_that_lost_commits_is_told_and_no_object_is_taken_for_an_older_
         caplog.clear()
 
     with_objects(place, 2, body)
+
+
+def test_walk_over_many_objects_says_how_far_it_is(
+    place: Place, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scrub, "_MANY", 10)
+    caplog.set_level(logging.INFO, scrub.__name__)
+
+    async def body(store: ObjectStore) -> None:
+        async with scrubbing(store) as scrubber:
+            await until(lambda: scrubber.status().ended)
+
+    with_objects(place, 10, body)
+    assert "10 of 10 objects were compared with their records" in caplog.messages

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from kms_tornado.kmip.payloads import DateRange
 from kms_tornado.kmip.structures import Digest, Name
 from kms_tornado.store import migrate
 from kms_tornado.store.base import Insert, Remove, Replace
+from kms_tornado.store.migrate import newest_revision
 from kms_tornado.store.sql.attribute_rows import format_attributes
 
 from .helpers import ALICE, BOB, CHECK, KEY_ATTRIBUTES, an_object, locate, seeking, uids, with_store
@@ -273,3 +275,29 @@ def test_digests_leave_the_file_of_sqlite(tmp_path):
     with_store(place, body)
     for path in tmp_path.iterdir():
         assert spelled not in path.read_bytes(), path
+
+
+def test_newest_revision_is_the_head_that_alembic_finds():
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
+    assert ScriptDirectory.from_config(config).get_heads() == [newest_revision()]
+
+
+def test_a_database_that_is_up_to_date_is_opened_without_alembic(old, monkeypatch):
+    """It takes memory for good."""
+    for module in ("alembic", "alembic.command", "alembic.config"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ImportError):
+        with_store(old, nothing)
+    monkeypatch.undo()
+    with_store(old, nothing)
+    for module in ("alembic", "alembic.command", "alembic.config"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with_store(old, nothing)
+
+
+async def nothing(store):
+    assert await store.get("absent") is None

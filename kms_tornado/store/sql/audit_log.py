@@ -12,6 +12,7 @@ from sqlalchemy import bindparam, func, insert, select, update
 from ...audit.chain import NOTHING, ChainHead, Segment, hash_line
 from ...audit.checkpoint import Checkpoint, hash_checkpoint, read_checkpoint
 from ...audit.record import SERVER, Draft, MalformedRecord, make_draft, parse_object
+from ..progress import LoggedProgress
 from .audit_chains import RETIRED, AuditChains
 from .audit_reader import (
     ID_NAME,
@@ -102,12 +103,14 @@ class AuditLog(AuditReader):
         if runner.select(_any_chain, NO_VALUES)[0][0] is not None:
             raise AlteredRow(ID_SUBJECT, "it is gone")
         adopted, lease = 0, None
+        progress = LoggedProgress("were recorded as they are")
         for page in _read_codes(runner):
             uids = [uid for uid, _ in page]
             draft = make_draft(SERVER, "Adopt", detail={"objects": len(page)}, changes=uids)
             noted = [([draft], {uid: (None, code) for uid, code in page})]
             lease, _ = self.chains.append(runner, lease, noted)
             adopted += len(page)
+            progress.add(len(page))
         if lease is not None:
             self.chains.release(runner, [lease.session])
         return adopted

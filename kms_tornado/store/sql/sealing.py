@@ -18,6 +18,7 @@ from ...domain.nonces import NonceSource
 from ...errors import ConfigurationError
 from ...kmip.enums import ObjectType
 from ..base import CheckValues, OtherMasterKey
+from ..progress import LoggedProgress
 from .attribute_rows import collect_columns, format_rows, parse_rows
 from .grants import format_grants
 from .nonces import NonceRecords
@@ -105,8 +106,10 @@ def bring_under_macs(
             "else than this server put it there; restore a backup"
         )
     sealed = Sealed()
+    progress = LoggedProgress("were given codes")
     for page in _read_pages(runner):
         _seal_page(runner, authenticator, page, sealed)
+        progress.add(len(page))
     _seal_owners(runner, authenticator, sealed)
     NonceRecords(runner, authenticator).begin()
     _replace_check(runner, check.current)

@@ -10,6 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
+from kms_tornado.store.progress import LoggedProgress
+
 revision = "0003"
 down_revision = "0002"
 branch_labels = None
@@ -102,6 +104,7 @@ def _fill(connection: sa.Connection) -> None:
         sa.text("INSERT INTO owners SELECT owner, count(*) FROM objects GROUP BY owner")
     )
     last = 0
+    progress = LoggedProgress("were made searchable")
     in_use: set[tuple[str, str, int]] = set()
     while True:  # a page at a time: there may be more of them than fit into memory
         page = connection.execute(
@@ -114,6 +117,7 @@ def _fill(connection: sa.Connection) -> None:
             return
         _fill_page(connection, page, in_use)
         last = page[-1].serial
+        progress.add(len(page))
 
 
 def _fill_page(

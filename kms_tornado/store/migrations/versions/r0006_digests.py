@@ -13,6 +13,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
+from kms_tornado.store.progress import LoggedProgress
+
 revision = "0006"
 down_revision = "0005"
 branch_labels = None
@@ -30,9 +32,11 @@ _values = sa.table("object_values", *map(sa.column, _VALUE_COLUMNS))
 def upgrade() -> None:
     connection = op.get_bind()
     last = 0
+    progress = LoggedProgress("were rid of digests")
     while page := _read_page(connection, last):
         last = page[-1].serial
         _strip_page(connection, page)
+        progress.add(len(page))
 
 
 def _read_page(connection: sa.Connection, last: int) -> Sequence[Any]:
