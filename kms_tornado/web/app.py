@@ -48,6 +48,7 @@ from .service_handler import (
 )
 from .trusted_proxies import TrustedProxies
 from .ui.handlers import PAGE_ROUTES
+from .ui.page import Page
 
 ROUTES: list[tuple[str, type[ServiceHandler]]] = [
     *((route, KMIPHandler) for route in KMIP_ROUTES),
@@ -111,7 +112,7 @@ class MountedKMS(list[Any]):
             _make_spec(
                 path + prefix if path == METADATA_PATH else prefix + path, handler, context, path
             )
-            for path, handler in ROUTES
+            for path, handler in (ROUTES if context.page is None else [*ROUTES, *PAGE_ROUTES])
         )
         if public_path := context.public_url.path:
             path = METADATA_PATH + re.escape(public_path) + prefix
@@ -135,6 +136,7 @@ def handlers(
     auth: RequestAuth | None = None,
     public_url: str | None = None,
     trusted_proxies: Iterable[str] = (),
+    ui: bool = False,
     **service: Unpack[ServiceArguments],
 ) -> MountedKMS:
     """The whole KMS as routes below a path of an existing application.
@@ -147,6 +149,7 @@ def handlers(
     asked, if it is the address that the connection came to.
     trusted_proxies: networks whose ``X-Forwarded-For``, ``X-Forwarded-Proto`` and ``X-Request-ID`` are believed;
     ``HTTPServer(xheaders=True)`` believes everybody's. On a Unix socket every peer is ``0.0.0.0``.
+    ui: whether the page for people is at ``<prefix>/ui/``, where they paste a token.
     service: the fields of `settings.ServiceArguments`, by name.
     Raises ValueError for a prefix that does not start with a slash or that ends with one, TypeError for an
     argument that does not exist, and ConfigurationError for invalid settings.
@@ -165,6 +168,7 @@ def handlers(
         prefix=prefix,
         routes=tuple(path for path, _ in ROUTES),
         public_url=PublicURL(_parse_public_url(public_url)),
+        page=Page() if ui else None,
         trusted_proxies=TrustedProxies(parse_networks(trusted_proxies, "trusted_proxies")),
     )
     return MountedKMS(prefix, kms, context)

@@ -18,16 +18,21 @@ if TYPE_CHECKING:
 #: {DatabaseStatus.state: what is told}
 _LEVELS = {UP: "OK", READ_ONLY: "DEGRADED", DOWN: "DOWN"}
 
+#: A week is what it takes where certificates are still renewed by hand.
+_SOON_S = 7 * 86400
+
 
 class Readiness:
     """The checks of one process, and since when each is as it is.
 
     A check has a state: "OK", "DEGRADED" (it serves, but not for ever) or "DOWN"; since when; and, where it is
     not OK, the cause in a few fixed words. Addresses and texts of other programs are for the log alone.
+    certificate_end: of the TLS certificate in use, in seconds since the Unix epoch; None without TLS.
     """
 
     def __init__(self) -> None:
         self._started = time.time()
+        self.certificate_end: float | None = None
         #: {name of a check: (its state, since when)}; the issuers and the database know theirs themselves.
         self._history: dict[str, tuple[str, float]] = {}
 
@@ -48,6 +53,8 @@ class Readiness:
         if (scrubber := kms.scrubber) is not None:
             cause = "refused" if scrubber.status().findings else None
             checks["objects"] = self._note("objects", cause, worst="DEGRADED")
+        if (end := self.certificate_end) is not None:
+            checks["certificate"] = self._check_certificate(end)
         checks.update((f"issuer {status.issuer}", _describe(status)) for status in statuses)
         if is_stopping:
             checks["server"] = self._note("server", "stopping")
@@ -87,6 +94,12 @@ class Readiness:
         if cause is not None:
             return self._note("audit", cause)
         return self._note("audit", health.degraded, worst="DEGRADED")
+
+    def _check_certificate(self, end: float) -> dict[str, Any]:
+        """Never DOWN: clients decide for themselves, and some look at its key alone."""
+        left_s = end - time.time()
+        cause = "ended" if left_s <= 0 else "ends soon" if left_s <= _SOON_S else None
+        return {**self._note("certificate", cause, worst="DEGRADED"), "ends": _format_time(end)}
 
     def _note(self, name: str, cause: str | None, worst: str = "DOWN") -> dict[str, Any]:
         """The check as it is told; without a cause it is OK, and else in the worst state."""

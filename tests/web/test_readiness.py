@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -198,3 +199,17 @@ def test_objects_that_are_refused_are_told_and_it_serves(
     answer = check(Readiness(), "ok", scrubber=scrubber)
     assert answer["state"] == whole
     assert answer["checks"]["objects"].items() >= told.items()
+
+
+@pytest.mark.parametrize(
+    ("days", "cause"), [(30, None), (7.1, None), (6.9, "ends soon"), (-1, "ended")]
+)
+def test_end_of_the_certificate_is_told_a_week_before(days: float, cause: str | None) -> None:
+    readiness = Readiness()
+    assert "certificate" not in check(readiness, "ok")["checks"]
+    readiness.certificate_end = time.time() + days * 86400
+    told = check(readiness, "ok")
+    certificate = told["checks"]["certificate"]
+    assert certificate["ends"].endswith("Z")
+    assert certificate.get("cause") == cause
+    assert told["state"] == certificate["state"] == ("OK" if cause is None else "DEGRADED")

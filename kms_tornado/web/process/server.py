@@ -31,6 +31,7 @@ from ..fast_lane import FastLane
 from ..metric_sources import admission_figures, bytes_figures, connection_figures, tls_figures
 from ..metrics import Metrics
 from ..public_url import PublicURL
+from ..readiness import Readiness
 from ..service_handler import ServerContext
 from ..trusted_proxies import TrustedProxies
 from ..ui.discovery import Discovery
@@ -82,7 +83,7 @@ class Server:
         self._kms: KMS | None = None
         self._auth: RequestAuth | None = None
         self._ssl: ssl.SSLContext | None = None
-        self._certificate_end: float | None = None
+        self._readiness = Readiness()
         self._public_url = PublicURL(settings.public_url, settings.hostname)
         self._front: HTTPFront | None = None
         self._kmip: KMIPPort | None = None
@@ -106,7 +107,7 @@ class Server:
         if self._sockets is None:
             try_ports(settings)  # before the start leaves a database and a master key behind
         self._public_url.certificate_names = tls.read_certificate_names(settings)
-        self._certificate_end = tls.read_certificate_end(settings)
+        self._readiness.certificate_end = tls.read_certificate_end(settings)
         if settings.has_kmip:
             self._kmip = KMIPPort(settings)
         service_settings = self._service_settings()
@@ -138,6 +139,7 @@ class Server:
             asks_certificates=settings.clients_ca_cert_file is not None,
             in_flight=InFlight(connections),
             public_url=self._public_url,
+            readiness=self._readiness,
             page=self._make_page() if settings.has_ui else None,
         )
         if context.metrics is not None:
@@ -168,7 +170,7 @@ class Server:
     async def _start_metrics(self, context: ServerContext, metrics: Metrics) -> None:
         metrics.add(lambda: admission_figures(context.admission))
         metrics.add(lambda: bytes_figures(context.bytes_in_flight))
-        metrics.add(lambda: tls_figures(self._certificate_end))
+        metrics.add(lambda: tls_figures(self._readiness.certificate_end))
         if (connections := context.in_flight.connections) is not None:
             metrics.add(lambda: connection_figures(connections))
         await self._stack.enter_async_context(LoopLag(metrics.observe_lag))
@@ -211,7 +213,7 @@ class Server:
             # taken out, and to resume sessions of clients whose certificates are that CA's.
             self._ssl = context
             self._public_url.certificate_names = tls.read_certificate_names(self.settings)
-            self._certificate_end = tls.read_certificate_end(self.settings)
+            self._readiness.certificate_end = tls.read_certificate_end(self.settings)
             if self._front is not None:
                 self._front.tls = context
         if self._kmip is not None and kmip_context is not None:

@@ -36,17 +36,19 @@ def launch() -> Iterator[Any]:
         browser.close()
 
 
-def visit(browser: Any, port: int, path: str = "", *, within: Any = None, **context: Any) -> Any:
+def visit(
+    browser: Any, port: int, path: str = "", *, within: Any = None, prefix: str = "", **context: Any
+) -> Any:
     """The page of a server on loopback, in a context of its own. `page.complaints`: what the console and scripts said.
 
-    within: a context that is there already.
+    within: a context that is there already. prefix: below which the server is mounted.
     """
     page = (within or browser.new_context(**context)).new_page()
     page.set_default_timeout(60_000)
     page.complaints = []
     page.on("pageerror", lambda error: page.complaints.append(str(error)))
     page.on("console", lambda message: _note(page, message))
-    page.goto(f"http://127.0.0.1:{port}/ui/{path}")
+    page.goto(f"http://127.0.0.1:{port}{prefix}/ui/{path}")
     return page
 
 

@@ -46,16 +46,16 @@ export function Overview({ who }) {
 
 // One sentence for who has one second.
 function Verdict({ ready, attention }) {
-  if (ready === undefined || attention === undefined) return null;
+  if (ready === undefined) return null;
   const broken = Object.entries(ready.checks).filter(([, check]) => check.state !== "OK").map(([name]) => name);
-  const keys = attention.items.length;
+  const keys = attention?.items.length ?? 0;
   const kind = ready.state === "DOWN" ? "bad" : broken.length || keys ? "warn" : "good";
   const words = [
     ready.state === "DOWN" && `The server is not working: ${broken.join(", ")}.`,
     ready.state !== "DOWN" && broken.length > 0 && `The server works, but not all is well: ${broken.join(", ")}.`,
-    keys > 0 && `${attention.next ? `More than ${keys} keys need` : keys === 1 ? "1 key needs" : `${keys} keys need`} your attention.`,
+    keys > 0 && `${attention?.next ? `More than ${keys} keys need` : keys === 1 ? "1 key needs" : `${keys} keys need`} your attention.`,
   ].filter(Boolean).join(" ");
-  return html`<p class=${`card verdict ${kind}`}><${Icon} name=${kind === "good" ? "access" : "warning"} /><span>${words || "All is well: the server works, and no key needs your attention."}</span></p>`;
+  return html`<p class=${`card verdict ${kind}`}><${Icon} name=${kind === "good" ? "access" : "warning"} /><span>${words || (attention ? "All is well: the server works, and no key needs your attention." : "The server works.")}</span></p>`;
 }
 
 function Numbers({ summary }) {
