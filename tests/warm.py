@@ -32,6 +32,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
@@ -182,18 +183,20 @@ class WarmServers:
     def run(
         self, argv: Sequence[str], cwd: Path, timeout_s: float, **variables: str
     ) -> subprocess.CompletedProcess[str]:
-        """As `subprocess.run` does. The output has to fit into the pipes, whose 64 KiB are plenty for it."""
+        """As `subprocess.run` does."""
         process = self.start(argv, cwd, variables=variables)
         assert process.stdout is not None
         assert process.stderr is not None
-        with process.stdout, process.stderr:
+        # Both are read meanwhile: whoever writes more than a pipe holds waits for a reader.
+        with process.stdout, process.stderr, ThreadPoolExecutor(2) as readers:
+            output = [readers.submit(pipe.read) for pipe in (process.stdout, process.stderr)]
             try:
                 code = process.wait(timeout_s)
             except subprocess.TimeoutExpired:
                 process.kill()
                 raise
             return subprocess.CompletedProcess(
-                list(argv), code, process.stdout.read(), process.stderr.read()
+                list(argv), code, *(text.result() for text in output)
             )
 
 

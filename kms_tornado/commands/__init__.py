@@ -76,6 +76,11 @@ _ROWS = (
         ),
     ),
     Command(
+        "audit reindex",
+        "audit_reindex",
+        "make the index anew by which GET /audit finds records and uses of keys are counted, while servers serve",
+    ),
+    Command(
         "verify",
         "verify",
         "compare every stored object with its code and its last record in the audit, while servers serve; what is "
@@ -158,6 +163,11 @@ _ROWS = (
                 "then take this master key out of its file, if nothing is sealed under it any more",
             ),
         ),
+    ),
+    Command(
+        "owners",
+        "owners",
+        "print whose the objects are: the number of each user's, a tab, and the name; the most first",
     ),
     Command(
         "transfer",

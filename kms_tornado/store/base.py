@@ -412,6 +412,9 @@ class AuditRecords(Protocol):
         now: seconds since the Unix epoch.
         """
 
+    async def forget_index(self) -> int:
+        """Have it made anew by steps. Returns how many records there are."""
+
     async def find_pages(
         self, keys: Sequence[int], *, up_to: int | None, limit: int, principal: str
     ) -> Sequence[AuditPage]:
@@ -601,6 +604,9 @@ class ObjectStore(Objects, Protocol):
 
         The rows are not looked at: `get` tells whether they are this server's.
         """
+
+    async def count_owned(self) -> Mapping[str, int]:
+        """{name: how many objects it owns}, in any state. The rows are not looked at."""
 
     async def list_names(self) -> Collection[str]:
         """Every name that owns an object or the identifier of a removed one, or has a right but as EVERYONE."""

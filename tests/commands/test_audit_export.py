@@ -7,9 +7,7 @@ import json
 import os
 import pty
 import signal
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -21,54 +19,16 @@ from kms_tornado.commands.line_output import escape_line
 from kms_tornado.errors import Unavailable
 from kms_tornado.store.object_checks import StoredSegment
 
-from .. import postgres
-from ..issuer import Issuer
-from ..kms import KMS, User, uid
+from ..kms import uid
 from ..server import check_refused, eventually, run, warm_servers
-
-
-class Place:
-    """A server, and the same configuration for commands."""
-
-    def __init__(self, kms: KMS, issuer: Issuer, options: list[str]) -> None:
-        self.kms = kms
-        self.options = ["--jwt-issuer-uri", issuer.uri, "--data-dir", str(kms.data_dir), *options]
-
-    def run(self, *words: str) -> Any:
-        return run("audit", *words, *self.options, cwd=self.kms.directory)
-
-    def export(self, *words: str) -> list[dict[str, Any]]:
-        """The records of a selection, once the server has written all."""
-        done = self.run("export", *words)
-        assert done.returncode == 0, done.stderr
-        assert "a selection cannot be verified" in done.stderr
-        return [json.loads(line) for line in done.stdout.splitlines()]
-
-    def told(self, user: User) -> list[str]:
-        """What the user did, in order."""
-        return [one["operation"] for one in self.export("--principal", user.name)]
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def place(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Place]:
-    options: list[str] = []
-    if request.param == "postgresql":
-        try:
-            options = ["--database-url", postgres.cluster().new_database()]
-        except postgres.NoPostgres as exc:
-            pytest.skip(str(exc))
-    directory = tmp_path_factory.mktemp("export")
-    with Issuer("ES256") as issuer, KMS(directory, issuer, options=options) as kms:
-        yield Place(kms, issuer, options)
+from .conftest import Place
 
 
 def test_export_of_everything_is_verified_without_the_database(place: Place) -> None:
     user = place.kms.user()
     user.key_of(user.create())
     eventually(lambda: "Get" in place.told(user))
-    done = place.run("export")
+    done = place.run("audit", "export")
     assert done.returncode == 0
     lines = done.stdout.encode().splitlines()
     is_checkpoint = [line.startswith(b'{"chains":') for line in lines]
@@ -127,11 +87,11 @@ def test_selection_by_time(place: Place) -> None:
 def test_tail_prints_the_newest_records_as_they_are_stored(place: Place) -> None:
     alice = place.kms.user()
     keys = [alice.create() for _ in range(4)]
-    done = place.run("tail", "-n", "3")
+    done = place.run("audit", "tail", "-n", "3")
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert [json.loads(line)["uid"] for line in lines] == keys[1:]
-    exported = place.run("export").stdout.splitlines()
+    exported = place.run("audit", "export").stdout.splitlines()
     assert set(lines) <= set(exported)
 
 
@@ -219,7 +179,7 @@ def test_terminal_has_escaped_lines_and_a_pipe_the_bytes(place: Place) -> None:
         assert process.wait(30) == 0
     assert json.loads(shown)["uid"] == "a\x9b31mb"
     assert shown.decode().strip().isprintable()
-    assert "\x9b" in place.run("export", "--principal", alice.name).stdout
+    assert "\x9b" in place.run("audit", "export", "--principal", alice.name).stdout
 
 
 @pytest.mark.parametrize(

@@ -3,46 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from .. import postgres
 from ..issuer import Issuer
 from ..kms import KMS, User, uid
 from ..server import run
-
-
-class Place:
-    """A server, and the same configuration for commands."""
-
-    def __init__(self, kms: KMS, issuer: Issuer, options: list[str]) -> None:
-        self.kms = kms
-        self.options = ["--jwt-issuer-uri", issuer.uri, "--data-dir", str(kms.data_dir), *options]
-
-    def transfer(self, *words: str, code: int = 0) -> str:
-        """What it says."""
-        done = run("transfer", *words, *self.options, cwd=self.kms.directory)
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout if code != 2 else done.stderr
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def place(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Place]:
-    options: list[str] = []
-    if request.param == "postgresql":
-        try:
-            options = ["--database-url", postgres.cluster().new_database()]
-        except postgres.NoPostgres as exc:
-            pytest.skip(str(exc))
-    with (
-        Issuer("ES256") as issuer,
-        KMS(tmp_path_factory.mktemp("transfer"), issuer, options=options) as kms,
-    ):
-        yield Place(kms, issuer, options)
+from .conftest import Place, make_database
 
 
 @pytest.fixture
@@ -170,12 +138,7 @@ def test_names_of_an_issuer_are_asked_for_where_names_have_one(tmp_path: Path) -
 def test_objects_get_the_names_of_another_naming_and_the_start_that_was_refused_serves(
     database: str, tmp_path: Path
 ) -> None:
-    options: list[str] = []
-    if database == "postgresql":
-        try:
-            options = ["--database-url", postgres.cluster().new_database()]
-        except postgres.NoPostgres as exc:
-            pytest.skip(str(exc))
+    options = make_database(database)
     with Issuer("ES256") as issuer:
         same = ["--jwt-issuer-uri", issuer.uri, "--data-dir", str(tmp_path / "data"), *options]
         by_issuer = [*same, "--jwt-user-namespace", "issuer"]

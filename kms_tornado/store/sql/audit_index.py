@@ -211,9 +211,14 @@ class AuditIndex:
         rows = await self._backend.search(statement, values, principal=_NOBODY)
         return {owner for (owner,) in rows}
 
-    async def _begin(self) -> None:
+    async def forget_index(self) -> int:
+        """Have it made anew by steps. Returns how many records there are. Raises Unavailable."""
+        await self._begin(is_forced=True)
+        return _count_behind(await self._read_heads(), {})
+
+    async def _begin(self, *, is_forced: bool = False) -> None:
         try:
-            await self._backend.run_exclusively(_begin)
+            await self._backend.run_exclusively(partial(_begin, is_forced=is_forced))
         except ConfigurationError as exc:
             raise make_unavailable(exc.text) from exc
 
@@ -265,10 +270,10 @@ def _count_behind(heads: Mapping[int, int], positions: Mapping[int, int]) -> int
     return sum(max(0, seq - positions.get(chain, 0)) for chain, seq in heads.items())
 
 
-def _begin(runner: Runner) -> None:
+def _begin(runner: Runner, *, is_forced: bool) -> None:
     """Empty the tables, unless another process was faster."""
     rows = runner.select(_state_statement, NO_VALUES)
-    if rows and _parse_state(bytes(rows[0][0])) is not None:
+    if rows and _parse_state(bytes(rows[0][0])) is not None and not is_forced:
         return
     runner.change(_delete_state, {"of_name": _NAME})
     for statement in _emptied:

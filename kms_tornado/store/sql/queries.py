@@ -20,6 +20,7 @@ from sqlalchemy import (
     Dialect,
     Select,
     bindparam,
+    func,
     literal_column,
     select,
     union,
@@ -180,6 +181,9 @@ names = union(
     select(schema.tombstones.c.owner).where(schema.tombstones.c.owner != tombstones.NOBODY),
 )
 
+#: (owner, number of objects).
+counts_of_owners = select(objects.c.owner, func.count()).group_by(objects.c.owner)
+
 # --- the database as a whole --------------------------------------------------------------------
 
 any_object = select(objects.c.serial).limit(write_constant(1))
@@ -208,6 +212,7 @@ class PreparedQueries:
         self.by_uid = Prepared(by_uid, dialect)
         self.by_uid_with_grants = PreparedForGroups(write_by_uid_with_grants, dialect)
         self.check_value = Prepared(check_value, dialect)
+        self.counts_of_owners = Prepared(counts_of_owners, dialect)
         self.granted = PreparedForGroups(write_granted, dialect)
         self.bundles = Prepared(select_bundles, dialect)
         self.identifier = Prepared(tombstones.by_uid, dialect)

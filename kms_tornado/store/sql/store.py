@@ -321,6 +321,10 @@ class SQLStore:
         rows = await self._search(self._queries.uids_of_owner, values, owner)
         return [(serial, UniqueIdentifier(uid)) for serial, uid in rows]
 
+    async def count_owned(self) -> Mapping[str, int]:
+        rows = await self._search(self._queries.counts_of_owners, {}, "")
+        return {row[0]: row[1] for row in rows}
+
     async def list_names(self) -> Collection[str]:
         return [name for (name,) in await self._search(self._queries.names, {}, "")]
 

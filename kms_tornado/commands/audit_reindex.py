@@ -1,0 +1,28 @@
+"""`kms-tornado audit reindex`: the index of the audit is made anew from the records."""
+
+from __future__ import annotations
+
+import time
+
+from .opening import open_database
+from .progress import Progress
+from .running import CommandContext
+
+
+async def run(context: CommandContext) -> int:
+    """Exit code 0: all records are in it; 1: some are missing in the audit itself."""
+    async with open_database(context) as (store, _):
+        behind = await store.records.forget_index()
+        indexed = 0
+        with Progress("records", behind) as progress:
+            while behind:
+                # A server that serves may take steps, too: each record is in one of them.
+                step = await store.records.take_step(int(time.time()), is_urgent=True)
+                if not step.records and not step.is_anothers:
+                    break
+                indexed, behind = indexed + max(behind - step.behind, 0), step.behind
+                progress.update(indexed, indexed + behind)
+    print(f"the index has {indexed} records")
+    if behind:
+        print(f"{behind} records are missing: run kms-tornado audit verify")
+    return 1 if behind else 0

@@ -1,0 +1,16 @@
+"""`kms-tornado owners`: whose the objects are, and how many each user has."""
+
+from __future__ import annotations
+
+from ..wording import make_printable
+from .opening import open_database
+from .running import CommandContext
+
+
+async def run(context: CommandContext) -> int:
+    """Prints a line for each user who owns an object, in any state."""
+    async with open_database(context) as (store, _):
+        counts = await store.count_owned()
+    for name, number in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        print(f"{number}\t{make_printable(name)}")
+    return 0
