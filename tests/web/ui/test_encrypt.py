@@ -29,6 +29,7 @@ window.showSaveFilePicker = async ({ suggestedName }) => {
     const writable = await createWritable();
     const write = writable.write.bind(writable);
     writable.write = async (data) => {
+      if (window.isFull) throw new DOMException("the disk is full", "QuotaExceededError");
       if (window.pauseMs) await new Promise((resolve) => setTimeout(resolve, window.pauseMs));
       return write(data);
     };
@@ -234,9 +235,12 @@ def test_text_names_ones_own_key_whatever_others_have_called_theirs(
             bob.create_symmetric_key(unique_identifier="either"),
         ):
             bob.grant(one, ALICE, ["encrypt", "get_attributes"])
-    for named in ("ours", "by identifier"):
+        shared = bob.create_symmetric_key()
+        bob.grant(shared, ALICE, ["encrypt"])
+        bob.grant(bob.create_symmetric_key(name=shared), "*", ["encrypt", "get_attributes"])
+    for named, meant in (("ours", ours), ("by identifier", ours), (shared, shared)):
         sealed = convert(page, "Encrypt", file, named).read_bytes()
-        assert sealed[48 : 48 + len(ours)] == ours.encode()
+        assert sealed[48 : 48 + len(meant)] == meant.encode()
     page.get_by_label("For the key").fill("either")
     page.get_by_role("button", name="Encrypt").click()
     assert "may be one of 2 keys" in page.get_by_role("alert").inner_text()
@@ -304,6 +308,10 @@ def test_large_file_is_written_where_the_person_says_piece_by_piece(
     page.get_by_role("button", name="Decrypt").click()
     page.get_by_role("button", name="Stop").click()
     page.get_by_role("progressbar").wait_for(state="detached")
+    assert page.evaluate("kept()") == ["large.kms"]
+    page.evaluate("() => { window.isFull = true; }")
+    page.get_by_role("button", name="Decrypt").click()
+    page.get_by_role("alert").get_by_text("cannot be written: the disk is full").wait_for()
     assert page.evaluate("kept()") == ["large.kms"]
     assert page.complaints == []
 

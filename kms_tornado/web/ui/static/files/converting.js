@@ -41,7 +41,7 @@ async function convert(name, size, signal, work) {
     signal.throwIfAborted();
     return await sink.close();
   } catch (error) {
-    await sink.abort();
+    await sink.abort().catch(() => {}); // what went wrong before is what counts
     throw error instanceof DOMException && error.name !== "AbortError"
       ? new FileError(`the file cannot be written: ${error.message}`, { cause: error })
       : error;

@@ -5,6 +5,7 @@ import { enumeration, perform, structure, text, unnest } from "../kmip.js";
 import { html, useData, useEffect, useId, useState } from "../lib.js";
 import { Field } from "./dialog.js";
 
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const SUGGESTED = 50;
 const LOOKED_AT = 5;
 const TYPES = "SymmetricKey,PublicKey,Certificate";
@@ -35,24 +36,25 @@ function usePaused(value) {
 }
 
 // The identifier of the key that somebody has named by it, or by the Name, as kmsctl finds it. Whoever makes a key
-// chooses both: so the caller's own key is meant, and one of others only where nothing else fits. Throws APIError.
+// chooses both: so the caller's own key is meant, and one of others only where nothing else fits. A UUID is an
+// identifier wherever it is one. Throws APIError.
 export async function resolveKey(named) {
+  if (UUID.test(named) && ((await isOwned(named)) || (await isObtained(named)))) return named;
   const name = structure("Name", text("NameValue", named), enumeration("NameType", "UninterpretedTextString"));
   const located = await perform("Locate", structure("Attributes", name));
   const found = unnest(located.UniqueIdentifier, "UniqueIdentifier"); // the caller's own first
   if (found.length === 0 || (await isOwned(named))) return named;
   const own = await Promise.all(found.slice(0, LOOKED_AT).map(isOwned));
   let fitting = found.filter((_, index) => own[index]);
-  if (fitting.length === 0) {
-    const obtained = await getJSON("access/obtained");
-    fitting = [...new Set([...found, ...(obtained.some((key) => key.object_id === named) ? [named] : [])])];
-  }
+  if (fitting.length === 0) fitting = [...new Set([...found, ...((await isObtained(named)) ? [named] : [])])];
   if (fitting.length > 1) {
     const which = fitting.slice(0, LOOKED_AT).join(", ");
     throw new APIError(0, "ambiguous", `“${named}” may be one of ${fitting.length} keys: ${which}.`, "Look at whose they are, and give the identifier of one.");
   }
   return fitting[0];
 }
+
+const isObtained = async (identifier) => (await getJSON("access/obtained")).some((key) => key.object_id === identifier);
 
 // Nobody but the owner may list who has rights on a key.
 const isOwned = (identifier) =>
