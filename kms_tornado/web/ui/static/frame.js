@@ -11,6 +11,7 @@ import { Messages } from "./parts/messages.js";
 import { views } from "./views.js";
 
 const WARN_MS = 2 * 60_000;
+const RENEWED_BY_MS = 40_000; // where a refresh token has not helped by then, it will not
 
 export function Frame() {
   const { segments, query } = useStore(route);
@@ -60,7 +61,7 @@ function Ending() {
     const timer = setInterval(() => setNow(Date.now()), 1000);
     return () => clearInterval(timer);
   }, []);
-  if (endsAt === null || endsAt - now > WARN_MS || refreshToken) return null;
+  if (endsAt === null || endsAt - now > (refreshToken ? RENEWED_BY_MS : WARN_MS)) return null;
   const seconds = Math.max(0, Math.round((endsAt - now) / 1000));
   const { code } = signInSettings.get();
   const left = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
