@@ -196,13 +196,13 @@ def our_server(
     issuer: Issuer,
     files: certificates.TLSFiles,
     directory: Path,
-    core: int,
+    core: int | str,
     *more: str,
     program: str | None = None,
     tree: Path | None = None,
     user: str = "alice",
 ) -> Iterator[Ours]:
-    """program: the module that runs the server, for one that is changed; it gets the command line behind its own.
+    """core: as taskset has it. program: the module that runs the server, for one that is changed; it gets the command line behind its own.
 
     tree: the checkout whose server it is, if not this one. user: whose token the requests have.
     """
