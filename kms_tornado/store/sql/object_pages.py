@@ -13,9 +13,9 @@ from ...kmip.enums import ObjectType, Operation, State
 from ..base import Compute, GrantedObject, ListPosition, OwnedObject, StateCount
 from .grants import parse_grants
 from .queries import (
-    PreparedForGroups,
     all_owned,
     bind_groups,
+    prepare_for_groups,
     principal_parameter,
     select_granted,
     select_newest_granted,
@@ -23,7 +23,7 @@ from .queries import (
 from .rows import GRANTS, UID, RowParser
 from .schema import objects
 from .search_filter import write_constant
-from .statements import Prepared
+from .statements import prepare
 from .watched import WatchedBackend
 
 _C = objects.c
@@ -75,9 +75,9 @@ class SQLObjectPages:
         self._database = database
         self._parser = parser
         self._compute = compute
-        self._owned = Prepared(_owned, dialect)
-        self._granted = PreparedForGroups(_write_granted, dialect)
-        self._count = Prepared(_count, dialect)
+        self._owned = prepare(_owned, dialect)
+        self._granted = prepare_for_groups(_write_granted, dialect)
+        self._count = prepare(_count, dialect)
 
     async def list_owned(
         self, principal: str, *, after: ListPosition, limit: int

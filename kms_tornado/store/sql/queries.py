@@ -193,7 +193,7 @@ naming_value = select(server_state.c.value).where(server_state.c.name == "user_n
 
 
 class PreparedForGroups:
-    """A statement of this module for each number of groups, compiled when it is first needed."""
+    """A statement for each number of groups, compiled when it is first needed."""
 
     def __init__(self, write: Callable[[int], Select[Any]], dialect: Dialect) -> None:
         self._prepare = cache(lambda group_count: Prepared(write(group_count), dialect))
@@ -204,16 +204,22 @@ class PreparedForGroups:
         return self._prepare(count_slots(groups)) if groups else self.without_groups
 
 
+@cache
+def prepare_for_groups(write: Callable[[int], Select[Any]], dialect: Dialect) -> PreparedForGroups:
+    """As `statements.prepare` does for a statement without groups."""
+    return PreparedForGroups(write, dialect)
+
+
 class PreparedQueries:
     """The statements of this module that `SQLStore` runs on any backend, compiled for its database."""
 
     def __init__(self, dialect: Dialect) -> None:
         self.any_object = Prepared(any_object, dialect)
         self.by_uid = Prepared(by_uid, dialect)
-        self.by_uid_with_grants = PreparedForGroups(write_by_uid_with_grants, dialect)
+        self.by_uid_with_grants = prepare_for_groups(write_by_uid_with_grants, dialect)
         self.check_value = Prepared(check_value, dialect)
         self.counts_of_owners = Prepared(counts_of_owners, dialect)
-        self.granted = PreparedForGroups(write_granted, dialect)
+        self.granted = prepare_for_groups(write_granted, dialect)
         self.bundles = Prepared(select_bundles, dialect)
         self.identifier = Prepared(tombstones.by_uid, dialect)
         self.names = Prepared(names, dialect)
