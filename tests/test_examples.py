@@ -36,7 +36,7 @@ def accepts(port: int) -> bool:
 
 
 @contextlib.contextmanager
-def example(name: str, issuer: Issuer) -> Iterator[Client]:
+def example(name: str, issuer_uri: str, **environment: str) -> Iterator[Client]:
     sock, port = bind_unused_port()
     sock.close()
     process = subprocess.Popen(
@@ -44,9 +44,10 @@ def example(name: str, issuer: Issuer) -> Iterator[Client]:
         env={
             **os.environ,
             "PYTHONPATH": str(ROOT),
-            "ISSUER": issuer.uri,
+            "ISSUER": issuer_uri,
             "AUDIENCE": "orders",
             "PORT": str(port),
+            **environment,
         },
         stderr=subprocess.DEVNULL,
     )
@@ -66,13 +67,19 @@ def issuer() -> Iterator[Issuer]:
 
 @pytest.fixture(scope="module")
 def new(issuer: Issuer) -> Iterator[Client]:
-    with example("new_application.py", issuer) as client:
+    with example("new_application.py", issuer.uri) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
 def existing(issuer: Issuer) -> Iterator[Client]:
-    with example("existing_application.py", issuer) as client:
+    with example("existing_application.py", issuer.uri) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def api(issuer: Issuer) -> Iterator[Client]:
+    with example("scoped_api.py", issuer.uri) as client:
         yield client
 
 
@@ -189,9 +196,55 @@ def test_mounted_kms_refuses_settings_that_are_nonsense(tmp_path: Path) -> None:
         kms_tornado.handlers(data_dir=tmp_path, crypto_policy="lax")
 
 
-def test_tests_of_an_example_succeed_without_network() -> None:
+def test_client_of_the_api_finds_the_issuer_and_the_scopes(api: Client, issuer: Issuer) -> None:
+    base = f"http://127.0.0.1:{api.port}"
+    challenge = api.get("/parcels/1").headers["WWW-Authenticate"]
+    assert f'resource_metadata="{base}/.well-known/oauth-protected-resource"' in challenge
+    metadata = api.get("/.well-known/oauth-protected-resource").json()
+    assert metadata["authorization_servers"] == [issuer.uri]
+    assert metadata["scopes_supported"] == ["parcels:read", "parcels:write"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "scope", "role", "status"),
+    [
+        ("GET", "/parcels/1", "parcels:read", None, 200),
+        ("GET", "/parcels/1", "parcels:write", None, 403),
+        ("GET", "/parcels/count", "parcels:read", None, 200),
+        ("GET", "/parcels/count", "parcels:write", None, 403),
+        ("PUT", "/parcels/1", "parcels:read parcels:write", None, 204),
+        ("PUT", "/parcels/1", "parcels:read", None, 403),
+        ("DELETE", "/parcels/9", "parcels:write", None, 403),
+        ("DELETE", "/parcels/9", "parcels:write", "clerk", 204),
+    ],
+)
+def test_method_of_the_api_needs_its_scope(
+    api: Client, issuer: Issuer, method: str, path: str, scope: str, role: str | None, status: int
+) -> None:
+    claims = {"scope": scope} if role is None else {"scope": scope, "role": role}
+    token = issuer.token(aud="orders", **claims)
+    body = b'{"state": "sent"}' if method == "PUT" else None
+    answer = api.request(method, path, token=token, body=body)
+    assert answer.status == status
+    if status == 403:
+        assert 'scope="parcels:' in answer.headers["WWW-Authenticate"]
+
+
+def test_api_shows_nobody_the_parcels_of_others(api: Client, issuer: Issuer) -> None:
+    token = issuer.token(aud="orders", sub="bob", scope="parcels:read parcels:write")
+    assert api.get("/parcels/1", token=token).status == 404
+    assert api.request("PUT", "/parcels/1", token=token, body=b'{"state": "x"}').status == 404
+    assert api.request("PUT", "/parcels/2", token=token, body=b"[]").status == 400
+    assert api.get("/parcels/count", token=token).json() == {"parcels": 0}
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [("test_existing_application.py", 5), ("test_existing_application_before.py", 3)],
+)
+def test_tests_of_an_example_succeed_without_network(name: str, count: int) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "unittest", "test_existing_application.py"],
+        [sys.executable, "-m", "unittest", name],
         cwd=ROOT / "examples",
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -200,4 +253,4 @@ def test_tests_of_an_example_succeed_without_network() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "Ran 5 tests" in done.stderr
+    assert f"Ran {count} tests" in done.stderr

@@ -209,9 +209,10 @@ def test_several_issuers_have_names_of_their_own(page: dict[str, Any]) -> None:
     assert settings.policy.namespace_by_issuer
 
 
-def test_test_of_the_page_succeeds(page: dict[str, Any]) -> None:
+@pytest.mark.parametrize("name", ["OrdersTest", "PricesTest"])
+def test_test_of_the_page_succeeds(page: dict[str, Any], name: str) -> None:
     result = unittest.TestResult()
-    unittest.TestLoader().loadTestsFromTestCase(page["PricesTest"]).run(result)
+    unittest.TestLoader().loadTestsFromTestCase(page[name]).run(result)
     assert (result.testsRun, result.errors, result.failures) == (1, [], [])
 
 

@@ -49,6 +49,32 @@ def _guard_method(method: Callable[..., Any]) -> Callable[..., Any]:
     return guarded
 
 
+def _guard_methods(handler: type[BearerAuthMixin]) -> None:
+    """Put a guard around each HTTP method of the class, those of its bases too."""
+    for name in handler.SUPPORTED_METHODS:
+        attribute = name.lower()
+        method = _find_method(handler, attribute)
+        if method is None or getattr(handler, attribute) is getattr(method, "_guard", None):
+            continue
+        guard = _guard_method(method)
+        if attribute not in vars(handler):
+            guard._copy = guard  # type: ignore[attr-defined]
+        setattr(handler, attribute, guard)
+
+
+def _find_method(handler: type[BearerAuthMixin], attribute: str) -> Callable[..., Any] | None:
+    """As Python finds it, but past guards that stand in a base class for methods of its own bases.
+
+    Of a class that has a mixin of the application's before WebSocketHandler, the latter's methods are meant.
+    """
+    for base in handler.__mro__:
+        if attribute in vars(base):
+            method: Callable[..., Any] | None = getattr(base, attribute)
+            if method is None or getattr(method, "_copy", None) is not method:
+                return method
+    return None
+
+
 def _check_methods(handler: type[BearerAuthMixin]) -> None:
     """Refuse a class whose public or optional methods would be others than its author meant."""
     for name in ("public_methods", "optional_methods"):
@@ -93,10 +119,7 @@ class BearerAuthMixin(RequestHandler):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        for name in cls.SUPPORTED_METHODS:
-            method = getattr(cls, name.lower(), None)
-            if method is not None and getattr(method, "_guard", None) is not method:
-                setattr(cls, name.lower(), _guard_method(method))
+        _guard_methods(cls)
         _check_methods(cls)
         # Asked of the class: a handler's own __getattr__ may need what its `prepare` sets.
         cls._is_web_socket = hasattr(cls, "get_websocket_protocol")

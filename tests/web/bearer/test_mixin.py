@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import http.client
+import inspect
 import json
 import logging
 import socket
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 from tornado.web import Application
+from tornado.websocket import WebSocketHandler
 
 from kms_tornado.auth.principal import Principal
 from kms_tornado.web.bearer.auth import BearerAuth
@@ -20,7 +22,7 @@ from kms_tornado.web.bearer.mixin import BearerAuthMixin
 from ...issuer import Issuer
 from ...server import eventually
 from ...support import Response, running
-from .handlers import FAST_ROUTES, METHODS, Calls, Host, Orders, hosting, is_refused
+from .handlers import FAST_ROUTES, METHODS, Calls, Host, MyBase, Orders, hosting, is_refused
 
 
 @pytest.fixture(scope="module", params=["handlers", "fast routes"])
@@ -83,6 +85,39 @@ def test_the_check_runs_before_the_handlers_own_prepare(host: Host) -> None:
 def test_a_handler_without_methods_of_its_own_guards_those_of_its_base(host: Host) -> None:
     assert host.client.get("/inherited", token=host.token()).text == "base"
     is_refused(host.client.get("/inherited"), 401, None)
+
+
+class Shared(BearerAuthMixin):
+    """Of an application, for several of its handlers; it has no method of its own."""
+
+
+class Talk(Shared, WebSocketHandler):
+    pass
+
+
+class OfBase(Shared, MyBase):
+    pass
+
+
+class BelowBase(MyBase):
+    def get(self, *args: str) -> None:
+        self.write("below")
+
+
+class BelowOfBase(OfBase, BelowBase):
+    """Without the mixin, Python would take the method of BelowBase, too."""
+
+
+class Switched(OfBase):
+    get = None  # type: ignore[assignment]
+
+
+def test_mixin_of_an_application_hides_no_method_of_the_classes_behind_it() -> None:
+    found = [inspect.unwrap(handler.get) for handler in (Talk, OfBase, BelowOfBase)]
+    assert found == [WebSocketHandler.get, MyBase.get, BelowBase.get]
+    assert Switched.get is None
+    for handler in (Shared, Talk, OfBase, BelowOfBase):
+        assert handler.get._guard is handler.get  # type: ignore[attr-defined]
 
 
 def test_get_current_user_of_a_subclass_lets_nobody_in(host: Host) -> None:
