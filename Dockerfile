@@ -20,7 +20,8 @@ ENV PATH=/opt/kms-tornado/venv/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONDONTWRITEBYTECODE=1 \
     KMS_HOSTNAME=0.0.0.0 \
     KMS_DATA_DIR=/var/lib/kms-tornado
-EXPOSE 9998
+# HTTP, and KMIP over TLS with KMS_KMIP_PORT=5696.
+EXPOSE 9998 5696
 USER 10001:10001
 # Whether it lives, not whether its issuer does: an orchestrator that restarts it for that would help nobody.
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s CMD ["kms-tornado", "health"]
