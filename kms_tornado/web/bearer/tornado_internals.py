@@ -154,6 +154,15 @@ SERVER = (
     InternalName(_STREAM, "_check_max_bytes", "a head that is too long ends its connection"),
     InternalName(_STREAM, "_read_buffer", "a head is searched for its end", "__init__"),
     InternalName(_STREAM, "_read_regex", "tells that a head is read", "__init__"),
+    InternalName(
+        _STREAM,
+        "_try_inline_read",
+        "overridden: what has not come yet is not looked for before each answer",
+    ),
+    InternalName(_STREAM, "_read_from_buffer", "what has come already is read"),
+    InternalName(_STREAM, "_check_closed", "nothing is read from a stream that is closed"),
+    InternalName(_STREAM, "_add_io_state", "a stream that waits is told what comes"),
+    InternalName(_STREAM, "_read_partial", "as much is read as has come", "__init__"),
     InternalName(_STREAM, "_total_write_done_index", "tells whether anybody reads", "__init__"),
     InternalName(
         "tornado.iostream.SSLIOStream",
