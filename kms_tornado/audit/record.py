@@ -161,7 +161,6 @@ class AuditEntry:
             uid is not None
             and result is SUCCESS
             and detail is None
-            and self.item is None
             and (not touched or touched == [uid])
         ):
             return self._draft_use(uid)
@@ -189,7 +188,7 @@ class AuditEntry:
         told = "null" if request_id is None else encode_basestring(request_id)
         return Draft(
             "{",
-            before_objects,
+            f'{before_objects},"item":"{self.item}"' if self.item else before_objects,
             before_prev,
             f'{before_request}{told},"result":"Success","seq":',
             f',"time":"{_format_second(time_ms // 1000)}.{time_ms % 1000:03d}Z"'
