@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from kms_tornado.kmip import binary_codec, json_codec
-from tests.bench import certificates, pykmip_peer
+from tests.bench import certificates, pykmip_peer, tls_floor
 from tests.bench.kms import peer_operations
 from tests.bench.load import Connection, Measurement, cpu_seconds, measure
 from tests.bench.ours import CREATE, Ours, close, encrypt
@@ -61,6 +61,7 @@ def main() -> None:
             trust = ssl.create_default_context(cafile=str(files.ca))
             trust.load_cert_chain(files.client_cert, files.client_key)
             _compare_with_json(ours, port, trust, options.pairs, options.seconds)
+            _compare_resumed(ours, port, files, directory, options.pairs, options.seconds)
             _compare_with_pykmip(ours, port, files, directory, options.pairs, options.seconds)
 
 
@@ -105,16 +106,49 @@ def _compare_with_json(
         for _ in range(pairs):
             kept = measure(over_tls, lambda turn=turn: next(turn), pid=ours.pid, seconds=seconds)
             text = measure(over_http, json_turn, pid=ours.pid, seconds=seconds)
-            new = _measure_resumed(port, trust, binary, ours.pid, seconds)
-            measured.append((kept, text, new))
+            measured.append((kept, text))
         close(over_http)
         close(over_tls)
         print(
-            f"  {operation:<8} {_middle(kept.cpu_us for kept, _, _ in measured):5.0f} µs a message"
-            f"   {_middle(text.cpu_us / kept.cpu_us for kept, text, _ in measured):5.2f} x JSON"
-            f" ({_middle(kept.per_second / text.per_second for kept, text, _ in measured):.2f})"
-            f"   resumed {_middle(kept.cpu_us / new.cpu_us for kept, _, new in measured):5.2f} of kept"
+            f"  {operation:<8} {_middle(kept.cpu_us for kept, _ in measured):5.0f} µs a message"
+            f"   {_middle(text.cpu_us / kept.cpu_us for kept, text in measured):5.2f} x JSON"
+            f" ({_middle(kept.per_second / text.per_second for kept, text in measured):.2f})"
         )
+
+
+def _compare_resumed(
+    ours: Ours,
+    port: int,
+    files: certificates.TLSFiles,
+    directory: Path,
+    pairs: int,
+    seconds: float,
+) -> None:
+    """A new connection for each message beside kept ones, both one at a time, and beside TLS alone."""
+    key = ours.ask(CREATE)["UniqueIdentifier"]
+    request = _encode(structure("Get", uid(key)))
+    print("\na new connection for each get, resumed, one at a time, by the server's CPU")
+    with tls_floor.running(directory, 0) as (floor_pid, floor_port):
+        for version in (ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_2):
+            trust = ssl.create_default_context(cafile=str(files.ca))
+            trust.load_cert_chain(files.client_cert, files.client_key)
+            trust.maximum_version = version
+            kept = [KMIPConnection(port, trust)]
+            measured = [
+                (
+                    measure(kept, lambda: request, pid=ours.pid, seconds=seconds),
+                    _measure_resumed(port, trust, [request], ours.pid, seconds),
+                    _measure_resumed(floor_port, trust, [request], floor_pid, seconds),
+                )
+                for _ in range(pairs)
+            ]
+            close(kept)
+            print(
+                f"  {version.name}  kept {_middle(one.cpu_us for one, _, _ in measured):5.0f} µs"
+                f"   new {_middle(new.cpu_us for _, new, _ in measured):5.0f} µs"
+                f"   TLS alone {_middle(least.cpu_us for _, _, least in measured):5.0f} µs"
+                f"   kept ÷ new {_middle(one.cpu_us / new.cpu_us for one, new, _ in measured):4.2f}"
+            )
 
 
 def _encode(item: dict[str, Any]) -> bytes:
