@@ -24,7 +24,7 @@ from kms_tornado.commands import running
 from .. import postgres
 from ..server import NO_AUTH, ServerProcess, check_refused, eventually, run, serving
 from ..service.kill import count_steps, kill_at, spread
-from ..service.test_key_ring import NEW, OLD, Place, write_keys
+from ..service.test_key_ring import NEW, OLD, Place, key_id, write_keys
 from .load import ADMIN, Load
 
 KINDS = ("sqlite", "postgresql")
@@ -55,6 +55,7 @@ def test_drill(tmp_path: Path, before: str, after: str) -> None:
         assert (finished.returncode, finished.stderr) == (0, "")
         materials = [server.client.get_key(ADMIN, uid).body for uid in acknowledged]
         server.kill()
+    shutil.copy(tmp_path / "kms-data" / "audit.key.pub", tmp_path / "saved.pub")
     shutil.rmtree(tmp_path / "kms-data")
     finished = run("restore", "kms.backup", *key, *second, cwd=tmp_path)
     assert finished.returncode == 0, finished.stderr
@@ -63,6 +64,17 @@ def test_drill(tmp_path: Path, before: str, after: str) -> None:
         assert [server.client.get_key(ADMIN, uid).body for uid in acknowledged] == materials
         assert server.client.get_key(ADMIN, load.uids[-1]).status == 422  # it came later
         assert server.client.create(ADMIN)
+    of_restored = (*key, *second)
+    verify = ("audit", "verify", "--key", "saved.pub", *of_restored)
+    assert "all is well: " in run(*verify, cwd=tmp_path).stdout
+    # And what is restored can have a new master key, without the old one.
+    for command in (("rotate-master-key",), ("rewrap", "--retire", key_id(OLD).hex())):
+        finished = run(*command, *of_restored, cwd=tmp_path)
+        assert finished.returncode == 0, finished.stderr
+    assert base64.b64encode(OLD).decode() not in (tmp_path / "keys").read_text()
+    with serving(*NO_AUTH, *of_restored, cwd=tmp_path) as server:
+        assert [server.client.get_key(ADMIN, uid).body for uid in acknowledged] == materials
+    assert "all is well: " in run(*verify, cwd=tmp_path).stdout
 
 
 @pytest.fixture(scope="module")
