@@ -138,9 +138,8 @@ class Discovery:
         url = document.get(name)
         if not isinstance(url, str):
             raise ValueError(f"its discovery document has no {name}")
-        self.issuer.check_key_url(
-            url, name
-        )  # what holds for keys, that nobody reads along, holds here
+        # As for keys: nobody reads along, or writes in between.
+        self.issuer.check_key_url(url, name)
         if not _HOST.fullmatch(urlsplit(url).netloc):
             raise ValueError(f"the {name} of its discovery document has an odd host")
         return url

@@ -22,6 +22,7 @@ from ...support import Response, running
 
 CLIENT = "kmsctl"
 REDIRECT = "http://127.0.0.1:4711/done"
+PAGE = "http://127.0.0.1:9998"  # of the server, as the issuer is told
 VERIFIER = "verifier-" * 6
 ALICE, BOB = "alice@example.com", "bob@example.com"
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
@@ -135,6 +136,7 @@ def dev_issuer(host: str = "127.0.0.1") -> Iterator[Visitor]:
     @contextlib.asynccontextmanager
     async def started():
         issuer.start()
+        issuer.let_page_in(PAGE)
         yield
         await issuer.stop()
 

@@ -10,6 +10,7 @@ import pytest
 from .dev_browser import (
     ALICE,
     CLIENT,
+    PAGE,
     REDIRECT,
     VERIFIER,
     Visitor,
@@ -91,6 +92,37 @@ def test_stolen_code_is_worth_nothing(visitor: Visitor, changes: dict[str, str])
 )
 def test_token_request_is_whole(visitor: Visitor, changes: dict[str, str], error: str) -> None:
     assert refused(visitor.redeem(visitor.code(), **changes)) == error
+
+
+@pytest.mark.parametrize("origin", [PAGE, "http://localhost:9998", "http://[::1]:9998"])
+def test_page_of_the_server_reads_its_tokens(visitor: Visitor, origin: str) -> None:
+    answer = visitor.post("/token", {"grant_type": "x", "client_id": CLIENT}, Origin=origin)
+    assert answer.status == 400
+    assert answer.headers["Access-Control-Allow-Origin"] == origin
+    assert answer.headers["Vary"] == "Origin"
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["http://127.0.0.1:9999", "https://127.0.0.1:9998", "http://evil.example:9998", "null"],
+)
+def test_no_other_page_is_answered(visitor: Visitor, origin: str) -> None:
+    form = {
+        "grant_type": "authorization_code",
+        "code": visitor.code(),
+        "client_id": CLIENT,
+        "redirect_uri": REDIRECT,
+        "code_verifier": VERIFIER,
+    }
+    answer = visitor.post("/token", form, Origin=origin)
+    assert answer.status == 403
+    assert "Access-Control-Allow-Origin" not in answer.headers
+    assert visitor.post("/token", form, Origin=PAGE).status == 200  # the twin that passes
+
+
+def test_page_of_the_server_does_nothing_but_fetch_tokens(visitor: Visitor) -> None:
+    for path in ("/authorize", "/device_authorization", "/revoke"):
+        assert visitor.post(path, {"client_id": CLIENT}, Origin=PAGE).status == 403
 
 
 def test_unknown_code_is_refused(visitor: Visitor) -> None:
