@@ -10,7 +10,7 @@ from pathlib import Path
 class Fault:
     """A rule undone.
 
-    rule: the group of faults, S1 to S24, that the rule answers (`RULES`). name: what the faulty server does.
+    rule: the group of faults, S1 to S25, that the rule answers (`RULES`). name: what the faulty server does.
     file: below kms_tornado. old: a part of one line, which occurs once in the file. new: what replaces it.
     tests: what must catch it, below tests: files, or single tests in files.
     """
@@ -59,6 +59,7 @@ RULES = {
     "S22": "a master key is replaced without anything else changing",
     "S23": "KMIP over TLS lets in those alone whom a good certificate or token names",
     "S24": "an answer says what its reader may read and knows the words for",
+    "S25": "a bound token is good only with what it is bound to, and a proof once",
 }
 
 FAULTS: tuple[Fault, ...] = (
@@ -2411,5 +2412,104 @@ FAULTS: tuple[Fault, ...] = (
         "    return next(peers, DEFAULT_VERSION)",
         "    return DEFAULT_VERSION",
         ("kmip/test_versions.py", "test_kmip1_conversations.py"),
+    ),
+    Fault(
+        "S25",
+        "a bound token is recalled without what it is bound to",
+        "auth/authenticator.py",
+        "        if principal is None or principal.binding is not None:",
+        "        if principal is None:",
+        (
+            "web/bearer/test_bound_tokens.py",
+            "web/test_bound_tokens.py",
+        ),
+    ),
+    Fault(
+        "S25",
+        "a DPoP token is good as a bearer token",
+        "auth/possession.py",
+        "        if binding.key is not None:",
+        "        if False:",
+        ("web/bearer/test_bound_tokens.py",),
+    ),
+    Fault(
+        "S25",
+        "a binding that is not known is passed over",
+        "auth/binding.py",
+        "        if field is None:",
+        "        if False:",
+        ("auth/test_binding.py",),
+    ),
+    Fault(
+        "S25",
+        "another key proves",
+        "auth/dpop.py",
+        "            if not compare_digest(key.thumbprint, thumbprint):",
+        "            if False:",
+        ("auth/test_dpop.py",),
+    ),
+    Fault(
+        "S25",
+        "the signature of a proof is not checked",
+        "auth/dpop.py",
+        "            if not key.verify(parts.signing_input, signature):",
+        "            if False:",
+        ("auth/test_dpop.py",),
+    ),
+    Fault(
+        "S25",
+        "a proof is good at another URL",
+        "auth/dpop.py",
+        "    if proven is None or proven != asked:",
+        "    if proven is None:",
+        ("auth/test_dpop.py",),
+    ),
+    Fault(
+        "S25",
+        "a proof is good for another token",
+        "auth/dpop.py",
+        '    if not compare_digest(_require_text(claims, "ath").encode(), digest.encode()):',
+        '    if not _require_text(claims, "ath"):',
+        ("auth/test_dpop.py",),
+    ),
+    Fault(
+        "S25",
+        "a proof is good twice",
+        "auth/possession.py",
+        "        if not await self._replays.use(used.digest, used.until, principal.name):",
+        "        if await self._replays.use(used.digest, used.until, principal.name) is None:",
+        ("web/bearer/test_bound_tokens.py",),
+    ),
+    Fault(
+        "S25",
+        "a clock that is set back makes used proofs good again",
+        "store/sql/used_proofs.py",
+        "        was_added and (forgotten is None or proof.until > forgotten)",
+        "        was_added",
+        ("store/sql/test_used_proofs.py",),
+    ),
+    Fault(
+        "S25",
+        "a private key in a proof is no matter",
+        "auth/proof_key.py",
+        '    if key.was_private or "k" in jwk:',
+        "    if False:",
+        ("auth/test_proof_key.py",),
+    ),
+    Fault(
+        "S25",
+        "anybody's header tells the client certificate",
+        "web/service_handler.py",
+        "        if self.context.trusted_proxies.is_peer_of(self.request.connection):",
+        "        if CLIENT_CERT_HEADER in self.request.headers:",
+        ("web/test_bound_tokens.py",),
+    ),
+    Fault(
+        "S25",
+        "any Host is believed for a proof",
+        "web/bearer/request_facts.py",
+        "    if is_loopback_host(request.host_name) and is_loopback_host(_find_local_host(request)):",
+        "    if request.host_name:",
+        ("web/bearer/test_bound_tokens.py",),
     ),
 )

@@ -155,9 +155,8 @@ def _check_request(claims: Mapping[str, Any], request: ProvenRequest) -> None:
             else "the URL by which clients reach this server is not known"
         )
         raise WrongProofURL(known)
-    if not compare_digest(
-        _require_text(claims, "ath").encode(), encode_digest(request.token.encode()).encode()
-    ):
+    digest = encode_digest(request.token.encode())
+    if not compare_digest(_require_text(claims, "ath").encode(), digest.encode()):
         raise WrongProofToken("ath is another token's")
 
 

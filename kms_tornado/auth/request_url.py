@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
@@ -12,6 +13,7 @@ _ESCAPE = re.compile("%([0-9A-Fa-f]{2})")
 _URL = re.compile(r"https?://[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+", re.IGNORECASE)
 
 
+@lru_cache(1024)  # clients ask for few, again and again
 def normalise_url(url: str, *, removes_dots: bool = False) -> str | None:
     """Scheme, host, port and path of an http or https URL; None for what is none.
 

@@ -153,6 +153,23 @@ def test_two_servers_of_one_database_take_a_proof_once(issuer: Issuer, tmp_path:
         assert two.client.get("/whoami", headers=fresh).status == 200
 
 
+def test_a_database_that_cannot_be_written_lets_no_proof_in(issuer: Issuer, tmp_path: Path) -> None:
+    with serving(*trusting(issuer), "--data-dir", "data", cwd=tmp_path) as server:
+        token, url = issuer.token(aud="kms", cnf={"jkt": thumbprint()}), f"{server.url}/whoami"
+        headers = dpop_headers("GET", url, token)
+        database, away = tmp_path / "data/kms.db", tmp_path / "data/away.db"
+        database.rename(away)
+        answer = server.client.get("/whoami", headers=headers)
+        assert (answer.status, answer.json()["error"]) == (503, "temporarily_unavailable")
+        assert answer.headers["Retry-After"]
+        away.rename(database)
+        eventually(
+            lambda: (
+                server.client.get("/whoami", headers=dpop_headers("GET", url, token)).status == 200
+            )
+        )
+
+
 # --- behind a proxy, and with client certificates -------------------------------------------------
 
 
