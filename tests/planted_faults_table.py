@@ -1518,6 +1518,38 @@ FAULTS: tuple[Fault, ...] = (
     ),
     # --- S15: what applications embed --------------------------------------------------------------
     Fault(
+        "S14",
+        "the page opens a file whose end is missing",
+        "web/ui/static/files/sealing.js",
+        "iv[11] = isLast ? 1 : 0;",
+        "iv[11] = 0;",
+        ("web/ui/test_files.py",),
+    ),
+    Fault(
+        "S14",
+        "the page opens a file that has two forms",
+        "web/ui/static/files/sealing.js",
+        " || (length === 0 && index > 0)",
+        "",
+        ("web/ui/test_files.py",),
+    ),
+    Fault(
+        "S14",
+        "the page takes any data key for that of a file",
+        "web/ui/static/files/container.js",
+        "if (!areEqual(keys.commitment, parsed.commitment)) {",
+        "if (false) {",
+        ("web/ui/test_files.py",),
+    ),
+    Fault(
+        "S14",
+        "the page believes an edited header",
+        "web/ui/static/files/container.js",
+        'if (!(await crypto.subtle.verify("HMAC", keys.macKey, parsed.mac, parsed.covered))) {',
+        "if (false) {",
+        ("web/ui/test_files.py",),
+    ),
+    Fault(
         "S15",
         "a principal that came by no token loses the protection against forged requests",
         "web/bearer/mixin.py",

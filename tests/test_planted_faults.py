@@ -17,7 +17,8 @@ def test_fault_can_still_be_planted(fault: Fault) -> None:
     assert "\n" not in fault.old + fault.new
     faulty = fault.plant(source)
     assert faulty != source
-    compile(faulty, str(fault.path), "exec")
+    if fault.path.suffix == ".py":
+        compile(faulty, str(fault.path), "exec")
 
 
 def test_tests_that_must_catch_it_exist() -> None:
