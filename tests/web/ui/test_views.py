@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
 
+from ...keys import certificate, private_key
 from ...kms import User
+from ...operations.test_register import held_certificate, registered
 from ...server import eventually
 from .acting import enter
 from .browser import find_violations, launch
@@ -125,6 +128,30 @@ def test_what_needs_action_is_told_with_what_to_do_the_urgent_first(page: Any) -
     order = [text.index(name) for name in ("Web shop", "Signing of tokens", "Backups", "next year")]
     assert order == sorted(order)
     assert "Replace it in time" in text
+
+
+def test_certificates_that_end_are_told_by_their_own_end(browser: Any, place: Place) -> None:
+    """In the name of somebody who has nothing else."""
+    carol = User(place.port, place.token("carol"))
+    key = private_key("ES256")
+    soon, late = (_register(carol, certificate(key, ends_in_days=days)) for days in (12, 90))
+    ended = _register(carol, certificate(key, expired=True))
+    page = enter(browser, place, "carol")
+    show(page, "attention")
+    page.get_by_role("heading", name="Certificates that end").wait_for()
+    rows = page.locator("section tbody tr").all_inner_texts()
+    assert [row.split()[0] for row in rows] == [ended, soon]
+    assert "in 12 days" in rows[1]
+    show(page, f"keys/{late}")
+    page.get_by_text("The certificate is valid until").wait_for()
+    assert page.complaints == []
+    page.context.close()
+
+
+def _register(user: User, pem: bytes) -> str:
+    return str(
+        registered(user, "Certificate", held_certificate(ssl.PEM_cert_to_DER_cert(pem.decode())))
+    )
 
 
 def test_audit_is_filtered_and_says_why_the_answer_was_no(page: Any) -> None:

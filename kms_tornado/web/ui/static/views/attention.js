@@ -1,11 +1,15 @@
 // Expiring soon, and what else needs somebody's hand: with what to do about it.
 
 import { getPage } from "../api.js";
-import { html } from "../lib.js";
+import { html, useData } from "../lib.js";
+import { loadValidities } from "../parts/certificate.js";
 import { KeyLink, Reasons, StateBadge } from "../parts/key.js";
 import { Empty, Failure, Page } from "../parts/page.js";
 import { Pages, usePages } from "../parts/pages.js";
+import { Time, sayExactly } from "../parts/time.js";
 import { count } from "../parts/words.js";
+
+const SOON_MS = 30 * 86_400_000;
 
 // What is urgent stands first, among those that are loaded.
 const ORDER = ["compromised", "limit_near", "protect_stops", "deactivates", "pre_active", "never_used"];
@@ -19,9 +23,30 @@ export function Attention() {
       <thead><tr><th scope="col">Key</th><th scope="col">State</th><th scope="col">Why, and what to do</th></tr></thead>
       <tbody>${items.map((item) => html`<tr key=${item.object_id}><th scope="row"><${KeyLink} item=${item} /></th>
         <td><${StateBadge} state=${item.state} /></td><td><${Reasons} reasons=${item.attention} /></td></tr>`)}</tbody></table>`}
-    ${pages.isEnd && items.length === 0 && html`<${Empty} title="Nothing needs your hand."><p>No key of yours ends within 30 days, waits, or is compromised.</p><//>`}
+    ${pages.isEnd && items.length === 0 && html`<${Empty} title="No key needs your hand."><p>No key of yours ends within 30 days, waits, or is compromised.</p><//>`}
     <${Pages} pages=${pages} shown=${count(items.length, "key")} />
+    <${Certificates} />
   <//>`;
+}
+
+// A certificate has an end of its own beside the dates of its object.
+function Certificates() {
+  const ending = useData(loadEnding, []);
+  if (ending.error) return html`<${Failure} error=${ending.error} again=${ending.again} />`;
+  if (!ending.value?.length) return null;
+  return html`<section class="stack"><h2>Certificates that end</h2><table class="list"><caption class="hidden">Certificates of yours that have ended or end within 30 days</caption>
+    <thead><tr><th scope="col">Certificate</th><th scope="col">State</th><th scope="col">Ends</th></tr></thead>
+    <tbody>${ending.value.map(({ item, until }) => html`<tr key=${item.object_id}><th scope="row"><${KeyLink} item=${item} /></th><td><${StateBadge} state=${item.state} /></td>
+      <td data-label="Ends"><strong><${Time} value=${until} /></strong> <span class="sub">${sayExactly(until)}</span></td></tr>`)}</tbody></table></section>`;
+}
+
+async function loadEnding(signal) {
+  const { items } = await getPage("objects", { signal, query: { type: "Certificate", state: "Active,PreActive", limit: 100 } });
+  const validities = await loadValidities(items.map((item) => item.object_id), signal);
+  return items
+    .filter((item) => validities[item.object_id]?.until <= Date.now() + SOON_MS)
+    .map((item) => ({ item, until: validities[item.object_id].until }))
+    .sort((one, other) => one.until - other.until);
 }
 
 const rank = (item) => Math.min(...item.attention.map((one) => ORDER.indexOf(one.reason)));

@@ -9,6 +9,7 @@ import { list, performAll, uid as identifier } from "../kmip.js";
 import { html, useData, useState } from "../lib.js";
 import { Bars, fillSteps } from "../parts/chart.js";
 import { describeKind, Reasons, StateBadge, Tags } from "../parts/key.js";
+import { loadValidities } from "../parts/certificate.js";
 import { LifeCycle } from "../parts/lifecycle.js";
 import { say } from "../parts/messages.js";
 import { Empty, Failure, Loaded, Page } from "../parts/page.js";
@@ -38,7 +39,8 @@ export function Key({ params: { uid }, who }) {
     <div class="stack">
       ${key.error && html`<${Failure} error=${key.error} again=${key.again} />`}
       ${value.item?.attention?.length > 0 && html`<div class="notice warning"><${Reasons} reasons=${value.item.attention} /></div>`}
-      <section class="card"><h2>Life-cycle</h2><${LifeCycle} state=${value.state} attributes=${value.attributes} /></section>
+      <section class="card"><h2>Life-cycle</h2><${LifeCycle} state=${value.state} attributes=${value.attributes} />
+        ${value.attributes.ObjectType === "Certificate" && html`<${Validity} uid=${uid} />`}</section>
       <div class="grid">
         <section class="card"><h2>Who may do what</h2><${Rights} value=${value} changed=${changed} /></section>
         <section class="card"><h2>Uses by day</h2><${Uses} uid=${uid} turn=${turn} /></section>
@@ -80,6 +82,14 @@ async function findItem(uid, signal) {
     }
   }
   return null;
+}
+
+function Validity({ uid }) {
+  const { value } = useData((signal) => loadValidities([uid], signal), [uid]);
+  const validity = value?.[uid];
+  if (!validity) return null;
+  const isOver = validity.until <= Date.now();
+  return html`<p>The certificate ${isOver ? "ended" : "is valid until"} <strong>${sayExactly(validity.until)}</strong> (<${Time} value=${validity.until} />); it began on ${sayDate(validity.from)}.</p>`;
 }
 
 function Actions({ value, changed }) {
