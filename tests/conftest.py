@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -76,9 +77,11 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 @pytest.fixture(scope="session", autouse=True)
 def _databases_made_at_once() -> None:
-    from .new_databases import make_at_once
+    """Where a test that was collected makes any in this process; to import that takes half a second."""
+    if "kms_tornado.store.sqlite.database_file" in sys.modules:
+        from .new_databases import make_at_once
 
-    make_at_once()
+        make_at_once()
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,6 @@ from kms_tornado.store.sqlite import database_file
 
 def make_at_once() -> None:
     """From now on, in this process and those that are forked from it. What is not empty is migrated as ever."""
-    _statements()
     database_file.upgrade = _upgrade
 
 
@@ -27,12 +26,13 @@ def _upgrade(connection: Connection, *, may_make: bool = True, **how: Any) -> No
     if not may_make or inspect(connection).get_table_names():
         migrate.upgrade(connection, may_make=may_make, **how)
         return
-    for statement in _statements():
+    for statement in find_statements():
         connection.exec_driver_sql(statement)
 
 
 @cache
-def _statements() -> Sequence[str]:
+def find_statements() -> Sequence[str]:
+    """What the migrations make of an empty database."""
     engine = create_engine("sqlite://")
     with engine.begin() as connection:
         migrate.upgrade(connection, name="in memory")

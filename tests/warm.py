@@ -244,9 +244,10 @@ def _prepare() -> None:
     from kms_tornado import options
     from kms_tornado.store.opening import open_store
 
-    from .new_databases import make_at_once
+    from .new_databases import find_statements, make_at_once
 
     make_at_once()
+    find_statements()
     settings = options.parse(["--insecure-no-auth"], {}).settings.service
     assert settings.data_dir is not None
     open_store(
