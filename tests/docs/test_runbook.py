@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,9 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from .. import postgres
 from ..deploy.proxies import write_certificate
 from ..issuer import Issuer
-from ..server import ROOT
+from ..kms import KMS
+from ..server import ROOT, run
+from ..store.helpers import write_behind
 from .blocks import Block, blocks
 from .runbook_host import Host
 from .session import run_session
@@ -85,6 +90,40 @@ def write_tls_files(directory: Path) -> None:
     (directory / "kms.key").rename(directory / "tls.key")
     (directory / "kms.pem").unlink()
     (directory / "kms.crt").rename(directory / "tls.crt")
+
+
+def test_row_is_put_back_on_postgresql_by_the_commands_of_the_page(tmp_path: Path) -> None:
+    take, put = re.findall(r"`(psql [^`]*row)`", (ROOT / PAGE).read_text())
+    if shutil.which("psql") is None:
+        pytest.skip("not installed: psql")
+    try:
+        url, before = (postgres.cluster().new_database() for _ in range(2))
+    except postgres.NoPostgres as exc:
+        pytest.skip(str(exc))
+    with Issuer("ES256") as issuer, KMS(tmp_path, issuer, options=["--database-url", url]) as kms:
+        user = kms.user()
+        altered, _ = user.create(), user.create()
+        user.grant(altered, kms.user(), "get")
+        material = user.key_of(altered)
+        here = ("--data-dir", str(kms.data_dir), "--database-url", url)
+        assert run("backup", "backup", *here, cwd=tmp_path).returncode == 0
+        (tmp_path / "before").mkdir(mode=0o700)
+        shutil.copy(kms.data_dir / "master.key", tmp_path / "before")
+        restored = ("--data-dir", "before", "--database-url", before)
+        assert run("restore", "backup", *restored, cwd=tmp_path).returncode == 0
+        write_behind(url, "UPDATE objects SET owner = 'mallory' WHERE uid = :uid", uid=altered)
+        assert run("verify", *here, cwd=tmp_path).returncode == 1
+        for command in (
+            take.replace("psql before", f"psql '{before}'"),
+            put.replace("psql kms", f"psql '{url}'"),
+        ):
+            subprocess.run(
+                command, shell=True, check=True, cwd=tmp_path, env={**os.environ, "ALTERED": altered},
+                stdout=subprocess.DEVNULL,
+            )  # fmt: skip
+        assert run("verify", *here, cwd=tmp_path).returncode == 0
+        assert user.key_of(altered) == material
+        assert len(user.grants_on(altered)) == 1
 
 
 def test_runbook_is_followed_to_its_end(tmp_path: Path) -> None:
