@@ -13,7 +13,7 @@
 #
 # A request goes the fast way if all of this is so:
 #
-# - Method and path are those of a fast route, and there is no percent sign in the path.
+# - Method and path are those of a fast route, the target is not long, and there is no percent sign in the path.
 # - HTTP/1.1, a Host that is clearly one name or address, no Transfer-Encoding, no Expect, no form.
 # - One Authorization header, about which `BearerAuth` can decide without waiting.
 #
@@ -57,6 +57,8 @@ from .refusals import refuse
 from .request_facts import HandlerFacts
 from .tornado_internals import FAST_ROUTES, check_tornado
 
+log = logging.getLogger("kms_tornado.auth")
+
 #: Values of Host that are clearly one host name or address. The long way decides about all others.
 PLAIN_HOST = re.compile(
     r"[A-Za-z0-9.-]{1,255}(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{1,5})?"
@@ -64,6 +66,8 @@ PLAIN_HOST = re.compile(
 #: Tornado parses them, and refuses what is malformed.
 _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 _REMEMBERED_PATHS = 1024
+#: Characters of a target. Paths are remembered, and Tornado refuses a query of too many fields.
+_LONGEST_TARGET = 512
 
 
 class BearerApplication(Application):
@@ -146,6 +150,11 @@ class _Handler(BearerRequestHandler):
         self._transforms = []
         self._principal = self._current_user = principal
 
+    def answer_refused(self, error: BaseException) -> None:
+        """Answer such a request, whose token was refused, or could not be checked."""
+        assert isinstance(error, Exception)
+        refuse(self, error)
+
     def answer_failed(self, error: BaseException) -> None:
         """Answer such a request, whose function has raised this; to be called in the ``except``."""
         if isinstance(error, (AuthenticationError, Unavailable)):
@@ -176,6 +185,8 @@ class _Request(HTTPMessageDelegate):
 
     def _can_be_fast(self, start_line: RequestStartLine, headers: HTTPHeaders) -> bool:
         method, target, version = start_line
+        if len(target) > _LONGEST_TARGET:
+            return False
         self._path, _, self._query = target.partition("?")
         route = self._app.find_fast_route(self._path)
         if (
@@ -229,8 +240,7 @@ class _Request(HTTPMessageDelegate):
     def _call(self) -> None:
         method, principal = self._start_line.method, self._principal
         if principal is None:
-            assert self._refusal is not None
-            refuse(self._make_handler(), self._refusal)
+            self._answer_by_handler(_Handler.answer_refused, self._refusal)
             return
         try:
             result = self._handler.functions[method](
@@ -250,7 +260,7 @@ class _Request(HTTPMessageDelegate):
                 return
             answer = self._format(result)
         except Exception as exc:
-            self._make_handler().answer_failed(exc)
+            self._answer_by_handler(_Handler.answer_failed, exc)
         else:
             self._send(*answer)
 
@@ -258,7 +268,7 @@ class _Request(HTTPMessageDelegate):
         try:
             answer = self._format(await result)
         except (Exception, asyncio.CancelledError) as exc:  # as Tornado does
-            self._make_handler().answer_failed(exc)
+            self._answer_by_handler(_Handler.answer_failed, exc)
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
@@ -289,6 +299,16 @@ class _Request(HTTPMessageDelegate):
             milliseconds = 1000 * (time.time() - self._arrived)
             remote_ip = connection.context.remote_ip
             access_log.info("%d %s %s (%s) %.2fms", status, method, target, remote_ip, milliseconds)
+
+    def _answer_by_handler(
+        self, answer: Callable[[_Handler, BaseException], None], error: BaseException | None
+    ) -> None:
+        assert error is not None
+        try:
+            answer(self._make_handler(), error)
+        except Exception:  # without an answer the client would wait for ever
+            log.exception("a request of the fast way could not be answered")
+            self._connection.close()
 
     def _make_handler(self) -> _Handler:
         request = HTTPServerRequest(

@@ -21,6 +21,7 @@ from tornado.web import HTTPError, RequestHandler
 from kms_tornado import BearerApplication, BearerAuth, FastAnswer, FastRequest, requires
 from kms_tornado.errors import InsufficientScope, Unavailable
 from kms_tornado.testing import TestIssuer, fake_auth
+from kms_tornado.web.bearer import fast_routes
 
 from ...server import eventually
 from ...support import Client, running
@@ -217,6 +218,8 @@ def test_both_ways_have_the_same_answer(
         pytest.param("POST /tell HTTP/1.1", "Host: x\r\nContent-Type: multipart/form-data", 400, id="a form"),
         pytest.param("DELETE /tell HTTP/1.1", "Host: x", 405, id="another method"),
         pytest.param("GET /tell/ HTTP/1.1", "Host: x\r\nUpgrade: websocket", 200, id="an upgrade"),
+        pytest.param(f"GET /tell?{'&' * 2000} HTTP/1.1", "Host: x", 400, id="too many fields"),
+        pytest.param(f"GET /tell/{'x' * 1000} HTTP/1.1", "Host: x", 200, id="a long path"),
         pytest.param("GET /slow HTTP/1.1", "Host: x", 200, id="a handler"),
         pytest.param("GET /nothing HTTP/1.1", "Host: x", 404, id="nothing"),
         pytest.param("GET http://x/tell HTTP/1.1", "Host: x", 404, id="absolute"),
@@ -391,6 +394,15 @@ def test_client_that_leaves_before_the_answer_is_no_fault(caplog: pytest.LogCapt
         client.state["loop"].call_soon_threadsafe(may_answer.set)  # type: ignore[attr-defined]
         assert client.get("/tell", token=TOKEN).status == 200
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+def test_refusal_that_cannot_be_made_ends_the_connection(
+    fast: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(fast_routes, "refuse", None)
+    with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
+        fast.client.get("/tell", token="x.y.z")
+    assert "could not be answered" in caplog.text
 
 
 @pytest.mark.parametrize(
