@@ -16,6 +16,7 @@ from ..service.audit_request import (
 from ..service.record_reader import AmbiguousName
 from .answers import JSON, JSON_ERROR, Answer, render_error_body, render_failure
 from .bearer.refusals import refuse
+from .query import decode_query
 from .service_handler import ProtectedHandler
 
 _JSON_LINES = "application/x-ndjson"
@@ -50,10 +51,7 @@ class RecordsHandler(ProtectedHandler):
     def _read_parameters(self) -> dict[str, list[str]]:
         """Raises BadAuditRequest."""
         try:
-            return {
-                name: [value.decode() for value in values]
-                for name, values in self.request.query_arguments.items()
-            }
+            return decode_query(self.request)
         except UnicodeDecodeError:
             raise BadAuditRequest("the parameters are no UTF-8") from None
 

@@ -10,6 +10,7 @@ from ..service.listing_request import BadListingRequest, format_cursor, parse_li
 from ..service.object_listing import ListingAnswer
 from .access_handlers import AccessHandler
 from .answers import JSON_ERROR, Answer, render_error_body
+from .query import decode_query
 
 
 class ObjectsHandler(AccessHandler):
@@ -20,10 +21,7 @@ class ObjectsHandler(AccessHandler):
 
     async def get(self) -> None:
         try:
-            parameters = {
-                name: [value.decode() for value in values]
-                for name, values in self.request.query_arguments.items()
-            }
+            parameters = decode_query(self.request)
             request = parse_listing_request(parameters)
         except (BadListingRequest, UnicodeDecodeError) as exc:
             is_text = isinstance(exc, BadListingRequest)
