@@ -67,6 +67,7 @@ def sign_in(page: Any, user: str) -> None:
 
 def paste_token(page: Any, token: str) -> None:
     box = page.get_by_label("A token of your issuer (a JWT)")
+    box.wait_for(state="attached")  # the page asks the server how one signs in
     if not box.is_visible():
         page.get_by_text("Paste a token instead").click()
     box.fill(token)
