@@ -20,6 +20,9 @@ MOST_PROOFS = 1_000_000
 #: Seconds between two looks at what can be forgotten.
 SWEEP_S = 30.0
 
+#: Other writes wait while a page is forgotten: so many times as long as that took, there is none.
+_RESTS = 3
+
 #: Seconds for which a proof is remembered longer than it is good, as clocks of servers differ.
 _KEPT_LONGER_S = 60
 
@@ -69,8 +72,13 @@ class ProofMemory:
     async def sweep(self) -> None:
         """Forget what is no longer good. Raises Unavailable."""
         before = int(self._clock()) - _KEPT_LONGER_S
-        while await self._proofs.forget(before):
-            pass  # other writes come between two pages
+        while True:
+            started = time.monotonic()
+            forgotten = await self._proofs.forget(before)
+            if not forgotten:
+                break
+            self._held = max(0, self._held - forgotten)
+            await asyncio.sleep((time.monotonic() - started) * _RESTS)
         self._held = await self._proofs.count()
         # One row says what was forgotten. What others add, they see to themselves.
         self._is_idle = self._held <= 1

@@ -511,8 +511,8 @@ class UsedProofs(Protocol):
         digest: 32 bytes. until: when it stops being good, seconds since the Unix epoch.
         """
 
-    async def forget(self, before: int) -> bool:
-        """Forget some of those that are good no longer than this time; whether there are more."""
+    async def forget(self, before: int) -> int:
+        """Forget some of those that are over before this time; how many: 0 where there are none."""
 
     async def count(self) -> int:
         """How many are remembered, or one more."""

@@ -27,12 +27,13 @@ class Table:
         self.rows[digest] = until
         return True
 
-    async def forget(self, before: int) -> bool:
+    async def forget(self, before: int) -> int:
         if self.is_dead:
             raise Unavailable("the database is out of reach", cause="timeout")
         self.was_swept.set()
+        held = len(self.rows)
         self.rows = {digest: until for digest, until in self.rows.items() if until >= before}
-        return False
+        return held - len(self.rows)
 
     async def count(self) -> int:
         return len(self.rows)

@@ -154,7 +154,10 @@ def test_two_servers_of_one_database_take_a_proof_once(issuer: Issuer, tmp_path:
 
 
 def test_a_database_that_cannot_be_written_lets_no_proof_in(issuer: Issuer, tmp_path: Path) -> None:
-    with serving(*trusting(issuer), "--data-dir", "data", cwd=tmp_path) as server:
+    error = "the database is out of reach"
+    with serving(
+        *trusting(issuer), "--data-dir", "data", cwd=tmp_path, expected_error=error
+    ) as server:
         token, url = issuer.token(aud="kms", cnf={"jkt": thumbprint()}), f"{server.url}/whoami"
         headers = dpop_headers("GET", url, token)
         database, away = tmp_path / "data/kms.db", tmp_path / "data/away.db"
