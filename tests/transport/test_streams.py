@@ -240,3 +240,28 @@ def test_long_answer_is_sent_in_pieces_between_which_other_connections_have_thei
 
     assert asyncio.run(asyncio.wait_for(main(), 60)) == answer
     assert turns >= len(answer) // _PIECE
+
+
+async def make_pair():
+    ours, theirs = socket.socketpair()
+    return ServedStream(ours, client=None, on_close=lambda stream: None), theirs
+
+
+def test_all_that_has_come_is_read_at_once_and_what_is_put_back_comes_first():
+    async def run():
+        stream, client = await make_pair()
+        reading = stream.read_available(4)
+        client.send(b"abc")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(reading), 0.05)
+        assert stream.unread == 3
+        client.send(b"defgh")
+        assert await reading == b"abcdefgh"
+        stream.put_back(b"gh")
+        assert stream.unread == 2
+        client.send(b"i")
+        assert await stream.read_bytes(3) == b"ghi"
+        stream.close()
+        client.close()
+
+    asyncio.run(run())
