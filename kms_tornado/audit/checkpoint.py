@@ -80,6 +80,7 @@ def read_checkpoint(members: Mapping[str, Any]) -> Checkpoint:
             and (rollback is None or type(rollback) is int)
             and all(type(text) is str for text in texts)
             and all(type(head.seq) is int and type(head.hash) is str for head in heads.values())
+            and all(0 <= head.seq < 1 << 63 for head in heads.values())
             and len(heads) == len(members["chains"])
         )
     except (TypeError, ValueError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 
 from .chain import NOTHING, ChainHead, hash_line
@@ -97,13 +99,47 @@ def _describe_gap(chain: int, last: int, seq: int) -> str:
     return f"records are gone, or stand elsewhere: {missing}"
 
 
+class CheckpointHeads(Mapping[int, str]):
+    """Number of a record of one chain → its hash: 40 bytes each, of which a busy year leaves millions."""
+
+    def __init__(self) -> None:
+        self._numbers = array("Q")
+        self._hashes = bytearray()
+
+    def add(self, head: ChainHead) -> None:
+        """Nearly always behind all others. A hash that is none is kept as one that no record has."""
+        try:
+            digest = bytes.fromhex(head.hash)
+        except ValueError:
+            digest = b""
+        place = len(self._numbers)
+        if place and head.seq <= self._numbers[-1]:
+            place = bisect_left(self._numbers, head.seq)
+        is_there = place < len(self._numbers) and self._numbers[place] == head.seq
+        if not is_there:
+            self._numbers.insert(place, head.seq)
+        self._hashes[place * 32 : (place + is_there) * 32] = digest.rjust(32, b"\0")[:32]
+
+    def __getitem__(self, seq: int) -> str:
+        place = bisect_left(self._numbers, seq)
+        if place == len(self._numbers) or self._numbers[place] != seq:
+            raise KeyError(seq)
+        return self._hashes[place * 32 : (place + 1) * 32].hex()
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._numbers)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+
 class CheckpointVerifier:
     """Takes the lines of checkpoints in their order. heads: as `ChainVerifier` wants them."""
 
     def __init__(self, keys: Sequence[AuditPublicKey], database: str | None = None) -> None:
         self._keys = keys
         self._database = database
-        self.heads: dict[int, dict[int, str]] = {}
+        self.heads: dict[int, CheckpointHeads] = {}
         self.newest: Checkpoint | None = None
         self.number = 0
         self._line: str | None = None
@@ -124,5 +160,5 @@ class CheckpointVerifier:
         elif self._line is None and checkpoint.previous is not None:
             yield f"the checkpoints before {checkpoint.number} are gone"
         for head in checkpoint.heads.values():
-            self.heads.setdefault(head.chain, {})[head.seq] = head.hash
+            self.heads.setdefault(head.chain, CheckpointHeads()).add(head)
         self.newest, self._line = checkpoint, line

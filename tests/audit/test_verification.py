@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
 from kms_tornado.audit.chain import ChainHead, hash_line
 from kms_tornado.audit.record import canonical
 from kms_tornado.audit.signing import make_private_pem, parse_private_pem
-from kms_tornado.audit.verification import ChainVerifier, CheckpointVerifier
+from kms_tornado.audit.verification import ChainVerifier, CheckpointHeads, CheckpointVerifier
 
 from .logs import DATABASE, KEY, make_chain, make_checkpoint
 
@@ -134,3 +135,27 @@ def test_checkpoints_of_a_stranger_and_of_another_database_do_not_count():
     assert stranger.heads == {}
     other = CheckpointVerifier([KEY.public], "ff" * 16)
     assert "is of another database" in next(other.feed(ONE))
+
+
+def test_heads_are_kept_by_number_whatever_their_order():
+    heads = CheckpointHeads()
+    for number in (5, 9, 7, 1, 9):  # the last one of a number counts
+        heads.add(ChainHead(1, number, f"{number + len(heads):064x}"))
+    assert dict(heads) == {1: f"{4:064x}", 5: f"{5:064x}", 7: f"{9:064x}", 9: f"{13:064x}"}
+    assert (2 in heads, heads.get(10), max(heads)) == (False, None, 9)
+
+
+@pytest.mark.parametrize("text", ["", "no hash", "ab", "ab" * 40, "é"])
+def test_head_whose_hash_is_none_is_no_records(text):
+    heads = CheckpointHeads()
+    heads.add(ChainHead(1, 1, text))
+    heads.add(ChainHead(1, 2, "cd" * 32))
+    assert heads[1] not in (hash_line(LINES[0]), text)
+    assert heads[2] == "cd" * 32
+
+
+def test_heads_take_fifty_bytes_each_at_most():
+    heads = CheckpointHeads()
+    for number in range(1, 100_001):
+        heads.add(ChainHead(1, number, "ab" * 32))
+    assert sum(map(sys.getsizeof, vars(heads).values())) < 5_000_000
