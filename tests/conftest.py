@@ -16,8 +16,6 @@ from hypothesis import settings
 from . import longest_first, pressure, scratch
 from .kms import KMS, User, two_issuers
 
-scratch.use_directory()
-
 # Without a limit of time for one example: it fails on a machine that others use, too, and proves nothing.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
@@ -29,6 +27,11 @@ os.environ["SSL_CERT_FILE"] = os.devnull
 # process be that a test starts and interrupts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.option.markexpr != "soak":  # which has files of a gigabyte
+        scratch.use_directory()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -54,7 +54,8 @@ class Cluster:
 
     def __init__(self) -> None:
         programs_dir = programs()
-        self.directory = Path(tempfile.mkdtemp(prefix="kms-postgres-"))
+        # Not in memory, where its hundred databases would take most: it syncs nothing.
+        self.directory = Path(tempfile.mkdtemp(prefix="kms-postgres-", dir="/tmp"))
         self._as_somebody = self._user()
         self._initialise(programs_dir)
         self._process = self._start(programs_dir)
