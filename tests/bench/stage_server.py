@@ -22,7 +22,7 @@ from types import CodeType, FrameType
 from kms_tornado.__main__ import main
 from tests.bench.stage_table import find_stage
 
-_INTERVAL_S = 0.001  # a tick of the kernel at least, which is 4 ms on most machines
+_INTERVAL_S = 0.004  # a tick of most kernels, and ten times as long as a look takes
 _RESUME = opcode.opmap["RESUME"]
 _AFTER_AWAIT = 3  # its argument
 
@@ -43,7 +43,7 @@ class Sampler:
         self._seconds.clear()
         self._unknown_s = 0.0
         signal.signal(signal.SIGPROF, self._sample)
-        signal.setitimer(signal.ITIMER_PROF, _INTERVAL_S)
+        signal.setitimer(signal.ITIMER_PROF, _INTERVAL_S, _INTERVAL_S)
 
     def stop(self, frame: FrameType | None) -> dict[str, dict[str, float]]:
         """{stage: {innermost function: seconds of CPU}}."""
@@ -61,9 +61,6 @@ class Sampler:
 
     def _sample(self, _: int, frame: FrameType | None) -> None:
         self._look(frame)
-        signal.setitimer(
-            signal.ITIMER_PROF, _INTERVAL_S
-        )  # once more: a look must not interrupt another
 
     def _look(self, main_frame: FrameType | None) -> None:
         main_thread = threading.main_thread().ident

