@@ -110,7 +110,10 @@ class ObjectListing:
         self, principal: str, after: ListPosition, request: ListingRequest
     ) -> Sequence[tuple[ListPosition, JSON | None]]:
         pages, now = self._store.pages, int(self._now())
-        page = await pages.list_owned(principal, after=after, limit=_turn(request))
+        grantees = (request.grantee, EVERYONE) if request.grantee else ()
+        page = await pages.list_owned(
+            principal, after=after, limit=_turn(request), grantees=grantees
+        )
         return [(position, self._show_owned(item, request, now)) for position, item in page]
 
     async def _read_granted(
@@ -129,11 +132,8 @@ class ObjectListing:
         target = apply_dates(owned.target, now)
         if not request.matches(target, may_read=True):
             return None
-        grants = owned.grants
-        if request.grantee:
-            grants = {name: grants[name] for name in (request.grantee, EVERYONE) if name in grants}
-            if not grants:
-                return None
+        if request.grantee and not owned.grants:
+            return None
         is_used = owned.uses is not None if self._knows_uses else None
         reasons = find_reasons(target, is_used=is_used, now=now)
         if request.needs_attention and not reasons:
@@ -144,8 +144,8 @@ class ObjectListing:
             "uses": 0 if owned.uses is None else owned.uses.uses,
             "last_used": None if owned.uses is None else format_time(owned.uses.last_ms),
             "attention": [*map(_render_reason, reasons)],
-            "shared_with": len(owned.grants),
-            **({"grants": _render_grants(grants)} if request.grantee else {}),
+            "shared_with": owned.shared_with,
+            **({"grants": _render_grants(owned.grants)} if request.grantee else {}),
         }
 
     def _show_granted(

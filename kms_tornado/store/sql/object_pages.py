@@ -11,7 +11,7 @@ from sqlalchemy import Dialect, Select, bindparam, case, func, select, tuple_
 from ...domain.lifecycle import ACTIVE, DEACTIVATED, PRE_ACTIVE
 from ...kmip.enums import ObjectType, Operation, State
 from ..base import Compute, GrantedObject, ListPosition, OwnedObject, StateCount
-from .grants import parse_grants
+from .grants import load_grants
 from .queries import (
     all_owned,
     bind_groups,
@@ -80,7 +80,7 @@ class SQLObjectPages:
         self._count = prepare(_count, dialect)
 
     async def list_owned(
-        self, principal: str, *, after: ListPosition, limit: int
+        self, principal: str, *, after: ListPosition, limit: int, grantees: Collection[str] = ()
     ) -> Sequence[tuple[ListPosition, OwnedObject]]:
         values = _bind(principal, after, limit)
         rows = await self._database.search(self._owned, values, principal=principal)
@@ -90,7 +90,7 @@ class SQLObjectPages:
             return [
                 (
                     ListPosition(item.target.created_at, row[-1]),
-                    replace(item, grants=_parse_grants(row)) if row[GRANTS] else item,
+                    _add_grants(item, row[GRANTS], grantees) if row[GRANTS] else item,
                 )
                 for row, item in zip(rows, parsed, strict=True)
             ]
@@ -127,11 +127,10 @@ class SQLObjectPages:
         ]
 
 
-def _parse_grants(row: Sequence[Any]) -> dict[str, frozenset[Operation]]:
-    return {
-        grantee: frozenset(map(Operation, operations))
-        for grantee, operations in parse_grants(row[GRANTS]).items()
-    }
+def _add_grants(item: OwnedObject, text: str, grantees: Collection[str]) -> OwnedObject:
+    table = load_grants(text)
+    told = {name: frozenset(map(Operation, table[name])) for name in grantees if name in table}
+    return replace(item, shared_with=len(table), grants=told)
 
 
 def _advance(stored: State, is_activated: bool, is_ended: bool) -> State:

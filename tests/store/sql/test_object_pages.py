@@ -82,6 +82,33 @@ def test_page_of_granted_objects_counts_objects_and_not_rights(place: Any) -> No
     with_store(place, body)
 
 
+def test_page_tells_rights_of_those_alone_who_are_asked_for_and_the_number_of_all(
+    place: Any,
+) -> None:
+    """A thousand users may have rights on each object: all rights of a page would not fit into the memory."""
+
+    async def body(store: Any) -> None:
+        await store.commit([Insert(an_object(f"{i}", created_at=T + i)) for i in range(3)])
+        await store.commit(
+            [
+                grant("2", Operation.GET, Operation.SIGN),
+                grant("2", Operation.GET, grantee="*"),
+                grant("2", Operation.GET, grantee="carol"),
+                grant("1", Operation.MAC, grantee="carol"),
+            ]
+        )
+
+        async def read(*grantees: str) -> list[tuple[int, Any]]:
+            page = await store.pages.list_owned(ALICE, after=LIST_START, limit=9, grantees=grantees)
+            return [(item.shared_with, item.grants) for _, item in page]
+
+        assert await read() == [(3, {}), (1, {}), (0, {})]
+        asked = {BOB: {Operation.GET, Operation.SIGN}, "*": {Operation.GET}}
+        assert await read(BOB, "*") == [(3, asked), (1, {}), (0, {})]
+
+    with_store(place, body)
+
+
 def test_numbers_are_those_of_the_states_at_the_time(place: Any) -> None:
     async def body(store: Any) -> None:
         kinds = [
