@@ -137,8 +137,11 @@ class ServedStream(IOStream):
             self._add_io_state(self.io_loop.READ)
 
     def _holds_more(self) -> bool:
-        """Whether there is more to be read of which the loop does not know."""
-        return False
+        """Whether there is more to be read of which the loop does not know.
+
+        The end of the input, too: over TLS it comes before that of the connection, which may not come.
+        """
+        return self._has_input_ended
 
     def _find_read_pos(self) -> int | None:
         """As Tornado's, but what was searched for the end of a head is not searched again."""
@@ -200,7 +203,7 @@ class TLSStream(ServedStream, SSLIOStream):
         super().__init__(*args, read_chunk_size=_RECORD, **options)
 
     def _holds_more(self) -> bool:
-        return self.socket.pending() > 0
+        return super()._holds_more() or self.socket.pending() > 0
 
     @property
     def is_shaking_hands(self) -> bool:

@@ -50,10 +50,10 @@ def server(request, tmp_path_factory):
         check_log(server)
 
 
-def half_closed(server, data, *, abruptly=False):
+def half_closed(server, data, *, abruptly=False, tls_alone=False):
     """All that comes back when the data is sent, and the sending side closed at once.
 
-    abruptly: without a closing message of TLS.
+    abruptly: without a closing message of TLS. tls_alone: with nothing but that message, where there is TLS.
     """
     sock = server.client.connect()
     if server.tls is None:
@@ -83,7 +83,8 @@ def half_closed(server, data, *, abruptly=False):
             with contextlib.suppress(ssl.SSLWantReadError):
                 secured.unwrap()
             sock.sendall(outbound.read())
-        sock.shutdown(socket.SHUT_WR)
+        if not tls_alone:
+            sock.shutdown(socket.SHUT_WR)
         received = b""
         while chunk := sock.recv(65536):
             inbound.write(chunk)
@@ -112,6 +113,13 @@ def test_half_closed_client_gets_its_answer(server, is_known, body, abruptly):
     answer = half_closed(server, post(token, body), abruptly=abruptly)
     assert answer.startswith(b"HTTP/1.1 200"), answer
     assert b"Response" in answer
+
+
+def test_connection_ends_behind_the_answer_where_tls_alone_is_closed(server):
+    """The end of TLS is read while the answer is made, and nothing else comes of which the loop would tell."""
+    token = server.issuer.token(sub="alice", aud="kms")
+    answer = half_closed(server, post(token, KEY_PAIR), tls_alone=True)
+    assert answer.startswith(b"HTTP/1.1 200"), answer
 
 
 def test_half_closed_client_gets_its_answer_once_the_issuers_keys_have_come(server):
