@@ -147,7 +147,7 @@ def _check_request(claims: Mapping[str, Any], request: ProvenRequest) -> None:
     if _require_text(claims, "htm") != request.method:
         raise WrongProofMethod("htm is another method")
     proven = normalise_url(_require_text(claims, "htu"), removes_dots=True)
-    asked = None if request.url is None else normalise_url(request.url)
+    asked = _normalise_asked(request.url)
     if proven is None or proven != asked:
         known = (
             f"htu is not {asked}"
@@ -158,6 +158,16 @@ def _check_request(claims: Mapping[str, Any], request: ProvenRequest) -> None:
     digest = encode_digest(request.token.encode())
     if not compare_digest(_require_text(claims, "ath").encode(), digest.encode()):
         raise WrongProofToken("ath is another token's")
+
+
+def _normalise_asked(url: str | None) -> str | None:
+    """None, too, for what no proof names: one that is too long, which would be remembered, and one with a fragment.
+
+    A target may have 64 KiB, and a ``#`` in it is part of the path to whoever answers the request.
+    """
+    if url is None or len(url) > MAX_PROOF_LENGTH or "#" in url:
+        return None
+    return normalise_url(url)
 
 
 def _require_text(claims: Mapping[str, Any], name: str) -> str:

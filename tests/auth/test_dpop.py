@@ -17,6 +17,7 @@ from kms_tornado.auth.dpop import (
     UsedProof,
 )
 from kms_tornado.auth.proof_nonces import NONCE_LIFETIME_S, ProofNonces
+from kms_tornado.auth.request_url import normalise_url
 from kms_tornado.auth.token_policy import ALGORITHMS
 from kms_tornado.errors import (
     AuthenticationError,
@@ -209,6 +210,22 @@ def test_without_a_known_url_no_proof_is_good() -> None:
 def test_dots_in_what_was_asked_are_not_taken_away() -> None:
     with pytest.raises(WrongProofURL):
         check(proof(), request={"url": "https://kms.example/a/../kmip"})
+
+
+def test_a_fragment_in_what_was_asked_is_not_taken_away() -> None:
+    with pytest.raises(WrongProofURL):
+        check(proof(), request={"url": f"{URL}#/../../other"})
+
+
+def test_of_urls_that_no_proof_names_none_is_remembered() -> None:
+    """A holder of a bound token could ask for a thousand of 64 KiB."""
+    before = normalise_url.cache_info()
+    for number in range(3):
+        url = f"{URL}/{number}".ljust(MAX_PROOF_LENGTH + 1, "a")
+        with pytest.raises(WrongProofURL):
+            check(proof(), request={"url": url})
+    after = normalise_url.cache_info()
+    assert after.misses - before.misses <= 1  # the proof's own
 
 
 def test_the_same_jti_is_another_proof_with_another_key_alone() -> None:

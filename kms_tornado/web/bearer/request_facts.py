@@ -42,8 +42,11 @@ def find_request_url(request: HTTPServerRequest, public_url: str | None) -> str 
     """The URL by which the client reached the application.
 
     public_url: its base; without one, the Host is believed on a loopback address alone. Elsewhere it may be the name of
-    another server, for which the client made its proof, and which passes it on.
+    another server, for which the client made its proof, and which passes it on. So may a target without a slash at its
+    beginning, which would only go on with the name of the host: no URL is known for it.
     """
+    if not request.path.startswith("/"):
+        return None
     if public_url is not None:
         return public_url + request.path
     if is_loopback_host(request.host_name) and is_loopback_host(_find_local_host(request)):

@@ -268,6 +268,17 @@ def test_the_public_url_is_the_one_that_counts() -> None:
             assert client.get("/orders", headers=headers).status == 401
 
 
+@pytest.mark.parametrize("public_url", ["https://api.example", None])
+def test_a_target_without_a_slash_does_not_go_on_with_the_host(public_url: str | None) -> None:
+    """A route may match any path, and whom the client made its proof for may pass it on."""
+    auth = make_auth(public_url=public_url)
+    with running(lambda: Application([(".*", Orders)], bearer_auth=auth)) as client:
+        token, base = bound(), public_url or "http://localhost"
+        for target, status in ((".evil.example/orders", 401), ("/orders", 200)):
+            headers = dpop_headers("GET", f"{base}{target}", token) | {"Host": "localhost"}
+            assert client.get(target, headers=headers).status == status
+
+
 def test_without_one_no_host_but_the_loopback_interface_is_believed(
     client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
