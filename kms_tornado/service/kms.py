@@ -259,6 +259,7 @@ class KMS:
         self._listing = ObjectListing(
             store,
             audit.auditor,
+            self.offload,
             readers=self._service.attribute_readers,
             knows_uses=self._settings.audit_reads,
         )

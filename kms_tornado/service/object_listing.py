@@ -19,7 +19,7 @@ from ..kmip.attributes import Attributes
 from ..kmip.enums import Operation
 from ..kmip.tables import ENUMERATIONS
 from ..operations.common.object_attributes import select_user_tags
-from ..store.base import GrantedObject, ListPosition, ObjectStore, OwnedObject
+from ..store.base import Compute, GrantedObject, ListPosition, ObjectStore, OwnedObject
 from ..user_names import EVERYONE
 from .auditing import Auditor
 from .listing_request import ListingRequest
@@ -42,8 +42,9 @@ class ListingAnswer(NamedTuple):
 
 
 class ObjectListing:
-    """readers: rights any of which lets a grantee read the attributes of an object.
+    """compute: takes the objects of a turn, of which each may have 64 KiB to be searched.
 
+    readers: rights any of which lets a grantee read the attributes of an object.
     knows_uses: whether the audit records uses, so that an object without any is an unused one.
     """
 
@@ -51,6 +52,7 @@ class ObjectListing:
         self,
         store: ObjectStore,
         auditor: Auditor,
+        compute: Compute,
         *,
         readers: Collection[Operation],
         knows_uses: bool,
@@ -58,6 +60,7 @@ class ObjectListing:
     ) -> None:
         self._store = store
         self._auditor = auditor
+        self._compute = compute
         self._readers = frozenset(readers)
         self._knows_uses = knows_uses
         self._now = now
@@ -114,7 +117,10 @@ class ObjectListing:
         page = await pages.list_owned(
             principal, after=after, limit=_turn(request), grantees=grantees
         )
-        return [(position, self._show_owned(item, request, now)) for position, item in page]
+        return await self._compute(
+            lambda: [(position, self._show_owned(item, request, now)) for position, item in page],
+            principal=principal,
+        )
 
     async def _read_granted(
         self,
@@ -125,7 +131,10 @@ class ObjectListing:
     ) -> Sequence[tuple[ListPosition, JSON | None]]:
         pages, now = self._store.pages, int(self._now())
         page = await pages.list_granted(principal, groups, after=after, limit=_turn(request))
-        return [(position, self._show_granted(item, request, now)) for position, item in page]
+        return await self._compute(
+            lambda: [(position, self._show_granted(item, request, now)) for position, item in page],
+            principal=principal,
+        )
 
     def _show_owned(self, owned: OwnedObject, request: ListingRequest, now: int) -> JSON | None:
         """None for an object that is not asked for."""

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kms_tornado.audit.record import Origin
+from kms_tornado.kmip.enums import Operation
 from kms_tornado.service import object_listing
 from kms_tornado.service.kms import KMS
 from kms_tornado.service.listing_request import ListingRequest
 from kms_tornado.settings import make_service_settings
-from kms_tornado.store.base import Insert
+from kms_tornado.store.base import Grant, Insert
 
-from ..store.helpers import ALICE, an_object
+from ..store.helpers import ALICE, BOB, an_object
 
 NUMBER = 30
 
@@ -64,6 +67,36 @@ def test_first_page_alone_needs_no_second_request(tmp_path: Path) -> None:
                 await kms.listing.list(ALICE, (), ListingRequest(limit=5), origin())
             ).next is None
             assert (await kms.listing.list(ALICE, (), ListingRequest(limit=4), origin())).next
+
+    asyncio.run(body())
+
+
+def test_objects_are_compared_on_another_thread_than_the_loop_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of one turn may have 16 MB of names and tags, which hold up everybody else on the loop."""
+    threads: set[threading.Thread] = set()
+    matches = ListingRequest.matches
+
+    def note(*args: Any, **options: Any) -> bool:
+        threads.add(threading.current_thread())
+        return matches(*args, **options)
+
+    monkeypatch.setattr(ListingRequest, "matches", note)
+
+    async def body() -> None:
+        grant = Grant("bobs", BOB, ALICE, frozenset({Operation.GET}))
+        async with KMS(make_service_settings(data_dir=tmp_path)) as kms:
+            await kms.store.commit(
+                [Insert(an_object("mine")), Insert(an_object("bobs", owner=BOB))]
+            )
+            await kms.store.commit([grant])
+            for is_owned in (True, False):
+                threads.clear()
+                request = ListingRequest(is_owned=is_owned, text="s")
+                await kms.listing.list(ALICE, (), request, origin())
+                assert threads
+                assert threading.current_thread() not in threads
 
     asyncio.run(body())
 
