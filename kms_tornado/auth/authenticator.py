@@ -18,7 +18,7 @@ from ..errors import (
     UnknownKey,
 )
 from .credentials import Credentials
-from .deny_list import NOBODY
+from .deny_list import NOBODY, check_not_denied
 from .issuer import TrustSettings
 from .key_cache import KeyCache
 from .possession import PossessionCheck
@@ -172,6 +172,8 @@ class Authenticator:
                 except (UnknownKey, KeysUnavailable):
                     principal = await self._verify_refreshing(token)
             await self._possession.check_proof(principal, token, credentials)
+            # The web sockets of a token are closed when it comes on the list, and this one may not be there yet.
+            check_not_denied(principal.claims, issuer=principal.issuer, denied=self.denied)
         return principal
 
     @contextlib.contextmanager

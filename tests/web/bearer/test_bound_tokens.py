@@ -15,6 +15,7 @@ from tornado.websocket import WebSocketHandler
 from kms_tornado import BearerAuth, BearerAuthMixin, BearerRequestHandler, requires
 from kms_tornado.auth.binding import encode_digest
 from kms_tornado.auth.client_cert_header import read_client_cert
+from kms_tornado.auth.deny_list import parse_deny_list
 from kms_tornado.auth.issuer import TrustedIssuer, TrustSettings
 from kms_tornado.auth.replays import SharedProofs
 from kms_tornado.auth.token_policy import TokenPolicy
@@ -251,6 +252,19 @@ def test_a_memory_that_is_out_of_reach_lets_nobody_in() -> None:
         assert answer.headers["Retry-After"]
         assert client.get("/orders", token=ISSUER.token()).status == 200
     assert auth.statistics().outcomes == {"unavailable": 1, "ok": 1}
+
+
+def test_a_token_that_is_denied_while_its_proof_is_remembered_is_refused() -> None:
+    """Web sockets that are open by then are closed, and this one would be open until its token expires."""
+
+    class Slow:
+        async def use(self, digest: bytes, until: float, user: str) -> bool:
+            auth.authenticator.denied = parse_deny_list(b"sub=alice")
+            return True
+
+    auth = make_auth(SharedProofs(Slow(), bytes(32)))
+    with running(lambda: Application(ROUTES, bearer_auth=auth)) as client:
+        assert get(client).json()["error_description"] == "token denied"
 
 
 # --- by which URL ----------------------------------------------------------------------------------
