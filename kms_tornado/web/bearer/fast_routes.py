@@ -168,7 +168,7 @@ class _Request(HTTPMessageDelegate):
 
     __slots__ = (
         "_app", "_arrived", "_chunks", "_connection", "_handler", "_headers", "_long_way", "_path", "_path_args",
-        "_principal", "_query", "_refusal", "_server_conn", "_start_line", "_task",
+        "_principal", "_protocol", "_query", "_refusal", "_remote_ip", "_server_conn", "_start_line", "_task",
     )  # fmt: skip
 
     def __init__(self, app: BearerApplication, server_conn: object, connection: Any) -> None:
@@ -202,6 +202,9 @@ class _Request(HTTPMessageDelegate):
         self._start_line, self._headers = start_line, headers
         self._arrived = time.time()
         self._chunks: list[bytes] = []
+        # At the end of the body Tornado forgets what a proxy's headers said of them (xheaders).
+        context = self._connection.context
+        self._remote_ip, self._protocol = context.remote_ip, context.protocol
         return True
 
     def _check_token(self, headers: HTTPHeaders) -> bool:
@@ -252,7 +255,7 @@ class _Request(HTTPMessageDelegate):
                     self._query,
                     self._headers,
                     b"".join(self._chunks),
-                    self._connection.context.remote_ip,
+                    self._remote_ip,
                 )
             )
             if not isinstance(result, FastAnswer) and inspect.isawaitable(result):
@@ -297,8 +300,9 @@ class _Request(HTTPMessageDelegate):
         elif access_log.isEnabledFor(logging.INFO):  # as Tornado does, without a handler
             method, target, _ = self._start_line
             milliseconds = 1000 * (time.time() - self._arrived)
-            remote_ip = connection.context.remote_ip
-            access_log.info("%d %s %s (%s) %.2fms", status, method, target, remote_ip, milliseconds)
+            access_log.info(
+                "%d %s %s (%s) %.2fms", status, method, target, self._remote_ip, milliseconds
+            )
 
     def _answer_by_handler(
         self, answer: Callable[[_Handler, BaseException], None], error: BaseException | None
@@ -318,6 +322,7 @@ class _Request(HTTPMessageDelegate):
             body=b"".join(self._chunks),
             server_connection=self._server_conn,
         )
+        request.remote_ip, request.protocol = self._remote_ip, self._protocol
         request._start_time = self._arrived
         handler = self._handler(self._app, request)
         handler.accept_checked(self._principal)

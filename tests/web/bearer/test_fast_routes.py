@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPMessageDelegate
 from tornado.web import HTTPError, RequestHandler
 
@@ -239,6 +240,24 @@ def test_what_is_unusual_is_answered_by_tornado(
     assert answers[0].split()[1] == str(status).encode()
     is_upgrade = "Upgrade" in headers  # of which nothing here takes notice
     assert fast.app.long_way == before + (not is_upgrade)
+
+
+@pytest.mark.parametrize("is_fast", [True, False])
+def test_what_a_proxy_says_of_the_client_holds_until_the_answer(
+    is_fast: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Tornado takes it back at the end of the request's body: an address on this machine may be let do more."""
+    caplog.set_level(logging.INFO)
+    app = Application(is_fast=is_fast, bearer_auth=ISSUER.auth())
+    with running(lambda: HTTPServer(app, xheaders=True)) as client:
+        headers = {"X-Forwarded-For": "192.0.2.7", "X-Forwarded-Proto": "https"}
+        answers = [
+            client.get("/tell", token=token, headers=headers) for token in (TOKEN, "no token")
+        ]
+        assert answers[0].json()["ip"] == "192.0.2.7"
+        assert answers[1].status == 400
+        eventually(lambda: "refused GET /tell from 192.0.2.7" in caplog.text)
+        assert (app.long_way == 0) is is_fast
 
 
 def test_connection_serves_both_ways_in_turn(fast: Server) -> None:
