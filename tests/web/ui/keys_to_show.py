@@ -24,6 +24,13 @@ def make_keys(alice: User, bob: User, *, is_hostile: bool = True) -> None:
     create(alice, "leaked", named="Web shop")
     if is_hostile:
         create(alice, "hostile", named=HOSTILE)
+        foreign = (text("VendorIdentification", "x"), text("AttributeName", "tag"))
+        value = octets("AttributeValue", b"null")
+        alice.do(
+            "AddAttribute",
+            uid("hostile"),
+            structure("NewAttribute", structure("Attribute", *foreign, value)),
+        )
     for number in range(1, 4):
         create(alice, f"customer-{number}", named=f"Customer {number}")
     revoke(alice, "leaked", "KeyCompromise")

@@ -180,6 +180,10 @@ def test_hostile_name_is_text_wherever_it_is_shown(page: Any) -> None:
         assert (HOSTILE in text) == (not view.startswith("audit"))
 
 
+def test_attribute_of_another_vendor_with_the_name_of_tags_breaks_nothing(page: Any) -> None:
+    assert "You are its owner" in show(page, "keys/hostile")
+
+
 # --- for everybody, everywhere --------------------------------------------------------------------
 
 

@@ -179,12 +179,10 @@ function sayValue(value) {
 }
 
 function readTags(attributes) {
-  const found = [...list(attributes.Attribute), ...list(attributes.VendorAttributes)].find((one) => one.AttributeName === "tag");
-  try {
-    return JSON.parse(new TextDecoder().decode(found.AttributeValue));
-  } catch {
-    return [];
-  }
+  const all = [...list(attributes.Attribute), ...list(attributes.VendorAttributes)];
+  // Other vendors' attributes of this name may be anything.
+  const found = all.find((one) => one.VendorIdentification === "cosmian" && one.AttributeName === "tag");
+  return found ? JSON.parse(new TextDecoder().decode(found.AttributeValue)) : [];
 }
 
 function Links({ attributes }) {
