@@ -47,6 +47,8 @@ def close_at(handler: WebSocketHandler, end: float) -> None:
 
 
 def _wait_until(handler: weakref.ref[WebSocketHandler], end: float) -> None:
+    if handler() is None:  # a token may be good for years, and have opened thousands by then
+        return
     left_s = end - time.time()
     if left_s > 0:
         asyncio.get_running_loop().call_later(

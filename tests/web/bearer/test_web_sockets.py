@@ -17,6 +17,7 @@ from tornado.websocket import WebSocketClientConnection, WebSocketHandler, webso
 
 from kms_tornado import BearerAuth, BearerAuthMixin, TokenPolicy
 from kms_tornado.testing import TestIssuer
+from kms_tornado.web.bearer.web_sockets import close_at
 
 from ...support import running
 
@@ -50,6 +51,30 @@ def test_web_socket_is_closed_when_its_token_expires() -> None:
         code, late_s = asyncio.run(wait_for_the_end(client.port))
     assert code == 4401
     assert late_s >= 0
+
+
+def test_web_socket_that_is_gone_leaves_no_timer_until_its_token_expires() -> None:
+    """Or whoever opens and closes one after another fills the loop with timers, for as long as the token is good."""
+
+    class Handler:
+        pass
+
+    async def story() -> None:
+        later: list[tuple[Any, tuple[Any, ...]]] = []
+        loop: Any = asyncio.get_running_loop()
+        loop.call_later = lambda pause_s, function, *args: later.append((function, args))
+        handler: Any = Handler()
+        close_at(handler, time.time() + 1_000_000)
+        for _ in range(2):  # it is still there
+            function, args = later.pop()
+            function(*args)
+        del handler
+        function, args = later.pop()
+        function(*args)
+        assert later == []
+        del loop.call_later
+
+    asyncio.run(story())
 
 
 class Noting(Socket):
