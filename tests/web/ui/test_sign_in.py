@@ -82,10 +82,17 @@ def test_code_that_another_tab_asked_for_is_not_redeemed(browser: Any, server: A
 
 
 class PageIssuer(OAuthIssuer):
-    """Lets a page of another origin ask for tokens, as issuers do for clients that are registered so."""
+    """Lets a page of another origin ask for tokens, as issuers do for clients that are registered so.
+
+    token_moved_to: a path to which a request for tokens is redirected.
+    """
+
+    token_moved_to: str | None = None
 
     def respond(self, path: str, parameters: dict[str, str], authorization: str) -> Answer:
         status, headers, body = super().respond(path, parameters, authorization)
+        if path == "/token" and self.token_moved_to is not None:
+            status, headers, body = 307, {"Location": self.token_moved_to}, b""
         return status, {**headers, "Access-Control-Allow-Origin": "*"}, body
 
 
@@ -135,6 +142,17 @@ def test_id_token_is_taken_where_the_access_token_is_none(
     page = visit(browser, trusting_server.port)
     page.get_by_role("button", name="Sign in at").click()
     page.get_by_text("Sign out").wait_for()
+
+
+def test_code_and_verifier_follow_no_redirect(
+    browser: Any, issuer: PageIssuer, trusting_server: ServerProcess
+) -> None:
+    issuer.token_moved_to = "/elsewhere"
+    page = visit(browser, trusting_server.port)
+    page.get_by_role("button", name="Sign in at").click()
+    page.get_by_text("cannot be reached from this page").wait_for()
+    assert len(issuer.asked("/token")) == 1
+    assert issuer.asked("/elsewhere") == []
 
 
 def test_dead_issuer_is_told_and_a_token_still_signs_in(browser: Any, tmp_path: Path) -> None:

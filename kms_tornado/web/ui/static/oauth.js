@@ -77,6 +77,7 @@ async function fetchTokens(code, parameters) {
       method: "POST",
       body: new URLSearchParams({ ...parameters, client_id: code.client_id }),
       credentials: "omit",
+      redirect: "error", // the code and the verifier are for this address
       signal: AbortSignal.timeout(20_000),
     });
     members = await answer.json();
