@@ -67,6 +67,11 @@ class UserShares:
             )
         self._counts[user] = count + 1
 
+    def take_back(self, user: str) -> None:
+        """Of a proof that was used before: whoever has seen one and sends it again must not use up its user's share."""
+        if count := self._counts.get(user, 0):
+            self._counts[user] = count - 1
+
 
 class ProcessReplays:
     """A `ReplayMemory` of one process. Where it is full, every proof is refused with Unavailable.

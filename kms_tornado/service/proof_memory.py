@@ -56,6 +56,8 @@ class ProofMemory:
             )
         self._shares.count(user, self._clock())
         was_added = await self._proofs.use(digest, math.ceil(until))
+        if not was_added:
+            self._shares.take_back(user)
         self._held += was_added
         self._is_idle = False
         return was_added

@@ -65,6 +65,19 @@ def test_a_proof_is_kept_at_least_until_it_is_no_longer_good() -> None:
     asyncio.run(story())
 
 
+def test_copies_of_a_proof_do_not_use_up_its_users_share() -> None:
+    async def story() -> None:
+        rig = Rig(most=8)  # two of them
+        assert await rig.use(1)
+        for _ in range(8):
+            assert not await rig.use(1)
+        assert await rig.use(2)
+        with pytest.raises(TooManyRequests):
+            await rig.use(3)
+
+    asyncio.run(story())
+
+
 def test_a_full_table_lets_nobody_in_until_it_was_swept() -> None:
     async def story() -> None:
         rig = Rig(most=8)
