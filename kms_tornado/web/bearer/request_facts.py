@@ -49,7 +49,9 @@ def find_request_url(request: HTTPServerRequest, public_url: str | None) -> str 
         return None
     if public_url is not None:
         return public_url + request.path
-    if is_loopback_host(request.host_name) and is_loopback_host(_find_local_host(request)):
+    if is_loopback_host(request.host_name.strip("[]")) and is_loopback_host(
+        _find_local_host(request)
+    ):
         return f"{request.protocol}://{request.host}{request.path}"
     return None
 

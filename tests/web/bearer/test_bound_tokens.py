@@ -298,9 +298,10 @@ def test_without_one_no_host_but_the_loopback_interface_is_believed(
 ) -> None:
     caplog.set_level(logging.INFO)
     token = bound()
-    name = f"localhost:{client.port}"
-    headers = dpop_headers("GET", f"http://{name}/orders", token)
-    assert client.get("/orders", headers=headers | {"Host": name}).status == 200
+    for host in ("localhost", "[::1]"):
+        name = f"{host}:{client.port}"
+        headers = dpop_headers("GET", f"http://{name}/orders", token)
+        assert client.get("/orders", headers=headers | {"Host": name}).status == 200
     headers = dpop_headers("GET", "http://evil.example/orders", token)
     assert client.get("/orders", headers=headers | {"Host": "evil.example"}).status == 401
     eventually(lambda: "the URL by which clients reach this server is not known" in caplog.text)
