@@ -166,6 +166,25 @@ def test_dead_issuer_is_told_and_a_token_still_signs_in(browser: Any, tmp_path: 
         assert page.get_by_label("A token of your issuer (a JWT)").is_visible()
 
 
+def test_hostile_name_of_an_issuer_is_text_wherever_it_is_shown(
+    browser: Any, issuer: PageIssuer, tmp_path: Path
+) -> None:
+    # Angle brackets are refused at the start.
+    name = "'&lt;img src=x onerror=&quot;document.title='taken'&quot;&gt;"
+    keys = ("--jwks-uri", f"{issuer.uri}/.well-known/jwks.json", "--jwks-allow-http", "127.0.0.1")
+    options = ("--jwt-issuer-uri", name, *keys, "--jwt-audience", "kms", "--ui")
+    with ServerProcess(*options, cwd=tmp_path) as server:
+        page = visit(browser, server.port, "#/me")
+        paste_token(page, issuer.jwt(iss=name))
+        page.get_by_role("heading", name="Me", exact=True).wait_for()
+        page.get_by_text(name).first.wait_for()
+        page.get_by_role("link", name="Overview").click()
+        page.get_by_text(f"Issuer {name}").wait_for()
+        assert page.locator("img").count() == 0
+        assert "taken" not in page.title()
+        assert page.complaints == []
+
+
 def test_token_that_has_ended_signs_out_in_words(
     browser: Any, issuer: PageIssuer, trusting_server: ServerProcess
 ) -> None:
