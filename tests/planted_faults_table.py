@@ -2596,8 +2596,8 @@ FAULTS: tuple[Fault, ...] = (
         "S25",
         "any Host is believed for a proof",
         "web/bearer/request_facts.py",
-        "    if is_loopback_host(request.host_name) and is_loopback_host(_find_local_host(request)):",
-        "    if request.host_name:",
+        '    if is_loopback_host(request.host_name.strip("[]")) and is_loopback_host(',
+        "    if request.host_name and bool(",
         ("web/bearer/test_bound_tokens.py",),
     ),
 )
