@@ -1,4 +1,4 @@
-"""What --dev prints: the issuer, a token for each user, and lines to paste into a shell.
+"""What --dev prints: the issuer, a token for each user, lines to paste into a shell, and where the page is.
 
 The lines are the same for bash, zsh and sh. Between those that are pasted together stands no comment,
 which an interactive zsh would run as a command.
@@ -71,4 +71,7 @@ def _lines(
         "",
         "as bob:",
         "KMS_TOKEN=$BOB kmsctl decrypt kms-dev.txt.kms -o -",
+        "",
+        "the same in a browser:",
+        f"{server_url}/ui/",
     )

@@ -34,6 +34,12 @@ def test_tokens_are_on_stdout_and_not_in_the_log(dev):
     assert "kmsctl" not in dev.log
 
 
+def test_page_is_where_it_is_said_to_be(dev):
+    [address] = dev.printed.paragraphs["the same in a browser"]
+    with urllib.request.urlopen(address, timeout=10) as answer:
+        assert answer.headers.get_content_type() == "text/html"
+
+
 def test_key_of_alice_is_not_there_for_bob(dev):
     alice, bob = dev.printed.alice, dev.printed.bob
     uid = dev.client.create(alice)
