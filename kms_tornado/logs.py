@@ -92,6 +92,8 @@ class TurnHandler(logging.StreamHandler[TextIO]):
     def flush(self) -> None:
         with self.lock or contextlib.nullcontext():
             lines, self._lines, self._loop = self._lines, [], None
+            if self.stream.closed:  # its owner has ended; a line about that would come back here
+                return
             if lines:
                 self.stream.write("\n".join([*lines, ""]))
             super().flush()
