@@ -10,8 +10,8 @@ from typing import Any
 from ..audit.chain import is_chained
 from ..audit.query import RecordQuery
 from ..errors import ConfigurationError
-from ..store.base import EVER, AuditStore, Span
-from ..store.object_checks import StoredSegment
+from ..store.interface.audit import EVER, AuditStore, Span
+from ..store.interface.object_checks import StoredSegment
 from .line_output import write_lines
 from .opening import open_database
 from .progress import Progress

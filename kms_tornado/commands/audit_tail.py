@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from ..audit.chain import ChainHead
 from ..errors import Unavailable
-from ..store.base import AuditStore
+from ..store.interface.audit import AuditStore
 from .line_output import write_lines
 from .opening import open_database
 from .running import CommandContext

@@ -11,8 +11,8 @@ from ..crypto.envelope import MasterKey, SealBroken
 from ..crypto.key_bundle import KeyBundle
 from ..errors import ConfigurationError
 from ..service.key_ring import choose_bundle, load_keys
-from ..store.base import OtherMasterKey
 from ..store.dump import BadDump, DumpHeader, DumpReader
+from ..store.interface.master_keys import OtherMasterKey
 from .progress import Progress
 from .running import CommandContext
 

@@ -14,7 +14,7 @@ from ..service.audit_stream import AuditStream
 from ..service.key_ring import open_ring
 from ..service.log_target import LogTarget
 from ..settings import ServiceSettings
-from ..store.base import ObjectStore
+from ..store.interface.object_store import ObjectStore
 from ..store.opening import open_store
 from .running import CommandContext
 

@@ -9,8 +9,8 @@ from ..service.anchor_file import AnchorFile
 from ..service.audit import Audit
 from ..service.audit_key import KEY_FILE, load_audit_key
 from ..settings import ServiceSettings
-from ..store.base import AuditStore
 from ..store.data_dir import make_data_dir
+from ..store.interface.audit import AuditStore
 from ..store.opening import describe_database, open_store
 from .dump_file import check_file, naming_faults
 from .opening import open_database

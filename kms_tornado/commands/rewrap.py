@@ -11,7 +11,7 @@ from ..service.hsm import is_hsm_uri
 from ..service.key_ring import KEY_FILE
 from ..service.key_rotation import edit_key_file
 from ..service.rewrapping import Rewrapped, rewrap
-from ..store.base import ObjectStore
+from ..store.interface.object_store import ObjectStore
 from .opening import OpenDatabase, find_data_dir, open_database, record
 from .progress import Progress
 from .rotate_master_key import is_credential

@@ -8,7 +8,7 @@ from ..domain.lifecycle import Use
 from ..domain.managed_object import ManagedObject
 from ..domain.storage import is_archived
 from ..kmip.payloads import ArchiveRequest, ArchiveResponse, RecoverRequest, RecoverResponse
-from ..store.base import Replace
+from ..store.interface.changes import Replace
 from .common.call import Call
 
 

@@ -48,7 +48,7 @@ from ..kmip.payloads import (
     SetAttributeResponse,
 )
 from ..kmip.schema import field_of_tag, tag_of
-from ..store.base import Replace
+from ..store.interface.changes import Replace
 from .common.call import Call
 from .common.key_use import check_also_allowed
 from .common.object_attributes import (

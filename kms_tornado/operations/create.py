@@ -12,7 +12,7 @@ from ..errors import (
 from ..kmip.attributes import Attributes
 from ..kmip.enums import KeyFormatType, ObjectType
 from ..kmip.payloads import CreateRequest, CreateResponse
-from ..store.base import Insert
+from ..store.interface.changes import Insert
 from .common.call import Call
 from .common.identifiers import new_identifier
 from .common.new_object import make_object

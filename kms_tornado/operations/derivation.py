@@ -37,7 +37,7 @@ from ..kmip.enums import (
 )
 from ..kmip.payloads import DeriveKeyRequest, DeriveKeyResponse
 from ..kmip.structures import CryptographicParameters, DerivationParameters, Link
-from ..store.base import Change, Insert, Replace
+from ..store.interface.changes import Change, Insert, Replace
 from .common.call import Call, UsableKey
 from .common.hidden_derivation import check_derivation, is_hidden, record_results
 from .common.identifiers import new_identifier

@@ -35,7 +35,7 @@ from ..kmip.attributes import Attributes
 from ..kmip.enums import CryptographicAlgorithm, KeyFormatType, LinkType, ObjectType
 from ..kmip.payloads import CreateKeyPairRequest, CreateKeyPairResponse
 from ..kmip.structures import Link
-from ..store.base import Insert
+from ..store.interface.changes import Insert
 from .common.call import Call
 from .common.identifiers import new_identifier
 from .common.new_object import make_object

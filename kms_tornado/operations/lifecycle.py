@@ -32,7 +32,7 @@ from ..kmip.payloads import (
     RevokeResponse,
 )
 from ..kmip.structures import RevocationReason
-from ..store.base import Remove, Replace
+from ..store.interface.changes import Remove, Replace
 from .common.call import Call
 from .common.object_attributes import check_revocation_message, lease_time_of
 

@@ -20,7 +20,7 @@ from ..kmip.attributes import Attributes
 from ..kmip.enums import KeyWrapType, ObjectType
 from ..kmip.objects import OBJECT_CLASSES, Certificate, Object, OpaqueObject, PrivateKey
 from ..kmip.payloads import ImportRequest, ImportResponse, RegisterRequest, RegisterResponse
-from ..store.base import Conflict, Insert, Replace
+from ..store.interface.changes import Conflict, Insert, Replace
 from .common.call import Call
 from .common.identifiers import new_identifier
 from .common.new_object import check_object_type, make_object

@@ -18,7 +18,7 @@ from ..errors import (
 from ..kmip.enums import KeyFormatType, KeyWrapType, ObjectType
 from ..kmip.objects import Object
 from ..kmip.payloads import ExportRequest, ExportResponse, GetRequest, GetResponse
-from ..store.base import Replace
+from ..store.interface.changes import Replace
 from .common.call import Call, UsableKey
 from .common.object_attributes import describe_object
 from .objects.digests import read_digests

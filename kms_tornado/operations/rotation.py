@@ -34,7 +34,7 @@ from ..kmip.payloads import (
     ReKeyRequest,
     ReKeyResponse,
 )
-from ..store.base import Insert, Replace
+from ..store.interface.changes import Insert, Replace
 from .common.call import Call
 from .common.identifiers import new_identifier
 from .common.new_object import make_object

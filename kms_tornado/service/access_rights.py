@@ -29,7 +29,9 @@ from ..errors import InvalidField, InvalidMessage, MissingData
 from ..kmip.enums import Operation
 from ..kmip.tables import ENUMERATIONS
 from ..operations.common.call import SharedOffload
-from ..store.base import Conflict, Grant, GrantedObject, ObjectStore, OwnedObject, Withdraw
+from ..store.interface.changes import Conflict, Grant, Withdraw
+from ..store.interface.lists import GrantedObject, OwnedObject
+from ..store.interface.object_store import ObjectStore
 from ..wording import format_size
 from .auditing import Auditor
 from .service import ATTEMPTS, TooManyConflicts

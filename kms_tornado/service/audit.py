@@ -15,7 +15,7 @@ from ..audit.record import COMMAND, SERVER, make_draft, parse_object
 from ..audit.rollback import find_rollback
 from ..audit.signing import AuditKey
 from ..errors import ConfigurationError, Unavailable
-from ..store.base import AuditStore
+from ..store.interface.audit import AuditStore
 from .anchor_file import Anchor, AnchorFile
 from .audit_stream import AuditStream
 from .audit_trail import AuditStatus, AuditTrail

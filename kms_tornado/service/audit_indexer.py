@@ -9,7 +9,7 @@ import time
 from typing import NamedTuple
 
 from ..errors import Unavailable
-from ..store.base import AuditRecords, IndexStep
+from ..store.interface.audit_records import AuditRecords, IndexStep
 
 _log = logging.getLogger(__name__)
 

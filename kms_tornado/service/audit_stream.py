@@ -26,7 +26,7 @@ from queue import SimpleQueue
 
 from ..audit.chain import Segment, hash_line
 from ..errors import ConfigurationError, Unavailable
-from ..store.base import AuditStore
+from ..store.interface.audit import AuditStore
 from .log_target import LogTarget
 from .private_file import describe_error
 

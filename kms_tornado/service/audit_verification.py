@@ -9,8 +9,8 @@ from ..audit.record import COMMAND
 from ..audit.rollback import find_rollback
 from ..audit.signing import AuditPublicKey
 from ..audit.verification import ChainVerifier, CheckpointVerifier
-from ..store.base import ObjectStore
-from ..store.object_checks import AUDIT, Fault
+from ..store.interface.object_checks import AUDIT, Fault
+from ..store.interface.object_store import ObjectStore
 from .anchor_file import Anchor
 from .object_verification import AuditSetBack, Checked, ObjectVerification, RecordReader
 

@@ -55,7 +55,7 @@ from ..kmip.tables import OPERATION_TAGS
 from ..kmip.ttlv import Node, encoded_length
 from ..operations.common.client_profile import choose_message_profile
 from ..operations.common.transaction import Transaction
-from ..store.base import Conflict, Refused
+from ..store.interface.changes import Conflict, Refused
 from .item_records import ItemRecorder
 from .limits import MAX_RESPONSE_BYTES, has_many_values
 from .service import ATTEMPTS, Service, TooManyConflicts, find_identifier

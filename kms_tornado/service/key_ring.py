@@ -12,7 +12,8 @@ from ..crypto.envelope import KeyRing, MasterKey, SealBroken
 from ..crypto.key_bundle import KeyBundle
 from ..errors import ConfigurationError, Unavailable
 from ..settings import ServiceSettings
-from ..store.base import CheckValues, ObjectStore, OtherMasterKey
+from ..store.interface.master_keys import CheckValues, OtherMasterKey
+from ..store.interface.object_store import ObjectStore
 from ..store.opening import describe_database
 from .hsm import is_hsm_uri
 from .master_key import load_master_keys

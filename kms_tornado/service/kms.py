@@ -14,8 +14,10 @@ from ..crypto.envelope import KeyRing
 from ..domain.user_naming import UserNaming, find_naming_fault
 from ..errors import ConfigurationError, GeneralFailure, Unavailable
 from ..settings import ServiceSettings
-from ..store.base import Compute, Conflict, ObjectStore
 from ..store.data_dir import make_data_dir
+from ..store.interface.changes import Conflict
+from ..store.interface.compute import Compute
+from ..store.interface.object_store import ObjectStore
 from ..store.opening import open_store
 from .access_rights import AccessRights
 from .anchor_file import Anchor, AnchorFile

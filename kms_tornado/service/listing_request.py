@@ -11,7 +11,7 @@ from ..errors import KMSError
 from ..kmip.enums import ObjectType, State
 from ..kmip.tables import ENUMERATIONS
 from ..operations.common.object_attributes import select_user_tags
-from ..store.base import LIST_START, ListPosition
+from ..store.interface.lists import LIST_START, ListPosition
 from ..user_names import find_grantee_fault
 
 #: Objects of one answer.

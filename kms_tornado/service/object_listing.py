@@ -19,7 +19,9 @@ from ..kmip.attributes import Attributes
 from ..kmip.enums import Operation
 from ..kmip.tables import ENUMERATIONS
 from ..operations.common.object_attributes import select_user_tags
-from ..store.base import Compute, GrantedObject, ListPosition, ObjectStore, OwnedObject
+from ..store.interface.compute import Compute
+from ..store.interface.lists import GrantedObject, ListPosition, OwnedObject
+from ..store.interface.object_store import ObjectStore
 from ..user_names import EVERYONE
 from .auditing import Auditor
 from .listing_request import ListingRequest

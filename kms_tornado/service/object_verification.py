@@ -14,8 +14,7 @@ from dataclasses import dataclass, replace
 from ..audit.paths import UNTOLD
 from ..audit.record import Origin
 from ..audit.verification import ChainVerifier
-from ..store.base import ObjectStore
-from ..store.object_checks import (
+from ..store.interface.object_checks import (
     AUDIT,
     Acceptance,
     Fault,
@@ -24,6 +23,7 @@ from ..store.object_checks import (
     StoredRow,
     StoredSegment,
 )
+from ..store.interface.object_store import ObjectStore
 
 #: Hexadecimal digits of a code that records tell.
 _CODE = 32

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from ..auth.replays import UserShares
 from ..errors import Unavailable
-from ..store.base import UsedProofs
+from ..store.interface.used_proofs import UsedProofs
 
 _log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from ..audit.query import MAX_TERM_LENGTH, FoundRecord, RecordQuery
 from ..audit.record import Origin
 from ..errors import KMSError
-from ..store.base import ObjectStore
+from ..store.interface.object_store import ObjectStore
 from .audit_indexer import AuditIndexer
 from .audit_request import AuditRequest, Cursor, StatisticsRequest
 from .auditing import Auditor

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ..audit.query import FoundRecord, RecordQuery
-from ..store.base import AuditPage, AuditRecords
+from ..store.interface.audit_records import AuditPage, AuditRecords
 from .audit_request import Cursor
 
 #: Rows of the index that one request reads, and that are read together.

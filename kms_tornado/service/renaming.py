@@ -18,7 +18,7 @@ from functools import partial
 from ..crypto.envelope import KeyRing
 from ..domain.user_naming import UserNaming
 from ..errors import ConfigurationError
-from ..store.base import ObjectStore
+from ..store.interface.object_store import ObjectStore
 from ..user_names import EVERYONE, GROUP_PREFIX
 from .transferring import Transfer, Transferrer, TransferResult
 

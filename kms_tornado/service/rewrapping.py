@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from ..crypto.envelope import EnvelopeContext, KeyRing, SealBroken, open_sealed, seal
 from ..domain.managed_object import SealedMaterial
 from ..errors import Unavailable
-from ..store.base import CannotReseal, ObjectStore, Reseal, ResealedPage, StoredEnvelope
+from ..store.interface.master_keys import CannotReseal, Reseal, ResealedPage, StoredEnvelope
+from ..store.interface.object_store import ObjectStore
 
 # Servers may put back envelopes that they read before; those that read the keys again long ago do not.
 _MOST_PASSES = 10

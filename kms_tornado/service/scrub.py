@@ -19,8 +19,8 @@ from typing import NamedTuple
 from ..audit.record import SERVER
 from ..audit.verification import ChainVerifier
 from ..errors import Unavailable
-from ..store.base import ObjectStore
-from ..store.object_checks import AUDIT, Finding, ScrubState
+from ..store.interface.object_checks import AUDIT, Finding, ScrubState
+from ..store.interface.object_store import ObjectStore
 from .object_verification import AuditSetBack, Checked, ObjectVerification, RecordReader
 
 _log = logging.getLogger(__name__)

@@ -40,7 +40,9 @@ from ..operations.common.client_profile import BARE_OPERATION, MESSAGE_2, Client
 from ..operations.common.transaction import Transaction
 from ..operations.objects import stored_wrapped
 from ..settings import ServiceSettings
-from ..store.base import Conflict, Objects, ObjectStore
+from ..store.interface.changes import Conflict
+from ..store.interface.object_store import ObjectStore
+from ..store.interface.objects import Objects
 from .auditing import Auditor, name_reason
 from .catalogue import collect_object_types, collect_payload_types, select_operations
 from .limits import check_data

@@ -17,16 +17,8 @@ from ..crypto.envelope import EnvelopeContext, KeyRing, open_sealed, seal
 from ..domain.managed_object import ManagedObject, SealedMaterial, UniqueIdentifier
 from ..domain.search import LocateSearch, ObjectFilter
 from ..errors import KMIPError, NonUniqueName
-from ..store.base import (
-    Change,
-    Conflict,
-    Grant,
-    ObjectStore,
-    Refused,
-    Replace,
-    Withdraw,
-    list_uids,
-)
+from ..store.interface.changes import Change, Conflict, Grant, Refused, Replace, Withdraw, list_uids
+from ..store.interface.object_store import ObjectStore
 from .service import ATTEMPTS
 
 #: Objects in one transaction: a few milliseconds, for which other writers wait.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..errors import InvalidField
-from .base import Change, Insert, Replace
+from .interface.changes import Change, Insert, Replace
 
 #: Tags of one object or one search. Each is bound as a parameter, and SQLite limits their number.
 MAX_TAGS = 500

@@ -42,7 +42,7 @@ class BadDump(Exception):
 
 @dataclass(frozen=True, slots=True)
 class DumpHeader:
-    """made: RFC 3339. revision: of the schema. check, bundles: by which the master key is known (`base`).
+    """made: RFC 3339. revision: of the schema. check, bundles: by which the master key is known (`interface.master_keys`).
 
     tables: {name: its columns, in the order of values}, in an order in which rows may be added. rows: how many
     there are, for the progress.

@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect, text
 
 from ..errors import ConfigurationError
-from .base import make_unavailable
+from .interface.faults import make_unavailable
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 

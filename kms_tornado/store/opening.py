@@ -6,8 +6,9 @@ import asyncio
 from pathlib import Path
 
 from ..errors import ConfigurationError
-from .base import Compute, ObjectStore, compute_on_any_thread
 from .data_dir import is_postgresql, resolve_sqlite_url
+from .interface.compute import Compute, compute_on_any_thread
+from .interface.object_store import ObjectStore
 from .sql.store import SQLStore
 from .sqlite.backend import SQLiteBackend
 from .sqlite.in_use import is_in_use

@@ -12,7 +12,7 @@ import sys
 
 from kms_tornado.__main__ import main
 from kms_tornado.service.kms import KMS
-from kms_tornado.store.base import IndexStep
+from kms_tornado.store.interface.audit_records import IndexStep
 
 MODES = ("indexed", "recorded", "bare")
 

@@ -17,7 +17,7 @@ from kms_tornado.audit.verification import ChainVerifier, CheckpointVerifier
 from kms_tornado.commands import audit_tail
 from kms_tornado.commands.line_output import escape_line
 from kms_tornado.errors import Unavailable
-from kms_tornado.store.object_checks import StoredSegment
+from kms_tornado.store.interface.object_checks import StoredSegment
 
 from ..kms import uid
 from ..server import check_refused, eventually, run, warm_servers

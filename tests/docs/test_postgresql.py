@@ -14,7 +14,7 @@ import pytest
 
 from kms_tornado.errors import Unavailable
 from kms_tornado.store import health
-from kms_tornado.store.base import Insert
+from kms_tornado.store.interface.changes import Insert
 from kms_tornado.store.postgres import backend, connector, engine, transactions, writer
 from kms_tornado.store.postgres.address import parse_address
 

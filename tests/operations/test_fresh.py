@@ -8,7 +8,7 @@ from kms_tornado.errors import Unavailable
 from kms_tornado.kmip.attributes import Attributes
 from kms_tornado.kmip.enums import CryptographicAlgorithm, ObjectType, Operation
 from kms_tornado.kmip.payloads import CreateRequest, GetRequest
-from kms_tornado.store.base import make_unavailable
+from kms_tornado.store.interface.faults import make_unavailable
 
 from ..kms import batch_item, flag, name, number, structure, text, uid
 from .inside import ALICE, Inside

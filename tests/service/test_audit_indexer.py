@@ -9,7 +9,7 @@ import pytest
 from kms_tornado.errors import Unavailable
 from kms_tornado.service import audit_indexer
 from kms_tornado.service.audit_indexer import AuditIndexer
-from kms_tornado.store.base import IndexStep
+from kms_tornado.store.interface.audit_records import IndexStep
 
 from ..store.helpers import until
 

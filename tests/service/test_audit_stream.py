@@ -24,7 +24,7 @@ from kms_tornado.service.audit_stream import AuditStream
 from kms_tornado.service.kms import KMS
 from kms_tornado.service.log_target import LogTarget
 from kms_tornado.settings import ServiceSettings
-from kms_tornado.store.base import Insert
+from kms_tornado.store.interface.changes import Insert
 
 from .. import postgres
 from ..store.helpers import ALICE, Place, an_object, opened, until

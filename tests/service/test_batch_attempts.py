@@ -16,7 +16,7 @@ from kms_tornado.operations.common.transaction import Transaction
 from kms_tornado.service import batch
 from kms_tornado.service.catalogue import CATALOGUE, collect_payload_types
 from kms_tornado.service.loop_turns import LoopTurns
-from kms_tornado.store.base import Conflict, Refused
+from kms_tornado.store.interface.changes import Conflict, Refused
 
 from ..kms import attributes, batch_item, message, name, uid
 

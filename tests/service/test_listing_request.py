@@ -13,7 +13,7 @@ from kms_tornado.service.listing_request import (
     format_cursor,
     parse_listing_request,
 )
-from kms_tornado.store.base import ListPosition
+from kms_tornado.store.interface.lists import ListPosition
 
 
 def test_without_parameters_the_newest_of_the_caller_s_own_are_asked_for() -> None:

@@ -15,7 +15,7 @@ from kms_tornado.service import object_listing
 from kms_tornado.service.kms import KMS
 from kms_tornado.service.listing_request import ListingRequest
 from kms_tornado.settings import make_service_settings
-from kms_tornado.store.base import Grant, Insert
+from kms_tornado.store.interface.changes import Grant, Insert
 
 from ..store.helpers import ALICE, BOB, an_object
 

@@ -16,8 +16,9 @@ from kms_tornado.errors import GeneralFailure, ObjectAlreadyExists
 from kms_tornado.kmip.enums import Operation
 from kms_tornado.service.audit_verification import NotAccepted, Report, verify_objects
 from kms_tornado.service.object_verification import ObjectVerification, RecordReader
-from kms_tornado.store.base import Grant, Insert, ObjectStore, Remove, Replace
-from kms_tornado.store.object_checks import AUDIT
+from kms_tornado.store.interface.changes import Grant, Insert, Remove, Replace
+from kms_tornado.store.interface.object_checks import AUDIT
+from kms_tornado.store.interface.object_store import ObjectStore
 
 from .. import postgres
 from ..store.helpers import ALICE, Place, an_object, with_store, write_behind

@@ -15,7 +15,7 @@ from kms_tornado.service import record_reader, record_walk
 from kms_tornado.service.audit_request import AuditRequest
 from kms_tornado.service.auditing import Auditor
 from kms_tornado.service.record_reader import AmbiguousName, RecordReader
-from kms_tornado.store.base import AuditPage
+from kms_tornado.store.interface.audit_records import AuditPage
 
 ALICE = Origin("alice", None, "192.0.2.1", "dfb8822b6b0e65ef")
 NOW = 1_795_952_726_000

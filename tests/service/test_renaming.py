@@ -17,7 +17,7 @@ from kms_tornado.kmip.structures import RevocationReason
 from kms_tornado.service.access_rights import AccessRequest
 from kms_tornado.service.renaming import NamingMove, move_to_naming
 from kms_tornado.service.transferring import TransferResult
-from kms_tornado.store.base import Conflict
+from kms_tornado.store.interface.changes import Conflict
 
 from ..operations.inside import ALICE, BOB, Inside
 from .test_transferring import Meddling, check_whole, grants_of, kms, owned
@@ -160,7 +160,7 @@ def test_nothing_moves_where_one_object_cannot(kms: Inside) -> None:
     import dataclasses
 
     from kms_tornado.domain.managed_object import SealedMaterial
-    from kms_tornado.store.base import Replace
+    from kms_tornado.store.interface.changes import Replace
 
     settle(kms, PLAIN)
     good, bad = kms.create(), kms.create()

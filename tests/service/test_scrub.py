@@ -15,8 +15,10 @@ import pytest
 from kms_tornado.errors import GeneralFailure
 from kms_tornado.service import scrub
 from kms_tornado.service.scrub import LEASE_S, Scrubber
-from kms_tornado.store.base import Insert, ObjectStore, make_unavailable
-from kms_tornado.store.object_checks import AUDIT, ScrubState
+from kms_tornado.store.interface.changes import Insert
+from kms_tornado.store.interface.faults import make_unavailable
+from kms_tornado.store.interface.object_checks import AUDIT, ScrubState
+from kms_tornado.store.interface.object_store import ObjectStore
 
 from ..store.helpers import Place, an_object, opened, until, with_store, write_behind
 from .test_object_verification import (

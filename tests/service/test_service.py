@@ -15,7 +15,7 @@ from kms_tornado.kmip.enums import Operation
 from kms_tornado.kmip.payloads import GetRequest, InteropRequest, LogRequest
 from kms_tornado.service.service import ATTEMPTS, Service, TooManyConflicts
 from kms_tornado.settings import ServiceSettings
-from kms_tornado.store.base import Conflict
+from kms_tornado.store.interface.changes import Conflict
 
 ALICE, BOB = (Principal(name, name, "https://a.example/", {}, 2**31) for name in "ab")
 

@@ -21,7 +21,7 @@ from kms_tornado.kmip.structures import Name, RevocationReason
 from kms_tornado.service import transferring
 from kms_tornado.service.access_rights import AccessRequest
 from kms_tornado.service.transferring import Transfer, Transferrer, TransferResult
-from kms_tornado.store.base import Replace
+from kms_tornado.store.interface.changes import Replace
 from kms_tornado.store.postgres.backend import PostgresBackend
 
 from ..operations.inside import ALICE, BOB, Inside

@@ -23,7 +23,7 @@ from kms_tornado.service.kms import KMS
 from kms_tornado.service.object_verification import RecordReader
 from kms_tornado.service.transferring import Transfer, Transferrer, TransferResult
 from kms_tornado.settings import ServiceSettings
-from kms_tornado.store.base import ObjectStore
+from kms_tornado.store.interface.object_store import ObjectStore
 from kms_tornado.store.opening import open_store
 from kms_tornado.store.postgres.runner import PipelinedRunner
 from kms_tornado.store.sql.statements import DriverRunner

@@ -20,7 +20,8 @@ from kms_tornado.kmip.attributes import Attributes
 from kms_tornado.kmip.enums import CryptographicAlgorithm, KeyFormatType, ObjectType, State
 from kms_tornado.kmip.schema import to_node
 from kms_tornado.kmip.ttlv import children_of
-from kms_tornado.store.base import CheckValues, ObjectStore
+from kms_tornado.store.interface.master_keys import CheckValues
+from kms_tornado.store.interface.object_store import ObjectStore
 from kms_tornado.store.postgres.backend import PostgresBackend
 from kms_tornado.store.sql.row_macs import RowAuthenticator
 from kms_tornado.store.sql.store import SQLStore

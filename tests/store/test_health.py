@@ -11,8 +11,8 @@ import pytest
 
 from kms_tornado.errors import Unavailable
 from kms_tornado.store import health
-from kms_tornado.store.base import make_unavailable
 from kms_tornado.store.health import DOWN, READ_ONLY, UP, DatabaseHealth
+from kms_tornado.store.interface.faults import make_unavailable
 
 from .helpers import until
 

@@ -18,7 +18,7 @@ from kms_tornado.kmip.enums import HashingAlgorithm, KeyFormatType, ObjectType, 
 from kms_tornado.kmip.payloads import DateRange
 from kms_tornado.kmip.structures import Digest, Name
 from kms_tornado.store import migrate
-from kms_tornado.store.base import Insert, Remove, Replace
+from kms_tornado.store.interface.changes import Insert, Remove, Replace
 from kms_tornado.store.migrate import newest_revision
 from kms_tornado.store.sql.attribute_rows import format_attributes
 

@@ -17,8 +17,8 @@ import pytest
 
 from kms_tornado.errors import Unavailable
 from kms_tornado.store import health
-from kms_tornado.store.base import Insert
 from kms_tornado.store.health import DOWN, READ_ONLY, UP
+from kms_tornado.store.interface.changes import Insert
 from kms_tornado.store.postgres import engine, probe, reader
 
 from .. import postgres

@@ -66,7 +66,8 @@ from ...errors import (
 )
 from ...kmip.enums import CryptographicUsageMask, ObjectType, Operation, State
 from ...settings import ServiceSettings
-from ...store.base import Change, Objects, Replace, list_uids
+from ...store.interface.changes import Change, Replace, list_uids
+from ...store.interface.objects import Objects
 from .client_profile import ClientProfile
 from .identifiers import parse_tag_list
 from .server_nonces import ServerNonces

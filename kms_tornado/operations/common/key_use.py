@@ -16,7 +16,7 @@ from ...domain.access import is_owner
 from ...domain.managed_object import ManagedObject
 from ...errors import InvalidCorrelationValue, MissingData, PermissionDenied, Unavailable
 from ...kmip.enums import ObjectType, Operation
-from ...store.base import Change, Conflict
+from ...store.interface.changes import Change, Conflict
 from .call import Call, UsableKey
 from .streams import FIRST, WHOLE, Part, Stage, Stream, determine_stage
 

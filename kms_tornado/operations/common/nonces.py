@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...crypto.material import KeyMaterial
 from ...crypto.policy import CryptoPolicy
 from ...domain.managed_object import ManagedObject
-from ...store.base import Change, UseNonce
+from ...store.interface.changes import Change, UseNonce
 from .call import Call
 from .encryption_plan import EncryptionPlan
 

@@ -26,7 +26,8 @@ from dataclasses import dataclass
 from ...audit.record import AuditEntry, Draft
 from ...domain.managed_object import ManagedObject, SealedMaterial, UniqueIdentifier
 from ...domain.nonces import RESERVED_BLOCK, NonceSource
-from ...store.base import Objects, ReserveNonces
+from ...store.interface.changes import ReserveNonces
+from ...store.interface.objects import Objects
 
 # Keys that are remembered. One that is forgotten loses the rest of its block, and each is about 300 bytes.
 _MAX_KEYS = 20_000

@@ -18,18 +18,18 @@ from ...domain.nonces import NonceSource
 from ...domain.search import LocatedPage, LocateSearch, TagSearch
 from ...errors import FeatureNotSupported, KMIPError, ObjectAlreadyExists
 from ...kmip.enums import Operation
-from ...store.base import (
+from ...store.interface.changes import (
     Change,
     Conflict,
     Groups,
     Insert,
-    Objects,
     Refused,
     Remove,
     Replace,
     ReserveNonces,
     UseNonce,
 )
+from ...store.interface.objects import Objects
 
 
 class Transaction:

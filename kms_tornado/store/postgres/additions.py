@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...errors import KMSError
-from ..base import make_unavailable
+from ..interface.faults import make_unavailable
 from ..sql.additions import Addition, is_long_addition, make_addition
 from ..sql.audit_chains import ChainTaken
 from ..sql.commits import Commit, GroupCommit

@@ -12,8 +12,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Dialect, func, select
 
-from ..base import NOT_OPEN, make_unavailable
 from ..health import PoolLoad
+from ..interface.faults import NOT_OPEN, make_unavailable
 from ..sql.audit_chains import AuditChains
 from ..sql.backend import ConnectionJob
 from ..sql.commits import Job

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...errors import KMIPError, KMSError, Unavailable
-from ..base import Conflict, Insert, Refused, make_unavailable
+from ..interface.changes import Conflict, Insert, Refused
+from ..interface.faults import make_unavailable
 from ..sql.changes import collect_uids
 from ..sql.commits import Commit, GroupCommit, Job, join_commits
 from ..sql.statements import Runner

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakSet, ref
 
-from ..base import make_unavailable
+from ..interface.faults import make_unavailable
 from . import engine as connections
 from .address import Address
 from .engine import first_statement, reply_within

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from ...errors import ConfigurationError, Unavailable
-from ..base import make_unavailable
+from ..interface.faults import make_unavailable
 from ..migrate import upgrade
 from .errors import describe_error, is_passing
 

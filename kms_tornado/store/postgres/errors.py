@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from sqlalchemy.exc import DBAPIError
 
 from ...errors import Unavailable
-from ..base import make_unavailable
+from ..interface.faults import make_unavailable
 
 
 class Meaning(enum.Enum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..base import NOT_OPEN, make_unavailable
+from ..interface.faults import NOT_OPEN, make_unavailable
 from .connector import Connector
 
 if TYPE_CHECKING:

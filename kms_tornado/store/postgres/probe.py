@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..base import make_unavailable
+from ..interface.faults import make_unavailable
 from .connector import Connector
 from .engine import reply_within
 from .errors import load_driver_error, translate_error

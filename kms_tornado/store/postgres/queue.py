@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ..base import make_unavailable
+from ..interface.faults import make_unavailable
 from ..sql.commits import Job
 
 Keys = frozenset[str]

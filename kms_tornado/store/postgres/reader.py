@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ...errors import Unavailable
-from ..base import make_unavailable
 from ..health import PoolLoad
+from ..interface.faults import make_unavailable
 from ..sql.statements import NO_VALUES, Prepared, Rows, Values
 from . import engine as connections
 from .connector import Connector

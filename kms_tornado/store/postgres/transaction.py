@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ..base import make_unavailable
+from ..interface.faults import make_unavailable
 from . import engine as connections
 from .engine import Reply, reply_within
 from .errors import Meaning, judge_error, load_driver_error, read_sqlstate, translate_error

@@ -10,7 +10,8 @@ from typing import TypeVar
 from sqlalchemy.exc import IntegrityError
 
 from ...errors import InvalidField, Unavailable
-from ..base import Conflict, make_unavailable
+from ..interface.changes import Conflict
+from ..interface.faults import make_unavailable
 from ..sql.audit_chains import ChainTaken
 from ..sql.statements import Runner
 from .audit_leases import ChainInUse, ChainLeases

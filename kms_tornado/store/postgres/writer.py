@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from ...errors import Unavailable
-from ..base import NOT_OPEN, make_fault, make_unavailable
+from ..interface.faults import NOT_OPEN, make_fault, make_unavailable
 from ..sql.audit_chains import AuditChains
 from ..sql.commits import Job
 from . import engine as connections

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...audit.record import Draft
 from ...kmip.attributes import count_values
-from ..base import Insert
+from ..interface.changes import Insert
 from .commits import Commit, GroupCommit
 from .owners import units_of
 from .row_macs import RowAuthenticator

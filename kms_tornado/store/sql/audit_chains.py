@@ -22,7 +22,7 @@ from sqlalchemy import bindparam, insert, select, update
 from ... import __version__
 from ...audit.chain import NOTHING, ChainHead, Recorded, Segment, extend
 from ...audit.record import SERVER, make_draft
-from ..base import make_unavailable
+from ..interface.faults import make_unavailable
 from .row_macs import RowAuthenticator
 from .schema import audit_chains, audit_segments
 from .statements import NO_VALUES, Noted, Runner, Statement, States, Values

@@ -38,7 +38,9 @@ from sqlalchemy import bindparam, delete, insert, select, update
 
 from ...audit.indexing import Indexed, index_records, owner_key
 from ...errors import ConfigurationError
-from ..base import Compute, IndexStep, make_unavailable
+from ..interface.audit_records import IndexStep
+from ..interface.compute import Compute
+from ..interface.faults import make_unavailable
 from .backend import Backend
 from .ownership import prepare_owners
 from .schema import (

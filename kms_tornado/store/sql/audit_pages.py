@@ -13,8 +13,9 @@ from sqlalchemy import Select, bindparam, select
 from ...audit.chain import is_chained
 from ...audit.query import FoundRecord, RecordQuery
 from ...errors import GeneralFailure
-from ..base import AuditPage, Compute
-from ..object_checks import StoredSegment
+from ..interface.audit_records import AuditPage
+from ..interface.compute import Compute
+from ..interface.object_checks import StoredSegment
 from .audit_index import AuditIndex, parse_ranges
 from .backend import Backend
 from .object_checks import SEGMENT_ROW, parse_segment

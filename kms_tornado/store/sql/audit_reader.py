@@ -11,8 +11,8 @@ from ...audit.chain import ChainHead, hash_line
 from ...audit.checkpoint import Checkpoint, read_checkpoint
 from ...audit.record import parse_object
 from ...audit.rollback import AuditPosition
-from ..base import EVER, Span
-from ..object_checks import StoredSegment
+from ..interface.audit import EVER, Span
+from ..interface.object_checks import StoredSegment
 from .backend import Backend
 from .object_checks import SEGMENT_ROW, parse_segment
 from .row_macs import AlteredRow, RowAuthenticator

@@ -18,7 +18,7 @@ from ...domain.access import identifier_taken
 from ...domain.managed_object import ManagedObject
 from ...domain.nonces import NonceSource
 from ...kmip.attributes import count_values
-from ..base import (
+from ..interface.changes import (
     Change,
     Conflict,
     Grant,

@@ -53,7 +53,7 @@ from typing import Any
 
 from ...audit.record import Draft
 from ...errors import KMIPError
-from ..base import Change, Conflict, Groups, Insert, Refused, Remove, Replace
+from ..interface.changes import Change, Conflict, Groups, Insert, Refused, Remove, Replace
 from .changes import apply_changes
 from .row_macs import RowAuthenticator
 from .statements import Runner

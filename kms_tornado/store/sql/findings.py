@@ -15,7 +15,7 @@ from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from ...audit.record import Draft, Origin, make_draft
-from ..object_checks import AUDIT, Acceptance, Fault, Finding, StoredRow
+from ..interface.object_checks import AUDIT, Acceptance, Fault, Finding, StoredRow
 from .row_macs import REFUSED, RowAuthenticator, split_refused
 from .schema import objects, server_state
 from .search_filter import write_constant

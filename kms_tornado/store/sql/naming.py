@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete, func, insert, select
 
 from ...domain.user_naming import UserNaming
-from ..base import Conflict
+from ..interface.changes import Conflict
 from .queries import any_object, naming_value
 from .row_macs import AlteredRow, RowAuthenticator
 from .schema import objects, server_state

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Select, func, select
 
 from ...audit.chain import ChainHead, hash_line
 from ...audit.record import Origin
-from ..object_checks import (
+from ..interface.object_checks import (
     Acceptance,
     Fault,
     Finding,

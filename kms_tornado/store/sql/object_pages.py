@@ -10,7 +10,8 @@ from sqlalchemy import Dialect, Select, bindparam, case, func, select, tuple_
 
 from ...domain.lifecycle import ACTIVE, DEACTIVATED, PRE_ACTIVE
 from ...kmip.enums import ObjectType, Operation, State
-from ..base import Compute, GrantedObject, ListPosition, OwnedObject, StateCount
+from ..interface.compute import Compute
+from ..interface.lists import GrantedObject, ListPosition, OwnedObject, StateCount
 from .grants import load_grants
 from .queries import (
     all_owned,

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, LargeBinary, bindparam, func, select, update
 
 from ...audit.record import COMMAND, Draft, make_draft
-from ..base import CannotReseal, Reseal, ResealedPage, StoredEnvelope
+from ..interface.master_keys import CannotReseal, Reseal, ResealedPage, StoredEnvelope
 from .backend import Backend
 from .row_macs import (
     AUTHENTIC_NAMES,

@@ -24,7 +24,8 @@ from operator import itemgetter
 from typing import Any
 
 from ...errors import GeneralFailure
-from ..base import RowMAC, make_unavailable
+from ..interface.faults import make_unavailable
+from ..interface.master_keys import RowMAC
 from .schema import objects
 
 _log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from ...domain.managed_object import ManagedObject, SealedMaterial
 from ...errors import KMIPError
 from ...kmip.attributes import Attributes
 from ...kmip.enums import ObjectType, Operation, State
-from ..base import GrantedObject, OwnedObject
+from ..interface.lists import GrantedObject, OwnedObject
 from .attribute_rows import (
     DERIVED_COLUMNS,
     collect_columns,

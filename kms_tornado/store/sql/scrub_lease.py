@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from ..object_checks import ScrubState
+from ..interface.object_checks import ScrubState
 from .row_macs import AlteredRow, RowAuthenticator
 from .schema import server_state
 from .statements import NO_VALUES, Rows, Runner, Statement

@@ -17,7 +17,7 @@ from sqlalchemy import bindparam, delete, insert, or_, select, update
 from ...domain.nonces import NonceSource
 from ...errors import ConfigurationError
 from ...kmip.enums import ObjectType
-from ..base import CheckValues, OtherMasterKey
+from ..interface.master_keys import CheckValues, OtherMasterKey
 from ..progress import LoggedProgress
 from .attribute_rows import collect_columns, format_rows, parse_rows
 from .grants import format_grants

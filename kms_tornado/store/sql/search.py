@@ -39,8 +39,8 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import Dialect
 
 from ...domain.search import LocateSearch, TagSearch
-from ..base import Compute, compute_on_any_thread
 from ..bounds import clamp
+from ..interface.compute import Compute, compute_on_any_thread
 from .queries import bind_caller, count_slots
 from .search_filter import shape_filter
 from .search_statements import LocateShape, TagShape, write_locate, write_tag_search

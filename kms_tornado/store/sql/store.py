@@ -13,23 +13,13 @@ from ...domain.search import LocatedPage, LocateSearch, TagSearch
 from ...domain.user_naming import UserNaming
 from ...kmip.enums import Operation
 from ...user_names import EVERYONE
-from ..base import (
-    Change,
-    CheckValues,
-    Compute,
-    GrantedObject,
-    Groups,
-    OwnedObject,
-    Refused,
-    Reseal,
-    ResealedPage,
-    ReserveNonces,
-    RowMAC,
-    compute_on_any_thread,
-)
 from ..bounds import check_tags, check_tags_of_changes
 from ..dump import Dumped, DumpHeader, DumpRow, DumpWriter, Report
 from ..health import DatabaseHealth, DatabaseLoad, DatabaseStatus
+from ..interface.changes import Change, Groups, Refused, ReserveNonces
+from ..interface.compute import Compute, compute_on_any_thread
+from ..interface.lists import GrantedObject, OwnedObject
+from ..interface.master_keys import CheckValues, Reseal, ResealedPage, RowMAC
 from .audit_chains import AuditChains
 from .audit_log import AuditLog
 from .audit_pages import AuditPages

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from ..base import make_fault
+from ..interface.faults import make_fault
 from .backend import Backend
 from .schema import used_proofs
 from .statements import NO_VALUES, Prepared, Runner, Statement

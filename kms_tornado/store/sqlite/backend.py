@@ -16,7 +16,8 @@ from typing import Any
 
 from sqlalchemy import Dialect
 
-from ..base import NOT_OPEN, Compute, compute_on_any_thread, make_unavailable
+from ..interface.compute import Compute, compute_on_any_thread
+from ..interface.faults import NOT_OPEN, make_unavailable
 from ..sql.audit_chains import AuditChains
 from ..sql.backend import ConnectionJob
 from ..sql.commits import Job

@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from ...errors import ConfigurationError, Unavailable
-from ..base import make_unavailable
+from ..interface.faults import make_unavailable
 from ..migrate import upgrade
 from ..sql.statements import DATABASE_ERRORS, DriverRunner, Runner
 from .file_access import SUFFIXES, find_write_fault

@@ -29,7 +29,7 @@ from kms_tornado.kmip.payloads import EncryptRequest, ImportRequest
 from kms_tornado.kmip.structures import CryptographicParameters, UsageLimits
 from kms_tornado.operations.common import server_nonces
 from kms_tornado.operations.common.server_nonces import ServerNonces
-from kms_tornado.store.base import Conflict, ReserveNonces
+from kms_tornado.store.interface.changes import Conflict, ReserveNonces
 
 from ... import postgres
 from ...store.conftest import postgres_or_skip

@@ -14,7 +14,7 @@ from kms_tornado.kmip.attributes import Attributes
 from kms_tornado.kmip.enums import State
 from kms_tornado.kmip.structures import Name
 from kms_tornado.operations.common.transaction import Transaction
-from kms_tornado.store.base import (
+from kms_tornado.store.interface.changes import (
     Conflict,
     Insert,
     Refused,

@@ -15,7 +15,7 @@ from kms_tornado.errors import Unavailable
 from kms_tornado.service.audit_trail import AuditTrail
 from kms_tornado.service.audit_verification import Report, verify_objects
 from kms_tornado.service.object_verification import RecordReader
-from kms_tornado.store.base import Insert, Replace
+from kms_tornado.store.interface.changes import Insert, Replace
 from kms_tornado.store.postgres.transactions import TransactionRunner
 from kms_tornado.store.sql.schema import audit_chains
 from kms_tornado.store.sql.statements import Statement

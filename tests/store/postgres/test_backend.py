@@ -13,8 +13,8 @@ from sqlalchemy import make_url
 from kms_tornado.domain.search import LocateSearch, ObjectFilter, TagSearch
 from kms_tornado.errors import ConfigurationError, InvalidField, Unavailable
 from kms_tornado.kmip.enums import State
-from kms_tornado.store.base import Conflict, Insert, Replace
 from kms_tornado.store.health import PoolLoad
+from kms_tornado.store.interface.changes import Conflict, Insert, Replace
 from kms_tornado.store.postgres import engine as postgres_engine
 from kms_tornado.store.postgres.backend import READERS
 from kms_tornado.store.postgres.dialect import POSTGRESQL

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from kms_tornado.errors import InvalidField, Unavailable
-from kms_tornado.store.base import Conflict
+from kms_tornado.store.interface.changes import Conflict
 from kms_tornado.store.postgres.errors import Meaning, describe_error, is_passing, judge_error
 from kms_tornado.store.sql.statements import NO_VALUES
 

@@ -17,7 +17,7 @@ import pytest
 from kms_tornado.domain.search import LocateSearch, TagSearch
 from kms_tornado.errors import Unavailable
 from kms_tornado.kmip.enums import Operation
-from kms_tornado.store.base import Conflict, Grant, Insert, Replace
+from kms_tornado.store.interface.changes import Conflict, Grant, Insert, Replace
 
 from ... import postgres
 from ..conftest import postgres_or_skip

@@ -11,7 +11,7 @@ import pytest
 from kms_tornado.domain.search import LocateSearch, TagSearch
 from kms_tornado.errors import InvalidField
 from kms_tornado.kmip.enums import Operation
-from kms_tornado.store.base import Grant, Insert, Replace
+from kms_tornado.store.interface.changes import Grant, Insert, Replace
 from kms_tornado.store.postgres import runner
 from kms_tornado.store.postgres.transaction import Pipeline
 from kms_tornado.store.sql import changes

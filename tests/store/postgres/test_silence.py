@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from kms_tornado.errors import Unavailable
-from kms_tornado.store.base import Insert
+from kms_tornado.store.interface.changes import Insert
 from kms_tornado.store.postgres import engine, reader
 from kms_tornado.store.postgres.dialect import POSTGRESQL
 from kms_tornado.store.sql.statements import Prepared

@@ -11,7 +11,7 @@ import pytest
 
 from kms_tornado.domain.search import LocateSearch, TagSearch
 from kms_tornado.errors import ObjectAlreadyExists, Unavailable
-from kms_tornado.store.base import Conflict, Insert, Replace
+from kms_tornado.store.interface.changes import Conflict, Insert, Replace
 from kms_tornado.store.postgres import additions, engine, writer
 from kms_tornado.store.postgres.additions import AdditionWriter
 from kms_tornado.store.postgres.connector import Connector

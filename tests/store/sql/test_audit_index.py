@@ -20,7 +20,7 @@ from kms_tornado.service.audit_request import AuditRequest
 from kms_tornado.service.audit_trail import AuditTrail
 from kms_tornado.service.auditing import Auditor
 from kms_tornado.service.record_reader import RecordReader
-from kms_tornado.store.base import Insert, Remove, Replace
+from kms_tornado.store.interface.changes import Insert, Remove, Replace
 from kms_tornado.store.sql import audit_index
 from kms_tornado.store.sql.schema import audit_uses
 from kms_tornado.store.sql.statements import DriverRunner, Statement

@@ -15,8 +15,16 @@ from kms_tornado.audit.record import AuditEntry, Origin, make_draft
 from kms_tornado.audit.verification import ChainVerifier
 from kms_tornado.errors import KMIPError
 from kms_tornado.kmip.enums import Operation
-from kms_tornado.store.base import Conflict, Grant, Insert, Refused, Remove, Replace, Withdraw
-from kms_tornado.store.object_checks import ReadSoFar
+from kms_tornado.store.interface.changes import (
+    Conflict,
+    Grant,
+    Insert,
+    Refused,
+    Remove,
+    Replace,
+    Withdraw,
+)
+from kms_tornado.store.interface.object_checks import ReadSoFar
 
 from ...audit.logs import KEY
 from ..helpers import ALICE, an_object, engine_behind, opened, with_store, write_behind

@@ -12,7 +12,8 @@ from kms_tornado.domain.search import LocateSearch, ObjectFilter, TagSearch
 from kms_tornado.errors import GeneralFailure, InvalidField, ObjectAlreadyExists
 from kms_tornado.kmip.attributes import Attributes
 from kms_tornado.kmip.enums import ObjectType, Operation, State
-from kms_tornado.store.base import (
+from kms_tornado.store.bounds import MAX_TAGS
+from kms_tornado.store.interface.changes import (
     Conflict,
     Grant,
     Insert,
@@ -21,7 +22,6 @@ from kms_tornado.store.base import (
     Replace,
     Withdraw,
 )
-from kms_tornado.store.bounds import MAX_TAGS
 
 from ..helpers import (
     ALICE,

@@ -13,8 +13,8 @@ from kms_tornado.audit.record import Origin, make_draft
 from kms_tornado.errors import ConfigurationError
 from kms_tornado.kmip.enums import Operation, State
 from kms_tornado.kmip.structures import Name
-from kms_tornado.store.base import Grant, Insert, Remove, UseNonce
 from kms_tornado.store.dump import DumpReader, DumpWriter
+from kms_tornado.store.interface.changes import Grant, Insert, Remove, UseNonce
 from kms_tornado.store.sql.schema import metadata
 
 from ... import postgres

@@ -11,8 +11,8 @@ from kms_tornado.domain.search import LocateSearch, ObjectFilter, Standing, TagS
 from kms_tornado.errors import GeneralFailure, InvalidField, ServerLimitExceeded
 from kms_tornado.kmip.enums import ObjectType, Operation, State
 from kms_tornado.kmip.payloads import DateRange
-from kms_tornado.store.base import Conflict, Grant, Insert, Remove, Replace, Withdraw
 from kms_tornado.store.bounds import MAX_GRANTED_TO_EVERYONE, MAX_LISTED
+from kms_tornado.store.interface.changes import Conflict, Grant, Insert, Remove, Replace, Withdraw
 from kms_tornado.store.sql import grants
 
 from ..helpers import ALICE, BOB, an_object, locate, seeking, uids, with_store, write_behind

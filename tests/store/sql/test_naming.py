@@ -8,7 +8,7 @@ import pytest
 
 from kms_tornado.domain.user_naming import UserNaming
 from kms_tornado.errors import GeneralFailure
-from kms_tornado.store.base import Conflict, Insert, Remove
+from kms_tornado.store.interface.changes import Conflict, Insert, Remove
 
 from ..helpers import Place, an_object, with_store, write_behind
 

@@ -22,7 +22,7 @@ from kms_tornado.errors import (
     WrongNonceSource,
 )
 from kms_tornado.kmip.enums import State
-from kms_tornado.store.base import (
+from kms_tornado.store.interface.changes import (
     Conflict,
     Insert,
     Refused,

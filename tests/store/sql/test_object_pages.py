@@ -6,7 +6,8 @@ from typing import Any
 
 from kms_tornado.kmip.attributes import Attributes
 from kms_tornado.kmip.enums import ObjectType, Operation, State
-from kms_tornado.store.base import LIST_START, Grant, Insert
+from kms_tornado.store.interface.changes import Grant, Insert
+from kms_tornado.store.interface.lists import LIST_START
 
 from ..helpers import ALICE, BOB, an_object, with_store
 

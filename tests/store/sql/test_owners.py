@@ -20,7 +20,7 @@ from kms_tornado.kmip.payloads import (
     RevokeRequest,
 )
 from kms_tornado.service.access_rights import AccessRequest
-from kms_tornado.store.base import Grant, Insert, Remove, Replace, Withdraw
+from kms_tornado.store.interface.changes import Grant, Insert, Remove, Replace, Withdraw
 from kms_tornado.store.postgres.backend import PostgresBackend
 from kms_tornado.store.sql import owners
 from kms_tornado.store.sql.row_macs import AlteredRow

@@ -9,7 +9,8 @@ import pytest
 
 from kms_tornado.domain.managed_object import SealedMaterial
 from kms_tornado.kmip.enums import State
-from kms_tornado.store.base import CannotReseal, Insert, Replace
+from kms_tornado.store.interface.changes import Insert, Replace
+from kms_tornado.store.interface.master_keys import CannotReseal
 from kms_tornado.store.sql import rewrap
 
 from ..helpers import an_object, with_store, write_behind

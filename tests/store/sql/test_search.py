@@ -16,8 +16,8 @@ from kms_tornado.kmip.enums import (
     Operation,
     State,
 )
-from kms_tornado.store.base import Grant, Insert, Replace
 from kms_tornado.store.bounds import MAX_TAGS
+from kms_tornado.store.interface.changes import Grant, Insert, Replace
 
 from ..helpers import ALICE, BOB, KEY_ATTRIBUTES, an_object, locate, seeking, uids, with_store
 

@@ -43,7 +43,7 @@ from kms_tornado.kmip.structures import (
     X509CertificateSubject,
 )
 from kms_tornado.kmip.ttlv import ItemType, Node, structure
-from kms_tornado.store.base import Insert
+from kms_tornado.store.interface.changes import Insert
 from kms_tornado.store.sql import search
 from kms_tornado.store.sql.search import SearchStatements
 from kms_tornado.store.sql.statements import SQLITE

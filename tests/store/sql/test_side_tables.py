@@ -10,7 +10,7 @@ import pytest
 from kms_tornado.errors import NonUniqueName
 from kms_tornado.kmip.enums import NameType, State
 from kms_tornado.kmip.structures import Name
-from kms_tornado.store.base import Insert, Remove, Replace
+from kms_tornado.store.interface.changes import Insert, Remove, Replace
 
 from ..helpers import BOB, KEY_ATTRIBUTES, an_object, with_store
 

@@ -10,7 +10,8 @@ import pytest
 from kms_tornado.domain.search import LocateSearch, ObjectFilter, TagSearch
 from kms_tornado.errors import Unavailable
 from kms_tornado.kmip.enums import Operation, State
-from kms_tornado.store.base import CheckValues, Grant, Insert, OtherMasterKey
+from kms_tornado.store.interface.changes import Grant, Insert
+from kms_tornado.store.interface.master_keys import CheckValues, OtherMasterKey
 from kms_tornado.store.sql.rows import RowParser
 
 from ..helpers import (

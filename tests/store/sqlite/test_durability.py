@@ -18,7 +18,7 @@ from kms_tornado.crypto.material import KeyMaterial
 from kms_tornado.domain.search import LocateSearch, ObjectFilter
 from kms_tornado.errors import GeneralFailure, Unavailable
 from kms_tornado.kmip.enums import State
-from kms_tornado.store.base import Insert, Remove, Replace
+from kms_tornado.store.interface.changes import Insert, Remove, Replace
 
 from ..helpers import ALICE, an_object, locate, opened, python, run, store_at, with_store
 
@@ -33,7 +33,7 @@ def path(tmp_path):
 STREAM = """
 import asyncio, sys
 from pathlib import Path
-from kms_tornado.store.base import Insert
+from kms_tornado.store.interface.changes import Insert
 from tests.store.helpers import an_object, opened
 async def worker(store, name):
     number = 0
@@ -69,7 +69,7 @@ COUNT = """
 import asyncio, sys
 from dataclasses import replace
 from pathlib import Path
-from kms_tornado.store.base import Conflict, Insert, Replace
+from kms_tornado.store.interface.changes import Conflict, Insert, Replace
 from tests.store.helpers import an_object, opened
 async def increment(store):
     while True:

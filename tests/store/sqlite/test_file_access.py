@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from kms_tornado.errors import ConfigurationError, Unavailable
-from kms_tornado.store.base import Insert
+from kms_tornado.store.interface.changes import Insert
 
 from ..helpers import an_object, opened, run, with_store
 

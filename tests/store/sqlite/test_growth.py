@@ -18,7 +18,7 @@ from kms_tornado.kmip.enums import (
     State,
 )
 from kms_tornado.kmip.structures import Link
-from kms_tornado.store.base import Grant
+from kms_tornado.store.interface.changes import Grant
 from kms_tornado.store.sql import queries
 from kms_tornado.store.sql.attribute_rows import collect_leaves, format_attributes, parse_rows
 from kms_tornado.store.sql.search import SearchStatements, shape_locate

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from ..audit.chain import ChainHead
-from ..audit.record import Origin
+from ...audit.chain import ChainHead
+from ...audit.record import Origin
 
 #: In place of an object's identifier: what is wrong with the audit itself.
 AUDIT = ""

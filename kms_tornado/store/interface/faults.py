@@ -1,0 +1,24 @@
+"""The errors of a store that is out of reach, or that failed by a fault of its own."""
+
+from __future__ import annotations
+
+from ...errors import Unavailable
+
+#: The detail of every call on a store before `start` or after `stop`.
+NOT_OPEN = "the store is not open"
+
+
+def make_unavailable(detail: str, cause: str = "out of reach") -> Unavailable:
+    """The error for a database out of reach.
+
+    detail: the reason, for the log alone. cause: the same in a few fixed words for anybody.
+    """
+    return Unavailable("the database is out of reach", detail=detail, cause=cause)
+
+
+def make_fault() -> RuntimeError:
+    """The error for one of those who wait for a writer that failed by a fault of its own: no 503, but 500.
+
+    The writer logs the fault, with its traceback.
+    """
+    return RuntimeError("the database writer failed; the line before says why")

@@ -1,0 +1,150 @@
+"""The interface between the server and a store, in the domain's terms: no SQL, and no token."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Protocol
+
+from ...domain.managed_object import UniqueIdentifier
+from ...domain.user_naming import UserNaming
+from ...kmip.enums import Operation
+from ..dump import Dumped, DumpHeader, DumpRow, DumpWriter, Report
+from ..health import DatabaseLoad, DatabaseStatus
+from .audit import AuditStore
+from .audit_records import AuditRecords
+from .lists import GrantedObject, ObjectPages, OwnedObject
+from .master_keys import CheckValues, Reseal, ResealedPage, RowMAC
+from .object_checks import ObjectChecks
+from .objects import Objects
+from .used_proofs import UsedProofs
+
+
+class ObjectStore(Objects, Protocol):
+    """The objects of all users, durable.
+
+    Every row has a code under a key that the database does not hold. A row that something else wrote is
+    never used: each method that decides by it raises GeneralFailure, and the log names the object.
+    Lists alone (`list_owned`, `list_granted`) show rows as they are.
+
+    Every method raises errors.Unavailable where the database is out of reach or refuses (full disk,
+    locked for too long, closed). No exception of SQLAlchemy or of a driver leaves the store.
+    """
+
+    @property
+    def audit(self) -> AuditStore: ...
+
+    @property
+    def checks(self) -> ObjectChecks: ...
+
+    @property
+    def records(self) -> AuditRecords: ...
+
+    @property
+    def proofs(self) -> UsedProofs: ...
+
+    @property
+    def pages(self) -> ObjectPages: ...
+
+    async def start(self) -> None:
+        """Open the database and bring its schema up to date. Raises ConfigurationError."""
+
+    async def authenticate_rows(self, row_mac: RowMAC, check: CheckValues) -> None:
+        """Make the codes of rows with `row_mac` from now on; called once, before objects are used.
+
+        Stores the current check value in a new database. The rows of a database with the former one are
+        taken as they are and get their codes, all at once, which a warning in the log says.
+        Raises OtherMasterKey for any other check value, and ConfigurationError where there are objects and
+        none, or rows with codes beside the former one: neither is how a server leaves a database.
+        """
+
+    async def settle_naming(self, configured: UserNaming, issuers: Collection[str]) -> UserNaming:
+        """How the owners of the objects are named; the configured naming is stored where there are none.
+
+        issuers: that are configured, by which the objects of an older version are told apart. Called
+        after `authenticate_rows`. Raises GeneralFailure for a row that something else wrote.
+        """
+
+    async def stop(self) -> None:
+        """Finish the writes that were accepted, then close."""
+
+    async def ping(self) -> None:
+        """Return if the database answers a read; raise Unavailable otherwise."""
+
+    async def check(self) -> DatabaseStatus:
+        """Have a look at the database now, for two seconds at most."""
+
+    def status(self) -> DatabaseStatus:
+        """How the database was when it was last used or looked at."""
+
+    def load(self) -> DatabaseLoad:
+        """What the database has to do now for this process."""
+
+    async def list_grants(
+        self, uid: UniqueIdentifier, *, owner: str
+    ) -> Mapping[str, frozenset[Operation]] | None:
+        """Grantee → operations, in the order of names; None where that owner has no such object."""
+
+    async def list_owned(self, principal: str) -> Sequence[OwnedObject]:
+        """The principal's objects in any state, newest first, MAX_LISTED at most.
+
+        Without material: `sealed` is None.
+        """
+
+    async def list_granted(
+        self, principal: str, groups: Collection[str] = ()
+    ) -> Sequence[GrantedObject]:
+        """The objects that others granted to the principal, to one of its groups or to everyone.
+
+        Ordered and limited as in `list_owned`, and without material.
+        """
+
+    async def list_uids(
+        self, owner: str, *, after: int, limit: int
+    ) -> Sequence[tuple[int, UniqueIdentifier]]:
+        """(serial, identifier) of the owner's objects behind a serial, in the order of serials.
+
+        The rows are not looked at: `get` tells whether they are this server's.
+        """
+
+    async def count_owned(self) -> Mapping[str, int]:
+        """{name: how many objects it owns}, in any state. The rows are not looked at."""
+
+    async def list_names(self) -> Collection[str]:
+        """Every name that owns an object or the identifier of a removed one, or has a right but as EVERYONE."""
+
+    async def rename_in_tombstones(self, rename: Callable[[str], str]) -> None:
+        """Give the identifiers of removed objects to the new names of their owners, page by page."""
+
+    async def change_naming(self, seen: UserNaming, new: UserNaming) -> None:
+        """Store how the owners are named, once they are. Raises Conflict where it was not as seen."""
+
+    async def holds_objects(self) -> bool:
+        """Whether there is any object, in any state."""
+
+    async def master_key_check(self) -> bytes | None:
+        """The value that shows which master key this database began with; None in a new database."""
+
+    async def key_bundles(self) -> Mapping[bytes, bytes]:
+        """{identifier of a later master key: the database's key bundle, sealed under it}."""
+
+    async def count_envelopes(self) -> Mapping[bytes, int]:
+        """{identifier of a master key: how many objects are sealed under it}."""
+
+    async def reseal_page(self, after: int, key_id: bytes, reseal: Reseal) -> ResealedPage | None:
+        """Seal some objects anew that are not sealed under this master key, behind a serial; None: no more."""
+
+    async def dump(self, writer: DumpWriter, report: Report) -> Dumped:
+        """Write all rows as they are at one moment, while they go on to change."""
+
+    async def fill(self, header: DumpHeader, rows: Iterable[DumpRow], report: Report) -> None:
+        """In place of `start`: make a database that is new that of a dump, as a whole or not at all.
+
+        Raises ConfigurationError where the database is not empty or in use, or the dump is of a newer version,
+        and what reading the rows raises.
+        """
+
+    async def add_key_bundles(self, bundles: Mapping[bytes, bytes]) -> None:
+        """Store bundles, but not in the place of one that is there. Raises ConfigurationError, too."""
+
+    async def remove_key_bundle(self, key_id: bytes) -> None:
+        """Remove the bundle under a master key that is in use no longer. Raises ConfigurationError, too."""
