@@ -418,29 +418,76 @@ def test_mysql_enterprise_writes_every_index(exchange):
 # --- what all of them rely on -------------------------------------------------------------------
 
 
-def test_values_of_an_attribute_are_changed_and_deleted_by_their_number(exchange):
+@pytest.mark.parametrize("version", [V10, V12, V14], ids=str)
+def test_number_of_a_value_stays_when_others_are_deleted_and_added(exchange, version):
+    """The Attribute Index SHALL NOT change when other instances are added or deleted (KMIP 1.4 §2.1.1)."""
+    key = ask_one(
+        exchange, version, Operation.CREATE, SYMMETRIC, template(*aes(128), name("a"), name("b"))
+    ).uid
+
+    def ask_for(operation, *payload):
+        return ask_one(exchange, version, operation, uid(key), *payload).payload[1:]
+
+    def delete(index):
+        return text("AttributeName", "Name"), number("AttributeIndex", index)
+
+    def names():
+        return ask_for(Operation.GET_ATTRIBUTES, text("AttributeName", "Name"))
+
+    assert ask_for(Operation.ADD_ATTRIBUTE, name("c")) == (name("c", index=2),)
+    assert ask_for(Operation.MODIFY_ATTRIBUTE, name("B", index=1)) == (name("B", index=1),)
+    assert ask_for(Operation.DELETE_ATTRIBUTE, *delete(0)) == (name("a"),)
+    assert names() == (name("B", index=1), name("c", index=2))
+    for refused in (
+        item(Operation.DELETE_ATTRIBUTE, uid(key), *delete(0)),
+        item(Operation.DELETE_ATTRIBUTE, uid(key), text("AttributeName", "Name")),
+        item(Operation.MODIFY_ATTRIBUTE, uid(key), name("d")),
+        item(Operation.MODIFY_ATTRIBUTE, uid(key), name("d", index=3)),
+    ):
+        (result,) = ask(exchange, version, refused)
+        assert result.reason is ResultReason.ITEM_NOT_FOUND
+    assert ask_for(Operation.MODIFY_ATTRIBUTE, name("C", index=2)) == (name("C", index=2),)
+    assert ask_for(Operation.DELETE_ATTRIBUTE, *delete(2)) == (name("C", index=2),)
+    assert ask_for(Operation.ADD_ATTRIBUTE, name("d")) == (name("d", index=3),)
+    assert names() == (name("B", index=1), name("d", index=3))
+    for index in (1, 3):
+        ask_for(Operation.DELETE_ATTRIBUTE, *delete(index))
+    # Nobody has a number left that could mean another value.
+    assert ask_for(Operation.ADD_ATTRIBUTE, name("e")) == (name("e"),)
+
+
+def test_number_of_a_value_stays_when_a_client_of_kmip_2_deletes_others(kms):
+    user = kms.user()
+    key = ask_one(
+        user.send_binary,
+        V12,
+        Operation.CREATE,
+        SYMMETRIC,
+        template(*aes(128), name("a"), name("b"), attribute("Object Group", "g")),
+    ).uid
+    current = {"tag": "Name", "type": "Structure", "value": [text_item("NameValue", "a")]}
+    current["value"].append({"tag": "NameType", "type": "Enumeration", "value": 1})
+    deleted = {"tag": "CurrentAttribute", "type": "Structure", "value": [current]}
+    user.do("DeleteAttribute", text_item("UniqueIdentifier", key), deleted)
+    found = ask_one(user.send_binary, V12, Operation.GET_ATTRIBUTES, uid(key))
+    assert {name("b", index=1), attribute("Object Group", "g")} <= {*found.payload}
+    exported = ask_one(user.send_binary, V14, Operation.EXPORT, uid(key))
+    assert name("b", index=1) in exported.payload
+
+
+def test_key_that_was_replaced_starts_its_names_anew(exchange):
     key = ask_one(
         exchange, V10, Operation.CREATE, SYMMETRIC, template(*aes(128), name("a"), name("b"))
     ).uid
-    added = ask_one(exchange, V10, Operation.ADD_ATTRIBUTE, uid(key), name("c"))
-    assert added.payload[1] == name("c", index=2)
-    changed = ask_one(exchange, V10, Operation.MODIFY_ATTRIBUTE, uid(key), name("B", index=1))
-    assert changed.payload[1] == name("B", index=1)
-    deleted = ask_one(
-        exchange,
-        V10,
-        Operation.DELETE_ATTRIBUTE,
-        uid(key),
-        text("AttributeName", "Name"),
-        number("AttributeIndex", 0),
-    )
-    assert deleted.payload[1] == name("a")
-    found = ask_one(
-        exchange, V10, Operation.GET_ATTRIBUTES, uid(key), text("AttributeName", "Name")
-    )
-    assert found.payload[1:] == (name("B"), name("c", index=1))
-    (beyond,) = ask(exchange, V10, item(Operation.MODIFY_ATTRIBUTE, uid(key), name("d", index=2)))
-    assert beyond.reason is ResultReason.ITEM_NOT_FOUND
+    ask_one(exchange, V10, Operation.DELETE_ATTRIBUTE, uid(key), text("AttributeName", "Name"))
+    new = ask_one(exchange, V10, Operation.RE_KEY, uid(key)).uid
+    for each, called in ((key, "c"), (new, "b")):
+        if each == key:
+            ask_one(exchange, V10, Operation.ADD_ATTRIBUTE, uid(key), name("c"))
+        names = ask_one(
+            exchange, V10, Operation.GET_ATTRIBUTES, uid(each), text("AttributeName", "Name")
+        )
+        assert names.payload[1:] == (name(called),)
 
 
 def test_custom_attribute_is_changed_and_deleted(exchange):

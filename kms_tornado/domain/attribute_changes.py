@@ -23,6 +23,7 @@ from ..errors import (
     MultiValuedAttribute,
     NonUniqueName,
 )
+from ..kmip.attribute_index import Retired, index_at, position_of, retire_missing
 from ..kmip.attribute_instance import AttributeInstance
 from ..kmip.attributes import Attributes
 from ..kmip.schema import tag_of
@@ -136,7 +137,7 @@ def delete_vendor_instance(state: AttributeState, vendor: str, name: str) -> Att
 def find_instance(
     state: AttributeState, field: str, index: int, vendor_key: tuple[str, str] | None = None
 ) -> AttributeInstance:
-    """The value that has this number among those of the attribute: the Attribute Index of KMIP 1, from 0 on.
+    """The value that has this number among those of the attribute: the Attribute Index of KMIP 1.
 
     vendor_key: (vendor, name) of a vendor attribute. Raises AttributeNotFound, AttributeInstanceNotFound.
     """
@@ -148,17 +149,33 @@ def find_instance(
     if not values:
         name = tag_of(Attributes, field) if vendor_key is None else vendor_key[1]
         raise AttributeNotFound(f"the object has no {name}")
-    if index >= len(values):
-        raise AttributeInstanceNotFound(f"{tag_of(Attributes, field)} has no value number {index}")
-    return AttributeInstance(field, values[index])
+    tag = tag_of(Attributes, field)
+    position = position_of(state.retired_indices, tag, index)
+    if position is None or position >= len(values):
+        raise AttributeInstanceNotFound(f"{tag} has no value number {index}")
+    return AttributeInstance(field, values[position])
 
 
-def index_of(attributes: Attributes, instance: AttributeInstance) -> int:
-    """The number by which `find_instance` finds it; 0 where its attribute has one value."""
+def index_of(attributes: Attributes, retired: Retired, instance: AttributeInstance) -> int:
+    """The number by which `find_instance` finds it; 0 where its attribute has one value.
+
+    retired: of the object that has these attributes.
+    """
     if not is_multi_instance(instance.field) or instance.field == _VENDORS:
         return 0
     values: tuple[Any, ...] = getattr(attributes, instance.field)
-    return values.index(instance.value)
+    return index_at(retired, instance.tag, values.index(instance.value))
+
+
+def retire_indices(retired: Retired, before: Attributes, after: Attributes, field: str) -> Retired:
+    """The object's retired numbers, once values of the attribute are deleted.
+
+    A vendor attribute is an attribute of its own, and its only value has the number 0.
+    """
+    if not is_multi_instance(field) or field == _VENDORS:
+        return retired
+    values = getattr(before, field), getattr(after, field)
+    return retire_missing(retired, tag_of(Attributes, field), *values)
 
 
 # --- helpers ------------------------------------------------------------------------------------

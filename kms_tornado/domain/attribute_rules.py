@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ..errors import AttributeReadOnly, NotQuantumSafe, PermissionDenied, WrongKeyLifecycleState
+from ..kmip.attribute_index import Retired
 from ..kmip.attributes import TAG_VENDOR, Attributes
 from ..kmip.enums import CryptographicAlgorithm, Operation, State
 from ..kmip.schema import is_repeated, tag_of
@@ -29,12 +30,13 @@ class AttributeState:
     """The attributes of an object at one moment.
 
     attributes: tags included. now: seconds since the Unix epoch. state: at now, after the dates that
-    have come.
+    have come. retired_indices: of the object.
     """
 
     attributes: Attributes
     state: State
     now: int
+    retired_indices: Retired = ()
 
 
 #: (the attributes now, the new value or None to delete it) → None, or raises KMIPError.

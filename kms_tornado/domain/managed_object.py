@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NewType
 
+from ..kmip.attribute_index import Retired
 from ..kmip.attributes import Attributes
 from ..kmip.enums import ObjectType, State
 
@@ -31,6 +32,7 @@ class ManagedObject:
     generation: counts all changes; a writer names the one that it has read (compare and set).
     created_at: seconds since the Unix epoch.
     nonce_source: who chooses the nonces of encryption with it; None before the first.
+    retired_indices: those of attributes' deleted values (`kmip.attribute_index`).
     """
 
     uid: UniqueIdentifier
@@ -44,3 +46,4 @@ class ManagedObject:
     version: int = 1
     generation: int = 1
     nonce_source: int | None = None
+    retired_indices: Retired = ()

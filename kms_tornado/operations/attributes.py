@@ -20,6 +20,7 @@ from ..domain.attribute_changes import (
     find_instance,
     index_of,
     modify_instance,
+    retire_indices,
     set_instance,
 )
 from ..domain.attribute_rules import AttributeState, check_grantee, is_multi_instance, is_set
@@ -72,7 +73,7 @@ async def get_attributes(call: Call, request: GetAttributesRequest) -> GetAttrib
         attributes = attributes.replace(digests=await read_digests(call, target))
     if names:
         attributes = _select(attributes, request)
-    return GetAttributesResponse(unique_identifier=target.uid, attributes=attributes)
+    return GetAttributesResponse(target.uid, attributes, target.retired_indices)
 
 
 async def get_attribute_list(
@@ -128,7 +129,7 @@ async def add_attribute(call: Call, request: AddAttributeRequest) -> AddAttribut
     await _check_new(call, target, request.new_attribute)
     after = add_instance(_state_of(call, target), request.new_attribute)
     await _write(call, target, after)
-    return AddAttributeResponse(target.uid, *_describe_change(after, request.new_attribute))
+    return AddAttributeResponse(target.uid, *_describe_change(target, after, request.new_attribute))
 
 
 async def set_attribute(call: Call, request: SetAttributeRequest) -> SetAttributeResponse:
@@ -150,13 +151,15 @@ async def modify_attribute(call: Call, request: ModifyAttributeRequest) -> Modif
         current = find_instance(state, new.field, request.attribute_index, key)
     after = modify_instance(state, new, current)
     await _write(call, target, after)
-    return ModifyAttributeResponse(target.uid, *_describe_change(after, new))
+    return ModifyAttributeResponse(target.uid, *_describe_change(target, after, new))
 
 
-def _describe_change(after: Attributes, new: AttributeInstance) -> tuple[AttributeInstance, int]:
-    """(the value as it is kept, its number), for the answer of KMIP 1."""
+def _describe_change(
+    target: ManagedObject, after: Attributes, new: AttributeInstance
+) -> tuple[AttributeInstance, int]:
+    """(the value as it is kept, its number), for the answer of KMIP 1. after: the object's attributes now."""
     if is_multi_instance(new.field):
-        return new, index_of(after, new)
+        return new, index_of(after, target.retired_indices, new)
     return AttributeInstance(new.field, getattr(after, new.field)), 0
 
 
@@ -187,7 +190,8 @@ async def delete_attribute(call: Call, request: DeleteAttributeRequest) -> Delet
     await _check_caller(call, target, field, None, vendor)
     state = _state_of(call, target)
     if request.attribute_index is None:
-        await _write(call, target, _delete(state, request, field, vendor))
+        after = _delete(state, request, field, vendor)
+        await _write(call, _retire(target, after, field), after)
         return DeleteAttributeResponse(unique_identifier=target.uid)
     return await _delete_by_index(call, target, request, field, request.attribute_index)
 
@@ -201,11 +205,18 @@ async def _delete_by_index(
     if reference is not None and reference.vendor_identification is not None:
         key = reference.vendor_identification, reference.attribute_name
     deleted = find_instance(state, field, index, key)
-    await _write(call, target, delete_instances(state, field, deleted.value))
+    after = delete_instances(state, field, deleted.value)
+    await _write(call, _retire(target, after, field), after)
     may_read = is_owner(call.principal, target) or await call.is_allowed(
         target, Operation.GET_ATTRIBUTES
     )
     return DeleteAttributeResponse(target.uid, deleted if may_read else None, index)
+
+
+def _retire(target: ManagedObject, after: Attributes, field: str) -> ManagedObject:
+    """The object, of which the numbers of deleted values are retired. after: its attributes without them."""
+    retired = retire_indices(target.retired_indices, target.attributes, after, field)
+    return dataclasses.replace(target, retired_indices=retired)
 
 
 def _find_deleted(request: DeleteAttributeRequest) -> tuple[str, str | None]:
@@ -244,7 +255,7 @@ def _delete(
 
 def _state_of(call: Call, target: ManagedObject) -> AttributeState:
     attributes = with_user_tags(target.attributes, select_user_tags(target.tags))
-    return AttributeState(attributes, target.state, call.now)
+    return AttributeState(attributes, target.state, call.now, target.retired_indices)
 
 
 def _vendor_of(instance: AttributeInstance) -> str | None:

@@ -50,6 +50,7 @@ async def export(call: Call, request: ExportRequest) -> ExportResponse:
         # Whoever imports it elsewhere has an object that was given out: by this answer.
         attributes=attributes if is_destroyed else attributes.replace(fresh=False),
         object=None if is_destroyed else await _render(call, target, request),
+        retired_indices=target.retired_indices,
     )
     if not is_destroyed and target.attributes.fresh:
         await _clear_fresh(call, target)

@@ -14,6 +14,7 @@ from ..crypto.keys.formats import read_private
 from ..crypto.keys.numbers import ECPrivate, RSAPrivate
 from ..crypto.keys.symmetric import NEW_KEY_TECHNIQUES, generate_key
 from ..domain.access import is_owner
+from ..domain.attribute_changes import retire_indices
 from ..domain.lifecycle import Use
 from ..domain.managed_object import STORED_WRAPPED_TAG, ManagedObject
 from ..domain.rotation import (
@@ -170,4 +171,6 @@ def _mark_latest(call: Call, new: ManagedObject, old: ManagedObject) -> ManagedO
 
 def _mark_replaced(call: Call, old: ManagedObject, new: ManagedObject) -> Replace:
     attributes = mark_replaced(old.attributes, new_uid=new.uid, now=call.now)
-    return Replace(dataclasses.replace(old, attributes=attributes), seen=old.generation)
+    retired = retire_indices(old.retired_indices, old.attributes, attributes, "names")
+    replaced = dataclasses.replace(old, attributes=attributes, retired_indices=retired)
+    return Replace(replaced, seen=old.generation)

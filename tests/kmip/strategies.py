@@ -94,8 +94,6 @@ def values_of(hint: Any) -> st.SearchStrategy[Any]:
         return _instances()
     if hint is LocateCriteria:
         return _criteria()
-    if get_origin(hint) is Annotated and NotSent() in hint.__metadata__:
-        return st.none()
     if get_origin(hint) is Annotated:
         marks = [mark for mark in hint.__metadata__ if isinstance(mark, ItemType)]
         return LEAVES[marks[0]] if marks else values_of(hint.__origin__)
@@ -112,8 +110,16 @@ def values_of(hint: Any) -> st.SearchStrategy[Any]:
 
 def _instances_of(cls: Any, **known: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     hints = get_type_hints(cls, include_extras=True)
-    names = [field.name for field in dataclasses.fields(cls) if field.name not in known]
+    names = [
+        field.name
+        for field in dataclasses.fields(cls)
+        if field.name not in known and not _is_not_sent(hints[field.name])
+    ]
     return st.builds(cls, **{name: values_of(hints[name]) for name in names}, **known)
+
+
+def _is_not_sent(hint: Any) -> bool:
+    return get_origin(hint) is Annotated and NotSent() in hint.__metadata__
 
 
 def _key_blocks(key_format: KeyFormatType) -> st.SearchStrategy[KeyBlock]:

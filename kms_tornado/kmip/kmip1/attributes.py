@@ -1,16 +1,16 @@
 """Attributes of KMIP 1 (``Attribute {AttributeName, [AttributeIndex], AttributeValue}``) as nodes of KMIP 2, and back.
 
 In KMIP 2 the tag says which attribute it is, and the value stands under it. The index numbers the values of an
-attribute that has several, from 0 in the order in which the object has them.
+attribute that has several (`attribute_index`).
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from ...errors import InvalidField, MissingData
+from ..attribute_index import RetiredIndices, iterate_indices
 from ..json_values import quote
 from ..tables import TAG_NAMES, TAG_NUMBERS
 from ..ttlv import ItemType, Node, children_of, new_node, structure
@@ -125,15 +125,19 @@ def _name_nodes(vendor: str, name: str) -> tuple[Node, Node]:
 # --- to KMIP 1 ----------------------------------------------------------------------------------
 
 
-def write_set(attributes: Node, gate: VersionGate) -> Iterator[Node]:
+def write_set(
+    attributes: Node, gate: VersionGate, retired: Iterable[RetiredIndices] = ()
+) -> Iterator[Node]:
     """The Attributes of KMIP 1 for a structure of KMIP 2, without those that the version lacks.
 
-    The values are numbered before any is left out, so that an index means the same in every version.
+    retired: of the object. The values are numbered before any is left out, so that an index means the same in
+    every version.
     """
-    counts: Counter[str] = Counter()
+    indices: dict[str, Iterator[int]] = {}
     for node in children_of(attributes):
-        index = 0 if node.tag == "Attribute" else counts[node.tag]
-        counts[node.tag] += 1
+        index = 0
+        if node.tag != "Attribute":
+            index = next(indices.setdefault(node.tag, iterate_indices(retired, node.tag)))
         yield from write_attribute(node, index, gate)
     for name, value in describe_certificate(children_of(attributes)):
         yield structure("Attribute", Node("AttributeName", _TEXT, name), value)

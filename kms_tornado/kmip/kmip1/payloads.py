@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ...errors import InvalidField, InvalidMessage, MissingData, OperationNotSupported
+from ..attribute_index import Retired
 from ..attribute_instance import AttributeInstance, write_instance
 from ..enums import Operation
 from ..required_fields import ATTRIBUTE_SETS
@@ -237,25 +238,28 @@ def write_payload(
         # Apart from the gate, because values are numbered before any is left out.
         rest = tuple(child for child in children if child.tag not in _SETS)
         payload = payload._replace(value=rest)
+    retired: Retired = getattr(response, "retired_indices", ())
     fields: list[Node] = []
     for child in children_of(gate.restrict_payload(operation, payload, type(response))):
         if child.tag in _OBJECT_TAGS:
             # Export has the attributes before the object, and no other answer has both.
-            fields += _write_sets(attributes, gate, attribute_names)
+            fields += _write_sets(attributes, gate, attribute_names, retired)
             attributes = []
             fields.append(_map_key_value(child, lambda value: write_key_value(value, gate)))
         else:
             fields.append(child)
-    fields += _write_sets(attributes, gate, attribute_names)
+    fields += _write_sets(attributes, gate, attribute_names, retired)
     fields += write_references(references, gate)
     fields += _write_changed(response, gate)
     return payload._replace(value=tuple(fields))
 
 
-def _write_sets(sets: list[Node], gate: VersionGate, names: frozenset[str]) -> Iterator[Node]:
+def _write_sets(
+    sets: list[Node], gate: VersionGate, names: frozenset[str], retired: Retired
+) -> Iterator[Node]:
     """The Attributes, or those of the names alone, if there are any."""
     for attributes in sets:
-        for attribute in write_set(attributes, gate):
+        for attribute in write_set(attributes, gate, retired):
             if not names or children_of(attribute)[0].value in names:
                 yield attribute
 

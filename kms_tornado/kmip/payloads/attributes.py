@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from ...errors import InvalidDataType, InvalidField
+from ..attribute_index import Retired
 from ..attribute_instance import AttributeInstance, read_instance, write_instance
 from ..attributes import Attributes
 from ..enums import AdjustmentType
@@ -91,8 +92,11 @@ class GetAttributesRequest:
 
 @dataclass(frozen=True, slots=True)
 class GetAttributesResponse:
+    """retired_indices: of the object, for the numbers in the answer of KMIP 1."""
+
     unique_identifier: str
     attributes: Attributes
+    retired_indices: Annotated[Retired, NotSent()] = ()
 
 
 @dataclass(frozen=True, slots=True)

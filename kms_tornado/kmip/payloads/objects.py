@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated
 
+from ..attribute_index import Retired
 from ..attributes import Attributes
 from ..enums import DerivationMethod, KeyFormatType, KeyWrapType, ObjectType
 from ..objects import KeyWrappingSpecification, ObjectField
-from ..schema import EnumerationNumber, Sparse, Tag
+from ..schema import EnumerationNumber, NotSent, Sparse, Tag
 from ..structures import DerivationParameters, ProtectionStorageMasks
 
 
@@ -119,9 +120,10 @@ class ExportRequest(Sparse):
 
 @dataclass(frozen=True, slots=True)
 class ExportResponse:
-    """object: None where it was destroyed."""
+    """object: None where it was destroyed. retired_indices: as in GetAttributesResponse."""
 
     object_type: ObjectType
     unique_identifier: str
     attributes: Attributes
     object: ObjectField | None = None
+    retired_indices: Annotated[Retired, NotSent()] = ()

@@ -1,8 +1,9 @@
 """Attributes as the database holds them: one text for reading them back, and values to search by.
 
-The text is compact JSON, ``{"v":1,"a":[[tag, item type, value], …]}``. As databases contain it, a change
-of the format needs a new version number and a parser that still reads the old one. Some attributes have
-a column of their own in `objects`. All others become rows of `object_values`, one for each leaf:
+The text is compact JSON, ``{"v":1,"a":[[tag, item type, value], …]}``, with ``"r":[[tag, first, last], …]``
+behind it where the object has retired indices (`kmip.attribute_index`). As databases contain it, a change of
+the format needs a new version number and a parser that still reads the old one; what every older parser may
+pass over, as it does "r", needs neither. Some attributes have a column of their own in `objects`. All others become rows of `object_values`, one for each leaf:
 `ObjectGroup` is one leaf; a Link has two, `Link.LinkType` and `Link.LinkedObjectIdentifier`, which share
 an instance number.
 """
@@ -14,6 +15,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ...kmip.attribute_index import Retired, RetiredIndices
 from ...kmip.attributes import Attributes
 from ...kmip.json_text import to_text
 from ...kmip.schema import from_node, to_node
@@ -48,22 +50,29 @@ def format_attributes(attributes: Attributes) -> AttributeText:
     return formatted
 
 
-def format_rows(rows: Sequence[AttributeRow]) -> str:
-    return to_text({"v": _TEXT_VERSION, "a": rows})
+def format_rows(rows: Sequence[AttributeRow], retired: Retired = ()) -> str:
+    stored: dict[str, Any] = {"v": _TEXT_VERSION, "a": rows}
+    if retired:
+        stored["r"] = [list(each) for each in retired]
+    return to_text(stored)
 
 
-def parse_attributes(text: str) -> Attributes:
-    """The inverse of `format_attributes`. Raises ValueError for an unknown version of the text."""
-    return from_node(Attributes, _to_node("Attributes", ItemType.STRUCTURE, parse_rows(text)))
+def parse_attributes(rows: Sequence[AttributeRow]) -> Attributes:
+    """The attributes of which `format_attributes` made the rows."""
+    return from_node(Attributes, _to_node("Attributes", ItemType.STRUCTURE, rows))
 
 
-def parse_rows(text: str) -> Sequence[AttributeRow]:
-    """The rows of a text by `format_attributes`. Raises ValueError for an unknown version of the text."""
+def parse_text(text: str) -> tuple[Sequence[AttributeRow], Retired]:
+    """The inverse of `format_rows`. Raises ValueError for an unknown version of the text."""
     stored = json.loads(text)
     if stored.get("v") != _TEXT_VERSION:
         raise ValueError("attributes in an unknown version")
-    rows: Sequence[AttributeRow] = stored["a"]
-    return rows
+    return stored["a"], tuple(RetiredIndices(*each) for each in stored.get("r", ()))
+
+
+def parse_rows(text: str) -> Sequence[AttributeRow]:
+    """The rows of a text alone. Raises as `parse_text` does."""
+    return parse_text(text)[0]
 
 
 def to_attribute_row(node: Node) -> AttributeRow:

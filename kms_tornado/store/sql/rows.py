@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from ...audit.indexing import Uses
 from ...domain.managed_object import ManagedObject, SealedMaterial
 from ...errors import KMIPError
+from ...kmip.attribute_index import Retired
 from ...kmip.attributes import Attributes
 from ...kmip.enums import ObjectType, Operation, State
 from ..interface.lists import GrantedObject, OwnedObject
@@ -17,8 +18,10 @@ from .attribute_rows import (
     DERIVED_COLUMNS,
     collect_columns,
     format_attributes,
+    format_rows,
     parse_attributes,
     parse_rows,
+    parse_text,
 )
 from .row_macs import (
     AUTHENTIC_COLUMNS,
@@ -70,6 +73,8 @@ def format_row(
     while the material does.
     """
     text, rows = format_attributes(new.attributes)
+    if new.retired_indices:
+        text = format_rows(rows, new.retired_indices)
     grants, nonce_source = "", new.nonce_source
     if before is not None:
         grants = before["grants"] if before["owner"] == new.owner else ""
@@ -204,7 +209,7 @@ class RowParser:
             tags,
         ) = row[:GRANTS]
         try:
-            parsed, columns = self._parse_attributes(attributes)
+            parsed, columns, retired = self._parse_attributes(attributes)
             if derived is not None and derived != columns:
                 raise altered_object(uid, "a column does not fit the attributes")
             return ManagedObject(
@@ -219,6 +224,7 @@ class RowParser:
                 version,
                 generation,
                 nonce_source,
+                retired,
             )
         except AlteredRow:
             raise
@@ -247,9 +253,10 @@ class RowParser:
         ]
 
 
-def _parse_stored(text: str) -> tuple[Attributes, tuple[int | None, ...]]:
-    """(the attributes, the values of the columns that repeat them)."""
-    return parse_attributes(text), tuple(collect_columns(parse_rows(text)).values())
+def _parse_stored(text: str) -> tuple[Attributes, tuple[int | None, ...], Retired]:
+    """(the attributes, the values of the columns that repeat them, the retired indices)."""
+    rows, retired = parse_text(text)
+    return parse_attributes(rows), tuple(collect_columns(rows).values()), retired
 
 
 def _parse_tags(text: str) -> frozenset[str]:

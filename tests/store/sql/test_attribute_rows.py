@@ -9,12 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kms_tornado.kmip import json_codec
+from kms_tornado.kmip.attribute_index import RetiredIndices
 from kms_tornado.kmip.attributes import Attributes
 from kms_tornado.kmip.enums import CryptographicAlgorithm, LinkType, State
 from kms_tornado.kmip.schema import from_node, to_node
 from kms_tornado.kmip.structures import Link, VendorAttribute
 from kms_tornado.kmip.ttlv import structure
-from kms_tornado.store.sql.attribute_rows import format_attributes, parse_attributes
+from kms_tornado.store.sql.attribute_rows import (
+    format_attributes,
+    format_rows,
+    parse_attributes,
+    parse_rows,
+    parse_text,
+)
 
 from ...kmip.strategies import nodes, values_of
 
@@ -27,7 +34,7 @@ HINTS = get_type_hints(Attributes, include_extras=True)
 @given(data=st.data())
 def test_attribute_comes_back_from_the_text_and_from_the_wire(field, data):
     attributes = Attributes(**{field: data.draw(values_of(HINTS[field]))})
-    assert parse_attributes(format_attributes(attributes).text) == attributes
+    assert parse_attributes(parse_rows(format_attributes(attributes).text)) == attributes
     for dialect in json_codec.DIALECTS:
         body = json_codec.format(structure("Get", to_node(attributes, "Attributes")), dialect)
         (node,) = json_codec.parse(body)[0].value
@@ -37,7 +44,7 @@ def test_attribute_comes_back_from_the_text_and_from_the_wire(field, data):
 @given(nodes(st.just("AttributeValue")))
 def test_vendor_value_keeps_its_type_in_the_text(value):
     attributes = Attributes(vendor_attributes=(VendorAttribute("x", "y", value),))
-    assert parse_attributes(format_attributes(attributes).text) == attributes
+    assert parse_attributes(parse_rows(format_attributes(attributes).text)) == attributes
 
 
 def test_text_is_compact_and_stays_as_it_is():
@@ -57,10 +64,14 @@ def test_text_is_compact_and_stays_as_it_is():
         '["AttributeName",7,"wrapping_key_id"],["AttributeValue",8,"6b656b"]]]]}'
     )
     assert format_attributes(attributes).text == text
-    assert parse_attributes(text) == attributes
+    assert parse_attributes(parse_rows(text)) == attributes
+    retired = (RetiredIndices("Link", 0, 0), RetiredIndices("Name", 1, 3))
+    with_retired = f'{text[:-1]},"r":[["Link",0,0],["Name",1,3]]}}'
+    assert format_rows(parse_rows(text), retired) == with_retired
+    assert parse_text(with_retired) == (parse_rows(text), retired)
 
 
 @pytest.mark.parametrize("text", ["{}", '{"v":2,"a":[]}', '{"a":[]}'])
 def test_text_of_another_version_is_refused(text):
     with pytest.raises(ValueError, match="version"):
-        parse_attributes(text)
+        parse_attributes(parse_rows(text))
