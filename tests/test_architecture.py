@@ -133,6 +133,7 @@ ALLOWED_WITHIN: dict[str, set[str]] = {
     "kmip/payloads": {"kmip"},
     "operations/common": set(),
     "operations/objects": {"operations/common"},
+    "options/groups": {"options"},
     "store/interface": {"store"},
     "store/sql": {"store", "store/interface"},
     "store/sqlite": {"store", "store/interface", "store/sql"},

@@ -1,6 +1,6 @@
 """Builds Settings from the values of the options, or notes how they contradict each other.
 
-A plain option needs no line here: its row in `table` says which field it fills, and each class of
+A plain option needs no line here: its row in `groups` says which field it fills, and each class of
 settings takes the fields that it has.
 """
 

@@ -22,8 +22,9 @@ from ..wording import cut, quote, suggest
 from .arguments import Argument, Command, assign_words
 from .converters import mask_url
 from .kinds import Switch
+from .option import Option
 from .option_value import Faults
-from .table import GROUPS, OPTIONS, Option, find_closest_option
+from .table import GROUPS, OPTIONS, find_closest_option
 
 _DESCRIPTION = "A key management server: KMIP 2.1 over JSON, JWT bearer authentication."
 _EPILOG = (

@@ -14,8 +14,9 @@ from .converters import (
     parse_token_type,
 )
 from .kinds import Text
+from .option import Option
 from .option_value import Faults, OptionValue, convert
-from .table import Option, find_options
+from .table import find_options
 
 
 class IssuerKey(Option):

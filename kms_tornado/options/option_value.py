@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from ..errors import ConfigurationError
 from ..wording import make_printable, name_toml_type
-from .table import Option
+from .option import Option
 
 Source = Literal["flag", "environment", "file", "credential", "default"]
 

@@ -15,9 +15,10 @@ from .arguments import Command, convert_arguments
 from .assemble import assemble
 from .file import read_file
 from .flags import read_flags
+from .option import Option
 from .option_value import Faults, OptionValue, convert, make_default
 from .result import ParsedOptions, make_effective
-from .table import BY_NAME, OPTIONS, Option
+from .table import BY_NAME, OPTIONS
 from .warnings import find_unknown_variables, find_warnings
 
 

@@ -11,8 +11,9 @@ from ..auth.issuer import default_jwks_uri
 from ..errors import ConfigurationError
 from ..settings import Settings
 from .issuer_tables import IssuerTable
+from .option import Option
 from .option_value import OptionValue, Source
-from .table import Option, find_options
+from .table import find_options
 
 
 @dataclass(frozen=True, slots=True)
