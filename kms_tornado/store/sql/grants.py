@@ -11,6 +11,7 @@ does not fit the text was written by something else than this server.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -35,13 +36,27 @@ _to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys
 def parse_grants(text: str) -> GrantTable:
     if not text:
         return {}
-    return {grantee: frozenset(operations) for grantee, operations in load_grants(text).items()}
+    return {grantee: frozenset(operations) for grantee, operations in json.loads(text).items()}
 
 
-def load_grants(text: str) -> dict[str, list[int]]:
-    """As `parse_grants`, of a text that is not empty, for callers that need few grantees: sets of all take ten times as long."""
-    grants: dict[str, list[int]] = json.loads(text)
-    return grants
+# A text of a thousand grantees takes ten times as long to parse as to look through.
+_KEY = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+":\[')
+_MEMBER = re.compile(rf"({_KEY.pattern})([\d,]+)")
+
+
+def count_grantees(text: str) -> int:
+    return len(_KEY.findall(text))
+
+
+def find_grants(text: str, grantees: Iterable[str]) -> GrantTable:
+    """As `parse_grants`, of these grantees alone."""
+    members = dict(_MEMBER.findall(text))
+    keys = {name: f"{_to_json(name)}:[" for name in grantees}
+    return {
+        name: frozenset(map(int, members[key].split(",")))
+        for name, key in keys.items()
+        if key in members
+    }
 
 
 def format_grants(table: GrantTable) -> str:

@@ -12,7 +12,7 @@ from ...domain.lifecycle import ACTIVE, DEACTIVATED, PRE_ACTIVE
 from ...kmip.enums import ObjectType, Operation, State
 from ..interface.compute import Compute
 from ..interface.lists import GrantedObject, ListPosition, OwnedObject, StateCount
-from .grants import load_grants
+from .grants import count_grantees, find_grants
 from .queries import (
     all_owned,
     bind_groups,
@@ -21,7 +21,7 @@ from .queries import (
     select_granted,
     select_newest_granted,
 )
-from .rows import GRANTS, UID, RowParser
+from .rows import UID, RowParser
 from .schema import objects
 from .search_filter import write_constant
 from .statements import prepare
@@ -38,8 +38,8 @@ def _number(name: str) -> Any:
 _is_behind = tuple_(_C.created_at, _C.serial) < tuple_(
     _number("after_created"), _number("after_serial")
 )
-#: The rows of `all_owned`, with the serial at the end.
-_owned = all_owned.add_columns(_C.serial).where(_is_behind).limit(_number("limit"))
+#: The rows of `all_owned`, with the grants and the serial at the end.
+_owned = all_owned.add_columns(_C.grants, _C.serial).where(_is_behind).limit(_number("limit"))
 
 
 def _write_granted(group_count: int) -> Select[Any]:
@@ -87,13 +87,13 @@ class SQLObjectPages:
         rows = await self._database.search(self._owned, values, principal=principal)
 
         def parse() -> list[tuple[ListPosition, OwnedObject]]:
-            parsed = self._parser.parse_owned(row[:-1] for row in rows)
+            parsed = self._parser.parse_owned(row[:-2] for row in rows)
             return [
                 (
-                    ListPosition(item.target.created_at, row[-1]),
-                    _add_grants(item, row[GRANTS], grantees) if row[GRANTS] else item,
+                    ListPosition(item.target.created_at, serial),
+                    _add_grants(item, grants, grantees) if grants else item,
                 )
-                for row, item in zip(rows, parsed, strict=True)
+                for (*_, grants, serial), item in zip(rows, parsed, strict=True)
             ]
 
         return await self._compute(parse, principal=principal)
@@ -129,9 +129,9 @@ class SQLObjectPages:
 
 
 def _add_grants(item: OwnedObject, text: str, grantees: Collection[str]) -> OwnedObject:
-    table = load_grants(text)
-    told = {name: frozenset(map(Operation, table[name])) for name in grantees if name in table}
-    return replace(item, shared_with=len(table), grants=told)
+    table = find_grants(text, grantees) if grantees else {}
+    told = {name: frozenset(map(Operation, operations)) for name, operations in table.items()}
+    return replace(item, shared_with=count_grantees(text), grants=told)
 
 
 def _advance(stored: State, is_activated: bool, is_ended: bool) -> State:

@@ -36,8 +36,6 @@ from .schema import objects
 _DERIVED = tuple(objects.c[name] for name in DERIVED_COLUMNS)
 #: The columns of a row for `RowParser.parse_row`, in that order.
 OBJECT_ROW = (*AUTHENTIC_COLUMNS, objects.c.mac, objects.c.sealed, *_DERIVED)
-#: The columns of a row for `RowParser.parse_listed`: all that a list shows, without material.
-LISTED_ROW = AUTHENTIC_COLUMNS
 #: The columns of a row for `check_row`, which also has no material.
 ROW_TO_CHECK = (*AUTHENTIC_COLUMNS, objects.c.mac, *_DERIVED)
 
@@ -46,6 +44,9 @@ UID = AUTHENTIC_NAMES.index("uid")
 OWNER = AUTHENTIC_NAMES.index("owner")
 _ATTRIBUTES = AUTHENTIC_NAMES.index("attributes")
 GRANTS = AUTHENTIC_NAMES.index("grants")
+#: The columns of a row for `RowParser.parse_listed`: all that a list shows, without material. Rights of a thousand
+#: grantees are longer than all else in the row.
+LISTED_ROW = AUTHENTIC_COLUMNS[:GRANTS]
 _DIGEST = len(AUTHENTIC_COLUMNS) - 1
 MAC = len(AUTHENTIC_COLUMNS)
 _SEALED = MAC + 1

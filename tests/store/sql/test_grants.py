@@ -24,6 +24,28 @@ def grant(uid, *operations, grantee=BOB, owner=ALICE):
     return Grant(uid, owner, grantee, frozenset(operations))
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        pytest.param([], id="nobody"),
+        pytest.param([BOB], id="one"),
+        pytest.param([BOB, "*", "group:x", "bo", f"{BOB}2"], id="several"),
+        pytest.param(
+            ["x,", ":[1],", '":[1],', '],"y":[2', "]", "[", "{", "}"], id="names like JSON"
+        ),
+        pytest.param(["back\\", '\\"', '"', '\\":[', "\\\\", "é", "😀"], id="names with escapes"),
+    ],
+)
+def test_text_looked_through_tells_what_the_parsed_one_does(names):
+    table = {name: frozenset({ENCRYPT, place + 1}) for place, name in enumerate(names)}
+    written = grants.format_grants(table)
+    assert grants.parse_grants(written) == table
+    assert grants.count_grantees(written) == len(table)
+    for name in (*names, "nobody", "", "2"):
+        asked = {name: table[name]} if name in table else {}
+        assert grants.find_grants(written, [name, "somebody"]) == asked
+
+
 def withdraw(uid, *operations, grantee=BOB, owner=ALICE):
     return Withdraw(uid, owner, grantee, frozenset(operations))
 
