@@ -11,6 +11,11 @@ from __future__ import annotations
 import hmac
 from typing import Any, NoReturn
 
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+
+from .cursor_seal import KEY_BYTES as CURSOR_KEY_BYTES
+from .cursor_seal import CursorSeal
 from .row_mac import RowMAC
 
 _KEY = 32
@@ -35,6 +40,11 @@ class KeyBundle:
     def reveal(self) -> bytes:
         """The keys, to seal them."""
         return self._keys
+
+    def make_cursor_seal(self) -> CursorSeal:
+        """The same on all servers of the database. HKDF-Expand is enough (RFC 5869 §3.3): the keys are uniformly random."""
+        label = b"kms_tornado key bundle: cursors"
+        return CursorSeal(HKDFExpand(SHA256(), CURSOR_KEY_BYTES, label).derive(self._keys))
 
     def is_same_as(self, other: KeyBundle) -> bool:
         return hmac.compare_digest(self._keys, other._keys)

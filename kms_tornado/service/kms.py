@@ -29,6 +29,7 @@ from .audit_stream import AuditStream
 from .auditing import Auditor
 from .executor import HEAVY, LIGHT, Executor, LaneSize
 from .key_ring import open_ring, reload_ring
+from .listing_cursor import ListingCursors
 from .log_target import LogTarget
 from .object_listing import ObjectListing
 from .proof_memory import ProofMemory
@@ -262,6 +263,7 @@ class KMS:
             store,
             audit.auditor,
             self.offload,
+            ListingCursors(ring.bundle.make_cursor_seal()),
             readers=self._service.attribute_readers,
             knows_uses=self._settings.audit_reads,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..domain.managed_object import ManagedObject
@@ -11,7 +11,6 @@ from ..errors import KMSError
 from ..kmip.enums import ObjectType, State
 from ..kmip.tables import ENUMERATIONS
 from ..operations.common.object_attributes import select_user_tags
-from ..store.interface.lists import LIST_START, ListPosition
 from ..user_names import find_grantee_fault
 
 #: Objects of one answer.
@@ -22,7 +21,6 @@ MAX_TEXT_LENGTH = 200
 
 _PARAMETERS = ("of", "state", "type", "text", "grantee", "attention", "limit", "cursor")
 _OF = ("owned", "obtained")
-_CURSOR = re.compile(r"(\d{1,18})\.(\d{1,18})", re.ASCII)
 
 
 class BadListingRequest(KMSError):
@@ -34,7 +32,7 @@ class ListingRequest:
     """is_owned: whether the caller's own objects are asked for, or those of others. text: in lower case.
 
     grantee: only objects on which this user or group has rights, by name or as everyone; empty for any.
-    needs_attention: only objects with a reason for it. after: where the answer before ended.
+    needs_attention: only objects with a reason for it. cursor: where the answer before ended; empty for the first one.
     """
 
     is_owned: bool = True
@@ -44,7 +42,7 @@ class ListingRequest:
     grantee: str = ""
     needs_attention: bool = False
     limit: int = _OBJECTS
-    after: ListPosition = LIST_START
+    cursor: str = ""
 
     @property
     def asks_for_attributes(self) -> bool:
@@ -96,8 +94,14 @@ def parse_listing_request(parameters: Mapping[str, Sequence[str]]) -> ListingReq
         grantee=_read_grantee(given),
         needs_attention=needs_attention,
         limit=_read_limit(given),
-        after=_read_cursor(given),
+        cursor=given.get("cursor", ""),
     )
+
+
+def refuse_parameters(parameters: Collection[str]) -> None:
+    """For what takes none. Raises BadListingRequest where there are any."""
+    if parameters:
+        raise BadListingRequest("there are no parameters here")
 
 
 def _choose(given: Mapping[str, str], name: str, choices: Sequence[str], default: str) -> str:
@@ -138,17 +142,3 @@ def _read_limit(given: Mapping[str, str]) -> int:
     if not re.fullmatch(r"\d{1,4}", value, re.ASCII) or not 1 <= int(value) <= MAX_OBJECTS:
         raise BadListingRequest(f"limit: 1 to {MAX_OBJECTS}")
     return int(value)
-
-
-def _read_cursor(given: Mapping[str, str]) -> ListPosition:
-    value = given.get("cursor")
-    if value is None:
-        return LIST_START
-    match = _CURSOR.fullmatch(value)
-    if match is None:
-        raise BadListingRequest("cursor: take it from the link of the answer before")
-    return ListPosition(int(match[1]), int(match[2]))
-
-
-def format_cursor(position: ListPosition) -> str:
-    return f"{position.created_at}.{position.serial}"

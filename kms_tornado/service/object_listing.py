@@ -20,10 +20,11 @@ from ..kmip.enums import Operation
 from ..kmip.tables import ENUMERATIONS
 from ..operations.common.object_attributes import select_user_tags
 from ..store.interface.compute import Compute
-from ..store.interface.lists import GrantedObject, ListPosition, OwnedObject
+from ..store.interface.lists import LIST_START, GrantedObject, ListPosition, OwnedObject
 from ..store.interface.object_store import ObjectStore
 from ..user_names import EVERYONE
 from .auditing import Auditor
+from .listing_cursor import ListingCursors
 from .listing_request import ListingRequest
 
 #: Objects that one request looks at, beside those of one turn: some 50 ms of work.
@@ -37,10 +38,10 @@ JSON = dict[str, Any]
 
 
 class ListingAnswer(NamedTuple):
-    """next: where further objects may be; None where there are none. There may be further ones behind an empty list."""
+    """next: the cursor of further objects that there may be, also behind an empty list; None where there are none."""
 
-    objects: list[JSON]
-    next: ListPosition | None
+    objects: Sequence[JSON]
+    next: str | None
 
 
 class ObjectListing:
@@ -55,6 +56,7 @@ class ObjectListing:
         store: ObjectStore,
         auditor: Auditor,
         compute: Compute,
+        cursors: ListingCursors,
         *,
         readers: Collection[Operation],
         knows_uses: bool,
@@ -63,6 +65,7 @@ class ObjectListing:
         self._store = store
         self._auditor = auditor
         self._compute = compute
+        self._cursors = cursors
         self._readers = frozenset(readers)
         self._knows_uses = knows_uses
         self._now = now
@@ -70,10 +73,16 @@ class ObjectListing:
     async def list(
         self, principal: str, groups: Collection[str], request: ListingRequest, origin: Origin
     ) -> ListingAnswer:
-        """Record that objects are listed, and list them, the newest first."""
+        """Record that objects are listed, and list them, the newest first.
+
+        Raises BadListingRequest for a cursor that is not the principal's.
+        """
+        position = LIST_START
+        if request.cursor:
+            position = self._cursors.parse_cursor(request.cursor, principal)
         with self._auditor.recording(origin, "ObjectList"):
             found: list[JSON] = []
-            position, looked_at = request.after, 0
+            looked_at = 0
             while True:
                 if request.is_owned:
                     page = await self._read_owned(principal, position, request)
@@ -81,7 +90,7 @@ class ObjectListing:
                     page = await self._read_granted(principal, groups, position, request)
                 for position_here, item in page:
                     if item is not None and len(found) == request.limit:
-                        return ListingAnswer(found, position)
+                        return self._answer(found, position, principal)
                     position = position_here
                     if item is not None:
                         found.append(item)
@@ -89,7 +98,12 @@ class ObjectListing:
                 if len(page) < _turn(request):
                     return ListingAnswer(found, None)
                 if looked_at >= _MOST_LOOKED_AT:
-                    return ListingAnswer(found, position)
+                    return self._answer(found, position, principal)
+
+    def _answer(
+        self, found: Sequence[JSON], position: ListPosition, principal: str
+    ) -> ListingAnswer:
+        return ListingAnswer(found, self._cursors.format_cursor(position, principal))
 
     async def count(self, principal: str, origin: Origin) -> JSON:
         """Record that objects are counted, and count those of the principal by state and by type.
@@ -178,7 +192,7 @@ class ObjectListing:
 def _turn(request: ListingRequest) -> int:
     """One more than are asked for, where that is few: then the answer knows whether there are further ones."""
     has_criteria = request != dataclasses.replace(
-        ListingRequest(), is_owned=request.is_owned, limit=request.limit, after=request.after
+        ListingRequest(), is_owned=request.is_owned, limit=request.limit, cursor=request.cursor
     )
     return _TURN if has_criteria else min(_TURN, request.limit + 1)
 

@@ -45,7 +45,7 @@ def test_one_request_looks_at_so_many_objects_and_says_where_to_go_on(
                     if answer.next is None:
                         return found, answers
                     request = ListingRequest(
-                        text=request.text, limit=request.limit, after=answer.next
+                        text=request.text, limit=request.limit, cursor=answer.next
                     )
 
             assert await read(ListingRequest(text="key-0", limit=50)) == (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode
 
 import pytest
 
@@ -153,7 +153,20 @@ def test_wrong_parameter_is_named(users: Users) -> None:
     answer = users.get(ALICE, "/objects", state="active")
     assert answer.status == 400
     assert answer.json()["error_description"].startswith("state: some of PreActive, Active")
-    assert users.get(ALICE, "/objects?text=%ff").status == 400
+    for path in ("/objects", "/objects/summary"):
+        assert users.get(ALICE, f"{path}?text=%ff").status == 400
+        assert users.get(ALICE, path, owner=BOB).status == 400
+
+
+def test_cursor_tells_nothing_and_is_for_its_user_alone(users: Users) -> None:
+    link = users.get(ALICE, "/objects", limit="1").headers["Link"]
+    cursor = parse_qs(link.partition(">")[0].partition("?")[2])["cursor"][0]
+    assert len(users.list(ALICE, limit="1", cursor=cursor)) == 1
+    assert len(cursor) == 43
+    for user, wrong in ((BOB, cursor), (ALICE, cursor[::-1]), (ALICE, "1.2")):
+        answer = users.get(user, "/objects", limit="1", cursor=wrong)
+        assert answer.status == 400
+        assert answer.json()["error_description"].startswith("cursor: take it from the link")
 
 
 def test_statistics_count_what_the_caller_may_read(users: Users) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from tornado.web import HTTPError
 
@@ -12,6 +13,20 @@ from .page import Page
 from .page_files import PageFile
 
 _FOR_EVER = "public, max-age=31536000, immutable"
+
+
+#: A coding and its weight, of which 0 means "not acceptable" (RFC 9110 §12.4.2, §12.5.3).
+_CODING = re.compile(r"\s*([^\s;]+)\s*(?:;\s*q\s*=\s*([\d.]+)\s*)?", re.ASCII | re.IGNORECASE)
+
+
+def accepts_gzip(header: str) -> bool:
+    """Whether `Accept-Encoding` allows gzip, by name or as any coding."""
+    weights = {
+        match[1].lower(): match[2] is None or match[2].strip("0.") != ""
+        for part in header.split(",")
+        if (match := _CODING.fullmatch(part))
+    }
+    return weights.get("gzip", weights.get("*", False))
 
 
 class PageHandler(ServiceHandler):
@@ -40,7 +55,7 @@ class PageHandler(ServiceHandler):
         self.set_header("Content-Type", file.media_type)
         self.set_header("Vary", "Accept-Encoding")
         body = file.body
-        if "gzip" in self.request.headers.get("Accept-Encoding", ""):
+        if accepts_gzip(self.request.headers.get("Accept-Encoding", "")):
             self.set_header("Content-Encoding", "gzip")
             body = file.packed
             self._etag = f'{file.etag[:-1]}-gzip"'  # other bytes, other tag: RFC 9110 §8.8.3.3

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from kms_tornado.web.ui.handlers import accepts_gzip
 from kms_tornado.web.ui.page_files import load_files
 
 from ...server import NO_AUTH, ServerProcess, serving
@@ -75,6 +76,31 @@ def test_files_are_compressed_for_those_who_ask(client: Client) -> None:
     assert packed.headers["Content-Encoding"] == "gzip"
     assert packed.headers["Vary"] == "Accept-Encoding"
     assert packed.headers["Etag"] != plain.headers["Etag"]
+    refused = client.get(path, headers={"Accept-Encoding": "gzip;q=0"})
+    assert (refused.body, refused.headers["Etag"]) == (plain.body, plain.headers["Etag"])
+    assert "Content-Encoding" not in refused.headers
+
+
+@pytest.mark.parametrize(
+    ("header", "is_packed"),
+    [
+        ("", False),
+        ("br", False),
+        ("gzip", True),
+        ("br;q=1.0, GZIP ; Q=0.5", True),
+        ("gzip;q=0.001", True),
+        ("*", True),
+        ("gzip;q=0", False),
+        ("gzip; q=0.000, *", False),
+        ("*;q=0", False),
+        ("*;q=0, gzip", True),
+        ("identity;q=0, gzip;level=9", False),
+        ("not-gzip", False),
+        ("gzip;q=a", False),
+    ],
+)
+def test_files_are_compressed_as_weights_say(header: str, is_packed: bool) -> None:
+    assert accepts_gzip(header) is is_packed
 
 
 @pytest.mark.parametrize(
