@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, inspect, text
 
 from ..errors import ConfigurationError
 from .interface.faults import make_unavailable
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -33,9 +39,27 @@ def upgrade(
         return
     # Imported here, as most starts find nothing to do: it takes a tenth of a second, and 12 MiB for good.
     from alembic import command
-    from alembic.config import Config
     from alembic.runtime.migration import MigrationContext
     from alembic.script import ScriptDirectory
+
+    config = _configure_alembic(connection)
+    scripts = ScriptDirectory.from_config(config)
+    present = MigrationContext.configure(connection).get_current_heads()
+    _check_are_known((*present, revision), scripts, name)
+    if not present:
+        _check_is_new(connection, name, may_make=may_make)
+    if set(present) == set(scripts.get_heads()):
+        return
+    if not may_upgrade:
+        raise ConfigurationError(
+            f"database {name}: an older version of kms_tornado has written it; start the server once, "
+            "which brings it up to date"
+        )
+    command.upgrade(config, revision)
+
+
+def _configure_alembic(connection: Connection) -> Config:
+    from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
@@ -43,27 +67,25 @@ def upgrade(
     alembic_log = logging.getLogger("alembic")
     if alembic_log.level == logging.NOTSET:  # it logs every step at the level INFO
         alembic_log.setLevel(logging.WARNING)
+    return config
 
-    scripts = ScriptDirectory.from_config(config)
-    known = {script.revision for script in scripts.walk_revisions()}
-    present = MigrationContext.configure(connection).get_current_heads()
-    for each in (*present, revision):
-        if each not in known | {"head"}:
+
+def _check_are_known(revisions: Iterable[str], scripts: ScriptDirectory, name: str) -> None:
+    known = {script.revision for script in scripts.walk_revisions()} | {"head"}
+    for revision in revisions:
+        if revision not in known:
             raise ConfigurationError(
-                f"database {name}: is at revision {each!r}, which this version does not know; "
+                f"database {name}: is at revision {revision!r}, which this version does not know; "
                 "a newer version of kms_tornado has written it"
             )
-    if not present and inspect(connection).get_table_names():
+
+
+def _check_is_new(connection: Connection, name: str, *, may_make: bool) -> None:
+    """Of a database without a revision: that it is empty, and may be taken as a new one."""
+    if inspect(connection).get_table_names():
         raise ConfigurationError(f"database {name}: belongs to another program")
-    if not present and not may_make:
+    if not may_make:
         raise make_unavailable(f"database {name}: is empty, and was not when the server started")
-    if set(present) != set(scripts.get_heads()):
-        if not may_upgrade:
-            raise ConfigurationError(
-                f"database {name}: an older version of kms_tornado has written it; start the server once, "
-                "which brings it up to date"
-            )
-        command.upgrade(config, revision)
 
 
 def _is_up_to_date(connection: Connection) -> bool:
