@@ -38,11 +38,12 @@ from ..kmip.enums import (
 from ..kmip.payloads import DeriveKeyRequest, DeriveKeyResponse
 from ..kmip.structures import CryptographicParameters, DerivationParameters, Link
 from ..store.interface.changes import Change, Insert, Replace
-from .common.call import Call, UsableKey
+from .common.call import Call
 from .common.hidden_derivation import check_derivation, is_hidden, record_results
 from .common.identifiers import new_identifier
 from .common.key_use import check_also_allowed
 from .common.new_object import make_object
+from .common.usable_key import UsableKey
 
 #: The object types that can be derived, and from which others can be derived.
 DERIVABLE_TYPES = frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.SECRET_DATA})

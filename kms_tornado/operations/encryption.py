@@ -19,7 +19,7 @@ from ..domain.usage import check_usage_mask
 from ..errors import FeatureNotSupported, InvalidField
 from ..kmip.enums import CryptographicUsageMask, ObjectType, Operation
 from ..kmip.payloads import DecryptRequest, DecryptResponse, EncryptRequest, EncryptResponse
-from .common.call import Call, UsableKey
+from .common.call import Call
 from .common.encryption_plan import (
     DecryptionPlan,
     EncryptionPlan,
@@ -37,6 +37,7 @@ from .common.key_use import (
 )
 from .common.nonces import claim_nonce
 from .common.streams import FIRST, LAST, WHOLE, Stage, determine_stage
+from .common.usable_key import UsableKey
 from .rsa import decrypt_with_private_key, encrypt_with_public_key
 
 # Python 3.11 looks a member of an enumeration up in a function.

@@ -19,9 +19,10 @@ from ..kmip.payloads import (
     MACVerifyRequest,
     MACVerifyResponse,
 )
-from .common.call import Call, UsableKey
+from .common.call import Call
 from .common.key_use import feed_stream
 from .common.streams import determine_stage
+from .common.usable_key import UsableKey
 
 #: Secret Data may be the key of an HMAC as well.
 MAC_TYPES = frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.SECRET_DATA})

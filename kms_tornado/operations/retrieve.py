@@ -19,8 +19,9 @@ from ..kmip.enums import KeyFormatType, KeyWrapType, ObjectType
 from ..kmip.objects import Object
 from ..kmip.payloads import ExportRequest, ExportResponse, GetRequest, GetResponse
 from ..store.interface.changes import Replace
-from .common.call import Call, UsableKey
+from .common.call import Call
 from .common.object_attributes import describe_object
+from .common.usable_key import UsableKey
 from .objects.digests import read_digests
 from .objects.incoming import check_compression_type
 from .objects.outgoing import enclose_key_block, render_object

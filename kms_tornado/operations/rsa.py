@@ -16,8 +16,9 @@ from ..domain.managed_object import ManagedObject
 from ..errors import InvalidField
 from ..kmip.payloads import DecryptRequest, DecryptResponse, EncryptRequest, EncryptResponse
 from ..kmip.structures import CryptographicParameters
-from .common.call import Call, UsableKey
+from .common.call import Call
 from .common.key_use import open_public_key, run_with_private_key
+from .common.usable_key import UsableKey
 
 
 async def encrypt_with_public_key(

@@ -23,9 +23,10 @@ from ..kmip.payloads import (
     SignResponse,
 )
 from ..kmip.structures import CryptographicParameters
-from .common.call import Call, UsableKey
+from .common.call import Call
 from .common.key_use import feed_stream, open_public_key, run_with_private_key
 from .common.streams import Stage, determine_stage
+from .common.usable_key import UsableKey
 
 #: A certificate verifies with the public key in it.
 VERIFYING_TYPES = frozenset({ObjectType.PUBLIC_KEY, ObjectType.CERTIFICATE})

@@ -30,7 +30,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol, TypeVar
@@ -40,8 +40,8 @@ from ...crypto.envelope import EnvelopeContext, KeyRing, SealBroken, open_sealed
 from ...crypto.material import KeyMaterial
 from ...crypto.policy import CryptoPolicy, Technique, check_policy
 from ...domain.access import item_not_found, may_create_objects
-from ...domain.dates import apply_dates, check_use_dates, state_at
-from ...domain.lifecycle import DESTROYED_STATES, Use, check_state
+from ...domain.dates import apply_dates, check_use_dates
+from ...domain.lifecycle import Use, check_state
 from ...domain.managed_object import (
     STORED_WRAPPED_TAG,
     ManagedObject,
@@ -49,7 +49,7 @@ from ...domain.managed_object import (
     UniqueIdentifier,
 )
 from ...domain.search import TagSearch
-from ...domain.storage import check_storage, is_archived
+from ...domain.storage import check_storage
 from ...domain.usage import (
     check_is_not_opaque,
     check_usage_left,
@@ -58,13 +58,12 @@ from ...domain.usage import (
 )
 from ...errors import (
     InvalidField,
-    ItemNotFound,
     KeyWrapTypeNotSupported,
     MissingData,
     ObjectDestroyed,
     PermissionDenied,
 )
-from ...kmip.enums import CryptographicUsageMask, ObjectType, Operation, State
+from ...kmip.enums import CryptographicUsageMask, ObjectType, Operation
 from ...settings import ServiceSettings
 from ...store.interface.changes import Change, Replace, list_uids
 from ...store.interface.objects import Objects
@@ -72,13 +71,13 @@ from .client_profile import ClientProfile
 from .identifiers import parse_tag_list
 from .server_nonces import ServerNonces
 from .streams import Streams
+from .suitable_types import SuitableTypes, format_types, has_type
+from .tag_choice import choose_by_tags
+from .usable_key import UsableKey
 
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-#: The object types that suit an operation; None: all of them.
-SuitableTypes = ObjectType | frozenset[ObjectType] | None
 
 
 class SharedOffload(Protocol):
@@ -87,20 +86,6 @@ class SharedOffload(Protocol):
     def __call__(
         self, function: Callable[[], T], *, principal: str, heavy: bool = False, size: int = 0
     ) -> Awaitable[T]: ...
-
-
-# One is made for each use of a key. Not frozen: a frozen dataclass takes four times as long to make.
-@dataclass(slots=True)
-class UsableKey:
-    """An object whose key material may be used, and a function that gives it.
-
-    open: returns the plaintext, to be used while the operation runs only. It opens the envelope each time
-    it is called, and not before, so a request that is refused for its parameters costs no decryption.
-    Raises ObjectDestroyed, SealBroken.
-    """
-
-    target: ManagedObject
-    open: Callable[[], KeyMaterial] = field(repr=False)
 
 
 class UnwrapStored(Protocol):
@@ -136,7 +121,8 @@ class ServiceContext:
 class Call:
     """The context of one operation, and its access to objects.
 
-    principal: the caller's name. groups: the caller's, as grants name them. operation: set by the dispatcher, never by the operation itself.
+    principal: the caller's name. groups: the caller's, as grants name them. operation: set by the dispatcher, never
+    by the operation itself.
     now: whole seconds since the Unix epoch, the same throughout a request.
     client: the profile of the kind of client that sent the request. audit: what is recorded of the operation;
     None records nothing.
@@ -188,21 +174,29 @@ class Call:
         """
         if identifier is None or identifier == "":
             raise MissingData("UniqueIdentifier is missing")
+        rights = self.context.sufficient_rights[self.operation]
         if identifier.startswith("["):
-            target = await self._best_with_tags(parse_tag_list(identifier), use, types)
+            granted = TagSearch(
+                parse_tag_list(identifier),
+                self.principal,
+                rights,
+                now=self.now,
+                groups=self.groups,
+            )
+            target = await choose_by_tags(self.store, granted, use, types, now=self.now)
         else:
             target = await self.store.get_for(
                 UniqueIdentifier(identifier),
                 principal=self.principal,
                 groups=self.groups,
-                rights=self.context.sufficient_rights[self.operation],
+                rights=rights,
             )
         if target is None:
             raise item_not_found(identifier)
         if self.audit is not None:
             self.audit.touched.append(target.uid)
-        if not _has_type(target, types):
-            raise InvalidField(f"the object is not a {_format_types(types)}")
+        if not has_type(target, types):
+            raise InvalidField(f"the object is not a {format_types(types)}")
         target = apply_dates(target, self.now)
         check_storage(target, use)
         check_state(target.state, use)
@@ -241,59 +235,6 @@ class Call:
         check_usage_mask(target, needed)
         if attributes.usage_limits is not None and use is Use.PROTECT:
             check_usage_left(attributes.usage_limits)
-
-    async def _best_with_tags(
-        self, tags: frozenset[str], use: Use, types: SuitableTypes
-    ) -> ManagedObject | None:
-        """The best usable object with all the tags; else an unusable one, so that the refusal says why.
-
-        Anybody may put any tags on a key and grant it to others, who would then encrypt with it. So an
-        object of the caller's own is the answer wherever there is one, even a destroyed one, which
-        ends the search. What is granted to everybody is passed over, and what several owners granted is
-        refused. Raises ItemNotFound, InvalidField.
-        """
-        own = TagSearch(tags, self.principal, now=self.now)
-        best = await self._best_of(own, use, types)
-        if best is not None:
-            return best
-        if await self.store.find_tagged(dataclasses.replace(own, states=DESTROYED_STATES)):
-            raise ItemNotFound("your only objects with these tags are destroyed")
-        rights = self.context.sufficient_rights[self.operation]
-        granted = TagSearch(tags, self.principal, rights, now=self.now, groups=self.groups)
-        best = await self._best_of(granted, use, types)
-        if best is not None and await self.store.find_tagged(
-            dataclasses.replace(granted, other_than=best.owner)
-        ):
-            raise InvalidField(
-                "several users granted you objects with these tags: name one by its unique identifier"
-            )
-        return best
-
-    async def _best_of(
-        self, search: TagSearch, use: Use, types: SuitableTypes
-    ) -> ManagedObject | None:
-        """The best usable object that the search finds, else an unusable one; destroyed ones are passed over.
-
-        The store is searched for one group of states after the other, not for all at once: a search
-        returns the newest hundred, and a hundred revoked or archived keys must not hide the Active one.
-        """
-        unusable = None
-        for states, archived in _by_preference(use):
-            found = await self.store.find_tagged(
-                dataclasses.replace(search, states=states, archived=archived)
-            )
-            for candidate in found:
-                if self._suits(candidate, use, types):
-                    return candidate
-                unusable = unusable or candidate
-        return unusable
-
-    def _suits(self, candidate: ManagedObject, use: Use, types: SuitableTypes) -> bool:
-        return (
-            use.is_allowed_in(state_at(candidate, self.now))
-            and (use.is_of_archived or not is_archived(candidate))
-            and _has_type(candidate, types)
-        )
 
     # --- its plaintext --------------------------------------------------------------------------
 
@@ -382,35 +323,6 @@ class Call:
     def check_allowed(self, technique: Technique, use: Use) -> None:
         """Raises UnsupportedCryptographicParameters where the policy refuses this use of it."""
         check_policy(self.context.crypto_policy, technique, use)
-
-
-def _has_type(target: ManagedObject, types: SuitableTypes) -> bool:
-    return types is None or target.object_type in (
-        (types,) if isinstance(types, ObjectType) else types
-    )
-
-
-def _format_types(types: SuitableTypes) -> str:
-    """``Symmetric Key or Secret Data``."""
-    listed = () if types is None else (types,) if isinstance(types, ObjectType) else sorted(types)
-    return " or ".join(object_type.name.replace("_", " ").title() for object_type in listed)
-
-
-def _by_preference(use: Use) -> Sequence[tuple[frozenset[State], bool | None]]:
-    """(states, whether archived), best first: Active if the use allows it, other states that do, the rest.
-
-    None of them has destroyed states.
-    """
-    alive = frozenset(State) - DESTROYED_STATES
-    active = frozenset({State.ACTIVE})
-    suitable = frozenset(filter(use.is_allowed_in, alive))
-    if use is Use.RECOVER:
-        groups: Sequence[tuple[frozenset[State], bool | None]] = ((alive, True), (alive, None))
-    elif use.is_of_archived:
-        groups = ((suitable & active, None), (suitable - active, None), (alive - suitable, None))
-    else:
-        groups = ((suitable & active, False), (suitable - active, False), (alive, None))
-    return [group for group in groups if group[0]]
 
 
 def _envelope_context(target: ManagedObject) -> EnvelopeContext:

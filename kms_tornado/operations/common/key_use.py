@@ -17,8 +17,9 @@ from ...domain.managed_object import ManagedObject
 from ...errors import InvalidCorrelationValue, MissingData, PermissionDenied, Unavailable
 from ...kmip.enums import ObjectType, Operation
 from ...store.interface.changes import Change, Conflict
-from .call import Call, UsableKey
+from .call import Call
 from .streams import FIRST, WHOLE, Part, Stage, Stream, determine_stage
+from .usable_key import UsableKey
 
 T = TypeVar("T")
 

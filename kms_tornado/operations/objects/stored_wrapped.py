@@ -47,7 +47,8 @@ from ...kmip.objects import (
 )
 from ...kmip.payloads import ExportRequest, GetRequest
 from ...kmip.structures import Link
-from ..common.call import Call, UsableKey
+from ..common.call import Call
+from ..common.usable_key import UsableKey
 from .completion import complete_numbers
 from .incoming import (
     SECRET_TYPE_TAGS,

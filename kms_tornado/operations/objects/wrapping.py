@@ -55,11 +55,12 @@ from ...kmip.objects import (
 from ...kmip.schema import tag_of
 from ...kmip.structures import CryptographicParameters
 from ...kmip.versions import ProtocolVersion
-from ..common.call import Call, UsableKey
+from ..common.call import Call
 from ..common.key_use import run_maybe_offloaded, run_with_private_key
 from ..common.new_object import MAX_OBJECT_BYTES
 from ..common.nonces import take_server_nonce
 from ..common.object_attributes import describe_object, merge_attributes
+from ..common.usable_key import UsableKey
 from .outgoing import render_key_block
 from .wrapping_policy import (
     check_key_may_leave,

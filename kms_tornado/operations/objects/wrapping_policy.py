@@ -25,8 +25,9 @@ from ...kmip.enums import (
     Operation,
 )
 from ...kmip.objects import KeyWrappingSpecification
-from ..common.call import Call, UsableKey
+from ..common.call import Call
 from ..common.key_use import run_with_private_key
+from ..common.usable_key import UsableKey
 
 #: The permitted uses of a key that wraps Sensitive objects. With Encrypt or Decrypt besides, its owner could
 #: simply decrypt the wrapped object.

@@ -1,0 +1,88 @@
+"""Which of several objects a list of tags means."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from ...domain.dates import state_at
+from ...domain.lifecycle import DESTROYED_STATES, Use
+from ...domain.managed_object import ManagedObject
+from ...domain.search import TagSearch
+from ...domain.storage import is_archived
+from ...errors import InvalidField, ItemNotFound
+from ...kmip.enums import State
+from ...store.interface.objects import Objects
+from .suitable_types import SuitableTypes, has_type
+
+
+async def choose_by_tags(
+    store: Objects, granted: TagSearch, use: Use, types: SuitableTypes, *, now: int
+) -> ManagedObject | None:
+    """The best usable object with all the tags; else an unusable one, so that the refusal says why.
+
+    granted: the search for what others granted to the caller. now: whole seconds since the Unix epoch.
+    Anybody may put any tags on a key and grant it to others, who would then encrypt with it. So an
+    object of the caller's own is the answer wherever there is one, even a destroyed one, which
+    ends the search. What is granted to everybody is passed over, and what several owners granted is
+    refused. Raises ItemNotFound, InvalidField.
+    """
+    own = TagSearch(granted.tags, granted.principal, now=now)
+    best = await _find_best(store, own, use, types, now)
+    if best is not None:
+        return best
+    if await store.find_tagged(dataclasses.replace(own, states=DESTROYED_STATES)):
+        raise ItemNotFound("your only objects with these tags are destroyed")
+    best = await _find_best(store, granted, use, types, now)
+    if best is not None and await store.find_tagged(
+        dataclasses.replace(granted, other_than=best.owner)
+    ):
+        raise InvalidField(
+            "several users granted you objects with these tags: name one by its unique identifier"
+        )
+    return best
+
+
+async def _find_best(
+    store: Objects, search: TagSearch, use: Use, types: SuitableTypes, now: int
+) -> ManagedObject | None:
+    """The best usable object that the search finds, else an unusable one; destroyed ones are passed over.
+
+    The store is searched for one group of states after the other, not for all at once: a search
+    returns the newest hundred, and a hundred revoked or archived keys must not hide the Active one.
+    """
+    unusable = None
+    for states, archived in _by_preference(use):
+        found = await store.find_tagged(
+            dataclasses.replace(search, states=states, archived=archived)
+        )
+        for candidate in found:
+            if _suits(candidate, use, types, now):
+                return candidate
+            unusable = unusable or candidate
+    return unusable
+
+
+def _suits(candidate: ManagedObject, use: Use, types: SuitableTypes, now: int) -> bool:
+    return (
+        use.is_allowed_in(state_at(candidate, now))
+        and (use.is_of_archived or not is_archived(candidate))
+        and has_type(candidate, types)
+    )
+
+
+def _by_preference(use: Use) -> Sequence[tuple[frozenset[State], bool | None]]:
+    """(states, whether archived), best first: Active if the use allows it, other states that do, the rest.
+
+    None of them has destroyed states.
+    """
+    alive = frozenset(State) - DESTROYED_STATES
+    active = frozenset({State.ACTIVE})
+    suitable = frozenset(filter(use.is_allowed_in, alive))
+    if use is Use.RECOVER:
+        groups: Sequence[tuple[frozenset[State], bool | None]] = ((alive, True), (alive, None))
+    elif use.is_of_archived:
+        groups = ((suitable & active, None), (suitable - active, None), (alive - suitable, None))
+    else:
+        groups = ((suitable & active, False), (suitable - active, False), (alive, None))
+    return [group for group in groups if group[0]]

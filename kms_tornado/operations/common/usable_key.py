@@ -1,0 +1,23 @@
+"""UsableKey: an object whose key material an operation may use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ...crypto.material import KeyMaterial
+from ...domain.managed_object import ManagedObject
+
+
+# One is made for each use of a key. Not frozen: a frozen dataclass takes four times as long to make.
+@dataclass(slots=True)
+class UsableKey:
+    """An object whose key material may be used, and a function that gives it.
+
+    open: returns the plaintext, to be used while the operation runs only. It opens the envelope each time
+    it is called, and not before, so a request that is refused for its parameters costs no decryption.
+    Raises ObjectDestroyed, SealBroken.
+    """
+
+    target: ManagedObject
+    open: Callable[[], KeyMaterial] = field(repr=False)
