@@ -103,14 +103,14 @@ def of_openssl() -> dict[str, OutsideKey]:
         ("X448", "ECDH", 448, "CURVE448"),
     ):
         made[name] = _make(_with(name), algorithm, bits, curve)
-    size = "rsa_keygen_bits:1024"
+    size = "rsa_keygen_bits:2048"
     limits = (
         "rsa_pss_keygen_md:sha256",
         "rsa_pss_keygen_mgf1_md:sha256",
         "rsa_pss_keygen_saltlen:32",
     )
-    made["RSA-PSS"] = _make(_with("RSA-PSS", size), "RSA", 1024)
-    made["RSA-PSS limited"] = _make(_with("RSA-PSS", size, *limits), "RSA", 1024)
+    made["RSA-PSS"] = _make(_with("RSA-PSS", size), "RSA", 2048)
+    made["RSA-PSS limited"] = _make(_with("RSA-PSS", size, *limits), "RSA", 2048)
     made["DH"] = _make(_with("DH", "group:ffdhe2048"), "DH", 2048)
     made["DHX"] = _make(_with("DHX", "group:dh_1024_160"), "DH", 1024, qlength=160)
     return made
@@ -142,7 +142,7 @@ public class Pairs {
 #: What Java calls them → what a server has to tell. Java leaves the public point out of the private key.
 JAVA_KEYS = {
     "RSA/2048": ("RSA", 2048, None, None, True),
-    "RSASSA-PSS/1024": ("RSA", 1024, None, None, True),
+    "RSASSA-PSS/2048": ("RSA", 2048, None, None, True),
     "EC/secp256r1": ("EC", 256, "P_256", None, False),
     "EC/secp384r1": ("EC", 384, "P_384", None, False),
     "EC/secp521r1": ("EC", 521, "P_521", None, False),

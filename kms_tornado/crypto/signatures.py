@@ -17,8 +17,9 @@ from ..errors import (
 )
 from ..kmip.structures import CryptographicParameters
 from .hashes import HASHES
-from .keys.asymmetric import PublicKey, load_private, load_public
+from .keys.asymmetric import PublicKey, load_signing_key, load_verifying_key
 from .material import KeyMaterial
+from .pss_keys import choose_pss_scheme, read_pss_limits
 from .signature_schemes import SignatureAlgorithm, SignatureScheme, choose_signature_scheme
 
 
@@ -28,8 +29,12 @@ class Signer:
     __slots__ = ("_key", "scheme")
 
     def __init__(self, private: KeyMaterial, requested: CryptographicParameters) -> None:
-        self._key = load_private(private)
-        self.scheme = choose_signature_scheme(self._key, requested)
+        self._key, pss = load_signing_key(private)
+        self.scheme = (
+            choose_signature_scheme(self._key, requested)
+            if pss is None
+            else choose_pss_scheme(self._key, requested, read_pss_limits(pss), is_signing=True)
+        )
 
     def sign(self, data: bytes, *, is_digest: bool = False) -> bytes:
         """The signature of data; is_digest: data is the digest of what is signed.
@@ -63,8 +68,12 @@ class Verifier:
     __slots__ = ("_key", "scheme")
 
     def __init__(self, spki: bytes, requested: CryptographicParameters) -> None:
-        self._key = load_public(spki)
-        self.scheme = choose_signature_scheme(self._key, requested)
+        self._key, pss = load_verifying_key(spki)
+        self.scheme = (
+            choose_signature_scheme(self._key, requested)
+            if pss is None
+            else choose_pss_scheme(self._key, requested, read_pss_limits(pss), is_signing=False)
+        )
 
     def is_valid(self, data: bytes, signature: bytes, *, is_digest: bool = False) -> bool:
         """Whether the signature is valid for data; is_digest: data is the digest of what was signed."""

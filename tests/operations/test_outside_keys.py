@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -35,7 +36,7 @@ _RSA = ("PKCS_1", "TransparentRSA{}Key")
 _SIGNS = "Sign, SignatureVerify"
 KEY_TABLE = [
     ("RSA", ("RSA",), _RSA, _RSA, f"{_SIGNS}, Encrypt, Decrypt, wrapping", True),
-    ("RSA-PSS", ("RSA-PSS", "RSA-PSS limited"), _RSA, _RSA, "none", False),
+    ("RSA-PSS", ("RSA-PSS", "RSA-PSS limited"), _RSA, _RSA, _SIGNS, False),
     (
         "P-256, P-384, P-521, secp256k1, brainpoolP256r1, brainpoolP384r1, brainpoolP512r1",
         (
@@ -235,18 +236,7 @@ def test_keys_on_every_curve_of_openssl_are_kept_to_the_byte():
 
 @pytest.mark.parametrize("kind", OF_OPENSSL)
 def test_key_signs_or_is_told_what_it_is_kept_for(alice, kind):
-    key = outside(kind)
-    mask = {"tag": "CryptographicUsageMask", "type": "Integer", "value": "Sign Verify"}
-    uids = []
-    for object_type, own, sent in (
-        ("PrivateKey", "PKCS_8", key.private), ("PublicKey", "X_509", key.public),
-    ):  # fmt: skip
-        held = structure(object_type, key_block(own, octets("KeyMaterial", sent)))
-        made = alice.do(
-            "Register", name("ObjectType", object_type), structure("Attributes", mask), held
-        )
-        uids.append(made.uid)
-    private, public = uids
+    private, public = register_pair(alice, outside(kind), "Sign Verify")
     if kind.removesuffix(" explicit") in SIGNING:
         signature = alice.do("Sign", uid(private), octets("Data", b"data")).octets("SignatureData")
         verified = alice.do(
@@ -260,3 +250,97 @@ def test_key_signs_or_is_told_what_it_is_kept_for(alice, kind):
             "Unsupported_Cryptographic_Parameters: no operation of this server uses "
         )
         assert "they are kept and given out" in line
+
+
+def register_pair(user, key, uses):
+    """(identifier of the private key, of the public one)"""
+    mask = {"tag": "CryptographicUsageMask", "type": "Integer", "value": uses}
+    uids = []
+    for object_type, own, sent in (
+        ("PrivateKey", "PKCS_8", key.private), ("PublicKey", "X_509", key.public),
+    ):  # fmt: skip
+        held = structure(object_type, key_block(own, octets("KeyMaterial", sent)))
+        made = user.do(
+            "Register", name("ObjectType", object_type), structure("Attributes", mask), held
+        )
+        uids.append(made.uid)
+    return uids
+
+
+def pss(**fields):
+    """CryptographicParameters. fields: {tag: name, or a number}"""
+    return structure(
+        "CryptographicParameters",
+        *(
+            {"tag": tag, "type": "Integer", "value": value} if tag == "SaltLength" else name(tag, value)
+            for tag, value in fields.items()
+        ),
+    )  # fmt: skip
+
+
+def test_openssl_verifies_what_a_key_for_pss_alone_signs_and_the_other_way_round(alice, tmp_path):
+    digest = hashlib.sha256(b"data").digest()
+    for kind in ("RSA-PSS", "RSA-PSS limited"):
+        key = outside(kind)
+        private, public = register_pair(alice, key, "Sign Verify")
+        files = {
+            "key.der": key.private, "public.der": key.public, "digest": digest,
+            "signature": alice.do("Sign", uid(private), octets("Data", b"data")).octets("SignatureData"),
+        }  # fmt: skip
+        for file, content in files.items():
+            (tmp_path / file).write_bytes(content)
+        sha256 = ("-pkeyopt", "digest:sha256", "-in", str(tmp_path / "digest"), "-keyform", "DER")
+        openssl(
+            "pkeyutl", "-verify", *sha256, "-pubin", "-inkey", str(tmp_path / "public.der"),
+            "-sigfile", str(tmp_path / "signature"), "-pkeyopt", "rsa_pss_saltlen:32",
+        )  # fmt: skip
+        made = openssl("pkeyutl", "-sign", *sha256, "-inkey", str(tmp_path / "key.der"))
+        verified = alice.do(
+            "SignatureVerify", uid(public), octets("Data", b"data"), octets("SignatureData", made)
+        )
+        assert verified["ValidityIndicator"] == "Valid"
+
+
+ALONE = "the key is for RSASSA-PSS signatures alone"
+LIMITED = (
+    "the key is for RSASSA-PSS with SHA_256, MGF1 with SHA_256 and a salt of at least 32 bytes"
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked", "answer"),
+    [
+        ("RSA-PSS", pss(PaddingMethod="PKCS1_V1_5"), ALONE),
+        ("RSA-PSS", pss(DigitalSignatureAlgorithm="SHA_256WithRSAEncryption"), ALONE),
+        ("RSA-PSS", pss(HashingAlgorithm="SHA_512"), None),
+        ("RSA-PSS limited", pss(PaddingMethod="PKCS1_V1_5"), LIMITED),
+        ("RSA-PSS limited", pss(HashingAlgorithm="SHA_512"), LIMITED),
+        ("RSA-PSS limited", pss(MaskGeneratorHashingAlgorithm="SHA_512"), LIMITED),
+        ("RSA-PSS limited", pss(SaltLength=31), LIMITED),
+        ("RSA-PSS limited", pss(SaltLength=48, HashingAlgorithm="SHA_256"), None),
+    ],
+)
+def test_key_for_pss_alone_keeps_to_its_limits(alice, kind, asked, answer):
+    private, public = register_pair(alice, outside(kind), "Sign Verify")
+    data = octets("Data", b"data")
+    if answer is None:
+        signature = octets(
+            "SignatureData", alice.do("Sign", uid(private), asked, data).octets("SignatureData")
+        )
+        verified = alice.do("SignatureVerify", uid(public), asked, data, signature)
+        assert verified["ValidityIndicator"] == "Valid"
+        return
+    signature = octets("SignatureData", b"x" * 256)
+    for line in (
+        alice.refused("Sign", uid(private), asked, data),
+        alice.refused("SignatureVerify", uid(public), asked, data, signature),
+    ):
+        assert line == f"Unsupported_Cryptographic_Parameters: {answer}"
+
+
+def test_key_for_pss_alone_encrypts_nothing(alice):
+    private, public = register_pair(alice, outside("RSA-PSS"), "Encrypt Decrypt")
+    for operation, one, data in (("Encrypt", public, b"data"), ("Decrypt", private, b"x" * 256)):
+        assert alice.refused(operation, uid(one), octets("Data", data)) == (
+            "Unsupported_Cryptographic_Parameters: RSASSA-PSS keys make and verify signatures alone"
+        )

@@ -41,11 +41,13 @@ from .curves import (
     Curve,
     uncompress_point,
 )
-from .formats import read_private, read_public
+from .formats import encode_canonical, read_private, read_public
 from .numbers import (
     ECPrivate,
     ECPublic,
     KeyNumbers,
+    PrivateNumbers,
+    PublicNumbers,
     RSAPrivate,
     RSAPublic,
 )
@@ -150,6 +152,9 @@ def derive_public_key(private: KeyMaterial) -> KeyMaterial:
     if isinstance(key, ECPrivate) and key.curve in _AGREEMENT_CLASSES:
         agreement_key = _AGREEMENT_CLASSES[key.curve].from_private_bytes(key.scalar)
         return KeyMaterial(_encode_spki(agreement_key.public_key()))
+    if isinstance(key, RSAPrivate) and key.pss is not None:
+        check_rsa_public(key)
+        return encode_canonical(RSAPublic(key.n, key.e, pss=key.pss))
     return KeyMaterial(_encode_spki(load_private(private).public_key()))
 
 
@@ -235,7 +240,18 @@ def load_private(material: KeyMaterial) -> PrivateKey:
     Raises UnsupportedCryptographicParameters for a type, size or exponent that this server does not
     use, CryptographicFailure or InvalidField for numbers that make no key.
     """
+    return _load_private(read_private(material))
+
+
+def load_signing_key(material: KeyMaterial) -> tuple[PrivateKey, bytes | None]:
+    """As `load_private`, but also a key of id-RSASSA-PSS, which does nothing else; and that key's `RSAPrivate.pss`."""
     key = read_private(material)
+    if isinstance(key, RSAPrivate):
+        return _load_rsa(key), key.pss
+    return _load_private(key), None
+
+
+def _load_private(key: PrivateNumbers) -> PrivateKey:
     match key:
         case RSAPrivate(pss=None):
             return _load_rsa(key)
@@ -248,14 +264,21 @@ def load_private(material: KeyMaterial) -> PrivateKey:
 
 def load_public(spki: bytes) -> PublicKey:
     """As `load_private`, for the SPKI of a public key."""
+    return _load_public(read_public(spki))
+
+
+def load_verifying_key(spki: bytes) -> tuple[PublicKey, bytes | None]:
+    """As `load_signing_key`, for the SPKI of a public key."""
     key = read_public(spki)
+    if isinstance(key, RSAPublic):
+        return _load_rsa_public(key), key.pss
+    return _load_public(key), None
+
+
+def _load_public(key: PublicNumbers) -> PublicKey:
     match key:
         case RSAPublic(pss=None):
-            check_rsa_public(key)
-            try:
-                return rsa.RSAPublicNumbers(key.e, key.n).public_key()
-            except ValueError:
-                raise _inconsistent_key_error() from None
+            return _load_rsa_public(key)
         case ECPublic() if key.curve in SIGNING_CURVES:
             return _load_point(key)
         case ECPublic() if key.curve in _EDWARDS_PUBLIC_CLASSES:
@@ -311,6 +334,14 @@ def _load_rsa(key: RSAPrivate) -> rsa.RSAPrivateKey:
         raise _inconsistent_key_error() from None
 
 
+def _load_rsa_public(key: RSAPublic) -> rsa.RSAPublicKey:
+    check_rsa_public(key)
+    try:
+        return rsa.RSAPublicNumbers(key.e, key.n).public_key()
+    except ValueError:
+        raise _inconsistent_key_error() from None
+
+
 def _inconsistent_key_error() -> CryptographicFailure:
     return CryptographicFailure("the key's numbers do not make a key that works")
 
@@ -318,7 +349,9 @@ def _inconsistent_key_error() -> CryptographicFailure:
 def _unusable_key_error(key: KeyNumbers) -> UnsupportedCryptographicParameters:
     match key:
         case RSAPrivate() | RSAPublic():
-            kind = "RSASSA-PSS keys: register the same numbers as an RSA key to sign with PSS"
+            return UnsupportedCryptographicParameters(
+                "RSASSA-PSS keys make and verify signatures alone"
+            )
         case ECPrivate() | ECPublic():
             kind = f"keys on {key.curve.name}"
         case _:
